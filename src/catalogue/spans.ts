@@ -1,0 +1,321 @@
+import type { AttributeName } from './attributes.ts'
+
+export interface SpanSpec {
+  /** One sentence for the reader of SPANS.md. */
+  readonly brief: string
+  /** When it is told. */
+  readonly when: string
+  readonly attributes: readonly AttributeName[]
+  /** Known only sometimes. */
+  readonly optional?: readonly AttributeName[]
+  /** A broken promise: the span's status is ERROR. */
+  readonly failed?: true
+  /** Level of the log line that goes with it. */
+  readonly log: 'trace' | 'debug' | 'info' | 'warn' | 'error'
+}
+
+const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
+const link = ['mesh.link.id', 'mesh.connection.id', ...peer] as const
+const attempt = ['mesh.seed.address', 'mesh.seed.attempt', 'mesh.seed.elapsed_ms'] as const
+const failure = ['mesh.seed.addresses', 'mesh.dial.stage', 'error.type', 'error.message'] as const
+
+const registry = {
+  brief: 'One registry of this node: what it holds, its bound, and what left it, by reason.',
+  when: 'child of each census',
+  attributes: [
+    'mesh.registry.name',
+    'mesh.registry.owner',
+    'mesh.registry.size',
+    'mesh.registry.size_band',
+    'mesh.registry.capacity',
+    'mesh.registry.high',
+    'mesh.registry.added',
+    'mesh.registry.released',
+    'mesh.registry.replaced',
+    'mesh.registry.removed',
+    'mesh.registry.expired',
+    'mesh.registry.evicted',
+    'mesh.registry.closed',
+    'mesh.registry.oldest_band',
+  ],
+  log: 'trace',
+} as const
+
+/** Every span of the mesh, declared once. Docs, types and checks come from here. */
+export const spans = {
+  'mesh.window': {
+    brief: 'Root under which a node’s minute is told; linked to the window before.',
+    when: 'every 60 s, ended at once',
+    attributes: ['mesh.window.seq', 'mesh.node.uptime_ms'],
+    log: 'trace',
+  },
+  'mesh.node.started': {
+    brief: 'The node runs.',
+    when: 'once per start',
+    attributes: ['mesh.node.name', 'mesh.node.role', 'mesh.node.incarnation', 'mesh.node.settings'],
+    log: 'info',
+  },
+  'mesh.node.stopped': {
+    brief: 'The node has stopped; each closing step is a child.',
+    when: 'once per stop',
+    attributes: ['mesh.node.uptime_ms', 'mesh.node.stop_cause'],
+    log: 'info',
+  },
+  'mesh.node.step': {
+    brief: 'One closing step, with its duration and error.',
+    when: 'child of `mesh.node.stopped`',
+    attributes: ['mesh.step.name', 'mesh.step.duration_ms', 'mesh.step.error'],
+    log: 'debug',
+  },
+  'mesh.seed.dial': {
+    brief: 'Root of one dial campaign: its attempts and its end are children.',
+    when: 'when a campaign begins, ended at once',
+    attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause'],
+    log: 'debug',
+  },
+  'mesh.seed.retry': {
+    brief: 'A failed attempt that another will follow; the span lasts as long as the attempt.',
+    when: 'each failed attempt but the last',
+    attributes: [...attempt, ...failure, 'mesh.seed.delay_ms'],
+    log: 'warn',
+  },
+  'mesh.seed.connected': {
+    brief: 'The seed answered: identify succeeded.',
+    when: 'end of a campaign',
+    attributes: [...attempt, 'mesh.peer.id'],
+    log: 'info',
+  },
+  'mesh.seed.giveup': {
+    brief: 'The last attempt of a campaign failed.',
+    when: 'end of a campaign',
+    attributes: [...attempt, ...failure],
+    failed: true,
+    log: 'error',
+  },
+  'mesh.seed.rearmed': {
+    brief:
+      'A new campaign for a seed that was given up or lost; child of its `mesh.seed.dial`, linked to the campaign before.',
+    when: 'when a later campaign begins',
+    attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause', 'mesh.seed.delay_ms'],
+    log: 'info',
+  },
+  'mesh.connection.opened': {
+    brief:
+      'A connection is there. The dialler’s is the root of the link’s birth; the listener’s is its child once hello has said so.',
+    when: 'on both ends, once per connection',
+    attributes: [
+      'mesh.connection.id',
+      'mesh.peer.id',
+      'mesh.connection.direction',
+      'mesh.connection.address',
+      'mesh.connection.transport',
+    ],
+    optional: ['mesh.link.id'],
+    log: 'debug',
+  },
+  'mesh.hello.received': {
+    brief: 'The other side said who it is: a member from now on.',
+    when: 'on both ends, once per link',
+    attributes: [...link, 'mesh.peer.role', 'mesh.peer.incarnation'],
+    log: 'info',
+  },
+  'mesh.connection.guest': {
+    brief: 'The peer speaks no hello: it is gossiped with, counted and limited, but is no member.',
+    when: 'once per connection',
+    attributes: ['mesh.connection.id', 'mesh.peer.id'],
+    log: 'info',
+  },
+  'mesh.link.refused': {
+    brief: 'A hello was refused; both ends see it.',
+    when: 'once per refusal and end',
+    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.close.reason', 'error.message'],
+    log: 'warn',
+  },
+  'mesh.goodbye.sent': {
+    brief: 'This end ends the link; root of its end’s trace, linked to its birth.',
+    when: 'before a link is closed from here',
+    attributes: [...link, 'mesh.goodbye.reason'],
+    log: 'debug',
+  },
+  'mesh.goodbye.received': {
+    brief: 'The other end ends the link; in the trace of its goodbye.',
+    when: 'on receipt',
+    attributes: [...link, 'mesh.goodbye.reason'],
+    log: 'debug',
+  },
+  'mesh.connection.closed': {
+    brief: 'A connection is gone; linked to its birth.',
+    when: 'on both ends, once per connection opened',
+    attributes: [
+      ...link,
+      'mesh.connection.kind',
+      'mesh.connection.age_ms',
+      'mesh.connection.age_band',
+      'mesh.close.reason',
+      'mesh.close.by',
+      'mesh.close.noticed',
+    ],
+    log: 'info',
+  },
+  'mesh.connection.superseded': {
+    brief: 'Another link of the same pair stays; this one is drained and closed.',
+    when: 'on the end that decides, once per loser',
+    attributes: [...link, 'mesh.link.survivor', 'mesh.link.rule'],
+    log: 'info',
+  },
+  'mesh.staleness.pruned': {
+    brief: 'A sweep over the members: who was silent for longer than allowed.',
+    when: 'every 5 s, also when nothing was stale',
+    attributes: [
+      'mesh.pruned.count',
+      'mesh.pruned.peers',
+      'mesh.pruned.remaining',
+      'mesh.pruned.remaining_band',
+      'mesh.pruned.suspended',
+    ],
+    log: 'trace',
+  },
+  'mesh.member.joined': {
+    brief: 'A node became known as a member.',
+    when: 'first digest of a node',
+    attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation', 'mesh.member.via'],
+    log: 'info',
+  },
+  'mesh.member.left': {
+    brief: 'A member said goodbye.',
+    when: 'its goodbye was received',
+    attributes: [...peer, 'mesh.peer.incarnation'],
+    log: 'info',
+  },
+  'mesh.member.expired': {
+    brief: 'A member was silent for longer than allowed.',
+    when: 'in the sweep that found it; child of that `mesh.staleness.pruned`',
+    attributes: [...peer, 'mesh.peer.incarnation', 'mesh.member.silence_ms', 'mesh.member.window_ms'],
+    log: 'warn',
+  },
+  'mesh.audit': {
+    brief: 'The census: the counts of every layer side by side.',
+    when: 'every 30 s',
+    attributes: [
+      'mesh.audit.verdict',
+      'mesh.audit.peers',
+      'mesh.audit.members',
+      'mesh.audit.links',
+      'mesh.audit.guests',
+      'mesh.audit.connections',
+      'mesh.audit.streams',
+      'mesh.audit.gossip_peers',
+      'mesh.audit.peer_store',
+      'mesh.audit.sockets',
+      'mesh.audit.timers',
+      'mesh.audit.frames_in',
+      'mesh.audit.frames_out',
+      'mesh.audit.frames_refused',
+      'process.memory.rss_mb',
+      'process.memory.heap_mb',
+      'process.cpu.ms_per_s',
+      'process.loop.delay_p99_ms',
+      'process.loop.delay_max_ms',
+      'mesh.telemetry.queued',
+      'mesh.telemetry.lost_total',
+    ],
+    log: 'debug',
+  },
+  'mesh.audit.peers': registry,
+  'mesh.audit.members': registry,
+  'mesh.audit.relay_seen': registry,
+  'mesh.audit.relay_waiting': registry,
+  'mesh.audit.links': registry,
+  'mesh.audit.messages': registry,
+  'mesh.audit.subscriptions': registry,
+  'mesh.audit.requests': registry,
+  'mesh.audit.suspect': {
+    brief: 'A thing that is held and that nobody owns, or that should have gone.',
+    when: 'child of a census, one per suspect, at most 64',
+    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.suspect.reason', 'mesh.connection.age_band'],
+    log: 'warn',
+  },
+  'mesh.leak.suspected': {
+    brief: 'An invariant is broken.',
+    when: 'child of the census that found it',
+    attributes: ['mesh.invariant', 'mesh.expected', 'mesh.actual'],
+    failed: true,
+    log: 'error',
+  },
+  'mesh.limit.reached': {
+    brief: 'Something was refused, evicted or closed because a bound was met.',
+    when: 'at most once per bound and second',
+    attributes: ['mesh.limit.name', 'mesh.limit.value', 'mesh.limit.action'],
+    optional: ['mesh.peer.id'],
+    log: 'warn',
+  },
+  'mesh.frame.refused': {
+    brief: 'A frame from a peer could not be read or was not its to send.',
+    when: 'per refusal that ends a stream',
+    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.frame.reason'],
+    log: 'warn',
+  },
+  'mesh.message.published': {
+    brief: 'A message of the application was published here.',
+    when: 'sampled, one per topic and second',
+    attributes: ['mesh.message.topic', 'mesh.message.id', 'mesh.message.bytes', 'mesh.message.recipients'],
+    log: 'trace',
+  },
+  'mesh.message.received': {
+    brief: 'A message of the application arrived; linked to its publishing.',
+    when: 'sampled, one per topic and second',
+    attributes: [
+      'mesh.message.topic',
+      'mesh.message.id',
+      'mesh.message.bytes',
+      'mesh.message.hops',
+      'mesh.origin.peer',
+    ],
+    log: 'trace',
+  },
+  'mesh.bridge.forwarded': {
+    brief: 'A message crossed into another mesh here.',
+    when: 'once per message',
+    attributes: [
+      'mesh.bridge.from',
+      'mesh.bridge.to',
+      'mesh.bridge.rank',
+      'mesh.message.id',
+      'mesh.message.topic',
+      'mesh.message.hops',
+      'mesh.origin.peer',
+    ],
+    log: 'debug',
+  },
+  'mesh.bridge.dropped': {
+    brief: 'A message did not cross here, and why.',
+    when: 'once per message',
+    attributes: ['mesh.bridge.from', 'mesh.bridge.to', 'mesh.bridge.reason', 'mesh.message.id', 'mesh.origin.peer'],
+    log: 'debug',
+  },
+  'mesh.clock.skewed': {
+    brief: 'A peer’s clock is off by more than is tolerated.',
+    when: 'once per peer until it is right again',
+    attributes: [...peer, 'mesh.clock.skew_ms', 'mesh.clock.allowed_ms'],
+    log: 'warn',
+  },
+  'mesh.node.stalled': {
+    brief: 'This node slept (stopped, starved) and expires nobody for a while.',
+    when: 'when it wakes',
+    attributes: ['mesh.stall.slept_ms', 'mesh.stall.suspended_ms'],
+    log: 'warn',
+  },
+  'mesh.telemetry.lost': {
+    brief: 'Spans that never left.',
+    when: 'when spans can leave again; at exit it is only logged',
+    attributes: ['mesh.lost.count', 'mesh.lost.where'],
+    failed: true,
+    log: 'error',
+  },
+} as const satisfies Record<string, SpanSpec>
+
+export type SpanName = keyof typeof spans
+
+/** Registries of the census: a fixed set, since each has a span of its own. */
+export type RegistryName =
+  Extract<SpanName, `mesh.audit.${string}`> extends `mesh.audit.${infer R}` ? Exclude<R, 'suspect'> : never

@@ -1,0 +1,53 @@
+import type { TraceRef } from '../core/trace.ts'
+import type { AttributeName, AttributeType, attributes } from './attributes.ts'
+import type { SpanName, SpanSpec, spans } from './spans.ts'
+
+type ValueOf<T extends AttributeType> = T extends readonly (infer V extends string)[]
+  ? V
+  : T extends 'string'
+    ? string
+    : T extends 'int' | 'double'
+      ? number
+      : T extends 'boolean'
+        ? boolean
+        : readonly string[]
+
+type Value<A extends AttributeName> = ValueOf<(typeof attributes)[A]['type']>
+type Optional<N extends SpanName> = (typeof spans)[N] extends { optional: readonly (infer A extends AttributeName)[] }
+  ? A
+  : never
+
+/** What a span of this name must and may carry: exactly its declaration. */
+export type AttributesOf<N extends SpanName> = {
+  readonly [A in (typeof spans)[N]['attributes'][number]]: Value<A>
+} & { readonly [A in Optional<N>]?: Value<A> }
+
+/** How a span stands in its trace. */
+export interface Place {
+  /** Ids of its own: for spans that others will be children of, or link to. */
+  readonly ref?: TraceRef
+  /** Its parent; null starts a trace; left out, it belongs to the node's current window. */
+  readonly parent?: TraceRef | null
+  readonly links?: readonly TraceRef[]
+  /** Monotonic milliseconds at which it began; left out, it is a point in time. */
+  readonly since?: number
+}
+
+/** A span as an effect: ended when it is told. */
+export type Tell = { [N in SpanName]: TellOf<N> }[SpanName]
+
+export interface TellOf<N extends SpanName> extends Place {
+  readonly do: 'tell'
+  readonly span: N
+  readonly attributes: AttributesOf<N>
+}
+
+/** The only way the rest of the code speaks of spans: a wrong name, attribute or value does not compile. */
+export function tell<N extends SpanName>(span: N, attributes: AttributesOf<N>, place: Place = {}): Tell {
+  return { do: 'tell', span, attributes, ...place } as unknown as Tell
+}
+
+/** A declaration, with its type widened for those that walk over all of them. */
+export function specOf(table: typeof spans, name: SpanName): SpanSpec {
+  return table[name]
+}

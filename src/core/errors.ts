@@ -1,0 +1,44 @@
+/** Every error of this project: a code, what it carries, and what to do about it. */
+const errors = {
+  MESH_CONFIG_INVALID: (d: { key: string; given: string; expected: string }) =>
+    `${d.key} is ${d.given}; expected ${d.expected}`,
+  MESH_CONFIG_UNKNOWN: (d: { key: string; nearest: string }) =>
+    `${d.key} is no setting of tracemesh${d.nearest === '' ? '' : `; did you mean ${d.nearest}?`}`,
+  MESH_PORT_TAKEN: (d: { key: string; address: string }) =>
+    `${d.key}: ${d.address} is in use; stop what listens there, or choose another port (0 picks a free one)`,
+  MESH_IDENTITY_UNREADABLE: (d: { file: string; cause: string }) =>
+    `the identity in ${d.file} cannot be used (${d.cause}); restore it from a backup, or remove it to get a new identity`,
+  MESH_OWNER_CLOSED: (d: { owner: string; resource: string }) =>
+    `${d.owner} is closed and cannot take on ${d.resource}`,
+  MESH_RELEASE_FAILED: (d: { owner: string; steps: string }) => `${d.owner} did not close cleanly: ${d.steps}`,
+  MESH_STEP_TIMEOUT: (d: { step: string; ms: number }) => `${d.step} did not finish within ${d.ms} ms`,
+  MESH_FRAME_INVALID: (d: { reason: string }) => `a frame was refused: ${d.reason}`,
+  MESH_MESSAGE_TOO_LARGE: (d: { bytes: number; limit: number }) =>
+    `a message of ${d.bytes} bytes is above the limit of ${d.limit}; send it in parts, or by reference`,
+  MESH_NOT_STARTED: (d: { what: string }) => `${d.what} needs a started node`,
+  MESH_NO_LINK: (d: { peer: string }) => `there is no link to ${d.peer}; check /api/topology for who is linked`,
+  MESH_REQUEST_FAILED: (d: { peer: string; topic: string; cause: string }) =>
+    `the request "${d.topic}" to ${d.peer} failed: ${d.cause}`,
+  MESH_LIMIT_REACHED: (d: { limit: string; value: number }) => `${d.limit} is reached (${d.value})`,
+  MESH_SERVICE_MISSING: (d: { service: string; cure: string }) => `libp2p has no service "${d.service}"; ${d.cure}`,
+} as const
+
+export type ErrorCode = keyof typeof errors
+export type ErrorDetail<C extends ErrorCode> = Parameters<(typeof errors)[C]>[0]
+
+export class MeshError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C
+  readonly detail: ErrorDetail<C>
+
+  constructor(code: C, detail: ErrorDetail<C>, options?: ErrorOptions) {
+    super((errors[code] as (d: ErrorDetail<C>) => string)(detail), options)
+    this.name = 'MeshError'
+    this.code = code
+    this.detail = detail
+  }
+}
+
+/** Narrows an unknown failure to one of ours. */
+export function isMeshError<C extends ErrorCode>(error: unknown, code: C): error is MeshError<C> {
+  return error instanceof MeshError && error.code === code
+}

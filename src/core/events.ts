@@ -1,0 +1,101 @@
+import type { dialStages } from '../catalogue/attributes.ts'
+import type { Tell } from '../catalogue/tell.ts'
+import type { Digest, Frame } from './frames.ts'
+
+/** One connection as libp2p shows it: a snapshot of them all is what the ledger is levelled by. */
+export interface ConnectionFact {
+  readonly id: string
+  readonly peer: string
+  readonly direction: 'inbound' | 'outbound'
+  /** Remote multiaddr. */
+  readonly address: string
+  readonly transport: 'quic' | 'tcp' | 'memory' | 'other'
+  /** Whether gossipsub can speak to this peer here: no such protocol, its outbound stream is missing, or it is open. */
+  readonly gossip: 'none' | 'missing' | 'open'
+}
+
+export type DialStage = (typeof dialStages)[number]
+
+export interface DialFailure {
+  readonly stage: DialStage
+  /** Addresses tried, names resolved. */
+  readonly addresses: readonly string[]
+  readonly errorType: string
+  readonly errorMessage: string
+}
+
+/** A message that is meant to cross into other meshes, as bridges see it. The payload stays sealed. */
+export interface Crossing {
+  /** Origin and its sequence number: unique for good. */
+  readonly id: string
+  readonly origin: string
+  readonly originMesh: string
+  readonly topic: string
+  /** Bridges passed so far. */
+  readonly hops: number
+  /** Origin’s signed envelope, unchanged from hop to hop. */
+  readonly sealed: Uint8Array
+}
+
+/** What the network tells the node. */
+export type NetworkEvent =
+  /** Connections may have changed: a hint to take a snapshot, nothing more. */
+  | { readonly type: 'changed' }
+  | { readonly type: 'observed'; readonly connections: readonly ConnectionFact[] }
+  /** The link stream is there (opened by the dialler, accepted by the listener). */
+  | { readonly type: 'stream.open'; readonly connection: string }
+  /** The other side does not speak the link protocol. */
+  | { readonly type: 'stream.absent'; readonly connection: string }
+  /** The link stream ended although the connection may live on. */
+  | { readonly type: 'stream.closed'; readonly connection: string }
+  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly wall: number }
+  | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
+  | { readonly type: 'seed.answered'; readonly seed: string; readonly peer: string }
+  | { readonly type: 'seed.failed'; readonly seed: string; readonly failure: DialFailure }
+  | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: boolean }
+  /** A digest that came over gossip; `from` is the peer whose signature the message carries. */
+  | { readonly type: 'gossip'; readonly mesh: string; readonly from: string; readonly digest: Digest }
+  | { readonly type: 'crossing'; readonly mesh: string; readonly crossing: Crossing }
+  /** A message that should have crossed but whose seal is broken. */
+  | { readonly type: 'crossing.refused'; readonly mesh: string; readonly origin: string; readonly id: string }
+
+/** What the node asks of the network. Nothing here answers; answers are events. */
+export type NetworkEffect =
+  /** One attempt: all addresses of the seed, names resolved now; ends by identify within `limitMs`. */
+  | { readonly do: 'dial.seed'; readonly seed: string; readonly limitMs: number }
+  | { readonly do: 'dial.peer'; readonly peer: string; readonly addresses: readonly string[]; readonly limitMs: number }
+  | { readonly do: 'open'; readonly connection: string }
+  | { readonly do: 'send'; readonly connection: string; readonly frame: Frame }
+  /** `abort` for a connection that is dead or hostile; otherwise what was sent is flushed first. */
+  | { readonly do: 'close'; readonly connection: string; readonly abort: boolean }
+  /** Have gossipsub open its missing stream. */
+  | { readonly do: 'heal'; readonly connection: string }
+  | { readonly do: 'gossip'; readonly mesh: string; readonly digest: Digest }
+  | { readonly do: 'forward'; readonly mesh: string; readonly crossing: Crossing }
+
+/** What happens to the node from its own side. */
+export type OwnEvent =
+  | { readonly type: 'started'; readonly settings: readonly string[] }
+  | { readonly type: 'tick' }
+  /** Topics the application listens to, and addresses the node can be dialled at, as they are now. */
+  | { readonly type: 'profile'; readonly topics: readonly string[]; readonly addresses: readonly string[] }
+  | { readonly type: 'stopping' }
+
+export type NodeEvent = NetworkEvent | OwnEvent
+
+/** `census`: count what is held and tell it, under this window. */
+export type NodeEffect = NetworkEffect | Tell | { readonly do: 'census' }
+
+/**
+ * The port between the machines and any network: libp2p in a node, a virtual one in the simulator.
+ * One conformance suite (`testing/network-suite.ts`) says what both must do.
+ */
+export interface Network {
+  /** Own peer id, as text. */
+  readonly self: string
+  start(deliver: (event: NetworkEvent) => void): Promise<void>
+  stop(): Promise<void>
+  snapshot(): readonly ConnectionFact[]
+  /** Never throws: what fails becomes an event. */
+  perform(effect: NetworkEffect): void
+}

@@ -1,0 +1,41 @@
+/**
+ * Every bound of a node, in one place. None may be zero or infinite. "Guess" marks those that no measurement or
+ * specification stands behind yet.
+ */
+export const limits = {
+  /** Connected peers that the ledger holds: libp2p's own default for `maxConnections`. */
+  peers: 300,
+  /** Links of one peer at once: two crossed dials, their successors, one spare. */
+  linksPerPeer: 6,
+  /** Members known to the digest view, departed ones that are still remembered included. Guess. */
+  members: 4_096,
+  /** Peer ids and topics that one digest may name; both bound the frame. Guess. */
+  digestLinks: 64,
+  digestTopics: 64,
+  digestAddresses: 16,
+  /** Bytes of one frame's payload on the link stream. A full digest stays below 8 KiB. */
+  frameBytes: 16_384,
+  /** Bytes that a link stream may have buffered without a whole frame in it. */
+  frameBacklogBytes: 32_768,
+  /** Frames of one link within one second before it is closed for flooding. Guess. */
+  framesPerSecond: 200,
+  /** Payload of one published message: rust-libp2p accepts 64 KiB per RPC, envelope included. */
+  messageBytes: 60_000,
+  /** Messages the bridge relay remembers as seen. */
+  relaySeen: 8_192,
+  /** Messages that wait for another bridge to act. Guess. */
+  relayWaiting: 1_024,
+  /** Last messages kept for people. */
+  messageRing: 256,
+  /** Seeds of one node. */
+  seeds: 32,
+  /** Subscribed topics of the application. */
+  topics: 256,
+  /** Events that wait for the driver; beyond it the hints are dropped first, since snapshots make up for them. */
+  inbox: 4_096,
+  /** Spans and bytes held while the receiver is away. */
+  spans: 20_000,
+  spanBytes: 24 * 1024 * 1024,
+  /** Names that a peer may choose, in characters. */
+  nameLength: 64,
+} as const

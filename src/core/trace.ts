@@ -1,0 +1,40 @@
+import type { Random } from './machine.ts'
+
+/** Where a span stands in a trace: W3C trace context ids in lower-case hex (16 and 8 bytes). */
+export interface TraceRef {
+  readonly traceId: string
+  readonly spanId: string
+}
+
+/** A span that starts a trace of its own. */
+export function newTrace(random: Random): TraceRef {
+  return { traceId: hex(random, 4), spanId: hex(random, 2) }
+}
+
+/** A further span of the trace that `parent` belongs to. */
+export function childOf(parent: TraceRef, random: Random): TraceRef {
+  return { traceId: parent.traceId, spanId: hex(random, 2) }
+}
+
+/** All-zero ids are invalid in W3C trace context, so the last bit is always set. */
+function hex(random: Random, words: number): string {
+  let text = ''
+  for (let i = 0; i < words; i++) {
+    const word = Math.floor(random() * 2 ** 32)
+    text += (i === words - 1 ? (word | 1) >>> 0 : word).toString(16).padStart(8, '0')
+  }
+  return text
+}
+
+const traceparent = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/
+
+/** `traceparent` of W3C Trace Context level 1, always sampled: rates are the signal here, so nothing is sampled out. */
+export function formatTraceparent(ref: TraceRef): string {
+  return `00-${ref.traceId}-${ref.spanId}-01`
+}
+
+/** Undefined for anything that is not a well-formed version 00 `traceparent`. */
+export function parseTraceparent(text: string): TraceRef | undefined {
+  const match = traceparent.exec(text)
+  return match?.[1] === undefined || match[2] === undefined ? undefined : { traceId: match[1], spanId: match[2] }
+}
