@@ -54,7 +54,14 @@ export type NetworkEvent =
   | { readonly type: 'seed.failed'; readonly seed: string; readonly failure: DialFailure }
   | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: boolean }
   /** A digest that came over gossip; `from` is the peer whose signature the message carries. */
-  | { readonly type: 'gossip'; readonly mesh: string; readonly from: string; readonly digest: Digest }
+  | {
+      readonly type: 'gossip'
+      readonly mesh: string
+      readonly from: string
+      readonly digest: Digest
+      /** Unix milliseconds on receipt. */
+      readonly wall: number
+    }
   | { readonly type: 'crossing'; readonly mesh: string; readonly crossing: Crossing }
   /** A message that should have crossed but whose seal is broken. */
   | { readonly type: 'crossing.refused'; readonly mesh: string; readonly origin: string; readonly id: string }
@@ -83,8 +90,8 @@ export type OwnEvent =
 
 export type NodeEvent = NetworkEvent | OwnEvent
 
-/** `census`: count what is held and tell it, under this window. */
-export type NodeEffect = NetworkEffect | Tell | { readonly do: 'census' }
+/** `observe`: take a snapshot of the connections. `census`: count what is held and tell it. */
+export type NodeEffect = NetworkEffect | Tell | { readonly do: 'observe' } | { readonly do: 'census' }
 
 /**
  * The port between the machines and any network: libp2p in a node, a virtual one in the simulator.

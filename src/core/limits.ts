@@ -31,6 +31,8 @@ export const limits = {
   seeds: 32,
   /** Subscribed topics of the application. */
   topics: 256,
+  /** Registries, timers, resources and owners that one owner may hold at once. Guess. */
+  held: 4_096,
   /** Events that wait for the driver; beyond it the hints are dropped first, since snapshots make up for them. */
   inbox: 4_096,
   /** Spans and bytes held while the receiver is away. */

@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { launch } from './launcher.js'
+
+// A clone holds TypeScript beside this file, the published package what became of it.
+const source = fileURLToPath(new URL('./commands/main.ts', import.meta.url))
+const compiled = fileURLToPath(new URL('./commands/main.js', import.meta.url))
+
+await launch(existsSync(source) ? source : compiled, process.argv.slice(2))

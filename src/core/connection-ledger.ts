@@ -1,0 +1,251 @@
+import { tell } from '../catalogue/tell.ts'
+import type { ConnectionFact } from './events.ts'
+import type { Frame } from './frames.ts'
+import { limits } from './limits.ts'
+import { enter, isJoined, isStanding, type Link, newLink } from './link.ts'
+import * as spans from './link-spans.ts'
+import { LinkTalk, type TalkEffect, type TalkOptions } from './link-talk.ts'
+import type { Machine } from './machine.ts'
+import type { OwnedMap } from './owned-map.ts'
+import type { Owner } from './owner.ts'
+import { type SurvivorRule, survivor } from './survivor.ts'
+
+export type LedgerEvent =
+  /** All connections that libp2p holds now: the ledger is levelled to it. */
+  | { readonly type: 'observed'; readonly connections: readonly ConnectionFact[] }
+  | { readonly type: 'stream.open' | 'stream.absent' | 'stream.closed'; readonly connection: string }
+  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
+  | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
+  /** We did not run for `ms`: nobody’s silence of that time counts. */
+  | { readonly type: 'slept'; readonly ms: number }
+  | { readonly type: 'stopping' }
+  | { readonly type: 'tick' }
+
+/** `disconnected`: the last connection to the peer is gone. */
+export type LedgerEffect = TalkEffect | { readonly do: 'disconnected'; readonly peer: string }
+
+export interface LedgerOptions extends TalkOptions {
+  /** Connected peers at most. */
+  readonly peersMax?: number
+}
+
+/** One record per peer: everything about it that is not in its digest. */
+export interface PeerRecord {
+  readonly peer: string
+  links: readonly Link[]
+}
+
+/** Re-identifying makes gossipsub open its stream again; each heal costs a stream, so they are few and spaced. */
+const healEveryMs = 3_000
+const healsMax = 5
+
+/**
+ * Who is connected, and how: levelled by snapshots, so a missed callback costs time and nothing else. Removal is by
+ * connection id, so an old link that ends late cannot take its successor with it.
+ */
+export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
+  readonly #self: string
+  readonly #talk: LinkTalk
+  readonly #peers: OwnedMap<string, PeerRecord>
+  #stopping = false
+  #limitToldAt = -Infinity
+
+  constructor(owner: Owner, options: LedgerOptions) {
+    this.#self = options.self
+    this.#talk = new LinkTalk(options)
+    this.#peers = owner.map<string, PeerRecord>({
+      name: 'peers',
+      capacity: options.peersMax ?? limits.peers,
+      leavesBy: { event: 'its last connection is gone' },
+      release: () => {},
+    })
+  }
+
+  handle(event: LedgerEvent, now: number): LedgerEffect[] {
+    switch (event.type) {
+      case 'observed':
+        return this.#level(event.connections, now)
+      case 'tick':
+        return this.#each((peer, link) => (this.#talk.dueAt(peer, link) <= now ? this.#talk.due(peer, link, now) : []))
+      case 'slept':
+        return this.#forgive(event.ms)
+      case 'stopping':
+        this.#stopping = true
+        return this.#each((peer, link) => this.#talk.end(peer, link, 'stopping', now))
+      default:
+        return this.#onLink(event, now)
+    }
+  }
+
+  deadline(): number {
+    let earliest = Infinity
+    for (const { peer, links } of this.#peers.values())
+      for (const link of links) earliest = Math.min(earliest, this.#talk.dueAt(peer, link))
+    return earliest
+  }
+
+  get(peer: string): PeerRecord | undefined {
+    return this.#peers.get(peer)
+  }
+
+  records(): Iterable<PeerRecord> {
+    return this.#peers.values()
+  }
+
+  /** Connected peers, members and guests. */
+  get size(): number {
+    return this.#peers.size
+  }
+
+  /** The one link that carries frames to this peer. */
+  joined(peer: string): Link | undefined {
+    return this.#peers.get(peer)?.links.find(isJoined)
+  }
+
+  /** Whose connection this is. */
+  peerOf(connection: string): string | undefined {
+    return this.#find(connection)?.[0].peer
+  }
+
+  #each(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
+    const records = [...this.#peers.values()]
+    return records.flatMap(({ peer, links }) => links.flatMap((link) => act(peer, link)))
+  }
+
+  #level(connections: readonly ConnectionFact[], now: number): LedgerEffect[] {
+    const present = new Set(connections.map((fact) => fact.id))
+    const effects = this.#each((peer, link) => (present.has(link.connection) ? [] : this.#closed(peer, link, now)))
+    for (const fact of connections) {
+      const link = this.#peers.get(fact.peer)?.links.find((one) => one.connection === fact.id)
+      effects.push(...(link === undefined ? this.#opened(fact, now) : heal(link, fact, now)))
+    }
+    return effects
+  }
+
+  #opened(fact: ConnectionFact, now: number): LedgerEffect[] {
+    const record = this.#peers.get(fact.peer) ?? { peer: fact.peer, links: [] }
+    const isNew = record.links.length === 0
+    if (this.#stopping) return [{ do: 'close', connection: fact.id, abort: false }]
+    if (isNew && this.#peers.size >= this.#peers.spec.capacity) return this.#refuse(fact, 'peers', now)
+    if (record.links.length >= limits.linksPerPeer) return this.#refuse(fact, 'linksPerPeer', now)
+    const link = newLink(fact, now)
+    record.links = [...record.links, link]
+    this.#peers.set(fact.peer, record, now)
+    return fact.direction === 'outbound' ? this.#talk.dialled(fact.peer, link) : this.#newestGuest(record, now)
+  }
+
+  #refuse(fact: ConnectionFact, limit: 'peers' | 'linksPerPeer', now: number): LedgerEffect[] {
+    const close: LedgerEffect = { do: 'close', connection: fact.id, abort: false }
+    if (now - this.#limitToldAt < 1_000) return [close]
+    this.#limitToldAt = now
+    const value = limit === 'peers' ? this.#peers.spec.capacity : limits[limit]
+    const attributes = { 'mesh.limit.name': limit, 'mesh.limit.value': value, 'mesh.limit.action': 'refused' } as const
+    return [tell('mesh.limit.reached', { ...attributes, 'mesh.peer.id': fact.peer }), close]
+  }
+
+  #closed(peer: string, link: Link, now: number): LedgerEffect[] {
+    const record = this.#peers.get(peer)
+    if (record === undefined) return []
+    const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), spans.tellClosed(peer, link, now)]
+    record.links = record.links.filter((one) => one.connection !== link.connection)
+    if (record.links.length > 0) return effects
+    this.#peers.deleteIf(peer, (held) => held === record)
+    return [...effects, { do: 'disconnected', peer }]
+  }
+
+  #onLink(event: Extract<LedgerEvent, { connection: string }>, now: number): LedgerEffect[] {
+    const found = this.#find(event.connection)
+    if (found === undefined) return []
+    const [record, link] = found
+    switch (event.type) {
+      case 'stream.open':
+        return this.#talk.greet(link, now)
+      case 'stream.absent':
+        return [...this.#talk.guest(record.peer, link, now), ...this.#newestGuest(record, now)]
+      case 'stream.closed':
+        return isJoined(link) ? this.#talk.end(record.peer, link, 'transport', now) : []
+      case 'frame.refused':
+        return this.#refused(record.peer, link, event, now)
+      case 'frame':
+        return this.#frame(record, link, event.frame, now)
+    }
+  }
+
+  #frame(record: PeerRecord, link: Link, frame: Frame, now: number): LedgerEffect[] {
+    const before = isJoined(link)
+    const effects: LedgerEffect[] = this.#talk.frame(record.peer, link, frame, now)
+    if (before || !isJoined(link)) return effects
+    effects.push(...this.#settle(record, now))
+    if (isJoined(link)) effects.push({ do: 'joined', peer: record.peer })
+    return effects
+  }
+
+  #refused(peer: string, link: Link, event: { reason: string; flooding: boolean }, now: number): LedgerEffect[] {
+    const attributes = {
+      'mesh.connection.id': link.connection,
+      'mesh.peer.id': peer,
+      'mesh.frame.reason': event.reason,
+    }
+    const told = tell('mesh.frame.refused', attributes)
+    return [told, ...this.#talk.end(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
+  }
+
+  /** Of several joined links one stays. */
+  #settle(record: PeerRecord, now: number): LedgerEffect[] {
+    const effects: LedgerEffect[] = []
+    let best: Link | undefined
+    for (const link of record.links.filter(isJoined)) {
+      if (best === undefined) best = link
+      else {
+        const { stays, goes, rule } = survivor(this.#self, record.peer, best, link)
+        effects.push(...this.#supersede(record.peer, goes, stays, rule, now))
+        best = stays
+      }
+    }
+    return effects
+  }
+
+  #supersede(peer: string, goes: Link, stays: Link, rule: SurvivorRule, now: number): LedgerEffect[] {
+    const told = spans.tellSuperseded(peer, goes, stays, rule)
+    enter(goes, 'draining', now)
+    const nobodyThere = rule === 'incarnation' || rule === 'newer'
+    return nobodyThere ? [told, ...this.#talk.drop(goes, 'superseded', true, now)] : [told]
+  }
+
+  /**
+   * A guest that comes back after a crash leaves its old connection open for as long as QUIC’s idle timeout, and
+   * gossipsub on it. Of the connections that a guest dialled the newest stays.
+   */
+  #newestGuest(record: PeerRecord, now: number): LedgerEffect[] {
+    const dialled = record.links.filter((link) => isStanding(link) && link.fact.direction === 'inbound' && !link.hello)
+    const newest = dialled.at(-1)
+    if (newest === undefined) return []
+    const older = dialled.filter((link) => link !== newest && link.kind === 'guest')
+    return older.flatMap((link) => this.#supersede(record.peer, link, newest, 'newer', now))
+  }
+
+  #forgive(ms: number): LedgerEffect[] {
+    return this.#each((_, link) => {
+      link.heardAt += ms
+      link.stateAt += ms
+      if (link.probedAt !== undefined) link.probedAt += ms
+      return []
+    })
+  }
+
+  #find(connection: string): [PeerRecord, Link] | undefined {
+    for (const record of this.#peers.values())
+      for (const link of record.links) if (link.connection === connection) return [record, link]
+    return undefined
+  }
+}
+
+/** Gossipsub never opens a lost outbound stream again by itself. */
+function heal(link: Link, fact: ConnectionFact, now: number): LedgerEffect[] {
+  if (fact.gossip === 'open') link.heals = 0
+  const due = fact.gossip === 'missing' && isStanding(link) && now - link.healedAt >= healEveryMs
+  if (!due || link.heals >= healsMax) return []
+  link.healedAt = now
+  link.heals++
+  return [{ do: 'heal', connection: link.connection }]
+}

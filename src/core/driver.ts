@@ -1,0 +1,109 @@
+import type { Tell } from '../catalogue/tell.ts'
+import type { Network, NodeEffect, NodeEvent } from './events.ts'
+import { limits } from './limits.ts'
+import type { Clock } from './machine.ts'
+import type { MeshNode } from './mesh-node.ts'
+import type { Owner } from './owner.ts'
+import type { TraceRef } from './trace.ts'
+
+export interface DriverOptions {
+  readonly node: MeshNode
+  readonly network: Network
+  readonly clock: Clock
+  readonly owner: Owner
+  readonly tell: (told: Tell, window: TraceRef | undefined) => void
+  /** Count what is held and tell it. */
+  readonly census: (window: TraceRef | undefined) => void
+}
+
+/** A deadline in the past or in this millisecond still lets other work run in between. */
+const pauseAtLeastMs = 1
+
+/**
+ * Runs a node over a network: one event at a time to its end, effects carried out in order, one timer. A machine is
+ * never re-entered: what an effect brings about at once waits in the inbox.
+ */
+export class Driver {
+  readonly #options: DriverOptions
+  readonly #inbox: NodeEvent[] = []
+  #running = false
+  #timerAt = Infinity
+  #cancelTimer = () => {}
+  #hinted = false
+
+  constructor(options: DriverOptions) {
+    this.#options = options
+  }
+
+  /** Events dropped because the inbox was full. */
+  dropped = 0
+
+  /** `settings`: process settings that are not as recommended, for the span of the start. */
+  async start(settings: readonly string[]): Promise<void> {
+    this.#options.owner.adopt('driver timer', () => this.#cancelTimer())
+    await this.#options.network.start((event) => this.deliver(event))
+    this.deliver({ type: 'started', settings })
+  }
+
+  deliver(event: NodeEvent): void {
+    if (event.type === 'changed' && this.#hinted) return
+    if (this.#inbox.length >= limits.inbox) {
+      this.dropped++
+      return
+    }
+    this.#hinted ||= event.type === 'changed'
+    this.#inbox.push(event)
+    if (!this.#running) this.#run()
+  }
+
+  #run(): void {
+    const { node, clock } = this.#options
+    this.#running = true
+    try {
+      for (let event = this.#inbox.shift(); event !== undefined; event = this.#inbox.shift()) {
+        if (event.type === 'changed') this.#hinted = false
+        for (const effect of node.handle(event, clock.now())) this.#perform(effect)
+      }
+    } finally {
+      this.#running = false
+    }
+    this.#arm()
+  }
+
+  #perform(effect: NodeEffect): void {
+    const { network, node, clock, tell, census } = this.#options
+    switch (effect.do) {
+      case 'tell':
+        return tell(effect, node.window)
+      case 'census':
+        return census(node.window)
+      case 'observe':
+        this.#inbox.push({ type: 'observed', connections: network.snapshot() })
+        return
+      case 'gossip':
+        return network.perform({ ...effect, digest: { ...effect.digest, sentAt: clock.wall() } })
+      case 'send':
+        if (effect.frame.type !== 'digest') return network.perform(effect)
+        return network.perform({
+          ...effect,
+          frame: { type: 'digest', digest: { ...effect.frame.digest, sentAt: clock.wall() } },
+        })
+      default:
+        return network.perform(effect)
+    }
+  }
+
+  /** An armed timer that is early enough stays: most events move the deadline by nothing that matters. */
+  #arm(): void {
+    const { node, clock, owner } = this.#options
+    const dueAt = node.deadline()
+    if (owner.closed || dueAt >= this.#timerAt || dueAt === Infinity) return
+    this.#cancelTimer()
+    this.#timerAt = dueAt
+    this.#cancelTimer = clock.after(Math.max(pauseAtLeastMs, dueAt - clock.now()), () => {
+      this.#timerAt = Infinity
+      if (node.deadline() <= clock.now()) this.deliver({ type: 'tick' })
+      else this.#arm()
+    })
+  }
+}

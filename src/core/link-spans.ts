@@ -1,0 +1,103 @@
+import { type Tell, tell } from '../catalogue/tell.ts'
+import { ageBand } from './bands.ts'
+import type { CloseReason } from './frames.ts'
+import type { Link } from './link.ts'
+import type { SurvivorRule } from './survivor.ts'
+import type { TraceRef } from './trace.ts'
+
+/** What every span about a link names. */
+function named(peer: string, link: Link) {
+  return {
+    'mesh.link.id': link.id,
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.peer.name': link.hello?.name ?? '',
+  }
+}
+
+function birthLinks(link: Link): readonly TraceRef[] {
+  return link.birth === undefined ? [] : [link.birth]
+}
+
+/** `parent` is the dialler’s opened span on the listener, null on the dialler. */
+export function tellOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): Tell {
+  const { fact } = link
+  const attributes = {
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.connection.direction': fact.direction,
+    'mesh.connection.address': fact.address,
+    'mesh.connection.transport': fact.transport,
+  }
+  return tell('mesh.connection.opened', link.id === '' ? attributes : { ...attributes, 'mesh.link.id': link.id }, {
+    ref,
+    parent,
+    since: link.openedAt,
+  })
+}
+
+export function tellHello(peer: string, link: Link, parent: TraceRef): Tell {
+  return tell(
+    'mesh.hello.received',
+    {
+      ...named(peer, link),
+      'mesh.peer.role': link.hello?.role ?? 'guest',
+      'mesh.peer.incarnation': link.hello?.incarnation ?? 0,
+    },
+    { parent },
+  )
+}
+
+export function tellGuest(peer: string, link: Link): Tell {
+  const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer }
+  return tell('mesh.connection.guest', attributes, link.birth === undefined ? {} : { parent: link.birth })
+}
+
+export function tellRefused(peer: string, link: Link, reason: CloseReason, why: string): Tell {
+  return tell(
+    'mesh.link.refused',
+    {
+      'mesh.connection.id': link.connection,
+      'mesh.peer.id': peer,
+      'mesh.close.reason': reason,
+      'error.message': why,
+    },
+    link.birth === undefined ? {} : { parent: link.birth },
+  )
+}
+
+export function tellGoodbyeSent(peer: string, link: Link, reason: CloseReason, ref: TraceRef): Tell {
+  const attributes = { ...named(peer, link), 'mesh.goodbye.reason': reason }
+  return tell('mesh.goodbye.sent', attributes, { ref, parent: null, links: birthLinks(link) })
+}
+
+export function tellGoodbyeReceived(peer: string, link: Link, reason: CloseReason, parent: TraceRef): Tell {
+  const attributes = { ...named(peer, link), 'mesh.goodbye.reason': reason }
+  return tell('mesh.goodbye.received', attributes, { parent, links: birthLinks(link) })
+}
+
+export function tellClosed(peer: string, link: Link, now: number): Tell {
+  const ageMs = now - link.openedAt
+  const ending = link.ending
+  return tell(
+    'mesh.connection.closed',
+    {
+      ...named(peer, link),
+      'mesh.connection.kind': link.kind,
+      'mesh.connection.age_ms': Math.round(ageMs),
+      'mesh.connection.age_band': ageBand(ageMs),
+      'mesh.close.reason': ending?.reason ?? 'transport',
+      'mesh.close.by': ending?.by ?? 'transport',
+      'mesh.close.noticed': ending?.noticed ?? false,
+    },
+    { parent: ending?.trace ?? null, links: birthLinks(link) },
+  )
+}
+
+export function tellSuperseded(peer: string, link: Link, stays: Link, rule: SurvivorRule): Tell {
+  return tell(
+    'mesh.connection.superseded',
+    { ...named(peer, link), 'mesh.link.survivor': stays.id, 'mesh.link.rule': rule },
+    { parent: link.birth ?? null, links: birthLinks(stays) },
+  )
+}

@@ -1,0 +1,194 @@
+import type { Tell } from '../catalogue/tell.ts'
+import type { NetworkEffect } from './events.ts'
+import { type CloseReason, type Frame, type Hello, linkId } from './frames.ts'
+import { type Ending, enter, isStanding, type Link } from './link.ts'
+import * as spans from './link-spans.ts'
+import type { Random } from './machine.ts'
+import { childOf, newTrace } from './trace.ts'
+
+export type TalkEffect =
+  | Exclude<NetworkEffect, { do: 'dial.seed' | 'dial.peer' | 'gossip' | 'forward' }>
+  | Tell
+  | { readonly do: 'joined'; readonly peer: string }
+  /** The peer said that it stops. */
+  | { readonly do: 'left'; readonly peer: string; readonly incarnation: number }
+
+export interface TalkOptions {
+  readonly self: string
+  /** What this node says of itself; counter and trace are the link’s. */
+  readonly hello: Omit<Hello, 'counter' | 'trace'>
+  readonly random: Random
+}
+
+/** A listener’s wait for the dialler’s hello; after it the peer is a guest, until it speaks after all. */
+const guestAfterMs = 3_000
+/** A dialler’s wait for the answer to its hello. */
+const greetMs = 6_000
+/**
+ * Digests come every 2 s, so a link is only asked for a sign of life when one is overdue; with the wait for the answer
+ * a dead peer is seen in 3.5 s. Libp2p’s own monitor takes 10 s and is 82 % of a node’s idle CPU time.
+ */
+const probeAfterMs = 2_300
+const probeWaitMs = 1_200
+/**
+ * What is under way on a loser may still arrive. The lower peer id says goodbye, so that the end is one trace; the other
+ * end only acts if it does not.
+ */
+const drainMs = 250
+const drainOtherMs = 1_500
+/** A close that has not happened by then is done again, by force. */
+const closeMs = 2_000
+
+/** The conversation on one link: hello, signs of life, goodbye. Which of several links stays is the ledger’s affair. */
+export class LinkTalk {
+  readonly #options: TalkOptions
+  #dials = 0
+
+  constructor(options: TalkOptions) {
+    this.#options = options
+  }
+
+  /** The dialler numbers its dials, and with that names the link for both ends. */
+  dialled(peer: string, link: Link): TalkEffect[] {
+    link.counter = ++this.#dials
+    link.id = linkId(this.#options.self, this.#options.hello.incarnation, link.counter)
+    return [...this.bear(peer, link), { do: 'open', connection: link.connection }]
+  }
+
+  /** A listener tells of a connection when it knows whose trace that belongs to, at the latest when more is told of it. */
+  bear(peer: string, link: Link): TalkEffect[] {
+    if (link.birth !== undefined) return []
+    link.birth = newTrace(this.#options.random)
+    return [spans.tellOpened(peer, link, link.birth, null)]
+  }
+
+  greet(link: Link, now: number): TalkEffect[] {
+    link.heardAt = now
+    if (link.fact.direction === 'inbound' || link.state !== 'opening') return []
+    enter(link, 'greeting', now)
+    return this.#sayHello(link)
+  }
+
+  frame(peer: string, link: Link, frame: Frame, now: number): TalkEffect[] {
+    link.heardAt = now
+    link.probedAt = undefined
+    if (frame.type === 'hello') return this.#welcome(peer, link, frame.hello, now)
+    if (frame.type === 'goodbye') return this.#farewell(peer, link, frame, now)
+    if (frame.type === 'probe') return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
+    return []
+  }
+
+  guest(peer: string, link: Link, now: number): TalkEffect[] {
+    if (link.kind !== 'unsettled' || !isStanding(link)) return []
+    const effects = this.bear(peer, link)
+    link.kind = 'guest'
+    enter(link, 'settled', now)
+    return [...effects, spans.tellGuest(peer, link)]
+  }
+
+  /** Ends a link from here, with a goodbye where there is somebody to read it. */
+  end(peer: string, link: Link, reason: CloseReason, now: number): TalkEffect[] {
+    if (link.state === 'closing') return []
+    const effects = this.bear(peer, link)
+    const abort = reason === 'silent' || reason === 'bad-frame' || reason === 'flooding'
+    if (link.hello === undefined || reason === 'transport' || abort) {
+      return [...effects, ...this.drop(link, reason, abort, now)]
+    }
+    const trace = newTrace(this.#options.random)
+    return [
+      ...effects,
+      spans.tellGoodbyeSent(peer, link, reason, trace),
+      { do: 'send', connection: link.connection, frame: { type: 'goodbye', reason, trace } },
+      ...close(link, { reason, by: 'us', noticed: true, trace }, false, now),
+    ]
+  }
+
+  /** Ends a link with nobody told. */
+  drop(link: Link, reason: CloseReason, abort: boolean, now: number): TalkEffect[] {
+    return close(link, { reason, by: 'us', noticed: false, trace: undefined }, abort, now)
+  }
+
+  dueAt(peer: string, link: Link): number {
+    switch (link.state) {
+      case 'opening':
+        return link.stateAt + (link.fact.direction === 'inbound' ? guestAfterMs : greetMs)
+      case 'greeting':
+        return link.stateAt + greetMs
+      case 'settled':
+        if (link.kind === 'guest') return Infinity
+        return link.probedAt === undefined ? link.heardAt + probeAfterMs : link.probedAt + probeWaitMs
+      case 'draining':
+        return link.stateAt + (this.#options.self < peer ? drainMs : drainOtherMs)
+      case 'closing':
+        return link.stateAt + closeMs
+    }
+  }
+
+  due(peer: string, link: Link, now: number): TalkEffect[] {
+    switch (link.state) {
+      case 'opening':
+        return this.guest(peer, link, now)
+      case 'greeting':
+        return this.end(peer, link, 'silent', now)
+      case 'settled':
+        if (link.probedAt !== undefined) return this.end(peer, link, 'silent', now)
+        link.probedAt = now
+        return [{ do: 'send', connection: link.connection, frame: { type: 'probe' } }]
+      case 'draining':
+        return this.end(peer, link, 'superseded', now)
+      case 'closing':
+        link.stateAt = now
+        return [{ do: 'close', connection: link.connection, abort: true }]
+    }
+  }
+
+  #sayHello(link: Link): TalkEffect[] {
+    if (link.birth === undefined) return []
+    const hello = { ...this.#options.hello, counter: link.counter ?? 0, trace: link.birth }
+    return [{ do: 'send', connection: link.connection, frame: { type: 'hello', hello } }]
+  }
+
+  #welcome(peer: string, link: Link, hello: Hello, now: number): TalkEffect[] {
+    if (link.hello !== undefined || !isStanding(link)) return []
+    link.hello = hello
+    const effects: TalkEffect[] = []
+    if (link.fact.direction === 'inbound') {
+      link.counter = hello.counter
+      link.id = linkId(peer, hello.incarnation, hello.counter)
+      if (link.birth === undefined) {
+        link.birth = childOf(hello.trace, this.#options.random)
+        effects.push(spans.tellOpened(peer, link, link.birth, hello.trace))
+      }
+      effects.push(...this.#sayHello(link))
+    }
+    const ours = this.#options.hello.meshes
+    if (!hello.meshes.some((mesh) => ours.includes(mesh))) {
+      const why = `it is in ${hello.meshes.join(' and ')}, we are in ${ours.join(' and ')}`
+      effects.push(spans.tellRefused(peer, link, 'foreign-mesh', why))
+      return [...effects, ...this.end(peer, link, 'foreign-mesh', now)]
+    }
+    link.kind = 'member'
+    enter(link, 'settled', now)
+    return [...effects, spans.tellHello(peer, link, hello.trace)]
+  }
+
+  #farewell(peer: string, link: Link, frame: Extract<Frame, { type: 'goodbye' }>, now: number): TalkEffect[] {
+    if (link.ending?.noticed === true) return []
+    const effects: TalkEffect[] = this.bear(peer, link)
+    effects.push(spans.tellGoodbyeReceived(peer, link, frame.reason, frame.trace))
+    if (frame.reason === 'foreign-mesh') {
+      effects.push(spans.tellRefused(peer, link, 'foreign-mesh', 'the other side is in another mesh'))
+    }
+    if (frame.reason === 'stopping' && link.hello !== undefined) {
+      effects.push({ do: 'left', peer, incarnation: link.hello.incarnation })
+    }
+    const ending: Ending = { reason: frame.reason, by: 'them', noticed: true, trace: frame.trace }
+    return [...effects, ...close(link, ending, false, now)]
+  }
+}
+
+function close(link: Link, ending: Ending, abort: boolean, now: number): TalkEffect[] {
+  link.ending = ending
+  enter(link, 'closing', now)
+  return [{ do: 'close', connection: link.connection, abort }]
+}

@@ -1,0 +1,83 @@
+import type { ConnectionFact } from './events.ts'
+import type { CloseReason, Hello } from './frames.ts'
+import type { TraceRef } from './trace.ts'
+
+/**
+ * How far a link has come: its stream is being opened, our hello is out, it is known whether the peer is a member or a
+ * guest, another link of the pair stays, or it is being closed.
+ */
+export type LinkState = 'opening' | 'greeting' | 'settled' | 'draining' | 'closing'
+
+/** How a link ends, fixed by whoever moves first. */
+export interface Ending {
+  readonly reason: CloseReason
+  readonly by: 'us' | 'them' | 'transport'
+  /** A goodbye passed, so both ends know why. */
+  readonly noticed: boolean
+  /** Trace of the end, shared with the other side by the goodbye. */
+  readonly trace: TraceRef | undefined
+}
+
+/** One connection of a peer, as the ledger holds it. */
+export interface Link {
+  readonly connection: string
+  readonly fact: ConnectionFact
+  readonly openedAt: number
+  state: LinkState
+  /** Since when it is in this state. */
+  stateAt: number
+  /** Dials of the dialler so far; undefined on the listener until hello. */
+  counter: number | undefined
+  id: string
+  /** Own `mesh.connection.opened`; undefined until it was told. */
+  birth: TraceRef | undefined
+  /** What the peer turned out to be: a guest has no hello. */
+  kind: 'unsettled' | 'member' | 'guest'
+  hello: Hello | undefined
+  /** Last time anything was heard, and since when an answer to a probe is awaited. */
+  heardAt: number
+  probedAt: number | undefined
+  /** Version of the own digest that was last sent in full, and when. */
+  digestVersion: number
+  digestAt: number
+  healedAt: number
+  heals: number
+  ending: Ending | undefined
+}
+
+export function newLink(fact: ConnectionFact, now: number): Link {
+  return {
+    connection: fact.id,
+    fact,
+    openedAt: now,
+    state: 'opening',
+    stateAt: now,
+    counter: undefined,
+    id: '',
+    birth: undefined,
+    kind: 'unsettled',
+    hello: undefined,
+    heardAt: now,
+    probedAt: undefined,
+    digestVersion: -1,
+    digestAt: -Infinity,
+    healedAt: -Infinity,
+    heals: 0,
+    ending: undefined,
+  }
+}
+
+/** Both hellos are in, and it stays. */
+export function isJoined(link: Link): boolean {
+  return link.state === 'settled' && link.kind === 'member'
+}
+
+/** Neither ended nor about to be. */
+export function isStanding(link: Link): boolean {
+  return link.state !== 'draining' && link.state !== 'closing'
+}
+
+export function enter(link: Link, state: LinkState, now: number): void {
+  link.state = state
+  link.stateAt = now
+}

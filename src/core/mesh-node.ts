@@ -1,0 +1,234 @@
+import { tell } from '../catalogue/tell.ts'
+import { BridgeRelay } from './bridge-relay.ts'
+import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
+import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
+import type { NodeEffect, NodeEvent } from './events.ts'
+import type { Frame, Role } from './frames.ts'
+import { isJoined } from './link.ts'
+import type { Machine, Random } from './machine.ts'
+import { Neighbours } from './neighbours.ts'
+import { OwnDigest } from './own-digest.ts'
+import type { Owner } from './owner.ts'
+import { Rounds } from './rounds.ts'
+import { SeedDialler } from './seed-dialler.ts'
+import type { TraceRef } from './trace.ts'
+
+export interface MeshNodeOptions {
+  /** Own peer id, as text. */
+  readonly self: string
+  readonly name: string
+  readonly role: Role
+  /** One mesh; two for a bridge. */
+  readonly meshes: readonly string[]
+  readonly incarnation: number
+  /** Software version, for people. */
+  readonly build: string
+  /** Multiaddrs. */
+  readonly seeds: readonly string[]
+  readonly random: Random
+  /** Milliseconds of silence after which a member is stale. */
+  readonly windowMs: number
+  readonly sweepMs: number
+  readonly digestMs: number
+  readonly gossipMs: number
+  /** Links wanted. */
+  readonly neighbours: number
+  readonly peersMax: number
+}
+
+/** Tolerated difference of clocks. Guess: well above NTP’s error, well below what confuses a reader of traces. */
+const skewAllowedMs = 5_000
+/** A late timer of up to this much is normal on a busy machine. */
+const latenessMs = 250
+/** After a sleep of this fraction of the window the node does not trust its own judgement. */
+const stallFraction = 0.25
+
+/** The node as one value: routes events to the machines, and what they say to each other. */
+export class MeshNode implements Machine<NodeEvent, NodeEffect> {
+  readonly options: MeshNodeOptions
+  readonly ledger: ConnectionLedger
+  readonly view: DigestView
+  readonly seeds: SeedDialler
+  readonly #relay: BridgeRelay | undefined
+  readonly #digest: OwnDigest
+  readonly #neighbours: Neighbours
+  readonly #rounds: Rounds
+  #dueAt = Infinity
+  #stopping = false
+
+  constructor(owner: Owner, options: MeshNodeOptions) {
+    this.options = options
+    const { self, random, windowMs, sweepMs, name, role, meshes, incarnation, build } = options
+    const hello = { meshes, name, role, incarnation, build }
+    this.ledger = new ConnectionLedger(owner, { self, hello, random, peersMax: options.peersMax })
+    this.view = new DigestView(owner, { self, windowMs, sweepMs, random, skewAllowedMs })
+    this.seeds = new SeedDialler(options.seeds, { random })
+    this.#digest = new OwnDigest({ ...options, fullMs: windowMs }, this.ledger, () => this.#knowsUnlinked())
+    this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
+    this.#rounds = new Rounds(random)
+    if (meshes.length > 1) this.#relay = new BridgeRelay(owner, { self, meshes, bridges: () => this.#otherBridges() })
+  }
+
+  /** Root of the current minute; undefined before the start. */
+  get window(): TraceRef | undefined {
+    return this.#rounds.window
+  }
+
+  handle(event: NodeEvent, now: number): NodeEffect[] {
+    const effects = [...this.#wake(now), ...this.#route(event, now)]
+    this.#dueAt = this.#earliest()
+    return effects
+  }
+
+  deadline(): number {
+    return this.#dueAt
+  }
+
+  /** What did not run could not hear either: its own lateness is nobody’s silence. */
+  #wake(now: number): NodeEffect[] {
+    const lateMs = now - this.#dueAt
+    if (lateMs < latenessMs) return []
+    const effects = this.#ledgerTakes({ type: 'slept', ms: lateMs }, now)
+    const { windowMs } = this.options
+    if (lateMs < windowMs * stallFraction) return effects
+    const slept = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': windowMs }
+    effects.push(tell('mesh.node.stalled', slept))
+    return [...effects, ...this.#viewTakes({ type: 'stalled', untilMs: now + windowMs }, now)]
+  }
+
+  #route(event: NodeEvent, now: number): NodeEffect[] {
+    switch (event.type) {
+      case 'started':
+        return this.#start(event.settings, now)
+      case 'tick':
+        return this.#tick(now)
+      case 'stopping':
+        this.#stopping = true
+        return this.#ledgerTakes({ type: 'stopping' }, now)
+      case 'profile':
+        return this.#digest.handle(event, now)
+      case 'changed':
+        return [{ do: 'observe' }]
+      case 'frame':
+        return [...this.#ledgerTakes(event, now), ...this.#hear(event, now)]
+      case 'gossip':
+        if (event.digest.peer !== event.from || !this.options.meshes.includes(event.mesh)) return []
+        return this.#viewTakes({ type: 'digest', digest: event.digest, via: 'gossip', wall: event.wall }, now)
+      case 'seed.answered':
+      case 'seed.failed':
+        return this.seeds.handle(event, now)
+      case 'peer.dialled':
+        this.#neighbours.dialled(event.peer, event.ok, now)
+        return []
+      case 'crossing':
+      case 'crossing.refused':
+        return this.#relay?.handle(event, now) ?? []
+      default:
+        return this.#ledgerTakes(event, now)
+    }
+  }
+
+  #start(settings: readonly string[], now: number): NodeEffect[] {
+    const { name, role, incarnation } = this.options
+    const started = tell('mesh.node.started', {
+      'mesh.node.name': name,
+      'mesh.node.role': role,
+      'mesh.node.incarnation': incarnation,
+      'mesh.node.settings': settings,
+    })
+    return [...this.#rounds.handle({ type: 'started' }, now), started, ...this.#tick(now)]
+  }
+
+  #tick(now: number): NodeEffect[] {
+    const effects: NodeEffect[] = this.#rounds.handle({ type: 'tick' }, now)
+    effects.push(...this.#ledgerTakes({ type: 'tick' }, now))
+    if (this.#stopping || this.window === undefined) return effects
+    effects.push(...this.#viewTakes({ type: 'tick', window: this.window }, now))
+    effects.push(...this.seeds.handle({ type: 'tick' }, now))
+    effects.push(...this.#digest.handle({ type: 'tick' }, now))
+    effects.push(...this.#neighbours.look(now))
+    effects.push(...(this.#relay?.handle({ type: 'tick' }, now) ?? []))
+    return effects
+  }
+
+  /** Frames that are about members rather than about the link. */
+  #hear({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
+    if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
+    const peer = this.ledger.peerOf(connection)
+    if (peer === undefined) return []
+    if (frame.type === 'unchanged') return this.#viewTakes({ ...frame, peer }, now)
+    if (frame.digest.peer === peer)
+      return this.#viewTakes({ type: 'digest', digest: frame.digest, via: 'link', wall }, now)
+    const reason = 'a digest for somebody else'
+    return this.#ledgerTakes({ type: 'frame.refused', connection, reason, flooding: false }, now)
+  }
+
+  #ledgerTakes(event: LedgerEvent, now: number): NodeEffect[] {
+    const before = this.ledger.size
+    const effects = this.ledger.handle(event, now).flatMap((effect) => this.#fromLedger(effect, now))
+    const { size } = this.ledger
+    return size === before ? effects : [...effects, ...this.seeds.handle({ type: 'peers', count: size }, now)]
+  }
+
+  #fromLedger(effect: LedgerEffect, now: number): NodeEffect[] {
+    switch (effect.do) {
+      case 'joined':
+        return this.#digest.handle({ type: 'joined', peer: effect.peer }, now)
+      case 'left':
+        return this.#viewTakes({ type: 'left', peer: effect.peer, incarnation: effect.incarnation }, now)
+      case 'disconnected':
+        this.#neighbours.lookSoon(now)
+        return this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now)
+      default:
+        return [effect]
+    }
+  }
+
+  #viewTakes(event: ViewEvent, now: number): NodeEffect[] {
+    return this.view.handle(event, now).flatMap((effect) => this.#fromView(effect, now))
+  }
+
+  #fromView(effect: ViewEffect, now: number): NodeEffect[] {
+    switch (effect.do) {
+      case 'joined':
+        this.#neighbours.joined(effect.peer, now)
+        return this.#digest.handle({ type: 'stranger' }, now)
+      case 'departed':
+        return []
+      default:
+        return [effect]
+    }
+  }
+
+  #earliest(): number {
+    const ending = Math.min(this.ledger.deadline(), this.#rounds.deadline())
+    if (this.#stopping || this.window === undefined) return ending
+    return Math.min(
+      ending,
+      this.view.deadline(),
+      this.seeds.deadline(),
+      this.#digest.deadline(),
+      this.#neighbours.deadline(),
+      this.#relay?.deadline() ?? Infinity,
+    )
+  }
+
+  /** Is anybody known, by itself or in somebody’s list of links, that has no link to us? Guests may hide more. */
+  #knowsUnlinked(): boolean {
+    const { self } = this.options
+    for (const { links } of this.ledger.records()) if (!links.some(isJoined)) return true
+    for (const { digest } of this.view.members()) {
+      if (this.ledger.joined(digest.peer) === undefined) return true
+      if (digest.links.some((peer) => peer !== self && this.ledger.joined(peer) === undefined)) return true
+    }
+    return false
+  }
+
+  #otherBridges(): readonly string[] {
+    const { self, meshes } = this.options
+    return this.view
+      .members()
+      .filter(({ digest }) => digest.peer !== self && meshes.every((mesh) => digest.meshes.includes(mesh)))
+      .map(({ digest }) => digest.peer)
+  }
+}

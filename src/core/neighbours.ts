@@ -1,0 +1,93 @@
+import type { ConnectionLedger } from './connection-ledger.ts'
+import type { DigestView, Member } from './digest-view.ts'
+import type { NetworkEffect } from './events.ts'
+import { isJoined } from './link.ts'
+import type { Random } from './machine.ts'
+
+export interface NeighbourOptions {
+  readonly self: string
+  /** Links this node wants; those that others dial come on top. */
+  readonly wanted: number
+  readonly random: Random
+}
+
+const dialLimitMs = 10_000
+/** Of two strangers the lower peer id dials first, so that most pairs never cross. */
+const deferMs = 3_000
+const spreadMs = 500
+/** How often an unmet wish is looked at again. */
+const lookMs = 1_000
+/** Waits after failed dials, as for seeds. */
+const backoffMs = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
+
+/** Which members this node dials: those with the fewest links first, until it has as many links as it wants. */
+export class Neighbours {
+  readonly #options: NeighbourOptions
+  readonly #view: DigestView
+  readonly #ledger: ConnectionLedger
+  #lookAt = Infinity
+
+  constructor(options: NeighbourOptions, view: DigestView, ledger: ConnectionLedger) {
+    this.#options = options
+    this.#view = view
+    this.#ledger = ledger
+  }
+
+  deadline(): number {
+    return this.#lookAt
+  }
+
+  /** A member became known. */
+  joined(peer: string, now: number): void {
+    const member = this.#view.get(peer)
+    if (member === undefined) return
+    const defer = this.#options.self < peer ? 0 : deferMs
+    member.dialFailures = 0
+    member.dialAfter = now + defer + spreadMs * this.#options.random()
+    this.lookSoon(now)
+  }
+
+  dialled(peer: string, ok: boolean, now: number): void {
+    const member = this.#view.get(peer)
+    if (member === undefined) return
+    member.dialFailures = ok ? 0 : member.dialFailures + 1
+    const waitMs = backoffMs[Math.min(member.dialFailures, backoffMs.length - 1)] ?? 0
+    member.dialAfter = now + waitMs * (0.5 + 0.5 * this.#options.random())
+    this.lookSoon(now)
+  }
+
+  /** A link was lost: another may be wanted, the same member’s included. */
+  lookSoon(now: number): void {
+    this.#lookAt = Math.min(this.#lookAt, now + lookMs)
+  }
+
+  look(now: number): NetworkEffect[] {
+    if (now < this.#lookAt) return []
+    const free = this.#options.wanted - this.#joinedCount()
+    const strangers = this.#view.members().filter((member) => this.#ledger.get(member.digest.peer) === undefined)
+    this.#lookAt = free > 0 && strangers.length > 0 ? now + lookMs : Infinity
+    if (free <= 0) return []
+    const ready = strangers.filter((member) => member.dialAfter <= now && member.digest.addresses.length > 0)
+    return this.#shuffled(ready)
+      .toSorted((a, b) => a.digest.links.length - b.digest.links.length)
+      .slice(0, free)
+      .map((member) => dial(member, now))
+  }
+
+  #joinedCount(): number {
+    let count = 0
+    for (const { links } of this.#ledger.records()) if (links.some(isJoined)) count++
+    return count
+  }
+
+  #shuffled(members: readonly Member[]): Member[] {
+    const keyed = members.map((member) => ({ member, key: this.#options.random() }))
+    return keyed.toSorted((a, b) => a.key - b.key).map(({ member }) => member)
+  }
+}
+
+function dial(member: Member, now: number): NetworkEffect {
+  member.dialAfter = now + dialLimitMs + lookMs
+  const { peer, addresses } = member.digest
+  return { do: 'dial.peer', peer, addresses, limitMs: dialLimitMs }
+}

@@ -1,0 +1,130 @@
+import type { ConnectionLedger } from './connection-ledger.ts'
+import type { NetworkEffect } from './events.ts'
+import type { Digest, Role } from './frames.ts'
+import { limits } from './limits.ts'
+import { isJoined, type Link } from './link.ts'
+import type { Machine, Random } from './machine.ts'
+
+export type OwnDigestEvent =
+  | { readonly type: 'tick' }
+  | { readonly type: 'profile'; readonly topics: readonly string[]; readonly addresses: readonly string[] }
+  | { readonly type: 'joined'; readonly peer: string }
+  /** Somebody heard of for the first time should hear of us soon. */
+  | { readonly type: 'stranger' }
+
+export interface OwnDigestOptions {
+  readonly self: string
+  readonly name: string
+  readonly role: Role
+  readonly meshes: readonly string[]
+  readonly incarnation: number
+  /** Milliseconds between digests on a link, and over gossip. */
+  readonly digestMs: number
+  readonly gossipMs: number
+  /** A digest goes out in full at least this often, so that whoever forgot it learns it again. */
+  readonly fullMs: number
+  readonly random: Random
+}
+
+/** With every known peer linked, gossip only serves those nobody has heard of; a partition that healed, say. */
+const quietFactor = 6
+const gossipAtLeastMs = 2_000
+
+/** What this node says of itself, to whom and when. */
+export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
+  readonly #options: OwnDigestOptions
+  readonly #ledger: ConnectionLedger
+  readonly #unlinked: () => boolean
+  #topics: readonly string[] = []
+  #addresses: readonly string[] = []
+  #sequence = 0
+  #version = 0
+  #content = ''
+  #linksAt = 0
+  #gossipAt = 0
+  #gossipedAt = -Infinity
+
+  /** `unlinked` says whether some node is known, by itself or through others, that has no link to us. */
+  constructor(options: OwnDigestOptions, ledger: ConnectionLedger, unlinked: () => boolean) {
+    this.#options = options
+    this.#ledger = ledger
+    this.#unlinked = unlinked
+  }
+
+  handle(event: OwnDigestEvent, now: number): NetworkEffect[] {
+    switch (event.type) {
+      case 'profile':
+        this.#topics = event.topics.slice(0, limits.digestTopics)
+        this.#addresses = event.addresses.slice(0, limits.digestAddresses)
+        return []
+      case 'stranger':
+        this.#gossipSoon(200 + 800 * this.#options.random(), now)
+        return []
+      case 'joined':
+        this.#gossipSoon(1_000, now)
+        return this.#toPeer(event.peer, now)
+      case 'tick':
+        return [...this.#toLinks(now), ...this.#toGossip(now)]
+    }
+  }
+
+  deadline(): number {
+    return Math.min(this.#linksAt, this.#gossipAt)
+  }
+
+  #toPeer(peer: string, now: number): NetworkEffect[] {
+    const link = this.#ledger.joined(peer)
+    return link === undefined ? [] : [this.#say(link, this.#compose(this.#options.digestMs), now)]
+  }
+
+  #toLinks(now: number): NetworkEffect[] {
+    if (now < this.#linksAt) return []
+    this.#linksAt = now + this.#options.digestMs
+    if (this.#unlinked()) this.#gossipAt = Math.min(this.#gossipAt, this.#gossipedAt + this.#options.gossipMs)
+    const digest = this.#compose(this.#options.digestMs)
+    return this.#joined().map((link) => this.#say(link, digest, now))
+  }
+
+  #say(link: Link, digest: Digest, now: number): NetworkEffect {
+    const known = link.digestVersion === this.#version && now - link.digestAt < this.#options.fullMs
+    if (!known) {
+      link.digestVersion = this.#version
+      link.digestAt = now
+      return { do: 'send', connection: link.connection, frame: { type: 'digest', digest } }
+    }
+    const { incarnation, sequence } = digest
+    return { do: 'send', connection: link.connection, frame: { type: 'unchanged', incarnation, sequence } }
+  }
+
+  #toGossip(now: number): NetworkEffect[] {
+    if (now < this.#gossipAt) return []
+    const { gossipMs, random, meshes } = this.#options
+    const pauseMs = this.#unlinked() ? gossipMs : gossipMs * quietFactor
+    this.#gossipAt = now + pauseMs * (0.9 + 0.2 * random())
+    this.#gossipedAt = now
+    if (this.#ledger.size === 0) return []
+    const digest = this.#compose(gossipMs)
+    return meshes.map((mesh) => ({ do: 'gossip', mesh, digest }))
+  }
+
+  #gossipSoon(waitMs: number, now: number): void {
+    this.#gossipAt = Math.min(this.#gossipAt, Math.max(now + waitMs, this.#gossipedAt + gossipAtLeastMs))
+  }
+
+  #compose(intervalMs: number): Digest {
+    const { self, name, role, meshes, incarnation } = this.#options
+    const links = [...this.#ledger.records()].filter((record) => record.links.some(isJoined)).map(({ peer }) => peer)
+    const content = { topics: this.#topics, addresses: this.#addresses, links: links.slice(0, limits.digestLinks) }
+    const text = JSON.stringify(content)
+    if (text !== this.#content) {
+      this.#content = text
+      this.#version++
+    }
+    const sequence = ++this.#sequence
+    return { peer: self, name, role, meshes, incarnation, sequence, intervalMs, ...content, sentAt: 0 }
+  }
+
+  #joined(): Link[] {
+    return [...this.#ledger.records()].flatMap(({ links }) => links.filter(isJoined))
+  }
+}

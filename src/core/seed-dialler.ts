@@ -1,0 +1,189 @@
+import type { Tell } from '../catalogue/tell.ts'
+import { type BackoffPolicy, backoffPolicy, waitMs } from './backoff.ts'
+import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
+import type { Machine, Random } from './machine.ts'
+import {
+  newSeed,
+  type Seed,
+  type SeedCause,
+  type SeedState,
+  tellBegun,
+  tellConnected,
+  tellGiveup,
+  tellRetry,
+} from './seed-campaign.ts'
+import { newTrace } from './trace.ts'
+
+export type SeedEvent =
+  | { readonly type: 'tick' }
+  | Extract<NetworkEvent, { readonly type: 'seed.answered' | 'seed.failed' }>
+  /** Connected peers, guests included, whenever their number changes. */
+  | { readonly type: 'peers'; readonly count: number }
+  /** The last connection to a peer is gone. */
+  | { readonly type: 'disconnected'; readonly peer: string }
+
+export type SeedEffect = Extract<NetworkEffect, { readonly do: 'dial.seed' }> | Tell
+
+export interface SeedOptions {
+  readonly policy?: BackoffPolicy
+  readonly random: Random
+  /**
+   * Where in [0, 1) this node's waits lie; `random` unless told otherwise. A node that knows the others can take its
+   * place among them, (rank + random) / nodes, and spread with them evenly rather than by chance.
+   */
+  readonly spread?: Random
+}
+
+/** One seed as people see it. */
+export interface SeedView {
+  readonly address: string
+  readonly state: SeedState
+  /** Attempts of this campaign so far. */
+  readonly attempt: number
+  readonly campaign: number
+  /** Monotonic milliseconds of the next attempt; undefined while connected or dialling. */
+  readonly nextAt: number | undefined
+  /** Who answered last. */
+  readonly peer: string | undefined
+}
+
+/**
+ * Dials each seed until it answers, and again when it is lost.
+ *
+ * A campaign is at most ten attempts, each ended by an event and followed by a growing wait; then it is given up. A node
+ * that has no peer goes on with one attempt every 30 s, one that has some begins anew every five minutes. Losing the
+ * last peer, or the seed itself, begins a campaign shortly after. Every campaign is a trace of its own.
+ */
+export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
+  readonly #policy: BackoffPolicy
+  readonly #random: Random
+  readonly #spread: Random
+  /** Fixed when the node starts. */
+  readonly #seeds: readonly Seed[]
+  #alone = true
+
+  constructor(seeds: readonly string[], options: SeedOptions) {
+    this.#policy = options.policy ?? backoffPolicy
+    this.#random = options.random
+    this.#spread = options.spread ?? options.random
+    this.#seeds = [...new Set(seeds)].map(newSeed)
+  }
+
+  handle(event: SeedEvent, now: number): SeedEffect[] {
+    switch (event.type) {
+      case 'tick':
+        return this.#seeds.flatMap((seed) => [...this.#lose(seed, now), ...this.#dialDue(seed, now)])
+      case 'seed.answered':
+        return this.#inFlight(event.seed).map((seed) => this.#answered(seed, event.peer, now))
+      case 'seed.failed':
+        return this.#inFlight(event.seed).map((seed) => this.#failed(seed, event.failure, now))
+      case 'peers':
+        return this.#counted(event.count === 0, now)
+      case 'disconnected':
+        return this.#seeds
+          .filter((seed) => seed.state === 'connected' && seed.peer === event.peer)
+          .flatMap((seed) => this.#lost(seed, now))
+    }
+  }
+
+  deadline(): number {
+    return this.#seeds.reduce((soonest, seed) => Math.min(soonest, seed.nextAt), Infinity)
+  }
+
+  seeds(): SeedView[] {
+    return this.#seeds.map(({ address, state, attempt, campaign, nextAt, peer }) => {
+      const due = state === 'waiting' || state === 'given-up'
+      return { address, state, attempt, campaign, nextAt: due ? nextAt : undefined, peer }
+    })
+  }
+
+  /** Answers count only while an attempt is in flight: what comes later was already counted as failed. */
+  #inFlight(address: string): Seed[] {
+    return this.#seeds.filter((seed) => seed.address === address && seed.state === 'dialling')
+  }
+
+  #dialDue(seed: Seed, now: number): SeedEffect[] {
+    if (seed.state === 'connected' || seed.state === 'dialling' || seed.nextAt > now) return []
+    const begun = seed.state === 'given-up' || seed.campaign === 0 ? this.#begin(seed, this.#cause(seed), now, now) : []
+    const { limitMs, graceMs } = this.#policy
+    seed.state = 'dialling'
+    seed.attempt += 1
+    seed.attemptAt = now
+    seed.nextAt = now + limitMs + graceMs
+    return [...begun, { do: 'dial.seed', seed: seed.address, limitMs }]
+  }
+
+  #cause(seed: Seed): SeedCause {
+    if (seed.campaign === 0) return 'start'
+    return this.#alone ? 'alone' : 'periodic'
+  }
+
+  #begin(seed: Seed, cause: SeedCause, firstAt: number, now: number): SeedEffect[] {
+    // The draw outlives a campaign that was given up, so that later campaigns stay spread as the first one was.
+    const before = seed.root
+    if (cause === 'start') seed.draw = this.#spread()
+    const root = newTrace(this.#random)
+    Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })
+    seed.campaign += 1
+    return tellBegun(seed, root, before, now)
+  }
+
+  #answered(seed: Seed, peer: string, now: number): SeedEffect {
+    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity })
+    return tellConnected(seed, peer, now)
+  }
+
+  #failed(seed: Seed, failure: DialFailure, now: number): SeedEffect {
+    const { attempts, aloneMs } = this.#policy
+    if (seed.attempt < attempts) {
+      seed.state = 'waiting'
+      seed.nextAt =
+        seed.cause === 'alone'
+          ? Math.max(now, seed.attemptAt + aloneMs)
+          : now + waitMs(this.#policy, seed.attempt, seed.draw)
+      return tellRetry(seed, failure, now)
+    }
+    seed.state = 'given-up'
+    seed.endedAt = now
+    seed.nextAt = this.#restUntil(seed, now)
+    return tellGiveup(seed, failure, now)
+  }
+
+  /** An attempt that nobody reported the end of: a lost answer must not end the campaign in silence. */
+  #lose(seed: Seed, now: number): SeedEffect[] {
+    if (seed.state !== 'dialling' || now < seed.nextAt) return []
+    const errorMessage = `the attempt did not end within ${this.#policy.limitMs + this.#policy.graceMs} ms`
+    return [this.#failed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)]
+  }
+
+  /** When a seed that was given up is tried again. Alone, attempts keep their 30 s from start to start. */
+  #restUntil(seed: Seed, now: number): number {
+    const { aloneMs, periodicMs } = this.#policy
+    if (!this.#alone) return seed.endedAt + periodicMs
+    return Math.max(now, (seed.cause === 'alone' ? seed.attemptAt : seed.endedAt) + aloneMs)
+  }
+
+  #counted(alone: boolean, now: number): SeedEffect[] {
+    if (alone === this.#alone) return []
+    this.#alone = alone
+    const resting = this.#seeds.filter((seed) => seed.state === 'given-up')
+    if (!alone) {
+      for (const seed of resting) seed.nextAt = this.#restUntil(seed, now)
+      return []
+    }
+    return this.#seeds
+      .filter((seed) => seed.state === 'given-up' || seed.state === 'connected')
+      .flatMap((seed) => this.#lost(seed, now))
+  }
+
+  /**
+   * A new campaign, shortly after a loss. A seed that hangs up each time soon after it answered (it is full, or in
+   * another mesh) is met with a longer first wait each time, or the two would dance at one dial a second for ever.
+   */
+  #lost(seed: Seed, now: number): SeedEffect[] {
+    if (seed.state !== 'connected' || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0
+    seed.hangups += 1
+    seed.draw = this.#spread()
+    return this.#begin(seed, 'lost', now + waitMs(this.#policy, seed.hangups, seed.draw), now)
+  }
+}

@@ -1,0 +1,26 @@
+import type { Link } from './link.ts'
+
+export type SurvivorRule = 'incarnation' | 'counter' | 'lower-peer' | 'newer'
+
+export interface Judgement {
+  readonly stays: Link
+  readonly goes: Link
+  readonly rule: SurvivorRule
+}
+
+/**
+ * Which of two links of one pair stays. It uses only what both ends learn from hello, and no time, so both ends come to
+ * the same answer in whatever order they see the links: a link to an earlier incarnation of the peer is dead; of links
+ * dialled by one side the later dial stays; of crossed dials the one of the lower peer id.
+ */
+export function survivor(self: string, peer: string, a: Link, b: Link): Judgement {
+  const incarnations = (a.hello?.incarnation ?? 0) - (b.hello?.incarnation ?? 0)
+  if (incarnations !== 0) return judge(incarnations > 0, a, b, 'incarnation')
+  if (a.fact.direction === b.fact.direction) return judge((a.counter ?? 0) > (b.counter ?? 0), a, b, 'counter')
+  const lowerDialled = self < peer ? 'outbound' : 'inbound'
+  return judge(a.fact.direction === lowerDialled, a, b, 'lower-peer')
+}
+
+function judge(aStays: boolean, a: Link, b: Link, rule: SurvivorRule): Judgement {
+  return aStays ? { stays: a, goes: b, rule } : { stays: b, goes: a, rule }
+}

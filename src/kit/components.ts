@@ -1,0 +1,30 @@
+import type { ConnectionGater, Libp2pEvents, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
+
+/** What the mesh uses of libp2p: the components that any libp2p service is handed. */
+export interface NetworkComponents {
+  readonly peerId: PeerId
+  readonly events: TypedEventTarget<Libp2pEvents>
+  readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
+  readonly connectionManager: Pick<ConnectionManager, 'getConnections'>
+  readonly transportManager: Pick<TransportManager, 'dial' | 'dialTransportForMultiaddr'>
+  readonly connectionGater?: ConnectionGater
+}
+
+/** A message as gossipsub hands it out: under `StrictSign` its signature has been checked. */
+export interface GossipMessage {
+  readonly type: 'signed' | 'unsigned'
+  readonly topic: string
+  readonly data: Uint8Array
+  readonly from?: PeerId
+  readonly sequenceNumber?: bigint
+}
+
+/** What the mesh uses of gossipsub; any libp2p 3 pubsub of this shape will do. */
+export interface PubSub {
+  subscribe(topic: string): void
+  unsubscribe(topic: string): void
+  publish(topic: string, data: Uint8Array): Promise<{ readonly recipients: readonly unknown[] }>
+  addEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void
+  removeEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void
+}

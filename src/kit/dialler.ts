@@ -1,0 +1,148 @@
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { DialFailure, NetworkEffect, NetworkEvent } from '../core/events.ts'
+import { limits } from '../core/limits.ts'
+import type { Clock } from '../core/machine.ts'
+import type { Owner } from '../core/owner.ts'
+import type { NetworkComponents } from './components.ts'
+import type { Connections } from './connections.ts'
+import { DialAttempt } from './dial-attempt.ts'
+import { type AddressFailure, failureOf, summary } from './dial-failure.ts'
+import { type Lookup, resolve } from './resolve.ts'
+
+type SeedDial = Extract<NetworkEffect, { do: 'dial.seed' }>
+type PeerDial = Extract<NetworkEffect, { do: 'dial.peer' }>
+
+interface Target {
+  readonly peer: PeerId | undefined
+  readonly addresses: readonly Multiaddr[]
+  readonly limitMs: number
+}
+
+type Result =
+  | { readonly ok: true; readonly peer: string }
+  | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly addresses: readonly string[] }
+
+export interface DiallerOptions {
+  readonly components: NetworkComponents
+  readonly owner: Owner
+  readonly clock: Clock
+  readonly connections: Connections
+  readonly lookup: Lookup
+  readonly deliver: (event: NetworkEvent) => void
+}
+
+/** Dials seeds and peers; each dial has one answer, within its limit. */
+export class Dialler {
+  readonly #options: DiallerOptions
+  #inFlight = 0
+
+  constructor(options: DiallerOptions) {
+    this.#options = options
+  }
+
+  seed({ seed, limitMs }: SeedDial): void {
+    const answer = (result: Result) =>
+      this.#options.deliver(
+        result.ok
+          ? { type: 'seed.answered', seed, peer: result.peer }
+          : { type: 'seed.failed', seed, failure: failure(result) },
+      )
+    this.#run(seed, limitMs, () => target([seed], undefined, limitMs), answer)
+  }
+
+  peer({ peer, addresses, limitMs }: PeerDial): void {
+    const answer = ({ ok }: Result) => this.#options.deliver({ type: 'peer.dialled', peer, ok })
+    this.#run(peer, limitMs, () => target(addresses, peerIdFromString(peer), limitMs), answer)
+  }
+
+  #run(name: string, limitMs: number, parse: () => Target, answer: (result: Result) => void): void {
+    if (this.#inFlight >= limits.dials) {
+      const busy = { stage: 'dial', type: 'TooManyDials', message: `${limits.dials} dials are under way` } as const
+      queueMicrotask(() => answer({ ok: false, failures: [busy], addresses: [] }))
+      return
+    }
+    this.#inFlight++
+    const owner = this.#options.owner.child(`dial ${name}`)
+    const end = (result: Result) => {
+      if (owner.closed) return
+      this.#inFlight--
+      void owner.close()
+      answer(result)
+    }
+    const slow = { stage: 'resolve', type: 'TimeoutError', message: `no addresses within ${limitMs} ms` } as const
+    const cancel = owner.after(limitMs, () => end({ ok: false, failures: [slow], addresses: [] }))
+    this.#attempt(owner, parse, cancel, end).catch((error: unknown) =>
+      end({ ok: false, failures: [failureOf(error, 'resolve')], addresses: [] }),
+    )
+  }
+
+  async #attempt(owner: Owner, parse: () => Target, cancel: () => void, end: (result: Result) => void) {
+    const { components, clock, connections, lookup } = this.#options
+    const { peer, addresses, limitMs } = parse()
+    const until = clock.now() + limitMs
+    if (peer?.equals(components.peerId)) {
+      const self = { stage: 'dial', type: 'SelfDial', message: 'the peer id is our own' } as const
+      await Promise.resolve()
+      return end({ ok: false, failures: [self], addresses: addresses.map(String) })
+    }
+    const { found, failures } = await resolveAll(addresses, lookup)
+    if (owner.closed) return
+    cancel()
+    const tried = found.map(String)
+    const there = connections.reaching(peer, found)
+    if (there !== undefined) return end({ ok: true, peer: there.remotePeer.toString() })
+    const denied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
+    const dialable = denied ? [] : found.filter((one) => components.transportManager.dialTransportForMultiaddr(one))
+    if (owner.closed) return
+    if (dialable.length === 0) {
+      const type = denied ? 'DialDeniedError' : 'NoDialableAddress'
+      const none = {
+        stage: 'dial',
+        type,
+        message: denied ? 'the gater denies this peer' : 'no transport dials it',
+      } as const
+      return end({ ok: false, failures: failures.length > 0 ? failures : [none], addresses: tried })
+    }
+    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, (outcome) =>
+      outcome.ok
+        ? end({ ok: true, peer: outcome.connection.remotePeer.toString() })
+        : end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried }),
+    )
+    attempt.start(Math.max(1, until - clock.now()))
+  }
+}
+
+/** Throws for an address that is none; the addresses of a peer that are none are left out. */
+function target(texts: readonly string[], peer: PeerId | undefined, limitMs: number): Target {
+  if (peer === undefined) {
+    const addresses = texts.map((text) => multiaddr(text))
+    const named = addresses[0]?.getComponents().findLast((component) => component.name === 'p2p')?.value
+    return { peer: named === undefined ? undefined : peerIdFromString(named), addresses, limitMs }
+  }
+  const addresses = texts.slice(0, limits.digestAddresses).flatMap((text) => {
+    const bare = parsed(text)?.decapsulateCode(421)
+    return bare === undefined ? [] : [bare.encapsulate(`/p2p/${peer.toString()}`)]
+  })
+  return { peer, addresses, limitMs }
+}
+
+function parsed(text: string): Multiaddr | undefined {
+  try {
+    return multiaddr(text)
+  } catch {
+    return undefined
+  }
+}
+
+async function resolveAll(addresses: readonly Multiaddr[], lookup: Lookup) {
+  const answers = await Promise.allSettled(addresses.map((address) => resolve(address, lookup)))
+  const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+  const failures = answers.flatMap((one) => (one.status === 'rejected' ? [failureOf(one.reason, 'resolve')] : []))
+  return { found: found.slice(0, limits.digestAddresses), failures }
+}
+
+function failure(result: Extract<Result, { ok: false }>): DialFailure {
+  return summary(result.failures, result.addresses)
+}

@@ -1,0 +1,66 @@
+import dns from 'node:dns'
+import { isIP } from 'node:net'
+import { type Component, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+
+export interface ResolvedName {
+  readonly address: string
+  readonly family: 4 | 6
+}
+
+/** The addresses of a name; family 0 means both. Rejects when there is none. */
+export type Lookup = (name: string, family: 0 | 4 | 6) => Promise<readonly ResolvedName[]>
+
+const families: Record<string, 0 | 4 | 6> = { dns: 0, dns4: 4, dns6: 6 }
+
+/** As the system resolves: hosts file, search domains, whatever its administrator set up. */
+export const systemLookup: Lookup = async (name, family) => {
+  const found = await dns.promises.lookup(name, { all: true, family, order: 'verbatim' })
+  return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
+}
+
+/**
+ * Asks these servers (`host` or `host:port`) and nobody else; A and AAAA side by side. `timeoutMs` is per try, and
+ * there are two.
+ */
+export function serverLookup(servers: readonly string[], timeoutMs = 2_000): Lookup {
+  return async (name, family) => {
+    const resolver = new dns.promises.Resolver({ timeout: timeoutMs, tries: 2 })
+    resolver.setServers(servers)
+    const ask = async (family: 4 | 6): Promise<ResolvedName[]> => {
+      const addresses = await (family === 4 ? resolver.resolve4(name) : resolver.resolve6(name))
+      return addresses.map((address) => ({ address, family }))
+    }
+    const answers = await Promise.allSettled(family === 0 ? [ask(4), ask(6)] : [ask(family)])
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+    if (found.length > 0) return found
+    throw answers[0]?.status === 'rejected' ? answers[0].reason : new Error(`${name} has no address`)
+  }
+}
+
+/**
+ * The address with its DNS name replaced by each of its addresses, families alternating so that a broken one costs one
+ * attempt (RFC 8305 §4); an address without a name as it is. QUIC in js-libp2p cannot dial a name, and a name is worth
+ * asking anew each time: it outlives the machine behind it. Rejects as `lookup` does.
+ */
+export async function resolve(address: Multiaddr, lookup: Lookup): Promise<readonly Multiaddr[]> {
+  const [first, ...rest] = address.getComponents()
+  const family = first === undefined ? undefined : families[first.name]
+  if (first?.value === undefined || family === undefined) return [address]
+  const names = isIP(first.value) === 0 ? await lookup(first.value, family) : [literal(first.value)]
+  return interleave(names).map((name) => multiaddr([component(name), ...rest]))
+}
+
+function literal(address: string): ResolvedName {
+  return { address, family: isIP(address) === 6 ? 6 : 4 }
+}
+
+function component({ address, family }: ResolvedName): Component {
+  return family === 6 ? { code: 41, name: 'ip6', value: address } : { code: 4, name: 'ip4', value: address }
+}
+
+function interleave(names: readonly ResolvedName[]): ResolvedName[] {
+  const leading = names[0]?.family
+  const first = names.filter((name) => name.family === leading)
+  const second = names.filter((name) => name.family !== leading)
+  return first.flatMap((name, index) => [name, ...second.slice(index, index + 1)]).concat(second.slice(first.length))
+}

@@ -1,0 +1,120 @@
+import { MeshError } from '../core/errors.ts'
+import type { CloseReason, Digest, Frame, FrameType } from '../core/frames.ts'
+import { limits } from '../core/limits.ts'
+import { formatTraceparent, parseTraceparent } from '../core/trace.ts'
+import { fitDigest, helloOnWire, parseDigest, parseHello } from './wire-schemas.ts'
+
+/** What stands behind a frame's header, for each type of frame. */
+
+/** Numbers of the wire, apart from the catalogue: its order may change, these may not. */
+const reasonCodes: Record<CloseReason, number> = {
+  unknown: 0,
+  stopping: 1,
+  superseded: 2,
+  silent: 3,
+  'foreign-mesh': 4,
+  'bad-frame': 5,
+  flooding: 6,
+  limit: 7,
+  duplicate: 8,
+  requested: 9,
+  transport: 10,
+}
+const reasons = Object.keys(reasonCodes) as CloseReason[]
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const nothing = new Uint8Array(0)
+
+/**
+ * A digest as JSON: the payload of its frame, and of its gossip message. What others would refuse is left out, and
+ * topics too while the whole is longer than a frame.
+ */
+export function encodeDigest(digest: Digest): Uint8Array {
+  let fitting = fitDigest(digest)
+  let bytes = encoder.encode(JSON.stringify(fitting))
+  while (bytes.length > limits.frameBytes && fitting.topics.length > 0) {
+    fitting = { ...fitting, topics: fitting.topics.slice(0, fitting.topics.length >> 1) }
+    bytes = encoder.encode(JSON.stringify(fitting))
+  }
+  return bytes
+}
+
+/** Throws `MESH_FRAME_INVALID` for anything that is not a digest. */
+export function decodeDigest(bytes: Uint8Array): Digest {
+  if (bytes.length > limits.frameBytes) throw refusal(`a digest of ${bytes.length} bytes`)
+  return parseDigest(json(bytes))
+}
+
+export function encodePayload(frame: Frame): Uint8Array {
+  switch (frame.type) {
+    case 'hello':
+      return encoder.encode(JSON.stringify(helloOnWire(frame.hello)))
+    case 'digest':
+      return encodeDigest(frame.digest)
+    case 'unchanged':
+      return encodeUnchanged(frame.incarnation, frame.sequence)
+    case 'goodbye':
+      return Uint8Array.of(reasonCodes[frame.reason], ...encoder.encode(formatTraceparent(frame.trace)))
+    case 'probe':
+    case 'answer':
+      return nothing
+  }
+}
+
+/** Throws `MESH_FRAME_INVALID`. What is returned shares no memory with `payload`. */
+export function decodePayload(type: FrameType, payload: Uint8Array): Frame {
+  switch (type) {
+    case 'hello':
+      return { type, hello: parseHello(json(payload)) }
+    case 'digest':
+      return { type, digest: decodeDigest(payload) }
+    case 'unchanged':
+      return decodeUnchanged(payload)
+    case 'goodbye':
+      return decodeGoodbye(payload)
+    case 'probe':
+    case 'answer':
+      if (payload.length !== 0) throw refusal(`${type} with a payload`)
+      return { type }
+  }
+}
+
+export function refusal(reason: string): MeshError<'MESH_FRAME_INVALID'> {
+  return new MeshError('MESH_FRAME_INVALID', { reason })
+}
+
+/** Deep nesting is harmless here: V8 parses without recursion, and the schemas look at known fields alone. */
+function json(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes))
+  } catch {
+    throw refusal('not JSON in UTF-8')
+  }
+}
+
+function encodeUnchanged(incarnation: number, sequence: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(16))
+  view.setBigUint64(0, BigInt(incarnation))
+  view.setBigUint64(8, BigInt(sequence))
+  return new Uint8Array(view.buffer)
+}
+
+function decodeUnchanged(payload: Uint8Array): Frame {
+  if (payload.length !== 16) throw refusal(`unchanged of ${payload.length} bytes`)
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
+  const incarnation = Number(view.getBigUint64(0))
+  const sequence = Number(view.getBigUint64(8))
+  if (Number.isSafeInteger(incarnation) && Number.isSafeInteger(sequence)) {
+    return { type: 'unchanged', incarnation, sequence }
+  }
+  throw refusal('unchanged beyond safe integers')
+}
+
+/** A reason that only a later version knows is still a goodbye. */
+function decodeGoodbye(payload: Uint8Array): Frame {
+  const reason = reasons.find((name) => reasonCodes[name] === payload[0]) ?? 'unknown'
+  const trace = parseTraceparent(String.fromCharCode(...payload.subarray(1, 64)))
+  if (trace === undefined || payload.length >= 64) throw refusal('goodbye without a traceparent')
+  return { type: 'goodbye', reason, trace }
+}

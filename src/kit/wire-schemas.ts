@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { roles } from '../catalogue/attributes.ts'
+import { MeshError } from '../core/errors.ts'
+import type { Digest, Hello } from '../core/frames.ts'
+import { limits } from '../core/limits.ts'
+import { formatTraceparent, parseTraceparent } from '../core/trace.ts'
+
+/**
+ * What a peer may say of itself, as JSON. Fields that this version does not know are left out, never copied: a later
+ * version may add some, and a key such as `__proto__` goes nowhere.
+ */
+
+/** Longest multiaddr accepted: IPv6, QUIC, a relay and two peer ids stay below it. */
+const addressLength = 256
+/** Longest topic accepted. Guess: gossipsub itself names no bound. */
+const topicLength = 128
+/** Above it a node would count as alive for minutes after its death, since the window scales with the interval. */
+const intervalMsMax = 120_000
+
+/** Base58 (`12D3…`, `16Uiu…`, `Qm…`) or a CIDv1 in base32 or base36: peer id text of the libp2p specification. */
+const peerId = /^(?:(?:1|Qm)[1-9A-HJ-NP-Za-km-z]{40,60}|b[a-z2-7]{50,80}|k[0-9a-z]{50,80})$/
+
+/** Text for people and logs: no control characters, no lone surrogates. */
+function line(length: number) {
+  return z
+    .string()
+    .min(1)
+    .max(length)
+    .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u)
+}
+
+const count = z.number().int().nonnegative()
+const name = line(limits.nameLength)
+const meshes = z.array(name).min(1).max(2)
+const peer = z.string().regex(peerId)
+const address = z
+  .string()
+  .max(addressLength)
+  .regex(/^\/[\x21-\x7e]+$/)
+const topic = line(topicLength)
+
+const trace = z.string().transform((text, context) => {
+  const ref = parseTraceparent(text)
+  if (ref !== undefined) return ref
+  context.addIssue({ code: 'custom', message: 'not a traceparent' })
+  return z.NEVER
+})
+
+const helloSchema = z.object({
+  meshes,
+  name,
+  role: z.enum(roles),
+  incarnation: count,
+  build: name,
+  counter: count,
+  trace,
+})
+
+const digestSchema = z.object({
+  peer,
+  name,
+  role: z.enum(roles),
+  meshes,
+  incarnation: count,
+  sequence: count,
+  intervalMs: z.number().int().positive().max(intervalMsMax),
+  addresses: z.array(address).max(limits.digestAddresses),
+  topics: z.array(topic).max(limits.digestTopics),
+  links: z.array(peer).max(limits.digestLinks),
+  sentAt: count,
+})
+
+/** Throws `MESH_FRAME_INVALID`, which names the field, for anything that is not a hello. */
+export function parseHello(value: unknown): Hello {
+  return check('hello', helloSchema, value)
+}
+
+/** Throws `MESH_FRAME_INVALID`, which names the field, for anything that is not a digest. */
+export function parseDigest(value: unknown): Digest {
+  return check('digest', digestSchema, value)
+}
+
+/** The refusal repeats nothing that the peer has sent: only our own names for the field and the fault. */
+function check<T>(what: string, schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const field = [what, ...(issue?.path ?? [])].join('.')
+  throw new MeshError('MESH_FRAME_INVALID', { reason: `${field}: ${issue?.code.replaceAll('_', ' ')}` })
+}
+
+/** The form in which a hello is written as JSON: its trace as a `traceparent`. */
+export function helloOnWire(hello: Hello): object {
+  return { ...hello, trace: formatTraceparent(hello.trace) }
+}
+
+/**
+ * As much of the digest as others accept: what is over a bound, or not theirs to accept (a topic with a line break in
+ * it), is left out. A node that says less of itself stays a member; one whose digest is refused does not.
+ */
+export function fitDigest(digest: Digest): Digest {
+  return {
+    ...digest,
+    addresses: fit(digest.addresses, address, limits.digestAddresses),
+    topics: fit(digest.topics, topic, limits.digestTopics),
+    links: fit(digest.links, peer, limits.digestLinks),
+  }
+}
+
+function fit(texts: readonly string[], schema: z.ZodType<string>, most: number): readonly string[] {
+  return texts.filter((text) => schema.safeParse(text).success).slice(0, most)
+}

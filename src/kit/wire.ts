@@ -1,0 +1,141 @@
+import { MeshError } from '../core/errors.ts'
+import type { Frame, FrameType } from '../core/frames.ts'
+import { limits } from '../core/limits.ts'
+import { decodePayload, encodePayload, refusal } from './wire-payloads.ts'
+
+/**
+ * Frames of the link stream: u16 payload length (big-endian), u8 type, payload.
+ *
+ * Types from 16 on are the data plane's. What a node does with a type that it does not know is decided by the number:
+ * below 128 it is refused, from 128 on it is passed over, so that a later version can send hints to an earlier one.
+ */
+const typeCodes: Record<FrameType, number> = { hello: 1, digest: 2, unchanged: 3, probe: 4, answer: 5, goodbye: 6 }
+const types = Object.keys(typeCodes) as FrameType[]
+const passedOverFrom = 128
+const headerBytes = 3
+const windowMs = 1_000
+
+/** The bytes of one frame. Throws `MESH_FRAME_INVALID` when its payload is longer than `limits.frameBytes`. */
+export function encodeFrame(frame: Frame): Uint8Array {
+  const payload = encodePayload(frame)
+  if (payload.length > limits.frameBytes) throw refusal(`a ${frame.type} of ${payload.length} bytes is too long`)
+  const bytes = new Uint8Array(headerBytes + payload.length)
+  new DataView(bytes.buffer).setUint16(0, payload.length)
+  bytes[2] = typeCodes[frame.type]
+  bytes.set(payload, headerBytes)
+  return bytes
+}
+
+export type FrameLimits = { readonly [K in 'frameBytes' | 'frameBacklogBytes' | 'framesPerSecond']: number }
+
+/** `MESH_FRAME_INVALID` from a reader: whether it was for too many frames, and what had been read before it. */
+export class FrameRefused extends MeshError<'MESH_FRAME_INVALID'> {
+  readonly flooding: boolean
+  /** Sound frames of the same chunk, ahead of the refused one: how a stream is cut into chunks means nothing. */
+  readonly frames: readonly Frame[]
+
+  constructor(reason: string, flooding: boolean, frames: readonly Frame[]) {
+    super('MESH_FRAME_INVALID', { reason })
+    this.flooding = flooding
+    this.frames = frames
+  }
+}
+
+/**
+ * Cuts one link stream into frames, wherever its chunks begin and end. It holds at most one unfinished frame, each byte
+ * of which is copied once. After it has refused anything it refuses all: nothing can be trusted to start at a frame.
+ */
+export class FrameReader {
+  readonly #limits: FrameLimits
+  readonly #header = new Uint8Array(headerBytes)
+  #headerFilled = 0
+  /** Undefined until the header is whole. */
+  #payload: Uint8Array | undefined
+  #payloadFilled = 0
+  #countedFrom = Number.NEGATIVE_INFINITY
+  #counted = 0
+  #refused: string | undefined
+
+  constructor(bounds: FrameLimits = limits) {
+    this.#limits = bounds
+  }
+
+  /** Bytes held of a frame that is not whole yet, those still to come included. */
+  get heldBytes(): number {
+    return this.#headerFilled + (this.#payload?.length ?? 0)
+  }
+
+  /** Frames that end in this chunk. `now` is monotonic milliseconds. Throws `FrameRefused`. */
+  push(chunk: Uint8Array, now: number): Frame[] {
+    const frames: Frame[] = []
+    try {
+      if (this.#refused !== undefined) throw refusal(this.#refused)
+      for (let at = 0; at < chunk.length; ) at = this.#take(chunk, at, frames, now)
+      return frames
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error
+      throw this.#refuse(error as MeshError<'MESH_FRAME_INVALID'>, frames)
+    }
+  }
+
+  /** Takes on as much of the current frame as the chunk has from `at`; returns where it stopped. */
+  #take(chunk: Uint8Array, at: number, frames: Frame[], now: number): number {
+    let next = at
+    if (this.#payload === undefined) {
+      next = this.#fill(this.#header, this.#headerFilled, chunk, at)
+      this.#headerFilled += next - at
+      if (this.#headerFilled < headerBytes) return next
+      this.#payload = new Uint8Array(this.#announced())
+    }
+    const end = this.#fill(this.#payload, this.#payloadFilled, chunk, next)
+    this.#payloadFilled += end - next
+    if (this.#payloadFilled === this.#payload.length) this.#finish(this.#payload, frames, now)
+    return end
+  }
+
+  #fill(target: Uint8Array, filled: number, chunk: Uint8Array, at: number): number {
+    const end = Math.min(chunk.length, at + target.length - filled)
+    target.set(chunk.subarray(at, end), filled)
+    return end
+  }
+
+  /** Length of the payload that the header announces, refused before anything is allocated for it. */
+  #announced(): number {
+    const [high = 0, low = 0, code = 0] = this.#header
+    const length = high * 256 + low
+    if (length > this.#limits.frameBytes) throw refusal(`a frame of ${length} bytes is too long`)
+    if (headerBytes + length > this.#limits.frameBacklogBytes) throw refusal(`${length} bytes are beyond the backlog`)
+    if (code < passedOverFrom && typeOf(code) === undefined) throw refusal(`no frame has type ${code}`)
+    return length
+  }
+
+  #finish(payload: Uint8Array, frames: Frame[], now: number): void {
+    this.#headerFilled = 0
+    this.#payload = undefined
+    this.#payloadFilled = 0
+    this.#count(now)
+    const type = typeOf(this.#header[2])
+    if (type !== undefined) frames.push(decodePayload(type, payload))
+  }
+
+  /** Frames passed over count as well. */
+  #count(now: number): void {
+    if (now - this.#countedFrom >= windowMs) {
+      this.#countedFrom = now
+      this.#counted = 0
+    }
+    this.#counted += 1
+    if (this.#counted > this.#limits.framesPerSecond) throw new FrameRefused('more frames than allowed', true, [])
+  }
+
+  #refuse(error: MeshError<'MESH_FRAME_INVALID'>, frames: readonly Frame[]): FrameRefused {
+    this.#refused ??= `after an earlier refusal (${error.detail.reason})`
+    this.#payload = undefined
+    this.#headerFilled = 0
+    return new FrameRefused(error.detail.reason, error instanceof FrameRefused && error.flooding, frames)
+  }
+}
+
+function typeOf(code: number | undefined): FrameType | undefined {
+  return types.find((type) => typeCodes[type] === code)
+}

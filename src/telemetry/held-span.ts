@@ -1,0 +1,106 @@
+import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from '@opentelemetry/api'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace'
+import type { Loss, Parcel } from './outbox.ts'
+
+const none: never[] = []
+
+/**
+ * An ended span as it waits for the receiver: what is exported of it and nothing else. The SDK's own object is several
+ * times as large, and pins what made it.
+ */
+export class HeldSpan implements ReadableSpan, Parcel {
+  readonly bytes: number
+  readonly loss: Loss | undefined
+  readonly name: string
+  readonly kind: SpanKind
+  readonly parentSpanContext?: SpanContext
+  readonly status: SpanStatus
+  readonly attributes: Attributes
+  readonly links: Link[]
+  readonly resource: ReadableSpan['resource']
+  readonly instrumentationScope: ReadableSpan['instrumentationScope']
+  readonly #context: SpanContext
+  readonly #startMs: number
+  readonly #endMs: number
+
+  /** `attributes` are kept as they are; the SDK's copy of them is not. */
+  constructor(span: ReadableSpan, attributes: Attributes, loss?: Loss) {
+    this.name = span.name
+    this.kind = span.kind
+    this.status = span.status
+    this.attributes = attributes
+    this.links = span.links.length === 0 ? none : span.links
+    this.resource = span.resource
+    this.instrumentationScope = span.instrumentationScope
+    this.loss = loss
+    if (span.parentSpanContext !== undefined) this.parentSpanContext = span.parentSpanContext
+    this.#context = span.spanContext()
+    this.#startMs = milliseconds(span.startTime)
+    this.#endMs = milliseconds(span.endTime)
+    this.bytes = estimate(this)
+  }
+
+  spanContext(): SpanContext {
+    return this.#context
+  }
+
+  get startTime(): HrTime {
+    return hrTime(this.#startMs)
+  }
+
+  get endTime(): HrTime {
+    return hrTime(this.#endMs)
+  }
+
+  get duration(): HrTime {
+    return hrTime(this.#endMs - this.#startMs)
+  }
+
+  get ended(): boolean {
+    return true
+  }
+
+  get events(): never[] {
+    return none
+  }
+
+  get droppedAttributesCount(): number {
+    return 0
+  }
+
+  get droppedEventsCount(): number {
+    return 0
+  }
+
+  get droppedLinksCount(): number {
+    return 0
+  }
+}
+
+export function hrTime(ms: number): HrTime {
+  const micros = Math.round(ms * 1_000)
+  return [Math.floor(micros / 1e6), (micros % 1e6) * 1_000]
+}
+
+function milliseconds([seconds, nanos]: HrTime): number {
+  return seconds * 1_000 + nanos / 1e6
+}
+
+/** Bytes of the object without its attributes and links, and of one attribute without its text: measured on V8 13. */
+const spanBytes = 560
+const attributeBytes = 24
+const linkBytes = 240
+
+function estimate(span: ReadableSpan): number {
+  let bytes = spanBytes + span.links.length * linkBytes
+  for (const value of Object.values(span.attributes)) bytes += attributeBytes + weigh(value)
+  return bytes
+}
+
+function weigh(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (!Array.isArray(value)) return 0
+  let bytes = 16
+  for (const element of value) bytes += 24 + weigh(element)
+  return bytes
+}

@@ -1,0 +1,218 @@
+import type { Clock, Random } from '../core/machine.ts'
+import { Ring, type Weighed } from './ring.ts'
+
+/** Where spans were lost on the way out, as `mesh.lost.where` says it. */
+export type LostWhere = 'ring' | 'refused' | 'exit'
+
+export interface Loss {
+  readonly where: LostWhere
+  readonly count: number
+}
+
+/** What is sent. One that itself tells of a loss says so: when it is lost too, its news must not be. */
+export interface Parcel extends Weighed {
+  readonly loss?: Loss | undefined
+}
+
+/**
+ * What became of a batch. `away`: nobody took it, try again for as long as it takes. `refused`: it was read and will
+ * never be taken. `doubtful`: could be either, so it is tried again a few times.
+ */
+export type Outcome = 'sent' | 'away' | 'refused' | 'doubtful'
+
+export interface Sender<T> {
+  /** Answers exactly once, and not before it returns. */
+  send(batch: readonly T[], answer: (outcome: Outcome, cause?: unknown) => void): void
+  close(): void
+}
+
+export interface OutboxLimits {
+  readonly spans: number
+  readonly spanBytes: number
+  /** Most spans of one request: the usual batch of OpenTelemetry SDKs. */
+  readonly batchSpans: number
+  /** Estimated bytes of one request, well under the 4 MiB that gRPC servers accept by default. */
+  readonly batchBytes: number
+  /** Milliseconds from the first span queued to the request, unless a batch is full before. */
+  readonly delayMs: number
+  /** First and longest wait between attempts, in milliseconds. */
+  readonly retryMs: number
+  readonly retryMaxMs: number
+  /** Doubtful answers to one batch before it counts as refused. */
+  readonly doubts: number
+}
+
+export type Report = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void
+
+export interface OutboxOptions<T> {
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: OutboxLimits
+  readonly sender: Sender<T>
+  /** Called when spans leave again and some were lost before: to add a parcel that says so. */
+  readonly tellLoss: (loss: Loss) => void
+  readonly report: Report
+}
+
+/** Keeps what waits to be sent within bounds, sends it in order, and knows exactly what was lost. */
+export class Outbox<T extends Parcel> {
+  readonly #options: OutboxOptions<T>
+  readonly #ring: Ring<T>
+  #sent = 0
+  #lost = 0
+  /** Lost and not yet told: it joins the next `tellLoss`, or the report of `close`. */
+  readonly #untold: Record<LostWhere, number> = { ring: 0, refused: 0, exit: 0 }
+  /** Set while a batch is with the sender or waits to be tried again. */
+  #batch: readonly T[] | undefined
+  #sending = false
+  #failures = 0
+  #doubts = 0
+  #cancelTimer: (() => void) | undefined
+  #timerIsNow = false
+  /** Calls waiting for everything to be gone; while there are any, nothing waits for a batch to fill. */
+  #drains: (() => void)[] = []
+  #closed = false
+
+  constructor(options: OutboxOptions<T>) {
+    this.#options = options
+    this.#ring = new Ring(options.limits.spans, options.limits.spanBytes)
+  }
+
+  /** Parcels held: waiting, or sent and not yet answered. */
+  get queued(): number {
+    return this.#ring.size
+  }
+
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** Parcels that will never arrive. `added = sent + lost + queued` at all times. */
+  get lost(): number {
+    return this.#lost
+  }
+
+  add(parcel: T): void {
+    if (this.#closed) return this.#lose(parcel, 'exit')
+    for (const gone of this.#ring.push(parcel)) this.#lose(gone, 'ring')
+    this.#arm()
+  }
+
+  /** Sends without delay until nothing is left or `limitMs` is over. Resolves to what is left. */
+  flush(limitMs: number): Promise<number> {
+    if (this.#closed || this.#ring.size === 0) return Promise.resolve(this.#ring.size)
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel()
+        this.#drains = this.#drains.filter((other) => other !== done)
+        resolve(this.#ring.size)
+      }
+      const cancel = this.#options.clock.after(limitMs, done)
+      this.#drains.push(done)
+      this.#hurry()
+    })
+  }
+
+  /**
+   * Flushes, then gives up what is left. Resolves to the number of lost spans that no span tells of, and reports it.
+   * A batch that was sent but not answered by then counts as lost: nothing says that it arrived.
+   */
+  async close(limitMs: number): Promise<number> {
+    if (this.#closed) return 0
+    await this.flush(limitMs)
+    this.#closed = true
+    this.#cancelTimer?.()
+    for (const parcel of this.#ring) this.#lose(parcel, 'exit')
+    this.#ring.clear()
+    for (const done of this.#drains) done()
+    this.#options.sender.close()
+    const { ring, refused, exit } = this.#untold
+    const lost = ring + refused + exit
+    if (lost > 0) this.#options.report('error', 'spans were lost at exit', { lost, ring, refused, exit })
+    return lost
+  }
+
+  #arm(): void {
+    const { batchSpans, delayMs } = this.#options.limits
+    if (this.#batch !== undefined || this.#ring.waiting === 0) return
+    const now = this.#ring.waiting >= batchSpans || this.#drains.length > 0
+    if (this.#cancelTimer === undefined || (now && !this.#timerIsNow)) this.#after(now ? 0 : delayMs, () => this.#begin())
+  }
+
+  /** The receiver is asked again at once, whatever wait was chosen before. */
+  #hurry(): void {
+    this.#failures = 0
+    const batch = this.#batch
+    if (batch === undefined) this.#arm()
+    else if (!this.#sending) this.#after(0, () => this.#send(batch))
+  }
+
+  /** The one timer: it either begins a batch or tries one again. */
+  #after(ms: number, run: () => void): void {
+    this.#cancelTimer?.()
+    this.#timerIsNow = ms === 0
+    this.#cancelTimer = this.#options.clock.after(ms, () => {
+      this.#cancelTimer = undefined
+      run()
+    })
+  }
+
+  #begin(): void {
+    const { batchSpans, batchBytes } = this.#options.limits
+    this.#doubts = 0
+    this.#send(this.#ring.take(batchSpans, batchBytes))
+  }
+
+  #send(batch: readonly T[]): void {
+    this.#batch = batch
+    this.#sending = true
+    this.#options.sender.send(batch, (outcome, cause) => {
+      this.#sending = false
+      if (!this.#closed) this.#answered(batch, outcome, cause)
+    })
+  }
+
+  #answered(batch: readonly T[], outcome: Outcome, cause: unknown): void {
+    const again = outcome === 'away' || (outcome === 'doubtful' && ++this.#doubts < this.#options.limits.doubts)
+    if (again) return this.#retry(batch, cause)
+    this.#ring.settle()
+    this.#batch = undefined
+    if (outcome === 'sent') this.#delivered(batch.length)
+    else this.#refused(batch, cause)
+    this.#arm()
+    if (this.#ring.size === 0) for (const done of this.#drains) done()
+  }
+
+  #retry(batch: readonly T[], cause: unknown): void {
+    const { retryMs, retryMaxMs } = this.#options.limits
+    if (this.#failures === 0) this.#options.report('warn', 'no receiver takes spans; they are kept', { cause: text(cause) })
+    const wait = Math.min(retryMaxMs, retryMs * 2 ** this.#failures++)
+    this.#after(wait / 2 + (wait / 2) * this.#options.random(), () => this.#send(batch))
+  }
+
+  #delivered(count: number): void {
+    this.#sent += count
+    if (this.#failures > 0) this.#options.report('info', 'spans leave again', { queued: this.#ring.size })
+    this.#failures = 0
+    for (const where of ['ring', 'refused'] as const) {
+      const lost = this.#untold[where]
+      this.#untold[where] = 0
+      if (lost > 0) this.#options.tellLoss({ where, count: lost })
+    }
+  }
+
+  #refused(batch: readonly T[], cause: unknown): void {
+    for (const parcel of batch) this.#lose(parcel, 'refused')
+    this.#options.report('warn', 'the receiver refused spans', { count: batch.length, cause: text(cause) })
+  }
+
+  #lose(parcel: T, where: LostWhere): void {
+    this.#lost++
+    this.#untold[where]++
+    if (parcel.loss !== undefined) this.#untold[parcel.loss.where] += parcel.loss.count
+  }
+}
+
+function text(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,60 @@
+import type { Tracer } from '@opentelemetry/api'
+import { defaultResource, detectResources, envDetector, type Resource, resourceFromAttributes } from '@opentelemetry/resources'
+import { type IdGenerator, type Sampler, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import type { Role } from '../core/frames.ts'
+
+export interface NodeResource {
+  /** `service.name`: one service per mesh, since trace stores search one service at a time. */
+  readonly meshId: string
+  readonly nodeName: string
+  readonly role: Role
+  readonly incarnation: number
+  /** Own peer id: for searching, never a metric label. */
+  readonly peer: string
+  readonly version: string
+  /** `service.instance.id`; new for every process start when left out. */
+  readonly instanceId?: string
+}
+
+export interface ProviderConfig {
+  readonly resource: Resource
+  readonly processor: SpanProcessor
+  readonly idGenerator: IdGenerator
+  readonly sampler: Sampler
+}
+
+export interface Provider {
+  readonly tracer: Tracer
+  shutdown(): Promise<void>
+}
+
+export type ProviderFactory = (config: ProviderConfig) => Provider
+
+export const scope = 'tracemesh'
+
+/** A tracer of our own that no other code of the process can see: a library must not take over the global one. */
+export const privateProvider: ProviderFactory = ({ processor, ...config }) => {
+  const provider = new TracerProvider({ ...config, spanProcessors: [processor] })
+  return { tracer: provider.getTracer(scope), shutdown: () => provider.shutdown() }
+}
+
+/** Everything is recorded: rates are the signal, so `OTEL_TRACES_SAMPLER` is not asked. */
+export const recordAll: Sampler = {
+  shouldSample: () => ({ decision: 2 }),
+  toString: () => 'RecordAll',
+}
+
+/** No host, process or OS detectors: each would ride on every request. `OTEL_RESOURCE_ATTRIBUTES` and `_SERVICE_NAME` win. */
+export function resourceOf(node: NodeResource): Resource {
+  const own = resourceFromAttributes({
+    'service.name': node.meshId,
+    'service.version': node.version,
+    'service.instance.id': node.instanceId ?? crypto.randomUUID(),
+    'mesh.id': node.meshId,
+    'mesh.node.name': node.nodeName,
+    'mesh.node.role': node.role,
+    'mesh.node.incarnation': node.incarnation,
+    'mesh.peer.self': node.peer,
+  })
+  return defaultResource().merge(own).merge(detectResources({ detectors: [envDetector] }))
+}

@@ -1,0 +1,63 @@
+import fc from 'fast-check'
+import { closeReasons, roles } from '../catalogue/attributes.ts'
+import type { Digest, Frame, Hello } from '../core/frames.ts'
+import type { TraceRef } from '../core/trace.ts'
+
+/** Whatever a well-behaved peer may say, for property tests. */
+
+function text(alphabet: string, minLength: number, maxLength: number): fc.Arbitrary<string> {
+  return fc.string({ unit: fc.constantFrom(...alphabet), minLength, maxLength })
+}
+
+const base58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
+
+export const peerIdArbitrary = text(base58, 44, 44).map((tail) => `12D3KooW${tail}`)
+
+/** Names are people's: any printable text, quotes and other scripts included. */
+const nameArbitrary = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+
+export const traceArbitrary: fc.Arbitrary<TraceRef> = fc.record({
+  traceId: text('0123456789abcdef', 31, 31).map((id) => `${id}1`),
+  spanId: text('0123456789abcdef', 15, 15).map((id) => `${id}1`),
+})
+
+const meshesArbitrary = fc.array(nameArbitrary, { minLength: 1, maxLength: 2 })
+
+export const helloArbitrary: fc.Arbitrary<Hello> = fc.record({
+  meshes: meshesArbitrary,
+  name: nameArbitrary,
+  role: fc.constantFrom(...roles),
+  incarnation: fc.maxSafeNat(),
+  build: nameArbitrary,
+  counter: fc.maxSafeNat(),
+  trace: traceArbitrary,
+})
+
+export const digestArbitrary: fc.Arbitrary<Digest> = fc.record({
+  peer: peerIdArbitrary,
+  name: nameArbitrary,
+  role: fc.constantFrom(...roles),
+  meshes: meshesArbitrary,
+  incarnation: fc.maxSafeNat(),
+  sequence: fc.maxSafeNat(),
+  intervalMs: fc.integer({ min: 1, max: 60_000 }),
+  addresses: fc.array(
+    fc.nat(65_535).map((port) => `/ip4/127.0.0.1/udp/${port}/quic-v1`),
+    { maxLength: 16 },
+  ),
+  topics: fc.array(nameArbitrary, { maxLength: 64 }),
+  links: fc.array(peerIdArbitrary, { maxLength: 64 }),
+  sentAt: fc.maxSafeNat(),
+})
+
+export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
+  helloArbitrary.map((hello): Frame => ({ type: 'hello', hello })),
+  digestArbitrary.map((digest): Frame => ({ type: 'digest', digest })),
+  fc.record({ type: fc.constant('unchanged' as const), incarnation: fc.maxSafeNat(), sequence: fc.maxSafeNat() }),
+  fc.constantFrom<Frame>({ type: 'probe' }, { type: 'answer' }),
+  fc.record({
+    type: fc.constant('goodbye' as const),
+    reason: fc.constantFrom(...closeReasons),
+    trace: traceArbitrary,
+  }),
+)

@@ -1,0 +1,79 @@
+import { readdirSync, readlinkSync } from 'node:fs'
+import { after, before } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Something that may outlive the tests of a file, and why nobody can help it. */
+export interface Exception {
+  /** As the failure names it: `Timeout`, `TCPSocketWrap`, `fd socket` … */
+  readonly what: string
+  readonly upTo: number
+  readonly reason: string
+}
+
+export interface LeakCheckOptions {
+  readonly allow?: readonly Exception[]
+  /** Milliseconds that closing may still take once the last test has ended. */
+  readonly graceMs?: number
+}
+
+/** Resources by kind: what keeps the event loop alive, and open file descriptors. */
+export type Held = ReadonlyMap<string, number>
+
+/** Between two looks while waiting, in milliseconds. */
+const lookEveryMs = 25
+/** For the report to leave before a process that a leak would hold for ever is ended. */
+const lastWordsMs = 1_000
+
+/**
+ * Fails the test file when a timer, socket, server, pipe, process or file outlives its tests. Call it first in every
+ * test file. What is there when the first test begins is not counted, nor are unreferenced timers.
+ */
+export function leakCheck({ allow = [], graceMs = 3_000 }: LeakCheckOptions = {}): void {
+  let atFirst: Held = new Map()
+  before(() => {
+    atFirst = held()
+  })
+  after(async () => {
+    const until = performance.now() + graceMs
+    let leaks = leaksBetween(atFirst, held(), allow)
+    while (leaks.length > 0 && performance.now() < until) {
+      await sleep(lookEveryMs)
+      leaks = leaksBetween(atFirst, held(), allow)
+    }
+    if (leaks.length === 0) return
+    setTimeout(() => process.exit(1), lastWordsMs).unref()
+    throw new Error(`outlived its tests by ${graceMs} ms: ${leaks.join(', ')}`)
+  })
+}
+
+/** What there is more of than before and than is allowed, as text. */
+export function leaksBetween(earlier: Held, later: Held, allow: readonly Exception[] = []): string[] {
+  return [...later].flatMap(([what, count]) => {
+    const excused = allow.find((exception) => exception.what === what)?.upTo ?? 0
+    const surplus = count - (earlier.get(what) ?? 0)
+    return surplus > excused ? [`${surplus} ${what}${excused > 0 ? ` (${excused} allowed)` : ''}`] : []
+  })
+}
+
+export function held(): Held {
+  // Standard streams come into being when they are first looked at; they are no leak.
+  void [process.stdin.fd, process.stdout.fd, process.stderr.fd]
+  const counts = new Map<string, number>()
+  for (const what of [...process.getActiveResourcesInfo(), ...descriptors()]) {
+    counts.set(what, (counts.get(what) ?? 0) + 1)
+  }
+  return counts
+}
+
+/** Native code's sockets are seen only here: Node does not know of them. Linux alone has this list. */
+function descriptors(): string[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [`fd ${readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, '')}`]
+    } catch {
+      // The descriptor by which the list itself was read.
+      return []
+    }
+  })
+}

@@ -1,0 +1,122 @@
+import type { DialFailure, DialStage } from '../core/events.ts'
+import { idleTimeoutMs, SimEnd } from './sim-connection.ts'
+import type { SimNetwork } from './sim-network.ts'
+import type { SimWorld } from './sim-world.ts'
+
+export interface DialTarget {
+  readonly addresses: readonly string[]
+  /** Who must answer; undefined takes anybody. */
+  readonly peer: string | undefined
+  readonly limitMs: number
+}
+
+export type DialResult =
+  | { readonly ok: true; readonly peer: string }
+  | { readonly ok: false; readonly failure: DialFailure }
+
+/** QUIC sends its first packet again after about 1, 3 and 7 s, and gives up at its idle timeout. */
+const retransmitMs = [0, 1_000, 3_000, 7_000]
+
+/** One attempt at all addresses side by side; `done` is called exactly once, unless the process dies. */
+export function dial(world: SimWorld, node: SimNetwork, target: DialTarget, done: (result: DialResult) => void): void {
+  const resolved = target.addresses.map((address) => world.resolve(address))
+  const addresses = resolved.flatMap((found) => found ?? [])
+  const attempt = new Attempt(world, node, addresses, done)
+  if (addresses.length === 0) return attempt.fail('resolve', 'NotFoundError', 'no such name')
+  if (addresses.some((address) => node.addresses.includes(address)))
+    return attempt.fail('dial', 'SelfDial', 'the address is this node’s own')
+  const existing = node.ends.find((end) => end.direction === 'outbound' && isTo(end, addresses, target.peer))
+  if (existing !== undefined) return attempt.identify(existing)
+  attempt.start(target)
+}
+
+function isTo(end: SimEnd, addresses: readonly string[], peer: string | undefined): boolean {
+  return peer === undefined ? addresses.includes(end.address) : end.peer === peer
+}
+
+class Attempt {
+  readonly #world: SimWorld
+  readonly #node: SimNetwork
+  readonly #addresses: readonly string[]
+  readonly #done: (result: DialResult) => void
+  #stage: DialStage = 'dial'
+  #over = false
+
+  constructor(world: SimWorld, node: SimNetwork, addresses: readonly string[], done: (result: DialResult) => void) {
+    this.#world = world
+    this.#node = node
+    this.#addresses = addresses
+    this.#done = done
+  }
+
+  start({ peer, limitMs }: DialTarget): void {
+    const limit = Math.min(limitMs, idleTimeoutMs)
+    const { clock } = this.#node.process
+    clock.after(limit, () => this.fail(this.#stage, 'TimeoutError', `no answer within ${limit} ms`))
+    for (const address of this.#addresses)
+      for (const ms of retransmitMs) if (ms < limit) clock.after(ms, () => this.#knock(address, peer))
+  }
+
+  fail(stage: DialStage, errorType: string, errorMessage: string): void {
+    this.#settle({ ok: false, failure: { stage, addresses: this.#addresses, errorType, errorMessage } })
+  }
+
+  #knock(address: string, wanted: string | undefined): void {
+    const found = this.#world.listener(address)
+    if (this.#over || this.#stage !== 'dial' || found === undefined) return
+    const [here, there] = [this.#node.self, found.self]
+    if (this.#world.isCut(here, there)) return
+    const latency = this.#world.latency(here, there)
+    this.#world.clock.after(latency, () =>
+      found.process.arrive(() => {
+        if (this.#world.isCut(here, there)) return
+        this.#world.clock.after(latency, () => this.#node.process.arrive(() => this.#shake(found, address, wanted)))
+      }),
+    )
+  }
+
+  /** The listener answered: the dialler's end is there before the listener's, which may yet refuse. */
+  #shake(found: SimNetwork, address: string, wanted: string | undefined): void {
+    if (this.#over || this.#stage !== 'dial') return
+    if (wanted !== undefined && wanted !== found.self)
+      return this.fail('handshake', 'UnexpectedPeerError', `${found.self} answered in place of ${wanted}`)
+    this.#stage = 'identify'
+    const shared = this.#node.ends.find((end) => end.direction === 'outbound' && end.peer === found.self)
+    if (shared !== undefined) return this.identify(shared)
+    const [far] = this.#node.addresses
+    const near = new SimEnd({ world: this.#world, node: this.#node, direction: 'outbound', address })
+    const other = new SimEnd({ world: this.#world, node: found, direction: 'inbound', address: far ?? '/memory/none' })
+    near.join(other)
+    other.join(near)
+    near.opened()
+    near.send((end) => accept(end))
+    this.identify(near)
+  }
+
+  /** Only an identified peer is an answer; a connection refused after the handshake never gets there. */
+  identify(end: SimEnd): void {
+    this.#stage = 'identify'
+    this.#node.process.clock.after(idleTimeoutMs, () => this.fail('identify', 'TimeoutError', 'identify had no answer'))
+    end.send((far) => {
+      if (!far.listed) return
+      far.node.identified(far)
+      far.send((near) => {
+        if (!near.listed) return
+        near.node.identified(near)
+        this.#settle({ ok: true, peer: near.peer })
+      })
+    })
+  }
+
+  #settle(result: DialResult): void {
+    if (this.#over) return
+    this.#over = true
+    this.#done(result)
+  }
+}
+
+function accept(end: SimEnd): void {
+  if (end.node.listening && !end.node.full) return end.opened()
+  end.end()
+  end.send((dialler) => dialler.end())
+}

@@ -1,0 +1,21 @@
+import { networkSuite } from './network-suite.ts'
+import { seededRandom } from './random.ts'
+import { SimWorld } from './sim-world.ts'
+import { VirtualClock } from './virtual-clock.ts'
+
+networkSuite('SimNetwork', {
+  async create(count, { guests, mesh }) {
+    const clock = new VirtualClock()
+    const world = new SimWorld({ clock, random: seededRandom(1) })
+    const networks = Array.from({ length: count }, (_, index) => world.network(`peer-${index}`, { meshes: [mesh] }))
+    const silent = Array.from({ length: guests }, (_, index) => world.network(`guest-${index}`, { guest: true }))
+    return {
+      networks,
+      addresses: networks.map((network) => network.addresses[0] as string),
+      guests: silent.map((network) => network.addresses[0] as string),
+      deadAddress: '/ip4/10.255.255.254/udp/4001/quic-v1',
+      settle: async (ms) => clock.advance(ms),
+      close: async () => {},
+    }
+  },
+})
