@@ -1,5 +1,5 @@
 import type { Tell } from '../catalogue/tell.ts'
-import type { Network, NodeEffect, NodeEvent } from './events.ts'
+import type { Network, NetworkEffect, NodeEffect, NodeEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Clock } from './machine.ts'
 import type { MeshNode } from './mesh-node.ts'
@@ -71,26 +71,19 @@ export class Driver {
   }
 
   #perform(effect: NodeEffect): void {
-    const { network, node, clock, tell, census } = this.#options
-    switch (effect.do) {
-      case 'tell':
-        return tell(effect, node.window)
-      case 'census':
-        return census(node.window)
-      case 'observe':
-        this.#inbox.push({ type: 'observed', connections: network.snapshot() })
-        return
-      case 'gossip':
-        return network.perform({ ...effect, digest: { ...effect.digest, sentAt: clock.wall() } })
-      case 'send':
-        if (effect.frame.type !== 'digest') return network.perform(effect)
-        return network.perform({
-          ...effect,
-          frame: { type: 'digest', digest: { ...effect.frame.digest, sentAt: clock.wall() } },
-        })
-      default:
-        return network.perform(effect)
-    }
+    const { network, node, tell, census } = this.#options
+    if (effect.do === 'tell') tell(effect, node.window)
+    else if (effect.do === 'census') census(node.window)
+    else if (effect.do === 'observe') this.#inbox.push({ type: 'observed', connections: network.snapshot() })
+    else network.perform(this.#stamped(effect))
+  }
+
+  /** Digests say when they left, by the wall clock that machines do not see. */
+  #stamped(effect: NetworkEffect): NetworkEffect {
+    const sentAt = this.#options.clock.wall()
+    if (effect.do === 'gossip') return { ...effect, digest: { ...effect.digest, sentAt } }
+    if (effect.do !== 'send' || effect.frame.type !== 'digest') return effect
+    return { ...effect, frame: { type: 'digest', digest: { ...effect.frame.digest, sentAt } } }
   }
 
   /** An armed timer that is early enough stays: most events move the deadline by nothing that matters. */

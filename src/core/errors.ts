@@ -15,6 +15,10 @@ const errors = {
   MESH_FRAME_INVALID: (d: { reason: string }) => `a frame was refused: ${d.reason}`,
   MESH_MESSAGE_TOO_LARGE: (d: { bytes: number; limit: number }) =>
     `a message of ${d.bytes} bytes is above the limit of ${d.limit}; send it in parts, or by reference`,
+  MESH_MESSAGE_INVALID: (d: { reason: string }) => `a message was refused: ${d.reason}`,
+  /** `origin` and `id` as claimed; empty when they could not be read. */
+  MESH_SEAL_INVALID: (d: { reason: string; origin: string; id: string }) =>
+    `a message that was to cross was refused: ${d.reason}`,
   MESH_NOT_STARTED: (d: { what: string }) => `${d.what} needs a started node`,
   MESH_NO_LINK: (d: { peer: string }) => `there is no link to ${d.peer}; check /api/topology for who is linked`,
   MESH_REQUEST_FAILED: (d: { peer: string; topic: string; cause: string }) =>

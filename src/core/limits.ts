@@ -17,6 +17,10 @@ export const limits = {
   frameBytes: 16_384,
   /** Bytes that a link stream may have buffered without a whole frame in it. */
   frameBacklogBytes: 32_768,
+  /** Bytes that may wait on a link stream for a peer that does not read: many digests' worth. Guess. */
+  linkOutBytes: 131_072,
+  /** Dials under way at once: every seed, and as many peers. */
+  dials: 64,
   /** Frames of one link within one second before it is closed for flooding. Guess. */
   framesPerSecond: 200,
   /** Payload of one published message: rust-libp2p accepts 64 KiB per RPC, envelope included. */
@@ -25,6 +29,8 @@ export const limits = {
   relaySeen: 8_192,
   /** Messages that wait for another bridge to act. Guess. */
   relayWaiting: 1_024,
+  /** Bytes of those, since each may be as long as `messageBytes`. Guess. */
+  relayWaitingBytes: 8 * 1024 * 1024,
   /** Last messages kept for people. */
   messageRing: 256,
   /** Seeds of one node. */

@@ -1,8 +1,9 @@
 import type { ConnectionLedger } from './connection-ledger.ts'
-import type { DigestView, Member } from './digest-view.ts'
+import type { DigestView } from './digest-view.ts'
 import type { NetworkEffect } from './events.ts'
 import { isJoined } from './link.ts'
 import type { Random } from './machine.ts'
+import type { Member } from './member.ts'
 
 export interface NeighbourOptions {
   readonly self: string

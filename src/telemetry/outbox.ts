@@ -93,9 +93,9 @@ export class Outbox<T extends Parcel> {
   }
 
   add(parcel: T): void {
-    if (this.#closed) return this.#lose(parcel, 'exit')
-    for (const gone of this.#ring.push(parcel)) this.#lose(gone, 'ring')
-    this.#arm()
+    const gone = this.#closed ? [parcel] : this.#ring.push(parcel)
+    for (const lost of gone) this.#lose(lost, this.#closed ? 'exit' : 'ring')
+    if (!this.#closed) this.#arm()
   }
 
   /** Sends without delay until nothing is left or `limitMs` is over. Resolves to what is left. */
@@ -136,7 +136,8 @@ export class Outbox<T extends Parcel> {
     const { batchSpans, delayMs } = this.#options.limits
     if (this.#batch !== undefined || this.#ring.waiting === 0) return
     const now = this.#ring.waiting >= batchSpans || this.#drains.length > 0
-    if (this.#cancelTimer === undefined || (now && !this.#timerIsNow)) this.#after(now ? 0 : delayMs, () => this.#begin())
+    if (this.#cancelTimer === undefined || (now && !this.#timerIsNow))
+      this.#after(now ? 0 : delayMs, () => this.#begin())
   }
 
   /** The receiver is asked again at once, whatever wait was chosen before. */
@@ -174,7 +175,10 @@ export class Outbox<T extends Parcel> {
 
   #answered(batch: readonly T[], outcome: Outcome, cause: unknown): void {
     const again = outcome === 'away' || (outcome === 'doubtful' && ++this.#doubts < this.#options.limits.doubts)
-    if (again) return this.#retry(batch, cause)
+    if (again) {
+      this.#retry(batch, cause)
+      return
+    }
     this.#ring.settle()
     this.#batch = undefined
     if (outcome === 'sent') this.#delivered(batch.length)
@@ -185,7 +189,8 @@ export class Outbox<T extends Parcel> {
 
   #retry(batch: readonly T[], cause: unknown): void {
     const { retryMs, retryMaxMs } = this.#options.limits
-    if (this.#failures === 0) this.#options.report('warn', 'no receiver takes spans; they are kept', { cause: text(cause) })
+    if (this.#failures === 0)
+      this.#options.report('warn', 'no receiver takes spans; they are kept', { cause: text(cause) })
     const wait = Math.min(retryMaxMs, retryMs * 2 ** this.#failures++)
     this.#after(wait / 2 + (wait / 2) * this.#options.random(), () => this.#send(batch))
   }

@@ -1,5 +1,11 @@
 import type { Tracer } from '@opentelemetry/api'
-import { defaultResource, detectResources, envDetector, type Resource, resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from '@opentelemetry/resources'
 import { type IdGenerator, type Sampler, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Role } from '../core/frames.ts'
 
@@ -56,5 +62,7 @@ export function resourceOf(node: NodeResource): Resource {
     'mesh.node.incarnation': node.incarnation,
     'mesh.peer.self': node.peer,
   })
-  return defaultResource().merge(own).merge(detectResources({ detectors: [envDetector] }))
+  return defaultResource()
+    .merge(own)
+    .merge(detectResources({ detectors: [envDetector] }))
 }

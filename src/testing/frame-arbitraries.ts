@@ -13,51 +13,71 @@ const base58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 
 export const peerIdArbitrary = text(base58, 44, 44).map((tail) => `12D3KooW${tail}`)
 
-/** Names are people's: any printable text, quotes and other scripts included. */
-const nameArbitrary = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+/** Names are people's: any text on one line, quotes and other scripts included. */
+const nameArbitrary = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
+  .filter((name) => name.length <= 64 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name))
 
-export const traceArbitrary: fc.Arbitrary<TraceRef> = fc.record({
-  traceId: text('0123456789abcdef', 31, 31).map((id) => `${id}1`),
-  spanId: text('0123456789abcdef', 15, 15).map((id) => `${id}1`),
-})
+/** Objects as JSON makes them, not with a null prototype. */
+const plain = { noNullPrototype: true } as const
+
+export const traceArbitrary: fc.Arbitrary<TraceRef> = fc.record(
+  {
+    traceId: text('0123456789abcdef', 31, 31).map((id) => `${id}1`),
+    spanId: text('0123456789abcdef', 15, 15).map((id) => `${id}1`),
+  },
+  plain,
+)
 
 const meshesArbitrary = fc.array(nameArbitrary, { minLength: 1, maxLength: 2 })
 
-export const helloArbitrary: fc.Arbitrary<Hello> = fc.record({
-  meshes: meshesArbitrary,
-  name: nameArbitrary,
-  role: fc.constantFrom(...roles),
-  incarnation: fc.maxSafeNat(),
-  build: nameArbitrary,
-  counter: fc.maxSafeNat(),
-  trace: traceArbitrary,
-})
+export const helloArbitrary: fc.Arbitrary<Hello> = fc.record(
+  {
+    meshes: meshesArbitrary,
+    name: nameArbitrary,
+    role: fc.constantFrom(...roles),
+    incarnation: fc.maxSafeNat(),
+    build: nameArbitrary,
+    counter: fc.maxSafeNat(),
+    trace: traceArbitrary,
+  },
+  plain,
+)
 
-export const digestArbitrary: fc.Arbitrary<Digest> = fc.record({
-  peer: peerIdArbitrary,
-  name: nameArbitrary,
-  role: fc.constantFrom(...roles),
-  meshes: meshesArbitrary,
-  incarnation: fc.maxSafeNat(),
-  sequence: fc.maxSafeNat(),
-  intervalMs: fc.integer({ min: 1, max: 60_000 }),
-  addresses: fc.array(
-    fc.nat(65_535).map((port) => `/ip4/127.0.0.1/udp/${port}/quic-v1`),
-    { maxLength: 16 },
-  ),
-  topics: fc.array(nameArbitrary, { maxLength: 64 }),
-  links: fc.array(peerIdArbitrary, { maxLength: 64 }),
-  sentAt: fc.maxSafeNat(),
-})
+export const digestArbitrary: fc.Arbitrary<Digest> = fc.record(
+  {
+    peer: peerIdArbitrary,
+    name: nameArbitrary,
+    role: fc.constantFrom(...roles),
+    meshes: meshesArbitrary,
+    incarnation: fc.maxSafeNat(),
+    sequence: fc.maxSafeNat(),
+    intervalMs: fc.integer({ min: 1, max: 60_000 }),
+    addresses: fc.array(
+      fc.nat(65_535).map((port) => `/ip4/127.0.0.1/udp/${port}/quic-v1`),
+      { maxLength: 16 },
+    ),
+    topics: fc.array(nameArbitrary, { maxLength: 64 }),
+    links: fc.array(peerIdArbitrary, { maxLength: 64 }),
+    sentAt: fc.maxSafeNat(),
+  },
+  plain,
+)
 
 export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
   helloArbitrary.map((hello): Frame => ({ type: 'hello', hello })),
   digestArbitrary.map((digest): Frame => ({ type: 'digest', digest })),
-  fc.record({ type: fc.constant('unchanged' as const), incarnation: fc.maxSafeNat(), sequence: fc.maxSafeNat() }),
+  fc.record(
+    { type: fc.constant('unchanged' as const), incarnation: fc.maxSafeNat(), sequence: fc.maxSafeNat() },
+    plain,
+  ),
   fc.constantFrom<Frame>({ type: 'probe' }, { type: 'answer' }),
-  fc.record({
-    type: fc.constant('goodbye' as const),
-    reason: fc.constantFrom(...closeReasons),
-    trace: traceArbitrary,
-  }),
+  fc.record(
+    {
+      type: fc.constant('goodbye' as const),
+      reason: fc.constantFrom(...closeReasons),
+      trace: traceArbitrary,
+    },
+    plain,
+  ),
 )

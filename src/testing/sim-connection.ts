@@ -83,7 +83,10 @@ export class SimEnd {
   /** Hands `job` to the other end: later, in order, and only if there still is one that runs. */
   send(job: (far: SimEnd) => void): void {
     const { far } = this
-    if (this.#world.isCut(this.node.self, far.node.self)) return this.#hold(job)
+    if (this.#world.isCut(this.node.self, far.node.self)) {
+      this.#hold(job)
+      return
+    }
     const now = this.#world.clock.now()
     this.#arrivesAt = Math.max(this.#arrivesAt, now + this.#world.latency(this.node.self, far.node.self))
     this.#world.clock.after(this.#arrivesAt - now, () => far.node.process.arrive(() => job(far)))

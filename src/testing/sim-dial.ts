@@ -21,13 +21,13 @@ const retransmitMs = [0, 1_000, 3_000, 7_000]
 export function dial(world: SimWorld, node: SimNetwork, target: DialTarget, done: (result: DialResult) => void): void {
   const resolved = target.addresses.map((address) => world.resolve(address))
   const addresses = resolved.flatMap((found) => found ?? [])
-  const attempt = new Attempt(world, node, addresses, done)
-  if (addresses.length === 0) return attempt.fail('resolve', 'NotFoundError', 'no such name')
-  if (addresses.some((address) => node.addresses.includes(address)))
-    return attempt.fail('dial', 'SelfDial', 'the address is this node’s own')
   const existing = node.ends.find((end) => end.direction === 'outbound' && isTo(end, addresses, target.peer))
-  if (existing !== undefined) return attempt.identify(existing)
-  attempt.start(target)
+  const attempt = new Attempt(world, node, addresses, done)
+  if (addresses.length === 0) attempt.fail('resolve', 'NotFoundError', 'no such name')
+  else if (addresses.some((address) => node.addresses.includes(address)))
+    attempt.fail('dial', 'SelfDial', 'the address is this node’s own')
+  else if (existing !== undefined) attempt.identify(existing)
+  else attempt.start(target)
 }
 
 function isTo(end: SimEnd, addresses: readonly string[], peer: string | undefined): boolean {
@@ -78,19 +78,23 @@ class Attempt {
   /** The listener answered: the dialler's end is there before the listener's, which may yet refuse. */
   #shake(found: SimNetwork, address: string, wanted: string | undefined): void {
     if (this.#over || this.#stage !== 'dial') return
-    if (wanted !== undefined && wanted !== found.self)
-      return this.fail('handshake', 'UnexpectedPeerError', `${found.self} answered in place of ${wanted}`)
-    this.#stage = 'identify'
+    if (wanted !== undefined && wanted !== found.self) {
+      this.fail('handshake', 'UnexpectedPeerError', `${found.self} answered in place of ${wanted}`)
+      return
+    }
     const shared = this.#node.ends.find((end) => end.direction === 'outbound' && end.peer === found.self)
-    if (shared !== undefined) return this.identify(shared)
-    const [far] = this.#node.addresses
+    this.identify(shared ?? this.#connect(found, address))
+  }
+
+  #connect(found: SimNetwork, address: string): SimEnd {
+    const [from = '/memory/unknown'] = this.#node.addresses
     const near = new SimEnd({ world: this.#world, node: this.#node, direction: 'outbound', address })
-    const other = new SimEnd({ world: this.#world, node: found, direction: 'inbound', address: far ?? '/memory/none' })
-    near.join(other)
-    other.join(near)
+    const far = new SimEnd({ world: this.#world, node: found, direction: 'inbound', address: from })
+    near.join(far)
+    far.join(near)
     near.opened()
     near.send((end) => accept(end))
-    this.identify(near)
+    return near
   }
 
   /** Only an identified peer is an answer; a connection refused after the handshake never gets there. */
@@ -116,7 +120,10 @@ class Attempt {
 }
 
 function accept(end: SimEnd): void {
-  if (end.node.listening && !end.node.full) return end.opened()
+  if (end.node.listening && !end.node.full) {
+    end.opened()
+    return
+  }
   end.end()
   end.send((dialler) => dialler.end())
 }

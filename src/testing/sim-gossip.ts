@@ -2,10 +2,13 @@ import type { NetworkEvent } from '../core/events.ts'
 import type { SimNetwork } from './sim-network.ts'
 import type { SimWorld } from './sim-world.ts'
 
-export type GossipEvent = Extract<NetworkEvent, { type: 'gossip' | 'crossing' }>
+/** As its publisher sent it; the wall clock is the hearer's. */
+export type Publication =
+  | Omit<Extract<NetworkEvent, { type: 'gossip' }>, 'wall'>
+  | Extract<NetworkEvent, { type: 'crossing' }>
 
 interface Message {
-  readonly event: GossipEvent
+  readonly event: Publication
   readonly publisher: SimNetwork
   /** Who has had it: nobody hears it twice. */
   readonly reached: Set<SimNetwork>
@@ -26,7 +29,7 @@ export class SimGossip {
     this.#world = world
   }
 
-  publish(from: SimNetwork, event: GossipEvent): void {
+  publish(from: SimNetwork, event: Publication): void {
     const message: Message = { event, publisher: from, reached: new Set([from]) }
     this.#remembered = [...this.#remembered.slice(1 - rememberedMax), message]
     this.#spread(message, from)
@@ -40,7 +43,7 @@ export class SimGossip {
     const old = this.#remembered
     for (const { event, publisher } of old)
       for (const node of this.#world.nodes) {
-        if (node !== publisher && node.meshes.includes(event.mesh)) node.process.arrive(() => node.deliver(event))
+        if (node !== publisher && node.meshes.includes(event.mesh)) node.process.arrive(() => hand(event, node))
       }
     return old.length
   }
@@ -57,7 +60,11 @@ export class SimGossip {
   #hear(message: Message, node: SimNetwork): void {
     if (message.reached.has(node)) return
     message.reached.add(node)
-    node.deliver(message.event)
+    hand(message.event, node)
     this.#spread(message, node)
   }
+}
+
+function hand(event: Publication, node: SimNetwork): void {
+  node.deliver(event.type === 'gossip' ? { ...event, wall: node.process.clock.wall() } : event)
 }

@@ -1,7 +1,10 @@
+import { leakCheck } from './leak-check.ts'
 import { networkSuite } from './network-suite.ts'
 import { seededRandom } from './random.ts'
 import { SimWorld } from './sim-world.ts'
 import { VirtualClock } from './virtual-clock.ts'
+
+leakCheck()
 
 networkSuite('SimNetwork', {
   async create(count, { guests, mesh }) {

@@ -101,23 +101,20 @@ export class SimNetwork implements Network {
 
   perform(effect: NetworkEffect): void {
     if (!this.process.running || this.#stopped) return
-    switch (effect.do) {
-      case 'dial.seed':
-        return this.#dialSeed(effect.seed, effect.limitMs)
-      case 'dial.peer':
-        return this.#dialPeer(effect)
-      case 'gossip':
-        return this.#world.gossip.publish(this, {
-          type: 'gossip',
-          mesh: effect.mesh,
-          from: this.self,
-          digest: effect.digest,
-        })
-      case 'forward':
-        return this.#world.gossip.publish(this, { type: 'crossing', mesh: effect.mesh, crossing: effect.crossing })
-      default:
-        return this.#onConnection(effect)
-    }
+    if (effect.do === 'dial.seed') this.#dialSeed(effect)
+    else if (effect.do === 'dial.peer') this.#dialPeer(effect)
+    else if (effect.do === 'gossip' || effect.do === 'forward') this.#publish(effect)
+    else this.#onConnection(effect)
+  }
+
+  #publish(effect: Extract<NetworkEffect, { mesh: string }>): void {
+    const { mesh } = effect
+    this.#world.gossip.publish(
+      this,
+      effect.do === 'gossip'
+        ? { type: 'gossip', mesh, from: this.self, digest: effect.digest }
+        : { type: 'crossing', mesh, crossing: effect.crossing },
+    )
   }
 
   #onConnection(effect: Extract<NetworkEffect, { connection: string }>): void {
@@ -130,7 +127,7 @@ export class SimNetwork implements Network {
     else end.close()
   }
 
-  #dialSeed(seed: string, limitMs: number): void {
+  #dialSeed({ seed, limitMs }: Extract<NetworkEffect, { do: 'dial.seed' }>): void {
     const wanted = seed.split('/p2p/')[1]
     dial(this.#world, this, { addresses: [seed], peer: wanted, limitMs }, (result) =>
       this.deliver(
@@ -142,8 +139,9 @@ export class SimNetwork implements Network {
   }
 
   #dialPeer({ peer, addresses, limitMs }: Extract<NetworkEffect, { do: 'dial.peer' }>): void {
-    if (this.#ends.some((end) => end.peer === peer)) return this.deliver({ type: 'peer.dialled', peer, ok: true })
-    dial(this.#world, this, { addresses, peer, limitMs }, ({ ok }) => this.deliver({ type: 'peer.dialled', peer, ok }))
+    const answer = (ok: boolean) => this.deliver({ type: 'peer.dialled', peer, ok })
+    if (this.#ends.some((end) => end.peer === peer)) answer(true)
+    else dial(this.#world, this, { addresses, peer, limitMs }, ({ ok }) => answer(ok))
   }
 
   #gossipState(end: SimEnd): ConnectionFact['gossip'] {

@@ -1,0 +1,9 @@
+import { exitCodes } from './exit-codes.ts'
+import { run } from './program.ts'
+
+// A reader that leaves early (`tracemesh spans | head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? exitCodes.fine : exitCodes.found)
+})
+
+process.exitCode = await run(process.argv.slice(2))

@@ -1,0 +1,97 @@
+import { createRequire } from 'node:module'
+import { Command, CommanderError } from 'commander'
+import { MeshError } from '../core/errors.ts'
+import { exitCodes } from './exit-codes.ts'
+
+/** Where a command writes; a test passes its own. */
+export interface Terminal {
+  out(text: string): void
+  err(text: string): void
+}
+
+const terminal: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+}
+
+/** What every command is handed. The returned number is the exit code. */
+export type Action = (args: readonly string[], terminal: Terminal) => Promise<number>
+
+interface Listed {
+  readonly name: string
+  readonly summary: string
+  /** Loaded only when the command is called: `--help` waits for none of them. */
+  load(): Promise<Action>
+}
+
+const listed: readonly Listed[] = [
+  {
+    name: 'node',
+    summary: 'run one node of a mesh',
+    load: async () => (await import('./node-command.ts')).nodeCommand,
+  },
+  {
+    name: 'demo',
+    summary: 'run a small mesh on this machine',
+    load: async () => (await import('./demo-command.ts')).demoCommand,
+  },
+  {
+    name: 'spans',
+    summary: 'list every span a node can tell',
+    load: async () => (await import('./spans-command.ts')).spansCommand,
+  },
+]
+
+/** Runs one command line, program name left out, to its exit code. Throws only what is a defect. */
+export async function run(args: readonly string[], io: Terminal = terminal): Promise<number> {
+  let code: number = exitCodes.fine
+  const program = command('tracemesh', io)
+    .description('A peer-to-peer mesh whose every leak and every retry is diagnosed from its traces.')
+    .version(version())
+    .addHelpText('after', '\nExit codes: 0 fine, 1 something found, 2 used wrongly, 3 not enough evidence.')
+  for (const { name, summary, load } of listed) {
+    // Flags are each command's own business, `--help` included: its table is loaded with it.
+    program.addCommand(
+      command(name, io)
+        .description(summary)
+        .helpOption(false)
+        .argument('[flags...]')
+        .allowUnknownOption()
+        .action(async (rest: string[]) => {
+          code = await (await load())(rest, io)
+        }),
+    )
+  }
+  return settle(async () => {
+    if (args.length === 0) program.help({ error: true })
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  }, io)
+}
+
+/** A commander command that neither exits nor prints by itself. */
+export function command(name: string, io: Terminal): Command {
+  return new Command(name)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text),
+    })
+    .showHelpAfterError(`(${name === 'tracemesh' ? name : `tracemesh ${name}`} --help lists what there is)`)
+}
+
+/** Turns a wrong use, which has been told by then, or an expected failure into an exit code. */
+export async function settle(work: () => Promise<number>, io: Terminal): Promise<number> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage
+    if (!(error instanceof MeshError)) throw error
+    io.err(`${error.code}: ${error.message}\n`)
+    return exitCodes.usage
+  }
+}
+
+export function version(): string {
+  return (createRequire(import.meta.url)('../../package.json') as { version: string }).version
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { backoffPolicy, placeAmong, waitMs } from './backoff.ts'
+
+leakCheck()
+
+const seconds = (ms: number) => ms / 1_000
+const attempts = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+test('the highest draw waits 1 2 4 8 16 30 30 30 30 s, the lowest half of that', () => {
+  const steps = [1, 2, 4, 8, 16, 30, 30, 30, 30]
+  assert.deepEqual(
+    attempts.map((n) => seconds(waitMs(backoffPolicy, n, 1))),
+    steps,
+  )
+  assert.deepEqual(
+    attempts.map((n) => seconds(waitMs(backoffPolicy, n, 0))),
+    steps.map((step) => step / 2),
+  )
+})
+
+test('every wait n lies in [w/2, w]', () => {
+  const draw = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 100 }), draw, (n, u) => {
+      const highest = waitMs(backoffPolicy, n, 1)
+      const wait = waitMs(backoffPolicy, n, u)
+      assert.ok(wait >= highest / 2 && wait <= highest, `${wait} of ${highest}`)
+    }),
+  )
+})
+
+test('places among the known divide [0, 1) evenly, whether or not one knows oneself', () => {
+  const peers = ['d', 'a', 'c', 'b']
+  const places = peers.map((self) => placeAmong(self, peers, () => 0.5))
+  assert.deepEqual(places, [0.875, 0.125, 0.625, 0.375])
+  assert.equal(
+    placeAmong('c', ['d', 'a', 'b'], () => 0.5),
+    0.625,
+  )
+})
+
+test('a node that knows nobody is placed by chance', () => {
+  assert.equal(placeAmong('a', [], seededRandom(1)), seededRandom(1)())
+})

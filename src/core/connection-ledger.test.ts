@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { TwoEnds } from '../testing/two-ends.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { ConnectionLedger } from './connection-ledger.ts'
+import type { ConnectionFact } from './events.ts'
+import { Owner } from './owner.ts'
+
+leakCheck()
+
+const names = (ends: TwoEnds, end: 'a' | 'b') =>
+  ends.told.filter((one) => one.end === end).map(({ effect }) => effect.span)
+const spansOf = (ends: TwoEnds, name: string) => ends.told.filter(({ effect }) => effect.span === name)
+
+suite('a link', () => {
+  test('is born in one trace for both ends, under the dialler’s opened', () => {
+    const ends = new TwoEnds(seededRandom(1))
+    ends.dial('a')
+    ends.settle(200)
+    const opened = spansOf(ends, 'mesh.connection.opened')
+    const root = opened.find(({ end }) => end === 'a')?.effect
+    const other = opened.find(({ end }) => end === 'b')?.effect
+    assert.equal(root?.parent, null)
+    assert.deepEqual(other?.parent, root?.ref)
+    const hellos = spansOf(ends, 'mesh.hello.received')
+    assert.deepEqual(
+      hellos.map(({ effect }) => effect.parent?.traceId),
+      [root?.ref?.traceId, root?.ref?.traceId],
+    )
+    const ids = new Set(hellos.map(({ effect }) => (effect.attributes as Record<string, unknown>)['mesh.link.id']))
+    assert.deepEqual([...ids], ['a.1.1'])
+  })
+
+  test('ends in one trace for both ends, linked to its birth', () => {
+    const ends = new TwoEnds(seededRandom(2))
+    ends.dial('a')
+    ends.settle(200)
+    const born = spansOf(ends, 'mesh.connection.opened').map(({ effect }) => effect.ref?.traceId)
+    ends.stop('a')
+    ends.settle(200)
+    const traces = ['mesh.goodbye.received', 'mesh.connection.closed', 'mesh.connection.closed'].map(
+      (name, index) => spansOf(ends, name)[index > 1 ? 1 : 0]?.effect.parent?.traceId,
+    )
+    const sent = spansOf(ends, 'mesh.goodbye.sent')[0]?.effect
+    assert.deepEqual(new Set(traces), new Set([sent?.ref?.traceId]))
+    for (const { effect } of spansOf(ends, 'mesh.connection.closed')) {
+      assert.equal((effect.attributes as Record<string, unknown>)['mesh.close.reason'], 'stopping')
+      assert.equal(effect.links?.[0]?.traceId, born[0])
+    }
+  })
+
+  test('that crosses another is settled alike on both ends', () => {
+    const ends = new TwoEnds(seededRandom(3))
+    ends.dial('a')
+    ends.dial('b')
+    ends.settle(2_000)
+    assert.deepEqual(ends.standing(), ['c1'], 'the one that the lower peer id dialled stays')
+    assert.equal(spansOf(ends, 'mesh.goodbye.sent').length, 1, 'one goodbye, so that the end is one trace')
+    assert.ok(names(ends, 'a').includes('mesh.connection.superseded'))
+  })
+
+  test('of a foreign mesh is refused, and both sides see why', () => {
+    const ends = new TwoEnds(seededRandom(4), { a: 'm', b: 'other' })
+    ends.dial('a')
+    ends.settle(200)
+    assert.deepEqual(ends.standing(), [])
+    for (const end of ['a', 'b'] as const) {
+      const refused = spansOf(ends, 'mesh.link.refused').filter((one) => one.end === end)
+      assert.equal(refused.length, 1, `${end} sees it once`)
+      const joined = ends.effects.some((one) => one.end === end && one.effect.do === 'joined')
+      assert.equal(joined, false)
+    }
+  })
+})
+
+test('whatever the order of dials, snapshots and frames, both ends keep the same one link', () => {
+  const steps = fc.array(fc.constantFrom('dial a', 'dial b', 'see a', 'see b', 'frame'), {
+    minLength: 1,
+    maxLength: 40,
+  })
+  fc.assert(
+    fc.property(steps, fc.integer(), (order, seed) => {
+      const random = seededRandom(seed)
+      const ends = new TwoEnds(random)
+      let dials = 0
+      for (const step of order) {
+        if (step.startsWith('dial') && dials++ < 4) ends.dial(step.endsWith('a') ? 'a' : 'b')
+        if (step.startsWith('see')) ends.observe(step.endsWith('a') ? 'a' : 'b')
+        const waiting = ends.waiting()
+        const chosen = waiting[Math.floor(random() * waiting.length)]
+        if (step === 'frame' && chosen !== undefined) ends.deliver(chosen.pipe, chosen.to)
+      }
+      ends.settle(4_000)
+      assert.equal(ends.standing().length, dials === 0 ? 0 : 1)
+      assert.equal(ends.ledgers.a.joined('b')?.connection, ends.ledgers.b.joined('a')?.connection)
+      const opened = spansOf(ends, 'mesh.connection.opened').length
+      const closed = spansOf(ends, 'mesh.connection.closed').length
+      assert.equal(opened - closed, dials === 0 ? 0 : 2, 'every opened but the one that stands has its closed')
+    }),
+    { numRuns: 300 },
+  )
+})
+
+suite('the ledger', () => {
+  const fact = (id: string, peer: string, extra: Partial<ConnectionFact> = {}): ConnectionFact => ({
+    id,
+    peer,
+    direction: 'inbound',
+    address: '/memory/x',
+    transport: 'memory',
+    gossip: 'none',
+    ...extra,
+  })
+  const hello = (incarnation: number, counter: number) => ({
+    meshes: ['m'],
+    name: 'p',
+    role: 'compute' as const,
+    incarnation,
+    build: 'test',
+    counter,
+    trace: { traceId: '1'.repeat(32), spanId: '2'.repeat(16) },
+  })
+  const ledger = (peersMax?: number) =>
+    new ConnectionLedger(new Owner('t', new VirtualClock()), {
+      self: 'self',
+      hello: { meshes: ['m'], name: 'self', role: 'compute', incarnation: 1, build: 'test' },
+      random: seededRandom(1),
+      ...(peersMax === undefined ? {} : { peersMax }),
+    })
+
+  test('drops the link to an earlier incarnation at once, whoever dialled', () => {
+    const one = ledger()
+    one.handle({ type: 'observed', connections: [fact('old', 'p')] }, 0)
+    one.handle({ type: 'frame', connection: 'old', frame: { type: 'hello', hello: hello(5, 9) } }, 0)
+    one.handle({ type: 'observed', connections: [fact('old', 'p'), fact('new', 'p')] }, 2_000)
+    const effects = one.handle(
+      { type: 'frame', connection: 'new', frame: { type: 'hello', hello: hello(6, 1) } },
+      2_000,
+    )
+    assert.ok(effects.some((e) => e.do === 'close' && e.connection === 'old' && e.abort))
+    assert.equal(one.joined('p')?.connection, 'new')
+  })
+
+  test('asks a silent link for a sign of life, and aborts it within 4 s when none comes', () => {
+    const one = ledger()
+    one.handle({ type: 'observed', connections: [fact('c', 'p')] }, 0)
+    one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
+    const at: Record<string, number> = {}
+    for (let now = one.deadline(); now <= 4_000; now = one.deadline()) {
+      for (const e of one.handle({ type: 'tick' }, now)) {
+        if (e.do === 'send' && e.frame.type === 'probe') at['probe'] = now
+        if (e.do === 'close' && e.abort) at['abort'] ??= now
+      }
+    }
+    assert.deepEqual(at, { probe: 2_300, abort: 3_500 })
+  })
+
+  test('counts no silence of the time it did not run itself', () => {
+    const one = ledger()
+    one.handle({ type: 'observed', connections: [fact('c', 'p')] }, 0)
+    one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
+    one.handle({ type: 'slept', ms: 45_000 }, 45_000)
+    assert.equal(one.handle({ type: 'tick' }, 45_100).length, 0)
+  })
+
+  test('takes a peer without hello for a guest, and as a member if it speaks after all', () => {
+    const one = ledger()
+    one.handle({ type: 'observed', connections: [fact('c', 'p')] }, 0)
+    const effects = one.handle({ type: 'tick' }, 3_000)
+    assert.ok(effects.some((e) => e.do === 'tell' && e.span === 'mesh.connection.guest'))
+    const late = one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 4_000)
+    assert.ok(late.some((e) => e.do === 'joined'))
+  })
+
+  test('removes by connection: the end of an old one leaves its successor', () => {
+    const one = ledger()
+    one.handle({ type: 'observed', connections: [fact('old', 'p')] }, 0)
+    one.handle({ type: 'observed', connections: [fact('old', 'p'), fact('new', 'p')] }, 10)
+    const effects = one.handle({ type: 'observed', connections: [fact('new', 'p')] }, 20)
+    assert.equal(
+      effects.some((e) => e.do === 'disconnected'),
+      false,
+    )
+    assert.equal(one.size, 1)
+  })
+
+  test('refuses peers beyond its bound, and says so once a second', () => {
+    const one = ledger(1)
+    const effects = one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q'), fact('3', 'r')] }, 0)
+    assert.equal(effects.filter((e) => e.do === 'close').length, 2)
+    assert.equal(effects.filter((e) => e.do === 'tell' && e.span === 'mesh.limit.reached').length, 1)
+  })
+
+  test('closes a link whose frames cannot be read, and no other', () => {
+    const one = ledger()
+    one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q')] }, 0)
+    const effects = one.handle({ type: 'frame.refused', connection: '1', reason: 'too long', flooding: false }, 1)
+    assert.deepEqual(
+      effects.filter((e) => e.do === 'close').map((e) => ('connection' in e ? e.connection : '')),
+      ['1'],
+    )
+  })
+
+  test('has gossipsub’s lost stream opened again, spaced and not for ever', () => {
+    const one = ledger()
+    let heals = 0
+    for (let now = 0; now < 60_000; now += 1_000) {
+      const connections = [fact('1', 'p', { gossip: 'missing' })]
+      heals += one.handle({ type: 'observed', connections }, now).filter((e) => e.do === 'heal').length
+    }
+    assert.equal(heals, 5)
+  })
+})

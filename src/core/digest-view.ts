@@ -1,0 +1,257 @@
+import { type Tell, tell } from '../catalogue/tell.ts'
+import { sizeBand } from './bands.ts'
+import type { Digest, Role } from './frames.ts'
+import { limits } from './limits.ts'
+import type { Machine, Random } from './machine.ts'
+import {
+  allowedSilenceMs,
+  type Departure,
+  isNewer,
+  type Member,
+  newMember,
+  tellExpired,
+  tellJoined,
+  tellLeft,
+  tellSkewed,
+  type Via,
+} from './member.ts'
+import type { OwnedMap } from './owned-map.ts'
+import type { Owner } from './owner.ts'
+import { childOf, type TraceRef } from './trace.ts'
+
+export type ViewEvent =
+  /** `wall`: this node's wall clock at receipt, Unix milliseconds. */
+  | { readonly type: 'digest'; readonly digest: Digest; readonly via: Via; readonly wall: number }
+  /** The peer's last digest still holds. */
+  | { readonly type: 'unchanged'; readonly peer: string; readonly incarnation: number; readonly sequence: number }
+  /** The peer said goodbye because it stops. */
+  | { readonly type: 'left'; readonly peer: string; readonly incarnation: number }
+  | { readonly type: 'tick'; readonly window: TraceRef }
+  /** This node slept: until then it cannot tell the silence of others from its own. */
+  | { readonly type: 'stalled'; readonly untilMs: number }
+
+export type ViewEffect =
+  | Tell
+  | { readonly do: 'joined'; readonly peer: string }
+  | { readonly do: 'departed'; readonly peer: string; readonly how: Departure }
+
+export interface ViewOptions {
+  readonly self: string
+  /** Milliseconds of silence that a member is allowed at least. */
+  readonly windowMs: number
+  readonly sweepMs: number
+  /** How far a peer's clock may be off. */
+  readonly skewAllowedMs: number
+  readonly random: Random
+  readonly capacity?: number
+}
+
+/** One member and its neighbours, for people. */
+export interface TopologyNode {
+  readonly peer: string
+  readonly name: string
+  readonly role: Role
+  readonly links: readonly string[]
+}
+
+/** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */
+const rememberedWindows = 4
+const limitToldMs = 1_000
+
+/**
+ * The newest digest of every node of the mesh.
+ *
+ * Merging digests is idempotent, commutative and associative: only the highest (incarnation, sequence) counts, in
+ * whatever order and however often digests come. Silence is measured from when this node received something newer, so
+ * neither an old digest that is relayed nor the clock of its sender keeps anybody alive.
+ */
+export class DigestView implements Machine<ViewEvent, ViewEffect> {
+  readonly #options: ViewOptions
+  readonly #members: OwnedMap<string, Member>
+  #sweepAt: number | undefined
+  #suspendedUntil = -Infinity
+  #limitToldAt = -Infinity
+
+  constructor(owner: Owner, options: ViewOptions) {
+    this.#options = options
+    this.#members = owner.map<string, Member>({
+      name: 'members',
+      capacity: options.capacity ?? limits.members,
+      leavesBy: { event: `${rememberedWindows} windows after it left or expired` },
+      release: () => undefined,
+    })
+  }
+
+  handle(event: ViewEvent, now: number): ViewEffect[] {
+    switch (event.type) {
+      case 'digest':
+        return this.#merge(event.digest, event.via, event.wall, now)
+      case 'unchanged':
+        this.#refresh(event, now)
+        return []
+      case 'left':
+        return this.#left(event.peer, event.incarnation, now)
+      case 'tick':
+        return this.#tick(event.window, now)
+      case 'stalled':
+        this.#suspendedUntil = Math.max(this.#suspendedUntil, event.untilMs)
+        return []
+    }
+  }
+
+  /** The first tick starts the rhythm of sweeps, so it is wanted at once. */
+  deadline(): number {
+    return this.#sweepAt ?? 0
+  }
+
+  members(): Member[] {
+    return [...this.#members.values()].filter(isMember)
+  }
+
+  /** Departed members that are still remembered included; its `state` says so. */
+  get(peer: string): Member | undefined {
+    return this.#members.get(peer)
+  }
+
+  topology(): TopologyNode[] {
+    return this.members().map(({ digest: { peer, name, role, links } }) => ({ peer, name, role, links }))
+  }
+
+  /** Peer ids of the members that listen to each topic. */
+  topics(): ReadonlyMap<string, readonly string[]> {
+    const listeners = new Map<string, string[]>()
+    for (const { digest } of this.members()) {
+      for (const topic of new Set(digest.topics)) {
+        const peers = listeners.get(topic)
+        if (peers === undefined) listeners.set(topic, [digest.peer])
+        else peers.push(digest.peer)
+      }
+    }
+    return listeners
+  }
+
+  #merge(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
+    if (digest.peer === this.#options.self) return []
+    const held = this.#members.get(digest.peer)
+    if (held === undefined) return this.#admit(digest, via, wall, now)
+    if (!isNewer(digest, held.digest)) return []
+    const restarted = digest.incarnation > held.digest.incarnation
+    Object.assign(held, { digest, via, receivedAt: now })
+    if (restarted || held.state === 'gone') Object.assign(held, { dialAfter: 0, dialFailures: 0 })
+    this.#members.touch(digest.peer, now)
+    const skew = this.#compareClocks(held, wall)
+    if (isMember(held)) return skew
+    Object.assign(held, { state: 'member', how: undefined, since: now })
+    return [tellJoined(held), { do: 'joined', peer: digest.peer }, ...skew]
+  }
+
+  #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
+    const room = this.#makeRoom(digest.peer, now)
+    if (this.#members.size >= this.#members.spec.capacity) return room
+    const member = newMember(digest, via, now)
+    this.#members.set(digest.peer, member, now)
+    return [...room, tellJoined(member), { do: 'joined', peer: digest.peer }, ...this.#compareClocks(member, wall)]
+  }
+
+  /** When full, the member gone for longest makes room; a live one never does. */
+  #makeRoom(peer: string, now: number): ViewEffect[] {
+    const { capacity } = this.#members.spec
+    if (this.#members.size < capacity) return []
+    const gone = [...this.#members.values()].filter((member) => !isMember(member))
+    const longest = gone.reduce<Member | undefined>((a, b) => (a === undefined || b.since < a.since ? b : a), undefined)
+    if (longest !== undefined) this.#members.delete(longest.digest.peer)
+    if (now - this.#limitToldAt < limitToldMs) return []
+    this.#limitToldAt = now
+    return [
+      tell('mesh.limit.reached', {
+        'mesh.limit.name': 'members',
+        'mesh.limit.value': capacity,
+        'mesh.limit.action': longest === undefined ? 'refused' : 'evicted',
+        'mesh.peer.id': longest?.digest.peer ?? peer,
+      }),
+    ]
+  }
+
+  /** Only on a link: over gossip a digest takes its time, and that is no fault of the sender's clock. */
+  #compareClocks(member: Member, wall: number): ViewEffect[] {
+    if (member.via !== 'link') return []
+    const { skewAllowedMs } = this.#options
+    const skewMs = member.digest.sentAt - wall
+    const before = member.skewed
+    member.skewed = Math.abs(skewMs) > skewAllowedMs
+    return member.skewed && !before ? [tellSkewed(member, skewMs, skewAllowedMs)] : []
+  }
+
+  #refresh(event: Extract<ViewEvent, { readonly type: 'unchanged' }>, now: number): void {
+    const held = this.#members.get(event.peer)
+    if (held === undefined || !isMember(held)) return
+    const { digest } = held
+    if (event.incarnation !== digest.incarnation || event.sequence <= digest.sequence) return
+    held.digest = { ...digest, sequence: event.sequence }
+    held.receivedAt = now
+    this.#members.touch(event.peer, now)
+  }
+
+  /** A goodbye of an earlier incarnation says nothing about the one that runs. */
+  #left(peer: string, incarnation: number, now: number): ViewEffect[] {
+    const held = this.#members.get(peer)
+    if (held === undefined || !isMember(held) || incarnation < held.digest.incarnation) return []
+    held.digest = { ...held.digest, incarnation }
+    this.#depart(held, 'left', now)
+    return [tellLeft(held), { do: 'departed', peer, how: 'left' }]
+  }
+
+  #depart(member: Member, how: Departure, now: number): void {
+    Object.assign(member, { state: 'gone', how, since: now })
+  }
+
+  #tick(window: TraceRef, now: number): ViewEffect[] {
+    const { sweepMs } = this.#options
+    this.#sweepAt ??= now + sweepMs
+    if (now < this.#sweepAt) return []
+    const next = this.#sweepAt + sweepMs
+    this.#sweepAt = next > now ? next : now + sweepMs
+    return this.#sweep(window, now)
+  }
+
+  /** Told even when nobody was stale: a sweep that stops is a symptom. */
+  #sweep(window: TraceRef, now: number): ViewEffect[] {
+    const suspended = now < this.#suspendedUntil
+    const ref = childOf(window, this.#options.random)
+    const stale = suspended ? [] : this.members().filter((member) => now - member.receivedAt > this.#allowedMs(member))
+    const expired = stale.flatMap((member): ViewEffect[] => {
+      this.#depart(member, 'expired', now)
+      const { peer } = member.digest
+      return [tellExpired(member, this.#allowedMs(member), ref, now), { do: 'departed', peer, how: 'expired' }]
+    })
+    if (!suspended) this.#forget(now)
+    const remaining = this.members().length
+    const pruned = tell(
+      'mesh.staleness.pruned',
+      {
+        'mesh.pruned.count': stale.length,
+        'mesh.pruned.peers': stale.slice(0, 32).map(({ digest }) => digest.peer),
+        'mesh.pruned.remaining': remaining,
+        'mesh.pruned.remaining_band': sizeBand(remaining),
+        'mesh.pruned.suspended': suspended,
+      },
+      { ref, parent: window },
+    )
+    return [pruned, ...expired]
+  }
+
+  #forget(now: number): void {
+    for (const [peer, member] of this.#members) {
+      if (isMember(member)) continue
+      if (now - member.since > rememberedWindows * this.#allowedMs(member)) this.#members.delete(peer, 'expired')
+    }
+  }
+
+  #allowedMs(member: Member): number {
+    return allowedSilenceMs(this.#options.windowMs, member.digest)
+  }
+}
+
+function isMember(member: Member): boolean {
+  return member.state === 'member'
+}

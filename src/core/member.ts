@@ -1,0 +1,87 @@
+import { type Tell, tell } from '../catalogue/tell.ts'
+import type { Digest } from './frames.ts'
+import type { TraceRef } from './trace.ts'
+
+export type Via = 'link' | 'gossip'
+export type Departure = 'left' | 'expired'
+
+/** A node as its digests tell of it. Times are monotonic milliseconds of this process. */
+export interface Member {
+  /** The newest one received; its sequence moves on with every "unchanged". */
+  digest: Digest
+  /** When something newer was received: the only thing that staleness is judged by. */
+  receivedAt: number
+  via: Via
+  /** Gone ones are remembered for a while, so that an old digest under way does not bring them back. */
+  state: 'member' | 'gone'
+  how: Departure | undefined
+  /** Since when it is in this state. */
+  since: number
+  /** Its clock was told to be off, and has not been right since. */
+  skewed: boolean
+  /** Of the neighbour policy: not dialled before this, after so many failures in a row. */
+  dialAfter: number
+  dialFailures: number
+}
+
+/** What is newer: the later start of the node, and within one start the later digest. */
+export interface Version {
+  readonly incarnation: number
+  readonly sequence: number
+}
+
+export function newMember(digest: Digest, via: Via, now: number): Member {
+  return {
+    digest,
+    receivedAt: now,
+    via,
+    state: 'member',
+    how: undefined,
+    since: now,
+    skewed: false,
+    dialAfter: 0,
+    dialFailures: 0,
+  }
+}
+
+export function isNewer(a: Version, b: Version): boolean {
+  return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.sequence > b.sequence)
+}
+
+/** A peer chooses the interval of its digests; beyond this much silence it may not stretch its window. Guess. */
+const longestWindowMs = 600_000
+
+/** Milliseconds of silence that a member is allowed: it may miss two digests in a row, whatever its interval. */
+export function allowedSilenceMs(windowMs: number, digest: Digest): number {
+  return Math.max(windowMs, Math.min(3 * digest.intervalMs, longestWindowMs))
+}
+
+export function tellJoined({ digest, via }: Member): Tell {
+  return tell('mesh.member.joined', { ...named(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
+}
+
+export function tellLeft({ digest }: Member): Tell {
+  return tell('mesh.member.left', named(digest))
+}
+
+export function tellExpired({ digest, receivedAt }: Member, allowedMs: number, parent: TraceRef, now: number): Tell {
+  const silence = { 'mesh.member.silence_ms': Math.round(now - receivedAt), 'mesh.member.window_ms': allowedMs }
+  return tell('mesh.member.expired', { ...named(digest), ...silence }, { parent })
+}
+
+export function tellSkewed({ digest }: Member, skewMs: number, allowedMs: number): Tell {
+  return tell('mesh.clock.skewed', {
+    'mesh.peer.id': digest.peer,
+    'mesh.peer.name': digest.name,
+    'mesh.clock.skew_ms': Math.round(skewMs),
+    'mesh.clock.allowed_ms': allowedMs,
+  })
+}
+
+function named(digest: Digest) {
+  return {
+    'mesh.peer.id': digest.peer,
+    'mesh.peer.name': digest.name,
+    'mesh.peer.incarnation': digest.incarnation,
+  }
+}

@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { type Outcome, refusal, SeedPlayer } from '../testing/seed-player.ts'
+import { SeedDialler } from './seed-dialler.ts'
+
+leakCheck()
+
+const seed = '/dns4/seed.example/udp/4001/quic-v1'
+const highest = 1 - Number.EPSILON
+const refused: Outcome = { afterMs: 0 }
+
+/** Every wait is its longest unless another `spread` is given, so that the figures below are round. */
+function play(outcome: (seed: string, at: number) => Outcome | undefined, spread = () => highest, seeds = [seed]) {
+  const dialler = new SeedDialler(seeds, { random: seededRandom(1), spread })
+  return { dialler, player: new SeedPlayer(dialler, outcome) }
+}
+
+/** Up at the times given, for whoever dials then. */
+const upBetween =
+  (from: number, to: number, peer = 'peer-a') =>
+  (_: string, at: number): Outcome =>
+    at >= from && at < to ? { afterMs: 0, peer } : refused
+
+const gaps = (times: readonly number[]) =>
+  times.slice(1).map((time, i) => Math.round((time - (times[i] ?? 0)) / 10) / 100)
+const near = (actual: number | undefined, expected: number) =>
+  assert.ok(actual !== undefined && Math.abs(actual - expected) < 1, `${actual}, expected ${expected}`)
+
+test('a silent seed is dialled at once and ten times in all, then given up once', () => {
+  const { player } = play(() => refused)
+  player.runUntil(152_000)
+  assert.equal(player.dials()[0], 0)
+  assert.deepEqual(gaps(player.dials().slice(0, 10)), [1, 2, 4, 8, 16, 30, 30, 30, 30])
+  assert.equal(player.told('mesh.seed.retry').length, 9)
+  assert.equal(player.told('mesh.seed.giveup').length, 1)
+})
+
+test('the lowest draw waits half as long', () => {
+  const { player } = play(
+    () => refused,
+    () => 0,
+  )
+  player.runUntil(76_000)
+  assert.deepEqual(gaps(player.dials()), [0.5, 1, 2, 4, 8, 15, 15, 15, 15])
+})
+
+test('an attempt may take ten seconds; its retry says how it failed and how long the wait is', () => {
+  const { player } = play(() => ({ afterMs: 10_000 }))
+  player.runUntil(25_000)
+  const [first, second] = player.told('mesh.seed.retry')
+  assert.equal(first?.since, 0)
+  assert.equal(first?.attributes['mesh.seed.elapsed_ms'], 10_000)
+  assert.equal(first?.attributes['mesh.seed.delay_ms'], 1_000)
+  near(second?.since, 11_000)
+  assert.deepEqual(second?.attributes, {
+    'mesh.seed.address': seed,
+    'mesh.seed.attempt': 2,
+    'mesh.seed.elapsed_ms': 21_000,
+    'mesh.seed.addresses': refusal.addresses,
+    'mesh.dial.stage': refusal.stage,
+    'error.type': refusal.errorType,
+    'error.message': refusal.errorMessage,
+    'mesh.seed.delay_ms': 2_000,
+  })
+})
+
+test('alone, a seed that was given up is tried every 30 s, however long an attempt takes; each ten are a campaign', () => {
+  for (const afterMs of [0, 10_000]) {
+    const { player } = play(() => ({ afterMs }))
+    player.runUntil(1_000_000)
+    const givenUpAt = player.noted.find(({ effect }) => effect.do === 'tell' && effect.span === 'mesh.seed.giveup')?.at
+    const later = player.dials().slice(10)
+    near(later[0], (givenUpAt ?? 0) + 30_000)
+    assert.deepEqual(new Set(gaps(later)), new Set([30]))
+    const causes = player.told('mesh.seed.dial').map(({ attributes }) => attributes['mesh.seed.cause'])
+    assert.deepEqual(causes.slice(0, 3), ['start', 'alone', 'alone'])
+    assert.deepEqual(
+      player.told('mesh.seed.giveup').map(({ attributes }) => attributes['mesh.seed.attempt']),
+      player.told('mesh.seed.giveup').map(() => 10),
+    )
+  }
+})
+
+test('with other peers, a seed that was given up is tried again after five minutes, in a whole campaign', () => {
+  const { player } = play(() => refused)
+  player.send({ type: 'peers', count: 3 })
+  player.runUntil(127_000 + 24_000 + 300_000 + 60_000)
+  const second = player.dials().slice(10)
+  near(second[0], 151_000 + 300_000)
+  assert.deepEqual(gaps(second).slice(0, 5), [1, 2, 4, 8, 16])
+  assert.equal(player.told('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'periodic')
+  assert.equal(player.told('mesh.seed.rearmed')[0]?.attributes['mesh.seed.delay_ms'], 0)
+})
+
+test('resting alone, the first peer puts the next campaign off to five minutes after the give-up', () => {
+  const { dialler, player } = play(() => refused)
+  player.runUntil(170_000)
+  near(dialler.deadline(), 181_000)
+  player.send({ type: 'peers', count: 1 })
+  near(dialler.deadline(), 451_000)
+})
+
+test('resting with peers, the loss of the last one begins a campaign within half a second to one', () => {
+  for (const [draw, expected] of [
+    [0, 500],
+    [highest, 1_000],
+  ] as const) {
+    const { player } = play(
+      () => refused,
+      () => draw,
+    )
+    player.send({ type: 'peers', count: 1 })
+    player.runUntil(200_000)
+    const before = player.dials().length
+    player.send({ type: 'peers', count: 0 })
+    player.runUntil(202_000)
+    near(player.dials()[before], 200_000 + expected)
+    const rearmed = player.told('mesh.seed.rearmed').at(-1)
+    assert.equal(rearmed?.attributes['mesh.seed.cause'], 'lost')
+    assert.equal(rearmed?.attributes['mesh.seed.delay_ms'], expected)
+  }
+})
+
+test('a campaign under way is not begun anew by the loss of the last peer', () => {
+  const { dialler, player } = play(() => refused)
+  player.send({ type: 'peers', count: 1 })
+  player.runUntil(20_000)
+  const due = dialler.deadline()
+  assert.deepEqual(player.send({ type: 'peers', count: 0 }), [])
+  assert.equal(dialler.deadline(), due)
+})
+
+test('the seed’s answer ends the campaign and says after how many attempts', () => {
+  const { dialler, player } = play(upBetween(5_000, Infinity))
+  player.runUntil(1_000_000)
+  assert.deepEqual(player.dials().map(Math.round), [0, 1_000, 3_000, 7_000])
+  assert.deepEqual(
+    player.told('mesh.seed.connected').map(({ attributes }) => attributes),
+    [
+      {
+        'mesh.seed.address': seed,
+        'mesh.seed.attempt': 4,
+        'mesh.seed.elapsed_ms': 7_000,
+        'mesh.peer.id': 'peer-a',
+      },
+    ],
+  )
+  assert.equal(dialler.deadline(), Infinity)
+})
+
+test('a seed that is lost while other peers remain is wanted back', () => {
+  const { player } = play(upBetween(0, Infinity))
+  player.runUntil(100)
+  player.send({ type: 'peers', count: 5 })
+  player.runUntil(60_000)
+  assert.deepEqual(player.send({ type: 'disconnected', peer: 'somebody else' }), [])
+  player.send({ type: 'disconnected', peer: 'peer-a' })
+  player.runUntil(70_000)
+  assert.deepEqual(player.dials().map(Math.round), [0, 61_000])
+  assert.equal(player.told('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'lost')
+})
+
+test('losing the seed and with it the last peer is one loss, in whichever order it is heard', () => {
+  const events = [{ type: 'peers', count: 0 } as const, { type: 'disconnected', peer: 'peer-a' } as const]
+  for (const order of [events, events.toReversed()]) {
+    const { player } = play(upBetween(0, 1))
+    player.runUntil(100)
+    player.send({ type: 'peers', count: 1 })
+    player.runUntil(60_000)
+    for (const event of order) player.send(event)
+    assert.equal(player.told('mesh.seed.rearmed').length, 1)
+  }
+})
+
+test('a seed that hangs up soon after each answer is met with growing waits, until it stays', () => {
+  const { player } = play(upBetween(0, Infinity))
+  player.send({ type: 'peers', count: 2 })
+  player.runUntil(0)
+  const delays = [0, 0, 0, 0, 29_000, 31_000].map((stoodMs) => {
+    player.runUntil(player.now + stoodMs)
+    player.send({ type: 'disconnected', peer: 'peer-a' })
+    const delay = player.told('mesh.seed.rearmed').at(-1)?.attributes['mesh.seed.delay_ms'] ?? 0
+    player.runUntil(player.now + delay)
+    return delay
+  })
+  assert.deepEqual(delays, [1_000, 2_000, 4_000, 8_000, 16_000, 1_000])
+})
+
+test('an answer after the attempt was counted as failed is ignored', () => {
+  const { dialler, player } = play(() => refused)
+  player.runUntil(500)
+  const due = dialler.deadline()
+  assert.deepEqual(player.send({ type: 'seed.answered', seed, peer: 'peer-a' }), [])
+  assert.deepEqual(player.send({ type: 'seed.failed', seed, failure: refusal }), [])
+  assert.deepEqual(player.send({ type: 'seed.answered', seed: 'no seed of ours', peer: 'peer-a' }), [])
+  assert.equal(dialler.deadline(), due)
+})
+
+test('an attempt whose end is never reported counts as failed after its limit and two seconds', () => {
+  const { player } = play(() => undefined)
+  player.runUntil(13_000)
+  const [retry] = player.told('mesh.seed.retry')
+  assert.equal(retry?.attributes['mesh.dial.stage'], 'dial')
+  assert.equal(retry?.attributes['mesh.seed.elapsed_ms'], 12_000)
+  assert.deepEqual(player.dials().map(Math.round), [0, 13_000])
+})
+
+test('a node that slept through its attempts goes on with one dial, not with all that it missed', () => {
+  const { dialler } = play(() => undefined)
+  dialler.handle({ type: 'tick' }, 0)
+  const effects = dialler.handle({ type: 'tick' }, 3_600_000)
+  assert.deepEqual(
+    effects.map((effect) => effect.do),
+    ['tell'],
+  )
+  assert.ok(dialler.deadline() > 3_600_000)
+})
+
+test('a campaign is one trace: its attempts and its end are children of its root', () => {
+  const { player } = play(upBetween(5_000, Infinity))
+  player.runUntil(10_000)
+  const [root] = player.told('mesh.seed.dial')
+  assert.equal(root?.parent, null)
+  const children = [...player.told('mesh.seed.retry'), ...player.told('mesh.seed.connected')]
+  assert.equal(children.length, 4)
+  for (const child of children) assert.deepEqual(child.parent, root?.ref)
+})
+
+test('a later campaign is a trace of its own, linked to the one before', () => {
+  const { player } = play(() => refused)
+  player.runUntil(500_000)
+  const roots = player.told('mesh.seed.dial').map(({ ref }) => ref)
+  const rearmed = player.told('mesh.seed.rearmed')
+  assert.equal(new Set(roots.map((ref) => ref?.traceId)).size, roots.length)
+  assert.equal(rearmed.length, roots.length - 1)
+  for (const [i, span] of rearmed.entries()) {
+    assert.deepEqual(span.links, [roots[i]])
+    assert.deepEqual(span.parent, roots[i + 1])
+    assert.equal(span.attributes['mesh.seed.campaign'], i + 2)
+  }
+})
+
+test('seeds are dialled apart from each other; one that is named twice is one seed', () => {
+  const other = '/ip4/192.0.2.7/tcp/4001'
+  const up = (of: string): Outcome => (of === other ? { afterMs: 0, peer: 'peer-b' } : refused)
+  const { dialler, player } = play(up, () => highest, [seed, other, seed])
+  player.runUntil(5_000)
+  assert.equal(player.dials(other).length, 1)
+  assert.equal(player.dials(seed).length, 3)
+  const [first, second] = dialler.seeds()
+  assert.deepEqual(second, {
+    address: other,
+    state: 'connected',
+    attempt: 1,
+    campaign: 1,
+    nextAt: undefined,
+    peer: 'peer-b',
+  })
+  assert.deepEqual(
+    { ...first, nextAt: Math.round(first?.nextAt ?? 0) },
+    {
+      address: seed,
+      state: 'waiting',
+      attempt: 3,
+      campaign: 1,
+      nextAt: 7_000,
+      peer: undefined,
+    },
+  )
+})
+
+test('a seed may come back as somebody else', () => {
+  const { dialler, player } = play((_, at) => ({ afterMs: 0, peer: at < 60_000 ? 'peer-a' : 'peer-b' }))
+  player.runUntil(100)
+  player.send({ type: 'peers', count: 2 })
+  player.runUntil(60_000)
+  player.send({ type: 'disconnected', peer: 'peer-a' })
+  player.runUntil(62_000)
+  assert.equal(dialler.seeds()[0]?.peer, 'peer-b')
+  assert.deepEqual(player.send({ type: 'disconnected', peer: 'peer-a' }), [])
+  assert.notDeepEqual(player.send({ type: 'disconnected', peer: 'peer-b' }), [])
+})
+
+test('a node without seeds asks for nothing', () => {
+  const { dialler, player } = play(
+    () => refused,
+    () => 0,
+    [],
+  )
+  assert.deepEqual(player.send({ type: 'tick' }), [])
+  assert.equal(dialler.deadline(), Infinity)
+})

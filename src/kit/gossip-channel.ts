@@ -1,0 +1,102 @@
+import type { Crossing, NetworkEvent } from '../core/events.ts'
+import type { Digest } from '../core/frames.ts'
+import { limits } from '../core/limits.ts'
+import type { Owner } from '../core/owner.ts'
+import type { GossipMessage, PubSub } from './components.ts'
+import { openCrossing, type OpenedCrossing, packCrossing } from './seal.ts'
+import { decodeDigest, encodeDigest } from './wire-payloads.ts'
+
+const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`
+const crossingTopic = (mesh: string) => `tracemesh/1/cross/${mesh}`
+
+/** Signatures being checked at once; what comes on top is dropped, and gossip brings it again or another bridge does. */
+const checksMax = 64
+
+export interface GossipCounts {
+  /** Digests that were none, or not of their sender; crossings that were none or whose seal was broken. */
+  refused: number
+  /** Not published, since gossipsub could not. */
+  unpublished: number
+}
+
+export interface GossipChannelOptions {
+  readonly pubsub: PubSub
+  readonly owner: Owner
+  /** Meshes this node is in. */
+  readonly meshes: readonly string[]
+  readonly deliver: (event: NetworkEvent) => void
+  /** Every crossing whose seal is sound, opened: for the application here. */
+  readonly opened: (mesh: string, crossing: OpenedCrossing) => void
+}
+
+/** What this node says and hears over gossipsub for the mesh itself: digests, and messages on their way across. */
+export class GossipChannel {
+  readonly counts: GossipCounts = { refused: 0, unpublished: 0 }
+  readonly #options: GossipChannelOptions
+  #checking = 0
+
+  constructor(options: GossipChannelOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    const { pubsub, owner, meshes } = this.#options
+    const heard = (event: CustomEvent<GossipMessage>) => this.#heard(event.detail)
+    pubsub.addEventListener('message', heard)
+    owner.adopt('gossip listener', () => pubsub.removeEventListener('message', heard))
+    for (const topic of meshes.flatMap((mesh) => [digestTopic(mesh), crossingTopic(mesh)])) {
+      pubsub.subscribe(topic)
+      owner.adopt(`topic ${topic}`, () => pubsub.unsubscribe(topic))
+    }
+  }
+
+  digest(mesh: string, digest: Digest): void {
+    this.#publish(digestTopic(mesh), encodeDigest(digest))
+  }
+
+  forward(mesh: string, crossing: Crossing): void {
+    this.#publish(crossingTopic(mesh), packCrossing(crossing))
+  }
+
+  /** Nobody there to hear it is no failure: who is linked hears it over the link. */
+  #publish(topic: string, bytes: Uint8Array): void {
+    this.#options.pubsub.publish(topic, bytes).catch(() => {
+      this.counts.unpublished++
+    })
+  }
+
+  #heard(message: GossipMessage): void {
+    const mesh = this.#options.meshes.find((mesh) => message.topic === digestTopic(mesh))
+    if (mesh !== undefined) return this.#digest(mesh, message)
+    const across = this.#options.meshes.find((mesh) => message.topic === crossingTopic(mesh))
+    if (across !== undefined) void this.#crossing(across, message)
+  }
+
+  #digest(mesh: string, { from, data }: GossipMessage): void {
+    try {
+      const digest = decodeDigest(data)
+      if (from === undefined || digest.peer !== from.toString()) this.counts.refused++
+      else this.#options.deliver({ type: 'gossip', mesh, from: digest.peer, digest })
+    } catch {
+      this.counts.refused++
+    }
+  }
+
+  async #crossing(mesh: string, message: GossipMessage): Promise<void> {
+    if (this.#checking >= checksMax) return
+    this.#checking++
+    try {
+      const { body, trace, ...crossing } = await openCrossing(message.data)
+      if (this.#options.owner.closed) return
+      this.#options.opened(mesh, { ...crossing, body, ...(trace && { trace }) })
+      this.#options.deliver({ type: 'crossing', mesh, crossing })
+    } catch {
+      this.counts.refused++
+      const origin = message.from?.toString() ?? ''
+      const id = `${origin}/${message.sequenceNumber ?? ''}`.slice(0, 2 * limits.nameLength)
+      this.#options.deliver({ type: 'crossing.refused', mesh, origin, id })
+    } finally {
+      this.#checking--
+    }
+  }
+}

@@ -1,0 +1,194 @@
+import type { Connection, IdentifyResult } from '@libp2p/interface'
+import type { ConnectionFact, Network, NetworkEffect, NetworkEvent } from '../core/events.ts'
+import type { FrameType } from '../core/frames.ts'
+import type { Clock } from '../core/machine.ts'
+import type { Owner } from '../core/owner.ts'
+import type { NetworkComponents, PubSub } from './components.ts'
+import { Connections, gossipGraceMs } from './connections.ts'
+import { Dialler } from './dialler.ts'
+import type { FrameCount } from './frame-counters.ts'
+import { GossipChannel } from './gossip-channel.ts'
+import { LinkStreams } from './link-streams.ts'
+import { closePolitely } from './polite-close.ts'
+import { type Lookup, systemLookup } from './resolve.ts'
+import type { OpenedCrossing } from './seal.ts'
+
+export interface Libp2pNetworkOptions {
+  readonly components: NetworkComponents
+  readonly owner: Owner
+  readonly clock: Clock
+  /** Meshes this node is in. */
+  readonly meshes: readonly string[]
+  /** The node's identify service. */
+  readonly identify: { identify(connection: Connection): Promise<unknown> }
+  /** Its gossipsub, when it has one. */
+  readonly pubsub?: PubSub | undefined
+  /** Resolves the names of seeds; the system's resolver when left out. */
+  readonly lookup?: Lookup | undefined
+}
+
+export interface NetworkCounts {
+  readonly frames: Readonly<Record<FrameType, Readonly<FrameCount>>>
+  /** Refused frames: each ended its stream. */
+  readonly framesRefused: number
+  /** Frames for which there was no stream. */
+  readonly framesDropped: number
+  readonly gossipRefused: number
+  readonly gossipUnpublished: number
+}
+
+/** What there is between a start and its stop. */
+interface Running {
+  readonly owner: Owner
+  readonly connections: Connections
+  readonly links: LinkStreams
+  readonly dialler: Dialler
+  readonly gossip: GossipChannel | undefined
+}
+
+/**
+ * The mesh's network on libp2p. Start it when gossipsub has started (`afterStart` of a libp2p service): it subscribes.
+ * Every event is delivered from a fresh turn or from an event of libp2p's, never from within `perform`.
+ */
+export class Libp2pNetwork implements Network {
+  readonly self: string
+  readonly #options: Libp2pNetworkOptions
+  #running: Running | undefined
+  #deliver: (event: NetworkEvent) => void = () => {}
+  #onCrossing: (mesh: string, crossing: OpenedCrossing) => void = () => {}
+  #hinted = false
+  #lookingAgain = false
+
+  constructor(options: Libp2pNetworkOptions) {
+    this.self = options.components.peerId.toString()
+    this.#options = options
+  }
+
+  async start(deliver: (event: NetworkEvent) => void): Promise<void> {
+    if (this.#running !== undefined) return
+    const { clock, components, meshes, pubsub, lookup = systemLookup } = this.#options
+    const owner = this.#options.owner.child('network')
+    const tell = (event: NetworkEvent) => {
+      if (!owner.closed) deliver(event)
+    }
+    const connections = new Connections(components, owner, clock, pubsub !== undefined)
+    const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
+    const shared = { components, owner, clock, connections, deliver: tell }
+    const links = new LinkStreams(shared)
+    const dialler = new Dialler({ ...shared, lookup })
+    const gossip = pubsub && new GossipChannel({ pubsub, owner, meshes, deliver: tell, opened })
+    this.#deliver = tell
+    this.#running = { owner, connections, links, dialler, gossip }
+    this.#listen(owner, connections)
+    gossip?.start()
+    await links.start()
+    this.#hint()
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    await running?.owner.close()
+  }
+
+  snapshot(): readonly ConnectionFact[] {
+    return this.#running?.connections.facts() ?? []
+  }
+
+  perform(effect: NetworkEffect): void {
+    const running = this.#running
+    if (running === undefined || running.owner.closed) return
+    try {
+      this.#perform(running, effect)
+    } catch {
+      // What cannot be done shows in the next snapshot, or as an answer that does not come.
+    }
+  }
+
+  /** Hears every crossing whose seal is sound, in whichever own mesh it was heard; one listener, the last one set. */
+  onCrossing(listener: (mesh: string, crossing: OpenedCrossing) => void): void {
+    this.#onCrossing = listener
+  }
+
+  counters(): NetworkCounts | undefined {
+    const running = this.#running
+    if (running === undefined) return undefined
+    const { byType, refused, dropped } = running.links.counters
+    const { refused: gossipRefused = 0, unpublished: gossipUnpublished = 0 } = running.gossip?.counts ?? {}
+    return { frames: byType, framesRefused: refused, framesDropped: dropped, gossipRefused, gossipUnpublished }
+  }
+
+  #perform({ links, dialler, gossip, connections, owner }: Running, effect: NetworkEffect): void {
+    switch (effect.do) {
+      case 'dial.seed':
+        return dialler.seed(effect)
+      case 'dial.peer':
+        return dialler.peer(effect)
+      case 'open':
+        return links.open(effect.connection)
+      case 'send':
+        return links.send(effect.connection, effect.frame)
+      case 'close': {
+        const record = connections.find(effect.connection)
+        if (record === undefined) return
+        if (effect.abort) return record.connection.abort(new Error('the mesh gave this connection up'))
+        return closePolitely(record, owner)
+      }
+      case 'heal': {
+        const record = connections.find(effect.connection)
+        // Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks.
+        if (record?.connection.status === 'open') this.#options.identify.identify(record.connection).catch(() => {})
+        return
+      }
+      case 'gossip':
+        return gossip?.digest(effect.mesh, effect.digest)
+      case 'forward':
+        return gossip?.forward(effect.mesh, effect.crossing)
+    }
+  }
+
+  #listen(owner: Owner, connections: Connections): void {
+    const { events } = this.#options.components
+    const opened = (event: CustomEvent<Connection>) => {
+      connections.of(event.detail)
+      this.#hint()
+    }
+    const closed = (event: CustomEvent<Connection>) => {
+      connections.gone(event.detail)
+      this.#hint()
+    }
+    const identified = (event: CustomEvent<IdentifyResult>) => {
+      connections.identified(event.detail)
+      this.#hint()
+      this.#lookAgain(owner)
+    }
+    events.addEventListener('connection:open', opened)
+    events.addEventListener('connection:close', closed)
+    events.addEventListener('peer:identify', identified)
+    owner.adopt('libp2p listeners', () => {
+      events.removeEventListener('connection:open', opened)
+      events.removeEventListener('connection:close', closed)
+      events.removeEventListener('peer:identify', identified)
+    })
+  }
+
+  /** One hint per turn, however much has changed in it. */
+  #hint(): void {
+    if (this.#hinted) return
+    this.#hinted = true
+    queueMicrotask(() => {
+      this.#hinted = false
+      this.#deliver({ type: 'changed' })
+    })
+  }
+
+  /** That gossipsub has not opened its stream is an event that does not come: it takes a look after a while. */
+  #lookAgain(owner: Owner): void {
+    if (this.#lookingAgain || owner.closed) return
+    this.#lookingAgain = true
+    owner.after(gossipGraceMs + 100, () => {
+      this.#lookingAgain = false
+      this.#hint()
+    })
+  }
+}

@@ -1,0 +1,94 @@
+import type { Stream, StreamMessageEvent } from '@libp2p/interface'
+import { MeshError } from '../core/errors.ts'
+import type { Frame } from '../core/frames.ts'
+import { limits } from '../core/limits.ts'
+import type { Clock } from '../core/machine.ts'
+import type { FrameCounters } from './frame-counters.ts'
+import { encodeFrame, FrameReader, FrameRefused } from './wire.ts'
+
+export interface LinkStreamHooks {
+  frame(frame: Frame): void
+  refused(reason: string, flooding: boolean): void
+  /** The other side does not read: more than `limits.linkOutBytes` wait for it. */
+  stuck(error: Error): void
+  closed(): void
+}
+
+/**
+ * The stream that carries the frames of one connection, on events and `send` alone: async iterators would be the
+ * greater part of what a frame costs.
+ */
+export class LinkStream {
+  readonly #stream: Stream
+  readonly #clock: Clock
+  readonly #counters: FrameCounters
+  readonly #hooks: LinkStreamHooks
+  readonly #reader = new FrameReader()
+  readonly #closed = Promise.withResolvers<void>()
+  #refusing = false
+
+  constructor(stream: Stream, clock: Clock, counters: FrameCounters, hooks: LinkStreamHooks) {
+    this.#stream = stream
+    this.#clock = clock
+    this.#counters = counters
+    this.#hooks = hooks
+    stream.addEventListener('close', () => this.#ended(), { once: true })
+    // The other side has said all: so have we. Its waiting for that is how a polite close knows that we have read it.
+    stream.addEventListener('remoteCloseWrite', () => void stream.close().catch(() => {}), { once: true })
+    stream.addEventListener('message', (event) => this.#read(event))
+    if (stream.status !== 'open') queueMicrotask(() => this.#ended())
+  }
+
+  send(frame: Frame): void {
+    if (this.#stream.writeStatus !== 'writable') {
+      this.#counters.dropped++
+      return
+    }
+    try {
+      const bytes = encodeFrame(frame)
+      this.#stream.send(bytes)
+      this.#counters.sent(frame.type, bytes.length)
+    } catch {
+      this.#counters.dropped++
+    }
+    const waiting = this.#stream.writeBufferLength
+    if (waiting > limits.linkOutBytes)
+      this.#hooks.stuck(new MeshError('MESH_LIMIT_REACHED', { limit: 'linkOutBytes', value: waiting }))
+  }
+
+  /** Flushes, closes our side and waits for the other side to close its own. Unbounded: the caller bounds it. */
+  async end(): Promise<void> {
+    await this.#stream.close()
+    await this.#closed.promise
+  }
+
+  abort(error: Error): void {
+    this.#stream.abort(error)
+  }
+
+  #read(event: StreamMessageEvent): void {
+    if (this.#refusing) return
+    const chunk = event.data instanceof Uint8Array ? event.data : event.data.subarray()
+    try {
+      this.#deliver(this.#reader.push(chunk, this.#clock.now()))
+    } catch (error) {
+      if (!(error instanceof FrameRefused)) throw error
+      this.#refusing = true
+      this.#counters.refused++
+      this.#deliver(error.frames)
+      this.#hooks.refused(error.detail.reason, error.flooding)
+    }
+  }
+
+  #deliver(frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      this.#counters.received(frame)
+      this.#hooks.frame(frame)
+    }
+  }
+
+  #ended(): void {
+    this.#closed.resolve()
+    this.#hooks.closed()
+  }
+}

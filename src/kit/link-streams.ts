@@ -1,0 +1,112 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import { MeshError } from '../core/errors.ts'
+import type { NetworkEvent } from '../core/events.ts'
+import type { Frame } from '../core/frames.ts'
+import type { Clock } from '../core/machine.ts'
+import type { Owner } from '../core/owner.ts'
+import type { NetworkComponents } from './components.ts'
+import type { ConnectionRecord, Connections } from './connections.ts'
+import { FrameCounters } from './frame-counters.ts'
+import { LinkStream } from './link-stream.ts'
+
+export const linkProtocol = '/tracemesh/link/1.0.0'
+
+/** Opening a stream over QUIC waits for ever when the other side grants none, and no signal ends that. */
+const openMs = 5_000
+/** After a refused frame: time for our goodbye to leave on the same stream. */
+const refusalGraceMs = 100
+
+export interface LinkStreamsOptions {
+  readonly components: NetworkComponents
+  readonly owner: Owner
+  readonly clock: Clock
+  readonly connections: Connections
+  readonly deliver: (event: NetworkEvent) => void
+}
+
+/** One link stream per connection, opened by whoever dialled it. */
+export class LinkStreams {
+  readonly counters = new FrameCounters()
+  readonly #options: LinkStreamsOptions
+
+  constructor(options: LinkStreamsOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    const { registrar } = this.#options.components
+    this.#options.owner.adopt('link protocol', () => registrar.unhandle(linkProtocol))
+    // One at a time is what we take; the second is let in so that it is refused by us, visibly, and not lost in QUIC.
+    await registrar.handle(linkProtocol, (stream, connection) => this.#accept(stream, connection), {
+      maxInboundStreams: 2,
+      maxOutboundStreams: 2,
+    })
+  }
+
+  open(id: string): void {
+    const record = this.#options.connections.find(id)
+    if (record === undefined || record.connection.direction !== 'outbound') return
+    if (record.link !== undefined || record.opening || record.closing) return
+    record.opening = true
+    void this.#open(record).finally(() => {
+      record.opening = false
+    })
+  }
+
+  send(id: string, frame: Frame): void {
+    const link = this.#options.connections.find(id)?.link
+    if (link === undefined) this.counters.dropped++
+    else link.send(frame)
+  }
+
+  async #open(record: ConnectionRecord): Promise<void> {
+    const { connection } = record
+    const { owner, deliver } = this.#options
+    const abort = new AbortController()
+    const cancel = owner.after(openMs, () => {
+      abort.abort()
+      connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'opening the link stream', ms: openMs }))
+    })
+    try {
+      const stream = await connection.newStream(linkProtocol, { signal: abort.signal })
+      if (owner.closed || connection.status !== 'open') stream.abort(new Error('the connection has ended'))
+      else this.#take(record, stream)
+    } catch (error) {
+      const absent = error instanceof Error && error.name === 'UnsupportedProtocolError'
+      deliver({ type: absent ? 'stream.absent' : 'stream.closed', connection: connection.id })
+    } finally {
+      cancel()
+    }
+  }
+
+  #accept(stream: Stream, connection: Connection): void {
+    if (this.#options.owner.closed || connection.status !== 'open') {
+      stream.abort(new Error('this node is stopping'))
+      return
+    }
+    const record = this.#options.connections.of(connection)
+    if (connection.direction === 'outbound') stream.abort(new Error('the dialler opens the link stream'))
+    else if (record.link !== undefined) stream.abort(new Error('there is a link stream already'))
+    else this.#take(record, stream)
+  }
+
+  #take(record: ConnectionRecord, stream: Stream): void {
+    const { clock, owner, deliver } = this.#options
+    const connection = record.connection.id
+    const link: LinkStream = new LinkStream(stream, clock, this.counters, {
+      frame: (frame) => deliver({ type: 'frame', connection, frame, wall: clock.wall() }),
+      refused: (reason, flooding) => {
+        deliver({ type: 'frame.refused', connection, reason, flooding })
+        if (!owner.closed) owner.after(refusalGraceMs, () => link.abort(new Error('a frame was refused')))
+      },
+      stuck: (error) => record.connection.abort(error),
+      closed: () => {
+        if (record.link !== link) return
+        record.link = undefined
+        deliver({ type: 'stream.closed', connection })
+      },
+    })
+    record.link = link
+    deliver({ type: 'stream.open', connection })
+  }
+}

@@ -1,0 +1,135 @@
+import type { PrivateKey, PublicKey } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { MeshError } from '../core/errors.ts'
+import type { Crossing } from '../core/events.ts'
+import { limits } from '../core/limits.ts'
+import type { TraceRef } from '../core/trace.ts'
+import { ByteReader, shortText, traceToBytes, u64 } from './bytes.ts'
+
+/**
+ * Messages that cross into other meshes. Gossipsub's own signature ends at the first bridge, so the origin signs once
+ * more, inside: u8 version, u8 flags, then origin mesh, origin peer id and topic, each behind its length in one byte,
+ * u64 sequence, 24 bytes trace if flagged, body; the last 64 bytes are the signature over a domain and all before it.
+ * On the wire one byte stands in front, the bridges passed so far. It is not signed, since every bridge changes it.
+ */
+const version = 1
+const traceFlag = 1
+const signatureBytes = 64
+/** Keeps a signature that the same key made for anything else from being taken for a seal. */
+const domain = new TextEncoder().encode('tracemesh-crossing:1')
+/** Longest seal round a body: version, flags, three names of at most 255 bytes, sequence, trace, signature, hops. */
+const overheadBytes = 2 + 3 * 256 + 8 + 24 + signatureBytes + 1
+
+export interface Sealable {
+  /** Peer id of the node whose key seals. */
+  readonly origin: string
+  readonly originMesh: string
+  /** Never used twice by this origin, over restarts too: see `crossingSequence`. */
+  readonly sequence: bigint
+  readonly topic: string
+  readonly body: Uint8Array
+  readonly trace?: TraceRef
+}
+
+export type OpenedCrossing = Crossing & { readonly body: Uint8Array; readonly trace?: TraceRef }
+
+/** A sequence that rises over restarts. Both numbers below 2^32; `count` counts messages of this incarnation. */
+export function crossingSequence(incarnation: number, count: number): bigint {
+  return (BigInt(incarnation) << 32n) | BigInt(count)
+}
+
+/** Throws `MESH_MESSAGE_TOO_LARGE` for a body over `limitBytes`, `MESH_MESSAGE_INVALID` for a key that is not Ed25519. */
+export async function seal(
+  privateKey: PrivateKey,
+  message: Sealable,
+  limitBytes: number = limits.messageBytes,
+): Promise<Uint8Array> {
+  const { origin, originMesh, sequence, topic, body, trace } = message
+  if (body.length > limitBytes) {
+    throw new MeshError('MESH_MESSAGE_TOO_LARGE', { bytes: body.length, limit: limitBytes })
+  }
+  if (privateKey.type !== 'Ed25519') {
+    throw new MeshError('MESH_MESSAGE_INVALID', { reason: `an ${privateKey.type} key cannot seal; use Ed25519` })
+  }
+  const signed = Buffer.concat([
+    domain,
+    Uint8Array.of(version, trace === undefined ? 0 : traceFlag),
+    ...[originMesh, origin, topic].map(shortText),
+    u64(sequence),
+    trace === undefined ? new Uint8Array(0) : traceToBytes(trace),
+    body,
+  ])
+  return Uint8Array.from(Buffer.concat([signed.subarray(domain.length), await privateKey.sign(signed)]))
+}
+
+/** The gossip payload of a crossing. */
+export function encodeCrossing({ hops, sealed }: Pick<Crossing, 'hops' | 'sealed'>): Uint8Array {
+  const bytes = new Uint8Array(1 + sealed.length)
+  bytes[0] = hops
+  bytes.set(sealed, 1)
+  return bytes
+}
+
+/**
+ * The crossing in a gossip payload, its signature checked; `sealed` and `body` are views of it. Throws
+ * `MESH_SEAL_INVALID`, with origin and id as claimed when they could be read.
+ */
+export async function open(payload: Uint8Array): Promise<OpenedCrossing> {
+  const { crossing, signed, signature } = read(payload)
+  const publicKey = keyOf(crossing.origin)
+  if (publicKey === undefined) throw broken('the origin has no Ed25519 key in its peer id', crossing)
+  if (await publicKey.verify(signed, signature)) return crossing
+  throw broken('the signature is not the origin’s', crossing)
+}
+
+interface Read {
+  readonly crossing: OpenedCrossing
+  readonly signed: Uint8Array
+  readonly signature: Uint8Array
+}
+
+function read(payload: Uint8Array): Read {
+  const sealed = payload.subarray(1)
+  if (payload.length > limits.messageBytes + overheadBytes) throw broken(`it has ${payload.length} bytes`)
+  if (sealed.length < signatureBytes) throw broken('it is cut short')
+  const split = sealed.length - signatureBytes
+  try {
+    const fields = readFields(sealed.subarray(0, split))
+    return {
+      crossing: { ...fields, hops: payload[0] ?? 0, sealed },
+      signed: Buffer.concat([domain, sealed.subarray(0, split)]),
+      signature: sealed.subarray(split),
+    }
+  } catch (cause) {
+    throw broken(cause instanceof MeshError ? cause.message : 'it cannot be read')
+  }
+}
+
+function readFields(bytes: Uint8Array): Omit<OpenedCrossing, 'hops' | 'sealed'> {
+  const reader = new ByteReader(bytes)
+  const theirs = reader.u8()
+  const flags = reader.u8()
+  if (theirs !== version || (flags & ~traceFlag) !== 0) {
+    throw new MeshError('MESH_MESSAGE_INVALID', { reason: `it is of version ${theirs} with flags ${flags}` })
+  }
+  const originMesh = reader.shortText()
+  const origin = reader.shortText()
+  const topic = reader.shortText()
+  const id = `${origin}/${reader.u64()}`
+  const trace = (flags & traceFlag) === 0 ? {} : { trace: reader.trace() }
+  return { id, origin, originMesh, topic, ...trace, body: reader.rest() }
+}
+
+/** Ed25519 keys are inside their peer id. Another text form of an id is refused: it would make a second message id. */
+function keyOf(origin: string): PublicKey | undefined {
+  try {
+    const peerId = peerIdFromString(origin)
+    return peerId.type === 'Ed25519' && peerId.toString() === origin ? peerId.publicKey : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function broken(reason: string, claimed: { origin: string; id: string } = { origin: '', id: '' }) {
+  return new MeshError('MESH_SEAL_INVALID', { reason, origin: claimed.origin, id: claimed.id })
+}

@@ -1,0 +1,37 @@
+import { configEntries, type Setting } from './config-table.ts'
+
+const begin = '<!-- config:begin -->'
+const end = '<!-- config:end -->'
+
+/** The configuration table as Markdown. */
+export function configDocs(): string {
+  const rows = configEntries.map(([, setting]) => [
+    `\`${setting.env}\``,
+    setting.flag === undefined ? '' : `\`${setting.flag}\``,
+    defaultOf(setting),
+    `${setting.about} ${capital(setting.expected)}.`,
+  ])
+  const header = ['Variable', 'Flag', 'Default', 'Meaning and allowed values']
+  return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+/** `readme` with the part between the two config markers brought up to date. Throws a RangeError without markers. */
+export function withConfigDocs(readme: string): string {
+  const from = readme.indexOf(begin)
+  const to = readme.indexOf(end)
+  if (from === -1 || to < from) throw new RangeError(`no ${begin} … ${end} in the document`)
+  return `${readme.slice(0, from + begin.length)}\n\n${configDocs()}\n\n${readme.slice(to)}`
+}
+
+function defaultOf({ fallback, fallbackText }: Setting): string {
+  if (fallbackText !== undefined) return fallbackText
+  if (fallback === undefined || fallback === '') return 'none'
+  return fallback
+    .split(',')
+    .map((part) => `\`${part}\``)
+    .join(' ')
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

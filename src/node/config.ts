@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto'
+import { MeshError } from '../core/errors.ts'
+import type { Role } from '../core/frames.ts'
+import { isLoopback, parseHostPort } from './addresses.ts'
+import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
+import { nearest } from './nearest.ts'
+
+/** What a node is told at start. Durations are milliseconds; what each means is in `config-table.ts`. */
+export interface NodeConfig {
+  readonly mesh: string
+  /** Set for the role bridge, and for no other. */
+  readonly bridgeTo: string | undefined
+  readonly name: string
+  readonly role: Role
+  readonly seeds: readonly string[]
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  /** Key file; undefined: a new identity. */
+  readonly identity: string | undefined
+  readonly stalenessMs: number
+  readonly sweepMs: number
+  readonly digestMs: number
+  readonly gossipDigestMs: number
+  readonly neighbours: number
+  readonly maxPeers: number
+  readonly messageBytes: number
+  readonly topics: readonly string[]
+  /** `ip` or `ip:port`; empty: the system's resolver. */
+  readonly dnsServers: readonly string[]
+  /** `host:port`, or `off`. */
+  readonly admin: string
+  readonly adminToken: string | undefined
+  readonly logLevel: ConfigValue<'logLevel'>
+  /** Endpoint of the OTLP receiver, or `off`. */
+  readonly otlp: string
+  readonly stopMs: number
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+/** By flag, dashes included. */
+export type Flags = Readonly<Record<string, string | readonly string[] | undefined>>
+export type ConfigProblem = MeshError<'MESH_CONFIG_INVALID'> | MeshError<'MESH_CONFIG_UNKNOWN'>
+
+/** Either a whole configuration or everything that is wrong with it. Flags win over the environment. */
+export type ConfigReading =
+  | { readonly config: NodeConfig; readonly problems: readonly [] }
+  | { readonly config?: undefined; readonly problems: readonly [ConfigProblem, ...ConfigProblem[]] }
+
+type Parsed = { -readonly [K in ConfigKey]: ConfigValue<K> | undefined }
+
+/** Throws the first of the problems that `readConfig` finds: MESH_CONFIG_INVALID or MESH_CONFIG_UNKNOWN. */
+export function parseConfig(env: Environment, flags: Flags = {}): NodeConfig {
+  const { config, problems } = readConfig(env, flags)
+  if (config === undefined) throw problems[0]
+  return config
+}
+
+export function readConfig(env: Environment, flags: Flags = {}): ConfigReading {
+  const problems: ConfigProblem[] = unknownKeys(env, flags)
+  const parsed: Record<string, unknown> = {}
+  for (const [key, setting] of configEntries) {
+    const given = givenFor(setting, env, flags)
+    if (given === undefined) continue
+    const result = setting.schema.safeParse(given)
+    if (result.success) parsed[key] = result.data
+    else problems.push(invalid(key, show(key, given), setting.expected))
+  }
+  const values = parsed as Parsed
+  problems.push(...contradictions(values))
+  const [first, ...rest] = problems
+  if (first !== undefined) return { problems: [first, ...rest] }
+  return { config: complete(values, env), problems: [] }
+}
+
+/** How a setting is named to people: both ways in. */
+export function settingName(key: ConfigKey): string {
+  const { env, flag }: Setting = configTable[key]
+  return flag === undefined ? env : `${env} (${flag})`
+}
+
+function givenFor(setting: Setting, env: Environment, flags: Flags): string | readonly string[] | undefined {
+  const flagged = setting.flag === undefined ? undefined : flags[setting.flag]
+  // An empty variable counts as unset: that is what `${NAME:-}` in a compose file leaves behind.
+  const inherited = env[setting.env]?.trim()
+  const given = flagged ?? (inherited === undefined || inherited === '' ? setting.fallback : inherited)
+  if (!setting.list || given === undefined) return given
+  const texts = typeof given === 'string' ? [given] : given
+  return texts.flatMap((text) => (text === '' ? [] : text.split(',').map((part) => part.trim())))
+}
+
+/** What Kubernetes puts into every pod for a Service whose name begins with `mesh-`. */
+const serviceLink = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/
+
+function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
+  const variables = configEntries.map(([, setting]) => setting.env)
+  const options = configEntries.flatMap(([, setting]) => setting.flag ?? [])
+  const strangers = [
+    ...Object.keys(env).filter((key) => key.startsWith('MESH_') && !variables.includes(key) && !serviceLink.test(key)),
+    ...Object.keys(flags).filter((key) => !options.includes(key)),
+  ]
+  return strangers.map(
+    (key) =>
+      new MeshError('MESH_CONFIG_UNKNOWN', {
+        key,
+        nearest: nearest(key, key.startsWith('MESH_') ? variables : options),
+      }),
+  )
+}
+
+/** Settings that are fine by themselves but not together. */
+function contradictions({ role, mesh, bridgeTo, admin, adminToken, neighbours, maxPeers }: Parsed): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  if (role === 'bridge' && bridgeTo === undefined) {
+    problems.push(invalid('bridgeTo', 'not set', 'the second mesh, since the role is bridge'))
+  }
+  if (role !== undefined && role !== 'bridge' && bridgeTo !== undefined) {
+    problems.push(invalid('bridgeTo', show('bridgeTo', bridgeTo), `nothing, or ${settingName('role')} to be bridge`))
+  }
+  if (bridgeTo !== undefined && bridgeTo === mesh) {
+    problems.push(invalid('bridgeTo', show('bridgeTo', bridgeTo), `another mesh than ${settingName('mesh')}`))
+  }
+  if (admin !== undefined && admin !== 'off' && adminToken === undefined) {
+    const host = parseHostPort(admin)?.host ?? ''
+    if (!isLoopback(host)) {
+      const cure = `a loopback host such as 127.0.0.1, or a token in ${settingName('adminToken')}`
+      problems.push(invalid('admin', show('admin', admin), cure))
+    }
+  }
+  if (neighbours !== undefined && maxPeers !== undefined && neighbours > maxPeers) {
+    const most = `at most ${maxPeers}, the value of ${settingName('maxPeers')}`
+    problems.push(invalid('neighbours', show('neighbours', String(neighbours)), most))
+  }
+  return problems
+}
+
+/** Fills in what is worked out at start. Everything with a fallback in the table is there already. */
+function complete(parsed: Parsed, env: Environment): NodeConfig {
+  const values = parsed as { -readonly [K in ConfigKey]: ConfigValue<K> }
+  return Object.freeze({
+    ...values,
+    bridgeTo: parsed.bridgeTo,
+    identity: parsed.identity,
+    adminToken: parsed.adminToken,
+    name: parsed.name ?? `${values.role}-${randomBytes(2).toString('hex')}`,
+    otlp: parsed.otlp ?? standardEndpoint(env),
+  })
+}
+
+/** The variables every OpenTelemetry SDK reads, the one for traces first; then the port of an OTLP receiver here. */
+function standardEndpoint(env: Environment): string {
+  const standard = [env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'], env['OTEL_EXPORTER_OTLP_ENDPOINT']]
+  return standard.find((endpoint) => endpoint !== undefined && endpoint !== '') ?? 'http://127.0.0.1:4317'
+}
+
+function invalid(key: ConfigKey, given: string, expected: string): MeshError<'MESH_CONFIG_INVALID'> {
+  return new MeshError('MESH_CONFIG_INVALID', { key: settingName(key), given, expected })
+}
+
+/** A secret is never repeated, and nobody needs to read 10,000 characters of nonsense. */
+function show(key: ConfigKey, given: string | readonly string[]): string {
+  const text = typeof given === 'string' ? given : given.join(',')
+  if (key === 'adminToken') return `a text of ${text.length} characters`
+  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
+}

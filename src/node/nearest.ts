@@ -1,0 +1,26 @@
+/** The candidate that `text` was most likely meant to be; empty when none is near. */
+export function nearest(text: string, candidates: readonly string[]): string {
+  let best = ''
+  // More than a third of the letters wrong is no slip of the hand.
+  let least = Math.floor(text.length / 3) + 1
+  for (const candidate of candidates) {
+    const edits = distance(text.toLowerCase(), candidate.toLowerCase(), least)
+    if (edits < least) [best, least] = [candidate, edits]
+  }
+  return best
+}
+
+/** Levenshtein distance by rows; `limit` when it is at least that. */
+function distance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    above = current
+  }
+  return Math.min(limit, above[b.length] ?? limit)
+}

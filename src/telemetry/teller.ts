@@ -1,0 +1,111 @@
+import { type Link, ROOT_CONTEXT, type SpanContext, SpanStatusCode, trace } from '@opentelemetry/api'
+import type { Resource } from '@opentelemetry/resources'
+import type { IdGenerator, SpanProcessor } from '@opentelemetry/sdk-trace'
+import { spans } from '../catalogue/spans.ts'
+import { specOf, type Tell, tell } from '../catalogue/tell.ts'
+import type { Clock, Random } from '../core/machine.ts'
+import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
+import { cut } from './cut.ts'
+import { HeldSpan, hrTime } from './held-span.ts'
+import type { Loss, Report } from './outbox.ts'
+import { type Provider, type ProviderFactory, recordAll } from './provider.ts'
+
+export interface TellerOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly report: Report
+  readonly resource: Resource
+  readonly provider: ProviderFactory
+  readonly add: (span: HeldSpan) => void
+}
+
+/** Ids and attributes of the span that is being told: from the start of the SDK's span to its end, in one call. */
+interface Telling {
+  readonly ref: TraceRef
+  readonly attributes: HeldSpan['attributes']
+  readonly loss: Loss | undefined
+}
+
+/** Turns effects into SDK spans that are ended at once, and hands them on as they are to be held. */
+export class Teller {
+  readonly #options: TellerOptions
+  readonly #provider: Provider
+  #sequence = 0
+  #foreign = 0
+  #telling: Telling | undefined
+  #window: TraceRef | undefined
+
+  constructor(options: TellerOptions) {
+    this.#options = options
+    this.#provider = options.provider({
+      resource: options.resource,
+      processor: this.#processor(),
+      idGenerator: this.#ids(),
+      sampler: recordAll,
+    })
+  }
+
+  get told(): number {
+    return this.#sequence + this.#foreign
+  }
+
+  tell(effect: Tell, window: TraceRef | undefined, loss?: Loss): TraceRef {
+    const { clock, random } = this.#options
+    if (window !== undefined) this.#window = window
+    const parent = effect.parent === undefined ? window : (effect.parent ?? undefined)
+    const ref = effect.ref ?? (parent === undefined ? newTrace(random) : childOf(parent, random))
+    const attributes = { ...cut(effect.attributes), 'mesh.seq': ++this.#sequence }
+    const end = clock.wall()
+    const start = effect.since === undefined ? end : end - Math.max(0, clock.now() - effect.since)
+    this.#telling = { ref, attributes, loss }
+    const span = this.#provider.tracer.startSpan(
+      effect.span,
+      { startTime: hrTime(start), links: linksOf(effect) },
+      parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)),
+    )
+    if (specOf(spans, effect.span).failed) span.setStatus({ code: SpanStatusCode.ERROR })
+    span.end(hrTime(end))
+    this.#telling = undefined
+    return ref
+  }
+
+  tellLoss(loss: Loss): void {
+    const effect = tell('mesh.telemetry.lost', { 'mesh.lost.count': loss.count, 'mesh.lost.where': loss.where })
+    const { traceId, spanId } = this.tell(effect, this.#window, loss)
+    this.#options.report('error', 'spans were lost', { ...loss, trace_id: traceId, span_id: spanId })
+  }
+
+  close(): Promise<void> {
+    return this.#provider.shutdown().catch(() => {})
+  }
+
+  #ids(): IdGenerator {
+    const { random } = this.#options
+    return {
+      generateTraceId: () => this.#telling?.ref.traceId ?? newTrace(random).traceId,
+      generateSpanId: () => this.#telling?.ref.spanId ?? newTrace(random).spanId,
+    }
+  }
+
+  /** Spans of other instrumentation pass the same way when the provider is the global one; they have no `mesh.seq`. */
+  #processor(): SpanProcessor {
+    const nothing = (): Promise<void> => Promise.resolve()
+    return {
+      onStart() {},
+      onEnd: (span) => {
+        if (this.#telling === undefined) this.#foreign++
+        this.#options.add(new HeldSpan(span, this.#telling?.attributes ?? span.attributes, this.#telling?.loss))
+      },
+      forceFlush: nothing,
+      shutdown: nothing,
+    }
+  }
+}
+
+function linksOf(effect: Tell): Link[] {
+  return effect.links === undefined ? [] : effect.links.map((ref) => ({ context: contextOf(ref) }))
+}
+
+function contextOf(ref: TraceRef): SpanContext {
+  return { traceId: ref.traceId, spanId: ref.spanId, traceFlags: 1 }
+}

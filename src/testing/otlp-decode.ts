@@ -1,0 +1,93 @@
+/** One span as the receiver got it. Ids are lower-case hex, `parentSpanId` is empty for a root. */
+export interface ReceivedSpan {
+  readonly name: string
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId: string
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[]
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+  /** Shared by all spans of one request and resource. */
+  readonly resource: Readonly<Record<string, AttributeValue>>
+  /** Unix milliseconds. */
+  readonly startMs: number
+  readonly endMs: number
+  readonly status: 'unset' | 'ok' | 'error'
+}
+
+export type AttributeValue = string | number | boolean | readonly AttributeValue[]
+
+/** What `@grpc/proto-loader` makes of a request, with the options of `otlp-receiver.ts`. */
+export interface WireRequest {
+  readonly resource_spans: readonly {
+    readonly resource: { readonly attributes: readonly WireKeyValue[] } | null
+    readonly scope_spans: readonly { readonly spans: readonly WireSpan[] }[]
+  }[]
+}
+
+interface WireSpan {
+  readonly trace_id: Buffer
+  readonly span_id: Buffer
+  readonly parent_span_id: Buffer
+  readonly name: string
+  readonly start_time_unix_nano: string
+  readonly end_time_unix_nano: string
+  readonly attributes: readonly WireKeyValue[]
+  readonly links: readonly { readonly trace_id: Buffer; readonly span_id: Buffer }[]
+  readonly status: { readonly code: number } | null
+}
+
+interface WireKeyValue {
+  readonly key: string
+  readonly value: WireValue | null
+}
+
+interface WireValue {
+  readonly value?: 'string_value' | 'bool_value' | 'int_value' | 'double_value' | 'array_value'
+  readonly string_value?: string
+  readonly bool_value?: boolean
+  /** 64 bits, as a decimal text. */
+  readonly int_value?: string
+  readonly double_value?: number
+  readonly array_value?: { readonly values: readonly WireValue[] }
+}
+
+export function spansOf(request: WireRequest): ReceivedSpan[] {
+  return request.resource_spans.flatMap(({ resource, scope_spans }) => {
+    const shared = record(resource?.attributes ?? [])
+    return scope_spans.flatMap((scope) => scope.spans.map((span) => decode(span, shared)))
+  })
+}
+
+function decode(span: WireSpan, resource: ReceivedSpan['resource']): ReceivedSpan {
+  return {
+    name: span.name,
+    traceId: span.trace_id.toString('hex'),
+    spanId: span.span_id.toString('hex'),
+    parentSpanId: span.parent_span_id.toString('hex'),
+    links: span.links.map((link) => ({ traceId: link.trace_id.toString('hex'), spanId: link.span_id.toString('hex') })),
+    attributes: record(span.attributes),
+    resource,
+    startMs: Number(span.start_time_unix_nano) / 1e6,
+    endMs: Number(span.end_time_unix_nano) / 1e6,
+    status: (['unset', 'ok', 'error'] as const)[span.status?.code ?? 0] ?? 'unset',
+  }
+}
+
+function record(pairs: readonly WireKeyValue[]): Record<string, AttributeValue> {
+  return Object.fromEntries(pairs.map(({ key, value }) => [key, valueOf(value)]))
+}
+
+function valueOf(wire: WireValue | null): AttributeValue {
+  switch (wire?.value) {
+    case 'bool_value':
+      return wire.bool_value ?? false
+    case 'int_value':
+      return Number(wire.int_value)
+    case 'double_value':
+      return wire.double_value ?? 0
+    case 'array_value':
+      return (wire.array_value?.values ?? []).map(valueOf)
+    default:
+      return wire?.string_value ?? ''
+  }
+}

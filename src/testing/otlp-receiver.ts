@@ -1,0 +1,117 @@
+import { fileURLToPath } from 'node:url'
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import {
+  type GrpcObject,
+  loadPackageDefinition,
+  Server,
+  ServerCredentials,
+  type ServiceClientConstructor,
+  status,
+} from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { type ReceivedSpan, spansOf, type WireRequest } from './otlp-decode.ts'
+
+export type { ReceivedSpan } from './otlp-decode.ts'
+
+export interface Receiver {
+  /** `http://127.0.0.1:<port>`; stays the same over `stop` and `restart`. */
+  readonly endpoint: string
+  /** In order of arrival; a span that was sent twice is here twice. */
+  readonly spans: readonly ReceivedSpan[]
+  /** Resolves to the first span for which `predicate` holds; rejects after `timeoutMs`. */
+  waitFor(predicate: (span: ReceivedSpan) => boolean, timeoutMs: number): Promise<ReceivedSpan>
+  /** Answers with this status, UNAVAILABLE unless named, until `resume`. */
+  pause(code?: number): void
+  resume(): void
+  /** Closes the port and cuts every connection, as if the process were gone. Spans stay. */
+  stop(): Promise<void>
+  /** Listens on the same port again. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+/** An OTLP gRPC receiver that keeps spans in memory, for tests. Loopback only; a free port unless one is named. */
+export async function startReceiver({ port = 0 }: { readonly port?: number } = {}): Promise<Receiver> {
+  const spans: ReceivedSpan[] = []
+  const watchers = new Set<(span: ReceivedSpan) => void>()
+  let refusal: number | undefined
+  const handler = (call: ServerUnaryCall<WireRequest, object>, answer: sendUnaryData<object>): void => {
+    if (refusal !== undefined) {
+      answer({ code: refusal, details: 'paused' })
+      return
+    }
+    for (const span of spansOf(call.request)) {
+      spans.push(span)
+      for (const watch of watchers) watch(span)
+    }
+    answer(null, {})
+  }
+  let server = await listen(port, handler)
+  const bound = server.port
+  return {
+    endpoint: `http://127.0.0.1:${bound}`,
+    spans,
+    waitFor: (predicate, timeoutMs) => first(spans, watchers, predicate, timeoutMs),
+    pause: (code = status.UNAVAILABLE) => {
+      refusal = code
+    },
+    resume: () => {
+      refusal = undefined
+    },
+    stop: async () => server.stop(),
+    restart: async () => {
+      server = await listen(bound, handler)
+    },
+    close: async () => {
+      server.stop()
+      watchers.clear()
+    },
+  }
+}
+
+type Handler = (call: ServerUnaryCall<WireRequest, object>, answer: sendUnaryData<object>) => void
+
+async function listen(port: number, handler: Handler): Promise<{ port: number; stop: () => void }> {
+  const server = new Server()
+  server.addService(traceService(), { Export: handler })
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
+      error === null ? resolve(actual) : reject(error),
+    )
+  })
+  return { port: bound, stop: () => server.forceShutdown() }
+}
+
+function traceService(): ServiceClientConstructor['service'] {
+  const file = fileURLToPath(new URL('otlp.proto', import.meta.url))
+  const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, longs: String, defaults: true, oneofs: true }))
+  const path = ['opentelemetry', 'proto', 'collector', 'trace', 'v1', 'TraceService']
+  const service = path.reduce<unknown>((at, name) => (at as GrpcObject)[name], loaded)
+  return (service as ServiceClientConstructor).service
+}
+
+function first(
+  spans: readonly ReceivedSpan[],
+  watchers: Set<(span: ReceivedSpan) => void>,
+  predicate: (span: ReceivedSpan) => boolean,
+  timeoutMs: number,
+): Promise<ReceivedSpan> {
+  const there = spans.find(predicate)
+  if (there !== undefined) return Promise.resolve(there)
+  return new Promise((resolve, reject) => {
+    const watch = (span: ReceivedSpan): void => {
+      if (!predicate(span)) return
+      settle()
+      resolve(span)
+    }
+    const settle = (): void => {
+      clearTimeout(timer)
+      watchers.delete(watch)
+    }
+    const timer = setTimeout(() => {
+      settle()
+      reject(new Error(`no such span within ${timeoutMs} ms; ${spans.length} others arrived`))
+    }, timeoutMs)
+    watchers.add(watch)
+  })
+}

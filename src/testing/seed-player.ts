@@ -1,0 +1,86 @@
+import type { SpanName } from '../catalogue/spans.ts'
+import type { TellOf } from '../catalogue/tell.ts'
+import type { SeedDialler, SeedEffect, SeedEvent } from '../core/seed-dialler.ts'
+
+/** How an attempt ends: after so long, with an answer if a peer is named. */
+export interface Outcome {
+  readonly afterMs: number
+  readonly peer?: string
+}
+
+export interface Noted {
+  readonly at: number
+  readonly effect: SeedEffect
+}
+
+/** Plays the network to a seed dialler, in virtual time: attempts end as `outcome` says, or never. */
+export class SeedPlayer {
+  readonly noted: Noted[] = []
+  readonly #dialler: SeedDialler
+  readonly #outcome: (seed: string, at: number) => Outcome | undefined
+  #answers: { readonly at: number; readonly event: SeedEvent }[] = []
+  #now = 0
+
+  constructor(dialler: SeedDialler, outcome: (seed: string, at: number) => Outcome | undefined) {
+    this.#dialler = dialler
+    this.#outcome = outcome
+  }
+
+  get now(): number {
+    return this.#now
+  }
+
+  /** Hands the dialler an event now, and says what came of it. */
+  send(event: SeedEvent): SeedEffect[] {
+    const effects = this.#dialler.handle(event, this.#now)
+    for (const effect of effects) {
+      this.noted.push({ at: this.#now, effect })
+      if (effect.do === 'dial.seed') this.#dial(effect.seed)
+    }
+    return effects
+  }
+
+  runUntil(time: number): void {
+    for (let next = this.#next(); next <= time; next = this.#next()) {
+      this.#now = Math.max(this.#now, next)
+      const due = this.#answers.filter(({ at }) => at <= this.#now)
+      this.#answers = this.#answers.filter(({ at }) => at > this.#now)
+      for (const { event } of due) this.send(event)
+      if (this.#dialler.deadline() <= this.#now) this.send({ type: 'tick' })
+    }
+    this.#now = time
+  }
+
+  /** When this seed was dialled. */
+  dials(seed?: string): number[] {
+    return this.noted.flatMap(({ at, effect }) =>
+      effect.do === 'dial.seed' && (seed === undefined || effect.seed === seed) ? [at] : [],
+    )
+  }
+
+  told<N extends SpanName>(name: N): TellOf<N>[] {
+    return this.noted.flatMap(({ effect }) =>
+      effect.do === 'tell' && effect.span === name ? [effect as unknown as TellOf<N>] : [],
+    )
+  }
+
+  #next(): number {
+    return this.#answers.reduce((soonest, { at }) => Math.min(soonest, at), this.#dialler.deadline())
+  }
+
+  #dial(seed: string): void {
+    const outcome = this.#outcome(seed, this.#now)
+    if (outcome === undefined) return
+    const { afterMs, peer } = outcome
+    const event: SeedEvent =
+      peer === undefined ? { type: 'seed.failed', seed, failure: refusal } : { type: 'seed.answered', seed, peer }
+    this.#answers.push({ at: this.#now + afterMs, event })
+  }
+}
+
+export const refusal = {
+  stage: 'dial',
+  addresses: ['/ip4/192.0.2.1/tcp/4001'],
+  errorType: 'ECONNREFUSED',
+  errorMessage: 'connection refused',
+} as const
