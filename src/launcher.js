@@ -64,7 +64,7 @@ export async function launch(entry, args, { nodeFlags = [] } = {}) {
   }
   const env = { ...processSettings.env, ...process.env }
   const command = [...flags, entry, ...args]
-  if (here && typeof process.execve === 'function' && process.platform !== 'win32') {
+  if (typeof process.execve === 'function' && process.platform !== 'win32') {
     // Its ExperimentalWarning is never printed: the process is replaced before the warning's turn comes.
     process.execve(node.path, [node.path, ...command], env)
   }

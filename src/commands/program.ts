@@ -43,30 +43,32 @@ const listed: readonly Listed[] = [
 ]
 
 /** Runs one command line, program name left out, to its exit code. Throws only what is a defect. */
-export async function run(args: readonly string[], io: Terminal = terminal): Promise<number> {
-  let code: number = exitCodes.fine
+export function run(args: readonly string[], io: Terminal = terminal): Promise<number> {
+  return settle(async () => {
+    const [first, ...rest] = args
+    const called = find(first)
+    if (called !== undefined) return await (await called.load())(rest, io)
+    const helped = first === 'help' ? find(rest[0]) : undefined
+    if (helped !== undefined) return await (await helped.load())(['--help'], io)
+    const program = overview(io)
+    if (first === undefined) program.help({ error: true })
+    await program.parseAsync(args, { from: 'user' })
+    return exitCodes.fine
+  }, io)
+}
+
+function find(name: string | undefined): Listed | undefined {
+  return listed.find((entry) => entry.name === name)
+}
+
+/** The program without its commands' insides: `--help`, `--version`, and what to say of a command that is none. */
+function overview(io: Terminal): Command {
   const program = command('tracemesh', io)
     .description('A peer-to-peer mesh whose every leak and every retry is diagnosed from its traces.')
     .version(version())
     .addHelpText('after', '\nExit codes: 0 fine, 1 something found, 2 used wrongly, 3 not enough evidence.')
-  for (const { name, summary, load } of listed) {
-    // Flags are each command's own business, `--help` included: its table is loaded with it.
-    program.addCommand(
-      command(name, io)
-        .description(summary)
-        .helpOption(false)
-        .argument('[flags...]')
-        .allowUnknownOption()
-        .action(async (rest: string[]) => {
-          code = await (await load())(rest, io)
-        }),
-    )
-  }
-  return settle(async () => {
-    if (args.length === 0) program.help({ error: true })
-    await program.parseAsync(args, { from: 'user' })
-    return code
-  }, io)
+  for (const { name, summary } of listed) program.addCommand(new Command(name).description(summary).usage('[flags]'))
+  return program
 }
 
 /** A commander command that neither exits nor prints by itself. */
@@ -77,7 +79,7 @@ export function command(name: string, io: Terminal): Command {
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.err(text),
     })
-    .showHelpAfterError(`(${name === 'tracemesh' ? name : `tracemesh ${name}`} --help lists what there is)`)
+    .showHelpAfterError(`(${name} --help lists what there is)`)
 }
 
 /** Turns a wrong use, which has been told by then, or an expected failure into an exit code. */

@@ -1,2 +1,27 @@
 import { attributes } from '../catalogue/attributes.ts'
-import { type SpanName, specOf, spans } from '../catalogue/spans.ts'
+import { type SpanName, spans } from '../catalogue/spans.ts'
+import { specOf } from '../catalogue/tell.ts'
+import { exitCodes } from './exit-codes.ts'
+import { type Action, command } from './program.ts'
+
+/** Prints the catalogue: one span a line, or all there is to know with `--json`. */
+export const spansCommand: Action = async (args, io) => {
+  const flags = command('tracemesh spans', io)
+    .description('List every span a node can tell.')
+    .option('--json', 'names, meaning, attributes and their types, for a program to read')
+    .allowExcessArguments(false)
+    .parse(args, { from: 'user' })
+    .opts<{ json?: boolean }>()
+  io.out(flags.json === true ? asJson() : asText())
+  return exitCodes.fine
+}
+
+function asJson(): string {
+  return `${JSON.stringify({ spans, attributes }, null, 2)}\n`
+}
+
+function asText(): string {
+  const names = Object.keys(spans) as SpanName[]
+  const width = Math.max(...names.map((name) => name.length))
+  return names.map((name) => `${name.padEnd(width)}  ${specOf(spans, name).brief}\n`).join('')
+}

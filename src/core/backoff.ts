@@ -33,7 +33,7 @@ export const backoffPolicy: BackoffPolicy = {
  *
  * `draw` stays the same for every wait of a node until the seed answers. Drawing afresh for each wait looks more random
  * and spreads worse: a sum of independent draws piles up in its middle, so a thousand nodes that lost one seed together
- * would meet again at it, with almost twice their mean rate. With one draw the moment of attempt k is a straight line in
+ * would meet again there, at up to four times their mean rate. With one draw the moment of attempt k is a straight line in
  * that draw, so it is uniform over all of the time in which attempt k can fall.
  */
 export function waitMs(policy: BackoffPolicy, n: number, draw: number): number {

@@ -8,6 +8,10 @@ const errors = {
     `${d.key}: ${d.address} is in use; stop what listens there, or choose another port (0 picks a free one)`,
   MESH_IDENTITY_UNREADABLE: (d: { file: string; cause: string }) =>
     `the identity in ${d.file} cannot be used (${d.cause}); restore it from a backup, or remove it to get a new identity`,
+  MESH_IDENTITY_EXPOSED: (d: { file: string; mode: string }) =>
+    `the identity in ${d.file} is open to other users (mode ${d.mode}); run chmod 600 on it, or remove it to get a new identity`,
+  MESH_IDENTITY_COUNTER: (d: { file: string; cause: string }) =>
+    `the count of starts in ${d.file} cannot be kept (${d.cause}); make its directory writable`,
   MESH_OWNER_CLOSED: (d: { owner: string; resource: string }) =>
     `${d.owner} is closed and cannot take on ${d.resource}`,
   MESH_RELEASE_FAILED: (d: { owner: string; steps: string }) => `${d.owner} did not close cleanly: ${d.steps}`,

@@ -1,6 +1,7 @@
 import type { dialStages } from '../catalogue/attributes.ts'
 import type { Tell } from '../catalogue/tell.ts'
 import type { Digest, Frame } from './frames.ts'
+import type { TraceRef } from './trace.ts'
 
 /** One connection as libp2p shows it: a snapshot of them all is what the ledger is levelled by. */
 export interface ConnectionFact {
@@ -35,6 +36,8 @@ export interface Crossing {
   readonly hops: number
   /** Origin’s signed envelope, unchanged from hop to hop. */
   readonly sealed: Uint8Array
+  /** The origin's span of publishing it, if it told one: bridges link to it. */
+  readonly trace?: TraceRef
 }
 
 /** What the network tells the node. */

@@ -43,6 +43,9 @@ const latenessMs = 250
 /** After a sleep of this fraction of the window the node does not trust its own judgement. */
 const stallFraction = 0.25
 
+/** Two bridges in a row and back are three hops; a copy may come as late as gossip’s own memory of it lasts. */
+const relaying = { hopLimit: 4, takeoverMs: 2_000, seenMs: 120_000 }
+
 /** The node as one value: routes events to the machines, and what they say to each other. */
 export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly options: MeshNodeOptions
@@ -66,7 +69,9 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.#digest = new OwnDigest({ ...options, fullMs: windowMs }, this.ledger, () => this.#knowsUnlinked())
     this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
     this.#rounds = new Rounds(random)
-    if (meshes.length > 1) this.#relay = new BridgeRelay(owner, { self, meshes, bridges: () => this.#otherBridges() })
+    if (meshes.length > 1) {
+      this.#relay = new BridgeRelay(owner, { self, meshes, ...relaying, bridges: () => this.#otherBridges() })
+    }
   }
 
   /** Root of the current minute; undefined before the start. */
@@ -167,7 +172,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const before = this.ledger.size
     const effects = this.ledger.handle(event, now).flatMap((effect) => this.#fromLedger(effect, now))
     const { size } = this.ledger
-    return size === before ? effects : [...effects, ...this.seeds.handle({ type: 'peers', count: size }, now)]
+    if (size === before || this.#stopping) return effects
+    return [...effects, ...this.seeds.handle({ type: 'peers', count: size }, now)]
   }
 
   #fromLedger(effect: LedgerEffect, now: number): NodeEffect[] {
@@ -177,6 +183,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'left':
         return this.#viewTakes({ type: 'left', peer: effect.peer, incarnation: effect.incarnation }, now)
       case 'disconnected':
+        if (this.#stopping) return []
         this.#neighbours.lookSoon(now)
         return this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now)
       default:

@@ -2,31 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { type Outcome, refusal, SeedPlayer } from '../testing/seed-player.ts'
+import { gaps, highest, near, play, refused, seed, upBetween } from '../testing/seed-fixture.ts'
+import { type Outcome, refusal } from '../testing/seed-player.ts'
 import { SeedDialler } from './seed-dialler.ts'
 
 leakCheck()
-
-const seed = '/dns4/seed.example/udp/4001/quic-v1'
-const highest = 1 - Number.EPSILON
-const refused: Outcome = { afterMs: 0 }
-
-/** Every wait is its longest unless another `spread` is given, so that the figures below are round. */
-function play(outcome: (seed: string, at: number) => Outcome | undefined, spread = () => highest, seeds = [seed]) {
-  const dialler = new SeedDialler(seeds, { random: seededRandom(1), spread })
-  return { dialler, player: new SeedPlayer(dialler, outcome) }
-}
-
-/** Up at the times given, for whoever dials then. */
-const upBetween =
-  (from: number, to: number, peer = 'peer-a') =>
-  (_: string, at: number): Outcome =>
-    at >= from && at < to ? { afterMs: 0, peer } : refused
-
-const gaps = (times: readonly number[]) =>
-  times.slice(1).map((time, i) => Math.round((time - (times[i] ?? 0)) / 10) / 100)
-const near = (actual: number | undefined, expected: number) =>
-  assert.ok(actual !== undefined && Math.abs(actual - expected) < 1, `${actual}, expected ${expected}`)
 
 test('a silent seed is dialled at once and ten times in all, then given up once', () => {
   const { player } = play(() => refused)
@@ -44,26 +24,6 @@ test('the lowest draw waits half as long', () => {
   )
   player.runUntil(76_000)
   assert.deepEqual(gaps(player.dials()), [0.5, 1, 2, 4, 8, 15, 15, 15, 15])
-})
-
-test('an attempt may take ten seconds; its retry says how it failed and how long the wait is', () => {
-  const { player } = play(() => ({ afterMs: 10_000 }))
-  player.runUntil(25_000)
-  const [first, second] = player.told('mesh.seed.retry')
-  assert.equal(first?.since, 0)
-  assert.equal(first?.attributes['mesh.seed.elapsed_ms'], 10_000)
-  assert.equal(first?.attributes['mesh.seed.delay_ms'], 1_000)
-  near(second?.since, 11_000)
-  assert.deepEqual(second?.attributes, {
-    'mesh.seed.address': seed,
-    'mesh.seed.attempt': 2,
-    'mesh.seed.elapsed_ms': 21_000,
-    'mesh.seed.addresses': refusal.addresses,
-    'mesh.dial.stage': refusal.stage,
-    'error.type': refusal.errorType,
-    'error.message': refusal.errorMessage,
-    'mesh.seed.delay_ms': 2_000,
-  })
 })
 
 test('alone, a seed that was given up is tried every 30 s, however long an attempt takes; each ten are a campaign', () => {
@@ -102,6 +62,13 @@ test('resting alone, the first peer puts the next campaign off to five minutes a
   near(dialler.deadline(), 451_000)
 })
 
+test('a count that says nothing new changes nothing', () => {
+  const { dialler, player } = play(() => refused)
+  player.runUntil(170_000)
+  assert.deepEqual(player.send({ type: 'peers', count: 0 }), [])
+  near(dialler.deadline(), 181_000)
+})
+
 test('resting with peers, the loss of the last one begins a campaign within half a second to one', () => {
   for (const [draw, expected] of [
     [0, 500],
@@ -130,24 +97,6 @@ test('a campaign under way is not begun anew by the loss of the last peer', () =
   const due = dialler.deadline()
   assert.deepEqual(player.send({ type: 'peers', count: 0 }), [])
   assert.equal(dialler.deadline(), due)
-})
-
-test('the seed’s answer ends the campaign and says after how many attempts', () => {
-  const { dialler, player } = play(upBetween(5_000, Infinity))
-  player.runUntil(1_000_000)
-  assert.deepEqual(player.dials().map(Math.round), [0, 1_000, 3_000, 7_000])
-  assert.deepEqual(
-    player.told('mesh.seed.connected').map(({ attributes }) => attributes),
-    [
-      {
-        'mesh.seed.address': seed,
-        'mesh.seed.attempt': 4,
-        'mesh.seed.elapsed_ms': 7_000,
-        'mesh.peer.id': 'peer-a',
-      },
-    ],
-  )
-  assert.equal(dialler.deadline(), Infinity)
 })
 
 test('a seed that is lost while other peers remain is wanted back', () => {
@@ -218,28 +167,13 @@ test('a node that slept through its attempts goes on with one dial, not with all
   assert.ok(dialler.deadline() > 3_600_000)
 })
 
-test('a campaign is one trace: its attempts and its end are children of its root', () => {
-  const { player } = play(upBetween(5_000, Infinity))
-  player.runUntil(10_000)
-  const [root] = player.told('mesh.seed.dial')
-  assert.equal(root?.parent, null)
-  const children = [...player.told('mesh.seed.retry'), ...player.told('mesh.seed.connected')]
-  assert.equal(children.length, 4)
-  for (const child of children) assert.deepEqual(child.parent, root?.ref)
-})
-
-test('a later campaign is a trace of its own, linked to the one before', () => {
-  const { player } = play(() => refused)
-  player.runUntil(500_000)
-  const roots = player.told('mesh.seed.dial').map(({ ref }) => ref)
-  const rearmed = player.told('mesh.seed.rearmed')
-  assert.equal(new Set(roots.map((ref) => ref?.traceId)).size, roots.length)
-  assert.equal(rearmed.length, roots.length - 1)
-  for (const [i, span] of rearmed.entries()) {
-    assert.deepEqual(span.links, [roots[i]])
-    assert.deepEqual(span.parent, roots[i + 1])
-    assert.equal(span.attributes['mesh.seed.campaign'], i + 2)
-  }
+test('alone, a wait that was slept through is no wait, not a negative one', () => {
+  const slept = new SeedDialler([seed], { random: seededRandom(1) })
+  let now = 0
+  for (; slept.seeds()[0]?.campaign !== 2; now = slept.deadline()) slept.handle({ type: 'tick' }, now)
+  const late = slept.handle({ type: 'seed.failed', seed, failure: refusal }, now + 3_600_000)
+  assert.ok(late[0]?.do === 'tell' && late[0].span === 'mesh.seed.retry')
+  assert.equal(late[0].attributes['mesh.seed.delay_ms'], 0)
 })
 
 test('seeds are dialled apart from each other; one that is named twice is one seed', () => {
@@ -291,4 +225,10 @@ test('a node without seeds asks for nothing', () => {
   )
   assert.deepEqual(player.send({ type: 'tick' }), [])
   assert.equal(dialler.deadline(), Infinity)
+})
+
+test('more seeds than the bound are refused', () => {
+  const seeds = Array.from({ length: 33 }, (_, i) => `/ip4/192.0.2.${i}/tcp/4001`)
+  const code = 'MESH_LIMIT_REACHED'
+  assert.throws(() => new SeedDialler(seeds, { random: seededRandom(1) }), { code })
 })

@@ -1,6 +1,8 @@
 import type { Tell } from '../catalogue/tell.ts'
 import { type BackoffPolicy, backoffPolicy, waitMs } from './backoff.ts'
+import { MeshError } from './errors.ts'
 import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
+import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'
 import {
   newSeed,
@@ -62,11 +64,15 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   readonly #seeds: readonly Seed[]
   #alone = true
 
+  /** Seeds named twice count once. Throws MESH_LIMIT_REACHED for more than `limits.seeds`. */
   constructor(seeds: readonly string[], options: SeedOptions) {
+    const distinct = [...new Set(seeds)]
+    if (distinct.length > limits.seeds)
+      throw new MeshError('MESH_LIMIT_REACHED', { limit: 'seeds', value: limits.seeds })
     this.#policy = options.policy ?? backoffPolicy
     this.#random = options.random
     this.#spread = options.spread ?? options.random
-    this.#seeds = [...new Set(seeds)].map(newSeed)
+    this.#seeds = distinct.map(newSeed)
   }
 
   handle(event: SeedEvent, now: number): SeedEffect[] {
@@ -119,8 +125,8 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   }
 
   #begin(seed: Seed, cause: SeedCause, firstAt: number, now: number): SeedEffect[] {
-    // The draw outlives a campaign that was given up, so that later campaigns stay spread as the first one was.
     const before = seed.root
+    // The draw outlives a campaign that was given up, so that the ones after it stay spread as it was.
     if (cause === 'start') seed.draw = this.#spread()
     const root = newTrace(this.#random)
     Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })

@@ -33,45 +33,54 @@ function redialsDrawnAfresh(random: Random): number[] {
 }
 
 /** The fullest second of attempt `k` over the mean of its window: all the time in which anybody's attempt k may fall. */
-function peakOverMean(meshes: readonly (readonly number[])[], k: number): number {
+function peakOverMean(dials: readonly (readonly number[])[], k: number): number {
   let widthMs = waitMs(backoffPolicy, 1, 1) / 2
   for (let n = 1; n < k; n++) widthMs += waitMs(backoffPolicy, n, 1) / 2
   const perSecond = new Map<number, number>()
-  for (const times of meshes) {
+  for (const times of dials) {
     const second = Math.floor((times[k - 1] ?? 0) / 1_000)
     perSecond.set(second, (perSecond.get(second) ?? 0) + 1)
   }
-  return Math.max(...perSecond.values()) / (meshes.length / (widthMs / 1_000))
+  return Math.max(...perSecond.values()) / (dials.length / (widthMs / 1_000))
 }
 
-const fromSixth = [6, 7, 8, 9, 10]
-const worst = (mesh: readonly (readonly number[])[]) => Math.max(...fromSixth.map((k) => peakOverMean(mesh, k)))
-const mesh = (times: () => number[]) => Array.from({ length: nodes }, times)
+const worstFromSixth = (dials: readonly (readonly number[])[]) =>
+  Math.max(...[6, 7, 8, 9, 10].map((k) => peakOverMean(dials, k)))
+const peers = Array.from({ length: nodes }, (_, i) => `peer-${String(i).padStart(4, '0')}`)
+const seeds = [1, 2, 3, 4, 5]
 
-test('stats', () => {
-  let bad = 0,
-    badR = 0,
-    wr = 0,
-    bad80 = 0
-  const peers = Array.from({ length: nodes }, (_, i) => `peer-${String(i).padStart(4, '0')}`)
-  for (let s = 1; s <= 40; s++) {
-    const random = seededRandom(s)
-    if (worst(mesh(() => redials(random, random))) > 2) bad++
-    const r = worst(peers.map((self) => redials(random, () => placeAmong(self, peers, random))))
-    wr = Math.max(wr, r)
-    if (s <= 5) {
-      const r8 = worst(
-        peers.map((self) => {
-          const k = peers.filter(() => random() < 0.5)
-          return redials(random, () => placeAmong(self, k, random))
-        }),
-      )
-      process.stdout.write(`r8 ${r8}\n`)
-    }
-    if (s <= 10)
-      process.stdout.write(
-        `afresh ${worst(mesh(() => redialsDrawnAfresh(random)))} seed ${s} ind ${worst(mesh(() => redials(random, random)))}\n`,
-      )
+test('a thousand nodes that know each other and lose one seed together never put twice the mean into a second', (t) => {
+  const random = seededRandom(announceSeed(t))
+  const peak = worstFromSixth(peers.map((self) => redials(random, () => placeAmong(self, peers, random))))
+  t.diagnostic(`the fullest second has ${peak.toFixed(2)} times the mean`)
+  assert.ok(peak <= 1.25, `${peak}`)
+})
+
+test('nor when each knows only half of the others', () => {
+  for (const seed of seeds) {
+    const random = seededRandom(seed)
+    const known = () => peers.filter(() => random() < 0.5)
+    const peak = worstFromSixth(peers.map((self) => redials(random, () => placeAmong(self, known(), random))))
+    assert.ok(peak <= 2, `seed ${seed}: ${peak}`)
   }
-  process.stdout.write(`bad ${bad} ranked worst ${wr}\n`)
+})
+
+/*
+ * Seeds are fixed here: attempts 9 and 10 spread so thin (13 dials a second) that chance alone passes twice the mean in
+ * about one run of twenty, counted over 3,000 runs.
+ */
+test('nor, but for bad luck, when nobody knows anybody: one draw for all waits is uniform over each window', () => {
+  for (const seed of seeds) {
+    const random = seededRandom(seed)
+    const peak = worstFromSixth(peers.map(() => redials(random, random)))
+    assert.ok(peak <= 2, `seed ${seed}: ${peak}`)
+  }
+})
+
+test('a draw of its own for each wait would pile them up in the middle', () => {
+  for (const seed of seeds) {
+    const random = seededRandom(seed)
+    const peak = worstFromSixth(peers.map(() => redialsDrawnAfresh(random)))
+    assert.ok(peak > 3, `seed ${seed}: ${peak}`)
+  }
 })

@@ -1,10 +1,11 @@
 import type { ConnectionGater, Libp2pEvents, PeerId, TypedEventTarget } from '@libp2p/interface'
-import type { ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
+import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 
 /** What the mesh uses of libp2p: the components that any libp2p service is handed. */
 export interface NetworkComponents {
   readonly peerId: PeerId
   readonly events: TypedEventTarget<Libp2pEvents>
+  readonly addressManager: Pick<AddressManager, 'getAddresses'>
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
   readonly connectionManager: Pick<ConnectionManager, 'getConnections'>
   readonly transportManager: Pick<TransportManager, 'dial' | 'dialTransportForMultiaddr'>
@@ -24,6 +25,7 @@ export interface GossipMessage {
 export interface PubSub {
   subscribe(topic: string): void
   unsubscribe(topic: string): void
+  getPeers(): readonly PeerId[]
   publish(topic: string, data: Uint8Array): Promise<{ readonly recipients: readonly unknown[] }>
   addEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void
   removeEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void

@@ -27,12 +27,12 @@ export class DialAttempt {
   readonly #owner: Owner
   readonly #addresses: readonly Multiaddr[]
   readonly #done: (outcome: DialOutcome) => void
-  readonly #abort = new AbortController()
   /** Bounded by the addresses, like the failures. */
   #open: readonly Connection[] = []
   #failures: readonly AddressFailure[] = []
+  /** Dials under way. Each has its own signal: TCP goes on heeding it after the connection has been handed out. */
+  #pending: readonly AbortController[] = []
   #started = 0
-  #pending = 0
   #cancelNext: (() => void) | undefined
   #ended = false
 
@@ -59,7 +59,7 @@ export class DialAttempt {
       events.removeEventListener('peer:identify', identified)
       events.removeEventListener('connection:close', closed)
       this.#ended = true
-      this.#abort.abort()
+      for (const abort of this.#pending) abort.abort()
     })
     this.#owner.after(limitMs, () => this.#timeout(limitMs))
     this.#next()
@@ -71,15 +71,21 @@ export class DialAttempt {
     this.#cancelNext = undefined
     const address = this.#addresses[this.#started]
     if (address === undefined) {
-      if (this.#pending === 0 && this.#open.length === 0) this.#end({ ok: false, failures: this.#failures })
+      if (this.#pending.length === 0 && this.#open.length === 0) this.#end({ ok: false, failures: this.#failures })
       return
     }
     this.#started++
-    this.#pending++
-    this.#dial(address).then(
-      (connection) => this.#opened(connection),
-      (error: unknown) => this.#failed(failureOf(error)),
-    )
+    const abort = new AbortController()
+    this.#pending = [...this.#pending, abort]
+    const settled = () => {
+      this.#pending = this.#pending.filter((other) => other !== abort)
+    }
+    this.#dial(address, abort.signal)
+      .finally(settled)
+      .then(
+        (connection) => this.#opened(connection),
+        (error: unknown) => this.#failed(failureOf(error)),
+      )
     this.#schedule(staggerMs)
   }
 
@@ -88,25 +94,26 @@ export class DialAttempt {
     this.#cancelNext = this.#started < this.#addresses.length ? this.#owner.after(ms, () => this.#next()) : undefined
   }
 
-  async #dial(address: Multiaddr): Promise<Connection> {
+  async #dial(address: Multiaddr, signal: AbortSignal): Promise<Connection> {
     const denied = await this.#components.connectionGater?.denyDialMultiaddr?.(address)
     if (denied === true) throw new Error('the connection gater denies this address')
-    return this.#components.transportManager.dial(address, { signal: this.#abort.signal })
+    return this.#components.transportManager.dial(address, { signal })
   }
 
   #opened(connection: Connection): void {
-    this.#pending--
     if (this.#ended) {
       connection.abort(new Error('the dial had ended'))
       return
     }
-    if (connection.status !== 'open') return this.#retreat('identify', 'the connection was closed at once')
+    if (connection.status !== 'open') {
+      this.#retreat('identify', 'the connection was closed at once')
+      return
+    }
     this.#open = [...this.#open, connection]
     this.#schedule(staggerOpenMs)
   }
 
   #failed(failure: AddressFailure): void {
-    this.#pending--
     this.#failures = [...this.#failures, failure]
     this.#next()
   }

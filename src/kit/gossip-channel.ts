@@ -1,9 +1,10 @@
+import { isMeshError } from '../core/errors.ts'
 import type { Crossing, NetworkEvent } from '../core/events.ts'
 import type { Digest } from '../core/frames.ts'
-import { limits } from '../core/limits.ts'
+import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { GossipMessage, PubSub } from './components.ts'
-import { openCrossing, type OpenedCrossing, packCrossing } from './seal.ts'
+import { encodeCrossing, type OpenedCrossing, open } from './seal.ts'
 import { decodeDigest, encodeDigest } from './wire-payloads.ts'
 
 const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`
@@ -22,6 +23,7 @@ export interface GossipCounts {
 export interface GossipChannelOptions {
   readonly pubsub: PubSub
   readonly owner: Owner
+  readonly clock: Clock
   /** Meshes this node is in. */
   readonly meshes: readonly string[]
   readonly deliver: (event: NetworkEvent) => void
@@ -55,7 +57,7 @@ export class GossipChannel {
   }
 
   forward(mesh: string, crossing: Crossing): void {
-    this.#publish(crossingTopic(mesh), packCrossing(crossing))
+    this.#publish(crossingTopic(mesh), encodeCrossing(crossing))
   }
 
   /** Nobody there to hear it is no failure: who is linked hears it over the link. */
@@ -67,7 +69,7 @@ export class GossipChannel {
 
   #heard(message: GossipMessage): void {
     const mesh = this.#options.meshes.find((mesh) => message.topic === digestTopic(mesh))
-    if (mesh !== undefined) return this.#digest(mesh, message)
+    if (mesh !== undefined) this.#digest(mesh, message)
     const across = this.#options.meshes.find((mesh) => message.topic === crossingTopic(mesh))
     if (across !== undefined) void this.#crossing(across, message)
   }
@@ -75,8 +77,10 @@ export class GossipChannel {
   #digest(mesh: string, { from, data }: GossipMessage): void {
     try {
       const digest = decodeDigest(data)
-      if (from === undefined || digest.peer !== from.toString()) this.counts.refused++
-      else this.#options.deliver({ type: 'gossip', mesh, from: digest.peer, digest })
+      const ownWord = from !== undefined && digest.peer === from.toString()
+      const { clock, deliver } = this.#options
+      if (ownWord) deliver({ type: 'gossip', mesh, from: digest.peer, digest, wall: clock.wall() })
+      else this.counts.refused++
     } catch {
       this.counts.refused++
     }
@@ -86,14 +90,17 @@ export class GossipChannel {
     if (this.#checking >= checksMax) return
     this.#checking++
     try {
-      const { body, trace, ...crossing } = await openCrossing(message.data)
+      const opened = await open(message.data)
+      const { body: _, trace: __, ...crossing } = opened
       if (this.#options.owner.closed) return
-      this.#options.opened(mesh, { ...crossing, body, ...(trace && { trace }) })
+      this.#options.opened(mesh, opened)
       this.#options.deliver({ type: 'crossing', mesh, crossing })
-    } catch {
+    } catch (error) {
       this.counts.refused++
-      const origin = message.from?.toString() ?? ''
-      const id = `${origin}/${message.sequenceNumber ?? ''}`.slice(0, 2 * limits.nameLength)
+      const claimed = isMeshError(error, 'MESH_SEAL_INVALID') ? error.detail : { origin: '', id: '' }
+      // Whoever published it is at least known, since gossipsub has checked that signature.
+      const origin = claimed.origin || (message.from?.toString() ?? '')
+      const id = claimed.id || `${origin}/${message.sequenceNumber ?? ''}`
       this.#options.deliver({ type: 'crossing.refused', mesh, origin, id })
     } finally {
       this.#checking--

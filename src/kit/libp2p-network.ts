@@ -76,7 +76,7 @@ export class Libp2pNetwork implements Network {
     const shared = { components, owner, clock, connections, deliver: tell }
     const links = new LinkStreams(shared)
     const dialler = new Dialler({ ...shared, lookup })
-    const gossip = pubsub && new GossipChannel({ pubsub, owner, meshes, deliver: tell, opened })
+    const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: tell, opened })
     this.#deliver = tell
     this.#running = { owner, connections, links, dialler, gossip }
     this.#listen(owner, connections)
@@ -121,30 +121,38 @@ export class Libp2pNetwork implements Network {
   #perform({ links, dialler, gossip, connections, owner }: Running, effect: NetworkEffect): void {
     switch (effect.do) {
       case 'dial.seed':
-        return dialler.seed(effect)
+        dialler.seed(effect)
+        break
       case 'dial.peer':
-        return dialler.peer(effect)
+        dialler.peer(effect)
+        break
       case 'open':
-        return links.open(effect.connection)
+        links.open(effect.connection)
+        break
       case 'send':
-        return links.send(effect.connection, effect.frame)
+        links.send(effect.connection, effect.frame)
+        break
       case 'close': {
         const record = connections.find(effect.connection)
-        if (record === undefined) return
-        if (effect.abort) return record.connection.abort(new Error('the mesh gave this connection up'))
-        return closePolitely(record, owner)
+        if (effect.abort) record?.connection.abort(new Error('the mesh gave this connection up'))
+        else if (record !== undefined) closePolitely(record, owner, this.#options.clock)
+        break
       }
-      case 'heal': {
-        const record = connections.find(effect.connection)
-        // Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks.
-        if (record?.connection.status === 'open') this.#options.identify.identify(record.connection).catch(() => {})
-        return
-      }
+      case 'heal':
+        this.#heal(connections.find(effect.connection)?.connection)
+        break
       case 'gossip':
-        return gossip?.digest(effect.mesh, effect.digest)
+        gossip?.digest(effect.mesh, effect.digest)
+        break
       case 'forward':
-        return gossip?.forward(effect.mesh, effect.crossing)
+        gossip?.forward(effect.mesh, effect.crossing)
+        break
     }
+  }
+
+  /** Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks. */
+  #heal(connection: Connection | undefined): void {
+    if (connection?.status === 'open') this.#options.identify.identify(connection).catch(() => {})
   }
 
   #listen(owner: Owner, connections: Connections): void {

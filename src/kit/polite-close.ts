@@ -1,4 +1,5 @@
 import { MeshError } from '../core/errors.ts'
+import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { ConnectionRecord } from './connections.ts'
 
@@ -11,26 +12,27 @@ const flushMs = 500
  * Closes a connection so that what was sent on its link stream arrives. QUIC's close discards what is still under way,
  * so our end of the stream is closed first, and the other side answers by closing its own.
  */
-export function closePolitely(record: ConnectionRecord, owner: Owner): void {
+export function closePolitely(record: ConnectionRecord, owner: Owner, clock: Clock): void {
   if (record.closing) return
   record.closing = true
   const { connection } = record
-  const cancel = owner.after(closeLimitMs, () =>
+  // Timers of the adopted resource below, not of the owner: that would cancel them before it waits for this.
+  const cancel = clock.after(closeLimitMs, () =>
     connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'closing a connection', ms: closeLimitMs })),
   )
-  const done = flush(record, owner)
+  const done = flush(record, clock)
     .then(() => connection.close({ signal: AbortSignal.timeout(closeLimitMs - flushMs) }))
     .catch((error: Error) => connection.abort(error))
     .finally(cancel)
   // Adopted, so that a stop waits for goodbyes on their way.
-  const release = owner.adopt(`closing ${connection.id}`, () => done, closeLimitMs)
-  void done.finally(() => void release())
+  const release = owner.adopt(`closing ${connection.id}`, () => done, 2 * closeLimitMs)
+  void done.finally(() => release().catch(() => {}))
 }
 
-async function flush({ link }: ConnectionRecord, owner: Owner): Promise<void> {
+async function flush({ link }: ConnectionRecord, clock: Clock): Promise<void> {
   if (link === undefined) return
   const waited = Promise.withResolvers<void>()
-  const cancel = owner.after(flushMs, waited.resolve)
+  const cancel = clock.after(flushMs, waited.resolve)
   await Promise.race([link.end().catch(() => {}), waited.promise])
   cancel()
 }

@@ -31,7 +31,7 @@ export interface Sealable {
   readonly trace?: TraceRef
 }
 
-export type OpenedCrossing = Crossing & { readonly body: Uint8Array; readonly trace?: TraceRef }
+export type OpenedCrossing = Crossing & { readonly body: Uint8Array }
 
 /** A sequence that rises over restarts. Both numbers below 2^32; `count` counts messages of this incarnation. */
 export function crossingSequence(incarnation: number, count: number): bigint {

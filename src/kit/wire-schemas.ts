@@ -14,8 +14,11 @@ import { formatTraceparent, parseTraceparent } from '../core/trace.ts'
 const addressLength = 256
 /** Longest topic accepted. Guess: gossipsub itself names no bound. */
 const topicLength = 128
-/** Above it a node would count as alive for minutes after its death, since the window scales with the interval. */
-const intervalMsMax = 120_000
+/**
+ * The most that configuration allows. The staleness window scales with the interval: a bound on it is a bound on how
+ * long a dead node may count as alive.
+ */
+const intervalMsMax = 600_000
 
 /** Base58 (`12D3…`, `16Uiu…`, `Qm…`) or a CIDv1 in base32 or base36: peer id text of the libp2p specification. */
 const peerId = /^(?:(?:1|Qm)[1-9A-HJ-NP-Za-km-z]{40,60}|b[a-z2-7]{50,80}|k[0-9a-z]{50,80})$/

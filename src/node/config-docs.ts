@@ -9,7 +9,7 @@ export function configDocs(): string {
     `\`${setting.env}\``,
     setting.flag === undefined ? '' : `\`${setting.flag}\``,
     defaultOf(setting),
-    `${setting.about} ${capital(setting.expected)}.`,
+    `${setting.about} Allowed: ${setting.expected}.`,
   ])
   const header = ['Variable', 'Flag', 'Default', 'Meaning and allowed values']
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -30,8 +30,4 @@ function defaultOf({ fallback, fallbackText }: Setting): string {
     .split(',')
     .map((part) => `\`${part}\``)
     .join(' ')
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,5 +1,6 @@
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
+import type { OutboxLimits } from './outbox.ts'
 
 /** Whether the operator has switched traces off, by the variables that OpenTelemetry names for it. */
 export function exportingIsOff(env: NodeJS.ProcessEnv = process.env): boolean {
@@ -14,3 +15,19 @@ export function otlpExporter(endpoint: string | undefined, env: NodeJS.ProcessEn
   const named = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']?.trim() || env['OTEL_EXPORTER_OTLP_ENDPOINT']?.trim()
   return new OTLPTraceExporter(named || endpoint === undefined ? {} : { url: endpoint })
 }
+
+/** The variables that OpenTelemetry names for batching. What is no positive integer is left to the defaults. */
+export function limitsFromEnv(env: NodeJS.ProcessEnv = process.env): Partial<OutboxLimits> {
+  const named: Record<string, number> = {}
+  for (const [key, variable] of variables) {
+    const value = Number(env[variable])
+    if (Number.isSafeInteger(value) && value > 0) named[key] = value
+  }
+  return named
+}
+
+const variables: readonly (readonly [keyof OutboxLimits, string])[] = [
+  ['delayMs', 'OTEL_BSP_SCHEDULE_DELAY'],
+  ['batchSpans', 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE'],
+  ['spans', 'OTEL_BSP_MAX_QUEUE_SIZE'],
+]

@@ -33,7 +33,7 @@ export interface OutboxLimits {
   readonly batchSpans: number
   /** Estimated bytes of one request, well under the 4 MiB that gRPC servers accept by default. */
   readonly batchBytes: number
-  /** Milliseconds from the first span queued to the request, unless a batch is full before. */
+  /** Milliseconds from the first span queued to its request, unless a batch is full before. */
   readonly delayMs: number
   /** First and longest wait between attempts, in milliseconds. */
   readonly retryMs: number

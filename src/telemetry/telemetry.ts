@@ -3,7 +3,7 @@ import type { Tell } from '../catalogue/tell.ts'
 import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { exportingIsOff, otlpExporter } from './exporter.ts'
+import { exportingIsOff, limitsFromEnv, otlpExporter } from './exporter.ts'
 import type { HeldSpan } from './held-span.ts'
 import { otlpSender } from './otlp-sender.ts'
 import { Outbox, type OutboxLimits, type Report } from './outbox.ts'
@@ -45,6 +45,7 @@ export interface TelemetryOptions {
   readonly endpoint?: string | undefined
   /** Told of troubles on the way to the receiver, and of what was lost at exit. */
   readonly logger?: Report
+  /** `OTEL_BSP_*` variables win. */
   readonly limits?: Partial<OutboxLimits>
   /** Where the tracer comes from. A private one unless said otherwise; `nodeSdkProvider` for a process that is ours. */
   readonly provider?: ProviderFactory
@@ -53,13 +54,16 @@ export interface TelemetryOptions {
   readonly exporter?: SpanExporter
 }
 
-/** Guesses, but for `batchSpans`: the usual batch of OpenTelemetry SDKs. */
+/**
+ * Batch and delay are what OpenTelemetry SDKs have by default. The delay is most of what telemetry costs an idle node:
+ * measured at two spans a second, 3.5 ms/s of CPU with 1 s, 2.3 with 2 s, 1.6 with 5 s.
+ */
 const defaults: OutboxLimits = {
   spans: bounds.spans,
   spanBytes: bounds.spanBytes,
   batchSpans: 512,
   batchBytes: 1024 * 1024,
-  delayMs: 1_000,
+  delayMs: 5_000,
   retryMs: 500,
   retryMaxMs: 15_000,
   doubts: 8,
@@ -77,7 +81,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     clock,
     random,
     report,
-    limits: { ...defaults, ...options.limits },
+    limits: { ...defaults, ...options.limits, ...limitsFromEnv() },
     sender: off
       ? { send: (_batch, answer) => queueMicrotask(() => answer('sent')), close() {} }
       : otlpSender(makeExporter),

@@ -50,6 +50,14 @@ function dialling(harness: SuiteHarness): void {
       assert.equal(a.count('seed.answered'), 0)
     }))
 
+  test('a seed whose name nobody knows fails at resolving, within its limit', () =>
+    withWorld(harness, 1, 0, async (_world, [a]) => {
+      const seed = '/dns4/nobody.invalid/udp/4001/quic-v1'
+      a.network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
+      const failed = await a.wait('seed.failed', 4_000)
+      assert.deepEqual([failed.seed, failed.failure.stage], [seed, 'resolve'])
+    }))
+
   test('each dial of a seed has exactly one answer', () =>
     withWorld(harness, 2, 0, async (world, [a]) => {
       const seed = world.addresses[1] as string

@@ -67,17 +67,17 @@ function decode(span: WireSpan, resource: ReceivedSpan['resource']): ReceivedSpa
     links: span.links.map((link) => ({ traceId: link.trace_id.toString('hex'), spanId: link.span_id.toString('hex') })),
     attributes: record(span.attributes),
     resource,
-    startMs: Number(span.start_time_unix_nano) / 1e6,
-    endMs: Number(span.end_time_unix_nano) / 1e6,
+    startMs: milliseconds(span.start_time_unix_nano),
+    endMs: milliseconds(span.end_time_unix_nano),
     status: (['unset', 'ok', 'error'] as const)[span.status?.code ?? 0] ?? 'unset',
   }
 }
 
 function record(pairs: readonly WireKeyValue[]): Record<string, AttributeValue> {
-  return Object.fromEntries(pairs.map(({ key, value }) => [key, valueOf(value)]))
+  return Object.fromEntries(pairs.map(({ key, value }) => [key, plain(value)]))
 }
 
-function valueOf(wire: WireValue | null): AttributeValue {
+function plain(wire: WireValue | null): AttributeValue {
   switch (wire?.value) {
     case 'bool_value':
       return wire.bool_value ?? false
@@ -86,8 +86,13 @@ function valueOf(wire: WireValue | null): AttributeValue {
     case 'double_value':
       return wire.double_value ?? 0
     case 'array_value':
-      return (wire.array_value?.values ?? []).map(valueOf)
+      return (wire.array_value?.values ?? []).map(plain)
     default:
       return wire?.string_value ?? ''
   }
+}
+
+/** To the microsecond: nanoseconds since 1970 do not fit into a number. */
+function milliseconds(nanos: string): number {
+  return Number(BigInt(nanos) / 1_000n) / 1_000
 }

@@ -122,7 +122,7 @@ export class SimMesh {
       clock,
       owner,
       tell: (told, window) => this.#tell(name, told, window),
-      census: () => boundsOf(name, owner.inventory()),
+      census: () => requireBounds(name, owner.inventory()),
     })
     const held: SimNode = { name, peer, incarnation, node, driver, network, owner }
     this.#started = [...this.#started, peer]
@@ -211,8 +211,8 @@ export class SimMesh {
   }
 }
 
-/** Registries of a node that hold more than they may; a run with one is broken. */
-export function boundsOf(name: string, inventory: Inventory): void {
+/** Throws when a registry holds, or ever held, more than it may: such a run is broken. */
+export function requireBounds(name: string, inventory: Inventory): void {
   for (const { name: registry, size, high, capacity } of inventory.registries)
     if (size > capacity || high > capacity) throw new Error(`${name}: ${registry} held ${high} of ${capacity}`)
 }

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { adminSource } from '../testing/admin-source.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { type AdminAppOptions, adminApp } from './app.ts'
+
+leakCheck()
+
+const paths = ['/healthz', '/readyz', '/api/inventory', '/api/topology', '/api/seeds', '/api/messages']
+const token = 'a-token-of-24-characters'
+const host = '127.0.0.1:8080'
+
+test('each path answers with what the node says, as JSON', async (t) => {
+  const ask = await asking(t)
+  const source = adminSource()
+  const said = [
+    source.health(),
+    source.ready(),
+    source.inventory(),
+    source.topology(),
+    source.seeds(),
+    source.messages(),
+  ]
+  for (const [index, path] of paths.entries()) {
+    const answer = await ask('GET', path)
+    assert.equal(answer.status, 200, path)
+    assert.match(answer.type, /^application\/json/)
+    assert.deepEqual(answer.body, said[index])
+  }
+})
+
+test('a node without a peer is alive and not ready, and says why', async (t) => {
+  const ask = await asking(t, { source: adminSource({ ready: () => ({ ready: false, why: 'no peer yet' }) }) })
+  assert.equal((await ask('GET', '/healthz')).status, 200)
+  const { status, body } = await ask('GET', '/readyz')
+  assert.deepEqual([status, body], [503, { ready: false, why: 'no peer yet' }])
+})
+
+test('with a token everything but /healthz asks for it', async (t) => {
+  const ask = await asking(t, { token })
+  for (const path of [...paths, '/nowhere']) {
+    const expected = path === '/healthz' ? 200 : 401
+    assert.equal((await ask('GET', path)).status, expected, path)
+    assert.equal((await ask('GET', path, { authorization: 'Bearer another-token-of-24' })).status, expected, path)
+  }
+  for (const path of paths) assert.equal((await ask('GET', path, { authorization: `Bearer ${token}` })).status, 200)
+})
+
+test('without a token a page that has its own name point here is refused', async (t) => {
+  const ask = await asking(t)
+  assert.equal((await ask('GET', '/api/topology', { host: 'evil.example.org' })).status, 403)
+  assert.equal((await ask('GET', '/api/topology', { host: 'localhost:8080' })).status, 200)
+})
+
+test('with a token the node answers by any name', async (t) => {
+  const ask = await asking(t, { token })
+  const headers = { host: 'node-a.mesh', authorization: `Bearer ${token}` }
+  assert.equal((await ask('GET', '/api/topology', headers)).status, 200)
+})
+
+test('what is not there is 404, and what can only be read is 405', async (t) => {
+  const ask = await asking(t)
+  assert.deepEqual(await ask('GET', '/api/nowhere?x=1'), {
+    status: 404,
+    type: 'application/json; charset=utf-8',
+    allow: undefined,
+    body: { error: 'not found', message: 'there is no /api/nowhere' },
+  })
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'] as const) {
+    const { status, allow } = await ask(method, '/api/topology')
+    assert.deepEqual([status, allow], [405, 'GET, HEAD'], method)
+  }
+})
+
+test('a body above 64 KiB is refused', async (t) => {
+  const ask = await asking(t)
+  const headers = { 'content-type': 'application/json' }
+  assert.equal((await ask('POST', '/api/topology', headers, `"${'x'.repeat(65_536)}"`)).status, 413)
+  assert.equal((await ask('POST', '/api/topology', headers, '{')).status, 400)
+})
+
+test('a source that breaks is 500 and tells nothing of its inside', async (t) => {
+  const inventory = () => {
+    throw new Error('secret detail')
+  }
+  const ask = await asking(t, { source: adminSource({ inventory }) })
+  const { status, body } = await ask('GET', '/api/inventory')
+  assert.deepEqual([status, body], [500, { error: 'internal error', message: 'see the log' }])
+})
+
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH'
+
+async function asking(t: TestContext, options: Partial<AdminAppOptions> = {}) {
+  const app = await adminApp({ source: adminSource(), ...options })
+  t.after(() => app.close())
+  return async (method: Method, url: string, headers: Record<string, string> = {}, payload?: string) => {
+    const answer = await app.inject({ method, url, headers: { host, ...headers }, ...(payload && { payload }) })
+    const { 'content-type': type = '', allow } = answer.headers
+    return { status: answer.statusCode, type: String(type), allow, body: answer.json() as unknown }
+  }
+}

@@ -1,0 +1,79 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { bears, namesThisMachine } from './guard.ts'
+import type { AdminSource } from './source.ts'
+
+export interface AdminAppOptions {
+  /** Without one only requests that name a loopback host are answered. */
+  readonly token?: string | undefined
+  readonly source: AdminSource
+}
+
+/** Bounds of the HTTP API: it serves people, probes and a page, not load. Guesses but for the body. */
+const bounds = {
+  bodyBytes: 65_536,
+  connections: 64,
+  /** A whole request has to be here within this. */
+  requestMs: 10_000,
+  idleMs: 5_000,
+} as const
+
+/** The HTTP API of a node, not listening yet. Fastify is loaded here, since a node with `off` has no use for it. */
+export async function adminApp({ token, source }: AdminAppOptions): Promise<FastifyInstance> {
+  const { fastify } = await import('fastify')
+  const app = fastify({
+    bodyLimit: bounds.bodyBytes,
+    requestTimeout: bounds.requestMs,
+    connectionTimeout: bounds.requestMs,
+    keepAliveTimeout: bounds.idleMs,
+    // A stop must not wait for a browser that keeps its connection.
+    forceCloseConnections: true,
+  })
+  app.server.maxConnections = bounds.connections
+
+  const allowed = token === undefined ? undefined : bears(token)
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.url === '/healthz') return
+    if (allowed === undefined && !namesThisMachine(request.headers.host)) {
+      return refuse(reply, 403, 'forbidden', 'ask by a loopback host name, or set a token')
+    }
+    if (allowed?.(request.headers.authorization) === false) {
+      return refuse(
+        reply.header('www-authenticate', 'Bearer'),
+        401,
+        'unauthorized',
+        'send the token: Authorization: Bearer …',
+      )
+    }
+  })
+
+  app.get('/healthz', () => source.health())
+  app.get('/readyz', (_request, reply) => {
+    const answer = source.ready()
+    return reply.code(answer.ready ? 200 : 503).send(answer)
+  })
+  app.get('/api/inventory', (_request, reply) => reply.send(source.inventory()))
+  app.get('/api/topology', (_request, reply) => reply.send(source.topology()))
+  app.get('/api/seeds', (_request, reply) => reply.send(source.seeds()))
+  app.get('/api/messages', (_request, reply) => reply.send(source.messages()))
+
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.replace(/\?.*/s, '')
+    if (!app.hasRoute({ method: 'GET', url: path })) return refuse(reply, 404, 'not found', `there is no ${path}`)
+    return refuse(reply.header('allow', 'GET, HEAD'), 405, 'method not allowed', `${path} can only be read`)
+  })
+  app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
+    const code = error.statusCode ?? 500
+    // What broke inside is nobody else's business.
+    return refuse(
+      reply,
+      code,
+      code < 500 ? 'bad request' : 'internal error',
+      code < 500 ? error.message : 'see the log',
+    )
+  })
+  return app
+}
+
+function refuse(reply: FastifyReply, code: number, error: string, message: string): FastifyReply {
+  return reply.code(code).send({ error, message })
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { test } from 'node:test'
+import { adminSource } from '../testing/admin-source.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { startAdmin } from './server.ts'
+
+leakCheck()
+
+const source = adminSource()
+/** Containers often have no IPv6 at all. */
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
+
+test('the API listens where it was told to, on a port of its own choosing for 0', async () => {
+  for (const listen of ['127.0.0.1:0', ...(hasIpv6 ? ['[::1]:0'] : [])]) {
+    const admin = await startAdmin({ listen, source })
+    try {
+      assert.match(admin.url, /^http:\/\/(127\.0\.0\.1|\[::1\]):[1-9]\d*$/)
+      const answer = await fetch(`${admin.url}/api/topology`)
+      assert.deepEqual([answer.status, await answer.json()], [200, source.topology()])
+    } finally {
+      await admin.close()
+    }
+  }
+})
+
+test('a port that is taken is named', async () => {
+  const first = await startAdmin({ listen: '127.0.0.1:0', source })
+  const listen = new URL(first.url).host
+  try {
+    await assert.rejects(startAdmin({ listen, source }), { code: 'MESH_PORT_TAKEN', message: new RegExp(listen) })
+  } finally {
+    await first.close()
+  }
+})
+
+test('an address that is not of this machine is refused, as is an open one without a token', async () => {
+  const invalid = { code: 'MESH_CONFIG_INVALID', message: /MESH_ADMIN \(--admin\)/ }
+  // 192.0.2.0/24 is kept for documentation (RFC 5737): no machine has it.
+  await assert.rejects(startAdmin({ listen: '192.0.2.1:0', source, token: 'a-token-of-24-characters' }), invalid)
+  await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source }), invalid)
+  await assert.rejects(startAdmin({ listen: 'nonsense', source }), invalid)
+})
+
+test('closing does not wait for a client that stays connected', async () => {
+  const admin = await startAdmin({ listen: '127.0.0.1:0', source })
+  const socket = connect(Number(new URL(admin.url).port), '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(socket, 'data')
+  const ended = once(socket, 'close')
+  await admin.close()
+  await ended
+  await assert.rejects(fetch(`${admin.url}/healthz`))
+})

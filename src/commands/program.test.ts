@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { configEntries } from '../node/config-table.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { flagsOf } from './node-command.ts'
+import { run, version } from './program.ts'
+
+leakCheck()
+
+test('help names every command and what exit codes mean', async () => {
+  const { code, out } = await called('--help')
+  assert.equal(code, 0)
+  for (const word of ['node', 'demo', 'spans', 'Exit codes']) assert.ok(out.includes(word), word)
+})
+
+test('the version is the package’s', async () => {
+  assert.match(version(), /^\d+\.\d+\.\d+/)
+  assert.deepEqual(await called('--version'), { code: 0, out: `${version()}\n`, err: '' })
+})
+
+test('wrong use is 2, and says what was meant', async () => {
+  const wrong = [['nod'], ['--hepl'], ['spans', '--jsno'], ['spans', 'extra'], ['demo', '--fast'], ['node', '--seed']]
+  for (const args of wrong) {
+    const { code, out, err } = await called(...args)
+    assert.deepEqual([code, out], [2, ''], args.join(' '))
+    assert.match(err, /--help/)
+  }
+  assert.match((await called('nod')).err, /Did you mean node\?/)
+  assert.equal((await called()).code, 2)
+})
+
+test('spans are listed for people and for programs', async () => {
+  const text = await called('spans')
+  assert.match(text.out, /^mesh\.seed\.giveup +\S/m)
+  const json = await called('spans', '--json')
+  const { spans, attributes } = JSON.parse(json.out) as {
+    spans: Record<string, { attributes: string[] }>
+    attributes: object
+  }
+  assert.equal(Object.keys(spans).length, text.out.trimEnd().split('\n').length)
+  for (const { attributes: used } of Object.values(spans)) for (const name of used) assert.ok(name in attributes, name)
+})
+
+test('help of node lists every setting with its flag and its variable', async () => {
+  for (const args of [
+    ['node', '--help'],
+    ['help', 'node'],
+  ]) {
+    const { code, out } = await called(...args)
+    assert.equal(code, 0)
+    for (const [, { env, flag }] of configEntries) {
+      assert.ok(out.includes(env), env)
+      if (flag !== undefined) assert.ok(out.includes(flag), flag)
+    }
+  }
+})
+
+test('node tells every bad setting with key, value and cure, and starts nothing', async () => {
+  const { code, err } = await called('node', '--sede', '/ip4/10.0.0.1/tcp/1', '--role', 'queen', '--stop-ms=0')
+  assert.equal(code, 2)
+  assert.match(err, /--sede is no setting of tracemesh; did you mean --seed\?/)
+  assert.match(err, /MESH_ROLE \(--role\) is "queen"; expected one of seed/)
+  assert.match(err, /MESH_STOP_MS \(--stop-ms\) is "0"; expected a whole number/)
+})
+
+test('flags are handed on by name, lists as lists, unknown ones too', () => {
+  const args = ['--seed', '/a', '--role', 'seed', '--seed=/b', '--foo=1', '--bar', 'its value', '--admin', 'off']
+  assert.deepEqual(flagsOf(args, { out: assert.fail, err: assert.fail }), {
+    '--seed': ['/a', '/b'],
+    '--role': 'seed',
+    '--admin': 'off',
+    '--foo': '',
+    '--bar': '',
+  })
+})
+
+async function called(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', '']
+  const code = await run(args, {
+    out: (text) => {
+      out += text
+    },
+    err: (text) => {
+      err += text
+    },
+  })
+  return { code, out, err }
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { runUntilStopped, type SignalHost } from './run-until-stopped.ts'
+
+leakCheck()
+
+test('the first signal stops in order, then the process ends with 0', async () => {
+  const { host, signal, exits } = processOf()
+  const causes: string[] = []
+  const run = runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
+  signal('SIGTERM')
+  assert.equal(await run, 0)
+  assert.deepEqual([causes, exits], [['SIGTERM'], [0]])
+})
+
+test('the same signal by several ways is one signal; a second one ends the process at once', async () => {
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    const { host, signal, exits, clock } = processOf()
+    const hanging = Promise.withResolvers<void>()
+    const run = runUntilStopped(async () => ({ stop: () => hanging.promise }), host)
+    signal('SIGINT')
+    clock.advance(300)
+    signal(name)
+    assert.deepEqual(exits, [], 'still the same Ctrl-C')
+    clock.advance(1)
+    signal(name)
+    assert.deepEqual(exits, [code])
+    hanging.resolve()
+    await run
+  }
+})
+
+test('a stop that hangs is ended with 1 after 5 s, counted from the signal', async () => {
+  const { host, signal, exits, clock } = processOf()
+  const hanging = Promise.withResolvers<void>()
+  const run = runUntilStopped(async () => ({ stop: () => hanging.promise }), host)
+  clock.advance(60_000)
+  signal('SIGINT')
+  clock.advance(4_999)
+  assert.deepEqual(exits, [])
+  clock.advance(1)
+  assert.deepEqual(exits, [1])
+  hanging.resolve()
+  await run
+})
+
+test('a stop that fails ends with 1', async () => {
+  const { host, signal, exits } = processOf()
+  const run = runUntilStopped(async () => ({ stop: () => Promise.reject(new Error('a step failed')) }), host)
+  signal('SIGINT')
+  assert.equal(await run, 1)
+  assert.deepEqual(exits, [1])
+})
+
+test('a signal during the start is not lost', async () => {
+  const { host, signal } = processOf()
+  const starting = Promise.withResolvers<{ stop(cause: string): Promise<void> }>()
+  const run = runUntilStopped(() => starting.promise, host)
+  signal('SIGINT')
+  const causes: string[] = []
+  starting.resolve({ stop: async (cause) => void causes.push(cause) })
+  assert.equal(await run, 0)
+  assert.deepEqual(causes, ['SIGINT'])
+})
+
+test('a start that fails is handed on, and nothing is left behind', async () => {
+  const { host, listeners, exits, clock } = processOf()
+  await assert.rejects(
+    runUntilStopped(() => Promise.reject(new Error('no port')), host),
+    /no port/,
+  )
+  assert.deepEqual([listeners(), clock.pending, exits], [0, 0, []])
+})
+
+test('after a stop neither a listener nor a timer is left', async () => {
+  const { host, signal, listeners, clock } = processOf()
+  const run = runUntilStopped(async () => ({ stop: async () => {} }), host)
+  assert.equal(listeners(), 3)
+  signal('SIGINT')
+  await run
+  assert.deepEqual([listeners(), clock.pending], [0, 0])
+})
+
+/** A process whose time and signals the test makes. */
+function processOf() {
+  const clock = new VirtualClock()
+  const signals = new EventEmitter()
+  const exits: number[] = []
+  const host: SignalHost = {
+    on: (name, listener) => signals.on(name, listener),
+    off: (name, listener) => signals.off(name, listener),
+    exit: (code) => void exits.push(code),
+    now: () => clock.now(),
+    after: (ms, run) => clock.after(ms, run),
+  }
+  return {
+    clock,
+    host,
+    exits,
+    signal: (name: NodeJS.Signals) => void signals.emit(name, name),
+    listeners: () => signals.eventNames().reduce((sum, name) => sum + signals.listenerCount(name), 0),
+  }
+}

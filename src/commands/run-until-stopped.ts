@@ -1,0 +1,74 @@
+import { constants } from 'node:os'
+import { exitCodes } from './exit-codes.ts'
+
+/** Anything that runs until it is told to stop. `cause` is the signal's name. */
+export interface Stoppable {
+  stop(cause: string): Promise<void>
+}
+
+/** What of the process is needed: a test passes its own. */
+export interface SignalHost {
+  on(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown
+  off(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown
+  /** Ends the process at once. */
+  exit(code: number): void
+  /** Monotonic milliseconds. */
+  now(): number
+  /** Calls `run` after `ms`; the returned function cancels. */
+  after(ms: number, run: () => void): () => void
+}
+
+const stopSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** From the first signal to the end of the process, whatever hangs. */
+const stopLimitMs = 5_000
+
+/**
+ * A Ctrl-C reaches the whole process group, and npm and the launcher pass it on besides: within this time it is still
+ * the same one. Longer than any of them takes, shorter than an impatient hand. Guess.
+ */
+const sameSignalMs = 300
+
+const host: SignalHost = {
+  on: (signal, listener) => process.on(signal, listener),
+  off: (signal, listener) => process.off(signal, listener),
+  exit: (code) => process.exit(code),
+  now: () => performance.now(),
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+/**
+ * Starts something and, on the first signal, stops it in order: then exits with 0, or with 1 when that failed or took
+ * longer than 5 s. A second signal exits at once with 128 and its number. A signal during the start waits for it.
+ * Throws what `start` throws.
+ */
+export async function runUntilStopped(start: () => Promise<Stoppable>, at: SignalHost = host): Promise<number> {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>()
+  let askedAt: number | undefined
+  let cancelLimit = () => {}
+  const listen = (signal: NodeJS.Signals) => {
+    if (askedAt === undefined) {
+      askedAt = at.now()
+      cancelLimit = at.after(stopLimitMs, () => at.exit(exitCodes.found))
+      ask(signal)
+    } else if (at.now() - askedAt > sameSignalMs) at.exit(128 + constants.signals[signal])
+  }
+  for (const signal of stopSignals) at.on(signal, listen)
+  let code: number = exitCodes.fine
+  try {
+    const running = await start()
+    await running.stop(await asked).catch(() => {
+      // Each closing step has been told with its error by now.
+      code = exitCodes.found
+    })
+  } finally {
+    cancelLimit()
+    for (const signal of stopSignals) at.off(signal, listen)
+  }
+  // A native thread or a forgotten handle must not keep a stopped node alive.
+  at.exit(code)
+  return code
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { digestOf, hear, makeView, names, runUntil, summary, tick, told, window } from '../testing/view-fixture.ts'
+
+leakCheck()
+
+test('the first sweep is one rhythm after the first tick, then every 5 s, told even when nobody is known', () => {
+  const view = makeView()
+  assert.deepEqual(tick(view, 1_000), [])
+  assert.equal(view.deadline(), 6_000)
+  assert.deepEqual(tick(view, 5_999), [])
+  const [pruned] = told(tick(view, 6_000), 'mesh.staleness.pruned')
+  assert.deepEqual(pruned?.attributes, {
+    'mesh.pruned.count': 0,
+    'mesh.pruned.peers': [],
+    'mesh.pruned.remaining': 0,
+    'mesh.pruned.remaining_band': '0',
+    'mesh.pruned.suspended': false,
+  })
+  assert.equal(view.deadline(), 11_000)
+})
+
+test('a late tick sweeps once and does not catch up; a little lateness does not shift the rhythm', () => {
+  const view = makeView()
+  tick(view, 0)
+  assert.equal(told(tick(view, 5_300), 'mesh.staleness.pruned').length, 1)
+  assert.equal(view.deadline(), 10_000)
+  assert.equal(told(tick(view, 33_000), 'mesh.staleness.pruned').length, 1)
+  assert.equal(view.deadline(), 38_000)
+})
+
+test('a member silent for longer than the window expires in the next sweep, as its child', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('b'), 100)
+  hear(view, digestOf('c'), 10_000)
+  assert.equal(told(runUntil(view, 30_000), 'mesh.member.expired').length, 0)
+  const effects = tick(view, 35_000)
+  assert.deepEqual(summary(effects), ['mesh.staleness.pruned', 'mesh.member.expired', 'departed'])
+  const [pruned] = told(effects, 'mesh.staleness.pruned')
+  const [expired] = told(effects, 'mesh.member.expired')
+  assert.deepEqual(pruned?.parent, window)
+  assert.deepEqual(expired?.parent, pruned?.ref)
+  assert.equal(pruned?.ref?.traceId, window.traceId)
+  assert.deepEqual(pruned?.attributes['mesh.pruned.peers'], ['b'])
+  assert.equal(pruned?.attributes['mesh.pruned.remaining'], 1)
+  assert.equal(expired?.attributes['mesh.member.silence_ms'], 34_900)
+  assert.equal(expired?.attributes['mesh.member.window_ms'], 30_000)
+  assert.deepEqual(effects.at(-1), { do: 'departed', peer: 'b', how: 'expired' })
+  assert.deepEqual(names(view), ['c'])
+})
+
+test('silence of exactly the window is not too long', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('b'), 0)
+  assert.deepEqual(summary(runUntil(view, 30_000)), Array(6).fill('mesh.staleness.pruned'))
+})
+
+test('the window grows with the interval of the digests, but not for ever', () => {
+  const table = [
+    [2_000, 30_000],
+    [10_000, 30_000],
+    [20_000, 60_000],
+    [1e12, 600_000],
+  ] as const
+  for (const [intervalMs, windowMs] of table) {
+    const view = makeView()
+    tick(view, 0)
+    hear(view, digestOf('b', { intervalMs }), 0)
+    assert.equal(told(runUntil(view, windowMs), 'mesh.member.expired').length, 0)
+    assert.equal(told(runUntil(view, windowMs + 5_000), 'mesh.member.expired').length, 1, `interval ${intervalMs}`)
+  }
+})
+
+test('at most 32 are named in one sweep, and all are told', () => {
+  const view = makeView()
+  tick(view, 0)
+  for (let i = 0; i < 40; i++) hear(view, digestOf(`peer-${i}`), 0)
+  const effects = runUntil(view, 35_000)
+  const last = told(effects, 'mesh.staleness.pruned').at(-1)
+  assert.equal(last?.attributes['mesh.pruned.count'], 40)
+  assert.equal(last?.attributes['mesh.pruned.peers'].length, 32)
+  assert.equal(told(effects, 'mesh.member.expired').length, 40)
+})
+
+test('an old digest that is relayed does not keep its node alive', () => {
+  const view = makeView()
+  tick(view, 0)
+  for (let now = 0; now <= 35_000; now += 1_000) {
+    hear(view, digestOf('b', { sequence: 9 }), now, 'gossip')
+    runUntil(view, now)
+  }
+  assert.deepEqual(names(view), [])
+})
+
+test('who departed is remembered for four windows, then forgotten by the sweep', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('b'), 0)
+  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1_000)
+  runUntil(view, 120_000)
+  assert.equal(view.get('b')?.state, 'gone')
+  runUntil(view, 125_000)
+  assert.equal(view.get('b'), undefined)
+})
+
+test('a judge that slept expires nobody until it has listened for long enough, and says so', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('b'), 0)
+  hear(view, digestOf('c'), 0)
+  view.handle({ type: 'stalled', untilMs: 75_000 }, 45_000)
+  view.handle({ type: 'stalled', untilMs: 60_000 }, 45_000)
+  const suspended = runUntil(view, 74_999)
+  assert.equal(told(suspended, 'mesh.member.expired').length, 0)
+  assert.equal(told(suspended, 'mesh.staleness.pruned').at(-1)?.attributes['mesh.pruned.suspended'], true)
+  hear(view, digestOf('c', { sequence: 2 }), 60_000)
+  const after = runUntil(view, 80_000)
+  assert.deepEqual(
+    told(after, 'mesh.member.expired').map(({ attributes }) => attributes['mesh.peer.id']),
+    ['b'],
+  )
+  assert.equal(told(after, 'mesh.staleness.pruned').at(-1)?.attributes['mesh.pruned.suspended'], false)
+})
+
+test('nor does it forget anybody meanwhile', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('b'), 0)
+  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 0)
+  view.handle({ type: 'stalled', untilMs: 200_000 }, 100_000)
+  runUntil(view, 199_999)
+  assert.equal(view.get('b')?.state, 'gone')
+  runUntil(view, 200_000)
+  assert.equal(view.get('b'), undefined)
+})

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { DigestView, type ViewEvent } from './digest-view.ts'
+import type { Digest } from './frames.ts'
+import { Owner } from './owner.ts'
+import { newTrace } from './trace.ts'
+
+leakCheck()
+
+const windowMs = 30_000
+const sweepMs = 5_000
+const window = newTrace(seededRandom(1))
+
+function makeView(capacity = 64): DigestView {
+  const owner = new Owner('node-a', new VirtualClock())
+  const random = seededRandom(2)
+  return new DigestView(owner, { self: 'self', windowMs, sweepMs, skewAllowedMs: 5_000, random, capacity })
+}
+
+/** A node signs what it says, so one (incarnation, sequence) has one content. */
+const digest: fc.Arbitrary<Digest> = fc
+  .record({ peer: fc.constantFrom('b', 'c', 'd', 'self'), incarnation: fc.nat(2), sequence: fc.nat(6) })
+  .map(({ peer, incarnation, sequence }) => ({
+    peer,
+    name: peer,
+    role: 'compute',
+    meshes: ['mesh-a'],
+    incarnation,
+    sequence,
+    intervalMs: 2_000,
+    addresses: [],
+    topics: [`${incarnation}.${sequence}`],
+    links: [],
+    sentAt: 0,
+  }))
+
+const digests = fc.array(digest, { maxLength: 60, size: 'max' })
+const via = fc.constantFrom('link' as const, 'gossip' as const)
+
+function merged(heard: readonly Digest[], into = makeView()): Record<string, Digest> {
+  for (const digest of heard) into.handle({ type: 'digest', digest, via: 'gossip', wall: 0 }, 0)
+  return Object.fromEntries(
+    into
+      .members()
+      .map(({ digest }): [string, Digest] => [digest.peer, digest])
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}
+
+test('merging is commutative and idempotent: order and repetition make no difference', () => {
+  const order = digests.chain((heard) =>
+    fc.record({
+      heard: fc.constant(heard),
+      otherwise: fc.shuffledSubarray([...heard, ...heard], { minLength: 2 * heard.length }),
+    }),
+  )
+  fc.assert(fc.property(order, ({ heard, otherwise }) => assert.deepEqual(merged(otherwise), merged(heard))))
+})
+
+test('merging is associative: what others merged before may be merged as one', () => {
+  fc.assert(
+    fc.property(digests, digests, digests, (a, b, c) => {
+      const ab = Object.values(merged([...a, ...b]))
+      const bc = Object.values(merged([...b, ...c]))
+      assert.deepEqual(merged([...ab, ...c]), merged([...a, ...bc]))
+    }),
+  )
+})
+
+test('what remains is the highest version that anybody said', () => {
+  fc.assert(
+    fc.property(digests, (heard) => {
+      for (const { peer, incarnation, sequence } of Object.values(merged(heard))) {
+        const versions = heard.filter((digest) => digest.peer === peer).map((d) => d.incarnation * 1_000 + d.sequence)
+        assert.equal(incarnation * 1_000 + sequence, Math.max(...versions))
+      }
+    }),
+  )
+})
+
+const event: fc.Arbitrary<ViewEvent> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('digest' as const), digest, via, wall: fc.constant(0) }) },
+  fc.record({
+    type: fc.constant('unchanged' as const),
+    peer: fc.constantFrom('b', 'c', 'x'),
+    incarnation: fc.nat(2),
+    sequence: fc.nat(9),
+  }),
+  fc.record({ type: fc.constant('left' as const), peer: fc.constantFrom('b', 'c', 'x'), incarnation: fc.nat(2) }),
+)
+const script = fc.array(fc.record({ event, pauseMs: fc.nat(12_000) }), { maxLength: 80, size: 'max' })
+
+/** Plays a script with every tick at its time; `look` after each event and tick. */
+function play(
+  view: DigestView,
+  steps: readonly { event: ViewEvent; pauseMs: number }[],
+  look: (now: number, event: ViewEvent) => void,
+): number {
+  let now = 0
+  const tick = { type: 'tick', window } as const
+  for (const { event, pauseMs } of steps) {
+    const then = now + pauseMs
+    for (let at = view.deadline(); at <= then; at = view.deadline()) {
+      view.handle(tick, at)
+      look(at, tick)
+    }
+    now = then
+    view.handle(event, now)
+    look(now, event)
+  }
+  return now
+}
+
+test('nobody who was silent for longer than the window and one sweep is a member', () => {
+  fc.assert(
+    fc.property(script, (steps) => {
+      const view = makeView()
+      play(view, steps, (now) => {
+        for (const { receivedAt } of view.members()) assert.ok(now - receivedAt <= windowMs + sweepMs)
+      })
+    }),
+  )
+})
+
+test('a relayed digest that is not newer refreshes nothing, whoever it is of', () => {
+  fc.assert(
+    fc.property(script, digest, (steps, relayed) => {
+      const view = makeView()
+      const now = play(view, steps, () => {})
+      const held = view.get(relayed.peer)
+      fc.pre(held !== undefined)
+      const old = { ...relayed, incarnation: held.digest.incarnation, sequence: held.digest.sequence }
+      const before = structuredClone(held)
+      assert.deepEqual(view.handle({ type: 'digest', digest: old, via: 'gossip', wall: 0 }, now + 1), [])
+      assert.deepEqual(view.get(relayed.peer), before)
+    }),
+  )
+})
+
+test('while its judgement is suspended, a view expires nobody', () => {
+  fc.assert(
+    fc.property(script, (steps) => {
+      const view = makeView()
+      view.handle({ type: 'stalled', untilMs: Number.MAX_SAFE_INTEGER }, 0)
+      play(view, steps, () => {
+        for (const peer of ['b', 'c', 'd']) assert.notEqual(view.get(peer)?.how, 'expired')
+      })
+    }),
+  )
+})
+
+test('a version never goes back while its node is remembered, and the bound holds', () => {
+  fc.assert(
+    fc.property(script, fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
+      const view = makeView(capacity)
+      let before: Record<string, number> = {}
+      play(view, steps, () => {
+        const peers = ['b', 'c', 'd'].flatMap((peer) => view.get(peer)?.digest ?? [])
+        assert.ok(peers.length <= capacity)
+        const versions = peers.map(({ peer, incarnation, sequence }): [string, number] => [
+          peer,
+          incarnation * 1_000 + sequence,
+        ])
+        for (const [peer, version] of versions) assert.ok(version >= (before[peer] ?? 0), peer)
+        before = Object.fromEntries(versions)
+      })
+    }),
+  )
+})

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { digestOf, hear, makeView, names, runUntil, summary, tick, told, wall } from '../testing/view-fixture.ts'
+
+leakCheck()
+
+test('the first digest of a node makes it a member', () => {
+  const view = makeView()
+  const effects = hear(view, digestOf('b'), 10, 'gossip')
+  assert.deepEqual(summary(effects), ['mesh.member.joined', 'joined'])
+  assert.deepEqual(told(effects, 'mesh.member.joined')[0]?.attributes, {
+    'mesh.peer.id': 'b',
+    'mesh.peer.name': 'name of b',
+    'mesh.peer.incarnation': 1,
+    'mesh.peer.role': 'compute',
+    'mesh.member.via': 'gossip',
+  })
+  assert.deepEqual(names(view), ['b'])
+})
+
+test('newer is the higher (incarnation, sequence); what is not newer changes nothing', () => {
+  const table = [
+    [1, 5, false],
+    [1, 4, false],
+    [1, 6, true],
+    [0, 9, false],
+    [2, 0, true],
+  ] as const
+  for (const [incarnation, sequence, newer] of table) {
+    const view = makeView()
+    hear(view, digestOf('b', { sequence: 5, topics: ['old'] }), 0)
+    assert.deepEqual(hear(view, digestOf('b', { incarnation, sequence, topics: ['new'] }), 7_000), [])
+    assert.deepEqual(view.get('b')?.digest.topics, newer ? ['new'] : ['old'], `${incarnation}.${sequence}`)
+    assert.equal(view.get('b')?.receivedAt, newer ? 7_000 : 0)
+  }
+})
+
+test('"unchanged" refreshes a member of that incarnation, if its sequence is higher', () => {
+  const table = [
+    [1, 6, true],
+    [1, 5, false],
+    [2, 6, false],
+    [0, 6, false],
+  ] as const
+  for (const [incarnation, sequence, refreshes] of table) {
+    const view = makeView()
+    hear(view, digestOf('b', { sequence: 5, topics: ['t'] }), 0)
+    assert.deepEqual(view.handle({ type: 'unchanged', peer: 'b', incarnation, sequence }, 7_000), [])
+    assert.equal(view.get('b')?.receivedAt, refreshes ? 7_000 : 0, `${incarnation}.${sequence}`)
+    assert.equal(view.get('b')?.digest.sequence, refreshes ? sequence : 5)
+    assert.deepEqual(view.get('b')?.digest.topics, ['t'])
+  }
+})
+
+test('"unchanged" of somebody unknown or gone makes nobody a member', () => {
+  const view = makeView()
+  view.handle({ type: 'unchanged', peer: 'b', incarnation: 1, sequence: 2 }, 0)
+  assert.deepEqual(names(view), [])
+  hear(view, digestOf('b'), 0)
+  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1)
+  view.handle({ type: 'unchanged', peer: 'b', incarnation: 1, sequence: 2 }, 2)
+  assert.deepEqual(names(view), [])
+  assert.equal(view.get('b')?.digest.sequence, 1)
+})
+
+test('a digest about this node itself is ignored', () => {
+  const view = makeView()
+  assert.deepEqual(hear(view, digestOf('self'), 0), [])
+  assert.equal(view.get('self'), undefined)
+})
+
+test('an old digest does not bring a departed node back, while that is remembered; something newer does', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('b', { sequence: 9 }), 0)
+  runUntil(view, 35_000)
+  assert.deepEqual(hear(view, digestOf('b', { sequence: 9 }), 36_000), [])
+  assert.deepEqual(summary(hear(view, digestOf('b', { sequence: 10 }), 37_000)), ['mesh.member.joined', 'joined'])
+  assert.deepEqual(names(view), ['b'])
+})
+
+test('a goodbye makes the member leave at once', () => {
+  const view = makeView()
+  hear(view, digestOf('b', { incarnation: 3 }), 0)
+  const effects = view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 50)
+  assert.deepEqual(summary(effects), ['mesh.member.left', 'departed'])
+  assert.deepEqual(effects.at(-1), { do: 'departed', peer: 'b', how: 'left' })
+  assert.deepEqual(names(view), [])
+  assert.equal(view.get('b')?.how, 'left')
+  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 60), [], 'only once')
+})
+
+test('a goodbye of an earlier incarnation does not take the one that runs', () => {
+  const view = makeView()
+  hear(view, digestOf('b', { incarnation: 3 }), 0)
+  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 50), [])
+  assert.deepEqual(names(view), ['b'])
+})
+
+test('a goodbye of a later incarnation than known ends that one too', () => {
+  const view = makeView()
+  hear(view, digestOf('b', { incarnation: 3, sequence: 7 }), 0)
+  view.handle({ type: 'left', peer: 'b', incarnation: 4 }, 50)
+  assert.deepEqual(hear(view, digestOf('b', { incarnation: 3, sequence: 8 }), 60), [])
+  assert.deepEqual(names(view), [])
+})
+
+test('who was never known cannot leave', () => {
+  assert.deepEqual(makeView().handle({ type: 'left', peer: 'b', incarnation: 1 }, 0), [])
+})
+
+test('a clock that is off by more than allowed is told once, until it is right again', () => {
+  const view = makeView()
+  const skews = [5_000, 5_001, -9_000, 0, -5_001].map((skew, i) =>
+    told(hear(view, digestOf('b', { sequence: i + 1, sentAt: wall + skew }), i), 'mesh.clock.skewed').map(
+      ({ attributes }) => attributes['mesh.clock.skew_ms'],
+    ),
+  )
+  assert.deepEqual(skews, [[], [5_001], [], [], [-5_001]])
+})
+
+test('no clock is judged by a digest that came over gossip', () => {
+  const effects = hear(makeView(), digestOf('b', { sentAt: 0 }), 0, 'gossip')
+  assert.deepEqual(told(effects, 'mesh.clock.skewed'), [])
+})
+
+test('when full of members, a new one is refused, told at most once a second', () => {
+  const view = makeView({ capacity: 2 })
+  for (const peer of ['b', 'c']) hear(view, digestOf(peer), 0)
+  const refused = hear(view, digestOf('d'), 10)
+  assert.deepEqual(told(refused, 'mesh.limit.reached')[0]?.attributes, {
+    'mesh.limit.name': 'members',
+    'mesh.limit.value': 2,
+    'mesh.limit.action': 'refused',
+    'mesh.peer.id': 'd',
+  })
+  assert.deepEqual(hear(view, digestOf('e'), 1_009), [])
+  assert.equal(hear(view, digestOf('e'), 1_010).length, 1)
+  assert.deepEqual(names(view), ['b', 'c'])
+})
+
+test('when full, the node gone for longest makes room', () => {
+  const view = makeView({ capacity: 3 })
+  for (const peer of ['b', 'c', 'd']) hear(view, digestOf(peer), 0)
+  for (const [peer, now] of [
+    ['d', 10],
+    ['c', 20],
+  ] as const)
+    view.handle({ type: 'left', peer, incarnation: 1 }, now)
+  const effects = hear(view, digestOf('e'), 30)
+  assert.deepEqual(summary(effects), ['mesh.limit.reached', 'mesh.member.joined', 'joined'])
+  assert.equal(told(effects, 'mesh.limit.reached')[0]?.attributes['mesh.limit.action'], 'evicted')
+  assert.deepEqual(names(view), ['b', 'e'])
+  assert.equal(view.get('d'), undefined)
+  assert.equal(view.get('c')?.state, 'gone')
+})
+
+test('topology and topics are what the digests of the members say, and nothing else', () => {
+  const view = makeView()
+  hear(view, digestOf('b', { topics: ['weather', '__proto__'], links: ['c'], role: 'gateway' }), 0)
+  hear(view, digestOf('c', { topics: ['weather', 'weather'] }), 0)
+  assert.deepEqual(view.topology(), [
+    { peer: 'b', name: 'name of b', role: 'gateway', links: ['c'] },
+    { peer: 'c', name: 'name of c', role: 'compute', links: [] },
+  ])
+  assert.deepEqual(
+    [...view.topics()],
+    [
+      ['weather', ['b', 'c']],
+      ['__proto__', ['b']],
+    ],
+  )
+  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1)
+  assert.deepEqual([...view.topics()], [['weather', ['c']]])
+  assert.deepEqual(
+    view.topology().map(({ peer }) => peer),
+    ['c'],
+  )
+})
+
+test('a node that started anew is dialled without regard to failures of before', () => {
+  const view = makeView()
+  hear(view, digestOf('b'), 0)
+  Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4 })
+  hear(view, digestOf('b', { sequence: 2 }), 1)
+  assert.equal(view.get('b')?.dialFailures, 4)
+  hear(view, digestOf('b', { incarnation: 2 }), 2)
+  assert.equal(view.get('b')?.dialFailures, 0)
+  assert.equal(view.get('b')?.dialAfter, 0)
+})

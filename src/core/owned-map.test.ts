@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { isMeshError } from './errors.ts'
+import { OwnedMap, type RegistrySpec } from './owned-map.ts'
+
+leakCheck()
+
+type Released = [value: string, key: string, reason: string]
+
+function make(spec: Partial<RegistrySpec<string, string>> = {}) {
+  const released: Released[] = []
+  const map = new OwnedMap<string, string>('node-a', {
+    name: 'peers',
+    capacity: 3,
+    leavesBy: { idleMs: 100 },
+    release: (...leaving) => void released.push(leaving),
+    ...spec,
+  })
+  return { map, released }
+}
+
+test('a value put over another releases that other; the same value again is only refreshed', () => {
+  const { map, released } = make()
+  map.set('a', 'one', 0)
+  map.set('a', 'one', 5)
+  assert.deepEqual([released, map.census(5).added, map.census(5).oldestMs], [[], 1, 0])
+  map.set('a', 'two', 10)
+  assert.deepEqual(released, [['one', 'a', 'replaced']])
+  assert.equal(map.get('a'), 'two')
+})
+
+test('a full map evicts the entry longest without a refresh', () => {
+  const { map, released } = make()
+  for (const [now, key] of ['a', 'b', 'c'].entries()) map.set(key, `of ${key}`, now)
+  map.touch('a', 10)
+  map.set('d', 'of d', 11)
+  assert.deepEqual(released, [['of b', 'b', 'evicted']])
+  assert.deepEqual([...map.keys()], ['c', 'a', 'd'])
+})
+
+test('entries expire when they were not refreshed for longer than idleMs', () => {
+  const { map, released } = make()
+  map.set('a', 'one', 0)
+  map.set('b', 'two', 0)
+  map.touch('b', 1)
+  assert.equal(map.expire(100), 0)
+  assert.equal(map.expire(101), 1)
+  assert.deepEqual(released, [['one', 'a', 'expired']])
+})
+
+test('where an event empties the map, time does not', () => {
+  const { map } = make({ leavesBy: { event: 'connection closed' } })
+  map.set('a', 'one', 0)
+  assert.equal(map.expire(1e9), 0)
+})
+
+test('a time that goes back neither ages nor rejuvenates anything', () => {
+  const { map } = make()
+  map.set('a', 'one', 1_000)
+  map.set('b', 'two', 10)
+  assert.equal(map.expire(1_100), 0)
+  assert.equal(map.expire(1_101), 2)
+})
+
+test('a guarded removal leaves the successor alone', () => {
+  const { map, released } = make()
+  map.set('a', 'second link', 0)
+  assert.equal(
+    map.deleteIf('a', (link) => link === 'first link'),
+    false,
+  )
+  assert.equal(
+    map.deleteIf('a', (link) => link === 'second link'),
+    true,
+  )
+  assert.equal(map.delete('a'), false)
+  assert.deepEqual(released, [['second link', 'a', 'removed']])
+})
+
+test('closing releases all and refuses what comes after', () => {
+  const { map, released } = make()
+  map.set('a', 'one', 0)
+  map.close()
+  map.close()
+  assert.deepEqual(released, [['one', 'a', 'closed']])
+  assert.throws(
+    () => map.set('b', 'two', 1),
+    (error) => isMeshError(error, 'MESH_OWNER_CLOSED'),
+  )
+})
+
+test('a release that throws is heard of, and leaves the map right', () => {
+  const release = (value: string) => {
+    throw new Error(`cannot free ${value}`)
+  }
+  const { map } = make({ release })
+  map.set('a', 'one', 0)
+  assert.throws(() => map.set('a', 'two', 0), /cannot free one/)
+  assert.equal(map.get('a'), 'two')
+  map.set('b', 'three', 0)
+  assert.throws(
+    () => map.expire(1_000),
+    (error) => isMeshError(error, 'MESH_RELEASE_FAILED') && /free two; .*free three/.test(error.message),
+  )
+  assert.deepEqual([map.size, map.census(0).released], [0, 3])
+})
+
+test('a release may change the map it comes from', () => {
+  const { map, released } = make({
+    capacity: 1,
+    release: (value, key, reason) => {
+      released.push([value, key, reason])
+      if (value === 'one') map.set('again', 'four', 0)
+    },
+  })
+  map.set('a', 'one', 0)
+  map.set('b', 'two', 0)
+  assert.deepEqual([...map], [['again', 'four']])
+  assert.deepEqual(released, [
+    ['one', 'a', 'evicted'],
+    ['two', 'b', 'evicted'],
+  ])
+})
+
+test('a map may be changed while it is walked', () => {
+  const { map } = make()
+  for (const key of ['a', 'b', 'c']) map.set(key, key, 0)
+  for (const [key] of map) map.touch(key, 1)
+  for (const key of map.keys()) map.delete(key)
+  assert.deepEqual([...map.values()], [])
+})
+
+test('a bound that bounds nothing is refused', () => {
+  const isRefusal = (error: unknown) => isMeshError(error, 'MESH_CONFIG_INVALID')
+  for (const capacity of [0, -1, 1.5, Infinity, Number.NaN]) assert.throws(() => make({ capacity }), isRefusal)
+  for (const idleMs of [0, -1, Infinity, Number.NaN]) assert.throws(() => make({ leavesBy: { idleMs } }), isRefusal)
+})
+
+const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')
+const operation = fc.oneof(
+  fc.record({ do: fc.constant('set' as const), key, ms: fc.nat(60) }),
+  fc.record({ do: fc.constantFrom('again' as const, 'touch' as const, 'delete' as const), key, ms: fc.nat(60) }),
+  fc.record({ do: fc.constantFrom('expire' as const, 'walk' as const), key, ms: fc.nat(200) }),
+)
+
+test('whatever is done, each value is released exactly once, the bound holds and the census adds up', () => {
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 200 }), (operations) => {
+      const { map, released } = make()
+      let now = 0
+      const made: string[] = []
+      for (const { do: what, key, ms } of operations) {
+        now += ms
+        if (what === 'set') map.set(key, made[made.push(`value ${made.length}`) - 1] as string, now)
+        if (what === 'again') map.set(key, map.get(key) ?? (made[made.push(`value ${made.length}`) - 1] as string), now)
+        if (what === 'touch') map.touch(key, now)
+        if (what === 'delete') map.delete(key)
+        if (what === 'expire') map.expire(now)
+        const census = map.census(now)
+        assert.ok(census.size <= census.capacity && census.high <= census.capacity && census.high >= census.size)
+        assert.deepEqual([census.added, census.added - census.released], [made.length, census.size])
+        assert.equal(
+          Object.values(census.byReason).reduce((a, b) => a + b),
+          released.length,
+        )
+        if (what === 'expire') assert.ok(census.oldestMs <= 100)
+        assert.deepEqual([...map.values(), ...released.map(([value]) => value)].sort(), [...made].sort())
+      }
+      map.close()
+      assert.deepEqual(released.map(([value]) => value).sort(), made.sort())
+    }),
+  )
+})

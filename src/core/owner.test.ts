@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { isMeshError } from './errors.ts'
+import { limits } from './limits.ts'
+import { Owner } from './owner.ts'
+
+leakCheck()
+
+const nothing = { registries: [], resources: [] }
+
+function make() {
+  const clock = new VirtualClock()
+  return { clock, owner: new Owner('node-a', clock) }
+}
+
+/** Lets promises that are due settle. */
+const settle = () => new Promise(setImmediate)
+
+test('closes in reverse order, children included, and says how long each step took', async () => {
+  const { owner, clock } = make()
+  const closed: string[] = []
+  owner.adopt('first', () => void closed.push('first'))
+  const map = owner.map<string, string>({
+    name: 'peers',
+    capacity: 2,
+    leavesBy: { event: 'closing' },
+    release: (value, _, reason) => void closed.push(`${value} ${reason}`),
+  })
+  map.set('p', 'peer', 0)
+  const kit = owner.child('kit')
+  kit.adopt('socket', () => new Promise((resolve) => void clock.after(30, () => resolve(void closed.push('socket')))))
+  const closing = owner.close()
+  clock.advance(30)
+  assert.deepEqual(await closing, [
+    { name: 'kit/socket', durationMs: 30 },
+    { name: 'peers', durationMs: 0 },
+    { name: 'first', durationMs: 0 },
+  ])
+  assert.deepEqual(closed, ['socket', 'peer closed', 'first'])
+  assert.deepEqual([owner.inventory(), clock.pending, kit.closed], [nothing, 0, true])
+})
+
+test('the inventory names what is held, by whom, and forgets what has gone', async () => {
+  const { owner, clock } = make()
+  const kit = owner.child('kit')
+  kit.map({ name: 'links', capacity: 2, leavesBy: { event: 'closing' }, release: () => {} })
+  const release = kit.adopt('listener', () => {})
+  kit.after(50, () => {})
+  const cancel = kit.after(70, () => {})
+  assert.deepEqual(owner.inventory().resources, [
+    { owner: 'node-a', kind: 'owner', name: 'kit' },
+    { owner: 'node-a/kit', kind: 'resource', name: 'listener' },
+    { owner: 'node-a/kit', kind: 'timer', name: 'after 50 ms' },
+    { owner: 'node-a/kit', kind: 'timer', name: 'after 70 ms' },
+  ])
+  assert.deepEqual(
+    owner.inventory().registries.map(({ name, owner }) => [name, owner]),
+    [['links', 'node-a/kit']],
+  )
+  clock.advance(50)
+  cancel()
+  await release()
+  assert.deepEqual(
+    owner.inventory().resources.map(({ name }) => name),
+    ['kit'],
+  )
+  await kit.close()
+  assert.deepEqual(owner.inventory(), nothing)
+})
+
+test('a resource is closed once, whoever asks and however often', async () => {
+  const { owner } = make()
+  let closes = 0
+  const release = owner.adopt('listener', () => void closes++)
+  await Promise.all([release(), release(), owner.close(), owner.close(), release()])
+  assert.equal(closes, 1)
+})
+
+test('a step that never ends is told, stays in the inventory, and holds nothing up', async () => {
+  const { owner, clock } = make()
+  let closed = 0
+  let finish = () => {}
+  owner.adopt('well behaved', () => void closed++)
+  const kit = owner.child('kit')
+  kit.adopt('libp2p', () => new Promise((resolve) => void (finish = resolve)), 2_000)
+  const closing = owner.close()
+  await settle()
+  clock.advance(1_999)
+  await settle()
+  assert.equal(closed, 0)
+  clock.advance(1)
+  const [step] = await closing
+  assert.deepEqual(step, {
+    name: 'kit/libp2p',
+    durationMs: 2_000,
+    error: 'MESH_STEP_TIMEOUT: libp2p did not finish within 2000 ms',
+  })
+  assert.equal(closed, 1)
+  assert.deepEqual(
+    owner.inventory().resources.map(({ name }) => name),
+    ['kit', 'libp2p'],
+  )
+  finish()
+  await settle()
+  assert.deepEqual(owner.inventory(), nothing)
+})
+
+test('failures are gathered: close tells them, disposal throws them together', async () => {
+  const { owner } = make()
+  owner.adopt('a', () => {
+    throw new Error('at once')
+  })
+  owner.adopt('b', async () => Promise.reject(new Error('later')))
+  const steps = await owner.close()
+  assert.deepEqual(
+    steps.map(({ name, error }) => [name, error]),
+    [
+      ['b', 'later'],
+      ['a', 'at once'],
+    ],
+  )
+  await assert.rejects(
+    async () => owner[Symbol.asyncDispose](),
+    (error) => isMeshError(error, 'MESH_RELEASE_FAILED') && error.detail.steps === 'b: later; a: at once',
+  )
+  assert.deepEqual(owner.inventory(), nothing)
+})
+
+test('no timer fires into what is being closed, not even a child’s', async () => {
+  const { owner, clock } = make()
+  let fired = 0
+  owner.child('kit').after(5, () => fired++)
+  owner.after(5, () => fired++)
+  owner.adopt('slow', () => new Promise((resolve) => void clock.after(10, resolve)))
+  const closing = owner.close()
+  clock.advance(10)
+  await closing
+  assert.equal(fired, 0)
+})
+
+test('a closed owner takes nothing on', async () => {
+  const { owner } = make()
+  let aborted = 0
+  owner.signal.addEventListener('abort', () => aborted++)
+  await owner.close()
+  const spec = { name: 'peers', capacity: 1, leavesBy: { event: 'closing' }, release: () => {} } as const
+  for (const take of [
+    () => owner.map(spec),
+    () => owner.child('kit'),
+    () => owner.after(1, () => {}),
+    () => owner.adopt('listener', () => {}),
+  ])
+    assert.throws(take, (error) => isMeshError(error, 'MESH_OWNER_CLOSED'))
+  assert.deepEqual([aborted, owner.closed], [1, true])
+})
+
+test('an owner holds a bounded number of things', () => {
+  const { owner } = make()
+  const cancels = Array.from({ length: limits.held }, () => owner.after(1, () => {}))
+  const isLimit = (error: unknown) => isMeshError(error, 'MESH_LIMIT_REACHED')
+  assert.throws(() => owner.after(1, () => {}), isLimit)
+  assert.throws(() => owner.adopt('listener', () => {}), isLimit)
+  cancels[0]?.()
+  owner.after(1, () => {})
+})
+
+const operation = fc.record({
+  what: fc.constantFrom('adopt', 'after', 'child', 'release', 'cancel', 'advance', 'closeChild'),
+  pick: fc.nat(20),
+})
+
+test('whatever is done, everything is closed exactly once or fired, and nothing is left', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
+      const { owner, clock } = make()
+      const owners = [owner]
+      const closes: number[] = []
+      const releases: (() => Promise<void>)[] = []
+      const cancels: (() => void)[] = []
+      const at = <T>(list: readonly T[], pick: number) => list[pick % list.length]
+      for (const { what, pick } of operations) {
+        const open = owners.filter(({ closed }) => !closed)
+        const some = at(open, pick) ?? owner
+        if (what === 'adopt') {
+          const index = closes.push(0) - 1
+          releases.push(some.adopt(`resource ${index}`, () => void (closes[index] = (closes[index] ?? 0) + 1)))
+        }
+        if (what === 'after') cancels.push(some.after(pick, () => {}))
+        if (what === 'child') owners.push(some.child(`child ${pick}`))
+        if (what === 'release') await at(releases, pick)?.()
+        if (what === 'cancel') at(cancels, pick)?.()
+        if (what === 'advance') clock.advance(pick)
+        if (what === 'closeChild' && some !== owner) await some.close()
+        const timers = owner.inventory().resources.filter(({ kind }) => kind === 'timer').length
+        assert.equal(timers, clock.pending)
+      }
+      const steps = await owner.close()
+      assert.ok(closes.every((count) => count === 1))
+      assert.ok(steps.every(({ error }) => error === undefined))
+      assert.deepEqual([owner.inventory(), clock.pending], [nothing, 0])
+    }),
+    { numRuns: 50 },
+  )
+})

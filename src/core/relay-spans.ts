@@ -1,0 +1,55 @@
+import { type Place, type Tell, tell } from '../catalogue/tell.ts'
+import type { Crossing } from './events.ts'
+import { limits } from './limits.ts'
+
+/** A message on its way between the two meshes of a bridge. */
+export interface Passage {
+  readonly from: string
+  readonly to: string
+  /** Place of this bridge for the origin. */
+  readonly rank: number
+  readonly crossing: Crossing
+}
+
+export type DropReason = 'seen' | 'hop-limit' | 'bad-signature' | 'other-bridge' | 'limit'
+
+/** Of a message whose seal is broken only this much is known, and that as claimed. */
+export type Dropped = Pick<Crossing, 'id' | 'origin' | 'trace'>
+
+/** `crossing` is as it was heard: the hop made here is added. */
+export function forwarded({ from, to, rank, crossing }: Passage): Tell {
+  const attributes = {
+    'mesh.bridge.from': from,
+    'mesh.bridge.to': to,
+    'mesh.bridge.rank': rank,
+    'mesh.message.id': crossing.id,
+    'mesh.message.topic': crossing.topic,
+    'mesh.message.hops': crossing.hops + 1,
+    'mesh.origin.peer': crossing.origin,
+  }
+  return tell('mesh.bridge.forwarded', attributes, placeOf(crossing))
+}
+
+export function dropped(reason: DropReason, from: string, to: string, message: Dropped): Tell {
+  const attributes = {
+    'mesh.bridge.from': from,
+    'mesh.bridge.to': to,
+    'mesh.bridge.reason': reason,
+    'mesh.message.id': message.id,
+    'mesh.origin.peer': message.origin,
+  }
+  return tell('mesh.bridge.dropped', attributes, placeOf(message))
+}
+
+export function refusedFor(limit: 'relayWaiting' | 'relayWaitingBytes'): Tell {
+  return tell('mesh.limit.reached', {
+    'mesh.limit.name': limit,
+    'mesh.limit.value': limits[limit],
+    'mesh.limit.action': 'refused',
+  })
+}
+
+/** Hops are linked to the publishing, not its children, or one trace would gather all that ever crossed. */
+function placeOf({ trace }: Pick<Crossing, 'trace'>): Place {
+  return trace === undefined ? {} : { links: [trace] }
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { near, play, refused, seed, upBetween } from '../testing/seed-fixture.ts'
+import { refusal } from '../testing/seed-player.ts'
+
+leakCheck()
+
+test('an attempt may take ten seconds; its retry says how it failed and how long the wait is', () => {
+  const { player } = play(() => ({ afterMs: 10_000 }))
+  player.runUntil(25_000)
+  const [first, second] = player.told('mesh.seed.retry')
+  assert.equal(first?.since, 0)
+  assert.equal(first?.attributes['mesh.seed.elapsed_ms'], 10_000)
+  assert.equal(first?.attributes['mesh.seed.delay_ms'], 1_000)
+  near(second?.since, 11_000)
+  assert.deepEqual(second?.attributes, {
+    'mesh.seed.address': seed,
+    'mesh.seed.attempt': 2,
+    'mesh.seed.elapsed_ms': 21_000,
+    'mesh.seed.addresses': refusal.addresses,
+    'mesh.dial.stage': refusal.stage,
+    'error.type': refusal.errorType,
+    'error.message': refusal.errorMessage,
+    'mesh.seed.delay_ms': 2_000,
+  })
+})
+
+test('the seed’s answer ends the campaign and says after how many attempts', () => {
+  const { dialler, player } = play(upBetween(5_000, Infinity))
+  player.runUntil(1_000_000)
+  assert.deepEqual(player.dials().map(Math.round), [0, 1_000, 3_000, 7_000])
+  assert.deepEqual(
+    player.told('mesh.seed.connected').map(({ attributes }) => attributes),
+    [
+      {
+        'mesh.seed.address': seed,
+        'mesh.seed.attempt': 4,
+        'mesh.seed.elapsed_ms': 7_000,
+        'mesh.peer.id': 'peer-a',
+      },
+    ],
+  )
+  assert.equal(dialler.deadline(), Infinity)
+})
+
+test('a campaign is one trace: its attempts and its end are children of its root', () => {
+  const { player } = play(upBetween(5_000, Infinity))
+  player.runUntil(10_000)
+  const [root] = player.told('mesh.seed.dial')
+  assert.equal(root?.parent, null)
+  const children = [...player.told('mesh.seed.retry'), ...player.told('mesh.seed.connected')]
+  assert.equal(children.length, 4)
+  for (const child of children) assert.deepEqual(child.parent, root?.ref)
+})
+
+test('a later campaign is a trace of its own, linked to the one before', () => {
+  const { player } = play(() => refused)
+  player.runUntil(500_000)
+  const roots = player.told('mesh.seed.dial').map(({ ref }) => ref)
+  const rearmed = player.told('mesh.seed.rearmed')
+  assert.equal(new Set(roots.map((ref) => ref?.traceId)).size, roots.length)
+  assert.equal(rearmed.length, roots.length - 1)
+  for (const [i, span] of rearmed.entries()) {
+    assert.deepEqual(span.links, [roots[i]])
+    assert.deepEqual(span.parent, roots[i + 1])
+    assert.equal(span.attributes['mesh.seed.campaign'], i + 2)
+  }
+})

@@ -1,0 +1,76 @@
+import type { Tell } from '../catalogue/tell.ts'
+import type { Link } from '../core/link.ts'
+import type { Clock, Random } from '../core/machine.ts'
+import type { MeshNode } from '../core/mesh-node.ts'
+import type { Owner } from '../core/owner.ts'
+import type { TraceRef } from '../core/trace.ts'
+import { censusTells, type LedgerLink } from '../telemetry/census.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { VitalsReader } from '../telemetry/vitals.ts'
+import type { PubSub } from './components.ts'
+import type { Libp2pNetwork } from './libp2p-network.ts'
+import type { TracemeshComponents } from './service.ts'
+
+export interface CensusOptions {
+  readonly owner: Owner
+  readonly clock: Clock
+  readonly random: Random
+  readonly node: MeshNode
+  readonly network: Libp2pNetwork
+  readonly components: Pick<TracemeshComponents, 'connectionManager' | 'peerStore'>
+  readonly pubsub: PubSub | undefined
+  readonly telemetry: Telemetry
+  readonly vitals: VitalsReader
+}
+
+/** Counts what every layer holds, side by side. */
+export async function takeCensus(options: CensusOptions, window: TraceRef | undefined): Promise<Tell[]> {
+  const { owner, clock, random, node, network, components, pubsub, telemetry, vitals } = options
+  const now = clock.now()
+  const connections = components.connectionManager.getConnections()
+  const frames = Object.values(network.counters()?.frames ?? {})
+  const links = Array.from(node.ledger.records()).flatMap(({ peer, links }) =>
+    links.map((link) => ledgerLink(peer, link, now)),
+  )
+  const input = {
+    inventory: owner.inventory(),
+    links,
+    connections: connections.map(({ id, remotePeer, timeline }) => ({
+      id,
+      peer: remotePeer.toString(),
+      ageMs: Math.max(0, clock.wall() - timeline.open),
+    })),
+    counts: {
+      peers: node.ledger.size,
+      members: node.view.members().length,
+      streams: connections.reduce((sum, { streams }) => sum + streams.length, 0),
+      gossipPeers: pubsub?.getPeers?.().length ?? 0,
+      peerStore: (await components.peerStore.all()).length,
+    },
+    frames: {
+      in: frames.reduce((sum, count) => sum + count.in, 0),
+      out: frames.reduce((sum, count) => sum + count.out, 0),
+      refused: network.counters()?.framesRefused ?? 0,
+    },
+    vitals: vitals.read(),
+    telemetry: telemetry.stats,
+  }
+  return censusTells(input, window, random)
+}
+
+function ledgerLink(peer: string, link: Link, now: number): LedgerLink {
+  return {
+    connection: link.connection,
+    peer,
+    state: stateOf(link),
+    ageMs: now - link.openedAt,
+    stateMs: now - link.stateAt,
+  }
+}
+
+function stateOf({ state, kind }: Link): LedgerLink['state'] {
+  if (state === 'closing') return 'closing'
+  if (state === 'draining') return 'superseded'
+  if (state !== 'settled' || kind === 'unsettled') return 'unsettled'
+  return kind === 'member' ? 'joined' : 'guest'
+}

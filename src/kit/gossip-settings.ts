@@ -1,0 +1,78 @@
+import { type GossipSubComponents, type GossipsubOpts, gossipsub, type Message } from '@chainsafe/libp2p-gossipsub'
+
+type FastMessage = Parameters<NonNullable<GossipsubOpts['fastMsgIdFn']>>[0]
+
+/** RPC that go-libp2p refuses by default; what it would refuse is not taken here either, so it is not passed on. */
+const rpcBytes = 1_048_576
+
+/**
+ * Gossipsub's options for a mesh node, where the library's defaults were measured to fail. `override` wins.
+ *
+ * - Message id: sender and sequence number, as the specification has it and go does. The library's default makes
+ *   IHAVE and IWANT between implementations void, and js then punishes healthy peers for it.
+ * - `fastMsgIdFn`: a duplicate is known before its signature is checked; without it every copy is verified.
+ * - Degree below the usual 6 (4-12): members keep about eight links, so a degree near that sends everything to
+ *   everybody. Four copies per message still survive the loss of three neighbours within a heartbeat.
+ * - `floodPublish` off: with a bounded view the mesh is most of the peers, and digests need no head start.
+ * - Scores: nobody is punished for sharing a loopback address; elsewhere the rule stays. Scores of peers that left are
+ *   kept for a minute, not for an hour, or fifteen churned ids behind one address shut newcomers out.
+ * - `tagMeshPeers` off: the tags keep libp2p's pruner from peers in the mesh, at a peer store write per graft; which
+ *   links stay is the ledger's to say.
+ * - Buffers: 1 MiB towards a peer that does not read, then its stream ends and is healed later; the default is no
+ *   bound at all.
+ */
+export function gossipSettings(override: Partial<GossipsubOpts> = {}): Partial<GossipsubOpts> {
+  return {
+    msgIdFn: messageId,
+    fastMsgIdFn: fastMessageId,
+    D: 4,
+    Dlo: 3,
+    Dhi: 6,
+    Dscore: 2,
+    Dout: 1,
+    Dlazy: 3,
+    heartbeatInterval: 1_000,
+    floodPublish: false,
+    batchPublish: true,
+    fallbackToFloodsub: false,
+    doPX: false,
+    allowPublishToZeroTopicPeers: true,
+    emitSelf: false,
+    tagMeshPeers: false,
+    maxInboundDataLength: rpcBytes,
+    maxOutboundBufferSize: rpcBytes,
+    scoreParams: { IPColocationFactorWhitelist: new LoopbackAddresses(), retainScore: 60_000 },
+    ...override,
+  }
+}
+
+/** The gossipsub service of a mesh node. */
+export function meshGossip(override: Partial<GossipsubOpts> = {}) {
+  const create = gossipsub(gossipSettings(override))
+  return (components: GossipSubComponents) => create(components)
+}
+
+/** Bytes of the sender's peer id, then its sequence number in eight bytes, big-endian. */
+export function messageId(message: Message): Uint8Array {
+  if (message.type !== 'signed') return message.data
+  const from = message.from.toMultihash().bytes
+  const id = new Uint8Array(from.length + 8)
+  id.set(from)
+  new DataView(id.buffer).setBigUint64(from.length, message.sequenceNumber)
+  return id
+}
+
+/** The same two fields as they are on the wire, not checked yet: known again is known, whoever sends it. */
+export function fastMessageId({ from, seqno }: FastMessage): string {
+  const bytes = new Uint8Array((from?.length ?? 0) + (seqno?.length ?? 0))
+  bytes.set(from ?? [])
+  bytes.set(seqno ?? [], from?.length ?? 0)
+  return Buffer.from(bytes.buffer).toString('latin1')
+}
+
+/** All of 127.0.0.0/8, `::1`, and the former as seen by a socket for both families. */
+class LoopbackAddresses extends Set<string> {
+  override has(address: string): boolean {
+    return address === '::1' || /^(?:::ffff:)?127\./.test(address)
+  }
+}

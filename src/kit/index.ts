@@ -1,0 +1,25 @@
+/**
+ * tracemesh for js-libp2p applications: `services: { identify: identify(), tracemesh: tracemesh({ … }) }`.
+ * @module
+ */
+import type { TracemeshInit } from './init.ts'
+import { Tracemesh, type TracemeshComponents } from './service.ts'
+
+export { type ErrorCode, type ErrorDetail, MeshError } from '../core/errors.ts'
+export type { Inventory } from '../core/owner.ts'
+export type { TraceRef } from '../core/trace.ts'
+export { gossipSettings, meshGossip } from './gossip-settings.ts'
+export type { TracemeshInit } from './init.ts'
+export { libp2pSettings } from './libp2p-settings.ts'
+export { type MeshMessage, type MessageHandler, type Published, type PublishOptions, topicName } from './messages.ts'
+export type { MeshRequest, RequestHandler, RequestOptions } from './requests.ts'
+export type { Tracemesh, TracemeshComponents } from './service.ts'
+export type { MemberInfo, PeerInfo, Topology } from './views.ts'
+
+/**
+ * A mesh node as a libp2p service: seeds are dialled until they answer, links settled, members told apart from guests,
+ * silence judged, everything counted and told in traces. Needs the `identify` service; uses gossipsub where there is one.
+ */
+export function tracemesh(init: TracemeshInit = {}): (components: TracemeshComponents) => Tracemesh {
+  return (components) => new Tracemesh(components, init)
+}

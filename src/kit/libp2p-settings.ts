@@ -1,0 +1,68 @@
+import { identify } from '@libp2p/identify'
+import type { ComponentLogger, Logger, PrivateKey } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { quic } from '@libp2p/quic'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import type { Libp2pOptions } from 'libp2p'
+import { limits } from '../core/limits.ts'
+import { meshGossip } from './gossip-settings.ts'
+
+export interface Libp2pSettings {
+  readonly privateKey: PrivateKey
+  /** Multiaddrs to listen on. */
+  readonly listen: readonly string[]
+  /** Addresses to say instead of those listened on: behind NAT, in containers. */
+  readonly announce?: readonly string[]
+  readonly maxConnections?: number
+  /** Software name and version that identify gives to others. */
+  readonly agent?: string
+  /** Libp2p's own debug log, as DEBUG selects it; costly even when nothing is printed. */
+  readonly debug?: boolean
+}
+
+const weekMs = 7 * 24 * 3_600_000
+/** A native library without a bound on its listener's stop ignores this; from 2.1.4 on it is required. */
+const quicShutdownMs = 3_000
+
+/**
+ * What `createLibp2p` is given for a mesh node, its own service left out: `{ ...settings, services: { ...services,
+ * tracemesh } }`.
+ *
+ * - Connection monitor off: a ping stream per connection and 10 s is four fifths of an idle node's CPU; the mesh
+ *   probes its links on a stream that is open anyway.
+ * - Inbound limits per host raised: the default of 5 per second loses peers when a cluster boots behind one address,
+ *   and over QUIC the dialler sees success.
+ * - Not reconnected by libp2p: seeds and members are redialled by the mesh, with reasons told.
+ * - Addresses of peers last a week, not an hour: one that stays connected for longer than that would lose them.
+ * - Identify without push: addresses and topics travel in digests.
+ */
+export function libp2pSettings(settings: Libp2pSettings) {
+  const { privateKey, listen, announce = [], maxConnections = limits.peers, agent, debug } = settings
+  return {
+    privateKey,
+    addresses: { listen: [...listen], announce: [...announce] },
+    transports: [quic({ shutdownTimeout: quicShutdownMs, ...quicTimes } as Parameters<typeof quic>[0]), tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionMonitor: { enabled: false },
+    connectionManager: {
+      maxConnections,
+      inboundConnectionThreshold: 100,
+      maxIncomingPendingConnections: 100,
+      reconnectRetries: 0,
+    },
+    peerStore: { maxAddressAge: weekMs },
+    ...(agent === undefined ? {} : { nodeInfo: { userAgent: agent } }),
+    ...(debug === true ? {} : { logger: silent }),
+    services: { identify: identify(), pubsub: meshGossip() },
+  } satisfies Libp2pOptions
+}
+
+/** Death is seen by probes; these are what a peer without them needs, and what go and rust use. */
+const quicTimes = { maxIdleTimeout: 10_000, keepAliveInterval: 5_000 }
+
+const nothing = () => {}
+const mute: Logger = Object.assign(nothing, { error: nothing, trace: nothing, enabled: false, newScope: () => mute })
+/** Formatting what nobody reads costs libp2p more than sending it. */
+const silent: ComponentLogger = { forComponent: () => mute }

@@ -1,0 +1,152 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import type { Registrar } from '@libp2p/interface-internal'
+import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
+import { trace } from '@opentelemetry/api'
+import { MeshError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { Clock } from '../core/machine.ts'
+import type { OwnedMap } from '../core/owned-map.ts'
+import type { Owner } from '../core/owner.ts'
+import type { TraceRef } from '../core/trace.ts'
+import { decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
+
+export interface MeshRequest {
+  readonly topic: string
+  /** Peer id of whoever asks. */
+  readonly from: string
+  readonly data: Uint8Array
+  /** Where it was asked: to link to. */
+  readonly trace: TraceRef | undefined
+}
+
+export type RequestHandler = (request: MeshRequest) => Uint8Array | Promise<Uint8Array>
+
+export interface RequestOptions {
+  /** Milliseconds until the answer must be there. */
+  readonly timeoutMs?: number
+}
+
+export interface RequestsOptions {
+  readonly owner: Owner
+  readonly clock: Clock
+  readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
+  /** The connection that carries the link to a peer; undefined when there is none. */
+  readonly connectionTo: (peer: string) => Connection | undefined
+  readonly messageBytes: number
+}
+
+const protocol = '/tracemesh/request/1.0.0'
+const timeoutMs = 10_000
+const status = { done: 0, failed: 1, unknown: 2 } as const
+
+/** Request and response on a stream each: topic, request; then a status byte and the response. */
+export class Requests {
+  readonly #options: RequestsOptions
+  readonly #handlers: OwnedMap<string, RequestHandler>
+
+  constructor(options: RequestsOptions) {
+    this.#options = options
+    this.#handlers = options.owner.map<string, RequestHandler>({
+      name: 'requests',
+      capacity: limits.topics,
+      leavesBy: { event: 'the application ends it' },
+      release: () => {},
+    })
+  }
+
+  async start(): Promise<void> {
+    const { registrar, owner } = this.#options
+    await registrar.handle(protocol, (stream, connection) => this.#serve(stream, connection))
+    owner.adopt('request protocol', () => registrar.unhandle(protocol))
+  }
+
+  /** One handler per topic: a second one takes the place of the first. Returns what ends it. */
+  respond(topic: string, handler: RequestHandler): () => void {
+    this.#handlers.set(topic, handler, this.#options.clock.now())
+    return () => {
+      this.#handlers.deleteIf(topic, (held) => held === handler)
+    }
+  }
+
+  /** Throws MESH_NO_LINK, MESH_MESSAGE_TOO_LARGE, or MESH_REQUEST_FAILED with what went wrong there or on the way. */
+  async request(peer: string, topic: string, data: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
+    const connection = this.#options.connectionTo(peer)
+    if (connection === undefined) throw new MeshError('MESH_NO_LINK', { peer })
+    const active = trace.getActiveSpan()?.spanContext()
+    const body = encodeMessage({ body: data, ...(active && { trace: active }) }, this.#options.messageBytes)
+    const signal = this.#until(options.timeoutMs ?? timeoutMs)
+    try {
+      return await within(signal, this.#ask(connection, topic, body, signal))
+    } catch (cause) {
+      throw new MeshError('MESH_REQUEST_FAILED', { peer, topic, cause: reason(cause) }, { cause })
+    }
+  }
+
+  async #ask(connection: Connection, topic: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const stream = await connection.newStream(protocol, { signal })
+    try {
+      const wire = this.#wire(stream)
+      await wire.writeV([new TextEncoder().encode(topic), body], { signal })
+      const answer = (await wire.read({ signal })).subarray()
+      if (answer[0] === status.done) return answer.subarray(1)
+      throw new Error(new TextDecoder().decode(answer.subarray(1)))
+    } finally {
+      finish(stream, signal)
+    }
+  }
+
+  async #serve(stream: Stream, connection: Connection): Promise<void> {
+    const signal = this.#until(timeoutMs)
+    try {
+      const wire = this.#wire(stream)
+      const topic = new TextDecoder().decode((await wire.read({ signal })).subarray())
+      const { body: data, trace } = decodeMessage((await wire.read({ signal })).subarray())
+      const from = connection.remotePeer.toString()
+      const [code, answer] = await this.#answer({ topic, from, data, trace })
+      await wire.write(Uint8Array.from(Buffer.concat([Uint8Array.of(code), answer])), { signal })
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
+    } finally {
+      finish(stream, signal)
+    }
+  }
+
+  async #answer(request: MeshRequest): Promise<readonly [number, Uint8Array]> {
+    const handler = this.#handlers.get(request.topic)
+    if (handler === undefined) return [status.unknown, text('nobody answers this topic there')]
+    try {
+      return [status.done, await handler(request)]
+    } catch (error) {
+      return [status.failed, text(reason(error))]
+    }
+  }
+
+  #wire(stream: Stream): LengthPrefixedStream {
+    return lpStream(stream, { maxDataLength: this.#options.messageBytes + envelopeBytes + 1 })
+  }
+
+  #until(ms: number): AbortSignal {
+    return AbortSignal.any([this.#options.owner.signal, AbortSignal.timeout(ms)])
+  }
+}
+
+/** QUIC’s streams open without regard for signals, so the wait for them is bounded from outside. */
+function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
+}
+
+/** Every handler closes its own side: on QUIC a half-open stream counts against the peer’s limit for ever. */
+function finish(stream: Stream, signal: AbortSignal): void {
+  stream.close({ signal }).catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error('closed')))
+}
+
+function text(message: string): Uint8Array {
+  return new TextEncoder().encode(message.slice(0, 256))
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,68 @@
+import type { ConnectionLedger } from '../core/connection-ledger.ts'
+import type { DigestView } from '../core/digest-view.ts'
+import type { Link } from '../core/link.ts'
+
+/** One connected peer, for people. */
+export interface PeerInfo {
+  readonly peer: string
+  /** Empty for a guest. */
+  readonly name: string
+  readonly kind: Link['kind']
+  readonly links: readonly {
+    readonly id: string
+    readonly connection: string
+    readonly state: Link['state']
+    readonly direction: 'inbound' | 'outbound'
+    readonly transport: string
+    readonly address: string
+    readonly ageMs: number
+    /** Trace of its birth, to be opened. */
+    readonly trace: string | undefined
+  }[]
+}
+
+export interface MemberInfo {
+  readonly peer: string
+  readonly name: string
+  readonly role: string
+  readonly meshes: readonly string[]
+  readonly incarnation: number
+  readonly addresses: readonly string[]
+  readonly topics: readonly string[]
+  /** Peer ids of its links, by its own word. */
+  readonly links: readonly string[]
+  readonly silentMs: number
+  readonly via: 'link' | 'gossip'
+}
+
+/** What this node knows of its mesh. */
+export interface Topology {
+  readonly self: string
+  readonly peers: readonly PeerInfo[]
+  readonly members: readonly MemberInfo[]
+  readonly topics: Readonly<Record<string, readonly string[]>>
+}
+
+export function topologyOf(self: string, ledger: ConnectionLedger, view: DigestView, now: number): Topology {
+  const peers = Array.from(ledger.records(), ({ peer, links }) => ({
+    peer,
+    name: links.find((link) => link.hello)?.hello?.name ?? '',
+    kind: links.find((link) => link.kind !== 'unsettled')?.kind ?? 'unsettled',
+    links: links.map((link) => ({
+      id: link.id,
+      connection: link.connection,
+      state: link.state,
+      direction: link.fact.direction,
+      transport: link.fact.transport,
+      address: link.fact.address,
+      ageMs: Math.round(now - link.openedAt),
+      trace: link.birth?.traceId,
+    })),
+  }))
+  const members = view.members().map(({ digest, receivedAt, via }) => {
+    const { peer, name, role, meshes, incarnation, addresses, topics, links } = digest
+    const silentMs = Math.round(now - receivedAt)
+    return { peer, name, role, meshes, incarnation, addresses, topics, links, silentMs, via }
+  })
+  return { self, peers, members, topics: Object.fromEntries(view.topics()) }
+}

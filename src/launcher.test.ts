@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { missingSettings, processSettings } from './launcher.js'
+import { leakCheck } from './testing/leak-check.ts'
+
+leakCheck()
+
+const dev = fileURLToPath(new URL('./dev.js', import.meta.url))
+const bin = fileURLToPath(new URL('./bin.js', import.meta.url))
+const settings = { TOKIO_WORKER_THREADS: '1', MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072' }
+
+// What other machines are like, said to Node before the launcher looks.
+const withoutExecve = preload('process.execve = undefined')
+const asNode = (version: string) =>
+  preload(`Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`)
+
+let directory = ''
+let telling = ''
+let typed = ''
+let waiting = ''
+
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tracemesh-launcher-'))
+  const tell = `const { pid, argv, execArgv, env } = process
+    console.log(JSON.stringify({ pid, args: argv.slice(2), entry: argv[1], flags: execArgv, env }))
+    process.exitCode = Number(argv[2] ?? 0)`
+  telling = file('telling.mjs', tell)
+  typed = file('typed.ts', `const code: number = 5\nprocess.exit(code)`)
+  waiting = file(
+    'waiting.mjs',
+    `setInterval(() => {}, 1_000)
+    if (process.argv[2] === 'polite') process.on('SIGTERM', () => process.exit(9))
+    console.log('ready')`,
+  )
+})
+after(() => rmSync(directory, { recursive: true }))
+
+test('the entry runs with the process settings, in the place of the launcher', async () => {
+  const { code, told, pid, err } = await run([dev, telling, '0', 'b c'])
+  assert.equal(code, 0)
+  assert.equal(told.pid, pid, 'no second process')
+  assert.deepEqual([told.entry, told.args], [telling, ['0', 'b c']])
+  assert.ok(told.flags.includes('--max-semi-space-size=1'))
+  for (const [name, value] of Object.entries(settings)) assert.equal(told.env[name], value)
+  assert.equal(err, '', 'no warning')
+})
+
+test('what the user has set stays', async () => {
+  const { told } = await run(['--max-semi-space-size=8', dev, telling], { TOKIO_WORKER_THREADS: '4' })
+  assert.ok(!told.flags.includes('--max-semi-space-size=1'))
+  assert.equal(told.env['TOKIO_WORKER_THREADS'], '4')
+  assert.equal(told.env['MALLOC_ARENA_MAX'], '1')
+  const inherited = await run([dev, telling], { NODE_OPTIONS: '--max_semi_space_size=8' })
+  assert.ok(!inherited.told.flags.includes('--max-semi-space-size=1'))
+})
+
+test('with everything set already the entry runs in this very process', async () => {
+  const flags = ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning']
+  // Whoever is started again would get this twice.
+  const { told, pid } = await run([...flags, '--no-deprecation', dev, telling, '0', 'b'], settings)
+  assert.equal(told.pid, pid)
+  assert.deepEqual(told.flags, [...flags, '--no-deprecation'])
+  assert.deepEqual([told.entry, told.args], [telling, ['0', 'b']])
+})
+
+test('where a process cannot be replaced a child runs, with the same settings', async () => {
+  const { code, told, pid, err } = await run([...withoutExecve, dev, telling, '7'])
+  assert.equal(code, 7, 'its exit code is handed on')
+  assert.notEqual(told.pid, pid)
+  assert.ok(told.flags.includes('--max-semi-space-size=1'))
+  for (const [name, value] of Object.entries(settings)) assert.equal(told.env[name], value)
+  assert.equal(err, '')
+})
+
+test('a signal reaches the entry, and its end is the launcher’s', async () => {
+  for (const before of [[], withoutExecve]) {
+    assert.deepEqual(await terminated([...before, dev, waiting, 'polite']), { code: 9, signal: null })
+    assert.deepEqual(await terminated([...before, dev, waiting]), { code: null, signal: 'SIGTERM' })
+  }
+})
+
+test('TypeScript runs as it is; a Node.js that needs a flag for it gets the flag', async () => {
+  assert.equal((await run([dev, typed])).code, 5)
+  const old = { TRACEMESH_NO_BUNDLED_NODE: '1' }
+  const flag = '--experimental-strip-types'
+  const script = file('flags.ts', `console.log(JSON.stringify({ flags: process.execArgv }))`)
+  for (const [version, needed] of [
+    ['22.15.0', true],
+    ['22.17.1', true],
+    ['22.18.0', false],
+    ['24.0.0', false],
+  ] as const) {
+    const { told } = await run([...asNode(version), dev, script], old)
+    assert.equal(told.flags.includes(flag), needed, version)
+  }
+})
+
+test('without a fit Node.js one line says what is missing, and the exit code is 2', async () => {
+  for (const version of ['18.20.0', '20.20.2', '22.14.0']) {
+    const { code, out, err } = await run([...asNode(version), bin, '--version'], { TRACEMESH_NO_BUNDLED_NODE: '1' })
+    assert.deepEqual([code, out], [2, ''])
+    assert.match(err, new RegExp(`^tracemesh needs Node\\.js 22\\.15 or newer and this is ${version}: install .*\\n$`))
+  }
+})
+
+test('bin runs the program, dev asks for a file', async () => {
+  const { code, out } = await run([bin, '--version'])
+  assert.equal(code, 0)
+  assert.match(out, /^\d+\.\d+\.\d+\n$/)
+  assert.equal((await run([dev])).code, 2)
+})
+
+test('settings that nobody chose are named', () => {
+  assert.deepEqual(missingSettings({}, []), [
+    '--max-semi-space-size=1',
+    'TOKIO_WORKER_THREADS=1',
+    'MALLOC_ARENA_MAX=1',
+    'MALLOC_MMAP_THRESHOLD_=131072',
+  ])
+  assert.deepEqual(missingSettings({ ...settings, TOKIO_WORKER_THREADS: '8' }, ['--max-semi-space-size=16']), [])
+  assert.deepEqual(missingSettings({ ...settings, NODE_OPTIONS: '--no-warnings --max_semi_space_size=2' }, []), [])
+  assert.deepEqual({ ...processSettings.env }, settings)
+})
+
+interface Told {
+  readonly pid: number
+  readonly args: readonly string[]
+  readonly entry: string
+  readonly flags: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+function file(name: string, text: string): string {
+  const path = join(directory, name)
+  writeFileSync(path, text)
+  return path
+}
+
+function preload(code: string): readonly string[] {
+  return ['--import', `data:text/javascript,${encodeURIComponent(code)}`]
+}
+
+/** A child that inherits none of the settings under test. */
+function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
+  return spawn(process.execPath, args, { env: { PATH: process.env['PATH'] ?? '', ...env } })
+}
+
+async function run(args: readonly string[], env?: Record<string, string>) {
+  const child = start(args, env)
+  let [out, err] = ['', '']
+  child.stdout?.on('data', (chunk) => {
+    out += chunk
+  })
+  child.stderr?.on('data', (chunk) => {
+    err += chunk
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  const told = (out.startsWith('{') ? JSON.parse(out) : {}) as Told
+  return { code, out, err, told, pid: child.pid }
+}
+
+async function terminated(args: readonly string[]) {
+  const child = start(args)
+  const closed = once(child, 'close')
+  if (child.stdout !== null) await once(child.stdout, 'data')
+  child.kill('SIGTERM')
+  const [code, signal] = (await closed) as [number | null, string | null]
+  return { code, signal }
+}

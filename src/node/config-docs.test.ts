@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { configDocs, withConfigDocs } from './config-docs.ts'
+import { configEntries } from './config-table.ts'
+
+leakCheck()
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+
+test('README lists the settings as they are (node src/dev.js src/node/write-config-docs.ts brings it up to date)', () => {
+  assert.equal(readme, withConfigDocs(readme))
+})
+
+test('every setting is a row, whose cells the text cannot break', () => {
+  const rows = configDocs().split('\n')
+  assert.equal(rows.length, configEntries.length + 2)
+  for (const row of rows) assert.equal(row.split('|').length, 6, row)
+})
+
+test('a change of the document between the markers is noticed', () => {
+  const drifted = readme.replace('`MESH_ID`', '`MESH_IT`')
+  assert.notEqual(drifted, readme)
+  assert.equal(withConfigDocs(drifted), readme)
+})
+
+test('a document without markers is refused', () => {
+  assert.throws(() => withConfigDocs('# nothing here'), RangeError)
+})

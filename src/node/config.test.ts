@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { type Environment, type Flags, type NodeConfig, parseConfig, readConfig, settingName } from './config.ts'
+import { type ConfigKey, configEntries, configTable, type Setting } from './config-table.ts'
+
+leakCheck()
+
+const numbers = [
+  '',
+  '0',
+  '00',
+  '-1',
+  '+5',
+  '1.5',
+  '1e3',
+  '0x10',
+  'NaN',
+  'Infinity',
+  'unlimited',
+  '9'.repeat(20),
+  '5 ms',
+]
+const names = ['-a', '.a', 'a b', 'a/b', 'é', 'a'.repeat(65)]
+
+/** Values that each setting must refuse, beside those that no number may have. */
+const refused: Record<ConfigKey, readonly string[]> = {
+  mesh: names,
+  bridgeTo: names,
+  name: names,
+  role: ['queen', 'SEED', 'seed '.repeat(2)],
+  seeds: ['nonsense', '/ip4/1.2.3.4/tcp/0', '/ip4/1.2.3.4/tcp/1,nonsense', Array(33).fill('/ip4/1.2.3.4/tcp/1').join()],
+  listen: ['0.0.0.0:80', '/dns4/seed/tcp/1', Array(17).fill('/ip4/127.0.0.1/tcp/0').join()],
+  announce: ['1.2.3.4', '/ip4/1.2.3.4/udp/0/quic-v1'],
+  identity: ['/var/keys/', 'a\0b'],
+  stalenessMs: ['999', '3600001'],
+  sweepMs: ['99', '600001'],
+  digestMs: ['99', '600001'],
+  gossipDigestMs: ['499', '600001'],
+  neighbours: ['65'],
+  maxPeers: ['1', '10001'],
+  messageBytes: ['63', '60001'],
+  topics: ['a b', 'a'.repeat(129), Array(65).fill('a').join()],
+  dnsServers: ['dns.example.org', '1.1.1.1:0', '1.1.1.1:65536', '1.1.1'],
+  admin: ['127.0.0.1', '8080', ':8080', '127.0.0.1:65536', 'http://127.0.0.1:80', 'no'],
+  adminToken: ['short', 'with a space in it, long'],
+  logLevel: ['loud', 'INFO'],
+  otlp: ['127.0.0.1:4317', 'ftp://host', 'http://', 'no'],
+  stopMs: ['99', '4001'],
+}
+
+test('a node needs no configuration', () => {
+  const { name, ...rest } = parseConfig({})
+  assert.match(name, /^compute-[0-9a-f]{4}$/)
+  assert.deepEqual(rest, {
+    mesh: 'mesh-a',
+    bridgeTo: undefined,
+    role: 'compute',
+    seeds: [],
+    listen: ['/ip4/0.0.0.0/udp/0/quic-v1', '/ip4/0.0.0.0/tcp/0', '/ip6/::/udp/0/quic-v1', '/ip6/::/tcp/0'],
+    announce: [],
+    identity: undefined,
+    stalenessMs: 30_000,
+    sweepMs: 5_000,
+    digestMs: 2_000,
+    gossipDigestMs: 10_000,
+    neighbours: 8,
+    maxPeers: 300,
+    messageBytes: 60_000,
+    topics: [],
+    dnsServers: [],
+    admin: '127.0.0.1:0',
+    adminToken: undefined,
+    logLevel: 'info',
+    otlp: 'http://127.0.0.1:4317',
+    stopMs: 2_000,
+  } satisfies Omit<NodeConfig, 'name'>)
+})
+
+test('a flag wins over its variable', () => {
+  const { role, stalenessMs } = parseConfig({ MESH_ROLE: 'seed', MESH_STALENESS_MS: '9000' }, { '--role': 'gateway' })
+  assert.deepEqual([role, stalenessMs], ['gateway', 9_000])
+})
+
+test('a list is separated by commas, or its flag repeated', () => {
+  const [a, b] = ['/ip4/10.0.0.1/tcp/1', '/dns4/seed/udp/2/quic-v1']
+  assert.deepEqual(parseConfig({ MESH_SEEDS: `${a}, ${b}` }).seeds, [a, b])
+  assert.deepEqual(parseConfig({}, { '--seed': [a, b] }).seeds, [a, b])
+  assert.deepEqual(parseConfig({ MESH_SEEDS: a }, { '--seed': b }).seeds, [b])
+})
+
+test('an empty variable counts as unset', () => {
+  const config = parseConfig(Object.fromEntries(configEntries.map(([, setting]) => [setting.env, ' '])))
+  assert.deepEqual({ ...config, name: '' }, { ...parseConfig({}), name: '' })
+})
+
+test('every setting refuses what it cannot be, by variable and by flag, and names itself', () => {
+  for (const [key, setting] of configEntries) {
+    const bad = setting.expected.startsWith('a whole number') ? [...refused[key], ...numbers] : refused[key]
+    assert.ok(bad.length > 0, `no bad value is tried for ${key}`)
+    for (const value of bad) {
+      if (value !== '') assertRefused(key, { [setting.env]: value }, {})
+      if (setting.flag !== undefined) assertRefused(key, {}, { [setting.flag]: value })
+    }
+  }
+})
+
+test('no number may be zero, and every number has an upper bound', () => {
+  const counted = configEntries.filter(([, setting]) => setting.expected.startsWith('a whole number'))
+  assert.equal(counted.length, 8)
+  for (const [key, { env, expected }] of counted) {
+    const [min = '', max = ''] = expected.match(/\d+/g) ?? []
+    const sound = { MESH_MAX_PEERS: '10000', MESH_NEIGHBOURS: '1' }
+    assert.equal(parseConfig({ ...sound, [env]: max })[key], Number(max))
+    assert.equal(parseConfig({ ...sound, [env]: min })[key], Number(min))
+    assert.ok(Number(min) > 0)
+  }
+})
+
+test('all that is wrong is told at once', () => {
+  const { problems } = readConfig({ MESH_ROLE: 'queen', MESH_SWEEP_MS: '0', MESH_SEED: 'x' }, { '--lisen': 'y' })
+  assert.deepEqual(
+    problems.map((problem) => problem.message),
+    [
+      'MESH_SEED is no setting of tracemesh; did you mean MESH_SEEDS?',
+      '--lisen is no setting of tracemesh; did you mean --listen?',
+      'MESH_ROLE (--role) is "queen"; expected one of seed, registry, gateway, broker, compute, bridge, observer',
+      'MESH_SWEEP_MS (--sweep-ms) is "0"; expected a whole number of milliseconds from 100 to 600000',
+    ],
+  )
+})
+
+test('variables of others are left alone, those that Kubernetes makes for a Service included', () => {
+  const linked = {
+    MESH_SEEDS_SERVICE_HOST: '10.0.0.1',
+    MESH_SEEDS_SERVICE_PORT_QUIC: '1',
+    MESH_SEEDS_PORT: 'tcp://10.0.0.1:1',
+  }
+  const ports = { MESH_SEEDS_PORT_9000_TCP: 'tcp://10.0.0.1:9000', MESH_SEEDS_PORT_9000_TCP_ADDR: '10.0.0.1' }
+  assert.deepEqual(readConfig({ PATH: '/bin', MESHED: 'x', ...linked, ...ports }).problems, [])
+})
+
+test('a bridge has a second mesh, and nobody else has', () => {
+  assert.equal(parseConfig({ MESH_ROLE: 'bridge', MESH_BRIDGE_TO: 'mesh-b' }).bridgeTo, 'mesh-b')
+  assertRefused('bridgeTo', { MESH_ROLE: 'bridge' })
+  assertRefused('bridgeTo', { MESH_ROLE: 'gateway', MESH_BRIDGE_TO: 'mesh-b' })
+  assertRefused('bridgeTo', { MESH_ROLE: 'bridge', MESH_BRIDGE_TO: 'mesh-a' })
+})
+
+test('an admin API that others can reach has a token', () => {
+  const token = 'a-token-of-24-characters'
+  assertRefused('admin', { MESH_ADMIN: '0.0.0.0:8080' })
+  assertRefused('admin', { MESH_ADMIN: '[::]:8080' })
+  assert.equal(parseConfig({ MESH_ADMIN: '0.0.0.0:8080', MESH_ADMIN_TOKEN: token }).adminToken, token)
+  assert.equal(parseConfig({ MESH_ADMIN: '[::1]:8080' }).admin, '[::1]:8080')
+  assert.equal(parseConfig({ MESH_ADMIN: 'off' }).admin, 'off')
+})
+
+test('a token is never repeated in an error, nor is there a flag that shows it in a process list', () => {
+  const { problems } = readConfig({ MESH_ADMIN_TOKEN: 'hunter2' })
+  assert.equal(problems[0]?.message.includes('hunter2'), false)
+  assert.equal((configTable.adminToken as Setting).flag, undefined)
+})
+
+test('no more neighbours are wanted than peers are allowed', () => {
+  assertRefused('neighbours', { MESH_NEIGHBOURS: '9', MESH_MAX_PEERS: '8' })
+})
+
+test('the variables of OpenTelemetry win over our default, and our own setting over them', () => {
+  const general = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317' }
+  const traces = { ...general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:4317' }
+  assert.equal(parseConfig(general).otlp, 'http://collector:4317')
+  assert.equal(parseConfig(traces).otlp, 'http://traces:4317')
+  assert.equal(parseConfig({ ...traces, MESH_OTLP: 'off' }).otlp, 'off')
+})
+
+function assertRefused(key: ConfigKey, env: Environment, flags: Flags = {}): void {
+  const { problems } = readConfig(env, flags)
+  const named = problems.some(
+    (problem) => isMeshError(problem, 'MESH_CONFIG_INVALID') && problem.detail.key === settingName(key),
+  )
+  assert.ok(named, `${key} let pass ${JSON.stringify({ ...env, ...flags })}`)
+  assert.throws(() => parseConfig(env, flags), problems[0])
+}

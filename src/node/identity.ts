@@ -1,0 +1,85 @@
+import { mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { MeshError } from '../core/errors.ts'
+import { createFile } from './durable-file.ts'
+import { errorCode } from './error-code.ts'
+import { nextIncarnation } from './incarnation.ts'
+
+export interface Identity {
+  readonly privateKey: Ed25519PrivateKey
+  /** Starts of this identity, from 1; never the same twice. */
+  readonly incarnation: number
+}
+
+/** An Ed25519 key file has 68 bytes; what is far longer is no key, and is not read. */
+const keyBytesMax = 4_096
+
+/**
+ * The identity kept in `path` (libp2p's protobuf encoding, mode 0600), made there when there is none; without `path`
+ * a new one that nobody keeps. Throws MESH_IDENTITY_UNREADABLE, MESH_IDENTITY_EXPOSED or MESH_IDENTITY_COUNTER.
+ */
+export async function loadIdentity(path?: string): Promise<Identity> {
+  if (path === undefined) return { privateKey: await generateKeyPair('Ed25519'), incarnation: 1 }
+  const held = await readKey(path)
+  if (held !== undefined) return { privateKey: held, incarnation: await nextIncarnation(path, 'known') }
+  const created = await createKey(path)
+  if (created !== undefined) return { privateKey: created, incarnation: await nextIncarnation(path, 'new') }
+  // Another process was first.
+  const theirs = await readKey(path)
+  if (theirs === undefined) throw unreadable(path, 'it comes and goes')
+  return { privateKey: theirs, incarnation: await nextIncarnation(path, 'known') }
+}
+
+/** Undefined when there is no such file. */
+async function readKey(path: string): Promise<Ed25519PrivateKey | undefined> {
+  const bytes = await readPrivate(path)
+  if (bytes === undefined) return undefined
+  let key: ReturnType<typeof privateKeyFromProtobuf>
+  try {
+    key = privateKeyFromProtobuf(bytes)
+  } catch (error) {
+    throw unreadable(path, 'it holds no libp2p private key', error)
+  }
+  if (key.type !== 'Ed25519') throw unreadable(path, `its key is ${key.type} and not Ed25519`)
+  return key
+}
+
+async function readPrivate(path: string): Promise<Uint8Array | undefined> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const { mode, size } = await file.stat()
+      // Windows has no such bits: access lists guard the file there.
+      if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+        throw new MeshError('MESH_IDENTITY_EXPOSED', { file: path, mode: (mode & 0o777).toString(8) })
+      }
+      if (size > keyBytesMax) throw unreadable(path, `${size} bytes are too many for a key`)
+      return await file.readFile()
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw unreadable(path, errorCode(error), error)
+  }
+}
+
+/** Undefined when the file has appeared meanwhile. */
+async function createKey(path: string): Promise<Ed25519PrivateKey | undefined> {
+  const privateKey = await generateKeyPair('Ed25519')
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await createFile(path, privateKeyToProtobuf(privateKey))
+    return privateKey
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return undefined
+    throw unreadable(path, errorCode(error), error)
+  }
+}
+
+function unreadable(file: string, cause: string, error?: unknown): MeshError {
+  return new MeshError('MESH_IDENTITY_UNREADABLE', { file, cause }, { cause: error })
+}

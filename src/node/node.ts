@@ -1,0 +1,113 @@
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { createLibp2p } from 'libp2p'
+import type { Logger } from 'pino'
+import { Owner } from '../core/owner.ts'
+import { systemClock } from '../kit/clock.ts'
+import { type Tracemesh, tracemesh } from '../kit/index.ts'
+import { libp2pSettings } from '../kit/libp2p-settings.ts'
+import { nativeQuic } from '../kit/native-quic.ts'
+import { serverLookup } from '../kit/resolve.ts'
+import { version } from '../kit/version.ts'
+import { missingSettings } from '../launcher.js'
+import { createLogger } from '../telemetry/log.ts'
+import { nodeSdkProvider } from '../telemetry/node-sdk.ts'
+import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import type { NodeConfig } from './config.ts'
+import { type Identity, loadIdentity } from './identity.ts'
+import { listenFailure } from './listen-failure.ts'
+
+export interface RunningNode {
+  /** Own peer id. */
+  readonly peer: string
+  /** Multiaddrs it can be dialled at. */
+  readonly addresses: readonly string[]
+  readonly adminUrl: string | undefined
+  readonly mesh: Tracemesh
+  /** Says goodbye and stops in order; `cause` is told. Rejects when a step failed, after all of them. */
+  stop(cause: string): Promise<void>
+}
+
+/** What is still to be exported may take this long, in milliseconds, once the node has stopped. */
+const flushMs = 2_000
+
+/** Composes one node out of its configuration: identity, telemetry, libp2p with the mesh service, HTTP API. */
+export async function startNode(config: NodeConfig): Promise<RunningNode> {
+  const logger = createLogger({ level: config.logLevel, base: { mesh: config.mesh, node: config.name } })
+  const settings = missingSettings()
+  warn(logger, settings)
+  const identity = await loadIdentity(config.identity)
+  const telemetry = telemetryOf(config, identity, logger)
+  const owner = new Owner(config.name, systemClock)
+  const startedAt = systemClock.now()
+  try {
+    const libp2p = await libp2pOf(config, identity, telemetry, settings, logger)
+    const mesh = libp2p.services.tracemesh
+    owner.adopt('libp2p', () => libp2p.stop(), config.stopMs)
+    await libp2p.start()
+    for (const topic of config.topics) mesh.subscribe(topic, () => {})
+    const adminUrl = await admin(config, mesh, owner)
+    const addresses = libp2p.getMultiaddrs().map(String)
+    logger.info({ peer: mesh.peer, addresses, admin: adminUrl }, 'listening')
+    const stop = async (cause: string) => {
+      const steps = await owner.close()
+      mesh.tellStopped(telemetry, cause, systemClock.now() - startedAt, steps)
+      await telemetry.close(flushMs)
+      const failed = steps.filter((step) => step.error !== undefined)
+      if (failed.length > 0) throw new Error(failed.map(({ name, error }) => `${name}: ${error}`).join('; '))
+    }
+    return { peer: mesh.peer, addresses, adminUrl, mesh, stop }
+  } catch (error) {
+    await owner.close()
+    await telemetry.close(flushMs)
+    throw listenFailure(error, config.listen)
+  }
+}
+
+function warn(logger: Logger, settings: readonly string[]): void {
+  const { warning } = nativeQuic()
+  if (warning !== undefined) logger.warn(warning)
+  if (settings.length > 0) logger.warn({ settings }, 'the process was not started with the recommended settings')
+}
+
+function telemetryOf(config: NodeConfig, { privateKey, incarnation }: Identity, logger: Logger): Telemetry {
+  const peer = peerIdFromPrivateKey(privateKey).toString()
+  const { mesh: meshId, name: nodeName, role } = config
+  return startTelemetry({
+    clock: systemClock,
+    resource: { meshId, nodeName, role, incarnation, peer, version },
+    endpoint: config.otlp,
+    provider: nodeSdkProvider,
+    logger: (level, message, fields) => logger[level](fields, message),
+  })
+}
+
+function libp2pOf(
+  config: NodeConfig,
+  { privateKey, incarnation }: Identity,
+  telemetry: Telemetry,
+  settings: readonly string[],
+  logger: Logger,
+) {
+  const base = libp2pSettings({
+    privateKey,
+    listen: config.listen,
+    announce: config.announce,
+    maxConnections: config.maxPeers,
+    agent: `tracemesh/${version}`,
+  })
+  const { dnsServers } = config
+  const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
+  const service = tracemesh({ ...config, ...lookup, incarnation, telemetry, settings, logger })
+  return createLibp2p({ ...base, start: false, services: { ...base.services, tracemesh: service } })
+}
+
+/** Loaded only when asked for: fastify is a tenth of a node’s memory. */
+async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner): Promise<string | undefined> {
+  if (config.admin === 'off') return undefined
+  const { startAdmin } = await import('../admin/server.ts')
+  const { adminSource } = await import('./admin-source.ts')
+  const { admin: listen, adminToken: token } = config
+  const running = await startAdmin({ listen, ...(token && { token }), source: adminSource(config, mesh) })
+  owner.adopt('admin', () => running.close())
+  return running.url
+}

@@ -1,0 +1,130 @@
+import type { RegistryName } from '../catalogue/spans.ts'
+import { type Tell, tell } from '../catalogue/tell.ts'
+import { ageBand, sizeBand } from '../core/bands.ts'
+import type { Random } from '../core/machine.ts'
+import type { RegistryCensus } from '../core/owned-map.ts'
+import type { Inventory } from '../core/owner.ts'
+import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
+import { findingsOf } from './findings.ts'
+import type { Vitals } from './vitals.ts'
+
+/** A link as the ledger holds it. */
+export interface LedgerLink {
+  readonly connection: string
+  readonly peer: string
+  /** `superseded`: another link of the pair stays, and this one is being drained. */
+  readonly state: 'joined' | 'guest' | 'unsettled' | 'superseded' | 'closing'
+  /** Milliseconds since it was opened, and since it is in this state. */
+  readonly ageMs: number
+  readonly stateMs: number
+}
+
+/** A connection as libp2p holds it. */
+export interface HeldConnection {
+  readonly id: string
+  readonly peer: string
+  readonly ageMs: number
+}
+
+/** What every layer holds at one moment. */
+export interface CensusInput {
+  readonly inventory: Inventory
+  readonly links: readonly LedgerLink[]
+  readonly connections: readonly HeldConnection[]
+  readonly counts: {
+    readonly peers: number
+    readonly members: number
+    readonly streams: number
+    readonly gossipPeers: number
+    readonly peerStore: number
+  }
+  /** Frames since the start. */
+  readonly frames: { readonly in: number; readonly out: number; readonly refused: number }
+  readonly vitals: Vitals
+  readonly telemetry: { readonly queued: number; readonly lostTotal: number }
+}
+
+/** The census as spans: `mesh.audit`, one child per registry, and one per suspect and broken invariant. */
+export function censusTells(input: CensusInput, window: TraceRef | undefined, random: Random): Tell[] {
+  const ref = window === undefined ? newTrace(random) : childOf(window, random)
+  const findings = findingsOf(input)
+  const verdict = findings.differs ? 'differs' : 'consistent'
+  const audit = tell('mesh.audit', { 'mesh.audit.verdict': verdict, ...countsOf(input), ...healthOf(input) }, { ref })
+  const below = { parent: ref }
+  return [
+    audit,
+    ...input.inventory.registries.map((registry) => registryTell(registry, ref)),
+    ...findings.suspects.map((suspect) =>
+      tell(
+        'mesh.audit.suspect',
+        {
+          'mesh.connection.id': suspect.connection,
+          'mesh.peer.id': suspect.peer,
+          'mesh.suspect.reason': suspect.reason,
+          'mesh.connection.age_band': ageBand(suspect.ageMs),
+        },
+        below,
+      ),
+    ),
+    ...findings.broken.map(({ invariant, expected, actual }) =>
+      tell(
+        'mesh.leak.suspected',
+        { 'mesh.invariant': invariant, 'mesh.expected': expected, 'mesh.actual': actual },
+        below,
+      ),
+    ),
+  ]
+}
+
+function countsOf({ links, connections, counts, frames, vitals }: CensusInput) {
+  const inState = (state: LedgerLink['state']): number => links.filter((link) => link.state === state).length
+  return {
+    'mesh.audit.peers': counts.peers,
+    'mesh.audit.members': counts.members,
+    'mesh.audit.links': inState('joined'),
+    'mesh.audit.guests': inState('guest'),
+    'mesh.audit.connections': connections.length,
+    'mesh.audit.streams': counts.streams,
+    'mesh.audit.gossip_peers': counts.gossipPeers,
+    'mesh.audit.peer_store': counts.peerStore,
+    'mesh.audit.sockets': vitals.sockets,
+    'mesh.audit.timers': vitals.timers,
+    'mesh.audit.frames_in': frames.in,
+    'mesh.audit.frames_out': frames.out,
+    'mesh.audit.frames_refused': frames.refused,
+  }
+}
+
+function healthOf({ vitals, telemetry }: CensusInput) {
+  return {
+    'process.memory.rss_mb': vitals.rssMb,
+    'process.memory.heap_mb': vitals.heapMb,
+    'process.cpu.ms_per_s': vitals.cpuMsPerS,
+    'process.loop.delay_p99_ms': vitals.loopDelayP99Ms,
+    'process.loop.delay_max_ms': vitals.loopDelayMaxMs,
+    'mesh.telemetry.queued': telemetry.queued,
+    'mesh.telemetry.lost_total': telemetry.lostTotal,
+  }
+}
+
+/** A registry's name is the end of its span's name, and all of these spans carry the same. */
+function registryTell(registry: RegistryCensus, parent: TraceRef): Tell {
+  const { replaced, removed, expired, evicted, closed } = registry.byReason
+  const attributes = {
+    'mesh.registry.name': registry.name,
+    'mesh.registry.owner': registry.owner,
+    'mesh.registry.size': registry.size,
+    'mesh.registry.size_band': sizeBand(registry.size),
+    'mesh.registry.capacity': registry.capacity,
+    'mesh.registry.high': registry.high,
+    'mesh.registry.added': registry.added,
+    'mesh.registry.released': registry.released,
+    'mesh.registry.replaced': replaced,
+    'mesh.registry.removed': removed,
+    'mesh.registry.expired': expired,
+    'mesh.registry.evicted': evicted,
+    'mesh.registry.closed': closed,
+    'mesh.registry.oldest_band': ageBand(registry.oldestMs),
+  }
+  return tell<`mesh.audit.${RegistryName}`>(`mesh.audit.${registry.name}`, attributes, { parent })
+}

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { tell } from '../catalogue/tell.ts'
+import type { Clock } from '../core/machine.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
+import { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts'
+
+leakCheck()
+
+// The real exporter and a real receiver over gRPC on loopback; only the waits are shorter than in a node.
+
+const clock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+}
+const resource = {
+  meshId: 'm',
+  nodeName: 'n1',
+  role: 'seed',
+  incarnation: 3,
+  peer: 'peer-1',
+  version: '1.2.3',
+} as const
+const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+
+function start(receiver: Receiver, options: Partial<TelemetryOptions> = {}): Telemetry {
+  const limits = { delayMs: 50, retryMs: 50, retryMaxMs: 400, ...options.limits }
+  return startTelemetry({ clock, resource, endpoint: receiver.endpoint, ...options, limits })
+}
+
+function burst(telemetry: Telemetry, count: number): void {
+  const left = tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+  for (let i = 0; i < count; i++) telemetry.tell(left, window)
+}
+
+function sequences(receiver: Receiver): number[] {
+  return [...new Set(receiver.spans.map(({ attributes }) => Number(attributes['mesh.seq'])))].sort((a, b) => a - b)
+}
+
+function toldLost(receiver: Receiver): number {
+  const told = receiver.spans.filter(({ name }) => name === 'mesh.telemetry.lost')
+  return told.reduce((sum, { attributes }) => sum + Number(attributes['mesh.lost.count']), 0)
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
+
+test('a span arrives as it was told', async () => {
+  const receiver = await startReceiver()
+  const telemetry = start(receiver)
+  const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
+  const invariant = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
+  telemetry.tell(tell('mesh.leak.suspected', invariant, { ref, parent: null, links: [window] }), undefined)
+  const span = await receiver.waitFor(({ name }) => name === 'mesh.leak.suspected', 5_000)
+  assert.deepEqual([span.traceId, span.spanId, span.parentSpanId], [ref.traceId, ref.spanId, ''])
+  assert.deepEqual(span.links, [window])
+  assert.deepEqual(span.attributes, { ...invariant, 'mesh.seq': 1 })
+  assert.equal(span.resource['mesh.node.name'], 'n1')
+  assert.equal(span.status, 'error')
+  assert.ok(Math.abs(span.endMs - Date.now()) < 10_000)
+  await telemetry.close(1_000)
+  await receiver.close()
+})
+
+test('ten thousand spans in one tick: none is lost', async () => {
+  const receiver = await startReceiver()
+  const telemetry = start(receiver)
+  burst(telemetry, 10_000)
+  assert.deepEqual(await telemetry.flush(10_000), { left: 0 })
+  assert.deepEqual(sequences(receiver), upTo(10_000))
+  assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
+  await receiver.close()
+})
+
+test('a receiver that was gone, with its port, gets everything once it is back', async () => {
+  const receiver = await startReceiver()
+  const telemetry = start(receiver)
+  burst(telemetry, 20)
+  await receiver.waitFor(({ attributes }) => attributes['mesh.seq'] === 20, 5_000)
+  await receiver.stop()
+  for (let i = 0; i < 20; i++) {
+    burst(telemetry, 100)
+    await sleep(100)
+  }
+  assert.equal(telemetry.stats.exported, 20)
+  await receiver.restart()
+  await receiver.waitFor(({ attributes }) => attributes['mesh.seq'] === 2_020, 10_000)
+  assert.deepEqual(sequences(receiver), upTo(2_020))
+  assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
+  await receiver.close()
+})
+
+test('beyond the bound, what is told lost is what is missing, exactly', async () => {
+  const receiver = await startReceiver()
+  const telemetry = start(receiver, { limits: { spans: 1_000 } })
+  receiver.pause()
+  for (let i = 0; i < 5; i++) {
+    burst(telemetry, 700)
+    await sleep(60)
+  }
+  receiver.resume()
+  await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 10_000)
+  assert.deepEqual(await telemetry.flush(10_000), { left: 0 })
+  const { told, lostTotal } = telemetry.stats
+  assert.equal(told - sequences(receiver).length, toldLost(receiver))
+  assert.equal(lostTotal, 2_500)
+  assert.equal(toldLost(receiver), 2_500)
+  assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
+  await receiver.close()
+})
+
+test('spans that the receiver refuses for good are told of by the next that it takes', async () => {
+  const receiver = await startReceiver()
+  const telemetry = start(receiver)
+  receiver.pause(3)
+  burst(telemetry, 7)
+  assert.deepEqual(await telemetry.flush(5_000), { left: 0 })
+  receiver.resume()
+  burst(telemetry, 1)
+  const lost = await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 5_000)
+  assert.deepEqual([lost.attributes['mesh.lost.count'], lost.attributes['mesh.lost.where']], [7, 'refused'])
+  await telemetry.close(1_000)
+  await receiver.close()
+})
+
+test('closing while the receiver is away ends within its limit and says what is lost', async () => {
+  const receiver = await startReceiver()
+  await receiver.stop()
+  const reports: Record<string, unknown>[] = []
+  const telemetry = start(receiver, { logger: (_level, _message, fields) => reports.push(fields) })
+  burst(telemetry, 1_234)
+  const began = performance.now()
+  assert.deepEqual(await telemetry.close(500), { lost: 1_234 })
+  assert.ok(performance.now() - began < 1_500)
+  assert.deepEqual(reports.at(-1), { lost: 1_234, ring: 0, refused: 0, exit: 1_234 })
+})

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { Ring } from './ring.ts'
+
+leakCheck()
+
+const item = (id: number, bytes = 1) => ({ id, bytes })
+const ids = (items: Iterable<{ id: number }>): number[] => [...items].map(({ id }) => id)
+
+test('the oldest item makes room for a new one', () => {
+  const ring = new Ring<{ id: number; bytes: number }>(2, 100)
+  assert.deepEqual(ring.push(item(1)), [])
+  assert.deepEqual(ring.push(item(2)), [])
+  assert.deepEqual(ids(ring.push(item(3))), [1])
+  assert.deepEqual(ids(ring), [2, 3])
+})
+
+test('as many old items go as a large one needs; one that never fits goes itself', () => {
+  const ring = new Ring<{ id: number; bytes: number }>(10, 10)
+  for (const id of [1, 2, 3]) ring.push(item(id, 3))
+  assert.deepEqual(ids(ring.push(item(4, 5))), [1, 2])
+  assert.deepEqual(ids(ring.push(item(5, 11))), [3, 4, 5])
+  assert.equal(ring.bytes, 0)
+})
+
+test('what is taken is neither evicted nor forgotten by the bounds', () => {
+  const ring = new Ring<{ id: number; bytes: number }>(2, 100)
+  ring.push(item(1))
+  ring.push(item(2))
+  assert.deepEqual(ids(ring.take(2, 100)), [1, 2])
+  assert.deepEqual(ids(ring.push(item(3))), [3])
+  ring.settle()
+  assert.deepEqual(ring.push(item(4)), [])
+  assert.equal(ring.size, 1)
+})
+
+test('a batch is bounded in items and bytes, but is never empty while something waits', () => {
+  const ring = new Ring<{ id: number; bytes: number }>(10, 100)
+  for (const id of [1, 2, 3, 4]) ring.push(item(id, 10))
+  assert.deepEqual(ids(ring.take(3, 25)), [1, 2])
+  ring.settle()
+  assert.deepEqual(ids(ring.take(1, 1)), [3])
+})
+
+test('in any order of pushing, taking and settling: order is kept, bounds hold, every item is accounted for', () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('push' as const), bytes: fc.integer({ min: 1, max: 30 }) }),
+    fc.record({ do: fc.constant('take' as const), count: fc.integer({ min: 1, max: 6 }) }),
+    fc.record({ do: fc.constant('settle' as const) }),
+  )
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 }), (capacity, steps) => {
+      const ring = new Ring<{ id: number; bytes: number }>(capacity, 60)
+      const left: number[] = []
+      let taken: readonly { id: number; bytes: number }[] = []
+      let next = 0
+      for (const now of steps) {
+        if (now.do === 'push') left.push(...ids(ring.push(item(next++, now.bytes))))
+        else if (now.do === 'take' && taken.length === 0) taken = ring.take(now.count, 1_000)
+        else if (now.do === 'settle') {
+          left.push(...ids(taken))
+          taken = []
+          ring.settle()
+        }
+        const held = [...ring]
+        assert.ok(held.length <= capacity && ring.bytes <= 60)
+        assert.equal(
+          ring.bytes,
+          held.reduce((sum, { bytes }) => sum + bytes, 0),
+        )
+        assert.equal(ring.added, ring.settled + ring.evicted + ring.size)
+        assert.deepEqual(
+          ids(held),
+          ids(held).toSorted((a, b) => a - b),
+        )
+        assert.deepEqual(
+          [...left, ...ids(held)].toSorted((a, b) => a - b),
+          Array.from({ length: next }, (_, id) => id),
+        )
+      }
+    }),
+  )
+})

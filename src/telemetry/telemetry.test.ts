@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
+import { tell } from '../catalogue/tell.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
+
+leakCheck()
+
+const resource = {
+  meshId: 'm',
+  nodeName: 'n1',
+  role: 'seed',
+  incarnation: 3,
+  peer: 'peer-1',
+  version: '1.2.3',
+} as const
+const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+const left = () => tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+
+function start(options: Partial<TelemetryOptions> = {}) {
+  const clock = new VirtualClock({ start: 5_000 })
+  const spans: ReadableSpan[] = []
+  const exporter: SpanExporter = {
+    export: (batch, done) => {
+      spans.push(...batch)
+      done({ code: 0 })
+    },
+    shutdown: () => Promise.resolve(),
+  }
+  const telemetry = startTelemetry({ clock, resource, exporter, random: seededRandom(1), ...options })
+  const flush = async (): Promise<ReadableSpan[]> => {
+    const flushed = telemetry.flush(60_000)
+    for (let i = 0; i < 200 && telemetry.stats.queued > 0; i++) {
+      clock.advance(0)
+      await Promise.resolve()
+    }
+    await flushed
+    return spans
+  }
+  return { clock, telemetry, flush }
+}
+
+test('without a parent a span belongs to the window; null begins a trace; a parent is a parent', async () => {
+  const { telemetry, flush } = start()
+  const parent = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }
+  const inWindow = telemetry.tell(left(), window)
+  const root = telemetry.tell({ ...left(), parent: null }, window)
+  const child = telemetry.tell({ ...left(), parent }, window)
+  const [a, b, c] = await flush()
+  assert.deepEqual([a?.spanContext().traceId, a?.parentSpanContext?.spanId], [window.traceId, window.spanId])
+  assert.equal(b?.parentSpanContext, undefined)
+  assert.deepEqual([c?.spanContext().traceId, c?.parentSpanContext?.spanId], [parent.traceId, parent.spanId])
+  assert.deepEqual(
+    [inWindow.spanId, root.traceId, child.spanId],
+    [a?.spanContext().spanId, b?.spanContext().traceId, c?.spanContext().spanId],
+  )
+})
+
+test('a span has the ids that were chosen for it, and links to others', async () => {
+  const { telemetry, flush } = start()
+  const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
+  telemetry.tell({ ...left(), ref, parent: null, links: [window] }, undefined)
+  telemetry.tell({ ...left(), ref: { ...ref, spanId: '3'.repeat(16) }, parent: ref }, undefined)
+  const [first, second] = await flush()
+  assert.deepEqual([first?.spanContext().traceId, first?.spanContext().spanId], [ref.traceId, ref.spanId])
+  assert.deepEqual(
+    first?.links.map(({ context }) => context.spanId),
+    [window.spanId],
+  )
+  assert.deepEqual([second?.spanContext().spanId, second?.parentSpanContext?.spanId], ['3'.repeat(16), ref.spanId])
+})
+
+test('a span ends now and began when it says so, by the wall clock', async () => {
+  const { clock, telemetry, flush } = start()
+  clock.advance(1_500)
+  telemetry.tell({ ...left(), since: 6_000 }, window)
+  telemetry.tell(left(), window)
+  const [attempt, point] = await flush()
+  const at = clock.wall() / 1_000
+  assert.deepEqual(attempt?.endTime, [Math.floor(at), (at % 1) * 1e9])
+  assert.deepEqual(attempt?.duration, [0, 500_000_000])
+  assert.deepEqual(point?.duration, [0, 0])
+})
+
+test('every span carries its number, from 1, and is an ERROR only where a promise was broken', async () => {
+  const { telemetry, flush } = start()
+  telemetry.tell(left(), window)
+  telemetry.tell(
+    tell('mesh.leak.suspected', { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 }),
+    window,
+  )
+  const spans = await flush()
+  assert.deepEqual(
+    spans.map(({ attributes }) => attributes['mesh.seq']),
+    [1, 2],
+  )
+  assert.deepEqual(
+    spans.map(({ status }) => status.code),
+    [0, 2],
+  )
+})
+
+test('the resource says whose spans they are, and nothing of the machine', async () => {
+  const { telemetry, flush } = start()
+  telemetry.tell(left(), window)
+  const [span] = await flush()
+  const { 'service.instance.id': instance, ...rest } = span?.resource.attributes ?? {}
+  assert.match(String(instance), /^[0-9a-f-]{36}$/)
+  assert.deepEqual(rest, {
+    'service.name': 'm',
+    'service.version': '1.2.3',
+    'mesh.id': 'm',
+    'mesh.node.name': 'n1',
+    'mesh.node.role': 'seed',
+    'mesh.node.incarnation': 3,
+    'mesh.peer.self': 'peer-1',
+    'telemetry.sdk.language': 'nodejs',
+    'telemetry.sdk.name': 'opentelemetry',
+    'telemetry.sdk.version': rest['telemetry.sdk.version'],
+  })
+})
+
+test('texts and lists of any length stay small', async () => {
+  const { telemetry, flush } = start()
+  const settings = Array.from({ length: 100 }, () => 'x'.repeat(1_000))
+  const started = { 'mesh.node.name': 'y'.repeat(1_000), 'mesh.node.role': 'seed', 'mesh.node.incarnation': 1 } as const
+  telemetry.tell(tell('mesh.node.started', { ...started, 'mesh.node.settings': settings }), window)
+  const [span] = await flush()
+  const list = span?.attributes['mesh.node.settings'] as string[]
+  assert.deepEqual([list.length, list[0]?.length], [32, 256])
+  assert.equal(String(span?.attributes['mesh.node.name']).length, 256)
+  assert.equal(settings.length, 100)
+})
+
+test('ten thousand spans told at once all leave', async () => {
+  const { telemetry, flush } = start()
+  for (let i = 0; i < 10_000; i++) telemetry.tell(left(), window)
+  const spans = await flush()
+  assert.deepEqual(
+    spans.map(({ attributes }) => attributes['mesh.seq']),
+    Array.from({ length: 10_000 }, (_, i) => i + 1),
+  )
+  assert.deepEqual(telemetry.stats, { told: 10_000, exported: 10_000, queued: 0, lostTotal: 0 })
+})
+
+test('the same seed tells the same ids', async () => {
+  const ids = async (): Promise<string[]> => {
+    const { telemetry, flush } = start()
+    for (let i = 0; i < 3; i++) telemetry.tell(left(), undefined)
+    return (await flush()).map((span) => span.spanContext().traceId)
+  }
+  assert.deepEqual(await ids(), await ids())
+})

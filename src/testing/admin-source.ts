@@ -1,0 +1,14 @@
+import type { AdminSource } from '../admin/source.ts'
+
+/** A node that answers the same to everybody; `changes` replaces single answers. */
+export function adminSource(changes: Partial<AdminSource> = {}): AdminSource {
+  return {
+    health: () => ({ alive: true }),
+    ready: () => ({ ready: true, why: '3 peers' }),
+    inventory: () => ({ registries: [], resources: [] }),
+    topology: () => [{ peer: 'a', links: ['b'] }],
+    seeds: () => [{ address: '/ip4/127.0.0.1/tcp/9000', state: 'connected' }],
+    messages: () => [],
+    ...changes,
+  }
+}
