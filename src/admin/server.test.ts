@@ -38,21 +38,26 @@ test('a port that is taken is named', async () => {
 
 test('an address that is not of this machine is refused, as is an open one without a token', async () => {
   const invalid = { code: 'MESH_CONFIG_INVALID', message: /MESH_ADMIN \(--admin\)/ }
-  // 192.0.2.0/24 is kept for documentation (RFC 5737): no machine has it.
-  await assert.rejects(startAdmin({ listen: '192.0.2.1:0', source, token: 'a-token-of-24-characters' }), invalid)
+  // 203.0.113.0/24 is kept for documentation (RFC 5737): no machine should have it.
+  await assert.rejects(startAdmin({ listen: '203.0.113.77:0', source, token: 'a-token-of-24-characters' }), invalid)
   await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source }), invalid)
   await assert.rejects(startAdmin({ listen: 'nonsense', source }), invalid)
 })
 
-test('closing does not wait for a client that stays connected', async () => {
+test('closing does not wait for a client that is in the middle of a request', async () => {
   const admin = await startAdmin({ listen: '127.0.0.1:0', source })
   const socket = connect(Number(new URL(admin.url).port), '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')
   socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n')
   await once(socket, 'data')
+  // Half a request: a connection that is not idle.
+  await new Promise((written) => socket.write('GET /healthz HTTP/1.1\r\nhost: ', written))
+  await fetch(`${admin.url}/healthz`)
   const ended = once(socket, 'close')
+  const before = performance.now()
   await admin.close()
+  assert.ok(performance.now() - before < 1_000)
   await ended
   await assert.rejects(fetch(`${admin.url}/healthz`))
 })

@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type AttributeSpec, attributes } from './attributes.ts'
 import { type SpanName, type SpanSpec, spans } from './spans.ts'
@@ -75,6 +76,7 @@ function anchor(name: string): string {
 export async function main(args: readonly string[], file = spansPage): Promise<number> {
   const page = renderSpans()
   if (!args.includes('--check')) {
+    await mkdir(dirname(file), { recursive: true })
     await writeFile(file, page)
     return 0
   }

@@ -8,8 +8,8 @@ export interface Stoppable {
 
 /** What of the process is needed: a test passes its own. */
 export interface SignalHost {
-  on(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown
-  off(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown
+  on(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
+  off(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
   /** Ends the process at once. */
   exit(code: number): void
   /** Monotonic milliseconds. */
@@ -30,8 +30,8 @@ const stopLimitMs = 5_000
 const sameSignalMs = 300
 
 const host: SignalHost = {
-  on: (signal, listener) => process.on(signal, listener),
-  off: (signal, listener) => process.off(signal, listener),
+  on: (event, listener) => process.on(event as NodeJS.Signals, listener),
+  off: (event, listener) => process.off(event as NodeJS.Signals, listener),
   exit: (code) => process.exit(code),
   now: () => performance.now(),
   after: (ms, run) => {
@@ -57,6 +57,9 @@ export async function runUntilStopped(start: () => Promise<Stoppable>, at: Signa
     } else if (at.now() - askedAt > sameSignalMs) at.exit(128 + constants.signals[signal])
   }
   for (const signal of stopSignals) at.on(signal, listen)
+  // A process that was started with a channel to its parent does not outlive it.
+  const orphaned = () => listen('SIGHUP')
+  at.on('disconnect', orphaned)
   let code: number = exitCodes.fine
   try {
     const running = await start()
@@ -67,6 +70,7 @@ export async function runUntilStopped(start: () => Promise<Stoppable>, at: Signa
   } finally {
     cancelLimit()
     for (const signal of stopSignals) at.off(signal, listen)
+    at.off('disconnect', orphaned)
   }
   // A native thread or a forgotten handle must not keep a stopped node alive.
   at.exit(code)

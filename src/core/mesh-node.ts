@@ -1,4 +1,5 @@
 import { tell } from '../catalogue/tell.ts'
+import { placeAmong } from './backoff.ts'
 import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
@@ -65,7 +66,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const hello = { meshes, name, role, incarnation, build }
     this.ledger = new ConnectionLedger(owner, { self, hello, random, peersMax: options.peersMax })
     this.view = new DigestView(owner, { self, windowMs, sweepMs, random, skewAllowedMs })
-    this.seeds = new SeedDialler(options.seeds, { random })
+    const known = () => this.view.members().map(({ digest }) => digest.peer)
+    this.seeds = new SeedDialler(options.seeds, { random, spread: () => placeAmong(self, known(), random) })
     this.#digest = new OwnDigest({ ...options, fullMs: windowMs }, this.ledger, () => this.#knowsUnlinked())
     this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
     this.#rounds = new Rounds(random)

@@ -210,7 +210,7 @@ export class Owner {
 function within(clock: Clock, step: string, ms: number, run: () => Promise<void>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const cancel = clock.after(ms, () => reject(new MeshError('MESH_STEP_TIMEOUT', { step, ms })))
-  run().then(resolve, reject).finally(cancel)
+  run().finally(cancel).then(resolve, reject)
   return promise
 }
 

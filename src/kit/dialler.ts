@@ -94,7 +94,8 @@ export class Dialler {
     const there = connections.reaching(peer, found)
     if (there !== undefined) return end({ ok: true, peer: there.remotePeer.toString() })
     const denied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
-    const dialable = denied ? [] : found.filter((one) => components.transportManager.dialTransportForMultiaddr(one))
+    const known = found.filter((one) => components.transportManager.dialTransportForMultiaddr(one) !== undefined)
+    const dialable = denied ? [] : quicFirst(known)
     if (owner.closed) return
     if (dialable.length === 0) {
       const type = denied ? 'DialDeniedError' : 'NoDialableAddress'
@@ -126,6 +127,11 @@ function target(texts: readonly string[], peer: PeerId | undefined, limitMs: num
     return bare === undefined ? [] : [bare.encapsulate(`/p2p/${peer.toString()}`)]
   })
   return { peer, addresses, limitMs }
+}
+
+function quicFirst(addresses: readonly Multiaddr[]): readonly Multiaddr[] {
+  const isQuic = (address: Multiaddr) => address.getComponents().some((component) => component.name === 'quic-v1')
+  return addresses.toSorted((a, b) => Number(isQuic(b)) - Number(isQuic(a)))
 }
 
 function parsed(text: string): Multiaddr | undefined {

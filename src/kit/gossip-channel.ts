@@ -48,8 +48,15 @@ export class GossipChannel {
     owner.adopt('gossip listener', () => pubsub.removeEventListener('message', heard))
     for (const topic of meshes.flatMap((mesh) => [digestTopic(mesh), crossingTopic(mesh)])) {
       pubsub.subscribe(topic)
-      owner.adopt(`topic ${topic}`, () => pubsub.unsubscribe(topic))
+      owner.adopt(`topic ${topic}`, () => this.#leave(topic))
     }
+  }
+
+  /** Services stop side by side: gossipsub may have stopped, and so have left, already. */
+  #leave(topic: string): void {
+    try {
+      this.#options.pubsub.unsubscribe(topic)
+    } catch {}
   }
 
   digest(mesh: string, digest: Digest): void {

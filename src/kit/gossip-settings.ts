@@ -11,8 +11,9 @@ const rpcBytes = 1_048_576
  * - Message id: sender and sequence number, as the specification has it and go does. The library's default makes
  *   IHAVE and IWANT between implementations void, and js then punishes healthy peers for it.
  * - `fastMsgIdFn`: a duplicate is known before its signature is checked; without it every copy is verified.
- * - Degree below the usual 6 (4-12): members keep about eight links, so a degree near that sends everything to
- *   everybody. Four copies per message still survive the loss of three neighbours within a heartbeat.
+ * - Degree 4 (3-8) instead of 6 (4-12): members keep about eight links, and a degree near that sends everything to
+ *   everybody. Duplicates are most of what a message costs; what is lost with a neighbour comes by IHAVE within a
+ *   heartbeat. Not 3, which costs least: go's nodes want 6, and one that keeps too few prunes them over and over.
  * - `floodPublish` off: with a bounded view the mesh is most of the peers, and digests need no head start.
  * - Scores: nobody is punished for sharing a loopback address; elsewhere the rule stays. Scores of peers that left are
  *   kept for a minute, not for an hour, or fifteen churned ids behind one address shut newcomers out.
@@ -27,7 +28,7 @@ export function gossipSettings(override: Partial<GossipsubOpts> = {}): Partial<G
     fastMsgIdFn: fastMessageId,
     D: 4,
     Dlo: 3,
-    Dhi: 6,
+    Dhi: 8,
     Dscore: 2,
     Dout: 1,
     Dlazy: 3,

@@ -53,7 +53,8 @@ export interface MessagesOptions {
   readonly pubsub: PubSub | undefined
   readonly messageBytes: number
   readonly tell: (effect: Tell) => void
-  readonly forward: (mesh: string, crossing: Crossing) => void
+  /** Sends a message on its way into other meshes. */
+  readonly cross: (mesh: string, crossing: Crossing) => void
   readonly seal: (topic: string, body: Uint8Array, trace: TraceRef | undefined) => Promise<Crossing>
   /** The topics listened to have changed. */
   readonly topicsChanged: () => void
@@ -114,7 +115,7 @@ export class Messages {
    * peer with a smaller limit, for good and without an error.
    */
   async publish(topic: string, data: Uint8Array, { cross = false }: PublishOptions = {}): Promise<Published> {
-    const { meshes, messageBytes, clock, forward, seal } = this.#options
+    const { meshes, messageBytes, clock, cross: send, seal } = this.#options
     const pubsub = this.#pubsub()
     const now = clock.now()
     const active = trace.getActiveSpan()?.spanContext()
@@ -122,7 +123,7 @@ export class Messages {
     const ref = sampled ? this.#ref(active) : active
     const body = encodeMessage({ body: data, crossing: cross, ...(ref && { trace: ref }) }, messageBytes)
     const { recipients } = await pubsub.publish(topicName(meshes[0] ?? '', topic), body)
-    if (cross) forward(meshes[0] ?? '', await seal(topic, data, ref))
+    if (cross) send(meshes[0] ?? '', await seal(topic, data, ref))
     const id = this.#keep('out', topic, this.#options.self, data.length)
     if (sampled && ref !== undefined) {
       this.#publishedAt = now

@@ -210,7 +210,11 @@ export class Tracemesh implements Startable {
       pubsub,
       messageBytes,
       tell: (told) => say(told, node.window),
-      forward: (mesh, crossing) => network.perform({ do: 'forward', mesh, crossing }),
+      cross: (mesh, crossing) => {
+        network.perform({ do: 'forward', mesh, crossing })
+        // Gossipsub does not hand a node its own messages, and a bridge carries those too.
+        driver.deliver({ type: 'crossing', mesh, crossing })
+      },
       seal: (topic, body, trace) => this.#seal(topic, body, trace),
       topicsChanged: () => this.#profile(),
       failed: (topic, error) => settled.logger.error({ err: error, topic }, 'a message handler failed'),
@@ -244,7 +248,8 @@ export class Tracemesh implements Startable {
     const sequence = crossingSequence(incarnation, ++this.#crossings)
     const message = { origin: this.peer, originMesh: mesh, sequence, topic, body, ...(trace && { trace }) }
     const sealed = await seal(this.#components.privateKey, message, messageBytes)
-    return { id: `${this.peer}/${sequence}`, origin: this.peer, originMesh: mesh, topic, hops: 0, sealed }
+    const id = `${this.peer}/${sequence}`
+    return { id, origin: this.peer, originMesh: mesh, topic, hops: 0, sealed, ...(trace && { trace }) }
   }
 
   /** Addresses come to be known after the start, and change with the machine’s networks. */

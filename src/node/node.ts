@@ -101,7 +101,7 @@ function libp2pOf(
   return createLibp2p({ ...base, start: false, services: { ...base.services, tracemesh: service } })
 }
 
-/** Loaded only when asked for: fastify is a tenth of a node’s memory. */
+/** Loaded only when asked for: fastify is 3 MB of a node’s memory. */
 async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner): Promise<string | undefined> {
   if (config.admin === 'off') return undefined
   const { startAdmin } = await import('../admin/server.ts')

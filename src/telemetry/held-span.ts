@@ -19,6 +19,11 @@ export class HeldSpan implements ReadableSpan, Parcel {
   readonly links: Link[]
   readonly resource: ReadableSpan['resource']
   readonly instrumentationScope: ReadableSpan['instrumentationScope']
+  /** Ours have none, and drop nothing; spans of other instrumentation may. */
+  readonly events: ReadableSpan['events']
+  readonly droppedAttributesCount: number
+  readonly droppedEventsCount: number
+  readonly droppedLinksCount: number
   readonly #context: SpanContext
   readonly #startMs: number
   readonly #endMs: number
@@ -30,6 +35,10 @@ export class HeldSpan implements ReadableSpan, Parcel {
     this.status = span.status
     this.attributes = attributes
     this.links = span.links.length === 0 ? none : span.links
+    this.events = span.events.length === 0 ? none : span.events
+    this.droppedAttributesCount = span.droppedAttributesCount
+    this.droppedEventsCount = span.droppedEventsCount
+    this.droppedLinksCount = span.droppedLinksCount
     this.resource = span.resource
     this.instrumentationScope = span.instrumentationScope
     this.loss = loss
@@ -59,22 +68,6 @@ export class HeldSpan implements ReadableSpan, Parcel {
   get ended(): boolean {
     return true
   }
-
-  get events(): never[] {
-    return none
-  }
-
-  get droppedAttributesCount(): number {
-    return 0
-  }
-
-  get droppedEventsCount(): number {
-    return 0
-  }
-
-  get droppedLinksCount(): number {
-    return 0
-  }
 }
 
 export function hrTime(ms: number): HrTime {
@@ -90,9 +83,10 @@ function milliseconds([seconds, nanos]: HrTime): number {
 const spanBytes = 480
 const attributeBytes = 16
 const linkBytes = 240
+const eventBytes = 500
 
 function estimate(span: ReadableSpan): number {
-  let bytes = spanBytes + span.links.length * linkBytes
+  let bytes = spanBytes + span.links.length * linkBytes + span.events.length * eventBytes
   for (const value of Object.values(span.attributes)) bytes += attributeBytes + weigh(value)
   return bytes
 }

@@ -2,23 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tell } from '../catalogue/tell.ts'
-import type { Clock } from '../core/machine.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
+import { systemTime } from '../testing/system-time.ts'
 import { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
 
 // The real exporter and a real receiver over gRPC on loopback; only the waits are shorter than in a node.
 
-const clock: Clock = {
-  now: () => performance.now(),
-  wall: () => Date.now(),
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms)
-    return () => clearTimeout(timer)
-  },
-}
 const resource = {
   meshId: 'm',
   nodeName: 'n1',
@@ -31,7 +23,7 @@ const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
 function start(receiver: Receiver, options: Partial<TelemetryOptions> = {}): Telemetry {
   const limits = { delayMs: 50, retryMs: 50, retryMaxMs: 400, ...options.limits }
-  return startTelemetry({ clock, resource, endpoint: receiver.endpoint, ...options, limits })
+  return startTelemetry({ clock: systemTime, resource, endpoint: receiver.endpoint, ...options, limits })
 }
 
 function burst(telemetry: Telemetry, count: number): void {
@@ -67,6 +59,48 @@ test('a span arrives as it was told', async () => {
   await receiver.close()
 })
 
+test('texts, numbers, truths and lists arrive as what they are', async () => {
+  const receiver = await startReceiver()
+  const telemetry = start(receiver)
+  const pruned = {
+    'mesh.pruned.count': 2,
+    'mesh.pruned.peers': ['p1', 'p2'],
+    'mesh.pruned.remaining': 9_007_199_254_740_991,
+    'mesh.pruned.remaining_band': '4096+',
+    'mesh.pruned.suspended': true,
+  } as const
+  telemetry.tell(tell('mesh.staleness.pruned', pruned), window)
+  const span = await receiver.waitFor(({ name }) => name === 'mesh.staleness.pruned', 5_000)
+  assert.deepEqual(span.attributes, { ...pruned, 'mesh.seq': 1 })
+  await telemetry.close(1_000)
+  await receiver.close()
+})
+
+test('the endpoint that a variable names wins over the one that was configured', async () => {
+  const receiver = await startReceiver()
+  process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = receiver.endpoint
+  try {
+    const telemetry = start(receiver, { endpoint: 'http://127.0.0.1:1' })
+    burst(telemetry, 1)
+    assert.deepEqual(await telemetry.flush(5_000), { left: 0 })
+    assert.equal(receiver.spans.length, 1)
+    await telemetry.close(1_000)
+  } finally {
+    delete process.env['OTEL_EXPORTER_OTLP_ENDPOINT']
+    await receiver.close()
+  }
+})
+
+test('switched off, spans are counted and go nowhere', async () => {
+  const receiver = await startReceiver()
+  const telemetry = start(receiver, { endpoint: 'off' })
+  burst(telemetry, 600)
+  assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
+  assert.equal(telemetry.stats.told, 600)
+  assert.equal(receiver.spans.length, 0)
+  await receiver.close()
+})
+
 test('ten thousand spans in one tick: none is lost', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver)
@@ -81,7 +115,7 @@ test('a receiver that was gone, with its port, gets everything once it is back',
   const receiver = await startReceiver()
   const telemetry = start(receiver)
   burst(telemetry, 20)
-  await receiver.waitFor(({ attributes }) => attributes['mesh.seq'] === 20, 5_000)
+  await telemetry.flush(5_000)
   await receiver.stop()
   for (let i = 0; i < 20; i++) {
     burst(telemetry, 100)

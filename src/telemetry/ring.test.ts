@@ -30,6 +30,7 @@ test('what is taken is neither evicted nor forgotten by the bounds', () => {
   ring.push(item(1))
   ring.push(item(2))
   assert.deepEqual(ids(ring.take(2, 100)), [1, 2])
+  assert.deepEqual(ring.take(2, 100), [])
   assert.deepEqual(ids(ring.push(item(3))), [3])
   ring.settle()
   assert.deepEqual(ring.push(item(4)), [])

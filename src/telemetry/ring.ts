@@ -67,9 +67,12 @@ export class Ring<T extends Weighed> {
     return gone
   }
 
-  /** The oldest items, at most `count` of them and `bytes` in all, but at least one when there is any. */
+  /**
+   * The oldest items, at most `count` of them and `bytes` in all, but at least one when there is any. Nothing while
+   * what was taken before is not settled.
+   */
   take(count: number, bytes: number): readonly T[] {
-    if (this.#taken.length > 0) throw new Error('what was taken before is not settled')
+    if (this.#taken.length > 0) return []
     const batch: T[] = []
     let sum = 0
     while (this.#waiting > 0 && batch.length < count) {
@@ -78,7 +81,6 @@ export class Ring<T extends Weighed> {
       sum += next.bytes
       batch.push(this.#shift())
     }
-    this.#bytes += sum
     this.#taken = batch
     return batch
   }

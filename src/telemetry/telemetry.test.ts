@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { tell } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
+import { type CensusInput, censusTells } from './census.ts'
 import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
@@ -19,6 +22,13 @@ const resource = {
 } as const
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 const left = () => tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+
+/** Bytes, after a full collection. */
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return process.memoryUsage().heapUsed
+}
 
 function start(options: Partial<TelemetryOptions> = {}) {
   const clock = new VirtualClock({ start: 5_000 })
@@ -144,6 +154,38 @@ test('ten thousand spans told at once all leave', async () => {
     Array.from({ length: 10_000 }, (_, i) => i + 1),
   )
   assert.deepEqual(telemetry.stats, { told: 10_000, exported: 10_000, queued: 0, lostTotal: 0 })
+})
+
+test('a full outbox of the widest span costs less than 30 MB of heap', () => {
+  const { telemetry } = start()
+  const vitals = {
+    rssMb: 90,
+    heapMb: 30,
+    cpuMsPerS: 4.5,
+    loopDelayP99Ms: 1.5,
+    loopDelayMaxMs: 2.5,
+    sockets: 9,
+    timers: 9,
+  }
+  const input: CensusInput = {
+    inventory: { registries: [], resources: [] },
+    links: [],
+    connections: [],
+    counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
+    frames: { in: 6, out: 7, refused: 8 },
+    vitals,
+    telemetry: { queued: 11, lostTotal: 12 },
+  }
+  const tellCensus = (): void => {
+    for (const told of censusTells(input, window, Math.random)) telemetry.tell(told, window)
+  }
+  for (let i = 0; i < 100; i++) tellCensus()
+  const before = heapUsed()
+  while (telemetry.stats.lostTotal === 0) tellCensus()
+  const { queued } = telemetry.stats
+  const grown = (heapUsed() - before) / 1e6
+  assert.ok(queued >= 15_000, `${queued} spans were held`)
+  assert.ok(grown > 1 && grown < 30, `${grown} MB for ${queued} spans`)
 })
 
 test('the same seed tells the same ids', async () => {

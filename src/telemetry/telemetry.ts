@@ -41,7 +41,10 @@ export interface Telemetry {
 export interface TelemetryOptions {
   readonly clock: Clock
   readonly resource: NodeResource
-  /** OTLP over gRPC, such as `http://127.0.0.1:4317`; `https:` for TLS. `OTEL_EXPORTER_OTLP_*` variables win. */
+  /**
+   * OTLP over gRPC, such as `http://127.0.0.1:4317`, `https:` for TLS; or `off`. `OTEL_EXPORTER_OTLP_*` variables win. `off`: spans
+   * are counted and go nowhere.
+   */
   readonly endpoint?: string | undefined
   /** Told of troubles on the way to the receiver, and of what was lost at exit. */
   readonly logger?: Report
@@ -71,11 +74,11 @@ const defaults: OutboxLimits = {
 
 /**
  * Starts telling spans: SDK spans into a bounded outbox, from there to the receiver, with every loss counted.
- * With `OTEL_SDK_DISABLED=true` or `OTEL_TRACES_EXPORTER=none` spans are counted and go nowhere.
+ * `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none` are as good as the endpoint `off`.
  */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   const { clock, random = Math.random, exporter, logger: report = () => {} } = options
-  const off = exporter === undefined && exportingIsOff()
+  const off = exporter === undefined && (options.endpoint === 'off' || exportingIsOff())
   const makeExporter = exporter === undefined ? () => otlpExporter(options.endpoint) : () => reusable(exporter)
   const outbox = new Outbox<HeldSpan>({
     clock,

@@ -66,7 +66,8 @@ export class Teller {
     if (specOf(spans, effect.span).failed) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end(hrTime(end))
     this.#telling = undefined
-    return ref
+    const { traceId, spanId } = span.spanContext()
+    return { traceId, spanId }
   }
 
   tellLoss(loss: Loss): void {

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { attributes } from './attributes.ts'
+import { main, renderSpans, spansPage } from './generate.ts'
+import { type SpanName, spans } from './spans.ts'
+import { specOf, tell } from './tell.ts'
+
+leakCheck()
+
+test('otel/SPANS.md is what the catalogue says (if not: npm run generate)', async () => {
+  assert.equal(await readFile(spansPage, 'utf8'), renderSpans())
+})
+
+test('--check exits with 1 once the page has drifted, and generating puts it right', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'spans-'))
+  const file = join(folder, 'SPANS.md')
+  const stderr = t.mock.method(process.stderr, 'write', () => true)
+  try {
+    assert.equal(await main(['--check'], file), 1)
+    assert.equal(await main([], file), 0)
+    assert.equal(await main(['--check'], file), 0)
+    await writeFile(file, renderSpans().replace('every 60 s', 'every 61 s'))
+    assert.equal(await main(['--check'], file), 1)
+  } finally {
+    stderr.mock.restore()
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('the page has every span with each of its attributes', () => {
+  const page = renderSpans()
+  for (const name of Object.keys(spans) as SpanName[]) {
+    const section = page.split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? ''
+    const { attributes: given, optional = [] } = specOf(spans, name)
+    for (const attribute of [...given, ...optional])
+      assert.ok(section.includes(`| \`${attribute}\` |`), `${name} ${attribute}`)
+  }
+})
+
+test('no attribute is declared and never used, but for the one on every span', () => {
+  const used = (Object.keys(spans) as SpanName[]).flatMap((name) => {
+    const { attributes: given, optional = [] } = specOf(spans, name)
+    return [...given, ...optional]
+  })
+  const unused = Object.keys(attributes).filter((name) => !(used as string[]).includes(name))
+  assert.deepEqual(unused, ['mesh.seq'])
+})
+
+test('a wrong name, attribute or value does not compile', () => {
+  tell('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2 })
+  // @ts-expect-error no such span
+  tell('mesh.windows', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2 })
+  // @ts-expect-error an attribute is missing
+  tell('mesh.window', { 'mesh.window.seq': 1 })
+  // @ts-expect-error an attribute of another span
+  tell('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2, 'mesh.peer.id': 'p' })
+  // @ts-expect-error a text for a number
+  tell('mesh.window', { 'mesh.window.seq': '1', 'mesh.node.uptime_ms': 2 })
+  const limit = { 'mesh.limit.name': 'peers', 'mesh.limit.value': 3 } as const
+  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused' })
+  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused', 'mesh.peer.id': 'p' })
+  // @ts-expect-error a value that is not one of the enumeration
+  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'dropped' })
+  // @ts-expect-error a parent is a reference, not a text
+  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused' }, { parent: 'abc' })
+})

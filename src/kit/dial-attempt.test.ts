@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { Owner } from '../core/owner.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import type { NetworkComponents } from './components.ts'
+import { DialAttempt, type DialOutcome } from './dial-attempt.ts'
+
+leakCheck()
+
+/** A dial whose answers the test gives. */
+function attempt(count: number, limitMs = 10_000) {
+  const clock = new VirtualClock()
+  const owner = new Owner('test', clock)
+  const events = new EventTarget()
+  const dials: { at: number; signal: AbortSignal; open(connection: Connection): void; fail(error: Error): void }[] = []
+  const dial = (_: unknown, { signal }: { signal: AbortSignal }) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Connection>()
+    dials.push({ at: clock.now(), signal, open: resolve, fail: reject })
+    return promise
+  }
+  const components = { events, transportManager: { dial } } as unknown as NetworkComponents
+  const addresses = Array.from({ length: count }, (_, index) => multiaddr(`/ip4/10.0.0.${index + 1}/udp/1/quic-v1`))
+  const outcomes: DialOutcome[] = []
+  const child = owner.child('attempt')
+  new DialAttempt(components, child, addresses, (outcome) => outcomes.push(outcome)).start(limitMs)
+  const tell = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
+  return { clock, owner, dials, outcomes, tell }
+}
+
+function connection(status = 'open'): Connection & { readonly aborted: boolean } {
+  const fake = { status, aborted: false, abort: () => Object.assign(fake, { aborted: true, status: 'aborted' }) }
+  return fake as unknown as Connection & { readonly aborted: boolean }
+}
+
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+describe('one attempt over several addresses', () => {
+  test('starts them 250 ms apart, and the next one at once when one fails', async () => {
+    const { clock, dials } = attempt(4)
+    await settle()
+    clock.advance(250)
+    await settle()
+    dials[0]?.fail(new Error('refused'))
+    await settle()
+    clock.advance(250)
+    await settle()
+    assert.deepEqual(
+      dials.map(({ at }) => at),
+      [0, 250, 250, 500],
+    )
+  })
+
+  test('succeeds at identify, not at the connection; what opens later is closed, what is under way called off', async () => {
+    const { clock, dials, outcomes, tell, owner } = attempt(3)
+    await settle()
+    clock.advance(500)
+    await settle()
+    const [first, second, third] = [connection(), connection(), connection()]
+    dials[0]?.open(first)
+    dials[1]?.open(second)
+    await settle()
+    assert.deepEqual(outcomes, [])
+    tell('peer:identify', { connection: second })
+    assert.deepEqual(outcomes, [{ ok: true, connection: second }])
+    assert.deepEqual([first.aborted, second.aborted], [true, false])
+    await settle()
+    assert.equal(dials[2]?.signal.aborted, true)
+    assert.equal(dials[1]?.signal.aborted, false, 'TCP would end the connection that was handed out')
+    dials[2]?.open(third)
+    await settle()
+    assert.equal(third.aborted, true)
+    assert.deepEqual(owner.inventory().resources, [])
+  })
+
+  test('with a connection open, the next address waits a second for identify', async () => {
+    const { clock, dials } = attempt(2)
+    await settle()
+    dials[0]?.open(connection())
+    await settle()
+    clock.advance(999)
+    assert.equal(dials.length, 1)
+    clock.advance(1)
+    await settle()
+    assert.equal(dials.length, 2)
+  })
+
+  test('a connection that the other side drops before identify has failed there', async () => {
+    const { dials, outcomes, tell } = attempt(1)
+    await settle()
+    const refused = connection()
+    dials[0]?.open(refused)
+    await settle()
+    tell('connection:close', refused)
+    const [outcome] = outcomes
+    assert.ok(outcome?.ok === false)
+    assert.deepEqual(
+      outcome.failures.map(({ stage, type }) => [stage, type]),
+      [['identify', 'ConnectionClosed']],
+    )
+  })
+
+  test('ends when its time is over, and closes a dial that succeeds after that', async () => {
+    const { clock, dials, outcomes } = attempt(1, 3_000)
+    await settle()
+    clock.advance(3_000)
+    const [outcome] = outcomes
+    assert.ok(outcome?.ok === false)
+    assert.deepEqual(
+      outcome.failures.map(({ stage, type }) => [stage, type]),
+      [['dial', 'TimeoutError']],
+    )
+    const late = connection()
+    dials[0]?.open(late)
+    await settle()
+    assert.equal(late.aborted, true)
+    assert.equal(outcomes.length, 1)
+  })
+
+  test('a peer that never identifies is dropped at the limit', async () => {
+    const { clock, dials, outcomes } = attempt(1, 3_000)
+    await settle()
+    const mute = connection()
+    dials[0]?.open(mute)
+    await settle()
+    clock.advance(3_000)
+    assert.equal(outcomes[0]?.ok === false && outcomes[0].failures[0]?.stage, 'identify')
+    assert.equal(mute.aborted, true)
+  })
+
+  test('whose owner is closed says nothing and holds nothing', async () => {
+    const { clock, dials, outcomes, owner } = attempt(2)
+    await settle()
+    await owner.close()
+    clock.advance(20_000)
+    assert.deepEqual(outcomes, [])
+    assert.equal(dials[0]?.signal.aborted, true)
+    assert.equal(clock.pending, 0)
+  })
+})

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { failureOf, summary } from './dial-failure.ts'
+
+leakCheck()
+
+const named = (name: string, message = 'm') => Object.assign(new Error(message), { name })
+
+describe('how far a dial came', () => {
+  const table: readonly [unknown, string, string][] = [
+    [Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }), 'dial', 'ECONNREFUSED'],
+    [named('TimeoutError'), 'dial', 'TimeoutError'],
+    [named('EncryptionFailedError'), 'handshake', 'EncryptionFailedError'],
+    [named('UnexpectedPeerError'), 'handshake', 'UnexpectedPeerError'],
+    [new Error('Dialed peer A but connected to B'), 'handshake', 'UnexpectedPeer'],
+    [named('InvalidPeerIdError', 'Can not dial self'), 'handshake', 'SelfDial'],
+    ['thrown text', 'dial', 'Error'],
+  ]
+  for (const [error, stage, type] of table) {
+    test(`${error} → ${stage}, ${type}`, () => {
+      const failure = failureOf(error)
+      assert.deepEqual([failure.stage, failure.type], [stage, type])
+    })
+  }
+
+  test('a failed lookup is a failure to resolve', () => {
+    const error = Object.assign(new Error('queryA ENOTFOUND'), { code: 'ENOTFOUND' })
+    assert.deepEqual(failureOf(error, 'resolve'), { stage: 'resolve', type: 'ENOTFOUND', message: 'queryA ENOTFOUND' })
+  })
+})
+
+test('of several addresses the one that came furthest is told, its message cut', () => {
+  const failures = [
+    { stage: 'dial', type: 'A', message: '' },
+    { stage: 'identify', type: 'B', message: 'x'.repeat(1_000) },
+    { stage: 'handshake', type: 'C', message: '' },
+  ] as const
+  const told = summary(failures, ['/ip4/10.0.0.1/tcp/1'])
+  assert.deepEqual([told.stage, told.errorType, told.errorMessage.length], ['identify', 'B', 256])
+  assert.deepEqual(told.addresses, ['/ip4/10.0.0.1/tcp/1'])
+})

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { leakCheck } from '../testing/leak-check.ts'
+import { fastMessageId, gossipSettings, messageId } from './gossip-settings.ts'
+import { libp2pSettings } from './libp2p-settings.ts'
+import { isOlder, nativeQuic } from './native-quic.ts'
+
+leakCheck()
+
+describe('gossipsub', () => {
+  test('a message is known by its sender and its sequence number, as the specification has it', async () => {
+    const key = await generateKeyPair('Ed25519')
+    const from = peerIdFromPrivateKey(key)
+    const message = { type: 'signed', from, topic: 't', data: new Uint8Array(3), sequenceNumber: 258n } as const
+    const id = messageId({ ...message, signature: new Uint8Array(64), key: key.publicKey })
+    const sender = from.toMultihash().bytes
+    assert.deepEqual(id, Uint8Array.from([...sender, 0, 0, 0, 0, 0, 0, 1, 2]))
+    const seqno = Uint8Array.of(0, 0, 0, 0, 0, 0, 1, 2)
+    assert.equal(fastMessageId({ from: sender, seqno, topic: 't' }), Buffer.from(id).toString('latin1'))
+    assert.notEqual(
+      fastMessageId({ from: sender, seqno: seqno.toReversed(), topic: 't' }),
+      Buffer.from(id).toString('latin1'),
+    )
+  })
+
+  test('sharing a loopback address is no offence, sharing another still is', () => {
+    const { scoreParams } = gossipSettings()
+    const exempt = ['127.0.0.1', '127.0.0.9', '::1', '::ffff:127.0.0.1', '10.0.0.1', '12.7.0.0', 'fd00::1']
+    const answers = exempt.map((address) => scoreParams?.IPColocationFactorWhitelist?.has(address))
+    assert.deepEqual(answers, [true, true, true, true, false, false, false])
+    assert.equal(scoreParams?.IPColocationFactorWeight, undefined, 'the library’s own weight')
+  })
+
+  test('an application may set what it likes', () => {
+    assert.equal(gossipSettings({ D: 6, Dhi: 12 }).Dhi, 12)
+    assert.equal(gossipSettings({ D: 6 }).Dlo, 3)
+  })
+})
+
+test('libp2p is silent and unmonitored, and takes a cluster that boots at once', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const settings = libp2pSettings({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] })
+  assert.equal(settings.connectionMonitor.enabled, false)
+  assert.ok(settings.connectionManager.inboundConnectionThreshold >= 100)
+  assert.equal(settings.logger?.forComponent('x').enabled, false)
+  assert.equal(settings.transports.length, 2)
+  assert.equal('logger' in libp2pSettings({ privateKey, listen: [], debug: true }), false)
+})
+
+describe('the native part of QUIC', () => {
+  test('that is loaded here is new enough', () => {
+    const { version, warning } = nativeQuic()
+    assert.ok(version === undefined || !isOlder(version, '2.1.4'), version)
+    assert.equal(warning, undefined)
+  })
+
+  test('that is old is told, with the cure', () => {
+    const { version, warning } = nativeQuic(() => '2.1.1')
+    if (version === undefined) return
+    assert.match(warning ?? '', /"overrides": \{ "@chainsafe\/libp2p-quic-[a-z0-9-]+": "2\.1\.4" \}.*loaded is 2\.1\.1/)
+  })
+
+  test('versions compare by number', () => {
+    const pairs = [
+      ['2.1.3', true],
+      ['2.1.4', false],
+      ['2.1.10', false],
+      ['2.2.0', false],
+      ['1.9.9', true],
+      ['3.0.0', false],
+    ] as const
+    for (const [version, older] of pairs) assert.equal(isOlder(version, '2.1.4'), older, version)
+  })
+})

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Tell } from '../catalogue/tell.ts'
+import type { RegistryCensus } from '../core/owned-map.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { type CensusInput, censusTells, type HeldConnection, type LedgerLink } from './census.ts'
+import { settleMs, suspectsMax, unsettledMs } from './findings.ts'
+
+leakCheck()
+
+const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+const old = Math.max(settleMs, unsettledMs)
+
+const registry: RegistryCensus = {
+  name: 'peers',
+  owner: 'node/ledger',
+  size: 12,
+  capacity: 300,
+  high: 20,
+  added: 50,
+  released: 38,
+  byReason: { replaced: 1, removed: 30, expired: 4, evicted: 2, closed: 1 },
+  oldestMs: 90_000,
+}
+
+function link(connection: string, over: Partial<LedgerLink> = {}): LedgerLink {
+  return { connection, peer: `peer of ${connection}`, state: 'joined', ageMs: old, stateMs: old, ...over }
+}
+
+function connection(id: string, over: Partial<HeldConnection> = {}): HeldConnection {
+  return { id, peer: `peer of ${id}`, ageMs: old, ...over }
+}
+
+function census(over: Partial<CensusInput> = {}): Tell[] {
+  const input: CensusInput = {
+    inventory: { registries: [registry], resources: [] },
+    links: [link('c1')],
+    connections: [connection('c1')],
+    counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
+    frames: { in: 6, out: 7, refused: 8 },
+    vitals: { rssMb: 90, heapMb: 30, cpuMsPerS: 4.5, loopDelayP99Ms: 1, loopDelayMaxMs: 2, sockets: 9, timers: 10 },
+    telemetry: { queued: 11, lostTotal: 12 },
+    ...over,
+  }
+  return censusTells(input, window, seededRandom(1))
+}
+
+const named = (tells: readonly Tell[], span: Tell['span']) =>
+  tells.filter((told) => told.span === span).map(({ attributes }) => attributes as Record<string, unknown>)
+
+test('when all layers agree the census is consistent and suspects nobody', () => {
+  const tells = census()
+  assert.deepEqual(
+    tells.map(({ span }) => span),
+    ['mesh.audit', 'mesh.audit.peers'],
+  )
+  assert.equal(named(tells, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'consistent')
+})
+
+test('every span of a census is a child of its audit, which belongs to the window', () => {
+  const [audit, ...children] = census({ connections: [] })
+  assert.equal(audit?.parent, undefined)
+  assert.equal(audit?.ref?.traceId, window.traceId)
+  for (const child of children) assert.deepEqual(child.parent, audit?.ref)
+  assert.ok(children.length >= 2)
+})
+
+test('each registry is told with its bound, its bands and why things left it', () => {
+  assert.deepEqual(named(census(), 'mesh.audit.peers'), [
+    {
+      'mesh.registry.name': 'peers',
+      'mesh.registry.owner': 'node/ledger',
+      'mesh.registry.size': 12,
+      'mesh.registry.size_band': '8-63',
+      'mesh.registry.capacity': 300,
+      'mesh.registry.high': 20,
+      'mesh.registry.added': 50,
+      'mesh.registry.released': 38,
+      'mesh.registry.replaced': 1,
+      'mesh.registry.removed': 30,
+      'mesh.registry.expired': 4,
+      'mesh.registry.evicted': 2,
+      'mesh.registry.closed': 1,
+      'mesh.registry.oldest_band': '1m-10m',
+    },
+  ])
+})
+
+test('a connection that the ledger does not know is a suspect, once it has had the time to become known', () => {
+  const young = census({ connections: [connection('c1'), connection('c2', { ageMs: settleMs - 1 })] })
+  assert.deepEqual(named(young, 'mesh.audit.suspect'), [])
+  const tells = census({ connections: [connection('c1'), connection('c2', { ageMs: 3_600_000 })] })
+  assert.equal(named(tells, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'differs')
+  assert.deepEqual(named(tells, 'mesh.audit.suspect'), [
+    {
+      'mesh.connection.id': 'c2',
+      'mesh.peer.id': 'peer of c2',
+      'mesh.suspect.reason': 'unowned',
+      'mesh.connection.age_band': '1h-6h',
+    },
+  ])
+  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [
+    { 'mesh.invariant': 'connections-in-ledger', 'mesh.expected': 1, 'mesh.actual': 2 },
+  ])
+})
+
+test('a link whose connection is gone breaks the same invariant', () => {
+  const tells = census({ connections: [] })
+  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [
+    { 'mesh.invariant': 'connections-in-ledger', 'mesh.expected': 1, 'mesh.actual': 0 },
+  ])
+})
+
+test('a superseded link that stays open and one that never settles are suspects, but break no invariant', () => {
+  const links = [link('c1', { state: 'superseded' }), link('c2', { state: 'unsettled' })]
+  const tells = census({ links, connections: [connection('c1'), connection('c2')] })
+  assert.deepEqual(
+    named(tells, 'mesh.audit.suspect').map((attributes) => attributes['mesh.suspect.reason']),
+    ['superseded-open', 'unsettled-old'],
+  )
+  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [])
+})
+
+test('two settled links of one pair break an invariant; a superseded one beside a settled one does not', () => {
+  const both = [connection('c1'), connection('c2')]
+  const two = census({ links: [link('c1', { peer: 'p' }), link('c2', { peer: 'p' })], connections: both })
+  assert.deepEqual(named(two, 'mesh.leak.suspected'), [
+    { 'mesh.invariant': 'one-link-per-pair', 'mesh.expected': 1, 'mesh.actual': 2 },
+  ])
+  const draining = [link('c1', { peer: 'p' }), link('c2', { peer: 'p', state: 'superseded', stateMs: 0 })]
+  assert.deepEqual(named(census({ links: draining, connections: both }), 'mesh.leak.suspected'), [])
+})
+
+test('a registry above its capacity breaks an invariant', () => {
+  const tells = census({ inventory: { registries: [{ ...registry, size: 301 }], resources: [] } })
+  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [
+    { 'mesh.invariant': 'registry-bound', 'mesh.expected': 300, 'mesh.actual': 301 },
+  ])
+})
+
+test('however many suspects there are, the oldest are told and the invariant carries the number', () => {
+  const connections = Array.from({ length: 500 }, (_, i) => connection(`x${i}`, { ageMs: old + i }))
+  const tells = census({ links: [], connections })
+  const suspects = named(tells, 'mesh.audit.suspect')
+  assert.equal(suspects.length, suspectsMax)
+  assert.equal(suspects[0]?.['mesh.connection.id'], 'x499')
+  assert.equal(named(tells, 'mesh.leak.suspected')[0]?.['mesh.actual'], 500)
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { context, propagation, type Tracer, trace } from '@opentelemetry/api'
+import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
+import { tell } from '../catalogue/tell.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { systemTime } from '../testing/system-time.ts'
+import { nodeSdkProvider } from './node-sdk.ts'
+import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
+
+leakCheck()
+
+const resource = {
+  meshId: 'm',
+  nodeName: 'n1',
+  role: 'seed',
+  incarnation: 3,
+  peer: 'peer-1',
+  version: '1.2.3',
+} as const
+const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
+const stalled = tell(
+  'mesh.node.stalled',
+  { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 },
+  { ref, parent: null },
+)
+
+after(() => {
+  trace.disable()
+  context.disable()
+  propagation.disable()
+})
+
+function start(provider?: TelemetryOptions['provider']) {
+  const spans: ReadableSpan[] = []
+  const exporter: SpanExporter = {
+    export: (batch, done) => {
+      spans.push(...batch)
+      done({ code: 0 })
+    },
+    shutdown: () => Promise.resolve(),
+  }
+  const chosen = provider === undefined ? {} : { provider }
+  const telemetry = startTelemetry({ clock: systemTime, resource, exporter, ...chosen })
+  const end = async (): Promise<string[]> => {
+    await telemetry.close(1_000)
+    return spans.map((span) => `${span.name} ${span.spanContext().spanId}`)
+  }
+  return { telemetry, end }
+}
+
+const isRecording = (tracer: Tracer): boolean => {
+  const span = tracer.startSpan('foreign')
+  span.end()
+  return span.spanContext().traceId !== '0'.repeat(32)
+}
+
+test('a private provider leaves the global one alone', async () => {
+  const { telemetry, end } = start()
+  telemetry.tell(stalled, undefined)
+  assert.equal(isRecording(trace.getTracer('application')), false)
+  assert.deepEqual(await end(), [`mesh.node.stalled ${ref.spanId}`])
+})
+
+test('NodeSDK is the global provider: spans of other code leave the same way', async () => {
+  const { telemetry, end } = start(nodeSdkProvider)
+  telemetry.tell(stalled, undefined)
+  trace.getTracer('application').startSpan('foreign').end()
+  assert.equal(telemetry.stats.told, 2)
+  const [own, foreign] = await end()
+  assert.equal(own, `mesh.node.stalled ${ref.spanId}`)
+  assert.match(foreign ?? '', /^foreign [0-9a-f]{16}$/)
+})
+
+test('where a global provider is there before, it stays, and ours is private', async () => {
+  const { telemetry, end } = start(nodeSdkProvider)
+  telemetry.tell(stalled, undefined)
+  assert.deepEqual(await end(), [`mesh.node.stalled ${ref.spanId}`])
+})

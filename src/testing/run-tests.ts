@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parseArgs, stripVTControlCharacters } from 'node:util'
+
+const root = resolve(import.meta.dirname, '../..')
+/** Real processes on real sockets disturb each other's timing: they run after the rest, one file at a time. */
+const isReal = (file: string) => file.endsWith('.real.test.ts')
+/** Milliseconds for one test file, after which the runner fails it: the backstop against a file that hangs. */
+const fileLimitMs = 240_000
+
+interface Step {
+  readonly name: string
+  readonly command: readonly string[]
+}
+
+interface Outcome {
+  readonly name: string
+  readonly ok: boolean
+  readonly seconds: string
+}
+
+const { values: options, positionals: filters } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, 'no-lint': { type: 'boolean', default: false } },
+})
+
+function stepsOf(files: readonly string[]): Step[] {
+  const real = options.quick ? [] : files.filter(isReal)
+  const rest = files.filter((file) => !isReal(file))
+  const steps: Step[] = []
+  if (!options['no-lint']) {
+    steps.push({ name: 'lint', command: [tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'] })
+    steps.push({ name: 'types', command: [tool('typescript/bin/tsc'), '--noEmit'] })
+  }
+  if (rest.length > 0) steps.push({ name: 'tests', command: nodeTest(rest, 2) })
+  if (real.length > 0) steps.push({ name: 'tests of real processes', command: nodeTest(real, 1) })
+  return steps
+}
+
+function tool(path: string): string {
+  return join(root, 'node_modules', path)
+}
+
+function nodeTest(files: readonly string[], concurrency: number): string[] {
+  const flags = [`--test-concurrency=${concurrency}`, '--test-reporter=spec', `--test-timeout=${fileLimitMs}`]
+  return ['--test', ...flags, ...files]
+}
+
+/** Characters of a run’s output in which its summary is looked for: failures are told after it, at length. */
+const tailLength = 4_000_000
+
+/** Node's own counts, summed over its runs. */
+const totals: Record<string, number> = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
+
+function count(output: string): void {
+  const summary = stripVTControlCharacters(output).matchAll(/^ℹ (\w+) (\d+)$/gm)
+  for (const [, what, number] of summary)
+    if (what !== undefined && what in totals) totals[what] = (totals[what] ?? 0) + Number(number)
+}
+
+let running: ChildProcess | undefined
+let interrupted = false
+
+async function run({ name, command }: Step): Promise<Outcome> {
+  const began = performance.now()
+  const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
+  const env = { ...process.env, ...colour, TOKIO_WORKER_THREADS: '1' }
+  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  running = child
+  let tail = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    process.stdout.write(text)
+    tail = (tail + text).slice(-tailLength)
+  })
+  const ok = await new Promise<boolean>((done) => {
+    child.once('error', () => done(false))
+    child.once('close', (code) => done(code === 0))
+  })
+  running = undefined
+  if (command.includes('--test')) count(tail)
+  return { name, ok, seconds: ((performance.now() - began) / 1_000).toFixed(1) }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted = true
+    running?.kill(signal)
+  })
+}
+
+const files = globSync('src/**/*.test.ts', { cwd: root })
+  .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+  .sort()
+const steps = stepsOf(files)
+if (!steps.some(({ command }) => command.includes('--test'))) {
+  process.stderr.write(`no test file matches ${filters.join(' ')}\n`)
+  process.exit(2)
+}
+
+const outcomes: Outcome[] = []
+for (const step of steps) {
+  if (interrupted) break
+  if (steps.length > 1) process.stdout.write(`\n── ${step.name}\n`)
+  outcomes.push(await run(step))
+}
+const summary = outcomes.map(({ name, ok, seconds }) => `${ok ? 'ok' : 'FAILED'} ${name} (${seconds} s)`)
+const counts = Object.entries(totals).map(([what, number]) => `ℹ ${what} ${number}\n`)
+process.stdout.write(`\n${summary.join(', ')}${interrupted ? ', interrupted' : ''}\n${counts.join('')}`)
+process.exitCode = interrupted ? 130 : outcomes.every(({ ok }) => ok) ? 0 : 1

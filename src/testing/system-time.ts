@@ -1,0 +1,11 @@
+import type { Clock } from '../core/machine.ts'
+
+/** The machine's own time, for tests of what cannot run on a virtual clock. */
+export const systemTime: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+}
