@@ -63,8 +63,8 @@ export class Dialler {
       queueMicrotask(() => answer({ ok: false, failures: [busy], addresses: [] }))
       return
     }
-    this.#inFlight++
     const owner = this.#options.owner.child(`dial ${name}`)
+    this.#inFlight++
     const end = (result: Result) => {
       if (owner.closed) return
       this.#inFlight--
@@ -89,7 +89,6 @@ export class Dialler {
     }
     const { found, failures } = await resolveAll(addresses, lookup)
     if (owner.closed) return
-    cancel()
     const tried = found.map(String)
     const there = connections.reaching(peer, found)
     if (there !== undefined) return end({ ok: true, peer: there.remotePeer.toString() })
@@ -106,6 +105,7 @@ export class Dialler {
       } as const
       return end({ ok: false, failures: failures.length > 0 ? failures : [none], addresses: tried })
     }
+    cancel()
     const attempt = new DialAttempt(components, owner.child('attempt'), dialable, (outcome) =>
       outcome.ok
         ? end({ ok: true, peer: outcome.connection.remotePeer.toString() })

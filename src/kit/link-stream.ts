@@ -33,10 +33,11 @@ export class LinkStream {
     this.#counters = counters
     this.#hooks = hooks
     stream.addEventListener('close', () => this.#ended(), { once: true })
-    // The other side has said all: so have we. Its waiting for that is how a polite close knows that we have read it.
-    stream.addEventListener('remoteCloseWrite', () => void stream.close().catch(() => {}), { once: true })
+    stream.addEventListener('remoteCloseWrite', () => this.#follow(), { once: true })
     stream.addEventListener('message', (event) => this.#read(event))
+    // Either may have been before there was anybody to hear it; what was buffered is read first.
     if (stream.status !== 'open') queueMicrotask(() => this.#ended())
+    else if (stream.remoteWriteStatus === 'closed') queueMicrotask(() => this.#follow())
   }
 
   send(frame: Frame): void {
@@ -85,6 +86,11 @@ export class LinkStream {
       this.#counters.received(frame)
       this.#hooks.frame(frame)
     }
+  }
+
+  /** The other side has said all: so have we. It may be waiting for that, to know that we have read everything. */
+  #follow(): void {
+    this.#stream.close().catch((error: Error) => this.#stream.abort(error))
   }
 
   #ended(): void {

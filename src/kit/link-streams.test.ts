@@ -85,6 +85,15 @@ test('frames are counted by type, and those without a stream as dropped', async 
   assert.equal(links.counters.dropped, 1)
 })
 
+test('a stream that the other side ended before we had it ends here too', async () => {
+  let closed = 0
+  const stream = Object.assign(unread(), { remoteWriteStatus: 'closed', close: async () => void closed++ })
+  const { links } = linkOf(async () => stream)
+  links.open('c')
+  await settle()
+  assert.equal(closed, 1)
+})
+
 test('a stream that fails to open for another reason than the protocol has closed, it is not absent', async () => {
   const { links, told } = linkOf(() => Promise.reject(new Error('the connection is closing')))
   links.open('c')

@@ -3,6 +3,7 @@ import { spans } from '../catalogue/spans.ts'
 import { specOf, type Tell } from '../catalogue/tell.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { cut } from './cut.ts'
+import { logOutput } from './log-output.ts'
 
 export interface LogOptions {
   /** `trace` `debug` `info` `warn` `error` `fatal` or `silent`. */
@@ -14,7 +15,7 @@ export interface LogOptions {
 }
 
 /** JSON lines, one per event, times as ISO 8601, levels by name. */
-export function createLogger({ level, base = {}, destination = pino.destination(1) }: LogOptions): Logger {
+export function createLogger({ level, base = {}, destination = logOutput() }: LogOptions): Logger {
   return pino(
     {
       level,

@@ -201,6 +201,19 @@ test('closing reports exactly what no span tells of, also when the receiver neve
   assert.deepEqual([outbox.queued, clock.pending, state.closed], [0, 0, true])
 })
 
+test('an answer that comes after closing changes nothing', async () => {
+  for (const late of ['sent', 'away', 'refused'] as const) {
+    const { clock, state, outbox, burst, sentAt, reports } = world()
+    state.outcome = late
+    burst(10)
+    const closed = outbox.close(10)
+    clock.advance(10)
+    assert.equal(await closed, 10)
+    clock.advance(60_000)
+    assert.deepEqual([sentAt.length, outbox.sent, outbox.lost, reports.length, clock.pending], [1, 0, 10, 1, 0])
+  }
+})
+
 test('any order of bursts, absences, refusals and pauses: told less received is what is told lost, exactly', async () => {
   const step = fc.oneof(
     fc.record({ burst: fc.integer({ min: 1, max: 160 }) }),

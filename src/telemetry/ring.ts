@@ -81,6 +81,7 @@ export class Ring<T extends Weighed> {
       sum += next.bytes
       batch.push(this.#shift())
     }
+    this.#bytes += sum
     this.#taken = batch
     return batch
   }

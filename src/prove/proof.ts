@@ -1,0 +1,63 @@
+import type { Random } from '../core/machine.ts'
+
+/** One promise of the product, shown by doing it. `<name>.proof.ts` exports it as `proof`. */
+export interface Proof {
+  /** What is typed to run it. */
+  readonly name: string
+  /** What it shows, in words. */
+  readonly about: string
+  /** Whether `npm test` runs it too: only when it takes less than a minute. */
+  readonly quick: boolean
+  /** About how long it takes. */
+  readonly seconds: number
+  /** What cannot be measured is thrown; what was measured and is wrong is a check that does not hold. */
+  run(context: ProofContext): Promise<ProofResult>
+}
+
+export interface ProofContext {
+  readonly seed: number
+  /** Drawn from that seed. */
+  readonly random: Random
+  /** One line for whoever waits. */
+  progress(text: string): void
+  /** Aborts when nobody waits any more. */
+  readonly signal: AbortSignal
+}
+
+export interface ProofResult {
+  readonly figures: Readonly<Record<string, unknown>>
+  readonly checks: readonly Check[]
+}
+
+export interface Check {
+  readonly what: string
+  readonly want: string
+  readonly got: string | number | boolean
+  readonly holds: boolean | 'not shown'
+}
+
+export type Verdict = 'holds' | 'fails' | 'not shown'
+
+/** A single failure decides; otherwise what could not be shown does, and a proof without checks shows nothing. */
+export function verdictOf(checks: readonly Check[]): Verdict {
+  if (checks.some(({ holds }) => holds === false)) return 'fails'
+  return checks.length === 0 || checks.some(({ holds }) => holds === 'not shown') ? 'not shown' : 'holds'
+}
+
+export function equals<T extends string | number | boolean>(what: string, want: T, got: T): Check {
+  return { what, want: String(want), got, holds: got === want }
+}
+
+/** `got` that is no number (nothing was measured) does not hold. */
+export function atMost(what: string, most: number, got: number, unit = ''): Check {
+  return { what, want: `at most ${most}${unit === '' ? '' : ` ${unit}`}`, got: round(got), holds: got <= most }
+}
+
+export function atLeast(what: string, least: number, got: number, unit = ''): Check {
+  return { what, want: `at least ${least}${unit === '' ? '' : ` ${unit}`}`, got: round(got), holds: got >= least }
+}
+
+/** To a thousandth, for people. */
+export function round(value: number): number {
+  return Math.round(value * 1_000) / 1_000
+}

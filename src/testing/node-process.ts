@@ -1,0 +1,149 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { get } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { processSettings } from '../launcher.js'
+import { processUsage, type Usage } from './process-usage.ts'
+
+/** One real process of a mesh, as a test holds it. */
+export interface NodeProcess {
+  readonly name: string
+  readonly pid: number
+  /** Own peer id. */
+  readonly peer: string
+  readonly addresses: readonly string[]
+  /** Empty when it has no HTTP API. */
+  readonly adminUrl: string
+  /** Lines of its standard output, oldest first; the first ones go when there are too many. Text lines are `{ text }`. */
+  readonly log: readonly LogLine[]
+  readonly exited: Promise<number | null>
+  /** As if the power had gone, unless another signal is named. */
+  kill(signal?: NodeJS.Signals): void
+  pause(): void
+  resume(): void
+  /** Asks it to stop and resolves with its exit code; -1 when it had to be killed. */
+  stop(): Promise<number>
+  /** Sends a message to an entry program that listens for it (`process.on('message')`). */
+  send(message: object): void
+  /** Answer of its HTTP API. Rejects when there is none, or when it is no success. */
+  api<T>(path: string): Promise<T>
+  usage(): Promise<Usage>
+}
+
+export type LogLine = Readonly<Record<string, unknown>>
+
+export interface Started {
+  readonly name: string
+  /** Absolute path of a module. */
+  readonly entry: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 30_000, stopMs: 6_000, apiMs: 5_000 }
+
+const guard = fileURLToPath(new URL('./die-with-parent.js', import.meta.url))
+
+/** Starts a process as a user's launcher would, and resolves once it logs that it listens. */
+export async function startProcess({ name, entry, args, env }: Started): Promise<NodeProcess> {
+  const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
+  const child = fork(entry, args, {
+    execPath: process.execPath,
+    execArgv: [...types, processSettings.flag, '--disable-warning=ExperimentalWarning', `--import=${guard}`],
+    env: { ...processSettings.env, ...env, TRACEMESH_NO_BUNDLED_NODE: '1' },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  const { log, errors, said } = outputOf(child)
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('close', (code) => resolve(code))
+  })
+  const kill = (signal: NodeJS.Signals) => void child.kill(signal)
+  const { promise, resolve, reject } = Promise.withResolvers<LogLine>()
+  child.once('error', reject)
+  said.then(resolve)
+  exited.then((code) => reject(new Error(`${name} ended with ${code} before it listened: ${errors()}`)))
+  const late = () => {
+    kill('SIGKILL')
+    reject(new Error(`${name} did not listen within ${bounds.startMs} ms: ${errors()}`))
+  }
+  const timer = setTimeout(late, bounds.startMs)
+  const listening = await promise.finally(() => clearTimeout(timer))
+  const adminUrl = String(listening['admin'] ?? '')
+  return {
+    name,
+    pid: child.pid ?? 0,
+    peer: String(listening['peer'] ?? ''),
+    addresses: (listening['addresses'] as string[] | undefined) ?? [],
+    adminUrl,
+    log,
+    exited,
+    kill: (signal = 'SIGKILL') => kill(signal),
+    pause: () => kill('SIGSTOP'),
+    resume: () => kill('SIGCONT'),
+    stop: () => stop(child, exited),
+    send: (message) => void child.send(message),
+    api: (path) => fetchJson(`${adminUrl}${path}`),
+    usage: () => processUsage(child.pid ?? 0),
+  }
+}
+
+/** Lines as they come, and the first that says the process listens. */
+function outputOf(child: ChildProcess): { log: LogLine[]; errors: () => string; said: Promise<LogLine> } {
+  const log: LogLine[] = []
+  const { promise: said, resolve } = Promise.withResolvers<LogLine>()
+  let rest = ''
+  let stderr = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines.map(parsed)) {
+      log.push(line)
+      if (line['msg'] === 'listening') resolve(line)
+    }
+    if (log.length > bounds.logLines) log.splice(0, log.length - bounds.logLines)
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-bounds.errorChars)
+  })
+  const errors = () =>
+    `${stderr}\n${log
+      .slice(-3)
+      .map((line) => JSON.stringify(line))
+      .join('\n')}`
+  return { log, errors, said }
+}
+
+function parsed(line: string): LogLine {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? (value as LogLine) : { text: line }
+  } catch {
+    return { text: line }
+  }
+}
+
+async function stop(child: ChildProcess, exited: Promise<number | null>): Promise<number> {
+  child.kill('SIGTERM')
+  // One that is paused would only see the signal when it wakes.
+  child.kill('SIGCONT')
+  const timer = setTimeout(() => child.kill('SIGKILL'), bounds.stopMs)
+  return exited.then((code) => code ?? -1).finally(() => clearTimeout(timer))
+}
+
+/** Without a pool of connections: those would outlive the process that is asked. */
+function fetchJson<T>(url: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false, timeout: bounds.apiMs }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text
+      })
+      response.on('error', reject)
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(body) as T)
+        else reject(new Error(`${url} answered ${response.statusCode}: ${body.slice(0, 200)}`))
+      })
+    })
+    request.on('timeout', () => request.destroy(new Error(`${url} did not answer within ${bounds.apiMs} ms`)))
+    request.on('error', reject)
+  })
+}
