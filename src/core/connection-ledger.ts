@@ -35,8 +35,11 @@ export interface PeerRecord {
   links: readonly Link[]
 }
 
-/** Re-identifying makes gossipsub open its stream again; each heal costs a stream, so they are few and spaced. */
-const healEveryMs = 3_000
+/**
+ * Re-identifying makes gossipsub open its stream again; each heal costs a stream, so they are few, and spaced twice as
+ * far each time: the first may come before gossipsub has noticed that it lost something.
+ */
+const healAgainMs = 250
 const healsMax = 5
 
 /**
@@ -243,7 +246,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 /** Gossipsub never opens a lost outbound stream again by itself. */
 function heal(link: Link, fact: ConnectionFact, now: number): LedgerEffect[] {
   if (fact.gossip === 'open') link.heals = 0
-  const due = fact.gossip === 'missing' && isStanding(link) && now - link.healedAt >= healEveryMs
+  const due = fact.gossip === 'missing' && isStanding(link) && now - link.healedAt >= healAgainMs * 2 ** link.heals
   if (!due || link.heals >= healsMax) return []
   link.healedAt = now
   link.heals++

@@ -7,9 +7,9 @@ import type { TraceRef } from '../core/trace.ts'
 import { censusTells, type LedgerLink } from '../telemetry/census.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
+import type { TracemeshComponents } from './assembly.ts'
 import type { PubSub } from './components.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
-import type { TracemeshComponents } from './service.ts'
 
 export interface CensusOptions {
   readonly owner: Owner

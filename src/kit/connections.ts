@@ -5,16 +5,19 @@ import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
-import type { NetworkComponents } from './components.ts'
+import type { NetworkComponents, PubSub } from './components.ts'
 import type { LinkStream } from './link-stream.ts'
 
 /** What is known of one connection beside what libp2p says of it. */
 export interface ConnectionRecord {
   readonly connection: Connection
-  readonly seenAt: number
   identified: boolean
   /** The peer speaks gossipsub, by identify or by a stream it has opened. */
   gossips: boolean
+  /** Since when gossipsub is seen to lack what it needs here; undefined while it has it. */
+  lackingSince: number | undefined
+  /** Gossipsub had a stream to this peer: that it lacks one is no matter of patience. */
+  hadGossip: boolean
   /** The one link stream, once it is there. */
   link: LinkStream | undefined
   /** Our opening of it is under way. */
@@ -23,8 +26,10 @@ export interface ConnectionRecord {
 }
 
 const gossipPrefix = '/meshsub/'
-/** Gossipsub opens its stream right after identify; missing before this age in milliseconds means nothing. */
-export const gossipGraceMs = 1_000
+/** Gossipsub opens its stream right after identify; that it is not there yet means nothing for so many milliseconds. */
+const gossipGraceMs = 1_000
+/** A stream that is missing is looked for closely for so long; later the ledger’s own rounds have to do. */
+const gossipWatchMs = 15_000
 
 /**
  * One record per connection of libp2p's, found by id. Events of libp2p are hints only: a snapshot drops what libp2p no
@@ -33,14 +38,19 @@ export const gossipGraceMs = 1_000
 export class Connections {
   readonly #components: NetworkComponents
   readonly #clock: Clock
-  readonly #gossip: boolean
+  readonly #pubsub: Pick<PubSub, 'getPeers'> | undefined
   readonly #records: OwnedMap<string, ConnectionRecord>
 
-  /** `gossip`: this node runs gossipsub. */
-  constructor(components: NetworkComponents, owner: Owner, clock: Clock, gossip: boolean) {
+  /** `pubsub`: gossipsub, when this node runs it. */
+  constructor(
+    components: NetworkComponents,
+    owner: Owner,
+    clock: Clock,
+    pubsub: Pick<PubSub, 'getPeers'> | undefined,
+  ) {
     this.#components = components
     this.#clock = clock
-    this.#gossip = gossip
+    this.#pubsub = pubsub
     this.#records = owner.map<string, ConnectionRecord>({
       name: 'links',
       capacity: limits.peers * limits.linksPerPeer,
@@ -53,8 +63,8 @@ export class Connections {
     const held = this.#records.get(connection.id)
     if (held !== undefined) return held
     const now = this.#clock.now()
-    const fresh = { identified: false, gossips: false, link: undefined, opening: false, closing: false }
-    const record: ConnectionRecord = { connection, seenAt: now, ...fresh }
+    const fresh = { identified: false, gossips: false, hadGossip: false, link: undefined, opening: false, closing: false }
+    const record: ConnectionRecord = { connection, lackingSince: undefined, ...fresh }
     this.#records.set(connection.id, record, now)
     return record
   }
@@ -70,8 +80,23 @@ export class Connections {
     record.gossips ||= protocols.some((protocol) => protocol.startsWith(gossipPrefix))
   }
 
+  /** With a connection goes gossipsub’s stream to that peer, and with an unclean one even gossipsub’s own record of it. */
   gone(connection: Connection): void {
+    const gossiped = this.#records.get(connection.id)?.gossips === true
     this.#records.deleteIf(connection.id, (record) => record.connection === connection)
+    if (!gossiped) return
+    for (const record of this.#records.values()) {
+      if (record.connection.remotePeer.equals(connection.remotePeer)) record.hadGossip = true
+    }
+  }
+
+  /** Gossipsub lacks a stream, and not for so long that it is unlikely to come. */
+  get gossipAwaited(): boolean {
+    const since = this.#clock.now() - gossipWatchMs
+    for (const { lackingSince } of this.#records.values()) {
+      if (lackingSince !== undefined && lackingSince > since) return true
+    }
+    return false
   }
 
   /** An identified connection to this peer, or one that we dialled to one of these addresses. */
@@ -90,8 +115,10 @@ export class Connections {
     const connections = this.#components.connectionManager.getConnections()
     const ids = new Set(connections.map((connection) => connection.id))
     for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
-    const speaking = new Set(connections.filter(hasGossipStream).map((connection) => connection.remotePeer.toString()))
-    return connections.map((connection) => this.#fact(connection, speaking))
+    // It may have a stream to a peer that it has struck off, and a peer on its list without a stream.
+    const listed = new Set(this.#pubsub?.getPeers().map(String))
+    const streams = new Set(connections.filter(hasGossipStream).map((connection) => connection.remotePeer.toString()))
+    return connections.map((connection) => this.#fact(connection, listed.intersection(streams)))
   }
 
   #fact(connection: Connection, speaking: ReadonlySet<string>): ConnectionFact {
@@ -107,17 +134,31 @@ export class Connections {
   }
 
   #gossipOf(record: ConnectionRecord, open: boolean): ConnectionFact['gossip'] {
-    if (!this.#gossip) return 'none'
-    if (open) return 'open'
+    if (this.#pubsub === undefined) return 'none'
+    if (open) {
+      record.lackingSince = undefined
+      record.hadGossip = true
+      return 'open'
+    }
     record.gossips ||= record.connection.streams.some((stream) => stream.protocol.startsWith(gossipPrefix))
-    return record.gossips && this.#clock.now() - record.seenAt > gossipGraceMs ? 'missing' : 'none'
+    if (!record.gossips) return 'none'
+    const now = this.#clock.now()
+    record.lackingSince ??= now
+    return record.hadGossip || now - record.lackingSince >= gossipGraceMs ? 'missing' : 'none'
   }
 }
 
-/** Gossipsub keeps one outbound stream per peer, on whichever connection: that is the one it writes to. */
+/**
+ * Gossipsub keeps one outbound stream per peer, on whichever connection: that is the one it writes to. One that it has
+ * closed stays open for reading, for as long as the other side does not close its own end.
+ */
 function hasGossipStream(connection: Connection): boolean {
   return connection.streams.some(
-    (stream) => stream.direction === 'outbound' && stream.status === 'open' && stream.protocol.startsWith(gossipPrefix),
+    ({ direction, status, writeStatus, protocol }) =>
+      direction === 'outbound' &&
+      status === 'open' &&
+      (writeStatus === 'writable' || writeStatus === 'paused') &&
+      protocol.startsWith(gossipPrefix),
   )
 }
 

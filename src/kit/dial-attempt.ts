@@ -139,7 +139,7 @@ export class DialAttempt {
 
   #timeout(limitMs: number): void {
     const stage = this.#open.length > 0 ? 'identify' : 'dial'
-    const waited = { stage, type: 'TimeoutError', message: `no answer within ${limitMs} ms` } as const
+    const waited = { stage, type: 'TimeoutError', message: `no answer within ${Math.round(limitMs)} ms` } as const
     const open = this.#open
     this.#end({ ok: false, failures: [...this.#failures, waited] })
     for (const connection of open) connection.abort(new Error('the peer was not identified in time'))

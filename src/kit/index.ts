@@ -2,18 +2,20 @@
  * tracemesh for js-libp2p applications: `services: { identify: identify(), tracemesh: tracemesh({ … }) }`.
  * @module
  */
+import type { TracemeshComponents } from './assembly.ts'
 import type { TracemeshInit } from './init.ts'
-import { Tracemesh, type TracemeshComponents } from './service.ts'
+import { Tracemesh } from './service.ts'
 
 export { type ErrorCode, type ErrorDetail, MeshError } from '../core/errors.ts'
 export type { Inventory } from '../core/owner.ts'
 export type { TraceRef } from '../core/trace.ts'
+export type { TracemeshComponents } from './assembly.ts'
 export { gossipSettings, meshGossip } from './gossip-settings.ts'
 export type { TracemeshInit } from './init.ts'
 export { libp2pSettings } from './libp2p-settings.ts'
 export { type MeshMessage, type MessageHandler, type Published, type PublishOptions, topicName } from './messages.ts'
 export type { MeshRequest, RequestHandler, RequestOptions } from './requests.ts'
-export type { Tracemesh, TracemeshComponents } from './service.ts'
+export type { Tracemesh } from './service.ts'
 export type { MemberInfo, PeerInfo, Topology } from './views.ts'
 
 /**

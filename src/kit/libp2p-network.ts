@@ -4,7 +4,7 @@ import type { FrameType } from '../core/frames.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
-import { Connections, gossipGraceMs } from './connections.ts'
+import { Connections } from './connections.ts'
 import { Dialler } from './dialler.ts'
 import type { FrameCount } from './frame-counters.ts'
 import { GossipChannel } from './gossip-channel.ts'
@@ -36,6 +36,9 @@ export interface NetworkCounts {
   readonly gossipRefused: number
   readonly gossipUnpublished: number
 }
+
+/** Between two looks at whether gossipsub has its streams, while it lacks one. */
+const lookAgainMs = 200
 
 /** What there is between a start and its stop. */
 interface Running {
@@ -71,7 +74,7 @@ export class Libp2pNetwork implements Network {
     const tell = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
-    const connections = new Connections(components, owner, clock, pubsub !== undefined)
+    const connections = new Connections(components, owner, clock, pubsub)
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const shared = { components, owner, clock, connections, deliver: tell }
     const links = new LinkStreams(shared)
@@ -92,7 +95,11 @@ export class Libp2pNetwork implements Network {
   }
 
   snapshot(): readonly ConnectionFact[] {
-    return this.#running?.connections.facts() ?? []
+    const running = this.#running
+    if (running === undefined) return []
+    const facts = running.connections.facts()
+    if (running.connections.gossipAwaited) this.#lookAgain(running.owner)
+    return facts
   }
 
   perform(effect: NetworkEffect): void {
@@ -168,7 +175,6 @@ export class Libp2pNetwork implements Network {
     const identified = (event: CustomEvent<IdentifyResult>) => {
       connections.identified(event.detail)
       this.#hint()
-      this.#lookAgain(owner)
     }
     events.addEventListener('connection:open', opened)
     events.addEventListener('connection:close', closed)
@@ -190,11 +196,11 @@ export class Libp2pNetwork implements Network {
     })
   }
 
-  /** That gossipsub has not opened its stream is an event that does not come: it takes a look after a while. */
+  /** That gossipsub has opened its stream, or has not, is an event that does not come: it takes another look. */
   #lookAgain(owner: Owner): void {
     if (this.#lookingAgain || owner.closed) return
     this.#lookingAgain = true
-    owner.after(gossipGraceMs + 100, () => {
+    owner.after(lookAgainMs, () => {
       this.#lookingAgain = false
       this.#hint()
     })

@@ -22,6 +22,11 @@ export interface Libp2pSettings {
 }
 
 const weekMs = 7 * 24 * 3_600_000
+/** Options for `createLibp2p`, with the two services that the mesh looks for. */
+export type MeshLibp2pOptions = Omit<Libp2pOptions, 'services'> & {
+  readonly services: { readonly identify: ReturnType<typeof identify>; readonly pubsub: ReturnType<typeof meshGossip> }
+}
+
 /** A native library without a bound on its listener's stop ignores this; from 2.1.4 on it is required. */
 const quicShutdownMs = 3_000
 
@@ -37,7 +42,7 @@ const quicShutdownMs = 3_000
  * - Addresses of peers last a week, not an hour: one that stays connected for longer than that would lose them.
  * - Identify without push: addresses and topics travel in digests.
  */
-export function libp2pSettings(settings: Libp2pSettings) {
+export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
   const { privateKey, listen, announce = [], maxConnections = limits.peers, agent, debug } = settings
   return {
     privateKey,
@@ -56,7 +61,7 @@ export function libp2pSettings(settings: Libp2pSettings) {
     ...(agent === undefined ? {} : { nodeInfo: { userAgent: agent } }),
     ...(debug === true ? {} : { logger: silent }),
     services: { identify: identify(), pubsub: meshGossip() },
-  } satisfies Libp2pOptions
+  }
 }
 
 /** Death is seen by probes; these are what a peer without them needs, and what go and rust use. */

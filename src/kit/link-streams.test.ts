@@ -18,7 +18,7 @@ function linkOf(newStream: () => Promise<Stream>) {
   const owner = new Owner('test', clock)
   const told: NetworkEvent[] = []
   const components = {} as NetworkComponents
-  const connections = new Connections(components, owner, clock, false)
+  const connections = new Connections(components, owner, clock, undefined)
   const links = new LinkStreams({ components, owner, clock, connections, deliver: (event) => told.push(event) })
   const aborts: Error[] = []
   const fake = {

@@ -261,15 +261,20 @@ test('a gossip stream that is lost is seen as missing, and healed', () =>
     const stream = streams.find((one) => one.direction === 'outbound' && one.protocol.startsWith('/meshsub/'))
     stream?.abort(new Error('lost'))
     await until('missing', () => gossip() === 'missing')
-    node.network.perform({ do: 'heal', connection })
-    await until('healed', () => gossip() === 'open')
+    // As the ledger does: an identify may fail, since only one at a time may be under way.
+    for (let heals = 0; heals < 3 && gossip() !== 'open'; heals++) {
+      node.network.perform({ do: 'heal', connection })
+      await until('healed', () => gossip() === 'open', 2_000).catch(() => {})
+    }
+    assert.equal(gossip(), 'open')
   }))
 
 test('a network that was stopped can be started again', () =>
   withNodes([quicNode(), quicNode()], async (node, peer) => {
-    await listening(node)
+    const heard = await listening(node)
     await listening(peer)
     await linked(peer, node)
+    await until('accepted', () => heard.of('stream.open').length === 1)
     await node.network.stop()
     const again = await listening(node)
     assert.equal(node.network.snapshot().length, 1, 'the connection has outlived the stop')

@@ -1,47 +1,22 @@
-import type { PeerStore, PrivateKey, Startable } from '@libp2p/interface'
-import type { AddressManager } from '@libp2p/interface-internal'
-import { type Tell, tell } from '../catalogue/tell.ts'
-import { Driver } from '../core/driver.ts'
+import type { Startable } from '@libp2p/interface'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
-import { MeshNode } from '../core/mesh-node.ts'
-import { type CloseStep, type Inventory, Owner } from '../core/owner.ts'
-import { newTrace, type TraceRef } from '../core/trace.ts'
+import type { CloseStep, Inventory } from '../core/owner.ts'
+import type { SeedView } from '../core/seed-dialler.ts'
 import { logTell } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
-import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
-import { takeCensus } from './census-taker.ts'
-import type { NetworkComponents, PubSub } from './components.ts'
+import { Assembly, type TracemeshComponents } from './assembly.ts'
 import { type Settled, settle, type TracemeshInit } from './init.ts'
-import { Libp2pNetwork } from './libp2p-network.ts'
-import { type MessageHandler, type MessageRecord, Messages, type Published, type PublishOptions } from './messages.ts'
-import { type RequestHandler, type RequestOptions, Requests } from './requests.ts'
-import { crossingSequence, seal } from './seal.ts'
-import { version } from './version.ts'
+import type { MessageHandler, MessageRecord, Published, PublishOptions } from './messages.ts'
+import type { RequestHandler, RequestOptions } from './requests.ts'
+import { stopTells } from './stop-spans.ts'
 import { type Topology, topologyOf } from './views.ts'
-
-/** What libp2p hands to the mesh service. */
-export type TracemeshComponents = NetworkComponents & {
-  readonly privateKey: PrivateKey
-  readonly addressManager: Pick<AddressManager, 'getAddresses'>
-  readonly peerStore: Pick<PeerStore, 'all'>
-}
-
-/** What lives from one start to the next stop. */
-interface Running {
-  readonly owner: Owner
-  readonly telemetry: Telemetry
-  readonly network: Libp2pNetwork
-  readonly node: MeshNode
-  readonly driver: Driver
-  readonly messages: Messages
-  readonly requests: Requests
-  readonly startedAt: number
-}
 
 /** For links to say goodbye; what has not closed by then is dropped with libp2p’s own stop. */
 const goodbyeMs = 800
+const goodbyeLookMs = 20
 const flushMs = 2_000
 
 /**
@@ -53,8 +28,7 @@ export class Tracemesh implements Startable {
   readonly #settled: Settled
   readonly #vitals = new VitalsReader()
   readonly #clock: Clock
-  #running: Running | undefined
-  #crossings = 0
+  #running: Assembly | undefined
 
   constructor(components: TracemeshComponents, init: TracemeshInit) {
     this.#components = components
@@ -72,12 +46,9 @@ export class Tracemesh implements Startable {
   /** Only now have the other services started: gossipsub takes no subscription before. */
   async afterStart(): Promise<void> {
     if (this.#running !== undefined) return
-    const running = this.#build()
-    this.#running = running
-    running.messages.start()
-    await running.requests.start()
-    this.#watchAddresses(running)
-    await running.driver.start(this.#settled.settings)
+    const options = { components: this.#components, settled: this.#settled, clock: this.#clock, vitals: this.#vitals }
+    this.#running = new Assembly(options)
+    await this.#running.start()
   }
 
   /** All services stop side by side, so goodbye is said before any of them. */
@@ -89,7 +60,7 @@ export class Tracemesh implements Startable {
     const until = this.#clock.now() + goodbyeMs
     const look = () => {
       if (running.node.ledger.size === 0 || this.#clock.now() >= until) resolve()
-      else running.owner.after(20, look)
+      else running.owner.after(goodbyeLookMs, look)
     }
     look()
     await promise
@@ -134,7 +105,8 @@ export class Tracemesh implements Startable {
     return this.#started('inventory').owner.inventory()
   }
 
-  seeds(): ReturnType<MeshNode['seeds']['seeds']> {
+  /** The seeds as configured, and how far each campaign is. */
+  seeds(): SeedView[] {
     return this.#started('seeds').node.seeds.seeds()
   }
 
@@ -150,146 +122,11 @@ export class Tracemesh implements Startable {
 
   /** For whoever owns the telemetry: the stop with its steps, one trace. `uptimeMs` in milliseconds. */
   tellStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): void {
-    const ref = newTrace(this.#settled.random)
-    const stopped = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
-    this.#say(telemetry, tell('mesh.node.stopped', stopped, { ref, parent: null }), undefined)
-    for (const step of steps) {
-      const attributes = {
-        'mesh.step.name': step.name,
-        'mesh.step.duration_ms': Math.round(step.durationMs),
-        'mesh.step.error': step.error ?? '',
-      }
-      this.#say(telemetry, tell('mesh.node.step', attributes, { parent: ref }), undefined)
-    }
+    const { random, logger } = this.#settled
+    for (const told of stopTells(cause, uptimeMs, steps, random)) logTell(logger, told, telemetry.tell(told, undefined))
   }
 
-  #build(): Running {
-    const settled = this.#settled
-    const { random, messageBytes } = settled
-    const clock = this.#clock
-    const meshes = settled.bridgeTo === undefined ? [settled.mesh] : [settled.mesh, settled.bridgeTo]
-    const owner = new Owner(settled.name, clock)
-    const telemetry = settled.telemetry ?? this.#telemetry()
-    const say = (told: Tell, window: TraceRef | undefined) => this.#say(telemetry, told, window)
-    const pubsub = this.#service<PubSub>(settled.services.pubsub ?? 'pubsub')
-    const network = new Libp2pNetwork({
-      components: this.#components,
-      owner,
-      clock,
-      meshes,
-      identify: this.#identify(),
-      pubsub,
-      lookup: settled.lookup,
-    })
-    const node = new MeshNode(owner, {
-      ...settled,
-      self: this.peer,
-      meshes,
-      build: `tracemesh/${version}`,
-      windowMs: settled.stalenessMs,
-      gossipMs: settled.gossipDigestMs,
-      peersMax: settled.maxPeers,
-    })
-    const counted = { owner, clock, random, node, network, components: this.#components, pubsub, telemetry }
-    const census = (window: TraceRef | undefined) => {
-      takeCensus({ ...counted, vitals: this.#vitals }, window).then(
-        (tells) => {
-          for (const told of tells) say(told, window)
-        },
-        (error: unknown) => settled.logger.error({ err: error }, 'the census failed'),
-      )
-    }
-    const driver = new Driver({ node, network, clock, owner, tell: say, census })
-    owner.adopt('network', () => network.stop())
-    const messages = new Messages({
-      self: this.peer,
-      owner,
-      clock,
-      random,
-      meshes,
-      pubsub,
-      messageBytes,
-      tell: (told) => say(told, node.window),
-      cross: (mesh, crossing) => {
-        network.perform({ do: 'forward', mesh, crossing })
-        // Gossipsub does not hand a node its own messages, and a bridge carries those too.
-        driver.deliver({ type: 'crossing', mesh, crossing })
-      },
-      seal: (topic, body, trace) => this.#seal(topic, body, trace),
-      topicsChanged: () => this.#profile(),
-      failed: (topic, error) => settled.logger.error({ err: error, topic }, 'a message handler failed'),
-    })
-    network.onCrossing((mesh, crossing) => messages.crossed(mesh, crossing))
-    const connectionTo = (peer: string) => {
-      const id = node.ledger.joined(peer)?.connection
-      return this.#components.connectionManager.getConnections().find((connection) => connection.id === id)
-    }
-    const requests = new Requests({ owner, clock, registrar: this.#components.registrar, connectionTo, messageBytes })
-    return { owner, telemetry, network, node, driver, messages, requests, startedAt: clock.now() }
-  }
-
-  #telemetry(): Telemetry {
-    const { mesh, name, role, incarnation, otlp, provider, logger } = this.#settled
-    return startTelemetry({
-      clock: this.#clock,
-      resource: { meshId: mesh, nodeName: name, role, incarnation, peer: this.peer, version },
-      endpoint: otlp,
-      logger: (level, message, fields) => logger[level](fields, message),
-      ...(provider === undefined ? {} : { provider }),
-    })
-  }
-
-  #say(telemetry: Telemetry, told: Tell, window: TraceRef | undefined): void {
-    logTell(this.#settled.logger, told, telemetry.tell(told, window))
-  }
-
-  async #seal(topic: string, body: Uint8Array, trace: TraceRef | undefined) {
-    const { mesh, incarnation, messageBytes } = this.#settled
-    const sequence = crossingSequence(incarnation, ++this.#crossings)
-    const message = { origin: this.peer, originMesh: mesh, sequence, topic, body, ...(trace && { trace }) }
-    const sealed = await seal(this.#components.privateKey, message, messageBytes)
-    const id = `${this.peer}/${sequence}`
-    return { id, origin: this.peer, originMesh: mesh, topic, hops: 0, sealed, ...(trace && { trace }) }
-  }
-
-  /** Addresses come to be known after the start, and change with the machine’s networks. */
-  #watchAddresses({ owner }: Running): void {
-    const { events } = this.#components
-    const changed = () => this.#profile()
-    events.addEventListener('self:peer:update', changed)
-    events.addEventListener('transport:listening', changed)
-    owner.adopt('address listener', () => {
-      events.removeEventListener('self:peer:update', changed)
-      events.removeEventListener('transport:listening', changed)
-    })
-    this.#profile()
-  }
-
-  #profile(): void {
-    const running = this.#running
-    if (running === undefined) return
-    const addresses = this.#components.addressManager.getAddresses().map(String)
-    running.driver.deliver({ type: 'profile', topics: running.messages.topics(), addresses })
-  }
-
-  #identify(): { identify(connection: unknown): Promise<unknown> } {
-    const name = this.#settled.services.identify ?? 'identify'
-    const found = this.#service<{ identify(connection: unknown): Promise<unknown> }>(name)
-    if (found !== undefined) return found
-    const cure = 'add `identify()` of @libp2p/identify to its services; the mesh counts on it for every dial'
-    throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
-  }
-
-  /** Other services are components under their names, once all have been made. */
-  #service<S>(name: string): S | undefined {
-    try {
-      return (this.#components as unknown as Record<string, S | undefined>)[name]
-    } catch {
-      return undefined
-    }
-  }
-
-  #started(what: string): Running {
+  #started(what: string): Assembly {
     if (this.#running === undefined) throw new MeshError('MESH_NOT_STARTED', { what })
     return this.#running
   }

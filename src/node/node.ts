@@ -23,6 +23,8 @@ export interface RunningNode {
   readonly addresses: readonly string[]
   readonly adminUrl: string | undefined
   readonly mesh: Tracemesh
+  /** What its spans go out by. */
+  readonly telemetry: Telemetry
   /** Says goodbye and stops in order; `cause` is told. Rejects when a step failed, after all of them. */
   stop(cause: string): Promise<void>
 }
@@ -55,7 +57,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
       const failed = steps.filter((step) => step.error !== undefined)
       if (failed.length > 0) throw new Error(failed.map(({ name, error }) => `${name}: ${error}`).join('; '))
     }
-    return { peer: mesh.peer, addresses, adminUrl, mesh, stop }
+    return { peer: mesh.peer, addresses, adminUrl, mesh, telemetry, stop }
   } catch (error) {
     await owner.close()
     await telemetry.close(flushMs)

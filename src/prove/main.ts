@@ -11,7 +11,7 @@ Runs proofs and says what they show, for people and as JSON; --json leaves stand
 answer a line. SEED=<number> replays a run. Exit codes: 0 all hold, 1 one fails, 2 used wrongly, 3 one is not shown.
 `
 /** Interrupted, a proof may take this long to end what it started; what is left then is killed. Milliseconds. */
-const unwindMs = 8_000
+const unwindMs = 1_000
 
 const { out, err } = {
   out: (text: string) => void process.stdout.write(text),

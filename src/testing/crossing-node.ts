@@ -96,8 +96,6 @@ async function main(): Promise<void> {
   }
 
   async function speak(round: number, peers: readonly string[]): Promise<void> {
-    const dump = (w: string) => { const ps: any = libp2p.services.pubsub; const l = (x: any) => [...x].map((y: string) => y.slice(-4)); process.stderr.write(JSON.stringify({ w, round, me: mesh.peer.slice(-4), t: Math.round(monotonic())%100000, peers: l(ps.peers.keys()), out: l(ps.streamsOutbound.keys()), inn: l(ps.streamsInbound.keys()), topic: l(ps.topics.get('mesh-a/crossing') ?? []), mesh: l(ps.mesh.get('mesh-a/crossing') ?? []), scores: l(ps.peers.keys()).map((_: any, i: number) => ps.score.score([...ps.peers.keys()][i])), backoff: [...(ps.backoff.get('mesh-a/crossing') ?? [])].map(([k, v]: any) => k.slice(-4) + ' ' + (v - Date.now())) }) + '\n') }
-    dump('pub'); setTimeout(() => dump('2s'), 2000)
     const data = new TextEncoder().encode(String(round))
     const ask = async (peer: string) => {
       const error = await mesh.request(peer, crossingTopic, data).then(

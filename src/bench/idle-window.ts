@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Usage } from '../testing/process-usage.ts'
+
+/** A process whose use is read; `usage` from `/proc`. */
+export interface Measured {
+  readonly pid: number
+  usage(): Promise<Usage>
+}
+
+/** What the processes of one side used in one window. */
+export interface SideUse {
+  /** CPU milliseconds per second, one number per process. */
+  readonly cpu: readonly number[]
+  /** MiB at the end, one number per process. */
+  readonly rss: readonly number[]
+  readonly pss: readonly number[]
+}
+
+export interface WindowUse {
+  readonly seconds: number
+  readonly sides: Readonly<Record<string, SideUse>>
+  /** CPU that everything else on the machine used, in milliseconds per second; 1,000 for each core when full. */
+  readonly others: number
+  readonly load: number
+}
+
+/** What every process uses while `ms` pass: all sides in the same window, so that they fare alike. */
+export async function idleWindow(
+  sides: Readonly<Record<string, readonly Measured[]>>,
+  ms: number,
+  signal: AbortSignal,
+): Promise<WindowUse> {
+  const before = await readAll(sides)
+  const machine = await machineCpuMs()
+  const began = performance.now()
+  await sleep(ms, undefined, { signal })
+  const seconds = (performance.now() - began) / 1_000
+  const after = await readAll(sides)
+  const busy = (await machineCpuMs()) - machine
+  const used: Record<string, SideUse> = {}
+  let ours = 0
+  for (const [side, ends] of Object.entries(after)) {
+    const cpu = ends.map((end, i) => (end.cpuMs - (before[side]?.[i]?.cpuMs ?? 0)) / seconds)
+    ours += cpu.reduce((sum, one) => sum + one, 0)
+    used[side] = { cpu, rss: ends.map(({ rssMb }) => rssMb), pss: ends.map(({ pssMb }) => pssMb) }
+  }
+  return { seconds, sides: used, others: busy / seconds - ours, load: loadavg()[0] ?? 0 }
+}
+
+async function readAll(sides: Readonly<Record<string, readonly Measured[]>>): Promise<Record<string, Usage[]>> {
+  const read = async ([side, processes]: [string, readonly Measured[]]) =>
+    [side, await Promise.all(processes.map((one) => one.usage()))] as const
+  return Object.fromEntries(await Promise.all(Object.entries(sides).map(read)))
+}
+
+/** Time that all cores have worked since boot: user, nice, system, irq and softirq of `/proc/stat`, in steps of 10 ms. */
+async function machineCpuMs(): Promise<number> {
+  const [first = ''] = (await readFile('/proc/stat', 'utf8')).split('\n')
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = first.split(/\s+/).slice(1).map(Number)
+  return (user + nice + system + irq + softirq) * 10
+}

@@ -1,0 +1,203 @@
+import type { PeerStore, PrivateKey } from '@libp2p/interface'
+import type { AddressManager } from '@libp2p/interface-internal'
+import type { Tell } from '../catalogue/tell.ts'
+import { Driver } from '../core/driver.ts'
+import { MeshError } from '../core/errors.ts'
+import type { Crossing } from '../core/events.ts'
+import type { Clock } from '../core/machine.ts'
+import { MeshNode } from '../core/mesh-node.ts'
+import { Owner } from '../core/owner.ts'
+import type { TraceRef } from '../core/trace.ts'
+import { logTell } from '../telemetry/log.ts'
+import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import type { VitalsReader } from '../telemetry/vitals.ts'
+import { takeCensus } from './census-taker.ts'
+import type { NetworkComponents, PubSub } from './components.ts'
+import type { Settled } from './init.ts'
+import { Libp2pNetwork } from './libp2p-network.ts'
+import { Messages } from './messages.ts'
+import { Requests } from './requests.ts'
+import { crossingSequence, seal } from './seal.ts'
+import { version } from './version.ts'
+
+/** What libp2p hands to the mesh service. */
+export type TracemeshComponents = NetworkComponents & {
+  readonly privateKey: PrivateKey
+  readonly addressManager: Pick<AddressManager, 'getAddresses'>
+  readonly peerStore: Pick<PeerStore, 'all'>
+}
+
+export interface AssemblyOptions {
+  readonly components: TracemeshComponents
+  readonly settled: Settled
+  readonly clock: Clock
+  readonly vitals: VitalsReader
+}
+
+export type Say = (told: Tell, window?: TraceRef) => void
+
+/** The parts of a node, fitted together: what lives from one start to the next stop. */
+export class Assembly {
+  readonly owner: Owner
+  readonly telemetry: Telemetry
+  readonly node: MeshNode
+  readonly driver: Driver
+  readonly messages: Messages
+  readonly requests: Requests
+  readonly startedAt: number
+  readonly #options: AssemblyOptions
+  #crossings = 0
+
+  constructor(options: AssemblyOptions) {
+    const { components, settled, clock } = options
+    this.#options = options
+    this.startedAt = clock.now()
+    this.owner = new Owner(settled.name, clock)
+    this.telemetry = settled.telemetry ?? ownTelemetry(options)
+    const pubsub = service<PubSub>(components, settled.services.pubsub ?? 'pubsub')
+    const meshes = settled.bridgeTo === undefined ? [settled.mesh] : [settled.mesh, settled.bridgeTo]
+    const network = this.#network(meshes, pubsub)
+    this.node = this.#node(meshes)
+    const census = (window: TraceRef | undefined) => this.#census(network, pubsub, window)
+    this.driver = new Driver({ node: this.node, network, clock, owner: this.owner, tell: this.say, census })
+    this.messages = this.#messages(meshes, network, pubsub)
+    network.onCrossing((mesh, crossing) => this.messages.crossed(mesh, crossing))
+    this.requests = this.#requests()
+  }
+
+  /** Tells a span, and logs the line that goes with it. */
+  readonly say: Say = (told, window) => {
+    logTell(this.#options.settled.logger, told, this.telemetry.tell(told, window))
+  }
+
+  async start(): Promise<void> {
+    const { components, settled } = this.#options
+    this.messages.start()
+    await this.requests.start()
+    const changed = () => this.#profile()
+    // Addresses come to be known after the start, and change with the machine’s networks.
+    components.events.addEventListener('self:peer:update', changed)
+    components.events.addEventListener('transport:listening', changed)
+    this.owner.adopt('address listener', () => {
+      components.events.removeEventListener('self:peer:update', changed)
+      components.events.removeEventListener('transport:listening', changed)
+    })
+    await this.driver.start(settled.settings)
+    this.#profile()
+  }
+
+  #profile(): void {
+    const addresses = this.#options.components.addressManager.getAddresses().map(String)
+    this.driver.deliver({ type: 'profile', topics: this.messages.topics(), addresses })
+  }
+
+  #network(meshes: readonly string[], pubsub: PubSub | undefined): Libp2pNetwork {
+    const { components, clock, settled } = this.#options
+    const { owner } = this
+    const identify = identifyOf(components, settled)
+    const network = new Libp2pNetwork({ components, owner, clock, meshes, identify, pubsub, lookup: settled.lookup })
+    owner.adopt('network', () => network.stop())
+    return network
+  }
+
+  #node(meshes: readonly string[]): MeshNode {
+    const { components, settled } = this.#options
+    return new MeshNode(this.owner, {
+      ...settled,
+      self: components.peerId.toString(),
+      meshes,
+      build: `tracemesh/${version}`,
+      windowMs: settled.stalenessMs,
+      gossipMs: settled.gossipDigestMs,
+      peersMax: settled.maxPeers,
+    })
+  }
+
+  #messages(meshes: readonly string[], network: Libp2pNetwork, pubsub: PubSub | undefined): Messages {
+    const { components, settled, clock } = this.#options
+    const { random, messageBytes, logger } = settled
+    return new Messages({
+      self: components.peerId.toString(),
+      owner: this.owner,
+      clock,
+      random,
+      meshes,
+      pubsub,
+      messageBytes,
+      tell: (told) => this.say(told, this.node.window),
+      cross: (mesh, crossing) => {
+        network.perform({ do: 'forward', mesh, crossing })
+        // Gossipsub does not hand a node its own messages, and a bridge carries those too.
+        this.driver.deliver({ type: 'crossing', mesh, crossing })
+      },
+      seal: (topic, body, trace) => this.#seal(topic, body, trace),
+      topicsChanged: () => this.#profile(),
+      failed: (topic, error) => logger.error({ err: error, topic }, 'a message handler failed'),
+    })
+  }
+
+  #requests(): Requests {
+    const { components, clock, settled } = this.#options
+    const { connectionManager, registrar } = components
+    const connectionTo = (peer: string) => {
+      const id = this.node.ledger.joined(peer)?.connection
+      return connectionManager.getConnections().find((connection) => connection.id === id)
+    }
+    return new Requests({ owner: this.owner, clock, registrar, connectionTo, messageBytes: settled.messageBytes })
+  }
+
+  #census(network: Libp2pNetwork, pubsub: PubSub | undefined, window: TraceRef | undefined): void {
+    const { components, settled, clock, vitals } = this.#options
+    const { owner, node, telemetry } = this
+    const { random } = settled
+    takeCensus({ owner, clock, random, node, network, components, pubsub, telemetry, vitals }, window).then(
+      (tells) => {
+        for (const told of tells) this.say(told, window)
+      },
+      (error: unknown) => settled.logger.error({ err: error }, 'the census failed'),
+    )
+  }
+
+  async #seal(topic: string, body: Uint8Array, trace: TraceRef | undefined): Promise<Crossing> {
+    const { components, settled } = this.#options
+    const origin = components.peerId.toString()
+    const sequence = crossingSequence(settled.incarnation, ++this.#crossings)
+    const traced = trace === undefined ? {} : { trace }
+    const message = { origin, originMesh: settled.mesh, sequence, topic, body, ...traced }
+    const sealed = await seal(components.privateKey, message, settled.messageBytes)
+    return { id: `${origin}/${sequence}`, origin, originMesh: settled.mesh, topic, hops: 0, sealed, ...traced }
+  }
+}
+
+function ownTelemetry({ components, settled, clock }: AssemblyOptions): Telemetry {
+  const { mesh, name, role, incarnation, otlp, provider, logger } = settled
+  const peer = components.peerId.toString()
+  return startTelemetry({
+    clock,
+    resource: { meshId: mesh, nodeName: name, role, incarnation, peer, version },
+    endpoint: otlp,
+    logger: (level, message, fields) => logger[level](fields, message),
+    ...(provider === undefined ? {} : { provider }),
+  })
+}
+
+interface IdentifyService {
+  identify(connection: unknown): Promise<unknown>
+}
+
+function identifyOf(components: TracemeshComponents, { services }: Settled): IdentifyService {
+  const name = services.identify ?? 'identify'
+  const found = service<IdentifyService>(components, name)
+  if (found !== undefined) return found
+  const cure = 'add `identify()` of @libp2p/identify to its services; the mesh counts on it for every dial'
+  throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
+}
+
+/** Other services are components under their names, once all have been made; libp2p throws for those there are not. */
+function service<S>(components: TracemeshComponents, name: string): S | undefined {
+  try {
+    return (components as unknown as Record<string, S | undefined>)[name]
+  } catch {
+    return undefined
+  }
+}

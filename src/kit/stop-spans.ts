@@ -1,0 +1,24 @@
+import { type Tell, tell } from '../catalogue/tell.ts'
+import type { Random } from '../core/machine.ts'
+import type { CloseStep } from '../core/owner.ts'
+import { newTrace } from '../core/trace.ts'
+
+/** A stop in one trace: what asked for it, and each closing step with its duration and error. */
+export function stopTells(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): Tell[] {
+  const ref = newTrace(random)
+  const stopped = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
+  return [
+    tell('mesh.node.stopped', stopped, { ref, parent: null }),
+    ...steps.map((step) =>
+      tell(
+        'mesh.node.step',
+        {
+          'mesh.step.name': step.name,
+          'mesh.step.duration_ms': Math.round(step.durationMs),
+          'mesh.step.error': step.error ?? '',
+        },
+        { parent: ref },
+      ),
+    ),
+  ]
+}

@@ -1,0 +1,75 @@
+import type { SpanName } from '../catalogue/spans.ts'
+import type { ReceivedSpan } from '../testing/otlp-receiver.ts'
+
+type Spans = readonly ReceivedSpan[]
+
+export function named(spans: Spans, name: SpanName): ReceivedSpan[] {
+  return spans.filter((span) => span.name === name)
+}
+
+export function inTrace(spans: Spans, traceId: string): ReceivedSpan[] {
+  return spans.filter((span) => span.traceId === traceId)
+}
+
+/** One process of one node: two starts of one identity are two instances. */
+export function instanceOf(span: ReceivedSpan): string {
+  return String(span.resource['service.instance.id'])
+}
+
+/** Peer id of who told it. */
+export function tellerOf(span: ReceivedSpan): string {
+  return String(span.resource['mesh.peer.self'])
+}
+
+/** A numeric attribute; NaN when it is not there, so that no bound holds for it. */
+export function numberOf(span: ReceivedSpan, attribute: string): number {
+  const value = span.attributes[attribute]
+  return typeof value === 'number' ? value : Number.NaN
+}
+
+/** Spans by instance. */
+export function byInstance(spans: Spans): ReadonlyMap<string, Spans> {
+  return Map.groupBy(spans, instanceOf)
+}
+
+/** How many of the spans numbered 1 to the highest are not here, over all instances. */
+export function missingSpans(spans: Spans): number {
+  return sum([...byInstance(spans).values()].map(missingOfOne))
+}
+
+function missingOfOne(spans: Spans): number {
+  const numbers = new Set(spans.map((span) => numberOf(span, 'mesh.seq')).filter((seq) => seq > 0))
+  return Math.max(0, ...numbers) - numbers.size
+}
+
+/** Spans whose parent never came: a parent that was lost, or one that was left open. */
+export function orphans(spans: Spans): ReceivedSpan[] {
+  const known = new Set(spans.map(({ spanId }) => spanId))
+  return spans.filter(({ parentSpanId }) => parentSpanId !== '' && !known.has(parentSpanId))
+}
+
+/** Milliseconds between spans that follow each other, as each instance told them. */
+export function gapsOf(spans: Spans): number[] {
+  return [...byInstance(spans).values()].flatMap((told) => {
+    const ends = told.map(({ endMs }) => endMs).sort((a, b) => a - b)
+    return ends.slice(1).map((end, index) => end - (ends[index] ?? end))
+  })
+}
+
+/** Connections told as opened that were not told as closed exactly once, by (instance, connection). */
+export function unclosed(spans: Spans): string[] {
+  const key = (span: ReceivedSpan) => `${instanceOf(span)} ${span.attributes['mesh.connection.id']}`
+  const closed = named(spans, 'mesh.connection.closed').map(key)
+  const count = Map.groupBy(closed, (one) => one)
+  return named(spans, 'mesh.connection.opened')
+    .map(key)
+    .filter((one) => count.get(one)?.length !== 1)
+}
+
+export function isLinkedTo(span: ReceivedSpan, traceId: string): boolean {
+  return span.links.some((link) => link.traceId === traceId)
+}
+
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0)
+}
