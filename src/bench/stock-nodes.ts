@@ -22,6 +22,7 @@ interface Said {
 
 const program = fileURLToPath(new URL('stock-node.js', import.meta.url))
 const limitMs = 30_000
+const errorChars = 4_000
 
 /**
  * `count` processes of stock js-libp2p with gossipsub, each connected to all others. Started by the same Node.js as
@@ -50,7 +51,10 @@ export async function startStockNodes(count: number): Promise<StockNodes> {
 function start(name: string): { child: ChildProcess; node: StockNode; said: () => Said; end: () => Promise<void> } {
   const child = fork(program, { execPath: process.execPath, execArgv: [], env: plainEnvironment(), stdio: 'pipe' })
   child.stdout?.resume()
-  child.stderr?.resume()
+  let errors = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-errorChars)
+  })
   let last: Said = { addresses: [], connections: 0 }
   child.on('message', (message) => {
     last = message as Said
@@ -62,7 +66,11 @@ function start(name: string): { child: ChildProcess; node: StockNode; said: () =
     child.kill('SIGKILL')
     return exited
   }
-  return { child, node, said: () => last, end }
+  const said = () => {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}: ${errors}`)
+    return last
+  }
+  return { child, node, said, end }
 }
 
 /** Without what this process itself was started with: Node.js, its allocator and the QUIC runtime at their defaults. */

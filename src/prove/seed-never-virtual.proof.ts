@@ -1,13 +1,13 @@
 import { SimMesh, type Told } from '../testing/sim-mesh.ts'
-import { type CampaignSpan, isCampaignSpan, neverChecks, neverFigures } from './campaigns.ts'
 import type { Proof } from './proof.ts'
+import { isSeedSpan, type SeedSpan, unansweredChecks, unansweredFigures } from './unanswered.ts'
 
 const watchedMs = 360_000
 /** Simulated QUIC gives up a port where nobody answers after its idle timeout. */
 const attemptMs = 10_000
 
 /** The simulator notes when a span was told, not when what it tells of began. */
-function asSpan({ span, at, ref, parent, links, attributes }: Told): CampaignSpan {
+function asSpan({ span, at, ref, parent, links, attributes }: Told): SeedSpan {
   const { traceId = '', spanId = '' } = ref ?? {}
   const lastedMs = span === 'mesh.seed.retry' || span === 'mesh.seed.giveup' ? attemptMs : 0
   return {
@@ -34,8 +34,8 @@ export const proof: Proof = {
       await mesh.start('node', { seeds: [mesh.addressOf('seed')] })
       progress(`one node, ${watchedMs / 1_000} s of virtual time`)
       mesh.run(watchedMs)
-      const spans = mesh.told.map(asSpan).filter(isCampaignSpan)
-      return { figures: neverFigures(spans), checks: neverChecks(spans) }
+      const spans = mesh.told.map(asSpan).filter(isSeedSpan)
+      return { figures: unansweredFigures(spans), checks: unansweredChecks(spans) }
     } finally {
       mesh.close()
     }

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { startCluster, until } from '../testing/cluster.ts'
-import { attemptsOf, isCampaignSpan, neverChecks, neverFigures } from './campaigns.ts'
 import { equals, type Proof } from './proof.ts'
+import { attemptsOf, isSeedSpan, unansweredChecks, unansweredFigures } from './unanswered.ts'
 
 /** Ten attempts, three after the give-up to have two spaces between them. */
 const wanted = 13
@@ -17,7 +17,7 @@ export const proof: Proof = {
     await using cluster = await startCluster()
     const { receiver } = cluster
     const node = await cluster.node('node', { seeds: [cluster.address('seed')] })
-    const spans = () => receiver.spans.filter(isCampaignSpan)
+    const spans = () => receiver.spans.filter(isSeedSpan)
     let seen = 0
     await until(
       () => {
@@ -34,8 +34,8 @@ export const proof: Proof = {
     )
     const exit = await node.stop()
     return {
-      figures: { ...neverFigures(spans()), load: loadavg() },
-      checks: [...neverChecks(spans()), equals('exit code', 0, exit)],
+      figures: { ...unansweredFigures(spans()), load: loadavg() },
+      checks: [...unansweredChecks(spans()), equals('exit code', 0, exit)],
     }
   },
 }
