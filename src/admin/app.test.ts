@@ -36,10 +36,10 @@ test('a node without a peer is alive and not ready, and says why', async (t) => 
   assert.deepEqual([status, body], [503, { ready: false, why: 'no peer yet' }])
 })
 
-test('with a token everything but /healthz asks for it', async (t) => {
+test('with a token everything but what probes ask for needs it', async (t) => {
   const ask = await asking(t, { token })
   for (const path of [...paths, '/nowhere']) {
-    const expected = path === '/healthz' ? 200 : 401
+    const expected = path === '/healthz' || path === '/readyz' ? 200 : 401
     assert.equal((await ask('GET', path)).status, expected, path)
     assert.equal((await ask('GET', path, { authorization: 'Bearer another-token-of-24' })).status, expected, path)
   }

@@ -32,7 +32,8 @@ export async function adminApp({ token, source }: AdminAppOptions): Promise<Fast
 
   const allowed = token === undefined ? undefined : bears(token)
   app.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.url === '/healthz') return
+    // Probes of a supervisor bear no token, and learn nothing but whether all is well.
+    if (request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz') return
     if (allowed === undefined && !namesThisMachine(request.headers.host)) {
       return refuse(reply, 403, 'forbidden', 'ask by a loopback host name, or set a token')
     }

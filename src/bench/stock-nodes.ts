@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { processUsage, type Usage } from '../testing/process-usage.ts'
 import { until } from '../testing/until.ts'
@@ -22,6 +23,8 @@ interface Said {
 
 const program = fileURLToPath(new URL('stock-node.js', import.meta.url))
 const limitMs = 30_000
+/** By default libp2p takes five connections a second from one host, and over QUIC the dialler of a sixth sees success. */
+const paceMs = 400
 const errorChars = 4_000
 
 /**
@@ -38,6 +41,7 @@ export async function startStockNodes(count: number): Promise<StockNodes> {
     for (const [i, { child, said }] of children.entries()) {
       child.send(children.slice(0, i).flatMap((other) => other.said().addresses))
       await until(() => said().connections === i, limitMs, `stock node ${i} has dialled those before it`)
+      await sleep(paceMs)
     }
     const all = () => children.every(({ said }) => said().connections === count - 1)
     await until(all, limitMs, 'stock nodes are connected')

@@ -58,6 +58,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly #neighbours: Neighbours
   readonly #rounds: Rounds
   #dueAt = Infinity
+  /** When it was last handed anything. */
+  #ranAt = -Infinity
   #stopping = false
 
   constructor(owner: Owner, options: MeshNodeOptions) {
@@ -93,7 +95,9 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   /** What did not run could not hear either: its own lateness is nobody’s silence. */
   #wake(now: number): NodeEffect[] {
-    const lateMs = now - this.#dueAt
+    // Events that piled up meanwhile come before the tick that moves what was due: the sleep counts for the first alone.
+    const lateMs = now - Math.max(this.#dueAt, this.#ranAt)
+    this.#ranAt = now
     if (lateMs < latenessMs) return []
     const effects = this.#ledgerTakes({ type: 'slept', ms: lateMs }, now)
     const { windowMs } = this.options

@@ -124,6 +124,7 @@ export class Assembly {
       meshes,
       pubsub,
       messageBytes,
+      whole: () => network.gossipWhole(),
       tell: (told) => this.say(told, this.node.window),
       cross: (mesh, crossing) => {
         network.perform({ do: 'forward', mesh, crossing })

@@ -1,4 +1,4 @@
-import type { Connection, IdentifyResult, PeerId } from '@libp2p/interface'
+import type { Connection, IdentifyResult, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ConnectionFact } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
@@ -14,7 +14,7 @@ export interface ConnectionRecord {
   identified: boolean
   /** The peer speaks gossipsub, by identify or by a stream it has opened. */
   gossips: boolean
-  /** Since when gossipsub is seen to lack what it needs here; undefined while it has it. */
+  /** Since when gossipsub is seen to lack a stream to or from this peer; undefined while it has both. */
   lackingSince: number | undefined
   /** Gossipsub had a stream to this peer: that it lacks one is no matter of patience. */
   hadGossip: boolean
@@ -28,8 +28,6 @@ export interface ConnectionRecord {
 const gossipPrefix = '/meshsub/'
 /** Gossipsub opens its stream right after identify; that it is not there yet means nothing for so many milliseconds. */
 const gossipGraceMs = 1_000
-/** A stream that is missing is looked for closely for so long; later the ledger’s own rounds have to do. */
-const gossipWatchMs = 15_000
 
 /**
  * One record per connection of libp2p's, found by id. Events of libp2p are hints only: a snapshot drops what libp2p no
@@ -42,12 +40,7 @@ export class Connections {
   readonly #records: OwnedMap<string, ConnectionRecord>
 
   /** `pubsub`: gossipsub, when this node runs it. */
-  constructor(
-    components: NetworkComponents,
-    owner: Owner,
-    clock: Clock,
-    pubsub: Pick<PubSub, 'getPeers'> | undefined,
-  ) {
+  constructor(components: NetworkComponents, owner: Owner, clock: Clock, pubsub: Pick<PubSub, 'getPeers'> | undefined) {
     this.#components = components
     this.#clock = clock
     this.#pubsub = pubsub
@@ -63,7 +56,14 @@ export class Connections {
     const held = this.#records.get(connection.id)
     if (held !== undefined) return held
     const now = this.#clock.now()
-    const fresh = { identified: false, gossips: false, hadGossip: false, link: undefined, opening: false, closing: false }
+    const fresh = {
+      identified: false,
+      gossips: false,
+      hadGossip: false,
+      link: undefined,
+      opening: false,
+      closing: false,
+    }
     const record: ConnectionRecord = { connection, lackingSince: undefined, ...fresh }
     this.#records.set(connection.id, record, now)
     return record
@@ -90,9 +90,9 @@ export class Connections {
     }
   }
 
-  /** Gossipsub lacks a stream, and not for so long that it is unlikely to come. */
-  get gossipAwaited(): boolean {
-    const since = this.#clock.now() - gossipWatchMs
+  /** Gossipsub lacks a stream, since no longer than `ms`: it is likely to have it soon. */
+  gossipLacking(ms: number): boolean {
+    const since = this.#clock.now() - ms
     for (const { lackingSince } of this.#records.values()) {
       if (lackingSince !== undefined && lackingSince > since) return true
     }
@@ -115,13 +115,11 @@ export class Connections {
     const connections = this.#components.connectionManager.getConnections()
     const ids = new Set(connections.map((connection) => connection.id))
     for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
-    // It may have a stream to a peer that it has struck off, and a peer on its list without a stream.
-    const listed = new Set(this.#pubsub?.getPeers().map(String))
-    const streams = new Set(connections.filter(hasGossipStream).map((connection) => connection.remotePeer.toString()))
-    return connections.map((connection) => this.#fact(connection, listed.intersection(streams)))
+    const streams = this.#gossipStreams(connections)
+    return connections.map((connection) => this.#fact(connection, streams))
   }
 
-  #fact(connection: Connection, speaking: ReadonlySet<string>): ConnectionFact {
+  #fact(connection: Connection, streams: GossipStreams): ConnectionFact {
     const peer = connection.remotePeer.toString()
     return {
       id: connection.id,
@@ -129,37 +127,59 @@ export class Connections {
       direction: connection.direction,
       address: connection.remoteAddr.toString(),
       transport: transportOf(connection.remoteAddr),
-      gossip: this.#gossipOf(this.of(connection), speaking.has(peer)),
+      gossip: this.#gossipOf(this.of(connection), peer, streams),
     }
   }
 
-  #gossipOf(record: ConnectionRecord, open: boolean): ConnectionFact['gossip'] {
-    if (this.#pubsub === undefined) return 'none'
-    if (open) {
-      record.lackingSince = undefined
-      record.hadGossip = true
-      return 'open'
+  /** It may have a stream to a peer that it has struck off its list, and a peer on its list without a stream. */
+  #gossipStreams(connections: readonly Connection[]): GossipStreams {
+    const peersOf = (some: readonly Connection[]) => new Set(some.map(({ remotePeer }) => remotePeer.toString()))
+    const listed = new Set(this.#pubsub?.getPeers().map(String))
+    return {
+      to: listed.intersection(peersOf(connections.filter((connection) => hasGossipStream(connection, 'outbound')))),
+      from: peersOf(connections.filter((connection) => hasGossipStream(connection, 'inbound'))),
+      ending: peersOf(connections.filter(({ id }) => this.#records.get(id)?.closing)),
     }
-    record.gossips ||= record.connection.streams.some((stream) => stream.protocol.startsWith(gossipPrefix))
-    if (!record.gossips) return 'none'
-    const now = this.#clock.now()
-    record.lackingSince ??= now
-    return record.hadGossip || now - record.lackingSince >= gossipGraceMs ? 'missing' : 'none'
   }
+
+  #gossipOf(record: ConnectionRecord, peer: string, { to, from, ending }: GossipStreams): ConnectionFact['gossip'] {
+    if (this.#pubsub === undefined) return 'none'
+    record.hadGossip ||= to.has(peer)
+    record.gossips ||= to.has(peer) || hasGossipStream(record.connection, 'inbound')
+    if (!record.gossips || record.closing) return to.has(peer) ? 'open' : 'none'
+    const now = this.#clock.now()
+    if (to.has(peer) && from.has(peer)) record.lackingSince = undefined
+    else record.lackingSince ??= now
+    if (to.has(peer)) return 'open'
+    // Gossipsub opens no other stream while the one on a connection that is being closed has not gone.
+    if (ending.has(peer)) return 'none'
+    return record.hadGossip || now - (record.lackingSince ?? now) >= gossipGraceMs ? 'missing' : 'none'
+  }
+}
+
+/** Peers that gossipsub has a stream to, a stream from, and those with a connection that is being closed. */
+interface GossipStreams {
+  readonly to: ReadonlySet<string>
+  readonly from: ReadonlySet<string>
+  readonly ending: ReadonlySet<string>
 }
 
 /**
  * Gossipsub keeps one outbound stream per peer, on whichever connection: that is the one it writes to. One that it has
  * closed stays open for reading, for as long as the other side does not close its own end.
  */
-function hasGossipStream(connection: Connection): boolean {
-  return connection.streams.some(
-    ({ direction, status, writeStatus, protocol }) =>
-      direction === 'outbound' &&
-      status === 'open' &&
-      (writeStatus === 'writable' || writeStatus === 'paused') &&
-      protocol.startsWith(gossipPrefix),
+function hasGossipStream({ streams }: Connection, direction: Stream['direction']): boolean {
+  return streams.some(
+    (stream) =>
+      isGossip(stream) &&
+      stream.direction === direction &&
+      stream.status === 'open' &&
+      (direction === 'inbound' ? stream.remoteWriteStatus : stream.writeStatus) === 'writable',
   )
+}
+
+export function isGossip({ protocol }: Pick<Stream, 'protocol'>): boolean {
+  return protocol.startsWith(gossipPrefix)
 }
 
 function transportOf(address: Multiaddr): ConnectionFact['transport'] {

@@ -98,7 +98,7 @@ export class GossipChannel {
     this.#checking++
     try {
       const opened = await open(message.data)
-      const { body: _, trace: __, ...crossing } = opened
+      const { body: _, ...crossing } = opened
       if (this.#options.owner.closed) return
       this.#options.opened(mesh, opened)
       this.#options.deliver({ type: 'crossing', mesh, crossing })

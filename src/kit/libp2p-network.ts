@@ -37,8 +37,12 @@ export interface NetworkCounts {
   readonly gossipUnpublished: number
 }
 
-/** Between two looks at whether gossipsub has its streams, while it lacks one. */
+/** Between two looks at whether gossipsub has its streams, while it lacks one; later the ledger’s own rounds have to do. */
 const lookAgainMs = 200
+const watchMs = 15_000
+/** A message waits so long at most for gossipsub to have the streams that it lacks, and looks so often. */
+const wholeMs = 1_000
+const wholeLookMs = 20
 
 /** What there is between a start and its stop. */
 interface Running {
@@ -61,6 +65,8 @@ export class Libp2pNetwork implements Network {
   #onCrossing: (mesh: string, crossing: OpenedCrossing) => void = () => {}
   #hinted = false
   #lookingAgain = false
+  /** One wait for all who wait, so that they go on in the order in which they came. */
+  #whole: Promise<void> | undefined
 
   constructor(options: Libp2pNetworkOptions) {
     this.self = options.components.peerId.toString()
@@ -98,8 +104,29 @@ export class Libp2pNetwork implements Network {
     const running = this.#running
     if (running === undefined) return []
     const facts = running.connections.facts()
-    if (running.connections.gossipAwaited) this.#lookAgain(running.owner)
+    if (running.connections.gossipLacking(watchMs)) this.#lookAgain(running.owner)
     return facts
+  }
+
+  /**
+   * Resolves when gossipsub has its streams to all peers that it has just met or is being healed for: what is published
+   * before would be lost on the way to them, with nobody told. At once in the usual case, after a second at the latest.
+   */
+  gossipWhole(): Promise<void> {
+    const running = this.#running
+    if (running === undefined || !running.connections.gossipLacking(wholeMs)) return this.#whole ?? Promise.resolve()
+    this.#whole ??= this.#untilWhole(running).finally(() => {
+      this.#whole = undefined
+    })
+    return this.#whole
+  }
+
+  async #untilWhole({ connections, owner }: Running): Promise<void> {
+    const until = this.#options.clock.now() + wholeMs
+    while (!owner.closed && connections.gossipLacking(wholeMs) && this.#options.clock.now() < until) {
+      await pause(owner, wholeLookMs)
+      if (!owner.closed) connections.facts()
+    }
   }
 
   perform(effect: NetworkEffect): void {
@@ -205,4 +232,16 @@ export class Libp2pNetwork implements Network {
       this.#hint()
     })
   }
+}
+
+/** Ends early when the owner is closed, which drops its timers. */
+function pause(owner: Owner, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wake = () => {
+    owner.signal.removeEventListener('abort', wake)
+    resolve()
+  }
+  owner.signal.addEventListener('abort', wake)
+  owner.after(ms, wake)
+  return promise
 }

@@ -74,11 +74,16 @@ export class LinkStream {
       this.#deliver(this.#reader.push(chunk, this.#clock.now()))
     } catch (error) {
       if (!(error instanceof FrameRefused)) throw error
-      this.#refusing = true
-      this.#counters.refused++
-      this.#deliver(error.frames)
-      this.#hooks.refused(error.detail.reason, error.flooding)
+      this.#refuse(error.detail.reason, error.flooding, error.frames)
     }
+  }
+
+  /** `frames`: sound ones that came before what is refused. */
+  #refuse(reason: string, flooding: boolean, frames: readonly Frame[] = []): void {
+    this.#refusing = true
+    this.#counters.refused++
+    this.#deliver(frames)
+    this.#hooks.refused(reason, flooding)
   }
 
   #deliver(frames: readonly Frame[]): void {
@@ -90,6 +95,7 @@ export class LinkStream {
 
   /** The other side has said all: so have we. It may be waiting for that, to know that we have read everything. */
   #follow(): void {
+    if (!this.#refusing && this.#reader.heldBytes > 0) this.#refuse('the stream ended within a frame', false)
     this.#stream.close().catch((error: Error) => this.#stream.abort(error))
   }
 

@@ -94,6 +94,22 @@ test('a stream that the other side ended before we had it ends here too', async 
   assert.equal(closed, 1)
 })
 
+test('a stream that ends within a frame is refused; one that ends after it is not', async () => {
+  for (const [bytes, refused] of [
+    [[0, 0, 4], 0],
+    [[0, 9, 2, 123], 1],
+  ] as const) {
+    const stream = unread()
+    const { links, told } = linkOf(async () => stream)
+    links.open('c')
+    await settle()
+    stream.dispatchEvent(Object.assign(new Event('message'), { data: Uint8Array.from(bytes) }))
+    stream.dispatchEvent(new Event('remoteCloseWrite'))
+    assert.equal(told.filter(({ type }) => type === 'frame.refused').length, refused)
+    assert.equal(links.counters.refused, refused)
+  }
+})
+
 test('a stream that fails to open for another reason than the protocol has closed, it is not absent', async () => {
   const { links, told } = linkOf(() => Promise.reject(new Error('the connection is closing')))
   links.open('c')

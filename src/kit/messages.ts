@@ -52,6 +52,8 @@ export interface MessagesOptions {
   readonly meshes: readonly string[]
   readonly pubsub: PubSub | undefined
   readonly messageBytes: number
+  /** Resolves when the pubsub can reach the peers that it has just met. */
+  readonly whole: () => Promise<void>
   readonly tell: (effect: Tell) => void
   /** Sends a message on its way into other meshes. */
   readonly cross: (mesh: string, crossing: Crossing) => void
@@ -122,6 +124,7 @@ export class Messages {
     const sampled = now - this.#publishedAt >= sampleMs
     const ref = sampled ? this.#ref(active) : active
     const body = encodeMessage({ body: data, crossing: cross, ...(ref && { trace: ref }) }, messageBytes)
+    await this.#options.whole()
     const { recipients } = await pubsub.publish(topicName(meshes[0] ?? '', topic), body)
     if (cross) send(meshes[0] ?? '', await seal(topic, data, ref))
     const id = this.#keep('out', topic, this.#options.self, data.length)

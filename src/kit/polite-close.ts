@@ -1,7 +1,7 @@
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import type { ConnectionRecord } from './connections.ts'
+import { type ConnectionRecord, isGossip } from './connections.ts'
 
 /** After this a connection is aborted; libp2p's own close may wait for ever for a peer that does not read. */
 export const closeLimitMs = 1_000
@@ -20,6 +20,7 @@ export function closePolitely(record: ConnectionRecord, owner: Owner, clock: Clo
   const cancel = clock.after(closeLimitMs, () =>
     connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'closing a connection', ms: closeLimitMs })),
   )
+  endGossip(record)
   const done = flush(record, clock)
     .then(() => connection.close({ signal: AbortSignal.timeout(closeLimitMs - flushMs) }))
     .catch((error: Error) => connection.abort(error))
@@ -27,6 +28,16 @@ export function closePolitely(record: ConnectionRecord, owner: Owner, clock: Clo
   // Adopted, so that a stop waits for goodbyes on their way.
   const release = owner.adopt(`closing ${connection.id}`, () => done, 2 * closeLimitMs)
   void done.finally(() => release().catch(() => {}))
+}
+
+/**
+ * Gossipsub takes a stream that breaks off for the loss of its peer, and forgets it with all its topics, whatever other
+ * connections there are. One that ends in good order loses it nothing but that stream.
+ */
+function endGossip({ connection }: ConnectionRecord): void {
+  for (const stream of connection.streams) {
+    if (stream.direction === 'outbound' && isGossip(stream)) stream.close().catch(() => {})
+  }
 }
 
 async function flush({ link }: ConnectionRecord, clock: Clock): Promise<void> {

@@ -146,7 +146,7 @@ export const configTable = {
   adminToken: {
     env: 'MESH_ADMIN_TOKEN',
     ...check.secret(),
-    about: 'Bearer token of the HTTP API; `/healthz` is open without it.',
+    about: 'Bearer token of the HTTP API; `/healthz` and `/readyz` are open without it.',
   },
   logLevel: {
     env: 'MESH_LOG_LEVEL',

@@ -14,6 +14,7 @@ import { nodeSdkProvider } from '../telemetry/node-sdk.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
+import { listenable } from './listen.ts'
 import { listenFailure } from './listen-failure.ts'
 
 export interface RunningNode {
@@ -92,7 +93,7 @@ function libp2pOf(
 ) {
   const base = libp2pSettings({
     privateKey,
-    listen: config.listen,
+    listen: listenable(config.listen),
     announce: config.announce,
     maxConnections: config.maxPeers,
     agent: `tracemesh/${version}`,

@@ -21,6 +21,11 @@ export function tellerOf(span: ReceivedSpan): string {
   return String(span.resource['mesh.peer.self'])
 }
 
+/** Configured name of the node that told it. */
+export function nameOf(span: ReceivedSpan): string {
+  return String(span.resource['mesh.node.name'])
+}
+
 /** A numeric attribute; NaN when it is not there, so that no bound holds for it. */
 export function numberOf(span: ReceivedSpan, attribute: string): number {
   const value = span.attributes[attribute]
@@ -54,6 +59,11 @@ export function gapsOf(spans: Spans): number[] {
     const ends = told.map(({ endMs }) => endMs).sort((a, b) => a - b)
     return ends.slice(1).map((end, index) => end - (ends[index] ?? end))
   })
+}
+
+/** As `gapsOf`, from the start of each node to its end: a job that was never done leaves a gap as well. */
+export function gapsOfLives(spans: Spans, name: SpanName): number[] {
+  return gapsOf([...named(spans, name), ...named(spans, 'mesh.node.started'), ...named(spans, 'mesh.node.stopped')])
 }
 
 /** Connections told as opened that were not told as closed exactly once, by (instance, connection). */

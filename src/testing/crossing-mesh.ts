@@ -48,7 +48,10 @@ export class CrossingMesh implements AsyncDisposable {
     this.#members = members
     this.#signal = signal
     this.#reports.setMaxListeners(0)
-    for (const member of members) member.child.on('message', (report: CrossingReport) => this.#hear(member, report))
+    for (const member of members) {
+      member.child.on('message', (report: CrossingReport) => this.#hear(member, report))
+      member.child.on('exit', () => this.#reports.emit('report', member, { is: 'dialled', failed: ['it has ended'] }))
+    }
   }
 
   static async start(count: number, signal: AbortSignal): Promise<CrossingMesh> {
@@ -78,7 +81,9 @@ export class CrossingMesh implements AsyncDisposable {
     const changed = this.#pairs.filter((pair, index) => agreed(pair) !== links[index]).length
     talk.end()
     await this.#part()
-    const heardMs = [...talk.heard].map(([key, heardAt]) => heardAt - (talk.published.get(key.split(' ')[0] ?? '') ?? 0))
+    const heardMs = [...talk.heard].map(
+      ([key, heardAt]) => heardAt - (talk.published.get(key.split(' ')[0] ?? '') ?? 0),
+    )
     return {
       settledMs,
       crossed: talk.crossed.size,
@@ -157,7 +162,9 @@ export class CrossingMesh implements AsyncDisposable {
     for (const [one, other] of this.#pairs) order(one, { do: 'part', peers: [other.peer] })
     const apart = () => this.#members.every(({ sights }) => sights.size === 0)
     if (await this.#when(apart, partLimitMs)) return
-    const left = this.#members.flatMap(({ peer, sights }) => [...sights].map(([to, { text }]) => `${peer} ${to} ${text}`))
+    const left = this.#members.flatMap(({ peer, sights }) =>
+      [...sights].map(([to, { text }]) => `${peer} ${to} ${text}`),
+    )
     throw new Error(`not parted within ${partLimitMs} ms: ${left.join('; ')}`)
   }
 
@@ -203,8 +210,9 @@ function agreedAt([one, other]: readonly [Member, Member]): number {
 }
 
 async function startMember(signal: AbortSignal): Promise<Member> {
+  const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
   const child = fork(join(import.meta.dirname, 'crossing-node.ts'), [], {
-    execArgv: [processSettings.flag, '--disable-warning=ExperimentalWarning'],
+    execArgv: [...types, processSettings.flag, '--disable-warning=ExperimentalWarning'],
     env: { ...process.env, ...processSettings.env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })

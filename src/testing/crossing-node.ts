@@ -38,7 +38,13 @@ export type CrossingReport =
       readonly told: Readonly<Record<string, number>>
     }
   | { readonly is: 'dialled'; readonly failed: readonly string[] }
-  | { readonly is: 'answered'; readonly at: number; readonly round: number; readonly peer: string; readonly error: string }
+  | {
+      readonly is: 'answered'
+      readonly at: number
+      readonly round: number
+      readonly peer: string
+      readonly error: string
+    }
   | { readonly is: 'published'; readonly at: number; readonly round: number; readonly recipients: number }
   | { readonly is: 'heard'; readonly at: number; readonly round: number; readonly from: string }
 
@@ -145,7 +151,14 @@ function say(report: CrossingReport): void {
 
 /** Telemetry that exports nowhere, counts, and says when something was told: the ledger has then moved. */
 function counted(told: Record<string, number>, notice: () => void): Telemetry {
-  const resource = { meshId: 'crossing', nodeName: 'crossing', role: 'compute', incarnation: 1, peer: '', version } as const
+  const resource = {
+    meshId: 'crossing',
+    nodeName: 'crossing',
+    role: 'compute',
+    incarnation: 1,
+    peer: '',
+    version,
+  } as const
   const telemetry = startTelemetry({ clock: systemTime, endpoint: 'off', resource })
   return {
     tell: (effect, window) => {

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import type { ConnectionFact, NodeEffect } from './events.ts'
+import type { Hello } from './frames.ts'
+import { MeshNode } from './mesh-node.ts'
+import { Owner } from './owner.ts'
+import { newTrace } from './trace.ts'
+
+leakCheck()
+
+const random = seededRandom(1)
+const sleepMs = 45_000
+const link: ConnectionFact = {
+  id: 'c1',
+  peer: 'peer-b',
+  direction: 'inbound',
+  address: '/ip4/127.0.0.1/udp/1/quic-v1',
+  transport: 'quic',
+  gossip: 'none',
+}
+const common = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
+const hello: Hello = { ...common, name: 'b', counter: 1, trace: newTrace(random) }
+
+/** A node with one joined link at time 0. */
+function linkedNode(): MeshNode {
+  const options = { windowMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipMs: 10_000, neighbours: 8, peersMax: 300 }
+  const owner = new Owner('node-a', new VirtualClock())
+  const node = new MeshNode(owner, { ...common, ...options, self: 'peer-a', name: 'a', seeds: [], random })
+  node.handle({ type: 'started', settings: [] }, 0)
+  node.handle({ type: 'observed', connections: [link] }, 0)
+  node.handle({ type: 'stream.open', connection: link.id }, 0)
+  node.handle({ type: 'frame', connection: link.id, frame: { type: 'hello', hello }, wall: 0 }, 0)
+  return node
+}
+
+/** Effects of every tick that is due until `time`, with when. */
+function runUntil(node: MeshNode, time: number): { at: number; effect: NodeEffect }[] {
+  const effects: { at: number; effect: NodeEffect }[] = []
+  for (let at = node.deadline(); at <= time; at = node.deadline()) {
+    effects.push(...node.handle({ type: 'tick' }, at).map((effect) => ({ at, effect })))
+  }
+  return effects
+}
+
+/** A second of life, then a sleep in which events pile up; the node is handed them all before its tick. */
+function asleep(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
+  const node = linkedNode()
+  runUntil(node, 1_000)
+  const wokenAt = node.deadline() + sleepMs
+  const piled = Array.from({ length: 8 }, (_, index) => node.handle({ type: 'changed' }, wokenAt + index))
+  return { node, wokenAt, effects: [...piled.flat(), ...node.handle({ type: 'tick' }, wokenAt + piled.length)] }
+}
+
+test('a node that slept tells it once, however many events waited for it', () => {
+  const stalls = asleep().effects.filter((effect) => effect.do === 'tell' && effect.span === 'mesh.node.stalled')
+  assert.equal(stalls.length, 1)
+  assert.partialDeepStrictEqual(stalls[0], { attributes: { 'mesh.stall.slept_ms': sleepMs } })
+})
+
+test('a link is forgiven the sleep once: who stays silent after it is closed as soon as anybody else', () => {
+  const { node, wokenAt } = asleep()
+  const closed = runUntil(node, wokenAt + 60_000).find(({ effect }) => effect.do === 'close')
+  assert.ok(
+    closed !== undefined && closed.at - wokenAt <= 4_000,
+    `closed after ${(closed?.at ?? Infinity) - wokenAt} ms`,
+  )
+})

@@ -1,0 +1,19 @@
+import { ProxyTracerProvider, trace } from '@opentelemetry/api'
+import { TracerProvider } from '@opentelemetry/sdk-trace'
+
+// The plain application in a process that has a tracer provider of its own, and says on SIGUSR2 what became of that.
+
+const names: string[] = []
+const onStart = ({ name }: { readonly name: string }) => void names.push(name)
+const nothing = async () => {}
+const own = new TracerProvider({
+  spanProcessors: [{ onStart, onEnd: () => {}, forceFlush: nothing, shutdown: nothing }],
+})
+trace.setGlobalTracerProvider(own)
+await import('./plain-app.ts')
+process.on('SIGUSR2', () => {
+  trace.getTracer('app').startSpan('work of the app').end()
+  const global = trace.getTracerProvider()
+  const untouched = global instanceof ProxyTracerProvider && global.getDelegate() === own
+  process.stdout.write(`${JSON.stringify({ ownSpans: names, untouched })}\n`)
+})
