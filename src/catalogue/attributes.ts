@@ -109,7 +109,7 @@ export const attributes = {
   'mesh.audit.timers': { type: 'int', brief: 'Timers of the process.' },
   'mesh.audit.frames_in': { type: 'int', brief: 'Frames received so far.' },
   'mesh.audit.frames_out': { type: 'int', brief: 'Frames sent so far.' },
-  'mesh.audit.frames_refused': { type: 'int', brief: 'Frames refused so far.' },
+  'mesh.audit.frames_refused': { type: 'int', brief: 'Frames, and digests over gossip, refused so far.' },
   'mesh.audit.verdict': {
     type: ['consistent', 'differs'],
     brief: 'Whether the layers agree on how many connections there are.',

@@ -31,10 +31,11 @@ const greetMs = 6_000
 const probeAfterMs = 2_300
 const probeWaitMs = 1_200
 /**
- * What is under way on a loser may still arrive. The lower peer id says goodbye, so that the end is one trace; the other
- * end only acts if it does not.
+ * What is under way on a loser may still arrive, the answer to a request included that the other end sent before it had
+ * both hellos: a round trip. Frames arrive whatever it is, since a polite close waits for them. The lower peer id says
+ * goodbye, so that the end is one trace; the other end only acts if it does not.
  */
-const drainMs = 250
+const drainMs = 150
 const drainOtherMs = 1_500
 /** A close that has not happened by then is done again, by force. */
 const closeMs = 2_000

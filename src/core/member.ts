@@ -19,8 +19,9 @@ export interface Member {
   since: number
   /** Its clock was told to be off, and has not been right since. */
   skewed: boolean
-  /** Of the neighbour policy: not dialled before this, after so many failures in a row. */
+  /** Of the neighbour policy: not dialled before this, after so many failures in a row; and whether it is being dialled. */
   dialAfter: number
+  dialling: boolean
   dialFailures: number
 }
 
@@ -40,6 +41,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     since: now,
     skewed: false,
     dialAfter: 0,
+    dialling: false,
     dialFailures: 0,
   }
 }

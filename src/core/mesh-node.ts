@@ -58,6 +58,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly #neighbours: Neighbours
   readonly #rounds: Rounds
   #dueAt = Infinity
+  #framesRefused = 0
   /** When it was last handed anything. */
   #ranAt = -Infinity
   #stopping = false
@@ -81,6 +82,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   /** Root of the current minute; undefined before the start. */
   get window(): TraceRef | undefined {
     return this.#rounds.window
+  }
+
+  /** Frames that were sound and yet not their sender's to send. */
+  get framesRefused(): number {
+    return this.#framesRefused
   }
 
   handle(event: NodeEvent, now: number): NodeEffect[] {
@@ -170,6 +176,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     if (frame.type === 'unchanged') return this.#viewTakes({ ...frame, peer }, now)
     if (frame.digest.peer === peer)
       return this.#viewTakes({ type: 'digest', digest: frame.digest, via: 'link', wall }, now)
+    this.#framesRefused++
     const reason = 'a digest for somebody else'
     return this.#ledgerTakes({ type: 'frame.refused', connection, reason, flooding: false }, now)
   }

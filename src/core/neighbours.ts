@@ -51,6 +51,7 @@ export class Neighbours {
   dialled(peer: string, ok: boolean, now: number): void {
     const member = this.#view.get(peer)
     if (member === undefined) return
+    member.dialling = false
     member.dialFailures = ok ? 0 : member.dialFailures + 1
     const waitMs = backoffMs[Math.min(member.dialFailures, backoffMs.length - 1)] ?? 0
     member.dialAfter = now + waitMs * (0.5 + 0.5 * this.#options.random())
@@ -67,11 +68,13 @@ export class Neighbours {
     const free = this.#options.wanted - this.#joinedCount()
     const strangers = this.#view.members().filter((member) => this.#ledger.get(member.digest.peer) === undefined)
     this.#lookAt = free > 0 && strangers.length > 0 ? now + lookMs : Infinity
-    if (free <= 0) return []
+    // An answer that never comes holds its place no longer than the dial may take.
+    const underWay = strangers.filter((member) => member.dialling && member.dialAfter > now).length
+    if (free <= underWay) return []
     const ready = strangers.filter((member) => member.dialAfter <= now && member.digest.addresses.length > 0)
     return this.#shuffled(ready)
       .toSorted((a, b) => a.digest.links.length - b.digest.links.length)
-      .slice(0, free)
+      .slice(0, free - underWay)
       .map((member) => dial(member, now))
   }
 
@@ -88,6 +91,7 @@ export class Neighbours {
 }
 
 function dial(member: Member, now: number): NetworkEffect {
+  member.dialling = true
   member.dialAfter = now + dialLimitMs + lookMs
   const { peer, addresses } = member.digest
   return { do: 'dial.peer', peer, addresses, limitMs: dialLimitMs }

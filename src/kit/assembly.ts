@@ -40,6 +40,7 @@ export type Say = (told: Tell, window?: TraceRef) => void
 export class Assembly {
   readonly owner: Owner
   readonly telemetry: Telemetry
+  readonly network: Libp2pNetwork
   readonly node: MeshNode
   readonly driver: Driver
   readonly messages: Messages
@@ -57,6 +58,7 @@ export class Assembly {
     const pubsub = service<PubSub>(components, settled.services.pubsub ?? 'pubsub')
     const meshes = settled.bridgeTo === undefined ? [settled.mesh] : [settled.mesh, settled.bridgeTo]
     const network = this.#network(meshes, pubsub)
+    this.network = network
     this.node = this.#node(meshes)
     const census = (window: TraceRef | undefined) => this.#census(network, pubsub, window)
     this.driver = new Driver({ node: this.node, network, clock, owner: this.owner, tell: this.say, census })

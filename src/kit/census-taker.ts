@@ -28,7 +28,9 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
   const { owner, clock, random, node, network, components, pubsub, telemetry, vitals } = options
   const now = clock.now()
   const connections = components.connectionManager.getConnections()
-  const frames = Object.values(network.counters()?.frames ?? {})
+  const counted = network.counters()
+  const frames = Object.values(counted?.frames ?? {})
+  const refused = (counted?.framesRefused ?? 0) + (counted?.gossipRefused ?? 0) + node.framesRefused
   const links = Array.from(node.ledger.records()).flatMap(({ peer, links }) =>
     links.map((link) => ledgerLink(peer, link, now)),
   )
@@ -50,7 +52,7 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
     frames: {
       in: frames.reduce((sum, count) => sum + count.in, 0),
       out: frames.reduce((sum, count) => sum + count.out, 0),
-      refused: network.counters()?.framesRefused ?? 0,
+      refused,
     },
     vitals: vitals.read(),
     telemetry: telemetry.stats,

@@ -26,6 +26,7 @@ export interface PubSub {
   subscribe(topic: string): void
   unsubscribe(topic: string): void
   getPeers(): readonly PeerId[]
+  getSubscribers(topic: string): readonly PeerId[]
   publish(topic: string, data: Uint8Array): Promise<{ readonly recipients: readonly unknown[] }>
   addEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void
   removeEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void

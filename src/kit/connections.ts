@@ -14,7 +14,7 @@ export interface ConnectionRecord {
   identified: boolean
   /** The peer speaks gossipsub, by identify or by a stream it has opened. */
   gossips: boolean
-  /** Since when gossipsub is seen to lack a stream to or from this peer; undefined while it has both. */
+  /** Since when gossipsub is seen to lack its stream to this peer, or to know its topics; undefined while it has both. */
   lackingSince: number | undefined
   /** Gossipsub had a stream to this peer: that it lacks one is no matter of patience. */
   hadGossip: boolean
@@ -36,14 +36,14 @@ const gossipGraceMs = 1_000
 export class Connections {
   readonly #components: NetworkComponents
   readonly #clock: Clock
-  readonly #pubsub: Pick<PubSub, 'getPeers'> | undefined
+  readonly #gossip: Gossip | undefined
   readonly #records: OwnedMap<string, ConnectionRecord>
 
-  /** `pubsub`: gossipsub, when this node runs it. */
-  constructor(components: NetworkComponents, owner: Owner, clock: Clock, pubsub: Pick<PubSub, 'getPeers'> | undefined) {
+  /** `gossip`: undefined for a node that runs no gossipsub. */
+  constructor(components: NetworkComponents, owner: Owner, clock: Clock, gossip: Gossip | undefined) {
     this.#components = components
     this.#clock = clock
-    this.#pubsub = pubsub
+    this.#gossip = gossip
     this.#records = owner.map<string, ConnectionRecord>({
       name: 'links',
       capacity: limits.peers * limits.linksPerPeer,
@@ -90,7 +90,7 @@ export class Connections {
     }
   }
 
-  /** Gossipsub lacks a stream, since no longer than `ms`: it is likely to have it soon. */
+  /** Gossipsub is not there yet with some peer, since no longer than `ms`: it is likely to be soon. */
   gossipLacking(ms: number): boolean {
     const since = this.#clock.now() - ms
     for (const { lackingSince } of this.#records.values()) {
@@ -134,16 +134,22 @@ export class Connections {
   /** It may have a stream to a peer that it has struck off its list, and a peer on its list without a stream. */
   #gossipStreams(connections: readonly Connection[]): GossipStreams {
     const peersOf = (some: readonly Connection[]) => new Set(some.map(({ remotePeer }) => remotePeer.toString()))
-    const listed = new Set(this.#pubsub?.getPeers().map(String))
+    const { pubsub, topics = [] } = this.#gossip ?? {}
+    const listed = new Set(pubsub?.getPeers().map(String))
+    const heard = topics.flatMap((topic) => pubsub?.getSubscribers(topic).map(String) ?? [])
+    // A member subscribes to what every member does. What others listen to is for them to say, or not to.
+    const others = connections.filter(
+      (connection) => this.#records.get(connection.id)?.link === undefined && hasGossipStream(connection, 'inbound'),
+    )
     return {
       to: listed.intersection(peersOf(connections.filter((connection) => hasGossipStream(connection, 'outbound')))),
-      from: peersOf(connections.filter((connection) => hasGossipStream(connection, 'inbound'))),
+      from: peersOf(others).union(new Set(heard)),
       ending: peersOf(connections.filter(({ id }) => this.#records.get(id)?.closing)),
     }
   }
 
   #gossipOf(record: ConnectionRecord, peer: string, { to, from, ending }: GossipStreams): ConnectionFact['gossip'] {
-    if (this.#pubsub === undefined) return 'none'
+    if (this.#gossip === undefined) return 'none'
     record.hadGossip ||= to.has(peer)
     record.gossips ||= to.has(peer) || hasGossipStream(record.connection, 'inbound')
     if (!record.gossips || record.closing) return to.has(peer) ? 'open' : 'none'
@@ -157,7 +163,13 @@ export class Connections {
   }
 }
 
-/** Peers that gossipsub has a stream to, a stream from, and those with a connection that is being closed. */
+/** Gossipsub, and the topics that every member of the mesh subscribes to at its start. */
+export interface Gossip {
+  readonly pubsub: Pick<PubSub, 'getPeers' | 'getSubscribers'>
+  readonly topics: readonly string[]
+}
+
+/** Peers that gossipsub has a stream to, those whose subscriptions it knows, and those with a connection that is being closed. */
 interface GossipStreams {
   readonly to: ReadonlySet<string>
   readonly from: ReadonlySet<string>

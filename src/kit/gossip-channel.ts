@@ -7,7 +7,7 @@ import type { GossipMessage, PubSub } from './components.ts'
 import { encodeCrossing, type OpenedCrossing, open } from './seal.ts'
 import { decodeDigest, encodeDigest } from './wire-payloads.ts'
 
-const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`
+export const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`
 const crossingTopic = (mesh: string) => `tracemesh/1/cross/${mesh}`
 
 /** Signatures being checked at once; what comes on top is dropped, and gossip brings it again or another bridge does. */

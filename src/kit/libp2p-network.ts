@@ -7,7 +7,7 @@ import type { NetworkComponents, PubSub } from './components.ts'
 import { Connections } from './connections.ts'
 import { Dialler } from './dialler.ts'
 import type { FrameCount } from './frame-counters.ts'
-import { GossipChannel } from './gossip-channel.ts'
+import { digestTopic, GossipChannel } from './gossip-channel.ts'
 import { LinkStreams } from './link-streams.ts'
 import { closePolitely } from './polite-close.ts'
 import { type Lookup, systemLookup } from './resolve.ts'
@@ -80,7 +80,7 @@ export class Libp2pNetwork implements Network {
     const tell = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
-    const connections = new Connections(components, owner, clock, pubsub)
+    const connections = new Connections(components, owner, clock, pubsub && { pubsub, topics: meshes.map(digestTopic) })
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const shared = { components, owner, clock, connections, deliver: tell }
     const links = new LinkStreams(shared)

@@ -9,6 +9,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
 import { Assembly, type TracemeshComponents } from './assembly.ts'
 import { type Settled, settle, type TracemeshInit } from './init.ts'
+import type { NetworkCounts } from './libp2p-network.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions } from './messages.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { stopTells } from './stop-spans.ts'
@@ -103,6 +104,11 @@ export class Tracemesh implements Startable {
 
   inventory(): Inventory {
     return this.#started('inventory').owner.inventory()
+  }
+
+  /** Frames of the link streams so far, by type and direction; and what was refused. */
+  frames(): NetworkCounts | undefined {
+    return this.#started('frames').network.counters()
   }
 
   /** The seeds as configured, and how far each campaign is. */

@@ -13,7 +13,7 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
       if (role === 'seed') return { ready: true, why: 'a seed waits for others' }
       return { ready: false, why: 'connected to nobody' }
     },
-    inventory: () => mesh.inventory(),
+    inventory: () => ({ ...mesh.inventory(), frames: mesh.frames() }),
     topology: () => mesh.topology(),
     seeds: () => mesh.seeds(),
     messages: () => mesh.messages(),

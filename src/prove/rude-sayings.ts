@@ -83,7 +83,7 @@ export function rudenesses(member: string): readonly Rudeness[] {
   ]
 }
 
-/** `count` frames of random bytes: a third without a sound header, a third of known types, a third to be passed over. */
+/** `count` frames of random bytes, behind a hello or not: a third without a sound header, a third of known types, a third to be passed over. */
 export function randomFrames(count: number, random: Random): Saying {
   const byte = () => Math.floor(random() * 256)
   const bytes = () => Uint8Array.from({ length: Math.floor(random() * 300) }, byte)
@@ -93,7 +93,8 @@ export function randomFrames(count: number, random: Random): Saying {
     () => rawFrame(128 + byte() / 2, bytes()),
   ]
   const frame = () => kinds[Math.floor(random() * kinds.length)]?.() ?? bytes()
-  return { chunks: Array.from({ length: count }, frame), ends: true }
+  const polite = random() < 0.5 ? [helloOf()] : []
+  return { chunks: [...polite, ...Array.from({ length: count }, frame)], ends: true }
 }
 
 /** Newer than anything that the member says of itself: believed, it would take its place. */

@@ -143,7 +143,7 @@ export class CrossingMesh implements AsyncDisposable {
           if (connections > 1) talk.crossed.add([member.peer, peer].sort().join(' '))
       }
       if (!('round' in report) || report.round !== number) return
-      if (report.is === 'published') talk.published.set(member.peer, report.at)
+      if (report.is === 'publishing') talk.published.set(member.peer, report.at)
       if (report.is === 'answered') {
         talk.asked++
         if (report.error !== '') talk.errors.push(report.error)

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { Driver } from './driver.ts'
+import type { Network, NetworkEffect, NetworkEvent } from './events.ts'
+import { MeshNode } from './mesh-node.ts'
+import { Owner } from './owner.ts'
+
+leakCheck()
+
+const settings = {
+  self: 'self',
+  name: 'self',
+  role: 'compute',
+  meshes: ['m'],
+  incarnation: 1,
+  build: 'test',
+  windowMs: 30_000,
+  sweepMs: 5_000,
+  digestMs: 2_000,
+  gossipMs: 10_000,
+  neighbours: 8,
+  peersMax: 10,
+} as const
+
+/** A node over a network that answers from within `perform`, as a careless one might. */
+function driven(seeds: readonly string[] = []) {
+  const clock = new VirtualClock()
+  const owner = new Owner('t', clock)
+  const node = new MeshNode(owner, { ...settings, seeds, random: seededRandom(1) })
+  const done: NetworkEffect[] = []
+  const told: string[] = []
+  let deliver: (event: NetworkEvent) => void = () => {}
+  const network: Network = {
+    self: 'self',
+    start: async (to) => {
+      deliver = to
+    },
+    stop: async () => {},
+    snapshot: () => [],
+    perform: (effect) => {
+      done.push(effect)
+      if (effect.do !== 'dial.seed') return
+      const failure = { stage: 'dial', addresses: [], errorType: 'E', errorMessage: 'no' } as const
+      deliver({ type: 'seed.failed', seed: effect.seed, failure })
+    },
+  }
+  let census = 0
+  const driver = new Driver({ node, network, clock, owner, tell: (one) => told.push(one.span), census: () => census++ })
+  return { clock, owner, node, driver, done, told, census: () => census, hint: () => deliver({ type: 'changed' }) }
+}
+
+test('an answer from within an effect waits for its turn: machines are never re-entered', async () => {
+  const { driver, told } = driven(['/ip4/127.0.0.1/udp/1/quic-v1'])
+  await driver.start([])
+  assert.ok(told.indexOf('mesh.seed.dial') < told.indexOf('mesh.seed.retry'), told.join(' '))
+})
+
+test('one timer carries all deadlines, and goes with its owner', async () => {
+  const { driver, clock, owner, told, census } = driven()
+  await driver.start([])
+  clock.advance(60_000)
+  assert.equal(told.filter((span) => span === 'mesh.staleness.pruned').length, 12)
+  assert.equal(census(), 2)
+  assert.ok(clock.pending <= 1, `${clock.pending} timers`)
+  await owner.close()
+  assert.equal(clock.pending, 0)
+})
+
+test('a node that did not run for a while says so, and suspends its judgement', async () => {
+  const { driver, node, told } = driven()
+  await driver.start([])
+  const due = node.deadline()
+  const effects = node.handle({ type: 'tick' }, due + 45_000)
+  const spans = effects.flatMap((effect) => (effect.do === 'tell' ? [effect] : []))
+  assert.ok(spans.some(({ span }) => span === 'mesh.node.stalled'))
+  const pruned = spans.flatMap((one) => (one.span === 'mesh.staleness.pruned' ? [one.attributes] : []))
+  assert.deepEqual(
+    pruned.map((attributes) => attributes['mesh.pruned.suspended']),
+    [true],
+  )
+  assert.ok(!told.includes('mesh.node.stalled'), 'nothing of the kind while it ran')
+})
+
+test('digests carry the wall clock at which they leave', async () => {
+  const { driver, clock, done, node } = driven()
+  await driver.start([])
+  const fact = {
+    id: 'c',
+    peer: 'p',
+    direction: 'inbound',
+    address: '/memory/x',
+    transport: 'memory',
+    gossip: 'none',
+  } as const
+  driver.deliver({ type: 'observed', connections: [fact] })
+  const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
+  const hello = { meshes: ['m'], name: 'p', role: 'compute', incarnation: 1, build: 't', counter: 1, trace } as const
+  driver.deliver({ type: 'frame', connection: 'c', frame: { type: 'hello', hello }, wall: clock.wall() })
+  const sent = done.flatMap((effect) => (effect.do === 'send' && effect.frame.type === 'digest' ? [effect.frame] : []))
+  assert.equal(sent[0]?.digest.sentAt, clock.wall())
+  assert.equal(node.ledger.size, 1)
+})

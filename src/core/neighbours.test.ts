@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { digestOf, hear } from '../testing/view-fixture.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { ConnectionLedger } from './connection-ledger.ts'
+import { DigestView } from './digest-view.ts'
+import { Neighbours } from './neighbours.ts'
+import { Owner } from './owner.ts'
+
+leakCheck()
+
+const self = 'm'
+
+function fixture(wanted: number) {
+  const random = seededRandom(1)
+  const owner = new Owner('t', new VirtualClock())
+  const hello = { meshes: ['x'], name: self, role: 'compute', incarnation: 1, build: 't' } as const
+  const ledger = new ConnectionLedger(owner, { self, hello, random })
+  const view = new DigestView(owner, { self, windowMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
+  const neighbours = new Neighbours({ self, wanted, random }, view, ledger)
+  const know = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
+    hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
+    neighbours.joined(peer, 0)
+  }
+  const dialled = (until: number) => {
+    const at: Record<string, number> = {}
+    for (let now = neighbours.deadline(); now <= until; now = neighbours.deadline()) {
+      for (const effect of neighbours.look(now)) if (effect.do === 'dial.peer') at[effect.peer] ??= now
+    }
+    return at
+  }
+  return { neighbours, know, dialled }
+}
+
+test('the lower peer id dials at once, the higher one only if nothing has come in 3 s', () => {
+  const { know, dialled } = fixture(8)
+  know('z')
+  know('a')
+  const at = dialled(10_000)
+  assert.ok((at['z'] ?? Infinity) <= 1_500, `z at ${at['z']}`)
+  assert.ok((at['a'] ?? 0) >= 3_000, `a at ${at['a']}`)
+})
+
+test('no more are dialled than are wanted, those with the fewest links first', () => {
+  const { know, dialled } = fixture(2)
+  know('p', ['1', '2', '3'])
+  know('q', ['1'])
+  know('r', [])
+  assert.deepEqual(Object.keys(dialled(2_000)).toSorted(), ['q', 'r'])
+})
+
+test('a member that cannot be dialled is left for longer and longer', () => {
+  const { neighbours, know } = fixture(8)
+  know('z')
+  const waits: number[] = []
+  let last = 0
+  for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
+    for (const effect of neighbours.look(now)) {
+      if (effect.do !== 'dial.peer') continue
+      if (last > 0) waits.push(now - last)
+      last = now
+      neighbours.dialled(effect.peer, false, now)
+    }
+  }
+  assert.ok(waits.length > 5)
+  assert.ok((waits.at(-1) ?? 0) >= 15_000 && (waits.at(-1) ?? 0) <= 32_000, waits.join(' '))
+})
+
+test('nobody is dialled who has not said where', () => {
+  const { know, dialled } = fixture(8)
+  know('z', [], [])
+  assert.deepEqual(dialled(60_000), {})
+})

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { beforeEach, suite, test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { ConnectionLedger } from './connection-ledger.ts'
+import type { NetworkEffect } from './events.ts'
+import { OwnDigest } from './own-digest.ts'
+import { Owner } from './owner.ts'
+
+leakCheck()
+
+const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
+const who = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
+
+suite('what a node says of itself', () => {
+  const random = seededRandom(1)
+  let ledger: ConnectionLedger
+  let unlinked = false
+  let digest: OwnDigest
+
+  beforeEach(() => {
+    unlinked = false
+    const hello = { ...who, name: 'self', build: 'test' }
+    ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), { self: 'self', hello, random })
+    const periods = { digestMs: 2_000, gossipMs: 10_000, fullMs: 30_000 }
+    digest = new OwnDigest({ ...who, ...periods, self: 'self', name: 'self', random }, ledger, () => unlinked)
+  })
+
+  /** A link to each of these peers, both hellos in. */
+  function link(...peers: string[]): void {
+    const fact = { direction: 'inbound', address: '/memory/x', transport: 'memory', gossip: 'none' } as const
+    const connections = peers.map((peer) => ({ id: `to ${peer}`, peer, ...fact }))
+    ledger.handle({ type: 'observed', connections }, 0)
+    for (const peer of peers) {
+      const hello = { ...who, name: peer, build: 'test', counter: 1, trace }
+      ledger.handle({ type: 'frame', connection: `to ${peer}`, frame: { type: 'hello', hello } }, 0)
+    }
+  }
+
+  const kinds = (effects: NetworkEffect[]) =>
+    effects.map((effect) => (effect.do === 'send' ? effect.frame.type : effect.do))
+
+  test('goes out in full to a new link at once, and after that only as its number while nothing changes', () => {
+    link('a')
+    assert.deepEqual(kinds(digest.handle({ type: 'joined', peer: 'a' }, 0)), ['digest'])
+    const links = [0, 2_000, 4_000].map((now) =>
+      kinds(digest.handle({ type: 'tick' }, now)).filter((kind) => kind !== 'gossip'),
+    )
+    assert.deepEqual(links, [['unchanged'], ['unchanged'], ['unchanged']])
+  })
+
+  test('goes out in full when something changed, and at least once a window', () => {
+    link('a')
+    digest.handle({ type: 'joined', peer: 'a' }, 0)
+    digest.handle({ type: 'tick' }, 0)
+    digest.handle({ type: 'profile', topics: ['news'], addresses: [] }, 1_000)
+    assert.ok(kinds(digest.handle({ type: 'tick' }, 2_000)).includes('digest'))
+    assert.ok(kinds(digest.handle({ type: 'tick' }, 4_000)).includes('unchanged'))
+    assert.ok(kinds(digest.handle({ type: 'tick' }, 32_000)).includes('digest'))
+  })
+
+  test('its number rises with every one, by whatever way', () => {
+    link('a', 'b')
+    const sequences: number[] = []
+    for (let now = 0; now < 30_000; now += 2_000) {
+      for (const effect of digest.handle({ type: 'tick' }, now)) {
+        if (effect.do === 'gossip') sequences.push(effect.digest.sequence)
+        else if (effect.do === 'send' && effect.frame.type === 'unchanged') sequences.push(effect.frame.sequence)
+      }
+    }
+    assert.deepEqual(
+      sequences,
+      sequences.toSorted((a, b) => a - b),
+    )
+    assert.ok(new Set(sequences).size > 10)
+  })
+
+  /** Times in seconds at which it went out over gossip. */
+  function gossiped(forMs: number): number[] {
+    const at: number[] = []
+    for (let now = digest.deadline(); now <= forMs; now = digest.deadline()) {
+      if (kinds(digest.handle({ type: 'tick' }, now)).includes('gossip')) at.push(now / 1_000)
+    }
+    return at
+  }
+
+  test('goes over gossip every 10 s while somebody is not linked, seldom when all are', () => {
+    link('a')
+    assert.ok(gossiped(300_000).length <= 7)
+    unlinked = true
+    const busy = gossiped(600_000)
+    assert.ok(busy.length >= 25 && busy.length <= 36, `${busy.length} in 300 s`)
+  })
+
+  test('goes over gossip soon when a stranger was heard of, and not twice within 2 s', () => {
+    link('a')
+    digest.handle({ type: 'tick' }, 0)
+    for (const now of [100, 200, 300]) digest.handle({ type: 'stranger' }, now)
+    const at = gossiped(8_000)
+    assert.equal(at.length, 1)
+    assert.ok((at[0] ?? 0) >= 0.3 && (at[0] ?? 0) <= 3, `at ${at[0]} s`)
+  })
+
+  test('is not gossiped to nobody', () => {
+    unlinked = true
+    assert.deepEqual(gossiped(60_000), [])
+  })
+})

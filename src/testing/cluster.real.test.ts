@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startCluster, until } from './cluster.ts'
+import { leakCheck } from './leak-check.ts'
+
+leakCheck()
+
+const isAlive = (pid: number) => existsSync(`/proc/${pid}`)
+
+test('a node comes back at its address under its name, with its identity where it is kept', async () => {
+  await using cluster = await startCluster({ receiver: 'none' })
+  const first = await cluster.node('a', { role: 'seed', keepIdentity: true })
+  assert.deepEqual(first.addresses, [`${cluster.address('a')}/p2p/${first.peer}`])
+  await assert.rejects(cluster.node('a'), /runs already/)
+  first.kill()
+  assert.equal(await first.exited, null)
+  const second = await cluster.node('a', { role: 'seed', keepIdentity: true })
+  assert.deepEqual([second.peer, second.addresses], [first.peer, first.addresses])
+  assert.deepEqual(await second.api('/readyz'), { ready: true, why: 'a seed waits for others' })
+  const { cpuMs, rssMb, pssMb } = await second.usage()
+  assert.ok(cpuMs > 0 && rssMb > 30 && pssMb > 0 && pssMb <= rssMb, `${cpuMs} ms, ${rssMb} MiB, ${pssMb} MiB`)
+  assert.equal(await second.stop(), 0)
+})
+
+test('closing a cluster ends what is frozen, too', async () => {
+  const cluster = await startCluster({ receiver: 'none' })
+  const node = await cluster.node('a', { role: 'seed' })
+  node.pause()
+  await cluster.close()
+  assert.equal(isAlive(node.pid), false)
+})
+
+test('a node that cannot start says why', async () => {
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_SWEEP_MS: '0' } })
+  await assert.rejects(cluster.node('a'), /ended with 2 .*MESH_SWEEP_MS/)
+})
+
+test('the processes of a cluster end with whoever started them, however that ends', async () => {
+  const child = fork(fileURLToPath(new URL('./lone-cluster.ts', import.meta.url)), { stdio: 'ignore' })
+  const [pid] = (await once(child, 'message')) as [number]
+  assert.equal(isAlive(pid), true)
+  child.kill('SIGKILL')
+  await until(() => !isAlive(pid), 5_000, 'the node gone')
+})
