@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { isLoopback, parseHostPort } from '../node/addresses.ts'
+import { isLoopback, parseHostPort } from './host-port.ts'
 
 /** Whether an `authorization` header carries the token. Takes the same time however much of it is right. */
 export function bears(token: string): (header: string | undefined) => boolean {

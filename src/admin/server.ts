@@ -1,6 +1,6 @@
 import { MeshError } from '../core/errors.ts'
-import { isLoopback, parseHostPort } from '../node/addresses.ts'
 import { type AdminAppOptions, adminApp } from './app.ts'
+import { isLoopback, parseHostPort } from './host-port.ts'
 
 export interface AdminOptions extends AdminAppOptions {
   /** `host:port`; port 0 picks a free one. */

@@ -1,4 +1,4 @@
-import { ageBands, sizeBands } from '../core/bands.ts'
+import { ageBands, sizeBands } from './bands.ts'
 
 /** A tuple of strings is an enumeration: it bounds its own cardinality. */
 export type AttributeType = 'string' | 'int' | 'double' | 'boolean' | 'string[]' | readonly string[]

@@ -1,4 +1,3 @@
-import type { TraceRef } from '../core/trace.ts'
 import type { AttributeName, AttributeType, attributes } from './attributes.ts'
 import type { SpanName, SpanSpec, spans } from './spans.ts'
 
@@ -21,6 +20,12 @@ type Optional<N extends SpanName> = (typeof spans)[N] extends { optional: readon
 export type AttributesOf<N extends SpanName> = {
   readonly [A in (typeof spans)[N]['attributes'][number]]: Value<A>
 } & { readonly [A in Optional<N>]?: Value<A> }
+
+/** Where a span stands in a trace: W3C trace context ids in lower-case hex (16 and 8 bytes). */
+export interface TraceRef {
+  readonly traceId: string
+  readonly spanId: string
+}
 
 /** How a span stands in its trace. */
 export interface Place {

@@ -1,4 +1,4 @@
-import { type Action, command } from './program.ts'
+import { type Action, command } from './command.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs a small mesh on this machine until a signal ends it. */

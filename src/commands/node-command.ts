@@ -1,8 +1,8 @@
 import { Option } from 'commander'
 import { type Flags, readConfig, settingName } from '../node/config.ts'
 import { configEntries, type Setting } from '../node/config-table.ts'
+import { type Action, command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
-import { type Action, command } from './program.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs one node until a signal ends it. */

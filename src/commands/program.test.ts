@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { version } from '../kit/version.ts'
 import { configEntries } from '../node/config-table.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { flagsOf } from './node-command.ts'
-import { run, version } from './program.ts'
+import { run } from './program.ts'
 
 leakCheck()
 
@@ -14,8 +15,8 @@ test('help names every command and what exit codes mean', async () => {
 })
 
 test('the version is the package’s', async () => {
-  assert.match(version(), /^\d+\.\d+\.\d+/)
-  assert.deepEqual(await called('--version'), { code: 0, out: `${version()}\n`, err: '' })
+  assert.match(version, /^\d+\.\d+\.\d+/)
+  assert.deepEqual(await called('--version'), { code: 0, out: `${version}\n`, err: '' })
 })
 
 test('wrong use is 2, and says what was meant', async () => {

@@ -1,21 +1,12 @@
-import { createRequire } from 'node:module'
-import { Command, CommanderError } from 'commander'
-import { MeshError } from '../core/errors.ts'
+import { Command } from 'commander'
+import { version } from '../kit/version.ts'
+import { type Action, command, settle, type Terminal } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
-
-/** Where a command writes; a test passes its own. */
-export interface Terminal {
-  out(text: string): void
-  err(text: string): void
-}
 
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
 }
-
-/** What every command is handed. The returned number is the exit code. */
-export type Action = (args: readonly string[], terminal: Terminal) => Promise<number>
 
 interface Listed {
   readonly name: string
@@ -65,35 +56,8 @@ function find(name: string | undefined): Listed | undefined {
 function overview(io: Terminal): Command {
   const program = command('tracemesh', io)
     .description('A peer-to-peer mesh whose every leak and every retry is diagnosed from its traces.')
-    .version(version())
+    .version(version)
     .addHelpText('after', '\nExit codes: 0 fine, 1 something found, 2 used wrongly, 3 not enough evidence.')
   for (const { name, summary } of listed) program.addCommand(new Command(name).description(summary).usage('[flags]'))
   return program
-}
-
-/** A commander command that neither exits nor prints by itself. */
-export function command(name: string, io: Terminal): Command {
-  return new Command(name)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => io.out(text),
-      writeErr: (text) => io.err(text),
-    })
-    .showHelpAfterError(`(${name} --help lists what there is)`)
-}
-
-/** Turns a wrong use, which has been told by then, or an expected failure into an exit code. */
-export async function settle(work: () => Promise<number>, io: Terminal): Promise<number> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage
-    if (!(error instanceof MeshError)) throw error
-    io.err(`${error.code}: ${error.message}\n`)
-    return exitCodes.usage
-  }
-}
-
-export function version(): string {
-  return (createRequire(import.meta.url)('../../package.json') as { version: string }).version
 }

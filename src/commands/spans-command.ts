@@ -1,8 +1,8 @@
 import { attributes } from '../catalogue/attributes.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
 import { specOf } from '../catalogue/tell.ts'
+import { type Action, command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
-import { type Action, command } from './program.ts'
 
 /** Prints the catalogue: one span a line, or all there is to know with `--json`. */
 export const spansCommand: Action = async (args, io) => {

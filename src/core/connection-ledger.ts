@@ -110,6 +110,11 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#find(connection)?.[0].peer
   }
 
+  /** Whether the peer at the other end of this connection has said a hello that was accepted. */
+  isMember(connection: string): boolean {
+    return this.#find(connection)?.[1].kind === 'member'
+  }
+
   #each(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
     const records = [...this.#peers.values()]
     return records.flatMap(({ peer, links }) => links.flatMap((link) => act(peer, link)))

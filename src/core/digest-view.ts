@@ -1,5 +1,5 @@
+import { sizeBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
-import { sizeBand } from './bands.ts'
 import type { Digest, Role } from './frames.ts'
 import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'

@@ -31,8 +31,8 @@ export const limits = {
   relayWaiting: 1_024,
   /** Bytes of those, since each may be as long as `messageBytes`. Guess. */
   relayWaitingBytes: 8 * 1024 * 1024,
-  /** Last messages kept for people. */
-  messageRing: 256,
+  /** Last messages kept: for people, and to know a crossing again that two bridges carried. Guess. */
+  messageRing: 1_024,
   /** Seeds of one node. */
   seeds: 32,
   /** Subscribed topics of the application. */

@@ -1,5 +1,5 @@
+import { ageBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
-import { ageBand } from './bands.ts'
 import type { CloseReason } from './frames.ts'
 import type { Link } from './link.ts'
 import type { SurvivorRule } from './survivor.ts'

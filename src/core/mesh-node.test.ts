@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
+import { digestOf } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { ConnectionFact, NodeEffect } from './events.ts'
-import type { Hello } from './frames.ts'
+import type { Frame, Hello } from './frames.ts'
 import { MeshNode } from './mesh-node.ts'
 import { Owner } from './owner.ts'
 import { newTrace } from './trace.ts'
@@ -24,15 +25,23 @@ const link: ConnectionFact = {
 const common = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
 const hello: Hello = { ...common, name: 'b', counter: 1, trace: newTrace(random) }
 
-/** A node with one joined link at time 0. */
-function linkedNode(): MeshNode {
+/** A node with one connection at time 0. */
+function connectedNode(): MeshNode {
   const options = { windowMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipMs: 10_000, neighbours: 8, peersMax: 300 }
   const owner = new Owner('node-a', new VirtualClock())
   const node = new MeshNode(owner, { ...common, ...options, self: 'peer-a', name: 'a', seeds: [], random })
   node.handle({ type: 'started', settings: [] }, 0)
   node.handle({ type: 'observed', connections: [link] }, 0)
   node.handle({ type: 'stream.open', connection: link.id }, 0)
-  node.handle({ type: 'frame', connection: link.id, frame: { type: 'hello', hello }, wall: 0 }, 0)
+  return node
+}
+
+const says = (node: MeshNode, frame: Frame) => node.handle({ type: 'frame', connection: link.id, frame, wall: 0 }, 0)
+
+/** A node with one joined link at time 0. */
+function linkedNode(): MeshNode {
+  const node = connectedNode()
+  says(node, { type: 'hello', hello })
   return node
 }
 
@@ -67,4 +76,34 @@ test('a link is forgiven the sleep once: who stays silent after it is closed as 
     closed !== undefined && closed.at - wokenAt <= 4_000,
     `closed after ${(closed?.at ?? Infinity) - wokenAt} ms`,
   )
+})
+
+const refusals = (effects: readonly NodeEffect[]) =>
+  effects.flatMap((effect) =>
+    effect.do === 'tell' && effect.span === 'mesh.frame.refused' ? [effect.attributes['mesh.frame.reason']] : [],
+  )
+
+test('a digest is taken from a member, for itself alone; all else is refused, counted, and ends the connection', () => {
+  const foreign: Frame = { type: 'hello', hello: { ...hello, meshes: ['mesh-z'] } }
+  const cases: readonly [readonly Frame[], string, string | undefined][] = [
+    [[{ type: 'hello', hello }], 'peer-b', undefined],
+    [[{ type: 'hello', hello }], 'peer-c', 'a digest for somebody else'],
+    [[], 'peer-b', 'a digest from no member'],
+    [[foreign], 'peer-b', 'a digest from no member'],
+  ]
+  for (const [before, peer, reason] of cases) {
+    const node = connectedNode()
+    const earlier = before.flatMap((frame) => says(node, frame))
+    const effects = says(node, { type: 'digest', digest: digestOf(peer) })
+    assert.deepEqual(refusals(effects), reason === undefined ? [] : [reason])
+    assert.equal(node.framesRefused, reason === undefined ? 0 : 1)
+    assert.equal(
+      [...earlier, ...effects].filter((effect) => effect.do === 'close').length,
+      reason === undefined ? 0 : 1,
+    )
+    assert.deepEqual(
+      node.view.members().map(({ digest }) => digest.peer),
+      reason === undefined ? [peer] : [],
+    )
+  }
 })

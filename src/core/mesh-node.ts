@@ -173,11 +173,14 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
+    if (!this.ledger.isMember(connection)) return this.#refuse(connection, 'a digest from no member', now)
     if (frame.type === 'unchanged') return this.#viewTakes({ ...frame, peer }, now)
-    if (frame.digest.peer === peer)
-      return this.#viewTakes({ type: 'digest', digest: frame.digest, via: 'link', wall }, now)
+    if (frame.digest.peer !== peer) return this.#refuse(connection, 'a digest for somebody else', now)
+    return this.#viewTakes({ type: 'digest', digest: frame.digest, via: 'link', wall }, now)
+  }
+
+  #refuse(connection: string, reason: string, now: number): NodeEffect[] {
     this.#framesRefused++
-    const reason = 'a digest for somebody else'
     return this.#ledgerTakes({ type: 'frame.refused', connection, reason, flooding: false }, now)
   }
 

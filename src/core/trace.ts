@@ -1,10 +1,7 @@
+import type { TraceRef } from '../catalogue/tell.ts'
 import type { Random } from './machine.ts'
 
-/** Where a span stands in a trace: W3C trace context ids in lower-case hex (16 and 8 bytes). */
-export interface TraceRef {
-  readonly traceId: string
-  readonly spanId: string
-}
+export type { TraceRef }
 
 /** A span that starts a trace of its own. */
 export function newTrace(random: Random): TraceRef {

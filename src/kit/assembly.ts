@@ -1,5 +1,3 @@
-import type { PeerStore, PrivateKey } from '@libp2p/interface'
-import type { AddressManager } from '@libp2p/interface-internal'
 import type { Tell } from '../catalogue/tell.ts'
 import { Driver } from '../core/driver.ts'
 import { MeshError } from '../core/errors.ts'
@@ -12,20 +10,13 @@ import { logTell } from '../telemetry/log.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
 import { takeCensus } from './census-taker.ts'
-import type { NetworkComponents, PubSub } from './components.ts'
+import type { PubSub, TracemeshComponents } from './components.ts'
 import type { Settled } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
 import { Requests } from './requests.ts'
 import { crossingSequence, seal } from './seal.ts'
 import { version } from './version.ts'
-
-/** What libp2p hands to the mesh service. */
-export type TracemeshComponents = NetworkComponents & {
-  readonly privateKey: PrivateKey
-  readonly addressManager: Pick<AddressManager, 'getAddresses'>
-  readonly peerStore: Pick<PeerStore, 'all'>
-}
 
 export interface AssemblyOptions {
   readonly components: TracemeshComponents

@@ -1,4 +1,4 @@
-import type { ConnectionGater, Libp2pEvents, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { ConnectionGater, Libp2pEvents, PeerId, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 
 /** What the mesh uses of libp2p: the components that any libp2p service is handed. */
@@ -12,6 +12,13 @@ export interface NetworkComponents {
   readonly connectionGater?: ConnectionGater
 }
 
+/** What libp2p hands to the mesh service. */
+export type TracemeshComponents = NetworkComponents & {
+  readonly privateKey: PrivateKey
+  readonly addressManager: Pick<AddressManager, 'getAddresses'>
+  readonly peerStore: Pick<PeerStore, 'all'>
+}
+
 /** A message as gossipsub hands it out: under `StrictSign` its signature has been checked. */
 export interface GossipMessage {
   readonly type: 'signed' | 'unsigned'
@@ -21,13 +28,22 @@ export interface GossipMessage {
   readonly sequenceNumber?: bigint
 }
 
+interface PubSubOptions {
+  /** Gossipsub otherwise throws when nobody is there yet, unless its own options say so. */
+  readonly allowPublishToZeroTopicPeers: boolean
+}
+
 /** What the mesh uses of gossipsub; any libp2p 3 pubsub of this shape will do. */
 export interface PubSub {
   subscribe(topic: string): void
   unsubscribe(topic: string): void
   getPeers(): readonly PeerId[]
   getSubscribers(topic: string): readonly PeerId[]
-  publish(topic: string, data: Uint8Array): Promise<{ readonly recipients: readonly unknown[] }>
+  publish(
+    topic: string,
+    data: Uint8Array,
+    options?: PubSubOptions,
+  ): Promise<{ readonly recipients: readonly unknown[] }>
   addEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void
   removeEventListener(type: 'message', listener: (event: CustomEvent<GossipMessage>) => void): void
 }

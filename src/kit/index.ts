@@ -2,14 +2,14 @@
  * tracemesh for js-libp2p applications: `services: { identify: identify(), tracemesh: tracemesh({ … }) }`.
  * @module
  */
-import type { TracemeshComponents } from './assembly.ts'
+import type { TracemeshComponents } from './components.ts'
 import type { TracemeshInit } from './init.ts'
 import { Tracemesh } from './service.ts'
 
 export { type ErrorCode, type ErrorDetail, MeshError } from '../core/errors.ts'
 export type { Inventory } from '../core/owner.ts'
 export type { TraceRef } from '../core/trace.ts'
-export type { TracemeshComponents } from './assembly.ts'
+export type { TracemeshComponents } from './components.ts'
 export { gossipSettings, meshGossip } from './gossip-settings.ts'
 export type { TracemeshInit } from './init.ts'
 export { libp2pSettings } from './libp2p-settings.ts'

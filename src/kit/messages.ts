@@ -125,7 +125,9 @@ export class Messages {
     const ref = sampled ? this.#ref(active) : active
     const body = encodeMessage({ body: data, crossing: cross, ...(ref && { trace: ref }) }, messageBytes)
     await this.#options.whole()
-    const { recipients } = await pubsub.publish(topicName(meshes[0] ?? '', topic), body)
+    const { recipients } = await pubsub.publish(topicName(meshes[0] ?? '', topic), body, {
+      allowPublishToZeroTopicPeers: true,
+    })
     if (cross) send(meshes[0] ?? '', await seal(topic, data, ref))
     const id = this.#keep('out', topic, this.#options.self, data.length)
     if (sampled && ref !== undefined) {

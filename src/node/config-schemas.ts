@@ -1,7 +1,8 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { parseHostPort } from '../admin/host-port.ts'
 import { limits } from '../core/limits.ts'
-import { type AddressUse, isAddress, parseHostPort } from './addresses.ts'
+import { type AddressUse, isAddress } from './addresses.ts'
 
 // Building blocks of the configuration table. Each takes text (or a list of it), since that is what environment and
 // command line hold; what is allowed is said in words beside each, for errors, `--help` and README alike.

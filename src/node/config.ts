@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Role } from '../core/frames.ts'
-import { isLoopback, parseHostPort } from './addresses.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './nearest.ts'
 

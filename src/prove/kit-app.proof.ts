@@ -30,7 +30,7 @@ export const proof: Proof = {
     const talker = await cluster.node('talker', { seeds, entry: program('talking-node') })
     progress('two nodes listen; now the application')
     const app = await cluster.node('app', { seeds, entry: program('traced-app') })
-    return measure(cluster, { seed, talker, app })
+    return await measure(cluster, { seed, talker, app })
   },
 }
 

@@ -67,6 +67,12 @@ export function rudenesses(member: string): readonly Rudeness[] {
       reason: 'mesh-z',
     },
     {
+      what: 'a digest without a hello',
+      saying: { chunks: [digestFor(member)] },
+      span,
+      reason: 'no member',
+    },
+    {
       what: 'a digest for somebody else',
       saying: { chunks: [said, digestFor(member)] },
       span,

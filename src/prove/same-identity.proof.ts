@@ -95,7 +95,7 @@ function checksOf({ name, awayMs, samePeer, ways, links, after }: Outcome): Chec
     equals(`${round}: the same identity`, true, samePeer),
     equals(`${round}: others it exchanges messages with`, 5, ways.filter((way) => slowest([way]) < Infinity).length),
     atMost(`${round}: messages both ways with all, from its start`, backMs, slowest(ways), 'ms'),
-    atLeast(`${round}: messages said by all from then on`, 50, after.said),
+    atLeast(`${round}: messages said by all from then on`, 30, after.said),
     equals(`${round}: of them missed by anybody`, 0, after.missed),
     equals(`${round}: links on QUIC, one per pair`, 15, links.filter(({ transport }) => transport === 'quic').length),
   ]

@@ -4,7 +4,8 @@ import type { Tell } from '../catalogue/tell.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { type CensusInput, censusTells, type HeldConnection, type LedgerLink } from './census.ts'
+import { censusTells } from './census.ts'
+import type { CensusInput, HeldConnection, LedgerLink } from './census-input.ts'
 import { settleMs, suspectsMax, unsettledMs } from './findings.ts'
 
 leakCheck()

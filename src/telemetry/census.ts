@@ -1,48 +1,11 @@
+import { ageBand, sizeBand } from '../catalogue/bands.ts'
 import type { RegistryName } from '../catalogue/spans.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
-import { ageBand, sizeBand } from '../core/bands.ts'
 import type { Random } from '../core/machine.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
-import type { Inventory } from '../core/owner.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
+import type { CensusInput, LedgerLink } from './census-input.ts'
 import { findingsOf } from './findings.ts'
-import type { Vitals } from './vitals.ts'
-
-/** A link as the ledger holds it. */
-export interface LedgerLink {
-  readonly connection: string
-  readonly peer: string
-  /** `superseded`: another link of the pair stays, and this one is being drained. */
-  readonly state: 'joined' | 'guest' | 'unsettled' | 'superseded' | 'closing'
-  /** Milliseconds since it was opened, and since it is in this state. */
-  readonly ageMs: number
-  readonly stateMs: number
-}
-
-/** A connection as libp2p holds it. */
-export interface HeldConnection {
-  readonly id: string
-  readonly peer: string
-  readonly ageMs: number
-}
-
-/** What every layer holds at one moment. */
-export interface CensusInput {
-  readonly inventory: Inventory
-  readonly links: readonly LedgerLink[]
-  readonly connections: readonly HeldConnection[]
-  readonly counts: {
-    readonly peers: number
-    readonly members: number
-    readonly streams: number
-    readonly gossipPeers: number
-    readonly peerStore: number
-  }
-  /** Frames since the start. */
-  readonly frames: { readonly in: number; readonly out: number; readonly refused: number }
-  readonly vitals: Vitals
-  readonly telemetry: { readonly queued: number; readonly lostTotal: number }
-}
 
 /** The census as spans: `mesh.audit`, one child per registry, and one per suspect and broken invariant. */
 export function censusTells(input: CensusInput, window: TraceRef | undefined, random: Random): Tell[] {

@@ -1,4 +1,4 @@
-import type { CensusInput, LedgerLink } from './census.ts'
+import type { CensusInput, LedgerLink } from './census-input.ts'
 
 export interface Suspect {
   readonly connection: string

@@ -7,7 +7,8 @@ import { tell } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import { type CensusInput, censusTells } from './census.ts'
+import { censusTells } from './census.ts'
+import type { CensusInput } from './census-input.ts'
 import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()

@@ -8,7 +8,6 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { gossipSettings } from '../kit/gossip-settings.ts'
 
 // A plain js-libp2p peer that knows nothing of the mesh: dials one address, gossips on one topic. What it prints and
 // reads any other implementation can print and read as well:
@@ -19,14 +18,15 @@ const [address = '', topic = ''] = process.argv.slice(2)
 const key = process.env['GUEST_KEY']
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
+const quicOptions: object = { shutdownTimeout: 3_000 }
 const libp2p = await createLibp2p({
   privateKey: await (key === undefined
     ? generateKeyPair('Ed25519')
     : generateKeyPairFromSeed('Ed25519', Buffer.from(key, 'hex'))),
-  transports: [quic(), tcp()],
+  transports: [quic(quicOptions), tcp()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
-  services: { identify: identify(), pubsub: gossipsub(gossipSettings()) },
+  services: { identify: identify(), pubsub: gossipsub({ allowPublishToZeroTopicPeers: true }) },
 })
 const { pubsub } = libp2p.services
 pubsub.addEventListener('message', ({ detail: message }) => {

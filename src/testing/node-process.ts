@@ -39,7 +39,7 @@ export interface Started {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 30_000, stopMs: 6_000, apiMs: 5_000 }
+const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 60_000, stopMs: 6_000, apiMs: 5_000 }
 
 const guard = fileURLToPath(new URL('./die-with-parent.js', import.meta.url))
 

@@ -1,0 +1,35 @@
+import { Command, CommanderError } from 'commander'
+import { MeshError } from '../core/errors.ts'
+import { exitCodes } from './exit-codes.ts'
+
+/** Where a command writes; a test passes its own. */
+export interface Terminal {
+  out(text: string): void
+  err(text: string): void
+}
+
+/** What every command is handed. The returned number is the exit code. */
+export type Action = (args: readonly string[], terminal: Terminal) => Promise<number>
+
+/** A commander command that neither exits nor prints by itself. */
+export function command(name: string, io: Terminal): Command {
+  return new Command(name)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text),
+    })
+    .showHelpAfterError(`(${name} --help lists what there is)`)
+}
+
+/** Turns a wrong use, which has been told by then, or an expected failure into an exit code. */
+export async function settle(work: () => Promise<number>, io: Terminal): Promise<number> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage
+    if (!(error instanceof MeshError)) throw error
+    io.err(`${error.code}: ${error.message}\n`)
+    return exitCodes.usage
+  }
+}
