@@ -82,10 +82,19 @@ test('a start that fails is handed on, and nothing is left behind', async () => 
 test('after a stop neither a listener nor a timer is left', async () => {
   const { host, signal, listeners, clock } = processOf()
   const run = runUntilStopped(async () => ({ stop: async () => {} }), host)
-  assert.equal(listeners(), 3)
+  assert.equal(listeners(), 4)
   signal('SIGINT')
   await run
   assert.deepEqual([listeners(), clock.pending], [0, 0])
+})
+
+test('the end of its parent ends it as a signal does', async () => {
+  const { host, signal, exits } = processOf()
+  const causes: string[] = []
+  const run = runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
+  signal('disconnect')
+  await run
+  assert.deepEqual([causes, exits], [['SIGHUP'], [0]])
 })
 
 /** A process whose time and signals the test makes. */
@@ -104,7 +113,7 @@ function processOf() {
     clock,
     host,
     exits,
-    signal: (name: NodeJS.Signals) => void signals.emit(name, name),
+    signal: (name: NodeJS.Signals | 'disconnect') => void signals.emit(name, name),
     listeners: () => signals.eventNames().reduce((sum, name) => sum + signals.listenerCount(name), 0),
   }
 }

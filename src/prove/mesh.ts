@@ -3,7 +3,7 @@ import { type NodeProcess, until } from '../testing/cluster.ts'
 
 export interface PairLink {
   readonly id: string
-  /** Trace of its birth, as both ends name it. */
+  /** Trace of its birth, as the dialler names it. */
   readonly trace: string
   readonly transport: string
   /** Peer ids of both ends, the lower one first. */
@@ -25,7 +25,7 @@ export function allKnown(topologies: readonly Topology[]): boolean {
 
 /**
  * The links of a full mesh by the word of both ends, or why it is none: every pair has exactly one link, settled, which
- * both ends give the same id and the same trace.
+ * both ends give the same id.
  */
 export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] | string {
   const links: PairLink[] = []
@@ -36,9 +36,10 @@ export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] 
       const there = only(other.peers, one.self)
       if (here === undefined || there === undefined)
         return `${one.self} and ${other.self} have not one settled link each`
-      if (here.id !== there.id || here.trace !== there.trace) return `${here.id} is ${there.id} at the other end`
+      if (here.id !== there.id) return `${here.id} is ${there.id} at the other end`
+      const dialler = here.direction === 'outbound' ? here : there
       const ends = [one.self, other.self].sort() as [string, string]
-      links.push({ id: here.id, trace: here.trace ?? '', transport: here.transport, ends })
+      links.push({ id: here.id, trace: dialler.trace ?? '', transport: here.transport, ends })
     }
   }
   return links

@@ -16,7 +16,7 @@ const heard = ({ topic, data }: MeshMessage): number => topic.length + data.leng
 // @ts-expect-error a role that there is none of
 tracemesh({ role: 'king' })
 if (typeof service !== 'function' || typeof heard !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
-console.log('typed and run')
+process.stdout.write('typed and run')
 `
 
 export const proof: Proof = {
