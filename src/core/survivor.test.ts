@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { type Link, newLink } from './link.ts'
+import { survivor } from './survivor.ts'
+
+leakCheck()
+
+/** A link between a and b, as one of them holds it. `of`: incarnation of b, which a knows by its hello. */
+interface Sample {
+  readonly dialler: 'a' | 'b'
+  readonly counter: number
+  readonly of: number
+}
+
+function seenBy(end: 'a' | 'b', { dialler, counter, of }: Sample): Link {
+  const direction = dialler === end ? 'outbound' : 'inbound'
+  const id = `${dialler}${counter}`
+  const link = newLink({ id, peer: '', direction, address: '', transport: 'quic', gossip: 'none' }, 0)
+  const incarnation = end === 'a' ? of : 1
+  const trace = { traceId: '', spanId: '' }
+  link.counter = counter
+  link.hello = { meshes: ['m'], name: '', role: 'compute', incarnation, build: '', counter, trace }
+  return link
+}
+
+const rows: readonly (readonly [why: string, stays: Sample, goes: Sample, rule: string])[] = [
+  ['the later dial of one side', { dialler: 'a', counter: 3, of: 1 }, { dialler: 'a', counter: 2, of: 1 }, 'counter'],
+  ['… of the other side too', { dialler: 'b', counter: 9, of: 1 }, { dialler: 'b', counter: 8, of: 1 }, 'counter'],
+  [
+    'of crossed dials the lower id’s',
+    { dialler: 'a', counter: 1, of: 1 },
+    { dialler: 'b', counter: 7, of: 1 },
+    'lower-peer',
+  ],
+  [
+    'the later incarnation’s, whoever dialled',
+    { dialler: 'b', counter: 1, of: 6 },
+    { dialler: 'a', counter: 5, of: 5 },
+    'incarnation',
+  ],
+]
+
+for (const [why, stays, goes, rule] of rows) {
+  test(`what stays: ${why}`, () => {
+    for (const [first, second] of [
+      [stays, goes],
+      [goes, stays],
+    ] as const) {
+      const judged = survivor('a', 'b', seenBy('a', first), seenBy('a', second))
+      assert.deepEqual([judged.stays.fact.id, judged.rule], [`${stays.dialler}${stays.counter}`, rule])
+    }
+  })
+}
+
+test('both ends of live links judge alike, whatever order they see them in', () => {
+  const sample = fc.record({
+    dialler: fc.constantFrom('a' as const, 'b' as const),
+    counter: fc.nat(9),
+    of: fc.constant(1),
+  })
+  fc.assert(
+    fc.property(sample, sample, (x, y) => {
+      fc.pre(x.dialler !== y.dialler || x.counter !== y.counter)
+      const atA = survivor('a', 'b', seenBy('a', x), seenBy('a', y))
+      const atB = survivor('b', 'a', seenBy('b', y), seenBy('b', x))
+      assert.deepEqual([atA.stays.fact.id, atA.rule], [atB.stays.fact.id, atB.rule])
+    }),
+  )
+})
