@@ -8,27 +8,13 @@ export interface AdminAppOptions {
   readonly source: AdminSource
 }
 
-/** Bounds of the HTTP API: it serves people, probes and a page, not load. Guesses but for the body. */
-const bounds = {
-  bodyBytes: 65_536,
-  connections: 64,
-  /** A whole request has to be here within this. */
-  requestMs: 10_000,
-  idleMs: 5_000,
-} as const
+/** No request of this API has a body worth the name. Guess. */
+const bodyBytes = 65_536
 
-/** The HTTP API of a node, not listening yet. Fastify is loaded here, since a node with `off` has no use for it. */
+/** The HTTP API of a node, ready to take requests from a server. Fastify is loaded here, so only once it is needed. */
 export async function adminApp({ token, source }: AdminAppOptions): Promise<FastifyInstance> {
   const { fastify } = await import('fastify')
-  const app = fastify({
-    bodyLimit: bounds.bodyBytes,
-    requestTimeout: bounds.requestMs,
-    connectionTimeout: bounds.requestMs,
-    keepAliveTimeout: bounds.idleMs,
-    // A stop must not wait for a browser that keeps its connection.
-    forceCloseConnections: true,
-  })
-  app.server.maxConnections = bounds.connections
+  const app = fastify({ bodyLimit: bodyBytes })
 
   const allowed = token === undefined ? undefined : bears(token)
   app.addHook('onRequest', async (request, reply) => {
@@ -72,7 +58,7 @@ export async function adminApp({ token, source }: AdminAppOptions): Promise<Fast
       code < 500 ? error.message : 'see the log',
     )
   })
-  return app
+  return app.ready()
 }
 
 function refuse(reply: FastifyReply, code: number, error: string, message: string): FastifyReply {

@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import { MeshError } from '../core/errors.ts'
 import { type AdminAppOptions, adminApp } from './app.ts'
 import { isLoopback, parseHostPort } from './host-port.ts'
@@ -16,6 +20,14 @@ export interface RunningAdmin {
 
 const key = 'MESH_ADMIN (--admin)'
 
+/** The HTTP API serves people, probes and a page, not load. Guesses. */
+const bounds = {
+  connections: 64,
+  /** A whole request has to be here within this. */
+  requestMs: 10_000,
+  idleMs: 5_000,
+} as const
+
 /**
  * Serves the HTTP API. Throws MESH_PORT_TAKEN, or MESH_CONFIG_INVALID for an address that this machine cannot listen
  * at or that others could reach without a token.
@@ -25,13 +37,45 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
   if (address === undefined) throw invalid(options.listen, 'host:port')
   if (options.token === undefined && !isLoopback(address.host))
     throw invalid(options.listen, 'a loopback host, or a token')
-  const app = await adminApp(options)
+  const app = onDemand(options)
+  const server = createServer({ requestTimeout: bounds.requestMs, keepAliveTimeout: bounds.idleMs }, app.handle)
+  server.maxConnections = bounds.connections
+  server.setTimeout(bounds.requestMs)
   try {
-    return { url: await app.listen(address), close: () => app.close() }
+    server.listen(address)
+    await once(server, 'listening')
   } catch (error) {
-    await app.close()
     throw explained(error, options.listen)
   }
+  const close = async () => {
+    const closed = once(server, 'close')
+    server.close()
+    // A stop must not wait for a browser that keeps its connection.
+    server.closeAllConnections()
+    await closed
+    await app.close()
+  }
+  return { url: urlOf(server), close }
+}
+
+/** Fastify is loaded by the first request: 4 MB of memory that a node does without as long as nobody asks it. */
+function onDemand(options: AdminAppOptions) {
+  let app: Promise<FastifyInstance> | undefined
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    app ??= adminApp(options)
+    app.then(
+      (ready) => ready.routing(request, response),
+      (error: Error) => response.destroy(error),
+    )
+  }
+  return { handle, close: async () => (await app)?.close() }
+}
+
+/** An address that stands for all of a machine is shown as loopback, where it can be opened. */
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo
+  if (family === 'IPv4') return `http://${address === '0.0.0.0' ? '127.0.0.1' : address}:${port}`
+  return `http://[${address === '::' ? '::1' : address}]:${port}`
 }
 
 function explained(error: unknown, listen: string): unknown {

@@ -179,7 +179,8 @@ interface IdentifyService {
   identify(connection: unknown): Promise<unknown>
 }
 
-function identifyOf(components: TracemeshComponents, { services }: Settled): IdentifyService {
+/** Throws MESH_SERVICE_MISSING. */
+export function identifyOf(components: TracemeshComponents, { services }: Settled): IdentifyService {
   const name = services.identify ?? 'identify'
   const found = service<IdentifyService>(components, name)
   if (found !== undefined) return found

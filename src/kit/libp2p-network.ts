@@ -40,8 +40,9 @@ export interface NetworkCounts {
 /** Between two looks at whether gossipsub has its streams, while it lacks one; later the ledger’s own rounds have to do. */
 const lookAgainMs = 200
 const watchMs = 15_000
-/** A message waits so long at most for gossipsub to have the streams that it lacks, and looks so often. */
-const wholeMs = 1_000
+/** A message waits so long at most for gossipsub to be there with every peer, and only for peers it lacks no longer than that. */
+const wholeMs = 2_000
+const wholeLackMs = 5_000
 const wholeLookMs = 20
 
 /** What there is between a start and its stop. */
@@ -110,11 +111,12 @@ export class Libp2pNetwork implements Network {
 
   /**
    * Resolves when gossipsub has its streams to all peers that it has just met or is being healed for: what is published
-   * before would be lost on the way to them, with nobody told. At once in the usual case, after a second at the latest.
+   * before would be lost on the way to them, with nobody told. At once in the usual case, after 2 s at the latest.
    */
   gossipWhole(): Promise<void> {
     const running = this.#running
-    if (running === undefined || !running.connections.gossipLacking(wholeMs)) return this.#whole ?? Promise.resolve()
+    if (running === undefined || !running.connections.gossipLacking(wholeLackMs))
+      return this.#whole ?? Promise.resolve()
     this.#whole ??= this.#untilWhole(running).finally(() => {
       this.#whole = undefined
     })
@@ -123,7 +125,7 @@ export class Libp2pNetwork implements Network {
 
   async #untilWhole({ connections, owner }: Running): Promise<void> {
     const until = this.#options.clock.now() + wholeMs
-    while (!owner.closed && connections.gossipLacking(wholeMs) && this.#options.clock.now() < until) {
+    while (!owner.closed && connections.gossipLacking(wholeLackMs) && this.#options.clock.now() < until) {
       await pause(owner, wholeLookMs)
       if (!owner.closed) connections.facts()
     }

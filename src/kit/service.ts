@@ -7,7 +7,7 @@ import { logTell } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
-import { Assembly } from './assembly.ts'
+import { Assembly, identifyOf } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { type Settled, settle, type TracemeshInit } from './init.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
@@ -43,7 +43,10 @@ export class Tracemesh implements Startable {
     return this.#components.peerId.toString()
   }
 
-  start(): void {}
+  /** Throws MESH_SERVICE_MISSING without identify: here, since libp2p listens later and would not undo that. */
+  start(): void {
+    identifyOf(this.#components, this.#settled)
+  }
 
   /** Only now have the other services started: gossipsub takes no subscription before. */
   async afterStart(): Promise<void> {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed } from '../testing/random.ts'
+import { collectNative } from '../testing/real-world.ts'
 import { answerOf, readable } from './answer.ts'
 import { loadProof, proofNames } from './proofs.ts'
 
+collectNative()
 leakCheck()
 
 for (const name of proofNames()) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startCluster, until } from './cluster.ts'
@@ -9,7 +9,14 @@ import { leakCheck } from './leak-check.ts'
 
 leakCheck()
 
-const isAlive = (pid: number) => existsSync(`/proc/${pid}`)
+/** One that is dead but that nobody has asked about yet is a zombie. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
 
 test('a node comes back at its address under its name, with its identity where it is kept', async () => {
   await using cluster = await startCluster({ receiver: 'none' })

@@ -48,6 +48,11 @@ export interface Cluster extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** A process that does not listen yet. */
+interface Unready {
+  readonly kill: () => void
+}
+
 /** Names that one cluster can have addresses for. */
 const names = 32
 
@@ -59,11 +64,11 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-'))
   const ports = await freeUdpPorts(names)
   const portOf = new Map<string, number>()
-  const running = new Map<string, NodeProcess | 'starting'>()
+  const running = new Map<string, NodeProcess | Unready>()
   const starting = new Set<Promise<NodeProcess>>()
-  const nodes = () => [...running.values()].filter((node) => node !== 'starting')
+  const nodes = () => [...running.values()].filter((node) => 'pid' in node)
   const atExit = () => {
-    for (const node of nodes()) node.kill()
+    for (const node of running.values()) node.kill()
     rmSync(directory, { recursive: true, force: true })
   }
   process.once('exit', atExit)
@@ -79,12 +84,13 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
   const node = async (name: string, options: NodeOptions = {}) => {
     if (running.has(name)) throw new Error(`${name} runs already`)
     if (closing !== undefined) throw new Error('this cluster is closed')
-    running.set(name, 'starting')
+    running.set(name, { kill: () => {} })
     const start = startProcess({
       name,
       entry: options.entry ?? bin,
       args: [...(options.entry === undefined ? ['node'] : []), ...(options.args ?? [])],
       env: { ...inherited(), ...settings(name, options), ...env, ...options.env },
+      spawned: (child) => running.set(name, child),
     })
     starting.add(start)
     try {

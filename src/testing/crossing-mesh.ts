@@ -35,6 +35,7 @@ interface Member {
 const settleLimitMs = 6_000
 const speakLimitMs = 10_000
 const partLimitMs = 6_000
+const startLimitMs = 30_000
 /** Ahead of the dials, so that every process has its order in time. */
 const leadMs = 40
 
@@ -54,8 +55,17 @@ export class CrossingMesh implements AsyncDisposable {
     }
   }
 
+  /** Rejects when one does not start, with none left running. */
   static async start(count: number, signal: AbortSignal): Promise<CrossingMesh> {
-    return new CrossingMesh(await Promise.all(Array.from({ length: count }, () => startMember(signal))), signal)
+    const starts = await Promise.allSettled(Array.from({ length: count }, () => startMember(signal)))
+    const mesh = new CrossingMesh(
+      starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : [])),
+      signal,
+    )
+    const failed = starts.find((start) => start.status === 'rejected')
+    if (failed === undefined) return mesh
+    await mesh[Symbol.asyncDispose]()
+    throw new Error(`a node did not start within ${startLimitMs} ms`, { cause: failed.reason })
   }
 
   /** Spans told so far by all nodes together, by name. */
@@ -216,7 +226,7 @@ async function startMember(signal: AbortSignal): Promise<Member> {
     env: { ...process.env, ...processSettings.env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(20_000)])
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(startLimitMs)])
   try {
     const [ready] = (await once(child, 'message', { signal: limit })) as [CrossingReport]
     if (ready.is !== 'ready') throw new Error(`a node began with ${ready.is}`)

@@ -37,6 +37,8 @@ export interface Started {
   readonly entry: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Called as soon as there is a process, long before it listens. */
+  readonly spawned?: (child: { readonly kill: () => void }) => void
 }
 
 const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 60_000, stopMs: 6_000, apiMs: 5_000 }
@@ -44,7 +46,7 @@ const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 60_000, stopMs: 6
 const guard = fileURLToPath(new URL('./die-with-parent.js', import.meta.url))
 
 /** Starts a process as a user's launcher would, and resolves once it logs that it listens. */
-export async function startProcess({ name, entry, args, env }: Started): Promise<NodeProcess> {
+export async function startProcess({ name, entry, args, env, spawned }: Started): Promise<NodeProcess> {
   const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
   const child = fork(entry, args, {
     execPath: process.execPath,
@@ -57,6 +59,7 @@ export async function startProcess({ name, entry, args, env }: Started): Promise
     child.once('close', (code) => resolve(code))
   })
   const kill = (signal: NodeJS.Signals) => void child.kill(signal)
+  spawned?.({ kill: () => kill('SIGKILL') })
   const { promise, resolve, reject } = Promise.withResolvers<LogLine>()
   child.once('error', reject)
   said.then(resolve)

@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import type { SpanName } from '../catalogue/spans.ts'
+import type { Tell } from '../catalogue/tell.ts'
+import { isMeshError } from '../core/errors.ts'
+import { newTrace } from '../core/trace.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { listenOn } from '../testing/real-world.ts'
+import { until } from '../testing/until.ts'
+import { type MeshMessage, type TracemeshInit, tracemesh } from './index.ts'
+import { libp2pSettings } from './libp2p-settings.ts'
+
+leakCheck()
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const text = (data: Uint8Array) => new TextDecoder().decode(data)
+
+/** Telemetry that keeps what it is told. */
+function kept(): { telemetry: Telemetry; told: Tell[] } {
+  const told: Tell[] = []
+  const tell = (effect: Tell) => {
+    told.push(effect)
+    return effect.ref ?? newTrace(Math.random)
+  }
+  const stats = { told: 0, exported: 0, queued: 0, lostTotal: 0 }
+  return { told, telemetry: { tell, flush: async () => ({ left: 0 }), close: async () => ({ lost: 0 }), stats } }
+}
+
+type App = Awaited<ReturnType<typeof app>>
+
+/** An application on loopback TCP, not started yet. */
+async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
+  const { telemetry, told } = kept()
+  const { services: _, ...settings } = libp2pSettings({
+    privateKey: await generateKeyPair('Ed25519'),
+    listen: [listenOn.tcp],
+  })
+  const service = tracemesh({ telemetry, sweepMs: 1_000, ...init })
+  const services = { identify: identify(), tracemesh: service, ...(gossip ? { pubsub: gossipsub() } : {}) }
+  const libp2p = await createLibp2p({ ...settings, start: false, services })
+  const mesh = libp2p.services.tracemesh
+  return {
+    libp2p,
+    mesh,
+    told: <N extends SpanName>(name: N) => told.filter((one): one is Extract<Tell, { span: N }> => one.span === name),
+    linked: (other: { mesh: { peer: string } }) =>
+      mesh.topology().peers.some(({ peer, kind }) => peer === other.mesh.peer && kind === 'member'),
+    dial: (other: { libp2p: typeof libp2p }) => libp2p.dial(multiaddr(String(other.libp2p.getMultiaddrs()[0]))),
+  }
+}
+
+/** Runs with started applications, the first of which has dialled all others and is linked to them. */
+async function linked(
+  inits: readonly TracemeshInit[],
+  run: (...apps: [App, App, App]) => Promise<void>,
+): Promise<void> {
+  const apps = await Promise.all(inits.map((init) => app(init)))
+  try {
+    await Promise.all(apps.map((one) => one.libp2p.start()))
+    const [first, ...others] = apps as [App, App, App]
+    await Promise.all(others.map((other) => first.dial(other)))
+    const all = () => others.every((other) => first.linked(other) && other.linked(first))
+    await until(all, 8_000, 'links')
+    await run(...(apps as [App, App, App]))
+  } finally {
+    await Promise.all(apps.map((one) => one.libp2p.stop()))
+  }
+}
+
+const two = [{}, {}] as const
+
+describe('a mesh service lives by libp2p', () => {
+  test('what needs a running node says so before the start and after the stop', async () => {
+    const { libp2p, mesh } = await app()
+    const refuses = () =>
+      assert.throws(
+        () => mesh.subscribe('news', () => {}),
+        (error) => isMeshError(error, 'MESH_NOT_STARTED'),
+      )
+    refuses()
+    await libp2p.start()
+    mesh.subscribe('news', () => {})
+    await libp2p.stop()
+    refuses()
+  })
+
+  test('started again it joins again, with nothing left of its life before', () =>
+    linked(two, async (one, other) => {
+      one.mesh.subscribe('news', () => {})
+      await one.libp2p.stop()
+      await until(() => !other.linked(one), 4_000, 'gone there')
+      assert.equal(other.told('mesh.goodbye.received')[0]?.attributes['mesh.goodbye.reason'], 'stopping')
+      await one.libp2p.start()
+      assert.deepEqual(one.mesh.topology().peers, [])
+      const registry = one.mesh.inventory().registries.find(({ name }) => name === 'subscriptions')
+      assert.equal(registry?.size, 0)
+      await one.dial(other)
+      await until(() => one.linked(other) && other.linked(one), 4_000, 'linked again')
+    }))
+
+  test('without identify it does not start', async () => {
+    const { services: _, ...settings } = libp2pSettings({
+      privateKey: await generateKeyPair('Ed25519'),
+      listen: [listenOn.tcp],
+    })
+    const service = tracemesh({ telemetry: kept().telemetry })
+    const libp2p = await createLibp2p({ ...settings, start: false, services: { tracemesh: service } })
+    await assert.rejects(Promise.resolve(libp2p.start()), (error) => isMeshError(error, 'MESH_SERVICE_MISSING'))
+    await libp2p.stop()
+  })
+})
+
+describe('publish and subscribe', () => {
+  test('what one publishes right after the link is there reaches the other, with the trace it was published in', () =>
+    linked(two, async (one, other) => {
+      const heard: MeshMessage[] = []
+      other.mesh.subscribe('news', (message) => heard.push(message))
+      await until(() => one.libp2p.services.pubsub?.getSubscribers('mesh-a/news').length === 1, 4_000, 'a subscriber')
+      const { recipients } = await one.mesh.publish('news', bytes('hello'))
+      assert.equal(recipients, 1)
+      await until(() => heard.length > 0, 4_000, 'the message')
+      const [message] = heard
+      assert.equal(message && text(message.data), 'hello')
+      assert.equal(message?.from, one.mesh.peer)
+      const published = one.told('mesh.message.published')[0]
+      assert.equal(message?.trace?.spanId, published?.ref?.spanId)
+      const received = other.told('mesh.message.received')[0]
+      assert.deepEqual(
+        received?.links?.map(({ spanId }) => spanId),
+        [published?.ref?.spanId],
+      )
+    }))
+
+  test('nobody there is no failure', async () => {
+    const { libp2p, mesh } = await app()
+    await libp2p.start()
+    assert.deepEqual(await mesh.publish('news', bytes('hello')), { recipients: 0 })
+    await libp2p.stop()
+  })
+
+  test('after its last handler has gone a topic is heard no more', () =>
+    linked(two, async (one, other) => {
+      const heard: string[] = []
+      const end = other.mesh.subscribe('news', ({ data }) => heard.push(text(data)))
+      const subscribers = () => one.libp2p.services.pubsub?.getSubscribers('mesh-a/news').length
+      await until(() => subscribers() === 1, 4_000, 'a subscriber')
+      end()
+      await until(() => subscribers() === 0, 4_000, 'no subscriber')
+      await one.mesh.publish('news', bytes('hello'))
+      assert.deepEqual(heard, [])
+    }))
+
+  test('a handler that throws spares the others', () =>
+    linked(two, async (one, other) => {
+      const heard: string[] = []
+      other.mesh.subscribe('news', () => {
+        throw new Error('the application’s own')
+      })
+      other.mesh.subscribe('news', ({ data }) => heard.push(text(data)))
+      await until(() => one.libp2p.services.pubsub?.getSubscribers('mesh-a/news').length === 1, 4_000, 'a subscriber')
+      await one.mesh.publish('news', bytes('hello'))
+      await until(() => heard.length === 1, 4_000, 'the message')
+    }))
+
+  test('a message above the limit is refused before it is sent', async () => {
+    const { libp2p, mesh } = await app({ messageBytes: 100 })
+    await libp2p.start()
+    await assert.rejects(mesh.publish('news', new Uint8Array(101)), (error) =>
+      isMeshError(error, 'MESH_MESSAGE_TOO_LARGE'),
+    )
+    await libp2p.stop()
+  })
+
+  test('without gossipsub a node links and asks, and says what it cannot', async () => {
+    const [one, other] = await Promise.all([app({}, { gossip: false }), app({}, { gossip: false })])
+    await Promise.all([one.libp2p.start(), other.libp2p.start()])
+    await one.dial(other)
+    await until(() => one.linked(other) && other.linked(one), 8_000, 'a link')
+    const missing = (error: unknown) => isMeshError(error, 'MESH_SERVICE_MISSING')
+    assert.throws(() => one.mesh.subscribe('news', () => {}), missing)
+    await assert.rejects(async () => one.mesh.publish('news', bytes('hello')), missing)
+    other.mesh.respond('echo', ({ data }) => data)
+    assert.equal(text(await one.mesh.request(other.mesh.peer, 'echo', bytes('hello'))), 'hello')
+    await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
+  })
+})
+
+describe('request and respond', () => {
+  test('an answer comes back, and what went wrong there is said here', () =>
+    linked(two, async (one, other) => {
+      const ask = (topic: string, data = bytes('you')) => one.mesh.request(other.mesh.peer, topic, data)
+      const fails = (asked: Promise<unknown>, cause: RegExp) =>
+        assert.rejects(asked, (error) => {
+          assert.ok(isMeshError(error, 'MESH_REQUEST_FAILED'))
+          assert.match(error.detail.cause, cause)
+          return true
+        })
+      const end = other.mesh.respond('greet', ({ data, from }) => bytes(`hello ${text(data)}, ${from}`))
+      assert.equal(text(await ask('greet')), `hello you, ${one.mesh.peer}`)
+      other.mesh.respond('broken', () => {
+        throw new Error('the shelf is empty')
+      })
+      await fails(ask('broken'), /the shelf is empty/)
+      await fails(ask('unheard of'), /nobody answers/)
+      end()
+      await fails(ask('greet'), /nobody answers/)
+      await assert.rejects(ask('greet', new Uint8Array(60_001)), (error) =>
+        isMeshError(error, 'MESH_MESSAGE_TOO_LARGE'),
+      )
+      other.mesh.respond('never', () => new Promise(() => {}))
+      await fails(one.mesh.request(other.mesh.peer, 'never', bytes(''), { timeoutMs: 100 }), /./)
+    }))
+
+  test('there is no asking a peer without a link', async () => {
+    const [one, other] = await Promise.all([app(), app()])
+    await one.libp2p.start()
+    await assert.rejects(one.mesh.request(other.mesh.peer, 'greet', bytes('')), (error) =>
+      isMeshError(error, 'MESH_NO_LINK'),
+    )
+    await one.libp2p.stop()
+  })
+})
+
+test('two meshes refuse each other, and both ends say why', async () => {
+  const [one, other] = await Promise.all([app({ mesh: 'mesh-a' }), app({ mesh: 'mesh-b' })])
+  await Promise.all([one.libp2p.start(), other.libp2p.start()])
+  await one.dial(other)
+  const refusals = () => [one, other].map((end) => end.told('mesh.link.refused').length)
+  await until(() => refusals().every((count) => count > 0), 4_000, 'refusals')
+  await until(() => one.mesh.peers === 0 && other.mesh.peers === 0, 4_000, 'apart')
+  for (const end of [one, other]) {
+    const reasons = end.told('mesh.link.refused').map(({ attributes }) => attributes['mesh.close.reason'])
+    assert.deepEqual(new Set(reasons), new Set(['foreign-mesh']))
+    assert.deepEqual(end.told('mesh.member.joined'), [])
+  }
+  await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
+})
+
+test('of two bridges one carries what is meant to cross, once, and nothing else', async () => {
+  const bridge = { role: 'bridge', mesh: 'mesh-a', bridgeTo: 'mesh-b', gossipDigestMs: 500 } as const
+  const inits: TracemeshInit[] = [{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }, bridge, bridge]
+  const apps = await Promise.all(inits.map((init) => app(init)))
+  const [from, to, left, right] = apps as [App, App, App, App]
+  try {
+    await Promise.all(apps.map((one) => one.libp2p.start()))
+    const heard: string[] = []
+    to.mesh.subscribe('news', ({ data, from: origin, hops }) => heard.push(`${text(data)} ${origin} ${hops}`))
+    const pairs = [left, right].flatMap((one) => [[one, from] as const, [one, to] as const])
+    await Promise.all([...pairs.map(([one, other]) => one.dial(other)), left.dial(right)])
+    const all = () => [...pairs, [left, right] as const].every(([one, other]) => one.linked(other) && other.linked(one))
+    await until(all, 8_000, 'links')
+    const bridgesKnown = () => [left, right].every((one) => one.mesh.topology().members.length >= 3)
+    await until(bridgesKnown, 8_000, 'bridges that know of each other')
+    await from.mesh.publish('news', bytes('stays'))
+    await from.mesh.publish('news', bytes('crosses'), { cross: true })
+    await until(() => heard.length > 0, 8_000, 'the message')
+    // The other bridge takes over after 2 s: by then it must have seen that it need not.
+    const settledAt = performance.now() + 3_000
+    await until(() => performance.now() >= settledAt, 4_000, 'the time of a takeover')
+    assert.deepEqual(heard, [`crosses ${from.mesh.peer} 1`])
+    assert.equal(left.told('mesh.bridge.forwarded').length + right.told('mesh.bridge.forwarded').length, 1)
+  } finally {
+    await Promise.all(apps.map((one) => one.libp2p.stop()))
+  }
+})
