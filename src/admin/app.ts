@@ -58,7 +58,8 @@ export async function adminApp({ token, source }: AdminAppOptions): Promise<Fast
       code < 500 ? error.message : 'see the log',
     )
   })
-  return app.ready()
+  await app.ready()
+  return app
 }
 
 function refuse(reply: FastifyReply, code: number, error: string, message: string): FastifyReply {

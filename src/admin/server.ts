@@ -65,10 +65,14 @@ function onDemand(options: AdminAppOptions) {
     app ??= adminApp(options)
     app.then(
       (ready) => ready.routing(request, response),
-      (error: Error) => response.destroy(error),
+      () => response.writeHead(500).end(),
     )
   }
-  return { handle, close: async () => (await app)?.close() }
+  const close = async () => {
+    const ready = await app?.catch(() => undefined)
+    await ready?.close()
+  }
+  return { handle, close }
 }
 
 /** An address that stands for all of a machine is shown as loopback, where it can be opened. */

@@ -1,12 +1,12 @@
 import { identify } from '@libp2p/identify'
 import type { ComponentLogger, Logger, PrivateKey } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
 import { quic } from '@libp2p/quic'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
 import { limits } from '../core/limits.ts'
 import { meshGossip } from './gossip-settings.ts'
+import { lazyNoise } from './lazy-noise.ts'
 
 export interface Libp2pSettings {
   readonly privateKey: PrivateKey
@@ -48,7 +48,7 @@ export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
     privateKey,
     addresses: { listen: [...listen], announce: [...announce] },
     transports: [quic({ shutdownTimeout: quicShutdownMs, ...quicTimes } as Parameters<typeof quic>[0]), tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [lazyNoise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
     connectionManager: {

@@ -1,11 +1,10 @@
-import type { Topology } from '../kit/views.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../testing/cluster.ts'
-import { missingSpans, named, tellerOf } from './evidence.ts'
+import { missingSpans, named, numberOf, tellerOf } from './evidence.ts'
 
 export interface IdleMesh extends AsyncDisposable {
   readonly nodes: readonly NodeProcess[]
-  /** Settled links of every node. */
-  links(): Promise<readonly number[]>
+  /** Joined links of every node, as its last census has them: asking for them would wake it. NaN before the first. */
+  links(): readonly number[]
   /** What has reached the receiver since the last call. */
   spans(): SpansSeen
 }
@@ -38,8 +37,8 @@ export async function startIdleMesh(name: string, { count, links, bin }: IdleMes
       const program = bin === undefined ? {} : { entry: bin, args: ['node'] }
       nodes.push(await cluster.node(`${name}-${i}`, { ...role, ...program }))
     }
-    const held = () => Promise.all(nodes.map(linksOf))
-    await until(async () => (await held()).every((n) => n >= links), linkedMs, `each of ${name} has ${links} links`)
+    const held = () => linksOf(cluster, nodes)
+    await until(() => held().every((n) => n >= links), linkedMs, `each of ${name} has ${links} links`)
     return { nodes, links: held, spans: reader(cluster, nodes), [Symbol.asyncDispose]: () => cluster.close() }
   } catch (error) {
     await cluster.close()
@@ -47,9 +46,11 @@ export async function startIdleMesh(name: string, { count, links, bin }: IdleMes
   }
 }
 
-async function linksOf(node: NodeProcess): Promise<number> {
-  const { peers } = await node.api<Topology>('/api/topology')
-  return peers.filter(({ links }) => links.some(({ state }) => state === 'settled')).length
+function linksOf({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): number[] {
+  const last = new Map(
+    named(spans, 'mesh.audit').map((audit) => [tellerOf(audit), numberOf(audit, 'mesh.audit.links')]),
+  )
+  return nodes.map(({ peer }) => last.get(peer) ?? Number.NaN)
 }
 
 function reader({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): () => SpansSeen {

@@ -1,0 +1,24 @@
+import type { ConnectionEncrypter } from '@libp2p/interface'
+import { serviceCapabilities } from '@libp2p/interface'
+import type { NoiseComponents } from '@libp2p/noise'
+
+/**
+ * Noise, loaded by the first connection that needs it. QUIC encrypts by itself: a node that only speaks QUIC does
+ * without 3 MB of ciphers.
+ */
+export function lazyNoise(): (components: NoiseComponents) => ConnectionEncrypter {
+  return (components) => {
+    let loaded: Promise<ConnectionEncrypter> | undefined
+    const noise = () => {
+      loaded ??= import('@libp2p/noise').then((module) => module.noise()(components))
+      return loaded
+    }
+    const encrypter: ConnectionEncrypter & { readonly [serviceCapabilities]: readonly string[] } = {
+      protocol: '/noise',
+      [serviceCapabilities]: ['@libp2p/connection-encryption', '@libp2p/noise'],
+      secureInbound: async (connection, options) => (await noise()).secureInbound(connection, options),
+      secureOutbound: async (connection, options) => (await noise()).secureOutbound(connection, options),
+    }
+    return encrypter
+  }
+}
