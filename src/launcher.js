@@ -23,9 +23,6 @@ export const processSettings = Object.freeze({
   }),
 })
 
-/** Runs TypeScript without the compiler that Node.js would keep in memory. */
-const runStripped = fileURLToPath(new URL('./run-stripped.js', import.meta.url))
-
 const semiSpace = /(^|\s)--max[-_]semi[-_]space[-_]size\b/
 
 /**
@@ -62,12 +59,11 @@ export async function launch(entry, args, { nodeFlags = [] } = {}) {
   const here = sameFile(node.path, process.execPath)
   if (here && missingSettings().length === 0 && flags.every((flag) => process.execArgv.includes(flag))) {
     process.argv = [process.execPath, entry, ...args]
-    if (entry.endsWith('.ts')) (await import('./strip-cache.js')).useStripCache()
     await import(pathToFileURL(entry).href)
     return
   }
   const env = { ...processSettings.env, ...process.env }
-  const command = [...flags, ...(entry.endsWith('.ts') ? [runStripped] : []), entry, ...args]
+  const command = [...flags, entry, ...args]
   if (typeof process.execve === 'function' && process.platform !== 'win32') {
     // Its ExperimentalWarning is never printed: the process is replaced before the warning's turn comes.
     process.execve(node.path, [node.path, ...command], env)

@@ -40,6 +40,8 @@ export interface Link {
   /** Version of the own digest that was last sent in full, and when. */
   digestVersion: number
   digestAt: number
+  /** When anything of the own digest was last sent. */
+  saidAt: number
   healedAt: number
   heals: number
   ending: Ending | undefined
@@ -61,6 +63,7 @@ export function newLink(fact: ConnectionFact, now: number): Link {
     probedAt: undefined,
     digestVersion: -1,
     digestAt: -Infinity,
+    saidAt: -Infinity,
     healedAt: -Infinity,
     heals: 0,
     ending: undefined,

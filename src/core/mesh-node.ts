@@ -174,9 +174,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
     if (!this.ledger.isMember(connection)) return this.#refuse(connection, 'a digest from no member', now)
-    if (frame.type === 'unchanged') return this.#viewTakes({ ...frame, peer }, now)
-    if (frame.digest.peer !== peer) return this.#refuse(connection, 'a digest for somebody else', now)
-    return this.#viewTakes({ type: 'digest', digest: frame.digest, via: 'link', wall }, now)
+    const forged = frame.type === 'digest' && frame.digest.peer !== peer
+    if (forged) return this.#refuse(connection, 'a digest for somebody else', now)
+    const answer = this.#digest.handle({ type: 'heard', peer }, now)
+    if (frame.type === 'unchanged') return [...this.#viewTakes({ ...frame, peer }, now), ...answer]
+    return [...this.#viewTakes({ type: 'digest', digest: frame.digest, via: 'link', wall }, now), ...answer]
   }
 
   #refuse(connection: string, reason: string, now: number): NodeEffect[] {

@@ -27,12 +27,15 @@ suite('what a node says of itself', () => {
     digest = new OwnDigest({ ...who, ...periods, self: 'self', name: 'self', random }, ledger, () => unlinked)
   })
 
-  /** A link to each of these peers, both hellos in. */
-  function link(...peers: string[]): void {
-    const fact = { direction: 'inbound', address: '/memory/x', transport: 'memory', gossip: 'none' } as const
+  /** A link dialled to each of these peers, both hellos in. */
+  const link = (...peers: string[]) => linked('outbound', peers)
+
+  function linked(direction: 'inbound' | 'outbound', peers: readonly string[]): void {
+    const fact = { direction, address: '/memory/x', transport: 'memory', gossip: 'none' } as const
     const connections = peers.map((peer) => ({ id: `to ${peer}`, peer, ...fact }))
     ledger.handle({ type: 'observed', connections }, 0)
     for (const peer of peers) {
+      ledger.handle({ type: 'stream.open', connection: `to ${peer}` }, 0)
       const hello = { ...who, name: peer, build: 'test', counter: 1, trace }
       ledger.handle({ type: 'frame', connection: `to ${peer}`, frame: { type: 'hello', hello } }, 0)
     }
@@ -74,6 +77,24 @@ suite('what a node says of itself', () => {
       sequences.toSorted((a, b) => a - b),
     )
     assert.ok(new Set(sequences).size > 10)
+  })
+
+  test('answers the dialler of a link at once, and keeps to its own round only when that is silent', () => {
+    linked('inbound', ['a'])
+    digest.handle({ type: 'joined', peer: 'a' }, 0)
+    digest.handle({ type: 'tick' }, 0)
+    const answered = [500, 2_500, 2_600, 4_500].map((now) => digest.handle({ type: 'heard', peer: 'a' }, now).length)
+    assert.deepEqual(answered, [0, 1, 0, 1], 'not more often than it would say it by itself')
+    const rounds = [5_000, 7_000].map((now) =>
+      kinds(digest.handle({ type: 'tick' }, now)).filter((kind) => kind !== 'gossip'),
+    )
+    assert.deepEqual(rounds, [[], ['unchanged']])
+  })
+
+  test('is not hurried by the one that was dialled', () => {
+    link('a')
+    digest.handle({ type: 'joined', peer: 'a' }, 0)
+    assert.deepEqual(digest.handle({ type: 'heard', peer: 'a' }, 1_900), [])
   })
 
   /** Times in seconds at which it went out over gossip. */

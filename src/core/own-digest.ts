@@ -9,6 +9,8 @@ export type OwnDigestEvent =
   | { readonly type: 'tick' }
   | { readonly type: 'profile'; readonly topics: readonly string[]; readonly addresses: readonly string[] }
   | { readonly type: 'joined'; readonly peer: string }
+  /** A digest of the peer came over the link. */
+  | { readonly type: 'heard'; readonly peer: string }
   /** Somebody heard of for the first time should hear of us soon. */
   | { readonly type: 'stranger' }
 
@@ -63,6 +65,8 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
       case 'joined':
         this.#gossipSoon(1_000, now)
         return this.#toPeer(event.peer, now)
+      case 'heard':
+        return this.#answer(event.peer, now)
       case 'tick':
         return [...this.#toLinks(now), ...this.#toGossip(now)]
     }
@@ -77,15 +81,30 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     return link === undefined ? [] : [this.#say(link, this.#compose(this.#options.digestMs), now)]
   }
 
+  /**
+   * The dialler of a link sets its pace and the listener answers at once: its digest carries QUIC’s acknowledgement, and
+   * both processes wake once for the two. A dialler in haste is not followed.
+   */
+  #answer(peer: string, now: number): NetworkEffect[] {
+    const link = this.#ledger.joined(peer)
+    const paced = link?.fact.direction === 'inbound' && now - link.saidAt >= this.#options.digestMs / 2
+    return paced ? this.#toPeer(peer, now) : []
+  }
+
   #toLinks(now: number): NetworkEffect[] {
     if (now < this.#linksAt) return []
     this.#linksAt = now + this.#options.digestMs
     if (this.#unlinked()) this.#gossipAt = Math.min(this.#gossipAt, this.#gossipedAt + this.#options.gossipMs)
+    const due = this.#joined().filter(
+      (link) => link.fact.direction === 'outbound' || now - link.saidAt >= this.#options.digestMs,
+    )
+    if (due.length === 0) return []
     const digest = this.#compose(this.#options.digestMs)
-    return this.#joined().map((link) => this.#say(link, digest, now))
+    return due.map((link) => this.#say(link, digest, now))
   }
 
   #say(link: Link, digest: Digest, now: number): NetworkEffect {
+    link.saidAt = now
     const known = link.digestVersion === this.#version && now - link.digestAt < this.#options.fullMs
     if (!known) {
       link.digestVersion = this.#version

@@ -9,9 +9,8 @@ import { nativeQuic } from '../kit/native-quic.ts'
 import { serverLookup } from '../kit/resolve.ts'
 import { version } from '../kit/version.ts'
 import { missingSettings } from '../launcher.js'
-import { loadNodeSdk } from '../telemetry/load-node-sdk.ts'
 import { createLogger } from '../telemetry/log.ts'
-import type { ProviderFactory } from '../telemetry/provider.ts'
+import { nodeSdkProvider } from '../telemetry/node-sdk.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
@@ -40,7 +39,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const settings = missingSettings()
   warn(logger, settings)
   const identity = await loadIdentity(config.identity)
-  const telemetry = telemetryOf(config, identity, await loadNodeSdk(), logger)
+  const telemetry = telemetryOf(config, identity, logger)
   const owner = new Owner(config.name, systemClock)
   const startedAt = systemClock.now()
   try {
@@ -73,19 +72,14 @@ function warn(logger: Logger, settings: readonly string[]): void {
   if (settings.length > 0) logger.warn({ settings }, 'the process was not started with the recommended settings')
 }
 
-function telemetryOf(
-  config: NodeConfig,
-  { privateKey, incarnation }: Identity,
-  provider: ProviderFactory,
-  logger: Logger,
-): Telemetry {
+function telemetryOf(config: NodeConfig, { privateKey, incarnation }: Identity, logger: Logger): Telemetry {
   const peer = peerIdFromPrivateKey(privateKey).toString()
   const { mesh: meshId, name: nodeName, role } = config
   return startTelemetry({
     clock: systemClock,
     resource: { meshId, nodeName, role, incarnation, peer, version },
     endpoint: config.otlp,
-    provider,
+    provider: nodeSdkProvider,
     logger: (level, message, fields) => logger[level](fields, message),
   })
 }
