@@ -46,9 +46,16 @@ test('with a token everything but what probes ask for needs it', async (t) => {
   for (const path of paths) assert.equal((await ask('GET', path, { authorization: `Bearer ${token}` })).status, 200)
 })
 
+test('with a token a probe learns that the node is alive, by any name, and not who it is', async (t) => {
+  const ask = await asking(t, { token })
+  const { status, body } = await ask('GET', '/healthz', { host: '10.0.0.1:8080' })
+  assert.deepEqual([status, body], [200, { status: 'alive' }])
+  assert.equal((await ask('GET', '/readyz', { host: '10.0.0.1:8080' })).status, 200)
+})
+
 test('without a token a page that has its own name point here is refused', async (t) => {
   const ask = await asking(t)
-  assert.equal((await ask('GET', '/api/topology', { host: 'evil.example.org' })).status, 403)
+  for (const path of paths) assert.equal((await ask('GET', path, { host: 'evil.example.org' })).status, 403, path)
   assert.equal((await ask('GET', '/api/topology', { host: 'localhost:8080' })).status, 200)
 })
 

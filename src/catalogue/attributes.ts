@@ -33,7 +33,10 @@ export const attributes = {
   'mesh.seq': { type: 'int', brief: 'Counts every span of this (node, incarnation), from 1: a gap is a lost span.' },
   'mesh.node.name': { type: 'string', brief: 'Configured name of a node.' },
   'mesh.node.role': { type: roles, brief: 'Role of the node.' },
-  'mesh.node.incarnation': { type: 'int', brief: 'Starts of this identity, from 1.' },
+  'mesh.node.incarnation': {
+    type: 'int',
+    brief: 'Higher at every start of this identity: a count of starts, or the second of the start.',
+  },
   'mesh.node.settings': { type: 'string[]', brief: 'Process settings that were not as recommended.' },
   'mesh.node.uptime_ms': { type: 'int', brief: 'Milliseconds since the node started.' },
   'mesh.node.stop_cause': { type: 'string', brief: 'What asked for the stop: a signal or "requested".' },
@@ -68,7 +71,10 @@ export const attributes = {
   'mesh.connection.age_band': { type: ageBands, brief: 'Band of that age.' },
   'mesh.close.reason': { type: closeReasons, brief: 'Why it ended.' },
   'mesh.close.by': { type: ['us', 'them', 'transport'], brief: 'Who ended it.' },
-  'mesh.close.noticed': { type: 'boolean', brief: 'Whether a goodbye passed, so that both ends know why.' },
+  'mesh.close.noticed': {
+    type: 'boolean',
+    brief: 'Whether a goodbye was sent or received; one that was only sent may not have arrived.',
+  },
   'mesh.goodbye.reason': { type: closeReasons, brief: 'Reason named in a goodbye.' },
   'mesh.link.survivor': { type: 'string', brief: 'Link id that stays.' },
   'mesh.link.rule': {
@@ -136,6 +142,10 @@ export const attributes = {
   'mesh.message.bytes': { type: 'int', brief: 'Payload bytes.' },
   'mesh.message.hops': { type: 'int', brief: 'Bridges passed so far.' },
   'mesh.message.recipients': { type: 'int', brief: 'Peers the first hop went to.' },
+  'mesh.message.lateness_ms': {
+    type: 'int',
+    brief: 'Receiver’s wall clock less the publisher’s: the way it took, and off by whatever the two clocks differ.',
+  },
   'mesh.bridge.from': { type: 'string', brief: 'Mesh a message came from.' },
   'mesh.bridge.to': { type: 'string', brief: 'Mesh it goes to.' },
   'mesh.bridge.rank': { type: 'int', brief: 'Place of this bridge for the origin; 0 acts at once.' },

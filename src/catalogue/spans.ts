@@ -138,7 +138,8 @@ export const spans = {
     log: 'debug',
   },
   'mesh.goodbye.received': {
-    brief: 'The other end ends the link; in the trace of its goodbye.',
+    brief:
+      'The other end ends the link; in the trace of its goodbye, or of ours if both crossed and our peer id is lower.',
     when: 'on receipt',
     attributes: [...link, 'mesh.goodbye.reason'],
     log: 'debug',
@@ -257,13 +258,13 @@ export const spans = {
   },
   'mesh.message.published': {
     brief: 'A message of the application was published here.',
-    when: 'sampled, one per topic and second',
+    when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.message.topic', 'mesh.message.id', 'mesh.message.bytes', 'mesh.message.recipients'],
     log: 'trace',
   },
   'mesh.message.received': {
-    brief: 'A message of the application arrived; linked to its publishing.',
-    when: 'sampled, one per topic and second',
+    brief: 'A traced message of the application arrived; linked to its publishing, and of the same message id.',
+    when: 'sampled, at most one per second over all topics',
     attributes: [
       'mesh.message.topic',
       'mesh.message.id',
@@ -271,6 +272,7 @@ export const spans = {
       'mesh.message.hops',
       'mesh.origin.peer',
     ],
+    optional: ['mesh.message.lateness_ms'],
     log: 'trace',
   },
   'mesh.bridge.forwarded': {

@@ -60,14 +60,15 @@ test('a stop that fails ends with 1', async () => {
 })
 
 test('a signal during the start is not lost', async () => {
-  const { host, signal } = processOf()
+  const { host, signal, clock } = processOf()
   const starting = Promise.withResolvers<{ stop(cause: string): Promise<void> }>()
   const run = runUntilStopped(() => starting.promise, host)
   signal('SIGINT')
-  const causes: string[] = []
-  starting.resolve({ stop: async (cause) => void causes.push(cause) })
+  clock.advance(1_000)
+  const stops: unknown[] = []
+  starting.resolve({ stop: async (...how) => void stops.push(how) })
   assert.equal(await run, 0)
-  assert.deepEqual(causes, ['SIGINT'])
+  assert.deepEqual(stops, [['SIGINT', 4_000]], 'the time that the start took is gone')
 })
 
 test('a start that fails is handed on, and nothing is left behind', async () => {

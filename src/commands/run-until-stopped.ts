@@ -1,9 +1,10 @@
 import { constants } from 'node:os'
 import { exitCodes } from './exit-codes.ts'
 
-/** Anything that runs until it is told to stop. `cause` is the signal's name. */
+/** Anything that runs until it is told to stop. */
 export interface Stoppable {
-  stop(cause: string): Promise<void>
+  /** `cause`: the signal's name. The process ends after `withinMs` milliseconds, whether it has stopped or not. */
+  stop(cause: string, withinMs: number): Promise<void>
 }
 
 /** What of the process is needed: a test passes its own. */
@@ -63,7 +64,9 @@ export async function runUntilStopped(start: () => Promise<Stoppable>, at: Signa
   let code: number = exitCodes.fine
   try {
     const running = await start()
-    await running.stop(await asked).catch(() => {
+    const cause = await asked
+    const withinMs = stopLimitMs - (at.now() - (askedAt ?? at.now()))
+    await running.stop(cause, withinMs).catch(() => {
       // Each closing step has been told with its error by now.
       code = exitCodes.found
     })

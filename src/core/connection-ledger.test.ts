@@ -5,8 +5,9 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { TwoEnds } from '../testing/two-ends.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import { ConnectionLedger } from './connection-ledger.ts'
+import { ConnectionLedger, turnedAwayMax } from './connection-ledger.ts'
 import type { ConnectionFact } from './events.ts'
+import { limits } from './limits.ts'
 import { Owner } from './owner.ts'
 
 leakCheck()
@@ -52,6 +53,31 @@ suite('a link', () => {
     }
   })
 
+  test('that both end at once ends in one trace, that of the lower peer id', () => {
+    const ends = new TwoEnds(seededRandom(2))
+    ends.dial('b')
+    ends.settle(200)
+    ends.stop('a', 'b')
+    ends.settle(200)
+    const sent = spansOf(ends, 'mesh.goodbye.sent')
+    assert.deepEqual(
+      sent.map(({ end }) => end),
+      ['a', 'b'],
+    )
+    const [byA, byB] = sent.map(({ effect }) => effect.ref)
+    for (const name of ['mesh.goodbye.received', 'mesh.connection.closed']) {
+      const told = spansOf(ends, name)
+      assert.deepEqual(told.map(({ end }) => end).toSorted(), ['a', 'b'], name)
+      for (const { effect } of told) assert.equal(effect.parent?.traceId, byA?.traceId, name)
+    }
+    const received = spansOf(ends, 'mesh.goodbye.received').find(({ end }) => end === 'a')?.effect
+    assert.equal(received?.links?.at(-1)?.spanId, byB?.spanId, 'the other goodbye can be found from it')
+    for (const end of ['a', 'b']) {
+      const left = ends.effects.filter((one) => one.end === end && one.effect.do === 'left')
+      assert.equal(left.length, 1, `${end} knows that the other stops`)
+    }
+  })
+
   test('that crosses another is settled alike on both ends', () => {
     const ends = new TwoEnds(seededRandom(3))
     ends.dial('a')
@@ -73,6 +99,48 @@ suite('a link', () => {
       const joined = ends.effects.some((one) => one.end === end && one.effect.do === 'joined')
       assert.equal(joined, false)
     }
+    const closed = spansOf(ends, 'mesh.connection.closed').map(({ effect }) => effect.parent?.traceId)
+    assert.deepEqual([closed.length, new Set(closed).size], [2, 1], 'and end it in one trace')
+  })
+})
+
+suite('a link stream that fails to open', () => {
+  const failing = (type: 'stream.absent' | 'stream.closed', failures: number) => {
+    const ends = new TwoEnds(seededRandom(5))
+    ends.failOpens(type, failures)
+    ends.dial('a')
+    return ends
+  }
+  const joinedAt = (ends: TwoEnds) => {
+    while (ends.ledgers.a.joined('b') === undefined && ends.clock.now() < 60_000) ends.settle(50)
+    return ends.clock.now()
+  }
+
+  for (const type of ['stream.absent', 'stream.closed'] as const) {
+    test(`is opened again after 2 s and 10 s: ${type}`, () => {
+      for (const [failures, seconds] of [
+        [1, 2],
+        [2, 10],
+      ] as const) {
+        const ends = failing(type, failures)
+        const at = joinedAt(ends)
+        assert.ok(at >= seconds * 1_000 && at <= seconds * 1_000 + 300, `${failures} failures: ${at}`)
+        ends.settle(200)
+        assert.notEqual(ends.ledgers.b.joined('a'), undefined)
+        assert.equal(spansOf(ends, 'mesh.hello.received').length, 2)
+      }
+    })
+  }
+
+  test('is given up after that: the peer is a guest, which was told at once and once', () => {
+    const ends = failing('stream.absent', Infinity)
+    ends.settle(200)
+    const guests = () => spansOf(ends, 'mesh.connection.guest').filter(({ end }) => end === 'a').length
+    assert.equal(guests(), 1)
+    ends.settle(60_000)
+    assert.equal(ends.effects.filter(({ effect }) => effect.do === 'open').length, 3)
+    assert.equal(guests(), 1)
+    assert.equal(ends.standing().length, 1)
   })
 })
 
@@ -189,9 +257,46 @@ suite('the ledger', () => {
 
   test('refuses peers beyond its bound, and says so once a second', () => {
     const one = ledger(1)
-    const effects = one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q'), fact('3', 'r')] }, 0)
-    assert.equal(effects.filter((e) => e.do === 'close').length, 2)
+    const connections = Array.from({ length: 1 + turnedAwayMax + 2 }, (_, i) => fact(`${i}`, `p${i}`))
+    const effects = one.handle({ type: 'observed', connections }, 0)
+    assert.equal(one.size, 1 + turnedAwayMax)
+    assert.deepEqual(
+      effects.filter((e) => e.do === 'close').map((e) => e.connection),
+      ['9', '10'],
+    )
     assert.equal(effects.filter((e) => e.do === 'tell' && e.span === 'mesh.limit.reached').length, 1)
+    const later = one.handle({ type: 'tick' }, 2_000)
+    assert.equal(later.filter((e) => e.do === 'close').length, turnedAwayMax, 'who says no hello is closed')
+    assert.equal(later.filter((e) => e.do === 'tell' && e.span === 'mesh.connection.guest').length, 0)
+  })
+
+  test('says goodbye to a peer it has no room for, and has no hello for it', () => {
+    const one = ledger(1)
+    one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q')] }, 0)
+    const effects = one.handle({ type: 'frame', connection: '2', frame: { type: 'hello', hello: hello(1, 1) } }, 10)
+    const sent = effects.flatMap((e) => (e.do === 'send' ? [e.frame] : []))
+    assert.deepEqual(
+      sent.map((frame) => [frame.type, frame.type === 'goodbye' && frame.reason]),
+      [['goodbye', 'limit']],
+    )
+    assert.ok(effects.some((e) => e.do === 'close' && e.connection === '2' && !e.abort))
+    assert.equal(one.isMember('2'), false)
+  })
+
+  test('takes nobody in beyond its bound, who dials twice or is dialled neither', () => {
+    const one = ledger(1)
+    const own = fact('3', 'q', { direction: 'outbound' })
+    one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q')] }, 0)
+    const effects = one.handle(
+      { type: 'observed', connections: [fact('1', 'p'), fact('2', 'q'), own, fact('4', 'q')] },
+      1,
+    )
+    assert.deepEqual(
+      effects.filter((e) => e.do === 'close').map((e) => e.connection),
+      ['3'],
+    )
+    one.handle({ type: 'frame', connection: '4', frame: { type: 'hello', hello: hello(1, 2) } }, 2)
+    assert.equal(one.joined('q'), undefined)
   })
 
   test('closes a link whose frames cannot be read, and no other', () => {
@@ -202,6 +307,53 @@ suite('the ledger', () => {
       effects.filter((e) => e.do === 'close').map((e) => ('connection' in e ? e.connection : '')),
       ['1'],
     )
+  })
+
+  test('tells of the first bad frame of many, and of no other', () => {
+    const one = ledger()
+    one.handle({ type: 'observed', connections: [fact('1', 'p')] }, 0)
+    one.handle({ type: 'frame', connection: '1', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
+    const refused = {
+      type: 'frame.refused',
+      connection: '1',
+      reason: 'a digest for somebody else',
+      flooding: false,
+    } as const
+    const effects = [1, 2, 3].flatMap(() => one.handle(refused, 1))
+    assert.equal(effects.filter((e) => e.do === 'tell' && e.span === 'mesh.frame.refused').length, 1)
+    assert.equal(effects.filter((e) => e.do === 'close').length, 1)
+  })
+
+  test('ends what the network would not keep by force, for its reason, and tells of a bound once a second', () => {
+    const one = ledger()
+    const connections = [fact('1', 'p'), fact('2', 'q'), fact('3', 'r')]
+    one.handle({ type: 'observed', connections }, 0)
+    const limit = { type: 'connection.unfit', reason: 'limit' } as const
+    const effects = [
+      ...one.handle({ ...limit, connection: '1' }, 1),
+      ...one.handle({ ...limit, connection: '1' }, 2),
+      ...one.handle({ ...limit, connection: '2' }, 3),
+      ...one.handle({ type: 'connection.unfit', reason: 'silent', connection: '3' }, 4),
+    ]
+    assert.deepEqual(
+      effects.filter((e) => e.do === 'close'),
+      ['1', '2', '3'].map((connection) => ({ do: 'close', connection, abort: true })),
+    )
+    const [told, ...more] = effects.filter((e) => e.do === 'tell' && e.span === 'mesh.limit.reached')
+    assert.ok(told?.do === 'tell' && told.span === 'mesh.limit.reached')
+    assert.deepEqual(told.attributes, {
+      'mesh.limit.name': 'linkOutBytes',
+      'mesh.limit.value': limits.linkOutBytes,
+      'mesh.limit.action': 'closed',
+      'mesh.peer.id': 'p',
+    })
+    assert.deepEqual(more, [])
+    const closed = one
+      .handle({ type: 'observed', connections: [] }, 5)
+      .flatMap((e) =>
+        e.do === 'tell' && e.span === 'mesh.connection.closed' ? [e.attributes['mesh.close.reason']] : [],
+      )
+    assert.deepEqual(closed, ['limit', 'limit', 'silent'])
   })
 
   test('has gossipsub’s lost stream opened again, spaced and not for ever', () => {

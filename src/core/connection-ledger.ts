@@ -1,6 +1,7 @@
 import { tell } from '../catalogue/tell.ts'
-import type { ConnectionFact } from './events.ts'
+import type { ConnectionFact, NetworkEvent, Unfit } from './events.ts'
 import type { Frame } from './frames.ts'
+import { LimitTells } from './limit-tells.ts'
 import { limits } from './limits.ts'
 import { enter, isJoined, isStanding, type Link, newLink } from './link.ts'
 import * as spans from './link-spans.ts'
@@ -16,6 +17,7 @@ export type LedgerEvent =
   | { readonly type: 'stream.open' | 'stream.absent' | 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
   | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
+  | Extract<NetworkEvent, { readonly type: 'connection.unfit' }>
   /** We did not run for `ms`: nobody’s silence of that time counts. */
   | { readonly type: 'slept'; readonly ms: number }
   | { readonly type: 'stopping' }
@@ -33,7 +35,12 @@ export interface LedgerOptions extends TalkOptions {
 export interface PeerRecord {
   readonly peer: string
   links: readonly Link[]
+  /** There was no room for it: all its connections will be closed. */
+  readonly turnedAway: boolean
 }
+
+/** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
+export const turnedAwayMax = 8
 
 /**
  * Re-identifying makes gossipsub open its stream again; each heal costs a stream, so they are few, and spaced twice as
@@ -50,15 +57,18 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #self: string
   readonly #talk: LinkTalk
   readonly #peers: OwnedMap<string, PeerRecord>
+  readonly #peersMax: number
+  readonly #limits = new LimitTells()
   #stopping = false
   #limitToldAt = -Infinity
 
   constructor(owner: Owner, options: LedgerOptions) {
     this.#self = options.self
     this.#talk = new LinkTalk(options)
+    this.#peersMax = options.peersMax ?? limits.peers
     this.#peers = owner.map<string, PeerRecord>({
       name: 'peers',
-      capacity: options.peersMax ?? limits.peers,
+      capacity: this.#peersMax + turnedAwayMax,
       leavesBy: { event: 'its last connection is gone' },
       release: () => {},
     })
@@ -131,24 +141,30 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #opened(fact: ConnectionFact, now: number): LedgerEffect[] {
-    const record = this.#peers.get(fact.peer) ?? { peer: fact.peer, links: [] }
-    const isNew = record.links.length === 0
-    if (this.#stopping) return [{ do: 'close', connection: fact.id, abort: false }]
-    if (isNew && this.#peers.size >= this.#peers.spec.capacity) return this.#refuse(fact, 'peers', now)
-    if (record.links.length >= limits.linksPerPeer) return this.#refuse(fact, 'linksPerPeer', now)
+    const close: LedgerEffect = { do: 'close', connection: fact.id, abort: false }
+    if (this.#stopping) return [close]
+    const held = this.#peers.get(fact.peer)
+    const turnedAway = held?.turnedAway ?? this.#peers.size >= this.#peersMax
+    const record = held ?? { peer: fact.peer, links: [], turnedAway }
+    const told = turnedAway ? this.#tellLimit(fact, 'peers', now) : []
+    // Only a dialler that says hello can be told; what we dialled ourselves needs no word.
+    const deaf = fact.direction === 'outbound' || (held === undefined && this.#peers.size >= this.#peers.spec.capacity)
+    if (turnedAway && deaf) return [...told, close]
+    if (record.links.length >= limits.linksPerPeer) return [...this.#tellLimit(fact, 'linksPerPeer', now), close]
     const link = newLink(fact, now)
+    link.turnedAway = turnedAway
     record.links = [...record.links, link]
     this.#peers.set(fact.peer, record, now)
+    if (turnedAway) return told
     return fact.direction === 'outbound' ? this.#talk.dialled(fact.peer, link) : this.#newestGuest(record, now)
   }
 
-  #refuse(fact: ConnectionFact, limit: 'peers' | 'linksPerPeer', now: number): LedgerEffect[] {
-    const close: LedgerEffect = { do: 'close', connection: fact.id, abort: false }
-    if (now - this.#limitToldAt < 1_000) return [close]
+  #tellLimit(fact: ConnectionFact, limit: 'peers' | 'linksPerPeer', now: number): LedgerEffect[] {
+    if (now - this.#limitToldAt < 1_000) return []
     this.#limitToldAt = now
-    const value = limit === 'peers' ? this.#peers.spec.capacity : limits[limit]
+    const value = limit === 'peers' ? this.#peersMax : limits[limit]
     const attributes = { 'mesh.limit.name': limit, 'mesh.limit.value': value, 'mesh.limit.action': 'refused' } as const
-    return [tell('mesh.limit.reached', { ...attributes, 'mesh.peer.id': fact.peer }), close]
+    return [tell('mesh.limit.reached', { ...attributes, 'mesh.peer.id': fact.peer })]
   }
 
   #closed(peer: string, link: Link, now: number): LedgerEffect[] {
@@ -169,9 +185,13 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'stream.open':
         return this.#talk.greet(link, now)
       case 'stream.absent':
+        this.#talk.streamFailed(link, now)
         return [...this.#talk.guest(record.peer, link, now), ...this.#newestGuest(record, now)]
       case 'stream.closed':
+        this.#talk.streamFailed(link, now)
         return isJoined(link) ? this.#talk.end(record.peer, link, 'transport', now) : []
+      case 'connection.unfit':
+        return this.#unfit(record.peer, link, event.reason, now)
       case 'frame.refused':
         return this.#refused(record.peer, link, event, now)
       case 'frame':
@@ -189,6 +209,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #refused(peer: string, link: Link, event: { reason: string; flooding: boolean }, now: number): LedgerEffect[] {
+    // One chunk may hold many bad frames; the first one ends the link, and says all there is to say.
+    if (link.state === 'closing') return []
     const attributes = {
       'mesh.connection.id': link.connection,
       'mesh.peer.id': peer,
@@ -196,6 +218,13 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     }
     const told = tell('mesh.frame.refused', attributes)
     return [told, ...this.#talk.end(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
+  }
+
+  /** Nothing can be said over it, so it goes without goodbye. */
+  #unfit(peer: string, link: Link, reason: Unfit, now: number): LedgerEffect[] {
+    if (link.state === 'closing') return []
+    const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), ...this.#talk.drop(link, reason, true, now)]
+    return reason === 'limit' ? [...this.#limits.told('linkOutBytes', 'closed', now, peer), ...effects] : effects
   }
 
   /** Of several joined links one stays. */

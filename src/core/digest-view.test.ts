@@ -61,7 +61,7 @@ test('"unchanged" of somebody unknown or gone makes nobody a member', () => {
   view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1)
   view.handle({ type: 'unchanged', peer: 'b', incarnation: 1, sequence: 2 }, 2)
   assert.deepEqual(names(view), [])
-  assert.equal(view.get('b')?.digest.sequence, 1)
+  assert.equal(view.get('b')?.state, 'gone')
 })
 
 test('a digest about this node itself is ignored', () => {
@@ -89,6 +89,16 @@ test('a goodbye makes the member leave at once', () => {
   assert.deepEqual(names(view), [])
   assert.equal(view.get('b')?.how, 'left')
   assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 60), [], 'only once')
+})
+
+test('a goodbye outlives the digests of that incarnation that are under way; the next start is heard', () => {
+  const view = makeView()
+  hear(view, digestOf('b', { incarnation: 3, sequence: 7 }), 0)
+  view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 50)
+  assert.deepEqual(hear(view, digestOf('b', { incarnation: 3, sequence: 8 }), 60, 'gossip'), [])
+  assert.deepEqual(names(view), [])
+  const again = hear(view, digestOf('b', { incarnation: 4, sequence: 1 }), 70)
+  assert.deepEqual(summary(again), ['mesh.member.joined', 'joined'])
 })
 
 test('a goodbye of an earlier incarnation does not take the one that runs', () => {

@@ -196,7 +196,8 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #left(peer: string, incarnation: number, now: number): ViewEffect[] {
     const held = this.#members.get(peer)
     if (held === undefined || !isMember(held) || incarnation < held.digest.incarnation) return []
-    held.digest = { ...held.digest, incarnation }
+    // Of this incarnation nothing more is believed: its last digests may come by gossip after its goodbye.
+    held.digest = { ...held.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(held, 'left', now)
     return [tellLeft(held), { do: 'departed', peer, how: 'left' }]
   }

@@ -1,6 +1,7 @@
 import type { dialStages } from '../catalogue/attributes.ts'
 import type { Tell } from '../catalogue/tell.ts'
-import type { Digest, Frame } from './frames.ts'
+import type { CloseReason, Digest, Frame } from './frames.ts'
+import type { LimitName } from './limit-tells.ts'
 import type { TraceRef } from './trace.ts'
 
 /** One connection as libp2p shows it: a snapshot of them all is what the ledger is levelled by. */
@@ -40,6 +41,9 @@ export interface Crossing {
   readonly trace?: TraceRef
 }
 
+/** Why the network would not keep a connection. */
+export type Unfit = Extract<CloseReason, 'limit' | 'silent' | 'duplicate'>
+
 /** What the network tells the node. */
 export type NetworkEvent =
   /** Connections may have changed: a hint to take a snapshot, nothing more. */
@@ -53,6 +57,11 @@ export type NetworkEvent =
   | { readonly type: 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly wall: number }
   | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
+  /**
+   * Not to be kept: its peer does not read (`limit`: `linkOutBytes`), lets no link stream open (`silent`), or another
+   * address of the same dial was faster (`duplicate`). The ledger ends it.
+   */
+  | { readonly type: 'connection.unfit'; readonly connection: string; readonly reason: Unfit }
   | { readonly type: 'seed.answered'; readonly seed: string; readonly peer: string }
   | { readonly type: 'seed.failed'; readonly seed: string; readonly failure: DialFailure }
   | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: boolean }
@@ -66,6 +75,8 @@ export type NetworkEvent =
       readonly wall: number
     }
   | { readonly type: 'crossing'; readonly mesh: string; readonly crossing: Crossing }
+  /** A bound of the network's own was met: told at most once a second each. */
+  | { readonly type: 'limit.reached'; readonly limit: LimitName; readonly action: 'refused' | 'closed' }
   /** A message that should have crossed but whose seal is broken. */
   | { readonly type: 'crossing.refused'; readonly mesh: string; readonly origin: string; readonly id: string }
 

@@ -15,8 +15,6 @@ export const limits = {
   digestAddresses: 16,
   /** Bytes of one frame's payload on the link stream. A full digest stays below 8 KiB. */
   frameBytes: 16_384,
-  /** Bytes that a link stream may have buffered without a whole frame in it. */
-  frameBacklogBytes: 32_768,
   /** Bytes that may wait on a link stream for a peer that does not read: many digests' worth. Guess. */
   linkOutBytes: 131_072,
   /** Dials under way at once: every seed, and as many peers. */
@@ -27,6 +25,11 @@ export const limits = {
   messageBytes: 60_000,
   /** Messages the bridge relay remembers as seen. */
   relaySeen: 8_192,
+  /** Crossings that wait for their seals to be checked, and the bytes of those. Guess. */
+  crossingsWaiting: 1_024,
+  crossingsWaitingBytes: 8 * 1024 * 1024,
+  /** Messages that wait to be there for a peer whom gossipsub cannot reach yet. Guess. */
+  publishesWaiting: 256,
   /** Messages that wait for another bridge to act. Guess. */
   relayWaiting: 1_024,
   /** Bytes of those, since each may be as long as `messageBytes`. Guess. */

@@ -71,9 +71,17 @@ export function tellGoodbyeSent(peer: string, link: Link, reason: CloseReason, r
   return tell('mesh.goodbye.sent', attributes, { ref, parent: null, links: birthLinks(link) })
 }
 
-export function tellGoodbyeReceived(peer: string, link: Link, reason: CloseReason, parent: TraceRef): Tell {
+/** `sent`: the other end’s span of saying it; `parent` is another when ours counts. */
+export function tellGoodbyeReceived(
+  peer: string,
+  link: Link,
+  reason: CloseReason,
+  sent: TraceRef,
+  parent: TraceRef = sent,
+): Tell {
   const attributes = { ...named(peer, link), 'mesh.goodbye.reason': reason }
-  return tell('mesh.goodbye.received', attributes, { parent, links: birthLinks(link) })
+  const links = parent === sent ? birthLinks(link) : [...birthLinks(link), sent]
+  return tell('mesh.goodbye.received', attributes, { parent, links })
 }
 
 export function tellClosed(peer: string, link: Link, now: number): Tell {
@@ -88,7 +96,7 @@ export function tellClosed(peer: string, link: Link, now: number): Tell {
       'mesh.connection.age_band': ageBand(ageMs),
       'mesh.close.reason': ending?.reason ?? 'transport',
       'mesh.close.by': ending?.by ?? 'transport',
-      'mesh.close.noticed': ending?.noticed ?? false,
+      'mesh.close.noticed': (ending?.goodbye ?? 'none') !== 'none',
     },
     { parent: ending?.trace ?? null, links: birthLinks(link) },
   )

@@ -13,6 +13,8 @@ export type TalkEffect =
   /** The peer said that it stops. */
   | { readonly do: 'left'; readonly peer: string; readonly incarnation: number }
 
+type Goodbye = Extract<Frame, { type: 'goodbye' }>
+
 export interface TalkOptions {
   readonly self: string
   /** What this node says of itself; counter and trace are the link’s. */
@@ -38,6 +40,13 @@ const probeWaitMs = 1_200
  */
 const drainMs = 150
 const drainOtherMs = 1_500
+/**
+ * A stream that failed to open is opened again, for a peer whose service only comes up or that was short of streams.
+ * Few times: a guest that never speaks the protocol is asked in vain. Guess.
+ */
+const reopenMs = [2_000, 8_000]
+/** Whoever is turned away and has said no hello by then is not told why. It takes a place, so this is short. */
+const turnAwayMs = 2_000
 /** A close that has not happened by then is done again, by force. */
 const closeMs = 2_000
 
@@ -66,9 +75,21 @@ export class LinkTalk {
 
   greet(link: Link, now: number): TalkEffect[] {
     link.heardAt = now
-    if (link.fact.direction === 'inbound' || link.state !== 'opening') return []
+    link.reopenAt = Infinity
+    if (link.fact.direction === 'inbound') return []
+    // A guest is asked again, and stays one if it does not answer.
+    if (link.state === 'settled' && link.kind === 'guest') return this.#sayHello(link)
+    if (link.state !== 'opening') return []
     enter(link, 'greeting', now)
     return this.#sayHello(link)
+  }
+
+  /** The stream of this link is not there: without it two members would be guests to each other for good. */
+  streamFailed(link: Link, now: number): void {
+    const waitMs = reopenMs[link.reopens]
+    if (link.fact.direction === 'inbound' || waitMs === undefined || !awaitsStream(link)) return
+    link.reopens++
+    link.reopenAt = now + waitMs
   }
 
   frame(peer: string, link: Link, frame: Frame, now: number): TalkEffect[] {
@@ -101,22 +122,23 @@ export class LinkTalk {
       ...effects,
       spans.tellGoodbyeSent(peer, link, reason, trace),
       { do: 'send', connection: link.connection, frame: { type: 'goodbye', reason, trace } },
-      ...close(link, { reason, by: 'us', noticed: true, trace }, false, now),
+      ...close(link, { reason, by: 'us', goodbye: 'sent', trace }, false, now),
     ]
   }
 
   /** Ends a link with nobody told. */
   drop(link: Link, reason: CloseReason, abort: boolean, now: number): TalkEffect[] {
-    return close(link, { reason, by: 'us', noticed: false, trace: undefined }, abort, now)
+    return close(link, { reason, by: 'us', goodbye: 'none', trace: undefined }, abort, now)
   }
 
   dueAt(peer: string, link: Link): number {
     switch (link.state) {
       case 'opening':
+        return Math.min(link.stateAt + (link.turnedAway ? turnAwayMs : greetMs), link.reopenAt)
       case 'greeting':
         return link.stateAt + greetMs
       case 'settled':
-        if (link.kind === 'guest') return Infinity
+        if (link.kind === 'guest') return link.reopenAt
         return link.probedAt === undefined ? link.heardAt + probeAfterMs : link.probedAt + probeWaitMs
       case 'draining':
         return link.stateAt + (this.#options.self < peer ? drainMs : drainOtherMs)
@@ -126,9 +148,13 @@ export class LinkTalk {
   }
 
   due(peer: string, link: Link, now: number): TalkEffect[] {
+    if (awaitsStream(link) && link.reopenAt <= now) {
+      link.reopenAt = Infinity
+      return [{ do: 'open', connection: link.connection }]
+    }
     switch (link.state) {
       case 'opening':
-        return this.guest(peer, link, now)
+        return link.turnedAway ? this.end(peer, link, 'limit', now) : this.guest(peer, link, now)
       case 'greeting':
         return this.end(peer, link, 'silent', now)
       case 'settled':
@@ -160,6 +186,7 @@ export class LinkTalk {
         link.birth = childOf(hello.trace, this.#options.random)
         effects.push(spans.tellOpened(peer, link, link.birth, hello.trace))
       }
+      if (link.turnedAway) return [...effects, ...this.end(peer, link, 'limit', now)]
       effects.push(...this.#sayHello(link))
     }
     const ours = this.#options.hello.meshes
@@ -173,19 +200,34 @@ export class LinkTalk {
     return [...effects, spans.tellHello(peer, link, hello.trace)]
   }
 
-  #farewell(peer: string, link: Link, frame: Extract<Frame, { type: 'goodbye' }>, now: number): TalkEffect[] {
-    if (link.ending?.noticed === true) return []
+  #farewell(peer: string, link: Link, frame: Goodbye, now: number): TalkEffect[] {
+    const { ending } = link
+    if (ending?.goodbye === 'received' || ending?.goodbye === 'both') return []
+    const left: TalkEffect[] =
+      frame.reason === 'stopping' && link.hello !== undefined
+        ? [{ do: 'left', peer, incarnation: link.hello.incarnation }]
+        : []
+    if (ending?.goodbye === 'sent') return [this.#crossed(peer, link, ending, frame), ...left]
     const effects: TalkEffect[] = this.bear(peer, link)
     effects.push(spans.tellGoodbyeReceived(peer, link, frame.reason, frame.trace))
     if (frame.reason === 'foreign-mesh') {
       effects.push(spans.tellRefused(peer, link, 'foreign-mesh', 'the other side is in another mesh'))
     }
-    if (frame.reason === 'stopping' && link.hello !== undefined) {
-      effects.push({ do: 'left', peer, incarnation: link.hello.incarnation })
-    }
-    const ending: Ending = { reason: frame.reason, by: 'them', noticed: true, trace: frame.trace }
-    return [...effects, ...close(link, ending, false, now)]
+    const theirs: Ending = { reason: frame.reason, by: 'them', goodbye: 'received', trace: frame.trace }
+    return [...effects, ...left, ...close(link, theirs, false, now)]
   }
+
+  /** Both said goodbye before either had heard it: the end is in the trace of the lower peer id’s, on both ends. */
+  #crossed(peer: string, link: Link, ours: Ending, frame: Goodbye): TalkEffect {
+    const trace = peer < this.#options.self ? frame.trace : (ours.trace ?? frame.trace)
+    link.ending = { ...ours, goodbye: 'both', trace }
+    return spans.tellGoodbyeReceived(peer, link, frame.reason, frame.trace, trace)
+  }
+}
+
+/** Nobody has spoken on it, and that may only be for want of a stream. */
+function awaitsStream(link: Link): boolean {
+  return link.state === 'opening' || (link.state === 'settled' && link.kind === 'guest')
 }
 
 function close(link: Link, ending: Ending, abort: boolean, now: number): TalkEffect[] {

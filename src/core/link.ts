@@ -12,8 +12,8 @@ export type LinkState = 'opening' | 'greeting' | 'settled' | 'draining' | 'closi
 export interface Ending {
   readonly reason: CloseReason
   readonly by: 'us' | 'them' | 'transport'
-  /** A goodbye passed, so both ends know why. */
-  readonly noticed: boolean
+  /** Which goodbyes are known of: of one that was sent it is not known whether it arrived. */
+  readonly goodbye: 'none' | 'sent' | 'received' | 'both'
   /** Trace of the end, shared with the other side by the goodbye. */
   readonly trace: TraceRef | undefined
 }
@@ -44,6 +44,11 @@ export interface Link {
   saidAt: number
   healedAt: number
   heals: number
+  /** This node is full: it waits for a hello only to answer that with a goodbye. */
+  turnedAway: boolean
+  /** When its stream, which failed to open, is opened again; and how often it was. */
+  reopenAt: number
+  reopens: number
   ending: Ending | undefined
 }
 
@@ -66,6 +71,9 @@ export function newLink(fact: ConnectionFact, now: number): Link {
     saidAt: -Infinity,
     healedAt: -Infinity,
     heals: 0,
+    turnedAway: false,
+    reopenAt: Infinity,
+    reopens: 0,
     ending: undefined,
   }
 }

@@ -45,6 +45,19 @@ function linkedNode(): MeshNode {
   return node
 }
 
+test('a bound that the network meets again and again is told once a second, each for itself', () => {
+  const node = connectedNode()
+  const met = (limit: 'crossingsWaiting' | 'crossingsWaitingBytes', now: number) =>
+    node
+      .handle({ type: 'limit.reached', limit, action: 'refused' }, now)
+      .filter((effect) => effect.do === 'tell' && effect.span === 'mesh.limit.reached').length
+  assert.deepEqual(
+    [met('crossingsWaiting', 1), met('crossingsWaiting', 1_000), met('crossingsWaitingBytes', 1_000)],
+    [1, 0, 1],
+  )
+  assert.equal(met('crossingsWaiting', 1_001), 1)
+})
+
 /** Effects of every tick that is due until `time`, with when. */
 function runUntil(node: MeshNode, time: number): { at: number; effect: NodeEffect }[] {
   const effects: { at: number; effect: NodeEffect }[] = []
@@ -85,25 +98,23 @@ const refusals = (effects: readonly NodeEffect[]) =>
 
 test('a digest is taken from a member, for itself alone; all else is refused, counted, and ends the connection', () => {
   const foreign: Frame = { type: 'hello', hello: { ...hello, meshes: ['mesh-z'] } }
-  const cases: readonly [readonly Frame[], string, string | undefined][] = [
-    [[{ type: 'hello', hello }], 'peer-b', undefined],
-    [[{ type: 'hello', hello }], 'peer-c', 'a digest for somebody else'],
-    [[], 'peer-b', 'a digest from no member'],
-    [[foreign], 'peer-b', 'a digest from no member'],
+  const cases: readonly [before: readonly Frame[], peer: string, refused: boolean, told: readonly string[]][] = [
+    [[{ type: 'hello', hello }], 'peer-b', false, []],
+    [[{ type: 'hello', hello }], 'peer-c', true, ['a digest for somebody else']],
+    [[], 'peer-b', true, ['a digest from no member']],
+    // Its connection is being closed already, and it was told why.
+    [[foreign], 'peer-b', true, []],
   ]
-  for (const [before, peer, reason] of cases) {
+  for (const [before, peer, refused, told] of cases) {
     const node = connectedNode()
     const earlier = before.flatMap((frame) => says(node, frame))
     const effects = says(node, { type: 'digest', digest: digestOf(peer) })
-    assert.deepEqual(refusals(effects), reason === undefined ? [] : [reason])
-    assert.equal(node.framesRefused, reason === undefined ? 0 : 1)
-    assert.equal(
-      [...earlier, ...effects].filter((effect) => effect.do === 'close').length,
-      reason === undefined ? 0 : 1,
-    )
+    assert.deepEqual(refusals(effects), told)
+    assert.equal(node.framesRefused, refused ? 1 : 0)
+    assert.equal([...earlier, ...effects].filter((effect) => effect.do === 'close').length, refused ? 1 : 0)
     assert.deepEqual(
       node.view.members().map(({ digest }) => digest.peer),
-      reason === undefined ? [peer] : [],
+      refused ? [] : [peer],
     )
   }
 })

@@ -5,6 +5,7 @@ import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connect
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
 import type { Frame, Role } from './frames.ts'
+import { LimitTells } from './limit-tells.ts'
 import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
 import { Neighbours } from './neighbours.ts'
@@ -57,6 +58,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly #digest: OwnDigest
   readonly #neighbours: Neighbours
   readonly #rounds: Rounds
+  readonly #limits = new LimitTells()
   #dueAt = Infinity
   #framesRefused = 0
   /** When it was last handed anything. */
@@ -137,6 +139,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'peer.dialled':
         this.#neighbours.dialled(event.peer, event.ok, now)
         return []
+      case 'limit.reached':
+        return this.#limits.told(event.limit, event.action, now)
       case 'crossing':
       case 'crossing.refused':
         return this.#relay?.handle(event, now) ?? []
@@ -202,7 +206,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         return this.#viewTakes({ type: 'left', peer: effect.peer, incarnation: effect.incarnation }, now)
       case 'disconnected':
         if (this.#stopping) return []
-        this.#neighbours.lookSoon(now)
+        this.#neighbours.lost(effect.peer, now)
         return this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now)
       default:
         return [effect]

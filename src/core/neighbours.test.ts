@@ -43,6 +43,26 @@ test('the lower peer id dials at once, the higher one only if nothing has come i
   assert.ok((at['a'] ?? 0) >= 3_000, `a at ${at['a']}`)
 })
 
+test('after a link is lost the lower peer id dials again at once, the higher one only if nothing has come in 3 s', () => {
+  const { neighbours, know, dialled } = fixture(8)
+  for (const peer of ['z', 'a']) {
+    know(peer)
+    neighbours.dialled(peer, true, 0)
+  }
+  for (const peer of ['z', 'a']) neighbours.lost(peer, 20_000)
+  const at = dialled(40_000)
+  assert.ok((at['z'] ?? Infinity) <= 21_500, `z at ${at['z']}`)
+  assert.ok((at['a'] ?? 0) >= 23_000, `a at ${at['a']}`)
+})
+
+test('a link that is lost does not shorten the wait after failed dials', () => {
+  const { neighbours, know, dialled } = fixture(8)
+  know('z')
+  for (let failed = 0; failed < 6; failed++) neighbours.dialled('z', false, 20_000)
+  neighbours.lost('z', 20_100)
+  assert.ok((dialled(60_000)['z'] ?? 0) >= 35_000)
+})
+
 test('no more are dialled than are wanted, those with the fewest links first', () => {
   const { know, dialled } = fixture(2)
   know('p', ['1', '2', '3'])

@@ -13,7 +13,7 @@ export interface NeighbourOptions {
 }
 
 const dialLimitMs = 10_000
-/** Of two strangers the lower peer id dials first, so that most pairs never cross. */
+/** Of two that are not linked the lower peer id dials first, so that most pairs never cross. */
 const deferMs = 3_000
 const spreadMs = 500
 /** How often an unmet wish is looked at again. */
@@ -42,10 +42,16 @@ export class Neighbours {
   joined(peer: string, now: number): void {
     const member = this.#view.get(peer)
     if (member === undefined) return
-    const defer = this.#options.self < peer ? 0 : deferMs
     member.dialFailures = 0
-    member.dialAfter = now + defer + spreadMs * this.#options.random()
-    this.lookSoon(now)
+    member.dialAfter = this.#turn(peer, now)
+    this.#lookSoon(now)
+  }
+
+  /** The last link to this peer is gone: both ends want it back, so they take turns as strangers do. */
+  lost(peer: string, now: number): void {
+    const member = this.#view.get(peer)
+    if (member !== undefined) member.dialAfter = Math.max(member.dialAfter, this.#turn(peer, now))
+    this.#lookSoon(now)
   }
 
   dialled(peer: string, ok: boolean, now: number): void {
@@ -55,12 +61,7 @@ export class Neighbours {
     member.dialFailures = ok ? 0 : member.dialFailures + 1
     const waitMs = backoffMs[Math.min(member.dialFailures, backoffMs.length - 1)] ?? 0
     member.dialAfter = now + waitMs * (0.5 + 0.5 * this.#options.random())
-    this.lookSoon(now)
-  }
-
-  /** A link was lost: another may be wanted, the same member’s included. */
-  lookSoon(now: number): void {
-    this.#lookAt = Math.min(this.#lookAt, now + lookMs)
+    this.#lookSoon(now)
   }
 
   look(now: number): NetworkEffect[] {
@@ -76,6 +77,15 @@ export class Neighbours {
       .toSorted((a, b) => a.digest.links.length - b.digest.links.length)
       .slice(0, free - underWay)
       .map((member) => dial(member, now))
+  }
+
+  #lookSoon(now: number): void {
+    this.#lookAt = Math.min(this.#lookAt, now + lookMs)
+  }
+
+  #turn(peer: string, now: number): number {
+    const { self, random } = this.#options
+    return now + (self < peer ? 0 : deferMs) + spreadMs * random()
   }
 
   #joinedCount(): number {

@@ -2,7 +2,8 @@ import { type AttributesOf, type Tell, tell } from '../catalogue/tell.ts'
 import type { DialFailure } from './events.ts'
 import type { TraceRef } from './trace.ts'
 
-export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up'
+/** `self`: whoever would answer there is this node itself. */
+export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up' | 'self'
 export type SeedCause = AttributesOf<'mesh.seed.dial'>['mesh.seed.cause']
 
 /** One seed and the campaign for it: the one that runs, or the last one. Times are monotonic milliseconds. */

@@ -217,6 +217,35 @@ test('a seed may come back as somebody else', () => {
   assert.notDeepEqual(player.send({ type: 'disconnected', peer: 'peer-b' }), [])
 })
 
+test('a seed that is this node itself rests, and after its first dial nothing is told', () => {
+  const { dialler, player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
+  const told = () => player.noted.filter(({ effect }) => effect.do === 'tell')
+  player.runUntil(1_000)
+  const [view] = dialler.seeds()
+  assert.deepEqual([view?.state, view?.attempt], ['self', 0])
+  player.send({ type: 'peers', count: 1 })
+  player.send({ type: 'peers', count: 0 })
+  player.runUntil(600_000)
+  assert.equal(told().length, 1)
+  assert.equal(player.told('mesh.seed.dial').length, 1)
+  assert.deepEqual(new Set(gaps(player.dials())), new Set([30]))
+})
+
+test('among others, a seed that is this node itself is looked at again every five minutes', () => {
+  const { player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
+  player.send({ type: 'peers', count: 3 })
+  player.runUntil(1_000_000)
+  assert.deepEqual(gaps(player.dials()), [300, 300, 300])
+})
+
+test('a name that led to this node itself may lead to others later', () => {
+  const itself: Outcome = { afterMs: 0, errorType: 'SelfDial' }
+  const { dialler, player } = play((_, at) => (at < 50_000 ? itself : { afterMs: 0, peer: 'peer-a' }))
+  player.runUntil(61_000)
+  assert.equal(dialler.seeds()[0]?.state, 'connected')
+  assert.equal(player.told('mesh.seed.connected')[0]?.attributes['mesh.seed.attempt'], 1)
+})
+
 test('a node without seeds asks for nothing', () => {
   const { dialler, player } = play(
     () => refused,

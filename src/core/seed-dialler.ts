@@ -49,12 +49,18 @@ export interface SeedView {
   readonly peer: string | undefined
 }
 
+/** What a dial fails with when all that it found is this node’s own. */
+const selfDial = 'SelfDial'
+
 /**
  * Dials each seed until it answers, and again when it is lost.
  *
  * A campaign is at most ten attempts, each ended by an event and followed by a growing wait; then it is given up. A node
  * that has no peer goes on with one attempt every 30 s, one that has some begins anew every five minutes. Losing the
  * last peer, or the seed itself, begins a campaign shortly after. Every campaign is a trace of its own.
+ *
+ * Where all nodes have the same list, one of the seeds is the node itself: it is nothing to wait for, and rests. Its
+ * name may lead to others later, so it is looked at again as rarely as a seed that was given up, and nothing is told.
  */
 export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   readonly #policy: BackoffPolicy
@@ -82,7 +88,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
       case 'seed.answered':
         return this.#inFlight(event.seed).map((seed) => this.#answered(seed, event.peer, now))
       case 'seed.failed':
-        return this.#inFlight(event.seed).map((seed) => this.#failed(seed, event.failure, now))
+        return this.#inFlight(event.seed).flatMap((seed) => this.#failed(seed, event.failure, now))
       case 'peers':
         return this.#counted(event.count === 0, now)
       case 'disconnected':
@@ -98,7 +104,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
 
   seeds(): SeedView[] {
     return this.#seeds.map(({ address, state, attempt, campaign, nextAt, peer }) => {
-      const due = state === 'waiting' || state === 'given-up'
+      const due = state === 'waiting' || state === 'given-up' || state === 'self'
       return { address, state, attempt, campaign, nextAt: due ? nextAt : undefined, peer }
     })
   }
@@ -139,27 +145,35 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     return tellConnected(seed, peer, now)
   }
 
-  #failed(seed: Seed, failure: DialFailure, now: number): SeedEffect {
+  #failed(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
     const { attempts, aloneMs } = this.#policy
+    if (failure.errorType === selfDial) return this.#isSelf(seed, now)
     if (seed.attempt < attempts) {
       seed.state = 'waiting'
       seed.nextAt =
         seed.cause === 'alone'
           ? Math.max(now, seed.attemptAt + aloneMs)
           : now + waitMs(this.#policy, seed.attempt, seed.draw)
-      return tellRetry(seed, failure, now)
+      return [tellRetry(seed, failure, now)]
     }
     seed.state = 'given-up'
     seed.endedAt = now
     seed.nextAt = this.#restUntil(seed, now)
-    return tellGiveup(seed, failure, now)
+    return [tellGiveup(seed, failure, now)]
+  }
+
+  /** Its campaign stays open, with no attempt counted: it goes on if ever another node is found there. */
+  #isSelf(seed: Seed, now: number): [] {
+    Object.assign(seed, { state: 'self', attempt: 0, endedAt: now })
+    seed.nextAt = this.#restUntil(seed, now)
+    return []
   }
 
   /** An attempt that nobody reported the end of: a lost answer must not end the campaign in silence. */
   #lose(seed: Seed, now: number): SeedEffect[] {
     if (seed.state !== 'dialling' || now < seed.nextAt) return []
     const errorMessage = `the attempt did not end within ${this.#policy.limitMs + this.#policy.graceMs} ms`
-    return [this.#failed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)]
+    return this.#failed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)
   }
 
   /** When a seed that was given up is tried again. Alone, attempts keep their 30 s from start to start. */

@@ -6,7 +6,7 @@ import type { Clock } from '../core/machine.ts'
 import { MeshNode } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { logTell } from '../telemetry/log.ts'
+import { idsOf, logTell } from '../telemetry/log.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
 import { takeCensus } from './census-taker.ts'
@@ -21,6 +21,8 @@ import { version } from './version.ts'
 export interface AssemblyOptions {
   readonly components: TracemeshComponents
   readonly settled: Settled
+  /** Higher than at every start before. */
+  readonly incarnation: number
   readonly clock: Clock
   readonly vitals: VitalsReader
 }
@@ -38,7 +40,7 @@ export class Assembly {
   readonly requests: Requests
   readonly startedAt: number
   readonly #options: AssemblyOptions
-  #crossings = 0
+  #published = 0
 
   constructor(options: AssemblyOptions) {
     const { components, settled, clock } = options
@@ -54,7 +56,7 @@ export class Assembly {
     const census = (window: TraceRef | undefined) => this.#census(network, pubsub, window)
     this.driver = new Driver({ node: this.node, network, clock, owner: this.owner, tell: this.say, census })
     this.messages = this.#messages(meshes, network, pubsub)
-    network.onCrossing((mesh, crossing) => this.messages.crossed(mesh, crossing))
+    network.onCrossing((_, crossing) => this.messages.crossed(crossing))
     this.requests = this.#requests()
   }
 
@@ -88,15 +90,19 @@ export class Assembly {
     const { components, clock, settled } = this.#options
     const { owner } = this
     const identify = identifyOf(components, settled)
-    const network = new Libp2pNetwork({ components, owner, clock, meshes, identify, pubsub, lookup: settled.lookup })
+    const { lookup, maxPeers } = settled
+    const joined = (peer: string) => this.node.ledger.joined(peer) !== undefined
+    const own = { owner, clock, meshes, lookup, maxPeers, joined }
+    const network = new Libp2pNetwork({ components, identify, pubsub, ...own })
     owner.adopt('network', () => network.stop())
     return network
   }
 
   #node(meshes: readonly string[]): MeshNode {
-    const { components, settled } = this.#options
+    const { components, settled, incarnation } = this.#options
     return new MeshNode(this.owner, {
       ...settled,
+      incarnation,
       self: components.peerId.toString(),
       meshes,
       build: `tracemesh/${version}`,
@@ -107,7 +113,7 @@ export class Assembly {
   }
 
   #messages(meshes: readonly string[], network: Libp2pNetwork, pubsub: PubSub | undefined): Messages {
-    const { components, settled, clock } = this.#options
+    const { components, settled, incarnation, clock } = this.#options
     const { random, messageBytes, logger } = settled
     return new Messages({
       self: components.peerId.toString(),
@@ -124,9 +130,11 @@ export class Assembly {
         // Gossipsub does not hand a node its own messages, and a bridge carries those too.
         this.driver.deliver({ type: 'crossing', mesh, crossing })
       },
-      seal: (topic, body, trace) => this.#seal(topic, body, trace),
+      sequence: () => crossingSequence(incarnation, ++this.#published),
+      seal: (topic, body, sequence, trace) => this.#seal(topic, body, sequence, trace),
       topicsChanged: () => this.#profile(),
-      failed: (topic, error) => logger.error({ err: error, topic }, 'a message handler failed'),
+      failed: (topic, error) =>
+        logger.error({ ...idsOf(this.node.window), err: error, topic }, 'a message handler failed'),
     })
   }
 
@@ -137,7 +145,9 @@ export class Assembly {
       const id = this.node.ledger.joined(peer)?.connection
       return connectionManager.getConnections().find((connection) => connection.id === id)
     }
-    return new Requests({ owner: this.owner, clock, registrar, connectionTo, messageBytes: settled.messageBytes })
+    const isMember = (peer: string) => this.node.ledger.get(peer)?.links.some(({ kind }) => kind === 'member') === true
+    const { messageBytes } = settled
+    return new Requests({ owner: this.owner, clock, registrar, connectionTo, isMember, messageBytes })
   }
 
   #census(network: Libp2pNetwork, pubsub: PubSub | undefined, window: TraceRef | undefined): void {
@@ -148,14 +158,13 @@ export class Assembly {
       (tells) => {
         for (const told of tells) this.say(told, window)
       },
-      (error: unknown) => settled.logger.error({ err: error }, 'the census failed'),
+      (error: unknown) => settled.logger.error({ ...idsOf(window), err: error }, 'the census failed'),
     )
   }
 
-  async #seal(topic: string, body: Uint8Array, trace: TraceRef | undefined): Promise<Crossing> {
+  async #seal(topic: string, body: Uint8Array, sequence: bigint, trace: TraceRef | undefined): Promise<Crossing> {
     const { components, settled } = this.#options
     const origin = components.peerId.toString()
-    const sequence = crossingSequence(settled.incarnation, ++this.#crossings)
     const traced = trace === undefined ? {} : { trace }
     const message = { origin, originMesh: settled.mesh, sequence, topic, body, ...traced }
     const sealed = await seal(components.privateKey, message, settled.messageBytes)
@@ -163,15 +172,15 @@ export class Assembly {
   }
 }
 
-function ownTelemetry({ components, settled, clock }: AssemblyOptions): Telemetry {
-  const { mesh, name, role, incarnation, otlp, provider, logger } = settled
+function ownTelemetry({ components, settled, incarnation, clock }: AssemblyOptions): Telemetry {
+  const { mesh, name, role, otlp, spanProcessor, logger } = settled
   const peer = components.peerId.toString()
   return startTelemetry({
     clock,
     resource: { meshId: mesh, nodeName: name, role, incarnation, peer, version },
     endpoint: otlp,
     logger: (level, message, fields) => logger[level](fields, message),
-    ...(provider === undefined ? {} : { provider }),
+    spanProcessor,
   })
 }
 

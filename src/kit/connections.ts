@@ -16,6 +16,8 @@ export interface ConnectionRecord {
   gossips: boolean
   /** Since when gossipsub is seen to lack its stream to this peer, or to know its topics; undefined while it has both. */
   lackingSince: number | undefined
+  /** Milliseconds that messages have waited for gossipsub to be there. */
+  awaitedMs: number
   /** Gossipsub had a stream to this peer: that it lacks one is no matter of patience. */
   hadGossip: boolean
   /** The one link stream, once it is there. */
@@ -39,14 +41,20 @@ export class Connections {
   readonly #gossip: Gossip | undefined
   readonly #records: OwnedMap<string, ConnectionRecord>
 
-  /** `gossip`: undefined for a node that runs no gossipsub. */
-  constructor(components: NetworkComponents, owner: Owner, clock: Clock, gossip: Gossip | undefined) {
+  /** `gossip`: undefined for a node that runs no gossipsub. `maxPeers`: peers connected at most. */
+  constructor(
+    components: NetworkComponents,
+    owner: Owner,
+    clock: Clock,
+    gossip: Gossip | undefined,
+    maxPeers: number = limits.peers,
+  ) {
     this.#components = components
     this.#clock = clock
     this.#gossip = gossip
     this.#records = owner.map<string, ConnectionRecord>({
       name: 'links',
-      capacity: limits.peers * limits.linksPerPeer,
+      capacity: maxPeers * limits.linksPerPeer,
       leavesBy: { event: 'its connection is gone' },
       release: (record) => record.link?.abort(new Error('its connection is gone')),
     })
@@ -60,6 +68,7 @@ export class Connections {
       identified: false,
       gossips: false,
       hadGossip: false,
+      awaitedMs: 0,
       link: undefined,
       opening: false,
       closing: false,
@@ -90,13 +99,11 @@ export class Connections {
     }
   }
 
-  /** Gossipsub is not there yet with some peer, since no longer than `ms`: it is likely to be soon. */
-  gossipLacking(ms: number): boolean {
+  /** Where gossipsub is not there yet, since no longer than `ms`: it is likely to be soon. */
+  lackingGossip(ms: number): readonly ConnectionRecord[] {
     const since = this.#clock.now() - ms
-    for (const { lackingSince } of this.#records.values()) {
-      if (lackingSince !== undefined && lackingSince > since) return true
-    }
-    return false
+    const lacking = ({ lackingSince }: ConnectionRecord) => lackingSince !== undefined && lackingSince > since
+    return [...this.#records.values()].filter(lacking)
   }
 
   /** An identified connection to this peer, or one that we dialled to one of these addresses. */

@@ -64,7 +64,7 @@ describe('one attempt over several addresses', () => {
     await settle()
     assert.deepEqual(outcomes, [])
     tell('peer:identify', { connection: second })
-    assert.deepEqual(outcomes, [{ ok: true, connection: second }])
+    assert.deepEqual(outcomes, [{ ok: true, connection: second, others: [first] }])
     assert.deepEqual([first.aborted, second.aborted], [true, false])
     await settle()
     assert.equal(dials[2]?.signal.aborted, true)

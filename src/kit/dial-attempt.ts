@@ -5,7 +5,8 @@ import type { NetworkComponents } from './components.ts'
 import { type AddressFailure, failureOf } from './dial-failure.ts'
 
 export type DialOutcome =
-  | { readonly ok: true; readonly connection: Connection }
+  /** `others`: connections over other addresses, which are aborted when `done` returns. */
+  | { readonly ok: true; readonly connection: Connection; readonly others: readonly Connection[] }
   | { readonly ok: false; readonly failures: readonly AddressFailure[] }
 
 /** Between the starts of two addresses: the Connection Attempt Delay that RFC 8305 §5 recommends. */
@@ -133,7 +134,7 @@ export class DialAttempt {
   #identified(connection: Connection): void {
     if (this.#ended || !this.#open.includes(connection)) return
     const others = this.#open.filter((other) => other !== connection)
-    this.#end({ ok: true, connection })
+    this.#end({ ok: true, connection, others })
     for (const other of others) other.abort(new Error('another address of the dial was faster'))
   }
 

@@ -30,6 +30,14 @@ describe('how far a dial came', () => {
   })
 })
 
+test('our own address is told only when there is no other', () => {
+  const self = { stage: 'handshake', type: 'SelfDial', message: '' } as const
+  const other = { stage: 'dial', type: 'ECONNREFUSED', message: '' } as const
+  assert.equal(summary([self, other], []).errorType, 'ECONNREFUSED')
+  assert.equal(summary([other, self], []).errorType, 'ECONNREFUSED')
+  assert.equal(summary([self, self], []).errorType, 'SelfDial')
+})
+
 test('of several addresses the one that came furthest is told, its message cut', () => {
   const failures = [
     { stage: 'dial', type: 'A', message: '' },

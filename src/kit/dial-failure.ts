@@ -34,9 +34,9 @@ export function failureOf(error: unknown, stage: DialStage = 'dial'): AddressFai
   return { stage: stage === 'dial' && handshakeErrors.includes(name) ? 'handshake' : stage, type, message }
 }
 
-/** One failure for the whole attempt: that of the address which came furthest. */
+/** One failure for the whole attempt: that of the address which came furthest, and our own only when there is no other. */
 export function summary(failures: readonly AddressFailure[], addresses: readonly string[]): DialFailure {
-  const rank = (failure: AddressFailure) => stages.indexOf(failure.stage)
+  const rank = ({ stage, type }: AddressFailure) => (type === 'SelfDial' ? -1 : stages.indexOf(stage))
   const furthest = failures.reduce<AddressFailure | undefined>(
     (best, failure) => (best === undefined || rank(failure) > rank(best) ? failure : best),
     undefined,

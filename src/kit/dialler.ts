@@ -79,7 +79,7 @@ export class Dialler {
   }
 
   async #attempt(owner: Owner, parse: () => Target, cancel: () => void, end: (result: Result) => void) {
-    const { components, clock, connections, lookup } = this.#options
+    const { components, clock, connections, lookup, deliver } = this.#options
     const { peer, addresses, limitMs } = parse()
     const until = clock.now() + limitMs
     if (peer?.equals(components.peerId)) {
@@ -106,11 +106,11 @@ export class Dialler {
       return end({ ok: false, failures: failures.length > 0 ? failures : [none], addresses: tried })
     }
     cancel()
-    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, (outcome) =>
-      outcome.ok
-        ? end({ ok: true, peer: outcome.connection.remotePeer.toString() })
-        : end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried }),
-    )
+    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, (outcome) => {
+      if (!outcome.ok) return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried })
+      for (const { id } of outcome.others) deliver({ type: 'connection.unfit', connection: id, reason: 'duplicate' })
+      end({ ok: true, peer: outcome.connection.remotePeer.toString() })
+    })
     attempt.start(Math.max(1, until - clock.now()))
   }
 }

@@ -13,12 +13,19 @@ const trace = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169
 const body = new TextEncoder().encode('hello')
 const bodies = fc.uint8Array({ maxLength: 200 })
 
-test('body, trace and flag come out as they went in', (t) => {
+const stamps = fc
+  .tuple(
+    fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    fc.maxSafeNat().map((n) => n % 2 ** 48),
+  )
+  .map(([sequence, sentAt]) => ({ sequence, sentAt }))
+
+test('body, trace, stamp and flag come out as they went in', (t) => {
   const seed = announceSeed(t)
   const traces = fc.option(traceArbitrary, { nil: undefined })
   fc.assert(
-    fc.property(bodies, traces, fc.boolean(), (body, trace, crossing) => {
-      const message = { body, ...(trace === undefined ? {} : { trace }), ...(crossing ? { crossing } : {}) }
+    fc.property(bodies, traces, fc.option(stamps), fc.boolean(), (body, trace, stamp, crossing) => {
+      const message = { body, ...(trace && { trace }), ...(stamp && { stamp }), ...(crossing && { crossing }) }
       const bytes = encodeMessage(message)
       assert(bytes.length <= body.length + envelopeBytes)
       assert.deepEqual(decodeMessage(bytes), message)
@@ -27,9 +34,12 @@ test('body, trace and flag come out as they went in', (t) => {
   )
 })
 
-test('a trace costs 24 bytes, everything else six', () => {
+const stamp = { sequence: 7n, sentAt: 1_700_000_000_000 }
+
+test('a trace costs 24 bytes, a stamp 14, everything else six', () => {
   assert.equal(encodeMessage({ body }).length, 6 + body.length)
-  assert.equal(encodeMessage({ body, trace }).length, envelopeBytes + body.length)
+  assert.equal(encodeMessage({ body, trace }).length, 30 + body.length)
+  assert.equal(encodeMessage({ body, trace, stamp }).length, envelopeBytes + body.length)
 })
 
 test('what a guest publishes is a body as it stands', (t) => {
@@ -50,13 +60,13 @@ test('a body that looks like an envelope is still a body', () => {
 })
 
 test('an envelope that is cut short, of a later version, or without a real trace is refused', () => {
-  const whole = encodeMessage({ body: new Uint8Array(0), trace })
+  const whole = encodeMessage({ body: new Uint8Array(0), trace, stamp })
   for (let length = 4; length < whole.length; length++) {
     assert.throws(() => decodeMessage(whole.subarray(0, length)), { code: 'MESH_MESSAGE_INVALID' }, `${length} bytes`)
   }
   for (const [at, byte] of [
     [4, 2],
-    [5, 4],
+    [5, 8],
   ] as const) {
     const bent = whole.slice()
     bent[at] = byte

@@ -1,7 +1,4 @@
-import type { Frame, FrameType } from '../core/frames.ts'
-import { helloOnWire } from './wire-schemas.ts'
-
-const headerBytes = 3
+import type { FrameType } from '../core/frames.ts'
 
 export interface FrameCount {
   in: number
@@ -31,32 +28,11 @@ export class FrameCounters {
     count.bytesOut += bytes
   }
 
-  /** Its bytes are those we would write for it: how a peer spaces its JSON is not counted. */
-  received(frame: Frame): void {
-    const count = this.byType[frame.type]
+  received(type: FrameType, bytes: number): void {
+    const count = this.byType[type]
     count.in++
-    count.bytesIn += sizeOf(frame)
+    count.bytesIn += bytes
   }
-}
-
-function sizeOf(frame: Frame): number {
-  switch (frame.type) {
-    case 'hello':
-      return headerBytes + jsonBytes(helloOnWire(frame.hello))
-    case 'digest':
-      return headerBytes + jsonBytes(frame.digest)
-    case 'unchanged':
-      return headerBytes + 16
-    case 'goodbye':
-      return headerBytes + 56
-    case 'probe':
-    case 'answer':
-      return headerBytes
-  }
-}
-
-function jsonBytes(value: object): number {
-  return Buffer.byteLength(JSON.stringify(value))
 }
 
 function none(): FrameCount {

@@ -1,21 +1,25 @@
 import { isMeshError } from '../core/errors.ts'
 import type { Crossing, NetworkEvent } from '../core/events.ts'
 import type { Digest } from '../core/frames.ts'
+import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { GossipMessage, PubSub } from './components.ts'
 import { encodeCrossing, type OpenedCrossing, open } from './seal.ts'
 import { decodeDigest, encodeDigest } from './wire-payloads.ts'
+import { WorkQueue } from './work-queue.ts'
 
 export const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`
 const crossingTopic = (mesh: string) => `tracemesh/1/cross/${mesh}`
 
-/** Signatures being checked at once; what comes on top is dropped, and gossip brings it again or another bridge does. */
+/** Signatures being checked at once. */
 const checksMax = 64
 
 export interface GossipCounts {
   /** Digests that were none, or not of their sender; crossings that were none or whose seal was broken. */
   refused: number
+  /** Crossings beyond `limits.crossingsWaiting`: never looked at. */
+  dropped: number
   /** Not published, since gossipsub could not. */
   unpublished: number
 }
@@ -31,14 +35,22 @@ export interface GossipChannelOptions {
   readonly opened: (mesh: string, crossing: OpenedCrossing) => void
 }
 
+/** A crossing as it came, not checked yet. */
+interface Heard {
+  readonly mesh: string
+  readonly message: GossipMessage
+}
+
 /** What this node says and hears over gossipsub for the mesh itself: digests, and messages on their way across. */
 export class GossipChannel {
-  readonly counts: GossipCounts = { refused: 0, unpublished: 0 }
+  readonly counts: GossipCounts = { refused: 0, dropped: 0, unpublished: 0 }
   readonly #options: GossipChannelOptions
-  #checking = 0
+  readonly #checks: WorkQueue<Heard>
 
   constructor(options: GossipChannelOptions) {
     this.#options = options
+    const bounds = { waiting: limits.crossingsWaiting, waitingBytes: limits.crossingsWaitingBytes }
+    this.#checks = new WorkQueue({ atOnce: checksMax, ...bounds }, (heard) => this.#crossing(heard))
   }
 
   start(): void {
@@ -78,7 +90,15 @@ export class GossipChannel {
     const mesh = this.#options.meshes.find((mesh) => message.topic === digestTopic(mesh))
     if (mesh !== undefined) this.#digest(mesh, message)
     const across = this.#options.meshes.find((mesh) => message.topic === crossingTopic(mesh))
-    if (across !== undefined) void this.#crossing(across, message)
+    if (across !== undefined) this.#check(across, message)
+  }
+
+  #check(mesh: string, message: GossipMessage): void {
+    const met = this.#checks.add({ mesh, message }, message.data.length)
+    if (met === undefined) return
+    this.counts.dropped++
+    const limit = met === 'waiting' ? 'crossingsWaiting' : 'crossingsWaitingBytes'
+    this.#options.deliver({ type: 'limit.reached', limit, action: 'refused' })
   }
 
   #digest(mesh: string, { from, data }: GossipMessage): void {
@@ -93,9 +113,8 @@ export class GossipChannel {
     }
   }
 
-  async #crossing(mesh: string, message: GossipMessage): Promise<void> {
-    if (this.#checking >= checksMax) return
-    this.#checking++
+  async #crossing({ mesh, message }: Heard): Promise<void> {
+    if (this.#options.owner.closed) return
     try {
       const opened = await open(message.data)
       const { body: _, ...crossing } = opened
@@ -109,8 +128,6 @@ export class GossipChannel {
       const origin = claimed.origin || (message.from?.toString() ?? '')
       const id = claimed.id || `${origin}/${message.sequenceNumber ?? ''}`
       this.#options.deliver({ type: 'crossing.refused', mesh, origin, id })
-    } finally {
-      this.#checking--
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { TracemeshComponents } from './components.ts'
 import type { TracemeshInit } from './init.ts'
+import { checkedInit } from './init-rules.ts'
 import { Tracemesh } from './service.ts'
 
 export { type ErrorCode, type ErrorDetail, MeshError } from '../core/errors.ts'
@@ -21,7 +22,9 @@ export type { MemberInfo, PeerInfo, Topology } from './views.ts'
 /**
  * A mesh node as a libp2p service: seeds are dialled until they answer, links settled, members told apart from guests,
  * silence judged, everything counted and told in traces. Needs the `identify` service; uses gossipsub where there is one.
+ * Throws MESH_CONFIG_INVALID for a value that is not allowed.
  */
 export function tracemesh(init: TracemeshInit = {}): (components: TracemeshComponents) => Tracemesh {
-  return (components) => new Tracemesh(components, init)
+  const checked = checkedInit(init)
+  return (components) => new Tracemesh(components, checked)
 }

@@ -2,8 +2,8 @@ import type { Logger } from 'pino'
 import type { Role } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
+import type { SpanProcessors } from '../telemetry/hand-over.ts'
 import { createLogger } from '../telemetry/log.ts'
-import type { ProviderFactory } from '../telemetry/provider.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
 import type { Lookup } from './resolve.ts'
@@ -20,15 +20,23 @@ export interface TracemeshInit {
   readonly role?: Role
   /** Multiaddrs, with or without `/p2p/<id>`. */
   readonly seeds?: readonly string[]
-  /** Starts of this identity so far. Leave it out for a node with a fresh key; it must rise for one that keeps its key. */
+  /**
+   * Tells the starts of one identity apart: others believe only the highest. By default the wall clock’s seconds at the
+   * start, and in one process higher at every start; a node that keeps its key and may find its clock set back needs a
+   * count of its own.
+   */
   readonly incarnation?: number
   /** Where the services are found in `services`; `identify` and `pubsub` by default. The latter may be missing. */
   readonly services?: { readonly identify?: string; readonly pubsub?: string }
   /** Endpoint of an OTLP/gRPC receiver, or `off`; `http://127.0.0.1:4317` by default. */
   readonly otlp?: string
-  /** Where the tracer comes from: a private one by default, so that the application’s global one is left alone. */
-  readonly provider?: ProviderFactory
-  /** Telemetry that the caller has started, and will close. Then `otlp` and `provider` mean nothing. */
+  /**
+   * One or several of the application’s own span processors (`@opentelemetry/sdk-trace` 3), such as a
+   * `BatchSpanProcessor`. They get every span, and `otlp` means nothing; flushing and closing them stays with the
+   * application.
+   */
+  readonly spanProcessor?: SpanProcessors
+  /** Telemetry that the caller has started, and will close. Then `otlp` and `spanProcessor` mean nothing. */
   readonly telemetry?: Telemetry
   /** Gets a line for what is told as a span, with the ids of its trace; silent by default. */
   readonly logger?: Logger
@@ -50,8 +58,20 @@ export interface TracemeshInit {
 }
 
 /** With every default filled in. */
-export type Settled = Required<Omit<TracemeshInit, 'bridgeTo' | 'telemetry' | 'provider' | 'name' | 'lookup'>> &
-  Pick<TracemeshInit, 'bridgeTo' | 'telemetry' | 'provider' | 'lookup'> & { readonly name: string }
+export type Settled = Required<Omit<TracemeshInit, Optional | 'name'>> &
+  Pick<TracemeshInit, Optional> & { readonly name: string }
+
+type Optional = 'bridgeTo' | 'telemetry' | 'spanProcessor' | 'lookup' | 'incarnation'
+
+/**
+ * Of the start that comes now; `last` is that of the one before in this process. Two starts in one second, or a clock
+ * that was set back, make it no lower.
+ *
+ * @param wall Unix milliseconds.
+ */
+export function nextIncarnation(init: Pick<TracemeshInit, 'incarnation'>, last: number, wall: number): number {
+  return Math.max(last + 1, init.incarnation ?? Math.floor(wall / 1_000))
+}
 
 /** `peer`: own peer id. */
 export function settle(init: TracemeshInit, peer: string): Settled {
@@ -59,7 +79,6 @@ export function settle(init: TracemeshInit, peer: string): Settled {
   return {
     mesh: 'mesh-a',
     seeds: [],
-    incarnation: 1,
     services: {},
     otlp: 'http://127.0.0.1:4317',
     logger: createLogger({ level: 'silent' }),

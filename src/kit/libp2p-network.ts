@@ -8,6 +8,7 @@ import { Connections } from './connections.ts'
 import { Dialler } from './dialler.ts'
 import type { FrameCount } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
+import { GossipWait } from './gossip-wait.ts'
 import { LinkStreams } from './link-streams.ts'
 import { closePolitely } from './polite-close.ts'
 import { type Lookup, systemLookup } from './resolve.ts'
@@ -21,8 +22,12 @@ export interface Libp2pNetworkOptions {
   readonly meshes: readonly string[]
   /** The node's identify service. */
   readonly identify: { identify(connection: Connection): Promise<unknown> }
+  /** Peers connected at most; `limits.peers` when left out. */
+  readonly maxPeers?: number
   /** Its gossipsub, when it has one. */
   readonly pubsub?: PubSub | undefined
+  /** Whether a peer is a member with a joined link; messages wait for no other. */
+  readonly joined?: ((peer: string) => boolean) | undefined
   /** Resolves the names of seeds; the system's resolver when left out. */
   readonly lookup?: Lookup | undefined
 }
@@ -35,16 +40,13 @@ export interface NetworkCounts {
   readonly framesDropped: number
   readonly gossipRefused: number
   readonly gossipUnpublished: number
+  /** Crossings that came faster than their seals could be checked. */
+  readonly crossingsDropped: number
 }
 
 /** Between two looks at whether gossipsub has its streams, while it lacks one; later the ledger’s own rounds have to do. */
 const lookAgainMs = 200
 const watchMs = 15_000
-/** A message waits so long at most for gossipsub to be there with every peer, and only for peers it lacks no longer than that. */
-const wholeMs = 2_000
-const wholeLackMs = 5_000
-const wholeLookMs = 20
-
 /** What there is between a start and its stop. */
 interface Running {
   readonly owner: Owner
@@ -52,6 +54,7 @@ interface Running {
   readonly links: LinkStreams
   readonly dialler: Dialler
   readonly gossip: GossipChannel | undefined
+  readonly wait: GossipWait
 }
 
 /**
@@ -66,8 +69,6 @@ export class Libp2pNetwork implements Network {
   #onCrossing: (mesh: string, crossing: OpenedCrossing) => void = () => {}
   #hinted = false
   #lookingAgain = false
-  /** One wait for all who wait, so that they go on in the order in which they came. */
-  #whole: Promise<void> | undefined
 
   constructor(options: Libp2pNetworkOptions) {
     this.self = options.components.peerId.toString()
@@ -76,19 +77,22 @@ export class Libp2pNetwork implements Network {
 
   async start(deliver: (event: NetworkEvent) => void): Promise<void> {
     if (this.#running !== undefined) return
-    const { clock, components, meshes, pubsub, lookup = systemLookup } = this.#options
+    const { clock, components, meshes, pubsub, maxPeers, lookup = systemLookup } = this.#options
     const owner = this.#options.owner.child('network')
     const tell = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
-    const connections = new Connections(components, owner, clock, pubsub && { pubsub, topics: meshes.map(digestTopic) })
+    const gossiping = pubsub && { pubsub, topics: meshes.map(digestTopic) }
+    const connections = new Connections(components, owner, clock, gossiping, maxPeers)
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const shared = { components, owner, clock, connections, deliver: tell }
     const links = new LinkStreams(shared)
     const dialler = new Dialler({ ...shared, lookup })
     const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: tell, opened })
     this.#deliver = tell
-    this.#running = { owner, connections, links, dialler, gossip }
+    const { joined = () => true } = this.#options
+    const wait = new GossipWait({ connections, owner, clock, joined })
+    this.#running = { owner, connections, links, dialler, gossip, wait }
     this.#listen(owner, connections)
     gossip?.start()
     await links.start()
@@ -105,30 +109,13 @@ export class Libp2pNetwork implements Network {
     const running = this.#running
     if (running === undefined) return []
     const facts = running.connections.facts()
-    if (running.connections.gossipLacking(watchMs)) this.#lookAgain(running.owner)
+    if (running.connections.lackingGossip(watchMs).length > 0) this.#lookAgain(running.owner)
     return facts
   }
 
-  /**
-   * Resolves when gossipsub has its streams to all peers that it has just met or is being healed for: what is published
-   * before would be lost on the way to them, with nobody told. At once in the usual case, after 2 s at the latest.
-   */
-  gossipWhole(): Promise<void> {
-    const running = this.#running
-    if (running === undefined || !running.connections.gossipLacking(wholeLackMs))
-      return this.#whole ?? Promise.resolve()
-    this.#whole ??= this.#untilWhole(running).finally(() => {
-      this.#whole = undefined
-    })
-    return this.#whole
-  }
-
-  async #untilWhole({ connections, owner }: Running): Promise<void> {
-    const until = this.#options.clock.now() + wholeMs
-    while (!owner.closed && connections.gossipLacking(wholeLackMs) && this.#options.clock.now() < until) {
-      await pause(owner, wholeLookMs)
-      if (!owner.closed) connections.facts()
-    }
+  /** Resolves when gossipsub can reach all members it is about to reach: at once in the usual case, see `GossipWait`. */
+  async gossipWhole(): Promise<void> {
+    await this.#running?.wait.whole()
   }
 
   perform(effect: NetworkEffect): void {
@@ -150,8 +137,15 @@ export class Libp2pNetwork implements Network {
     const running = this.#running
     if (running === undefined) return undefined
     const { byType, refused, dropped } = running.links.counters
-    const { refused: gossipRefused = 0, unpublished: gossipUnpublished = 0 } = running.gossip?.counts ?? {}
-    return { frames: byType, framesRefused: refused, framesDropped: dropped, gossipRefused, gossipUnpublished }
+    const gossip = running.gossip?.counts
+    return {
+      frames: byType,
+      framesRefused: refused,
+      framesDropped: dropped,
+      gossipRefused: gossip?.refused ?? 0,
+      gossipUnpublished: gossip?.unpublished ?? 0,
+      crossingsDropped: gossip?.dropped ?? 0,
+    }
   }
 
   #perform({ links, dialler, gossip, connections, owner }: Running, effect: NetworkEffect): void {
@@ -234,16 +228,4 @@ export class Libp2pNetwork implements Network {
       this.#hint()
     })
   }
-}
-
-/** Ends early when the owner is closed, which drops its timers. */
-function pause(owner: Owner, ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const wake = () => {
-    owner.signal.removeEventListener('abort', wake)
-    resolve()
-  }
-  owner.signal.addEventListener('abort', wake)
-  owner.after(ms, wake)
-  return promise
 }

@@ -4,6 +4,7 @@ import { quic } from '@libp2p/quic'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
+import { turnedAwayMax } from '../core/connection-ledger.ts'
 import { limits } from '../core/limits.ts'
 import { meshGossip } from './gossip-settings.ts'
 import { lazyNoise } from './lazy-noise.ts'
@@ -14,6 +15,7 @@ export interface Libp2pSettings {
   readonly listen: readonly string[]
   /** Addresses to say instead of those listened on: behind NAT, in containers. */
   readonly announce?: readonly string[]
+  /** Let it be above the mesh’s `maxPeers`: whom libp2p refuses is not told why. */
   readonly maxConnections?: number
   /** Software name and version that identify gives to others. */
   readonly agent?: string
@@ -43,7 +45,7 @@ const quicShutdownMs = 3_000
  * - Identify without push: addresses and topics travel in digests.
  */
 export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
-  const { privateKey, listen, announce = [], maxConnections = limits.peers, agent, debug } = settings
+  const { privateKey, listen, announce = [], maxConnections = limits.peers + turnedAwayMax, agent, debug } = settings
   return {
     privateKey,
     addresses: { listen: [...listen], announce: [...announce] },

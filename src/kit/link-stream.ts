@@ -1,5 +1,4 @@
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
-import { MeshError } from '../core/errors.ts'
 import type { Frame } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
@@ -10,7 +9,7 @@ export interface LinkStreamHooks {
   frame(frame: Frame): void
   refused(reason: string, flooding: boolean): void
   /** The other side does not read: more than `limits.linkOutBytes` wait for it. */
-  stuck(error: Error): void
+  stuck(): void
   closed(): void
 }
 
@@ -23,15 +22,17 @@ export class LinkStream {
   readonly #clock: Clock
   readonly #counters: FrameCounters
   readonly #hooks: LinkStreamHooks
-  readonly #reader = new FrameReader()
+  readonly #reader: FrameReader
   readonly #closed = Promise.withResolvers<void>()
   #refusing = false
+  #stuck = false
 
   constructor(stream: Stream, clock: Clock, counters: FrameCounters, hooks: LinkStreamHooks) {
     this.#stream = stream
     this.#clock = clock
     this.#counters = counters
     this.#hooks = hooks
+    this.#reader = new FrameReader((type, bytes) => counters.received(type, bytes))
     stream.addEventListener('close', () => this.#ended(), { once: true })
     stream.addEventListener('remoteCloseWrite', () => this.#follow(), { once: true })
     stream.addEventListener('message', (event) => this.#read(event))
@@ -52,9 +53,9 @@ export class LinkStream {
     } catch {
       this.#counters.dropped++
     }
-    const waiting = this.#stream.writeBufferLength
-    if (waiting > limits.linkOutBytes)
-      this.#hooks.stuck(new MeshError('MESH_LIMIT_REACHED', { limit: 'linkOutBytes', value: waiting }))
+    if (this.#stuck || this.#stream.writeBufferLength <= limits.linkOutBytes) return
+    this.#stuck = true
+    this.#hooks.stuck()
   }
 
   /** Flushes, closes our side and waits for the other side to close its own. Unbounded: the caller bounds it. */
@@ -87,10 +88,7 @@ export class LinkStream {
   }
 
   #deliver(frames: readonly Frame[]): void {
-    for (const frame of frames) {
-      this.#counters.received(frame)
-      this.#hooks.frame(frame)
-    }
+    for (const frame of frames) this.#hooks.frame(frame)
   }
 
   /** The other side has said all: so have we. It may be waiting for that, to know that we have read everything. */

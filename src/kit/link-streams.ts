@@ -1,5 +1,4 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import { MeshError } from '../core/errors.ts'
 import type { NetworkEvent } from '../core/events.ts'
 import type { Frame } from '../core/frames.ts'
 import type { Clock } from '../core/machine.ts'
@@ -13,8 +12,6 @@ export const linkProtocol = '/tracemesh/link/1.0.0'
 
 /** Opening a stream over QUIC waits for ever when the other side grants none, and no signal ends that. */
 const openMs = 5_000
-/** After a refused frame: time for our goodbye to leave on the same stream. */
-const refusalGraceMs = 100
 
 export interface LinkStreamsOptions {
   readonly components: NetworkComponents
@@ -64,8 +61,8 @@ export class LinkStreams {
     const { owner, deliver } = this.#options
     const abort = new AbortController()
     const cancel = owner.after(openMs, () => {
+      deliver({ type: 'connection.unfit', connection: connection.id, reason: 'silent' })
       abort.abort()
-      connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'opening the link stream', ms: openMs }))
     })
     try {
       const stream = await connection.newStream(linkProtocol, { signal: abort.signal })
@@ -91,15 +88,16 @@ export class LinkStreams {
   }
 
   #take(record: ConnectionRecord, stream: Stream): void {
-    const { clock, owner, deliver } = this.#options
+    const { clock, deliver } = this.#options
     const connection = record.connection.id
     const link: LinkStream = new LinkStream(stream, clock, this.counters, {
       frame: (frame) => deliver({ type: 'frame', connection, frame, wall: clock.wall() }),
       refused: (reason, flooding) => {
         deliver({ type: 'frame.refused', connection, reason, flooding })
-        if (!owner.closed) owner.after(refusalGraceMs, () => link.abort(new Error('a frame was refused')))
+        link.abort(new Error('a frame was refused'))
       },
-      stuck: (error) => record.connection.abort(error),
+      // From within a send, and no event is delivered from within an effect.
+      stuck: () => queueMicrotask(() => deliver({ type: 'connection.unfit', connection, reason: 'limit' })),
       closed: () => {
         if (record.link !== link) return
         record.link = undefined

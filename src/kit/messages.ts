@@ -57,14 +57,16 @@ export interface MessagesOptions {
   readonly tell: (effect: Tell) => void
   /** Sends a message on its way into other meshes. */
   readonly cross: (mesh: string, crossing: Crossing) => void
-  readonly seal: (topic: string, body: Uint8Array, trace: TraceRef | undefined) => Promise<Crossing>
+  readonly seal: (topic: string, body: Uint8Array, sequence: bigint, trace: TraceRef | undefined) => Promise<Crossing>
+  /** Never the same twice, over restarts too. */
+  readonly sequence: () => bigint
   /** The topics listened to have changed. */
   readonly topicsChanged: () => void
   /** A handler of the application threw. */
   readonly failed: (topic: string, error: unknown) => void
 }
 
-/** Spans of messages are samples: this far apart at least, in milliseconds, for each direction. */
+/** Spans of messages are samples: this far apart at least, in milliseconds, for each direction and all topics together. */
 const sampleMs = 1_000
 
 /** Publish and subscribe for the application; on gossipsub for now, one topic per mesh and name. */
@@ -72,7 +74,6 @@ export class Messages {
   readonly #options: MessagesOptions
   readonly #subscriptions: OwnedMap<string, readonly MessageHandler[]>
   readonly #recent: OwnedMap<string, MessageRecord>
-  #counted = 0
   #publishedAt = -Infinity
   #receivedAt = -Infinity
 
@@ -83,8 +84,7 @@ export class Messages {
       capacity: limits.topics,
       leavesBy: { event: 'its last handler unsubscribes' },
       release: (_, topic, reason) => {
-        if (reason === 'replaced') return
-        for (const name of this.#names(topic)) options.pubsub?.unsubscribe(name)
+        if (reason !== 'replaced') this.#leave(topic)
       },
     })
     this.#recent = options.owner.map<string, MessageRecord>({
@@ -114,24 +114,27 @@ export class Messages {
 
   /**
    * Throws MESH_MESSAGE_TOO_LARGE before anything is sent: gossipsub itself would send it and lose its stream to every
-   * peer with a smaller limit, for good and without an error.
+   * peer with a smaller limit, for good and without an error. What cannot be sealed to cross is published nowhere.
    */
   async publish(topic: string, data: Uint8Array, { cross = false }: PublishOptions = {}): Promise<Published> {
-    const { meshes, messageBytes, clock, cross: send, seal } = this.#options
+    const { self, meshes, messageBytes, clock, cross: send, seal } = this.#options
+    const mesh = meshes[0] ?? ''
     const pubsub = this.#pubsub()
     const now = clock.now()
     const active = trace.getActiveSpan()?.spanContext()
     const sampled = now - this.#publishedAt >= sampleMs
     const ref = sampled ? this.#ref(active) : active
-    const body = encodeMessage({ body: data, crossing: cross, ...(ref && { trace: ref }) }, messageBytes)
+    const sequence = this.#options.sequence()
+    const traced = ref && { trace: ref, stamp: { sequence, sentAt: clock.wall() } }
+    const body = encodeMessage({ body: data, crossing: cross, ...traced }, messageBytes)
+    if (sampled) this.#publishedAt = now
+    const crossing = cross ? await seal(topic, data, sequence, ref) : undefined
     await this.#options.whole()
-    const { recipients } = await pubsub.publish(topicName(meshes[0] ?? '', topic), body, {
-      allowPublishToZeroTopicPeers: true,
-    })
-    if (cross) send(meshes[0] ?? '', await seal(topic, data, ref))
-    const id = this.#keep('out', topic, this.#options.self, data.length)
+    const { recipients } = await pubsub.publish(topicName(mesh, topic), body, { allowPublishToZeroTopicPeers: true })
+    if (crossing !== undefined) send(mesh, crossing)
+    const id = `${self}/${sequence}`
+    this.#keep('out', topic, self, data.length, id)
     if (sampled && ref !== undefined) {
-      this.#publishedAt = now
       const attributes = {
         'mesh.message.topic': topic,
         'mesh.message.id': id,
@@ -156,10 +159,11 @@ export class Messages {
     return () => this.#unsubscribe(topic, handler)
   }
 
-  /** A message out of another mesh. */
-  crossed(mesh: string, crossing: OpenedCrossing): void {
-    if (crossing.originMesh === mesh || crossing.origin === this.#options.self) return
-    if (this.#recent.has(crossing.id)) return
+  /** A message out of another mesh; out of one of our own it was heard as it was published. */
+  crossed(crossing: OpenedCrossing): void {
+    const { meshes, self } = this.#options
+    if (meshes.includes(crossing.originMesh) || crossing.origin === self) return
+    if (!this.#subscriptions.has(crossing.topic) || this.#recent.has(crossing.id)) return
     const { topic, origin: from, hops, body, trace } = crossing
     this.#hand({ topic, from, data: body, trace, hops }, crossing.id)
   }
@@ -168,18 +172,19 @@ export class Messages {
     const { from, topic: name, data } = message
     const topic = this.topics().find((one) => this.#names(one).includes(name))
     if (topic === undefined || from === undefined) return
-    const id = `${from.toString()}/${message.sequenceNumber ?? ''}`
     try {
-      const { body, trace } = decodeMessage(data)
-      this.#hand({ topic, from: from.toString(), data: body, trace, hops: 0 }, id)
+      const { body, trace, stamp } = decodeMessage(data)
+      const id = `${from.toString()}/${stamp?.sequence ?? message.sequenceNumber ?? ''}`
+      this.#hand({ topic, from: from.toString(), data: body, trace, hops: 0 }, id, stamp?.sentAt)
     } catch (error) {
       this.#options.failed(topic, error)
     }
   }
 
-  #hand(message: MeshMessage, id: string): void {
+  #hand(message: MeshMessage, id: string, sentAt?: number): void {
     const { topic, from, data, trace, hops } = message
-    const now = this.#options.clock.now()
+    const { clock } = this.#options
+    const now = clock.now()
     this.#keep('in', topic, from, data.length, id)
     if (trace !== undefined && now - this.#receivedAt >= sampleMs) {
       this.#receivedAt = now
@@ -189,6 +194,7 @@ export class Messages {
         'mesh.message.bytes': data.length,
         'mesh.message.hops': hops,
         'mesh.origin.peer': from,
+        ...(sentAt !== undefined && { 'mesh.message.lateness_ms': Math.round(clock.wall() - sentAt) }),
       }
       this.#options.tell(tell('mesh.message.received', attributes, { links: [trace] }))
     }
@@ -201,11 +207,9 @@ export class Messages {
     }
   }
 
-  #keep(direction: MessageRecord['direction'], topic: string, peer: string, bytes: number, id?: string): string {
+  #keep(direction: MessageRecord['direction'], topic: string, peer: string, bytes: number, id: string): void {
     const { clock } = this.#options
-    const key = id ?? `${peer}/out/${++this.#counted}`
-    this.#recent.set(key, { at: clock.wall(), direction, topic, peer, bytes }, clock.now())
-    return key
+    this.#recent.set(id, { at: clock.wall(), direction, topic, peer, bytes }, clock.now())
   }
 
   #ref(active: TraceRef | undefined): TraceRef {
@@ -227,6 +231,13 @@ export class Messages {
   /** Another list of handlers for the topic; the topic itself stays subscribed. */
   #replace(topic: string, handlers: readonly MessageHandler[]): void {
     this.#subscriptions.set(topic, handlers, this.#options.clock.now())
+  }
+
+  /** Services stop side by side: gossipsub may have stopped, and so have left, already. */
+  #leave(topic: string): void {
+    try {
+      for (const name of this.#names(topic)) this.#options.pubsub?.unsubscribe(name)
+    } catch {}
   }
 
   #names(topic: string): string[] {

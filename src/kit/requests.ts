@@ -9,6 +9,7 @@ import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
+import { pause } from './pause.ts'
 
 export interface MeshRequest {
   readonly topic: string
@@ -32,12 +33,17 @@ export interface RequestsOptions {
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
   /** The connection that carries the link to a peer; undefined when there is none. */
   readonly connectionTo: (peer: string) => Connection | undefined
+  /** Whether a peer has said a hello that was accepted. */
+  readonly isMember: (peer: string) => boolean
   readonly messageBytes: number
 }
 
 const protocol = '/tracemesh/request/1.0.0'
 const timeoutMs = 10_000
-const status = { done: 0, failed: 1, unknown: 2 } as const
+const status = { done: 0, failed: 1, unknown: 2, refused: 3 } as const
+/** A peer that has our hello may ask before we have its own: streams keep no order among each other. */
+const greetLooks = 10
+const greetLookMs = 50
 
 /** Request and response on a stream each: topic, request; then a status byte and the response. */
 export class Requests {
@@ -99,9 +105,13 @@ export class Requests {
     const signal = this.#until(timeoutMs)
     try {
       const wire = this.#wire(stream)
+      const from = connection.remotePeer.toString()
+      if (!(await this.#isMemberSoon(from))) {
+        const refusal = Buffer.concat([Uint8Array.of(status.refused), text('only members are answered there')])
+        return await wire.write(Uint8Array.from(refusal), { signal })
+      }
       const topic = new TextDecoder().decode((await wire.read({ signal })).subarray())
       const { body: data, trace } = decodeMessage((await wire.read({ signal })).subarray())
-      const from = connection.remotePeer.toString()
       const [code, answer] = await this.#answer({ topic, from, data, trace })
       await wire.write(Uint8Array.from(Buffer.concat([Uint8Array.of(code), answer])), { signal })
     } catch (error) {
@@ -109,6 +119,14 @@ export class Requests {
     } finally {
       finish(stream, signal)
     }
+  }
+
+  async #isMemberSoon(peer: string): Promise<boolean> {
+    const { isMember, owner } = this.#options
+    for (let look = 0; look < greetLooks && !isMember(peer) && !owner.closed; look++) {
+      await pause(owner, greetLookMs)
+    }
+    return isMember(peer)
   }
 
   async #answer(request: MeshRequest): Promise<readonly [number, Uint8Array]> {

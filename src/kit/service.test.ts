@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
+import { lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { SpanName } from '../catalogue/spans.ts'
@@ -29,7 +30,14 @@ function kept(): { telemetry: Telemetry; told: Tell[] } {
     return effect.ref ?? newTrace(Math.random)
   }
   const stats = { told: 0, exported: 0, queued: 0, lostTotal: 0 }
-  return { told, telemetry: { tell, flush: async () => ({ left: 0 }), close: async () => ({ lost: 0 }), stats } }
+  const telemetry = {
+    tell,
+    window: undefined,
+    flush: async () => ({ left: 0 }),
+    close: async () => ({ lost: 0 }),
+    stats,
+  }
+  return { told, telemetry }
 }
 
 type App = Awaited<ReturnType<typeof app>>
@@ -51,6 +59,7 @@ async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
     told: <N extends SpanName>(name: N) => told.filter((one): one is Extract<Tell, { span: N }> => one.span === name),
     linked: (other: { mesh: { peer: string } }) =>
       mesh.topology().peers.some(({ peer, kind }) => peer === other.mesh.peer && kind === 'member'),
+    knows: (other: { mesh: { peer: string } }) => mesh.topology().members.some(({ peer }) => peer === other.mesh.peer),
     dial: (other: { libp2p: typeof libp2p }) => libp2p.dial(multiaddr(String(other.libp2p.getMultiaddrs()[0]))),
   }
 }
@@ -90,11 +99,27 @@ describe('a mesh service lives by libp2p', () => {
     refuses()
   })
 
+  test('a stop with a subscription closes all that the node held, without an error', () =>
+    linked(two, async (one, other) => {
+      one.mesh.subscribe('news', () => {})
+      await one.libp2p.stop()
+      const { closed } = one.mesh
+      const names = closed.map(({ name }) => name)
+      for (const name of ['subscriptions', 'network', 'peers']) assert.ok(names.includes(name), `${name} of ${names}`)
+      assert.deepEqual(
+        closed.filter(({ error }) => error !== undefined),
+        [],
+      )
+      await until(() => !other.linked(one), 4_000, 'gone there')
+      // Telemetry of its own: the service itself tells each step.
+      assert.equal(one.told('mesh.node.step').length, 0)
+    }))
+
   test('started again it joins again, with nothing left of its life before', () =>
     linked(two, async (one, other) => {
       one.mesh.subscribe('news', () => {})
       await one.libp2p.stop()
-      await until(() => !other.linked(one), 4_000, 'gone there')
+      await until(() => !other.linked(one) && !other.knows(one), 4_000, 'gone there')
       assert.equal(other.told('mesh.goodbye.received')[0]?.attributes['mesh.goodbye.reason'], 'stopping')
       await one.libp2p.start()
       assert.deepEqual(one.mesh.topology().peers, [])
@@ -102,6 +127,9 @@ describe('a mesh service lives by libp2p', () => {
       assert.equal(registry?.size, 0)
       await one.dial(other)
       await until(() => one.linked(other) && other.linked(one), 4_000, 'linked again')
+      await until(() => one.knows(other) && other.knows(one), 4_000, 'members again')
+      const incarnations = one.told('mesh.node.started').map(({ attributes }) => attributes['mesh.node.incarnation'])
+      assert.ok((incarnations[1] ?? 0) > (incarnations[0] ?? Infinity), incarnations.join(' '))
     }))
 
   test('without identify it does not start', async () => {
@@ -135,7 +163,30 @@ describe('publish and subscribe', () => {
         received?.links?.map(({ spanId }) => spanId),
         [published?.ref?.spanId],
       )
+      assert.equal(received?.attributes['mesh.message.id'], published?.attributes['mesh.message.id'])
+      // One clock at both ends: lateness is the way alone.
+      const lateness = received?.attributes['mesh.message.lateness_ms'] ?? -1
+      assert.ok(lateness >= 0 && lateness < 4_000, `late by ${lateness} ms`)
     }))
+
+  test('what is published in one tick tells one span, whatever the topics', async () => {
+    const one = await app()
+    await one.libp2p.start()
+    await Promise.all(['news', 'news', 'weather'].map((topic) => one.mesh.publish(topic, bytes('hello'))))
+    assert.equal(one.told('mesh.message.published').length, 1)
+    await one.libp2p.stop()
+  })
+
+  test('what cannot be sealed to cross is published nowhere', async () => {
+    const one = await app()
+    await one.libp2p.start()
+    await assert.rejects(one.mesh.publish('t'.repeat(256), bytes('hello'), { cross: true }), (error) =>
+      isMeshError(error, 'MESH_MESSAGE_INVALID'),
+    )
+    assert.deepEqual(one.mesh.messages(), [])
+    assert.deepEqual(one.told('mesh.message.published'), [])
+    await one.libp2p.stop()
+  })
 
   test('nobody there is no failure', async () => {
     const { libp2p, mesh } = await app()
@@ -217,6 +268,26 @@ describe('request and respond', () => {
       await fails(one.mesh.request(other.mesh.peer, 'never', bytes(''), { timeoutMs: 100 }), /./)
     }))
 
+  test('who is no member is not answered', async () => {
+    const [one, guest] = await Promise.all([app(), app()])
+    await Promise.all([one.libp2p.start(), guest.libp2p.start()])
+    await guest.libp2p.unhandle('/tracemesh/link/1.0.0')
+    const connection = await one.dial(guest)
+    await until(() => one.told('mesh.connection.guest').length > 0, 4_000, 'a guest')
+    let asked = 0
+    one.mesh.respond('greet', () => bytes(`${++asked}`))
+    const theirs = guest.libp2p.getConnections(one.libp2p.peerId)[0]
+    assert.equal(connection.status, 'open')
+    const stream = await theirs?.newStream('/tracemesh/request/1.0.0')
+    assert.ok(stream)
+    const wire = lpStream(stream)
+    await wire.writeV([bytes('greet'), bytes('me')])
+    const answer = (await wire.read()).subarray()
+    assert.match(text(answer.subarray(1)), /only members/)
+    assert.equal(asked, 0)
+    await Promise.all([one.libp2p.stop(), guest.libp2p.stop()])
+  })
+
   test('there is no asking a peer without a link', async () => {
     const [one, other] = await Promise.all([app(), app()])
     await one.libp2p.start()
@@ -242,6 +313,26 @@ test('two meshes refuse each other, and both ends say why', async () => {
   await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
 })
 
+test('a full node turns others away, and both ends say why in one trace', () =>
+  linked([{ maxPeers: 2, neighbours: 2 }, {}, {}], async (full, ...others) => {
+    const late = await app()
+    try {
+      await late.libp2p.start()
+      await late.dial(full)
+      const closed = (one: App) =>
+        one.told('mesh.connection.closed').find(({ attributes }) => attributes['mesh.close.reason'] === 'limit')
+      await until(() => closed(full) !== undefined && closed(late) !== undefined, 4_000, 'apart')
+      assert.ok(closed(late)?.parent)
+      assert.equal(closed(full)?.parent?.traceId, closed(late)?.parent?.traceId)
+      assert.deepEqual(
+        others.map((other) => other.linked(full)),
+        [true, true],
+      )
+    } finally {
+      await late.libp2p.stop()
+    }
+  }))
+
 test('of two bridges one carries what is meant to cross, once, and nothing else', async () => {
   const bridge = { role: 'bridge', mesh: 'mesh-a', bridgeTo: 'mesh-b', gossipDigestMs: 500 } as const
   const inits: TracemeshInit[] = [{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }, bridge, bridge]
@@ -251,6 +342,8 @@ test('of two bridges one carries what is meant to cross, once, and nothing else'
     await Promise.all(apps.map((one) => one.libp2p.start()))
     const heard: string[] = []
     to.mesh.subscribe('news', ({ data, from: origin, hops }) => heard.push(`${text(data)} ${origin} ${hops}`))
+    const onBridges: string[] = []
+    for (const one of [left, right]) one.mesh.subscribe('news', ({ data }) => onBridges.push(text(data)))
     const pairs = [left, right].flatMap((one) => [[one, from] as const, [one, to] as const])
     await Promise.all([...pairs.map(([one, other]) => one.dial(other)), left.dial(right)])
     const all = () => [...pairs, [left, right] as const].every(([one, other]) => one.linked(other) && other.linked(one))
@@ -259,12 +352,16 @@ test('of two bridges one carries what is meant to cross, once, and nothing else'
     await until(bridgesKnown, 8_000, 'bridges that know of each other')
     await from.mesh.publish('news', bytes('stays'))
     await from.mesh.publish('news', bytes('crosses'), { cross: true })
+    await from.mesh.publish('unasked', bytes('crosses'), { cross: true })
     await until(() => heard.length > 0, 8_000, 'the message')
     // The other bridge takes over after 2 s: by then it must have seen that it need not.
     const settledAt = performance.now() + 3_000
     await until(() => performance.now() >= settledAt, 4_000, 'the time of a takeover')
     assert.deepEqual(heard, [`crosses ${from.mesh.peer} 1`])
-    assert.equal(left.told('mesh.bridge.forwarded').length + right.told('mesh.bridge.forwarded').length, 1)
+    // A bridge is in both meshes: it hears the message where it was published, and the crossing copy is no second one.
+    assert.deepEqual(onBridges.toSorted(), ['crosses', 'crosses', 'stays', 'stays'])
+    assert.equal(left.told('mesh.bridge.forwarded').length + right.told('mesh.bridge.forwarded').length, 2)
+    assert.ok(to.mesh.messages().every(({ topic }) => topic === 'news'))
   } finally {
     await Promise.all(apps.map((one) => one.libp2p.stop()))
   }

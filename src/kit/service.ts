@@ -9,15 +9,19 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
 import { Assembly, identifyOf } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
-import { type Settled, settle, type TracemeshInit } from './init.ts'
+import { nextIncarnation, type Settled, settle, type TracemeshInit } from './init.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions } from './messages.ts'
+import { closeLimitMs } from './polite-close.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { stopTells } from './stop-spans.ts'
 import { type Topology, topologyOf } from './views.ts'
 
-/** For links to say goodbye; what has not closed by then is dropped with libp2p’s own stop. */
-const goodbyeMs = 800
+/**
+ * For links to say goodbye, milliseconds: a little more than one may take, after which it is aborted. What has not
+ * closed by then is dropped with libp2p’s own stop.
+ */
+const goodbyeMs = closeLimitMs + 100
 const goodbyeLookMs = 20
 const flushMs = 2_000
 
@@ -31,6 +35,8 @@ export class Tracemesh implements Startable {
   readonly #vitals = new VitalsReader()
   readonly #clock: Clock
   #running: Assembly | undefined
+  #incarnation = 0
+  #closed: readonly CloseStep[] = []
 
   constructor(components: TracemeshComponents, init: TracemeshInit) {
     this.#components = components
@@ -51,8 +57,14 @@ export class Tracemesh implements Startable {
   /** Only now have the other services started: gossipsub takes no subscription before. */
   async afterStart(): Promise<void> {
     if (this.#running !== undefined) return
-    const options = { components: this.#components, settled: this.#settled, clock: this.#clock, vitals: this.#vitals }
-    this.#running = new Assembly(options)
+    this.#incarnation = nextIncarnation(this.#settled, this.#incarnation, this.#clock.wall())
+    this.#running = new Assembly({
+      components: this.#components,
+      settled: this.#settled,
+      incarnation: this.#incarnation,
+      clock: this.#clock,
+      vitals: this.#vitals,
+    })
     await this.#running.start()
   }
 
@@ -76,6 +88,7 @@ export class Tracemesh implements Startable {
     if (running === undefined) return
     this.#running = undefined
     const steps = await running.owner.close()
+    this.#closed = steps
     if (this.#settled.telemetry !== undefined) return
     this.tellStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
     await running.telemetry.close(flushMs)
@@ -128,6 +141,11 @@ export class Tracemesh implements Startable {
   /** Connected peers, guests included. */
   get peers(): number {
     return this.#running?.node.ledger.size ?? 0
+  }
+
+  /** What the last stop closed, and how that went. For whoever owns the telemetry, to be told with its own steps. */
+  get closed(): readonly CloseStep[] {
+    return this.#closed
   }
 
   /** For whoever owns the telemetry: the stop with its steps, one trace. `uptimeMs` in milliseconds. */

@@ -26,7 +26,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
   return bytes
 }
 
-export type FrameLimits = { readonly [K in 'frameBytes' | 'frameBacklogBytes' | 'framesPerSecond']: number }
+export type FrameLimits = { readonly [K in 'frameBytes' | 'framesPerSecond']: number }
 
 /** `MESH_FRAME_INVALID` from a reader: whether it was for too many frames, and what had been read before it. */
 export class FrameRefused extends MeshError<'MESH_FRAME_INVALID'> {
@@ -46,6 +46,7 @@ export class FrameRefused extends MeshError<'MESH_FRAME_INVALID'> {
  * of which is copied once. After it has refused anything it refuses all: nothing can be trusted to start at a frame.
  */
 export class FrameReader {
+  readonly #read: (type: FrameType, bytes: number) => void
   readonly #limits: FrameLimits
   readonly #header = new Uint8Array(headerBytes)
   #headerFilled = 0
@@ -56,7 +57,9 @@ export class FrameReader {
   #counted = 0
   #refused: string | undefined
 
-  constructor(bounds: FrameLimits = limits) {
+  /** `read` is called for each sound frame, with its bytes on the wire. */
+  constructor(read: (type: FrameType, bytes: number) => void = () => {}, bounds: FrameLimits = limits) {
+    this.#read = read
     this.#limits = bounds
   }
 
@@ -104,7 +107,6 @@ export class FrameReader {
     const [high = 0, low = 0, code = 0] = this.#header
     const length = high * 256 + low
     if (length > this.#limits.frameBytes) throw refusal(`a frame of ${length} bytes is too long`)
-    if (headerBytes + length > this.#limits.frameBacklogBytes) throw refusal(`${length} bytes are beyond the backlog`)
     if (code < passedOverFrom && typeOf(code) === undefined) throw refusal(`no frame has type ${code}`)
     return length
   }
@@ -115,7 +117,9 @@ export class FrameReader {
     this.#payloadFilled = 0
     this.#count(now)
     const type = typeOf(this.#header[2])
-    if (type !== undefined) frames.push(decodePayload(type, payload))
+    if (type === undefined) return
+    frames.push(decodePayload(type, payload))
+    this.#read(type, headerBytes + payload.length)
   }
 
   /** Frames passed over count as well. */

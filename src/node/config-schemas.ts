@@ -1,37 +1,27 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
-import { limits } from '../core/limits.ts'
+import type { Rule } from '../kit/rules.ts'
 import { type AddressUse, isAddress } from './addresses.ts'
 
 // Building blocks of the configuration table. Each takes text (or a list of it), since that is what environment and
 // command line hold; what is allowed is said in words beside each, for errors, `--help` and README alike.
 
 /** How one value is checked, and what is said when it does not pass. */
-export interface Check<T> {
-  readonly expected: string
-  readonly schema: z.ZodType<T, unknown>
+export interface Check<T> extends Rule<T> {
   /** Several values: a comma-separated list in the environment, a flag that may be repeated. */
   readonly list?: true
 }
 
-/** A whole number within bounds. Zero is below every bound here, and infinity has no digits: neither is a limit. */
-export function count(min: number, max: number, unit = ''): Check<number> {
-  const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max))
-  return { expected: `a whole number${unit === '' ? '' : ` of ${unit}`} from ${min} to ${max}`, schema }
-}
-
-export function oneOf<const T extends readonly string[]>(values: T): Check<T[number]> {
-  return { expected: `one of ${values.join(', ')}`, schema: z.enum(values) }
-}
-
-/** Names stand in spans, logs and topics. */
-export function name(): Check<string> {
-  const max = limits.nameLength
-  const schema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+/** A whole number written out. Zero is below every bound here, and infinity has no digits: neither is a limit. */
+export function count({ expected, schema }: Rule<number>): Check<number> {
   return {
-    expected: `1 to ${max} letters, digits, dots, dashes or underscores, beginning with a letter or digit`,
-    schema: schema.max(max),
+    expected,
+    schema: z
+      .string()
+      .regex(/^\d+$/)
+      .transform((text): unknown => Number(text))
+      .pipe(schema),
   }
 }
 
@@ -58,16 +48,6 @@ export function secret(): Check<string> {
 export function hostPortOrOff(): Check<string> {
   const schema = z.string().refine((text) => text === 'off' || parseHostPort(text) !== undefined)
   return { expected: 'host:port (an IPv6 host in brackets; port 0 picks a free one), or off', schema }
-}
-
-export function endpointOrOff(): Check<string> {
-  const schema = z.string().refine((text) => text === 'off' || isHttpUrl(text))
-  return { expected: 'an http:// or https:// URL, or off', schema }
-}
-
-function isHttpUrl(text: string): boolean {
-  const url = URL.parse(text)
-  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.port !== '0'
 }
 
 export function addresses(use: AddressUse, max: number): Check<readonly string[]> {

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
-import { roles } from '../catalogue/attributes.ts'
 import { limits } from '../core/limits.ts'
+import { initRules } from '../kit/init-rules.ts'
+import { oneOf, whole } from '../kit/rules.ts'
 import * as check from './config-schemas.ts'
 
 /** One setting: where it comes from, what it is when nobody says, and what it means. */
@@ -21,27 +22,27 @@ export const configTable = {
     env: 'MESH_ID',
     flag: '--mesh',
     fallback: 'mesh-a',
-    ...check.name(),
+    ...initRules.mesh,
     about: 'Mesh to be in: nodes of another mesh are refused. Also the service name in traces.',
   },
   bridgeTo: {
     env: 'MESH_BRIDGE_TO',
     flag: '--bridge-to',
-    ...check.name(),
+    ...initRules.bridgeTo,
     about: 'Second mesh of a bridge. Needed by the role bridge, refused for any other.',
   },
   name: {
     env: 'MESH_NAME',
     flag: '--name',
     fallbackText: 'role and four random characters',
-    ...check.name(),
+    ...initRules.name,
     about: 'Name of this node in spans, logs and on the admin page.',
   },
   role: {
     env: 'MESH_ROLE',
     flag: '--role',
     fallback: 'compute',
-    ...check.oneOf(roles),
+    ...initRules.role,
     about: 'What this node is for.',
   },
   seeds: {
@@ -77,49 +78,49 @@ export const configTable = {
     env: 'MESH_STALENESS_MS',
     flag: '--staleness-ms',
     fallback: '30000',
-    ...check.count(1_000, 3_600_000, 'milliseconds'),
+    ...check.count(initRules.stalenessMs),
     about: 'Silence after which a member is expired.',
   },
   sweepMs: {
     env: 'MESH_SWEEP_MS',
     flag: '--sweep-ms',
     fallback: '5000',
-    ...check.count(100, 600_000, 'milliseconds'),
+    ...check.count(initRules.sweepMs),
     about: 'Time between two looks for stale members.',
   },
   digestMs: {
     env: 'MESH_DIGEST_MS',
     flag: '--digest-ms',
     fallback: '2000',
-    ...check.count(100, 600_000, 'milliseconds'),
+    ...check.count(initRules.digestMs),
     about: 'Time between two digests on each link.',
   },
   gossipDigestMs: {
     env: 'MESH_GOSSIP_DIGEST_MS',
     flag: '--gossip-digest-ms',
     fallback: '10000',
-    ...check.count(500, 600_000, 'milliseconds'),
+    ...check.count(initRules.gossipDigestMs),
     about: 'Time between two digests over gossip, for those not linked.',
   },
   neighbours: {
     env: 'MESH_NEIGHBOURS',
     flag: '--neighbours',
     fallback: '8',
-    ...check.count(1, 64, 'links'),
+    ...check.count(initRules.neighbours),
     about: 'Links this node wants; further members are known, not connected.',
   },
   maxPeers: {
     env: 'MESH_MAX_PEERS',
     flag: '--max-peers',
     fallback: String(limits.peers),
-    ...check.count(2, 10_000, 'peers'),
+    ...check.count(initRules.maxPeers),
     about: 'Most peers connected at once, whoever dialled.',
   },
   messageBytes: {
     env: 'MESH_MESSAGE_BYTES',
     flag: '--message-bytes',
     fallback: String(limits.messageBytes),
-    ...check.count(64, limits.messageBytes, 'bytes'),
+    ...check.count(initRules.messageBytes),
     about: 'Most bytes in one published message.',
   },
   topics: {
@@ -152,22 +153,22 @@ export const configTable = {
     env: 'MESH_LOG_LEVEL',
     flag: '--log-level',
     fallback: 'info',
-    ...check.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    ...oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     about: 'Least severe line to log.',
   },
   otlp: {
     env: 'MESH_OTLP',
     flag: '--otlp',
     fallbackText: '`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`, or `http://127.0.0.1:4317`',
-    ...check.endpointOrOff(),
+    ...initRules.otlp,
     about: 'Where spans go: an OTLP receiver that speaks gRPC.',
   },
   stopMs: {
     env: 'MESH_STOP_MS',
     flag: '--stop-ms',
     fallback: '2000',
-    ...check.count(100, 4_000, 'milliseconds'),
-    about: 'Time for an ordered stop, goodbyes included.',
+    ...check.count(whole(100, 2_000, 'milliseconds')),
+    about: 'Time for an ordered stop, goodbyes included; up to two seconds more for spans that wait.',
   },
 } as const satisfies Record<string, Setting>
 

@@ -47,7 +47,7 @@ const refused: Record<ConfigKey, readonly string[]> = {
   adminToken: ['short', 'with a space in it, long'],
   logLevel: ['loud', 'INFO'],
   otlp: ['127.0.0.1:4317', 'ftp://host', 'http://', 'no'],
-  stopMs: ['99', '4001'],
+  stopMs: ['99', '2001'],
 }
 
 test('a node needs no configuration', () => {

@@ -1,14 +1,20 @@
 import { MeshError } from '../core/errors.ts'
 
-/** What libp2p says when it cannot listen, as an error that names the setting. */
+/** What libp2p throws when it cannot listen at some of the addresses, whatever the reason. */
+const notListening = /^UnsupportedListenAddress(es)?Error$/
+
+/** What libp2p says when it cannot listen, as an error that names the setting. Any other error is left as it is. */
 export function listenFailure(error: unknown, listen: readonly string[]): unknown {
+  // It has named its setting already: the port that is taken need not be one of these.
+  if (error instanceof MeshError) return error
   const text = messages(error)
   const key = 'MESH_LISTEN (--listen)'
   const address = listen.find((one) => text.includes(one)) ?? listen.join(', ')
   if (/EADDRINUSE|address (already )?in use/i.test(text)) {
     return new MeshError('MESH_PORT_TAKEN', { key, address }, { cause: error })
   }
-  if (!/EADDRNOTAVAIL|EACCES|EAFNOSUPPORT|listen/i.test(text)) return error
+  const refused = error instanceof Error && notListening.test(error.name)
+  if (!refused && !/EADDRNOTAVAIL|EACCES|EAFNOSUPPORT/.test(text)) return error
   const expected = 'addresses of this machine, with ports that this user may open'
   return new MeshError('MESH_CONFIG_INVALID', { key, given: address, expected }, { cause: error })
 }

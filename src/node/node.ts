@@ -1,6 +1,7 @@
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from 'pino'
+import { turnedAwayMax } from '../core/connection-ledger.ts'
 import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
 import { type Tracemesh, tracemesh } from '../kit/index.ts'
@@ -16,6 +17,7 @@ import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
 import { listenable } from './listen.ts'
 import { listenFailure } from './listen-failure.ts'
+import { flushMs, stopNode, stopShares } from './stop.ts'
 
 export interface RunningNode {
   /** Own peer id. */
@@ -26,38 +28,36 @@ export interface RunningNode {
   readonly mesh: Tracemesh
   /** What its spans go out by. */
   readonly telemetry: Telemetry
-  /** Says goodbye and stops in order; `cause` is told. Rejects when a step failed, after all of them. */
-  stop(cause: string): Promise<void>
+  /**
+   * Says goodbye and stops in order; `cause` is told. Rejects when a step failed, after all of them. `withinMs`: what
+   * this may take, 5 s unless said otherwise; only exporting is cut short for it.
+   */
+  stop(cause: string, withinMs?: number): Promise<void>
 }
-
-/** What is still to be exported may take this long, in milliseconds, once the node has stopped. */
-const flushMs = 2_000
 
 /** Composes one node out of its configuration: identity, telemetry, libp2p with the mesh service, HTTP API. */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
-  const logger = createLogger({ level: config.logLevel, base: { mesh: config.mesh, node: config.name } })
+  const told: { by?: Telemetry } = {}
+  const base = { mesh: config.mesh, node: config.name }
+  const logger = createLogger({ level: config.logLevel, base, context: () => told.by?.window })
   const settings = missingSettings()
   warn(logger, settings)
   const identity = await loadIdentity(config.identity)
   const telemetry = telemetryOf(config, identity, logger)
+  told.by = telemetry
   const owner = new Owner(config.name, systemClock)
   const startedAt = systemClock.now()
   try {
     const libp2p = await libp2pOf(config, identity, telemetry, settings, logger)
     const mesh = libp2p.services.tracemesh
-    owner.adopt('libp2p', () => libp2p.stop(), config.stopMs)
+    owner.adopt('libp2p', () => libp2p.stop(), stopShares(config.stopMs).libp2p)
     await libp2p.start()
     for (const topic of config.topics) mesh.subscribe(topic, () => {})
     const adminUrl = await admin(config, mesh, owner)
     const addresses = libp2p.getMultiaddrs().map(String)
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl }, 'listening')
-    const stop = async (cause: string) => {
-      const steps = await owner.close()
-      mesh.tellStopped(telemetry, cause, systemClock.now() - startedAt, steps)
-      await telemetry.close(flushMs)
-      const failed = steps.filter((step) => step.error !== undefined)
-      if (failed.length > 0) throw new Error(failed.map(({ name, error }) => `${name}: ${error}`).join('; '))
-    }
+    const stop = (cause: string, withinMs = 5_000) =>
+      stopNode({ owner, mesh, telemetry, cause, uptimeMs: systemClock.now() - startedAt, withinMs })
     return { peer: mesh.peer, addresses, adminUrl, mesh, telemetry, stop }
   } catch (error) {
     await owner.close()
@@ -95,7 +95,7 @@ function libp2pOf(
     privateKey,
     listen: listenable(config.listen),
     announce: config.announce,
-    maxConnections: config.maxPeers,
+    maxConnections: config.maxPeers + turnedAwayMax,
     agent: `tracemesh/${version}`,
   })
   const { dnsServers } = config
@@ -111,6 +111,6 @@ async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner): Promise
   const { adminSource } = await import('./admin-source.ts')
   const { admin: listen, adminToken: token } = config
   const running = await startAdmin({ listen, ...(token && { token }), source: adminSource(config, mesh) })
-  owner.adopt('admin', () => running.close())
+  owner.adopt('admin', () => running.close(), stopShares(config.stopMs).admin)
   return running.url
 }

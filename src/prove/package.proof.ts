@@ -14,8 +14,8 @@ const init: Parameters<typeof tracemesh>[0] = { mesh: 'mesh-a', seeds: [] }
 const service = tracemesh(init)
 const heard = ({ topic, data }: MeshMessage): number => topic.length + data.length
 // @ts-expect-error a role that there is none of
-tracemesh({ role: 'king' })
-if (typeof service !== 'function' || typeof heard !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
+const refused = () => tracemesh({ role: 'king' })
+if (typeof service !== 'function' || typeof heard !== 'function' || typeof refused !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
 process.stdout.write('typed and run')
 `
 

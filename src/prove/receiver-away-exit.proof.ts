@@ -52,6 +52,11 @@ interface Exit {
   readonly loggedLost: number
 }
 
+/** Other lines carry the ids of the window that they belong to. */
+function isTold({ msg }: NodeProcess['log'][number]): boolean {
+  return String(msg).startsWith('mesh.') || msg === 'spans were lost'
+}
+
 async function exitOf({ receiver }: Cluster, node: NodeProcess): Promise<Exit> {
   const began = performance.now()
   const code = await node.stop()
@@ -62,7 +67,7 @@ async function exitOf({ receiver }: Cluster, node: NodeProcess): Promise<Exit> {
     name: node.name,
     code,
     tookMs,
-    told: node.log.filter(({ span_id }) => span_id !== undefined).length,
+    told: node.log.filter(isTold).length,
     received: new Set(numbers.map(({ spanId }) => spanId)).size,
     loggedLost: Number(last?.['lost']),
   }

@@ -11,7 +11,7 @@ const load = fileURLToPath(new URL('../testing/span-load.ts', import.meta.url))
 const perSecond = 50
 const settleMs = 30_000
 const awayMs = 120_000
-/** The longest wait between attempts, a batch that has to fill, and the time to send what has gathered. */
+/** The longest that routine waits, or the sender between two attempts; a sweep to tell of; the way of what has gathered. */
 const backWithinMs = 15_000 + 5_000 + 10_000
 const growthMostMb = 32
 

@@ -52,8 +52,14 @@ export async function configurationChecks(): Promise<Check[]> {
         named,
       }
     })
+    const admin = `127.0.0.1:${port}`
+    const adminTaken: Case = {
+      what: 'a port that is taken (HTTP API)',
+      env: { MESH_ADMIN: admin },
+      named: ['MESH_ADMIN (--admin)', admin, 'choose another port'],
+    }
     const checks: Check[] = []
-    for (const one of [...cases, ...ports]) checks.push(await checkOf(one))
+    for (const one of [...cases, ...ports, adminTaken]) checks.push(await checkOf(one))
     return checks
   } finally {
     udp.close()

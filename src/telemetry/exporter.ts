@@ -2,6 +2,11 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { OutboxLimits } from './outbox.ts'
 
+export interface ExportLimits extends OutboxLimits {
+  /** Milliseconds that any span may wait to be sent, whatever it tells. */
+  readonly delayMs: number
+}
+
 /** Whether the operator has switched traces off, by the variables that OpenTelemetry names for it. */
 export function exportingIsOff(env: NodeJS.ProcessEnv = process.env): boolean {
   return env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || env['OTEL_TRACES_EXPORTER']?.trim() === 'none'
@@ -17,7 +22,7 @@ export function otlpExporter(endpoint: string | undefined, env: NodeJS.ProcessEn
 }
 
 /** The variables that OpenTelemetry names for batching. What is no positive integer is left to the defaults. */
-export function limitsFromEnv(env: NodeJS.ProcessEnv = process.env): Partial<OutboxLimits> {
+export function limitsFromEnv(env: NodeJS.ProcessEnv = process.env): Partial<ExportLimits> {
   const named: Record<string, number> = {}
   for (const [key, variable] of variables) {
     const value = Number(env[variable])
@@ -26,7 +31,7 @@ export function limitsFromEnv(env: NodeJS.ProcessEnv = process.env): Partial<Out
   return named
 }
 
-const variables: readonly (readonly [keyof OutboxLimits, string])[] = [
+const variables: readonly (readonly [keyof ExportLimits, string])[] = [
   ['delayMs', 'OTEL_BSP_SCHEDULE_DELAY'],
   ['batchSpans', 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE'],
   ['spans', 'OTEL_BSP_MAX_QUEUE_SIZE'],

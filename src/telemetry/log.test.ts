@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { context as contexts, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import { StackContextManager } from '@opentelemetry/sdk-trace'
 import { tell } from '../catalogue/tell.ts'
+import type { TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { createLogger, logTell } from './log.ts'
 
@@ -15,9 +18,13 @@ const expired = tell('mesh.member.expired', {
   'mesh.member.window_ms': 30_000,
 })
 
-function lines(level: 'debug' | 'error'): { written: string[]; logger: ReturnType<typeof createLogger> } {
+function lines(
+  level: 'debug' | 'error',
+  context?: () => TraceRef | undefined,
+): { written: string[]; logger: ReturnType<typeof createLogger> } {
   const written: string[] = []
-  const logger = createLogger({ level, base: { node: 'n1' }, destination: { write: (line) => written.push(line) } })
+  const destination = { write: (line: string) => void written.push(line) }
+  const logger = createLogger({ level, base: { node: 'n1' }, destination, ...(context && { context }) })
   return { written, logger }
 }
 
@@ -44,4 +51,32 @@ test('a span below the level leaves no line', () => {
   const { written, logger } = lines('error')
   logTell(logger, expired, ids)
   assert.deepEqual(written, [])
+})
+
+test('a line that names no trace belongs to the window, once there is one; one that does keeps its own', () => {
+  const window = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }
+  let current: TraceRef | undefined
+  const { written, logger } = lines('debug', () => current)
+  logger.info('before')
+  current = window
+  logger.error({ err: new Error('no') }, 'after')
+  logTell(logger, expired, ids)
+  const fields = written.map((line) => JSON.parse(line)).map(({ trace_id, span_id }) => [trace_id, span_id])
+  assert.deepEqual(fields, [
+    [undefined, undefined],
+    [window.traceId, window.spanId],
+    [ids.traceId, ids.spanId],
+  ])
+})
+
+test('a line within a span of the application names that span', () => {
+  const { written, logger } = lines('debug', () => undefined)
+  contexts.setGlobalContextManager(new StackContextManager().enable())
+  try {
+    contexts.with(trace.setSpanContext(ROOT_CONTEXT, { ...ids, traceFlags: 1 }), () => logger.info('within'))
+  } finally {
+    contexts.disable()
+  }
+  const { trace_id, span_id } = JSON.parse(written[0] ?? '')
+  assert.deepEqual({ trace_id, span_id }, { trace_id: ids.traceId, span_id: ids.spanId })
 })

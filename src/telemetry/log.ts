@@ -1,3 +1,4 @@
+import { isSpanContextValid, trace } from '@opentelemetry/api'
 import { type DestinationStream, type Level, type Logger, pino } from 'pino'
 import { spans } from '../catalogue/spans.ts'
 import { specOf, type Tell } from '../catalogue/tell.ts'
@@ -10,26 +11,40 @@ export interface LogOptions {
   readonly level: Level | 'silent'
   /** Fields of every line, such as the node’s name. */
   readonly base?: Readonly<Record<string, unknown>>
+  /** What lines belong to that name no trace, when no span of OpenTelemetry is active. */
+  readonly context?: () => TraceRef | undefined
   /** Standard output unless given. */
   readonly destination?: DestinationStream
 }
 
 /** JSON lines, one per event, times as ISO 8601, levels by name. */
-export function createLogger({ level, base = {}, destination = logOutput() }: LogOptions): Logger {
+export function createLogger({ level, base = {}, context = () => undefined, destination }: LogOptions): Logger {
   return pino(
     {
       level,
       base,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // What the line itself says wins.
+      mixin: () => idsOf(activeSpan() ?? context()),
     },
-    destination,
+    destination ?? logOutput(),
   )
+}
+
+function activeSpan(): TraceRef | undefined {
+  const active = trace.getActiveSpan()?.spanContext()
+  return active !== undefined && isSpanContextValid(active) ? active : undefined
+}
+
+/** The fields under which a trace store finds it; none for nothing. */
+export function idsOf(ref: TraceRef | undefined): { trace_id?: string; span_id?: string } {
+  return ref === undefined ? {} : { trace_id: ref.traceId, span_id: ref.spanId }
 }
 
 /** The line that goes with a told span: its name, what it carries, and the ids under which a trace store finds it. */
 export function logTell(logger: Logger, effect: Tell, ids: TraceRef): void {
   const { log } = specOf(spans, effect.span)
   if (!logger.isLevelEnabled(log)) return
-  logger[log]({ trace_id: ids.traceId, span_id: ids.spanId, ...cut(effect.attributes) }, effect.span)
+  logger[log]({ ...idsOf(ids), ...cut(effect.attributes) }, effect.span)
 }

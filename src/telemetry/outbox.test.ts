@@ -17,7 +17,6 @@ const limits: OutboxLimits = {
   spanBytes: 10_000,
   batchSpans: 10,
   batchBytes: 1_000,
-  delayMs: 1_000,
   retryMs: 500,
   retryMaxMs: 15_000,
   doubts: 3,
@@ -53,9 +52,9 @@ function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
     tellLoss: (loss) => add(loss),
     report: (level, message, fields) => reports.push({ level, message, fields }),
   })
-  const add = (loss?: Loss): void => outbox.add({ id: state.next++, bytes: 10, loss })
-  const burst = (count: number): void => {
-    for (let i = 0; i < count; i++) add()
+  const add = (loss?: Loss, waitMs = 1_000): void => outbox.add({ id: state.next++, bytes: 10, loss }, waitMs)
+  const burst = (count: number, waitMs?: number): void => {
+    for (let i = 0; i < count; i++) add(undefined, waitMs)
   }
   const told = (): number => received.reduce((sum, { loss }) => sum + (loss?.count ?? 0), 0)
   return { clock, state, sentAt, received, reports, outbox, burst, told }
@@ -72,6 +71,39 @@ test('one request carries what a second has gathered, and an empty outbox has no
   clock.advance(100)
   assert.deepEqual(sentAt, [1_000])
   assert.deepEqual([received.length, outbox.queued, outbox.sent, clock.pending], [3, 0, 3, 0])
+})
+
+test('a request leaves when the most urgent parcel has to, and takes the patient ones along', () => {
+  const { clock, burst, received, sentAt } = world()
+  burst(1, 15_000)
+  clock.advance(4_000)
+  burst(1, 1_000)
+  clock.advance(500)
+  burst(1, 15_000)
+  clock.advance(1_000)
+  assert.deepEqual([sentAt, received.length], [[5_000], 3])
+})
+
+test('patient parcels alone wait as long as they may, counted from the first of them', () => {
+  const { clock, burst, received, sentAt } = world()
+  burst(1, 15_000)
+  clock.advance(5_000)
+  burst(1, 15_000)
+  clock.advance(10_019)
+  assert.deepEqual([sentAt, received.length], [[15_000], 0])
+  burst(1, 15_000)
+  clock.advance(30_000)
+  assert.deepEqual([sentAt, received.length], [[15_000, 30_019], 3])
+})
+
+test('what came while a request was out waits no longer than it may', () => {
+  const { clock, burst, sentAt } = world()
+  burst(10)
+  clock.advance(10)
+  burst(1, 15_000)
+  burst(1, 100)
+  clock.advance(1_000)
+  assert.deepEqual(sentAt, [0, 110])
 })
 
 test('a full batch does not wait', () => {

@@ -33,8 +33,6 @@ export interface OutboxLimits {
   readonly batchSpans: number
   /** Estimated bytes of one request, well under the 4 MiB that gRPC servers accept by default. */
   readonly batchBytes: number
-  /** Milliseconds from the first span queued to its request, unless a batch is full before. */
-  readonly delayMs: number
   /** First and longest wait between attempts, in milliseconds. */
   readonly retryMs: number
   readonly retryMaxMs: number
@@ -67,8 +65,10 @@ export class Outbox<T extends Parcel> {
   #sending = false
   #failures = 0
   #doubts = 0
+  /** When a request has to leave at the latest, on the monotonic clock: the earliest that a waiting parcel asks for. */
+  #due = Number.POSITIVE_INFINITY
   #cancelTimer: (() => void) | undefined
-  #timerIsNow = false
+  #timerAt = 0
   /** Calls waiting for everything to be gone; while there are any, nothing waits for a batch to fill. */
   #drains: (() => void)[] = []
   #closed = false
@@ -92,10 +92,13 @@ export class Outbox<T extends Parcel> {
     return this.#lost
   }
 
-  add(parcel: T): void {
+  /** The parcel leaves within `waitMs` milliseconds, with all that wait; sooner when a batch is full before. */
+  add(parcel: T, waitMs: number): void {
     const gone = this.#closed ? [parcel] : this.#ring.push(parcel)
     for (const lost of gone) this.#lose(lost, this.#closed ? 'exit' : 'ring')
-    if (!this.#closed) this.#arm()
+    if (this.#closed) return
+    this.#due = Math.min(this.#due, this.#options.clock.now() + waitMs)
+    this.#arm()
   }
 
   /** Sends without delay until nothing is left or `limitMs` is over. Resolves to what is left. */
@@ -133,11 +136,12 @@ export class Outbox<T extends Parcel> {
   }
 
   #arm(): void {
-    const { batchSpans, delayMs } = this.#options.limits
+    const { clock, limits } = this.#options
     if (this.#batch !== undefined || this.#ring.waiting === 0) return
-    const now = this.#ring.waiting >= batchSpans || this.#drains.length > 0
-    if (this.#cancelTimer === undefined || (now && !this.#timerIsNow))
-      this.#after(now ? 0 : delayMs, () => this.#begin())
+    const now = clock.now()
+    const urgent = this.#ring.waiting >= limits.batchSpans || this.#drains.length > 0
+    const at = urgent ? now : Math.max(now, this.#due)
+    if (this.#cancelTimer === undefined || at < this.#timerAt) this.#after(at - now, () => this.#begin())
   }
 
   /** The receiver is asked again at once, whatever wait was chosen before. */
@@ -151,8 +155,9 @@ export class Outbox<T extends Parcel> {
   /** The one timer: it either begins a batch or tries one again. */
   #after(ms: number, run: () => void): void {
     this.#cancelTimer?.()
-    this.#timerIsNow = ms === 0
-    this.#cancelTimer = this.#options.clock.after(ms, () => {
+    const { clock } = this.#options
+    this.#timerAt = clock.now() + ms
+    this.#cancelTimer = clock.after(ms, () => {
       this.#cancelTimer = undefined
       run()
     })
@@ -161,7 +166,10 @@ export class Outbox<T extends Parcel> {
   #begin(): void {
     const { batchSpans, batchBytes } = this.#options.limits
     this.#doubts = 0
-    this.#send(this.#ring.take(batchSpans, batchBytes))
+    const batch = this.#ring.take(batchSpans, batchBytes)
+    // What did not fit keeps the time that was set: early for some, late for none.
+    if (this.#ring.waiting === 0) this.#due = Number.POSITIVE_INFINITY
+    this.#send(batch)
   }
 
   #send(batch: readonly T[]): void {

@@ -189,6 +189,35 @@ test('a full outbox of the widest span costs less than 30 MB of heap', () => {
   assert.ok(grown > 1 && grown < 30, `${grown} MB for ${queued} spans`)
 })
 
+test('news leaves within a second; what is told whether anything happens or not, within 15 s', async () => {
+  const { clock, telemetry } = start()
+  const settled = async (ms: number): Promise<number> => {
+    clock.advance(ms)
+    for (let i = 0; i < 5; i++) await Promise.resolve()
+    return telemetry.stats.exported
+  }
+  const routine = { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }
+  telemetry.tell(tell('mesh.window', routine), undefined)
+  assert.equal(await settled(14_999), 0)
+  assert.equal(await settled(1), 1)
+  telemetry.tell(tell('mesh.window', routine), undefined)
+  telemetry.tell(left(), window)
+  assert.equal(await settled(999), 1)
+  assert.equal(await settled(1), 3)
+})
+
+test('a delay that was set holds for both', async () => {
+  const { clock, telemetry } = start({ limits: { delayMs: 4_000 } })
+  telemetry.tell(left(), window)
+  telemetry.tell(tell('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }), undefined)
+  clock.advance(3_999)
+  await Promise.resolve()
+  assert.deepEqual([telemetry.stats.queued, clock.pending], [2, 1])
+  clock.advance(1)
+  for (let i = 0; i < 5; i++) await Promise.resolve()
+  assert.equal(telemetry.stats.exported, 2)
+})
+
 test('the same seed tells the same ids', async () => {
   const ids = async (): Promise<string[]> => {
     const { telemetry, flush } = start()

@@ -3,7 +3,8 @@ import type { Tell } from '../catalogue/tell.ts'
 import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { exportingIsOff, limitsFromEnv, otlpExporter } from './exporter.ts'
+import { type ExportLimits, exportingIsOff, limitsFromEnv, otlpExporter } from './exporter.ts'
+import { HandOver, type SpanProcessors } from './hand-over.ts'
 import type { HeldSpan } from './held-span.ts'
 import { otlpSender } from './otlp-sender.ts'
 import { Outbox, type OutboxLimits, type Report } from './outbox.ts'
@@ -13,7 +14,7 @@ import { Teller } from './teller.ts'
 export interface TelemetryStats {
   /** Spans told so far; `told = exported + queued + lostTotal`, always. */
   readonly told: number
-  /** Spans that the receiver has taken. */
+  /** Spans that the receiver has taken, or the processors in its place. */
   readonly exported: number
   /** Spans held for the receiver. */
   readonly queued: number
@@ -29,6 +30,8 @@ export interface FlushReport {
 export interface Telemetry {
   /** Tells a span, ended now, and returns its ids. `window`: what it belongs to when it names no parent. */
   tell(effect: Tell, window: TraceRef | undefined): TraceRef
+  /** The window that spans were told in last; undefined before the first. */
+  readonly window: TraceRef | undefined
   flush(limitMs: number): Promise<FlushReport>
   /**
    * Flushes for at most `limitMs`, then gives up the rest. `lost`: spans that never left and that no
@@ -49,7 +52,9 @@ export interface TelemetryOptions {
   /** Told of troubles on the way to the receiver, and of what was lost at exit. */
   readonly logger?: Report
   /** `OTEL_BSP_*` variables win. */
-  readonly limits?: Partial<OutboxLimits>
+  readonly limits?: Partial<ExportLimits>
+  /** In place of OTLP and of everything here that concerns it: they get the SDK’s spans, and are left running. */
+  readonly spanProcessor?: SpanProcessors | undefined
   /** Where the tracer comes from. A private one unless said otherwise; `nodeSdkProvider` for a process that is ours. */
   readonly provider?: ProviderFactory
   readonly random?: Random
@@ -57,34 +62,45 @@ export interface TelemetryOptions {
   readonly exporter?: SpanExporter
 }
 
-/**
- * Batch and delay are what OpenTelemetry SDKs have by default. The delay is most of what telemetry costs an idle node:
- * measured at two spans a second, 3.5 ms/s of CPU with 1 s, 2.3 with 2 s, 1.6 with 5 s.
- */
+/** The batch is what OpenTelemetry SDKs have by default. */
 const defaults: OutboxLimits = {
   spans: bounds.spans,
   spanBytes: bounds.spanBytes,
   batchSpans: 512,
   batchBytes: 1024 * 1024,
-  delayMs: 5_000,
   retryMs: 500,
   retryMaxMs: 15_000,
   doubts: 8,
 }
 
 /**
+ * Milliseconds that a span may wait. Requests are most of what telemetry costs an idle node (measured at two spans a
+ * second, 3.5 ms/s of CPU with one each second, 1.6 with one each five), and an idle node tells nothing but routine.
+ */
+const waits = { routine: 15_000, news: 1_000 }
+
+/**
  * Starts telling spans: SDK spans into a bounded outbox, from there to the receiver, with every loss counted.
  * `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none` are as good as the endpoint `off`.
  */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
+  return options.spanProcessor === undefined ? exporting(options) : handingOver(options, options.spanProcessor)
+}
+
+function exporting(options: TelemetryOptions): Telemetry {
   const { clock, random = Math.random, exporter, logger: report = () => {} } = options
   const off = exporter === undefined && (options.endpoint === 'off' || exportingIsOff())
   const makeExporter = exporter === undefined ? () => otlpExporter(options.endpoint) : () => reusable(exporter)
+  const { delayMs, ...limits }: Partial<ExportLimits> & OutboxLimits = {
+    ...defaults,
+    ...options.limits,
+    ...limitsFromEnv(),
+  }
   const outbox = new Outbox<HeldSpan>({
     clock,
     random,
     report,
-    limits: { ...defaults, ...options.limits, ...limitsFromEnv() },
+    limits,
     sender: off
       ? { send: (_batch, answer) => queueMicrotask(() => answer('sent')), close() {} }
       : otlpSender(makeExporter),
@@ -96,10 +112,13 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     report,
     resource: resourceOf(options.resource),
     provider: options.provider ?? privateProvider,
-    add: (span) => outbox.add(span),
+    outlet: { add: (span, routine) => outbox.add(span, delayMs ?? (routine ? waits.routine : waits.news)) },
   })
   return {
     tell: (effect, window) => teller.tell(effect, window),
+    get window() {
+      return teller.window
+    },
     flush: async (limitMs) => ({ left: await outbox.flush(limitMs) }),
     close: async (limitMs) => {
       const lost = await outbox.close(limitMs)
@@ -109,6 +128,34 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     },
     get stats() {
       return { told: teller.told, exported: outbox.sent, queued: outbox.queued, lostTotal: outbox.lost }
+    },
+  }
+}
+
+/** Nothing is held, so there is nothing to flush, and no other instrumentation's spans come by. */
+function handingOver(options: TelemetryOptions, processors: SpanProcessors): Telemetry {
+  const { clock, random = Math.random, logger: report = () => {} } = options
+  const handOver = new HandOver(processors, report)
+  const teller = new Teller({
+    clock,
+    random,
+    report,
+    resource: resourceOf(options.resource),
+    provider: privateProvider,
+    outlet: { processor: handOver.processor },
+  })
+  return {
+    tell: (effect, window) => teller.tell(effect, window),
+    get window() {
+      return teller.window
+    },
+    flush: async () => ({ left: 0 }),
+    close: async () => {
+      await teller.close()
+      return { lost: handOver.lost }
+    },
+    get stats() {
+      return { told: teller.told, exported: handOver.handed, queued: 0, lostTotal: handOver.lost }
     },
   }
 }

@@ -16,11 +16,17 @@ export interface TellerOptions {
   readonly report: Report
   readonly resource: Resource
   readonly provider: ProviderFactory
-  readonly add: (span: HeldSpan) => void
+  readonly outlet: Outlet
 }
+
+/** Where ended spans go: to be held for the receiver, or as they are to a processor. */
+export type Outlet =
+  /** `routine`: it is told again and again whether anything happens or not, so nobody waits for it. */
+  { readonly add: (span: HeldSpan, routine: boolean) => void } | { readonly processor: SpanProcessor }
 
 /** Ids and attributes of the span that is being told: from the start of the SDK's span to its end, in one call. */
 interface Telling {
+  readonly routine: boolean
   readonly ref: TraceRef
   readonly attributes: HeldSpan['attributes']
   readonly loss: Loss | undefined
@@ -39,7 +45,7 @@ export class Teller {
     this.#options = options
     this.#provider = options.provider({
       resource: options.resource,
-      processor: this.#processor(),
+      processor: 'processor' in options.outlet ? options.outlet.processor : this.#holding(options.outlet.add),
       idGenerator: this.#ids(),
       sampler: recordAll,
     })
@@ -49,21 +55,27 @@ export class Teller {
     return this.#sequence + this.#foreign
   }
 
+  /** Of the last span told that belongs to one. */
+  get window(): TraceRef | undefined {
+    return this.#window
+  }
+
   tell(effect: Tell, window: TraceRef | undefined, loss?: Loss): TraceRef {
-    const { clock, random } = this.#options
+    const { clock, random, outlet } = this.#options
     if (window !== undefined) this.#window = window
     const parent = effect.parent === undefined ? window : (effect.parent ?? undefined)
     const ref = effect.ref ?? (parent === undefined ? newTrace(random) : childOf(parent, random))
     const attributes = { ...cut(effect.attributes), 'mesh.seq': ++this.#sequence }
     const end = clock.wall()
     const start = effect.since === undefined ? end : end - Math.max(0, clock.now() - effect.since)
-    this.#telling = { ref, attributes, loss }
+    const { failed, log } = specOf(spans, effect.span)
+    this.#telling = { ref, attributes, loss, routine: log === 'trace' }
     const span = this.#provider.tracer.startSpan(
       effect.span,
-      { startTime: hrTime(start), links: linksOf(effect) },
+      { startTime: hrTime(start), links: linksOf(effect), ...('processor' in outlet && { attributes }) },
       parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)),
     )
-    if (specOf(spans, effect.span).failed) span.setStatus({ code: SpanStatusCode.ERROR })
+    if (failed) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end(hrTime(end))
     this.#telling = undefined
     const { traceId, spanId } = span.spanContext()
@@ -89,13 +101,14 @@ export class Teller {
   }
 
   /** Spans of other instrumentation pass the same way when the provider is the global one; they have no `mesh.seq`. */
-  #processor(): SpanProcessor {
+  #holding(add: (span: HeldSpan, routine: boolean) => void): SpanProcessor {
     const nothing = (): Promise<void> => Promise.resolve()
     return {
       onStart() {},
       onEnd: (span) => {
         if (this.#telling === undefined) this.#foreign++
-        this.#options.add(new HeldSpan(span, this.#telling?.attributes ?? span.attributes, this.#telling?.loss))
+        const { attributes = span.attributes, loss, routine = false } = this.#telling ?? {}
+        add(new HeldSpan(span, attributes, loss), routine)
       },
       forceFlush: nothing,
       shutdown: nothing,

@@ -22,6 +22,8 @@ test('a node comes back at its address under its name, with its identity where i
   await using cluster = await startCluster({ receiver: 'none' })
   const first = await cluster.node('a', { role: 'seed', keepIdentity: true })
   assert.deepEqual(first.addresses, [`${cluster.address('a')}/p2p/${first.peer}`])
+  const listening = first.log.find(({ msg }) => msg === 'listening')
+  assert.match(String(listening?.['trace_id']), /^[0-9a-f]{32}$/)
   await assert.rejects(cluster.node('a'), /runs already/)
   first.kill()
   assert.equal(await first.exited, null)

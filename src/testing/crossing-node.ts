@@ -165,6 +165,9 @@ function counted(told: Record<string, number>, notice: () => void): Telemetry {
       notice()
       return telemetry.tell(effect, window)
     },
+    get window() {
+      return telemetry.window
+    },
     flush: (limitMs) => telemetry.flush(limitMs),
     close: (limitMs) => telemetry.close(limitMs),
     get stats() {

@@ -6,6 +6,8 @@ import type { SeedDialler, SeedEffect, SeedEvent } from '../core/seed-dialler.ts
 export interface Outcome {
   readonly afterMs: number
   readonly peer?: string
+  /** What it fails with when no peer is named; a refused connection unless said otherwise. */
+  readonly errorType?: string
 }
 
 export interface Noted {
@@ -71,9 +73,10 @@ export class SeedPlayer {
   #dial(seed: string): void {
     const outcome = this.#outcome(seed, this.#now)
     if (outcome === undefined) return
-    const { afterMs, peer } = outcome
+    const { afterMs, peer, errorType = refusal.errorType } = outcome
+    const failure = { ...refusal, errorType }
     const event: SeedEvent =
-      peer === undefined ? { type: 'seed.failed', seed, failure: refusal } : { type: 'seed.answered', seed, peer }
+      peer === undefined ? { type: 'seed.failed', seed, failure } : { type: 'seed.answered', seed, peer }
     this.#answers.push({ at: this.#now + afterMs, event })
   }
 }

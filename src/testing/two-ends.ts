@@ -22,6 +22,7 @@ export class TwoEnds {
   readonly effects: { readonly end: End; readonly effect: LedgerEffect }[] = []
   readonly #pipes: Pipe[] = []
   #ids = 0
+  #failing: { readonly type: 'stream.absent' | 'stream.closed'; readonly opens: number } | undefined
 
   constructor(random: Random, meshes: { readonly a: string; readonly b: string } = { a: 'm', b: 'm' }) {
     const ledger = (end: End, incarnation = 1) =>
@@ -39,9 +40,21 @@ export class TwoEnds {
     return pipe
   }
 
-  /** One end says goodbye. */
-  stop(end: End): void {
-    this.#take(end, this.ledgers[end].handle({ type: 'stopping' }, this.clock.now()))
+  /** One end says goodbye; or both, before either has heard it. */
+  stop(...ends: readonly End[]): void {
+    const said = ends.map((end) => ({ end, effects: this.ledgers[end].handle({ type: 'stopping' }, this.clock.now()) }))
+    for (const { end, effects } of said) this.#take(end, effects.filter(isNoClose))
+    if (ends.length > 1) this.#deliverAll()
+    for (const { end, effects } of said)
+      this.#take(
+        end,
+        effects.filter((effect) => !isNoClose(effect)),
+      )
+  }
+
+  /** The next `opens` link streams do not come to be. */
+  failOpens(type: 'stream.absent' | 'stream.closed', opens: number): void {
+    this.#failing = { type, opens }
   }
 
   /** A snapshot, as one end would take it now. */
@@ -74,9 +87,7 @@ export class TwoEnds {
         this.observe(end)
         this.#take(end, this.ledgers[end].handle({ type: 'tick' }, this.clock.now()))
       }
-      for (let next = this.waiting(); next.length > 0; next = this.waiting()) {
-        for (const { pipe, to } of next) this.deliver(pipe, to)
-      }
+      this.#deliverAll()
       this.clock.advance(50)
     }
   }
@@ -84,6 +95,12 @@ export class TwoEnds {
   /** Connections that are open, by id. */
   standing(): string[] {
     return this.#pipes.filter((pipe) => pipe.open).map(({ id }) => id)
+  }
+
+  #deliverAll(): void {
+    for (let next = this.waiting(); next.length > 0; next = this.waiting()) {
+      for (const { pipe, to } of next) this.deliver(pipe, to)
+    }
   }
 
   #take(end: End, effects: readonly LedgerEffect[]): void {
@@ -101,10 +118,10 @@ export class TwoEnds {
   #opened(id: string): void {
     const pipe = this.#pipes.find((one) => one.id === id)
     if (pipe === undefined) return
-    this.#take(
-      pipe.dialler,
-      this.ledgers[pipe.dialler].handle({ type: 'stream.open', connection: id }, this.clock.now()),
-    )
+    const failing = this.#failing !== undefined && this.#failing.opens > 0 ? this.#failing : undefined
+    if (failing !== undefined) this.#failing = { ...failing, opens: failing.opens - 1 }
+    const type = failing?.type ?? 'stream.open'
+    this.#take(pipe.dialler, this.ledgers[pipe.dialler].handle({ type, connection: id }, this.clock.now()))
   }
 
   /** A polite close lets what was sent arrive first. */
@@ -113,6 +130,10 @@ export class TwoEnds {
     if (!abort) while (this.deliver(pipe, other));
     pipe.open = false
   }
+}
+
+function isNoClose(effect: LedgerEffect): boolean {
+  return effect.do !== 'close'
 }
 
 function fact(pipe: Pipe, end: End): ConnectionFact {

@@ -1,0 +1,76 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { z } from 'zod'
+import { roles } from '../catalogue/attributes.ts'
+import { MeshError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { TracemeshInit } from './init.ts'
+import { endpointOrOff, name, oneOf, type Rule, whole } from './rules.ts'
+
+/** Bounds of what both an application and the command line may set. */
+export const initRules = {
+  mesh: name(),
+  bridgeTo: name(),
+  name: name(),
+  role: oneOf(roles),
+  otlp: endpointOrOff(),
+  stalenessMs: whole(1_000, 3_600_000, 'milliseconds'),
+  sweepMs: whole(100, 600_000, 'milliseconds'),
+  digestMs: whole(100, 600_000, 'milliseconds'),
+  gossipDigestMs: whole(500, 600_000, 'milliseconds'),
+  neighbours: whole(1, 64, 'links'),
+  maxPeers: whole(2, 10_000, 'peers'),
+  messageBytes: whole(64, limits.messageBytes, 'bytes'),
+} as const satisfies { readonly [K in keyof TracemeshInit]?: Rule<unknown> }
+
+/** What differs for an application: it may have transports of its own, dial by itself, and count its own starts. */
+const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } = {
+  ...initRules,
+  neighbours: whole(0, 64, 'links'),
+  seeds: {
+    expected: `at most ${limits.seeds} multiaddrs`,
+    schema: z.array(z.string().refine(isMultiaddr)).max(limits.seeds),
+  },
+  incarnation: whole(0, Number.MAX_SAFE_INTEGER),
+}
+
+/**
+ * The same without what is `undefined`, so that it does not stand in the place of a default. Throws MESH_CONFIG_INVALID
+ * for the first value that is not allowed.
+ */
+export function checkedInit(init: TracemeshInit): TracemeshInit {
+  const given = Object.entries(init).filter(([, value]) => value !== undefined)
+  for (const [key, value] of given) {
+    const rule = applicationRules[key as keyof TracemeshInit]
+    // Whoever brings telemetry has chosen its endpoint already.
+    const idle = key === 'otlp' && init.telemetry !== undefined
+    if (rule === undefined || idle || rule.schema.safeParse(value).success) continue
+    throw new MeshError('MESH_CONFIG_INVALID', { key, given: show(value), expected: rule.expected })
+  }
+  const { role, mesh = 'mesh-a', bridgeTo } = init
+  if (bridgeTo !== undefined && bridgeTo === mesh) {
+    throw new MeshError('MESH_CONFIG_INVALID', {
+      key: 'bridgeTo',
+      given: show(bridgeTo),
+      expected: 'another mesh than `mesh`',
+    })
+  }
+  if (role === 'bridge' && bridgeTo === undefined) {
+    const expected = 'the second mesh, since the role is bridge'
+    throw new MeshError('MESH_CONFIG_INVALID', { key: 'bridgeTo', given: 'not set', expected })
+  }
+  return Object.fromEntries(given) as TracemeshInit
+}
+
+function isMultiaddr(text: string): boolean {
+  try {
+    return multiaddr(text).getComponents().length > 0
+  } catch {
+    return false
+  }
+}
+
+/** Nobody needs to read 10,000 characters of nonsense. Infinity and functions have no JSON. */
+function show(value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}

@@ -1,0 +1,14 @@
+import type { Owner } from '../core/owner.ts'
+
+/** Milliseconds of an owner's time. Ends early when the owner is closed, which drops its timers. */
+export function pause(owner: Owner, ms: number): Promise<void> {
+  if (owner.closed) return Promise.resolve()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wake = () => {
+    owner.signal.removeEventListener('abort', wake)
+    resolve()
+  }
+  owner.signal.addEventListener('abort', wake)
+  owner.after(ms, wake)
+  return promise
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { limits } from '../core/limits.ts'
+
+/** What a setting may be: in words, for whoever got it wrong, and as a schema. */
+export interface Rule<T> {
+  readonly expected: string
+  readonly schema: z.ZodType<T, unknown>
+}
+
+/** A whole number within bounds. Infinity is none, so it is no limit either. */
+export function whole(min: number, max: number, unit = ''): Rule<number> {
+  const schema = z.number().int().min(min).max(max)
+  return { expected: `a whole number${unit === '' ? '' : ` of ${unit}`} from ${min} to ${max}`, schema }
+}
+
+export function oneOf<const T extends readonly string[]>(values: T): Rule<T[number]> {
+  return { expected: `one of ${values.join(', ')}`, schema: z.enum(values) }
+}
+
+/** Names stand in spans, logs and topics. */
+export function name(): Rule<string> {
+  const max = limits.nameLength
+  const schema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+  return {
+    expected: `1 to ${max} letters, digits, dots, dashes or underscores, beginning with a letter or digit`,
+    schema: schema.max(max),
+  }
+}
+
+export function endpointOrOff(): Rule<string> {
+  const schema = z.string().refine((text) => text === 'off' || isHttpUrl(text))
+  return { expected: 'an http:// or https:// URL, or off', schema }
+}
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.port !== '0'
+}

@@ -1,0 +1,57 @@
+export interface QueueBounds {
+  /** Pieces of work under way. */
+  readonly atOnce: number
+  /** Pieces waiting, and the bytes of those. */
+  readonly waiting: number
+  readonly waitingBytes: number
+}
+
+/** Which bound a piece of work met. */
+export type QueueBound = Exclude<keyof QueueBounds, 'atOnce'>
+
+interface Piece<T> {
+  readonly item: T
+  readonly bytes: number
+}
+
+/** Work begun in the order in which it came, so much of it at once, and so much waiting. */
+export class WorkQueue<T> {
+  readonly #bounds: QueueBounds
+  readonly #work: (item: T) => Promise<void>
+  /** Bounded by `waiting`. */
+  readonly #waiting: Piece<T>[] = []
+  #waitingBytes = 0
+  #running = 0
+
+  /** `work` must not reject. */
+  constructor(bounds: QueueBounds, work: (item: T) => Promise<void>) {
+    this.#bounds = bounds
+    this.#work = work
+  }
+
+  /** Undefined when it was taken on; otherwise the bound for which it was not. */
+  add(item: T, bytes: number): QueueBound | undefined {
+    if (this.#running < this.#bounds.atOnce) {
+      this.#run(item)
+      return undefined
+    }
+    if (this.#waiting.length >= this.#bounds.waiting) return 'waiting'
+    if (this.#waitingBytes + bytes > this.#bounds.waitingBytes) return 'waitingBytes'
+    this.#waiting.push({ item, bytes })
+    this.#waitingBytes += bytes
+    return undefined
+  }
+
+  #run(item: T): void {
+    this.#running++
+    void this.#work(item).finally(() => this.#next())
+  }
+
+  #next(): void {
+    this.#running--
+    const next = this.#waiting.shift()
+    if (next === undefined) return
+    this.#waitingBytes -= next.bytes
+    this.#run(next.item)
+  }
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Tell } from '../catalogue/tell.ts'
+import { MeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { until } from '../testing/until.ts'
+import { parseConfig } from './config.ts'
+import { type RunningNode, startNode } from './node.ts'
+
+leakCheck()
+
+const listen = '/ip4/127.0.0.1/tcp/0'
+const quiet = { MESH_OTLP: 'off', MESH_LOG_LEVEL: 'silent', MESH_LISTEN: listen, MESH_TOPICS: 'news' }
+
+/** What a node tells from here on. */
+function tells({ telemetry }: RunningNode): Tell[] {
+  const told: Tell[] = []
+  const { tell } = telemetry
+  Object.assign(telemetry, {
+    tell: (...args: Parameters<typeof tell>) => {
+      told.push(args[0])
+      return tell(...args)
+    },
+  })
+  return told
+}
+
+test('a stop tells every step of the node and of the mesh in it, none with an error', async () => {
+  const seed = await startNode(parseConfig(quiet))
+  const node = await startNode(parseConfig({ ...quiet, MESH_SEEDS: seed.addresses[0] }))
+  const told = tells(node)
+  await until(() => node.mesh.topology().peers.some(({ kind }) => kind === 'member'), 8_000, 'a link')
+  await node.stop('SIGTERM')
+  await seed.stop('SIGTERM')
+  const [stopped] = told.filter((one) => one.span === 'mesh.node.stopped')
+  assert.equal(stopped?.attributes['mesh.node.stop_cause'], 'SIGTERM')
+  const steps = told.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes] : []))
+  const names = steps.map((step) => step['mesh.step.name'])
+  for (const name of ['admin', 'libp2p', 'libp2p/network', 'libp2p/subscriptions', 'libp2p/peers'])
+    assert.ok(names.includes(name), `${name} of ${names}`)
+  assert.deepEqual(
+    steps.filter((step) => step['mesh.step.error'] !== ''),
+    [],
+  )
+})
+
+test('a step inside the mesh that failed makes the stop fail', async () => {
+  const node = await startNode(parseConfig(quiet))
+  Object.defineProperty(node.mesh, 'closed', { value: [{ name: 'network', durationMs: 1, error: 'stuck' }] })
+  await assert.rejects(node.stop('SIGTERM'), /libp2p\/network: stuck/)
+})
+
+test('a port of the HTTP API that is taken is named as that', async () => {
+  const node = await startNode(parseConfig({ ...quiet, MESH_ADMIN: '127.0.0.1:0' }))
+  const taken = new URL(node.adminUrl ?? '').host
+  await assert.rejects(startNode(parseConfig({ ...quiet, MESH_ADMIN: taken })), (error) => {
+    assert.ok(error instanceof MeshError)
+    assert.deepEqual([error.code, error.detail], ['MESH_PORT_TAKEN', { key: 'MESH_ADMIN (--admin)', address: taken }])
+    return true
+  })
+  await node.stop('SIGTERM')
+})

@@ -1,0 +1,41 @@
+import type { CloseStep, Owner } from '../core/owner.ts'
+import { systemClock } from '../kit/clock.ts'
+import type { Tracemesh } from '../kit/index.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+
+/** How an ordered stop’s time is shared out, in milliseconds: the HTTP API ends at once, goodbyes take what they take. */
+export function stopShares(stopMs: number): { readonly admin: number; readonly libp2p: number } {
+  const admin = Math.round(stopMs / 5)
+  return { admin, libp2p: stopMs - admin }
+}
+
+/** What is still to be exported may take this long, in milliseconds, once the node has stopped. */
+export const flushMs = 2_000
+/** Of the process’s time, for its last line and its exit. Guess. */
+const marginMs = 300
+
+export interface StopOptions {
+  readonly owner: Owner
+  readonly mesh: Tracemesh
+  readonly telemetry: Telemetry
+  readonly cause: string
+  readonly uptimeMs: number
+  /** From now to the end of the process, milliseconds. */
+  readonly withinMs: number
+}
+
+/** Stops a node in order, tells each step, then exports what is left. Rejects when a step failed, after all of them. */
+export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, withinMs }: StopOptions): Promise<void> {
+  const until = systemClock.now() + withinMs - marginMs
+  const own = await owner.close()
+  const steps = own.flatMap((step): CloseStep[] => (step.name === 'libp2p' ? [...inside(step, mesh), step] : [step]))
+  mesh.tellStopped(telemetry, cause, uptimeMs, steps)
+  await telemetry.close(Math.max(0, Math.min(flushMs, until - systemClock.now())))
+  const failed = steps.filter((step) => step.error !== undefined)
+  if (failed.length > 0) throw new Error(failed.map(({ name, error }) => `${name}: ${error}`).join('; '))
+}
+
+/** The steps of the mesh service, which libp2p stops. */
+function inside({ name }: CloseStep, { closed }: Tracemesh): CloseStep[] {
+  return closed.map((step) => ({ ...step, name: `${name}/${step.name}` }))
+}

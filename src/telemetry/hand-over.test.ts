@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { context, ProxyTracerProvider, propagation, trace } from '@opentelemetry/api'
+import { InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace'
+import { tell } from '../catalogue/tell.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import type { SpanProcessors } from './hand-over.ts'
+import { startTelemetry } from './telemetry.ts'
+
+leakCheck()
+
+const resource = {
+  meshId: 'm',
+  nodeName: 'n1',
+  role: 'seed',
+  incarnation: 3,
+  peer: 'peer-1',
+  version: '1.2.3',
+} as const
+const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
+const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+const stalled = { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 }
+const broken = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
+
+function start(spanProcessor: SpanProcessors) {
+  const reports: string[] = []
+  const clock = new VirtualClock({ start: 5_000 })
+  const logger = (_level: string, message: string) => void reports.push(message)
+  const telemetry = startTelemetry({ clock, resource, spanProcessor, logger, random: seededRandom(1) })
+  return { clock, telemetry, reports }
+}
+
+/** A processor that does what is said, and counts. */
+function counting(over: Partial<SpanProcessor> = {}) {
+  const calls = { started: 0, ended: 0, flushed: 0, shut: 0 }
+  const processor: SpanProcessor = {
+    onStart: () => void calls.started++,
+    onEnd: () => void calls.ended++,
+    forceFlush: async () => void calls.flushed++,
+    shutdown: async () => void calls.shut++,
+    ...over,
+  }
+  return { calls, processor }
+}
+
+test('the pipeline of an application gets spans as they were told: ids, parents, links, attributes, resource', async () => {
+  const exporter = new InMemorySpanExporter()
+  const processor = new SimpleSpanProcessor({ exporter })
+  const { telemetry, clock } = start(processor)
+  telemetry.tell(tell('mesh.node.stalled', stalled, { ref, parent: null, links: [window], since: 4_000 }), undefined)
+  telemetry.tell(tell('mesh.leak.suspected', broken, { parent: ref }), undefined)
+  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  await processor.forceFlush()
+  const [root, child, inWindow] = exporter.getFinishedSpans()
+  assert.deepEqual([root?.name, child?.name], ['mesh.node.stalled', 'mesh.leak.suspected'])
+  const { traceId, spanId, traceFlags } = root?.spanContext() ?? {}
+  assert.deepEqual({ traceId, spanId, traceFlags }, { ...ref, traceFlags: 1 })
+  assert.deepEqual([root?.parentSpanContext, root?.links[0]?.context.spanId], [undefined, window.spanId])
+  assert.deepEqual([root?.attributes, root?.status.code], [{ ...stalled, 'mesh.seq': 1 }, 0])
+  assert.deepEqual([root?.duration, root?.endTime[0]], [[1, 0], Math.floor(clock.wall() / 1_000)])
+  assert.deepEqual([child?.spanContext().traceId, child?.parentSpanContext?.spanId], [ref.traceId, ref.spanId])
+  assert.deepEqual([child?.attributes, child?.status.code], [{ ...broken, 'mesh.seq': 2 }, 2])
+  assert.equal(inWindow?.parentSpanContext?.spanId, window.spanId)
+  assert.equal(root?.resource.attributes['mesh.peer.self'], 'peer-1')
+})
+
+test('each of several processors gets every span, at once, and what it adds at the start stays', async () => {
+  const exporter = new InMemorySpanExporter()
+  const simple = new SimpleSpanProcessor({ exporter })
+  const adding = counting({ onStart: (span) => void span.setAttribute('tenant', 't1') })
+  const { telemetry } = start([adding.processor, simple])
+  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  assert.deepEqual(telemetry.stats, { told: 1, exported: 1, queued: 0, lostTotal: 0 })
+  assert.equal(adding.calls.ended, 1)
+  await simple.forceFlush()
+  assert.equal(exporter.getFinishedSpans()[0]?.attributes['tenant'], 't1')
+})
+
+test('the processors of an application stay its own: never flushed, never shut down', async () => {
+  const { calls, processor } = counting()
+  const { telemetry, clock } = start(processor)
+  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  assert.deepEqual(await telemetry.flush(1_000), { left: 0 })
+  assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
+  assert.deepEqual(calls, { started: 1, ended: 1, flushed: 0, shut: 0 })
+  assert.equal(clock.pending, 0)
+})
+
+test('a processor that throws costs its spans, is reported once, and stops neither the mesh nor the others', async () => {
+  let fails = true
+  const broken = counting({
+    onEnd: () => {
+      if (fails) throw new Error('full')
+    },
+  })
+  const other = counting()
+  const { telemetry, reports } = start([broken.processor, other.processor])
+  const three = () => {
+    for (let i = 0; i < 3; i++) telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  }
+  three()
+  fails = false
+  three()
+  assert.deepEqual(telemetry.stats, { told: 6, exported: 3, queued: 0, lostTotal: 3 })
+  assert.deepEqual([other.calls.ended, reports], [6, ['a span processor failed']])
+  assert.deepEqual(await telemetry.close(1_000), { lost: 3 })
+})
+
+test('the global provider, context manager and propagator are as they were', () => {
+  const { telemetry } = start(new SimpleSpanProcessor({ exporter: new InMemorySpanExporter() }))
+  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  const global = trace.getTracerProvider()
+  assert.ok(global instanceof ProxyTracerProvider)
+  assert.equal(global.getDelegate().constructor.name, 'NoopTracerProvider')
+  assert.equal(
+    context.with(trace.setSpanContext(context.active(), { ...ref, traceFlags: 1 }), () => trace.getActiveSpan()),
+    undefined,
+  )
+  assert.deepEqual(propagation.fields(), [])
+})
