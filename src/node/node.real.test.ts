@@ -9,7 +9,8 @@ leakCheck()
 
 test('six processes find each other over QUIC, and their spans at a receiver tell how', async (t) => {
   await using cluster = await startCluster()
-  const options = { lateMs: 4_000, watchMs: 6_000 }
+  // Longer than one attempt: a dial over QUIC to where nobody listens yet is answered by silence.
+  const options = { lateMs: 12_000, watchMs: 6_000 }
   const { checks, figures } = await lateSeed(cluster, options, { progress: (text) => t.diagnostic(text) })
   const failed = checks.filter(({ holds }) => holds !== true)
   assert.equal(verdictOf(checks), 'holds', JSON.stringify({ failed, figures }, null, 2))

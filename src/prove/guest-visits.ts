@@ -8,8 +8,8 @@ import { atMost, type Check, equals, type ProofContext, type ProofResult } from 
 
 const talking = fileURLToPath(new URL('../testing/talking-node.ts', import.meta.url))
 
-/** What each step may take, in milliseconds. A listener waits 3 s for a hello; spans leave within 1 s. */
-const limits = { guest: 6_000, told: 12_000, heard: 10_000, gone: 6_000, goneUnsaid: 15_000 }
+/** What each step may take, in milliseconds. A listener waits 6 s for a hello; spans leave within 1 s. */
+const limits = { guest: 9_000, told: 12_000, heard: 10_000, gone: 6_000, goneUnsaid: 15_000 }
 
 const topic = 'news'
 

@@ -5,7 +5,7 @@ import type { Proof } from './proof.ts'
 export const proof: Proof = {
   name: 'guests',
   about: `a plain js-libp2p peer without hello ${aboutGuests}`,
-  quick: true,
+  quick: false,
   seconds: 35,
   run: (context) => guestVisits(plainGuest(), context),
 }

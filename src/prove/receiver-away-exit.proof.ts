@@ -12,7 +12,7 @@ export const proof: Proof = {
   name: 'receiver-away-exit',
   about:
     'SIGTERM while the receiver is away or mute: out within 5 s, and the exact number of spans that never left is logged',
-  quick: true,
+  quick: false,
   seconds: 15,
   async run({ progress, signal }) {
     await using cluster = await startCluster({ env })

@@ -7,7 +7,7 @@ const root = resolve(import.meta.dirname, '../..')
 /** Real processes on real sockets disturb each other's timing: they run after the rest, one file at a time. */
 const isReal = (file: string) => file.endsWith('.real.test.ts')
 /** Milliseconds for one test file, after which the runner fails it: the backstop against a file that hangs. */
-const fileLimitMs = 240_000
+const fileLimitMs = 300_000
 
 interface Step {
   readonly name: string
