@@ -23,7 +23,6 @@ export const closeReasons = [
   'flooding',
   'limit',
   'duplicate',
-  'requested',
   'transport',
   'unknown',
 ] as const

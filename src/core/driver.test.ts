@@ -5,6 +5,7 @@ import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { Driver } from './driver.ts'
 import type { Network, NetworkEffect, NetworkEvent } from './events.ts'
+import { limits } from './limits.ts'
 import { MeshNode } from './mesh-node.ts'
 import { Owner } from './owner.ts'
 
@@ -26,7 +27,7 @@ const settings = {
 } as const
 
 /** A node over a network that answers from within `perform`, as a careless one might. */
-function driven(seeds: readonly string[] = []) {
+function driven(seeds: readonly string[] = [], answers = 1) {
   const clock = new VirtualClock()
   const owner = new Owner('t', clock)
   const node = new MeshNode(owner, { ...settings, seeds, random: seededRandom(1) })
@@ -44,7 +45,7 @@ function driven(seeds: readonly string[] = []) {
       done.push(effect)
       if (effect.do !== 'dial.seed') return
       const failure = { stage: 'dial', addresses: [], errorType: 'E', errorMessage: 'no' } as const
-      deliver({ type: 'seed.failed', seed: effect.seed, failure })
+      for (let i = 0; i < answers; i++) deliver({ type: 'seed.failed', seed: effect.seed, failure })
     },
   }
   let census = 0
@@ -56,6 +57,17 @@ test('an answer from within an effect waits for its turn: machines are never re-
   const { driver, told } = driven(['/ip4/127.0.0.1/udp/1/quic-v1'])
   await driver.start([])
   assert.ok(told.indexOf('mesh.seed.dial') < told.indexOf('mesh.seed.retry'), told.join(' '))
+})
+
+test('events beyond the bound of the inbox are refused, and that is told once', async () => {
+  for (const [answers, tells] of [
+    [limits.inbox - 1, 0],
+    [limits.inbox + 100, 1],
+  ] as const) {
+    const { driver, told } = driven(['/ip4/127.0.0.1/udp/1/quic-v1'], answers)
+    await driver.start([])
+    assert.equal(told.filter((span) => span === 'mesh.limit.reached').length, tells, `${answers} at once`)
+  }
 })
 
 test('one timer carries all deadlines, and goes with its owner', async () => {

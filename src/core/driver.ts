@@ -30,13 +30,11 @@ export class Driver {
   #timerAt = Infinity
   #cancelTimer = () => {}
   #hinted = false
+  #overflowed = false
 
   constructor(options: DriverOptions) {
     this.#options = options
   }
-
-  /** Events dropped because the inbox was full. */
-  dropped = 0
 
   /** `settings`: process settings that are not as recommended, for the span of the start. */
   async start(settings: readonly string[]): Promise<void> {
@@ -48,7 +46,7 @@ export class Driver {
   deliver(event: NodeEvent): void {
     if (event.type === 'changed' && this.#hinted) return
     if (this.#inbox.length >= limits.inbox) {
-      this.dropped++
+      this.#overflowed = true
       return
     }
     this.#hinted ||= event.type === 'changed'
@@ -60,7 +58,7 @@ export class Driver {
     const { node, clock } = this.#options
     this.#running = true
     try {
-      for (let event = this.#inbox.shift(); event !== undefined; event = this.#inbox.shift()) {
+      for (let event = this.#next(); event !== undefined; event = this.#next()) {
         if (event.type === 'changed') this.#hinted = false
         for (const effect of node.handle(event, clock.now())) this.#perform(effect)
       }
@@ -68,6 +66,14 @@ export class Driver {
       this.#running = false
     }
     this.#arm()
+  }
+
+  /** That events had to go is told when those that did not are through. */
+  #next(): NodeEvent | undefined {
+    const next = this.#inbox.shift()
+    if (next !== undefined || !this.#overflowed) return next
+    this.#overflowed = false
+    return { type: 'limit.reached', limit: 'inbox', action: 'refused' }
   }
 
   #perform(effect: NodeEffect): void {

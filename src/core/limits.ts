@@ -42,7 +42,7 @@ export const limits = {
   topics: 256,
   /** Registries, timers, resources and owners that one owner may hold at once. Guess. */
   held: 4_096,
-  /** Events that wait for the driver; beyond it the hints are dropped first, since snapshots make up for them. */
+  /** Events that wait for the driver; what comes on top is refused and told. A snapshot makes up for missed hints. */
   inbox: 4_096,
   /** Spans and bytes held while the receiver is away. */
   spans: 20_000,

@@ -1,3 +1,4 @@
+import { backoffPolicy, waitMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { NetworkEffect } from './events.ts'
@@ -18,8 +19,6 @@ const deferMs = 3_000
 const spreadMs = 500
 /** How often an unmet wish is looked at again. */
 const lookMs = 1_000
-/** Waits after failed dials, as for seeds. */
-const backoffMs = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
 
 /** Which members this node dials: those with the fewest links first, until it has as many links as it wants. */
 export class Neighbours {
@@ -59,8 +58,7 @@ export class Neighbours {
     if (member === undefined) return
     member.dialling = false
     member.dialFailures = ok ? 0 : member.dialFailures + 1
-    const waitMs = backoffMs[Math.min(member.dialFailures, backoffMs.length - 1)] ?? 0
-    member.dialAfter = now + waitMs * (0.5 + 0.5 * this.#options.random())
+    member.dialAfter = now + waitMs(backoffPolicy, Math.max(1, member.dialFailures), this.#options.random())
     this.#lookSoon(now)
   }
 

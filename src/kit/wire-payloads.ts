@@ -17,8 +17,7 @@ const reasonCodes: Record<CloseReason, number> = {
   flooding: 6,
   limit: 7,
   duplicate: 8,
-  requested: 9,
-  transport: 10,
+  transport: 9,
 }
 const reasons = Object.keys(reasonCodes) as CloseReason[]
 

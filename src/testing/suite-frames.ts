@@ -40,6 +40,6 @@ export function allFrames(peer: string): Frame[] {
     { type: 'unchanged', incarnation: 3, sequence: 8 },
     { type: 'probe' },
     { type: 'answer' },
-    { type: 'goodbye', reason: 'requested', trace },
+    { type: 'goodbye', reason: 'stopping', trace },
   ]
 }
