@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { launch } from './launcher.js'
 
-// A clone holds TypeScript beside this file, the published package what became of it.
+// A clone holds TypeScript beside this file, the published package a bundle of it.
 const source = fileURLToPath(new URL('./commands/main.ts', import.meta.url))
-const compiled = fileURLToPath(new URL('./commands/main.js', import.meta.url))
+const bundle = fileURLToPath(new URL('./cli/main.js', import.meta.url))
 
-await launch(existsSync(source) ? source : compiled, process.argv.slice(2))
+await launch(existsSync(source) ? source : bundle, process.argv.slice(2))

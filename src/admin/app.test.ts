@@ -90,15 +90,17 @@ test('a source that breaks is 500 and tells nothing of its inside', async (t) =>
   const inventory = () => {
     throw new Error('secret detail')
   }
-  const ask = await asking(t, { source: adminSource({ inventory }) })
+  const told: unknown[] = []
+  const ask = await asking(t, { source: adminSource({ inventory }), failed: (error) => told.push(error) })
   const { status, body } = await ask('GET', '/api/inventory')
   assert.deepEqual([status, body], [500, { error: 'internal error', message: 'see the log' }])
+  assert.deepEqual(told.map(String), ['Error: secret detail'])
 })
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH'
 
 async function asking(t: TestContext, options: Partial<AdminAppOptions> = {}) {
-  const app = await adminApp({ source: adminSource(), ...options })
+  const app = await adminApp({ source: adminSource(), failed: assert.ifError, ...options })
   t.after(() => app.close())
   return async (method: Method, url: string, headers: Record<string, string> = {}, payload?: string) => {
     const answer = await app.inject({ method, url, headers: { host, ...headers }, ...(payload && { payload }) })

@@ -6,14 +6,17 @@ export interface AdminAppOptions {
   /** Without one only requests that name a loopback host are answered. */
   readonly token?: string | undefined
   readonly source: AdminSource
+  /** Told of what breaks inside; whoever asked is only told that something did. */
+  readonly failed: (error: unknown) => void
 }
 
 /** No request of this API has a body worth the name. Guess. */
 const bodyBytes = 65_536
 
 /** The HTTP API of a node, ready to take requests from a server. Fastify is loaded here, so only once it is needed. */
-export async function adminApp({ token, source }: AdminAppOptions): Promise<FastifyInstance> {
-  const { fastify } = await import('fastify')
+export async function adminApp({ token, source, failed }: AdminAppOptions): Promise<FastifyInstance> {
+  // By its default: a bundle has no other name of a CommonJS module that is loaded late.
+  const { default: fastify } = await import('fastify')
   const app = fastify({ bodyLimit: bodyBytes })
 
   const allowed = token === undefined ? undefined : bears(token)
@@ -50,6 +53,7 @@ export async function adminApp({ token, source }: AdminAppOptions): Promise<Fast
   })
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
     const code = error.statusCode ?? 500
+    if (code >= 500) failed(error)
     // What broke inside is nobody else's business.
     return refuse(
       reply,

@@ -10,12 +10,13 @@ import { startAdmin } from './server.ts'
 leakCheck()
 
 const source = adminSource()
+const failed = assert.ifError
 /** Containers often have no IPv6 at all. */
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 
 test('the API listens where it was told to, on a port of its own choosing for 0', async () => {
   for (const listen of ['127.0.0.1:0', ...(hasIpv6 ? ['[::1]:0'] : [])]) {
-    const admin = await startAdmin({ listen, source })
+    const admin = await startAdmin({ listen, source, failed })
     try {
       assert.match(admin.url, /^http:\/\/(127\.0\.0\.1|\[::1\]):[1-9]\d*$/)
       const answer = await fetch(`${admin.url}/api/topology`)
@@ -27,10 +28,13 @@ test('the API listens where it was told to, on a port of its own choosing for 0'
 })
 
 test('a port that is taken is named', async () => {
-  const first = await startAdmin({ listen: '127.0.0.1:0', source })
+  const first = await startAdmin({ listen: '127.0.0.1:0', source, failed })
   const listen = new URL(first.url).host
   try {
-    await assert.rejects(startAdmin({ listen, source }), { code: 'MESH_PORT_TAKEN', message: new RegExp(listen) })
+    await assert.rejects(startAdmin({ listen, source, failed }), {
+      code: 'MESH_PORT_TAKEN',
+      message: new RegExp(listen),
+    })
   } finally {
     await first.close()
   }
@@ -39,13 +43,16 @@ test('a port that is taken is named', async () => {
 test('an address that is not of this machine is refused, as is an open one without a token', async () => {
   const invalid = { code: 'MESH_CONFIG_INVALID', message: /MESH_ADMIN \(--admin\)/ }
   // 203.0.113.0/24 is kept for documentation (RFC 5737): no machine should have it.
-  await assert.rejects(startAdmin({ listen: '203.0.113.77:0', source, token: 'a-token-of-24-characters' }), invalid)
-  await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source }), invalid)
-  await assert.rejects(startAdmin({ listen: 'nonsense', source }), invalid)
+  await assert.rejects(
+    startAdmin({ listen: '203.0.113.77:0', source, failed, token: 'a-token-of-24-characters' }),
+    invalid,
+  )
+  await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source, failed }), invalid)
+  await assert.rejects(startAdmin({ listen: 'nonsense', source, failed }), invalid)
 })
 
 test('closing does not wait for a client that is in the middle of a request', async () => {
-  const admin = await startAdmin({ listen: '127.0.0.1:0', source })
+  const admin = await startAdmin({ listen: '127.0.0.1:0', source, failed })
   const socket = connect(Number(new URL(admin.url).port), '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')

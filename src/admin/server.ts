@@ -65,7 +65,10 @@ function onDemand(options: AdminAppOptions) {
     app ??= adminApp(options)
     app.then(
       (ready) => ready.routing(request, response),
-      () => response.writeHead(500).end(),
+      (error: unknown) => {
+        options.failed(error)
+        response.writeHead(500).end()
+      },
     )
   }
   const close = async () => {

@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { z } from 'zod'
+import * as z from 'zod'
 import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { limits } from '../core/limits.ts'
 
 /** What a setting may be: in words, for whoever got it wrong, and as a schema. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Digest, Hello } from '../core/frames.ts'

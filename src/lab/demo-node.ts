@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 
 export interface DemoNodeOptions {
   readonly name: string
@@ -15,7 +13,7 @@ export interface DemoNodeOptions {
   readonly line: (name: string, line: Readonly<Record<string, unknown>>) => void
 }
 
-/** One node of the demo: a process of its own. It ends with this one, whose end closes the channel between them. */
+/** One node of the demo: the program that runs, once more, as a process of its own. It ends with this one, whose end closes the channel between them. */
 export class DemoNode {
   readonly name: string
   readonly #child: ChildProcess
@@ -24,7 +22,7 @@ export class DemoNode {
     this.name = name
     const flags = ['--name', name, '--role', role, '--listen', listen, '--otlp', otlp, '--log-level', 'debug']
     const args = [...flags, '--admin', 'off', ...seeds.flatMap((seed) => ['--seed', seed])]
-    this.#child = spawn(process.execPath, [...process.execArgv, main(), 'node', ...args], {
+    this.#child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', 'node', ...args], {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     })
     if (this.#child.stdout === null) return
@@ -41,13 +39,6 @@ export class DemoNode {
     this.#child.kill('SIGTERM')
     await exit
   }
-}
-
-/** Beside this file in a clone, compiled in the published package. */
-function main(): string {
-  const [source, built] = ['ts', 'js'].map((type) => new URL(`../commands/main.${type}`, import.meta.url))
-  const url = source !== undefined && existsSync(source) ? source : built
-  return fileURLToPath(url ?? '')
 }
 
 function parsed(text: string): Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
 import type { Rule } from '../kit/rules.ts'
 import { type AddressUse, isAddress } from './addresses.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { limits } from '../core/limits.ts'
 import { initRules } from '../kit/init-rules.ts'
 import { oneOf, whole } from '../kit/rules.ts'

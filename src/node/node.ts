@@ -53,7 +53,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     owner.adopt('libp2p', () => libp2p.stop(), stopShares(config.stopMs).libp2p)
     await libp2p.start()
     for (const topic of config.topics) mesh.subscribe(topic, () => {})
-    const adminUrl = await admin(config, mesh, owner)
+    const adminUrl = await admin(config, mesh, owner, logger)
     const addresses = libp2p.getMultiaddrs().map(String)
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl }, 'listening')
     const stop = (cause: string, withinMs = 5_000) =>
@@ -105,12 +105,13 @@ function libp2pOf(
 }
 
 /** Loaded only when asked for: fastify is 3 MB of a node’s memory. */
-async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner): Promise<string | undefined> {
+async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner, logger: Logger): Promise<string | undefined> {
   if (config.admin === 'off') return undefined
   const { startAdmin } = await import('../admin/server.ts')
   const { adminSource } = await import('./admin-source.ts')
   const { admin: listen, adminToken: token } = config
-  const running = await startAdmin({ listen, ...(token && { token }), source: adminSource(config, mesh) })
+  const failed = (error: unknown) => logger.error({ err: error }, 'an answer of the HTTP API failed')
+  const running = await startAdmin({ listen, ...(token && { token }), source: adminSource(config, mesh), failed })
   owner.adopt('admin', () => running.close(), stopShares(config.stopMs).admin)
   return running.url
 }

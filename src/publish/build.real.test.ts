@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { builtPackage } from '../testing/built-package.ts'
+import { startCluster, until } from '../testing/cluster.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+
+leakCheck()
+
+test('what is published runs: over QUIC and TCP, with traces and HTTP API', async () => {
+  await using built = await builtPackage()
+  await using cluster = await startCluster()
+  const program = { entry: built.bin, args: ['node'] }
+  const tcp = '/ip4/127.0.0.1/tcp/0'
+  const seed = await cluster.node('seed', { role: 'seed', listen: [cluster.address('seed'), tcp], ...program })
+  const overTcp = seed.addresses.find((address) => address.includes('/tcp/')) ?? ''
+  await cluster.node('quic', { seeds: [cluster.address('seed')], ...program })
+  await cluster.node('tcp', { seeds: [overTcp], ...program })
+  const { spans } = cluster.receiver
+  const joined = () => spans.filter(({ name }) => name === 'mesh.member.joined').length
+  await until(() => joined() === 6, 20_000, 'each of three nodes tells of the two others')
+  const opened = spans.filter(({ name }) => name === 'mesh.connection.opened')
+  const transports = opened.map(({ attributes }) => attributes['mesh.connection.transport'])
+  assert.deepEqual(new Set(transports), new Set(['quic', 'tcp']))
+  assert.deepEqual((await seed.api<{ status: string }>('/healthz')).status, 'alive')
+})
