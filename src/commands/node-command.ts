@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import { compileLate } from '../node/compile-late.ts'
+import { calmEngine } from '../node/calm-engine.ts'
 import { type Flags, readConfig, settingName } from '../node/config.ts'
 import { configEntries, type Setting } from '../node/config-table.ts'
 import { type Action, command } from './command.ts'
@@ -14,7 +14,7 @@ export const nodeCommand: Action = async (args, io) => {
     io.err('(tracemesh node --help lists every setting)\n')
     return exitCodes.usage
   }
-  compileLate()
+  calmEngine()
   return runUntilStopped(async () => {
     const { startNode } = await import('../node/node.ts')
     return startNode(config)

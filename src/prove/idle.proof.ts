@@ -18,24 +18,21 @@ const windowMs = 40_000
 /** CPU milliseconds per second and node: what is claimed. */
 const cpuMost = 6
 
-/**
- * What a user of the clone runs, what one of the package or the container runs, and neither of ours. The clone’s memory
- * is reported, not claimed: it holds Node's type stripper, some 20 MiB, and unbundled sources.
- */
-const sides = ['clone', 'package', 'stock'] as const
+/** What a user of the package or the container runs, and neither of ours. */
+const sides = ['package', 'stock'] as const
 type Side = (typeof sides)[number]
 
 interface Seen {
   readonly use: WindowUse
   readonly links: readonly number[]
   readonly stockConnections: readonly number[]
-  readonly spans: readonly SpansSeen[]
+  readonly spans: SpansSeen
 }
 
 export const proof: Proof = {
   name: 'idle',
   about:
-    'idle with 8 links, 2 s digests and tracing on, past the first minute: CPU at most 6 ms/s per node, RSS of the package at most that of stock js-libp2p and gossipsub beside it',
+    'idle with 8 links, 2 s digests and tracing on, past the first minute: CPU at most 6 ms/s per node, RSS at most that of stock js-libp2p and gossipsub beside it',
   quick: false,
   seconds: 390,
   async run({ progress, signal }) {
@@ -43,41 +40,35 @@ export const proof: Proof = {
     const { bin } = resources.use(await builtPackage())
     const stock = resources.use(await startStockNodes(count))
     progress(`${count} stock nodes are connected`)
-    const clone = resources.use(await startIdleMesh('clone', { count, links }))
-    const built = resources.use(await startIdleMesh('package', { count, links, bin }))
-    progress(`${2 * count} mesh nodes have ${links} links each; settling for ${settleMs / 1_000} s`)
+    const mesh = resources.use(await startIdleMesh('package', { count, links, bin }))
+    progress(`${count} mesh nodes have ${links} links each; settling for ${settleMs / 1_000} s`)
     await sleep(settleMs, undefined, { signal })
-    const meshes: readonly IdleMesh[] = [clone, built]
     const seen: Seen[] = []
-    for (const mesh of meshes) mesh.spans()
+    mesh.spans()
     for (let i = 1; i <= windows; i++) {
-      const use = await idleWindow({ clone: clone.nodes, package: built.nodes, stock: stock.nodes }, windowMs, signal)
-      const spans = meshes.map((mesh) => mesh.spans())
-      const held = meshes.flatMap((mesh) => mesh.links())
+      const use = await idleWindow({ package: mesh.nodes, stock: stock.nodes }, windowMs, signal)
+      const spans = mesh.spans()
+      const held = mesh.links()
       const stockConnections = stock.nodes.map((node) => node.connections())
       seen.push({ use, spans, links: held, stockConnections })
       progress(`window ${i} of ${windows}: ${sides.map((side) => `${side} ${shown(use, side)}`).join(', ')}`)
     }
-    return { figures: { ...figuresOf(seen), ...(await onceAsked(meshes)) }, checks: checksOf(seen) }
+    return { figures: { ...figuresOf(seen), ...(await onceAsked(mesh)) }, checks: checksOf(seen) }
   },
 }
 
 /** The HTTP API is loaded by the first request. */
-async function onceAsked(meshes: readonly IdleMesh[]): Promise<Record<string, unknown>> {
-  const figures = meshes.map(async ({ nodes }) => {
-    await Promise.all(nodes.map((node) => node.api('/healthz')))
-    return spread((await Promise.all(nodes.map((node) => node.usage()))).map(({ rssMb }) => rssMb))
-  })
-  const [clone, built] = await Promise.all(figures)
-  return { 'RSS MiB once the HTTP API was asked': { clone, package: built } }
+async function onceAsked({ nodes }: IdleMesh): Promise<Record<string, unknown>> {
+  await Promise.all(nodes.map((node) => node.api('/healthz')))
+  const usage = await Promise.all(nodes.map((node) => node.usage()))
+  return { 'RSS MiB once the HTTP API was asked': spread(usage.map(({ rssMb }) => rssMb)) }
 }
 
 function checksOf(seen: readonly Seen[]): Check[] {
   const rssOfStock = round(mean(rss(seen, 'stock')))
   return [
-    atMost('CPU per node of the clone, median', cpuMost, median(cpu(seen, 'clone')), 'ms/s'),
-    atMost('CPU per node of the package, median', cpuMost, median(cpu(seen, 'package')), 'ms/s'),
-    atMost('RSS per node of the package, mean; at most stock’s', rssOfStock, mean(rss(seen, 'package')), 'MiB'),
+    atMost('CPU per node, median', cpuMost, median(cpu(seen, 'package')), 'ms/s'),
+    atMost('RSS per node, mean; at most stock’s', rssOfStock, mean(rss(seen, 'package')), 'MiB'),
     each(
       'links of each node after each window',
       `${links}`,
@@ -91,7 +82,7 @@ function checksOf(seen: readonly Seen[]): Check[] {
       (n) => n === links,
     ),
     each('spans that arrived from each node in each window', 'some', spansByNode(seen), (n) => n > 0),
-    equals('spans that were told and have not arrived', 0, Math.max(...seen.flatMap(({ spans }) => spans.map(gone)))),
+    equals('spans that were told and have not arrived', 0, Math.max(...seen.map(({ spans }) => gone(spans)))),
   ]
 }
 
@@ -128,7 +119,7 @@ function rss(seen: readonly Seen[], side: Side): number[] {
 }
 
 function spansByNode(seen: readonly Seen[]): number[] {
-  return seen.flatMap(({ spans }) => spans.flatMap(({ byNode }) => byNode))
+  return seen.flatMap(({ spans }) => spans.byNode)
 }
 
 function gone({ missing, lost }: SpansSeen): number {
