@@ -29,7 +29,7 @@ export interface OwnDigestOptions {
 }
 
 /** With every known peer linked, gossip only serves those nobody has heard of; a partition that healed, say. */
-const quietFactor = 30
+const quietFactor = 180
 const gossipAtLeastMs = 2_000
 
 /** What this node says of itself, to whom and when. */
