@@ -137,7 +137,8 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (!isNewer(digest, held.digest)) return []
     const restarted = digest.incarnation > held.digest.incarnation
     Object.assign(held, { digest, via, receivedAt: now })
-    if (restarted || held.state === 'gone') Object.assign(held, { dialAfter: 0, dialFailures: 0 })
+    if (restarted || held.state === 'gone')
+      Object.assign(held, { dialAfter: 0, dialFailures: 0, answeredAt: -Infinity })
     this.#members.touch(digest.peer, now)
     const skew = this.#compareClocks(held, wall)
     if (isMember(held)) return skew

@@ -19,10 +19,14 @@ export interface Member {
   since: number
   /** Its clock was told to be off, and has not been right since. */
   skewed: boolean
-  /** Of the neighbour policy: not dialled before this, after so many failures in a row; and whether it is being dialled. */
+  /**
+   * Of the neighbour policy: not dialled before this, after so many failures in a row; when a dial of ours was answered;
+   * and whether it is being dialled.
+   */
   dialAfter: number
   dialling: boolean
   dialFailures: number
+  answeredAt: number
 }
 
 /** What is newer: the later start of the node, and within one start the later digest. */
@@ -43,6 +47,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     dialAfter: 0,
     dialling: false,
     dialFailures: 0,
+    answeredAt: -Infinity,
   }
 }
 

@@ -49,10 +49,10 @@ test('after a link is lost the lower peer id dials again at once, the higher one
     know(peer)
     neighbours.dialled(peer, true, 0)
   }
-  for (const peer of ['z', 'a']) neighbours.lost(peer, 20_000)
-  const at = dialled(40_000)
-  assert.ok((at['z'] ?? Infinity) <= 21_500, `z at ${at['z']}`)
-  assert.ok((at['a'] ?? 0) >= 23_000, `a at ${at['a']}`)
+  for (const peer of ['z', 'a']) neighbours.lost(peer, 40_000)
+  const at = dialled(60_000)
+  assert.ok((at['z'] ?? Infinity) <= 41_500, `z at ${at['z']}`)
+  assert.ok((at['a'] ?? 0) >= 43_000, `a at ${at['a']}`)
 })
 
 test('a link that is lost does not shorten the wait after failed dials', () => {
@@ -61,6 +61,22 @@ test('a link that is lost does not shorten the wait after failed dials', () => {
   for (let failed = 0; failed < 6; failed++) neighbours.dialled('z', false, 20_000)
   neighbours.lost('z', 20_100)
   assert.ok((dialled(60_000)['z'] ?? 0) >= 35_000)
+})
+
+test('a member that takes our dials and hangs up soon is left for longer and longer', () => {
+  const { neighbours, know } = fixture(8)
+  know('z')
+  const dials: number[] = []
+  for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
+    for (const effect of neighbours.look(now)) {
+      if (effect.do !== 'dial.peer') continue
+      dials.push(now)
+      neighbours.dialled(effect.peer, true, now + 50)
+      neighbours.lost(effect.peer, now + 100)
+    }
+  }
+  const waits = dials.slice(1).map((at, index) => at - (dials[index] ?? 0))
+  assert.ok((waits.at(-1) ?? 0) >= 15_000 && dials.length < 25, waits.join(' '))
 })
 
 test('no more are dialled than are wanted, those with the fewest links first', () => {

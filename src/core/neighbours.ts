@@ -46,10 +46,17 @@ export class Neighbours {
     this.#lookSoon(now)
   }
 
-  /** The last link to this peer is gone: both ends want it back, so they take turns as strangers do. */
+  /**
+   * The last link to this peer is gone: both ends want it back, so they take turns as strangers do. Whoever took our dial
+   * and hung up soon, for want of room say, did not mean it: that counts as a failure, as it does for seeds.
+   */
   lost(peer: string, now: number): void {
     const member = this.#view.get(peer)
-    if (member !== undefined) member.dialAfter = Math.max(member.dialAfter, this.#turn(peer, now))
+    if (member !== undefined) {
+      if (now - member.answeredAt < backoffPolicy.steadyMs) this.#failed(member, now)
+      else member.dialFailures = 0
+      member.dialAfter = Math.max(member.dialAfter, this.#turn(peer, now))
+    }
     this.#lookSoon(now)
   }
 
@@ -57,9 +64,14 @@ export class Neighbours {
     const member = this.#view.get(peer)
     if (member === undefined) return
     member.dialling = false
-    member.dialFailures = ok ? 0 : member.dialFailures + 1
-    member.dialAfter = now + waitMs(backoffPolicy, Math.max(1, member.dialFailures), this.#options.random())
+    if (ok) member.answeredAt = now
+    else this.#failed(member, now)
     this.#lookSoon(now)
+  }
+
+  #failed(member: Member, now: number): void {
+    member.dialFailures++
+    member.dialAfter = now + waitMs(backoffPolicy, member.dialFailures, this.#options.random())
   }
 
   look(now: number): NetworkEffect[] {
