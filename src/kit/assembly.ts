@@ -90,9 +90,9 @@ export class Assembly {
     const { components, clock, settled } = this.#options
     const { owner } = this
     const identify = identifyOf(components, settled)
-    const { lookup, maxPeers } = settled
+    const { lookup, maxPeers, closes } = settled
     const joined = (peer: string) => this.node.ledger.joined(peer) !== undefined
-    const own = { owner, clock, meshes, lookup, maxPeers, joined }
+    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined }
     const network = new Libp2pNetwork({ components, identify, pubsub, ...own })
     owner.adopt('network', () => network.stop())
     return network

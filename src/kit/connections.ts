@@ -25,6 +25,10 @@ export interface ConnectionRecord {
   /** Our opening of it is under way. */
   opening: boolean
   closing: boolean
+  /** Our dialler opened it. */
+  ours: boolean
+  /** The mesh is done with it and it is not the mesh's to close: whoever opened it goes on with it. */
+  left: boolean
 }
 
 const gossipPrefix = '/meshsub/'
@@ -72,6 +76,8 @@ export class Connections {
       link: undefined,
       opening: false,
       closing: false,
+      ours: false,
+      left: false,
     }
     const record: ConnectionRecord = { connection, lackingSince: undefined, ...fresh }
     this.#records.set(connection.id, record, now)
@@ -109,8 +115,8 @@ export class Connections {
   /** An identified connection to this peer, or one that we dialled to one of these addresses. */
   reaching(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Connection | undefined {
     const texts = addresses.map(bare)
-    for (const { connection, identified, closing } of this.#records.values()) {
-      if (!identified || closing || connection.status !== 'open') continue
+    for (const { connection, identified, closing, left } of this.#records.values()) {
+      if (!identified || closing || left || connection.status !== 'open') continue
       if (peer !== undefined ? connection.remotePeer.equals(peer) : false) return connection
       const dialled = peer === undefined && connection.direction === 'outbound'
       if (dialled && texts.includes(bare(connection.remoteAddr))) return connection
@@ -123,7 +129,8 @@ export class Connections {
     const ids = new Set(connections.map((connection) => connection.id))
     for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
     const streams = this.#gossipStreams(connections)
-    return connections.map((connection) => this.#fact(connection, streams))
+    const used = connections.filter(({ id }) => this.#records.get(id)?.left !== true)
+    return used.map((connection) => this.#fact(connection, streams))
   }
 
   #fact(connection: Connection, streams: GossipStreams): ConnectionFact {

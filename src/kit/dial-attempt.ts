@@ -28,6 +28,7 @@ export class DialAttempt {
   readonly #owner: Owner
   readonly #addresses: readonly Multiaddr[]
   readonly #done: (outcome: DialOutcome) => void
+  readonly #onOpen: (connection: Connection) => void
   /** Bounded by the addresses, like the failures. */
   #open: readonly Connection[] = []
   #failures: readonly AddressFailure[] = []
@@ -42,11 +43,13 @@ export class DialAttempt {
     owner: Owner,
     addresses: readonly Multiaddr[],
     done: (outcome: DialOutcome) => void,
+    onOpen: (connection: Connection) => void = () => {},
   ) {
     this.#components = components
     this.#owner = owner
     this.#addresses = addresses
     this.#done = done
+    this.#onOpen = onOpen
   }
 
   /** `limitMs`: by then it has ended. Calls `done` exactly once, unless its owner is closed before. */
@@ -110,6 +113,7 @@ export class DialAttempt {
       this.#retreat('identify', 'the connection was closed at once')
       return
     }
+    this.#onOpen(connection)
     this.#open = [...this.#open, connection]
     this.#schedule(staggerOpenMs)
   }

@@ -1,4 +1,4 @@
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { DialFailure, NetworkEffect, NetworkEvent } from '../core/events.ts'
@@ -7,7 +7,7 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents } from './components.ts'
 import type { Connections } from './connections.ts'
-import { DialAttempt } from './dial-attempt.ts'
+import { DialAttempt, type DialOutcome } from './dial-attempt.ts'
 import { type AddressFailure, failureOf, summary } from './dial-failure.ts'
 import { type Lookup, resolve } from './resolve.ts'
 
@@ -106,11 +106,15 @@ export class Dialler {
       return end({ ok: false, failures: failures.length > 0 ? failures : [none], addresses: tried })
     }
     cancel()
-    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, (outcome) => {
+    const done = (outcome: DialOutcome) => {
       if (!outcome.ok) return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried })
       for (const { id } of outcome.others) deliver({ type: 'connection.unfit', connection: id, reason: 'duplicate' })
       end({ ok: true, peer: outcome.connection.remotePeer.toString() })
-    })
+    }
+    const ours = (connection: Connection) => {
+      connections.of(connection).ours = true
+    }
+    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, done, ours)
     attempt.start(Math.max(1, until - clock.now()))
   }
 }

@@ -31,6 +31,7 @@ const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } 
     schema: z.array(z.string().refine(isMultiaddr)).max(limits.seeds),
   },
   incarnation: whole(0, Number.MAX_SAFE_INTEGER),
+  closes: oneOf(['own', 'all']),
 }
 
 /**

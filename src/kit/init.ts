@@ -49,6 +49,11 @@ export interface TracemeshInit {
   readonly maxPeers?: number
   /** Largest payload that `publish` and `request` take. */
   readonly messageBytes?: number
+  /**
+   * Connections that the mesh may close: those that it dialled itself (`own`, the default), or also those that other code
+   * of the application opened (`all`). One that it may not close it leaves: no link, and the connection goes on.
+   */
+  readonly closes?: 'own' | 'all'
   /** Resolves the names of seeds; the system’s resolver by default. */
   readonly lookup?: Lookup
   readonly clock?: Clock
@@ -88,6 +93,7 @@ export function settle(init: TracemeshInit, peer: string): Settled {
     gossipDigestMs: 10_000,
     neighbours: 8,
     maxPeers: limits.peers,
+    closes: 'own',
     messageBytes: limits.messageBytes,
     clock: systemClock,
     random: Math.random,

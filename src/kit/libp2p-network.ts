@@ -4,13 +4,13 @@ import type { FrameType } from '../core/frames.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
-import { Connections } from './connections.ts'
+import { type ConnectionRecord, Connections } from './connections.ts'
 import { Dialler } from './dialler.ts'
 import type { FrameCount } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
 import { GossipWait } from './gossip-wait.ts'
 import { LinkStreams } from './link-streams.ts'
-import { closePolitely } from './polite-close.ts'
+import { closePolitely, endLink } from './polite-close.ts'
 import { type Lookup, systemLookup } from './resolve.ts'
 import type { OpenedCrossing } from './seal.ts'
 
@@ -28,6 +28,8 @@ export interface Libp2pNetworkOptions {
   readonly pubsub?: PubSub | undefined
   /** Whether a peer is a member with a joined link; messages wait for no other. */
   readonly joined?: ((peer: string) => boolean) | undefined
+  /** Connections it may close: all by default, or only those that its own dialler opened. */
+  readonly closes?: 'own' | 'all' | undefined
   /** Resolves the names of seeds; the system's resolver when left out. */
   readonly lookup?: Lookup | undefined
 }
@@ -164,8 +166,10 @@ export class Libp2pNetwork implements Network {
         break
       case 'close': {
         const record = connections.find(effect.connection)
-        if (effect.abort) record?.connection.abort(new Error('the mesh gave this connection up'))
-        else if (record !== undefined) closePolitely(record, owner, this.#options.clock)
+        if (record === undefined) break
+        if (!record.ours && this.#options.closes === 'own') this.#leave(record, effect.abort, owner)
+        else if (effect.abort) record.connection.abort(new Error('the mesh gave this connection up'))
+        else closePolitely(record, owner, this.#options.clock)
         break
       }
       case 'heal':
@@ -178,6 +182,16 @@ export class Libp2pNetwork implements Network {
         gossip?.forward(effect.mesh, effect.crossing)
         break
     }
+  }
+
+  /** Ends what is the mesh's of a connection that somebody else opened: the link stream. The ledger sees it gone. */
+  #leave(record: ConnectionRecord, abort: boolean, owner: Owner): void {
+    if (record.left) return
+    record.left = true
+    const gone = new Error('the mesh is done with this connection')
+    if (abort) record.link?.abort(gone)
+    else if (record.link !== undefined) endLink(record.link, owner, this.#options.clock).catch(() => {})
+    this.#hint()
   }
 
   /** Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks. */

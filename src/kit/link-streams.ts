@@ -43,7 +43,7 @@ export class LinkStreams {
   open(id: string): void {
     const record = this.#options.connections.find(id)
     if (record === undefined || record.connection.direction !== 'outbound') return
-    if (record.link !== undefined || record.opening || record.closing) return
+    if (record.link !== undefined || record.opening || record.closing || record.left) return
     record.opening = true
     void this.#open(record).finally(() => {
       record.opening = false
@@ -83,6 +83,7 @@ export class LinkStreams {
     }
     const record = this.#options.connections.of(connection)
     if (connection.direction === 'outbound') stream.abort(new Error('the dialler opens the link stream'))
+    else if (record.left) stream.abort(new Error('the mesh is done with this connection'))
     else if (record.link !== undefined) stream.abort(new Error('there is a link stream already'))
     else this.#take(record, stream)
   }

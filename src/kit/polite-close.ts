@@ -2,6 +2,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { type ConnectionRecord, isGossip } from './connections.ts'
+import type { LinkStream } from './link-stream.ts'
 
 /** After this a connection is aborted; libp2p's own close may wait for ever for a peer that does not read. */
 export const closeLimitMs = 1_000
@@ -46,4 +47,13 @@ async function flush({ link }: ConnectionRecord, clock: Clock): Promise<void> {
   const cancel = clock.after(flushMs, waited.resolve)
   await Promise.race([link.end().catch(() => {}), waited.promise])
   cancel()
+}
+
+/** Ends the link stream alone, so that what was sent on it arrives; it is aborted when the other side does not end it too. */
+export async function endLink(link: LinkStream, owner: Owner, clock: Clock): Promise<void> {
+  const abort = () => link.abort(new Error('the other side did not end the link stream'))
+  const cancel = clock.after(flushMs, abort)
+  const done = link.end().finally(cancel)
+  const release = owner.adopt('ending a link stream', () => done, 2 * flushMs)
+  await done.finally(() => release())
 }

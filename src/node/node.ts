@@ -100,7 +100,7 @@ function libp2pOf(
   })
   const { dnsServers } = config
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
-  const service = tracemesh({ ...config, ...lookup, incarnation, telemetry, settings, logger })
+  const service = tracemesh({ ...config, ...lookup, closes: 'all', incarnation, telemetry, settings, logger })
   return createLibp2p({ ...base, start: false, services: { ...base.services, tracemesh: service } })
 }
 

@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   const privateKey = await generateKeyPair('Ed25519')
   const { services, ...settings } = libp2pSettings({ privateKey, listen: ['/ip4/127.0.0.1/udp/0/quic-v1'] })
   const telemetry = counted(told, notice)
-  const service = tracemesh({ neighbours: 0, telemetry })
+  const service = tracemesh({ neighbours: 0, closes: 'all', telemetry })
   const libp2p = await createLibp2p({ ...settings, services: { ...services, tracemesh: service } })
   const mesh: Tracemesh = libp2p.services.tracemesh
   libp2p.addEventListener('connection:open', notice)
