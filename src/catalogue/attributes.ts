@@ -74,6 +74,7 @@ export const attributes = {
     type: 'boolean',
     brief: 'Whether a goodbye was sent or received; one that was only sent may not have arrived.',
   },
+  'mesh.gossip.heals': { type: 'int', brief: 'Heals in a row on this connection, this one included.' },
   'mesh.goodbye.reason': { type: closeReasons, brief: 'Reason named in a goodbye.' },
   'mesh.link.survivor': { type: 'string', brief: 'Link id that stays.' },
   'mesh.link.rule': {

@@ -125,6 +125,12 @@ export const spans = {
     attributes: ['mesh.connection.id', 'mesh.peer.id'],
     log: 'info',
   },
+  'mesh.gossip.healed': {
+    brief: 'Gossipsub lacked its stream to a connected peer; identify was run again, upon which it opens one.',
+    when: 'at most five times in a row per connection, spaced twice as far each time',
+    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.gossip.heals'],
+    log: 'info',
+  },
   'mesh.link.refused': {
     brief: 'A hello was refused; both ends see it.',
     when: 'once per refusal and end',

@@ -359,11 +359,17 @@ suite('the ledger', () => {
   test('has gossipsub’s lost stream opened again, spaced and not for ever', () => {
     const one = ledger()
     const heals: number[] = []
+    const told: number[] = []
     for (let now = 0; now < 60_000; now += 50) {
-      const connections = [fact('1', 'p', { gossip: 'missing' })]
-      if (one.handle({ type: 'observed', connections }, now).some((effect) => effect.do === 'heal')) heals.push(now)
+      const effects = one.handle({ type: 'observed', connections: [fact('1', 'p', { gossip: 'missing' })] }, now)
+      if (effects.some((effect) => effect.do === 'heal')) heals.push(now)
+      for (const effect of effects) {
+        if (effect.do === 'tell' && effect.span === 'mesh.gossip.healed')
+          told.push(effect.attributes['mesh.gossip.heals'])
+      }
     }
     // The first look is the one that finds the connection.
     assert.deepEqual(heals, [50, 550, 1_550, 3_550, 7_550])
+    assert.deepEqual(told, [1, 2, 3, 4, 5])
   })
 })

@@ -284,5 +284,5 @@ function heal(link: Link, fact: ConnectionFact, now: number): LedgerEffect[] {
   if (!due || link.heals >= healsMax) return []
   link.healedAt = now
   link.heals++
-  return [{ do: 'heal', connection: link.connection }]
+  return [{ do: 'heal', connection: link.connection }, spans.tellHealed(fact.peer, link)]
 }

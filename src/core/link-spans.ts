@@ -53,6 +53,11 @@ export function tellGuest(peer: string, link: Link): Tell {
   return tell('mesh.connection.guest', attributes, link.birth === undefined ? {} : { parent: link.birth })
 }
 
+export function tellHealed(peer: string, link: Link): Tell {
+  const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer, 'mesh.gossip.heals': link.heals }
+  return tell('mesh.gossip.healed', attributes, link.birth === undefined ? {} : { parent: link.birth })
+}
+
 export function tellRefused(peer: string, link: Link, reason: CloseReason, why: string): Tell {
   return tell(
     'mesh.link.refused',
