@@ -41,7 +41,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #addresses: readonly string[] = []
   #sequence = 0
   #version = 0
-  #content = ''
+  #links: readonly string[] = []
   #linksAt = 0
   #gossipAt = 0
   #gossipedAt = -Infinity
@@ -56,8 +56,8 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   handle(event: OwnDigestEvent, now: number): NetworkEffect[] {
     switch (event.type) {
       case 'profile':
-        this.#topics = event.topics.slice(0, limits.digestTopics)
-        this.#addresses = event.addresses.slice(0, limits.digestAddresses)
+        this.#topics = this.#now(this.#topics, event.topics.slice(0, limits.digestTopics))
+        this.#addresses = this.#now(this.#addresses, event.addresses.slice(0, limits.digestAddresses))
         return []
       case 'stranger':
         this.#gossipSoon(200 + 800 * this.#options.random(), now)
@@ -132,15 +132,18 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
 
   #compose(intervalMs: number): Digest {
     const { self, name, role, meshes, incarnation } = this.#options
-    const links = [...this.#ledger.records()].filter((record) => record.links.some(isJoined)).map(({ peer }) => peer)
-    const content = { topics: this.#topics, addresses: this.#addresses, links: links.slice(0, limits.digestLinks) }
-    const text = JSON.stringify(content)
-    if (text !== this.#content) {
-      this.#content = text
-      this.#version++
-    }
+    const joined = [...this.#ledger.records()].filter((record) => record.links.some(isJoined)).map(({ peer }) => peer)
+    this.#links = this.#now(this.#links, joined.slice(0, limits.digestLinks))
+    const content = { topics: this.#topics, addresses: this.#addresses, links: this.#links }
     const sequence = ++this.#sequence
     return { peer: self, name, role, meshes, incarnation, sequence, intervalMs, ...content, sentAt: 0 }
+  }
+
+  /** What is to be said now; a new version when it is not what was said before. */
+  #now(before: readonly string[], now: readonly string[]): readonly string[] {
+    if (before.length === now.length && before.every((text, index) => text === now[index])) return before
+    this.#version++
+    return now
   }
 
   #joined(): Link[] {
