@@ -28,7 +28,20 @@ const errors = {
   MESH_REQUEST_FAILED: (d: { peer: string; topic: string; cause: string }) =>
     `the request "${d.topic}" to ${d.peer} failed: ${d.cause}`,
   MESH_LIMIT_REACHED: (d: { limit: string; value: number }) => `${d.limit} is reached (${d.value})`,
+  MESH_PAGE_MISSING: (d: { directory: string }) =>
+    `the page is not in ${d.directory}; run npm run build, or install the published package again`,
   MESH_SERVICE_MISSING: (d: { service: string; cure: string }) => `libp2p has no service "${d.service}"; ${d.cure}`,
+  MESH_LAB_REFUSED: (d: { what: string; why: string }) => `${d.what}: ${d.why}`,
+  MESH_LAB_UNKNOWN: (d: { name: string; known: string }) => `there is no node ${d.name}; there are ${d.known}`,
+  MESH_STORE_UNUSABLE: (d: { file: string; cause: string; cure: string }) =>
+    `the trace store ${d.file} cannot be used (${d.cause}); ${d.cure}`,
+  MESH_STORE_FULL: (d: { file: string; cause: string }) =>
+    `the trace store ${d.file} cannot grow (${d.cause}); make room on its disk`,
+  MESH_TRACES_UNREACHABLE: (d: { url: string; cause: string }) =>
+    `${d.url} does not answer (${d.cause}); check that the trace store runs and listens there`,
+  MESH_TRACES_REFUSED: (d: { url: string; status: number; reason: string }) =>
+    `${d.url} answered ${d.status}: ${d.reason}`,
+  MESH_TRACES_UNREADABLE: (d: { url: string; reason: string }) => `the answer of ${d.url} cannot be read: ${d.reason}`,
 } as const
 
 export type ErrorCode = keyof typeof errors

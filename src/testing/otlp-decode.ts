@@ -1,3 +1,5 @@
+import type { WireKeyValue, WireRequest, WireSpan, WireValue } from '../store/wire.ts'
+
 /** One span as the receiver got it. Ids are lower-case hex, `parentSpanId` is empty for a root. */
 export interface ReceivedSpan {
   readonly name: string
@@ -15,41 +17,6 @@ export interface ReceivedSpan {
 }
 
 export type AttributeValue = string | number | boolean | readonly AttributeValue[]
-
-/** What `@grpc/proto-loader` makes of a request, with the options of `otlp-receiver.ts`. */
-export interface WireRequest {
-  readonly resource_spans: readonly {
-    readonly resource: { readonly attributes: readonly WireKeyValue[] } | null
-    readonly scope_spans: readonly { readonly spans: readonly WireSpan[] }[]
-  }[]
-}
-
-interface WireSpan {
-  readonly trace_id: Buffer
-  readonly span_id: Buffer
-  readonly parent_span_id: Buffer
-  readonly name: string
-  readonly start_time_unix_nano: string
-  readonly end_time_unix_nano: string
-  readonly attributes: readonly WireKeyValue[]
-  readonly links: readonly { readonly trace_id: Buffer; readonly span_id: Buffer }[]
-  readonly status: { readonly code: number } | null
-}
-
-interface WireKeyValue {
-  readonly key: string
-  readonly value: WireValue | null
-}
-
-interface WireValue {
-  readonly value?: 'string_value' | 'bool_value' | 'int_value' | 'double_value' | 'array_value'
-  readonly string_value?: string
-  readonly bool_value?: boolean
-  /** 64 bits, as a decimal text. */
-  readonly int_value?: string
-  readonly double_value?: number
-  readonly array_value?: { readonly values: readonly WireValue[] }
-}
 
 export function spansOf(request: WireRequest): ReceivedSpan[] {
   return request.resource_spans.flatMap(({ resource, scope_spans }) => {

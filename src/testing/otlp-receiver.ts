@@ -1,15 +1,7 @@
-import { fileURLToPath } from 'node:url'
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
-import {
-  type GrpcObject,
-  loadPackageDefinition,
-  Server,
-  ServerCredentials,
-  type ServiceClientConstructor,
-  status,
-} from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
-import { type ReceivedSpan, spansOf, type WireRequest } from './otlp-decode.ts'
+import { Server, ServerCredentials, status } from '@grpc/grpc-js'
+import { traceService, type WireRequest } from '../store/wire.ts'
+import { type ReceivedSpan, spansOf } from './otlp-decode.ts'
 
 export type { ReceivedSpan } from './otlp-decode.ts'
 
@@ -80,14 +72,6 @@ async function listen(port: number, handler: Handler): Promise<{ port: number; s
     )
   })
   return { port: bound, stop: () => server.forceShutdown() }
-}
-
-function traceService(): ServiceClientConstructor['service'] {
-  const file = fileURLToPath(new URL('otlp.proto', import.meta.url))
-  const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, longs: String, defaults: true, oneofs: true }))
-  const path = ['opentelemetry', 'proto', 'collector', 'trace', 'v1', 'TraceService']
-  const service = path.reduce<unknown>((at, name) => (at as GrpcObject)[name], loaded)
-  return (service as ServiceClientConstructor).service
 }
 
 function first(

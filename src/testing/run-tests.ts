@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 
 const root = resolve(import.meta.dirname, '../..')
-/** Real processes on real sockets disturb each other's timing: they run after the rest, one file at a time. */
-const isReal = (file: string) => file.endsWith('.real.test.ts')
+/** Real processes on real sockets, and browsers, disturb each other's timing: they run last, one file at a time. */
+const isReal = (file: string) => /\.(real|browser)\.test\.ts$/.test(file)
 /** Milliseconds for one test file, after which the runner fails it: the backstop against a file that hangs. */
 const fileLimitMs = 300_000
 
@@ -32,6 +32,7 @@ function stepsOf(files: readonly string[]): Step[] {
   if (!options['no-lint']) {
     steps.push({ name: 'lint', command: [tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'] })
     steps.push({ name: 'types', command: [tool('typescript/bin/tsc'), '--noEmit'] })
+    steps.push({ name: 'types of the page', command: [tool('typescript/bin/tsc'), '--noEmit', '-p', 'src/page/app'] })
   }
   if (rest.length > 0) steps.push({ name: 'tests', command: nodeTest(rest, 2) })
   if (real.length > 0) steps.push({ name: 'tests of real processes', command: nodeTest(real, 1) })

@@ -1,0 +1,33 @@
+import { Option } from 'commander'
+import { readStoreFlags, storeFlagEntries } from '../store/flags.ts'
+import { createLogger } from '../telemetry/log.ts'
+import { type Action, command } from './command.ts'
+import { runUntilStopped } from './run-until-stopped.ts'
+
+/** Runs a trace store until a signal ends it. */
+export const storeCommand: Action = async (args, io) => {
+  const program = command('tracemesh store', io)
+    .description('Keep spans on this machine and answer for them as Jaeger does, until SIGINT or SIGTERM.')
+    .allowExcessArguments(false)
+    .usage('[flags]')
+  for (const [name, { about, expected, fallback }] of storeFlagEntries)
+    program.addOption(new Option(`--${name} <value>`, `${about} (${expected}; default ${fallback})`))
+  const given = program.parse(args, { from: 'user' }).opts<Record<string, string | undefined>>()
+  // By the names that they have on the command line.
+  const options = readStoreFlags(
+    Object.fromEntries(program.options.map((option) => [option.long?.slice(2), given[option.attributeName()]])),
+  )
+  const logger = createLogger({ level: 'info' })
+  return runUntilStopped(async () => {
+    const { startStore } = await import('../store/store.ts')
+    const store = await startStore({ ...options, logger })
+    const { file, maxSpans, maxBytes, maxAgeMs } = options
+    logger.info({ otlp: store.otlpUrl, query: store.queryUrl, file, maxSpans, maxBytes, maxAgeMs }, 'listening')
+    return {
+      stop: async (cause) => {
+        await store.close()
+        logger.info({ cause }, 'stopped')
+      },
+    }
+  })
+}

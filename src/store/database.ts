@@ -1,0 +1,109 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { MeshError } from '../core/errors.ts'
+
+/** Of the tables below; a file of another version is not read. */
+const version = 1
+/** "tmsh": a database of something else is not touched. */
+const applicationId = 0x74_6d_73_68
+
+/**
+ * `fresh` holds exports as they came, until enough are there to be packed; `chunks` and what belongs to them the packed
+ * ones, apart by what is read together. `traces` finds the chunks of a trace by the last 48 bits of its id.
+ */
+const schema = `
+  CREATE TABLE fresh (id INTEGER PRIMARY KEY, atMs REAL NOT NULL, body BLOB NOT NULL);
+  CREATE TABLE chunks (id INTEGER PRIMARY KEY, spans INTEGER NOT NULL, firstMs REAL NOT NULL, lastMs REAL NOT NULL, atMs REAL NOT NULL);
+  CREATE TABLE filters (chunk INTEGER PRIMARY KEY, filter BLOB NOT NULL);
+  CREATE TABLE bodies (chunk INTEGER PRIMARY KEY, body BLOB NOT NULL);
+  CREATE TABLE traces (trace INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (trace, chunk)) WITHOUT ROWID;
+  CREATE TABLE names (service TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, spans INTEGER NOT NULL,
+    PRIMARY KEY (service, name, kind)) WITHOUT ROWID;
+  CREATE TABLE senders (service TEXT NOT NULL, node TEXT NOT NULL, instance TEXT NOT NULL, spans INTEGER NOT NULL,
+    lastSeq INTEGER NOT NULL, atMs REAL NOT NULL, PRIMARY KEY (service, node, instance)) WITHOUT ROWID;
+  CREATE TABLE totals (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+  PRAGMA application_id = ${applicationId};
+  PRAGMA user_version = ${version};
+`
+
+/** SQLite's result codes: https://sqlite.org/rescode.html. */
+const codes = { busy: 5, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const
+
+/**
+ * Opens a store's file, or makes it. Only one process can: the lock ends with it. What is committed survives `kill -9`;
+ * after a power failure the last seconds may be missing.
+ *
+ * @throws MESH_STORE_UNUSABLE for a file that is damaged, of something else, of another version, held or not writable.
+ */
+export function openDatabase(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined
+  try {
+    if (file !== ':memory:') makeDirectory(dirname(file))
+    database = new DatabaseSync(file)
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 1000')
+    prepare(database, file)
+    return database
+  } catch (error) {
+    database?.close()
+    throw error instanceof MeshError ? error : unusable(file, error)
+  }
+}
+
+/** The last directory alone: a path that leads nowhere is more likely mistyped. */
+function makeDirectory(path: string): void {
+  if (!existsSync(path)) mkdirSync(path)
+}
+
+function prepare(database: DatabaseSync, file: string): void {
+  const found = pragma(database, 'user_version')
+  const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }
+  const ours = pragma(database, 'application_id') === applicationId
+  if (tables.count > 0 && !ours) throw refused(file, 'it is a database of something else', 'name another file')
+  if (tables.count > 0 && found !== version)
+    throw refused(
+      file,
+      `it is of version ${found}, and this tracemesh reads version ${version}`,
+      'name another file, or remove this one: a new one is made in its place',
+    )
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 8388608')
+  database.exec('PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192')
+  if (tables.count === 0) database.exec(`BEGIN; ${schema} COMMIT`)
+  const { quick_check: check } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
+  if (check !== 'ok') throw refused(file, `it is damaged: ${check}`, cures.damaged)
+}
+
+export function pragma(database: DatabaseSync, name: string): number {
+  const row = database.prepare(`PRAGMA ${name}`).get() as Record<string, number> | undefined
+  return Object.values(row ?? {})[0] ?? 0
+}
+
+const cures = { damaged: 'remove it, or restore it from a backup' }
+
+function refused(file: string, cause: string, cure: string): MeshError {
+  return new MeshError('MESH_STORE_UNUSABLE', { file, cause, cure })
+}
+
+function unusable(file: string, error: unknown): unknown {
+  const said = error instanceof Error ? error.message : String(error)
+  const code = codeOf(error)
+  if (code === codes.busy) return refused(file, 'another process holds it', 'stop that one, or name another file')
+  if (code === codes.corrupt || code === codes.notADatabase)
+    return refused(file, `it is damaged: ${said}`, cures.damaged)
+  if (isDiskTrouble(error)) return refused(file, said, 'make room on its disk')
+  const fileTrouble = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code))
+  if (code === undefined && !fileTrouble) return error
+  return refused(file, said, 'name a file in a directory that this user may write to')
+}
+
+/** Whether the disk is full or fails: what is tried again later may succeed. */
+export function isDiskTrouble(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === codes.full || code === codes.ioError
+}
+
+/** SQLite's primary result code. */
+function codeOf(error: unknown): number | undefined {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
+  return typeof code === 'number' ? code & 0xff : undefined
+}

@@ -1,0 +1,59 @@
+/**
+ * A Bloom filter over 32-bit hashes: says of a chunk of spans that something is surely not in it. It takes the place of
+ * an index of attributes, which would be several times as large as the spans themselves.
+ */
+
+/** Twelve bits and eight probes: one answer in about 300 is "maybe" where "no" is true. */
+const bitsPerHash = 12
+const probes = 8
+
+export function makeFilter(hashes: ReadonlySet<number>): Uint8Array {
+  const filter = new Uint8Array(Math.max(8, Math.ceil((hashes.size * bitsPerHash) / 8)))
+  for (const hash of hashes) {
+    const step = stepOf(hash)
+    for (let probe = 0; probe < probes; probe++) {
+      const bit = bitOf(hash, step, probe, filter.length)
+      filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7))
+    }
+  }
+  return filter
+}
+
+/** False only when it is surely not in it. */
+export function mayHold(filter: Uint8Array, hash: number): boolean {
+  const step = stepOf(hash)
+  for (let probe = 0; probe < probes; probe++) {
+    const bit = bitOf(hash, step, probe, filter.length)
+    if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false
+  }
+  return true
+}
+
+/** FNV-1a, over UTF-16 units. */
+export function hashOf(text: string, from = 0x811c9dc5): number {
+  let hash = from
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash >>> 0
+}
+
+/** A hash of both, in this order. */
+export function mixed(a: number, b: number): number {
+  return scrambled(Math.imul(a, 0x9e3779b1) ^ b)
+}
+
+function bitOf(hash: number, step: number, probe: number, bytes: number): number {
+  return ((hash + Math.imul(probe, step)) >>> 0) % (bytes * 8)
+}
+
+/** Odd, so that probes do not meet at once. */
+function stepOf(hash: number): number {
+  return scrambled(hash) | 1
+}
+
+/** The last steps of MurmurHash3. */
+function scrambled(hash: number): number {
+  let h = hash
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
+}

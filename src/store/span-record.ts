@@ -1,0 +1,208 @@
+import type {
+  WireEvent,
+  WireKeyValue,
+  WireLink,
+  WireRequest,
+  WireResourceSpans,
+  WireScopeSpans,
+  WireSpan,
+  WireValue,
+} from './wire.ts'
+
+// OTLP as JSON, the way Jaeger answers it: ids in hex, 64-bit numbers as text, attributes in the order of their keys,
+// and nothing that is empty.
+
+export interface KeyValue {
+  readonly key: string
+  readonly value: AnyValue
+}
+
+export interface AnyValue {
+  readonly stringValue?: string
+  readonly boolValue?: boolean
+  readonly intValue?: string
+  readonly doubleValue?: number | string
+  readonly arrayValue?: { readonly values: readonly AnyValue[] }
+  readonly kvlistValue?: { readonly values: readonly KeyValue[] }
+  readonly bytesValue?: string
+}
+
+export interface Attributed {
+  readonly attributes?: readonly KeyValue[]
+}
+
+/** What spans of one export share. */
+export interface Origin {
+  readonly service: string
+  readonly resource: Attributed
+  readonly resourceSchema: string
+  readonly scope: Attributed
+  readonly scopeSchema: string
+}
+
+/** A span as it is kept: what is searched by, and its JSON as it is answered. */
+export interface SpanRecord {
+  readonly traceId: string
+  readonly name: string
+  readonly kind: string
+  /** Milliseconds since 1970, with fractions; and milliseconds. */
+  readonly startMs: number
+  readonly durationMs: number
+  readonly origin: Origin
+  readonly text: string
+}
+
+export interface Records {
+  readonly records: readonly SpanRecord[]
+  /** Spans without the ids that OTLP demands. */
+  readonly refused: number
+}
+
+/** As Jaeger names them; the first stands for none. */
+const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+
+/** Throws RangeError for a number that is no time. */
+export function recordsOf(request: WireRequest): Records {
+  const records: SpanRecord[] = []
+  let refused = 0
+  for (const resourceSpans of request.resource_spans) {
+    for (const scopeSpans of resourceSpans.scope_spans) {
+      const origin = originOf(resourceSpans, scopeSpans)
+      for (const span of scopeSpans.spans) {
+        if (isId(span.trace_id, 16) && isId(span.span_id, 8)) records.push(recordOf(span, origin))
+        else refused++
+      }
+    }
+  }
+  return { records, refused }
+}
+
+function originOf({ resource, schema_url }: WireResourceSpans, { scope, ...scopeSpans }: WireScopeSpans): Origin {
+  const name = resource?.attributes.find(({ key }) => key === 'service.name')?.value?.string_value
+  return {
+    service: name ?? '',
+    resource: resource === null ? {} : { ...attributes(resource.attributes), ...dropped(resource) },
+    resourceSchema: schema_url,
+    scope:
+      scope === null
+        ? {}
+        : {
+            ...filled('name', scope.name),
+            ...filled('version', scope.version),
+            ...attributes(scope.attributes),
+            ...dropped(scope),
+          },
+    scopeSchema: scopeSpans.schema_url,
+  }
+}
+
+function recordOf(span: WireSpan, origin: Origin): SpanRecord {
+  const traceId = span.trace_id.toString('hex')
+  const start = span.start_time_unix_nano
+  const json = {
+    traceId,
+    spanId: span.span_id.toString('hex'),
+    ...filled('traceState', span.trace_state),
+    ...(isId(span.parent_span_id, 8) ? { parentSpanId: span.parent_span_id.toString('hex') } : {}),
+    ...counted('flags', span.flags),
+    name: span.name,
+    ...counted('kind', span.kind),
+    startTimeUnixNano: start,
+    endTimeUnixNano: span.end_time_unix_nano,
+    ...attributes(span.attributes),
+    ...dropped(span),
+    ...listed('events', span.events.map(event)),
+    ...counted('droppedEventsCount', span.dropped_events_count),
+    ...listed('links', span.links.filter((link) => isId(link.trace_id, 16)).map(link)),
+    ...counted('droppedLinksCount', span.dropped_links_count),
+    status: { ...filled('message', span.status?.message ?? ''), ...counted('code', span.status?.code ?? 0) },
+  }
+  const startMs = milliseconds(start)
+  return {
+    traceId,
+    name: span.name,
+    kind: kinds[span.kind] ?? '',
+    startMs,
+    durationMs: milliseconds(span.end_time_unix_nano) - startMs,
+    origin,
+    text: JSON.stringify(json),
+  }
+}
+
+function event({ time_unix_nano, name, ...rest }: WireEvent): object {
+  return { timeUnixNano: time_unix_nano, ...filled('name', name), ...attributes(rest.attributes), ...dropped(rest) }
+}
+
+function link({ trace_id, span_id, trace_state, flags, ...rest }: WireLink): object {
+  const ids = { traceId: trace_id.toString('hex'), spanId: span_id.toString('hex') }
+  return {
+    ...ids,
+    ...filled('traceState', trace_state),
+    ...attributes(rest.attributes),
+    ...dropped(rest),
+    ...counted('flags', flags),
+  }
+}
+
+function attributes(pairs: readonly WireKeyValue[]): Attributed {
+  if (pairs.length === 0) return {}
+  const sorted = pairs.map(({ key, value }) => ({ key, value: plain(value) }))
+  return { attributes: sorted.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key))) }
+}
+
+function plain(wire: WireValue | null): AnyValue {
+  switch (wire?.value) {
+    case 'string_value':
+      return { stringValue: wire.string_value ?? '' }
+    case 'bool_value':
+      return { boolValue: wire.bool_value ?? false }
+    case 'int_value':
+      return { intValue: wire.int_value ?? '0' }
+    case 'double_value':
+      return { doubleValue: double(wire.double_value ?? 0) }
+    case 'array_value':
+      return { arrayValue: { values: (wire.array_value?.values ?? []).map(plain) } }
+    case 'kvlist_value':
+      return {
+        kvlistValue: {
+          values: (wire.kvlist_value?.values ?? []).map(({ key, value }) => ({ key, value: plain(value) })),
+        },
+      }
+    case 'bytes_value':
+      return { bytesValue: (wire.bytes_value ?? Buffer.alloc(0)).toString('base64') }
+    default:
+      return {}
+  }
+}
+
+/** JSON has no number for these three. */
+function double(value: number): number | string {
+  return Number.isFinite(value) ? value : String(value)
+}
+
+function dropped({ dropped_attributes_count: count }: { readonly dropped_attributes_count: number }): object {
+  return counted('droppedAttributesCount', count)
+}
+
+function filled(key: string, text: string): object {
+  return text === '' ? {} : { [key]: text }
+}
+
+function counted(key: string, count: number): object {
+  return count === 0 ? {} : { [key]: count }
+}
+
+function listed(key: string, entries: readonly object[]): object {
+  return entries.length === 0 ? {} : { [key]: entries }
+}
+
+/** All zero stands for none. */
+function isId(bytes: Buffer, length: number): boolean {
+  return bytes.length === length && bytes.some((byte) => byte !== 0)
+}
+
+/** The text has no sign and no fraction: 64 bits. */
+function milliseconds(nanos: string): number {
+  const cut = nanos.length - 6
+  return cut <= 0 ? Number(nanos) / 1e6 : Number(nanos.slice(0, cut)) + Number(nanos.slice(cut)) / 1e6
+}

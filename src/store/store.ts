@@ -1,0 +1,97 @@
+import type { Logger } from 'pino'
+import { type HostPort, isLoopback, parseHostPort } from '../admin/host-port.ts'
+import { MeshError } from '../core/errors.ts'
+import { Intake } from './intake.ts'
+import { decoder, startOtlpServer } from './otlp-server.ts'
+import { startQueryServer } from './query-server.ts'
+import { SpanStore } from './span-store.ts'
+
+export interface StoreOptions {
+  /** `host:port` of OTLP over gRPC, on loopback; port 0 picks a free one. */
+  readonly otlp: string
+  /** `host:port` of `/api/v3`, on loopback; port 0 picks a free one. */
+  readonly http: string
+  /** A path, or `:memory:`. */
+  readonly file: string
+  readonly maxSpans: number
+  /** On disk, the journal included. At least 32 MiB. */
+  readonly maxBytes: number
+  readonly maxAgeMs: number
+  readonly logger?: Logger
+}
+
+export interface RunningStore {
+  /** `http://127.0.0.1:<port>` */
+  readonly otlpUrl: string
+  readonly queryUrl: string
+  close(): Promise<void>
+}
+
+/** Twice what is kept free for the journal. */
+export const leastBytes = 32 * 1024 * 1024
+/** A day of eighteen nodes is two million spans. */
+export const defaults = { maxSpans: 2_500_000, maxBytes: 500_000_000, maxAgeMs: 24 * 3_600_000 } as const
+
+/**
+ * Runs a trace store for one machine: OTLP over gRPC in, Jaeger's `/api/v3` out, SQLite between. A span is only
+ * acknowledged when it is committed.
+ *
+ * @throws MESH_CONFIG_INVALID, MESH_PORT_TAKEN, MESH_STORE_UNUSABLE
+ */
+export async function startStore(options: StoreOptions): Promise<RunningStore> {
+  const { file, maxSpans, maxBytes, maxAgeMs, logger } = options
+  const otlp = { key: '--otlp', text: options.otlp, address: loopback('--otlp', options.otlp) }
+  const http = { key: '--http', text: options.http, address: loopback('--http', options.http) }
+  const positive = 'a whole number above 0'
+  if (!Number.isSafeInteger(maxSpans) || maxSpans < 1) throw invalid('--max-spans', maxSpans, positive)
+  if (!Number.isSafeInteger(maxAgeMs) || maxAgeMs < 1) throw invalid('--max-age', maxAgeMs, positive)
+  if (!Number.isSafeInteger(maxBytes) || maxBytes < leastBytes)
+    throw invalid('--max-mb', maxBytes, `at least ${leastBytes} bytes`)
+
+  const closing: (() => void | Promise<void>)[] = []
+  const close = async () => {
+    for (const step of closing.splice(0).reverse()) await step()
+  }
+  try {
+    const store = new SpanStore({ file, maxSpans, maxBytes, maxAgeMs, decode: decoder() })
+    closing.push(() => store.close())
+    const failed = (error: unknown) => logger?.error({ err: error }, 'a query failed')
+    const query = await listening(http, startQueryServer({ store, failed, address: http.address }))
+    closing.push(() => query.close())
+    const intake = new Intake(store, logger)
+    closing.push(() => intake.close())
+    const receiver = await listening(otlp, startOtlpServer({ address: otlp.address, take: (one) => intake.take(one) }))
+    closing.push(() => receiver.close())
+    return { otlpUrl: url(otlp.address, receiver.port), queryUrl: url(http.address, query.port), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function loopback(key: string, text: string): HostPort {
+  const address = parseHostPort(text)
+  if (address === undefined) throw invalid(key, text, 'host:port (port 0 picks a free one)')
+  if (!isLoopback(address.host)) throw invalid(key, text, 'a loopback host: the store has no protection of its own')
+  return address
+}
+
+async function listening<T>({ key, text }: { key: string; text: string }, started: Promise<T>): Promise<T> {
+  try {
+    return await started
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error)
+    if (said.includes('EADDRINUSE')) throw new MeshError('MESH_PORT_TAKEN', { key, address: text }, { cause: error })
+    if (/EADDRNOTAVAIL|EACCES|ENOTFOUND|EAI_AGAIN|No address added/.test(said))
+      throw invalid(key, text, `an address that this machine can listen at (${said})`)
+    throw error
+  }
+}
+
+function url({ host }: HostPort, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function invalid(key: string, given: string | number, expected: string): MeshError {
+  return new MeshError('MESH_CONFIG_INVALID', { key, given: JSON.stringify(given), expected })
+}

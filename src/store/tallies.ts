@@ -1,0 +1,101 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Origin, SpanRecord } from './span-record.ts'
+
+/** Spans of one process of a node, since the file began. */
+export interface SenderTally {
+  readonly service: string
+  readonly node: string
+  readonly instance: string
+  readonly spans: number
+  /** Highest `mesh.seq`; 0 when spans carry none. */
+  readonly lastSeq: number
+}
+
+/** Names and senders told apart; above that the rarest name and the sender that was silent longest are forgotten. */
+const bounds = { names: 4_096, senders: 4_096 }
+
+/** Counts of what came, whatever became of it since: kept in the database, written with the spans. */
+export class Tallies {
+  readonly #database: DatabaseSync
+  readonly #name: StatementSync
+  readonly #sender: StatementSync
+  readonly #total: StatementSync
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+    this.#name = database.prepare(
+      'INSERT INTO names VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET spans = spans + excluded.spans',
+    )
+    this.#sender = database.prepare(
+      `INSERT INTO senders VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        spans = spans + excluded.spans, lastSeq = max(lastSeq, excluded.lastSeq), atMs = excluded.atMs`,
+    )
+    this.#total = database.prepare(
+      'INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
+    )
+  }
+
+  /** Within a transaction of the caller's. */
+  add(records: readonly SpanRecord[], nowMs: number): void {
+    const names = Map.groupBy(records, ({ origin, name, kind }) => JSON.stringify([origin.service, name, kind]))
+    for (const same of names.values()) {
+      const [first] = same
+      if (first !== undefined) this.#name.run(first.origin.service, first.name, first.kind, same.length)
+    }
+    for (const [origin, sent] of Map.groupBy(records, (record) => record.origin)) {
+      const [node, instance] = [textIn(origin, 'mesh.node.name'), textIn(origin, 'service.instance.id')]
+      const seq = sent.reduce((highest, { text }) => Math.max(highest, seqIn(text)), 0)
+      this.#sender.run(origin.service, node, instance, sent.length, seq, nowMs)
+    }
+  }
+
+  addTo(total: 'evicted' | 'refused', count: number): void {
+    if (count > 0) this.#total.run(total, count)
+  }
+
+  trim(): void {
+    this.#database.exec(
+      `DELETE FROM names WHERE (service, name, kind) IN
+        (SELECT service, name, kind FROM names ORDER BY spans DESC LIMIT -1 OFFSET ${bounds.names});
+      DELETE FROM senders WHERE (service, node, instance) IN
+        (SELECT service, node, instance FROM senders ORDER BY atMs DESC LIMIT -1 OFFSET ${bounds.senders});`,
+    )
+  }
+
+  total(what: 'evicted' | 'refused'): number {
+    const row = this.#database.prepare('SELECT count FROM totals WHERE what = ?').get(what)
+    return Number(row?.['count'] ?? 0)
+  }
+
+  services(): string[] {
+    const rows = this.#database.prepare("SELECT DISTINCT service FROM names WHERE service <> '' ORDER BY service").all()
+    return rows.map(({ service }) => String(service))
+  }
+
+  /** An empty `kind` stands for any. */
+  operations(service: string, kind: string): { readonly name: string; readonly kind: string }[] {
+    const query = "SELECT name, kind FROM names WHERE service = ? AND ? IN ('', kind) ORDER BY name, kind"
+    const rows = this.#database.prepare(query).all(service, kind)
+    return rows.map((row) => ({ name: String(row['name']), kind: String(row['kind']) }))
+  }
+
+  names(): Record<string, number> {
+    const rows = this.#database.prepare('SELECT name, sum(spans) AS spans FROM names GROUP BY name ORDER BY name').all()
+    return Object.fromEntries(rows.map(({ name, spans }) => [String(name), Number(spans)]))
+  }
+
+  senders(): SenderTally[] {
+    const columns = 'service, node, instance, spans, lastSeq'
+    const rows = this.#database.prepare(`SELECT ${columns} FROM senders ORDER BY service, node, instance`).all()
+    return rows as unknown as SenderTally[]
+  }
+}
+
+function textIn({ resource }: Origin, key: string): string {
+  return resource.attributes?.find((attribute) => attribute.key === key)?.value.stringValue ?? ''
+}
+
+/** Read off the text: this is done for every span that comes. */
+function seqIn(text: string): number {
+  return Number(/"key":"mesh\.seq","value":\{"intValue":"(\d{1,15})"/.exec(text)?.[1] ?? 0)
+}
