@@ -11,7 +11,7 @@ leakCheck()
 test('help names every command and what exit codes mean', async () => {
   const { code, out } = await called('--help')
   assert.equal(code, 0)
-  for (const word of ['node', 'demo', 'spans', 'Exit codes']) assert.ok(out.includes(word), word)
+  for (const word of ['node', 'lab', 'spans', 'Exit codes']) assert.ok(out.includes(word), word)
 })
 
 test('the version is the package’s', async () => {
@@ -20,7 +20,7 @@ test('the version is the package’s', async () => {
 })
 
 test('wrong use is 2, and says what was meant', async () => {
-  const wrong = [['nod'], ['--hepl'], ['spans', '--jsno'], ['spans', 'extra'], ['demo', '--fast'], ['node', '--seed']]
+  const wrong = [['nod'], ['--hepl'], ['spans', '--jsno'], ['spans', 'extra'], ['lab', '--fast'], ['node', '--seed']]
   for (const args of wrong) {
     const { code, out, err } = await called(...args)
     assert.deepEqual([code, out], [2, ''], args.join(' '))

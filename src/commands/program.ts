@@ -22,9 +22,14 @@ const listed: readonly Listed[] = [
     load: async () => (await import('./node-command.ts')).nodeCommand,
   },
   {
-    name: 'demo',
-    summary: 'run a small mesh on this machine',
-    load: async () => (await import('./demo-command.ts')).demoCommand,
+    name: 'lab',
+    summary: 'run whole meshes on this machine, with a trace store and a page',
+    load: async () => (await import('./lab-command.ts')).labCommand,
+  },
+  {
+    name: 'store',
+    summary: 'keep traces on this machine, and answer for them as Jaeger does',
+    load: async () => (await import('./store-command.ts')).storeCommand,
   },
   {
     name: 'spans',

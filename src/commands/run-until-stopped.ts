@@ -3,8 +3,13 @@ import { exitCodes } from './exit-codes.ts'
 
 /** Anything that runs until it is told to stop. */
 export interface Stoppable {
-  /** `cause`: the signal's name. The process ends after `withinMs` milliseconds, whether it has stopped or not. */
-  stop(cause: string, withinMs: number): Promise<void>
+  /**
+   * `cause`: the signal's name. The process ends after `withinMs` milliseconds, whether it has stopped or not. Resolves
+   * to the exit code, if it is not 0.
+   */
+  stop(cause: string, withinMs: number): Promise<unknown>
+  /** Resolves to the cause when it is to be stopped without a signal. */
+  readonly ended?: Promise<string>
 }
 
 /** What of the process is needed: a test passes its own. */
@@ -30,7 +35,8 @@ const stopLimitMs = 5_000
  */
 const sameSignalMs = 300
 
-const host: SignalHost = {
+/** This process. */
+export const host: SignalHost = {
   on: (event, listener) => process.on(event as NodeJS.Signals, listener),
   off: (event, listener) => process.off(event as NodeJS.Signals, listener),
   exit: (code) => process.exit(code),
@@ -43,19 +49,25 @@ const host: SignalHost = {
 
 /**
  * Starts something and, on the first signal, stops it in order: then exits with 0, or with 1 when that failed or took
- * longer than 5 s. A second signal exits at once with 128 and its number. A signal during the start waits for it.
+ * longer than `limitMs` (5 s). What ends by itself is stopped alike. A second signal exits at once with 128 and its number. A signal during the start waits for it.
  * Throws what `start` throws.
  */
-export async function runUntilStopped(start: () => Promise<Stoppable>, at: SignalHost = host): Promise<number> {
-  const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>()
+export async function runUntilStopped(
+  start: () => Promise<Stoppable>,
+  at: SignalHost = host,
+  limitMs = stopLimitMs,
+): Promise<number> {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<string>()
   let askedAt: number | undefined
   let cancelLimit = () => {}
+  const begin = (cause: string) => {
+    askedAt = at.now()
+    cancelLimit = at.after(limitMs, () => at.exit(exitCodes.found))
+    ask(cause)
+  }
   const listen = (signal: NodeJS.Signals) => {
-    if (askedAt === undefined) {
-      askedAt = at.now()
-      cancelLimit = at.after(stopLimitMs, () => at.exit(exitCodes.found))
-      ask(signal)
-    } else if (at.now() - askedAt > sameSignalMs) at.exit(128 + constants.signals[signal])
+    if (askedAt === undefined) begin(signal)
+    else if (at.now() - askedAt > sameSignalMs) at.exit(128 + constants.signals[signal])
   }
   for (const signal of stopSignals) at.on(signal, listen)
   // A process that was started with a channel to its parent does not outlive it.
@@ -64,12 +76,18 @@ export async function runUntilStopped(start: () => Promise<Stoppable>, at: Signa
   let code: number = exitCodes.fine
   try {
     const running = await start()
+    running.ended?.then((cause) => {
+      if (askedAt === undefined) begin(cause)
+    })
     const cause = await asked
-    const withinMs = stopLimitMs - (at.now() - (askedAt ?? at.now()))
-    await running.stop(cause, withinMs).catch(() => {
+    const withinMs = limitMs - (at.now() - (askedAt ?? at.now()))
+    try {
+      const answer = await running.stop(cause, withinMs)
+      if (typeof answer === 'number') code = answer
+    } catch {
       // Each closing step has been told with its error by now.
       code = exitCodes.found
-    })
+    }
   } finally {
     cancelLimit()
     for (const signal of stopSignals) at.off(signal, listen)

@@ -1,0 +1,29 @@
+import { Option } from 'commander'
+import { bridgesOf, describeFlag, labFlagEntries, readLabFlags } from '../lab/flags.ts'
+import { type Action, command } from './command.ts'
+import { host, runUntilStopped } from './run-until-stopped.ts'
+
+/** Nodes stop within 6 s, the store within as much, and both are asked for figures. */
+const stopMs = 20_000
+
+/** Runs a whole mesh on this machine until a signal, a key or `--for` ends it. */
+export const labCommand: Action = async (args, io) => {
+  const began = performance.now()
+  const program = command('tracemesh lab', io)
+    .description('Run whole meshes on this machine, with a trace store and a page, until q, SIGINT or --for ends them.')
+    .option('--json', 'standard output has the closing record alone; what happens is on standard error')
+    .allowExcessArguments(false)
+    .usage('[flags]')
+    .addHelpText('after', exits)
+  for (const [name, flag] of labFlagEntries) program.addOption(new Option(`--${name} <value>`, describeFlag(flag)))
+  const given = program.parse(args, { from: 'user' }).opts<Record<string, string | undefined> & { json?: boolean }>()
+  const { json = false, jaegerUi, ...rest } = given
+  const flags = readLabFlags({ ...(rest as Record<string, string>), ...(jaegerUi && { 'jaeger-ui': jaegerUi }) })
+  const start = async () => {
+    const { startShow } = await import('../lab/show.ts')
+    return startShow({ ...flags, bridges: bridgesOf(flags), json, began }, io)
+  }
+  return runUntilStopped(start, host, stopMs)
+}
+
+const exits = '\nExit codes: 0 all was well, 1 the closing record names problems, 2 used wrongly.'

@@ -1,0 +1,49 @@
+import type { BootStep } from '../page/mesh-view.ts'
+import type { LogEntry } from './child.ts'
+import type { LabNode } from './lab-node.ts'
+import { shareMesh } from './record.ts'
+
+/** What of a lab's start is told of each node, once. */
+export class Boot {
+  readonly #began: number
+  readonly #steps: BootStep[] = []
+
+  /** @param began Monotonic milliseconds. */
+  constructor(began: number) {
+    this.#began = began
+  }
+
+  get steps(): readonly BootStep[] {
+    return this.#steps
+  }
+
+  /** Milliseconds after the start at which the last of those who start at once knew all the others; undefined before. */
+  wholeAt(nodes: readonly LabNode[]): number | undefined {
+    const first = nodes.filter(({ plan }) => plan.startsAtMs === 0)
+    const steps = first.map(({ name }) => this.#steps.find(({ node, what }) => node === name && what === 'all members'))
+    const times = steps.flatMap((step) => step?.atMs ?? [])
+    return times.length === first.length ? Math.max(...times) : undefined
+  }
+
+  started({ name }: LabNode): void {
+    this.#step(name, 'started')
+  }
+
+  line(node: LabNode, { msg }: LogEntry, nodes: readonly LabNode[]): void {
+    if (msg === 'listening') this.#step(node.name, 'listening')
+    if (msg === 'mesh.hello.received') this.#step(node.name, 'first link')
+    if (msg !== 'mesh.member.joined') return
+    const others = nodes.filter((other) => other !== node && shareMesh(node, other) && isDue(other))
+    if (node.tally.members >= others.length) this.#step(node.name, 'all members')
+  }
+
+  #step(node: string, what: string): void {
+    if (this.#steps.some((step) => step.node === node && step.what === what)) return
+    this.#steps.push({ node, what, atMs: Math.round(performance.now() - this.#began) })
+  }
+}
+
+/** Whether it runs, or is about to. */
+function isDue({ state, plan }: LabNode): boolean {
+  return state === 'starting' || state === 'running' || (state === 'waiting' && plan.startsAtMs === 0)
+}

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { processSettings } from '../launcher.js'
+
+export type LogEntry = Readonly<Record<string, unknown>>
+
+export interface ChildOptions {
+  /** Module to run. */
+  readonly entry: string
+  readonly args: readonly string[]
+  /** Each line of its standard output. */
+  readonly line: (entry: LogEntry) => void
+  readonly ended: (end: ChildEnd) => void
+}
+
+export interface ChildEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** Last of its standard error, at most 2,000 characters. */
+  readonly errors: string
+}
+
+const errorChars = 2_000
+
+/** A process of the lab. It ends with the lab, whose end closes the channel between them. */
+export class Child {
+  readonly #process: ChildProcess
+  readonly #ended = Promise.withResolvers<void>()
+  #errors = ''
+
+  constructor({ entry, args, line, ended }: ChildOptions) {
+    const flags = [processSettings.flag, '--disable-warning=ExperimentalWarning']
+    this.#process = spawn(process.execPath, [...flags, entry, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: environment(),
+      // A Ctrl-C is the lab's: the store has to outlive the nodes, which have to say goodbye.
+      detached: process.platform !== 'win32',
+    })
+    if (this.#process.stdout !== null) {
+      createInterface({ input: this.#process.stdout }).on('line', (text) => line(parsed(text)))
+    }
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors = (this.#errors + text).slice(-errorChars)
+    })
+    const end = (code: number | null, signal: NodeJS.Signals | null, errors: string) => {
+      this.#ended.resolve()
+      ended({ code, signal, errors })
+    }
+    this.#process.once('error', (error) => end(null, null, error.message))
+    // Once all it said has been read.
+    this.#process.once('close', (code, signal) => end(code, signal, this.#errors))
+  }
+
+  /** 0 when it could not be started. */
+  get pid(): number {
+    return this.#process.pid ?? 0
+  }
+
+  get running(): boolean {
+    return this.pid !== 0 && this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  /** Resolves when it has ended and all its output is read. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.running) this.#process.kill(signal)
+  }
+
+  /** Asks it to stop, wakes it if it sleeps, and kills it after `withinMs`. */
+  async stop(withinMs: number): Promise<void> {
+    if (!this.running) return this.ended
+    this.signal('SIGTERM')
+    this.signal('SIGCONT')
+    const timer = setTimeout(() => this.signal('SIGKILL'), withinMs)
+    await this.ended.finally(() => clearTimeout(timer))
+  }
+}
+
+/** Settings of a node that somebody has in their environment are not meant for the lab's. */
+function environment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(MESH|OTEL|NODE)_/.test(name) || /^NODE_EXTRA/.test(name),
+  )
+  return { ...Object.fromEntries(kept), ...processSettings.env }
+}
+
+function parsed(text: string): LogEntry {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as LogEntry) : { msg: text }
+  } catch {
+    return { msg: text }
+  }
+}

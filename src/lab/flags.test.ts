@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { bridgesOf, parseDuration, readLabFlags } from './flags.ts'
+
+leakCheck()
+
+test('without flags it is the lab that the README shows', () => {
+  const flags = readLabFlags({})
+  assert.deepEqual([flags.nodes, flags.meshes, bridgesOf(flags), flags.page], [8, 2, 2, '127.0.0.1:16680'])
+  assert.deepEqual([flags.for, flags.otlp, flags.seed], [undefined, undefined, undefined])
+  assert.equal(bridgesOf(readLabFlags({ meshes: '1' })), 0)
+})
+
+test('durations are bounded', () => {
+  assert.deepEqual(
+    ['90s', '10m', '2h', '7d', '1.5h'].map(parseDuration),
+    [90_000, 600_000, 7_200_000, 604_800_000, 5_400_000],
+  )
+  for (const text of ['', '0s', '90', '90 s', '-1s', 'Infinity', '1e3s', '0.5s', '25d', '1w'])
+    assert.equal(parseDuration(text), undefined, text)
+})
+
+test('what is not allowed is refused with flag, value and cure', () => {
+  const wrong: readonly (readonly [Record<string, string>, RegExp])[] = [
+    [{ nodes: '0' }, /--nodes is "0"; expected a whole number of nodes from 3 to 64/],
+    [{ nodes: 'Infinity' }, /--nodes is "Infinity"/],
+    [{ nodes: '40', meshes: '2' }, /--nodes is "40"; expected at most 64 nodes in all, not 82/],
+    [{ meshes: '1', bridges: '1' }, /--bridges is "1"; expected 0, or --meshes to be at least 2/],
+    [{ for: '0s' }, /--for is "0s"; expected a duration such as 90s/],
+    [{ page: '0.0.0.0:80' }, /--page is "0.0.0.0:80"; expected host:port with a loopback host/],
+    [{ otlp: 'localhost:4317' }, /--otlp is "localhost:4317"; expected an http/],
+    [{ query: 'http://127.0.0.1:16686' }, /--query is .*; expected a receiver in --otlp/],
+    [{ seed: '-1' }, /--seed is "-1"/],
+  ]
+  for (const [given, message] of wrong) {
+    assert.throws(
+      () => readLabFlags(given),
+      (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && message.test(error.message),
+      JSON.stringify(given),
+    )
+  }
+})

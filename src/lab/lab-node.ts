@@ -1,0 +1,198 @@
+import { MeshError } from '../core/errors.ts'
+import type { Topology } from '../kit/views.ts'
+import type { NodeState } from '../page/mesh-view.ts'
+import { Child, type ChildEnd, type LogEntry } from './child.ts'
+import type { PlannedNode } from './plan.ts'
+import { count, newTally, type Tally } from './tally.ts'
+import { type Usage, usageOf } from './usage.ts'
+
+export interface LabNodeOptions {
+  readonly plan: PlannedNode
+  readonly port: number
+  readonly entry: string
+  /** Command line but for the identity, as it is at a start. */
+  readonly args: () => readonly string[]
+  /** Where its key is kept, by a count of its identities. */
+  readonly keyFile: (identity: number) => string
+  readonly line: (node: LabNode, entry: LogEntry) => void
+  readonly ended: (node: LabNode, end: ChildEnd, asked: boolean) => void
+}
+
+/** From SIGTERM to SIGKILL: a node stops within 5 s. */
+const stopMs = 6_000
+/** What starting costs is not what running costs: CPU is counted from so long after `listening`. Guess. */
+const settledMs = 5_000
+
+/** One node of the lab: its processes, one after the other, and what is known of the last of them. */
+export class LabNode {
+  readonly plan: PlannedNode
+  readonly #options: LabNodeOptions
+  #state: NodeState = 'waiting'
+  #child: Child | undefined
+  #identity = 1
+  /** What was asked of the running process; what it does unasked is a finding. */
+  #asked: 'kill' | 'stop' | undefined
+  #listening = Promise.withResolvers<void>()
+  #usages: readonly (Usage & { readonly at: number })[] = []
+  peer = ''
+  adminUrl = ''
+  incarnation: number | undefined
+  addresses: readonly string[] = []
+  tally: Tally = newTally()
+  /** By its own word, when it was asked last; undefined as long as nobody can ask. */
+  topology: Topology | undefined
+  /** Asked in vain, since it answered last. */
+  unanswered = 0
+  /** Monotonic milliseconds; undefined while it is not listening. */
+  listeningAt: number | undefined
+  #lostBefore = 0
+
+  constructor(options: LabNodeOptions) {
+    this.#options = options
+    this.plan = options.plan
+  }
+
+  get name(): string {
+    return this.plan.name
+  }
+
+  get state(): NodeState {
+    return this.#state === 'running' && this.unanswered > 2 ? 'unreachable' : this.#state
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.running ? this.#child.pid : undefined
+  }
+
+  get port(): number {
+    return this.#options.port
+  }
+
+  /** Spans lost at the ends of all its processes. */
+  get lost(): number {
+    return this.#lostBefore + this.tally.lost
+  }
+
+  /** Resolves when it listens, or has ended before. Throws MESH_LAB_REFUSED when it runs. */
+  start(identity: 'same' | 'fresh'): Promise<void> {
+    if (this.#child?.running) throw this.#refused('started')
+    if (identity === 'fresh') this.#identity++
+    this.#lostBefore += this.tally.lost
+    this.tally = newTally()
+    this.#forget()
+    this.#usages = []
+    this.#asked = undefined
+    this.#state = 'starting'
+    this.#listening = Promise.withResolvers()
+    const { entry, args, keyFile } = this.#options
+    const child: Child = new Child({
+      entry,
+      args: [...args(), '--identity', keyFile(this.#identity)],
+      line: (line) => this.#line(line),
+      ended: (end) => this.#ended(end),
+    })
+    this.#child = child
+    return this.#listening.promise
+  }
+
+  /** As if the power had gone. */
+  async kill(): Promise<void> {
+    const child = this.#running('killed')
+    this.#asked = 'kill'
+    child.signal('SIGKILL')
+    await child.ended
+  }
+
+  /** It says goodbye; one that does not end within 6 s is killed. */
+  async stop(): Promise<void> {
+    const child = this.#running('stopped')
+    this.#asked = 'stop'
+    await child.stop(stopMs)
+  }
+
+  pause(): void {
+    const child = this.#running('paused')
+    if (this.#state !== 'running') throw this.#refused('paused')
+    child.signal('SIGSTOP')
+    this.#state = 'paused'
+    this.topology = undefined
+  }
+
+  resume(): void {
+    if (this.#state !== 'paused') throw this.#refused('resumed')
+    this.#child?.signal('SIGCONT')
+    this.#state = 'running'
+  }
+
+  /** Reads what its process has used. */
+  async look(): Promise<void> {
+    const { pid } = this
+    const usage = pid === undefined ? undefined : await usageOf(pid)
+    if (usage === undefined || pid !== this.pid || this.listeningAt === undefined) return
+    const now = performance.now()
+    const settled = this.#usages.filter(({ at }) => at >= (this.listeningAt ?? 0) + settledMs)
+    const [first] = settled.length > 0 ? settled : this.#usages
+    this.#usages = [...(first === undefined ? [] : [first]), ...this.#usages.slice(-1), { ...usage, at: now }]
+  }
+
+  /** Resident memory when it was looked at last, MiB. */
+  get rssMb(): number | undefined {
+    return this.#usages.at(-1)?.rssMb
+  }
+
+  /** CPU milliseconds per second between the last two looks. */
+  get cpuMsPerS(): number | undefined {
+    return rate(this.#usages.at(-2), this.#usages.at(-1))
+  }
+
+  /** CPU milliseconds per second since it settled, 5 s after it began to listen. */
+  get cpuMsPerSOverall(): number | undefined {
+    return rate(this.#usages[0], this.#usages.at(-1))
+  }
+
+  #line(entry: LogEntry): void {
+    count(this.tally, entry)
+    if (entry['msg'] === 'mesh.node.started') this.incarnation = Number(entry['mesh.node.incarnation'])
+    if (entry['msg'] === 'listening') {
+      this.peer = String(entry['peer'])
+      this.adminUrl = String(entry['admin'] ?? '')
+      this.addresses = (entry['addresses'] as readonly string[] | undefined) ?? []
+      this.listeningAt = performance.now()
+      if (this.#state === 'starting') this.#state = 'running'
+      this.#listening.resolve()
+    }
+    this.#options.line(this, entry)
+  }
+
+  #ended(end: ChildEnd): void {
+    this.#state = this.#asked === 'stop' || end.code === 0 ? 'stopped' : 'killed'
+    this.#forget()
+    this.#listening.resolve()
+    this.#options.ended(this, end, this.#asked !== undefined)
+  }
+
+  /** What holds only while it runs. The peer id stays, so that traces that speak of it can be found. */
+  #forget(): void {
+    this.topology = undefined
+    this.listeningAt = undefined
+    this.unanswered = 0
+    this.adminUrl = ''
+  }
+
+  #running(to: string): Child {
+    if (!this.#child?.running) throw this.#refused(to)
+    return this.#child
+  }
+
+  #refused(to: string): MeshError {
+    return new MeshError('MESH_LAB_REFUSED', { what: `${this.name} cannot be ${to}`, why: `it is ${this.state}` })
+  }
+}
+
+function rate(
+  from: (Usage & { readonly at: number }) | undefined,
+  to: (Usage & { readonly at: number }) | undefined,
+): number | undefined {
+  if (from === undefined || to === undefined || to.at - from.at < 500) return undefined
+  return Math.round(((to.cpuMs - from.cpuMs) / (to.at - from.at)) * 10_000) / 10
+}

@@ -1,0 +1,304 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MeshError } from '../core/errors.ts'
+import type { Role } from '../core/frames.ts'
+import { Owner } from '../core/owner.ts'
+import { systemClock } from '../kit/clock.ts'
+import type { MeshView, ViewNode } from '../page/mesh-view.ts'
+import { Boot } from './boot.ts'
+import type { ChildEnd, LogEntry } from './child.ts'
+import { freeUdpPorts } from './free-ports.ts'
+import { LabNode } from './lab-node.ts'
+import type { LabOptions } from './lab-options.ts'
+import { News } from './news.ts'
+import { nodeArgs } from './node-args.ts'
+import { nodesMax, type PlannedNode, planAnother, planLab } from './plan.ts'
+import { askNode, pollTopologies } from './polls.ts'
+import { type LabRecord, recordOf, type Snapshot, snapshotOf } from './record.ts'
+import { StartQueue } from './start-queue.ts'
+import type { Told } from './told.ts'
+import { foreignSink, ownSink, type SinkStats, type TraceSink } from './trace-sink.ts'
+import { viewLinks, viewNodes } from './view.ts'
+import { Watchdog } from './watchdog.ts'
+import { makeWorkspace, type Workspace } from './workspace.ts'
+
+/** Between two looks at everybody; topologies are asked for that often only while somebody watches. */
+const lookMs = 2_000
+const unwatchedLooks = 5
+const watchedMs = 10_000
+
+/** A whole mesh on this machine: processes that are started, watched, troubled and stopped together. */
+export class Lab {
+  readonly options: LabOptions
+  readonly #workspace: Workspace
+  readonly #watchdog: Watchdog
+  readonly #owner = new Owner('lab', systemClock)
+  readonly #began: number
+  readonly #boot: Boot
+  readonly #nodes: LabNode[] = []
+  readonly #queue = new StartQueue()
+  readonly #news = new News()
+  #sink: TraceSink = foreignSink('off', undefined)
+  #watchedAt = -Infinity
+  #looks = 0
+  #stopping: Promise<LabRecord> | undefined
+
+  private constructor(options: LabOptions, workspace: Workspace, began: number) {
+    this.options = options
+    this.#workspace = workspace
+    this.#began = began
+    this.#boot = new Boot(began)
+    this.#watchdog = new Watchdog(workspace.directory, options.terminal === true)
+  }
+
+  /**
+   * Resolves when the first processes start. Throws MESH_LAB_REFUSED when the trace store does not.
+   *
+   * @param began Monotonic milliseconds from which the lab counts.
+   */
+  static async start(options: LabOptions, began = performance.now()): Promise<Lab> {
+    const lab = new Lab(options, await makeWorkspace(), began)
+    try {
+      await lab.#start()
+      return lab
+    } catch (error) {
+      await lab.#close()
+      throw error
+    }
+  }
+
+  get query(): string | undefined {
+    return this.#sink.query
+  }
+
+  get otlp(): string {
+    return this.#sink.otlp
+  }
+
+  /** Newest last. */
+  get tells(): readonly Told[] {
+    return this.#news.tells
+  }
+
+  nodes(): readonly ViewNode[] {
+    return viewNodes(this.#nodes)
+  }
+
+  /** Whoever asks for this watches: for the next 10 s topologies are asked for every 2 s. */
+  view(): MeshView {
+    this.#watchedAt = performance.now()
+    const { meshes, seed, jaegerUi } = this.options
+    const nodes = this.nodes()
+    return {
+      atMs: Date.now(),
+      from: 'lab',
+      title: `lab of ${this.#nodes.length} nodes in ${meshes} ${meshes === 1 ? 'mesh' : 'meshes'}, seed ${seed}`,
+      nodes,
+      links: viewLinks(this.#nodes.flatMap(({ topology }) => topology ?? [])),
+      boot: this.#boot.steps,
+      tells: this.#news.tells,
+      messages: this.#news.messages,
+      ...(jaegerUi !== undefined && { jaegerUrl: jaegerUi }),
+      traces: this.query !== undefined,
+    }
+  }
+
+  /** `kill`: as if the power had gone. `stop`: it says goodbye. Throws MESH_LAB_UNKNOWN or MESH_LAB_REFUSED, as the next ones do. */
+  async kill(name: string, how: 'kill' | 'stop'): Promise<void> {
+    const node = this.#find(name)
+    await (how === 'kill' ? node.kill() : node.stop())
+    this.#say(`${name} was ${how === 'kill' ? 'killed' : 'stopped'}`)
+  }
+
+  async pause(name: string): Promise<void> {
+    this.#find(name).pause()
+    this.#say(`${name} was paused`)
+  }
+
+  async resume(name: string): Promise<void> {
+    this.#find(name).resume()
+    this.#say(`${name} goes on`)
+  }
+
+  /** Resolves when it listens. */
+  async start(name: string, identity: 'same' | 'fresh'): Promise<void> {
+    await this.#begin(this.#find(name), identity)
+  }
+
+  /** One node more; a bridge leads to the mesh after `mesh`. Returns its name, before it listens. */
+  async spawn(role: Role, mesh: string): Promise<string> {
+    if (this.#nodes.length >= nodesMax) throw refused('a node cannot be spawned', `${nodesMax} are the most`)
+    const taken = this.#nodes.map(({ name }) => name)
+    const plan = planAnother(role, mesh, this.options.meshes, taken)
+    const [port = 0] = await freeUdpPorts(1)
+    const node = this.#add(plan, port)
+    this.#queue.add(() => this.#begin(node, 'same').catch((error: unknown) => this.#problem(String(error))))
+    return plan.name
+  }
+
+  /** What a node holds, as its own HTTP API says. */
+  async inventory(name: string): Promise<unknown> {
+    const { adminUrl, state } = this.#find(name)
+    if (adminUrl === '' || state === 'paused') throw refused(`${name} cannot be asked`, `it is ${state}`)
+    return askNode(adminUrl, 'inventory').catch(() => {
+      throw refused(`${name} cannot be asked`, 'it does not answer')
+    })
+  }
+
+  /** How things are now. */
+  async record(): Promise<LabRecord> {
+    const snapshot = await this.#survey()
+    return this.#recordOf(await this.#sink.stats(), snapshot)
+  }
+
+  /** Stops everybody, the store last, and says how it was. Every call gives the same answer. */
+  stop(cause: string): Promise<LabRecord> {
+    this.#stopping ??= this.#stop(cause)
+    return this.#stopping
+  }
+
+  async #start(): Promise<void> {
+    const { options } = this
+    const { entry, directory } = this.#workspace
+    if (options.otlp !== undefined) this.#sink = foreignSink(options.otlp, options.query)
+    else this.#sink = await ownSink(entry, directory, (why) => this.#problem(why))
+    const plan = planLab(options, options.seed)
+    const ports = await freeUdpPorts(plan.length)
+    const nodes = plan.map((planned, index) => this.#add(planned, ports[index] ?? 0))
+    this.#watch()
+    for (const node of nodes) {
+      const begin = () => this.#begin(node, 'same').catch((error: unknown) => this.#problem(String(error)))
+      // Started by hand meanwhile, it is left alone.
+      const due = () => this.#queue.add(() => (node.state === 'waiting' ? begin() : Promise.resolve()))
+      const wait = node.plan.startsAtMs - this.#elapsed()
+      if (node.plan.startsAtMs === 0) due()
+      else this.#owner.after(Math.max(0, wait), due)
+    }
+    this.#lookAgain()
+  }
+
+  #add(plan: PlannedNode, port: number): LabNode {
+    const { directory, entry } = this.#workspace
+    const keys = this.options.identities ?? join(directory, 'keys')
+    const node = new LabNode({
+      plan,
+      port,
+      entry,
+      args: () => nodeArgs({ plan, port }, this.#nodes, this.#sink.otlp),
+      keyFile: (identity) => join(keys, `${plan.name}${identity === 1 ? '' : `.${identity}`}.key`),
+      line: (one, line) => this.#line(one, line),
+      ended: (one, end, asked) => this.#ended(one, end, asked),
+    })
+    this.#nodes.push(node)
+    this.#nodes.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+    return node
+  }
+
+  async #begin(node: LabNode, identity: 'same' | 'fresh'): Promise<void> {
+    if (this.#stopping !== undefined) return
+    const listening = node.start(identity)
+    this.#boot.started(node)
+    this.#watch()
+    await listening
+  }
+
+  #line(node: LabNode, entry: LogEntry): void {
+    this.#boot.line(node, entry, this.#nodes)
+    const told = this.#news.line(node.name, entry)
+    if (told !== undefined) this.options.told?.(told)
+  }
+
+  #ended(node: LabNode, { code, signal, errors }: ChildEnd, asked: boolean): void {
+    this.#watch()
+    if (!asked && this.#stopping === undefined) {
+      this.#problem(`${node.name} ended by itself with ${signal ?? code}: ${errors.trim().slice(0, 500)}`)
+    }
+  }
+
+  #watch(): void {
+    const pids = [this.#sink.pid, ...this.#nodes.map(({ pid }) => pid ?? 0)]
+    this.#watchdog.watch(pids.filter((pid) => pid > 0))
+  }
+
+  #lookAgain(): void {
+    if (this.#stopping !== undefined) return
+    this.#owner.after(lookMs, () => {
+      const watched = performance.now() - this.#watchedAt < watchedMs
+      this.#look(watched || ++this.#looks % unwatchedLooks === 0).then(() => this.#lookAgain())
+    })
+  }
+
+  async #look(topologies: boolean): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.look()))
+    if (topologies) await pollTopologies(this.#nodes)
+  }
+
+  /** What is wrong for a moment, such as a second link that is about to be closed, is looked at twice. */
+  async #survey(): Promise<Snapshot> {
+    await this.#look(true)
+    const { links, strangers } = snapshotOf(this.#nodes)
+    if (links.doubled.length + strangers.length > 0) {
+      await sleep(lookMs)
+      await this.#look(true)
+    }
+    return snapshotOf(this.#nodes)
+  }
+
+  async #stop(cause: string): Promise<LabRecord> {
+    // What it says is gone once everybody has stopped.
+    const snapshot = await this.#survey()
+    this.#say(`${cause}: stopping ${this.#nodes.filter(({ pid }) => pid !== undefined).length} nodes`)
+    const idle = this.#queue.close()
+    await Promise.all(this.#nodes.filter(({ pid }) => pid !== undefined).map((node) => node.stop()))
+    await idle
+    const stats = await this.#sink.stats()
+    await this.#close()
+    return this.#recordOf(stats, snapshot)
+  }
+
+  async #close(): Promise<void> {
+    await this.#owner.close()
+    await this.#sink.close()
+    this.#watchdog.release()
+    this.#workspace.remove()
+  }
+
+  #recordOf(stats: SinkStats | undefined, snapshot: Snapshot): LabRecord {
+    const bootMs = this.#boot.wholeAt(this.#nodes)
+    const silent = stats === undefined && this.#sink.pid > 0 ? ['the trace store did not say what it received'] : []
+    return recordOf({
+      seed: this.options.seed,
+      meshes: this.options.meshes,
+      elapsedMs: this.#elapsed(),
+      bootMs,
+      snapshot,
+      stats,
+      lostAtExit: this.#nodes.reduce((sum, { lost }) => sum + lost, 0),
+      problems: [...this.#news.problems, ...silent],
+    })
+  }
+
+  #find(name: string): LabNode {
+    const node = this.#nodes.find((one) => one.name === name)
+    if (node !== undefined) return node
+    const known = this.#nodes.map((one) => one.name).join(' ')
+    throw new MeshError('MESH_LAB_UNKNOWN', { name: name.slice(0, 64), known })
+  }
+
+  #elapsed(): number {
+    return performance.now() - this.#began
+  }
+
+  #problem(text: string): void {
+    this.#news.problem(text)
+    this.#say(text)
+  }
+
+  #say(text: string): void {
+    this.options.say?.(text)
+  }
+}
+
+function refused(what: string, why: string): MeshError {
+  return new MeshError('MESH_LAB_REFUSED', { what, why })
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { lateNodeMs, missingSeedMs, neighboursWanted, nodeName, planLab } from './plan.ts'
+
+leakCheck()
+
+const size = { nodes: 8, meshes: 2, bridges: 2 }
+
+test('two meshes of eight and two bridges, with every role', () => {
+  const plan = planLab(size, 1)
+  assert.equal(plan.length, 18)
+  assert.equal(new Set(plan.map(({ name }) => name)).size, 18)
+  for (const mesh of ['mesh-a', 'mesh-b']) {
+    const inside = plan.filter(({ meshes }) => meshes.includes(mesh))
+    assert.equal(inside.length, 10)
+    const roles = new Set(inside.map(({ role }) => role))
+    assert.deepEqual([...roles].sort(), ['bridge', 'broker', 'compute', 'gateway', 'registry', 'seed'])
+    assert.equal(inside.filter(({ role }) => role === 'seed').length, 2)
+  }
+})
+
+test('one seed is missing at first, and one node of each mesh is late', () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const late = planLab(size, seed).filter(({ startsAtMs }) => startsAtMs > 0)
+    const missing = late.filter(({ startsAtMs }) => startsAtMs === missingSeedMs)
+    assert.deepEqual(
+      missing.map(({ name }) => name),
+      ['a-seed-2'],
+    )
+    const others = late.filter(({ startsAtMs }) => startsAtMs === lateNodeMs)
+    assert.deepEqual(others.map(({ meshes }) => meshes[0]).sort(), ['mesh-a', 'mesh-b'])
+    assert.ok(others.every(({ role }) => role !== 'seed' && role !== 'bridge'))
+  }
+})
+
+test('seeds start first; the rest in an order that the seed draws', () => {
+  const names = (seed: number) => planLab(size, seed).map(({ name }) => name)
+  assert.deepEqual(names(7), names(7))
+  assert.notDeepEqual(names(7), names(8))
+  for (const seed of [1, 2, 3])
+    assert.ok(
+      names(seed)
+        .slice(0, 4)
+        .every((name) => name.includes('seed')),
+    )
+})
+
+test('the smallest lab is a mesh of three, and bridges go round', () => {
+  assert.equal(planLab({ nodes: 3, meshes: 1, bridges: 0 }, 1).length, 3)
+  const bridges = planLab({ nodes: 3, meshes: 3, bridges: 4 }, 1).filter(({ role }) => role === 'bridge')
+  const ends = bridges.toSorted((a, b) => a.name.localeCompare(b.name)).map(({ meshes }) => meshes.join(' '))
+  assert.deepEqual(ends, ['mesh-a mesh-b', 'mesh-b mesh-c', 'mesh-c mesh-a', 'mesh-a mesh-b'])
+})
+
+test('small meshes are complete, and a new node gets the next free name', () => {
+  assert.deepEqual([[10], [10, 10], [40], [1]].map(neighboursWanted), [9, 18, 8, 1])
+  assert.equal(nodeName('compute', 'mesh-b', ['b-compute-1', 'b-compute-2', 'a-compute-3']), 'b-compute-3')
+  assert.equal(nodeName('bridge', 'mesh-b', ['bridge-1']), 'bridge-2')
+})

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Topology } from '../kit/views.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import type { LabNode } from './lab-node.ts'
+import { recordLines } from './lines.ts'
+import { lostOnTheWay, type RecordInput, recordOf, snapshotOf } from './record.ts'
+import { newTally } from './tally.ts'
+import { viewLinks, viewNodes } from './view.ts'
+
+leakCheck()
+
+test('a whole mesh is in order', () => {
+  const nodes = [node('a', ['b']), node('b', ['a'])]
+  const record = recordOf(input(snapshotOf(nodes)))
+  assert.deepEqual([record.ok, record.problems, record.links], [true, [], { pairs: 1, doubled: [] }])
+  assert.deepEqual([record.nodes, record.lost, record.perNode[0]?.members], [2, 0, 1])
+  assert.match(recordLines(record).join('\n'), /1 pairs linked, none has more than one link; 12 spans received, 0 lost/)
+})
+
+test('whoever is not known to those beside it is named, unless it has just come or is gone', () => {
+  const nodes = [node('a', ['b']), node('b', ['a']), node('c', []), node('d', [], { upMs: 3_000 })]
+  nodes.push(node('e', [], { state: 'killed' }), node('f', [], { mesh: 'mesh-b' }))
+  const { problems, ok } = recordOf(input(snapshotOf(nodes)))
+  assert.deepEqual(problems, ['a does not know c', 'b does not know c', 'c does not know a b'])
+  assert.equal(ok, false)
+})
+
+test('a pair with two links is a problem', () => {
+  const nodes = [node('a', ['b', 'b']), node('b', ['a'])]
+  assert.deepEqual(recordOf(input(snapshotOf(nodes))).problems, ['a b have more than one link'])
+  // One of the two is being given up by the end that decides.
+  const link = nodes[0]?.topology?.peers[0]?.links[1] as { state: string }
+  link.state = 'draining'
+  assert.deepEqual(recordOf(input(snapshotOf(nodes))).problems, [])
+})
+
+test('gaps in the sequence of a process are lost spans, and so is what it says it lost', () => {
+  const sender = { node: 'a', instance: '1', spans: 8, lastSeq: 10 }
+  const stats = { evicted: 0, refused: 0, names: {}, senders: [sender, { ...sender, spans: 5, lastSeq: 5 }] }
+  assert.equal(lostOnTheWay(stats), 2)
+  const record = recordOf({ ...input(snapshotOf([])), stats, lostAtExit: 3 })
+  assert.deepEqual([record.lost, record.problems], [5, ['5 spans were lost']])
+  assert.equal(recordOf({ ...input(snapshotOf([])), stats: undefined }).lost, null)
+})
+
+test('both ends of a link are one link, and a guest is a node of the view', () => {
+  const nodes = [node('a', ['b']), node('b', ['a'])]
+  const links = viewLinks(nodes.flatMap(({ topology }) => topology ?? []))
+  assert.deepEqual(
+    links.map(({ a, b, ends, kind }) => [a, b, ends, kind]),
+    [['peer-a', 'peer-b', 2, 'member']],
+  )
+  const [first] = nodes
+  const visited = {
+    ...(first?.topology as Topology),
+    peers: [...(first?.topology?.peers ?? []), { peer: 'visitor', name: '', kind: 'guest', links: [] }],
+  } as Topology
+  const shown = viewNodes([{ ...first, topology: visited } as LabNode])
+  assert.deepEqual(
+    shown.map(({ id, state, controllable }) => [id, state, controllable]),
+    [
+      ['peer-a', 'running', true],
+      ['visitor', 'guest', false],
+    ],
+  )
+})
+
+function input(snapshot: RecordInput['snapshot']): RecordInput {
+  const stats = { evicted: 0, refused: 0, names: { 'mesh.window': 12 }, senders: [] }
+  return { seed: 1, meshes: 1, elapsedMs: 90_000, bootMs: 5_000, snapshot, stats, lostAtExit: 0, problems: [] }
+}
+
+/** A node that is linked to these and knows them, twice linked to one that is named twice. */
+function node(
+  name: string,
+  linked: readonly string[],
+  { upMs = 60_000, state = 'running', mesh = 'mesh-a' }: { upMs?: number; state?: string; mesh?: string } = {},
+): LabNode {
+  const peers = [...new Set(linked)].map((other) => ({
+    peer: `peer-${other}`,
+    name: other,
+    kind: 'member',
+    links: linked
+      .filter((one) => one === other)
+      .map((_one, index) => ({
+        id: `${[name, other].sort().join('')}${index}`,
+        transport: 'quic',
+        trace: 't',
+        state: 'settled',
+      })),
+  }))
+  const members = peers.map(({ peer }) => ({ peer, topics: [], silentMs: 5 }))
+  return {
+    name,
+    plan: { name, role: 'compute', meshes: [mesh], startsAtMs: 0 },
+    state,
+    peer: `peer-${name}`,
+    addresses: [],
+    tally: newTally(),
+    topology: { self: `peer-${name}`, peers, members, topics: {} },
+    listeningAt: performance.now() - upMs,
+    adminUrl: '',
+  } as unknown as LabNode
+}

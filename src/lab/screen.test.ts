@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ViewNode } from '../page/mesh-view.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { plain } from './lines.ts'
+import { keys, type ScreenInput, screen } from './screen.ts'
+import type { Told } from './told.ts'
+
+leakCheck()
+
+test('a screen has as many lines as there are rows, none wider than it, at any size', () => {
+  for (const [columns, rows] of [
+    [200, 60],
+    [80, 24],
+    [40, 10],
+    [10, 3],
+    [1, 1],
+  ] as const) {
+    for (const help of [false, true]) {
+      const lines = screen(input({ columns, rows, help }))
+      assert.equal(lines.length, rows, `${columns} x ${rows}`)
+      for (const line of lines) assert.ok(line.length <= columns, `${line.length} > ${columns}: ${line}`)
+    }
+  }
+})
+
+test('all nodes and the last spans are shown where there is room', () => {
+  const lines = screen(input({ columns: 120, rows: 40 }))
+  for (let index = 1; index <= 18; index++) assert.ok(lines.some((line) => line.includes(` node-${index} `)))
+  assert.ok(lines.some((line) => line.includes('attempt=49')))
+  assert.equal(lines.at(-1), keys)
+})
+
+test('the chosen node is marked, and in sight in a small window', () => {
+  for (const selected of ['node-1', 'node-9', 'node-18']) {
+    const lines = screen(input({ columns: 80, rows: 16, selected }))
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('>')).map((line) => line.split(' ')[1]),
+      [selected],
+    )
+  }
+})
+
+test('an answer takes the place of the keys', () => {
+  assert.equal(screen(input({ note: 'killing node-1' })).at(-1), 'killing node-1')
+})
+
+function input(given: Partial<ScreenInput>): ScreenInput {
+  const tells = Array.from({ length: 50 }, (_, index): Told => {
+    const detail = `attempt=${index}`
+    return { atMs: 0, node: 'node-1', span: 'mesh.seed.retry', detail, trace: 'abc', colour: 'yellow' }
+  })
+  return {
+    view: {
+      atMs: 0,
+      from: 'lab',
+      title: 'lab of 18 nodes',
+      nodes: Array.from({ length: 18 }, (_, index) => node(`node-${index + 1}`)),
+      links: [],
+      boot: [],
+      tells: [],
+      messages: [],
+      traces: false,
+    },
+    tells,
+    selected: 'node-1',
+    columns: 80,
+    rows: 24,
+    seconds: 65,
+    page: 'http://127.0.0.1:16680',
+    note: '',
+    help: false,
+    paint: plain,
+    ...given,
+  }
+}
+
+function node(name: string): ViewNode {
+  return {
+    id: name,
+    name,
+    role: 'compute',
+    meshes: ['mesh-a'],
+    state: 'running',
+    addresses: [],
+    topics: [],
+    links: [],
+    counts: { members: 9, links: 9 },
+    controllable: true,
+  }
+}

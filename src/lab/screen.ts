@@ -1,0 +1,120 @@
+import type { MeshView, ViewNode } from '../page/mesh-view.ts'
+import { type Paint, toldLine } from './lines.ts'
+import { type Column, table } from './table.ts'
+import type { Colour, Told } from './told.ts'
+
+export interface ScreenInput {
+  readonly view: MeshView
+  readonly tells: readonly Told[]
+  /** Name of the node that keys act on. */
+  readonly selected: string
+  readonly columns: number
+  readonly rows: number
+  /** Seconds since the lab's start. */
+  readonly seconds: number
+  readonly page: string | undefined
+  /** Answer to the last key. */
+  readonly note: string
+  readonly help: boolean
+  readonly paint: Paint
+}
+
+export const keys = 'x kill  s stop  p pause  r start  f fresh  n new  o page  ? help  q quit'
+
+export const helpLines = [
+  'up down j k   choose a node',
+  'x             kill it, as if the power had gone (SIGKILL)',
+  's             stop it politely: it says goodbye',
+  'p             pause it (SIGSTOP), or let it go on',
+  'r             start it again, with the same identity',
+  'f             start it again, with a fresh identity',
+  'n             one compute node more, in the mesh of the chosen one',
+  'o             say where the page is',
+  'q  Ctrl-C     stop everybody and leave',
+  '?             back',
+]
+
+const stateColours: Readonly<Record<string, Colour>> = {
+  running: 'green',
+  starting: 'cyan',
+  waiting: 'gray',
+  paused: 'yellow',
+  unreachable: 'yellow',
+  stopped: 'gray',
+  killed: 'red',
+}
+
+const shown: readonly Column<ViewNode>[] = [
+  { head: 'node', of: ({ name }) => name },
+  { head: 'role', of: ({ role }) => role },
+  { head: 'mesh', of: ({ meshes }) => meshes.map((mesh) => mesh.replace('mesh-', '')).join(' ') },
+  { head: 'state', of: ({ state }) => state },
+  { head: 'members', of: ({ counts }) => counts.members ?? 0 },
+  { head: 'links', of: ({ counts }) => counts.links ?? 0 },
+  { head: 'retries', of: ({ counts }) => counts.retries ?? 0 },
+  { head: 'pruned', of: ({ counts }) => counts.prunes ?? 0 },
+  { head: 'RSS MiB', of: ({ rssMb }) => rssMb?.toFixed(0) ?? '-' },
+  { head: 'CPU ms/s', of: ({ cpuMsPerS }) => cpuMsPerS?.toFixed(1) ?? '-' },
+]
+
+/** Rows that are no table and no spans: title, state of affairs, head of the table, rule, keys. */
+const frameRows = 5
+/** Rows that spans are left, however many nodes there are. */
+const tellRows = 5
+
+/** The lab on a screen of this size: as many lines as it has rows, none wider than it. */
+export function screen(input: ScreenInput): string[] {
+  const { view, rows, columns, paint, help, note } = input
+  const body = help ? helpLines.map((line) => cut(line, columns)) : [...nodeLines(input), ...tellLines(input)]
+  const lines = [...headLines(input), ...body].slice(0, rows - 1)
+  while (lines.length < rows - 1) lines.push('')
+  const footer = cut(note === '' ? keys : note, columns)
+  return [...lines, paint(note === '' ? 'gray' : 'yellow', view.nodes.length === 0 ? '' : footer)].slice(-rows)
+}
+
+function headLines({ view, seconds, page, columns }: ScreenInput): string[] {
+  const running = view.nodes.filter(({ state }) => state === 'running').length
+  const whole = view.boot.filter(({ what }) => what === 'all members').length
+  const clock = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`
+  const affairs = `${running} run, ${whole} have known everybody${page === undefined ? '' : `   page ${page}`}`
+  return [cut(`tracemesh ${view.title}   ${clock}`, columns), cut(affairs, columns)]
+}
+
+function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): string[] {
+  const nodes = view.nodes.filter(({ controllable }) => controllable)
+  const room = Math.max(1, Math.min(nodes.length, rows - frameRows - tellRows))
+  const at = Math.max(
+    0,
+    nodes.findIndex(({ name }) => name === selected),
+  )
+  const from = Math.max(0, Math.min(at - Math.floor(room / 2), nodes.length - room))
+  const [head = '', ...all] = table(shown, nodes)
+  const lines = all.slice(from, from + room).map((line, index) => {
+    const node = nodes[from + index]
+    const marked = cut(`${node?.name === selected ? '>' : ' '} ${line}`, columns)
+    return paint(stateColours[node?.state ?? ''] ?? 'gray', marked)
+  })
+  const more = nodes.length > room ? ` (${from + 1} to ${from + room} of ${nodes.length})` : ''
+  return [cut(`  ${head}${more}`, columns), ...lines]
+}
+
+function tellLines({ tells, view, rows, columns, paint }: ScreenInput): string[] {
+  const nodes = view.nodes.filter(({ controllable }) => controllable).length
+  const room = Math.max(0, rows - frameRows - Math.max(1, Math.min(nodes, rows - frameRows - tellRows)))
+  const last = tells.slice(-room || tells.length)
+  const lines = last.map((told) =>
+    paint(
+      told.colour,
+      cut(
+        toldLine(told, (_colour, text) => text),
+        columns,
+      ),
+    ),
+  )
+  return ['─'.repeat(Math.min(columns, 100)), ...lines]
+}
+
+/** Text without colours, cut to a width. */
+function cut(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { MeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { labApp, type ServedLab, serveLab } from './server.ts'
+
+leakCheck()
+
+const host = '127.0.0.1:16680'
+const own = { host, origin: `http://${host}` }
+
+test('the lab is shown, and does what its page asks for', async () => {
+  await using served = await app()
+  const { ask, post, calls } = served
+  assert.deepEqual((await ask('/api/mesh')).json(), { title: 'a view' })
+  for (const verb of ['kill', 'stop', 'pause', 'resume', 'start', 'start?identity=fresh'])
+    assert.equal((await post(`/api/lab/nodes/a-1/${verb}`)).statusCode, 200, verb)
+  const spawned = await post('/api/lab/nodes', { role: 'compute', mesh: 'mesh-a' })
+  assert.deepEqual([spawned.statusCode, spawned.json()], [201, { node: 'a-9' }])
+  assert.deepEqual((await ask('/api/lab/nodes/a-1/inventory')).json(), { held: 1 })
+  assert.deepEqual(calls, [
+    'kill a-1 kill',
+    'kill a-1 stop',
+    'pause a-1',
+    'resume a-1',
+    'start a-1 same',
+    'start a-1 fresh',
+    'spawn compute mesh-a',
+    'inventory a-1',
+  ])
+  assert.match((await ask('/')).headers['content-type'] as string, /html/)
+})
+
+test('what cannot be done is refused with the reason', async () => {
+  await using served = await app()
+  const { ask, post, calls } = served
+  const cases = [
+    [await post('/api/lab/nodes/nobody/kill'), 404, /there is no node nobody/],
+    [await post('/api/lab/nodes/stopped/kill'), 409, /it is stopped/],
+    [await post('/api/lab/nodes/broken/kill'), 500, /something broke inside the lab/],
+    [await post('/api/lab/nodes/a-1/start?identity=mine'), 400, /identity/],
+    [await post('/api/lab/nodes', { role: 'queen', mesh: 'mesh-a' }), 400, /role/],
+    [await post('/api/lab/nodes', { role: 'compute', mesh: 'x'.repeat(5_000) }), 413, /too large/],
+    [await post('/api/lab/nodes'), 400, /./],
+    [await ask('/api/nothing'), 404, /there is no GET/],
+    [await ask('/api/lab/nodes/a-1/kill'), 404, /there is no GET/],
+  ] as const
+  for (const [answer, code, message] of cases) {
+    assert.equal(answer.statusCode, code, answer.body)
+    assert.match(answer.json().message, message)
+  }
+  assert.deepEqual(
+    calls.filter((call) => !call.startsWith('kill')),
+    [],
+  )
+})
+
+test('a page from elsewhere reaches nothing', async () => {
+  await using served = await app()
+  const { fastify, calls } = served
+  const url = '/api/lab/nodes/a-1/kill'
+  const evil = 'http://evil.example'
+  for (const headers of [
+    { host: 'evil.example' },
+    { host, origin: evil },
+    { host, origin: 'null' },
+    { host, origin: 'http://127.0.0.1:9999' },
+    { host, 'sec-fetch-site': 'cross-site' },
+    { host, 'sec-fetch-site': 'same-site' },
+  ]) {
+    const { statusCode } = await fastify.inject({ method: 'POST', url, headers })
+    assert.equal(statusCode, 403, JSON.stringify(headers))
+  }
+  assert.equal((await fastify.inject({ url: '/api/mesh', headers: { host: 'evil.example' } })).statusCode, 403)
+  assert.deepEqual(calls, [])
+  assert.equal((await fastify.inject({ method: 'POST', url, headers: own })).statusCode, 200)
+  assert.equal((await fastify.inject({ method: 'POST', url, headers: { host } })).statusCode, 200, 'from a shell')
+})
+
+test('a port that is taken is left to whoever has it', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const { port } = other.address() as { port: number }
+  const server = await serveLab(labOf([]), `127.0.0.1:${port}`)
+  assert.notEqual(new URL(server.url).port, String(port))
+  assert.equal((await fetch(`${server.url}/api/mesh`)).status, 200)
+  await server.close()
+  await assert.rejects(serveLab(labOf([]), '127.0.0.1:99999'), /--page is/)
+  other.close()
+})
+
+async function app() {
+  const calls: string[] = []
+  const fastify: FastifyInstance = await labApp(labOf(calls))
+  return {
+    calls,
+    fastify,
+    ask: (url: string) => fastify.inject({ url, headers: { host } }),
+    post: (url: string, payload?: object) =>
+      fastify.inject({ method: 'POST', url, headers: own, ...(payload && { payload }) }),
+    [Symbol.asyncDispose]: () => fastify.close(),
+  }
+}
+
+function labOf(calls: string[]): ServedLab {
+  const call = (what: string, answer?: unknown) => async (name: string, how?: string) => {
+    if (name === 'nobody') throw new MeshError('MESH_LAB_UNKNOWN', { name, known: 'a-1' })
+    if (name === 'stopped') throw new MeshError('MESH_LAB_REFUSED', { what: 'no', why: 'it is stopped' })
+    if (name === 'broken') throw new Error('a secret')
+    calls.push([what, name, ...(how === undefined ? [] : [how])].join(' '))
+    return answer
+  }
+  return {
+    query: undefined,
+    view: () => ({ title: 'a view' }),
+    record: async () => ({}),
+    kill: call('kill'),
+    pause: call('pause'),
+    resume: call('resume'),
+    start: call('start'),
+    spawn: call('spawn', 'a-9'),
+    inventory: call('inventory', { held: 1 }),
+  } as unknown as ServedLab
+}

@@ -1,0 +1,82 @@
+import { randomInt } from 'node:crypto'
+import type { Terminal } from '../commands/command.ts'
+import { exitCodes } from '../commands/exit-codes.ts'
+import type { Stoppable } from '../commands/run-until-stopped.ts'
+import type { LabFlags } from './flags.ts'
+import { Lab } from './lab.ts'
+import { paint, plain, recordLines, toldLine } from './lines.ts'
+import { type LabServer, serveLab } from './server.ts'
+import { LiveTerminal } from './terminal.ts'
+import type { Told } from './told.ts'
+
+export interface ShowOptions extends Omit<LabFlags, 'bridges'> {
+  readonly bridges: number
+  /** Standard output has the closing record alone. */
+  readonly json: boolean
+  /** Monotonic milliseconds at which the command began: `--for` counts from there. */
+  readonly began: number
+}
+
+/** A lab with all that shows it: page, terminal or plain lines, and the closing record. */
+export async function startShow(options: ShowOptions, io: Terminal): Promise<Stoppable> {
+  const { json, began, page } = options
+  const live = !json && process.stdout.isTTY && process.env['TERM'] !== 'dumb'
+  const out = (text: string) => (json ? io.err : io.out)(`${text}\n`)
+  const seed = options.seed ?? randomInt(2 ** 32)
+  const { promise: ended, resolve: end } = Promise.withResolvers<string>()
+  const view: { terminal?: LiveTerminal } = {}
+  const colours = json ? plain : paint
+  const told = (one: Told) => {
+    if (view.terminal === undefined) out(toldLine(one, colours))
+  }
+  const say = (text: string) => {
+    if (view.terminal === undefined) out(text)
+  }
+  out(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops them'}.`)
+  const lab = await Lab.start({ ...options, seed, terminal: live, told, say }, began)
+  let server: LabServer | undefined
+  try {
+    server = page === 'off' ? undefined : await serveLab(lab, page)
+  } catch (error) {
+    await lab.stop('no page')
+    throw error
+  }
+  if (server !== undefined) out(pageLine(server.url, page))
+  out(
+    lab.otlp === 'off'
+      ? 'Spans go nowhere.'
+      : `Spans go to ${lab.otlp}${lab.query ? `, to be read at ${lab.query}` : ''}.`,
+  )
+  if (live) view.terminal = new LiveTerminal({ lab, page: server?.url, began, quit: end })
+  const timer = endAfter(options.for, began, () => end('time is over'))
+  return {
+    ended,
+    stop: async (cause) => {
+      clearTimeout(timer)
+      view.terminal?.close()
+      delete view.terminal
+      const record = await lab.stop(cause)
+      await server?.close()
+      for (const line of recordLines(record)) out(line)
+      io.out(`${JSON.stringify(record)}\n`)
+      return record.ok ? exitCodes.fine : exitCodes.found
+    },
+  }
+}
+
+function sizeOf({ nodes, meshes, bridges }: ShowOptions): string {
+  const all = nodes * meshes + bridges
+  const bridged = bridges === 0 ? '' : bridges === 1 ? ' and a bridge' : ` and ${bridges} bridges`
+  const shape = meshes === 1 ? 'one mesh' : `${meshes} meshes of ${nodes}${bridged}`
+  return `${all} nodes: ${shape}`
+}
+
+function pageLine(url: string, asked: string): string {
+  const port = asked.split(':').at(-1)
+  const other = port === '0' || url.endsWith(`:${port}`) ? '' : ` (${asked} is in use)`
+  return `Page: ${url}${other}`
+}
+
+function endAfter(ms: number | undefined, began: number, end: () => void): NodeJS.Timeout | undefined {
+  return ms === undefined ? undefined : setTimeout(end, Math.max(0, ms - (performance.now() - began)))
+}

@@ -1,0 +1,39 @@
+/** Processes that start at once: two for each core of a small machine, since a start also waits. Guess. */
+const atOnce = 4
+
+/** Starts one after the other, a few at a time. */
+export class StartQueue {
+  readonly #waiting: (() => Promise<void>)[] = []
+  #running = 0
+  #closed = false
+  #idle: () => void = () => {}
+
+  add(start: () => Promise<void>): void {
+    if (this.#closed) return
+    this.#waiting.push(start)
+    this.#pump()
+  }
+
+  /** Starts nothing more; resolves when what was begun is done. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#waiting.length = 0
+    if (this.#running === 0) return
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve
+    })
+  }
+
+  #pump(): void {
+    while (this.#running < atOnce) {
+      const start = this.#waiting.shift()
+      if (start === undefined) return
+      this.#running++
+      start().finally(() => {
+        this.#running--
+        if (this.#running === 0) this.#idle()
+        this.#pump()
+      })
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import { emitKeypressEvents } from 'node:readline'
+import type { Lab } from './lab.ts'
+import { paint } from './lines.ts'
+import { screen } from './screen.ts'
+
+export interface TerminalOptions {
+  readonly lab: Lab
+  readonly page: string | undefined
+  /** Monotonic milliseconds at which the lab began. */
+  readonly began: number
+  /** Called once somebody wants to leave. */
+  readonly quit: (cause: string) => void
+  readonly input?: NodeJS.ReadStream
+  readonly output?: NodeJS.WriteStream
+}
+
+interface Key {
+  readonly name?: string
+  readonly ctrl?: boolean
+  readonly sequence?: string
+}
+
+const redrawMs = 1_000
+/** An answer to a key stays for so long. */
+const noteMs = 8_000
+const enter = '\x1b[?1049h\x1b[?25l'
+const leave = '\x1b[?1049l\x1b[?25h'
+
+/** The lab in a terminal: a table that is drawn anew each second, and keys. What was on the screen comes back at the end. */
+export class LiveTerminal {
+  readonly #options: TerminalOptions
+  readonly #input: NodeJS.ReadStream
+  readonly #output: NodeJS.WriteStream
+  readonly #timer: NodeJS.Timeout
+  readonly #onKey = (_text: string | undefined, key: Key) => this.#key(key)
+  readonly #redraw = () => this.#draw()
+  readonly #close = () => this.close()
+  #selected = ''
+  #note = ''
+  #notedAt = 0
+  #help = false
+  #closed = false
+
+  constructor(options: TerminalOptions) {
+    this.#options = options
+    this.#input = options.input ?? process.stdin
+    this.#output = options.output ?? process.stdout
+    this.#output.write(enter)
+    // Whatever ends the process: before the words of an exception, too.
+    process.on('exit', this.#close)
+    process.on('uncaughtExceptionMonitor', this.#close)
+    this.#output.on('resize', this.#redraw)
+    if (this.#input.isTTY) {
+      emitKeypressEvents(this.#input)
+      this.#input.setRawMode(true)
+      this.#input.on('keypress', this.#onKey).resume()
+    }
+    this.#timer = setInterval(this.#redraw, redrawMs)
+    this.#draw()
+  }
+
+  /** Gives the terminal back as it was. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearInterval(this.#timer)
+    process.off('exit', this.#close)
+    process.off('uncaughtExceptionMonitor', this.#close)
+    this.#output.off('resize', this.#redraw)
+    if (this.#input.isTTY) {
+      this.#input.off('keypress', this.#onKey).pause()
+      this.#input.setRawMode(false)
+    }
+    this.#output.write(leave)
+  }
+
+  #draw(): void {
+    if (this.#closed) return
+    const { lab, page, began } = this.#options
+    const view = lab.view()
+    if (performance.now() - this.#notedAt > noteMs) this.#note = ''
+    if (!view.nodes.some(({ name }) => name === this.#selected)) this.#selected = view.nodes[0]?.name ?? ''
+    const lines = screen({
+      view,
+      tells: lab.tells,
+      selected: this.#selected,
+      columns: this.#output.columns || 80,
+      rows: this.#output.rows || 24,
+      seconds: (performance.now() - began) / 1_000,
+      page,
+      note: this.#note,
+      help: this.#help,
+      paint,
+    })
+    this.#output.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\r\n')}`)
+  }
+
+  #key({ name = '', ctrl = false, sequence = '' }: Key): void {
+    const { quit, page } = this.#options
+    this.#note = ''
+    this.#notedAt = performance.now()
+    if (name === 'q' || (ctrl && (name === 'c' || name === 'd'))) quit(name === 'q' ? 'q' : 'Ctrl-C')
+    else if (ctrl) return
+    else if (name === 'up' || name === 'k') this.#move(-1)
+    else if (name === 'down' || name === 'j') this.#move(1)
+    else if (sequence === '?') this.#help = !this.#help
+    else if (name === 'o') this.#note = page === undefined ? 'there is no page' : `page: ${page}`
+    else this.#act(name)
+    this.#draw()
+  }
+
+  #move(by: number): void {
+    const names = this.#options.lab.nodes().flatMap((node) => (node.controllable ? [node.name] : []))
+    const at = names.indexOf(this.#selected) + by
+    this.#selected = names[Math.max(0, Math.min(names.length - 1, at))] ?? ''
+  }
+
+  #act(key: string): void {
+    const { lab } = this.#options
+    const node = lab.nodes().find(({ name }) => name === this.#selected)
+    if (node === undefined) return
+    const { name, state, meshes } = node
+    const acts: Readonly<Record<string, readonly [string, () => Promise<unknown>]>> = {
+      x: [`killing ${name}`, () => lab.kill(name, 'kill')],
+      s: [`stopping ${name}`, () => lab.kill(name, 'stop')],
+      p: state === 'paused' ? [`${name} goes on`, () => lab.resume(name)] : [`pausing ${name}`, () => lab.pause(name)],
+      r: [`starting ${name}`, () => lab.start(name, 'same')],
+      f: [`starting ${name} with a fresh identity`, () => lab.start(name, 'fresh')],
+      n: [`a new node in ${meshes[0]}`, () => lab.spawn('compute', meshes[0] ?? '')],
+    }
+    const act = acts[key]
+    if (act === undefined) return
+    const [note, run] = act
+    this.#note = note
+    run().catch((error: unknown) => {
+      this.#note = error instanceof Error ? error.message : String(error)
+      this.#draw()
+    })
+  }
+}

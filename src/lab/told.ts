@@ -1,0 +1,65 @@
+import type { LogEntry } from './child.ts'
+
+export type Colour = 'green' | 'yellow' | 'red' | 'cyan' | 'gray'
+
+/** Something that a node told, for people. */
+export interface Told {
+  /** Unix milliseconds. */
+  readonly atMs: number
+  readonly node: string
+  /** Span, or the message of a log line that is none. */
+  readonly span: string
+  readonly detail: string
+  /** Trace id; empty when it belongs to none. */
+  readonly trace: string
+  readonly colour: Colour
+}
+
+/** What is worth a line: what happens to somebody, not what happens every few seconds. */
+const colours: Readonly<Record<string, Colour>> = {
+  'mesh.node.started': 'gray',
+  'mesh.seed.dial': 'gray',
+  'mesh.seed.retry': 'yellow',
+  'mesh.seed.connected': 'green',
+  'mesh.seed.giveup': 'red',
+  'mesh.seed.rearmed': 'yellow',
+  'mesh.hello.received': 'cyan',
+  'mesh.connection.superseded': 'yellow',
+  'mesh.member.joined': 'green',
+  'mesh.member.left': 'yellow',
+  'mesh.member.expired': 'red',
+  'mesh.connection.closed': 'gray',
+  'mesh.node.stopped': 'gray',
+}
+
+const shown = [
+  'mesh.peer.name',
+  'mesh.seed.address',
+  'mesh.seed.attempt',
+  'mesh.seed.delay_ms',
+  'mesh.dial.stage',
+  'mesh.close.reason',
+  'mesh.member.silence_ms',
+  'mesh.link.rule',
+] as const
+
+/** Undefined for what is no news. */
+export function toldBy(node: string, entry: LogEntry): Told | undefined {
+  const span = String(entry['msg'])
+  const colour = colours[span] ?? troubles[String(entry['level'])]
+  if (colour === undefined) return undefined
+  const detail = shown
+    .filter((key) => entry[key] !== undefined && entry[key] !== '')
+    .map((key) => `${key.replace(/^mesh\.(\w+\.)?/, '')}=${String(entry[key])}`)
+  const { message = '' } = (entry['err'] ?? {}) as { message?: string }
+  return {
+    atMs: Date.parse(String(entry['time'])) || Date.now(),
+    node,
+    span,
+    detail: [...detail, ...(message === '' ? [] : [message])].join(' '),
+    trace: String(entry['trace_id'] ?? ''),
+    colour,
+  }
+}
+
+const troubles: Readonly<Record<string, Colour>> = { warn: 'yellow', error: 'red', fatal: 'red' }

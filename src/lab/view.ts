@@ -1,0 +1,75 @@
+import type { Topology } from '../kit/views.ts'
+import type { ViewLink, ViewNode } from '../page/mesh-view.ts'
+import type { LabNode } from './lab-node.ts'
+
+/** Every node of the lab, and every guest that one of them is connected to. */
+export function viewNodes(nodes: readonly LabNode[]): ViewNode[] {
+  const topologies = nodes.flatMap(({ topology }) => topology ?? [])
+  const own = nodes.map((node) => viewNode(node, topologies))
+  const known = new Set(nodes.map(({ peer }) => peer))
+  const guests = new Map<string, ViewNode>()
+  for (const { peers } of topologies) {
+    for (const { peer, kind, links } of peers) {
+      if (kind !== 'guest' || known.has(peer) || guests.has(peer)) continue
+      guests.set(peer, guest(peer, links[0]?.address))
+    }
+  }
+  return [...own, ...guests.values()]
+}
+
+function viewNode(node: LabNode, topologies: readonly Topology[]): ViewNode {
+  const { name, plan, state, peer, incarnation, addresses, tally, topology, rssMb, cpuMsPerS, pid, adminUrl } = node
+  const seen = topologies.flatMap(({ members }) => members.find((member) => member.peer === peer) ?? [])
+  const { members, links, retries, prunes, expired } = tally
+  return {
+    id: peer === '' ? name : peer,
+    name,
+    role: plan.role,
+    meshes: plan.meshes,
+    state,
+    addresses,
+    topics: seen[0]?.topics ?? [],
+    links: topology?.peers.filter(({ kind }) => kind === 'member').map((one) => one.peer) ?? [],
+    counts: { members, links, retries, prunes, expired },
+    controllable: true,
+    ...(incarnation !== undefined && { incarnation }),
+    ...(seen.length > 0 && { silentMs: Math.min(...seen.map(({ silentMs }) => silentMs)) }),
+    ...(rssMb !== undefined && { rssMb }),
+    ...(cpuMsPerS !== undefined && { cpuMsPerS }),
+    ...(pid !== undefined && { pid }),
+    ...(adminUrl !== '' && state === 'running' && { inventory: `/api/lab/nodes/${name}/inventory` }),
+  }
+}
+
+function guest(peer: string, address: string | undefined): ViewNode {
+  return {
+    id: peer,
+    name: `guest ${peer.slice(-6)}`,
+    role: 'guest',
+    meshes: [],
+    state: 'guest',
+    addresses: address === undefined ? [] : [address],
+    topics: [],
+    links: [],
+    counts: {},
+    controllable: false,
+  }
+}
+
+/** Every link that one of these topologies tells of. Both ends call it by the same name, once it is settled. */
+export function viewLinks(topologies: readonly Topology[]): ViewLink[] {
+  const found = new Map<string, ViewLink>()
+  for (const { self, peers } of topologies) {
+    for (const { peer, kind, links } of peers) {
+      for (const { id, transport, trace } of links) {
+        const [a, b] = self < peer ? [self, peer] : [peer, self]
+        const key = `${a} ${b} ${id}`
+        const other = found.get(key)
+        const birth = trace ?? other?.trace
+        const ends = other === undefined ? 1 : 2
+        found.set(key, { a, b, id, transport, kind, ends, ...(birth !== undefined && { trace: birth }) })
+      }
+    }
+  }
+  return [...found.values()]
+}
