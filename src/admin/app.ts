@@ -2,19 +2,28 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { bears, namesThisMachine } from './guard.ts'
 import type { AdminSource } from './source.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answered without a token: it says nothing of the node or its mesh. */
+    readonly open?: true
+  }
+}
+
 export interface AdminAppOptions {
   /** Without one only requests that name a loopback host are answered. */
   readonly token?: string | undefined
   readonly source: AdminSource
   /** Told of what breaks inside; whoever asked is only told that something did. */
   readonly failed: (error: unknown) => void
+  /** Registers further routes, once somebody asks. */
+  readonly extend?: (app: FastifyInstance) => Promise<void>
 }
 
 /** No request of this API has a body worth the name. Guess. */
 const bodyBytes = 65_536
 
 /** The HTTP API of a node, ready to take requests from a server. Fastify is loaded here, so only once it is needed. */
-export async function adminApp({ token, source, failed }: AdminAppOptions): Promise<FastifyInstance> {
+export async function adminApp({ token, source, failed, extend }: AdminAppOptions): Promise<FastifyInstance> {
   // By its default: a bundle has no other name of a CommonJS module that is loaded late.
   const { default: fastify } = await import('fastify')
   const app = fastify({ bodyLimit: bodyBytes })
@@ -26,6 +35,7 @@ export async function adminApp({ token, source, failed }: AdminAppOptions): Prom
     }
     // Probes of a supervisor bear no token, call by any name, and learn nothing but whether all is well.
     if (request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz') return
+    if (request.routeOptions.config.open === true) return
     if (allowed?.(request.headers.authorization) === false) {
       return refuse(
         reply.header('www-authenticate', 'Bearer'),
@@ -45,6 +55,8 @@ export async function adminApp({ token, source, failed }: AdminAppOptions): Prom
   app.get('/api/topology', (_request, reply) => reply.send(source.topology()))
   app.get('/api/seeds', (_request, reply) => reply.send(source.seeds()))
   app.get('/api/messages', (_request, reply) => reply.send(source.messages()))
+
+  await extend?.(app)
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.replace(/\?.*/s, '')

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import { limits } from '../core/limits.ts'
 import { initRules } from '../kit/init-rules.ts'
-import { oneOf, whole } from '../kit/rules.ts'
+import { endpointOrOff, oneOf, whole } from '../kit/rules.ts'
 import * as check from './config-schemas.ts'
 
 /** One setting: where it comes from, what it is when nobody says, and what it means. */
@@ -148,6 +148,21 @@ export const configTable = {
     env: 'MESH_ADMIN_TOKEN',
     ...check.secret(),
     about: 'Bearer token of the HTTP API; `/healthz` and `/readyz` are open without it.',
+  },
+  query: {
+    env: 'MESH_QUERY',
+    flag: '--query',
+    fallback: 'off',
+    ...endpointOrOff(),
+    about:
+      'Where the page of an observer searches traces: what answers `/api/v3`, as Jaeger or `tracemesh store` does.',
+  },
+  jaegerUi: {
+    env: 'MESH_JAEGER_UI',
+    flag: '--jaeger-ui',
+    fallback: 'off',
+    ...endpointOrOff(),
+    about: 'Jaeger’s own page, as a browser reaches it: the page of an observer links each trace there.',
   },
   logLevel: {
     env: 'MESH_LOG_LEVEL',

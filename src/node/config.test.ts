@@ -45,6 +45,8 @@ const refused: Record<ConfigKey, readonly string[]> = {
   dnsServers: ['dns.example.org', '1.1.1.1:0', '1.1.1.1:65536', '1.1.1'],
   admin: ['127.0.0.1', '8080', ':8080', '127.0.0.1:65536', 'http://127.0.0.1:80', 'no'],
   adminToken: ['short', 'with a space in it, long'],
+  query: ['127.0.0.1:16686', 'no'],
+  jaegerUi: ['jaeger', 'javascript:alert(1)'],
   logLevel: ['loud', 'INFO'],
   otlp: ['127.0.0.1:4317', 'ftp://host', 'http://', 'no'],
   stopMs: ['99', '2001'],
@@ -72,6 +74,8 @@ test('a node needs no configuration', () => {
     dnsServers: [],
     admin: '127.0.0.1:0',
     adminToken: undefined,
+    query: 'off',
+    jaegerUi: 'off',
     logLevel: 'info',
     otlp: 'http://127.0.0.1:4317',
     stopMs: 2_000,
@@ -183,3 +187,14 @@ function assertRefused(key: ConfigKey, env: Environment, flags: Flags = {}): voi
   assert.ok(named, `${key} let pass ${JSON.stringify({ ...env, ...flags })}`)
   assert.throws(() => parseConfig(env, flags), problems[0])
 }
+
+test('what only the page of an observer needs is refused elsewhere', () => {
+  const query = 'http://127.0.0.1:16686'
+  assert.equal(parseConfig({ MESH_ROLE: 'observer', MESH_QUERY: query }).query, query)
+  for (const key of ['MESH_QUERY', 'MESH_JAEGER_UI']) {
+    assert.throws(() => parseConfig({ [key]: query }), {
+      code: 'MESH_CONFIG_INVALID',
+      message: new RegExp(`^${key} .*observer`),
+    })
+  }
+})

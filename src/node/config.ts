@@ -30,6 +30,10 @@ export interface NodeConfig {
   /** `host:port`, or `off`. */
   readonly admin: string
   readonly adminToken: string | undefined
+  /** URL of what answers `/api/v3`, or `off`. */
+  readonly query: string
+  /** URL, or `off`. */
+  readonly jaegerUi: string
   readonly logLevel: ConfigValue<'logLevel'>
   /** Endpoint of the OTLP receiver, or `off`. */
   readonly otlp: string
@@ -108,8 +112,9 @@ function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
 }
 
 /** Settings that are fine by themselves but not together. */
-function contradictions({ role, mesh, bridgeTo, admin, adminToken, neighbours, maxPeers }: Parsed): ConfigProblem[] {
-  const problems: ConfigProblem[] = []
+function contradictions(values: Parsed): ConfigProblem[] {
+  const { role, mesh, bridgeTo, admin, adminToken, neighbours, maxPeers } = values
+  const problems: ConfigProblem[] = pageWithoutObserver(values)
   if (role === 'bridge' && bridgeTo === undefined) {
     problems.push(invalid('bridgeTo', 'not set', 'the second mesh, since the role is bridge'))
   }
@@ -131,6 +136,16 @@ function contradictions({ role, mesh, bridgeTo, admin, adminToken, neighbours, m
     problems.push(invalid('neighbours', show('neighbours', String(neighbours)), most))
   }
   return problems
+}
+
+/** Only an observer serves the page; what is set for it elsewhere would do nothing. */
+function pageWithoutObserver(values: Parsed): ConfigProblem[] {
+  if (values.role === undefined || values.role === 'observer') return []
+  return (['query', 'jaegerUi'] as const).flatMap((key) => {
+    const given = values[key]
+    if (given === undefined || given === 'off') return []
+    return [invalid(key, show(key, given), `off, or ${settingName('role')} to be observer`)]
+  })
 }
 
 /** Fills in what is worked out at start. Everything with a fallback in the table is there already. */

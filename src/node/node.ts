@@ -1,4 +1,5 @@
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { FastifyInstance } from 'fastify'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from 'pino'
 import { turnedAwayMax } from '../core/connection-ledger.ts'
@@ -111,7 +112,13 @@ async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner, logger: 
   const { adminSource } = await import('./admin-source.ts')
   const { admin: listen, adminToken: token } = config
   const failed = (error: unknown) => logger.error({ err: error }, 'an answer of the HTTP API failed')
-  const running = await startAdmin({ listen, ...(token && { token }), source: adminSource(config, mesh), failed })
+  const source = adminSource(config, mesh)
+  const extend = async (app: FastifyInstance) => {
+    if (config.role !== 'observer') return
+    const { observerRoutes } = await import('./observer-routes.ts')
+    await observerRoutes(app, config, mesh, failed)
+  }
+  const running = await startAdmin({ listen, ...(token && { token }), source, failed, extend })
   owner.adopt('admin', () => running.close(), stopShares(config.stopMs).admin)
   return running.url
 }

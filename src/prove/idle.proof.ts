@@ -49,7 +49,7 @@ export const proof: Proof = {
       const use = await idleWindow({ package: mesh.nodes, stock: stock.nodes }, windowMs, signal)
       const spans = mesh.spans()
       const held = mesh.links()
-      const stockConnections = stock.nodes.map((node) => node.connections())
+      const stockConnections = await Promise.all(stock.nodes.map((node) => node.connections()))
       seen.push({ use, spans, links: held, stockConnections })
       progress(`window ${i} of ${windows}: ${sides.map((side) => `${side} ${shown(use, side)}`).join(', ')}`)
     }

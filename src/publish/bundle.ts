@@ -1,6 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build, type Plugin, stop } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { esbuildTurn } from './esbuild-turn.ts'
 import { licences } from './licences.ts'
 
 /** CommonJS packages in the bundle ask for Node's own modules by `require`, which a module does not have. */
@@ -31,14 +32,15 @@ const rewrites: readonly Rewrite[] = [
 /**
  * Writes the commands as a few modules into `directory`. A node of the bundle starts with a tenth of the files and holds
  * about 15 MiB less: modules, unused exports and white space are what it leaves out. Names are kept, for stack traces.
+ * `entry`: another program to bundle alike, as `main.js` too.
  *
  * @throws Error when a dependency no longer has the source that `rewrites` expects.
  */
-export async function bundleCommands(root: string, directory: string): Promise<void> {
+export async function bundleCommands(root: string, directory: string, entry = 'src/commands/main.ts'): Promise<void> {
   const applied = new Set<Rewrite>()
-  const { metafile } = await build({
+  const options = {
     absWorkingDir: root,
-    entryPoints: { main: 'src/commands/main.ts' },
+    entryPoints: { main: entry },
     outdir: directory,
     bundle: true,
     splitting: true,
@@ -52,10 +54,13 @@ export async function bundleCommands(root: string, directory: string): Promise<v
     plugins: [rewriting(applied)],
     metafile: true,
     logLevel: 'warning',
-  }).finally(stop) // the process that builds would stay
+  } as const satisfies BuildOptions
+  const { metafile } = await esbuildTurn(() => build(options))
   const missed = rewrites.filter((rewrite) => !applied.has(rewrite))
   if (missed.length > 0) throw new Error(`nothing to rewrite: ${missed.map(({ from }) => from).join(' and ')}`)
   await mkdir(directory, { recursive: true })
+  // Read at run time, from beside the module that asks for it.
+  await copyFile(join(root, 'src/store/otlp.proto'), join(directory, 'otlp.proto'))
   await writeFile(join(directory, 'LICENCES.txt'), await licences(Object.keys(metafile.inputs), root))
 }
 

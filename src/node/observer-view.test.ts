@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { MemberInfo, PeerInfo } from '../kit/views.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { observerView } from './observer-view.ts'
+
+leakCheck()
+
+const settings = {
+  name: 'watcher',
+  mesh: 'mesh-a',
+  role: 'observer',
+  topics: [],
+  digestMs: 2_000,
+  gossipDigestMs: 10_000,
+  query: 'off',
+  jaegerUi: 'http://jaeger:16686/',
+} as const
+
+const member = (peer: string, changes: Partial<MemberInfo> = {}): MemberInfo => ({
+  peer,
+  name: `name of ${peer}`,
+  role: 'compute',
+  meshes: ['mesh-a'],
+  incarnation: 1,
+  addresses: [],
+  topics: [],
+  links: [],
+  silentMs: 100,
+  via: 'link',
+  ...changes,
+})
+
+const peer = (id: string, kind: PeerInfo['kind']): PeerInfo => ({
+  peer: id,
+  name: '',
+  kind,
+  links: [
+    {
+      id: `link-${id}`,
+      connection: 'c',
+      state: 'settled',
+      direction: 'outbound',
+      transport: 'quic',
+      address: '/ip4/10.0.0.1/udp/1/quic-v1',
+      ageMs: 5,
+      trace: 'f'.repeat(32),
+    },
+  ],
+})
+
+function viewOf(members: readonly MemberInfo[], peers: readonly PeerInfo[] = []) {
+  const messages = [{ at: 5, direction: 'in', topic: 'news', peer: 'a', bytes: 12 }] as const
+  return observerView(settings, { topology: { self: 'me', peers, members, topics: {} }, messages, atMs: 1_000 })
+}
+
+test('an observer shows itself, its members and its guests, and controls none', () => {
+  const { nodes, self, traces, jaegerUrl } = viewOf([member('a')], [peer('a', 'member'), peer('g', 'guest')])
+  assert.deepEqual(
+    nodes.map(({ id, state, role }) => [id, state, role]),
+    [
+      ['me', 'running', 'observer'],
+      ['a', 'running', 'compute'],
+      ['g', 'guest', 'guest'],
+    ],
+  )
+  assert.ok(nodes.every(({ controllable }) => !controllable))
+  assert.deepEqual([self, traces, jaegerUrl], ['me', false, 'http://jaeger:16686'])
+})
+
+test('links are its own, and those that others tell of, each drawn once', () => {
+  const members = [member('a', { links: ['me', 'b'] }), member('b', { links: ['a', 'c'] }), member('c')]
+  const { links } = viewOf(members, [peer('a', 'member')])
+  assert.deepEqual(
+    links.map(({ a, b, ends, transport }) => [a, b, ends, transport]),
+    [
+      ['a', 'me', 2, 'quic'],
+      ['a', 'b', 2, ''],
+      ['b', 'c', 1, ''],
+    ],
+  )
+})
+
+test('a member that has missed several digests counts as unreachable, by the way they come', () => {
+  const { nodes } = viewOf([
+    member('a', { silentMs: 7_000 }),
+    member('b', { silentMs: 7_000, via: 'gossip' }),
+    member('c', { silentMs: 31_000, via: 'gossip' }),
+  ])
+  assert.deepEqual(
+    nodes.slice(1).map(({ state }) => state),
+    ['unreachable', 'running', 'unreachable'],
+  )
+})
+
+test('messages are told by name', () => {
+  assert.deepEqual(viewOf([member('a')]).messages, [{ atMs: 5, node: 'name of a', text: '12 bytes on news' }])
+})

@@ -1,0 +1,112 @@
+import type { MessageRecord } from '../kit/messages.ts'
+import type { MemberInfo, PeerInfo, Topology } from '../kit/views.ts'
+import type { MeshView, ViewLink, ViewMessage, ViewNode } from '../page/mesh-view.ts'
+import type { NodeConfig } from './config.ts'
+
+/** What one node knows. */
+export interface Observed {
+  readonly topology: Topology
+  readonly messages: readonly MessageRecord[]
+  /** Unix milliseconds, when it was asked. */
+  readonly atMs: number
+}
+
+type Settings = Pick<
+  NodeConfig,
+  'name' | 'mesh' | 'role' | 'topics' | 'digestMs' | 'gossipDigestMs' | 'query' | 'jaegerUi'
+>
+
+/** Digests that may be missed in a row before a member counts as unreachable; it is a member until it expires. */
+const missedDigests = 3
+
+/** The mesh as one node sees it: itself, its members by their digests, its guests. */
+export function observerView(settings: Settings, seen: Observed): MeshView {
+  const { topology, messages, atMs } = seen
+  const guests = topology.peers.filter(({ kind }) => kind === 'guest')
+  const members = topology.members.map((member) => memberNode(member, settings))
+  const nodes = [selfNode(settings, topology), ...members, ...guests.map(guestNode)]
+  const names = new Map(nodes.map(({ id, name }) => [id, name]))
+  const said = ({ at, direction, topic, peer, bytes }: MessageRecord): ViewMessage => {
+    const from = direction === 'out' ? settings.name : (names.get(peer) ?? peer)
+    return { atMs: at, node: from, text: `${bytes} bytes on ${topic}` }
+  }
+  return {
+    atMs,
+    from: 'observer',
+    title: `${settings.mesh}, seen by ${settings.name}`,
+    self: topology.self,
+    nodes,
+    links: linksOf(topology),
+    boot: [],
+    tells: [],
+    messages: messages.map(said),
+    traces: settings.query !== 'off',
+    ...(settings.jaegerUi !== 'off' && { jaegerUrl: settings.jaegerUi.replace(/\/+$/, '') }),
+  }
+}
+
+function selfNode({ name, mesh, role, topics }: Settings, { self, peers, members }: Topology): ViewNode {
+  const links = peers.filter(({ kind }) => kind === 'member').map(({ peer }) => peer)
+  return {
+    id: self,
+    name,
+    role,
+    meshes: [mesh],
+    state: 'running',
+    addresses: [],
+    topics,
+    links,
+    counts: { members: members.length, links: links.length },
+    pid: process.pid,
+    controllable: false,
+    inventory: '/api/inventory',
+  }
+}
+
+function memberNode(member: MemberInfo, { digestMs, gossipDigestMs }: Settings): ViewNode {
+  const { peer: id, name, role, meshes, incarnation, addresses, topics, links, silentMs, via } = member
+  const usualMs = via === 'link' ? digestMs : gossipDigestMs
+  const state = silentMs > missedDigests * usualMs ? 'unreachable' : 'running'
+  const counts = { links: links.length }
+  return { id, name, role, meshes, incarnation, addresses, topics, links, silentMs, state, counts, controllable: false }
+}
+
+function guestNode({ peer, name, links }: PeerInfo): ViewNode {
+  return {
+    id: peer,
+    name,
+    role: 'guest',
+    meshes: [],
+    state: 'guest',
+    addresses: links.map(({ address }) => address),
+    topics: [],
+    links: [],
+    counts: {},
+    controllable: false,
+  }
+}
+
+/** Own links as they are, and those between others by what they say of themselves. */
+function linksOf({ self, peers, members }: Topology): ViewLink[] {
+  const says = new Map(members.map(({ peer, links }) => [peer, new Set(links)]))
+  const own = peers.flatMap(({ peer, kind, links }) =>
+    links.map(({ id, transport, trace }): ViewLink => {
+      const ends = says.get(peer)?.has(self) === true ? 2 : 1
+      return { ...pair(self, peer), id, transport, kind, ends, ...(trace !== undefined && { trace }) }
+    }),
+  )
+  const told = members.flatMap(({ peer, links }) =>
+    links.flatMap((other): ViewLink[] => {
+      if (other === self) return []
+      const both = says.get(other)?.has(peer) === true
+      // Told twice, drawn once.
+      if (both && other < peer) return []
+      return [{ ...pair(peer, other), id: '', transport: '', kind: 'member', ends: both ? 2 : 1 }]
+    }),
+  )
+  return [...own, ...told]
+}
+
+function pair(one: string, other: string): Pick<ViewLink, 'a' | 'b'> {
+  return one < other ? { a: one, b: other } : { a: other, b: one }
+}

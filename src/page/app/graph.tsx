@@ -1,0 +1,82 @@
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import type { MeshView, ViewNode } from '../mesh-view.ts'
+import { shortId } from '../model/format.ts'
+import { Layout, type Size } from '../model/layout.ts'
+import { hrefOf } from '../model/route.ts'
+import { move } from './graph-motion.ts'
+import { keyOf } from './parts.tsx'
+
+/** Above this many nodes names are shown only where the pointer or the focus is. */
+const namedNodes = 40
+const still = matchMedia('(prefers-reduced-motion: reduce)')
+
+/**
+ * The mesh as a picture. Preact draws what there is, whenever that changes; where it is, is written straight into the
+ * drawing while the layout moves.
+ */
+export function Graph({ view }: { readonly view: MeshView }) {
+  const svg = useRef<SVGSVGElement>(null)
+  const [layout] = useState(() => new Layout())
+  const size = useSize(svg)
+  useLayoutEffect(() => {
+    if (svg.current === null || size === undefined) return
+    layout.update(view, size)
+    if (still.matches) layout.settle()
+    return move(svg.current, layout)
+  }, [view, size, layout])
+  const names = view.nodes.length > namedNodes ? 'few-names' : ''
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a picture is no fieldset
+    <svg
+      ref={svg}
+      class={`graph ${names}`}
+      role="group"
+      aria-label={`${view.nodes.length} nodes, ${view.links.length} links`}
+    >
+      <g class="links">
+        {view.links.map(({ a, b, id, kind, ends }) => (
+          <line key={`${a} ${b} ${id}`} data-a={a} data-b={b} class={`${kind} ends-${ends}`} />
+        ))}
+      </g>
+      <g class="nodes">
+        {view.nodes.map((node) => (
+          <Node key={node.id} node={node} self={node.id === view.self} />
+        ))}
+      </g>
+    </svg>
+  )
+}
+
+function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean }) {
+  const name = node.name === '' ? shortId(node.id) : node.name
+  const radius = node.role === 'seed' || node.role === 'bridge' ? 11 : 8.5
+  return (
+    <a
+      data-id={node.id}
+      class={`node role-${node.role} is-${node.state} ${self ? 'self' : ''}`}
+      href={hrefOf('nodes', keyOf(node))}
+      aria-label={`${name}, ${node.role}, ${node.state}`}
+    >
+      <circle class="halo" r={radius + 6} />
+      <circle class="body" r={radius} />
+      {node.state === 'killed' && <path class="glyph" d="M-4-4L4 4M4-4L-4 4" />}
+      {node.state === 'paused' && <path class="glyph" d="M-2.5-4V4M2.5-4V4" />}
+      <text y={radius + 13}>{name}</text>
+    </a>
+  )
+}
+
+/** Size of the picture in CSS pixels, which are the units of the drawing too. */
+function useSize(svg: { readonly current: SVGSVGElement | null }): Size | undefined {
+  const [size, setSize] = useState<Size>()
+  useEffect(() => {
+    if (svg.current === null) return
+    const observer = new ResizeObserver(([entry]) => {
+      const box = entry?.contentRect
+      if (box !== undefined && box.width > 0) setSize({ width: Math.round(box.width), height: Math.round(box.height) })
+    })
+    observer.observe(svg.current)
+    return () => observer.disconnect()
+  }, [svg])
+  return size
+}

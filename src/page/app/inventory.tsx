@@ -1,0 +1,77 @@
+import type { Inventory as Held } from '../../core/owner.ts'
+import { duration, plural } from '../model/format.ts'
+import { askJson } from './ask.ts'
+import { Problem } from './parts.tsx'
+import { useLoaded } from './use-loaded.ts'
+
+const everyMs = 5_000
+
+/** What a node holds right now: its registries and their bounds, its timers and other resources. */
+export function Inventory({ path }: { readonly path: string }) {
+  const { value, problem } = useLoaded(path, () => askJson<Held>(path), everyMs)
+  return (
+    <section class="card" aria-labelledby="inventory">
+      <h2 id="inventory">Inventory</h2>
+      <Problem text={problem} />
+      {value !== undefined && <Registries held={value} />}
+    </section>
+  )
+}
+
+function Registries({ held }: { readonly held: Held }) {
+  const timers = held.resources.filter(({ kind }) => kind === 'timer').map(({ name }) => name)
+  const others = held.resources.filter(({ kind }) => kind === 'resource').map(({ name }) => name)
+  return (
+    <>
+      <div class="scroll">
+        <table>
+          <caption class="unseen">Registries</caption>
+          <thead>
+            <tr>
+              <th scope="col">Registry</th>
+              <th scope="col" class="number">
+                Holds
+              </th>
+              <th scope="col" class="number">
+                Bound
+              </th>
+              <th scope="col" class="number wide">
+                Most ever
+              </th>
+              <th scope="col" class="number wide">
+                Added
+              </th>
+              <th scope="col" class="number">
+                Oldest
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {held.registries.map(({ name, owner, size, capacity, high, added, oldestMs }) => (
+              <tr key={`${owner} ${name}`}>
+                <th scope="row" title={owner}>
+                  {name}
+                </th>
+                <td class="number">{size}</td>
+                <td class="number">{capacity}</td>
+                <td class="number wide">{high}</td>
+                <td class="number wide">{added}</td>
+                <td class="number">{size === 0 ? '' : duration(oldestMs)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <p class="quiet">
+        {plural(timers.length, 'timer')}
+        {timers.length > 0 && `: ${tally(timers)}`}; {plural(others.length, 'other resource')}
+        {others.length > 0 && `: ${tally(others)}`}
+      </p>
+    </>
+  )
+}
+
+function tally(names: readonly string[]): string {
+  const groups = Map.groupBy(names, (name) => name)
+  return [...groups].map(([name, all]) => (all.length === 1 ? name : `${name} ×${all.length}`)).join(', ')
+}

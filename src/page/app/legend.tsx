@@ -1,0 +1,28 @@
+import type { MeshView } from '../mesh-view.ts'
+
+/** What the colours in the picture mean: only those that are in it. */
+export function Legend({ view }: { readonly view: MeshView }) {
+  const roles = [...new Set(view.nodes.map(({ role }) => role))].sort()
+  const states = [...new Set(view.nodes.map(({ state }) => state))]
+    .filter((state) => state !== 'running' && state !== 'guest')
+    .sort()
+  return (
+    <ul class="legend" aria-label="Legend">
+      {roles.map((role) => (
+        <li key={role}>
+          <i class={`dot role-${role}`} /> {role}
+        </li>
+      ))}
+      {states.map((state) => (
+        <li key={state}>
+          <i class={`dot mark-${state}`} /> {state}
+        </li>
+      ))}
+      {view.links.some(({ ends }) => ends === 1) && (
+        <li>
+          <i class="dash" /> told by one end
+        </li>
+      )}
+    </ul>
+  )
+}

@@ -1,0 +1,106 @@
+import type { MeshView, ViewNode } from '../mesh-view.ts'
+import { duration } from '../model/format.ts'
+import { hrefOf } from '../model/route.ts'
+import { ExpiredBy } from './expired-by.tsx'
+import { Inventory } from './inventory.tsx'
+import { LastMinute } from './last-minute.tsx'
+import { NodeControls } from './node-controls.tsx'
+import { NodeLinks } from './node-links.tsx'
+import { Copy, findNode, NodeById, Role, State } from './parts.tsx'
+
+/** All that is known of one node. */
+export function NodePage({ view, named }: { readonly view: MeshView; readonly named: string }) {
+  const node = findNode(view, named)
+  if (node === undefined) {
+    return (
+      <section class="card">
+        <h2>{named}</h2>
+        <p>
+          There is no such node any more. <a href={hrefOf('nodes')}>All nodes</a>
+        </p>
+      </section>
+    )
+  }
+  return (
+    <div class="columns">
+      <section class="card">
+        <h2>
+          {node.name || 'guest'} <Role role={node.role} /> <State state={node.state} />
+        </h2>
+        <NodeControls node={node} />
+        <Digest node={node} view={view} />
+      </section>
+      <section class="card">
+        <h2>Links</h2>
+        <NodeLinks node={node} view={view} />
+      </section>
+      {view.traces && node.state !== 'guest' && (
+        <>
+          <ExpiredBy key={`expired ${node.id}`} node={node} view={view} />
+          <LastMinute key={`minute ${node.id}`} node={node} />
+        </>
+      )}
+      {node.inventory !== undefined && <Inventory key={node.inventory} path={node.inventory} />}
+    </div>
+  )
+}
+
+/** What it says of itself, and what is known of its process. */
+function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshView }) {
+  const { counts } = node
+  const facts: readonly (readonly [string, preact.ComponentChild])[] = [
+    [
+      'Peer id',
+      <>
+        <code class="id">{node.id}</code> <Copy text={node.id} what="peer id" />
+      </>,
+    ],
+    ['Meshes', node.meshes.join(', ')],
+    ['Incarnation', node.incarnation],
+    ['Addresses', node.addresses.length > 0 && <Lines of={node.addresses} />],
+    ['Topics', node.topics.join(', ')],
+    ['Says it is linked to', node.links.length > 0 && <Ids ids={node.links} view={view} />],
+    ['Silent for', node.silentMs === undefined ? undefined : duration(node.silentMs)],
+    ['Members it sees', counts.members],
+    ['Retries', counts.retries],
+    ['Prunes', counts.prunes],
+    ['Expired by it', counts.expired],
+    ['Memory', node.rssMb === undefined ? undefined : `${Math.round(node.rssMb)} MiB resident`],
+    ['CPU', node.cpuMsPerS === undefined ? undefined : `${node.cpuMsPerS.toFixed(1)} ms per second`],
+    ['Process', node.pid],
+  ]
+  return (
+    <dl class="facts">
+      {facts
+        .filter(([, value]) => value !== undefined && value !== '' && value !== false)
+        .map(([what, value]) => (
+          <div key={what}>
+            <dt>{what}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}
+
+function Lines({ of }: { readonly of: readonly string[] }) {
+  return (
+    <>
+      {of.map((line) => (
+        <code key={line} class="line">
+          {line}
+        </code>
+      ))}
+    </>
+  )
+}
+
+function Ids({ ids, view }: { readonly ids: readonly string[]; readonly view: MeshView }) {
+  return (
+    <span class="chips">
+      {ids.map((id) => (
+        <NodeById key={id} view={view} id={id} />
+      ))}
+    </span>
+  )
+}

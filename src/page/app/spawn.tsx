@@ -1,0 +1,40 @@
+import type { MeshView } from '../mesh-view.ts'
+import { useControl } from './control.ts'
+
+const roles = ['compute', 'seed', 'registry', 'gateway', 'broker', 'observer'] as const
+
+/** One more node. */
+export function Spawn({ view }: { readonly view: MeshView }) {
+  const { busy, said, run } = useControl()
+  const meshes = [...new Set(view.nodes.flatMap((node) => node.meshes))].sort()
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    const chosen = new FormData(event.currentTarget as HTMLFormElement)
+    const [role, mesh] = [String(chosen.get('role')), String(chosen.get('mesh'))]
+    void run(`new ${role} in ${mesh}`, '/api/lab/nodes', { role, mesh })
+  }
+  return (
+    <form class="row" onSubmit={submit} aria-label="Start another node">
+      <label>
+        Role
+        <select name="role">
+          {roles.map((role) => (
+            <option key={role}>{role}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Mesh
+        <select name="mesh">
+          {meshes.map((mesh) => (
+            <option key={mesh}>{mesh}</option>
+          ))}
+        </select>
+      </label>
+      <button type="submit" disabled={busy}>
+        Start another node
+      </button>
+      <output>{said}</output>
+    </form>
+  )
+}

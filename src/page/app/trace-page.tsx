@@ -1,0 +1,61 @@
+import type { Trace } from '../../traces/trace.ts'
+import type { MeshView } from '../mesh-view.ts'
+import { clock, duration, plural } from '../model/format.ts'
+import { hrefOf } from '../model/route.ts'
+import { extent } from '../model/waterfall.ts'
+import { reader } from './ask.ts'
+import { Copy, Problem } from './parts.tsx'
+import { useLoaded } from './use-loaded.ts'
+import { Waterfall } from './waterfall.tsx'
+
+interface TracePageProps {
+  readonly view: MeshView
+  readonly id: string
+  /** Span id that the address names. */
+  readonly selected: string | undefined
+}
+
+/** One trace, from its address. */
+export function TracePage({ view, id, selected }: TracePageProps) {
+  const { value, problem, loading } = useLoaded(id, () => reader.trace(id))
+  return (
+    <section class="card">
+      <h2>
+        Trace <code class="id">{id}</code> <Copy text={id} what="trace id" />
+      </h2>
+      <p class="row">
+        <a href={hrefOf('traces')}>Search</a>
+        {view.jaegerUrl !== undefined && (
+          <a href={`${view.jaegerUrl}/trace/${encodeURIComponent(id)}`} rel="noreferrer">
+            Open in Jaeger
+          </a>
+        )}
+      </p>
+      <Problem text={problem} />
+      {value === undefined && loading && <p class="quiet">Loading …</p>}
+      {value === undefined && !loading && problem === undefined && (
+        <p>The store has no such trace: it may not have arrived yet, or have been dropped since.</p>
+      )}
+      {value !== undefined && <Told trace={value} view={view} selected={selected} />}
+    </section>
+  )
+}
+
+interface ToldProps {
+  readonly trace: Trace
+  readonly view: MeshView
+  readonly selected: string | undefined
+}
+
+function Told({ trace, view, selected }: ToldProps) {
+  const { startMs, wholeMs } = extent(trace.spans)
+  const services = [...new Set([...trace.spans.map(({ service }) => service), ...view.nodes.flatMap((n) => n.meshes)])]
+  return (
+    <>
+      <p class="quiet">
+        {clock(startMs, true)}, {duration(wholeMs)}, {plural(trace.spans.length, 'span')}
+      </p>
+      <Waterfall key={trace.traceId} spans={trace.spans} services={services} selected={selected} />
+    </>
+  )
+}

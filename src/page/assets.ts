@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { MeshError } from '../core/errors.ts'
+import type { PageFile } from '../publish/bundle-page.ts'
+
+/** A file of the page, ready to be sent. */
+export interface Asset {
+  readonly path: string
+  readonly type: string
+  readonly etag: string
+  readonly plain: Buffer
+  readonly gzipped: Buffer
+}
+
+const types: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml',
+}
+
+/** Beside the bundled commands in a package: `dist/page` next to `dist/cli`. */
+const published = new URL('../page/', import.meta.url)
+/** In a clone, where it is built when it is asked for. Not spelt as an import: a bundle would take the bundler along. */
+const builder = new URL('../publish/bundle-page.ts', import.meta.url)
+
+/**
+ * The page's files: those that were published with this program, or built now from a clone's sources.
+ *
+ * @throws MESH_PAGE_MISSING when there is neither.
+ */
+export async function pageAssets(): Promise<readonly Asset[]> {
+  const files = existsSync(new URL('app.js', published)) ? await read(fileURLToPath(published)) : await build()
+  return Promise.all(files.map(asset))
+}
+
+async function read(directory: string): Promise<readonly PageFile[]> {
+  const names = await readdir(directory)
+  const wanted = names.filter((name) => typeOf(name) !== undefined)
+  return Promise.all(wanted.map(async (name) => ({ name, bytes: await readFile(`${directory}/${name}`) })))
+}
+
+async function build(): Promise<readonly PageFile[]> {
+  if (!existsSync(builder)) throw new MeshError('MESH_PAGE_MISSING', { directory: fileURLToPath(published) })
+  const { pageFiles } = (await import(builder.href)) as typeof import('../publish/bundle-page.ts')
+  return pageFiles()
+}
+
+async function asset({ name, bytes }: PageFile): Promise<Asset> {
+  const plain = Buffer.from(bytes)
+  return {
+    path: name === 'index.html' ? '/' : `/${name}`,
+    type: typeOf(name) ?? 'application/octet-stream',
+    etag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
+    plain,
+    gzipped: await promisify(gzip)(plain),
+  }
+}
+
+function typeOf(name: string): string | undefined {
+  return types[name.slice(name.lastIndexOf('.') + 1)]
+}

@@ -1,0 +1,38 @@
+export const tabs = ['topology', 'nodes', 'traces', 'boot', 'messages'] as const
+export type Tab = (typeof tabs)[number]
+
+/** What the page shows: in its address after `#`, so that it can be bookmarked and sent to somebody. */
+export interface Route {
+  readonly tab: Tab
+  /** The node or the trace that is open. */
+  readonly item?: string
+  readonly params: Readonly<Record<string, string>>
+}
+
+/** Anything that is no address of this page leads to its first tab. */
+export function parseRoute(hash: string): Route {
+  const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split(/\?(.*)/s)
+  const [tab = '', item] = path.split('/')
+  const params = Object.fromEntries(new URLSearchParams(query))
+  if (!isTab(tab)) return { tab: 'topology', params: {} }
+  const opened = item === undefined ? '' : decoded(item)
+  return { tab, params, ...(opened !== '' && { item: opened }) }
+}
+
+export function hrefOf(tab: Tab, item?: string, params: Readonly<Record<string, string>> = {}): string {
+  const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== '')).toString()
+  const path = item === undefined ? tab : `${tab}/${encodeURIComponent(item)}`
+  return `#/${path}${query === '' ? '' : `?${query}`}`
+}
+
+function isTab(text: string): text is Tab {
+  return (tabs as readonly string[]).includes(text)
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

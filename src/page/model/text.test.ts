@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { attributesText, parseAttributes } from './attributes.ts'
+import { duration, shortId } from './format.ts'
+import { hrefOf, parseRoute } from './route.ts'
+import { sorted } from './sort.ts'
+
+leakCheck()
+
+test('an address leads back to what it was made of', () => {
+  const text = fc.string({ unit: 'grapheme', minLength: 1 })
+  fc.assert(
+    fc.property(text, fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), text), (item, params) => {
+      const route = parseRoute(hrefOf('traces', item, params))
+      assert.deepEqual([route.tab, route.item, { ...route.params }], ['traces', item, { ...params }])
+    }),
+  )
+})
+
+test('what is no address of this page opens its first tab', () => {
+  for (const hash of ['', '#', '#/', '#/nowhere', '#//', '#/nowhere/x?y=z']) {
+    assert.deepEqual(parseRoute(hash), { tab: 'topology', params: {} }, hash)
+  }
+  assert.equal(parseRoute('#/nodes/%zz').item, '%zz')
+})
+
+test('attributes are typed as key=value, in quotes when they hold spaces', () => {
+  assert.deepEqual(parseAttributes('a=b  c=12 d=true e="two words" f="12" g='), {
+    attributes: { a: 'b', c: 12, d: true, e: 'two words', f: '12', g: '' },
+  })
+  assert.deepEqual(parseAttributes(''), { attributes: {} })
+  assert.equal(parseAttributes('a=b nonsense').problem, 'write key=value, not nonsense')
+  assert.equal(parseAttributes('a="open').problem, undefined)
+})
+
+test('attributes survive being written and read again', () => {
+  const key = fc.stringMatching(/^[a-z._]{1,12}$/).filter((name) => name !== '__proto__')
+  const value = fc.oneof(fc.string(), fc.integer(), fc.boolean())
+  fc.assert(
+    fc.property(fc.dictionary(key, value), (attributes) => {
+      assert.deepEqual(parseAttributes(attributesText(attributes)).attributes, { ...attributes })
+    }),
+  )
+})
+
+test('durations are for people', () => {
+  const shown = [0, 0.04, 0.42, 3.4, 999, 1_000, 2_540, 61_000, 5_400_000, 200_000_000].map(duration)
+  const wanted = ['0 ms', '0 ms', '0.4 ms', '3 ms', '999 ms', '1 s', '2.5 s', '1 min', '1.5 h', '2.3 d']
+  assert.deepEqual(shown, wanted)
+  assert.equal(shortId('12D3KooWabcdefghijklmnop'), '…ijklmnop')
+})
+
+test('sorting takes numbers by value, names as people count, and puts what is missing last', () => {
+  const by = (value: string | number | undefined) => value
+  assert.deepEqual(sorted(['node-10', 'node-9', undefined], by, 'ascending'), ['node-9', 'node-10', undefined])
+  assert.deepEqual(sorted([2, undefined, 10], by, 'descending'), [10, 2, undefined])
+})

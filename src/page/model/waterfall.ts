@@ -1,0 +1,74 @@
+import type { TraceSpan } from '../../traces/trace.ts'
+
+/** One line of a waterfall. */
+export interface WaterfallRow {
+  readonly span: TraceSpan
+  /** 0 for a root. */
+  readonly depth: number
+  readonly children: number
+  /** Spans below it at any depth. */
+  readonly below: number
+  /** Start and length as parts of the whole trace, 0 to 1. */
+  readonly from: number
+  readonly length: number
+  /** Its parent is not in this trace, or not yet. */
+  readonly orphan: boolean
+}
+
+/**
+ * Lines of a trace, parents before their children, siblings by start. A span whose parent is missing is a root. A
+ * circle of parents, which only a broken sender can tell, is shown once and loses nobody.
+ */
+export function waterfall(spans: readonly TraceSpan[]): readonly WaterfallRow[] {
+  const ids = new Set(spans.map(({ spanId }) => spanId))
+  const children = Map.groupBy(spans, ({ parentSpanId }) => parentSpanId)
+  const { startMs, wholeMs } = extent(spans)
+  const rows: WaterfallRow[] = []
+  const shown = new Set<TraceSpan>()
+  const walk = (span: TraceSpan, depth: number): number => {
+    if (shown.has(span)) return 0
+    shown.add(span)
+    const at = rows.length
+    const own = byStart(children.get(span.spanId) ?? []).filter((child) => !shown.has(child))
+    rows.push({
+      span,
+      depth,
+      children: own.length,
+      below: 0,
+      from: (span.startMs - startMs) / wholeMs,
+      length: span.durationMs / wholeMs,
+      orphan: span.parentSpanId !== '' && !ids.has(span.parentSpanId),
+    })
+    const below = own.reduce((sum, child) => sum + walk(child, depth + 1), 0)
+    const row = rows[at]
+    if (row !== undefined) rows[at] = { ...row, below }
+    return below + 1
+  }
+  const roots = spans.filter(({ parentSpanId }) => parentSpanId === '' || !ids.has(parentSpanId))
+  for (const span of byStart(roots)) walk(span, 0)
+  for (const span of byStart(spans)) walk(span, 0)
+  return rows
+}
+
+/** Without the lines below a span that is closed. */
+export function visibleRows(rows: readonly WaterfallRow[], closed: ReadonlySet<string>): readonly WaterfallRow[] {
+  const visible: WaterfallRow[] = []
+  let hiddenBelow = Number.POSITIVE_INFINITY
+  for (const row of rows) {
+    if (row.depth > hiddenBelow) continue
+    hiddenBelow = closed.has(row.span.spanId) ? row.depth : Number.POSITIVE_INFINITY
+    visible.push(row)
+  }
+  return visible
+}
+
+/** When a trace began and how long it took, in milliseconds; never 0, since parts are taken of it. */
+export function extent(spans: readonly TraceSpan[]): { readonly startMs: number; readonly wholeMs: number } {
+  const startMs = spans.reduce((least, span) => Math.min(least, span.startMs), Number.POSITIVE_INFINITY)
+  const endMs = spans.reduce((most, span) => Math.max(most, span.startMs + span.durationMs), Number.NEGATIVE_INFINITY)
+  return spans.length === 0 ? { startMs: 0, wholeMs: 1 } : { startMs, wholeMs: Math.max(endMs - startMs, 0.001) }
+}
+
+function byStart(spans: readonly TraceSpan[]): readonly TraceSpan[] {
+  return [...spans].sort((a, b) => a.startMs - b.startMs)
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { browserTest, openPage } from '../testing/browser.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { pageMesh, pagePeer } from '../testing/page-mesh.ts'
+import { startPageServer } from '../testing/page-server.ts'
+import { pageSpans, pageTrace } from '../testing/page-traces.ts'
+import { until } from '../testing/until.ts'
+import type { MeshView } from './mesh-view.ts'
+
+leakCheck()
+
+const survivors = ['seed-a1', 'seed-a2', 'bridge-1']
+const spans = pageSpans('compute-a5', survivors)
+
+/** The made-up mesh with one node in another state. */
+function meshWith(name: string, state: MeshView['nodes'][number]['state']): MeshView {
+  const view = pageMesh(8)
+  return { ...view, nodes: view.nodes.map((node) => (node.name === name ? { ...node, state } : node)) }
+}
+
+browserTest('a killed node leads to the trace of its expiry', async (browser) => {
+  await using server = await startPageServer(meshWith('compute-a5', 'killed'), spans)
+  const { page, complaints } = await openPage(browser, `${server.url}/#/nodes`)
+  await page
+    .getByRole('row', { name: /compute-a5/ })
+    .getByRole('link')
+    .click()
+  const expired = page.getByRole('region', { name: 'Expired by' })
+  await expired
+    .getByRole('row', { name: /seed-a2/ })
+    .getByRole('link')
+    .click()
+  const open = page.getByRole('button', { name: /mesh\.member\.expired/, expanded: true })
+  await open.waitFor()
+  assert.match(page.url(), new RegExp(`#/traces/${pageTrace('win-seed-a2')}`))
+  assert.match((await page.locator('.span-details').textContent()) ?? '', new RegExp(pagePeer('compute-a5')))
+  assert.deepEqual(complaints, [])
+})
+
+browserTest('links between traces are followed both ways', async (browser) => {
+  await using server = await startPageServer(pageMesh(8), spans)
+  const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
+  await page.getByRole('link', { name: /mesh\.connection\.closed/ }).click()
+  await page.getByRole('button', { name: /mesh\.connection\.closed/, expanded: true }).waitFor()
+  await page.getByRole('link', { name: /^trace/ }).click()
+  await page.getByRole('button', { name: /mesh\.connection\.opened/, expanded: true }).waitFor()
+  assert.deepEqual(complaints, [])
+})
+
+browserTest('traces are searched by what is in the address, and text of a peer stays text', async (browser) => {
+  await using server = await startPageServer({ ...pageMesh(8), jaegerUrl: 'http://127.0.0.1:1' }, spans)
+  const { page, complaints } = await openPage(browser, `${server.url}/#/traces`)
+  await page.getByLabel('Span').selectOption('mesh.seed.dial')
+  await page.getByLabel('Attributes').fill('mesh.seed.cause=start')
+  await page.getByRole('button', { name: 'Search' }).click()
+  await page.getByRole('row', { name: /mesh\.seed\.dial/ }).waitFor()
+  assert.match(page.url(), /span=mesh\.seed\.dial&attributes=mesh\.seed\.cause%3Dstart/)
+  await page.reload()
+  await page
+    .getByRole('row', { name: /mesh\.seed\.dial 1 error/ })
+    .getByRole('link')
+    .click()
+  await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).click()
+  assert.match((await page.locator('.span-details').textContent()) ?? '', /<img src=x onerror=alert\(1\)>/)
+  const deep = await page.getByRole('link', { name: 'Open in Jaeger' }).getAttribute('href')
+  assert.equal(deep, `http://127.0.0.1:1/trace/${pageTrace('dial')}`)
+  assert.deepEqual(complaints, [])
+})
+
+browserTest('nodes are controlled, where they may be', async (browser) => {
+  await using server = await startPageServer(pageMesh(8), spans)
+  const { page, complaints } = await openPage(browser, `${server.url}/#/nodes/broker-a4`)
+  await page.getByRole('button', { name: 'Kill' }).click()
+  await page.getByText('Kill: done').waitFor()
+  server.view = meshWith('broker-a4', 'killed')
+  await page.getByRole('button', { name: 'Start afresh' }).click()
+  await page.getByText('Start afresh: done').waitFor()
+  await page.goto(`${server.url}/#/nodes`)
+  await page.getByLabel('Role').selectOption('gateway')
+  await page.getByRole('button', { name: 'Start another node' }).click()
+  await page.getByText('new gateway in mesh-a: done').waitFor()
+  assert.deepEqual(
+    server.asked.filter((asked) => asked.startsWith('POST')),
+    ['POST /api/lab/nodes/broker-a4/kill', 'POST /api/lab/nodes/broker-a4/start?identity=fresh', 'POST /api/lab/nodes'],
+  )
+  const watched = pageMesh(8)
+  server.view = { ...watched, from: 'observer', nodes: watched.nodes.map((node) => ({ ...node, controllable: false })) }
+  await page.goto(`${server.url}/#/nodes/broker-a4`)
+  await page.getByRole('heading', { name: /broker-a4/ }).waitFor()
+  await until(async () => (await page.getByRole('button', { name: 'Kill' }).count()) === 0, 5_000, 'no controls')
+  assert.deepEqual(complaints, [])
+})
+
+browserTest('everything is reached by the keyboard', async (browser) => {
+  await using server = await startPageServer(pageMesh(8), spans)
+  const { page } = await openPage(browser, `${server.url}/#/topology`)
+  await page.getByRole('link', { name: /^bridge-1, bridge/ }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: /bridge-1/ }).waitFor()
+  await page.goto(`${server.url}/#/traces/${pageTrace('dial')}`)
+  await page.getByRole('button', { name: /mesh\.seed\.dial/ }).focus()
+  await page.keyboard.press('ArrowLeft')
+  await until(async () => (await page.locator('.waterfall li').count()) === 1, 5_000, 'closed')
+  await page.keyboard.press('ArrowRight')
+  await until(async () => (await page.locator('.waterfall li').count()) === 4, 5_000, 'open')
+  await page.keyboard.press('End')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: /mesh\.seed\.giveup/, expanded: true }).waitFor()
+  await page.goto(`${server.url}/#/nodes`)
+  const [first, second] = ['ascending', 'descending']
+  for (const direction of [first, second]) {
+    await page.getByRole('button', { name: 'Retries' }).focus()
+    await page.keyboard.press('Enter')
+    await page.locator(`th[aria-sort=${direction}]`, { hasText: 'Retries' }).waitFor()
+  }
+  assert.match((await page.locator('tbody tr').first().textContent()) ?? '', /broker/)
+})
+
+browserTest('a page that nobody sees asks nothing, and goes on when it is seen', async (browser) => {
+  await using server = await startPageServer(pageMesh(8))
+  const { page } = await openPage(browser, `${server.url}/`)
+  const hide = (hidden: boolean) =>
+    page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });
+      document.dispatchEvent(new Event('visibilitychange'))`)
+  await page.getByText('live').waitFor()
+  await hide(true)
+  await page.waitForTimeout(300)
+  const asked = server.asked.length
+  await page.waitForTimeout(2_500)
+  assert.equal(server.asked.length, asked)
+  await hide(false)
+  await until(() => server.asked.length > asked, 2_000, 'it asks again')
+})
+
+browserTest('a server that is away is said, and what was known stays', async (browser) => {
+  await using server = await startPageServer(pageMesh(8))
+  const { page } = await openPage(browser, `${server.url}/`)
+  await page.getByText('live').waitFor()
+  server.view = undefined
+  await page.getByText(/^not since .*: not now$/).waitFor()
+  assert.equal(await page.getByRole('link', { name: /^bridge-1, / }).count(), 1)
+  server.view = pageMesh(8)
+  await page.getByText('live').waitFor()
+})
+
+browserTest('it fits a phone, in the dark, the list first', async (browser) => {
+  await using server = await startPageServer(meshWith('compute-a5', 'killed'), spans)
+  const phone = { viewport: { width: 390, height: 844 }, colorScheme: 'dark', reducedMotion: 'reduce' } as const
+  const { page, complaints } = await openPage(browser, `${server.url}/`, phone)
+  await page.getByRole('link', { name: 'seed-a1', exact: true }).waitFor()
+  const tops = await page.evaluate(
+    `['.list', '.graph'].map((it) => document.querySelector(it).getBoundingClientRect().top)`,
+  )
+  const [list = 0, graph = 0] = tops as number[]
+  assert.ok(list < graph)
+  const dark = await page.evaluate(`getComputedStyle(document.body).backgroundColor`)
+  assert.equal(dark, 'rgb(18, 22, 29)')
+  const hashes = ['topology', 'nodes', 'nodes/compute-a5', 'traces', `traces/${pageTrace('dial')}`, 'boot', 'messages']
+  for (const hash of hashes) {
+    await page.goto(`${server.url}/#/${hash}`)
+    await page.waitForTimeout(300)
+    const surplus = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+    assert.equal(surplus, 0, `${hash} is wider than a phone`)
+  }
+  assert.deepEqual(complaints, [])
+})

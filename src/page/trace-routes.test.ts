@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import fastify from 'fastify'
+import { leakCheck } from '../testing/leak-check.ts'
+import { traceRoutes } from './trace-routes.ts'
+
+leakCheck()
+
+/** A proxy before a store that answers `said` to everything, and the paths it was asked for. */
+async function proxied(t: TestContext, said: { code?: number; type?: string; body: string }) {
+  const store = fastify()
+  const asked: string[] = []
+  store.get('/*', (request, reply) => {
+    asked.push(request.url)
+    return reply
+      .code(said.code ?? 200)
+      .header('content-type', said.type ?? 'application/json')
+      .send(said.body)
+  })
+  const url = await store.listen({ host: '127.0.0.1', port: 0 })
+  const app = fastify()
+  traceRoutes(app, url)
+  t.after(async () => {
+    store.server.closeAllConnections()
+    await Promise.all([store.close(), app.close()])
+  })
+  return { app, asked, store }
+}
+
+test('a question is handed on as it is, and so is the answer', async (t) => {
+  const { app, asked } = await proxied(t, { body: '{"services":["mesh-a"]}' })
+  const answer = await app.inject('/api/v3/traces?query.service_name=mesh%20a&query.attributes=%7B%7D')
+  assert.deepEqual([answer.statusCode, answer.json()], [200, { services: ['mesh-a'] }])
+  assert.deepEqual(asked, ['/api/v3/traces?query.service_name=mesh%20a&query.attributes=%7B%7D'])
+})
+
+test('that nothing was found is an empty answer', async (t) => {
+  const { app } = await proxied(t, { code: 404, body: '{"error":{"message":"No traces found"}}' })
+  const answer = await app.inject('/api/v3/traces/0af7')
+  assert.deepEqual([answer.statusCode, answer.json()], [200, { result: { resourceSpans: [] } }])
+})
+
+test('other refusals stay what they are', async (t) => {
+  const { app } = await proxied(t, { code: 400, body: '{"error":{"message":"malformed"}}' })
+  const answer = await app.inject('/api/v3/traces')
+  assert.deepEqual([answer.statusCode, answer.json()], [400, { error: { message: 'malformed' } }])
+})
+
+test('a page of the store is not shown as one of ours', async (t) => {
+  const { app } = await proxied(t, { type: 'text/html', body: '<script>alert(1)</script>' })
+  assert.match(String((await app.inject('/api/v3/services')).headers['content-type']), /^text\/plain/)
+})
+
+test('nothing but /api/v3 is reached', async (t) => {
+  const { app, asked } = await proxied(t, { body: '{}' })
+  for (const url of [
+    '/api/v3/../stats',
+    '/api/v3/%2e%2e/stats',
+    '/api/v3/..%2fx/../../stats',
+    '/api/v3//evil.example.org/x',
+  ]) {
+    await app.inject(url)
+  }
+  for (const url of asked) assert.match(url, /^\/api\/v3\//)
+  assert.equal((await app.inject({ method: 'POST', url: '/api/v3/traces' })).statusCode, 404)
+})
+
+test('a store that is away is named', async (t) => {
+  const { app, store } = await proxied(t, { body: '{}' })
+  await store.close()
+  const answer = await app.inject('/api/v3/services')
+  assert.equal(answer.statusCode, 502)
+  assert.match(answer.json().message, /^no answer from http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/)
+})

@@ -1,0 +1,43 @@
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+
+/** A search over a long time may take a while; a browser gives up no earlier. Guess. */
+const answerMs = 30_000
+
+/**
+ * Registers `/api/v3/*`: what the store or Jaeger at `queryUrl` answers, handed on. That nothing was found is an empty
+ * answer here, not 404: a browser would report every search that finds nothing as an error.
+ */
+export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
+  const base = `${queryUrl.replace(/\/+$/, '')}/api/v3/`
+  app.get('/api/v3/*', async (request, reply) => {
+    const target = new URL(request.url.slice('/api/v3/'.length), base)
+    // Dots in a path lead out of it.
+    if (!target.href.startsWith(base)) return reply.code(404).send({ error: 'not found', message: 'no such path' })
+    let answer: Response
+    try {
+      answer = await fetch(target, { signal: AbortSignal.timeout(answerMs), redirect: 'error' })
+    } catch (error) {
+      const message = `no answer from ${queryUrl}: ${reasonOf(error)}`
+      return reply.code(502).send({ error: 'trace store unreachable', message })
+    }
+    return handOn(answer, reply)
+  })
+}
+
+async function handOn(answer: Response, reply: FastifyReply): Promise<FastifyReply> {
+  const type = answer.headers.get('content-type') ?? 'application/octet-stream'
+  if (answer.status === 404 && type.startsWith('application/json')) {
+    await answer.body?.cancel()
+    return reply.send({ result: { resourceSpans: [] } })
+  }
+  // What is no JSON is not shown as if it were this server's: a page of the store's would run as ours.
+  reply.code(answer.status).header('content-type', type.startsWith('application/json') ? type : 'text/plain')
+  return reply.send(answer.body === null ? '' : Readable.fromWeb(answer.body as ReadableStream))
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,35 @@
+import { idle } from '../bench/idle.ts'
+import { again, own, reference } from '../bench/side.ts'
+import { benchRun, noiseCheck, ratioAtMost, withoutPeer } from './bench-run.ts'
+import { atMost, type Check, type Proof } from './proof.ts'
+
+/** Digests every 2 s and tracing cost something: what they may cost, as a multiple of stock and in CPU ms/s. */
+const cpuMost = { ratio: 2, msPerS: 8 }
+/** Stock keeps more in memory than a mesh node does. */
+const rssMost = 1
+
+export const proof: Proof = {
+  name: 'bench-idle',
+  about: 'idle with 8 links, tracing on: CPU at most twice that of stock beside it, and no more memory',
+  quick: false,
+  seconds: 300,
+  async run(context) {
+    const report = await benchRun(idle, context)
+    const ratios = report.ratios[own]
+    const checks = [
+      noiseCheck(report),
+      ratioAtMost('CPU to stock', cpuMost.ratio, ratios?.['cpuMsPerS'], report),
+      atMost('CPU per node, median', cpuMost.msPerS, report.sides[own]?.['cpuMsPerS']?.median ?? Number.NaN, 'ms/s'),
+      ratioAtMost('RSS to stock', rssMost, ratios?.['rssMb'], report),
+      ...foreign(Object.keys(report.sides)),
+    ]
+    return { figures: { ...report }, checks }
+  },
+}
+
+/** Nothing is promised about others; that they were there is said. */
+function foreign(sides: readonly string[]): Check[] {
+  const others = sides.filter((side) => ![own, reference, again].includes(side))
+  if (others.length === 0) return [withoutPeer('measured beside go-libp2p', 'figures')]
+  return [{ what: 'measured beside', want: 'figures', got: others.join(', '), holds: true }]
+}

@@ -1,0 +1,48 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type BuildOptions, type BuildResult, build } from 'esbuild'
+import { esbuildTurn } from './esbuild-turn.ts'
+import { licences } from './licences.ts'
+
+export interface PageFile {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const options = {
+  absWorkingDir: root,
+  entryPoints: ['src/page/app/app.tsx', 'src/page/app/app.css', 'src/page/app/index.html', 'src/page/app/icon.svg'],
+  outdir: 'page',
+  bundle: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2022',
+  minify: true,
+  legalComments: 'none',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  loader: { '.html': 'copy', '.svg': 'copy' },
+  write: false,
+  metafile: true,
+  logLevel: 'warning',
+} as const satisfies BuildOptions
+
+/** The files of the page, built in memory in about 0.1 s. */
+export async function pageFiles(): Promise<readonly PageFile[]> {
+  return filesOf(await esbuildTurn(() => build(options)))
+}
+
+/** Writes them into `directory`, with the licences of what is in them, for a package. */
+export async function bundlePage(directory: string): Promise<void> {
+  const built = await esbuildTurn(() => build(options))
+  const notices = { name: 'LICENCES.txt', bytes: Buffer.from(await licences(Object.keys(built.metafile.inputs), root)) }
+  await mkdir(directory, { recursive: true })
+  await Promise.all([...filesOf(built), notices].map(({ name, bytes }) => writeFile(join(directory, name), bytes)))
+}
+
+function filesOf({ outputFiles }: BuildResult<typeof options>): readonly PageFile[] {
+  return outputFiles.map(({ path, contents }) => ({ name: path.slice(join(root, 'page/').length), bytes: contents }))
+}
