@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Usage } from '../testing/process-usage.ts'
+import { machineUse } from './usage.ts'
 
 /** A process whose use is read; `usage` from `/proc`. */
 export interface Measured {
@@ -33,12 +33,12 @@ export async function idleWindow(
   signal: AbortSignal,
 ): Promise<WindowUse> {
   const before = await readAll(sides)
-  const machine = await machineCpuMs()
+  const machine = await machineUse()
   const began = performance.now()
   await sleep(ms, undefined, { signal })
   const seconds = (performance.now() - began) / 1_000
   const after = await readAll(sides)
-  const busy = (await machineCpuMs()) - machine
+  const busy = (await machineUse()).busyMs - machine.busyMs
   const used: Record<string, SideUse> = {}
   let ours = 0
   for (const [side, ends] of Object.entries(after)) {
@@ -53,11 +53,4 @@ async function readAll(sides: Readonly<Record<string, readonly Measured[]>>): Pr
   const read = async ([side, processes]: [string, readonly Measured[]]) =>
     [side, await Promise.all(processes.map((one) => one.usage()))] as const
   return Object.fromEntries(await Promise.all(Object.entries(sides).map(read)))
-}
-
-/** Time that all cores have worked since boot: user, nice, system, irq and softirq of `/proc/stat`, in steps of 10 ms. */
-async function machineCpuMs(): Promise<number> {
-  const [first = ''] = (await readFile('/proc/stat', 'utf8')).split('\n')
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = first.split(/\s+/).slice(1).map(Number)
-  return (user + nice + system + irq + softirq) * 10
 }

@@ -1,14 +1,12 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { processUsage, type Usage } from '../testing/process-usage.ts'
-import { until } from '../testing/until.ts'
+import type { Usage } from '../testing/process-usage.ts'
+import { type Group, spawnGroup } from './group.ts'
+import { dialsForAll, reference, stockSide } from './side.ts'
 
 export interface StockNode {
   readonly name: string
   readonly pid: number
-  /** Open connections, as it said last. */
-  connections(): number
+  /** Open connections; asking wakes it. */
+  connections(): Promise<number>
   usage(): Promise<Usage>
 }
 
@@ -16,69 +14,31 @@ export interface StockNodes extends AsyncDisposable {
   readonly nodes: readonly StockNode[]
 }
 
-interface Said {
-  readonly addresses: readonly string[]
-  readonly connections: number
-}
-
-const program = fileURLToPath(new URL('stock-node.js', import.meta.url))
 const limitMs = 30_000
-/** By default libp2p takes five connections a second from one host, and over QUIC the dialler of a sixth sees success. */
-const paceMs = 400
-const errorChars = 4_000
+const lookMs = 250
+const answerMs = 10_000
 
 /**
  * `count` processes of stock js-libp2p with gossipsub, each connected to all others. Started by the same Node.js as
  * everything here, with no flag and no variable that a mesh node would get.
  */
 export async function startStockNodes(count: number): Promise<StockNodes> {
-  const children = Array.from({ length: count }, (_, i) => start(`stock-${i}`))
-  const close = async () => {
-    await Promise.all(children.map(({ end }) => end()))
-  }
+  const group = await spawnGroup(stockSide(reference), count)
   try {
-    await until(() => children.every(({ said }) => said().addresses.length > 0), limitMs, 'all stock nodes listen')
-    for (const [i, { child, said }] of children.entries()) {
-      child.send(children.slice(0, i).flatMap((other) => other.said().addresses))
-      await until(() => said().connections === i, limitMs, `stock node ${i} has dialled those before it`)
-      await sleep(paceMs)
-    }
-    const all = () => children.every(({ said }) => said().connections === count - 1)
-    await until(all, limitMs, 'stock nodes are connected')
+    const { signal } = new AbortController()
+    await group.startAll(dialsForAll(reference, count), signal)
+    const wait = { limitMs, everyMs: lookMs, signal }
+    await group.until(({ links }) => links === count - 1, 'all are connected', wait)
   } catch (error) {
-    await close()
+    await group[Symbol.asyncDispose]()
     throw error
   }
-  return { nodes: children.map(({ node }) => node), [Symbol.asyncDispose]: close }
+  return { nodes: nodesOf(group), [Symbol.asyncDispose]: () => group[Symbol.asyncDispose]() }
 }
 
-function start(name: string): { child: ChildProcess; node: StockNode; said: () => Said; end: () => Promise<void> } {
-  const child = fork(program, { execPath: process.execPath, execArgv: [], env: plainEnvironment(), stdio: 'pipe' })
-  child.stdout?.resume()
-  let errors = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    errors = (errors + text).slice(-errorChars)
+function nodesOf({ peers }: Group): StockNode[] {
+  return peers.map(({ name, pid, ask, usage }) => {
+    const connections = async () => (await ask({ do: 'count' }, 'count', answerMs)).links
+    return { name, pid, connections, usage }
   })
-  let last: Said = { addresses: [], connections: 0 }
-  child.on('message', (message) => {
-    last = message as Said
-  })
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const pid = child.pid ?? 0
-  const node = { name, pid, connections: () => last.connections, usage: () => processUsage(pid) }
-  const end = () => {
-    child.kill('SIGKILL')
-    return exited
-  }
-  const said = () => {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}: ${errors}`)
-    return last
-  }
-  return { child, node, said, end }
-}
-
-/** Without what this process itself was started with: Node.js, its allocator and the QUIC runtime at their defaults. */
-function plainEnvironment(): NodeJS.ProcessEnv {
-  const ours = /^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV|TRACEMESH)/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { fanout } from './fanout.ts'
+import { startPeer } from './peer-process.ts'
+import { readable } from './report.ts'
+import { runBench } from './run.ts'
+import { stockSide } from './side.ts'
+
+leakCheck()
+
+const quiet = { progress: () => {}, signal: new AbortController().signal }
+
+test('a small run measures every side, and all that was published arrives', { timeout: 120_000 }, async () => {
+  const options = { ...fanout.defaults, nodes: 4, pairs: 1, window: 3, settle: 1 }
+  const report = await runBench(fanout, options, quiet)
+  assert.deepEqual(Object.keys(report.sides), ['stock', 'ours', 'stock-again'])
+  for (const [side, metrics] of Object.entries(report.sides)) {
+    const of = (metric: string) => metrics[metric]?.median ?? Number.NaN
+    assert.equal(of('deliveredPercent'), 100, side)
+    assert.ok(of('cpuMsPerDelivery') > 0.05 && of('cpuMsPerDelivery') < 200, `${side} ${of('cpuMsPerDelivery')}`)
+    assert.ok(of('p50Ms') > 0 && of('p50Ms') <= of('p99Ms'), side)
+    assert.ok(of('rssMb') > 30, side)
+    assert.ok(of('duplicatesPerDelivery') >= 0, side)
+  }
+  assert.ok((report.ratios['ours']?.['cpuMsPerDelivery']?.median ?? 0) > 0)
+  assert.ok(!report.notes.some((note) => /not what they say|more links/.test(note)), report.notes.join('; '))
+  assert.match(readable(report), /cpuMsPerDelivery\n {2}stock /)
+})
+
+test('a program that is none, or ends at once, or says nonsense is named', async () => {
+  const env = process.env
+  const start = (name: string, command: string, ...args: string[]) => startPeer(name, { command, args, env })
+  await assert.rejects(start('none', '/nonexistent/peer'), /none cannot be started/)
+  await assert.rejects(start('brief', process.execPath, '-e', 'process.stderr.write("no reason"); process.exit(3)'), {
+    message: /brief ended with 3: no reason/,
+  })
+  const nonsense = `process.stdout.write('{"event":"ready"}\\n'); process.stdin.resume()`
+  await assert.rejects(start('odd', process.execPath, '-e', nonsense), /odd: no event of the bench protocol/)
+})
+
+test('a peer that fails a command says why, and ends with its input', async () => {
+  const peer = await startPeer('stock', stockSide('stock').program('/ip4/127.0.0.1/udp/0/quic-v1'))
+  try {
+    await assert.rejects(peer.ask({ do: 'publish', bytes: 64, rate: 10, count: 1 }, 'published', 10_000), /stock: /)
+    const { links, received } = await peer.ask({ do: 'count' }, 'count', 10_000)
+    assert.deepEqual([links, received], [0, 0])
+  } finally {
+    await peer.end()
+  }
+  await assert.rejects(peer.ask({ do: 'count' }, 'count', 1_000), /stock ended with 0/)
+})

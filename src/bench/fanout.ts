@@ -1,0 +1,111 @@
+import { mean } from 'simple-statistics'
+import { seededRandom } from '../testing/random.ts'
+import { differingAccounts } from './accounts.ts'
+import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
+import { startCast } from './cast.ts'
+import { type Metrics, type Round, turns } from './compare.ts'
+import { earlier, type Graph, regularGraph } from './graph.ts'
+import { type Group, spawnGroup } from './group.ts'
+import { idleWindow } from './idle-window.ts'
+import { type LoadUse, loadWindow } from './load-window.ts'
+
+const degree = 8
+const linkedMs = 60_000
+const lookMs = 500
+/** A mesh node that looked for more links than this would add to the graph it is given. */
+const ownLinks = 1
+
+/** What one delivery costs, and how long it takes. One side at a time has something to say; the others idle. */
+export const fanout: Bench = {
+  name: 'fanout',
+  about: 'CPU, latency and duplicates per delivery, one publisher on a random graph of degree 8',
+  defaults: { nodes: 18, pairs: 3, window: 20, settle: 12, rate: 20, bytes: 256, seed: 1, peers: [] },
+  decisive: 'cpuMsPerDelivery',
+  seconds: ({ pairs, window, settle, nodes }, sides) =>
+    10 + sides * nodes * 0.6 + window + sides * (settle + pairs * (window + 2)),
+  run,
+}
+
+async function run(options: BenchOptions, { progress, signal }: BenchContext): Promise<BenchResult> {
+  await using resources = new AsyncDisposableStack()
+  const cast = resources.use(await startCast(options, ownLinks))
+  const graph = graphFor(options)
+  const groups: Group[] = []
+  const notes: string[] = []
+  for (const side of cast.sides) {
+    const group = resources.use(await spawnGroup(side, options.nodes))
+    notes.push(...(await link(group, graph, signal)))
+    groups.push(group)
+    progress(`${side.name}: ${options.nodes} processes, linked`)
+  }
+  const load = { publisher: 0, rate: options.rate, bytes: options.bytes, signal }
+  for (const group of groups) {
+    await loadWindow(group, { ...load, seconds: options.settle })
+    progress(`${group.side}: warm`)
+  }
+  const idle = await idleRates(groups, options.window, signal)
+  progress(`idle: ${[...idle].map(([side, rate]) => `${side} ${(rate / options.nodes).toFixed(2)} ms/s`).join(', ')}`)
+  const rounds: Round[] = []
+  let others = 0
+  for (let i = 0; i < options.pairs; i++) {
+    const round: Record<string, Metrics> = {}
+    for (const group of turns(groups, i)) {
+      const use = await loadWindow(group, { ...load, seconds: options.window })
+      others = Math.max(others, use.others)
+      round[group.side] = metricsOf(use, idle.get(group.side) ?? Number.NaN)
+      progress(`round ${i + 1} of ${options.pairs}: ${group.side} ${shown(round[group.side])}`)
+    }
+    rounds.push(Object.fromEntries(groups.map(({ side }) => [side, round[side] ?? {}])))
+  }
+  notes.push(...(await differingAccounts(groups)), ...notesOf(cast.spans(), others))
+  return { rounds, notes }
+}
+
+function notesOf(spans: number, others: number): string[] {
+  return [
+    'CPU of all processes of a side, the publisher’s too; net: less what they use when nobody publishes',
+    'each process is told whom to dial; ours looks for no further links (MESH_NEIGHBOURS=1), and otherwise has its defaults',
+    `ours: tracing on, ${spans} spans arrived at the receiver`,
+    `everything else on the machine, idle sides included, used ${Math.round(others)} CPU ms/s at most`,
+  ]
+}
+
+/** The same graph for all sides; fewer links each where there are not enough nodes. */
+function graphFor({ nodes, seed }: BenchOptions): Graph {
+  const most = Math.min(degree, nodes - 1)
+  return regularGraph(nodes, (nodes * most) % 2 === 0 ? most : most - 1, seededRandom(seed))
+}
+
+/** Says when what came of it is not the graph. */
+async function link(group: Group, graph: Graph, signal: AbortSignal): Promise<string[]> {
+  await group.startAll(earlier(graph), signal)
+  const wanted = (i: number) => graph[i]?.length ?? 0
+  const wait = { limitMs: linkedMs, everyMs: lookMs, signal }
+  await group.until((count, i) => count.links >= wanted(i), 'each has the links of the graph', wait)
+  const more = (await group.counts()).filter((count, i) => count.links > wanted(i)).length
+  return more === 0 ? [] : [`${group.side}: ${more} nodes have more links than the graph gives them`]
+}
+
+/** CPU ms/s of each side, all processes, while nobody publishes. */
+async function idleRates(groups: readonly Group[], seconds: number, signal: AbortSignal): Promise<Map<string, number>> {
+  const measured = Object.fromEntries(groups.map(({ side, peers }) => [side, peers]))
+  const { sides } = await idleWindow(measured, seconds * 1_000, signal)
+  return new Map(Object.entries(sides).map(([side, { cpu }]) => [side, cpu.reduce((sum, one) => sum + one, 0)]))
+}
+
+/** `idle`: what the side’s processes would have used without a message, in ms/s. */
+function metricsOf(use: LoadUse, idle: number): Metrics {
+  return {
+    cpuMsPerDelivery: use.cpuMs / use.delivered,
+    cpuNetMsPerDelivery: (use.cpuMs - idle * use.seconds) / use.delivered,
+    p50Ms: use.p50,
+    p99Ms: use.p99,
+    deliveredPercent: (100 * use.delivered) / use.expected,
+    ...(use.copies !== undefined && { duplicatesPerDelivery: (use.copies - use.delivered) / use.delivered }),
+    rssMb: mean([...use.rssMb]),
+  }
+}
+
+function shown({ cpuMsPerDelivery = 0, p50Ms = 0, p99Ms = 0, deliveredPercent = 0 }: Metrics = {}): string {
+  return `${cpuMsPerDelivery.toFixed(2)} ms/delivery, p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)} ms, ${deliveredPercent.toFixed(2)} %`
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { completeGraph, earlier, type Graph, regularGraph } from './graph.ts'
+
+leakCheck()
+
+/** How many parts a graph falls into, by another way than the one under test: labels that spread along its links. */
+function parts(graph: Graph): number {
+  const labels = graph.map((_, node) => node)
+  for (const _ of graph) {
+    for (const [node, neighbours] of graph.entries()) {
+      labels[node] = Math.min(...[node, ...neighbours].map((one) => labels[one] ?? node))
+    }
+  }
+  return new Set(labels).size
+}
+
+test('every node has its links, to others, each once and from both ends, and all are connected', () => {
+  const shape = fc.record({
+    half: fc.integer({ min: 2, max: 15 }),
+    degree: fc.integer({ min: 2, max: 8 }),
+    seed: fc.nat(),
+  })
+  fc.assert(
+    fc.property(shape, ({ half, degree, seed }) => {
+      const nodes = half * 2
+      fc.pre(degree < nodes)
+      const graph = regularGraph(nodes, degree, seededRandom(seed))
+      for (const [node, neighbours] of graph.entries()) {
+        assert.equal(new Set(neighbours).size, degree)
+        assert.ok(!neighbours.includes(node))
+        assert.ok(neighbours.every((other) => graph[other]?.includes(node)))
+      }
+      assert.equal(parts(graph), 1)
+    }),
+  )
+})
+
+test('the same seed draws the same graph, another seed another one', () => {
+  const draw = (seed: number) => regularGraph(18, 8, seededRandom(seed))
+  assert.deepEqual(draw(1), draw(1))
+  assert.notDeepEqual(draw(1), draw(2))
+})
+
+test('a graph that cannot be is refused', () => {
+  const shapes: readonly (readonly [number, number])[] = [
+    [5, 3],
+    [4, 4],
+    [3, 0],
+  ]
+  for (const [nodes, degree] of shapes) assert.throws(() => regularGraph(nodes, degree, () => 0.5), RangeError)
+})
+
+test('each edge is dialled once, from the later node', () => {
+  const graph = completeGraph(4)
+  assert.deepEqual(graph[1], [0, 2, 3])
+  assert.deepEqual(earlier(graph), [[], [0], [0, 1], [0, 1, 2]])
+})

@@ -1,0 +1,84 @@
+import type { Random } from '../core/machine.ts'
+
+/** Neighbours of each node, in ascending order. */
+export type Graph = readonly (readonly number[])[]
+
+/** Switches per edge: far more than a graph of this size needs to forget the ring that it began as. */
+const switchesPerEdge = 20
+const tries = 100
+
+/**
+ * A random connected graph in which every node has `degree` neighbours: a ring lattice whose edges are switched in pairs,
+ * which keeps every degree. The same `random` draws the same graph.
+ *
+ * @throws RangeError when there is no such graph.
+ */
+export function regularGraph(nodes: number, degree: number, random: Random): Graph {
+  if (degree < 1 || degree >= nodes || (nodes * degree) % 2 === 1) {
+    throw new RangeError(`there is no graph of ${nodes} nodes with ${degree} links each`)
+  }
+  for (let i = 0; i < tries; i++) {
+    const edges = lattice(nodes, degree)
+    shuffleEdges(edges, random)
+    const graph = graphOf(nodes, edges)
+    if (isConnected(graph)) return graph
+  }
+  throw new RangeError(`no connected graph of ${nodes} nodes with ${degree} links each was found`)
+}
+
+/** Every node linked to every other. */
+export function completeGraph(nodes: number): Graph {
+  const all = Array.from({ length: nodes }, (_, i) => i)
+  return all.map((i) => all.filter((j) => j !== i))
+}
+
+/** Whom each node dials when nodes start one after the other: those neighbours that are there already. */
+export function earlier(graph: Graph): Graph {
+  return graph.map((neighbours, i) => neighbours.filter((j) => j < i))
+}
+
+type Edge = [number, number]
+
+function lattice(nodes: number, degree: number): Edge[] {
+  const edges: Edge[] = []
+  for (let i = 0; i < nodes; i++) {
+    for (let step = 1; step <= degree >> 1; step++) edges.push([i, (i + step) % nodes])
+    if (degree % 2 === 1 && i < nodes / 2) edges.push([i, i + nodes / 2])
+  }
+  return edges
+}
+
+/** a-b and c-d become a-d and c-b, unless one of these is there already or would lead to itself. */
+function shuffleEdges(edges: Edge[], random: Random): void {
+  const key = (a: number, b: number) => `${Math.min(a, b)}-${Math.max(a, b)}`
+  const there = new Set(edges.map(([a, b]) => key(a, b)))
+  const draw = () => Math.floor(random() * edges.length)
+  for (let i = 0; i < edges.length * switchesPerEdge; i++) {
+    const [first, second] = [edges[draw()], edges[draw()]]
+    if (first === undefined || second === undefined) continue
+    const [a, b] = first
+    const [c, d] = random() < 0.5 ? second : [second[1], second[0]]
+    if (a === d || c === b || there.has(key(a, d)) || there.has(key(c, b))) continue
+    there.delete(key(a, b))
+    there.delete(key(c, d))
+    there.add(key(a, d)).add(key(c, b))
+    first[1] = d
+    second[0] = c
+    second[1] = b
+  }
+}
+
+function graphOf(nodes: number, edges: readonly Edge[]): Graph {
+  const graph: number[][] = Array.from({ length: nodes }, () => [])
+  for (const [a, b] of edges) {
+    graph[a]?.push(b)
+    graph[b]?.push(a)
+  }
+  return graph.map((neighbours) => neighbours.sort((a, b) => a - b))
+}
+
+function isConnected(graph: Graph): boolean {
+  const seen = new Set([0])
+  for (const node of seen) for (const next of graph[node] ?? []) seen.add(next)
+  return seen.size === graph.length
+}

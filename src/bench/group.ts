@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freeUdpPorts } from '../testing/free-ports.ts'
+import type { Usage } from '../testing/process-usage.ts'
+import type { Graph } from './graph.ts'
+import { type PeerProcess, startPeer } from './peer-process.ts'
+import type { EventOf } from './protocol.ts'
+import type { Side } from './side.ts'
+import { kernelCpuMs } from './usage.ts'
+
+/** All processes of one side. */
+export interface Group extends AsyncDisposable {
+  readonly side: string
+  readonly peers: readonly PeerProcess[]
+  /** Tells one to start and to dial these; resolves once it has. */
+  start(index: number, dials: readonly number[]): Promise<void>
+  /** Starts all, one after the other, each dialling earlier ones. */
+  startAll(dials: Graph, signal: AbortSignal): Promise<void>
+  /** What each has counted since it was asked last. */
+  counts(): Promise<readonly EventOf<'count'>[]>
+  usage(): Promise<readonly Usage[]>
+  /** CPU milliseconds of all processes since their start. */
+  cpuMs(): Promise<number>
+  /** Looks until it holds for the counts of all; resolves to the milliseconds that took, undefined when it never did. */
+  reach(holds: Condition, wait: Wait): Promise<number | undefined>
+  /** As `reach`; rejects, saying that `what` did not happen. */
+  until(holds: Condition, what: string, wait: Wait): Promise<number>
+}
+
+export type Condition = (count: EventOf<'count'>, index: number) => boolean
+
+export interface Wait {
+  readonly limitMs: number
+  readonly everyMs: number
+  readonly signal: AbortSignal
+}
+
+const limits = { startMs: 40_000, countMs: 20_000 }
+
+/** Starts `count` processes of a side, which wait for their start. */
+export async function spawnGroup(side: Side, count: number): Promise<Group> {
+  const ports = await freeUdpPorts(count)
+  const starting = ports.map((port, i) =>
+    startPeer(`${side.name}-${i}`, side.program(`/ip4/127.0.0.1/udp/${port}/quic-v1`)),
+  )
+  const settled = await Promise.allSettled(starting)
+  const peers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const dispose = async () => {
+    await Promise.all(peers.map((peer) => peer.end()))
+  }
+  const failed = settled.find((one) => one.status === 'rejected')
+  if (failed !== undefined) {
+    await dispose()
+    throw failed.reason
+  }
+  return groupOf(side, peers, dispose)
+}
+
+function groupOf(side: Side, peers: readonly PeerProcess[], dispose: () => Promise<void>): Group {
+  const start = async (index: number, dials: readonly number[]) => {
+    const dial = dials.flatMap((other) => peers[other]?.addresses[0] ?? [])
+    await peers[index]?.ask({ do: 'start', dial }, 'started', limits.startMs)
+  }
+  const counts = () => Promise.all(peers.map((peer) => peer.ask({ do: 'count' }, 'count', limits.countMs)))
+  return {
+    side: side.name,
+    peers,
+    start,
+    startAll: async (dials, signal) => {
+      for (const [i, others] of dials.entries()) {
+        await start(i, others)
+        await sleep(side.paceMs, undefined, { signal })
+      }
+    },
+    counts,
+    usage: () => Promise.all(peers.map((peer) => peer.usage())),
+    cpuMs: async () => {
+      const used = await Promise.all(peers.map(({ pid }) => kernelCpuMs(pid)))
+      return used.reduce((sum, one) => sum + one, 0)
+    },
+    reach: (holds, wait) => reach(counts, holds, wait),
+    until: async (holds, what, wait) => {
+      const ms = await reach(counts, holds, wait)
+      if (ms !== undefined) return ms
+      const seen = (await counts()).map(({ links, members }) => `${links}${members === undefined ? '' : `/${members}`}`)
+      throw new Error(`${side.name}: ${what}: not within ${wait.limitMs} ms (links/members ${seen.join(' ')})`)
+    },
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+async function reach(
+  counts: Group['counts'],
+  holds: Condition,
+  { limitMs, everyMs, signal }: Wait,
+): Promise<number | undefined> {
+  const began = performance.now()
+  for (;;) {
+    const all = await counts()
+    const ms = performance.now() - began
+    if (all.every(holds)) return ms
+    if (ms > limitMs) return undefined
+    await sleep(everyMs, undefined, { signal })
+  }
+}

@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mean } from 'simple-statistics'
+import { differingAccounts } from './accounts.ts'
+import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
+import { startCast } from './cast.ts'
+import type { Metrics, Round } from './compare.ts'
+import { type Group, spawnGroup } from './group.ts'
+import { idleWindow, type SideUse } from './idle-window.ts'
+import { dialsForAll } from './side.ts'
+
+const linkedMs = 60_000
+const lookMs = 500
+
+/** What nodes cost that are linked to all others and have nothing to say. All sides are measured at the same time. */
+export const idle: Bench = {
+  name: 'idle',
+  about: 'CPU and memory of nodes that are linked to all others and idle',
+  // V8 tidies up after the start when a process is 110 s old.
+  defaults: { nodes: 9, pairs: 4, window: 30, settle: 120, rate: 1, bytes: 256, seed: 1, peers: [] },
+  decisive: 'cpuMsPerS',
+  seconds: ({ pairs, window, settle, nodes }, sides) => 10 + sides * nodes * 0.5 + settle + pairs * window,
+  run,
+}
+
+async function run(options: BenchOptions, { progress, signal }: BenchContext): Promise<BenchResult> {
+  await using resources = new AsyncDisposableStack()
+  const links = options.nodes - 1
+  const cast = resources.use(await startCast(options, links))
+  const groups: Group[] = []
+  for (const side of cast.sides) {
+    const group = resources.use(await spawnGroup(side, options.nodes))
+    await group.startAll(dialsForAll(side.name, options.nodes), signal)
+    const wait = { limitMs: linkedMs, everyMs: lookMs, signal }
+    await group.until((count) => count.links >= links, `each has ${links} links`, wait)
+    groups.push(group)
+    progress(`${side.name}: ${options.nodes} processes with ${links} links each`)
+  }
+  progress(`settling for ${options.settle} s`)
+  await sleep(options.settle * 1_000, undefined, { signal })
+  const rounds: Round[] = []
+  const others: number[] = []
+  for (let i = 1; i <= options.pairs; i++) {
+    const measured = Object.fromEntries(groups.map(({ side, peers }) => [side, peers]))
+    const use = await idleWindow(measured, options.window * 1_000, signal)
+    rounds.push(Object.fromEntries(Object.entries(use.sides).map(([side, used]) => [side, metricsOf(used)])))
+    others.push(use.others)
+    progress(`window ${i} of ${options.pairs}: ${shown(rounds.at(-1))}`)
+  }
+  for (const group of groups) {
+    const counts = await group.counts()
+    const off = counts.filter((count) => count.links < links).length
+    if (off > 0) throw new Error(`${group.side}: ${off} of ${options.nodes} have lost links: the run says nothing`)
+  }
+  return { rounds, notes: [...(await differingAccounts(groups)), ...notesOf(cast.spans(), others)] }
+}
+
+function metricsOf({ cpu, rss, pss }: SideUse): Metrics {
+  return { cpuMsPerS: mean([...cpu]), rssMb: mean([...rss]), pssMb: mean([...pss]) }
+}
+
+function shown(round: Round = {}): string {
+  return Object.entries(round)
+    .map(([side, { cpuMsPerS, rssMb }]) => `${side} ${cpuMsPerS?.toFixed(2)} ms/s ${rssMb?.toFixed(0)} MiB`)
+    .join(', ')
+}
+
+function notesOf(spans: number, others: readonly number[]): string[] {
+  return [
+    'all sides in the same windows; each figure is the mean of a side’s processes',
+    `ours: tracing on, ${spans} spans arrived at the receiver`,
+    `everything else on the machine used ${Math.round(Math.max(...others))} CPU ms/s at most`,
+  ]
+}

@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Group } from './group.ts'
+import { percentile } from './statistics.ts'
+import { machineUse } from './usage.ts'
+
+export interface Load {
+  /** Index of the only one that publishes. */
+  readonly publisher: number
+  /** Messages per second. */
+  readonly rate: number
+  readonly bytes: number
+  readonly seconds: number
+  readonly signal: AbortSignal
+}
+
+/** What the processes of one side used while one of them published. */
+export interface LoadUse {
+  /** From the first message to when the last has arrived; CPU is counted until then. */
+  readonly seconds: number
+  /** CPU milliseconds of all processes. */
+  readonly cpuMs: number
+  /** Messages that reached an application, and how many should have: published times receivers. */
+  readonly delivered: number
+  readonly expected: number
+  /** Messages that arrived, duplicates included; undefined when a process does not count them. */
+  readonly copies: number | undefined
+  /** Milliseconds from publishing to the application, over all receivers. */
+  readonly p50: number
+  readonly p99: number
+  readonly rssMb: readonly number[]
+  /** CPU ms/s of everything else on the machine, idle sides included. */
+  readonly others: number
+}
+
+/** How often it is looked whether the last messages have arrived, and for how long. Milliseconds. */
+const drain = { everyMs: 500, mostMs: 10_000 }
+/** What publishing may take longer than asked for before the run is given up, in milliseconds. */
+const lateMs = 30_000
+
+/** Lets one publish at a steady rate and measures its whole side. */
+export async function loadWindow(group: Group, { publisher, rate, bytes, seconds, signal }: Load): Promise<LoadUse> {
+  const peer = group.peers[publisher]
+  if (peer === undefined) throw new Error(`${group.side} has no process ${publisher}`)
+  await group.counts()
+  const [cpuBefore, machineBefore] = await Promise.all([group.cpuMs(), machineUse()])
+  const began = performance.now()
+  const count = Math.round(rate * seconds)
+  await abortable(peer.ask({ do: 'publish', bytes, rate, count }, 'published', seconds * 1_000 + lateMs), signal)
+  const expected = count * (group.peers.length - 1)
+  const counts = await drained(group, expected, signal)
+  const took = (performance.now() - began) / 1_000
+  const [cpuAfter, machineAfter] = await Promise.all([group.cpuMs(), machineUse()])
+  const usage = await group.usage()
+  const cpuMs = cpuAfter - cpuBefore
+  const latencies = counts.flatMap((one) => one.latencies)
+  const copies = counts.map((one) => one.copies)
+  return {
+    seconds: took,
+    cpuMs,
+    delivered: total(counts.map(({ received }) => received)),
+    expected,
+    copies: copies.every((one) => one !== undefined) ? total(copies) : undefined,
+    p50: percentile(latencies, 0.5),
+    p99: percentile(latencies, 0.99),
+    rssMb: usage.map(({ rssMb }) => rssMb),
+    others: (machineAfter.busyMs - machineBefore.busyMs - cpuMs) / took,
+  }
+}
+
+/** Counts until all has arrived, or nothing more does: what comes late is late, not lost. */
+async function drained(
+  group: Group,
+  expected: number,
+  signal: AbortSignal,
+): Promise<Awaited<ReturnType<Group['counts']>>> {
+  const until = performance.now() + drain.mostMs
+  const all = []
+  let received = 0
+  let fresh: number
+  do {
+    await sleep(drain.everyMs, undefined, { signal })
+    const counts = await group.counts()
+    fresh = total(counts.map((one) => one.received))
+    received += fresh
+    all.push(...counts)
+  } while (received < expected && fresh > 0 && performance.now() < until)
+  return all
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, one) => sum + one, 0)
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort))
+}

@@ -1,0 +1,45 @@
+import { settle, type Terminal } from '../commands/command.ts'
+import { exitCodes } from '../commands/exit-codes.ts'
+import { readOptions } from './options.ts'
+import { readable } from './report.ts'
+import { runBench } from './run.ts'
+
+const io: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+}
+/** Interrupted, a bench may take this long to end its processes; those that are left end with their input. Milliseconds. */
+const unwindMs = 6_000
+const interrupted = 130
+
+const abort = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
+
+process.exitCode = await settle(main, io)
+
+async function main(): Promise<number> {
+  const { bench, options, json } = readOptions(process.argv.slice(2), io)
+  if (process.platform !== 'linux') {
+    io.err('nothing was measured: CPU and memory are read from /proc, which only Linux has\n')
+    return exitCodes.undecided
+  }
+  const seconds = Math.round(bench.seconds(options, options.peers.length + 3))
+  io.err(`${bench.name}: ${bench.about}; about ${seconds} s\n`)
+  const progress = (text: string) => io.err(`${bench.name}: ${text}\n`)
+  try {
+    const report = await runBench(bench, options, { progress, signal: abort.signal })
+    io.out(json ? `${JSON.stringify(report)}\n` : readable(report))
+    return report.noise.void ? exitCodes.undecided : exitCodes.fine
+  } catch (error) {
+    if (abort.signal.aborted) return interrupted
+    io.err(`${bench.name}: ${error instanceof Error ? error.message : String(error)}\n`)
+    return exitCodes.found
+  }
+}
+
+function interrupt(signal: NodeJS.Signals): void {
+  if (abort.signal.aborted) return
+  io.err(`${signal}: ending what was started\n`)
+  abort.abort(new Error('interrupted'))
+  setTimeout(() => process.exit(interrupted), unwindMs).unref()
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { differs } from './accounts.ts'
+import { benches, readOptions } from './options.ts'
+
+leakCheck()
+
+const quiet = { out: () => {}, err: () => {} }
+const read = (...args: string[]) => readOptions(args, quiet)
+
+test('what is not said has the default of its bench', () => {
+  for (const bench of benches) assert.deepEqual(read(bench.name).options, bench.defaults)
+  const { bench, options, json } = read('idle', '--nodes', '4', '--json', '--peer', 'go=env A=1 /bin/go-peer')
+  assert.deepEqual([bench.name, options.nodes, json], ['idle', 4, true])
+  assert.deepEqual(options.peers, [{ name: 'go', command: 'env A=1 /bin/go-peer' }])
+})
+
+test('a default run takes at most five minutes', () => {
+  for (const bench of benches) assert.ok(bench.seconds(bench.defaults, 3) <= 300, bench.name)
+})
+
+test('wrong use names the key and the cure', () => {
+  const wrong: readonly (readonly [string[], RegExp])[] = [
+    [['sprint'], /BENCH is sprint; expected one of idle, fanout, join/],
+    [['idle', '--pairs', '0'], /--pairs is 0; expected .* from 1 to 30/],
+    [['idle', '--pairs', 'Infinity'], /--pairs is Infinity/],
+    [['idle', '--window', '1.5'], /--window is 1.5/],
+    [['idle', '--peer', 'go'], /--peer is go; expected name=command/],
+    [['idle', '--peer', 'ours=x'], /--peer is ours=x/],
+    [['idle', '--peer', 'a=x', '--peer', 'a=y'], /--peer is a=y/],
+  ]
+  for (const [args, message] of wrong) {
+    assert.throws(
+      () => read(...args),
+      (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && message.test(error.message),
+      args.join(' '),
+    )
+  }
+  assert.throws(() => read('idle', '--speed', '3'), { code: 'commander.unknownOption' })
+})
+
+test('accounts that differ by more than a tenth are two processes', () => {
+  assert.deepEqual([differs(95, 100), differs(89, 100), differs(111, 100)], [false, true, true])
+})

@@ -1,0 +1,31 @@
+import { calmEngine } from '../node/calm-engine.ts'
+import { parseConfig } from '../node/config.ts'
+import type { RunningNode } from '../node/node.ts'
+import { countCopies } from './count-copies.js'
+import { Deliveries, servePeer } from './peer-loop.js'
+
+// A mesh node as `tracemesh node` runs it, configured by its environment, that speaks the bench protocol beside that.
+
+const topic = 'bench'
+const listen = process.env['BENCH_LISTEN'] ?? '/ip4/127.0.0.1/udp/0/quic-v1'
+calmEngine()
+// Loaded before it is ready, as the others load what they need.
+const { startNode } = await import('../node/node.ts')
+const deliveries = new Deliveries()
+let running: RunningNode | undefined
+
+await servePeer(
+  {
+    addresses: [listen],
+    start: async (dial) => {
+      running = await startNode(parseConfig({ ...process.env, MESH_LISTEN: listen, MESH_SEEDS: dial.join(',') }))
+      running.mesh.subscribe(topic, ({ data }) => deliveries.heard(data))
+    },
+    publish: async (data) => running?.mesh.publish(topic, data),
+    links: () => running?.mesh.topology().peers.length ?? 0,
+    members: () => running?.mesh.topology().members.length ?? 0,
+    copies: countCopies(topic),
+    stop: async () => running?.stop('bench'),
+  },
+  deliveries,
+)

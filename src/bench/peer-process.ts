@@ -1,0 +1,121 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { processUsage, type Usage } from '../testing/process-usage.ts'
+import { type Command, type EventOf, encodeCommand, type PeerEvent, parseEvent } from './protocol.ts'
+import { kernelCpuMs } from './usage.ts'
+
+/** How a peer is started. */
+export interface Program {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** A process that speaks the bench protocol. */
+export interface PeerProcess {
+  readonly name: string
+  readonly pid: number
+  /** Where it can be dialled once it was started. */
+  readonly addresses: readonly string[]
+  /** Resolves to its answer; rejects when it failed, ended, or did not answer within `limitMs`. */
+  ask<E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number): Promise<EventOf<E>>
+  /** By the kernel's accounting, all of its threads. */
+  usage(): Promise<Usage>
+  /** Asks it to exit, then kills it. */
+  end(): Promise<void>
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>
+
+interface Waiting {
+  readonly settle: (event: PeerEvent) => void
+  readonly fail: (error: Error) => void
+}
+
+const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000 }
+
+/** Starts a peer; resolves once it says that it is ready. It ends by itself when this process does: its input ends. */
+export async function startPeer(name: string, { command, args, env }: Program): Promise<PeerProcess> {
+  const child: Child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const exited = new Promise<void>((resolve) => {
+    child.once('close', () => resolve())
+    child.once('error', () => resolve())
+  })
+  const end = () => endOf(child, exited)
+  try {
+    const conversation = converse(name, child)
+    const { addresses } = await conversation.ready
+    const { pid = 0 } = child
+    const usage = async () => ({ ...(await processUsage(pid)), cpuMs: await kernelCpuMs(pid) })
+    return { name, pid, addresses, ask: conversation.ask, usage, end }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+function converse(name: string, child: Child): Pick<PeerProcess, 'ask'> & { ready: Promise<EventOf<'ready'>> } {
+  const waiting = new Map<number, Waiting>()
+  const { promise: ready, resolve, reject } = Promise.withResolvers<EventOf<'ready'>>()
+  let errors = ''
+  let failure: Error | undefined
+  const fail = (error: Error) => {
+    failure ??= error
+    reject(error)
+    for (const { fail: one } of waiting.values()) one(error)
+    waiting.clear()
+  }
+  const hear = (line: string) => {
+    const event = parseEvent(line)
+    if (event === undefined) return
+    if (event.event === 'ready') return resolve(event)
+    const asked = waiting.get(event.id)
+    waiting.delete(event.id)
+    if (event.event === 'failed') asked?.fail(new Error(`${name}: ${event.why}`))
+    else asked?.settle(event)
+  }
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-bounds.errorChars)
+  })
+  child.stdin.on('error', () => {}) // its end is told by `close`
+  child.once('error', (error) => fail(new Error(`${name} cannot be started: ${error.message}`)))
+  child.once('close', (code, signal) => fail(new Error(`${name} ended with ${code ?? signal}: ${errors}`)))
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    try {
+      hear(line)
+    } catch (error) {
+      fail(new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`))
+    }
+  })
+  let last = 0
+  const ask = <E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number) => {
+    if (failure !== undefined) return Promise.reject(failure)
+    const id = ++last
+    const { promise, resolve: settle, reject: refuse } = Promise.withResolvers<EventOf<E>>()
+    waiting.set(id, {
+      settle: (event) => (isA(event, answer) ? settle(event) : refuse(new Error(`${name} answered ${event.event}`))),
+      fail: refuse,
+    })
+    child.stdin.write(encodeCommand(command, id))
+    return within(promise, limitMs, `${name} answers ${command.do}`)
+  }
+  return { ask, ready: within(ready, bounds.readyMs, `${name} is ready`) }
+}
+
+function isA<E extends PeerEvent['event']>(event: PeerEvent, name: E): event is EventOf<E> {
+  return event.event === name
+}
+
+function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  const { promise: limited, resolve, reject } = Promise.withResolvers<T>()
+  const timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms)
+  promise.then(resolve, reject)
+  return limited.finally(() => clearTimeout(timer))
+}
+
+async function endOf(child: Child, exited: Promise<void>): Promise<void> {
+  if (child.stdin.writable) child.stdin.end(encodeCommand({ do: 'exit' }, 0))
+  const timer = setTimeout(() => child.kill('SIGKILL'), bounds.exitMs)
+  await exited.finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,65 @@
+import * as z from 'zod'
+
+/** Version of the protocol that PROTOCOL.md describes. */
+export const protocolVersion = 1
+
+/** What a peer is asked; it answers with the same `id`. */
+export type Command =
+  | { readonly do: 'start'; readonly dial: readonly string[] }
+  | { readonly do: 'publish'; readonly bytes: number; readonly rate: number; readonly count: number }
+  | { readonly do: 'count' | 'cpu' | 'exit' }
+
+const whole = z.number().int().nonnegative()
+/** Bounds what a peer that has gone astray can make the bench hold. */
+const most = { addresses: 16, latencies: 100_000, text: 2_000 } as const
+
+const schema = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('ready'),
+    protocol: z.literal(protocolVersion),
+    addresses: z.array(z.string().max(most.text)).min(1).max(most.addresses),
+  }),
+  z.object({ event: z.literal('started'), id: whole }),
+  z.object({ event: z.literal('published'), id: whole, count: whole }),
+  z.object({
+    event: z.literal('count'),
+    id: whole,
+    links: whole,
+    members: whole.optional(),
+    received: whole,
+    copies: whole.optional(),
+    latencies: z.array(z.number()).max(most.latencies),
+  }),
+  z.object({ event: z.literal('cpu'), id: whole, ms: z.number().nonnegative() }),
+  z.object({ event: z.literal('failed'), id: whole, why: z.string() }),
+])
+
+export type PeerEvent = z.output<typeof schema>
+export type EventOf<E extends PeerEvent['event']> = Extract<PeerEvent, { event: E }>
+
+/**
+ * Reads one line of a peer's standard output. Undefined for what is no event: a peer may log there as well.
+ *
+ * @throws Error for an event that is not as the protocol has it: its peer cannot be believed.
+ */
+export function parseEvent(line: string): PeerEvent | undefined {
+  const said = jsonOf(line)
+  if (typeof said !== 'object' || said === null || !('event' in said)) return undefined
+  const parsed = schema.safeParse(said)
+  if (parsed.success) return parsed.data
+  const { path = [], message = '' } = parsed.error.issues[0] ?? {}
+  throw new Error(`no event of the bench protocol: ${path.join('.')}: ${message} in ${line.slice(0, 200)}`)
+}
+
+/** One line, its end included. */
+export function encodeCommand(command: Command, id: number): string {
+  return `${JSON.stringify({ id, ...command })}\n`
+}
+
+function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,32 @@
+import type { BenchReport } from './bench.ts'
+import { reference } from './side.ts'
+import type { Ratio, Spread } from './statistics.ts'
+
+/** A report for people: a table for each metric, what has to be known to read it, and whether it counts. */
+export function readable(report: BenchReport): string {
+  const { bench, options, sides, noise, notes, seconds } = report
+  const metrics = [...new Set(Object.values(sides).flatMap((side) => Object.keys(side)))]
+  const head = `${bench}: ${options.nodes} processes per side, ${options.pairs} rounds of ${options.window} s, seed ${options.seed}; took ${seconds} s`
+  const tables = metrics.map((metric) => table(metric, report))
+  const told = `${reference} beside itself: ${noise.ratio?.toFixed(3) ?? 'not measured'} (${noise.metric})`
+  const verdict = noise.void ? `VOID, ${told}: outside 0.95 to 1.05, only a quieter machine will tell` : told
+  return [head, '', ...tables, ...notes.map((note) => `- ${note}`), `- ${verdict}`, ''].join('\n')
+}
+
+function table(metric: string, { sides, ratios }: BenchReport): string {
+  const rows = Object.entries(sides).flatMap(([side, metrics]) => {
+    const spread = metrics[metric]
+    return spread === undefined ? [] : [row(side, spread, ratios[side]?.[metric])]
+  })
+  return `${metric}\n${rows.join('\n')}\n`
+}
+
+function row(side: string, { median, min, max }: Spread, ratio: Ratio | undefined): string {
+  const values = `${number(median)} (${number(min)} to ${number(max)})`
+  const shown = `x ${number(ratio?.median)} (${number(ratio?.min)} to ${number(ratio?.max)}), 95 % ${number(ratio?.low)} to ${number(ratio?.high)}`
+  return `  ${side.padEnd(14)}${values.padEnd(32)}${ratio === undefined ? '' : shown}`.trimEnd()
+}
+
+function number(value = Number.NaN): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 10 ? 1 : 3)
+}

@@ -1,0 +1,41 @@
+import { availableParallelism } from 'node:os'
+import type { Bench, BenchContext, BenchOptions, BenchReport } from './bench.ts'
+import { compare } from './compare.ts'
+import { again, reference } from './side.ts'
+import { machineUse } from './usage.ts'
+
+/** The same beside itself may differ by this much before a run is void. */
+const noiseMost = 0.05
+/** A run that takes this much longer than it should is given up, and a minute more for a machine that is busy. */
+const patience = { factor: 2, ms: 60_000 }
+
+/** Runs a bench and sums it up. Rejects when it could not be run, or took far longer than it should. */
+export async function runBench(bench: Bench, options: BenchOptions, shown: BenchContext): Promise<BenchReport> {
+  const at = new Date().toISOString()
+  const began = performance.now()
+  const limit = bench.seconds(options, options.peers.length + 3) * 1_000 * patience.factor + patience.ms
+  const late = AbortSignal.timeout(limit)
+  const signal = AbortSignal.any([shown.signal, late])
+  const machine = await machineUse()
+  const { rounds, notes } = await bench.run(options, { ...shown, signal }).catch((error: unknown) => {
+    if (!late.aborted) throw error
+    throw new Error(`given up after ${Math.round(limit / 1_000)} s, far longer than it should take`, { cause: error })
+  })
+  const seconds = (performance.now() - began) / 1_000
+  const steal = ((await machineUse()).stealMs - machine.stealMs) / seconds
+  const comparison = compare(rounds, reference, options.seed)
+  const ratio = comparison.ratios[again]?.[bench.decisive]?.median
+  const isVoid = ratio === undefined || Math.abs(ratio - 1) > noiseMost
+  return {
+    bench: bench.name,
+    at,
+    seconds: Math.round(seconds),
+    node: process.version,
+    cores: availableParallelism(),
+    options,
+    noise: { metric: bench.decisive, ratio, void: isVoid },
+    ...comparison,
+    rounds,
+    notes: [...notes, `the hypervisor gave ${Math.round(steal)} CPU ms/s to others`],
+  }
+}

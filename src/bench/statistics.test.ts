@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { compare, turns } from './compare.ts'
+import { percentile, ratioOf, spreadOf } from './statistics.ts'
+
+leakCheck()
+
+test('a ratio is that of pairs: a drift that both saw does not show', () => {
+  const ratio = ratioOf([5, 10, 20], [10, 20, 40], 1)
+  assert.deepEqual(ratio, { pairs: 3, median: 0.5, min: 0.5, max: 0.5, low: 0.5, high: 0.5 })
+})
+
+test('the interval holds the median, lies within what was seen, and is the same for the same seed', () => {
+  const [ours, theirs] = [
+    [9, 11, 10, 12, 8, 10, 13],
+    [10, 10, 10, 10, 10, 10, 10],
+  ]
+  const ratio = ratioOf(ours, theirs, 7)
+  assert.ok(ratio !== undefined)
+  assert.equal(ratio.median, 1)
+  assert.ok(ratio.min <= ratio.low && ratio.low < 1 && 1 < ratio.high && ratio.high <= ratio.max, JSON.stringify(ratio))
+  assert.deepEqual(ratioOf(ours, theirs, 7), ratio)
+})
+
+test('what was not measured has neither spread nor ratio', () => {
+  assert.equal(spreadOf([]), undefined)
+  assert.equal(spreadOf([1, Number.NaN]), undefined)
+  assert.equal(ratioOf([1, 2], [1], 1), undefined)
+  assert.ok(Number.isNaN(percentile([], 0.5)))
+  assert.equal(percentile([1, 2, 3, 4, 100], 0.5), 3)
+})
+
+test('rounds are summed up by side and metric; a metric that one side lacks has no ratio', () => {
+  const rounds = [
+    { stock: { cpu: 10 }, ours: { cpu: 5, known: 7 } },
+    { stock: { cpu: 20 }, ours: { cpu: 12, known: 9 } },
+  ]
+  const { sides, ratios } = compare(rounds, 'stock', 1)
+  assert.deepEqual(sides['ours']?.['known'], { median: 8, min: 7, max: 9 })
+  assert.deepEqual(Object.keys(ratios), ['ours'])
+  assert.deepEqual(Object.keys(ratios['ours'] ?? {}), ['cpu'])
+  assert.equal(ratios['ours']?.['cpu']?.median, 0.55)
+})
+
+test('turns are taken forwards and backwards', () => {
+  assert.deepEqual(turns(['a', 'b'], 0), ['a', 'b'])
+  assert.deepEqual(turns(['a', 'b'], 1), ['b', 'a'])
+})

@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { identify } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { quic } from '@libp2p/quic'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { countCopies } from './count-copies.js'
+import { Deliveries, servePeer } from './peer-loop.js'
+
+// What js-libp2p and gossipsub are without anything of ours: every option at its default. It speaks the bench protocol.
+
+const topic = 'bench'
+const listen = process.env['BENCH_LISTEN'] ?? '/ip4/127.0.0.1/udp/0/quic-v1'
+
+// Not a choice: the native library that is installed has no default for it. It bounds the listener's stop alone.
+/** @type {object} */
+const required = { shutdownTimeout: 3_000 }
+
+const node = await createLibp2p({
+  start: false,
+  addresses: { listen: [listen] },
+  transports: [quic(required)],
+  connectionEncrypters: [noise()],
+  streamMuxers: [yamux()],
+  services: { identify: identify(), pubsub: gossipsub() },
+})
+const { pubsub } = node.services
+const deliveries = new Deliveries()
+pubsub.addEventListener('message', ({ detail }) => deliveries.heard(detail.data))
+
+await servePeer(
+  {
+    addresses: [`${listen}/p2p/${node.peerId}`],
+    start: async (dial) => {
+      await node.start()
+      pubsub.subscribe(topic)
+      await Promise.all(dial.map(connect))
+    },
+    publish: (data) => pubsub.publish(topic, data),
+    links: () => node.getPeers().length,
+    copies: countCopies(topic),
+    // All of its like end at the same time: an ordered stop would only wait for those that are gone.
+    stop: async () => {},
+  },
+  deliveries,
+)
+
+/**
+ * Over QUIC the dialler sees success also when the listener turns it away at once: what is gone after a moment is
+ * dialled again, as an application has to.
+ *
+ * @param {string} address
+ */
+async function connect(address) {
+  for (let attempt = 1; attempt <= 20; attempt++) {
+    const connection = await node.dial(multiaddr(address)).catch(() => undefined)
+    await sleep(250)
+    if (connection?.status === 'open') return
+  }
+  throw new Error(`${address} does not keep a connection`)
+}
