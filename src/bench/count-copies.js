@@ -1,10 +1,10 @@
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 
 /**
- * Counts the messages on topics of this ending in every gossipsub RPC of this process, duplicates included: the library itself only counts them
- * for a metrics registry. Costs one function call per RPC, the same for whoever is measured.
+ * Counts the messages of one topic in every gossipsub RPC of this process, duplicates included: the library itself only
+ * counts them for a metrics registry. Costs a few calls per RPC, the same for whoever is measured.
  *
- * @param {string} topic A mesh puts its name before it.
+ * @param {string} topic What the topic ends with: a mesh puts its name before it.
  * @returns {() => number} How many since the last call.
  */
 export function countCopies(topic) {
