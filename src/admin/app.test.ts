@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
 import { adminSource } from '../testing/admin-source.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type AdminAppOptions, adminApp } from './app.ts'
@@ -95,6 +96,19 @@ test('a source that breaks is 500 and tells nothing of its inside', async (t) =>
   const { status, body } = await ask('GET', '/api/inventory')
   assert.deepEqual([status, body], [500, { error: 'internal error', message: 'see the log' }])
   assert.deepEqual(told.map(String), ['Error: secret detail'])
+})
+
+test('routes may be added, and those that tell nothing need no token', async (t) => {
+  const extend = async (app: FastifyInstance) => {
+    app.get('/', { config: { open: true } }, () => ({ page: true }))
+    app.get('/api/mesh', () => ({ secret: true }))
+  }
+  const ask = await asking(t, { token, extend })
+  assert.deepEqual((await ask('GET', '/')).body, { page: true })
+  assert.equal((await ask('GET', '/api/mesh')).status, 401)
+  const open = await asking(t, { extend })
+  assert.equal((await open('GET', '/api/mesh')).status, 200)
+  assert.equal((await open('GET', '/', { host: 'evil.example.org' })).status, 403)
 })
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH'

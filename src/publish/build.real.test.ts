@@ -15,11 +15,13 @@ test('what is published runs: over QUIC and TCP, with traces and HTTP API', asyn
   const overTcp = seed.addresses.find((address) => address.includes('/tcp/')) ?? ''
   await cluster.node('quic', { seeds: [cluster.address('seed')], ...program })
   await cluster.node('tcp', { seeds: [overTcp], ...program })
+  const watcher = await cluster.node('watcher', { role: 'observer', seeds: [cluster.address('seed')], ...program })
   const { spans } = cluster.receiver
   const joined = () => spans.filter(({ name }) => name === 'mesh.member.joined').length
-  await until(() => joined() === 6, 20_000, 'each of three nodes tells of the two others')
+  await until(() => joined() === 12, 20_000, 'each of four nodes tells of the three others')
   const opened = spans.filter(({ name }) => name === 'mesh.connection.opened')
   const transports = opened.map(({ attributes }) => attributes['mesh.connection.transport'])
   assert.deepEqual(new Set(transports), new Set(['quic', 'tcp']))
+  assert.match(await (await fetch(`${watcher.adminUrl}/app.js`)).text(), /Topology/)
   assert.deepEqual((await seed.api<{ status: string }>('/healthz')).status, 'alive')
 })

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
-/** Chromium of this machine: `TRACEMESH_CHROMIUM`, or where Debian has it. Undefined when there is none. */
-export const chromiumPath: string | undefined = [process.env['TRACEMESH_CHROMIUM'], '/usr/bin/chromium'].find(
-  (path) => path !== undefined && path !== '' && existsSync(path),
-)
+const named = process.env['TRACEMESH_CHROMIUM']
+const path = named === undefined || named === '' ? '/usr/bin/chromium' : named
+
+/** Chromium of this machine: what `TRACEMESH_CHROMIUM` names, else where Debian has it. Undefined when it is not there. */
+export const chromiumPath: string | undefined = existsSync(path) ? path : undefined
 
 const args = [
   '--no-sandbox',

@@ -17,11 +17,9 @@ export type JaegerBinary = { readonly path: string } | { readonly missing: strin
 
 /**
  * A Jaeger binary to compare with: the one that `TRACEMESH_JAEGER` names, the one built before, or a new one, built
- * by Go from the pinned module and kept in `~/.cache/tracemesh`. Says what is missing when there is none.
- *
- * @param build Whether a binary may be built now, which takes minutes.
+ * by Go from the pinned module, which takes minutes, and kept in `~/.cache/tracemesh`. Says what is missing when there is none.
  */
-export async function jaegerBinary(build: boolean, signal?: AbortSignal): Promise<JaegerBinary> {
+export async function jaegerBinary(signal?: AbortSignal): Promise<JaegerBinary> {
   const named = process.env['TRACEMESH_JAEGER']
   if (named !== undefined)
     return (await executable(named))
@@ -30,7 +28,6 @@ export async function jaegerBinary(build: boolean, signal?: AbortSignal): Promis
   const cache = join(homedir(), '.cache/tracemesh')
   const path = join(cache, `jaeger-${jaegerVersion}`)
   if (await executable(path)) return { path }
-  if (!build) return { missing: `there is no ${path}; \`npm run prove -- jaeger-differential\` builds it` }
   try {
     await mkdir(cache, { recursive: true })
     await buildJaeger(cache, path, signal)
@@ -72,7 +69,7 @@ async function executable(path: string): Promise<boolean> {
 }
 
 if (import.meta.main) {
-  const binary = await jaegerBinary(true)
+  const binary = await jaegerBinary()
   process.stdout.write(`${JSON.stringify(binary)}\n`)
   process.exitCode = 'path' in binary ? 0 : 3
 }

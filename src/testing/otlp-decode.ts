@@ -1,4 +1,11 @@
-import type { WireKeyValue, WireRequest, WireSpan, WireValue } from '../store/wire.ts'
+import {
+  decimal,
+  milliseconds,
+  type WireKeyValue,
+  type WireRequest,
+  type WireSpan,
+  type WireValue,
+} from '../store/wire.ts'
 
 /** One span as the receiver got it. Ids are lower-case hex, `parentSpanId` is empty for a root. */
 export interface ReceivedSpan {
@@ -49,7 +56,7 @@ function plain(wire: WireValue | null): AttributeValue {
     case 'bool_value':
       return wire.bool_value ?? false
     case 'int_value':
-      return Number(wire.int_value)
+      return wire.int_value === undefined ? 0 : Number(decimal(wire.int_value))
     case 'double_value':
       return wire.double_value ?? 0
     case 'array_value':
@@ -57,9 +64,4 @@ function plain(wire: WireValue | null): AttributeValue {
     default:
       return wire?.string_value ?? ''
   }
-}
-
-/** To the microsecond: nanoseconds since 1970 do not fit into a number. */
-function milliseconds(nanos: string): number {
-  return Number(BigInt(nanos) / 1_000n) / 1_000
 }

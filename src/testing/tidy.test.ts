@@ -8,7 +8,7 @@ import * as rules from './tidy-rules.ts'
 leakCheck()
 
 const src = resolve(import.meta.dirname, '..')
-const sources = globSync('**/*.{ts,js}', { cwd: src }).map((path) => ({
+const sources = globSync('**/*.{ts,tsx,js}', { cwd: src }).map((path) => ({
   path: path.replaceAll('\\', '/'),
   text: readFileSync(join(src, path), 'utf8'),
 }))

@@ -1,5 +1,5 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { MeshView, ViewNode } from '../mesh-view.ts'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { MeshView, ViewLink, ViewNode } from '../mesh-view.ts'
 import { shortId } from '../model/format.ts'
 import { Layout, type Size } from '../model/layout.ts'
 import { hrefOf } from '../model/route.ts'
@@ -18,12 +18,22 @@ export function Graph({ view }: { readonly view: MeshView }) {
   const svg = useRef<SVGSVGElement>(null)
   const [layout] = useState(() => new Layout())
   const size = useSize(svg)
+  // Most answers change nothing that is drawn here: then nothing is compared, measured or moved.
+  const linksKey = view.links.map(({ a, b, id, kind, ends }) => `${a} ${b} ${id} ${kind} ${ends}`).join()
+  const nodesKey = view.nodes
+    .map(({ id, name, role, state, meshes }) => `${id} ${name} ${role} ${state} ${meshes}`)
+    .join()
   useLayoutEffect(() => {
     if (svg.current === null || size === undefined) return
     layout.update(view, size)
     if (still.matches) layout.settle()
     return move(svg.current, layout)
-  }, [view, size, layout])
+  }, [linksKey, nodesKey, size, layout])
+  const links = useMemo(() => view.links.map(lineOf), [linksKey])
+  const nodes = useMemo(
+    () => view.nodes.map((node) => <Node key={node.id} node={node} self={node.id === view.self} />),
+    [nodesKey, view.self],
+  )
   const names = view.nodes.length > namedNodes ? 'few-names' : ''
   return (
     // biome-ignore lint/a11y/useSemanticElements: a picture is no fieldset
@@ -33,18 +43,14 @@ export function Graph({ view }: { readonly view: MeshView }) {
       role="group"
       aria-label={`${view.nodes.length} nodes, ${view.links.length} links`}
     >
-      <g class="links">
-        {view.links.map(({ a, b, id, kind, ends }) => (
-          <line key={`${a} ${b} ${id}`} data-a={a} data-b={b} class={`${kind} ends-${ends}`} />
-        ))}
-      </g>
-      <g class="nodes">
-        {view.nodes.map((node) => (
-          <Node key={node.id} node={node} self={node.id === view.self} />
-        ))}
-      </g>
+      <g class="links">{links}</g>
+      <g class="nodes">{nodes}</g>
     </svg>
   )
+}
+
+function lineOf({ a, b, id, kind, ends }: ViewLink) {
+  return <line key={`${a} ${b} ${id}`} data-a={a} data-b={b} class={`${kind} ends-${ends}`} />
 }
 
 function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean }) {

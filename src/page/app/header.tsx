@@ -7,7 +7,8 @@ interface HeaderProps {
 }
 
 export function Header({ view, problem }: HeaderProps) {
-  const running = view?.nodes.filter(({ state }) => state === 'running').length ?? 0
+  const members = view?.nodes.filter(({ state }) => state !== 'guest') ?? []
+  const running = members.filter(({ state }) => state === 'running').length
   return (
     <header>
       <h1>
@@ -17,7 +18,7 @@ export function Header({ view, problem }: HeaderProps) {
       {view && (
         <p class="figures">
           <span>
-            <b>{running}</b> of {plural(view.nodes.length, 'node')} running
+            <b>{running}</b> of {plural(members.length, 'node')} running
           </span>
           <span>
             <b>{view.links.length}</b> {view.links.length === 1 ? 'link' : 'links'}

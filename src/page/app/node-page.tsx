@@ -21,26 +21,27 @@ export function NodePage({ view, named }: { readonly view: MeshView; readonly na
       </section>
     )
   }
+  const told = view.traces && node.state !== 'guest'
   return (
     <div class="columns">
-      <section class="card">
-        <h2>
-          {node.name || 'guest'} <Role role={node.role} /> <State state={node.state} />
-        </h2>
-        <NodeControls node={node} />
-        <Digest node={node} view={view} />
-      </section>
-      <section class="card">
-        <h2>Links</h2>
-        <NodeLinks node={node} view={view} />
-      </section>
-      {view.traces && node.state !== 'guest' && (
-        <>
-          <ExpiredBy key={`expired ${node.id}`} node={node} view={view} />
-          <LastMinute key={`minute ${node.id}`} node={node} />
-        </>
-      )}
-      {node.inventory !== undefined && <Inventory key={node.inventory} path={node.inventory} />}
+      <div class="stack">
+        <section class="card">
+          <h2>
+            {node.name || 'guest'} <Role role={node.role} /> <State state={node.state} />
+          </h2>
+          <NodeControls node={node} />
+          <Digest node={node} view={view} />
+        </section>
+        {node.inventory !== undefined && <Inventory key={node.inventory} path={node.inventory} />}
+      </div>
+      <div class="stack">
+        {told && <ExpiredBy key={node.id} node={node} view={view} />}
+        <section class="card">
+          <h2>Links</h2>
+          <NodeLinks node={node} view={view} />
+        </section>
+        {told && <LastMinute key={node.id} node={node} />}
+      </div>
     </div>
   )
 }
@@ -48,6 +49,7 @@ export function NodePage({ view, named }: { readonly view: MeshView; readonly na
 /** What it says of itself, and what is known of its process. */
 function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshView }) {
   const { counts } = node
+  const lives = node.state === 'running' || node.state === 'paused'
   const facts: readonly (readonly [string, preact.ComponentChild])[] = [
     [
       'Peer id',
@@ -65,9 +67,9 @@ function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshVi
     ['Retries', counts.retries],
     ['Prunes', counts.prunes],
     ['Expired by it', counts.expired],
-    ['Memory', node.rssMb === undefined ? undefined : `${Math.round(node.rssMb)} MiB resident`],
-    ['CPU', node.cpuMsPerS === undefined ? undefined : `${node.cpuMsPerS.toFixed(1)} ms per second`],
-    ['Process', node.pid],
+    ['Memory', node.rssMb === undefined || !lives ? undefined : `${Math.round(node.rssMb)} MiB resident`],
+    ['CPU', node.cpuMsPerS === undefined || !lives ? undefined : `${node.cpuMsPerS.toFixed(1)} ms per second`],
+    ['Process', lives ? node.pid : undefined],
   ]
   return (
     <dl class="facts">

@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks'
 import type { Trace } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
 import { clock, duration, plural } from '../model/format.ts'
@@ -15,9 +16,19 @@ interface TracePageProps {
   readonly selected: string | undefined
 }
 
+/** A minute’s trace goes on for a minute, and its spans need some seconds to arrive. */
+const youngMs = 90_000
+/** Between two looks at a trace that may still grow. */
+const growsMs = 5_000
+
 /** One trace, from its address. */
 export function TracePage({ view, id, selected }: TracePageProps) {
-  const { value, problem, loading } = useLoaded(id, () => reader.trace(id))
+  const [grows, setGrows] = useState(true)
+  const { value, problem, loading } = useLoaded(id, () => reader.trace(id), grows ? growsMs : undefined)
+  useEffect(() => {
+    const { startMs, wholeMs } = extent(value?.spans ?? [])
+    setGrows(value === undefined || Date.now() - startMs - wholeMs < youngMs)
+  }, [value])
   return (
     <section class="card">
       <h2>

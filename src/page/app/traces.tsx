@@ -18,7 +18,7 @@ const defaults = { back: '15', limit: '20' }
 
 /** A pocket Jaeger: search, and the traces that were found. The question is in the address. */
 export function Traces({ view, params }: TracesProps) {
-  const services = useLoaded('services', () => reader.services())
+  const services = useLoaded(view.traces ? 'services' : undefined, () => reader.services())
   const asked: Question = { ...defaults, service: services.value?.[0] ?? '', ...params }
   const { attributes, problem: misspelt } = parseAttributes(asked['attributes'] ?? '')
   const ready = view.traces && asked.service !== '' && misspelt === undefined

@@ -101,7 +101,9 @@ function Row({ row, closed, open, services, onOpen, onToggle }: RowProps) {
         <span class="lane" aria-hidden="true">
           <span class={`bar ${span.error ? 'failed' : ''}`} style={place} />
         </span>
-        <span class="took">{duration(span.durationMs)}</span>
+        <span class="took" title={span.durationMs === 0 ? 'after the trace began' : 'took'}>
+          {span.durationMs === 0 ? `+${duration(row.afterMs)}` : duration(span.durationMs)}
+        </span>
       </div>
       {open && <SpanDetails span={span} services={services} />}
     </li>

@@ -55,6 +55,7 @@ export class Layout {
     const first = this.#shape === ''
     this.#shape = shape
     this.#size = size
+    const [come, gone] = [view.nodes.length, this.#places.length]
     const before = new Map(this.#places.map((place) => [place.id, place]))
     const homes = homesOf(view, size)
     const radius = (0.12 + 0.03 * Math.sqrt(view.nodes.length)) * Math.min(size.width, size.height)
@@ -68,7 +69,9 @@ export class Layout {
       return { id, homeX, homeY, x, y }
     })
     this.#force(view)
-    this.#simulation.alpha(first ? 0.9 : Math.max(this.#simulation.alpha(), 0.25))
+    // A link more or less is no reason to rearrange everybody.
+    const others = come !== gone || this.#places.some(({ id }) => !before.has(id))
+    this.#simulation.alpha(first ? 0.9 : Math.max(this.#simulation.alpha(), others ? 0.25 : 0.08))
     // Most of the untangling is done unseen: what opens is a picture, not a swarm.
     if (first) this.#simulation.tick(60)
     this.#contain()

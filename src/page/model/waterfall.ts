@@ -11,6 +11,8 @@ export interface WaterfallRow {
   /** Start and length as parts of the whole trace, 0 to 1. */
   readonly from: number
   readonly length: number
+  /** Milliseconds from the start of the trace. */
+  readonly afterMs: number
   /** Its parent is not in this trace, or not yet. */
   readonly orphan: boolean
 }
@@ -37,6 +39,7 @@ export function waterfall(spans: readonly TraceSpan[]): readonly WaterfallRow[] 
       below: 0,
       from: (span.startMs - startMs) / wholeMs,
       length: span.durationMs / wholeMs,
+      afterMs: span.startMs - startMs,
       orphan: span.parentSpanId !== '' && !ids.has(span.parentSpanId),
     })
     const below = own.reduce((sum, child) => sum + walk(child, depth + 1), 0)

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { browserTest, openPage } from '../testing/browser.ts'
+import { startLabProcess } from '../testing/lab-process.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { killOnPage, openExpiry } from '../testing/page-steps.ts'
+import { until } from '../testing/until.ts'
+
+leakCheck({ graceMs: 8_000 })
+
+browserTest('a node is killed on the page of a lab, and leads to the trace of its expiry', async (browser) => {
+  await using lab = await startLabProcess('--nodes', '3', '--meshes', '1', '--bridges', '0', '--for', '3m')
+  const complete = async () =>
+    (await lab.view()).nodes.every(({ state, counts }) => state === 'running' && counts.members === 2)
+  await until(complete, 60_000, 'three nodes know each other')
+  const { nodes } = await lab.view()
+  const victim = nodes.find(({ role }) => role !== 'seed')
+  const witness = nodes.find((node) => node !== victim)
+  assert.ok(victim !== undefined && witness !== undefined)
+  const { page, complaints } = await openPage(browser, lab.url)
+  const question = { url: lab.url, node: victim.name, survivors: 2, services: ['mesh-a'], limitMs: 60_000 }
+  const shown = await killOnPage(page, question)
+  for (const { by, lateMs } of shown) assert.ok(lateMs <= 5_000, `${by}: shown ${lateMs} ms after it was expired`)
+  await openExpiry(page, witness.name)
+  const details = (await page.locator('.span-details').textContent()) ?? ''
+  assert.match(details, new RegExp(victim.id))
+  assert.match(details, new RegExp(`Told by ${witness.name}`))
+  assert.deepEqual(complaints, [])
+})

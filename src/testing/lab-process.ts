@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { MeshView } from '../page/mesh-view.ts'
+
+/** A lab in a process of its own. */
+export interface LabProcess extends AsyncDisposable {
+  /** Of its page, no slash at the end. */
+  readonly url: string
+  view(): Promise<MeshView>
+  /** Politely; resolves with its exit code. */
+  stop(): Promise<number | null>
+}
+
+const program = fileURLToPath(new URL('../commands/main.ts', import.meta.url))
+const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1']
+
+/** Starts `tracemesh lab` with these arguments, on free ports, and resolves once it has a page. */
+export async function startLabProcess(...args: string[]): Promise<LabProcess> {
+  const command = [...flags, program, 'lab', '--json', '--page', '127.0.0.1:0', ...args]
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const page = Promise.withResolvers<string>()
+  let said = ''
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    said = `${said}${line}\n`.slice(-4_000)
+    const url = /^Page: (http\S+)/.exec(line)?.[1]
+    if (url !== undefined) page.resolve(url)
+  })
+  void closed.then(() => page.reject(new Error(`the lab ended before it had a page: ${said}`)))
+  const url = await page.promise
+  const stop = async () => {
+    child.kill('SIGTERM')
+    return closed
+  }
+  const view = async () => (await (await fetch(`${url}/api/mesh`)).json()) as MeshView
+  return { url, view, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
+}
