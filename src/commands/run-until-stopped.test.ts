@@ -59,6 +59,28 @@ test('a stop that fails ends with 1', async () => {
   assert.deepEqual(exits, [1])
 })
 
+test('what ends by itself is stopped alike, within its own limit, and says the exit code', async () => {
+  const { host, signal, exits, clock, listeners } = processOf()
+  const { promise: ended, resolve: end } = Promise.withResolvers<string>()
+  const hanging = Promise.withResolvers<number>()
+  const stops: unknown[] = []
+  const stop = async (...how: unknown[]) => {
+    stops.push(how)
+    return hanging.promise
+  }
+  const run = runUntilStopped(async () => ({ ended, stop }), host, 20_000)
+  end('time is over')
+  await new Promise(setImmediate)
+  assert.deepEqual(stops, [['time is over', 20_000]])
+  clock.advance(19_999)
+  assert.deepEqual(exits, [])
+  hanging.resolve(1)
+  assert.equal(await run, 1)
+  assert.deepEqual([exits, listeners(), clock.pending], [[1], 0, 0])
+  signal('SIGINT')
+  assert.deepEqual(exits, [1])
+})
+
 test('a signal during the start is not lost', async () => {
   const { host, signal, clock } = processOf()
   const starting = Promise.withResolvers<{ stop(cause: string): Promise<void> }>()

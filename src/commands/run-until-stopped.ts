@@ -48,9 +48,9 @@ export const host: SignalHost = {
 }
 
 /**
- * Starts something and, on the first signal, stops it in order: then exits with 0, or with 1 when that failed or took
- * longer than `limitMs` (5 s). What ends by itself is stopped alike. A second signal exits at once with 128 and its number. A signal during the start waits for it.
- * Throws what `start` throws.
+ * Starts something and, on the first signal or when it ends by itself, stops it in order: then exits with 0 or what
+ * `stop` says, or with 1 when that failed or took longer than `limitMs`, 5 s unless given. A second signal exits at
+ * once with 128 and its number. A signal during the start waits for it. Throws what `start` throws.
  */
 export async function runUntilStopped(
   start: () => Promise<Stoppable>,

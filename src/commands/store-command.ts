@@ -1,5 +1,6 @@
 import { Option } from 'commander'
 import { readStoreFlags, storeFlagEntries } from '../store/flags.ts'
+import { keepHeapSmall } from '../store/small-heap.ts'
 import { createLogger } from '../telemetry/log.ts'
 import { type Action, command } from './command.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
@@ -17,6 +18,7 @@ export const storeCommand: Action = async (args, io) => {
   const options = readStoreFlags(
     Object.fromEntries(program.options.map((option) => [option.long?.slice(2), given[option.attributeName()]])),
   )
+  keepHeapSmall()
   const logger = createLogger({ level: 'info' })
   return runUntilStopped(async () => {
     const { startStore } = await import('../store/store.ts')

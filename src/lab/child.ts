@@ -79,6 +79,12 @@ export class Child {
   }
 }
 
+/** The line of a standard error that says what went wrong; of a stack trace the first. */
+export function reasonIn(errors: string): string {
+  const lines = errors.split('\n').filter((line) => line.trim() !== '')
+  return (lines.find((line) => /^(\w*Error|MESH_\w+)\b/.test(line)) ?? lines.at(-1) ?? 'it said nothing').slice(0, 500)
+}
+
 /** Settings of a node that somebody has in their environment are not meant for the lab's. */
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(

@@ -35,23 +35,26 @@ test('a lab that is killed leaves no process, not even a paused one, and no file
     const closed = once(other.process, 'close')
     other.process.kill('SIGTERM')
     const [code] = (await closed) as [number | null]
-    assert.equal(code, 0)
+    assert.equal(code, 0, other.said())
   }
 })
 
-async function startLab(): Promise<{ process: ChildProcess; page: string }> {
+async function startLab(): Promise<{ process: ChildProcess; page: string; said: () => string }> {
   const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1']
   const args = ['lab', '--nodes', '3', '--meshes', '1', '--for', '2m', '--json']
-  const child = spawn(process.execPath, [...flags, program, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [...flags, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   const page = Promise.withResolvers<string>()
   let said = ''
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    said += `${line}\n`
+  })
   createInterface({ input: child.stderr }).on('line', (line) => {
     said += `${line}\n`
     const url = /^Page: (http\S+)/.exec(line)?.[1]
     if (url !== undefined) page.resolve(url)
   })
   child.once('close', () => page.reject(new Error(`the lab ended before it had a page: ${said}`)))
-  return { process: child, page: await page.promise }
+  return { process: child, page: await page.promise, said: () => said }
 }
 
 /** Processes whose parent this is. Linux only, as the rest of what is asked here. */

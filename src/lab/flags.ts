@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
 import { endpointOrOff, whole } from '../kit/rules.ts'
-import { type Check, count, filePath } from '../node/config-schemas.ts'
+import { type Check, count } from '../node/config-schemas.ts'
 import { nodesMax, seedsPerMesh } from './plan.ts'
 
 interface Flag extends Check<unknown> {
@@ -59,7 +59,15 @@ export const labFlags = {
     expected: 'host:port with a loopback host (port 0 picks a free one), or off',
     schema: z.string().refine((text) => text === 'off' || isLoopback(parseHostPort(text)?.host ?? '')),
   },
-  identities: { about: 'directory of key files, so that the next lab has the same nodes', ...filePath() },
+  identities: {
+    about: 'directory of key files, so that the next lab has the same nodes',
+    expected: 'the path of a directory',
+    schema: z
+      .string()
+      .min(1)
+      .max(4_000)
+      .regex(/^[^\0]*$/),
+  },
 } as const satisfies Record<string, Flag>
 
 type FlagName = keyof typeof labFlags

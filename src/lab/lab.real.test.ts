@@ -44,7 +44,7 @@ test('a mesh of three starts, is troubled, heals, and its record names no proble
     await until(() => (members('a-seed-2') ?? 0) >= 2, 40_000, 'it is a member again')
   } finally {
     const record = await lab.stop('test')
-    assert.deepEqual(record.problems, [])
+    assert.deepEqual(record.problems, [], JSON.stringify(record))
     assert.equal(record.lost, 0)
     assert.ok((record.spans['mesh.node.started'] ?? 0) >= 5)
   }
@@ -54,7 +54,7 @@ test('what a lab that crashed has left is removed by the next, what a living one
   const first = await makeWorkspace()
   const parent = dirname(first.directory)
   await mkdir(parent, { recursive: true })
-  const stale = await mkdtemp(join(parent, 'lab-'))
+  const stale = await mkdtemp(join(parent, 'tracemesh-lab-'))
   // Above what Linux ever gives.
   await writeFile(join(stale, 'pid'), '4194305')
   const second = await makeWorkspace()

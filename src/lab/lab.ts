@@ -6,14 +6,14 @@ import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
 import { Boot } from './boot.ts'
-import type { ChildEnd, LogEntry } from './child.ts'
+import { type ChildEnd, type LogEntry, reasonIn } from './child.ts'
 import { freeUdpPorts } from './free-ports.ts'
 import { LabNode } from './lab-node.ts'
 import type { LabOptions } from './lab-options.ts'
 import { News } from './news.ts'
 import { nodeArgs } from './node-args.ts'
 import { nodesMax, type PlannedNode, planAnother, planLab } from './plan.ts'
-import { askNode, pollTopologies } from './polls.ts'
+import { inventoryOf, pollTopologies } from './polls.ts'
 import { type LabRecord, recordOf, type Snapshot, snapshotOf } from './record.ts'
 import { StartQueue } from './start-queue.ts'
 import type { Told } from './told.ts'
@@ -22,9 +22,9 @@ import { viewLinks, viewNodes } from './view.ts'
 import { Watchdog } from './watchdog.ts'
 import { makeWorkspace, type Workspace } from './workspace.ts'
 
-/** Between two looks at everybody; topologies are asked for that often only while somebody watches. */
+/** Between two looks at everybody. */
 const lookMs = 2_000
-const unwatchedLooks = 5
+/** Nodes are asked only while somebody watches: the first question costs a node 4 MB and a tenth of a second of CPU. */
 const watchedMs = 10_000
 
 /** A whole mesh on this machine: processes that are started, watched, troubled and stopped together. */
@@ -38,9 +38,9 @@ export class Lab {
   readonly #nodes: LabNode[] = []
   readonly #queue = new StartQueue()
   readonly #news = new News()
+  readonly #say: (text: string) => void
   #sink: TraceSink = foreignSink('off', undefined)
   #watchedAt = -Infinity
-  #looks = 0
   #stopping: Promise<LabRecord> | undefined
 
   private constructor(options: LabOptions, workspace: Workspace, began: number) {
@@ -48,6 +48,7 @@ export class Lab {
     this.#workspace = workspace
     this.#began = began
     this.#boot = new Boot(began)
+    this.#say = options.say ?? (() => {})
     this.#watchdog = new Watchdog(workspace.directory, options.terminal === true)
   }
 
@@ -84,9 +85,10 @@ export class Lab {
     return viewNodes(this.#nodes)
   }
 
-  /** Whoever asks for this watches: for the next 10 s topologies are asked for every 2 s. */
-  view(): MeshView {
-    this.#watchedAt = performance.now()
+  /** @param watch Whether links are of interest: then every node is asked, at once and every 2 s for the next 10 s. */
+  view(watch = true): MeshView {
+    if (watch && !this.#watched) pollTopologies(this.#nodes)
+    if (watch) this.#watchedAt = performance.now()
     const { meshes, seed, jaegerUi } = this.options
     const nodes = this.nodes()
     return {
@@ -127,22 +129,19 @@ export class Lab {
 
   /** One node more; a bridge leads to the mesh after `mesh`. Returns its name, before it listens. */
   async spawn(role: Role, mesh: string): Promise<string> {
-    if (this.#nodes.length >= nodesMax) throw refused('a node cannot be spawned', `${nodesMax} are the most`)
+    if (this.#nodes.length >= nodesMax)
+      throw new MeshError('MESH_LIMIT_REACHED', { limit: 'nodes of a lab', value: nodesMax })
     const taken = this.#nodes.map(({ name }) => name)
-    const plan = planAnother(role, mesh, this.options.meshes, taken)
+    const plan = planAnother(role, mesh, this.options.meshes, taken, this.#elapsed())
     const [port = 0] = await freeUdpPorts(1)
     const node = this.#add(plan, port)
-    this.#queue.add(() => this.#begin(node, 'same').catch((error: unknown) => this.#problem(String(error))))
+    this.#enqueue(node)
     return plan.name
   }
 
   /** What a node holds, as its own HTTP API says. */
   async inventory(name: string): Promise<unknown> {
-    const { adminUrl, state } = this.#find(name)
-    if (adminUrl === '' || state === 'paused') throw refused(`${name} cannot be asked`, `it is ${state}`)
-    return askNode(adminUrl, 'inventory').catch(() => {
-      throw refused(`${name} cannot be asked`, 'it does not answer')
-    })
+    return inventoryOf(this.#find(name))
   }
 
   /** How things are now. */
@@ -167,12 +166,8 @@ export class Lab {
     const nodes = plan.map((planned, index) => this.#add(planned, ports[index] ?? 0))
     this.#watch()
     for (const node of nodes) {
-      const begin = () => this.#begin(node, 'same').catch((error: unknown) => this.#problem(String(error)))
-      // Started by hand meanwhile, it is left alone.
-      const due = () => this.#queue.add(() => (node.state === 'waiting' ? begin() : Promise.resolve()))
-      const wait = node.plan.startsAtMs - this.#elapsed()
-      if (node.plan.startsAtMs === 0) due()
-      else this.#owner.after(Math.max(0, wait), due)
+      if (node.plan.startsAtMs === 0) this.#enqueue(node)
+      else this.#owner.after(Math.max(0, node.plan.startsAtMs - this.#elapsed()), () => this.#enqueue(node))
     }
     this.#lookAgain()
   }
@@ -194,6 +189,13 @@ export class Lab {
     return node
   }
 
+  #enqueue(node: LabNode): void {
+    this.#queue.add(async () => {
+      // Started by hand meanwhile, it is left alone.
+      if (node.state === 'waiting') await this.#begin(node, 'same').catch((error) => this.#problem(String(error)))
+    })
+  }
+
   async #begin(node: LabNode, identity: 'same' | 'fresh'): Promise<void> {
     if (this.#stopping !== undefined) return
     const listening = node.start(identity)
@@ -211,7 +213,7 @@ export class Lab {
   #ended(node: LabNode, { code, signal, errors }: ChildEnd, asked: boolean): void {
     this.#watch()
     if (!asked && this.#stopping === undefined) {
-      this.#problem(`${node.name} ended by itself with ${signal ?? code}: ${errors.trim().slice(0, 500)}`)
+      this.#problem(`${node.name} ended by itself with ${signal ?? code}: ${reasonIn(errors)}`)
     }
   }
 
@@ -222,10 +224,11 @@ export class Lab {
 
   #lookAgain(): void {
     if (this.#stopping !== undefined) return
-    this.#owner.after(lookMs, () => {
-      const watched = performance.now() - this.#watchedAt < watchedMs
-      this.#look(watched || ++this.#looks % unwatchedLooks === 0).then(() => this.#lookAgain())
-    })
+    this.#owner.after(lookMs, () => this.#look(this.#watched).then(() => this.#lookAgain()))
+  }
+
+  get #watched(): boolean {
+    return performance.now() - this.#watchedAt < watchedMs
   }
 
   async #look(topologies: boolean): Promise<void> {
@@ -293,12 +296,4 @@ export class Lab {
     this.#news.problem(text)
     this.#say(text)
   }
-
-  #say(text: string): void {
-    this.options.say?.(text)
-  }
-}
-
-function refused(what: string, why: string): MeshError {
-  return new MeshError('MESH_LAB_REFUSED', { what, why })
 }

@@ -47,16 +47,22 @@ export function planLab(size: LabSize, seed: number): readonly PlannedNode[] {
 }
 
 /**
- * One node more in a lab of so many meshes, at once; a bridge leads to the mesh after `mesh`. `taken`: names there are.
+ * One node more in a lab of so many meshes; a bridge leads to the mesh after `mesh`. `taken`: names there are.
  * Throws MESH_LAB_REFUSED when there is no such mesh, or none to bridge to.
  */
-export function planAnother(role: Role, mesh: string, count: number, taken: readonly string[]): PlannedNode {
+export function planAnother(
+  role: Role,
+  mesh: string,
+  count: number,
+  taken: readonly string[],
+  startsAtMs: number,
+): PlannedNode {
   const meshes = Array.from({ length: count }, (_, index) => meshName(index))
   const index = meshes.indexOf(mesh)
   if (index < 0) throw refused(`there is no ${mesh}, only ${meshes.join(' ')}`)
   if (role === 'bridge' && count < 2) throw refused('a bridge needs two meshes, and there is one mesh only')
   const to = role === 'bridge' ? [meshes[(index + 1) % count] ?? ''] : []
-  return { name: nodeName(role, mesh, taken), role, meshes: [mesh, ...to], startsAtMs: 0 }
+  return { name: nodeName(role, mesh, taken), role, meshes: [mesh, ...to], startsAtMs }
 }
 
 function refused(why: string): MeshError {

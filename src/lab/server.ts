@@ -99,7 +99,7 @@ function refuse(reply: FastifyReply, code: number, message: string): FastifyRepl
 function statusOf(error: Error & { statusCode?: number }): number {
   if (error instanceof z.ZodError) return 400
   if (isMeshError(error, 'MESH_LAB_UNKNOWN')) return 404
-  if (isMeshError(error, 'MESH_LAB_REFUSED')) return 409
+  if (isMeshError(error, 'MESH_LAB_REFUSED') || isMeshError(error, 'MESH_LIMIT_REACHED')) return 409
   return error.statusCode ?? 500
 }
 

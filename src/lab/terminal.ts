@@ -77,7 +77,7 @@ export class LiveTerminal {
   #draw(): void {
     if (this.#closed) return
     const { lab, page, began } = this.#options
-    const view = lab.view()
+    const view = lab.view(false)
     if (performance.now() - this.#notedAt > noteMs) this.#note = ''
     if (!view.nodes.some(({ name }) => name === this.#selected)) this.#selected = view.nodes[0]?.name ?? ''
     const lines = screen({

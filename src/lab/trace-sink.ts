@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { MeshError } from '../core/errors.ts'
-import { Child, type LogEntry } from './child.ts'
+import { Child, type LogEntry, reasonIn } from './child.ts'
 
 /** Where the lab's spans go, and where they can be asked for. */
 export interface TraceSink {
@@ -51,9 +51,9 @@ export async function ownSink(entry: string, directory: string, ended: (why: str
       if (line['msg'] === 'listening') listening.resolve(line)
     },
     ended: ({ code, signal, errors }) => {
-      const why = `the trace store ended with ${signal ?? code}: ${errors.trim()}`
+      const why = `it ended with ${signal ?? code}: ${reasonIn(errors)}`
       listening.reject(refused(why))
-      if (!state.closing) ended(why)
+      if (!state.closing) ended(`the trace store is gone: ${why}`)
     },
   })
   const timer = setTimeout(() => listening.reject(refused(`no word of it within ${startMs} ms`)), startMs)

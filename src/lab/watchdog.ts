@@ -48,7 +48,7 @@ while read -r line; do
   [ "$line" = done ] && exit 0
   pids=$line
 done
-for pid in $pids; do kill -KILL "$pid"; done
 if [ -n "$2" ]; then stty sane <&3; printf '\\033[?1049l\\033[?25h' >&3; fi
+for pid in $pids; do kill -KILL "$pid"; done
 [ -f "$1/pid" ] && rm -rf "$1"
 `

@@ -19,7 +19,7 @@ const builders = {
   commands: new URL('../publish/bundle.ts', import.meta.url),
   page: new URL('../publish/bundle-page.ts', import.meta.url),
 }
-const prefix = 'lab-'
+const prefix = 'tracemesh-lab-'
 const owner = 'pid'
 
 /**
@@ -28,8 +28,8 @@ const owner = 'pid'
  */
 export async function makeWorkspace(): Promise<Workspace> {
   const inClone = import.meta.filename.endsWith('.ts')
-  const parent = inClone ? join(clone, '.tracemesh') : join(tmpdir(), 'tracemesh')
-  await mkdir(parent, { recursive: true, mode: 0o700 })
+  const parent = inClone ? join(clone, '.tracemesh') : tmpdir()
+  await mkdir(parent, { recursive: true })
   removeStale(parent)
   const directory = await mkdtemp(join(parent, prefix))
   const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 2 })
@@ -61,7 +61,7 @@ function removeStale(parent: string): void {
   }
 }
 
-/** One without a process id is being made right now, or was left within a moment: it stays. */
+/** One without a process id is being made right now, or is somebody else's: it stays. */
 function isHeld(directory: string): boolean {
   const file = join(directory, owner)
   if (!existsSync(file)) return true
