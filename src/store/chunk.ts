@@ -1,6 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { hashOf, makeFilter, mayHold, mixed } from './filter.ts'
-import { ownPairs, resourcePairs } from './pairs.ts'
+import { resourcePairs } from './pairs.ts'
 import type { Origin, SpanRecord } from './span-record.ts'
 
 /** Some spans, packed: traces together, compressed together, and a filter that says what is surely not in it. */
@@ -18,7 +18,7 @@ export interface Chunk {
  * Spans of a chunk: compression wants many, a search that looks into a chunk wants few. Measured with the spans of the
  * lab.
  */
-const spansPerChunk = 128
+const spansPerChunk = 256
 const charsPerChunk = 512 * 1_024
 
 /** What spans refer to by index, in the first line of a body; then a line for each span. */
@@ -126,8 +126,7 @@ function hashesOf(batch: readonly SpanRecord[], origins: ReadonlySet<Origin>): S
   for (const record of batch) {
     const name = nameHash(record.name)
     hashes.add(name).add(mixed(serviceHash(record.origin.service), name))
-    for (const pair of ownPairs(record)) {
-      const hash = hashOf(pair)
+    for (const hash of record.hashes ?? []) {
       hashes.add(mixed(anyName, hash)).add(mixed(name, hash))
     }
   }

@@ -78,7 +78,8 @@ export function pragma(database: DatabaseSync, name: string): number {
   return Object.values(row ?? {})[0] ?? 0
 }
 
-const cures = { damaged: 'remove it, or restore it from a backup' }
+/** It may be somebody's file that was named by mistake. */
+const cures = { damaged: 'name another file, or remove this one if it was a trace store' }
 
 function refused(file: string, cause: string, cure: string): MeshError {
   return new MeshError('MESH_STORE_UNUSABLE', { file, cause, cure })

@@ -3,9 +3,9 @@
  * an index of attributes, which would be several times as large as the spans themselves.
  */
 
-/** Twelve bits and eight probes: one answer in about 300 is "maybe" where "no" is true. */
-const bitsPerHash = 12
-const probes = 8
+/** Twenty bits and ten probes: one answer in about 10,000 is "maybe" where "no" is true. A day has 16,000 chunks. */
+const bitsPerHash = 20
+const probes = 10
 
 export function makeFilter(hashes: ReadonlySet<number>): Uint8Array {
   const filter = new Uint8Array(Math.max(8, Math.ceil((hashes.size * bitsPerHash) / 8)))
@@ -34,6 +34,11 @@ export function hashOf(text: string, from = 0x811c9dc5): number {
   let hash = from
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return hash >>> 0
+}
+
+/** 53 bits: of a million texts no two have the same, but for one chance in 18,000. */
+export function fingerprint(text: string): number {
+  return hashOf(text) * 2 ** 21 + (scrambled(hashOf(text, 7)) >>> 11)
 }
 
 /** A hash of both, in this order. */

@@ -20,7 +20,7 @@ export class Intake {
   readonly #logger: Logger | undefined
   readonly #timer: NodeJS.Timeout
   #waiting: Waiting[] = []
-  #tidying = false
+  #evicting = false
   #closed = false
   /** Told once, until something is kept again. */
   #troubled = false
@@ -28,8 +28,8 @@ export class Intake {
   constructor(store: SpanStore, logger: Logger | undefined) {
     this.#store = store
     this.#logger = logger
-    this.#timer = setInterval(() => this.#tidy(), lookEveryMs).unref()
-    this.#tidy()
+    this.#timer = setInterval(() => this.#tidy(true), lookEveryMs).unref()
+    this.#tidy(true)
   }
 
   /** Rejects when it could not be kept: with MESH_STORE_FULL, or what is a defect. */
@@ -60,23 +60,33 @@ export class Intake {
       this.#trouble(error)
       for (const { reject } of waiting) reject(error)
     }
-    this.#tidy()
+    this.#tidy(false)
   }
 
-  /** One step now, and another when everybody had their turn, as long as there is something to do. */
-  #tidy(): void {
-    if (this.#tidying || this.#closed) return
+  /** Packs when there is enough; then, or when it is `time`, sees to the bounds. */
+  #tidy(time: boolean): void {
+    if (this.#closed) return
+    this.#trying(() => {
+      if (this.#store.seal() || time) this.#evict()
+    })
+  }
+
+  /** A step now, and the next when everybody had their turn, as long as there is something to do. */
+  #evict(): void {
+    if (this.#evicting || !this.#store.evict()) return
+    this.#evicting = true
+    setImmediate(() => {
+      this.#evicting = false
+      if (!this.#closed) this.#trying(() => this.#evict())
+    })
+  }
+
+  #trying(work: () => void): void {
     try {
-      this.#store.seal()
-      this.#tidying = this.#store.evict()
+      work()
     } catch (error) {
       this.#trouble(error)
     }
-    if (!this.#tidying) return
-    setImmediate(() => {
-      this.#tidying = false
-      this.#tidy()
-    })
   }
 
   #well(): void {

@@ -1,4 +1,12 @@
-import { Server, ServerCredentials, type ServiceError, type sendUnaryData, status } from '@grpc/grpc-js'
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+  type sendUnaryData,
+  setLogVerbosity,
+  status,
+} from '@grpc/grpc-js'
 import type { HostPort } from '../admin/host-port.ts'
 import { recordsOf } from './span-record.ts'
 import type { Export } from './span-store.ts'
@@ -34,6 +42,8 @@ export function decoder(): (body: Uint8Array) => WireRequest {
 export async function startOtlpServer({ address, take }: OtlpServerOptions): Promise<OtlpServer> {
   const decode = decoder()
   const { Export } = traceService()
+  // What it has to say comes with the errors that it gives; on the console it would be said twice.
+  setLogVerbosity(logVerbosity.NONE)
   const server = new Server({
     'grpc.max_receive_message_length': requestBytes,
     'grpc.max_concurrent_streams': concurrentStreams,

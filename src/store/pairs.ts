@@ -1,3 +1,4 @@
+import { hashOf } from './filter.ts'
 import type { AnyValue, Attributed, KeyValue, Origin, SpanRecord } from './span-record.ts'
 
 /** `key` and value as text, as one text: what attributes are compared by. */
@@ -7,17 +8,33 @@ export function pairOf(key: string, value: string): Pair {
   return `${key}\0${value}`
 }
 
-/** Pairs of the span itself: its attributes, those of its events and its scope, and `error` for its status, as Jaeger has it. */
+/** What of a span can be asked for, besides its resource. */
+export interface Asked extends Attributed {
+  readonly events?: readonly Attributed[]
+  readonly status: { readonly code?: number }
+}
+
+/** Pairs of the span itself. */
 export function ownPairs({ text, origin }: Pick<SpanRecord, 'text' | 'origin'>): Pair[] {
-  const span = JSON.parse(text) as Attributed & {
-    readonly events?: readonly Attributed[]
-    readonly status?: { readonly code?: number }
-  }
-  const { code } = span.status ?? {}
-  const pairs = [...pairsOf(span), ...pairsOf(origin.scope), ...(span.events ?? []).flatMap(pairsOf)]
-  if (code === 2) pairs.push(pairOf('error', 'true'))
-  if (code === 1) pairs.push(pairOf('error', 'false'))
+  const pairs: Pair[] = []
+  eachOf(JSON.parse(text) as Asked, origin.scope, (key, value) => pairs.push(pairOf(key, value)))
   return pairs
+}
+
+/** Hashes of the same pairs, without making them. */
+export function ownHashes(span: Asked, { scope }: Origin): number[] {
+  const hashes: number[] = []
+  eachOf(span, scope, (key, value) => hashes.push(hashOf(value, hashOf('\0', hashOf(key)))))
+  return hashes
+}
+
+/** Attributes of a span, of its events and its scope, and `error` for its status, as Jaeger has it. */
+function eachOf(span: Asked, scope: Attributed, tell: (key: string, value: string) => void): void {
+  for (const { key, value } of span.attributes ?? []) tell(key, textOf(value))
+  for (const { key, value } of scope.attributes ?? []) tell(key, textOf(value))
+  for (const { attributes = [] } of span.events ?? []) for (const { key, value } of attributes) tell(key, textOf(value))
+  if (span.status.code === 2) tell('error', 'true')
+  if (span.status.code === 1) tell('error', 'false')
 }
 
 export function resourcePairs({ resource }: Origin): Pair[] {
@@ -36,9 +53,9 @@ function textOf({ stringValue, boolValue, intValue, doubleValue, bytesValue, ...
 }
 
 function bare(value: AnyValue): unknown {
-  if (value.arrayValue !== undefined) return value.arrayValue.values.map(bare)
+  if (value.arrayValue !== undefined) return (value.arrayValue.values ?? []).map(bare)
   if (value.kvlistValue !== undefined)
-    return Object.fromEntries(value.kvlistValue.values.map((pair) => [pair.key, bare(pair.value)]))
+    return Object.fromEntries((value.kvlistValue.values ?? []).map((pair) => [pair.key, bare(pair.value)]))
   if (value.intValue !== undefined) return Number(value.intValue)
   return value.stringValue ?? value.boolValue ?? value.doubleValue ?? value.bytesValue ?? null
 }

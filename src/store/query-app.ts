@@ -30,12 +30,13 @@ export async function queryApp({ store, failed }: QueryAppOptions): Promise<Fast
   app.get('/api/stats', () => ({ ...store.stats(), names: store.tallies.names(), senders: store.tallies.senders() }))
   app.get('/api/v3/services', () => {
     const services = store.tallies.services()
+    // Jaeger leaves out this list when it is empty, and not the next.
     return services.length === 0 ? {} : { services }
   })
   app.get<{ Querystring: Record<string, string | undefined> }>('/api/v3/operations', ({ query }) => {
     const found = store.tallies.operations(query['service'] ?? '', query['span_kind'] ?? query['spanKind'] ?? '')
     const operations = found.map(({ name, kind }) => (kind === '' ? { name } : { name, spanKind: kind }))
-    return operations.length === 0 ? {} : { operations }
+    return { operations }
   })
   app.get<{ Params: { id: string } }>('/api/v3/traces/:id', (request, reply) =>
     answer(request, reply, async () => [traceIdOf(request.params.id)]),
@@ -68,11 +69,21 @@ export async function queryApp({ store, failed }: QueryAppOptions): Promise<Fast
     reply.raw.once('close', () => left.abort())
     reply.raw.once('close', leave)
     // Whoever is gone by now has closed before somebody listened.
-    if (request.raw.destroyed) leave()
+    if (request.socket.destroyed) leave()
     const signal = AbortSignal.any([left.signal, AbortSignal.timeout(bounds.answerMs)])
-    const body = await answerOf(store, await find(signal), signal)
-    if (body === undefined) return refuse(reply, 404, 'No traces found')
-    return reply.type('application/json; charset=utf-8').send(Readable.from(body))
+    try {
+      const body = await answerOf(store, await find(signal), signal)
+      if (body === undefined) return refuse(reply, 404, 'No traces found')
+      return reply.type('application/json; charset=utf-8').send(Readable.from(body))
+    } catch (error) {
+      if (!signal.aborted) throw error
+      // Unless whoever asked has left: then nobody reads this.
+      return refuse(
+        reply.header('retry-after', bounds.retryAfterS),
+        503,
+        'the search took too long; ask for a shorter time',
+      )
+    }
   }
   await app.ready()
   return app

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { mayMatch, type Wanted } from './chunk.ts'
+import { fingerprint } from './filter.ts'
 import { ownPairs, resourcePairs } from './pairs.ts'
 import type { Origin, SpanRecord } from './span-record.ts'
 import { type SpanStore, traceKey } from './span-store.ts'
@@ -47,10 +48,14 @@ export async function* spansOfTrace(
   signal: AbortSignal,
 ): AsyncGenerator<readonly SpanRecord[]> {
   const breathe = breather(signal)
-  const told = new Set<string>()
+  const told = new Set<number>()
   // A span may have been packed between two looks, or have come twice: both look alike here.
   const once = (records: readonly SpanRecord[]) =>
-    records.filter(({ traceId: of, text }) => of === traceId && !told.has(text) && told.add(text))
+    records.filter(({ traceId: of, text }) => {
+      if (of !== traceId) return false
+      const before = told.size
+      return told.add(fingerprint(text)).size > before
+    })
   const fresh = store.fresh()
   const rows = store.database.prepare('SELECT chunk FROM traces WHERE trace = ? ORDER BY chunk').all(traceKey(traceId))
   for (const { chunk } of rows) {

@@ -1,12 +1,15 @@
-import type {
-  WireEvent,
-  WireKeyValue,
-  WireLink,
-  WireRequest,
-  WireResourceSpans,
-  WireScopeSpans,
-  WireSpan,
-  WireValue,
+import { ownHashes } from './pairs.ts'
+import {
+  decimal,
+  milliseconds,
+  type WireEvent,
+  type WireKeyValue,
+  type WireLink,
+  type WireRequest,
+  type WireResourceSpans,
+  type WireScopeSpans,
+  type WireSpan,
+  type WireValue,
 } from './wire.ts'
 
 // OTLP as JSON, the way Jaeger answers it: ids in hex, 64-bit numbers as text, attributes in the order of their keys,
@@ -22,8 +25,8 @@ export interface AnyValue {
   readonly boolValue?: boolean
   readonly intValue?: string
   readonly doubleValue?: number | string
-  readonly arrayValue?: { readonly values: readonly AnyValue[] }
-  readonly kvlistValue?: { readonly values: readonly KeyValue[] }
+  readonly arrayValue?: { readonly values?: readonly AnyValue[] }
+  readonly kvlistValue?: { readonly values?: readonly KeyValue[] }
   readonly bytesValue?: string
 }
 
@@ -50,6 +53,8 @@ export interface SpanRecord {
   readonly durationMs: number
   readonly origin: Origin
   readonly text: string
+  /** Of what it can be searched by; those of a packed span are in its chunk's filter. */
+  readonly hashes?: readonly number[]
 }
 
 export interface Records {
@@ -78,10 +83,16 @@ export function recordsOf(request: WireRequest): Records {
 }
 
 function originOf({ resource, schema_url }: WireResourceSpans, { scope, ...scopeSpans }: WireScopeSpans): Origin {
-  const name = resource?.attributes.find(({ key }) => key === 'service.name')?.value?.string_value
+  const given = resource?.attributes ?? []
+  const service = serviceOf(given)
+  const named = given.filter(({ key, value }) => key !== serviceKey || value?.string_value === service)
+  const all =
+    named.length < given.length || !named.some(({ key }) => key === serviceKey)
+      ? [...named, serviceNamed(service)]
+      : named
   return {
-    service: name ?? '',
-    resource: resource === null ? {} : { ...attributes(resource.attributes), ...dropped(resource) },
+    service,
+    resource: { ...attributes(all), ...(resource === null ? {} : dropped(resource)) },
     resourceSchema: schema_url,
     scope:
       scope === null
@@ -96,9 +107,22 @@ function originOf({ resource, schema_url }: WireResourceSpans, { scope, ...scope
   }
 }
 
+const serviceKey = 'service.name'
+
+/** Spans of nobody could not be searched for: they get the names that Jaeger has for them. */
+function serviceOf(resource: readonly WireKeyValue[]): string {
+  const value = resource.find(({ key }) => key === serviceKey)?.value
+  if (value === undefined) return 'missing-service-name'
+  if (value?.value !== 'string_value') return 'service-name-wrong-type'
+  return value.string_value || 'empty-service-name'
+}
+
+function serviceNamed(service: string): WireKeyValue {
+  return { key: serviceKey, value: { value: 'string_value', string_value: service } }
+}
+
 function recordOf(span: WireSpan, origin: Origin): SpanRecord {
   const traceId = span.trace_id.toString('hex')
-  const start = span.start_time_unix_nano
   const json = {
     traceId,
     spanId: span.span_id.toString('hex'),
@@ -107,8 +131,8 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
     ...counted('flags', span.flags),
     name: span.name,
     ...counted('kind', span.kind),
-    startTimeUnixNano: start,
-    endTimeUnixNano: span.end_time_unix_nano,
+    startTimeUnixNano: decimal(span.start_time_unix_nano),
+    endTimeUnixNano: decimal(span.end_time_unix_nano),
     ...attributes(span.attributes),
     ...dropped(span),
     ...listed('events', span.events.map(event)),
@@ -117,7 +141,7 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
     ...counted('droppedLinksCount', span.dropped_links_count),
     status: { ...filled('message', span.status?.message ?? ''), ...counted('code', span.status?.code ?? 0) },
   }
-  const startMs = milliseconds(start)
+  const startMs = milliseconds(span.start_time_unix_nano)
   return {
     traceId,
     name: span.name,
@@ -126,11 +150,17 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
     durationMs: milliseconds(span.end_time_unix_nano) - startMs,
     origin,
     text: JSON.stringify(json),
+    hashes: ownHashes(json, origin),
   }
 }
 
 function event({ time_unix_nano, name, ...rest }: WireEvent): object {
-  return { timeUnixNano: time_unix_nano, ...filled('name', name), ...attributes(rest.attributes), ...dropped(rest) }
+  return {
+    timeUnixNano: decimal(time_unix_nano),
+    ...filled('name', name),
+    ...attributes(rest.attributes),
+    ...dropped(rest),
+  }
 }
 
 function link({ trace_id, span_id, trace_state, flags, ...rest }: WireLink): object {
@@ -157,16 +187,17 @@ function plain(wire: WireValue | null): AnyValue {
     case 'bool_value':
       return { boolValue: wire.bool_value ?? false }
     case 'int_value':
-      return { intValue: wire.int_value ?? '0' }
+      return { intValue: wire.int_value === undefined ? '0' : decimal(wire.int_value) }
     case 'double_value':
       return { doubleValue: double(wire.double_value ?? 0) }
     case 'array_value':
-      return { arrayValue: { values: (wire.array_value?.values ?? []).map(plain) } }
+      return { arrayValue: listed('values', (wire.array_value?.values ?? []).map(plain)) }
     case 'kvlist_value':
       return {
-        kvlistValue: {
-          values: (wire.kvlist_value?.values ?? []).map(({ key, value }) => ({ key, value: plain(value) })),
-        },
+        kvlistValue: listed(
+          'values',
+          (wire.kvlist_value?.values ?? []).map(({ key, value }) => ({ key, value: plain(value) })),
+        ),
       }
     case 'bytes_value':
       return { bytesValue: (wire.bytes_value ?? Buffer.alloc(0)).toString('base64') }
@@ -199,10 +230,4 @@ function listed(key: string, entries: readonly object[]): object {
 /** All zero stands for none. */
 function isId(bytes: Buffer, length: number): boolean {
   return bytes.length === length && bytes.some((byte) => byte !== 0)
-}
-
-/** The text has no sign and no fraction: 64 bits. */
-function milliseconds(nanos: string): number {
-  const cut = nanos.length - 6
-  return cut <= 0 ? Number(nanos) / 1e6 : Number(nanos.slice(0, cut)) + Number(nanos.slice(cut)) / 1e6
 }

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { MeshError } from '../core/errors.ts'
 import { type Chunk, pack, unpack } from './chunk.ts'
 import { isDiskTrouble, openDatabase, pragma } from './database.ts'
@@ -56,6 +56,7 @@ export class SpanStore {
   readonly tallies: Tallies
   readonly #options: SpanStoreOptions
   readonly #now: () => number
+  readonly #insertFresh: StatementSync
   #fresh: SpanRecord[] = []
   #freshChars = 0
   #packed: number
@@ -68,6 +69,7 @@ export class SpanStore {
     this.#now = options.now ?? Date.now
     this.database = openDatabase(options.file)
     this.tallies = new Tallies(this.database)
+    this.#insertFresh = this.database.prepare('INSERT INTO fresh VALUES (?, ?, ?)')
     const row = this.database.prepare('SELECT total(spans) AS spans FROM chunks').get()
     this.#packed = Number(row?.['spans'])
     for (const { id, atMs, body } of this.database.prepare('SELECT id, atMs, body FROM fresh ORDER BY id').iterate()) {
@@ -91,10 +93,9 @@ export class SpanStore {
     const now = this.#now()
     let last = this.#lastFresh
     this.#commit(() => {
-      const insert = this.database.prepare('INSERT INTO fresh VALUES (?, ?, ?)')
       for (const { body, records, refused } of exports) {
         this.tallies.addTo('refused', refused)
-        if (records.length > 0) insert.run(++last, now, body)
+        if (records.length > 0) this.#insertFresh.run(++last, now, body)
       }
       this.tallies.add(
         exports.flatMap(({ records }) => records),
@@ -104,11 +105,11 @@ export class SpanStore {
     for (const { records } of exports) this.#hold(records, last, now)
   }
 
-  /** Packs what is fresh when there is enough of it. @throws MESH_STORE_FULL, and then all is as before. */
-  seal(): void {
+  /** Packs what is fresh when there is enough of it; true when it did. @throws MESH_STORE_FULL, and then all is as before. */
+  seal(): boolean {
     const expired = this.#freshSinceMs < this.#now() - this.#options.maxAgeMs
     const enough = this.#fresh.length >= sealed.spans || this.#freshChars >= sealed.chars
-    if (this.#fresh.length === 0 || !(enough || expired)) return
+    if (this.#fresh.length === 0 || !(enough || expired)) return false
     this.#commit(() => {
       for (const chunk of pack(this.#fresh)) this.#write(chunk)
       this.database.exec('DELETE FROM fresh')
@@ -117,6 +118,7 @@ export class SpanStore {
     this.#packed += this.#fresh.length
     this.#fresh = []
     this.#freshChars = 0
+    return true
   }
 
   /** Removes the oldest chunks, a few at a time, while a bound is passed. True when there may be more to do. */

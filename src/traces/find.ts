@@ -21,7 +21,7 @@ export async function find(query: Query, countLimit: number, ask: Ask): Promise<
   const { fromMs, toMs, limit = defaultLimit, attributes = {} } = checked(query)
   const filtered = Object.keys(attributes).length > 0
   // One more than wanted tells whether there are more.
-  const count = filtered ? countLimit : Math.min(countLimit, limit + 1)
+  let count = Math.min(countLimit, limit + 1)
   const fits = fitting(query)
   const found = new Map<string, Trace>()
   const ranges: Range[] = [{ fromMs, toMs }]
@@ -30,6 +30,12 @@ export async function find(query: Query, countLimit: number, ask: Ask): Promise<
   while (ranges.length > 0 && found.size <= limit && asked++ < requests) {
     const range = ranges.pop() as Range
     const traces = await ask(range, count)
+    if (filtered && count < countLimit && traces.length >= count && !traces.every((trace) => trace.spans.some(fits))) {
+      // This store does not look at attributes: as many as it tells, then.
+      count = countLimit
+      ranges.push(range)
+      continue
+    }
     for (const trace of traces) if (trace.spans.some(fits)) keepLonger(found, trace)
     if (traces.length < count || found.size > limit) continue
     const halves = halved(range)

@@ -52,12 +52,16 @@ function spanOf(span: Fields, service: string, resource: TraceSpan['resource']):
   }
 }
 
+/** What Jaeger says of a span it answers, as if the sender had said it. */
+const remarks = '@jaeger@warnings'
+
 function attributes(pairs: unknown): Record<string, Value> {
   // Without a prototype: a key may be called `__proto__`.
   const all: Record<string, Value> = Object.create(null)
   for (const entry of list(pairs, 'attributes')) {
     const pair = record(entry, 'attribute')
-    all[text(pair['key'] ?? '', 'key of an attribute')] = value(optional(pair['value'], 'value of an attribute'))
+    const key = text(pair['key'] ?? '', 'key of an attribute')
+    if (key !== remarks) all[key] = value(optional(pair['value'], 'value of an attribute'))
   }
   return all
 }

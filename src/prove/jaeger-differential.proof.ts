@@ -1,0 +1,80 @@
+import { isDeepStrictEqual } from 'node:util'
+import { startStore } from '../store/store.ts'
+import { type RunningJaeger, startJaeger } from '../testing/jaeger.ts'
+import { jaegerBinary, jaegerVersion } from '../testing/jaeger-build.ts'
+import { playedMinute, playedNodes } from '../testing/lab-spans.ts'
+import { exportBytes, otlpClient } from '../testing/otlp-client.ts'
+import { until } from '../testing/until.ts'
+import { TraceReader } from '../traces/reader.ts'
+import { differences, type Side } from './answers-compared.ts'
+import { oddExports } from './odd-spans.ts'
+import { type Check, equals, type Proof, type ProofContext } from './proof.ts'
+
+/** What is compared: answers to the same questions after the same spans. */
+const minutes = 3
+const seconds = 30
+
+export const proof: Proof = {
+  name: 'jaeger-differential',
+  about: `the pocket store answers as Jaeger ${jaegerVersion} does, to the same questions after the same spans`,
+  quick: false,
+  seconds,
+  async run(context) {
+    context.progress(`looking for Jaeger ${jaegerVersion}; where it has to be built, that takes minutes`)
+    const binary = await jaegerBinary(context.signal)
+    if ('missing' in binary) {
+      context.progress(`NOT SHOWN: ${binary.missing}`)
+      return {
+        figures: binary,
+        checks: [{ what: 'Jaeger to compare with', want: jaegerVersion, got: binary.missing, holds: 'not shown' }],
+      }
+    }
+    const jaeger = await startJaeger(binary.path)
+    try {
+      return await compared(jaeger, context)
+    } finally {
+      await jaeger.stop()
+    }
+  },
+}
+
+async function compared(jaeger: RunningJaeger, { random }: ProofContext) {
+  const bounds = { maxSpans: 100_000, maxBytes: 64_000_000, maxAgeMs: 3_600_000 }
+  const store = await startStore({ otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:', ...bounds })
+  try {
+    const fromMs = Math.floor(Date.now()) - minutes * 60_000
+    const nodes = playedNodes(random)
+    const lab = Array.from({ length: minutes }, (_, minute) =>
+      nodes.map(({ resource }) => exportBytes(resource, playedMinute(nodes, minute, fromMs + minute * 60_000, random))),
+    ).flat()
+    const exports = [...lab, ...oddExports(fromMs)]
+    for (const url of [store.otlpUrl, jaeger.otlpUrl]) await feed(url, exports)
+    const sides: readonly [Side, Side] = [
+      { url: store.queryUrl, reader: new TraceReader(store.queryUrl) },
+      { url: jaeger.queryUrl, reader: new TraceReader(jaeger.queryUrl) },
+    ]
+    await until(
+      async () => isDeepStrictEqual(...(await both(sides, ({ reader }) => reader.services()))),
+      10_000,
+      'both know all services',
+    )
+    const results = await differences(sides, fromMs, fromMs + minutes * 60_000)
+    const checks: Check[] = results.map(({ what, difference }) => equals(what, 'the same', difference ?? 'the same'))
+    return { figures: { exports: exports.length, questions: results.length, jaeger: jaegerVersion }, checks }
+  } finally {
+    await store.close()
+  }
+}
+
+async function feed(url: string, exports: readonly Buffer[]): Promise<void> {
+  const client = otlpClient(url)
+  for (const body of exports) {
+    const { code, details } = await client.send(body)
+    if (code !== 0) throw new Error(`${url} answered an export with ${code}: ${details}`)
+  }
+  client.close()
+}
+
+function both<T>(sides: readonly [Side, Side], ask: (side: Side) => Promise<T>): Promise<[T, T]> {
+  return Promise.all([ask(sides[0]), ask(sides[1])])
+}

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type TestContext, test } from 'node:test'
+import { hex, playedMinute, playedNodes } from '../testing/lab-spans.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { exportBytes, otlpClient } from '../testing/otlp-client.ts'
+import { seededRandom } from '../testing/random.ts'
+import { Intake } from './intake.ts'
+import { decoder, startOtlpServer } from './otlp-server.ts'
+import { search, spansOfTrace } from './search.ts'
+import { searchOf } from './search-query.ts'
+import { recordsOf } from './span-record.ts'
+import { type Export, SpanStore, type SpanStoreOptions } from './span-store.ts'
+
+leakCheck()
+
+const decode = decoder()
+const t0 = 1_790_000_000_000
+const never = new AbortController().signal
+
+test('what is packed is found as what is fresh, and what was closed as what is open', async (t) => {
+  const file = join(directory(t), 'traces.db')
+  const { exports, spans } = played(10)
+  const store = opened({ file })
+  for (const one of exports) {
+    store.add([one])
+    store.seal()
+  }
+  const before = await answers(store)
+  const { oldestMs, newestMs, ...counts } = store.stats()
+  assert.equal(counts.spans, spans)
+  assert.ok((oldestMs ?? 0) >= t0 && (newestMs ?? 0) <= t0 + 10 * 60_000)
+  assert.ok(store.fresh().length < 2_048, 'most are packed')
+  store.close()
+  const again = opened({ file })
+  t.after(() => again.close())
+  assert.deepEqual(await answers(again), before)
+  assert.equal(before.windows.length, (10 * 18) / 2)
+  assert.equal(before.trace.length, 74)
+  assert.equal(again.stats().spans, spans)
+  assert.equal(
+    again.tallies.senders().reduce((sum, sender) => sum + sender.spans, 0),
+    spans,
+  )
+  assert.equal(again.tallies.names()['mesh.window'], 10 * 18)
+  assert.equal(Math.max(...again.tallies.senders().map(({ lastSeq }) => lastSeq)), 10 * 77)
+})
+
+test('the oldest go first when there are too many, too old, or too large', (t) => {
+  const { exports, spans } = played(10)
+  const few = filled({ maxSpans: 4_000 }, exports)
+  t.after(() => few.close())
+  assert.ok(few.spans <= 4_000 + 2_048 && few.spans > 2_000, `${few.spans}`)
+  assert.equal(few.stats().evicted, spans - few.spans)
+  assert.ok((few.stats().oldestMs ?? 0) > t0 + 4 * 60_000)
+
+  let nowMs = t0
+  const old = filled({ now: () => nowMs, maxAgeMs: 1_000 }, exports)
+  t.after(() => old.close())
+  nowMs += 1_001
+  old.seal()
+  while (old.evict());
+  assert.deepEqual([old.spans, old.stats().oldestMs], [0, undefined])
+  assert.equal(old.database.prepare('SELECT count(*) AS left FROM traces').get()?.['left'], 0)
+
+  // 16 MiB are kept free for the journal: what is left is for the spans.
+  const large = filled({ maxBytes: 16 * 1_024 * 1_024 + 700_000 }, exports)
+  t.after(() => large.close())
+  assert.ok(large.stats().bytes < 700_000 && large.stats().evicted > 0, JSON.stringify(large.stats()))
+})
+
+test('a full disk is UNAVAILABLE, nothing is half kept, and with room again all goes on', async (t) => {
+  const store = opened({ file: join(directory(t), 'traces.db') })
+  const intake = new Intake(store, undefined)
+  const server = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, take: (one) => intake.take(one) })
+  const client = otlpClient(`http://127.0.0.1:${server.port}`)
+  t.after(() => {
+    client.close()
+    server.close()
+    intake.close()
+    store.close()
+  })
+  const { bodies } = played(2)
+  const pages = Number(store.database.prepare('PRAGMA page_count').get()?.['page_count'])
+  store.database.exec(`PRAGMA max_page_count = ${pages + 20}`)
+  const codes = []
+  for (const body of bodies) codes.push((await client.send(body)).code)
+  const kept = codes.filter((code) => code === 0).length
+  assert.deepEqual([...new Set(codes)].sort(), [0, 14])
+  assert.equal(
+    store.spans,
+    bodies.slice(0, kept).reduce((sum, body) => sum + exported(body).records.length, 0),
+  )
+  store.database.exec('PRAGMA max_page_count = 1000000')
+  for (const body of bodies.slice(kept)) assert.equal((await client.send(body)).code, 0)
+  assert.equal(store.spans, 2 * 18 * 77)
+})
+
+test('a file that is damaged, foreign, of another version or held is refused with file, cause and cure', (t) => {
+  const path = directory(t)
+  const file = (name: string) => join(path, name)
+  writeFileSync(file('text'), 'no database at all, but long enough to be looked at as one'.repeat(20))
+  const other = new DatabaseSync(file('other'))
+  other.exec('CREATE TABLE mine (x)')
+  other.close()
+  const newer = filled({ file: file('newer') }, [])
+  newer.database.exec('PRAGMA user_version = 99')
+  newer.close()
+  filled({ file: file('damaged') }, played(10).exports).close()
+  const handle = openSync(file('damaged'), 'r+')
+  for (let page = 2; page < 40; page++) writeSync(handle, Buffer.alloc(4_096, 0xa5), 0, 4_096, page * 4_096)
+  ftruncateSync(handle, 40 * 4_096)
+  closeSync(handle)
+  const held = opened({ file: file('held') })
+  t.after(() => held.close())
+  const refusals = {
+    text: /damaged.*another file/,
+    other: /something else.*another file/,
+    newer: /version 99.*version 1.*another file/,
+    damaged: /damaged/,
+    held: /another process holds it/,
+    'no/where/x': /directory/,
+  }
+  for (const [name, message] of Object.entries(refusals)) {
+    assert.throws(
+      () => opened({ file: file(name) }),
+      (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'MESH_STORE_UNUSABLE', name)
+        assert.ok(error.message.includes(file(name)), error.message)
+        assert.match(error.message, message)
+        return true
+      },
+    )
+  }
+})
+
+function opened(options: Partial<SpanStoreOptions> & { readonly file: string }): SpanStore {
+  return new SpanStore({ maxSpans: 1e6, maxBytes: 1e9, maxAgeMs: 86_400_000, decode, ...options })
+}
+
+function filled(options: Partial<SpanStoreOptions>, exports: readonly Export[]): SpanStore {
+  const store = opened({ file: ':memory:', ...options })
+  for (const one of exports) {
+    store.add([one])
+    store.seal()
+    while (store.evict());
+  }
+  return store
+}
+
+/** Minutes of the lab, as its nodes would send them. */
+function played(minutes: number) {
+  const random = seededRandom(7)
+  const nodes = playedNodes(random)
+  const bodies: Buffer[] = []
+  for (let minute = 0; minute < minutes; minute++)
+    for (const { resource } of nodes)
+      bodies.push(exportBytes(resource, playedMinute(nodes, minute, t0 + minute * 60_000, random)))
+  const exports = bodies.map(exported)
+  return {
+    bodies,
+    exports,
+    spans: exports.reduce((sum, { records }) => sum + records.length, 0),
+    random: hex(random, 4),
+  }
+}
+
+function exported(body: Buffer): Export {
+  return { body, ...recordsOf(decode(body)) }
+}
+
+async function answers(store: SpanStore) {
+  const times = {
+    'query.start_time_min': new Date(t0).toISOString(),
+    'query.start_time_max': new Date(t0 + 3_600_000).toISOString(),
+  }
+  const find = (more: object) => search(store, searchOf({ ...times, 'query.num_traces': '1000', ...more }), never)
+  const windows = await find({ 'query.service_name': 'mesh-a', 'query.operation_name': 'mesh.window' })
+  const size = await find({
+    'query.operation_name': 'mesh.audit.peers',
+    'query.attributes': '{"mesh.registry.size":7,"mesh.node.name":"node-4"}',
+  })
+  const trace: string[] = []
+  for await (const records of spansOfTrace(store, windows.at(-1) ?? '', never))
+    trace.push(...records.map(({ text }) => text))
+  assert.ok(size.length > 0 && size.length < 10, 'some are found by value')
+  return { windows: windows.sort(), size: size.sort(), trace }
+}
+
+function directory(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'tracemesh-store-'))
+  t.after(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}

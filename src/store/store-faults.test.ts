@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { type TestContext, test } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { leakCheck } from '../testing/leak-check.ts'
+import { exportBytes, otlpClient, type SentSpan } from '../testing/otlp-client.ts'
+import { Gate } from './gate.ts'
+import { startStore } from './store.ts'
+
+leakCheck()
+
+const resource = { 'service.name': 'mesh-a' }
+const t0 = 1_790_000_000_000
+const limits = { maxSpans: 100_000, maxBytes: 64_000_000, maxAgeMs: 60_000 }
+const options = { otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:', ...limits }
+
+test('garbage is refused with the status that says so, and the store lives', async (t) => {
+  const { client, ask } = await running(t)
+  const good = exportBytes(resource, [span(1)])
+  const codes: number[] = []
+  for (const bytes of [Buffer.from('garbage'), good.subarray(0, -7), Buffer.alloc(1_000, 0xff)])
+    codes.push((await client.send(bytes)).code)
+  assert.deepEqual(codes, [status.INVALID_ARGUMENT, status.INVALID_ARGUMENT, status.INVALID_ARGUMENT])
+  assert.equal((await client.send(Buffer.alloc(5 * 1024 * 1024))).code, status.RESOURCE_EXHAUSTED)
+  const partly = await client.send(
+    exportBytes(resource, [span(2), { ...span(3), traceId: '00' }, { ...span(4), spanId: '0'.repeat(16) }]),
+  )
+  assert.equal(partly.code, 0)
+  assert.match(JSON.stringify(partly.response), /"low":2.*not all zero/)
+  assert.equal((await client.send(Buffer.alloc(0))).code, 0)
+  assert.equal((await client.send(good)).code, 0)
+  const { spans, refused } = (await ask('/api/stats')).body as { spans: number; refused: number }
+  assert.deepEqual({ spans, refused }, { spans: 2, refused: 2 })
+})
+
+test('what is asked wrongly is answered in the shape of Jaeger’s errors', async (t) => {
+  const { ask, store } = await running(t)
+  const times = 'query.start_time_min=2026-01-01T00:00:00Z&query.start_time_max=2026-01-08T00:00:00Z'
+  const wrong = {
+    '/api/v3/traces': 400,
+    '/api/v3/traces?query.start_time_min=noon&query.start_time_max=later': 400,
+    [`/api/v3/traces?${times}&query.num_traces=0`]: 400,
+    [`/api/v3/traces?${times}&query.searchDepth=Infinity`]: 400,
+    [`/api/v3/traces?${times}&query.attributes=[1]`]: 400,
+    [`/api/v3/traces?${times}&query.attributes={`]: 400,
+    [`/api/v3/traces?${times}&query.duration_min=soon`]: 400,
+    '/api/v3/traces/xyz': 400,
+    '/api/v3/traces/00000000000000000000000000000001': 404,
+    // A week in which there is nothing.
+    [`/api/v3/traces?${times}&query.service_name=mesh-a`]: 404,
+    '/api/v3/nowhere': 404,
+  }
+  for (const [path, code] of Object.entries(wrong)) {
+    const { status: answered, body } = await ask(path)
+    assert.equal(answered, code, path)
+    const { error } = body as { error: { httpCode: number; message: string } }
+    assert.equal(error.httpCode, code, path)
+    assert.ok(error.message.length > 5, path)
+  }
+  assert.equal(await statusFor(store.queryUrl, 'evil.example.org'), 403)
+  assert.equal(await statusFor(store.queryUrl, 'localhost:16686'), 200)
+})
+
+test('a thousand readers at once get an answer or a 503 that says when to try again', async (t) => {
+  const { client, ask, store } = await running(t)
+  const spans = Array.from({ length: 2_500 }, (_, index) => span(index + 1))
+  for (let at = 0; at < spans.length; at += 500) await client.send(exportBytes(resource, spans.slice(at, at + 500)))
+  const times = `query.start_time_min=${new Date(t0).toISOString()}&query.start_time_max=${new Date(t0 + 10_000).toISOString()}`
+  const url = `${store.queryUrl}/api/v3/traces?${times}&query.service_name=mesh-a&query.num_traces=20&query.attributes={"number":"2000"}`
+  const answers = await Promise.all(
+    Array.from({ length: 1_000 }, async () => {
+      const response = await fetch(url)
+      const text = await response.text()
+      return {
+        status: response.status,
+        retry: response.headers.get('retry-after'),
+        spans: text.split('"spanId"').length - 1,
+      }
+    }),
+  )
+  const fine = answers.filter((answer) => answer.status === 200 && answer.spans === 1)
+  const busy = answers.filter((answer) => answer.status === 503 && answer.retry === '1')
+  assert.equal(
+    fine.length + busy.length,
+    1_000,
+    JSON.stringify(answers.find((answer) => ![200, 503].includes(answer.status))),
+  )
+  assert.ok(fine.length >= 4, `${fine.length} answered`)
+  assert.equal((await ask('/healthz')).status, 200)
+})
+
+test('the gate lets so many in, has so many wait, and turns away the rest', async () => {
+  const gate = new Gate(1, 1)
+  const first = await gate.enter()
+  const second = gate.enter()
+  assert.equal(await gate.enter(), undefined)
+  first?.()
+  first?.()
+  const leave = await second
+  const third = gate.enter()
+  assert.equal(await gate.enter(), undefined, 'leaving twice frees one place')
+  leave?.()
+  assert.ok(await third)
+})
+
+test('options that are no bound, no loopback or taken are refused by name', async (t) => {
+  const { store } = await running(t)
+  const wrong = {
+    '--otlp': { otlp: '0.0.0.0:0' },
+    '--http': { http: 'nonsense' },
+    '--max-spans': { maxSpans: 0 },
+    '--max-mb': { maxBytes: 1_000 },
+    '--max-age': { maxAgeMs: Number.POSITIVE_INFINITY },
+  }
+  for (const [key, option] of Object.entries(wrong))
+    await assert.rejects(startStore({ ...options, ...option }), {
+      code: 'MESH_CONFIG_INVALID',
+      message: new RegExp(key),
+    })
+  for (const [key, url] of [
+    ['otlp', store.otlpUrl],
+    ['http', store.queryUrl],
+  ] as const)
+    await assert.rejects(startStore({ ...options, [key]: new URL(url).host }), { code: 'MESH_PORT_TAKEN' })
+})
+
+async function running(t: TestContext) {
+  const store = await startStore(options)
+  const client = otlpClient(store.otlpUrl)
+  t.after(async () => {
+    client.close()
+    await store.close()
+  })
+  const ask = async (path: string) => {
+    const response = await fetch(store.queryUrl + path)
+    return { status: response.status, body: (await response.json()) as unknown }
+  }
+  return { store, client, ask }
+}
+
+function span(number: number): SentSpan {
+  const id = number.toString(16)
+  return {
+    traceId: id.padStart(32, '0'),
+    spanId: id.padStart(16, '0'),
+    name: 'a',
+    startMs: t0 + number,
+    durationMs: 1,
+    attributes: { number },
+  }
+}
+
+/** `fetch` sends no host but the one it asks. */
+async function statusFor(url: string, host: string): Promise<number | undefined> {
+  const request = get(`${url}/api/v3/services`, { headers: { host }, agent: false })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { exportBytes, otlpClient } from '../testing/otlp-client.ts'
+import { startStoreProcess } from '../testing/store-process.ts'
+import { TraceReader } from '../traces/reader.ts'
+
+leakCheck()
+
+test('a store that is killed has everything that it acknowledged, and one that is asked stops with 0', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tracemesh-store-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const file = join(directory, 'traces.db')
+  const killed = await startStoreProcess(file)
+  const client = otlpClient(killed.otlpUrl)
+  let acknowledged = 0
+  let tried = 0
+  // Killed amid the sending: more than is packed at once has come by then.
+  while (tried < 200) {
+    if (tried === 120) killed.process.kill()
+    const spans = Array.from({ length: 50 }, (_, index) => ({
+      traceId: (tried + 1).toString(16).padStart(32, '0'),
+      spanId: (tried * 50 + index + 1).toString(16).padStart(16, '0'),
+      name: 'a',
+      startMs: Date.now(),
+    }))
+    tried++
+    const { code } = await client.send(exportBytes({ 'service.name': 'mesh-a' }, spans))
+    if (code !== 0) break
+    acknowledged += 50
+  }
+  client.close()
+  await killed.process.exited
+  assert.ok(acknowledged >= 5_000, `${acknowledged} acknowledged`)
+  const again = await startStoreProcess(file)
+  const { spans } = (await (await fetch(`${again.queryUrl}/api/stats`)).json()) as { spans: number }
+  // What was committed as the process died may be there without an answer.
+  assert.ok(spans === acknowledged || spans === acknowledged + 50, `${spans} of ${acknowledged}`)
+  const reader = new TraceReader(again.queryUrl)
+  for (let trace = 1; trace <= acknowledged / 50; trace++)
+    assert.equal((await reader.trace(trace.toString(16)))?.spans.length, 50, `trace ${trace}`)
+  assert.equal(await again.process.stop(), 0)
+})

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { type Query, TraceReader } from './reader.ts'
+
+leakCheck()
+
+const t0 = 1_790_000_000_000
+const week = 7 * 86_400_000
+
+/** A span every second, `size` of them, a trace each; the tenth of each ten has `late: true`. */
+function playedStore(size: number, { most = 500, honours = false, spelling = 'snake' } = {}) {
+  const asked: URLSearchParams[] = []
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    const { searchParams } = new URL(request.url ?? '', 'http://x')
+    asked.push(searchParams)
+    const get = (snake: string, camel: string) => searchParams.get(`query.${spelling === 'snake' ? snake : camel}`)
+    const count = Number(get('num_traces', 'searchDepth'))
+    if (!(count > 0 && count <= most)) return json(response, 500, { error: { httpCode: 500, message: 'search depth' } })
+    const [from, to] = [get('start_time_min', 'startTimeMin'), get('start_time_max', 'startTimeMax')].map((time) =>
+      Date.parse(time ?? ''),
+    )
+    const all = Array.from({ length: size }, (_, index) => ({
+      index,
+      atMs: t0 + index * 1_000,
+      late: index % 10 === 9,
+    }))
+    const wanted = honours && searchParams.has('query.attributes')
+    const found = all
+      .filter(({ atMs, late }) => atMs >= (from ?? 0) && atMs <= (to ?? 0) && (!wanted || late))
+      .reverse()
+      .slice(0, count)
+    if (found.length === 0) return json(response, 404, { error: { httpCode: 404, message: 'No traces found' } })
+    const spans = found.map(({ index, atMs, late }) => spanJson(index, atMs, late))
+    json(response, 200, {
+      result: {
+        resourceSpans: [{ resource: { attributes: [text('service.name', 'mesh-a')] }, scopeSpans: [{ spans }] }],
+      },
+    })
+  }
+  return { asked, handle }
+}
+
+const query: Query = { service: 'mesh-a', fromMs: t0, toMs: t0 + week }
+const late = { late: true }
+
+test('a search of either spelling finds the newest traces first, and says that there are more', async (t) => {
+  for (const spelling of ['snake', 'camel']) {
+    const { handle } = playedStore(30, { spelling })
+    const reader = await reading(t, handle)
+    const all = await reader.find(query)
+    assert.deepEqual([all.traces.length, all.partial], [30, undefined])
+    assert.ok((all.traces[0]?.spans[0]?.startMs ?? 0) > (all.traces[1]?.spans[0]?.startMs ?? 0))
+    const some = await reader.find({ ...query, limit: 5 })
+    assert.deepEqual(
+      some.traces.map(({ traceId }) => Number.parseInt(traceId, 16)),
+      [30, 29, 28, 27, 26],
+    )
+    assert.match(some.partial ?? '', /more than 5/)
+  }
+})
+
+test('attributes that the store ignores are looked for in ever shorter times, below the count limit', async (t) => {
+  const { asked, handle } = playedStore(3_000, { most: 100 })
+  const reader = await reading(t, handle, { countLimit: 100 })
+  const { traces, partial } = await reader.find({ ...query, toMs: t0 + 3_000_000, attributes: late, limit: 300 })
+  assert.equal(partial, undefined)
+  assert.equal(traces.length, 300)
+  assert.ok(traces.every(({ spans }) => spans[0]?.attributes['late'] === true))
+  assert.ok(asked.length > 30 && asked.length <= 64, `${asked.length} requests`)
+})
+
+test('a store that honours attributes is asked once', async (t) => {
+  const { asked, handle } = playedStore(3_000, { honours: true })
+  const reader = await reading(t, handle)
+  assert.equal((await reader.find({ ...query, attributes: late, limit: 400 })).traces.length, 300)
+  assert.equal(asked.length, 1)
+  assert.equal(asked[0]?.get('query.attributes'), '{"late":"true"}')
+})
+
+test('a search that cannot be ended says so', async (t) => {
+  const { asked, handle } = playedStore(3_000, { most: 10 })
+  const reader = await reading(t, handle, { countLimit: 10 })
+  const { partial } = await reader.find({ ...query, attributes: { late: 'never' }, limit: 300 })
+  assert.match(partial ?? '', /gave up after 64 requests/)
+  assert.equal(asked.length, 64)
+  const crowd = await reading(
+    t,
+    (_, response) =>
+      json(response, 200, {
+        result: {
+          resourceSpans: [
+            { scopeSpans: [{ spans: Array.from({ length: 10 }, (_, index) => spanJson(index, t0, false)) }] },
+          ],
+        },
+      }),
+    { countLimit: 10 },
+  )
+  const crowded = await crowd.find({ ...query, toMs: t0 + 1, attributes: late })
+  assert.match(crowded.partial ?? '', /one millisecond/)
+})
+
+test('a query that is none is refused', async () => {
+  const reader = new TraceReader('http://127.0.0.1:1')
+  for (const wrong of [
+    { fromMs: Number.NEGATIVE_INFINITY },
+    { toMs: Number.NaN },
+    { fromMs: t0, toMs: t0 - 1 },
+    { limit: 0 },
+    { limit: 1.5 },
+  ])
+    await assert.rejects(reader.find({ ...query, ...wrong }), RangeError)
+})
+
+test('404 is nothing, in every question', async (t) => {
+  const reader = await reading(t, (_, response) =>
+    json(response, 404, { error: { httpCode: 404, message: 'No traces found' } }),
+  )
+  assert.equal(await reader.trace('1'.repeat(32)), undefined)
+  assert.deepEqual((await reader.find(query)).traces, [])
+  assert.deepEqual([await reader.services(), await reader.operations('x')], [[], []])
+})
+
+const span = spanJson(1, t0, false)
+const inResult = (...spans: object[]) => ({ result: { resourceSpans: [{ scopeSpans: [{ spans }] }] } })
+const unreadable: Readonly<Record<string, { body: string; type?: string; says: RegExp }>> = {
+  'a page': { body: '<!doctype html><title>Jaeger UI</title>', type: 'text/html', says: /web page/ },
+  'a page that calls itself text': { body: '<html>', says: /no JSON/ },
+  'half an answer': { body: JSON.stringify(inResult(span)).slice(0, -20), says: /no JSON/ },
+  nothing: { body: '', says: /no JSON/ },
+  'another JSON': { body: '[1]', says: /no object/ },
+  'no result': { body: '{}', says: /result is missing/ },
+  'spans that are none': {
+    body: JSON.stringify({ result: { resourceSpans: [{ scopeSpans: [{ spans: 7 }] }] } }),
+    says: /spans is 7, no list/,
+  },
+  'an id of the wrong length': { body: JSON.stringify(inResult({ ...span, traceId: '12' })), says: /traceId is "12"/ },
+  'an id that is none': { body: JSON.stringify(inResult({ ...span, spanId: 'z'.repeat(16) })), says: /spanId/ },
+  'a time that is none': {
+    body: JSON.stringify(inResult({ ...span, startTimeUnixNano: 'noon' })),
+    says: /nanoseconds/,
+  },
+  'a name that is a number': { body: JSON.stringify(inResult({ ...span, name: 5 })), says: /name is 5/ },
+  'a whole number that is none': {
+    body: JSON.stringify(inResult({ ...span, attributes: [{ key: 'k', value: { intValue: 'x' } }] })),
+    says: /intValue/,
+  },
+}
+
+test('an answer that cannot be read is told with its reason', async (t) => {
+  for (const [what, { body, type = 'application/json', says }] of Object.entries(unreadable)) {
+    const reader = await reading(t, (_, response) => response.setHeader('content-type', type).end(body))
+    await assert.rejects(
+      reader.trace('1'.repeat(32)),
+      (error) => isMeshError(error, 'MESH_TRACES_UNREADABLE') && says.test(error.message),
+      what,
+    )
+  }
+})
+
+test('a refusal is told with its status and reason, silence and absence as such', async (t) => {
+  const failing = await reading(t, (_, response) =>
+    json(response, 500, { error: { httpCode: 500, message: 'it broke' } }),
+  )
+  await assert.rejects(failing.services(), { code: 'MESH_TRACES_REFUSED', message: /answered 500: it broke/ })
+  const busy = await reading(t, (_, response) => response.writeHead(503).end('try again'))
+  await assert.rejects(busy.find(query), { code: 'MESH_TRACES_REFUSED', message: /503: try again/ })
+  const slow = await reading(t, (_, response) => response.write('{'), { timeoutMs: 100 })
+  await assert.rejects(slow.services(), { code: 'MESH_TRACES_UNREACHABLE', message: /within 100 ms/ })
+  await assert.rejects(new TraceReader('http://127.0.0.1:1').services(), { code: 'MESH_TRACES_UNREACHABLE' })
+})
+
+test('a key called __proto__ is an attribute, and what Jaeger remarks is none', async (t) => {
+  const attributes = [text('__proto__', 'x'), text('@jaeger@warnings', 'y')]
+  const reader = await reading(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
+  const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  assert.deepEqual(Object.entries(found?.attributes ?? {}), [['__proto__', 'x']])
+})
+
+async function reading(
+  t: TestContext,
+  handle: (request: IncomingMessage, response: ServerResponse) => unknown,
+  options = {},
+) {
+  const server = createServer(handle).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return new TraceReader(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, options)
+}
+
+function json(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+function spanJson(index: number, atMs: number, isLate: boolean) {
+  const start = String(BigInt(atMs) * 1_000_000n)
+  return {
+    traceId: (index + 1).toString(16).padStart(32, '0'),
+    spanId: (index + 1).toString(16).padStart(16, '0'),
+    name: 'a',
+    startTimeUnixNano: start,
+    endTimeUnixNano: start,
+    attributes: [{ key: 'late', value: { boolValue: isLate } }],
+  }
+}
+
+function text(key: string, stringValue: string) {
+  return { key, value: { stringValue } }
+}
