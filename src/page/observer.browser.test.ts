@@ -29,8 +29,14 @@ browserTest('an observer with a store shows what its mesh tells', async (browser
   const store = await startStore({ ...listen, maxSpans: 10_000, maxBytes: 40_000_000, maxAgeMs: 3_600_000 })
   try {
     await using cluster = await startCluster()
-    const env = { MESH_OTLP: store.otlpUrl, MESH_QUERY: store.queryUrl, MESH_JAEGER_UI: 'http://127.0.0.1:1/ui/' }
-    const watcher = await cluster.node('watcher', { role: 'observer', env })
+    const env = {
+      MESH_OTLP: store.otlpUrl,
+      MESH_QUERY: store.queryUrl,
+      MESH_JAEGER_UI: 'http://127.0.0.1:1/ui/',
+    } as const
+    // Routine spans wait for others to go with, longer than a reader of this test would.
+    const soon = { OTEL_BSP_SCHEDULE_DELAY: '500' }
+    const watcher = await cluster.node('watcher', { role: 'observer', env: { ...env, ...soon } })
     const { page, complaints } = await openPage(browser, `${watcher.adminUrl}/#/nodes/watcher`)
     await page.getByRole('region', { name: 'Last minutes' }).getByRole('listitem').first().getByRole('link').click()
     await page.getByRole('button', { name: /mesh\.node\.started/ }).click()

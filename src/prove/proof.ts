@@ -8,6 +8,8 @@ export interface Proof {
   readonly about: string
   /** Whether `npm test` runs it too: only when it takes less than a minute. */
   readonly quick: boolean
+  /** It starts no process and waits for nothing: `npm test` runs it with the unit tests. */
+  readonly virtual?: boolean
   /** About how long it takes. */
   readonly seconds: number
   /** What cannot be measured is thrown; what was measured and is wrong is a check that does not hold. */

@@ -36,6 +36,7 @@ export const proof: Proof = {
   about:
     'virtual: when 1,000 nodes lose one seed at once, no second from the sixth attempt on has more than twice the mean dials of its window',
   quick: true,
+  virtual: true,
   seconds: 20,
   async run({ random, progress }) {
     progress('1,000 whole nodes, each of which knows the others')

@@ -9,6 +9,7 @@ export const proof: Proof = {
   about:
     'simulated: a seed that never comes costs nine retries with growing waits, one give-up, then one attempt each 30 s',
   quick: true,
+  virtual: true,
   seconds: 1,
   async run({ seed, progress }) {
     progress(`one node, ${watchedMs / 1_000} s of virtual time`)

@@ -4,14 +4,20 @@ import { join, resolve } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 
 const root = resolve(import.meta.dirname, '../..')
-/** Real processes on real sockets, and browsers, disturb each other's timing: they run last, one file at a time. */
-const isReal = (file: string) => /\.(real|browser)\.test\.ts$/.test(file)
+/**
+ * Real processes on real sockets disturb each other's timing: they run last, one file at a time. Beside them run the
+ * tests in a browser, one at a time as well, which mostly wait.
+ */
+const isReal = (file: string) => file.endsWith('.real.test.ts')
+const isBrowser = (file: string) => file.endsWith('.browser.test.ts')
 /** Milliseconds for one test file, after which the runner fails it: the backstop against a file that hangs. */
 const fileLimitMs = 300_000
 
 interface Step {
   readonly name: string
   readonly command: readonly string[]
+  /** Runs at the same time; what it says follows when it has ended. */
+  readonly beside?: Step
 }
 
 interface Outcome {
@@ -27,7 +33,8 @@ const { values: options, positionals: filters } = parseArgs({
 
 function stepsOf(files: readonly string[]): Step[] {
   const real = options.quick ? [] : files.filter(isReal)
-  const rest = files.filter((file) => !isReal(file))
+  const browser = options.quick ? [] : files.filter(isBrowser)
+  const rest = files.filter((file) => !isReal(file) && !isBrowser(file))
   const steps: Step[] = []
   if (!options['no-lint']) {
     steps.push({ name: 'lint', command: [tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'] })
@@ -35,8 +42,10 @@ function stepsOf(files: readonly string[]): Step[] {
     steps.push({ name: 'types of the page', command: [tool('typescript/bin/tsc'), '--noEmit', '-p', 'src/page/app'] })
   }
   if (rest.length > 0) steps.push({ name: 'tests', command: nodeTest(rest, 2) })
-  if (real.length > 0) steps.push({ name: 'tests of real processes', command: nodeTest(real, 1) })
-  return steps
+  const inBrowser = { name: 'tests in a browser', command: nodeTest(browser, 1) }
+  const ofReal = { name: 'tests of real processes', command: nodeTest(real, 1) }
+  if (real.length === 0) return browser.length === 0 ? steps : [...steps, inBrowser]
+  return [...steps, browser.length === 0 ? ofReal : { ...ofReal, beside: inBrowser }]
 }
 
 function tool(path: string): string {
@@ -60,33 +69,48 @@ function count(output: string): void {
     if (what !== undefined && what in totals) totals[what] = (totals[what] ?? 0) + Number(number)
 }
 
-let running: ChildProcess | undefined
+let running: readonly ChildProcess[] = []
 let interrupted = false
 
-async function run({ name, command }: Step): Promise<Outcome> {
+async function run(
+  { name, command }: Step,
+  write = (text: string) => void process.stdout.write(text),
+): Promise<Outcome> {
   const began = performance.now()
   const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
   const env = { ...process.env, ...colour, TOKIO_WORKER_THREADS: '1' }
   const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
-  running = child
+  running = [...running, child]
   let tail = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    process.stdout.write(text)
+    write(text)
     tail = (tail + text).slice(-tailLength)
   })
   const ok = await new Promise<boolean>((done) => {
     child.once('error', () => done(false))
     child.once('close', (code) => done(code === 0))
   })
-  running = undefined
+  running = running.filter((other) => other !== child)
   if (command.includes('--test')) count(tail)
   return { name, ok, seconds: ((performance.now() - began) / 1_000).toFixed(1) }
+}
+
+async function runBoth(step: Step): Promise<readonly Outcome[]> {
+  const { beside } = step
+  if (beside === undefined) return [await run(step)]
+  let held = ''
+  const other = run(beside, (text) => {
+    held += text
+  })
+  const outcomes = await Promise.all([run(step), other])
+  process.stdout.write(`\n── ${beside.name}\n${held}`)
+  return outcomes
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     interrupted = true
-    running?.kill(signal)
+    for (const child of running) child.kill(signal)
   })
 }
 
@@ -103,7 +127,7 @@ const outcomes: Outcome[] = []
 for (const step of steps) {
   if (interrupted) break
   if (steps.length > 1) process.stdout.write(`\n── ${step.name}\n`)
-  outcomes.push(await run(step))
+  outcomes.push(...(await runBoth(step)))
 }
 const summary = outcomes.map(({ name, ok, seconds }) => `${ok ? 'ok' : 'FAILED'} ${name} (${seconds} s)`)
 const counts = Object.entries(totals).map(([what, number]) => `ℹ ${what} ${number}\n`)

@@ -1,0 +1,6 @@
+import { leakCheck } from '../testing/leak-check.ts'
+import { testQuickProofs } from './quick.ts'
+
+leakCheck()
+
+await testQuickProofs({ virtual: true })
