@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
+import { parseDuration } from '../node/duration.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { bridgesOf, parseDuration, readLabFlags } from './flags.ts'
+import { bridgesOf, readLabFlags } from './flags.ts'
 
 leakCheck()
 

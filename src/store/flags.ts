@@ -2,8 +2,8 @@ import * as z from 'zod'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
 import { whole } from '../kit/rules.ts'
-import { parseDuration } from '../lab/flags.ts'
 import { type Check, count, filePath } from '../node/config-schemas.ts'
+import { parseDuration } from '../node/duration.ts'
 import { defaults, leastBytes, type StoreOptions } from './store.ts'
 
 interface Flag extends Check<unknown> {

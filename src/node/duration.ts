@@ -1,0 +1,10 @@
+const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+/** What a timer can wait. */
+const longestMs = 24 * 86_400_000
+
+/** Milliseconds out of `90s`, `10m`, `2h` or `7d`; undefined for anything else, for nothing, and above 24 days. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,7}(?:\.\d{1,3})?)([smhd])$/.exec(text)
+  const ms = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? Number.NaN)
+  return ms >= 1_000 && ms <= longestMs ? ms : undefined
+}
