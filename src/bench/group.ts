@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freeUdpPorts } from '../testing/free-ports.ts'
+import { freeUdpPorts } from '../lab/free-ports.ts'
 import type { Usage } from '../testing/process-usage.ts'
 import type { Graph } from './graph.ts'
 import { type PeerProcess, startPeer } from './peer-process.ts'

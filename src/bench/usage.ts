@@ -1,7 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { cpuMsOf, msPerTick } from '../lab/proc.ts'
 
-/** `CLK_TCK` is 100 on every Linux that Node runs on. */
-const msPerTick = 10
 const nsPerMs = 1e6
 
 /**
@@ -14,9 +13,7 @@ const nsPerMs = 1e6
  */
 export async function kernelCpuMs(pid: number): Promise<number> {
   const [stat, threads] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), threadsMs(pid)])
-  // The command's name stands in brackets and may hold spaces; the fields are counted from behind it.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return Math.max((Number(fields[11]) + Number(fields[12])) * msPerTick, threads)
+  return Math.max(cpuMsOf(stat), threads)
 }
 
 /** Zero where the kernel was built without scheduler statistics. */

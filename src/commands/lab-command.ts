@@ -1,6 +1,6 @@
-import { Option } from 'commander'
-import { bridgesOf, describeFlag, labFlagEntries, readLabFlags } from '../lab/flags.ts'
+import { bridgesOf, labFlags, readLabFlags } from '../lab/flags.ts'
 import { type Action, command } from './command.ts'
+import { addFlags, givenFlags } from './flag-options.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
 /** Nodes stop within 6 s, the store within as much, and both are asked for figures. */
@@ -15,10 +15,9 @@ export const labCommand: Action = async (args, io) => {
     .allowExcessArguments(false)
     .usage('[flags]')
     .addHelpText('after', exits)
-  for (const [name, flag] of labFlagEntries) program.addOption(new Option(`--${name} <value>`, describeFlag(flag)))
-  const given = program.parse(args, { from: 'user' }).opts<Record<string, string | undefined> & { json?: boolean }>()
-  const { json = false, jaegerUi, ...rest } = given
-  const flags = readLabFlags({ ...(rest as Record<string, string>), ...(jaegerUi && { 'jaeger-ui': jaegerUi }) })
+  addFlags(program, labFlags)
+  const { json = false } = program.parse(args, { from: 'user' }).opts<{ json?: boolean }>()
+  const flags = readLabFlags(givenFlags(program, labFlags))
   const start = async () => {
     const { startShow } = await import('../lab/show.ts')
     return startShow({ ...flags, bridges: bridgesOf(flags), json, began }, io)

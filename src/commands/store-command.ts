@@ -1,8 +1,8 @@
-import { Option } from 'commander'
-import { readStoreFlags, storeFlagEntries } from '../store/flags.ts'
+import { readStoreFlags, storeFlags } from '../store/flags.ts'
 import { keepHeapSmall } from '../store/small-heap.ts'
 import { createLogger } from '../telemetry/log.ts'
 import { type Action, command } from './command.ts'
+import { addFlags, givenFlags } from './flag-options.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs a trace store until a signal ends it. */
@@ -11,13 +11,9 @@ export const storeCommand: Action = async (args, io) => {
     .description('Keep spans on this machine and answer for them as Jaeger does, until SIGINT or SIGTERM.')
     .allowExcessArguments(false)
     .usage('[flags]')
-  for (const [name, { about, expected, fallback }] of storeFlagEntries)
-    program.addOption(new Option(`--${name} <value>`, `${about} (${expected}; default ${fallback})`))
-  const given = program.parse(args, { from: 'user' }).opts<Record<string, string | undefined>>()
-  // By the names that they have on the command line.
-  const options = readStoreFlags(
-    Object.fromEntries(program.options.map((option) => [option.long?.slice(2), given[option.attributeName()]])),
-  )
+  addFlags(program, storeFlags)
+  program.parse(args, { from: 'user' })
+  const options = readStoreFlags(givenFlags(program, storeFlags))
   keepHeapSmall()
   const logger = createLogger({ level: 'info' })
   return runUntilStopped(async () => {

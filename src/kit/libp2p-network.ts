@@ -190,7 +190,7 @@ export class Libp2pNetwork implements Network {
     record.left = true
     const gone = new Error('the mesh is done with this connection')
     if (abort) record.link?.abort(gone)
-    else if (record.link !== undefined) endLink(record.link, owner, this.#options.clock).catch(() => {})
+    else if (record.link !== undefined) endLink(record.link, owner, this.#options.clock)
     this.#hint()
   }
 

@@ -22,7 +22,7 @@ export function closePolitely(record: ConnectionRecord, owner: Owner, clock: Clo
     connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'closing a connection', ms: closeLimitMs })),
   )
   endGossip(record)
-  const done = flush(record, clock)
+  const done = (record.link === undefined ? Promise.resolve() : flush(record.link, clock))
     .then(() => connection.close({ signal: AbortSignal.timeout(closeLimitMs - flushMs) }))
     .catch((error: Error) => connection.abort(error))
     .finally(cancel)
@@ -41,19 +41,18 @@ function endGossip({ connection }: ConnectionRecord): void {
   }
 }
 
-async function flush({ link }: ConnectionRecord, clock: Clock): Promise<void> {
-  if (link === undefined) return
+/** Ends the link stream alone, so that what was sent on it arrives; aborted when the other side does not end it too. */
+export function endLink(link: LinkStream, owner: Owner, clock: Clock): void {
+  const done = flush(link, clock).then(() => link.abort(new Error('the other side did not end the link stream')))
+  // Adopted, so that a stop waits for goodbyes on their way.
+  const release = owner.adopt('ending a link stream', () => done, 2 * flushMs)
+  void done.finally(() => release().catch(() => {}))
+}
+
+/** Closes our side and waits for the other side to close its own, for `flushMs` at most. */
+async function flush(link: LinkStream, clock: Clock): Promise<void> {
   const waited = Promise.withResolvers<void>()
   const cancel = clock.after(flushMs, waited.resolve)
   await Promise.race([link.end().catch(() => {}), waited.promise])
   cancel()
-}
-
-/** Ends the link stream alone, so that what was sent on it arrives; it is aborted when the other side does not end it too. */
-export async function endLink(link: LinkStream, owner: Owner, clock: Clock): Promise<void> {
-  const abort = () => link.abort(new Error('the other side did not end the link stream'))
-  const cancel = clock.after(flushMs, abort)
-  const done = link.end().finally(cancel)
-  const release = owner.adopt('ending a link stream', () => done, 2 * flushMs)
-  await done.finally(() => release())
 }

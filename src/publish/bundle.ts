@@ -30,8 +30,8 @@ const rewrites: readonly Rewrite[] = [
 ]
 
 /**
- * Writes the commands as a few modules into `directory`. A node of the bundle starts with a tenth of the files and holds
- * about 15 MiB less: modules, unused exports and white space are what it leaves out. Names are kept, for stack traces.
+ * Writes the commands as a few modules into `directory`. A node of the bundle holds about 15 MiB less: module
+ * records, unused exports and white space are what it leaves out. Names are kept, for stack traces.
  * `entry`: another program to bundle alike, as `main.js` too.
  *
  * @throws Error when a dependency no longer has the source that `rewrites` expects.

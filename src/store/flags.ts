@@ -1,15 +1,10 @@
 import * as z from 'zod'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
-import { MeshError } from '../core/errors.ts'
 import { whole } from '../kit/rules.ts'
 import { type Check, count, filePath } from '../node/config-schemas.ts'
-import { parseDuration } from '../node/duration.ts'
+import { duration } from '../node/duration.ts'
+import { type FlagTable, type GivenFlags, readFlags } from '../node/flag-table.ts'
 import { defaults, leastBytes, type StoreOptions } from './store.ts'
-
-interface Flag extends Check<unknown> {
-  readonly about: string
-  readonly fallback: string
-}
 
 const megabyte = 1_000_000
 const leastMb = Math.ceil(leastBytes / megabyte)
@@ -36,33 +31,16 @@ export const storeFlags = {
   'max-age': {
     about: 'how long spans are kept since they came',
     fallback: '24h',
-    expected: 'a duration such as 90s, 10m, 2h or 7d, from 1s to 24d',
-    schema: z.string().transform(parseDuration).pipe(z.number()),
+    ...duration(),
   },
-} as const satisfies Record<string, Flag>
-
-type FlagName = keyof typeof storeFlags
-
-export const storeFlagEntries = Object.entries(storeFlags) as readonly (readonly [FlagName, Flag])[]
+} as const satisfies FlagTable
 
 /** Checked options of what was given, by flag. Throws MESH_CONFIG_INVALID for the first that is not allowed. */
-export function readStoreFlags(given: Readonly<Record<string, string | undefined>>): StoreOptions {
-  const read = <K extends FlagName>(name: K): z.output<(typeof storeFlags)[K]['schema']> => {
-    const { schema, expected, fallback } = storeFlags[name]
-    const text = given[name] ?? fallback
-    const result = schema.safeParse(text)
-    if (result.success) return result.data as z.output<(typeof storeFlags)[K]['schema']>
-    const shown = JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
-    throw new MeshError('MESH_CONFIG_INVALID', { key: `--${name}`, given: shown, expected })
-  }
-  return {
-    otlp: read('otlp'),
-    http: read('http'),
-    file: read('file'),
-    maxSpans: read('max-spans'),
-    maxBytes: read('max-mb') * megabyte,
-    maxAgeMs: read('max-age'),
-  }
+export function readStoreFlags(given: GivenFlags): StoreOptions {
+  const read = readFlags(storeFlags, given)
+  const { otlp, http, file } = read
+  const [maxSpans, maxAgeMs] = [read['max-spans'], read['max-age']]
+  return { otlp, http, file, maxSpans, maxBytes: read['max-mb'] * megabyte, maxAgeMs }
 }
 
 function loopback(): Check<string> {

@@ -5,20 +5,13 @@ import { InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@
 import { tell } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
+import { resource } from '../testing/told-by.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { SpanProcessors } from './hand-over.ts'
 import { startTelemetry } from './telemetry.ts'
 
 leakCheck()
 
-const resource = {
-  meshId: 'm',
-  nodeName: 'n1',
-  role: 'seed',
-  incarnation: 3,
-  peer: 'peer-1',
-  version: '1.2.3',
-} as const
 const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 const stalled = { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 }

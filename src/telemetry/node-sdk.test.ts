@@ -5,19 +5,12 @@ import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { tell } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { systemTime } from '../testing/system-time.ts'
+import { resource } from '../testing/told-by.ts'
 import { nodeSdkProvider } from './node-sdk.ts'
 import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
 
-const resource = {
-  meshId: 'm',
-  nodeName: 'n1',
-  role: 'seed',
-  incarnation: 3,
-  peer: 'peer-1',
-  version: '1.2.3',
-} as const
 const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
 const stalled = tell(
   'mesh.node.stalled',

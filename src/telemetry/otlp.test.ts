@@ -5,20 +5,13 @@ import { tell } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
 import { systemTime } from '../testing/system-time.ts'
+import { resource } from '../testing/told-by.ts'
 import { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
 
 // The real exporter and a real receiver over gRPC on loopback; only the waits are shorter than in a node.
 
-const resource = {
-  meshId: 'm',
-  nodeName: 'n1',
-  role: 'seed',
-  incarnation: 3,
-  peer: 'peer-1',
-  version: '1.2.3',
-} as const
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
 function start(receiver: Receiver, options: Partial<TelemetryOptions> = {}): Telemetry {

@@ -6,6 +6,7 @@ import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { tell } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
+import { resource } from '../testing/told-by.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { censusTells } from './census.ts'
 import type { CensusInput } from './census-input.ts'
@@ -13,14 +14,6 @@ import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
 
-const resource = {
-  meshId: 'm',
-  nodeName: 'n1',
-  role: 'seed',
-  incarnation: 3,
-  peer: 'peer-1',
-  version: '1.2.3',
-} as const
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 const left = () => tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
 

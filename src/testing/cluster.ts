@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Role } from '../core/frames.ts'
-import { freeUdpPorts } from './free-ports.ts'
+import { freeUdpPorts } from '../lab/free-ports.ts'
 import { type NodeProcess, startProcess } from './node-process.ts'
 import { type Receiver, startReceiver } from './otlp-receiver.ts'
 

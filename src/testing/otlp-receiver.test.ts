@@ -5,17 +5,10 @@ import { startTelemetry } from '../telemetry/telemetry.ts'
 import { leakCheck } from './leak-check.ts'
 import { startReceiver } from './otlp-receiver.ts'
 import { systemTime } from './system-time.ts'
+import { resource } from './told-by.ts'
 
 leakCheck()
 
-const resource = {
-  meshId: 'm',
-  nodeName: 'n1',
-  role: 'seed',
-  incarnation: 3,
-  peer: 'peer-1',
-  version: '1.2.3',
-} as const
 const stalled = tell('mesh.node.stalled', { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 }, { parent: null })
 
 test('waiting for a span ends with the span, or with its limit', async () => {

@@ -1,0 +1,16 @@
+import { type Command, Option } from 'commander'
+import { describeFlag, type FlagTable, type GivenFlags } from '../node/flag-table.ts'
+
+/** Adds a table's flags to a command. */
+export function addFlags(program: Command, table: FlagTable): void {
+  for (const [name, flag] of Object.entries(table)) {
+    program.addOption(new Option(`--${name} <value>`, describeFlag(flag)))
+  }
+}
+
+/** What was given for a table's flags, by the names that they have on the command line. */
+export function givenFlags(program: Command, table: FlagTable): GivenFlags {
+  const values = program.opts<Record<string, string | undefined>>()
+  const named = program.options.map((option) => [option.long?.slice(2) ?? '', values[option.attributeName()]] as const)
+  return Object.fromEntries(named.filter(([name]) => name in table))
+}

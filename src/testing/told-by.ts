@@ -1,0 +1,9 @@
+/** Of a node that tests of telemetry speak for. */
+export const resource = {
+  meshId: 'm',
+  nodeName: 'n1',
+  role: 'seed',
+  incarnation: 3,
+  peer: 'peer-1',
+  version: '1.2.3',
+} as const
