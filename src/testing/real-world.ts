@@ -57,6 +57,8 @@ export function collectNative(limitMs = 12_000): void {
   })
 }
 
+const stopMs = 8_000
+
 /** A libp2p node with a mesh network that is not started yet. */
 export async function realNode(
   listen: readonly string[],
@@ -71,6 +73,8 @@ export async function realNode(
   }
   const libp2p = await createLibp2p({ ...settings, services: { ...services, probe } })
   const owner = new Owner('node', systemClock)
+  // As in a node: libp2p's own stop is bounded by nothing.
+  owner.adopt('libp2p', () => libp2p.stop(), stopMs)
   const { identify, pubsub } = libp2p.services
   const given = components as unknown as NetworkComponents
   const meshes = options.meshes ?? ['suite']
@@ -91,7 +95,7 @@ export async function realNode(
     address: libp2p.getMultiaddrs()[0]?.decapsulateCode(421).toString() ?? '',
     stop: async () => {
       await network.stop()
-      await libp2p.stop()
+      await owner[Symbol.asyncDispose]()
     },
   }
 }
