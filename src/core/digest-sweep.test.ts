@@ -74,6 +74,59 @@ test('the window grows with the interval of the digests, but not for ever', () =
   }
 })
 
+test('a member without a link lives while a neighbour names it as linked, and a window from then on', () => {
+  const view = makeView()
+  tick(view, 0)
+  const seldom = { intervalMs: 60_000 }
+  hear(view, digestOf('far', seldom), 0, 'gossip')
+  hear(view, digestOf('unnamed', seldom), 0, 'gossip')
+  const speak = (now: number, links: readonly string[]) => {
+    hear(view, digestOf('near', { sequence: now, links }), now)
+    return told(runUntil(view, now + 1_999), 'mesh.member.expired')
+  }
+  let sequence = 0
+  for (let now = 2_000; now <= 120_000; now += 2_000) {
+    // Of its own word alone it would be stale: what it says over gossip comes seldom.
+    if (now % 60_000 === 0) hear(view, digestOf('far', { ...seldom, sequence: ++sequence + 1 }), now, 'gossip')
+    assert.deepEqual(speak(now, ['far', 'self']), [], `at ${now}`)
+  }
+  const late: { at: number; peer: string; silence: number }[] = []
+  for (let now = 122_000; now <= 190_000; now += 2_000) {
+    for (const { attributes } of speak(now, ['self'])) {
+      late.push({ at: now, peer: attributes['mesh.peer.id'], silence: attributes['mesh.member.silence_ms'] })
+    }
+  }
+  assert.deepEqual(
+    late.map(({ peer }) => peer),
+    ['far', 'unnamed'],
+  )
+  const [far, unnamed] = late
+  // Named last at 120 s, so heard of at 116.5 s; or of its own word, at 120 s.
+  assert.ok(far && far.at >= 148_000 && far.at <= 155_000, `expired at ${far?.at}`)
+  assert.ok(unnamed && unnamed.silence > 180_000, 'whom nobody vouches for is judged by its own interval')
+})
+
+test('the word of somebody who is not linked itself, or who is silent, keeps nobody alive', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('far'), 0, 'gossip')
+  hear(view, digestOf('near', { links: ['far'] }), 0)
+  for (let now = 2_000; now <= 60_000; now += 2_000) {
+    hear(view, digestOf('other', { sequence: now, links: ['far'] }), now, 'gossip')
+    runUntil(view, now)
+  }
+  assert.deepEqual(names(view), ['other'])
+})
+
+test('a member with a link is judged by the pace of that, whatever it says over gossip', () => {
+  const view = makeView()
+  tick(view, 0)
+  hear(view, digestOf('b'), 0)
+  hear(view, digestOf('b', { sequence: 2, intervalMs: 60_000 }), 1_000, 'gossip')
+  const expired = told(runUntil(view, 35_000), 'mesh.member.expired')
+  assert.equal(expired[0]?.attributes['mesh.member.window_ms'], 30_000)
+})
+
 test('at most 32 are named in one sweep, and all are told', () => {
   const view = makeView()
   tick(view, 0)

@@ -6,6 +6,7 @@ import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { DigestView, type ViewEvent } from './digest-view.ts'
 import type { Digest } from './frames.ts'
+import { linkSilenceMs } from './link-talk.ts'
 import { Owner } from './owner.ts'
 import { newTrace } from './trace.ts'
 
@@ -34,7 +35,7 @@ const digest: fc.Arbitrary<Digest> = fc
     intervalMs: 2_000,
     addresses: [],
     topics: [`${incarnation}.${sequence}`],
-    links: [],
+    links: sequence % 2 === 0 ? [] : ['b', 'c'].slice(incarnation % 2),
     sentAt: 0,
   }))
 
@@ -120,7 +121,26 @@ test('nobody who was silent for longer than the window and one sweep is a member
     fc.property(script, (steps) => {
       const view = makeView()
       play(view, steps, (now) => {
-        for (const { receivedAt } of view.members()) assert.ok(now - receivedAt <= windowMs + sweepMs)
+        for (const member of view.members()) assert.ok(now - view.aliveAt(member) <= windowMs + sweepMs)
+      })
+    }),
+  )
+})
+
+test('nobody lives by word of mouth for longer than somebody with a link here has been heard', () => {
+  fc.assert(
+    fc.property(script, (steps) => {
+      const view = makeView()
+      const heardAt: Record<string, number> = {}
+      let lastOnLink = -Infinity
+      play(view, steps, (now, event) => {
+        if (event.type === 'unchanged' || (event.type === 'digest' && event.via === 'link')) lastOnLink = now
+        if (event.type === 'unchanged') heardAt[event.peer] = now
+        if (event.type === 'digest') heardAt[event.digest.peer] = now
+        for (const member of view.members()) {
+          const own = heardAt[member.digest.peer] ?? -Infinity
+          assert.ok(view.aliveAt(member) <= Math.max(own, lastOnLink - linkSilenceMs))
+        }
       })
     }),
   )

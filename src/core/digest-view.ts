@@ -2,13 +2,14 @@ import { sizeBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import type { Digest, Role } from './frames.ts'
 import { limits } from './limits.ts'
+import { linkSilenceMs } from './link-talk.ts'
 import type { Machine, Random } from './machine.ts'
 import {
-  allowedSilenceMs,
   type Departure,
   isNewer,
   type Member,
   newMember,
+  silence,
   tellExpired,
   tellJoined,
   tellLeft,
@@ -62,8 +63,9 @@ const limitToldMs = 1_000
  * The newest digest of every node of the mesh.
  *
  * Merging digests is idempotent, commutative and associative: only the highest (incarnation, sequence) counts, in
- * whatever order and however often digests come. Silence is measured from when this node received something newer, so
- * neither an old digest that is relayed nor the clock of its sender keeps anybody alive.
+ * whatever order and however often digests come. Silence is measured from when this node received something newer, or
+ * something newer from a neighbour that has a link to that node: neither an old digest that is relayed nor the clock of
+ * its sender keeps anybody alive.
  */
 export class DigestView implements Machine<ViewEvent, ViewEffect> {
   readonly #options: ViewOptions
@@ -113,6 +115,11 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return this.#members.get(peer)
   }
 
+  /** When a member is known to have lived last, by its own word or a neighbour’s. */
+  aliveAt(member: Member): number {
+    return silence(this.#options.windowMs, member).since
+  }
+
   topology(): TopologyNode[] {
     return this.members().map(({ digest: { peer, name, role, links } }) => ({ peer, name, role, links }))
   }
@@ -137,6 +144,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (!isNewer(digest, held.digest)) return []
     const restarted = digest.incarnation > held.digest.incarnation
     Object.assign(held, { digest, via, receivedAt: now })
+    if (via === 'link') Object.assign(held, { linkAt: now, linkIntervalMs: digest.intervalMs })
     if (restarted || held.state === 'gone')
       Object.assign(held, { dialAfter: 0, dialFailures: 0, answeredAt: -Infinity })
     this.#members.touch(digest.peer, now)
@@ -190,6 +198,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (event.incarnation !== digest.incarnation || event.sequence <= digest.sequence) return
     held.digest = { ...digest, sequence: event.sequence }
     held.receivedAt = now
+    held.linkAt = now
     this.#members.touch(event.peer, now)
   }
 
@@ -220,11 +229,12 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #sweep(window: TraceRef, now: number): ViewEffect[] {
     const suspended = now < this.#suspendedUntil
     const ref = childOf(window, this.#options.random)
-    const stale = suspended ? [] : this.members().filter((member) => now - member.receivedAt > this.#allowedMs(member))
+    this.#vouch()
+    const stale = suspended ? [] : this.members().filter((member) => this.#isStale(member, now))
     const expired = stale.flatMap((member): ViewEffect[] => {
       this.#depart(member, 'expired', now)
       const { peer } = member.digest
-      return [tellExpired(member, this.#allowedMs(member), ref, now), { do: 'departed', peer, how: 'expired' }]
+      return [tellExpired(member, this.#options.windowMs, ref, now), { do: 'departed', peer, how: 'expired' }]
     })
     if (!suspended) this.#forget(now)
     const remaining = this.members().length
@@ -245,12 +255,26 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #forget(now: number): void {
     for (const [peer, member] of this.#members) {
       if (isMember(member)) continue
-      if (now - member.since > rememberedWindows * this.#allowedMs(member)) this.#members.delete(peer, 'expired')
+      const { allowedMs } = silence(this.#options.windowMs, member)
+      if (now - member.since > rememberedWindows * allowedMs) this.#members.delete(peer, 'expired')
     }
   }
 
-  #allowedMs(member: Member): number {
-    return allowedSilenceMs(this.#options.windowMs, member.digest)
+  /** Who is linked to us and names others among its links has heard of these within what a link may be silent. */
+  #vouch(): void {
+    for (const { digest, linkAt, linkIntervalMs } of this.members()) {
+      const vouchedAt = linkAt - linkSilenceMs
+      for (const peer of digest.links) {
+        const named = this.#members.get(peer)
+        if (named === undefined || vouchedAt <= named.vouchedAt) continue
+        Object.assign(named, { vouchedAt, vouchIntervalMs: linkIntervalMs })
+      }
+    }
+  }
+
+  #isStale(member: Member, now: number): boolean {
+    const { since, allowedMs } = silence(this.#options.windowMs, member)
+    return now - since > allowedMs
   }
 }
 

@@ -33,10 +33,16 @@ const errors = {
   MESH_SERVICE_MISSING: (d: { service: string; cure: string }) => `libp2p has no service "${d.service}"; ${d.cure}`,
   MESH_LAB_REFUSED: (d: { what: string; why: string }) => `${d.what}: ${d.why}`,
   MESH_LAB_UNKNOWN: (d: { name: string; known: string }) => `there is no node ${d.name}; there are ${d.known}`,
+  MESH_STACK_UNREACHABLE: (d: { what: string; url: string; cause: string; flag: string }) =>
+    `${d.what} at ${d.url} does not answer (${d.cause}); check that it runs, or say where it is with ${d.flag}`,
+  MESH_STACK_UNHELD: (d: { service: string; cause: string }) =>
+    `${d.service} of the stack can be neither stopped nor started: ${d.cause}`,
   MESH_STORE_UNUSABLE: (d: { file: string; cause: string; cure: string }) =>
     `the trace store ${d.file} cannot be used (${d.cause}); ${d.cure}`,
   MESH_STORE_FULL: (d: { file: string; cause: string }) =>
     `the trace store ${d.file} cannot grow (${d.cause}); make room on its disk`,
+  MESH_STACK_MISSING: (d: { binary: string; reason: string }) => `the stack needs ${d.binary}: ${d.reason}`,
+  MESH_STACK_FAILED: (d: { service: string; why: string }) => `${d.service} of the stack does not run: ${d.why}`,
   MESH_TRACES_UNREACHABLE: (d: { url: string; cause: string }) =>
     `${d.url} does not answer (${d.cause}); check that the trace store runs and listens there`,
   MESH_TRACES_REFUSED: (d: { url: string; status: number; reason: string }) =>

@@ -33,6 +33,8 @@ const greetMs = 6_000
  */
 const probeAfterMs = 2_300
 const probeWaitMs = 1_200
+/** A joined link is to a peer that was heard of so many milliseconds ago at most. */
+export const linkSilenceMs = probeAfterMs + probeWaitMs
 /**
  * What is under way on a loser may still arrive, the answer to a request included that the other end sent before it had
  * both hellos: a round trip. Frames arrive whatever it is, since a polite close waits for them. The lower peer id says

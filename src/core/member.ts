@@ -1,5 +1,6 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
 import type { Digest } from './frames.ts'
+import { linkSilenceMs } from './link-talk.ts'
 import type { TraceRef } from './trace.ts'
 
 export type Via = 'link' | 'gossip'
@@ -9,9 +10,15 @@ export type Departure = 'left' | 'expired'
 export interface Member {
   /** The newest one received; its sequence moves on with every "unchanged". */
   digest: Digest
-  /** When something newer was received: the only thing that staleness is judged by. */
+  /** When something newer was received from itself. */
   receivedAt: number
   via: Via
+  /** When a digest or its sequence came over a link last, and the interval that was promised there. */
+  linkAt: number
+  linkIntervalMs: number
+  /** When it lived at least, since a member that is linked to this node named it as linked; and that one's interval. */
+  vouchedAt: number
+  vouchIntervalMs: number
   /** Gone ones are remembered for a while, so that an old digest under way does not bring them back. */
   state: 'member' | 'gone'
   how: Departure | undefined
@@ -40,6 +47,9 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     digest,
     receivedAt: now,
     via,
+    ...(via === 'link' ? { linkAt: now, linkIntervalMs: digest.intervalMs } : { linkAt: -Infinity, linkIntervalMs: 0 }),
+    vouchedAt: -Infinity,
+    vouchIntervalMs: 0,
     state: 'member',
     how: undefined,
     since: now,
@@ -58,9 +68,25 @@ export function isNewer(a: Version, b: Version): boolean {
 /** A peer chooses the interval of its digests; beyond this much silence it may not stretch its window. Guess. */
 const longestWindowMs = 600_000
 
-/** Milliseconds of silence that a member is allowed: it may miss two digests in a row, whatever its interval. */
-export function allowedSilenceMs(windowMs: number, digest: Digest): number {
-  return Math.max(windowMs, Math.min(3 * digest.intervalMs, longestWindowMs))
+/** Milliseconds of silence that an interval allows: two digests in a row may be missed. */
+function allowedSilenceMs(windowMs: number, intervalMs: number): number {
+  return Math.max(windowMs, Math.min(3 * intervalMs, longestWindowMs))
+}
+
+/**
+ * Since when a member is silent, and for how many milliseconds it may be: at least `windowMs`, and three intervals of
+ * whoever gave the sign of life. That is the member itself, on a link or over gossip; or, for one that has no link here,
+ * somebody linked to both, whose list of links loses whoever is silent for `linkSilenceMs`.
+ */
+export function silence(windowMs: number, member: Member): { readonly since: number; readonly allowedMs: number } {
+  const { receivedAt, linkAt, linkIntervalMs, vouchedAt, vouchIntervalMs, digest } = member
+  const onLinkMs = allowedSilenceMs(windowMs, linkIntervalMs)
+  if (receivedAt - linkAt < onLinkMs) return { since: receivedAt, allowedMs: onLinkMs }
+  const vouchedMs = Math.max(windowMs, allowedSilenceMs(0, vouchIntervalMs) + linkSilenceMs)
+  if (receivedAt - vouchedAt >= vouchedMs) {
+    return { since: receivedAt, allowedMs: allowedSilenceMs(windowMs, digest.intervalMs) }
+  }
+  return { since: Math.max(receivedAt, vouchedAt), allowedMs: vouchedMs }
 }
 
 export function tellJoined({ digest, via }: Member): Tell {
@@ -71,9 +97,10 @@ export function tellLeft({ digest }: Member): Tell {
   return tell('mesh.member.left', named(digest))
 }
 
-export function tellExpired({ digest, receivedAt }: Member, allowedMs: number, parent: TraceRef, now: number): Tell {
-  const silence = { 'mesh.member.silence_ms': Math.round(now - receivedAt), 'mesh.member.window_ms': allowedMs }
-  return tell('mesh.member.expired', { ...named(digest), ...silence }, { parent })
+export function tellExpired(member: Member, windowMs: number, parent: TraceRef, now: number): Tell {
+  const { since, allowedMs } = silence(windowMs, member)
+  const silent = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
+  return tell('mesh.member.expired', { ...named(member.digest), ...silent }, { parent })
 }
 
 export function tellSkewed({ digest }: Member, skewMs: number, allowedMs: number): Tell {

@@ -9,7 +9,7 @@ import { LimitTells } from './limit-tells.ts'
 import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
 import { Neighbours } from './neighbours.ts'
-import { OwnDigest } from './own-digest.ts'
+import { OwnDigest, type Reach } from './own-digest.ts'
 import type { Owner } from './owner.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
@@ -73,7 +73,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.view = new DigestView(owner, { self, windowMs, sweepMs, random, skewAllowedMs })
     const known = () => this.view.members().map(({ digest }) => digest.peer)
     this.seeds = new SeedDialler(options.seeds, { random, spread: () => placeAmong(self, known(), random) })
-    this.#digest = new OwnDigest({ ...options, fullMs: windowMs }, this.ledger, () => this.#knowsUnlinked())
+    this.#digest = new OwnDigest({ ...options, fullMs: windowMs }, this.ledger, () => this.#reach())
     this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
     this.#rounds = new Rounds(random)
     if (meshes.length > 1) {
@@ -242,15 +242,28 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     )
   }
 
-  /** Is anybody known, by itself or in somebody’s list of links, that has no link to us? Guests may hide more. */
-  #knowsUnlinked(): boolean {
-    const { self } = this.options
-    for (const { links } of this.ledger.records()) if (!links.some(isJoined)) return true
-    for (const { digest } of this.view.members()) {
-      if (this.ledger.joined(digest.peer) === undefined) return true
-      if (digest.links.some((peer) => peer !== self && this.ledger.joined(peer) === undefined)) return true
+  /**
+   * Of all that are known, by themselves or in somebody’s list of links. Guests may hide more. Whom nobody but a bridge
+   * names may be in its other mesh, and is not waited for.
+   */
+  #reach(): Reach {
+    const { self, meshes } = this.options
+    for (const { links } of this.ledger.records()) if (!links.some(isJoined)) return 'unreached'
+    const members = this.view.members()
+    const linked = (peer: string) => peer === self || this.ledger.joined(peer) !== undefined
+    const common = members.filter(({ digest }) => digest.links.includes(self) && linked(digest.peer))
+    const vouched = new Set(common.flatMap(({ digest }) => digest.links))
+    let reach: Reach = 'linked'
+    for (const { digest } of members) {
+      const elsewhere = digest.meshes.some((mesh) => !meshes.includes(mesh))
+      for (const peer of [digest.peer, ...digest.links]) {
+        if (linked(peer)) continue
+        const known = this.view.get(peer)?.state === 'member'
+        if (known ? !vouched.has(peer) : !elsewhere) return 'unreached'
+        reach = 'vouched'
+      }
     }
-    return false
+    return reach
   }
 
   #otherBridges(): readonly string[] {

@@ -5,7 +5,7 @@ import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
 import type { NetworkEffect } from './events.ts'
-import { OwnDigest } from './own-digest.ts'
+import { OwnDigest, type Reach } from './own-digest.ts'
 import { Owner } from './owner.ts'
 
 leakCheck()
@@ -16,15 +16,15 @@ const who = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
 suite('what a node says of itself', () => {
   const random = seededRandom(1)
   let ledger: ConnectionLedger
-  let unlinked = false
+  let reach: Reach = 'linked'
   let digest: OwnDigest
 
   beforeEach(() => {
-    unlinked = false
+    reach = 'linked'
     const hello = { ...who, name: 'self', build: 'test' }
     ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), { self: 'self', hello, random })
     const periods = { digestMs: 2_000, gossipMs: 10_000, fullMs: 30_000 }
-    digest = new OwnDigest({ ...who, ...periods, self: 'self', name: 'self', random }, ledger, () => unlinked)
+    digest = new OwnDigest({ ...who, ...periods, self: 'self', name: 'self', random }, ledger, () => reach)
   })
 
   /** A link dialled to each of these peers, both hellos in. */
@@ -109,9 +109,36 @@ suite('what a node says of itself', () => {
   test('goes over gossip every 10 s while somebody is not linked, seldom when all are', () => {
     link('a')
     assert.ok(gossiped(300_000).length <= 7)
-    unlinked = true
+    reach = 'unreached'
     const busy = gossiped(600_000)
     assert.ok(busy.length >= 25 && busy.length <= 36, `${busy.length} in 300 s`)
+  })
+
+  test('goes over gossip once a minute when neighbours vouch, and says so; in full pace for a minute after news', () => {
+    link('a')
+    reach = 'vouched'
+    digest.handle({ type: 'joined', peer: 'a' }, 0)
+    const first = gossiped(60_000).length
+    assert.ok(first >= 5 && first <= 8, `${first} in the first minute`)
+    const later = gossiped(660_000).length
+    assert.ok(later >= 9 && later <= 13, `${later} in ten minutes`)
+    digest.handle({ type: 'profile', topics: ['news'], addresses: [] }, 660_000)
+    const news = gossiped(720_000).length
+    assert.ok(news >= 5 && news <= 8, `${news} in the minute after news`)
+  })
+
+  test('promises the interval that it keeps', () => {
+    link('a')
+    reach = 'vouched'
+    let before: { at: number; intervalMs: number } | undefined
+    for (let now = digest.deadline(); now <= 900_000; now = digest.deadline()) {
+      for (const effect of digest.handle({ type: 'tick' }, now)) {
+        if (effect.do !== 'gossip') continue
+        if (before !== undefined) assert.ok(now - before.at <= 1.2 * before.intervalMs, `at ${now}`)
+        before = { at: now, intervalMs: effect.digest.intervalMs }
+      }
+    }
+    assert.equal(before?.intervalMs, 60_000)
   })
 
   test('goes over gossip soon when a stranger was heard of, and not twice within 2 s', () => {
@@ -124,7 +151,7 @@ suite('what a node says of itself', () => {
   })
 
   test('is not gossiped to nobody', () => {
-    unlinked = true
+    reach = 'unreached'
     assert.deepEqual(gossiped(60_000), [])
   })
 })

@@ -28,15 +28,22 @@ export interface OwnDigestOptions {
   readonly random: Random
 }
 
+/** How this node can be known to live without its gossip: to all by links, or by links and word of a common neighbour. */
+export type Reach = 'linked' | 'vouched' | 'unreached'
+
 /** With every known peer linked, gossip only serves those nobody has heard of; a partition that healed, say. */
 const quietFactor = 180
+/** With neighbours who vouch for us, gossip makes up for what was lost; three of these pauses are the staleness window. */
+const vouchedFactor = 6
+/** News are gossiped at the full rate for so many windows: for whoever missed some, and until we are vouched for. */
+const newsWindows = 2
 const gossipAtLeastMs = 2_000
 
 /** What this node says of itself, to whom and when. */
 export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   readonly #options: OwnDigestOptions
   readonly #ledger: ConnectionLedger
-  readonly #unlinked: () => boolean
+  readonly #reach: () => Reach
   #topics: readonly string[] = []
   #addresses: readonly string[] = []
   #sequence = 0
@@ -45,15 +52,23 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #linksAt = 0
   #gossipAt = 0
   #gossipedAt = -Infinity
+  #newsAt = -Infinity
 
-  /** `unlinked` says whether some node is known, by itself or through others, that has no link to us. */
-  constructor(options: OwnDigestOptions, ledger: ConnectionLedger, unlinked: () => boolean) {
+  /** `reach` is asked every `digestMs`, of all nodes that are known by themselves or through others. */
+  constructor(options: OwnDigestOptions, ledger: ConnectionLedger, reach: () => Reach) {
     this.#options = options
     this.#ledger = ledger
-    this.#unlinked = unlinked
+    this.#reach = reach
   }
 
   handle(event: OwnDigestEvent, now: number): NetworkEffect[] {
+    const version = this.#version
+    const effects = this.#take(event, now)
+    if (version !== this.#version || event.type === 'stranger' || event.type === 'joined') this.#newsAt = now
+    return effects
+  }
+
+  #take(event: OwnDigestEvent, now: number): NetworkEffect[] {
     switch (event.type) {
       case 'profile':
         this.#topics = this.#now(this.#topics, event.topics.slice(0, limits.digestTopics))
@@ -94,7 +109,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #toLinks(now: number): NetworkEffect[] {
     if (now < this.#linksAt) return []
     this.#linksAt = now + this.#options.digestMs
-    if (this.#unlinked()) this.#gossipAt = Math.min(this.#gossipAt, this.#gossipedAt + this.#options.gossipMs)
+    this.#gossipAt = Math.min(this.#gossipAt, this.#gossipedAt + this.#pauseMs(now))
     const due = this.#joined().filter(
       (link) => link.fact.direction === 'outbound' || now - link.saidAt >= this.#options.digestMs,
     )
@@ -118,12 +133,21 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #toGossip(now: number): NetworkEffect[] {
     if (now < this.#gossipAt) return []
     const { gossipMs, random, meshes } = this.#options
-    const pauseMs = this.#unlinked() ? gossipMs : gossipMs * quietFactor
+    const pauseMs = this.#pauseMs(now)
     this.#gossipAt = now + pauseMs * (0.9 + 0.2 * random())
     this.#gossipedAt = now
     if (this.#ledger.size === 0) return []
-    const digest = this.#compose(gossipMs)
+    // Whoever has a link to us does not judge us by gossip.
+    const digest = this.#compose(Math.min(pauseMs, gossipMs * vouchedFactor))
     return meshes.map((mesh) => ({ do: 'gossip', mesh, digest }))
+  }
+
+  #pauseMs(now: number): number {
+    const { gossipMs, fullMs } = this.#options
+    const reach = this.#reach()
+    if (reach === 'linked') return gossipMs * quietFactor
+    const news = now - this.#newsAt <= newsWindows * fullMs
+    return reach === 'unreached' || news ? gossipMs : gossipMs * vouchedFactor
   }
 
   #gossipSoon(waitMs: number, now: number): void {

@@ -59,9 +59,10 @@ export function topologyOf(self: string, ledger: ConnectionLedger, view: DigestV
       trace: link.birth?.traceId,
     })),
   }))
-  const members = view.members().map(({ digest, receivedAt, via }) => {
+  const members = view.members().map((member) => {
+    const { digest, via } = member
     const { peer, name, role, meshes, incarnation, addresses, topics, links } = digest
-    const silentMs = Math.round(now - receivedAt)
+    const silentMs = Math.round(now - view.aliveAt(member))
     return { peer, name, role, meshes, incarnation, addresses, topics, links, silentMs, via }
   })
   return { self, peers, members, topics: Object.fromEntries(view.topics()) }
