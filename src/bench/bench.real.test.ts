@@ -24,8 +24,10 @@ test('a small run measures every side, and all that was published arrives', { ti
     assert.ok(of('duplicatesPerDelivery') >= 0, side)
   }
   assert.ok((report.ratios['ours']?.['cpuMsPerDelivery']?.median ?? 0) > 0)
-  assert.ok(!report.notes.some((note) => /not what they say|more links/.test(note)), report.notes.join('; '))
-  assert.match(readable(report), /cpuMsPerDelivery\n {2}stock /)
+  assert.ok(!report.notes.some((note) => /not what they say/.test(note)), report.notes.join('; '))
+  assert.match(readable(report), /cpuMsPerDelivery\n {2}stock .*\n {2}ours .* x .*, range /)
+  assert.ok(report.settings['ours']?.includes('MALLOC_ARENA_MAX=1'), `${report.settings['ours']}`)
+  assert.deepEqual(report.settings['stock'], [])
 })
 
 test('a program that is none, or ends at once, or says nonsense is named', async () => {
@@ -37,6 +39,15 @@ test('a program that is none, or ends at once, or says nonsense is named', async
   })
   const nonsense = `process.stdout.write('{"event":"ready"}\\n'); process.stdin.resume()`
   await assert.rejects(start('odd', process.execPath, '-e', nonsense), /odd: no event of the bench protocol/)
+})
+
+test('whose process has ended is told as that, whatever is asked of it', async () => {
+  const peer = await startPeer('stock', stockSide('stock').program('/ip4/127.0.0.1/udp/0/quic-v1'))
+  process.kill(peer.pid, 'SIGKILL')
+  const told = { message: /stock ended with SIGKILL/ }
+  await assert.rejects(peer.ask({ do: 'count' }, 'count', 10_000), told)
+  await assert.rejects(peer.usage(), told)
+  await assert.rejects(peer.cpuMs(), told)
 })
 
 test('a peer that fails a command says why, and ends with its input', async () => {

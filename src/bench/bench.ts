@@ -8,7 +8,7 @@ export interface BenchOptions {
   readonly pairs: number
   /** Seconds of one measurement. */
   readonly window: number
-  /** Seconds between the last link and the first measurement. */
+  /** Seconds between the last link and the first measurement; of `fanout` those in which each side warms up. */
   readonly settle: number
   /** Messages per second and bytes in each; only `fanout` publishes. */
   readonly rate: number
@@ -17,7 +17,12 @@ export interface BenchOptions {
   readonly seed: number
   /** Programs of others that speak the protocol. */
   readonly peers: readonly { readonly name: string; readonly command: string }[]
+  /** Whether stock is measured with the process settings of a mesh node, too. */
+  readonly bare: boolean
 }
+
+/** Of each side: flags and variables that its processes have, and nobody else by default. */
+export type SideSettings = Readonly<Record<string, readonly string[]>>
 
 export interface BenchContext {
   /** One line for whoever waits. */
@@ -28,6 +33,7 @@ export interface BenchContext {
 
 export interface BenchResult {
   readonly rounds: readonly Round[]
+  readonly settings: SideSettings
   /** What has to be known to read the figures. */
   readonly notes: readonly string[]
 }
@@ -39,8 +45,8 @@ export interface Bench {
   readonly defaults: BenchOptions
   /** The metric that tells by the A/A pair whether the run counts. */
   readonly decisive: string
-  /** Seconds that a run takes, about; for `sides` of them. */
-  seconds(options: BenchOptions, sides: number): number
+  /** Seconds that a run takes, about. */
+  seconds(options: BenchOptions): number
   run(options: BenchOptions, context: BenchContext): Promise<BenchResult>
 }
 
@@ -53,6 +59,7 @@ export interface BenchReport extends Comparison {
   readonly node: string
   readonly cores: number
   readonly options: BenchOptions
+  readonly settings: SideSettings
   /** The reference beside itself: the run is void when it is off by more than 5 %. */
   readonly noise: { readonly metric: string; readonly ratio: number | undefined; readonly void: boolean }
   readonly rounds: readonly Round[]

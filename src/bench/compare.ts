@@ -11,7 +11,7 @@ export interface Comparison {
   readonly ratios: Readonly<Record<string, Readonly<Record<string, Ratio>>>>
 }
 
-/** Sums up rounds: each side for itself, and as ratios to `reference`, pair by pair. `seed` draws the intervals. */
+/** Sums up rounds: each side for itself, and as ratios to `reference`, round by round. `seed` draws the intervals. */
 export function compare(rounds: readonly Round[], reference: string, seed: number): Comparison {
   const [first = {}] = rounds
   const names = Object.keys(first)

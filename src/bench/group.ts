@@ -5,7 +5,6 @@ import type { Graph } from './graph.ts'
 import { type PeerProcess, startPeer } from './peer-process.ts'
 import type { EventOf } from './protocol.ts'
 import type { Side } from './side.ts'
-import { kernelCpuMs } from './usage.ts'
 
 /** All processes of one side. */
 export interface Group extends AsyncDisposable {
@@ -74,7 +73,7 @@ function groupOf(side: Side, peers: readonly PeerProcess[], dispose: () => Promi
     counts,
     usage: () => Promise.all(peers.map((peer) => peer.usage())),
     cpuMs: async () => {
-      const used = await Promise.all(peers.map(({ pid }) => kernelCpuMs(pid)))
+      const used = await Promise.all(peers.map((peer) => peer.cpuMs()))
       return used.reduce((sum, one) => sum + one, 0)
     },
     reach: (holds, wait) => reach(counts, holds, wait),

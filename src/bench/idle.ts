@@ -6,7 +6,7 @@ import { startCast } from './cast.ts'
 import type { Metrics, Round } from './compare.ts'
 import { type Group, spawnGroup } from './group.ts'
 import { idleWindow, type SideUse } from './idle-window.ts'
-import { dialsForAll } from './side.ts'
+import { dialsForAll, sideCount } from './side.ts'
 
 const linkedMs = 60_000
 const lookMs = 500
@@ -16,9 +16,9 @@ export const idle: Bench = {
   name: 'idle',
   about: 'CPU and memory of nodes that are linked to all others and idle',
   // V8 tidies up after the start when a process is 110 s old.
-  defaults: { nodes: 9, pairs: 4, window: 30, settle: 120, rate: 1, bytes: 256, seed: 1, peers: [] },
+  defaults: { nodes: 9, pairs: 7, window: 30, settle: 120, rate: 1, bytes: 256, seed: 1, peers: [], bare: false },
   decisive: 'cpuMsPerS',
-  seconds: ({ pairs, window, settle, nodes }, sides) => 10 + sides * nodes * 0.5 + settle + pairs * window,
+  seconds: (options) => 10 + sideCount(options) * options.nodes * 0.5 + options.settle + options.pairs * options.window,
   run,
 }
 
@@ -51,7 +51,8 @@ async function run(options: BenchOptions, { progress, signal }: BenchContext): P
     const off = counts.filter((count) => count.links < links).length
     if (off > 0) throw new Error(`${group.side}: ${off} of ${options.nodes} have lost links: the run says nothing`)
   }
-  return { rounds, notes: [...(await differingAccounts(groups)), ...notesOf(cast.spans(), others)] }
+  const notes = [...(await differingAccounts(groups)), ...notesOf(others), ...cast.notes()]
+  return { rounds, settings: cast.settings, notes }
 }
 
 function metricsOf({ cpu, rss, pss }: SideUse): Metrics {
@@ -64,10 +65,9 @@ function shown(round: Round = {}): string {
     .join(', ')
 }
 
-function notesOf(spans: number, others: readonly number[]): string[] {
+function notesOf(others: readonly number[]): string[] {
   return [
     'all sides in the same windows; each figure is the mean of a side’s processes',
-    `ours: tracing on, ${spans} spans arrived at the receiver`,
     `everything else on the machine used ${Math.round(Math.max(...others))} CPU ms/s at most`,
   ]
 }

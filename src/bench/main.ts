@@ -23,7 +23,7 @@ async function main(): Promise<number> {
     io.err('nothing was measured: CPU and memory are read from /proc, which only Linux has\n')
     return exitCodes.undecided
   }
-  const seconds = Math.round(bench.seconds(options, options.peers.length + 3))
+  const seconds = Math.round(bench.seconds(options))
   io.err(`${bench.name}: ${bench.about}; about ${seconds} s\n`)
   const progress = (text: string) => io.err(`${bench.name}: ${text}\n`)
   try {

@@ -4,6 +4,7 @@ import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { differs } from './accounts.ts'
 import { benches, readOptions } from './options.ts'
+import { pairsLeast } from './statistics.ts'
 
 leakCheck()
 
@@ -12,13 +13,18 @@ const read = (...args: string[]) => readOptions(args, quiet)
 
 test('what is not said has the default of its bench', () => {
   for (const bench of benches) assert.deepEqual(read(bench.name).options, bench.defaults)
+  assert.equal(read('idle', '--bare').options.bare, true)
   const { bench, options, json } = read('idle', '--nodes', '4', '--json', '--peer', 'go=env A=1 /bin/go-peer')
   assert.deepEqual([bench.name, options.nodes, json], ['idle', 4, true])
   assert.deepEqual(options.peers, [{ name: 'go', command: 'env A=1 /bin/go-peer' }])
 })
 
-test('a default run takes at most five minutes', () => {
-  for (const bench of benches) assert.ok(bench.seconds(bench.defaults, 3) <= 300, bench.name)
+test('a default run has enough rounds for an interval, and says that a further side takes longer', () => {
+  for (const { name, defaults, seconds } of benches) {
+    assert.ok(defaults.pairs > pairsLeast, name)
+    assert.ok(seconds(defaults) <= 660, `${name} ${seconds(defaults)}`)
+    assert.ok(seconds({ ...defaults, bare: true }) > seconds(defaults), name)
+  }
 })
 
 test('wrong use names the key and the cure', () => {
@@ -29,6 +35,7 @@ test('wrong use names the key and the cure', () => {
     [['idle', '--window', '1.5'], /--window is 1.5/],
     [['idle', '--peer', 'go'], /--peer is go; expected name=command/],
     [['idle', '--peer', 'ours=x'], /--peer is ours=x/],
+    [['idle', '--peer', 'bare=x'], /--peer is bare=x/],
     [['idle', '--peer', 'a=x', '--peer', 'a=y'], /--peer is a=y/],
   ]
   for (const [args, message] of wrong) {

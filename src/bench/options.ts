@@ -6,7 +6,7 @@ import type { Bench, BenchOptions } from './bench.ts'
 import { fanout } from './fanout.ts'
 import { idle } from './idle.ts'
 import { join } from './join.ts'
-import { again, own, reference } from './side.ts'
+import { again, bare, own, reference } from './side.ts'
 
 export const benches: readonly Bench[] = [idle, fanout, join]
 
@@ -17,13 +17,13 @@ export interface Asked {
   readonly json: boolean
 }
 
-type NumberKey = Exclude<keyof BenchOptions, 'peers'>
+type NumberKey = Exclude<keyof BenchOptions, 'peers' | 'bare'>
 
 const numbers: Readonly<Record<NumberKey, { readonly rule: Rule<number>; readonly about: string }>> = {
   nodes: { rule: whole(3, 48, 'processes'), about: 'processes of each side' },
   pairs: { rule: whole(1, 30, 'rounds'), about: 'rounds in which every side is measured once' },
   window: { rule: whole(1, 600, 'seconds'), about: 'length of one measurement' },
-  settle: { rule: whole(0, 600, 'seconds'), about: 'before the first: quiet (idle), or warming up (fanout)' },
+  settle: { rule: whole(0, 600, 'seconds'), about: 'before the first: quiet (idle), or each side warming up (fanout)' },
   rate: { rule: whole(1, 1_000, 'messages per second'), about: 'what the publisher says (fanout)' },
   bytes: { rule: whole(16, 60_000, 'bytes'), about: 'size of a message (fanout)' },
   seed: { rule: whole(0, 2 ** 32 - 1), about: 'draws the graph and the intervals' },
@@ -40,12 +40,13 @@ export function readOptions(args: readonly string[], io: Terminal): Asked {
   const [called = ''] = program.args
   const bench = benches.find((one) => one.name === called)
   if (bench === undefined) throw invalid('BENCH', called, `one of ${benches.map((one) => one.name).join(', ')}`)
-  const given = program.opts<Record<string, string | undefined> & { peer?: string[]; json?: boolean }>()
+  const given = program.opts<Record<string, string | undefined> & { peer?: string[]; json?: boolean; bare?: boolean }>()
   const chosen = Object.entries(numbers).map(([key, { rule }]) => {
     const text = given[key]
     return [key, text === undefined ? bench.defaults[key as NumberKey] : numberOf(`--${key}`, text, rule)] as const
   })
-  const options = { ...bench.defaults, ...Object.fromEntries(chosen), peers: peersOf(given.peer ?? []) }
+  const others = { peers: peersOf(given.peer ?? []), bare: given.bare === true }
+  const options = { ...bench.defaults, ...Object.fromEntries(chosen), ...others }
   return { bench, options, json: given.json === true }
 }
 
@@ -57,6 +58,7 @@ function programOf(io: Terminal): Command {
     .argument('<bench>', benches.map(({ name: one, about }) => `${one}: ${about}`).join('\n'))
     .option('--json', 'one JSON object on standard output')
     .option('--peer <name=command>', 'measure another program beside them; see src/bench/PROTOCOL.md', gather)
+    .option('--bare', 'measure stock with the process settings of a mesh node, too')
     .allowExcessArguments(false)
     .addHelpText('after', `\nDefaults:\n${defaultsText()}\n\n${codes}`)
   for (const [key, { rule, about }] of Object.entries(numbers)) {
@@ -86,7 +88,7 @@ function numberOf(key: string, text: string, rule: Rule<number>): number {
 }
 
 function peersOf(given: readonly string[]): BenchOptions['peers'] {
-  const taken = [reference, own, again]
+  const taken = [reference, own, bare, again]
   if (given.length > mostPeers) throw invalid('--peer', `given ${given.length} times`, `at most ${mostPeers}`)
   return given.map((text) => {
     const at = text.indexOf('=')

@@ -20,6 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Latencies between two counts: 20 s at 1,000 messages per second. What comes on top is counted and not timed. */
 const timesKept = 20_000
 const nsPerMs = 1e6
+const nsPerS = 1e9
 /** CLOCK_MONOTONIC: one clock for all processes of a machine. */
 const now = () => process.hrtime.bigint()
 
@@ -97,20 +98,24 @@ async function answer(peer, deliveries, { do: what, dial = [], bytes = 256, rate
 }
 
 /**
- * At a steady rate: one that is late is not made up for by two at once, and the next keeps its own time.
+ * Message n is due n / rate seconds after the first. What is late goes out at once and keeps the time at which it was due:
+ * a publisher that cannot keep up shows as latency, as it does to whoever waits for its messages.
  *
- * @param {Peer} peer
+ * @param {Pick<Peer, 'publish'>} peer
  * @param {number} bytes
  * @param {number} rate
  * @param {number} count
  */
-async function publish(peer, bytes, rate, count) {
-  const began = performance.now()
+export async function publish(peer, bytes, rate, count) {
+  const began = now()
   for (let i = 0; i < count; i++) {
+    const due = began + BigInt(Math.round((i * nsPerS) / rate))
+    const earlyNs = Number(due - now())
+    if (earlyNs > 0) await sleep(earlyNs / nsPerMs)
     const data = new Uint8Array(bytes)
-    new DataView(data.buffer).setBigUint64(0, now())
+    const started = now()
+    new DataView(data.buffer).setBigUint64(0, started < due ? started : due)
     await peer.publish(data)
-    await sleep(Math.max(0, began + ((i + 1) * 1_000) / rate - performance.now()))
   }
 }
 

@@ -20,8 +20,10 @@ export interface PeerProcess {
   readonly addresses: readonly string[]
   /** Resolves to its answer; rejects when it failed, ended, or did not answer within `limitMs`. */
   ask<E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number): Promise<EventOf<E>>
-  /** By the kernel's accounting, all of its threads. */
+  /** By the kernel's accounting, all of its threads. Rejects, saying why it ended, when it has. */
   usage(): Promise<Usage>
+  /** CPU milliseconds since its start, as `usage`. */
+  cpuMs(): Promise<number>
   /** Asks it to exit, then kills it. */
   end(): Promise<void>
 }
@@ -33,7 +35,7 @@ interface Waiting {
   readonly fail: (error: Error) => void
 }
 
-const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000 }
+const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000, toldMs: 1_000 }
 
 /** Starts a peer; resolves once it says that it is ready. It ends by itself when this process does: its input ends. */
 export async function startPeer(name: string, { command, args, env }: Program): Promise<PeerProcess> {
@@ -47,21 +49,30 @@ export async function startPeer(name: string, { command, args, env }: Program): 
     const conversation = converse(name, child)
     const { addresses } = await conversation.ready
     const { pid = 0 } = child
-    const usage = async () => ({ ...(await processUsage(pid)), cpuMs: await kernelCpuMs(pid) })
-    return { name, pid, addresses, ask: conversation.ask, usage, end }
+    const cpuMs = () => conversation.whileAlive(() => kernelCpuMs(pid))
+    const usage = async () => ({ ...(await conversation.whileAlive(() => processUsage(pid))), cpuMs: await cpuMs() })
+    return { name, pid, addresses, ask: conversation.ask, usage, cpuMs, end }
   } catch (error) {
     await end()
     throw error
   }
 }
 
-function converse(name: string, child: Child): Pick<PeerProcess, 'ask'> & { ready: Promise<EventOf<'ready'>> } {
+interface Conversation extends Pick<PeerProcess, 'ask'> {
+  readonly ready: Promise<EventOf<'ready'>>
+  /** Reads what is to be known of a process that runs. Why it ended is the answer where it does not. */
+  whileAlive<T>(read: () => Promise<T>): Promise<T>
+}
+
+function converse(name: string, child: Child): Conversation {
   const waiting = new Map<number, Waiting>()
   const { promise: ready, resolve, reject } = Promise.withResolvers<EventOf<'ready'>>()
   let errors = ''
   let failure: Error | undefined
+  const { promise: failed, resolve: told } = Promise.withResolvers<void>()
   const fail = (error: Error) => {
     failure ??= error
+    told()
     reject(error)
     for (const { fail: one } of waiting.values()) one(error)
     waiting.clear()
@@ -100,7 +111,17 @@ function converse(name: string, child: Child): Pick<PeerProcess, 'ask'> & { read
     child.stdin.write(encodeCommand(command, id))
     return within(promise, limitMs, `${name} answers ${command.do}`)
   }
-  return { ask, ready: within(ready, bounds.readyMs, `${name} is ready`) }
+  const whileAlive = async <T>(read: () => Promise<T>) => {
+    if (failure !== undefined) throw failure
+    try {
+      return await read()
+    } catch (error) {
+      // The kernel forgets a process a moment before its end is told here.
+      await within(failed, bounds.toldMs, 'its end is told').catch(() => {})
+      throw failure ?? error
+    }
+  }
+  return { ask, whileAlive, ready: within(ready, bounds.readyMs, `${name} is ready`) }
 }
 
 function isA<E extends PeerEvent['event']>(event: PeerEvent, name: E): event is EventOf<E> {

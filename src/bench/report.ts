@@ -1,6 +1,6 @@
 import type { BenchReport } from './bench.ts'
 import { reference } from './side.ts'
-import type { Ratio, Spread } from './statistics.ts'
+import { pairsLeast, type Ratio, type Spread } from './statistics.ts'
 
 /** A report for people: a table for each metric, what has to be known to read it, and whether it counts. */
 export function readable(report: BenchReport): string {
@@ -8,9 +8,11 @@ export function readable(report: BenchReport): string {
   const metrics = [...new Set(Object.values(sides).flatMap((side) => Object.keys(side)))]
   const head = `${bench}: ${options.nodes} processes per side, ${options.pairs} rounds of ${options.window} s, seed ${options.seed}; took ${seconds} s`
   const tables = metrics.map((metric) => table(metric, report))
+  const few =
+    options.pairs < pairsLeast ? [`- below ${pairsLeast} rounds there is no interval of 95 %, only a range`] : []
   const told = `${reference} beside itself: ${noise.ratio?.toFixed(3) ?? 'not measured'} (${noise.metric})`
   const verdict = noise.void ? `VOID, ${told}: outside 0.95 to 1.05, only a quieter machine will tell` : told
-  return [head, '', ...tables, ...notes.map((note) => `- ${note}`), `- ${verdict}`, ''].join('\n')
+  return [head, '', ...tables, ...notes.map((note) => `- ${note}`), ...few, `- ${verdict}`, ''].join('\n')
 }
 
 function table(metric: string, { sides, ratios }: BenchReport): string {
@@ -23,8 +25,12 @@ function table(metric: string, { sides, ratios }: BenchReport): string {
 
 function row(side: string, { median, min, max }: Spread, ratio: Ratio | undefined): string {
   const values = `${number(median)} (${number(min)} to ${number(max)})`
-  const shown = `x ${number(ratio?.median)} (${number(ratio?.min)} to ${number(ratio?.max)}), 95 % ${number(ratio?.low)} to ${number(ratio?.high)}`
-  return `  ${side.padEnd(14)}${values.padEnd(32)}${ratio === undefined ? '' : shown}`.trimEnd()
+  return `  ${side.padEnd(14)}${values.padEnd(32)}${ratio === undefined ? '' : ratioText(ratio)}`.trimEnd()
+}
+
+function ratioText({ median, min, max, low, high }: Ratio): string {
+  const interval = low === undefined ? '' : `, 95 % ${number(low)} to ${number(high)}`
+  return `x ${number(median)}, range ${number(min)} to ${number(max)}${interval}`
 }
 
 function number(value = Number.NaN): string {

@@ -13,11 +13,11 @@ const patience = { factor: 2, ms: 60_000 }
 export async function runBench(bench: Bench, options: BenchOptions, shown: BenchContext): Promise<BenchReport> {
   const at = new Date().toISOString()
   const began = performance.now()
-  const limit = bench.seconds(options, options.peers.length + 3) * 1_000 * patience.factor + patience.ms
+  const limit = bench.seconds(options) * 1_000 * patience.factor + patience.ms
   const late = AbortSignal.timeout(limit)
   const signal = AbortSignal.any([shown.signal, late])
   const machine = await machineUse()
-  const { rounds, notes } = await bench.run(options, { ...shown, signal }).catch((error: unknown) => {
+  const { rounds, settings, notes } = await bench.run(options, { ...shown, signal }).catch((error: unknown) => {
     if (!late.aborted) throw error
     throw new Error(`given up after ${Math.round(limit / 1_000)} s, far longer than it should take`, { cause: error })
   })
@@ -33,6 +33,7 @@ export async function runBench(bench: Bench, options: BenchOptions, shown: Bench
     node: process.version,
     cores: availableParallelism(),
     options,
+    settings,
     noise: { metric: bench.decisive, ratio, void: isVoid },
     ...comparison,
     rounds,

@@ -1,5 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { processSettings } from '../launcher.js'
+import { calmFlags } from '../node/calm-engine.ts'
+import type { BenchOptions } from './bench.ts'
 import { completeGraph, earlier, type Graph } from './graph.ts'
 import type { Program } from './peer-process.ts'
 
@@ -16,6 +18,13 @@ export interface Side {
 export const reference = 'stock'
 export const again = 'stock-again'
 export const own = 'ours'
+/** Stock again, as the launcher of ours would start it: what is left between it and ours is not a matter of settings. */
+export const bare = 'bare'
+
+/** How many are measured beside each other. */
+export function sideCount({ peers, bare }: BenchOptions): number {
+  return peers.length + (bare ? 4 : 3)
+}
 
 const stockPeer = fileURLToPath(new URL('stock-peer.js', import.meta.url))
 /** By default libp2p takes five connections a second from one host. */
@@ -28,6 +37,27 @@ export function stockSide(name: string): Side {
     paceMs: stockPaceMs,
     program: (listen) => ({ command: process.execPath, args: [stockPeer], env: plainEnvironment(listen) }),
   }
+}
+
+/** Stock with the process settings of ours, whose engine is as calm; not bundled. */
+export function bareSide(): Side {
+  return {
+    name: bare,
+    paceMs: stockPaceMs,
+    program: (listen) => ({
+      command: process.execPath,
+      args: [processSettings.flag, ...calmFlags, stockPeer],
+      env: { ...plainEnvironment(listen), ...processSettings.env },
+    }),
+  }
+}
+
+/** Flags and variables that the processes of a side have and those of stock have not, for the record. */
+export function settingsOf({ program }: Side): readonly string[] {
+  const { args, env } = program('')
+  const plain = plainEnvironment('')
+  const variables = Object.entries(env).filter(([name, value]) => plain[name] !== value)
+  return [...args.filter((arg) => arg.startsWith('-')), ...variables.map(([name, value]) => `${name}=${value}`)]
 }
 
 /** The node of the published bundle, started as its launcher would; spans go to `otlp`. `links`: how many it looks for. */

@@ -7,8 +7,10 @@ import { percentile, ratioOf, spreadOf } from './statistics.ts'
 leakCheck()
 
 test('a ratio is that of pairs: a drift that both saw does not show', () => {
-  const ratio = ratioOf([5, 10, 20], [10, 20, 40], 1)
-  assert.deepEqual(ratio, { pairs: 3, median: 0.5, min: 0.5, max: 0.5, low: 0.5, high: 0.5 })
+  const drifting = [5, 10, 20, 40, 80, 160, 320]
+  const doubled = drifting.map((one) => 2 * one)
+  const ratio = ratioOf(drifting, doubled, 1)
+  assert.deepEqual(ratio, { pairs: 7, median: 0.5, min: 0.5, max: 0.5, low: 0.5, high: 0.5 })
 })
 
 test('the interval holds the median, lies within what was seen, and is the same for the same seed', () => {
@@ -17,10 +19,23 @@ test('the interval holds the median, lies within what was seen, and is the same 
     [10, 10, 10, 10, 10, 10, 10],
   ]
   const ratio = ratioOf(ours, theirs, 7)
-  assert.ok(ratio !== undefined)
+  assert.ok(ratio?.low !== undefined && ratio.high !== undefined)
   assert.equal(ratio.median, 1)
   assert.ok(ratio.min <= ratio.low && ratio.low < 1 && 1 < ratio.high && ratio.high <= ratio.max, JSON.stringify(ratio))
   assert.deepEqual(ratioOf(ours, theirs, 7), ratio)
+})
+
+test('the ratio is that of the medians, and its range that of single pairs', () => {
+  const ratio = ratioOf([1, 6, 4], [2, 3, 8], 1)
+  assert.deepEqual([ratio?.median, ratio?.min, ratio?.max], [4 / 3, 0.5, 2])
+})
+
+test('five pairs cannot give an interval of 95 %, six can', () => {
+  const ones = (n: number) => Array.from({ length: n }, () => 1)
+  const five = ratioOf(ones(5), ones(5), 1)
+  assert.deepEqual([five?.pairs, five?.low, five?.high], [5, undefined, undefined])
+  const six = ratioOf(ones(6), ones(6), 1)
+  assert.deepEqual([six?.low, six?.high], [1, 1])
 })
 
 test('what was not measured has neither spread nor ratio', () => {
@@ -40,7 +55,7 @@ test('rounds are summed up by side and metric; a metric that one side lacks has 
   assert.deepEqual(sides['ours']?.['known'], { median: 8, min: 7, max: 9 })
   assert.deepEqual(Object.keys(ratios), ['ours'])
   assert.deepEqual(Object.keys(ratios['ours'] ?? {}), ['cpu'])
-  assert.equal(ratios['ours']?.['cpu']?.median, 0.55)
+  assert.equal(ratios['ours']?.['cpu']?.median, 8.5 / 15)
 })
 
 test('turns are taken forwards and backwards', () => {

@@ -2,7 +2,7 @@ import type { BenchReport } from '../bench/bench.ts'
 import { fanout } from '../bench/fanout.ts'
 import { again, own, reference } from '../bench/side.ts'
 import { ratioOf } from '../bench/statistics.ts'
-import { benchRun, noiseCheck, ratioAtMost, withoutPeer } from './bench-run.ts'
+import { benchRun, benchSeconds, noiseCheck, ratioAtMost, withoutPeer } from './bench-run.ts'
 import { atLeast, type Check, type Proof } from './proof.ts'
 
 /** Upper bounds of ours to theirs, tracing on. Go is native code: a multiple of it is what JavaScript may cost. */
@@ -14,7 +14,7 @@ export const proof: Proof = {
   name: 'bench-fanout',
   about: 'a message costs less CPU per delivery than with stock gossipsub beside it, at most six times go-libp2p',
   quick: false,
-  seconds: 320,
+  seconds: benchSeconds(fanout),
   async run(context) {
     const report = await benchRun(fanout, context)
     const checks = [

@@ -8,9 +8,16 @@ export const peerVariable = 'TRACEMESH_BENCH_PEER'
 
 /** Runs a bench as it is by default, beside the peer that the environment names. */
 export async function benchRun(bench: Bench, { seed, progress, signal }: ProofContext): Promise<BenchReport> {
-  const peers = peersFrom(process.env[peerVariable])
-  const options: BenchOptions = { ...bench.defaults, seed, peers }
-  return await runBench(bench, options, { progress, signal })
+  return await runBench(bench, { ...optionsFor(bench), seed }, { progress, signal })
+}
+
+/** About how long `benchRun` takes, the peer that the environment names included. */
+export function benchSeconds(bench: Bench): number {
+  return Math.round(bench.seconds(optionsFor(bench)))
+}
+
+function optionsFor(bench: Bench): BenchOptions {
+  return { ...bench.defaults, peers: peersFrom(process.env[peerVariable]) }
 }
 
 function peersFrom(text = ''): BenchOptions['peers'] {
@@ -20,7 +27,7 @@ function peersFrom(text = ''): BenchOptions['peers'] {
   return [{ name, command }]
 }
 
-/** Holds when the whole interval does. A run that its A/A pair makes void shows nothing, and so does one not made. */
+/** Holds when the whole interval does; too few rounds have none. A run that its A/A pair makes void shows nothing, and so does one not made. */
 export function ratioAtMost(what: string, most: number, ratio: Ratio | undefined, { noise }: BenchReport): Check {
   const { holds, ...check } = atMost(`${what}, upper end of 95 %`, most, ratio?.high ?? Number.NaN)
   return { ...check, holds: noise.void ? 'not shown' : holds }
