@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
+import { MeshError } from '../core/errors.ts'
 import { adminSource } from '../testing/admin-source.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type AdminAppOptions, adminApp } from './app.ts'
@@ -78,6 +79,46 @@ test('what is not there is 404, and what can only be read is 405', async (t) => 
     const { status, allow } = await ask(method, '/api/topology')
     assert.deepEqual([status, allow], [405, 'GET, HEAD'], method)
   }
+})
+
+test('a message is published, and what cannot be one is refused', async (t) => {
+  const said: string[] = []
+  const publish = async (topic: string, text: string) => {
+    if (text.length > 10) throw new MeshError('MESH_MESSAGE_TOO_LARGE', { bytes: text.length, limit: 10 })
+    said.push(`${topic} ${text}`)
+    return { recipients: 3 }
+  }
+  const ask = await asking(t, { source: adminSource({ publish }) })
+  const post = (body: unknown, headers = {}) =>
+    ask('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, JSON.stringify(body))
+  const message = { topic: 'news', text: 'hello' }
+  const { status, body } = await post(message)
+  assert.deepEqual([status, body, said], [200, { recipients: 3 }, ['news hello']])
+  const refused = [
+    [413, await post({ topic: 'news', text: 'far too long' })],
+    [400, await post({ topic: 'no news', text: 'x' })],
+    [400, await post({ topic: 'news', text: '' })],
+    [400, await post({ ...message, more: 1 })],
+    [400, await post('hello')],
+    [400, await ask('POST', '/api/messages', { 'content-type': 'text/plain' }, JSON.stringify(message))],
+    [403, await post(message, { origin: 'http://evil.example.org' })],
+    [403, await post(message, { 'sec-fetch-site': 'same-site' })],
+    [403, await ask('GET', '/api/messages', { 'sec-fetch-site': 'cross-site' })],
+  ] as const
+  for (const [index, [expected, answer]] of refused.entries()) assert.equal(answer.status, expected, String(index))
+  assert.equal((await post(message, { origin: `http://${host}` })).status, 200)
+  const { allow } = await ask('PUT', '/api/messages')
+  assert.equal(allow, 'GET, HEAD, POST')
+})
+
+test('with a token a message needs it', async (t) => {
+  const ask = await asking(t, { token })
+  const post = (headers: Record<string, string>) =>
+    ask('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, '{"topic":"news","text":"x"}')
+  assert.equal((await post({})).status, 401)
+  // Behind a proxy the name that a browser knows is another one.
+  const headers = { authorization: `Bearer ${token}`, origin: 'https://mesh.example.org' }
+  assert.equal((await post(headers)).status, 200)
 })
 
 test('a body above 64 KiB is refused', async (t) => {

@@ -1,5 +1,8 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { bears, namesThisMachine } from './guard.ts'
+import * as z from 'zod'
+import { isMeshError } from '../core/errors.ts'
+import { bears, isForeign, namesThisMachine } from './guard.ts'
+import { publishRequest } from './publish-request.ts'
 import type { AdminSource } from './source.ts'
 
 declare module 'fastify' {
@@ -19,7 +22,7 @@ export interface AdminAppOptions {
   readonly extend?: (app: FastifyInstance) => Promise<void>
 }
 
-/** No request of this API has a body worth the name. Guess. */
+/** A message of the longest kind as JSON, as long as little in it has to be escaped. */
 const bodyBytes = 65_536
 
 /** The HTTP API of a node, ready to take requests from a server. Fastify is loaded here, so only once it is needed. */
@@ -32,6 +35,11 @@ export async function adminApp({ token, source, failed, extend }: AdminAppOption
   app.addHook('onRequest', async (request, reply) => {
     if (allowed === undefined && !namesThisMachine(request.headers.host)) {
       return refuse(reply, 403, 'forbidden', 'ask by a loopback host name, or set a token')
+    }
+    // A token is nothing that a browser sends by itself; without one it may be sent here by a page from elsewhere.
+    const reached = request.url.startsWith('/api/') || request.method !== 'GET'
+    if (allowed === undefined && reached && isForeign(request.method, request.headers)) {
+      return refuse(reply, 403, 'forbidden', 'a page from elsewhere may not ask this')
     }
     // Probes of a supervisor bear no token, call by any name, and learn nothing but whether all is well.
     if (request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz') return
@@ -55,27 +63,34 @@ export async function adminApp({ token, source, failed, extend }: AdminAppOption
   app.get('/api/topology', (_request, reply) => reply.send(source.topology()))
   app.get('/api/seeds', (_request, reply) => reply.send(source.seeds()))
   app.get('/api/messages', (_request, reply) => reply.send(source.messages()))
+  app.post('/api/messages', async (request) => {
+    const { topic, text } = publishRequest.parse(request.body)
+    return source.publish(topic, text)
+  })
 
   await extend?.(app)
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.replace(/\?.*/s, '')
     if (!app.hasRoute({ method: 'GET', url: path })) return refuse(reply, 404, 'not found', `there is no ${path}`)
-    return refuse(reply.header('allow', 'GET, HEAD'), 405, 'method not allowed', `${path} can only be read`)
+    const takes = ['GET', 'HEAD', ...(app.hasRoute({ method: 'POST', url: path }) ? ['POST'] : [])].join(', ')
+    return refuse(reply.header('allow', takes), 405, 'method not allowed', `${path} takes ${takes} only`)
   })
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
-    const code = error.statusCode ?? 500
+    const code = statusOf(error)
     if (code >= 500) failed(error)
     // What broke inside is nobody else's business.
-    return refuse(
-      reply,
-      code,
-      code < 500 ? 'bad request' : 'internal error',
-      code < 500 ? error.message : 'see the log',
-    )
+    if (code >= 500) return refuse(reply, code, 'internal error', 'see the log')
+    const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : error.message
+    return refuse(reply, code, 'bad request', why)
   })
   await app.ready()
   return app
+}
+
+function statusOf(error: Error & { statusCode?: number }): number {
+  if (error instanceof z.ZodError) return 400
+  return isMeshError(error, 'MESH_MESSAGE_TOO_LARGE') ? 413 : (error.statusCode ?? 500)
 }
 
 function refuse(reply: FastifyReply, code: number, error: string, message: string): FastifyReply {

@@ -16,6 +16,24 @@ export function namesThisMachine(header: string | undefined): boolean {
   return named !== undefined && isLoopback(named.host)
 }
 
+/** Headers that tell which page a browser asks for. */
+export interface Asker {
+  readonly host?: string | undefined
+  readonly origin?: string | undefined
+  readonly 'sec-fetch-site'?: string | string[] | undefined
+}
+
+/**
+ * Whether a page from elsewhere asks, by its reader's browser. To read, other ports of this machine may: the pages of
+ * Jaeger or Grafana link here. To change something only a page of this very server may, or what is no browser.
+ */
+export function isForeign(method: string, { host, origin, 'sec-fetch-site': site }: Asker): boolean {
+  if (site === 'cross-site') return true
+  if (method === 'GET' || method === 'HEAD') return false
+  const otherOrigin = origin !== undefined && origin !== `http://${host}`
+  return otherOrigin || (site !== undefined && site !== 'same-origin' && site !== 'none')
+}
+
 /** Equal lengths, which the comparison needs, whatever was given. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()

@@ -94,5 +94,5 @@ test('a member that has missed several digests counts as unreachable, by the way
 })
 
 test('messages are told by name', () => {
-  assert.deepEqual(viewOf([member('a')]).messages, [{ atMs: 5, node: 'name of a', text: '12 bytes on news' }])
+  assert.deepEqual(viewOf([member('a')]).messages, [{ atMs: 5, node: 'name of a', id: 'a', text: '12 bytes on news' }])
 })

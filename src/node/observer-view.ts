@@ -27,8 +27,8 @@ export function observerView(settings: Settings, seen: Observed): MeshView {
   const nodes = [selfNode(settings, topology), ...members, ...guests.map(guestNode)]
   const names = new Map(nodes.map(({ id, name }) => [id, name]))
   const said = ({ at, direction, topic, peer, bytes }: MessageRecord): ViewMessage => {
-    const from = direction === 'out' ? settings.name : (names.get(peer) ?? peer)
-    return { atMs: at, node: from, text: `${bytes} bytes on ${topic}` }
+    const node = direction === 'out' ? settings.name : names.get(peer) || peer
+    return { atMs: at, node, id: peer, text: `${bytes} bytes on ${topic}` }
   }
   return {
     atMs,

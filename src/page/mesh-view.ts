@@ -89,13 +89,18 @@ export interface ViewTell {
   readonly node: string
   readonly span: string
   readonly detail: string
-  /** Trace id. */
+  /** Trace id; empty when it belongs to none. */
   readonly trace: string
+  /** How a terminal paints it. */
+  readonly colour?: 'green' | 'yellow' | 'red' | 'cyan' | 'gray'
 }
 
 export interface ViewMessage {
   /** Unix milliseconds. */
   readonly atMs: number
+  /** Name of whoever said or heard it. */
   readonly node: string
+  /** Peer id, where the name need not be its own. */
+  readonly id?: string
   readonly text: string
 }

@@ -53,6 +53,12 @@ browserTest('an observer with a token asks for it, once', async (browser) => {
   const token = 'a-token-of-24-characters'
   const watcher = await cluster.node('watcher', { role: 'observer', env: { MESH_ADMIN_TOKEN: token } })
   const { page } = await openPage(browser, watcher.adminUrl)
+  await page.getByLabel(/^Token/).fill('another-token-altogether')
+  await page.getByRole('button', { name: 'Open' }).click()
+  await page.getByRole('main').getByText('this is not the token of this server').waitFor()
+  await page.getByLabel(/^Token/).fill('two words')
+  await page.getByRole('button', { name: 'Open' }).click()
+  await page.getByText(/no spaces/).waitFor()
   await page.getByLabel(/^Token/).fill(token)
   await page.getByRole('button', { name: 'Open' }).click()
   await page.getByText('live').waitFor()

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Locator, Page } from 'playwright-core'
 import { browserTest, openPage } from '../testing/browser.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { pageMesh, pagePeer } from '../testing/page-mesh.ts'
@@ -11,6 +12,8 @@ leakCheck()
 
 const survivors = ['seed-a1', 'seed-a2', 'bridge-1']
 const spans = pageSpans('compute-a5', survivors)
+/** Ten minutes later. */
+const oldSpans = spans.map((span) => ({ ...span, startMs: span.startMs - 600_000 }))
 
 /** The made-up mesh with one node in another state. */
 function meshWith(name: string, state: MeshView['nodes'][number]['state']): MeshView {
@@ -37,13 +40,43 @@ browserTest('a killed node leads to the trace of its expiry', async (browser) =>
   assert.deepEqual(complaints, [])
 })
 
-browserTest('links between traces are followed both ways', async (browser) => {
-  await using server = await startPageServer(pageMesh(8), spans)
+browserTest('on an observer a node is its id, and one that has gone is still told of', async (browser) => {
+  const whole = pageMesh(8)
+  const all = whole.nodes.map((node) => ({ ...node, controllable: false, name: node.name && 'like-all' }))
+  const watched: MeshView = { ...whole, from: 'observer', nodes: all, tells: [], messages: [] }
+  await using server = await startPageServer(watched, spans)
+  const gone = pagePeer('compute-a5')
+  const { page, complaints } = await openPage(browser, `${server.url}/#/nodes`)
+  await page.locator(`tbody a[href="#/nodes/${gone}"]`).click()
+  await page.getByText(gone, { exact: true }).waitFor()
+  server.view = { ...watched, nodes: all.filter(({ id }) => id !== gone) }
+  await page.getByText(/There is no such node/).waitFor()
+  await page
+    .getByRole('region', { name: 'Expired by' })
+    .getByRole('row', { name: /seed-a2/ })
+    .waitFor()
+  await page.goto(`${server.url}/#/messages`)
+  await page.getByText(/An observer has none/).waitFor()
+  assert.equal(await page.getByRole('form', { name: 'Say something' }).count(), 0)
+  assert.deepEqual(complaints, [])
+})
+
+browserTest('links between traces are followed both ways, and looked for on request', async (browser) => {
+  await using server = await startPageServer(pageMesh(8), oldSpans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
+  const askedFor = (path: string) =>
+    server.asked.filter((asked) => asked.startsWith(`GET /api/v3/traces${path}`)).length
+  const request = page.getByRole('button', { name: 'Look for what links here' })
+  await request.waitFor()
+  assert.equal(askedFor('?'), 0)
+  await request.click()
   await page.getByRole('link', { name: /mesh\.connection\.closed/ }).click()
   await page.getByRole('button', { name: /mesh\.connection\.closed/, expanded: true }).waitFor()
   await page.getByRole('link', { name: /^trace/ }).click()
-  await page.getByRole('button', { name: /mesh\.connection\.opened/, expanded: true }).waitFor()
+  await page.getByRole('button', { name: /mesh\.connection\.opened/, expanded: true }).click()
+  await page.getByRole('button', { name: /mesh\.connection\.opened/ }).click()
+  await page.getByRole('link', { name: /mesh\.connection\.closed/ }).waitFor()
+  assert.equal(askedFor(`/${pageTrace('end')}`), 1, 'what is old is asked for once')
   assert.deepEqual(complaints, [])
 })
 
@@ -51,10 +84,14 @@ browserTest('traces are searched by what is in the address, and text of a peer s
   await using server = await startPageServer({ ...pageMesh(8), jaegerUrl: 'http://127.0.0.1:1' }, spans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/traces`)
   await page.getByLabel('Span').selectOption('mesh.seed.dial')
+  await page.getByLabel('Within').selectOption('an hour')
   await page.getByLabel('Attributes').fill('mesh.seed.cause=start')
-  await page.getByRole('button', { name: 'Search' }).click()
+  // The mesh is drawn anew each second: what is typed has to outlast that.
+  await page.waitForTimeout(2_500)
+  await page.getByLabel('Attributes').press('Enter')
   await page.getByRole('row', { name: /mesh\.seed\.dial/ }).waitFor()
-  assert.match(page.url(), /span=mesh\.seed\.dial&attributes=mesh\.seed\.cause%3Dstart/)
+  assert.match(page.url(), /span=mesh\.seed\.dial&attributes=mesh\.seed\.cause%3Dstart&back=60/)
+  assert.equal(await page.evaluate('document.activeElement.name'), 'attributes')
   await page.reload()
   await page
     .getByRole('row', { name: /mesh\.seed\.dial 1 error/ })
@@ -75,6 +112,9 @@ browserTest('nodes are controlled, where they may be', async (browser) => {
   server.view = meshWith('broker-a4', 'killed')
   await page.getByRole('button', { name: 'Start afresh' }).click()
   await page.getByText('Start afresh: done').waitFor()
+  await page.goto(`${server.url}/#/nodes/seed-a1`)
+  await page.getByRole('heading', { name: /seed-a1/ }).waitFor()
+  assert.equal(await page.getByText('Start afresh: done').count(), 0, 'what was done to another')
   await page.goto(`${server.url}/#/nodes`)
   await page.getByLabel('Role').selectOption('gateway')
   await page.getByRole('button', { name: 'Start another node' }).click()
@@ -94,11 +134,11 @@ browserTest('nodes are controlled, where they may be', async (browser) => {
 browserTest('everything is reached by the keyboard', async (browser) => {
   await using server = await startPageServer(pageMesh(8), spans)
   const { page } = await openPage(browser, `${server.url}/#/topology`)
-  await page.getByRole('link', { name: /^bridge-1, bridge/ }).focus()
+  await tabTo(page, page.getByRole('link', { name: /^bridge-1, bridge/ }))
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: /bridge-1/ }).waitFor()
   await page.goto(`${server.url}/#/traces/${pageTrace('dial')}`)
-  await page.getByRole('button', { name: /mesh\.seed\.dial/ }).focus()
+  await tabTo(page, page.getByRole('button', { name: /mesh\.seed\.dial/ }))
   await page.keyboard.press('ArrowLeft')
   await until(async () => (await page.locator('.waterfall li').count()) === 1, 5_000, 'closed')
   await page.keyboard.press('ArrowRight')
@@ -109,15 +149,25 @@ browserTest('everything is reached by the keyboard', async (browser) => {
   await page.goto(`${server.url}/#/nodes`)
   const [first, second] = ['ascending', 'descending']
   for (const direction of [first, second]) {
-    await page.getByRole('button', { name: 'Retries' }).focus()
+    await tabTo(page, page.getByRole('button', { name: 'Retries' }))
     await page.keyboard.press('Enter')
     await page.locator(`th[aria-sort=${direction}]`, { hasText: 'Retries' }).waitFor()
   }
   assert.match((await page.locator('tbody tr').first().textContent()) ?? '', /broker/)
 })
 
+/** By nothing but the key: what cannot be reached so is not reached. */
+async function tabTo(page: Page, target: Locator): Promise<void> {
+  await target.waitFor()
+  for (let presses = 0; presses < 150; presses++) {
+    await page.keyboard.press('Tab')
+    if ((await target.and(page.locator(':focus')).count()) > 0) return
+  }
+  throw new Error(`${target} is not reached by Tab`)
+}
+
 browserTest('a page that nobody sees asks nothing, and goes on when it is seen', async (browser) => {
-  await using server = await startPageServer(pageMesh(8))
+  await using server = await startPageServer(pageMesh(8), oldSpans)
   const { page } = await openPage(browser, `${server.url}/`)
   const hide = (hidden: boolean) =>
     page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });
@@ -127,9 +177,14 @@ browserTest('a page that nobody sees asks nothing, and goes on when it is seen',
   await page.waitForTimeout(300)
   const asked = server.asked.length
   await page.waitForTimeout(2_500)
-  assert.equal(server.asked.length, asked)
+  await page.evaluate(`location.hash = '#/traces/${pageTrace('dial')}'`)
+  await page.getByText('Loading …').waitFor()
+  await page.waitForTimeout(300)
+  const since = server.asked.slice(asked).filter((one) => one.includes('/api/'))
+  assert.deepEqual(since, [])
   await hide(false)
-  await until(() => server.asked.length > asked, 2_000, 'it asks again')
+  await until(() => server.asked.includes('GET /api/mesh', asked), 2_000, 'it asks again')
+  await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
 })
 
 browserTest('a server that is away is said, and what was known stays', async (browser) => {

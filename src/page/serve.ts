@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { pageAssets } from './assets.ts'
+import { renderSpanDocs } from './span-docs.ts'
 
 /** Nothing from elsewhere, nothing inline: what a name or a message of a peer holds is text, whatever it says. */
 const policy = [
@@ -13,24 +14,27 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+const headers = {
+  'content-security-policy': policy,
+  'cache-control': 'no-cache',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+}
+
 /**
- * Registers the page: `/`, `/app.js`, `/app.css`, `/icon.svg`. They tell nothing of a mesh, so a server that asks for
- * a token may leave them open (`config.open`); the page asks its reader for the token.
+ * Registers the page: `/`, `/app.js`, `/app.css`, `/icon.svg`, and `/spans`, which explains the spans. They tell nothing
+ * of a mesh, so a server that asks for a token may leave them open (`config.open`); the page asks its reader for the
+ * token.
  *
  * @throws MESH_PAGE_MISSING when the page is neither published with this program nor can be built from a clone.
  */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
+  app.get('/spans', { config: { open: true } }, (_request, reply) =>
+    reply.headers({ ...headers, 'content-type': 'text/html; charset=utf-8' }).send(renderSpanDocs()),
+  )
   for (const { path, type, etag, plain, gzipped } of await pageAssets()) {
     app.get(path, { config: { open: true } }, (request, reply) => {
-      reply.headers({
-        'content-type': type,
-        'content-security-policy': policy,
-        'cache-control': 'no-cache',
-        'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
-        vary: 'accept-encoding',
-        etag,
-      })
+      reply.headers({ ...headers, 'content-type': type, vary: 'accept-encoding', etag })
       if (request.headers['if-none-match'] === etag) return reply.code(304).send()
       if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(plain)
       return reply.header('content-encoding', 'gzip').send(gzipped)

@@ -7,7 +7,11 @@ import { traceRoutes } from './trace-routes.ts'
 leakCheck()
 
 /** A proxy before a store that answers `said` to everything, and the paths it was asked for. */
-async function proxied(t: TestContext, said: { code?: number; type?: string; body: string }) {
+async function proxied(
+  t: TestContext,
+  said: { code?: number; type?: string; body: string },
+  spelt = (url: string) => url,
+) {
   const store = fastify()
   const asked: string[] = []
   store.get('/*', (request, reply) => {
@@ -19,7 +23,7 @@ async function proxied(t: TestContext, said: { code?: number; type?: string; bod
   })
   const url = await store.listen({ host: '127.0.0.1', port: 0 })
   const app = fastify()
-  traceRoutes(app, url)
+  traceRoutes(app, spelt(url))
   t.after(async () => {
     store.server.closeAllConnections()
     await Promise.all([store.close(), app.close()])
@@ -40,6 +44,18 @@ test('that nothing was found is an empty answer', async (t) => {
   assert.deepEqual([answer.statusCode, answer.json()], [200, { result: { resourceSpans: [] } }])
 })
 
+test('that there is no such path is no empty answer', async (t) => {
+  const { app } = await proxied(t, { code: 404, body: '{"error":{"message":"no such path"}}' })
+  for (const url of ['/api/v3/services', '/api/v3/operations?service=a', '/api/v3/traces/0af7/spans'])
+    assert.equal((await app.inject(url)).statusCode, 404, url)
+})
+
+test('a store is reached however its URL is written', async (t) => {
+  const { app, asked } = await proxied(t, { body: '{}' }, (url) => `${url.replace('http', 'HTTP')}/base/./`)
+  assert.equal((await app.inject('/api/v3/services')).statusCode, 200)
+  assert.deepEqual(asked, ['/base/api/v3/services'])
+})
+
 test('other refusals stay what they are', async (t) => {
   const { app } = await proxied(t, { code: 400, body: '{"error":{"message":"malformed"}}' })
   const answer = await app.inject('/api/v3/traces')
@@ -58,10 +74,14 @@ test('nothing but /api/v3 is reached', async (t) => {
     '/api/v3/%2e%2e/stats',
     '/api/v3/..%2fx/../../stats',
     '/api/v3//evil.example.org/x',
+    '/api/v3/http://evil.example.org/x',
+    '/api/v3/http://[/x',
   ]) {
-    await app.inject(url)
+    // Some are other paths before they reach a route.
+    assert.ok([400, 404].includes((await app.inject(url)).statusCode), url)
   }
-  for (const url of asked) assert.match(url, /^\/api\/v3\//)
+  assert.equal((await app.inject('/api/v3//evil.example.org/x')).statusCode, 400)
+  assert.deepEqual(asked, [])
   assert.equal((await app.inject({ method: 'POST', url: '/api/v3/traces' })).statusCode, 404)
 })
 

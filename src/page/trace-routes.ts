@@ -6,15 +6,18 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 const answerMs = 30_000
 
 /**
- * Registers `/api/v3/*`: what the store or Jaeger at `queryUrl` answers, handed on. That nothing was found is an empty
+ * Registers `/api/v3/*`: what the store or Jaeger at `queryUrl` answers, handed on. That no trace was found is an empty
  * answer here, not 404: a browser would report every search that finds nothing as an error.
  */
 export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
-  const base = `${queryUrl.replace(/\/+$/, '')}/api/v3/`
+  // As URLs are written when they are compared: `http://jaeger:80` is `http://jaeger/`.
+  const base = new URL(`${queryUrl.replace(/\/+$/, '')}/api/v3/`).href
   app.get('/api/v3/*', async (request, reply) => {
-    const target = new URL(request.url.slice('/api/v3/'.length), base)
+    const target = URL.parse(request.url.slice('/api/v3/'.length), base)
     // Dots in a path lead out of it.
-    if (!target.href.startsWith(base)) return reply.code(404).send({ error: 'not found', message: 'no such path' })
+    if (target === null || !target.href.startsWith(base)) {
+      return reply.code(400).send({ error: 'bad request', message: 'this path leads out of /api/v3' })
+    }
     let answer: Response
     try {
       answer = await fetch(target, { signal: AbortSignal.timeout(answerMs), redirect: 'error' })
@@ -22,13 +25,18 @@ export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
       const message = `no answer from ${queryUrl}: ${reasonOf(error)}`
       return reply.code(502).send({ error: 'trace store unreachable', message })
     }
-    return handOn(answer, reply)
+    return handOn(answer, reply, isSearch(target.href.slice(base.length)))
   })
 }
 
-async function handOn(answer: Response, reply: FastifyReply): Promise<FastifyReply> {
+/** Only of traces is 404 said when there are none; of anything else it means that there is no such path. */
+function isSearch(path: string): boolean {
+  return /^traces(?:\/[^/?]+)?(?:\?|$)/.test(path)
+}
+
+async function handOn(answer: Response, reply: FastifyReply, search: boolean): Promise<FastifyReply> {
   const type = answer.headers.get('content-type') ?? 'application/octet-stream'
-  if (answer.status === 404 && type.startsWith('application/json')) {
+  if (search && answer.status === 404 && type.startsWith('application/json')) {
     await answer.body?.cancel()
     return reply.send({ result: { resourceSpans: [] } })
   }

@@ -9,12 +9,14 @@ export interface Gaps {
   readonly p50: number
   readonly p95: number
   readonly longest: number
+  /** How many were longer than 100 ms, from which on a pause is seen. */
+  readonly long: number
   readonly frames: number
 }
 
 export interface Frames {
   readonly nodes: number
-  /** While 60 nodes are live, and of an empty page on the same machine: what the machine does by itself. */
+  /** While 60 nodes are live; and of an empty page before and after, the worse of the two: what the machine does by itself. */
   readonly live: Gaps
   readonly empty: Gaps
   /** CPU of the page's main thread, in milliseconds per second: of all it does, and of its own code. */
@@ -27,6 +29,9 @@ const perMesh = 29
 const watchedMs = 8_000
 /** From opening until it is watched: the page is loaded, the layout has come to rest. */
 const settleMs = 3_000
+
+/** What takes longer is seen as a pause: the R of RAIL (web.dev/articles/rail). */
+const pauseMs = 100
 
 const watch = `new Promise((done) => {
   const gaps = []
@@ -45,9 +50,7 @@ const watch = `new Promise((done) => {
 export async function watchFrames(browser: Browser): Promise<Frames> {
   const whole = pageMesh(perMesh)
   await using server = await startPageServer(whole)
-  const blank = await openPage(browser, `${server.url}/icon.svg`)
-  const empty = await gapsOf(blank.page)
-  await blank.context.close()
+  const before = await emptyGaps(browser, server.url)
   const { page, context, complaints } = await openPage(browser, server.url)
   await page.waitForTimeout(settleMs)
   const cpu = await mainThread(page)
@@ -58,14 +61,29 @@ export async function watchFrames(browser: Browser): Promise<Frames> {
   const live = await gapsOf(page).finally(() => clearInterval(change))
   const used = await cpu()
   await context.close()
+  const empty = worse(before, await emptyGaps(browser, server.url))
   return { nodes: 2 * perMesh + 2, live, empty, ...used, complaints }
+}
+
+async function emptyGaps(browser: Browser, url: string): Promise<Gaps> {
+  const { page, context } = await openPage(browser, `${url}/icon.svg`)
+  const gaps = await gapsOf(page)
+  await context.close()
+  return gaps
+}
+
+function worse(one: Gaps, other: Gaps): Gaps {
+  const most = (key: keyof Gaps) => Math.max(one[key], other[key])
+  const frames = Math.min(one.frames, other.frames)
+  return { p50: most('p50'), p95: most('p95'), longest: most('longest'), long: most('long'), frames }
 }
 
 async function gapsOf(page: Page): Promise<Gaps> {
   const gaps = (await page.evaluate(watch)) as number[]
   const sorted = gaps.toSorted((a, b) => a - b)
   const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN
-  return { p50: at(0.5), p95: at(0.95), longest: at(1), frames: gaps.length }
+  const long = gaps.filter((gap) => gap > pauseMs).length
+  return { p50: at(0.5), p95: at(0.95), longest: at(1), long, frames: gaps.length }
 }
 
 /** Begins to count the CPU time of a page's main thread; what it returns ends that. */

@@ -21,7 +21,8 @@ font:13px/1.35 ui-monospace,"DejaVu Sans Mono",monospace}.green{color:#7fd6a0}.y
 /** Draws the terminal of a lab as it stands, in a page of its own, and takes a picture of it. */
 export async function pictureTerminal(page: Page, view: MeshView, url: string): Promise<Buffer> {
   const paint: Paint = (colour, text) => `${marks[colour]}${text}${end}`
-  const tells = view.tells.map((told) => ({ ...told, colour: colourOf(told.span) }))
+  // The lab says how it paints each: the picture shows what its terminal shows.
+  const tells = view.tells.map((told) => ({ colour: 'gray' as const, ...told }))
   const seconds = Math.max(0, ...view.boot.map(({ atMs }) => atMs)) / 1_000
   const selected = view.nodes[0]?.name ?? ''
   const lines = screen({ view, tells, selected, ...size, seconds, page: url, note: '', help: false, paint })
@@ -36,11 +37,4 @@ function html(text: string): string {
     escaped,
   )
   return opened.replaceAll(end, '</span>')
-}
-
-function colourOf(span: string): Colour {
-  if (/expired|giveup/.test(span)) return 'red'
-  if (/retry|rearmed|left|superseded/.test(span)) return 'yellow'
-  if (/hello/.test(span)) return 'cyan'
-  return /joined|connected/.test(span) ? 'green' : 'gray'
 }

@@ -9,6 +9,7 @@ export function adminSource(changes: Partial<AdminSource> = {}): AdminSource {
     topology: () => [{ peer: 'a', links: ['b'] }],
     seeds: () => [{ address: '/ip4/127.0.0.1/tcp/9000', state: 'connected' }],
     messages: () => [],
+    publish: async () => ({ recipients: 2 }),
     ...changes,
   }
 }

@@ -1,12 +1,14 @@
 import { render } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
 import type { MeshView } from '../mesh-view.ts'
+import { ownNames } from '../model/names.ts'
 import { hrefOf, type Route, type Tab, tabs } from '../model/route.ts'
 import { Boot } from './boot.tsx'
 import { Header } from './header.tsx'
 import { Messages } from './messages.tsx'
 import { NodePage } from './node-page.tsx'
 import { Nodes } from './nodes.tsx'
+import { OwnNames } from './parts.tsx'
 import { TokenForm } from './token-form.tsx'
 import { Topology } from './topology.tsx'
 import { TracePage } from './trace-page.tsx'
@@ -25,6 +27,7 @@ const titles: Readonly<Record<Tab, string>> = {
 function App() {
   const route = useRoute()
   const { view, problem, tokenNeeded } = useMesh()
+  const names = useMemo(() => (view === undefined ? new Set<string>() : ownNames(view)), [view])
   useEffect(() => {
     document.title = `${route.item ?? titles[route.tab]} · ${view?.title ?? 'tracemesh'}`
   }, [route, view?.title])
@@ -42,7 +45,9 @@ function App() {
         ))}
       </nav>
       <main id="main" tabIndex={-1}>
-        {tokenNeeded ? <TokenForm /> : <Content route={route} view={view} />}
+        <OwnNames.Provider value={names}>
+          {tokenNeeded ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
+        </OwnNames.Provider>
       </main>
     </>
   )

@@ -6,9 +6,11 @@ const tokenKey = 'tracemesh.token'
 /** The server wants a token, and has none or another. */
 export class TokenNeeded extends Error {}
 
-/** For this tab only: it is forgotten with it. */
-export function keepToken(token: string): void {
+/** For this tab only: it is forgotten with it. Returns what is wrong with a text that can be no token. */
+export function keepToken(token: string): string | undefined {
+  if (!/^[!-~]+$/.test(token)) return 'A token has printable characters alone, and no spaces.'
   sessionStorage.setItem(tokenKey, token)
+  return undefined
 }
 
 /** `fetch` with the token, if one was given. */
@@ -17,7 +19,8 @@ export const ask: typeof fetch = async (input, init) => {
   const headers = new Headers(init?.headers)
   if (token !== null) headers.set('authorization', `Bearer ${token}`)
   const answer = await fetch(input, { signal: AbortSignal.timeout(answerMs), ...init, headers })
-  if (answer.status === 401) throw new TokenNeeded('this server asks for a token')
+  if (answer.status === 401)
+    throw new TokenNeeded(token === null ? 'this server asks for a token' : 'this is not the token of this server')
   return answer
 }
 

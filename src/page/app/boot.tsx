@@ -1,14 +1,13 @@
-import type { BootStep, MeshView } from '../mesh-view.ts'
+import type { MeshView } from '../mesh-view.ts'
+import { type BootLane, bootChart } from '../model/boot.ts'
 import { duration } from '../model/format.ts'
-import { keyOf, NodeLink } from './parts.tsx'
+import { NodeLink } from './parts.tsx'
 
-/** How each node came up: a line per node, a mark per step, from the start of the lab. */
+/** How each node came up: a line per node, a mark per step. */
 export function Boot({ view }: { readonly view: MeshView }) {
-  const lines = [...Map.groupBy(view.boot, ({ node }) => node)].sort(([, a], [, b]) => first(a) - first(b))
-  const base = first(view.boot)
-  const whole = Math.max(1, last(view.boot) - base)
+  const { lanes, wholeMs } = bootChart(view.boot)
   const whats = [...new Set(view.boot.map(({ what }) => what))]
-  if (lines.length === 0) {
+  if (lanes.length === 0) {
     const why =
       view.from === 'observer' ? 'An observer does not see processes start: the lab does.' : 'Nothing has started yet.'
     return (
@@ -21,9 +20,7 @@ export function Boot({ view }: { readonly view: MeshView }) {
     <section class="card">
       <div class="scroll">
         <table class="boot">
-          <caption>
-            Boot of {lines.length} nodes in {duration(whole)}
-          </caption>
+          <caption>{captionOf(lanes)}</caption>
           <thead>
             <tr>
               <th scope="col">Node</th>
@@ -42,15 +39,18 @@ export function Boot({ view }: { readonly view: MeshView }) {
             </tr>
           </thead>
           <tbody>
-            {lines.map(([node, steps]) => (
-              <tr key={node}>
+            {lanes.map((lane) => (
+              <tr key={lane.node}>
                 <th scope="row">
-                  <NodeLink node={view.nodes.find((one) => keyOf(one) === node) ?? { name: node, id: node }} />
+                  <NodeLink
+                    node={view.nodes.find(({ name }) => name === lane.node) ?? { name: lane.node, id: lane.node }}
+                  />{' '}
+                  {lane.later && <small>after {duration(lane.baseMs)}</small>}
                 </th>
                 <td>
-                  <Lane steps={steps} base={base} whole={whole} whats={whats} />
+                  <Lane lane={lane} wholeMs={wholeMs} whats={whats} />
                 </td>
-                <td class="number">{duration(last(steps) - first(steps))}</td>
+                <td class="number">{duration(lastOf(lane) - firstOf(lane))}</td>
               </tr>
             ))}
           </tbody>
@@ -60,36 +60,43 @@ export function Boot({ view }: { readonly view: MeshView }) {
   )
 }
 
+function captionOf(lanes: readonly BootLane[]): string {
+  const together = lanes.filter(({ later }) => !later)
+  const tookMs = Math.max(...together.map((lane) => lastOf(lane) - lane.baseMs))
+  const others = lanes.length - together.length
+  const rest = others === 0 ? '' : `; ${others} came later, each shown from its own start`
+  return `Boot of ${together.length} nodes in ${duration(tookMs)}${rest}`
+}
+
 interface LaneProps {
-  readonly steps: readonly BootStep[]
-  /** When the first of all nodes started, and how long it took them all: milliseconds. */
-  readonly base: number
-  readonly whole: number
+  readonly lane: BootLane
+  readonly wholeMs: number
   readonly whats: readonly string[]
 }
 
-function Lane({ steps, base, whole, whats }: LaneProps) {
-  const percent = (ms: number) => `${(ms / whole) * 100}%`
-  const [from, to] = [first(steps), last(steps)]
-  const told = steps.map(({ what, atMs }) => `${what} at ${duration(atMs - base)}`).join(', ')
+function Lane({ lane, wholeMs, whats }: LaneProps) {
+  const { steps, baseMs } = lane
+  const percent = (ms: number) => `${(ms / wholeMs) * 100}%`
+  const [from, to] = [firstOf(lane), lastOf(lane)]
+  const told = steps.map(({ what, atMs }) => `${what} at ${duration(atMs - baseMs)}`).join(', ')
   return (
     <div class="boot-lane" role="img" aria-label={told} title={told}>
-      <span class="bar" style={{ left: percent(from - base), width: percent(to - from) }} />
+      <span class="bar" style={{ left: percent(from - baseMs), width: percent(to - from) }} />
       {steps.map(({ what, atMs }) => (
         <i
           key={`${what} ${atMs}`}
           class={`dot step-${whats.indexOf(what) % 6}`}
-          style={{ left: percent(atMs - base) }}
+          style={{ left: percent(atMs - baseMs) }}
         />
       ))}
     </div>
   )
 }
 
-function first(steps: readonly BootStep[]): number {
-  return Math.min(...steps.map(({ atMs }) => atMs))
+function firstOf({ steps, baseMs }: BootLane): number {
+  return steps[0]?.atMs ?? baseMs
 }
 
-function last(steps: readonly BootStep[]): number {
-  return Math.max(...steps.map(({ atMs }) => atMs))
+function lastOf({ steps, baseMs }: BootLane): number {
+  return steps.at(-1)?.atMs ?? baseMs
 }

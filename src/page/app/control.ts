@@ -7,7 +7,8 @@ export interface Control {
   readonly busy: boolean
   /** What the last deed led to, in words. */
   readonly said: string
-  run(what: string, path: string, body?: object): Promise<void>
+  /** Resolves, whatever becomes of it, with whether it was done. */
+  run(what: string, path: string, body?: object): Promise<boolean>
 }
 
 /** Does one thing at a time, and says what became of it. */
@@ -17,11 +18,12 @@ export function useControl(): Control {
     setState({ busy: true, said: `${what} …` })
     const sent =
       body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
-    const said = await askJson(path, { method: 'POST', ...sent }).then(
-      () => `${what}: done`,
-      (error: unknown) => `${what}: ${reason(error)}`,
+    const [done, came] = await askJson(path, { method: 'POST', ...sent }).then(
+      () => [true, 'done'] as const,
+      (error: unknown) => [false, reason(error)] as const,
     )
-    setState({ busy: false, said })
+    setState({ busy: false, said: `${what}: ${came}` })
+    return done
   }
   return { ...state, run }
 }

@@ -1,42 +1,59 @@
+import { useMemo } from 'preact/hooks'
 import type { TraceSpan } from '../../traces/trace.ts'
-import type { MeshView, ViewNode } from '../mesh-view.ts'
+import type { MeshView } from '../mesh-view.ts'
+import { askAgainMs, type Fate, noExpiry } from '../model/expiry.ts'
 import { clock, duration } from '../model/format.ts'
+import { isPeerId } from '../model/names.ts'
 import { reader } from './ask.ts'
-import { Problem, TraceLink } from './parts.tsx'
+import { Partial, Problem, TraceLink } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
+
+interface ExpiredByProps {
+  /** Peer id of the node; or its name, where nothing else is known any more. */
+  readonly who: string
+  readonly fate: Fate
+  /** Whether somebody still counts it as a member. */
+  readonly known: boolean
+  readonly view: MeshView
+}
+
+interface Expiries {
+  readonly spans: readonly TraceSpan[]
+  readonly partial: string | undefined
+}
 
 const span = 'mesh.member.expired'
 const lookBackMs = 3_600_000
-/** A node that is gone is expired within half a minute or so: whoever waits for that sees it come. */
-const goneEveryMs = 2_000
-const liveEveryMs = 15_000
 
 /** Who expired this node, when, and the trace that tells why. */
-export function ExpiredBy({ node, view }: { readonly node: ViewNode; readonly view: MeshView }) {
+export function ExpiredBy({ who, fate, known, view }: ExpiredByProps) {
   const services = [...new Set(view.nodes.flatMap(({ meshes }) => meshes))].sort()
-  const gone = node.state !== 'running' && node.state !== 'starting'
-  const key = `${node.id} ${services.join()}`
+  const key = `${who} ${fate} ${known} ${services.join()}`
+  const since = useMemo(() => Date.now(), [key])
+  const again = (found: Expiries | undefined) => {
+    const [newest] = found?.spans ?? []
+    const foundMs = newest === undefined ? undefined : Date.now() - newest.startMs
+    return askAgainMs({ fate, known, sinceMs: Date.now() - since, foundMs })
+  }
   const { value, problem, loading } = useLoaded(
-    key,
-    () => expiries(node.id, services),
-    gone ? goneEveryMs : liveEveryMs,
+    fate === 'waiting' ? undefined : key,
+    () => expiries(who, services),
+    again,
   )
+  const none = fate === 'waiting' || value?.spans.length === 0
   return (
     <section class="card" aria-labelledby="expired-by">
       <h2 id="expired-by">Expired by</h2>
       <Problem text={problem} />
       {value === undefined && loading && <p class="quiet">Searching …</p>}
-      {value?.length === 0 && (
-        <p class="quiet">
-          {gone ? 'Nobody has expired it yet: its silence is still within the window.' : 'Nobody, in the last hour.'}
-        </p>
-      )}
-      {value !== undefined && value.length > 0 && <Expiries spans={value} />}
+      {none && <p class="quiet">{noExpiry(fate, again(value) !== undefined)}</p>}
+      {value !== undefined && value.spans.length > 0 && <Table spans={value.spans} />}
+      <Partial text={value?.partial} />
     </section>
   )
 }
 
-function Expiries({ spans }: { readonly spans: readonly TraceSpan[] }) {
+function Table({ spans }: { readonly spans: readonly TraceSpan[] }) {
   return (
     <div class="scroll">
       <table>
@@ -68,14 +85,17 @@ function Expiries({ spans }: { readonly spans: readonly TraceSpan[] }) {
   )
 }
 
-async function expiries(peer: string, services: readonly string[]): Promise<TraceSpan[]> {
+/** The newest first. */
+async function expiries(who: string, services: readonly string[]): Promise<Expiries> {
   const toMs = Date.now() + 5_000
-  const attributes = { 'mesh.peer.id': peer }
+  const key = isPeerId(who) ? 'mesh.peer.id' : 'mesh.peer.name'
+  const attributes = { [key]: who }
   const found = await Promise.all(
     services.map((service) => reader.find({ service, span, fromMs: toMs - lookBackMs, toMs, attributes, limit: 100 })),
   )
-  return found
-    .flatMap(({ traces }) => traces.flatMap(({ spans }) => spans))
-    .filter(({ name, attributes: own }) => name === span && own['mesh.peer.id'] === peer)
+  const spans = found
+    .flatMap(({ traces }) => traces.flatMap((trace) => trace.spans))
+    .filter(({ name, attributes: own }) => name === span && own[key] === who)
     .sort((a, b) => b.startMs - a.startMs)
+  return { spans, partial: found.find(({ partial }) => partial !== undefined)?.partial }
 }

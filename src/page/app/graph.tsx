@@ -2,9 +2,8 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/ho
 import type { MeshView, ViewLink, ViewNode } from '../mesh-view.ts'
 import { shortId } from '../model/format.ts'
 import { Layout, type Size } from '../model/layout.ts'
-import { hrefOf } from '../model/route.ts'
 import { move } from './graph-motion.ts'
-import { keyOf } from './parts.tsx'
+import { useNodeHref } from './parts.tsx'
 
 /** Above this many nodes names are shown only where the pointer or the focus is. */
 const namedNodes = 40
@@ -54,13 +53,14 @@ function lineOf({ a, b, id, kind, ends }: ViewLink) {
 }
 
 function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean }) {
+  const hrefOfNode = useNodeHref()
   const name = node.name === '' ? shortId(node.id) : node.name
   const radius = node.role === 'seed' || node.role === 'bridge' ? 11 : 8.5
   return (
     <a
       data-id={node.id}
       class={`node role-${node.role} is-${node.state} ${self ? 'self' : ''}`}
-      href={hrefOf('nodes', keyOf(node))}
+      href={hrefOfNode(node)}
       aria-label={`${name}, ${node.role}, ${node.state}`}
     >
       <circle class="halo" r={radius + 6} />

@@ -8,7 +8,11 @@ const everyMs = 5_000
 
 /** What a node holds right now: its registries and their bounds, its timers and other resources. */
 export function Inventory({ path }: { readonly path: string }) {
-  const { value, problem } = useLoaded(path, () => askJson<Held>(path), everyMs)
+  const { value, problem } = useLoaded(
+    path,
+    () => askJson<Held>(path),
+    () => everyMs,
+  )
   return (
     <section class="card" aria-labelledby="inventory">
       <h2 id="inventory">Inventory</h2>

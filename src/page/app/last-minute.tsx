@@ -1,32 +1,36 @@
+import type { Found } from '../../traces/reader.ts'
 import type { Trace } from '../../traces/trace.ts'
 import type { ViewNode } from '../mesh-view.ts'
+import { attributesText } from '../model/attributes.ts'
 import { clock, plural } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 import { reader } from './ask.ts'
-import { Problem, TraceLink } from './parts.tsx'
+import { Partial, Problem, TraceLink } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 
-const lookBackMs = 10 * 60_000
+const lookBackMs = 5 * 60_000
+/** More than a node can begin in that time, restarts left aside. */
+const windowsMax = 10
 const everyMs = 10_000
-const shownWindows = 5
 
-/** The minutes that a node has told lately: each is one trace. */
+/** The minutes that a node has told lately: each is one trace. By its peer id: names may be shared. */
 export function LastMinute({ node }: { readonly node: ViewNode }) {
   const service = node.meshes[0]
+  const own = { 'mesh.peer.self': node.id }
   const { value, problem, loading } = useLoaded(
-    service === undefined ? undefined : `${service} ${node.name}`,
-    () => windows(service ?? '', node.name),
-    everyMs,
+    service === undefined ? undefined : `${service} ${node.id}`,
+    () => windows(service ?? '', own),
+    () => everyMs,
   )
-  const search = { service: service ?? '', attributes: `mesh.node.name=${node.name}` }
+  const search = { service: service ?? '', attributes: attributesText(own) }
   return (
     <section class="card" aria-labelledby="minutes">
       <h2 id="minutes">Last minutes</h2>
       <Problem text={problem} />
       {value === undefined && loading && <p class="quiet">Searching …</p>}
-      {value?.length === 0 && <p class="quiet">No minute of this node was told in the last ten.</p>}
+      {value?.traces.length === 0 && <p class="quiet">No minute of this node was told in the last five.</p>}
       <ul class="windows">
-        {value?.map((trace) => (
+        {value?.traces.map((trace) => (
           <li key={trace.traceId}>
             <TraceLink id={trace.traceId}>{clock(trace.spans[0]?.startMs ?? 0)}</TraceLink>{' '}
             <small>{plural(trace.spans.length, 'span')}</small>
@@ -34,6 +38,7 @@ export function LastMinute({ node }: { readonly node: ViewNode }) {
           </li>
         ))}
       </ul>
+      <Partial text={value?.partial} />
       <a href={hrefOf('traces', undefined, search)}>All traces of this node</a>
     </section>
   )
@@ -53,10 +58,10 @@ function Names({ trace }: { readonly trace: Trace }) {
   )
 }
 
-async function windows(service: string, name: string): Promise<readonly Trace[]> {
+/** The newest first. */
+async function windows(service: string, attributes: Readonly<Record<string, string>>): Promise<Found> {
   const toMs = Date.now() + 5_000
-  const attributes = { 'mesh.node.name': name }
-  const query = { service, span: 'mesh.window', fromMs: toMs - lookBackMs, toMs, attributes, limit: shownWindows }
-  const { traces } = await reader.find(query)
-  return [...traces].sort((a, b) => (b.spans[0]?.startMs ?? 0) - (a.spans[0]?.startMs ?? 0)).slice(0, shownWindows)
+  const query = { service, span: 'mesh.window', fromMs: toMs - lookBackMs, toMs, attributes, limit: windowsMax }
+  const { traces, partial } = await reader.find(query)
+  return { traces: [...traces].sort((a, b) => (b.spans[0]?.startMs ?? 0) - (a.spans[0]?.startMs ?? 0)), partial }
 }

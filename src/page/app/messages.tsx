@@ -3,40 +3,73 @@ import type { MeshView, ViewTell } from '../mesh-view.ts'
 import { clock } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 import { TraceLink } from './parts.tsx'
+import { Say } from './say.tsx'
 
 /** What the nodes tell, and what they say to each other: newest first. */
 export function Messages({ view }: { readonly view: MeshView }) {
+  return (
+    <div class="columns uneven">
+      {view.from === 'lab' ? <TellingSpans view={view} /> : <NoTells view={view} />}
+      <Said view={view} />
+    </div>
+  )
+}
+
+function TellingSpans({ view }: { readonly view: MeshView }) {
   const [filter, setFilter] = useState('')
   const wanted = view.tells.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
   return (
-    <div class="columns uneven">
-      <section class="card" aria-labelledby="tells">
-        <div class="row">
-          <h2 id="tells">Telling spans</h2>
-          <label class="grow">
-            <span class="unseen">Filter</span>
-            <input
-              type="search"
-              placeholder="filter by node, span or detail"
-              value={filter}
-              onInput={({ currentTarget }) => setFilter(currentTarget.value)}
-            />
-          </label>
-        </div>
-        {wanted.length === 0 ? <p class="quiet">Nothing yet.</p> : <Tells tells={wanted} view={view} />}
-      </section>
-      <section class="card" aria-labelledby="said">
-        <h2 id="said">Messages</h2>
-        {view.messages.length === 0 && <p class="quiet">Nobody has said anything yet.</p>}
-        <ol class="said">
-          {view.messages.toReversed().map(({ atMs, node, text }, index) => (
-            <li key={`${atMs} ${node} ${view.messages.length - index}`}>
-              <time>{clock(atMs)}</time> <a href={hrefOf('nodes', node)}>{node}</a> {text}
-            </li>
-          ))}
-        </ol>
-      </section>
-    </div>
+    <section class="card" aria-labelledby="tells">
+      <div class="row">
+        <h2 id="tells">Telling spans</h2>
+        <label class="grow">
+          <span class="unseen">Filter</span>
+          <input
+            type="search"
+            placeholder="filter by node, span or detail"
+            value={filter}
+            onInput={({ currentTarget }) => setFilter(currentTarget.value)}
+          />
+        </label>
+      </div>
+      {wanted.length === 0 ? <p class="quiet">Nothing yet.</p> : <Tells tells={wanted} view={view} />}
+    </section>
+  )
+}
+
+function NoTells({ view }: { readonly view: MeshView }) {
+  return (
+    <section class="card" aria-labelledby="tells">
+      <h2 id="tells">Telling spans</h2>
+      <p class="quiet">
+        An observer has none: what other nodes tell goes to the trace store.{' '}
+        {view.traces && <a href={hrefOf('traces')}>Search there</a>}
+      </p>
+    </section>
+  )
+}
+
+function Said({ view }: { readonly view: MeshView }) {
+  const lab = view.from === 'lab'
+  const none = lab ? 'Nobody has said anything yet.' : 'None has come on the topics that it listens to (MESH_TOPICS).'
+  return (
+    <section class="card" aria-labelledby="said">
+      <h2 id="said">Messages</h2>
+      {lab && <Say view={view} />}
+      <p class="quiet">
+        {lab
+          ? 'Who heard it is told by spans, which are sampled: one per second and node.'
+          : 'Those that this node has sent and heard.'}
+      </p>
+      {view.messages.length === 0 && <p class="quiet">{none}</p>}
+      <ol class="said">
+        {view.messages.toReversed().map(({ atMs, node, id, text }, index) => (
+          <li key={`${atMs} ${node} ${view.messages.length - index}`}>
+            <time>{clock(atMs)}</time> <a href={hrefOf('nodes', id ?? node)}>{node}</a> {text}
+          </li>
+        ))}
+      </ol>
+    </section>
   )
 }
 

@@ -37,7 +37,7 @@ export function NodeControls({ node }: { readonly node: ViewNode }) {
           title={about}
           class={deed === 'kill' ? 'danger' : ''}
           disabled={busy}
-          onClick={() => run(text, `/api/lab/nodes/${encodeURIComponent(node.name)}/${deed}`)}
+          onClick={() => void run(text, `/api/lab/nodes/${encodeURIComponent(node.name)}/${deed}`)}
         >
           {text}
         </button>

@@ -1,26 +1,18 @@
 import type { MeshView, ViewNode } from '../mesh-view.ts'
 import { duration } from '../model/format.ts'
+import { findNode } from '../model/names.ts'
 import { hrefOf } from '../model/route.ts'
 import { ExpiredBy } from './expired-by.tsx'
 import { Inventory } from './inventory.tsx'
 import { LastMinute } from './last-minute.tsx'
 import { NodeControls } from './node-controls.tsx'
 import { NodeLinks } from './node-links.tsx'
-import { Copy, findNode, NodeById, Role, State } from './parts.tsx'
+import { Copy, NodeById, Role, State } from './parts.tsx'
 
 /** All that is known of one node. */
 export function NodePage({ view, named }: { readonly view: MeshView; readonly named: string }) {
   const node = findNode(view, named)
-  if (node === undefined) {
-    return (
-      <section class="card">
-        <h2>{named}</h2>
-        <p>
-          There is no such node any more. <a href={hrefOf('nodes')}>All nodes</a>
-        </p>
-      </section>
-    )
-  }
+  if (node === undefined) return <Gone view={view} named={named} />
   const told = view.traces && node.state !== 'guest'
   return (
     <div class="columns">
@@ -29,19 +21,38 @@ export function NodePage({ view, named }: { readonly view: MeshView; readonly na
           <h2>
             {node.name || 'guest'} <Role role={node.role} /> <State state={node.state} />
           </h2>
-          <NodeControls node={node} />
+          <NodeControls key={node.name} node={node} />
           <Digest node={node} view={view} />
         </section>
         {node.inventory !== undefined && <Inventory key={node.inventory} path={node.inventory} />}
       </div>
       <div class="stack">
-        {told && <ExpiredBy key={node.id} node={node} view={view} />}
+        {told && (
+          <ExpiredBy key={node.id} who={node.id} fate={node.state} known={node.silentMs !== undefined} view={view} />
+        )}
         <section class="card">
           <h2>Links</h2>
           <NodeLinks node={node} view={view} />
         </section>
         {told && <LastMinute key={node.id} node={node} />}
       </div>
+    </div>
+  )
+}
+
+/** Whoever is no member any more; what is left to be known of it is who expired it. */
+function Gone({ view, named }: { readonly view: MeshView; readonly named: string }) {
+  return (
+    <div class="stack">
+      <section class="card">
+        <h2>
+          <code class="id">{named}</code> <Copy text={named} what="name" />
+        </h2>
+        <p>
+          There is no such node here, or not any more. <a href={hrefOf('nodes')}>All nodes</a>
+        </p>
+      </section>
+      {view.traces && <ExpiredBy key={named} who={named} fate="gone" known={false} view={view} />}
     </div>
   )
 }

@@ -1,12 +1,16 @@
-import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { type ComponentChildren, createContext } from 'preact'
+import { useContext, useState } from 'preact/hooks'
 import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
 import { shortId } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 
-/** What a node is called in an address: its name, or its id where it has none. */
-export function keyOf({ name, id }: Pick<ViewNode, 'name' | 'id'>): string {
-  return name === '' ? id : name
+/** Names that stand for one node alone. */
+export const OwnNames = createContext<ReadonlySet<string>>(new Set())
+
+/** Leads to a node: by its name where that is its own, else by its id. */
+export function useNodeHref(): (node: Pick<ViewNode, 'name' | 'id'>) => string {
+  const names = useContext(OwnNames)
+  return ({ name, id }) => hrefOf('nodes', names.has(name) ? name : id)
 }
 
 /** Its meshes as one text, the same for everybody who is in the same ones. */
@@ -14,18 +18,17 @@ export function meshesOf({ meshes }: Pick<ViewNode, 'meshes'>): string {
   return meshes.toSorted().join(' + ')
 }
 
-export function findNode(view: MeshView, key: string): ViewNode | undefined {
-  return view.nodes.find((node) => node.name === key) ?? view.nodes.find((node) => node.id === key)
-}
-
 export function NodeLink({ node }: { readonly node: Pick<ViewNode, 'name' | 'id'> }) {
-  return <a href={hrefOf('nodes', keyOf(node))}>{node.name === '' ? shortId(node.id) : node.name}</a>
+  const hrefOfNode = useNodeHref()
+  return <a href={hrefOfNode(node)}>{node.name === '' ? shortId(node.id) : node.name}</a>
 }
 
-/** A node by its id, which may be of nobody that is still here. */
+/** A node by its id, which may be of nobody that is still here: its page then tells who expired it. */
 export function NodeById({ view, id }: { readonly view: MeshView; readonly id: string }) {
   const node = view.nodes.find((candidate) => candidate.id === id)
-  return node === undefined ? <code title={id}>{shortId(id)}</code> : <NodeLink node={node} />
+  if (node !== undefined) return <NodeLink node={node} />
+  const short = <code title={id}>{shortId(id)}</code>
+  return view.traces ? <a href={hrefOf('nodes', id)}>{short}</a> : short
 }
 
 export function TraceLink(props: {
@@ -48,10 +51,13 @@ export function Role({ role }: { readonly role: string }) {
   return <span class={`role role-${role}`}>{role}</span>
 }
 
+/** Not there where it could not work: a browser has no clipboard for a page over plain HTTP from beyond loopback. */
 export function Copy({ text, what }: { readonly text: string; readonly what: string }) {
   const [said, say] = useState('copy')
+  const clipboard: Clipboard | undefined = navigator.clipboard
+  if (clipboard === undefined) return null
   const copy = () =>
-    navigator.clipboard.writeText(text).then(
+    clipboard.writeText(text).then(
       () => say('copied'),
       () => say('not allowed'),
     )
@@ -68,4 +74,9 @@ export function Problem({ text }: { readonly text: string | undefined }) {
       {text}
     </p>
   )
+}
+
+/** Why there may be more than what is shown. */
+export function Partial({ text }: { readonly text: string | undefined }) {
+  return text === undefined ? null : <p class="quiet">Not all of it: {text}.</p>
 }

@@ -1,18 +1,19 @@
 import type { TraceSpan, Value } from '../../traces/trace.ts'
 import { clock, duration } from '../model/format.ts'
-import { linkingTo, neighbourhood } from '../model/neighbourhood.ts'
 import { hrefOf } from '../model/route.ts'
-import { reader } from './ask.ts'
-import { Problem, TraceLink } from './parts.tsx'
-import { useLoaded } from './use-loaded.ts'
+import { TraceLink } from './parts.tsx'
+import { LinkedFrom } from './span-links.tsx'
 
 interface SpanDetailsProps {
   readonly span: TraceSpan
+  /** Where spans that link here are looked for. */
   readonly services: readonly string[]
+  /** Whether somebody opened it; the trace itself shows one at first. */
+  readonly byHand: boolean
 }
 
 /** Everything a span carries, and the links to and from it. */
-export function SpanDetails({ span, services }: SpanDetailsProps) {
+export function SpanDetails({ span, services, byHand }: SpanDetailsProps) {
   return (
     <div class="span-details">
       <p class="quiet">
@@ -33,7 +34,7 @@ export function SpanDetails({ span, services }: SpanDetailsProps) {
           ))}
         </p>
       )}
-      <LinkedFrom span={span} services={services} />
+      <LinkedFrom span={span} services={services} byHand={byHand} />
     </div>
   )
 }
@@ -53,29 +54,5 @@ function Attributes({ title, of }: { readonly title: string; readonly of: Readon
         ))}
       </tbody>
     </table>
-  )
-}
-
-/** Spans of other traces that link to this one: `/api/v3` is asked for all that may, and what does is kept. */
-function LinkedFrom({ span, services }: SpanDetailsProps) {
-  const { value, problem, loading } = useLoaded(`${span.traceId} ${span.spanId}`, async () => {
-    const found = await Promise.all(neighbourhood(span, services, Date.now()).map((query) => reader.find(query)))
-    return linkingTo(
-      span,
-      found.flatMap(({ traces }) => traces),
-    )
-  })
-  if (loading && value === undefined) return <p class="quiet">Looking for what links here …</p>
-  if (problem !== undefined) return <Problem text={problem} />
-  if (value === undefined || value.length === 0) return <p class="quiet">Nothing found that links here.</p>
-  return (
-    <p>
-      Linked from{' '}
-      {value.map((one) => (
-        <TraceLink key={one.spanId} id={one.traceId} span={one.spanId}>
-          {one.name} <small>{String(one.resource['mesh.node.name'] ?? one.service)}</small>
-        </TraceLink>
-      ))}
-    </p>
   )
 }

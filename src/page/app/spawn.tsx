@@ -1,7 +1,9 @@
+import { roles } from '../../catalogue/attributes.ts'
 import type { MeshView } from '../mesh-view.ts'
 import { useControl } from './control.ts'
 
-const roles = ['compute', 'seed', 'registry', 'gateway', 'broker', 'observer'] as const
+/** What is wanted most often comes first. */
+const offered = ['compute', ...roles.filter((role) => role !== 'compute')]
 
 /** One more node. */
 export function Spawn({ view }: { readonly view: MeshView }) {
@@ -18,9 +20,11 @@ export function Spawn({ view }: { readonly view: MeshView }) {
       <label>
         Role
         <select name="role">
-          {roles.map((role) => (
-            <option key={role}>{role}</option>
-          ))}
+          {offered
+            .filter((role) => role !== 'bridge' || meshes.length > 1)
+            .map((role) => (
+              <option key={role}>{role}</option>
+            ))}
         </select>
       </label>
       <label>

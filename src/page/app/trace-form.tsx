@@ -1,11 +1,15 @@
-import { useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { hrefOf } from '../model/route.ts'
 import { reader } from './ask.ts'
 import { useLoaded } from './use-loaded.ts'
 
+type Fields = Readonly<Record<string, string>>
+
 interface TraceFormProps {
   readonly services: readonly string[]
-  readonly asked: Readonly<Record<string, string>>
+  readonly asked: Fields
+  /** Another one takes the place of what was typed. */
+  readonly address: string
 }
 
 const lookBacks: readonly (readonly [minutes: string, text: string])[] = [
@@ -17,40 +21,48 @@ const lookBacks: readonly (readonly [minutes: string, text: string])[] = [
   ['10080', 'a week'],
 ]
 
-export function TraceForm({ services, asked }: TraceFormProps) {
-  const [service, setService] = useState(asked['service'] ?? '')
+/** What was asked, with what has been typed over it since: the mesh is drawn anew each second, and must not undo that. */
+export function TraceForm({ services, asked, address }: TraceFormProps) {
+  const [typed, setTyped] = useState<Fields>({})
+  useLayoutEffect(() => setTyped({}), [address])
+  const shown: Fields = { ...asked, ...typed }
+  const { service = '', span = '', attributes = '', back = '', limit = '' } = shown
   const names = useLoaded(service === '' ? undefined : service, () => reader.operations(service))
+  const type = ({ currentTarget: { name, value } }: { readonly currentTarget: HTMLInputElement | HTMLSelectElement }) =>
+    setTyped((before) => ({ ...before, [name]: value }))
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
-    const chosen = new FormData(event.currentTarget as HTMLFormElement)
-    const params = Object.fromEntries([...chosen].map(([key, value]) => [key, String(value).trim()]))
     // The same question again is asked again: what it finds may be newer.
-    location.hash = hrefOf('traces', undefined, { ...params, at: String(Date.now()) })
+    const params = { service, span, attributes: attributes.trim(), back, limit, at: String(Date.now()) }
+    location.hash = hrefOf('traces', undefined, params)
   }
   return (
     <form class="card row" onSubmit={submit} aria-label="Search traces">
       <label>
         Service
-        <select name="service" value={service} onChange={({ currentTarget }) => setService(currentTarget.value)}>
-          {[...new Set([...services, ...(service === '' ? [] : [service])])].map((one) => (
+        <select name="service" value={service} onChange={type}>
+          {choices(services, service).map((one) => (
             <option key={one}>{one}</option>
           ))}
         </select>
       </label>
       <label>
         Span
-        <select name="span" value={asked['span'] ?? ''}>
+        <select name="span" value={span} onChange={type}>
           <option value="">any</option>
-          {[...new Set([...(names.value ?? []), ...(asked['span'] ? [asked['span']] : [])])].sort().map((one) => (
-            <option key={one}>{one}</option>
-          ))}
+          {choices(names.value ?? [], span)
+            .sort()
+            .map((one) => (
+              <option key={one}>{one}</option>
+            ))}
         </select>
       </label>
       <label class="grow">
         Attributes
         <input
           name="attributes"
-          value={asked['attributes'] ?? ''}
+          value={attributes}
+          onInput={type}
           placeholder="mesh.node.name=seed-a1 mesh.dial.stage=dial"
           spellcheck={false}
           autocomplete="off"
@@ -59,7 +71,7 @@ export function TraceForm({ services, asked }: TraceFormProps) {
       </label>
       <label>
         Within
-        <select name="back" value={asked['back'] ?? ''}>
+        <select name="back" value={back} onChange={type}>
           {lookBacks.map(([minutes, text]) => (
             <option key={minutes} value={minutes}>
               {text}
@@ -69,7 +81,7 @@ export function TraceForm({ services, asked }: TraceFormProps) {
       </label>
       <label>
         At most
-        <select name="limit" value={asked['limit'] ?? ''}>
+        <select name="limit" value={limit} onChange={type}>
           {['20', '50', '100', '200'].map((one) => (
             <option key={one}>{one}</option>
           ))}
@@ -78,4 +90,9 @@ export function TraceForm({ services, asked }: TraceFormProps) {
       <button type="submit">Search</button>
     </form>
   )
+}
+
+/** What there is, and what is chosen, which need not be there. */
+function choices(all: readonly string[], chosen: string): string[] {
+  return [...new Set([...all, ...(chosen === '' ? [] : [chosen])])]
 }

@@ -1,4 +1,3 @@
-import { useEffect, useState } from 'preact/hooks'
 import type { Trace } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
 import { clock, duration, plural } from '../model/format.ts'
@@ -23,12 +22,8 @@ const growsMs = 5_000
 
 /** One trace, from its address. */
 export function TracePage({ view, id, selected }: TracePageProps) {
-  const [grows, setGrows] = useState(true)
-  const { value, problem, loading } = useLoaded(id, () => reader.trace(id), grows ? growsMs : undefined)
-  useEffect(() => {
-    const { startMs, wholeMs } = extent(value?.spans ?? [])
-    setGrows(value === undefined || Date.now() - startMs - wholeMs < youngMs)
-  }, [value])
+  const again = (trace: Trace | undefined) => (trace === undefined || isYoung(trace) ? growsMs : undefined)
+  const { value, problem, loading } = useLoaded<Trace | undefined>(id, () => reader.trace(id), again)
   return (
     <section class="card">
       <h2>
@@ -50,6 +45,11 @@ export function TracePage({ view, id, selected }: TracePageProps) {
       {value !== undefined && <Told trace={value} view={view} selected={selected} />}
     </section>
   )
+}
+
+function isYoung({ spans }: Trace): boolean {
+  const { startMs, wholeMs } = extent(spans)
+  return Date.now() - startMs - wholeMs < youngMs
 }
 
 interface ToldProps {

@@ -37,7 +37,7 @@ export function Traces({ view, params }: TracesProps) {
   }
   return (
     <>
-      <TraceForm key={JSON.stringify(asked)} services={services.value ?? []} asked={asked} />
+      <TraceForm services={services.value ?? []} asked={asked} address={JSON.stringify(params)} />
       <section class="card" aria-busy={loading}>
         <Problem text={services.problem ?? misspelt ?? problem} />
         {value === undefined && loading && <p class="quiet">Searching …</p>}

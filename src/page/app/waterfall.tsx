@@ -11,6 +11,13 @@ interface WaterfallProps {
   readonly selected: string | undefined
 }
 
+interface Opened {
+  /** Span id. */
+  readonly open: string | undefined
+  /** By a click on it, not by the address or as the first. */
+  readonly byHand: boolean
+}
+
 /** Beyond this a browser takes long to draw it, and nobody reads it: the rest opens on request. Guess. */
 const drawnRows = 400
 
@@ -18,12 +25,12 @@ const drawnRows = 400
 export function Waterfall({ spans, services, selected }: WaterfallProps) {
   const rows = useMemo(() => waterfall(spans), [spans])
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => new Set())
-  const [open, setOpen] = useState(selected ?? rows[0]?.span.spanId)
+  const [{ open, byHand }, setOpen] = useState<Opened>({ open: selected ?? rows[0]?.span.spanId, byHand: false })
   const [most, setMost] = useState(drawnRows)
   const list = useRef<HTMLOListElement>(null)
   useEffect(() => {
     if (selected === undefined) return
-    setOpen(selected)
+    setOpen({ open: selected, byHand: false })
     list.current?.querySelector(`[data-span="${CSS.escape(selected)}"]`)?.scrollIntoView({ block: 'center' })
   }, [selected])
   const visible = visibleRows(rows, closed)
@@ -39,8 +46,9 @@ export function Waterfall({ spans, services, selected }: WaterfallProps) {
             row={row}
             closed={closed.has(row.span.spanId)}
             open={open === row.span.spanId}
+            byHand={byHand}
             services={services}
-            onOpen={() => setOpen(open === row.span.spanId ? undefined : row.span.spanId)}
+            onOpen={() => setOpen({ open: open === row.span.spanId ? undefined : row.span.spanId, byHand: true })}
             onToggle={() => toggle(row.span.spanId, !closed.has(row.span.spanId))}
           />
         ))}
@@ -58,12 +66,13 @@ interface RowProps {
   readonly row: WaterfallRow
   readonly closed: boolean
   readonly open: boolean
+  readonly byHand: boolean
   readonly services: readonly string[]
   readonly onOpen: () => void
   readonly onToggle: () => void
 }
 
-function Row({ row, closed, open, services, onOpen, onToggle }: RowProps) {
+function Row({ row, closed, open, byHand, services, onOpen, onToggle }: RowProps) {
   const { span, depth, below, from, length, orphan } = row
   const place = { marginLeft: `min(${from * 100}%, 100% - 3px)`, width: `max(3px, ${length * 100}%)` }
   return (
@@ -105,7 +114,7 @@ function Row({ row, closed, open, services, onOpen, onToggle }: RowProps) {
           {span.durationMs === 0 ? `+${duration(row.afterMs)}` : duration(span.durationMs)}
         </span>
       </div>
-      {open && <SpanDetails span={span} services={services} />}
+      {open && <SpanDetails span={span} services={services} byHand={byHand} />}
     </li>
   )
 }
