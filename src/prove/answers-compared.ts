@@ -17,10 +17,8 @@ export interface Compared {
 export async function differences(sides: readonly [Side, Side], fromMs: number, toMs: number): Promise<Compared[]> {
   const results: Compared[] = []
   const compare = async (what: string, ask: (side: Side) => Promise<unknown>) => {
-    const [ours, theirs] = await Promise.all(
-      sides.map((side) => ask(side).catch((error: unknown) => String(error).replaceAll(side.url, ''))),
-    )
-    results.push({ what, difference: isDeepStrictEqual(ours, theirs) ? undefined : firstDifference(ours, theirs) })
+    const [ours, theirs] = await Promise.allSettled([ask(sides[0]), ask(sides[1])])
+    results.push({ what, difference: differenceOf(ours, theirs) })
   }
   const [first] = sides
   const services = await first.reader.services()
@@ -41,11 +39,25 @@ export async function differences(sides: readonly [Side, Side], fromMs: number, 
     'half a second': { ...base, fromMs: fromMs + 5_000, toMs: fromMs + 5_500 },
     'an attribute of the resource': { ...base, span: 'mesh.window', attributes: { 'mesh.node.name': 'node-4' } },
     'an attribute of a span': { ...base, attributes: { 'mesh.registry.size': 7 } },
+    'what failed': { ...base, service: 'shop', attributes: { error: true } },
     both: { ...base, span: 'mesh.audit.peers', attributes: { 'mesh.registry.size': 7, 'mesh.node.name': 'node-6' } },
   }
   for (const [what, query] of Object.entries(searches))
     await compare(`find ${what}`, async ({ reader }) => plain(await reader.find(query)))
   return results
+}
+
+/** Two that fail alike are no agreement: every question here has an answer. */
+export function differenceOf(
+  ours: PromiseSettledResult<unknown>,
+  theirs: PromiseSettledResult<unknown>,
+): string | undefined {
+  const failures = [
+    ...(ours.status === 'rejected' ? [`store failed: ${ours.reason}`] : []),
+    ...(theirs.status === 'rejected' ? [`Jaeger failed: ${theirs.reason}`] : []),
+  ]
+  if (ours.status === 'rejected' || theirs.status === 'rejected') return failures.join('; ')
+  return isDeepStrictEqual(ours.value, theirs.value) ? undefined : firstDifference(ours.value, theirs.value)
 }
 
 function rawPaths(fromMs: number, toMs: number): string[] {
@@ -64,6 +76,9 @@ function rawPaths(fromMs: number, toMs: number): string[] {
     `/api/v3/traces/${'1'.repeat(33)}`,
     find('query.service_name=shop'),
     find('query.service_name=shop&query.operation_name=values'),
+    find('query.service_name=shop&query.operation_name=backwards'),
+    find('query.service_name=shop&query.operation_name=backwards&query.duration_min=0s'),
+    find('query.service_name=shop&query.operation_name=backwards&query.duration_min=1ms'),
     find('query.service_name=shop&query.duration_min=150ms'),
     find('query.service_name=shop&query.duration_min=0.1s&query.duration_max=300ms'),
     find('query.operation_name=failed'),

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { jaegerVersion, stackBinary } from '../stack/binaries.ts'
 import { startStore } from '../store/store.ts'
 import { type RunningJaeger, startJaeger } from '../testing/jaeger.ts'
-import { jaegerBinary, jaegerVersion } from '../testing/jaeger-build.ts'
 import { playedMinute, playedNodes } from '../testing/lab-spans.ts'
 import { exportBytes, otlpClient } from '../testing/otlp-client.ts'
 import { until } from '../testing/until.ts'
@@ -13,6 +13,7 @@ import { type Check, equals, type Proof, type ProofContext } from './proof.ts'
 /** What is compared: answers to the same questions after the same spans. */
 const minutes = 3
 const seconds = 30
+const settleMs = 15_000
 
 export const proof: Proof = {
   name: 'jaeger-differential',
@@ -20,8 +21,7 @@ export const proof: Proof = {
   quick: false,
   seconds,
   async run(context) {
-    context.progress(`looking for Jaeger ${jaegerVersion}; where it has to be built, that takes minutes`)
-    const binary = await jaegerBinary(context.signal)
+    const binary = await stackBinary('jaeger')
     if ('missing' in binary) {
       context.progress(`NOT SHOWN: ${binary.missing}`)
       return {
@@ -53,17 +53,41 @@ async function compared(jaeger: RunningJaeger, { random }: ProofContext) {
       { url: store.queryUrl, reader: new TraceReader(store.queryUrl) },
       { url: jaeger.queryUrl, reader: new TraceReader(jaeger.queryUrl) },
     ]
-    await until(
-      async () => isDeepStrictEqual(...(await both(sides, ({ reader }) => reader.services()))),
-      10_000,
-      'both know all services',
-    )
-    const results = await differences(sides, fromMs, fromMs + minutes * 60_000)
-    const checks: Check[] = results.map(({ what, difference }) => equals(what, 'the same', difference ?? 'the same'))
-    return { figures: { exports: exports.length, questions: results.length, jaeger: jaegerVersion }, checks }
+    const toMs = fromMs + minutes * 60_000
+    let counts: readonly Record<string, number>[] = []
+    const settled = async () => {
+      counts = await both(sides, (side) => spanCounts(side, fromMs, toMs))
+      return Object.keys(counts[0] ?? {}).length > 0 && isDeepStrictEqual(counts[0], counts[1])
+    }
+    // Jaeger takes in batches what it has acknowledged.
+    await until(settled, settleMs, 'both have as many spans of each service').catch(() => {})
+    const results = await differences(sides, fromMs, toMs)
+    const checks: Check[] = [
+      equals(
+        'spans of each service',
+        JSON.stringify(counts[0] ?? 'not told'),
+        JSON.stringify(counts[1] ?? 'not counted'),
+      ),
+      ...results.map(({ what, difference }) => equals(what, 'the same', difference ?? 'the same')),
+    ]
+    return {
+      figures: { exports: exports.length, spans: counts[0], questions: results.length, jaeger: jaegerVersion },
+      checks,
+    }
   } finally {
     await store.close()
   }
+}
+
+/** Spans by service, of all traces that a search tells. */
+async function spanCounts({ reader }: Side, fromMs: number, toMs: number): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const service of (await reader.services()).toSorted()) {
+    const { traces, partial } = await reader.find({ service, fromMs, toMs, limit: 1_000 })
+    if (partial !== undefined) throw new Error(`not all of ${service} can be counted: ${partial}`)
+    counts[service] = traces.reduce((sum, { spans }) => sum + spans.length, 0)
+  }
+  return counts
 }
 
 async function feed(url: string, exports: readonly Buffer[]): Promise<void> {

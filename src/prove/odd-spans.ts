@@ -47,7 +47,9 @@ export function oddExports(atMs: number): Buffer[] {
     durationMs: 1,
   }
   const across = { ...trace(13), traceId: failed.traceId, name: 'across', startMs: at(22), durationMs: 1 }
-  const once = exportBytes(other, [...kinds, values, failed, child])
+  // A clock was set back while it ran.
+  const backwards = { ...trace(15), name: 'backwards', startMs: at(30), durationMs: -12 }
+  const once = exportBytes(other, [...kinds, values, failed, child, backwards])
   return [
     once,
     // The same again, as a sender does that got no answer.

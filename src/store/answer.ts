@@ -1,6 +1,6 @@
 import { spansOfTrace } from './search.ts'
-import type { Origin, SpanRecord } from './span-record.ts'
 import type { SpanStore } from './span-store.ts'
+import type { Origin, SpanRecord } from './span-types.ts'
 
 /**
  * The answer that holds these traces, whole, as pieces of JSON: `{"result":{"resourceSpans":[…]}}`. Undefined when there

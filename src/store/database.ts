@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { MeshError } from '../core/errors.ts'
 
 /** Of the tables below; a file of another version is not read. */
-const version = 1
+const version = 2
 /** "tmsh": a database of something else is not touched. */
 const applicationId = 0x74_6d_73_68
 
@@ -14,14 +14,15 @@ const applicationId = 0x74_6d_73_68
  */
 const schema = `
   CREATE TABLE fresh (id INTEGER PRIMARY KEY, atMs REAL NOT NULL, body BLOB NOT NULL);
-  CREATE TABLE chunks (id INTEGER PRIMARY KEY, spans INTEGER NOT NULL, firstMs REAL NOT NULL, lastMs REAL NOT NULL, atMs REAL NOT NULL);
+  CREATE TABLE chunks (id INTEGER PRIMARY KEY, spans INTEGER NOT NULL, firstMs REAL NOT NULL, lastMs REAL NOT NULL,
+    shortestMs REAL NOT NULL, longestMs REAL NOT NULL, atMs REAL NOT NULL);
   CREATE TABLE filters (chunk INTEGER PRIMARY KEY, filter BLOB NOT NULL);
   CREATE TABLE bodies (chunk INTEGER PRIMARY KEY, body BLOB NOT NULL);
   CREATE TABLE traces (trace INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (trace, chunk)) WITHOUT ROWID;
   CREATE TABLE names (service TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, spans INTEGER NOT NULL,
     PRIMARY KEY (service, name, kind)) WITHOUT ROWID;
   CREATE TABLE senders (service TEXT NOT NULL, node TEXT NOT NULL, instance TEXT NOT NULL, spans INTEGER NOT NULL,
-    lastSeq INTEGER NOT NULL, atMs REAL NOT NULL, PRIMARY KEY (service, node, instance)) WITHOUT ROWID;
+    sequence TEXT NOT NULL, atMs REAL NOT NULL, PRIMARY KEY (service, node, instance)) WITHOUT ROWID;
   CREATE TABLE totals (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
   PRAGMA application_id = ${applicationId};
   PRAGMA user_version = ${version};

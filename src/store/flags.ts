@@ -4,10 +4,9 @@ import { whole } from '../kit/rules.ts'
 import { type Check, count, filePath } from '../node/config-schemas.ts'
 import { duration } from '../node/duration.ts'
 import { type FlagTable, type GivenFlags, readFlags } from '../node/flag-table.ts'
-import { defaults, leastBytes, type StoreOptions } from './store.ts'
+import { defaults, rules, type StoreOptions } from './store.ts'
 
 const megabyte = 1_000_000
-const leastMb = Math.ceil(leastBytes / megabyte)
 
 /** Every flag of `tracemesh store`. */
 export const storeFlags = {
@@ -21,26 +20,32 @@ export const storeFlags = {
   'max-spans': {
     about: 'spans kept; the oldest go first',
     fallback: String(defaults.maxSpans),
-    ...count(whole(1, 1_000_000_000, 'spans')),
+    ...count(rules.maxSpans),
   },
   'max-mb': {
     about: 'MB on disk, the journal included; the oldest spans go first',
     fallback: String(defaults.maxBytes / megabyte),
-    ...count(whole(leastMb, 1_000_000, 'MB')),
+    // 32 MiB, and a little.
+    ...count(whole(34, 1_000_000, 'MB')),
   },
   'max-age': {
     about: 'how long spans are kept since they came',
     fallback: '24h',
     ...duration(),
   },
+  for: {
+    about: 'time after which the store ends by itself',
+    fallbackText: 'until a signal',
+    ...duration(),
+  },
 } as const satisfies FlagTable
 
 /** Checked options of what was given, by flag. Throws MESH_CONFIG_INVALID for the first that is not allowed. */
-export function readStoreFlags(given: GivenFlags): StoreOptions {
+export function readStoreFlags(given: GivenFlags): StoreOptions & { readonly forMs: number | undefined } {
   const read = readFlags(storeFlags, given)
   const { otlp, http, file } = read
   const [maxSpans, maxAgeMs] = [read['max-spans'], read['max-age']]
-  return { otlp, http, file, maxSpans, maxBytes: read['max-mb'] * megabyte, maxAgeMs }
+  return { otlp, http, file, maxSpans, maxBytes: read['max-mb'] * megabyte, maxAgeMs, forMs: read.for }
 }
 
 function loopback(): Check<string> {

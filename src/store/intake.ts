@@ -63,11 +63,12 @@ export class Intake {
     this.#tidy(false)
   }
 
-  /** Packs when there is enough; then, or when it is `time`, sees to the bounds. */
+  /** Packs when there is enough; after that sees to the bounds, and before it when it is `time`: what goes makes room. */
   #tidy(time: boolean): void {
     if (this.#closed) return
+    if (time) this.#trying(() => this.#evict())
     this.#trying(() => {
-      if (this.#store.seal() || time) this.#evict()
+      if (this.#store.seal()) this.#evict()
     })
   }
 

@@ -8,7 +8,7 @@ import {
   status,
 } from '@grpc/grpc-js'
 import type { HostPort } from '../admin/host-port.ts'
-import { recordsOf } from './span-record.ts'
+import { originChars, recordsOf } from './span-record.ts'
 import type { Export } from './span-store.ts'
 import { traceService, type WireRequest, type WireResponse } from './wire.ts'
 
@@ -85,7 +85,7 @@ function responseTo({ refused }: Export): WireResponse {
   return {
     partial_success: {
       rejected_spans: refused,
-      error_message: 'spans need a trace id and a span id that are not all zero',
+      error_message: `spans need a trace id and a span id that are not all zero, and a resource with a scope of at most ${originChars} characters as JSON`,
     },
   }
 }

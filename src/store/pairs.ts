@@ -1,5 +1,5 @@
 import { hashOf } from './filter.ts'
-import type { AnyValue, Attributed, KeyValue, Origin, SpanRecord } from './span-record.ts'
+import type { AnyValue, Attributed, KeyValue, Origin, SpanRecord } from './span-types.ts'
 
 /** `key` and value as text, as one text: what attributes are compared by. */
 export type Pair = string

@@ -4,20 +4,22 @@ import { namesThisMachine } from '../admin/guard.ts'
 import { answerOf } from './answer.ts'
 import { Gate } from './gate.ts'
 import { search } from './search.ts'
-import { ParameterError, type Parameters, searchOf } from './search-query.ts'
+import { firstOf, ParameterError, type Parameters, searchOf } from './search-query.ts'
 import type { SpanStore } from './span-store.ts'
 
 export interface QueryAppOptions {
   readonly store: SpanStore
   /** Told of what breaks inside. */
   readonly failed: (error: unknown) => void
+  /** From a question to the last byte of its answer, in milliseconds; 60,000 unless given. Guess. */
+  readonly answerMs?: number
 }
 
-/** Searches at once, each of which may hold some chunks in memory; what waits; and what a reader may take, in ms. */
+/** Searches at once, each of which may hold some chunks in memory; and what waits. */
 const bounds = { searches: 4, waiting: 256, answerMs: 60_000, retryAfterS: 1 }
 
 /** The HTTP API of the store: Jaeger's `/api/v3`, in its shapes, and what the store says of itself. */
-export async function queryApp({ store, failed }: QueryAppOptions): Promise<FastifyInstance> {
+export async function queryApp({ store, failed, ...options }: QueryAppOptions): Promise<FastifyInstance> {
   const { default: fastify } = await import('fastify')
   const app = fastify({ bodyLimit: 1_024 })
   const gate = new Gate(bounds.searches, bounds.waiting)
@@ -33,8 +35,9 @@ export async function queryApp({ store, failed }: QueryAppOptions): Promise<Fast
     // Jaeger leaves out this list when it is empty, and not the next.
     return services.length === 0 ? {} : { services }
   })
-  app.get<{ Querystring: Record<string, string | undefined> }>('/api/v3/operations', ({ query }) => {
-    const found = store.tallies.operations(query['service'] ?? '', query['span_kind'] ?? query['spanKind'] ?? '')
+  app.get<{ Querystring: Parameters }>('/api/v3/operations', ({ query }) => {
+    const kind = firstOf(query['span_kind']) ?? firstOf(query['spanKind']) ?? ''
+    const found = store.tallies.operations(firstOf(query['service']) ?? '', kind)
     const operations = found.map(({ name, kind }) => (kind === '' ? { name } : { name, spanKind: kind }))
     return { operations }
   })
@@ -62,27 +65,24 @@ export async function queryApp({ store, failed }: QueryAppOptions): Promise<Fast
     reply: FastifyReply,
     find: (signal: AbortSignal) => Promise<string[]>,
   ) {
-    const leave = await gate.enter()
-    if (leave === undefined)
-      return refuse(reply.header('retry-after', bounds.retryAfterS), 503, 'too many searches at once; try again')
     const left = new AbortController()
     reply.raw.once('close', () => left.abort())
-    reply.raw.once('close', leave)
     // Whoever is gone by now has closed before somebody listened.
-    if (request.socket.destroyed) leave()
-    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(bounds.answerMs)])
+    if (request.socket.destroyed) left.abort()
+    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(options.answerMs ?? bounds.answerMs)])
     try {
+      const leave = await gate.enter(signal)
+      if (leave === undefined) return tooMany(reply, 'too many searches at once; try again')
+      reply.raw.once('close', leave)
+      if (left.signal.aborted) leave()
       const body = await answerOf(store, await find(signal), signal)
       if (body === undefined) return refuse(reply, 404, 'No traces found')
-      return reply.type('application/json; charset=utf-8').send(Readable.from(body))
+      // By the signal a reader that stalls is cut off, and makes room.
+      return reply.type('application/json; charset=utf-8').send(Readable.from(body, { signal }))
     } catch (error) {
       if (!signal.aborted) throw error
       // Unless whoever asked has left: then nobody reads this.
-      return refuse(
-        reply.header('retry-after', bounds.retryAfterS),
-        503,
-        'the search took too long; ask for a shorter time',
-      )
+      return tooMany(reply, 'the search took too long; ask for a shorter time')
     }
   }
   await app.ready()
@@ -93,6 +93,10 @@ export async function queryApp({ store, failed }: QueryAppOptions): Promise<Fast
 function traceIdOf(text: string): string {
   if (!/^[0-9a-fA-F]{1,32}$/.test(text)) throw new ParameterError('malformed parameter trace_id: up to 32 hex digits')
   return text.toLowerCase().padStart(32, '0')
+}
+
+function tooMany(reply: FastifyReply, message: string): FastifyReply {
+  return refuse(reply.header('retry-after', bounds.retryAfterS), 503, message)
 }
 
 /** In the shape of Jaeger's errors. */

@@ -6,6 +6,11 @@ export class ParameterError extends Error {}
 
 export type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>
 
+/** Of a parameter that is there more than once the first counts, as in Jaeger. */
+export function firstOf(value: Parameters[string]): string | undefined {
+  return typeof value === 'string' ? value : value?.[0]
+}
+
 /** Most traces of one answer, and how many come when none is named. */
 const counts = { most: 20_000, usual: 100 }
 const mostAttributes = 32
@@ -20,8 +25,7 @@ const unitsMs: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-
 export function searchOf(parameters: Parameters): Search {
   const get = (...names: readonly string[]) => {
     for (const name of names) {
-      const value = parameters[`query.${name}`]
-      const first = typeof value === 'string' ? value : value?.[0]
+      const first = firstOf(parameters[`query.${name}`])
       if (first !== undefined && first !== '') return { name: `query.${name}`, value: first }
     }
     return undefined
@@ -36,7 +40,8 @@ export function searchOf(parameters: Parameters): Search {
     pairs: pairsOf(get('attributes')?.value),
     fromMs: time(from),
     toMs: time(to),
-    minDurationMs: least === undefined ? 0 : duration(least),
+    // A span that ended before it began took less than nothing.
+    minDurationMs: (least === undefined ? 0 : duration(least)) || Number.NEGATIVE_INFINITY,
     // Zero stands for no limit in Jaeger.
     maxDurationMs: (most === undefined ? 0 : duration(most)) || Number.POSITIVE_INFINITY,
     count: count(get('searchDepth', 'search_depth', 'num_traces')),

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import { mayMatch, type Wanted } from './chunk.ts'
+import { mayMatch, type Wanted } from './chunk-filter.ts'
 import { fingerprint } from './filter.ts'
 import { ownPairs, resourcePairs } from './pairs.ts'
-import type { Origin, SpanRecord } from './span-record.ts'
 import { type SpanStore, traceKey } from './span-store.ts'
+import type { Origin, SpanRecord } from './span-types.ts'
 
 export interface Search extends Wanted {
   /** Milliseconds since 1970; a span has to start within, ends included. */
@@ -68,12 +68,15 @@ export async function* spansOfTrace(
 async function* chunksWithin(store: SpanStore, wanted: Search, breathe: () => Promise<void>): AsyncGenerator<number> {
   const page = store.database.prepare(
     `SELECT id, filter FROM chunks JOIN filters ON chunk = id
-      WHERE id < ? AND lastMs >= ? AND firstMs <= ? ORDER BY id DESC LIMIT ${filtersAtOnce}`,
+      WHERE id < ? AND lastMs >= ? AND firstMs <= ? AND longestMs >= ? AND shortestMs <= ?
+      ORDER BY id DESC LIMIT ${filtersAtOnce}`,
   )
+  const { fromMs, toMs, minDurationMs, maxDurationMs } = wanted
+  const matches = mayMatch(wanted)
   let before = Number.MAX_SAFE_INTEGER
   for (;;) {
-    const rows = page.all(before, wanted.fromMs, wanted.toMs)
-    for (const { id, filter } of rows) if (mayMatch(filter as Uint8Array, wanted)) yield Number(id)
+    const rows = page.all(before, fromMs, toMs, minDurationMs, maxDurationMs)
+    for (const { id, filter } of rows) if (matches(filter as Uint8Array)) yield Number(id)
     if (rows.length < filtersAtOnce) return
     before = Number(rows.at(-1)?.['id'])
     await breathe()

@@ -1,4 +1,5 @@
 import { ownHashes } from './pairs.ts'
+import type { AnyValue, Attributed, Origin, SpanRecord } from './span-types.ts'
 import {
   decimal,
   milliseconds,
@@ -12,56 +13,17 @@ import {
   type WireValue,
 } from './wire.ts'
 
-// OTLP as JSON, the way Jaeger answers it: ids in hex, 64-bit numbers as text, attributes in the order of their keys,
-// and nothing that is empty.
-
-export interface KeyValue {
-  readonly key: string
-  readonly value: AnyValue
-}
-
-export interface AnyValue {
-  readonly stringValue?: string
-  readonly boolValue?: boolean
-  readonly intValue?: string
-  readonly doubleValue?: number | string
-  readonly arrayValue?: { readonly values?: readonly AnyValue[] }
-  readonly kvlistValue?: { readonly values?: readonly KeyValue[] }
-  readonly bytesValue?: string
-}
-
-export interface Attributed {
-  readonly attributes?: readonly KeyValue[]
-}
-
-/** What spans of one export share. */
-export interface Origin {
-  readonly service: string
-  readonly resource: Attributed
-  readonly resourceSchema: string
-  readonly scope: Attributed
-  readonly scopeSchema: string
-}
-
-/** A span as it is kept: what is searched by, and its JSON as it is answered. */
-export interface SpanRecord {
-  readonly traceId: string
-  readonly name: string
-  readonly kind: string
-  /** Milliseconds since 1970, with fractions; and milliseconds. */
-  readonly startMs: number
-  readonly durationMs: number
-  readonly origin: Origin
-  readonly text: string
-  /** Of what it can be searched by; those of a packed span are in its chunk's filter. */
-  readonly hashes?: readonly number[]
-}
-
 export interface Records {
   readonly records: readonly SpanRecord[]
-  /** Spans without the ids that OTLP demands. */
+  /** Spans without the ids that OTLP demands, or of a sender that says too much about itself. */
   readonly refused: number
 }
+
+/**
+ * Of a resource with a scope as JSON, in characters: it is kept with every 256 spans and told with every trace. Ten
+ * times what a verbose SDK says. Guess.
+ */
+export const originChars = 64 * 1_024
 
 /** As Jaeger names them; the first stands for none. */
 const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
@@ -70,11 +32,14 @@ const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as co
 export function recordsOf(request: WireRequest): Records {
   const records: SpanRecord[] = []
   let refused = 0
-  for (const resourceSpans of request.resource_spans) {
-    for (const scopeSpans of resourceSpans.scope_spans) {
-      const origin = originOf(resourceSpans, scopeSpans)
-      for (const span of scopeSpans.spans) {
-        if (isId(span.trace_id, 16) && isId(span.span_id, 8)) records.push(recordOf(span, origin))
+  for (const { resource, scope_spans, schema_url } of request.resource_spans) {
+    const sender = { ...senderOf(resource?.attributes ?? [], resource), resourceSchema: schema_url }
+    const tooLong = JSON.stringify(sender).length > originChars
+    for (const { spans, ...scope } of scope_spans) {
+      const origin = tooLong ? undefined : originOf(sender, scope)
+      for (const span of spans) {
+        if (origin !== undefined && isId(span.trace_id, 16) && isId(span.span_id, 8))
+          records.push(recordOf(span, origin))
         else refused++
       }
     }
@@ -82,29 +47,34 @@ export function recordsOf(request: WireRequest): Records {
   return { records, refused }
 }
 
-function originOf({ resource, schema_url }: WireResourceSpans, { scope, ...scopeSpans }: WireScopeSpans): Origin {
-  const given = resource?.attributes ?? []
+type Sender = Omit<Origin, 'scope' | 'scopeSchema'>
+
+function senderOf(
+  given: readonly WireKeyValue[],
+  resource: WireResourceSpans['resource'],
+): Omit<Sender, 'resourceSchema'> {
   const service = serviceOf(given)
   const named = given.filter(({ key, value }) => key !== serviceKey || value?.string_value === service)
   const all =
     named.length < given.length || !named.some(({ key }) => key === serviceKey)
       ? [...named, serviceNamed(service)]
       : named
-  return {
-    service,
-    resource: { ...attributes(all), ...(resource === null ? {} : dropped(resource)) },
-    resourceSchema: schema_url,
-    scope:
-      scope === null
-        ? {}
-        : {
-            ...filled('name', scope.name),
-            ...filled('version', scope.version),
-            ...attributes(scope.attributes),
-            ...dropped(scope),
-          },
-    scopeSchema: scopeSpans.schema_url,
-  }
+  return { service, resource: { ...attributes(all), ...(resource === null ? {} : dropped(resource)) } }
+}
+
+/** Undefined when it is too long. */
+function originOf(sender: Sender, { scope, schema_url }: Omit<WireScopeSpans, 'spans'>): Origin | undefined {
+  const said =
+    scope === null
+      ? {}
+      : {
+          ...filled('name', scope.name),
+          ...filled('version', scope.version),
+          ...attributes(scope.attributes),
+          ...dropped(scope),
+        }
+  const origin = { ...sender, scope: said, scopeSchema: schema_url }
+  return JSON.stringify(origin).length > originChars ? undefined : origin
 }
 
 const serviceKey = 'service.name'

@@ -53,6 +53,7 @@ test('the oldest go first when there are too many, too old, or too large', (t) =
   const { exports, spans } = played(10)
   const few = filled({ maxSpans: 4_000 }, exports)
   t.after(() => few.close())
+  assert.deepEqual(few.chunk(1), [], 'what is gone is not held either')
   assert.ok(few.spans <= 4_000 + 2_048 && few.spans > 2_000, `${few.spans}`)
   assert.equal(few.stats().evicted, spans - few.spans)
   assert.ok((few.stats().oldestMs ?? 0) > t0 + 4 * 60_000)
@@ -99,6 +100,84 @@ test('a full disk is UNAVAILABLE, nothing is half kept, and with room again all 
   assert.equal(store.spans, 2 * 18 * 77)
 })
 
+test('a slow sender loses nothing young for what it sent long ago', (t) => {
+  const day = 86_400_000
+  let nowMs = t0
+  const store = opened({ file: ':memory:', now: () => nowMs, maxAgeMs: day })
+  t.after(() => store.close())
+  const { exports } = played(1)
+  const sent = 36
+  // Every hour a node tells a little: far less in a day than what is packed for its number.
+  for (let hour = 0; hour < sent; hour++, nowMs += 3_600_000) {
+    store.add([exports[hour % exports.length] as Export])
+    store.seal()
+    while (store.evict());
+  }
+  assert.ok(store.spans >= 24 * 77, `${store.spans} of the last day`)
+  assert.ok(store.spans <= 27 * 77, `${store.spans}, no more than a day and a twenty-fourth`)
+})
+
+test('resources and long names count for the bounds, and what is too long of a sender is refused', (t) => {
+  const store = opened({ file: ':memory:' })
+  t.after(() => store.close())
+  const one = (number: number, chars: number) =>
+    exported(
+      exportBytes({ 'service.name': 'mesh-a', long: `${number}${'x'.repeat(chars)}` }, [
+        { ...ids(number), name: `${number}${'y'.repeat(chars)}`, startMs: t0 },
+      ]),
+    )
+  for (let number = 1; store.fresh().length < number; number++) {
+    store.add([one(number, 60_000)])
+    if (store.seal()) break
+    assert.ok(number < 200, 'packed long before there are 2,048')
+  }
+  const chunks = store.database.prepare('SELECT max(spans) AS most FROM chunks').get()
+  assert.ok(Number(chunks?.['most']) < 10, 'five with names and resources of their own make a chunk')
+  assert.ok(Object.keys(store.tallies.names()).every((name) => name.length <= 256))
+  const large = one(1_000, 70_000)
+  assert.deepEqual([large.records.length, large.refused], [0, 1])
+})
+
+test('twice the same export does not hide a span that is lost', (t) => {
+  const store = opened({ file: ':memory:' })
+  t.after(() => store.close())
+  const resource = { 'service.name': 'mesh-a', 'service.instance.id': 'i' }
+  const numbered = (...numbers: number[]) =>
+    exported(
+      exportBytes(
+        resource,
+        numbers.map((number) => ({ ...ids(number), name: 'a', startMs: t0, attributes: { 'mesh.seq': number } })),
+      ),
+    )
+  store.add([numbered(1, 2, 3)])
+  store.add([numbered(1, 2, 3), numbered(6)])
+  const [sender] = store.tallies.senders()
+  assert.deepEqual([sender?.spans, sender?.lastSeq, sender?.missing], [7, 6, 2])
+})
+
+test('on a full disk what is too old goes all the same, and makes room', (t) => {
+  const file = join(directory(t), 'traces.db')
+  let nowMs = t0
+  const store = opened({ file, now: () => nowMs, maxAgeMs: 1_000 })
+  t.after(() => store.close())
+  const { exports } = played(4)
+  const fill = () => {
+    for (const one of exports) store.add([one])
+  }
+  fill()
+  store.seal()
+  nowMs += 1_001
+  fill()
+  const pages = Number(store.database.prepare('PRAGMA page_count').get()?.['page_count'])
+  store.database.exec(`PRAGMA max_page_count = ${pages}`)
+  assert.throws(() => store.seal(), { code: 'MESH_STORE_FULL' })
+  const before = store.spans
+  // It looks at both as soon as it is there.
+  new Intake(store, undefined).close()
+  assert.equal(store.spans, before / 2)
+  assert.equal(store.fresh().length, 0, 'packed into what became free')
+})
+
 test('a file that is damaged, foreign, of another version or held is refused with file, cause and cure', (t) => {
   const path = directory(t)
   const file = (name: string) => join(path, name)
@@ -119,7 +198,7 @@ test('a file that is damaged, foreign, of another version or held is refused wit
   const refusals = {
     text: /damaged.*another file/,
     other: /something else.*another file/,
-    newer: /version 99.*version 1.*another file/,
+    newer: /version 99.*version 2.*another file/,
     damaged: /damaged/,
     held: /another process holds it/,
     'no/where/x': /directory/,
@@ -168,6 +247,10 @@ function played(minutes: number) {
   }
 }
 
+function ids(number: number) {
+  return { traceId: number.toString(16).padStart(32, '0'), spanId: number.toString(16).padStart(16, '0') }
+}
+
 function exported(body: Buffer): Export {
   return { body, ...recordsOf(decode(body)) }
 }
@@ -183,11 +266,13 @@ async function answers(store: SpanStore) {
     'query.operation_name': 'mesh.audit.peers',
     'query.attributes': '{"mesh.registry.size":7,"mesh.node.name":"node-4"}',
   })
+  const long = await find({ 'query.duration_min': '1.0005ms', 'query.duration_max': '1.0008ms' })
+  assert.ok(long.length > 0 && long.length < size.length + 60, 'some are found by duration')
   const trace: string[] = []
   for await (const records of spansOfTrace(store, windows.at(-1) ?? '', never))
     trace.push(...records.map(({ text }) => text))
   assert.ok(size.length > 0 && size.length < 10, 'some are found by value')
-  return { windows: windows.sort(), size: size.sort(), trace }
+  return { windows: windows.sort(), size: size.sort(), long: long.sort(), trace }
 }
 
 function directory(t: TestContext): string {

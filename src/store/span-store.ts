@@ -1,9 +1,12 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { MeshError } from '../core/errors.ts'
-import { type Chunk, pack, unpack } from './chunk.ts'
+import { type Chunk, pack } from './chunk.ts'
+import { ChunkCache } from './chunk-cache.ts'
 import { isDiskTrouble, openDatabase, pragma } from './database.ts'
-import { recordsOf, type SpanRecord } from './span-record.ts'
+import { recordsOf } from './span-record.ts'
+import type { SpanRecord } from './span-types.ts'
 import { Tallies } from './tallies.ts'
+import { nothing, unpack } from './unpack.ts'
 import type { WireRequest } from './wire.ts'
 
 export interface SpanStoreOptions {
@@ -12,7 +15,7 @@ export interface SpanStoreOptions {
   readonly maxSpans: number
   /** On disk, in bytes, the journal included. */
   readonly maxBytes: number
-  /** Since a span came, in milliseconds. */
+  /** Since a span came, in milliseconds; it may stay for a 24th longer, since it goes with those packed with it. */
   readonly maxAgeMs: number
   readonly decode: (body: Uint8Array) => WireRequest
   /** Milliseconds since 1970. */
@@ -37,8 +40,11 @@ export interface StoreStats {
   readonly refused: number
 }
 
-/** Of spans: so many, or so many characters of them, are packed at once. */
-const sealed = { spans: 2_048, chars: 8 * 1_024 * 1_024 }
+/**
+ * So many spans, or so many characters of them and bytes of their exports, are packed at once; or what has come within
+ * so large a part of the age they may reach, since what is packed together goes together.
+ */
+const sealed = { spans: 2_048, chars: 8 * 1_024 * 1_024, ofAge: 1 / 24 }
 /** Beyond this many times as much nothing more is taken: it could not be packed for a long time. */
 const mostFresh = 8
 /** The journal, and what is written before the next look: kept free below `maxBytes`. */
@@ -57,11 +63,14 @@ export class SpanStore {
   readonly #options: SpanStoreOptions
   readonly #now: () => number
   readonly #insertFresh: StatementSync
+  readonly #cache = new ChunkCache()
   #fresh: SpanRecord[] = []
   #freshChars = 0
   #packed: number
   #lastFresh = 0
+  /** When the first and the last of them came. */
   #freshSinceMs = 0
+  #freshUntilMs = 0
 
   /** @throws MESH_STORE_UNUSABLE */
   constructor(options: SpanStoreOptions) {
@@ -73,7 +82,9 @@ export class SpanStore {
     const row = this.database.prepare('SELECT total(spans) AS spans FROM chunks').get()
     this.#packed = Number(row?.['spans'])
     for (const { id, atMs, body } of this.database.prepare('SELECT id, atMs, body FROM fresh ORDER BY id').iterate()) {
-      this.#hold(recordsOf(options.decode(body as Uint8Array)).records, Number(id), Number(atMs))
+      const bytes = body as Uint8Array
+      this.#hold(recordsOf(options.decode(bytes)).records, bytes.byteLength, Number(atMs))
+      this.#lastFresh = Number(id)
     }
   }
 
@@ -102,14 +113,15 @@ export class SpanStore {
         now,
       )
     })
-    for (const { records } of exports) this.#hold(records, last, now)
+    for (const { records, body } of exports) this.#hold(records, body.byteLength, now)
+    this.#lastFresh = last
   }
 
   /** Packs what is fresh when there is enough of it; true when it did. @throws MESH_STORE_FULL, and then all is as before. */
   seal(): boolean {
-    const expired = this.#freshSinceMs < this.#now() - this.#options.maxAgeMs
+    const old = this.#freshSinceMs < this.#now() - this.#options.maxAgeMs * sealed.ofAge
     const enough = this.#fresh.length >= sealed.spans || this.#freshChars >= sealed.chars
-    if (this.#fresh.length === 0 || !(enough || expired)) return false
+    if (this.#fresh.length === 0 || !(enough || old)) return false
     this.#commit(() => {
       for (const chunk of pack(this.#fresh)) this.#write(chunk)
       this.database.exec('DELETE FROM fresh')
@@ -135,14 +147,17 @@ export class SpanStore {
       }
       this.tallies.addTo('evicted', spans)
     })
+    for (const { id } of going) this.#cache.remove(id)
     this.#packed -= spans
     return true
   }
 
   /** Spans of a packed chunk; none when it is gone. */
-  chunk(id: number): SpanRecord[] {
-    const row = this.database.prepare('SELECT body FROM bodies WHERE chunk = ?').get(id)
-    return row === undefined ? [] : unpack(row['body'] as Uint8Array)
+  chunk(id: number): readonly SpanRecord[] {
+    return this.#cache.get(id, () => {
+      const row = this.database.prepare('SELECT body FROM bodies WHERE chunk = ?').get(id)
+      return row === undefined ? nothing : unpack(row['body'] as Uint8Array)
+    }).spans
   }
 
   stats(): StoreStats {
@@ -162,13 +177,16 @@ export class SpanStore {
     this.database.close()
   }
 
-  #hold(records: readonly SpanRecord[], last: number, atMs: number): void {
+  #hold(records: readonly SpanRecord[], bytes: number, atMs: number): void {
+    if (records.length === 0) return
     if (this.#fresh.length === 0) this.#freshSinceMs = atMs
+    this.#freshUntilMs = atMs
+    // Resource and scope are held too: the export is longer than these.
+    this.#freshChars += bytes
     for (const record of records) {
       this.#fresh.push(record)
       this.#freshChars += record.text.length
     }
-    this.#lastFresh = last
   }
 
   /** The oldest chunks that a bound leaves no room for. */
@@ -189,9 +207,10 @@ export class SpanStore {
   }
 
   #write(chunk: Chunk): void {
-    const { spans, firstMs, lastMs, filter, body } = chunk
-    const insert = this.database.prepare('INSERT INTO chunks (spans, firstMs, lastMs, atMs) VALUES (?, ?, ?, ?)')
-    const id = insert.run(spans, firstMs, lastMs, this.#freshSinceMs).lastInsertRowid
+    const { spans, firstMs, lastMs, shortestMs, longestMs, filter, body } = chunk
+    const id = this.database
+      .prepare('INSERT INTO chunks (spans, firstMs, lastMs, shortestMs, longestMs, atMs) VALUES (?, ?, ?, ?, ?, ?)')
+      .run(spans, firstMs, lastMs, shortestMs, longestMs, this.#freshUntilMs).lastInsertRowid
     this.database.prepare('INSERT INTO filters VALUES (?, ?)').run(id, filter)
     this.database.prepare('INSERT INTO bodies VALUES (?, ?)').run(id, body)
     const index = this.database.prepare('INSERT OR IGNORE INTO traces VALUES (?, ?)')

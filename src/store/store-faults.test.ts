@@ -5,7 +5,6 @@ import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { leakCheck } from '../testing/leak-check.ts'
 import { exportBytes, otlpClient, type SentSpan } from '../testing/otlp-client.ts'
-import { Gate } from './gate.ts'
 import { startStore } from './store.ts'
 
 leakCheck()
@@ -36,19 +35,19 @@ test('garbage is refused with the status that says so, and the store lives', asy
 
 test('what is asked wrongly is answered in the shape of Jaeger’s errors', async (t) => {
   const { ask, store } = await running(t)
-  const times = 'query.start_time_min=2026-01-01T00:00:00Z&query.start_time_max=2026-01-08T00:00:00Z'
+  const week = times(Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 8))
   const wrong = {
     '/api/v3/traces': 400,
     '/api/v3/traces?query.start_time_min=noon&query.start_time_max=later': 400,
-    [`/api/v3/traces?${times}&query.num_traces=0`]: 400,
-    [`/api/v3/traces?${times}&query.searchDepth=Infinity`]: 400,
-    [`/api/v3/traces?${times}&query.attributes=[1]`]: 400,
-    [`/api/v3/traces?${times}&query.attributes={`]: 400,
-    [`/api/v3/traces?${times}&query.duration_min=soon`]: 400,
+    [`/api/v3/traces?${week}&query.num_traces=0`]: 400,
+    [`/api/v3/traces?${week}&query.searchDepth=Infinity`]: 400,
+    [`/api/v3/traces?${week}&query.attributes=[1]`]: 400,
+    [`/api/v3/traces?${week}&query.attributes={`]: 400,
+    [`/api/v3/traces?${week}&query.duration_min=soon`]: 400,
     '/api/v3/traces/xyz': 400,
     '/api/v3/traces/00000000000000000000000000000001': 404,
     // A week in which there is nothing.
-    [`/api/v3/traces?${times}&query.service_name=mesh-a`]: 404,
+    [`/api/v3/traces?${week}&query.service_name=mesh-a`]: 404,
     '/api/v3/nowhere': 404,
   }
   for (const [path, code] of Object.entries(wrong)) {
@@ -58,6 +57,7 @@ test('what is asked wrongly is answered in the shape of Jaeger’s errors', asyn
     assert.equal(error.httpCode, code, path)
     assert.ok(error.message.length > 5, path)
   }
+  assert.equal((await ask('/api/v3/operations?service=mesh-a&service=mesh-b&span_kind=a&span_kind=b')).status, 200)
   assert.equal(await statusFor(store.queryUrl, 'evil.example.org'), 403)
   assert.equal(await statusFor(store.queryUrl, 'localhost:16686'), 200)
 })
@@ -66,8 +66,7 @@ test('a thousand readers at once get an answer or a 503 that says when to try ag
   const { client, ask, store } = await running(t)
   const spans = Array.from({ length: 2_500 }, (_, index) => span(index + 1))
   for (let at = 0; at < spans.length; at += 500) await client.send(exportBytes(resource, spans.slice(at, at + 500)))
-  const times = `query.start_time_min=${new Date(t0).toISOString()}&query.start_time_max=${new Date(t0 + 10_000).toISOString()}`
-  const url = `${store.queryUrl}/api/v3/traces?${times}&query.service_name=mesh-a&query.num_traces=20&query.attributes={"number":"2000"}`
+  const url = `${store.queryUrl}/api/v3/traces?${times(t0, t0 + 10_000)}&query.service_name=mesh-a&query.num_traces=20&query.attributes={"number":"2000"}`
   const answers = await Promise.all(
     Array.from({ length: 1_000 }, async () => {
       const response = await fetch(url)
@@ -90,26 +89,12 @@ test('a thousand readers at once get an answer or a 503 that says when to try ag
   assert.equal((await ask('/healthz')).status, 200)
 })
 
-test('the gate lets so many in, has so many wait, and turns away the rest', async () => {
-  const gate = new Gate(1, 1)
-  const first = await gate.enter()
-  const second = gate.enter()
-  assert.equal(await gate.enter(), undefined)
-  first?.()
-  first?.()
-  const leave = await second
-  const third = gate.enter()
-  assert.equal(await gate.enter(), undefined, 'leaving twice frees one place')
-  leave?.()
-  assert.ok(await third)
-})
-
 test('options that are no bound, no loopback or taken are refused by name', async (t) => {
   const { store } = await running(t)
   const wrong = {
     '--otlp': { otlp: '0.0.0.0:0' },
     '--http': { http: 'nonsense' },
-    '--max-spans': { maxSpans: 0 },
+    '--max-spans': { maxSpans: 9_999 },
     '--max-mb': { maxBytes: 1_000 },
     '--max-age': { maxAgeMs: Number.POSITIVE_INFINITY },
   }
@@ -124,6 +109,11 @@ test('options that are no bound, no loopback or taken are refused by name', asyn
   ] as const)
     await assert.rejects(startStore({ ...options, [key]: new URL(url).host }), { code: 'MESH_PORT_TAKEN' })
 })
+
+function times(fromMs: number, toMs: number): string {
+  const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()]
+  return `query.start_time_min=${from}&query.start_time_max=${to}`
+}
 
 async function running(t: TestContext) {
   const store = await startStore(options)

@@ -44,3 +44,8 @@ test('a store that is killed has everything that it acknowledged, and one that i
     assert.equal((await reader.trace(trace.toString(16)))?.spans.length, 50, `trace ${trace}`)
   assert.equal(await again.process.stop(), 0)
 })
+
+test('a store ends by itself when its time is over', async () => {
+  const store = await startStoreProcess(':memory:', ['--for', '1s'])
+  assert.equal(await store.process.exited, 0)
+})

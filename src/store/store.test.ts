@@ -61,6 +61,8 @@ test('what is sent by OTLP is found by the reader', async () => {
   assert.deepEqual(await ids({ span: 'mesh.member.expired' }), [id(1, 32)])
   assert.deepEqual(await ids({ attributes: { 'mesh.seq': 3, 'mesh.node.name': 'a1' } }), [id(2, 32)])
   assert.deepEqual(await ids({ attributes: { 'mesh.seq': 3, 'mesh.node.name': 'a2' } }), [])
+  assert.deepEqual(await ids({ attributes: { error: true } }), [id(1, 32)])
+  assert.deepEqual(await ids({ attributes: { error: 'true', 'mesh.seq': 1 } }), [])
   assert.deepEqual(await ids({ service: 'mesh-b' }), [])
   assert.deepEqual(await ids({ toMs: nowMs + 2 }), [id(1, 32)])
 })

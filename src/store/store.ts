@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { type HostPort, isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
+import { type Rule, whole } from '../kit/rules.ts'
 import { Intake } from './intake.ts'
 import { decoder, startOtlpServer } from './otlp-server.ts'
 import { startQueryServer } from './query-server.ts'
@@ -13,6 +14,7 @@ export interface StoreOptions {
   readonly http: string
   /** A path, or `:memory:`. */
   readonly file: string
+  /** At least 10,000: some 2,000 are held before they are packed, and only what is packed goes. */
   readonly maxSpans: number
   /** On disk, the journal included. At least 32 MiB. */
   readonly maxBytes: number
@@ -27,8 +29,15 @@ export interface RunningStore {
   close(): Promise<void>
 }
 
-/** Twice what is kept free for the journal. */
-export const leastBytes = 32 * 1024 * 1024
+const mebibyte = 1_024 * 1_024
+
+/** Of bytes at least twice what is kept free for the journal, of spans about five times what is packed at once. */
+export const rules = {
+  maxSpans: whole(10_000, 1_000_000_000, 'spans'),
+  maxBytes: whole(32 * mebibyte, 1_000_000_000_000, 'bytes'),
+  maxAgeMs: whole(1, Number.MAX_SAFE_INTEGER, 'milliseconds'),
+} as const
+
 /** A day of eighteen nodes is two million spans. */
 export const defaults = { maxSpans: 2_500_000, maxBytes: 500_000_000, maxAgeMs: 24 * 3_600_000 } as const
 
@@ -42,11 +51,9 @@ export async function startStore(options: StoreOptions): Promise<RunningStore> {
   const { file, maxSpans, maxBytes, maxAgeMs, logger } = options
   const otlp = { key: '--otlp', text: options.otlp, address: loopback('--otlp', options.otlp) }
   const http = { key: '--http', text: options.http, address: loopback('--http', options.http) }
-  const positive = 'a whole number above 0'
-  if (!Number.isSafeInteger(maxSpans) || maxSpans < 1) throw invalid('--max-spans', maxSpans, positive)
-  if (!Number.isSafeInteger(maxAgeMs) || maxAgeMs < 1) throw invalid('--max-age', maxAgeMs, positive)
-  if (!Number.isSafeInteger(maxBytes) || maxBytes < leastBytes)
-    throw invalid('--max-mb', maxBytes, `at least ${leastBytes} bytes`)
+  check('--max-spans', rules.maxSpans, maxSpans)
+  check('--max-mb', rules.maxBytes, maxBytes)
+  check('--max-age', rules.maxAgeMs, maxAgeMs)
 
   const closing: (() => void | Promise<void>)[] = []
   const close = async () => {
@@ -67,6 +74,10 @@ export async function startStore(options: StoreOptions): Promise<RunningStore> {
     await close()
     throw error
   }
+}
+
+function check(key: string, { expected, schema }: Rule<number>, given: number): void {
+  if (!schema.safeParse(given).success) throw invalid(key, given, expected)
 }
 
 function loopback(key: string, text: string): HostPort {

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Origin, SpanRecord } from './span-record.ts'
+import { emptySequence, missingOf, type Sequence, withNumbers } from './sequence.ts'
+import type { Origin, SpanRecord } from './span-types.ts'
 
 /** Spans of one process of a node, since the file began. */
 export interface SenderTally {
@@ -9,16 +10,21 @@ export interface SenderTally {
   readonly spans: number
   /** Highest `mesh.seq`; 0 when spans carry none. */
   readonly lastSeq: number
+  /** Numbers up to it that have not come. */
+  readonly missing: number
 }
 
 /** Names and senders told apart; above that the rarest name and the sender that was silent longest are forgotten. */
 const bounds = { names: 4_096, senders: 4_096 }
+/** Of a name in these tables, in characters: longer ones are cut here, and here alone. */
+const nameChars = 256
 
 /** Counts of what came, whatever became of it since: kept in the database, written with the spans. */
 export class Tallies {
   readonly #database: DatabaseSync
   readonly #name: StatementSync
   readonly #sender: StatementSync
+  readonly #sequence: StatementSync
   readonly #total: StatementSync
 
   constructor(database: DatabaseSync) {
@@ -28,8 +34,9 @@ export class Tallies {
     )
     this.#sender = database.prepare(
       `INSERT INTO senders VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-        spans = spans + excluded.spans, lastSeq = max(lastSeq, excluded.lastSeq), atMs = excluded.atMs`,
+        spans = spans + excluded.spans, sequence = excluded.sequence, atMs = excluded.atMs`,
     )
+    this.#sequence = database.prepare('SELECT sequence FROM senders WHERE service = ? AND node = ? AND instance = ?')
     this.#total = database.prepare(
       'INSERT INTO totals VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
     )
@@ -37,15 +44,18 @@ export class Tallies {
 
   /** Within a transaction of the caller's. */
   add(records: readonly SpanRecord[], nowMs: number): void {
-    const names = Map.groupBy(records, ({ origin, name, kind }) => JSON.stringify([origin.service, name, kind]))
-    for (const same of names.values()) {
-      const [first] = same
-      if (first !== undefined) this.#name.run(first.origin.service, first.name, first.kind, same.length)
+    const keyOf = ({ origin, name, kind }: SpanRecord) => JSON.stringify([cut(origin.service), cut(name), kind])
+    for (const [key, same] of Map.groupBy(records, keyOf)) {
+      const [service, name, kind] = JSON.parse(key) as [string, string, string]
+      this.#name.run(service, name, kind, same.length)
     }
     for (const [origin, sent] of Map.groupBy(records, (record) => record.origin)) {
-      const [node, instance] = [textIn(origin, 'mesh.node.name'), textIn(origin, 'service.instance.id')]
-      const seq = sent.reduce((highest, { text }) => Math.max(highest, seqIn(text)), 0)
-      this.#sender.run(origin.service, node, instance, sent.length, seq, nowMs)
+      const sender = [cut(origin.service), textIn(origin, 'mesh.node.name'), textIn(origin, 'service.instance.id')]
+      const sequence = withNumbers(
+        sequenceIn(this.#sequence.get(...sender)),
+        sent.map(({ text }) => seqIn(text)),
+      )
+      this.#sender.run(...sender, sent.length, JSON.stringify(sequence), nowMs)
     }
   }
 
@@ -85,14 +95,25 @@ export class Tallies {
   }
 
   senders(): SenderTally[] {
-    const columns = 'service, node, instance, spans, lastSeq'
+    const columns = 'service, node, instance, spans, sequence'
     const rows = this.#database.prepare(`SELECT ${columns} FROM senders ORDER BY service, node, instance`).all()
-    return rows as unknown as SenderTally[]
+    return rows.map(({ sequence, ...row }) => {
+      const sent = sequenceIn({ sequence })
+      return { ...(row as unknown as SenderTally), lastSeq: sent.last, missing: missingOf(sent) }
+    })
   }
 }
 
+function sequenceIn(row: { readonly sequence?: unknown } | undefined): Sequence {
+  return row === undefined ? emptySequence : (JSON.parse(String(row.sequence)) as Sequence)
+}
+
+function cut(text: string): string {
+  return text.slice(0, nameChars)
+}
+
 function textIn({ resource }: Origin, key: string): string {
-  return resource.attributes?.find((attribute) => attribute.key === key)?.value.stringValue ?? ''
+  return cut(resource.attributes?.find((attribute) => attribute.key === key)?.value.stringValue ?? '')
 }
 
 /** Read off the text: this is done for every span that comes. */

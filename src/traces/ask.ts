@@ -1,6 +1,8 @@
 import { MeshError } from '../core/errors.ts'
 
 export interface AskOptions {
+  /** Whether 404 stands for "nothing found", as it does of traces; of anything else it says that nobody knows the path. */
+  readonly search: boolean
   readonly fetch: typeof fetch
   /** For the whole answer, in milliseconds. */
   readonly timeoutMs: number
@@ -10,14 +12,14 @@ export interface AskOptions {
 const answerBytes = 64 * 1024 * 1024
 
 /**
- * The JSON that a trace store answers; undefined where it answers 404, which stands for "nothing found".
+ * The JSON that a trace store answers; undefined where it answers a search with 404 and with JSON.
  *
  * @throws MESH_TRACES_UNREACHABLE when there is no answer in time, MESH_TRACES_REFUSED for a status that is an error,
  * MESH_TRACES_UNREADABLE for what is no JSON.
  */
-export async function ask(url: string, { fetch, timeoutMs }: AskOptions): Promise<unknown> {
+export async function ask(url: string, { fetch, timeoutMs, search }: AskOptions): Promise<unknown> {
   const { status, type, body } = await answer(url, fetch, timeoutMs)
-  if (status === 404) return undefined
+  if (search && status === 404 && isJson(body)) return undefined
   if (status < 200 || status > 299) throw new MeshError('MESH_TRACES_REFUSED', { url, status, reason: reasonOf(body) })
   // Jaeger sends the page of its user interface, with 200, for a path that it does not know.
   if (type.includes('html')) throw unreadable(url, 'it is a web page: no trace store has its API there')
@@ -25,6 +27,16 @@ export async function ask(url: string, { fetch, timeoutMs }: AskOptions): Promis
     return JSON.parse(body)
   } catch (error) {
     throw unreadable(url, `it is no JSON (${error instanceof Error ? error.message : error})`, error)
+  }
+}
+
+/** What is in front of a store, or something else altogether, answers 404 with a page. */
+function isJson(body: string): boolean {
+  try {
+    JSON.parse(body)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Found, Query } from './reader.ts'
+import type { Found, Query } from './query.ts'
 import type { Trace, TraceSpan } from './trace.ts'
 
 interface Range {
@@ -12,6 +12,7 @@ type Ask = (range: Range, count: number) => Promise<readonly Trace[]>
 /** Requests of one search. Each halves a time: enough to tell milliseconds of a week apart, for one crowd of traces. */
 const requests = 64
 const defaultLimit = 100
+const statusKey = 'error'
 
 /**
  * Searches, newest first. A store may look at service, name and time only: what else is asked is looked at here, and
@@ -69,7 +70,11 @@ function fitting({ service, span: name, fromMs, toMs, attributes = {} }: Query):
     (name === undefined || span.name === name) &&
     span.startMs >= fromMs &&
     span.startMs <= toMs &&
-    wanted.every(([key, value]) => span.attributes[key] === value || span.resource[key] === value)
+    wanted.every(([key, value]) => {
+      if (span.attributes[key] === value || span.resource[key] === value) return true
+      // What Jaeger calls a status: no span has it as an attribute.
+      return key === statusKey && String(value) === String(span.error)
+    })
 }
 
 /** A trace that goes on comes with more spans the second time. */

@@ -115,13 +115,16 @@ test('a query that is none is refused', async () => {
     await assert.rejects(reader.find({ ...query, ...wrong }), RangeError)
 })
 
-test('404 is nothing, in every question', async (t) => {
+test('404 is no trace; of anything else it is a path that nobody knows', async (t) => {
   const reader = await reading(t, (_, response) =>
     json(response, 404, { error: { httpCode: 404, message: 'No traces found' } }),
   )
   assert.equal(await reader.trace('1'.repeat(32)), undefined)
   assert.deepEqual((await reader.find(query)).traces, [])
-  assert.deepEqual([await reader.services(), await reader.operations('x')], [[], []])
+  for (const asked of [reader.services(), reader.operations('x')])
+    await assert.rejects(asked, (error) => isMeshError(error, 'MESH_TRACES_REFUSED') && error.detail.status === 404)
+  const other = await reading(t, (_, response) => response.writeHead(404).end('<h1>404 Not Found</h1>'))
+  await assert.rejects(other.find(query), (error) => isMeshError(error, 'MESH_TRACES_REFUSED'))
 })
 
 const span = spanJson(1, t0, false)

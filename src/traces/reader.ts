@@ -1,26 +1,10 @@
 import { ask, unreadable } from './ask.ts'
 import { find } from './find.ts'
 import { list, record, ShapeError, spansOf } from './otlp-json.ts'
+import type { Found, Query } from './query.ts'
 import { type Trace, tracesOf } from './trace.ts'
 
-export interface Query {
-  readonly service: string
-  /** Name of a span; any when left out. */
-  readonly span?: string
-  /** Milliseconds since 1970; a span counts when it starts within, ends included. */
-  readonly fromMs: number
-  readonly toMs: number
-  /** All of them equal on one span, or on that span's resource. */
-  readonly attributes?: Readonly<Record<string, string | number | boolean>>
-  /** Traces, the newest first. 100 unless given. */
-  readonly limit?: number
-}
-
-export interface Found {
-  readonly traces: readonly Trace[]
-  /** Why there may be more or less than this; undefined when complete. */
-  readonly partial: string | undefined
-}
+export type { Found, Query } from './query.ts'
 
 export interface ReaderOptions {
   readonly fetch?: typeof fetch
@@ -92,7 +76,8 @@ export class TraceReader {
 
   async #ask<T>(path: string, read: (answer: unknown) => T): Promise<T> {
     const url = `${this.#base}${path}`
-    const answer = await ask(url, { fetch: this.#fetch, timeoutMs: this.#timeoutMs })
+    const search = path.startsWith('/traces')
+    const answer = await ask(url, { fetch: this.#fetch, timeoutMs: this.#timeoutMs, search })
     try {
       return read(answer)
     } catch (error) {

@@ -1,0 +1,119 @@
+import { credentials, makeGenericClientConstructor, type ServiceError, status } from '@grpc/grpc-js'
+import { traceService, type WireResponse } from './wire.ts'
+
+export interface ExportAnswer {
+  /** Of gRPC; 0 is OK. */
+  readonly code: number
+  readonly details: string
+  readonly response: WireResponse | undefined
+}
+
+export interface OtlpClient {
+  /** Sends a request as `exportBytes` makes it, or bytes that are none. Never rejects. */
+  send(bytes: Buffer): Promise<ExportAnswer>
+  close(): void
+}
+
+/** A span to be sent, the parts that matter to whoever makes one up. */
+export interface SentSpan {
+  /** 32 hex digits. */
+  readonly traceId: string
+  /** 16 hex digits. */
+  readonly spanId: string
+  readonly parentSpanId?: string
+  readonly name: string
+  readonly kind?: number
+  readonly startMs: number
+  readonly durationMs?: number
+  readonly attributes?: Readonly<Record<string, SentValue>>
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[]
+  readonly status?: number
+  readonly events?: readonly {
+    readonly name: string
+    readonly atMs: number
+    readonly attributes?: Readonly<Record<string, SentValue>>
+  }[]
+}
+
+export type SentValue = string | number | boolean | readonly SentValue[]
+
+/** Sends OTLP requests by gRPC, one connection, to `url`: `http://host:port`, or `https:` for TLS. */
+export function otlpClient(url: string): OtlpClient {
+  const { Export } = traceService()
+  const service = { Export: { ...Export, requestSerialize: (bytes: Buffer) => bytes } }
+  const Client = makeGenericClientConstructor(service, 'TraceService')
+  const { host, protocol } = new URL(url)
+  const client = new Client(host, protocol === 'https:' ? credentials.createSsl() : credentials.createInsecure())
+  const method = (client as unknown as { Export: Method }).Export.bind(client)
+  return {
+    send: (bytes) =>
+      new Promise((resolve) =>
+        method(bytes, { deadline: Date.now() + 30_000 }, (error, response) =>
+          resolve({ code: error?.code ?? status.OK, details: error?.details ?? '', response }),
+        ),
+      ),
+    close: () => client.close(),
+  }
+}
+
+type Method = (
+  bytes: Buffer,
+  options: { readonly deadline: number },
+  answer: (error: ServiceError | null, response?: WireResponse) => void,
+) => void
+
+const { requestSerialize } = traceService().Export
+
+/** A request with one resource. Several of these after one another are one request with several. */
+export function exportBytes(resource: Readonly<Record<string, SentValue>>, spans: readonly SentSpan[]): Buffer {
+  const request = {
+    resource_spans: [
+      {
+        resource: { attributes: pairs(resource) },
+        scope_spans: [{ scope: { name: 'tracemesh' }, spans: spans.map(wire) }],
+      },
+    ],
+  }
+  return requestSerialize(request as unknown as Parameters<typeof requestSerialize>[0])
+}
+
+function wire(span: SentSpan): object {
+  return {
+    trace_id: hex(span.traceId),
+    span_id: hex(span.spanId),
+    parent_span_id: hex(span.parentSpanId ?? ''),
+    name: span.name,
+    kind: span.kind ?? 1,
+    start_time_unix_nano: nanos(span.startMs),
+    end_time_unix_nano: nanos(span.startMs + (span.durationMs ?? 0)),
+    attributes: pairs(span.attributes ?? {}),
+    links: (span.links ?? []).map((link) => ({ trace_id: hex(link.traceId), span_id: hex(link.spanId) })),
+    events: (span.events ?? []).map(({ name, atMs, attributes }) => ({
+      name,
+      time_unix_nano: nanos(atMs),
+      attributes: pairs(attributes ?? {}),
+    })),
+    status: { code: span.status ?? 0 },
+  }
+}
+
+function pairs(record: Readonly<Record<string, SentValue>>): object[] {
+  return Object.entries(record).map(([key, value]) => ({ key, value: wireValue(value) }))
+}
+
+function wireValue(value: SentValue): object {
+  if (typeof value === 'string') return { string_value: value }
+  if (typeof value === 'boolean') return { bool_value: value }
+  if (typeof value === 'number') return Number.isInteger(value) ? { int_value: value } : { double_value: value }
+  return { array_value: { values: value.map(wireValue) } }
+}
+
+function hex(id: string): Buffer {
+  return Buffer.from(id, 'hex')
+}
+
+/** Milliseconds with up to six digits behind the point that a number can tell. */
+function nanos(ms: number): string {
+  const whole = Math.floor(ms)
+  return String(BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6)))
+}
