@@ -1,33 +1,40 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { attributes } from './attributes.ts'
-import { main, renderSpans, spansPage } from './generate.ts'
+import { main, pages } from './generate.ts'
 import { type SpanName, spans } from './spans.ts'
+import { renderSpans } from './spans-page.ts'
 import { specOf, tell } from './tell.ts'
 
 leakCheck()
 
-test('otel/SPANS.md is what the catalogue says (if not: npm run generate)', async () => {
-  assert.equal(await readFile(spansPage, 'utf8'), renderSpans())
-})
+for (const { file, render } of pages) {
+  test(`${basename(file)} is what the catalogue says (if not: npm run generate)`, async () => {
+    assert.equal(await readFile(file, 'utf8'), render())
+  })
+}
 
-test('--check exits with 1 once the page has drifted, and generating puts it right', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'spans-'))
-  const file = join(folder, 'SPANS.md')
+test('--check exits with 1 once a page has drifted, and names it; generating puts it right', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pages-'))
+  t.after(() => rm(folder, { recursive: true }))
   const stderr = t.mock.method(process.stderr, 'write', () => true)
-  try {
-    assert.equal(await main(['--check'], file), 1)
-    assert.equal(await main([], file), 0)
-    assert.equal(await main(['--check'], file), 0)
-    await writeFile(file, renderSpans().replace('every 60 s', 'every 61 s'))
-    assert.equal(await main(['--check'], file), 1)
-  } finally {
-    stderr.mock.restore()
-    await rm(folder, { recursive: true })
+  const copies = pages.map(({ file, render }) => ({ file: join(folder, 'new', basename(file)), render }))
+  assert.equal(await main(['--check'], copies), 1)
+  assert.equal(await main([], copies), 0)
+  assert.equal(await main(['--check'], copies), 0)
+  for (const { file, render } of copies) {
+    stderr.mock.resetCalls()
+    await writeFile(file, render().replace(/[a-z]/, '#'))
+    assert.equal(await main(['--check'], copies), 1, file)
+    assert.deepEqual(
+      stderr.mock.calls.map(({ arguments: [text] }) => String(text).startsWith(file)),
+      [true],
+    )
+    await writeFile(file, render())
   }
 })
 

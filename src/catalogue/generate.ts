@@ -1,88 +1,42 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type AttributeSpec, attributes } from './attributes.ts'
-import { type SpanName, type SpanSpec, spans } from './spans.ts'
-import { specOf } from './tell.ts'
+import { alertsPage, renderAlertsPage } from './alert-page.ts'
+import { renderRules, rulesPage } from './alert-rules.ts'
+import { longRuleTestsPage, renderRuleTests, ruleTestsPage } from './alert-tests.ts'
+import { boardPage, renderBoard } from './grafana-board.ts'
+import { jaegerUiPage, renderJaegerUi } from './jaeger-ui.ts'
+import { renderSpans, spansPage } from './spans-page.ts'
 
-/** The committed page; `npm run generate` writes it, `npm run generate -- --check` compares. */
-export const spansPage = fileURLToPath(new URL('../../otel/SPANS.md', import.meta.url))
-
-const resource = [
-  ['service.name', 'Id of the mesh: one service per mesh.'],
-  ['service.version', 'Version of the software.'],
-  ['service.instance.id', 'New for every start of a process.'],
-  ['mesh.id', 'Id of the mesh.'],
-  ['mesh.node.name', attributes['mesh.node.name'].brief],
-  ['mesh.node.role', attributes['mesh.node.role'].brief],
-  ['mesh.node.incarnation', attributes['mesh.node.incarnation'].brief],
-  ['mesh.peer.self', 'Peer id of the node: for searching, never a metric label.'],
-] as const
-
-/** SPANS.md: every span with its attributes, from the catalogue alone. */
-export function renderSpans(): string {
-  const names = Object.keys(spans) as SpanName[]
-  return [
-    '# Spans',
-    'Written by `npm run generate` from `src/catalogue`; a test fails when the two differ. Do not edit.',
-    'Every span is of kind INTERNAL and ended when it is told; its status is ERROR where a promise was broken, and unset otherwise.',
-    `Every span carries \`mesh.seq\`. ${attributes['mesh.seq'].brief}`,
-    'Texts are cut at 256 characters, lists at 32 elements.',
-    '## Resource',
-    table(
-      ['attribute', 'meaning'],
-      resource.map(([name, brief]) => [`\`${name}\``, brief]),
-    ),
-    '## All spans',
-    table(
-      ['span', 'when'],
-      names.map((name) => [`[\`${name}\`](#${anchor(name)})`, specOf(spans, name).when]),
-    ),
-    ...names.flatMap((name) => section(name, specOf(spans, name))),
-  ]
-    .join('\n\n')
-    .concat('\n')
+export interface Page {
+  readonly file: string
+  readonly render: () => string
 }
 
-function section(name: SpanName, spec: SpanSpec): string[] {
-  const optional = spec.optional ?? []
-  const rows = [...spec.attributes, ...optional].map((attribute) => {
-    const { type, brief }: AttributeSpec = attributes[attribute]
-    const known = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
-    return [`\`${attribute}\``, typeText(type), known]
-  })
-  return [
-    `## ${name}`,
-    spec.brief,
-    [`- When: ${spec.when}`, `- Log level: ${spec.log}`, ...(spec.failed ? ['- Status: ERROR'] : [])].join('\n'),
-    table(['attribute', 'type', 'meaning'], rows),
-  ]
-}
+/** Everything that is made of the catalogue; `npm run generate` writes it, `npm run generate -- --check` compares. */
+export const pages: readonly Page[] = [
+  { file: spansPage, render: () => renderSpans() },
+  { file: alertsPage, render: renderAlertsPage },
+  { file: rulesPage, render: () => renderRules({ timeFactor: 1 }) },
+  { file: ruleTestsPage, render: () => renderRuleTests('short') },
+  { file: longRuleTestsPage, render: () => renderRuleTests('long') },
+  { file: jaegerUiPage, render: () => renderJaegerUi() },
+  { file: boardPage, render: () => renderBoard() },
+]
 
-function typeText(type: AttributeSpec['type']): string {
-  return typeof type === 'string' ? type : type.map((value) => `\`${value}\``).join(' ')
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
-}
-
-/** The anchor that Markdown viewers give a heading: dots are left out. */
-function anchor(name: string): string {
-  return name.replaceAll('.', '')
-}
-
-/** Exit code: 0 when the page is written or right, 1 when `--check` finds it stale. */
-export async function main(args: readonly string[], file = spansPage): Promise<number> {
-  const page = renderSpans()
+/** Exit code: 0 when all pages are written or right, 1 when `--check` finds one stale, and names it. */
+export async function main(args: readonly string[], all: readonly Page[] = pages): Promise<number> {
   if (!args.includes('--check')) {
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, page)
+    for (const { file, render } of all) {
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, render())
+    }
     return 0
   }
-  if ((await readFile(file, 'utf8').catch(() => '')) === page) return 0
-  process.stderr.write(`${file} is not what the catalogue says; run \`npm run generate\`\n`)
-  return 1
+  const texts = await Promise.all(all.map(({ file }) => readFile(file, 'utf8').catch(() => '')))
+  const stale = all.filter(({ render }, index) => texts[index] !== render())
+  for (const { file } of stale)
+    process.stderr.write(`${file} is not what the catalogue says; run \`npm run generate\`\n`)
+  return stale.length === 0 ? 0 : 1
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,29 @@
+import type { FiredAlert } from './alert-spec.ts'
+import type { SpanName } from './spans.ts'
+
+/** Prometheus' own word that it scraped the Collector's span metrics. */
+export const up = 'up{job="mesh-spans",instance="collector:8889"}'
+
+/** The counter of a span as the Collector shows it: of node `n1` in mesh `a` unless said otherwise. */
+export function counter(span: SpanName, node = 'n1'): string {
+  const labels = `mesh_id="a",mesh_node_name="${node}",mesh_node_role="compute"`
+  return `traces_span_metrics_calls_total{span_name="${span}",${labels}}`
+}
+
+/** A gauge that the Collector makes of the census; `more` as in `,mesh_registry="peers"`. */
+export function gauge(metric: string, more = '', node = 'n1'): string {
+  return `${metric}{mesh_id="a",mesh_node_name="${node}"${more}}`
+}
+
+/** The same values for several nodes. */
+export function ofNodes(nodes: readonly string[], name: (node: string) => string, values: string) {
+  return Object.fromEntries(nodes.map((node) => [name(node), values]))
+}
+
+export function firesFor(node: string, value?: number): readonly FiredAlert[] {
+  return [{ labels: { mesh_id: 'a', mesh_node_name: node }, ...(value !== undefined && { value }) }]
+}
+
+export function firesForMesh(value?: number): readonly FiredAlert[] {
+  return [{ labels: { mesh_id: 'a' }, ...(value !== undefined && { value }) }]
+}

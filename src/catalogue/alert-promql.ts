@@ -1,0 +1,66 @@
+import type { Durations } from './alert-durations.ts'
+import type { SpanName } from './spans.ts'
+
+/** Labels that name a node; the Collector has no other id of one. */
+export const byNode = 'mesh_id, mesh_node_name'
+
+/** Scrape jobs of `otel/prometheus.yml`. */
+export const jobs = { spans: 'mesh-spans', collector: 'collector' } as const
+
+/** The counter of spans of one name; one series per node. */
+export function calls(span: SpanName): string {
+  return `traces_span_metrics_calls_total{span_name="${span}"}`
+}
+
+/**
+ * How much a counter rose within `window`, exactly, for events of which the first and only one matters. `increase()`
+ * estimates, and misses a counter whose first scraped value is not 0.
+ *
+ * Where the past has no sample, it depends on why. The job was scraped and had no such series: it counts from 0. The job
+ * was not scraped: what came last before the gap counts, or an old event would ring again. Nothing is known of the past
+ * (Prometheus is new, or lost its database) and the series was there at the first scrape: what it was then counts. A
+ * counter that went back began anew.
+ */
+export function rise(counter: string, by: string, window: string, d: Durations, job: string = jobs.spans): string {
+  const [up, past] = [`up{job="${job}"}`, d('1d')]
+  return `sum by (${by}) (
+  (
+    ${counter}
+    - (
+      ${counter} offset ${window}
+      or (last_over_time(${counter}[${past}] offset ${window}) unless on () ${up} offset ${window} == 1)
+      or (
+        min_over_time(${counter}[${window}])
+        and count_over_time(${counter}[${window}]) >= on () group_left () max(sum_over_time(${up}[${window}]))
+        unless on () last_over_time(${up}[${past}] offset ${window})
+      )
+      or 0 * ${counter}
+    )
+  ) >= 0
+  or ${counter}
+)`
+}
+
+/** Spans of one name that a node told within `window`: see `rise`. */
+export function told(span: SpanName, window: string, d: Durations): string {
+  return rise(calls(span), byNode, window, d)
+}
+
+/** About as many spans of one name within `window`: for those that are told all the time. */
+export function often(span: SpanName, window: string): string {
+  return `sum by (${byNode}) (increase(${calls(span)}[${window}]))`
+}
+
+/** Nodes that run and whose spans arrive: a sweep is told every 5 s and leaves its node within 15 s. */
+export function sweeping(d: Durations): string {
+  return `${often('mesh.staleness.pruned', d('2m', '1m'))} > 0`
+}
+
+/** An expression within another, in brackets of its own. */
+export function inner(expr: string): string {
+  return `(\n${indent(expr)}\n)`
+}
+
+export function indent(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, '  ')
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { type StackBinary, stackBinary } from '../stack/binaries.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { notRun } from '../testing/not-run.ts'
+import { renderRules, rulesPage } from './alert-rules.ts'
+import { longRuleTestsPage, renderRuleTests, ruleTestsPage } from './alert-tests.ts'
+
+leakCheck()
+
+const run = promisify(execFile)
+const otel = fileURLToPath(new URL('../../otel/', import.meta.url))
+
+/** What a checker says; `ok` when it exits with 0. Undefined, and said so, where the program is missing. */
+async function checked(t: TestContext, name: StackBinary, ...args: string[]) {
+  const found = await stackBinary(name)
+  if ('missing' in found) {
+    notRun(t.name, found.missing)
+    return undefined
+  }
+  return run(found.path, args, { timeout: 300_000 }).then(
+    ({ stdout, stderr }) => ({ ok: true, text: stdout + stderr }),
+    (error: { stdout?: string; stderr?: string; message: string }) => ({
+      ok: false,
+      text: `${error.stdout}${error.stderr}` || error.message,
+    }),
+  )
+}
+
+async function folder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'rules-'))
+  t.after(() => rm(path, { recursive: true }))
+  return path
+}
+
+test('promtool: rules are sound, shortened ones as well, and a broken one is found', async (t) => {
+  const sound = await checked(t, 'promtool', 'check', 'rules', rulesPage)
+  if (sound === undefined) return
+  assert.ok(sound.ok, sound.text)
+  const directory = await folder(t)
+  for (const timeFactor of [0.1, 0.001]) {
+    const file = join(directory, `${timeFactor}.yml`)
+    await writeFile(file, renderRules({ timeFactor }))
+    const shortened = await checked(t, 'promtool', 'check', 'rules', file)
+    assert.ok(shortened?.ok, shortened?.text)
+  }
+  const broken = join(directory, 'broken.yml')
+  await writeFile(broken, renderRules({ timeFactor: 1 }).replace('sum by', 'sum bye'))
+  assert.equal((await checked(t, 'promtool', 'check', 'rules', broken))?.ok, false)
+})
+
+test('promtool: every alert fires where it must and is silent where it must be', async (t) => {
+  const tested = await checked(t, 'promtool', 'test', 'rules', ruleTestsPage, longRuleTestsPage)
+  if (tested !== undefined) assert.ok(tested.ok, tested.text)
+})
+
+test('promtool: a rule that never fires is found out by its cases, and one that always does', async (t) => {
+  const directory = await folder(t)
+  const [rules, tests] = [join(directory, 'rules'), join(directory, 'rules-test')]
+  await mkdir(rules)
+  await mkdir(tests)
+  const shipped = renderRules({ timeFactor: 1 })
+  for (const [name, from, to] of [
+    ['MeshLimitReached', 'mesh.limit.reached"', 'mesh.limit.never"'],
+    ['MeshPipelineDown', 'up == 0', 'up >= 0'],
+  ] as const) {
+    const file = join(tests, `${name}.yml`)
+    await writeFile(file, renderRuleTests('short', [name]))
+    for (const [text, ok] of [
+      [shipped, true],
+      [shipped.replaceAll(from, to), false],
+    ] as const) {
+      await writeFile(join(rules, 'mesh.yml'), text)
+      const tested = await checked(t, 'promtool', 'test', 'rules', file)
+      if (tested === undefined) return
+      assert.equal(tested.ok, ok, `${name}: ${tested.text}`)
+    }
+  }
+})
+
+test('promtool: the configuration of Prometheus is sound, with the rules where it looks for them', async (t) => {
+  const directory = await folder(t)
+  const config = join(directory, 'prometheus.yml')
+  const text = await readFile(join(otel, 'prometheus.yml'), 'utf8')
+  await writeFile(config, text.replaceAll('/etc/prometheus/rules', dirname(rulesPage)))
+  const sound = await checked(t, 'promtool', 'check', 'config', config)
+  if (sound === undefined) return
+  assert.ok(sound.ok, sound.text)
+  assert.match(sound.text, /21 rules found/)
+  await writeFile(config, text.replace('scrape_interval', 'scrap_interval'))
+  assert.equal((await checked(t, 'promtool', 'check', 'config', config))?.ok, false)
+})
+
+test('amtool: Alertmanager’s configuration is sound, and pages go out sooner', async (t) => {
+  const config = join(otel, 'alertmanager.yml')
+  const sound = await checked(t, 'amtool', 'check-config', config)
+  if (sound === undefined) return
+  assert.ok(sound.ok, sound.text)
+  for (const severity of ['page', 'warn']) {
+    const args = ['config', 'routes', 'test', `--config.file=${config}`, '--verify.receivers=operators']
+    const routed = await checked(t, 'amtool', ...args, `severity=${severity}`, 'alertname=MeshSeedGiveup')
+    assert.ok(routed?.ok, routed?.text)
+  }
+  const directory = await folder(t)
+  const broken = join(directory, 'alertmanager.yml')
+  await writeFile(broken, (await readFile(config, 'utf8')).replace('group_by', 'group_buy'))
+  assert.equal((await checked(t, 'amtool', 'check-config', broken))?.ok, false)
+})

@@ -1,0 +1,80 @@
+import { fileURLToPath } from 'node:url'
+import { durations } from './alert-durations.ts'
+import { indent } from './alert-promql.ts'
+import { type AlertName, alertNames, alertOf, timesOf } from './alerts.ts'
+import { quoted } from './yaml-text.ts'
+
+export interface RuleOptions {
+  /** 1: as shipped. 0.1: every duration is a tenth, but no shorter than makes sense with the scrape interval. */
+  readonly timeFactor: number
+}
+
+/** The committed rules; `npm run generate` writes them. */
+export const rulesPage = fileURLToPath(new URL('../../otel/rules/mesh.yml', import.meta.url))
+
+/** Where Jaeger's page is when nobody has said. */
+export const jaegerByDefault = 'http://127.0.0.1:16686'
+/** Prometheus' external label wins: it is set from JAEGER_URL. */
+export const jaegerTemplate = `{{ with $externalLabels.jaeger }}{{ . }}{{ else }}${jaegerByDefault}{{ end }}`
+
+/**
+ * Prometheus' rule file. Those that wake somebody are evaluated at every scrape, the others less often. Throws
+ * MESH_CONFIG_INVALID for a time factor not above 0, or above 1.
+ */
+export function renderRules({ timeFactor }: RuleOptions): string {
+  const groups = (['page', 'warn'] as const).map((severity) => {
+    const names = alertNames.filter((name) => alertOf(name).severity === severity)
+    const every = names[0] === undefined ? '' : timesOf(names[0], timeFactor).every
+    return `  - name: mesh-${severity}
+    interval: ${every}
+    rules:
+${names.map((name) => rule(name, timeFactor)).join('\n')}`
+  })
+  return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
+# What each means, and its cure: otel/ALERTS.md.
+groups:
+${groups.join('\n')}
+`
+}
+
+function rule(name: AlertName, timeFactor: number): string {
+  const { expr, severity, about } = alertOf(name)
+  const { forTime, keepFiring } = timesOf(name, timeFactor)
+  const annotations = Object.entries(annotationsOf(name)).map(([key, text]) => `${key}: ${quoted(text)}`)
+  const lines = [
+    `- alert: ${name}`,
+    '  expr: |',
+    deeper(expr(durations(timeFactor)), 2),
+    ...(forTime === undefined ? [] : [`  for: ${forTime}`]),
+    ...(keepFiring === undefined ? [] : [`  keep_firing_for: ${keepFiring}`]),
+    `  labels: { severity: ${severity}, about: ${about} }`,
+    '  annotations:',
+    deeper(annotations.join('\n'), 2),
+  ]
+  return deeper(lines.join('\n'), 3)
+}
+
+function deeper(text: string, steps: number): string {
+  return steps === 0 ? text : deeper(indent(text), steps - 1)
+}
+
+/** Annotations of an alert, as templates. */
+export function annotationsOf(name: AlertName): Readonly<Record<string, string>> {
+  const { summary, cure } = alertOf(name)
+  return { summary, cure, runbook: `otel/ALERTS.md#${name.toLowerCase()}`, traces: tracesLink(name) }
+}
+
+/** Opens Jaeger at the spans that tell of the cause, of the last two days: what it searches when told no start. */
+function tracesLink(name: AlertName): string {
+  const { search, per } = alertOf(name)
+  if (search === 'pipeline') return `${jaegerTemplate}/search`
+  // Neither has a character that a URL or a JSON text would escape: configuration refuses it.
+  const tags = encodeURIComponent('{"mesh.node.name":"NAME"}').replace('NAME', '{{ $labels.mesh_node_name }}')
+  return [
+    `${jaegerTemplate}/search?service={{ $labels.mesh_id }}`,
+    `operation=${search.span}`,
+    ...(per === 'node' ? [`tags=${tags}`] : []),
+    'lookback=2d',
+    'limit=100',
+  ].join('&')
+}

@@ -1,0 +1,236 @@
+import { counter, firesFor, gauge, up } from './alert-case.ts'
+import type { Durations } from './alert-durations.ts'
+import { byNode, often, told } from './alert-promql.ts'
+import type { AlertSpec } from './alert-spec.ts'
+
+/** Of series that may not be there yet, counted as 0 beside those that are. */
+const orNone = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
+
+/** Caches of what was seen last: they fill up to their bound by design. */
+const caches = 'messages|relay_seen'
+const sizes = `mesh_registry_size{mesh_registry!~"${caches}"}`
+
+/** Smallest size within half an hour; churn has peaks, and only what grows has rising minima. */
+function smallest(d: Durations, offset?: string): string {
+  const before = offset === undefined ? '' : ` offset ${offset}`
+  return `min by (${byNode}, mesh_registry) (min_over_time(${sizes}[${d('30m')}]${before}))`
+}
+
+const opened = counter('mesh.connection.opened')
+const closed = counter('mesh.connection.closed')
+const requests = gauge('mesh_registry_size', ',mesh_registry="requests"')
+
+function firesForRegistry(registry: string, value: number) {
+  return [{ labels: { mesh_id: 'a', mesh_node_name: 'n1', mesh_registry: registry }, value }]
+}
+
+/** Alerts about what is held longer, or in greater number, than it should be. */
+export const heldAlerts = {
+  MeshConnectionsNotClosed: {
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} opens connections that it does not close',
+    severity: 'warn',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => {
+      const hour = d('1h')
+      const births = often('mesh.connection.opened', hour)
+      return `(
+  ${births}
+  - ${orNone(often('mesh.connection.closed', hour), births)}
+  - ${orNone(often('mesh.connection.guest', hour), births)}
+  - max by (${byNode}) (max_over_time(mesh_links[${hour}]))
+    * (1 + ${orNone(often('mesh.node.started', hour), births)})
+) > 5`
+    },
+    forTime: '10m',
+    meaning:
+      'Within an hour a node opened more connections than it closed, by more than five above its links and guests, for ten minutes. Links are allowed once more for each start within the hour: a process that was killed tells of no closes.',
+    cure: 'Compare two censuses an hour apart: mesh.audit.connections against mesh.audit.links. mesh.audit.suspect names the connections that nobody owns; the trace of one’s birth says who opened it. Restarting the node frees them; an application that opens connections itself has to close them.',
+    search: { span: 'mesh.connection.opened' },
+    told: '1m',
+    fills: (d) => [d('1h')],
+    cases: [
+      {
+        says: 'a fifth of all connections stays open',
+        series: { [opened]: '0+0.5x720', [closed]: '0+0.4x720', [gauge('mesh_links')]: '6+0x720' },
+        checks: [
+          { at: '15m', fires: [] },
+          { at: '60m', fires: firesFor('n1') },
+        ],
+      },
+      {
+        says: 'none was ever closed',
+        series: { [opened]: '0+0.5x720', [gauge('mesh_links')]: '6+0x720' },
+        checks: [{ at: '60m', fires: firesFor('n1') }],
+      },
+      {
+        says: 'churn, each connection closed',
+        series: { [opened]: '8+0.5x720', [closed]: '0+0.5x720', [gauge('mesh_links')]: '8+0x720' },
+        checks: [
+          { at: '60m', fires: [] },
+          { at: '115m', fires: [] },
+        ],
+      },
+      {
+        says: 'killed three times in an hour, eight links each time',
+        series: {
+          [opened]: '0 8+0x60 16+0x60 24+0x60 32+0x200',
+          [counter('mesh.node.started')]: '1+0x61 2+0x60 3+0x60 4+0x200',
+          [gauge('mesh_links')]: '8+0x385',
+        },
+        checks: [
+          { at: '31m', fires: [] },
+          { at: '45m', fires: [] },
+          { at: '60m', fires: [] },
+        ],
+      },
+      {
+        says: 'guests that stay',
+        series: {
+          [opened]: '0+0.1x720',
+          [counter('mesh.connection.guest')]: '0+0.1x720',
+          [gauge('mesh_links')]: '6+0x720',
+        },
+        checks: [{ at: '60m', fires: [] }],
+      },
+    ],
+  },
+  MeshRegistryGrowing: {
+    summary:
+      'Registry {{ $labels.mesh_registry }} of {{ $labels.mesh_node_name }} in {{ $labels.mesh_id }} grows and grows',
+    severity: 'warn',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => `${smallest(d)} > 32
+and ${smallest(d)} > 1.2 * ${smallest(d, d('30m'))}
+and ${smallest(d)} > 1.5 * ${smallest(d, d('1h', '80s'))}`,
+    forTime: '45m',
+    meaning: `The least that a registry held in half an hour grew by a fifth against the half-hour before and by half against the one an hour before, for 45 minutes, and is above 32. One step, as when a mesh is scaled up, rings nothing; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
+    cure: 'mesh.audit has one child per registry: mesh.registry.added and released by reason show what should empty it and does not; mesh.registry.owner says whose it is. Its capacity bounds it, so there is time; MeshLimitReached rings when it is full.',
+    search: { span: 'mesh.audit' },
+    told: '1m',
+    fills: (d) => [d('1h', '80s'), d('30m')],
+    cases: [
+      {
+        says: 'three entries a minute',
+        series: { [requests]: '0+0.5x1200' },
+        checks: [
+          { at: '100m', fires: [] },
+          { at: '110m', fires: firesForRegistry('requests', 240) },
+        ],
+      },
+      {
+        says: 'ten times as many from one moment on, and no more since',
+        series: { [requests]: '10+0x200 100+0x1000' },
+        checks: [
+          { at: '70m', fires: [] },
+          { at: '95m', fires: [] },
+          { at: '110m', fires: [] },
+        ],
+      },
+      {
+        says: 'a cache that fills up',
+        series: { [gauge('mesh_registry_size', ',mesh_registry="relay_seen"')]: '0+0.5x1200' },
+        checks: [{ at: '110m', fires: [] }],
+      },
+      {
+        says: 'a registry that swings',
+        series: { [requests]: '0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60' },
+        checks: [
+          { at: '60m', fires: [] },
+          { at: '75m', fires: [] },
+        ],
+      },
+    ],
+  },
+  MeshSuspects: {
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} holds connections that should be gone',
+    severity: 'warn',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => `${told('mesh.audit.suspect', d('2m', '90s'), d)} > 0`,
+    forTime: '5m',
+    meaning:
+      'Each census of five minutes named a connection that nobody owns, that another superseded, or whose peer never said what it is.',
+    cure: 'mesh.suspect.reason says which of the three, mesh.connection.age_band for how long. unowned: code beside the mesh opened it. superseded-open: the peer does not close its end. unsettled-old: the peer answers nothing; look at it.',
+    search: { span: 'mesh.audit.suspect' },
+    told: '75s',
+    cases: [
+      {
+        says: 'suspects in every census',
+        series: { [counter('mesh.audit.suspect')]: '0 0 0+1x90', [up]: '1+0x92' },
+        checks: [
+          { at: '5m', fires: [] },
+          { at: '6m', fires: firesFor('n1') },
+        ],
+      },
+      {
+        says: 'suspects in one census',
+        series: { [counter('mesh.audit.suspect')]: '0+0x6 2+0x90', [up]: '1+0x97' },
+        checks: [
+          { at: '2m', fires: [] },
+          { at: '7m', fires: [] },
+        ],
+      },
+    ],
+  },
+  MeshLeakSuspected: {
+    summary: 'An invariant is broken at {{ $labels.mesh_node_name }} of {{ $labels.mesh_id }}',
+    severity: 'page',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => `${told('mesh.leak.suspected', d('5m', '90s'), d)} >= 2`,
+    keepFiring: '5m',
+    meaning:
+      'Two censuses within five minutes found an invariant broken: libp2p holds other connections than the ledger, a pair has two links, or a registry is above its bound. One finding alone rings nothing.',
+    cure: 'mesh.invariant says which, mesh.expected and mesh.actual by how much. The suspects beside it in the same trace name the connections. Keep the traces, restart the node.',
+    search: { span: 'mesh.leak.suspected' },
+    told: '105s',
+    cases: [
+      {
+        says: 'the second census that finds it',
+        series: { [counter('mesh.leak.suspected')]: '_x6 1 1 1 2+0x90', [up]: '1+0x100' },
+        checks: [
+          { at: '1m20s', fires: [] },
+          { at: '1m40s', fires: firesFor('n1') },
+          { at: '15m', fires: [] },
+        ],
+      },
+      {
+        says: 'one census',
+        series: { [counter('mesh.leak.suspected')]: '_x6 1+0x90', [up]: '1+0x97' },
+        checks: [
+          { at: '1m40s', fires: [] },
+          { at: '5m', fires: [] },
+        ],
+      },
+    ],
+  },
+  MeshLimitReached: {
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} refuses or drops something for want of room',
+    severity: 'warn',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => `${told('mesh.limit.reached', d('5m'), d)} > 0`,
+    meaning: 'A bound of a node was met, and something was refused, evicted or closed because of it.',
+    cure: 'mesh.limit.name says which bound, mesh.peer.id who met it. Many peers: more nodes, or a higher MESH_MAX_PEERS. One peer: look at that peer first. Bounds protect the node; raise one only when it is known what fills it.',
+    search: { span: 'mesh.limit.reached' },
+    told: '1s',
+    cases: [
+      {
+        says: 'the first time',
+        series: { [counter('mesh.limit.reached')]: '_x6 1+0x90', [up]: '1+0x97' },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: firesFor('n1') },
+          { at: '8m', fires: [] },
+        ],
+      },
+      {
+        says: 'never',
+        series: { [counter('mesh.limit.reached')]: '4+0x90', [up]: '1+0x90' },
+        checks: [{ at: '8m', fires: [] }],
+      },
+    ],
+  },
+} as const satisfies Record<string, AlertSpec>

@@ -1,0 +1,138 @@
+import { counter, firesFor, gauge, up } from './alert-case.ts'
+import type { Durations } from './alert-durations.ts'
+import { byNode, told } from './alert-promql.ts'
+import type { AlertSpec } from './alert-spec.ts'
+import { type Budget, budgets } from './budgets.ts'
+
+const metrics = {
+  memory: { gauge: 'mesh_process_rss_mb', of: ({ rssMb }: Budget) => rssMb },
+  cpu: { gauge: 'mesh_process_cpu_ms_per_s', of: ({ cpuMsPerS }: Budget) => cpuMsPerS },
+} as const
+
+/** One arm for each budget and all roles that have it. */
+function overBudget(d: Durations): string {
+  const arms = Object.entries(metrics).flatMap(([what, { gauge, of }]) => {
+    const roles = Object.groupBy(Object.entries(budgets), ([, budget]) => String(of(budget)))
+    return Object.entries(roles).map(([most, those = []]) => {
+      const selector = `${gauge}{mesh_node_role=~"${those.map(([role]) => role).join('|')}"}`
+      const mean = `max by (${byNode}, mesh_node_role) (avg_over_time(${selector}[${d('5m')}]))`
+      return `label_replace(${mean} > ${most}, "mesh_budget", "${what}", "", "")`
+    })
+  })
+  return arms.join('\nor ')
+}
+
+function firesForBudget(role: string, what: keyof typeof metrics, value: number) {
+  return [{ labels: { mesh_id: 'a', mesh_node_name: 'n1', mesh_node_role: role, mesh_budget: what }, value }]
+}
+
+const ofRole = (metric: string, role: string) => gauge(metric, `,mesh_node_role="${role}"`)
+
+/** Alerts about single processes and their machines. */
+export const nodeAlerts = {
+  MeshNodeStalled: {
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} did not run for a while',
+    severity: 'warn',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => `${told('mesh.node.stalled', d('10m'), d)} > 0`,
+    meaning:
+      'A node slept, or was not given the CPU, for at least a quarter of its staleness window (7.5 s of 30 s), and expires nobody for one window.',
+    cure: 'mesh.stall.slept_ms says how long. Several nodes of one machine at once: the machine was suspended or is overloaded. One: its CPU limit (throttling), or process.loop.delay_max_ms in its census, which is its own code.',
+    search: { span: 'mesh.node.stalled' },
+    told: '1s',
+    cases: [
+      {
+        says: 'one sleep, and its end',
+        series: { [counter('mesh.node.stalled')]: '_x6 1+0x120', [up]: '1+0x127' },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: firesFor('n1') },
+          { at: '13m', fires: [] },
+        ],
+      },
+      {
+        says: 'one long ago',
+        series: { [counter('mesh.node.stalled')]: '1+0x120', [up]: '1+0x120' },
+        checks: [{ at: '13m', fires: [] }],
+      },
+    ],
+  },
+  MeshClockSkewed: {
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sees a clock that is off',
+    severity: 'warn',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => `${told('mesh.clock.skewed', d('30m'), d)} > 0`,
+    meaning:
+      'The clock of a peer differs from this node’s by more than 5 s; told once per peer until it is right again, so the alert ends after half an hour whether it is or not. Membership does not depend on clocks, the order of spans in traces does.',
+    cure: 'mesh.peer.name says whose, mesh.clock.skew_ms by how much. A node that names all others is the one that is off itself. Set its time service right; no restart is needed.',
+    search: { span: 'mesh.clock.skewed' },
+    told: '4s',
+    cases: [
+      {
+        says: 'one peer, and its end',
+        series: { [counter('mesh.clock.skewed')]: '_x6 1+0x240', [up]: '1+0x247' },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: firesFor('n1') },
+          { at: '33m', fires: [] },
+        ],
+      },
+      {
+        says: 'one long ago',
+        series: { [counter('mesh.clock.skewed')]: '1+0x240', [up]: '1+0x240' },
+        checks: [{ at: '33m', fires: [] }],
+      },
+    ],
+  },
+  MeshRoleOverBudget: {
+    summary:
+      '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} is over the {{ $labels.mesh_budget }} budget of a {{ $labels.mesh_node_role }} ({{ printf "%.0f" $value }})',
+    severity: 'warn',
+    per: 'node',
+    about: 'mesh',
+    expr: overBudget,
+    forTime: '10m',
+    meaning: `Resident memory (MiB) or CPU (milliseconds per second), as a mean of five minutes, was above the budget of the node’s role for ten minutes: ${budgetsInWords()}.`,
+    cure: 'Memory: compare mesh.audit.* of now and of an hour ago; what grew is in a registry, in libp2p (connections, streams, peer store) or in neither, which is the application. CPU: mesh.audit.frames_in says whether there is more to do. Where the role has more to do, raise budget and container limit together.',
+    search: { span: 'mesh.audit' },
+    told: '31s',
+    fills: (d) => [d('5m')],
+    cases: [
+      {
+        says: 'memory of a compute, from the sixth minute on',
+        series: { [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x120' },
+        checks: [
+          { at: '15m', fires: [] },
+          { at: '17m', fires: firesForBudget('compute', 'memory', 340) },
+        ],
+      },
+      {
+        says: 'CPU of a seed',
+        series: { [ofRole('mesh_process_cpu_ms_per_s', 'seed')]: '300+0x120' },
+        checks: [
+          { at: '9m', fires: [] },
+          { at: '11m', fires: firesForBudget('seed', 'cpu', 300) },
+        ],
+      },
+      {
+        says: 'what is too much for a compute is not for a bridge, and a short peak is no use for long',
+        series: {
+          [ofRole('mesh_process_rss_mb', 'bridge')]: '140+0x120',
+          [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x12 90+0x90',
+        },
+        checks: [
+          { at: '11m', fires: [] },
+          { at: '17m', fires: [] },
+        ],
+      },
+    ],
+  },
+} as const satisfies Record<string, AlertSpec>
+
+function budgetsInWords(): string {
+  return Object.entries(budgets)
+    .map(([role, { rssMb, cpuMsPerS }]) => `${role} ${rssMb} and ${cpuMsPerS}`)
+    .join(', ')
+}

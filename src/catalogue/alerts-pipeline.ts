@@ -1,0 +1,223 @@
+import { counter, firesFor, gauge, up } from './alert-case.ts'
+import { type Durations, shortestWindow } from './alert-durations.ts'
+import { byNode, jobs, rise, told } from './alert-promql.ts'
+import type { AlertSpec } from './alert-spec.ts'
+
+/** Most samples of one scrape of the span metrics, as in `otel/prometheus.yml`: beyond it Prometheus takes none. */
+export const sampleLimit = 50_000
+
+const [queue, capacity] = ['otelcol_exporter_queue_size', 'otelcol_exporter_queue_capacity']
+const full = `max by (exporter) (${queue} / ${capacity})`
+
+/** Spans that the Collector did not take, could not queue, or could not send: one arm each, since they have other labels. */
+function refused(d: Durations): string {
+  const grown = (metric: string, by: string) => `${rise(metric, by, d('5m'), d, jobs.collector)} > 0`
+  return [
+    grown('otelcol_receiver_refused_spans_total', 'receiver'),
+    grown('otelcol_exporter_enqueue_failed_spans_total', 'exporter'),
+    grown('otelcol_exporter_send_failed_spans_total', 'exporter'),
+  ].join('\nor ')
+}
+
+const collector = 'instance="collector:8888",job="collector"'
+const upCollector = `up{${collector}}`
+const ofJaeger = (metric: string) => `${metric}{${collector},exporter="otlp_grpc/jaeger"}`
+const firesForJaeger = [{ labels: { exporter: 'otlp_grpc/jaeger' } }]
+
+/** Alerts about the way of the spans themselves: while it is broken, those about the mesh are not to be trusted. */
+export const pipelineAlerts = {
+  MeshTelemetryLost: {
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has lost spans',
+    severity: 'warn',
+    per: 'node',
+    about: 'pipeline',
+    expr: (d) => `${told('mesh.telemetry.lost', d('15m'), d)} > 0
+or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
+    meaning:
+      'Spans of a node will never arrive: its ring was full while nobody took them, or the Collector refused them for good. Whatever counts spans counts too few.',
+    cure: 'mesh.lost.where: ring is an outage longer than 20,000 spans last (hours for an idle node, minutes for a busy one); refused is a Collector that rejects what it reads, see its log. Gaps in mesh.seq are where they are missing.',
+    search: { span: 'mesh.telemetry.lost' },
+    told: '2s',
+    cases: [
+      {
+        says: 'the first loss',
+        series: { [counter('mesh.telemetry.lost')]: '_x6 1+0x120', [up]: '1+0x127' },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: firesFor('n1') },
+          { at: '18m', fires: [] },
+        ],
+      },
+      {
+        says: 'a loss that only the census tells',
+        series: { [gauge('mesh_telemetry_lost_total')]: '0+0x6 40+0x60' },
+        checks: [{ at: '2m', fires: firesFor('n1') }],
+      },
+      {
+        says: 'nothing since a restart',
+        series: { [gauge('mesh_telemetry_lost_total')]: '40+0x6 0+0x60' },
+        checks: [{ at: '2m', fires: [] }],
+      },
+    ],
+  },
+  MeshCardinalityOverflow: {
+    summary:
+      'The span metrics have more series than they may: new ones are folded into one, or all are about to be refused',
+    severity: 'warn',
+    per: 'part',
+    about: 'pipeline',
+    expr: () => `count by (mesh_id) (
+  label_replace(traces_span_metrics_calls_total{otel_metric_overflow="true"}, "mesh_id", "$1", "job", "(.+)")
+)
+or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
+    meaning: `The Collector has met its bound on series of a mesh (CALLS_LIMIT): new nodes are counted together under otel_metric_overflow and no rule sees them. Or one scrape brings more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus takes.`,
+    cure: 'Usually nodes with a new name at every start: set MESH_NAME to something that stays. Count by mesh_node_name to see them. A mesh that is this large needs a higher CALLS_LIMIT and sample_limit. Old names leave after SERIES_EXPIRATION, or when the Collector is restarted.',
+    search: 'pipeline',
+    told: '5s',
+    cases: [
+      {
+        says: 'a mesh has met the Collector’s bound',
+        series: { 'traces_span_metrics_calls_total{otel_metric_overflow="true",job="a"}': '_x6 1+1x60' },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: [{ labels: { mesh_id: 'a' } }] },
+        ],
+      },
+      {
+        says: 'a scrape of 41,000 samples',
+        series: { 'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '30000+0x5 41000+0x30' },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
+        ],
+      },
+      {
+        says: 'as many as usual',
+        series: {
+          'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '4000+0x30',
+          [counter('mesh.window')]: '0+1x30',
+        },
+        checks: [{ at: '5m', fires: [] }],
+      },
+    ],
+  },
+  MeshCollectorRefusing: {
+    summary: 'The Collector refuses or loses spans ({{ $labels.receiver }}{{ $labels.exporter }})',
+    severity: 'page',
+    per: 'part',
+    about: 'pipeline',
+    expr: refused,
+    keepFiring: '2m',
+    meaning:
+      'Within five minutes the Collector refused spans, found no room to queue them, or could not send them for good. Nodes keep what was refused and send it again, so that it is counted twice: rates are upper bounds meanwhile, and alerts about the mesh are held back.',
+    cure: 'receiver otlp: it is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: queue full, or Jaeger rejects what it gets, see the Collector’s log. exporter file: the disk is full.',
+    search: 'pipeline',
+    told: '2s',
+    cases: [
+      {
+        says: 'failures to queue that begin above 0',
+        series: {
+          [ofJaeger('otelcol_exporter_enqueue_failed_spans_total')]: '_x6 12+0x60',
+          [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x66',
+          [upCollector]: '1+0x66',
+        },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: firesForJaeger },
+          { at: '10m', fires: [] },
+        ],
+      },
+      {
+        says: 'spans refused at the door',
+        series: {
+          [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '0+0x6 358+0x60',
+          [upCollector]: '1+0x66',
+        },
+        checks: [{ at: '1m30s', fires: [{ labels: { receiver: 'otlp' } }] }],
+      },
+      {
+        says: 'nothing refused, something refused long ago',
+        series: {
+          [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '358+0x90',
+          [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x90',
+          [upCollector]: '1+0x90',
+        },
+        checks: [{ at: '14m', fires: [] }],
+      },
+    ],
+  },
+  MeshCollectorQueueFilling: {
+    summary: 'The Collector’s queue for {{ $labels.exporter }} is filling',
+    severity: 'warn',
+    per: 'part',
+    about: 'pipeline',
+    expr: (d) => `${full} > 0.5
+or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}) > 1
+  and ${full} > 0.02`,
+    forTime: '1m',
+    meaning:
+      'The queue is half full; or more than a fiftieth is in use and it will be full within six hours at the pace of the last ten minutes. A full queue refuses spans.',
+    cure: 'What the exporter sends to is away or too slow: MeshPipelineDown says whether Jaeger is there; its disk and memory if it is. The queue is on disk and outlives a restart of the Collector; it empties by itself.',
+    search: 'pipeline',
+    told: '30s',
+    fills: () => [shortestWindow],
+    cases: [
+      {
+        says: 'more than half full',
+        series: { [ofJaeger(queue)]: '0+0x6 300000+0x60', [ofJaeger(capacity)]: '500000+0x66' },
+        checks: [
+          { at: '2m', fires: [] },
+          { at: '2m30s', fires: firesForJaeger },
+        ],
+      },
+      {
+        says: 'full in five and a half hours',
+        series: { [ofJaeger(queue)]: '0+250x60', [ofJaeger(capacity)]: '500000+0x60' },
+        checks: [
+          { at: '6m', fires: [] },
+          { at: '9m', fires: firesForJaeger },
+        ],
+      },
+      {
+        says: 'a burst that drains',
+        series: { [ofJaeger(queue)]: '0+0x6 4000 2000 0+0x60', [ofJaeger(capacity)]: '500000+0x68' },
+        checks: [
+          { at: '1m20s', fires: [] },
+          { at: '4m', fires: [] },
+        ],
+      },
+    ],
+  },
+  MeshPipelineDown: {
+    summary: '{{ $labels.job }} at {{ $labels.instance }} does not answer',
+    severity: 'page',
+    per: 'part',
+    about: 'pipeline',
+    expr: () => 'up == 0',
+    forTime: '1m',
+    keepFiring: '2m',
+    meaning:
+      'A part of the way of the spans has not answered Prometheus for a minute: collector and mesh-spans are the Collector, or jaeger, alertmanager. Alerts about the mesh are held back meanwhile, and for two minutes after.',
+    cure: 'Start it again; its log says why it ended. Nodes keep 20,000 spans each while the Collector is away, the Collector’s queue keeps them on disk while Jaeger is: nothing is lost for hours.',
+    search: 'pipeline',
+    told: '0s',
+    cases: [
+      {
+        says: 'Jaeger is away',
+        series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0+0x60' },
+        checks: [
+          { at: '2m', fires: [] },
+          { at: '2m30s', fires: [{ labels: { job: 'jaeger', instance: 'jaeger:8888' } }] },
+        ],
+      },
+      {
+        says: 'two scrapes fail',
+        series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0 0 1+0x60' },
+        checks: [
+          { at: '1m20s', fires: [] },
+          { at: '3m', fires: [] },
+        ],
+      },
+    ],
+  },
+} as const satisfies Record<string, AlertSpec>

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { durations, scrapeSeconds, secondsOf, shortestWindow } from './alert-durations.ts'
+import { renderAlertsPage } from './alert-page.ts'
+import { annotationsOf, jaegerTemplate, renderRules } from './alert-rules.ts'
+import { filledIn, renderRuleTests } from './alert-tests.ts'
+import { type AlertName, alertNames, alertOf, firesWithinMs, flushSeconds } from './alerts.ts'
+import { sampleLimit } from './alerts-pipeline.ts'
+import { attributes, roles } from './attributes.ts'
+import { budgets } from './budgets.ts'
+import { type SpanName, spans } from './spans.ts'
+
+leakCheck()
+
+const shipped = renderRules({ timeFactor: 1 })
+/** A number and a unit that are a word of their own: not the `3` of `> 3`, nor the `5 min` of a summary. */
+const duration = /(?<![\w.-])\d+[smhd](?!\w)/g
+const config = (name: string) => readFile(new URL(`../../otel/${name}`, import.meta.url), 'utf8')
+
+/** Texts between the rules and the alert's own names: lines of each alert, by name. */
+function rulesByName(text: string): ReadonlyMap<string, string> {
+  const parts = text.split(/^ {6}- alert: /m).slice(1)
+  return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), part]))
+}
+
+test('a time factor changes durations and nothing else', () => {
+  for (const timeFactor of [0.5, 0.1, 0.02, 0.001]) {
+    const shortened = renderRules({ timeFactor })
+    assert.notEqual(shortened, shipped)
+    assert.equal(shortened.replaceAll(duration, 'T'), shipped.replaceAll(duration, 'T'), `factor ${timeFactor}`)
+    const [before, after] = [shipped, shortened].map((text) => text.match(duration)?.map(secondsOf) ?? [])
+    for (const [index, seconds] of (before ?? []).entries()) {
+      const now = after?.[index] ?? Number.NaN
+      assert.ok(now <= seconds && now >= Math.floor(seconds * timeFactor), `${seconds} s became ${now} s`)
+    }
+  }
+})
+
+test('every duration of an expression goes through the time factor, but for the step of a subquery', () => {
+  const seen: string[] = []
+  for (const name of alertNames) {
+    const text = alertOf(name).expr((written) => {
+      seen.push(written)
+      return 'T'
+    })
+    assert.deepEqual(text.replaceAll(':30s]', ']').match(duration), null, name)
+  }
+  assert.ok(seen.length > alertNames.length)
+})
+
+test('no window becomes shorter than four scrapes, and no wait shorter than an evaluation', () => {
+  const shortest = renderRules({ timeFactor: 0.001 })
+  const windows = Array.from(shortest.matchAll(/(?:\[|offset )(\d+s)/g), ([, text = '']) => secondsOf(text))
+  assert.equal(Math.min(...windows), secondsOf(shortestWindow))
+  const waits = Array.from(shortest.matchAll(/(?:for|interval): (\d+s)/g), ([, text = '']) => secondsOf(text))
+  assert.equal(Math.min(...waits), scrapeSeconds)
+})
+
+test('a time factor that is no part of one is refused', () => {
+  for (const timeFactor of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    assert.throws(
+      () => renderRules({ timeFactor }),
+      (error) => isMeshError(error, 'MESH_CONFIG_INVALID'),
+    )
+  }
+  for (const text of ['', '5', '0s', '1.5m', '5 m', '1m30s']) {
+    assert.throws(
+      () => secondsOf(text),
+      (error) => isMeshError(error, 'MESH_CONFIG_INVALID'),
+    )
+  }
+  assert.equal(durations(1)('30s', '5m'), '30s')
+  assert.equal(durations(0.1)('30s', '5m'), '30s')
+  assert.equal(durations(0.1)('10m', '90s'), '90s')
+  assert.equal(durations(0.1)('10m'), '60s')
+})
+
+test('every alert is a rule with its texts, is tested both ways, and is explained', () => {
+  const rules = rulesByName(shipped)
+  assert.deepEqual([...rules.keys()].toSorted(), [...alertNames].toSorted())
+  const [tests, page] = [renderRuleTests('short') + renderRuleTests('long'), renderAlertsPage()]
+  for (const name of alertNames) {
+    const { severity, about, cases, meaning } = alertOf(name)
+    const rule = rules.get(name) ?? ''
+    for (const key of ['summary', 'cure', 'runbook', 'traces'])
+      assert.match(rule, new RegExp(`^ +${key}: ["']..`, 'm'), name)
+    assert.ok(rule.includes(`labels: { severity: ${severity}, about: ${about} }`), name)
+    const fired = cases.map(({ checks }) => checks.some(({ fires }) => fires.length > 0))
+    assert.ok(fired.includes(true), `${name} has no case that fires`)
+    assert.ok(fired.includes(false), `${name} has no case that stays silent`)
+    for (const { says } of cases) assert.ok(tests.includes(`${name}: ${says}`), name)
+    assert.ok(page.includes(`\n## ${name}\n`) && page.includes(`[${name}](#${name.toLowerCase()})`), name)
+    assert.ok(meaning.length > 40, name)
+  }
+})
+
+test('expressions speak of spans, attributes and labels that there are', () => {
+  const labels = ['mesh_id', 'mesh_node_name', 'mesh_node_role', 'mesh_registry', 'mesh_budget']
+  const gauges = ['size', 'capacity'].map((what) => `mesh_registry_${what}`)
+  gauges.push('mesh_links', 'mesh_members', 'mesh_telemetry_lost_total')
+  gauges.push('mesh_process_rss_mb', 'mesh_process_cpu_ms_per_s')
+  for (const name of alertNames) {
+    const { expr, cure, meaning, search } = alertOf(name)
+    const text = expr(durations(1))
+    for (const [, span = ''] of text.matchAll(/span_name="([^"]+)"/g)) assert.ok(span in spans, `${name}: ${span}`)
+    for (const [word] of text.matchAll(/\bmesh_\w+/g))
+      assert.ok([...labels, ...gauges].includes(word), `${name}: ${word}`)
+    for (const [word] of `${cure} ${meaning}`.matchAll(/\bmesh\.[a-z_.]*[a-z]/g)) {
+      const known = word in spans || word in attributes || `${word}s` in spans || word === 'mesh.audit'
+      assert.ok(known || word.startsWith('mesh.registry.'), `${name}: ${word}`)
+    }
+    if (search !== 'pipeline') assert.ok((search.span as SpanName) in spans, name)
+  }
+})
+
+test('the link of an alert about a node opens Jaeger at its span, mesh and node', () => {
+  const template = annotationsOf('MeshSeedGiveup')['traces'] ?? ''
+  assert.ok(template.startsWith(jaegerTemplate))
+  const labels = { mesh_id: 'mesh-a', mesh_node_name: 'a-gateway-1' }
+  const link = new URL(filledIn(template, { labels }, 'https://jaeger.example.org'))
+  assert.equal(link.origin + link.pathname, 'https://jaeger.example.org/search')
+  assert.deepEqual(Object.fromEntries(link.searchParams), {
+    service: 'mesh-a',
+    operation: 'mesh.seed.giveup',
+    tags: '{"mesh.node.name":"a-gateway-1"}',
+    lookback: '2d',
+    limit: '100',
+  })
+  const ofMesh = new URL(filledIn(annotationsOf('MeshRetryStorm')['traces'] ?? '', { labels }))
+  assert.equal(ofMesh.searchParams.get('tags'), null)
+  for (const name of alertNames) {
+    const texts = Object.values(annotationsOf(name)).map((text) => filledIn(text, { labels, value: 1 }))
+    assert.ok(!texts.join().includes('{{'), `${name} has a template that its tests cannot fill in`)
+  }
+})
+
+test('the first give-up rings within a minute; what is stated is shortened as the rule is', () => {
+  assert.ok(firesWithinMs('MeshSeedGiveup') <= 55_000, 'group_wait comes on top')
+  for (const name of alertNames) {
+    const [full, tenth] = [firesWithinMs(name), firesWithinMs(name, 0.1)]
+    assert.ok(tenth <= full && tenth >= full * 0.1, name)
+  }
+  const { told } = alertOf('MeshPipelineDown' satisfies AlertName)
+  assert.equal(told, '0s')
+  // Two flushes and a scrape; a minute to be sure is six evaluations, and one for the first.
+  assert.equal(firesWithinMs('MeshPipelineDown'), (2 * flushSeconds + scrapeSeconds + 7 * 10) * 1_000)
+})
+
+test('Prometheus and the Collector are set as the rules take for granted', async () => {
+  const prometheus = await config('prometheus.yml')
+  assert.ok(prometheus.includes(`scrape_interval: ${scrapeSeconds}s`))
+  assert.ok(prometheus.includes(`evaluation_interval: ${scrapeSeconds}s`))
+  assert.ok(prometheus.includes(`sample_limit: ${sampleLimit}`))
+  const collector = await config('collector.yaml')
+  assert.ok(collector.includes(`:-${flushSeconds}s}"`), 'span metrics are flushed as often as is stated')
+  const jobs = Array.from(prometheus.matchAll(/job_name: (\S+)/g), ([, job]) => job)
+  for (const [, job] of shipped.matchAll(/job="([^"]+)"\}/g)) assert.ok(jobs.includes(job), job)
+})
+
+test('Alertmanager knows alerts that there are, and holds back those about the mesh', async () => {
+  const alertmanager = await config('alertmanager.yml')
+  const named = Array.from(alertmanager.matchAll(/Mesh[A-Z]\w+/g), ([name]) => name)
+  assert.ok(named.includes('MeshPipelineDown'))
+  for (const name of named) assert.ok((alertNames as readonly string[]).includes(name), name)
+  assert.match(alertmanager, /target_matchers: \["about = mesh"\]/)
+})
+
+test('every role has a budget that can be met', () => {
+  assert.deepEqual(Object.keys(budgets).toSorted(), [...roles].toSorted())
+  for (const { rssMb, cpuMsPerS } of Object.values(budgets)) assert.ok(rssMb > 0 && cpuMsPerS > 0)
+})

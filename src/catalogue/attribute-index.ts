@@ -1,0 +1,26 @@
+import { attributeAnchor, spanAnchor } from './anchors.ts'
+import { type AttributeName, type AttributeSpec, attributes } from './attributes.ts'
+import { type SpanName, spans } from './spans.ts'
+import { specOf } from './tell.ts'
+
+/** Spans that carry an attribute, always or sometimes. `mesh.seq` is on every span, and declared by none. */
+export function spansWith(attribute: AttributeName): readonly SpanName[] {
+  const names = Object.keys(spans) as SpanName[]
+  if (attribute === 'mesh.seq') return names
+  return names.filter((name) => {
+    const { attributes: always, optional = [] } = specOf(spans, name)
+    return always.includes(attribute) || optional.includes(attribute)
+  })
+}
+
+/** Last section of SPANS.md, as blocks of Markdown: every attribute, and the spans that carry it. */
+export function attributeIndex(): string[] {
+  const rows = (Object.keys(attributes) as AttributeName[]).map((name) => {
+    const { brief }: AttributeSpec = attributes[name]
+    const carriers = spansWith(name)
+    const all = carriers.length === Object.keys(spans).length
+    const links = carriers.map((span) => `[\`${span}\`](#${spanAnchor(span)})`)
+    return `| <a id="${attributeAnchor(name)}"></a>\`${name}\` | ${brief} | ${all ? 'every span' : links.join(' ')} |`
+  })
+  return ['## All attributes', ['| attribute | meaning | spans |', '| --- | --- | --- |', ...rows].join('\n')]
+}

@@ -1,0 +1,69 @@
+import { fileURLToPath } from 'node:url'
+import { spanAnchor } from './anchors.ts'
+import { attributeIndex } from './attribute-index.ts'
+import { type AttributeSpec, attributes } from './attributes.ts'
+import { type SpanName, type SpanSpec, spans } from './spans.ts'
+import { specOf } from './tell.ts'
+
+/** The committed page; `npm run generate` writes it. */
+export const spansPage = fileURLToPath(new URL('../../otel/SPANS.md', import.meta.url))
+
+const resource = [
+  ['service.name', 'Id of the mesh: one service per mesh.'],
+  ['service.version', 'Version of the software.'],
+  ['service.instance.id', 'New for every start of a process.'],
+  ['mesh.id', 'Id of the mesh.'],
+  ['mesh.node.name', attributes['mesh.node.name'].brief],
+  ['mesh.node.role', attributes['mesh.node.role'].brief],
+  ['mesh.node.incarnation', attributes['mesh.node.incarnation'].brief],
+  ['mesh.peer.self', 'Peer id of the node: for searching, never a metric label.'],
+] as const
+
+/** SPANS.md: every span with its attributes, from the catalogue alone. */
+export function renderSpans(): string {
+  const names = Object.keys(spans) as SpanName[]
+  return [
+    '# Spans',
+    'Written by `npm run generate` from `src/catalogue`; a test fails when the two differ. Do not edit.',
+    'Every span is of kind INTERNAL and ended when it is told; its status is ERROR where a promise was broken, and unset otherwise.',
+    `Every span carries \`mesh.seq\`. ${attributes['mesh.seq'].brief}`,
+    'Texts are cut at 256 characters, lists at 32 elements.',
+    '## Resource',
+    table(
+      ['attribute', 'meaning'],
+      resource.map(([name, brief]) => [`\`${name}\``, brief]),
+    ),
+    '## All spans',
+    table(
+      ['span', 'when'],
+      names.map((name) => [`[\`${name}\`](#${spanAnchor(name)})`, specOf(spans, name).when]),
+    ),
+    ...names.flatMap((name) => section(name, specOf(spans, name))),
+    ...attributeIndex(),
+  ]
+    .join('\n\n')
+    .concat('\n')
+}
+
+function section(name: SpanName, spec: SpanSpec): string[] {
+  const optional = spec.optional ?? []
+  const rows = [...spec.attributes, ...optional].map((attribute) => {
+    const { type, brief }: AttributeSpec = attributes[attribute]
+    const known = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
+    return [`\`${attribute}\``, typeText(type), known]
+  })
+  return [
+    `## ${name}`,
+    spec.brief,
+    [`- When: ${spec.when}`, `- Log level: ${spec.log}`, ...(spec.failed ? ['- Status: ERROR'] : [])].join('\n'),
+    table(['attribute', 'type', 'meaning'], rows),
+  ]
+}
+
+function typeText(type: AttributeSpec['type']): string {
+  return typeof type === 'string' ? type : type.map((value) => `\`${value}\``).join(' ')
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
