@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# usage: deploy/k8s/check/build.sh
+#
+# Builds k8s-check, which judges deploy/k8s without a cluster, into bin/ of the cache: TRACEMESH_STACK, by default
+# ~/.cache/tracemesh/stack. Kubernetes' own validation comes from its Go modules, at the version below.
+# Exit codes: 0 fine, 1 it could not be built, 2 used wrongly, 3 Go is not installed.
+set -euo pipefail
+version=34.2
+
+here=$(cd "$(dirname "$0")" && pwd)
+case ${1:-} in
+  '') ;;
+  -h | --help)
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
+    exit 0
+    ;;
+  *)
+    echo "build.sh takes no argument, and was given $1" >&2
+    exit 2
+    ;;
+esac
+command -v go >/dev/null || {
+  echo 'Go is not installed, and k8s-check is built with it: install Go 1.25 or newer (https://go.dev/dl).' >&2
+  exit 3
+}
+
+bin=${TRACEMESH_STACK:-$HOME/.cache/tracemesh/stack}/bin
+mkdir -p "$bin"
+recipe=$(cat "$here"/*.go "$0" | sha256sum | cut -c1-16)
+if [ -x "$bin/k8s-check" ] && [ "$(cat "$bin/.k8s-check" 2>/dev/null)" = "$recipe" ]; then
+  echo "$bin/k8s-check is there already"
+  exit 0
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+# No version control host is asked, ever: what the module proxy does not serve is an error.
+export CGO_ENABLED=0 GOVCS='*:off' GOFLAGS=-buildvcs=false GOWORK=off
+cp "$here"/*.go "$work"
+cd "$work"
+# Kubernetes requires its own parts by their place in its repository; each is a module of the same version.
+cat >go.mod <<MOD
+module tracemesh.invalid/k8s-check
+
+go 1.25.0
+
+require k8s.io/kubernetes v1.$version
+MOD
+source=$(go mod download -json "k8s.io/kubernetes@v1.$version" | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')
+sed -n "s|^\t\(k8s.io/[a-z-]*\) => ./staging/.*|replace \1 => \1 v0.$version|p" "$source/go.mod" >>go.mod
+install -m 644 "$source/go.sum" go.sum
+go mod tidy
+go build -trimpath -ldflags '-s -w' -o "$bin/k8s-check.new" .
+mv "$bin/k8s-check.new" "$bin/k8s-check"
+printf '%s\n' "$recipe" >"$bin/.k8s-check"
+echo "$bin/k8s-check was built"

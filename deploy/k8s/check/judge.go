@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	security "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/api/pod"
+	"k8s.io/kubernetes/pkg/apis/apps"
+	_ "k8s.io/kubernetes/pkg/apis/apps/install"
+	appsrules "k8s.io/kubernetes/pkg/apis/apps/validation"
+	"k8s.io/kubernetes/pkg/apis/batch"
+	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	batchrules "k8s.io/kubernetes/pkg/apis/batch/validation"
+	"k8s.io/kubernetes/pkg/apis/core"
+	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	corev1conversion "k8s.io/kubernetes/pkg/apis/core/v1"
+	corerules "k8s.io/kubernetes/pkg/apis/core/validation"
+	"k8s.io/kubernetes/pkg/apis/networking"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+	networkrules "k8s.io/kubernetes/pkg/apis/networking/validation"
+	disruption "k8s.io/kubernetes/pkg/apis/policy"
+	_ "k8s.io/kubernetes/pkg/apis/policy/install"
+	disruptionrules "k8s.io/kubernetes/pkg/apis/policy/validation"
+)
+
+var strict = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict)
+
+// judge returns the object with its defaults, in the version it was written in, and what a server would refuse.
+func judge(text []byte) (runtime.Object, []string) {
+	written, _, err := strict.UniversalDeserializer().Decode(text, nil, nil)
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	legacyscheme.Scheme.Default(written)
+	version := written.GetObjectKind().GroupVersionKind().GroupVersion()
+	internal, err := legacyscheme.Scheme.ConvertToVersion(written, runtime.InternalGroupVersioner)
+	if err != nil {
+		return written, []string{fmt.Sprintf("%s: %v", version, err)}
+	}
+	problems := []string{}
+	for _, refusal := range refusals(internal) {
+		problems = append(problems, refusal.Error())
+	}
+	if template := templateOf(internal); template != nil {
+		problems = append(problems, insecure(template)...)
+	}
+	return written, problems
+}
+
+func refusals(object runtime.Object) field.ErrorList {
+	switch it := object.(type) {
+	case *apps.Deployment:
+		return appsrules.ValidateDeployment(it, pod.GetValidationOptionsFromPodTemplate(&it.Spec.Template, nil))
+	case *apps.StatefulSet:
+		return appsrules.ValidateStatefulSet(it, pod.GetValidationOptionsFromPodTemplate(&it.Spec.Template, nil))
+	case *batch.CronJob:
+		template := &it.Spec.JobTemplate.Spec.Template
+		return batchrules.ValidateCronJobCreate(it, pod.GetValidationOptionsFromPodTemplate(template, nil))
+	case *core.Service:
+		// The server does this before it looks: a headless Service is written with the one field only.
+		if it.Spec.ClusterIP != "" && len(it.Spec.ClusterIPs) == 0 {
+			it.Spec.ClusterIPs = []string{it.Spec.ClusterIP}
+		}
+		return corerules.ValidateServiceCreate(it)
+	case *core.ConfigMap:
+		return corerules.ValidateConfigMap(it)
+	case *core.Secret:
+		return corerules.ValidateSecret(it)
+	case *core.Namespace:
+		return corerules.ValidateNamespace(it)
+	case *core.ServiceAccount:
+		return corerules.ValidateServiceAccount(it)
+	case *networking.NetworkPolicy:
+		return networkrules.ValidateNetworkPolicy(it, networkrules.NetworkPolicyValidationOptions{})
+	case *disruption.PodDisruptionBudget:
+		return disruptionrules.ValidatePodDisruptionBudget(it, disruptionrules.PodDisruptionBudgetValidationOptions{})
+	default:
+		return field.ErrorList{field.NotSupported(field.NewPath("kind"), fmt.Sprintf("%T", object), []string{"a kind that k8s-check knows"})}
+	}
+}
+
+func templateOf(object runtime.Object) *core.PodTemplateSpec {
+	switch it := object.(type) {
+	case *apps.Deployment:
+		return &it.Spec.Template
+	case *apps.StatefulSet:
+		return &it.Spec.Template
+	case *batch.CronJob:
+		return &it.Spec.JobTemplate.Spec.Template
+	default:
+		return nil
+	}
+}
+
+// insecure says what the standard `restricted` refuses: the namespace enforces it.
+func insecure(template *core.PodTemplateSpec) []string {
+	var spec corev1.PodSpec
+	if err := corev1conversion.Convert_core_PodSpec_To_v1_PodSpec(&template.Spec, &spec, nil); err != nil {
+		return []string{err.Error()}
+	}
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks())
+	if err != nil {
+		return []string{err.Error()}
+	}
+	level := security.LevelVersion{Level: security.LevelRestricted, Version: security.LatestVersion()}
+	problems := []string{}
+	for _, result := range evaluator.EvaluatePod(level, &metav1.ObjectMeta{Annotations: template.Annotations}, &spec) {
+		if !result.Allowed {
+			problems = append(problems, fmt.Sprintf("restricted: %s: %s", result.ForbiddenReason, result.ForbiddenDetail))
+		}
+	}
+	return problems
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { boardRows } from '../catalogue/board-panels.ts'
+import { boardPage, renderBoard } from '../catalogue/grafana-board.ts'
+import { jsonText } from '../catalogue/json-text.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { stackBinary } from './binaries.ts'
+
+leakCheck()
+
+const root = new URL('../../', import.meta.url)
+const text = (path: string) => readFile(new URL(path, root), 'utf8')
+const panels = boardRows.flatMap((row) => row.panels)
+const queries = panels.flatMap(({ title, queries: of }) => of.map((query) => ({ title, ...query })))
+
+interface Placed {
+  readonly id: number
+  readonly title: string
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+  readonly fieldConfig?: { readonly defaults: { readonly links: readonly { readonly url: string }[] } }
+}
+const board = JSON.parse(renderBoard()) as { panels: Placed[]; templating: { list: { name: string }[] } }
+
+/** What Grafana would put in place of its variables. */
+function filledIn(expr: string): string {
+  return expr
+    .replaceAll('$__rate_interval', '1m')
+    .replaceAll('$__range', '1h')
+    .replaceAll(/\$(mesh|node)\b/g, '.*')
+}
+
+test('the committed board is what the table of panels says (if not: npm run generate)', async () => {
+  assert.equal(await readFile(boardPage, 'utf8'), renderBoard())
+})
+
+test('panels have an id each, fit the grid and cover no other', () => {
+  assert.equal(new Set(board.panels.map(({ id }) => id)).size, board.panels.length)
+  const taken = new Map<string, string>()
+  for (const { title, gridPos } of board.panels) {
+    assert.ok(gridPos.x + gridPos.w <= 24, `${title} is too wide`)
+    for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+      for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+        assert.equal(taken.get(`${x} ${y}`), undefined, `${title} covers ${taken.get(`${x} ${y}`)}`)
+        taken.set(`${x} ${y}`, title)
+      }
+    }
+  }
+})
+
+test('every metric is one that the Collector makes, and every variable one of the board', async () => {
+  const declared = Array.from((await text('otel/collector.yaml')).matchAll(/^ +- name: (mesh\.\S+)$/gm), ([, name]) =>
+    name?.replaceAll('.', '_'),
+  )
+  assert.ok(declared.includes('mesh_registry_size'), 'the gauges of otel/collector.yaml were not found')
+  const made = [
+    ...declared,
+    'traces_span_metrics_calls_total',
+    'traces_span_metrics_duration_milliseconds_bucket',
+    // Prometheus makes the first; the others are the Collector's own.
+    'ALERTS',
+    'otelcol_exporter_queue_size',
+    'otelcol_exporter_queue_capacity',
+  ]
+  const variables = [...board.templating.list.map(({ name }) => name), '__rate_interval', '__range']
+  for (const { title, expr } of queries) {
+    const bare = expr.replaceAll(/"[^"]*"/g, '""')
+    const metrics = bare.match(/\b(?:ALERTS|(?:mesh|traces|otelcol)_\w+)\b(?=\{| |$|\)|\/)/g) ?? []
+    const labels = ['mesh_id', 'mesh_node_name', 'mesh_registry']
+    const unknown = metrics.filter((name) => !labels.includes(name) && !made.includes(name))
+    assert.deepEqual(unknown, [], title)
+    for (const [, name] of expr.matchAll(/\$(\w+)/g)) assert.ok(variables.includes(name ?? ''), `${title}: $${name}`)
+  }
+})
+
+test('a legend names only labels that its query keeps', () => {
+  for (const { title, expr, legend } of queries) {
+    if (!expr.includes(' by (')) continue
+    const kept = /^.*? by \(([^)]*)\)/.exec(expr.replace(/^histogram_quantile.*/, ''))?.[1]?.split(', ') ?? []
+    for (const [, label] of legend.matchAll(/\{\{(\w+)\}\}/g))
+      assert.ok(kept.includes(label ?? ''), `${title}: ${label}`)
+  }
+})
+
+test('a search in Jaeger names a node only where a series is one', () => {
+  const searching = board.panels.filter(({ fieldConfig }) => (fieldConfig?.defaults.links.length ?? 0) > 0)
+  assert.ok(searching.length >= 10)
+  const url = (title: string) =>
+    board.panels.find((panel) => panel.title === title)?.fieldConfig?.defaults.links[0]?.url ?? ''
+  assert.match(url('Retries'), /operation=mesh\.seed\.retry&tags=%7B%22mesh\.node\.name/)
+  assert.doesNotMatch(url('Fill'), /tags=/)
+})
+
+test('sources are named as the board names them, and what they are told is set in Kubernetes', async () => {
+  const sources = await text('otel/grafana/provisioning/datasources/stack.yml')
+  for (const uid of ['prometheus', 'jaeger', 'alertmanager']) assert.match(sources, new RegExp(`^ +uid: ${uid}$`, 'm'))
+  const pod = await text('deploy/k8s/grafana/grafana.yaml')
+  const variables = new Set(Array.from(sources.matchAll(/(?<!\$)\$([A-Z_]+)/g), ([, name]) => name))
+  assert.equal(variables.size, 4)
+  for (const name of variables) assert.ok(pod.includes(`name: ${name},`), `${name} is set nowhere`)
+})
+
+/** Runs promtool on files of these texts; what it says when it refuses them, or undefined. */
+async function refusal(args: readonly string[], files: Readonly<Record<string, string>>): Promise<string | undefined> {
+  const promtool = await stackBinary('promtool')
+  if ('missing' in promtool) {
+    process.stderr.write(`NOT RUN: the queries of the board by promtool, because ${promtool.missing}\n`)
+    return undefined
+  }
+  const cwd = await mkdtemp(join(tmpdir(), 'board-'))
+  try {
+    for (const [name, content] of Object.entries(files)) await writeFile(join(cwd, name), content)
+    await promisify(execFile)(promtool.path, args, { cwd, timeout: 30_000 })
+    return undefined
+  } catch (error) {
+    const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string }
+    return `${stdout}${stderr}` || message
+  } finally {
+    await rm(cwd, { recursive: true })
+  }
+}
+
+/** Both are YAML, of which JSON is a part. */
+function rulesOf(exprs: readonly string[]): string {
+  const rules = exprs.map((expr, index) => ({ record: `board:query_${index}`, expr: filledIn(expr) }))
+  return jsonText({ groups: [{ name: 'board', rules }] })
+}
+
+test('every query of the board is PromQL', async () => {
+  assert.equal(
+    await refusal(['check', 'rules', 'board.yml'], { 'board.yml': rulesOf(queries.map((q) => q.expr)) }),
+    undefined,
+  )
+})
+
+test('a query that is no PromQL would be found out', async () => {
+  if ('missing' in (await stackBinary('promtool'))) return
+  const said = await refusal(['check', 'rules', 'board.yml'], { 'board.yml': rulesOf(['sum by (a) (rate(b[5m])']) })
+  assert.match(said ?? '', /parse error|unclosed/)
+})
+
+test('the very first give-up is counted, and one of long ago is not', async () => {
+  const [stat, graph] = ['Give-ups', 'Give-ups'].map(
+    (title, index) => panels.filter((panel) => panel.title === title)[index]?.queries[0]?.expr ?? '',
+  )
+  const labels = 'span_name="mesh.seed.giveup",mesh_id="a",mesh_node_name="n"'
+  const at = (time: string, expr: string | undefined, value: number, of: string) => ({
+    expr: filledIn(expr ?? ''),
+    eval_time: time,
+    exp_samples: [{ labels: of, value }],
+  })
+  const tests = jsonText({
+    evaluation_interval: '15s',
+    tests: [
+      {
+        interval: '15s',
+        // Born at 1 after 20 min, a second after 30 min, nothing until the end.
+        input_series: [{ series: `traces_span_metrics_calls_total{${labels}}`, values: '_x80 1x39 2x600' }],
+        promql_expr_test: [
+          at('20m', graph, 1, '{mesh_id="a", mesh_node_name="n"}'),
+          at('25m', graph, 0, '{mesh_id="a", mesh_node_name="n"}'),
+          at('30m15s', graph, 1, '{mesh_id="a", mesh_node_name="n"}'),
+          at('35m', stat, 2, '{}'),
+          at('170m', stat, 0, '{}'),
+        ],
+      },
+    ],
+  })
+  assert.equal(await refusal(['test', 'rules', 'tests.yml'], { 'tests.yml': tests }), undefined)
+})

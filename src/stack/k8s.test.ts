@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { roles } from '../catalogue/attributes.ts'
+import { budgets } from '../catalogue/budgets.ts'
+import { readConfig } from '../node/config.ts'
+import {
+  type Container,
+  judged,
+  type KubeObject,
+  mebibytes,
+  millicores,
+  templateOf,
+  workloads,
+} from '../testing/k8s-objects.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { type NetworkPolicy, passes, selects } from '../testing/network-policies.ts'
+
+leakCheck()
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const single = await judged(join(root, 'deploy/k8s'))
+const clustered = await judged(join(root, 'deploy/k8s/clustered'))
+const variants = [single, clustered].filter((variant) => variant !== undefined)
+const objects = single?.objects ?? []
+const ran = single !== undefined && clustered !== undefined
+
+const nodes = (from = objects) => workloads(from).filter((object) => nodeOf(object) !== undefined)
+
+function nodeOf(object: KubeObject): Container | undefined {
+  return templateOf(object).spec.containers.find(({ name }) => name === 'node')
+}
+
+function named(from: readonly KubeObject[], kind: string, name: string): KubeObject {
+  const found = from.find((object) => object.kind === kind && object.metadata.name === name)
+  assert.ok(found, `there is no ${kind} ${name}`)
+  return found
+}
+
+/** The environment of a pod's container, as kubelet would make it. */
+function environment(object: KubeObject, container: Container, from = objects): Record<string, string> {
+  const given: Record<string, string> = {}
+  for (const { configMapRef } of container.envFrom ?? [])
+    Object.assign(given, named(from, 'ConfigMap', configMapRef.name).data)
+  const fields: Record<string, string> = {
+    'status.podIP': '10.1.2.3',
+    'spec.nodeName': 'machine-1',
+    'metadata.name': `${object.metadata.name}-7d9f8b6c5-abcde`,
+  }
+  for (const { name, value, valueFrom } of container.env ?? []) {
+    const field = fields[valueFrom?.fieldRef?.fieldPath ?? '']
+    const secret = valueFrom?.secretKeyRef && 'a-token-of-some-length'
+    // Only what stands before is known.
+    given[name] = field ?? secret ?? (value ?? '').replace(/\$\((\w+)\)/g, (whole, of: string) => given[of] ?? whole)
+  }
+  return given
+}
+
+test('an API server would take every object of both variants', () => {
+  for (const { problems } of variants) assert.deepEqual(problems, [])
+})
+
+test('what an API server would refuse is found out', async () => {
+  if (!ran) return
+  const directory = await mkdtemp(join(tmpdir(), 'k8s-'))
+  const pod = 'containers: [{ name: a, image: b, imagePullPolcy: Always, securityContext: { privileged: true } }]'
+  const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: a, namespace: b }
+spec:
+  selector: { matchLabels: { app: a } }
+  template: { metadata: { labels: { app: NAME } }, spec: { ${pod} } }
+`
+  try {
+    const say = async (text: string) => {
+      await writeFile(join(directory, 'kustomization.yaml'), 'resources: [a.yaml]')
+      await writeFile(join(directory, 'a.yaml'), text)
+      return (await judged(directory))?.problems.join('\n') ?? ''
+    }
+    assert.match(await say(deployment), /unknown field.*imagePullPolcy/)
+    const known = deployment.replace(', imagePullPolcy: Always', '')
+    assert.match(await say(known), /selector.*does not match template.*restricted: privileged/s)
+    assert.match(await say(known.replace('name: a, image: b', 'name: a, image: 1')), /cannot unmarshal number/)
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
+test('both meshes have two seeds and every role, and two bridges lead between them, one from each', () => {
+  if (!ran) return
+  const told = nodes().map((object) => environment(object, nodeOf(object) as Container))
+  for (const mesh of ['mesh-a', 'mesh-b']) {
+    const here = told.filter((env) => env['MESH_ID'] === mesh).map((env) => env['MESH_ROLE'])
+    assert.deepEqual(here.toSorted(), roles.toSorted(), mesh)
+    assert.equal(named(objects, 'StatefulSet', `${mesh}-seed`).spec.replicas, 2)
+  }
+})
+
+test('every node accepts its configuration, and announces an address that others reach', () => {
+  if (!ran) return
+  assert.equal(nodes().length, 14)
+  for (const object of nodes()) {
+    const env = environment(object, nodeOf(object) as Container)
+    const { config, problems } = readConfig(env)
+    assert.deepEqual(problems, [], object.metadata.name)
+    assert.deepEqual(config?.announce, ['/ip4/10.1.2.3/udp/4001/quic-v1'])
+    assert.equal(env['OTEL_RESOURCE_ATTRIBUTES'], 'k8s.node.name=machine-1')
+    assert.ok((config?.seeds.length ?? 0) >= 2)
+  }
+})
+
+test('every seed that is dialled is a pod with a DNS name and an identity that outlive it', () => {
+  if (!ran) return
+  const dialled = new Set(
+    nodes().flatMap((object) => environment(object, nodeOf(object) as Container)['MESH_SEEDS']?.split(',') ?? []),
+  )
+  assert.equal(dialled.size, 4)
+  for (const address of dialled) {
+    const [, pod = '', ordinal, service = ''] =
+      /^\/dns4\/([\w-]+)-(\d)\.([\w-]+)\/udp\/4001\/quic-v1$/.exec(address) ?? []
+    const seed = named(objects, 'StatefulSet', pod)
+    assert.equal(seed.spec.serviceName, service)
+    assert.ok(Number(ordinal) < (seed.spec.replicas ?? 0), address)
+    const { clusterIP, publishNotReadyAddresses, selector } = named(objects, 'Service', service).spec
+    assert.deepEqual([clusterIP, publishNotReadyAddresses], ['None', true])
+    assert.ok(selects({ matchLabels: selector }, templateOf(seed).metadata.labels))
+    const node = nodeOf(seed) as Container
+    const claim = node.volumeMounts?.find(({ name }) => seed.spec.volumeClaimTemplates?.[0]?.metadata.name === name)
+    assert.ok(environment(seed, node)['MESH_IDENTITY']?.startsWith(`${claim?.mountPath}/`))
+  }
+})
+
+test('the configuration of the stack is that of otel and jaeger, byte for byte', async () => {
+  if (!ran) return
+  const files: Record<string, Record<string, string>> = {
+    'collector-config': { 'config.yaml': 'otel/collector.yaml' },
+    'prometheus-config': { 'prometheus.yml': 'otel/prometheus.yml' },
+    'prometheus-rules': { 'mesh.yml': 'otel/rules/mesh.yml' },
+    'alertmanager-config': { 'alertmanager.yml': 'otel/alertmanager.yml' },
+    'jaeger-config': { 'config.yaml': 'jaeger/jaeger.yaml', 'ui.json': 'jaeger/ui.json' },
+    'jaeger-clustered-config': { 'config.yaml': 'jaeger/clustered.yaml', 'ui.json': 'jaeger/ui.json' },
+  }
+  for (const [prefix, keys] of Object.entries(files)) {
+    const data = objects.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.replace(/-\w+$/, '') === prefix,
+    )?.data
+    for (const [key, file] of Object.entries(keys))
+      assert.equal(data?.[key], await readFile(join(root, file), 'utf8'), `${prefix} ${key}`)
+  }
+})
+
+test('whatever a pod refers to is there, and the one secret is the token', () => {
+  for (const { objects: all } of variants) {
+    for (const object of workloads(all)) {
+      const { spec } = templateOf(object)
+      named(all, 'ServiceAccount', spec.serviceAccountName)
+      assert.equal(spec.automountServiceAccountToken, false)
+      const claims = object.spec.volumeClaimTemplates?.map(({ metadata }) => metadata.name) ?? []
+      for (const { configMap, projected } of spec.volumes ?? []) {
+        const maps = [configMap, ...(projected?.sources.map((source) => source.configMap) ?? [])]
+        for (const map of maps) if (map !== undefined) named(all, 'ConfigMap', map.name)
+      }
+      if (claims.length > 0) assert.notEqual(spec.securityContext.fsGroup, undefined, 'its volume would be of root')
+      for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
+        for (const { configMapRef } of container.envFrom ?? []) named(all, 'ConfigMap', configMapRef.name)
+        const secrets = container.env?.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []) ?? []
+        for (const { name, key } of secrets) assert.deepEqual([name, key], ['tracemesh-admin', 'token'])
+        assert.match(container.image, /:[\w.]*[\d.]+$|:dev$/, 'a version is pinned')
+      }
+    }
+  }
+})
+
+test('images are those of compose: one version of each is tested', async () => {
+  if (!ran) return
+  const compose = await readFile(join(root, 'deploy/.env'), 'utf8')
+  const own = ['opensearch', 'forget']
+  for (const { objects: all } of variants) {
+    for (const object of workloads(all).filter(({ metadata }) => !own.includes(metadata.name)))
+      for (const { image } of templateOf(object).spec.containers)
+        assert.match(compose, new RegExp(`^\\w+_IMAGE=${image.replaceAll('.', '\\.')}$`, 'm'), image)
+  }
+})
+
+test('ports of services and probes are ports of their containers', () => {
+  for (const { objects: all } of variants) {
+    for (const { spec, metadata } of all.filter(({ kind }) => kind === 'Service')) {
+      const behind = workloads(all).filter((one) =>
+        selects({ matchLabels: spec.selector }, templateOf(one).metadata.labels),
+      )
+      assert.equal(behind.length, 1, `${metadata.name} leads to one workload`)
+      const open = behind.flatMap((one) => templateOf(one).spec.containers[0]?.ports ?? [])
+      for (const { port, targetPort, protocol } of spec.ports ?? []) {
+        const target = open.find(({ name }) => name === targetPort)
+        assert.deepEqual([target?.containerPort, target?.protocol], [port, protocol], `${metadata.name} ${targetPort}`)
+      }
+    }
+    for (const object of workloads(all).filter(({ kind }) => kind !== 'CronJob')) {
+      const [container] = templateOf(object).spec.containers
+      assert.ok(container?.livenessProbe && container.readinessProbe, `${object.metadata.name} is probed`)
+      for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe]) {
+        const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port
+        if (probe !== undefined)
+          assert.ok(
+            container.ports?.some(({ name }) => name === port),
+            `${object.metadata.name} ${port}`,
+          )
+      }
+    }
+  }
+})
+
+test('every container has limits; a node is promised its budget, and its limits are beyond', () => {
+  for (const { objects: all } of variants) {
+    for (const object of workloads(all)) {
+      for (const { name, resources } of templateOf(object).spec.containers) {
+        assert.ok(mebibytes(resources.requests.memory) <= mebibytes(resources.limits.memory), name)
+        assert.ok(millicores(resources.requests.cpu) <= millicores(resources.limits.cpu), name)
+      }
+    }
+    for (const object of nodes(all)) {
+      const node = nodeOf(object) as Container
+      const role = roles.find((one) => one === environment(object, node, all)['MESH_ROLE'])
+      const { rssMb, cpuMsPerS } = budgets[role ?? 'compute']
+      assert.equal(mebibytes(node.resources.requests.memory), rssMb, object.metadata.name)
+      assert.ok(mebibytes(node.resources.limits.memory) > rssMb)
+      assert.ok(millicores(node.resources.limits.cpu) > cpuMsPerS)
+    }
+  }
+})
+
+test('seeds go one at a time, and whatever has several pods has a disruption budget', () => {
+  for (const { objects: all } of variants) {
+    const budgetsOf = all.filter(({ kind }) => kind === 'PodDisruptionBudget')
+    for (const object of workloads(all).filter(({ spec }) => (spec.replicas ?? 1) > 1)) {
+      const { labels } = templateOf(object).metadata
+      // Two that are about the same pod would let none go.
+      const about = budgetsOf.filter(({ spec }) => selects(spec.selector, labels))
+      assert.deepEqual(
+        about.map(({ spec }) => spec.maxUnavailable),
+        [1],
+        object.metadata.name,
+      )
+    }
+  }
+})
+
+test('policies let through what the stack needs, and nothing else', () => {
+  if (!ran) return
+  const labels = (all: readonly KubeObject[], name: string) =>
+    templateOf(workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)).metadata.labels
+  const check = (all: readonly KubeObject[], expected: boolean, ...ways: [string, string, number, string?][]) => {
+    const policies = all.filter(({ kind }) => kind === 'NetworkPolicy') as unknown as NetworkPolicy[]
+    for (const [from, to, port, protocol = 'TCP'] of ways) {
+      const passed = passes(policies, labels(all, from), labels(all, to), port, protocol)
+      assert.equal(passed, expected, `${from} to ${to} at ${protocol} ${port}`)
+    }
+  }
+  const everywhere: [string, string, number, string?][] = [
+    ['mesh-a-compute', 'mesh-a-seed', 4001, 'UDP'],
+    ['bridge-b-a', 'mesh-a-seed', 4001, 'UDP'],
+    ['mesh-b-gateway', 'bridge-a-b', 4001, 'UDP'],
+    ['mesh-a-broker', 'collector', 4317],
+    ['bridge-a-b', 'collector', 4317],
+    ['mesh-a-observer', 'jaeger', 16686],
+    ['collector', 'jaeger', 4317],
+    ['jaeger', 'prometheus', 9090],
+    ['prometheus', 'collector', 8888],
+    ['prometheus', 'collector', 8889],
+    ['prometheus', 'jaeger', 8888],
+    ['prometheus', 'alertmanager', 9093],
+  ]
+  const nowhere: [string, string, number, string?][] = [
+    ['mesh-a-compute', 'mesh-a-seed', 4001],
+    ['mesh-a-compute', 'mesh-a-observer', 16680],
+    ['mesh-a-compute', 'jaeger', 16686],
+    ['mesh-a-compute', 'jaeger', 4317],
+    ['jaeger', 'collector', 4317],
+    ['alertmanager', 'prometheus', 9090],
+  ]
+  for (const { objects: all } of variants) {
+    check(all, true, ...everywhere)
+    check(all, false, ...nowhere)
+  }
+  const store = clustered?.objects ?? []
+  check(store, true, ['jaeger', 'opensearch', 9200], ['forget', 'opensearch', 9200], ['opensearch', 'opensearch', 9300])
+  check(store, false, ['mesh-a-observer', 'opensearch', 9200], ['jaeger', 'opensearch', 9300])
+})

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { stackBinary } from '../stack/binaries.ts'
+import type { Labels, Selector } from './network-policies.ts'
+
+/** What the tests look at; the API has more. */
+export interface KubeObject {
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly namespace?: string }
+  readonly data?: Labels
+  readonly spec: KubeSpec
+}
+
+export interface KubeSpec {
+  readonly replicas?: number
+  readonly serviceName?: string
+  readonly clusterIP?: string
+  readonly publishNotReadyAddresses?: boolean
+  readonly maxUnavailable?: number
+  readonly selector: Selector & Labels
+  readonly ports?: readonly { readonly port: number; readonly protocol: string; readonly targetPort: string }[]
+  readonly template: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }
+  readonly jobTemplate: { readonly spec: KubeSpec }
+  readonly volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[]
+}
+
+export interface PodSpec {
+  readonly serviceAccountName: string
+  readonly automountServiceAccountToken: boolean
+  readonly securityContext: { readonly fsGroup?: number; readonly runAsUser: number }
+  readonly initContainers?: readonly Container[]
+  readonly containers: readonly Container[]
+  readonly volumes?: readonly Volume[]
+}
+
+export interface Volume {
+  readonly name: string
+  readonly configMap?: { readonly name: string }
+  readonly projected?: { readonly sources: readonly { readonly configMap: { readonly name: string } }[] }
+  readonly emptyDir?: { readonly sizeLimit?: string }
+}
+
+interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string }
+  readonly tcpSocket?: { readonly port: string }
+}
+
+export interface Container {
+  readonly name: string
+  readonly image: string
+  readonly env?: readonly {
+    readonly name: string
+    readonly value?: string
+    readonly valueFrom?: {
+      readonly fieldRef?: { readonly fieldPath: string }
+      readonly secretKeyRef?: { readonly name: string; readonly key: string }
+    }
+  }[]
+  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string } }[]
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number; readonly protocol: string }[]
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
+  readonly startupProbe?: Probe
+  readonly livenessProbe?: Probe
+  readonly readinessProbe?: Probe
+  readonly resources: Readonly<Record<'requests' | 'limits', { readonly cpu: string; readonly memory: string }>>
+  readonly securityContext: { readonly readOnlyRootFilesystem: boolean }
+}
+
+export interface Judged {
+  readonly objects: readonly KubeObject[]
+  readonly problems: readonly string[]
+}
+
+/** A kustomization as `k8s-check` builds and judges it; undefined, and said on stderr, where there is no such tool. */
+export async function judged(directory: string): Promise<Judged | undefined> {
+  const tool = await stackBinary('k8s-check')
+  if ('missing' in tool) {
+    const cure = 'deploy/offline.sh k8s builds it'
+    process.stderr.write(`NOT RUN: the schema check of ${directory}, because ${tool.missing} (${cure})\n`)
+    return undefined
+  }
+  const options = { maxBuffer: 16 << 20, timeout: 60_000 }
+  const { stdout } = await promisify(execFile)(tool.path, ['--json', directory], options).catch((error: unknown) => {
+    if (error instanceof Error && 'stdout' in error && 'code' in error && error.code === 1)
+      return { stdout: String(error.stdout) }
+    throw error
+  })
+  return JSON.parse(stdout) as Judged
+}
+
+/** What runs pods: Deployments, StatefulSets, CronJobs. */
+export function workloads(objects: readonly KubeObject[]): KubeObject[] {
+  return objects.filter(({ kind }) => ['Deployment', 'StatefulSet', 'CronJob'].includes(kind))
+}
+
+export function templateOf({ kind, spec }: KubeObject): KubeSpec['template'] {
+  return kind === 'CronJob' ? spec.jobTemplate.spec.template : spec.template
+}
+
+/** Mebibytes of a quantity such as 160Mi or 2Gi. */
+export function mebibytes(quantity: string): number {
+  const [, number = '', unit = ''] = /^(\d+)(Mi|Gi)$/.exec(quantity) ?? []
+  const factor = { Mi: 1, Gi: 1_024 }[unit]
+  if (factor === undefined) throw new Error(`${quantity} is not understood here`)
+  return Number(number) * factor
+}
+
+/** Thousandths of a core. */
+export function millicores(quantity: string): number {
+  return quantity.endsWith('m') ? Number(quantity.slice(0, -1)) : Number(quantity) * 1_000
+}

@@ -1,0 +1,58 @@
+export type Labels = Readonly<Record<string, string>>
+
+export interface Selector {
+  readonly matchLabels?: Labels
+  readonly matchExpressions?: readonly {
+    readonly key: string
+    readonly operator: string
+    readonly values?: readonly string[]
+  }[]
+}
+
+interface Rule {
+  readonly from?: readonly { readonly podSelector: Selector }[]
+  readonly to?: readonly { readonly podSelector: Selector }[]
+  readonly ports?: readonly { readonly port: number; readonly protocol: string }[]
+}
+
+export interface NetworkPolicy {
+  readonly spec: {
+    readonly podSelector: Selector
+    readonly policyTypes: readonly string[]
+    readonly ingress?: readonly Rule[]
+    readonly egress?: readonly Rule[]
+  }
+}
+
+export function selects({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Labels): boolean {
+  if (Object.entries(matchLabels).some(([key, value]) => labels[key] !== value)) return false
+  return matchExpressions.every(({ key, operator, values = [] }) => {
+    const among = values.includes(labels[key] ?? '')
+    if (operator === 'In') return among
+    if (operator === 'NotIn') return !among
+    throw new Error(`a selector with ${operator} is not understood here`)
+  })
+}
+
+/** Whether a pod may open a connection to another of its namespace: both sides have a say. */
+export function passes(
+  policies: readonly NetworkPolicy[],
+  from: Labels,
+  to: Labels,
+  port: number,
+  protocol: string,
+): boolean {
+  return side('Egress', from, to) && side('Ingress', to, from)
+
+  function side(type: 'Egress' | 'Ingress', own: Labels, other: Labels): boolean {
+    const about = policies.filter(({ spec }) => spec.policyTypes.includes(type) && selects(spec.podSelector, own))
+    if (about.length === 0) return true
+    return about
+      .flatMap(({ spec }) => (type === 'Egress' ? spec.egress : spec.ingress) ?? [])
+      .some((rule) => {
+        const peers = type === 'Egress' ? rule.to : rule.from
+        const known = peers === undefined || peers.some(({ podSelector }) => selects(podSelector, other))
+        return known && (rule.ports === undefined || rule.ports.some((p) => p.port === port && p.protocol === protocol))
+      })
+  }
+}
