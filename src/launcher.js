@@ -148,7 +148,9 @@ function refuse() {
  * @param {NodeJS.ProcessEnv} env
  */
 function supervise(path, command, env) {
-  const child = spawn(path, command, { stdio: 'inherit', env })
+  // By the channel it learns that this process is gone, even by SIGKILL: then it stops as by a signal.
+  const child = spawn(path, command, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env })
+  process.once('disconnect', () => child.connected && child.disconnect())
   /** @type {readonly NodeJS.Signals[]} */
   const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of forwarded) process.on(signal, (name) => child.kill(name))

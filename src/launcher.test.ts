@@ -8,6 +8,8 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { missingSettings, processSettings } from './launcher.js'
 import { leakCheck } from './testing/leak-check.ts'
+import { lives } from './testing/process-tree.ts'
+import { until } from './testing/until.ts'
 
 leakCheck()
 
@@ -24,6 +26,7 @@ let directory = ''
 let telling = ''
 let typed = ''
 let waiting = ''
+let orphan = ''
 
 before(() => {
   directory = mkdtempSync(join(tmpdir(), 'tracemesh-launcher-'))
@@ -37,6 +40,12 @@ before(() => {
     `setInterval(() => {}, 1_000)
     if (process.argv[2] === 'polite') process.on('SIGTERM', () => process.exit(9))
     console.log('ready')`,
+  )
+  orphan = file(
+    'orphan.mjs',
+    `setInterval(() => {}, 1_000)
+    process.on('disconnect', () => process.exit())
+    console.log(process.pid)`,
   )
 })
 after(() => rmSync(directory, { recursive: true }))
@@ -83,6 +92,18 @@ test('a signal reaches the entry, and its end is the launcher’s', async () => 
     assert.deepEqual(await terminated([...before, dev, waiting, 'polite']), { code: 9, signal: null })
     assert.deepEqual(await terminated([...before, dev, waiting]), { code: null, signal: 'SIGTERM' })
   }
+})
+
+test('where a child runs it learns of the end of the launcher, however that came', async () => {
+  const child = start([...withoutExecve, dev, orphan])
+  assert.ok(child.stdout)
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const pid = Number(line.toString())
+  const closed = once(child, 'close')
+  child.kill('SIGKILL')
+  // Its output is closed when the entry has ended, too.
+  await closed
+  await until(() => !lives(pid), 2_000, 'the entry has ended')
 })
 
 test('TypeScript runs as it is; a Node.js that needs a flag for it gets the flag', async () => {

@@ -1,10 +1,8 @@
 import { bridgesOf, labFlags, readLabFlags } from '../lab/flags.ts'
+import { stopWithinMs } from '../lab/stop-limits.ts'
 import { type Action, command } from './command.ts'
 import { addFlags, givenFlags } from './flag-options.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
-
-/** Nodes stop within 6 s, the store within as much, and both are asked for figures. */
-const stopMs = 20_000
 
 /** Runs a whole mesh on this machine until a signal, a key or `--for` ends it. */
 export const labCommand: Action = async (args, io) => {
@@ -20,9 +18,10 @@ export const labCommand: Action = async (args, io) => {
   const flags = readLabFlags(givenFlags(program, labFlags))
   const start = async () => {
     const { startShow } = await import('../lab/show.ts')
-    return startShow({ ...flags, bridges: bridgesOf(flags), json, began }, io)
+    const { 'jaeger-ui': jaegerUi, ...rest } = flags
+    return startShow({ ...rest, jaegerUi, bridges: bridgesOf(flags), json, began }, io)
   }
-  return runUntilStopped(start, host, stopMs)
+  return runUntilStopped(start, host, stopWithinMs)
 }
 
 const exits = '\nExit codes: 0 all was well, 1 the closing record names problems, 2 used wrongly.'

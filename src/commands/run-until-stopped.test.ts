@@ -51,12 +51,12 @@ test('a stop that hangs is ended with 1 after 5 s, counted from the signal', asy
   await run
 })
 
-test('a stop that fails ends with 1', async () => {
-  const { host, signal, exits } = processOf()
+test('a stop that fails ends with 1, and says why', async () => {
+  const { host, signal, exits, told } = processOf()
   const run = runUntilStopped(async () => ({ stop: () => Promise.reject(new Error('a step failed')) }), host)
   signal('SIGINT')
   assert.equal(await run, 1)
-  assert.deepEqual(exits, [1])
+  assert.deepEqual([exits, told], [[1], ['it did not stop in order: a step failed']])
 })
 
 test('what ends by itself is stopped alike, within its own limit, and says the exit code', async () => {
@@ -120,12 +120,22 @@ test('the end of its parent ends it as a signal does', async () => {
   assert.deepEqual([causes, exits], [['SIGHUP'], [0]])
 })
 
+test('a parent that was gone before anybody listened ends it too', async () => {
+  const { host, exits } = processOf({ orphaned: true })
+  const causes: string[] = []
+  await runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
+  assert.deepEqual([causes, exits], [['SIGHUP'], [0]])
+})
+
 /** A process whose time and signals the test makes. */
-function processOf() {
+function processOf({ orphaned = false } = {}) {
   const clock = new VirtualClock()
   const signals = new EventEmitter()
   const exits: number[] = []
+  const told: string[] = []
   const host: SignalHost = {
+    orphaned: () => orphaned,
+    tell: (text) => void told.push(text),
     on: (name, listener) => signals.on(name, listener),
     off: (name, listener) => signals.off(name, listener),
     exit: (code) => void exits.push(code),
@@ -136,6 +146,7 @@ function processOf() {
     clock,
     host,
     exits,
+    told,
     signal: (name: NodeJS.Signals | 'disconnect') => void signals.emit(name, name),
     listeners: () => signals.eventNames().reduce((sum, name) => sum + signals.listenerCount(name), 0),
   }

@@ -16,6 +16,10 @@ export interface Stoppable {
 export interface SignalHost {
   on(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
   off(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
+  /** Whether it was started with a channel to its parent and the parent has gone meanwhile. */
+  orphaned(): boolean
+  /** Says on standard error what nobody else has said. */
+  tell(text: string): void
   /** Ends the process at once. */
   exit(code: number): void
   /** Monotonic milliseconds. */
@@ -39,6 +43,9 @@ const sameSignalMs = 300
 export const host: SignalHost = {
   on: (event, listener) => process.on(event as NodeJS.Signals, listener),
   off: (event, listener) => process.off(event as NodeJS.Signals, listener),
+  // Without a channel it is undefined.
+  orphaned: () => process.connected === false,
+  tell: (text) => void process.stderr.write(`${text}\n`),
   exit: (code) => process.exit(code),
   now: () => performance.now(),
   after: (ms, run) => {
@@ -73,6 +80,8 @@ export async function runUntilStopped(
   // A process that was started with a channel to its parent does not outlive it.
   const orphaned = () => listen('SIGHUP')
   at.on('disconnect', orphaned)
+  // It may have gone while this process was loading.
+  if (at.orphaned()) orphaned()
   let code: number = exitCodes.fine
   try {
     const running = await start()
@@ -84,8 +93,8 @@ export async function runUntilStopped(
     try {
       const answer = await running.stop(cause, withinMs)
       if (typeof answer === 'number') code = answer
-    } catch {
-      // Each closing step has been told with its error by now.
+    } catch (error) {
+      at.tell(`it did not stop in order: ${error instanceof Error ? error.message : error}`)
       code = exitCodes.found
     }
   } finally {

@@ -8,12 +8,12 @@ import { runUntilStopped } from './run-until-stopped.ts'
 /** Runs a trace store until a signal ends it. */
 export const storeCommand: Action = async (args, io) => {
   const program = command('tracemesh store', io)
-    .description('Keep spans on this machine and answer for them as Jaeger does, until SIGINT or SIGTERM.')
+    .description('Keep spans on this machine and answer for them as Jaeger does, until a signal or --for ends it.')
     .allowExcessArguments(false)
     .usage('[flags]')
   addFlags(program, storeFlags)
   program.parse(args, { from: 'user' })
-  const options = readStoreFlags(givenFlags(program, storeFlags))
+  const { forMs, ...options } = readStoreFlags(givenFlags(program, storeFlags))
   keepHeapSmall()
   const logger = createLogger({ level: 'info' })
   return runUntilStopped(async () => {
@@ -21,8 +21,12 @@ export const storeCommand: Action = async (args, io) => {
     const store = await startStore({ ...options, logger })
     const { file, maxSpans, maxBytes, maxAgeMs } = options
     logger.info({ otlp: store.otlpUrl, query: store.queryUrl, file, maxSpans, maxBytes, maxAgeMs }, 'listening')
+    const { promise: ended, resolve: end } = Promise.withResolvers<string>()
+    const timer = forMs === undefined ? undefined : setTimeout(() => end('time is over'), forMs)
     return {
+      ended,
       stop: async (cause) => {
+        clearTimeout(timer)
         await store.close()
         logger.info({ cause }, 'stopped')
       },

@@ -1,7 +1,7 @@
 import type { BootStep } from '../page/mesh-view.ts'
 import type { LogEntry } from './child.ts'
+import { shareMesh } from './findings.ts'
 import type { LabNode } from './lab-node.ts'
-import { shareMesh } from './record.ts'
 
 /** What of a lab's start is told of each node, once. */
 export class Boot {

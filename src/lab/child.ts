@@ -27,6 +27,7 @@ export class Child {
   readonly #process: ChildProcess
   readonly #ended = Promise.withResolvers<void>()
   #errors = ''
+  #over = false
 
   constructor({ entry, args, line, ended }: ChildOptions) {
     const flags = [processSettings.flag, '--disable-warning=ExperimentalWarning']
@@ -43,10 +44,15 @@ export class Child {
       this.#errors = (this.#errors + text).slice(-errorChars)
     })
     const end = (code: number | null, signal: NodeJS.Signals | null, errors: string) => {
+      if (this.#over) return
+      this.#over = true
       this.#ended.resolve()
       ended({ code, signal, errors })
     }
-    this.#process.once('error', (error) => end(null, null, error.message))
+    // With a process, it is only a signal or its channel that failed.
+    this.#process.on('error', (error) => {
+      if (this.pid === 0) end(null, null, error.message)
+    })
     // Once all it said has been read.
     this.#process.once('close', (code, signal) => end(code, signal, this.#errors))
   }
@@ -60,7 +66,12 @@ export class Child {
     return this.pid !== 0 && this.#process.exitCode === null && this.#process.signalCode === null
   }
 
-  /** Resolves when it has ended and all its output is read. */
+  /** Whether it has ended and all its output is read. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** Resolves when it is over. */
   get ended(): Promise<void> {
     return this.#ended.promise
   }

@@ -12,6 +12,7 @@ test('without flags it is the lab that the README shows', () => {
   assert.deepEqual([flags.nodes, flags.meshes, bridgesOf(flags), flags.page], [8, 2, 2, '127.0.0.1:16680'])
   assert.deepEqual([flags.for, flags.otlp, flags.seed], [undefined, undefined, undefined])
   assert.equal(bridgesOf(readLabFlags({ meshes: '1' })), 0)
+  assert.equal(readLabFlags({ 'jaeger-ui': 'http://127.0.0.1:1/ui/' })['jaeger-ui'], 'http://127.0.0.1:1/ui')
 })
 
 test('durations are bounded', () => {

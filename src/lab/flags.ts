@@ -78,6 +78,10 @@ function contradictions(flags: LabFlags): void {
 }
 
 function url(): Check<string> {
-  const schema = z.string().refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''))
+  const schema = z
+    .string()
+    .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''))
+    // Paths are put behind it.
+    .transform((text) => text.replace(/\/+$/, ''))
   return { expected: 'an http:// or https:// URL', schema }
 }

@@ -5,12 +5,19 @@ import { once } from 'node:events'
 const lowest = 20_000
 const highest = 32_000
 
-/** `count` UDP ports that are free on loopback now, all different. */
-export async function freeUdpPorts(count: number): Promise<readonly number[]> {
+/** Draws in vain for one port, after which all count as taken. Guess. */
+const mostTries = 200
+
+/** `count` UDP ports that are free on loopback now, all different. Rejects when no socket can be bound, or none is free. */
+export async function freeUdpPorts(
+  count: number,
+  draw = () => lowest + Math.floor(Math.random() * (highest - lowest)),
+): Promise<readonly number[]> {
   const held: Socket[] = []
   try {
-    while (held.length < count) {
-      const socket = await tryPort(lowest + Math.floor(Math.random() * (highest - lowest)))
+    for (let tries = 0; held.length < count; tries++) {
+      if (tries >= count * mostTries) throw new Error(`of ${tries} UDP ports ${count - held.length} too few were free`)
+      const socket = await tryPort(draw())
       if (socket !== undefined) held.push(socket)
     }
     return held.map((socket) => socket.address().port)
@@ -25,8 +32,10 @@ async function tryPort(port: number): Promise<Socket | undefined> {
   try {
     await once(socket, 'listening')
     return socket
-  } catch {
+  } catch (error) {
     socket.close()
-    return undefined
+    // Anything but a port in use would be so for the next one, too.
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return undefined
+    throw error
   }
 }

@@ -2,7 +2,9 @@ import { MeshError } from '../core/errors.ts'
 import type { Topology } from '../kit/views.ts'
 import type { NodeState } from '../page/mesh-view.ts'
 import { Child, type ChildEnd, type LogEntry } from './child.ts'
+import { type Asked, startLimitMs } from './ending.ts'
 import type { PlannedNode } from './plan.ts'
+import { stopLimits } from './stop-limits.ts'
 import { count, newTally, type Tally } from './tally.ts'
 import { type Usage, usageOf } from './usage.ts'
 
@@ -15,11 +17,11 @@ export interface LabNodeOptions {
   /** Where its key is kept, by a count of its identities. */
   readonly keyFile: (identity: number) => string
   readonly line: (node: LabNode, entry: LogEntry) => void
-  readonly ended: (node: LabNode, end: ChildEnd, asked: boolean) => void
+  readonly ended: (node: LabNode, end: ChildEnd, asked: Asked | undefined) => void
+  /** 45 s unless given. */
+  readonly startLimitMs?: number
 }
 
-/** From SIGTERM to SIGKILL: a node stops within 5 s. */
-const stopMs = 6_000
 /** What starting costs is not what running costs: CPU is counted from so long after `listening`. Guess. */
 const settledMs = 5_000
 
@@ -30,8 +32,9 @@ export class LabNode {
   #state: NodeState = 'waiting'
   #child: Child | undefined
   #identity = 1
-  /** What was asked of the running process; what it does unasked is a finding. */
-  #asked: 'kill' | 'stop' | undefined
+  /** Of the process that runs. */
+  #asked: Asked | undefined
+  #startTimer: NodeJS.Timeout | undefined
   #listening = Promise.withResolvers<void>()
   #usages: readonly (Usage & { readonly at: number })[] = []
   peer = ''
@@ -45,6 +48,9 @@ export class LabNode {
   unanswered = 0
   /** Monotonic milliseconds; undefined while it is not listening. */
   listeningAt: number | undefined
+  /** Of its last process, in monotonic milliseconds. */
+  startedAt: number | undefined
+  #resumedAt = 0
   #lostBefore = 0
 
   constructor(options: LabNodeOptions) {
@@ -68,14 +74,22 @@ export class LabNode {
     return this.#options.port
   }
 
+  /** Since when it has listened without a pause, in monotonic milliseconds; undefined while it does not. */
+  get steadySince(): number | undefined {
+    return this.listeningAt === undefined ? undefined : Math.max(this.listeningAt, this.#resumedAt)
+  }
+
   /** Spans lost at the ends of all its processes. */
   get lost(): number {
     return this.#lostBefore + this.tally.lost
   }
 
-  /** Resolves when it listens, or has ended before. Throws MESH_LAB_REFUSED when it runs. */
+  /**
+   * Resolves when it listens, or has ended before: after 45 s it is killed. Throws MESH_LAB_REFUSED when it runs, or
+   * when something that its last process said is still to be read.
+   */
   start(identity: 'same' | 'fresh'): Promise<void> {
-    if (this.#child?.running) throw this.#refused('started')
+    if (this.#child?.over === false) throw this.#refused('started')
     if (identity === 'fresh') this.#identity++
     this.#lostBefore += this.tally.lost
     this.tally = newTally()
@@ -83,6 +97,7 @@ export class LabNode {
     this.#usages = []
     this.#asked = undefined
     this.#state = 'starting'
+    this.startedAt = performance.now()
     this.#listening = Promise.withResolvers()
     const { entry, args, keyFile } = this.#options
     const child: Child = new Child({
@@ -92,7 +107,11 @@ export class LabNode {
       ended: (end) => this.#ended(end),
     })
     this.#child = child
-    return this.#listening.promise
+    this.#startTimer = setTimeout(() => {
+      this.#asked ??= 'listen'
+      child.signal('SIGKILL')
+    }, this.#options.startLimitMs ?? startLimitMs)
+    return this.#listening.promise.finally(() => clearTimeout(this.#startTimer))
   }
 
   /** As if the power had gone. */
@@ -103,11 +122,11 @@ export class LabNode {
     await child.ended
   }
 
-  /** It says goodbye; one that does not end within 6 s is killed. */
+  /** It says goodbye; one that does not end within 6 s is killed, one that was starting within 15 s. */
   async stop(): Promise<void> {
     const child = this.#running('stopped')
     this.#asked = 'stop'
-    await child.stop(stopMs)
+    await child.stop(this.#state === 'starting' ? stopLimits.startingMs : stopLimits.nodeMs)
   }
 
   pause(): void {
@@ -121,6 +140,7 @@ export class LabNode {
   resume(): void {
     if (this.#state !== 'paused') throw this.#refused('resumed')
     this.#child?.signal('SIGCONT')
+    this.#resumedAt = performance.now()
     this.#state = 'running'
   }
 
@@ -168,7 +188,7 @@ export class LabNode {
     this.#state = this.#asked === 'stop' || end.code === 0 ? 'stopped' : 'killed'
     this.#forget()
     this.#listening.resolve()
-    this.#options.ended(this, end, this.#asked !== undefined)
+    this.#options.ended(this, end, this.#asked)
   }
 
   /** What holds only while it runs. The peer id stays, so that traces that speak of it can be found. */

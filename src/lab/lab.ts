@@ -1,29 +1,28 @@
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../core/errors.ts'
 import type { Role } from '../core/frames.ts'
 import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
 import { Boot } from './boot.ts'
-import { type ChildEnd, type LogEntry, reasonIn } from './child.ts'
+import type { ChildEnd, LogEntry } from './child.ts'
+import { type Asked, badEnd } from './ending.ts'
 import { freeUdpPorts } from './free-ports.ts'
 import { LabNode } from './lab-node.ts'
 import type { LabOptions } from './lab-options.ts'
 import { News } from './news.ts'
 import { nodeArgs } from './node-args.ts'
 import { nodesMax, type PlannedNode, planAnother, planLab } from './plan.ts'
-import { inventoryOf, pollTopologies } from './polls.ts'
-import { type LabRecord, recordOf, type Snapshot, snapshotOf } from './record.ts'
+import { inventoryOf, pollTopologies, publishBy } from './polls.ts'
+import { type LabRecord, recordOf, type Snapshot } from './record.ts'
 import { StartQueue } from './start-queue.ts'
+import { look, lookMs, survey } from './survey.ts'
 import type { Told } from './told.ts'
-import { foreignSink, ownSink, type SinkStats, type TraceSink } from './trace-sink.ts'
-import { viewLinks, viewNodes } from './view.ts'
+import { foreignSink, ownSink, type SinkEvents, type SinkStats, type TraceSink } from './trace-sink.ts'
+import { labView, viewNodes } from './view.ts'
 import { Watchdog } from './watchdog.ts'
 import { makeWorkspace, type Workspace } from './workspace.ts'
 
-/** Between two looks at everybody. */
-const lookMs = 2_000
 /** Nodes are asked only while somebody watches: the first question costs a node 4 MB and a tenth of a second of CPU. */
 const watchedMs = 10_000
 
@@ -40,6 +39,8 @@ export class Lab {
   readonly #news = new News()
   readonly #say: (text: string) => void
   #sink: TraceSink = foreignSink('off', undefined)
+  /** 0 for none. */
+  #storePid = 0
   #watchedAt = -Infinity
   #stopping: Promise<LabRecord> | undefined
 
@@ -89,20 +90,9 @@ export class Lab {
   view(watch = true): MeshView {
     if (watch && !this.#watched) pollTopologies(this.#nodes)
     if (watch) this.#watchedAt = performance.now()
-    const { meshes, seed, jaegerUi } = this.options
-    const nodes = this.nodes()
-    return {
-      atMs: Date.now(),
-      from: 'lab',
-      title: `lab of ${this.#nodes.length} nodes in ${meshes} ${meshes === 1 ? 'mesh' : 'meshes'}, seed ${seed}`,
-      nodes,
-      links: viewLinks(this.#nodes.flatMap(({ topology }) => topology ?? [])),
-      boot: this.#boot.steps,
-      tells: this.#news.tells,
-      messages: this.#news.messages,
-      ...(jaegerUi !== undefined && { jaegerUrl: jaegerUi }),
-      traces: this.query !== undefined,
-    }
+    const { tells, messages } = this.#news
+    const told = { boot: this.#boot.steps, tells, messages, traces: this.query !== undefined }
+    return labView(this.#nodes, this.options, told)
   }
 
   /** `kill`: as if the power had gone. `stop`: it says goodbye. Throws MESH_LAB_UNKNOWN or MESH_LAB_REFUSED, as the next ones do. */
@@ -129,14 +119,23 @@ export class Lab {
 
   /** One node more; a bridge leads to the mesh after `mesh`. Returns its name, before it listens. */
   async spawn(role: Role, mesh: string): Promise<string> {
+    const [port = 0] = await freeUdpPorts(1)
+    // No pause from here on: of two at once, each has to see the other's name.
     if (this.#nodes.length >= nodesMax)
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'nodes of a lab', value: nodesMax })
     const taken = this.#nodes.map(({ name }) => name)
     const plan = planAnother(role, mesh, this.options.meshes, taken, this.#elapsed())
-    const [port = 0] = await freeUdpPorts(1)
     const node = this.#add(plan, port)
     this.#enqueue(node)
     return plan.name
+  }
+
+  /** A node says something to all of its mesh. Returns to how many it sent it; they pass it on. */
+  async say(name: string, text: string): Promise<{ readonly recipients: number }> {
+    const node = this.#find(name)
+    const recipients = await publishBy(node, text)
+    this.#news.said(name, text, recipients)
+    return { recipients }
   }
 
   /** What a node holds, as its own HTTP API says. */
@@ -146,7 +145,7 @@ export class Lab {
 
   /** How things are now. */
   async record(): Promise<LabRecord> {
-    const snapshot = await this.#survey()
+    const snapshot = await survey(this.#nodes, () => this.#elapsed())
     return this.#recordOf(await this.#sink.stats(), snapshot)
   }
 
@@ -160,7 +159,7 @@ export class Lab {
     const { options } = this
     const { entry, directory } = this.#workspace
     if (options.otlp !== undefined) this.#sink = foreignSink(options.otlp, options.query)
-    else this.#sink = await ownSink(entry, directory, (why) => this.#problem(why))
+    else this.#sink = await ownSink(entry, directory, this.#sinkEvents())
     const plan = planLab(options, options.seed)
     const ports = await freeUdpPorts(plan.length)
     const nodes = plan.map((planned, index) => this.#add(planned, ports[index] ?? 0))
@@ -170,6 +169,16 @@ export class Lab {
       else this.#owner.after(Math.max(0, node.plan.startsAtMs - this.#elapsed()), () => this.#enqueue(node))
     }
     this.#lookAgain()
+  }
+
+  #sinkEvents(): SinkEvents {
+    return {
+      problem: (why) => this.#problem(why),
+      spawned: (pid) => {
+        this.#storePid = pid
+        this.#watch()
+      },
+    }
   }
 
   #add(plan: PlannedNode, port: number): LabNode {
@@ -210,46 +219,29 @@ export class Lab {
     if (told !== undefined) this.options.told?.(told)
   }
 
-  #ended(node: LabNode, { code, signal, errors }: ChildEnd, asked: boolean): void {
+  #ended(node: LabNode, end: ChildEnd, asked: Asked | undefined): void {
     this.#watch()
-    if (!asked && this.#stopping === undefined) {
-      this.#problem(`${node.name} ended by itself with ${signal ?? code}: ${reasonIn(errors)}`)
-    }
+    const why = badEnd(end, asked)
+    if (why !== undefined) this.#problem(`${node.name} ${why}`)
   }
 
   #watch(): void {
-    const pids = [this.#sink.pid, ...this.#nodes.map(({ pid }) => pid ?? 0)]
+    const pids = [this.#storePid, ...this.#nodes.map(({ pid }) => pid ?? 0)]
     this.#watchdog.watch(pids.filter((pid) => pid > 0))
   }
 
   #lookAgain(): void {
     if (this.#stopping !== undefined) return
-    this.#owner.after(lookMs, () => this.#look(this.#watched).then(() => this.#lookAgain()))
+    this.#owner.after(lookMs, () => look(this.#nodes, this.#watched).then(() => this.#lookAgain()))
   }
 
   get #watched(): boolean {
     return performance.now() - this.#watchedAt < watchedMs
   }
 
-  async #look(topologies: boolean): Promise<void> {
-    await Promise.all(this.#nodes.map((node) => node.look()))
-    if (topologies) await pollTopologies(this.#nodes)
-  }
-
-  /** What is wrong for a moment, such as a second link that is about to be closed, is looked at twice. */
-  async #survey(): Promise<Snapshot> {
-    await this.#look(true)
-    const { links, strangers } = snapshotOf(this.#nodes)
-    if (links.doubled.length + strangers.length > 0) {
-      await sleep(lookMs)
-      await this.#look(true)
-    }
-    return snapshotOf(this.#nodes)
-  }
-
   async #stop(cause: string): Promise<LabRecord> {
     // What it says is gone once everybody has stopped.
-    const snapshot = await this.#survey()
+    const snapshot = await survey(this.#nodes, () => this.#elapsed())
     this.#say(`${cause}: stopping ${this.#nodes.filter(({ pid }) => pid !== undefined).length} nodes`)
     const idle = this.#queue.close()
     await Promise.all(this.#nodes.filter(({ pid }) => pid !== undefined).map((node) => node.stop()))
@@ -259,21 +251,30 @@ export class Lab {
     return this.#recordOf(stats, snapshot)
   }
 
+  /** Every step is taken, whatever became of those before it. */
   async #close(): Promise<void> {
-    await this.#owner.close()
-    await this.#sink.close()
-    this.#watchdog.release()
-    this.#workspace.remove()
+    const steps = [
+      () => this.#owner.close(),
+      () => this.#sink.close(),
+      () => this.#watchdog.release(),
+      () => this.#workspace.remove(),
+    ]
+    for (const step of steps) {
+      try {
+        await step()
+      } catch (error) {
+        this.#problem(`what was to be cleaned up was not: ${error instanceof Error ? error.message : error}`)
+      }
+    }
   }
 
   #recordOf(stats: SinkStats | undefined, snapshot: Snapshot): LabRecord {
-    const bootMs = this.#boot.wholeAt(this.#nodes)
-    const silent = stats === undefined && this.#sink.pid > 0 ? ['the trace store did not say what it received'] : []
+    const silent = stats === undefined && this.#sink.own ? ['the trace store did not say what it received'] : []
     return recordOf({
       seed: this.options.seed,
       meshes: this.options.meshes,
       elapsedMs: this.#elapsed(),
-      bootMs,
+      bootMs: this.#boot.wholeAt(this.#nodes),
       snapshot,
       stats,
       lostAtExit: this.#nodes.reduce((sum, { lost }) => sum + lost, 0),

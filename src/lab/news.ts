@@ -1,5 +1,6 @@
 import type { ViewMessage } from '../page/mesh-view.ts'
 import type { LogEntry } from './child.ts'
+import { labTopic } from './node-args.ts'
 import { type Told, toldBy } from './told.ts'
 
 const bounds = { tells: 200, messages: 200, problems: 50 }
@@ -30,13 +31,25 @@ export class News {
   line(node: string, entry: LogEntry): Told | undefined {
     const told = toldBy(node, entry)
     if (told !== undefined) keep(this.#tells, told, bounds.tells)
-    const message = /^mesh\.message\.(published|received)$/.exec(String(entry['msg']))?.[1]
-    if (message !== undefined) {
-      const text = `${message} ${entry['mesh.message.topic']}, ${entry['mesh.message.bytes']} bytes`
+    const text = messageOf(entry)
+    if (text !== undefined)
       keep(this.#messages, { atMs: Date.parse(String(entry['time'])), node, text }, bounds.messages)
-    }
     return told
   }
+
+  /** Takes in what a node was made to say. */
+  said(node: string, text: string, recipients: number): void {
+    const to = `${recipients} ${recipients === 1 ? 'peer' : 'peers'}`
+    keep(this.#messages, { atMs: Date.now(), node, text: `said “${text}” to ${to}` }, bounds.messages)
+  }
+}
+
+/** What a line tells of a message; of those that the lab has said the words are known, and better. */
+function messageOf(entry: LogEntry): string | undefined {
+  const { msg, 'mesh.message.topic': topic, 'mesh.message.bytes': bytes, 'mesh.message.lateness_ms': late } = entry
+  if (msg === 'mesh.message.published') return topic === labTopic ? undefined : `published ${bytes} bytes on ${topic}`
+  if (msg !== 'mesh.message.received') return undefined
+  return `heard ${bytes} bytes on ${topic}${late === undefined ? '' : `, ${late} ms after they were sent`}`
 }
 
 function keep<T>(list: T[], item: T, most: number): void {

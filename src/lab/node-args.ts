@@ -4,6 +4,9 @@ import { neighboursWanted, type PlannedNode } from './plan.ts'
 /** Most links that a node can be told to want. */
 const neighboursMax = 64
 
+/** What every node of the lab listens to, so that there is something to be said. */
+export const labTopic = 'lab'
+
 /** Where a node of the lab listens, at every start of it. */
 export function quicAddress(port: number): string {
   return `/ip4/127.0.0.1/udp/${port}/quic-v1`
@@ -21,6 +24,7 @@ export function nodeArgs({ plan, port }: { plan: PlannedNode; port: number }, al
     ...['--listen', quicAddress(port), '--admin', '127.0.0.1:0'],
     ...seeds.filter((seed) => seed.port !== port).flatMap((seed) => ['--seed', quicAddress(seed.port)]),
     ...['--neighbours', String(Math.min(neighboursMax, wanted)), '--otlp', otlp],
+    ...['--topic', labTopic],
     // Everything that is told, sweeps and messages too, is counted from the log.
     ...['--log-level', 'trace'],
   ]

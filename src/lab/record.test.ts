@@ -12,7 +12,7 @@ leakCheck()
 
 test('a whole mesh is in order', () => {
   const nodes = [node('a', ['b']), node('b', ['a'])]
-  const record = recordOf(input(snapshotOf(nodes)))
+  const record = recordOf(input(snapshotOf(nodes, 90_000)))
   assert.deepEqual([record.ok, record.problems, record.links], [true, [], { pairs: 1, doubled: [] }])
   assert.deepEqual([record.nodes, record.lost, record.perNode[0]?.members], [2, 0, 1])
   assert.match(recordLines(record).join('\n'), /1 pairs linked, none has more than one link; 12 spans received, 0 lost/)
@@ -21,27 +21,73 @@ test('a whole mesh is in order', () => {
 test('whoever is not known to those beside it is named, unless it has just come or is gone', () => {
   const nodes = [node('a', ['b']), node('b', ['a']), node('c', []), node('d', [], { upMs: 3_000 })]
   nodes.push(node('e', [], { state: 'killed' }), node('f', [], { mesh: 'mesh-b' }))
-  const { problems, ok } = recordOf(input(snapshotOf(nodes)))
+  const { problems, ok } = recordOf(input(snapshotOf(nodes, 90_000)))
   assert.deepEqual(problems, ['a does not know c', 'b does not know c', 'c does not know a b'])
   assert.equal(ok, false)
 })
 
 test('a pair with two links is a problem', () => {
   const nodes = [node('a', ['b', 'b']), node('b', ['a'])]
-  assert.deepEqual(recordOf(input(snapshotOf(nodes))).problems, ['a b have more than one link'])
+  assert.deepEqual(recordOf(input(snapshotOf(nodes, 90_000))).problems, ['a b have more than one link'])
   // One of the two is being given up by the end that decides.
   const link = nodes[0]?.topology?.peers[0]?.links[1] as { state: string }
   link.state = 'draining'
-  assert.deepEqual(recordOf(input(snapshotOf(nodes))).problems, [])
+  assert.deepEqual(recordOf(input(snapshotOf(nodes, 90_000))).problems, [])
 })
 
 test('gaps in the sequence of a process are lost spans, and so is what it says it lost', () => {
-  const sender = { node: 'a', instance: '1', spans: 8, lastSeq: 10 }
-  const stats = { evicted: 0, refused: 0, names: {}, senders: [sender, { ...sender, spans: 5, lastSeq: 5 }] }
+  const sender = { node: 'a', instance: '1', missing: 2 }
+  const stats = { evicted: 4, refused: 0, names: {}, senders: [sender, { ...sender, missing: 0 }] }
   assert.equal(lostOnTheWay(stats), 2)
-  const record = recordOf({ ...input(snapshotOf([])), stats, lostAtExit: 3 })
-  assert.deepEqual([record.lost, record.problems], [5, ['5 spans were lost']])
-  assert.equal(recordOf({ ...input(snapshotOf([])), stats: undefined }).lost, null)
+  const record = recordOf({ ...input(snapshotOf([], 90_000)), stats, lostAtExit: 3 })
+  assert.deepEqual([record.lost, record.evicted, record.problems], [5, 4, ['5 spans were lost']])
+  assert.equal(recordOf({ ...input(snapshotOf([], 90_000)), stats: undefined }).lost, null)
+  const refused = recordOf({ ...input(snapshotOf([], 90_000)), stats: { ...stats, senders: [], refused: 2 } })
+  assert.deepEqual(refused.problems, ['the trace store refused 2 spans'])
+})
+
+test('what nodes lost at their ends is a problem whoever received the rest', () => {
+  const record = recordOf({ ...input(snapshotOf([], 90_000)), stats: undefined, lostAtExit: 7 })
+  assert.deepEqual([record.lost, record.ok, record.problems], [null, false, ['7 spans were lost']])
+})
+
+test('whoever hangs, is late or does not answer is named', () => {
+  const mute = { ...node('mute', []), topology: undefined } as LabNode
+  const startedAt = performance.now() - 30_000
+  const nodes = [
+    mute,
+    node('dazed', [], { state: 'unreachable' }),
+    { ...node('slow', [], { state: 'starting' }), startedAt } as LabNode,
+    { ...node('fast', [], { state: 'starting' }), startedAt: performance.now() } as LabNode,
+    node('overdue', [], { state: 'waiting' }),
+  ]
+  assert.deepEqual(snapshotOf(nodes, 90_000).findings, [
+    'mute did not answer when asked last',
+    'dazed runs and does not answer',
+    'slow has been starting for 30 s',
+    'overdue should have started 90 s ago',
+  ])
+  assert.deepEqual(snapshotOf([node('due', [], { state: 'waiting' })], 5_000).findings, [])
+})
+
+test('a dead member that is still counted is named, unless its observer has just woken', () => {
+  const observer = node('a', ['b'])
+  const dead = node('b', [], { state: 'killed' })
+  const member = observer.topology?.members[0] as { silentMs: number }
+  assert.deepEqual(snapshotOf([observer, dead], 90_000).findings, [])
+  member.silentMs = 50_000
+  assert.deepEqual(snapshotOf([observer, dead], 90_000).findings, ['a still counts b, silent for 50 s'])
+  const woken = { ...observer, steadySince: performance.now() - 20_000 } as LabNode
+  assert.deepEqual(snapshotOf([woken, dead], 90_000).findings, [])
+})
+
+test('a link that does not come to rest counts beside one that did', () => {
+  const nodes = [node('a', ['b', 'b']), node('b', ['a'])]
+  const link = nodes[0]?.topology?.peers[0]?.links[1] as { state: string; ageMs: number }
+  link.state = 'greeting'
+  assert.deepEqual(snapshotOf(nodes, 90_000).links.doubled, [])
+  link.ageMs = 30_000
+  assert.deepEqual(snapshotOf(nodes, 90_000).links.doubled, ['a b'])
 })
 
 test('both ends of a link are one link, and a guest is a node of the view', () => {
@@ -88,6 +134,7 @@ function node(
         transport: 'quic',
         trace: 't',
         state: 'settled',
+        ageMs: 5_000,
       })),
   }))
   const members = peers.map(({ peer }) => ({ peer, topics: [], silentMs: 5 }))
@@ -100,6 +147,7 @@ function node(
     tally: newTally(),
     topology: { self: `peer-${name}`, peers, members, topics: {} },
     listeningAt: performance.now() - upMs,
+    steadySince: performance.now() - upMs,
     adminUrl: '',
   } as unknown as LabNode
 }

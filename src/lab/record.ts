@@ -1,4 +1,5 @@
 import type { NodeState } from '../page/mesh-view.ts'
+import { findingsIn } from './findings.ts'
 import type { LabNode } from './lab-node.ts'
 import type { SinkStats } from './trace-sink.ts'
 
@@ -15,6 +16,8 @@ export interface LabRecord {
   readonly links: { readonly pairs: number; readonly doubled: readonly string[] }
   /** Spans that the store received, by name; empty when the lab cannot ask it. */
   readonly spans: Readonly<Record<string, number>>
+  /** Spans that the store has dropped for newer ones; null when the lab cannot say. */
+  readonly evicted: number | null
   /** Spans that were told and did not arrive; null when the lab cannot say. */
   readonly lost: number | null
   readonly retries: number
@@ -45,19 +48,17 @@ export interface NodeRecord {
   readonly cpuMsPerS: number | null
 }
 
-/** Those who came less than this ago, in milliseconds, need not be known to all yet. Guess. */
-const newcomerMs = 10_000
-
 /** What is gone once everybody has stopped. */
 export interface Snapshot {
   readonly perNode: readonly NodeRecord[]
   readonly links: LabRecord['links']
-  /** Who does not know whom, in words. */
-  readonly strangers: readonly string[]
+  /** What is wrong with nodes, in words. */
+  readonly findings: readonly string[]
 }
 
-export function snapshotOf(nodes: readonly LabNode[]): Snapshot {
-  return { perNode: nodes.map(nodeRecord), links: pairsOf(nodes), strangers: strangers(nodes) }
+/** @param elapsedMs Since the lab's start. */
+export function snapshotOf(nodes: readonly LabNode[], elapsedMs: number): Snapshot {
+  return { perNode: nodes.map(nodeRecord), links: pairsOf(nodes), findings: findingsIn(nodes, elapsedMs) }
 }
 
 export interface RecordInput {
@@ -88,9 +89,9 @@ export function recordOf({
   const sum = (of: 'retries' | 'expired') => perNode.reduce((total, node) => total + node[of], 0)
   const problems = [
     ...found.problems,
-    ...snapshot.strangers,
+    ...snapshot.findings,
     ...links.doubled.map((pair) => `${pair} have more than one link`),
-    ...(lost === null || lost === 0 ? [] : [`${lost} spans were lost`]),
+    ...lossesOf(stats, lostAtExit),
   ]
   return {
     seed,
@@ -100,6 +101,7 @@ export function recordOf({
     meshes,
     links,
     spans: stats?.names ?? {},
+    evicted: stats?.evicted ?? null,
     lost,
     retries: sum('retries'),
     expired: sum('expired'),
@@ -128,7 +130,13 @@ function nodeRecord(node: LabNode): NodeRecord {
   }
 }
 
-/** Pairs that are linked, by the names of the two. A link that one end is giving up is none any more. */
+/** What is settled or given up within so long is in order, in milliseconds. Guess: a dial may take 10 s. */
+const unsettledMs = 15_000
+
+/**
+ * Pairs that are linked, by the names of the two. A link that one end is giving up is none any more; one that does not
+ * come to rest is one.
+ */
 function pairsOf(nodes: readonly LabNode[]): LabRecord['links'] {
   const pairs = new Map<string, Map<string, boolean>>()
   const nameOf = (id: string) => nodes.find(({ peer }) => peer === id)?.name ?? id
@@ -138,7 +146,8 @@ function pairsOf(nodes: readonly LabNode[]): LabRecord['links'] {
       const pair = [name, nameOf(peer)].sort().join(' ')
       const held = pairs.get(pair) ?? new Map<string, boolean>()
       pairs.set(pair, held)
-      for (const { id, state } of links) held.set(id, state === 'settled' && held.get(id) !== false)
+      for (const { id, state, ageMs } of links)
+        held.set(id, (state === 'settled' || ageMs > unsettledMs) && held.get(id) !== false)
     }
   }
   const counts = [...pairs].map(([pair, held]) => [pair, [...held.values()].filter(Boolean).length] as const)
@@ -148,28 +157,17 @@ function pairsOf(nodes: readonly LabNode[]): LabRecord['links'] {
   }
 }
 
-/** Nodes that do not know exactly those who run beside them, in words. */
-function strangers(nodes: readonly LabNode[]): string[] {
-  const settled = nodes.filter(({ state, listeningAt }) => state === 'running' && isSettled(listeningAt))
-  return settled.flatMap((node) => {
-    const missing = settled.filter((other) => other !== node && shareMesh(node, other) && !knows(node, other))
-    return missing.length === 0 ? [] : [`${node.name} does not know ${missing.map(({ name }) => name).join(' ')}`]
-  })
-}
-
-export function shareMesh(a: LabNode, b: LabNode): boolean {
-  return a.plan.meshes.some((mesh) => b.plan.meshes.includes(mesh))
-}
-
-function isSettled(listeningAt: number | undefined): boolean {
-  return listeningAt !== undefined && performance.now() - listeningAt > newcomerMs
-}
-
-function knows({ topology }: LabNode, other: LabNode): boolean {
-  return topology?.members.some(({ peer }) => peer === other.peer) === true
+/** What nodes say they lost is lost, whoever receives the rest. */
+function lossesOf(stats: SinkStats | undefined, lostAtExit: number): string[] {
+  const lost = (stats === undefined ? 0 : lostOnTheWay(stats)) + lostAtExit
+  const refused = stats?.refused ?? 0
+  return [
+    ...(lost === 0 ? [] : [`${lost} spans were lost`]),
+    ...(refused === 0 ? [] : [`the trace store refused ${refused} spans`]),
+  ]
 }
 
 /** Gaps in what came of each process. A loss at its end leaves no gap: the process says that itself. */
 export function lostOnTheWay({ senders }: SinkStats): number {
-  return senders.reduce((sum, { spans, lastSeq }) => sum + Math.max(0, lastSeq - spans), 0)
+  return senders.reduce((sum, { missing }) => sum + missing, 0)
 }

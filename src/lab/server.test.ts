@@ -20,6 +20,7 @@ test('the lab is shown, and does what its page asks for', async () => {
   const spawned = await post('/api/lab/nodes', { role: 'compute', mesh: 'mesh-a' })
   assert.deepEqual([spawned.statusCode, spawned.json()], [201, { node: 'a-9' }])
   assert.deepEqual((await ask('/api/lab/nodes/a-1/inventory')).json(), { held: 1 })
+  assert.deepEqual((await post('/api/lab/nodes/a-1/messages', { text: 'hello' })).json(), { recipients: 7 })
   assert.deepEqual(calls, [
     'kill a-1 kill',
     'kill a-1 stop',
@@ -29,6 +30,7 @@ test('the lab is shown, and does what its page asks for', async () => {
     'start a-1 fresh',
     'spawn compute mesh-a',
     'inventory a-1',
+    'say a-1 hello',
   ])
   assert.match((await ask('/')).headers['content-type'] as string, /html/)
 })
@@ -44,6 +46,8 @@ test('what cannot be done is refused with the reason', async () => {
     [await post('/api/lab/nodes', { role: 'queen', mesh: 'mesh-a' }), 400, /role/],
     [await post('/api/lab/nodes', { role: 'compute', mesh: 'x'.repeat(5_000) }), 413, /too large/],
     [await post('/api/lab/nodes'), 400, /./],
+    [await post('/api/lab/nodes/a-1/messages', { text: '' }), 400, /text/],
+    [await post('/api/lab/nodes/a-1/messages', { text: 'x'.repeat(501) }), 400, /text/],
     [await ask('/api/nothing'), 404, /there is no GET/],
     [await ask('/api/lab/nodes/a-1/kill'), 404, /there is no GET/],
   ] as const
@@ -73,7 +77,12 @@ test('a page from elsewhere reaches nothing', async () => {
     const { statusCode } = await fastify.inject({ method: 'POST', url, headers })
     assert.equal(statusCode, 403, JSON.stringify(headers))
   }
-  assert.equal((await fastify.inject({ url: '/api/mesh', headers: { host: 'evil.example' } })).statusCode, 403)
+  const read = async (path: string, headers: Record<string, string>) =>
+    (await fastify.inject({ url: path, headers })).statusCode
+  assert.equal(await read('/api/mesh', { host: 'evil.example' }), 403)
+  assert.equal(await read('/api/mesh', { host, 'sec-fetch-site': 'cross-site' }), 403)
+  assert.equal(await read('/api/mesh', { host, 'sec-fetch-site': 'same-site' }), 200, 'from another port')
+  assert.equal(await read('/', { host, 'sec-fetch-site': 'cross-site' }), 200, 'a link to the page')
   assert.deepEqual(calls, [])
   assert.equal((await fastify.inject({ method: 'POST', url, headers: own })).statusCode, 200)
   assert.equal((await fastify.inject({ method: 'POST', url, headers: { host } })).statusCode, 200, 'from a shell')
@@ -121,6 +130,7 @@ function labOf(calls: string[]): ServedLab {
     resume: call('resume'),
     start: call('start'),
     spawn: call('spawn', 'a-9'),
+    say: call('say', { recipients: 7 }),
     inventory: call('inventory', { held: 1 }),
   } as unknown as ServedLab
 }

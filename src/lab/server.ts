@@ -1,6 +1,6 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import * as z from 'zod'
-import { namesThisMachine } from '../admin/guard.ts'
+import { isForeign, namesThisMachine } from '../admin/guard.ts'
 import { parseHostPort } from '../admin/host-port.ts'
 import { roles } from '../catalogue/attributes.ts'
 import { isMeshError, MeshError } from '../core/errors.ts'
@@ -11,7 +11,7 @@ import type { Lab } from './lab.ts'
 /** What of a lab is served. */
 export type ServedLab = Pick<
   Lab,
-  'view' | 'record' | 'kill' | 'pause' | 'resume' | 'start' | 'spawn' | 'inventory' | 'query'
+  'view' | 'record' | 'kill' | 'pause' | 'resume' | 'start' | 'spawn' | 'say' | 'inventory' | 'query'
 >
 
 export interface LabServer {
@@ -62,6 +62,8 @@ export async function labApp(lab: ServedLab): Promise<FastifyInstance> {
 }
 
 const spawned = z.object({ role: z.enum(roles), mesh: z.string().max(64) })
+/** What people say, in characters; in bytes it stays far below what a node sends. */
+const spoken = z.object({ text: z.string().min(1).max(500) })
 const started = z.object({ identity: z.enum(['same', 'fresh']).default('same') })
 type Named = { Params: { name: string } }
 
@@ -80,16 +82,15 @@ function controls(app: FastifyInstance, lab: ServedLab): void {
     const { role, mesh } = spawned.parse(request.body)
     return reply.code(201).send({ node: await lab.spawn(role, mesh) })
   })
+  app.post<Named>('/api/lab/nodes/:name/messages', ({ params, body }) => lab.say(params.name, spoken.parse(body).text))
   app.get<Named>('/api/lab/nodes/:name/inventory', ({ params }) => lab.inventory(params.name))
 }
 
 /** A page elsewhere whose name points here is refused, and so is one that merely sends its reader's browser here. */
-async function guard({ headers, method }: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function guard({ headers, method, url }: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (!namesThisMachine(headers.host)) return refuse(reply, 403, 'ask by a loopback host name')
-  const reads = method === 'GET' || method === 'HEAD'
-  const foreign = headers.origin !== undefined && headers.origin !== `http://${headers.host}`
-  const crossSite = !['same-origin', 'none', undefined].includes(headers['sec-fetch-site'] as string | undefined)
-  if (!reads && (foreign || crossSite)) return refuse(reply, 403, 'only the lab’s own page may do this')
+  const reached = url.startsWith('/api/') || method !== 'GET'
+  if (reached && isForeign(method, headers)) return refuse(reply, 403, 'only the lab’s own page may do this')
 }
 
 function refuse(reply: FastifyReply, code: number, message: string): FastifyReply {

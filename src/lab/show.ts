@@ -9,8 +9,9 @@ import { type LabServer, serveLab } from './server.ts'
 import { LiveTerminal } from './terminal.ts'
 import type { Told } from './told.ts'
 
-export interface ShowOptions extends Omit<LabFlags, 'bridges'> {
+export interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
   readonly bridges: number
+  readonly jaegerUi: string | undefined
   /** Standard output has the closing record alone. */
   readonly json: boolean
   /** Monotonic milliseconds at which the command began: `--for` counts from there. */
@@ -56,9 +57,9 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
       view.terminal?.close()
       delete view.terminal
       const record = await lab.stop(cause)
-      await server?.close()
       for (const line of recordLines(record)) out(line)
       io.out(`${JSON.stringify(record)}\n`)
+      await server?.close()
       return record.ok ? exitCodes.fine : exitCodes.found
     },
   }

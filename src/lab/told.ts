@@ -1,19 +1,9 @@
+import type { ViewTell } from '../page/mesh-view.ts'
 import type { LogEntry } from './child.ts'
 
-export type Colour = 'green' | 'yellow' | 'red' | 'cyan' | 'gray'
-
-/** Something that a node told, for people. */
-export interface Told {
-  /** Unix milliseconds. */
-  readonly atMs: number
-  readonly node: string
-  /** Span, or the message of a log line that is none. */
-  readonly span: string
-  readonly detail: string
-  /** Trace id; empty when it belongs to none. */
-  readonly trace: string
-  readonly colour: Colour
-}
+/** Something that a node told, for people; `span` may be the message of a log line that is none. */
+export type Told = Required<ViewTell>
+export type Colour = Told['colour']
 
 /** What is worth a line: what happens to somebody, not what happens every few seconds. */
 const colours: Readonly<Record<string, Colour>> = {

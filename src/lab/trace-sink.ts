@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { MeshError } from '../core/errors.ts'
-import { Child, type LogEntry, reasonIn } from './child.ts'
+import { Child, type ChildEnd, type LogEntry, reasonIn } from './child.ts'
+import { stopLimits } from './stop-limits.ts'
 
 /** Where the lab's spans go, and where they can be asked for. */
 export interface TraceSink {
@@ -8,15 +9,17 @@ export interface TraceSink {
   readonly otlp: string
   /** `/api/v3` is below it; undefined when traces cannot be read from here. */
   readonly query: string | undefined
-  /** 0 when it is no process of the lab. */
-  readonly pid: number
+  /** Whether it is a process of the lab, which says what it received. */
+  readonly own: boolean
   /** Undefined when it keeps no account, or does not answer. */
   stats(): Promise<SinkStats | undefined>
+  /** Rejects when it does not stop in order. */
   close(): Promise<void>
 }
 
-/** Spans received since the store began. */
+/** Of the spans received since the store began. */
 export interface SinkStats {
+  /** Spans that had to go for newer ones, and spans that could not be kept at all. */
   readonly evicted: number
   readonly refused: number
   /** By span name. */
@@ -24,64 +27,120 @@ export interface SinkStats {
   readonly senders: readonly {
     readonly node: string
     readonly instance: string
-    readonly spans: number
-    /** Highest `mesh.seq`. */
-    readonly lastSeq: number
+    /** Numbers below its highest that did not come. */
+    readonly missing: number
   }[]
 }
 
+export interface SinkEvents {
+  readonly problem: (text: string) => void
+  /** There is a process, long before it listens; 0: there is none any more. */
+  readonly spawned: (pid: number) => void
+}
+
 const startMs = 20_000
-const stopMs = 6_000
-const askMs = 5_000
+/** Starts of one lab's store after the first; and the wait before each, in milliseconds, which grows by as much. Guess. */
+const again = { most: 10, waitMs: 500 }
 
 /** A receiver that was there before the lab. */
 export function foreignSink(otlp: string, query: string | undefined): TraceSink {
-  return { otlp, query, pid: 0, stats: async () => undefined, close: async () => {} }
+  return { otlp, query, own: false, stats: async () => undefined, close: async () => {} }
 }
 
 /** The lab's own store, a process of its own, on free ports. Throws MESH_LAB_REFUSED when it does not start. */
-export async function ownSink(entry: string, directory: string, ended: (why: string) => void): Promise<TraceSink> {
-  const listening = Promise.withResolvers<LogEntry>()
-  const bounds = ['--max-mb', '500', '--file', join(directory, 'traces.db')]
-  const state = { closing: false }
-  const child = new Child({
-    entry,
-    args: ['store', '--otlp', '127.0.0.1:0', '--http', '127.0.0.1:0', ...bounds],
-    line: (line) => {
-      if (line['msg'] === 'listening') listening.resolve(line)
-    },
-    ended: ({ code, signal, errors }) => {
-      const why = `it ended with ${signal ?? code}: ${reasonIn(errors)}`
-      listening.reject(refused(why))
-      if (!state.closing) ended(`the trace store is gone: ${why}`)
-    },
-  })
-  const timer = setTimeout(() => listening.reject(refused(`no word of it within ${startMs} ms`)), startMs)
+export async function ownSink(entry: string, directory: string, events: SinkEvents): Promise<TraceSink> {
+  const store = new OwnStore(entry, join(directory, 'traces.db'), events)
   try {
-    const line = await listening.promise.finally(() => clearTimeout(timer))
-    const query = String(line['query'])
-    return {
-      otlp: String(line['otlp']),
-      query,
-      pid: child.pid,
-      stats: () => askFor(`${query}/api/stats`),
-      close: () => {
-        state.closing = true
-        return child.stop(stopMs)
-      },
-    }
+    await store.start()
+    return store
   } catch (error) {
-    await child.stop(stopMs)
+    await store.close().catch(() => {})
     throw error
   }
 }
 
-async function askFor(url: string): Promise<SinkStats | undefined> {
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(askMs) })
-    return answer.ok ? ((await answer.json()) as SinkStats) : undefined
-  } catch {
-    return undefined
+/** One that ends by itself is started again, where it was and with what it had: nodes keep their spans meanwhile. */
+class OwnStore implements TraceSink {
+  readonly own = true
+  readonly #entry: string
+  readonly #file: string
+  readonly #events: SinkEvents
+  #child: Child | undefined
+  #listening = Promise.withResolvers<LogEntry>()
+  #timer: NodeJS.Timeout | undefined
+  #starts = 0
+  #closing = false
+  /** Why the last one that was asked to stop did not do it in order. */
+  #badEnd = ''
+  otlp = ''
+  query = ''
+
+  constructor(entry: string, file: string, events: SinkEvents) {
+    this.#entry = entry
+    this.#file = file
+    this.#events = events
+  }
+
+  async start(): Promise<void> {
+    const line = await this.#spawn('127.0.0.1:0', '127.0.0.1:0')
+    this.otlp = String(line['otlp'])
+    this.query = String(line['query'])
+  }
+
+  async stats(): Promise<SinkStats | undefined> {
+    try {
+      const answer = await fetch(`${this.query}/api/stats`, { signal: AbortSignal.timeout(stopLimits.statsMs) })
+      return answer.ok ? ((await answer.json()) as SinkStats) : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    clearTimeout(this.#timer)
+    await this.#child?.stop(stopLimits.storeMs)
+    if (this.#badEnd !== '') throw new MeshError('MESH_LAB_REFUSED', { what: 'the trace store', why: this.#badEnd })
+  }
+
+  /** Resolves with the line that says where it listens. */
+  #spawn(otlp: string, http: string): Promise<LogEntry> {
+    this.#starts++
+    const listening = Promise.withResolvers<LogEntry>()
+    this.#listening = listening
+    const child = new Child({
+      entry: this.#entry,
+      args: ['store', '--otlp', otlp, '--http', http, '--file', this.#file],
+      line: (line) => {
+        if (line['msg'] === 'listening') listening.resolve(line)
+      },
+      ended: (end) => this.#ended(end),
+    })
+    this.#child = child
+    this.#events.spawned(child.pid)
+    this.#timer = setTimeout(() => {
+      listening.reject(refused(`no word of it within ${startMs} ms`))
+      child.signal('SIGKILL')
+    }, startMs)
+    return listening.promise.finally(() => clearTimeout(this.#timer))
+  }
+
+  #ended({ code, signal, errors }: ChildEnd): void {
+    const why = `it ended with ${signal ?? code}: ${reasonIn(errors)}`
+    this.#listening.reject(refused(why))
+    this.#events.spawned(0)
+    if (this.#closing && (signal ?? code) !== 0) this.#badEnd = why
+    // One that has never listened is for whoever waits for that.
+    if (this.#closing || this.query === '') return
+    const last = this.#starts > again.most
+    this.#events.problem(`the trace store is gone ${last ? 'for good' : 'and started again'}: ${why}`)
+    if (!last) this.#timer = setTimeout(() => this.#restart(), again.waitMs * this.#starts)
+  }
+
+  /** On the same ports: that is where nodes send, and where people ask. */
+  #restart(): void {
+    // What went wrong is told when the process ends.
+    this.#spawn(new URL(this.otlp).host, new URL(this.query).host).catch(() => {})
   }
 }
 

@@ -1,6 +1,24 @@
 import type { Topology } from '../kit/views.ts'
-import type { ViewLink, ViewNode } from '../page/mesh-view.ts'
+import type { MeshView, ViewLink, ViewNode } from '../page/mesh-view.ts'
 import type { LabNode } from './lab-node.ts'
+import type { LabOptions } from './lab-options.ts'
+
+/** All that the page shows of a lab. */
+export function labView(
+  nodes: readonly LabNode[],
+  { meshes, seed, jaegerUi }: LabOptions,
+  told: Pick<MeshView, 'boot' | 'tells' | 'messages' | 'traces'>,
+): MeshView {
+  return {
+    atMs: Date.now(),
+    from: 'lab',
+    title: `lab of ${nodes.length} nodes in ${meshes} ${meshes === 1 ? 'mesh' : 'meshes'}, seed ${seed}`,
+    nodes: viewNodes(nodes),
+    links: viewLinks(nodes.flatMap(({ topology }) => topology ?? [])),
+    ...told,
+    ...(jaegerUi !== undefined && { jaegerUrl: jaegerUi }),
+  }
+}
 
 /** Every node of the lab, and every guest that one of them is connected to. */
 export function viewNodes(nodes: readonly LabNode[]): ViewNode[] {

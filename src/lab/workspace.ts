@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -61,15 +61,24 @@ function removeStale(parent: string): void {
   }
 }
 
-/** One without a process id is being made right now, or is somebody else's: it stays. */
+/** One without a process id is being made or removed right now, or is somebody else's: it stays. */
 function isHeld(directory: string): boolean {
-  const file = join(directory, owner)
-  if (!existsSync(file)) return true
-  const pid = Number(readFileSync(file, 'utf8'))
+  const text = ownerOf(directory)
+  if (text === '') return true
+  const pid = Number(text)
   try {
     return Number.isSafeInteger(pid) && pid > 0 && process.kill(pid, 0)
   } catch (error) {
     // EPERM: it lives, and is somebody else's.
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Empty when nothing is written, or not yet. */
+function ownerOf(directory: string): string {
+  try {
+    return readFileSync(join(directory, owner), 'utf8').trim()
+  } catch {
+    return ''
   }
 }

@@ -47,16 +47,22 @@ export function oddExports(atMs: number): Buffer[] {
     durationMs: 1,
   }
   const across = { ...trace(13), traceId: failed.traceId, name: 'across', startMs: at(22), durationMs: 1 }
-  // A clock was set back while it ran.
+  // A clock was set back while it ran: Jaeger makes a nanosecond of it, and says so in the span.
   const backwards = { ...trace(15), name: 'backwards', startMs: at(30), durationMs: -12 }
-  const once = exportBytes(other, [...kinds, values, failed, child, backwards])
+  const once = exportBytes(other, [...kinds, values, failed, child])
   return [
     once,
     // The same again, as a sender does that got no answer.
     exportBytes(other, [failed, child]),
     exportBytes({ 'service.name': 'shop-2' }, [across]),
+    exportBytes({ 'service.name': odd.backwards }, [backwards]),
     exportBytes({}, [{ ...trace(14), name: 'of nobody', startMs: at(23), durationMs: 1 }]),
   ]
 }
 
-export const odd = { services: ['shop', 'shop-2'], values: 0xabc0_000a, failed: 0xabc0_000b } as const
+export const odd = {
+  services: ['shop', 'shop-2'],
+  backwards: 'shop-3',
+  values: 0xabc0_000a,
+  failed: 0xabc0_000b,
+} as const

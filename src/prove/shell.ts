@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { delimiter } from 'node:path'
 
 export interface Ran {
@@ -39,14 +39,15 @@ export function plainEnvironment(bin?: string): NodeJS.ProcessEnv {
   return { ...env, PATH: [...(bin === undefined ? [] : [bin]), ...path].join(delimiter) }
 }
 
-/** Processes whose working directory is in `directory`; Linux only. */
+/** Processes that run in `directory`, or whose command line names it: a watchdog runs elsewhere. Linux only. */
 export function processesIn(directory: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/cwd`).startsWith(directory)
+        const inside = readlinkSync(`/proc/${pid}/cwd`).startsWith(directory)
+        return inside || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory)
       } catch {
         return false
       }

@@ -1,3 +1,4 @@
+import { emptySequence, missingOf, withNumbers } from '../store/sequence.ts'
 import type { ReceivedSpan } from '../testing/otlp-receiver.ts'
 import { byInstance, named, numberOf } from './evidence.ts'
 
@@ -25,15 +26,19 @@ export function total(accounts: readonly SpanAccount[], key: 'missing' | 'toldLo
 }
 
 function accountOf(spans: readonly ReceivedSpan[]): SpanAccount {
-  const numbers = new Set(spans.map((span) => numberOf(span, 'mesh.seq')))
+  const sequence = withNumbers(
+    emptySequence,
+    spans.map((span) => numberOf(span, 'mesh.seq')),
+  )
   const distinct = [...new Map(spans.map((span) => [span.spanId, span])).values()]
-  const told = Math.max(...numbers)
+  const missing = missingOf(sequence)
+  const received = sequence.last - missing
   return {
     node: String(spans[0]?.resource['mesh.node.name']),
-    told,
-    received: numbers.size,
-    missing: told - numbers.size,
+    told: sequence.last,
+    received,
+    missing,
     toldLost: named(distinct, 'mesh.telemetry.lost').reduce((sum, span) => sum + numberOf(span, 'mesh.lost.count'), 0),
-    twice: spans.length - numbers.size,
+    twice: spans.length - received,
   }
 }

@@ -7,7 +7,12 @@ import type { MeshView } from '../page/mesh-view.ts'
 export interface LabProcess extends AsyncDisposable {
   /** Of its page, no slash at the end. */
   readonly url: string
+  readonly pid: number
   view(): Promise<MeshView>
+  /** The last of what it said on standard error. */
+  said(): string
+  /** As if the power had gone. */
+  kill(): void
   /** Politely; resolves with its exit code. */
   stop(): Promise<number | null>
 }
@@ -34,5 +39,14 @@ export async function startLabProcess(...args: string[]): Promise<LabProcess> {
     return closed
   }
   const view = async () => (await (await fetch(`${url}/api/mesh`)).json()) as MeshView
-  return { url, view, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
+  const kill = () => void child.kill('SIGKILL')
+  return {
+    url,
+    pid: child.pid ?? 0,
+    view,
+    said: () => said,
+    kill,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  }
 }

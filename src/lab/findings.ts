@@ -1,0 +1,71 @@
+import type { LabNode } from './lab-node.ts'
+
+/** Those who came less than this ago, in milliseconds, need not be known to all yet. Guess. */
+const newcomerMs = 10_000
+/** A start may take so long, on a machine that does something else besides. Guess. */
+const overdueMs = 20_000
+/** A member that has been silent for so long has expired: the window of 30 s, a sweep every 5 s, and some seconds. */
+const deadMs = 40_000
+
+/**
+ * What is wrong with these nodes as they are now, in words.
+ *
+ * @param elapsedMs Since the lab's start.
+ */
+export function findingsIn(nodes: readonly LabNode[], elapsedMs: number): string[] {
+  const steady = nodes.filter(isSteady)
+  return [
+    ...nodes.flatMap((node) => stuck(node, elapsedMs) ?? []),
+    ...steady.flatMap((node) => [...missing(node, steady), ...surplus(node, nodes)]),
+  ]
+}
+
+/** Whether two nodes have a mesh in common. */
+export function shareMesh(a: LabNode, b: LabNode): boolean {
+  return a.plan.meshes.some((mesh) => b.plan.meshes.includes(mesh))
+}
+
+function stuck({ name, state, plan, steadySince, startedAt, topology }: LabNode, elapsedMs: number) {
+  const since = (at: number) => `${Math.round((performance.now() - at) / 1_000)} s`
+  if (state === 'unreachable') return `${name} runs and does not answer`
+  if (state === 'running' && topology === undefined && isOld(steadySince))
+    return `${name} did not answer when asked last`
+  if (state === 'starting' && startedAt !== undefined && performance.now() - startedAt > overdueMs)
+    return `${name} has been starting for ${since(startedAt)}`
+  const lateMs = elapsedMs - plan.startsAtMs
+  if (state === 'waiting' && lateMs > overdueMs)
+    return `${name} should have started ${Math.round(lateMs / 1_000)} s ago`
+  return undefined
+}
+
+/** Whoever runs beside a node and is not known to it. */
+function missing(node: LabNode, steady: readonly LabNode[]): string[] {
+  const names = steady
+    .filter((other) => other !== node && shareMesh(node, other) && !knows(node, other))
+    .map(({ name }) => name)
+  return names.length === 0 ? [] : [`${node.name} does not know ${names.join(' ')}`]
+}
+
+/** Whoever a node counts as a member long after it should have found it silent. */
+function surplus({ name, topology, steadySince = 0 }: LabNode, nodes: readonly LabNode[]): string[] {
+  // After a pause it waits for a window before it judges.
+  if (performance.now() - steadySince < deadMs) return []
+  const silent = topology?.members.filter(({ silentMs }) => silentMs > deadMs) ?? []
+  return silent.map(({ peer, silentMs }) => {
+    const who = nodes.find((node) => node.peer === peer)?.name ?? peer
+    return `${name} still counts ${who}, silent for ${Math.round(silentMs / 1_000)} s`
+  })
+}
+
+/** Runs, answers, and has done so long enough to know the others. */
+function isSteady({ state, steadySince, topology }: LabNode): boolean {
+  return state === 'running' && topology !== undefined && isOld(steadySince)
+}
+
+function isOld(since: number | undefined): boolean {
+  return since !== undefined && performance.now() - since > newcomerMs
+}
+
+function knows({ topology }: LabNode, other: LabNode): boolean {
+  return topology?.members.some(({ peer }) => peer === other.peer) === true
+}

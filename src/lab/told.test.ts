@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { plain, toldLine } from './lines.ts'
+import { toldBy } from './told.ts'
+
+leakCheck()
+
+test('what happens to somebody is told, what happens every few seconds is not', () => {
+  const time = '2026-01-02T03:04:05.678Z'
+  const retry = {
+    msg: 'mesh.seed.retry',
+    time,
+    'mesh.seed.attempt': 2,
+    'mesh.dial.stage': 'dial',
+    trace_id: 'abcdef012',
+  }
+  const told = toldBy('a-seed-1', retry)
+  assert.ok(told)
+  assert.match(
+    toldLine(told, plain),
+    /^03:04:05\.678 a-seed-1 +mesh\.seed\.retry +attempt=2 stage=dial trace abcdef01$/,
+  )
+  assert.equal(toldBy('n', { msg: 'mesh.staleness.pruned', level: 'trace' }), undefined)
+  assert.equal(toldBy('n', { msg: 'it broke', level: 'error', err: { message: 'so' } })?.detail, 'so')
+})
