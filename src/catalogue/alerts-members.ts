@@ -152,10 +152,12 @@ unless ${often('mesh.staleness.pruned', window)} > 0`
     severity: 'page',
     per: 'node',
     about: 'mesh',
+    // Who counts and does not sweep is not silent: MeshPrunerSilent, which this would inhibit.
     // Both times lag behind by the window they are seen in, the one more than the other.
     expr: (d) => `(
 ${indent(lastSweep(d))} > 0
   unless ${sweeping(d)}
+  unless ${often('mesh.audit', d('2m', '90s'))} > 0
 )
 unless (
 ${indent(lastStop(d))}
@@ -169,7 +171,7 @@ ${indent(lastSweep(d))} - 60
     cure: 'Is the process there? If not: its log and exit code, and the memory it had (137 is a kill for want of memory). If it runs: it hangs (SIGSTOP, CPU limit), or does not reach the Collector; then other nodes know it as a member still.',
     search: { span: 'mesh.window' },
     told: '0s',
-    fills: (d) => [d('2m', '1m')],
+    fills: (d) => [d('2m', '90s')],
     cases: [
       {
         says: 'killed; and the end after an hour',
@@ -180,6 +182,11 @@ ${indent(lastSweep(d))} - 60
           { at: '60m', fires: firesFor('n1') },
           { at: '75m', fires: [] },
         ],
+      },
+      {
+        says: 'the sweep stops, the census goes on',
+        series: { [swept]: '0+2x60 120+0x60', [counter('mesh.audit')]: '0+1x120' },
+        checks: [{ at: '15m', fires: [] }],
       },
       {
         says: 'its series are gone with the Collector’s restart, and it did not come back',
