@@ -1,0 +1,50 @@
+# shellcheck shell=bash disable=SC2154
+# Until everything is healthy.
+
+# Services that are not (yet) as they should be, a line each.
+unhealthy() {
+  local service state health code rest
+  while read -r service state health code rest; do
+    case $service/$state/$health/$code in
+      collector-volume/exited/*/0) ;;
+      collector/running/*) listening "$(setting COLLECTOR_HEALTH_PORT)" || printf '%s\n' "$service" ;;
+      */running/healthy/* | */running/none/*) ;;
+      *) printf '%s\n' "$service" ;;
+    esac
+  done < <(states)
+}
+
+# What will not get better by waiting: killed for memory, or ended again and again.
+hopeless() {
+  local service state health code restarts oom id prefix
+  while read -r service state health code restarts oom id; do
+    [ "$oom" = true ] || [ "$restarts" -ge 3 ] || [[ $state/$code == exited/[1-9]* ]] || continue
+    docker logs --tail 10 "$id" >&2 2>&1 || true
+    case $service in
+      collector | jaeger | prometheus | alertmanager | grafana) prefix=${service^^} ;;
+      *) prefix=NODE ;;
+    esac
+    [ "$oom" = false ] || fail 1 "$service was killed: it needs more memory than it is allowed" "Raise ${prefix}_MEMORY in deploy/.env (now $(setting "${prefix}_MEMORY"))."
+    fail 1 "$service ends as soon as it is started (exit $code, health $health); its last words are above" "All of them: docker logs ${id:0:12}" 'Stop the rest: deploy/stop.sh'
+  done < <(states)
+}
+
+# wait_healthy SECONDS
+wait_healthy() {
+  local until=$((SECONDS + $1)) waiting all before=''
+  all=$(states | wc -l)
+  while :; do
+    waiting=$(unhealthy | sort | uniq | paste -sd ' ')
+    [ -n "$waiting" ] || break
+    hopeless
+    if [ "$waiting" != "$before" ]; then
+      say "$((all - $(unhealthy | wc -l))) of $all are well; waiting for ${waiting:0:150}"
+      before=$waiting
+    fi
+    if [ "$SECONDS" -ge "$until" ]; then
+      fail 1 "not healthy after $1 s: $waiting" 'They go on trying. See: deploy/status.sh' "And: docker logs CONTAINER; stop with: deploy/stop.sh"
+    fi
+    sleep 2
+  done
+  say "all $all are well after $SECONDS s"
+}
