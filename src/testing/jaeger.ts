@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { freeTcpPorts } from '../stack/free-tcp-ports.ts'
 import { until } from './until.ts'
 
 export interface RunningJaeger {
@@ -15,7 +15,7 @@ const bounds = { startMs: 20_000, stopMs: 5_000, errorChars: 4_000 }
 
 /** Jaeger with spans in memory, on free ports of loopback. Rejects when it does not answer within 20 s. */
 export async function startJaeger(binary: string): Promise<RunningJaeger> {
-  const [otlp = 0, query = 0, grpc = 0] = await freeTcpPorts(3)
+  const [otlp = 0, query = 0, grpc = 0] = await freeTcpPorts([0, 0, 0])
   const ports = { JAEGER_OTLP_PORT: otlp, JAEGER_QUERY_PORT: query, JAEGER_QUERY_GRPC_PORT: grpc }
   const env = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))
   const child = spawn(binary, ['--config', config], {
@@ -41,18 +41,4 @@ export async function startJaeger(binary: string): Promise<RunningJaeger> {
     throw new Error(`${binary} did not start: ${said}`, { cause: error })
   }
   return { otlpUrl: `http://127.0.0.1:${otlp}`, queryUrl, stop }
-}
-
-/** Free when asked; somebody else may take them meanwhile. */
-async function freeTcpPorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listening()))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
-}
-
-async function listening(): Promise<Server> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return server
 }

@@ -1,0 +1,43 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, rmdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Memory that processes may take between them, page cache included, as a container's. */
+export interface MemoryGroup {
+  add(pid: number): Promise<void>
+  /** Once its processes have ended. */
+  close(): Promise<void>
+}
+
+/** Files of the two kinds of control groups that Linux has. */
+const kinds = [
+  { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes' },
+  { root: '/sys/fs/cgroup', limit: 'memory.max' },
+] as const
+
+/** A group of its own, or why there can be none: that takes Linux and its root. */
+export async function memoryGroup(limitMb: number): Promise<MemoryGroup | { readonly missing: string }> {
+  const kind = kinds.find(({ root }) => existsSync(join(root, 'cgroup.procs')))
+  if (kind === undefined) return { missing: 'this system has no control groups' }
+  const directory = join(kind.root, `tracemesh-${process.pid}`)
+  try {
+    await mkdir(directory)
+    await writeFile(join(directory, kind.limit), String(limitMb * 1_048_576))
+  } catch (error) {
+    await rmdir(directory).catch(() => {})
+    return { missing: `no control group can be made (${error instanceof Error ? error.message : error})` }
+  }
+  return {
+    add: (pid) => writeFile(join(directory, 'cgroup.procs'), String(pid)),
+    close: async () => {
+      // The kernel lets go of it when the last of its processes has been waited for.
+      for (let tries = 0; tries < 50 && processesIn(directory) > 0; tries++)
+        await new Promise((done) => setTimeout(done, 100))
+      await rmdir(directory)
+    },
+  }
+}
+
+function processesIn(directory: string): number {
+  return readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().split('\n').filter(Boolean).length
+}

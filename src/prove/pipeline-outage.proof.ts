@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type RunningStack, startStack } from '../stack/bare.ts'
+import { type Cluster, startCluster, until } from '../testing/cluster.ts'
+import { TraceReader } from '../traces/reader.ts'
+import type { TraceSpan } from '../traces/trace.ts'
+import { each } from './checks.ts'
+import { atLeast, equals, type Proof, type ProofContext, type ProofResult, round } from './proof.ts'
+import { fromEnv, withStack } from './stack-needs.ts'
+
+/** OUTAGE_SECONDS makes it shorter. */
+const outageMs = 1_000 * fromEnv('OUTAGE_SECONDS', 600)
+/** Without a Collector, in the middle of it: nodes keep what they have to say. */
+const awayMs = 5_000
+const nodes = 6
+/** From Jaeger's return until the queue is empty; the Collector looks every ten seconds at the latest. */
+const drainMs = 120_000
+
+export const proof: Proof = {
+  name: 'pipeline-outage',
+  about: 'Jaeger is away for ten minutes and the Collector is killed meanwhile: every span is found afterwards',
+  quick: false,
+  seconds: 60 + outageMs / 1_000,
+  run: (context) => withStack(['jaeger', 'otelcol-contrib'], context, () => outage(context)),
+}
+
+async function outage({ progress, signal }: ProofContext): Promise<ProofResult> {
+  await using stack = await startStack({ services: ['jaeger', 'collector'] })
+  const fromMs = Date.now()
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: stack.urls.otlp } })
+  const names = await meshOf(cluster)
+  await sleep(20_000, undefined, { signal })
+  progress(`${nodes} nodes tell; Jaeger stops for ${outageMs / 1_000} s`)
+  await stack.stop('jaeger')
+  await sleep(outageMs / 2, undefined, { signal })
+  const atDeath = await queued(stack)
+  progress(`${atDeath} spans wait; the Collector is killed`)
+  await stack.kill('collector')
+  await sleep(awayMs, undefined, { signal })
+  await stack.start('collector')
+  await sleep(Math.max(0, outageMs / 2 - awayMs), undefined, { signal })
+  const atReturn = await queued(stack)
+  progress(`${atReturn} spans wait; Jaeger is started`)
+  await stack.start('jaeger')
+  const drainedMs = await until(async () => (await queued(stack)) === 0, drainMs, 'the queue is empty')
+  progress(`the queue is empty after ${Math.round(drainedMs)} ms; the nodes stop`)
+  const ends = await Promise.all(
+    cluster.nodes().map(async (node) => ({ name: node.name, code: await node.stop(), log: node.log })),
+  )
+  const lines = ends.flatMap(({ log }) => log)
+  const spans = await everything(stack, fromMs, names.length)
+  const instances = Object.values(Object.groupBy(spans, (span) => String(span.resource['service.instance.id']))).map(
+    (told) => accountOf(told ?? []),
+  )
+  return {
+    figures: { nodes, outageMs, atDeath, atReturn, drainedMs: round(drainedMs), spans: spans.length, instances },
+    checks: [
+      equals('nodes that told', nodes, instances.length),
+      each('spans of a node that are missing, by mesh.seq', 'none', instances, ({ missing }) => missing === 0),
+      each('the last word of a node', 'found', instances, ({ stopped }) => stopped),
+      atLeast('spans that waited when the Collector was killed', 1, atDeath),
+      atLeast('spans that waited when Jaeger came back', atDeath, atReturn),
+      equals('nodes that say they lost some', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
+      each('exit code of a node', '0', ends, ({ code }) => code === 0),
+    ],
+  }
+}
+
+async function meshOf(cluster: Cluster): Promise<readonly string[]> {
+  const names = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`)
+  const [first = ''] = names
+  for (const name of names)
+    await cluster.node(name, name === first ? { role: 'seed' } : { seeds: [cluster.address(first)] })
+  return names
+}
+
+/** Spans in the Collector's queue, by its own word. */
+async function queued({ urls }: RunningStack): Promise<number> {
+  const text = await (await fetch(urls.collectorMetrics)).text()
+  const size = /^otelcol_exporter_queue_size\{[^}]*exporter="otlp_grpc\/jaeger"[^}]*\} (\S+)$/m.exec(text)?.[1]
+  if (size === undefined) throw new Error('the Collector says nothing of its queue')
+  return Number(size)
+}
+
+/** All that Jaeger has, once every node's last word is among it. */
+async function everything(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
+  const reader = new TraceReader(stack.urls.jaeger, { countLimit: 2_000, timeoutMs: 30_000 })
+  const ask = async (span?: string) => {
+    const query = { service: 'mesh-a', fromMs, toMs: Date.now() + 1_000, limit: 1_999, ...(span && { span }) }
+    const { traces, partial } = await reader.find(query)
+    if (partial !== undefined) throw new Error(`not all spans could be read: ${partial}`)
+    return traces.flatMap(({ spans }) => spans)
+  }
+  const ended = (spans: readonly TraceSpan[]) => spans.filter(({ name }) => name === 'mesh.node.stopped').length
+  await until(async () => ended(await ask('mesh.node.stopped')) === count, 30_000, 'every node has told its stop')
+  // What was sent along with that is stored in the same moment, or in the next.
+  await sleep(2_000)
+  return ask()
+}
+
+interface Account {
+  readonly node: string
+  readonly spans: number
+  /** Numbers from 1 to the highest that are not there. */
+  readonly missing: number
+  readonly stopped: boolean
+}
+
+function accountOf(spans: readonly TraceSpan[]): Account {
+  const numbers = spans.map(({ attributes }) => Number(attributes['mesh.seq']))
+  const distinct = new Set(numbers)
+  return {
+    node: String(spans[0]?.resource['mesh.node.name']),
+    spans: spans.length,
+    missing: Math.max(...numbers) - distinct.size,
+    stopped: spans.some(({ name }) => name === 'mesh.node.stopped'),
+  }
+}

@@ -1,0 +1,75 @@
+/** What keeps a stack from starting, and what deploy/start.sh is to say about it. */
+export interface Refusal {
+  readonly what: string
+  /** Variables that make it so. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Files of the clone that make it so, and what is written into them, after what is there. */
+  readonly append?: Readonly<Record<string, string>>
+  /** With the images of deploy/.env, in place of those made here. */
+  readonly online?: boolean
+  readonly code: number
+  /** What must be said: what is wrong, and its cure. */
+  readonly says: readonly RegExp[]
+}
+
+/** `bare`: a directory of the tools that the script uses, without Docker. */
+export function refusals(takenPort: number, bare: string): readonly Refusal[] {
+  return [
+    {
+      what: 'a port is taken',
+      env: { PAGE_PORT: String(takenPort) },
+      code: 1,
+      says: [new RegExp(`port ${takenPort} is taken`), /give PAGE_PORT another number/],
+    },
+    {
+      what: 'no Docker daemon answers',
+      env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
+      code: 3,
+      says: [/daemon does not answer/, /systemctl start docker/, /npm start/],
+    },
+    { what: 'there is no docker', env: { PATH: bare }, code: 3, says: [/not installed/, /Install Docker/] },
+    {
+      what: 'a value that is none',
+      env: { NODE_MEMORY: 'lots' },
+      code: 2,
+      says: [/NODE_MEMORY=lots/, /such as 160m/],
+    },
+    {
+      what: 'a key that is none',
+      append: { 'deploy/.env': '\nJAEGER_PROT=16686\n' },
+      code: 2,
+      says: [/JAEGER_PROT .* is no setting/, /JAEGER_UI_PORT/],
+    },
+    {
+      what: 'a line that is none',
+      append: { 'deploy/.env': '\nPAGE_PORT = 1\n' },
+      code: 2,
+      says: [/line \d+/, /KEY=value/],
+    },
+    {
+      what: 'a broken rule file',
+      append: { 'otel/rules/mesh.yml': '\n  - name: broken\n    rules: [{ alert: Broken, expr: "sum(" }]\n' },
+      code: 1,
+      says: [/otel\/rules/, /parse error|unclosed|unexpected/, /npm run generate/],
+    },
+    {
+      what: 'a broken configuration of the Collector',
+      append: { 'otel/collector.yaml': '\nnonsense: 1\n' },
+      code: 1,
+      says: [/otel\/collector\.yaml is refused/, /nonsense/, /git checkout/],
+    },
+    {
+      what: 'an image that is not there',
+      online: true,
+      env: { COLLECTOR_IMAGE: 'tracemesh-offline/nothing:1' },
+      code: 1,
+      says: [/tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
+    },
+    {
+      what: 'nodes that need more memory than they may have',
+      env: { NODE_MEMORY: '24m' },
+      code: 1,
+      says: [/needs more memory than it is allowed/, /Raise NODE_MEMORY/],
+    },
+  ]
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+
+leakCheck()
+
+const deploy = resolve(import.meta.dirname, '../../deploy')
+const read = (name: string) => readFileSync(join(deploy, name), 'utf8')
+
+/** `KEY=value` lines. */
+function settings(text: string): Record<string, string> {
+  return Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]))
+}
+
+test('every setting is asked for by compose.yaml, and every one that it asks for is there', () => {
+  const asked = [...read('compose.yaml').matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, key]) => key)
+  const given = Object.keys(settings(read('.env'))).filter((key) => key !== 'COMPOSE_PROJECT_NAME')
+  assert.deepEqual(given.toSorted(), [...new Set(asked)].toSorted())
+})
+
+test('what is built where no image can be pulled has the versions of the images', () => {
+  const images = settings(read('.env'))
+  const offline = settings(read('offline.env'))
+  const built = settings(read('offline/versions.sh'))
+  for (const name of ['JAEGER', 'COLLECTOR', 'PROMETHEUS', 'ALERTMANAGER'] as const) {
+    const version = built[`${name.toLowerCase()}_version`]
+    const [image, standIn] = [images[`${name}_IMAGE`], offline[`${name}_IMAGE`]]
+    assert.ok(version !== undefined && image !== undefined && standIn !== undefined, name)
+    assert.equal(image.replace(/^.*:v?/, ''), version)
+    assert.equal(standIn.replace(/^.*:/, ''), version)
+  }
+  const components = [...read('offline/collector.yaml').matchAll(/gomod: \S+ v(0\.\S+)/g)].map(([, version]) => version)
+  assert.deepEqual([...new Set(components)], [built['collector_version']])
+  assert.match(read('offline/collector.yaml'), new RegExp(`version: ${built['collector_version']}$`, 'm'))
+  assert.equal(offline['NODE_IMAGE'], `tracemesh-offline/node:${built['node_version']}`)
+})
+
+test('images that stand in for others have the same keys', () => {
+  const keys = Object.keys(settings(read('.env')))
+  for (const key of Object.keys(settings(read('offline.env')))) assert.ok(keys.includes(key), key)
+})
+
+/** What of a compose file belongs to each service, by name. */
+function services(text: string): Record<string, string> {
+  const [, body = ''] = text.split(/^services:$/m)
+  const blocks = body.split(/^volumes:$/m)[0]?.split(/^ {2}(?=[\w-]+:$)/m) ?? []
+  const named = blocks.map((block) => [/^([\w-]+):$/m.exec(block)?.[1] ?? '', block] as const)
+  return Object.fromEntries(named.filter(([name]) => name !== ''))
+}
+
+test('every service has a bound of memory and CPU, restarts, and listens on loopback only', () => {
+  const compose = read('compose.yaml')
+  const all = services(compose)
+  assert.ok(Object.keys(all).length >= 20)
+  const [shared = ''] = compose.split(/^services:$/m)
+  const inherits = (block: string) => /<<: \*(node|compute|service)/.test(block)
+  const isNode = (block: string) => /<<: \*(node|compute)/.test(block)
+  assert.match(shared, /x-node:(?:(?!^x-)[\s\S])*mem_limit(?:(?!^x-)[\s\S])*cpus/m)
+  assert.match(shared, /x-service:(?:(?!^x-)[\s\S])*restart(?:(?!^x-)[\s\S])*max-size(?:(?!^x-)[\s\S])*cap_drop/m)
+  for (const [name, block] of Object.entries(all)) {
+    assert.ok(inherits(block), `${name} inherits restart, log rotation and capabilities`)
+    assert.ok(isNode(block) || /mem_limit:/.test(block), `${name} has a bound of memory`)
+    assert.ok(isNode(block) || name === 'collector-volume' || /cpus:/.test(block), `${name} has a bound of CPU`)
+    for (const [, port] of block.matchAll(/"([^"]*\$\{\w*_PORT[^"]*:\d+)"/g))
+      assert.ok(port?.startsWith('127.0.0.1:'), `${name}: ${port}`)
+  }
+})

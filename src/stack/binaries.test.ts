@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { stackBinary } from './binaries.ts'
+
+leakCheck()
+
+/** A directory with `bin/prometheus` and `bin/jaeger`, the second of which cannot be run. */
+async function madeStack(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'stack-'))
+  t.after(() => rm(directory, { recursive: true }))
+  await mkdir(join(directory, 'bin'))
+  await writeFile(join(directory, 'bin/prometheus'), '', { mode: 0o755 })
+  await writeFile(join(directory, 'bin/jaeger'), '', { mode: 0o644 })
+  await mkdir(join(directory, 'bin/amtool'), { mode: 0o755 })
+  return directory
+}
+
+test('what was built is found, before the PATH', async (t) => {
+  const [directory, other] = [await madeStack(t), await madeStack(t)]
+  const env = { TRACEMESH_STACK: directory, PATH: join(other, 'bin') }
+  assert.deepEqual(await stackBinary('prometheus', env), { path: join(directory, 'bin/prometheus') })
+})
+
+test('on the PATH where nothing was built, and never from a relative directory', async (t) => {
+  const directory = await madeStack(t)
+  const env = { HOME: '/nowhere', PATH: `bin::${join(directory, 'bin')}` }
+  assert.deepEqual(await stackBinary('prometheus', env), { path: join(directory, 'bin/prometheus') })
+  const found = await stackBinary('prometheus', { ...env, PATH: 'bin' })
+  assert.ok('missing' in found)
+})
+
+test('what was named and is not there is missing, and it is said what to do', async (t) => {
+  const directory = await madeStack(t)
+  for (const name of ['jaeger', 'promtool', 'amtool'] as const) {
+    const found = await stackBinary(name, { TRACEMESH_STACK: directory, PATH: process.env['PATH'] })
+    assert.ok('missing' in found, name)
+    assert.match(found.missing, /cannot run; deploy\/offline\.sh binaries builds it/)
+  }
+  const found = await stackBinary('jaeger', { TRACEMESH_JAEGER: '/nowhere/jaeger', PATH: process.env['PATH'] })
+  assert.deepEqual(found, { missing: 'TRACEMESH_JAEGER names /nowhere/jaeger, which cannot run' })
+})

@@ -1,0 +1,41 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+
+/** Below the range that Linux draws ports for outgoing connections from: a port given up for a restart stays free. */
+const lowest = 20_000
+const highest = 32_000
+
+/**
+ * TCP ports that are free on loopback now, all different; somebody else may take them meanwhile.
+ *
+ * @param wanted A port that is taken if it is free, or 0 for any; one for each port asked for.
+ */
+export async function freeTcpPorts(wanted: readonly number[]): Promise<readonly number[]> {
+  const held: Server[] = []
+  try {
+    for (const port of wanted) held.push((await listening(port)) ?? (await anywhere()))
+    return held.map((server) => (server.address() as { port: number }).port)
+  } finally {
+    await Promise.all(held.map((server) => once(server.close(), 'close')))
+  }
+}
+
+async function anywhere(): Promise<Server> {
+  for (;;) {
+    const server = await listening(lowest + Math.floor(Math.random() * (highest - lowest)))
+    if (server !== undefined) return server
+  }
+}
+
+async function listening(port: number): Promise<Server | undefined> {
+  if (port === 0) return undefined
+  const server = createServer()
+  try {
+    // Exclusive: a port that is in use on all interfaces is in use here.
+    server.listen({ port, host: '127.0.0.1', exclusive: true })
+    await once(server, 'listening')
+    return server
+  } catch {
+    return undefined
+  }
+}

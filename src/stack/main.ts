@@ -1,0 +1,49 @@
+import { type Action, command, settle, type Terminal } from '../commands/command.ts'
+import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
+import { type RunningStack, startStack } from './bare.ts'
+
+/** Four programs that flush to disk, one after the other. */
+const stopMs = 60_000
+
+/** Runs the stack on this machine without containers, for a person, until a signal ends it. */
+const stack: Action = async (args, io) => {
+  const program = command('stack', io)
+    .description(
+      'Run Collector, Jaeger, Prometheus and Alertmanager on loopback, without containers, until SIGINT ends them.',
+    )
+    .option('--directory <path>', 'where their data is kept for the next start; removed at the end unless given')
+    .option('--json', 'one line of JSON on standard output says where everything is')
+    .allowExcessArguments(false)
+    .addHelpText('after', '\nExit codes: 0 fine, 1 it did not stop in order, 2 used wrongly, or a program is missing.')
+  const given = program.parse(args, { from: 'user' }).opts<{ directory?: string; json?: boolean }>()
+  const start = async () => {
+    io.err('starting; Ctrl-C ends it\n')
+    const running = await startStack({ ports: 'usual', ...(given.directory && { directory: given.directory }) })
+    io.out(
+      given.json === true
+        ? `${JSON.stringify({ ...running.urls, directory: running.directory })}\n`
+        : whereToLook(running),
+    )
+    return { stop: () => running.stop() }
+  }
+  return runUntilStopped(start, host, stopMs)
+}
+
+function whereToLook({ urls, directory }: RunningStack): string {
+  return [
+    `Jaeger        ${urls.jaeger}`,
+    `Prometheus    ${urls.prometheus}`,
+    `Alertmanager  ${urls.alertmanager}`,
+    `Spans go to   ${urls.otlp}`,
+    `Data is in    ${directory}`,
+    `A mesh for it: npm start -- --otlp ${urls.otlp} --query ${urls.jaeger} --jaeger-ui ${urls.jaeger}`,
+    '',
+  ].join('\n')
+}
+
+const io: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+}
+
+if (import.meta.main) process.exitCode = await settle(() => stack(process.argv.slice(2), io), io)

@@ -1,0 +1,129 @@
+import { join } from 'node:path'
+import type { StackBinary } from './binaries.ts'
+import { freeTcpPorts } from './free-tcp-ports.ts'
+import { type Addresses, ownConfig, shippedConfigs } from './own-configs.ts'
+
+export const serviceNames = ['jaeger', 'collector', 'alertmanager', 'prometheus'] as const
+export type ServiceName = (typeof serviceNames)[number]
+
+/** How one service is run. */
+export interface ServicePlan {
+  readonly binary: StackBinary
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly readyUrl: string
+}
+
+/** Ports that the stack has in containers; a stack for a person takes them where they are free. */
+const usual = {
+  otlp: 4317,
+  otlpHttp: 4318,
+  collectorHealth: 13133,
+  collectorMetrics: 8888,
+  spanMetrics: 8889,
+  jaegerOtlp: 0,
+  jaegerQuery: 16686,
+  jaegerQueryGrpc: 16685,
+  jaegerHealth: 0,
+  jaegerMetrics: 0,
+  prometheus: 9090,
+  alertmanager: 9093,
+} as const
+
+export type Ports = Readonly<Record<keyof typeof usual, number>>
+
+/** @param take Whether usual ports are taken where they are free; otherwise all are drawn. */
+export async function drawPorts(take: 'usual' | 'any'): Promise<Ports> {
+  const names = Object.keys(usual) as (keyof Ports)[]
+  const drawn = await freeTcpPorts(names.map((name) => (take === 'usual' ? usual[name] : 0)))
+  return Object.fromEntries(names.map((name, index) => [name, drawn[index] ?? 0])) as Record<keyof Ports, number>
+}
+
+export function url(port: number): string {
+  return `http://127.0.0.1:${port}`
+}
+
+/** Memory that Go may take, of which its collector keeps clear: four fifths of what each container has. */
+const memory = { collector: '205MiB', jaeger: '410MiB', prometheus: '410MiB', alertmanager: '100MiB' } as const
+
+/** What Prometheus's configuration calls its targets, and where they are here. */
+export function addressesOf(ports: Ports): Addresses {
+  return {
+    'collector:8888': here(ports.collectorMetrics),
+    'collector:8889': here(ports.spanMetrics),
+    'jaeger:8888': here(ports.jaegerMetrics),
+    'alertmanager:9093': here(ports.alertmanager),
+    'localhost:9090': here(ports.prometheus),
+  }
+}
+
+/** How each service is run on loopback, with the files that containers have, and its data below `directory`. */
+export function planServices(directory: string, ports: Ports): Readonly<Record<ServiceName, ServicePlan>> {
+  const at = (...path: string[]) => join(directory, ...path)
+  return {
+    collector: {
+      binary: 'otelcol-contrib',
+      args: ['--config', shippedConfigs.collector],
+      env: {
+        GOMEMLIMIT: memory.collector,
+        COLLECTOR_LISTEN: '127.0.0.1',
+        OTLP_GRPC_PORT: String(ports.otlp),
+        OTLP_HTTP_PORT: String(ports.otlpHttp),
+        COLLECTOR_HEALTH_PORT: String(ports.collectorHealth),
+        COLLECTOR_METRICS_PORT: String(ports.collectorMetrics),
+        SPAN_METRICS_PORT: String(ports.spanMetrics),
+        JAEGER_OTLP: here(ports.jaegerOtlp),
+        QUEUE_DIR: at('queue'),
+        SPANS_DIR: at('archive'),
+      },
+      readyUrl: url(ports.collectorHealth),
+    },
+    jaeger: {
+      binary: 'jaeger',
+      args: ['--config', shippedConfigs.jaeger],
+      env: {
+        GOMEMLIMIT: memory.jaeger,
+        JAEGER_LISTEN: '127.0.0.1',
+        JAEGER_OTLP_PORT: String(ports.jaegerOtlp),
+        JAEGER_QUERY_PORT: String(ports.jaegerQuery),
+        JAEGER_QUERY_GRPC_PORT: String(ports.jaegerQueryGrpc),
+        JAEGER_HEALTH_PORT: String(ports.jaegerHealth),
+        JAEGER_METRICS_PORT: String(ports.jaegerMetrics),
+        JAEGER_UI_CONFIG: shippedConfigs.jaegerUi,
+        BADGER_DIR: at('badger'),
+        PROMETHEUS_URL: url(ports.prometheus),
+      },
+      readyUrl: `${url(ports.jaegerQuery)}/api/v3/services`,
+    },
+    prometheus: {
+      binary: 'prometheus',
+      args: [
+        `--config.file=${ownConfig(directory)}`,
+        `--storage.tsdb.path=${at('prometheus')}`,
+        '--storage.tsdb.retention.time=15d',
+        '--storage.tsdb.retention.size=1GB',
+        '--enable-feature=exemplar-storage',
+        `--web.listen-address=${here(ports.prometheus)}`,
+      ],
+      // Links of alerts lead to Jaeger as a browser reaches it.
+      env: { GOMEMLIMIT: memory.prometheus, JAEGER_URL: url(ports.jaegerQuery), PAGE_URL: url(16680) },
+      readyUrl: `${url(ports.prometheus)}/-/ready`,
+    },
+    alertmanager: {
+      binary: 'alertmanager',
+      args: [
+        `--config.file=${shippedConfigs.alertmanager}`,
+        `--storage.path=${at('alertmanager')}`,
+        `--web.listen-address=${here(ports.alertmanager)}`,
+        // Alone: no gossip among several.
+        '--cluster.listen-address=',
+      ],
+      env: { GOMEMLIMIT: memory.alertmanager },
+      readyUrl: `${url(ports.alertmanager)}/-/ready`,
+    },
+  }
+}
+
+function here(port: number): string {
+  return `127.0.0.1:${port}`
+}

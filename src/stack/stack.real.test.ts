@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { notRun } from '../testing/not-run.ts'
+import { exportBytes, otlpClient, type SentSpan } from '../testing/otlp-client.ts'
+import { until } from '../testing/until.ts'
+import { TraceReader } from '../traces/reader.ts'
+import { type RunningStack, type StackOptions, startStack } from './bare.ts'
+import { stackBinary } from './binaries.ts'
+import { type ServiceName, serviceNames } from './services.ts'
+
+leakCheck()
+
+const binaries = {
+  jaeger: 'jaeger',
+  collector: 'otelcol-contrib',
+  prometheus: 'prometheus',
+  alertmanager: 'alertmanager',
+} as const
+const peer = '12D3KooWNeverALabel'
+const resource = {
+  'service.name': 'mesh-a',
+  'service.instance.id': 'start-1',
+  'mesh.id': 'mesh-a',
+  'mesh.node.name': 'a-seed-1',
+  'mesh.node.role': 'seed',
+  'mesh.peer.self': peer,
+}
+
+/** Undefined, and said so, where a program is missing. */
+async function started(t: TestContext, services: readonly ServiceName[], options: StackOptions = {}) {
+  for (const name of services) {
+    const found = await stackBinary(binaries[name])
+    if ('missing' in found) {
+      notRun(t.name, found.missing)
+      return undefined
+    }
+  }
+  const stack = await startStack({ ...options, services })
+  t.after(() => stack.stop())
+  return stack
+}
+
+async function send(url: string, ...spans: readonly Omit<SentSpan, 'traceId' | 'spanId' | 'startMs'>[]): Promise<void> {
+  const client = otlpClient(url)
+  const id = (index: number) => String(index + 1).padStart(16, '1')
+  const told = spans.map((span, index) => ({
+    traceId: id(index).repeat(2),
+    spanId: id(index),
+    startMs: Date.now(),
+    ...span,
+  }))
+  const { code, details } = await client.send(exportBytes(resource, told))
+  client.close()
+  assert.equal(code, 0, details)
+}
+
+async function found(stack: RunningStack, span: string): Promise<boolean> {
+  const now = Date.now()
+  const { traces } = await new TraceReader(stack.urls.jaeger).find({
+    service: 'mesh-a',
+    span,
+    fromMs: now - 600_000,
+    toMs: now + 60_000,
+  })
+  return traces.length > 0
+}
+
+test('spans become metrics with the labels that rules and boards use, and a peer id is none of them', async (t) => {
+  const stack = await started(t, ['jaeger', 'collector'])
+  if (stack === undefined) return
+  const registry = { 'mesh.registry.name': 'links', 'mesh.registry.size': 3, 'mesh.registry.capacity': 64 }
+  const census = {
+    'process.memory.rss_mb': 91,
+    // Whole: a sender that has only one kind of number sends it as an integer.
+    'process.cpu.ms_per_s': 12,
+    'mesh.telemetry.lost_total': 5,
+    'mesh.audit.links': 7,
+    'mesh.audit.members': 9,
+    'mesh.audit.connections': 8,
+    'mesh.peer.id': peer,
+  }
+  await send(
+    stack.urls.otlp,
+    { name: 'mesh.audit.links', attributes: registry },
+    { name: 'mesh.audit', attributes: census },
+    { name: 'mesh.seed.giveup', attributes: { 'mesh.peer.id': peer }, status: 2 },
+  )
+  const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
+  const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
+  const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
+  const wanted = [
+    `mesh_registry_size{job="mesh-a",${node},mesh_registry="links"} 3`,
+    `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="links"} 64`,
+    `mesh_process_rss_mb{job="mesh-a",${node},mesh_node_role="seed"} 91`,
+    `mesh_process_cpu_ms_per_s{job="mesh-a",${node},mesh_node_role="seed"} 12`,
+    `mesh_telemetry_lost_total{job="mesh-a",${node}} 5`,
+    `mesh_links{job="mesh-a",${node}} 7`,
+    `mesh_members{job="mesh-a",${node}} 9`,
+    `mesh_connections{job="mesh-a",${node}} 8`,
+    `job="mesh-a",${node},mesh_node_role="seed",service_name="mesh-a",${of}} 1`,
+    `,le="5"} 1`,
+  ]
+  // A counter is 0 in its first flush.
+  await until(async () => (await metrics()).includes(wanted.at(-2) ?? ''), 20_000, 'the give-up is counted')
+  const text = await metrics()
+  assert.deepEqual(
+    wanted.filter((line) => !text.includes(line)),
+    [],
+  )
+  assert.doesNotMatch(text, /12D3KooW|start-1|target_info|instance="/)
+  assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
+})
+
+test('what Jaeger cannot take waits on disk, over the death of the Collector, and what it has outlives it', async (t) => {
+  const stack = await started(t, ['jaeger', 'collector'])
+  if (stack === undefined) return
+  await send(stack.urls.otlp, { name: 'mesh.window' })
+  await until(() => found(stack, 'mesh.window'), 20_000, 'the first span is in Jaeger')
+  await stack.stop('jaeger')
+  await send(stack.urls.otlp, { name: 'mesh.audit' })
+  await stack.kill('collector')
+  assert.equal(stack.pid('collector'), undefined)
+  await stack.start('collector')
+  await stack.start('jaeger')
+  await until(() => found(stack, 'mesh.audit'), 60_000, 'the second span is in Jaeger')
+  assert.equal(await found(stack, 'mesh.window'), true)
+  const archive = await readFile(`${stack.directory}/archive/spans.jsonl`, 'utf8')
+  const names = archive
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).resourceSpans[0].scopeSpans[0].spans[0].name)
+  assert.deepEqual(names, ['mesh.window', 'mesh.audit'])
+})
+
+test('Prometheus scrapes all of it, here as there', async (t) => {
+  const stack = await started(t, serviceNames)
+  if (stack === undefined) return
+  const ups = async () => {
+    const answer = await fetch(`${stack.urls.prometheus}/api/v1/query?query=up`)
+    const { data } = (await answer.json()) as {
+      data: { result: { metric: { job: string }; value: [number, string] }[] }
+    }
+    return data.result.filter(({ value }) => value[1] === '1').map(({ metric }) => metric.job)
+  }
+  await until(async () => (await ups()).length >= 5, 60_000, 'all targets are up')
+  assert.deepEqual((await ups()).sort(), ['alertmanager', 'collector', 'jaeger', 'mesh-spans', 'prometheus'])
+  const known = await (await fetch(`${stack.urls.prometheus}/api/v1/alertmanagers`)).text()
+  assert.ok(known.includes(new URL(stack.urls.alertmanager).host), known)
+})
+
+test('killed, it leaves no process and no directory', async (t) => {
+  for (const name of serviceNames) {
+    const binary = await stackBinary(binaries[name])
+    if ('missing' in binary) return notRun(t.name, binary.missing)
+  }
+  const entry = fileURLToPath(new URL('./main.ts', import.meta.url))
+  const child = spawn(process.execPath, [entry, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', resolve)
+    child.once('exit', (code) => reject(new Error(`it ended with ${code}`)))
+  })
+  const urls = JSON.parse(line) as Record<string, string>
+  const gone = new Promise((resolve) => child.once('close', resolve))
+  child.kill('SIGKILL')
+  await gone
+  const refused = (url: string) =>
+    fetch(url).then(
+      () => false,
+      () => true,
+    )
+  for (const key of ['jaeger', 'prometheus', 'alertmanager', 'collectorMetrics'])
+    await until(() => refused(urls[key] ?? ''), 10_000, `${key} is gone`)
+  await until(() => !existsSync(urls['directory'] ?? '/'), 10_000, 'the directory is gone')
+})
+
+test('a program that is missing or does not start is named, and nothing is left', async (t) => {
+  const before = process.env['TRACEMESH_STACK']
+  t.after(() => {
+    if (before === undefined) delete process.env['TRACEMESH_STACK']
+    else process.env['TRACEMESH_STACK'] = before
+  })
+  process.env['TRACEMESH_STACK'] = '/nowhere'
+  await assert.rejects(
+    startStack(),
+    (error) => isMeshError(error, 'MESH_STACK_MISSING') && /offline\.sh/.test(error.message),
+  )
+  process.env['TRACEMESH_STACK'] = before ?? ''
+  if ('missing' in (await stackBinary('otelcol-contrib'))) return
+  const broken = startStack({ services: ['collector'], env: { collector: { QUEUE_ITEMS: 'many' } } })
+  await assert.rejects(broken, (error) => isMeshError(error, 'MESH_STACK_FAILED') && /queue_size/.test(error.message))
+})
