@@ -16,6 +16,7 @@ import { nodesMax, type PlannedNode, planAnother, planLab } from './plan.ts'
 import { inventoryOf, pollTopologies, publishBy } from './polls.ts'
 import { type LabRecord, recordOf, type Snapshot } from './record.ts'
 import { StartQueue } from './start-queue.ts'
+import { stopAll } from './stop-all.ts'
 import { look, lookMs, survey } from './survey.ts'
 import type { Told } from './told.ts'
 import { foreignSink, ownSink, type SinkEvents, type SinkStats, type TraceSink } from './trace-sink.ts'
@@ -125,8 +126,7 @@ export class Lab {
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'nodes of a lab', value: nodesMax })
     const taken = this.#nodes.map(({ name }) => name)
     const plan = planAnother(role, mesh, this.options.meshes, taken, this.#elapsed())
-    const node = this.#add(plan, port)
-    this.#enqueue(node)
+    this.#enqueue(this.#add(plan, port))
     return plan.name
   }
 
@@ -244,7 +244,7 @@ export class Lab {
     const snapshot = await survey(this.#nodes, () => this.#elapsed())
     this.#say(`${cause}: stopping ${this.#nodes.filter(({ pid }) => pid !== undefined).length} nodes`)
     const idle = this.#queue.close()
-    await Promise.all(this.#nodes.filter(({ pid }) => pid !== undefined).map((node) => node.stop()))
+    await stopAll(this.#nodes)
     await idle
     const stats = await this.#sink.stats()
     await this.#close()

@@ -1,3 +1,5 @@
+import { nodesMax } from './plan.ts'
+
 /** Milliseconds that the steps of a lab's stop may take, one after the other. */
 export const stopLimits = {
   /** How things are is asked first: those who do not answer must not keep the record away. */
@@ -7,8 +9,15 @@ export const stopLimits = {
   startingMs: 15_000,
   statsMs: 5_000,
   storeMs: 6_000,
+  /** Between two that are asked to stop: about what a stop costs two cores, so that each has time for its goodbyes. */
+  apartMs: 50,
 } as const
 
 /** Of all of them, and of what is removed and told after them. */
 export const stopWithinMs =
-  stopLimits.surveyMs + stopLimits.startingMs + stopLimits.statsMs + stopLimits.storeMs + 6_000
+  stopLimits.surveyMs +
+  nodesMax * stopLimits.apartMs +
+  stopLimits.startingMs +
+  stopLimits.statsMs +
+  stopLimits.storeMs +
+  6_000
