@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import fastify from 'fastify'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -42,6 +45,36 @@ test('that nothing was found is an empty answer', async (t) => {
   const { app } = await proxied(t, { code: 404, body: '{"error":{"message":"No traces found"}}' })
   const answer = await app.inject('/api/v3/traces/0af7')
   assert.deepEqual([answer.statusCode, answer.json()], [200, { result: { resourceSpans: [] } }])
+})
+
+test('that nothing was found is known by the answer itself, which Jaeger calls plain text', async (t) => {
+  const jaeger = await proxied(t, { code: 404, type: 'text/plain', body: '{"error":{"httpCode":404}}' })
+  assert.equal((await jaeger.app.inject('/api/v3/traces/0af7')).statusCode, 200)
+  const other = await proxied(t, { code: 404, type: 'text/plain', body: 'no such page' })
+  assert.equal((await other.app.inject('/api/v3/traces/0af7')).statusCode, 404)
+})
+
+test('whoever left waits for nothing', async (t) => {
+  const asked = Promise.withResolvers<void>()
+  const gone = Promise.withResolvers<void>()
+  const store = createServer((_, response) => {
+    response.once('close', () => gone.resolve())
+    asked.resolve()
+  }).listen(0, '127.0.0.1')
+  await once(store, 'listening')
+  const app = fastify()
+  traceRoutes(app, `http://127.0.0.1:${(store.address() as AddressInfo).port}`)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  t.after(async () => {
+    store.closeAllConnections()
+    await Promise.all([once(store.close(), 'close'), app.close()])
+  })
+  const left = new AbortController()
+  const answer = fetch(`${url}/api/v3/traces`, { signal: left.signal })
+  await asked.promise
+  left.abort()
+  await assert.rejects(answer)
+  await gone.promise
 })
 
 test('that there is no such path is no empty answer', async (t) => {

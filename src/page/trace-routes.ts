@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { isJson } from '../traces/ask.ts'
 
 /** A search over a long time may take a while; a browser gives up no earlier. Guess. */
 const answerMs = 30_000
@@ -18,9 +19,13 @@ export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
     if (target === null || !target.href.startsWith(base)) {
       return reply.code(400).send({ error: 'bad request', message: 'this path leads out of /api/v3' })
     }
+    // Whoever has left waits for nothing: the store is to search for others.
+    const left = new AbortController()
+    reply.raw.once('close', () => left.abort())
+    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(answerMs)])
     let answer: Response
     try {
-      answer = await fetch(target, { signal: AbortSignal.timeout(answerMs), redirect: 'error' })
+      answer = await fetch(target, { signal, redirect: 'error' })
     } catch (error) {
       const message = `no answer from ${queryUrl}: ${reasonOf(error)}`
       return reply.code(502).send({ error: 'trace store unreachable', message })
@@ -36,9 +41,11 @@ function isSearch(path: string): boolean {
 
 async function handOn(answer: Response, reply: FastifyReply, search: boolean): Promise<FastifyReply> {
   const type = answer.headers.get('content-type') ?? 'application/octet-stream'
-  if (search && answer.status === 404 && type.startsWith('application/json')) {
-    await answer.body?.cancel()
-    return reply.send({ result: { resourceSpans: [] } })
+  if (search && answer.status === 404) {
+    // Jaeger calls its JSON plain text here; a page that is not found is no JSON, whatever it is called.
+    const body = await answer.text()
+    if (isJson(body)) return reply.send({ result: { resourceSpans: [] } })
+    return reply.code(404).type('text/plain').send(body)
   }
   // What is no JSON is not shown as if it were this server's: a page of the store's would run as ours.
   reply.code(answer.status).header('content-type', type.startsWith('application/json') ? type : 'text/plain')

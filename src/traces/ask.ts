@@ -31,7 +31,7 @@ export async function ask(url: string, { fetch, timeoutMs, search }: AskOptions)
 }
 
 /** What is in front of a store, or something else altogether, answers 404 with a page. */
-function isJson(body: string): boolean {
+export function isJson(body: string): boolean {
   try {
     JSON.parse(body)
     return true
