@@ -1,7 +1,7 @@
 import type { Unpacked } from './unpack.ts'
 
 /** A search that tells twenty traces of the lab looks at about fifty chunks, most of them twice: these are 8 MiB. */
-const bounds = { chunks: 128, bytes: 16 * 1_024 * 1_024 }
+const bounds = { chunks: 64, bytes: 8 * 1_024 * 1_024 }
 
 interface Cached {
   readonly id: number
