@@ -13,21 +13,20 @@ for part in say settings docker; do
 done
 
 main() {
-  local delete=() left
+  local delete='' said left
   case ${1:-} in
     '') ;;
-    --delete-data) delete=(--volumes) ;;
+    --delete-data) delete=yes ;;
     -h | --help) usage && return ;;
     *) wrong "there is no $1" ;;
   esac
   find_docker
   find_compose
   say 'stopping: nodes say goodbye, the Collector hands over what it holds'
-  compose --profile grafana down --remove-orphans "${delete[@]}" >/dev/null 2>"${log:=$(mktemp)}" || { cat "$log" >&2; }
-  rm -f "$log"
+  said=$(compose --profile grafana down --remove-orphans ${delete:+--volumes} 2>&1) || printf '%s\n' "$said" >&2
   left=$(states)
-  [ -z "$left" ] || fail 1 "still there: $(cut -d ' ' -f 1 <<<"$left" | paste -sd ' ')" 'Remove them: docker rm --force CONTAINER'
-  if [ ${#delete[@]} -gt 0 ]; then say 'stopped; its data is deleted'; else say 'stopped; its data is kept (deploy/stop.sh --delete-data)'; fi
+  [ -z "$left" ] || fail 1 "still there: $(cut -d ' ' -f 1 <<<"$left" | paste -sd ' ' -)" 'Remove them: docker rm --force CONTAINER'
+  if [ -n "$delete" ]; then say 'stopped; its data is deleted'; else say 'stopped; its data is kept (deploy/stop.sh --delete-data)'; fi
 }
 
 main "$@"

@@ -12,7 +12,7 @@ setting_keys() {
 
 # Those that compose.yaml asks for.
 used_keys() {
-  sed -n 's/[^$]*\${\([A-Z_]*\):[?-][^}]*}/\1\n/gp' "$here/compose.yaml" | grep -x '[A-Z_]\{1,\}' | sort -u
+  grep -oE '(^|[^$])\$\{[A-Z_]+:[?-]' "$here/compose.yaml" | grep -oE '[A-Z_]+' | sort -u
 }
 
 port_keys() {
@@ -38,7 +38,7 @@ check_settings() {
   [ -z "$line" ] || fail 2 "deploy/.env, line $line" 'A line is KEY=value, without spaces and quotes, or a comment that begins with #.'
   for key in $(setting_keys); do
     used_keys | grep -qx "$key" || [ "$key" = COMPOSE_PROJECT_NAME ] ||
-      fail 2 "$key in deploy/.env is no setting" "Those there are: $(used_keys | paste -sd ' ')"
+      fail 2 "$key in deploy/.env is no setting" "Those there are: $(used_keys | paste -sd ' ' -)"
     check_value "$key" "$(setting "$key")"
   done
   for key in $(used_keys); do

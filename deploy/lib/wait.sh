@@ -18,10 +18,11 @@ unhealthy() {
 hopeless() {
   local service state health code restarts oom id prefix
   while read -r service state health code restarts oom id; do
+    [ "$state/$health" != running/healthy ] || continue
     [ "$oom" = true ] || [ "$restarts" -ge 3 ] || [[ $state/$code == exited/[1-9]* ]] || continue
     docker logs --tail 10 "$id" >&2 2>&1 || true
     case $service in
-      collector | jaeger | prometheus | alertmanager | grafana) prefix=${service^^} ;;
+      collector | jaeger | prometheus | alertmanager | grafana) prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service") ;;
       *) prefix=NODE ;;
     esac
     [ "$oom" = false ] || fail 1 "$service was killed: it needs more memory than it is allowed" "Raise ${prefix}_MEMORY in deploy/.env (now $(setting "${prefix}_MEMORY"))."
@@ -34,7 +35,7 @@ wait_healthy() {
   local until=$((SECONDS + $1)) waiting all before=''
   all=$(states | wc -l)
   while :; do
-    waiting=$(unhealthy | sort | uniq | paste -sd ' ')
+    waiting=$(unhealthy | sort | uniq | paste -sd ' ' -)
     [ -n "$waiting" ] || break
     hopeless
     if [ "$waiting" != "$before" ]; then

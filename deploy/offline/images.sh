@@ -12,7 +12,7 @@ images() {
   image otel-collector "$collector_version" "$(cat "$stack/made/collector")" binary_image otelcol-contrib
   image prometheus "$prometheus_version" "$(cat "$stack/made/prometheus")" binary_image prometheus promtool
   image alertmanager "$alertmanager_version" "$(cat "$stack/made/alertmanager")" binary_image alertmanager amtool
-  say "images: $(sed -n 's/^[A-Z_]*IMAGE=//p' "$here/offline.env" | paste -sd ' ')"
+  say "images: $(sed -n 's/^[A-Z_]*IMAGE=//p' "$here/offline.env" | paste -sd ' ' -)"
 }
 
 # image NAME VERSION RECIPE COMMAND...: COMMAND makes tracemesh-offline/NAME:VERSION, in a workshop of its own.
@@ -84,6 +84,6 @@ clean() {
       fail 1 'an image is in use' 'Stop what runs from it: deploy/stop.sh'
   fi
   rm -rf "$stack"/work.* "$stack/log" "$stack"/made/image-*
-  [ "${1:-}" != all ] || rm -rf "${stack:?}"
+  [ "${1:-}" != all ] || rm -rf "$stack/bin" "$stack/made" "$stack/lock" "$stack/dockerd.pid"
   say "clean; Go keeps caches of its own, see: go env GOCACHE GOMODCACHE"
 }

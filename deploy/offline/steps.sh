@@ -64,5 +64,7 @@ take_turns() {
   mkdir -p "$stack/bin" "$stack/log" "$stack/made"
   command -v flock >/dev/null || return 0
   exec 9>"$stack/lock"
-  flock -n 9 || { say 'another run is at it: waiting for it'; flock 9; }
+  flock -n 9 && return
+  say 'another run is at it: waiting for it'
+  flock -w 3600 9 || fail 1 'the other run has not ended within an hour' "Whether it still does anything is in $stack/log"
 }

@@ -10,8 +10,8 @@ export interface FakeAlert {
 export interface FakeStackOptions {
   /** Asked each time; a text is answered as it is, with status 200, a number as that status. */
   readonly alerts?: () => readonly FakeAlert[] | string | number
-  /** Alerts that Prometheus has rules for. */
-  readonly rules?: readonly string[]
+  /** Alerts that Prometheus has rules for, and their `for` in seconds. */
+  readonly rules?: Readonly<Record<string, number>>
   /** Nodes that Prometheus knows. */
   readonly known?: () => readonly string[]
 }
@@ -23,12 +23,13 @@ export interface FakeStack extends AsyncDisposable {
   readonly asked: readonly string[]
 }
 
-export async function fakeStack({ alerts, rules = [], known = () => [] }: FakeStackOptions = {}): Promise<FakeStack> {
+export async function fakeStack({ alerts, rules = {}, known = () => [] }: FakeStackOptions = {}): Promise<FakeStack> {
   const asked: string[] = []
+  const loaded = Object.entries(rules).map(([name, duration]) => ({ name, duration, type: 'alerting' }))
   const answers: Readonly<Record<string, () => unknown>> = {
     '/api/v2/status': () => ({ uptime: 'now' }),
     '/api/v2/alerts': () => said(alerts?.() ?? []),
-    '/api/v1/rules': () => ({ data: { groups: [{ rules: rules.map((name) => ({ name, type: 'alerting' })) }] } }),
+    '/api/v1/rules': () => ({ data: { groups: [{ rules: loaded }] } }),
     '/api/v1/query': () => ({ data: { result: known().map((name) => ({ metric: { mesh_node_name: name } })) } }),
   }
   const server = createServer(({ url = '' }, response) => {
