@@ -36,7 +36,10 @@ export const attributes = {
     type: 'int',
     brief: 'Higher at every start of this identity: a count of starts, or the second of the start.',
   },
-  'mesh.node.settings': { type: 'string[]', brief: 'Process settings that were not as recommended.' },
+  'mesh.node.settings': {
+    type: 'string[]',
+    brief: 'Process settings that were not as recommended, and faults that it has on purpose.',
+  },
   'mesh.node.uptime_ms': { type: 'int', brief: 'Milliseconds since the node started.' },
   'mesh.node.stop_cause': { type: 'string', brief: 'What asked for the stop: a signal or "requested".' },
   'mesh.step.name': { type: 'string', brief: 'Closing step.' },

@@ -32,6 +32,11 @@ const listed: readonly Listed[] = [
     load: async () => (await import('./store-command.ts')).storeCommand,
   },
   {
+    name: 'drill',
+    summary: 'make alerts ring on a running stack, and see them end',
+    load: async () => (await import('./drill-command.ts')).drillCommand,
+  },
+  {
     name: 'spans',
     summary: 'list every span a node can tell',
     load: async () => (await import('./spans-command.ts')).spansCommand,

@@ -11,6 +11,7 @@ import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
 import { takeCensus } from './census-taker.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
+import { faultyLimits, faultyNetwork, faultySweepMs, startFaults } from './faults.ts'
 import type { Settled } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
@@ -54,7 +55,8 @@ export class Assembly {
     this.network = network
     this.node = this.#node(meshes)
     const census = (window: TraceRef | undefined) => this.#census(network, pubsub, window)
-    this.driver = new Driver({ node: this.node, network, clock, owner: this.owner, tell: this.say, census })
+    const driven = { node: this.node, network: faultyNetwork(network, settled.faults), owner: this.owner }
+    this.driver = new Driver({ ...driven, clock, tell: this.say, census })
     this.messages = this.#messages(meshes, network, pubsub)
     network.onCrossing((_, crossing) => this.messages.crossed(crossing))
     this.requests = this.#requests()
@@ -66,7 +68,7 @@ export class Assembly {
   }
 
   async start(): Promise<void> {
-    const { components, settled } = this.#options
+    const { components, settled, clock } = this.#options
     this.messages.start()
     await this.requests.start()
     const changed = () => this.#profile()
@@ -77,7 +79,9 @@ export class Assembly {
       components.events.removeEventListener('self:peer:update', changed)
       components.events.removeEventListener('transport:listening', changed)
     })
-    await this.driver.start(settled.settings)
+    const { faults, logger } = settled
+    await this.driver.start([...settled.settings, ...faults.map((fault) => `fault ${fault}`)])
+    startFaults(faults, { owner: this.owner, clock, components, logger })
     this.#profile()
   }
 
@@ -107,6 +111,7 @@ export class Assembly {
       meshes,
       build: `tracemesh/${version}`,
       windowMs: settled.stalenessMs,
+      sweepMs: faultySweepMs(settled.sweepMs, settled.faults),
       gossipMs: settled.gossipDigestMs,
       peersMax: settled.maxPeers,
     })
@@ -173,7 +178,7 @@ export class Assembly {
 }
 
 function ownTelemetry({ components, settled, incarnation, clock }: AssemblyOptions): Telemetry {
-  const { mesh, name, role, otlp, spanProcessor, logger } = settled
+  const { mesh, name, role, otlp, spanProcessor, logger, faults } = settled
   const peer = components.peerId.toString()
   return startTelemetry({
     clock,
@@ -181,6 +186,7 @@ function ownTelemetry({ components, settled, incarnation, clock }: AssemblyOptio
     endpoint: otlp,
     logger: (level, message, fields) => logger[level](fields, message),
     spanProcessor,
+    limits: faultyLimits(faults),
   })
 }
 

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import { faultNames } from './faults.ts'
 import type { TracemeshInit } from './init.ts'
 import { endpointOrOff, name, oneOf, type Rule, whole } from './rules.ts'
 
@@ -20,6 +21,10 @@ export const initRules = {
   neighbours: whole(1, 64, 'links'),
   maxPeers: whole(2, 10_000, 'peers'),
   messageBytes: whole(64, limits.messageBytes, 'bytes'),
+  faults: {
+    expected: `any of ${faultNames.join(', ')}`,
+    schema: z.array(z.enum(faultNames)).max(faultNames.length).readonly(),
+  },
 } as const satisfies { readonly [K in keyof TracemeshInit]?: Rule<unknown> }
 
 /** What differs for an application: it may have transports of its own, dial by itself, and count its own starts. */

@@ -6,6 +6,7 @@ import type { SpanProcessors } from '../telemetry/hand-over.ts'
 import { createLogger } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
+import type { Fault } from './faults.ts'
 import type { Lookup } from './resolve.ts'
 
 /** What an application may tell the mesh; everything has a default. Durations are milliseconds. */
@@ -60,6 +61,8 @@ export interface TracemeshInit {
   readonly random?: Random
   /** Process settings that are not as recommended, for the span of the start. */
   readonly settings?: readonly string[]
+  /** What it is to do wrong on purpose, for drills of alerts; nothing by default. */
+  readonly faults?: readonly Fault[]
 }
 
 /** With every default filled in. */
@@ -98,6 +101,7 @@ export function settle(init: TracemeshInit, peer: string): Settled {
     clock: systemClock,
     random: Math.random,
     settings: [],
+    faults: [],
     ...init,
     role,
     name: init.name ?? `${role}-${peer.slice(-4)}`,

@@ -27,6 +27,12 @@ export function name(): Rule<string> {
   }
 }
 
+/** 128 characters: a guess, long enough for a path of names. */
+export function topic(): Rule<string> {
+  const schema = z.string().regex(/^[\x21-\x2b\x2d-\x7e]{1,128}$/)
+  return { expected: '1 to 128 printable characters without spaces or commas', schema }
+}
+
 export function endpointOrOff(): Rule<string> {
   const schema = z.string().refine((text) => text === 'off' || isHttpUrl(text))
   return { expected: 'an http:// or https:// URL, or off', schema }

@@ -9,6 +9,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
 import { Assembly, identifyOf } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
+import { faultyClock } from './faults.ts'
 import { nextIncarnation, type Settled, settle, type TracemeshInit } from './init.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions } from './messages.ts'
@@ -41,7 +42,8 @@ export class Tracemesh implements Startable {
   constructor(components: TracemeshComponents, init: TracemeshInit) {
     this.#components = components
     this.#settled = settle(init, components.peerId.toString())
-    this.#clock = measuredClock(this.#settled.clock, (ms) => this.#vitals.late(ms))
+    const { clock, faults } = this.#settled
+    this.#clock = measuredClock(faultyClock(clock, faults), (ms) => this.#vitals.late(ms))
   }
 
   /** Own peer id. */

@@ -1,5 +1,12 @@
 import { setFlagsFromString } from 'node:v8'
 
+/** What `calmEngine` sets, as flags of Node.js. */
+export const calmFlags = [
+  '--invocation-count-for-maglev=4000',
+  '--invocation-count-for-turbofan=30000',
+  '--gc-memory-reducer-start-delay-ms=600000',
+] as const
+
 /**
  * Keeps V8 from working on a node that idles.
  *
@@ -12,7 +19,5 @@ import { setFlagsFromString } from 'node:v8'
  * An engine that does not know the names says so on stderr and goes on without them.
  */
 export function calmEngine(): void {
-  setFlagsFromString('--invocation-count-for-maglev=4000')
-  setFlagsFromString('--invocation-count-for-turbofan=30000')
-  setFlagsFromString('--gc-memory-reducer-start-delay-ms=600000')
+  for (const flag of calmFlags) setFlagsFromString(flag)
 }

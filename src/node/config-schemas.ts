@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
-import type { Rule } from '../kit/rules.ts'
+import { type Rule, topic } from '../kit/rules.ts'
 import { type AddressUse, isAddress } from './addresses.ts'
 
 // Building blocks of the configuration table. Each takes text (or a list of it), since that is what environment and
@@ -66,11 +66,14 @@ export function nameServers(max: number): Check<readonly string[]> {
   })
 }
 
-/** 128 characters: a guess, long enough for a path of names. */
 export function topics(max: number): Check<readonly string[]> {
-  return listOf('topics of 1 to 128 printable characters without spaces or commas', max, (text) =>
-    /^[\x21-\x2b\x2d-\x7e]{1,128}$/.test(text),
-  )
+  const { expected, schema } = topic()
+  return listOf(`topics of ${expected}`, max, (text) => schema.safeParse(text).success)
+}
+
+/** As the rule says, each given by itself. */
+export function several<T>(rule: Rule<readonly T[]>): Check<readonly T[]> {
+  return { ...rule, list: true }
 }
 
 function listOf(what: string, max: number, fits: (text: string) => boolean): Check<readonly string[]> {

@@ -100,7 +100,7 @@ export const configTable = {
     flag: '--gossip-digest-ms',
     fallback: '10000',
     ...check.count(initRules.gossipDigestMs),
-    about: 'Time between two digests over gossip, for those not linked.',
+    about: 'Time between two digests over gossip, for those not linked; six times that while common neighbours vouch.',
   },
   neighbours: {
     env: 'MESH_NEIGHBOURS',
@@ -184,6 +184,13 @@ export const configTable = {
     fallback: '2000',
     ...check.count(whole(100, 2_000, 'milliseconds')),
     about: 'Time for an ordered stop, goodbyes included; up to two seconds more for spans that wait.',
+  },
+  faults: {
+    env: 'MESH_FAULTS',
+    flag: '--fault',
+    fallback: '',
+    ...check.several(initRules.faults),
+    about: 'What the node does wrong on purpose, so that an alert can be drilled (`tracemesh drill`).',
   },
 } as const satisfies Record<string, Setting>
 

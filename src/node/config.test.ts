@@ -50,6 +50,7 @@ const refused: Record<ConfigKey, readonly string[]> = {
   logLevel: ['loud', 'INFO'],
   otlp: ['127.0.0.1:4317', 'ftp://host', 'http://', 'no'],
   stopMs: ['99', '2001'],
+  faults: ['hold', 'HOLD-SWEEP', 'hold-sweep,explode', Array(7).fill('hold-sweep').join()],
 }
 
 test('a node needs no configuration', () => {
@@ -79,6 +80,7 @@ test('a node needs no configuration', () => {
     logLevel: 'info',
     otlp: 'http://127.0.0.1:4317',
     stopMs: 2_000,
+    faults: [],
   } satisfies Omit<NodeConfig, 'name'>)
 })
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Role } from '../core/frames.ts'
+import type { Fault } from '../kit/faults.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './nearest.ts'
 
@@ -38,6 +39,8 @@ export interface NodeConfig {
   /** Endpoint of the OTLP receiver, or `off`. */
   readonly otlp: string
   readonly stopMs: number
+  /** What it does wrong on purpose. */
+  readonly faults: readonly Fault[]
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { turnedAwayMax } from '../core/connection-ledger.ts'
 import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
+import { faultyLimits } from '../kit/faults.ts'
 import { type Tracemesh, tracemesh } from '../kit/index.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { nativeQuic } from '../kit/native-quic.ts'
@@ -81,6 +82,7 @@ function telemetryOf(config: NodeConfig, { privateKey, incarnation }: Identity, 
     resource: { meshId, nodeName, role, incarnation, peer, version },
     endpoint: config.otlp,
     provider: nodeSdkProvider,
+    limits: faultyLimits(config.faults),
     logger: (level, message, fields) => logger[level](fields, message),
   })
 }

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { systemClock } from '../kit/clock.ts'
+import { type FakeAlert, fakeStack } from '../testing/fake-stack.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { Alertmanager } from './alertmanager.ts'
+import { judge } from './judge.ts'
+
+// The pool of `fetch` keeps a connection for some seconds after its last use.
+leakCheck({ graceMs: 8_000 })
+
+const of = (mesh_id: string, state: FakeAlert['state'], alertname = 'A'): FakeAlert => ({
+  labels: { alertname, mesh_id },
+  state,
+})
+
+test('an alert rings when it is active, of the mesh that is meant or of any', async () => {
+  let alerts: readonly FakeAlert[] = []
+  await using fake = await fakeStack({ alerts: () => alerts })
+  const alertmanager = new Alertmanager(fake.url)
+  const looks = async (mesh: string | undefined, ...told: FakeAlert[]) => {
+    alerts = told
+    return alertmanager.look('A', mesh)
+  }
+  assert.equal(await looks('m'), 'silent')
+  assert.equal(await looks('m', of('m', 'active')), 'rings')
+  assert.equal(await looks('m', of('m', 'unprocessed')), 'silent')
+  assert.equal(await looks('m', of('m', 'suppressed')), 'suppressed')
+  assert.equal(await looks('m', of('m', 'suppressed'), of('m', 'active')), 'rings')
+  assert.equal(await looks('m', of('other', 'active')), 'silent')
+  assert.equal(await looks('m', of('m', 'active', 'B')), 'silent')
+  assert.equal(await looks(undefined, of('other', 'active')), 'rings')
+  assert.equal(fake.asked[0], `/api/v2/alerts?${new URLSearchParams({ filter: 'alertname="A"' })}`)
+})
+
+test('no answer, a wrong one and one that is none are told apart, with the flag that cures it', async () => {
+  const failsWith = (reason: RegExp) => (error: unknown) =>
+    isMeshError(error, 'MESH_STACK_UNREACHABLE') && reason.test(error.message) && /--alertmanager/.test(error.message)
+  for (const [answer, reason] of [
+    [500, /it answered 500/],
+    ['<html>', /JSON/],
+    ['[{"labels":{}}]', /not as expected/],
+  ] as const) {
+    await using fake = await fakeStack({ alerts: () => answer })
+    await assert.rejects(new Alertmanager(fake.url).look('A', 'm'), failsWith(reason))
+  }
+  await assert.rejects(new Alertmanager('http://127.0.0.1:9').check(), failsWith(/ECONNREFUSED|bad port/))
+})
+
+test('an answer that comes at the third attempt is one', async () => {
+  let attempt = 0
+  await using fake = await fakeStack({ alerts: () => (++attempt < 3 ? 503 : [of('m', 'active')]) })
+  assert.equal(await new Alertmanager(fake.url).look('A', 'm'), 'rings')
+})
+
+test('a drill against it sees what it says', async () => {
+  const state = { rings: false }
+  await using fake = await fakeStack({ alerts: () => (state.rings ? [of('m', 'active')] : []) })
+  const alertmanager = new Alertmanager(fake.url)
+  const condition = {
+    prepare: async () => {},
+    cause: async (caused: (alert: string) => void) => {
+      caused('A')
+      state.rings = true
+    },
+    heal: async () => {
+      state.rings = false
+    },
+  }
+  const watched = { alert: 'A', statedMs: 5_000, endMs: 5_000, look: () => alertmanager.look('A', 'm') }
+  const { signal } = new AbortController()
+  const [result] = await judge([watched], condition, { clock: systemClock, signal, say: () => {} })
+  assert.equal(result?.verdict, 'ok')
+})

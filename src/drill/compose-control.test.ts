@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { composeControl } from './compose-control.ts'
+
+leakCheck()
+
+const path = process.env['PATH']
+let directory = ''
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tracemesh-compose-'))
+  await mkdir(join(directory, 'deploy'))
+  await writeFile(join(directory, 'deploy/compose.yaml'), 'services: {}\n')
+})
+
+after(async () => {
+  process.env['PATH'] = path
+  await rm(directory, { recursive: true, force: true })
+})
+
+/** A program of that name that notes how it was called; nothing else is on the path but the shell's own. */
+async function only(name: string, script: string): Promise<() => Promise<string[]>> {
+  const bin = await mkdtemp(join(directory, 'bin-'))
+  const log = join(bin, 'log')
+  await writeFile(join(bin, name), `#!/bin/sh\necho "$*" >> ${log}\n${script}\n`)
+  await chmod(join(bin, name), 0o755)
+  process.env['PATH'] = bin
+  return async () => (await readFile(log, 'utf8')).trim().split('\n')
+}
+
+const unheld = (reason: RegExp) => (error: unknown) =>
+  isMeshError(error, 'MESH_STACK_UNHELD') && reason.test(error.message)
+
+test('services are stopped and started by whichever compose there is', async () => {
+  const file = join(directory, 'deploy/compose.yaml')
+  for (const [name, prefix] of [
+    ['docker', 'compose '],
+    ['docker-compose', ''],
+  ] as const) {
+    const calls = await only(name, 'echo 1234')
+    const control = await composeControl(directory)
+    await control.stop('collector')
+    await control.start('jaeger')
+    assert.deepEqual(await calls(), [
+      `${prefix}version`,
+      `${prefix}-f ${file} ps -q collector`,
+      `${prefix}-f ${file} stop collector`,
+      `${prefix}-f ${file} start jaeger`,
+    ])
+  }
+})
+
+test('no compose, nothing that runs, and a service that cannot be stopped are each said', async () => {
+  await only('other', '')
+  await assert.rejects(composeControl(directory), unheld(/neither `docker compose` nor `docker-compose`/))
+  await only('docker-compose', '')
+  await assert.rejects(composeControl(directory), unheld(/nothing of .* runs/))
+  await only('docker-compose', 'case "$*" in *stop*) echo "no such service" >&2; exit 1;; *) echo 1;; esac')
+  const control = await composeControl(directory)
+  await assert.rejects(control.stop('jaeger') as Promise<unknown>, unheld(/^jaeger .*no such service/))
+})

@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { MeshError } from '../core/errors.ts'
+import type { HeldService, StackControl } from './stack-control.ts'
+
+const run = promisify(execFile)
+/** A service has 30 s to stop; then it is killed. */
+const limitMs = 90_000
+const clone = fileURLToPath(new URL('../../deploy/compose.yaml', import.meta.url))
+
+/** Plugin of the docker command first: version 1 is no longer maintained. */
+const commands = [['docker', 'compose'], ['docker-compose']] as const
+
+/**
+ * Stops and starts services of the stack that runs from `compose.yaml`: of the current directory, of its `deploy`, or of
+ * this clone. Throws MESH_STACK_UNHELD when there is no such file, no compose, or nothing of it runs.
+ */
+export async function composeControl(directory = process.cwd()): Promise<StackControl> {
+  const files = [resolve(directory, 'compose.yaml'), resolve(directory, 'deploy/compose.yaml'), clone]
+  const file = files.find((one) => existsSync(one))
+  if (file === undefined) throw unheld('collector', `there is no compose.yaml: ${files.join(', ')}`)
+  const compose = await foundCompose()
+  const [program, ...args] = compose
+  const act = async (service: HeldService, ...verb: readonly string[]) => {
+    try {
+      return await run(program, [...args, '-f', file, ...verb, service], { timeout: limitMs })
+    } catch (error) {
+      throw unheld(service, lastLine(error))
+    }
+  }
+  const { stdout } = await act('collector', 'ps', '-q')
+  if (stdout.trim() === '') throw unheld('collector', `nothing of ${file} runs; start it with deploy/start.sh`)
+  return { stop: (service) => act(service, 'stop'), start: (service) => act(service, 'start') }
+}
+
+async function foundCompose(): Promise<readonly [string, ...string[]]> {
+  for (const [program, ...args] of commands) {
+    try {
+      await run(program, [...args, 'version'], { timeout: limitMs })
+      return [program, ...args]
+    } catch {
+      // The other one may be there.
+    }
+  }
+  throw unheld('collector', 'neither `docker compose` nor `docker-compose` works here')
+}
+
+function unheld(service: HeldService, cause: string): MeshError {
+  return new MeshError('MESH_STACK_UNHELD', { service, cause })
+}
+
+function lastLine(error: unknown): string {
+  const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : ''
+  return said || (error instanceof Error ? error.message : String(error))
+}

@@ -1,0 +1,124 @@
+import { join } from 'node:path'
+import type { Role } from '../core/frames.ts'
+import type { Clock } from '../core/machine.ts'
+import { freeUdpPorts } from '../lab/free-ports.ts'
+import { quicAddress } from '../lab/node-args.ts'
+import { StartQueue } from '../lab/start-queue.ts'
+import { Watchdog } from '../lab/watchdog.ts'
+import { makeWorkspace, type Workspace } from '../lab/workspace.ts'
+import { DrillNode } from './drill-node.ts'
+
+export interface CrewOptions {
+  /** Where nodes send their spans. */
+  readonly otlp: string
+  readonly clock: Clock
+  /** Told when a node is gone that nobody has stopped. */
+  readonly say: (text: string) => void
+}
+
+/** What one mesh of a drill consists of. */
+export interface DrillMesh {
+  /** Mesh id, and first part of each name. */
+  readonly id: string
+  /** A seed first. Each keeps its identity over restarts. */
+  readonly nodes: readonly DrillNode[]
+  /** Where the first node listens. */
+  readonly seed: string
+  /** Starts these nodes, a few of all meshes at a time; resolves when they listen. */
+  start(nodes: readonly DrillNode[], ...further: readonly string[]): Promise<void>
+  /** Stops these in order and starts them again. */
+  restart(nodes: readonly DrillNode[], ...further: readonly string[]): Promise<void>
+  /** Stops everybody in order. */
+  close(): Promise<void>
+}
+
+/** What nodes run and keep, and who ends them when this process cannot. */
+interface Base {
+  readonly workspace: Workspace
+  readonly watchdog: Watchdog
+}
+
+/** All processes of all drills, and what they keep on disk. Whatever happens to this process, they end with it. */
+export class Crew {
+  readonly #options: CrewOptions
+  readonly #queue = new StartQueue()
+  #base: Promise<Base> | undefined
+  #nodes: readonly DrillNode[] = []
+
+  constructor(options: CrewOptions) {
+    this.#options = options
+  }
+
+  /** A mesh of so many nodes, none of which is started. `seeded`: all but the first have that one as their seed. */
+  async mesh(id: string, size: number, seeded: boolean): Promise<DrillMesh> {
+    const ports = await freeUdpPorts(size)
+    // A drill without nodes need not wait for the program that they run.
+    const base = size === 0 ? undefined : await this.#made()
+    const seed = quicAddress(ports[0] ?? 0)
+    const nodes = ports.flatMap((port, index) => {
+      const own = seeded && index > 0 ? [seed] : []
+      const role = index === 0 ? 'seed' : 'compute'
+      return base === undefined ? [] : [this.#node(base, id, `${id}-${index + 1}`, role, port, own)]
+    })
+    this.#nodes = [...this.#nodes, ...nodes]
+    return {
+      id,
+      nodes,
+      seed,
+      start: (some, ...further) => this.#start(some, further),
+      restart: async (some, ...further) => {
+        await Promise.all(some.map((node) => node.stop()))
+        await this.#start(some, further)
+      },
+      close: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
+    }
+  }
+
+  /** Ends every process and removes what they left. */
+  async close(): Promise<void> {
+    await Promise.all([this.#queue.close(), ...this.#nodes.map((node) => node.stop())])
+    // One that was just being started is there only now.
+    await Promise.all(this.#nodes.map((node) => node.stop()))
+    const base = await this.#base?.catch(() => undefined)
+    base?.watchdog.release()
+    base?.workspace.remove()
+  }
+
+  #made(): Promise<Base> {
+    this.#base ??= makeWorkspace().then((workspace) => ({
+      workspace,
+      watchdog: new Watchdog(workspace.directory, false),
+    }))
+    return this.#base
+  }
+
+  #node(
+    { workspace, watchdog }: Base,
+    mesh: string,
+    name: string,
+    role: Role,
+    port: number,
+    seeds: readonly string[],
+  ): DrillNode {
+    const { otlp, clock, say } = this.#options
+    const { entry, directory } = workspace
+    const args = [
+      ...['node', '--name', name, '--role', role, '--mesh', mesh, '--listen', quicAddress(port)],
+      ...['--identity', join(directory, 'keys', `${name}.key`), '--admin', 'off', '--otlp', otlp],
+      ...seeds.flatMap((seed) => ['--seed', seed]),
+      // What the drill waits for is read from the log.
+      ...['--log-level', 'trace'],
+    ]
+    const changed = () => watchdog.watch(this.#nodes.flatMap(({ pid }) => (pid === 0 ? [] : [pid])))
+    return new DrillNode({ name, clock, entry, args, changed, lost: say })
+  }
+
+  async #start(nodes: readonly DrillNode[], further: readonly string[]): Promise<void> {
+    const starting = nodes.map((node) => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      this.#queue.add(() => node.start(...further).then(resolve, reject))
+      return promise
+    })
+    await Promise.all(starting)
+  }
+}

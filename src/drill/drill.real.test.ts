@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { fakeStack } from '../testing/fake-stack.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { startReceiver } from '../testing/otlp-receiver.ts'
+import { until } from '../testing/until.ts'
+import type { DrillResult } from './result.ts'
+import { runDrills } from './run.ts'
+
+// The pool of `fetch` keeps a connection for some seconds after its last use.
+leakCheck({ graceMs: 8_000 })
+
+const bin = fileURLToPath(new URL('../bin.js', import.meta.url))
+
+/** Processes of this parent that run a node. */
+function nodesOf(parent: number): number[] {
+  return globSync('/proc/[0-9]*').flatMap((directory) => {
+    try {
+      const stat = readFileSync(`${directory}/stat`, 'utf8')
+      const command = readFileSync(`${directory}/cmdline`, 'utf8')
+      const isOurs = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent
+      return isOurs && command.includes('drill-stall') ? [Number(directory.split('/')[2])] : []
+    } catch {
+      // It has ended meanwhile.
+      return []
+    }
+  })
+}
+
+test('nodes of a drill bring their condition about, tell it, and heal: an alert on their very spans rings and ends', async () => {
+  const receiver = await startReceiver()
+  const named = (name: string) => receiver.spans.filter((span) => span.name === name)
+  const labels = { alertname: 'MeshNodeStalled', mesh_id: 'drill-stall', mesh_node_name: 'drill-stall-2' }
+  let rangAt = Number.NaN
+  await using fake = await fakeStack({
+    rules: { MeshNodeStalled: 0 },
+    known: () => named('mesh.node.started').map(({ resource }) => String(resource['mesh.node.name'])),
+    alerts: () => {
+      if (named('mesh.node.stalled').length === 0) return []
+      rangAt = Number.isNaN(rangAt) ? performance.now() : rangAt
+      return performance.now() - rangAt > 3_000 ? [] : [{ labels, state: 'active' }]
+    },
+  })
+  const said: string[] = []
+  const { signal } = new AbortController()
+  const [result] = await runDrills({
+    wanted: ['MeshNodeStalled'],
+    ...{ otlp: receiver.endpoint, prometheus: fake.url, alertmanager: fake.url },
+    ...{ timeFactor: 1, atOnce: 1, signal, told: () => {} },
+    say: (text) => said.push(text),
+  })
+  assert.equal(result?.verdict, 'ok', `${result?.why} ${said.join('; ')}`)
+  const stopped = named('mesh.node.stopped').map(({ resource }) => resource['mesh.node.name'])
+  assert.deepEqual(stopped.toSorted(), ['drill-stall-1', 'drill-stall-2'], 'both have left in order')
+  assert.deepEqual(nodesOf(process.pid), [])
+  await receiver.close()
+})
+
+test('interrupted, a drill says so and leaves no process', async () => {
+  // Prometheus never hears of its nodes, so that it waits.
+  await using fake = await fakeStack({ rules: { MeshNodeStalled: 0 } })
+  const where = ['--otlp', 'http://127.0.0.1:1', '--prometheus', fake.url, '--alertmanager', fake.url]
+  const child = spawn(process.execPath, [bin, 'drill', 'MeshNodeStalled', '--json', ...where], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+  })
+  child.stderr.resume()
+  const closed = once(child, 'close')
+  const asking = () => fake.asked.some((path) => path.startsWith('/api/v1/query'))
+  await until(asking, 60_000, 'the nodes being there')
+  const nodes = nodesOf(child.pid ?? 0)
+  assert.equal(nodes.length, 2)
+  child.kill('SIGINT')
+  const [code] = await closed
+  assert.equal(code, 3)
+  const { verdict, why } = JSON.parse(out) as DrillResult
+  assert.deepEqual([verdict, why], ['not shown', 'interrupted'])
+  await until(() => nodes.every((pid) => !existsSync(`/proc/${pid}`)), 8_000, 'all gone')
+})

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import { exportBytes, type OtlpClient, otlpClient } from '../store/otlp-client.ts'
+
+/** No span of the catalogue: no rule about the mesh counts it. */
+const spanName = 'drill.made-up'
+/** Of one request, well below the 4 MiB that receivers take. */
+const perRequest = 2_000
+/** gRPC's UNAVAILABLE, RESOURCE_EXHAUSTED: the Collector has no room. */
+const noRoom: readonly number[] = [8, 14]
+
+function request(mesh: string, nodes: readonly string[], spansOfEach: number): Buffer {
+  const startMs = Date.now()
+  const span = () => ({
+    traceId: randomBytes(16).toString('hex'),
+    spanId: randomBytes(8).toString('hex'),
+    name: spanName,
+    startMs,
+  })
+  const requests = nodes.map((node) =>
+    exportBytes(
+      { 'service.name': mesh, 'mesh.id': mesh, 'mesh.node.name': node, 'mesh.node.role': 'compute' },
+      Array.from({ length: spansOfEach }, span),
+    ),
+  )
+  return Buffer.concat(requests)
+}
+
+/** Sends one span of each of so many nodes. Throws when the receiver does not take them. */
+export async function manyNodes(otlp: string, mesh: string, count: number, signal: AbortSignal): Promise<void> {
+  await using client = closing(otlpClient(otlp))
+  for (let from = 0; from < count; from += perRequest) {
+    signal.throwIfAborted()
+    const names = Array.from({ length: Math.min(perRequest, count - from) }, (_, index) => `made-up-${from + index}`)
+    const { code, details } = await client.send(request(mesh, names, 1))
+    if (code !== 0) throw new Error(`the receiver refused spans: ${details}`)
+  }
+}
+
+/**
+ * Sends the same spans again and again, at most `most` in all, until the receiver has no room. Resolves to how many it
+ * took; throws when it takes all of them.
+ */
+export async function untilRefused(otlp: string, mesh: string, most: number, signal: AbortSignal): Promise<number> {
+  await using client = closing(otlpClient(otlp))
+  const body = request(mesh, ['made-up'], perRequest)
+  for (let taken = 0; taken < most; taken += perRequest) {
+    signal.throwIfAborted()
+    const { code, details } = await client.send(body)
+    if (noRoom.includes(code)) return taken
+    if (code !== 0) throw new Error(`the receiver refused spans: ${details}`)
+  }
+  throw new Error(`the receiver took ${most} spans and still has room`)
+}
+
+function closing(client: OtlpClient): OtlpClient & AsyncDisposable {
+  return { ...client, [Symbol.asyncDispose]: async () => client.close() }
+}

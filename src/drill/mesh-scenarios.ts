@@ -1,0 +1,88 @@
+import { begin } from './fault-scenarios.ts'
+import { linkMs, type Scenario } from './scenario.ts'
+import { firstOf, waitUntil } from './waiting.ts'
+
+/** Nobody listens at these ports of loopback: TCP refuses at once, so that a campaign lasts no longer than its waits. */
+const deadSeeds = Array.from({ length: 8 }, (_, index) => ['--seed', `/ip4/127.0.0.1/tcp/${index + 1}`]).flat()
+/** The waits of a campaign add up to 151 s at most, and ten refusals to little. */
+const giveupMs = 180_000
+/** A staleness window of 30 s, the sweep after it, and the time of a busy machine. */
+const expiryMs = 60_000
+const killed = 4
+
+/** What happens between nodes that have no fault of their own. */
+export const meshScenarios: readonly Scenario[] = [
+  {
+    name: 'seeds',
+    alerts: ['MeshSeedRetrying', 'MeshRetryStorm', 'MeshNodeAlone', 'MeshSeedGiveup'],
+    about: 'six of seven nodes have eight seeds each of which none answers',
+    size: 7,
+    seeded: false,
+    condition: (stage) => {
+      const { mesh } = stage
+      const alone = mesh.nodes.slice(1)
+      return {
+        prepare: () => begin(stage, '--seed', mesh.seed),
+        cause: async (caused) => {
+          await Promise.all(alone.map((node) => node.stop()))
+          const retried = alone.map((node) => node.said('mesh.seed.retry', linkMs))
+          const gaveUp = alone.map((node) => node.said('mesh.seed.giveup', giveupMs))
+          const listening = mesh.start(alone, ...deadSeeds).then(() => caused('MeshNodeAlone'))
+          const retrying = firstOf(retried).then(() => {
+            caused('MeshSeedRetrying')
+            caused('MeshRetryStorm')
+          })
+          await Promise.all([listening, retrying, firstOf(gaveUp).then(() => caused('MeshSeedGiveup'))])
+        },
+        heal: () => mesh.restart(alone, '--seed', mesh.seed),
+      }
+    },
+  },
+  {
+    name: 'kill',
+    alerts: ['MeshNodeSilent', 'MeshPrunedRate', 'MeshMembersExpiredInBulk'],
+    about: 'four of six nodes are killed at once',
+    size: 6,
+    condition: (stage) => {
+      const { mesh, clock, signal } = stage
+      const victims = mesh.nodes.slice(-killed)
+      const survivors = mesh.nodes.slice(0, -killed)
+      return {
+        prepare: async () => {
+          await begin(stage)
+          const complete = () => mesh.nodes.every(({ tally }) => tally.members >= mesh.nodes.length - 1)
+          await waitUntil(complete, { step: 'everybody knowing everybody', limitMs: linkMs, clock, signal })
+        },
+        cause: async (caused) => {
+          const expired = survivors.map((node) => node.said('mesh.member.expired', expiryMs))
+          await Promise.all(victims.map((node) => node.kill()))
+          caused('MeshNodeSilent')
+          await firstOf(expired)
+          caused('MeshPrunedRate')
+          caused('MeshMembersExpiredInBulk')
+        },
+        heal: () => mesh.start(victims),
+      }
+    },
+  },
+  {
+    name: 'limit',
+    alerts: ['MeshLimitReached'],
+    about: 'a node that has room for two peers is dialled by four',
+    size: 5,
+    condition: (stage) => {
+      const { mesh } = stage
+      const hub = mesh.nodes.slice(0, 1)
+      return {
+        prepare: () => begin(stage),
+        cause: async (caused) => {
+          await Promise.all(hub.map((node) => node.stop()))
+          const refused = hub.map((node) => node.said('mesh.limit.reached', linkMs))
+          await Promise.all([mesh.start(hub, '--max-peers', '2', '--neighbours', '2'), ...refused])
+          caused('MeshLimitReached')
+        },
+        heal: () => mesh.restart(hub),
+      }
+    },
+  },
+]

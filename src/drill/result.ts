@@ -1,0 +1,46 @@
+/** What became of the drill of one alert. Times are milliseconds; null: it did not happen. */
+export interface DrillResult {
+  readonly alert: string
+  /** `not shown`: nothing can be said, since it rang already, its cause could not be brought about, or nobody did. */
+  readonly verdict: 'ok' | 'failed' | 'not shown'
+  readonly ok: boolean
+  /** Within which it is to ring, the time factor applied. */
+  readonly statedMs: number
+  /** From its cause until Alertmanager has it. */
+  readonly firedAfterMs: number | null
+  /** From the healing until Alertmanager has it no more. */
+  readonly endedAfterMs: number | null
+  /** Empty when it is ok. */
+  readonly why: string
+}
+
+export interface Drilled {
+  readonly firedAfterMs?: number | null
+  readonly endedAfterMs?: number | null
+}
+
+export function okResult(alert: string, statedMs: number, firedAfterMs: number, endedAfterMs: number): DrillResult {
+  return { alert, verdict: 'ok', ok: true, statedMs, firedAfterMs, endedAfterMs, why: '' }
+}
+
+export function badResult(
+  verdict: 'failed' | 'not shown',
+  { alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>,
+  why: string,
+  { firedAfterMs = null, endedAfterMs = null }: Drilled = {},
+): DrillResult {
+  return { alert, verdict, ok: false, statedMs, firedAfterMs, endedAfterMs, why }
+}
+
+/** One line for people. */
+export function resultLine({ alert, verdict, statedMs, firedAfterMs, endedAfterMs, why }: DrillResult): string {
+  const fired = firedAfterMs === null ? 'did not ring' : `rang after ${seconds(firedAfterMs)}`
+  const ended = endedAfterMs === null ? '' : `, ended ${seconds(endedAfterMs)} after the healing`
+  const reason = why === '' ? '' : `: ${why}`
+  const marks = { ok: 'ok ', failed: 'NOT', 'not shown': '?  ' }
+  return `${marks[verdict]} ${alert.padEnd(26)} ${fired} (stated ${seconds(statedMs)})${ended}${reason}`
+}
+
+export function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`
+}

@@ -1,0 +1,168 @@
+import { secondsOf } from '../catalogue/alert-durations.ts'
+import { type AlertName, alertOf, firesWithinMs, timesOf } from '../catalogue/alerts.ts'
+import type { Clock } from '../core/machine.ts'
+import { systemClock } from '../kit/clock.ts'
+import { Alertmanager } from './alertmanager.ts'
+import { Crew } from './crew.ts'
+import { judge, type Watched } from './judge.ts'
+import { type AlertRule, Prometheus } from './prometheus.ts'
+import { badResult, type DrillResult } from './result.ts'
+import type { Scenario, Stage } from './scenario.ts'
+import { scenariosFor } from './scenarios.ts'
+import type { StackControl } from './stack-control.ts'
+import { waitUntil } from './waiting.ts'
+
+export interface DrillOptions {
+  readonly wanted: readonly AlertName[]
+  readonly otlp: string
+  readonly prometheus: string
+  readonly alertmanager: string
+  /** With which the loaded rules were made. */
+  readonly timeFactor: number
+  /** Scenarios side by side. */
+  readonly atOnce: number
+  /** Without it alerts about the pipeline are not shown. */
+  readonly stack?: StackControl | undefined
+  /** Aborts: everything is healed and stopped, and what was not done is not shown. */
+  readonly signal: AbortSignal
+  readonly say: (text: string) => void
+  /** Each as soon as it is known. */
+  readonly told: (result: DrillResult) => void
+}
+
+/** The first census is told after 30 s and leaves within 15; three scrapes of it are there 30 s later. */
+const knownMs = 180_000
+/**
+ * Within which an alert is to end: as the rules say, `keep_firing_for` and the window that has to run empty, the longest of
+ * which are some 2 h as shipped; with shortened rules, sweeps and censuses still take their time.
+ */
+const endMs = { shipped: 3 * 3_600_000, least: 180_000 }
+
+interface Runner {
+  readonly options: DrillOptions
+  readonly clock: Clock
+  readonly crew: Crew
+  readonly alertmanager: Alertmanager
+  readonly prometheus: Prometheus
+}
+
+/**
+ * Drills alerts on a running stack with nodes of the drill's own. Throws MESH_STACK_UNREACHABLE before anything is
+ * started; after that what cannot be done is a result.
+ */
+export async function runDrills(options: DrillOptions): Promise<readonly DrillResult[]> {
+  const prometheus = new Prometheus(options.prometheus)
+  const alertmanager = new Alertmanager(options.alertmanager)
+  await alertmanager.check()
+  const loaded = await prometheus.alertRules()
+  const results: DrillResult[] = []
+  const tell = (result: DrillResult) => {
+    results.push(result)
+    options.told(result)
+  }
+  const unfit = (alert: AlertName) => unfitRule(alert, loaded, options.timeFactor)
+  for (const alert of options.wanted) {
+    const why = unfit(alert)
+    if (why !== undefined) tell(badResult('not shown', stated(alert, options), why))
+  }
+  const wanted = options.wanted.filter((alert) => unfit(alert) === undefined)
+  if (wanted.length === 0) return results
+  const crew = new Crew({ otlp: options.otlp, clock: systemClock, say: options.say })
+  const runner = { options, clock: systemClock, crew, alertmanager, prometheus }
+  const run = async (scenario: Scenario) => {
+    for (const result of await runScenario(scenario, wanted, runner)) tell(result)
+  }
+  try {
+    const needed = scenariosFor(wanted)
+    await sideBySide(
+      needed.filter(({ holdsStack }) => holdsStack !== true),
+      options.atOnce,
+      run,
+    )
+    // What concerns every mesh would keep the alerts of the others quiet.
+    for (const scenario of needed.filter(({ holdsStack }) => holdsStack === true)) await run(scenario)
+  } finally {
+    await crew.close()
+  }
+  return results
+}
+
+/** Why the stated time says nothing of the rule that is loaded; undefined when it does. */
+function unfitRule(alert: AlertName, loaded: readonly AlertRule[], timeFactor: number): string | undefined {
+  const rule = loaded.find(({ name }) => name === alert)
+  if (rule === undefined) return 'Prometheus has no such rule'
+  const { forTime } = timesOf(alert, timeFactor)
+  const wanted = forTime === undefined ? 0 : secondsOf(forTime)
+  if (rule.duration === wanted) return undefined
+  return `its rule waits ${rule.duration} s and not ${wanted} s: it was made with another --time-factor`
+}
+
+async function runScenario(scenario: Scenario, all: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
+  const { options } = runner
+  const wanted = scenario.alerts.filter((alert) => all.includes(alert))
+  const notShown = (why: string) => wanted.map((alert) => badResult('not shown', stated(alert, options), why))
+  if (scenario.holdsStack && options.stack === undefined) {
+    return notShown('not run: it takes a hold on the services of the stack (--stack compose)')
+  }
+  if (options.signal.aborted) return notShown('interrupted')
+  try {
+    return await perform(scenario, wanted, runner)
+  } catch (error) {
+    return notShown(error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function perform(scenario: Scenario, wanted: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
+  const { options, clock, crew } = runner
+  const say = (text: string) => options.say(`${scenario.name}: ${text}`)
+  say(scenario.about)
+  const mesh = await crew.mesh(`drill-${scenario.name}`, scenario.size, scenario.seeded ?? true)
+  const { signal, otlp, stack = noStack } = options
+  const known = () => allKnown(mesh.id, mesh.nodes.length, runner)
+  const stage: Stage = { mesh, stack, otlp, clock, signal, known }
+  try {
+    const watched = wanted.map((alert) => watch(alert, mesh.id, runner))
+    return await judge(watched, scenario.condition(stage), { clock, signal, say })
+  } finally {
+    await scenario.undo?.(stage).catch((error: unknown) => say(`NOT PUT RIGHT: ${error}`))
+    await mesh.close()
+  }
+}
+
+/** Another mesh may ring the same alert for a good reason; what is about a part of the pipeline is about all of them. */
+function watch(alert: AlertName, mesh: string, { options, alertmanager }: Runner): Watched {
+  const { per } = alertOf(alert)
+  return {
+    ...stated(alert, options),
+    endMs: Math.max(endMs.least, endMs.shipped * options.timeFactor),
+    look: () => alertmanager.look(alert, per === 'part' ? undefined : mesh),
+  }
+}
+
+function stated(alert: AlertName, { timeFactor }: DrillOptions): { alert: AlertName; statedMs: number } {
+  return { alert, statedMs: firesWithinMs(alert, timeFactor) }
+}
+
+function allKnown(mesh: string, count: number, { options, clock, prometheus }: Runner): Promise<void> {
+  const step = `Prometheus hearing of all nodes of ${mesh}`
+  const known = async () => (await prometheus.knownNodes(mesh)).length >= count
+  return waitUntil(known, { step, limitMs: knownMs, clock, signal: options.signal })
+}
+
+async function sideBySide(
+  scenarios: readonly Scenario[],
+  atOnce: number,
+  run: (one: Scenario) => Promise<void>,
+): Promise<void> {
+  const waiting = [...scenarios]
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next)
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+}
+
+/** For scenarios that do not hold the stack. */
+const noStack: StackControl = {
+  stop: async () => {},
+  start: async () => {},
+}

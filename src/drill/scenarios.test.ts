@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { alertNames, alertOf } from '../catalogue/alerts.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { scenarioOf, scenarios, scenariosFor } from './scenarios.ts'
+
+leakCheck()
+
+test('every alert is drilled by exactly one scenario', () => {
+  assert.deepEqual(scenarios.flatMap(({ alerts }) => alerts).toSorted(), alertNames.toSorted())
+  for (const alert of alertNames) assert.ok(scenarioOf(alert).alerts.includes(alert))
+})
+
+test('scenarios are needed once for all of their alerts, and have names that a mesh may have', () => {
+  const needed = scenariosFor(['MeshNodeSilent', 'MeshPrunedRate', 'MeshSeedGiveup'])
+  assert.deepEqual(needed.map(({ name }) => name).toSorted(), ['kill', 'seeds'])
+  assert.equal(new Set(scenarios.map(({ name }) => name)).size, scenarios.length)
+  for (const { name, about } of scenarios) {
+    assert.match(name, /^[a-z]+$/)
+    assert.ok(about.length > 10)
+  }
+})
+
+test('what is about a part of the stack takes a hold on it, what is about the mesh does not', () => {
+  for (const { name, alerts, holdsStack = false, size } of scenarios) {
+    for (const alert of alerts) assert.equal(alertOf(alert).per === 'part', holdsStack, `${name}: ${alert}`)
+    assert.equal(size === 0, holdsStack, name)
+  }
+})

@@ -1,0 +1,20 @@
+import type { AlertName } from '../catalogue/alerts.ts'
+import { faultScenarios } from './fault-scenarios.ts'
+import { meshScenarios } from './mesh-scenarios.ts'
+import type { Scenario } from './scenario.ts'
+import { stackScenarios } from './stack-scenarios.ts'
+
+/** The longest first, so that a run of all of them ends soonest. */
+export const scenarios: readonly Scenario[] = [...meshScenarios, ...faultScenarios, ...stackScenarios]
+
+/** The one scenario that makes this alert ring. */
+export function scenarioOf(alert: AlertName): Scenario {
+  const found = scenarios.find(({ alerts }) => alerts.includes(alert))
+  if (found === undefined) throw new RangeError(`no scenario makes ${alert} ring`)
+  return found
+}
+
+/** Those needed for these alerts, each once. */
+export function scenariosFor(wanted: readonly AlertName[]): readonly Scenario[] {
+  return scenarios.filter(({ alerts }) => alerts.some((alert) => wanted.includes(alert)))
+}

@@ -1,0 +1,86 @@
+import { manyNodes, untilRefused } from './made-up-spans.ts'
+import type { Scenario, Stage } from './scenario.ts'
+import { pause } from './waiting.ts'
+
+/** More than the Collector counts of one mesh (`CALLS_LIMIT` in `otel/collector.yaml`, 5,000 by default). */
+const madeUpNodes = 6_000
+/** More than its queue holds (`QUEUE_ITEMS`, 500,000 by default). */
+const madeUpSpans = 2_000_000
+/** Between two attempts at a full queue, in milliseconds: as a node that retries. */
+const againMs = 2_000
+
+/** Conditions of the pipeline itself: for these the services of the stack have to be stopped and started. */
+export const stackScenarios: readonly Scenario[] = [
+  {
+    name: 'cardinality',
+    alerts: ['MeshCardinalityOverflow'],
+    about: `spans of ${madeUpNodes} nodes that do not exist; the Collector is started anew to forget them`,
+    size: 0,
+    holdsStack: true,
+    condition: ({ stack, otlp, mesh, signal }) => ({
+      prepare: async () => {},
+      cause: async (caused) => {
+        await manyNodes(otlp, mesh.id, madeUpNodes, signal)
+        caused('MeshCardinalityOverflow')
+      },
+      heal: async () => {
+        await stack.stop('collector')
+        await stack.start('collector')
+      },
+    }),
+    undo: ({ stack }) => startAgain(stack, 'collector'),
+  },
+  {
+    name: 'outage',
+    alerts: ['MeshCollectorQueueFilling', 'MeshCollectorRefusing'],
+    about: 'Jaeger is stopped, and made-up spans fill the Collector’s queue until it refuses more',
+    size: 0,
+    holdsStack: true,
+    condition: ({ stack, otlp, mesh, signal, clock }) => {
+      const flood = { on: true }
+      return {
+        prepare: async () => {},
+        cause: async (caused) => {
+          await stack.stop('jaeger')
+          await untilRefused(otlp, mesh.id, madeUpSpans, signal)
+          caused('MeshCollectorQueueFilling')
+          caused('MeshCollectorRefusing')
+          // Nodes would go on trying, too.
+          const again = async () => {
+            while (flood.on) {
+              await pause(clock, againMs, signal)
+              if (flood.on) await untilRefused(otlp, mesh.id, madeUpSpans, signal)
+            }
+          }
+          again().catch(() => {})
+        },
+        heal: async () => {
+          flood.on = false
+          await stack.start('jaeger')
+        },
+      }
+    },
+    undo: ({ stack }) => startAgain(stack, 'jaeger'),
+  },
+  {
+    name: 'down',
+    alerts: ['MeshPipelineDown'],
+    about: 'the Collector is stopped',
+    size: 0,
+    holdsStack: true,
+    condition: ({ stack }) => ({
+      prepare: async () => {},
+      cause: async (caused) => {
+        await stack.stop('collector')
+        caused('MeshPipelineDown')
+      },
+      heal: async () => void (await stack.start('collector')),
+    }),
+    undo: ({ stack }) => startAgain(stack, 'collector'),
+  },
+]
+
+/** Starting what runs does nothing. */
+async function startAgain(stack: Stage['stack'], service: 'collector' | 'jaeger'): Promise<void> {
+  await stack.start(service)
+}
