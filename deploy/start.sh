@@ -71,13 +71,11 @@ images() {
 
 # bring_up COMPUTES: for each mesh.
 bring_up() {
-  local log code=0
-  log=$(mktemp)
+  local said code=0
   say "starting with $(compose version --short | tail -n 1 | sed 's/^v\{0,1\}/Compose /')"
-  compose up -d --no-build --scale "a-compute=$1" --scale "b-compute=$1" >"$log" 2>&1 || code=$?
-  [ "$code" = 0 ] || tail -n 15 "$log" >&2
-  rm "$log"
-  [ "$code" = 0 ] || fail 1 'Compose could not start the stack; what it says is above' 'Take down what is there: deploy/stop.sh'
+  said=$(compose up -d --no-build --scale "a-compute=$1" --scale "b-compute=$1" 2>&1) || code=$?
+  [ "$code" = 0 ] ||
+    fail 1 'Compose could not start the stack' "$(tail -n 15 <<<"$said")" 'Take down what is there: deploy/stop.sh'
 }
 
 take_down() {

@@ -84,6 +84,6 @@ clean() {
       fail 1 'an image is in use' 'Stop what runs from it: deploy/stop.sh'
   fi
   rm -rf "$stack"/work.* "$stack/log" "$stack"/made/image-*
-  [ "${1:-}" != all ] || rm -rf "$stack/bin" "$stack/made" "$stack/lock" "$stack/dockerd.pid"
+  [ "${1:-}" != all ] || rm -rf "${stack:?}"/{bin,made,lock,dockerd.pid}
   say "clean; Go keeps caches of its own, see: go env GOCACHE GOMODCACHE"
 }

@@ -5,6 +5,7 @@ import { MeshError } from '../core/errors.ts'
 
 /** Of the tables below; a file of another version is not read. */
 const version = 2
+const pageBytes = 16_384
 /** "tmsh": a database of something else is not touched. */
 const applicationId = 0x74_6d_73_68
 
@@ -67,6 +68,9 @@ function prepare(database: DatabaseSync, file: string): void {
       `it is of version ${found}, and this tracemesh reads version ${version}`,
       'name another file, or remove this one: a new one is made in its place',
     )
+  // A filter or a body lies in one page: of four pages each, a search over a day took twice as long. A new file takes the
+  // size over, one that is there keeps its own. The journal is written back at 4 MiB, as it is by default.
+  database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA wal_autocheckpoint = ${(4 * 1_024 * 1_024) / pageBytes}`)
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 8388608')
   database.exec('PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192')
   if (tables.count === 0) database.exec(`BEGIN; ${schema} COMMIT`)
