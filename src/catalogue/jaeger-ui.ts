@@ -45,8 +45,8 @@ export function renderJaegerUi({ page, docs, meshes }: JaegerUiOptions = default
   return jsonText({
     // A mesh is one service: there is no architecture of several to draw.
     dependencies: { menuEnabled: false },
-    monitor: { menuEnabled: true },
-    search: { maxLookback: { label: '7 Days', value: '7d' }, defaultLookback: '6h', maxLimit: 1_500 },
+    // `monitor` is left alone: to name it is to lose what it says where there are no metrics (Jaeger UI 1.76).
+    search: { maxLookback: { label: '7 Days', value: '7d' }, maxLimit: 1_500 },
     topTagPrefixes: ['error.', 'mesh.'],
     menu: [
       ...meshes.flatMap((mesh) => [
@@ -70,10 +70,10 @@ function item(mesh: string, search: Search) {
   return { label: search.label, url: searchUrl(mesh, search), anchorTarget: '_self' }
 }
 
-/** Spans of a mesh are of kind internal, which the tab does not show unless it is told to. */
+/** Spans of a mesh are of kind internal: newer versions read that from the address, 1.76 has its reader choose once. */
 function monitor(mesh: string) {
   const url = `/monitor?${new URLSearchParams({ service: mesh, spanKind: 'internal', timeframe: '3600000' })}`
-  return [{ label: 'Rates of its spans', url, anchorTarget: '_self' }]
+  return [{ label: 'Rates of its spans (kind: Internal)', url, anchorTarget: '_self' }]
 }
 
 function toThreads(): LinkPattern[] {
