@@ -22,9 +22,10 @@ go_build() {
   )
 }
 
-# No version control host is asked, ever: what the module proxy does not serve is an error.
+# No version control host is asked, ever: what the module proxy does not serve is an error. Whatever Go leaves behind when
+# it is interrupted is in the workshop.
 go_environment() {
-  export CGO_ENABLED=0 GOVCS='*:off' GOFLAGS=-buildvcs=false GOWORK=off
+  export CGO_ENABLED=0 GOVCS='*:off' GOFLAGS=-buildvcs=false GOWORK=off GOTMPDIR=$work
   unset GOOS GOARCH GOBIN
 }
 

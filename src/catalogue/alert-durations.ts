@@ -1,5 +1,3 @@
-import { MeshError } from '../core/errors.ts'
-
 /**
  * A duration of a rule as it is to be written, `90s` or `5m`; `atLeast` is what it may not be shortened below. Every
  * duration of an expression goes through it, so that a drill need not wait for what an operator waits for.
@@ -13,23 +11,18 @@ export const shortestWindow = `${4 * scrapeSeconds}s`
 
 const inSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
 
-/** Throws MESH_CONFIG_INVALID for what is no duration of Prometheus with one unit. */
+/** Throws RangeError for what is no duration of Prometheus with one unit. */
 export function secondsOf(text: string): number {
   const match = /^(\d+)([smhd])$/.exec(text)
   const seconds = Number(match?.[1]) * (inSeconds[match?.[2] ?? ''] ?? Number.NaN)
   if (seconds > 0) return seconds
-  throw new MeshError('MESH_CONFIG_INVALID', {
-    key: 'duration of a rule',
-    given: text,
-    expected: 'a whole number above 0 and s, m, h or d',
-  })
+  throw new RangeError(`"${text}" is no duration of a rule: a whole number above 0 and s, m, h or d`)
 }
 
-/** `timeFactor` 1: as shipped; 0.1: a tenth of each. Throws MESH_CONFIG_INVALID for a factor not above 0, or above 1. */
+/** `timeFactor` 1: as shipped; 0.1: a tenth of each. Throws RangeError for a factor not above 0, or above 1. */
 export function durations(timeFactor: number): Durations {
   if (!(timeFactor > 0 && timeFactor <= 1)) {
-    const expected = 'a number above 0 and at most 1'
-    throw new MeshError('MESH_CONFIG_INVALID', { key: 'timeFactor', given: String(timeFactor), expected })
+    throw new RangeError(`timeFactor is ${timeFactor}, and has to be above 0 and at most 1`)
   }
   return (written, atLeast = shortestWindow) => {
     const shipped = secondsOf(written)

@@ -19,7 +19,7 @@ export const jaegerTemplate = `{{ with $externalLabels.jaeger }}{{ . }}{{ else }
 
 /**
  * Prometheus' rule file. Those that wake somebody are evaluated at every scrape, the others less often. Throws
- * MESH_CONFIG_INVALID for a time factor not above 0, or above 1.
+ * RangeError for a time factor not above 0, or above 1.
  */
 export function renderRules({ timeFactor }: RuleOptions): string {
   const groups = (['page', 'warn'] as const).map((severity) => {

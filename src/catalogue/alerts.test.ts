@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { durations, scrapeSeconds, secondsOf, shortestWindow } from './alert-durations.ts'
 import { renderAlertsPage } from './alert-page.ts'
@@ -61,16 +60,10 @@ test('no window becomes shorter than four scrapes, and no wait shorter than an e
 
 test('a time factor that is no part of one is refused', () => {
   for (const timeFactor of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
-    assert.throws(
-      () => renderRules({ timeFactor }),
-      (error) => isMeshError(error, 'MESH_CONFIG_INVALID'),
-    )
+    assert.throws(() => renderRules({ timeFactor }), RangeError)
   }
   for (const text of ['', '5', '0s', '1.5m', '5 m', '1m30s']) {
-    assert.throws(
-      () => secondsOf(text),
-      (error) => isMeshError(error, 'MESH_CONFIG_INVALID'),
-    )
+    assert.throws(() => secondsOf(text), RangeError)
   }
   assert.equal(durations(1)('30s', '5m'), '30s')
   assert.equal(durations(0.1)('30s', '5m'), '30s')

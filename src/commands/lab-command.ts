@@ -17,7 +17,7 @@ export const labCommand: Action = async (args, io) => {
   const { json = false } = program.parse(args, { from: 'user' }).opts<{ json?: boolean }>()
   const flags = readLabFlags(givenFlags(program, labFlags))
   const start = async () => {
-    const { startShow } = await import('../lab/show.ts')
+    const { startShow } = await import('./lab-show.ts')
     const { 'jaeger-ui': jaegerUi, ...rest } = flags
     return startShow({ ...rest, jaegerUi, bridges: bridgesOf(flags), json, began }, io)
   }

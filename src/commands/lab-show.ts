@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto'
-import type { Terminal } from '../commands/command.ts'
-import { exitCodes } from '../commands/exit-codes.ts'
-import type { Stoppable } from '../commands/run-until-stopped.ts'
-import type { LabFlags } from './flags.ts'
-import { Lab } from './lab.ts'
-import { paint, plain, recordLines, toldLine } from './lines.ts'
-import { type LabServer, serveLab } from './server.ts'
-import { LiveTerminal } from './terminal.ts'
-import type { Told } from './told.ts'
+import type { LabFlags } from '../lab/flags.ts'
+import { Lab } from '../lab/lab.ts'
+import { paint, plain, recordLines, toldLine } from '../lab/lines.ts'
+import { type LabServer, serveLab } from '../lab/server.ts'
+import { LiveTerminal } from '../lab/terminal.ts'
+import type { Told } from '../lab/told.ts'
+import type { Terminal } from './command.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { Stoppable } from './run-until-stopped.ts'
 
 export interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
   readonly bridges: number
