@@ -18,6 +18,7 @@ images() {
 # image NAME VERSION RECIPE COMMAND...: COMMAND makes tracemesh-offline/NAME:VERSION, in a workshop of its own.
 image() {
   tag=tracemesh-offline/$1:$2 dockerfile=$here/offline/$1.Dockerfile
+  [ -f "$dockerfile" ] || dockerfile=''
   step "image-$1" "$(recipe "$2" "$3" "$dockerfile")" in_workshop "${@:4}"
 }
 made_image() { docker image inspect "$tag" >/dev/null 2>&1; }

@@ -37,22 +37,29 @@ const unheld = (reason: RegExp) => (error: unknown) =>
   isMeshError(error, 'MESH_STACK_UNHELD') && reason.test(error.message)
 
 test('services are stopped and started by whichever compose there is', async () => {
-  const file = join(directory, 'deploy/compose.yaml')
   for (const [name, prefix] of [
     ['docker', 'compose '],
     ['docker-compose', ''],
   ] as const) {
-    const calls = await only(name, 'echo 1234')
+    const calls = await only(name, 'test "$1" = version || test "$2" = version || test -f compose.yaml && echo 1234')
     const control = await composeControl(directory)
     await control.stop('collector')
     await control.start('jaeger')
     assert.deepEqual(await calls(), [
       `${prefix}version`,
-      `${prefix}-f ${file} ps -q collector`,
-      `${prefix}-f ${file} stop collector`,
-      `${prefix}-f ${file} start jaeger`,
+      `${prefix}ps -q collector`,
+      `${prefix}stop collector`,
+      `${prefix}start jaeger`,
     ])
   }
+})
+
+test('COMPOSE names another one', async () => {
+  const calls = await only('podman', 'echo 1234')
+  process.env['COMPOSE'] = 'podman compose'
+  await composeControl(directory)
+  delete process.env['COMPOSE']
+  assert.deepEqual(await calls(), ['compose ps -q collector'])
 })
 
 test('no compose, nothing that runs, and a service that cannot be stopped are each said', async () => {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { MeshError } from '../core/errors.ts'
@@ -16,7 +16,7 @@ const commands = [['docker', 'compose'], ['docker-compose']] as const
 
 /**
  * Stops and starts services of the stack that runs from `compose.yaml`: of the current directory, of its `deploy`, or of
- * this clone. Throws MESH_STACK_UNHELD when there is no such file, no compose, or nothing of it runs.
+ * this clone. `COMPOSE` names another Compose, as it does for `deploy/start.sh`. Throws MESH_STACK_UNHELD when there is no such file, no compose, or nothing of it runs.
  */
 export async function composeControl(directory = process.cwd()): Promise<StackControl> {
   const files = [resolve(directory, 'compose.yaml'), resolve(directory, 'deploy/compose.yaml'), clone]
@@ -24,9 +24,11 @@ export async function composeControl(directory = process.cwd()): Promise<StackCo
   if (file === undefined) throw unheld('collector', `there is no compose.yaml: ${files.join(', ')}`)
   const compose = await foundCompose()
   const [program, ...args] = compose
+  // In its own directory it finds compose.yaml and .env, whichever version it is.
+  const cwd = dirname(file)
   const act = async (service: HeldService, ...verb: readonly string[]) => {
     try {
-      return await run(program, [...args, '-f', file, ...verb, service], { timeout: limitMs })
+      return await run(program, [...args, ...verb, service], { timeout: limitMs, cwd })
     } catch (error) {
       throw unheld(service, lastLine(error))
     }
@@ -37,6 +39,8 @@ export async function composeControl(directory = process.cwd()): Promise<StackCo
 }
 
 async function foundCompose(): Promise<readonly [string, ...string[]]> {
+  const [named, ...further] = (process.env['COMPOSE'] ?? '').split(' ').filter((word) => word !== '')
+  if (named !== undefined) return [named, ...further]
   for (const [program, ...args] of commands) {
     try {
       await run(program, [...args, 'version'], { timeout: limitMs })

@@ -33,12 +33,16 @@ export function badResult(
 }
 
 /** One line for people. */
-export function resultLine({ alert, verdict, statedMs, firedAfterMs, endedAfterMs, why }: DrillResult): string {
+export function resultLine(result: DrillResult): string {
+  const marks = { ok: 'ok ', failed: 'NOT', 'not shown': '?  ' }
+  return `${marks[result.verdict]} ${result.alert.padEnd(26)} ${resultText(result)}`
+}
+
+export function resultText({ statedMs, firedAfterMs, endedAfterMs, why }: DrillResult): string {
   const fired = firedAfterMs === null ? 'did not ring' : `rang after ${seconds(firedAfterMs)}`
   const ended = endedAfterMs === null ? '' : `, ended ${seconds(endedAfterMs)} after the healing`
   const reason = why === '' ? '' : `: ${why}`
-  const marks = { ok: 'ok ', failed: 'NOT', 'not shown': '?  ' }
-  return `${marks[verdict]} ${alert.padEnd(26)} ${fired} (stated ${seconds(statedMs)})${ended}${reason}`
+  return `${fired} (stated ${seconds(statedMs)})${ended}${reason}`
 }
 
 export function seconds(ms: number): string {

@@ -2,7 +2,7 @@ import { renderRules } from '../catalogue/alert-rules.ts'
 import { alertNames, firesWithinMs } from '../catalogue/alerts.ts'
 import { Alertmanager } from '../drill/alertmanager.ts'
 import { Crew } from '../drill/crew.ts'
-import { type DrillResult, resultLine, seconds } from '../drill/result.ts'
+import { type DrillResult, resultLine, resultText, seconds } from '../drill/result.ts'
 import { runDrills } from '../drill/run.ts'
 import { waitUntil } from '../drill/waiting.ts'
 import { systemClock } from '../kit/clock.ts'
@@ -82,5 +82,5 @@ function all(stack: RunningStack, { signal, progress }: ProofContext): Promise<r
 function checkOf(result: DrillResult): Check {
   const { alert, verdict, statedMs } = result
   const holds = verdict === 'not shown' ? 'not shown' : result.ok
-  return { what: alert, want: `rings within ${seconds(statedMs)} and ends`, got: resultLine(result), holds }
+  return { what: alert, want: `within ${seconds(statedMs)}, and ended`, got: resultText(result), holds }
 }

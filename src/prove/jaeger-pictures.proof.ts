@@ -1,22 +1,27 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startStack } from '../stack/bare.ts'
 import { shippedConfigs } from '../stack/own-configs.ts'
 import { chromiumPath, launchBrowser } from '../testing/browser.ts'
+import { startCluster } from '../testing/cluster.ts'
 import { type LabProcess, startLabProcess } from '../testing/lab-process.ts'
 import { until } from '../testing/until.ts'
 import { TraceReader } from '../traces/reader.ts'
 import { each } from './checks.ts'
-import { count, type Subjects, subjectsOf } from './jaeger-subjects.ts'
+import { count, nodeOf, type Subjects, subjectsOf } from './jaeger-subjects.ts'
 import { type Walked, walkJaeger } from './jaeger-walk.ts'
 import { pictures } from './pictures.ts'
 import { type Check, equals, type Proof, type ProofContext, type ProofResult } from './proof.ts'
 import { withStack } from './stack-needs.ts'
 
 const mesh = 'mesh-a'
-/** Everybody has found everybody, the seed that is late included. Milliseconds. */
-const storyMs = 150_000
+/** Beside the lab, whose late seed is not late enough for many retries: attempts that nobody answers take 10 s each. */
+const [early, late] = ['a-gateway-9', 'a-seed-9']
+const lateMs = 80_000
+/** Until the late seed is found, after a wait of at most 30 s. Milliseconds. */
+const storyMs = 60_000
 /** Span metrics need so long to be curves, in milliseconds. */
 const curvesMs = 270_000
 
@@ -24,6 +29,8 @@ const curvesMs = 270_000
 const usualNoise: readonly RegExp[] = [
   // Asked for by a page that was left before the answer came.
   /: net::ERR_ABORTED$/,
+  // The curves of the Monitor tab are drawn once before there is room for them.
+  /^The width\(-1\) and height\(-1\) of chart should be greater than 0/,
 ]
 
 export const proof: Proof = {
@@ -59,7 +66,11 @@ async function shown({ seed, progress, signal }: ProofContext): Promise<ProofRes
   const { otlp, jaeger } = stack.urls
   const fromMs = Date.now()
   await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(seed), '--for', '15m')
-  progress('a lab, one seed of which is late')
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: otlp } })
+  await cluster.node(early, { role: 'gateway', seeds: [cluster.address(late)] })
+  progress(`a lab, and a node whose seed is ${lateMs / 1_000} s late`)
+  await sleep(lateMs, undefined, { signal })
+  await cluster.node(late, { role: 'seed' })
   const subjects = await told(jaeger, fromMs, signal)
   const { directory, sizes, keep, small } = pictures()
   const browser = await launchBrowser()
@@ -78,7 +89,7 @@ async function told(jaeger: string, fromMs: number, signal: AbortSignal): Promis
   let subjects: Subjects | undefined
   const look = async () => {
     signal.throwIfAborted()
-    subjects = await subjectsOf(reader, mesh, fromMs)
+    subjects = await subjectsOf(reader, mesh, early, fromMs)
     return subjects !== undefined
   }
   await until(look, storyMs, 'a campaign with retries that its seed answered, and the birth of the link it led to')
@@ -117,10 +128,6 @@ async function checksOf(walked: Walked, { campaign, birth }: Subjects, lab: LabP
 function sameSpans(what: string, got: readonly string[], spans: Subjects['birth']['spans']): Check {
   const want = spans.map(({ name }) => name).sort()
   return equals(`${what} is shown, span by span`, want.join(' '), [...got].sort().join(' '))
-}
-
-function nodeOf({ resource }: Subjects['birth']['spans'][number]): string {
-  return String(resource['mesh.node.name'])
 }
 
 function pathOf(target: string | undefined): string {

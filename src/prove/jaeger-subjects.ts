@@ -10,11 +10,16 @@ export interface Subjects {
   readonly birth: Trace
 }
 
-/** Of all campaigns of `mesh` the one with the most retries. Undefined as long as either trace is not all there. */
-export async function subjectsOf(reader: TraceReader, mesh: string, fromMs: number): Promise<Subjects | undefined> {
-  const [campaign] = (await tracesWith(reader, mesh, 'mesh.seed.connected', fromMs))
-    .filter((trace) => count(trace, 'mesh.seed.dial') === 1 && count(trace, 'mesh.seed.retry') > 1)
-    .sort((a, b) => count(b, 'mesh.seed.retry') - count(a, 'mesh.seed.retry'))
+/** The first campaign of the node of this name in `mesh`. Undefined as long as either trace is not all there. */
+export async function subjectsOf(
+  reader: TraceReader,
+  mesh: string,
+  node: string,
+  fromMs: number,
+): Promise<Subjects | undefined> {
+  const campaign = (await tracesWith(reader, mesh, 'mesh.seed.connected', fromMs)).findLast(
+    (trace) => count(trace, 'mesh.seed.retry') > 0 && trace.spans.some((span) => nodeOf(span) === node),
+  )
   const end = campaign?.spans.find(({ name }) => name === 'mesh.seed.connected')
   if (campaign === undefined || end === undefined) return undefined
   const pair = [tellerOf(end), String(end.attributes['mesh.peer.id'])].sort().join()
@@ -23,6 +28,11 @@ export async function subjectsOf(reader: TraceReader, mesh: string, fromMs: numb
     (['mesh.connection.opened', 'mesh.hello.received'] as const).every((name) => tellersOf(trace, name) === pair),
   )
   return birth && { campaign, birth }
+}
+
+/** Of who told it. */
+export function nodeOf({ resource }: TraceSpan): string {
+  return String(resource['mesh.node.name'])
 }
 
 export function count({ spans }: Trace, name: SpanName): number {

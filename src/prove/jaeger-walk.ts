@@ -25,7 +25,8 @@ interface Tour extends Walk {
   picture(name: string): Promise<void>
 }
 
-const viewport = { width: 1280, height: 800 }
+/** Wide enough for the menus and the tabs beside them. */
+const viewport = { width: 1600, height: 1000 }
 /** Jaeger reads a search's traces whole. Milliseconds. */
 const patienceMs = 30_000
 const monitorMs = 180_000
@@ -72,10 +73,11 @@ async function ofBirth({ page, jaeger, subjects, progress, picture }: Tour) {
   const birth = await steps.openTrace(page, jaeger, subjects.birth.traceId)
   await steps.openSpan(page, 'mesh.connection.opened', 0)
   await steps.openSpan(page, 'mesh.connection.opened', -1)
+  // Names of nodes are in a line as long as it is shut.
+  await picture('birth')
   await steps.openParts(page, 'Process')
   const ends = await steps.valuesOf(page, 'mesh.node.name')
   const toPage = await steps.linksOf(page, 'mesh.node.name')
-  await picture('birth')
   return { birth, ends, toPage }
 }
 
@@ -86,7 +88,7 @@ async function ofMenus({ page, jaeger, mesh, progress }: Tour, threads: Readonly
   const menu = await steps.menuOf(page, mesh)
   const retried = searches.find(({ span }) => span === 'mesh.seed.retry')
   const ready = await steps.search(page, `${jaeger}${menu[retried?.label ?? '']}`)
-  await page.goto(`${jaeger}${menu['Rates of its spans']}`)
+  await page.goto(`${jaeger}${Object.values(menu).find((target) => target.startsWith('/monitor'))}`)
   const kindOfRates = await steps.chosen(page, '.span-kind-selector')
   return { followed, menu, ready, kindOfRates }
 }

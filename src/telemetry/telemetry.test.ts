@@ -86,7 +86,9 @@ test('a span ends now and began when it says so, by the wall clock', async () =>
   const at = clock.wall() / 1_000
   assert.deepEqual(attempt?.endTime, [Math.floor(at), (at % 1) * 1e9])
   assert.deepEqual(attempt?.duration, [0, 500_000_000])
-  assert.deepEqual(point?.duration, [0, 0])
+  // Of a microsecond, as near as a double comes to it: Jaeger warns of spans that end as they begin.
+  const [seconds, nanoseconds] = point?.duration ?? []
+  assert.ok(seconds === 0 && nanoseconds !== undefined && Math.abs(nanoseconds - 1_000) < 300, `${nanoseconds}`)
 })
 
 test('every span carries its number, from 1, and is an ERROR only where a promise was broken', async () => {

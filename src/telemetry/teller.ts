@@ -32,6 +32,9 @@ interface Telling {
   readonly loss: Loss | undefined
 }
 
+/** Of a point in time, in milliseconds: Jaeger calls the duration of a span that ends as it begins negative, and warns. */
+const shortestMs = 0.001
+
 /** Turns effects into SDK spans that are ended at once, and hands them on as they are to be held. */
 export class Teller {
   readonly #options: TellerOptions
@@ -76,7 +79,7 @@ export class Teller {
       parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)),
     )
     if (failed) span.setStatus({ code: SpanStatusCode.ERROR })
-    span.end(hrTime(end))
+    span.end(hrTime(Math.max(end, start + shortestMs)))
     this.#telling = undefined
     const { traceId, spanId } = span.spanContext()
     return { traceId, spanId }
