@@ -6,11 +6,11 @@ import { Alertmanager } from './alertmanager.ts'
 import { Crew } from './crew.ts'
 import { judge, type Watched } from './judge.ts'
 import { type AlertRule, Prometheus } from './prometheus.ts'
-import { badResult, type DrillResult } from './result.ts'
+import { badResult, type DrillResult, seconds } from './result.ts'
 import type { Scenario, Stage } from './scenario.ts'
 import { scenariosFor } from './scenarios.ts'
 import type { StackControl } from './stack-control.ts'
-import { waitUntil } from './waiting.ts'
+import { pause, waitUntil } from './waiting.ts'
 
 export interface DrillOptions {
   readonly wanted: readonly AlertName[]
@@ -32,6 +32,8 @@ export interface DrillOptions {
 
 /** The first census is told after 30 s and leaves within 15; three scrapes of it are there 30 s later. */
 const knownMs = 180_000
+/** Two flushes of the Collector, a scrape, and the 30 s steps at which `MeshNodeSilent` looks for a stop. */
+const restMs = 60_000
 /**
  * Within which an alert is to end: as the rules say, `keep_firing_for` and the window that has to run empty, the longest of
  * which are some 2 h as shipped; with shortened rules, sweeps and censuses still take their time.
@@ -79,8 +81,10 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
       options.atOnce,
       run,
     )
+    const holding = needed.filter(({ holdsStack }) => holdsStack === true)
+    if (holding.length < needed.length && holding.length > 0 && options.stack !== undefined) await rest(options)
     // What concerns every mesh would keep the alerts of the others quiet.
-    for (const scenario of needed.filter(({ holdsStack }) => holdsStack === true)) await run(scenario)
+    for (const scenario of holding) await run(scenario)
   } finally {
     await crew.close()
   }
@@ -159,6 +163,12 @@ async function sideBySide(
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next)
   }
   await Promise.all(Array.from({ length: atOnce }, work))
+}
+
+/** Lets the stack hear that the nodes have stopped: to one whose Collector goes before that they would be silent. */
+async function rest({ signal, say }: DrillOptions): Promise<void> {
+  say(`the stops of the nodes are being counted; that takes ${seconds(restMs)}`)
+  await pause(systemClock, restMs, signal).catch(() => {})
 }
 
 /** For scenarios that do not hold the stack. */
