@@ -6,10 +6,11 @@ import { parseArgs, stripVTControlCharacters } from 'node:util'
 const root = resolve(import.meta.dirname, '../..')
 /**
  * Real processes on real sockets disturb each other's timing: they run last, one file at a time. Beside them run the
- * tests in a browser, one at a time as well, which mostly wait.
+ * tests in a browser and those of Collector, Jaeger and Prometheus, one at a time as well, which mostly wait.
  */
-const isReal = (file: string) => file.endsWith('.real.test.ts')
-const isBrowser = (file: string) => file.endsWith('.browser.test.ts')
+const isReal = (file: string) => file.endsWith('.real.test.ts') && !runsBeside(file)
+const runsBeside = (file: string) =>
+  file.endsWith('.browser.test.ts') || /^src\/(?:catalogue|drill|stack)\/.*\.real\.test\.ts$/.test(file)
 /** Milliseconds for one test file, after which the runner fails it: the backstop against a file that hangs. */
 const fileLimitMs = 300_000
 
@@ -33,8 +34,8 @@ const { values: options, positionals: filters } = parseArgs({
 
 function stepsOf(files: readonly string[]): Step[] {
   const real = options.quick ? [] : files.filter(isReal)
-  const browser = options.quick ? [] : files.filter(isBrowser)
-  const rest = files.filter((file) => !isReal(file) && !isBrowser(file))
+  const beside = options.quick ? [] : files.filter(runsBeside)
+  const rest = files.filter((file) => !isReal(file) && !runsBeside(file))
   const steps: Step[] = []
   if (!options['no-lint']) {
     steps.push({ name: 'lint', command: [tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'] })
@@ -42,10 +43,10 @@ function stepsOf(files: readonly string[]): Step[] {
     steps.push({ name: 'types of the page', command: [tool('typescript/bin/tsc'), '--noEmit', '-p', 'src/page/app'] })
   }
   if (rest.length > 0) steps.push({ name: 'tests', command: nodeTest(rest, 2) })
-  const inBrowser = { name: 'tests in a browser', command: nodeTest(browser, 1) }
+  const ofBeside = { name: 'tests in a browser and of the stack', command: nodeTest(beside, 1) }
   const ofReal = { name: 'tests of real processes', command: nodeTest(real, 1) }
-  if (real.length === 0) return browser.length === 0 ? steps : [...steps, inBrowser]
-  return [...steps, browser.length === 0 ? ofReal : { ...ofReal, beside: inBrowser }]
+  if (real.length === 0) return beside.length === 0 ? steps : [...steps, ofBeside]
+  return [...steps, beside.length === 0 ? ofReal : { ...ofReal, beside: ofBeside }]
 }
 
 function tool(path: string): string {
