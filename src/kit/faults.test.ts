@@ -11,9 +11,9 @@ import { isMeshError } from '../core/errors.ts'
 import type { Network, NetworkEffect } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
-import { newTrace } from '../core/trace.ts'
 import { createLogger } from '../telemetry/log.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
+import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
 import { until } from '../testing/until.ts'
@@ -36,17 +36,7 @@ leakCheck()
 
 /** A node on loopback TCP, started, and what it tells. */
 async function started(...faults: Fault[]) {
-  const told: Tell[] = []
-  const tell = (effect: Tell) => {
-    told.push(effect)
-    return effect.ref ?? newTrace(Math.random)
-  }
-  const stats = { told: 0, exported: 0, queued: 0, lostTotal: 0 }
-  const telemetry = {
-    ...{ tell, window: undefined, stats },
-    flush: async () => ({ left: 0 }),
-    close: async () => ({ lost: 0 }),
-  }
+  const { told, telemetry } = keptTelemetry()
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
   const mesh = tracemesh({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })

@@ -9,8 +9,7 @@ import { createLibp2p } from 'libp2p'
 import type { SpanName } from '../catalogue/spans.ts'
 import type { Tell } from '../catalogue/tell.ts'
 import { isMeshError } from '../core/errors.ts'
-import { newTrace } from '../core/trace.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
 import { until } from '../testing/until.ts'
@@ -22,29 +21,11 @@ leakCheck()
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (data: Uint8Array) => new TextDecoder().decode(data)
 
-/** Telemetry that keeps what it is told. */
-function kept(): { telemetry: Telemetry; told: Tell[] } {
-  const told: Tell[] = []
-  const tell = (effect: Tell) => {
-    told.push(effect)
-    return effect.ref ?? newTrace(Math.random)
-  }
-  const stats = { told: 0, exported: 0, queued: 0, lostTotal: 0 }
-  const telemetry = {
-    tell,
-    window: undefined,
-    flush: async () => ({ left: 0 }),
-    close: async () => ({ lost: 0 }),
-    stats,
-  }
-  return { told, telemetry }
-}
-
 type App = Awaited<ReturnType<typeof app>>
 
 /** An application on loopback TCP, not started yet. */
 async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
-  const { telemetry, told } = kept()
+  const { telemetry, told } = keptTelemetry()
   const { services: _, ...settings } = libp2pSettings({
     privateKey: await generateKeyPair('Ed25519'),
     listen: [listenOn.tcp],
@@ -137,7 +118,7 @@ describe('a mesh service lives by libp2p', () => {
       privateKey: await generateKeyPair('Ed25519'),
       listen: [listenOn.tcp],
     })
-    const service = tracemesh({ telemetry: kept().telemetry })
+    const service = tracemesh({ telemetry: keptTelemetry().telemetry })
     const libp2p = await createLibp2p({ ...settings, start: false, services: { tracemesh: service } })
     await assert.rejects(Promise.resolve(libp2p.start()), (error) => isMeshError(error, 'MESH_SERVICE_MISSING'))
     await libp2p.stop()

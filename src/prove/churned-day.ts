@@ -1,8 +1,8 @@
 import { type SpanName, spans } from '../catalogue/spans.ts'
 import { specOf } from '../catalogue/tell.ts'
 import type { Random } from '../core/machine.ts'
+import { exportBytes, type SentSpan, type SentValue } from '../store/otlp-client.ts'
 import { hex } from '../testing/lab-spans.ts'
-import { exportBytes, type SentSpan, type SentValue } from '../testing/otlp-client.ts'
 import { SimMesh, type SimNode, type Told } from '../testing/sim-mesh.ts'
 
 /** One node every five minutes dies or leaves, and comes back as somebody new under its name. */

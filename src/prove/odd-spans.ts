@@ -1,4 +1,4 @@
-import { exportBytes } from '../testing/otlp-client.ts'
+import { exportBytes } from '../store/otlp-client.ts'
 
 /**
  * Spans as other programs send them: what ours never hold, and both stores have to answer alike. Each takes some time:

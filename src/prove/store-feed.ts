@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { exportBytes, type OtlpClient, type SentSpan } from '../store/otlp-client.ts'
 import {
   exportsPerMinute,
   hex,
@@ -7,7 +8,6 @@ import {
   playedNodes,
   spansPerMinute,
 } from '../testing/lab-spans.ts'
-import { exportBytes, type OtlpClient, type SentSpan } from '../testing/otlp-client.ts'
 import { type ProofContext, round } from './proof.ts'
 
 /** Exports on their way at once: eighteen nodes of which not all send in the same moment. */

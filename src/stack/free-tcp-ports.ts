@@ -4,9 +4,12 @@ import { createServer, type Server } from 'node:net'
 /** Below the range that Linux draws ports for outgoing connections from: a port given up for a restart stays free. */
 const lowest = 20_000
 const highest = 32_000
+/** Draws in vain, after which all count as taken. Guess. */
+const mostTries = 200
 
 /**
- * TCP ports that are free on loopback now, all different; somebody else may take them meanwhile.
+ * TCP ports that are free on loopback now, all different; somebody else may take them meanwhile. Rejects when no socket
+ * can be bound, or none is free.
  *
  * @param wanted A port that is taken if it is free, or 0 for any; one for each port asked for.
  */
@@ -21,10 +24,11 @@ export async function freeTcpPorts(wanted: readonly number[]): Promise<readonly 
 }
 
 async function anywhere(): Promise<Server> {
-  for (;;) {
+  for (let tries = 0; tries < mostTries; tries++) {
     const server = await listening(lowest + Math.floor(Math.random() * (highest - lowest)))
     if (server !== undefined) return server
   }
+  throw new Error(`of ${mostTries} TCP ports none was free`)
 }
 
 async function listening(port: number): Promise<Server | undefined> {
@@ -35,7 +39,9 @@ async function listening(port: number): Promise<Server | undefined> {
     server.listen({ port, host: '127.0.0.1', exclusive: true })
     await once(server, 'listening')
     return server
-  } catch {
-    return undefined
+  } catch (error) {
+    // Anything but a port in use would be so for the next one, too.
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return undefined
+    throw error
   }
 }

@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { leakCheck } from '../testing/leak-check.ts'
-import { exportBytes, otlpClient, type SentSpan } from '../testing/otlp-client.ts'
+import { exportBytes, otlpClient, type SentSpan } from './otlp-client.ts'
 import { startStore } from './store.ts'
 
 leakCheck()

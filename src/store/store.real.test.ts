@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { exportBytes, otlpClient } from '../testing/otlp-client.ts'
 import { startStoreProcess } from '../testing/store-process.ts'
 import { TraceReader } from '../traces/reader.ts'
+import { exportBytes, otlpClient } from './otlp-client.ts'
 
 leakCheck()
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { exportBytes, otlpClient, type SentSpan } from '../testing/otlp-client.ts'
 import { TraceReader } from '../traces/reader.ts'
+import { exportBytes, otlpClient, type SentSpan } from './otlp-client.ts'
 import { startStore } from './store.ts'
 
 leakCheck()

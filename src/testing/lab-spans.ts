@@ -1,5 +1,5 @@
 import type { Random } from '../core/machine.ts'
-import type { SentSpan, SentValue } from './otlp-client.ts'
+import type { SentSpan, SentValue } from '../store/otlp-client.ts'
 
 /** One node as its spans tell of it. */
 export interface PlayedNode {
