@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { quic } from '@libp2p/quic'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
 import type { Tell } from '../catalogue/tell.ts'
 import { MeshError } from '../core/errors.ts'
+import { silent } from '../kit/libp2p-settings.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { oneWayRelay } from '../testing/one-way-relay.ts'
 import { until } from '../testing/until.ts'
 import { parseConfig } from './config.ts'
 import { type RunningNode, startNode } from './node.ts'
@@ -42,6 +47,21 @@ test('a stop tells every step of the node and of the mesh in it, none with an er
     steps.filter((step) => step['mesh.step.error'] !== ''),
     [],
   )
+})
+
+test('a handshake that gets no further does not hold up a stop', async () => {
+  const node = await startNode(parseConfig({ ...quiet, MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }))
+  const port = Number(/\/udp\/(\d+)\//.exec(node.addresses[0] ?? '')?.[1])
+  await using relay = await oneWayRelay(port)
+  const quicOptions: object = { shutdownTimeout: 100 }
+  const client = await createLibp2p({ transports: [quic(quicOptions)], logger: silent })
+  const abort = new AbortController()
+  const dialled = client.dial(multiaddr(`/ip4/127.0.0.1/udp/${relay.port}/quic-v1`), { signal: abort.signal })
+  await until(() => relay.dropped() > 0, 5_000, 'the node answers the handshake')
+  await node.stop('SIGTERM')
+  abort.abort()
+  await assert.rejects(dialled)
+  await client.stop()
 })
 
 test('a step inside the mesh that failed makes the stop fail', async () => {

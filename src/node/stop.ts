@@ -5,7 +5,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** How an ordered stop’s time is shared out, in milliseconds: the HTTP API ends at once, goodbyes take what they take. */
 export function stopShares(stopMs: number): { readonly admin: number; readonly libp2p: number } {
-  const admin = Math.round(stopMs / 5)
+  const admin = Math.round(stopMs / 10)
   return { admin, libp2p: stopMs - admin }
 }
 
