@@ -65,7 +65,7 @@ export const nodeAlerts = {
     about: 'mesh',
     expr: (d) => `${told('mesh.clock.skewed', d('30m'), d)} > 0`,
     meaning:
-      'The clock of a peer differs from this node’s by more than 5 s; told once per peer until it is right again, so the alert ends after half an hour whether it is or not. Membership does not depend on clocks, the order of spans in traces does.',
+      'The clock of a peer differs from this node’s by more than 5 s; told once per peer until it is right again, so the alert ends after half an hour whether it is or not. One that is ahead is told at the next digest, one that is behind after three (90 s at most), since a digest that is late looks the same. Membership does not depend on clocks, the order of spans in traces does.',
     cure: 'mesh.peer.name says whose, mesh.clock.skew_ms by how much. A node that names all others is the one that is off itself. Set its time service right; no restart is needed.',
     search: { span: 'mesh.clock.skewed' },
     told: '4s',

@@ -303,7 +303,7 @@ export const spans = {
   },
   'mesh.clock.skewed': {
     brief: 'A peer’s clock is off by more than is tolerated.',
-    when: 'once per peer until it is right again',
+    when: 'once per peer until it is right again; of one that is behind after three digests',
     attributes: [...peer, 'mesh.clock.skew_ms', 'mesh.clock.allowed_ms'],
     log: 'warn',
   },

@@ -18,6 +18,7 @@ import {
 } from './member.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
+import { judgeClock } from './peer-clock.ts'
 import { childOf, type TraceRef } from './trace.ts'
 
 export type ViewEvent =
@@ -148,7 +149,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (restarted || held.state === 'gone')
       Object.assign(held, { dialAfter: 0, dialFailures: 0, answeredAt: -Infinity })
     this.#members.touch(digest.peer, now)
-    const skew = this.#compareClocks(held, wall)
+    const skew = this.#compareClocks(held, wall, now)
     if (isMember(held)) return skew
     Object.assign(held, { state: 'member', how: undefined, since: now })
     return [tellJoined(held), { do: 'joined', peer: digest.peer }, ...skew]
@@ -159,7 +160,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (this.#members.size >= this.#members.spec.capacity) return room
     const member = newMember(digest, via, now)
     this.#members.set(digest.peer, member, now)
-    return [...room, tellJoined(member), { do: 'joined', peer: digest.peer }, ...this.#compareClocks(member, wall)]
+    return [...room, tellJoined(member), { do: 'joined', peer: digest.peer }, ...this.#compareClocks(member, wall, now)]
   }
 
   /** When full, the member gone for longest makes room; a live one never does. */
@@ -182,13 +183,11 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   }
 
   /** Only on a link: over gossip a digest takes its time, and that is no fault of the sender's clock. */
-  #compareClocks(member: Member, wall: number): ViewEffect[] {
+  #compareClocks(member: Member, wall: number, now: number): ViewEffect[] {
     if (member.via !== 'link') return []
     const { skewAllowedMs } = this.#options
-    const skewMs = member.digest.sentAt - wall
-    const before = member.skewed
-    member.skewed = Math.abs(skewMs) > skewAllowedMs
-    return member.skewed && !before ? [tellSkewed(member, skewMs, skewAllowedMs)] : []
+    const skewMs = judgeClock(member.clock, member.digest.sentAt - wall, skewAllowedMs, now)
+    return skewMs === undefined ? [] : [tellSkewed(member, skewMs, skewAllowedMs)]
   }
 
   #refresh(event: Extract<ViewEvent, { readonly type: 'unchanged' }>, now: number): void {

@@ -1,6 +1,7 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
 import type { Digest } from './frames.ts'
 import { linkSilenceMs } from './link-talk.ts'
+import type { PeerClock } from './peer-clock.ts'
 import type { TraceRef } from './trace.ts'
 
 export type Via = 'link' | 'gossip'
@@ -24,8 +25,8 @@ export interface Member {
   how: Departure | undefined
   /** Since when it is in this state. */
   since: number
-  /** Its clock was told to be off, and has not been right since. */
-  skewed: boolean
+  /** As its digests on links show it. */
+  readonly clock: PeerClock
   /**
    * Of the neighbour policy: not dialled before this, after so many failures in a row; when a dial of ours was answered;
    * and whether it is being dialled.
@@ -53,7 +54,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     state: 'member',
     how: undefined,
     since: now,
-    skewed: false,
+    clock: { samples: [], off: false },
     dialAfter: 0,
     dialling: false,
     dialFailures: 0,

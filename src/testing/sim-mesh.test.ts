@@ -248,6 +248,16 @@ test('a clock that is a minute ahead is told of, and ages nobody', async (t) => 
   mesh.close()
 })
 
+test('a clock that is a minute behind is told of, too', async (t) => {
+  const mesh = await settled({ seed: announceSeed(t) })
+  const since = mesh.clock.now()
+  mesh.world.skew('d', -60_000)
+  mesh.run(120_000)
+  const tellers = mesh.nodes.filter(({ name }) => mesh.spansOf(name, 'mesh.clock.skewed', since).length > 0)
+  assert.ok(tellers.some(({ name }) => name !== 'd'))
+  mesh.close()
+})
+
 test('a bridge is in two meshes, whose members do not see each other', async (t) => {
   const names = ['bridge', 'a1', 'a2', 'b1', 'b2']
   const mesh = new SimMesh({ seed: announceSeed(t), names })

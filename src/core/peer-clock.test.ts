@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { judgeClock, type PeerClock } from './peer-clock.ts'
+
+const allowedMs = 5_000
+/** What is told of samples [second, skew]. */
+function toldOf(samples: readonly (readonly [number, number])[]) {
+  const clock: PeerClock = { samples: [], off: false }
+  return samples.map(([second, skewMs]) => judgeClock(clock, skewMs, allowedMs, second * 1_000))
+}
+
+test('a clock that is ahead is told at once, and once until it is right again', () => {
+  const told = toldOf([
+    [0, 5_000],
+    [10, 5_001],
+    [20, 9_000],
+    [30, 0],
+    [40, 0],
+    [50, 0],
+    [60, 7_000],
+  ])
+  assert.deepEqual(told, [undefined, 5_001, undefined, undefined, undefined, undefined, 7_000])
+})
+
+test('a clock that is behind is told when three digests in a row say so, by the least of them', () => {
+  assert.deepEqual(
+    toldOf([
+      [0, -60_000],
+      [30, -61_000],
+      [60, -60_500],
+      [90, -60_000],
+    ]),
+    [undefined, undefined, -60_000, undefined],
+  )
+})
+
+test('digests that come late say nothing of their sender’s clock while one of three is in time', () => {
+  assert.deepEqual(
+    toldOf([
+      [0, -9_000],
+      [30, -8_000],
+      [60, -20],
+      [90, -9_000],
+      [120, -9_000],
+    ]),
+    Array(5).fill(undefined),
+  )
+})
+
+test('digests of one burst are late together and count once, by the one that was quickest', () => {
+  assert.deepEqual(
+    toldOf([
+      [0, -9_000],
+      [1, -8_000],
+      [2, -7_000],
+      [3, -6_000],
+      [13, -9_000],
+    ]),
+    Array(5).fill(undefined),
+  )
+  assert.deepEqual(
+    toldOf([
+      [0, -9_000],
+      [1, -10],
+      [11, -9_000],
+      [21, -9_000],
+    ]).at(-1),
+    undefined,
+  )
+})
