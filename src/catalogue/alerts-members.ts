@@ -12,9 +12,11 @@ function lastTime(what: string, d: Durations): string {
 
 const lastSweep = (d: Durations) => lastTime(often('mesh.staleness.pruned', d('1m', '1m')), d)
 
+/** Of a counter whose series may end right after it rose: with the Collector, say. */
 function lastStop(d: Durations): string {
   const [stopped, before] = [calls('mesh.node.stopped'), d('1m', '1m')]
-  const rose = `${stopped} - (${stopped} offset ${before} or 0 * ${stopped})`
+  const lately = `last_over_time(${stopped}[${before}])`
+  const rose = `${lately} - (${stopped} offset ${before} or 0 * ${lately})`
   return lastTime(`sum by (${byNode}) (${rose})`, d)
 }
 
@@ -199,6 +201,14 @@ ${indent(lastSweep(d))} - 60
         checks: [
           { at: '32m30s', fires: [] },
           { at: '34m', fires: firesFor('n1') },
+        ],
+      },
+      {
+        says: 'stopped in order, and the Collector with all its series gone before a minute was over',
+        series: { [swept]: '0+2x60 120 120 stale', [counter('mesh.node.stopped')]: '_x60 0 1 1 stale' },
+        checks: [
+          { at: '13m', fires: [] },
+          { at: '15m', fires: [] },
         ],
       },
       {

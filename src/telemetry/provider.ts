@@ -8,6 +8,7 @@ import {
 } from '@opentelemetry/resources'
 import { type IdGenerator, type Sampler, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Role } from '../core/frames.ts'
+import { machineId } from './machine.ts'
 
 export interface NodeResource {
   /** `service.name`: one service per mesh, since trace stores search one service at a time. */
@@ -50,12 +51,17 @@ export const recordAll: Sampler = {
   toString: () => 'RecordAll',
 }
 
-/** No host, process or OS detectors: each would ride on every request. `OTEL_RESOURCE_ATTRIBUTES` and `_SERVICE_NAME` win. */
+/**
+ * No host, process or OS detectors: each would ride on every request. Of the machine only its id does: Jaeger compares
+ * the times of parent and child, and warns of those that do not fit, unless both were told on one host.
+ * `OTEL_RESOURCE_ATTRIBUTES` and `_SERVICE_NAME` win.
+ */
 export function resourceOf(node: NodeResource): Resource {
   const own = resourceFromAttributes({
     'service.name': node.meshId,
     'service.version': node.version,
     'service.instance.id': node.instanceId ?? crypto.randomUUID(),
+    'host.id': machineId(),
     'mesh.id': node.meshId,
     'mesh.node.name': node.nodeName,
     'mesh.node.role': node.role,

@@ -10,6 +10,7 @@ import { resource } from '../testing/told-by.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { censusTells } from './census.ts'
 import type { CensusInput } from './census-input.ts'
+import { machineId } from './machine.ts'
 import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
@@ -109,7 +110,7 @@ test('every span carries its number, from 1, and is an ERROR only where a promis
   )
 })
 
-test('the resource says whose spans they are, and nothing of the machine', async () => {
+test('the resource says whose spans they are, and of the machine nothing but its id', async () => {
   const { telemetry, flush } = start()
   telemetry.tell(left(), window)
   const [span] = await flush()
@@ -118,6 +119,7 @@ test('the resource says whose spans they are, and nothing of the machine', async
   assert.deepEqual(rest, {
     'service.name': 'm',
     'service.version': '1.2.3',
+    'host.id': machineId(),
     'mesh.id': 'm',
     'mesh.node.name': 'n1',
     'mesh.node.role': 'seed',
