@@ -27,11 +27,29 @@ export class Prometheus {
     return data.groups.flatMap(({ rules }) => rules)
   }
 
+  /** Alerts that rang, or were about to, at any time within the last `seconds`; each with its labels. */
+  async alertsWithin(
+    seconds: number,
+    state: 'firing' | 'pending',
+  ): Promise<readonly Readonly<Record<string, string>>[]> {
+    return this.#vector(`max_over_time(ALERTS{alertstate="${state}"}[${seconds}s])`)
+  }
+
+  /** Scrape targets that did not answer at any time within the last `seconds`. */
+  async downWithin(seconds: number): Promise<readonly Readonly<Record<string, string>>[]> {
+    return this.#vector(`min_over_time(up[${seconds}s]) == 0`)
+  }
+
   /** Names of the nodes of a mesh whose census it has seen in several scrapes: by then it has all else of them, too. */
   async knownNodes(mesh: string): Promise<readonly string[]> {
-    const series = `traces_span_metrics_calls_total{mesh_id="${mesh}",span_name="mesh.audit"}`
-    const query = `count by (mesh_node_name) (count_over_time(${series}[10m]) >= ${scrapes})`
+    const audits = `traces_span_metrics_calls_total{mesh_id="${mesh}",span_name="mesh.audit"}`
+    const query = `count by (mesh_node_name) (count_over_time(${audits}[10m]) >= ${scrapes})`
+    const series = await this.#vector(query)
+    return series.flatMap((labels) => labels['mesh_node_name'] ?? [])
+  }
+
+  async #vector(query: string): Promise<readonly Readonly<Record<string, string>>[]> {
     const { data } = await ask(this.#asked, `/api/v1/query?${new URLSearchParams({ query })}`, vectorShape)
-    return data.result.flatMap(({ metric }) => metric['mesh_node_name'] ?? [])
+    return data.result.map(({ metric }) => metric)
   }
 }
