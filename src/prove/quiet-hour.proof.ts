@@ -12,6 +12,8 @@ import { fromEnv, withStack } from './stack-needs.ts'
 /** QUIET_SECONDS makes it shorter. */
 const quietSeconds = fromEnv('QUIET_SECONDS', 3_600)
 const lookEveryMs = 300_000
+/** For every target to be there, once the stack is ready. */
+const startSeconds = 60
 const meshes = ['mesh-a', 'mesh-b']
 /** Two meshes of eight, and two bridges that belong to the first. */
 const nodesOfLab = 18
@@ -48,7 +50,7 @@ async function quiet(context: ProofContext): Promise<ProofResult> {
     await prometheus.alertRules(),
     await prometheus.alertsWithin(seconds, 'firing'),
     await prometheus.alertsWithin(seconds, 'pending'),
-    await prometheus.downWithin(seconds - 60),
+    await prometheus.downWithin(Math.max(1, seconds - startSeconds)),
   ]
   progress('a node is killed')
   const silentAfterMs = await killed(lab, stack, signal)
