@@ -21,17 +21,22 @@ Alertmanager groups alerts and shows them at its own page; by default it tells n
 receivers:
   - name: operators
     webhook_configs:
-      - { url_file: /etc/alertmanager/webhook-url, send_resolved: true }
+      - { url: "https://hooks.example.org/mesh", send_resolved: true }
 \`\`\`
 
-\`url_file\` keeps the address, which often holds a secret, out of the configuration; \`url\` takes it as it is. E-mail, Slack,
-PagerDuty and others are in Alertmanager's manual. \`amtool check-config otel/alertmanager.yml\` checks the file, \`amtool alert
-add MeshSeedGiveup severity=page\` sends a sample.
+E-mail, Slack, PagerDuty and others are in Alertmanager's manual; there \`url_file\` names a file with the address, for those
+that hold a secret and are mounted into the container beside the configuration. Checked and tried in the container:
+
+\`\`\`sh
+docker exec tracemesh_alertmanager_1 amtool check-config /etc/alertmanager/alertmanager.yml   # Compose 2: tracemesh-alertmanager-1
+docker exec tracemesh_alertmanager_1 amtool --alertmanager.url=http://127.0.0.1:9093 alert add MeshSeedGiveup severity=page
+\`\`\`
 
 ## What holds others back
 
-- While \`MeshPipelineDown\` or \`MeshCollectorRefusing\` fires, all alerts with \`about="mesh"\`: they would be made of counts that
-  are missing, or counted twice. Cure the way of the spans first.
+- While \`MeshPipelineDown\` fires for the Collector, or \`MeshCollectorRefusing\` does, all alerts with \`about="mesh"\`: they would be
+  made of counts that are missing, or counted twice. Cure the way of the spans first. While only Jaeger is away, counts are
+  whole, and nothing is held back.
 - \`MeshNodeSilent\` holds back \`MeshPrunerSilent\` and \`MeshNodeAlone\` of the same node.
 
 ## Links into Jaeger

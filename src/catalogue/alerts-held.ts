@@ -1,6 +1,6 @@
 import { counter, firesFor, gauge, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
-import { byNode, often, told } from './alert-promql.ts'
+import { byNode, inner, often, told } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Of series that may not be there yet, counted as 0 beside those that are. */
@@ -179,7 +179,12 @@ and ${smallest(d)} > 1.5 * ${smallest(d, d('1h', '80s'))}`,
     severity: 'page',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.leak.suspected', d('5m', '90s'), d)} >= 2`,
+    // One census may find several at once, so what came lately is set against what came before.
+    expr: (d) => {
+      const within = (window: string) => inner(told('mesh.leak.suspected', window, d))
+      const lately = within(d('40s', '40s'))
+      return `${within(d('5m', '90s'))} - ${lately} > 0\nand ${lately} > 0`
+    },
     keepFiring: '5m',
     meaning:
       'Two censuses within five minutes found an invariant broken: libp2p holds other connections than the ledger, a pair has two links, or a registry is above its bound. One finding alone rings nothing.',
@@ -191,9 +196,18 @@ and ${smallest(d)} > 1.5 * ${smallest(d, d('1h', '80s'))}`,
         says: 'the second census that finds it',
         series: { [counter('mesh.leak.suspected')]: '_x6 1 1 1 2+0x90', [up]: '1+0x100' },
         checks: [
-          { at: '1m20s', fires: [] },
-          { at: '1m40s', fires: firesFor('n1') },
+          { at: '1m30s', fires: [] },
+          { at: '1m50s', fires: firesFor('n1') },
           { at: '15m', fires: [] },
+        ],
+      },
+      {
+        says: 'one census that finds two at once',
+        series: { [counter('mesh.leak.suspected')]: '_x6 2+0x90', [up]: '1+0x97' },
+        checks: [
+          { at: '1m30s', fires: [] },
+          { at: '2m', fires: [] },
+          { at: '5m', fires: [] },
         ],
       },
       {

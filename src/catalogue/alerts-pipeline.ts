@@ -197,7 +197,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
     forTime: '1m',
     keepFiring: '2m',
     meaning:
-      'A part of the way of the spans has not answered Prometheus for a minute: collector and mesh-spans are the Collector, or jaeger, alertmanager. Alerts about the mesh are held back meanwhile, and for two minutes after.',
+      'A part of the way of the spans has not answered Prometheus for a minute: collector and mesh-spans are the Collector, or jaeger, alertmanager. While it is the Collector, alerts about the mesh are held back, and for two minutes after.',
     cure: 'Start it again; its log says why it ended. Nodes keep 20,000 spans each while the Collector is away, the Collector’s queue keeps them on disk while Jaeger is: nothing is lost for hours.',
     search: 'pipeline',
     told: '0s',

@@ -23,6 +23,12 @@ export class Alertmanager {
     await ask(this.#asked, '/api/v2/status', z.object({}))
   }
 
+  /** Labels of all alerts that ring now and that nothing holds back. Throws MESH_STACK_UNREACHABLE. */
+  async ringing(): Promise<readonly Readonly<Record<string, string>>[]> {
+    const alerts = await ask(this.#asked, '/api/v2/alerts', alertsShape)
+    return alerts.filter(({ status }) => status.state === 'active').map(({ labels }) => labels)
+  }
+
   /**
    * `mesh`: the mesh whose alerts count, since another may ring for reasons of its own; undefined: whatever it is
    * about. Throws MESH_STACK_UNREACHABLE.

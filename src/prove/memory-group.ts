@@ -4,7 +4,8 @@ import { join } from 'node:path'
 
 /** Memory that processes may take between them, page cache included, as a container's. */
 export interface MemoryGroup {
-  add(pid: number): Promise<void>
+  /** A process that writes its id there is in it, and so is whatever it starts. */
+  readonly procsFile: string
   /** Once its processes have ended. */
   close(): Promise<void>
 }
@@ -28,7 +29,7 @@ export async function memoryGroup(limitMb: number): Promise<MemoryGroup | { read
     return { missing: `no control group can be made (${error instanceof Error ? error.message : error})` }
   }
   return {
-    add: (pid) => writeFile(join(directory, 'cgroup.procs'), String(pid)),
+    procsFile: join(directory, 'cgroup.procs'),
     close: async () => {
       // The kernel lets go of it when the last of its processes has been waited for.
       for (let tries = 0; tries < 50 && processesIn(directory) > 0; tries++)

@@ -3,6 +3,7 @@ import { type RunningStack, startStack } from '../stack/bare.ts'
 import { type Cluster, startCluster, until } from '../testing/cluster.ts'
 import { TraceReader } from '../traces/reader.ts'
 import type { TraceSpan } from '../traces/trace.ts'
+import { AlertWatch } from './alert-watch.ts'
 import { each } from './checks.ts'
 import { atLeast, equals, type Proof, type ProofContext, type ProofResult, round } from './proof.ts'
 import { fromEnv, withStack } from './stack-needs.ts'
@@ -17,14 +18,17 @@ const drainMs = 120_000
 
 export const proof: Proof = {
   name: 'pipeline-outage',
-  about: 'Jaeger is away for ten minutes and the Collector is killed meanwhile: every span is found afterwards',
+  about:
+    'Jaeger is away for ten minutes and the Collector is killed meanwhile: every span is found afterwards, and alerts ring for the way of the spans alone',
   quick: false,
   seconds: 60 + outageMs / 1_000,
-  run: (context) => withStack(['jaeger', 'otelcol-contrib'], context, () => outage(context)),
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => outage(context)),
 }
 
 async function outage({ progress, signal }: ProofContext): Promise<ProofResult> {
-  await using stack = await startStack({ services: ['jaeger', 'collector'] })
+  await using stack = await startStack()
+  await using watch = new AlertWatch(stack.urls.alertmanager)
   const fromMs = Date.now()
   await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: stack.urls.otlp } })
   const names = await meshOf(cluster)
@@ -51,8 +55,9 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
   const instances = Object.values(Object.groupBy(spans, (span) => String(span.resource['service.instance.id']))).map(
     (told) => accountOf(told ?? []),
   )
+  const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh') }
   return {
-    figures: { nodes, outageMs, atDeath, atReturn, drainedMs: round(drainedMs), spans: spans.length, instances },
+    figures: { rang, nodes, outageMs, atDeath, atReturn, drainedMs: round(drainedMs), spans: spans.length, instances },
     checks: [
       equals('nodes that told', nodes, instances.length),
       each('spans of a node that are missing, by mesh.seq', 'none', instances, ({ missing }) => missing === 0),
@@ -60,9 +65,18 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
       atLeast('spans that waited when the Collector was killed', 1, atDeath),
       atLeast('spans that waited when Jaeger came back', atDeath, atReturn),
       equals('nodes that say they lost some', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
+      // Jaeger's is told after a minute.
+      ...(outageMs < 120_000
+        ? []
+        : [equals('that Jaeger is away', 'rang', told(rang.pipeline, 'MeshPipelineDown of jaeger'))]),
+      equals('alerts about the mesh that rang', '', rang.mesh.join(', ')),
       each('exit code of a node', '0', ends, ({ code }) => code === 0),
     ],
   }
+}
+
+function told(rang: readonly string[], alert: string): string {
+  return rang.includes(alert) ? 'rang' : `only ${rang.join(', ') || 'nothing'} rang`
 }
 
 async function meshOf(cluster: Cluster): Promise<readonly string[]> {

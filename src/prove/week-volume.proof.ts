@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { status } from '@grpc/grpc-js'
 import { mebibytesOf } from '../lab/proc.ts'
 import { type RunningStack, startStack } from '../stack/bare.ts'
+import { containerSettings } from '../stack/services.ts'
 import { exportBytes, type OtlpClient, otlpClient, type SentSpan } from '../store/otlp-client.ts'
 import { hex, type PlayedNode, playedMinute, playedNodes, spansPerMinute } from '../testing/lab-spans.ts'
 import { TraceReader } from '../traces/reader.ts'
@@ -14,8 +15,8 @@ import { fromEnv, withStack } from './stack-needs.ts'
 /** WEEK_SPANS makes it less. */
 const wanted = fromEnv('WEEK_SPANS', 10_000_000)
 const weekMs = 7 * 86_400_000
-/** What Jaeger's container may take, page cache included. */
-const memoryMb = 512
+/** What Jaeger's container may take, page cache included: whole MiB. */
+const memoryMb = Number.parseInt(containerSettings['JAEGER_MEMORY'] ?? '', 10)
 const searchMs = 5_000
 /** Spans of one request, as the Collector sends them, and requests on their way at once. */
 const [perExport, inFlight] = [2_048, 4]
@@ -38,9 +39,9 @@ async function filled(context: ProofContext): Promise<ProofResult> {
   const bounded = 'missing' in group ? undefined : group
   if ('missing' in group) context.progress(`memory is not bounded: ${group.missing}`)
   try {
-    await using stack = await startStack({ services: ['jaeger'] })
+    const groups = bounded === undefined ? {} : { jaeger: bounded.procsFile }
+    await using stack = await startStack({ services: ['jaeger'], groups })
     const pid = stack.pid('jaeger') ?? 0
-    await bounded?.add(pid)
     const client = otlpClient(stack.urls.jaegerOtlp)
     const toMs = Date.now()
     const fed = await feed(client, stack, toMs - weekMs, context).finally(() => client.close())
@@ -51,7 +52,6 @@ async function filled(context: ProofContext): Promise<ProofResult> {
     const beganAt = performance.now()
     await stack.start('jaeger')
     const startMs = round(performance.now() - beganAt)
-    await bounded?.add(stack.pid('jaeger') ?? 0)
     const cold = await searches(stack, toMs)
     const disk = await sizeOf(stack.directory)
     return {

@@ -28,6 +28,8 @@ export interface StackOptions {
   readonly services?: readonly ServiceName[]
   /** Variables that the configuration files know, by service. */
   readonly env?: Partial<Readonly<Record<ServiceName, Readonly<Record<string, string>>>>>
+  /** Control groups that services are in, by their `cgroup.procs`. */
+  readonly groups?: Partial<Readonly<Record<ServiceName, string>>>
 }
 
 /** Where the stack listens, whether a service of it runs or not. */
@@ -100,7 +102,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
   }
   try {
     if (wanted.includes('prometheus')) await ownPrometheus(directory, addressesOf(ports), options.rules)
-    for (const name of wanted) services[name] = await serviceOf(name, plans[name], options.env?.[name] ?? {}, watch)
+    for (const name of wanted) services[name] = await serviceOf(name, plans[name], options, watch)
     await Promise.all(all().map((service) => service.start()))
   } catch (error) {
     await stopAll()
@@ -136,7 +138,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
 async function serviceOf(
   name: ServiceName,
   { binary, args, env, readyUrl }: ServicePlan,
-  more: Readonly<Record<string, string>>,
+  { env: more, groups }: StackOptions,
   changed: () => void,
 ): Promise<ServiceProcess> {
   const found = await stackBinary(binary)
@@ -150,8 +152,9 @@ async function serviceOf(
     name,
     binary: found.path,
     args,
-    env: { ...inherited, ...env, ...more },
+    env: { ...inherited, ...env, ...more?.[name] },
     readyUrl,
+    ...(groups?.[name] !== undefined && { group: groups[name] }),
     changed,
   })
 }

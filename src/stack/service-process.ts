@@ -9,6 +9,8 @@ export interface ServiceOptions {
   readonly env: Readonly<Record<string, string>>
   /** Answers with success once the service can be used. */
   readonly readyUrl: string
+  /** `cgroup.procs` of a control group that it is in from its first moment: what it may take it reads when it starts. */
+  readonly group?: string
   /** Called whenever its process has begun or ended. */
   readonly changed: () => void
 }
@@ -64,9 +66,11 @@ export class ServiceProcess {
   }
 
   #spawn(): void {
-    const { binary, args, env, changed } = this.#options
+    const { binary, args, env, group, changed } = this.#options
+    const [program, words] =
+      group === undefined ? [binary, args] : ['/bin/sh', ['-c', 'echo $$ >"$0" && exec "$@"', group, binary, ...args]]
     // A session of its own: a Ctrl-C is for who started it, who stops it in order.
-    const child = spawn(binary, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, words, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = child
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => this.#say(text))

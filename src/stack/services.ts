@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import type { StackBinary } from './binaries.ts'
 import { freeTcpPorts } from './free-tcp-ports.ts'
 import { type Addresses, ownConfig, shippedConfigs } from './own-configs.ts'
@@ -43,8 +45,13 @@ export function url(port: number): string {
   return `http://127.0.0.1:${port}`
 }
 
-/** Memory that Go may take, of which its collector keeps clear: four fifths of what each container has. */
-const memory = { collector: '205MiB', jaeger: '410MiB', prometheus: '410MiB', alertmanager: '100MiB' } as const
+/** What containers are given. */
+export const containerSettings = parseEnv(readFileSync(new URL('../../deploy/.env', import.meta.url), 'utf8'))
+
+/** What Go's garbage collector keeps clear of, as in its container. */
+function goMemory(name: 'COLLECTOR' | 'JAEGER'): string {
+  return containerSettings[`${name}_GOMEMLIMIT`] ?? ''
+}
 
 /** What Prometheus's configuration calls its targets, and where they are here. */
 export function addressesOf(ports: Ports): Addresses {
@@ -65,7 +72,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
       binary: 'otelcol-contrib',
       args: ['--config', shippedConfigs.collector],
       env: {
-        GOMEMLIMIT: memory.collector,
+        GOMEMLIMIT: goMemory('COLLECTOR'),
         COLLECTOR_LISTEN: '127.0.0.1',
         OTLP_GRPC_PORT: String(ports.otlp),
         OTLP_HTTP_PORT: String(ports.otlpHttp),
@@ -82,7 +89,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
       binary: 'jaeger',
       args: ['--config', shippedConfigs.jaeger],
       env: {
-        GOMEMLIMIT: memory.jaeger,
+        GOMEMLIMIT: goMemory('JAEGER'),
         JAEGER_LISTEN: '127.0.0.1',
         JAEGER_OTLP_PORT: String(ports.jaegerOtlp),
         JAEGER_QUERY_PORT: String(ports.jaegerQuery),
@@ -106,7 +113,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
         `--web.listen-address=${here(ports.prometheus)}`,
       ],
       // Links of alerts lead to Jaeger as a browser reaches it.
-      env: { GOMEMLIMIT: memory.prometheus, JAEGER_URL: url(ports.jaegerQuery), PAGE_URL: url(16680) },
+      env: { JAEGER_URL: url(ports.jaegerQuery), PAGE_URL: url(16680) },
       readyUrl: `${url(ports.prometheus)}/-/ready`,
     },
     alertmanager: {
@@ -118,7 +125,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
         // Alone: no gossip among several.
         '--cluster.listen-address=',
       ],
-      env: { GOMEMLIMIT: memory.alertmanager },
+      env: {},
       readyUrl: `${url(ports.alertmanager)}/-/ready`,
     },
   }
