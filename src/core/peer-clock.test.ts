@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
 import { judgeClock, type PeerClock } from './peer-clock.ts'
+
+leakCheck()
 
 const allowedMs = 5_000
 /** What is told of samples [second, skew]. */

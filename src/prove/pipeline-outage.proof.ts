@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RunningStack, startStack } from '../stack/bare.ts'
+import { startStack } from '../stack/bare.ts'
 import { type Cluster, startCluster, until } from '../testing/cluster.ts'
-import { TraceReader } from '../traces/reader.ts'
-import type { TraceSpan } from '../traces/trace.ts'
 import { AlertWatch } from './alert-watch.ts'
 import { each } from './checks.ts'
 import { atLeast, equals, type Proof, type ProofContext, type ProofResult, round } from './proof.ts'
 import { fromEnv, withStack } from './stack-needs.ts'
+import { accountsOf, everything, queued } from './told-spans.ts'
 
 /** OUTAGE_SECONDS makes it shorter. */
 const outageMs = 1_000 * fromEnv('OUTAGE_SECONDS', 600)
@@ -52,9 +51,7 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
   )
   const lines = ends.flatMap(({ log }) => log)
   const spans = await everything(stack, fromMs, names.length)
-  const instances = Object.values(Object.groupBy(spans, (span) => String(span.resource['service.instance.id']))).map(
-    (told) => accountOf(told ?? []),
-  )
+  const instances = accountsOf(spans)
   const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh') }
   return {
     figures: { rang, nodes, outageMs, atDeath, atReturn, drainedMs: round(drainedMs), spans: spans.length, instances },
@@ -85,47 +82,4 @@ async function meshOf(cluster: Cluster): Promise<readonly string[]> {
   for (const name of names)
     await cluster.node(name, name === first ? { role: 'seed' } : { seeds: [cluster.address(first)] })
   return names
-}
-
-/** Spans in the Collector's queue, by its own word. */
-async function queued({ urls }: RunningStack): Promise<number> {
-  const text = await (await fetch(urls.collectorMetrics)).text()
-  const size = /^otelcol_exporter_queue_size\{[^}]*exporter="otlp_grpc\/jaeger"[^}]*\} (\S+)$/m.exec(text)?.[1]
-  if (size === undefined) throw new Error('the Collector says nothing of its queue')
-  return Number(size)
-}
-
-/** All that Jaeger has, once every node's last word is among it. */
-async function everything(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
-  const reader = new TraceReader(stack.urls.jaeger, { countLimit: 2_000, timeoutMs: 30_000 })
-  const ask = async (span?: string) => {
-    const query = { service: 'mesh-a', fromMs, toMs: Date.now() + 1_000, limit: 1_999, ...(span && { span }) }
-    const { traces, partial } = await reader.find(query)
-    if (partial !== undefined) throw new Error(`not all spans could be read: ${partial}`)
-    return traces.flatMap(({ spans }) => spans)
-  }
-  const ended = (spans: readonly TraceSpan[]) => spans.filter(({ name }) => name === 'mesh.node.stopped').length
-  await until(async () => ended(await ask('mesh.node.stopped')) === count, 30_000, 'every node has told its stop')
-  // What was sent along with that is stored in the same moment, or in the next.
-  await sleep(2_000)
-  return ask()
-}
-
-interface Account {
-  readonly node: string
-  readonly spans: number
-  /** Numbers from 1 to the highest that are not there. */
-  readonly missing: number
-  readonly stopped: boolean
-}
-
-function accountOf(spans: readonly TraceSpan[]): Account {
-  const numbers = spans.map(({ attributes }) => Number(attributes['mesh.seq']))
-  const distinct = new Set(numbers)
-  return {
-    node: String(spans[0]?.resource['mesh.node.name']),
-    spans: spans.length,
-    missing: Math.max(...numbers) - distinct.size,
-    stopped: spans.some(({ name }) => name === 'mesh.node.stopped'),
-  }
 }
