@@ -21,6 +21,7 @@ check_ports() {
   for key in $(port_keys); do
     [ "$key" != GRAFANA_PORT ] || [ "$grafana" = yes ] || continue
     port=$(setting "$key")
+    [ -n "$port" ] || continue
     [[ " $ours " != *[[:space:]]"$port"[[:space:]]* ]] || continue
     listening "$port" || continue
     owner=$(docker ps --filter "publish=$port" --format '{{.Names}}' | head -n 1)

@@ -42,13 +42,18 @@ check_settings() {
     check_value "$key" "$(setting "$key")"
   done
   for key in $(used_keys); do
-    [ "$key" = PAGE_TOKEN ] || [ -n "$(setting "$key")" ] || fail 2 "$key is missing in deploy/.env" "Bring it back: git show HEAD:deploy/.env | grep ^$key="
+    may_be_empty "$key" || [ -n "$(setting "$key")" ] || fail 2 "$key is missing in deploy/.env" "Bring it back: git show HEAD:deploy/.env | grep ^$key="
   done
   check_ports_differ
 }
 
+may_be_empty() {
+  [ "$1" = PAGE_TOKEN ] || [ "$1" = PPROF_PORT ]
+}
+
 check_value() {
   local key=$1 value=$2
+  if [ -z "$value" ] && may_be_empty "$key"; then return; fi
   case $key in
     *_PORT) [[ $value =~ ^[1-9][0-9]{0,4}$ && $value -le 65535 ]] || bad "$key" "$value" 'is no port' 'a number from 1 to 65535' ;;
     *_GOMEMLIMIT)
@@ -69,7 +74,7 @@ check_value() {
       [[ $value =~ ^(trace|debug|info|warn|error|fatal|silent)$ ]] || bad "$key" "$value" 'is no level' 'trace, debug, info, warn, error, fatal or silent' ;;
     PROMETHEUS_KEEPS) [[ $value =~ ^[1-9][0-9]*[hdwy]$ ]] || bad "$key" "$value" 'is no time' 'a number with h, d, w or y, such as 15d' ;;
     PROMETHEUS_KEEPS_AT_MOST) [[ $value =~ ^[1-9][0-9]*[MG]B$ ]] || bad "$key" "$value" 'is no size' 'a number with MB or GB, such as 1GB' ;;
-    PAGE_TOKEN) [[ -z $value || $value =~ ^[[:graph:]]{16,256}$ ]] || bad "$key" '(hidden)' "has ${#value} characters" '16 to 256 printable characters, or none' ;;
+    PAGE_TOKEN) [[ $value =~ ^[[:graph:]]{16,256}$ ]] || bad "$key" '(hidden)' "has ${#value} characters" '16 to 256 printable characters, or none' ;;
     COMPOSE_PROJECT_NAME) [[ $value =~ ^[a-z0-9][a-z0-9_-]*$ ]] || bad "$key" "$value" 'is no project name' 'lower-case letters, digits, - and _' ;;
   esac
 }

@@ -1,98 +1,31 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import * as z from 'zod'
-import { isMeshError } from '../core/errors.ts'
-import { bears, isForeign, namesThisMachine } from './guard.ts'
+import type { FastifyInstance } from 'fastify'
+import { type Guarded, guardedApp } from './guarded-app.ts'
 import { publishRequest } from './publish-request.ts'
 import type { AdminSource } from './source.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Answered without a token: it says nothing of the node or its mesh. */
-    readonly open?: true
-  }
-}
-
-export interface AdminAppOptions {
-  /** Without one only requests that name a loopback host are answered. */
-  readonly token?: string | undefined
+export interface AdminAppOptions extends Guarded {
   readonly source: AdminSource
-  /** Told of what breaks inside; whoever asked is only told that something did. */
-  readonly failed: (error: unknown) => void
   /** Registers further routes, once somebody asks. */
   readonly extend?: (app: FastifyInstance) => Promise<void>
 }
 
-/** A message of the longest kind as JSON, as long as little in it has to be escaped. */
-const bodyBytes = 65_536
+/** The HTTP API of a node. */
+export function adminApp({ token, source, failed, extend }: AdminAppOptions): Promise<FastifyInstance> {
+  return guardedApp({ token, failed }, async (app) => {
+    app.get('/healthz', () => (token === undefined ? source.health() : { status: 'alive' }))
+    app.get('/readyz', (_request, reply) => {
+      const answer = source.ready()
+      return reply.code(answer.ready ? 200 : 503).send(answer)
+    })
+    app.get('/api/inventory', (_request, reply) => reply.send(source.inventory()))
+    app.get('/api/topology', (_request, reply) => reply.send(source.topology()))
+    app.get('/api/seeds', (_request, reply) => reply.send(source.seeds()))
+    app.get('/api/messages', (_request, reply) => reply.send(source.messages()))
+    app.post('/api/messages', async (request) => {
+      const { topic, text } = publishRequest.parse(request.body)
+      return source.publish(topic, text)
+    })
 
-/** The HTTP API of a node, ready to take requests from a server. Fastify is loaded here, so only once it is needed. */
-export async function adminApp({ token, source, failed, extend }: AdminAppOptions): Promise<FastifyInstance> {
-  // By its default: a bundle has no other name of a CommonJS module that is loaded late.
-  const { default: fastify } = await import('fastify')
-  const app = fastify({ bodyLimit: bodyBytes })
-
-  const allowed = token === undefined ? undefined : bears(token)
-  app.addHook('onRequest', async (request, reply) => {
-    if (allowed === undefined && !namesThisMachine(request.headers.host)) {
-      return refuse(reply, 403, 'forbidden', 'ask by a loopback host name, or set a token')
-    }
-    // A token is nothing that a browser sends by itself; without one it may be sent here by a page from elsewhere.
-    const reached = request.url.startsWith('/api/') || request.method !== 'GET'
-    if (allowed === undefined && reached && isForeign(request.method, request.headers)) {
-      return refuse(reply, 403, 'forbidden', 'a page from elsewhere may not ask this')
-    }
-    // Probes of a supervisor bear no token, call by any name, and learn nothing but whether all is well.
-    if (request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz') return
-    if (request.routeOptions.config.open === true) return
-    if (allowed?.(request.headers.authorization) === false) {
-      return refuse(
-        reply.header('www-authenticate', 'Bearer'),
-        401,
-        'unauthorized',
-        'send the token: Authorization: Bearer …',
-      )
-    }
+    await extend?.(app)
   })
-
-  app.get('/healthz', () => (token === undefined ? source.health() : { status: 'alive' }))
-  app.get('/readyz', (_request, reply) => {
-    const answer = source.ready()
-    return reply.code(answer.ready ? 200 : 503).send(answer)
-  })
-  app.get('/api/inventory', (_request, reply) => reply.send(source.inventory()))
-  app.get('/api/topology', (_request, reply) => reply.send(source.topology()))
-  app.get('/api/seeds', (_request, reply) => reply.send(source.seeds()))
-  app.get('/api/messages', (_request, reply) => reply.send(source.messages()))
-  app.post('/api/messages', async (request) => {
-    const { topic, text } = publishRequest.parse(request.body)
-    return source.publish(topic, text)
-  })
-
-  await extend?.(app)
-
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.replace(/\?.*/s, '')
-    if (!app.hasRoute({ method: 'GET', url: path })) return refuse(reply, 404, 'not found', `there is no ${path}`)
-    const takes = ['GET', 'HEAD', ...(app.hasRoute({ method: 'POST', url: path }) ? ['POST'] : [])].join(', ')
-    return refuse(reply.header('allow', takes), 405, 'method not allowed', `${path} takes ${takes} only`)
-  })
-  app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
-    const code = statusOf(error)
-    if (code >= 500) failed(error)
-    // What broke inside is nobody else's business.
-    if (code >= 500) return refuse(reply, code, 'internal error', 'see the log')
-    const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : error.message
-    return refuse(reply, code, 'bad request', why)
-  })
-  await app.ready()
-  return app
-}
-
-function statusOf(error: Error & { statusCode?: number }): number {
-  if (error instanceof z.ZodError) return 400
-  return isMeshError(error, 'MESH_MESSAGE_TOO_LARGE') ? 413 : (error.statusCode ?? 500)
-}
-
-function refuse(reply: FastifyReply, code: number, error: string, message: string): FastifyReply {
-  return reply.code(code).send({ error, message })
 }

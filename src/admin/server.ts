@@ -1,103 +1,13 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { FastifyInstance } from 'fastify'
-import { MeshError } from '../core/errors.ts'
 import { type AdminAppOptions, adminApp } from './app.ts'
-import { isLoopback, parseHostPort } from './host-port.ts'
+import { type Listener, listenHttp } from './listener.ts'
 
 export interface AdminOptions extends AdminAppOptions {
   /** `host:port`; port 0 picks a free one. */
   readonly listen: string
 }
 
-export interface RunningAdmin {
-  /** With the port in use, no slash at the end. */
-  readonly url: string
-  /** Ends the connections that are open, too. */
-  close(): Promise<void>
-}
-
-const key = 'MESH_ADMIN (--admin)'
-
-/** The HTTP API serves people, probes and a page, not load. Guesses. */
-const bounds = {
-  connections: 64,
-  /** A whole request has to be here within this. */
-  requestMs: 10_000,
-  idleMs: 5_000,
-} as const
-
-/**
- * Serves the HTTP API. Throws MESH_PORT_TAKEN, or MESH_CONFIG_INVALID for an address that this machine cannot listen
- * at or that others could reach without a token.
- */
-export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
-  const address = parseHostPort(options.listen)
-  if (address === undefined) throw invalid(options.listen, 'host:port')
-  if (options.token === undefined && !isLoopback(address.host))
-    throw invalid(options.listen, 'a loopback host, or a token')
-  const app = onDemand(options)
-  const server = createServer({ requestTimeout: bounds.requestMs, keepAliveTimeout: bounds.idleMs }, app.handle)
-  server.maxConnections = bounds.connections
-  server.setTimeout(bounds.requestMs)
-  try {
-    server.listen(address)
-    await once(server, 'listening')
-  } catch (error) {
-    throw explained(error, options.listen)
-  }
-  const close = async () => {
-    const closed = once(server, 'close')
-    server.close()
-    // A stop must not wait for a browser that keeps its connection.
-    server.closeAllConnections()
-    await closed
-    await app.close()
-  }
-  return { url: urlOf(server), close }
-}
-
-/** Fastify is loaded by the first request: 4 MB of memory that a node does without as long as nobody asks it. */
-function onDemand(options: AdminAppOptions) {
-  let app: Promise<FastifyInstance> | undefined
-  const handle = (request: IncomingMessage, response: ServerResponse) => {
-    app ??= adminApp(options)
-    app.then(
-      (ready) => ready.routing(request, response),
-      (error: unknown) => {
-        options.failed(error)
-        response.writeHead(500).end()
-      },
-    )
-  }
-  const close = async () => {
-    const ready = await app?.catch(() => undefined)
-    await ready?.close()
-  }
-  return { handle, close }
-}
-
-/** An address that stands for all of a machine is shown as loopback, where it can be opened. */
-function urlOf(server: Server): string {
-  const { address, family, port } = server.address() as AddressInfo
-  if (family === 'IPv4') return `http://${address === '0.0.0.0' ? '127.0.0.1' : address}:${port}`
-  return `http://[${address === '::' ? '::1' : address}]:${port}`
-}
-
-function explained(error: unknown, listen: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE') return new MeshError('MESH_PORT_TAKEN', { key, address: listen }, { cause: error })
-  const cures: Record<string, string> = {
-    EADDRNOTAVAIL: 'an address of this machine',
-    ENOTFOUND: 'a host name that resolves',
-    EAI_AGAIN: 'a host name that resolves',
-    EACCES: 'a port that this user may open (1024 or higher)',
-  }
-  const cure = cures[String(code)]
-  return cure === undefined ? error : invalid(listen, cure, error)
-}
-
-function invalid(listen: string, expected: string, cause?: unknown): MeshError {
-  return new MeshError('MESH_CONFIG_INVALID', { key, given: JSON.stringify(listen), expected }, { cause })
+/** Serves the HTTP API. Throws as `listenHttp` does. */
+export function startAdmin({ listen, ...options }: AdminOptions): Promise<Listener> {
+  const { token, failed } = options
+  return listenHttp({ key: 'MESH_ADMIN (--admin)', listen, token, failed, app: () => adminApp(options) })
 }

@@ -28,6 +28,8 @@ const errors = {
   MESH_REQUEST_FAILED: (d: { peer: string; topic: string; cause: string }) =>
     `the request "${d.topic}" to ${d.peer} failed: ${d.cause}`,
   MESH_LIMIT_REACHED: (d: { limit: string; value: number }) => `${d.limit} is reached (${d.value})`,
+  MESH_PROFILE_RUNNING: (d: { kind: string; seconds: number }) =>
+    `a ${d.kind} profile of ${d.seconds} s is being taken, one at a time; ask again when it has ended`,
   MESH_PAGE_MISSING: (d: { directory: string }) =>
     `the page is not in ${d.directory}; run npm run build, or install the published package again`,
   MESH_SERVICE_MISSING: (d: { service: string; cure: string }) => `libp2p has no service "${d.service}"; ${d.cure}`,

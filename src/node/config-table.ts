@@ -147,7 +147,14 @@ export const configTable = {
   adminToken: {
     env: 'MESH_ADMIN_TOKEN',
     ...check.secret(),
-    about: 'Bearer token of the HTTP API; `/healthz` and `/readyz` are open without it.',
+    about: 'Bearer token of the HTTP API and of profiles; `/healthz` and `/readyz` are open without it.',
+  },
+  pprof: {
+    env: 'MESH_PPROF',
+    flag: '--pprof',
+    fallback: 'off',
+    ...check.hostPortOrOff(),
+    about: 'Where profiles for `go tool pprof` are to be had. Beyond loopback it needs the token of the HTTP API.',
   },
   query: {
     env: 'MESH_QUERY',

@@ -45,6 +45,7 @@ const refused: Record<ConfigKey, readonly string[]> = {
   dnsServers: ['dns.example.org', '1.1.1.1:0', '1.1.1.1:65536', '1.1.1'],
   admin: ['127.0.0.1', '8080', ':8080', '127.0.0.1:65536', 'http://127.0.0.1:80', 'no'],
   adminToken: ['short', 'with a space in it, long'],
+  pprof: ['6060', '127.0.0.1', ':6060', 'on'],
   query: ['127.0.0.1:16686', 'no'],
   jaegerUi: ['jaeger', 'javascript:alert(1)'],
   logLevel: ['loud', 'INFO'],
@@ -75,6 +76,7 @@ test('a node needs no configuration', () => {
     dnsServers: [],
     admin: '127.0.0.1:0',
     adminToken: undefined,
+    pprof: 'off',
     query: 'off',
     jaegerUi: 'off',
     logLevel: 'info',
@@ -161,6 +163,13 @@ test('an admin API that others can reach has a token', () => {
   assert.equal(parseConfig({ MESH_ADMIN: '0.0.0.0:8080', MESH_ADMIN_TOKEN: token }).adminToken, token)
   assert.equal(parseConfig({ MESH_ADMIN: '[::1]:8080' }).admin, '[::1]:8080')
   assert.equal(parseConfig({ MESH_ADMIN: 'off' }).admin, 'off')
+})
+
+test('profiles that others can reach have a token', () => {
+  assertRefused('pprof', { MESH_PPROF: '0.0.0.0:6060' })
+  assert.equal(parseConfig({ MESH_PPROF: '127.0.0.1:6060' }).pprof, '127.0.0.1:6060')
+  const guarded = parseConfig({ MESH_PPROF: '0.0.0.0:6060', MESH_ADMIN_TOKEN: 'a-token-of-24-characters' })
+  assert.equal(guarded.pprof, '0.0.0.0:6060')
 })
 
 test('a token is never repeated in an error, nor is there a flag that shows it in a process list', () => {

@@ -31,6 +31,8 @@ export interface NodeConfig {
   /** `host:port`, or `off`. */
   readonly admin: string
   readonly adminToken: string | undefined
+  /** `host:port`, or `off`. */
+  readonly pprof: string
   /** URL of what answers `/api/v3`, or `off`. */
   readonly query: string
   /** URL, or `off`. */
@@ -116,8 +118,8 @@ function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
 
 /** Settings that are fine by themselves but not together. */
 function contradictions(values: Parsed): ConfigProblem[] {
-  const { role, mesh, bridgeTo, admin, adminToken, neighbours, maxPeers } = values
-  const problems: ConfigProblem[] = pageWithoutObserver(values)
+  const { role, mesh, bridgeTo, neighbours, maxPeers } = values
+  const problems: ConfigProblem[] = [...pageWithoutObserver(values), ...openWithoutToken(values)]
   if (role === 'bridge' && bridgeTo === undefined) {
     problems.push(invalid('bridgeTo', 'not set', 'the second mesh, since the role is bridge'))
   }
@@ -126,13 +128,6 @@ function contradictions(values: Parsed): ConfigProblem[] {
   }
   if (bridgeTo !== undefined && bridgeTo === mesh) {
     problems.push(invalid('bridgeTo', show('bridgeTo', bridgeTo), `another mesh than ${settingName('mesh')}`))
-  }
-  if (admin !== undefined && admin !== 'off' && adminToken === undefined) {
-    const host = parseHostPort(admin)?.host ?? ''
-    if (!isLoopback(host)) {
-      const cure = `a loopback host such as 127.0.0.1, or a token in ${settingName('adminToken')}`
-      problems.push(invalid('admin', show('admin', admin), cure))
-    }
   }
   if (neighbours !== undefined && maxPeers !== undefined && neighbours > maxPeers) {
     const most = `at most ${maxPeers}, the value of ${settingName('maxPeers')}`
@@ -148,6 +143,17 @@ function pageWithoutObserver(values: Parsed): ConfigProblem[] {
     const given = values[key]
     if (given === undefined || given === 'off') return []
     return [invalid(key, show(key, given), `off, or ${settingName('role')} to be observer`)]
+  })
+}
+
+/** What is served over HTTP beyond loopback is for whoever has the token. */
+function openWithoutToken(values: Parsed): ConfigProblem[] {
+  if (values.adminToken !== undefined) return []
+  return (['admin', 'pprof'] as const).flatMap((key) => {
+    const given = values[key]
+    if (given === undefined || given === 'off' || isLoopback(parseHostPort(given)?.host ?? '')) return []
+    const cure = `a loopback host such as 127.0.0.1, or a token in ${settingName('adminToken')}`
+    return [invalid(key, show(key, given), cure)]
   })
 }
 

@@ -64,6 +64,20 @@ test('a handshake that gets no further does not hold up a stop', async () => {
   await client.stop()
 })
 
+test('a profile that is being taken does not hold up a stop', async () => {
+  const node = await startNode(parseConfig({ ...quiet, MESH_PPROF: '127.0.0.1:0' }))
+  const told = tells(node)
+  const cut = assert.rejects(fetch(`${node.pprofUrl}/debug/pprof/profile?seconds=60`))
+  const taken = () => fetch(`${node.pprofUrl}/debug/pprof/heap?seconds=1`).then(({ status }) => status === 409)
+  await until(taken, 5_000, 'a profile is being taken')
+  const began = performance.now()
+  await node.stop('SIGTERM')
+  assert.ok(performance.now() - began < 2_000)
+  await cut
+  const steps = told.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes['mesh.step.name']] : []))
+  for (const name of ['cpu profile', 'pprof']) assert.ok(steps.includes(name), `${name} of ${steps}`)
+})
+
 test('a step inside the mesh that failed makes the stop fail', async () => {
   const node = await startNode(parseConfig(quiet))
   Object.defineProperty(node.mesh, 'closed', { value: [{ name: 'network', durationMs: 1, error: 'stuck' }] })

@@ -27,6 +27,7 @@ export interface RunningNode {
   /** Multiaddrs it can be dialled at. */
   readonly addresses: readonly string[]
   readonly adminUrl: string | undefined
+  readonly pprofUrl: string | undefined
   readonly mesh: Tracemesh
   /** What its spans go out by. */
   readonly telemetry: Telemetry
@@ -52,15 +53,17 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   try {
     const libp2p = await libp2pOf(config, identity, telemetry, settings, logger)
     const mesh = libp2p.services.tracemesh
-    owner.adopt('libp2p', () => libp2p.stop(), stopShares(config.stopMs).libp2p)
+    const shares = stopShares(config.stopMs, config.pprof === 'off' ? 1 : 2)
+    owner.adopt('libp2p', () => libp2p.stop(), shares.libp2p)
     await libp2p.start()
     for (const topic of config.topics) mesh.subscribe(topic, () => {})
-    const adminUrl = await admin(config, mesh, owner, logger)
+    const adminUrl = await admin(config, mesh, owner, shares.http, logger)
+    const pprofUrl = await pprof(config, owner, shares.http, logger)
     const addresses = libp2p.getMultiaddrs().map(String)
-    logger.info({ peer: mesh.peer, addresses, admin: adminUrl }, 'listening')
+    logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
     const stop = (cause: string, withinMs = 5_000) =>
       stopNode({ owner, mesh, telemetry, cause, uptimeMs: systemClock.now() - startedAt, withinMs })
-    return { peer: mesh.peer, addresses, adminUrl, mesh, telemetry, stop }
+    return { peer: mesh.peer, addresses, adminUrl, pprofUrl, mesh, telemetry, stop }
   } catch (error) {
     await owner.close()
     await telemetry.close(flushMs)
@@ -108,7 +111,13 @@ function libp2pOf(
 }
 
 /** Loaded only when asked for: fastify is 3 MB of a node’s memory. */
-async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner, logger: Logger): Promise<string | undefined> {
+async function admin(
+  config: NodeConfig,
+  mesh: Tracemesh,
+  owner: Owner,
+  closeMs: number,
+  logger: Logger,
+): Promise<string | undefined> {
   if (config.admin === 'off') return undefined
   const { startAdmin } = await import('../admin/server.ts')
   const { adminSource } = await import('./admin-source.ts')
@@ -121,6 +130,21 @@ async function admin(config: NodeConfig, mesh: Tracemesh, owner: Owner, logger: 
     await observerRoutes(app, config, mesh, failed)
   }
   const running = await startAdmin({ listen, ...(token && { token }), source, failed, extend })
-  owner.adopt('admin', () => running.close(), stopShares(config.stopMs).admin)
+  owner.adopt('admin', () => running.close(), closeMs)
+  return running.url
+}
+
+/** Loaded only when asked for, as are the profilers behind it. */
+async function pprof(
+  { pprof: listen, adminToken: token }: NodeConfig,
+  owner: Owner,
+  closeMs: number,
+  logger: Logger,
+): Promise<string | undefined> {
+  if (listen === 'off') return undefined
+  const { startPprof } = await import('../pprof/server.ts')
+  const failed = (error: unknown) => logger.error({ err: error }, 'a profile failed')
+  const running = await startPprof({ listen, token, failed, owner })
+  owner.adopt('pprof', () => running.close(), closeMs)
   return running.url
 }

@@ -3,10 +3,13 @@ import { systemClock } from '../kit/clock.ts'
 import type { Tracemesh } from '../kit/index.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
-/** How an ordered stop’s time is shared out, in milliseconds: the HTTP API ends at once, goodbyes take what they take. */
-export function stopShares(stopMs: number): { readonly admin: number; readonly libp2p: number } {
-  const admin = Math.round(stopMs / 10)
-  return { admin, libp2p: stopMs - admin }
+/**
+ * How an ordered stop’s time is shared out, in milliseconds: what is served over HTTP ends at once, goodbyes take what
+ * they take. `http` is for each of the servers.
+ */
+export function stopShares(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
+  const http = Math.round(stopMs / 10)
+  return { http, libp2p: stopMs - servers * http }
 }
 
 /** What is still to be exported may take this long, in milliseconds, once the node has stopped. */

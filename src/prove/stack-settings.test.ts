@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
@@ -66,4 +67,28 @@ test('every service has a bound of memory and CPU, restarts, and listens on loop
     for (const [, port] of block.matchAll(/"([^"]*\$\{\w*_PORT[^"]*:\d+)"/g))
       assert.ok(port?.startsWith('127.0.0.1:'), `${name}: ${port}`)
   }
+})
+
+/** What deploy/start.sh says of a setting of the shell before it starts anything; empty when it is fine. */
+function complaint(env: Readonly<Record<string, string>>): string {
+  const parts = ['say', 'settings'].map((part) => `. "$here/lib/${part}.sh"`)
+  const script = [
+    'set -euo pipefail',
+    `here=${JSON.stringify(deploy)}`,
+    ...parts,
+    'docker() { echo 4; }',
+    'check_settings',
+  ]
+  const { PATH = '' } = process.env
+  return spawnSync('bash', ['--norc', '-c', script.join('\n')], { env: { PATH, ...env }, encoding: 'utf8' }).stderr
+}
+
+test('the port of profiles may be left empty, and is otherwise a port that nothing else has', () => {
+  assert.equal(settings(read('.env'))['PPROF_PORT'], '')
+  assert.equal(complaint({}), '')
+  assert.equal(complaint({ PPROF_PORT: '6060' }), '')
+  for (const wrong of ['0', 'x', '70000', '127.0.0.1:6060'])
+    assert.match(complaint({ PPROF_PORT: wrong }), /is no port/)
+  assert.match(complaint({ PPROF_PORT: '16680' }), /port 16680 is given twice/)
+  assert.match(complaint({ PPROF_PORT: '6060', PAGE_TOKEN: 'short' }), /PAGE_TOKEN/)
 })

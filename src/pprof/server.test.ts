@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
+import { Profile } from 'pprof-format'
+import { Owner } from '../core/owner.ts'
+import { systemClock } from '../kit/clock.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { until } from '../testing/until.ts'
+import { startPprof } from './server.ts'
+
+leakCheck()
+
+const token = 'a-token-of-24-characters'
+const kept: object[] = []
+
+function burnTheCpu(): void {
+  for (const until = performance.now() + 20; performance.now() < until; );
+}
+
+function keepMemory(): void {
+  for (let count = 0; count < 2_000; count++) kept.push({ count, text: `kept ${count}` })
+}
+
+test('a CPU profile names the function that is busy, and says for how long', async (t) => {
+  const { ask } = await serving(t)
+  const busy = setInterval(burnTheCpu, 30)
+  t.after(() => clearInterval(busy))
+  const { status, profile } = await ask('/debug/pprof/profile?seconds=1')
+  assert.equal(status, 200)
+  assert.deepEqual(typesOf(profile), ['samples count', 'cpu nanoseconds'])
+  const [seen = 0, ns = 0] = within(profile, 'burnTheCpu')
+  assert.ok(seen > 20, `${seen} samples`)
+  assert.ok(ns > 0.2e9 && ns < 1.5e9, `${ns} ns`)
+  assert.deepEqual(within(profile, '(idle)'), [])
+})
+
+test('a heap profile names the function whose allocations live', async (t) => {
+  const { ask } = await serving(t)
+  const busy = setInterval(keepMemory, 20)
+  t.after(() => {
+    clearInterval(busy)
+    kept.length = 0
+  })
+  const { status, profile } = await ask('/debug/pprof/heap?seconds=1')
+  assert.equal(status, 200)
+  assert.deepEqual(typesOf(profile), ['inuse_space bytes'])
+  const [bytes = 0] = within(profile, 'keepMemory')
+  assert.ok(bytes > 300_000, `${bytes} bytes`)
+})
+
+test('one profile is taken at a time, of whichever kind', async (t) => {
+  const { ask, owner } = await serving(t)
+  const first = ask('/debug/pprof/profile?seconds=1')
+  await taking(owner)
+  const second = await ask('/debug/pprof/heap?seconds=1')
+  assert.equal(second.status, 409)
+  assert.match(second.text, /cpu profile of 1 s is being taken.*ask again/)
+  assert.equal((await first).status, 200)
+})
+
+test('what is asked wrongly is answered with what is allowed, and takes no profile', async (t) => {
+  const { ask, owner } = await serving(t)
+  for (const wrong of ['0', '61', '-1', '1.5', '1e1', 'ten', '', '5&seconds=6']) {
+    for (const path of ['profile', 'heap']) {
+      const { status, text } = await ask(`/debug/pprof/${path}?seconds=${wrong}`)
+      assert.equal(status, 400, wrong)
+      assert.match(text, /whole number of seconds from 1 to 60/)
+    }
+  }
+  assert.equal((await ask('/debug/pprof/profile', { method: 'HEAD' })).status, 405)
+  assert.deepEqual(profiles(owner), [])
+  const index = await ask('/debug/pprof/')
+  assert.match(index.text, /\/debug\/pprof\/profile\?[\s\S]*\/debug\/pprof\/heap\?/)
+})
+
+test('with a token a profile needs it, and without one no other machine is let in', async (t) => {
+  await assert.rejects(serving(t, { listen: '0.0.0.0:0' }), {
+    code: 'MESH_CONFIG_INVALID',
+    message: /^MESH_PPROF \(--pprof\) .*token/,
+  })
+  const { ask } = await serving(t, { listen: '0.0.0.0:0', token })
+  assert.equal((await ask('/debug/pprof/profile?seconds=1')).status, 401)
+  const authorization = `Bearer ${token}`
+  assert.equal((await ask('/debug/pprof/heap?seconds=1', { headers: { authorization } })).status, 200)
+  const open = await serving(t)
+  const elsewhere = { 'sec-fetch-site': 'cross-site' }
+  assert.equal((await open.ask('/debug/pprof/profile?seconds=1', { headers: elsewhere })).status, 403)
+})
+
+test('a profile ends when whoever asked for it leaves, and the next is taken', async (t) => {
+  const { ask, owner } = await serving(t)
+  for (const path of ['profile', 'heap']) {
+    const leave = new AbortController()
+    const left = ask(`/debug/pprof/${path}?seconds=60`, { signal: leave.signal })
+    await taking(owner)
+    leave.abort()
+    await assert.rejects(left, { name: 'AbortError' })
+    await until(() => profiles(owner).length === 0, 1_000, 'the profile ends')
+    assert.equal((await ask(`/debug/pprof/${path}?seconds=1`)).status, 200)
+  }
+})
+
+test('a stop does not wait for a profile', async (t) => {
+  const { ask, owner, close } = await serving(t)
+  const cut = assert.rejects(ask('/debug/pprof/profile?seconds=60'))
+  await taking(owner)
+  await sleep(100)
+  const began = performance.now()
+  const steps = await owner.close()
+  await close()
+  assert.ok(performance.now() - began < 500)
+  assert.deepEqual(
+    steps.map(({ name, error }) => [name, error]),
+    [['cpu profile', undefined]],
+  )
+  await cut
+})
+
+async function serving(t: TestContext, options: { readonly listen?: string; readonly token?: string } = {}) {
+  const owner = new Owner('test', systemClock)
+  const { url, close } = await startPprof({ listen: '127.0.0.1:0', failed: assert.ifError, owner, ...options })
+  let closed: Promise<void> | undefined
+  const closeOnce = () => {
+    closed ??= close()
+    return closed
+  }
+  t.after(closeOnce)
+  const ask = async (path: string, init: RequestInit = {}) => {
+    const answer = await fetch(url + path, init)
+    const body = Buffer.from(await answer.arrayBuffer())
+    const text = answer.ok && path !== '/debug/pprof/' ? '' : body.toString()
+    return { status: answer.status, text, profile: () => Profile.decode(gunzipSync(body)) }
+  }
+  return { ask, owner, close: closeOnce }
+}
+
+const profiles = (owner: Owner) => owner.inventory().resources.filter(({ name }) => name.endsWith(' profile'))
+const taking = (owner: Owner) => until(() => profiles(owner).length > 0, 5_000, 'a profile begins')
+
+function typesOf(profile: () => Profile): string[] {
+  const { sampleType, stringTable } = profile()
+  return sampleType.map(({ type, unit }) => `${stringTable.strings[Number(type)]} ${stringTable.strings[Number(unit)]}`)
+}
+
+/** The sum of each value over all stacks with the function, as a reader works it out. */
+function within(profile: () => Profile, name: string): number[] {
+  const { sample, location, function: functions, stringTable } = profile()
+  const named = functions.filter((one) => stringTable.strings[Number(one.name)] === name).map(({ id }) => id)
+  const locations = location.filter(({ line }) => line.some(({ functionId }) => named.includes(functionId)))
+  const ids = locations.map(({ id }) => id)
+  return sample
+    .filter(({ locationId }) => locationId.some((id) => ids.includes(id)))
+    .reduce<number[]>((sum, { value }) => value.map((one, index) => (sum[index] ?? 0) + Number(one)), [])
+}
