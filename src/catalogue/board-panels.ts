@@ -258,6 +258,18 @@ export const boardRows: readonly BoardRow[] = [
           },
         ],
       },
+      {
+        title: 'What Jaeger keeps',
+        says: 'Bytes of badger on its volume: a week of spans. Where it still grows after a week, the mesh tells more.',
+        kind: 'lines',
+        unit: 'bytes',
+        queries: [
+          {
+            expr: 'sum(jaeger_storage_badger_size_bytes_lsm) + sum(jaeger_storage_badger_size_bytes_vlog)',
+            legend: 'Jaeger',
+          },
+        ],
+      },
     ],
   },
 ]

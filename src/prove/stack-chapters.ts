@@ -23,6 +23,10 @@ export interface Asked {
 
 export interface Chapter {
   readonly what: string
+  /** About all that there is: read once the others are found. */
+  readonly atTheEnd?: true
+  /** Only where seeds are known by name, as containers are. */
+  readonly ofNames?: true
   read(asked: Asked): Promise<Told>
 }
 
@@ -167,6 +171,14 @@ async function allQuic(asked: Asked): Promise<Told> {
   return { fault, figure: { connections: spans.length, addresses: spans.slice(0, 3).map(address) } }
 }
 
+async function dialledByName(asked: Asked): Promise<Told> {
+  const { spans } = await search(asked, 'mesh.seed.dial')
+  const seeds = [...new Set(spans.map(({ attributes }) => String(attributes['mesh.seed.address'])))].sort()
+  if (spans.length === 0) return none('campaign')
+  const other = seeds.filter((seed) => !/^\/dns[46]?\//.test(seed))
+  return { fault: other.length === 0 ? '' : `${other.join(', ')} are no names`, figure: seeds }
+}
+
 function address({ attributes }: TraceSpan): unknown {
   return attributes['mesh.connection.address']
 }
@@ -208,9 +220,10 @@ export const chapters: readonly Chapter[] = [
   { what: 'each mesh is a service', read: services },
   { what: 'every role has told its start', read: everyRole },
   { what: 'the campaign of a late seed', read: lateSeed },
-  { what: 'every connection is QUIC', read: allQuic },
   { what: 'a sweep that names who died', read: sweep },
   { what: 'the birth and the end of a link, a trace each, with both nodes', read: birthAndEnd },
   { what: 'rates of spans for the Monitor tab', read: monitor },
   { what: 'a give-up, after nine retries', read: giveUp },
+  { what: 'every connection is QUIC', read: allQuic, atTheEnd: true },
+  { what: 'seeds are dialled by their names', read: dialledByName, atTheEnd: true, ofNames: true },
 ]

@@ -71,7 +71,7 @@ async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofR
     await troubled(stack, progress)
     await sleep(expiryMs, undefined, { signal })
     const meshes = ['mesh-a', 'mesh-b']
-    const story = await stackStory({ ...stack, meshes, roles, fromMs, limitMs: storyMs, signal, progress })
+    const story = await stackStory({ ...stack, meshes, roles, names: true, fromMs, limitMs: storyMs, signal, progress })
     const memory = await watch.stop()
     const containers = await containersOf(stack.project)
     checks.push(

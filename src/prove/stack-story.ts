@@ -9,6 +9,8 @@ export interface StoryOptions {
   readonly meshes: readonly string[]
   /** Roles that the meshes have between them. */
   readonly roles: readonly string[]
+  /** Whether the nodes know their seeds by name. */
+  readonly names?: boolean
   /** Milliseconds since 1970 before which nothing counts. */
   readonly fromMs: number
   /** For all of it to be there, milliseconds from now. */
@@ -33,14 +35,19 @@ const lookEveryMs = 2_000
  * has seen to it that a seed was late, that one never answered, that one node was killed and one stopped in order.
  */
 export async function stackStory(options: StoryOptions): Promise<Story> {
-  const { jaeger, limitMs, signal, progress } = options
+  const { jaeger, names = false, limitMs, signal, progress } = options
+  const wanted = chapters.filter(({ ofNames = false }) => names || !ofNames)
   // A search for a span reads traces whole, and a minute of a node is one.
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   const began = performance.now()
   const told: Partial<Record<string, Told>> = {}
-  const untold = () => chapters.filter(({ what }) => told[what]?.fault !== '')
+  const untold = () => wanted.filter(({ what }) => told[what]?.fault !== '')
+  const next = () => {
+    const first = untold().filter(({ atTheEnd }) => atTheEnd === undefined)
+    return first.length > 0 ? first : untold()
+  }
   for (;;) {
-    for (const chapter of untold()) {
+    for (const chapter of next()) {
       told[chapter.what] = await read(chapter, { ...options, reader })
       if (told[chapter.what]?.fault === '') progress(`${chapter.what}: found`)
     }
@@ -48,11 +55,11 @@ export async function stackStory(options: StoryOptions): Promise<Story> {
     await sleep(lookEveryMs, undefined, { signal })
   }
   return {
-    checks: chapters.map(({ what }) => {
+    checks: wanted.map(({ what }) => {
       const fault = told[what]?.fault ?? 'not asked'
       return { what, want: 'found', got: fault === '' ? 'found' : fault, holds: fault === '' }
     }),
-    figures: Object.fromEntries(chapters.map(({ what }) => [what, told[what]?.figure])),
+    figures: Object.fromEntries(wanted.map(({ what }) => [what, told[what]?.figure])),
   }
 }
 
