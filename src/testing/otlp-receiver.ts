@@ -6,7 +6,7 @@ import { type ReceivedSpan, spansOf } from './otlp-decode.ts'
 export type { ReceivedSpan } from './otlp-decode.ts'
 
 export interface Receiver {
-  /** `http://127.0.0.1:<port>`; stays the same over `stop` and `restart`. */
+  /** `http://127.0.0.1:<port>`, or `https`; stays the same over `stop` and `restart`. */
   readonly endpoint: string
   /** In order of arrival; a span that was sent twice is here twice. */
   readonly spans: readonly ReceivedSpan[]
@@ -22,8 +22,18 @@ export interface Receiver {
   close(): Promise<void>
 }
 
-/** An OTLP gRPC receiver that keeps spans in memory, for tests. Loopback only; a free port unless one is named. */
-export async function startReceiver({ port = 0 }: { readonly port?: number } = {}): Promise<Receiver> {
+export interface ReceiverOptions {
+  /** A free one unless named. */
+  readonly port?: number
+  /** Speaks TLS with these. */
+  readonly tls?: ServerCredentials
+  /** Refuses, as UNAUTHENTICATED, whoever does not bring this `authorization` header. */
+  readonly authorization?: string
+}
+
+/** An OTLP gRPC receiver that keeps spans in memory, for tests. Loopback only. */
+export async function startReceiver({ port = 0, tls, authorization }: ReceiverOptions = {}): Promise<Receiver> {
+  const credentials = tls ?? ServerCredentials.createInsecure()
   const spans: ReceivedSpan[] = []
   const watchers = new Set<(span: ReceivedSpan) => void>()
   let refusal: number | undefined
@@ -32,16 +42,20 @@ export async function startReceiver({ port = 0 }: { readonly port?: number } = {
       answer({ code: refusal, details: 'paused' })
       return
     }
+    if (authorization !== undefined && call.metadata.get('authorization')[0] !== authorization) {
+      answer({ code: status.UNAUTHENTICATED, details: 'another token is wanted' })
+      return
+    }
     for (const span of spansOf(call.request)) {
       spans.push(span)
       for (const watch of watchers) watch(span)
     }
     answer(null, {})
   }
-  let server = await listen(port, handler)
+  let server = await listen(port, credentials, handler)
   const bound = server.port
   return {
-    endpoint: `http://127.0.0.1:${bound}`,
+    endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${bound}`,
     spans,
     waitFor: (predicate, timeoutMs) => first(spans, watchers, predicate, timeoutMs),
     pause: (code = status.UNAVAILABLE) => {
@@ -52,7 +66,7 @@ export async function startReceiver({ port = 0 }: { readonly port?: number } = {
     },
     stop: async () => server.stop(),
     restart: async () => {
-      server = await listen(bound, handler)
+      server = await listen(bound, credentials, handler)
     },
     close: async () => {
       server.stop()
@@ -63,11 +77,11 @@ export async function startReceiver({ port = 0 }: { readonly port?: number } = {
 
 type Handler = (call: ServerUnaryCall<WireRequest, object>, answer: sendUnaryData<object>) => void
 
-async function listen(port: number, handler: Handler): Promise<{ port: number; stop: () => void }> {
+async function listen(port: number, credentials: ServerCredentials, handler: Handler) {
   const server = new Server()
   server.addService(traceService(), { Export: handler })
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, actual) =>
       error === null ? resolve(actual) : reject(error),
     )
   })

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { ServerCredentials } from '@grpc/grpc-js'
+import { tell } from '../catalogue/tell.ts'
+import { type Certificates, makeCertificates } from '../testing/certificates.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { notRun } from '../testing/not-run.ts'
+import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
+import { systemTime } from '../testing/system-time.ts'
+import { resource } from '../testing/told-by.ts'
+import { startTelemetry } from './telemetry.ts'
+
+leakCheck()
+
+const authorization = 'Bearer abc'
+
+/** A receiver elsewhere: TLS, a certificate of the node's own, a token. */
+async function remote(t: TestContext, use: (receiver: Receiver, files: Certificates) => Promise<void>): Promise<void> {
+  await using files = await makeCertificates()
+  if (files === undefined) return notRun(t.name, 'openssl is not installed')
+  const pair = { private_key: readFileSync(files.server.key), cert_chain: readFileSync(files.server.certificate) }
+  const tls = ServerCredentials.createSsl(readFileSync(files.authority), [pair], true)
+  const receiver = await startReceiver({ tls, authorization })
+  await use(receiver, files).finally(() => receiver.close())
+}
+
+/** What is left after one span was told with these variables. */
+async function leftWith(env: Readonly<Record<string, string>>, endpoint: string): Promise<number> {
+  Object.assign(process.env, env)
+  const limits = { delayMs: 20, retryMs: 50, retryMaxMs: 200 }
+  const telemetry = startTelemetry({ clock: systemTime, resource, endpoint, limits })
+  try {
+    telemetry.tell(tell('mesh.node.stalled', { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 1 }), undefined)
+    return (await telemetry.flush(2_000)).left
+  } finally {
+    await telemetry.close(0)
+    for (const name of Object.keys(env)) delete process.env[name]
+  }
+}
+
+test('a remote Collector: TLS, a certificate of the node’s own and a token, by OpenTelemetry’s variables', (t) =>
+  remote(t, async (receiver, { authority, client }) => {
+    const env = {
+      OTEL_EXPORTER_OTLP_CERTIFICATE: authority,
+      OTEL_EXPORTER_OTLP_CLIENT_KEY: client.key,
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: client.certificate,
+      OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(authorization)}`,
+    }
+    assert.equal(await leftWith(env, receiver.endpoint), 0)
+    assert.deepEqual(
+      receiver.spans.map(({ name }) => name),
+      ['mesh.node.stalled'],
+    )
+    const { OTEL_EXPORTER_OTLP_HEADERS: _, ...noToken } = env
+    await leftWith(noToken, receiver.endpoint)
+    const { OTEL_EXPORTER_OTLP_CERTIFICATE: __, ...unknownAuthority } = env
+    assert.equal(await leftWith(unknownAuthority, receiver.endpoint), 1, 'nothing goes to whom nobody vouches for')
+    assert.equal(receiver.spans.length, 1)
+  }))
