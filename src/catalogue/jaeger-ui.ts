@@ -51,7 +51,7 @@ export function renderJaegerUi({ page, docs, meshes }: JaegerUiOptions = default
     menu: [
       ...meshes.flatMap((mesh) => [
         { label: mesh, items: [...searches.map((search) => item(mesh, search)), ...monitor(mesh)] },
-        { label: `${mesh}: ends of links`, items: endings.map((search) => item(mesh, search)) },
+        { label: `${mesh} ends`, items: endings.map((search) => item(mesh, search)) },
       ]),
       {
         label: 'tracemesh',
