@@ -42,13 +42,13 @@ main() {
   [ "$grafana" = no ] || export COMPOSE_PROFILES=grafana
   check_settings
   was_running=$(containers)
+  [ -n "$was_running" ] || trap take_down INT TERM HUP
   [ -n "$was_running" ] || check_memory $((2 * nodes + other_nodes))
   images "$build" "$offline"
+  SECONDS=0
   check_files
   check_ports
-  [ -n "$was_running" ] || trap take_down INT TERM HUP
   bring_up "$nodes"
-  SECONDS=0
   wait_healthy "$healthy_within"
   trap - INT TERM HUP
   where

@@ -13,7 +13,7 @@ for part in say settings docker; do
 done
 
 main() {
-  local delete='' said left
+  local delete='' said
   case ${1:-} in
     '') ;;
     --delete-data) delete=yes ;;
@@ -24,9 +24,24 @@ main() {
   find_compose
   say 'stopping: nodes say goodbye, the Collector hands over what it holds'
   said=$(compose --profile grafana down --remove-orphans ${delete:+--volumes} 2>&1) || printf '%s\n' "$said" >&2
-  left=$(states)
-  [ -z "$left" ] || fail 1 "still there: $(cut -d ' ' -f 1 <<<"$left" | paste -sd ' ' -)" 'Remove them: docker rm --force CONTAINER'
+  check_gone container network ${delete:+volume}
   if [ -n "$delete" ]; then say 'stopped; its data is deleted'; else say 'stopped; its data is kept (deploy/stop.sh --delete-data)'; fi
+}
+
+# check_gone KIND...: what Compose says of its own success is not enough, and neither is that no container is left.
+check_gone() {
+  local kind names still=() cures=()
+  for kind in "$@"; do
+    names=$(left "$kind")
+    [ -n "$names" ] || continue
+    still+=("$kind $names")
+    case $kind in
+      container) cures+=("Remove it: docker rm --force $names") ;;
+      network) cures+=("See who is in it: docker network inspect $names" "Then: docker network rm $names") ;;
+      volume) cures+=("See who uses it: docker ps --all --filter volume=NAME" "Then: docker volume rm $names") ;;
+    esac
+  done
+  [ ${#still[@]} -eq 0 ] || fail 1 "still there: $(printf '%s; ' "${still[@]}" | sed 's/; $//')" "${cures[@]}"
 }
 
 main "$@"

@@ -32,9 +32,16 @@ find_compose() {
   fi
 }
 
-# In its own directory it finds compose.yaml and .env, whichever version it is.
+# In its own directory it finds compose.yaml and .env, whichever version it is; COMPOSE_FILE would lead to another stack.
 compose() {
-  (cd "$here" && "${compose[@]}" "$@")
+  (unset COMPOSE_FILE && cd "$here" && "${compose[@]}" "$@")
+}
+
+# Names of what Docker still has of the project: of kind container, network or volume.
+left() {
+  local all='' name='{{.Name}}'
+  [ "$1" != container ] || all=--all name='{{.Names}}'
+  docker "$1" ls ${all:+"$all"} --format "$name" --filter "label=com.docker.compose.project=$(setting COMPOSE_PROJECT_NAME)" | paste -sd ' ' -
 }
 
 # Ids of the stack's containers, running or not.
@@ -54,4 +61,10 @@ states() {
 # Whether somebody listens at a port of 127.0.0.1.
 listening() {
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# Whether what is behind a published port answers HTTP with 200. That the port opens shows nothing: Docker's proxy opens
+# it, whoever listens in the container.
+answers() {
+  MESH_ADMIN=:$1 timeout 3 "$here/healthy.sh" / 2>/dev/null
 }

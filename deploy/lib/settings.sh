@@ -34,8 +34,10 @@ bad() {
 check_settings() {
   local key line cpus=''
   [ -r "$here/.env" ] || fail 2 "$here/.env cannot be read" 'Bring it back: git checkout deploy/.env'
-  line=$(grep -nvE '^([A-Z_]+=[^ "'\'']*|#.*|)$' "$here/.env" | head -n 1) || true
-  [ -z "$line" ] || fail 2 "deploy/.env, line $line" 'A line is KEY=value, without spaces and quotes, or a comment that begins with #.'
+  # Compose 2 puts a variable in the place of what follows a $, and Compose 1 does not.
+  line=$(grep -nvE '^([A-Z_]+=[^ "'\''$]*|#.*|)$' "$here/.env" | head -n 1) || true
+  # Its value may be a secret.
+  [ -z "$line" ] || fail 2 "deploy/.env, line ${line%%=*}" 'A line is KEY=value, without spaces, quotes and $, or a comment that begins with #.'
   for key in $(setting_keys); do
     used_keys | grep -qx "$key" || [ "$key" = COMPOSE_PROJECT_NAME ] ||
       fail 2 "$key in deploy/.env is no setting" "Those there are: $(used_keys | paste -sd ' ' -)"
@@ -70,13 +72,28 @@ check_value() {
       fi ;;
     *_IMAGE) [[ $value =~ ^[a-z0-9][a-zA-Z0-9._/:@-]*$ ]] || bad "$key" "$value" 'is no image' 'name:tag' ;;
     LATE_SEED_SECONDS) [[ $value =~ ^[0-9]{1,2}$ && $value -le 60 ]] || bad "$key" "$value" 'is no time' 'whole seconds from 0 to 60' ;;
+    MESH_MAX_PEERS) whole "$key" "$value" 2 10000 ;;
+    MESH_NEIGHBOURS)
+      whole "$key" "$value" 1 64
+      [ "$value" -le "$(setting MESH_MAX_PEERS)" ] || bad "$key" "$value" 'is above MESH_MAX_PEERS' "at most $(setting MESH_MAX_PEERS)" ;;
+    MESH_STALENESS_MS) whole "$key" "$value" 1000 3600000 ;;
+    # Not below what the Collector sends at once.
+    QUEUE_ITEMS) whole "$key" "$value" 2048 100000000 ;;
+    SPANS_FILES | SPANS_FILE_MB) whole "$key" "$value" 1 10000 ;;
+    CALLS_LIMIT) whole "$key" "$value" 100 1000000 ;;
+    SERIES_EXPIRATION | JAEGER_TTL) [[ $value =~ ^[1-9][0-9]*[hms]$ ]] || bad "$key" "$value" 'is no time' 'a number with h, m or s, such as 25h' ;;
     NODE_LOG_LEVEL)
       [[ $value =~ ^(trace|debug|info|warn|error|fatal|silent)$ ]] || bad "$key" "$value" 'is no level' 'trace, debug, info, warn, error, fatal or silent' ;;
     PROMETHEUS_KEEPS) [[ $value =~ ^[1-9][0-9]*[hdwy]$ ]] || bad "$key" "$value" 'is no time' 'a number with h, d, w or y, such as 15d' ;;
     PROMETHEUS_KEEPS_AT_MOST) [[ $value =~ ^[1-9][0-9]*[MG]B$ ]] || bad "$key" "$value" 'is no size' 'a number with MB or GB, such as 1GB' ;;
-    PAGE_TOKEN) [[ $value =~ ^[[:graph:]]{16,256}$ ]] || bad "$key" '(hidden)' "has ${#value} characters" '16 to 256 printable characters, or none' ;;
+    PAGE_TOKEN) [[ $value =~ ^[A-Za-z0-9._~+/=-]{16,256}$ ]] || bad "$key" '(hidden)' "is no token (${#value} characters)" '16 to 256 letters, digits and . _ ~ + / = -, or none' ;;
     COMPOSE_PROJECT_NAME) [[ $value =~ ^[a-z0-9][a-z0-9_-]*$ ]] || bad "$key" "$value" 'is no project name' 'lower-case letters, digits, - and _' ;;
   esac
+}
+
+# whole KEY VALUE LEAST MOST
+whole() {
+  [[ $2 =~ ^[1-9][0-9]{0,8}$ && $2 -ge $3 && $2 -le $4 ]] || bad "$1" "$2" 'is no such number' "a whole number from $3 to $4"
 }
 
 # In MiB, rounded down.

@@ -7,7 +7,7 @@ unhealthy() {
   while read -r service state health code rest; do
     case $service/$state/$health/$code in
       collector-volume/exited/*/0) ;;
-      collector/running/*) listening "$(setting COLLECTOR_HEALTH_PORT)" || printf '%s\n' "$service" ;;
+      collector/running/*) answers "$(setting COLLECTOR_HEALTH_PORT)" || printf '%s\n' "$service" ;;
       */running/healthy/* | */running/none/*) ;;
       *) printf '%s\n' "$service" ;;
     esac
@@ -30,9 +30,9 @@ hopeless() {
   done < <(states)
 }
 
-# wait_healthy SECONDS
+# wait_healthy SECONDS: until so many have gone by since SECONDS was 0.
 wait_healthy() {
-  local until=$((SECONDS + $1)) waiting all before=''
+  local waiting all before=''
   all=$(states | wc -l)
   while :; do
     waiting=$(unhealthy | sort | uniq | paste -sd ' ' -)
@@ -42,7 +42,7 @@ wait_healthy() {
       say "$((all - $(unhealthy | wc -l))) of $all are well; waiting for ${waiting:0:150}"
       before=$waiting
     fi
-    if [ "$SECONDS" -ge "$until" ]; then
+    if [ "$SECONDS" -ge "$1" ]; then
       fail 1 "not healthy after $1 s: $waiting" 'They go on trying. See: deploy/status.sh' "And: docker logs CONTAINER; stop with: deploy/stop.sh"
     fi
     sleep 2

@@ -2,11 +2,11 @@
 # Where to look.
 
 where() {
-  local token='PAGE_TOKEN of deploy/.env'
-  [ -n "$(setting PAGE_TOKEN)" ] || token=$(compose exec -T observer cat /var/lib/tracemesh/page-token 2>/dev/null) || token='none yet'
+  local on_terminal=no
+  [ ! -t 1 ] || on_terminal=yes
   cat <<TEXT
 
-page          http://127.0.0.1:$(setting PAGE_PORT)    token: $token
+page          http://127.0.0.1:$(setting PAGE_PORT)    token: $(page_token)
 Jaeger        http://127.0.0.1:$(setting JAEGER_UI_PORT)
 Prometheus    http://127.0.0.1:$(setting PROMETHEUS_PORT)/alerts
 Alertmanager  http://127.0.0.1:$(setting ALERTMANAGER_PORT)
@@ -16,4 +16,18 @@ TEXT
   states | grep -q '^grafana ' && say "Grafana       http://127.0.0.1:$(setting GRAFANA_PORT)"
   say
   say 'deploy/status.sh says how it is, deploy/stop.sh ends it.'
+}
+
+# The token that was made, on a terminal alone: what is written elsewhere is kept, and read by others.
+page_token() {
+  local observer show=(cat /var/lib/tracemesh/page-token)
+  [ -z "$(setting PAGE_TOKEN)" ] || { say 'PAGE_TOKEN of deploy/.env' && return; }
+  observer=$(states | sed -n 's/^observer .* //p')
+  if [ -z "$observer" ]; then
+    say 'none yet'
+  elif [ "$on_terminal" = no ]; then
+    say "see: docker exec ${observer:0:12} ${show[*]}"
+  else
+    docker exec "$observer" "${show[@]}" 2>/dev/null || say 'none yet'
+  fi
 }

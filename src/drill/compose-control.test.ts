@@ -15,7 +15,7 @@ let directory = ''
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tracemesh-compose-'))
   await mkdir(join(directory, 'deploy'))
-  await writeFile(join(directory, 'deploy/compose.yaml'), 'services: {}\n')
+  await writeFile(join(directory, 'deploy/compose.yaml'), 'x-tracemesh: stack\nservices: {}\n')
 })
 
 after(async () => {
@@ -60,6 +60,19 @@ test('COMPOSE names another one', async () => {
   await composeControl(directory)
   delete process.env['COMPOSE']
   assert.deepEqual(await calls(), ['compose ps -q collector'])
+})
+
+test('the stack of somebody else is left alone, whether its file is here or named by COMPOSE_FILE', async () => {
+  const calls = await only('docker-compose', 'echo "file $COMPOSE_FILE"')
+  const foreign = await mkdtemp(join(directory, 'foreign-'))
+  await writeFile(join(foreign, 'compose.yaml'), 'services: { collector: {}, jaeger: {}, prometheus: {} }\n')
+  await assert.rejects(composeControl(foreign), unheld(/compose\.yaml is of another stack; go to/))
+  await assert.rejects(calls(), /ENOENT/)
+  process.env['COMPOSE_FILE'] = join(foreign, 'compose.yaml')
+  const seen = await only('docker-compose', 'echo "$COMPOSE_FILE"')
+  await assert.rejects(composeControl(directory), unheld(/nothing of .* runs/))
+  delete process.env['COMPOSE_FILE']
+  assert.deepEqual(await seen(), ['version', 'ps -q collector'])
 })
 
 test('no compose, nothing that runs, and a service that cannot be stopped are each said', async () => {

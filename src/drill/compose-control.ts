@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -16,19 +16,25 @@ const commands = [['docker', 'compose'], ['docker-compose']] as const
 
 /**
  * Stops and starts services of the stack that runs from `compose.yaml`: of the current directory, of its `deploy`, or of
- * this clone. `COMPOSE` names another Compose, as it does for `deploy/start.sh`. Throws MESH_STACK_UNHELD when there is no such file, no compose, or nothing of it runs.
+ * this clone. `COMPOSE` names another Compose, as it does for `deploy/start.sh`. Throws MESH_STACK_UNHELD when there is no
+ * such file, it is of another stack, there is no compose, or nothing of it runs.
  */
 export async function composeControl(directory = process.cwd()): Promise<StackControl> {
   const files = [resolve(directory, 'compose.yaml'), resolve(directory, 'deploy/compose.yaml'), clone]
   const file = files.find((one) => existsSync(one))
   if (file === undefined) throw unheld('collector', `there is no compose.yaml: ${files.join(', ')}`)
+  // Another stack may have services of these names, too.
+  if (!/^x-tracemesh:/m.test(readFileSync(file, 'utf8')))
+    throw unheld('collector', `${file} is of another stack; go to the directory of tracemesh's deploy/compose.yaml`)
   const compose = await foundCompose()
   const [program, ...args] = compose
   // In its own directory it finds compose.yaml and .env, whichever version it is.
   const cwd = dirname(file)
+  // It would lead Compose to another file, whatever its directory is.
+  const env = { ...process.env, COMPOSE_FILE: undefined }
   const act = async (service: HeldService, ...verb: readonly string[]) => {
     try {
-      return await run(program, [...args, ...verb, service], { timeout: limitMs, cwd })
+      return await run(program, [...args, ...verb, service], { timeout: limitMs, cwd, env })
     } catch (error) {
       throw unheld(service, lastLine(error))
     }

@@ -30,6 +30,7 @@ const commands = {
   ],
 } as const
 export type ComposeVersion = keyof typeof commands
+export const composeCommands: readonly string[] = Object.values(commands).flat()
 
 /** What is missing here for containers with that Compose, or how it is called. */
 export async function composeCommand(

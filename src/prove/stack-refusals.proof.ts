@@ -8,13 +8,15 @@ import { sh } from './shell.ts'
 import { cloneWithChanges } from './stack-clone.ts'
 import { composeCommand, stackEnvironment } from './stack-compose.ts'
 import { leftOf } from './stack-containers.ts'
+import { interrupted } from './stack-interrupt.ts'
 import { type Refusal, refusals } from './stack-refusals.ts'
 
 export const proof: Proof = {
   name: 'stack-refusals',
-  about: 'deploy/start.sh says what is wrong and how to cure it: ports, Docker, settings, files, images, memory',
+  about:
+    'deploy/start.sh says what is wrong and how to cure it: ports, Docker, settings, files, images, memory; interrupted, it leaves nothing',
   quick: false,
-  seconds: 120,
+  seconds: 180,
   async run(context) {
     const compose = await composeCommand('v1', context.signal)
     if ('missing' in compose) {
@@ -32,6 +34,8 @@ export const proof: Proof = {
         context.progress(refusal.what)
         checks.push(...(await refused(refusal, clone, compose.command, context)))
       }
+      context.progress('interrupted while it waits')
+      checks.push(...(await interrupted(clone, compose.command, context)))
       return { figures: { compose: compose.command }, checks }
     } finally {
       taken.close()

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { notRun } from '../testing/not-run.ts'
 import { plainEnvironment, sh } from './shell.ts'
+import { composeCommands } from './stack-compose.ts'
 
 leakCheck()
 
@@ -32,7 +33,7 @@ test('every script answers --help, and refuses what it does not know with 2', as
 
 test('each Compose reads compose.yaml', async () => {
   const found = []
-  for (const compose of ['docker-compose', 'docker compose']) {
+  for (const compose of composeCommands) {
     if ((await run(`${compose} version`)).code !== 0) continue
     found.push(compose)
     const { code, output } = await run(`${compose} --profile grafana config --quiet`, resolve(root, 'deploy'))

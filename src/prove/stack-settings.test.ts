@@ -43,6 +43,12 @@ test('images that stand in for others have the same keys', () => {
   for (const key of Object.keys(settings(read('offline.env')))) assert.ok(keys.includes(key), key)
 })
 
+test('Grafana has no admin with a password that everybody knows', () => {
+  const { grafana = '' } = services(read('compose.yaml'))
+  assert.match(grafana, /GF_AUTH_BASIC_ENABLED: "false"\n/)
+  assert.match(grafana, /GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: "true"\n/)
+})
+
 /** What of a compose file belongs to each service, by name. */
 function services(text: string): Record<string, string> {
   const [, body = ''] = text.split(/^services:$/m)

@@ -185,6 +185,43 @@ test('images are those of compose: one version of each is tested', async () => {
   }
 })
 
+test('the volume of the Collector holds all that it may keep, and its queue a second time', async () => {
+  const [config, manifest] = await Promise.all(
+    ['otel/collector.yaml', 'deploy/k8s/collector/collector.yaml'].map((name) => readFile(join(root, name), 'utf8')),
+  )
+  const bound = (name: string) => Number(new RegExp(`env:${name}:-(\\d+)}`).exec(config ?? '')?.[1])
+  // The file that is written to is none of those that are kept, and a MB of their rotation is 2^20 bytes.
+  const filesMib = (bound('SPANS_FILES') + 1) * bound('SPANS_FILE_MB')
+  // Measured: half a million spans take about 220 MB; compaction writes them beside what is there.
+  const queueMib = (bound('QUEUE_ITEMS') * 440) / 2 ** 20
+  const claim = /requests: \{ storage: (\w+) }/.exec(manifest ?? '')?.[1] ?? ''
+  assert.ok(filesMib > 0 && queueMib > 0)
+  assert.ok(mebibytes(claim) > filesMib + 2 * queueMib, `${claim} for ${filesMib} MiB and ${queueMib} MiB`)
+})
+
+test('where there are several Jaegers, the Collector sends to each of them, and Prometheus asks each', async () => {
+  if (!ran) return
+  const all = clustered.objects
+  const find = (name: string) => workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
+  const [collector, jaeger] = [find('collector'), find('jaeger')]
+  const { JAEGER_OTLP = '' } = environment(collector, templateOf(collector).spec.containers[0] as Container, all)
+  const [, name = '', port] = /^dns:\/\/\/([\w-]+):(\d+)$/.exec(JAEGER_OTLP) ?? []
+  // Its name stands for the addresses of all pods, those that are not well included.
+  const { clusterIP, publishNotReadyAddresses, selector, ports = [] } = named(all, 'Service', name).spec
+  assert.deepEqual([clusterIP, publishNotReadyAddresses], ['None', true])
+  assert.ok(selects({ matchLabels: selector }, templateOf(jaeger).metadata.labels))
+  const configs = all.filter(({ metadata }) => metadata.name.startsWith('prometheus-config-'))
+  const scraped = configs[0]?.data?.['prometheus.yml'] ?? ''
+  const each = `dns_sd_configs: [{ names: [${name}], type: A, port: 8888, refresh_interval: 10s }]`
+  const shipped = await readFile(join(root, 'otel/prometheus.yml'), 'utf8')
+  const rest = (text: string) => text.slice(text.indexOf('\n'))
+  assert.equal(rest(scraped), rest(shipped).replace('static_configs: [{ targets: ["jaeger:8888"] }]', each))
+  assert.deepEqual(
+    ports.map((one) => one.port),
+    [Number(port), 8888],
+  )
+})
+
 test('ports of services and probes are ports of their containers', () => {
   for (const { objects: all } of variants) {
     for (const { spec, metadata } of all.filter(({ kind }) => kind === 'Service')) {

@@ -113,7 +113,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
         `--web.listen-address=${here(ports.prometheus)}`,
       ],
       // Links of alerts lead to Jaeger as a browser reaches it.
-      env: { JAEGER_URL: url(ports.jaegerQuery), PAGE_URL: url(16680) },
+      env: { JAEGER_URL: url(ports.jaegerQuery) },
       readyUrl: `${url(ports.prometheus)}/-/ready`,
     },
     alertmanager: {
