@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmdirSync } from 'node:fs'
 import { mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -28,17 +28,29 @@ export async function memoryGroup(limitMb: number): Promise<MemoryGroup | { read
     await rmdir(directory).catch(() => {})
     return { missing: `no control group can be made (${error instanceof Error ? error.message : error})` }
   }
+  const atExit = () => end(directory)
+  process.once('exit', atExit)
   return {
     procsFile: join(directory, 'cgroup.procs'),
     close: async () => {
       // The kernel lets go of it when the last of its processes has been waited for.
-      for (let tries = 0; tries < 50 && processesIn(directory) > 0; tries++)
+      for (let tries = 0; tries < 50 && processesIn(directory).length > 0; tries++)
         await new Promise((done) => setTimeout(done, 100))
       await rmdir(directory)
+      process.off('exit', atExit)
     },
   }
 }
 
-function processesIn(directory: string): number {
-  return readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().split('\n').filter(Boolean).length
+/** At the end of this process nobody waits any more. */
+function end(directory: string): void {
+  for (const pid of processesIn(directory)) process.kill(pid, 'SIGKILL')
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (let tries = 0; tries < 50 && processesIn(directory).length > 0; tries++) Atomics.wait(pause, 0, 0, 20)
+  rmdirSync(directory)
+}
+
+function processesIn(directory: string): number[] {
+  const listed = readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().split('\n')
+  return listed.filter(Boolean).map(Number)
 }

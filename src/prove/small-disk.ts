@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
+import { rmdirSync } from 'node:fs'
 import { mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +25,12 @@ export async function smallDisk(mebibytes: number): Promise<SmallDisk | { readon
     await rmdir(directory)
     return { missing: `no disk of its own can be mounted (${error instanceof Error ? error.message : error})` }
   }
+  // Whatever still has files open there ends with this process, too.
+  const atExit = () => {
+    execFileSync('umount', ['--lazy', directory])
+    rmdirSync(directory)
+  }
+  process.once('exit', atExit)
   const filler = join(directory, 'filler')
   return {
     directory,
@@ -33,7 +40,8 @@ export async function smallDisk(mebibytes: number): Promise<SmallDisk | { readon
     },
     free: () => rm(filler, { force: true }),
     async [Symbol.asyncDispose]() {
-      await run('umount', [directory])
+      process.off('exit', atExit)
+      await run('umount', ['--lazy', directory])
       await rmdir(directory)
     },
   }
