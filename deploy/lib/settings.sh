@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
 # The settings of .env: read as Compose reads them, checked before it does.
 
-# setting KEY: a variable of the shell wins over the line in .env.
+# setting KEY: a variable of the shell wins over the line in .env; an empty one, too, where that means something.
 setting() {
-  if [ -n "${!1:-}" ]; then printf '%s\n' "${!1}"; else sed -n "s/^$1=//p" "$here/.env"; fi
+  if [ -n "${!1:-}" ] || { [ "${!1+set}" = set ] && may_be_empty "$1"; }; then printf '%s\n' "${!1}"; else sed -n "s/^$1=//p" "$here/.env"; fi
 }
 
 setting_keys() {
@@ -37,7 +37,7 @@ check_settings() {
   # Compose 2 puts a variable in the place of what follows a $, and Compose 1 does not.
   line=$(grep -nvE '^([A-Z_]+=[^ "'\''$]*|#.*|)$' "$here/.env" | head -n 1) || true
   # Its value may be a secret.
-  [ -z "$line" ] || fail 2 "deploy/.env, line ${line%%=*}" 'A line is KEY=value, without spaces, quotes and $, or a comment that begins with #.'
+  [ -z "$line" ] || fail 2 "deploy/.env, line ${line%%:*}" 'A line is KEY=value, without spaces, quotes and $, or a comment that begins with #.'
   for key in $(setting_keys); do
     used_keys | grep -qx "$key" || [ "$key" = COMPOSE_PROJECT_NAME ] ||
       fail 2 "$key in deploy/.env is no setting" "Those there are: $(used_keys | paste -sd ' ' -)"

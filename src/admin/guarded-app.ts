@@ -38,7 +38,9 @@ export async function guardedApp(
       return refuse(reply, 403, 'forbidden', 'ask by a loopback host name, or set a token')
     }
     // A token is nothing that a browser sends by itself; without one it may be sent here by a page from elsewhere.
-    const reached = /^\/(?:api|debug)\//.test(request.url) || request.method !== 'GET'
+    // By the route that it found, since a path can be written in several ways.
+    const path = request.routeOptions.url ?? request.url
+    const reached = /^\/(?:api|debug)\//.test(path) || request.method !== 'GET'
     if (allowed === undefined && reached && isForeign(request.method, request.headers)) {
       return refuse(reply, 403, 'forbidden', 'a page from elsewhere may not ask this')
     }

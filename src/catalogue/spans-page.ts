@@ -12,7 +12,10 @@ const resource = [
   ['service.name', 'Id of the mesh: one service per mesh.'],
   ['service.version', 'Version of the software.'],
   ['service.instance.id', 'New for every start of a process.'],
-  ['host.id', 'Of the machine, until its next boot: whose clock the times are by. The same in all its containers.'],
+  [
+    'host.id',
+    'Of the machine, until its next boot: whose clock the times are by. The same in all its containers. The Collector sets `ip` to it, by which Jaeger knows hosts.',
+  ],
   ['mesh.id', 'Id of the mesh.'],
   ['mesh.node.name', attributes['mesh.node.name'].brief],
   ['mesh.node.role', attributes['mesh.node.role'].brief],

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { type Asked, ask } from './ask.ts'
 
-/** A rule as it is loaded; `duration` is its `for`, in seconds. */
-const ruleShape = z.object({ name: z.string(), duration: z.number() })
+/** A rule as it is loaded; `duration` is its `for`, in seconds; `health` says whether it could be evaluated. */
+const ruleShape = z.object({ name: z.string(), duration: z.number(), health: z.string() })
 const rulesShape = z.object({ data: z.object({ groups: z.array(z.object({ rules: z.array(ruleShape) })) }) })
 const vectorShape = z.object({
   data: z.object({ result: z.array(z.object({ metric: z.record(z.string(), z.string()) })) }),

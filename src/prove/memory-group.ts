@@ -28,7 +28,13 @@ export async function memoryGroup(limitMb: number): Promise<MemoryGroup | { read
     await rmdir(directory).catch(() => {})
     return { missing: `no control group can be made (${error instanceof Error ? error.message : error})` }
   }
-  const atExit = () => end(directory)
+  const atExit = () => {
+    try {
+      end(directory)
+    } catch {
+      // Others have to end what they have started, too.
+    }
+  }
   process.once('exit', atExit)
   return {
     procsFile: join(directory, 'cgroup.procs'),

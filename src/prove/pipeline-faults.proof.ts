@@ -121,6 +121,7 @@ async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, 
   progress(`room again, and Jaeger: the queue is empty after ${Math.round(drainedMs)} ms`)
   const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh') }
   const checks: Check[] = [
+    atLeast('looks at Alertmanager while the disk was full', 10, watch.looks),
     equals('alerts about the mesh that rang while the disk was full', '', rang.mesh.join(', ')),
     equals('nodes that were ready meanwhile', nodes, well.filter(Boolean).length),
   ]

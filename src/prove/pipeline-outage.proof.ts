@@ -66,6 +66,7 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
       ...(outageMs < 120_000
         ? []
         : [equals('that Jaeger is away', 'rang', told(rang.pipeline, 'MeshPipelineDown of jaeger'))]),
+      atLeast('looks at Alertmanager', outageMs / 10_000, watch.looks),
       equals('alerts about the mesh that rang', '', rang.mesh.join(', ')),
       each('exit code of a node', '0', ends, ({ code }) => code === 0),
     ],

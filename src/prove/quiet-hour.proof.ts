@@ -6,6 +6,7 @@ import { waitUntil } from '../drill/waiting.ts'
 import { systemClock } from '../kit/clock.ts'
 import { type RunningStack, startStack } from '../stack/bare.ts'
 import { type LabProcess, startLabProcess } from '../testing/lab-process.ts'
+import { each } from './checks.ts'
 import { atLeast, atMost, equals, type Proof, type ProofContext, type ProofResult } from './proof.ts'
 import { fromEnv, withStack } from './stack-needs.ts'
 
@@ -60,6 +61,7 @@ async function quiet(context: ProofContext): Promise<ProofResult> {
       atLeast('quiet seconds', quietSeconds, seconds),
       equals('alerts that rang', '', [...new Set(rang.map(named))].join(', ')),
       equals('rules that were watched', alertNames.length, new Set(rules.map(({ name }) => name)).size),
+      each('rules that could be evaluated', 'all', rules, ({ health }) => health === 'ok'),
       equals('nodes whose spans were counted', nodesOfLab, known.flat().length),
       equals('targets that did not answer meanwhile', '', down.map(({ job }) => job).join(', ')),
       atMost('MeshNodeSilent for a node killed then rings after', firesWithinMs('MeshNodeSilent'), silentAfterMs, 'ms'),

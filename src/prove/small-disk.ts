@@ -27,8 +27,12 @@ export async function smallDisk(mebibytes: number): Promise<SmallDisk | { readon
   }
   // Whatever still has files open there ends with this process, too.
   const atExit = () => {
-    execFileSync('umount', ['--lazy', directory])
-    rmdirSync(directory)
+    try {
+      execFileSync('umount', ['--lazy', directory])
+      rmdirSync(directory)
+    } catch {
+      // Others have to end what they have started, too.
+    }
   }
   process.once('exit', atExit)
   const filler = join(directory, 'filler')

@@ -10,6 +10,8 @@ import type { PairLink } from './mesh.ts'
 export interface Told {
   /** Why it is not shown; empty when it is. */
   readonly fault: string
+  /** Nothing of the kind is there yet. */
+  readonly none?: true
   readonly figure?: unknown
 }
 
@@ -23,7 +25,7 @@ export interface Asked {
 
 export interface Chapter {
   readonly what: string
-  /** About all that there is: read once the others are found. */
+  /** About all that there is: read once the others are found, and what is found then is final. */
   readonly atTheEnd?: true
   /** Only where seeds are known by name, as containers are. */
   readonly ofNames?: true
@@ -43,7 +45,7 @@ async function search(
   return { traces, spans: traces.flatMap(({ spans }) => spans).filter(({ name }) => name === span) }
 }
 
-const none = (what: string): Told => ({ fault: `no ${what} yet` })
+const none = (what: string): Told => ({ fault: `no ${what} yet`, none: true })
 
 /** The first of several that is as it should be, or what is wrong with the last. */
 function best(what: string, candidates: readonly Told[]): Told {

@@ -14,7 +14,7 @@ import { type Refusal, refusals } from './stack-refusals.ts'
 export const proof: Proof = {
   name: 'stack-refusals',
   about:
-    'deploy/start.sh says what is wrong and how to cure it: ports, Docker, settings, files, images, memory; interrupted, it leaves nothing',
+    'deploy/start.sh says what is wrong and how to cure it: ports, Docker, settings, files, images, memory; interrupted, it leaves no container and no network',
   quick: false,
   seconds: 180,
   async run(context) {

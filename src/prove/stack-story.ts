@@ -41,7 +41,10 @@ export async function stackStory(options: StoryOptions): Promise<Story> {
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   const began = performance.now()
   const told: Partial<Record<string, Told>> = {}
-  const untold = () => wanted.filter(({ what }) => told[what]?.fault !== '')
+  const final = ({ atTheEnd }: Chapter, its: Told | undefined) =>
+    atTheEnd && its !== undefined && its.none === undefined
+  const untold = () =>
+    wanted.filter((chapter) => told[chapter.what]?.fault !== '' && !final(chapter, told[chapter.what]))
   const next = () => {
     const first = untold().filter(({ atTheEnd }) => atTheEnd === undefined)
     return first.length > 0 ? first : untold()
@@ -68,6 +71,6 @@ async function read(chapter: Chapter, asked: Parameters<Chapter['read']>[0]): Pr
   try {
     return await chapter.read(asked)
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) }
+    return { fault: error instanceof Error ? error.message : String(error), none: true }
   }
 }

@@ -16,7 +16,7 @@ import { fromEnv, withStack } from './stack-needs.ts'
 const wanted = fromEnv('WEEK_SPANS', 10_000_000)
 const weekMs = 7 * 86_400_000
 /** What Jaeger's container may take, page cache included: whole MiB. */
-const memoryMb = Number.parseInt(containerSettings['JAEGER_MEMORY'] ?? '', 10)
+const memoryMb = Number(/^(\d+)m$/.exec(containerSettings['JAEGER_MEMORY'] ?? '')?.[1])
 const searchMs = 5_000
 /** Spans of one request, as the Collector sends them, and requests on their way at once. */
 const [perExport, inFlight] = [2_048, 4]

@@ -212,7 +212,11 @@ test('where there are several Jaegers, the Collector sends to each of them, and 
   assert.ok(selects({ matchLabels: selector }, templateOf(jaeger).metadata.labels))
   const configs = all.filter(({ metadata }) => metadata.name.startsWith('prometheus-config-'))
   const scraped = configs[0]?.data?.['prometheus.yml'] ?? ''
-  const each = `dns_sd_configs: [{ names: [${name}], type: A, port: 8888, refresh_interval: 10s }]`
+  // The name as well: where there is no pod at all, it is a target that does not answer.
+  const each = [
+    `dns_sd_configs: [{ names: [${name}], type: A, port: 8888, refresh_interval: 10s }]`,
+    `static_configs: [{ targets: ["${name}:8888"] }]`,
+  ].join('\n    ')
   const shipped = await readFile(join(root, 'otel/prometheus.yml'), 'utf8')
   const rest = (text: string) => text.slice(text.indexOf('\n'))
   assert.equal(rest(scraped), rest(shipped).replace('static_configs: [{ targets: ["jaeger:8888"] }]', each))

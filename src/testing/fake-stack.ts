@@ -25,7 +25,7 @@ export interface FakeStack extends AsyncDisposable {
 
 export async function fakeStack({ alerts, rules = {}, known = () => [] }: FakeStackOptions = {}): Promise<FakeStack> {
   const asked: string[] = []
-  const loaded = Object.entries(rules).map(([name, duration]) => ({ name, duration, type: 'alerting' }))
+  const loaded = Object.entries(rules).map(([name, duration]) => ({ name, duration, health: 'ok', type: 'alerting' }))
   const answers: Readonly<Record<string, () => unknown>> = {
     '/api/v2/status': () => ({ uptime: 'now' }),
     '/api/v2/alerts': () => said(alerts?.() ?? []),
