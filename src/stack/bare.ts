@@ -28,6 +28,8 @@ export interface StackOptions {
   readonly services?: readonly ServiceName[]
   /** Variables that the configuration files know, by service. */
   readonly env?: Partial<Readonly<Record<ServiceName, Readonly<Record<string, string>>>>>
+  /** Milliseconds until a service has to be ready, a minute unless given. */
+  readonly readyMs?: number
   /** Control groups that services are in, by their `cgroup.procs`. */
   readonly groups?: Partial<Readonly<Record<ServiceName, string>>>
 }
@@ -138,7 +140,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
 async function serviceOf(
   name: ServiceName,
   { binary, args, env, readyUrl }: ServicePlan,
-  { env: more, groups }: StackOptions,
+  { env: more, groups, readyMs }: StackOptions,
   changed: () => void,
 ): Promise<ServiceProcess> {
   const found = await stackBinary(binary)
@@ -155,6 +157,7 @@ async function serviceOf(
     env: { ...inherited, ...env, ...more?.[name] },
     readyUrl,
     ...(groups?.[name] !== undefined && { group: groups[name] }),
+    ...(readyMs !== undefined && { readyMs }),
     changed,
   })
 }

@@ -9,6 +9,8 @@ export interface ServiceOptions {
   readonly env: Readonly<Record<string, string>>
   /** Answers with success once the service can be used. */
   readonly readyUrl: string
+  /** Milliseconds until it has to be ready, a minute unless given. */
+  readonly readyMs?: number
   /** `cgroup.procs` of a control group that it is in from its first moment: what it may take it reads when it starts. */
   readonly group?: string
   /** Called whenever its process has begun or ended. */
@@ -40,15 +42,16 @@ export class ServiceProcess {
     return this.#said
   }
 
-  /** Resolves when it is ready; one that runs is left alone. Throws MESH_STACK_FAILED when it is not ready within 60 s. */
+  /** Resolves when it is ready; one that runs is left alone. Throws MESH_STACK_FAILED when it is not ready in time. */
   async start(): Promise<void> {
     if (this.pid === undefined) this.#spawn()
-    const limit = performance.now() + bounds.readyMs
+    const { readyMs = bounds.readyMs } = this.#options
+    const limit = performance.now() + readyMs
     while (!(await this.#ready())) {
       if (this.pid === undefined) throw this.#failed('it ended')
       if (performance.now() > limit) {
         await this.end('SIGKILL')
-        throw this.#failed(`${this.#options.readyUrl} did not answer within ${bounds.readyMs} ms`)
+        throw this.#failed(`${this.#options.readyUrl} did not answer within ${readyMs} ms`)
       }
       await sleep(bounds.lookMs)
     }
