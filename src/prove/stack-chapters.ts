@@ -187,7 +187,7 @@ function address({ attributes }: TraceSpan): unknown {
 
 interface PageTraces {
   readonly data: readonly {
-    readonly spans: readonly { readonly operationName: string; readonly warnings?: string[] }[]
+    readonly spans: readonly { readonly operationName: string; readonly warnings: readonly string[] | null }[]
   }[]
 }
 
@@ -198,7 +198,7 @@ async function timesBelieved({ jaeger, meshes }: Asked): Promise<Told> {
     const query = new URLSearchParams({ service, lookback: '1h', limit: '400' })
     const answer = await fetch(`${jaeger}/api/traces?${query}`, { signal: AbortSignal.timeout(30_000) })
     const told = ((await answer.json()) as PageTraces).data.flatMap((trace) => trace.spans)
-    const [warned] = told.filter(({ warnings = [] }) => warnings.some((text) => /clock skew|adjusted/.test(text)))
+    const [warned] = told.filter(({ warnings }) => warnings?.some((text) => /clock skew|adjusted/.test(text)))
     if (warned !== undefined) return { fault: `${warned.operationName}: ${warned.warnings?.join('; ')}` }
     spans += told.length
   }
