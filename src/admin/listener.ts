@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { MeshError } from '../core/errors.ts'
+import { endServer } from './end-server.ts'
 import type { Guarded } from './guarded-app.ts'
 import { isLoopback, parseHostPort } from './host-port.ts'
 
@@ -52,11 +53,7 @@ export async function listenHttp(options: ListenerOptions): Promise<Listener> {
     throw explained(error, key, listen)
   }
   const close = async () => {
-    const closed = once(server, 'close')
-    server.close()
-    // A stop must not wait for a browser that keeps its connection.
-    server.closeAllConnections()
-    await closed
+    await endServer(server)
     await app.close()
   }
   return { url: urlOf(server), close }

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { renderRules } from '../catalogue/alert-rules.ts'
+import { Alertmanager } from '../drill/alertmanager.ts'
 import { type RunningStack, startStack } from '../stack/bare.ts'
 import { type Cluster, startCluster, until } from '../testing/cluster.ts'
 import { AlertWatch } from './alert-watch.ts'
@@ -79,7 +80,8 @@ async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofC
     await until(() => watch.rang('mesh').includes('MeshSeedGiveup'), giveupMs, 'a give-up rings')
     progress('a give-up rings')
   }
-  await until(async () => (await ringingNow(stack)).length === 0, endedMs, 'its alert ends')
+  const alertmanager = new Alertmanager(stack.urls.alertmanager)
+  await until(async () => (await alertmanager.ringing()).length === 0, endedMs, 'its alert ends')
   await stack.stop('prometheus')
   await rm(join(stack.directory, 'prometheus'), { recursive: true })
   await stack.start('prometheus')
@@ -97,12 +99,6 @@ async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofC
       atLeast('looks at Alertmanager meanwhile', 10, watch.looks),
     ],
   }
-}
-
-async function ringingNow({ urls }: RunningStack): Promise<readonly string[]> {
-  await using watch = new AlertWatch(urls.alertmanager)
-  await until(() => watch.looks > 0, 10_000, 'Alertmanager answers')
-  return [...watch.rang('mesh'), ...watch.rang('pipeline')]
 }
 
 async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, { progress, signal }: ProofContext) {

@@ -73,8 +73,7 @@ async function quiet(context: ProofContext): Promise<ProofResult> {
 async function killed(lab: LabProcess, stack: RunningStack, signal: AbortSignal): Promise<number> {
   const { nodes } = await lab.view()
   const victim = nodes.find(({ role }) => role === 'compute')
-  const answer = await fetch(`${lab.url}/api/lab/nodes/${victim?.name}/kill`, { method: 'POST' })
-  if (!answer.ok) throw new Error(`${victim?.name} was not to be killed: ${await answer.text()}`)
+  await lab.act(victim?.name ?? '', 'kill')
   const began = performance.now()
   const alertmanager = new Alertmanager(stack.urls.alertmanager)
   const rings = async () => (await alertmanager.look('MeshNodeSilent', undefined)) === 'rings'

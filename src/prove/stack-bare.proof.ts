@@ -47,14 +47,10 @@ async function troubled(lab: LabProcess, { progress, signal }: ProofContext): Pr
   }
   await until(whole, bootMs, 'everybody knows everybody')
   progress('everybody knows everybody; one node is killed, another stopped')
-  const act = async (name: string, verb: string) => {
-    const answer = await fetch(`${lab.url}/api/lab/nodes/${name}/${verb}`, { method: 'POST' })
-    if (!answer.ok) throw new Error(`${name} was not to be ${verb}ed: ${await answer.text()}`)
-  }
   const { nodes } = await lab.view()
   const [victim, leaver] = nodes.filter(({ role }) => role === 'compute')
-  await act(victim?.name ?? '', 'kill')
-  await act(leaver?.name ?? '', 'stop')
+  await lab.act(victim?.name ?? '', 'kill')
+  await lab.act(leaver?.name ?? '', 'stop')
   // Window and sweep.
   await sleep(36_000, undefined, { signal })
 }

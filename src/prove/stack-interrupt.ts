@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { orAborted } from '../drill/waiting.ts'
 import { type Check, equals, type ProofContext } from './proof.ts'
 import { sh } from './shell.ts'
 import { stackEnvironment } from './stack-compose.ts'
@@ -30,10 +31,10 @@ export async function interrupted(clone: string, compose: string, { signal }: Pr
   const ended = once(child, 'close')
   const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
   try {
-    await Promise.race([waits.promise, ended, aborted(within(waitsWithinMs))])
+    await orAborted(Promise.race([waits.promise, ended]), within(waitsWithinMs))
     const before = await leftOf(project, ['container'])
     if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGINT')
-    const [code] = (await Promise.race([ended, aborted(within(endsWithinMs))])) as [number | null]
+    const [code] = (await orAborted(ended, within(endsWithinMs))) as [number | null]
     const left = await leftOf(project, ['container', 'network'])
     const said = /interrupted: taking down/.test(output)
     return [
@@ -46,10 +47,4 @@ export async function interrupted(clone: string, compose: string, { signal }: Pr
     if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
     await sh('deploy/stop.sh --delete-data >/dev/null 2>&1', clone, env, new AbortController().signal)
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<never> {
-  signal.throwIfAborted()
-  await once(signal, 'abort')
-  throw signal.reason
 }

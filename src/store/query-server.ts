@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { endServer } from '../admin/end-server.ts'
 import type { HostPort } from '../admin/host-port.ts'
 import { type QueryAppOptions, queryApp } from './query-app.ts'
 
@@ -31,10 +32,7 @@ export async function startQueryServer(
     throw error
   }
   const close = async () => {
-    const closed = once(server, 'close')
-    server.close()
-    server.closeAllConnections()
-    await closed
+    await endServer(server)
     await app.close()
   }
   return { port: (server.address() as AddressInfo).port, close }

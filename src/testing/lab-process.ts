@@ -9,6 +9,8 @@ export interface LabProcess extends AsyncDisposable {
   readonly url: string
   readonly pid: number
   view(): Promise<MeshView>
+  /** Has it kill, stop or start one of its nodes. Rejects when it refuses. */
+  act(node: string, verb: 'kill' | 'stop' | 'start'): Promise<void>
   /** The last of what it said on standard error. */
   said(): string
   /** As if the power had gone. */
@@ -39,11 +41,16 @@ export async function startLabProcess(...args: string[]): Promise<LabProcess> {
     return closed
   }
   const view = async () => (await (await fetch(`${url}/api/mesh`)).json()) as MeshView
+  const act = async (node: string, verb: string) => {
+    const answer = await fetch(`${url}/api/lab/nodes/${node}/${verb}`, { method: 'POST' })
+    if (!answer.ok) throw new Error(`${verb} ${node}: ${await answer.text()}`)
+  }
   const kill = () => void child.kill('SIGKILL')
   return {
     url,
     pid: child.pid ?? 0,
     view,
+    act,
     said: () => said,
     kill,
     stop,
