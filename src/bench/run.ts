@@ -13,7 +13,8 @@ const patience = { factor: 2, ms: 60_000 }
 export async function runBench(bench: Bench, options: BenchOptions, shown: BenchContext): Promise<BenchReport> {
   const at = new Date().toISOString()
   const began = performance.now()
-  const limit = bench.seconds(options) * 1_000 * patience.factor + patience.ms
+  // Whole, as timers want it: a bench tells fractions of a second.
+  const limit = Math.ceil(bench.seconds(options) * 1_000 * patience.factor) + patience.ms
   const late = AbortSignal.timeout(limit)
   const signal = AbortSignal.any([shown.signal, late])
   const machine = await machineUse()
