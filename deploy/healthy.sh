@@ -6,5 +6,6 @@
 set -euo pipefail
 exec 3<>"/dev/tcp/127.0.0.1/${MESH_ADMIN##*:}"
 printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "${1:-/healthz}" >&3
-read -r _ status _ <&3
+# Not `timeout`, which macOS does not have: deploy/status.sh runs this as well.
+read -t 3 -r _ status _ <&3
 [ "$status" = 200 ]

@@ -10,7 +10,7 @@
 #   docker     installs Docker with Debian's packages and starts its daemon, where there is neither. Needs root.
 #   compose    Compose v2, as bin/docker-compose-v2 of the cache.
 #   k8s        what checks deploy/k8s without a cluster.
-#   clean      removes images and containers of this, and the cache but for binaries; `clean all` those, too.
+#   clean      removes images of this, and the cache but for binaries; `clean all` those, too.
 #
 # Each step is skipped when its result is there. Cache: TRACEMESH_STACK, by default ~/.cache/tracemesh/stack.
 # Exit codes: 0 fine, 1 a step failed, 2 used wrongly, 3 something that is needed is not installed.

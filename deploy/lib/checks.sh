@@ -3,6 +3,10 @@
 
 # MiB in use a few minutes after a start, and half as much again: of a node, and of all that is no node. Measured.
 node_mib=70 others_mib=500
+# Of the others, what Collector and Jaeger, which grow with the spans that they keep, have no part in.
+small_mib=250
+# GB of the Collector's files, Jaeger's week, Prometheus and a full queue, as deploy/.env bounds them. Measured.
+week_gb=22
 
 # check_memory NODES
 check_memory() {
@@ -12,6 +16,26 @@ check_memory() {
   [ "$available" -ge "$needed" ] ||
     fail 1 "$available MiB of memory are available, and $1 nodes with what shows them need about $needed" \
       'End something else, or start fewer nodes: deploy/start.sh --nodes 1'
+  needed=$((node_mib * $1 + small_mib + $(limit COLLECTOR) + $(limit JAEGER)))
+  [ "$available" -ge "$needed" ] ||
+    say "note: $available MiB of memory are available; with a week of spans it may need $needed. JAEGER_MEMORY and JAEGER_GOMEMLIMIT bound the most of it."
+}
+
+# limit SERVICE: what a Go program keeps to, MiB.
+limit() {
+  local value
+  value=$(setting "$1_GOMEMLIMIT")
+  printf '%s\n' "${value%MiB}"
+}
+
+# Where Docker runs in a machine of its own, its disk is not seen from here.
+check_disk() {
+  local root free
+  root=$(docker info --format '{{.DockerRootDir}}')
+  [ -d "$root" ] || return 0
+  free=$(df -Pk "$root" | awk 'NR == 2 { print int($4 * 1024 / 1e9) }')
+  [ "$free" -ge "$week_gb" ] ||
+    say "note: $free GB are free at $root; a week of spans takes up to $week_gb. SPANS_FILES, JAEGER_TTL and PROMETHEUS_KEEPS_AT_MOST bound them."
 }
 
 # Those of the stack that runs are its own.

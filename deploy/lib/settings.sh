@@ -10,9 +10,9 @@ setting_keys() {
   sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p' "$here/.env"
 }
 
-# Those that compose.yaml asks for.
+# Those that compose.yaml asks for, and the one that Compose itself does.
 used_keys() {
-  grep -oE '(^|[^$])\$\{[A-Z_]+:[?-]' "$here/compose.yaml" | grep -oE '[A-Z_]+' | sort -u
+  { grep -oE '(^|[^$])\$\{[A-Z_]+:[?-]' "$here/compose.yaml" | grep -oE '[A-Z_]+'; echo COMPOSE_PROJECT_NAME; } | sort -u
 }
 
 port_keys() {
@@ -39,7 +39,7 @@ check_settings() {
   # Its value may be a secret.
   [ -z "$line" ] || fail 2 "deploy/.env, line ${line%%:*}" 'A line is KEY=value, without spaces, quotes and $, or a comment that begins with #.'
   for key in $(setting_keys); do
-    used_keys | grep -qx "$key" || [ "$key" = COMPOSE_PROJECT_NAME ] ||
+    used_keys | grep -qx "$key" ||
       fail 2 "$key in deploy/.env is no setting" "Those there are: $(used_keys | paste -sd ' ' -)"
     check_value "$key" "$(setting "$key")"
   done

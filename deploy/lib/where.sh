@@ -22,7 +22,7 @@ TEXT
 page_token() {
   local observer show=(cat /var/lib/tracemesh/page-token)
   [ -z "$(setting PAGE_TOKEN)" ] || { say 'PAGE_TOKEN of deploy/.env' && return; }
-  observer=$(states | sed -n 's/^observer .* //p')
+  observer=$(states | awk '$1 == "observer" { print $7 }')
   if [ -z "$observer" ]; then
     say 'none yet'
   elif [ "$on_terminal" = no ]; then

@@ -43,7 +43,8 @@ browserTest('a killed node leads to the trace of its expiry', async (browser) =>
 browserTest('on an observer a node is its id, and one that has gone is still told of', async (browser) => {
   const whole = pageMesh(8)
   const all = whole.nodes.map((node) => ({ ...node, controllable: false, name: node.name && 'like-all' }))
-  const watched: MeshView = { ...whole, from: 'observer', nodes: all, tells: [], messages: [] }
+  const self = pagePeer('seed-a2')
+  const watched: MeshView = { ...whole, from: 'observer', self, nodes: all, tells: [], messages: [] }
   await using server = await startPageServer(watched, spans)
   const gone = pagePeer('compute-a5')
   const { page, complaints } = await openPage(browser, `${server.url}/#/nodes`)
@@ -51,6 +52,7 @@ browserTest('on an observer a node is its id, and one that has gone is still tol
   await page.getByText(gone, { exact: true }).waitFor()
   server.view = { ...watched, nodes: all.filter(({ id }) => id !== gone) }
   await page.getByText(/There is no such node/).waitFor()
+  await page.getByText(/This page is of mesh-a alone/).waitFor()
   await page
     .getByRole('region', { name: 'Expired by' })
     .getByRole('row', { name: /seed-a2/ })

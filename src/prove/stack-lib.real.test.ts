@@ -51,11 +51,14 @@ test('a value that a container could not use is refused, with what it may be', a
   assert.equal(code, 0, output)
 })
 
-test('a $ in .env is refused, and the value is not shown', async () => {
+test('a $ in .env is refused, and the value is not shown; so is one without the name of the project', async () => {
   const here = await mkdtemp(join(tmpdir(), 'tracemesh-env-'))
   try {
     await cp(deploy, here, { recursive: true })
     const env = await readFile(join(here, '.env'), 'utf8')
+    const nameless = join(here, '.env')
+    await writeFile(nameless, env.replace(/^COMPOSE_PROJECT_NAME=.*$/m, ''))
+    assert.match((await lib('check_settings', {}, here)).output, /COMPOSE_PROJECT_NAME is missing/)
     await writeFile(join(here, '.env'), env.replace('PAGE_TOKEN=', 'PAGE_TOKEN=0123456789$abcdef'))
     const { code, output } = await lib('check_settings', {}, here)
     assert.equal(code, 2, output)
@@ -113,11 +116,35 @@ test('the Collector is well when it answers 200; that its port opens is not enou
 })
 
 test('time to be healthy counts from where the caller has set it to 0', async () => {
-  const never = 'states() { echo jaeger running starting 0 0 false 1a2b; }'
-  const { code, output, seconds } = await lib(`${never}\nSECONDS=119\nwait_healthy 120`)
+  const never = 'states() { echo a-broker running starting 0 0 false 1a2b /a-broker; }'
+  const { code, output, seconds } = await lib(`${never}\nSECONDS=119\nwait_healthy 120 900`)
   assert.equal(code, 1, output)
-  assert.match(output, /not healthy after 120 s: jaeger\n/)
+  assert.match(output, /not healthy after 12\d s: a-broker\n/)
   assert.ok(seconds < 20, `${seconds} s`)
+})
+
+test('Jaeger alone may take longer, since it reads what it has kept, and not for ever', async () => {
+  const never = 'states() { echo jaeger running starting 0 0 false 1a2b /jaeger; }'
+  const { code, output } = await lib(`${never}\nSECONDS=896\nwait_healthy 120 900`)
+  assert.equal(code, 1, output)
+  assert.match(output, /reads the index of the spans that it has kept[^\n]*\n[\s\S]*not healthy after 90\d s: jaeger\n/)
+})
+
+test('who was started again long ago and is well now is not what is being waited for', async () => {
+  const states = [
+    'echo collector running none 0 7 false 1a2b /collector',
+    'echo a-broker running starting 0 0 false 1a2b /a-broker',
+  ].join('; ')
+  const well = `states() { ${states}; }\nanswers() { true; }\nSECONDS=119\nwait_healthy 120 900`
+  assert.match((await lib(well)).output, /not healthy after 12\d s: a-broker\n/)
+  const ill = await lib(well.replace('true', 'false'))
+  assert.match(ill.output, /collector ends as soon as it is started/)
+})
+
+test('a Compose that has started nothing is no success', async () => {
+  const { code, output } = await lib('states() { :; }\nwait_healthy 120 900')
+  assert.equal(code, 1, output)
+  assert.match(output, /Compose has started nothing/)
 })
 
 test('Compose is not led to the file of another stack', async () => {
@@ -171,6 +198,17 @@ test('stop.sh fails when anything is left, and says what and how to remove it', 
     await program('docker', 'case "$1" in volume) echo mesh_jaeger;; esac')
     const clean = await stop('')
     assert.equal(clean.code, 0, clean.output)
+    const asked = join(bin, 'asked')
+    await program('down-fails', `echo "$*" >> ${quoted(asked)}`)
+    const inspected = 'a-broker running healthy 0 0 false 1a /a; collector running none 0 0 false 2b /c'
+    const rows = [inspected, 'prometheus running healthy 0 0 false 3c /p'].join('; ').replaceAll('; ', '\\n')
+    await program('docker', `case "$1" in ps) echo 1a;; inspect) printf '${rows}\\n';; esac`)
+    await program('sleep', 'true')
+    const ordered = await stop('')
+    assert.match(ordered.output, /goodbyes are being counted/)
+    assert.match(await readFile(asked, 'utf8'), /^stop a-broker$[\s\S]*^--profile grafana down /m)
+    const now = await stop('--now')
+    assert.doesNotMatch(now.output, /being counted/)
   } finally {
     await rm(bin, { recursive: true })
   }

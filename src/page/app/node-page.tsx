@@ -7,7 +7,7 @@ import { Inventory } from './inventory.tsx'
 import { LastMinute } from './last-minute.tsx'
 import { NodeControls } from './node-controls.tsx'
 import { NodeLinks } from './node-links.tsx'
-import { Copy, NodeById, Role, State } from './parts.tsx'
+import { Copy, meshesOf, NodeById, Role, State } from './parts.tsx'
 
 /** All that is known of one node. */
 export function NodePage({ view, named }: { readonly view: MeshView; readonly named: string }) {
@@ -42,6 +42,7 @@ export function NodePage({ view, named }: { readonly view: MeshView; readonly na
 
 /** Whoever is no member any more; what is left to be known of it is who expired it. */
 function Gone({ view, named }: { readonly view: MeshView; readonly named: string }) {
+  const self = view.nodes.find(({ id }) => id === view.self)
   return (
     <div class="stack">
       <section class="card">
@@ -51,6 +52,9 @@ function Gone({ view, named }: { readonly view: MeshView; readonly named: string
         <p>
           There is no such node here, or not any more. <a href={hrefOf('nodes')}>All nodes</a>
         </p>
+        {self !== undefined && (
+          <p>This page is of {meshesOf(self)} alone; an observer of another mesh knows the nodes of that.</p>
+        )}
       </section>
       {view.traces && <ExpiredBy key={named} who={named} fate="gone" known={false} view={view} />}
     </div>
