@@ -24,8 +24,9 @@ receivers:
       - { url: "https://hooks.example.org/mesh", send_resolved: true }
 \`\`\`
 
-E-mail, Slack, PagerDuty and others are in Alertmanager's manual; there \`url_file\` names a file with the address, for those
-that hold a secret and are mounted into the container beside the configuration. Checked and tried in the container:
+E-mail, Slack, PagerDuty and others are in Alertmanager's manual. An address that is a secret is better put into a file of
+\`deploy/secrets\`, which git ignores, and named by \`url_file: /etc/alertmanager/secrets/FILE\` (\`api_url_file\`,
+\`routing_key_file\`); on Kubernetes the files are the keys of a Secret \`alertmanager\`. Checked and tried in the container:
 
 \`\`\`sh
 docker exec tracemesh_alertmanager_1 amtool check-config /etc/alertmanager/alertmanager.yml   # Compose 2: tracemesh-alertmanager-1

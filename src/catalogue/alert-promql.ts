@@ -23,17 +23,26 @@ export function calls(span: SpanName): string {
  */
 export function rise(counter: string, by: string, window: string, d: Durations, job: string = jobs.spans): string {
   const [up, past] = [`up{job="${job}"}`, d('1d')]
+  return since(
+    counter,
+    by,
+    `${counter} offset ${window}
+or (last_over_time(${counter}[${past}] offset ${window}) unless on () ${up} offset ${window} == 1)
+or (
+  min_over_time(${counter}[${window}])
+  and count_over_time(${counter}[${window}]) >= on () group_left () max(sum_over_time(${up}[${window}]))
+  unless on () last_over_time(${up}[${past}] offset ${window})
+)`,
+  )
+}
+
+/** How much a counter has grown since what it was in the `past`, from 0 where that has no sample, or is more. */
+function since(counter: string, by: string, past: string): string {
   return `sum by (${by}) (
   (
     ${counter}
     - (
-      ${counter} offset ${window}
-      or (last_over_time(${counter}[${past}] offset ${window}) unless on () ${up} offset ${window} == 1)
-      or (
-        min_over_time(${counter}[${window}])
-        and count_over_time(${counter}[${window}]) >= on () group_left () max(sum_over_time(${up}[${window}]))
-        unless on () last_over_time(${up}[${past}] offset ${window})
-      )
+${indent(indent(indent(past)))}
       or 0 * ${counter}
     )
   ) >= 0
@@ -44,6 +53,20 @@ export function rise(counter: string, by: string, window: string, d: Durations, 
 /** Spans of one name that a node told within `window`: see `rise`. */
 export function told(span: SpanName, window: string, d: Durations): string {
   return rise(calls(span), byNode, window, d)
+}
+
+/**
+ * Spans of one name that a node told within `window`, for alerts about how many: what happened while nobody watched is
+ * not of this window. After a gap in the scrapes the count begins with the first sample; while spans come late, after an
+ * absence of the Collector within `guard`, and while some come twice, there is none.
+ */
+export function pace(span: SpanName, window: string, guard: string): string {
+  const [counter, up] = [calls(span), `up{job="${jobs.spans}"}`]
+  const past = `${counter} offset ${window}
+or (min_over_time(${counter}[${window}]) unless on () ${up} offset ${window} == 1)`
+  return `${since(counter, byNode, past)}
+unless on () avg_over_time(${up}[${guard}]) < 0.9
+unless on () max_over_time(ALERTS{alertname="MeshCollectorRefusing",alertstate="firing"}[${guard}])`
 }
 
 /** About as many spans of one name within `window`: for those that are told all the time. */

@@ -10,7 +10,7 @@ import { type StackBinary, stackBinary } from '../stack/binaries.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { notRun } from '../testing/not-run.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
-import { longRuleTestsPage, renderRuleTests, ruleTestsPage } from './alert-tests.ts'
+import { renderRuleTests, ruleTestPages } from './alert-tests.ts'
 
 leakCheck()
 
@@ -56,7 +56,7 @@ test('promtool: rules are sound, shortened ones as well, and a broken one is fou
 })
 
 test('promtool: every alert fires where it must and is silent where it must be', async (t) => {
-  const tested = await checked(t, 'promtool', 'test', 'rules', ruleTestsPage, longRuleTestsPage)
+  const tested = await checked(t, 'promtool', 'test', 'rules', ...Object.values(ruleTestPages))
   if (tested !== undefined) assert.ok(tested.ok, tested.text)
 })
 

@@ -6,29 +6,42 @@ import { type AlertName, alertNames, alertOf } from './alerts.ts'
 import { quoted } from './yaml-text.ts'
 
 /** The committed tests of the rules; not in their folder, where Prometheus would take them for rules. */
-export const ruleTestsPage = fileURLToPath(new URL('../../otel/rules-test/mesh.test.yml', import.meta.url))
-export const longRuleTestsPage = fileURLToPath(new URL('../../otel/rules-test/mesh-long.test.yml', import.meta.url))
+export const ruleTestPages = {
+  short: pageOf('mesh.test.yml'),
+  long: pageOf('mesh-long.test.yml'),
+  days: pageOf('mesh-days.test.yml'),
+} as const
+type Length = keyof typeof ruleTestPages
 
-/** Seconds after which a case is a long one: evaluated each minute, since each evaluation is of all rules. */
-const longSeconds = 16 * 60
+/** Seconds from which a case is that long, and between two evaluations of it, each of which is of all rules. */
+const lengths: Readonly<Record<Length, { readonly from: number; readonly every: string }>> = {
+  short: { from: 0, every: `${scrapeSeconds}s` },
+  long: { from: 16 * 60, every: '1m' },
+  days: { from: 6 * 3_600, every: '15m' },
+}
 
-/** What `promtool test rules` runs: cases of alerts, those that are over soon or the long ones. */
-export function renderRuleTests(which: 'short' | 'long', names: readonly AlertName[] = alertNames): string {
+function pageOf(name: string): string {
+  return fileURLToPath(new URL(`../../otel/rules-test/${name}`, import.meta.url))
+}
+
+/** What `promtool test rules` runs: cases of alerts that take so long. */
+export function renderRuleTests(which: Length, names: readonly AlertName[] = alertNames): string {
   const tests = names.flatMap((name) => {
-    const cases = alertOf(name).cases.filter((one) => isLong(one) === (which === 'long'))
+    const cases = alertOf(name).cases.filter((one) => lengthOf(one) === which)
     return cases.map((one) => test(name, one))
   })
   return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
 #   promtool test rules otel/rules-test/*.yml
 rule_files: [../rules/mesh.yml]
-evaluation_interval: ${which === 'long' ? '1m' : `${scrapeSeconds}s`}
+evaluation_interval: ${lengths[which].every}
 tests:
 ${tests.join('\n')}
 `
 }
 
-function isLong({ checks }: AlertCase): boolean {
-  return checks.some(({ at }) => secondsOfMoment(at) >= longSeconds)
+function lengthOf({ checks }: AlertCase): Length {
+  const seconds = Math.max(...checks.map(({ at }) => secondsOfMoment(at)))
+  return (['days', 'long'] as const).find((length) => seconds >= lengths[length].from) ?? 'short'
 }
 
 /** Of `90s`, `13m` or `2m30s`. */

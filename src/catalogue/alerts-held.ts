@@ -10,10 +10,26 @@ const orNone = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
 const caches = 'messages|relay_seen'
 const sizes = `mesh_registry_size{mesh_registry!~"${caches}"}`
 
-/** Smallest size within half an hour; churn has peaks, and only what grows has rising minima. */
-function smallest(d: Durations, offset?: string): string {
+/** Smallest size within a window; churn has peaks, and only what grows has rising minima. */
+function smallest(window: string, offset?: string): string {
   const before = offset === undefined ? '' : ` offset ${offset}`
-  return `min by (${byNode}, mesh_registry) (min_over_time(${sizes}[${d('30m')}]${before}))`
+  return `min by (${byNode}, mesh_registry) (min_over_time(${sizes}[${window}]${before}))`
+}
+
+/** By half within an hour. */
+function growsFast(d: Durations): string {
+  const half = d('30m')
+  return `${smallest(half)} > 32
+and ${smallest(half)} > 1.2 * ${smallest(half, d('30m'))}
+and ${smallest(half)} > 1.5 * ${smallest(half, d('1h', '80s'))}`
+}
+
+/** By a tenth in each quarter of a day: a single step, or two, are in one quarter each. */
+function growsSlowly(d: Durations): string {
+  const quarter = d('6h')
+  const quarters = [undefined, d('6h'), d('12h', '80s'), d('18h', '120s')].map((offset) => smallest(quarter, offset))
+  const grown = quarters.slice(1).map((before, index) => `${quarters[index]} > 1.1 * ${before}`)
+  return `${quarters[0]} > 32\nand ${grown.join('\nand ')}`
 }
 
 const opened = counter('mesh.connection.opened')
@@ -34,17 +50,20 @@ export const heldAlerts = {
     expr: (d) => {
       const hour = d('1h')
       const births = often('mesh.connection.opened', hour)
+      const most = (held: string) => `max by (${byNode}) (max_over_time(${held}[${hour}]))`
+      const gained = (held: string) =>
+        `clamp_min(${most(held)} - ${orNone(`max by (${byNode}) (${held} offset ${hour})`, most(held))}, 0)`
       return `(
   ${births}
   - ${orNone(often('mesh.connection.closed', hour), births)}
-  - ${orNone(often('mesh.connection.guest', hour), births)}
-  - max by (${byNode}) (max_over_time(mesh_links[${hour}]))
-    * (1 + ${orNone(often('mesh.node.started', hour), births)})
+  - ${gained('mesh_links')}
+  - ${orNone(gained('mesh_guests'), births)}
+  - ${most('mesh_links')} * ${orNone(often('mesh.node.started', hour), births)}
 ) > 5`
     },
     forTime: '10m',
     meaning:
-      'Within an hour a node opened more connections than it closed, by more than five above its links and guests, for ten minutes. Links are allowed once more for each start within the hour: a process that was killed tells of no closes.',
+      'Within an hour a node opened more connections than it closed, by more than five above the links and guests that it gained, for ten minutes. Links are allowed once more for each start within the hour: a process that was killed tells of no closes.',
     cure: 'Compare two censuses an hour apart: mesh.audit.connections against mesh.audit.links. mesh.audit.suspect names the connections that nobody owns; the trace of one’s birth says who opened it. Restarting the node frees them; an application that opens connections itself has to close them.',
     search: { span: 'mesh.connection.opened' },
     told: '1m',
@@ -76,7 +95,7 @@ export const heldAlerts = {
         series: {
           [opened]: '0 8+0x60 16+0x60 24+0x60 32+0x200',
           [counter('mesh.node.started')]: '1+0x61 2+0x60 3+0x60 4+0x200',
-          [gauge('mesh_links')]: '8+0x385',
+          [gauge('mesh_links')]: '0 8+0x384',
         },
         checks: [
           { at: '31m', fires: [] },
@@ -88,10 +107,28 @@ export const heldAlerts = {
         says: 'guests that stay',
         series: {
           [opened]: '0+0.1x720',
-          [counter('mesh.connection.guest')]: '0+0.1x720',
+          [gauge('mesh_guests')]: '0+0.1x720',
           [gauge('mesh_links')]: '6+0x720',
         },
         checks: [{ at: '60m', fires: [] }],
+      },
+      {
+        says: 'a leak beside guests that come and go',
+        series: {
+          [opened]: '0+0.2x720',
+          [closed]: '0+0.15x720',
+          [gauge('mesh_guests')]: '2+0x720',
+          [gauge('mesh_links')]: '6+0x720',
+        },
+        checks: [{ at: '75m', fires: firesFor('n1') }],
+      },
+      {
+        says: 'twelve an hour beside eight links that stay',
+        series: { [opened]: '8+0.034x720', [gauge('mesh_links')]: '8+0x720' },
+        checks: [
+          { at: '45m', fires: [] },
+          { at: '75m', fires: firesFor('n1') },
+        ],
       },
     ],
   },
@@ -101,11 +138,9 @@ export const heldAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${smallest(d)} > 32
-and ${smallest(d)} > 1.2 * ${smallest(d, d('30m'))}
-and ${smallest(d)} > 1.5 * ${smallest(d, d('1h', '80s'))}`,
+    expr: (d) => `${growsFast(d)}\nor ${growsSlowly(d)}`,
     forTime: '45m',
-    meaning: `The least that a registry held in half an hour grew by a fifth against the half-hour before and by half against the one an hour before, for 45 minutes, and is above 32. One step, as when a mesh is scaled up, rings nothing; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
+    meaning: `The least that a registry held in half an hour grew by a fifth against the half-hour before and by half against the one an hour before, for 45 minutes, and is above 32; or the least within six hours grew by a tenth three times in a row. One step, as when a mesh is scaled up, rings nothing; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
     cure: 'mesh.audit has one child per registry: mesh.registry.added and released by reason show what should empty it and does not; mesh.registry.owner says whose it is. Its capacity bounds it, so there is time; MeshLimitReached rings when it is full.',
     search: { span: 'mesh.audit' },
     told: '1m',
@@ -126,6 +161,22 @@ and ${smallest(d)} > 1.5 * ${smallest(d, d('1h', '80s'))}`,
           { at: '70m', fires: [] },
           { at: '95m', fires: [] },
           { at: '110m', fires: [] },
+        ],
+      },
+      {
+        says: 'eleven entries an hour, from a hundred on',
+        series: { [requests]: '100+0.03x9000' },
+        checks: [
+          { at: '12h', fires: [] },
+          { at: '23h', fires: firesForRegistry('requests', 284) },
+        ],
+      },
+      {
+        says: 'three machines more in the morning, three more at noon',
+        series: { [requests]: '40+0x1000 50+0x2000 60+0x6000' },
+        checks: [
+          { at: '14h', fires: [] },
+          { at: '20h', fires: [] },
         ],
       },
       {

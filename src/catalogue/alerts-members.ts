@@ -1,6 +1,6 @@
 import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
-import { byNode, calls, indent, often, sweeping, told } from './alert-promql.ts'
+import { byNode, calls, indent, inner, jobs, often, pace, sweeping } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** When each node was last seen to sweep, and to say that it stops: seconds of Unix time, 0 for never. */
@@ -12,11 +12,15 @@ function lastTime(what: string, d: Durations): string {
 
 const lastSweep = (d: Durations) => lastTime(often('mesh.staleness.pruned', d('1m', '1m')), d)
 
-/** Of a counter whose series may end right after it rose: with the Collector, say. */
+/**
+ * Of a counter whose series may end right after it rose: with the Collector, say. Where the past has no sample since nothing
+ * was scraped then, it is what it was last: an old stop is not a new one.
+ */
 function lastStop(d: Durations): string {
   const [stopped, before] = [calls('mesh.node.stopped'), d('1m', '1m')]
   const lately = `last_over_time(${stopped}[${before}])`
-  const rose = `${lately} - (${stopped} offset ${before} or 0 * ${lately})`
+  const unseen = `last_over_time(${stopped}[${d('1h')}] offset ${before}) unless on () up{job="${jobs.spans}"} offset ${before} == 1`
+  const rose = `${lately} - (${stopped} offset ${before} or (${unseen}) or 0 * ${lately})`
   return lastTime(`sum by (${byNode}) (${rose})`, d)
 }
 
@@ -30,9 +34,9 @@ export const memberAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.member.expired', d('15m'), d)} > 3`,
+    expr: (d) => `${inner(pace('mesh.member.expired', d('15m'), d('30m')))} > 3`,
     meaning:
-      'One node expired more than three members within 15 minutes. Members that say goodbye are not counted, only those that fell silent.',
+      'One node expired more than three members within 15 minutes, the Collector there all the while. Members that say goodbye are not counted, only those that fell silent.',
     cure: 'See who expires whom. The same few again and again: those crash, or their network does (compare mesh.node.incarnation). Many different ones, told by one node: that node’s own network. mesh.member.silence_ms says how long each was silent.',
     search: { span: 'mesh.member.expired' },
     told: '6s',
@@ -54,6 +58,31 @@ export const memberAlerts = {
           { at: '18m', fires: [] },
         ],
       },
+      {
+        says: 'five expired in the hours for which Prometheus was away',
+        series: {
+          [counter('mesh.member.expired')]: '1+0x60 stale _x119 6+0x120',
+          [up]: '1+0x60 stale _x119 1+0x120',
+        },
+        checks: [
+          { at: '31m', fires: [] },
+          { at: '40m', fires: [] },
+        ],
+      },
+      {
+        says: 'told many times over to a Collector that refuses',
+        series: {
+          [counter('mesh.member.expired')]: '0+0x5 1+1x20 21+0x60',
+          'otelcol_receiver_refused_spans_total{instance="collector:8888",job="collector",receiver="otlp"}':
+            '0+0x2 10+10x20 200+0x60',
+          'up{instance="collector:8888",job="collector"}': '1+0x90',
+          [up]: '1+0x90',
+        },
+        checks: [
+          { at: '3m', fires: [] },
+          { at: '12m', fires: [] },
+        ],
+      },
     ],
   },
   MeshMembersExpiredInBulk: {
@@ -61,17 +90,23 @@ export const memberAlerts = {
     severity: 'page',
     per: 'mesh',
     about: 'mesh',
-    expr: (d) => `max by (mesh_id) (
-${indent(told('mesh.member.expired', d('2m'), d))}
+    // Whoever crashes and comes back under a new identity, again and again, leaves as many members as there were.
+    expr: (d) => {
+      const most = `max by (${byNode}) (max_over_time(mesh_members[${d('10m', '2m')}]))`
+      return `max by (mesh_id) (
+${indent(inner(pace('mesh.member.expired', d('2m'), d('5m', '2m'))))}
   >=
-  clamp_min(0.25 * max by (${byNode}) (max_over_time(mesh_members[${d('10m', '2m')}])), 3)
-)`,
+  clamp_min(0.25 * ${most}, 3)
+  and
+  ${most} - max by (${byNode}) (mesh_members) >= 3
+)`
+    },
     keepFiring: '5m',
     meaning:
-      'Within two minutes one node expired at least three members, and a quarter of all it knew: machines, a network segment or a deployment went, not single nodes.',
+      'Within two minutes one node expired at least three members, and a quarter of all it knew, and it knows three fewer than within the last ten minutes: machines, a network segment or a deployment went, not single nodes.',
     cure: 'See who tells it. All survivors name the same members: those are gone, look at their machines. Two groups name each other: the mesh is split, look at the network between them. One node names all others: it is the one cut off.',
     search: { span: 'mesh.member.expired' },
-    told: '6s',
+    told: '31s',
     cases: [
       {
         says: 'three of five members at once',
@@ -103,6 +138,31 @@ ${indent(told('mesh.member.expired', d('2m'), d))}
           [up]: '1+0x96',
         },
         checks: [{ at: '11m10s', fires: [] }],
+      },
+      {
+        says: 'one that crashes every 16 s and joins under a new identity each time',
+        series: {
+          [counter('mesh.member.expired')]: '0+0x5 1+0.6x90',
+          [gauge('mesh_members')]: '10+0x5 11 12 11 12 11 12 11 12 11 12 11 12 11+0x60',
+          [up]: '1+0x96',
+        },
+        checks: [
+          { at: '3m', fires: [] },
+          { at: '6m', fires: [] },
+        ],
+      },
+      {
+        says: 'three of nine, an hour apart each, told at once by a Collector that is back',
+        series: {
+          [counter('mesh.member.expired')]: '0+0x12 stale _x46 0 3+0x60',
+          [gauge('mesh_members')]: '9+0x12 stale _x46 9 6+0x60',
+          [up]: '1+0x12 0+0x46 1+0x60',
+        },
+        checks: [
+          { at: '10m10s', fires: [] },
+          { at: '11m', fires: [] },
+          { at: '13m', fires: [] },
+        ],
       },
     ],
   },
@@ -209,6 +269,19 @@ ${indent(lastSweep(d))} - 60
         checks: [
           { at: '13m', fires: [] },
           { at: '15m', fires: [] },
+        ],
+      },
+      {
+        says: 'stopped in order once, killed later, and a scrape fails',
+        series: {
+          [swept]: '0+2x180 360+0x30 stale 360+0x60',
+          [counter('mesh.node.stopped')]: '_x60 0 1+0x149 stale 1+0x60',
+          [up]: '1+0x210 0 1+0x60',
+        },
+        checks: [
+          { at: '34m', fires: firesFor('n1') },
+          { at: '36m30s', fires: firesFor('n1') },
+          { at: '39m', fires: firesFor('n1') },
         ],
       },
       {

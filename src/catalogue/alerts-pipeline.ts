@@ -193,11 +193,12 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
     severity: 'page',
     per: 'part',
     about: 'pipeline',
-    expr: () => 'up == 0',
+    // One that comes and goes is never away for a minute, and takes every count with it each time.
+    expr: (d) => `up == 0 or changes(up[${d('5m', '2m')}]) > 3`,
     forTime: '1m',
     keepFiring: '2m',
     meaning:
-      'A part of the way of the spans has not answered Prometheus for a minute: collector and mesh-spans are the Collector, or jaeger, alertmanager. While it is the Collector, alerts about the mesh are held back, and for two minutes after.',
+      'A part of the way of the spans has not answered Prometheus for a minute, or was away twice within five: collector and mesh-spans are the Collector, or jaeger, alertmanager. While it is the Collector, alerts about the mesh are held back, and for two minutes after.',
     cure: 'Start it again; its log says why it ended. Nodes keep 20,000 spans each while the Collector is away, the Collector’s queue keeps them on disk while Jaeger is: nothing is lost for hours.',
     search: 'pipeline',
     told: '0s',
@@ -216,6 +217,15 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
         checks: [
           { at: '1m20s', fires: [] },
           { at: '3m', fires: [] },
+        ],
+      },
+      {
+        says: 'the Collector ends every 50 s and is back in ten',
+        series: { [up]: '1+0x6 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1+0x60' },
+        checks: [
+          { at: '2m', fires: [] },
+          { at: '4m', fires: [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
+          { at: '13m', fires: [] },
         ],
       },
     ],

@@ -139,6 +139,8 @@ ${indent(retrying(d))} > 0
 >=
 clamp_min(0.5 * count by (mesh_id) (${sweeping(d)}), 3)`,
     forTime: '2m',
+    // Nodes that have links try every five minutes: between two campaigns the storm is not over.
+    keepFiring: '6m',
     meaning:
       'At least three nodes, and half of all that run, had failed attempts in every minute for two minutes: what they share is broken, not one of them.',
     cure: 'Look for what is common: one seed address in all campaigns (start that seed), stage resolve everywhere (name server), stage dial everywhere (network, firewall, a wrong MESH_SEEDS rolled out). Waits are spread and grow, so the seeds survive the storm.',
@@ -180,7 +182,8 @@ and on (mesh_id) (count by (mesh_id) (${sweeping(d)}) > 1)`,
     meaning:
       'A node that runs counted no link in any census of two minutes, while another node of its mesh runs as well. A mesh of one node rings nothing.',
     cure: 'Its campaigns say why it reaches no seed. If it reaches one and loses it again, read mesh.close.reason of mesh.connection.closed: foreign-mesh is a wrong MESH_ID, limit a full seed. Guests are no links.',
-    search: { span: 'mesh.seed.retry' },
+    // The root of every campaign: one whose seed answers and hangs up has no retry.
+    search: { span: 'mesh.seed.dial' },
     told: '31s',
     cases: [
       {

@@ -74,7 +74,10 @@ test('a time factor that is no part of one is refused', () => {
 test('every alert is a rule with its texts, is tested both ways, and is explained', () => {
   const rules = rulesByName(shipped)
   assert.deepEqual([...rules.keys()].toSorted(), [...alertNames].toSorted())
-  const [tests, page] = [renderRuleTests('short') + renderRuleTests('long'), renderAlertsPage()]
+  const [tests, page] = [
+    (['short', 'long', 'days'] as const).map((which) => renderRuleTests(which)).join(''),
+    renderAlertsPage(),
+  ]
   for (const name of alertNames) {
     const { severity, about, cases, meaning } = alertOf(name)
     const rule = rules.get(name) ?? ''
@@ -93,7 +96,7 @@ test('every alert is a rule with its texts, is tested both ways, and is explaine
 test('expressions speak of spans, attributes and labels that there are', () => {
   const labels = ['mesh_id', 'mesh_node_name', 'mesh_node_role', 'mesh_registry', 'mesh_budget']
   const gauges = ['size', 'capacity'].map((what) => `mesh_registry_${what}`)
-  gauges.push('mesh_links', 'mesh_members', 'mesh_telemetry_lost_total')
+  gauges.push('mesh_links', 'mesh_guests', 'mesh_members', 'mesh_telemetry_lost_total')
   gauges.push('mesh_process_rss_mb', 'mesh_process_cpu_ms_per_s')
   for (const name of alertNames) {
     const { expr, cure, meaning, search } = alertOf(name)

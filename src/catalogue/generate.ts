@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { alertsPage, renderAlertsPage } from './alert-page.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
-import { longRuleTestsPage, renderRuleTests, ruleTestsPage } from './alert-tests.ts'
+import { renderRuleTests, ruleTestPages } from './alert-tests.ts'
 import { boardPage, renderBoard } from './grafana-board.ts'
 import { jaegerUiPage, renderJaegerUi } from './jaeger-ui.ts'
 import { renderSpans, spansPage } from './spans-page.ts'
@@ -17,8 +17,10 @@ export const pages: readonly Page[] = [
   { file: spansPage, render: () => renderSpans() },
   { file: alertsPage, render: renderAlertsPage },
   { file: rulesPage, render: () => renderRules({ timeFactor: 1 }) },
-  { file: ruleTestsPage, render: () => renderRuleTests('short') },
-  { file: longRuleTestsPage, render: () => renderRuleTests('long') },
+  ...(['short', 'long', 'days'] as const).map((which) => ({
+    file: ruleTestPages[which],
+    render: () => renderRuleTests(which),
+  })),
   { file: jaegerUiPage, render: () => renderJaegerUi() },
   { file: boardPage, render: () => renderBoard() },
 ]

@@ -10,7 +10,8 @@ import { judge } from './judge.ts'
 // The pool of `fetch` keeps a connection for some seconds after its last use.
 leakCheck({ graceMs: 8_000 })
 
-const of = (mesh_id: string, state: FakeAlert['state'], alertname = 'A'): FakeAlert => ({
+const of = (mesh_id: string, state: FakeAlert['state'], alertname = 'A', traces?: string): FakeAlert => ({
+  ...(traces !== undefined && { annotations: { traces } }),
   labels: { alertname, mesh_id },
   state,
 })
@@ -32,6 +33,20 @@ test('an alert rings when it is active, of the mesh that is meant or of any', as
   assert.equal(await looks('m', of('m', 'active', 'B')), 'silent')
   assert.equal(await looks(undefined, of('other', 'active')), 'rings')
   assert.equal(fake.asked[0], `/api/v2/alerts?${new URLSearchParams({ filter: 'alertname="A"' })}`)
+})
+
+test('the link is that of the one that rings, and there may be none', async () => {
+  let alerts = [of('other', 'active', 'A', 'x'), of('m', 'suppressed', 'A', 'y')]
+  await using fake = await fakeStack({ alerts: () => alerts })
+  const alertmanager = new Alertmanager(fake.url)
+  assert.equal(await alertmanager.link('A', 'm'), null)
+  alerts = [...alerts, of('m', 'active', 'A', 'http://jaeger/search')]
+  assert.equal(await alertmanager.link('A', 'm'), 'http://jaeger/search')
+  assert.equal(await alertmanager.link('A', undefined), 'x')
+  alerts = [of('m', 'active')]
+  assert.equal(await alertmanager.link('A', 'm'), null)
+  assert.deepEqual(await alertmanager.all('active'), [{ alertname: 'A', mesh_id: 'm' }])
+  assert.deepEqual(await alertmanager.all('suppressed'), [])
 })
 
 test('no answer, a wrong one and one that is none are told apart, with the flag that cures it', async () => {
@@ -68,7 +83,8 @@ test('a drill against it sees what it says', async () => {
       state.rings = false
     },
   }
-  const watched = { alert: 'A', statedMs: 5_000, endMs: 5_000, look: () => alertmanager.look('A', 'm') }
+  const asks = { look: () => alertmanager.look('A', 'm'), link: () => alertmanager.link('A', 'm') }
+  const watched = { alert: 'A', statedMs: 5_000, endMs: 5_000, ...asks }
   const { signal } = new AbortController()
   const [result] = await judge([watched], condition, { clock: systemClock, signal, say: () => {} })
   assert.equal(result?.verdict, 'ok')

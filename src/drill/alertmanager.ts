@@ -6,6 +6,7 @@ import type { Look } from './judge.ts'
 const alertsShape = z.array(
   z.object({
     labels: z.record(z.string(), z.string()),
+    annotations: z.record(z.string(), z.string()).optional(),
     status: z.object({ state: z.enum(['unprocessed', 'active', 'suppressed']) }),
   }),
 )
@@ -23,10 +24,10 @@ export class Alertmanager {
     await ask(this.#asked, '/api/v2/status', z.object({}))
   }
 
-  /** Labels of all alerts that ring now and that nothing holds back. Throws MESH_STACK_UNREACHABLE. */
-  async ringing(): Promise<readonly Readonly<Record<string, string>>[]> {
+  /** Labels of all alerts of now that nothing holds back, or of those that are held back. Throws MESH_STACK_UNREACHABLE. */
+  async all(which: 'active' | 'suppressed'): Promise<readonly Readonly<Record<string, string>>[]> {
     const alerts = await ask(this.#asked, '/api/v2/alerts', alertsShape)
-    return alerts.filter(({ status }) => status.state === 'active').map(({ labels }) => labels)
+    return alerts.filter(({ status }) => status.state === which).map(({ labels }) => labels)
   }
 
   /**
@@ -34,12 +35,21 @@ export class Alertmanager {
    * about. Throws MESH_STACK_UNREACHABLE.
    */
   async look(alert: string, mesh: string | undefined): Promise<Look> {
-    const query = new URLSearchParams({ filter: `alertname="${alert}"` })
-    const alerts = await ask(this.#asked, `/api/v2/alerts?${query}`, alertsShape)
-    const own = alerts.filter(
-      ({ labels }) => labels['alertname'] === alert && (mesh === undefined || labels['mesh_id'] === mesh),
-    )
+    const own = await this.#own(alert, mesh)
     if (own.some(({ status }) => status.state === 'active')) return 'rings'
     return own.some(({ status }) => status.state === 'suppressed') ? 'suppressed' : 'silent'
+  }
+  /** Where the link of one that rings leads, its annotation `traces`; null when there is none. */
+  async link(alert: string, mesh: string | undefined): Promise<string | null> {
+    const [ringing] = (await this.#own(alert, mesh)).filter(({ status }) => status.state === 'active')
+    return ringing?.annotations?.['traces'] ?? null
+  }
+
+  async #own(alert: string, mesh: string | undefined) {
+    const query = new URLSearchParams({ filter: `alertname="${alert}"` })
+    const alerts = await ask(this.#asked, `/api/v2/alerts?${query}`, alertsShape)
+    return alerts.filter(
+      ({ labels }) => labels['alertname'] === alert && (mesh === undefined || labels['mesh_id'] === mesh),
+    )
   }
 }

@@ -12,6 +12,8 @@ export interface Watched {
   /** From the healing, within which it is to end. */
   readonly endMs: number
   look(): Promise<Look>
+  /** Where its link leads while it rings; null when it has none. */
+  link(): Promise<string | null>
 }
 
 /** What makes alerts ring, and what ends that. */
@@ -34,6 +36,7 @@ interface Firing {
   readonly afterMs: number | undefined
   readonly early: boolean
   readonly suppressed: boolean
+  readonly traces: string | null
 }
 
 /** It is watched for longer than it may take: what rings too late is told with its time. */
@@ -113,16 +116,20 @@ async function watchFiring(
     const afterMs = at === undefined ? undefined : Math.round(clock.now() - at)
     if (look === 'rings') {
       if (afterMs !== undefined) say(`${watched.alert} rings after ${seconds(afterMs)}`)
-      return { watched, afterMs, early: afterMs === undefined, suppressed }
+      const traces = await orAborted(watched.link(), signal)
+      return { watched, afterMs, early: afterMs === undefined, suppressed, traces }
     }
     if (afterMs !== undefined && afterMs > watched.statedMs * patience)
-      return { watched, afterMs: undefined, early: false, suppressed }
+      return { watched, afterMs: undefined, early: false, suppressed, traces: null }
     await pause(clock, lookMs, signal)
   }
 }
 
-async function judgeEnd({ watched, afterMs, early, suppressed }: Firing, options: JudgeOptions): Promise<DrillResult> {
-  const { alert, statedMs, endMs } = watched
+async function judgeEnd(
+  { watched, afterMs, early, suppressed, traces }: Firing,
+  options: JudgeOptions,
+): Promise<DrillResult> {
+  const { statedMs, endMs } = watched
   if (early) return badResult('failed', watched, 'it rang before its cause')
   if (afterMs === undefined) {
     if (suppressed) return badResult('not shown', watched, 'a silence, or an alert about the pipeline, keeps it quiet')
@@ -130,10 +137,10 @@ async function judgeEnd({ watched, afterMs, early, suppressed }: Firing, options
   }
   const endedAfterMs = await watchEnd(watched, options)
   if (endedAfterMs === null) {
-    return badResult('failed', watched, `it has not ended within ${seconds(endMs)}`, { firedAfterMs: afterMs })
+    return badResult('failed', watched, `it has not ended within ${seconds(endMs)}`, { firedAfterMs: afterMs, traces })
   }
-  if (afterMs <= statedMs) return okResult(alert, statedMs, afterMs, endedAfterMs)
-  return badResult('failed', watched, 'it rang too late', { firedAfterMs: afterMs, endedAfterMs })
+  const drilled = { firedAfterMs: afterMs, endedAfterMs, traces }
+  return afterMs <= statedMs ? okResult(watched, drilled) : badResult('failed', watched, 'it rang too late', drilled)
 }
 
 /** Milliseconds until it no longer rings; null when it goes on. */

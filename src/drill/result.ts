@@ -10,26 +10,26 @@ export interface DrillResult {
   readonly firedAfterMs: number | null
   /** From the healing until Alertmanager has it no more. */
   readonly endedAfterMs: number | null
+  /** Where its link leads, as Alertmanager has it: Jaeger at the search for its spans. Null when it did not ring. */
+  readonly traces: string | null
   /** Empty when it is ok. */
   readonly why: string
 }
 
-export interface Drilled {
-  readonly firedAfterMs?: number | null
-  readonly endedAfterMs?: number | null
-}
+const nothing = { firedAfterMs: null, endedAfterMs: null, traces: null }
+export type Drilled = Partial<Pick<DrillResult, 'firedAfterMs' | 'endedAfterMs' | 'traces'>>
 
-export function okResult(alert: string, statedMs: number, firedAfterMs: number, endedAfterMs: number): DrillResult {
-  return { alert, verdict: 'ok', ok: true, statedMs, firedAfterMs, endedAfterMs, why: '' }
+export function okResult({ alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>, drilled: Drilled): DrillResult {
+  return { alert, verdict: 'ok', ok: true, statedMs, ...nothing, ...drilled, why: '' }
 }
 
 export function badResult(
   verdict: 'failed' | 'not shown',
   { alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>,
   why: string,
-  { firedAfterMs = null, endedAfterMs = null }: Drilled = {},
+  drilled: Drilled = {},
 ): DrillResult {
-  return { alert, verdict, ok: false, statedMs, firedAfterMs, endedAfterMs, why }
+  return { alert, verdict, ok: false, statedMs, ...nothing, ...drilled, why }
 }
 
 /** One line for people. */

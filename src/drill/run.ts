@@ -135,11 +135,12 @@ async function perform(scenario: Scenario, wanted: readonly AlertName[], runner:
 
 /** Another mesh may ring the same alert for a good reason; what is about a part of the pipeline is about all of them. */
 function watch(alert: AlertName, mesh: string, { options, alertmanager }: Runner): Watched {
-  const { per } = alertOf(alert)
+  const of = alertOf(alert).per === 'part' ? undefined : mesh
   return {
     ...stated(alert, options),
     endMs: Math.max(endMs.least, endMs.shipped * options.timeFactor),
-    look: () => alertmanager.look(alert, per === 'part' ? undefined : mesh),
+    look: () => alertmanager.look(alert, of),
+    link: () => alertmanager.link(alert, of),
   }
 }
 

@@ -16,6 +16,8 @@ const flushedMs = 11_000
 /** Series of one mesh that otel/collector.yaml allows, and more names of nodes than that. */
 const limit = 5_000
 const strangers = limit + 1_000
+/** Begins the name of a span that an application tells, another one each time. */
+const foreign = 'GET /users/'
 /** What its container may take. */
 const memoryMb = 256
 
@@ -74,6 +76,7 @@ async function replayed({ seed, random, progress, signal }: ProofContext): Promi
         ),
         atMost(`series of calls after ${strangers} names that nobody had before`, limit + 1, attacked.calls),
         equals('the rest is counted together', true, attacked.overflow),
+        equals(`one of ${strangers} names of spans that are not the mesh’s is counted`, false, attacked.foreign),
         atMost(
           'resident memory of the Collector',
           memoryMb,
@@ -108,10 +111,13 @@ async function counted({ urls, pid }: RunningStack, hour: number): Promise<Count
 async function attack(client: OtlpClient, stack: RunningStack, random: ProofContext['random']) {
   for (let index = 0; index < strangers; index++) {
     const resource = { 'service.name': 'mesh-a', 'mesh.id': 'mesh-a', 'mesh.node.name': `stranger-${index}` }
-    const span = { traceId: hex(random, 32), spanId: hex(random, 16), name: 'mesh.window', startMs: Date.now() }
-    await sendAll(client, [exportBytes(resource, [span])])
+    const span = (name: string) => ({
+      ...{ traceId: hex(random, 32), spanId: hex(random, 16), startMs: Date.now() },
+      name,
+    })
+    await sendAll(client, [exportBytes(resource, [span('mesh.window'), span(`${foreign}${index}`)])])
   }
   await sleep(flushedMs)
   const { text, ...count } = await counted(stack, hours)
-  return { ...count, overflow: text.includes('otel_metric_overflow="true"') }
+  return { ...count, overflow: text.includes('otel_metric_overflow="true"'), foreign: text.includes(foreign) }
 }

@@ -48,17 +48,14 @@ function checks(rounds: readonly Round[]): Check[] {
   const times = rounds.flatMap((round) => settled(round))
   const missing = pairs * rounds.length - times.length
   const crossed = sum(rounds, (round) => round.crossed)
-  // Of fewer the slowest hundredth is a single pair, and one of the first round, in which all code is cold.
-  const share = times.length >= 1_000 ? 0.99 : 0.9
+  const within = (share: number) => (missing > 0 ? Number.NaN : quantile(times, share))
+  // Of fewer the slowest hundredth is a single pair, of the first round, in which all code is cold; and a short run is one
+  // of many tests, on a machine that is busy with others.
+  const tail = times.length < 1_000 ? [] : [atMost('99 of 100 pairs: to one link', claimed.p99, within(0.99), 'ms')]
   return [
     equals('pairs without one link, the same on both ends', 0, missing),
-    atMost(
-      `${share * 100} of 100 pairs: to one link`,
-      claimed.p99,
-      missing > 0 ? Number.NaN : quantile(times, share),
-      'ms',
-    ),
-    atMost('every pair: to one link', claimed.max, missing > 0 ? Number.NaN : quantile(times, 1), 'ms'),
+    ...tail,
+    atMost('every pair: to one link', claimed.max, within(1), 'ms'),
     equals(
       'pairs whose link was another one at the round’s end',
       0,

@@ -7,6 +7,7 @@ import { runDrills } from '../drill/run.ts'
 import { waitUntil } from '../drill/waiting.ts'
 import { systemClock } from '../kit/clock.ts'
 import { type RunningStack, startStack } from '../stack/bare.ts'
+import { linksLead } from './alert-links.ts'
 import { atMost, type Check, type Proof, type ProofContext } from './proof.ts'
 import { withStack } from './stack-needs.ts'
 
@@ -28,8 +29,8 @@ export const proof: Proof = {
   run: (context) =>
     withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, async () => {
       const first = await onStack(1, (stack) => firstGiveup(stack, context))
-      const results = await onStack(timeFactor, (stack) => all(stack, context))
-      const checks = [...first.checks, ...results.map(checkOf)]
+      const { results, links } = await onStack(timeFactor, (stack) => all(stack, context))
+      const checks = [...first.checks, ...results.map(checkOf), links]
       return { figures: { timeFactor, firstGiveup: first.figures, results }, checks }
     }),
 }
@@ -72,11 +73,12 @@ async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofCo
   }
 }
 
-function all(stack: RunningStack, { signal, progress }: ProofContext): Promise<readonly DrillResult[]> {
+async function all(stack: RunningStack, { signal, progress }: ProofContext) {
   const { otlp, prometheus, alertmanager } = stack.urls
   const told = (result: DrillResult) => progress(resultLine(result))
   const options = { wanted: alertNames, otlp, prometheus, alertmanager, timeFactor, atOnce: 4 }
-  return runDrills({ ...options, stack, signal, say: progress, told })
+  const results = await runDrills({ ...options, stack, signal, say: progress, told })
+  return { results, links: await linksLead(results, stack.urls.jaeger) }
 }
 
 function checkOf(result: DrillResult): Check {

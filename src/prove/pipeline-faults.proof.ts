@@ -81,7 +81,7 @@ async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofC
     progress('a give-up rings')
   }
   const alertmanager = new Alertmanager(stack.urls.alertmanager)
-  await until(async () => (await alertmanager.ringing()).length === 0, endedMs, 'its alert ends')
+  await until(async () => (await alertmanager.all('active')).length === 0, endedMs, 'its alert ends')
   await stack.stop('prometheus')
   await rm(join(stack.directory, 'prometheus'), { recursive: true })
   await stack.start('prometheus')

@@ -9,8 +9,10 @@ import { accountsOf, everything, queued } from './told-spans.ts'
 
 /** OUTAGE_SECONDS makes it shorter. */
 const outageMs = 1_000 * fromEnv('OUTAGE_SECONDS', 600)
-/** Without a Collector, in the middle of it: nodes keep what they have to say. */
-const awayMs = 5_000
+/** Without a Collector, in the middle of it: nodes keep what they have to say, and long enough for alerts of silence. */
+const awayMs = 240_000
+/** Nothing is held back any more: an alert that was made of the absence would ring now. */
+const afterMs = 180_000
 const nodes = 6
 /** From Jaeger's return until the queue is empty; the Collector looks every ten seconds at the latest. */
 const drainMs = 120_000
@@ -18,9 +20,9 @@ const drainMs = 120_000
 export const proof: Proof = {
   name: 'pipeline-outage',
   about:
-    'Jaeger is away for ten minutes and the Collector is killed meanwhile: every span is found afterwards, and alerts ring for the way of the spans alone',
+    'Jaeger is away for ten minutes and the Collector is killed meanwhile, and away for four: every span is found afterwards, and alerts ring for the way of the spans alone',
   quick: false,
-  seconds: 60 + outageMs / 1_000,
+  seconds: 180 + (outageMs + afterMs) / 1_000,
   run: (context) =>
     withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => outage(context)),
 }
@@ -38,21 +40,23 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
   const atDeath = await queued(stack)
   progress(`${atDeath} spans wait; the Collector is killed`)
   await stack.kill('collector')
-  await sleep(awayMs, undefined, { signal })
+  await sleep(Math.min(awayMs, outageMs / 2), undefined, { signal })
   await stack.start('collector')
   await sleep(Math.max(0, outageMs / 2 - awayMs), undefined, { signal })
   const atReturn = await queued(stack)
   progress(`${atReturn} spans wait; Jaeger is started`)
   await stack.start('jaeger')
   const drainedMs = await until(async () => (await queued(stack)) === 0, drainMs, 'the queue is empty')
-  progress(`the queue is empty after ${Math.round(drainedMs)} ms; the nodes stop`)
+  progress(`the queue is empty after ${Math.round(drainedMs)} ms; ${afterMs / 1_000} s of quiet`)
+  await sleep(afterMs, undefined, { signal })
+  progress('the nodes stop')
   const ends = await Promise.all(
     cluster.nodes().map(async (node) => ({ name: node.name, code: await node.stop(), log: node.log })),
   )
   const lines = ends.flatMap(({ log }) => log)
   const spans = await everything(stack, fromMs, names.length)
   const instances = accountsOf(spans)
-  const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh') }
+  const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh'), heldBack: watch.heldBack('mesh') }
   return {
     figures: { rang, nodes, outageMs, atDeath, atReturn, drainedMs: round(drainedMs), spans: spans.length, instances },
     checks: [
@@ -62,10 +66,14 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
       atLeast('spans that waited when the Collector was killed', 1, atDeath),
       atLeast('spans that waited when Jaeger came back', atDeath, atReturn),
       equals('nodes that say they lost some', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
-      // Jaeger's is told after a minute.
-      ...(outageMs < 120_000
+      // They are told after minutes.
+      ...(outageMs < 600_000
         ? []
-        : [equals('that Jaeger is away', 'rang', told(rang.pipeline, 'MeshPipelineDown of jaeger'))]),
+        : [
+            equals('that Jaeger is away', 'rang', told(rang.pipeline, 'MeshPipelineDown of jaeger')),
+            equals('that the Collector is away', 'rang', told(rang.pipeline, 'MeshPipelineDown of mesh-spans')),
+            equals('that the nodes tell nothing', 'held back', told(rang.heldBack, 'MeshNodeSilent', 'held back')),
+          ]),
       atLeast('looks at Alertmanager', outageMs / 10_000, watch.looks),
       equals('alerts about the mesh that rang', '', rang.mesh.join(', ')),
       each('exit code of a node', '0', ends, ({ code }) => code === 0),
@@ -73,8 +81,8 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
   }
 }
 
-function told(rang: readonly string[], alert: string): string {
-  return rang.includes(alert) ? 'rang' : `only ${rang.join(', ') || 'nothing'} rang`
+function told(seen: readonly string[], alert: string, how = 'rang'): string {
+  return seen.includes(alert) ? how : `only ${seen.join(', ') || 'nothing'} ${how}`
 }
 
 async function meshOf(cluster: Cluster): Promise<readonly string[]> {

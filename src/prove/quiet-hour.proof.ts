@@ -53,10 +53,12 @@ async function quiet(context: ProofContext): Promise<ProofResult> {
     await prometheus.alertsWithin(seconds, 'pending'),
     await prometheus.downWithin(Math.max(1, seconds - startSeconds)),
   ]
+  // These could not have rung so soon, whatever there was.
+  const tooSlow = alertNames.filter((name) => firesWithinMs(name) > 1_000 * seconds)
   progress('a node is killed')
   const silentAfterMs = await killed(lab, stack, signal)
   return {
-    figures: { seconds, pending: [...new Set(pending.map(named))], silentAfterMs },
+    figures: { seconds, pending: [...new Set(pending.map(named))], tooSlow, silentAfterMs },
     checks: [
       atLeast('quiet seconds', quietSeconds, seconds),
       equals('alerts that rang', '', [...new Set(rang.map(named))].join(', ')),

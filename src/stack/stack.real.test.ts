@@ -82,6 +82,7 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     'process.cpu.ms_per_s': 12,
     'mesh.telemetry.lost_total': 5,
     'mesh.audit.links': 7,
+    'mesh.audit.guests': 2,
     'mesh.audit.members': 9,
     'mesh.audit.connections': 8,
     'mesh.peer.id': peer,
@@ -90,6 +91,7 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     stack.urls.otlp,
     { name: 'mesh.audit.links', attributes: registry },
     { name: 'mesh.audit', attributes: census },
+    { name: 'GET /user/1' },
     { name: 'mesh.seed.giveup', attributes: { 'mesh.peer.id': peer }, status: 2 },
   )
   const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
@@ -102,6 +104,7 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     `mesh_process_cpu_ms_per_s{job="mesh-a",${node},mesh_node_role="seed"} 12`,
     `mesh_telemetry_lost_total{job="mesh-a",${node}} 5`,
     `mesh_links{job="mesh-a",${node}} 7`,
+    `mesh_guests{job="mesh-a",${node}} 2`,
     `mesh_members{job="mesh-a",${node}} 9`,
     `mesh_connections{job="mesh-a",${node}} 8`,
     `job="mesh-a",${node},mesh_node_role="seed",service_name="mesh-a",${of}} 1`,
@@ -115,6 +118,9 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     [],
   )
   assert.doesNotMatch(text, /12D3KooW|start-1|target_info|instance="/)
+  // What an application tells of its own is found, and not counted.
+  assert.doesNotMatch(text, /GET \/user/)
+  await until(() => found(stack, 'GET /user/1'), 20_000, 'the span of an application is in Jaeger')
   assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
 })
 

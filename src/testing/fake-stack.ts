@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 /** What it says of one alert. */
 export interface FakeAlert {
   readonly labels: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
   readonly state: 'unprocessed' | 'active' | 'suppressed'
 }
 
@@ -53,8 +54,8 @@ function said(alerts: readonly FakeAlert[] | string | number): unknown {
   if (typeof alerts !== 'object') return alerts
   const at = '2030-01-01T00:00:00.000Z'
   const times = { startsAt: at, endsAt: at, updatedAt: at }
-  return alerts.map(({ labels, state }) => ({
-    ...{ labels, annotations: {}, ...times, fingerprint: 'f', receivers: [] },
+  return alerts.map(({ labels, annotations = {}, state }) => ({
+    ...{ labels, annotations, ...times, fingerprint: 'f', receivers: [] },
     status: { state, silencedBy: [], inhibitedBy: [] },
   }))
 }
