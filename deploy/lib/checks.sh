@@ -6,7 +6,7 @@ node_mib=70 others_mib=500
 # Of the others, what Collector and Jaeger, which grow with the spans that they keep, have no part in.
 small_mib=250
 # GB of the Collector's files, Jaeger's week, Prometheus and a full queue, as deploy/.env bounds them. Measured.
-week_gb=22
+week_gb=24
 
 # check_memory NODES
 check_memory() {

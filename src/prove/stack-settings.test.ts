@@ -62,6 +62,10 @@ test('every service has a bound of memory and CPU, restarts, and listens on loop
   const all = services(compose)
   assert.ok(Object.keys(all).length >= 20)
   const [shared = ''] = compose.split(/^services:$/m)
+  // Without the second line what reaches its limit is swapped, and slow, where the machine has swap.
+  const bounds = [...compose.matchAll(/^ +mem_limit: (.+)\n +(\w+): (.+)$/gm)]
+  assert.ok(bounds.length >= 7)
+  for (const [line, most, key, both] of bounds) assert.deepEqual([key, both], ['memswap_limit', most], line)
   const inherits = (block: string) => /<<: \*(node|compute|service)/.test(block)
   const isNode = (block: string) => /<<: \*(node|compute)/.test(block)
   assert.match(shared, /x-node:(?:(?!^x-)[\s\S])*mem_limit(?:(?!^x-)[\s\S])*cpus/m)
