@@ -1,9 +1,10 @@
 import { durations, scrapeSeconds, secondsOf } from './alert-durations.ts'
 import type { AlertSpec } from './alert-spec.ts'
-import { heldAlerts } from './alerts-held.ts'
+import { connectionAlerts } from './alerts-connections.ts'
 import { memberAlerts } from './alerts-members.ts'
 import { nodeAlerts } from './alerts-nodes.ts'
 import { pipelineAlerts } from './alerts-pipeline.ts'
+import { registryAlerts } from './alerts-registries.ts'
 import { seedAlerts } from './alerts-seeds.ts'
 
 export type { AlertSpec } from './alert-spec.ts'
@@ -12,7 +13,8 @@ export type { AlertSpec } from './alert-spec.ts'
 export const alerts = {
   ...seedAlerts,
   ...memberAlerts,
-  ...heldAlerts,
+  ...connectionAlerts,
+  ...registryAlerts,
   ...nodeAlerts,
   ...pipelineAlerts,
 } as const satisfies Record<string, AlertSpec>
