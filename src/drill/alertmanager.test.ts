@@ -35,16 +35,16 @@ test('an alert rings when it is active, of the mesh that is meant or of any', as
   assert.equal(fake.asked[0], `/api/v2/alerts?${new URLSearchParams({ filter: 'alertname="A"' })}`)
 })
 
-test('the link is that of the one that rings, and there may be none', async () => {
+test('links are those of what rings, and there may be none', async () => {
   let alerts = [of('other', 'active', 'A', 'x'), of('m', 'suppressed', 'A', 'y')]
   await using fake = await fakeStack({ alerts: () => alerts })
   const alertmanager = new Alertmanager(fake.url)
-  assert.equal(await alertmanager.link('A', 'm'), null)
+  assert.deepEqual(await alertmanager.links('A', 'm'), [])
   alerts = [...alerts, of('m', 'active', 'A', 'http://jaeger/search')]
-  assert.equal(await alertmanager.link('A', 'm'), 'http://jaeger/search')
-  assert.equal(await alertmanager.link('A', undefined), 'x')
+  assert.deepEqual(await alertmanager.links('A', 'm'), ['http://jaeger/search'])
+  assert.deepEqual(await alertmanager.links('A', undefined), ['x', 'http://jaeger/search'])
   alerts = [of('m', 'active')]
-  assert.equal(await alertmanager.link('A', 'm'), null)
+  assert.deepEqual(await alertmanager.links('A', 'm'), [])
   assert.deepEqual(await alertmanager.all('active'), [{ alertname: 'A', mesh_id: 'm' }])
   assert.deepEqual(await alertmanager.all('suppressed'), [])
 })
@@ -83,7 +83,7 @@ test('a drill against it sees what it says', async () => {
       state.rings = false
     },
   }
-  const asks = { look: () => alertmanager.look('A', 'm'), link: () => alertmanager.link('A', 'm') }
+  const asks = { look: () => alertmanager.look('A', 'm'), links: () => alertmanager.links('A', 'm') }
   const watched = { alert: 'A', statedMs: 5_000, endMs: 5_000, ...asks }
   const { signal } = new AbortController()
   const [result] = await judge([watched], condition, { clock: systemClock, signal, say: () => {} })

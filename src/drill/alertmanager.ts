@@ -39,10 +39,10 @@ export class Alertmanager {
     if (own.some(({ status }) => status.state === 'active')) return 'rings'
     return own.some(({ status }) => status.state === 'suppressed') ? 'suppressed' : 'silent'
   }
-  /** Where the link of one that rings leads, its annotation `traces`; null when there is none. */
-  async link(alert: string, mesh: string | undefined): Promise<string | null> {
-    const [ringing] = (await this.#own(alert, mesh)).filter(({ status }) => status.state === 'active')
-    return ringing?.annotations?.['traces'] ?? null
+  /** Where the links of those that ring lead, their annotation `traces`: one for each node, or whatever each is about. */
+  async links(alert: string, mesh: string | undefined): Promise<readonly string[]> {
+    const ringing = (await this.#own(alert, mesh)).filter(({ status }) => status.state === 'active')
+    return ringing.flatMap(({ annotations }) => annotations?.['traces'] ?? [])
   }
 
   async #own(alert: string, mesh: string | undefined) {

@@ -41,8 +41,8 @@ async function played(play: Play, condition: Changed = {}, abortAt = Infinity): 
   }
   for (const [step, instead] of Object.entries(condition)) Object.assign(whole, { [step]: () => instead(clock) })
   const aborting = new AbortController()
-  const link = async () => 'http://jaeger/search'
-  const watched = { ...stated, alert: 'A', look: async () => (rings() ? state : 'silent'), link }
+  const links = async () => ['http://jaeger/search']
+  const watched = { ...stated, alert: 'A', look: async () => (rings() ? state : 'silent'), links }
   const judging = judge([watched], whole, { clock, signal: aborting.signal, say: () => {} })
   let done = false
   void judging.finally(() => {
@@ -62,7 +62,7 @@ test('an alert that is silent before, rings in time and ends is ok, with its tim
   const { result, steps } = await played({ from: 40, to: 70 })
   const { verdict, ok, statedMs, firedAfterMs, endedAfterMs, traces, why } = result
   assert.deepEqual([verdict, ok, statedMs, firedAfterMs, why], ['ok', true, 60_000, 30_000, ''])
-  assert.equal(traces, 'http://jaeger/search')
+  assert.deepEqual(traces, ['http://jaeger/search'])
   assert.ok(endedAfterMs !== null && endedAfterMs > 25_000 && endedAfterMs <= 31_000, String(endedAfterMs))
   assert.deepEqual(steps, ['prepare', 'cause', 'heal'])
 })

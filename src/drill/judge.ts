@@ -12,8 +12,8 @@ export interface Watched {
   /** From the healing, within which it is to end. */
   readonly endMs: number
   look(): Promise<Look>
-  /** Where its link leads while it rings; null when it has none. */
-  link(): Promise<string | null>
+  /** Where the links of those that ring lead. */
+  links(): Promise<readonly string[]>
 }
 
 /** What makes alerts ring, and what ends that. */
@@ -36,7 +36,7 @@ interface Firing {
   readonly afterMs: number | undefined
   readonly early: boolean
   readonly suppressed: boolean
-  readonly traces: string | null
+  readonly traces: readonly string[]
 }
 
 /** It is watched for longer than it may take: what rings too late is told with its time. */
@@ -116,11 +116,11 @@ async function watchFiring(
     const afterMs = at === undefined ? undefined : Math.round(clock.now() - at)
     if (look === 'rings') {
       if (afterMs !== undefined) say(`${watched.alert} rings after ${seconds(afterMs)}`)
-      const traces = await orAborted(watched.link(), signal)
+      const traces = await orAborted(watched.links(), signal)
       return { watched, afterMs, early: afterMs === undefined, suppressed, traces }
     }
     if (afterMs !== undefined && afterMs > watched.statedMs * patience)
-      return { watched, afterMs: undefined, early: false, suppressed, traces: null }
+      return { watched, afterMs: undefined, early: false, suppressed, traces: [] }
     await pause(clock, lookMs, signal)
   }
 }

@@ -10,13 +10,13 @@ export interface DrillResult {
   readonly firedAfterMs: number | null
   /** From the healing until Alertmanager has it no more. */
   readonly endedAfterMs: number | null
-  /** Where its link leads, as Alertmanager has it: Jaeger at the search for its spans. Null when it did not ring. */
-  readonly traces: string | null
+  /** Links of those that rang, as Alertmanager had them: Jaeger at the search for the spans of each. */
+  readonly traces: readonly string[]
   /** Empty when it is ok. */
   readonly why: string
 }
 
-const nothing = { firedAfterMs: null, endedAfterMs: null, traces: null }
+const nothing = { firedAfterMs: null, endedAfterMs: null, traces: [] }
 export type Drilled = Partial<Pick<DrillResult, 'firedAfterMs' | 'endedAfterMs' | 'traces'>>
 
 export function okResult({ alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>, drilled: Drilled): DrillResult {

@@ -140,7 +140,7 @@ function watch(alert: AlertName, mesh: string, { options, alertmanager }: Runner
     ...stated(alert, options),
     endMs: Math.max(endMs.least, endMs.shipped * options.timeFactor),
     look: () => alertmanager.look(alert, of),
-    link: () => alertmanager.link(alert, of),
+    links: () => alertmanager.links(alert, of),
   }
 }
 

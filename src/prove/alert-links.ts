@@ -11,29 +11,31 @@ interface Search {
 }
 
 /** Undefined for one that leads to the search page without a search: the alerts about the pipeline. */
-export function searchOf(link: string): Search | undefined {
+function searchOf(link: string): Search | undefined {
   const { searchParams: said } = new URL(link)
   const [service, span] = [said.get('service'), said.get('operation')]
   if (service === null || span === null) return undefined
   return { service, span, attributes: JSON.parse(said.get('tags') ?? '{}') as Record<string, string> }
 }
 
-/** That each alert that rang has a link, and that it leads to traces wherever it leads to a search. */
+/** That each alert that rang has a link, and that one of them leads to traces wherever they lead to a search. */
 export async function linksLead(results: readonly DrillResult[], jaeger: string): Promise<Check> {
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
-  const toMs = Date.now() + 60_000
-  const followed = []
-  for (const { alert, firedAfterMs, traces } of results) {
-    if (firedAfterMs === null) continue
-    const search = traces === null ? undefined : searchOf(traces)
-    const query = search && { ...search, fromMs: toMs - 2 * 86_400_000, toMs, limit: 5 }
-    const found = query && (await reader.find(query)).traces.length
-    followed.push({ alert, traces, found })
-  }
-  return each(
-    'links of alerts that lead nowhere',
-    'none',
-    followed,
-    ({ traces, found }) => traces !== null && found !== 0,
+  const rang = results.filter(({ firedAfterMs }) => firedAfterMs !== null)
+  const followed = await Promise.all(
+    rang.map(async ({ alert, traces }) => ({ alert, traces, leads: await someLeads(reader, traces) })),
   )
+  return each('alerts that rang whose links lead nowhere', 'none', followed, ({ leads }) => leads)
+}
+
+/** A node may ring without any such span: one that is alone, and has no seed that it could have looked for. */
+async function someLeads(reader: TraceReader, links: readonly string[]): Promise<boolean> {
+  const toMs = Date.now() + 60_000
+  for (const link of links) {
+    const search = searchOf(link)
+    if (search === undefined) return true
+    const { traces } = await reader.find({ ...search, fromMs: toMs - 2 * 86_400_000, toMs, limit: 5 })
+    if (traces.length > 0) return true
+  }
+  return false
 }
