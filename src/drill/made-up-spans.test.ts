@@ -17,7 +17,7 @@ test('each made-up node tells one span, of its mesh and of no name that a rule c
   const [span] = receiver.spans
   assert.deepEqual(
     [span?.name, span?.resource['service.name'], span?.resource['mesh.id']],
-    ['drill.made-up', 'drill-x', 'drill-x'],
+    ['mesh.drill.made_up', 'drill-x', 'drill-x'],
   )
   receiver.pause()
   await assert.rejects(manyNodes(receiver.endpoint, 'drill-x', 1, signal), /refused/)
