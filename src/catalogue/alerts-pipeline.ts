@@ -109,7 +109,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     expr: refused,
     keepFiring: '2m',
     meaning:
-      'Within five minutes the Collector refused spans, found no room to queue them, or could not send them for good. Nodes keep what was refused and send it again, so that it is counted twice: rates are upper bounds meanwhile, and alerts about the mesh are held back.',
+      'Within five minutes the Collector refused spans, found no room to queue them, or could not send them for good. Nodes keep what a receiver refused and send it again, so that it is counted twice: rates are upper bounds meanwhile, and alerts about the mesh are held back.',
     cure: 'receiver otlp: it is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: queue full, or Jaeger rejects what it gets, see the Collector’s log. exporter file: the disk is full.',
     search: 'pipeline',
     told: '2s',
