@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import type { AlertSpec } from './alert-spec.ts'
 import { type AlertName, alertNames, alertOf, firesWithinMs } from './alerts.ts'
 import { spanAnchor } from './anchors.ts'
 
@@ -70,13 +71,16 @@ function section(name: AlertName): string {
     `**When.** ${coded(meaning)}`,
     `**What to do.** ${coded(cure)}`,
     [
-      search === 'pipeline'
-        ? '- Search: none; its link opens Jaeger'
-        : `- Search: [\`${search.span}\`](SPANS.md#${spanAnchor(search.span)})`,
+      `- Search: ${searched(search)}`,
       `- Rings within ${inWords(firesWithinMs(name))} of the cause${forTime === undefined ? '' : `, ${forTime} of them to be sure`}`,
       ...(keepFiring === undefined ? [] : [`- Stays on for ${keepFiring} after its end`]),
     ].join('\n'),
   ].join('\n\n')
+}
+
+function searched(search: AlertSpec['search']): string {
+  if (search === 'pipeline') return 'none; its link opens Jaeger'
+  return search === 'node' ? 'all that the node tells' : `[\`${search.span}\`](SPANS.md#${spanAnchor(search.span)})`
 }
 
 /** A summary for people who read it before it rings: labels by their names. */

@@ -72,7 +72,7 @@ function tracesLink(name: AlertName): string {
   const tags = encodeURIComponent('{"mesh.node.name":"NAME"}').replace('NAME', '{{ $labels.mesh_node_name }}')
   return [
     `${jaegerTemplate}/search?service={{ $labels.mesh_id }}`,
-    `operation=${search.span}`,
+    ...(search === 'node' ? [] : [`operation=${search.span}`]),
     ...(per === 'node' ? [`tags=${tags}`] : []),
     'lookback=2d',
     'limit=100',

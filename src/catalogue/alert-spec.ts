@@ -39,8 +39,8 @@ export interface AlertSpec {
   /** When it rings, and when it does not. */
   readonly meaning: string
   readonly cure: string
-  /** What its link searches for; `pipeline`: Jaeger's search page. */
-  readonly search: { readonly span: SpanName } | 'pipeline'
+  /** What its link searches for; `node`: all that the node tells, `pipeline`: Jaeger's search page. */
+  readonly search: { readonly span: SpanName } | 'node' | 'pipeline'
   /** From the cause until the spans that tell of it have left their node; no time factor shortens it. */
   readonly told: string
   /** From there until the windows of the expression have seen enough. */

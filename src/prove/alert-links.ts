@@ -6,7 +6,7 @@ import type { Check } from './proof.ts'
 /** Those of a link of Jaeger's search page, which its API has by other names. */
 interface Search {
   readonly service: string
-  readonly span: string
+  readonly span?: string
   readonly attributes: Readonly<Record<string, string>>
 }
 
@@ -14,8 +14,12 @@ interface Search {
 function searchOf(link: string): Search | undefined {
   const { searchParams: said } = new URL(link)
   const [service, span] = [said.get('service'), said.get('operation')]
-  if (service === null || span === null) return undefined
-  return { service, span, attributes: JSON.parse(said.get('tags') ?? '{}') as Record<string, string> }
+  if (service === null) return undefined
+  return {
+    service,
+    ...(span !== null && { span }),
+    attributes: JSON.parse(said.get('tags') ?? '{}') as Record<string, string>,
+  }
 }
 
 /** That each alert that rang has a link, and that one of them leads to traces wherever they lead to a search. */
@@ -28,7 +32,6 @@ export async function linksLead(results: readonly DrillResult[], jaeger: string)
   return each('alerts that rang whose links lead nowhere', 'none', followed, ({ leads }) => leads)
 }
 
-/** A node may ring without any such span: one that is alone, and has no seed that it could have looked for. */
 async function someLeads(reader: TraceReader, links: readonly string[]): Promise<boolean> {
   const toMs = Date.now() + 60_000
   for (const link of links) {
