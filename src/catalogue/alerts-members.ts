@@ -274,9 +274,9 @@ ${indent(lastSweep(d))} - 60
       {
         says: 'stopped in order once, killed later, and a scrape fails',
         series: {
-          [swept]: '0+2x180 360+0x30 stale 360+0x60',
-          [counter('mesh.node.stopped')]: '_x60 0 1+0x149 stale 1+0x60',
-          [up]: '1+0x210 0 1+0x60',
+          [swept]: '0+2x180 360+0x31 stale 360+0x60',
+          [counter('mesh.node.stopped')]: '_x60 0 1+0x151 stale 1+0x60',
+          [up]: '1+0x212 0 1+0x60',
         },
         checks: [
           { at: '34m', fires: firesFor('n1') },
