@@ -38,8 +38,10 @@ main() {
 
 # Prometheus keeps what it knows over the stop, and would take nodes that went together with it for silent ones.
 nodes_first() {
-  local nodes
-  nodes=$(states | awk '$2 == "running" && $1 !~ /^(collector|jaeger|prometheus|alertmanager|grafana)$/ { print $1 }' | sort -u)
+  local nodes service state
+  nodes=$(states | while read -r service state _; do
+    [ "$state" != running ] || shows_nodes "$service" || say "$service"
+  done | sort -u)
   [ -n "$nodes" ] && [ -n "$(states | awk '$1 == "prometheus" && $2 == "running"')" ] || return 0
   # shellcheck disable=SC2086
   compose stop $nodes >/dev/null 2>&1 || true

@@ -44,6 +44,11 @@ left() {
   docker "$1" ls ${all:+"$all"} --format "$name" --filter "label=com.docker.compose.project=$(setting COMPOSE_PROJECT_NAME)" | paste -sd ' ' -
 }
 
+# Whether a service is no node, but one of those that show them.
+shows_nodes() {
+  [[ $1 =~ ^(collector|jaeger|prometheus|alertmanager|grafana)$ ]]
+}
+
 # Ids of the stack's containers, running or not.
 containers() {
   docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$(setting COMPOSE_PROJECT_NAME)" \

@@ -21,10 +21,8 @@ hopeless() {
     [[ " $1 " == *" $service "* ]] || continue
     [ "$oom" = true ] || [ "$restarts" -ge 3 ] || [[ $state/$code == exited/[1-9]* ]] || continue
     docker logs --tail 10 "$id" >&2 2>&1 || true
-    case $service in
-      collector | jaeger | prometheus | alertmanager | grafana) prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service") ;;
-      *) prefix=NODE ;;
-    esac
+    prefix=NODE
+    if shows_nodes "$service"; then prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service"); fi
     [ "$oom" = false ] || fail 1 "$service was killed: it needs more memory than it is allowed" "Raise ${prefix}_MEMORY in deploy/.env (now $(setting "${prefix}_MEMORY"))."
     fail 1 "$service ends as soon as it is started (exit $code, health $health); its last words are above" "All of them: docker logs ${id:0:12}" 'Stop the rest: deploy/stop.sh'
   done < <(states)

@@ -37,8 +37,8 @@ docker exec tracemesh_alertmanager_1 amtool --alertmanager.url=http://127.0.0.1:
 ## What holds others back
 
 - While \`MeshPipelineDown\` fires for the Collector, or \`MeshCollectorRefusing\` for its receiver, all alerts with
-  \`about="mesh"\`: they would be made of counts that are missing, or counted twice. Cure the way of the spans first. While only Jaeger is away, counts are
-  whole, and nothing is held back.
+  \`about="mesh"\`: they would be made of counts that are missing, or counted twice. Cure the way of the spans first. While only
+  Jaeger is away, counts are whole, and nothing is held back.
 - \`MeshNodeSilent\` holds back \`MeshPrunerSilent\` and \`MeshNodeAlone\` of the same node.
 
 ## Links into Jaeger
