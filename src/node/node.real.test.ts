@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { lateSeed } from '../prove/late-seed.ts'
+import { lateSeed } from '../prove/mesh/late-seed.ts'
 import { verdictOf } from '../prove/proof.ts'
 import { startCluster } from '../testing/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'

@@ -5,17 +5,22 @@ import type { Proof } from './proof.ts'
 
 const suffix = '.proof.ts'
 
-/** Names of all proofs, in order. */
-export function proofNames(): string[] {
-  return globSync(`*${suffix}`, { cwd: import.meta.dirname })
-    .map((file) => basename(file, suffix))
-    .sort()
+/** The file of each proof, by its name; a folder holds the proofs of one part of the product. */
+function proofFiles(): Map<string, string> {
+  const files = globSync(`*/*${suffix}`, { cwd: import.meta.dirname })
+  return new Map(files.map((file) => [basename(file, suffix), file]))
 }
 
-/** Throws when the file's proof goes by another name: what is typed would then not be what runs. */
+/** Names of all proofs, in order. */
+export function proofNames(): string[] {
+  return [...proofFiles().keys()].sort()
+}
+
+/** Throws when there is no such file, or its proof goes by another name: what is typed would then not be what runs. */
 export async function loadProof(name: string): Promise<Proof> {
-  const url = pathToFileURL(join(import.meta.dirname, `${name}${suffix}`)).href
-  const { proof } = (await import(url)) as { proof: Proof }
-  if (proof.name !== name) throw new Error(`the proof in ${name}${suffix} is named ${proof.name}`)
+  const file = proofFiles().get(name)
+  if (file === undefined) throw new Error(`no file ${name}${suffix}`)
+  const { proof } = (await import(pathToFileURL(join(import.meta.dirname, file)).href)) as { proof: Proof }
+  if (proof.name !== name) throw new Error(`the proof in ${file} is named ${proof.name}`)
   return proof
 }

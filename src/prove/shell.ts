@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { delimiter } from 'node:path'
+import { delimiter, resolve } from 'node:path'
+
+/** The checkout whose product is proven. */
+export const root = resolve(import.meta.dirname, '../..')
 
 export interface Ran {
   readonly code: number | null

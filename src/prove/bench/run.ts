@@ -1,0 +1,46 @@
+import type { Bench, BenchOptions, BenchReport } from '../../bench/bench.ts'
+import { runBench } from '../../bench/run.ts'
+import type { Ratio } from '../../bench/statistics.ts'
+import { atMost, type Check, type ProofContext } from '../proof.ts'
+
+/** `name=command` of a go-libp2p peer that speaks the bench protocol. */
+export const peerVariable = 'TRACEMESH_BENCH_PEER'
+
+/** Runs a bench as it is by default, beside the peer that the environment names. */
+export async function benchRun(bench: Bench, { seed, progress, signal }: ProofContext): Promise<BenchReport> {
+  return await runBench(bench, { ...optionsFor(bench), seed }, { progress, signal })
+}
+
+/** About how long `benchRun` takes, the peer that the environment names included. */
+export function benchSeconds(bench: Bench): number {
+  return Math.round(bench.seconds(optionsFor(bench)))
+}
+
+function optionsFor(bench: Bench): BenchOptions {
+  return { ...bench.defaults, peers: peersFrom(process.env[peerVariable]) }
+}
+
+function peersFrom(text = ''): BenchOptions['peers'] {
+  if (text === '') return []
+  const [, name, command] = /^([\w-]+)=(.+)$/.exec(text) ?? []
+  if (name === undefined || command === undefined) throw new Error(`${peerVariable} is ${text}; expected name=command`)
+  return [{ name, command }]
+}
+
+/** Holds when the whole interval does; too few rounds have none. A run that its A/A pair makes void shows nothing, and so does one not made. */
+export function ratioAtMost(what: string, most: number, ratio: Ratio | undefined, { noise }: BenchReport): Check {
+  const { holds, ...check } = atMost(`${what}, upper end of 95 %`, most, ratio?.high ?? Number.NaN)
+  return { ...check, holds: noise.void ? 'not shown' : holds }
+}
+
+/** What there is to say where no other peer was named. */
+export function withoutPeer(what: string, want: string): Check {
+  return { what, want, got: `not run: ${peerVariable} names no peer`, holds: 'not shown' }
+}
+
+/** The A/A pair, for people: it decides whether the ratios are shown at all. */
+export function noiseCheck({ noise }: BenchReport): Check {
+  const got = noise.ratio === undefined ? 'not measured' : noise.ratio.toFixed(3)
+  const what = `stock beside itself, ${noise.metric}`
+  return { what, want: '0.95 to 1.05', got, holds: noise.void ? 'not shown' : true }
+}

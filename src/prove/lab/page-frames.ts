@@ -1,0 +1,113 @@
+import type { Browser, Page } from 'playwright-core'
+import type { MeshView } from '../../page/mesh-view.ts'
+import { openPage } from '../../testing/browser.ts'
+import { pageMesh } from '../../testing/page-mesh.ts'
+import { startPageServer } from '../../testing/page-server.ts'
+
+/** Milliseconds between frames. */
+export interface Gaps {
+  readonly p50: number
+  readonly p95: number
+  readonly longest: number
+  /** How many were longer than 100 ms, from which on a pause is seen. */
+  readonly long: number
+  readonly frames: number
+}
+
+export interface Frames {
+  readonly nodes: number
+  /** While 60 nodes are live; and of an empty page before and after, the worse of the two: what the machine does by itself. */
+  readonly live: Gaps
+  readonly empty: Gaps
+  /** CPU of the page's main thread, in milliseconds per second: of all it does, and of its own code. */
+  readonly cpuMsPerS: number
+  readonly scriptMsPerS: number
+  readonly complaints: readonly string[]
+}
+
+const perMesh = 29
+const watchedMs = 8_000
+/** From opening until it is watched: the page is loaded, the layout has come to rest. */
+const settleMs = 3_000
+
+/** What takes longer is seen as a pause: the R of RAIL (web.dev/articles/rail). */
+const pauseMs = 100
+
+const watch = `new Promise((done) => {
+  const gaps = []
+  const began = performance.now()
+  let last = began
+  const frame = (now) => {
+    gaps.push(now - last)
+    last = now
+    if (now - began < ${watchedMs}) requestAnimationFrame(frame)
+    else done(gaps.slice(1))
+  }
+  requestAnimationFrame(frame)
+})`
+
+/** Watches the frames of a mesh in which each second a node dies or comes back, its links with it. */
+export async function watchFrames(browser: Browser): Promise<Frames> {
+  const whole = pageMesh(perMesh)
+  await using server = await startPageServer(whole)
+  const before = await emptyGaps(browser, server.url)
+  const { page, context, complaints } = await openPage(browser, server.url)
+  await page.waitForTimeout(settleMs)
+  const cpu = await mainThread(page)
+  let second = 0
+  const change = setInterval(() => {
+    server.view = without(whole, second++)
+  }, 1_000)
+  const live = await gapsOf(page).finally(() => clearInterval(change))
+  const used = await cpu()
+  await context.close()
+  const empty = worse(before, await emptyGaps(browser, server.url))
+  return { nodes: 2 * perMesh + 2, live, empty, ...used, complaints }
+}
+
+async function emptyGaps(browser: Browser, url: string): Promise<Gaps> {
+  const { page, context } = await openPage(browser, `${url}/icon.svg`)
+  const gaps = await gapsOf(page)
+  await context.close()
+  return gaps
+}
+
+function worse(one: Gaps, other: Gaps): Gaps {
+  const most = (key: keyof Gaps) => Math.max(one[key], other[key])
+  const frames = Math.min(one.frames, other.frames)
+  return { p50: most('p50'), p95: most('p95'), longest: most('longest'), long: most('long'), frames }
+}
+
+async function gapsOf(page: Page): Promise<Gaps> {
+  const gaps = (await page.evaluate(watch)) as number[]
+  const sorted = gaps.toSorted((a, b) => a - b)
+  const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN
+  const long = gaps.filter((gap) => gap > pauseMs).length
+  return { p50: at(0.5), p95: at(0.95), longest: at(1), long, frames: gaps.length }
+}
+
+/** Begins to count the CPU time of a page's main thread; what it returns ends that. */
+async function mainThread(page: Page): Promise<() => Promise<Pick<Frames, 'cpuMsPerS' | 'scriptMsPerS'>>> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+  const look = async () => {
+    const { metrics } = await session.send('Performance.getMetrics')
+    const seconds = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? Number.NaN
+    return { task: seconds('TaskDuration'), script: seconds('ScriptDuration'), at: performance.now() }
+  }
+  const before = await look()
+  return async () => {
+    const after = await look()
+    const perS = (seconds: number) => (seconds * 1_000_000) / (after.at - before.at)
+    return { cpuMsPerS: perS(after.task - before.task), scriptMsPerS: perS(after.script - before.script) }
+  }
+}
+
+function without(view: MeshView, second: number): MeshView {
+  const gone = second % 2 === 0 ? view.nodes[second % view.nodes.length] : undefined
+  const nodes = view.nodes.map((node) =>
+    node === gone ? { ...node, state: 'killed' as const } : { ...node, silentMs: second },
+  )
+  const links = view.links.filter(({ a, b }) => a !== gone?.id && b !== gone?.id)
+  return { ...view, atMs: Date.now(), nodes, links }
+}

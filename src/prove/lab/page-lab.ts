@@ -1,0 +1,109 @@
+import type { Browser } from 'playwright-core'
+import { openPage } from '../../testing/browser.ts'
+import { type LabProcess, startLabProcess } from '../../testing/lab-process.ts'
+import { killOnPage, openExpiry, type ShownExpiry } from '../../testing/page-steps.ts'
+import { until } from '../../testing/until.ts'
+import { pictureTerminal } from './terminal-picture.ts'
+
+export interface LabPage {
+  readonly nodes: number
+  /** Milliseconds from asking for the page until something is painted, and until all nodes are drawn: medians of three. */
+  readonly firstPaintMs: number
+  readonly drawnMs: number
+  readonly expiries: readonly ShownExpiry[]
+  /** Whether the trace that was opened tells of the node that was killed. */
+  readonly traceTells: boolean
+  readonly complaints: readonly string[]
+  readonly exitCode: number | null
+}
+
+const limits = { completeMs: 90_000, expiredMs: 60_000 }
+const victim = 'a-compute-2'
+const firstPaint = `performance.getEntriesByName('first-contentful-paint')[0]?.startTime`
+
+/** Keeps a picture under a name. */
+export type Keep = (name: string, png: Buffer) => Promise<void>
+
+/** A whole lab on its page: opened, a node killed, its expiry followed to the trace. */
+export async function walkLabPage(browser: Browser, keep: Keep, progress: (text: string) => void): Promise<LabPage> {
+  await using lab = await startLabProcess('--for', '10m', '--seed', '7')
+  const total = await complete(lab)
+  progress(`${total} nodes know each other`)
+  const opened = [await openAndClose(browser, lab.url, total), await openAndClose(browser, lab.url, total)]
+  const last = await openLab(browser, lab.url, total)
+  const { page, context, complaints } = last
+  const firstPaintMs = median([...opened, last].map((one) => one.firstPaintMs))
+  const drawnMs = median([...opened, last].map((one) => one.drawnMs))
+  await page.waitForTimeout(2_500)
+  await keep('topology', await page.screenshot())
+  await keep('terminal', await pictureTerminal(await (await browser.newContext()).newPage(), await lab.view(), lab.url))
+  const dark = await openPage(browser, lab.url, { colorScheme: 'dark', viewport: { width: 390, height: 844 } })
+  await dark.page.waitForTimeout(2_500)
+  await keep('phone', await dark.page.screenshot())
+  const darkComplaints = [...dark.complaints]
+  await dark.context.close()
+
+  progress(`${victim} is killed`)
+  const survivors = (await lab.view()).nodes.filter(({ meshes }) => meshes.includes('mesh-a')).length - 1
+  const services = ['mesh-a', 'mesh-b']
+  const question = { url: lab.url, node: victim, survivors, services, limitMs: limits.expiredMs }
+  const expiries = await killOnPage(page, question)
+  await keep('node', await page.screenshot())
+  await openExpiry(page, expiries[0]?.by ?? '')
+  const details = (await page.locator('.span-details').textContent()) ?? ''
+  await page.waitForTimeout(1_500)
+  await keep('trace', await page.screenshot())
+  await page.goto(`${lab.url}/#/boot`)
+  await page.waitForTimeout(500)
+  await keep('boot', await page.screenshot())
+  // What is on its way when a page is closed fails, and a page that outlives its lab complains: rightly so.
+  const lastComplaints = [...complaints]
+  await context.close()
+  const exitCode = await lab.stop()
+  const all = [...opened.flatMap((one) => one.complaints), ...lastComplaints, ...darkComplaints]
+  return {
+    nodes: total,
+    firstPaintMs,
+    drawnMs,
+    expiries,
+    traceTells: details.includes(victim),
+    complaints: all,
+    exitCode,
+  }
+}
+
+/** Opens the page with nothing in its cache, and waits until every node is drawn. */
+async function openLab(browser: Browser, url: string, nodes: number) {
+  const opened = await openPage(browser, url, { viewport: { width: 1120, height: 660 } })
+  await opened.page
+    .locator('.graph a.node')
+    .nth(nodes - 1)
+    .waitFor()
+  const drawnMs = Number(await opened.page.evaluate('performance.now()'))
+  return { ...opened, drawnMs, firstPaintMs: Number(await opened.page.evaluate(firstPaint)) }
+}
+
+/** For its figures alone, and for what it complains of until then. */
+async function openAndClose(browser: Browser, url: string, nodes: number) {
+  const { context, complaints, firstPaintMs, drawnMs } = await openLab(browser, url, nodes)
+  const until = [...complaints]
+  await context.close()
+  return { firstPaintMs, drawnMs, complaints: until }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+/** Resolves with the number of nodes once they all run and nobody is missed. */
+async function complete(lab: LabProcess): Promise<number> {
+  let nodes = 0
+  const whole = async () => {
+    const view = await lab.view()
+    nodes = view.nodes.length
+    const known = new Set(view.boot.filter(({ what }) => what === 'all members').map(({ node }) => node))
+    return view.nodes.every(({ name, state }) => state === 'running' && known.has(name))
+  }
+  await until(whole, limits.completeMs, 'the lab is complete')
+  return nodes
+}

@@ -1,0 +1,56 @@
+import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import { inTrace, named, numberOf, tellerOf } from '../evidence.ts'
+
+/** First campaign of one node, as told. */
+export interface Campaign {
+  readonly teller: string
+  readonly retries: readonly ReceivedSpan[]
+  readonly connected: ReceivedSpan | undefined
+  /** What is not as it should be; empty when all is. */
+  readonly fault: string
+}
+
+/** Upper ends of the waits, in milliseconds; the last one holds on. */
+const stepsMs = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
+/** What a timer may be late before the wait was chosen by it. */
+const roundingMs = 1
+
+/** First campaigns of all nodes. */
+export function firstCampaigns(spans: readonly ReceivedSpan[]): Campaign[] {
+  const roots = named(spans, 'mesh.seed.dial').filter((span) => numberOf(span, 'mesh.seed.campaign') === 1)
+  return roots.map((root) => {
+    const trace = inTrace(spans, root.traceId)
+    const inOrder = (a: ReceivedSpan, b: ReceivedSpan) => a.endMs - b.endMs
+    const retries = named(trace, 'mesh.seed.retry').sort(inOrder)
+    const connected = named(trace, 'mesh.seed.connected')[0]
+    return { teller: tellerOf(root), retries, connected, fault: faultOf(root, trace, retries) }
+  })
+}
+
+function faultOf(root: ReceivedSpan, trace: readonly ReceivedSpan[], retries: readonly ReceivedSpan[]): string {
+  const ends = named(trace, 'mesh.seed.connected')
+  if (root.parentSpanId !== '') return 'the campaign is no root'
+  const stray = [...retries, ...ends].find(({ parentSpanId }) => parentSpanId !== root.spanId)
+  if (stray !== undefined) return `${stray.name} is no child of its campaign`
+  if (ends.length !== 1) return `${ends.length} ends`
+  const numbered = [...retries, ...ends].map((span) => numberOf(span, 'mesh.seed.attempt'))
+  if (numbered.some((attempt, index) => attempt !== index + 1)) return `attempts are numbered ${numbered.join(' ')}`
+  const wrong = retries.find((retry, index) => !isWait(numberOf(retry, 'mesh.seed.delay_ms'), index))
+  return wrong === undefined
+    ? ''
+    : `wait ${wrong.attributes['mesh.seed.delay_ms']} after attempt ${wrong.attributes['mesh.seed.attempt']}`
+}
+
+function isWait(delayMs: number, index: number): boolean {
+  const step = stepsMs[Math.min(index, stepsMs.length - 1)] ?? 0
+  return delayMs >= step / 2 - roundingMs && delayMs <= step + roundingMs
+}
+
+/** The longest that any campaign still had to wait at `atMs` (Unix milliseconds), attempts then under way counted out. */
+export function longestWaitMs(campaigns: readonly Campaign[], atMs: number): number {
+  const waits = campaigns.map(({ retries }) => {
+    const last = retries.filter((retry) => retry.startMs <= atMs).at(-1)
+    return last === undefined ? 0 : last.endMs + numberOf(last, 'mesh.seed.delay_ms') - atMs
+  })
+  return Math.max(0, ...waits)
+}

@@ -1,0 +1,67 @@
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
+import { missingSpans, named, numberOf, tellerOf } from '../evidence.ts'
+
+export interface IdleMesh extends AsyncDisposable {
+  readonly nodes: readonly NodeProcess[]
+  /** Joined links of every node, as its last census has them: asking for them would wake it. NaN before the first. */
+  links(): readonly number[]
+  /** What has reached the receiver since the last call. */
+  spans(): SpansSeen
+}
+
+export interface SpansSeen {
+  /** Spans of each node, in their order. */
+  readonly byNode: readonly number[]
+  /** Since the start: told and not arrived, by their numbers; and told as lost. */
+  readonly missing: number
+  readonly lost: number
+}
+
+export interface IdleMeshOptions {
+  readonly count: number
+  /** Links that each is to have before anything is measured. */
+  readonly links: number
+  /** What to run in place of the clone's `tracemesh`. */
+  readonly bin?: string
+}
+
+const linkedMs = 90_000
+
+/** `count` mesh nodes as a user starts them, all of which know the first as their seed. Resolves once all are linked. */
+export async function startIdleMesh(name: string, { count, links, bin }: IdleMeshOptions): Promise<IdleMesh> {
+  const cluster = await startCluster()
+  try {
+    const nodes: NodeProcess[] = []
+    for (let i = 0; i < count; i++) {
+      const role = i === 0 ? ({ role: 'seed' } as const) : { seeds: [cluster.address(`${name}-0`)] }
+      const program = bin === undefined ? {} : { entry: bin, args: ['node'] }
+      nodes.push(await cluster.node(`${name}-${i}`, { ...role, ...program }))
+    }
+    const held = () => linksOf(cluster, nodes)
+    await until(() => held().every((n) => n >= links), linkedMs, `each of ${name} has ${links} links`)
+    return { nodes, links: held, spans: reader(cluster, nodes), [Symbol.asyncDispose]: () => cluster.close() }
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
+}
+
+function linksOf({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): number[] {
+  const last = new Map(
+    named(spans, 'mesh.audit').map((audit) => [tellerOf(audit), numberOf(audit, 'mesh.audit.links')]),
+  )
+  return nodes.map(({ peer }) => last.get(peer) ?? Number.NaN)
+}
+
+function reader({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): () => SpansSeen {
+  let read = 0
+  return () => {
+    const fresh = Map.groupBy(spans.slice(read), tellerOf)
+    read = spans.length
+    return {
+      byNode: nodes.map(({ peer }) => fresh.get(peer)?.length ?? 0),
+      missing: missingSpans(spans),
+      lost: named(spans, 'mesh.telemetry.lost').length,
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { idleWindow, type WindowUse } from '../../bench/idle-window.ts'
+import { startStockNodes } from '../../bench/stock-nodes.ts'
+import { builtPackage } from '../../testing/built-package.ts'
+import { each } from '../checks.ts'
+import { sum } from '../evidence.ts'
+import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
+import { type IdleMesh, type SpansSeen, startIdleMesh } from './idle-mesh.ts'
+
+const count = 9
+/** Every node is linked to every other. */
+const links = count - 1
+/** Compiling, identifying and the garbage of both: not idle. V8 tidies up after it when a process is 110 s old. */
+const settleMs = 120_000
+const windows = 4
+/** Linux counts CPU in steps of 10 ms: 0.25 ms/s of this. */
+const windowMs = 40_000
+/** CPU milliseconds per second and node: what is claimed. */
+const cpuMost = 6
+
+/** What a user of the package or the container runs, and neither of ours. */
+const sides = ['package', 'stock'] as const
+type Side = (typeof sides)[number]
+
+interface Seen {
+  readonly use: WindowUse
+  readonly links: readonly number[]
+  readonly stockConnections: readonly number[]
+  readonly spans: SpansSeen
+}
+
+export const proof: Proof = {
+  name: 'idle',
+  about:
+    'idle with 8 links, 2 s digests and tracing on, past the first minute: CPU at most 6 ms/s per node, RSS at most that of stock js-libp2p and gossipsub beside it',
+  quick: false,
+  seconds: 390,
+  async run({ progress, signal }) {
+    await using resources = new AsyncDisposableStack()
+    const { bin } = resources.use(await builtPackage())
+    const stock = resources.use(await startStockNodes(count))
+    progress(`${count} stock nodes are connected`)
+    const mesh = resources.use(await startIdleMesh('package', { count, links, bin }))
+    progress(`${count} mesh nodes have ${links} links each; settling for ${settleMs / 1_000} s`)
+    await sleep(settleMs, undefined, { signal })
+    const seen: Seen[] = []
+    mesh.spans()
+    for (let i = 1; i <= windows; i++) {
+      const use = await idleWindow({ package: mesh.nodes, stock: stock.nodes }, windowMs, signal)
+      const spans = mesh.spans()
+      const held = mesh.links()
+      const stockConnections = await Promise.all(stock.nodes.map((node) => node.connections()))
+      seen.push({ use, spans, links: held, stockConnections })
+      progress(`window ${i} of ${windows}: ${sides.map((side) => `${side} ${shown(use, side)}`).join(', ')}`)
+    }
+    return { figures: { ...figuresOf(seen), ...(await onceAsked(mesh)) }, checks: checksOf(seen) }
+  },
+}
+
+/** The HTTP API is loaded by the first request. */
+async function onceAsked({ nodes }: IdleMesh): Promise<Record<string, unknown>> {
+  await Promise.all(nodes.map((node) => node.api('/healthz')))
+  const usage = await Promise.all(nodes.map((node) => node.usage()))
+  return { 'RSS MiB once the HTTP API was asked': spread(usage.map(({ rssMb }) => rssMb)) }
+}
+
+function checksOf(seen: readonly Seen[]): Check[] {
+  const rssOfStock = round(mean(rss(seen, 'stock')))
+  return [
+    atMost('CPU per node, median', cpuMost, median(cpu(seen, 'package')), 'ms/s'),
+    atMost('RSS per node, mean; at most stock’s', rssOfStock, mean(rss(seen, 'package')), 'MiB'),
+    each(
+      'links of each node after each window',
+      `${links}`,
+      seen.flatMap((one) => one.links),
+      (n) => n === links,
+    ),
+    each(
+      'connections of each stock node after each window',
+      `${links}`,
+      seen.flatMap((one) => one.stockConnections),
+      (n) => n === links,
+    ),
+    each('spans that arrived from each node in each window', 'some', spansByNode(seen), (n) => n > 0),
+    equals('spans that were told and have not arrived', 0, Math.max(...seen.map(({ spans }) => gone(spans)))),
+  ]
+}
+
+function figuresOf(seen: readonly Seen[]): Record<string, unknown> {
+  const figures = sides.map((side) => [
+    side,
+    {
+      'CPU ms/s per node': spread(cpu(seen, side)),
+      'CPU ms/s per node, mean of each window': seen.map(({ use }) => round(mean(use.sides[side]?.cpu ?? []))),
+      'RSS MiB': spread(rss(seen, side)),
+      'PSS MiB': spread(seen.flatMap(({ use }) => use.sides[side]?.pss ?? [])),
+      'CPU to stock, by window': seen.map(({ use }) => ratio(use.sides[side]?.cpu, use.sides['stock']?.cpu)),
+      'RSS to stock, by window': seen.map(({ use }) => ratio(use.sides[side]?.rss, use.sides['stock']?.rss)),
+    },
+  ])
+  return {
+    'nodes per side': count,
+    'links per node': links,
+    'windows of s': seen.map(({ use }) => round(use.seconds)),
+    'settled for s': settleMs / 1_000,
+    ...Object.fromEntries(figures),
+    'CPU ms/s of everything else, by window': seen.map(({ use }) => Math.round(use.others)),
+    'load average, by window': seen.map(({ use }) => round(use.load)),
+    'spans per node and window': spread(spansByNode(seen)),
+  }
+}
+
+function cpu(seen: readonly Seen[], side: Side): number[] {
+  return seen.flatMap(({ use }) => use.sides[side]?.cpu ?? [])
+}
+
+function rss(seen: readonly Seen[], side: Side): number[] {
+  return seen.flatMap(({ use }) => use.sides[side]?.rss ?? [])
+}
+
+function spansByNode(seen: readonly Seen[]): number[] {
+  return seen.flatMap(({ spans }) => spans.byNode)
+}
+
+function gone({ missing, lost }: SpansSeen): number {
+  return missing + lost
+}
+
+function shown({ sides: used }: WindowUse, side: Side): string {
+  return `${mean(used[side]?.cpu ?? []).toFixed(1)} ms/s ${mean(used[side]?.rss ?? []).toFixed(0)} MiB`
+}
+
+function spread(numbers: readonly number[]) {
+  const figures = { median: median(numbers), mean: mean(numbers), min: Math.min(...numbers), max: Math.max(...numbers) }
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, round(value)]))
+}
+
+function ratio(ours: readonly number[] = [], theirs: readonly number[] = []): number {
+  return round(mean(ours) / mean(theirs))
+}
+
+function mean(numbers: readonly number[]): number {
+  return sum(numbers) / numbers.length
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
+}

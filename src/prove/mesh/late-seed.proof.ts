@@ -1,0 +1,15 @@
+import { startCluster } from '../../testing/cluster.ts'
+import type { Proof } from '../proof.ts'
+import { lateSeed } from './late-seed.ts'
+
+export const proof: Proof = {
+  name: 'late-seed',
+  about: 'six nodes whose seed starts 20 s late find it and each other, and tell of it in traces without a gap',
+  quick: false,
+  seconds: 80,
+  async run(context) {
+    await using cluster = await startCluster()
+    // Long enough for every node to begin a second window.
+    return await lateSeed(cluster, { lateMs: 20_000, watchMs: 45_000 }, context)
+  },
+}

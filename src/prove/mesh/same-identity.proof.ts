@@ -1,0 +1,102 @@
+import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster.ts'
+import { atLeast, atMost, type Check, equals, type Proof } from '../proof.ts'
+import { type BothWays, bothWays, chattyNode, hearing, slowest } from './chat.ts'
+import { type PairLink, settled } from './mesh.ts'
+
+interface Round {
+  readonly name: string
+  /** From the kill to the next start, in milliseconds. */
+  readonly awayMs: number
+}
+
+/** What one round showed. Milliseconds count from the next start of the killed node. */
+interface Outcome extends Round {
+  readonly samePeer: boolean
+  readonly listeningMs: number
+  readonly ways: readonly BothWays[]
+  readonly settledMs: number
+  /** All messages between all nodes once it is to be over. */
+  readonly after: { readonly said: number; readonly missed: number }
+  readonly links: readonly PairLink[]
+}
+
+/** Sooner than anybody can notice the death, about when they do, and well after; and the seed itself. */
+const rounds: readonly Round[] = [
+  { name: 'node-1', awayMs: 0 },
+  { name: 'node-2', awayMs: 2_000 },
+  { name: 'node-3', awayMs: 9_000 },
+  { name: 'seed', awayMs: 2_000 },
+]
+const backMs = 15_000
+/** From then on nothing may be missed, for this long. */
+const steadyMs = 5_000
+const arrivalMs = 1_000
+
+export const proof: Proof = {
+  name: 'same-identity',
+  about: 'a killed node that is back within 10 s under the same identity exchanges messages with all again within 15 s',
+  quick: false,
+  seconds: 110,
+  async run({ progress }) {
+    await using cluster = await startCluster()
+    const seeds = [cluster.address('seed')]
+    const seed = await chattyNode(cluster, 'seed', { role: 'seed' })
+    const names = Array.from({ length: 5 }, (_, index) => `node-${index + 1}`)
+    const all = [seed, ...(await Promise.all(names.map((name) => chattyNode(cluster, name, { seeds }))))]
+    await settled(all, 30_000)
+    const outcomes: Outcome[] = []
+    for (const round of rounds) {
+      const outcome = await play(cluster, round, seeds)
+      progress(`${round.name}, away ${round.awayMs} ms: messages both ways after ${slowest(outcome.ways)} ms`)
+      outcomes.push(outcome)
+    }
+    const figures = {
+      rounds: outcomes.map(({ links, ...rest }) => ({
+        ...rest,
+        transports: [...new Set(links.map(({ transport }) => transport))],
+      })),
+      loadavg: loadavg(),
+    }
+    return { figures, checks: outcomes.flatMap(checksOf) }
+  },
+}
+
+async function play(cluster: Cluster, { name, awayMs }: Round, seeds: readonly string[]): Promise<Outcome> {
+  const others = cluster.nodes().filter((node) => node.name !== name)
+  const killed = cluster.nodes().find((node) => node.name === name) as NodeProcess
+  killed.kill()
+  await killed.exited
+  await sleep(awayMs)
+  const startedAt = Date.now()
+  const node = await chattyNode(cluster, name, name === 'seed' ? { role: 'seed' } : { seeds })
+  const listeningMs = Date.now() - startedAt
+  const ways = await bothWays(node, others, startedAt, backMs + 10_000)
+  const links = await settled([node, ...others], 20_000)
+  const settledMs = Date.now() - startedAt
+  await sleep(startedAt + backMs + steadyMs + arrivalMs - Date.now())
+  const after = hearing([node, ...others], startedAt + backMs, startedAt + backMs + steadyMs)
+  return {
+    name,
+    awayMs,
+    samePeer: node.peer === killed.peer,
+    listeningMs,
+    ways,
+    settledMs,
+    after,
+    links,
+  }
+}
+
+function checksOf({ name, awayMs, samePeer, ways, links, after }: Outcome): Check[] {
+  const round = `${name}, away ${awayMs / 1_000} s`
+  return [
+    equals(`${round}: the same identity`, true, samePeer),
+    equals(`${round}: others it exchanges messages with`, 5, ways.filter((way) => slowest([way]) < Infinity).length),
+    atMost(`${round}: messages both ways with all, from its start`, backMs, slowest(ways), 'ms'),
+    atLeast(`${round}: messages said by all from then on`, 30, after.said),
+    equals(`${round}: of them missed by anybody`, 0, after.missed),
+    equals(`${round}: links on QUIC, one per pair`, 15, links.filter(({ transport }) => transport === 'quic').length),
+  ]
+}

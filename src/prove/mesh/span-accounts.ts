@@ -1,0 +1,44 @@
+import { emptySequence, missingOf, withNumbers } from '../../store/sequence.ts'
+import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import { byInstance, named, numberOf } from '../evidence.ts'
+
+/** What arrived of one process's spans. */
+export interface SpanAccount {
+  readonly node: string
+  /** Highest number seen: as many were told at least. */
+  readonly told: number
+  readonly received: number
+  readonly missing: number
+  /** By its own `mesh.telemetry.lost`. */
+  readonly toldLost: number
+  /** Arrived more than once. */
+  readonly twice: number
+}
+
+/** One account per process, in the order in which their first spans came. */
+export function spanAccounts(spans: readonly ReceivedSpan[]): SpanAccount[] {
+  return Array.from(byInstance(spans).values(), accountOf)
+}
+
+/** Over all processes. */
+export function total(accounts: readonly SpanAccount[], key: 'missing' | 'toldLost'): number {
+  return accounts.reduce((sum, account) => sum + account[key], 0)
+}
+
+function accountOf(spans: readonly ReceivedSpan[]): SpanAccount {
+  const sequence = withNumbers(
+    emptySequence,
+    spans.map((span) => numberOf(span, 'mesh.seq')),
+  )
+  const distinct = [...new Map(spans.map((span) => [span.spanId, span])).values()]
+  const missing = missingOf(sequence)
+  const received = sequence.last - missing
+  return {
+    node: String(spans[0]?.resource['mesh.node.name']),
+    told: sequence.last,
+    received,
+    missing,
+    toldLost: named(distinct, 'mesh.telemetry.lost').reduce((sum, span) => sum + numberOf(span, 'mesh.lost.count'), 0),
+    twice: spans.length - received,
+  }
+}

@@ -1,0 +1,45 @@
+import { loadavg } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { startCluster, until } from '../../testing/cluster.ts'
+import { named } from '../evidence.ts'
+import { equals, type Proof, round } from '../proof.ts'
+import { spanAccounts, total } from './span-accounts.ts'
+
+const load = fileURLToPath(new URL('../../testing/span-load.ts', import.meta.url))
+const burst = 10_000
+const limitMs = 30_000
+
+export const proof: Proof = {
+  name: 'span-burst',
+  about: 'of 10,000 spans told in one tick none is lost',
+  quick: true,
+  seconds: 10,
+  async run() {
+    await using cluster = await startCluster()
+    const { receiver } = cluster
+    const node = await cluster.node('busy', { entry: load })
+    const before = await node.usage()
+    node.send({ burst })
+    const arrived = () => named(receiver.spans, 'mesh.bridge.dropped')
+    const tookMs = await until(() => arrived().length >= burst, limitMs, `${burst} spans`)
+    const after = await node.usage()
+    const exit = await node.stop()
+    const accounts = spanAccounts(receiver.spans)
+    const times = arrived().map(({ endMs }) => endMs)
+    return {
+      figures: {
+        accounts,
+        'all there after, ms': round(tookMs),
+        'told within, ms': times.reduce((a, b) => Math.max(a, b)) - times.reduce((a, b) => Math.min(a, b)),
+        'RSS before and after, MiB': [round(before.rssMb), round(after.rssMb)],
+        load: loadavg(),
+      },
+      checks: [
+        equals('of the burst arrived', burst, new Set(arrived().map(({ spanId }) => spanId)).size),
+        equals('spans missing, of the node’s own too', 0, total(accounts, 'missing')),
+        equals('mesh.telemetry.lost', 0, named(receiver.spans, 'mesh.telemetry.lost').length),
+        equals('exit code', 0, exit),
+      ],
+    }
+  },
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { verdictOf } from '../proof.ts'
+import { simulateUnanswered } from './simulated-seed.ts'
+import { type SeedSpan, unansweredChecks } from './unanswered.ts'
+
+leakCheck()
+
+const spans = await simulateUnanswered(1, 360_000)
+const verdict = (changed: readonly SeedSpan[]) => verdictOf(unansweredChecks(changed))
+const without = (index: number) => spans.toSpliced(index, 1)
+const indexOf = (name: string, attempt: number) =>
+  spans.findIndex((span) => span.name === name && span.attributes['mesh.seed.attempt'] === attempt)
+const changed = (index: number, change: Partial<SeedSpan>) =>
+  spans.with(index, { ...(spans[index] as SeedSpan), ...change })
+
+test('what the simulated node tells holds', () => {
+  assert.equal(verdict(spans), 'holds')
+})
+
+test('nothing told does not', () => {
+  assert.equal(verdict([]), 'fails')
+})
+
+test('any attempt that is missing is found', () => {
+  for (let attempt = 1; attempt <= 9; attempt++)
+    assert.equal(verdict(without(indexOf('mesh.seed.retry', attempt))), 'fails')
+  assert.equal(verdict(without(indexOf('mesh.seed.giveup', 10))), 'fails')
+})
+
+test('a wait beyond its bounds is found, told or kept', () => {
+  const index = indexOf('mesh.seed.retry', 4)
+  const { attributes, startMs, endMs } = spans[index] as SeedSpan
+  for (const delay of [3_999, 8_001])
+    assert.equal(verdict(changed(index, { attributes: { ...attributes, 'mesh.seed.delay_ms': delay } })), 'fails')
+  assert.equal(verdict(changed(index, { startMs: startMs + 8_000, endMs: endMs + 8_000 })), 'fails')
+})
+
+test('an attempt outside its campaign’s trace is found', () => {
+  assert.equal(verdict(changed(indexOf('mesh.seed.retry', 2), { parentSpanId: 'somewhere' })), 'fails')
+  assert.equal(verdict(changed(indexOf('mesh.seed.giveup', 10), { traceId: 'another' })), 'fails')
+})
+
+test('an attempt off its 30 s after the give-up is found', () => {
+  const last = spans.findLastIndex(({ name }) => name === 'mesh.seed.retry')
+  assert.equal(verdict(changed(last, { startMs: (spans[last]?.startMs ?? 0) + 2_000 })), 'fails')
+})

@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Check, equals, type Proof, type ProofContext } from '../proof.ts'
+import { plainEnvironment, type Ran, root, sh } from '../shell.ts'
+
+/** The oldest Node that is supported, and the one that a clone brings along. */
+const versions = ['22.15.0', '24.21.0']
+
+const application = `
+import { type MeshMessage, MeshError, tracemesh } from 'tracemesh'
+const init: Parameters<typeof tracemesh>[0] = { mesh: 'mesh-a', seeds: [] }
+const service = tracemesh(init)
+const heard = ({ topic, data }: MeshMessage): number => topic.length + data.length
+// @ts-expect-error a role that there is none of
+const refused = () => tracemesh({ role: 'king' })
+if (typeof service !== 'function' || typeof heard !== 'function' || typeof refused !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
+process.stdout.write('typed and run')
+`
+
+export const proof: Proof = {
+  name: 'package',
+  about: 'npm pack into an empty project: npx tracemesh --help and a typed import, on Node 22.15 and 24',
+  quick: false,
+  seconds: 120,
+  async run(context) {
+    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-package-'))
+    try {
+      const checks: Check[] = []
+      const packed = await sh(`npm pack --pack-destination ${directory}`, root, plainEnvironment(), context.signal)
+      checks.push(succeeds('npm pack', packed))
+      for (const version of versions) checks.push(...(await onNode(version, directory, context)))
+      return { figures: { versions }, checks }
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  },
+}
+
+async function onNode(version: string, directory: string, { progress, signal }: ProofContext): Promise<Check[]> {
+  const runtime = join(directory, `node-${version}`)
+  const project = join(directory, `project-${version}`)
+  await mkdir(runtime)
+  await mkdir(project)
+  const plain = plainEnvironment()
+  const platform = `node-${process.platform}-${process.arch}`
+  progress(`Node ${version}`)
+  await sh(`npm init -y && npm install ${platform}@${version}`, runtime, plain, signal)
+  const env = plainEnvironment(join(runtime, 'node_modules', platform, 'bin'))
+  await writeFile(join(project, 'app.mts'), application)
+  const settings = { compilerOptions: { module: 'nodenext', target: 'es2024', strict: true, skipLibCheck: true } }
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ ...settings, include: ['app.mts'] }))
+  const install = 'npm init -y && npm install ../tracemesh-*.tgz && npm install typescript@5.9 @types/node@22'
+  const installed = await sh(install, project, env, signal)
+  const runs = await sh('node --version && npx tracemesh --help', project, env, signal)
+  const typed = await sh('npx tsc && node app.mjs', project, env, signal)
+  const on = `on Node ${version}: `
+  return [
+    succeeds(`${on}npm install`, installed),
+    equals(`${on}the Node that ran`, true, runs.output.includes(`v${version}`)),
+    succeeds(`${on}npx tracemesh --help`, runs),
+    {
+      what: `${on}a typed import`,
+      want: 'typed and run',
+      got: typed.output.trim().slice(-200),
+      holds: typed.code === 0 && typed.output.includes('typed and run'),
+    },
+  ]
+}
+
+function succeeds(what: string, { code, output }: Ran): Check {
+  return { what, want: 'exit 0', got: code === 0 ? 'exit 0' : `exit ${code}: ${output.slice(-500)}`, holds: code === 0 }
+}

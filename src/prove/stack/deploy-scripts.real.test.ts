@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { globSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { notRun } from '../../testing/not-run.ts'
+import { plainEnvironment, root, sh } from '../shell.ts'
+import { composeCommands } from './compose.ts'
+
+leakCheck()
+
+const scripts = globSync('deploy/{*,lib/*,offline/*}.sh', { cwd: root })
+const run = (command: string, cwd = root) => sh(command, cwd, plainEnvironment(), AbortSignal.timeout(60_000))
+
+test('shellcheck finds nothing in the scripts', async () => {
+  assert.ok(scripts.length >= 10)
+  if ((await run('command -v shellcheck')).code !== 0) return notRun('shellcheck', 'it is not installed')
+  const { code, output } = await run(`shellcheck -x ${scripts.join(' ')}`)
+  assert.equal(code, 0, output)
+})
+
+test('every script answers --help, and refuses what it does not know with 2', async () => {
+  for (const script of scripts.filter((name) => /^deploy\/(start|stop|build|status|offline)\.sh$/.test(name))) {
+    const help = await run(`${script} --help`)
+    assert.equal(help.code, 0, `${script}: ${help.output}`)
+    assert.match(help.output, /^usage: /)
+    const wrong = await run(`${script} --nonsense`)
+    assert.equal(wrong.code, 2, `${script}: ${wrong.output}`)
+    assert.match(wrong.output, /--help/)
+  }
+})
+
+test('each Compose reads compose.yaml', async () => {
+  const found = []
+  for (const compose of composeCommands) {
+    if ((await run(`${compose} version`)).code !== 0) continue
+    found.push(compose)
+    const { code, output } = await run(`${compose} --profile grafana config --quiet`, resolve(root, 'deploy'))
+    assert.equal(code, 0, `${compose}: ${output}`)
+  }
+  if (found.length === 0) notRun('compose config', 'there is no Compose here, neither v1 nor v2')
+})

@@ -1,0 +1,88 @@
+import { renderRules } from '../../catalogue/alert-rules.ts'
+import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
+import { Alertmanager } from '../../drill/alertmanager.ts'
+import { Crew } from '../../drill/crew.ts'
+import { type DrillResult, resultLine, resultText, seconds } from '../../drill/result.ts'
+import { runDrills } from '../../drill/run.ts'
+import { waitUntil } from '../../drill/waiting.ts'
+import { systemClock } from '../../kit/clock.ts'
+import { type RunningStack, startStack } from '../../stack/bare.ts'
+import { atMost, type Check, type Proof, type ProofContext } from '../proof.ts'
+import { linksLead } from './alert-links.ts'
+import { withStack } from './needs.ts'
+
+/** Windows, `for` and `keep_firing_for` of the rules are so much shorter; where that is too short they have floors. */
+const timeFactor = 0.03
+/** What the Collector's queue holds, so that filling it takes seconds. */
+const queueItems = 20_000
+/** From a campaign's first attempt to its last, refused at once: its waits are 151 s at most. */
+const giveupMs = 180_000
+/** The first give-up ever is to ring within it, as shipped. */
+const firstGiveupMs = 60_000
+const totalSeconds = 900
+
+export const proof: Proof = {
+  name: 'drills',
+  about: `every alert rings within its stated time, silent before and ended after (time factor ${timeFactor}); as shipped, the first give-up ever rings within ${seconds(firstGiveupMs)}`,
+  quick: false,
+  seconds: totalSeconds,
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, async () => {
+      const first = await onStack(1, (stack) => firstGiveup(stack, context))
+      const { results, links } = await onStack(timeFactor, (stack) => all(stack, context))
+      const checks = [...first.checks, ...results.map(checkOf), links]
+      return { figures: { timeFactor, firstGiveup: first.figures, results }, checks }
+    }),
+}
+
+async function onStack<T>(factor: number, run: (stack: RunningStack) => Promise<T>): Promise<T> {
+  await using stack = await startStack({
+    rules: renderRules({ timeFactor: factor }),
+    env: { collector: { QUEUE_ITEMS: String(queueItems) } },
+  })
+  return await run(stack)
+}
+
+/** By itself, since it is the very first that counts: with rules as shipped and a database that has never seen one. */
+async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofContext) {
+  const alert = 'MeshSeedGiveup'
+  const crew = new Crew({ otlp: urls.otlp, clock: systemClock, say: progress })
+  try {
+    const mesh = await crew.mesh('drill-first', 2, false)
+    const alertmanager = new Alertmanager(urls.alertmanager)
+    const [, node] = mesh.nodes
+    const gaveUp = node?.said('mesh.seed.giveup', giveupMs)
+    await mesh.start(mesh.nodes.slice(1), '--seed', '/ip4/127.0.0.1/tcp/1')
+    progress(`a node has a seed that never answers; within ${seconds(giveupMs)} it gives up`)
+    await gaveUp
+    const before = await alertmanager.look(alert, mesh.id)
+    const began = performance.now()
+    const rings = async () => (await alertmanager.look(alert, mesh.id)) === 'rings'
+    const within = { step: 'the first give-up ringing', limitMs: 2 * firstGiveupMs, clock: systemClock, signal }
+    await waitUntil(rings, within)
+    const afterMs = Math.round(performance.now() - began)
+    progress(`the first give-up rang after ${seconds(afterMs)}`)
+    const checks: Check[] = [
+      { what: 'before the first give-up the alert', want: 'silent', got: before, holds: before === 'silent' },
+      atMost('the first give-up ever rings after', firstGiveupMs, afterMs, 'ms'),
+      atMost('that is within what is stated', firesWithinMs(alert), afterMs, 'ms'),
+    ]
+    return { figures: { afterMs }, checks }
+  } finally {
+    await crew.close()
+  }
+}
+
+async function all(stack: RunningStack, { signal, progress }: ProofContext) {
+  const { otlp, prometheus, alertmanager } = stack.urls
+  const told = (result: DrillResult) => progress(resultLine(result))
+  const options = { wanted: alertNames, otlp, prometheus, alertmanager, timeFactor, atOnce: 4 }
+  const results = await runDrills({ ...options, stack, signal, say: progress, told })
+  return { results, links: await linksLead(results, stack.urls.jaeger) }
+}
+
+function checkOf(result: DrillResult): Check {
+  const { alert, verdict, statedMs } = result
+  const holds = verdict === 'not shown' ? 'not shown' : result.ok
+  return { what: alert, want: `within ${seconds(statedMs)}, and ended`, got: resultText(result), holds }
+}

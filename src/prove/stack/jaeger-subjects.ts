@@ -1,0 +1,54 @@
+import type { SpanName } from '../../catalogue/spans.ts'
+import type { TraceReader } from '../../traces/reader.ts'
+import type { Trace, TraceSpan } from '../../traces/trace.ts'
+
+/** Two traces that belong together: how a node came to a seed that was late, and the link that this led to. */
+export interface Subjects {
+  /** Retries, and the seed answered after them. */
+  readonly campaign: Trace
+  /** Both ends told of it. */
+  readonly birth: Trace
+}
+
+/** The first campaign of the node of this name in `mesh`. Undefined as long as either trace is not all there. */
+export async function subjectsOf(
+  reader: TraceReader,
+  mesh: string,
+  node: string,
+  fromMs: number,
+): Promise<Subjects | undefined> {
+  const campaign = (await tracesWith(reader, mesh, 'mesh.seed.connected', fromMs)).findLast(
+    (trace) => count(trace, 'mesh.seed.retry') > 0 && trace.spans.some((span) => nodeOf(span) === node),
+  )
+  const end = campaign?.spans.find(({ name }) => name === 'mesh.seed.connected')
+  if (campaign === undefined || end === undefined) return undefined
+  const pair = [tellerOf(end), String(end.attributes['mesh.peer.id'])].sort().join()
+  const births = await tracesWith(reader, mesh, 'mesh.connection.opened', fromMs)
+  const birth = births.find((trace) =>
+    (['mesh.connection.opened', 'mesh.hello.received'] as const).every((name) => tellersOf(trace, name) === pair),
+  )
+  return birth && { campaign, birth }
+}
+
+/** Of who told it. */
+export function nodeOf({ resource }: TraceSpan): string {
+  return String(resource['mesh.node.name'])
+}
+
+export function count({ spans }: Trace, name: SpanName): number {
+  return spans.filter((span) => span.name === name).length
+}
+
+async function tracesWith(reader: TraceReader, service: string, span: SpanName, fromMs: number): Promise<Trace[]> {
+  const { traces } = await reader.find({ service, span, fromMs, toMs: Date.now() + 1_000, limit: 400 })
+  return [...traces]
+}
+
+function tellersOf({ spans }: Trace, name: SpanName): string {
+  const told = spans.filter((span) => span.name === name)
+  return told.map(tellerOf).sort().join()
+}
+
+function tellerOf({ resource }: TraceSpan): string {
+  return String(resource['mesh.peer.self'])
+}

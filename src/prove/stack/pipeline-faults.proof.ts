@@ -1,0 +1,131 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { renderRules } from '../../catalogue/alert-rules.ts'
+import { Alertmanager } from '../../drill/alertmanager.ts'
+import { type RunningStack, startStack } from '../../stack/bare.ts'
+import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
+import { each } from '../checks.ts'
+import { atLeast, type Check, equals, type Proof, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { AlertWatch } from './alert-watch.ts'
+import { withStack } from './needs.ts'
+import { type SmallDisk, smallDisk } from './small-disk.ts'
+import { accountsOf, everything, queued } from './told-spans.ts'
+
+/** So that the alert of the one give-up that there is has ended before Prometheus is wiped. */
+const timeFactor = 0.1
+const nodes = 4
+const diskMb = 64
+/** Room for some requests, not for a minute of them. */
+const leftBytes = 256 * 1_024
+const [giveupMs, endedMs, wipedMs, fullMs, ringMs, drainMs] = [240_000, 300_000, 120_000, 60_000, 180_000, 180_000]
+
+export const proof: Proof = {
+  name: 'pipeline-faults',
+  about:
+    'Prometheus loses its database, then the disk of the Collector’s queue is full while Jaeger is away: no alert about the mesh rings for it, and every span is found afterwards',
+  quick: false,
+  seconds: 900,
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => onSmallDisk(context)),
+}
+
+async function onSmallDisk(context: ProofContext): Promise<ProofResult> {
+  const made = await smallDisk(diskMb)
+  if ('missing' in made) {
+    context.progress(`NOT SHOWN: ${made.missing}`)
+    const check = { what: 'a disk that can be filled', want: 'there', got: made.missing, holds: 'not shown' } as const
+    return { figures: {}, checks: [check] }
+  }
+  await using disk = made
+  const dirs = { QUEUE_DIR: join(disk.directory, 'queue'), SPANS_DIR: join(disk.directory, 'archive') }
+  await using stack = await startStack({ rules: renderRules({ timeFactor }), env: { collector: dirs } })
+  const fromMs = Date.now()
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: stack.urls.otlp } })
+  await meshOf(cluster)
+  const wiped = await prometheusWiped(stack, context)
+  const full = await diskFull(stack, disk, cluster, context)
+  const ends = await Promise.all(
+    cluster.nodes().map(async (node) => ({ name: node.name, code: await node.stop(), log: node.log })),
+  )
+  const lines = ends.flatMap(({ log }) => log)
+  const instances = accountsOf(await everything(stack, fromMs, nodes))
+  return {
+    figures: { ...wiped.figures, ...full.figures, instances },
+    checks: [
+      ...wiped.checks,
+      ...full.checks,
+      equals('nodes that told', nodes, instances.length),
+      each('spans of a node that are missing, by mesh.seq', 'none', instances, ({ missing }) => missing === 0),
+      equals('nodes that say they lost some', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
+      each('exit code of a node', '0', ends, ({ code }) => code === 0),
+    ],
+  }
+}
+
+/** All in one mesh; the last has a second seed, which never answers. */
+async function meshOf(cluster: Cluster): Promise<void> {
+  const names = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`)
+  const [first = ''] = names
+  for (const name of names) {
+    const dead = name === names.at(-1) ? ['/ip4/127.0.0.1/tcp/1'] : []
+    await cluster.node(name, name === first ? { role: 'seed' } : { seeds: [cluster.address(first), ...dead] })
+  }
+}
+
+/** After the alert of a give-up has rung and ended, so that its counter is there and must not ring again. */
+async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofContext) {
+  {
+    await using watch = new AlertWatch(stack.urls.alertmanager)
+    await until(() => watch.rang('mesh').includes('MeshSeedGiveup'), giveupMs, 'a give-up rings')
+    progress('a give-up rings')
+  }
+  const alertmanager = new Alertmanager(stack.urls.alertmanager)
+  await until(async () => (await alertmanager.all('active')).length === 0, endedMs, 'its alert ends')
+  await stack.stop('prometheus')
+  await rm(join(stack.directory, 'prometheus'), { recursive: true })
+  await stack.start('prometheus')
+  progress(`Prometheus has lost its database; ${wipedMs / 1_000} s`)
+  await using watch = new AlertWatch(stack.urls.alertmanager)
+  await sleep(wipedMs, undefined, { signal })
+  return {
+    figures: { looks: watch.looks },
+    checks: [
+      equals(
+        'alerts that rang once Prometheus was wiped',
+        '',
+        [...watch.rang('mesh'), ...watch.rang('pipeline')].join(', '),
+      ),
+      atLeast('looks at Alertmanager meanwhile', 10, watch.looks),
+    ],
+  }
+}
+
+async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, { progress, signal }: ProofContext) {
+  await using watch = new AlertWatch(stack.urls.alertmanager)
+  await stack.stop('jaeger')
+  await disk.fill(leftBytes)
+  progress('Jaeger is away, and the disk of the queue is full but for some requests')
+  await until(() => watch.rang('pipeline').some((name) => /^MeshCollectorRefusing/.test(name)), ringMs, 'that rings')
+  progress('that the Collector refuses rings')
+  await sleep(fullMs, undefined, { signal })
+  const well = await Promise.all(cluster.nodes().map((node) => isWell(node.api('/readyz'))))
+  const waiting = await queued(stack)
+  await disk.free()
+  await stack.start('jaeger')
+  const drainedMs = await until(async () => (await queued(stack)) === 0, drainMs, 'the queue is empty')
+  progress(`room again, and Jaeger: the queue is empty after ${Math.round(drainedMs)} ms`)
+  const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh') }
+  const checks: Check[] = [
+    atLeast('looks at Alertmanager while the disk was full', 10, watch.looks),
+    equals('alerts about the mesh that rang while the disk was full', '', rang.mesh.join(', ')),
+    // What the receiver refuses is sent again and counted again: this holds alerts about the mesh back.
+    equals('that the receiver refuses', 'rang', rang.pipeline.includes('MeshCollectorRefusing') ? 'rang' : 'did not'),
+    equals('nodes that were ready meanwhile', nodes, well.filter(Boolean).length),
+  ]
+  return { figures: { rang, waiting, drainedMs: round(drainedMs) }, checks }
+}
+
+async function isWell(answer: Promise<unknown>): Promise<boolean> {
+  return ((await answer) as { readonly ready?: boolean }).ready === true
+}

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startStack } from '../../stack/bare.ts'
+import { serviceNames } from '../../stack/services.ts'
+import { startCluster, until } from '../../testing/cluster.ts'
+import { type LabProcess, startLabProcess } from '../../testing/lab-process.ts'
+import { equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
+import { withStack } from './needs.ts'
+import { stackStory } from './story.ts'
+
+/** Everybody knows everybody; the late seed comes after 20 s. */
+const bootMs = 90_000
+/** Ten attempts at a port that refuses at once, with waits of at most 1 2 4 8 16 30 30 30 30 s; and all on its way. */
+const storyMs = 200_000
+const roles = ['seed', 'gateway', 'broker', 'registry', 'compute', 'bridge', 'observer']
+
+export const proof: Proof = {
+  name: 'stack-bare',
+  about: 'a lab in the stack without containers: Jaeger’s API alone tells the story of its meshes',
+  quick: false,
+  seconds: 260,
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => told(context)),
+}
+
+async function told(context: ProofContext): Promise<ProofResult> {
+  await using stack = await startStack()
+  const fromMs = Date.now()
+  const { otlp, jaeger } = stack.urls
+  // An observer whose only seed never answers; begun first, since giving up takes minutes.
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: otlp } })
+  await cluster.node('a-observer-1', { role: 'observer', seeds: [cluster.address('nobody')] })
+  await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(context.seed))
+  await troubled(lab, context)
+  const { progress, signal } = context
+  const meshes = ['mesh-a', 'mesh-b']
+  const { checks, figures } = await stackStory({ jaeger, meshes, roles, fromMs, limitMs: storyMs, signal, progress })
+  const dead = serviceNames.filter((name) => stack.pid(name) === undefined)
+  return { figures, checks: [...checks, equals('services that ended by themselves', '', dead.join(', '))] }
+}
+
+/** One node dies, another leaves in order, once everybody knows everybody. */
+async function troubled(lab: LabProcess, { progress, signal }: ProofContext): Promise<void> {
+  const whole = async () => {
+    signal.throwIfAborted()
+    const { nodes } = await lab.view()
+    return nodes.length === 18 && nodes.every(({ counts, meshes }) => counts.members === (meshes.length > 1 ? 17 : 9))
+  }
+  await until(whole, bootMs, 'everybody knows everybody')
+  progress('everybody knows everybody; one node is killed, another stopped')
+  const { nodes } = await lab.view()
+  const [victim, leaver] = nodes.filter(({ role }) => role === 'compute')
+  await lab.act(victim?.name ?? '', 'kill')
+  await lab.act(leaver?.name ?? '', 'stop')
+  // Window and sweep.
+  await sleep(36_000, undefined, { signal })
+}

@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Check, equals, type Proof, type ProofContext } from '../proof.ts'
+import { sh } from '../shell.ts'
+import { cloneWithChanges } from './clone.ts'
+import { composeCommand, stackEnvironment } from './compose.ts'
+import { leftOf } from './containers.ts'
+import { interrupted } from './interrupt.ts'
+import { type Refusal, refusals } from './refusals.ts'
+
+export const proof: Proof = {
+  name: 'stack-refusals',
+  about:
+    'deploy/start.sh says what is wrong and how to cure it: ports, Docker, settings, files, images, memory; interrupted, it leaves no container and no network',
+  quick: false,
+  seconds: 180,
+  async run(context) {
+    const compose = await composeCommand('v1', context.signal)
+    if ('missing' in compose) {
+      context.progress(`NOT SHOWN: ${compose.missing}`)
+      return { figures: {}, checks: [{ what: 'Compose', want: 'there', got: compose.missing, holds: 'not shown' }] }
+    }
+    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-refusals-'))
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as { port: number }
+    try {
+      const clone = await cloneWithChanges(directory, context.signal)
+      const checks: Check[] = []
+      for (const refusal of refusals(port, await withoutDocker(directory))) {
+        context.progress(refusal.what)
+        checks.push(...(await refused(refusal, clone, compose.command, context)))
+      }
+      context.progress('interrupted while it waits')
+      checks.push(...(await interrupted(clone, compose.command, context)))
+      return { figures: { compose: compose.command }, checks }
+    } finally {
+      taken.close()
+      await rm(directory, { recursive: true, force: true })
+    }
+  },
+}
+
+async function refused(
+  { what, env: own = {}, append = {}, online = false, code, says }: Refusal,
+  clone: string,
+  compose: string,
+  { signal }: ProofContext,
+): Promise<Check[]> {
+  const project = `tracemesh-refusals-${process.pid}`
+  const env = await stackEnvironment(compose, project)
+  const undo = await changed(clone, append)
+  try {
+    const variables = Object.entries(own).map(([key, value]) => `${key}=${value}`)
+    const start = `env ${variables.join(' ')} /bin/bash deploy/start.sh${online ? '' : ' --offline'}`
+    const { code: got, output } = await sh(start, clone, env, signal)
+    const unsaid = says.filter((pattern) => !pattern.test(output))
+    return [
+      equals(`${what}: exit code`, code, got ?? -1),
+      {
+        what: `${what}: what it says`,
+        want: says.join(' '),
+        got: unsaid.length === 0 ? 'said' : output.slice(-1_500),
+        holds: unsaid.length === 0,
+      },
+    ]
+  } finally {
+    await undo()
+    if ((await leftOf(project, ['container', 'volume'])).length > 0)
+      await sh('deploy/stop.sh --delete-data >/dev/null 2>&1', clone, env, new AbortController().signal)
+  }
+}
+
+/** Appends to files; the returned function brings back what was there. */
+async function changed(clone: string, append: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
+  const before = await Promise.all(
+    Object.entries(append).map(async ([name, text]) => {
+      const file = join(clone, name)
+      const held = await readFile(file, 'utf8')
+      await writeFile(file, held + text)
+      return { file, held }
+    }),
+  )
+  return async () => {
+    for (const { file, held } of before) await writeFile(file, held)
+  }
+}
+
+const tools = 'awk basename bash cat cut dirname find grep head id mktemp paste rm sed sort tail tr uniq wc xargs'
+
+/** A directory for PATH with what the scripts use, and without Docker. */
+async function withoutDocker(directory: string): Promise<string> {
+  const bare = join(directory, 'bin')
+  await mkdir(bare)
+  for (const tool of tools.split(' ')) await symlink(`/usr/bin/${tool}`, join(bare, tool))
+  return bare
+}

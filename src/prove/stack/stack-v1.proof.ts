@@ -1,0 +1,3 @@
+import { stackProof } from './run.ts'
+
+export const proof = stackProof('v1')

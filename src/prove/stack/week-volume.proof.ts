@@ -1,0 +1,201 @@
+import { opendir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { status } from '@grpc/grpc-js'
+import { mebibytesOf } from '../../lab/proc.ts'
+import { type RunningStack, startStack } from '../../stack/bare.ts'
+import { containerSettings } from '../../stack/services.ts'
+import { exportBytes, type OtlpClient, otlpClient, type SentSpan } from '../../store/otlp-client.ts'
+import { hex, type PlayedNode, playedMinute, playedNodes, spansPerMinute } from '../../testing/lab-spans.ts'
+import { TraceReader } from '../../traces/reader.ts'
+import {
+  atLeast,
+  atMost,
+  type Check,
+  equals,
+  type Proof,
+  type ProofContext,
+  type ProofResult,
+  round,
+} from '../proof.ts'
+import { type MemoryGroup, memoryGroup } from './memory-group.ts'
+import { fromEnv, withStack } from './needs.ts'
+
+/** WEEK_SPANS makes it less. */
+const wanted = fromEnv('WEEK_SPANS', 10_000_000)
+const weekMs = 7 * 86_400_000
+/** What Jaeger's container may take, page cache included: whole MiB. */
+const memoryMb = Number(/^(\d+)m$/.exec(containerSettings['JAEGER_MEMORY'] ?? '')?.[1])
+const searchMs = 5_000
+/** When it starts, Jaeger reads the names of services and operations out of the index of all spans. */
+const startMs = 600_000
+/** Spans of one request, as the Collector sends them, and requests on their way at once. */
+const [perExport, inFlight] = [2_048, 4]
+/** Each of them for half a minute. */
+const sendTries = 20
+/** About so many give-ups in the week: what is looked for in all of it. */
+const giveUps = 40
+
+export const proof: Proof = {
+  name: 'week-volume',
+  about:
+    'ten million spans, more than a week of the lab, in Jaeger with badger: it keeps to its memory, give-ups are found in 5 s',
+  quick: false,
+  seconds: Math.round(wanted / 3_000),
+  run: (context) => withStack(['jaeger'], context, () => filled(context)),
+}
+
+async function filled(context: ProofContext): Promise<ProofResult> {
+  const group = await memoryGroup(memoryMb)
+  const bounded = 'missing' in group ? undefined : group
+  if ('missing' in group) context.progress(`memory is not bounded: ${group.missing}`)
+  try {
+    const groups = bounded === undefined ? {} : { jaeger: bounded.procsFile }
+    await using stack = await startStack({ services: ['jaeger'], groups, readyMs: startMs })
+    const pid = stack.pid('jaeger') ?? 0
+    const client = otlpClient(stack.urls.jaegerOtlp)
+    const toMs = Date.now()
+    const fed = await feed(client, stack, toMs - weekMs, context).finally(() => client.close())
+    const warm = await searches(stack, toMs)
+    context.progress(`give-ups found in ${warm.ms.join(', ')} ms; Jaeger is started anew`)
+    const survived = stack.pid('jaeger') === pid
+    const stopBegan = performance.now()
+    await stack.stop('jaeger')
+    const beganAt = performance.now()
+    await stack.start('jaeger')
+    const restart = { stopMs: round(beganAt - stopBegan), startMs: round(performance.now() - beganAt) }
+    const cold = await searches(stack, toMs)
+    const disk = await sizeOf(stack.directory)
+    return {
+      figures: {
+        ...fed,
+        warm,
+        cold,
+        restart,
+        'disk, GB': round(disk / 1e9),
+        'bytes per span': round(disk / fed.spans),
+      },
+      checks: [
+        atLeast('spans that Jaeger took', wanted, fed.spans),
+        equals('it is the same process to the end', true, survived),
+        boundCheck(group),
+        equals('give-ups found', fed.giveUps, warm.found),
+        atMost(`a search for give-ups of a week, slowest of ${warm.ms.length}`, searchMs, Math.max(...warm.ms), 'ms'),
+        equals('give-ups found after a new start', fed.giveUps, cold.found),
+        atMost('the first search after a new start', searchMs, cold.ms[0] ?? Number.NaN, 'ms'),
+      ],
+    }
+  } finally {
+    await bounded?.close()
+  }
+}
+
+/** Page cache fills whatever there is, as it should: what is shown is that Jaeger lives within it. */
+function boundCheck(group: MemoryGroup | { readonly missing: string }): Check {
+  const bound = { what: 'memory that it may take, page cache included', want: `${memoryMb} MiB` }
+  return 'missing' in group
+    ? { ...bound, got: group.missing, holds: 'not shown' }
+    : { ...bound, got: `${memoryMb} MiB`, holds: true }
+}
+
+/** Minutes of the lab, spread over a week, until there are enough. */
+async function feed(
+  client: OtlpClient,
+  stack: RunningStack,
+  fromMs: number,
+  { random, progress, signal }: ProofContext,
+) {
+  const nodes = playedNodes(random)
+  const minutes = Math.ceil(wanted / (nodes.length * spansPerMinute))
+  const sending = new Set<Promise<void>>()
+  const began = performance.now()
+  let [spans, again, gaveUp, ownMb] = [0, 0, 0, 0]
+  const waiting = nodes.map((): SentSpan[] => [])
+  const send = async ({ resource }: PlayedNode, part: readonly SentSpan[]) => {
+    const body = exportBytes(resource, part)
+    // As the Collector does: what was not taken in time is sent again, and is then the same span.
+    for (let tries = 1; ; tries++) {
+      const { code, details } = await client.send(body)
+      if (code === status.OK) break
+      const said = () => stack.said('jaeger').slice(-500)
+      if (tries === sendTries) throw new Error(`an export was answered ${code}: ${details}; Jaeger said: ${said()}`)
+      again++
+      await sleep(1_000, undefined, { signal })
+    }
+    spans += part.length
+  }
+  const flush = async (least: number) => {
+    for (const [index, node] of nodes.entries()) {
+      const held = waiting[index] ?? []
+      if (held.length < least) continue
+      const sent: Promise<void> = send(node, held.splice(0)).finally(() => sending.delete(sent))
+      sending.add(sent)
+      if (sending.size >= inFlight) await Promise.race(sending)
+    }
+  }
+  for (let minute = 0; minute < minutes; minute++) {
+    signal.throwIfAborted()
+    const atMs = fromMs + (minute / minutes) * weekMs
+    for (const [index] of nodes.entries()) waiting[index]?.push(...playedMinute(nodes, minute, atMs, random))
+    if (minute % Math.ceil(minutes / giveUps) === 0) {
+      waiting[0]?.push(...campaign(atMs, random))
+      gaveUp++
+    }
+    await flush(perExport - spansPerMinute)
+    if ((minute + 1) % Math.ceil(minutes / 20) !== 0) continue
+    ownMb = Math.max(ownMb, await anonymousMb(stack))
+    progress(`${spans} spans, ${Math.round(spans / ((performance.now() - began) / 1_000))} a second, ${ownMb} MiB`)
+  }
+  await flush(1)
+  await Promise.all(sending)
+  const seconds = (performance.now() - began) / 1_000
+  const rate = round(spans / seconds)
+  return { spans, giveUps: gaveUp, seconds: round(seconds), 'spans per second': rate, 'sent again': again, ownMb }
+}
+
+/** Memory of Jaeger's own, without files that it has mapped, MiB; 0 when it is gone. */
+async function anonymousMb({ pid }: RunningStack): Promise<number> {
+  const status = await readFile(`/proc/${pid('jaeger')}/status`, 'utf8').catch(() => 'RssAnon: 0 kB')
+  return Math.round(mebibytesOf(status, 'RssAnon'))
+}
+
+/** Ten attempts in vain, a trace. */
+function campaign(atMs: number, random: ProofContext['random']): SentSpan[] {
+  const traceId = hex(random, 32)
+  const root = hex(random, 16)
+  const seed = { 'mesh.seed.address': '/dns4/seed-2/udp/4001/quic-v1' }
+  const attempt = (index: number): SentSpan => ({
+    traceId,
+    spanId: hex(random, 16),
+    parentSpanId: root,
+    name: index === 10 ? 'mesh.seed.giveup' : 'mesh.seed.retry',
+    startMs: atMs + index * 15_000,
+    durationMs: 10_000,
+    attributes: { ...seed, 'mesh.seed.attempt': index, 'error.type': 'TimeoutError' },
+    status: index === 10 ? 2 : 0,
+  })
+  const dial = { traceId, spanId: root, name: 'mesh.seed.dial', startMs: atMs, attributes: seed }
+  return [dial, ...Array.from({ length: 10 }, (_, index) => attempt(index + 1))]
+}
+
+/** The same search of the whole week five times, one after the other. */
+async function searches({ urls }: RunningStack, toMs: number) {
+  const reader = new TraceReader(urls.jaeger, { timeoutMs: 60_000 })
+  const query = { service: 'mesh-a', span: 'mesh.seed.giveup', fromMs: toMs - weekMs, toMs: toMs + 600_000, limit: 100 }
+  const ms: number[] = []
+  let found = 0
+  for (let i = 0; i < 5; i++) {
+    const began = performance.now()
+    found = (await reader.find(query)).traces.length
+    ms.push(round(performance.now() - began))
+  }
+  return { found, ms }
+}
+
+/** Bytes of all files below. */
+async function sizeOf(directory: string): Promise<number> {
+  let bytes = 0
+  for await (const entry of await opendir(directory, { recursive: true }))
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * 512
+  return bytes
+}
