@@ -31,8 +31,8 @@ const searchMs = 5_000
 const startMs = 600_000
 /** Spans of one request, as the Collector sends them, and requests on their way at once. */
 const [perExport, inFlight] = [2_048, 4]
-/** Each of them for half a minute. */
-const sendTries = 20
+/** How long what Jaeger refuses is sent again; the Collector would do so for as long as its queue lasts. */
+const refusedMs = 600_000
 /** About so many give-ups in the week: what is looked for in all of it. */
 const giveUps = 40
 
@@ -109,16 +109,19 @@ async function feed(
   const minutes = Math.ceil(wanted / (nodes.length * spansPerMinute))
   const sending = new Set<Promise<void>>()
   const began = performance.now()
-  let [spans, again, gaveUp, ownMb] = [0, 0, 0, 0]
+  let [spans, again, gaveUp, ownMb, refused] = [0, 0, 0, 0, 0]
   const waiting = nodes.map((): SentSpan[] => [])
   const send = async ({ resource }: PlayedNode, part: readonly SentSpan[]) => {
     const body = exportBytes(resource, part)
     // As the Collector does: what was not taken in time is sent again, and is then the same span.
-    for (let tries = 1; ; tries++) {
+    const first = performance.now()
+    for (;;) {
       const { code, details } = await client.send(body)
       if (code === status.OK) break
       const said = () => stack.said('jaeger').slice(-500)
-      if (tries === sendTries) throw new Error(`an export was answered ${code}: ${details}; Jaeger said: ${said()}`)
+      const forMs = performance.now() - first
+      refused = Math.max(refused, round(forMs / 1_000))
+      if (forMs > refusedMs) throw new Error(`an export was answered ${code}: ${details}; Jaeger said: ${said()}`)
       again++
       await sleep(1_000, undefined, { signal })
     }
@@ -142,15 +145,16 @@ async function feed(
       gaveUp++
     }
     await flush(perExport - spansPerMinute)
+    if (minute % 10 === 0) ownMb = Math.max(ownMb, await anonymousMb(stack))
     if ((minute + 1) % Math.ceil(minutes / 20) !== 0) continue
-    ownMb = Math.max(ownMb, await anonymousMb(stack))
     progress(`${spans} spans, ${Math.round(spans / ((performance.now() - began) / 1_000))} a second, ${ownMb} MiB`)
   }
   await flush(1)
   await Promise.all(sending)
   const seconds = (performance.now() - began) / 1_000
   const rate = round(spans / seconds)
-  return { spans, giveUps: gaveUp, seconds: round(seconds), 'spans per second': rate, 'sent again': again, ownMb }
+  const refusals = { 'sent again': again, 'longest refusal, s': refused }
+  return { spans, giveUps: gaveUp, seconds: round(seconds), 'spans per second': rate, ...refusals, ownMb }
 }
 
 /** Memory of Jaeger's own, without files that it has mapped, MiB; 0 when it is gone. */
