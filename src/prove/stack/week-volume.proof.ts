@@ -41,7 +41,7 @@ export const proof: Proof = {
   about:
     'ten million spans, more than a week of the lab, in Jaeger with badger: it keeps to its memory, give-ups are found in 5 s',
   quick: false,
-  seconds: Math.round(wanted / 3_000),
+  seconds: Math.round(wanted / 2_400),
   run: (context) => withStack(['jaeger'], context, () => filled(context)),
 }
 
