@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startCluster, until } from './cluster.ts'
@@ -49,7 +52,10 @@ test('a node that cannot start says why', async () => {
 })
 
 test('the processes of a cluster end with whoever started them, however that ends', async () => {
-  const child = fork(fileURLToPath(new URL('./lone-cluster.ts', import.meta.url)), { stdio: 'ignore' })
+  // What is killed cannot remove what it has made.
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'tracemesh-'))
+  const env = { ...process.env, TMPDIR: directory.path }
+  const child = fork(fileURLToPath(new URL('./lone-cluster.ts', import.meta.url)), { stdio: 'ignore', env })
   const [pid] = (await once(child, 'message')) as [number]
   assert.equal(isAlive(pid), true)
   child.kill('SIGKILL')
