@@ -6,19 +6,18 @@ import type { Proof } from './proof.ts'
 const suffix = '.proof.ts'
 
 /** The file of each proof, by its name; a folder holds the proofs of one part of the product. */
-function proofFiles(): Map<string, string> {
-  const files = globSync(`*/*${suffix}`, { cwd: import.meta.dirname })
-  return new Map(files.map((file) => [basename(file, suffix), file]))
-}
+const files: ReadonlyMap<string, string> = new Map(
+  globSync(`*/*${suffix}`, { cwd: import.meta.dirname }).map((file) => [basename(file, suffix), file]),
+)
 
 /** Names of all proofs, in order. */
 export function proofNames(): string[] {
-  return [...proofFiles().keys()].sort()
+  return [...files.keys()].sort()
 }
 
 /** Throws when there is no such file, or its proof goes by another name: what is typed would then not be what runs. */
 export async function loadProof(name: string): Promise<Proof> {
-  const file = proofFiles().get(name)
+  const file = files.get(name)
   if (file === undefined) throw new Error(`no file ${name}${suffix}`)
   const { proof } = (await import(pathToFileURL(join(import.meta.dirname, file)).href)) as { proof: Proof }
   if (proof.name !== name) throw new Error(`the proof in ${file} is named ${proof.name}`)

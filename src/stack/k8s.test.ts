@@ -18,6 +18,7 @@ import {
 } from '../testing/k8s-objects.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type NetworkPolicy, passes, selects } from '../testing/network-policies.ts'
+import { containerSettings } from './services.ts'
 
 leakCheck()
 
@@ -251,6 +252,17 @@ test('ports of services and probes are ports of their containers', () => {
           )
       }
     }
+  }
+})
+
+test('Collector and Jaeger have the memory here that they have under compose, where it is measured', () => {
+  if (!ran) return
+  for (const name of ['collector', 'jaeger']) {
+    const object = workloads(objects).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
+    const [container = assert.fail(name)] = templateOf(object).spec.containers
+    const key = name.toUpperCase()
+    assert.equal(`${mebibytes(container.resources.limits.memory)}m`, containerSettings[`${key}_MEMORY`])
+    assert.equal(environment(object, container)['GOMEMLIMIT'], containerSettings[`${key}_GOMEMLIMIT`])
   }
 })
 
