@@ -40,6 +40,26 @@ export function missingSettings(env = process.env, flags = process.execArgv) {
   return flagged ? missing : [processSettings.flag, ...missing]
 }
 
+/** This machine, as Node's own HTTP client reads it from `no_proxy`. */
+const loopbackHosts = ['localhost', '127.0.0.1', '::1']
+
+/**
+ * Node's HTTP client sends everything through the proxy of the environment once it is told to use one
+ * (`NODE_USE_ENV_PROXY`, `--use-env-proxy`), also what is meant for this machine, where no proxy can reach.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @param {readonly string[]} [flags] Flags that Node was started with.
+ * @returns {Record<string, string>} What the environment lacks: `no_proxy` with the names of loopback, or nothing.
+ */
+export function missingProxyExemption(env = process.env, flags = process.execArgv) {
+  const uses =
+    env['NODE_USE_ENV_PROXY'] === '1' || `${flags.join(' ')} ${env['NODE_OPTIONS']}`.includes('--use-env-proxy')
+  const given = (env['no_proxy'] ?? env['NO_PROXY'] ?? '').split(',').map((host) => host.trim())
+  const missing = loopbackHosts.filter((host) => !given.includes(host))
+  if (!uses || given.includes('*') || missing.length === 0) return {}
+  return { no_proxy: [...given.filter((host) => host !== ''), ...missing].join(',') }
+}
+
 /**
  * Runs `entry` in a fit Node.js with the process settings above, whatever Node.js this is.
  *
@@ -57,12 +77,14 @@ export async function launch(entry, args, { nodeFlags = [] } = {}) {
   if (node === undefined) return refuse()
   const flags = flagsFor(entry, node.version, nodeFlags)
   const here = sameFile(node.path, process.execPath)
-  if (here && missingSettings().length === 0 && flags.every((flag) => process.execArgv.includes(flag))) {
+  const exemption = missingProxyExemption()
+  const fit = missingSettings().length === 0 && Object.keys(exemption).length === 0
+  if (here && fit && flags.every((flag) => process.execArgv.includes(flag))) {
     process.argv = [process.execPath, entry, ...args]
     await import(pathToFileURL(entry).href)
     return
   }
-  const env = { ...processSettings.env, ...process.env }
+  const env = { ...processSettings.env, ...process.env, ...exemption }
   const command = [...flags, entry, ...args]
   if (typeof process.execve === 'function' && process.platform !== 'win32') {
     // Its ExperimentalWarning is never printed: the process is replaced before the warning's turn comes.

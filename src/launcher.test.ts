@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { missingSettings, processSettings } from './launcher.js'
+import { missingProxyExemption, missingSettings, processSettings } from './launcher.js'
 import { leakCheck } from './testing/leak-check.ts'
 import { lives } from './testing/process-tree.ts'
 import { until } from './testing/until.ts'
@@ -194,3 +194,13 @@ async function terminated(args: readonly string[]) {
   const [code, signal] = (await closed) as [number | null, string | null]
   return { code, signal }
 }
+
+test('where Node uses the proxy of the environment, loopback is exempt from it', () => {
+  const uses = { NODE_USE_ENV_PROXY: '1' }
+  assert.deepEqual(missingProxyExemption({ http_proxy: 'http://proxy:1' }, []), {})
+  assert.deepEqual(missingProxyExemption(uses, []), { no_proxy: 'localhost,127.0.0.1,::1' })
+  assert.deepEqual(missingProxyExemption({ NO_PROXY: '.example.org,::1' }, ['--use-env-proxy']), {
+    no_proxy: '.example.org,::1,localhost,127.0.0.1',
+  })
+  assert.deepEqual(missingProxyExemption({ ...uses, no_proxy: '*' }, []), {})
+})

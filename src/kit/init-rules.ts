@@ -3,9 +3,11 @@ import * as z from 'zod'
 import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import { quote } from '../core/quote.ts'
+import { otlpProblems } from '../telemetry/otlp-settings.ts'
 import { faultNames } from './faults.ts'
 import type { TracemeshInit } from './init.ts'
-import { endpointOrOff, name, oneOf, type Rule, whole } from './rules.ts'
+import { name, oneOf, otlpEndpointOrOff, type Rule, whole } from './rules.ts'
 
 /** Bounds of what both an application and the command line may set. */
 export const initRules = {
@@ -13,7 +15,7 @@ export const initRules = {
   bridgeTo: name(),
   name: name(),
   role: oneOf(roles),
-  otlp: endpointOrOff(),
+  otlp: otlpEndpointOrOff(),
   stalenessMs: whole(1_000, 3_600_000, 'milliseconds'),
   sweepMs: whole(100, 600_000, 'milliseconds'),
   digestMs: whole(100, 600_000, 'milliseconds'),
@@ -64,6 +66,8 @@ export function checkedInit(init: TracemeshInit): TracemeshInit {
     const expected = 'the second mesh, since the role is bridge'
     throw new MeshError('MESH_CONFIG_INVALID', { key: 'bridgeTo', given: 'not set', expected })
   }
+  const [problem] = init.telemetry === undefined && init.spanProcessor === undefined ? otlpProblems(init.otlp) : []
+  if (problem !== undefined) throw problem
   return Object.fromEntries(given) as TracemeshInit
 }
 
@@ -75,8 +79,9 @@ function isMultiaddr(text: string): boolean {
   }
 }
 
-/** Nobody needs to read 10,000 characters of nonsense. Infinity and functions have no JSON. */
+/** Infinity and functions have no JSON. */
 function show(value: unknown): string {
+  if (typeof value === 'string') return quote(value)
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }

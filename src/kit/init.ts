@@ -29,7 +29,10 @@ export interface TracemeshInit {
   readonly incarnation?: number
   /** Where the services are found in `services`; `identify` and `pubsub` by default. The latter may be missing. */
   readonly services?: { readonly identify?: string; readonly pubsub?: string }
-  /** Endpoint of an OTLP/gRPC receiver, or `off`; `http://127.0.0.1:4317` by default. */
+  /**
+   * Endpoint of an OTLP/gRPC receiver, or `off`. By default what `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
+   * `OTEL_EXPORTER_OTLP_ENDPOINT` names, then `http://127.0.0.1:4317`.
+   */
   readonly otlp?: string
   /**
    * One or several of the application’s own span processors (`@opentelemetry/sdk-trace` 3), such as a
@@ -69,7 +72,7 @@ export interface TracemeshInit {
 export type Settled = Required<Omit<TracemeshInit, Optional | 'name'>> &
   Pick<TracemeshInit, Optional> & { readonly name: string }
 
-type Optional = 'bridgeTo' | 'telemetry' | 'spanProcessor' | 'lookup' | 'incarnation'
+type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'spanProcessor' | 'lookup' | 'incarnation'
 
 /**
  * Of the start that comes now; `last` is that of the one before in this process. Two starts in one second, or a clock
@@ -88,7 +91,6 @@ export function settle(init: TracemeshInit, peer: string): Settled {
     mesh: 'mesh-a',
     seeds: [],
     services: {},
-    otlp: 'http://127.0.0.1:4317',
     logger: createLogger({ level: 'silent' }),
     stalenessMs: 30_000,
     sweepMs: 5_000,

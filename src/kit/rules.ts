@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { limits } from '../core/limits.ts'
+import { isOtlpEndpoint, otlpEndpointExpected } from '../telemetry/otlp-settings.ts'
 
 /** What a setting may be: in words, for whoever got it wrong, and as a schema. */
 export interface Rule<T> {
@@ -31,6 +32,12 @@ export function name(): Rule<string> {
 export function topic(): Rule<string> {
   const schema = z.string().regex(/^[\x21-\x2b\x2d-\x7e]{1,128}$/)
   return { expected: '1 to 128 printable characters without spaces or commas', schema }
+}
+
+/** Where spans go by OTLP over gRPC. */
+export function otlpEndpointOrOff(): Rule<string> {
+  const schema = z.string().refine((text) => text === 'off' || isOtlpEndpoint(text))
+  return { expected: `${otlpEndpointExpected}, or off`, schema }
 }
 
 export function endpointOrOff(): Rule<string> {

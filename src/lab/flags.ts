@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
-import { endpointOrOff, whole } from '../kit/rules.ts'
+import { otlpEndpointOrOff, whole } from '../kit/rules.ts'
 import { type Check, count } from '../node/config-schemas.ts'
 import { duration } from '../node/duration.ts'
 import { type FlagTable, type FlagValues, type GivenFlags, invalidFlag, readFlags } from '../node/flag-table.ts'
@@ -32,7 +32,7 @@ export const labFlags = {
   },
   otlp: {
     about: 'OTLP receiver that gets the spans in place of a store of the lab’s own',
-    ...endpointOrOff(),
+    ...otlpEndpointOrOff(),
   },
   query: { about: 'where that receiver answers /api/v3', ...url() },
   'jaeger-ui': { about: 'page of Jaeger that links lead to', ...url() },

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Role } from '../core/frames.ts'
+import { quote } from '../core/quote.ts'
 import type { Fault } from '../kit/faults.ts'
+import { otlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './nearest.ts'
 
@@ -75,7 +77,7 @@ export function readConfig(env: Environment, flags: Flags = {}): ConfigReading {
     else problems.push(invalid(key, show(key, given), setting.expected))
   }
   const values = parsed as Parsed
-  problems.push(...contradictions(values))
+  problems.push(...contradictions(values), ...otlpProblems(values.otlp, env))
   const [first, ...rest] = problems
   if (first !== undefined) return { problems: [first, ...rest] }
   return { config: complete(values, env), problems: [] }
@@ -170,19 +172,13 @@ function complete(parsed: Parsed, env: Environment): NodeConfig {
   })
 }
 
-/** The variables every OpenTelemetry SDK reads, the one for traces first; then the port of an OTLP receiver here. */
-function standardEndpoint(env: Environment): string {
-  const standard = [env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'], env['OTEL_EXPORTER_OTLP_ENDPOINT']]
-  return standard.find((endpoint) => endpoint !== undefined && endpoint !== '') ?? 'http://127.0.0.1:4317'
-}
-
 function invalid(key: ConfigKey, given: string, expected: string): MeshError<'MESH_CONFIG_INVALID'> {
   return new MeshError('MESH_CONFIG_INVALID', { key: settingName(key), given, expected })
 }
 
-/** A secret is never repeated, and nobody needs to read 10,000 characters of nonsense. */
+/** A secret is never repeated. */
 function show(key: ConfigKey, given: string | readonly string[]): string {
   const text = typeof given === 'string' ? given : given.join(',')
   if (key === 'adminToken') return `a text of ${text.length} characters`
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
+  return quote(text)
 }

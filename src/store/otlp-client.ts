@@ -1,4 +1,5 @@
 import { credentials, makeGenericClientConstructor, type ServiceError, status } from '@grpc/grpc-js'
+import { isLocalHost } from '../telemetry/otlp-proxy.ts'
 import { traceService, type WireResponse } from './wire.ts'
 
 export interface ExportAnswer {
@@ -42,8 +43,10 @@ export function otlpClient(url: string): OtlpClient {
   const { Export } = traceService()
   const service = { Export: { ...Export, requestSerialize: (bytes: Buffer) => bytes } }
   const Client = makeGenericClientConstructor(service, 'TraceService')
-  const { host, protocol } = new URL(url)
-  const client = new Client(host, protocol === 'https:' ? credentials.createSsl() : credentials.createInsecure())
+  const { host, hostname, protocol } = new URL(url)
+  const channel = isLocalHost(hostname) ? { 'grpc.enable_http_proxy': 0 } : {}
+  const security = protocol === 'https:' ? credentials.createSsl() : credentials.createInsecure()
+  const client = new Client(host, security, channel)
   const method = (client as unknown as { Export: Method }).Export.bind(client)
   return {
     send: (bytes) =>

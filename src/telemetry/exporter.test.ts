@@ -2,18 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { leakCheck } from '../testing/leak-check.ts'
-import { exportingIsOff, limitsFromEnv } from './exporter.ts'
+import { limitsFromEnv } from './exporter.ts'
 import { otlpSender } from './otlp-sender.ts'
 import type { Outcome } from './outbox.ts'
 
 leakCheck()
-
-test('the variables of OpenTelemetry switch exporting off', () => {
-  assert.equal(exportingIsOff({}), false)
-  assert.equal(exportingIsOff({ OTEL_SDK_DISABLED: 'TRUE' }), true)
-  assert.equal(exportingIsOff({ OTEL_TRACES_EXPORTER: 'none' }), true)
-  assert.equal(exportingIsOff({ OTEL_SDK_DISABLED: 'no', OTEL_TRACES_EXPORTER: 'otlp' }), false)
-})
 
 test('the variables of OpenTelemetry set delay, batch and bound; nonsense does not', () => {
   const env = { OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_BSP_MAX_QUEUE_SIZE: '50', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0' }
@@ -57,4 +50,27 @@ test('an exporter that throws is a doubtful answer', async () => {
 test('an exporter is kept while it works and replaced once it has failed', async () => {
   assert.equal((await answerOf(0)).made, 1)
   assert.equal((await answerOf(14)).made, 2)
+})
+
+test('a missed deadline keeps the exporter, which may still connect; three in a row replace it', async () => {
+  let made = 0
+  const late = Object.assign(new Error('late'), { code: 4 })
+  const answers = [late, late, undefined, late, late, late, undefined]
+  const sender = otlpSender(() => {
+    made++
+    const exporter: SpanExporter = {
+      export: (_batch, done) => {
+        const error = answers.shift()
+        done(error === undefined ? { code: 0 } : { code: 1, error })
+      },
+      shutdown: () => Promise.resolve(),
+    }
+    return exporter
+  })
+  const madeAfter: number[] = []
+  while (answers.length > 0) {
+    await new Promise<void>((resolve) => sender.send([span], () => resolve()))
+    madeAfter.push(made)
+  }
+  assert.deepEqual(madeAfter, [1, 1, 1, 1, 1, 1, 2])
 })

@@ -1,5 +1,6 @@
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
+import { isLocalHost, withoutProxy } from './otlp-proxy.ts'
 import type { OutboxLimits } from './outbox.ts'
 
 export interface ExportLimits extends OutboxLimits {
@@ -7,18 +8,19 @@ export interface ExportLimits extends OutboxLimits {
   readonly delayMs: number
 }
 
-/** Whether the operator has switched traces off, by the variables that OpenTelemetry names for it. */
-export function exportingIsOff(env: NodeJS.ProcessEnv = process.env): boolean {
-  return env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || env['OTEL_TRACES_EXPORTER']?.trim() === 'none'
-}
-
 /**
- * OTLP over gRPC to `endpoint`, unless a variable names another. Headers, timeout, compression and certificates are the
- * exporter's own to read (`OTEL_EXPORTER_OTLP_*`).
+ * OTLP over gRPC to `endpoint`; one export may take `timeoutMillis`. Headers, compression and certificates are the
+ * exporter's own to read (`OTEL_EXPORTER_OTLP_*`). A host of this machine or network is reached without a proxy.
  */
-export function otlpExporter(endpoint: string | undefined, env: NodeJS.ProcessEnv = process.env): SpanExporter {
-  const named = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']?.trim() || env['OTEL_EXPORTER_OTLP_ENDPOINT']?.trim()
-  return new OTLPTraceExporter(named || endpoint === undefined ? {} : { url: endpoint })
+export function otlpExporter(endpoint: string, timeoutMillis: number): SpanExporter {
+  const exporter = new OTLPTraceExporter({ url: endpoint, timeoutMillis })
+  const { hostname } = new URL(endpoint)
+  if (!isLocalHost(hostname)) return exporter
+  return {
+    // It opens its channel in its first export, and a new one after several deadlines.
+    export: (spans, done) => withoutProxy(hostname, () => exporter.export(spans, done)),
+    shutdown: () => exporter.shutdown(),
+  }
 }
 
 /** The variables that OpenTelemetry names for batching. What is no positive integer is left to the defaults. */

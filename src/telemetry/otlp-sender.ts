@@ -19,17 +19,31 @@ const absences: readonly number[] = [
   15, // DATA_LOSS
 ]
 
+const deadlineExceeded = 4
+/** Missed deadlines in a row after which the channel counts as dead. */
+const deadlinesMax = 3
+
 /**
- * Sends through an OTLP exporter, which neither retries nor counts.
+ * Sends through an OTLP exporter, which neither retries nor counts. `describe` says in words why an export failed.
  *
  * After a failure the exporter is thrown away: gRPC's channel waits up to two minutes before it dials again, a fresh one
- * dials at once.
+ * dials at once. A missed deadline alone says nothing of the channel: it may still be connecting, or wait for a slow
+ * receiver, so it is kept until three deadlines in a row are missed.
  */
-export function otlpSender(makeExporter: () => SpanExporter): Sender<ReadableSpan> {
+export function otlpSender(
+  makeExporter: () => SpanExporter,
+  describe: (error: unknown) => unknown = (error) => error,
+): Sender<ReadableSpan> {
   let exporter: SpanExporter | undefined
+  let deadlines = 0
   const drop = (): void => {
     exporter?.shutdown().catch(() => {})
     exporter = undefined
+    deadlines = 0
+  }
+  const review = (outcome: Outcome, error: unknown): void => {
+    if (outcome === 'sent') deadlines = 0
+    else if (codeOf(error) !== deadlineExceeded || ++deadlines >= deadlinesMax) drop()
   }
   return {
     send(batch, answer) {
@@ -37,8 +51,8 @@ export function otlpSender(makeExporter: () => SpanExporter): Sender<ReadableSpa
       const once = (outcome: Outcome, cause?: unknown): void => {
         if (answered) return
         answered = true
-        if (outcome !== 'sent') drop()
-        answer(outcome, cause)
+        review(outcome, cause)
+        answer(outcome, cause === undefined ? undefined : describe(cause))
       }
       try {
         exporter ??= makeExporter()
@@ -55,8 +69,14 @@ export function otlpSender(makeExporter: () => SpanExporter): Sender<ReadableSpa
 
 /** RESOURCE_EXHAUSTED is a full queue or a request too large; INTERNAL and UNKNOWN a broken stream or a broken span. */
 function outcomeOf(error: unknown): Outcome {
-  const code = (error as { code?: unknown } | undefined)?.code
-  if (typeof code !== 'number') return 'doubtful'
+  const code = codeOf(error)
+  if (code === undefined) return 'doubtful'
   if (refusals.includes(code)) return 'refused'
   return absences.includes(code) ? 'away' : 'doubtful'
+}
+
+/** Status code of gRPC. */
+function codeOf(error: unknown): number | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code
+  return typeof code === 'number' ? code : undefined
 }

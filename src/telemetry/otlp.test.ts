@@ -69,19 +69,79 @@ test('texts, numbers, truths and lists arrive as what they are', async () => {
   await receiver.close()
 })
 
-test('the endpoint that a variable names wins over the one that was configured', async () => {
-  const receiver = await startReceiver()
-  process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = receiver.endpoint
+/** One span sent with these variables set; `told`: the reports on the way. */
+async function sendWith(
+  env: Readonly<Record<string, string>>,
+  receiver: Receiver,
+  options: Partial<TelemetryOptions> = {},
+): Promise<{ left: number; reports: string }> {
+  Object.assign(process.env, env)
+  const reports: unknown[] = []
   try {
-    const telemetry = start(receiver, { endpoint: 'http://127.0.0.1:1' })
+    const logger = (...report: unknown[]) => void reports.push(report)
+    const telemetry = start(receiver, { logger, ...options })
     burst(telemetry, 1)
-    assert.deepEqual(await telemetry.flush(5_000), { left: 0 })
-    assert.equal(receiver.spans.length, 1)
-    await telemetry.close(1_000)
+    const { left } = await telemetry.flush(5_000)
+    await telemetry.close(100)
+    return { left, reports: JSON.stringify(reports) }
   } finally {
-    delete process.env['OTEL_EXPORTER_OTLP_ENDPOINT']
-    await receiver.close()
+    for (const name of Object.keys(env)) delete process.env[name]
   }
+}
+
+test('the endpoint that a variable names is used where none is configured, and only there', async () => {
+  const receiver = await startReceiver()
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint }
+  assert.equal((await sendWith(env, receiver, { endpoint: undefined })).left, 0)
+  assert.equal((await sendWith({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, receiver)).left, 0)
+  assert.equal(receiver.spans.length, 2)
+  await receiver.close()
+})
+
+test('a proxy in the environment is not used for a receiver on loopback', async () => {
+  const receiver = await startReceiver()
+  const dead = 'http://127.0.0.1:1'
+  for (const variable of ['grpc_proxy', 'https_proxy', 'http_proxy'])
+    assert.equal((await sendWith({ [variable]: dead }, receiver)).left, 0, variable)
+  await receiver.close()
+})
+
+test('an export that fails by a proxy names it, without its credentials', async () => {
+  const receiver = await startReceiver()
+  const env = { http_proxy: 'http://me:hunter2@127.0.0.1:1' }
+  const { left, reports } = await sendWith(env, receiver, { endpoint: 'http://192.0.2.1:4317' })
+  assert.equal(left, 1)
+  assert.match(reports, /through the proxy 127\.0\.0\.1:1 that http_proxy names/)
+  assert.doesNotMatch(reports, /hunter2|undefined/)
+  await receiver.close()
+})
+
+test('a timeout shorter than the receiver takes: each span arrives once', async () => {
+  const receiver = await startReceiver({ answerMs: 600 })
+  const { left, reports } = await sendWith({ OTEL_EXPORTER_OTLP_TIMEOUT: '100' }, receiver)
+  assert.equal(left, 0)
+  assert.equal(receiver.spans.length, 1)
+  assert.match(reports, /OTEL_EXPORTER_OTLP_TIMEOUT is too short, raised/)
+  await receiver.close()
+})
+
+test('a token that the receiver repeats in its refusal is in no report', async () => {
+  const receiver = await startReceiver({ authorization: 'Bearer another' })
+  const env = { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20hunter2-hunter2' }
+  const { reports } = await sendWith(env, receiver)
+  assert.match(reports, /refused spans.*token \[redacted\]/)
+  assert.doesNotMatch(reports, /hunter2/)
+  await receiver.close()
+})
+
+test('a header that cannot be sent is refused at start by its name, its value not shown', async () => {
+  const receiver = await startReceiver()
+  const env = { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic aHVudGVy\nMg==' }
+  await assert.rejects(sendWith(env, receiver), (error: Error) => {
+    assert.match(error.message, /^OTEL_EXPORTER_OTLP_HEADERS is the header "authorization"/)
+    return !error.message.includes('aHVudGVy')
+  })
+  await receiver.close()
 })
 
 test('switched off, spans are counted and go nowhere', async () => {

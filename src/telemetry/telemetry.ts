@@ -3,10 +3,12 @@ import type { Tell } from '../catalogue/tell.ts'
 import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { type ExportLimits, exportingIsOff, limitsFromEnv, otlpExporter } from './exporter.ts'
+import { failureText } from './export-failure.ts'
+import { type ExportLimits, limitsFromEnv, otlpExporter } from './exporter.ts'
 import { HandOver, type SpanProcessors } from './hand-over.ts'
 import type { HeldSpan } from './held-span.ts'
 import { otlpSender } from './otlp-sender.ts'
+import { exportingIsOff, exportTimeout, otlpProblems, standardEndpoint } from './otlp-settings.ts'
 import { Outbox, type OutboxLimits, type Report } from './outbox.ts'
 import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } from './provider.ts'
 import { Teller } from './teller.ts'
@@ -45,8 +47,8 @@ export interface TelemetryOptions {
   readonly clock: Clock
   readonly resource: NodeResource
   /**
-   * OTLP over gRPC, such as `http://127.0.0.1:4317`, `https:` for TLS; or `off`. `OTEL_EXPORTER_OTLP_*` variables win. `off`: spans
-   * are counted and go nowhere.
+   * OTLP over gRPC, such as `http://127.0.0.1:4317`, `https:` for TLS; or `off`: spans are counted and go nowhere. Left
+   * out, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and `OTEL_EXPORTER_OTLP_ENDPOINT` name it, then port 4317 of this machine.
    */
   readonly endpoint?: string | undefined
   /** Told of troubles on the way to the receiver, and of what was lost at exit. */
@@ -82,6 +84,8 @@ const waits = { routine: 15_000, news: 1_000 }
 /**
  * Starts telling spans: SDK spans into a bounded outbox, from there to the receiver, with every loss counted.
  * `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none` are as good as the endpoint `off`.
+ *
+ * Throws MESH_CONFIG_INVALID for the first of OpenTelemetry's variables that this exporter cannot work with.
  */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   return options.spanProcessor === undefined ? exporting(options) : handingOver(options, options.spanProcessor)
@@ -90,7 +94,18 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
 function exporting(options: TelemetryOptions): Telemetry {
   const { clock, random = Math.random, exporter, logger: report = () => {} } = options
   const off = exporter === undefined && (options.endpoint === 'off' || exportingIsOff())
-  const makeExporter = exporter === undefined ? () => otlpExporter(options.endpoint) : () => reusable(exporter)
+  const endpoint = options.endpoint ?? standardEndpoint()
+  const timeout = exportTimeout()
+  const makeExporter = exporter === undefined ? () => otlpExporter(endpoint, timeout.ms) : () => reusable(exporter)
+  if (exporter === undefined && !off) {
+    const [problem] = otlpProblems(options.endpoint)
+    if (problem !== undefined) throw problem
+    if (timeout.raisedFrom !== undefined)
+      report('warn', 'OTEL_EXPORTER_OTLP_TIMEOUT is too short, raised', {
+        ms: timeout.ms,
+        configured: timeout.raisedFrom,
+      })
+  }
   const { delayMs, ...limits }: Partial<ExportLimits> & OutboxLimits = {
     ...defaults,
     ...options.limits,
@@ -103,7 +118,7 @@ function exporting(options: TelemetryOptions): Telemetry {
     limits,
     sender: off
       ? { send: (_batch, answer) => queueMicrotask(() => answer('sent')), close() {} }
-      : otlpSender(makeExporter),
+      : otlpSender(makeExporter, failureText(endpoint)),
     tellLoss: (loss) => teller.tellLoss(loss),
   })
   const teller = new Teller({

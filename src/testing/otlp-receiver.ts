@@ -27,12 +27,15 @@ export interface ReceiverOptions {
   readonly port?: number
   /** Speaks TLS with these. */
   readonly tls?: ServerCredentials
-  /** Refuses, as UNAUTHENTICATED, whoever does not bring this `authorization` header. */
+  /** Refuses, as UNAUTHENTICATED, every other `authorization` header, and repeats it. */
   readonly authorization?: string
+  /** Milliseconds between taking a batch and answering; 0 by default. */
+  readonly answerMs?: number
 }
 
 /** An OTLP gRPC receiver that keeps spans in memory, for tests. Loopback only. */
-export async function startReceiver({ port = 0, tls, authorization }: ReceiverOptions = {}): Promise<Receiver> {
+export async function startReceiver(options: ReceiverOptions = {}): Promise<Receiver> {
+  const { port = 0, tls, authorization, answerMs = 0 } = options
   const credentials = tls ?? ServerCredentials.createInsecure()
   const spans: ReceivedSpan[] = []
   const watchers = new Set<(span: ReceivedSpan) => void>()
@@ -42,15 +45,17 @@ export async function startReceiver({ port = 0, tls, authorization }: ReceiverOp
       answer({ code: refusal, details: 'paused' })
       return
     }
-    if (authorization !== undefined && call.metadata.get('authorization')[0] !== authorization) {
-      answer({ code: status.UNAUTHENTICATED, details: 'another token is wanted' })
+    const [given] = call.metadata.get('authorization')
+    if (authorization !== undefined && given !== authorization) {
+      answer({ code: status.UNAUTHENTICATED, details: `unknown token ${String(given).split(' ')[1]}` })
       return
     }
     for (const span of spansOf(call.request)) {
       spans.push(span)
       for (const watch of watchers) watch(span)
     }
-    answer(null, {})
+    if (answerMs === 0) answer(null, {})
+    else setTimeout(() => answer(null, {}), answerMs)
   }
   let server = await listen(port, credentials, handler)
   const bound = server.port

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { makeCertificates } from '../testing/certificates.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { notRun } from '../testing/not-run.ts'
+import { exportingIsOff, exportTimeout, isOtlpEndpoint, otlpProblems } from './otlp-settings.ts'
+
+leakCheck()
+
+type Env = Readonly<Record<string, string>>
+const messages = (env: Env, endpoint?: string) => otlpProblems(endpoint, env).map(({ message }) => message)
+
+function assertRefused(env: Env, key: string, reason: RegExp): void {
+  const [message = 'nothing was refused', ...more] = messages(env)
+  assert.ok(message.startsWith(`${key} is `), message)
+  assert.match(message, reason)
+  assert.deepEqual(more, [])
+}
+
+test('no variable, blank ones, and those that gRPC can be sent by: no problem', () => {
+  assert.deepEqual(messages({}), [])
+  assert.deepEqual(messages({ OTEL_EXPORTER_OTLP_ENDPOINT: ' ', OTEL_EXPORTER_OTLP_PROTOCOL: '' }), [])
+  const all = {
+    OTEL_TRACES_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example.org:4317',
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20abc,x-tenant=a',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '20000',
+    OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+  }
+  assert.deepEqual(messages(all), [])
+})
+
+test('OTLP over HTTP asked for: the error says that this speaks gRPC, and where', () => {
+  const http = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }
+  assertRefused(http, 'OTEL_EXPORTER_OTLP_PROTOCOL', /"http\/protobuf"; expected grpc.*gRPC.*4317/)
+  assert.deepEqual(messages(http, 'http://collector:4317'), [], 'an endpoint of our own is stated to be gRPC')
+  assert.deepEqual(messages(http, 'off'), [])
+  assert.deepEqual(messages({ ...http, OTEL_SDK_DISABLED: 'true' }), [])
+})
+
+test('the variables of OpenTelemetry switch exporting off', () => {
+  assert.equal(exportingIsOff({}), false)
+  assert.equal(exportingIsOff({ OTEL_SDK_DISABLED: 'TRUE' }), true)
+  assert.equal(exportingIsOff({ OTEL_TRACES_EXPORTER: 'none' }), true)
+  assert.equal(exportingIsOff({ OTEL_SDK_DISABLED: 'no', OTEL_TRACES_EXPORTER: 'otlp' }), false)
+})
+
+test('another exporter than OTLP is refused by its name', () => {
+  assertRefused({ OTEL_TRACES_EXPORTER: 'zipkin' }, 'OTEL_TRACES_EXPORTER', /otlp, or none/)
+})
+
+test('an endpoint without scheme, with a path or with a password is refused, the password not shown', () => {
+  const key = 'OTEL_EXPORTER_OTLP_ENDPOINT'
+  assertRefused({ [key]: 'collector:4317' }, key, /"collector:4317"; expected an http/)
+  assertRefused({ [key]: 'http://collector:4318/v1/traces' }, key, /without user and path/)
+  assertRefused({ [key]: 'https://me:hunter2@collector:4317' }, key, /^(?!.*hunter2)/)
+  assert.equal(isOtlpEndpoint('http://[::1]:4317'), true)
+})
+
+test('a header that gRPC cannot send is refused by name, its value never shown', () => {
+  const key = 'OTEL_EXPORTER_OTLP_HEADERS'
+  const secret = 'dXNlcjpzZWNyZXQ'
+  const reasons: readonly (readonly [string, RegExp])[] = [
+    [
+      `authorization=Basic ${secret}\n${secret}`,
+      /"authorization" with a value of 37 characters that holds a line break/,
+    ],
+    [`authorization=Basic%20${secret}%0A`, /line break/],
+    [`x-token=${secret};${secret}`, /semicolon/],
+    [`x-token=100%${secret}`, /%/],
+    [`x-token=é${secret}`, /non-ASCII/],
+    [`a=b,${secret}`, /entry 2 without a name/],
+    [`x token=${secret}`, /entry 1 with a name/],
+    [`x-bin=${secret}`, /"x-bin"/],
+    ['x-token=', /empty/],
+  ]
+  for (const [value, reason] of reasons) {
+    assertRefused({ [key]: value }, key, reason)
+    assert.ok(
+      !messages({ [key]: value })
+        .join()
+        .includes(secret),
+    )
+  }
+})
+
+test('whatever the headers are, an error repeats no value of six characters or more', () => {
+  const value = fc.string({ minLength: 6, unit: fc.constantFrom(...'abcXYZ019%;é\n\r\t=') })
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 4 }), (values) => {
+      const text = values.map((one, index) => `h${index}=${one}`).join(',')
+      const said = messages({ OTEL_EXPORTER_OTLP_HEADERS: text }).join('\n')
+      for (const one of values) assert.ok(!said.includes(one.trim()) || one.trim().length < 6)
+    }),
+  )
+})
+
+test('numbers and choices that mean nothing are refused', () => {
+  for (const value of ['0', 'soon', '-5', 'Infinity'])
+    assertRefused({ OTEL_EXPORTER_OTLP_TIMEOUT: value }, 'OTEL_EXPORTER_OTLP_TIMEOUT', /above 0/)
+  assertRefused({ OTEL_EXPORTER_OTLP_COMPRESSION: 'zstd' }, 'OTEL_EXPORTER_OTLP_COMPRESSION', /none or gzip/)
+})
+
+test('a timeout below ten seconds is raised, a longer one is kept', () => {
+  assert.deepEqual(exportTimeout({}), { ms: 10_000 })
+  assert.deepEqual(exportTimeout({ OTEL_EXPORTER_OTLP_TIMEOUT: '200' }), { ms: 10_000, raisedFrom: 200 })
+  const both = { OTEL_EXPORTER_OTLP_TIMEOUT: '200', OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '30000' }
+  assert.deepEqual(exportTimeout(both), { ms: 30_000 })
+})
+
+test('certificates: a file that is missing or holds none, half a pair and a foreign key are refused', async (t) => {
+  await using files = await makeCertificates()
+  if (files === undefined) return notRun(t.name, 'openssl is not installed')
+  const folder = mkdtempSync(join(tmpdir(), 'tracemesh-pem-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const nonsense = join(folder, 'nonsense.pem')
+  writeFileSync(nonsense, 'none')
+  const tls = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector:4317' }
+  const authority = 'OTEL_EXPORTER_OTLP_CERTIFICATE'
+  const own = { OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: files.client.certificate }
+  const key = 'OTEL_EXPORTER_OTLP_CLIENT_KEY'
+  assertRefused({ ...tls, [authority]: join(folder, 'absent.pem') }, authority, /readable file/)
+  assertRefused({ ...tls, [authority]: nonsense }, authority, /PEM/)
+  assertRefused({ ...tls, [authority]: '-----BEGIN PRIVATE KEY-----\nabc' }, authority, /a text of 31 characters/)
+  assertRefused({ ...tls, ...own }, 'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', /CLIENT_KEY beside it/)
+  assertRefused({ ...tls, ...own, [key]: files.server.key }, key, /another certificate/)
+  assert.deepEqual(messages({ ...tls, ...own, [key]: files.client.key, [authority]: files.authority }), [])
+  assert.deepEqual(messages({ [authority]: nonsense }), [], 'without TLS none is read')
+})
