@@ -7,6 +7,7 @@ import type { Role } from '../core/frames.ts'
 import { freeUdpPorts } from '../lab/free-ports.ts'
 import { type NodeProcess, startProcess } from './node-process.ts'
 import { type Receiver, startReceiver } from './otlp-receiver.ts'
+import type { ProcessHost } from './process-host.ts'
 
 export type { NodeProcess } from './node-process.ts'
 export type { Usage } from './process-usage.ts'
@@ -32,6 +33,8 @@ export interface NodeOptions {
   readonly entry?: string
   /** Added to the command line. */
   readonly args?: readonly string[]
+  /** Where it runs; on this machine's loopback unless named. */
+  readonly host?: ProcessHost
 }
 
 /** Real node processes on loopback that end with whoever started them. */
@@ -90,6 +93,7 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
       entry: options.entry ?? bin,
       args: [...(options.entry === undefined ? ['node'] : []), ...(options.args ?? [])],
       env: { ...inherited(), ...settings(name, options), ...env, ...options.env },
+      host: options.host,
       spawned: (child) => running.set(name, child),
     })
     starting.add(start)
@@ -111,7 +115,7 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
     MESH_ID: options.mesh ?? 'mesh-a',
     MESH_SEEDS: (options.seeds ?? []).join(','),
     MESH_LISTEN: (options.listen ?? [address(name)]).join(','),
-    MESH_OTLP: used?.endpoint ?? 'off',
+    MESH_OTLP: used === undefined ? 'off' : (options.host?.forward?.(used.endpoint) ?? used.endpoint),
     ...(options.keepIdentity ? { MESH_IDENTITY: join(directory, `${name}.key`) } : {}),
   })
   const close = async () => {

@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { get } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { processSettings } from '../launcher.js'
+import { fetchJson } from './fetch-json.ts'
+import type { ProcessHost } from './process-host.ts'
 import { processUsage, type Usage } from './process-usage.ts'
 
 /** One real process of a mesh, as a test holds it. */
@@ -37,20 +38,23 @@ export interface Started {
   readonly entry: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** This machine, unless named. */
+  readonly host?: ProcessHost | undefined
   /** Called as soon as there is a process, long before it listens. */
   readonly spawned?: (child: { readonly kill: () => void }) => void
 }
 
-const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 60_000, stopMs: 6_000, apiMs: 5_000 }
+const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 60_000, stopMs: 6_000 }
 
 const guard = fileURLToPath(new URL('./die-with-parent.js', import.meta.url))
 
 /** Starts a process as a user's launcher would, and resolves once it logs that it listens. */
-export async function startProcess({ name, entry, args, env, spawned }: Started): Promise<NodeProcess> {
+export async function startProcess({ name, entry, args, env, host, spawned }: Started): Promise<NodeProcess> {
   const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
+  const [execPath = process.execPath, ...before] = [...(host?.through ?? []), process.execPath]
   const child = fork(entry, args, {
-    execPath: process.execPath,
-    execArgv: [...types, processSettings.flag, '--disable-warning=ExperimentalWarning', `--import=${guard}`],
+    execPath,
+    execArgv: [...before, ...types, processSettings.flag, '--disable-warning=ExperimentalWarning', `--import=${guard}`],
     env: { ...processSettings.env, ...env, TRACEMESH_NO_BUNDLED_NODE: '1' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
@@ -84,7 +88,7 @@ export async function startProcess({ name, entry, args, env, spawned }: Started)
     resume: () => kill('SIGCONT'),
     stop: () => stop(child, exited),
     send: (message) => void child.send(message),
-    api: (path) => fetchJson(`${adminUrl}${path}`),
+    api: (path) => (host?.fetchJson ?? fetchJson)(`${adminUrl}${path}`),
     usage: () => processUsage(child.pid ?? 0),
   }
 }
@@ -130,23 +134,4 @@ async function stop(child: ChildProcess, exited: Promise<number | null>): Promis
   child.kill('SIGCONT')
   const timer = setTimeout(() => child.kill('SIGKILL'), bounds.stopMs)
   return exited.then((code) => code ?? -1).finally(() => clearTimeout(timer))
-}
-
-/** Without a pool of connections: those would outlive the process that is asked. */
-function fetchJson<T>(url: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, timeout: bounds.apiMs }, (response) => {
-      let body = ''
-      response.setEncoding('utf8').on('data', (text: string) => {
-        body += text
-      })
-      response.on('error', reject)
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(body) as T)
-        else reject(new Error(`${url} answered ${response.statusCode}: ${body.slice(0, 200)}`))
-      })
-    })
-    request.on('timeout', () => request.destroy(new Error(`${url} did not answer within ${bounds.apiMs} ms`)))
-    request.on('error', reject)
-  })
 }

@@ -1,0 +1,57 @@
+import { execFile, spawnSync } from 'node:child_process'
+
+const limitMs = 10_000
+
+/** Debian keeps `ip` and `nft` where ordinary users do not look. */
+export const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
+
+/** As root network namespaces can be made as they are; everybody else needs a user namespace around them. */
+const ways = [['-n'], ['-Urn']] as const
+
+/** Whatever the rig uses, tried once in a namespace that is gone at the end. */
+const trial = [
+  'ip link set lo up',
+  'ip link add veth0 type veth peer name veth1',
+  'ip link add bridge0 type bridge',
+  'nft add table netdev trial',
+  'nft add chain netdev trial arrive "{ type filter hook ingress device veth0 priority 0; }"',
+  'nft add table ip trial',
+  'nft add chain ip trial leave "{ type nat hook postrouting priority srcnat; }"',
+  'nft add rule ip trial leave masquerade',
+  'nsenter --version',
+].join(' && ')
+
+export interface Namespaces {
+  /** Flags of `unshare` for the first namespace. */
+  readonly unshare: readonly string[]
+  /** Why there can be none. */
+  readonly impossible?: string
+}
+
+/** How this process can make network namespaces, or why it cannot. */
+export function namespaces(): Namespaces {
+  let impossible = ''
+  for (const flags of ways) {
+    const { status, stderr, error } = spawnSync('unshare', [...flags, 'sh', '-c', trial], {
+      env,
+      encoding: 'utf8',
+      timeout: limitMs,
+    })
+    if (status === 0) return { unshare: flags }
+    impossible = `unshare ${flags.join(' ')}: ${(error?.message ?? stderr).trim().split('\n').join('; ')}`
+  }
+  return { unshare: [], impossible: `network namespaces cannot be made (${impossible})` }
+}
+
+/** Resolves with what the command prints. Rejects with what it complains of. */
+export function run(command: readonly string[], input = ''): Promise<string> {
+  const [file = '', ...args] = command
+  return new Promise((resolve, reject) => {
+    const child = execFile(file, args, { env, timeout: limitMs }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(`${command.join(' ')}: ${stderr.trim() || error.message}\n${input}`))
+    })
+    // A command that ends before it has read its input is judged by its exit code.
+    child.stdin?.on('error', () => {}).end(input)
+  })
+}

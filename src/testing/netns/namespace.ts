@@ -1,0 +1,133 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, type Server, type Socket } from 'node:net'
+import { pipeline } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import type { ProcessHost } from '../process-host.ts'
+import type { Message, Question } from './agent.ts'
+import { env, run } from './commands.ts'
+import type { Transport } from './echo.ts'
+
+const agent = fileURLToPath(new URL('./agent.ts', import.meta.url))
+const guard = fileURLToPath(new URL('../die-with-parent.js', import.meta.url))
+
+const bounds = { startMs: 20_000, pending: 64, sockets: 64 }
+
+/** A network namespace, as seen from this process, which stays outside. Processes run in it as a cluster's do. */
+export interface Namespace extends ProcessHost {
+  /** Of the process that it lives by. */
+  readonly pid: number
+  readonly fetchJson: <T>(url: string) => Promise<T>
+  readonly forward: (endpoint: string) => string
+  /** Whether a host answers at this address, as seen from here. */
+  reaches(transport: Transport, address: string): Promise<boolean>
+  /** Runs a command in it. */
+  run(command: readonly string[], input?: string): Promise<string>
+  close(): Promise<void>
+}
+
+/**
+ * Starts a namespace by `unshare` and its flags; within the user namespace of another when it is given. Nothing of it has
+ * a name in the file system: the kernel removes it with the last process in it, however that ends.
+ */
+export async function startNamespace(unshare: readonly string[], within?: Namespace): Promise<Namespace> {
+  const userNamespace = unshare.some((flag) => flag.startsWith('-U'))
+  const enter = (pid: number, net: readonly string[]) =>
+    userNamespace ? ['nsenter', '-t', String(pid), '-U', '--preserve-credentials', ...net, '--'] : []
+  const prefix = within === undefined ? ['unshare', ...unshare] : [...enter(within.pid, []), 'unshare', '-n']
+  const { child, server, port } = await startAgent(prefix)
+  const pid = child.pid ?? 0
+  const through = userNamespace ? enter(pid, ['-n']) : ['nsenter', '-t', String(pid), '-n', '--']
+  const ask = asker(child)
+  const { forward, close: closeForwarder } = forwarder(server, port)
+  return {
+    pid,
+    through,
+    run: (command, input) => run([...through, ...command], input),
+    fetchJson: (url) => ask({ url }),
+    reaches: (transport, address) => ask({ transport, address }),
+    forward,
+    close: async () => {
+      closeForwarder()
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+async function startAgent(prefix: readonly string[]): Promise<{ child: ChildProcess; server: Server; port: number }> {
+  const [execPath = '', ...before] = [...prefix, process.execPath]
+  const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
+  const child = fork(agent, [], {
+    execPath,
+    execArgv: [...before, ...types, '--disable-warning=ExperimentalWarning', `--import=${guard}`],
+    env,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const signal = AbortSignal.timeout(bounds.startMs)
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a network namespace could not be started: ${prefix.join(' ')} ended with ${code}`)
+  })
+  try {
+    const [message, server] = (await Promise.race([once(child, 'message', { signal }), ended])) as [Message, Server]
+    return { child, server, port: 'listening' in message ? message.listening : 0 }
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  } finally {
+    ended.catch(() => {})
+  }
+}
+
+/** Puts questions to the agent, and waits for its answers. */
+function asker(child: ChildProcess): <T>(ask: Question['ask']) => Promise<T> {
+  const pending = new Map<number, (answer: Message) => void>()
+  const ended = 'its network namespace has ended'
+  let last = 0
+  child.on('message', (message: Message) => {
+    if ('id' in message) pending.get(message.id)?.(message)
+  })
+  child.on('exit', () => {
+    for (const [id, answer] of pending) answer({ id, error: ended })
+  })
+  return async <T>(ask: Question['ask']) => {
+    if (!child.connected) throw new Error(ended)
+    if (pending.size >= bounds.pending) throw new Error(`${bounds.pending} questions wait for an answer`)
+    last++
+    const id = last
+    const answer = new Promise<Message>((resolve) => pending.set(id, resolve))
+    child.send({ id, ask } satisfies Question)
+    const message = await answer.finally(() => pending.delete(id))
+    if ('error' in message) throw new Error(message.error)
+    return ('body' in message ? message.body : undefined) as T
+  }
+}
+
+/** Connects whoever comes to the listener of the namespace with an endpoint outside of it. */
+function forwarder(server: Server, port: number) {
+  const sockets = new Set<Socket>()
+  let target: URL | undefined
+  server.on('connection', (inner: Socket) => {
+    if (target === undefined || sockets.size >= bounds.sockets) return inner.destroy()
+    const outer = connect(Number(target.port), target.hostname)
+    for (const socket of [inner, outer]) {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    }
+    // Either end's failure closes the other: so it looks as if there were nothing between them.
+    pipeline(inner, outer, inner, () => {})
+    return undefined
+  })
+  return {
+    forward: (endpoint: string) => {
+      target = new URL(endpoint)
+      return `${target.protocol}//127.0.0.1:${port}`
+    },
+    close: () => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { execFileSync, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startCluster, until } from '../cluster.ts'
+import { leakCheck } from '../leak-check.ts'
+import { notRun } from '../not-run.ts'
+import { lives } from '../process-tree.ts'
+import { env } from './commands.ts'
+import { networkImpossible, startNetwork } from './network.ts'
+
+leakCheck()
+
+const impossible = networkImpossible()
+const on45 = (n: number) => [`45.79.10.${n}/24`]
+const listen = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001']
+const listing = () => execFileSync('ip', ['-o', 'link'], { env, encoding: 'utf8' })
+const routes = () => execFileSync('ip', ['route', 'get', '45.79.10.1'], { env, encoding: 'utf8' })
+
+if (impossible !== undefined) {
+  notRun('tests on networks of namespaces', impossible)
+  test('why no network can be made is one line of words', () => assert.match(impossible, /^network namespaces .+/))
+} else {
+  test('two hosts with public addresses: a node reaches its seed, and this machine stays out of it', async () => {
+    const before = [listing(), routes()]
+    await using network = await startNetwork()
+    await using cluster = await startCluster()
+    const lan = await network.lan('public')
+    const [one, two] = await Promise.all([network.host('one'), network.host('two')])
+    await one.attach({ interface: 'eth0', lan, addresses: on45(1) })
+    await two.attach({ interface: 'eth0', lan, addresses: on45(2) })
+    assert.deepEqual([listing(), routes()], before)
+    const seed = await cluster.node('seed', { role: 'seed', host: one, listen })
+    const node = await cluster.node('node', { host: two, listen, seeds: ['/ip4/45.79.10.1/udp/4001/quic-v1'] })
+    await until(async () => (await node.api<{ ready: boolean }>('/readyz')).ready, 10_000, 'linked with the seed')
+    const told = ({ name, attributes }: (typeof cluster.receiver.spans)[number]) =>
+      name === 'mesh.seed.connected' && attributes['mesh.peer.id'] === seed.peer
+    await cluster.receiver.waitFor(told, 10_000)
+  })
+
+  test('what is dropped, renumbered or broken in between is so at once', async () => {
+    await using network = await startNetwork()
+    const lan = await network.lan('public')
+    const [one, two] = await Promise.all([network.host('one'), network.host('two')])
+    await one.attach({ interface: 'eth0', lan, addresses: [...on45(1), '2600:3c00::1/64'] })
+    await two.addContainerBridges(20)
+    await two.attach({ interface: 'eth0', lan, addresses: on45(2) })
+    const addressesOf = async () => (await two.run(['ip', '-o', '-4', 'address'])).trim().split('\n').length
+    assert.equal(await addressesOf(), 22)
+    assert.equal(await two.reaches('udp', '45.79.10.1'), true)
+    await two.drop('eth0', 'udp')
+    assert.deepEqual([await two.reaches('udp', '45.79.10.1'), await two.reaches('tcp', '45.79.10.1')], [false, true])
+    await two.drop('eth0')
+    await two.addAddress('eth0', '2600:3c00::2/64')
+    assert.equal(await two.reaches('udp', '2600:3c00::1'), true)
+    await two.drop('eth0', 'ipv6')
+    assert.deepEqual([await two.reaches('udp', '2600:3c00::1'), await two.reaches('udp', '45.79.10.1')], [false, true])
+    await one.renumber('eth0', '45.79.10.1/24', '45.79.10.9/24')
+    assert.deepEqual([await two.reaches('udp', '45.79.10.1'), await two.reaches('udp', '45.79.10.9')], [false, true])
+  })
+
+  test('behind a NAT router: out is possible, in is not', async () => {
+    await using network = await startNetwork()
+    const [home, world] = [await network.lan('home'), await network.lan('world')]
+    const [inner, outer] = await Promise.all([network.host('inner'), network.host('outer')])
+    await network.natRouter('router', {
+      inside: { lan: home, addresses: ['192.168.1.1/24'] },
+      outside: { lan: world, addresses: on45(254) },
+    })
+    await inner.attach({ interface: 'eth0', lan: home, addresses: ['192.168.1.2/24'], gateways: ['192.168.1.1'] })
+    await outer.attach({ interface: 'eth0', lan: world, addresses: on45(1) })
+    assert.equal(await inner.reaches('udp', '45.79.10.1'), true)
+    await outer.run(['ip', 'route', 'add', '192.168.1.0/24', 'via', '45.79.10.254'])
+    assert.equal(await outer.reaches('udp', '192.168.1.2'), false)
+  })
+
+  test('the namespaces end with whoever made them, however that ends', async () => {
+    const child = fork(fileURLToPath(new URL('./lone-network.ts', import.meta.url)), { stdio: 'ignore' })
+    const [pid] = (await once(child, 'message')) as [number]
+    assert.equal(lives(pid), true)
+    child.kill('SIGKILL')
+    await until(() => !lives(pid), 5_000, 'the namespace gone')
+  })
+}
