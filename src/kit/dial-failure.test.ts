@@ -5,6 +5,7 @@ import { failureOf, summary } from './dial-failure.ts'
 
 leakCheck()
 
+const coded = (code: string, message: string) => Object.assign(new Error(message), { code })
 const named = (name: string, message = 'm') => Object.assign(new Error(message), { name })
 
 describe('how far a dial came', () => {
@@ -12,7 +13,16 @@ describe('how far a dial came', () => {
     [Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }), 'dial', 'ECONNREFUSED'],
     [named('TimeoutError'), 'dial', 'TimeoutError'],
     [named('EncryptionFailedError'), 'handshake', 'EncryptionFailedError'],
-    [named('UnexpectedPeerError'), 'handshake', 'UnexpectedPeerError'],
+    [named('UnexpectedPeerError'), 'handshake', 'UnexpectedPeer'],
+    [
+      named('EncryptionFailedError', 'Payload identity key A does not match expected remote identity key B'),
+      'handshake',
+      'UnexpectedPeer',
+    ],
+    [coded('Unknown', 'timed out'), 'dial', 'TimeoutError'],
+    [coded('ETIMEDOUT', 'connect ETIMEDOUT'), 'dial', 'TimeoutError'],
+    [named('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 0/1 bytes'), 'handshake', 'ECONNRESET'],
+    [coded('EHOSTUNREACH', 'connect EHOSTUNREACH'), 'dial', 'EHOSTUNREACH'],
     [new Error('Dialed peer A but connected to B'), 'handshake', 'UnexpectedPeer'],
     [named('InvalidPeerIdError', 'Can not dial self'), 'handshake', 'SelfDial'],
     ['thrown text', 'dial', 'Error'],
@@ -24,10 +34,17 @@ describe('how far a dial came', () => {
     })
   }
 
-  test('a failed lookup is a failure to resolve', () => {
-    const error = Object.assign(new Error('queryA ENOTFOUND'), { code: 'ENOTFOUND' })
-    assert.deepEqual(failureOf(error, 'resolve'), { stage: 'resolve', type: 'ENOTFOUND', message: 'queryA ENOTFOUND' })
-  })
+  for (const [code, type] of [
+    ['ENOTFOUND', 'ENOTFOUND'],
+    ['ENODATA', 'ENOTFOUND'],
+    ['ETIMEOUT', 'TimeoutError'],
+    ['EAI_AGAIN', 'TimeoutError'],
+  ] as const) {
+    test(`a lookup that fails with ${code} is a failure to resolve, ${type}`, () => {
+      const failure = failureOf(coded(code, `queryA ${code}`), 'resolve')
+      assert.deepEqual(failure, { stage: 'resolve', type, message: `queryA ${code}` })
+    })
+  }
 })
 
 test('our own address is told only when there is no other', () => {

@@ -5,9 +5,11 @@ export interface AddressFailure {
   readonly stage: DialStage
   readonly type: string
   readonly message: string
+  /** Undefined where no address was dialled: a name that did not resolve, say. */
+  readonly address?: string
 }
 
-/** Longest text of an error that is told: the bound of `error.message` in the catalogue. */
+/** Longest text of an error in a span: the bound of `error.message` in the catalogue. */
 const messageLength = 256
 
 /** How far a dial has to come to fail so. Everything not named here failed before anybody answered. */
@@ -25,13 +27,52 @@ const handshakeErrors: readonly string[] = [
 
 const stages: readonly DialStage[] = ['resolve', 'dial', 'handshake', 'identify']
 
-export function failureOf(error: unknown, stage: DialStage = 'dial'): AddressFailure {
+interface Cause {
+  /** The `error.type` of this cause over every transport. */
+  readonly type: string
+  readonly stage?: DialStage
+  readonly names?: readonly string[]
+  readonly codes?: readonly string[]
+  readonly text?: RegExp
+}
+
+/**
+ * One cause has one `error.type`, whichever transport or resolver met it; the first that matches decides. Noise wraps
+ * its errors, so some of them are known by their text alone. QUIC's native library ignores ICMP: over QUIC a refused or
+ * unreachable address is silence, a `TimeoutError`.
+ */
+const causes: readonly Cause[] = [
+  { type: 'SelfDial', stage: 'handshake', text: /^Can not dial self$/ },
+  {
+    type: 'UnexpectedPeer',
+    stage: 'handshake',
+    names: ['UnexpectedPeerError'],
+    text: /^Dialed peer \S+ but connected to|does not match expected remote identity key/,
+  },
+  {
+    type: 'TimeoutError',
+    names: ['TimeoutError'],
+    codes: ['ETIMEDOUT', 'ETIMEOUT', 'EAI_AGAIN'],
+    text: /^timed out$|operation was aborted/,
+  },
+  { type: 'ENOTFOUND', stage: 'resolve', codes: ['ENODATA', 'EAI_NODATA', 'EAI_NONAME'] },
+  { type: 'ECONNRESET', codes: ['EPIPE'], text: /reading 0\/\d+ bytes|reset by peer|closed by peer|aborted by peer/ },
+  {
+    type: 'EncryptionFailedError',
+    stage: 'handshake',
+    text: /cryptographic handshake failed|known protocol/,
+  },
+]
+
+export function failureOf(error: unknown, stage: DialStage = 'dial', address?: string): AddressFailure {
   const { name, message, code } = described(error)
-  if (message === 'Can not dial self')
-    return { stage: 'handshake', type: 'SelfDial', message: 'the address is our own' }
-  if (/^Dialed peer \S+ but connected to/.test(message)) return { stage: 'handshake', type: 'UnexpectedPeer', message }
-  const type = name === 'Error' && code !== '' ? code : name
-  return { stage: stage === 'dial' && handshakeErrors.includes(name) ? 'handshake' : stage, type, message }
+  const cause = causes.find(
+    ({ names, codes, text }) => names?.includes(name) || codes?.includes(code) || text?.test(message) === true,
+  )
+  const reached = stage === 'dial' && handshakeErrors.includes(name) ? 'handshake' : stage
+  const type = cause?.type ?? (name === 'Error' && code !== '' ? code : name)
+  const said = type === 'SelfDial' ? 'the address is our own' : message
+  return { stage: cause?.stage ?? reached, type, message: said, ...(address !== undefined && { address }) }
 }
 
 /** One failure for the whole attempt: that of the address which came furthest, and our own only when there is no other. */

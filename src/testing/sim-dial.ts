@@ -79,7 +79,7 @@ class Attempt {
   #shake(found: SimNetwork, address: string, wanted: string | undefined): void {
     if (this.#over || this.#stage !== 'dial') return
     if (wanted !== undefined && wanted !== found.self) {
-      this.fail('handshake', 'UnexpectedPeerError', `${found.self} answered in place of ${wanted}`)
+      this.fail('handshake', 'UnexpectedPeer', `${found.self} answered in place of ${wanted}`)
       return
     }
     const shared = this.#node.ends.find((end) => end.direction === 'outbound' && end.peer === found.self)

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { createServer, type Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { DialFailure } from '../core/events.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { deadAddressOf, listenOn, type RealNode, realNode, type Transport } from '../testing/real-world.ts'
+
+leakCheck()
+
+const limitMs = 800
+const unknown = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
+
+describe('one cause has one error.type over QUIC and TCP', () => {
+  let dialler: RealNode
+  let others: Readonly<Record<Transport, RealNode>>
+  const failures = new Map<string, DialFailure>()
+  const servers: Awaited<ReturnType<typeof rudeServer>>[] = []
+
+  before(async () => {
+    dialler = await realNode([listenOn.quic, listenOn.tcp])
+    others = { quic: await realNode([listenOn.quic]), tcp: await realNode([listenOn.tcp]) }
+    await dialler.network.start((event) => {
+      if (event.type === 'seed.failed') failures.set(event.seed, event.failure)
+    })
+  })
+  after(async () => {
+    await Promise.all([dialler, others.quic, others.tcp].map((node) => node.stop()))
+    for (const { close } of servers) await close()
+  })
+
+  async function failed(seed: string): Promise<DialFailure> {
+    dialler.network.perform({ do: 'dial.seed', seed, limitMs })
+    const until = performance.now() + 2 * limitMs
+    while (!failures.has(seed) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
+    const failure = failures.get(seed)
+    assert.ok(failure !== undefined, `${seed} did not fail`)
+    return failure
+  }
+
+  const own = (transport: Transport) => {
+    const all = dialler.libp2p.getMultiaddrs().map((address) => address.decapsulateCode(421).toString())
+    return all.find((address) => address.includes(transport === 'quic' ? '/quic-v1' : '/tcp/')) as string
+  }
+
+  const table: readonly [string, Transport, () => string | Promise<string>, DialFailure['stage'], string][] = [
+    ['another peer id answers', 'quic', () => `${others.quic.address}/p2p/${unknown}`, 'handshake', 'UnexpectedPeer'],
+    ['another peer id answers', 'tcp', () => `${others.tcp.address}/p2p/${unknown}`, 'handshake', 'UnexpectedPeer'],
+    ['this node answers', 'quic', () => own('quic'), 'handshake', 'SelfDial'],
+    ['this node answers', 'tcp', () => own('tcp'), 'handshake', 'SelfDial'],
+    ['the name is unknown', 'quic', () => '/dns4/nobody.invalid/udp/4001/quic-v1', 'resolve', 'ENOTFOUND'],
+    ['the name is unknown', 'tcp', () => '/dns4/nobody.invalid/tcp/4001', 'resolve', 'ENOTFOUND'],
+    ['nobody listens', 'tcp', () => deadAddressOf.tcp, 'dial', 'ECONNREFUSED'],
+    ['a listener says nothing', 'tcp', () => rude(() => {}), 'dial', 'TimeoutError'],
+    ['a listener resets', 'tcp', () => rude((socket) => socket.resetAndDestroy()), 'dial', 'ECONNRESET'],
+    ['a listener hangs up', 'tcp', () => rude((socket) => socket.end()), 'handshake', 'ECONNRESET'],
+    ['a web server answers', 'tcp', () => rude((socket) => socket.end(webAnswer)), 'handshake', 'EncryptionFailedError'],
+  ]
+  for (const [situation, transport, seed, stage, type] of table) {
+    test(`${situation}, ${transport}: ${type}`, async () => {
+      const failure = await failed(await seed())
+      assert.deepEqual([failure.stage, failure.errorType], [stage, type], failure.errorMessage)
+    })
+  }
+
+  async function rude(answer: (socket: Socket) => void): Promise<string> {
+    const server = await rudeServer(answer)
+    servers.push(server)
+    return `/ip4/127.0.0.1/tcp/${server.port}`
+  }
+})
+
+const webAnswer = 'HTTP/1.1 400 Bad Request\r\n\r\n'
+
+async function rudeServer(answer: (socket: Socket) => void) {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    sockets.push(socket)
+    socket.on('error', () => {})
+    answer(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const close = async () => {
+    for (const socket of sockets) socket.destroy()
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+  }
+  return { port, close }
+}
