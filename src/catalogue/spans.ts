@@ -10,6 +10,8 @@ export interface SpanSpec {
   readonly optional?: readonly AttributeName[]
   /** A broken promise: the span's status is ERROR. */
   readonly failed?: true
+  /** Kind of the span by OpenTelemetry; internal when absent. */
+  readonly kind?: 'client' | 'server' | 'producer' | 'consumer'
   /** Level of the log line that goes with it. */
   readonly log: 'trace' | 'debug' | 'info' | 'warn' | 'error'
 }

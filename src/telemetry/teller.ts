@@ -1,4 +1,4 @@
-import { type Link, ROOT_CONTEXT, type SpanContext, SpanStatusCode, trace } from '@opentelemetry/api'
+import { type Link, ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import type { IdGenerator, SpanProcessor } from '@opentelemetry/sdk-trace'
 import { spans } from '../catalogue/spans.ts'
@@ -34,6 +34,14 @@ interface Telling {
 
 /** Of a point in time, in milliseconds: Jaeger calls the duration of a span that ends as it begins negative, and warns. */
 const shortestMs = 0.001
+
+const kinds = {
+  internal: SpanKind.INTERNAL,
+  client: SpanKind.CLIENT,
+  server: SpanKind.SERVER,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+} as const
 
 /** Turns effects into SDK spans that are ended at once, and hands them on as they are to be held. */
 export class Teller {
@@ -71,11 +79,16 @@ export class Teller {
     const attributes = { ...cut(effect.attributes), 'mesh.seq': ++this.#sequence }
     const end = clock.wall()
     const start = effect.since === undefined ? end : end - Math.max(0, clock.now() - effect.since)
-    const { failed, log } = specOf(spans, effect.span)
+    const { failed, kind, log } = specOf(spans, effect.span)
     this.#telling = { ref, attributes, loss, routine: log === 'trace' }
     const span = this.#provider.tracer.startSpan(
       effect.span,
-      { startTime: hrTime(start), links: linksOf(effect), ...('processor' in outlet && { attributes }) },
+      {
+        kind: kinds[kind ?? 'internal'],
+        startTime: hrTime(start),
+        links: linksOf(effect),
+        ...('processor' in outlet && { attributes }),
+      },
       parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)),
     )
     if (failed) span.setStatus({ code: SpanStatusCode.ERROR })
