@@ -22,8 +22,8 @@ export function adminApp({ token, source, failed, extend }: AdminAppOptions): Pr
     app.get('/api/seeds', (_request, reply) => reply.send(source.seeds()))
     app.get('/api/messages', (_request, reply) => reply.send(source.messages()))
     app.post('/api/messages', async (request) => {
-      const { topic, text } = publishRequest.parse(request.body)
-      return source.publish(topic, text)
+      const { topic, text, raw } = publishRequest.parse(request.body)
+      return source.publish(topic, text, { raw })
     })
 
     await extend?.(app)

@@ -7,4 +7,6 @@ const { expected, schema } = topic()
 export const publishRequest = z.strictObject({
   topic: z.string(`expected ${expected}`).refine((text) => schema.safeParse(text).success, `expected ${expected}`),
   text: z.string('expected a text').min(1, 'expected a text that is not empty'),
+  /** The text alone, without the header of the mesh. */
+  raw: z.boolean('expected true or false').default(false),
 })

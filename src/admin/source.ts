@@ -7,6 +7,6 @@ export interface AdminSource {
   topology(): unknown
   seeds(): unknown
   messages(): unknown
-  /** Sends a text to all who listen to a topic. Rejects with MESH_MESSAGE_TOO_LARGE. */
-  publish(topic: string, text: string): Promise<object>
+  /** Sends a text to all who listen to a topic; `raw`: without a header. Rejects with MESH_MESSAGE_TOO_LARGE. */
+  publish(topic: string, text: string, options: { readonly raw: boolean }): Promise<object>
 }

@@ -271,7 +271,8 @@ export const spans = {
     log: 'trace',
   },
   'mesh.message.received': {
-    brief: 'A traced message of the application arrived; linked to its publishing, and of the same message id.',
+    brief:
+      'A traced message of the application arrived; linked to the span that it was published in, and of the same message id.',
     when: 'sampled, at most one per second over all topics',
     attributes: [
       'mesh.message.topic',
@@ -281,6 +282,23 @@ export const spans = {
       'mesh.origin.peer',
     ],
     optional: ['mesh.message.lateness_ms'],
+    log: 'trace',
+  },
+  'mesh.request.sent': {
+    brief: 'A request of the application, from its sending to the answer; its status is ERROR when there was none.',
+    when: 'sampled, at most one per second over all topics',
+    attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
+    optional: ['mesh.response.bytes', 'error.type', 'error.message'],
+    kind: 'client',
+    log: 'trace',
+  },
+  'mesh.request.handled': {
+    brief:
+      'A handler of the application answered a traced request; child of the span that it was sent in, parent of what the handler does. Its status is ERROR when the handler failed.',
+    when: 'sampled, at most one per second over all topics',
+    attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
+    optional: ['mesh.response.bytes', 'error.type', 'error.message'],
+    kind: 'server',
     log: 'trace',
   },
   'mesh.bridge.forwarded': {

@@ -36,6 +36,8 @@ export interface Place {
   readonly links?: readonly TraceRef[]
   /** Monotonic milliseconds at which it began; left out, it is a point in time. */
   readonly since?: number
+  /** The operation failed: the span's status is ERROR. */
+  readonly failed?: boolean
 }
 
 /** A span as an effect: ended when it is told. */

@@ -13,6 +13,11 @@ export function childOf(parent: TraceRef, random: Random): TraceRef {
   return { traceId: parent.traceId, spanId: hex(random, 2) }
 }
 
+/** A further span of a trace, or the first of a new one. */
+export function spanIn(parent: TraceRef | undefined, random: Random): TraceRef {
+  return parent === undefined ? newTrace(random) : childOf(parent, random)
+}
+
 /** All-zero ids are invalid in W3C trace context, so the last bit is always set. */
 function hex(random: Random, words: number): string {
   let text = ''

@@ -15,6 +15,7 @@ import { faultyLimits, faultyNetwork, faultySweepMs, startFaults } from './fault
 import type { Settled } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
+import { RequestSpans } from './request-spans.ts'
 import { Requests } from './requests.ts'
 import { crossingSequence, seal } from './seal.ts'
 import { version } from './version.ts'
@@ -138,8 +139,10 @@ export class Assembly {
       sequence: () => crossingSequence(incarnation, ++this.#published),
       seal: (topic, body, sequence, trace) => this.#seal(topic, body, sequence, trace),
       topicsChanged: () => this.#profile(),
-      failed: (topic, error) =>
-        logger.error({ ...idsOf(this.node.window), err: error, topic }, 'a message handler failed'),
+      failed: ({ topic, from, trace }, error) =>
+        logger.error({ ...this.#ids(trace), err: error, topic, peer: from }, 'a message handler failed'),
+      unreadable: (topic, peer, error) =>
+        logger.warn({ ...this.#ids(), err: error, topic, peer }, 'a message could not be read'),
     })
   }
 
@@ -151,8 +154,24 @@ export class Assembly {
       return connectionManager.getConnections().find((connection) => connection.id === id)
     }
     const isMember = (peer: string) => this.node.ledger.get(peer)?.links.some(({ kind }) => kind === 'member') === true
-    const { messageBytes } = settled
-    return new Requests({ owner: this.owner, clock, registrar, connectionTo, isMember, messageBytes })
+    const { messageBytes, random, logger } = settled
+    const tell = (told: Tell) => this.say(told, this.node.window)
+    return new Requests({
+      owner: this.owner,
+      clock,
+      registrar,
+      connectionTo,
+      isMember,
+      messageBytes,
+      spans: new RequestSpans({ clock, random, tell, exports: this.telemetry.exports }),
+      failed: ({ topic, from, trace }, error) =>
+        logger.error({ ...this.#ids(trace), err: error, topic, peer: from }, 'a request handler failed'),
+    })
+  }
+
+  /** Of the trace that a log line belongs to: the node's window when it has none of its own. */
+  #ids(trace?: TraceRef): ReturnType<typeof idsOf> {
+    return idsOf(trace ?? this.node.window)
   }
 
   #census(network: Libp2pNetwork, pubsub: PubSub | undefined, window: TraceRef | undefined): void {

@@ -7,8 +7,12 @@ export const traceBytes = 24
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-export function traceToBytes({ traceId, spanId }: TraceRef): Uint8Array {
-  return Uint8Array.from(Buffer.from(traceId + spanId, 'hex'))
+/** Throws `MESH_MESSAGE_INVALID` for ids that W3C trace context does not allow: every reader would refuse them. */
+export function traceToBytes(ref: TraceRef): Uint8Array {
+  if (parseTraceparent(formatTraceparent(ref)) === undefined) {
+    throw new MeshError('MESH_MESSAGE_INVALID', { reason: 'its trace is not one of W3C trace context' })
+  }
+  return Uint8Array.from(Buffer.from(ref.traceId + ref.spanId, 'hex'))
 }
 
 /** UTF-8 behind its length in one byte. Throws `MESH_MESSAGE_INVALID` when it is longer than 255 bytes. */

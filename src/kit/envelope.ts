@@ -11,10 +11,10 @@ export interface Stamp {
   readonly sentAt: number
 }
 
-/** What the application publishes, and where in a trace it was published. */
+/** The payload of a gossip message: the body, and the header in front of it. */
 export interface Message {
   readonly body: Uint8Array
-  /** The publisher's `mesh.message.published`: to be linked to, not to be a child of. */
+  /** A sampled span that the message was published in. */
   readonly trace?: TraceRef
   readonly stamp?: Stamp
   /** The same message is also on its way into other meshes. */
@@ -22,9 +22,17 @@ export interface Message {
 }
 
 /**
- * Gossip messages have no headers, so the trace travels in front of the body: 4 bytes magic, u8 version, u8 flags,
- * 24 bytes trace if flagged, u64 sequence and u48 Unix milliseconds if flagged, body. No UTF-8 text begins with 0xf5: what does not begin with the magic was published by
- * somebody who knows nothing of this, and is a body as it stands.
+ * Gossip messages have no headers, so the header travels in front of the body, integers big-endian:
+ *
+ *     offset  bytes
+ *     0       4      magic f5 74 6d 65; no UTF-8 text begins with f5
+ *     4       1      version, 1
+ *     5       1      flags: 1 crossing, 2 trace, 4 stamp; the others are zero
+ *     6       16+8   trace id and span id, if flagged; the span is sampled
+ *     ..      8+6    sequence and Unix milliseconds, if flagged
+ *     ..      rest   the body
+ *
+ * A payload that does not begin with the magic has no header: it is a body, published by a guest or raw.
  */
 const magic = Uint8Array.of(0xf5, 0x74, 0x6d, 0x65)
 const version = 1
@@ -36,15 +44,21 @@ const timeBytes = 6
 /** Longest form that `encodeMessage` puts in front of a body. */
 export const envelopeBytes = magic.length + 2 + 24 + 8 + timeBytes
 
-/**
- * The payload to publish. A body is wrapped even when there is nothing to say of it, or one that begins with the magic
- * would be misread. Throws `MESH_MESSAGE_TOO_LARGE` for a body of more than `limitBytes`.
- */
-export function encodeMessage(message: Message, limitBytes: number = limits.messageBytes): Uint8Array {
-  const { body, trace, stamp, crossing = false } = message
+/** Throws `MESH_MESSAGE_TOO_LARGE` for a body of more than `limitBytes`. */
+export function checkSize(body: Uint8Array, limitBytes: number): void {
   if (body.length > limitBytes) {
     throw new MeshError('MESH_MESSAGE_TOO_LARGE', { bytes: body.length, limit: limitBytes })
   }
+}
+
+/**
+ * The payload to publish. A body gets a header even when there is nothing to say of it, or one that begins with the
+ * magic would be misread. Throws `MESH_MESSAGE_TOO_LARGE` for a body of more than `limitBytes`, and
+ * `MESH_MESSAGE_INVALID` for a trace or a stamp that does not fit its bytes.
+ */
+export function encodeMessage(message: Message, limitBytes: number = limits.messageBytes): Uint8Array {
+  const { body, trace, stamp, crossing = false } = message
+  checkSize(body, limitBytes)
   const flags = (crossing ? crossingFlag : 0) | (trace ? traceFlag : 0) | (stamp ? stampFlag : 0)
   const traced = trace === undefined ? new Uint8Array(0) : traceToBytes(trace)
   const stamped = stamp === undefined ? new Uint8Array(0) : stampToBytes(stamp)
@@ -52,8 +66,12 @@ export function encodeMessage(message: Message, limitBytes: number = limits.mess
 }
 
 function stampToBytes({ sequence, sentAt }: Stamp): Uint8Array {
+  const ms = Math.max(0, Math.trunc(sentAt))
+  if (BigInt.asUintN(64, sequence) !== sequence || !(ms < 2 ** (8 * timeBytes))) {
+    throw new MeshError('MESH_MESSAGE_INVALID', { reason: `its stamp is ${sequence} at ${sentAt}` })
+  }
   const time = Buffer.alloc(timeBytes)
-  time.writeUIntBE(Math.max(0, Math.trunc(sentAt)), 0, timeBytes)
+  time.writeUIntBE(ms, 0, timeBytes)
   return Buffer.concat([u64(sequence), time])
 }
 
@@ -61,9 +79,9 @@ function stampToBytes({ sequence, sentAt }: Stamp): Uint8Array {
  * The message in a payload; its body is a view of it. Throws `MESH_MESSAGE_INVALID` for a payload that begins with
  * the magic and is cut short, or is of a later version.
  */
-export function decodeMessage(bytes: Uint8Array): Message {
-  if (!magic.every((byte, at) => bytes[at] === byte)) return { body: bytes }
-  const reader = new ByteReader(bytes.subarray(magic.length))
+export function decodeMessage(payload: Uint8Array): Message {
+  if (!magic.every((byte, at) => payload[at] === byte)) return { body: payload }
+  const reader = new ByteReader(payload.subarray(magic.length))
   const theirs = reader.u8()
   if (theirs !== version) throw new MeshError('MESH_MESSAGE_INVALID', { reason: `it is of version ${theirs}` })
   const flags = reader.u8()

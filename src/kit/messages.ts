@@ -1,4 +1,3 @@
-import { trace } from '@opentelemetry/api'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
@@ -6,43 +5,20 @@ import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
-import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
+import { spanIn, type TraceRef } from '../core/trace.ts'
 import type { GossipMessage, PubSub } from './components.ts'
-import { decodeMessage, encodeMessage } from './envelope.ts'
+import { checkSize, decodeMessage, encodeMessage, type Message } from './envelope.ts'
+import type {
+  MeshMessage,
+  MessageHandler,
+  MessageRecord,
+  Published,
+  PublishOptions,
+  SubscribeOptions,
+} from './message.ts'
+import { Pace, sampleMs } from './pace.ts'
 import type { OpenedCrossing } from './seal.ts'
-
-/** A message as the application gets it. */
-export interface MeshMessage {
-  readonly topic: string
-  /** Peer id of whoever published it; its signature was checked. */
-  readonly from: string
-  readonly data: Uint8Array
-  /** Where it was published: to link to, not to be a child of. */
-  readonly trace: TraceRef | undefined
-  /** Bridges passed. */
-  readonly hops: number
-}
-
-export type MessageHandler = (message: MeshMessage) => void
-
-export interface PublishOptions {
-  /** Also to the meshes that a bridge leads to. */
-  readonly cross?: boolean
-}
-
-export interface Published {
-  /** Peers the first hop went to: 0 means that nobody heard it. */
-  readonly recipients: number
-}
-
-/** One of the last messages, for people. */
-export interface MessageRecord {
-  readonly at: number
-  readonly direction: 'in' | 'out'
-  readonly topic: string
-  readonly peer: string
-  readonly bytes: number
-}
+import { activeSpan, withRemoteSpan } from './trace-context.ts'
 
 export interface MessagesOptions {
   readonly self: string
@@ -63,23 +39,36 @@ export interface MessagesOptions {
   /** The topics listened to have changed. */
   readonly topicsChanged: () => void
   /** A handler of the application threw. */
-  readonly failed: (topic: string, error: unknown) => void
+  readonly failed: (message: MeshMessage, error: unknown) => void
+  /** A message has a header that cannot be read. At most once per second. */
+  readonly unreadable: (topic: string, from: string, error: unknown) => void
 }
 
-/** Spans of messages are samples: this far apart at least, in milliseconds, for each direction and all topics together. */
-const sampleMs = 1_000
+interface Subscription {
+  readonly handler: MessageHandler
+  readonly raw: boolean
+}
+
+/** A message that arrived: as a raw handler gets it, and as the others do; they do not when it cannot be read. */
+interface Arrival {
+  readonly raw: MeshMessage
+  readonly message: MeshMessage | undefined
+  readonly id: string
+  readonly sentAt?: number | undefined
+}
 
 /** Publish and subscribe for the application; on gossipsub for now, one topic per mesh and name. */
 export class Messages {
   readonly #options: MessagesOptions
-  readonly #subscriptions: OwnedMap<string, readonly MessageHandler[]>
+  readonly #subscriptions: OwnedMap<string, readonly Subscription[]>
   readonly #recent: OwnedMap<string, MessageRecord>
-  #publishedAt = -Infinity
-  #receivedAt = -Infinity
+  readonly #published = new Pace(sampleMs)
+  readonly #received = new Pace(sampleMs)
+  readonly #unreadable = new Pace(sampleMs)
 
   constructor(options: MessagesOptions) {
     this.#options = options
-    this.#subscriptions = options.owner.map<string, readonly MessageHandler[]>({
+    this.#subscriptions = options.owner.map<string, readonly Subscription[]>({
       name: 'subscriptions',
       capacity: limits.topics,
       leavesBy: { event: 'its last handler unsubscribes' },
@@ -116,47 +105,51 @@ export class Messages {
    * Throws MESH_MESSAGE_TOO_LARGE before anything is sent: gossipsub itself would send it and lose its stream to every
    * peer with a smaller limit, for good and without an error. What cannot be sealed to cross is published nowhere.
    */
-  async publish(topic: string, data: Uint8Array, { cross = false }: PublishOptions = {}): Promise<Published> {
-    const { self, meshes, messageBytes, clock, cross: send, seal } = this.#options
+  async publish(topic: string, data: Uint8Array, options: PublishOptions = {}): Promise<Published> {
+    const { cross = false, raw = false } = options
+    const { self, meshes, messageBytes, clock, random, cross: send, seal } = this.#options
+    checkSize(data, messageBytes)
     const mesh = meshes[0] ?? ''
     const pubsub = this.#pubsub()
     const now = clock.now()
-    const active = trace.getActiveSpan()?.spanContext()
-    const sampled = now - this.#publishedAt >= sampleMs
-    const ref = sampled ? this.#ref(active) : active
+    const active = activeSpan()
+    const parent = active?.sampled ? active.ref : undefined
+    const ref = this.#published.take(now) ? spanIn(parent, random) : undefined
+    // Not the mesh's own span where the application has one: the two may leave by different exporters.
+    const carried = active === undefined ? ref : parent
     const sequence = this.#options.sequence()
-    const traced = ref && { trace: ref, stamp: { sequence, sentAt: clock.wall() } }
-    const body = encodeMessage({ body: data, crossing: cross, ...traced }, messageBytes)
-    if (sampled) this.#publishedAt = now
-    const crossing = cross ? await seal(topic, data, sequence, ref) : undefined
+    const traced = carried && { trace: carried, stamp: { sequence, sentAt: clock.wall() } }
+    const payload = raw ? data : encodeMessage({ body: data, crossing: cross, ...traced }, messageBytes)
+    const crossing = cross ? await seal(topic, data, sequence, carried) : undefined
     await this.#options.whole()
-    const { recipients } = await pubsub.publish(topicName(mesh, topic), body, { allowPublishToZeroTopicPeers: true })
+    const { recipients } = await pubsub.publish(topicName(mesh, topic), payload, { allowPublishToZeroTopicPeers: true })
     if (crossing !== undefined) send(mesh, crossing)
     const id = `${self}/${sequence}`
     this.#keep('out', topic, self, data.length, id)
-    if (sampled && ref !== undefined) {
+    if (ref !== undefined) {
       const attributes = {
         'mesh.message.topic': topic,
         'mesh.message.id': id,
         'mesh.message.bytes': data.length,
         'mesh.message.recipients': recipients.length,
       }
-      this.#options.tell(tell('mesh.message.published', attributes, { ref, parent: active ?? null, since: now }))
+      this.#options.tell(tell('mesh.message.published', attributes, { ref, parent: parent ?? null, since: now }))
     }
     return { recipients: recipients.length }
   }
 
   /** Returns what ends the subscription. Throws MESH_LIMIT_REACHED when there are `limits.topics` topics. */
-  subscribe(topic: string, handler: MessageHandler): () => void {
+  subscribe(topic: string, handler: MessageHandler, { raw = false }: SubscribeOptions = {}): () => void {
     const pubsub = this.#pubsub()
     const held = this.#subscriptions.get(topic)
     if (held === undefined && this.#subscriptions.size >= limits.topics) {
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'topics', value: limits.topics })
     }
     if (held === undefined) for (const name of this.#names(topic)) pubsub.subscribe(name)
-    this.#replace(topic, [...(held ?? []), handler])
+    const subscription = { handler, raw }
+    this.#replace(topic, [...(held ?? []), subscription])
     if (held === undefined) this.#options.topicsChanged()
-    return () => this.#unsubscribe(topic, handler)
+    return () => this.#unsubscribe(topic, subscription)
   }
 
   /** A message out of another mesh; out of one of our own it was heard as it was published. */
@@ -164,46 +157,65 @@ export class Messages {
     const { meshes, self } = this.#options
     if (meshes.includes(crossing.originMesh) || crossing.origin === self) return
     if (!this.#subscriptions.has(crossing.topic) || this.#recent.has(crossing.id)) return
-    const { topic, origin: from, hops, body, trace } = crossing
-    this.#hand({ topic, from, data: body, trace, hops }, crossing.id)
+    const { topic, origin: from, hops, body, trace, id } = crossing
+    const message = { topic, from, data: body, trace, hops }
+    this.#deliver({ message, raw: message, id })
   }
 
-  #heard(message: GossipMessage): void {
-    const { from, topic: name, data } = message
+  #heard({ from, topic: name, data, sequenceNumber }: GossipMessage): void {
     const topic = this.topics().find((one) => this.#names(one).includes(name))
     if (topic === undefined || from === undefined) return
+    const origin = from.toString()
+    const raw = { topic, from: origin, data, trace: undefined, hops: 0 }
+    const read = this.#read(topic, origin, data)
+    const message = read && { ...raw, data: read.body, trace: read.trace }
+    const { stamp } = read ?? {}
+    const id = `${origin}/${stamp?.sequence ?? sequenceNumber ?? ''}`
+    this.#deliver({ raw, message, id, sentAt: stamp?.sentAt })
+  }
+
+  /** Undefined when it cannot be read, and where every handler wants it raw. */
+  #read(topic: string, from: string, data: Uint8Array): Message | undefined {
+    if (this.#subscriptions.get(topic)?.every(({ raw }) => raw)) return undefined
     try {
-      const { body, trace, stamp } = decodeMessage(data)
-      const id = `${from.toString()}/${stamp?.sequence ?? message.sequenceNumber ?? ''}`
-      this.#hand({ topic, from: from.toString(), data: body, trace, hops: 0 }, id, stamp?.sentAt)
+      return decodeMessage(data)
     } catch (error) {
-      this.#options.failed(topic, error)
+      if (this.#unreadable.take(this.#options.clock.now())) this.#options.unreadable(topic, from, error)
+      return undefined
     }
   }
 
-  #hand(message: MeshMessage, id: string, sentAt?: number): void {
-    const { topic, from, data, trace, hops } = message
-    const { clock } = this.#options
-    const now = clock.now()
+  #deliver({ raw, message, id, sentAt }: Arrival): void {
+    const { topic, from, data } = message ?? raw
+    const receivers = (this.#subscriptions.get(topic) ?? []).filter((one) => one.raw || message !== undefined)
+    if (receivers.length === 0) return
     this.#keep('in', topic, from, data.length, id)
-    if (trace !== undefined && now - this.#receivedAt >= sampleMs) {
-      this.#receivedAt = now
-      const attributes = {
-        'mesh.message.topic': topic,
-        'mesh.message.id': id,
-        'mesh.message.bytes': data.length,
-        'mesh.message.hops': hops,
-        'mesh.origin.peer': from,
-        ...(sentAt !== undefined && { 'mesh.message.lateness_ms': Math.round(clock.wall() - sentAt) }),
-      }
-      this.#options.tell(tell('mesh.message.received', attributes, { links: [trace] }))
+    if (message !== undefined) this.#sample(message, id, sentAt)
+    for (const receiver of receivers)
+      this.#call(receiver.handler, receiver.raw || message === undefined ? raw : message)
+  }
+
+  #sample({ topic, from, data, trace, hops }: MeshMessage, id: string, sentAt: number | undefined): void {
+    const { clock } = this.#options
+    if (trace === undefined || !this.#received.take(clock.now())) return
+    const attributes = {
+      'mesh.message.topic': topic,
+      'mesh.message.id': id,
+      'mesh.message.bytes': data.length,
+      'mesh.message.hops': hops,
+      'mesh.origin.peer': from,
+      ...(sentAt !== undefined && { 'mesh.message.lateness_ms': Math.round(clock.wall() - sentAt) }),
     }
-    for (const handler of this.#subscriptions.get(topic) ?? []) {
-      try {
-        handler(message)
-      } catch (error) {
-        this.#options.failed(topic, error)
-      }
+    this.#options.tell(tell('mesh.message.received', attributes, { links: [trace] }))
+  }
+
+  #call(handler: MessageHandler, message: MeshMessage): void {
+    const failed = (error: unknown) => this.#options.failed(message, error)
+    try {
+      const result: unknown = withRemoteSpan(message.trace, () => handler(message))
+      if (result instanceof Promise) result.catch(failed)
+    } catch (error) {
+      failed(error)
     }
   }
 
@@ -212,15 +224,10 @@ export class Messages {
     this.#recent.set(id, { at: clock.wall(), direction, topic, peer, bytes }, clock.now())
   }
 
-  #ref(active: TraceRef | undefined): TraceRef {
-    return active === undefined ? newTrace(this.#options.random) : childOf(active, this.#options.random)
-  }
-
-  #unsubscribe(topic: string, handler: MessageHandler): void {
+  #unsubscribe(topic: string, subscription: Subscription): void {
     const held = this.#subscriptions.get(topic)
     if (held === undefined) return
-    const at = held.indexOf(handler)
-    const left = held.filter((_, index) => index !== at)
+    const left = held.filter((one) => one !== subscription)
     if (left.length > 0) this.#replace(topic, left)
     else {
       this.#subscriptions.delete(topic)
@@ -229,7 +236,7 @@ export class Messages {
   }
 
   /** Another list of handlers for the topic; the topic itself stays subscribed. */
-  #replace(topic: string, handlers: readonly MessageHandler[]): void {
+  #replace(topic: string, handlers: readonly Subscription[]): void {
     this.#subscriptions.set(topic, handlers, this.#options.clock.now())
   }
 

@@ -1,25 +1,27 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
-import { trace } from '@opentelemetry/api'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
+import { checkSize, decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
 import { pause } from './pause.ts'
+import { type RequestSpans, type Result, reason } from './request-spans.ts'
+import { withRemoteSpan } from './trace-context.ts'
 
 export interface MeshRequest {
   readonly topic: string
   /** Peer id of whoever asks. */
   readonly from: string
   readonly data: Uint8Array
-  /** Where it was asked: to link to. */
+  /** The sampled span that it was sent in. */
   readonly trace: TraceRef | undefined
 }
 
+/** Runs within the trace of the request, so that its spans and what it asks of others belong to that. */
 export type RequestHandler = (request: MeshRequest) => Uint8Array | Promise<Uint8Array>
 
 export interface RequestOptions {
@@ -36,14 +38,27 @@ export interface RequestsOptions {
   /** Whether a peer has said a hello that was accepted. */
   readonly isMember: (peer: string) => boolean
   readonly messageBytes: number
+  readonly spans: RequestSpans
+  /** A handler of the application failed. */
+  readonly failed: (request: MeshRequest, error: unknown) => void
 }
 
 const protocol = '/tracemesh/request/1.0.0'
 const timeoutMs = 10_000
 const status = { done: 0, failed: 1, unknown: 2, refused: 3 } as const
+/** What the other side answers in place of a response, as `error.type`. */
+const refusals: readonly (string | undefined)[] = [undefined, 'handler-failed', 'no-handler', 'not-a-member']
 /** A peer that has our hello may ask before we have its own: streams keep no order among each other. */
 const greetLooks = 10
 const greetLookMs = 50
+
+/** The other side has answered without a response. */
+class Refusal extends Error {
+  constructor(code: number | undefined, why: string) {
+    super(why)
+    this.name = refusals[code ?? 0] ?? 'unknown-status'
+  }
+}
 
 /** Request and response on a stream each: topic, request; then a status byte and the response. */
 export class Requests {
@@ -78,13 +93,18 @@ export class Requests {
   async request(peer: string, topic: string, data: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
     const connection = this.#options.connectionTo(peer)
     if (connection === undefined) throw new MeshError('MESH_NO_LINK', { peer })
-    const active = trace.getActiveSpan()?.spanContext()
-    const body = encodeMessage({ body: data, ...(active && { trace: active }) }, this.#options.messageBytes)
+    const { messageBytes, spans } = this.#options
+    checkSize(data, messageBytes)
+    const span = spans.sent({ peer, topic, data })
+    const body = encodeMessage({ body: data, ...(span.context && { trace: span.context }) }, messageBytes)
     const signal = this.#until(options.timeoutMs ?? timeoutMs)
     try {
-      return await within(signal, this.#ask(connection, topic, body, signal))
-    } catch (cause) {
-      throw new MeshError('MESH_REQUEST_FAILED', { peer, topic, cause: reason(cause) }, { cause })
+      const response = await within(signal, this.#ask(connection, topic, body, signal))
+      span.end({ response })
+      return response
+    } catch (error) {
+      span.end({ error })
+      throw new MeshError('MESH_REQUEST_FAILED', { peer, topic, cause: reason(error) }, { cause: error })
     }
   }
 
@@ -95,7 +115,7 @@ export class Requests {
       await wire.writeV([new TextEncoder().encode(topic), body], { signal })
       const answer = (await wire.read({ signal })).subarray()
       if (answer[0] === status.done) return answer.subarray(1)
-      throw new Error(new TextDecoder().decode(answer.subarray(1)))
+      throw new Refusal(answer[0], new TextDecoder().decode(answer.subarray(1)))
     } finally {
       finish(stream, signal)
     }
@@ -132,11 +152,27 @@ export class Requests {
   async #answer(request: MeshRequest): Promise<readonly [number, Uint8Array]> {
     const handler = this.#handlers.get(request.topic)
     if (handler === undefined) return [status.unknown, text('nobody answers this topic there')]
-    try {
-      return [status.done, await handler(request)]
-    } catch (error) {
-      return [status.failed, text(reason(error))]
-    }
+    const result = await this.#handle(handler, request)
+    return 'error' in result ? [status.failed, text(reason(result.error))] : [status.done, result.response]
+  }
+
+  /** The response must fit the frame in which the other side reads it. */
+  async #handle(handler: RequestHandler, request: MeshRequest): Promise<Result> {
+    const { spans, messageBytes, failed } = this.#options
+    const { from: peer, topic, data, trace } = request
+    const span = spans.handled({ peer, topic, data }, trace)
+    const result = await withRemoteSpan(span.context, async (): Promise<Result> => {
+      try {
+        const response = await handler(request)
+        checkSize(response, messageBytes)
+        return { response }
+      } catch (error) {
+        failed(request, error)
+        return { error }
+      }
+    })
+    span.end(result)
+    return result
   }
 
   #wire(stream: Stream): LengthPrefixedStream {
@@ -163,8 +199,4 @@ function finish(stream: Stream, signal: AbortSignal): void {
 
 function text(message: string): Uint8Array {
   return new TextEncoder().encode(message.slice(0, 256))
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

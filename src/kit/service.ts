@@ -12,7 +12,7 @@ import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import { nextIncarnation, type Settled, settle, type TracemeshInit } from './init.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
-import type { MessageHandler, MessageRecord, Published, PublishOptions } from './messages.ts'
+import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
 import { closeLimitMs } from './polite-close.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { stopTells } from './stop-spans.ts'
@@ -101,9 +101,9 @@ export class Tracemesh implements Startable {
     return this.#started('publish').messages.publish(topic, data, options)
   }
 
-  /** Returns what ends the subscription. */
-  subscribe(topic: string, handler: MessageHandler): () => void {
-    return this.#started('subscribe').messages.subscribe(topic, handler)
+  /** Calls the handler within the trace that a message was published in. Returns what ends the subscription. */
+  subscribe(topic: string, handler: MessageHandler, options?: SubscribeOptions): () => void {
+    return this.#started('subscribe').messages.subscribe(topic, handler, options)
   }
 
   /** Asks one peer; resolves with its answer. Throws MESH_NO_LINK or MESH_REQUEST_FAILED. */
@@ -111,7 +111,7 @@ export class Tracemesh implements Startable {
     return this.#started('request').requests.request(peer, topic, data, options)
   }
 
-  /** Answers requests; returns what ends it. */
+  /** Answers requests, each within the trace of its asker; returns what ends it. */
   respond(topic: string, handler: RequestHandler): () => void {
     return this.#started('respond').requests.respond(topic, handler)
   }

@@ -17,6 +17,6 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
     topology: () => mesh.topology(),
     seeds: () => mesh.seeds(),
     messages: () => mesh.messages(),
-    publish: (topic, text) => mesh.publish(topic, new TextEncoder().encode(text)),
+    publish: (topic, text, options) => mesh.publish(topic, new TextEncoder().encode(text), options),
   }
 }

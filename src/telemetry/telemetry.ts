@@ -34,6 +34,8 @@ export interface Telemetry {
   tell(effect: Tell, window: TraceRef | undefined): TraceRef
   /** The window that spans were told in last; undefined before the first. */
   readonly window: TraceRef | undefined
+  /** Whether spans go anywhere: a span that others are to be children of should. */
+  readonly exports: boolean
   flush(limitMs: number): Promise<FlushReport>
   /**
    * Flushes for at most `limitMs`, then gives up the rest. `lost`: spans that never left and that no
@@ -134,6 +136,7 @@ function exporting(options: TelemetryOptions): Telemetry {
     get window() {
       return teller.window
     },
+    exports: !off,
     flush: async (limitMs) => ({ left: await outbox.flush(limitMs) }),
     close: async (limitMs) => {
       const lost = await outbox.close(limitMs)
@@ -164,6 +167,7 @@ function handingOver(options: TelemetryOptions, processors: SpanProcessors): Tel
     get window() {
       return teller.window
     },
+    exports: true,
     flush: async () => ({ left: 0 }),
     close: async () => {
       await teller.close()

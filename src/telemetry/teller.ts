@@ -4,7 +4,7 @@ import type { IdGenerator, SpanProcessor } from '@opentelemetry/sdk-trace'
 import { spans } from '../catalogue/spans.ts'
 import { specOf, type Tell, tell } from '../catalogue/tell.ts'
 import type { Clock, Random } from '../core/machine.ts'
-import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
+import { newTrace, spanIn, type TraceRef } from '../core/trace.ts'
 import { cut } from './cut.ts'
 import { HeldSpan, hrTime } from './held-span.ts'
 import type { Loss, Report } from './outbox.ts'
@@ -75,7 +75,7 @@ export class Teller {
     const { clock, random, outlet } = this.#options
     if (window !== undefined) this.#window = window
     const parent = effect.parent === undefined ? window : (effect.parent ?? undefined)
-    const ref = effect.ref ?? (parent === undefined ? newTrace(random) : childOf(parent, random))
+    const ref = effect.ref ?? spanIn(parent, random)
     const attributes = { ...cut(effect.attributes), 'mesh.seq': ++this.#sequence }
     const end = clock.wall()
     const start = effect.since === undefined ? end : end - Math.max(0, clock.now() - effect.since)
@@ -91,7 +91,7 @@ export class Teller {
       },
       parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)),
     )
-    if (failed) span.setStatus({ code: SpanStatusCode.ERROR })
+    if (failed || effect.failed) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end(hrTime(Math.max(end, start + shortestMs)))
     this.#telling = undefined
     const { traceId, spanId } = span.spanContext()

@@ -168,6 +168,7 @@ function counted(told: Record<string, number>, notice: () => void): Telemetry {
     get window() {
       return telemetry.window
     },
+    exports: telemetry.exports,
     flush: (limitMs) => telemetry.flush(limitMs),
     close: (limitMs) => telemetry.close(limitMs),
     get stats() {

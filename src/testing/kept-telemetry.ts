@@ -12,6 +12,7 @@ export function keptTelemetry(): { readonly telemetry: Telemetry; readonly told:
   const telemetry = {
     tell,
     window: undefined,
+    exports: true,
     flush: async () => ({ left: 0 }),
     close: async () => ({ lost: 0 }),
     stats: { told: 0, exported: 0, queued: 0, lostTotal: 0 },

@@ -1,0 +1,19 @@
+/** Lets one event pass per `intervalMs`. */
+export class Pace {
+  readonly #intervalMs: number
+  #last = -Infinity
+
+  constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs
+  }
+
+  /** Whether the event at `now` (monotonic milliseconds) passes. */
+  take(now: number): boolean {
+    if (now - this.#last < this.#intervalMs) return false
+    this.#last = now
+    return true
+  }
+}
+
+/** Distance in milliseconds between two sampled spans of messages or requests, in each direction. */
+export const sampleMs = 1_000

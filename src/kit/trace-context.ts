@@ -1,0 +1,27 @@
+import { context, isSpanContextValid, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
+import type { TraceRef } from '../core/trace.ts'
+
+/** The active span of the application; undefined when there is none. */
+export interface ActiveSpan {
+  readonly ref: TraceRef
+  /** Only a sampled span travels: the wire has no trace flags, and a receiver takes every trace for a sampled one. */
+  readonly sampled: boolean
+}
+
+export function activeSpan(): ActiveSpan | undefined {
+  const active = trace.getActiveSpan()?.spanContext()
+  if (active === undefined || !isSpanContextValid(active)) return undefined
+  const { traceId, spanId, traceFlags } = active
+  return { ref: { traceId, spanId }, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 }
+}
+
+/**
+ * Calls a handler of the application with a remote span as its active span; what it awaits keeps that context. Without
+ * a remote span the handler runs in the root context: the context around the call belongs to whoever opened the stream.
+ */
+export function withRemoteSpan<T>(remote: TraceRef | undefined, handler: () => T): T {
+  if (remote === undefined) return context.with(ROOT_CONTEXT, handler)
+  const { traceId, spanId } = remote
+  const spanContext = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true }
+  return context.with(trace.setSpanContext(ROOT_CONTEXT, spanContext), handler)
+}
