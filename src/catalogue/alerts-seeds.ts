@@ -9,6 +9,9 @@ const retrying = (d: Durations) => told('mesh.seed.retry', d('1m', '1m'), d)
 const nodes = ['n1', 'n2', 'n3', 'n4']
 const steady = '0+2x90'
 
+/** The counter of give-ups with the label that the kind of the span is. */
+const ofKind = (kind: string) => counter('mesh.seed.giveup').replace('}', `,span_kind="SPAN_KIND_${kind}"}`)
+
 /** Alerts about seeds: those that are not there, and those that do not answer. */
 export const seedAlerts = {
   MeshSeedRetrying: {
@@ -116,6 +119,19 @@ export const seedAlerts = {
         checks: [
           { at: '25m', fires: [] },
           { at: '26m', fires: firesFor('n1', 1) },
+        ],
+      },
+      {
+        says: 'an upgrade that changes the kind of the span: the old count is not news, the next give-up is',
+        series: {
+          [ofKind('INTERNAL')]: '3+0x30 stale',
+          [ofKind('CLIENT')]: '_x60 0 1+0x60',
+          [up]: '1+0x130',
+        },
+        checks: [
+          { at: '6m', fires: [] },
+          { at: '10m', fires: [] },
+          { at: '10m30s', fires: firesFor('n1', 1) },
         ],
       },
       {

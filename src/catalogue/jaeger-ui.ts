@@ -70,10 +70,15 @@ function item(mesh: string, search: Search) {
   return { label: search.label, url: searchUrl(mesh, search), anchorTarget: '_self' }
 }
 
-/** Spans of a mesh are of kind internal: newer versions read that from the address, 1.76 has its reader choose once. */
+/**
+ * Most spans of a mesh are of kind internal, dials are of kind client: newer versions read that from the address, 1.76
+ * has its reader choose once.
+ */
 function monitor(mesh: string) {
-  const url = `/monitor?${new URLSearchParams({ service: mesh, spanKind: 'internal', timeframe: '3600000' })}`
-  return [{ label: 'Rates of its spans (kind: Internal)', url, anchorTarget: '_self' }]
+  return ['Internal', 'Client'].map((kind) => {
+    const query = new URLSearchParams({ service: mesh, spanKind: kind.toLowerCase(), timeframe: '3600000' })
+    return { label: `Rates of its spans (kind: ${kind})`, url: `/monitor?${query}`, anchorTarget: '_self' }
+  })
 }
 
 function toThreads(): LinkPattern[] {

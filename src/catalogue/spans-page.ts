@@ -29,7 +29,7 @@ export function renderSpans(): string {
   return [
     '# Spans',
     'Written by `npm run generate` from `src/catalogue`; a test fails when the two differ. Do not edit.',
-    'Every span is of kind INTERNAL unless its section names another, and ended when it is told; its status is ERROR where a promise was broken, and unset otherwise.',
+    'Every span is of kind INTERNAL unless its section names another, and ended when it is told; its status is ERROR where a promise was broken or an attempt failed, and unset otherwise.',
     `Every span carries \`mesh.seq\`. ${attributes['mesh.seq'].brief}`,
     'Texts are cut at 256 characters, lists at 32 elements.',
     '## Resource',

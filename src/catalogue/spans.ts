@@ -8,7 +8,7 @@ export interface SpanSpec {
   readonly attributes: readonly AttributeName[]
   /** Known only sometimes. */
   readonly optional?: readonly AttributeName[]
-  /** A broken promise: the span's status is ERROR. */
+  /** A broken promise or a failed attempt: the span's status is ERROR. */
   readonly failed?: true
   /** Kind of the span by OpenTelemetry; internal when absent. */
   readonly kind?: 'client' | 'server' | 'producer' | 'consumer'
@@ -79,12 +79,15 @@ export const spans = {
     brief: 'A failed attempt that another will follow; the span lasts as long as the attempt.',
     when: 'each failed attempt but the last',
     attributes: [...attempt, ...failure, 'mesh.seed.delay_ms'],
+    failed: true,
+    kind: 'client',
     log: 'warn',
   },
   'mesh.seed.connected': {
     brief: 'The seed answered: identify succeeded.',
     when: 'end of a campaign',
     attributes: [...attempt, 'mesh.peer.id'],
+    kind: 'client',
     log: 'info',
   },
   'mesh.seed.giveup': {
@@ -92,6 +95,7 @@ export const spans = {
     when: 'end of a campaign',
     attributes: [...attempt, ...failure],
     failed: true,
+    kind: 'client',
     log: 'error',
   },
   'mesh.seed.rearmed': {
@@ -103,7 +107,7 @@ export const spans = {
   },
   'mesh.connection.opened': {
     brief:
-      'A connection is there. The dialler’s is the root of the link’s birth; the listener’s is its child once hello has said so.',
+      'A connection is there. The dialler’s, of kind CLIENT, is the root of the link’s birth; the listener’s, of kind SERVER, is its child once hello has said so.',
     when: 'on both ends, once per connection',
     attributes: [
       'mesh.connection.id',
@@ -268,6 +272,7 @@ export const spans = {
     brief: 'A message of the application was published here.',
     when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.message.topic', 'mesh.message.id', 'mesh.message.bytes', 'mesh.message.recipients'],
+    kind: 'producer',
     log: 'trace',
   },
   'mesh.message.received': {
@@ -282,6 +287,7 @@ export const spans = {
       'mesh.origin.peer',
     ],
     optional: ['mesh.message.lateness_ms'],
+    kind: 'consumer',
     log: 'trace',
   },
   'mesh.request.sent': {
@@ -313,6 +319,7 @@ export const spans = {
       'mesh.message.hops',
       'mesh.origin.peer',
     ],
+    kind: 'producer',
     log: 'debug',
   },
   'mesh.bridge.dropped': {

@@ -38,6 +38,8 @@ export interface Place {
   readonly since?: number
   /** The operation failed: the span's status is ERROR. */
   readonly failed?: boolean
+  /** For a span whose kind depends on the case; left out, its declaration has it. */
+  readonly kind?: NonNullable<SpanSpec['kind']>
 }
 
 /** A span as an effect: ended when it is told. */

@@ -33,6 +33,7 @@ export function tellOpened(peer: string, link: Link, ref: TraceRef, parent: Trac
     ref,
     parent,
     since: link.openedAt,
+    kind: fact.direction === 'outbound' ? 'client' : 'server',
   })
 }
 

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { tell } from '../catalogue/tell.ts'
+import type { Link } from '../core/link.ts'
+import { tellOpened } from '../core/link-spans.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { resource } from '../testing/told-by.ts'
@@ -90,6 +93,37 @@ test('a span ends now and began when it says so, by the wall clock', async () =>
   // Of a microsecond, as near as a double comes to it: Jaeger warns of spans that end as they begin.
   const [seconds, nanoseconds] = point?.duration ?? []
   assert.ok(seconds === 0 && nanoseconds !== undefined && Math.abs(nanoseconds - 1_000) < 300, `${nanoseconds}`)
+})
+
+test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where it was dialled and SERVER where accepted', async () => {
+  const { telemetry, flush } = start()
+  const retry = {
+    'mesh.seed.address': '/ip4/127.0.0.1/tcp/1',
+    'mesh.seed.attempt': 1,
+    'mesh.seed.elapsed_ms': 1,
+    'mesh.seed.addresses': [],
+    'mesh.dial.stage': 'dial',
+    'error.type': 'ECONNREFUSED',
+    'error.message': 'refused',
+    'mesh.seed.delay_ms': 1,
+  } as const
+  telemetry.tell(tell('mesh.seed.retry', retry), window)
+  for (const direction of ['outbound', 'inbound'] as const) {
+    const fact = { direction, address: '/ip4/10.0.0.2/udp/4001/quic-v1', transport: 'quic' } as const
+    const opened = { id: 'l1', connection: 'c1', fact, openedAt: 5_000 } as unknown as Link
+    telemetry.tell(tellOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
+  }
+  telemetry.tell(left(), window)
+  const spans = await flush()
+  assert.deepEqual(
+    spans.map(({ kind, status }) => [SpanKind[kind], status.code]),
+    [
+      ['CLIENT', SpanStatusCode.ERROR],
+      ['CLIENT', SpanStatusCode.UNSET],
+      ['SERVER', SpanStatusCode.UNSET],
+      ['INTERNAL', SpanStatusCode.UNSET],
+    ],
+  )
 })
 
 test('every span carries its number, from 1, and is an ERROR only where a promise was broken', async () => {

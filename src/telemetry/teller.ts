@@ -84,7 +84,7 @@ export class Teller {
     const span = this.#provider.tracer.startSpan(
       effect.span,
       {
-        kind: kinds[kind ?? 'internal'],
+        kind: kinds[effect.kind ?? kind ?? 'internal'],
         startTime: hrTime(start),
         links: linksOf(effect),
         ...('processor' in outlet && { attributes }),
