@@ -55,7 +55,13 @@ describe('one cause has one error.type over QUIC and TCP', () => {
     ['a listener says nothing', 'tcp', () => rude(() => {}), 'dial', 'TimeoutError'],
     ['a listener resets', 'tcp', () => rude((socket) => socket.resetAndDestroy()), 'dial', 'ECONNRESET'],
     ['a listener hangs up', 'tcp', () => rude((socket) => socket.end()), 'handshake', 'ECONNRESET'],
-    ['a web server answers', 'tcp', () => rude((socket) => socket.end(webAnswer)), 'handshake', 'EncryptionFailedError'],
+    [
+      'a web server answers',
+      'tcp',
+      () => rude((socket) => socket.end(webAnswer)),
+      'handshake',
+      'EncryptionFailedError',
+    ],
   ]
   for (const [situation, transport, seed, stage, type] of table) {
     test(`${situation}, ${transport}: ${type}`, async () => {

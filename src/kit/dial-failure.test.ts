@@ -21,7 +21,11 @@ describe('how far a dial came', () => {
     ],
     [coded('Unknown', 'timed out'), 'dial', 'TimeoutError'],
     [coded('ETIMEDOUT', 'connect ETIMEDOUT'), 'dial', 'TimeoutError'],
-    [named('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 0/1 bytes'), 'handshake', 'ECONNRESET'],
+    [
+      named('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 0/1 bytes'),
+      'handshake',
+      'ECONNRESET',
+    ],
     [coded('EHOSTUNREACH', 'connect EHOSTUNREACH'), 'dial', 'EHOSTUNREACH'],
     [new Error('Dialed peer A but connected to B'), 'handshake', 'UnexpectedPeer'],
     [named('InvalidPeerIdError', 'Can not dial self'), 'handshake', 'SelfDial'],
