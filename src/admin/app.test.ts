@@ -83,9 +83,9 @@ test('what is not there is 404, and what can only be read is 405', async (t) => 
 
 test('a message is published, and what cannot be one is refused', async (t) => {
   const said: string[] = []
-  const publish = async (topic: string, text: string) => {
+  const publish = async (topic: string, text: string, { raw }: { readonly raw: boolean }) => {
     if (text.length > 10) throw new MeshError('MESH_MESSAGE_TOO_LARGE', { bytes: text.length, limit: 10 })
-    said.push(`${topic} ${text}`)
+    said.push(`${topic} ${text}${raw ? ' raw' : ''}`)
     return { recipients: 3 }
   }
   const ask = await asking(t, { source: adminSource({ publish }) })
@@ -94,11 +94,14 @@ test('a message is published, and what cannot be one is refused', async (t) => {
   const message = { topic: 'news', text: 'hello' }
   const { status, body } = await post(message)
   assert.deepEqual([status, body, said], [200, { recipients: 3 }, ['news hello']])
+  assert.equal((await post({ ...message, raw: true })).status, 200)
+  assert.deepEqual(said, ['news hello', 'news hello raw'])
   const refused = [
     [413, await post({ topic: 'news', text: 'far too long' })],
     [400, await post({ topic: 'no news', text: 'x' })],
     [400, await post({ topic: 'news', text: '' })],
     [400, await post({ ...message, more: 1 })],
+    [400, await post({ ...message, raw: 'yes' })],
     [400, await post('hello')],
     [400, await ask('POST', '/api/messages', { 'content-type': 'text/plain' }, JSON.stringify(message))],
     [403, await post(message, { origin: 'http://evil.example.org' })],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { isMeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { traceArbitrary } from '../testing/frame-arbitraries.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -40,6 +41,48 @@ test('a trace costs 24 bytes, a stamp 14, everything else six', () => {
   assert.equal(encodeMessage({ body }).length, 6 + body.length)
   assert.equal(encodeMessage({ body, trace }).length, 30 + body.length)
   assert.equal(encodeMessage({ body, trace, stamp }).length, envelopeBytes + body.length)
+})
+
+test('the layout is the one that readers in other languages count on', () => {
+  const header = 'f5746d65 01 07 0af7651916cd43dd8448eb211c80319c b7ad6b7169203331 0000000000000007 018bcfe56800'
+  const payload = Buffer.from(`${header} 68656c6c6f`.replaceAll(' ', ''), 'hex')
+  assert.deepEqual(Buffer.from(encodeMessage({ body, trace, stamp, crossing: true })), payload)
+  // How a reader strips the header: by the flags alone.
+  const flags = payload[5] ?? 0
+  assert.deepEqual(payload.subarray(6 + (flags & 2 ? 24 : 0) + (flags & 4 ? 14 : 0)), Buffer.from(body))
+})
+
+test('whatever follows the magic is read or refused, and what is read encodes to the same payload', (t) => {
+  const seed = announceSeed(t)
+  const versions = fc.oneof(fc.constant(1), fc.nat(255))
+  const flags = fc.oneof(fc.nat(7), fc.nat(255))
+  fc.assert(
+    fc.property(versions, flags, fc.uint8Array({ maxLength: 80 }), (version, flags, rest) => {
+      const payload = Uint8Array.of(0xf5, 0x74, 0x6d, 0x65, version, flags, ...rest)
+      try {
+        assert.deepEqual(encodeMessage(decodeMessage(payload)), payload)
+        assert.deepEqual([version, flags & ~7], [1, 0])
+      } catch (error) {
+        assert.ok(isMeshError(error, 'MESH_MESSAGE_INVALID'), String(error))
+      }
+    }),
+    { seed, numRuns: 2_000 },
+  )
+})
+
+test('a trace or a stamp that does not fit its bytes is refused: no reader would find the body', () => {
+  const wrong = [
+    { trace: { traceId: '0af7', spanId: 'b7ad' } },
+    { trace: { traceId: '0'.repeat(32), spanId: 'b7ad6b7169203331' } },
+    { trace: { traceId: 'g'.repeat(32), spanId: 'b7ad6b7169203331' } },
+    { stamp: { sequence: 2n ** 64n, sentAt: 0 } },
+    { stamp: { sequence: -1n, sentAt: 0 } },
+    { stamp: { sequence: 1n, sentAt: 2 ** 48 } },
+    { stamp: { sequence: 1n, sentAt: Number.NaN } },
+  ]
+  for (const part of wrong) {
+    assert.throws(() => encodeMessage({ body, ...part }), { code: 'MESH_MESSAGE_INVALID' }, JSON.stringify(part.trace))
+  }
 })
 
 test('what a guest publishes is a body as it stands', (t) => {

@@ -67,6 +67,23 @@ test('without a parent a span belongs to the window; null begins a trace; a pare
   )
 })
 
+test('a span has the kind of its declaration, and its status is an error when what it describes failed', async () => {
+  const { telemetry, flush } = start()
+  const request = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 1 }
+  telemetry.tell(left(), window)
+  telemetry.tell(tell('mesh.request.sent', request, { failed: true }), window)
+  telemetry.tell(tell('mesh.request.handled', request, { failed: false }), window)
+  const spans = await flush()
+  assert.deepEqual(
+    spans.map(({ kind, status }) => [kind, status.code]),
+    [
+      [SpanKind.INTERNAL, SpanStatusCode.UNSET],
+      [SpanKind.CLIENT, SpanStatusCode.ERROR],
+      [SpanKind.SERVER, SpanStatusCode.UNSET],
+    ],
+  )
+})
+
 test('a span has the ids that were chosen for it, and links to others', async () => {
   const { telemetry, flush } = start()
   const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { context, trace } from '@opentelemetry/api'
+import type { Tell } from '../catalogue/tell.ts'
+import { appTracing, unsampledName } from '../testing/app-tracing.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { RequestSpans } from './request-spans.ts'
+
+leakCheck()
+
+const { tracer } = appTracing()
+const request = { peer: 'p', topic: 'sum', data: Uint8Array.of(1, 2) }
+const remote = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+
+function setup(exports = true) {
+  const clock = new VirtualClock()
+  const spans: Tell[] = []
+  const tell = (span: Tell) => spans.push(span)
+  return { clock, spans, requests: new RequestSpans({ clock, random: seededRandom(1), tell, exports }) }
+}
+
+test('the span of a request lasts until its end, and is an error with its type when there is no response', () => {
+  const { clock, spans, requests } = setup()
+  const first = requests.sent(request)
+  clock.advance(50)
+  first.end({ response: Uint8Array.of(3) })
+  clock.advance(1_000)
+  requests.sent(request).end({ error: new TypeError('not a number') })
+  const attributes = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 2 }
+  assert.deepEqual(
+    spans.map(({ span, since, failed, attributes }) => ({ span, since, failed, attributes })),
+    [
+      { span: 'mesh.request.sent', since: 0, failed: false, attributes: { ...attributes, 'mesh.response.bytes': 1 } },
+      {
+        span: 'mesh.request.sent',
+        since: 1_050,
+        failed: true,
+        attributes: { ...attributes, 'error.type': 'TypeError', 'error.message': 'not a number' },
+      },
+    ],
+  )
+})
+
+test('one per second and direction, whatever the other side has sampled', () => {
+  const { clock, spans, requests } = setup()
+  for (let i = 0; i < 100; i++) {
+    requests.sent(request).end({ error: 'x' })
+    requests.handled(request, remote).end({ error: 'x' })
+    clock.advance(10)
+  }
+  assert.deepEqual(
+    spans.map(({ span }) => span),
+    ['mesh.request.sent', 'mesh.request.handled'],
+  )
+})
+
+test('the other side is a child of the span of the mesh; beyond the sample, of the span of the application', () => {
+  const { spans, requests } = setup()
+  const work = tracer.startSpan('work')
+  const { traceId, spanId } = work.spanContext()
+  const [sampled, beyond] = context.with(trace.setSpan(context.active(), work), () => [
+    requests.sent(request),
+    requests.sent(request),
+  ])
+  work.end()
+  sampled?.end({ response: Uint8Array.of() })
+  assert.deepEqual(spans[0]?.parent, { traceId, spanId })
+  assert.deepEqual(sampled?.context, spans[0]?.ref)
+  assert.equal(sampled?.context?.traceId, traceId)
+  assert.deepEqual(beyond?.context, { traceId, spanId })
+  assert.equal(requests.sent(request).context, undefined)
+})
+
+test('a handler’s context is the span of the mesh that is a child of the remote one; beyond the sample, the remote one', () => {
+  const { spans, requests } = setup()
+  const sampled = requests.handled(request, remote)
+  sampled.end({ response: Uint8Array.of() })
+  assert.deepEqual(spans[0]?.parent, remote)
+  assert.deepEqual(sampled.context, spans[0]?.ref)
+  assert.deepEqual(requests.handled(request, remote).context, remote)
+  assert.equal(requests.handled(request, undefined).context, undefined)
+})
+
+test('where no spans leave the node, nothing becomes a child of them', () => {
+  const { requests } = setup(false)
+  assert.equal(requests.sent(request).context, undefined)
+  assert.deepEqual(requests.handled(request, remote).context, remote)
+})
+
+test('a request within a span that is not sampled carries no trace', () => {
+  const { requests } = setup()
+  const unsampled = trace.setSpan(context.active(), tracer.startSpan(unsampledName))
+  assert.equal(context.with(unsampled, () => requests.sent(request)).context, undefined)
+})
