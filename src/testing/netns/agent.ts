@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import { fetchJson } from '../fetch-json.ts'
 import { env } from './commands.ts'
@@ -29,6 +29,8 @@ process.on('message', ({ id, ask }: Question) => {
   )
 })
 
+// Not everywhere allowed; without it, /sys lists the interfaces of the machine.
+spawnSync('mount', ['-t', 'sysfs', 'sysfs', '/sys'], { env })
 execFileSync('ip', ['link', 'set', 'lo', 'up'], { env })
 await startEcho()
 const server = createServer()

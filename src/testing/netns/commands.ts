@@ -5,8 +5,11 @@ const limitMs = 10_000
 /** Debian keeps `ip` and `nft` where ordinary users do not look. */
 export const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
 
-/** As root network namespaces can be made as they are; everybody else needs a user namespace around them. */
-const ways = [['-n'], ['-Urn']] as const
+/**
+ * As root namespaces can be made as they are; everybody else needs a user namespace around them. Each network namespace has
+ * a mount namespace beside it, for a `/sys` that lists its own interfaces.
+ */
+const ways = [['-nm'], ['-Urnm']] as const
 
 /** Whatever the rig uses, tried once in a namespace that is gone at the end. */
 const trial = [

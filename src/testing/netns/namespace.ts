@@ -31,13 +31,15 @@ export interface Namespace extends ProcessHost {
  * a name in the file system: the kernel removes it with the last process in it, however that ends.
  */
 export async function startNamespace(unshare: readonly string[], within?: Namespace): Promise<Namespace> {
-  const userNamespace = unshare.some((flag) => flag.startsWith('-U'))
-  const enter = (pid: number, net: readonly string[]) =>
-    userNamespace ? ['nsenter', '-t', String(pid), '-U', '--preserve-credentials', ...net, '--'] : []
-  const prefix = within === undefined ? ['unshare', ...unshare] : [...enter(within.pid, []), 'unshare', '-n']
-  const { child, server, port } = await startAgent(prefix)
+  const inUser = unshare.some((flag) => flag.startsWith('-U'))
+  const enter = (pid: number, ...what: readonly string[]) => {
+    const user = inUser ? ['-U', '--preserve-credentials'] : []
+    return ['nsenter', '-t', String(pid), ...user, ...what, '--']
+  }
+  const inner = inUser && within !== undefined ? [...enter(within.pid), 'unshare', '-nm'] : ['unshare', '-nm']
+  const { child, server, port } = await startAgent(within === undefined ? ['unshare', ...unshare] : inner)
   const pid = child.pid ?? 0
-  const through = userNamespace ? enter(pid, ['-n']) : ['nsenter', '-t', String(pid), '-n', '--']
+  const through = enter(pid, '-n', '-m')
   const ask = asker(child)
   const { forward, close: closeForwarder } = forwarder(server, port)
   return {

@@ -25,7 +25,7 @@ if (impossible !== undefined) {
   test('two hosts with public addresses: a node reaches its seed, and this machine stays out of it', async () => {
     const before = [listing(), routes()]
     await using network = await startNetwork()
-    await using cluster = await startCluster()
+    await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
     const lan = await network.lan('public')
     const [one, two] = await Promise.all([network.host('one'), network.host('two')])
     await one.attach({ interface: 'eth0', lan, addresses: on45(1) })
@@ -48,6 +48,7 @@ if (impossible !== undefined) {
     await two.attach({ interface: 'eth0', lan, addresses: on45(2) })
     const addressesOf = async () => (await two.run(['ip', '-o', '-4', 'address'])).trim().split('\n').length
     assert.equal(await addressesOf(), 22)
+    assert.match(await two.run(['ls', '/sys/class/net']), /br-19\n(?:.+\n)*eth0\n/)
     assert.equal(await two.reaches('udp', '45.79.10.1'), true)
     await two.drop('eth0', 'udp')
     assert.deepEqual([await two.reaches('udp', '45.79.10.1'), await two.reaches('tcp', '45.79.10.1')], [false, true])
