@@ -36,6 +36,10 @@ export const attributes = {
     type: 'int',
     brief: 'Higher at every start of this identity: a count of starts, or the second of the start.',
   },
+  'mesh.node.instance': {
+    type: 'string',
+    brief: 'Drawn at random by each process: tells two processes of one identity apart.',
+  },
   'mesh.node.settings': {
     type: 'string[]',
     brief: 'Process settings that were not as recommended, and faults that it has on purpose.',
@@ -60,6 +64,16 @@ export const attributes = {
     type: ['start', 'alone', 'lost', 'periodic'],
     brief: 'Why a campaign began: at the start, no peer is left, the last peer was lost, or it was time again.',
   },
+  'mesh.seed.others': { type: 'int', brief: 'Configured seeds that are not known to be this node itself.' },
+  'mesh.path.unreachable': { type: 'string[]', brief: 'Addresses of the peer that did not answer.' },
+  'mesh.path.reached_by': { type: 'string', brief: 'Address at which the peer is reached.' },
+  'mesh.path.restored': { type: 'string[]', brief: 'Addresses that did not answer before, and do now.' },
+  'mesh.identity.instances': {
+    type: 'string[]',
+    brief: 'Processes that run with one identity at the same time, by their `mesh.node.instance`.',
+  },
+  'mesh.identity.addresses': { type: 'string[]', brief: 'Where each of these processes was heard from.' },
+  'mesh.identity.own': { type: 'boolean', brief: 'Whether it is this node’s own identity.' },
   'mesh.dial.stage': { type: dialStages, brief: 'How far the attempt came.' },
   'error.type': { type: 'string', brief: 'Class or code of the failure.' },
   'error.message': { type: 'string', brief: 'The failure in words, cut at 256 characters.' },
@@ -81,8 +95,9 @@ export const attributes = {
   'mesh.goodbye.reason': { type: closeReasons, brief: 'Reason named in a goodbye.' },
   'mesh.link.survivor': { type: 'string', brief: 'Link id that stays.' },
   'mesh.link.rule': {
-    type: ['incarnation', 'counter', 'lower-peer', 'newer'],
-    brief: 'What decided which link stays; "newer" for guests, which have no hello.',
+    type: ['incarnation', 'counter', 'lower-peer', 'newer', 'incumbent'],
+    brief:
+      'What decided which link stays; "newer" for guests, which have no hello; "incumbent" for two processes of one identity.',
   },
   'mesh.pruned.count': { type: 'int', brief: 'Members found stale in this sweep.' },
   'mesh.pruned.peers': { type: 'string[]', brief: 'Who they are, at most 32.' },

@@ -55,6 +55,7 @@ export const spans = {
     brief: 'The node runs.',
     when: 'once per start',
     attributes: ['mesh.node.name', 'mesh.node.role', 'mesh.node.incarnation', 'mesh.node.settings'],
+    optional: ['mesh.node.instance'],
     log: 'info',
   },
   'mesh.node.stopped': {
@@ -104,6 +105,40 @@ export const spans = {
     when: 'when a later campaign begins',
     attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause', 'mesh.seed.delay_ms'],
     log: 'info',
+  },
+  'mesh.seed.self': {
+    brief: 'A seed is this node itself: what answers at its address has this node’s peer id.',
+    when: 'once per seed, until another node answers there',
+    attributes: ['mesh.seed.address', 'mesh.seed.addresses', 'mesh.seed.others', 'error.message'],
+    log: 'warn',
+  },
+  'mesh.path.blocked': {
+    brief: 'Some addresses of a peer do not answer, while it is reached at another one.',
+    when: 'once per change; of a seed below its campaign',
+    attributes: [
+      'mesh.peer.id',
+      'mesh.path.unreachable',
+      'mesh.path.reached_by',
+      'mesh.dial.stage',
+      'error.type',
+      'error.message',
+    ],
+    optional: ['mesh.seed.address', 'mesh.peer.name'],
+    log: 'warn',
+  },
+  'mesh.path.restored': {
+    brief: 'Addresses of a peer that did not answer do now.',
+    when: 'once per change, after `mesh.path.blocked`',
+    attributes: ['mesh.peer.id', 'mesh.path.restored'],
+    optional: ['mesh.seed.address', 'mesh.peer.name'],
+    log: 'info',
+  },
+  'mesh.identity.conflict': {
+    brief: 'Two processes run with one identity at the same time: a key file was copied.',
+    when: 'when it is noticed, and once a minute while both are heard',
+    attributes: [...peer, 'mesh.identity.instances', 'mesh.identity.addresses', 'mesh.identity.own'],
+    failed: true,
+    log: 'error',
   },
   'mesh.connection.opened': {
     brief:

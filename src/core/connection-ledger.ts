@@ -9,7 +9,7 @@ import { LinkTalk, type TalkEffect, type TalkOptions } from './link-talk.ts'
 import type { Machine } from './machine.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
-import { type SurvivorRule, survivor } from './survivor.ts'
+import { incumbent, instancesOf, type Judgement, type SurvivorRule, survivor } from './survivor.ts'
 
 export type LedgerEvent =
   /** All connections that libp2p holds now: the ledger is levelled to it. */
@@ -29,6 +29,8 @@ export type LedgerEffect = TalkEffect | { readonly do: 'disconnected'; readonly 
 export interface LedgerOptions extends TalkOptions {
   /** Connected peers at most. */
   readonly peersMax?: number
+  /** Whether two processes of this peer are known to run at the same time. */
+  readonly areRivals?: (peer: string, a: string, b: string) => boolean
 }
 
 /** One record per peer: everything about it that is not in its digest. */
@@ -58,6 +60,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #talk: LinkTalk
   readonly #peers: OwnedMap<string, PeerRecord>
   readonly #peersMax: number
+  readonly #areRivals: (peer: string, a: string, b: string) => boolean
   readonly #limits = new LimitTells()
   #stopping = false
   #limitToldAt = -Infinity
@@ -66,6 +69,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     this.#self = options.self
     this.#talk = new LinkTalk(options)
     this.#peersMax = options.peersMax ?? limits.peers
+    this.#areRivals = options.areRivals ?? (() => false)
     this.#peers = owner.map<string, PeerRecord>({
       name: 'peers',
       capacity: this.#peersMax + turnedAwayMax,
@@ -118,6 +122,11 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   /** Whose connection this is. */
   peerOf(connection: string): string | undefined {
     return this.#find(connection)?.[0].peer
+  }
+
+  find(connection: string): { readonly peer: string; readonly link: Link } | undefined {
+    const found = this.#find(connection)
+    return found && { peer: found[0].peer, link: found[1] }
   }
 
   /** Whether the peer at the other end of this connection has said a hello that was accepted. */
@@ -234,12 +243,18 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     for (const link of record.links.filter(isJoined)) {
       if (best === undefined) best = link
       else {
-        const { stays, goes, rule } = survivor(this.#self, record.peer, best, link)
+        const { stays, goes, rule } = this.#judge(record.peer, best, link)
         effects.push(...this.#supersede(record.peer, goes, stays, rule, now))
         best = stays
       }
     }
     return effects
+  }
+
+  #judge(peer: string, a: Link, b: Link): Judgement {
+    const instances = instancesOf(a, b)
+    const rivals = instances !== undefined && this.#areRivals(peer, ...instances)
+    return rivals ? incumbent(a, b) : survivor(this.#self, peer, a, b)
   }
 
   #supersede(peer: string, goes: Link, stays: Link, rule: SurvivorRule, now: number): LedgerEffect[] {

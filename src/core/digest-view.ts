@@ -1,6 +1,6 @@
 import { sizeBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
-import type { Digest, Role } from './frames.ts'
+import { type Digest, type IdentityConflict, instanceOf, type Role } from './frames.ts'
 import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { Machine, Random } from './machine.ts'
@@ -10,6 +10,7 @@ import {
   type Member,
   newMember,
   silence,
+  tellConflict,
   tellExpired,
   tellJoined,
   tellLeft,
@@ -19,6 +20,7 @@ import {
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
+import { areRivals, conflictOf, emitDue, type Heard, rivalRuns, sighted, stopped } from './sightings.ts'
 import { childOf, type TraceRef } from './trace.ts'
 
 export type ViewEvent =
@@ -26,8 +28,10 @@ export type ViewEvent =
   | { readonly type: 'digest'; readonly digest: Digest; readonly via: Via; readonly wall: number }
   /** The peer's last digest still holds. */
   | { readonly type: 'unchanged'; readonly peer: string; readonly incarnation: number; readonly sequence: number }
+  /** A process that speaks for this peer was heard. */
+  | { readonly type: 'sighted'; readonly peer: string; readonly heard: Heard }
   /** The peer said goodbye because it stops. */
-  | { readonly type: 'left'; readonly peer: string; readonly incarnation: number }
+  | { readonly type: 'left'; readonly peer: string; readonly incarnation: number; readonly instance?: string }
   | { readonly type: 'tick'; readonly window: TraceRef }
   /** This node slept: until then it cannot tell the silence of others from its own. */
   | { readonly type: 'stalled'; readonly untilMs: number }
@@ -93,7 +97,9 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
         this.#refresh(event, now)
         return []
       case 'left':
-        return this.#left(event.peer, event.incarnation, now)
+        return this.#left(event, now)
+      case 'sighted':
+        return this.#sighted(event.peer, event.heard, now)
       case 'tick':
         return this.#tick(event.window, now)
       case 'stalled':
@@ -121,6 +127,18 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return silence(this.#options.windowMs, member).since
   }
 
+  /** Identities with which two processes run now. */
+  conflicts(now: number): IdentityConflict[] {
+    const members = [...this.#members.values()]
+    return members.flatMap(({ digest, sightings }) => conflictOf(digest.peer, sightings, now) ?? [])
+  }
+
+  /** Whether two processes of this peer are known to run at the same time. */
+  areRivals(peer: string, a: string, b: string): boolean {
+    const member = this.#members.get(peer)
+    return member !== undefined && areRivals(member.sightings, a, b)
+  }
+
   topology(): TopologyNode[] {
     return this.members().map(({ digest: { peer, name, role, links } }) => ({ peer, name, role, links }))
   }
@@ -142,7 +160,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (digest.peer === this.#options.self) return []
     const held = this.#members.get(digest.peer)
     if (held === undefined) return this.#admit(digest, via, wall, now)
-    if (!isNewer(digest, held.digest)) return []
+    if (!isNewer(digest, held.digest) && !outlives(digest, via, held, now)) return []
     const restarted = digest.incarnation > held.digest.incarnation
     Object.assign(held, { digest, via, receivedAt: now })
     if (via === 'link') Object.assign(held, { linkAt: now, linkIntervalMs: digest.intervalMs })
@@ -201,10 +219,31 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     this.#members.touch(event.peer, now)
   }
 
-  /** A goodbye of an earlier incarnation says nothing about the one that runs. */
-  #left(peer: string, incarnation: number, now: number): ViewEffect[] {
+  #sighted(peer: string, heard: Heard, now: number): ViewEffect[] {
     const held = this.#members.get(peer)
-    if (held === undefined || !isMember(held) || incarnation < held.digest.incarnation) return []
+    if (held === undefined) return []
+    held.sightings = sighted(held.sightings, heard, now)
+    const due = emitDue(held.sightings, now)
+    const conflict = due && conflictOf(peer, due, now)
+    if (due === undefined || conflict === undefined) return []
+    held.sightings = due
+    return [tellConflict(held, conflict)]
+  }
+
+  /** A goodbye of an earlier incarnation, or of one of two processes, says nothing about the one that runs. */
+  #left(event: Extract<ViewEvent, { readonly type: 'left' }>, now: number): ViewEffect[] {
+    const { peer, incarnation } = event
+    const instance = instanceOf(event)
+    const held = this.#members.get(peer)
+    if (held === undefined) return []
+    const contested = rivalRuns(held.sightings, instance, now)
+    held.sightings = stopped(held.sightings, instance)
+    if (!isMember(held) || incarnation < held.digest.incarnation) return []
+    if (contested) {
+      // Whatever the other process says next is newer than what this one has said.
+      held.digest = { ...held.digest, incarnation: 0, sequence: 0 }
+      return []
+    }
     // Of this incarnation nothing more is believed: its last digests may come by gossip after its goodbye.
     held.digest = { ...held.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(held, 'left', now)
@@ -275,6 +314,17 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const { since, allowedMs } = silence(this.#options.windowMs, member)
     return now - since > allowedMs
   }
+}
+
+/**
+ * A process that is heard on a link lives; one of a higher version that was silent for this long does not speak for the
+ * peer any more: the other process of a copied key has ended, or a count of starts went back.
+ */
+const outlivesMs = 10_000
+
+function outlives(digest: Digest, via: Via, held: Member, now: number): boolean {
+  const another = digest.instance !== undefined && digest.instance !== held.digest.instance
+  return another && via === 'link' && now - held.receivedAt >= outlivesMs
 }
 
 function isMember(member: Member): boolean {

@@ -11,6 +11,8 @@ export interface Hello {
   readonly name: string
   readonly role: Role
   readonly incarnation: number
+  /** Drawn by each process at its start; earlier versions send none. */
+  readonly instance?: string | undefined
   /** Version of the software, for people. */
   readonly build: string
   /** The dialler's count of its dials in this incarnation; the listener repeats it. */
@@ -27,14 +29,29 @@ export interface Digest {
   readonly meshes: readonly string[]
   readonly incarnation: number
   readonly sequence: number
+  readonly instance?: string | undefined
   /** Milliseconds between digests on the way this one came; the staleness window scales with it. */
   readonly intervalMs: number
   readonly addresses: readonly string[]
   readonly topics: readonly string[]
   /** Peer ids of its links. */
   readonly links: readonly string[]
+  /** Identities that the sender hears from two processes: it is how these learn of each other. */
+  readonly conflicts?: readonly IdentityConflict[] | undefined
   /** Unix milliseconds by the sender's clock: only ever compared to tell of skew. */
   readonly sentAt: number
+}
+
+/** Two live processes with one identity, and where each was heard from. */
+export interface IdentityConflict {
+  readonly peer: string
+  readonly instances: readonly string[]
+  readonly addresses: readonly string[]
+}
+
+/** The process behind a hello or digest. Earlier versions name none; their starts are told apart by incarnation. */
+export function instanceOf({ instance, incarnation }: { readonly instance?: string | undefined; readonly incarnation: number }): string {
+  return instance ?? `#${incarnation}`
 }
 
 /** Messages of the link stream. Numbers of the wire are in `kit/wire.ts`. */

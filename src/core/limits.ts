@@ -13,6 +13,8 @@ export const limits = {
   digestLinks: 64,
   digestTopics: 64,
   digestAddresses: 16,
+  /** Identity conflicts that one digest names. Guess. */
+  digestConflicts: 4,
   /** Bytes of one frame's payload on the link stream. A full digest stays below 8 KiB. */
   frameBytes: 16_384,
   /** Bytes that may wait on a link stream for a peer that does not read: many digests' worth. Guess. */

@@ -1,6 +1,6 @@
 import type { Tell } from '../catalogue/tell.ts'
 import type { NetworkEffect } from './events.ts'
-import { type CloseReason, type Frame, type Hello, linkId } from './frames.ts'
+import { type CloseReason, type Frame, type Hello, instanceOf, linkId } from './frames.ts'
 import { type Ending, enter, isStanding, type Link } from './link.ts'
 import * as spans from './link-spans.ts'
 import type { Random } from './machine.ts'
@@ -11,7 +11,7 @@ export type TalkEffect =
   | Tell
   | { readonly do: 'joined'; readonly peer: string }
   /** The peer said that it stops. */
-  | { readonly do: 'left'; readonly peer: string; readonly incarnation: number }
+  | { readonly do: 'left'; readonly peer: string; readonly incarnation: number; readonly instance: string }
 
 type Goodbye = Extract<Frame, { type: 'goodbye' }>
 
@@ -207,7 +207,7 @@ export class LinkTalk {
     if (ending?.goodbye === 'received' || ending?.goodbye === 'both') return []
     const left: TalkEffect[] =
       frame.reason === 'stopping' && link.hello !== undefined
-        ? [{ do: 'left', peer, incarnation: link.hello.incarnation }]
+        ? [{ do: 'left', peer, incarnation: link.hello.incarnation, instance: instanceOf(link.hello) }]
         : []
     if (ending?.goodbye === 'sent') return [this.#crossed(peer, link, ending, frame), ...left]
     const effects: TalkEffect[] = this.bear(peer, link)

@@ -1,7 +1,8 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
-import type { Digest } from './frames.ts'
+import type { Digest, IdentityConflict } from './frames.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { PeerClock } from './peer-clock.ts'
+import { noSightings, type Sightings } from './sightings.ts'
 import type { TraceRef } from './trace.ts'
 
 export type Via = 'link' | 'gossip'
@@ -27,6 +28,8 @@ export interface Member {
   since: number
   /** As its digests on links show it. */
   readonly clock: PeerClock
+  /** The processes that speak for it: more than one at a time is a copied key. */
+  sightings: Sightings
   /**
    * Of the neighbour policy: not dialled before this, after so many failures in a row; when a dial of ours was answered;
    * and whether it is being dialled.
@@ -55,6 +58,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     how: undefined,
     since: now,
     clock: { samples: [], off: false },
+    sightings: noSightings,
     dialAfter: 0,
     dialling: false,
     dialFailures: 0,
@@ -110,6 +114,16 @@ export function tellSkewed({ digest }: Member, skewMs: number, allowedMs: number
     'mesh.peer.name': digest.name,
     'mesh.clock.skew_ms': Math.round(skewMs),
     'mesh.clock.allowed_ms': allowedMs,
+  })
+}
+
+export function tellConflict({ digest }: Member, { instances, addresses }: IdentityConflict): Tell {
+  return tell('mesh.identity.conflict', {
+    'mesh.peer.id': digest.peer,
+    'mesh.peer.name': digest.name,
+    'mesh.identity.instances': instances,
+    'mesh.identity.addresses': addresses,
+    'mesh.identity.own': false,
   })
 }
 

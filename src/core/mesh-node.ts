@@ -4,16 +4,17 @@ import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
-import type { Frame, Role } from './frames.ts'
+import { type Digest, type Frame, instanceOf, type Role } from './frames.ts'
 import { LimitTells } from './limit-tells.ts'
 import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
 import { Neighbours } from './neighbours.ts'
 import { OwnDigest, type Reach } from './own-digest.ts'
+import { OwnIdentity } from './own-identity.ts'
 import type { Owner } from './owner.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
-import type { TraceRef } from './trace.ts'
+import { newTrace, type TraceRef } from './trace.ts'
 
 export interface MeshNodeOptions {
   /** Own peer id, as text. */
@@ -23,6 +24,8 @@ export interface MeshNodeOptions {
   /** One mesh; two for a bridge. */
   readonly meshes: readonly string[]
   readonly incarnation: number
+  /** Told from other processes of the same identity by this; drawn when left out. */
+  readonly instance?: string
   /** Software version, for people. */
   readonly build: string
   /** Multiaddrs. */
@@ -56,6 +59,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly seeds: SeedDialler
   readonly #relay: BridgeRelay | undefined
   readonly #digest: OwnDigest
+  readonly #identity: OwnIdentity
+  readonly #instance: string
   readonly #neighbours: Neighbours
   readonly #rounds: Rounds
   readonly #limits = new LimitTells()
@@ -68,12 +73,21 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   constructor(owner: Owner, options: MeshNodeOptions) {
     this.options = options
     const { self, random, windowMs, sweepMs, name, role, meshes, incarnation, build } = options
-    const hello = { meshes, name, role, incarnation, build }
-    this.ledger = new ConnectionLedger(owner, { self, hello, random, peersMax: options.peersMax })
+    const instance = options.instance ?? newTrace(random).spanId
+    this.#instance = instance
+    const hello = { meshes, name, role, incarnation, instance, build }
+    const areRivals = (peer: string, a: string, b: string) => this.view.areRivals(peer, a, b)
+    this.ledger = new ConnectionLedger(owner, { self, hello, random, peersMax: options.peersMax, areRivals })
     this.view = new DigestView(owner, { self, windowMs, sweepMs, random, skewAllowedMs })
     const known = () => this.view.members().map(({ digest }) => digest.peer)
     this.seeds = new SeedDialler(options.seeds, { random, spread: () => placeAmong(self, known(), random) })
-    this.#digest = new OwnDigest({ ...options, fullMs: windowMs }, this.ledger, () => this.#reach())
+    this.#digest = new OwnDigest(
+      { ...options, instance, fullMs: windowMs },
+      this.ledger,
+      () => this.#reach(),
+      (now) => this.view.conflicts(now),
+    )
+    this.#identity = new OwnIdentity({ self, name, instance, addresses: () => this.#digest.addresses })
     this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
     this.#rounds = new Rounds(random)
     if (meshes.length > 1) {
@@ -129,10 +143,10 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'changed':
         return [{ do: 'observe' }]
       case 'frame':
-        return [...this.#ledgerTakes(event, now), ...this.#hear(event, now)]
+        return [...this.#sight(event, now), ...this.#ledgerTakes(event, now), ...this.#hear(event, now)]
       case 'gossip':
         if (event.digest.peer !== event.from || !this.options.meshes.includes(event.mesh)) return []
-        return this.#viewTakes({ type: 'digest', digest: event.digest, via: 'gossip', wall: event.wall }, now)
+        return this.#hearGossip(event, now)
       case 'seed.answered':
       case 'seed.failed':
         return this.seeds.handle(event, now)
@@ -151,10 +165,12 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   #start(settings: readonly string[], now: number): NodeEffect[] {
     const { name, role, incarnation } = this.options
+    this.#identity.started(now)
     const started = tell('mesh.node.started', {
       'mesh.node.name': name,
       'mesh.node.role': role,
       'mesh.node.incarnation': incarnation,
+      'mesh.node.instance': this.#instance,
       'mesh.node.settings': settings,
     })
     return [...this.#rounds.handle({ type: 'started' }, now), started, ...this.#tick(now)]
@@ -172,8 +188,44 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     return effects
   }
 
+  /** Which process speaks for this peer on the connection; before the ledger chooses among its links. */
+  #sight({ connection, frame }: { connection: string; frame: Frame }, now: number): NodeEffect[] {
+    const found = this.ledger.find(connection)
+    if (found === undefined) return []
+    const { peer, link } = found
+    const hello = frame.type === 'hello' ? frame.hello : link.hello
+    if (hello === undefined) return []
+    const heard = { instance: instanceOf(hello), address: link.fact.address, via: 'link' } as const
+    return this.#viewTakes({ type: 'sighted', peer, heard }, now)
+  }
+
+  #hearGossip({ digest, wall }: { digest: Digest; wall: number }, now: number): NodeEffect[] {
+    const reported = this.#reported(digest, now)
+    if (digest.peer === this.options.self) return [...this.#identity.heard(digest, now), ...reported]
+    const heard = { instance: instanceOf(digest), address: digest.addresses[0] ?? '', via: 'gossip' } as const
+    return [
+      ...this.#viewTakes({ type: 'digest', digest, via: 'gossip', wall }, now),
+      ...this.#viewTakes({ type: 'sighted', peer: digest.peer, heard }, now),
+      ...reported,
+    ]
+  }
+
+  #reported({ conflicts = [] }: Digest, now: number): NodeEffect[] {
+    return conflicts.flatMap((conflict) => this.#identity.reported(conflict, now))
+  }
+
+  /** The second process of an identity is refused, and learns with the digest that there is a first one. */
+  #tellRival(connection: string, now: number): NodeEffect[] {
+    const found = this.ledger.find(connection)
+    const stays = found && this.ledger.joined(found.peer)
+    if (found?.link.hello === undefined || stays?.hello === undefined || stays === found.link) return []
+    const rivals = this.view.areRivals(found.peer, instanceOf(stays.hello), instanceOf(found.link.hello))
+    return rivals ? [this.#digest.toConnection(connection, now)] : []
+  }
+
   /** Frames that are about members rather than about the link. */
   #hear({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
+    if (frame.type === 'hello') return this.#tellRival(connection, now)
     if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
@@ -182,7 +234,9 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     if (forged) return this.#refuse(connection, 'a digest for somebody else', now)
     const answer = this.#digest.handle({ type: 'heard', peer }, now)
     if (frame.type === 'unchanged') return [...this.#viewTakes({ ...frame, peer }, now), ...answer]
-    return [...this.#viewTakes({ type: 'digest', digest: frame.digest, via: 'link', wall }, now), ...answer]
+    const { digest } = frame
+    const reported = this.#reported(digest, now)
+    return [...this.#viewTakes({ type: 'digest', digest, via: 'link', wall }, now), ...answer, ...reported]
   }
 
   #refuse(connection: string, reason: string, now: number): NodeEffect[] {
@@ -203,7 +257,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'joined':
         return this.#digest.handle({ type: 'joined', peer: effect.peer }, now)
       case 'left':
-        return this.#viewTakes({ type: 'left', peer: effect.peer, incarnation: effect.incarnation }, now)
+        return this.#viewTakes({ ...effect, type: 'left' }, now)
       case 'disconnected':
         if (this.#stopping) return []
         this.#neighbours.lost(effect.peer, now)

@@ -1,6 +1,6 @@
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { NetworkEffect } from './events.ts'
-import type { Digest, Role } from './frames.ts'
+import type { Digest, IdentityConflict, Role } from './frames.ts'
 import { limits } from './limits.ts'
 import { isJoined, type Link } from './link.ts'
 import type { Machine, Random } from './machine.ts'
@@ -20,6 +20,7 @@ export interface OwnDigestOptions {
   readonly role: Role
   readonly meshes: readonly string[]
   readonly incarnation: number
+  readonly instance: string
   /** Milliseconds between digests on a link, and over gossip. */
   readonly digestMs: number
   readonly gossipMs: number
@@ -44,18 +45,28 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   readonly #options: OwnDigestOptions
   readonly #ledger: ConnectionLedger
   readonly #reach: () => Reach
+  readonly #conflictsAt: (now: number) => readonly IdentityConflict[]
   #topics: readonly string[] = []
   #addresses: readonly string[] = []
   #sequence = 0
   #version = 0
   #links: readonly string[] = []
+  /** As last said, and as text: a change makes the digest a new one. */
+  #conflicts: readonly IdentityConflict[] = []
+  #conflictsText = '[]'
   #linksAt = 0
   #gossipAt = 0
   #gossipedAt = -Infinity
   #newsAt = -Infinity
 
   /** `reach` is asked every `digestMs`, of all nodes that are known by themselves or through others. */
-  constructor(options: OwnDigestOptions, ledger: ConnectionLedger, reach: () => Reach) {
+  constructor(
+    options: OwnDigestOptions,
+    ledger: ConnectionLedger,
+    reach: () => Reach,
+    conflictsAt: (now: number) => readonly IdentityConflict[] = () => [],
+  ) {
+    this.#conflictsAt = conflictsAt
     this.#options = options
     this.#ledger = ledger
     this.#reach = reach
@@ -93,7 +104,18 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
 
   #toPeer(peer: string, now: number): NetworkEffect[] {
     const link = this.#ledger.joined(peer)
-    return link === undefined ? [] : [this.#say(link, this.#compose(this.#options.digestMs), now)]
+    return link === undefined ? [] : [this.#say(link, this.#compose(this.#options.digestMs, now), now)]
+  }
+
+  /** Addresses that this node can be dialled at, as others are told. */
+  get addresses(): readonly string[] {
+    return this.#addresses
+  }
+
+  /** In full, to a connection that is about to be closed: it tells a second process of an identity about the first. */
+  toConnection(connection: string, now: number): NetworkEffect {
+    const digest = this.#compose(this.#options.digestMs, now)
+    return { do: 'send', connection, frame: { type: 'digest', digest } }
   }
 
   /**
@@ -114,7 +136,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
       (link) => link.fact.direction === 'outbound' || now - link.saidAt >= this.#options.digestMs,
     )
     if (due.length === 0) return []
-    const digest = this.#compose(this.#options.digestMs)
+    const digest = this.#compose(this.#options.digestMs, now)
     return due.map((link) => this.#say(link, digest, now))
   }
 
@@ -138,7 +160,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     this.#gossipedAt = now
     if (this.#ledger.size === 0) return []
     // Whoever has a link to us does not judge us by gossip.
-    const digest = this.#compose(Math.min(pauseMs, gossipMs * vouchedFactor))
+    const digest = this.#compose(Math.min(pauseMs, gossipMs * vouchedFactor), now)
     return meshes.map((mesh) => ({ do: 'gossip', mesh, digest }))
   }
 
@@ -154,13 +176,24 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     this.#gossipAt = Math.min(this.#gossipAt, Math.max(now + waitMs, this.#gossipedAt + gossipAtLeastMs))
   }
 
-  #compose(intervalMs: number): Digest {
-    const { self, name, role, meshes, incarnation } = this.#options
+  #compose(intervalMs: number, now: number): Digest {
+    const { self, name, role, meshes, incarnation, instance } = this.#options
+    this.#noteConflicts(now)
     const joined = [...this.#ledger.records()].filter((record) => record.links.some(isJoined)).map(({ peer }) => peer)
     this.#links = this.#now(this.#links, joined.slice(0, limits.digestLinks))
     const content = { topics: this.#topics, addresses: this.#addresses, links: this.#links }
-    const sequence = ++this.#sequence
-    return { peer: self, name, role, meshes, incarnation, sequence, intervalMs, ...content, sentAt: 0 }
+    const conflicts = this.#conflicts.length === 0 ? {} : { conflicts: this.#conflicts }
+    const version = { incarnation, sequence: ++this.#sequence, instance }
+    return { peer: self, name, role, meshes, ...version, intervalMs, ...content, ...conflicts, sentAt: 0 }
+  }
+
+  #noteConflicts(now: number): void {
+    const conflicts = this.#conflictsAt(now).slice(0, limits.digestConflicts)
+    const text = JSON.stringify(conflicts)
+    if (text === this.#conflictsText) return
+    this.#conflicts = conflicts
+    this.#conflictsText = text
+    this.#version++
   }
 
   /** What is to be said now; a new version when it is not what was said before. */

@@ -1,6 +1,7 @@
+import { instanceOf } from './frames.ts'
 import type { Link } from './link.ts'
 
-export type SurvivorRule = 'incarnation' | 'counter' | 'lower-peer' | 'newer'
+export type SurvivorRule = 'incarnation' | 'counter' | 'lower-peer' | 'newer' | 'incumbent'
 
 export interface Judgement {
   readonly stays: Link
@@ -19,6 +20,16 @@ export function survivor(self: string, peer: string, a: Link, b: Link): Judgemen
   if (a.fact.direction === b.fact.direction) return judge((a.counter ?? 0) > (b.counter ?? 0), a, b, 'counter')
   const lowerDialled = self < peer ? 'outbound' : 'inbound'
   return judge(a.fact.direction === lowerDialled, a, b, 'lower-peer')
+}
+
+/** Two processes of one identity would supersede each other for ever, so the link that was joined first stays. */
+export function incumbent(a: Link, b: Link): Judgement {
+  return judge(a.stateAt <= b.stateAt, a, b, 'incumbent')
+}
+
+/** The processes at the other ends of these links; undefined where a link has no hello. */
+export function instancesOf(a: Link, b: Link): readonly [string, string] | undefined {
+  return a.hello && b.hello && [instanceOf(a.hello), instanceOf(b.hello)]
 }
 
 function judge(aStays: boolean, a: Link, b: Link, rule: SurvivorRule): Judgement {

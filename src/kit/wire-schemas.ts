@@ -41,6 +41,14 @@ const address = z
   .max(addressLength)
   .regex(/^\/[\x21-\x7e]+$/)
 const topic = line(topicLength)
+/** A random number in hex, or `#` and an incarnation for a process that names no instance. */
+const instance = z.string().regex(/^(?:[0-9a-f]{16}|#\d{1,16})$/)
+const ownInstance = z.string().regex(/^[0-9a-f]{16}$/)
+const conflict = z.object({
+  peer,
+  instances: z.array(instance).length(2),
+  addresses: z.array(address).max(2),
+})
 
 const trace = z.string().transform((text, context) => {
   const ref = parseTraceparent(text)
@@ -54,6 +62,7 @@ const helloSchema = z.object({
   name,
   role: z.enum(roles),
   incarnation: count,
+  instance: ownInstance.optional(),
   build: name,
   counter: count,
   trace,
@@ -66,10 +75,12 @@ const digestSchema = z.object({
   meshes,
   incarnation: count,
   sequence: count,
+  instance: ownInstance.optional(),
   intervalMs: z.number().int().positive().max(intervalMsMax),
   addresses: z.array(address).max(limits.digestAddresses),
   topics: z.array(topic).max(limits.digestTopics),
   links: z.array(peer).max(limits.digestLinks),
+  conflicts: z.array(conflict).max(limits.digestConflicts).optional(),
   sentAt: count,
 })
 
@@ -107,9 +118,10 @@ export function fitDigest(digest: Digest): Digest {
     addresses: fit(digest.addresses, address, limits.digestAddresses),
     topics: fit(digest.topics, topic, limits.digestTopics),
     links: fit(digest.links, peer, limits.digestLinks),
+    ...(digest.conflicts && { conflicts: fit(digest.conflicts, conflict, limits.digestConflicts) }),
   }
 }
 
-function fit(texts: readonly string[], schema: z.ZodType<string>, most: number): readonly string[] {
-  return texts.filter((text) => schema.safeParse(text).success).slice(0, most)
+function fit<T>(values: readonly T[], schema: z.ZodType, most: number): readonly T[] {
+  return values.filter((value) => schema.safeParse(value).success).slice(0, most)
 }

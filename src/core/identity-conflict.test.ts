@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { SpanName } from '../catalogue/spans.ts'
+import type { Tell, TellOf } from '../catalogue/tell.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { digestOf } from '../testing/view-fixture.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { backoffPolicy, waitMs } from './backoff.ts'
+import type { ConnectionFact, NodeEffect } from './events.ts'
+import type { Digest, Frame, Hello } from './frames.ts'
+import { MeshNode } from './mesh-node.ts'
+import { Owner } from './owner.ts'
+import { newTrace } from './trace.ts'
+
+leakCheck()
+
+const common = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
+const peer = 'peer-p'
+
+interface Process {
+  readonly instance: string | undefined
+  readonly incarnation: number
+  readonly host: string
+  readonly from: number
+  readonly to: number
+  /** Redials when its link is closed, with growing waits; otherwise a link stays away once it is lost. */
+  connection?: string
+  hangups: number
+  dials: number
+  dialAt: number
+  sayAt: number
+  sequence: number
+}
+
+const process = (instance: string | undefined, host: string, from = 0, to = Infinity, incarnation = 1): Process => ({
+  ...{ instance, incarnation, host, from, to },
+  ...{ hangups: 0, dials: 0, dialAt: from, sayAt: Infinity, sequence: 0 },
+})
+
+/** A neighbour that processes of one identity dial, again whenever it closes their link. */
+class Neighbour {
+  readonly node: MeshNode
+  readonly spans: { readonly at: number; readonly effect: Tell }[] = []
+  readonly sent: { readonly at: number; readonly process: Process; readonly frame: Frame }[] = []
+  readonly #random = seededRandom(3)
+  #connections: { readonly fact: ConnectionFact; readonly process: Process }[] = []
+  #now = 0
+  #ids = 0
+
+  constructor() {
+    const options = {
+      windowMs: 30_000,
+      sweepMs: 5_000,
+      digestMs: 2_000,
+      gossipMs: 10_000,
+      neighbours: 8,
+      peersMax: 300,
+    }
+    const owner = new Owner('node-a', new VirtualClock())
+    const { node: random, ...rest } = { node: seededRandom(1), ...options }
+    this.node = new MeshNode(owner, { ...common, ...rest, self: 'peer-a', name: 'a', seeds: [], random })
+    this.#take(this.node.handle({ type: 'started', settings: [] }, 0))
+  }
+
+  run(processes: readonly Process[], untilMs: number): this {
+    for (; this.#now <= untilMs; this.#now += 100) {
+      for (const one of processes) this.#live(one)
+      if (this.node.deadline() <= this.#now) this.#take(this.node.handle({ type: 'tick' }, this.#now))
+    }
+    return this
+  }
+
+  told<N extends SpanName>(name: N): { at: number; attributes: TellOf<N>['attributes'] }[] {
+    return this.spans.flatMap(({ at, effect }) =>
+      effect.span === name ? [{ at, attributes: (effect as unknown as TellOf<N>).attributes }] : [],
+    )
+  }
+
+  #live(one: Process): void {
+    const now = this.#now
+    if (now >= one.to && one.connection !== undefined) this.#drop(one.connection, false)
+    if (now < one.from || now >= one.to) return
+    if (one.connection === undefined && one.dialAt <= now) this.#dial(one)
+    if (one.sayAt <= now && one.connection !== undefined) {
+      one.sayAt = now + 2_000
+      this.#frame(one, { type: 'digest', digest: this.#digest(one) })
+    }
+  }
+
+  #dial(one: Process): void {
+    one.dials++
+    one.connection = `c${++this.#ids}`
+    one.sayAt = this.#now
+    const address = `/ip4/${one.host}/udp/${40_000 + one.dials}/quic-v1`
+    const fact = { id: one.connection, peer, direction: 'inbound', address, transport: 'quic', gossip: 'none' } as const
+    this.#connections = [...this.#connections, { fact, process: one }]
+    this.#observe()
+    this.#take(this.node.handle({ type: 'stream.open', connection: one.connection }, this.#now))
+    const { instance, incarnation } = one
+    const hello: Hello = {
+      ...common,
+      incarnation,
+      instance,
+      name: 'p',
+      counter: one.dials,
+      trace: newTrace(this.#random),
+    }
+    this.#frame(one, { type: 'hello', hello })
+  }
+
+  #digest(one: Process): Digest {
+    const { instance, incarnation } = one
+    return digestOf(peer, { instance, incarnation, sequence: ++one.sequence, addresses: [`/ip4/${one.host}/tcp/4001`] })
+  }
+
+  #frame(one: Process, frame: Frame): void {
+    if (one.connection === undefined) return
+    this.#take(this.node.handle({ type: 'frame', connection: one.connection, frame, wall: 0 }, this.#now))
+  }
+
+  #observe(): void {
+    const connections = this.#connections.map(({ fact }) => fact)
+    this.#take(this.node.handle({ type: 'observed', connections }, this.#now))
+  }
+
+  #drop(connection: string, redial = true): void {
+    const found = this.#connections.find(({ fact }) => fact.id === connection)
+    if (found === undefined) return
+    this.#connections = this.#connections.filter((one) => one !== found)
+    const { process: one } = found
+    if (one.connection === connection) {
+      Object.assign(one, { connection: undefined, sayAt: Infinity })
+      one.hangups++
+      if (redial) one.dialAt = this.#now + waitMs(backoffPolicy, one.hangups, this.#random())
+    }
+    this.#observe()
+  }
+
+  #take(effects: readonly NodeEffect[]): void {
+    const closed: string[] = []
+    for (const effect of effects) {
+      if (effect.do === 'tell') this.spans.push({ at: this.#now, effect })
+      if (effect.do === 'close') closed.push(effect.connection)
+      const to = effect.do === 'send' && this.#connections.find(({ fact }) => fact.id === effect.connection)
+      if (!to || effect.do !== 'send') continue
+      this.sent.push({ at: this.#now, process: to.process, frame: effect.frame })
+      if (effect.frame.type === 'probe') this.#frame(to.process, { type: 'answer' })
+    }
+    for (const connection of closed) this.#drop(connection)
+  }
+}
+
+const a = '00000000000000aa'
+const b = '00000000000000bb'
+
+for (const [kind, incarnations] of [
+  ['equal counts of starts', [1, 1]],
+  ['the later one with the higher count', [1, 2]],
+  ['the later one with the lower count', [2, 1]],
+] as const) {
+  test(`two processes of one identity, ${kind}: the neighbour says so with both addresses, and the links do not flap`, () => {
+    const [one, two] = [
+      process(a, '10.0.0.1', 0, Infinity, incarnations[0]),
+      process(b, '10.0.0.2', 20_000, Infinity, incarnations[1]),
+    ]
+    const neighbour = new Neighbour().run([one, two], 195_000)
+    const conflicts = neighbour.told('mesh.identity.conflict')
+    const [first] = conflicts
+    assert.ok(first !== undefined && first.at < 50_000, `at ${first?.at}`)
+    assert.equal(conflicts.length <= 4, true)
+    assert.deepEqual(first.attributes['mesh.identity.instances'], [a, b])
+    assert.match(String(first.attributes['mesh.identity.addresses']), /10\.0\.0\.1.*10\.0\.0\.2/)
+    const superseded = neighbour.told('mesh.connection.superseded').length
+    assert.ok(superseded <= 15, `${superseded} in 175 s`)
+    // Both learn of it from the neighbour's digest.
+    for (const clone of [one, two]) {
+      const told = neighbour.sent.some(
+        ({ process, frame }) =>
+          process === clone && frame.type === 'digest' && frame.digest.conflicts?.[0]?.peer === peer,
+      )
+      assert.ok(told, `${clone.host} is told`)
+    }
+  })
+}
+
+test('when one of the two has ended, the other is a member without a gap of minutes', () => {
+  const [one, two] = [process(a, '10.0.0.1', 0, Infinity, 1), process(b, '10.0.0.2', 20_000, 80_000, 2)]
+  const neighbour = new Neighbour().run([one, two], 160_000)
+  assert.equal(neighbour.node.view.get(peer)?.state, 'member')
+  assert.equal(neighbour.node.view.get(peer)?.digest.instance, a)
+  assert.equal(neighbour.told('mesh.member.expired').length, 0)
+  assert.deepEqual(neighbour.node.view.conflicts(160_000 + 90_000), [])
+})
+
+test('a restart at the same or at another place is no conflict', () => {
+  for (const host of ['10.0.0.1', '10.0.0.2'])
+    for (const incarnation of [1, 2]) {
+      const before = process(a, '10.0.0.1', 0, 20_000)
+      const after = process(b, host, 20_100, Infinity, incarnation)
+      const neighbour = new Neighbour().run([before, after], 120_000)
+      assert.deepEqual(neighbour.told('mesh.identity.conflict'), [])
+    }
+})
+
+test('a process that roams, and one with several connections, is no conflict', () => {
+  const here = process(a, '10.0.0.1', 0, 60_000)
+  const there = process(a, '10.0.0.2', 30_000)
+  const neighbour = new Neighbour().run([here, there], 120_000)
+  assert.deepEqual(neighbour.told('mesh.identity.conflict'), [])
+})
+
+test('two processes of a version that names no instance are known by their counts of starts', () => {
+  const processes = [
+    process(undefined, '10.0.0.1', 0, Infinity, 1),
+    process(undefined, '10.0.0.2', 20_000, Infinity, 2),
+  ]
+  const [first] = new Neighbour().run(processes, 120_000).told('mesh.identity.conflict')
+  assert.deepEqual(first?.attributes['mesh.identity.instances'], ['#1', '#2'])
+})
