@@ -31,7 +31,16 @@ export const traceArbitrary: fc.Arbitrary<TraceRef> = fc.record(
 
 const meshesArbitrary = fc.array(nameArbitrary, { minLength: 1, maxLength: 2 })
 
-export const helloArbitrary: fc.Arbitrary<Hello> = fc.record(
+const instanceArbitrary = text('0123456789abcdef', 16, 16)
+
+/** The same with a further field, or without as earlier versions send it. */
+function perhaps<T extends object, K extends string, V>(base: fc.Arbitrary<T>, key: K, value: fc.Arbitrary<V>) {
+  return fc
+    .tuple(base, fc.option(value))
+    .map(([given, further]) => (further === null ? given : { ...given, [key]: further }))
+}
+
+const plainHello: fc.Arbitrary<Hello> = fc.record(
   {
     meshes: meshesArbitrary,
     name: nameArbitrary,
@@ -44,7 +53,21 @@ export const helloArbitrary: fc.Arbitrary<Hello> = fc.record(
   plain,
 )
 
-export const digestArbitrary: fc.Arbitrary<Digest> = fc.record(
+export const helloArbitrary: fc.Arbitrary<Hello> = perhaps(plainHello, 'instance', instanceArbitrary)
+
+const conflictsArbitrary = fc.array(
+  fc.record(
+    {
+      peer: peerIdArbitrary,
+      instances: fc.array(instanceArbitrary, { minLength: 2, maxLength: 2 }),
+      addresses: fc.constant(['/ip4/10.0.0.1/udp/4001/quic-v1', '/ip4/10.0.0.2/tcp/4001']),
+    },
+    plain,
+  ),
+  { maxLength: 4 },
+)
+
+const plainDigest: fc.Arbitrary<Digest> = fc.record(
   {
     peer: peerIdArbitrary,
     name: nameArbitrary,
@@ -62,6 +85,12 @@ export const digestArbitrary: fc.Arbitrary<Digest> = fc.record(
     sentAt: fc.maxSafeNat(),
   },
   plain,
+)
+
+export const digestArbitrary: fc.Arbitrary<Digest> = perhaps(
+  perhaps(plainDigest, 'instance', instanceArbitrary),
+  'conflicts',
+  conflictsArbitrary,
 )
 
 export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
