@@ -50,6 +50,17 @@ export const attributes = {
   'mesh.step.error': { type: 'string', brief: 'What went wrong in the step; empty when nothing did.' },
   'mesh.step.duration_ms': { type: 'int', brief: 'Milliseconds the step took.' },
   'mesh.window.seq': { type: 'int', brief: 'Windows of this node so far, from 1.' },
+  'mesh.address.announced': {
+    type: 'string[]',
+    brief: 'Multiaddrs that this node announces in digests and in identify, the most useful first.',
+  },
+  'mesh.address.added': { type: 'string[]', brief: 'Announced now, not before.' },
+  'mesh.address.removed': { type: 'string[]', brief: 'Announced before, not now.' },
+  'mesh.address.withheld': {
+    type: 'string[]',
+    brief: 'Own addresses that are not announced, each with the reason; at most 32, link-local ones left out.',
+  },
+  'mesh.address.cut': { type: 'int', brief: 'How many of these had no room in the digest.' },
   'mesh.peer.id': { type: 'string', brief: 'Peer id of the other node.' },
   'mesh.peer.name': { type: 'string', brief: 'Name the other node gives itself; empty for a guest.' },
   'mesh.peer.role': { type: [...roles, 'guest'], brief: 'Role the other node gives itself, or guest.' },

@@ -70,6 +70,19 @@ export const spans = {
     attributes: ['mesh.step.name', 'mesh.step.duration_ms', 'mesh.step.error'],
     log: 'debug',
   },
+  'mesh.address.changed': {
+    brief:
+      'The addresses that this node announces to others, or those that it does not announce, are others than before.',
+    when: 'at the start, and when an interface comes, goes or is renumbered',
+    attributes: [
+      'mesh.address.announced',
+      'mesh.address.added',
+      'mesh.address.removed',
+      'mesh.address.withheld',
+      'mesh.address.cut',
+    ],
+    log: 'info',
+  },
   'mesh.seed.dial': {
     brief: 'Root of one dial campaign: its attempts and its end are children.',
     when: 'when a campaign begins, ended at once',

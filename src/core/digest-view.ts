@@ -63,6 +63,8 @@ export interface TopologyNode {
 /** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */
 const rememberedWindows = 4
 const limitToldMs = 1_000
+/** A member that names new addresses in every digest does not make this node dial more often than this. Guess. */
+const movesApartMs = 10_000
 
 /**
  * The newest digest of every node of the mesh.
@@ -162,10 +164,14 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (held === undefined) return this.#admit(digest, via, wall, now)
     if (!isNewer(digest, held.digest) && !outlives(digest, via, held, now)) return []
     const restarted = digest.incarnation > held.digest.incarnation
+    const moved =
+      now - held.movedAt >= movesApartMs && digest.addresses.some((one) => !held.digest.addresses.includes(one))
     Object.assign(held, { digest, via, receivedAt: now })
     if (via === 'link') Object.assign(held, { linkAt: now, linkIntervalMs: digest.intervalMs })
     if (restarted || held.state === 'gone')
       Object.assign(held, { dialAfter: 0, dialFailures: 0, answeredAt: -Infinity })
+    // Failures at old addresses say nothing of the new ones, and a dial under way goes to the old ones.
+    else if (moved) Object.assign(held, { movedAt: now, dialAfter: now, dialFailures: 0, dialling: false })
     this.#members.touch(digest.peer, now)
     const skew = this.#compareClocks(held, wall, now)
     if (isMember(held)) return skew

@@ -35,6 +35,8 @@ export interface Member {
    * and whether it is being dialled.
    */
   dialAfter: number
+  /** When it last named a new address and was to be dialled at once for that. */
+  movedAt: number
   dialling: boolean
   dialFailures: number
   answeredAt: number
@@ -60,6 +62,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     clock: { samples: [], off: false },
     sightings: noSightings,
     dialAfter: 0,
+    movedAt: -Infinity,
     dialling: false,
     dialFailures: 0,
     answeredAt: -Infinity,

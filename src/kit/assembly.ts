@@ -2,6 +2,7 @@ import type { Tell } from '../catalogue/tell.ts'
 import { Driver } from '../core/driver.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
+import { isJoined } from '../core/link.ts'
 import type { Clock } from '../core/machine.ts'
 import { MeshNode } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
@@ -9,6 +10,7 @@ import type { TraceRef } from '../core/trace.ts'
 import { idsOf, logTell } from '../telemetry/log.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
+import { AddressWatch } from './address-watch.ts'
 import { takeCensus } from './census-taker.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { faultyLimits, faultyNetwork, faultySweepMs, startFaults } from './faults.ts'
@@ -40,6 +42,7 @@ export class Assembly {
   readonly driver: Driver
   readonly messages: Messages
   readonly requests: Requests
+  readonly addresses: AddressWatch
   readonly startedAt: number
   readonly #options: AssemblyOptions
   #published = 0
@@ -61,6 +64,7 @@ export class Assembly {
     this.messages = this.#messages(meshes, network, pubsub)
     network.onCrossing((_, crossing) => this.messages.crossed(crossing))
     this.requests = this.#requests()
+    this.addresses = this.#addressWatch()
   }
 
   /** Tells a span, and logs the line that goes with it. */
@@ -72,23 +76,30 @@ export class Assembly {
     const { components, settled, clock } = this.#options
     this.messages.start()
     await this.requests.start()
-    const changed = () => this.#profile()
-    // Addresses come to be known after the start, and change with the machine’s networks.
-    components.events.addEventListener('self:peer:update', changed)
-    components.events.addEventListener('transport:listening', changed)
-    this.owner.adopt('address listener', () => {
-      components.events.removeEventListener('self:peer:update', changed)
-      components.events.removeEventListener('transport:listening', changed)
-    })
     const { faults, logger } = settled
     await this.driver.start([...settled.settings, ...faults.map((fault) => `fault ${fault}`)])
     startFaults(faults, { owner: this.owner, clock, components, logger })
+    this.addresses.start()
     this.#profile()
   }
 
   #profile(): void {
-    const addresses = this.#options.components.addressManager.getAddresses().map(String)
+    const addresses = this.addresses.announced()
     this.driver.deliver({ type: 'profile', topics: this.messages.topics(), addresses })
+  }
+
+  #addressWatch(): AddressWatch {
+    const { components, clock } = this.#options
+    const memberLinks = () => [...this.node.ledger.records()].flatMap(({ links }) => links.filter(isJoined))
+    return new AddressWatch({
+      components,
+      owner: this.owner,
+      clock,
+      remotes: () => memberLinks().map(({ fact }) => fact.address),
+      observed: () => [],
+      changed: () => this.#profile(),
+      emitSpan: (span) => this.say(span, this.node.window),
+    })
   }
 
   #network(meshes: readonly string[], pubsub: PubSub | undefined): Libp2pNetwork {

@@ -5,7 +5,6 @@ import type { AddressManager, ConnectionManager, Registrar, TransportManager } f
 export interface NetworkComponents {
   readonly peerId: PeerId
   readonly events: TypedEventTarget<Libp2pEvents>
-  readonly addressManager: Pick<AddressManager, 'getAddresses'>
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
   readonly connectionManager: Pick<ConnectionManager, 'getConnections'>
   readonly transportManager: Pick<TransportManager, 'dial' | 'dialTransportForMultiaddr'>
@@ -15,8 +14,9 @@ export interface NetworkComponents {
 /** What libp2p hands to the mesh service. */
 export type TracemeshComponents = NetworkComponents & {
   readonly privateKey: PrivateKey
-  readonly addressManager: Pick<AddressManager, 'getAddresses'>
-  readonly peerStore: Pick<PeerStore, 'all'>
+  readonly addressManager: Pick<AddressManager, 'getListenAddrs' | 'getAnnounceAddrs' | 'getAddressesWithMetadata'>
+  readonly transportManager: Pick<TransportManager, 'getListeners'>
+  readonly peerStore: Pick<PeerStore, 'all' | 'patch'>
 }
 
 /** A message as gossipsub hands it out: under `StrictSign` its signature has been checked. */

@@ -6,6 +6,7 @@ import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
 import { turnedAwayMax } from '../core/connection-ledger.ts'
 import { limits } from '../core/limits.ts'
+import { announceFilter } from './announce-filter.ts'
 import { meshGossip } from './gossip-settings.ts'
 import { lazyNoise } from './lazy-noise.ts'
 
@@ -48,12 +49,13 @@ const quicShutdownMs = 400
  * - Not reconnected by libp2p: seeds and members are redialled by the mesh, with reasons told.
  * - Addresses of peers last a week, not an hour: one that stays connected for longer than that would lose them.
  * - Identify without push: addresses and topics travel in digests.
+ * - Identify answers with the addresses that digests carry; libp2p would withhold public ones until AutoNAT confirms them.
  */
 export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
   const { privateKey, listen, announce = [], maxConnections = limits.peers + turnedAwayMax, agent, debug } = settings
   return {
     privateKey,
-    addresses: { listen: [...listen], announce: [...announce] },
+    addresses: { listen: [...listen], announce: [...announce], announceFilter: announceFilter() },
     transports: [quic({ shutdownTimeout: quicShutdownMs, ...quicTimes } as Parameters<typeof quic>[0]), tcp()],
     connectionEncrypters: [lazyNoise()],
     streamMuxers: [yamux()],

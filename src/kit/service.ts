@@ -1,6 +1,7 @@
 import type { Startable } from '@libp2p/interface'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
+import type { OwnAddress } from '../core/own-addresses.ts'
 import type { CloseStep, Inventory } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
 import { logTell } from '../telemetry/log.ts'
@@ -116,9 +117,24 @@ export class Tracemesh implements Startable {
     return this.#started('respond').requests.respond(topic, handler)
   }
 
+  /** Own addresses as they are now, with those that other nodes are not told of, and why. */
+  ownAddresses(): readonly OwnAddress[] {
+    const { addresses } = this.#started('ownAddresses')
+    addresses.refresh()
+    return addresses.addresses
+  }
+
+  /** Multiaddrs that other nodes dial, with peer id. */
+  addresses(): readonly string[] {
+    const { addresses } = this.#started('addresses')
+    addresses.refresh()
+    return addresses.announced()
+  }
+
   topology(): Topology {
     const { node } = this.#started('topology')
-    return topologyOf(this.peer, node.ledger, node.view, this.#clock.now())
+    const own = this.ownAddresses()
+    return topologyOf(this.peer, own, node.ledger, node.view, this.#clock.now())
   }
 
   inventory(): Inventory {

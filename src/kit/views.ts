@@ -1,6 +1,7 @@
 import type { ConnectionLedger } from '../core/connection-ledger.ts'
 import type { DigestView } from '../core/digest-view.ts'
 import type { Link } from '../core/link.ts'
+import type { OwnAddress } from '../core/own-addresses.ts'
 
 /** One connected peer, for people. */
 export interface PeerInfo {
@@ -38,12 +39,20 @@ export interface MemberInfo {
 /** What this node knows of its mesh. */
 export interface Topology {
   readonly self: string
+  /** Own addresses, with those that other nodes are not told of. */
+  readonly addresses: readonly OwnAddress[]
   readonly peers: readonly PeerInfo[]
   readonly members: readonly MemberInfo[]
   readonly topics: Readonly<Record<string, readonly string[]>>
 }
 
-export function topologyOf(self: string, ledger: ConnectionLedger, view: DigestView, now: number): Topology {
+export function topologyOf(
+  self: string,
+  addresses: readonly OwnAddress[],
+  ledger: ConnectionLedger,
+  view: DigestView,
+  now: number,
+): Topology {
   const peers = Array.from(ledger.records(), ({ peer, links }) => ({
     peer,
     name: links.find((link) => link.hello)?.hello?.name ?? '',
@@ -65,5 +74,5 @@ export function topologyOf(self: string, ledger: ConnectionLedger, view: DigestV
     const silentMs = Math.round(now - view.aliveAt(member))
     return { peer, name, role, meshes, incarnation, addresses, topics, links, silentMs, via }
   })
-  return { self, peers, members, topics: Object.fromEntries(view.topics()) }
+  return { self, addresses, peers, members, topics: Object.fromEntries(view.topics()) }
 }

@@ -59,7 +59,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     for (const topic of config.topics) mesh.subscribe(topic, () => {})
     const adminUrl = await admin(config, mesh, owner, shares.http, logger)
     const pprofUrl = await pprof(config, owner, shares.http, logger)
-    const addresses = libp2p.getMultiaddrs().map(String)
+    const addresses = mesh.addresses()
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
     const stop = (cause: string, withinMs = 5_000) =>
       stopNode({ owner, mesh, telemetry, cause, uptimeMs: systemClock.now() - startedAt, withinMs })

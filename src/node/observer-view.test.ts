@@ -51,7 +51,11 @@ const peer = (id: string, kind: PeerInfo['kind']): PeerInfo => ({
 
 function viewOf(members: readonly MemberInfo[], peers: readonly PeerInfo[] = []) {
   const messages = [{ at: 5, direction: 'in', topic: 'news', peer: 'a', bytes: 12 }] as const
-  return observerView(settings, { topology: { self: 'me', peers, members, topics: {} }, messages, atMs: 1_000 })
+  return observerView(settings, {
+    topology: { self: 'me', peers, members, topics: {}, addresses: [] },
+    messages,
+    atMs: 1_000,
+  })
 }
 
 test('an observer shows itself, its members and its guests, and controls none', () => {

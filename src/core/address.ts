@@ -1,0 +1,66 @@
+/** What is read from the text of a multiaddr; the core knows no library for it. */
+export interface ParsedAddress {
+  /** IP address, canonical; a name; or empty. */
+  readonly host: string
+  readonly family: 'ip4' | 'ip6' | 'dns' | 'none'
+  readonly port: number
+  /** `quic`, `tcp`, or the protocols on top of the host for any other. */
+  readonly transport: string
+  readonly isRelayed: boolean
+}
+
+/** Of a multiaddr that is well formed; anything else has no host. */
+export function parseAddress(address: string): ParsedAddress {
+  const [, protocol = '', value = '', ...rest] = withoutZone(address).split('/')
+  const family = protocol === 'ip4' || protocol === 'ip6' ? protocol : protocol.startsWith('dns') ? 'dns' : 'none'
+  const names = rest.filter((part) => /^[a-z]/.test(part)).join('/')
+  const [, port = '0'] = rest
+  return {
+    host: family === 'none' ? '' : canonicalHost(value),
+    family,
+    port: Number(port) || 0,
+    transport: transportOf(names.replace(/\/p2p\b.*$/, '')),
+    isRelayed: address.includes('/p2p-circuit'),
+  }
+}
+
+/** The same transport and port at another IP address. */
+export function withHost(address: string, host: string): string {
+  const [, , , ...rest] = address.split('/')
+  return ['', host.includes(':') ? 'ip6' : 'ip4', host, ...rest].join('/')
+}
+
+/** One spelling of an IP address, the IPv4 one for an IPv4 address that is mapped into IPv6; names as they are. */
+export function canonicalHost(host: string): string {
+  if (!host.includes(':')) return host
+  try {
+    const canonical = new URL(`http://[${host.replace(/%.*$/, '')}]`).hostname.slice(1, -1)
+    const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(canonical)
+    if (mapped === null) return canonical
+    const [high, low] = [Number.parseInt(mapped[1] ?? '0', 16), Number.parseInt(mapped[2] ?? '0', 16)]
+    return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+  } catch {
+    return host
+  }
+}
+
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+export function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1'
+}
+
+export function isLinkLocal(host: string): boolean {
+  return /^fe[89ab][0-9a-f]:/i.test(host) || host.startsWith('169.254.')
+}
+
+function withoutZone(address: string): string {
+  return address.replace(/^\/ip6zone\/[^/]+/, '')
+}
+
+function transportOf(names: string): string {
+  if (names === 'udp/quic-v1') return 'quic'
+  return names
+}

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { parseAddress } from './address.ts'
+import { type AddressInputs, announced, type NetworkInterface, ownAddresses } from './own-addresses.ts'
+
+leakCheck()
+
+const both = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001']
+const bothFamilies = [...both, '/ip6/::/udp/4001/quic-v1', '/ip6/::/tcp/4001']
+const lo: NetworkInterface[] = [
+  { name: 'lo', address: '127.0.0.1', isBridge: false },
+  { name: 'lo', address: '::1', isBridge: false },
+]
+const on = (name: string, ...addresses: string[]): NetworkInterface[] =>
+  addresses.map((address) => ({ name, address, isBridge: /^(docker|br-|veth)/.test(name) }))
+
+function inputs(changes: Partial<AddressInputs>): AddressInputs {
+  const nothing = { announce: [], append: [], observed: [], linkSources: [], routeSources: [] }
+  return { listening: both, interfaces: lo, ...nothing, permits: () => true, ...changes }
+}
+
+const announcedOf = (changes: Partial<AddressInputs>) => announced(ownAddresses(inputs(changes)))
+const reasonOf = (changes: Partial<AddressInputs>, host: string) =>
+  ownAddresses(inputs(changes)).find(({ address }) => parseAddress(address).host === host)?.reason
+
+suite('addresses that a node announces', () => {
+  for (const host of ['45.79.10.1', '10.88.0.1', '100.64.0.7']) {
+    test(`an interface with ${host}: both transports are announced there, and no loopback`, () => {
+      const expected = [`/ip4/${host}/udp/4001/quic-v1`, `/ip4/${host}/tcp/4001`]
+      assert.deepEqual(announcedOf({ interfaces: [...lo, ...on('eth0', host)] }), expected)
+    })
+  }
+
+  for (const host of ['2a01:7e00::7', 'fd00::2', '64:ff9b::a58:1']) {
+    test(`an interface with ${host}: both transports are announced there`, () => {
+      const interfaces = [...lo, ...on('eth0', host)]
+      const expected = [`/ip6/${host}/udp/4001/quic-v1`, `/ip6/${host}/tcp/4001`]
+      assert.deepEqual(announcedOf({ interfaces, listening: bothFamilies }), expected)
+    })
+  }
+
+  test('a link-local address is withheld', () => {
+    const interfaces = [...lo, ...on('eth0', '10.0.0.1', 'fe80::1')]
+    assert.equal(reasonOf({ interfaces, listening: bothFamilies }, 'fe80::1'), 'link-local')
+  })
+
+  test('a node that has loopback only announces it', () => {
+    assert.deepEqual(announcedOf({}), ['/ip4/127.0.0.1/udp/4001/quic-v1', '/ip4/127.0.0.1/tcp/4001'])
+    assert.deepEqual(
+      announcedOf({ listening: ['/ip4/127.0.0.1/tcp/7'], interfaces: [...lo, ...on('eth0', '10.0.0.1')] }),
+      ['/ip4/127.0.0.1/tcp/7'],
+    )
+  })
+
+  test('loopback beside another address is withheld, and says so', () => {
+    assert.equal(reasonOf({ interfaces: [...lo, ...on('eth0', '10.0.0.1')] }, '127.0.0.1'), 'loopback')
+  })
+
+  test('configured addresses replace all others; an application’s additional ones come first', () => {
+    const interfaces = on('eth0', '10.0.0.1')
+    const announce = ['/dns4/node.example/udp/4001/quic-v1']
+    assert.deepEqual(announcedOf({ interfaces, announce }), announce)
+    assert.equal(reasonOf({ interfaces, announce }, '10.0.0.1'), 'replaced')
+    assert.deepEqual(announcedOf({ interfaces, append: announce })[0], announce[0])
+    assert.equal(announcedOf({ interfaces, append: announce }).length, 3)
+  })
+
+  test('an application’s filter withholds what it does not permit', () => {
+    const permits = (address: string) => !address.includes('/10.')
+    assert.equal(reasonOf({ interfaces: on('eth0', '10.0.0.1'), permits }, '10.0.0.1'), 'filtered')
+  })
+
+  test('an explicit address that no interface has is withheld', () => {
+    const listening = ['/ip4/10.0.0.9/tcp/4001']
+    assert.equal(reasonOf({ listening, interfaces: on('eth0', '10.0.0.1') }, '10.0.0.9'), 'no-interface')
+    assert.deepEqual(announcedOf({ listening, interfaces: on('eth0', '10.0.0.9') }), listening)
+  })
+
+  test('an explicit IPv6 address in another spelling is found on its interface', () => {
+    const listening = ['/ip6/2001:db8:0:0::1/tcp/4001']
+    assert.deepEqual(announcedOf({ listening, interfaces: on('eth0', '2001:db8::1') }), listening)
+  })
+
+  test('a relayed address is withheld', () => {
+    const relayed = '/ip4/10.0.0.7/tcp/4001/p2p/12D3KooWRelay/p2p-circuit'
+    assert.equal(reasonOf({ listening: [relayed] }, '10.0.0.7'), 'relayed')
+  })
+
+  test('an observed address is announced once a neighbour has confirmed it, and unconfirmed before', () => {
+    const address = '/ip4/203.0.113.9/tcp/4001'
+    const interfaces = on('eth0', '192.168.1.5')
+    const before = ownAddresses(inputs({ interfaces, observed: [{ address, confirmed: false }] }))
+    assert.deepEqual(before.at(-1), {
+      address,
+      source: 'observed',
+      state: 'unconfirmed',
+      reason: 'unconfirmed',
+      interface: undefined,
+    })
+    assert.ok(announcedOf({ interfaces, observed: [{ address, confirmed: true }] }).includes(address))
+  })
+
+  test('twenty bridges before the interface that counts: it comes first with both transports, bridges are cut', () => {
+    const bridges = Array.from({ length: 20 }, (_, n) => on(`br-${n}`, `172.${16 + n}.0.1`)).flat()
+    const list = announcedOf({ interfaces: [...lo, ...bridges, ...on('eth0', '10.77.0.2')] })
+    assert.deepEqual(list.slice(0, 2), ['/ip4/10.77.0.2/udp/4001/quic-v1', '/ip4/10.77.0.2/tcp/4001'])
+    assert.equal(list.length, 16)
+  })
+
+  test('twenty interfaces of unknown names before the one with a link: that comes first', () => {
+    const others = Array.from({ length: 20 }, (_, n) => on(`net${n}`, `172.${16 + n}.0.1`)).flat()
+    const interfaces = [...lo, ...others, ...on('wg0', '10.200.0.2')]
+    const list = announcedOf({ interfaces, linkSources: ['10.200.0.2'] })
+    assert.deepEqual(list.slice(0, 2), ['/ip4/10.200.0.2/udp/4001/quic-v1', '/ip4/10.200.0.2/tcp/4001'])
+  })
+
+  test('a transport that is only at a bridge is kept when the bound cuts bridges', () => {
+    const many = Array.from({ length: 30 }, (_, n) => on(`net${n}`, `10.1.${n}.1`)).flat()
+    const listening = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/172.17.0.1/tcp/4001']
+    const list = announcedOf({ listening, interfaces: [...many, ...on('docker0', '172.17.0.1')] })
+    assert.equal(list.at(-1), '/ip4/172.17.0.1/tcp/4001')
+    assert.equal(list.length, 16)
+  })
+})
+
+const ip4 = fc
+  .tuple(
+    fc.constantFrom(10, 45, 127, 169, 172, 192),
+    fc.constantFrom(17, 254, 168),
+    fc.nat(3),
+    fc.integer({ min: 1, max: 9 }),
+  )
+  .map((parts) => parts.join('.'))
+const ip6 = fc
+  .tuple(fc.constantFrom('2a01:', 'fd00:', 'fe80:', '64:ff9b:'), fc.integer({ min: 1, max: 9 }))
+  .map(([net, n]) => `${net}:${n}`)
+const iface: fc.Arbitrary<NetworkInterface> = fc.record({
+  name: fc.constantFrom('eth0', 'wg0', 'docker0', 'br-1'),
+  address: fc.oneof(ip4, ip6),
+  isBridge: fc.boolean(),
+})
+const anyInputs: fc.Arbitrary<AddressInputs> = fc
+  .record({
+    listening: fc.subarray(bothFamilies, { minLength: 1 }),
+    interfaces: fc.uniqueArray(iface, { maxLength: 40, selector: ({ address }) => address }),
+    observed: fc.array(fc.record({ address: ip4.map((host) => `/ip4/${host}/tcp/9`), confirmed: fc.boolean() }), {
+      maxLength: 4,
+    }),
+    linkSources: fc.array(fc.oneof(ip4, ip6), { maxLength: 4 }),
+    routeSources: fc.array(ip4, { maxLength: 2 }),
+  })
+  .map((some) => inputs(some))
+
+suite('whatever the machine has', () => {
+  const check = (holds: (given: AddressInputs, list: ReturnType<typeof ownAddresses>) => void) =>
+    fc.assert(
+      fc.property(anyInputs, (given) => holds(given, ownAddresses(given))),
+      { numRuns: 500 },
+    )
+
+  test('the list is bounded, without duplicates, and every address is in it once', () => {
+    check((_, list) => {
+      const addresses = list.map(({ address }) => address)
+      assert.equal(new Set(addresses).size, addresses.length)
+      assert.ok(announced(list).length <= 16)
+    })
+  })
+
+  test('every transport and IP version that has a usable address is announced', () => {
+    check((_, list) => {
+      const groupOf = (address: string) => `${parseAddress(address).transport} ${parseAddress(address).family}`
+      const groups = new Set(announced(list).map(groupOf))
+      for (const { address, state } of list) if (state === 'cut') assert.ok(groups.has(groupOf(address)), address)
+    })
+  })
+
+  test('no link-local address is announced, and loopback only alone', () => {
+    check((_, list) => {
+      const hosts = announced(list).map((address) => parseAddress(address).host)
+      assert.ok(hosts.every((host) => !host.startsWith('fe80:') && !host.startsWith('169.254.')))
+      const loopback = hosts.filter((host) => host.startsWith('127.'))
+      assert.ok(loopback.length === 0 || loopback.length === hosts.length)
+    })
+  })
+
+  test('an announced address has no reason, any other has one', () => {
+    check((_, list) => {
+      for (const { state, reason } of list) assert.equal(state === 'announced', reason === undefined)
+    })
+  })
+
+  test('the order of interfaces decides only between equals: a link’s source address is never cut', () => {
+    check(({ linkSources }, list) => {
+      const sources = list.filter(({ address }) => linkSources.includes(parseAddress(address).host))
+      assert.ok(sources.every(({ state }) => state !== 'cut'))
+    })
+  })
+})

@@ -1,0 +1,195 @@
+import {
+  canonicalHost,
+  isLinkLocal,
+  isLoopback,
+  isWildcard,
+  type ParsedAddress,
+  parseAddress,
+  withHost,
+} from './address.ts'
+import { limits } from './limits.ts'
+
+/** Why an own address is not announced. `bound`: more useful ones fill the digest. */
+export type WithholdReason = (typeof withholdReasons)[number]
+
+export const withholdReasons = [
+  'link-local',
+  'loopback',
+  'relayed',
+  'no-interface',
+  'replaced',
+  'filtered',
+  'unconfirmed',
+  'bound',
+] as const
+
+/** One address of this node, and whether other nodes are told of it. */
+export interface OwnAddress {
+  /** Multiaddr without peer id. */
+  readonly address: string
+  readonly source: 'configured' | 'interface' | 'observed'
+  readonly state: 'announced' | 'withheld' | 'unconfirmed' | 'cut'
+  /** Why it is not announced; undefined for an announced one. */
+  readonly reason?: WithholdReason | undefined
+  /** Interface that has it. */
+  readonly interface?: string | undefined
+}
+
+export interface NetworkInterface {
+  readonly name: string
+  /** IP address. */
+  readonly address: string
+  /** A bridge for containers or virtual machines: mostly out of reach for other machines. */
+  readonly isBridge: boolean
+}
+
+/** What an announced list is computed from. IP addresses and multiaddrs as text, multiaddrs without peer id. */
+export interface AddressInputs {
+  /** Where the transports listen, with the real ports; 0.0.0.0 and :: stand for every interface. */
+  readonly listening: readonly string[]
+  readonly interfaces: readonly NetworkInterface[]
+  /** Configured addresses that replace all others. */
+  readonly announce: readonly string[]
+  /** Configured addresses in addition to all others. */
+  readonly append: readonly string[]
+  /** Addresses at which neighbours see this node. */
+  readonly observed: readonly { readonly address: string; readonly confirmed: boolean }[]
+  /** Source addresses of packets to linked peers. */
+  readonly linkSources: readonly string[]
+  /** Source addresses of packets to the default route. */
+  readonly routeSources: readonly string[]
+  /** The application's own filter. */
+  readonly permits: (address: string) => boolean
+}
+
+/** Lower is more useful to a peer that dials. */
+const ranks = { configured: 0, linkSource: 1, observed: 2, routeSource: 3, interface: 4, bridge: 5, loopback: 6 }
+
+interface Candidate {
+  readonly address: string
+  readonly parsed: ParsedAddress
+  readonly source: OwnAddress['source']
+  readonly rank: number
+  readonly reason: WithholdReason | undefined
+  readonly interface: string | undefined
+}
+
+/**
+ * All own addresses, each with its state; the announced ones first, the most useful first among them.
+ *
+ * Loopback addresses are announced only by a node that has no other: a packet to any own address stays within the
+ * machine, so peers on this machine reach the others too, and every other machine would dial itself.
+ */
+export function ownAddresses(inputs: AddressInputs, max: number = limits.digestAddresses): OwnAddress[] {
+  const candidates = distinct(candidatesOf(inputs))
+  const sound = byUsefulness(candidates.filter(({ reason }) => reason === undefined))
+  const remote = sound.filter(({ rank }) => rank !== ranks.loopback)
+  const usable = remote.length > 0 ? remote : sound
+  const kept = keepMostUseful(usable, max)
+  const reasonOf = (candidate: Candidate): WithholdReason =>
+    candidate.reason ?? (usable.includes(candidate) ? 'bound' : 'loopback')
+  return [
+    ...kept.map((candidate) => describe(candidate, undefined)),
+    ...candidates.filter((one) => !kept.includes(one)).map((one) => describe(one, reasonOf(one))),
+  ]
+}
+
+/** The announced addresses, in order. */
+export function announced(addresses: readonly OwnAddress[]): string[] {
+  return addresses.filter(({ state }) => state === 'announced').map(({ address }) => address)
+}
+
+/** Of every transport and IP version the best address is kept, whatever it pushes out; then the rest by rank. */
+function keepMostUseful(usable: readonly Candidate[], max: number): readonly Candidate[] {
+  const groupOf = ({ parsed }: Candidate) => `${parsed.transport} ${parsed.family}`
+  const best = usable.filter((one, index) => usable.findIndex((other) => groupOf(other) === groupOf(one)) === index)
+  const kept = [...new Set([...best, ...usable])].slice(0, max)
+  return usable.filter((candidate) => kept.includes(candidate))
+}
+
+/** By rank; the addresses of one host stay together, so that a bound cuts hosts rather than transports. */
+function byUsefulness(candidates: readonly Candidate[]): readonly Candidate[] {
+  const hosts = candidates.map(({ parsed }) => parsed.host)
+  const order = (one: Candidate) => hosts.indexOf(one.parsed.host)
+  return candidates.toSorted((a, b) => a.rank - b.rank || order(a) - order(b))
+}
+
+function describe({ address, source, interface: name }: Candidate, reason: WithholdReason | undefined): OwnAddress {
+  const state = reason === undefined ? 'announced' : reason === 'bound' ? 'cut' : stateOf(reason)
+  return { address, source, state, reason, interface: name }
+}
+
+function stateOf(reason: WithholdReason): OwnAddress['state'] {
+  return reason === 'unconfirmed' ? 'unconfirmed' : 'withheld'
+}
+
+function candidatesOf(inputs: AddressInputs): Candidate[] {
+  const replaced = inputs.announce.length > 0 ? 'replaced' : undefined
+  const candidates: Candidate[] = []
+  const add = (address: string, rest: Omit<Candidate, 'address' | 'parsed'>) => {
+    const parsed = parseAddress(address)
+    const reason = rest.reason ?? (inputs.permits(address) ? undefined : 'filtered')
+    candidates.push({ ...rest, address, parsed, reason })
+  }
+  for (const address of [...inputs.announce, ...inputs.append]) {
+    add(address, { source: 'configured', rank: ranks.configured, reason: undefined, interface: undefined })
+  }
+  for (const address of inputs.listening.flatMap((one) => expand(one, inputs.interfaces))) {
+    const owner = interfaceOf(address, inputs.interfaces)
+    const reason = replaced ?? unusable(address, owner, inputs.interfaces)
+    add(address, { source: 'interface', rank: rankOf(address, owner, inputs), reason, interface: owner?.name })
+  }
+  for (const { address, confirmed } of inputs.observed) {
+    const { host } = parseAddress(address)
+    const reason = replaced ?? (isLinkLocal(host) ? 'link-local' : confirmed ? undefined : 'unconfirmed')
+    const rank = isLoopback(host) ? ranks.loopback : ranks.observed
+    add(address, { source: 'observed', rank, reason, interface: undefined })
+  }
+  return candidates
+}
+
+/** An address that is known in several ways is the best of them. */
+function distinct(candidates: readonly Candidate[]): readonly Candidate[] {
+  const best = new Map<string, Candidate>()
+  for (const one of candidates) {
+    const other = best.get(one.address)
+    const better = other === undefined || (other.reason !== undefined && one.reason === undefined)
+    if (better) best.set(one.address, one)
+  }
+  return [...best.values()]
+}
+
+function expand(address: string, interfaces: readonly NetworkInterface[]): readonly string[] {
+  const { host, family } = parseAddress(address)
+  if (!isWildcard(host)) return [address]
+  const own = interfaces.filter((one) => one.address.includes(':') === (family === 'ip6'))
+  return own.map((one) => withHost(address, one.address))
+}
+
+function interfaceOf(address: string, interfaces: readonly NetworkInterface[]): NetworkInterface | undefined {
+  const { host } = parseAddress(address)
+  return interfaces.find((one) => canonicalHost(one.address) === host)
+}
+
+/** Why a listening address is of no use to others at all. */
+function unusable(
+  address: string,
+  owner: NetworkInterface | undefined,
+  interfaces: readonly NetworkInterface[],
+): WithholdReason | undefined {
+  const { host, family, isRelayed } = parseAddress(address)
+  if (isRelayed) return 'relayed'
+  if (isLinkLocal(host)) return 'link-local'
+  // Where the system lists no interfaces, what the transports say has to do.
+  const isLocal = family !== 'none' && family !== 'dns'
+  if (isLocal && owner === undefined && interfaces.length > 0 && !isLoopback(host)) return 'no-interface'
+  return undefined
+}
+
+function rankOf(address: string, owner: NetworkInterface | undefined, inputs: AddressInputs): number {
+  const { host } = parseAddress(address)
+  if (isLoopback(host)) return ranks.loopback
+  if (inputs.linkSources.includes(host)) return ranks.linkSource
+  if (owner?.isBridge === true) return ranks.bridge
+  return inputs.routeSources.includes(host) ? ranks.routeSource : ranks.interface
+}

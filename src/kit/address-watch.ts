@@ -1,0 +1,197 @@
+import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { type Tell, tell } from '../catalogue/tell.ts'
+import { canonicalHost, parseAddress } from '../core/address.ts'
+import type { Clock } from '../core/machine.ts'
+import { announced, type OwnAddress, ownAddresses } from '../core/own-addresses.ts'
+import type { Owner } from '../core/owner.ts'
+import { filterOf, isMeshFilter } from './announce-filter.ts'
+import type { TracemeshComponents } from './components.ts'
+import { readInterfaces } from './interfaces.ts'
+import { listeningAddresses } from './listening.ts'
+import { defaultRouteTargets, sourceAddress } from './routes.ts'
+
+export interface AddressWatchOptions {
+  readonly components: TracemeshComponents
+  readonly owner: Owner
+  readonly clock: Clock
+  /** Remote multiaddrs of the member links. */
+  readonly remotes: () => readonly string[]
+  /** Addresses at which neighbours see this node. */
+  readonly observed: () => readonly { readonly address: string; readonly confirmed: boolean }[]
+  readonly changed: (addresses: readonly OwnAddress[]) => void
+  readonly emitSpan: (span: Tell) => void
+}
+
+/** Node has no event for interfaces. A look costs 0.1 ms; with a digest every 2 s others know of a change within 6 s. */
+const pollMs = 3_000
+/** The system's routes may change although its addresses do not. */
+const routesAgainMs = 30_000
+/** Remote hosts that are looked up: enough for every interface that has a link. */
+const remotesMax = 32
+/** Addresses in one span. */
+const listedMax = 32
+/** Transports begin to listen one after the other, within one start. */
+const settleMs = 50
+const nothingAnnounced = '|'
+
+/**
+ * Keeps the list of own addresses current: what the transports listen at, on the interfaces as they are now. The list
+ * goes into the digest, into identify where libp2p was made with the mesh's announce filter, and into a span.
+ */
+export class AddressWatch {
+  readonly #options: AddressWatchOptions
+  #addresses: readonly OwnAddress[] = []
+  #linkSources: readonly string[] = []
+  #routeSources: readonly string[] = []
+  #routesOf = ''
+  #routesAt = -Infinity
+  #lookingUp = false
+  #hinted = false
+  #spanOf = nothingAnnounced
+
+  constructor(options: AddressWatchOptions) {
+    this.#options = options
+  }
+
+  get addresses(): readonly OwnAddress[] {
+    return this.#addresses
+  }
+
+  /** The announced ones, as others dial them. */
+  announced(): string[] {
+    return announced(this.#addresses).map((address) => `${address}/p2p/${this.#options.components.peerId.toString()}`)
+  }
+
+  start(): void {
+    const { components, owner } = this.#options
+    const { events } = components
+    const hint = () => this.#refreshSoon()
+    events.addEventListener('transport:listening', hint)
+    events.addEventListener('transport:close', hint)
+    owner.adopt('address listener', () => {
+      events.removeEventListener('transport:listening', hint)
+      events.removeEventListener('transport:close', hint)
+    })
+    this.refresh()
+    this.#poll()
+  }
+
+  /** Computes the list anew. */
+  refresh(): void {
+    const { owner, changed } = this.#options
+    if (owner.closed) return
+    const before = this.#addresses
+    this.#addresses = this.#compute()
+    this.#lookUpRoutes()
+    const [was, is] = [announced(before), announced(this.#addresses)]
+    this.#emitChange(was, is)
+    if (was.join() === is.join()) return
+    this.#updateIdentify()
+    changed(this.#addresses)
+  }
+
+  #refreshSoon(): void {
+    const { owner } = this.#options
+    if (this.#hinted || owner.closed) return
+    this.#hinted = true
+    owner.after(settleMs, () => {
+      this.#hinted = false
+      this.refresh()
+    })
+  }
+
+  #poll(): void {
+    const { owner } = this.#options
+    if (owner.closed) return
+    owner.after(pollMs, () => {
+      this.refresh()
+      this.#poll()
+    })
+  }
+
+  #compute(): OwnAddress[] {
+    const { addressManager, transportManager } = this.#options.components
+    const filter = filterOf(addressManager)
+    return ownAddresses({
+      listening: listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners()),
+      interfaces: readInterfaces(),
+      announce: addressManager.getAnnounceAddrs().map(withoutPeer),
+      append: verifiedElsewhere(addressManager).map(withoutPeer),
+      observed: this.#options.observed(),
+      linkSources: this.#linkSources,
+      routeSources: this.#routeSources,
+      permits: filter === undefined || isMeshFilter(filter) ? () => true : (address) => permits(filter, address),
+    })
+  }
+
+  /** Asks the system for source addresses again, when interfaces or links are others than at the last time. */
+  #lookUpRoutes(): void {
+    const { clock, remotes } = this.#options
+    const hosts = [...new Set(remotes().map((remote) => parseAddress(remote).host))].filter((host) => host !== '')
+    const own = this.#addresses.map(({ address }) => parseAddress(address).host)
+    const routesOf = [...hosts, '|', ...new Set(own)].join()
+    const isFresh = routesOf === this.#routesOf && clock.now() - this.#routesAt < routesAgainMs
+    if (isFresh || this.#lookingUp) return
+    this.#lookingUp = true
+    const sources = (some: readonly string[]) => Promise.all(some.map((host) => sourceAddress(host)))
+    void Promise.all([sources(hosts.slice(0, remotesMax)), sources(defaultRouteTargets)]).then(([links, routes]) => {
+      this.#lookingUp = false
+      this.#routesOf = routesOf
+      this.#routesAt = clock.now()
+      this.#linkSources = distinctHosts(links)
+      this.#routeSources = distinctHosts(routes)
+      this.refresh()
+    })
+  }
+
+  /** Identify answers with this list from now on; a running identify push sends it, since the own peer record changes. */
+  #updateIdentify(): void {
+    const { addressManager, peerStore, peerId } = this.#options.components
+    const filter = filterOf(addressManager)
+    if (!isMeshFilter(filter)) return
+    const addresses = this.announced().map((address) => multiaddr(address))
+    filter.meshAddresses = addresses
+    const multiaddrs = addresses.map((address) => address.decapsulateCode(CODE_P2P))
+    peerStore.patch(peerId, { multiaddrs }).catch(() => {})
+  }
+
+  /** One span for a change of what is announced or of what is not; a mere change of order is none. */
+  #emitChange(was: readonly string[], is: readonly string[]): void {
+    const withheld = this.#addresses.filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
+    const texts = withheld.map(({ address, reason }) => `${address} ${reason}`)
+    const spanOf = [...is.toSorted(), nothingAnnounced, ...texts.toSorted()].join('')
+    if (spanOf === this.#spanOf) return
+    this.#spanOf = spanOf
+    this.#options.emitSpan(
+      tell('mesh.address.changed', {
+        'mesh.address.announced': is,
+        'mesh.address.added': is.filter((address) => !was.includes(address)),
+        'mesh.address.removed': was.filter((address) => !is.includes(address)),
+        'mesh.address.withheld': texts.slice(0, listedMax),
+        'mesh.address.cut': withheld.filter(({ state }) => state === 'cut').length,
+      }),
+    )
+  }
+}
+
+function distinctHosts(hosts: readonly (string | undefined)[]): string[] {
+  return [...new Set(hosts.flatMap((host) => (host === undefined ? [] : [canonicalHost(host)])))]
+}
+
+/** What the application adds, and what its own AutoNAT, UPnP or AutoTLS has found and verified. */
+function verifiedElsewhere(addressManager: TracemeshComponents['addressManager']): Multiaddr[] {
+  const known = addressManager.getAddressesWithMetadata()
+  return known.filter(({ type, verified }) => verified && type !== 'transport').map((one) => one.multiaddr)
+}
+
+function withoutPeer(address: Multiaddr): string {
+  return address.decapsulateCode(CODE_P2P).toString()
+}
+
+function permits(filter: (addresses: Multiaddr[]) => Multiaddr[], address: string): boolean {
+  try {
+    return filter([multiaddr(address)]).length > 0
+  } catch {
+    return true
+  }
+}
