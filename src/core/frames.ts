@@ -50,7 +50,13 @@ export interface IdentityConflict {
 }
 
 /** The process behind a hello or digest. Earlier versions name none; their starts are told apart by incarnation. */
-export function instanceOf({ instance, incarnation }: { readonly instance?: string | undefined; readonly incarnation: number }): string {
+export function instanceOf({
+  instance,
+  incarnation,
+}: {
+  readonly instance?: string | undefined
+  readonly incarnation: number
+}): string {
   return instance ?? `#${incarnation}`
 }
 

@@ -24,7 +24,11 @@ suite('what a node says of itself', () => {
     const hello = { ...who, name: 'self', build: 'test' }
     ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), { self: 'self', hello, random })
     const periods = { digestMs: 2_000, gossipMs: 10_000, fullMs: 30_000 }
-    digest = new OwnDigest({ ...who, ...periods, self: 'self', name: 'self', instance: 'one', random }, ledger, () => reach)
+    digest = new OwnDigest(
+      { ...who, ...periods, self: 'self', name: 'self', instance: 'one', random },
+      ledger,
+      () => reach,
+    )
   })
 
   /** A link dialled to each of these peers, both hellos in. */
