@@ -1,5 +1,5 @@
 import { hashOf, mayHold, mixed } from './filter.ts'
-import { resourcePairs } from './pairs.ts'
+import { sharedPairs } from './pairs.ts'
 import type { Origin, SpanRecord } from './span-types.ts'
 
 /** What a search asks of one span. */
@@ -30,7 +30,7 @@ export function hashesOf(batch: readonly SpanRecord[], origins: Iterable<Origin>
   const anyName = nameHash('')
   for (const origin of origins) {
     hashes.add(mixed(serviceHash(origin.service), anyName))
-    for (const pair of resourcePairs(origin)) hashes.add(resourceHash(hashOf(pair)))
+    for (const pair of sharedPairs(origin)) hashes.add(resourceHash(hashOf(pair)))
   }
   for (const record of batch) {
     const name = nameHash(record.name)

@@ -8,9 +8,10 @@ import {
   status,
 } from '@grpc/grpc-js'
 import type { HostPort } from '../admin/host-port.ts'
-import { originChars, recordsOf } from './span-record.ts'
+import { decoder } from './decode.ts'
+import { nestingMax, originChars, recordsOf } from './span-record.ts'
 import type { Export } from './span-store.ts'
-import { traceService, type WireRequest, type WireResponse } from './wire.ts'
+import { type DecodedRequest, traceService, type WireResponse } from './wire.ts'
 
 export interface OtlpServerOptions {
   readonly address: HostPort
@@ -29,15 +30,9 @@ const requestBytes = 4 * 1024 * 1024
 /** Exports of one connection at once. A node has one. */
 const concurrentStreams = 64
 
-/** Turns the bytes of a request into what they say; throws whatever for bytes that are none. */
-export function decoder(): (body: Uint8Array) => WireRequest {
-  const { requestDeserialize } = traceService().Export
-  return (body) => requestDeserialize(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
-}
-
 /**
  * Receives spans by OTLP over gRPC. What cannot be decoded is answered INVALID_ARGUMENT, what is too long
- * RESOURCE_EXHAUSTED, and spans without ids are counted in `partial_success`. Rejects when it cannot listen.
+ * RESOURCE_EXHAUSTED, and single spans that cannot be kept are counted in `partial_success`. Rejects when it cannot listen.
  */
 export async function startOtlpServer({ address, take }: OtlpServerOptions): Promise<OtlpServer> {
   const decode = decoder()
@@ -71,7 +66,7 @@ export async function startOtlpServer({ address, take }: OtlpServerOptions): Pro
 
 function exportOf(
   body: Buffer,
-  decode: (body: Uint8Array) => WireRequest,
+  decode: (body: Uint8Array) => DecodedRequest,
 ): Export | (Partial<ServiceError> & { code: number }) {
   try {
     return { body, ...recordsOf(decode(body)) }
@@ -85,7 +80,7 @@ function responseTo({ refused }: Export): WireResponse {
   return {
     partial_success: {
       rejected_spans: refused,
-      error_message: `spans need a trace id and a span id that are not all zero, and a resource with a scope of at most ${originChars} characters as JSON`,
+      error_message: `spans need a trace id and a span id that are not all zero, and a resource with a scope of at most ${originChars} characters as JSON, values nested ${nestingMax} deep at most and times within 64 bits`,
     },
   }
 }

@@ -1,4 +1,4 @@
-import { pairOf } from './pairs.ts'
+import { searchedPair } from './pairs.ts'
 import type { Search } from './search.ts'
 
 /** A parameter that is missing or wrong; said to whoever asked. */
@@ -93,7 +93,7 @@ function pairsOf(text: string | undefined): string[] {
   return entries.map(([key, value]) => {
     if (!['string', 'number', 'boolean'].includes(typeof value))
       throw malformed(given, `${key} is no text, number or boolean`)
-    return pairOf(key, String(value))
+    return searchedPair(key, String(value))
   })
 }
 

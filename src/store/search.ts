@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { mayMatch, type Wanted } from './chunk-filter.ts'
 import { fingerprint } from './filter.ts'
-import { ownPairs, resourcePairs } from './pairs.ts'
+import { ownPairs, sharedPairs } from './pairs.ts'
 import { type SpanStore, traceKey } from './span-store.ts'
 import type { Origin, SpanRecord } from './span-types.ts'
 
@@ -92,7 +92,7 @@ function fitting({ service, name, pairs, fromMs, toMs, minDurationMs, maxDuratio
     if (name !== '' && record.name !== name) return false
     if (startMs < fromMs || startMs > toMs || durationMs < minDurationMs || durationMs > maxDurationMs) return false
     if (pairs.length === 0) return true
-    if (origin !== last) shared = resourcePairs(origin)
+    if (origin !== last) shared = sharedPairs(origin)
     last = origin
     const missing = pairs.filter((pair) => !shared.includes(pair))
     if (missing.length === 0) return true

@@ -1,12 +1,12 @@
-import { ownHashes } from './pairs.ts'
+import { kindNames, ownHashes } from './pairs.ts'
 import type { AnyValue, Attributed, Origin, SpanRecord } from './span-types.ts'
 import {
+  type DecodedRequest,
   decimal,
   milliseconds,
   type WireEvent,
   type WireKeyValue,
   type WireLink,
-  type WireRequest,
   type WireResourceSpans,
   type WireScopeSpans,
   type WireSpan,
@@ -15,7 +15,7 @@ import {
 
 export interface Records {
   readonly records: readonly SpanRecord[]
-  /** Spans without the ids that OTLP demands, or of a sender that says too much about itself. */
+  /** Spans that cannot be kept: unreadable, without ids, nested too deep, or of a sender that says too much of itself. */
   readonly refused: number
 }
 
@@ -25,41 +25,52 @@ export interface Records {
  */
 export const originChars = 64 * 1_024
 
-/** As Jaeger names them; the first stands for none. */
-const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+/** Levels of lists within lists that a value may have. A decoder of protobuf takes 100 messages, three for each map. */
+export const nestingMax = 30
 
-/** Throws RangeError for a number that is no time. */
-export function recordsOf(request: WireRequest): Records {
+/** One span that cannot be kept costs that span alone. */
+export function recordsOf(request: DecodedRequest): Records {
   const records: SpanRecord[] = []
-  let refused = 0
+  let refused = request.unreadable
   for (const { resource, scope_spans, schema_url } of request.resource_spans) {
-    const sender = { ...senderOf(resource?.attributes ?? [], resource), resourceSchema: schema_url }
-    const tooLong = JSON.stringify(sender).length > originChars
+    const sender = unlessTooDeep(() => senderOf(resource, schema_url))
     for (const { spans, ...scope } of scope_spans) {
-      const origin = tooLong ? undefined : originOf(sender, scope)
+      const origin = sender && unlessTooDeep(() => originOf(sender, scope))
       for (const span of spans) {
-        if (origin !== undefined && isId(span.trace_id, 16) && isId(span.span_id, 8))
-          records.push(recordOf(span, origin))
-        else refused++
+        const fit = origin !== undefined && isId(span.trace_id, 16) && isId(span.span_id, 8)
+        const record = fit ? unlessTooDeep(() => recordOf(span, origin)) : undefined
+        if (record === undefined) refused++
+        else records.push(record)
       }
     }
   }
   return { records, refused }
 }
 
+/** Undefined where a value is nested deeper than `nestingMax`. */
+function unlessTooDeep<T>(run: () => T): T | undefined {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
 type Sender = Omit<Origin, 'scope' | 'scopeSchema'>
 
-function senderOf(
-  given: readonly WireKeyValue[],
-  resource: WireResourceSpans['resource'],
-): Omit<Sender, 'resourceSchema'> {
+/** Undefined when it is too long. */
+function senderOf(resource: WireResourceSpans['resource'], resourceSchema: string): Sender | undefined {
+  const given = resource?.attributes ?? []
   const service = serviceOf(given)
   const named = given.filter(({ key, value }) => key !== serviceKey || value?.string_value === service)
   const all =
     named.length < given.length || !named.some(({ key }) => key === serviceKey)
       ? [...named, serviceNamed(service)]
       : named
-  return { service, resource: { ...attributes(all), ...(resource === null ? {} : dropped(resource)) } }
+  const said = { ...attributes(all), ...(resource === null ? {} : dropped(resource)) }
+  const sender = { service, resource: said, resourceSchema }
+  return JSON.stringify(sender).length > originChars ? undefined : sender
 }
 
 /** Undefined when it is too long. */
@@ -115,7 +126,7 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
   return {
     traceId,
     name: span.name,
-    kind: kinds[span.kind] ?? '',
+    kind: kindNames[span.kind] ?? '',
     startMs,
     durationMs: milliseconds(span.end_time_unix_nano) - startMs,
     origin,
@@ -150,7 +161,10 @@ function attributes(pairs: readonly WireKeyValue[]): Attributed {
   return { attributes: sorted.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key))) }
 }
 
-function plain(wire: WireValue | null): AnyValue {
+/** Throws RangeError for what is nested deeper than `nestingMax`. */
+function plain(wire: WireValue | null, depth = 0): AnyValue {
+  if (depth > nestingMax) throw new RangeError('nested too deep')
+  const inner = (value: WireValue | null) => plain(value, depth + 1)
   switch (wire?.value) {
     case 'string_value':
       return { stringValue: wire.string_value ?? '' }
@@ -161,12 +175,12 @@ function plain(wire: WireValue | null): AnyValue {
     case 'double_value':
       return { doubleValue: double(wire.double_value ?? 0) }
     case 'array_value':
-      return { arrayValue: listed('values', (wire.array_value?.values ?? []).map(plain)) }
+      return { arrayValue: listed('values', (wire.array_value?.values ?? []).map(inner)) }
     case 'kvlist_value':
       return {
         kvlistValue: listed(
           'values',
-          (wire.kvlist_value?.values ?? []).map(({ key, value }) => ({ key, value: plain(value) })),
+          (wire.kvlist_value?.values ?? []).map(({ key, value }) => ({ key, value: inner(value) })),
         ),
       }
     case 'bytes_value':

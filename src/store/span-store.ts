@@ -7,7 +7,7 @@ import { recordsOf } from './span-record.ts'
 import type { SpanRecord } from './span-types.ts'
 import { Tallies } from './tallies.ts'
 import { nothing, unpack } from './unpack.ts'
-import type { WireRequest } from './wire.ts'
+import type { DecodedRequest } from './wire.ts'
 
 export interface SpanStoreOptions {
   /** A path, or `:memory:`. */
@@ -17,7 +17,7 @@ export interface SpanStoreOptions {
   readonly maxBytes: number
   /** Since a span came, in milliseconds; it may stay for a 24th longer, since it goes with those packed with it. */
   readonly maxAgeMs: number
-  readonly decode: (body: Uint8Array) => WireRequest
+  readonly decode: (body: Uint8Array) => DecodedRequest
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }

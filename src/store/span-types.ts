@@ -25,7 +25,7 @@ export interface Origin {
   readonly service: string
   readonly resource: Attributed
   readonly resourceSchema: string
-  readonly scope: Attributed
+  readonly scope: Attributed & { readonly name?: string; readonly version?: string }
   readonly scopeSchema: string
 }
 

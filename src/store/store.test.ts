@@ -51,7 +51,9 @@ test('what is sent by OTLP is found by the reader', async () => {
       attributes: { 'mesh.seq': 2, 'mesh.peer': 'p', ratio: 0.5, late: true, topics: ['x', 'y'] },
       resource,
       links: [{ traceId: id(2, 32), spanId: id(3, 16) }],
-      error: true,
+      kind: 'internal',
+      scope: { name: 'tracemesh', version: '' },
+      status: 'error',
     },
   )
   assert.equal(await reader.trace(id(9, 32)), undefined)

@@ -20,6 +20,23 @@ export interface WireRequest {
   readonly resource_spans: readonly WireResourceSpans[]
 }
 
+/** A request as it was decoded, without the spans that could not be. */
+export interface DecodedRequest extends WireRequest {
+  /** Spans that could not be decoded. */
+  readonly unreadable: number
+}
+
+/** A part of a request whose resource, scopes and spans are bytes still. */
+export interface WirePieces {
+  readonly resource: Buffer
+  readonly scope_spans: readonly {
+    readonly scope: Buffer
+    readonly spans: readonly Buffer[]
+    readonly schema_url: string
+  }[]
+  readonly schema_url: string
+}
+
 export interface WireResourceSpans {
   readonly resource: { readonly attributes: readonly WireKeyValue[]; readonly dropped_attributes_count: number } | null
   readonly scope_spans: readonly WireScopeSpans[]
@@ -103,13 +120,30 @@ export interface WireResponse {
 
 type Export = MethodDefinition<WireRequest, WireResponse>
 
-/** OTLP's `TraceService`, for a server or a client of `@grpc/grpc-js`. Reads `otlp.proto` beside this file. */
+/** OTLP's `TraceService`, for a server or a client of `@grpc/grpc-js`. */
 export function traceService(): { readonly Export: Export } {
+  return service('TraceService') as { readonly Export: Export }
+}
+
+interface Pieces {
+  readonly Request: MethodDefinition<{ readonly resource_spans: readonly WirePieces[] }, object>
+  readonly Resource: MethodDefinition<NonNullable<WireResourceSpans['resource']>, object>
+  readonly Scope: MethodDefinition<WireScope, object>
+  readonly Span: MethodDefinition<WireSpan, object>
+}
+
+/** Decoders for the parts of a request; never served. */
+export function piecesService(): Pieces {
+  return service('Pieces') as unknown as Pieces
+}
+
+/** Reads `otlp.proto` beside this file. */
+function service(name: string): object {
   const file = fileURLToPath(new URL('otlp.proto', import.meta.url))
   const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, defaults: true, oneofs: true }))
-  const path = ['opentelemetry', 'proto', 'collector', 'trace', 'v1', 'TraceService']
-  const found = path.reduce<unknown>((at, name) => (at as GrpcObject)[name], loaded)
-  return (found as ServiceClientConstructor).service as unknown as { Export: Export }
+  const path = ['opentelemetry', 'proto', 'collector', 'trace', 'v1', name]
+  const found = path.reduce<unknown>((at, part) => (at as GrpcObject)[part], loaded)
+  return (found as ServiceClientConstructor).service
 }
 
 /** The decimal digits of a 64-bit number. */

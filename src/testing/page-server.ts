@@ -51,12 +51,22 @@ function answerOf(spans: readonly TraceSpan[]): object {
   return { result: { resourceSpans: spans.map(resourceSpan) } }
 }
 
-function resourceSpan({ resource, startMs, durationMs, attributes, error, service: _, ...span }: TraceSpan): object {
+function resourceSpan({
+  resource,
+  startMs,
+  durationMs,
+  attributes,
+  status,
+  kind: _,
+  service: __,
+  scope,
+  ...span
+}: TraceSpan): object {
   const nano = (ms: number) => `${Math.round(ms)}000000`
-  const status = error ? { code: 2 } : {}
-  const own = { startTimeUnixNano: nano(startMs), endTimeUnixNano: nano(startMs + durationMs), status }
+  const code = status === 'error' ? 2 : 0
+  const own = { startTimeUnixNano: nano(startMs), endTimeUnixNano: nano(startMs + durationMs), status: { code } }
   const spans = [{ ...span, ...own, attributes: pairs(attributes) }]
-  return { resource: { attributes: pairs(resource) }, scopeSpans: [{ spans }] }
+  return { resource: { attributes: pairs(resource) }, scopeSpans: [{ scope, spans }] }
 }
 
 function pairs(values: TraceSpan['attributes']): object[] {

@@ -86,7 +86,9 @@ function spanOf(told: Told): TraceSpan {
     attributes,
     resource: { 'service.name': service, 'mesh.node.name': node, 'mesh.peer.self': pagePeer(node) },
     links,
-    error,
+    kind: 'internal',
+    scope: { name: 'tracemesh', version: '' },
+    status: error ? 'error' : 'unset',
   }
 }
 

@@ -6,13 +6,19 @@ interface Range {
   readonly toMs: number
 }
 
-/** Traces of one request, whole; at most `count`, and then there may be more. */
-type Ask = (range: Range, count: number) => Promise<readonly Trace[]>
+/** What one request found. */
+export interface Page {
+  /** Whole; at most as many as asked for, and then there may be more. */
+  readonly traces: readonly Trace[]
+  /** Why spans had to be left out, a reason each. */
+  readonly unreadable: readonly string[]
+}
+
+type Ask = (range: Range, count: number) => Promise<Page>
 
 /** Requests of one search. Each halves a time: enough to tell milliseconds of a week apart, for one crowd of traces. */
 const requests = 64
 const defaultLimit = 100
-const statusKey = 'error'
 
 /**
  * Searches, newest first. A store may look at service, name and time only: what else is asked is looked at here, and
@@ -28,17 +34,22 @@ export async function find(query: Query, countLimit: number, ask: Ask): Promise<
   const ranges: Range[] = [{ fromMs, toMs }]
   let asked = 0
   let crowded = 0
+  const unreadable = new Set<string>()
   while (ranges.length > 0 && found.size <= limit && asked++ < requests) {
     const range = ranges.pop() as Range
-    const traces = await ask(range, count)
-    if (filtered && count < countLimit && traces.length >= count && !traces.every((trace) => trace.spans.some(fits))) {
+    const page = await ask(range, count)
+    const { traces } = page
+    for (const reason of page.unreadable) unreadable.add(reason)
+    // An unreadable span may have been a trace of its own.
+    const full = traces.length + page.unreadable.length >= count
+    if (filtered && count < countLimit && full && !traces.every((trace) => trace.spans.some(fits))) {
       // This store does not look at attributes: as many as it tells, then.
       count = countLimit
       ranges.push(range)
       continue
     }
     for (const trace of traces) if (trace.spans.some(fits)) keepLonger(found, trace)
-    if (traces.length < count || found.size > limit) continue
+    if (!full || found.size > limit) continue
     const halves = halved(range)
     if (halves.length === 0) crowded++
     ranges.push(...halves)
@@ -50,6 +61,7 @@ export async function find(query: Query, countLimit: number, ask: Ask): Promise<
     if (found.size > limit) return `there are more than ${limit} traces; these are the newest`
     if (ranges.length > 0) return `gave up after ${requests} requests; ask for a shorter time`
     if (crowded > 0) return `more than ${count} traces lie within one millisecond, and no more are told at once`
+    if (unreadable.size > 0) return `spans that cannot be read are left out: ${[...unreadable].slice(0, 3).join('; ')}`
     return undefined
   }
 }
@@ -72,9 +84,28 @@ function fitting({ service, span: name, fromMs, toMs, attributes = {} }: Query):
     span.startMs <= toMs &&
     wanted.every(([key, value]) => {
       if (span.attributes[key] === value || span.resource[key] === value) return true
-      // What Jaeger calls a status: no span has it as an attribute.
-      return key === statusKey && String(value) === String(span.error)
+      return fieldOf(span, key)?.toLowerCase() === String(value).toLowerCase()
     })
+}
+
+/** What Jaeger searches under keys that no span has as attributes. */
+function fieldOf(span: TraceSpan, key: string): string | undefined {
+  switch (key) {
+    case 'error':
+      return String(span.status === 'error')
+    case 'span.kind':
+      return span.kind
+    case 'span.status':
+      return span.status
+    case 'scope.name':
+      return span.scope.name
+    case 'scope.version':
+      return span.scope.version
+    default: {
+      const shared = key.startsWith('resource.') ? span.resource[key.slice('resource.'.length)] : undefined
+      return shared === undefined ? undefined : String(shared)
+    }
+  }
 }
 
 /** A trace that goes on comes with more spans the second time. */

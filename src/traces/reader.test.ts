@@ -164,6 +164,78 @@ test('an answer that cannot be read is told with its reason', async (t) => {
   }
 })
 
+test('one odd span or link costs itself: the rest of the trace is read, and what is missing is counted', async (t) => {
+  const good = { ...span, spanId: '3'.repeat(16) }
+  const odd = [
+    { ...span, spanId: 'none' },
+    { ...span, name: 7 },
+    { ...span, startTimeUnixNano: 'soon' },
+    { ...span, attributes: [null] },
+    'a text',
+  ]
+  const answer = { result: { resourceSpans: [null, { scopeSpans: [{ spans: [...odd, good] }] }] } }
+  const reader = await reading(t, (_, response) => json(response, 200, answer))
+  const trace = await reader.trace('1'.repeat(32))
+  assert.deepEqual(
+    trace?.spans.map(({ spanId }) => spanId),
+    [good.spanId],
+  )
+  assert.equal(trace?.unreadable, odd.length + 1)
+})
+
+test('ids in base64, times as numbers, null values, an odd parent and a link without ids are read', async (t) => {
+  const base64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64')
+  const link = { traceId: base64('4'.repeat(32)), spanId: base64('5'.repeat(16)) }
+  const odd = {
+    ...span,
+    traceId: base64('1'.repeat(32)),
+    spanId: base64('2'.repeat(16)),
+    parentSpanId: 'abc',
+    startTimeUnixNano: 1_790_000_000_000_000_000,
+    endTimeUnixNano: null,
+    kind: 'SPAN_KIND_CLIENT',
+    status: { code: 'STATUS_CODE_OK' },
+    attributes: [
+      { key: 'none', value: null },
+      { key: 'null', value: { stringValue: null } },
+      { key: 'big', value: { intValue: '9007199254740993' } },
+    ],
+    links: [link, { traceId: link.traceId, spanId: '' }, {}, null],
+  }
+  const reader = await reading(t, (_, response) => json(response, 200, inResult(odd)))
+  const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  assert.deepEqual(
+    [found?.traceId, found?.spanId, found?.parentSpanId, found?.startMs, found?.kind, found?.status],
+    ['1'.repeat(32), '2'.repeat(16), '', 1_790_000_000_000, 'client', 'ok'],
+  )
+  assert.deepEqual(Object.values(found?.attributes ?? {}).slice(-1), ['9007199254740993'])
+  assert.deepEqual(found?.links, [{ traceId: '4'.repeat(32), spanId: '5'.repeat(16) }])
+})
+
+test('kind, status, scope and resource can be asked for, and say which spans fit', async (t) => {
+  const client = { ...span, kind: 3, status: { code: 2 } }
+  const answer = {
+    result: {
+      resourceSpans: [
+        {
+          resource: { attributes: [text('service.name', 'mesh-a'), text('zone', 'eu')] },
+          scopeSpans: [{ scope: { name: 'lib' }, spans: [client] }],
+        },
+      ],
+    },
+  }
+  const reader = await reading(t, (_, response) => json(response, 200, answer))
+  const found = async (attributes: Query['attributes'] = {}) =>
+    (await reader.find({ ...query, fromMs: 0, attributes })).traces.length
+  assert.equal(
+    await found({ 'span.kind': 'Client', 'span.status': 'error', 'scope.name': 'lib', 'resource.zone': 'eu' }),
+    1,
+  )
+  assert.equal(await found({ 'span.kind': 'server' }), 0)
+  assert.equal(await found({ 'span.status': 'ok' }), 0)
+  assert.equal(await found({ 'scope.name': 'tracemesh' }), 0)
+})
+
 test('a refusal is told with its status and reason, silence and absence as such', async (t) => {
   const failing = await reading(t, (_, response) =>
     json(response, 500, { error: { httpCode: 500, message: 'it broke' } }),

@@ -1,6 +1,6 @@
-import { ask, unreadable } from './ask.ts'
-import { find } from './find.ts'
-import { list, record, ShapeError, spansOf } from './otlp-json.ts'
+import { ask, unreadable as unreadableAnswer } from './ask.ts'
+import { find, type Page } from './find.ts'
+import { list, type Readings, readSpans, record, ShapeError } from './otlp-json.ts'
 import type { Found, Query } from './query.ts'
 import { type Trace, tracesOf } from './trace.ts'
 
@@ -55,12 +55,14 @@ export class TraceReader {
     })
   }
 
-  /** Undefined when there is none. */
+  /** Without the spans that cannot be read; undefined when there is no such trace. */
   async trace(id: string): Promise<Trace | undefined> {
-    const spans = await this.#ask(`/traces/${encodeURIComponent(id)}`, (answer) =>
-      answer === undefined ? [] : spansOf(answer),
-    )
-    return tracesOf(spans)[0]
+    const path = `/traces/${encodeURIComponent(id)}`
+    const { spans, unreadable } = await this.#ask(path, readingsOf)
+    const [reason] = unreadable
+    if (spans.length === 0 && reason !== undefined) throw unreadableAnswer(`${this.#base}${path}`, reason)
+    const [trace] = tracesOf(spans)
+    return trace === undefined || reason === undefined ? trace : { ...trace, unreadable: unreadable.length }
   }
 
   /** Throws RangeError for a time that is none, or a limit below one. */
@@ -68,10 +70,10 @@ export class TraceReader {
     return find(query, this.#countLimit, (span, count) => this.#page(query, span, count))
   }
 
-  async #page(query: Query, range: { fromMs: number; toMs: number }, count: number): Promise<readonly Trace[]> {
+  async #page(query: Query, range: { fromMs: number; toMs: number }, count: number): Promise<Page> {
     const parameters = searchParameters({ ...query, ...range }, count)
-    const spans = await this.#ask(`/traces?${parameters}`, (answer) => (answer === undefined ? [] : spansOf(answer)))
-    return tracesOf(spans)
+    const { spans, unreadable } = await this.#ask(`/traces?${parameters}`, readingsOf)
+    return { traces: tracesOf(spans), unreadable }
   }
 
   async #ask<T>(path: string, read: (answer: unknown) => T): Promise<T> {
@@ -81,10 +83,14 @@ export class TraceReader {
     try {
       return read(answer)
     } catch (error) {
-      if (error instanceof ShapeError) throw unreadable(url, error.message, error)
+      if (error instanceof ShapeError) throw unreadableAnswer(url, error.message, error)
       throw error
     }
   }
+}
+
+function readingsOf(answer: unknown): Readings {
+  return answer === undefined ? { spans: [], unreadable: [] } : readSpans(answer)
 }
 
 /** Jaeger 2.13 knows snake case only, newer ones prefer camel case; the count has had three names. */

@@ -11,21 +11,26 @@ export interface TraceSpan {
   readonly name: string
   /** `service.name` of the resource; empty when there is none. */
   readonly service: string
+  /** Empty for none. */
+  readonly kind: '' | 'internal' | 'server' | 'client' | 'producer' | 'consumer'
   /** Milliseconds since 1970, fractions kept: to about a quarter of a microsecond. */
   readonly startMs: number
   readonly durationMs: number
   readonly attributes: Readonly<Record<string, Value>>
   /** Shared by the spans of one resource. */
   readonly resource: Readonly<Record<string, Value>>
+  /** Instrumentation scope; empty where there is none. */
+  readonly scope: { readonly name: string; readonly version: string }
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[]
-  /** Its status says so. */
-  readonly error: boolean
+  readonly status: 'unset' | 'ok' | 'error'
 }
 
 export interface Trace {
   readonly traceId: string
   /** By start; never empty. */
   readonly spans: readonly TraceSpan[]
+  /** Spans that could not be read and are left out, where the trace was asked for by its id. */
+  readonly unreadable?: number
 }
 
 /** Groups spans into traces, the one that began last first. What came twice is there once. */

@@ -39,7 +39,7 @@ function Line({ trace: { traceId, spans } }: { readonly trace: Trace }) {
   const root = waterfall(spans)[0]?.span
   const { startMs, wholeMs } = extent(spans)
   const tellers = [...new Set(spans.map(({ resource, service }) => String(resource['mesh.node.name'] ?? service)))]
-  const failed = spans.filter(({ error }) => error).length
+  const failed = spans.filter(({ status }) => status === 'error').length
   return (
     <tr>
       <th scope="row">

@@ -65,6 +65,7 @@ function Told({ trace, view, selected }: ToldProps) {
     <>
       <p class="quiet">
         {clock(startMs, true)}, {duration(wholeMs)}, {plural(trace.spans.length, 'span')}
+        {trace.unreadable !== undefined && `; ${plural(trace.unreadable, 'span')} could not be read`}
       </p>
       <Waterfall key={trace.traceId} spans={trace.spans} services={services} selected={selected} />
     </>

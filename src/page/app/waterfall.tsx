@@ -94,7 +94,7 @@ function Row({ row, closed, open, byHand, services, onOpen, onToggle }: RowProps
           )}
           <button
             type="button"
-            class={`span-name ${span.error ? 'failed' : ''}`}
+            class={`span-name ${span.status === 'error' ? 'failed' : ''}`}
             data-span={span.spanId}
             data-closed={below > 0 ? closed : undefined}
             aria-expanded={open}
@@ -108,7 +108,7 @@ function Row({ row, closed, open, byHand, services, onOpen, onToggle }: RowProps
           </button>
         </span>
         <span class="lane" aria-hidden="true">
-          <span class={`bar ${span.error ? 'failed' : ''}`} style={place} />
+          <span class={`bar ${span.status === 'error' ? 'failed' : ''}`} style={place} />
         </span>
         <span class="took" title={span.durationMs === 0 ? 'after the trace began' : 'took'}>
           {span.durationMs === 0 ? `+${duration(row.afterMs)}` : duration(span.durationMs)}

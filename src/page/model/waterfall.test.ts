@@ -19,7 +19,9 @@ const span = (spanId: string, parentSpanId: string, changes: Partial<TraceSpan> 
   attributes: {},
   resource: {},
   links: [],
-  error: false,
+  kind: 'internal',
+  scope: { name: '', version: '' },
+  status: 'unset',
   ...changes,
 })
 

@@ -84,7 +84,7 @@ async function giveUp(asked: Asked): Promise<Told> {
       const told = campaign(trace, 'mesh.seed.giveup')
       if (told.fault !== '') return told
       const [end] = trace.spans.filter(({ name }) => name === 'mesh.seed.giveup')
-      const tenth = end?.attributes['mesh.seed.attempt'] === 10 && end.error
+      const tenth = end?.attributes['mesh.seed.attempt'] === 10 && end.status === 'error'
       return tenth ? told : { fault: `${trace.traceId}: the give-up is not a tenth attempt with status ERROR` }
     }),
   )
@@ -162,7 +162,7 @@ async function linkOf(reader: TraceReader, sent: TraceSpan): Promise<Told> {
 
 /** As the evidence of other proofs is. */
 function received(span: TraceSpan): ReceivedSpan {
-  return { ...span, endMs: span.startMs + span.durationMs, status: span.error ? 'error' : 'unset' }
+  return { ...span, endMs: span.startMs + span.durationMs, status: span.status }
 }
 
 async function allQuic(asked: Asked): Promise<Told> {

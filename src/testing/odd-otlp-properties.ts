@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { decoder } from '../store/decode.ts'
+import { ownPairs, sharedPairs } from '../store/pairs.ts'
+import { recordsOf } from '../store/span-record.ts'
+import type { SpanRecord } from '../store/span-types.ts'
+import { readSpans } from '../traces/otlp-json.ts'
+import { damagedRequest, goodAnsweredSpan, oddAnswer, oddRequest, oddSpans } from './odd-otlp.ts'
+
+/** Properties of intake and reader for whatever they are sent; each is run `runs` times. Throws what fast-check throws. */
+export const oddOtlpProperties: Readonly<Record<string, (runs: number, seed: number) => void>> = {
+  'the intake keeps every good span of a request, counts the others, and what it keeps can be searched and read': (
+    numRuns,
+    seed,
+  ) => {
+    const decode = decoder()
+    const property = fc.property(oddSpans, (odd) => {
+      const { records, refused } = recordsOf(decode(oddRequest(odd)))
+      assert.equal(records.filter(({ name }) => name === 'good').length, odd.length + 1)
+      assert.equal(records.length + refused, 2 * odd.length + 1)
+      for (const record of records) checkUsable(record)
+    })
+    fc.assert(property, { numRuns, seed })
+  },
+  'the intake refuses a damaged request or takes what of it is sound': (numRuns, seed) => {
+    const decode = decoder()
+    const property = fc.property(damagedRequest, (bytes) => {
+      const request = attempt(() => decode(bytes))
+      if (request === undefined) return
+      for (const record of recordsOf(request).records) checkUsable(record)
+    })
+    fc.assert(property, { numRuns, seed })
+  },
+  'the reader finds the good span of an answer, whatever is beside it': (numRuns, seed) => {
+    const property = fc.property(oddAnswer, (answer) => {
+      const { spans } = readSpans(answer)
+      assert.ok(spans.some(({ name, spanId }) => name === 'good' && spanId === goodAnsweredSpan.spanId))
+    })
+    fc.assert(property, { numRuns, seed })
+  },
+}
+
+/** What the store does with a span later: search it, and answer it for the reader. */
+function checkUsable(record: SpanRecord): void {
+  ownPairs(record)
+  sharedPairs(record.origin)
+  const { resource, scope } = record.origin
+  const spans = [JSON.parse(record.text)]
+  const answer = { result: { resourceSpans: [{ resource, scopeSpans: [{ scope, spans }] }] } }
+  assert.deepEqual(readSpans(answer).unreadable, [])
+}
+
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run()
+  } catch {
+    return undefined
+  }
+}
