@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { keptTelemetry } from '../testing/kept-telemetry.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { listenOn } from '../testing/real-world.ts'
+import { until } from '../testing/until.ts'
+import { decodeMessage, encodeMessage, topicName, tracemesh } from './index.ts'
+import { libp2pSettings } from './libp2p-settings.ts'
+
+leakCheck()
+
+const topic = topicName('mesh-a', 'news')
+const text = new TextEncoder().encode('hello')
+/** What a guest publishes may begin like a header by chance. */
+const lookalike = Uint8Array.of(...encodeMessage({ body: text }).subarray(0, 4), 0xff)
+
+async function settings() {
+  const { services: _, ...rest } = libp2pSettings({
+    privateKey: await generateKeyPair('Ed25519'),
+    listen: [listenOn.tcp],
+  })
+  return rest
+}
+
+test('a plain js-libp2p guest and a member read each other’s messages', async () => {
+  const pubsub = gossipsub()
+  const service = tracemesh({ telemetry: keptTelemetry().telemetry })
+  const member = await createLibp2p({
+    ...(await settings()),
+    services: { identify: identify(), pubsub, tracemesh: service },
+  })
+  const guest = await createLibp2p({ ...(await settings()), services: { identify: identify(), pubsub: gossipsub() } })
+  try {
+    const atGuest: Uint8Array[] = []
+    guest.services.pubsub.addEventListener('message', ({ detail }) => atGuest.push(detail.data))
+    guest.services.pubsub.subscribe(topic)
+    const mesh = member.services.tracemesh
+    const read: Uint8Array[] = []
+    const raw: Uint8Array[] = []
+    mesh.subscribe('news', ({ data }) => read.push(data))
+    mesh.subscribe('news', ({ data }) => raw.push(data), { raw: true })
+    await guest.dial(multiaddr(String(member.getMultiaddrs()[0])))
+    const subscribed = ({ services }: Pick<typeof guest, 'services'>) =>
+      services.pubsub.getSubscribers(topic).length > 0
+    await until(() => subscribed(guest) && subscribed(member), 8_000, 'subscriptions')
+
+    await mesh.publish('news', text)
+    await until(() => atGuest.length === 1, 4_000, 'the message with a header')
+    await mesh.publish('news', text, { raw: true })
+    await until(() => atGuest.length === 2, 4_000, 'the raw message')
+    const [withHeader, alone] = atGuest.map((data) => Uint8Array.from(data))
+    assert.notDeepEqual(withHeader, text)
+    assert.deepEqual(Uint8Array.from(decodeMessage(withHeader ?? text).body), text)
+    assert.deepEqual(alone, text)
+
+    await guest.services.pubsub.publish(topic, text)
+    await until(() => raw.length === 1, 4_000, 'what the guest published')
+    await guest.services.pubsub.publish(topic, lookalike)
+    await until(() => raw.length === 2, 4_000, 'what begins like a header')
+    assert.deepEqual(
+      raw.map((data) => Uint8Array.from(data)),
+      [text, lookalike],
+    )
+    assert.deepEqual(
+      read.map((data) => Uint8Array.from(data)),
+      [text],
+    )
+  } finally {
+    await Promise.all([member.stop(), guest.stop()])
+  }
+})
