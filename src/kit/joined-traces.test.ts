@@ -4,6 +4,7 @@ import { gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { createLibp2p } from 'libp2p'
+import { createLogger } from '../telemetry/log.ts'
 import { appTracing } from '../testing/app-tracing.ts'
 import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -19,19 +20,34 @@ const body = Uint8Array.of(1)
 
 async function app(seeds: readonly string[]) {
   const { telemetry, told } = keptTelemetry()
+  const lines: Record<string, unknown>[] = []
+  const logger = createLogger({ level: 'warn', destination: { write: (line) => lines.push(JSON.parse(line)) } })
   const { services: _, ...settings } = libp2pSettings({
     privateKey: await generateKeyPair('Ed25519'),
     listen: [listenOn.tcp],
   })
-  const services = { identify: identify(), pubsub: gossipsub(), tracemesh: tracemesh({ telemetry, seeds }) }
+  const services = { identify: identify(), pubsub: gossipsub(), tracemesh: tracemesh({ telemetry, logger, seeds }) }
   const libp2p = await createLibp2p({ ...settings, services })
-  return { libp2p, mesh: libp2p.services.tracemesh, told: (name: string) => told.filter(({ span }) => span === name) }
+  const { tracemesh: mesh, pubsub } = libp2p.services
+  return { libp2p, mesh, pubsub, lines, told: (name: string) => told.filter(({ span }) => span === name) }
 }
 
-test('spans of an application join across the mesh: publish and handler, request and responder', async () => {
+type App = Awaited<ReturnType<typeof app>>
+
+/** Runs with two linked applications. */
+async function linked(run: (here: App, there: App) => Promise<void>): Promise<void> {
   const there = await app([])
   const here = await app([String(there.libp2p.getMultiaddrs()[0])])
   try {
+    await until(() => here.mesh.topology().peers.some(({ kind }) => kind === 'member'), 8_000, 'a link')
+    await run(here, there)
+  } finally {
+    await Promise.all([here.libp2p.stop(), there.libp2p.stop()])
+  }
+}
+
+test('spans of an application join across the mesh: publish and handler, request and responder', () =>
+  linked(async (here, there) => {
     there.mesh.subscribe('news', async () => {
       await null
       tracer.startSpan('handle').end()
@@ -41,8 +57,7 @@ test('spans of an application join across the mesh: publish and handler, request
       tracer.startSpan('respond').end()
       return body
     })
-    await until(() => here.mesh.topology().peers.some(({ kind }) => kind === 'member'), 8_000, 'a link')
-    await until(() => here.libp2p.services.pubsub.getSubscribers('mesh-a/news').length > 0, 4_000, 'a subscriber')
+    await until(() => here.pubsub.getSubscribers('mesh-a/news').length > 0, 4_000, 'a subscriber')
     await tracer.startActiveSpan('publish', async (span) => {
       await here.mesh.publish('news', body)
       span.end()
@@ -68,7 +83,28 @@ test('spans of an application join across the mesh: publish and handler, request
     assert.deepEqual(handled?.parent, sent?.ref)
     assert.equal(respond?.parentSpanContext?.spanId, handled?.ref?.spanId)
     assert.equal(respond?.spanContext().traceId, request?.spanContext().traceId)
-  } finally {
-    await Promise.all([here.libp2p.stop(), there.libp2p.stop()])
-  }
-})
+  }))
+
+test('a request handler that fails is an error in the spans of both ends, and logged in the trace of the request', () =>
+  linked(async (here, there) => {
+    there.mesh.respond('broken', () => {
+      throw new TypeError('the shelf is empty')
+    })
+    there.mesh.respond('long', () => new Uint8Array(60_001))
+    const ask = (topic: string) => here.mesh.request(there.mesh.peer, topic, body)
+    await assert.rejects(ask('broken'), { code: 'MESH_REQUEST_FAILED' })
+    await assert.rejects(ask('long'), /60001 bytes is above the limit/)
+    const [sent] = here.told('mesh.request.sent')
+    const [handled] = there.told('mesh.request.handled')
+    assert.deepEqual([sent?.failed, handled?.failed], [true, true])
+    const errors = [sent, handled].map((span) => span?.attributes as { readonly 'error.type'?: string } | undefined)
+    assert.deepEqual(
+      errors.map((attributes) => attributes?.['error.type']),
+      ['handler-failed', 'TypeError'],
+    )
+    const [line] = there.lines
+    assert.deepEqual(
+      [line?.['msg'], line?.['topic'], line?.['peer'], line?.['trace_id']],
+      ['a request handler failed', 'broken', here.mesh.peer, sent?.ref?.traceId],
+    )
+  }))
