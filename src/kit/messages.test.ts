@@ -219,6 +219,18 @@ describe('context', () => {
     )
   })
 
+  test('a message out of another mesh brings its trace; a raw handler gets its body alone, too', () => {
+    const seen: unknown[] = []
+    at.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]))
+    at.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]), { raw: true })
+    const crossing = { id: 'far/1', origin: 'far', originMesh: 'mesh-b', topic: 'news', hops: 1, sealed: body }
+    at.messages.crossed({ ...crossing, body, trace: remote })
+    assert.deepEqual(seen, [
+      [body, remote.traceId],
+      [body, remote.traceId],
+    ])
+  })
+
   test('a handler that throws or rejects is reported, and spares the others', async () => {
     at.messages.subscribe('news', () => {
       throw new Error('thrown')

@@ -17,7 +17,7 @@ export function activeSpan(): ActiveSpan | undefined {
 
 /**
  * Calls a handler of the application with a remote span as its active span; what it awaits keeps that context. Without
- * a remote span the handler runs in the root context: the context around the call belongs to whoever opened the stream.
+ * a remote span the handler runs in the root context: the context around the call belongs to the code that opened the stream.
  */
 export function withRemoteSpan<T>(remote: TraceRef | undefined, handler: () => T): T {
   if (remote === undefined) return context.with(ROOT_CONTEXT, handler)
