@@ -1,6 +1,6 @@
-import { counter, firesFor, gauge, up } from './alert-case.ts'
+import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
-import { byNode, told } from './alert-promql.ts'
+import { byNode, indent, told } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 import { type Budget, budgets } from './budgets.ts'
 
@@ -126,6 +126,42 @@ export const nodeAlerts = {
           { at: '11m', fires: [] },
           { at: '17m', fires: [] },
         ],
+      },
+    ],
+  },
+  MeshIdentityConflict: {
+    summary: '{{ printf "%.0f" $value }} nodes of {{ $labels.mesh_id }} hear two processes with one identity',
+    severity: 'page',
+    per: 'mesh',
+    about: 'mesh',
+    expr: (d) => `count by (mesh_id) (
+${indent(told('mesh.identity.conflict', d('5m'), d))} > 0
+)`,
+    keepFiring: '5m',
+    meaning:
+      'Nodes heard two processes that run with the same peer id at the same time: a key file was copied with a machine or an image, or a second copy of a service was started. Each neighbour keeps the process that was linked first and refuses the other, so messages and requests to that peer reach one or the other. It is told once a minute while both run; a restart is no such thing.',
+    cure: 'mesh.identity.addresses of the span says where the two are. Stop one of them, remove its copy of the key file (MESH_IDENTITY), and start it again: it draws an identity of its own.',
+    search: { span: 'mesh.identity.conflict' },
+    told: '1s',
+    cases: [
+      {
+        says: 'two neighbours tell it once a minute for ten minutes, and its end',
+        series: {
+          [counter('mesh.identity.conflict')]: '_x6 1 1+0x4 2+0x5 3+0x5 4+0x5 5+0x5 6+0x5 7+0x5 8+0x120',
+          [counter('mesh.identity.conflict', 'n2')]: '_x6 1+0x160',
+          [up]: '1+0x170',
+        },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: firesForMesh(2) },
+          { at: '10m', fires: firesForMesh(1) },
+          { at: '20m', fires: [] },
+        ],
+      },
+      {
+        says: 'one long ago, which Prometheus knows from its first scrape on',
+        series: { [counter('mesh.identity.conflict')]: '1+0x120', [up]: '1+0x120' },
+        checks: [{ at: '13m', fires: [] }],
       },
     ],
   },

@@ -13,6 +13,8 @@ export interface Search {
 export const searches: readonly Search[] = [
   { label: 'Gave up a seed', span: 'mesh.seed.giveup' },
   { label: 'Retried a seed', span: 'mesh.seed.retry' },
+  { label: 'Two processes with one identity', span: 'mesh.identity.conflict' },
+  { label: 'Blocked paths', span: 'mesh.path.blocked' },
   { label: 'Suspected leaks', span: 'mesh.leak.suspected' },
   { label: 'Suspects older than a day', span: 'mesh.audit.suspect', tags: { 'mesh.connection.age_band': '1d-7d' } },
   { label: 'Suspects older than a week', span: 'mesh.audit.suspect', tags: { 'mesh.connection.age_band': '7d+' } },

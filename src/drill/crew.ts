@@ -24,6 +24,8 @@ export interface DrillMesh {
   readonly nodes: readonly DrillNode[]
   /** Where the first node listens. */
   readonly seed: string
+  /** Key file of a node: given to another node as well, the two have one identity. */
+  identityOf(node: DrillNode): string
   /** Starts these nodes, a few of all meshes at a time; resolves when they listen. */
   start(nodes: readonly DrillNode[], ...further: readonly string[]): Promise<void>
   /** Stops these in order and starts them again. */
@@ -65,6 +67,7 @@ export class Crew {
       id,
       nodes,
       seed,
+      identityOf: (node) => (base === undefined ? '' : keyFile(base.workspace, node.name)),
       start: (some, ...further) => this.#start(some, further),
       restart: async (some, ...further) => {
         await Promise.all(some.map((node) => node.stop()))
@@ -101,10 +104,10 @@ export class Crew {
     seeds: readonly string[],
   ): DrillNode {
     const { otlp, clock, say } = this.#options
-    const { entry, directory } = workspace
+    const { entry } = workspace
     const args = [
       ...['node', '--name', name, '--role', role, '--mesh', mesh, '--listen', quicAddress(port)],
-      ...['--identity', join(directory, 'keys', `${name}.key`), '--admin', 'off', '--otlp', otlp],
+      ...['--identity', keyFile(workspace, name), '--admin', 'off', '--otlp', otlp],
       ...seeds.flatMap((seed) => ['--seed', seed]),
       // What the drill waits for is read from the log.
       ...['--log-level', 'trace'],
@@ -121,4 +124,8 @@ export class Crew {
     })
     await Promise.all(starting)
   }
+}
+
+function keyFile({ directory }: Workspace, name: string): string {
+  return join(directory, 'keys', `${name}.key`)
 }

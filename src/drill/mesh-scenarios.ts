@@ -9,6 +9,8 @@ const giveupMs = 180_000
 /** A staleness window of 30 s, the sweep after it, and the time of a busy machine. */
 const expiryMs = 60_000
 const killed = 4
+/** Two processes are known to run at once when each was heard again after the other, between growing waits. */
+const conflictMs = 120_000
 
 /** What happens between nodes that have no fault of their own. */
 export const meshScenarios: readonly Scenario[] = [
@@ -62,6 +64,27 @@ export const meshScenarios: readonly Scenario[] = [
           caused('MeshMembersExpiredInBulk')
         },
         heal: () => mesh.start(victims),
+      }
+    },
+  },
+  {
+    name: 'identity',
+    alerts: ['MeshIdentityConflict'],
+    about: 'two of three nodes run with the same key file',
+    size: 3,
+    condition: (stage) => {
+      const { mesh } = stage
+      const [first, original, ...copies] = mesh.nodes
+      return {
+        prepare: () => begin(stage),
+        cause: async (caused) => {
+          if (first === undefined || original === undefined) return
+          await Promise.all(copies.map((node) => node.stop()))
+          const conflict = first.said('mesh.identity.conflict', conflictMs)
+          await Promise.all([mesh.start(copies, '--identity', mesh.identityOf(original)), conflict])
+          caused('MeshIdentityConflict')
+        },
+        heal: () => mesh.restart(copies),
       }
     },
   },
