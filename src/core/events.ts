@@ -26,6 +26,14 @@ export interface DialFailure {
   readonly errorMessage: string
 }
 
+/** Why one address of a peer does not answer. */
+export interface PathFailure {
+  readonly address: string
+  readonly stage: DialStage
+  readonly errorType: string
+  readonly errorMessage: string
+}
+
 /** A message that is meant to cross into other meshes, as bridges see it. The payload stays sealed. */
 export interface Crossing {
   /** Origin and its sequence number: unique for good. */
@@ -62,9 +70,18 @@ export type NetworkEvent =
    * address of the same dial was faster (`duplicate`). The ledger ends it.
    */
   | { readonly type: 'connection.unfit'; readonly connection: string; readonly reason: Unfit }
-  | { readonly type: 'seed.answered'; readonly seed: string; readonly peer: string }
+  /** `elsewhere`: nothing was dialled, since the peer is connected already, by this address that is none of the seed's. */
+  | { readonly type: 'seed.answered'; readonly seed: string; readonly peer: string; readonly elsewhere?: string }
   | { readonly type: 'seed.failed'; readonly seed: string; readonly failure: DialFailure }
   | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: boolean }
+  /** After a dial of several addresses that succeeded: what became of the others that were tried before. */
+  | {
+      readonly type: 'peer.paths'
+      readonly peer: string
+      /** Addresses that answered, the one of the connection that stays first. */
+      readonly worked: readonly string[]
+      readonly failed: readonly PathFailure[]
+    }
   /** A digest that came over gossip; `from` is the peer whose signature the message carries. */
   | {
       readonly type: 'gossip'
@@ -82,8 +99,11 @@ export type NetworkEvent =
 
 /** What the node asks of the network. Nothing here answers; answers are events. */
 export type NetworkEffect =
-  /** One attempt: all addresses of the seed, names resolved now; ends by identify within `limitMs`. */
-  | { readonly do: 'dial.seed'; readonly seed: string; readonly limitMs: number }
+  /**
+   * One attempt: all addresses of the seed, names resolved now; ends by identify within `limitMs`. `fresh`: a connection
+   * to the same peer at another address is no answer.
+   */
+  | { readonly do: 'dial.seed'; readonly seed: string; readonly limitMs: number; readonly fresh?: true }
   | { readonly do: 'dial.peer'; readonly peer: string; readonly addresses: readonly string[]; readonly limitMs: number }
   | { readonly do: 'open'; readonly connection: string }
   | { readonly do: 'send'; readonly connection: string; readonly frame: Frame }

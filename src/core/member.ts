@@ -28,6 +28,8 @@ export interface Member {
   since: number
   /** As its digests on links show it. */
   readonly clock: PeerClock
+  /** Of its addresses those that did not answer while another did, without peer id; as many as a digest has at most. */
+  blocked: readonly string[]
   /** The processes that speak for it: more than one at a time is a copied key. */
   sightings: Sightings
   /**
@@ -60,6 +62,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     how: undefined,
     since: now,
     clock: { samples: [], off: false },
+    blocked: [],
     sightings: noSightings,
     dialAfter: 0,
     movedAt: -Infinity,

@@ -8,12 +8,14 @@ import { type Digest, type Frame, instanceOf, type Role } from './frames.ts'
 import { LimitTells } from './limit-tells.ts'
 import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
+import { notePaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
 import { OwnDigest, type Reach } from './own-digest.ts'
 import { OwnIdentity } from './own-identity.ts'
 import type { Owner } from './owner.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
+import { linkedPeerOf } from './seed-peer.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
 export interface MeshNodeOptions {
@@ -148,8 +150,15 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         if (event.digest.peer !== event.from || !this.options.meshes.includes(event.mesh)) return []
         return this.#hearGossip(event, now)
       case 'seed.answered':
-      case 'seed.failed':
         return this.seeds.handle(event, now)
+      case 'seed.failed': {
+        const linked = linkedPeerOf(event.seed, event.failure, this.seeds.seeds(), this.view, this.ledger)
+        return this.seeds.handle({ ...event, linked }, now)
+      }
+      case 'peer.paths': {
+        const member = this.view.get(event.peer)
+        return member === undefined ? [] : notePaths(member, event)
+      }
       case 'peer.dialled':
         this.#neighbours.dialled(event.peer, event.ok, now)
         return []

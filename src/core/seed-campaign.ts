@@ -2,8 +2,17 @@ import { type AttributesOf, type Tell, tell } from '../catalogue/tell.ts'
 import type { DialFailure } from './events.ts'
 import type { TraceRef } from './trace.ts'
 
-/** `self`: whoever would answer there is this node itself. */
-export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up' | 'self'
+/**
+ * `self`: whoever would answer there is this node itself. `linked-elsewhere`: the address does not answer, and the peer
+ * it belongs to is linked by another one.
+ */
+export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up' | 'self' | 'linked-elsewhere'
+
+/** The peer that a seed's address belongs to, and the address at which it is linked. */
+export interface LinkedPeer {
+  readonly peer: string
+  readonly address: string
+}
 export type SeedCause = AttributesOf<'mesh.seed.dial'>['mesh.seed.cause']
 
 /** One seed and the campaign for it: the one that runs, or the last one. Times are monotonic milliseconds. */
@@ -28,6 +37,12 @@ export interface Seed {
   peer: string | undefined
   /** Losses in a row that came soon after the answer. */
   hangups: number
+  /** Failure of the last attempt of this campaign. */
+  failure: DialFailure | undefined
+  /** What was told of its path last: once per change. Empty while nothing is wrong. */
+  blocked: string
+  /** That it is this node itself has been told. */
+  selfTold: boolean
 }
 
 /** Due at once: the first tick begins its first campaign. */
@@ -46,6 +61,9 @@ export function newSeed(address: string): Seed {
     nextAt: 0,
     peer: undefined,
     hangups: 0,
+    failure: undefined,
+    blocked: '',
+    selfTold: false,
   }
 }
 
@@ -78,6 +96,39 @@ export function tellGiveup(seed: Seed, failure: DialFailure, now: number): Tell 
 
 export function tellConnected(seed: Seed, peer: string, now: number): Tell {
   return tell('mesh.seed.connected', { ...attempted(seed, now), 'mesh.peer.id': peer }, under(seed))
+}
+
+/** `others`: seeds that are not known to be this node. */
+export function tellSelf(seed: Seed, failure: DialFailure, others: number): Tell {
+  const attributes = {
+    'mesh.seed.address': seed.address,
+    'mesh.seed.addresses': failure.addresses,
+    'mesh.seed.others': others,
+    'error.message': failure.errorMessage,
+  }
+  return tell('mesh.seed.self', attributes, under(seed))
+}
+
+export function tellBlocked(seed: Seed, failure: DialFailure, { peer, address }: LinkedPeer): Tell {
+  const attributes = {
+    'mesh.seed.address': seed.address,
+    'mesh.peer.id': peer,
+    'mesh.path.unreachable': failure.addresses,
+    'mesh.path.reached_by': address,
+    'mesh.dial.stage': failure.stage,
+    'error.type': failure.errorType,
+    'error.message': failure.errorMessage,
+  }
+  return tell('mesh.path.blocked', attributes, under(seed))
+}
+
+export function tellRestored(seed: Seed, peer: string): Tell {
+  const restored = { 'mesh.path.restored': seed.failure?.addresses ?? [seed.address] }
+  return tell(
+    'mesh.path.restored',
+    { 'mesh.seed.address': seed.address, 'mesh.peer.id': peer, ...restored },
+    under(seed),
+  )
 }
 
 function attempted(seed: Seed, now: number) {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { gaps, highest, near, play, refused, seed, upBetween } from '../testing/seed-fixture.ts'
-import { type Outcome, refusal } from '../testing/seed-player.ts'
+import { type Outcome, refusal, type SeedPlayer } from '../testing/seed-player.ts'
 import { SeedDialler } from './seed-dialler.ts'
 
 leakCheck()
@@ -217,7 +217,7 @@ test('a seed may come back as somebody else', () => {
   assert.notDeepEqual(player.send({ type: 'disconnected', peer: 'peer-b' }), [])
 })
 
-test('a seed that is this node itself rests, and after its first dial nothing is told', () => {
+test('a seed that is this node itself rests, and that is emitted once', () => {
   const { dialler, player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
   const told = () => player.noted.filter(({ effect }) => effect.do === 'tell')
   player.runUntil(1_000)
@@ -226,8 +226,12 @@ test('a seed that is this node itself rests, and after its first dial nothing is
   player.send({ type: 'peers', count: 1 })
   player.send({ type: 'peers', count: 0 })
   player.runUntil(600_000)
-  assert.equal(told().length, 1)
+  assert.equal(told().length, 2)
   assert.equal(player.told('mesh.seed.dial').length, 1)
+  assert.deepEqual(
+    player.told('mesh.seed.self').map(({ attributes }) => attributes['mesh.seed.others']),
+    [0],
+  )
   assert.deepEqual(new Set(gaps(player.dials())), new Set([30]))
 })
 
@@ -244,6 +248,82 @@ test('a name that led to this node itself may lead to others later', () => {
   player.runUntil(61_000)
   assert.equal(dialler.seeds()[0]?.state, 'connected')
   assert.equal(player.told('mesh.seed.connected')[0]?.attributes['mesh.seed.attempt'], 1)
+})
+
+const linked = { peer: 'peer-a', address: '/ip4/192.0.2.1/tcp/4001' }
+
+/** An attempt fails while the peer behind the seed is linked by another address. */
+function bypass(player: SeedPlayer, errorType = 'TimeoutError') {
+  player.send({ type: 'peers', count: 2 })
+  player.send({ type: 'tick' })
+  return player.send({ type: 'seed.failed', seed, failure: { ...refusal, errorType }, linked })
+}
+
+test('a seed whose peer is linked by another address is no give-up: its path is emitted once, and it rests', () => {
+  const { dialler, player } = play(() => undefined)
+  bypass(player)
+  assert.equal(dialler.seeds()[0]?.state, 'linked-elsewhere')
+  for (let campaign = 0; campaign < 3; campaign++) {
+    player.runUntil(dialler.deadline() + 1_000)
+    player.send({ type: 'seed.failed', seed, failure: { ...refusal, errorType: 'TimeoutError' }, linked })
+  }
+  const [blocked, ...more] = player.told('mesh.path.blocked')
+  assert.deepEqual(
+    [
+      blocked?.attributes['mesh.path.reached_by'],
+      blocked?.attributes['error.type'],
+      blocked?.attributes['mesh.peer.id'],
+    ],
+    [linked.address, 'TimeoutError', 'peer-a'],
+  )
+  assert.deepEqual(more, [])
+  for (const span of ['mesh.seed.giveup', 'mesh.seed.retry'] as const) assert.deepEqual(player.told(span), [])
+  assert.deepEqual(gaps(player.dials()), [300, 301, 301])
+  assert.ok(player.noted.some(({ effect }) => effect.do === 'dial.seed' && effect.fresh === true))
+})
+
+test('a change of why the address does not answer is emitted again', () => {
+  const { player } = play(() => undefined)
+  bypass(player)
+  player.runUntil(301_000)
+  player.send({ type: 'seed.failed', seed, failure: { ...refusal, errorType: 'EHOSTUNREACH' }, linked })
+  assert.equal(player.told('mesh.path.blocked').length, 2)
+})
+
+test('when the address answers at last, that is emitted, and the seed is connected', () => {
+  const { dialler, player } = play(() => undefined)
+  bypass(player)
+  player.runUntil(301_000)
+  player.send({ type: 'seed.answered', seed, peer: 'peer-a' })
+  assert.equal(player.told('mesh.path.restored').length, 1)
+  assert.equal(dialler.seeds()[0]?.state, 'connected')
+})
+
+test('when the link by the other address is lost, the campaign begins anew', () => {
+  const { player } = play(() => undefined)
+  bypass(player)
+  player.send({ type: 'disconnected', peer: 'peer-a' })
+  player.runUntil(player.now + 1_000)
+  assert.equal(player.told('mesh.seed.rearmed')[0]?.attributes['mesh.seed.cause'], 'lost')
+  assert.equal(player.dials().length, 2)
+})
+
+test('an answer by a connection to another address is no path that works again', () => {
+  const { dialler, player } = play(() => undefined)
+  player.send({ type: 'tick' })
+  player.send({ type: 'seed.failed', seed, failure: refusal })
+  player.runUntil(1_500)
+  player.send({ type: 'seed.answered', seed, peer: 'peer-a', elsewhere: linked.address })
+  assert.equal(dialler.seeds()[0]?.state, 'linked-elsewhere')
+  assert.equal(player.told('mesh.path.blocked').length, 1)
+})
+
+test('a failure of which no peer is known is retried and given up, although others are linked', () => {
+  const { player } = play(() => refused)
+  player.send({ type: 'peers', count: 3 })
+  player.runUntil(160_000)
+  assert.equal(player.told('mesh.seed.giveup').length, 1)
+  assert.deepEqual(player.told('mesh.path.blocked'), [])
 })
 
 test('a node without seeds asks for nothing', () => {

@@ -5,20 +5,26 @@ import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'
 import {
+  type LinkedPeer,
   newSeed,
   type Seed,
   type SeedCause,
   type SeedState,
   tellBegun,
+  tellBlocked,
   tellConnected,
   tellGiveup,
+  tellRestored,
   tellRetry,
+  tellSelf,
 } from './seed-campaign.ts'
 import { newTrace } from './trace.ts'
 
 export type SeedEvent =
   | { readonly type: 'tick' }
-  | Extract<NetworkEvent, { readonly type: 'seed.answered' | 'seed.failed' }>
+  | Extract<NetworkEvent, { readonly type: 'seed.answered' }>
+  /** `linked`: the peer that the seed's address belongs to, when that is known and linked by another address. */
+  | (Extract<NetworkEvent, { readonly type: 'seed.failed' }> & { readonly linked?: LinkedPeer | undefined })
   /** Connected peers, guests included, whenever their number changes. */
   | { readonly type: 'peers'; readonly count: number }
   /** The last connection to a peer is gone. */
@@ -49,6 +55,8 @@ export interface SeedView {
   readonly peer: string | undefined
 }
 
+type Answer = Extract<SeedEvent, { readonly type: 'seed.answered' }>
+
 /** What a dial fails with when all that it found is this node’s own. */
 const selfDial = 'SelfDial'
 
@@ -59,8 +67,11 @@ const selfDial = 'SelfDial'
  * that has no peer goes on with one attempt every 30 s, one that has some begins anew every five minutes. Losing the
  * last peer, or the seed itself, begins a campaign shortly after. Every campaign is a trace of its own.
  *
- * Where all nodes have the same list, one of the seeds is the node itself: it is nothing to wait for, and rests. Its
- * name may lead to others later, so it is looked at again as rarely as a seed that was given up, and nothing is told.
+ * Where all nodes have the same list, one of the seeds is the node itself: that is told once, and the seed rests. Its
+ * name may lead to others later, so it is dialled again as rarely as a seed that was given up.
+ *
+ * A seed whose peer is linked by another address needs no campaign: that the one address does not answer is told once,
+ * and the seed rests likewise.
  */
 export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   readonly #policy: BackoffPolicy
@@ -86,14 +97,14 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
       case 'tick':
         return this.#seeds.flatMap((seed) => [...this.#lose(seed, now), ...this.#dialDue(seed, now)])
       case 'seed.answered':
-        return this.#inFlight(event.seed).map((seed) => this.#answered(seed, event.peer, now))
+        return this.#inFlight(event.seed).flatMap((seed) => this.#answered(seed, event, now))
       case 'seed.failed':
-        return this.#inFlight(event.seed).flatMap((seed) => this.#failed(seed, event.failure, now))
+        return this.#inFlight(event.seed).flatMap((seed) => this.#failed(seed, event.failure, now, event.linked))
       case 'peers':
         return this.#counted(event.count === 0, now)
       case 'disconnected':
         return this.#seeds
-          .filter((seed) => seed.state === 'connected' && seed.peer === event.peer)
+          .filter((seed) => isReached(seed) && seed.peer === event.peer)
           .flatMap((seed) => this.#lost(seed, now))
     }
   }
@@ -104,7 +115,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
 
   seeds(): SeedView[] {
     return this.#seeds.map(({ address, state, attempt, campaign, nextAt, peer }) => {
-      const due = state === 'waiting' || state === 'given-up' || state === 'self'
+      const due = state !== 'connected' && state !== 'dialling'
       return { address, state, attempt, campaign, nextAt: due ? nextAt : undefined, peer }
     })
   }
@@ -118,11 +129,12 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     if (seed.state === 'connected' || seed.state === 'dialling' || seed.nextAt > now) return []
     const begun = seed.state === 'given-up' || seed.campaign === 0 ? this.#begin(seed, this.#cause(seed), now, now) : []
     const { limitMs, graceMs } = this.#policy
+    const fresh = seed.state === 'linked-elsewhere' ? ({ fresh: true } as const) : {}
     seed.state = 'dialling'
     seed.attempt += 1
     seed.attemptAt = now
     seed.nextAt = now + limitMs + graceMs
-    return [...begun, { do: 'dial.seed', seed: seed.address, limitMs }]
+    return [...begun, { do: 'dial.seed', seed: seed.address, limitMs, ...fresh }]
   }
 
   #cause(seed: Seed): SeedCause {
@@ -136,18 +148,27 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     if (cause === 'start') seed.draw = this.#spread()
     const root = newTrace(this.#random)
     Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })
+    seed.failure = undefined
     seed.campaign += 1
     return tellBegun(seed, root, before, now)
   }
 
-  #answered(seed: Seed, peer: string, now: number): SeedEffect {
-    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity })
-    return tellConnected(seed, peer, now)
+  #answered(seed: Seed, { peer, elsewhere }: Answer, now: number): SeedEffect[] {
+    // Its own address has failed, and the peer has connected by another one meanwhile.
+    const { failure } = seed
+    if (elsewhere !== undefined && failure) return this.#isLinked(seed, failure, { peer, address: elsewhere }, now)
+    const restored = seed.blocked === '' || elsewhere !== undefined ? [] : [tellRestored(seed, peer)]
+    const blocked = elsewhere === undefined ? '' : seed.blocked
+    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, selfTold: false, blocked })
+    return [...restored, tellConnected(seed, peer, now)]
   }
 
-  #failed(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
+  #failed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {
     const { attempts, aloneMs } = this.#policy
-    if (failure.errorType === selfDial) return this.#isSelf(seed, now)
+    if (failure.errorType === selfDial) return this.#isSelf(seed, failure, now)
+    seed.failure = failure
+    seed.selfTold = false
+    if (linked !== undefined) return this.#isLinked(seed, failure, linked, now)
     if (seed.attempt < attempts) {
       seed.state = 'waiting'
       seed.nextAt =
@@ -163,10 +184,22 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   }
 
   /** Its campaign stays open, with no attempt counted: it goes on if ever another node is found there. */
-  #isSelf(seed: Seed, now: number): [] {
+  #isSelf(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
     Object.assign(seed, { state: 'self', attempt: 0, endedAt: now })
     seed.nextAt = this.#restUntil(seed, now)
-    return []
+    if (seed.selfTold) return []
+    seed.selfTold = true
+    const others = this.#seeds.filter(({ state }) => state !== 'self').length
+    return [tellSelf(seed, failure, others)]
+  }
+
+  /** As with itself, the campaign stays open: it goes on when the link is lost, or when the address answers. */
+  #isLinked(seed: Seed, failure: DialFailure, linked: LinkedPeer, now: number): SeedEffect[] {
+    const blocked = `${linked.peer} ${failure.errorType}`
+    const told = seed.blocked === blocked
+    Object.assign(seed, { state: 'linked-elsewhere', peer: linked.peer, attempt: 0, endedAt: now, blocked })
+    seed.nextAt = this.#restUntil(seed, now)
+    return told ? [] : [tellBlocked(seed, failure, linked)]
   }
 
   /** An attempt that nobody reported the end of: a lost answer must not end the campaign in silence. */
@@ -192,7 +225,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
       return []
     }
     return this.#seeds
-      .filter((seed) => seed.state === 'given-up' || seed.state === 'connected')
+      .filter((seed) => seed.state === 'given-up' || isReached(seed))
       .flatMap((seed) => this.#lost(seed, now))
   }
 
@@ -201,9 +234,13 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
    * another mesh) is met with a longer first wait each time, or the two would dance at one dial a second for ever.
    */
   #lost(seed: Seed, now: number): SeedEffect[] {
-    if (seed.state !== 'connected' || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0
+    if (!isReached(seed) || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0
     seed.hangups += 1
     seed.draw = this.#spread()
     return this.#begin(seed, 'lost', now + waitMs(this.#policy, seed.hangups, seed.draw), now)
   }
+}
+
+function isReached({ state }: Seed): boolean {
+  return state === 'connected' || state === 'linked-elsewhere'
 }

@@ -216,6 +216,6 @@ function transportOf(address: Multiaddr): ConnectionFact['transport'] {
 }
 
 /** Without its peer id. */
-function bare(address: Multiaddr): string {
+export function bare(address: Multiaddr): string {
   return address.decapsulateCode(421).toString()
 }

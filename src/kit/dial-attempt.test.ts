@@ -6,7 +6,7 @@ import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { NetworkComponents } from './components.ts'
-import { DialAttempt, type DialOutcome } from './dial-attempt.ts'
+import { DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
 
 leakCheck()
 
@@ -25,9 +25,15 @@ function attempt(count: number, limitMs = 10_000) {
   const addresses = Array.from({ length: count }, (_, index) => multiaddr(`/ip4/10.0.0.${index + 1}/udp/1/quic-v1`))
   const outcomes: DialOutcome[] = []
   const child = owner.child('attempt')
-  new DialAttempt(components, child, addresses, (outcome) => outcomes.push(outcome)).start(limitMs)
+  const tried: TriedPaths[] = []
+  const duplicates: Connection[] = []
+  new DialAttempt(components, child, addresses, {
+    done: (outcome) => outcomes.push(outcome),
+    tried: (paths) => tried.push(paths),
+    duplicate: (connection) => duplicates.push(connection),
+  }).start(limitMs)
   const tell = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
-  return { clock, owner, dials, outcomes, tell }
+  return { clock, owner, dials, outcomes, tried, duplicates, tell }
 }
 
 function connection(status = 'open'): Connection & { readonly aborted: boolean } {
@@ -138,5 +144,62 @@ describe('one attempt over several addresses', () => {
     assert.deepEqual(outcomes, [])
     assert.equal(dials[0]?.signal.aborted, true)
     assert.equal(clock.pending, 0)
+  })
+})
+
+describe('addresses that were tried before the one that succeeded', () => {
+  /** The second address wins while the first one is silent. */
+  async function won() {
+    const scene = attempt(3)
+    await settle()
+    scene.clock.advance(250)
+    await settle()
+    const connected = connection()
+    scene.dials[1]?.open(connected)
+    await settle()
+    scene.tell('peer:identify', { connection: connected })
+    await settle()
+    assert.equal(scene.outcomes[0]?.ok, true)
+    return scene
+  }
+  const texts = ({ worked, failures }: TriedPaths) => ({
+    worked: worked.map(String),
+    failed: failures.map(({ address, type }) => [address, type]),
+  })
+  const [first, second] = ['/ip4/10.0.0.1/udp/1/quic-v1', '/ip4/10.0.0.2/udp/1/quic-v1']
+
+  test('one that fails later is reported when it fails', async () => {
+    const { dials, tried, owner } = await won()
+    assert.deepEqual([tried, dials[0]?.signal.aborted], [[], false])
+    dials[0]?.fail(Object.assign(new Error('timed out'), { code: 'Unknown' }))
+    await settle()
+    assert.deepEqual(tried.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
+    await settle()
+    assert.deepEqual(owner.inventory().resources, [])
+  })
+
+  test('one that never ends is called off at the limit, and has timed out', async () => {
+    const { clock, dials, tried } = await won()
+    clock.advance(10_000)
+    await settle()
+    assert.deepEqual(tried.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
+    assert.equal(dials[0]?.signal.aborted, true)
+  })
+
+  test('one that answers late has worked, and its connection is a duplicate that is aborted', async () => {
+    const { dials, tried, duplicates } = await won()
+    const late = connection()
+    dials[0]?.open(late)
+    await settle()
+    assert.deepEqual(tried.map(texts), [{ worked: [second, first], failed: [] }])
+    assert.deepEqual([duplicates, late.aborted], [[late], true])
+  })
+
+  test('nothing is reported once the node stops', async () => {
+    const { owner, dials, tried } = await won()
+    await owner.close()
+    dials[0]?.fail(new Error('aborted'))
+    await settle()
+    assert.deepEqual([tried, dials[0]?.signal.aborted], [[], true])
   })
 })

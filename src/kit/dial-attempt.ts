@@ -9,6 +9,28 @@ export type DialOutcome =
   | { readonly ok: true; readonly connection: Connection; readonly others: readonly Connection[] }
   | { readonly ok: false; readonly failures: readonly AddressFailure[] }
 
+/** What became of the addresses that were tried before the one that succeeded. */
+export interface TriedPaths {
+  readonly worked: readonly Multiaddr[]
+  readonly failures: readonly AddressFailure[]
+}
+
+export interface AttemptEvents {
+  done(outcome: DialOutcome): void
+  /** A connection is open, and may be aborted yet. */
+  opened?(connection: Connection): void
+  /** After a success, when it is known of every address that had been tried before; at the limit at the latest. */
+  tried?(paths: TriedPaths): void
+  /** A connection over another address opened after the success; it is aborted next. */
+  duplicate?(connection: Connection): void
+}
+
+interface Pending {
+  readonly address: Multiaddr
+  readonly index: number
+  readonly abort: AbortController
+}
+
 /** Between the starts of two addresses: the Connection Attempt Delay that RFC 8305 §5 recommends. */
 const staggerMs = 250
 /** While one address has a connection that is not identified yet, the next one waits longer: it will hardly be needed. */
@@ -20,6 +42,9 @@ const staggerOpenMs = 1_000
  * through libp2p's dial queue, which tries addresses one after the other, 10 s each when a QUIC port is dead, and
  * shares its result with other dials.
  *
+ * Dials that had begun before the one that succeeded go on to their end: where the faster way is blocked, that is the
+ * only time at which it shows.
+ *
  * A native QUIC dial cannot be called off; when it succeeds after the signal, libp2p's upgrader drops its connection.
  */
 export class DialAttempt {
@@ -27,29 +52,22 @@ export class DialAttempt {
   /** Of this attempt alone: what it holds goes with its end. */
   readonly #owner: Owner
   readonly #addresses: readonly Multiaddr[]
-  readonly #done: (outcome: DialOutcome) => void
-  readonly #onOpen: (connection: Connection) => void
+  readonly #events: AttemptEvents
   /** Bounded by the addresses, like the failures. */
-  #open: readonly Connection[] = []
+  #open: readonly { readonly connection: Connection; readonly address: Multiaddr; readonly index: number }[] = []
   #failures: readonly AddressFailure[] = []
   /** Dials under way. Each has its own signal: TCP goes on heeding it after the connection has been handed out. */
-  #pending: readonly AbortController[] = []
+  #pending: readonly Pending[] = []
+  #worked: readonly Multiaddr[] = []
   #started = 0
   #cancelNext: (() => void) | undefined
   #ended = false
 
-  constructor(
-    components: NetworkComponents,
-    owner: Owner,
-    addresses: readonly Multiaddr[],
-    done: (outcome: DialOutcome) => void,
-    onOpen: (connection: Connection) => void = () => {},
-  ) {
+  constructor(components: NetworkComponents, owner: Owner, addresses: readonly Multiaddr[], events: AttemptEvents) {
     this.#components = components
     this.#owner = owner
     this.#addresses = addresses
-    this.#done = done
-    this.#onOpen = onOpen
+    this.#events = events
   }
 
   /** `limitMs`: by then it has ended. Calls `done` exactly once, unless its owner is closed before. */
@@ -63,7 +81,7 @@ export class DialAttempt {
       events.removeEventListener('peer:identify', identified)
       events.removeEventListener('connection:close', closed)
       this.#ended = true
-      for (const abort of this.#pending) abort.abort()
+      for (const { abort } of this.#pending) abort.abort()
     })
     this.#owner.after(limitMs, () => this.#timeout(limitMs))
     this.#next()
@@ -78,17 +96,16 @@ export class DialAttempt {
       if (this.#pending.length === 0 && this.#open.length === 0) this.#end({ ok: false, failures: this.#failures })
       return
     }
-    this.#started++
-    const abort = new AbortController()
-    this.#pending = [...this.#pending, abort]
+    const pending: Pending = { address, index: this.#started++, abort: new AbortController() }
+    this.#pending = [...this.#pending, pending]
     const settled = () => {
-      this.#pending = this.#pending.filter((other) => other !== abort)
+      this.#pending = this.#pending.filter((other) => other !== pending)
     }
-    this.#dial(address, abort.signal)
+    this.#dial(address, pending.abort.signal)
       .finally(settled)
       .then(
-        (connection) => this.#opened(connection),
-        (error: unknown) => this.#failed(failureOf(error)),
+        (connection) => this.#opened(connection, pending),
+        (error: unknown) => this.#failed(failureOf(error, 'dial', address.toString())),
       )
     this.#schedule(staggerMs)
   }
@@ -104,57 +121,93 @@ export class DialAttempt {
     return this.#components.transportManager.dial(address, { signal })
   }
 
-  #opened(connection: Connection): void {
+  #opened(connection: Connection, { address, index }: Pending): void {
     if (this.#ended) {
-      connection.abort(new Error('the dial had ended'))
+      this.#openedLate(connection, address)
       return
     }
     if (connection.status !== 'open') {
-      this.#retreat('identify', 'the connection was closed at once')
+      this.#retreat('identify', 'the connection was closed at once', address)
       return
     }
-    this.#onOpen(connection)
-    this.#open = [...this.#open, connection]
+    this.#events.opened?.(connection)
+    this.#open = [...this.#open, { connection, address, index }]
     this.#schedule(staggerOpenMs)
+  }
+
+  #openedLate(connection: Connection, address: Multiaddr): void {
+    if (!this.#owner.closed) {
+      this.#worked = [...this.#worked, address]
+      this.#events.duplicate?.(connection)
+    }
+    connection.abort(new Error('the dial had ended'))
+    this.#settleTried()
   }
 
   #failed(failure: AddressFailure): void {
     this.#failures = [...this.#failures, failure]
-    this.#next()
+    if (this.#ended) this.#settleTried()
+    else this.#next()
   }
 
   /** Refused by the other side after the handshake, as libp2p does over its limits. */
   #closed(connection: Connection): void {
-    if (!this.#open.includes(connection)) return
-    this.#open = this.#open.filter((other) => other !== connection)
-    this.#retreat('identify', 'the connection was closed before the peer was identified')
+    const found = this.#open.find((other) => other.connection === connection)
+    if (found === undefined) return
+    this.#open = this.#open.filter((other) => other !== found)
+    this.#retreat('identify', 'the connection was closed before the peer was identified', found.address)
   }
 
-  #retreat(stage: 'identify', message: string): void {
-    this.#failures = [...this.#failures, { stage, type: 'ConnectionClosed', message }]
+  #retreat(stage: 'identify', message: string, address: Multiaddr): void {
+    this.#failures = [...this.#failures, { stage, type: 'ConnectionClosed', message, address: address.toString() }]
     this.#next()
   }
 
   #identified(connection: Connection): void {
-    if (this.#ended || !this.#open.includes(connection)) return
-    const others = this.#open.filter((other) => other !== connection)
+    const won = this.#open.find((other) => other.connection === connection)
+    if (this.#ended || won === undefined) return
+    const others = this.#open.filter((other) => other !== won).map((other) => other.connection)
+    this.#worked = [won, ...this.#open.filter((other) => other !== won)].map(({ address }) => address)
+    const behind = this.#pending.filter(({ index }) => index > won.index)
+    this.#pending = this.#pending.filter((one) => !behind.includes(one))
+    for (const { abort } of behind) abort.abort()
     this.#end({ ok: true, connection, others })
     for (const other of others) other.abort(new Error('another address of the dial was faster'))
+    this.#settleTried()
+  }
+
+  /** All that had begun before the success has come to its end. */
+  #settleTried(): void {
+    if (this.#owner.closed || this.#worked.length === 0 || this.#pending.length > 0) return
+    void this.#owner.close()
+    this.#events.tried?.({ worked: this.#worked, failures: this.#failures })
   }
 
   #timeout(limitMs: number): void {
+    if (this.#ended) {
+      const message = `no answer within ${Math.round(limitMs)} ms`
+      const late = this.#pending.map(({ address, abort }): AddressFailure => {
+        abort.abort()
+        return { stage: 'dial', type: 'TimeoutError', message, address: address.toString() }
+      })
+      this.#failures = [...this.#failures, ...late]
+      this.#pending = []
+      this.#settleTried()
+      return
+    }
     const stage = this.#open.length > 0 ? 'identify' : 'dial'
     const waited = { stage, type: 'TimeoutError', message: `no answer within ${Math.round(limitMs)} ms` } as const
     const open = this.#open
     this.#end({ ok: false, failures: [...this.#failures, waited] })
-    for (const connection of open) connection.abort(new Error('the peer was not identified in time'))
+    for (const { connection } of open) connection.abort(new Error('the peer was not identified in time'))
   }
 
   #end(outcome: DialOutcome): void {
     if (this.#ended) return
     this.#ended = true
     this.#open = []
-    void this.#owner.close()
-    this.#done(outcome)
+    this.#cancelNext?.()
+    if (!outcome.ok) void this.#owner.close()
+    this.#events.done(outcome)
   }
 }

@@ -83,7 +83,11 @@ export function summary(failures: readonly AddressFailure[], addresses: readonly
     undefined,
   )
   const { stage, type, message } = furthest ?? { stage: 'dial', type: 'NoAddress', message: 'there is nothing to dial' }
-  return { stage, addresses, errorType: type, errorMessage: message.slice(0, messageLength) }
+  return { stage, addresses, errorType: type, errorMessage: cutMessage(message) }
+}
+
+export function cutMessage(message: string): string {
+  return message.slice(0, messageLength)
 }
 
 function described(error: unknown): { name: string; message: string; code: string } {

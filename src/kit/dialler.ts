@@ -1,14 +1,15 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import type { DialFailure, NetworkEffect, NetworkEvent } from '../core/events.ts'
+import type { DialFailure, NetworkEffect, NetworkEvent, PathFailure } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents } from './components.ts'
-import type { Connections } from './connections.ts'
-import { DialAttempt, type DialOutcome } from './dial-attempt.ts'
-import { type AddressFailure, failureOf, summary } from './dial-failure.ts'
+import { bare, type Connections } from './connections.ts'
+import { DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
+import { type AddressFailure, cutMessage, failureOf, summary } from './dial-failure.ts'
+import { explainSelfDial } from './own-host.ts'
 import { type Lookup, resolve } from './resolve.ts'
 
 type SeedDial = Extract<NetworkEffect, { do: 'dial.seed' }>
@@ -18,10 +19,13 @@ interface Target {
   readonly peer: PeerId | undefined
   readonly addresses: readonly Multiaddr[]
   readonly limitMs: number
+  /** A connection to this peer by another address is no answer. */
+  readonly fresh?: boolean
 }
 
 type Result =
-  | { readonly ok: true; readonly peer: string }
+  /** `elsewhere`: the address of a connection that was there, when it is none of those asked for. */
+  | { readonly ok: true; readonly peer: string; readonly elsewhere?: string }
   | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly addresses: readonly string[] }
 
 export interface DiallerOptions {
@@ -42,14 +46,9 @@ export class Dialler {
     this.#options = options
   }
 
-  seed({ seed, limitMs }: SeedDial): void {
-    const answer = (result: Result) =>
-      this.#options.deliver(
-        result.ok
-          ? { type: 'seed.answered', seed, peer: result.peer }
-          : { type: 'seed.failed', seed, failure: failure(result) },
-      )
-    this.#run(seed, limitMs, () => target([seed], undefined, limitMs), answer)
+  seed({ seed, limitMs, fresh }: SeedDial): void {
+    const answer = (result: Result) => this.#options.deliver(seedAnswer(seed, result))
+    this.#run(seed, limitMs, () => ({ ...target([seed], undefined, limitMs), fresh: fresh === true }), answer)
   }
 
   peer({ peer, addresses, limitMs }: PeerDial): void {
@@ -65,10 +64,12 @@ export class Dialler {
     }
     const owner = this.#options.owner.child(`dial ${name}`)
     this.#inFlight++
-    const end = (result: Result) => {
-      if (owner.closed) return
+    let ended = false
+    const end = (result: Result, tries = false) => {
+      if (ended || owner.closed) return
+      ended = true
       this.#inFlight--
-      void owner.close()
+      if (!tries) void owner.close()
       answer(result)
     }
     const slow = { stage: 'resolve', type: 'TimeoutError', message: `no addresses within ${limitMs} ms` } as const
@@ -78,9 +79,9 @@ export class Dialler {
     )
   }
 
-  async #attempt(owner: Owner, parse: () => Target, cancel: () => void, end: (result: Result) => void) {
+  async #attempt(owner: Owner, parse: () => Target, cancel: () => void, end: End) {
     const { components, clock, connections, lookup, deliver } = this.#options
-    const { peer, addresses, limitMs } = parse()
+    const { peer, addresses, limitMs, fresh } = parse()
     const until = clock.now() + limitMs
     if (peer?.equals(components.peerId)) {
       const self = { stage: 'dial', type: 'SelfDial', message: 'the peer id is our own' } as const
@@ -91,7 +92,8 @@ export class Dialler {
     if (owner.closed) return
     const tried = found.map(String)
     const there = connections.reaching(peer, found)
-    if (there !== undefined) return end({ ok: true, peer: there.remotePeer.toString() })
+    const answered = there && answerOf(there, found)
+    if (answered !== undefined && !(fresh && answered.elsewhere !== undefined)) return end(answered)
     const denied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
     const known = found.filter((one) => components.transportManager.dialTransportForMultiaddr(one) !== undefined)
     const dialable = denied ? [] : quicFirst(known)
@@ -106,17 +108,48 @@ export class Dialler {
       return end({ ok: false, failures: failures.length > 0 ? failures : [none], addresses: tried })
     }
     cancel()
+    let reached = ''
+    const duplicate = ({ id }: Connection) => deliver({ type: 'connection.unfit', connection: id, reason: 'duplicate' })
     const done = (outcome: DialOutcome) => {
       if (!outcome.ok) return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried })
-      for (const { id } of outcome.others) deliver({ type: 'connection.unfit', connection: id, reason: 'duplicate' })
-      end({ ok: true, peer: outcome.connection.remotePeer.toString() })
+      outcome.others.forEach(duplicate)
+      reached = outcome.connection.remotePeer.toString()
+      end({ ok: true, peer: reached }, true)
     }
-    const ours = (connection: Connection) => {
+    const opened = (connection: Connection) => {
       connections.of(connection).ours = true
     }
-    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, done, ours)
+    const paths = (paths: TriedPaths) => {
+      void owner.close()
+      deliver({ type: 'peer.paths', peer: reached, ...pathsOf(paths) })
+    }
+    const events = { done, opened, duplicate, tried: paths }
+    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, events)
     attempt.start(Math.max(1, until - clock.now()))
   }
+}
+
+/** `tries`: what it holds stays until the addresses that were tried before have come to their ends. */
+type End = (result: Result, tries?: boolean) => void
+
+function seedAnswer(seed: string, result: Result): NetworkEvent {
+  if (!result.ok) return { type: 'seed.failed', seed, failure: failure(result) }
+  const { peer, elsewhere } = result
+  return { type: 'seed.answered', seed, peer, ...(elsewhere !== undefined && { elsewhere }) }
+}
+
+function answerOf({ remotePeer, remoteAddr }: Connection, asked: readonly Multiaddr[]): Extract<Result, { ok: true }> {
+  const [peer, address] = [remotePeer.toString(), bare(remoteAddr)]
+  return asked.some((one) => bare(one) === address) ? { ok: true, peer } : { ok: true, peer, elsewhere: address }
+}
+
+function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[]; failed: readonly PathFailure[] } {
+  const failed = failures.flatMap(({ address, stage, type, message }) =>
+    address === undefined
+      ? []
+      : [{ address: bare(multiaddr(address)), stage, errorType: type, errorMessage: cutMessage(message) }],
+  )
+  return { worked: worked.map(bare), failed }
 }
 
 /** Throws for an address that is none; the addresses of a peer that are none are left out. */
@@ -154,5 +187,5 @@ async function resolveAll(addresses: readonly Multiaddr[], lookup: Lookup) {
 }
 
 function failure(result: Extract<Result, { ok: false }>): DialFailure {
-  return summary(result.failures, result.addresses)
+  return explainSelfDial(summary(result.failures, result.addresses))
 }

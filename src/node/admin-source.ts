@@ -1,4 +1,5 @@
 import type { AdminSource } from '../admin/source.ts'
+import type { SeedView } from '../core/seed-dialler.ts'
 import type { Tracemesh } from '../kit/index.ts'
 import { version } from '../kit/version.ts'
 import type { NodeConfig } from './config.ts'
@@ -11,7 +12,7 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
       const peers = mesh.peers
       if (peers > 0) return { ready: true, why: `connected to ${peers} ${peers === 1 ? 'peer' : 'peers'}` }
       if (role === 'seed') return { ready: true, why: 'a seed waits for others' }
-      return { ready: false, why: 'connected to nobody' }
+      return { ready: false, why: whyAlone(mesh.seeds()) }
     },
     inventory: () => ({ ...mesh.inventory(), frames: mesh.frames() }),
     topology: () => mesh.topology(),
@@ -19,4 +20,15 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
     messages: () => mesh.messages(),
     publish: (topic, text, options) => mesh.publish(topic, new TextEncoder().encode(text), options),
   }
+}
+
+/** Why nobody is connected, as far as the seeds tell. */
+export function whyAlone(seeds: readonly SeedView[]): string {
+  if (seeds.length === 0) return 'connected to nobody: no seed is configured (MESH_SEEDS), so another node has to dial'
+  const [first, ...others] = seeds.filter(({ state }) => state === 'self').map(({ address }) => address)
+  if (first === undefined) return 'connected to nobody: no seed has answered'
+  if (others.length + 1 < seeds.length)
+    return `connected to nobody: ${first} is this node itself, no other seed has answered`
+  const which = others.length === 0 ? `its only seed, ${first}, is` : `all its seeds, ${first} and others, are`
+  return `connected to nobody: ${which} this node itself; name another node in MESH_SEEDS`
 }
