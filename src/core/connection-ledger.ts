@@ -121,17 +121,12 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   /** Whose connection this is. */
   peerOf(connection: string): string | undefined {
-    return this.#find(connection)?.[0].peer
-  }
-
-  find(connection: string): { readonly peer: string; readonly link: Link } | undefined {
-    const found = this.#find(connection)
-    return found && { peer: found[0].peer, link: found[1] }
+    return this.find(connection)?.[0].peer
   }
 
   /** Whether the peer at the other end of this connection has said a hello that was accepted. */
   isMember(connection: string): boolean {
-    return this.#find(connection)?.[1].kind === 'member'
+    return this.find(connection)?.[1].kind === 'member'
   }
 
   #each(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
@@ -187,7 +182,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #onLink(event: Extract<LedgerEvent, { connection: string }>, now: number): LedgerEffect[] {
-    const found = this.#find(event.connection)
+    const found = this.find(event.connection)
     if (found === undefined) return []
     const [record, link] = found
     switch (event.type) {
@@ -285,7 +280,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     })
   }
 
-  #find(connection: string): [PeerRecord, Link] | undefined {
+  find(connection: string): [PeerRecord, Link] | undefined {
     for (const record of this.#peers.values())
       for (const link of record.links) if (link.connection === connection) return [record, link]
     return undefined

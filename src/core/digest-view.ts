@@ -1,6 +1,6 @@
 import { sizeBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
-import { type Digest, type IdentityConflict, instanceOf, type Role } from './frames.ts'
+import { type Digest, instanceOf, type Role } from './frames.ts'
 import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { Machine, Random } from './machine.ts'
@@ -9,18 +9,19 @@ import {
   isNewer,
   type Member,
   newMember,
+  outlives,
   silence,
-  tellConflict,
   tellExpired,
   tellJoined,
   tellLeft,
   tellSkewed,
   type Via,
 } from './member.ts'
+import { noteSighting, noteStop } from './member-sightings.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
-import { areRivals, conflictOf, emitDue, type Heard, rivalRuns, sighted, stopped } from './sightings.ts'
+import type { Heard } from './sightings.ts'
 import { childOf, type TraceRef } from './trace.ts'
 
 export type ViewEvent =
@@ -101,7 +102,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       case 'left':
         return this.#left(event, now)
       case 'sighted':
-        return this.#sighted(event.peer, event.heard, now)
+        return this.#sighted(event, now)
       case 'tick':
         return this.#tick(event.window, now)
       case 'stalled':
@@ -129,16 +130,9 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return silence(this.#options.windowMs, member).since
   }
 
-  /** Identities with which two processes run now. */
-  conflicts(now: number): IdentityConflict[] {
-    const members = [...this.#members.values()]
-    return members.flatMap(({ digest, sightings }) => conflictOf(digest.peer, sightings, now) ?? [])
-  }
-
-  /** Whether two processes of this peer are known to run at the same time. */
-  areRivals(peer: string, a: string, b: string): boolean {
-    const member = this.#members.get(peer)
-    return member !== undefined && areRivals(member.sightings, a, b)
+  /** Departed members as well. */
+  records(): Iterable<Member> {
+    return this.#members.values()
   }
 
   topology(): TopologyNode[] {
@@ -225,31 +219,17 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     this.#members.touch(event.peer, now)
   }
 
-  #sighted(peer: string, heard: Heard, now: number): ViewEffect[] {
+  #sighted({ peer, heard }: Extract<ViewEvent, { readonly type: 'sighted' }>, now: number): ViewEffect[] {
     const held = this.#members.get(peer)
-    if (held === undefined) return []
-    held.sightings = sighted(held.sightings, heard, now)
-    const due = emitDue(held.sightings, now)
-    const conflict = due && conflictOf(peer, due, now)
-    if (due === undefined || conflict === undefined) return []
-    held.sightings = due
-    return [tellConflict(held, conflict)]
+    return held === undefined ? [] : noteSighting(held, heard, now)
   }
 
   /** A goodbye of an earlier incarnation, or of one of two processes, says nothing about the one that runs. */
   #left(event: Extract<ViewEvent, { readonly type: 'left' }>, now: number): ViewEffect[] {
     const { peer, incarnation } = event
-    const instance = instanceOf(event)
     const held = this.#members.get(peer)
-    if (held === undefined) return []
-    const contested = rivalRuns(held.sightings, instance, now)
-    held.sightings = stopped(held.sightings, instance)
+    if (held === undefined || noteStop(held, instanceOf(event), now)) return []
     if (!isMember(held) || incarnation < held.digest.incarnation) return []
-    if (contested) {
-      // Whatever the other process says next is newer than what this one has said.
-      held.digest = { ...held.digest, incarnation: 0, sequence: 0 }
-      return []
-    }
     // Of this incarnation nothing more is believed: its last digests may come by gossip after its goodbye.
     held.digest = { ...held.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(held, 'left', now)
@@ -322,17 +302,4 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   }
 }
 
-/**
- * A process that is heard on a link lives; one of a higher version that was silent for this long does not speak for the
- * peer any more: the other process of a copied key has ended, or a count of starts went back.
- */
-const outlivesMs = 10_000
-
-function outlives(digest: Digest, via: Via, held: Member, now: number): boolean {
-  const another = digest.instance !== undefined && digest.instance !== held.digest.instance
-  return another && via === 'link' && now - held.receivedAt >= outlivesMs
-}
-
-function isMember(member: Member): boolean {
-  return member.state === 'member'
-}
+const isMember = ({ state }: Member) => state === 'member'

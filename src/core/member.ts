@@ -1,5 +1,5 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
-import type { Digest, IdentityConflict } from './frames.ts'
+import type { Digest } from './frames.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { noSightings, type Sightings } from './sightings.ts'
@@ -76,6 +76,17 @@ export function isNewer(a: Version, b: Version): boolean {
   return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.sequence > b.sequence)
 }
 
+const outlivesMs = 10_000
+
+/**
+ * A process that is heard on a link lives; one of a higher version that was silent for so long does not speak for the
+ * member any more: the other process of a copied key has ended, or a count of starts went back.
+ */
+export function outlives(digest: Digest, via: Via, held: Member, now: number): boolean {
+  const another = digest.instance !== undefined && digest.instance !== held.digest.instance
+  return another && via === 'link' && now - held.receivedAt >= outlivesMs
+}
+
 /** A peer chooses the interval of its digests; beyond this much silence it may not stretch its window. Guess. */
 const longestWindowMs = 600_000
 
@@ -120,16 +131,6 @@ export function tellSkewed({ digest }: Member, skewMs: number, allowedMs: number
     'mesh.peer.name': digest.name,
     'mesh.clock.skew_ms': Math.round(skewMs),
     'mesh.clock.allowed_ms': allowedMs,
-  })
-}
-
-export function tellConflict({ digest }: Member, { instances, addresses }: IdentityConflict): Tell {
-  return tell('mesh.identity.conflict', {
-    'mesh.peer.id': digest.peer,
-    'mesh.peer.name': digest.name,
-    'mesh.identity.instances': instances,
-    'mesh.identity.addresses': addresses,
-    'mesh.identity.own': false,
   })
 }
 

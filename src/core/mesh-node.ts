@@ -4,15 +4,15 @@ import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
-import { type Digest, type Frame, instanceOf, type Role } from './frames.ts'
+import type { Digest, Frame, Role } from './frames.ts'
+import { IdentityWatch } from './identity-watch.ts'
 import { LimitTells } from './limit-tells.ts'
-import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
 import { notePaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
-import { OwnDigest, type Reach } from './own-digest.ts'
-import { OwnIdentity } from './own-identity.ts'
+import { OwnDigest } from './own-digest.ts'
 import type { Owner } from './owner.ts'
+import { reachOf } from './reach.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
 import { linkedPeerOf } from './seed-peer.ts'
@@ -61,7 +61,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly seeds: SeedDialler
   readonly #relay: BridgeRelay | undefined
   readonly #digest: OwnDigest
-  readonly #identity: OwnIdentity
+  readonly #identity: IdentityWatch
   readonly #instance: string
   readonly #neighbours: Neighbours
   readonly #rounds: Rounds
@@ -78,7 +78,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const instance = options.instance ?? newTrace(random).spanId
     this.#instance = instance
     const hello = { meshes, name, role, incarnation, instance, build }
-    const areRivals = (peer: string, a: string, b: string) => this.view.areRivals(peer, a, b)
+    const areRivals = (peer: string, a: string, b: string) => this.#identity.areRivals(peer, a, b)
     this.ledger = new ConnectionLedger(owner, { self, hello, random, peersMax: options.peersMax, areRivals })
     this.view = new DigestView(owner, { self, windowMs, sweepMs, random, skewAllowedMs })
     const known = () => this.view.members().map(({ digest }) => digest.peer)
@@ -86,10 +86,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.#digest = new OwnDigest(
       { ...options, instance, fullMs: windowMs },
       this.ledger,
-      () => this.#reach(),
-      (now) => this.view.conflicts(now),
+      () => reachOf(self, meshes, this.ledger, this.view),
+      (now) => this.#identity.conflicts(now),
     )
-    this.#identity = new OwnIdentity({ self, name, instance, addresses: () => this.#digest.addresses })
+    const own = { self, name, instance, addresses: () => this.#digest.addresses }
+    this.#identity = new IdentityWatch(own, this.view, this.ledger)
     this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
     this.#rounds = new Rounds(random)
     if (meshes.length > 1) {
@@ -145,7 +146,12 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'changed':
         return [{ do: 'observe' }]
       case 'frame':
-        return [...this.#sight(event, now), ...this.#ledgerTakes(event, now), ...this.#hear(event, now)]
+        return [
+          // Before the ledger chooses among the links of this peer.
+          ...this.#sighted(this.#identity.onFrame(event.connection, event.frame), now),
+          ...this.#ledgerTakes(event, now),
+          ...this.#hear(event, now),
+        ]
       case 'gossip':
         if (event.digest.peer !== event.from || !this.options.meshes.includes(event.mesh)) return []
         return this.#hearGossip(event, now)
@@ -174,7 +180,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   #start(settings: readonly string[], now: number): NodeEffect[] {
     const { name, role, incarnation } = this.options
-    this.#identity.started(now)
+    this.#identity.own.started(now)
     const started = tell('mesh.node.started', {
       'mesh.node.name': name,
       'mesh.node.role': role,
@@ -197,44 +203,23 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     return effects
   }
 
-  /** Which process speaks for this peer on the connection; before the ledger chooses among its links. */
-  #sight({ connection, frame }: { connection: string; frame: Frame }, now: number): NodeEffect[] {
-    const found = this.ledger.find(connection)
-    if (found === undefined) return []
-    const { peer, link } = found
-    const hello = frame.type === 'hello' ? frame.hello : link.hello
-    if (hello === undefined) return []
-    const heard = { instance: instanceOf(hello), address: link.fact.address, via: 'link' } as const
-    return this.#viewTakes({ type: 'sighted', peer, heard }, now)
-  }
-
   #hearGossip({ digest, wall }: { digest: Digest; wall: number }, now: number): NodeEffect[] {
-    const reported = this.#reported(digest, now)
-    if (digest.peer === this.options.self) return [...this.#identity.heard(digest, now), ...reported]
-    const heard = { instance: instanceOf(digest), address: digest.addresses[0] ?? '', via: 'gossip' } as const
     return [
       ...this.#viewTakes({ type: 'digest', digest, via: 'gossip', wall }, now),
-      ...this.#viewTakes({ type: 'sighted', peer: digest.peer, heard }, now),
-      ...reported,
+      ...this.#sighted(this.#identity.onGossip(digest), now),
+      ...this.#identity.onDigest(digest, now),
     ]
   }
 
-  #reported({ conflicts = [] }: Digest, now: number): NodeEffect[] {
-    return conflicts.flatMap((conflict) => this.#identity.reported(conflict, now))
-  }
-
-  /** The second process of an identity is refused, and learns with the digest that there is a first one. */
-  #tellRival(connection: string, now: number): NodeEffect[] {
-    const found = this.ledger.find(connection)
-    const stays = found && this.ledger.joined(found.peer)
-    if (found?.link.hello === undefined || stays?.hello === undefined || stays === found.link) return []
-    const rivals = this.view.areRivals(found.peer, instanceOf(stays.hello), instanceOf(found.link.hello))
-    return rivals ? [this.#digest.toConnection(connection, now)] : []
+  #sighted(events: readonly ViewEvent[], now: number): NodeEffect[] {
+    return events.flatMap((event) => this.#viewTakes(event, now))
   }
 
   /** Frames that are about members rather than about the link. */
   #hear({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
-    if (frame.type === 'hello') return this.#tellRival(connection, now)
+    // The second process of an identity learns from the digest that there is a first one.
+    if (frame.type === 'hello' && this.#identity.isRefusedRival(connection))
+      return [this.#digest.toConnection(connection, now)]
     if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
@@ -244,8 +229,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const answer = this.#digest.handle({ type: 'heard', peer }, now)
     if (frame.type === 'unchanged') return [...this.#viewTakes({ ...frame, peer }, now), ...answer]
     const { digest } = frame
-    const reported = this.#reported(digest, now)
-    return [...this.#viewTakes({ type: 'digest', digest, via: 'link', wall }, now), ...answer, ...reported]
+    const conflicts = this.#identity.onDigest(digest, now)
+    return [...this.#viewTakes({ type: 'digest', digest, via: 'link', wall }, now), ...answer, ...conflicts]
   }
 
   #refuse(connection: string, reason: string, now: number): NodeEffect[] {
@@ -303,30 +288,6 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       this.#neighbours.deadline(),
       this.#relay?.deadline() ?? Infinity,
     )
-  }
-
-  /**
-   * Of all that are known, by themselves or in somebody’s list of links. Guests may hide more. Whom nobody but a bridge
-   * names may be in its other mesh, and is not waited for.
-   */
-  #reach(): Reach {
-    const { self, meshes } = this.options
-    for (const { links } of this.ledger.records()) if (!links.some(isJoined)) return 'unreached'
-    const members = this.view.members()
-    const linked = (peer: string) => peer === self || this.ledger.joined(peer) !== undefined
-    const common = members.filter(({ digest }) => digest.links.includes(self) && linked(digest.peer))
-    const vouched = new Set(common.flatMap(({ digest }) => digest.links))
-    let reach: Reach = 'linked'
-    for (const { digest } of members) {
-      const elsewhere = digest.meshes.some((mesh) => !meshes.includes(mesh))
-      for (const peer of [digest.peer, ...digest.links]) {
-        if (linked(peer)) continue
-        const known = this.view.get(peer)?.state === 'member'
-        if (known ? !vouched.has(peer) : !elsewhere) return 'unreached'
-        reach = 'vouched'
-      }
-    }
-    return reach
   }
 
   #otherBridges(): readonly string[] {

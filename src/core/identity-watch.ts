@@ -1,0 +1,61 @@
+import type { Tell } from '../catalogue/tell.ts'
+import type { ConnectionLedger } from './connection-ledger.ts'
+import type { DigestView, ViewEvent } from './digest-view.ts'
+import { type Digest, type Frame, type IdentityConflict, instanceOf } from './frames.ts'
+import { OwnIdentity, type OwnIdentityOptions } from './own-identity.ts'
+import { areRivals, conflictOf } from './sightings.ts'
+
+/** Which processes speak for which peer: what is heard of them becomes sightings of members, two at once a conflict. */
+export class IdentityWatch {
+  readonly own: OwnIdentity
+  readonly #self: string
+  readonly #view: DigestView
+  readonly #ledger: ConnectionLedger
+
+  constructor(options: OwnIdentityOptions, view: DigestView, ledger: ConnectionLedger) {
+    this.own = new OwnIdentity(options)
+    this.#self = options.self
+    this.#view = view
+    this.#ledger = ledger
+  }
+
+  /** Which process speaks on this connection; for the view, before the ledger chooses among the peer's links. */
+  onFrame(connection: string, frame: Frame): ViewEvent[] {
+    const [record, link] = this.#ledger.find(connection) ?? []
+    const hello = frame.type === 'hello' ? frame.hello : link?.hello
+    if (record === undefined || link === undefined || hello === undefined) return []
+    const heard = { instance: instanceOf(hello), address: link.fact.address, via: 'link' } as const
+    return [{ type: 'sighted', peer: record.peer, heard }]
+  }
+
+  onGossip(digest: Digest): ViewEvent[] {
+    if (digest.peer === this.#self) return []
+    const heard = { instance: instanceOf(digest), address: digest.addresses[0] ?? '', via: 'gossip' } as const
+    return [{ type: 'sighted', peer: digest.peer, heard }]
+  }
+
+  /** Of a digest that came from a neighbour, or from another process with this node's own identity. */
+  onDigest(digest: Digest, now: number): Tell[] {
+    const heard = digest.peer === this.#self ? this.own.heard(digest, now) : []
+    return [...heard, ...(digest.conflicts ?? []).flatMap((conflict) => this.own.reported(conflict, now))]
+  }
+
+  /** Whether two processes of this peer are known to run at the same time. */
+  areRivals(peer: string, a: string, b: string): boolean {
+    const member = this.#view.get(peer)
+    return member !== undefined && areRivals(member.sightings, a, b)
+  }
+
+  /** Whether this connection is that of a second process, while the link to the first one stays. */
+  isRefusedRival(connection: string): boolean {
+    const [record, link] = this.#ledger.find(connection) ?? []
+    const stays = record && this.#ledger.joined(record.peer)
+    if (link?.hello === undefined || stays?.hello === undefined || stays === link) return false
+    return this.areRivals(record?.peer ?? '', instanceOf(stays.hello), instanceOf(link.hello))
+  }
+
+  /** Identities with which two processes run now. */
+  conflicts(now: number): IdentityConflict[] {
+    return [...this.#view.records()].flatMap(({ digest, sightings }) => conflictOf(digest.peer, sightings, now) ?? [])
+  }
+}

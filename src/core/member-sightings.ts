@@ -1,0 +1,32 @@
+import { type Tell, tell } from '../catalogue/tell.ts'
+import type { Member } from './member.ts'
+import { conflictOf, emitDue, type Heard, rivalRuns, sighted, stopped } from './sightings.ts'
+
+/** A process that speaks for this member was heard; emits the conflict when that is due. */
+export function noteSighting(member: Member, heard: Heard, now: number): Tell[] {
+  member.sightings = sighted(member.sightings, heard, now)
+  const due = emitDue(member.sightings, now)
+  const conflict = due && conflictOf(member.digest.peer, due, now)
+  if (due === undefined || conflict === undefined) return []
+  member.sightings = due
+  return [
+    tell('mesh.identity.conflict', {
+      'mesh.peer.id': member.digest.peer,
+      'mesh.peer.name': member.digest.name,
+      'mesh.identity.instances': conflict.instances,
+      'mesh.identity.addresses': conflict.addresses,
+      'mesh.identity.own': false,
+    }),
+  ]
+}
+
+/**
+ * One process of this member said that it stops. True when a second one runs: then the member stays, and whatever that
+ * one says next is newer than what the first one has said.
+ */
+export function noteStop(member: Member, instance: string, now: number): boolean {
+  const contested = rivalRuns(member.sightings, instance, now)
+  member.sightings = stopped(member.sightings, instance)
+  if (contested) member.digest = { ...member.digest, incarnation: 0, sequence: 0 }
+  return contested
+}
