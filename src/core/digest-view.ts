@@ -1,4 +1,3 @@
-import { sizeBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { type Digest, instanceOf, type Role } from './frames.ts'
 import { limits } from './limits.ts'
@@ -14,6 +13,7 @@ import {
   tellExpired,
   tellJoined,
   tellLeft,
+  tellPruned,
   tellSkewed,
   type Via,
 } from './member.ts'
@@ -262,17 +262,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     })
     if (!suspended) this.#forget(now)
     const remaining = this.members().length
-    const pruned = tell(
-      'mesh.staleness.pruned',
-      {
-        'mesh.pruned.count': stale.length,
-        'mesh.pruned.peers': stale.slice(0, 32).map(({ digest }) => digest.peer),
-        'mesh.pruned.remaining': remaining,
-        'mesh.pruned.remaining_band': sizeBand(remaining),
-        'mesh.pruned.suspended': suspended,
-      },
-      { ref, parent: window },
-    )
+    const pruned = tellPruned(stale, remaining, suspended, ref, window)
     return [pruned, ...expired]
   }
 

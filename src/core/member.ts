@@ -1,3 +1,4 @@
+import { sizeBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import type { Digest } from './frames.ts'
 import { linkSilenceMs } from './link-talk.ts'
@@ -123,6 +124,27 @@ export function tellExpired(member: Member, windowMs: number, parent: TraceRef, 
   const { since, allowedMs } = silence(windowMs, member)
   const silent = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
   return tell('mesh.member.expired', { ...named(member.digest), ...silent }, { parent })
+}
+
+/** Emitted even when nobody was stale: a sweep that stops is a symptom. */
+export function tellPruned(
+  stale: readonly Member[],
+  remaining: number,
+  suspended: boolean,
+  ref: TraceRef,
+  parent: TraceRef,
+): Tell {
+  return tell(
+    'mesh.staleness.pruned',
+    {
+      'mesh.pruned.count': stale.length,
+      'mesh.pruned.peers': stale.slice(0, 32).map(({ digest }) => digest.peer),
+      'mesh.pruned.remaining': remaining,
+      'mesh.pruned.remaining_band': sizeBand(remaining),
+      'mesh.pruned.suspended': suspended,
+    },
+    { ref, parent },
+  )
 }
 
 export function tellSkewed({ digest }: Member, skewMs: number, allowedMs: number): Tell {
