@@ -1,0 +1,61 @@
+import { get } from 'node:http'
+import { startCluster, until } from '../../testing/cluster.ts'
+import { atMost, equals, type Proof } from '../proof.ts'
+
+const watchedMs = 3_000
+const emittedWithinMs = 5_000
+
+export const proof: Proof = {
+  name: 'self-seed',
+  about: 'a node whose only seeds are itself says so once, and /readyz says it as long as that is so',
+  quick: true,
+  seconds: 8,
+  async run({ signal }) {
+    await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
+    const { receiver } = cluster
+    const own = (name: string) => receiver.spans.filter((span) => span.name === name)
+    const quic = cluster.address('node')
+    const [, , , , port] = quic.split('/')
+    const tcp = `/ip4/127.0.0.1/tcp/${port}`
+    const node = await cluster.node('node', { listen: [quic, tcp], seeds: [quic, tcp] })
+    const startedAt = Date.now()
+    await until(() => own('mesh.seed.self').length >= 2 || signal.aborted, 10_000, 'both seeds are known to be itself')
+    const emittedMs = Date.now() - startedAt
+    await new Promise((resolve) => setTimeout(resolve, watchedMs))
+    const alone = await ready(node.adminUrl)
+    const warnings = node.log.filter(({ msg }) => msg === 'mesh.seed.self').map(({ level }) => level)
+    // Control: another node with the same list finds this one there.
+    const other = await cluster.node('other', { seeds: [quic, tcp] })
+    await until(async () => (await ready(other.adminUrl)).status === 200, 10_000, 'the other is linked')
+    const after = await ready(node.adminUrl)
+    const selfOf = (name: string) => own('mesh.seed.self').filter((span) => span.resource['mesh.node.name'] === name)
+    return {
+      figures: { emittedMs, alone, after, warnings },
+      checks: [
+        equals('spans, one for each of its two seeds', 2, selfOf('node').length),
+        equals('log lines at warn', 2, warnings.filter((level) => level === 40 || level === 'warn').length),
+        atMost('from its start until both are emitted', emittedWithinMs, emittedMs, 'ms'),
+        equals('seeds that are others, at last', 0, Number(selfOf('node').at(-1)?.attributes['mesh.seed.others'])),
+        equals('/readyz while alone', 503, alone.status),
+        equals('/readyz names the cause', true, /this node itself/.test(alone.why)),
+        equals('/readyz once another has come', 200, after.status),
+        equals('spans of another node with the same seeds', 0, selfOf('other').length),
+        equals('retries and give-ups', 0, own('mesh.seed.retry').length + own('mesh.seed.giveup').length),
+      ],
+    }
+  },
+}
+
+/** `/readyz` says why, also where it is no success. */
+function ready(url: string): Promise<{ readonly status: number; readonly why: string }> {
+  return new Promise((resolve, reject) => {
+    const request = get(`${url}/readyz`, { agent: false, timeout: 5_000 }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, why: String(JSON.parse(body).why) }))
+    })
+    request.on('error', reject)
+  })
+}
