@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { builtPackage } from '../testing/built-package.ts'
 import { startCluster, until } from '../testing/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { packagesOf } from './manifest.ts'
 
 leakCheck()
 
 test('what is published runs: over QUIC and TCP, with traces and HTTP API', async () => {
   await using built = await builtPackage()
+  await installsOnlyWhatItImports(built.directory)
   await using cluster = await startCluster()
   const program = { entry: built.bin, args: ['node'] }
   const tcp = '/ip4/127.0.0.1/tcp/0'
@@ -25,3 +29,16 @@ test('what is published runs: over QUIC and TCP, with traces and HTTP API', asyn
   assert.match(await (await fetch(`${watcher.adminUrl}/app.js`)).text(), /Topology/)
   assert.deepEqual((await seed.api<{ status: string }>('/healthz')).status, 'alive')
 })
+
+/** The build itself refuses what the manifest does not name; this is what must not have come to be named. */
+async function installsOnlyWhatItImports(directory: string): Promise<void> {
+  const read = (file: string) => readFile(join(directory, file), 'utf8')
+  const { dependencies, peerDependencies } = JSON.parse(await read('package.json'))
+  assert.deepEqual(Object.keys(peerDependencies), ['@libp2p/interface', '@opentelemetry/api', 'libp2p'])
+  const bundled = /^(?:fastify|commander|@grpc\/.*|@opentelemetry\/.*)$/
+  assert.deepEqual(
+    Object.keys(dependencies).filter((name) => bundled.test(name)),
+    [],
+  )
+  assert.deepEqual(packagesOf(await read('dist/telemetry/sdk.d.ts')), ['@opentelemetry/api'])
+}

@@ -1,11 +1,12 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
-import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 import { esbuildTurn } from './esbuild-turn.ts'
 import { licences } from './licences.ts'
 
 /** CommonJS packages in the bundle ask for Node's own modules by `require`, which a module does not have. */
-const banner = `import { createRequire as tracemeshRequire } from 'node:module'; const require = tracemeshRequire(import.meta.url);`
+export const banner = `import { createRequire as tracemeshRequire } from 'node:module'; const require = tracemeshRequire(import.meta.url);`
 
 /** Source of a dependency that looks for a package at run time, from its own file: there is none in a bundle. */
 interface Rewrite {
@@ -14,30 +15,29 @@ interface Rewrite {
   readonly to: string
 }
 
-const rewrites: readonly Rewrite[] = [
-  // Loaded late to keep start-up short; left as it is, gRPC would be loaded beside the bundle’s.
-  {
-    file: /otlp-grpc-exporter-base[\\/]dist[\\/][\w-]+\.mjs$/,
-    from: '__require("@grpc/grpc-js")',
-    to: 'require("@grpc/grpc-js")',
-  },
-  // The native library is a dependency of the QUIC transport, which may be the only one that sees it.
-  {
-    file: /libp2p[\\/]quic[\\/]dist[\\/]src[\\/]napi\.js$/,
-    from: 'createRequire(import.meta.url)',
-    to: "createRequire(import.meta.resolve('@libp2p/quic'))",
-  },
-]
+/** Loaded late to keep start-up short; left as it is, gRPC would be loaded beside the bundle’s. */
+export const eagerGrpc: Rewrite = {
+  file: /otlp-grpc-exporter-base[\\/]dist[\\/][\w-]+\.mjs$/,
+  from: '__require("@grpc/grpc-js")',
+  to: 'require("@grpc/grpc-js")',
+}
+
+/** The native library is a dependency of the QUIC transport, which may be the only one that sees it. */
+const quicNative: Rewrite = {
+  file: /libp2p[\\/]quic[\\/]dist[\\/]src[\\/]napi\.js$/,
+  from: 'createRequire(import.meta.url)',
+  to: "createRequire(import.meta.resolve('@libp2p/quic'))",
+}
 
 /**
  * Writes the commands as a few modules into `directory`. A node of the bundle holds about 15 MiB less: module
  * records, unused exports and white space are what it leaves out. Names are kept, for stack traces.
  * `entry`: another program to bundle alike, as `main.js` too.
  *
- * @throws Error when a dependency no longer has the source that `rewrites` expects.
+ * @throws Error when a dependency no longer has the source that is rewritten, or the bundle would load another package.
  */
 export async function bundleCommands(root: string, directory: string, entry = 'src/commands/main.ts'): Promise<void> {
-  const applied = new Set<Rewrite>()
+  const { plugin, check } = rewriting([eagerGrpc, quicNative])
   const options = {
     absWorkingDir: root,
     entryPoints: { main: entry },
@@ -51,21 +51,31 @@ export async function bundleCommands(root: string, directory: string, entry = 's
     minifySyntax: true,
     legalComments: 'none',
     banner: { js: banner },
-    plugins: [rewriting(applied)],
+    plugins: [plugin],
     metafile: true,
     logLevel: 'warning',
   } as const satisfies BuildOptions
   const { metafile } = await esbuildTurn(() => build(options))
-  const missed = rewrites.filter((rewrite) => !applied.has(rewrite))
-  if (missed.length > 0) throw new Error(`nothing to rewrite: ${missed.map(({ from }) => from).join(' and ')}`)
+  check()
+  const others = externalsOf(metafile)
+  if (others.length > 0) throw new Error(`the bundle of the commands loads ${others.join(' and ')}`)
   await mkdir(directory, { recursive: true })
   // Read at run time, from beside the module that asks for it.
   await copyFile(join(root, 'src/store/otlp.proto'), join(directory, 'otlp.proto'))
   await writeFile(join(directory, 'LICENCES.txt'), await licences(Object.keys(metafile.inputs), root))
 }
 
-function rewriting(applied: Set<Rewrite>): Plugin {
-  return {
+/** Packages that a bundle leaves outside, and loads when it runs. */
+export function externalsOf({ outputs }: Metafile): string[] {
+  const imported = Object.values(outputs).flatMap(({ imports }) => imports)
+  const names = imported.filter(({ external, path }) => external === true && !isBuiltin(path)).map(({ path }) => path)
+  return [...new Set(names)].sort()
+}
+
+/** `check` throws when one of `rewrites` found nothing to rewrite. */
+export function rewriting(rewrites: readonly Rewrite[]): { readonly plugin: Plugin; readonly check: () => void } {
+  const applied = new Set<Rewrite>()
+  const plugin: Plugin = {
     name: 'rewrite',
     setup({ onLoad }) {
       for (const rewrite of rewrites) {
@@ -77,4 +87,9 @@ function rewriting(applied: Set<Rewrite>): Plugin {
       }
     },
   }
+  const check = () => {
+    const missed = rewrites.filter((rewrite) => !applied.has(rewrite))
+    if (missed.length > 0) throw new Error(`nothing to rewrite: ${missed.map(({ from }) => from).join(' and ')}`)
+  }
+  return { plugin, check }
 }

@@ -1,7 +1,7 @@
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
-import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import { isLocalHost, withoutProxy } from './otlp-proxy.ts'
 import type { OutboxLimits } from './outbox.ts'
+import { OTLPTraceExporter } from './sdk.ts'
+import type { SpanExporter } from './sdk-types.ts'
 
 export interface ExportLimits extends OutboxLimits {
   /** Milliseconds that any span may wait to be sent, whatever it tells. */

@@ -1,5 +1,5 @@
-import type { SpanProcessor } from '@opentelemetry/sdk-trace'
 import type { Report } from './outbox.ts'
+import type { SpanProcessor } from './sdk-types.ts'
 
 /** Span processors as an application gives them: one, or several that each get every span. */
 export type SpanProcessors = SpanProcessor | readonly SpanProcessor[]

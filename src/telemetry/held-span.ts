@@ -1,6 +1,6 @@
 import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from '@opentelemetry/api'
-import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import type { Loss, Parcel } from './outbox.ts'
+import type { ReadableSpan } from './sdk-types.ts'
 
 const none: never[] = []
 

@@ -1,5 +1,5 @@
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Outcome, Sender } from './outbox.ts'
+import type { ReadableSpan, SpanExporter } from './sdk-types.ts'
 
 /** gRPC status codes by what they say of a batch; https://grpc.io/docs/guides/status-codes, OTLP 1.7 "Failures". */
 const refusals: readonly number[] = [

@@ -1,14 +1,8 @@
 import type { Tracer } from '@opentelemetry/api'
-import {
-  defaultResource,
-  detectResources,
-  envDetector,
-  type Resource,
-  resourceFromAttributes,
-} from '@opentelemetry/resources'
-import { type IdGenerator, type Sampler, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Role } from '../core/frames.ts'
 import { machineId } from './machine.ts'
+import { defaultResource, environmentResource, resourceFromAttributes, TracerProvider } from './sdk.ts'
+import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
 
 export interface NodeResource {
   /** `service.name`: one service per mesh, since trace stores search one service at a time. */
@@ -68,7 +62,5 @@ export function resourceOf(node: NodeResource): Resource {
     'mesh.node.incarnation': node.incarnation,
     'mesh.peer.self': node.peer,
   })
-  return defaultResource()
-    .merge(own)
-    .merge(detectResources({ detectors: [envDetector] }))
+  return defaultResource().merge(own).merge(environmentResource())
 }

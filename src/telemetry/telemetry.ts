@@ -1,4 +1,3 @@
-import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Tell } from '../catalogue/tell.ts'
 import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
@@ -11,6 +10,7 @@ import { otlpSender } from './otlp-sender.ts'
 import { exportingIsOff, exportTimeout, otlpProblems, standardEndpoint } from './otlp-settings.ts'
 import { Outbox, type OutboxLimits, type Report } from './outbox.ts'
 import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } from './provider.ts'
+import type { SpanExporter } from './sdk-types.ts'
 import { Teller } from './teller.ts'
 
 export interface TelemetryStats {

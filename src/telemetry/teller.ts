@@ -1,6 +1,4 @@
 import { type Link, ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
-import type { Resource } from '@opentelemetry/resources'
-import type { IdGenerator, SpanProcessor } from '@opentelemetry/sdk-trace'
 import { spans } from '../catalogue/spans.ts'
 import { specOf, type Tell, tell } from '../catalogue/tell.ts'
 import type { Clock, Random } from '../core/machine.ts'
@@ -9,6 +7,7 @@ import { cut } from './cut.ts'
 import { HeldSpan, hrTime } from './held-span.ts'
 import type { Loss, Report } from './outbox.ts'
 import { type Provider, type ProviderFactory, recordAll } from './provider.ts'
+import type { IdGenerator, Resource, SpanProcessor } from './sdk-types.ts'
 
 export interface TellerOptions {
   readonly clock: Clock

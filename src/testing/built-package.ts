@@ -5,6 +5,8 @@ import { buildPackage } from '../publish/build.ts'
 export interface BuiltPackage extends AsyncDisposable {
   /** The command of the package, as `npx tracemesh` would start it. */
   readonly bin: string
+  /** Of its `package.json`. */
+  readonly directory: string
 }
 
 const root = resolve(import.meta.dirname, '../..')
@@ -21,5 +23,5 @@ export async function builtPackage(): Promise<BuiltPackage> {
     await remove()
     throw error
   }
-  return { bin: join(directory, 'dist/bin.js'), [Symbol.asyncDispose]: remove }
+  return { bin: join(directory, 'dist/bin.js'), directory, [Symbol.asyncDispose]: remove }
 }
