@@ -33,6 +33,8 @@ const errors = {
   MESH_PAGE_MISSING: (d: { directory: string }) =>
     `the page is not in ${d.directory}; run npm run build, or install the published package again`,
   MESH_SERVICE_MISSING: (d: { service: string; cure: string }) => `libp2p has no service "${d.service}"; ${d.cure}`,
+  MESH_PUBSUB_UNUSABLE: (d: { service: string; reason: string; cure: string }) =>
+    `the libp2p service "${d.service}" cannot gossip here: ${d.reason}; ${d.cure}`,
   MESH_LAB_REFUSED: (d: { what: string; why: string }) => `${d.what}: ${d.why}`,
   MESH_LAB_UNKNOWN: (d: { name: string; known: string }) => `there is no node ${d.name}; there are ${d.known}`,
   MESH_STACK_UNREACHABLE: (d: { what: string; url: string; cause: string; flag: string }) =>

@@ -17,6 +17,7 @@ import { faultyLimits, faultyNetwork, faultySweepMs, startFaults } from './fault
 import type { Settled } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
+import { checkPubSub } from './pubsub-check.ts'
 import { RequestSpans } from './request-spans.ts'
 import { Requests } from './requests.ts'
 import { crossingSequence, seal } from './seal.ts'
@@ -53,7 +54,7 @@ export class Assembly {
     this.startedAt = clock.now()
     this.owner = new Owner(settled.name, clock)
     this.telemetry = settled.telemetry ?? ownTelemetry(options)
-    const pubsub = service<PubSub>(components, settled.services.pubsub ?? 'pubsub')
+    const pubsub = service<PubSub>(components, pubsubName(settled))
     const meshes = settled.bridgeTo === undefined ? [settled.mesh] : [settled.mesh, settled.bridgeTo]
     const network = this.#network(meshes, pubsub)
     this.network = network
@@ -231,6 +232,22 @@ export function identifyOf(components: TracemeshComponents, { services }: Settle
   if (found !== undefined) return found
   const cure = 'add `identify()` of @libp2p/identify to its services; the mesh counts on it for every dial'
   throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
+}
+
+function pubsubName({ services }: Settled): string {
+  return services.pubsub ?? 'pubsub'
+}
+
+/** Throws MESH_SERVICE_MISSING where a service is named that is not there, MESH_PUBSUB_UNUSABLE. */
+export async function checkPubSubOf(components: TracemeshComponents, settled: Settled): Promise<void> {
+  const name = pubsubName(settled)
+  const pubsub = service<PubSub>(components, name)
+  if (pubsub !== undefined) {
+    await checkPubSub({ name, pubsub, registrar: components.registrar, clock: settled.clock })
+  } else if (settled.services.pubsub !== undefined) {
+    const cure = 'add `gossipsub()` of @libp2p/gossipsub under that name, or leave `services.pubsub` out'
+    throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
+  }
 }
 
 /** Other services are components under their names, once all have been made; libp2p throws for those there are not. */

@@ -14,6 +14,7 @@ export interface NetworkComponents {
 /** What libp2p hands to the mesh service. */
 export type TracemeshComponents = NetworkComponents & {
   readonly privateKey: PrivateKey
+  readonly registrar: Pick<Registrar, 'getHandler'>
   readonly addressManager: Pick<AddressManager, 'getListenAddrs' | 'getAnnounceAddrs' | 'getAddressesWithMetadata'>
   readonly transportManager: Pick<TransportManager, 'getListeners'>
   readonly peerStore: Pick<PeerStore, 'all' | 'patch'>

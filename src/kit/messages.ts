@@ -254,7 +254,7 @@ export class Messages {
   #pubsub(): PubSub {
     const { pubsub } = this.#options
     if (pubsub !== undefined) return pubsub
-    const cure = 'add gossipsub to its services, and name it in `pubsub` when it is called otherwise'
+    const cure = 'add `gossipsub()` of @libp2p/gossipsub to its services; `services.pubsub` says under which name'
     throw new MeshError('MESH_SERVICE_MISSING', { service: 'pubsub', cure })
   }
 }

@@ -65,6 +65,37 @@ async function linked(
 
 const two = [{}, {}] as const
 
+describe('a pubsub service that cannot work stops the start', () => {
+  const start = async (pubsub: object, init: TracemeshInit = {}) => {
+    const { telemetry } = keptTelemetry()
+    const { services: _, ...settings } = libp2pSettings({
+      privateKey: await generateKeyPair('Ed25519'),
+      listen: [listenOn.tcp],
+    })
+    const services = { identify: identify(), pubsub: () => pubsub, tracemesh: tracemesh({ telemetry, ...init }) }
+    const libp2p = await createLibp2p({ ...settings, start: false, services })
+    try {
+      await libp2p.start()
+      return 'started'
+    } catch (error) {
+      assert.deepEqual([libp2p.status, libp2p.getMultiaddrs()], ['stopped', []])
+      return isMeshError(error, 'MESH_PUBSUB_UNUSABLE') || isMeshError(error, 'MESH_SERVICE_MISSING')
+        ? error.code
+        : error
+    } finally {
+      await libp2p.stop()
+    }
+  }
+
+  test('libp2p stays stopped, with the reason', async () => {
+    assert.equal(await start({ subscribe() {} }), 'MESH_PUBSUB_UNUSABLE')
+  })
+
+  test('so does one that is named and not there', async () => {
+    assert.equal(await start({ subscribe() {} }, { services: { pubsub: 'gossip' } }), 'MESH_SERVICE_MISSING')
+  })
+})
+
 describe('a mesh service lives by libp2p', () => {
   test('what needs a running node says so before the start and after the stop', async () => {
     const { libp2p, mesh } = await app()

@@ -8,7 +8,7 @@ import { logTell } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
-import { Assembly, identifyOf } from './assembly.ts'
+import { Assembly, checkPubSubOf, identifyOf } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import { nextIncarnation, type Settled, settle, type TracemeshInit } from './init.ts'
@@ -52,9 +52,13 @@ export class Tracemesh implements Startable {
     return this.#components.peerId.toString()
   }
 
-  /** Throws MESH_SERVICE_MISSING without identify: here, since libp2p listens later and would not undo that. */
-  start(): void {
+  /**
+   * Throws MESH_SERVICE_MISSING without identify, MESH_PUBSUB_UNUSABLE where gossip would reach nobody: here, since
+   * libp2p listens later and would not undo that.
+   */
+  async start(): Promise<void> {
     identifyOf(this.#components, this.#settled)
+    await checkPubSubOf(this.#components, this.#settled)
   }
 
   /** Only now have the other services started: gossipsub takes no subscription before. */

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { isMeshError } from '../core/errors.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import type { PubSub } from './components.ts'
+import { checkPubSub } from './pubsub-check.ts'
+
+leakCheck()
+
+type Handler = (...given: never[]) => unknown
+
+const nothing = () => {}
+const shape: PubSub = {
+  subscribe: nothing,
+  unsubscribe: nothing,
+  getPeers: () => [],
+  getSubscribers: () => [],
+  publish: async () => ({ recipients: [] }),
+  addEventListener: nothing,
+  removeEventListener: nothing,
+}
+
+/** The outcome for a pubsub service whose handler is registered after `delayMs`. */
+async function outcome(handler: Handler, { delayMs = 0, ...extra }: { delayMs?: number; [key: string]: unknown } = {}) {
+  const clock = new VirtualClock()
+  let registered = delayMs === 0
+  if (!registered) clock.after(delayMs, () => (registered = true))
+  const registrar = {
+    getHandler: () => {
+      if (!registered) throw new Error('No handler registered')
+      return { handler, options: {} } as never
+    },
+  }
+  const pubsub = { ...shape, protocols: ['/meshsub/1.2.0'], ...extra }
+  const check = checkPubSub({ name: 'pubsub', pubsub, registrar, clock })
+  let done = false
+  const ended = check.then(
+    () => 'accepted',
+    (error: unknown) => (isMeshError(error, 'MESH_PUBSUB_UNUSABLE') ? error.message : `threw ${error}`),
+  )
+  void ended.then(() => (done = true))
+  for (let turn = 0; !done && turn < 5_000; turn++) {
+    clock.advance(1)
+    await new Promise<void>((resolve) => queueMicrotask(resolve))
+  }
+  return ended
+}
+
+// As gossipsub 14 and 17 begin.
+const libp2p2 = ({ stream, connection }: { stream: { id: string }; connection: { remotePeer: string } }) =>
+  [connection.remotePeer, stream.id].join()
+const libp2p3 = (stream: { id: string }, connection: { remotePeer: string }) =>
+  [connection.remotePeer, stream.id].join()
+
+describe('a pubsub service is judged by what it does', () => {
+  test('one whose handler takes streams as libp2p 2 did is refused, with the package to install', async () => {
+    const refusal = await outcome(libp2p2)
+    assert.match(refusal, /libp2p service "pubsub" cannot gossip here: .*libp2p 2.*npm install @libp2p\/gossipsub/)
+    assert.match(await outcome(libp2p2, { delayMs: 300 }), /libp2p 2/)
+    assert.match(await outcome(async (one: never) => libp2p2(one)), /libp2p 2/)
+  })
+
+  test('one whose handler takes stream and connection is accepted', async () => {
+    assert.equal(await outcome(libp2p3), 'accepted')
+    assert.equal(await outcome(libp2p3, { delayMs: 300 }), 'accepted')
+    assert.equal(await outcome(async (one: never, two: never) => libp2p3(one, two)), 'accepted')
+    assert.equal(await outcome((stream: { protocol: string }) => stream.protocol), 'accepted')
+  })
+
+  test('one that cannot be judged is accepted', async () => {
+    assert.equal(await outcome(nothing), 'accepted')
+    assert.equal(await outcome(libp2p3, { delayMs: 1_000_000 }), 'accepted')
+    assert.equal(await outcome(libp2p2, { protocols: undefined }), 'accepted')
+  })
+
+  test('one without a method that the mesh calls is refused, and the method is named', async () => {
+    assert.match(await outcome(libp2p3, { getSubscribers: undefined }), /it has no getSubscribers/)
+  })
+
+  test('one whose messages are unsigned is refused', async () => {
+    assert.match(await outcome(libp2p3, { globalSignaturePolicy: 'StrictNoSign' }), /unsigned/)
+    assert.equal(await outcome(libp2p3, { globalSignaturePolicy: 'StrictSign' }), 'accepted')
+  })
+})
