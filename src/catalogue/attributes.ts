@@ -42,7 +42,8 @@ export const attributes = {
   },
   'mesh.node.settings': {
     type: 'string[]',
-    brief: 'Process settings that were not as recommended, and faults that it has on purpose.',
+    brief:
+      'Process settings that were not as recommended, a second version of the OpenTelemetry API, and faults that it has on purpose.',
   },
   'mesh.node.uptime_ms': { type: 'int', brief: 'Milliseconds since the node started.' },
   'mesh.node.stop_cause': { type: 'string', brief: 'What asked for the stop: a signal or "requested".' },

@@ -7,6 +7,7 @@ import type { Clock } from '../core/machine.ts'
 import { MeshNode } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
+import { describeOtherApi, otherApi } from '../telemetry/api-copies.ts'
 import { idsOf, logTell } from '../telemetry/log.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
@@ -78,10 +79,18 @@ export class Assembly {
     this.messages.start()
     await this.requests.start()
     const { faults, logger } = settled
-    await this.driver.start([...settled.settings, ...faults.map((fault) => `fault ${fault}`)])
+    await this.driver.start([...settled.settings, ...this.#apiCopies(), ...faults.map((fault) => `fault ${fault}`)])
     startFaults(faults, { owner: this.owner, clock, components, logger })
     this.addresses.start()
     this.#profile()
+  }
+
+  #apiCopies(): string[] {
+    const other = otherApi()
+    if (other === undefined) return []
+    const text = describeOtherApi(other)
+    this.#options.settled.logger[other.readable ? 'info' : 'warn'](text)
+    return [text]
   }
 
   #profile(): void {
