@@ -1,5 +1,11 @@
 import { type GossipSubComponents, type GossipsubOpts, gossipsub, type Message } from '@chainsafe/libp2p-gossipsub'
 
+/**
+ * Gossipsub's options but for its own cache, a class: by that no two versions of the package are of one type, and an
+ * application has a gossipsub of its own.
+ */
+export type GossipSettings = Partial<Omit<GossipsubOpts, 'messageCache'>>
+
 type FastMessage = Parameters<NonNullable<GossipsubOpts['fastMsgIdFn']>>[0]
 
 /**
@@ -28,7 +34,7 @@ const rpcBytes = 1_048_576
  * - Buffers: 1 MiB towards a peer that does not read, then its stream ends and is healed later; the default is no
  *   bound at all.
  */
-export function gossipSettings(override: Partial<GossipsubOpts> = {}): Partial<GossipsubOpts> {
+export function gossipSettings(override: GossipSettings = {}): GossipSettings {
   return {
     msgIdFn: messageId,
     fastMsgIdFn: fastMessageId,
@@ -55,7 +61,7 @@ export function gossipSettings(override: Partial<GossipsubOpts> = {}): Partial<G
 }
 
 /** The gossipsub service of a mesh node. */
-export function meshGossip(override: Partial<GossipsubOpts> = {}) {
+export function meshGossip(override: GossipSettings = {}) {
   const create = gossipsub(gossipSettings(override))
   return (components: GossipSubComponents) => create(components)
 }

@@ -11,7 +11,7 @@ import { readmeApplication } from './readme-code.ts'
 /** The first of everything that is for libp2p 3: the lower ends of the peer ranges. */
 const oldest = {
   libp2p: '3.0.0',
-  '@libp2p/interface': '3.0.0',
+  '@libp2p/interface': '3.3.0',
   '@libp2p/gossipsub': '15.0.7',
   '@libp2p/identify': '4.0.4',
   '@libp2p/noise': '17.0.2',

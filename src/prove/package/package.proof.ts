@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Check, equals, type Proof, type ProofContext } from '../proof.ts'
-import { plainEnvironment, type Ran, root, sh } from '../shell.ts'
+import { plainEnvironment, root, sh } from '../shell.ts'
+import { succeeds } from './package-checks.ts'
 
 /** The oldest Node that is supported, and the one that a clone brings along. */
 const versions = ['22.15.0', '24.21.0']
@@ -66,8 +67,4 @@ async function onNode(version: string, directory: string, { progress, signal }: 
       holds: typed.code === 0 && typed.output.includes('typed and run'),
     },
   ]
-}
-
-function succeeds(what: string, { code, output }: Ran): Check {
-  return { what, want: 'exit 0', got: code === 0 ? 'exit 0' : `exit ${code}: ${output.slice(-500)}`, holds: code === 0 }
 }
