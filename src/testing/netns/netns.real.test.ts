@@ -66,12 +66,13 @@ if (impossible !== undefined) {
     const [home, world] = [await network.lan('home'), await network.lan('world')]
     const [inner, outer] = await Promise.all([network.host('inner'), network.host('outer')])
     await network.natRouter('router', {
-      inside: { lan: home, addresses: ['192.168.1.1/24'] },
-      outside: { lan: world, addresses: on45(254) },
+      inside: { lan: home, addresses: ['192.168.1.1/24', 'fd88::1/64'] },
+      outside: { lan: world, addresses: [...on45(254), '2600:3c00::fe/64'] },
     })
-    await inner.attach({ interface: 'eth0', lan: home, addresses: ['192.168.1.2/24'], gateways: ['192.168.1.1'] })
-    await outer.attach({ interface: 'eth0', lan: world, addresses: on45(1) })
-    assert.equal(await inner.reaches('udp', '45.79.10.1'), true)
+    const gateways = ['192.168.1.1', 'fd88::1']
+    await inner.attach({ interface: 'eth0', lan: home, addresses: ['192.168.1.2/24', 'fd88::2/64'], gateways })
+    await outer.attach({ interface: 'eth0', lan: world, addresses: [...on45(1), '2600:3c00::1/64'] })
+    for (const address of ['45.79.10.1', '2600:3c00::1']) assert.equal(await inner.reaches('udp', address), true)
     await outer.run(['ip', 'route', 'add', '192.168.1.0/24', 'via', '45.79.10.254'])
     assert.equal(await outer.reaches('udp', '192.168.1.2'), false)
   })

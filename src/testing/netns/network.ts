@@ -33,7 +33,7 @@ export interface Network extends AsyncDisposable {
   lan(name: string): Promise<Lan>
   /** A host that has nothing but its loopback. */
   host(name: string): Promise<Host>
-  /** A router that masquerades what leaves by its outside, and lets nothing in that did not begin inside. */
+  /** A router that masquerades, in both families, what leaves by its outside, and lets nothing in that did not begin inside. */
   natRouter(name: string, options: RouterOptions): Promise<Host>
   /** Nodes that run in it are to be stopped first. */
   close(): Promise<void>
@@ -74,7 +74,8 @@ export async function startNetwork(): Promise<Network> {
       const router = await host(name)
       await router.attach({ ...inside, interface: 'inside' })
       await router.attach({ ...outside, interface: 'outside' })
-      await router.run(['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'])
+      const forwards = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding'].map((name) => `echo 1 > /proc/sys/net/${name}`)
+      await router.run(['sh', '-c', forwards.join(' && ')])
       await router.run(['nft', '-f', '-'], masquerade)
       return router
     },
@@ -83,13 +84,16 @@ export async function startNetwork(): Promise<Network> {
   }
 }
 
-const masquerade = `
-table ip nat {
+const masquerade = ['ip', 'ip6']
+  .map(
+    (family) => `
+table ${family} nat {
   chain leave { type nat hook postrouting priority srcnat; oifname "outside" masquerade; }
   chain pass {
     type filter hook forward priority filter; policy drop;
     iifname "inside" oifname "outside" accept
     ct state established,related accept
   }
-}
-`
+}`,
+  )
+  .join('\n')

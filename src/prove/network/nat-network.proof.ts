@@ -1,0 +1,66 @@
+import type { Topology } from '../../kit/views.ts'
+import { each } from '../checks.ts'
+import type { Proof } from '../proof.ts'
+import type { Player } from './cast.ts'
+import { addressesAt, listen, onNetwork } from './on-network.ts'
+import { playWholeMesh } from './whole-mesh.ts'
+
+const seedAt = { ipv4: '45.79.10.1', ipv6: '2600:3c00::1' }
+const router = { inside: ['10.88.0.254/24', 'fd88::fe/64'], outside: ['45.79.10.254/24', '2600:3c00::fe/64'] }
+
+export const proof: Proof = {
+  name: 'nat-network',
+  about:
+    'the hosts of mixed-network, all behind one NAT, with a public seed: linked among themselves, without the seed too',
+  quick: false,
+  seconds: 175,
+  run: (context) =>
+    onNetwork('nat-network', async (network, cluster) => {
+      const [world, home] = [await network.lan('world'), await network.lan('home')]
+      const host = await network.host('seed')
+      const addresses = [`${seedAt.ipv4}/24`, `${seedAt.ipv6}/64`]
+      await host.attach({ interface: 'eth0', lan: world, addresses })
+      await network.natRouter('router', {
+        inside: { lan: home, addresses: router.inside },
+        outside: { lan: world, addresses: router.outside },
+      })
+      const seed = await cluster.node('seed', { role: 'seed', host, listen })
+      const inner = (n: number) => `10.88.0.${n}/24`
+      const site = {
+        lan: home,
+        ipv4: inner,
+        bridged: inner,
+        ipv6: (n: number) => `fd88::${n}/64`,
+        onLink: [],
+        gateways: router.inside.map((address) => address.replace(/\/.*/, '')),
+        seeds: addressesAt(seedAt.ipv4, seedAt.ipv6),
+      }
+      const played = await playWholeMesh({ network, cluster, seed, site, watchedMs: 90_000, context })
+      const spans = cluster.receiver.spans.filter(({ name }) => name.startsWith('mesh.address.'))
+      const names = played.players.map(({ node }) => node.name)
+      const said = names.map((name) => {
+        const own = spans.filter(({ resource }) => resource['mesh.node.name'] === name)
+        return { name, unconfirmed: own.some(({ attributes }) => JSON.stringify(attributes).includes('unconfirmed')) }
+      })
+      return {
+        figures: { ...played.figures, 'own addresses': await ownAddressesOf(played.players) },
+        checks: [
+          ...played.checks,
+          each(
+            'nodes whose span names the address of the router as unconfirmed',
+            'all',
+            said,
+            (one) => one.unconfirmed,
+          ),
+        ],
+      }
+    }),
+}
+
+async function ownAddressesOf(players: readonly Player[]): Promise<Record<string, unknown>> {
+  const entries = players.map(async ({ node }) => {
+    const { addresses } = await node.api<Topology & { addresses?: unknown }>('/api/topology')
+    return [node.name, addresses] as const
+  })
+  return Object.fromEntries(await Promise.all(entries))
+}

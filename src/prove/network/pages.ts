@@ -1,0 +1,94 @@
+import { type AlertName, alertNames, alertOf } from '../../catalogue/alerts.ts'
+import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import { named, nameOf, numberOf } from '../evidence.ts'
+
+/** One alert that these spans would have made page somebody. */
+export interface Page {
+  readonly alert: AlertName
+  /** The node that it is about, or the first of several. */
+  readonly node: string
+  readonly spans: number
+}
+
+type Spans = readonly ReceivedSpan[]
+type Judge = (spans: Spans) => readonly Page[]
+
+const minuteMs = 60_000
+const stepMs = 10_000
+
+/**
+ * What would have paged, judged by the spans alone; the rules themselves are tested with promtool. An alert that is not
+ * named below pages for the first span it searches for: so does every new one, until it is.
+ */
+export function pagesOf(spans: Spans): Page[] {
+  const paging = alertNames.filter((name) => alertOf(name).severity === 'page' && alertOf(name).about === 'mesh')
+  return paging.flatMap((alert) => (judges[alert] ?? firstSpan(alert))(spans))
+}
+
+const judges: Partial<Record<AlertName, Judge>> = {
+  MeshRetryStorm: retryStorm,
+  MeshNodeAlone: alone,
+  MeshMembersExpiredInBulk: expiredInBulk,
+  // About nodes that end without a goodbye: what a proof kills, it knows.
+  MeshNodeSilent: () => [],
+}
+
+function firstSpan(alert: AlertName): Judge {
+  const { search } = alertOf(alert)
+  if (typeof search === 'string') throw new Error(`no rule here says when ${alert} pages`)
+  return (spans) => [...byNode(named(spans, search.span))].map(([node, { length }]) => ({ alert, node, spans: length }))
+}
+
+/** At least three nodes, and half of all, failed within every minute of two. */
+function retryStorm(spans: Spans): Page[] {
+  const retries = named(spans, 'mesh.seed.retry')
+  const nodes = new Set(spans.map(nameOf)).size
+  const retrying = (at: number) =>
+    new Set(retries.filter(({ endMs }) => endMs > at - minuteMs && endMs <= at).map(nameOf)).size
+  const storms = longest(retries, (at) => retrying(at) >= Math.max(3, nodes / 2))
+  const [first] = retries
+  return storms < 2 * minuteMs || first === undefined
+    ? []
+    : [{ alert: 'MeshRetryStorm', node: nameOf(first), spans: retries.length }]
+}
+
+/** A node counts no link in any census of two minutes. */
+function alone(spans: Spans): Page[] {
+  return [...byNode(named(spans, 'mesh.audit'))].flatMap(([node, audits]) => {
+    const last = (at: number) => audits.findLast(({ endMs }) => endMs <= at)
+    const without = longest(audits, (at) => {
+      const audit = last(at)
+      return audit !== undefined && numberOf(audit, 'mesh.audit.links') === 0
+    })
+    return without < 2 * minuteMs ? [] : [{ alert: 'MeshNodeAlone', node, spans: audits.length } as const]
+  })
+}
+
+/** A node expires at least three members, and a quarter of all, within two minutes. */
+function expiredInBulk(spans: Spans): Page[] {
+  const nodes = new Set(spans.map(nameOf)).size
+  return [...byNode(named(spans, 'mesh.member.expired'))].flatMap(([node, expired]) => {
+    const most = Math.max(
+      ...expired.map(
+        ({ endMs }) => expired.filter((one) => one.endMs <= endMs && one.endMs > endMs - 2 * minuteMs).length,
+      ),
+    )
+    return most < Math.max(3, nodes / 4) ? [] : [{ alert: 'MeshMembersExpiredInBulk', node, spans: most } as const]
+  })
+}
+
+function byNode(spans: Spans): ReadonlyMap<string, Spans> {
+  return Map.groupBy(spans, nameOf)
+}
+
+/** Milliseconds of the longest time for which `holds`, looked at every ten seconds while there are such spans. */
+function longest(spans: Spans, holds: (at: number) => boolean): number {
+  const times = spans.map(({ endMs }) => endMs)
+  let [most, since] = [0, Number.NaN]
+  for (let at = Math.min(...times); at <= Math.max(...times) + minuteMs; at += stepMs) {
+    if (!holds(at)) since = Number.NaN
+    else if (Number.isNaN(since)) since = at
+    else most = Math.max(most, at - since)
+  }
+  return most
+}

@@ -1,0 +1,119 @@
+import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
+import type { Network } from '../../testing/netns/network.ts'
+import { each } from '../checks.ts'
+import { nameOf } from '../evidence.ts'
+import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { changeNetwork, type Player, type Site, startCast, withinReach } from './cast.ts'
+import { pagesOf } from './pages.ts'
+import { blind, type Sight, sightsOf, timeUntil } from './sight.ts'
+
+export interface WholeMesh {
+  readonly network: Network
+  readonly cluster: Cluster
+  readonly seed: NodeProcess
+  readonly site: Site
+  /** Milliseconds from the start of all until the seed is killed: ten attempts at an address need about 213,000. */
+  readonly watchedMs: number
+  readonly context: ProofContext
+}
+
+/** Links that a node wants unless `MESH_NEIGHBOURS` says otherwise. */
+const wanted = 8
+const seenMs = 60_000
+/** Window and sweep, and what is slow about a machine. */
+const expiredMs = 45_000
+const againMs = 20_000
+
+export interface Played extends ProofResult {
+  readonly players: readonly Player[]
+  /** What all nodes knew just before the seed was killed. */
+  readonly before: readonly Sight[]
+}
+
+/** The whole cast joins through one seed, which is then killed. */
+export async function playWholeMesh(mesh: WholeMesh): Promise<Played> {
+  const { seed, site, cluster, context } = mesh
+  const { progress, signal } = context
+  const players = await startCast(mesh.network, cluster, site)
+  const others = players.map(({ node }) => node)
+  const began = performance.now()
+  progress('all are started; one interface comes, another is renumbered twice')
+  const changed = changeNetwork(players, site, signal)
+  const joined = await joinedWithin([seed, ...others], true, seenMs, signal)
+  await changed
+  progress(
+    `all see all after ${joined.seenMs} ms, neighbours are linked after ${joined.linkedMs} ms; watching for pages`,
+  )
+  await sleep(Math.max(0, mesh.watchedMs - (performance.now() - began)), undefined, { signal })
+  const before = await sightsOf([seed, ...others])
+  progress('the seed is killed')
+  seed.kill()
+  const expired = async () => (await sightsOf(others)).every(({ members }) => members[seed.name] === undefined)
+  const goneMs = await timeUntil(expired, expiredMs, signal)
+  const again = await joinedWithin(others, false, againMs, signal)
+  const after = await sightsOf(others)
+  const pages = pagesOf(cluster.receiver.spans)
+  return {
+    players,
+    before,
+    figures: {
+      joined,
+      'seed gone after, ms': round(goneMs),
+      again,
+      pages,
+      links: Object.fromEntries(
+        before.map(({ name, links, transports }) => [name, `${links.length} ${[...new Set(transports)]}`]),
+      ),
+      announced: before[0]?.members,
+      spans: spanCounts(cluster),
+      load: loadavg(),
+    },
+    checks: [
+      atMost('all members see all after', seenMs, joined.seenMs, 'ms'),
+      atMost('neighbours are linked after', seenMs, joined.linkedMs, 'ms'),
+      ...stateChecks('before the seed is killed', before, true),
+      atMost('the killed seed is gone from all views after', expiredMs, goneMs, 'ms'),
+      ...stateChecks('then', after, false),
+      equals('pages', '', [...new Set(pages.map(({ alert, node }) => `${alert} of ${node}`))].join(', ')),
+    ],
+  }
+}
+
+async function joinedWithin(nodes: readonly NodeProcess[], seedToo: boolean, limitMs: number, signal: AbortSignal) {
+  const began = performance.now()
+  const seen = await timeUntil(async () => blind(await sightsOf(nodes)).length === 0, limitMs, signal)
+  const left = Math.max(0, limitMs - (performance.now() - began))
+  const linked = await timeUntil(
+    async () => (await sightsOf(nodes)).every((one) => hasNeighbours(one, seedToo)),
+    left,
+    signal,
+  )
+  return { seenMs: round(seen), linkedMs: round(seen + linked) }
+}
+
+function hasNeighbours({ name, links }: Sight, seedToo: boolean): boolean {
+  return links.length >= Math.min(wanted, withinReach(name, seedToo && name !== 'seed'))
+}
+
+function stateChecks(when: string, sights: readonly Sight[], seedToo: boolean): Check[] {
+  const few = sights.map((sight) => ({
+    name: sight.name,
+    links: sight.links.length,
+    enough: hasNeighbours(sight, seedToo),
+  }))
+  return [
+    equals(`${when}: nodes that do not see all`, '', blind(sights).join('; ')),
+    each(`${when}: nodes with as many links as they want, or can have`, 'all', few, ({ enough }) => enough),
+  ]
+}
+
+/** Spans of seeds and addresses, by name and how many nodes emitted them. */
+function spanCounts({ receiver }: Cluster): Record<string, string> {
+  const some = receiver.spans.filter(({ name }) => /^mesh\.(seed|address|member|node|limit|leak|link)\./.test(name))
+  const counts = [...Map.groupBy(some, ({ name }) => name)].map(([name, spans]) => {
+    return [name, `${spans.length} of ${new Set(spans.map(nameOf)).size} nodes`] as const
+  })
+  return Object.fromEntries(counts)
+}
