@@ -52,6 +52,8 @@ export async function listenHttp(options: ListenerOptions): Promise<Listener> {
   } catch (error) {
     throw explained(error, key, listen)
   }
+  // Without memory for another socket, accepting fails: a listener without this would end the process.
+  server.on('error', options.failed)
   const close = async () => {
     await endServer(server)
     await app.close()
@@ -67,6 +69,8 @@ function onDemand({ app: make, failed }: ListenerOptions) {
     app.then(
       (ready) => ready.routing(request, response),
       (error: unknown) => {
+        // The next request tries again: what could not be loaded, for want of descriptors say, may be then.
+        app = undefined
         failed(error)
         response.writeHead(500).end()
       },

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import diagnostics from 'node:diagnostics_channel'
+import { type EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { adminSource } from '../testing/admin-source.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { adminApp } from './app.ts'
+import { listenHttp } from './listener.ts'
 import { startAdmin } from './server.ts'
 
 leakCheck()
@@ -49,6 +52,44 @@ test('an address that is not of this machine is refused, as is an open one witho
   )
   await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source, failed }), invalid)
   await assert.rejects(startAdmin({ listen: 'nonsense', source, failed }), invalid)
+})
+
+test('a server that cannot accept, and an API that cannot be loaded: reported, and both work again', async () => {
+  const errors: unknown[] = []
+  let server: EventEmitter | undefined
+  const listening = (message: unknown) => {
+    server = (message as { server: EventEmitter }).server
+  }
+  diagnostics.subscribe('tracing:net.server.listen:asyncStart', listening)
+  let loads = 0
+  const app = async () => {
+    loads++
+    if (loads === 1) throw new Error('EMFILE: too many open files')
+    return adminApp({ source, failed: (error) => errors.push(error), token: undefined })
+  }
+  const admin = await listenHttp({
+    key: 'k',
+    listen: '127.0.0.1:0',
+    app,
+    token: undefined,
+    failed: (error) => errors.push(error),
+  })
+  diagnostics.unsubscribe('tracing:net.server.listen:asyncStart', listening)
+  try {
+    server?.emit('error', Object.assign(new Error('accept ENOBUFS'), { code: 'ENOBUFS' }))
+    const statuses = [await fetch(`${admin.url}/healthz`), await fetch(`${admin.url}/healthz`)].map(
+      ({ status }) => status,
+    )
+    assert.deepEqual(
+      [statuses, errors.map(String)],
+      [
+        [500, 200],
+        ['Error: accept ENOBUFS', 'Error: EMFILE: too many open files'],
+      ],
+    )
+  } finally {
+    await admin.close()
+  }
 })
 
 test('closing does not wait for a client that is in the middle of a request', async () => {

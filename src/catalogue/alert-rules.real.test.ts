@@ -92,7 +92,7 @@ test('promtool: the configuration of Prometheus is sound, with the rules where i
   const sound = await checked(t, 'promtool', 'check', 'config', config)
   if (sound === undefined) return
   assert.ok(sound.ok, sound.text)
-  assert.match(sound.text, /22 rules found/)
+  assert.match(sound.text, /23 rules found/)
   await writeFile(config, text.replace('scrape_interval', 'scrap_interval'))
   assert.equal((await checked(t, 'promtool', 'check', 'config', config))?.ok, false)
 })

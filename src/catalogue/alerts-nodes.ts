@@ -58,6 +58,35 @@ export const nodeAlerts = {
       },
     ],
   },
+  MeshResourcesExhausted: {
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has run out of descriptors or memory',
+    severity: 'page',
+    per: 'node',
+    about: 'mesh',
+    expr: (d) => `${told('mesh.resource.exhausted', d('5m'), d)} > 0`,
+    keepFiring: '5m',
+    meaning:
+      'The process could not open another file or socket: it turned away whoever came, and dialled nobody. Links that were there go on. Without a connection for its spans it rings as late as that is over.',
+    cure: 'error.type says what ran out. EMFILE: compare `ulimit -n` of the process with `ls /proc/<pid>/fd`, and raise the limit, or close what an application or a flood of connections holds open. ENFILE: the whole machine is out of descriptors. ENOBUFS, ENOMEM: its memory, or the socket memory of the kernel. mesh.resource.recovered says how long it was; the node needs no restart.',
+    search: { span: 'mesh.resource.exhausted' },
+    told: '6s',
+    cases: [
+      {
+        says: 'one exhaustion, and its end',
+        series: { [counter('mesh.resource.exhausted')]: '_x6 1+0x120', [up]: '1+0x127' },
+        checks: [
+          { at: '50s', fires: [] },
+          { at: '1m30s', fires: firesFor('n1') },
+          { at: '13m', fires: [] },
+        ],
+      },
+      {
+        says: 'one long ago',
+        series: { [counter('mesh.resource.exhausted')]: '1+0x120', [up]: '1+0x120' },
+        checks: [{ at: '13m', fires: [] }],
+      },
+    ],
+  },
   MeshClockSkewed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sees a clock that is off',
     severity: 'warn',

@@ -192,6 +192,14 @@ export const attributes = {
   'mesh.clock.allowed_ms': { type: 'int', brief: 'Skew that is tolerated.' },
   'mesh.stall.slept_ms': { type: 'int', brief: 'Milliseconds this node did not run.' },
   'mesh.stall.suspended_ms': { type: 'int', brief: 'Milliseconds for which it expires nobody.' },
+  'mesh.resource.name': {
+    type: ['descriptors', 'system-descriptors', 'socket-memory', 'memory'],
+    brief: 'What ran out; system-descriptors are those of the whole machine.',
+  },
+  'mesh.resource.operation': { type: ['open', 'dial', 'accept'], brief: 'What failed first.' },
+  'mesh.resource.operations': { type: 'string[]', brief: 'What failed.' },
+  'mesh.resource.failures': { type: 'int', brief: 'Failures that were seen, probes of the node included.' },
+  'mesh.resource.exhausted_ms': { type: 'int', brief: 'Milliseconds from the first failure to the last.' },
   'mesh.lost.count': { type: 'int', brief: 'Spans that never left, since this was last told.' },
   'mesh.lost.where': { type: ['ring', 'refused', 'exit'], brief: 'Where they were lost.' },
 } as const satisfies Record<string, AttributeSpec>

@@ -382,6 +382,25 @@ export const spans = {
     attributes: [...peer, 'mesh.clock.skew_ms', 'mesh.clock.allowed_ms'],
     log: 'warn',
   },
+  'mesh.resource.exhausted': {
+    brief: 'The process has run out of file descriptors, or of memory for sockets: it accepts and dials nobody.',
+    when: 'at the first failure, found at most 5 s later where only inbound connections fail',
+    attributes: ['mesh.resource.name', 'error.type', 'mesh.resource.operation'],
+    failed: true,
+    log: 'error',
+  },
+  'mesh.resource.recovered': {
+    brief: 'The process has the resource again; the span lasts from the first failure on.',
+    when: '15 s after the last failure; child of `mesh.resource.exhausted`',
+    attributes: [
+      'mesh.resource.name',
+      'error.type',
+      'mesh.resource.failures',
+      'mesh.resource.operations',
+      'mesh.resource.exhausted_ms',
+    ],
+    log: 'info',
+  },
   'mesh.node.stalled': {
     brief: 'This node slept (stopped, starved) and expires nobody for a while.',
     when: 'when it wakes',

@@ -47,6 +47,13 @@ export const faultScenarios: readonly Scenario[] = [
     about: 'one node holds 256 MiB too much',
     fault: 'hold-memory',
   }),
+  faulty({
+    name: 'descriptors',
+    alerts: ['MeshResourcesExhausted'],
+    about: 'one node is out of file descriptors',
+    fault: 'no-descriptors',
+    told: 'mesh.resource.exhausted',
+  }),
   {
     name: 'connections',
     alerts: leaks,

@@ -14,13 +14,14 @@ import type { VitalsReader } from '../telemetry/vitals.ts'
 import { AddressWatch } from './address-watch.ts'
 import { takeCensus } from './census-taker.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
-import { faultyLimits, faultyNetwork, faultySweepMs, startFaults } from './faults.ts'
+import { faultyLimits, faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
 import type { Settled } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
 import { checkPubSub } from './pubsub-check.ts'
 import { RequestSpans } from './request-spans.ts'
 import { Requests } from './requests.ts'
+import { ResourceMonitor } from './resource-monitor.ts'
 import { crossingSequence, seal } from './seal.ts'
 import { version } from './version.ts'
 
@@ -45,6 +46,7 @@ export class Assembly {
   readonly messages: Messages
   readonly requests: Requests
   readonly addresses: AddressWatch
+  readonly resources: ResourceMonitor
   readonly startedAt: number
   readonly #options: AssemblyOptions
   #published = 0
@@ -55,6 +57,7 @@ export class Assembly {
     this.startedAt = clock.now()
     this.owner = new Owner(settled.name, clock)
     this.telemetry = settled.telemetry ?? ownTelemetry(options)
+    this.resources = this.#resources()
     const pubsub = service<PubSub>(components, pubsubName(settled))
     const meshes = settled.bridgeTo === undefined ? [settled.mesh] : [settled.mesh, settled.bridgeTo]
     const network = this.#network(meshes, pubsub)
@@ -80,6 +83,7 @@ export class Assembly {
     await this.requests.start()
     const { faults, logger } = settled
     await this.driver.start([...settled.settings, ...this.#apiCopies(), ...faults.map((fault) => `fault ${fault}`)])
+    this.resources.start()
     startFaults(faults, { owner: this.owner, clock, components, logger })
     this.addresses.start()
     this.#profile()
@@ -118,7 +122,8 @@ export class Assembly {
     const identify = identifyOf(components, settled)
     const { lookup, maxPeers, closes } = settled
     const joined = (peer: string) => this.node.ledger.joined(peer) !== undefined
-    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined }
+    const dialFailed = (errorType: string) => this.resources.failed(errorType, 'dial')
+    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined, dialFailed }
     const network = new Libp2pNetwork({ components, identify, pubsub, ...own })
     owner.adopt('network', () => network.stop())
     return network
@@ -165,6 +170,13 @@ export class Assembly {
       unreadable: (topic, peer, error) =>
         logger.warn({ ...this.#ids(), err: error, topic, peer }, 'a message could not be read'),
     })
+  }
+
+  #resources(): ResourceMonitor {
+    const { components, settled, clock } = this.#options
+    const { random, faults } = settled
+    const emitSpan = (span: Tell) => this.say(span, this.node.window)
+    return new ResourceMonitor({ owner: this.owner, clock, random, components, emitSpan, probe: faultyProbe(faults) })
   }
 
   #requests(): Requests {

@@ -29,6 +29,9 @@ describe('how far a dial came', () => {
     [coded('EHOSTUNREACH', 'connect EHOSTUNREACH'), 'dial', 'EHOSTUNREACH'],
     [new Error('Dialed peer A but connected to B'), 'handshake', 'UnexpectedPeer'],
     [named('InvalidPeerIdError', 'Can not dial self'), 'handshake', 'SelfDial'],
+    [Object.assign(new Error('Too many open files (os error 24)'), { code: 'GenericFailure' }), 'dial', 'EMFILE'],
+    [new Error('No buffer space available (os error 105)'), 'dial', 'ENOBUFS'],
+    [new Error('no such thing (os error 99999)'), 'dial', 'Error'],
     ['thrown text', 'dial', 'Error'],
   ]
   for (const [error, stage, type] of table) {

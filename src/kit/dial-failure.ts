@@ -1,3 +1,4 @@
+import { getSystemErrorMap } from 'node:util'
 import type { DialFailure, DialStage } from '../core/events.ts'
 
 /** Why one address did not lead to an identified peer. */
@@ -92,6 +93,12 @@ export function cutMessage(message: string): string {
 
 function described(error: unknown): { name: string; message: string; code: string } {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error), code: '' }
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const code = nativeCode(error.message) ?? ('code' in error && typeof error.code === 'string' ? error.code : '')
   return { name: error.name || 'Error', message: error.message, code }
+}
+
+/** Native QUIC gives the number of a system error in its text alone. */
+function nativeCode(message: string): string | undefined {
+  const number = /\(os error (\d+)\)/.exec(message)?.[1]
+  return number === undefined ? undefined : getSystemErrorMap().get(-Number(number))?.[0]
 }

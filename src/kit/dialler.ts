@@ -35,6 +35,8 @@ export interface DiallerOptions {
   readonly connections: Connections
   readonly lookup: Lookup
   readonly deliver: (event: NetworkEvent) => void
+  /** Each address that was dialled in vain. */
+  readonly failed?: ((failure: AddressFailure) => void) | undefined
 }
 
 /** Dials seeds and peers; each dial has one answer, within its limit. */
@@ -70,6 +72,7 @@ export class Dialler {
       ended = true
       this.#inFlight--
       if (!tries) void owner.close()
+      if (!result.ok) for (const one of result.failures) this.#options.failed?.(one)
       answer(result)
     }
     const slow = { stage: 'resolve', type: 'TimeoutError', message: `no addresses within ${limitMs} ms` } as const

@@ -26,6 +26,7 @@ import {
   faultyClock,
   faultyLimits,
   faultyNetwork,
+  faultyProbe,
   faultySweepMs,
   startFaults,
 } from './faults.ts'
@@ -71,6 +72,7 @@ describe('without a fault nothing is changed', () => {
     assert.equal(faultyClock(systemClock, others('skew-clock')), systemClock)
     assert.deepEqual(faultyLimits(others('lose-spans')), {})
     assert.equal(faultySweepMs(5_000, others('hold-sweep')), 5_000)
+    assert.equal(faultyProbe(others('no-descriptors')), undefined)
   })
 
   test('nothing is started, held or logged', () => {
@@ -173,6 +175,15 @@ describe('a fault', () => {
     await right.libp2p.dial(multiaddr(String(wrong.libp2p.getMultiaddrs()[0])))
     await until(() => right.told('mesh.clock.skewed').length > 0, 8_000, 'skew')
     await Promise.all([right.libp2p.stop(), wrong.libp2p.stop()])
+  })
+
+  test('no-descriptors: the node says that it has run out of them', async () => {
+    const node = await started('no-descriptors')
+    assert.deepEqual(
+      node.told('mesh.resource.exhausted').map(({ attributes }) => Object.values(attributes)),
+      [['descriptors', 'EMFILE', 'open']],
+    )
+    await node.libp2p.stop()
   })
 
   test('hold-memory: it is resident, has a name in the inventory, and goes with the owner', async () => {

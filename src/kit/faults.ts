@@ -19,6 +19,8 @@ export const faultNames = [
   'skew-clock',
   /** 256 MiB more are held. */
   'hold-memory',
+  /** Every look at the process finds it out of file descriptors. */
+  'no-descriptors',
 ] as const
 
 export type Fault = (typeof faultNames)[number]
@@ -48,6 +50,14 @@ export function faultyClock(clock: Clock, faults: readonly Fault[]): Clock {
 /** Limits of telemetry in place of its own. */
 export function faultyLimits(faults: readonly Fault[]): Partial<ExportLimits> {
   return faults.includes('lose-spans') ? { spans: spansWithRoom } : {}
+}
+
+/** What finds out whether the process can open a descriptor; undefined: the real one. */
+export function faultyProbe(faults: readonly Fault[]): (() => void) | undefined {
+  if (!faults.includes('no-descriptors')) return undefined
+  return () => {
+    throw Object.assign(new Error('no descriptor is left, on purpose'), { code: 'EMFILE' })
+  }
 }
 
 /** What the driver performs its effects on. */

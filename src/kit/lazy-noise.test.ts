@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { identify } from '@libp2p/identify'
-import { noise } from '@libp2p/noise'
+import { type NoiseComponents, noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
@@ -19,6 +19,19 @@ function start(encrypter: ReturnType<typeof lazyNoise> | ReturnType<typeof noise
     services: { identify: identify() },
   })
 }
+
+test('noise that could not be loaded is loaded by the next connection', async () => {
+  let loads = 0
+  const load = async () => {
+    loads++
+    throw new Error('EMFILE: too many open files')
+  }
+  const encrypter = lazyNoise(load)({} as NoiseComponents)
+  for (const expected of [1, 2]) {
+    await assert.rejects(encrypter.secureOutbound({} as never), /EMFILE/)
+    assert.equal(loads, expected)
+  }
+})
 
 test('it is noise to whoever dials or is dialled', async () => {
   const nodes = await Promise.all([start(lazyNoise()), start(lazyNoise()), start(noise())])

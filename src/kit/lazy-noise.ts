@@ -6,11 +6,15 @@ import type { NoiseComponents } from '@libp2p/noise'
  * Noise, loaded by the first connection that needs it. QUIC encrypts by itself: a node that only speaks QUIC does
  * without 3 MB of ciphers.
  */
-export function lazyNoise(): (components: NoiseComponents) => ConnectionEncrypter {
+export function lazyNoise(load = loadNoise): (components: NoiseComponents) => ConnectionEncrypter {
   return (components) => {
     let loaded: Promise<ConnectionEncrypter> | undefined
     const noise = () => {
-      loaded ??= import('@libp2p/noise').then((module) => module.noise()(components))
+      loaded ??= load(components).catch((error: unknown) => {
+        // Out of file descriptors, say: the next connection tries again.
+        loaded = undefined
+        throw error
+      })
       return loaded
     }
     const encrypter: ConnectionEncrypter & { readonly [serviceCapabilities]: readonly string[] } = {
@@ -21,4 +25,9 @@ export function lazyNoise(): (components: NoiseComponents) => ConnectionEncrypte
     }
     return encrypter
   }
+}
+
+async function loadNoise(components: NoiseComponents): Promise<ConnectionEncrypter> {
+  const { noise } = await import('@libp2p/noise')
+  return noise()(components)
 }

@@ -32,6 +32,8 @@ export interface Libp2pNetworkOptions {
   readonly closes?: 'own' | 'all' | undefined
   /** Resolves the names of seeds; the system's resolver when left out. */
   readonly lookup?: Lookup | undefined
+  /** Called for each address that was dialled in vain, with `error.type`. */
+  readonly dialFailed?: ((errorType: string) => void) | undefined
 }
 
 export interface NetworkCounts {
@@ -89,7 +91,8 @@ export class Libp2pNetwork implements Network {
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const shared = { components, owner, clock, connections, deliver: tell }
     const links = new LinkStreams(shared)
-    const dialler = new Dialler({ ...shared, lookup })
+    const { dialFailed } = this.#options
+    const dialler = new Dialler({ ...shared, lookup, failed: ({ type }) => dialFailed?.(type) })
     const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: tell, opened })
     this.#deliver = tell
     const { joined = () => true } = this.#options

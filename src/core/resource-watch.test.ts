@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import {
+  type ExhaustionType,
+  exhaustions,
+  isExhaustion,
+  quietMs,
+  type ResourceOperation,
+  ResourceWatch,
+} from './resource-watch.ts'
+
+leakCheck()
+
+const types = Object.keys(exhaustions) as readonly ExhaustionType[]
+const operations: readonly ResourceOperation[] = ['open', 'dial', 'accept']
+const watch = () => new ResourceWatch(() => 0.5)
+
+test('out of descriptors: one span at the first failure, one when none has come for a while', () => {
+  const resources = watch()
+  const [first, ...rest] = resources.handle({ type: 'failed', errorType: 'EMFILE', operation: 'open' }, 1_000)
+  assert.deepEqual([first?.span, rest], ['mesh.resource.exhausted', []])
+  assert.deepEqual(first?.attributes, {
+    'mesh.resource.name': 'descriptors',
+    'error.type': 'EMFILE',
+    'mesh.resource.operation': 'open',
+  })
+  assert.deepEqual(resources.handle({ type: 'failed', errorType: 'EMFILE', operation: 'dial' }, 6_000), [])
+  assert.equal(resources.deadline(), 6_000 + quietMs)
+  assert.deepEqual(resources.handle({ type: 'tick' }, 5_999 + quietMs), [])
+  const [over, ...more] = resources.handle({ type: 'tick' }, 6_000 + quietMs)
+  assert.deepEqual([over?.span, over?.since, more], ['mesh.resource.recovered', 1_000, []])
+  assert.equal(over?.parent?.traceId, first?.ref?.traceId)
+  assert.deepEqual(over?.attributes, {
+    'mesh.resource.name': 'descriptors',
+    'error.type': 'EMFILE',
+    'mesh.resource.failures': 2,
+    'mesh.resource.operations': ['open', 'dial'],
+    'mesh.resource.exhausted_ms': 5_000,
+  })
+  assert.equal(resources.deadline(), Infinity)
+})
+
+test('an ordinary failure is no exhaustion', () => {
+  assert.deepEqual(['ECONNREFUSED', 'TimeoutError', 'toString', ''].filter(isExhaustion), [])
+  assert.deepEqual(watch().handle({ type: 'tick' }, 60_000), [])
+})
+
+test('whatever fails and when: each exhaustion is emitted once, recovers once, and counts its failures', () => {
+  const failure = fc.record({
+    errorType: fc.constantFrom(...types),
+    operation: fc.constantFrom(...operations),
+    afterMs: fc.nat(2 * quietMs),
+  })
+  fc.assert(
+    fc.property(fc.array(failure, { maxLength: 60 }), (failures) => {
+      const resources = watch()
+      let now = 0
+      const emitted = failures.flatMap(({ errorType, operation, afterMs }) => {
+        now += afterMs
+        return [
+          ...resources.handle({ type: 'tick' }, now),
+          ...resources.handle({ type: 'failed', errorType, operation }, now),
+        ]
+      })
+      emitted.push(...resources.handle({ type: 'tick' }, now + quietMs))
+      const count = (span: string) => emitted.filter((one) => one.span === span).length
+      assert.equal(count('mesh.resource.exhausted'), count('mesh.resource.recovered'))
+      const told = emitted.reduce((sum, { span, attributes }) => {
+        return (
+          sum +
+          (span === 'mesh.resource.recovered'
+            ? Number(Object.entries(attributes).find(([name]) => name === 'mesh.resource.failures')?.[1])
+            : 0)
+        )
+      }, 0)
+      assert.equal(told, failures.length)
+      assert.equal(resources.deadline(), Infinity)
+    }),
+  )
+})

@@ -1,0 +1,101 @@
+import { type Tell, tell } from '../catalogue/tell.ts'
+import type { Machine, Random } from './machine.ts'
+import { newTrace, type TraceRef } from './trace.ts'
+
+/** Error codes of an operating system that has run out of something; what that is. */
+export const exhaustions = {
+  EMFILE: 'descriptors',
+  ENFILE: 'system-descriptors',
+  ENOBUFS: 'socket-memory',
+  ENOMEM: 'memory',
+} as const
+
+export type ExhaustionType = keyof typeof exhaustions
+
+export type ResourceOperation = 'open' | 'dial' | 'accept'
+
+export type ResourceEvent =
+  | { readonly type: 'failed'; readonly errorType: ExhaustionType; readonly operation: ResourceOperation }
+  | { readonly type: 'tick' }
+
+/** From the first failure until none has come for a while. */
+interface Exhaustion {
+  readonly errorType: ExhaustionType
+  readonly ref: TraceRef
+  readonly since: number
+  readonly lastAt: number
+  readonly failures: number
+  readonly operations: readonly ResourceOperation[]
+}
+
+/** Without a failure it is over: three looks at the process, and more than the pause of most retries. */
+export const quietMs = 15_000
+
+export function isExhaustion(errorType: string): errorType is ExhaustionType {
+  return Object.hasOwn(exhaustions, errorType)
+}
+
+/**
+ * Emits when the process has run out of a resource, and when it has it again: one span at the first failure of each kind,
+ * however many follow, and one at the end with how long it was and how many failed.
+ */
+export class ResourceWatch implements Machine<ResourceEvent, Tell> {
+  readonly #random: Random
+  /** One entry for each error type at most. */
+  #exhausted: readonly Exhaustion[] = []
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  handle(event: ResourceEvent, now: number): Tell[] {
+    return event.type === 'tick' ? this.#recover(now) : this.#fail(event.errorType, event.operation, now)
+  }
+
+  deadline(): number {
+    return Math.min(Infinity, ...this.#exhausted.map(({ lastAt }) => lastAt + quietMs))
+  }
+
+  #fail(errorType: ExhaustionType, operation: ResourceOperation, now: number): Tell[] {
+    const before = this.#exhausted.find((one) => one.errorType === errorType)
+    const others = this.#exhausted.filter((one) => one !== before)
+    const begun: Omit<Exhaustion, 'errorType' | 'lastAt'> = before ?? {
+      ref: newTrace(this.#random),
+      since: now,
+      failures: 0,
+      operations: [],
+    }
+    const operations = begun.operations.includes(operation) ? begun.operations : [...begun.operations, operation]
+    const after = {
+      errorType,
+      ref: begun.ref,
+      since: begun.since,
+      lastAt: now,
+      failures: begun.failures + 1,
+      operations,
+    }
+    this.#exhausted = [...others, after]
+    if (before !== undefined) return []
+    const what = { 'mesh.resource.name': exhaustions[errorType], 'error.type': errorType }
+    return [tell('mesh.resource.exhausted', { ...what, 'mesh.resource.operation': operation }, { ref: after.ref })]
+  }
+
+  #recover(now: number): Tell[] {
+    const recovered = this.#exhausted.filter(({ lastAt }) => now - lastAt >= quietMs)
+    if (recovered.length === 0) return []
+    this.#exhausted = this.#exhausted.filter((one) => !recovered.includes(one))
+    return recovered.map(({ errorType, ref, since, lastAt, failures, operations }) =>
+      tell(
+        'mesh.resource.recovered',
+        {
+          'mesh.resource.name': exhaustions[errorType],
+          'error.type': errorType,
+          'mesh.resource.failures': failures,
+          'mesh.resource.operations': operations,
+          'mesh.resource.exhausted_ms': Math.round(lastAt - since),
+        },
+        { parent: ref, since },
+      ),
+    )
+  }
+}

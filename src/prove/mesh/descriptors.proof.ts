@@ -1,0 +1,152 @@
+import { readdirSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
+import { named } from '../evidence.ts'
+import { atLeast, atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
+
+/** More than a node of one link needs, about 35, and fewer than the connections that come. */
+const limits = { low: 60, control: 1_024 } as const
+/** Connections to the HTTP API, which keeps idle ones for 10 s, and to the TCP listener. */
+const flood = { http: 60, tcp: 20, everyMs: 2_000, ms: 20_000 } as const
+const toldMs = 20_000
+const backMs = 20_000
+
+type Which = keyof typeof limits
+
+interface Outcome {
+  readonly which: Which
+  /** Descriptors of the process before the flood, at its height, and after it. */
+  readonly descriptors: readonly number[]
+  /** The HTTP API answered while the flood went on. */
+  readonly answered: boolean
+  readonly exhausted: readonly Readonly<Record<string, unknown>>[]
+  readonly recovered: readonly Readonly<Record<string, unknown>>[]
+  readonly recoveredMs: number
+  readonly logged: readonly unknown[]
+  /** From the end of the flood until the node is linked with its new seed, which was dialled in vain meanwhile. */
+  readonly linkedMs: number
+  /** Until one that was never there is linked with it, over TCP. */
+  readonly newcomerMs: number
+  readonly exit: number
+}
+
+export const proof: Proof = {
+  name: 'descriptors',
+  about:
+    'a node that runs out of file descriptors says so, says when that is over, and accepts, dials and answers again',
+  quick: false,
+  seconds: 80,
+  async run(context) {
+    const outcomes = [await play('low', context), await play('control', context)] as const
+    return { figures: { outcomes, load: loadavg() }, checks: outcomes.flatMap(checksOf) }
+  },
+}
+
+async function play(which: Which, { progress, signal }: ProofContext): Promise<Outcome> {
+  await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
+  const limit = limits[which]
+  const host = { through: ['prlimit', `--nofile=${limit}:${limit}`] }
+  const [address, tcp] = [cluster.address('node'), tcpOf(cluster.address('node'))]
+  const seeds = [cluster.address('seed')]
+  const seed = await cluster.node('seed', { role: 'seed' })
+  const node = await cluster.node('node', { host, listen: [address, tcp], seeds })
+  await until(async () => (await linksOf(node)).includes(seed.peer), backMs, 'linked with the seed')
+  const descriptors = [descriptorsOf(node)]
+  progress(`${limit} descriptors, ${descriptors[0]} in use; flooded with connections`)
+  const { answered, again, highest } = await floodIt(node, portOf(tcp), seed, cluster, signal)
+  const ended = Date.now()
+  const linkedMs = await timeOf(async () => (await linksOf(node)).includes(again.peer))
+  const newcomer = await cluster.node('newcomer', { seeds: [tcp] })
+  const newcomerMs = await timeOf(async () => (await linksOf(node)).includes(newcomer.peer))
+  const spans = (name: 'mesh.resource.exhausted' | 'mesh.resource.recovered') =>
+    named(cluster.receiver.spans, name).filter(({ resource }) => resource['mesh.node.name'] === 'node')
+  const isTold = async () => spans('mesh.resource.recovered').length > 0
+  if (which === 'low') await timeOf(isTold, toldMs)
+  else await sleep(toldMs, undefined, { signal })
+  return {
+    which,
+    descriptors: [...descriptors, highest, descriptorsOf(node)],
+    answered,
+    exhausted: spans('mesh.resource.exhausted').map(({ attributes }) => attributes),
+    recovered: spans('mesh.resource.recovered').map(({ attributes }) => attributes),
+    recoveredMs: (spans('mesh.resource.recovered')[0]?.endMs ?? Number.NaN) - ended,
+    logged: node.log.filter(({ msg }) => String(msg).startsWith('mesh.resource.')),
+    linkedMs,
+    newcomerMs,
+    exit: await node.stop(),
+  }
+}
+
+/** Opens connections until all descriptors are gone; meanwhile the seed goes and another one comes at its address. */
+async function floodIt(node: NodeProcess, tcpPort: number, seed: NodeProcess, cluster: Cluster, signal: AbortSignal) {
+  const sockets: Socket[] = []
+  const open = (port: number) => sockets.push(connect(port, '127.0.0.1').on('error', () => {}))
+  const until = performance.now() + flood.ms
+  let [highest, answered] = [0, false]
+  let again: Promise<NodeProcess> | undefined
+  while (performance.now() < until) {
+    for (let n = 0; n < flood.http; n++) open(Number(new URL(node.adminUrl).port))
+    for (let n = 0; n < flood.tcp; n++) open(tcpPort)
+    await sleep(flood.everyMs, undefined, { signal })
+    highest = Math.max(highest, descriptorsOf(node))
+    answered ||= await node.api('/healthz').then(
+      () => true,
+      () => false,
+    )
+    if (again === undefined) {
+      seed.kill()
+      again = seed.exited.then(() => cluster.node('seed', { role: 'seed' }))
+    }
+  }
+  for (const socket of sockets) socket.destroy()
+  return { answered, highest, again: await (again ?? Promise.reject(new Error('no flood'))) }
+}
+
+/** The TCP port of the same number as its QUIC port. */
+function tcpOf(address: string): string {
+  return address.replace(/udp\/(\d+)\/quic-v1/, 'tcp/$1')
+}
+
+function portOf(address: string): number {
+  return Number(address.split('/').at(-1))
+}
+
+function descriptorsOf({ pid }: NodeProcess): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
+
+async function linksOf(node: NodeProcess): Promise<readonly string[]> {
+  const { peers } = await node.api<{ peers: { peer: string; links: { state: string }[] }[] }>('/api/topology')
+  return peers.filter(({ links }) => links.some(({ state }) => state === 'settled')).map(({ peer }) => peer)
+}
+
+async function timeOf(holds: () => Promise<boolean>, limitMs = backMs): Promise<number> {
+  return round(await until(holds, limitMs, '').catch(() => Number.NaN))
+}
+
+function checksOf(outcome: Outcome): Check[] {
+  const { which, exhausted, recovered, recoveredMs, logged, descriptors, linkedMs, newcomerMs, exit } = outcome
+  const back = [
+    atMost(`${which}: linked with the new seed after`, backMs, linkedMs, 'ms'),
+    atMost(`${which}: linked with a newcomer over TCP after`, backMs, newcomerMs, 'ms'),
+    equals(`${which}: exit code`, 0, exit),
+  ]
+  if (which === 'control') {
+    return [
+      atLeast('control: descriptors at the height', limits.low, Number(descriptors[1])),
+      equals('control: spans of exhaustion', 0, exhausted.length + recovered.length),
+      ...back,
+    ]
+  }
+  return [
+    equals('low: exhaustions emitted', 1, exhausted.length),
+    equals('low: error.type', 'EMFILE', String(exhausted[0]?.['error.type'])),
+    equals('low: recoveries emitted', 1, recovered.length),
+    atMost('low: recovery emitted after the end by', toldMs, recoveredMs, 'ms'),
+    atLeast('low: exhausted for', flood.ms / 2, Number(recovered[0]?.['mesh.resource.exhausted_ms']), 'ms'),
+    equals('low: log lines', 2, logged.length),
+    ...back,
+  ]
+}
