@@ -110,7 +110,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   handle(event: NodeEvent, now: number): NodeEffect[] {
     const effects = [...this.#wake(now), ...this.#route(event, now)]
-    this.#dueAt = this.#earliest()
+    this.#dueAt = this.#earliest(now)
     return effects
   }
 
@@ -196,9 +196,12 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     effects.push(...this.#ledgerTakes({ type: 'tick' }, now))
     if (this.#stopping || this.window === undefined) return effects
     effects.push(...this.#viewTakes({ type: 'tick', window: this.window }, now))
-    effects.push(...this.seeds.handle({ type: 'tick' }, now))
     effects.push(...this.#digest.handle({ type: 'tick' }, now))
-    effects.push(...this.#neighbours.look(now))
+    if (this.#identity.own.dialAfter(now) <= now) {
+      const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.look(now)]
+      if (dials.some((effect) => effect.do !== 'tell')) this.#identity.own.dialled(now)
+      effects.push(...dials)
+    }
     effects.push(...(this.#relay?.handle({ type: 'tick' }, now) ?? []))
     return effects
   }
@@ -277,17 +280,12 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     }
   }
 
-  #earliest(): number {
+  #earliest(now: number): number {
     const ending = Math.min(this.ledger.deadline(), this.#rounds.deadline())
     if (this.#stopping || this.window === undefined) return ending
-    return Math.min(
-      ending,
-      this.view.deadline(),
-      this.seeds.deadline(),
-      this.#digest.deadline(),
-      this.#neighbours.deadline(),
-      this.#relay?.deadline() ?? Infinity,
-    )
+    const dialling = Math.min(this.seeds.deadline(), this.#neighbours.deadline())
+    const dialAt = Math.max(dialling, this.#identity.own.dialAfter(now))
+    return Math.min(ending, dialAt, this.view.deadline(), this.#digest.deadline(), this.#relay?.deadline() ?? Infinity)
   }
 
   #otherBridges(): readonly string[] {

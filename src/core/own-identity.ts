@@ -12,6 +12,10 @@ export interface OwnIdentityOptions {
 /** After a start, digests of the process before may still be under way over gossip for so long. Guess. */
 const settleMs = 30_000
 const emitAgainMs = 60_000
+/** A conflict counts as current for so long after it was heard of. */
+const currentMs = 90_000
+/** While it is current: neighbours that keep the other process refuse this one at each dial, so it dials rarely. */
+const dialAgainMs = 60_000
 
 /**
  * Notices that another process runs with this node's own identity. The two cannot link, since libp2p refuses a peer with
@@ -21,6 +25,8 @@ export class OwnIdentity {
   readonly #options: OwnIdentityOptions
   #startedAt = Infinity
   #emittedAt = -Infinity
+  #heardAt = -Infinity
+  #dialAt = -Infinity
 
   constructor(options: OwnIdentityOptions) {
     this.#options = options
@@ -45,7 +51,17 @@ export class OwnIdentity {
     return peer === self && instances.includes(instance) ? this.#emit(instances, addresses, now) : []
   }
 
+  /** Until when this node does not dial; a moment of the past unless another process has its identity. */
+  dialAfter(now: number): number {
+    return now - this.#heardAt < currentMs ? this.#dialAt : -Infinity
+  }
+
+  dialled(now: number): void {
+    this.#dialAt = now + dialAgainMs
+  }
+
   #emit(instances: readonly string[], addresses: readonly string[], now: number): Tell[] {
+    this.#heardAt = now
     if (now - this.#emittedAt < emitAgainMs) return []
     this.#emittedAt = now
     const { self, name } = this.#options
