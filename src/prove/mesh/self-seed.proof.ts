@@ -2,7 +2,7 @@ import { get } from 'node:http'
 import { startCluster, until } from '../../testing/cluster.ts'
 import { atMost, equals, type Proof } from '../proof.ts'
 
-const watchedMs = 3_000
+const watchedMs = 1_000
 const emittedWithinMs = 5_000
 
 export const proof: Proof = {
