@@ -2,6 +2,7 @@ import type { Tell } from '../catalogue/tell.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView, ViewEvent } from './digest-view.ts'
 import { type Digest, type Frame, type IdentityConflict, instanceOf } from './frames.ts'
+import { withoutPeer } from './multiaddr-text.ts'
 import { OwnIdentity, type OwnIdentityOptions } from './own-identity.ts'
 import { areRivals, conflictOf } from './sightings.ts'
 
@@ -24,13 +25,17 @@ export class IdentityWatch {
     const [record, link] = this.#ledger.find(connection) ?? []
     const hello = frame.type === 'hello' ? frame.hello : link?.hello
     if (record === undefined || link === undefined || hello === undefined) return []
-    const heard = { instance: instanceOf(hello), address: link.fact.address, via: 'link' } as const
+    const heard = { instance: instanceOf(hello), address: withoutPeer(link.fact.address), via: 'link' } as const
     return [{ type: 'sighted', peer: record.peer, heard }]
   }
 
   onGossip(digest: Digest): ViewEvent[] {
     if (digest.peer === this.#self) return []
-    const heard = { instance: instanceOf(digest), address: digest.addresses[0] ?? '', via: 'gossip' } as const
+    const heard = {
+      instance: instanceOf(digest),
+      address: withoutPeer(digest.addresses[0] ?? ''),
+      via: 'gossip',
+    } as const
     return [{ type: 'sighted', peer: digest.peer, heard }]
   }
 

@@ -1,5 +1,6 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { type Digest, type IdentityConflict, instanceOf } from './frames.ts'
+import { withoutPeer } from './multiaddr-text.ts'
 
 export interface OwnIdentityOptions {
   readonly self: string
@@ -41,7 +42,7 @@ export class OwnIdentity {
     const { instance, addresses } = this.#options
     const other = instanceOf(digest)
     if (other === instance || now - this.#startedAt < settleMs) return []
-    const places = [...addresses().slice(0, 1), ...digest.addresses.slice(0, 1)]
+    const places = [...addresses().slice(0, 1), ...digest.addresses.slice(0, 1)].map(withoutPeer)
     return this.#emit([instance, other], places, now)
   }
 

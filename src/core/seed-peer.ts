@@ -45,7 +45,7 @@ function announcer(failed: readonly string[], view: DigestView, ledger: Connecti
 
 function linked(peer: string, ledger: ConnectionLedger): LinkedPeer | undefined {
   const link = ledger.get(peer)?.links.find((one) => isStanding(one) && one.state === 'settled')
-  return link && { peer, address: link.fact.address }
+  return link && { peer, address: withoutPeer(link.fact.address) }
 }
 
 /** The same host and port by another transport: whoever runs both listens to both. */
