@@ -51,6 +51,17 @@ async function withNodes(
 const quicNode = (options?: Parameters<typeof realNode>[1]) => realNode([listenOn.quic], options)
 
 describe('who is dialled', () => {
+  test('a system error of a dial is reported by its code', () => {
+    const codes: string[] = []
+    const dialFailed = (errorType: string) => void codes.push(errorType)
+    return withNodes([realNode([listenOn.tcp], { dialFailed })], async (node) => {
+      const heard = await listening(node)
+      node.network.perform({ do: 'dial.seed', seed: deadAddressOf.tcp, limitMs: 3_000 })
+      await until('failed', () => heard.of('seed.failed').length > 0)
+      assert.deepEqual(codes, ['ECONNREFUSED'])
+    })
+  })
+
   test('of several addresses a dead one costs a moment, not the attempt', () =>
     withNodes([quicNode(), quicNode()], async (node, target) => {
       const heard = await listening(node)
