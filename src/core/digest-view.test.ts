@@ -189,6 +189,21 @@ test('topology and topics are what the digests of the members say, and nothing e
   )
 })
 
+test('a member that names a new address is dialled at once, but not for every digest that does', () => {
+  const view = makeView()
+  const at = (host: number) => [`/ip4/10.0.0.${host}/tcp/4001`]
+  const failing = () => Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4, dialling: true })
+  hear(view, digestOf('b', { addresses: at(1) }), 0)
+  failing()
+  hear(view, digestOf('b', { sequence: 2, addresses: at(1) }), 1_000)
+  assert.equal(view.get('b')?.dialAfter, 99_000)
+  hear(view, digestOf('b', { sequence: 3, addresses: at(2) }), 2_000)
+  assert.deepEqual([view.get('b')?.dialAfter, view.get('b')?.dialFailures, view.get('b')?.dialling], [2_000, 0, false])
+  failing()
+  hear(view, digestOf('b', { sequence: 4, addresses: at(3) }), 4_000)
+  assert.equal(view.get('b')?.dialAfter, 99_000)
+})
+
 test('a node that started anew is dialled without regard to failures of before', () => {
   const view = makeView()
   hear(view, digestOf('b'), 0)

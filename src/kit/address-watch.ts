@@ -2,7 +2,7 @@ import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { canonicalHost, parseAddress } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
-import { announced, type OwnAddress, ownAddresses } from '../core/own-addresses.ts'
+import { announced, type NetworkInterface, type OwnAddress, ownAddresses } from '../core/own-addresses.ts'
 import type { Owner } from '../core/owner.ts'
 import { filterOf, isMeshFilter } from './announce-filter.ts'
 import type { TracemeshComponents } from './components.ts'
@@ -20,6 +20,9 @@ export interface AddressWatchOptions {
   readonly observed: () => readonly { readonly address: string; readonly confirmed: boolean }[]
   readonly changed: (addresses: readonly OwnAddress[]) => void
   readonly emitSpan: (span: Tell) => void
+  /** The machine's interfaces and routes by default. */
+  readonly interfaces?: () => readonly NetworkInterface[]
+  readonly sourceAddress?: (host: string) => Promise<string | undefined>
 }
 
 /** Node has no event for interfaces. A look costs 0.1 ms; with a digest every 2 s others know of a change within 6 s. */
@@ -114,7 +117,7 @@ export class AddressWatch {
     const filter = filterOf(addressManager)
     return ownAddresses({
       listening: listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners()),
-      interfaces: readInterfaces(),
+      interfaces: this.#options.interfaces?.() ?? readInterfaces(),
       announce: addressManager.getAnnounceAddrs().map(withoutPeer),
       append: verifiedElsewhere(addressManager).map(withoutPeer),
       observed: this.#options.observed(),
@@ -126,14 +129,14 @@ export class AddressWatch {
 
   /** Asks the system for source addresses again, when interfaces or links are others than at the last time. */
   #lookUpRoutes(): void {
-    const { clock, remotes } = this.#options
+    const { clock, remotes, sourceAddress: sourceOf = sourceAddress } = this.#options
     const hosts = [...new Set(remotes().map((remote) => parseAddress(remote).host))].filter((host) => host !== '')
     const own = this.#addresses.map(({ address }) => parseAddress(address).host)
     const routesOf = [...hosts, '|', ...new Set(own)].join()
     const isFresh = routesOf === this.#routesOf && clock.now() - this.#routesAt < routesAgainMs
     if (isFresh || this.#lookingUp) return
     this.#lookingUp = true
-    const sources = (some: readonly string[]) => Promise.all(some.map((host) => sourceAddress(host)))
+    const sources = (some: readonly string[]) => Promise.all(some.map((host) => sourceOf(host)))
     void Promise.all([sources(hosts.slice(0, remotesMax)), sources(defaultRouteTargets)]).then(([links, routes]) => {
       this.#lookingUp = false
       this.#routesOf = routesOf

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, suite, test } from 'node:test'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Tell } from '../catalogue/tell.ts'
+import type { NetworkInterface } from '../core/own-addresses.ts'
+import { Owner } from '../core/owner.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { AddressWatch } from './address-watch.ts'
+import { announceFilter } from './announce-filter.ts'
+import type { TracemeshComponents } from './components.ts'
+
+leakCheck()
+
+const peer = '12D3KooWHUa9xPfA2Ny6AhxhaYkvLrysVpGvMFm4YNNa8JKtMUQn'
+const eth0 = (address: string): NetworkInterface => ({ name: 'eth0', address, isBridge: false })
+const listen = '/ip4/0.0.0.0/tcp/4001'
+
+suite('own addresses follow the machine', () => {
+  let clock: VirtualClock
+  let owner: Owner
+  let interfaces: NetworkInterface[]
+  let filter: ((addresses: ReturnType<typeof multiaddr>[]) => ReturnType<typeof multiaddr>[]) | undefined
+  let changes: number
+  let patched: string[][]
+  let spans: Tell[]
+
+  beforeEach(() => {
+    clock = new VirtualClock()
+    owner = new Owner('t', clock)
+    interfaces = [eth0('45.79.10.1')]
+    filter = undefined
+    changes = 0
+    patched = []
+    spans = []
+  })
+  afterEach(async () => {
+    await owner.close()
+  })
+
+  function start(): AddressWatch {
+    const components = {
+      peerId: peerIdFromString(peer),
+      events: new EventTarget(),
+      addressManager: {
+        announceFilter: filter,
+        getListenAddrs: () => [multiaddr(listen)],
+        getAnnounceAddrs: () => [],
+        getAddressesWithMetadata: () => [],
+      },
+      transportManager: { getListeners: () => [{ getAddrs: () => [] }] },
+      peerStore: {
+        patch: async (_: unknown, { multiaddrs }: { multiaddrs: unknown[] }) =>
+          void patched.push(multiaddrs.map(String)),
+      },
+    } as unknown as TracemeshComponents
+    const watch = new AddressWatch({
+      components,
+      owner,
+      clock,
+      interfaces: () => interfaces,
+      sourceAddress: async () => undefined,
+      remotes: () => [],
+      observed: () => [],
+      changed: () => void changes++,
+      emitSpan: (span) => void spans.push(span),
+    })
+    watch.start()
+    return watch
+  }
+
+  test('a renumbered interface: the new address is announced within 3 s, and the span names both', () => {
+    const watch = start()
+    assert.deepEqual(watch.announced(), [`/ip4/45.79.10.1/tcp/4001/p2p/${peer}`])
+    interfaces = [eth0('45.79.10.7')]
+    clock.advance(3_000)
+    assert.deepEqual(watch.announced(), [`/ip4/45.79.10.7/tcp/4001/p2p/${peer}`])
+    assert.equal(changes, 2)
+    const { attributes } = spans.at(-1) as Extract<Tell, { span: 'mesh.address.changed' }>
+    assert.deepEqual(attributes['mesh.address.added'], ['/ip4/45.79.10.7/tcp/4001'])
+    assert.deepEqual(attributes['mesh.address.removed'], ['/ip4/45.79.10.1/tcp/4001'])
+  })
+
+  test('nothing changes for an hour: one span, one announcement', () => {
+    start()
+    clock.advance(3_600_000)
+    assert.equal(spans.length, 1)
+    assert.equal(changes, 1)
+  })
+
+  test('identify answers with the announced list where libp2p was made with the mesh’s filter', () => {
+    const ours = announceFilter()
+    filter = ours
+    const stale = multiaddr('/ip4/10.0.0.9/tcp/1')
+    assert.deepEqual(ours([stale]), [stale])
+    start()
+    assert.deepEqual(ours([stale]).map(String), [`/ip4/45.79.10.1/tcp/4001/p2p/${peer}`])
+    assert.deepEqual(patched, [['/ip4/45.79.10.1/tcp/4001']])
+  })
+
+  test('an application’s own filter withholds addresses, and identify stays the application’s', () => {
+    filter = (addresses) => addresses.filter((address) => !address.toString().includes('/45.'))
+    const watch = start()
+    assert.deepEqual(watch.announced(), [])
+    assert.equal(watch.addresses[0]?.reason, 'filtered')
+    assert.deepEqual(patched, [])
+  })
+})

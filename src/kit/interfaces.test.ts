@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import type { NetworkInterfaceInfo } from 'node:os'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { readInterfaces } from './interfaces.ts'
+import { defaultRouteTargets, sourceAddress } from './routes.ts'
+
+leakCheck()
+
+const info = (address: string) => ({ address, family: 'IPv4' }) as NetworkInterfaceInfo
+
+test('bridges of container engines are known by their names, real interfaces are none', () => {
+  const names = ['docker0', 'br-4f2a', 'veth12ab', 'cni0', 'virbr0', 'eth0', 'wlp3s0', 'wg0', 'tailscale0']
+  const found = readInterfaces(() => Object.fromEntries(names.map((name) => [name, [info('10.0.0.1')]])))
+  const bridges = found.filter(({ isBridge }) => isBridge).map(({ name }) => name)
+  assert.deepEqual(bridges, ['docker0', 'br-4f2a', 'veth12ab', 'cni0', 'virbr0'])
+})
+
+test('a system that lists no interfaces has none', () => {
+  const failing = () => {
+    throw new Error('not permitted')
+  }
+  assert.deepEqual(readInterfaces(failing), [])
+})
+
+test('the source address towards loopback is loopback; a name or no route has none', async () => {
+  assert.equal(await sourceAddress('127.0.0.1'), '127.0.0.1')
+  assert.equal(await sourceAddress('example.invalid'), undefined)
+  assert.equal(await sourceAddress('fe80::1'), undefined)
+  assert.equal(defaultRouteTargets.length, 2)
+})
