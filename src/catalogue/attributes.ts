@@ -62,6 +62,14 @@ export const attributes = {
     brief: 'Own addresses that are not announced, each with the reason; at most 32, link-local ones left out.',
   },
   'mesh.address.cut': { type: 'int', brief: 'How many of these had no room in the digest.' },
+  'mesh.dialback.side': {
+    type: ['asker', 'responder'],
+    brief: 'Whether this node asked to be dialled, or dialled.',
+  },
+  'mesh.dialback.outcome': {
+    type: ['reachable', 'unreachable', 'refused', 'no-answer'],
+    brief: 'What the dial found; "refused" when the neighbour did not dial, "no-answer" when it said nothing.',
+  },
   'mesh.peer.id': { type: 'string', brief: 'Peer id of the other node.' },
   'mesh.peer.name': { type: 'string', brief: 'Name the other node gives itself; empty for a guest.' },
   'mesh.peer.role': { type: [...roles, 'guest'], brief: 'Role the other node gives itself, or guest.' },
@@ -94,6 +102,12 @@ export const attributes = {
   'mesh.connection.direction': { type: ['inbound', 'outbound'], brief: 'Seen from this end.' },
   'mesh.connection.address': { type: 'string', brief: 'Remote multiaddr.' },
   'mesh.connection.transport': { type: ['quic', 'tcp', 'memory', 'other'], brief: 'Transport of the connection.' },
+  'network.peer.address': {
+    type: 'string',
+    brief: 'IP address of the other end; of a relayed connection the relay’s.',
+  },
+  'network.peer.port': { type: 'int', brief: 'Port of the other end.' },
+  'network.transport': { type: ['tcp', 'udp'], brief: 'Transport protocol that carries the connection.' },
   'mesh.connection.kind': { type: ['member', 'guest', 'unsettled'], brief: 'What the other side turned out to be.' },
   'mesh.connection.age_ms': { type: 'int', brief: 'Milliseconds the connection was open.' },
   'mesh.connection.age_band': { type: ageBands, brief: 'Band of that age.' },

@@ -83,6 +83,20 @@ export const spans = {
     ],
     log: 'info',
   },
+  'mesh.address.dialback': {
+    brief: 'A neighbour dialled a node at the address it sees it at, to find out whether others reach it there.',
+    when: 'on both ends; for a node behind NAT, soon after the link, and at most every half hour once it is known',
+    attributes: [
+      'mesh.dialback.side',
+      'mesh.dialback.outcome',
+      'mesh.peer.id',
+      'network.peer.address',
+      'network.peer.port',
+      'network.transport',
+    ],
+    optional: ['error.type'],
+    log: 'info',
+  },
   'mesh.seed.dial': {
     brief: 'Root of one dial campaign: its attempts and its end are children.',
     when: 'when a campaign begins, ended at once',

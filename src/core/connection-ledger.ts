@@ -1,4 +1,5 @@
 import { tell } from '../catalogue/tell.ts'
+import { parseAddress } from './address.ts'
 import type { ConnectionFact, NetworkEvent, Unfit } from './events.ts'
 import type { Frame } from './frames.ts'
 import { LimitTells } from './limit-tells.ts'
@@ -139,6 +140,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const effects = this.#each((peer, link) => (present.has(link.connection) ? [] : this.#closed(peer, link, now)))
     for (const fact of connections) {
       const link = this.#peers.get(fact.peer)?.links.find((one) => one.connection === fact.id)
+      if (link !== undefined && fact.observed !== undefined) link.observedHost = parseAddress(fact.observed).host
       effects.push(...(link === undefined ? this.#opened(fact, now) : heal(link, fact, now)))
     }
     return effects

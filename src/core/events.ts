@@ -14,6 +14,8 @@ export interface ConnectionFact {
   readonly transport: 'quic' | 'tcp' | 'memory' | 'other'
   /** Whether gossipsub can speak to this peer here: no such protocol, its outbound stream is missing, or it is open. */
   readonly gossip: 'none' | 'missing' | 'open'
+  /** Multiaddr at which the peer sees this node, by identify. */
+  readonly observed?: string | undefined
 }
 
 export type DialStage = (typeof dialStages)[number]
@@ -82,6 +84,8 @@ export type NetworkEvent =
       readonly worked: readonly string[]
       readonly failed: readonly PathFailure[]
     }
+  /** The end of a `dial.back`; `errorType` is empty when it reached the peer. */
+  | { readonly type: 'dialled.back'; readonly nonce: string; readonly errorType: string }
   /** A digest that came over gossip; `from` is the peer whose signature the message carries. */
   | {
       readonly type: 'gossip'
@@ -105,6 +109,14 @@ export type NetworkEffect =
    */
   | { readonly do: 'dial.seed'; readonly seed: string; readonly limitMs: number; readonly fresh?: true }
   | { readonly do: 'dial.peer'; readonly peer: string; readonly addresses: readonly string[]; readonly limitMs: number }
+  /** A dial with sockets and an identity of its own, closed at once: whether the peer can be reached at this address. */
+  | {
+      readonly do: 'dial.back'
+      readonly nonce: string
+      readonly peer: string
+      readonly address: string
+      readonly limitMs: number
+    }
   | { readonly do: 'open'; readonly connection: string }
   | { readonly do: 'send'; readonly connection: string; readonly frame: Frame }
   /** `abort` for a connection that is dead or hostile; otherwise what was sent is flushed first. */
@@ -120,6 +132,13 @@ export type OwnEvent =
   | { readonly type: 'tick' }
   /** Topics the application listens to, and addresses the node can be dialled at, as they are now. */
   | { readonly type: 'profile'; readonly topics: readonly string[]; readonly addresses: readonly string[] }
+  /** Where the transports listen, hosts of own interfaces, and whether neighbours may be asked to dial back. */
+  | {
+      readonly type: 'listening'
+      readonly addresses: readonly string[]
+      readonly hosts: readonly string[]
+      readonly asks: boolean
+    }
   | { readonly type: 'stopping' }
 
 export type NodeEvent = NetworkEvent | OwnEvent

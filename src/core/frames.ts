@@ -60,6 +60,23 @@ export function instanceOf({
   return instance ?? `#${incarnation}`
 }
 
+export type DialBackTransport = 'quic' | 'tcp'
+
+/** Asks a neighbour whether it reaches the sender at the IP address it sees, by a fresh dial. */
+export interface DialBackRequest {
+  /** 32 hexadecimal digits. The peer id of the fresh dial follows from it, so the asker knows that dial. */
+  readonly nonce: string
+  readonly transport: DialBackTransport
+  readonly port: number
+}
+
+export interface DialBackResult {
+  readonly nonce: string
+  readonly outcome: 'reachable' | 'unreachable' | 'refused'
+  /** Empty when the dial reached the asker. */
+  readonly errorType: string
+}
+
 /** Messages of the link stream. Numbers of the wire are in `kit/wire.ts`. */
 export type Frame =
   | { readonly type: 'hello'; readonly hello: Hello }
@@ -69,6 +86,14 @@ export type Frame =
   | { readonly type: 'probe' }
   | { readonly type: 'answer' }
   | { readonly type: 'goodbye'; readonly reason: CloseReason; readonly trace: TraceRef }
+  | { readonly type: 'dialback.request'; readonly request: DialBackRequest }
+  | { readonly type: 'dialback.result'; readonly result: DialBackResult }
+
+export type DialBackFrame = Extract<Frame, { readonly type: 'dialback.request' | 'dialback.result' }>
+
+export function isDialBack(frame: Frame): frame is DialBackFrame {
+  return frame.type === 'dialback.request' || frame.type === 'dialback.result'
+}
 
 export type FrameType = Frame['type']
 

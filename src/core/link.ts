@@ -49,6 +49,10 @@ export interface Link {
   /** When its stream, which failed to open, is opened again; and how often it was. */
   reopenAt: number
   reopens: number
+  /** Host at which the peer sees this node. */
+  observedHost: string | undefined
+  /** When this node dialled the peer back last. */
+  dialledBackAt: number
   ending: Ending | undefined
 }
 
@@ -74,6 +78,8 @@ export function newLink(fact: ConnectionFact, now: number): Link {
     turnedAway: false,
     reopenAt: Infinity,
     reopens: 0,
+    observedHost: undefined,
+    dialledBackAt: -Infinity,
     ending: undefined,
   }
 }

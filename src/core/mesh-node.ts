@@ -2,9 +2,10 @@ import { tell } from '../catalogue/tell.ts'
 import { placeAmong } from './backoff.ts'
 import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
+import { DialBack } from './dial-back.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
-import type { Digest, Frame, Role } from './frames.ts'
+import { type Digest, type Frame, isDialBack, type Role } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitTells } from './limit-tells.ts'
 import type { Machine, Random } from './machine.ts'
@@ -12,7 +13,7 @@ import { notePaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
 import { OwnDigest } from './own-digest.ts'
 import type { Owner } from './owner.ts'
-import { reachOf } from './reach.ts'
+import { otherBridges, reachOf } from './reach.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
 import { linkedPeerOf } from './seed-peer.ts'
@@ -59,6 +60,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly ledger: ConnectionLedger
   readonly view: DigestView
   readonly seeds: SeedDialler
+  readonly dialBack: DialBack
   readonly #relay: BridgeRelay | undefined
   readonly #digest: OwnDigest
   readonly #identity: IdentityWatch
@@ -92,9 +94,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const own = { self, name, instance, addresses: () => this.#digest.addresses }
     this.#identity = new IdentityWatch(own, this.view, this.ledger)
     this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
+    this.dialBack = new DialBack(this.ledger, random)
     this.#rounds = new Rounds(random)
     if (meshes.length > 1) {
-      this.#relay = new BridgeRelay(owner, { self, meshes, ...relaying, bridges: () => this.#otherBridges() })
+      const bridges = () => otherBridges(self, meshes, this.view)
+      this.#relay = new BridgeRelay(owner, { self, meshes, ...relaying, bridges })
     }
   }
 
@@ -168,6 +172,9 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'peer.dialled':
         this.#neighbours.dialled(event.peer, event.ok, now)
         return []
+      case 'listening':
+      case 'dialled.back':
+        return this.dialBack.handle(event, now)
       case 'limit.reached':
         return this.#limits.told(event.limit, event.action, now)
       case 'crossing':
@@ -202,6 +209,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       if (dials.some((effect) => effect.do !== 'tell')) this.#identity.own.dialled(now)
       effects.push(...dials)
     }
+    effects.push(...this.dialBack.handle({ type: 'tick' }, now))
     effects.push(...(this.#relay?.handle({ type: 'tick' }, now) ?? []))
     return effects
   }
@@ -223,6 +231,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     // The second process of an identity learns from the digest that there is a first one.
     if (frame.type === 'hello' && this.#identity.isRefusedRival(connection))
       return [this.#digest.toConnection(connection, now)]
+    if (isDialBack(frame)) return this.dialBack.handle({ type: 'frame', connection, frame }, now)
     if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
@@ -286,13 +295,5 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const dialling = Math.min(this.seeds.deadline(), this.#neighbours.deadline())
     const dialAt = Math.max(dialling, this.#identity.own.dialAfter(now))
     return Math.min(ending, dialAt, this.view.deadline(), this.#digest.deadline(), this.#relay?.deadline() ?? Infinity)
-  }
-
-  #otherBridges(): readonly string[] {
-    const { self, meshes } = this.options
-    return this.view
-      .members()
-      .filter(({ digest }) => digest.peer !== self && meshes.every((mesh) => digest.meshes.includes(mesh)))
-      .map(({ digest }) => digest.peer)
   }
 }

@@ -91,15 +91,16 @@ suite('addresses that a node announces', () => {
   test('an observed address is announced once a neighbour has confirmed it, and unconfirmed before', () => {
     const address = '/ip4/203.0.113.9/tcp/4001'
     const interfaces = on('eth0', '192.168.1.5')
-    const before = ownAddresses(inputs({ interfaces, observed: [{ address, confirmed: false }] }))
+    const before = ownAddresses(inputs({ interfaces, observed: [{ address, confirmed: false, why: 'new' }] }))
     assert.deepEqual(before.at(-1), {
       address,
       source: 'observed',
       state: 'unconfirmed',
       reason: 'unconfirmed',
+      detail: 'new',
       interface: undefined,
     })
-    assert.ok(announcedOf({ interfaces, observed: [{ address, confirmed: true }] }).includes(address))
+    assert.ok(announcedOf({ interfaces, observed: [{ address, confirmed: true, why: '' }] }).includes(address))
   })
 
   test('twenty bridges before the interface that counts: it comes first with both transports, bridges are cut', () => {
@@ -145,9 +146,12 @@ const anyInputs: fc.Arbitrary<AddressInputs> = fc
   .record({
     listening: fc.subarray(bothFamilies, { minLength: 1 }),
     interfaces: fc.uniqueArray(iface, { maxLength: 40, selector: ({ address }) => address }),
-    observed: fc.array(fc.record({ address: ip4.map((host) => `/ip4/${host}/tcp/9`), confirmed: fc.boolean() }), {
-      maxLength: 4,
-    }),
+    observed: fc.array(
+      fc.record({ address: ip4.map((host) => `/ip4/${host}/tcp/9`), confirmed: fc.boolean(), why: fc.constant('') }),
+      {
+        maxLength: 4,
+      },
+    ),
     linkSources: fc.array(fc.oneof(ip4, ip6), { maxLength: 4 }),
     routeSources: fc.array(ip4, { maxLength: 2 }),
   })

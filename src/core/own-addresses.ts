@@ -31,6 +31,8 @@ export interface OwnAddress {
   readonly state: 'announced' | 'withheld' | 'unconfirmed' | 'cut'
   /** Why it is not announced; undefined for an announced one. */
   readonly reason?: WithholdReason | undefined
+  /** More about the reason, where there is more. */
+  readonly detail?: string | undefined
   /** Interface that has it. */
   readonly interface?: string | undefined
 }
@@ -53,7 +55,7 @@ export interface AddressInputs {
   /** Configured addresses in addition to all others. */
   readonly append: readonly string[]
   /** Addresses at which neighbours see this node. */
-  readonly observed: readonly { readonly address: string; readonly confirmed: boolean }[]
+  readonly observed: readonly { readonly address: string; readonly confirmed: boolean; readonly why: string }[]
   /** Source addresses of packets to linked peers. */
   readonly linkSources: readonly string[]
   /** Source addresses of packets to the default route. */
@@ -71,6 +73,7 @@ interface Candidate {
   readonly source: OwnAddress['source']
   readonly rank: number
   readonly reason: WithholdReason | undefined
+  readonly detail?: string | undefined
   readonly interface: string | undefined
 }
 
@@ -114,9 +117,12 @@ function byUsefulness(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.toSorted((a, b) => a.rank - b.rank || order(a) - order(b))
 }
 
-function describe({ address, source, interface: name }: Candidate, reason: WithholdReason | undefined): OwnAddress {
+function describe(
+  { address, source, detail, interface: name }: Candidate,
+  reason: WithholdReason | undefined,
+): OwnAddress {
   const state = reason === undefined ? 'announced' : reason === 'bound' ? 'cut' : stateOf(reason)
-  return { address, source, state, reason, interface: name }
+  return { address, source, state, reason, detail, interface: name }
 }
 
 function stateOf(reason: WithholdReason): OwnAddress['state'] {
@@ -139,11 +145,12 @@ function candidatesOf(inputs: AddressInputs): Candidate[] {
     const reason = replaced ?? unusable(address, owner, inputs.interfaces)
     add(address, { source: 'interface', rank: rankOf(address, owner, inputs), reason, interface: owner?.name })
   }
-  for (const { address, confirmed } of inputs.observed) {
+  for (const { address, confirmed, why } of inputs.observed) {
     const { host } = parseAddress(address)
     const reason = replaced ?? (isLinkLocal(host) ? 'link-local' : confirmed ? undefined : 'unconfirmed')
     const rank = isLoopback(host) ? ranks.loopback : ranks.observed
-    add(address, { source: 'observed', rank, reason, interface: undefined })
+    const detail = reason === 'unconfirmed' ? why : undefined
+    add(address, { source: 'observed', rank, reason, detail, interface: undefined })
   }
   return candidates
 }

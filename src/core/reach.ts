@@ -25,3 +25,11 @@ export function reachOf(self: string, meshes: readonly string[], ledger: Connect
   }
   return reach
 }
+
+/** Members that are in all of these meshes too. */
+export function otherBridges(self: string, meshes: readonly string[], view: DigestView): readonly string[] {
+  return view
+    .members()
+    .filter(({ digest }) => digest.peer !== self && meshes.every((mesh) => digest.meshes.includes(mesh)))
+    .map(({ digest }) => digest.peer)
+}

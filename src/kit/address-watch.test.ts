@@ -64,6 +64,7 @@ suite('own addresses follow the machine', () => {
       remotes: () => [],
       observed: () => [],
       changed: () => void changes++,
+      listening: () => {},
       emitSpan: (span) => void spans.push(span),
     })
     watch.start()

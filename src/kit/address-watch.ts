@@ -2,13 +2,25 @@ import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { canonicalHost, parseAddress } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
-import { announced, type NetworkInterface, type OwnAddress, ownAddresses } from '../core/own-addresses.ts'
+import {
+  type AddressInputs,
+  announced,
+  type NetworkInterface,
+  type OwnAddress,
+  ownAddresses,
+} from '../core/own-addresses.ts'
 import type { Owner } from '../core/owner.ts'
 import { filterOf, isMeshFilter } from './announce-filter.ts'
 import type { TracemeshComponents } from './components.ts'
 import { readInterfaces } from './interfaces.ts'
 import { listeningAddresses } from './listening.ts'
 import { defaultRouteTargets, sourceAddress } from './routes.ts'
+
+export interface Listening {
+  readonly addresses: readonly string[]
+  readonly hosts: readonly string[]
+  readonly asks: boolean
+}
 
 export interface AddressWatchOptions {
   readonly components: TracemeshComponents
@@ -17,8 +29,10 @@ export interface AddressWatchOptions {
   /** Remote multiaddrs of the member links. */
   readonly remotes: () => readonly string[]
   /** Addresses at which neighbours see this node. */
-  readonly observed: () => readonly { readonly address: string; readonly confirmed: boolean }[]
+  readonly observed: () => AddressInputs['observed']
   readonly changed: (addresses: readonly OwnAddress[]) => void
+  /** Where the transports listen, hosts of own interfaces; `asks`: an observed address would be announced. */
+  readonly listening: (listening: Listening) => void
   readonly emitSpan: (span: Tell) => void
   /** The machine's interfaces and routes by default. */
   readonly interfaces?: () => readonly NetworkInterface[]
@@ -63,6 +77,12 @@ export class AddressWatch {
   /** The announced ones, as others dial them. */
   announced(): string[] {
     return announced(this.#addresses).map((address) => `${address}/p2p/${this.#options.components.peerId.toString()}`)
+  }
+
+  /** Whether this node itself listens at this multiaddr; with or without a peer id. */
+  isOwn(address: string): boolean {
+    const bare = address.replace(/\/p2p\/.*$/, '')
+    return this.#addresses.some((own) => own.source === 'interface' && own.address === bare)
   }
 
   start(): void {
@@ -115,10 +135,15 @@ export class AddressWatch {
   #compute(): OwnAddress[] {
     const { addressManager, transportManager } = this.#options.components
     const filter = filterOf(addressManager)
+    const listening = listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners())
+    const interfaces = this.#options.interfaces?.() ?? readInterfaces()
+    const announce = addressManager.getAnnounceAddrs().map(withoutPeer)
+    const hosts = interfaces.map(({ address }) => canonicalHost(address))
+    this.#options.listening({ addresses: listening, hosts, asks: announce.length === 0 })
     return ownAddresses({
-      listening: listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners()),
-      interfaces: this.#options.interfaces?.() ?? readInterfaces(),
-      announce: addressManager.getAnnounceAddrs().map(withoutPeer),
+      listening,
+      interfaces,
+      announce,
       append: verifiedElsewhere(addressManager).map(withoutPeer),
       observed: this.#options.observed(),
       linkSources: this.#linkSources,
@@ -161,8 +186,9 @@ export class AddressWatch {
   /** One span for a change of what is announced or of what is not; a mere change of order is none. */
   #emitChange(was: readonly string[], is: readonly string[]): void {
     const withheld = this.#addresses.filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
-    const texts = withheld.map(({ address, reason }) => `${address} ${reason}`)
-    const spanOf = [...is.toSorted(), nothingAnnounced, ...texts.toSorted()].join('')
+    const keys = withheld.map(({ address, reason }) => `${address} ${reason}`)
+    const texts = withheld.map(({ address, reason, detail }) => [address, reason, detail].join(' ').trim())
+    const spanOf = [...is.toSorted(), nothingAnnounced, ...keys.toSorted()].join('')
     if (spanOf === this.#spanOf) return
     this.#spanOf = spanOf
     this.#options.emitSpan(

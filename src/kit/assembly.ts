@@ -110,8 +110,9 @@ export class Assembly {
       owner: this.owner,
       clock,
       remotes: () => memberLinks().map(({ fact }) => fact.address),
-      observed: () => [],
+      observed: () => this.node.dialBack.observed,
       changed: () => this.#profile(),
+      listening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
       emitSpan: (span) => this.say(span, this.node.window),
     })
   }
@@ -123,7 +124,8 @@ export class Assembly {
     const { lookup, maxPeers, closes } = settled
     const joined = (peer: string) => this.node.ledger.joined(peer) !== undefined
     const dialFailed = (errorType: string) => this.resources.failed(errorType, 'dial')
-    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined, dialFailed }
+    const isOwn = (address: string) => this.addresses.isOwn(address)
+    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined, dialFailed, isOwn }
     const network = new Libp2pNetwork({ components, identify, pubsub, ...own })
     owner.adopt('network', () => network.stop())
     return network

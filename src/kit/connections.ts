@@ -12,6 +12,8 @@ import type { LinkStream } from './link-stream.ts'
 export interface ConnectionRecord {
   readonly connection: Connection
   identified: boolean
+  /** Multiaddr at which the peer sees this node. */
+  observed: string | undefined
   /** The peer speaks gossipsub, by identify or by a stream it has opened. */
   gossips: boolean
   /** Since when gossipsub is seen to lack its stream to this peer, or to know its topics; undefined while it has both. */
@@ -43,16 +45,20 @@ export class Connections {
   readonly #components: NetworkComponents
   readonly #clock: Clock
   readonly #gossip: Gossip | undefined
+  readonly #probes: { readonly includes: (peer: PeerId) => boolean }
   readonly #records: OwnedMap<string, ConnectionRecord>
 
-  /** `gossip`: undefined for a node that runs no gossipsub. `maxPeers`: peers connected at most. */
+  /** `gossip`: undefined without gossipsub. `maxPeers`: peers connected at most. `probes`: peers that only dial back. */
   constructor(
     components: NetworkComponents,
     owner: Owner,
     clock: Clock,
     gossip: Gossip | undefined,
     maxPeers: number = limits.peers,
+    probes: { readonly includes: (peer: PeerId) => boolean } = { includes: () => false },
   ) {
+    this.#probes = probes
+
     this.#components = components
     this.#clock = clock
     this.#gossip = gossip
@@ -70,6 +76,7 @@ export class Connections {
     const now = this.#clock.now()
     const fresh = {
       identified: false,
+      observed: undefined,
       gossips: false,
       hadGossip: false,
       awaitedMs: 0,
@@ -88,10 +95,11 @@ export class Connections {
     return this.#records.get(id)
   }
 
-  identified({ connection, protocols }: IdentifyResult): void {
+  identified({ connection, protocols, observedAddr }: IdentifyResult): void {
     if (connection.status !== 'open') return
     const record = this.of(connection)
     record.identified = true
+    record.observed = observedAddr?.toString()
     record.gossips ||= protocols.some((protocol) => protocol.startsWith(gossipPrefix))
   }
 
@@ -129,7 +137,9 @@ export class Connections {
     const ids = new Set(connections.map((connection) => connection.id))
     for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
     const streams = this.#gossipStreams(connections)
-    const used = connections.filter(({ id }) => this.#records.get(id)?.left !== true)
+    const used = connections.filter(
+      ({ id, remotePeer }) => this.#records.get(id)?.left !== true && !this.#probes.includes(remotePeer),
+    )
     return used.map((connection) => this.#fact(connection, streams))
   }
 
@@ -142,6 +152,7 @@ export class Connections {
       address: connection.remoteAddr.toString(),
       transport: transportOf(connection.remoteAddr),
       gossip: this.#gossipOf(this.of(connection), peer, streams),
+      observed: this.#records.get(connection.id)?.observed,
     }
   }
 

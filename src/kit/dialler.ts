@@ -34,6 +34,8 @@ export interface DiallerOptions {
   readonly clock: Clock
   readonly connections: Connections
   readonly lookup: Lookup
+  /** Whether this node itself listens at a multiaddr. */
+  readonly isOwn: (address: string) => boolean
   readonly deliver: (event: NetworkEvent) => void
   /** Each address that was dialled in vain. */
   readonly failed?: ((failure: AddressFailure) => void) | undefined
@@ -55,7 +57,9 @@ export class Dialler {
 
   peer({ peer, addresses, limitMs }: PeerDial): void {
     const answer = ({ ok }: Result) => this.#options.deliver({ type: 'peer.dialled', peer, ok })
-    this.#run(peer, limitMs, () => target(addresses, peerIdFromString(peer), limitMs), answer)
+    // Bridges and private networks have the same addresses on many hosts: there this node would only reach itself.
+    const elsewhere = addresses.filter((address) => !this.#options.isOwn(address))
+    this.#run(peer, limitMs, () => target(elsewhere, peerIdFromString(peer), limitMs), answer)
   }
 
   #run(name: string, limitMs: number, parse: () => Target, answer: (result: Result) => void): void {

@@ -16,6 +16,8 @@ export class FrameCounters {
     probe: none(),
     answer: none(),
     goodbye: none(),
+    'dialback.request': none(),
+    'dialback.result': none(),
   }
   /** Chunks in which something was refused: each ended its stream. */
   refused = 0

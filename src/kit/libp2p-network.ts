@@ -5,6 +5,7 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type ConnectionRecord, Connections } from './connections.ts'
+import { dialBack, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import type { FrameCount } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
@@ -30,6 +31,8 @@ export interface Libp2pNetworkOptions {
   readonly joined?: ((peer: string) => boolean) | undefined
   /** Connections it may close: all by default, or only those that its own dialler opened. */
   readonly closes?: 'own' | 'all' | undefined
+  /** Whether this node itself listens at a multiaddr: no member is dialled there. */
+  readonly isOwn?: ((address: string) => boolean) | undefined
   /** Resolves the names of seeds; the system's resolver when left out. */
   readonly lookup?: Lookup | undefined
   /** Called for each address that was dialled in vain, with `error.type`. */
@@ -59,6 +62,7 @@ interface Running {
   readonly dialler: Dialler
   readonly gossip: GossipChannel | undefined
   readonly wait: GossipWait
+  readonly probes: ExpectedProbes
 }
 
 /**
@@ -87,17 +91,18 @@ export class Libp2pNetwork implements Network {
       if (!owner.closed) deliver(event)
     }
     const gossiping = pubsub && { pubsub, topics: meshes.map(digestTopic) }
-    const connections = new Connections(components, owner, clock, gossiping, maxPeers)
+    const probes = new ExpectedProbes(owner)
+    const connections = new Connections(components, owner, clock, gossiping, maxPeers, probes)
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const shared = { components, owner, clock, connections, deliver: tell }
     const links = new LinkStreams(shared)
-    const { dialFailed } = this.#options
-    const dialler = new Dialler({ ...shared, lookup, failed: ({ type }) => dialFailed?.(type) })
+    const { dialFailed, isOwn = () => false } = this.#options
+    const dialler = new Dialler({ ...shared, lookup, isOwn, failed: ({ type }) => dialFailed?.(type) })
     const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: tell, opened })
     this.#deliver = tell
     const { joined = () => true } = this.#options
     const wait = new GossipWait({ connections, owner, clock, joined })
-    this.#running = { owner, connections, links, dialler, gossip, wait }
+    this.#running = { owner, connections, links, dialler, gossip, wait, probes }
     this.#listen(owner, connections)
     gossip?.start()
     await links.start()
@@ -153,7 +158,7 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  #perform({ links, dialler, gossip, connections, owner }: Running, effect: NetworkEffect): void {
+  #perform({ links, dialler, gossip, connections, probes, owner }: Running, effect: NetworkEffect): void {
     switch (effect.do) {
       case 'dial.seed':
         dialler.seed(effect)
@@ -161,10 +166,14 @@ export class Libp2pNetwork implements Network {
       case 'dial.peer':
         dialler.peer(effect)
         break
+      case 'dial.back':
+        this.#dialBack(effect, owner)
+        break
       case 'open':
         links.open(effect.connection)
         break
       case 'send':
+        if (effect.frame.type === 'dialback.request') probes.expect(effect.frame.request.nonce)
         links.send(effect.connection, effect.frame)
         break
       case 'close': {
@@ -185,6 +194,12 @@ export class Libp2pNetwork implements Network {
         gossip?.forward(effect.mesh, effect.crossing)
         break
     }
+  }
+
+  #dialBack({ nonce, peer, address, limitMs }: Extract<NetworkEffect, { do: 'dial.back' }>, owner: Owner): void {
+    void dialBack({ nonce, peer, address, limitMs, owner }).then((errorType) =>
+      this.#deliver({ type: 'dialled.back', nonce, errorType }),
+    )
   }
 
   /** Ends what is the mesh's of a connection that somebody else opened: the link stream. The ledger sees it gone. */

@@ -2,7 +2,14 @@ import { MeshError } from '../core/errors.ts'
 import type { CloseReason, Digest, Frame, FrameType } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import { formatTraceparent, parseTraceparent } from '../core/trace.ts'
-import { fitDigest, helloOnWire, parseDigest, parseHello } from './wire-schemas.ts'
+import {
+  fitDigest,
+  helloOnWire,
+  parseDialBackRequest,
+  parseDialBackResult,
+  parseDigest,
+  parseHello,
+} from './wire-schemas.ts'
 
 /** What stands behind a frame's header, for each type of frame. */
 
@@ -55,6 +62,10 @@ export function encodePayload(frame: Frame): Uint8Array {
       return encodeUnchanged(frame.incarnation, frame.sequence)
     case 'goodbye':
       return Uint8Array.of(reasonCodes[frame.reason], ...encoder.encode(formatTraceparent(frame.trace)))
+    case 'dialback.request':
+      return encoder.encode(JSON.stringify(frame.request))
+    case 'dialback.result':
+      return encoder.encode(JSON.stringify(frame.result))
     case 'probe':
     case 'answer':
       return nothing
@@ -72,6 +83,10 @@ export function decodePayload(type: FrameType, payload: Uint8Array): Frame {
       return decodeUnchanged(payload)
     case 'goodbye':
       return decodeGoodbye(payload)
+    case 'dialback.request':
+      return { type, request: parseDialBackRequest(json(payload)) }
+    case 'dialback.result':
+      return { type, result: parseDialBackResult(json(payload)) }
     case 'probe':
     case 'answer':
       if (payload.length !== 0) throw refusal(`${type} with a payload`)

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
-import type { Digest, Hello } from '../core/frames.ts'
+import type { DialBackRequest, DialBackResult, Digest, Hello } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import { formatTraceparent, parseTraceparent } from '../core/trace.ts'
 
@@ -84,6 +84,18 @@ const digestSchema = z.object({
   sentAt: count,
 })
 
+const nonce = z.string().regex(/^[0-9a-f]{32}$/)
+const dialBackRequestSchema = z.object({
+  nonce,
+  transport: z.enum(['quic', 'tcp']),
+  port: z.number().int().min(1).max(65_535),
+})
+const dialBackResultSchema = z.object({
+  nonce,
+  outcome: z.enum(['reachable', 'unreachable', 'refused']),
+  errorType: z.union([z.literal(''), name]),
+})
+
 /** Throws `MESH_FRAME_INVALID`, which names the field, for anything that is not a hello. */
 export function parseHello(value: unknown): Hello {
   return check('hello', helloSchema, value)
@@ -92,6 +104,14 @@ export function parseHello(value: unknown): Hello {
 /** Throws `MESH_FRAME_INVALID`, which names the field, for anything that is not a digest. */
 export function parseDigest(value: unknown): Digest {
   return check('digest', digestSchema, value)
+}
+
+export function parseDialBackRequest(value: unknown): DialBackRequest {
+  return check('dialback.request', dialBackRequestSchema, value)
+}
+
+export function parseDialBackResult(value: unknown): DialBackResult {
+  return check('dialback.result', dialBackResultSchema, value)
 }
 
 /** The refusal repeats nothing that the peer has sent: only our own names for the field and the fault. */

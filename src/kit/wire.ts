@@ -9,7 +9,16 @@ import { decodePayload, encodePayload, refusal } from './wire-payloads.ts'
  * Types from 16 on are the data plane's. What a node does with a type that it does not know is decided by the number:
  * below 128 it is refused, from 128 on it is passed over, so that a later version can send hints to an earlier one.
  */
-const typeCodes: Record<FrameType, number> = { hello: 1, digest: 2, unchanged: 3, probe: 4, answer: 5, goodbye: 6 }
+const typeCodes: Record<FrameType, number> = {
+  hello: 1,
+  digest: 2,
+  unchanged: 3,
+  probe: 4,
+  answer: 5,
+  goodbye: 6,
+  'dialback.request': 128,
+  'dialback.result': 129,
+}
 const types = Object.keys(typeCodes) as FrameType[]
 const passedOverFrom = 128
 const headerBytes = 3

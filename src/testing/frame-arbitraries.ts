@@ -93,6 +93,8 @@ export const digestArbitrary: fc.Arbitrary<Digest> = perhaps(
   conflictsArbitrary,
 )
 
+const nonceArbitrary = text('0123456789abcdef', 32, 32)
+
 export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
   helloArbitrary.map((hello): Frame => ({ type: 'hello', hello })),
   digestArbitrary.map((digest): Frame => ({ type: 'digest', digest })),
@@ -109,4 +111,20 @@ export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
     },
     plain,
   ),
+  fc
+    .record(
+      { nonce: nonceArbitrary, transport: fc.constantFrom('quic', 'tcp'), port: fc.integer({ min: 1, max: 65_535 }) },
+      plain,
+    )
+    .map((request): Frame => ({ type: 'dialback.request', request })),
+  fc
+    .record(
+      {
+        nonce: nonceArbitrary,
+        outcome: fc.constantFrom('reachable', 'unreachable', 'refused'),
+        errorType: fc.constantFrom('', 'TimeoutError'),
+      },
+      plain,
+    )
+    .map((result): Frame => ({ type: 'dialback.result', result })),
 )

@@ -104,6 +104,8 @@ export class SimNetwork implements Network {
     if (effect.do === 'dial.seed') this.#dialSeed(effect)
     else if (effect.do === 'dial.peer') this.#dialPeer(effect)
     else if (effect.do === 'gossip' || effect.do === 'forward') this.#publish(effect)
+    else if (effect.do === 'dial.back')
+      this.deliver({ type: 'dialled.back', nonce: effect.nonce, errorType: 'NotSimulated' })
     else this.#onConnection(effect)
   }
 

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import type { PeerId, PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Owner } from '../core/owner.ts'
+import { failureOf } from './dial-failure.ts'
+import { libp2pSettings } from './libp2p-settings.ts'
+
+export interface DialBackTarget {
+  readonly nonce: string
+  readonly peer: string
+  /** Multiaddr without peer id. */
+  readonly address: string
+  readonly limitMs: number
+  readonly owner: Owner
+}
+
+/** Closing sockets takes no longer. */
+const stopMs = 2_000
+/** For a dial-back to arrive after it was asked for, and to end. */
+const expectedMs = 20_000
+
+/**
+ * Dials an address with a node of its own: the node that asked would otherwise hand out the connection that is there,
+ * or keep a second one to the peer. Resolves with an empty text when the peer with this id answers there, and with the
+ * `error.type` otherwise.
+ */
+export async function dialBack({ nonce, peer, address, limitMs, owner }: DialBackTarget): Promise<string> {
+  try {
+    const { createLibp2p } = await import('libp2p')
+    const settings = libp2pSettings({ privateKey: await keyOf(nonce), listen: [] })
+    const node = await createLibp2p({ ...settings, start: false, services: {} })
+    const stop = owner.adopt('dial-back', () => node.stop(), stopMs)
+    try {
+      await node.start()
+      const target = multiaddr(address).encapsulate(`/p2p/${peer}`)
+      const connection = await node.dial(target, {
+        signal: AbortSignal.any([owner.signal, AbortSignal.timeout(limitMs)]),
+      })
+      connection.abort(new Error('the dial-back has ended'))
+      return ''
+    } finally {
+      await stop()
+    }
+  } catch (error) {
+    return failureOf(error).type
+  }
+}
+
+/** Peers that come to dial this node back, and are gone at once: neither guests nor members. */
+export class ExpectedProbes {
+  readonly #owner: Owner
+  #peers: readonly string[] = []
+
+  constructor(owner: Owner) {
+    this.#owner = owner
+  }
+
+  /** A neighbour that was asked with this nonce dials with the identity that follows from it. */
+  expect(nonce: string): void {
+    void keyOf(nonce).then((key) => {
+      if (this.#owner.closed) return
+      const peer = peerIdFromPrivateKey(key).toString()
+      this.#peers = [...this.#peers, peer]
+      this.#owner.after(expectedMs, () => {
+        this.#peers = this.#peers.filter((other) => other !== peer)
+      })
+    })
+  }
+
+  includes(peer: PeerId): boolean {
+    return this.#peers.length > 0 && this.#peers.includes(peer.toString())
+  }
+}
+
+function keyOf(nonce: string): Promise<PrivateKey> {
+  return generateKeyPairFromSeed('Ed25519', createHash('sha256').update(`tracemesh dial-back ${nonce}`).digest())
+}
