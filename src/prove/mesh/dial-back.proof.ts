@@ -1,9 +1,9 @@
 import { loadavg } from 'node:os'
 import type { Topology } from '../../kit/index.ts'
 import { startCluster, until } from '../../testing/cluster.ts'
-import type { NodeProcess } from '../../testing/node-process.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import { networkImpossible, startNetwork } from '../../testing/netns/network.ts'
+import type { NodeProcess } from '../../testing/node-process.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import { atMost, equals, type Proof } from '../proof.ts'
 
@@ -95,20 +95,29 @@ export const proof: Proof = {
     const known = [seed, mapped, closed].map(({ peer }) => peer)
     const spans = (name: string, holds: (span: ReceivedSpan) => boolean = () => true) =>
       cluster.receiver.spans.filter((span) => span.name === name && holds(span))
-    const strangers = spans('mesh.connection.opened', (span) => !known.includes(String(span.attributes['mesh.peer.id'])))
+    const strangers = spans(
+      'mesh.connection.opened',
+      (span) => !known.includes(String(span.attributes['mesh.peer.id'])),
+    )
     const dialBacks = spans('mesh.address.dialback').map(({ attributes, resource }) => ({
       node: resource['mesh.node.name'],
       ...attributes,
     }))
-    const closes = spans('mesh.connection.closed')
+    const closes = spans('mesh.connection.closed').map(({ attributes, resource }) => ({
+      node: resource['mesh.node.name'],
+      ...attributes,
+    }))
+    const selfDials = spans('mesh.connection.opened', ({ attributes, resource }) => {
+      return attributes['mesh.peer.id'] === resource['mesh.peer.self']
+    })
     return {
-      figures: { announcedMs, unconfirmed, dialBacks, load: loadavg() },
+      figures: { announcedMs, unconfirmed, dialBacks, closes, load: loadavg() },
       checks: [
         atMost('until the mapped addresses are announced', 30_000, announcedMs, 'ms'),
         equals('state of the closed node’s address', 'unconfirmed', unconfirmed[0]?.state ?? ''),
         equals('connections of dial-backs in a ledger', 0, strangers.length),
         equals('guests', 0, spans('mesh.connection.guest').length),
-        equals('connections closed', 0, closes.length),
+        equals('connections of a node to itself', 0, selfDials.length),
       ],
     }
   },
