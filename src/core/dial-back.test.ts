@@ -135,6 +135,14 @@ suite('dial-back', () => {
     })
   }
 
+  test('a link from before a renumbering still names the old address: nobody is asked for it', () => {
+    link('seed', '/ip4/45.79.10.2/udp/61000/quic-v1')
+    listen(['45.79.10.2'])
+    listen(['45.79.10.22'])
+    assert.equal(requestIn(tick(0)), undefined)
+    assert.deepEqual(dialBack.observed, [])
+  })
+
   test('an answer from another connection or to another question is ignored', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])

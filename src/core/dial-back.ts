@@ -37,6 +37,12 @@ interface Observed extends ObservedAddress {
   readonly failures: number
 }
 
+/** A host that was an own one until it was renumbered. */
+interface FormerHost {
+  readonly host: string
+  readonly until: number
+}
+
 /** A dial on behalf of a neighbour. */
 interface Answering {
   readonly nonce: string
@@ -57,6 +63,8 @@ const bounds = {
   forgetMs: 600_000,
   answering: 4,
   answerAgainMs: 4_000,
+  formerMs: 60_000,
+  formerHosts: 32,
 } as const
 /** A fresh dial ends within this. */
 export const dialBackMs = 5_000
@@ -70,6 +78,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
   readonly #random: Random
   #listening: readonly string[] = []
   #ownHosts: readonly string[] = []
+  #formerHosts: readonly FormerHost[] = []
   #asks = false
   #observed: readonly Observed[] = []
   #asked: { nonce: string; connection: string; peer: string; of: Observed; until: number } | undefined
@@ -89,6 +98,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     switch (event.type) {
       case 'listening':
         this.#listening = event.addresses
+        this.#formerHosts = this.#former(event.hosts, now)
         this.#ownHosts = event.hosts
         this.#asks = event.asks
         return []
@@ -118,11 +128,22 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     return [...spans, ...this.#ask(now)]
   }
 
+  /** Links from before a renumbering still say the old address, which was no NAT's. */
+  #former(hosts: readonly string[], now: number): readonly FormerHost[] {
+    const gone = this.#ownHosts.filter((host) => !hosts.includes(host))
+    const former = gone.map((host) => ({ host, until: now + bounds.formerMs }))
+    return [...this.#formerHosts.filter(({ until }) => until > now), ...former].slice(-bounds.formerHosts)
+  }
+
+  #isOwn(host: string): boolean {
+    return this.#ownHosts.includes(host) || this.#formerHosts.some((former) => former.host === host)
+  }
+
   /** Entries of the hosts that neighbours see now; others are kept for a while, links come and go. */
   #refresh(now: number): void {
     const hosts = this.#asks ? this.#observers().map(([, { observedHost = '' }]) => observedHost) : []
     const kept = this.#observed.filter(
-      ({ seenAt, host }) => this.#asks && now - seenAt < bounds.forgetMs && !this.#ownHosts.includes(host),
+      ({ seenAt, host }) => this.#asks && now - seenAt < bounds.forgetMs && !this.#isOwn(host),
     )
     const fresh = [...new Set(hosts)].flatMap((host) => this.#listensAt(host, now))
     const entries = fresh.map((one) => {
@@ -220,7 +241,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     return [...this.#ledger.records()].flatMap(({ peer, links }) =>
       links.flatMap((link) => {
         const { observedHost: host, fact } = link
-        const isForeign = host !== undefined && isDialable(host) && !this.#ownHosts.includes(host)
+        const isForeign = host !== undefined && isDialable(host) && !this.#isOwn(host)
         return isJoined(link) && fact.direction === 'outbound' && isForeign ? [[peer, link] as const] : []
       }),
     )
