@@ -74,6 +74,18 @@ describe('who is dialled', () => {
       assert.ok(performance.now() - began < 2_000)
     }))
 
+  test('a member is not dialled at an address at which this node itself listens', () =>
+    withNodes([quicNode({ isOwn: (address) => address === deadAddressOf.quic }), quicNode()], async (node, target) => {
+      const heard = await listening(node)
+      const peer = target.network.self
+      node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic], limitMs: 3_000 })
+      await until('failed', () => heard.of('peer.dialled').length === 1, 1_000)
+      assert.equal(heard.of('peer.dialled')[0]?.ok, false)
+      node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic, target.address], limitMs: 3_000 })
+      await until('dialled', () => heard.of('peer.dialled').length === 2)
+      assert.equal(heard.of('peer.dialled')[1]?.ok, true)
+    }))
+
   test('a seed given by name is found where its name leads now', async () => {
     let there = '127.0.0.2'
     const asked: string[] = []

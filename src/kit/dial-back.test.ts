@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { collectNative, deadAddressOf, listenOn, realNode } from '../testing/real-world.ts'
+import { dialBack } from './dial-back.ts'
+
+collectNative()
+leakCheck()
+
+const nonce = '5a'.repeat(16)
+
+suite('a dial-back', () => {
+  for (const transport of ['quic', 'tcp'] as const) {
+    test(`over ${transport}: it reaches the peer, as no connection of either and in no snapshot`, async () => {
+      const [asker, other] = [await realNode([listenOn[transport]]), await realNode([listenOn[transport]])]
+      try {
+        await asker.network.start(() => {})
+        const request = { nonce, transport, port: 1 }
+        asker.network.perform({ do: 'send', connection: 'none', frame: { type: 'dialback.request', request } })
+        const arrived: { peer: string; inSnapshot: number }[] = []
+        asker.libp2p.addEventListener('connection:open', ({ detail }) => {
+          arrived.push({ peer: detail.remotePeer.toString(), inSnapshot: asker.network.snapshot().length })
+        })
+        const target = { nonce, peer: asker.network.self, address: asker.address, limitMs: 5_000, owner: other.owner }
+        assert.equal(await dialBack(target), '')
+        assert.deepEqual(
+          arrived.filter(({ inSnapshot, peer }) => inSnapshot > 0 || peer === other.network.self),
+          [],
+        )
+        assert.deepEqual(other.libp2p.getConnections(), [])
+      } finally {
+        await Promise.all([asker.stop(), other.stop()])
+      }
+    })
+
+    test(`over ${transport}: another peer at the address, or nobody, is a failure with its type`, async () => {
+      const [asker, other] = [await realNode([listenOn[transport]]), await realNode([listenOn[transport]])]
+      try {
+        const target = { nonce, peer: other.network.self, limitMs: 1_000, owner: other.owner }
+        assert.equal(await dialBack({ ...target, address: asker.address }), 'UnexpectedPeer')
+        const dead = await dialBack({ ...target, address: deadAddressOf[transport] })
+        assert.equal(dead, transport === 'tcp' ? 'ECONNREFUSED' : 'TimeoutError')
+      } finally {
+        await Promise.all([asker.stop(), other.stop()])
+      }
+    })
+  }
+})
