@@ -29,8 +29,12 @@ suite('dial-back', () => {
   })
 
   /** A joined link; `observed` is where the peer sees this node. */
-  function link(peer: string, observed?: string, direction: 'inbound' | 'outbound' = 'outbound'): void {
-    const address = '/ip4/198.51.100.7/udp/50000/quic-v1'
+  function link(
+    peer: string,
+    observed?: string,
+    direction: 'inbound' | 'outbound' = 'outbound',
+    address = '/ip4/198.51.100.7/udp/50000/quic-v1',
+  ): void {
     const fact = { id: peer, peer, direction, address, transport: 'quic', gossip: 'none', observed } as const
     ledger.handle({ type: 'observed', connections: [fact] }, 0)
     ledger.handle({ type: 'stream.open', connection: peer }, 0)
@@ -191,6 +195,16 @@ suite('dial-back', () => {
     }
     assert.equal(dials, 10)
     assert.equal(refused, 70)
+  })
+
+  test('over a relay nobody is asked, and nobody is dialled for', () => {
+    const relayed = '/ip4/198.51.100.7/tcp/4001/p2p/12D3KooWRelay/p2p-circuit'
+    link('b', '/ip4/198.51.100.7/tcp/4001/p2p/12D3KooWRelay/p2p-circuit', 'outbound', relayed)
+    listen(['192.168.1.5'])
+    assert.equal(requestIn(tick(0)), undefined)
+    const request = { nonce, transport: 'tcp', port: 4002 } as const
+    const effects = dialBack.handle({ type: 'frame', connection: 'b', frame: { type: 'dialback.request', request } }, 0)
+    assert.deepEqual(outcomeIn(effects), ['refused'])
   })
 
   test('a peer that is no member is not dialled for', () => {

@@ -218,10 +218,10 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     const found = this.#ledger.find(connection)
     if (found === undefined || !isJoined(found[1])) return []
     const [{ peer }, link] = found
-    const { host } = parseAddress(link.fact.address)
+    const { host, isRelayed } = parseAddress(link.fact.address)
     const address = addressOf(host, request.transport, request.port)
     const isBusy = this.#answering.length >= bounds.answering || now - link.dialledBackAt < bounds.answerAgainMs
-    const errorType = isBusy ? 'Busy' : isDialable(host) ? undefined : 'NotDialable'
+    const errorType = isBusy ? 'Busy' : isDialable(host) && !isRelayed ? undefined : 'NotDialable'
     if (errorType !== undefined)
       return report({ nonce: request.nonce, peer, connection, address }, 'refused', errorType)
     link.dialledBackAt = now
