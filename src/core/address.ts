@@ -56,6 +56,15 @@ export function isLinkLocal(host: string): boolean {
   return /^fe[89ab][0-9a-f]:/i.test(host) || host.startsWith('169.254.')
 }
 
+/** Host at which a peer sees this node; over a relay it sees the relay. */
+export function observedHost(at: {
+  readonly address: string
+  readonly observed?: string | undefined
+}): string | undefined {
+  if (at.observed === undefined || parseAddress(at.address).isRelayed) return undefined
+  return parseAddress(at.observed).host
+}
+
 function withoutZone(address: string): string {
   return address.replace(/^\/ip6zone\/[^/]+/, '')
 }

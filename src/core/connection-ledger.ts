@@ -1,5 +1,5 @@
 import { tell } from '../catalogue/tell.ts'
-import { parseAddress } from './address.ts'
+import { observedHost } from './address.ts'
 import type { ConnectionFact, NetworkEvent, Unfit } from './events.ts'
 import type { Frame } from './frames.ts'
 import { LimitTells } from './limit-tells.ts'
@@ -140,7 +140,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const effects = this.#each((peer, link) => (present.has(link.connection) ? [] : this.#closed(peer, link, now)))
     for (const fact of connections) {
       const link = this.#peers.get(fact.peer)?.links.find((one) => one.connection === fact.id)
-      if (link !== undefined) link.observedHost = hostSeenIn(fact)
+      if (link !== undefined) link.observedHost = observedHost(fact)
       effects.push(...(link === undefined ? this.#opened(fact, now) : heal(link, fact, now)))
     }
     return effects
@@ -287,12 +287,6 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       for (const link of record.links) if (link.connection === connection) return [record, link]
     return undefined
   }
-}
-
-/** Over a relay the peer sees the relay. */
-function hostSeenIn({ observed, address }: ConnectionFact): string | undefined {
-  if (observed === undefined || parseAddress(address).isRelayed) return undefined
-  return parseAddress(observed).host
 }
 
 /** Gossipsub never opens a lost outbound stream again by itself. */
