@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { atLeast, atMost, type Check, equals, verdictOf } from './proof.ts'
+import { byName } from './proofs.ts'
 
 leakCheck()
 
@@ -28,4 +29,10 @@ test('bounds include their end; what was never measured is within none', () => {
     [atLeast('a', 5, 5).holds, atLeast('a', 5, 4.9).holds, atLeast('a', 5, Number.NaN).holds],
     [true, false, false],
   )
+})
+
+test('two proofs of one name are refused', () => {
+  const paths = ['mesh/kill.proof.ts', 'lab/lab-kill.proof.ts']
+  assert.deepEqual([...byName(paths).keys()], ['kill', 'lab-kill'])
+  assert.throws(() => byName([...paths, 'network/kill.proof.ts']), /mesh\/kill.proof.ts and network\/kill.proof.ts/)
 })

@@ -6,9 +6,19 @@ import type { Proof } from './proof.ts'
 const suffix = '.proof.ts'
 
 /** The file of each proof, by its name; a folder holds the proofs of one part of the product. */
-const files: ReadonlyMap<string, string> = new Map(
-  globSync(`*/*${suffix}`, { cwd: import.meta.dirname }).map((file) => [basename(file, suffix), file]),
-)
+const files = byName(globSync(`*/*${suffix}`, { cwd: import.meta.dirname }))
+
+/** Throws when two folders have a proof of one name: only one of them would ever run. */
+export function byName(paths: readonly string[]): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const path of paths) {
+    const name = basename(path, suffix)
+    const other = files.get(name)
+    if (other !== undefined) throw new Error(`${other} and ${path} have one name`)
+    files.set(name, path)
+  }
+  return files
+}
 
 /** Names of all proofs, in order. */
 export function proofNames(): string[] {

@@ -33,12 +33,12 @@ interface Scene {
 }
 
 export const proof: Proof = {
-  name: 'renumbered',
+  name: 'address-changes',
   about: 'an address that is renumbered, comes late or goes is in digest and identify within 10 s, and links come back',
   quick: false,
   seconds: 60,
   run: (context) =>
-    onNetwork('renumbered', async (network, cluster) => {
+    onNetwork('address-changes', async (network, cluster) => {
       const [lan, tunnel] = [await network.lan('world'), await network.lan('vpn')]
       const start = starter(network, cluster, lan)
       const seed = await start(1)
