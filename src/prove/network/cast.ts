@@ -47,7 +47,7 @@ export const machines: readonly Machine[] = [
 ]
 
 /** Nodes that start at once: all at once would start no sooner on two cores. */
-const startsAtOnce = 5
+const startsAtOnce = 2
 
 /** Starts a node on each machine. The late one has only a container bridge until `changeNetwork`. */
 export async function startCast(network: Network, cluster: Cluster, site: Site): Promise<Player[]> {

@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import type { Cluster } from '../../testing/cluster.ts'
+import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
 import { addressesAt, listen, onNetwork } from './on-network.ts'
@@ -39,7 +39,9 @@ export const proof: Proof = {
   seconds: 75,
   run: (context) =>
     onNetwork('public-addresses', async (network, cluster) => {
-      const outcomes = await Promise.all(ranges.map((range, index) => play(network, cluster, range, index, context)))
+      const started: Started[] = []
+      for (const range of ranges) started.push(await startMesh(network, cluster, range))
+      const outcomes = await Promise.all(started.map((mesh) => play(mesh, context)))
       return {
         figures: {
           outcomes: outcomes.map(({ range, ...rest }) => ({ range: range.name, ...rest })),
@@ -50,13 +52,14 @@ export const proof: Proof = {
     }),
 }
 
-async function play(
-  network: Network,
-  cluster: Cluster,
-  range: Range,
-  index: number,
-  { progress, signal }: ProofContext,
-): Promise<Outcome> {
+interface Started {
+  readonly range: Range
+  readonly seed: NodeProcess
+  readonly others: readonly NodeProcess[]
+}
+
+async function startMesh(network: Network, cluster: Cluster, range: Range): Promise<Started> {
+  const index = ranges.indexOf(range)
   const lan = await network.lan(`lan${index}`)
   const addressOf = (n: number) => `${range.prefix}${n}`
   const start = async (n: number) => {
@@ -67,7 +70,10 @@ async function play(
     return cluster.node(`m${index}-${n}`, { mesh: `mesh-${index}`, role, host, listen, seeds })
   }
   const seed = await start(hosts[0])
-  const others = await Promise.all(hosts.slice(1).map(start))
+  return { range, seed, others: await Promise.all(hosts.slice(1).map(start)) }
+}
+
+async function play({ range, seed, others }: Started, { progress, signal }: ProofContext): Promise<Outcome> {
   const sights = () => sightsOf(others)
   const linked = async () => isPair(await sights())
   const tookMs = await timeUntil(linked, linkedMs, signal)
