@@ -28,7 +28,7 @@ interface Scene {
   readonly node: NodeProcess
   /** Third nodes: neither is the seed. */
   readonly others: readonly [NodeProcess, NodeProcess]
-  /** Reads identify of the node from its own machine, by a connection that no change cuts. */
+  /** Asks identify of the node from its own machine, by a connection that no change cuts. */
   readonly watch: NodeProcess
 }
 
