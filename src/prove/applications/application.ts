@@ -1,0 +1,26 @@
+import type { Check } from '../proof.ts'
+import type { ApplicationProcess, Status } from './application-process.ts'
+
+/** The processes of one application, with the mesh or without it. */
+export interface Side {
+  readonly name: 'with' | 'without'
+  readonly processes: readonly ApplicationProcess[]
+}
+
+/** A real application, and what its own users would miss first. */
+export interface Application {
+  /** Of its program, and of the packages that it is installed with. */
+  readonly program: string
+  readonly processes: number
+  /** Units of work of each process in a second. */
+  readonly rate: number
+  /** Once all processes listen, before the work begins. */
+  readonly prepare?: (side: Side) => Promise<void>
+  /** Its own workload, counted at the end: nothing may be lost. */
+  readonly nothingLost: (side: Side['name'], ends: readonly Status[]) => readonly Check[]
+}
+
+/** A total over the processes of one side. */
+export function total(ends: readonly Status[], counter: string): number {
+  return ends.reduce((sum, { work }) => sum + (work[counter] ?? Number.NaN), 0)
+}
