@@ -4,7 +4,7 @@ import type { ConnectionFact, NetworkEvent, Unfit } from './events.ts'
 import type { Frame } from './frames.ts'
 import { LimitTells } from './limit-tells.ts'
 import { limits } from './limits.ts'
-import { enter, isJoined, isStanding, type Link, newLink } from './link.ts'
+import { enter, isJoined, isRelayed, isStanding, type Link, newLink } from './link.ts'
 import * as spans from './link-spans.ts'
 import { LinkTalk, type TalkEffect, type TalkOptions } from './link-talk.ts'
 import type { Machine } from './machine.ts'
@@ -39,7 +39,7 @@ export interface PeerRecord {
   readonly peer: string
   links: readonly Link[]
   /** There was no room for it: all its connections will be closed. */
-  readonly turnedAway: boolean
+  turnedAway: boolean
 }
 
 /** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
@@ -63,6 +63,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #peersMax: number
   readonly #areRivals: (peer: string, a: string, b: string) => boolean
   readonly #limits = new LimitTells()
+  /** Peers with a connection that no relay carries. */
+  #places = 0
   #stopping = false
   #limitToldAt = -Infinity
 
@@ -73,7 +75,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     this.#areRivals = options.areRivals ?? (() => false)
     this.#peers = owner.map<string, PeerRecord>({
       name: 'peers',
-      capacity: this.#peersMax + turnedAwayMax,
+      capacity: this.#peersMax + turnedAwayMax + limits.relayedPeers,
       leavesBy: { event: 'its last connection is gone' },
       release: () => {},
     })
@@ -84,12 +86,12 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'observed':
         return this.#level(event.connections, now)
       case 'tick':
-        return this.#each((peer, link) => (this.#talk.dueAt(peer, link) <= now ? this.#talk.due(peer, link, now) : []))
+        return this.#each((peer, link) => (this.#talk.dueAt(peer, link) <= now ? this.#due(peer, link, now) : []))
       case 'slept':
         return this.#forgive(event.ms)
       case 'stopping':
         this.#stopping = true
-        return this.#each((peer, link) => this.#talk.end(peer, link, 'stopping', now))
+        return this.#each((peer, link) => (isRelayed(link) ? [] : this.#talk.end(peer, link, 'stopping', now)))
       default:
         return this.#onLink(event, now)
     }
@@ -110,9 +112,14 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#peers.values()
   }
 
-  /** Connected peers, members and guests. */
+  /** Connected peers, members and guests; those behind relays do not count. */
   get size(): number {
-    return this.#peers.size
+    return this.#places
+  }
+
+  /** Whether there is a connection to this peer that no relay carries. */
+  isConnected(peer: string): boolean {
+    return this.#peers.get(peer)?.links.some((link) => !isRelayed(link)) === true
   }
 
   /** The one link that carries frames to this peer. */
@@ -147,22 +154,46 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #opened(fact: ConnectionFact, now: number): LedgerEffect[] {
+    if (fact.limited === true) return this.#relayed(fact, now)
     const close: LedgerEffect = { do: 'close', connection: fact.id, abort: false }
     if (this.#stopping) return [close]
     const held = this.#peers.get(fact.peer)
-    const turnedAway = held?.turnedAway ?? this.#peers.size >= this.#peersMax
+    const direct = held?.links.filter((link) => !isRelayed(link)) ?? []
+    const hasPlace = held !== undefined && direct.length > 0
+    const turnedAway = hasPlace ? held.turnedAway : this.#places >= this.#peersMax
     const record = held ?? { peer: fact.peer, links: [], turnedAway }
     const told = turnedAway ? this.#tellLimit(fact, 'peers', now) : []
     // Only a dialler that says hello can be told; what we dialled ourselves needs no word.
-    const deaf = fact.direction === 'outbound' || (held === undefined && this.#peers.size >= this.#peers.spec.capacity)
+    const deaf = fact.direction === 'outbound' || (!hasPlace && this.#places >= this.#peersMax + turnedAwayMax)
     if (turnedAway && deaf) return [...told, close]
-    if (record.links.length >= limits.linksPerPeer) return [...this.#tellLimit(fact, 'linksPerPeer', now), close]
+    if (direct.length >= limits.linksPerPeer) return [...this.#tellLimit(fact, 'linksPerPeer', now), close]
+    // The application wanted a second connection, for itself: a temporary one would only end the link with it.
+    if (fact.foreign === true && fact.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(fact, now)
     link.turnedAway = turnedAway
+    record.turnedAway = turnedAway
     record.links = [...record.links, link]
+    if (!hasPlace) this.#places++
     this.#peers.set(fact.peer, record, now)
     if (turnedAway) return told
     return fact.direction === 'outbound' ? this.#talk.dialled(fact.peer, link) : this.#newestGuest(record, now)
+  }
+
+  /** A relayed connection is listed as a guest at once: no stream is opened, nothing is closed, no place is taken. */
+  #relayed(fact: ConnectionFact, now: number): LedgerEffect[] {
+    const held = this.#peers.get(fact.peer)
+    const record = held ?? { peer: fact.peer, links: [], turnedAway: false }
+    const relayed = record.links.filter(isRelayed).length
+    const full = relayed === 0 && this.#relayedPeers() >= limits.relayedPeers
+    if (this.#stopping || full || relayed >= limits.linksPerPeer) return []
+    const link = newLink(fact, now)
+    record.links = [...record.links, link]
+    this.#peers.set(fact.peer, record, now)
+    return this.#talk.guest(fact.peer, link, now)
+  }
+
+  #relayedPeers(): number {
+    return [...this.#peers.values()].filter(({ links }) => links.some(isRelayed)).length
   }
 
   #tellLimit(fact: ConnectionFact, limit: 'peers' | 'linksPerPeer', now: number): LedgerEffect[] {
@@ -178,8 +209,9 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     if (record === undefined) return []
     const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), spans.tellClosed(peer, link, now)]
     record.links = record.links.filter((one) => one.connection !== link.connection)
-    if (record.links.length > 0) return effects
-    this.#peers.deleteIf(peer, (held) => held === record)
+    if (record.links.length === 0) this.#peers.deleteIf(peer, (held) => held === record)
+    if (isRelayed(link) || !record.links.every(isRelayed)) return effects
+    this.#places--
     return [...effects, { do: 'disconnected', peer }]
   }
 
@@ -192,7 +224,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
         return this.#talk.greet(link, now)
       case 'stream.absent':
         this.#talk.streamFailed(link, now)
-        return [...this.#talk.guest(record.peer, link, now), ...this.#newestGuest(record, now)]
+        return [...this.#guest(record, link, now), ...this.#newestGuest(record, now)]
       case 'stream.closed':
         this.#talk.streamFailed(link, now)
         return isJoined(link) ? this.#talk.end(record.peer, link, 'transport', now) : []
@@ -261,15 +293,30 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return nobodyThere ? [told, ...this.#talk.drop(goes, 'superseded', true, now)] : [told]
   }
 
+  #due(peer: string, link: Link, now: number): LedgerEffect[] {
+    const record = this.#peers.get(peer)
+    const silent = link.state === 'opening' && !link.turnedAway && link.reopenAt > now
+    return silent && record !== undefined ? this.#guest(record, link, now) : this.#talk.due(peer, link, now)
+  }
+
+  /** A member has a link already: its application uses this connection, and it is no guest for that. */
+  #guest(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
+    const beside = link.kind === 'unsettled' && isStanding(link) && record.links.some(isJoined)
+    if (!beside) return this.#talk.guest(record.peer, link, now)
+    return [...this.#talk.bear(record.peer, link), ...this.#talk.drop(link, 'duplicate', false, now)]
+  }
+
   /**
    * A guest that comes back after a crash leaves its old connection open for as long as QUIC’s idle timeout, and
    * gossipsub on it. Of the connections that a guest dialled the newest stays.
    */
   #newestGuest(record: PeerRecord, now: number): LedgerEffect[] {
-    const dialled = record.links.filter((link) => isStanding(link) && link.fact.direction === 'inbound' && !link.hello)
+    const dialled = record.links.filter(
+      (link) => isStanding(link) && !isRelayed(link) && link.fact.direction === 'inbound' && !link.hello,
+    )
     const newest = dialled.at(-1)
     if (newest === undefined) return []
-    const older = dialled.filter((link) => link !== newest && link.kind === 'guest')
+    const older = dialled.filter((link) => link !== newest && link.kind === 'guest' && link.fact.foreign !== true)
     return older.flatMap((link) => this.#supersede(record.peer, link, newest, 'newer', now))
   }
 
@@ -289,10 +336,20 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 }
 
+/** It is the link to a member, or it is known soon whether it is. */
+function carriesLink(link: Link): boolean {
+  if (!isStanding(link) || link.turnedAway) return false
+  return link.kind === 'member' || (link.kind === 'unsettled' && link.fact.direction === 'outbound')
+}
+
 /** Gossipsub never opens a lost outbound stream again by itself. */
 function heal(link: Link, fact: ConnectionFact, now: number): LedgerEffect[] {
   if (fact.gossip === 'open') link.heals = 0
-  const due = fact.gossip === 'missing' && isStanding(link) && now - link.healedAt >= healAgainMs * 2 ** link.heals
+  const due =
+    fact.gossip === 'missing' &&
+    isStanding(link) &&
+    !isRelayed(link) &&
+    now - link.healedAt >= healAgainMs * 2 ** link.heals
   if (!due || link.heals >= healsMax) return []
   link.healedAt = now
   link.heals++

@@ -16,6 +16,10 @@ export interface ConnectionFact {
   readonly gossip: 'none' | 'missing' | 'open'
   /** Multiaddr at which the peer sees this node, by identify. */
   readonly observed?: string | undefined
+  /** A relay carries it, within limits of time and bytes: it is a guest, whoever the peer is. */
+  readonly limited?: boolean
+  /** Other code of the application opened it, and the mesh may not close it. */
+  readonly foreign?: boolean
 }
 
 export type DialStage = (typeof dialStages)[number]

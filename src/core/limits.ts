@@ -7,6 +7,8 @@ export const limits = {
   peers: 300,
   /** Links of one peer at once: two crossed dials, their successors, one spare. */
   linksPerPeer: 6,
+  /** Peers connected through relays alone; further ones are not listed. Guess. */
+  relayedPeers: 64,
   /** Members known to the digest view, departed ones that are still remembered included. Guess. */
   members: 4_096,
   /** Peer ids and topics that one digest may name; both bound the frame. Guess. */

@@ -84,6 +84,11 @@ export function newLink(fact: ConnectionFact, now: number): Link {
   }
 }
 
+/** A relay carries it: it is listed as a guest, takes no place and never becomes a link. */
+export function isRelayed(link: Link): boolean {
+  return link.fact.limited === true
+}
+
 /** Both hellos are in, and it stays. */
 export function isJoined(link: Link): boolean {
   return link.state === 'settled' && link.kind === 'member'

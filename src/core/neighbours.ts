@@ -77,7 +77,7 @@ export class Neighbours {
   look(now: number): NetworkEffect[] {
     if (now < this.#lookAt) return []
     const free = this.#options.wanted - this.#joinedCount()
-    const strangers = this.#view.members().filter((member) => this.#ledger.get(member.digest.peer) === undefined)
+    const strangers = this.#view.members().filter((member) => !this.#ledger.isConnected(member.digest.peer))
     this.#lookAt = free > 0 && strangers.length > 0 ? now + lookMs : Infinity
     // An answer that never comes holds its place no longer than the dial may take.
     const underWay = strangers.filter((member) => member.dialling && member.dialAfter > now).length

@@ -37,11 +37,14 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
   const input = {
     inventory: owner.inventory(),
     links,
-    connections: connections.map(({ id, remotePeer, timeline }) => ({
-      id,
-      peer: remotePeer.toString(),
-      ageMs: Math.max(0, clock.wall() - timeline.open),
-    })),
+    // The ledger knows nothing of those that the application goes on with alone.
+    connections: connections
+      .filter(({ id }) => !network.isLeft(id))
+      .map(({ id, remotePeer, timeline }) => ({
+        id,
+        peer: remotePeer.toString(),
+        ageMs: Math.max(0, clock.wall() - timeline.open),
+      })),
     counts: {
       peers: node.ledger.size,
       members: node.view.members().length,
@@ -67,6 +70,7 @@ function ledgerLink(peer: string, link: Link, now: number): LedgerLink {
     state: stateOf(link),
     ageMs: now - link.openedAt,
     stateMs: now - link.stateAt,
+    shared: link.kind === 'guest' && (link.fact.limited === true || link.fact.foreign === true),
   }
 }
 

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import { multiaddr } from '@multiformats/multiaddr'
+import type { Connection, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
@@ -15,7 +16,7 @@ leakCheck()
 
 /** Applications on loopback TCP, each with the mesh as one of its services; the mesh dials nobody by itself. */
 async function withApps(inits: readonly TracemeshInit[], run: (one: App, other: App) => Promise<void>) {
-  const apps = await Promise.all(inits.map(app))
+  const apps = await Promise.all(inits.map((init) => app(init)))
   try {
     await Promise.all(apps.map(({ libp2p }) => libp2p.start()))
     await run(...(apps as [App, App]))
@@ -26,15 +27,53 @@ async function withApps(inits: readonly TracemeshInit[], run: (one: App, other: 
 
 type App = Awaited<ReturnType<typeof app>>
 
-async function app(init: TracemeshInit) {
+async function app(init: TracemeshInit, afterStart: (components: Components) => void = () => {}) {
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
-  const services = { identify: identify(), tracemesh: tracemesh({ otlp: 'off', neighbours: 0, ...init }) }
+  /** Code of the application that is started beside the mesh. */
+  const itself = (components: Components) => ({
+    start: () => {},
+    afterStart: () => afterStart(components),
+    stop: () => {},
+  })
+  const mesh = tracemesh({ otlp: 'off', neighbours: 0, ...init })
+  const services = { identify: identify(), tracemesh: mesh, itself }
   const libp2p = await createLibp2p({ ...settings, start: false, services })
   const links = () => libp2p.services.tracemesh.topology().peers.flatMap((peer) => peer.links)
   const dial = async (other: { libp2p: typeof libp2p }) =>
     void (await libp2p.dial(multiaddr(String(other.libp2p.getMultiaddrs()[0])), { force: true }))
-  return { libp2p, links, dial, connections: () => libp2p.getConnections().length }
+  await libp2p.handle(chat, () => {})
+  const opened: Connection[] = []
+  const closed: Connection[] = []
+  libp2p.addEventListener('connection:open', ({ detail }) => opened.push(detail))
+  libp2p.addEventListener('connection:close', ({ detail }) => closed.push(detail))
+  return { libp2p, links, dial, opened, closed, connections: () => libp2p.getConnections().length }
+}
+
+const chat = '/chat/1.0.0'
+
+interface Components {
+  readonly events: TypedEventTarget<Libp2pEvents>
+  readonly connectionManager: { openConnection(address: Multiaddr): Promise<Connection> }
+}
+
+/** The mesh of `one` dials `other`, which listens already. */
+async function withSeed(
+  inits: readonly [TracemeshInit, TracemeshInit],
+  run: (one: App, other: App) => Promise<void>,
+  afterStart: (components: Components, other: Multiaddr) => void = () => {},
+) {
+  const other = await app(inits[1])
+  await other.libp2p.start()
+  const [address] = other.libp2p.getMultiaddrs()
+  assert.ok(address)
+  const one = await app({ ...inits[0], seeds: [String(address)] }, (components) => afterStart(components, address))
+  try {
+    await one.libp2p.start()
+    await run(one, other)
+  } finally {
+    await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
+  }
 }
 
 const drained = (one: App, other: App) => () =>
@@ -67,5 +106,57 @@ describe('connections that the application opened', () => {
       await until(() => one.links().length === 0 && other.links().length === 0, 8_000, 'no link')
       await sleep(lastingMs)
       assert.deepEqual([one.links(), other.links(), one.connections(), other.connections()], [[], [], 1, 1])
+    }))
+
+  test('beside a link gets none, and carries the next one when that link ends: nobody dials again', () =>
+    withSeed([{}, {}], async (one, other) => {
+      await until(drained(one, other), 8_000, 'a link')
+      await one.dial(other)
+      await sleep(200)
+      const first = one.links()[0]?.connection
+      assert.deepEqual([one.links().length, first], [1, one.opened[0]?.id])
+      await one.opened[0]?.close()
+      await until(() => drained(one, other)() && one.links()[0]?.connection !== first, 8_000, 'a link on the other')
+      assert.deepEqual([one.connections(), other.connections(), one.opened.length], [1, 1, 2])
+    }))
+})
+
+describe('a dial of the mesh', () => {
+  const beside = {
+    'just before': (dial: () => void) => dial(),
+    'at the same time': (dial: () => void) => queueMicrotask(dial),
+  }
+  for (const [when, afterStart] of Object.entries(beside)) {
+    test(`gives way to the application that dials the same peer ${when}`, () =>
+      withSeed(
+        [{}, {}],
+        async (one, other) => {
+          await until(drained(one, other), 8_000, 'a link')
+          await sleep(200)
+          const counts = [one, other].map(({ opened, closed }) => [opened.length, closed.length])
+          assert.deepEqual(counts, [
+            [1, 0],
+            [1, 0],
+          ])
+        },
+        ({ connectionManager }, address) => afterStart(() => connectionManager.openConnection(address).catch(() => {})),
+      ))
+  }
+
+  test('brings a connection that is left while the application uses it', () =>
+    withSeed(
+      [{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }],
+      async (one, other) => {
+        await until(() => one.opened.length === 1 && one.links().length === 0, 8_000, 'no link')
+        await sleep(500)
+        assert.deepEqual([one.opened.length, one.closed, other.closed], [1, [], []])
+      },
+      ({ events }) =>
+        events.addEventListener('connection:open', ({ detail }) => void detail.newStream(chat).catch(() => {})),
+    ))
+
+  test('brings a connection that is closed when it is no link and nobody uses it', () =>
+    withSeed([{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }], async (one) => {
+      await until(() => one.closed.length > 0, 8_000, 'a close')
     }))
 })

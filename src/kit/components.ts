@@ -6,7 +6,7 @@ export interface NetworkComponents {
   readonly peerId: PeerId
   readonly events: TypedEventTarget<Libp2pEvents>
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
-  readonly connectionManager: Pick<ConnectionManager, 'getConnections'>
+  readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getDialQueue'>
   readonly transportManager: Pick<TransportManager, 'dial' | 'dialTransportForMultiaddr'>
   readonly connectionGater?: ConnectionGater
 }

@@ -9,7 +9,7 @@ import { Connections } from './connections.ts'
 
 leakCheck()
 
-test('there is room for as many links as the peers that are allowed may have', () => {
+test('there is room for as many links as the peers that are allowed, and those behind relays, may have', () => {
   const clock = new VirtualClock()
   for (const [maxPeers, expected] of [
     [undefined, limits.peers],
@@ -19,6 +19,6 @@ test('there is room for as many links as the peers that are allowed may have', (
     const owner = new Owner('node', clock)
     new Connections({} as NetworkComponents, owner, clock, undefined, maxPeers)
     const links = owner.inventory().registries.find(({ name }) => name === 'links')
-    assert.equal(links?.capacity, expected * limits.linksPerPeer)
+    assert.equal(links?.capacity, (expected + limits.relayedPeers) * limits.linksPerPeer)
   }
 })

@@ -7,6 +7,7 @@ import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import type { LinkStream } from './link-stream.ts'
+import { withoutPeer } from './multiaddrs.ts'
 
 /** What is known of one connection beside what libp2p says of it. */
 export interface ConnectionRecord {
@@ -31,6 +32,8 @@ export interface ConnectionRecord {
   ours: boolean
   /** The mesh is done with it and it is not the mesh's to close: whoever opened it goes on with it. */
   left: boolean
+  /** The peer did not answer on it: it is not taken up again. */
+  dead: boolean
 }
 
 const gossipPrefix = '/meshsub/'
@@ -46,9 +49,13 @@ export class Connections {
   readonly #clock: Clock
   readonly #gossip: Gossip | undefined
   readonly #probes: { readonly includes: (peer: PeerId) => boolean }
+  readonly #closes: 'own' | 'all'
   readonly #records: OwnedMap<string, ConnectionRecord>
 
-  /** `gossip`: undefined without gossipsub. `maxPeers`: peers connected at most. `probes`: peers that only dial back. */
+  /**
+   * `gossip`: undefined for a node that runs no gossipsub. `maxPeers`: peers connected at most. `probes`: peers
+   * that only dial back. `closes`: the connections that the mesh may close.
+   */
   constructor(
     components: NetworkComponents,
     owner: Owner,
@@ -56,15 +63,17 @@ export class Connections {
     gossip: Gossip | undefined,
     maxPeers: number = limits.peers,
     probes: { readonly includes: (peer: PeerId) => boolean } = { includes: () => false },
+    closes: 'own' | 'all' = 'all',
   ) {
     this.#probes = probes
 
     this.#components = components
     this.#clock = clock
     this.#gossip = gossip
+    this.#closes = closes
     this.#records = owner.map<string, ConnectionRecord>({
       name: 'links',
-      capacity: maxPeers * limits.linksPerPeer,
+      capacity: (maxPeers + limits.relayedPeers) * limits.linksPerPeer,
       leavesBy: { event: 'its connection is gone' },
       release: (record) => record.link?.abort(new Error('its connection is gone')),
     })
@@ -85,6 +94,7 @@ export class Connections {
       closing: false,
       ours: false,
       left: false,
+      dead: false,
     }
     const record: ConnectionRecord = { connection, lackingSince: undefined, ...fresh }
     this.#records.set(connection.id, record, now)
@@ -120,16 +130,34 @@ export class Connections {
     return [...this.#records.values()].filter(lacking)
   }
 
-  /** An identified connection to this peer, or one that we dialled to one of these addresses. */
+  /**
+   * An identified connection to this peer, or one that we dialled to one of these addresses. One that the mesh has left
+   * is taken up again: the next snapshot shows it.
+   */
   reaching(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Connection | undefined {
-    const texts = addresses.map(bare)
-    for (const { connection, identified, closing, left } of this.#records.values()) {
-      if (!identified || closing || left || connection.status !== 'open') continue
-      if (peer !== undefined ? connection.remotePeer.equals(peer) : false) return connection
-      const dialled = peer === undefined && connection.direction === 'outbound'
-      if (dialled && texts.includes(bare(connection.remoteAddr))) return connection
-    }
-    return undefined
+    const reaching = this.#usable(peer, addresses).filter(({ identified }) => identified)
+    const record = reaching.find(({ left }) => !left) ?? reaching.find(canTakeUp)
+    if (record !== undefined) record.left = false
+    return record?.connection
+  }
+
+  /** A connection to this peer is open whose identify has not ended. */
+  identifying(peer: PeerId | undefined, addresses: readonly Multiaddr[]): boolean {
+    return this.#usable(peer, addresses).some(({ identified, left }) => !identified && !left)
+  }
+
+  #usable(peer: PeerId | undefined, addresses: readonly Multiaddr[]): ConnectionRecord[] {
+    const texts = addresses.map(withoutPeer)
+    return [...this.#records.values()].filter(({ connection, closing }) => {
+      if (closing || connection.status !== 'open' || connection.limits !== undefined) return false
+      if (peer !== undefined) return connection.remotePeer.equals(peer)
+      return connection.direction === 'outbound' && texts.includes(withoutPeer(connection.remoteAddr))
+    })
+  }
+
+  /** Other code goes on with it without the mesh. */
+  isLeft(id: string): boolean {
+    return this.#records.get(id)?.left === true
   }
 
   facts(): readonly ConnectionFact[] {
@@ -145,14 +173,17 @@ export class Connections {
 
   #fact(connection: Connection, streams: GossipStreams): ConnectionFact {
     const peer = connection.remotePeer.toString()
+    const record = this.of(connection)
     return {
       id: connection.id,
       peer,
       direction: connection.direction,
       address: connection.remoteAddr.toString(),
       transport: transportOf(connection.remoteAddr),
-      gossip: this.#gossipOf(this.of(connection), peer, streams),
-      observed: this.#records.get(connection.id)?.observed,
+      observed: record.observed,
+      gossip: this.#gossipOf(record, peer, streams),
+      limited: connection.limits !== undefined,
+      foreign: this.#closes === 'own' && !record.ours,
     }
   }
 
@@ -226,7 +257,7 @@ function transportOf(address: Multiaddr): ConnectionFact['transport'] {
   return names.includes('tcp') ? 'tcp' : 'other'
 }
 
-/** Without its peer id. */
-export function bare(address: Multiaddr): string {
-  return address.decapsulateCode(421).toString()
+/** Only the dialler opens the link stream, so only it can take up again what the mesh has left. */
+function canTakeUp({ connection, dead }: ConnectionRecord): boolean {
+  return connection.direction === 'outbound' && !dead
 }

@@ -6,19 +6,25 @@ import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { NetworkComponents } from './components.ts'
-import { DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
+import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
 
 leakCheck()
 
 /** A dial whose answers the test gives. */
-function attempt(count: number, limitMs = 10_000) {
+function attempt(count: number, limitMs = 10_000, hooks: Partial<AttemptEvents> = {}) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
   const events = new EventTarget()
-  const dials: { at: number; signal: AbortSignal; open(connection: Connection): void; fail(error: Error): void }[] = []
-  const dial = (_: unknown, { signal }: { signal: AbortSignal }) => {
+  const dials: {
+    at: number
+    signal: AbortSignal
+    open(connection: Connection): void
+    fail(error: Error): void
+    progress(): void
+  }[] = []
+  const dial = (_: unknown, { signal, onProgress }: { signal: AbortSignal; onProgress(): void }) => {
     const { promise, resolve, reject } = Promise.withResolvers<Connection>()
-    dials.push({ at: clock.now(), signal, open: resolve, fail: reject })
+    dials.push({ at: clock.now(), signal, open: resolve, fail: reject, progress: onProgress })
     return promise
   }
   const components = { events, transportManager: { dial } } as unknown as NetworkComponents
@@ -31,6 +37,7 @@ function attempt(count: number, limitMs = 10_000) {
     done: (outcome) => outcomes.push(outcome),
     tried: (paths) => tried.push(paths),
     duplicate: (connection) => duplicates.push(connection),
+    ...hooks,
   }).start(limitMs)
   const tell = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
   return { clock, owner, dials, outcomes, tried, duplicates, tell }
@@ -201,5 +208,53 @@ describe('addresses that were tried before the one that succeeded', () => {
     dials[0]?.fail(new Error('aborted'))
     await settle()
     assert.deepEqual([tried, dials[0]?.signal.aborted], [[], true])
+  })
+})
+
+describe('an attempt beside other code that dials the same peer', () => {
+  test('is called off before it becomes a connection', async () => {
+    let other = false
+    const { clock, dials, outcomes } = attempt(3, 10_000, { givesWay: () => other })
+    await settle()
+    clock.advance(250)
+    await settle()
+    assert.equal(dials.length, 2)
+    other = true
+    dials[0]?.progress()
+    assert.deepEqual(outcomes, [{ ok: false, failures: [], gaveWay: true }])
+    await settle()
+    assert.deepEqual(
+      dials.map(({ signal }) => signal.aborted),
+      [true, true],
+    )
+    clock.advance(10_000)
+    await settle()
+    assert.deepEqual([dials.length, outcomes.length], [2, 1])
+  })
+
+  test('looks again while a handshake takes its time', async () => {
+    let other = false
+    const { clock, outcomes } = attempt(1, 10_000, { givesWay: () => other })
+    await settle()
+    clock.advance(5_000)
+    other = true
+    clock.advance(250)
+    assert.deepEqual(outcomes, [{ ok: false, failures: [], gaveWay: true }])
+  })
+
+  test('is not called off once a connection of its own is there', async () => {
+    let other = false
+    const { clock, dials, outcomes, tell } = attempt(2, 10_000, { givesWay: () => other })
+    await settle()
+    const first = connection()
+    dials[0]?.open(first)
+    await settle()
+    other = true
+    dials[0]?.progress()
+    clock.advance(1_000)
+    await settle()
+    assert.deepEqual(outcomes, [])
+    tell('peer:identify', { connection: first })
+    assert.deepEqual(outcomes, [{ ok: true, connection: first, others: [] }])
   })
 })

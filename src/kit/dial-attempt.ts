@@ -7,7 +7,8 @@ import { type AddressFailure, failureOf } from './dial-failure.ts'
 export type DialOutcome =
   /** `others`: connections over other addresses, which are aborted when `done` returns. */
   | { readonly ok: true; readonly connection: Connection; readonly others: readonly Connection[] }
-  | { readonly ok: false; readonly failures: readonly AddressFailure[] }
+  /** `gaveWay`: called off, since other code reaches the peer. */
+  | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly gaveWay?: boolean }
 
 /** What became of the addresses that were tried before the one that succeeded. */
 export interface TriedPaths {
@@ -23,6 +24,8 @@ export interface AttemptEvents {
   tried?(paths: TriedPaths): void
   /** A connection over another address opened after the success; it is aborted next. */
   duplicate?(connection: Connection): void
+  /** Whether other code reaches the peer: asked again and again, until a connection of this attempt is open. */
+  givesWay?(): boolean
 }
 
 interface Pending {
@@ -33,6 +36,8 @@ interface Pending {
 
 /** Between the starts of two addresses: the Connection Attempt Delay that RFC 8305 §5 recommends. */
 const staggerMs = 250
+/** First wait for another look at whether other code dials the same peer; each is twice as long, up to `staggerMs`. */
+const watchMs = 5
 /** While one address has a connection that is not identified yet, the next one waits longer: it will hardly be needed. */
 const staggerOpenMs = 1_000
 
@@ -84,11 +89,12 @@ export class DialAttempt {
       for (const { abort } of this.#pending) abort.abort()
     })
     this.#owner.after(limitMs, () => this.#timeout(limitMs))
+    if (this.#events.givesWay !== undefined) this.#watch(watchMs)
     this.#next()
   }
 
   #next(): void {
-    if (this.#ended) return
+    if (this.#ended || this.#giveWay()) return
     this.#cancelNext?.()
     this.#cancelNext = undefined
     const address = this.#addresses[this.#started]
@@ -118,7 +124,20 @@ export class DialAttempt {
   async #dial(address: Multiaddr, signal: AbortSignal): Promise<Connection> {
     const denied = await this.#components.connectionGater?.denyDialMultiaddr?.(address)
     if (denied === true) throw new Error('the connection gater denies this address')
-    return this.#components.transportManager.dial(address, { signal })
+    return this.#components.transportManager.dial(address, { signal, onProgress: () => this.#giveWay() })
+  }
+
+  #watch(ms: number): void {
+    this.#owner.after(ms, () => {
+      if (!this.#ended && !this.#giveWay()) this.#watch(Math.min(2 * ms, staggerMs))
+    })
+  }
+
+  /** What is under way is called off before it becomes a connection. */
+  #giveWay(): boolean {
+    if (this.#ended || this.#open.length > 0 || this.#events.givesWay?.() !== true) return false
+    this.#end({ ok: false, failures: this.#failures, gaveWay: true })
+    return true
   }
 
   #opened(connection: Connection, { address, index }: Pending): void {

@@ -5,11 +5,14 @@ import type { DialFailure, NetworkEffect, NetworkEvent, PathFailure } from '../c
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
+import { applicationConnected, applicationDials, type DialTarget, standBackMs } from './application-dials.ts'
 import type { NetworkComponents } from './components.ts'
-import { bare, type Connections } from './connections.ts'
-import { DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
+import type { Connections } from './connections.ts'
+import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
 import { type AddressFailure, cutMessage, failureOf, summary } from './dial-failure.ts'
+import { throughRelay, withoutPeer } from './multiaddrs.ts'
 import { explainSelfDial } from './own-host.ts'
+import { pause } from './pause.ts'
 import { type Lookup, resolve } from './resolve.ts'
 
 type SeedDial = Extract<NetworkEffect, { do: 'dial.seed' }>
@@ -39,7 +42,12 @@ export interface DiallerOptions {
   readonly deliver: (event: NetworkEvent) => void
   /** Each address that was dialled in vain. */
   readonly failed?: ((failure: AddressFailure) => void) | undefined
+  /** Other code of the application dials as well, and its connection is used rather than doubled. */
+  readonly givesWay?: boolean
 }
+
+/** Between two looks at what became of the application’s dial. */
+const lookMs = 50
 
 /** Dials seeds and peers; each dial has one answer, within its limit. */
 export class Dialler {
@@ -87,7 +95,7 @@ export class Dialler {
   }
 
   async #attempt(owner: Owner, parse: () => Target, cancel: () => void, end: End) {
-    const { components, clock, connections, lookup, deliver } = this.#options
+    const { components, clock, lookup, deliver } = this.#options
     const { peer, addresses, limitMs, fresh } = parse()
     const until = clock.now() + limitMs
     if (peer?.equals(components.peerId)) {
@@ -98,11 +106,14 @@ export class Dialler {
     const { found, failures } = await resolveAll(addresses, lookup)
     if (owner.closed) return
     const tried = found.map(String)
-    const there = connections.reaching(peer, found)
-    const answered = there && answerOf(there, found)
+    const target = { peer, addresses: found }
+    const answered = await this.#reached(owner, target)
+    if (owner.closed) return
     if (answered !== undefined && !(fresh && answered.elsewhere !== undefined)) return end(answered)
     const denied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
-    const known = found.filter((one) => components.transportManager.dialTransportForMultiaddr(one) !== undefined)
+    const { transportManager } = components
+    // No link stream is opened on a relayed connection.
+    const known = found.filter((one) => !throughRelay(one) && transportManager.dialTransportForMultiaddr(one))
     const dialable = denied ? [] : quicFirst(known)
     if (owner.closed) return
     if (dialable.length === 0) {
@@ -123,16 +134,54 @@ export class Dialler {
       reached = outcome.connection.remotePeer.toString()
       end({ ok: true, peer: reached }, true)
     }
-    const opened = (connection: Connection) => {
-      connections.of(connection).ours = true
-    }
+    const opened = (connection: Connection) => this.#opened(connection)
     const paths = (paths: TriedPaths) => {
       void owner.close()
       deliver({ type: 'peer.paths', peer: reached, ...pathsOf(paths) })
     }
+    const dial = (events: AttemptEvents) => {
+      const attempt = new DialAttempt(components, owner.child('attempt'), dialable, events)
+      attempt.start(Math.max(1, until - clock.now()))
+    }
     const events = { done, opened, duplicate, tried: paths }
-    const attempt = new DialAttempt(components, owner.child('attempt'), dialable, events)
-    attempt.start(Math.max(1, until - clock.now()))
+    if (!this.#options.givesWay || fresh) return dial(events)
+    const wait = async () => {
+      const answered = await this.#reached(owner, target)
+      if (answered !== undefined) end(answered)
+      else if (!owner.closed) dial(events)
+    }
+    const ended = (outcome: DialOutcome) => (!outcome.ok && outcome.gaveWay === true ? void wait() : done(outcome))
+    dial({ ...events, done: ended, givesWay: () => this.#isNeedless(target) })
+  }
+
+  /** By a connection to the target that is there, or that the application’s own dial brings soon. */
+  async #reached(owner: Owner, target: DialTarget): Promise<Extract<Result, { ok: true }> | undefined> {
+    const { components, clock, connections, givesWay, deliver } = this.#options
+    const { peer, addresses } = target
+    const until = clock.now() + standBackMs
+    let there = connections.reaching(peer, addresses)
+    const comes = () => connections.identifying(peer, addresses) || applicationDials(components, target)
+    while (givesWay && there === undefined && !owner.closed && clock.now() < until && comes()) {
+      await pause(owner, lookMs)
+      there = connections.reaching(peer, addresses)
+    }
+    if (there === undefined) return undefined
+    deliver({ type: 'changed' })
+    return answerOf(there, addresses)
+  }
+
+  /** The application has begun to dial the same peer, or there is a connection by now. */
+  #isNeedless(target: DialTarget): boolean {
+    const { components, connections } = this.#options
+    const ours = ({ id }: Connection) => connections.find(id)?.ours === true
+    return applicationDials(components, target) || applicationConnected(components, target, ours)
+  }
+
+  /** The ledger may have seen it before it was known to be ours, and left it to the application. */
+  #opened(connection: Connection): void {
+    const record = this.#options.connections.of(connection)
+    record.ours = true
+    if (record.left) connection.close().catch((error: Error) => connection.abort(error))
   }
 }
 
@@ -146,17 +195,17 @@ function seedAnswer(seed: string, result: Result): NetworkEvent {
 }
 
 function answerOf({ remotePeer, remoteAddr }: Connection, asked: readonly Multiaddr[]): Extract<Result, { ok: true }> {
-  const [peer, address] = [remotePeer.toString(), bare(remoteAddr)]
-  return asked.some((one) => bare(one) === address) ? { ok: true, peer } : { ok: true, peer, elsewhere: address }
+  const [peer, address] = [remotePeer.toString(), withoutPeer(remoteAddr)]
+  return asked.some((one) => withoutPeer(one) === address) ? { ok: true, peer } : { ok: true, peer, elsewhere: address }
 }
 
 function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[]; failed: readonly PathFailure[] } {
   const failed = failures.flatMap(({ address, stage, type, message }) =>
     address === undefined
       ? []
-      : [{ address: bare(multiaddr(address)), stage, errorType: type, errorMessage: cutMessage(message) }],
+      : [{ address: withoutPeer(multiaddr(address)), stage, errorType: type, errorMessage: cutMessage(message) }],
   )
-  return { worked: worked.map(bare), failed }
+  return { worked: worked.map(withoutPeer), failed }
 }
 
 /** Throws for an address that is none; the addresses of a peer that are none are left out. */

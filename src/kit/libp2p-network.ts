@@ -3,6 +3,7 @@ import type { ConnectionFact, Network, NetworkEffect, NetworkEvent } from '../co
 import type { FrameType } from '../core/frames.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
+import { servesApplication } from './application-streams.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type ConnectionRecord, Connections } from './connections.ts'
 import { dialBack, ExpectedProbes } from './dial-back.ts'
@@ -85,19 +86,25 @@ export class Libp2pNetwork implements Network {
 
   async start(deliver: (event: NetworkEvent) => void): Promise<void> {
     if (this.#running !== undefined) return
-    const { clock, components, meshes, pubsub, maxPeers, lookup = systemLookup } = this.#options
+    const { clock, components, meshes, pubsub, maxPeers, lookup = systemLookup, closes } = this.#options
     const owner = this.#options.owner.child('network')
     const tell = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
     const gossiping = pubsub && { pubsub, topics: meshes.map(digestTopic) }
     const probes = new ExpectedProbes(owner)
-    const connections = new Connections(components, owner, clock, gossiping, maxPeers, probes)
+    const connections = new Connections(components, owner, clock, gossiping, maxPeers, probes, closes)
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const shared = { components, owner, clock, connections, deliver: tell }
     const links = new LinkStreams(shared)
     const { dialFailed, isOwn = () => false } = this.#options
-    const dialler = new Dialler({ ...shared, lookup, isOwn, failed: ({ type }) => dialFailed?.(type) })
+    const dialler = new Dialler({
+      ...shared,
+      lookup,
+      isOwn,
+      failed: ({ type }) => dialFailed?.(type),
+      givesWay: closes === 'own',
+    })
     const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: tell, opened })
     this.#deliver = tell
     const { joined = () => true } = this.#options
@@ -143,6 +150,11 @@ export class Libp2pNetwork implements Network {
     this.#onCrossing = listener
   }
 
+  /** Whether the mesh has left this connection to other code of the application. */
+  isLeft(connection: string): boolean {
+    return this.#running?.connections.isLeft(connection) === true
+  }
+
   counters(): NetworkCounts | undefined {
     const running = this.#running
     if (running === undefined) return undefined
@@ -179,7 +191,7 @@ export class Libp2pNetwork implements Network {
       case 'close': {
         const record = connections.find(effect.connection)
         if (record === undefined) break
-        if (!record.ours && this.#options.closes === 'own') this.#leave(record, effect.abort, owner)
+        if (!this.#mayClose(record)) this.#leave(record, effect.abort, owner)
         else if (effect.abort) record.connection.abort(new Error('the mesh gave this connection up'))
         else closePolitely(record, owner, this.#options.clock)
         break
@@ -202,10 +214,16 @@ export class Libp2pNetwork implements Network {
     )
   }
 
-  /** Ends what is the mesh's of a connection that somebody else opened: the link stream. The ledger sees it gone. */
+  /** Among connections that the mesh shares it closes those that it dialled and nobody else uses. */
+  #mayClose({ ours, connection }: ConnectionRecord): boolean {
+    return this.#options.closes !== 'own' || (ours && !servesApplication(connection))
+  }
+
+  /** Ends what is the mesh's of a connection that somebody else uses: the link stream. The ledger sees it gone. */
   #leave(record: ConnectionRecord, abort: boolean, owner: Owner): void {
     if (record.left) return
     record.left = true
+    record.dead = abort
     const gone = new Error('the mesh is done with this connection')
     if (abort) record.link?.abort(gone)
     else if (record.link !== undefined) endLink(record.link, owner, this.#options.clock)

@@ -83,9 +83,18 @@ export class LinkStreams {
     }
     const record = this.#options.connections.of(connection)
     if (connection.direction === 'outbound') stream.abort(new Error('the dialler opens the link stream'))
-    else if (record.left) stream.abort(new Error('the mesh is done with this connection'))
     else if (record.link !== undefined) stream.abort(new Error('there is a link stream already'))
-    else this.#take(record, stream)
+    else {
+      this.#takeUp(record)
+      this.#take(record, stream)
+    }
+  }
+
+  /** The other end begins anew on a connection that this mesh was done with. The ledger learns of it before any frame. */
+  #takeUp(record: ConnectionRecord): void {
+    if (!record.left) return
+    record.left = false
+    this.#options.deliver({ type: 'changed' })
   }
 
   #take(record: ConnectionRecord, stream: Stream): void {

@@ -10,6 +10,8 @@ export interface LedgerLink {
   /** Milliseconds since it was opened, and since it is in this state. */
   readonly ageMs: number
   readonly stateMs: number
+  /** The application’s own connection to a guest: it may have several to one peer. */
+  readonly shared?: boolean
 }
 
 /** A connection as libp2p holds it. */

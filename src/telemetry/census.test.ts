@@ -133,6 +133,15 @@ test('two settled links of one pair break an invariant; a superseded one beside 
   assert.deepEqual(named(census({ links: draining, connections: both }), 'mesh.leak.suspected'), [])
 })
 
+test('several connections that the application has to one guest break no invariant, several of a guest otherwise do', () => {
+  const both = [connection('c1'), connection('c2')]
+  const guests = (shared: boolean) => ['c1', 'c2'].map((id) => link(id, { peer: 'p', state: 'guest', shared }))
+  assert.deepEqual(named(census({ links: guests(true), connections: both }), 'mesh.leak.suspected'), [])
+  assert.deepEqual(named(census({ links: guests(false), connections: both }), 'mesh.leak.suspected'), [
+    { 'mesh.invariant': 'one-link-per-pair', 'mesh.expected': 1, 'mesh.actual': 2 },
+  ])
+})
+
 test('a registry above its capacity breaks an invariant', () => {
   const tells = census({ inventory: { registries: [{ ...registry, size: 301 }], resources: [] } })
   assert.deepEqual(named(tells, 'mesh.leak.suspected'), [

@@ -60,7 +60,9 @@ function suspectLink({ connection, peer, state, ageMs, stateMs }: LedgerLink): S
 
 /** Links of one pair that have all had the time to find out about each other. */
 function mostPerPair(links: readonly LedgerLink[]): number {
-  const standing = links.filter(({ state, ageMs }) => (state === 'joined' || state === 'guest') && ageMs >= settleMs)
+  const standing = links.filter(
+    ({ state, ageMs, shared }) => (state === 'joined' || state === 'guest') && ageMs >= settleMs && shared !== true,
+  )
   const perPeer = Map.groupBy(standing, (link) => link.peer)
   return Math.max(0, ...[...perPeer.values()].map((group) => group.length))
 }

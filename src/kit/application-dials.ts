@@ -1,0 +1,42 @@
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { NetworkComponents } from './components.ts'
+import { withoutPeer } from './multiaddrs.ts'
+
+/** How long the mesh waits for the application’s dial of the same peer before it dials as well. Guess. */
+export const standBackMs = 3_000
+
+/** Whom a dial is for: seeds may be known by their addresses alone. */
+export interface DialTarget {
+  readonly peer: PeerId | undefined
+  readonly addresses: readonly Multiaddr[]
+}
+
+/** Whether the application is dialling this peer, or one of these addresses, through libp2p’s dial queue. */
+export function applicationDials(
+  { connectionManager }: Pick<NetworkComponents, 'connectionManager'>,
+  { peer, addresses }: DialTarget,
+): boolean {
+  const texts = new Set(addresses.map(withoutPeer))
+  return connectionManager.getDialQueue().some(({ peerId, multiaddrs }) => {
+    if (peer !== undefined && peerId?.equals(peer) === true) return true
+    return multiaddrs.some((address) => texts.has(withoutPeer(address)))
+  })
+}
+
+/**
+ * Whether a connection to this peer is there that makes our dial needless: one that this node’s application opened, or
+ * one that the lower peer id dialled. Of two ends that dial each other only one gives way.
+ */
+export function applicationConnected(
+  { connectionManager, peerId }: Pick<NetworkComponents, 'connectionManager' | 'peerId'>,
+  { peer }: DialTarget,
+  ours: (connection: Connection) => boolean,
+): boolean {
+  if (peer === undefined) return false
+  const lowerDials = peer.toString() < peerId.toString()
+  return connectionManager.getConnections(peer).some((connection) => {
+    if (connection.status !== 'open' || connection.limits !== undefined || ours(connection)) return false
+    return connection.direction === 'outbound' || lowerDials
+  })
+}

@@ -1,0 +1,11 @@
+import { CODE_P2P, CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
+
+/** Text of an address without the peer id at its end. */
+export function withoutPeer(address: Multiaddr): string {
+  return address.decapsulateCode(CODE_P2P).toString()
+}
+
+/** Whether a connection to this address would pass through a relay. */
+export function throughRelay(address: Multiaddr): boolean {
+  return address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
+}
