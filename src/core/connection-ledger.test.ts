@@ -5,10 +5,11 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { TwoEnds } from '../testing/two-ends.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import { ConnectionLedger, turnedAwayMax } from './connection-ledger.ts'
+import { ConnectionLedger } from './connection-ledger.ts'
 import type { ConnectionFact } from './events.ts'
 import { limits } from './limits.ts'
 import { Owner } from './owner.ts'
+import { turnedAwayMax } from './peer-records.ts'
 
 leakCheck()
 

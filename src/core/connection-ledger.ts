@@ -5,11 +5,12 @@ import type { Frame } from './frames.ts'
 import { LimitTells } from './limit-tells.ts'
 import { limits } from './limits.ts'
 import { enter, isJoined, isRelayed, isStanding, type Link, newLink } from './link.ts'
+import { carriesLink, guestSuccession } from './link-candidates.ts'
 import * as spans from './link-spans.ts'
 import { LinkTalk, type TalkEffect, type TalkOptions } from './link-talk.ts'
 import type { Machine } from './machine.ts'
-import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
+import { type PeerRecord, PeerRecords } from './peer-records.ts'
 import { incumbent, instancesOf, type Judgement, type SurvivorRule, survivor } from './survivor.ts'
 
 export type LedgerEvent =
@@ -34,17 +35,6 @@ export interface LedgerOptions extends TalkOptions {
   readonly areRivals?: (peer: string, a: string, b: string) => boolean
 }
 
-/** One record per peer: everything about it that is not in its digest. */
-export interface PeerRecord {
-  readonly peer: string
-  links: readonly Link[]
-  /** There was no room for it: all its connections will be closed. */
-  turnedAway: boolean
-}
-
-/** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
-export const turnedAwayMax = 8
-
 /**
  * Re-identifying makes gossipsub open its stream again; each heal costs a stream, so they are few, and spaced twice as
  * far each time: the first may come before gossipsub has noticed that it lost something.
@@ -59,26 +49,18 @@ const healsMax = 5
 export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #self: string
   readonly #talk: LinkTalk
-  readonly #peers: OwnedMap<string, PeerRecord>
+  readonly #peers: PeerRecords
   readonly #peersMax: number
   readonly #areRivals: (peer: string, a: string, b: string) => boolean
   readonly #limits = new LimitTells()
-  /** Peers with a connection that no relay carries. */
-  #places = 0
   #stopping = false
-  #limitToldAt = -Infinity
 
   constructor(owner: Owner, options: LedgerOptions) {
     this.#self = options.self
     this.#talk = new LinkTalk(options)
     this.#peersMax = options.peersMax ?? limits.peers
     this.#areRivals = options.areRivals ?? (() => false)
-    this.#peers = owner.map<string, PeerRecord>({
-      name: 'peers',
-      capacity: this.#peersMax + turnedAwayMax + limits.relayedPeers,
-      leavesBy: { event: 'its last connection is gone' },
-      release: () => {},
-    })
+    this.#peers = new PeerRecords(owner, this.#peersMax)
   }
 
   handle(event: LedgerEvent, now: number): LedgerEffect[] {
@@ -114,7 +96,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   /** Connected peers, members and guests; those behind relays do not count. */
   get size(): number {
-    return this.#places
+    return this.#peers.places
   }
 
   /** Whether there is a connection to this peer that no relay carries. */
@@ -125,6 +107,10 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   /** The one link that carries frames to this peer. */
   joined(peer: string): Link | undefined {
     return this.#peers.get(peer)?.links.find(isJoined)
+  }
+
+  find(connection: string): [PeerRecord, Link] | undefined {
+    return this.#peers.find(connection)
   }
 
   /** Whose connection this is. */
@@ -157,62 +143,39 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     if (fact.limited === true) return this.#relayed(fact, now)
     const close: LedgerEffect = { do: 'close', connection: fact.id, abort: false }
     if (this.#stopping) return [close]
-    const held = this.#peers.get(fact.peer)
-    const direct = held?.links.filter((link) => !isRelayed(link)) ?? []
-    const hasPlace = held !== undefined && direct.length > 0
-    const turnedAway = hasPlace ? held.turnedAway : this.#places >= this.#peersMax
-    const record = held ?? { peer: fact.peer, links: [], turnedAway }
-    const told = turnedAway ? this.#tellLimit(fact, 'peers', now) : []
+    const record = this.#peers.of(fact.peer)
+    const direct = record.links.filter((link) => !isRelayed(link))
+    const turnedAway = direct.length > 0 ? record.turnedAway : this.#peers.isFull
+    const told = turnedAway ? this.#limits.told('peers', 'refused', now, fact.peer, this.#peersMax) : []
     // Only a dialler that says hello can be told; what we dialled ourselves needs no word.
-    const deaf = fact.direction === 'outbound' || (!hasPlace && this.#places >= this.#peersMax + turnedAwayMax)
+    const deaf = fact.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToRefuse)
     if (turnedAway && deaf) return [...told, close]
-    if (direct.length >= limits.linksPerPeer) return [...this.#tellLimit(fact, 'linksPerPeer', now), close]
+    if (direct.length >= limits.linksPerPeer)
+      return [...this.#limits.told('linksPerPeer', 'refused', now, fact.peer), close]
     // The application wanted a second connection, for itself: a temporary one would only end the link with it.
     if (fact.foreign === true && fact.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(fact, now)
     link.turnedAway = turnedAway
     record.turnedAway = turnedAway
-    record.links = [...record.links, link]
-    if (!hasPlace) this.#places++
-    this.#peers.set(fact.peer, record, now)
+    this.#peers.add(record, link, now)
     if (turnedAway) return told
     return fact.direction === 'outbound' ? this.#talk.dialled(fact.peer, link) : this.#newestGuest(record, now)
   }
 
   /** A relayed connection is listed as a guest at once: no stream is opened, nothing is closed, no place is taken. */
   #relayed(fact: ConnectionFact, now: number): LedgerEffect[] {
-    const held = this.#peers.get(fact.peer)
-    const record = held ?? { peer: fact.peer, links: [], turnedAway: false }
-    const relayed = record.links.filter(isRelayed).length
-    const full = relayed === 0 && this.#relayedPeers() >= limits.relayedPeers
-    if (this.#stopping || full || relayed >= limits.linksPerPeer) return []
+    const record = this.#peers.of(fact.peer)
+    if (this.#stopping || !this.#peers.takesRelayed(record)) return []
     const link = newLink(fact, now)
-    record.links = [...record.links, link]
-    this.#peers.set(fact.peer, record, now)
+    this.#peers.add(record, link, now)
     return this.#talk.guest(fact.peer, link, now)
-  }
-
-  #relayedPeers(): number {
-    return [...this.#peers.values()].filter(({ links }) => links.some(isRelayed)).length
-  }
-
-  #tellLimit(fact: ConnectionFact, limit: 'peers' | 'linksPerPeer', now: number): LedgerEffect[] {
-    if (now - this.#limitToldAt < 1_000) return []
-    this.#limitToldAt = now
-    const value = limit === 'peers' ? this.#peersMax : limits[limit]
-    const attributes = { 'mesh.limit.name': limit, 'mesh.limit.value': value, 'mesh.limit.action': 'refused' } as const
-    return [tell('mesh.limit.reached', { ...attributes, 'mesh.peer.id': fact.peer })]
   }
 
   #closed(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
     if (record === undefined) return []
     const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), spans.tellClosed(peer, link, now)]
-    record.links = record.links.filter((one) => one.connection !== link.connection)
-    if (record.links.length === 0) this.#peers.deleteIf(peer, (held) => held === record)
-    if (isRelayed(link) || !record.links.every(isRelayed)) return effects
-    this.#places--
-    return [...effects, { do: 'disconnected', peer }]
+    return this.#peers.remove(record, link) ? [...effects, { do: 'disconnected', peer }] : effects
   }
 
   #onLink(event: Extract<LedgerEvent, { connection: string }>, now: number): LedgerEffect[] {
@@ -306,17 +269,9 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return [...this.#talk.bear(record.peer, link), ...this.#talk.drop(link, 'duplicate', false, now)]
   }
 
-  /**
-   * A guest that comes back after a crash leaves its old connection open for as long as QUIC’s idle timeout, and
-   * gossipsub on it. Of the connections that a guest dialled the newest stays.
-   */
   #newestGuest(record: PeerRecord, now: number): LedgerEffect[] {
-    const dialled = record.links.filter(
-      (link) => isStanding(link) && !isRelayed(link) && link.fact.direction === 'inbound' && !link.hello,
-    )
-    const newest = dialled.at(-1)
+    const { newest, older } = guestSuccession(record.links)
     if (newest === undefined) return []
-    const older = dialled.filter((link) => link !== newest && link.kind === 'guest' && link.fact.foreign !== true)
     return older.flatMap((link) => this.#supersede(record.peer, link, newest, 'newer', now))
   }
 
@@ -328,18 +283,6 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       return []
     })
   }
-
-  find(connection: string): [PeerRecord, Link] | undefined {
-    for (const record of this.#peers.values())
-      for (const link of record.links) if (link.connection === connection) return [record, link]
-    return undefined
-  }
-}
-
-/** It is the link to a member, or it is known soon whether it is. */
-function carriesLink(link: Link): boolean {
-  if (!isStanding(link) || link.turnedAway) return false
-  return link.kind === 'member' || (link.kind === 'unsettled' && link.fact.direction === 'outbound')
 }
 
 /** Gossipsub never opens a lost outbound stream again by itself. */

@@ -9,10 +9,16 @@ const apartMs = 1_000
 export class LimitTells {
   #toldAt: { readonly [L in LimitName]?: number } = {}
 
-  told(limit: LimitName, action: 'refused' | 'closed', now: number, peer?: string): Tell[] {
+  told(
+    limit: LimitName,
+    action: 'refused' | 'closed',
+    now: number,
+    peer?: string,
+    value: number = limits[limit],
+  ): Tell[] {
     if (now - (this.#toldAt[limit] ?? -Infinity) < apartMs) return []
     this.#toldAt = { ...this.#toldAt, [limit]: now }
-    const bound = { 'mesh.limit.name': limit, 'mesh.limit.value': limits[limit], 'mesh.limit.action': action } as const
+    const bound = { 'mesh.limit.name': limit, 'mesh.limit.value': value, 'mesh.limit.action': action } as const
     return [tell('mesh.limit.reached', { ...bound, ...(peer !== undefined && { 'mesh.peer.id': peer }) })]
   }
 }

@@ -1,0 +1,21 @@
+import { isRelayed, isStanding, type Link } from './link.ts'
+
+/** It is the link to a member, or it is known soon whether it is. */
+export function carriesLink(link: Link): boolean {
+  if (!isStanding(link) || link.turnedAway) return false
+  return link.kind === 'member' || (link.kind === 'unsettled' && link.fact.direction === 'outbound')
+}
+
+/**
+ * A guest that comes back after a crash leaves its old connection open for as long as QUIC’s idle timeout, and
+ * gossipsub on it. Of the connections that a guest dialled the newest stays; the application's own are not the mesh's
+ * to choose from.
+ */
+export function guestSuccession(links: readonly Link[]): { newest: Link | undefined; older: readonly Link[] } {
+  const dialled = links.filter(
+    (link) => isStanding(link) && !isRelayed(link) && link.fact.direction === 'inbound' && !link.hello,
+  )
+  const newest = dialled.at(-1)
+  const older = dialled.filter((link) => link !== newest && link.kind === 'guest' && link.fact.foreign !== true)
+  return { newest, older }
+}

@@ -1,0 +1,90 @@
+import { limits } from './limits.ts'
+import { isRelayed, type Link } from './link.ts'
+import type { OwnedMap } from './owned-map.ts'
+import type { Owner } from './owner.ts'
+
+/** One record per peer: everything about it that is not in its digest. */
+export interface PeerRecord {
+  readonly peer: string
+  links: readonly Link[]
+  /** There was no room for it: all its connections will be closed. */
+  turnedAway: boolean
+}
+
+/** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
+export const turnedAwayMax = 8
+
+/**
+ * The peers that a node has connections to, and these. A peer takes a place while one of its connections is no relayed
+ * one; peers behind relays alone are listed up to a bound of their own.
+ */
+export class PeerRecords {
+  readonly #records: OwnedMap<string, PeerRecord>
+  readonly #peersMax: number
+  #places = 0
+
+  constructor(owner: Owner, peersMax: number) {
+    this.#peersMax = peersMax
+    this.#records = owner.map<string, PeerRecord>({
+      name: 'peers',
+      capacity: peersMax + turnedAwayMax + limits.relayedPeers,
+      leavesBy: { event: 'its last connection is gone' },
+      release: () => {},
+    })
+  }
+
+  /** Places taken. */
+  get places(): number {
+    return this.#places
+  }
+
+  /** A further peer is turned away, for which `hasRoomToRefuse` says whether it can be told. */
+  get isFull(): boolean {
+    return this.#places >= this.#peersMax
+  }
+
+  get hasRoomToRefuse(): boolean {
+    return this.#places < this.#peersMax + turnedAwayMax
+  }
+
+  get(peer: string): PeerRecord | undefined {
+    return this.#records.get(peer)
+  }
+
+  values(): Iterable<PeerRecord> {
+    return this.#records.values()
+  }
+
+  /** The record of a peer, or one for it that is not listed before a link is added. */
+  of(peer: string): PeerRecord {
+    return this.#records.get(peer) ?? { peer, links: [], turnedAway: false }
+  }
+
+  find(connection: string): [PeerRecord, Link] | undefined {
+    for (const record of this.#records.values())
+      for (const link of record.links) if (link.connection === connection) return [record, link]
+    return undefined
+  }
+
+  add(record: PeerRecord, link: Link, now: number): void {
+    if (!isRelayed(link) && record.links.every(isRelayed)) this.#places++
+    record.links = [...record.links, link]
+    this.#records.set(record.peer, record, now)
+  }
+
+  /** Whether the peer’s place is free by that. */
+  remove(record: PeerRecord, link: Link): boolean {
+    record.links = record.links.filter((one) => one.connection !== link.connection)
+    if (record.links.length === 0) this.#records.deleteIf(record.peer, (held) => held === record)
+    const freed = !isRelayed(link) && record.links.every(isRelayed)
+    if (freed) this.#places--
+    return freed
+  }
+
+  /** Whether one more relayed connection of this peer may be listed. */
+  takesRelayed({ links }: PeerRecord): boolean {
+    const own = links.filter(isRelayed).length
+    if (own > 0) return own < limits.linksPerPeer
+    return [...this.#records.values()].filter((other) => other.links.some(isRelayed)).length < limits.relayedPeers
+  }
+}
