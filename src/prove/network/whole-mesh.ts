@@ -1,12 +1,13 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AlertName } from '../../catalogue/alerts.ts'
 import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { each } from '../checks.ts'
-import { nameOf } from '../evidence.ts'
+import { named, nameOf } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { changeNetwork, type Player, type Site, startCast, withinReach } from './cast.ts'
-import { pagesOf } from './pages.ts'
+import { type Page, pagesOf } from './pages.ts'
 import { blind, type Sight, sightsOf, timeUntil } from './sight.ts'
 
 export interface WholeMesh {
@@ -21,6 +22,8 @@ export interface WholeMesh {
 
 /** Links that a node wants unless `MESH_NEIGHBOURS` says otherwise. */
 const wanted = 8
+/** Rightly: nobody reaches a seed that was killed. */
+const aboutTheSeed: readonly AlertName[] = ['MeshSeedGiveup', 'MeshRetryStorm']
 const seenMs = 60_000
 /** Window and sweep, and what is slow about a machine. */
 const expiredMs = 45_000
@@ -48,13 +51,15 @@ export async function playWholeMesh(mesh: WholeMesh): Promise<Played> {
   )
   await sleep(Math.max(0, mesh.watchedMs - (performance.now() - began)), undefined, { signal })
   const before = await sightsOf([seed, ...others])
+  const pagesBefore = pagesOf(cluster.receiver.spans)
+  const seedSpans = seedSpansByNode(cluster)
   progress('the seed is killed')
   seed.kill()
   const expired = async () => (await sightsOf(others)).every(({ members }) => members[seed.name] === undefined)
   const goneMs = await timeUntil(expired, expiredMs, signal)
   const again = await joinedWithin(others, false, againMs, signal)
   const after = await sightsOf(others)
-  const pages = pagesOf(cluster.receiver.spans)
+  const pagesAfter = pagesOf(cluster.receiver.spans).filter(({ alert }) => !aboutTheSeed.includes(alert))
   return {
     players,
     before,
@@ -62,7 +67,8 @@ export async function playWholeMesh(mesh: WholeMesh): Promise<Played> {
       joined,
       'seed gone after, ms': round(goneMs),
       again,
-      pages,
+      pages: { before: pagesBefore, after: pagesAfter },
+      'seed spans before the kill': seedSpans,
       links: Object.fromEntries(
         before.map(({ name, links, transports }) => [name, `${links.length} ${[...new Set(transports)]}`]),
       ),
@@ -76,7 +82,8 @@ export async function playWholeMesh(mesh: WholeMesh): Promise<Played> {
       ...stateChecks('before the seed is killed', before, true),
       atMost('the killed seed is gone from all views after', expiredMs, goneMs, 'ms'),
       ...stateChecks('then', after, false),
-      equals('pages', '', [...new Set(pages.map(({ alert, node }) => `${alert} of ${node}`))].join(', ')),
+      equals('pages before the seed is killed', '', inWords(pagesBefore)),
+      equals('pages by then, but for those about the seed itself', '', inWords(pagesAfter)),
     ],
   }
 }
@@ -107,6 +114,21 @@ function stateChecks(when: string, sights: readonly Sight[], seedToo: boolean): 
     equals(`${when}: nodes that do not see all`, '', blind(sights).join('; ')),
     each(`${when}: nodes with as many links as they want, or can have`, 'all', few, ({ enough }) => enough),
   ]
+}
+
+function inWords(pages: readonly Page[]): string {
+  return [...new Set(pages.map(({ alert, node }) => `${alert} of ${node}`))].join(', ')
+}
+
+/** How many attempts at seeds each node emitted, and how long after the first span of all the last retry was. */
+function seedSpansByNode({ receiver }: Cluster): Record<string, string> {
+  const began = Math.min(...receiver.spans.map(({ startMs }) => startMs))
+  const nodes = [...Map.groupBy(receiver.spans, nameOf)].map(([node, spans]) => {
+    const [retries, giveups] = [named(spans, 'mesh.seed.retry'), named(spans, 'mesh.seed.giveup')]
+    const last = Math.round((Math.max(began, ...retries.map(({ endMs }) => endMs)) - began) / 1_000)
+    return [node, `${retries.length} retries, the last after ${last} s, ${giveups.length} give-ups`] as const
+  })
+  return Object.fromEntries(nodes)
 }
 
 /** Spans of seeds and addresses, by name and how many nodes emitted them. */
