@@ -35,7 +35,7 @@ export interface TracemeshInit {
    */
   readonly otlp?: string
   /**
-   * One or several of the application’s own span processors (`@opentelemetry/sdk-trace` 3), such as a
+   * One or several of the application’s own span processors, of SDK 1.x, 2 or 3, such as a
    * `BatchSpanProcessor`. They get every span, and `otlp` means nothing; flushing and closing them stays with the
    * application.
    */

@@ -38,6 +38,15 @@ function counting(over: Partial<SpanProcessor> = {}) {
   return { calls, processor }
 }
 
+test('a processor of SDK 1.x finds scope and parent under the names that it reads', () => {
+  const ended: unknown[] = []
+  const { processor } = counting({ onEnd: (span) => void ended.push(span) })
+  const { telemetry } = start(processor)
+  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  const [span] = ended as { instrumentationLibrary: { name: string }; parentSpanId: string }[]
+  assert.deepEqual([span?.instrumentationLibrary.name, span?.parentSpanId], ['tracemesh', window.spanId])
+})
+
 test('the pipeline of an application gets spans as they were told: ids, parents, links, attributes, resource', async () => {
   const exporter = new InMemorySpanExporter()
   const processor = new SimpleSpanProcessor({ exporter })

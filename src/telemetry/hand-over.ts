@@ -1,5 +1,5 @@
 import type { Report } from './outbox.ts'
-import type { SpanProcessor } from './sdk-types.ts'
+import type { ReadableSpan, SpanProcessor } from './sdk-types.ts'
 
 /** Span processors as an application gives them: one, or several that each get every span. */
 export type SpanProcessors = SpanProcessor | readonly SpanProcessor[]
@@ -20,7 +20,10 @@ export class HandOver {
     const theirs: readonly SpanProcessor[] = 'onEnd' in given ? [given] : given
     const nothing = (): Promise<void> => Promise.resolve()
     this.processor = {
-      onStart: (span, context) => void this.#all(theirs, (one) => one.onStart(span, context)),
+      onStart: (span, context) => {
+        addNamesOfSdk1(span)
+        this.#all(theirs, (one) => one.onStart(span, context))
+      },
       onEnding: (span) => void this.#all(theirs, (one) => one.onEnding?.(span)),
       onEnd: (span) => {
         if (this.#all(theirs, (one) => one.onEnd(span))) this.#handed++
@@ -55,4 +58,12 @@ export class HandOver {
     }
     return fine
   }
+}
+
+/** Exporters of SDK 1.x read a span's scope and its parent under names that later versions have given up. */
+function addNamesOfSdk1(span: ReadableSpan): void {
+  Object.defineProperties(span, {
+    instrumentationLibrary: { value: span.instrumentationScope, configurable: true },
+    parentSpanId: { value: span.parentSpanContext?.spanId, configurable: true },
+  })
 }
