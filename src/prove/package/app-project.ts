@@ -32,6 +32,8 @@ export interface ProjectOptions {
 /** `npm pack` of this checkout into `directory`; resolves to the tarball. Throws with npm's words when that fails. */
 export async function packKit(directory: string, signal: AbortSignal): Promise<string> {
   const packed = await sh(`npm pack --pack-destination ${directory}`, root, environment(), signal)
+  // Interrupted, npm leaves the manifest of the package where that of the checkout belongs.
+  if (packed.code !== 0) await sh('npm run postpack', root, environment(), AbortSignal.timeout(5_000))
   const name = /^tracemesh-\S+\.tgz$/m.exec(packed.output)?.[0]
   if (packed.code !== 0 || name === undefined) throw new Error(`npm pack failed: ${packed.output.slice(-1_000)}`)
   return join(directory, name)

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Check, equals, type Proof, type ProofContext } from '../proof.ts'
-import { plainEnvironment, root, sh } from '../shell.ts'
+import { plainEnvironment, sh } from '../shell.ts'
+import { packKit } from './app-project.ts'
 import { succeeds } from './package-checks.ts'
 
 /** The oldest Node that is supported, and the one that a clone brings along. */
@@ -28,8 +29,7 @@ export const proof: Proof = {
     const directory = await mkdtemp(join(tmpdir(), 'tracemesh-package-'))
     try {
       const checks: Check[] = []
-      const packed = await sh(`npm pack --pack-destination ${directory}`, root, plainEnvironment(), context.signal)
-      checks.push(succeeds('npm pack', packed))
+      await packKit(directory, context.signal)
       for (const version of versions) checks.push(...(await onNode(version, directory, context)))
       return { figures: { versions }, checks }
     } finally {

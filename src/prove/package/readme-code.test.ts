@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { packagesOf } from '../../publish/manifest.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { root } from '../shell.ts'
+import { adapted, readmeApplication } from './readme-code.ts'
+
+leakCheck()
+
+const gossipsub = '@libp2p/gossipsub'
+
+test('the README tells to install what its application imports, and nothing else', async () => {
+  const { packages, code } = await readmeApplication()
+  assert.deepEqual([...new Set(packagesOf(code))].sort(), [...packages].sort())
+  assert.ok(packages.includes(gossipsub))
+})
+
+test('the gossipsub of the README is the one that the sources import by its other name', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const alias = dependencies['@chainsafe/libp2p-gossipsub']
+  assert.equal(alias, `npm:${gossipsub}@${devDependencies[gossipsub]}`)
+  const sources = globSync('src/**/*.ts', { cwd: root }).filter((file) => !file.includes('/prove/package/'))
+  const importing = sources.filter((file) => packagesOf(readFileSync(join(root, file), 'utf8')).includes(gossipsub))
+  assert.deepEqual(importing, [])
+})
+
+test('a change to the application of the README that is no longer possible is not lost', () => {
+  assert.equal(adapted('a b a', [['a', 'c']]), 'c b c')
+  assert.throws(() => adapted('a', [['b', 'c']]), /has no b/)
+})
