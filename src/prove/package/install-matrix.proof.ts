@@ -23,6 +23,14 @@ const sdk1 = { '@opentelemetry/api': '1.9.0', '@opentelemetry/sdk-node': '0.57.2
 const sdk2 = { '@opentelemetry/api': '1.9.1', '@opentelemetry/sdk-node': '0.223.0' }
 const sdk3 = { '@opentelemetry/api': 'latest', '@opentelemetry/sdk-node': 'latest' }
 
+/** Oldest and newest of libp2p, every generation of the SDK, and of the API each that one of these accepts. */
+const telemetry = (newest: Readonly<Record<string, string>>) =>
+  [
+    ['oldest libp2p, SDK 1', { ...oldest, ...sdk1 }],
+    ['newest libp2p, SDK 2', { ...newest, ...sdk2 }],
+    ['newest libp2p, SDK 3', { ...newest, ...sdk3 }],
+  ] as const
+
 /** A gossipsub of the application's own with the options of a mesh node. */
 const ownOptions = [
   ['import { tracemesh }', 'import { gossipSettings, tracemesh }'],
@@ -44,31 +52,29 @@ export const proof: Proof = {
       const newest = Object.fromEntries(packages.filter((name) => name !== 'tracemesh').map((name) => [name, 'latest']))
       const checks: Check[] = []
       const figures: Record<string, unknown> = { pnpm: pnpm.version }
-      for (const [manager, install] of [
-        ['npm', 'npm install --strict-peer-deps'],
-        ['pnpm', pnpm.command],
-      ] as const) {
-        for (const [kind, versions] of [
-          ['oldest libp2p, SDK 1', { ...oldest, ...sdk1 }],
-          ['newest libp2p, SDK 2', { ...newest, ...sdk2 }],
-          ['newest libp2p, SDK 3', { ...newest, ...sdk3 }],
-        ] as const) {
-          const on = `${manager}, ${kind}`
+      const managers = [
+        // Scripts of the application's own SDK (protobufjs) are for the application to allow.
+        { manager: 'npm', alone: 'npm install --strict-peer-deps', install: 'npm install --strict-peer-deps' },
+        { manager: 'pnpm', alone: pnpm.command, install: `${pnpm.command} --ignore-scripts` },
+      ]
+      for (const { manager, alone, install } of managers) {
+        const project = (on: string, packages: Readonly<Record<string, string>>, command: string) => {
           context.progress(on)
-          const project = await appProject({
-            directory: join(directory, on.replaceAll(/\W+/g, '-')),
-            tarball,
-            packages: versions,
-            install,
-            changes: ownOptions,
-            signal: context.signal,
-          })
-          checks.push(...(await installChecks(on, project, true)))
-          checks.push(succeeds(`${on}: type check`, await project.typeCheck()))
-          const pair = await checkPair(on, project.entry)
+          const { signal } = context
+          const folder = join(directory, on.replaceAll(/\W+/g, '-'))
+          return appProject({ directory: folder, tarball, packages, install: command, changes: ownOptions, signal })
+        }
+        const bare = await project(`${manager}, no SDK`, { ...newest, '@opentelemetry/api': 'latest' }, alone)
+        checks.push(...(await installChecks(`${manager}, no SDK`, bare, false)))
+        for (const [kind, versions] of telemetry(newest)) {
+          const on = `${manager}, ${kind}`
+          const app = await project(on, versions, install)
+          checks.push(...(await installChecks(on, app, true)))
+          checks.push(succeeds(`${on}: type check`, await app.typeCheck()))
+          const pair = await checkPair(on, app.entry)
           checks.push(...pair.checks)
-          figures[on] = { ...pair.figures, installSeconds: Math.round(project.installed.seconds) }
-          await rm(project.directory, { recursive: true, force: true })
+          figures[on] = { ...pair.figures, installSeconds: Math.round(app.installed.seconds) }
+          await rm(app.directory, { recursive: true, force: true })
         }
       }
       return { figures, checks }
