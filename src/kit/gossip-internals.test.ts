@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type GossipSubComponents, gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { leakCheck } from '../testing/leak-check.ts'
+import { gossipInternals, missingInternals } from './gossip-internals.ts'
+import { silent } from './libp2p-settings.ts'
+
+leakCheck()
+
+test('the installed gossipsub has all that the mesh uses beyond its public interface', () => {
+  const installed = gossipsub()({ logger: silent } as GossipSubComponents)
+  assert.deepEqual(missingInternals(installed), [])
+  assert.equal(gossipInternals(installed), installed)
+})
+
+test('a pubsub of another shape is used by its public interface alone, and what it lacks is named', () => {
+  const other = { peers: new Map(), streamsOutbound: new Map(), streamsInbound: [], removePeer: () => {} }
+  assert.equal(gossipInternals(other), undefined)
+  assert.deepEqual(missingInternals(other), [
+    'streamsInbound',
+    'outboundInflightQueue',
+    'mcache',
+    'createOutboundStream',
+    'pushGossip',
+  ])
+})

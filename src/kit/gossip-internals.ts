@@ -1,0 +1,72 @@
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
+
+/** A message as gossipsub keeps and sends it. */
+export interface RawMessage {
+  readonly topic: string
+  readonly data?: Uint8Array
+}
+
+/** Gossipsub's end of the stream that it writes to a peer; both methods take one RPC, the second with its length. */
+export interface OutboundStream {
+  readonly rawStream: Stream
+  push(rpc: Uint8Array): void
+  pushPrefixed(rpc: { readonly byteLength: number; subarray(): Uint8Array }): void
+}
+
+interface Ihave {
+  readonly messageIDs?: readonly Uint8Array[]
+}
+
+/**
+ * What the mesh uses of js gossipsub beyond its public interface. This file is the only one that names it;
+ * `missingInternals` is checked at start and by a test, so that another version of gossipsub fails loudly.
+ */
+export interface GossipInternals {
+  readonly peers: ReadonlyMap<string, PeerId>
+  readonly streamsOutbound: Map<string, OutboundStream>
+  readonly streamsInbound: Map<string, { readonly rawStream: Stream }>
+  /** Connections to which it opens an outbound stream, one after the other. */
+  readonly outboundInflightQueue: { readonly readableLength: number }
+  readonly mcache: {
+    readonly msgs: ReadonlyMap<string, { readonly message: RawMessage }>
+    readonly msgIdToStrFn: (id: Uint8Array) => string
+    put(id: unknown, message: RawMessage, validated?: boolean): boolean
+  }
+  createOutboundStream(peer: PeerId, connection: Connection): Promise<void>
+  /** Queues an IHAVE for a peer. */
+  pushGossip(peer: string, ihave: Ihave): void
+  /** Closes both streams to the peer and forgets it. */
+  removePeer(peer: PeerId): void
+}
+
+const isMap = (value: unknown) => value instanceof Map
+const isFunction = (value: unknown) => typeof value === 'function'
+
+const shape: { readonly [K in keyof GossipInternals]: (value: never) => boolean } = {
+  peers: isMap,
+  streamsOutbound: isMap,
+  streamsInbound: isMap,
+  outboundInflightQueue: (value: Partial<GossipInternals['outboundInflightQueue']> | undefined) =>
+    typeof value?.readableLength === 'number',
+  mcache: (value: Partial<GossipInternals['mcache']> | undefined) =>
+    isMap(value?.msgs) && isFunction(value?.msgIdToStrFn) && isFunction(value?.put),
+  createOutboundStream: isFunction,
+  pushGossip: isFunction,
+  removePeer: isFunction,
+}
+
+/** Names of what a pubsub lacks of these; all of them when it is no js gossipsub. */
+export function missingInternals(pubsub: object): readonly string[] {
+  const parts = pubsub as unknown as Record<string, never>
+  return Object.entries(shape).flatMap(([name, fits]) => (fits(parts[name] as never) ? [] : [name]))
+}
+
+/** The pubsub's internals; undefined when they are not as expected. */
+export function gossipInternals(pubsub: object): GossipInternals | undefined {
+  return missingInternals(pubsub).length === 0 ? (pubsub as unknown as GossipInternals) : undefined
+}
+
+/** Likewise of a stream, which there is only once a peer is connected. */
+export function isOutboundStream({ rawStream, push, pushPrefixed }: Partial<OutboundStream>): boolean {
+  return rawStream !== undefined && isFunction(push) && isFunction(pushPrefixed)
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
+import fc from 'fast-check'
+import { leakCheck } from '../testing/leak-check.ts'
+import { isOneMessage, type RpcPart, splitRpc } from './rpc-split.ts'
+
+leakCheck()
+
+const bytes = (maxLength: number) => fc.uint8Array({ minLength: 1, maxLength })
+const ids = fc.array(bytes(60), { minLength: 1, maxLength: 600 })
+const topic = fc.string({ maxLength: 20 })
+const rpcs = fc.record({
+  subscriptions: fc.array(fc.record({ subscribe: fc.boolean(), topic })),
+  messages: fc.array(fc.record({ topic, data: bytes(4_000) })),
+  control: fc.record({
+    graft: fc.array(fc.record({ topicID: topic })),
+    prune: fc.array(fc.record({ topicID: topic, peers: fc.constant<RPC.PeerInfo[]>([]), backoff: fc.nat(60) })),
+    ihave: fc.array(fc.record({ topicID: topic, messageIDs: ids }), { maxLength: 3 }),
+    iwant: fc.array(fc.record({ messageIDs: ids }), { maxLength: 2 }),
+    idontwant: fc.array(fc.record({ messageIDs: ids }), { maxLength: 2 }),
+  }),
+})
+
+/** Everything that some RPCs say, in order, however it is distributed over them. */
+function said(parts: readonly Pick<RpcPart, 'bytes'>[]) {
+  const decoded = parts.map((part) => RPC.decode(part.bytes))
+  const controls = decoded.flatMap(({ control }) => control ?? [])
+  const idsOf = (list: readonly { readonly messageIDs: readonly Uint8Array[] }[]) =>
+    list.flatMap(({ messageIDs }) => messageIDs.map((id) => Buffer.from(id).toString('hex')))
+  return {
+    subscriptions: decoded.flatMap(({ subscriptions }) => subscriptions.map((one) => `${one.topic} ${one.subscribe}`)),
+    messages: decoded.flatMap(({ messages }) => messages.map(({ topic, data }) => `${topic} ${data?.length}`)),
+    graft: controls.flatMap(({ graft }) => graft.map(({ topicID }) => topicID)),
+    prune: controls.flatMap(({ prune }) => prune.map(({ topicID, backoff }) => `${topicID} ${backoff}`)),
+    ihave: controls.flatMap(({ ihave }) => ihave.flatMap((one) => idsOf([one]).map((id) => `${one.topicID} ${id}`))),
+    iwant: controls.flatMap(({ iwant }) => idsOf(iwant)),
+    idontwant: controls.flatMap(({ idontwant }) => idsOf(idontwant)),
+  }
+}
+
+test('the parts of an RPC say what it said, less the messages that fit nowhere, and none exceeds the limit', () => {
+  fc.assert(
+    fc.property(rpcs, fc.integer({ min: 17_000, max: 40_000 }), (rpc, limit) => {
+      const encoded = RPC.encode(rpc)
+      const { parts, oversized } = splitRpc(encoded, { limit: 100_000, together: limit })
+      assert.deepEqual(oversized, [])
+      assert.ok(parts.every((part) => part.bytes.length <= limit))
+      assert.deepEqual(said(parts), said([{ bytes: encoded }]))
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a message that is larger than the limit is left out and named; those beside it stay', () => {
+  const message = (size: number) => ({ topic: 'news', data: new Uint8Array(size) })
+  const encoded = RPC.encode({ subscriptions: [], messages: [message(10), message(70_000), message(20)] })
+  const { parts, oversized } = splitRpc(encoded, { limit: 65_536, together: 65_536 })
+  assert.deepEqual(said(parts).messages, ['news 10', 'news 20'])
+  assert.deepEqual(
+    oversized.map(({ topic, bytes }) => [topic, bytes > 70_000 && bytes < 70_100]),
+    [['news', true]],
+  )
+})
+
+test('messages are sent together as far as the least that any peer takes, and a larger one alone', () => {
+  const messages = [60_000, 30_000, 30_000, 500_000, 10].map((size) => ({ topic: 'news', data: new Uint8Array(size) }))
+  const { parts } = splitRpc(RPC.encode({ subscriptions: [], messages }), { limit: 1_048_576, together: 65_536 })
+  assert.deepEqual(
+    parts.map(({ bytes }) => RPC.decode(bytes).messages.map(({ data }) => data?.length)),
+    [[60_000], [30_000, 30_000], [500_000], [10]],
+  )
+})
+
+test('an RPC of one message is told from all others without being decoded', () => {
+  fc.assert(
+    fc.property(rpcs, (rpc) => {
+      const whole = RPC.decode(RPC.encode(rpc))
+      const control = Object.values(whole.control ?? {}).some((list) => list.length > 0)
+      const one = whole.messages.length === 1 && whole.subscriptions.length === 0
+      const { control: _, ...plain } = rpc
+      const encoded = RPC.encode(control ? rpc : plain)
+      assert.equal(isOneMessage(encoded), one && !control)
+      for (const message of rpc.messages) assert.ok(isOneMessage(RPC.encode({ messages: [message] })))
+    }),
+    { numRuns: 100 },
+  )
+})

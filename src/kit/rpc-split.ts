@@ -1,0 +1,117 @@
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
+
+/** A message that fits into no RPC of the allowed size. */
+export interface OversizedMessage {
+  readonly topic: string
+  /** Bytes of the RPC that would carry it alone. */
+  readonly bytes: number
+}
+
+export interface RpcPart {
+  readonly bytes: Uint8Array
+  /** Topics of the messages in it; none in a part of subscriptions or control messages. */
+  readonly topics: readonly string[]
+}
+
+export interface SplitRpc {
+  /** Encoded RPCs that together say what the one did, less the messages that are too large. */
+  readonly parts: readonly RpcPart[]
+  readonly oversized: readonly OversizedMessage[]
+}
+
+/** Message ids of one IHAVE or IWANT that stay together: a dozen KiB with ids of the usual length. */
+const idsTogether = 256
+/** Tag and length of a control message within an RPC. */
+const controlOverhead = 8
+
+export interface SplitSizes {
+  /** The largest RPC that may be sent: a message that is larger is left out. */
+  readonly limit: number
+  /** What is sent together is no larger; a message that is larger, and within the limit, goes alone. */
+  readonly together: number
+}
+
+/**
+ * Splits an encoded RPC. Repeated fields may stand in several encodings one after the other, so subscriptions and
+ * messages are encoded one by one and packed in their order; control messages follow.
+ */
+export function splitRpc(encoded: Uint8Array, { limit, together }: SplitSizes): SplitRpc {
+  const rpc = RPC.decode(encoded)
+  const subscriptions = rpc.subscriptions.map((one) => untitled(RPC.encode({ subscriptions: [one], messages: [] })))
+  const messages = rpc.messages.map((one) => ({
+    topics: [one.topic],
+    bytes: RPC.encode({ subscriptions: [], messages: [one] }),
+  }))
+  const oversized = messages.filter(({ bytes }) => bytes.length > limit)
+  const fitting = messages.filter(({ bytes }) => bytes.length <= limit)
+  return {
+    parts: [...pack(subscriptions, together), ...pack(fitting, together), ...controlParts(rpc.control, together)],
+    oversized: oversized.map(({ topics: [topic = ''], bytes }) => ({ topic, bytes: bytes.length })),
+  }
+}
+
+/** Tag of the field of messages, which are length-delimited. */
+const messageTag = 0x12
+
+/** Whether the RPC is one message and nothing else. */
+export function isOneMessage(encoded: Uint8Array): boolean {
+  if (encoded[0] !== messageTag) return false
+  let length = 0
+  let at = 1
+  for (let shift = 0; shift < 28; shift += 7) {
+    const byte = encoded[at++] ?? 0
+    length |= (byte & 0x7f) << shift
+    if (byte < 0x80) break
+  }
+  return at + length === encoded.length
+}
+
+function controlParts(control: RPC.ControlMessage | undefined, together: number): RpcPart[] {
+  if (control === undefined) return []
+  const none: RPC.ControlMessage = { ihave: [], iwant: [], graft: [], prune: [], idontwant: [] }
+  const pieces: RPC.ControlMessage[] = [
+    ...control.graft.map((one) => ({ ...none, graft: [one] })),
+    ...control.prune.map((one) => ({ ...none, prune: [one] })),
+    ...control.ihave.flatMap((one) =>
+      chunks(one.messageIDs).map((messageIDs) => ({ ...none, ihave: [{ ...one, messageIDs }] })),
+    ),
+    ...control.iwant.flatMap((one) =>
+      chunks(one.messageIDs).map((messageIDs) => ({ ...none, iwant: [{ messageIDs }] })),
+    ),
+    ...control.idontwant.flatMap((one) =>
+      chunks(one.messageIDs).map((messageIDs) => ({ ...none, idontwant: [{ messageIDs }] })),
+    ),
+  ]
+  const encoded = pieces.map((piece) => untitled(RPC.ControlMessage.encode(piece)))
+  // Not every decoder merges two control messages of one RPC, so each part has one.
+  return pack(encoded, together - controlOverhead).map(({ bytes }) =>
+    untitled(RPC.encode({ subscriptions: [], messages: [], control: RPC.ControlMessage.decode(bytes) })),
+  )
+}
+
+function untitled(bytes: Uint8Array): RpcPart {
+  return { bytes, topics: [] }
+}
+
+/** Joins neighbours as long as they fit together. */
+function pack(pieces: readonly RpcPart[], together: number): RpcPart[] {
+  const groups: RpcPart[][] = []
+  let room = 0
+  for (const piece of pieces) {
+    if (piece.bytes.length > room) {
+      groups.push([])
+      room = together
+    }
+    groups.at(-1)?.push(piece)
+    room -= piece.bytes.length
+  }
+  return groups.map((group) => ({
+    bytes: Buffer.concat(group.map(({ bytes }) => bytes)),
+    topics: group.flatMap(({ topics }) => topics),
+  }))
+}
+
+function chunks(ids: readonly Uint8Array[]): Uint8Array[][] {
+  const count = Math.ceil(ids.length / idsTogether)
+  return Array.from({ length: count }, (_, index) => ids.slice(index * idsTogether, (index + 1) * idsTogether))
+}
