@@ -23,6 +23,7 @@ export const closeReasons = [
   'flooding',
   'limit',
   'duplicate',
+  'gossip-mute',
   'transport',
   'unknown',
 ] as const
@@ -117,7 +118,26 @@ export const attributes = {
     type: 'boolean',
     brief: 'Whether a goodbye was sent or received; one that was only sent may not have arrived.',
   },
-  'mesh.gossip.heals': { type: 'int', brief: 'Heals in a row on this connection, this one included.' },
+  'mesh.gossip.heals': { type: 'int', brief: 'Heals that were tried in a row, the last one included.' },
+  'mesh.gossip.lack': {
+    type: ['waiting', 'stuck', 'missing', 'no-inbound', 'no-subscription'],
+    brief:
+      'What gossipsub lacked: its own stream to the peer (also while it was busy, or stuck, opening streams), the peer’s, or its SUBSCRIBE.',
+  },
+  'mesh.gossip.lacked_ms': { type: 'int', brief: 'Milliseconds from when that was first seen.' },
+  'mesh.gossip.closes': { type: 'boolean', brief: 'Whether the connection is closed for it.' },
+  'mesh.gossip.reason': {
+    type: ['size', 'backlog'],
+    brief:
+      'The message is larger than the neighbour takes, or too much waits already for a neighbour that reads slowly.',
+  },
+  'mesh.gossip.bytes': { type: 'int', brief: 'Bytes of the RPC with that message alone, or that wait already.' },
+  'mesh.gossip.limit': { type: 'int', brief: 'Bytes allowed.' },
+  'mesh.gossip.count': {
+    type: 'int',
+    brief: 'Messages not sent to a neighbour since the span before, this one included.',
+  },
+  'mesh.identify.retry': { type: 'int', brief: 'Retries on this connection, from 1.' },
   'mesh.goodbye.reason': { type: closeReasons, brief: 'Reason named in a goodbye.' },
   'mesh.link.survivor': { type: 'string', brief: 'Link id that stays.' },
   'mesh.link.rule': {

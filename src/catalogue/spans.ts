@@ -194,9 +194,42 @@ export const spans = {
     log: 'info',
   },
   'mesh.gossip.healed': {
-    brief: 'Gossipsub lacked its stream to a connected peer; identify was run again, upon which it opens one.',
-    when: 'at most five times in a row per connection, spaced twice as far each time',
-    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.gossip.heals'],
+    brief: 'Gossip with a connected peer was broken, and works again after a heal.',
+    when: 'once per heal that worked',
+    attributes: [
+      'mesh.connection.id',
+      'mesh.peer.id',
+      'mesh.gossip.lack',
+      'mesh.gossip.heals',
+      'mesh.gossip.lacked_ms',
+    ],
+    log: 'info',
+  },
+  'mesh.gossip.mute': {
+    brief:
+      'Gossip with a connected peer is broken, and heals do not help. The connection is closed where the mesh may.',
+    when: 'once three heals in a row have failed; the connection of one peer is closed for it at most every five minutes',
+    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.gossip.lack', 'mesh.gossip.heals', 'mesh.gossip.closes'],
+    log: 'warn',
+  },
+  'mesh.gossip.unsent': {
+    brief:
+      'Gossipsub had a message that one neighbour does not take, and did not send it there: it would end the stream.',
+    when: 'at most once per second',
+    attributes: [
+      'mesh.peer.id',
+      'mesh.gossip.reason',
+      'mesh.message.topic',
+      'mesh.gossip.bytes',
+      'mesh.gossip.limit',
+      'mesh.gossip.count',
+    ],
+    log: 'warn',
+  },
+  'mesh.identify.retried': {
+    brief: 'A connection has not been identified; identify is run again, since gossipsub waits for it.',
+    when: 'at most four times per connection, spaced twice as far each time',
+    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.identify.retry'],
     log: 'info',
   },
   'mesh.link.refused': {

@@ -357,20 +357,71 @@ suite('the ledger', () => {
     assert.deepEqual(closed, ['limit', 'limit', 'silent'])
   })
 
-  test('has gossipsub’s lost stream opened again, spaced and not for ever', () => {
-    const one = ledger()
-    const heals: number[] = []
-    const told: number[] = []
-    for (let now = 0; now < 60_000; now += 50) {
-      const effects = one.handle({ type: 'observed', connections: [fact('1', 'p', { gossip: 'missing' })] }, now)
-      if (effects.some((effect) => effect.do === 'heal')) heals.push(now)
-      for (const effect of effects) {
-        if (effect.do === 'tell' && effect.span === 'mesh.gossip.healed')
-          told.push(effect.attributes['mesh.gossip.heals'])
+  /** What a ledger does about connections that stay as they are, looked at every 250 ms. */
+  const kept = (connections: readonly ConnectionFact[], forMs: number, one = ledger()) => {
+    const done: string[] = []
+    for (let now = 0; now < forMs; now += 250) {
+      for (const effect of one.handle({ type: 'observed', connections }, now)) {
+        if (effect.do === 'heal' || effect.do === 'identify') done.push(`${now} ${effect.do} ${effect.connection}`)
+        else if (effect.do === 'close') done.push(`${now} close ${effect.connection}`)
+        else if (effect.do === 'tell' && effect.span === 'mesh.gossip.mute')
+          done.push(`${now} mute, closes: ${effect.attributes['mesh.gossip.closes']}`)
+        else if (effect.do === 'tell' && effect.span === 'mesh.identify.retried')
+          done.push(`${now} retry ${effect.attributes['mesh.identify.retry']}`)
       }
     }
-    // The first look is the one that finds the connection.
-    assert.deepEqual(heals, [50, 550, 1_550, 3_550, 7_550])
-    assert.deepEqual(told, [1, 2, 3, 4, 5])
+    return done
+  }
+
+  test('has gossipsub’s lost stream opened again, and closes the connection when three heals have failed', () => {
+    assert.deepEqual(kept([fact('1', 'p', { gossip: 'missing' })], 30_000), [
+      '1000 heal 1',
+      '4000 heal 1',
+      '10000 heal 1',
+      '22000 mute, closes: true',
+      '22000 close 1',
+    ])
+  })
+
+  test('does not close a connection of the application for its gossip, and says so', () => {
+    const done = kept([fact('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
+    assert.deepEqual(done.slice(-1), ['22000 mute, closes: false'])
+  })
+
+  test('closes the connection of one peer for its gossip once in five minutes', () => {
+    const one = ledger()
+    const muteFor = (id: string, from: number) => {
+      let told = 'nothing'
+      for (let now = from; now < from + 30_000; now += 250)
+        for (const effect of one.handle({ type: 'observed', connections: [fact(id, 'p', { gossip: 'missing' })] }, now))
+          if (effect.do === 'tell' && effect.span === 'mesh.gossip.mute')
+            told = effect.attributes['mesh.gossip.closes'] ? 'closes' : 'stays'
+      one.handle({ type: 'observed', connections: [] }, from + 30_000)
+      return told
+    }
+    assert.deepEqual([muteFor('1', 0), muteFor('2', 60_000), muteFor('3', 400_000)], ['closes', 'stays', 'closes'])
+  })
+
+  test('heals four peers at once, and the others after them', () => {
+    const done = kept(
+      Array.from({ length: 10 }, (_, index) => fact(`${index}`, `p${index}`, { gossip: 'missing' })),
+      4_000,
+    )
+    assert.equal(done.filter((step) => step.startsWith('1000 ')).length, 4)
+    assert.equal(done.length, 4)
+  })
+
+  test('runs identify again on a connection that is not identified: four times, spaced twice as far each time', () => {
+    assert.deepEqual(kept([fact('1', 'p', { unidentified: true })], 200_000), [
+      '6000 retry 1',
+      '6000 identify 1',
+      '18000 retry 2',
+      '18000 identify 1',
+      '42000 retry 3',
+      '42000 identify 1',
+      '90000 retry 4',
+      '90000 identify 1',
+    ])
+    assert.deepEqual(kept([fact('1', 'p')], 200_000), [])
   })
 })

@@ -2,12 +2,13 @@ import { tell } from '../catalogue/tell.ts'
 import { observedHost } from './address.ts'
 import type { ConnectionFact, NetworkEvent, Unfit } from './events.ts'
 import type { Frame } from './frames.ts'
+import { GossipKeeper, type KeeperEffect } from './gossip-keeper.ts'
 import { LimitTells } from './limit-tells.ts'
 import { limits } from './limits.ts'
 import { enter, isJoined, isRelayed, isStanding, type Link, newLink } from './link.ts'
 import { carriesLink, guestSuccession } from './link-candidates.ts'
 import * as spans from './link-spans.ts'
-import { LinkTalk, type TalkEffect, type TalkOptions } from './link-talk.ts'
+import { LinkTalk, type TalkOptions } from './link-talk.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
@@ -19,14 +20,14 @@ export type LedgerEvent =
   | { readonly type: 'stream.open' | 'stream.absent' | 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
   | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
-  | Extract<NetworkEvent, { readonly type: 'connection.unfit' }>
+  | Extract<NetworkEvent, { readonly type: 'connection.unfit' | 'gossip.unsent' }>
   /** We did not run for `ms`: nobody’s silence of that time counts. */
   | { readonly type: 'slept'; readonly ms: number }
   | { readonly type: 'stopping' }
   | { readonly type: 'tick' }
 
 /** `disconnected`: the last connection to the peer is gone. */
-export type LedgerEffect = TalkEffect | { readonly do: 'disconnected'; readonly peer: string }
+export type LedgerEffect = KeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
 
 export interface LedgerOptions extends TalkOptions {
   /** Connected peers at most. */
@@ -34,13 +35,6 @@ export interface LedgerOptions extends TalkOptions {
   /** Whether two processes of this peer are known to run at the same time. */
   readonly areRivals?: (peer: string, a: string, b: string) => boolean
 }
-
-/**
- * Re-identifying makes gossipsub open its stream again; each heal costs a stream, so they are few, and spaced twice as
- * far each time: the first may come before gossipsub has noticed that it lost something.
- */
-const healAgainMs = 250
-const healsMax = 5
 
 /**
  * Who is connected, and how: levelled by snapshots, so a missed callback costs time and nothing else. Removal is by
@@ -53,11 +47,13 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #peersMax: number
   readonly #areRivals: (peer: string, a: string, b: string) => boolean
   readonly #limits = new LimitTells()
+  readonly #keeper: GossipKeeper
   #stopping = false
 
   constructor(owner: Owner, options: LedgerOptions) {
     this.#self = options.self
     this.#talk = new LinkTalk(options)
+    this.#keeper = new GossipKeeper(options.self, this.#talk)
     this.#peersMax = options.peersMax ?? limits.peers
     this.#areRivals = options.areRivals ?? (() => false)
     this.#peers = new PeerRecords(owner, this.#peersMax)
@@ -68,12 +64,17 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'observed':
         return this.#level(event.connections, now)
       case 'tick':
-        return this.#each((peer, link) => (this.#talk.dueAt(peer, link) <= now ? this.#due(peer, link, now) : []))
+        return [
+          ...this.#each((peer, link) => (this.#talk.dueAt(peer, link) <= now ? this.#due(peer, link, now) : [])),
+          ...(this.#stopping ? [] : this.#keeper.tick(this.#peers.values(), now)),
+        ]
       case 'slept':
         return this.#forgive(event.ms)
       case 'stopping':
         this.#stopping = true
         return this.#each((peer, link) => (isRelayed(link) ? [] : this.#talk.end(peer, link, 'stopping', now)))
+      case 'gossip.unsent':
+        return [spans.tellUnsent(event)]
       default:
         return this.#onLink(event, now)
     }
@@ -83,7 +84,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     let earliest = Infinity
     for (const { peer, links } of this.#peers.values())
       for (const link of links) earliest = Math.min(earliest, this.#talk.dueAt(peer, link))
-    return earliest
+    return this.#stopping ? earliest : Math.min(earliest, this.#keeper.deadline(this.#peers.values()))
   }
 
   get(peer: string): PeerRecord | undefined {
@@ -134,9 +135,9 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     for (const fact of connections) {
       const link = this.#peers.get(fact.peer)?.links.find((one) => one.connection === fact.id)
       if (link !== undefined) link.observedHost = observedHost(fact)
-      effects.push(...(link === undefined ? this.#opened(fact, now) : heal(link, fact, now)))
+      if (link === undefined) effects.push(...this.#opened(fact, now))
     }
-    return effects
+    return this.#stopping ? effects : [...effects, ...this.#keeper.look([...this.#peers.values()], connections, now)]
   }
 
   #opened(fact: ConnectionFact, now: number): LedgerEffect[] {
@@ -283,18 +284,4 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       return []
     })
   }
-}
-
-/** Gossipsub never opens a lost outbound stream again by itself. */
-function heal(link: Link, fact: ConnectionFact, now: number): LedgerEffect[] {
-  if (fact.gossip === 'open') link.heals = 0
-  const due =
-    fact.gossip === 'missing' &&
-    isStanding(link) &&
-    !isRelayed(link) &&
-    now - link.healedAt >= healAgainMs * 2 ** link.heals
-  if (!due || link.heals >= healsMax) return []
-  link.healedAt = now
-  link.heals++
-  return [{ do: 'heal', connection: link.connection }, spans.tellHealed(fact.peer, link)]
 }

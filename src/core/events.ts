@@ -1,6 +1,7 @@
 import type { dialStages } from '../catalogue/attributes.ts'
 import type { Tell } from '../catalogue/tell.ts'
 import type { CloseReason, Digest, Frame } from './frames.ts'
+import type { GossipLack, GossipState } from './gossip-repair.ts'
 import type { LimitName } from './limit-tells.ts'
 import type { TraceRef } from './trace.ts'
 
@@ -12,8 +13,10 @@ export interface ConnectionFact {
   /** Remote multiaddr. */
   readonly address: string
   readonly transport: 'quic' | 'tcp' | 'memory' | 'other'
-  /** Whether gossipsub can speak to this peer here: no such protocol, its outbound stream is missing, or it is open. */
-  readonly gossip: 'none' | 'missing' | 'open'
+  /** What gossipsub has towards the peer. */
+  readonly gossip: GossipState
+  /** Identify has not succeeded on it yet. */
+  readonly unidentified?: boolean
   /** Multiaddr at which the peer sees this node, by identify. */
   readonly observed?: string | undefined
   /** A relay carries it, within limits of time and bytes: it is a guest, whoever the peer is. */
@@ -57,6 +60,18 @@ export interface Crossing {
 
 /** Why the network would not keep a connection. */
 export type Unfit = Extract<CloseReason, 'limit' | 'silent' | 'duplicate'>
+
+/** A message that gossipsub did not send to one neighbour, and how many more there were since the last such event. */
+export interface UnsentGossip {
+  readonly peer: string
+  /** It is larger than the neighbour takes, or too much waits already for a neighbour that reads slowly. */
+  readonly reason: 'size' | 'backlog'
+  readonly topic: string
+  readonly bytes: number
+  readonly limit: number
+  /** Messages not sent since the last event, this one included. */
+  readonly count: number
+}
 
 /** What the network tells the node. */
 export type NetworkEvent =
@@ -102,6 +117,8 @@ export type NetworkEvent =
   | { readonly type: 'crossing'; readonly mesh: string; readonly crossing: Crossing }
   /** A bound of the network's own was met: told at most once a second each. */
   | { readonly type: 'limit.reached'; readonly limit: LimitName; readonly action: 'refused' | 'closed' }
+  /** Gossipsub had messages that a neighbour does not take, or that had no room: told at most once a second. */
+  | ({ readonly type: 'gossip.unsent' } & UnsentGossip)
   /** A message that should have crossed but whose seal is broken. */
   | { readonly type: 'crossing.refused'; readonly mesh: string; readonly origin: string; readonly id: string }
 
@@ -125,8 +142,9 @@ export type NetworkEffect =
   | { readonly do: 'send'; readonly connection: string; readonly frame: Frame }
   /** `abort` for a connection that is dead or hostile; otherwise what was sent is flushed first. */
   | { readonly do: 'close'; readonly connection: string; readonly abort: boolean }
-  /** Have gossipsub open its missing stream. */
-  | { readonly do: 'heal'; readonly connection: string }
+  /** Have gossipsub open what is missing. */
+  | { readonly do: 'heal'; readonly connection: string; readonly lack: GossipLack }
+  | { readonly do: 'identify'; readonly connection: string }
   | { readonly do: 'gossip'; readonly mesh: string; readonly digest: Digest }
   | { readonly do: 'forward'; readonly mesh: string; readonly crossing: Crossing }
 

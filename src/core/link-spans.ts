@@ -1,6 +1,8 @@
 import { ageBand } from '../catalogue/bands.ts'
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { type Place, type Tell, tell } from '../catalogue/tell.ts'
+import type { UnsentGossip } from './events.ts'
 import type { CloseReason } from './frames.ts'
+import type { GossipLack, RepairStep } from './gossip-repair.ts'
 import type { Link } from './link.ts'
 import type { SurvivorRule } from './survivor.ts'
 import type { TraceRef } from './trace.ts'
@@ -51,12 +53,45 @@ export function tellHello(peer: string, link: Link, parent: TraceRef): Tell {
 
 export function tellGuest(peer: string, link: Link): Tell {
   const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer }
-  return tell('mesh.connection.guest', attributes, link.birth === undefined ? {} : { parent: link.birth })
+  return tell('mesh.connection.guest', attributes, underBirth(link))
 }
 
-export function tellHealed(peer: string, link: Link): Tell {
-  const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer, 'mesh.gossip.heals': link.heals }
-  return tell('mesh.gossip.healed', attributes, link.birth === undefined ? {} : { parent: link.birth })
+type Healed = Extract<RepairStep, { do: 'healed' }>
+
+export function tellHealed(peer: string, link: Link, { lack, heals, tookMs }: Healed): Tell {
+  const attributes = {
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.gossip.lack': lack,
+    'mesh.gossip.heals': heals,
+    'mesh.gossip.lacked_ms': tookMs,
+  }
+  return tell('mesh.gossip.healed', attributes, underBirth(link))
+}
+
+/** `closes`: the connection is closed for it. */
+export function tellMute(peer: string, link: Link, lack: GossipLack, heals: number, closes: boolean): Tell {
+  const attributes = {
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.gossip.lack': lack,
+    'mesh.gossip.heals': heals,
+    'mesh.gossip.closes': closes,
+  }
+  return tell('mesh.gossip.mute', attributes, underBirth(link))
+}
+
+export function tellIdentifyRetried(peer: string, link: Link, retry: number): Tell {
+  const attributes = {
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.identify.retry': retry,
+  }
+  return tell('mesh.identify.retried', attributes, underBirth(link))
+}
+
+function underBirth({ birth }: Link): Place {
+  return birth === undefined ? {} : { parent: birth }
 }
 
 export function tellRefused(peer: string, link: Link, reason: CloseReason, why: string): Tell {
@@ -114,4 +149,15 @@ export function tellSuperseded(peer: string, link: Link, stays: Link, rule: Surv
     { ...named(peer, link), 'mesh.link.survivor': stays.id, 'mesh.link.rule': rule },
     { parent: link.birth ?? null, links: birthLinks(stays) },
   )
+}
+
+export function tellUnsent({ peer, reason, topic, bytes, limit, count }: UnsentGossip): Tell {
+  return tell('mesh.gossip.unsent', {
+    'mesh.peer.id': peer,
+    'mesh.gossip.reason': reason,
+    'mesh.message.topic': topic,
+    'mesh.gossip.bytes': bytes,
+    'mesh.gossip.limit': limit,
+    'mesh.gossip.count': count,
+  })
 }

@@ -1,5 +1,6 @@
 import type { ConnectionFact } from './events.ts'
 import type { CloseReason, Hello } from './frames.ts'
+import { IdentifyRetry } from './identify-retry.ts'
 import type { TraceRef } from './trace.ts'
 
 /**
@@ -42,8 +43,9 @@ export interface Link {
   digestAt: number
   /** When anything of the own digest was last sent. */
   saidAt: number
-  healedAt: number
-  heals: number
+  readonly identify: IdentifyRetry
+  /** Identify has not succeeded on it. */
+  awaitsIdentify: boolean
   /** This node is full: it waits for a hello only to answer that with a goodbye. */
   turnedAway: boolean
   /** When its stream, which failed to open, is opened again; and how often it was. */
@@ -73,8 +75,8 @@ export function newLink(fact: ConnectionFact, now: number): Link {
     digestVersion: -1,
     digestAt: -Infinity,
     saidAt: -Infinity,
-    healedAt: -Infinity,
-    heals: 0,
+    identify: new IdentifyRetry(now),
+    awaitsIdentify: false,
     turnedAway: false,
     reopenAt: Infinity,
     reopens: 0,

@@ -1,3 +1,4 @@
+import { GossipRepair } from './gossip-repair.ts'
 import { limits } from './limits.ts'
 import { isRelayed, type Link } from './link.ts'
 import type { OwnedMap } from './owned-map.ts'
@@ -9,6 +10,8 @@ export interface PeerRecord {
   links: readonly Link[]
   /** There was no room for it: all its connections will be closed. */
   turnedAway: boolean
+  /** Gossipsub has one pair of streams per peer, on whichever connection. */
+  readonly repair: GossipRepair
 }
 
 /** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
@@ -57,7 +60,7 @@ export class PeerRecords {
 
   /** The record of a peer, or one for it that is not listed before a link is added. */
   of(peer: string): PeerRecord {
-    return this.#records.get(peer) ?? { peer, links: [], turnedAway: false }
+    return this.#records.get(peer) ?? { peer, links: [], turnedAway: false, repair: new GossipRepair() }
   }
 
   find(connection: string): [PeerRecord, Link] | undefined {

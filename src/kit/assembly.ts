@@ -15,6 +15,7 @@ import { AddressWatch } from './address-watch.ts'
 import { takeCensus } from './census-taker.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { faultyLimits, faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
+import { missingInternals } from './gossip-internals.ts'
 import type { Settled } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
@@ -82,6 +83,7 @@ export class Assembly {
     this.messages.start()
     await this.requests.start()
     const { faults, logger } = settled
+    this.#warnOfPubsub()
     await this.driver.start([...settled.settings, ...this.#apiCopies(), ...faults.map((fault) => `fault ${fault}`)])
     this.resources.start()
     startFaults(faults, { owner: this.owner, clock, components, logger })
@@ -95,6 +97,16 @@ export class Assembly {
     const text = describeOtherApi(other)
     this.#options.settled.logger[other.readable ? 'info' : 'warn'](text)
     return [text]
+  }
+
+  #warnOfPubsub(): void {
+    const { components, settled } = this.#options
+    const pubsub = service<PubSub>(components, settled.services.pubsub ?? 'pubsub')
+    const missing = pubsub === undefined ? [] : missingInternals(pubsub)
+    if (missing.length === 0) return
+    const text =
+      'this pubsub is no gossipsub that the mesh knows: its RPCs are not split, and only lost streams of its own are healed'
+    settled.logger.warn({ ...idsOf(this.node.window), missing }, text)
   }
 
   #profile(): void {
@@ -121,11 +133,11 @@ export class Assembly {
     const { components, clock, settled } = this.#options
     const { owner } = this
     const identify = identifyOf(components, settled)
-    const { lookup, maxPeers, closes } = settled
+    const { lookup, maxPeers, closes, gossipLimits } = settled
     const joined = (peer: string) => this.node.ledger.joined(peer) !== undefined
     const dialFailed = (errorType: string) => this.resources.failed(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
-    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined, dialFailed, isOwn }
+    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined, gossipLimits, dialFailed, isOwn }
     const network = new Libp2pNetwork({ components, identify, pubsub, ...own })
     owner.adopt('network', () => network.stop())
     return network

@@ -1,11 +1,13 @@
 import type { Connection, IdentifyResult, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ConnectionFact } from '../core/events.ts'
+import type { GossipLack, GossipState } from '../core/gossip-repair.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
+import { type GossipStreams, gossipPrefix } from './gossip-streams.ts'
 import type { LinkStream } from './link-stream.ts'
 import { withoutPeer } from './multiaddrs.ts'
 
@@ -21,8 +23,8 @@ export interface ConnectionRecord {
   lackingSince: number | undefined
   /** Milliseconds that messages have waited for gossipsub to be there. */
   awaitedMs: number
-  /** Gossipsub had a stream to this peer: that it lacks one is no matter of patience. */
-  hadGossip: boolean
+  /** Agent version that identify gave; empty before. */
+  agent: string
   /** The one link stream, once it is there. */
   link: LinkStream | undefined
   /** Our opening of it is under way. */
@@ -35,10 +37,6 @@ export interface ConnectionRecord {
   /** The peer did not answer on it: it is not taken up again. */
   dead: boolean
 }
-
-const gossipPrefix = '/meshsub/'
-/** Gossipsub opens its stream right after identify; that it is not there yet means nothing for so many milliseconds. */
-const gossipGraceMs = 1_000
 
 /**
  * One record per connection of libp2p's, found by id. Events of libp2p are hints only: a snapshot drops what libp2p no
@@ -87,7 +85,7 @@ export class Connections {
       identified: false,
       observed: undefined,
       gossips: false,
-      hadGossip: false,
+      agent: '',
       awaitedMs: 0,
       link: undefined,
       opening: false,
@@ -105,22 +103,29 @@ export class Connections {
     return this.#records.get(id)
   }
 
-  identified({ connection, protocols, observedAddr }: IdentifyResult): void {
+  identified({ connection, protocols, agentVersion = '', observedAddr }: IdentifyResult): void {
     if (connection.status !== 'open') return
     const record = this.of(connection)
     record.identified = true
     record.observed = observedAddr?.toString()
+    record.agent = agentVersion
     record.gossips ||= protocols.some((protocol) => protocol.startsWith(gossipPrefix))
   }
 
-  /** With a connection goes gossipsub’s stream to that peer, and with an unclean one even gossipsub’s own record of it. */
   gone(connection: Connection): void {
-    const gossiped = this.#records.get(connection.id)?.gossips === true
     this.#records.deleteIf(connection.id, (record) => record.connection === connection)
-    if (!gossiped) return
-    for (const record of this.#records.values()) {
-      if (record.connection.remotePeer.equals(connection.remotePeer)) record.hadGossip = true
-    }
+  }
+
+  /** Agent version of a peer, by identify; undefined before. */
+  agentOf(peer: string): string | undefined {
+    for (const { agent, connection } of this.#records.values())
+      if (agent !== '' && connection.remotePeer.toString() === peer) return agent
+    return undefined
+  }
+
+  /** All connections to a peer. */
+  to(peer: PeerId): readonly Connection[] {
+    return this.#components.connectionManager.getConnections().filter(({ remotePeer }) => remotePeer.equals(peer))
   }
 
   /** Where gossipsub is not there yet, since no longer than `ms`: it is likely to be soon. */
@@ -171,7 +176,7 @@ export class Connections {
     return used.map((connection) => this.#fact(connection, streams))
   }
 
-  #fact(connection: Connection, streams: GossipStreams): ConnectionFact {
+  #fact(connection: Connection, streams: GossipStreamsSeen): ConnectionFact {
     const peer = connection.remotePeer.toString()
     const record = this.of(connection)
     return {
@@ -184,38 +189,54 @@ export class Connections {
       gossip: this.#gossipOf(record, peer, streams),
       limited: connection.limits !== undefined,
       foreign: this.#closes === 'own' && !record.ours,
+      unidentified: !record.identified,
     }
   }
 
   /** It may have a stream to a peer that it has struck off its list, and a peer on its list without a stream. */
-  #gossipStreams(connections: readonly Connection[]): GossipStreams {
+  #gossipStreams(connections: readonly Connection[]): GossipStreamsSeen {
     const peersOf = (some: readonly Connection[]) => new Set(some.map(({ remotePeer }) => remotePeer.toString()))
-    const { pubsub, topics = [] } = this.#gossip ?? {}
+    const { pubsub, topics = [], streams } = this.#gossip ?? {}
     const listed = new Set(pubsub?.getPeers().map(String))
-    const heard = topics.flatMap((topic) => pubsub?.getSubscribers(topic).map(String) ?? [])
+    const subscribed = new Set(topics.flatMap((topic) => pubsub?.getSubscribers(topic).map(String) ?? []))
+    const outbound = peersOf(connections.filter((connection) => hasGossipStream(connection, 'outbound')))
     // A member subscribes to what every member does. What others listen to is for them to say, or not to.
     const others = connections.filter(
       (connection) => this.#records.get(connection.id)?.link === undefined && hasGossipStream(connection, 'inbound'),
     )
     return {
-      to: listed.intersection(peersOf(connections.filter((connection) => hasGossipStream(connection, 'outbound')))),
-      from: peersOf(others).union(new Set(heard)),
+      to:
+        streams === undefined
+          ? listed.intersection(outbound)
+          : new Set([...listed].filter((peer) => streams.writes(peer))),
+      from: peersOf(others).union(subscribed),
+      subscribed,
       ending: peersOf(connections.filter(({ id }) => this.#records.get(id)?.closing)),
     }
   }
 
-  #gossipOf(record: ConnectionRecord, peer: string, { to, from, ending }: GossipStreams): ConnectionFact['gossip'] {
+  #gossipOf(record: ConnectionRecord, peer: string, seen: GossipStreamsSeen): GossipState {
     if (this.#gossip === undefined) return 'none'
-    record.hadGossip ||= to.has(peer)
-    record.gossips ||= to.has(peer) || hasGossipStream(record.connection, 'inbound')
-    if (!record.gossips || record.closing) return to.has(peer) ? 'open' : 'none'
-    const now = this.#clock.now()
-    if (to.has(peer) && from.has(peer)) record.lackingSince = undefined
-    else record.lackingSince ??= now
-    if (to.has(peer)) return 'open'
+    const writes = seen.to.has(peer)
+    record.gossips ||= writes || hasGossipStream(record.connection, 'inbound')
+    if (!record.gossips || record.closing) return writes ? 'open' : 'none'
+    if (writes && seen.from.has(peer)) record.lackingSince = undefined
+    else record.lackingSince ??= this.#clock.now()
     // Gossipsub opens no other stream while the one on a connection that is being closed has not gone.
-    if (ending.has(peer)) return 'none'
-    return record.hadGossip || now - (record.lackingSince ?? now) >= gossipGraceMs ? 'missing' : 'none'
+    if (!writes && seen.ending.has(peer)) return 'none'
+    return this.#lackOf(record, peer, seen) ?? 'open'
+  }
+
+  #lackOf({ link }: ConnectionRecord, peer: string, { to, subscribed }: GossipStreamsSeen): GossipLack | undefined {
+    const streams = this.#gossip?.streams
+    if (!to.has(peer)) {
+      if (streams?.stuckOn === peer) return 'stuck'
+      return streams?.busy ? 'waiting' : 'missing'
+    }
+    // Of another pubsub it is not known what it reads.
+    if (streams === undefined) return undefined
+    if (!streams.reads(peer)) return 'no-inbound'
+    return link !== undefined && !subscribed.has(peer) ? 'no-subscription' : undefined
   }
 }
 
@@ -223,13 +244,16 @@ export class Connections {
 export interface Gossip {
   readonly pubsub: Pick<PubSub, 'getPeers' | 'getSubscribers'>
   readonly topics: readonly string[]
+  /** Its streams, when it is js gossipsub. */
+  readonly streams?: Pick<GossipStreams, 'writes' | 'reads' | 'busy' | 'stuckOn'> | undefined
 }
 
 /** Peers that gossipsub has a stream to, those whose subscriptions it knows, and those with a connection that is being closed. */
-interface GossipStreams {
+interface GossipStreamsSeen {
   readonly to: ReadonlySet<string>
   readonly from: ReadonlySet<string>
   readonly ending: ReadonlySet<string>
+  readonly subscribed: ReadonlySet<string>
 }
 
 /**

@@ -14,8 +14,8 @@ type FastMessage = Parameters<NonNullable<GossipsubOpts['fastMsgIdFn']>>[0]
  * 512 bytes is less than a digest: there telling was half of all that was sent. Derived from measured costs per packet.
  */
 const unwantedBytes = 16_384
-/** RPC that go-libp2p refuses by default; what it would refuse is not taken here either, so it is not passed on. */
-const rpcBytes = 1_048_576
+/** An answer to IWANT of the size that go takes, and as much again that waits already. */
+const waitingBytes = 2 * 1_048_576
 
 /**
  * Gossipsub's options for a mesh node, where the library's defaults were measured to fail. `override` wins.
@@ -31,8 +31,9 @@ const rpcBytes = 1_048_576
  *   kept for a minute, not for an hour, or fifteen churned ids behind one address shut newcomers out.
  * - `tagMeshPeers` off: the tags keep libp2p's pruner from peers in the mesh, at a peer store write per graft; which
  *   links stay is the ledger's to say.
- * - Buffers: 1 MiB towards a peer that does not read, then its stream ends and is healed later; the default is no
- *   bound at all.
+ * - Buffers: 2 MiB towards a peer that does not read, and no more is sent to it until it does (`gossip-streams.ts`);
+ *   the default is no bound at all.
+ * - What arrives is taken up to the library's default of 4 MiB, and passed on to those neighbours that take it.
  */
 export function gossipSettings(override: GossipSettings = {}): GossipSettings {
   return {
@@ -53,8 +54,7 @@ export function gossipSettings(override: GossipSettings = {}): GossipSettings {
     emitSelf: false,
     tagMeshPeers: false,
     idontwantMinDataSize: unwantedBytes,
-    maxInboundDataLength: rpcBytes,
-    maxOutboundBufferSize: rpcBytes,
+    maxOutboundBufferSize: waitingBytes,
     scoreParams: { IPColocationFactorWhitelist: new LoopbackAddresses(), retainScore: 60_000 },
     ...override,
   }

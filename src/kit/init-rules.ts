@@ -9,6 +9,9 @@ import { faultNames } from './faults.ts'
 import type { TracemeshInit } from './init.ts'
 import { name, oneOf, otlpEndpointOrOff, type Rule, whole } from './rules.ts'
 
+const agentLimitsMax = 32
+const agentBytesMax = 64 * 1_048_576
+
 /** Bounds of what both an application and the command line may set. */
 export const initRules = {
   mesh: name(),
@@ -23,6 +26,15 @@ export const initRules = {
   neighbours: whole(1, 64, 'links'),
   maxPeers: whole(2, 10_000, 'peers'),
   messageBytes: whole(64, limits.messageBytes, 'bytes'),
+  gossipLimits: {
+    expected: `at most ${agentLimitsMax} of { agent, bytes }: part of an agent version, and 1024 to ${agentBytesMax} bytes`,
+    schema: z
+      .array(
+        z.object({ agent: z.string().min(1).max(limits.nameLength), bytes: z.int().min(1_024).max(agentBytesMax) }),
+      )
+      .max(agentLimitsMax)
+      .readonly(),
+  },
   faults: {
     expected: `any of ${faultNames.join(', ')}`,
     schema: z.array(z.enum(faultNames)).max(faultNames.length).readonly(),

@@ -7,6 +7,7 @@ import { createLogger } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
 import type { Fault } from './faults.ts'
+import type { AgentLimit } from './gossip-limits.ts'
 import type { Lookup } from './resolve.ts'
 
 /** What an application may tell the mesh; everything has a default. Durations are milliseconds. */
@@ -58,6 +59,11 @@ export interface TracemeshInit {
    * of the application opened (`all`). One that it may not close it leaves: no link, and the connection goes on.
    */
   readonly closes?: 'own' | 'all'
+  /**
+   * Bytes that peers take in one RPC of gossipsub, by a part of the agent version they give, where the default is wrong:
+   * 4 MiB for js, 64 KiB for rust, 1 MiB for go and all others. A message that is larger is not sent to such a peer.
+   */
+  readonly gossipLimits?: readonly AgentLimit[]
   /** Resolves the names of seeds; the system’s resolver by default. */
   readonly lookup?: Lookup
   readonly clock?: Clock
@@ -100,6 +106,7 @@ export function settle(init: TracemeshInit, peer: string): Settled {
     maxPeers: limits.peers,
     closes: 'own',
     messageBytes: limits.messageBytes,
+    gossipLimits: [],
     clock: systemClock,
     random: Math.random,
     settings: [],

@@ -10,6 +10,9 @@ import { dialBack, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import type { FrameCount } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
+import { guardGossip } from './gossip-guard.ts'
+import type { AgentLimit } from './gossip-limits.ts'
+import type { GossipStreams } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
 import { LinkStreams } from './link-streams.ts'
 import { closePolitely, endLink } from './polite-close.ts'
@@ -34,6 +37,8 @@ export interface Libp2pNetworkOptions {
   readonly closes?: 'own' | 'all' | undefined
   /** Whether this node itself listens at a multiaddr: no member is dialled there. */
   readonly isOwn?: ((address: string) => boolean) | undefined
+  /** What peers of some agents take in one RPC of gossipsub, where the defaults of `gossip-limits.ts` are wrong. */
+  readonly gossipLimits?: readonly AgentLimit[] | undefined
   /** Resolves the names of seeds; the system's resolver when left out. */
   readonly lookup?: Lookup | undefined
   /** Called for each address that was dialled in vain, with `error.type`. */
@@ -64,6 +69,7 @@ interface Running {
   readonly gossip: GossipChannel | undefined
   readonly wait: GossipWait
   readonly probes: ExpectedProbes
+  readonly streams: GossipStreams | undefined
 }
 
 /**
@@ -91,7 +97,15 @@ export class Libp2pNetwork implements Network {
     const tell = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
-    const gossiping = pubsub && { pubsub, topics: meshes.map(digestTopic) }
+    const streams = guardGossip(pubsub, {
+      owner,
+      clock,
+      deliver: tell,
+      limits: this.#options.gossipLimits,
+      agentOf: (peer) => connections.agentOf(peer),
+      changed: () => this.#lookAgain(owner),
+    })
+    const gossiping = pubsub && { pubsub, topics: meshes.map(digestTopic), streams }
     const probes = new ExpectedProbes(owner)
     const connections = new Connections(components, owner, clock, gossiping, maxPeers, probes, closes)
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
@@ -109,8 +123,9 @@ export class Libp2pNetwork implements Network {
     this.#deliver = tell
     const { joined = () => true } = this.#options
     const wait = new GossipWait({ connections, owner, clock, joined })
-    this.#running = { owner, connections, links, dialler, gossip, wait, probes }
+    this.#running = { owner, connections, links, dialler, gossip, wait, streams, probes }
     this.#listen(owner, connections)
+    streams?.start()
     gossip?.start()
     await links.start()
     this.#hint()
@@ -125,8 +140,10 @@ export class Libp2pNetwork implements Network {
   snapshot(): readonly ConnectionFact[] {
     const running = this.#running
     if (running === undefined) return []
-    const facts = running.connections.facts()
-    if (running.connections.lackingGossip(watchMs).length > 0) this.#lookAgain(running.owner)
+    const { connections, streams, owner } = running
+    const facts = connections.facts()
+    // Of another pubsub nobody hears when it opens or loses a stream.
+    if (streams === undefined && connections.lackingGossip(watchMs).length > 0) this.#lookAgain(owner)
     return facts
   }
 
@@ -197,7 +214,10 @@ export class Libp2pNetwork implements Network {
         break
       }
       case 'heal':
-        this.#heal(connections.find(effect.connection)?.connection)
+        this.#heal(connections, effect)
+        break
+      case 'identify':
+        this.#identify(connections.find(effect.connection)?.connection)
         break
       case 'gossip':
         gossip?.digest(effect.mesh, effect.digest)
@@ -230,8 +250,21 @@ export class Libp2pNetwork implements Network {
     this.#hint()
   }
 
-  /** Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks. */
-  #heal(connection: Connection | undefined): void {
+  /**
+   * Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks; and the other side opens its own
+   * upon a stream that is new to it.
+   */
+  #heal(connections: Connections, { connection: id, lack }: Extract<NetworkEffect, { do: 'heal' }>): void {
+    const connection = connections.find(id)?.connection
+    if (connection === undefined) return
+    const all = connections.to(connection.remotePeer)
+    const streams = this.#running?.streams
+    if (lack === 'no-inbound' || lack === 'no-subscription') streams?.reset(connection.remotePeer, all)
+    else streams?.resetUnread(all)
+    this.#identify(connection)
+  }
+
+  #identify(connection: Connection | undefined): void {
     if (connection?.status === 'open') this.#options.identify.identify(connection).catch(() => {})
   }
 

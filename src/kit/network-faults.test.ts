@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import type { Stream } from '@libp2p/interface'
+import type { Registrar } from '@libp2p/interface-internal'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import type { NetworkEvent } from '../core/events.ts'
+import type { ConnectionFact, NetworkEvent } from '../core/events.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { collectNative, deadAddressOf, listenOn, type RealNode, realNode } from '../testing/real-world.ts'
 import { digestOf } from '../testing/suite-frames.ts'
@@ -286,11 +287,87 @@ test('a gossip stream that is lost is seen as missing, and healed', () =>
     await until('missing', () => gossip() === 'missing')
     // As the ledger does: an identify may fail, since only one at a time may be under way.
     for (let heals = 0; heals < 3 && gossip() !== 'open'; heals++) {
-      node.network.perform({ do: 'heal', connection })
+      node.network.perform({ do: 'heal', connection, lack: 'missing' })
       await until('healed', () => gossip() === 'open', 2_000).catch(() => {})
     }
     assert.equal(gossip(), 'open')
   }))
+
+test('a connection on which identify has failed is seen, and identified when asked', () =>
+  withNodes([quicNode(), quicNode()], async (node, peer) => {
+    await listening(node)
+    await listening(peer)
+    const protocol = '/ipfs/id/1.0.0'
+    const { registrar } = peer.components as unknown as { registrar: Registrar }
+    const { handler, options } = registrar.getHandler(protocol)
+    await registrar.unhandle(protocol)
+    await node.libp2p.dial(multiaddr(peer.address))
+    const fact = () => node.network.snapshot()[0]
+    await until('connected', () => fact() !== undefined)
+    await sleep(300)
+    assert.equal(fact()?.unidentified, true)
+    await registrar.handle(protocol, handler, options)
+    node.network.perform({ do: 'identify', connection: fact()?.id as string })
+    await until('identified, and gossiping', () => fact()?.unidentified === false && fact()?.gossip === 'open')
+  }))
+
+describe('an RPC that is larger than the neighbour takes', () => {
+  const small = { agent: 'js-libp2p', bytes: 65_536 }
+  const own = 'an application’s own topic'
+  const subscribed = ({ libp2p }: RealNode) => libp2p.services.pubsub.getSubscribers(own).length > 0
+  /** Two linked nodes that both listen to the topic; what the second has heard on it, in bytes. */
+  const hearing = async (node: RealNode, peer: RealNode) => {
+    const heard: number[] = []
+    for (const { libp2p } of [node, peer]) libp2p.services.pubsub.subscribe(own)
+    peer.libp2p.services.pubsub.addEventListener('message', ({ detail }) => {
+      if (detail.topic === own) heard.push(detail.data.length)
+    })
+    await linked(node, peer)
+    await until('subscribed', () => subscribed(node) && subscribed(peer))
+    return heard
+  }
+
+  test('is not sent, which is told, and smaller messages go on', () =>
+    withNodes([quicNode({ gossipLimits: [small] }), quicNode()], async (node, peer) => {
+      const events = await listening(node)
+      await listening(peer)
+      const heard = await hearing(node, peer)
+      const { pubsub } = node.libp2p.services
+      assert.deepEqual((await pubsub.publish(own, new Uint8Array(70_000))).recipients, [])
+      await pubsub.publish(own, new Uint8Array(60_000))
+      await until('heard', () => heard.length > 0)
+      assert.deepEqual(heard, [60_000])
+      const [{ peer: to, topic, limit, count } = {}] = events.of('gossip.unsent')
+      assert.deepEqual([to, topic, limit, count], [peer.network.self, own, small.bytes, 1])
+    }))
+
+  for (const transport of ['quic', 'tcp'] as const) {
+    test(`and is sent all the same ends the stream there: both ends see it, and a heal of one mends both (${transport})`, () =>
+      withNodes([realNode([listenOn[transport]]), realNode([listenOn[transport]])], async (node, peer) => {
+        await listening(node)
+        await listening(peer)
+        Object.assign((peer.libp2p.services.pubsub as unknown as { opts: object }).opts, {
+          maxInboundDataLength: small.bytes,
+        })
+        const heard = await hearing(node, peer)
+        const gossip = (one: RealNode) => one.network.snapshot()[0]?.gossip
+        // What is younger may not have been handed to gossipsub yet, and is not reset.
+        await sleep(1_100)
+        await node.libp2p.services.pubsub.publish(own, new Uint8Array(100_000))
+        await until('lost', () => gossip(node) === 'no-inbound' && gossip(peer) === 'missing')
+        // As the ledger does. Over QUIC the other end learns that its stream is not read only when it writes again.
+        const publish = () => node.libp2p.services.pubsub.publish(own, new Uint8Array(10))
+        const lost = ({ id, gossip }: ConnectionFact) => gossip !== 'none' && gossip !== 'open' && { id, lack: gossip }
+        for (let heals = 0; heals < 4 && heard.length === 0; heals++) {
+          const found = peer.network.snapshot().map(lost)[0]
+          if (found) peer.network.perform({ do: 'heal', connection: found.id, lack: found.lack })
+          for (let times = 0; times < 5 && heard.length === 0; times++) await publish().then(() => sleep(100))
+        }
+        assert.equal(heard[0], 10)
+        await until('whole', () => gossip(node) === 'open' && gossip(peer) === 'open')
+      }))
+  }
+})
 
 test('a network that was stopped can be started again', () =>
   withNodes([quicNode(), quicNode()], async (node, peer) => {

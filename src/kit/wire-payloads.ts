@@ -25,6 +25,7 @@ const reasonCodes: Record<CloseReason, number> = {
   limit: 7,
   duplicate: 8,
   transport: 9,
+  'gossip-mute': 10,
 }
 const reasons = Object.keys(reasonCodes) as CloseReason[]
 

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
+import type { AgentLimit } from '../kit/gossip-limits.ts'
 import { type Rule, topic } from '../kit/rules.ts'
 import { type AddressUse, isAddress } from './addresses.ts'
 
@@ -69,6 +70,23 @@ export function nameServers(max: number): Check<readonly string[]> {
 export function topics(max: number): Check<readonly string[]> {
   const { expected, schema } = topic()
   return listOf(`topics of ${expected}`, max, (text) => schema.safeParse(text).success)
+}
+
+/** What peers of an agent take, each as `agent=bytes`. */
+export function agentLimits({ schema }: Rule<readonly AgentLimit[]>): Check<readonly AgentLimit[]> {
+  return {
+    expected: 'agent=bytes: a part of the agent version that peers give, and 1024 bytes at least',
+    schema: z
+      .array(z.string().regex(/^[^=]+=\d+$/))
+      .transform((texts): unknown =>
+        texts.map((text) => {
+          const [agent, bytes] = text.split('=')
+          return { agent, bytes: Number(bytes) }
+        }),
+      )
+      .pipe(schema),
+    list: true,
+  }
 }
 
 /** As the rule says, each given by itself. */

@@ -123,6 +123,14 @@ export const configTable = {
     ...check.count(initRules.messageBytes),
     about: 'Most bytes in one published message.',
   },
+  gossipLimits: {
+    env: 'MESH_GOSSIP_LIMITS',
+    flag: '--gossip-limit',
+    fallback: '',
+    ...check.agentLimits(initRules.gossipLimits),
+    about:
+      'Bytes that peers of an agent take in one RPC of gossipsub, where the default is wrong: 4 MiB for js, 64 KiB for rust, 1 MiB for go and all others.',
+  },
   topics: {
     env: 'MESH_TOPICS',
     flag: '--topic',

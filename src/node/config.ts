@@ -4,6 +4,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Role } from '../core/frames.ts'
 import { quote } from '../core/quote.ts'
 import type { Fault } from '../kit/faults.ts'
+import type { AgentLimit } from '../kit/gossip-limits.ts'
 import { otlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './nearest.ts'
@@ -27,6 +28,8 @@ export interface NodeConfig {
   readonly neighbours: number
   readonly maxPeers: number
   readonly messageBytes: number
+  /** In place of the defaults for these agents. */
+  readonly gossipLimits: readonly AgentLimit[]
   readonly topics: readonly string[]
   /** `ip` or `ip:port`; empty: the system's resolver. */
   readonly dnsServers: readonly string[]

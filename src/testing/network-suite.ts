@@ -211,7 +211,7 @@ function closing(harness: SuiteHarness): void {
       for (const connection of [link.dialler, 'never-was']) {
         a.network.perform({ do: 'send', connection, frame: { type: 'probe' } })
         a.network.perform({ do: 'open', connection })
-        a.network.perform({ do: 'heal', connection })
+        a.network.perform({ do: 'heal', lack: 'missing', connection })
         a.network.perform({ do: 'close', connection, abort: false })
         a.network.perform({ do: 'close', connection, abort: true })
       }

@@ -124,7 +124,8 @@ export class SimNetwork implements Network {
     if (end === undefined) return
     if (effect.do === 'open') end.openStream()
     else if (effect.do === 'send') end.sendFrame(effect.frame)
-    else if (effect.do === 'heal') end.send((far) => far.send((near) => this.identified(near)))
+    else if (effect.do === 'heal' || effect.do === 'identify')
+      end.send((far) => far.send((near) => this.identified(near)))
     else if (effect.abort) end.abort()
     else end.close()
   }

@@ -67,7 +67,7 @@ test('the same identity back in time gives two connections, and gossip stays on 
   clock.advance(9_000)
   const [left] = hub.network.snapshot()
   assert.deepEqual([hub.network.snapshot().length, left?.gossip], [1, 'missing'])
-  hub.network.perform({ do: 'heal', connection: left?.id as string })
+  hub.network.perform({ do: 'heal', lack: 'missing', connection: left?.id as string })
   clock.advance(1_000)
   assert.equal(hub.network.snapshot()[0]?.gossip, 'open')
   hub.network.perform({ do: 'gossip', mesh: 'm', digest: digestOf('hub', 2) })

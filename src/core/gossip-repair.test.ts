@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { GossipRepair, type GossipState } from './gossip-repair.ts'
+
+leakCheck()
+
+/** A repair that is looked at every 250 ms; what it answered, and when. */
+function repair({ member = true, first = true } = {}) {
+  const one = new GossipRepair()
+  const steps: string[] = []
+  let now = 0
+  return {
+    steps,
+    see(state: GossipState, ms: number, mayHeal = true) {
+      for (const end = now + ms; now < end; now += 250) {
+        const step = one.look({ state, member, first }, mayHeal, now)
+        if (step.do === 'healed') steps.push(`${now} healed after ${step.heals} (${step.lack}, ${step.tookMs} ms)`)
+        else if (step.do !== 'nothing') steps.push(`${now} ${step.do} ${step.lack}`)
+      }
+      return this
+    },
+  }
+}
+
+describe('gossip that is merely slow is left alone', () => {
+  test('a stream that opens within a second of the connection needs no heal', () => {
+    assert.deepEqual(repair().see('missing', 1_000).see('open', 60_000).steps, [])
+  })
+
+  test('a peer that waits while gossipsub opens streams to others needs none for a minute, and is never given up', () => {
+    assert.deepEqual(repair().see('waiting', 60_000).see('open', 1_000).steps, [])
+    const { steps } = repair().see('waiting', 600_000)
+    assert.equal(steps[0], '60000 heal waiting')
+    assert.ok(steps.every((step) => step.endsWith('heal waiting')))
+  })
+
+  test('a member whose streams or subscriptions have not come is given 20 s', () => {
+    for (const state of ['no-inbound', 'no-subscription'] as const) {
+      assert.deepEqual(repair().see(state, 20_000).see('open', 5_000).steps, [])
+      assert.deepEqual(repair().see(state, 20_250).steps, [`20000 heal ${state}`])
+    }
+  })
+
+  test('a guest owes no stream that it never had', () => {
+    assert.deepEqual(repair({ member: false }).see('no-inbound', 600_000).steps, [])
+  })
+
+  test('while others are being healed it waits', () => {
+    assert.deepEqual(repair().see('missing', 30_000, false).see('missing', 250).steps, ['30000 heal missing'])
+  })
+})
+
+describe('gossip that is lost is healed', () => {
+  test('at once when it was there before, and it is told when the heal has worked', () => {
+    const { steps } = repair().see('open', 5_000).see('missing', 1_000).see('open', 60_000)
+    assert.deepEqual(steps, ['5250 heal missing', '6000 healed after 1 (missing, 1000 ms)'])
+  })
+
+  test('of a pair the lower peer id begins: the other would reset the streams that it has just opened', () => {
+    assert.deepEqual(repair({ first: false }).see('open', 1_000).see('no-inbound', 2_500).steps, [
+      '3250 heal no-inbound',
+    ])
+  })
+
+  test('while a heal is under way a look is due every half second, and none when gossip is whole', () => {
+    const one = new GossipRepair()
+    const look = (state: GossipState, now: number) => one.look({ state, member: true, first: true }, true, now)
+    look('open', 0)
+    assert.equal(one.dueAt, Infinity)
+    look('missing', 1_000)
+    assert.equal(one.dueAt, 1_250)
+    look('missing', 1_250)
+    assert.equal(one.dueAt, 1_750)
+    look('no-subscription', 1_750)
+    assert.equal(one.dueAt, 2_250)
+    look('open', 2_250)
+    assert.equal(one.dueAt, Infinity)
+  })
+
+  test('a guest that had a stream and has lost it is healed too', () => {
+    const { steps } = repair({ member: false }).see('open', 1_000).see('no-inbound', 500)
+    assert.deepEqual(steps, ['1250 heal no-inbound'])
+  })
+})
+
+describe('gossip that cannot be healed', () => {
+  test('is given up after three heals, 21 s after the first, and healed once a minute from then on', () => {
+    const { steps } = repair().see('open', 1_000).see('missing', 150_000)
+    assert.deepEqual(steps, [
+      '1250 heal missing',
+      '4250 heal missing',
+      '10250 heal missing',
+      '22250 give-up missing',
+      '82250 heal missing',
+      '142250 heal missing',
+    ])
+  })
+
+  test('a heal that lasts less than 10 s counts as failed', () => {
+    const one = repair().see('open', 1_000)
+    for (let round = 0; round < 3; round++) one.see('missing', 15_000).see('open', 1_000)
+    assert.ok(one.steps.some((step) => step.endsWith('give-up missing')))
+    const steady = repair().see('open', 1_000)
+    for (let round = 0; round < 20; round++) steady.see('missing', 500).see('open', 10_000)
+    assert.ok(!steady.steps.some((step) => step.endsWith('give-up missing')))
+  })
+
+  test('a stream that does not open and keeps all others waiting is given up at once', () => {
+    assert.deepEqual(repair().see('stuck', 250).steps, ['0 give-up stuck'])
+  })
+
+  test('a peer that speaks no gossipsub is nobody to heal', () => {
+    assert.deepEqual(repair().see('none', 600_000).steps, [])
+  })
+})

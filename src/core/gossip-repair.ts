@@ -1,0 +1,121 @@
+/**
+ * What gossipsub has towards a peer: `none` when the peer speaks no gossipsub, as far as is known; `waiting` when
+ * gossipsub is busy opening streams to others; `stuck` when the stream it is opening to this peer does not open and
+ * keeps the others waiting; without its own stream (`missing`); without one from the peer (`no-inbound`); or without a
+ * SUBSCRIBE from a member, all of which subscribe to the topic of digests.
+ */
+export type GossipState = 'none' | 'open' | GossipLack
+export type GossipLack = 'waiting' | 'stuck' | 'missing' | 'no-inbound' | 'no-subscription'
+
+export interface GossipSight {
+  readonly state: GossipState
+  /** It is a member: a guest owes nobody a stream or a subscription. */
+  readonly member: boolean
+  /** Of a pair the lower peer id begins, so that the two do not undo each other's repair. */
+  readonly first: boolean
+}
+
+/** The answer of one look. Times are milliseconds. */
+export type RepairStep =
+  | { readonly do: 'nothing' }
+  | { readonly do: 'heal'; readonly lack: GossipLack }
+  /** A heal has worked. */
+  | { readonly do: 'healed'; readonly lack: GossipLack; readonly heals: number; readonly tookMs: number }
+  /** So many heals have failed: the pair is mute, and only a new connection can help. */
+  | { readonly do: 'give-up'; readonly lack: GossipLack; readonly heals: number }
+
+/**
+ * What was there and is lost is not about to come by itself. What was never there may only be slow: a node that 150
+ * peers join at once opens its streams one by one, and takes 17 s.
+ */
+const lostMs = 250
+const graceMs: { readonly [L in GossipLack]: number } = {
+  missing: 1_000,
+  'no-inbound': 20_000,
+  'no-subscription': 20_000,
+  waiting: 60_000,
+  stuck: 0,
+}
+/** The other side's loss is seen by both ends; the one with the higher peer id leaves the repair to the other so long. */
+const secondMs = 2_000
+/** The n-th heal is given so long before it counts as failed: 3, 6, 12 s. */
+const healMs = 3_000
+export const healsMax = 3
+/** While a heal is under way its effect is looked for this often: a SUBSCRIBE that comes is no event. */
+const watchMs = 500
+/** What breaks again so soon after a heal was not healed. */
+const steadyMs = 10_000
+/** A pair that was given up and has not been closed is healed this seldom. */
+const seldomMs = 60_000
+
+const nothing: RepairStep = { do: 'nothing' }
+
+/** The repair of gossip with one peer, for as long as it is connected. */
+export class GossipRepair {
+  #wasOpen = false
+  #lack: GossipLack | undefined
+  #lackedAt = 0
+  #openedAt = -Infinity
+  #healedAt = -Infinity
+  #heals = 0
+  #gaveUp = false
+
+  /** When the next look is due; Infinity while nothing is lacking. */
+  dueAt = Infinity
+
+  /** A heal is under way and may still work. */
+  isHealing(now: number): boolean {
+    return this.#lack !== undefined && this.#heals > 0 && now - this.#healedAt < healMs
+  }
+
+  /** `mayHeal`: not too many others are being healed. */
+  look({ state, member, first }: GossipSight, mayHeal: boolean, now: number): RepairStep {
+    this.dueAt = Infinity
+    if (state === 'none') return nothing
+    if (state === 'open') return this.#open(now)
+    if (state === 'no-inbound' && !member && !this.#wasOpen) return nothing
+    if (this.#lack === undefined) this.#begin(now)
+    this.#lack = state
+    const healAt = this.#healAt(state, first)
+    if (now < healAt) return this.#later(healAt, now)
+    if (!this.#gaveUp && (state === 'stuck' || (this.#heals >= healsMax && state !== 'waiting'))) {
+      this.#gaveUp = true
+      this.#healedAt = now
+      return { do: 'give-up', lack: state, heals: this.#heals }
+    }
+    if (!mayHeal) return this.#later(now + watchMs, now)
+    this.#heals++
+    this.#healedAt = now
+    this.dueAt = now + watchMs
+    return { do: 'heal', lack: state }
+  }
+
+  #open(now: number): RepairStep {
+    const lack = this.#lack
+    const heals = this.#heals
+    this.#wasOpen = true
+    this.#lack = undefined
+    this.#gaveUp = false
+    if (lack === undefined) return nothing
+    this.#openedAt = now
+    if (heals === 0) return nothing
+    return { do: 'healed', lack, heals, tookMs: Math.round(now - this.#lackedAt) }
+  }
+
+  #begin(now: number): void {
+    this.#lackedAt = now
+    if (now - this.#openedAt >= steadyMs) this.#heals = 0
+  }
+
+  #healAt(lack: GossipLack, first: boolean): number {
+    if (this.#gaveUp) return this.#healedAt + seldomMs
+    if (this.#heals > 0) return this.#healedAt + healMs * 2 ** (this.#heals - 1)
+    const graced = this.#wasOpen && lack !== 'waiting' ? lostMs : graceMs[lack]
+    return this.#lackedAt + graced + (lack === 'missing' || first ? 0 : secondMs)
+  }
+
+  #later(at: number, now: number): RepairStep {
+    this.dueAt = this.#heals > 0 && !this.#gaveUp ? Math.min(at, now + watchMs) : at
+    return nothing
+  }
+}

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import { Owner } from '../core/owner.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import type { GossipInternals, OutboundStream, RawMessage } from './gossip-internals.ts'
+import { GossipStreams, type UnsentMessage } from './gossip-streams.ts'
+
+leakCheck()
+
+const limits: Readonly<Record<string, number>> = { go: 1_048_576, rust: 65_536 }
+
+/** Gossipsub's tables without gossipsub, and its streams. */
+function streams({ buffer = 2_000_000 } = {}) {
+  const clock = new VirtualClock()
+  const owner = new Owner('test', clock)
+  const asked: string[][] = []
+  const gossip = {
+    peers: new Map<string, PeerId>(),
+    streamsOutbound: new Map<string, OutboundStream>(),
+    streamsInbound: new Map<string, { rawStream: Stream }>(),
+    outboundInflightQueue: { readableLength: 0 },
+    mcache: {
+      msgs: new Map<string, { message: RawMessage }>(),
+      msgIdToStrFn: String,
+      put(id: unknown, message: RawMessage) {
+        this.msgs.set(String(id), { message })
+        return true
+      },
+    },
+    createOutboundStream: () => new Promise<void>(() => {}),
+    pushGossip: (_: string, { messageIDs = [] }: { messageIDs?: readonly Uint8Array[] }) => {
+      asked.push(messageIDs.map(String))
+    },
+    removePeer: (peer: PeerId) => void gossip.peers.delete(String(peer)),
+  }
+  const unsent: UnsentMessage[] = []
+  const guarded = new GossipStreams({
+    gossip: gossip as unknown as GossipInternals,
+    owner,
+    clock,
+    limitOf: (peer) => limits[peer] ?? 0,
+    smallestLimit: 65_536,
+    unsent: (message) => unsent.push(message),
+    changed: () => {},
+  })
+  guarded.start()
+  const open = (peer: string) => {
+    const rawStream = stream({ maxWriteBufferLength: buffer })
+    const sent: RPC[] = []
+    const push = (rpc: Uint8Array) => void sent.push(RPC.decode(rpc))
+    const pushPrefixed = (rpc: { subarray(): Uint8Array }) => push(rpc.subarray().subarray(prefix))
+    const outbound = { rawStream, push, pushPrefixed } as unknown as OutboundStream
+    gossip.peers.set(peer, peer as unknown as PeerId)
+    gossip.streamsOutbound.set(peer, outbound)
+    return { outbound, sent, rawStream }
+  }
+  return { clock, owner, gossip, guarded, unsent, asked, open }
+}
+
+/** Bytes of the length before an RPC of more than 16 KiB and up to 2 MiB. */
+const prefix = 3
+
+function stream(extra: object) {
+  const open = { status: 'open', writeStatus: 'writable', remoteWriteStatus: 'writable', writeBufferLength: 0 }
+  return Object.assign(new EventTarget(), open, extra) as unknown as Stream & { writeBufferLength: number }
+}
+
+const rpc = (...sizes: number[]) =>
+  RPC.encode({ subscriptions: [], messages: sizes.map((size) => ({ topic: 'news', data: new Uint8Array(size) })) })
+const sizesOf = (sent: readonly RPC[]) => sent.map(({ messages }) => messages.map(({ data }) => data?.length))
+
+describe('an RPC is measured before it is sent', () => {
+  test('20 messages of 60 kB in one answer go one by one, and small ones together', async () => {
+    const { owner, open, unsent } = streams()
+    const answer = rpc(...Array(20).fill(60_000))
+    const go = open('go')
+    const rust = open('rust')
+    go.outbound.push(answer)
+    rust.outbound.push(answer)
+    assert.deepEqual(sizesOf(go.sent), Array(20).fill([60_000]))
+    go.outbound.push(rpc(...Array(20).fill(5_000)))
+    assert.deepEqual(
+      go.sent.slice(20).map(({ messages }) => messages.length),
+      [13, 7],
+    )
+    assert.deepEqual(sizesOf(rust.sent), Array(20).fill([60_000]))
+    assert.deepEqual(unsent, [])
+    await owner.close()
+  })
+
+  test('a message that the neighbour does not take is not sent there, which is reported, and gossipsub sees it fail', async () => {
+    const { owner, open, unsent } = streams()
+    const { outbound, sent } = open('rust')
+    const published = rpc(70_000)
+    const length = Uint8Array.of(
+      (published.length & 0x7f) | 0x80,
+      ((published.length >> 7) & 0x7f) | 0x80,
+      published.length >> 14,
+    )
+    const prefixed = Buffer.concat([length, published])
+    assert.throws(() => outbound.pushPrefixed({ byteLength: prefixed.length, subarray: () => prefixed }), /rust/)
+    assert.deepEqual(sent, [])
+    assert.deepEqual(unsent, [{ peer: 'rust', reason: 'size', topic: 'news', bytes: published.length, limit: 65_536 }])
+    outbound.push(rpc(100))
+    assert.deepEqual(sizesOf(sent), [[100]])
+    await owner.close()
+  })
+
+  test('a large message that the neighbour takes is sent as it is', async () => {
+    const { owner, open, unsent } = streams()
+    const { outbound, sent } = open('go')
+    outbound.push(rpc(900_000))
+    assert.deepEqual(sizesOf(sent), [[900_000]])
+    assert.deepEqual(unsent, [])
+    await owner.close()
+  })
+
+  test('a neighbour that does not read gets no more messages, but what keeps its stream is still sent', async () => {
+    const { owner, open, unsent } = streams({ buffer: 1_000_000 })
+    const { outbound, sent, rawStream } = open('go')
+    rawStream.writeBufferLength = 950_000
+    assert.throws(() => outbound.push(rpc(1_000)))
+    outbound.push(RPC.encode({ subscriptions: [{ topic: 'news', subscribe: true }], messages: [] }))
+    assert.deepEqual(
+      sent.map(({ subscriptions }) => subscriptions.length),
+      [1],
+    )
+    assert.deepEqual(unsent, [{ peer: 'go', reason: 'backlog', topic: 'news', bytes: 950_000, limit: 1_000_000 }])
+    await owner.close()
+  })
+
+  test('once its owner is closed gossipsub is as it was', async () => {
+    const { owner, gossip, open, unsent } = streams()
+    const { outbound, sent } = open('rust')
+    await owner.close()
+    outbound.push(rpc(70_000))
+    assert.equal(sent.length, 1)
+    assert.deepEqual(unsent, [])
+    for (const [target, name] of [
+      [gossip.streamsOutbound, 'set'],
+      [gossip.streamsInbound, 'set'],
+    ] as const)
+      assert.ok(!Object.hasOwn(target, name))
+  })
+})
+
+test('a message that a neighbour does not take is not offered to it, and those beside it are', async () => {
+  const { clock, owner, gossip, asked } = streams()
+  const ids = [Uint8Array.of(1), Uint8Array.of(2)]
+  const offer = () => gossip.pushGossip('rust', { messageIDs: ids })
+  gossip.mcache.put(ids[0], { topic: 'news', data: new Uint8Array(100) })
+  offer()
+  gossip.mcache.put(ids[1], { topic: 'news', data: new Uint8Array(70_000) })
+  offer()
+  gossip.pushGossip('go', { messageIDs: ids })
+  gossip.pushGossip('rust', { messageIDs: ids.slice(1) })
+  assert.deepEqual(asked, [['1', '2'], ['1'], ['1', '2']])
+  // From then on it is no longer in the cache.
+  clock.advance(60_000)
+  offer()
+  assert.deepEqual(asked.at(-1), ['1', '2'])
+  await owner.close()
+})
+
+describe('which streams gossipsub really uses', () => {
+  test('it writes to an open stream of a peer on its list, and reads the stream that it was handed last', async () => {
+    const { owner, gossip, guarded, open } = streams()
+    const { rawStream } = open('go')
+    assert.deepEqual([guarded.writes('go'), guarded.reads('go')], [true, false])
+    const inbound = stream({})
+    gossip.streamsInbound.set('go', { rawStream: inbound })
+    assert.ok(guarded.reads('go'))
+    Object.assign(inbound, { remoteWriteStatus: 'closed' })
+    assert.ok(!guarded.reads('go'))
+    Object.assign(rawStream, { writeStatus: 'closing' })
+    assert.ok(!guarded.writes('go'))
+    await owner.close()
+  })
+
+  test('it is busy while it opens a stream or has others to open, and is stuck on one that takes more than 12 s', async () => {
+    const { clock, owner, gossip, guarded } = streams()
+    assert.ok(!guarded.busy)
+    gossip.outboundInflightQueue.readableLength = 1
+    assert.ok(guarded.busy)
+    gossip.outboundInflightQueue.readableLength = 0
+    const { createOutboundStream } = gossip as unknown as GossipInternals
+    void createOutboundStream('go' as unknown as PeerId, {} as Connection)
+    assert.deepEqual([guarded.busy, guarded.stuckOn], [true, undefined])
+    clock.advance(12_001)
+    assert.equal(guarded.stuckOn, 'go')
+    await owner.close()
+  })
+
+  test('an inbound stream that it does not read is reset, one that has just come is not', async () => {
+    const { owner, gossip, guarded } = streams()
+    const reset: string[] = []
+    const inbound = (name: string, ageMs: number) =>
+      stream({
+        direction: 'inbound',
+        protocol: '/meshsub/1.2.0',
+        timeline: { open: Date.now() - ageMs },
+        abort: () => reset.push(name),
+      })
+    const read = inbound('read', 60_000)
+    gossip.streamsInbound.set('go', { rawStream: read })
+    const all = [read, inbound('unread', 60_000), inbound('fresh', 0)]
+    guarded.resetUnread([{ remotePeer: 'go', streams: all } as unknown as Connection])
+    assert.deepEqual(reset, ['unread'])
+    await owner.close()
+  })
+})
