@@ -4,18 +4,27 @@ import { byNode, indent, told } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 import { type Budget, budgets } from './budgets.ts'
 
+/** The mean of a window by a selector of labels, and what a budget allows. */
 const metrics = {
-  memory: { gauge: 'mesh_process_rss_mb', of: ({ rssMb }: Budget) => rssMb },
-  cpu: { gauge: 'mesh_process_cpu_ms_per_s', of: ({ cpuMsPerS }: Budget) => cpuMsPerS },
+  memory: {
+    mean: (labels: string, window: string) => `avg_over_time(mesh_process_rss_mb${labels}[${window}])`,
+    of: ({ rssMb }: Budget) => rssMb,
+  },
+  cpu: {
+    // The second arm is of nodes of the version before.
+    mean: (labels: string, window: string) =>
+      `1000 * rate(mesh_process_cpu_seconds${labels}[${window}]) or avg_over_time(mesh_process_cpu_ms_per_s${labels}[${window}])`,
+    of: ({ cpuMsPerS }: Budget) => cpuMsPerS,
+  },
 } as const
 
 /** One arm for each budget and all roles that have it. */
 function overBudget(d: Durations): string {
-  const arms = Object.entries(metrics).flatMap(([what, { gauge, of }]) => {
+  const arms = Object.entries(metrics).flatMap(([what, { mean: meanOf, of }]) => {
     const roles = Object.groupBy(Object.entries(budgets), ([, budget]) => String(of(budget)))
     return Object.entries(roles).map(([most, those = []]) => {
-      const selector = `${gauge}{mesh_node_role=~"${those.map(([role]) => role).join('|')}"}`
-      const mean = `max by (${byNode}, mesh_node_role) (avg_over_time(${selector}[${d('5m')}]))`
+      const labels = `{mesh_node_role=~"${those.map(([role]) => role).join('|')}"}`
+      const mean = `max by (${byNode}, mesh_node_role) (${meanOf(labels, d('5m'))})`
       return `label_replace(${mean} > ${most}, "mesh_budget", "${what}", "", "")`
     })
   })
@@ -38,7 +47,7 @@ export const nodeAlerts = {
     expr: (d) => `${told('mesh.node.stalled', d('10m'), d)} > 0`,
     meaning:
       'A node slept, or was not given the CPU, for at least a quarter of its staleness window (7.5 s of 30 s), and expires nobody for one window.',
-    cure: 'mesh.stall.slept_ms says how long. Several nodes of one machine at once: the machine was suspended or is overloaded. One: its CPU limit (throttling), or process.loop.delay_max_ms in its census, which is its own code.',
+    cure: 'mesh.stall.slept_ms says how long. Several nodes of one machine at once: the machine was suspended or is overloaded. One: its CPU limit (throttling), or nodejs.eventloop.delay.max in its census, which is its own code.',
     search: { span: 'mesh.node.stalled' },
     told: '1s',
     cases: [
@@ -138,7 +147,18 @@ export const nodeAlerts = {
         ],
       },
       {
-        says: 'CPU of a seed',
+        says: 'CPU of a seed, and of one that restarts, which is none',
+        series: {
+          [ofRole('mesh_process_cpu_seconds', 'seed')]: '0+3x120',
+          [gauge('mesh_process_cpu_seconds', ',mesh_node_role="seed"', 'n2')]: '900+1x20 0+1x120',
+        },
+        checks: [
+          { at: '9m', fires: [] },
+          { at: '12m', fires: firesForBudget('seed', 'cpu', 300) },
+        ],
+      },
+      {
+        says: 'CPU of a seed of the version before',
         series: { [ofRole('mesh_process_cpu_ms_per_s', 'seed')]: '300+0x120' },
         checks: [
           { at: '9m', fires: [] },

@@ -28,7 +28,11 @@ export const closeReasons = [
   'unknown',
 ] as const
 
-/** Attributes, declared once; spans refer to them by name. */
+/**
+ * Attributes, declared once; spans refer to them by name. Those not in `mesh.` are of OpenTelemetry's semantic
+ * conventions 1.41, units included: https://opentelemetry.io/docs/specs/semconv/registry/attributes/ and, for `process`,
+ * `v8js` and `nodejs`, the names of its metrics.
+ */
 export const attributes = {
   'mesh.seq': { type: 'int', brief: 'Counts every span of this (node, incarnation), from 1: a gap is a lost span.' },
   'mesh.node.name': { type: 'string', brief: 'Configured name of a node.' },
@@ -97,7 +101,7 @@ export const attributes = {
   'mesh.identity.own': { type: 'boolean', brief: 'Whether it is this node’s own identity.' },
   'mesh.dial.stage': { type: dialStages, brief: 'How far the attempt came.' },
   'error.type': { type: 'string', brief: 'Class or code of the failure.' },
-  'error.message': { type: 'string', brief: 'The failure in words, cut at 256 characters.' },
+  'mesh.error.message': { type: 'string', brief: 'The failure in words, cut at 256 characters.' },
   'mesh.link.id': { type: 'string', brief: 'Shared by both ends: dialler, its incarnation and its link counter.' },
   'mesh.connection.id': { type: 'string', brief: 'This end’s id of the connection.' },
   'mesh.connection.direction': { type: ['inbound', 'outbound'], brief: 'Seen from this end.' },
@@ -109,6 +113,7 @@ export const attributes = {
   },
   'network.peer.port': { type: 'int', brief: 'Port of the other end.' },
   'network.transport': { type: ['tcp', 'udp'], brief: 'Transport protocol that carries the connection.' },
+  'network.protocol.name': { type: ['quic'], brief: 'Protocol above the transport, where it is QUIC.' },
   'mesh.connection.kind': { type: ['member', 'guest', 'unsettled'], brief: 'What the other side turned out to be.' },
   'mesh.connection.age_ms': { type: 'int', brief: 'Milliseconds the connection was open.' },
   'mesh.connection.age_band': { type: ageBands, brief: 'Band of that age.' },
@@ -184,11 +189,14 @@ export const attributes = {
     type: ['consistent', 'differs'],
     brief: 'Whether the layers agree on how many connections there are.',
   },
-  'process.memory.rss_mb': { type: 'int', brief: 'Resident memory, MiB.' },
-  'process.memory.heap_mb': { type: 'int', brief: 'JavaScript heap in use, MiB.' },
-  'process.cpu.ms_per_s': { type: 'double', brief: 'CPU milliseconds per second since the last census.' },
-  'process.loop.delay_p99_ms': { type: 'double', brief: 'Event-loop delay since the last census, 99th percentile.' },
-  'process.loop.delay_max_ms': { type: 'double', brief: 'Event-loop delay since the last census, longest.' },
+  'process.memory.usage': { type: 'int', brief: 'Resident memory, bytes.' },
+  'v8js.memory.heap.used': { type: 'int', brief: 'JavaScript heap in use, bytes.' },
+  'process.cpu.time': { type: 'double', brief: 'CPU seconds since the process began, user and system, all threads.' },
+  'nodejs.eventloop.delay.p99': {
+    type: 'double',
+    brief: 'Event-loop delay since the last census, 99th percentile, seconds.',
+  },
+  'nodejs.eventloop.delay.max': { type: 'double', brief: 'Event-loop delay since the last census, longest, seconds.' },
   'mesh.telemetry.queued': { type: 'int', brief: 'Spans waiting for the receiver.' },
   'mesh.telemetry.lost_total': { type: 'int', brief: 'Spans lost since the start.' },
   'mesh.invariant': {
@@ -201,6 +209,15 @@ export const attributes = {
   'mesh.limit.name': { type: 'string', brief: 'Which bound (a name in the limits table).' },
   'mesh.limit.value': { type: 'int', brief: 'The bound.' },
   'mesh.limit.action': { type: ['refused', 'evicted', 'closed'], brief: 'What was done.' },
+  'messaging.system': { type: ['libp2p_gossipsub'], brief: 'What carries messages.' },
+  'messaging.operation.type': { type: ['send', 'process'], brief: 'Kind of operation on a message.' },
+  'messaging.operation.name': {
+    type: ['publish', 'forward', 'deliver'],
+    brief: 'The operation: publishing, forwarding into another mesh, delivery to a subscriber.',
+  },
+  'messaging.destination.name': { type: 'string', brief: 'Topic, under OpenTelemetry’s name.' },
+  'messaging.message.id': { type: 'string', brief: 'Message id, under OpenTelemetry’s name.' },
+  'messaging.message.body.size': { type: 'int', brief: 'Payload bytes, under OpenTelemetry’s name.' },
   'mesh.message.topic': { type: 'string', brief: 'Topic.' },
   'mesh.message.id': { type: 'string', brief: 'Message id: origin and sequence number.' },
   'mesh.message.bytes': { type: 'int', brief: 'Payload bytes.' },

@@ -219,7 +219,12 @@ export const boardRows: readonly BoardRow[] = [
         kind: 'lines',
         unit: 'ms',
         search: 'mesh.audit',
-        queries: [{ expr: gauge('mesh_process_cpu_ms_per_s'), legend: node }],
+        queries: [
+          {
+            expr: `max by (${byNode}) (1000 * rate(mesh_process_cpu_seconds{${chosen}}[5m]) or mesh_process_cpu_ms_per_s{${chosen}})`,
+            legend: node,
+          },
+        ],
       },
       events('Stalls', 'The process slept: stopped, starved, or throttled by its CPU limit.', 'mesh.node.stalled'),
     ],

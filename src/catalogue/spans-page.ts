@@ -10,6 +10,7 @@ export const spansPage = fileURLToPath(new URL('../../otel/SPANS.md', import.met
 
 const resource = [
   ['service.name', 'Id of the mesh: one service per mesh.'],
+  ['service.namespace', '`tracemesh`, unless `OTEL_RESOURCE_ATTRIBUTES` names another.'],
   ['service.version', 'Version of the software.'],
   ['service.instance.id', 'New for every start of a process.'],
   [
@@ -31,6 +32,7 @@ export function renderSpans(): string {
     'Written by `npm run generate` from `src/catalogue`; a test fails when the two differ. Do not edit.',
     'Every span is of kind INTERNAL unless its section names another, and ended when it is told; its status is ERROR where a promise was broken or an attempt failed, and unset otherwise.',
     `Every span carries \`mesh.seq\`. ${attributes['mesh.seq'].brief}`,
+    'The instrumentation scope is `tracemesh` with the version of the software and the schema URL of the semantic conventions that names outside `mesh.` are of.',
     'Texts are cut at 256 characters, lists at 32 elements.',
     '## Resource',
     table(

@@ -19,7 +19,15 @@ export interface SpanSpec {
 const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
 const link = ['mesh.link.id', 'mesh.connection.id', ...peer] as const
 const attempt = ['mesh.seed.address', 'mesh.seed.attempt', 'mesh.seed.elapsed_ms'] as const
-const failure = ['mesh.seed.addresses', 'mesh.dial.stage', 'error.type', 'error.message'] as const
+const failure = ['mesh.seed.addresses', 'mesh.dial.stage', 'error.type', 'mesh.error.message'] as const
+/** What tools that know messaging read; the same as what `mesh.message.*` says. */
+const messaging = [
+  'messaging.system',
+  'messaging.operation.type',
+  'messaging.operation.name',
+  'messaging.destination.name',
+  'messaging.message.id',
+] as const
 
 const registry = {
   brief: 'One registry of this node: what it holds, its bound, and what left it, by reason.',
@@ -136,7 +144,7 @@ export const spans = {
   'mesh.seed.self': {
     brief: 'A seed is this node itself: what answers at its address has this node’s peer id.',
     when: 'once per seed, until another node answers there',
-    attributes: ['mesh.seed.address', 'mesh.seed.addresses', 'mesh.seed.others', 'error.message'],
+    attributes: ['mesh.seed.address', 'mesh.seed.addresses', 'mesh.seed.others', 'mesh.error.message'],
     log: 'warn',
   },
   'mesh.path.blocked': {
@@ -148,7 +156,7 @@ export const spans = {
       'mesh.path.reached_by',
       'mesh.dial.stage',
       'error.type',
-      'error.message',
+      'mesh.error.message',
     ],
     optional: ['mesh.seed.address', 'mesh.peer.name'],
     log: 'warn',
@@ -178,7 +186,13 @@ export const spans = {
       'mesh.connection.address',
       'mesh.connection.transport',
     ],
-    optional: ['mesh.link.id'],
+    optional: [
+      'mesh.link.id',
+      'network.peer.address',
+      'network.peer.port',
+      'network.transport',
+      'network.protocol.name',
+    ],
     log: 'debug',
   },
   'mesh.hello.received': {
@@ -235,7 +249,7 @@ export const spans = {
   'mesh.link.refused': {
     brief: 'A hello was refused; both ends see it.',
     when: 'once per refusal and end',
-    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.close.reason', 'error.message'],
+    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.close.reason', 'mesh.error.message'],
     log: 'warn',
   },
   'mesh.goodbye.sent': {
@@ -319,11 +333,11 @@ export const spans = {
       'mesh.audit.frames_in',
       'mesh.audit.frames_out',
       'mesh.audit.frames_refused',
-      'process.memory.rss_mb',
-      'process.memory.heap_mb',
-      'process.cpu.ms_per_s',
-      'process.loop.delay_p99_ms',
-      'process.loop.delay_max_ms',
+      'process.memory.usage',
+      'v8js.memory.heap.used',
+      'process.cpu.time',
+      'nodejs.eventloop.delay.p99',
+      'nodejs.eventloop.delay.max',
       'mesh.telemetry.queued',
       'mesh.telemetry.lost_total',
     ],
@@ -366,7 +380,14 @@ export const spans = {
   'mesh.message.published': {
     brief: 'A message of the application was published here.',
     when: 'sampled, at most one per second over all topics',
-    attributes: ['mesh.message.topic', 'mesh.message.id', 'mesh.message.bytes', 'mesh.message.recipients'],
+    attributes: [
+      'mesh.message.topic',
+      'mesh.message.id',
+      'mesh.message.bytes',
+      'mesh.message.recipients',
+      ...messaging,
+      'messaging.message.body.size',
+    ],
     kind: 'producer',
     log: 'trace',
   },
@@ -380,6 +401,8 @@ export const spans = {
       'mesh.message.bytes',
       'mesh.message.hops',
       'mesh.origin.peer',
+      ...messaging,
+      'messaging.message.body.size',
     ],
     optional: ['mesh.message.lateness_ms'],
     kind: 'consumer',
@@ -389,7 +412,7 @@ export const spans = {
     brief: 'A request of the application, from its sending to the answer; its status is ERROR when there was none.',
     when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
-    optional: ['mesh.response.bytes', 'error.type', 'error.message'],
+    optional: ['mesh.response.bytes', 'error.type', 'mesh.error.message'],
     kind: 'client',
     log: 'trace',
   },
@@ -398,7 +421,7 @@ export const spans = {
       'A handler of the application answered a traced request; child of the span that it was sent in, parent of what the handler does. Its status is ERROR when the handler failed.',
     when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
-    optional: ['mesh.response.bytes', 'error.type', 'error.message'],
+    optional: ['mesh.response.bytes', 'error.type', 'mesh.error.message'],
     kind: 'server',
     log: 'trace',
   },
@@ -413,6 +436,7 @@ export const spans = {
       'mesh.message.topic',
       'mesh.message.hops',
       'mesh.origin.peer',
+      ...messaging,
     ],
     kind: 'producer',
     log: 'debug',

@@ -62,6 +62,11 @@ test('the bridge that is first for an origin forwards at once, with one hop more
     'mesh.message.topic': 'orders',
     'mesh.message.hops': 3,
     'mesh.origin.peer': origin,
+    'messaging.system': 'libp2p_gossipsub',
+    'messaging.operation.type': 'send',
+    'messaging.operation.name': 'forward',
+    'messaging.destination.name': 'orders',
+    'messaging.message.id': `${origin}/1`,
   })
   assert.equal(effects.length, 2)
 })

@@ -4,6 +4,7 @@ import type { UnsentGossip } from './events.ts'
 import type { CloseReason } from './frames.ts'
 import type { GossipLack, RepairStep } from './gossip-repair.ts'
 import type { Link } from './link.ts'
+import { networkPeer } from './network-peer.ts'
 import type { SurvivorRule } from './survivor.ts'
 import type { TraceRef } from './trace.ts'
 
@@ -30,6 +31,7 @@ export function tellOpened(peer: string, link: Link, ref: TraceRef, parent: Trac
     'mesh.connection.direction': fact.direction,
     'mesh.connection.address': fact.address,
     'mesh.connection.transport': fact.transport,
+    ...networkPeer(fact.address),
   }
   return tell('mesh.connection.opened', link.id === '' ? attributes : { ...attributes, 'mesh.link.id': link.id }, {
     ref,
@@ -101,7 +103,7 @@ export function tellRefused(peer: string, link: Link, reason: CloseReason, why: 
       'mesh.connection.id': link.connection,
       'mesh.peer.id': peer,
       'mesh.close.reason': reason,
-      'error.message': why,
+      'mesh.error.message': why,
     },
     link.birth === undefined ? {} : { parent: link.birth },
   )

@@ -35,7 +35,7 @@ function tellBlocked(member: Member, failure: PathFailure, reachedBy: string): T
     'mesh.path.reached_by': reachedBy,
     'mesh.dial.stage': failure.stage,
     'error.type': failure.errorType,
-    'error.message': failure.errorMessage,
+    'mesh.error.message': failure.errorMessage,
   })
 }
 

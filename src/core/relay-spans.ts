@@ -1,6 +1,7 @@
 import { type Place, type Tell, tell } from '../catalogue/tell.ts'
 import type { Crossing } from './events.ts'
 import { limits } from './limits.ts'
+import { messagingOf } from './messaging.ts'
 
 /** A message on its way between the two meshes of a bridge. */
 export interface Passage {
@@ -26,6 +27,7 @@ export function forwarded({ from, to, rank, crossing }: Passage): Tell {
     'mesh.message.topic': crossing.topic,
     'mesh.message.hops': crossing.hops + 1,
     'mesh.origin.peer': crossing.origin,
+    ...messagingOf('send', 'forward', crossing.topic, crossing.id),
   }
   return tell('mesh.bridge.forwarded', attributes, placeOf(crossing))
 }

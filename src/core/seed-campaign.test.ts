@@ -21,7 +21,7 @@ test('an attempt may take ten seconds; its retry says how it failed and how long
     'mesh.seed.addresses': refusal.addresses,
     'mesh.dial.stage': refusal.stage,
     'error.type': refusal.errorType,
-    'error.message': refusal.errorMessage,
+    'mesh.error.message': refusal.errorMessage,
     'mesh.seed.delay_ms': 2_000,
   })
 })

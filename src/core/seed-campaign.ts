@@ -104,7 +104,7 @@ export function tellSelf(seed: Seed, failure: DialFailure, others: number): Tell
     'mesh.seed.address': seed.address,
     'mesh.seed.addresses': failure.addresses,
     'mesh.seed.others': others,
-    'error.message': failure.errorMessage,
+    'mesh.error.message': failure.errorMessage,
   }
   return tell('mesh.seed.self', attributes, under(seed))
 }
@@ -117,7 +117,7 @@ export function tellBlocked(seed: Seed, failure: DialFailure, { peer, address }:
     'mesh.path.reached_by': address,
     'mesh.dial.stage': failure.stage,
     'error.type': failure.errorType,
-    'error.message': failure.errorMessage,
+    'mesh.error.message': failure.errorMessage,
   }
   return tell('mesh.path.blocked', attributes, under(seed))
 }
@@ -144,7 +144,7 @@ function failed(failure: DialFailure) {
     'mesh.seed.addresses': failure.addresses,
     'mesh.dial.stage': failure.stage,
     'error.type': failure.errorType,
-    'error.message': failure.errorMessage,
+    'mesh.error.message': failure.errorMessage,
   }
 }
 

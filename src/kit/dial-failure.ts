@@ -10,7 +10,7 @@ export interface AddressFailure {
   readonly address?: string
 }
 
-/** Longest text of an error in a span: the bound of `error.message` in the catalogue. */
+/** Longest text of an error in a span: the bound of `mesh.error.message` in the catalogue. */
 const messageLength = 256
 
 /** How far a dial has to come to fail so. Everything not named here failed before anybody answered. */

@@ -3,6 +3,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
+import { messagingOf } from '../core/messaging.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import { spanIn, type TraceRef } from '../core/trace.ts'
@@ -132,6 +133,8 @@ export class Messages {
         'mesh.message.id': id,
         'mesh.message.bytes': data.length,
         'mesh.message.recipients': recipients.length,
+        ...messagingOf('send', 'publish', topic, id),
+        'messaging.message.body.size': data.length,
       }
       this.#options.tell(tell('mesh.message.published', attributes, { ref, parent: parent ?? null, since: now }))
     }
@@ -204,6 +207,8 @@ export class Messages {
       'mesh.message.bytes': data.length,
       'mesh.message.hops': hops,
       'mesh.origin.peer': from,
+      ...messagingOf('process', 'deliver', topic, id),
+      'messaging.message.body.size': data.length,
       ...(sentAt !== undefined && { 'mesh.message.lateness_ms': Math.round(clock.wall() - sentAt) }),
     }
     this.#options.tell(tell('mesh.message.received', attributes, { links: [trace] }))

@@ -37,7 +37,7 @@ test('the span of a request lasts until its end, and is an error with its type w
         span: 'mesh.request.sent',
         since: 1_050,
         failed: true,
-        attributes: { ...attributes, 'error.type': 'TypeError', 'error.message': 'not a number' },
+        attributes: { ...attributes, 'error.type': 'TypeError', 'mesh.error.message': 'not a number' },
       },
     ],
   )

@@ -82,7 +82,7 @@ export class RequestSpans {
 
 function attributesOf(result: Result): Partial<AttributesOf<Name>> {
   if ('response' in result) return { 'mesh.response.bytes': result.response.length }
-  return { 'error.type': errorType(result.error), 'error.message': reason(result.error) }
+  return { 'error.type': errorType(result.error), 'mesh.error.message': reason(result.error) }
 }
 
 function errorType(error: unknown): string {

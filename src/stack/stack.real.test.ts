@@ -47,7 +47,13 @@ async function started(t: TestContext, services: readonly ServiceName[], options
   return stack
 }
 
-async function send(url: string, ...spans: readonly Omit<SentSpan, 'traceId' | 'spanId' | 'startMs'>[]): Promise<void> {
+type Sent = Omit<SentSpan, 'traceId' | 'spanId' | 'startMs'>
+
+function send(url: string, ...spans: readonly Sent[]): Promise<void> {
+  return sendOf(resource, url, ...spans)
+}
+
+async function sendOf(of: typeof resource, url: string, ...spans: readonly Sent[]): Promise<void> {
   const client = otlpClient(url)
   const id = (index: number) => String(index + 1).padStart(16, '1')
   const told = spans.map((span, index) => ({
@@ -56,7 +62,7 @@ async function send(url: string, ...spans: readonly Omit<SentSpan, 'traceId' | '
     startMs: Date.now(),
     ...span,
   }))
-  const { code, details } = await client.send(exportBytes(resource, told))
+  const { code, details } = await client.send(exportBytes(of, told))
   client.close()
   assert.equal(code, 0, details)
 }
@@ -77,9 +83,9 @@ test('spans become metrics with the labels that rules and boards use, and a peer
   if (stack === undefined) return
   const registry = { 'mesh.registry.name': 'links', 'mesh.registry.size': 3, 'mesh.registry.capacity': 64 }
   const census = {
-    'process.memory.rss_mb': 91,
+    'process.memory.usage': 91 * 1_048_576,
     // Whole: a sender that has only one kind of number sends it as an integer.
-    'process.cpu.ms_per_s': 12,
+    'process.cpu.time': 12,
     'mesh.telemetry.lost_total': 5,
     'mesh.audit.links': 7,
     'mesh.audit.guests': 2,
@@ -94,6 +100,9 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     { name: 'GET /user/1' },
     { name: 'mesh.seed.giveup', attributes: { 'mesh.peer.id': peer }, status: 2 },
   )
+  const older = { ...resource, 'mesh.node.name': 'a-old-1' }
+  const names = { 'process.memory.rss_mb': 50, 'process.cpu.ms_per_s': 7, 'process.loop.delay_p99_ms': 2 }
+  await sendOf(older, stack.urls.otlp, { name: 'mesh.audit', attributes: names })
   const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
   const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
   const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
@@ -101,7 +110,9 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     `mesh_registry_size{job="mesh-a",${node},mesh_registry="links"} 3`,
     `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="links"} 64`,
     `mesh_process_rss_mb{job="mesh-a",${node},mesh_node_role="seed"} 91`,
-    `mesh_process_cpu_ms_per_s{job="mesh-a",${node},mesh_node_role="seed"} 12`,
+    `mesh_process_cpu_seconds{job="mesh-a",${node},mesh_node_role="seed"} 12`,
+    `mesh_process_rss_mb{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 50`,
+    `mesh_process_cpu_ms_per_s{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 7`,
     `mesh_telemetry_lost_total{job="mesh-a",${node}} 5`,
     `mesh_links{job="mesh-a",${node}} 7`,
     `mesh_guests{job="mesh-a",${node}} 2`,

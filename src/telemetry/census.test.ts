@@ -40,7 +40,15 @@ function census(over: Partial<CensusInput> = {}): Tell[] {
     connections: [connection('c1')],
     counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
     frames: { in: 6, out: 7, refused: 8 },
-    vitals: { rssMb: 90, heapMb: 30, cpuMsPerS: 4.5, loopDelayP99Ms: 1, loopDelayMaxMs: 2, sockets: 9, timers: 10 },
+    vitals: {
+      memoryBytes: 94_371_840,
+      heapBytes: 31_457_280,
+      cpuSeconds: 4.5,
+      loopDelayP99: 0.001,
+      loopDelayMax: 0.002,
+      sockets: 9,
+      timers: 10,
+    },
     telemetry: { queued: 11, lostTotal: 12 },
     ...over,
   }

@@ -60,11 +60,11 @@ function countsOf({ links, connections, counts, frames, vitals }: CensusInput) {
 
 function healthOf({ vitals, telemetry }: CensusInput) {
   return {
-    'process.memory.rss_mb': vitals.rssMb,
-    'process.memory.heap_mb': vitals.heapMb,
-    'process.cpu.ms_per_s': vitals.cpuMsPerS,
-    'process.loop.delay_p99_ms': vitals.loopDelayP99Ms,
-    'process.loop.delay_max_ms': vitals.loopDelayMaxMs,
+    'process.memory.usage': vitals.memoryBytes,
+    'v8js.memory.heap.used': vitals.heapBytes,
+    'process.cpu.time': vitals.cpuSeconds,
+    'nodejs.eventloop.delay.p99': vitals.loopDelayP99,
+    'nodejs.eventloop.delay.max': vitals.loopDelayMax,
     'mesh.telemetry.queued': telemetry.queued,
     'mesh.telemetry.lost_total': telemetry.lostTotal,
   }

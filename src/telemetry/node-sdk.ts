@@ -1,7 +1,7 @@
 import { type Context, trace } from '@opentelemetry/api'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { Span, SpanProcessor } from '@opentelemetry/sdk-trace'
-import { type ProviderFactory, privateProvider, scope } from './provider.ts'
+import { meshTracer, type ProviderFactory, privateProvider } from './provider.ts'
 
 /**
  * The provider of a process that is ours: `NodeSDK`, registered globally, so that spans of other instrumentation leave
@@ -21,7 +21,7 @@ export const nodeSdkProvider: ProviderFactory = (config) => {
     logRecordProcessors: [],
   })
   sdk.start()
-  const tracer = trace.getTracer(scope)
+  const tracer = meshTracer(trace, config.resource)
   tracer.startSpan('probe')
   if (started.count() > 0) return { tracer, shutdown: () => sdk.shutdown() }
   void sdk.shutdown()

@@ -1,4 +1,4 @@
-import type { Tracer } from '@opentelemetry/api'
+import type { Tracer, TracerProvider as TracerProviderApi } from '@opentelemetry/api'
 import type { Role } from '../core/frames.ts'
 import { machineId } from './machine.ts'
 import { defaultResource, environmentResource, resourceFromAttributes, TracerProvider } from './sdk.ts'
@@ -31,12 +31,18 @@ export interface Provider {
 
 export type ProviderFactory = (config: ProviderConfig) => Provider
 
-export const scope = 'tracemesh'
+/** Version of the semantic conventions whose names spans and resource use. */
+const schemaUrl = 'https://opentelemetry.io/schemas/1.41.0'
+
+/** The tracer of a provider as our spans name it: instrumentation scope, its version, and its schema. */
+export function meshTracer(provider: Pick<TracerProviderApi, 'getTracer'>, resource: Resource): Tracer {
+  return provider.getTracer('tracemesh', String(resource.attributes['service.version'] ?? ''), { schemaUrl })
+}
 
 /** A tracer of our own that no other code of the process can see: a library must not take over the global one. */
 export const privateProvider: ProviderFactory = ({ processor, ...config }) => {
   const provider = new TracerProvider({ ...config, spanProcessors: [processor] })
-  return { tracer: provider.getTracer(scope), shutdown: () => provider.shutdown() }
+  return { tracer: meshTracer(provider, config.resource), shutdown: () => provider.shutdown() }
 }
 
 /** Everything is recorded: rates are the signal, so `OTEL_TRACES_SAMPLER` is not asked. */
@@ -53,6 +59,7 @@ export const recordAll: Sampler = {
 export function resourceOf(node: NodeResource): Resource {
   const own = resourceFromAttributes({
     'service.name': node.meshId,
+    'service.namespace': 'tracemesh',
     'service.version': node.version,
     'service.instance.id': node.instanceId ?? crypto.randomUUID(),
     'host.id': machineId(),

@@ -121,7 +121,7 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
     'mesh.seed.addresses': [],
     'mesh.dial.stage': 'dial',
     'error.type': 'ECONNREFUSED',
-    'error.message': 'refused',
+    'mesh.error.message': 'refused',
     'mesh.seed.delay_ms': 1,
   } as const
   telemetry.tell(tell('mesh.seed.retry', retry), window)
@@ -132,6 +132,13 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
   }
   telemetry.tell(left(), window)
   const spans = await flush()
+  assert.equal(spans[0]?.status.message, 'refused')
+  assert.deepEqual(
+    ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name'].map(
+      (key) => spans[2]?.attributes[key],
+    ),
+    ['10.0.0.2', 4_001, 'udp', 'quic'],
+  )
   assert.deepEqual(
     spans.map(({ kind, status }) => [SpanKind[kind], status.code]),
     [
@@ -141,6 +148,16 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
       ['INTERNAL', SpanStatusCode.UNSET],
     ],
   )
+})
+
+test('the scope has the version of the software and a schema URL, the service a namespace', async () => {
+  const { telemetry, flush } = start()
+  telemetry.tell(left(), window)
+  const [span] = await flush()
+  const { name, version, schemaUrl } = span?.instrumentationScope ?? {}
+  assert.deepEqual([name, version], ['tracemesh', '1.2.3'])
+  assert.match(schemaUrl ?? '', /^https:\/\/opentelemetry\.io\/schemas\/1\.\d+\.0$/)
+  assert.equal(span?.resource.attributes['service.namespace'], 'tracemesh')
 })
 
 test('every span carries its number, from 1, and is an ERROR only where a promise was broken', async () => {
@@ -169,6 +186,7 @@ test('the resource says whose spans they are, and of the machine nothing but its
   assert.match(String(instance), /^[0-9a-f-]{36}$/)
   assert.deepEqual(rest, {
     'service.name': 'm',
+    'service.namespace': 'tracemesh',
     'service.version': '1.2.3',
     'host.id': machineId(),
     'mesh.id': 'm',
@@ -208,11 +226,11 @@ test('ten thousand spans told at once all leave', async () => {
 test('a full outbox of the widest span costs less than 30 MB of heap', () => {
   const { telemetry } = start()
   const vitals = {
-    rssMb: 90,
-    heapMb: 30,
-    cpuMsPerS: 4.5,
-    loopDelayP99Ms: 1.5,
-    loopDelayMaxMs: 2.5,
+    memoryBytes: 94_371_840,
+    heapBytes: 31_457_280,
+    cpuSeconds: 4.5,
+    loopDelayP99: 0.001,
+    loopDelayMax: 0.002,
     sockets: 9,
     timers: 9,
   }

@@ -1,4 +1,12 @@
-import { type Link, ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import {
+  type Link,
+  ROOT_CONTEXT,
+  type SpanContext,
+  SpanKind,
+  type SpanStatus,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
 import { spans } from '../catalogue/spans.ts'
 import { specOf, type Tell, tell } from '../catalogue/tell.ts'
 import type { Clock, Random } from '../core/machine.ts'
@@ -90,7 +98,7 @@ export class Teller {
       },
       parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)),
     )
-    if (failed || effect.failed) span.setStatus({ code: SpanStatusCode.ERROR })
+    if (failed || effect.failed) span.setStatus(failureOf(attributes))
     span.end(hrTime(Math.max(end, start + shortestMs)))
     this.#telling = undefined
     const { traceId, spanId } = span.spanContext()
@@ -129,6 +137,12 @@ export class Teller {
       shutdown: nothing,
     }
   }
+}
+
+/** The description of a failed span's status is its error in words, where it has one. */
+function failureOf(attributes: HeldSpan['attributes']): SpanStatus {
+  const message = attributes['mesh.error.message']
+  return { code: SpanStatusCode.ERROR, ...(typeof message === 'string' && { message }) }
 }
 
 function linksOf(effect: Tell): Link[] {

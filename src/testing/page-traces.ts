@@ -64,7 +64,7 @@ export function pageSpans(gone: string, survivors: readonly string[]): TraceSpan
         parent: 'mesh.seed.dial',
         afterMs: attempt * 2_000,
         durationMs: 900,
-        attributes: { 'mesh.seed.attempt': attempt, 'error.message': '<img src=x onerror=alert(1)>' },
+        attributes: { 'mesh.seed.attempt': attempt, 'mesh.error.message': '<img src=x onerror=alert(1)>' },
         error: attempt === 3,
       }),
     ),

@@ -1,3 +1,4 @@
+import { renewed } from '../catalogue/renamed.ts'
 import type { TraceSpan, Value } from './trace.ts'
 
 /** What was expected of an answer and is not there; the message says where. */
@@ -108,7 +109,9 @@ function attributes(pairs: unknown): Record<string, Value> {
   for (const entry of list(pairs, 'attributes')) {
     const pair = record(entry, 'attribute')
     const key = text(pair['key'] ?? '', 'key of an attribute')
-    if (key !== remarks) all[key] = value(optional(pair['value'], 'value of an attribute'))
+    if (key === remarks) continue
+    const [name, current] = renewed(key, value(optional(pair['value'], 'value of an attribute')))
+    all[name] = current
   }
   return all
 }

@@ -255,6 +255,21 @@ test('a key called __proto__ is an attribute, and what Jaeger remarks is none', 
   assert.deepEqual(Object.entries(found?.attributes ?? {}), [['__proto__', 'x']])
 })
 
+test('attributes of spans of the version before have the names and units of this one', async (t) => {
+  const attributes = [
+    text('error.message', 'refused'),
+    { key: 'process.memory.rss_mb', value: { intValue: '90' } },
+    { key: 'process.loop.delay_p99_ms', value: { doubleValue: 1.5 } },
+  ]
+  const reader = await reading(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
+  const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  assert.deepEqual(Object.entries(found?.attributes ?? {}), [
+    ['mesh.error.message', 'refused'],
+    ['process.memory.usage', 94_371_840],
+    ['nodejs.eventloop.delay.p99', 0.0015],
+  ])
+})
+
 async function reading(
   t: TestContext,
   handle: (request: IncomingMessage, response: ServerResponse) => unknown,

@@ -11,7 +11,7 @@ import { type Rudeness, randomFrames } from './rude-sayings.ts'
 const goneWithinMs = 5_000
 const toldWithinMs = 5_000
 const censusWithinMs = 35_000
-const reasonIn = { 'mesh.frame.refused': 'mesh.frame.reason', 'mesh.link.refused': 'error.message' } as const
+const reasonIn = { 'mesh.frame.refused': 'mesh.frame.reason', 'mesh.link.refused': 'mesh.error.message' } as const
 
 /** One rudeness: told with its reason, and the connection ended. */
 export async function rudenessCheck({ receiver }: Cluster, rude: RudePeer, rudeness: Rudeness): Promise<Check> {

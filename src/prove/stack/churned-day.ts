@@ -107,8 +107,8 @@ export class ChurnedMesh {
         return { traceId, spanId: hex(this.#random, 16), name, startMs, attributes }
       }
       const census = span('mesh.audit', {
-        'process.memory.rss_mb': 80 + some(20),
-        'process.cpu.ms_per_s': 4.5,
+        'process.memory.usage': (80 + some(20)) * 1_048_576,
+        'process.cpu.time': (0.0045 * (startMs - this.#began)) / 1_000,
         'mesh.telemetry.lost_total': 0,
         'mesh.audit.links': some(9),
         'mesh.audit.members': some(9),

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { attributes } from './attributes.ts'
+import { renamed, renewed } from './renamed.ts'
+
+leakCheck()
+
+/** Names and units of OpenTelemetry's semantic conventions 1.41; the namespaces are theirs. */
+const standard = [
+  'error.type',
+  'messaging.destination.name',
+  'messaging.message.body.size',
+  'messaging.message.id',
+  'messaging.operation.name',
+  'messaging.operation.type',
+  'messaging.system',
+  'network.peer.address',
+  'network.peer.port',
+  'network.protocol.name',
+  'network.transport',
+  'nodejs.eventloop.delay.max',
+  'nodejs.eventloop.delay.p99',
+  'process.cpu.time',
+  'process.memory.usage',
+  'v8js.memory.heap.used',
+]
+
+test('an attribute is either of the mesh or of the semantic conventions', () => {
+  const foreign = Object.keys(attributes).filter((name) => !name.startsWith('mesh.'))
+  assert.deepEqual(
+    foreign.filter((name) => !standard.includes(name)),
+    [],
+  )
+})
+
+test('an old name is no attribute any more, and the Collector renames what readers rename', async () => {
+  const collector = await readFile(new URL('../../otel/collector.yaml', import.meta.url), 'utf8')
+  for (const [old, { now }] of Object.entries(renamed)) {
+    assert.equal(Object.hasOwn(attributes, old), false, old)
+    assert.ok(collector.includes(`attributes["${old}"]`) && collector.includes(`attributes["${now}"]`), old)
+  }
+})
+
+test('a value takes the new unit, what is no number stays, and other names are left alone', () => {
+  assert.deepEqual(renewed('process.memory.rss_mb', 2), ['process.memory.usage', 2_097_152])
+  assert.deepEqual(renewed('process.memory.rss_mb', 'odd'), ['process.memory.usage', 'odd'])
+  for (const key of ['__proto__', 'constructor', 'mesh.seq']) assert.deepEqual(renewed(key, 1), [key, 1])
+})

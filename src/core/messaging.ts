@@ -1,0 +1,22 @@
+import type { AttributesOf } from '../catalogue/tell.ts'
+
+type Messaging = Pick<
+  AttributesOf<'mesh.bridge.forwarded'>,
+  Extract<keyof AttributesOf<'mesh.bridge.forwarded'>, `messaging.${string}`>
+>
+
+/** A message in OpenTelemetry's names. */
+export function messagingOf(
+  type: Messaging['messaging.operation.type'],
+  name: Messaging['messaging.operation.name'],
+  topic: string,
+  id: string,
+): Messaging {
+  return {
+    'messaging.system': 'libp2p_gossipsub',
+    'messaging.operation.type': type,
+    'messaging.operation.name': name,
+    'messaging.destination.name': topic,
+    'messaging.message.id': id,
+  }
+}
