@@ -76,6 +76,7 @@ check_value() {
     MESH_NEIGHBOURS)
       whole "$key" "$value" 1 64
       [ "$value" -le "$(setting MESH_MAX_PEERS)" ] || bad "$key" "$value" 'is above MESH_MAX_PEERS' "at most $(setting MESH_MAX_PEERS)" ;;
+    MESH_TRACE_ROUTINE) [[ $value =~ ^(0(\.[0-9]{1,6})?|1)$ ]] || bad "$key" "$value" 'is no share' 'a number from 0 to 1, such as 0.1' ;;
     MESH_STALENESS_MS) whole "$key" "$value" 1000 3600000 ;;
     # Not below what the Collector sends at once.
     QUEUE_ITEMS) whole "$key" "$value" 2048 100000000 ;;

@@ -10,6 +10,11 @@ export function counter(span: SpanName, node = 'n1'): string {
   return `traces_span_metrics_calls_total{span_name="${span}",${labels}}`
 }
 
+/** Values of what a census raises by `step` each 30 s, for so many samples, from `from` on. */
+export function censuses(samples: number, step = 1, from = 0): string {
+  return Array.from({ length: Math.ceil(samples / 3) }, (_, index) => `${from + index * step}x2`).join(' ')
+}
+
 /** A gauge that the Collector makes of the census; `more` as in `,mesh_registry="peers"`. */
 export function gauge(metric: string, more = '', node = 'n1'): string {
   return `${metric}{mesh_id="a",mesh_node_name="${node}"${more}}`

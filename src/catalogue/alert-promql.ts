@@ -69,14 +69,14 @@ unless on () avg_over_time(${up}[${guard}]) < 0.9
 unless on () max_over_time(ALERTS{alertname="MeshCollectorRefusing",alertstate="firing"}[${guard}])`
 }
 
-/** About as many spans of one name within `window`: for those that are told all the time. */
+/** About as many spans of one name within `window`: for what is told all the time, and is no routine of which a share leaves. */
 export function often(span: SpanName, window: string): string {
   return `sum by (${byNode}) (increase(${calls(span)}[${window}]))`
 }
 
-/** Nodes that run and whose spans arrive: a sweep is told every 5 s and leaves its node within 15 s. */
-export function sweeping(d: Durations): string {
-  return `${often('mesh.staleness.pruned', d('2m', '1m'))} > 0`
+/** Nodes that run and whose spans arrive: a census leaves its node every 30 s, whichever share of the routine does. */
+export function running(d: Durations): string {
+  return `${often('mesh.audit', d('2m', '90s'))} > 0`
 }
 
 /** An expression within another, in brackets of its own. */

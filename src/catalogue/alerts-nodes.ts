@@ -153,8 +153,8 @@ export const nodeAlerts = {
           [gauge('mesh_process_cpu_seconds', ',mesh_node_role="seed"', 'n2')]: '900+1x20 0+1x120',
         },
         checks: [
-          { at: '9m', fires: [] },
-          { at: '12m', fires: firesForBudget('seed', 'cpu', 300) },
+          { at: '13m', fires: [] },
+          { at: '16m', fires: firesForBudget('seed', 'cpu', 300) },
         ],
       },
       {

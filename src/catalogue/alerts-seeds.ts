@@ -1,13 +1,13 @@
-import { counter, firesFor, firesForMesh, ofNodes, up } from './alert-case.ts'
+import { censuses, counter, firesFor, firesForMesh, ofNodes, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
-import { indent, inner, sweeping, told } from './alert-promql.ts'
+import { indent, inner, running, told } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** A node without peers tries every 30 s, for 10 s each: a minute without a failure is the end of a campaign. */
 const retrying = (d: Durations) => told('mesh.seed.retry', d('1m', '1m'), d)
 
 const nodes = ['n1', 'n2', 'n3', 'n4']
-const steady = '0+2x90'
+const steady = censuses(90)
 
 /** The counter of give-ups with the label that the kind of the span is. */
 const ofKind = (kind: string) => counter('mesh.seed.giveup').replace('}', `,span_kind="SPAN_KIND_${kind}"}`)
@@ -153,7 +153,7 @@ export const seedAlerts = {
 ${indent(retrying(d))} > 0
 )
 >=
-clamp_min(0.5 * count by (mesh_id) (${sweeping(d)}), 3)`,
+clamp_min(0.5 * count by (mesh_id) (${running(d)}), 3)`,
     forTime: '2m',
     // Nodes that have links try every five minutes: between two campaigns the storm is not over.
     keepFiring: '6m',
@@ -166,7 +166,7 @@ clamp_min(0.5 * count by (mesh_id) (${sweeping(d)}), 3)`,
       {
         says: 'three of four nodes',
         series: {
-          ...ofNodes(nodes, (node) => counter('mesh.staleness.pruned', node), steady),
+          ...ofNodes(nodes, (node) => counter('mesh.audit', node), steady),
           ...ofNodes(nodes.slice(1), (node) => counter('mesh.seed.retry', node), '0+0.4x90'),
           [up]: '1+0x90',
         },
@@ -178,7 +178,7 @@ clamp_min(0.5 * count by (mesh_id) (${sweeping(d)}), 3)`,
       {
         says: 'two of four nodes, and three of eight',
         series: {
-          ...ofNodes([...nodes, 'n5', 'n6', 'n7', 'n8'], (node) => counter('mesh.staleness.pruned', node), steady),
+          ...ofNodes([...nodes, 'n5', 'n6', 'n7', 'n8'], (node) => counter('mesh.audit', node), steady),
           ...ofNodes(nodes.slice(1), (node) => counter('mesh.seed.retry', node), '0+0.4x90'),
           [up]: '1+0x90',
         },
@@ -192,8 +192,8 @@ clamp_min(0.5 * count by (mesh_id) (${sweeping(d)}), 3)`,
     per: 'node',
     about: 'mesh',
     expr: (d) => `max by (mesh_id, mesh_node_name) (mesh_links) == 0
-and ${inner(sweeping(d))}
-and on (mesh_id) (count by (mesh_id) (${sweeping(d)}) > 1)`,
+and ${inner(running(d))}
+and on (mesh_id) (count by (mesh_id) (${running(d)}) > 1)`,
     forTime: '2m',
     meaning:
       'A node that runs counted no link in any census of two minutes, while another node of its mesh runs as well. A mesh of one node rings nothing.',
@@ -205,7 +205,7 @@ and on (mesh_id) (count by (mesh_id) (${sweeping(d)}) > 1)`,
       {
         says: 'one of two nodes has no link',
         series: {
-          ...ofNodes(['n1', 'n2'], (node) => counter('mesh.staleness.pruned', node), steady),
+          ...ofNodes(['n1', 'n2'], (node) => counter('mesh.audit', node), steady),
           'mesh_links{mesh_id="a",mesh_node_name="n1"}': '0+0x90',
           'mesh_links{mesh_id="a",mesh_node_name="n2"}': '1+0x90',
         },
@@ -217,7 +217,7 @@ and on (mesh_id) (count by (mesh_id) (${sweeping(d)}) > 1)`,
       {
         says: 'the only node of its mesh',
         series: {
-          [counter('mesh.staleness.pruned')]: steady,
+          [counter('mesh.audit')]: steady,
           'mesh_links{mesh_id="a",mesh_node_name="n1"}': '0+0x90',
         },
         checks: [{ at: '10m', fires: [] }],
@@ -225,8 +225,8 @@ and on (mesh_id) (count by (mesh_id) (${sweeping(d)}) > 1)`,
       {
         says: 'a node that finds the others within its first minute, and one that died alone',
         series: {
-          ...ofNodes(['n1', 'n2'], (node) => counter('mesh.staleness.pruned', node), steady),
-          [counter('mesh.staleness.pruned', 'n3')]: '0+2x6 12+0x80',
+          ...ofNodes(['n1', 'n2'], (node) => counter('mesh.audit', node), steady),
+          [counter('mesh.audit', 'n3')]: '0x2 1x2 2+0x80',
           'mesh_links{mesh_id="a",mesh_node_name="n1"}': '0+0x5 1+0x80',
           'mesh_links{mesh_id="a",mesh_node_name="n2"}': '0+0x5 1+0x80',
           'mesh_links{mesh_id="a",mesh_node_name="n3"}': '1+0x6 0+0x80',

@@ -96,7 +96,7 @@ test('every alert is a rule with its texts, is tested both ways, and is explaine
 test('expressions speak of spans, attributes and labels that there are', () => {
   const labels = ['mesh_id', 'mesh_node_name', 'mesh_node_role', 'mesh_registry', 'mesh_budget']
   const gauges = ['size', 'capacity'].map((what) => `mesh_registry_${what}`)
-  gauges.push('mesh_links', 'mesh_guests', 'mesh_members', 'mesh_telemetry_lost_total')
+  gauges.push('mesh_links', 'mesh_guests', 'mesh_members', 'mesh_sweeps', 'mesh_telemetry_lost_total')
   gauges.push('mesh_process_rss_mb', 'mesh_process_cpu_seconds', 'mesh_process_cpu_ms_per_s')
   for (const name of alertNames) {
     const { expr, cure, meaning, search } = alertOf(name)

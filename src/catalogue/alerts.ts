@@ -6,6 +6,7 @@ import { nodeAlerts } from './alerts-nodes.ts'
 import { pipelineAlerts } from './alerts-pipeline.ts'
 import { registryAlerts } from './alerts-registries.ts'
 import { seedAlerts } from './alerts-seeds.ts'
+import { silenceAlerts } from './alerts-silence.ts'
 
 export type { AlertSpec } from './alert-spec.ts'
 
@@ -13,6 +14,7 @@ export type { AlertSpec } from './alert-spec.ts'
 export const alerts = {
   ...seedAlerts,
   ...memberAlerts,
+  ...silenceAlerts,
   ...connectionAlerts,
   ...registryAlerts,
   ...nodeAlerts,

@@ -1,4 +1,5 @@
 import { ageBands, sizeBands } from './bands.ts'
+import { registrySizes } from './registries.ts'
 
 /** A tuple of strings is an enumeration: it bounds its own cardinality. */
 export type AttributeType = 'string' | 'int' | 'double' | 'boolean' | 'string[]' | readonly string[]
@@ -34,7 +35,10 @@ export const closeReasons = [
  * `v8js` and `nodejs`, the names of its metrics.
  */
 export const attributes = {
-  'mesh.seq': { type: 'int', brief: 'Counts every span of this (node, incarnation), from 1: a gap is a lost span.' },
+  'mesh.seq': {
+    type: 'int',
+    brief: 'Counts every span that leaves this (node, incarnation), from 1: a gap is a lost span.',
+  },
   'mesh.node.name': { type: 'string', brief: 'Configured name of a node.' },
   'mesh.node.role': { type: roles, brief: 'Role of the node.' },
   'mesh.node.incarnation': {
@@ -162,6 +166,7 @@ export const attributes = {
   'mesh.registry.owner': { type: 'string', brief: 'Who owns it.' },
   'mesh.registry.size': { type: 'int', brief: 'Entries now.' },
   'mesh.registry.size_band': { type: sizeBands, brief: 'Band of that number.' },
+  ...registrySizes,
   'mesh.registry.capacity': { type: 'int', brief: 'Most entries it may hold.' },
   'mesh.registry.high': { type: 'int', brief: 'Most entries it ever held.' },
   'mesh.registry.added': { type: 'int', brief: 'Entries ever added.' },
@@ -185,6 +190,7 @@ export const attributes = {
   'mesh.audit.frames_in': { type: 'int', brief: 'Frames received so far.' },
   'mesh.audit.frames_out': { type: 'int', brief: 'Frames sent so far.' },
   'mesh.audit.frames_refused': { type: 'int', brief: 'Frames, and digests over gossip, refused so far.' },
+  'mesh.audit.sweeps': { type: 'int', brief: 'Sweeps over the members so far.' },
   'mesh.audit.verdict': {
     type: ['consistent', 'differs'],
     brief: 'Whether the layers agree on how many connections there are.',
@@ -199,6 +205,7 @@ export const attributes = {
   'nodejs.eventloop.delay.max': { type: 'double', brief: 'Event-loop delay since the last census, longest, seconds.' },
   'mesh.telemetry.queued': { type: 'int', brief: 'Spans waiting for the receiver.' },
   'mesh.telemetry.lost_total': { type: 'int', brief: 'Spans lost since the start.' },
+  'mesh.telemetry.sampled_out': { type: 'int', brief: 'Routine spans that did not leave the node, since the start.' },
   'mesh.invariant': {
     type: ['connections-in-ledger', 'one-link-per-pair', 'registry-bound'],
     brief: 'Which invariant is broken.',

@@ -73,8 +73,8 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       stat(
         'Nodes',
-        'Nodes that swept in the last two minutes.',
-        `count(sum by (${byNode}) (increase(${calls('mesh.staleness.pruned')}[2m])) > 0)`,
+        'Nodes whose census came in the last two minutes.',
+        `count(sum by (${byNode}) (increase(${calls('mesh.audit')}[2m])) > 0)`,
       ),
       stat('Alerts firing', 'Normal: 0.', 'count(ALERTS{alertstate="firing",mesh_id=~"$mesh|"})', { badFrom: 1 }),
       stat('Give-ups', 'Seeds given up in the time shown. Normal: 0.', inRange('mesh.seed.giveup'), { badFrom: 1 }),
@@ -171,8 +171,8 @@ export const boardRows: readonly BoardRow[] = [
         title: 'Sweeps per minute',
         says: 'Twelve per node. A node that sweeps less stalls; one that sweeps never prunes nobody.',
         kind: 'lines',
-        search: 'mesh.staleness.pruned',
-        queries: [{ expr: `60 * ${rate('mesh.staleness.pruned')}`, legend: node }],
+        search: 'mesh.audit',
+        queries: [{ expr: `60 * max by (${byNode}) (rate(mesh_sweeps{${chosen}}[5m]))`, legend: node }],
       },
     ],
   },
@@ -194,7 +194,8 @@ export const boardRows: readonly BoardRow[] = [
         search: 'mesh.limit.reached',
         queries: [
           {
-            expr: `max by (mesh_id, mesh_registry) (mesh_registry_size{${chosen}} / mesh_registry_capacity{${chosen}})`,
+            // A bound is told with the registry's span alone, of which only a share leaves, and it does not change.
+            expr: `max by (mesh_id, mesh_registry) (mesh_registry_size{${chosen}} / last_over_time(mesh_registry_capacity{${chosen}}[1d]))`,
             legend: '{{mesh_id}} {{mesh_registry}}',
           },
         ],

@@ -65,10 +65,16 @@ function section(name: SpanName, spec: SpanSpec): string[] {
       `- When: ${spec.when}`,
       `- Log level: ${spec.log}`,
       ...(spec.kind === undefined ? [] : [`- Kind: ${spec.kind.toUpperCase()}`]),
+      ...(spec.routine === undefined ? [] : [`- Routine: ${routineText(spec.routine)}`]),
       ...(spec.failed ? ['- Status: ERROR'] : []),
     ].join('\n'),
     table(['attribute', 'type', 'meaning'], rows),
   ]
+}
+
+function routineText(routine: NonNullable<SpanSpec['routine']>): string {
+  const share = '`MESH_TRACE_ROUTINE` says which share leaves the node'
+  return routine === true ? share : `${share}, while \`${routine.whenZero}\` is 0`
 }
 
 function typeText(type: AttributeSpec['type']): string {

@@ -1,4 +1,5 @@
 import type { AttributeName } from './attributes.ts'
+import { registrySizeNames } from './registries.ts'
 
 export interface SpanSpec {
   /** One sentence for the reader of SPANS.md. */
@@ -12,6 +13,11 @@ export interface SpanSpec {
   readonly failed?: true
   /** Kind of the span by OpenTelemetry; internal when absent. */
   readonly kind?: 'client' | 'server' | 'producer' | 'consumer'
+  /**
+   * Emitted again and again whether anything happens or not: only a share leaves the node (`MESH_TRACE_ROUTINE`), and no
+   * alert or board may count these spans. `whenZero`: only while this count is 0.
+   */
+  readonly routine?: true | { readonly whenZero: AttributeName }
   /** Level of the log line that goes with it. */
   readonly log: 'trace' | 'debug' | 'info' | 'warn' | 'error'
 }
@@ -48,6 +54,7 @@ const registry = {
     'mesh.registry.closed',
     'mesh.registry.oldest_band',
   ],
+  routine: true,
   log: 'trace',
 } as const
 
@@ -57,6 +64,7 @@ export const spans = {
     brief: 'Root under which a node’s minute is told; linked to the window before.',
     when: 'every 60 s, ended at once',
     attributes: ['mesh.window.seq', 'mesh.node.uptime_ms'],
+    routine: true,
     log: 'trace',
   },
   'mesh.node.started': {
@@ -295,6 +303,7 @@ export const spans = {
       'mesh.pruned.remaining_band',
       'mesh.pruned.suspended',
     ],
+    routine: { whenZero: 'mesh.pruned.count' },
     log: 'trace',
   },
   'mesh.member.joined': {
@@ -333,6 +342,7 @@ export const spans = {
       'mesh.audit.frames_in',
       'mesh.audit.frames_out',
       'mesh.audit.frames_refused',
+      'mesh.audit.sweeps',
       'process.memory.usage',
       'v8js.memory.heap.used',
       'process.cpu.time',
@@ -340,7 +350,9 @@ export const spans = {
       'nodejs.eventloop.delay.max',
       'mesh.telemetry.queued',
       'mesh.telemetry.lost_total',
+      'mesh.telemetry.sampled_out',
     ],
+    optional: registrySizeNames,
     log: 'debug',
   },
   'mesh.audit.peers': registry,

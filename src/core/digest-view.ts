@@ -80,6 +80,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   readonly #members: OwnedMap<string, Member>
   #sweepAt: number | undefined
   #suspendedUntil = -Infinity
+  #sweeps = 0
   #limitToldAt = -Infinity
 
   constructor(owner: Owner, options: ViewOptions) {
@@ -114,6 +115,11 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   /** The first tick starts the rhythm of sweeps, so it is wanted at once. */
   deadline(): number {
     return this.#sweepAt ?? 0
+  }
+
+  /** Sweeps so far. */
+  get sweeps(): number {
+    return this.#sweeps
   }
 
   members(): Member[] {
@@ -251,6 +257,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
 
   /** Told even when nobody was stale: a sweep that stops is a symptom. */
   #sweep(window: TraceRef, now: number): ViewEffect[] {
+    this.#sweeps++
     const suspended = now < this.#suspendedUntil
     const ref = childOf(window, this.#options.random)
     this.#vouch()

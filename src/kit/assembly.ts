@@ -244,12 +244,13 @@ export class Assembly {
 }
 
 function ownTelemetry({ components, settled, incarnation, clock }: AssemblyOptions): Telemetry {
-  const { mesh, name, role, otlp, spanProcessor, logger, faults } = settled
+  const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults } = settled
   const peer = components.peerId.toString()
   return startTelemetry({
     clock,
     resource: { meshId: mesh, nodeName: name, role, incarnation, peer, version },
     endpoint: otlp,
+    traceRoutine,
     logger: (level, message, fields) => logger[level](fields, message),
     spanProcessor,
     limits: faultyLimits(faults),

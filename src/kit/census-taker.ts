@@ -57,6 +57,7 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
       out: frames.reduce((sum, count) => sum + count.out, 0),
       refused,
     },
+    sweeps: node.view.sweeps,
     vitals: vitals.read(),
     telemetry: telemetry.stats,
   }

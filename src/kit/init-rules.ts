@@ -7,7 +7,7 @@ import { quote } from '../core/quote.ts'
 import { otlpProblems } from '../telemetry/otlp-settings.ts'
 import { faultNames } from './faults.ts'
 import type { TracemeshInit } from './init.ts'
-import { name, oneOf, otlpEndpointOrOff, type Rule, whole } from './rules.ts'
+import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules.ts'
 
 const agentLimitsMax = 32
 const agentBytesMax = 64 * 1_048_576
@@ -19,6 +19,7 @@ export const initRules = {
   name: name(),
   role: oneOf(roles),
   otlp: otlpEndpointOrOff(),
+  traceRoutine: share(),
   stalenessMs: whole(1_000, 3_600_000, 'milliseconds'),
   sweepMs: whole(100, 600_000, 'milliseconds'),
   digestMs: whole(100, 600_000, 'milliseconds'),

@@ -36,6 +36,11 @@ export interface TracemeshInit {
    */
   readonly otlp?: string
   /**
+   * Share of the minutes, 0 to 1, whose routine spans (sweeps, windows, registries) leave the node; by default what
+   * `OTEL_TRACES_SAMPLER` says, or all. Every other span always leaves.
+   */
+  readonly traceRoutine?: number | undefined
+  /**
    * One or several of the application’s own span processors, of SDK 1.x, 2 or 3, such as a
    * `BatchSpanProcessor`. They get every span, and `otlp` means nothing; flushing and closing them stays with the
    * application.
@@ -78,7 +83,7 @@ export interface TracemeshInit {
 export type Settled = Required<Omit<TracemeshInit, Optional | 'name'>> &
   Pick<TracemeshInit, Optional> & { readonly name: string }
 
-type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'spanProcessor' | 'lookup' | 'incarnation'
+type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'traceRoutine' | 'spanProcessor' | 'lookup' | 'incarnation'
 
 /**
  * Of the start that comes now; `last` is that of the one before in this process. Two starts in one second, or a clock

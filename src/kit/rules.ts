@@ -14,6 +14,11 @@ export function whole(min: number, max: number, unit = ''): Rule<number> {
   return { expected: `a whole number${unit === '' ? '' : ` of ${unit}`} from ${min} to ${max}`, schema }
 }
 
+/** A part of a whole. */
+export function share(): Rule<number> {
+  return { expected: 'a number from 0 to 1', schema: z.number().min(0).max(1) }
+}
+
 export function oneOf<const T extends readonly string[]>(values: T): Rule<T[number]> {
   return { expected: `one of ${values.join(', ')}`, schema: z.enum(values) }
 }

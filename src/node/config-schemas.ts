@@ -26,6 +26,18 @@ export function count({ expected, schema }: Rule<number>): Check<number> {
   }
 }
 
+/** A number written with digits and at most one point. */
+export function decimal({ expected, schema }: Rule<number>): Check<number> {
+  return {
+    expected,
+    schema: z
+      .string()
+      .regex(/^\d+(\.\d+)?$/)
+      .transform((text): unknown => Number(text))
+      .pipe(schema),
+  }
+}
+
 export function filePath(): Check<string> {
   return {
     expected: 'the path of a file',

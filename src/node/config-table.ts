@@ -193,6 +193,14 @@ export const configTable = {
     ...initRules.otlp,
     about: 'Where spans go: an OTLP receiver that speaks gRPC.',
   },
+  traceRoutine: {
+    env: 'MESH_TRACE_ROUTINE',
+    flag: '--trace-routine',
+    fallbackText: '`OTEL_TRACES_SAMPLER_ARG` where `OTEL_TRACES_SAMPLER` is a ratio, or `1`',
+    ...check.decimal(initRules.traceRoutine),
+    about:
+      'Share of the minutes whose routine spans (sweeps, windows, registries) leave; every other span always does.',
+  },
   stopMs: {
     env: 'MESH_STOP_MS',
     flag: '--stop-ms',

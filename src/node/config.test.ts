@@ -51,6 +51,7 @@ const refused: Record<ConfigKey, readonly string[]> = {
   jaegerUi: ['jaeger', 'javascript:alert(1)'],
   logLevel: ['loud', 'INFO'],
   otlp: ['127.0.0.1:4317', 'ftp://host', 'http://', 'no'],
+  traceRoutine: ['-0.1', '1.01', '10%', '.5', '1e-1', 'NaN'],
   stopMs: ['99', '2001'],
   faults: ['hold', 'HOLD-SWEEP', 'hold-sweep,explode', Array(7).fill('hold-sweep').join()],
 }
@@ -83,6 +84,7 @@ test('a node needs no configuration', () => {
     jaegerUi: 'off',
     logLevel: 'info',
     otlp: 'http://127.0.0.1:4317',
+    traceRoutine: undefined,
     stopMs: 2_000,
     faults: [],
   } satisfies Omit<NodeConfig, 'name'>)

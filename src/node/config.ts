@@ -45,6 +45,8 @@ export interface NodeConfig {
   readonly logLevel: ConfigValue<'logLevel'>
   /** Endpoint of the OTLP receiver, or `off`. */
   readonly otlp: string
+  /** Undefined: what OpenTelemetry's sampler says. */
+  readonly traceRoutine: number | undefined
   readonly stopMs: number
   /** What it does wrong on purpose. */
   readonly faults: readonly Fault[]
@@ -170,6 +172,7 @@ function complete(parsed: Parsed, env: Environment): NodeConfig {
     bridgeTo: parsed.bridgeTo,
     identity: parsed.identity,
     adminToken: parsed.adminToken,
+    traceRoutine: parsed.traceRoutine,
     name: parsed.name ?? `${values.role}-${randomBytes(2).toString('hex')}`,
     otlp: parsed.otlp ?? standardEndpoint(env),
   })

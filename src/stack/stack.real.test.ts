@@ -50,10 +50,10 @@ async function started(t: TestContext, services: readonly ServiceName[], options
 type Sent = Omit<SentSpan, 'traceId' | 'spanId' | 'startMs'>
 
 function send(url: string, ...spans: readonly Sent[]): Promise<void> {
-  return sendOf(resource, url, ...spans)
+  return sendOf(resource, '1.0.0', url, ...spans)
 }
 
-async function sendOf(of: typeof resource, url: string, ...spans: readonly Sent[]): Promise<void> {
+async function sendOf(of: typeof resource, version: string, url: string, ...spans: readonly Sent[]): Promise<void> {
   const client = otlpClient(url)
   const id = (index: number) => String(index + 1).padStart(16, '1')
   const told = spans.map((span, index) => ({
@@ -62,7 +62,7 @@ async function sendOf(of: typeof resource, url: string, ...spans: readonly Sent[
     startMs: Date.now(),
     ...span,
   }))
-  const { code, details } = await client.send(exportBytes(of, told))
+  const { code, details } = await client.send(exportBytes(of, told, version))
   client.close()
   assert.equal(code, 0, details)
 }
@@ -81,13 +81,16 @@ async function found(stack: RunningStack, span: string): Promise<boolean> {
 test('spans become metrics with the labels that rules and boards use, and a peer id is none of them', async (t) => {
   const stack = await started(t, ['jaeger', 'collector'])
   if (stack === undefined) return
-  const registry = { 'mesh.registry.name': 'links', 'mesh.registry.size': 3, 'mesh.registry.capacity': 64 }
+  const registry = { 'mesh.registry.name': 'links', 'mesh.registry.size': 2, 'mesh.registry.capacity': 64 }
   const census = {
     'process.memory.usage': 91 * 1_048_576,
     // Whole: a sender that has only one kind of number sends it as an integer.
     'process.cpu.time': 12,
     'mesh.telemetry.lost_total': 5,
     'mesh.audit.links': 7,
+    'mesh.audit.sweeps': 12,
+    'mesh.registry.links.size': 3,
+    'mesh.registry.relay_seen.size': 4,
     'mesh.audit.guests': 2,
     'mesh.audit.members': 9,
     'mesh.audit.connections': 8,
@@ -102,12 +105,16 @@ test('spans become metrics with the labels that rules and boards use, and a peer
   )
   const older = { ...resource, 'mesh.node.name': 'a-old-1' }
   const names = { 'process.memory.rss_mb': 50, 'process.cpu.ms_per_s': 7, 'process.loop.delay_p99_ms': 2 }
-  await sendOf(older, stack.urls.otlp, { name: 'mesh.audit', attributes: names })
+  const row = { name: 'mesh.audit.links', attributes: registry }
+  await sendOf(older, '', stack.urls.otlp, { name: 'mesh.audit', attributes: names }, row)
   const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
   const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
   const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
   const wanted = [
     `mesh_registry_size{job="mesh-a",${node},mesh_registry="links"} 3`,
+    `mesh_registry_size{job="mesh-a",${node},mesh_registry="relay_seen"} 4`,
+    `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_registry="links"} 2`,
+    `mesh_sweeps{job="mesh-a",${node}} 12`,
     `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="links"} 64`,
     `mesh_process_rss_mb{job="mesh-a",${node},mesh_node_role="seed"} 91`,
     `mesh_process_cpu_seconds{job="mesh-a",${node},mesh_node_role="seed"} 12`,

@@ -67,13 +67,20 @@ type Method = (
 
 const { requestSerialize } = traceService().Export
 
-/** A request with one resource. Several of these after one another are one request with several. */
-export function exportBytes(resource: Readonly<Record<string, SentValue>>, spans: readonly SentSpan[]): Buffer {
+/**
+ * A request with one resource. Several of these after one another are one request with several. `version`: of the
+ * instrumentation scope.
+ */
+export function exportBytes(
+  resource: Readonly<Record<string, SentValue>>,
+  spans: readonly SentSpan[],
+  version = '',
+): Buffer {
   const request = {
     resource_spans: [
       {
         resource: { attributes: pairs(resource) },
-        scope_spans: [{ scope: { name: 'tracemesh' }, spans: spans.map(wire) }],
+        scope_spans: [{ scope: { name: 'tracemesh', version }, spans: spans.map(wire) }],
       },
     ],
   }

@@ -36,5 +36,7 @@ export interface CensusInput {
   /** Frames since the start. */
   readonly frames: { readonly in: number; readonly out: number; readonly refused: number }
   readonly vitals: Vitals
-  readonly telemetry: { readonly queued: number; readonly lostTotal: number }
+  /** Sweeps over the members since the start. */
+  readonly sweeps: number
+  readonly telemetry: { readonly queued: number; readonly lostTotal: number; readonly sampledOut: number }
 }

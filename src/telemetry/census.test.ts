@@ -49,7 +49,8 @@ function census(over: Partial<CensusInput> = {}): Tell[] {
       sockets: 9,
       timers: 10,
     },
-    telemetry: { queued: 11, lostTotal: 12 },
+    sweeps: 13,
+    telemetry: { queued: 11, lostTotal: 12, sampledOut: 14 },
     ...over,
   }
   return censusTells(input, window, seededRandom(1))
@@ -69,7 +70,7 @@ test('when all layers agree the census is consistent and suspects nobody', () =>
 
 test('every span of a census is a child of its audit, which belongs to the window', () => {
   const [audit, ...children] = census({ connections: [] })
-  assert.equal(audit?.parent, undefined)
+  assert.deepEqual(audit?.parent, window)
   assert.equal(audit?.ref?.traceId, window.traceId)
   for (const child of children) assert.deepEqual(child.parent, audit?.ref)
   assert.ok(children.length >= 2)

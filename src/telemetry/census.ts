@@ -12,7 +12,12 @@ export function censusTells(input: CensusInput, window: TraceRef | undefined, ra
   const ref = window === undefined ? newTrace(random) : childOf(window, random)
   const findings = findingsOf(input)
   const verdict = findings.differs ? 'differs' : 'consistent'
-  const audit = tell('mesh.audit', { 'mesh.audit.verdict': verdict, ...countsOf(input), ...healthOf(input) }, { ref })
+  const counts = { ...countsOf(input), ...healthOf(input), ...sizesOf(input.inventory.registries) }
+  const audit = tell(
+    'mesh.audit',
+    { 'mesh.audit.verdict': verdict, ...counts },
+    { ref, ...(window && { parent: window }) },
+  )
   const below = { parent: ref }
   return [
     audit,
@@ -39,7 +44,7 @@ export function censusTells(input: CensusInput, window: TraceRef | undefined, ra
   ]
 }
 
-function countsOf({ links, connections, counts, frames, vitals }: CensusInput) {
+function countsOf({ links, connections, counts, frames, sweeps, vitals }: CensusInput) {
   const inState = (state: LedgerLink['state']): number => links.filter((link) => link.state === state).length
   return {
     'mesh.audit.peers': counts.peers,
@@ -55,6 +60,7 @@ function countsOf({ links, connections, counts, frames, vitals }: CensusInput) {
     'mesh.audit.frames_in': frames.in,
     'mesh.audit.frames_out': frames.out,
     'mesh.audit.frames_refused': frames.refused,
+    'mesh.audit.sweeps': sweeps,
   }
 }
 
@@ -67,7 +73,18 @@ function healthOf({ vitals, telemetry }: CensusInput) {
     'nodejs.eventloop.delay.max': vitals.loopDelayMax,
     'mesh.telemetry.queued': telemetry.queued,
     'mesh.telemetry.lost_total': telemetry.lostTotal,
+    'mesh.telemetry.sampled_out': telemetry.sampledOut,
   }
+}
+
+/** Registries of one name, as a bridge has them, are counted together. */
+function sizesOf(registries: readonly RegistryCensus[]) {
+  const sizes: Partial<Record<`mesh.registry.${RegistryName}.size`, number>> = {}
+  for (const { name, size } of registries) {
+    const key = `mesh.registry.${name}.size` as const
+    sizes[key] = (sizes[key] ?? 0) + size
+  }
+  return sizes
 }
 
 /** A registry's name is the end of its span's name, and all of these spans carry the same. */

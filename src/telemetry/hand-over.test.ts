@@ -74,7 +74,7 @@ test('each of several processors gets every span, at once, and what it adds at t
   const adding = counting({ onStart: (span) => void span.setAttribute('tenant', 't1') })
   const { telemetry } = start([adding.processor, simple])
   telemetry.tell(tell('mesh.node.stalled', stalled), window)
-  assert.deepEqual(telemetry.stats, { told: 1, exported: 1, queued: 0, lostTotal: 0 })
+  assert.deepEqual(telemetry.stats, { told: 1, exported: 1, queued: 0, lostTotal: 0, sampledOut: 0 })
   assert.equal(adding.calls.ended, 1)
   await simple.forceFlush()
   assert.equal(exporter.getFinishedSpans()[0]?.attributes['tenant'], 't1')
@@ -105,7 +105,7 @@ test('a processor that throws costs its spans, is reported once, and stops neith
   three()
   fails = false
   three()
-  assert.deepEqual(telemetry.stats, { told: 6, exported: 3, queued: 0, lostTotal: 3 })
+  assert.deepEqual(telemetry.stats, { told: 6, exported: 3, queued: 0, lostTotal: 3, sampledOut: 0 })
   assert.deepEqual([other.calls.ended, reports], [6, ['a span processor failed']])
   assert.deepEqual(await telemetry.close(1_000), { lost: 3 })
 })

@@ -45,12 +45,6 @@ export const privateProvider: ProviderFactory = ({ processor, ...config }) => {
   return { tracer: meshTracer(provider, config.resource), shutdown: () => provider.shutdown() }
 }
 
-/** Everything is recorded: rates are the signal, so `OTEL_TRACES_SAMPLER` is not asked. */
-export const recordAll: Sampler = {
-  shouldSample: () => ({ decision: 2 }),
-  toString: () => 'RecordAll',
-}
-
 /**
  * No host, process or OS detectors: each would ride on every request. Of the machine only its id does: Jaeger compares
  * the times of parent and child, and warns of those that do not fit, unless both were told on one host.

@@ -220,7 +220,7 @@ test('ten thousand spans told at once all leave', async () => {
     spans.map(({ attributes }) => attributes['mesh.seq']),
     Array.from({ length: 10_000 }, (_, i) => i + 1),
   )
-  assert.deepEqual(telemetry.stats, { told: 10_000, exported: 10_000, queued: 0, lostTotal: 0 })
+  assert.deepEqual(telemetry.stats, { told: 10_000, exported: 10_000, queued: 0, lostTotal: 0, sampledOut: 0 })
 })
 
 test('a full outbox of the widest span costs less than 30 MB of heap', () => {
@@ -241,7 +241,8 @@ test('a full outbox of the widest span costs less than 30 MB of heap', () => {
     counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
     frames: { in: 6, out: 7, refused: 8 },
     vitals,
-    telemetry: { queued: 11, lostTotal: 12 },
+    sweeps: 13,
+    telemetry: { queued: 11, lostTotal: 12, sampledOut: 14 },
   }
   const tellCensus = (): void => {
     for (const told of censusTells(input, window, Math.random)) telemetry.tell(told, window)

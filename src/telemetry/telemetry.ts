@@ -10,11 +10,12 @@ import { otlpSender } from './otlp-sender.ts'
 import { exportingIsOff, exportTimeout, otlpProblems, standardEndpoint } from './otlp-settings.ts'
 import { Outbox, type OutboxLimits, type Report } from './outbox.ts'
 import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } from './provider.ts'
+import { type Sampling, samplingOf } from './sampling.ts'
 import type { SpanExporter } from './sdk-types.ts'
-import { Teller } from './teller.ts'
+import { refOf, Teller } from './teller.ts'
 
 export interface TelemetryStats {
-  /** Spans told so far; `told = exported + queued + lostTotal`, always. */
+  /** Spans told so far; `told = exported + queued + lostTotal + sampledOut`, always. */
   readonly told: number
   /** Spans that the receiver has taken, or the processors in its place. */
   readonly exported: number
@@ -22,6 +23,8 @@ export interface TelemetryStats {
   readonly queued: number
   /** Spans that will never arrive. */
   readonly lostTotal: number
+  /** Spans that did not leave since a sampler said so. */
+  readonly sampledOut: number
 }
 
 export interface FlushReport {
@@ -62,6 +65,8 @@ export interface TelemetryOptions {
   /** Where the tracer comes from. A private one unless said otherwise; `nodeSdkProvider` for a process that is ours. */
   readonly provider?: ProviderFactory
   readonly random?: Random
+  /** Share of the traces, 0 to 1, whose routine spans leave; by default what `OTEL_TRACES_SAMPLER` says. */
+  readonly traceRoutine?: number | undefined
   /** In place of OTLP. */
   readonly exporter?: SpanExporter
 }
@@ -90,10 +95,36 @@ const waits = { routine: 15_000, news: 1_000 }
  * Throws MESH_CONFIG_INVALID for the first of OpenTelemetry's variables that this exporter cannot work with.
  */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
-  return options.spanProcessor === undefined ? exporting(options) : handingOver(options, options.spanProcessor)
+  const { traceRoutine, logger: report = () => {} } = options
+  const sampling = samplingOf({ routineShare: traceRoutine, report })
+  if (sampling.off) return silent(options)
+  return options.spanProcessor === undefined
+    ? exporting(options, sampling)
+    : handingOver(options, sampling, options.spanProcessor)
 }
 
-function exporting(options: TelemetryOptions): Telemetry {
+/** Makes no span at all, only ids: log lines have them, and what is sent to peers. */
+function silent({ random = Math.random }: TelemetryOptions): Telemetry {
+  const state: { told: number; window?: TraceRef | undefined } = { told: 0 }
+  return {
+    tell: (effect, window) => {
+      state.told++
+      state.window = window ?? state.window
+      return refOf(effect, window, random)
+    },
+    get window() {
+      return state.window
+    },
+    exports: false,
+    flush: async () => ({ left: 0 }),
+    close: async () => ({ lost: 0 }),
+    get stats() {
+      return { told: state.told, exported: 0, queued: 0, lostTotal: 0, sampledOut: state.told }
+    },
+  }
+}
+
+function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
   const { clock, random = Math.random, exporter, logger: report = () => {} } = options
   const off = exporter === undefined && (options.endpoint === 'off' || exportingIsOff())
   const endpoint = options.endpoint ?? standardEndpoint()
@@ -129,6 +160,7 @@ function exporting(options: TelemetryOptions): Telemetry {
     report,
     resource: resourceOf(options.resource),
     provider: options.provider ?? privateProvider,
+    sampling,
     outlet: { add: (span, routine) => outbox.add(span, delayMs ?? (routine ? waits.routine : waits.news)) },
   })
   return {
@@ -145,13 +177,14 @@ function exporting(options: TelemetryOptions): Telemetry {
       return { lost }
     },
     get stats() {
-      return { told: teller.told, exported: outbox.sent, queued: outbox.queued, lostTotal: outbox.lost }
+      const { told, sampledOut } = teller
+      return { told, exported: outbox.sent, queued: outbox.queued, lostTotal: outbox.lost, sampledOut }
     },
   }
 }
 
 /** Nothing is held, so there is nothing to flush, and no other instrumentation's spans come by. */
-function handingOver(options: TelemetryOptions, processors: SpanProcessors): Telemetry {
+function handingOver(options: TelemetryOptions, sampling: Sampling, processors: SpanProcessors): Telemetry {
   const { clock, random = Math.random, logger: report = () => {} } = options
   const handOver = new HandOver(processors, report)
   const teller = new Teller({
@@ -160,6 +193,7 @@ function handingOver(options: TelemetryOptions, processors: SpanProcessors): Tel
     report,
     resource: resourceOf(options.resource),
     provider: privateProvider,
+    sampling,
     outlet: { processor: handOver.processor },
   })
   return {
@@ -174,7 +208,8 @@ function handingOver(options: TelemetryOptions, processors: SpanProcessors): Tel
       return { lost: handOver.lost }
     },
     get stats() {
-      return { told: teller.told, exported: handOver.handed, queued: 0, lostTotal: handOver.lost }
+      const { told, sampledOut } = teller
+      return { told, exported: handOver.handed, queued: 0, lostTotal: handOver.lost, sampledOut }
     },
   }
 }

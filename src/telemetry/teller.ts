@@ -14,8 +14,9 @@ import { newTrace, spanIn, type TraceRef } from '../core/trace.ts'
 import { cut } from './cut.ts'
 import { HeldSpan, hrTime } from './held-span.ts'
 import type { Loss, Report } from './outbox.ts'
-import { type Provider, type ProviderFactory, recordAll } from './provider.ts'
-import type { IdGenerator, Resource, SpanProcessor } from './sdk-types.ts'
+import type { Provider, ProviderFactory } from './provider.ts'
+import { isRoutine, isSampled, recordAndSample, type Sampling } from './sampling.ts'
+import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
 
 export interface TellerOptions {
   readonly clock: Clock
@@ -23,6 +24,7 @@ export interface TellerOptions {
   readonly report: Report
   readonly resource: Resource
   readonly provider: ProviderFactory
+  readonly sampling: Sampling
   readonly outlet: Outlet
 }
 
@@ -50,12 +52,18 @@ const kinds = {
   consumer: SpanKind.CONSUMER,
 } as const
 
+/** A census that takes its time may be of the minute before. */
+const withheldMax = 2
+
 /** Turns effects into SDK spans that are ended at once, and hands them on as they are to be held. */
 export class Teller {
   readonly #options: TellerOptions
   readonly #provider: Provider
   #sequence = 0
   #foreign = 0
+  #sampledOut = 0
+  /** Span ids of the last roots that did not leave: what would be their child is a root. */
+  #withheldRoots: readonly string[] = []
   #telling: Telling | undefined
   #window: TraceRef | undefined
 
@@ -65,12 +73,17 @@ export class Teller {
       resource: options.resource,
       processor: 'processor' in options.outlet ? options.outlet.processor : this.#holding(options.outlet.add),
       idGenerator: this.#ids(),
-      sampler: recordAll,
+      sampler: this.#sampler(),
     })
   }
 
   get told(): number {
-    return this.#sequence + this.#foreign
+    return this.#sequence + this.#foreign + this.#sampledOut
+  }
+
+  /** Spans that did not leave, being routine. */
+  get sampledOut(): number {
+    return this.#sampledOut
   }
 
   /** Of the last span told that belongs to one. */
@@ -79,10 +92,11 @@ export class Teller {
   }
 
   tell(effect: Tell, window: TraceRef | undefined, loss?: Loss): TraceRef {
-    const { clock, random, outlet } = this.#options
+    const { clock, random, outlet, sampling } = this.#options
     if (window !== undefined) this.#window = window
-    const parent = effect.parent === undefined ? window : (effect.parent ?? undefined)
-    const ref = effect.ref ?? spanIn(parent, random)
+    const ref = refOf(effect, window, random)
+    if (isRoutine(effect) && !isSampled(ref.traceId, sampling.routineShare)) return this.#withhold(effect, ref)
+    const parent = this.#exported(parentOf(effect, window))
     const attributes = { ...cut(effect.attributes), 'mesh.seq': ++this.#sequence }
     const end = clock.wall()
     const start = effect.since === undefined ? end : end - Math.max(0, clock.now() - effect.since)
@@ -105,6 +119,18 @@ export class Teller {
     return { traceId, spanId }
   }
 
+  /** Counted, and not numbered: `mesh.seq` has no gap. */
+  #withhold(effect: Tell, ref: TraceRef): TraceRef {
+    this.#sampledOut++
+    if (effect.parent === null) this.#withheldRoots = [...this.#withheldRoots, ref.spanId].slice(-withheldMax)
+    return ref
+  }
+
+  /** The parent, if it has left: a rare span of a minute whose root has not is a root of the same trace. */
+  #exported(parent: TraceRef | undefined): TraceRef | undefined {
+    return parent !== undefined && this.#withheldRoots.includes(parent.spanId) ? undefined : parent
+  }
+
   tellLoss(loss: Loss): void {
     const effect = tell('mesh.telemetry.lost', { 'mesh.lost.count': loss.count, 'mesh.lost.where': loss.where })
     const { traceId, spanId } = this.tell(effect, this.#window, loss)
@@ -113,6 +139,16 @@ export class Teller {
 
   close(): Promise<void> {
     return this.#provider.shutdown().catch(() => {})
+  }
+
+  /** Spans of the mesh have been chosen when they come here; those of other instrumentation have not. */
+  #sampler(): Sampler {
+    const { others } = this.#options.sampling
+    return {
+      shouldSample: (...asked) =>
+        this.#telling === undefined ? others.shouldSample(...asked) : { decision: recordAndSample },
+      toString: () => `Tracemesh{${others}}`,
+    }
   }
 
   #ids(): IdGenerator {
@@ -137,6 +173,16 @@ export class Teller {
       shutdown: nothing,
     }
   }
+}
+
+function parentOf(effect: Tell, window: TraceRef | undefined): TraceRef | undefined {
+  return effect.parent === undefined ? window : (effect.parent ?? undefined)
+}
+
+/** Ids of the span: those it was given, or new ones where it stands. */
+export function refOf(effect: Tell, window: TraceRef | undefined, random: Random): TraceRef {
+  const parent = parentOf(effect, window)
+  return effect.ref ?? spanIn(parent, random)
 }
 
 /** The description of a failed span's status is its error in words, where it has one. */

@@ -15,7 +15,7 @@ export function keptTelemetry(): { readonly telemetry: Telemetry; readonly told:
     exports: true,
     flush: async () => ({ left: 0 }),
     close: async () => ({ lost: 0 }),
-    stats: { told: 0, exported: 0, queued: 0, lostTotal: 0 },
+    stats: { told: 0, exported: 0, queued: 0, lostTotal: 0, sampledOut: 0 },
   }
   return { told, telemetry }
 }

@@ -110,6 +110,7 @@ export class ChurnedMesh {
         'process.memory.usage': (80 + some(20)) * 1_048_576,
         'process.cpu.time': (0.0045 * (startMs - this.#began)) / 1_000,
         'mesh.telemetry.lost_total': 0,
+        'mesh.audit.sweeps': Math.floor((startMs - this.#began) / 5_000),
         'mesh.audit.links': some(9),
         'mesh.audit.members': some(9),
         'mesh.audit.connections': some(9),

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
+import { SamplingDecision } from '@opentelemetry/sdk-trace'
+import fc from 'fast-check'
+import { registries } from '../catalogue/registries.ts'
+import { spans } from '../catalogue/spans.ts'
+import { type Tell, tell } from '../catalogue/tell.ts'
+import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { seededRandom } from '../testing/random.ts'
+import { resource } from '../testing/told-by.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { censusTells } from './census.ts'
+import type { CensusInput } from './census-input.ts'
+import { isRoutine, isSampled, samplingOf } from './sampling.ts'
+import type { ReadableSpan, SpanExporter } from './sdk-types.ts'
+import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
+
+leakCheck()
+
+const lost = tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+
+/** Samplers are read from the environment of the process. */
+function withSampler(t: TestContext, sampler: string): void {
+  process.env['OTEL_TRACES_SAMPLER'] = sampler
+  t.after(() => delete process.env['OTEL_TRACES_SAMPLER'])
+}
+
+function start(options: Partial<TelemetryOptions> = {}) {
+  const clock = new VirtualClock({ start: 5_000 })
+  const exported: ReadableSpan[] = []
+  const calls = { exports: 0 }
+  const exporter: SpanExporter = {
+    export: (batch, done) => {
+      calls.exports++
+      exported.push(...batch)
+      done({ code: 0 })
+    },
+    shutdown: () => Promise.resolve(),
+  }
+  const telemetry = startTelemetry({ clock, resource, exporter, random: seededRandom(1), ...options })
+  const flush = async (): Promise<ReadableSpan[]> => {
+    const flushed = telemetry.flush(60_000)
+    for (let i = 0; i < 500 && telemetry.stats.queued > 0; i++) {
+      clock.advance(0)
+      await Promise.resolve()
+    }
+    await flushed
+    return exported
+  }
+  return { telemetry, flush, calls }
+}
+
+function sweep(window: TraceRef, random: () => number, expired = 0): Tell[] {
+  const ref = childOf(window, random)
+  const pruned = {
+    'mesh.pruned.count': expired,
+    'mesh.pruned.peers': [],
+    'mesh.pruned.remaining': 3,
+    'mesh.pruned.remaining_band': '1-7',
+    'mesh.pruned.suspended': false,
+  } as const
+  const gone = {
+    'mesh.peer.id': 'p',
+    'mesh.peer.name': 'n2',
+    'mesh.peer.incarnation': 1,
+    'mesh.member.silence_ms': 31_000,
+    'mesh.member.window_ms': 30_000,
+  }
+  return [
+    tell('mesh.staleness.pruned', pruned, { ref, parent: window }),
+    ...Array.from({ length: expired }, () => tell('mesh.member.expired', gone, { parent: ref })),
+  ]
+}
+
+const registry = { owner: 'o', size: 3, capacity: 9, high: 3, added: 3, released: 0, oldestMs: 0 } as const
+const byReason = { replaced: 0, removed: 0, expired: 0, evicted: 0, closed: 0 }
+const census: CensusInput = {
+  inventory: { registries: registries.map((name) => ({ ...registry, name, byReason })), resources: [] },
+  links: [],
+  connections: [],
+  counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
+  frames: { in: 6, out: 7, refused: 8 },
+  vitals: { memoryBytes: 1, heapBytes: 1, cpuSeconds: 1, loopDelayP99: 0, loopDelayMax: 0, sockets: 1, timers: 1 },
+  sweeps: 12,
+  telemetry: { queued: 0, lostTotal: 0, sampledOut: 0 },
+}
+
+/** What a node that idles emits in `minutes`, one member expiring in every third; and one that leaves in each. */
+function* minutesOf(minutes: number, random: () => number): Generator<{ effect: Tell; window: TraceRef }> {
+  let before: TraceRef | undefined
+  for (let minute = 0; minute < minutes; minute++) {
+    const window = newTrace(random)
+    const links = before === undefined ? [] : [before]
+    const attributes = { 'mesh.window.seq': minute + 1, 'mesh.node.uptime_ms': minute * 60_000 }
+    const effects = [
+      tell('mesh.window', attributes, { ref: window, parent: null, links }),
+      ...Array.from({ length: 12 }, (_, index) =>
+        sweep(window, random, index === 5 && minute % 3 === 0 ? 2 : 0),
+      ).flat(),
+      ...censusTells(census, window, random),
+      ...censusTells(census, before ?? window, random),
+      lost,
+    ]
+    before = window
+    for (const effect of effects) yield { effect, window }
+  }
+}
+
+test('with any share rare spans leave, numbers have no gap, nobody is an orphan, and all are accounted for', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer(), async (share, seed) => {
+      const { telemetry, flush } = start({ traceRoutine: share })
+      const emitted = [...minutesOf(20, seededRandom(seed))]
+      for (const { effect, window } of emitted) telemetry.tell(effect, window)
+      const exported = await flush()
+      const { told, queued, lostTotal, sampledOut } = telemetry.stats
+      assert.equal(told, emitted.length)
+      assert.equal(told, telemetry.stats.exported + queued + lostTotal + sampledOut)
+      const rare = emitted.filter(({ effect }) => !isRoutine(effect)).map(({ effect }) => effect.span)
+      const rareNames = new Set<string>(rare)
+      const numbers = exported.map(({ attributes }) => attributes['mesh.seq'])
+      assert.deepEqual(
+        numbers,
+        exported.map((_, index) => index + 1),
+      )
+      const ids = new Set(exported.map((span) => span.spanContext().spanId))
+      for (const { parentSpanContext: parent } of exported) assert.ok(parent === undefined || ids.has(parent.spanId))
+      const count = (names: readonly string[], name: string) => names.filter((one) => one === name).length
+      const names = exported.map(({ name }) => name)
+      for (const name of rareNames)
+        if (name !== 'mesh.staleness.pruned') assert.equal(count(names, name), count(rare, name), name)
+      assert.ok(count(names, 'mesh.staleness.pruned') >= count(rare, 'mesh.staleness.pruned'))
+    }),
+    { numRuns: 25 },
+  )
+})
+
+test('a minute leaves whole or without its routine, in one trace; the same ones in every run, and more of them at a larger share', async () => {
+  const tracesAt = async (traceRoutine: number) => {
+    const { telemetry, flush } = start({ traceRoutine })
+    for (const { effect, window } of minutesOf(200, seededRandom(7))) telemetry.tell(effect, window)
+    const traces = Map.groupBy(await flush(), (span) => span.spanContext().traceId)
+    assert.equal(traces.size, 200)
+    const whole = [...traces].filter(([, all]) => all.some(({ name }) => name === 'mesh.window'))
+    for (const [, all] of whole) {
+      const censuses = all.filter(({ name }) => name === 'mesh.audit').length
+      assert.ok(all.filter(({ name }) => name === 'mesh.staleness.pruned').length === 12)
+      assert.equal(all.filter(({ name }) => name === 'mesh.audit.peers').length, censuses)
+    }
+    return whole.map(([id]) => id)
+  }
+  const [tenth, again, half, all, none] = await Promise.all([0.1, 0.1, 0.5, 1, 0].map(tracesAt))
+  assert.deepEqual(tenth, again)
+  assert.ok(tenth !== undefined && tenth.length > 5 && tenth.length < 40, `${tenth?.length} of 200`)
+  assert.ok(tenth.every((id) => half?.includes(id)))
+  assert.deepEqual([all?.length, none?.length], [200, 0])
+})
+
+test('always_off makes no span and asks no exporter, whatever is rare', async (t) => {
+  for (const sampler of ['always_off', 'parentbased_always_off', ' Always_Off ']) {
+    withSampler(t, sampler)
+    const provider = () => assert.fail('a provider is made')
+    const { telemetry, flush, calls } = start({ traceRoutine: 1, provider })
+    const window = newTrace(seededRandom(3))
+    const ids = telemetry.tell(lost, window)
+    assert.deepEqual([ids.traceId, telemetry.window], [window.traceId, window])
+    assert.deepEqual([await flush(), calls.exports], [[], 0])
+    assert.deepEqual(telemetry.stats, { told: 1, exported: 0, queued: 0, lostTotal: 0, sampledOut: 1 })
+    assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
+  }
+})
+
+test('always_off: an application’s own processor gets nothing either', (t) => {
+  withSampler(t, 'always_off')
+  const fail = () => assert.fail('a span')
+  const spanProcessor = { onStart: fail, onEnd: fail, forceFlush: async () => {}, shutdown: async () => {} }
+  start({ spanProcessor }).telemetry.tell(lost, undefined)
+})
+
+test('samplers of the specification, and MESH_TRACE_ROUTINE before them', () => {
+  const cases: readonly [Record<string, string>, number | undefined, boolean, number, number][] = [
+    [{}, undefined, false, 1, 0],
+    [{}, 0.25, false, 0.25, 0],
+    [{ OTEL_TRACES_SAMPLER: 'always_on' }, undefined, false, 1, 0],
+    [{ OTEL_TRACES_SAMPLER: 'parentbased_always_on' }, 0, false, 0, 0],
+    [{ OTEL_TRACES_SAMPLER: 'always_off' }, 1, true, 1, 0],
+    [{ OTEL_TRACES_SAMPLER: 'parentbased_always_off' }, undefined, true, 0, 0],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' }, undefined, false, 0.1, 0],
+    [{ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }, undefined, false, 0, 0],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio' }, undefined, false, 1, 0],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' }, undefined, false, 1, 1],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: 'NaN' }, undefined, false, 1, 1],
+    [{ OTEL_TRACES_SAMPLER: 'jaeger_remote' }, undefined, false, 1, 1],
+    [{ OTEL_TRACES_SAMPLER: 'constructor' }, 0.5, false, 0.5, 1],
+  ]
+  for (const [env, routineShare, off, share, warned] of cases) {
+    const warnings: string[] = []
+    const sampling = samplingOf({ routineShare, env, report: (_level, message) => void warnings.push(message) })
+    const told = JSON.stringify(env)
+    assert.deepEqual([sampling.off, sampling.routineShare, warnings.length], [off, share, warned], told)
+  }
+})
+
+test('spans of other instrumentation are sampled as the specification says, parents included', () => {
+  const decide = (OTEL_TRACES_SAMPLER: string, traceFlags?: number) => {
+    const { others } = samplingOf({ env: { OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: '0' }, report: assert.fail })
+    const traceId = 'a'.repeat(32)
+    const parent = { traceId, spanId: 'b'.repeat(16), traceFlags: traceFlags ?? 0 }
+    const context = traceFlags === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent)
+    return others.shouldSample(context, traceId, 'GET', SpanKind.SERVER, {}, []).decision
+  }
+  const [yes, no] = [SamplingDecision.RECORD_AND_SAMPLED, SamplingDecision.NOT_RECORD]
+  assert.deepEqual([decide('always_on'), decide('always_off'), decide('traceidratio')], [yes, no, no])
+  assert.deepEqual([decide('parentbased_traceidratio'), decide('parentbased_traceidratio', 1)], [no, yes])
+  assert.deepEqual([decide('parentbased_always_on', 0), decide('always_on', 0)], [no, yes])
+})
+
+test('a share of 0 is none and of 1 is all, to the last trace id', () => {
+  const [lowest, highest] = ['0'.repeat(31).concat('1'), 'f'.repeat(32)]
+  assert.deepEqual([isSampled(highest, 0), isSampled(lowest, 1)], [false, true])
+  assert.deepEqual([isSampled(highest, 0.001), isSampled(lowest, 0.999)], [true, false])
+})
+
+test('every registry has its size on the census', () => {
+  const rows = Object.keys(spans).filter((name) => /^mesh\.audit\./.test(name) && name !== 'mesh.audit.suspect')
+  assert.deepEqual(rows.map((name) => name.slice('mesh.audit.'.length)).sort(), [...registries].sort())
+})
