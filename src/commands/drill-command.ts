@@ -53,7 +53,14 @@ async function drill(asked: Asked, io: Terminal): Promise<number> {
   const { signal } = aborting
   const say = (text: string) => io.err(`${text}\n`)
   const told = (result: DrillResult) => io.out(`${json ? JSON.stringify(result) : resultLine(result)}\n`)
-  const where = { otlp, prometheus, alertmanager, timeFactor: asked['time-factor'], atOnce: asked['at-once'] }
+  const where = {
+    otlp,
+    prometheus,
+    alertmanager,
+    timeFactor: asked['time-factor'],
+    atOnce: asked['at-once'],
+    traceRoutine: asked['trace-routine'],
+  }
   return runUntilStopped(
     async () => {
       const running = runDrills({ ...where, wanted, stack, signal, say, told })

@@ -11,6 +11,8 @@ import { DrillNode } from './drill-node.ts'
 export interface CrewOptions {
   /** Where nodes send their spans. */
   readonly otlp: string
+  /** Share of the minutes whose routine spans leave these nodes. */
+  readonly traceRoutine?: number
   readonly clock: Clock
   /** Told when a node is gone that nobody has stopped. */
   readonly say: (text: string) => void
@@ -103,12 +105,13 @@ export class Crew {
     port: number,
     seeds: readonly string[],
   ): DrillNode {
-    const { otlp, clock, say } = this.#options
+    const { otlp, traceRoutine = 1, clock, say } = this.#options
     const { entry } = workspace
     const args = [
       ...['node', '--name', name, '--role', role, '--mesh', mesh, '--listen', quicAddress(port)],
       ...['--identity', keyFile(workspace, name), '--admin', 'off', '--otlp', otlp],
       ...seeds.flatMap((seed) => ['--seed', seed]),
+      ...['--trace-routine', String(traceRoutine)],
       // What the drill waits for is read from the log.
       ...['--log-level', 'trace'],
     ]

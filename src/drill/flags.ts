@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { oneOf, whole } from '../kit/rules.ts'
-import { type Check, count } from '../node/config-schemas.ts'
+import { oneOf, share, whole } from '../kit/rules.ts'
+import { type Check, count, decimal } from '../node/config-schemas.ts'
 import type { FlagTable } from '../node/flag-table.ts'
 
 /** Scenarios at once: a node costs about a second of CPU to start, then 10 ms/s, and 90 MB. Guess. */
@@ -20,6 +20,11 @@ export const drillFlags = {
     about: 'scenarios that run side by side, two to seven nodes each',
     fallback: '4',
     ...count(whole(1, atOnceMax)),
+  },
+  'trace-routine': {
+    about: 'share of the minutes whose routine spans leave the drill’s own nodes; every alert is to ring at any',
+    fallback: '1',
+    ...decimal(share()),
   },
   stack: {
     about: 'by what services of the stack are stopped and started; alerts about the pipeline are not drilled without',

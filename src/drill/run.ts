@@ -19,6 +19,8 @@ export interface DrillOptions {
   readonly alertmanager: string
   /** With which the loaded rules were made. */
   readonly timeFactor: number
+  /** Of the drill's own nodes: share of the minutes whose routine spans leave; 1 unless given. */
+  readonly traceRoutine?: number
   /** Scenarios side by side. */
   readonly atOnce: number
   /** Without it alerts about the pipeline are not shown. */
@@ -69,7 +71,8 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
   }
   const wanted = options.wanted.filter((alert) => unfit(alert) === undefined)
   if (wanted.length === 0) return results
-  const crew = new Crew({ otlp: options.otlp, clock: systemClock, say: options.say })
+  const { otlp, say, traceRoutine = 1 } = options
+  const crew = new Crew({ otlp, traceRoutine, clock: systemClock, say })
   const runner = { options, clock: systemClock, crew, alertmanager, prometheus }
   const run = async (scenario: Scenario) => {
     for (const result of await runScenario(scenario, wanted, runner)) tell(result)
