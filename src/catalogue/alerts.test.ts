@@ -9,8 +9,10 @@ import { filledIn, renderRuleTests } from './alert-tests.ts'
 import { type AlertName, alertNames, alertOf, firesWithinMs, flushSeconds } from './alerts.ts'
 import { sampleLimit } from './alerts-pipeline.ts'
 import { attributes, roles } from './attributes.ts'
+import { boardRows } from './board-panels.ts'
 import { budgets } from './budgets.ts'
 import { type SpanName, spans } from './spans.ts'
+import { specOf } from './tell.ts'
 
 leakCheck()
 
@@ -110,6 +112,20 @@ test('expressions speak of spans, attributes and labels that there are', () => {
     }
     if (typeof search !== 'string') assert.ok((search.span as SpanName) in spans, name)
   }
+})
+
+test('no alert and no board counts routine spans, of which only a share leaves a node', () => {
+  const alertTexts = alertNames.map((name) => [name, alertOf(name).expr(durations(1))] as const)
+  const boardTexts = boardRows.flatMap(({ panels }) =>
+    panels.flatMap(({ title, queries }) => queries.map(({ expr }) => [title, expr] as const)),
+  )
+  const counting = [...alertTexts, ...boardTexts].flatMap(([what, text]) =>
+    [...text.matchAll(/span_name="([^"]+)"/g)].flatMap(([, span = '']) =>
+      specOf(spans, span as SpanName).routine === undefined ? [] : [`${what}: ${span}`],
+    ),
+  )
+  // Nodes of the version before have no count of sweeps, and sample nothing out.
+  assert.deepEqual(counting, ['MeshPrunerSilent: mesh.staleness.pruned'])
 })
 
 test('the link of an alert about a node opens Jaeger at its span, mesh and node', () => {
