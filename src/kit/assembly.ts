@@ -171,6 +171,7 @@ export class Assembly {
       messageBytes,
       whole: () => network.gossipWhole(),
       tell: (told) => this.say(told, this.node.window),
+      exports: this.telemetry.exports,
       cross: (mesh, crossing) => {
         network.perform({ do: 'forward', mesh, crossing })
         // Gossipsub does not hand a node its own messages, and a bridge carries those too.

@@ -21,7 +21,7 @@ const body = bytes('hello')
 const remote = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
 /** Messages on a pubsub that keeps what is published and delivers what the test says. */
-function setup() {
+function setup({ exports = true } = {}) {
   const clock = new VirtualClock()
   const payloads: Uint8Array[] = []
   const spans: Tell[] = []
@@ -47,6 +47,7 @@ function setup() {
     messageBytes: 100,
     whole: async () => {},
     tell: (span) => spans.push(span),
+    exports,
     cross: () => {},
     seal: async (topic, data, number, ref) => {
       sealed.push(ref)
@@ -244,4 +245,19 @@ describe('context', () => {
     assert.deepEqual(at.failed, ['news Error: thrown', 'news Error: rejected'])
     assert.equal(all.length, 1)
   })
+})
+
+test('where no span is exported a message carries none of the mesh, and that of an application still', async () => {
+  const { messages, payloads, spans } = setup({ exports: false })
+  await messages.publish('news', body)
+  const app = await tracer.startActiveSpan('app', async (span) => {
+    await messages.publish('news', body)
+    span.end()
+    return span.spanContext().traceId
+  })
+  assert.deepEqual(
+    payloads.map((payload) => decodeMessage(payload).trace?.traceId),
+    [undefined, app],
+  )
+  assert.deepEqual(spans, [])
 })

@@ -32,6 +32,8 @@ export interface MessagesOptions {
   /** Resolves when the pubsub can reach the peers that it has just met. */
   readonly whole: () => Promise<void>
   readonly tell: (effect: Tell) => void
+  /** Whether spans go anywhere: others should not link to one that never leaves. */
+  readonly exports: boolean
   /** Sends a message on its way into other meshes. */
   readonly cross: (mesh: string, crossing: Crossing) => void
   readonly seal: (topic: string, body: Uint8Array, sequence: bigint, trace: TraceRef | undefined) => Promise<Crossing>
@@ -108,14 +110,14 @@ export class Messages {
    */
   async publish(topic: string, data: Uint8Array, options: PublishOptions = {}): Promise<Published> {
     const { cross = false, raw = false } = options
-    const { self, meshes, messageBytes, clock, random, cross: send, seal } = this.#options
+    const { self, meshes, messageBytes, clock, random, exports, cross: send, seal } = this.#options
     checkSize(data, messageBytes)
     const mesh = meshes[0] ?? ''
     const pubsub = this.#pubsub()
     const now = clock.now()
     const active = activeSpan()
     const parent = active?.sampled ? active.ref : undefined
-    const ref = this.#published.take(now) ? spanIn(parent, random) : undefined
+    const ref = exports && this.#published.take(now) ? spanIn(parent, random) : undefined
     // Not the mesh's own span where the application has one: the two may leave by different exporters.
     const carried = active === undefined ? ref : parent
     const sequence = this.#options.sequence()
