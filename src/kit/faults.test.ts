@@ -167,7 +167,7 @@ describe('a fault', () => {
       await closing
       return lost
     }
-    assert.deepEqual([await lostOf('lose-spans'), await lostOf()], [4, 0])
+    assert.deepEqual([await lostOf('lose-spans'), await lostOf()], [10, 0])
   })
 
   test('skew-clock: others see a clock that is ahead at its first digest', async () => {

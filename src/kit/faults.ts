@@ -13,7 +13,7 @@ export const faultNames = [
   'keep-connections',
   /** A registry of the node grows by one entry every two seconds, for hours, almost to its bound. */
   'grow-registry',
-  /** There is room for eight spans, so that every census loses some. */
+  /** There is room for two spans, so that a start loses some, and every census whose registries leave. */
   'lose-spans',
   /** The clock that peers are told of is an hour ahead; the times of spans of `tracemesh node` are right. */
   'skew-clock',
@@ -26,8 +26,8 @@ export const faultNames = [
 export type Fault = (typeof faultNames)[number]
 
 const skewMs = 3_600_000
-/** A census tells a dozen spans at once. */
-const spansWithRoom = 8
+/** A start emits half a dozen spans at once, whichever share of the routine leaves. */
+const spansWithRoom = 2
 const heldBytes = 256 * 1024 * 1024
 /** Between two dials of one peer, and connections at which they end: each costs both ends some 100 KB. */
 const openMs = 2_000
