@@ -1,7 +1,9 @@
-import type { NetworkEvent } from '../core/events.ts'
+import type { Connection } from '@libp2p/interface'
+import type { NetworkEffect, NetworkEvent } from '../core/events.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { PubSub } from './components.ts'
+import type { Connections } from './connections.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { type AgentLimit, rpcLimit, smallestLimit } from './gossip-limits.ts'
 import { GossipStreams } from './gossip-streams.ts'
@@ -34,4 +36,21 @@ export function guardGossip(pubsub: PubSub | undefined, options: GossipGuardOpti
     unsent: (message) => unsent.add(message),
     changed,
   })
+}
+
+/**
+ * Ends what stands in the way of a heal: streams that gossipsub does not read, or all of them where the other side has to
+ * open its own, which it does upon a stream that is new to it. Returns the connection to identify for the rest.
+ */
+export function clearForHeal(
+  streams: GossipStreams | undefined,
+  connections: Connections,
+  { connection: id, lack }: Extract<NetworkEffect, { do: 'heal' }>,
+): Connection | undefined {
+  const connection = connections.find(id)?.connection
+  if (connection === undefined) return undefined
+  const all = connections.to(connection.remotePeer)
+  if (lack === 'no-inbound' || lack === 'no-subscription') streams?.reset(connection.remotePeer, all)
+  else streams?.resetUnread(all)
+  return connection
 }

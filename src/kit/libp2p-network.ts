@@ -10,7 +10,7 @@ import { dialBack, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import type { FrameCount } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
-import { guardGossip } from './gossip-guard.ts'
+import { clearForHeal, guardGossip } from './gossip-guard.ts'
 import type { AgentLimit } from './gossip-limits.ts'
 import type { GossipStreams } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
@@ -141,10 +141,9 @@ export class Libp2pNetwork implements Network {
     const running = this.#running
     if (running === undefined) return []
     const { connections, streams, owner } = running
-    const facts = connections.facts()
     // Of another pubsub nobody hears when it opens or loses a stream.
     if (streams === undefined && connections.lackingGossip(watchMs).length > 0) this.#lookAgain(owner)
-    return facts
+    return connections.facts()
   }
 
   /** Resolves when gossipsub can reach all members it is about to reach: at once in the usual case, see `GossipWait`. */
@@ -187,7 +186,7 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  #perform({ links, dialler, gossip, connections, probes, owner }: Running, effect: NetworkEffect): void {
+  #perform({ links, dialler, gossip, connections, probes, owner, streams }: Running, effect: NetworkEffect): void {
     switch (effect.do) {
       case 'dial.seed':
         dialler.seed(effect)
@@ -214,7 +213,7 @@ export class Libp2pNetwork implements Network {
         break
       }
       case 'heal':
-        this.#heal(connections, effect)
+        this.#identify(clearForHeal(streams, connections, effect))
         break
       case 'identify':
         this.#identify(connections.find(effect.connection)?.connection)
@@ -250,20 +249,7 @@ export class Libp2pNetwork implements Network {
     this.#hint()
   }
 
-  /**
-   * Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks; and the other side opens its own
-   * upon a stream that is new to it.
-   */
-  #heal(connections: Connections, { connection: id, lack }: Extract<NetworkEffect, { do: 'heal' }>): void {
-    const connection = connections.find(id)?.connection
-    if (connection === undefined) return
-    const all = connections.to(connection.remotePeer)
-    const streams = this.#running?.streams
-    if (lack === 'no-inbound' || lack === 'no-subscription') streams?.reset(connection.remotePeer, all)
-    else streams?.resetUnread(all)
-    this.#identify(connection)
-  }
-
+  /** Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks. */
   #identify(connection: Connection | undefined): void {
     if (connection?.status === 'open') this.#options.identify.identify(connection).catch(() => {})
   }
