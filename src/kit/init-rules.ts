@@ -12,9 +12,6 @@ import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules
 const agentLimitsMax = 32
 const agentBytesMax = 64 * 1_048_576
 
-const agentLimitsMax = 32
-const agentBytesMax = 64 * 1_048_576
-
 /** Bounds of what both an application and the command line may set. */
 export const initRules = {
   mesh: name(),
