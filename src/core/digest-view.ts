@@ -1,5 +1,5 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
-import { type Digest, instanceOf, type Role } from './frames.ts'
+import { type Digest, instanceOf } from './frames.ts'
 import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { Machine, Random } from './machine.ts'
@@ -10,6 +10,7 @@ import {
   newMember,
   outlives,
   silence,
+  type TopologyNode,
   tellExpired,
   tellJoined,
   tellLeft,
@@ -51,14 +52,6 @@ export interface ViewOptions {
   readonly skewAllowedMs: number
   readonly random: Random
   readonly capacity?: number
-}
-
-/** One member and its neighbours, for people. */
-export interface TopologyNode {
-  readonly peer: string
-  readonly name: string
-  readonly role: Role
-  readonly links: readonly string[]
 }
 
 /** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */

@@ -1,6 +1,6 @@
 import { sizeBand } from '../catalogue/bands.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
-import type { Digest } from './frames.ts'
+import type { Digest, Role } from './frames.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { noSightings, type Sightings } from './sightings.ts'
@@ -8,6 +8,14 @@ import type { TraceRef } from './trace.ts'
 
 export type Via = 'link' | 'gossip'
 export type Departure = 'left' | 'expired'
+
+/** One member and its neighbours, for people. */
+export interface TopologyNode {
+  readonly peer: string
+  readonly name: string
+  readonly role: Role
+  readonly links: readonly string[]
+}
 
 /** A node as its digests tell of it. Times are monotonic milliseconds of this process. */
 export interface Member {

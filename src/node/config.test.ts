@@ -53,7 +53,7 @@ const refused: Record<ConfigKey, readonly string[]> = {
   otlp: ['127.0.0.1:4317', 'ftp://host', 'http://', 'no'],
   traceRoutine: ['-0.1', '1.01', '10%', '.5', '1e-1', 'NaN'],
   stopMs: ['99', '2001'],
-  faults: ['hold', 'HOLD-SWEEP', 'hold-sweep,explode', Array(7).fill('hold-sweep').join()],
+  faults: ['hold', 'HOLD-SWEEP', 'hold-sweep,explode', Array(8).fill('hold-sweep').join()],
 }
 
 test('a node needs no configuration', () => {
