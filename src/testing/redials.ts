@@ -66,6 +66,8 @@ export function redialsOfNode(self: string, others: readonly string[], random: R
   send({ type: 'observed', connections: [connection('seed'), connection('friend')] })
   clock.runUntil(lostAt - 10)
   for (const peer of others) {
+    // Nobody hears its own gossip: it would be another process with this identity.
+    if (peer === self) continue
     const digest = digestOf(peer, { intervalMs: 100 })
     send({ type: 'gossip', mesh: 'mesh-a', from: peer, digest, wall: digest.sentAt })
   }
