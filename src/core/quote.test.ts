@@ -5,8 +5,15 @@ import { quote } from './quote.ts'
 
 leakCheck()
 
-test('a long text is cut, and credentials in a URL are left out', () => {
+test('a text is quoted and cut; one that may hold a credential is not shown', () => {
   assert.equal(quote('x'.repeat(500)).length, 203)
-  assert.equal(quote('https://user:hunter2@host:4317'), '"https://…@host:4317"')
   assert.equal(quote('a "b"\n'), '"a \\"b\\"\\n"')
+  for (const url of [
+    'https://me:hunter2@h',
+    'https://me:hun/ter2@h',
+    'me:hunter2@h:4317',
+    'https://h/?key=hunter2',
+    'h#hunter2',
+  ])
+    assert.match(quote(url), /^a text of \d+ characters, not shown/)
 })

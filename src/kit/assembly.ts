@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import type { Tell } from '../catalogue/tell.ts'
 import { Driver } from '../core/driver.ts'
 import { MeshError } from '../core/errors.ts'
@@ -9,6 +10,7 @@ import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { describeOtherApi, otherApi } from '../telemetry/api-copies.ts'
 import { idsOf, logTell } from '../telemetry/log.ts'
+import { otlpProblems } from '../telemetry/otlp-settings.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
 import { AddressWatch } from './address-watch.ts'
@@ -244,13 +246,27 @@ export class Assembly {
   }
 }
 
+/**
+ * Whether OpenTelemetry's variables name what this exporter cannot do. In an application they may be meant for its own
+ * SDK, so the mesh starts without exporting, and says so where nobody has given it a logger.
+ */
+function isMeantForOthers(logger: Logger, otlp: string | undefined): boolean {
+  const problems = otlpProblems(otlp)
+  for (const { code, message } of problems) {
+    const text = `spans of the mesh are not exported: ${message}`
+    if (logger.isLevelEnabled('warn')) logger.warn(text)
+    else process.emitWarning(text, { type: 'TracemeshWarning', code })
+  }
+  return problems.length > 0
+}
+
 function ownTelemetry({ components, settled, incarnation, clock }: AssemblyOptions): Telemetry {
   const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults } = settled
   const peer = components.peerId.toString()
   return startTelemetry({
     clock,
     resource: { meshId: mesh, nodeName: name, role, incarnation, peer, version },
-    endpoint: otlp,
+    endpoint: spanProcessor === undefined && isMeantForOthers(logger, otlp) ? 'off' : otlp,
     traceRoutine,
     logger: (level, message, fields) => logger[level](fields, message),
     spanProcessor,

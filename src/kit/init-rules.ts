@@ -4,7 +4,7 @@ import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { quote } from '../core/quote.ts'
-import { otlpProblems } from '../telemetry/otlp-settings.ts'
+import { endpointFault } from '../telemetry/otlp-settings.ts'
 import { faultNames } from './faults.ts'
 import type { TracemeshInit } from './init.ts'
 import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules.ts'
@@ -65,7 +65,8 @@ export function checkedInit(init: TracemeshInit): TracemeshInit {
     // Whoever brings telemetry has chosen its endpoint already.
     const idle = key === 'otlp' && init.telemetry !== undefined
     if (rule === undefined || idle || rule.schema.safeParse(value).success) continue
-    throw new MeshError('MESH_CONFIG_INVALID', { key, given: show(value), expected: rule.expected })
+    const given = key === 'otlp' && typeof value === 'string' ? endpointFault(value) : undefined
+    throw new MeshError('MESH_CONFIG_INVALID', { key, given: given ?? show(value), expected: rule.expected })
   }
   const { role, mesh = 'mesh-a', bridgeTo } = init
   if (bridgeTo !== undefined && bridgeTo === mesh) {
@@ -79,8 +80,6 @@ export function checkedInit(init: TracemeshInit): TracemeshInit {
     const expected = 'the second mesh, since the role is bridge'
     throw new MeshError('MESH_CONFIG_INVALID', { key: 'bridgeTo', given: 'not set', expected })
   }
-  const [problem] = init.telemetry === undefined && init.spanProcessor === undefined ? otlpProblems(init.otlp) : []
-  if (problem !== undefined) throw problem
   return Object.fromEntries(given) as TracemeshInit
 }
 

@@ -378,3 +378,20 @@ test('of two bridges one carries what is meant to cross, once, and nothing else'
     await Promise.all(apps.map((one) => one.libp2p.stop()))
   }
 })
+
+test('OpenTelemetry variables meant for the application’s own SDK: the mesh starts, and warns that it exports nothing', async (t) => {
+  process.env['OTEL_EXPORTER_OTLP_PROTOCOL'] = 'http/protobuf'
+  t.after(() => delete process.env['OTEL_EXPORTER_OTLP_PROTOCOL'])
+  const warnings: Error[] = []
+  const note = (warning: Error) => void warnings.push(warning)
+  process.on('warning', note)
+  t.after(() => process.off('warning', note))
+  const node = await app({ telemetry: undefined } as unknown as TracemeshInit)
+  await node.libp2p.start()
+  await until(() => warnings.some(({ name }) => name === 'TracemeshWarning'), 2_000, 'the warning')
+  assert.match(
+    warnings.map(({ message }) => message).join(),
+    /not exported: OTEL_EXPORTER_OTLP_PROTOCOL is "http\/protobuf"/,
+  )
+  await node.libp2p.stop()
+})

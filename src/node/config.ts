@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Role } from '../core/frames.ts'
-import { quote } from '../core/quote.ts'
+import { quote, withheld } from '../core/quote.ts'
 import type { Fault } from '../kit/faults.ts'
 import type { AgentLimit } from '../kit/gossip-limits.ts'
-import { otlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
+import { endpointFault, otlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './nearest.ts'
 
@@ -185,6 +185,7 @@ function invalid(key: ConfigKey, given: string, expected: string): MeshError<'ME
 /** A secret is never repeated. */
 function show(key: ConfigKey, given: string | readonly string[]): string {
   const text = typeof given === 'string' ? given : given.join(',')
-  if (key === 'adminToken') return `a text of ${text.length} characters`
+  if (key === 'adminToken') return withheld(text)
+  if (key === 'otlp') return endpointFault(text) ?? quote(text)
   return quote(text)
 }

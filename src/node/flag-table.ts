@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import { MeshError } from '../core/errors.ts'
+import { quote } from '../core/quote.ts'
 import type { Check } from './config-schemas.ts'
 
 /** A flag of a command that takes a value. */
@@ -42,6 +43,5 @@ export function readFlags<T extends FlagTable>(table: T, given: GivenFlags): Fla
 }
 
 export function invalidFlag(name: string, given: string, expected: string): MeshError {
-  const shown = JSON.stringify(given.length > 200 ? `${given.slice(0, 200)}…` : given)
-  return new MeshError('MESH_CONFIG_INVALID', { key: `--${name}`, given: shown, expected })
+  return new MeshError('MESH_CONFIG_INVALID', { key: `--${name}`, given: quote(given), expected })
 }

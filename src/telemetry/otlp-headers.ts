@@ -31,15 +31,24 @@ function problemOf(entry: string, where: string): HeaderProblem | undefined {
   if (entry.trim() === '') return undefined
   const at = entry.indexOf('=')
   if (at < 1) return { given: `${where} without a name`, expected: format }
-  const name = decoded(entry.slice(0, at).trim())?.toLowerCase()
-  if (name === undefined || !/^[0-9a-z_.-]+$/.test(name))
-    return { given: `${where} with a name that is no header’s`, expected: 'letters, digits, _ . or - in a name' }
-  if (name.startsWith('grpc-') || name.endsWith('-bin'))
-    return { given: `the header "${name}"`, expected: 'a name that gRPC does not use itself (grpc-…, …-bin)' }
+  const name = decoded(entry.slice(0, at).trim()) ?? ''
   const raw = entry.slice(at + 1).trim()
+  const which = isSurelyName(name) && /[^=]/.test(raw) ? `the header "${name.toLowerCase()}"` : where
+  if (!/^[0-9A-Za-z_.-]+$/.test(name))
+    return { given: `${where} with a name that no header has`, expected: 'letters, digits, _ . or - in a name' }
+  if (/^grpc-|-bin$/i.test(name))
+    return { given: which, expected: 'a name that gRPC does not use itself (grpc-…, …-bin)' }
   const reason = valueProblem(raw)
   if (reason === undefined) return undefined
-  return { given: `the header "${name}" with a value of ${raw.length} characters ${reason}`, expected: format }
+  return { given: `${which} with a value of ${raw.length} characters ${reason}`, expected: format }
+}
+
+/**
+ * A token without its name, or the piece behind a comma within one, may end in `=` and look like a name. Only words with
+ * dashes between them are shown.
+ */
+function isSurelyName(name: string): boolean {
+  return name.length <= 40 && /^[A-Z]?[a-z]+(-[A-Z]?[a-z]+)*$/.test(name)
 }
 
 function valueProblem(raw: string): string | undefined {

@@ -15,6 +15,9 @@ test('loopback and names without a dot are local, every other host is not', () =
     '::1',
     '::ffff:127.0.0.1',
     'localhost',
+    'localhost.',
+    '0.0.0.0',
+    '::',
     'a.localhost',
     'jaeger',
   ])

@@ -17,9 +17,9 @@ const noProxyVariables = ['no_grpc_proxy', 'no_proxy'] as const
  * service of a compose file. No proxy elsewhere can reach either.
  */
 export function isLocalHost(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
-  if (bare.includes(':')) return bare === '::1' || /^::ffff:(127\.|7f)/.test(bare)
-  return /^127(\.\d+){3}$/.test(bare) || bare.endsWith('.localhost') || !bare.includes('.')
+  const bare = host.replace(/^\[|\]$|\.$/g, '').toLowerCase()
+  if (bare.includes(':')) return bare === '::1' || bare === '::' || /^::ffff:(127\.|7f)/.test(bare)
+  return /^127(\.\d+){3}$/.test(bare) || bare === '0.0.0.0' || bare.endsWith('.localhost') || !bare.includes('.')
 }
 
 /** The proxy that an export to `host` takes, if any; `no_proxy` as grpc-js reads it, networks in CIDR left out. */

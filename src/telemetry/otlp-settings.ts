@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { MeshError } from '../core/errors.ts'
-import { quote } from '../core/quote.ts'
+import { quote, withheld } from '../core/quote.ts'
 import { headerProblems, headerVariables } from './otlp-headers.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -20,9 +20,17 @@ export const otlpEndpointExpected = 'an http:// or https:// URL of host and port
 
 /** Whether `text` is an endpoint that OTLP over gRPC can be sent to. */
 export function isOtlpEndpoint(text: string): boolean {
+  return endpointFault(text) === undefined
+}
+
+/** What makes `text` no endpoint, without repeating it: users put tokens into URLs. Undefined for an endpoint. */
+export function endpointFault(text: string): string | undefined {
   const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '' || url.port === '0') return false
-  return url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === ''
+  if (url === null || !/^https?:$/.test(url.protocol)) return `a text of ${text.length} characters that is no such URL`
+  if (url.hostname === '' || url.port === '0') return 'a URL without host or with port 0'
+  if (url.username !== '' || url.password !== '') return 'a URL with a user, not shown'
+  if (url.search !== '' || url.hash !== '') return 'a URL with a query, not shown'
+  return url.pathname === '/' ? undefined : 'a URL with a path, which OTLP over gRPC has not'
 }
 
 /** Whether the operator has switched traces off, by the variables that OpenTelemetry names for it. */
@@ -77,8 +85,8 @@ function exporterProblems(env: Environment): SettingProblem[] {
 
 function endpointProblems(env: Environment): SettingProblem[] {
   const named = variableOf(env, 'ENDPOINT')
-  if (named === undefined || isOtlpEndpoint(named.value)) return []
-  return [invalid(named.key, quote(named.value), otlpEndpointExpected)]
+  const fault = named && endpointFault(named.value)
+  return named === undefined || fault === undefined ? [] : [invalid(named.key, fault, otlpEndpointExpected)]
 }
 
 function allHeaderProblems(env: Environment): SettingProblem[] {
@@ -111,22 +119,18 @@ interface PemFile {
   readonly problem?: SettingProblem
 }
 
-/** Errors of the file system and of TLS are left out: the latter may quote what they have read. */
+/** Neither the value nor an error of TLS is repeated: a key itself may stand where its path should. */
 function pemOf(env: Environment, name: string, check: (pem: Buffer) => void): PemFile | undefined {
   const named = variableOf(env, name)
   if (named === undefined) return undefined
   const { key: variable, value } = named
-  const none = Buffer.alloc(0)
-  const expected = 'the path of a readable file in PEM format'
-  const isPath = value.length < 4_096 && !/-----BEGIN|[\r\n]/.test(value)
-  if (!isPath)
-    return { variable, pem: none, problem: invalid(variable, `a text of ${value.length} characters`, expected) }
   try {
     const pem = readFileSync(value)
     check(pem)
     return { variable, pem }
   } catch {
-    return { variable, pem: none, problem: invalid(variable, quote(value), expected) }
+    const problem = invalid(variable, withheld(value), 'the path of a readable file in PEM format')
+    return { variable, pem: Buffer.alloc(0), problem }
   }
 }
 

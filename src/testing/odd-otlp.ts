@@ -130,6 +130,14 @@ const answered: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
 )
 
+const anything = fc.jsonValue({ maxDepth: 3 })
+
+/** A resource or scope with anything for attributes, or anything at all. */
+const attributed = fc.oneof(
+  anything,
+  fc.record({ attributes: fc.array(fc.oneof(anything, fc.record({ key: fc.string(), value: anything }))) }),
+)
+
 export const goodAnsweredSpan = {
   traceId: '1'.repeat(32),
   spanId: '2'.repeat(16),
@@ -140,8 +148,8 @@ export const goodAnsweredSpan = {
 
 /** An answer of `/api/v3/traces` in which one span is good and everything beside it may be anything. */
 export const oddAnswer: fc.Arbitrary<object> = fc
-  .tuple(fc.array(answered, { maxLength: 4 }), fc.nat(4), fc.array(fc.jsonValue({ maxDepth: 3 }), { maxLength: 2 }))
-  .map(([odd, at, groups]) => {
+  .tuple(fc.array(answered, { maxLength: 4 }), fc.nat(4), fc.array(anything, { maxLength: 2 }), attributed, attributed)
+  .map(([odd, at, groups, resource, scope]) => {
     const spans = odd.toSpliced(at, 0, goodAnsweredSpan)
-    return { result: { resourceSpans: [...groups, { resource: {}, scopeSpans: [...groups, { spans }] }] } }
+    return { result: { resourceSpans: [...groups, { resource, scopeSpans: [...groups, { scope, spans }] }] } }
   })

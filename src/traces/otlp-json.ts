@@ -7,13 +7,14 @@ export class ShapeError extends Error {}
 /** Spans of an answer, and what of it could not be read. */
 export interface Readings {
   readonly spans: readonly TraceSpan[]
-  /** Spans left out, each with the reason; a group whose resource or scope is no object counts as one. */
+  /** Spans left out, each with the reason; a group that is no object counts as one. */
   readonly unreadable: readonly string[]
 }
 
 /**
  * Spans of an `/api/v3/traces` answer: OTLP as JSON within `result`. Numbers may be texts, ids hex or base64, empty
- * fields may be left out, what is unknown is passed over. A span that cannot be read costs that span, a link that link.
+ * fields may be left out, what is unknown is passed over. A span that cannot be read costs that span; a link or
+ * an attribute costs itself.
  *
  * @throws ShapeError when it is no such answer
  */
@@ -29,7 +30,7 @@ export function readSpans(answer: unknown): Readings {
   const result = record(record(answer, 'the answer')['result'], 'result')
   each(list(result['resourceSpans'], 'resourceSpans'), (entry) => {
     const group = record(entry, 'resourceSpans[]')
-    const resource = attributes(optional(group['resource'], 'resource')['attributes'])
+    const resource = attributes(fieldsOf(group['resource'])['attributes'])
     each(list(group['scopeSpans'], 'scopeSpans'), (part) => {
       const of = record(part, 'scopeSpans[]')
       const scope = scopeOf(of['scope'])
@@ -57,7 +58,7 @@ function spanOf(span: Fields, scope: TraceSpan['scope'], resource: TraceSpan['re
   const start = nanoseconds(span['startTimeUnixNano'], 'startTimeUnixNano')
   const end = nanoseconds(span['endTimeUnixNano'], 'endTimeUnixNano')
   const service = resource['service.name']
-  const status = named(optional(span['status'], 'status')['code'], statuses, 'STATUS_CODE_')
+  const status = named(fieldsOf(span['status'])['code'], statuses, 'STATUS_CODE_')
   return {
     traceId: id(span['traceId'], 32, 'traceId'),
     spanId: id(span['spanId'], 16, 'spanId'),
@@ -72,23 +73,22 @@ function spanOf(span: Fields, scope: TraceSpan['scope'], resource: TraceSpan['re
     attributes: attributes(span['attributes']),
     resource,
     scope,
-    links: list(span['links'], 'links').flatMap(linkOf),
+    links: entriesOf(span['links']).flatMap(linkOf),
     status,
   }
 }
 
 /** None where one of its ids is missing. */
 function linkOf(entry: unknown): TraceSpan['links'] {
-  if (typeof entry !== 'object' || entry === null) return []
-  const link = entry as Fields
+  const link = fieldsOf(entry)
   const traceId = idOr('', link['traceId'], 32)
   const spanId = idOr('', link['spanId'], 16)
   return traceId === '' || spanId === '' ? [] : [{ traceId, spanId }]
 }
 
 function scopeOf(given: unknown): TraceSpan['scope'] {
-  const { name = '', version = '' } = optional(given, 'scope')
-  return { name: text(name ?? '', 'name of a scope'), version: text(version ?? '', 'version of a scope') }
+  const { name, version } = fieldsOf(given)
+  return { name: typeof name === 'string' ? name : '', version: typeof version === 'string' ? version : '' }
 }
 
 const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
@@ -106,21 +106,32 @@ const remarks = '@jaeger@warnings'
 function attributes(pairs: unknown): Record<string, Value> {
   // Without a prototype: a key may be called `__proto__`.
   const all: Record<string, Value> = Object.create(null)
-  for (const entry of list(pairs, 'attributes')) {
-    const pair = record(entry, 'attribute')
-    const key = text(pair['key'] ?? '', 'key of an attribute')
-    if (key === remarks) continue
-    const [name, current] = renewed(key, value(optional(pair['value'], 'value of an attribute')))
-    all[name] = current
+  for (const entry of entriesOf(pairs)) {
+    const pair = fieldsOf(entry)
+    const { key } = pair
+    if (typeof key !== 'string' || key === remarks) continue
+    // One that cannot be read costs itself: on a resource it would cost the spans of a whole node.
+    problemOf(() => {
+      const [name, current] = renewed(key, value(fieldsOf(pair['value'])))
+      all[name] = current
+    })
   }
   return all
+}
+
+/** No fields, and no entries, of what is neither object nor list. */
+function fieldsOf(given: unknown): Fields {
+  return typeof given === 'object' && given !== null && !Array.isArray(given) ? (given as Fields) : {}
+}
+
+function entriesOf(given: unknown): readonly unknown[] {
+  return Array.isArray(given) ? given : []
 }
 
 function value(wire: Fields): Value {
   const { arrayValue, kvlistValue } = wire
   if (arrayValue !== undefined && arrayValue !== null) {
-    const values = list(optional(arrayValue, 'arrayValue')['values'], 'values')
-    return values.map((inner) => single(optional(inner, 'value of an array')))
+    return entriesOf(fieldsOf(arrayValue)['values']).map((inner) => single(fieldsOf(inner)))
   }
   return kvlistValue === undefined || kvlistValue === null ? single(wire) : JSON.stringify(kvlistValue)
 }
@@ -190,10 +201,6 @@ export function record(given: unknown, what: string): Fields {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new ShapeError(`${what} is ${excerpt(given)}, no object`)
   return given as Fields
-}
-
-function optional(given: unknown, what: string): Fields {
-  return given === undefined || given === null ? {} : record(given, what)
 }
 
 /** Left out means empty. */

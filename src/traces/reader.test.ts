@@ -147,10 +147,6 @@ const unreadable: Readonly<Record<string, { body: string; type?: string; says: R
     says: /nanoseconds/,
   },
   'a name that is a number': { body: JSON.stringify(inResult({ ...span, name: 5 })), says: /name is 5/ },
-  'a whole number that is none': {
-    body: JSON.stringify(inResult({ ...span, attributes: [{ key: 'k', value: { intValue: 'x' } }] })),
-    says: /intValue/,
-  },
 }
 
 test('an answer that cannot be read is told with its reason', async (t) => {
@@ -166,14 +162,11 @@ test('an answer that cannot be read is told with its reason', async (t) => {
 
 test('one odd span or link costs itself: the rest of the trace is read, and what is missing is counted', async (t) => {
   const good = { ...span, spanId: '3'.repeat(16) }
-  const odd = [
-    { ...span, spanId: 'none' },
-    { ...span, name: 7 },
-    { ...span, startTimeUnixNano: 'soon' },
-    { ...span, attributes: [null] },
-    'a text',
-  ]
-  const answer = { result: { resourceSpans: [null, { scopeSpans: [{ spans: [...odd, good] }] }] } }
+  const odd = [{ ...span, spanId: 'none' }, { ...span, name: 7 }, { ...span, startTimeUnixNano: 'soon' }, 'a text']
+  const resource = { attributes: [null, 7, { key: 'k', value: { intValue: 'x' } }] }
+  const scope = { name: 7 }
+  const spans = [...odd, { ...good, attributes: [null], links: {} }]
+  const answer = { result: { resourceSpans: [null, { resource, scopeSpans: [{ scope, spans }] }] } }
   const reader = await reading(t, (_, response) => json(response, 200, answer))
   const trace = await reader.trace('1'.repeat(32))
   assert.deepEqual(
