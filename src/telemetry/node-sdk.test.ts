@@ -39,7 +39,7 @@ function start(provider?: TelemetryOptions['provider']) {
     await telemetry.close(1_000)
     return spans.map((span) => `${span.name} ${span.spanContext().spanId}`)
   }
-  return { telemetry, end }
+  return { telemetry, end, spans }
 }
 
 const isRecording = (tracer: Tracer): boolean => {
@@ -55,14 +55,17 @@ test('a private provider leaves the global one alone', async () => {
   assert.deepEqual(await end(), [`mesh.node.stalled ${ref.spanId}`])
 })
 
-test('NodeSDK is the global provider: spans of other code leave the same way', async () => {
-  const { telemetry, end } = start(nodeSdkProvider)
+test('NodeSDK is the global provider: spans of other code leave the same way', async (t) => {
+  process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
+  t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
+  const { telemetry, end, spans } = start(nodeSdkProvider)
   telemetry.tell(stalled, undefined)
   trace.getTracer('application').startSpan('foreign').end()
   assert.equal(telemetry.stats.told, 2)
   const [own, foreign] = await end()
   assert.equal(own, `mesh.node.stalled ${ref.spanId}`)
   assert.match(foreign ?? '', /^foreign [0-9a-f]{16}$/)
+  assert.equal(spans[0]?.instrumentationScope.version, resource.version)
 })
 
 test('where a global provider is there before, it stays, and ours is private', async () => {

@@ -21,7 +21,7 @@ export const nodeSdkProvider: ProviderFactory = (config) => {
     logRecordProcessors: [],
   })
   sdk.start()
-  const tracer = meshTracer(trace, config.resource)
+  const tracer = meshTracer(trace, config.version)
   tracer.startSpan('probe')
   if (started.count() > 0) return { tracer, shutdown: () => sdk.shutdown() }
   void sdk.shutdown()

@@ -19,6 +19,8 @@ export interface NodeResource {
 
 export interface ProviderConfig {
   readonly resource: Resource
+  /** Of tracemesh itself; `service.version` of the resource may be the application's. */
+  readonly version: string
   readonly processor: SpanProcessor
   readonly idGenerator: IdGenerator
   readonly sampler: Sampler
@@ -35,14 +37,14 @@ export type ProviderFactory = (config: ProviderConfig) => Provider
 const schemaUrl = 'https://opentelemetry.io/schemas/1.41.0'
 
 /** The tracer of a provider as our spans name it: instrumentation scope, its version, and its schema. */
-export function meshTracer(provider: Pick<TracerProviderApi, 'getTracer'>, resource: Resource): Tracer {
-  return provider.getTracer('tracemesh', String(resource.attributes['service.version'] ?? ''), { schemaUrl })
+export function meshTracer(provider: Pick<TracerProviderApi, 'getTracer'>, version: string): Tracer {
+  return provider.getTracer('tracemesh', version, { schemaUrl })
 }
 
 /** A tracer of our own that no other code of the process can see: a library must not take over the global one. */
-export const privateProvider: ProviderFactory = ({ processor, ...config }) => {
+export const privateProvider: ProviderFactory = ({ processor, version, ...config }) => {
   const provider = new TracerProvider({ ...config, spanProcessors: [processor] })
-  return { tracer: meshTracer(provider, config.resource), shutdown: () => provider.shutdown() }
+  return { tracer: meshTracer(provider, version), shutdown: () => provider.shutdown() }
 }
 
 /**

@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
+import {
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace'
 import { tell } from '../catalogue/tell.ts'
 import type { Link } from '../core/link.ts'
 import { tellOpened } from '../core/link-spans.ts'
@@ -158,6 +163,22 @@ test('the scope has the version of the software and a schema URL, the service a 
   assert.deepEqual([name, version], ['tracemesh', '1.2.3'])
   assert.match(schemaUrl ?? '', /^https:\/\/opentelemetry\.io\/schemas\/1\.\d+\.0$/)
   assert.equal(span?.resource.attributes['service.namespace'], 'tracemesh')
+})
+
+test('service.version of the environment is the application’s: the scope keeps the version of tracemesh', async (t) => {
+  process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
+  t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
+  const { telemetry, flush } = start()
+  telemetry.tell(left(), window)
+  const exporter = new InMemorySpanExporter()
+  const processor = new SimpleSpanProcessor({ exporter })
+  start({ spanProcessor: processor }).telemetry.tell(left(), window)
+  await processor.forceFlush()
+  for (const span of [...(await flush()), ...exporter.getFinishedSpans()]) {
+    assert.equal(span.resource.attributes['service.version'], 'app-9')
+    assert.equal(span.instrumentationScope.version, '1.2.3')
+  }
+  assert.equal(exporter.getFinishedSpans().length, 1)
 })
 
 test('every span carries its number, from 1, and is an ERROR only where a promise was broken', async () => {

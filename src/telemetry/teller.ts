@@ -23,6 +23,8 @@ export interface TellerOptions {
   readonly random: Random
   readonly report: Report
   readonly resource: Resource
+  /** Version of the instrumentation scope. */
+  readonly version: string
   readonly provider: ProviderFactory
   readonly sampling: Sampling
   readonly outlet: Outlet
@@ -71,6 +73,7 @@ export class Teller {
     this.#options = options
     this.#provider = options.provider({
       resource: options.resource,
+      version: options.version,
       processor: 'processor' in options.outlet ? options.outlet.processor : this.#holding(options.outlet.add),
       idGenerator: this.#ids(),
       sampler: this.#sampler(),
