@@ -103,6 +103,15 @@ export const attributes = {
   },
   'mesh.identity.addresses': { type: 'string[]', brief: 'Where each of these processes was heard from.' },
   'mesh.identity.own': { type: 'boolean', brief: 'Whether it is this node’s own identity.' },
+  'mesh.dial.addresses': { type: 'string[]', brief: 'Addresses tried, names resolved.' },
+  'mesh.dial.failures': {
+    type: 'int',
+    brief: 'Failed dials of this member in a row, this one included; a link that it ended soon counts too.',
+  },
+  'mesh.dial.delay_ms': {
+    type: 'int',
+    brief: 'Milliseconds before which this node does not dial it again; then only if it still wants links.',
+  },
   'mesh.dial.stage': { type: dialStages, brief: 'How far the attempt came.' },
   'error.type': { type: 'string', brief: 'Class or code of the failure.' },
   'mesh.error.message': { type: 'string', brief: 'The failure in words, cut at 256 characters.' },
@@ -111,9 +120,12 @@ export const attributes = {
   'mesh.connection.direction': { type: ['inbound', 'outbound'], brief: 'Seen from this end.' },
   'mesh.connection.address': { type: 'string', brief: 'Remote multiaddr.' },
   'mesh.connection.transport': { type: ['quic', 'tcp', 'memory', 'other'], brief: 'Transport of the connection.' },
+  'server.address': { type: 'string', brief: 'Host of the seed as configured: a name or an IP address.' },
+  'server.port': { type: 'int', brief: 'Port of the seed as configured.' },
   'network.peer.address': {
     type: 'string',
-    brief: 'IP address of the other end; of a relayed connection the relay’s.',
+    brief:
+      'IP address of the other end; of a relayed connection the relay’s; of a failed dial the one that `error.type` is about.',
   },
   'network.peer.port': { type: 'int', brief: 'Port of the other end.' },
   'network.transport': { type: ['tcp', 'udp'], brief: 'Transport protocol that carries the connection.' },

@@ -13,6 +13,7 @@ export interface Search {
 export const searches: readonly Search[] = [
   { label: 'Gave up a seed', span: 'mesh.seed.giveup' },
   { label: 'Retried a seed', span: 'mesh.seed.retry' },
+  { label: 'Failed dials of members', span: 'mesh.member.dial_failed' },
   { label: 'Two processes with one identity', span: 'mesh.identity.conflict' },
   { label: 'Blocked paths', span: 'mesh.path.blocked' },
   { label: 'Suspected leaks', span: 'mesh.leak.suspected' },

@@ -25,6 +25,9 @@ export interface SpanSpec {
 const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
 const link = ['mesh.link.id', 'mesh.connection.id', ...peer] as const
 const attempt = ['mesh.seed.address', 'mesh.seed.attempt', 'mesh.seed.elapsed_ms'] as const
+/** Of the other end, where its address has them. */
+const network = ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name'] as const
+const server = ['server.address', 'server.port'] as const
 const failure = ['mesh.seed.addresses', 'mesh.dial.stage', 'error.type', 'mesh.error.message'] as const
 /** What tools that know messaging read; the same as what `mesh.message.*` says. */
 const messaging = [
@@ -123,14 +126,16 @@ export const spans = {
     brief: 'A failed attempt that another will follow; the span lasts as long as the attempt.',
     when: 'each failed attempt but the last',
     attributes: [...attempt, ...failure, 'mesh.seed.delay_ms'],
+    optional: [...server, ...network],
     failed: true,
     kind: 'client',
     log: 'warn',
   },
   'mesh.seed.connected': {
-    brief: 'The seed answered: identify succeeded.',
+    brief: 'The seed answered: identify succeeded. The span lasts as long as the attempt.',
     when: 'end of a campaign',
     attributes: [...attempt, 'mesh.peer.id'],
+    optional: [...server, ...network],
     kind: 'client',
     log: 'info',
   },
@@ -138,6 +143,7 @@ export const spans = {
     brief: 'The last attempt of a campaign failed.',
     when: 'end of a campaign',
     attributes: [...attempt, ...failure],
+    optional: [...server, ...network],
     failed: true,
     kind: 'client',
     log: 'error',
@@ -154,6 +160,23 @@ export const spans = {
     when: 'once per seed, until another node answers there',
     attributes: ['mesh.seed.address', 'mesh.seed.addresses', 'mesh.seed.others', 'mesh.error.message'],
     log: 'warn',
+  },
+  'mesh.member.dial_failed': {
+    brief: 'A dial of a member failed; the span lasts as long as the attempt.',
+    when: 'at most once per dial: each of the first six failures in a row of a member, then every tenth. A node has as many dials under way as it wants links (`MESH_NEIGHBOURS`), and waits for 1, 2, 4, 8, 16, then 30 s, less up to half, before it dials the same member again.',
+    attributes: [
+      ...peer,
+      'mesh.dial.addresses',
+      'mesh.dial.failures',
+      'mesh.dial.delay_ms',
+      'mesh.dial.stage',
+      'error.type',
+      'mesh.error.message',
+    ],
+    optional: network,
+    failed: true,
+    kind: 'client',
+    log: 'debug',
   },
   'mesh.path.blocked': {
     brief: 'Some addresses of a peer do not answer, while it is reached at another one.',
@@ -194,13 +217,7 @@ export const spans = {
       'mesh.connection.address',
       'mesh.connection.transport',
     ],
-    optional: [
-      'mesh.link.id',
-      'network.peer.address',
-      'network.peer.port',
-      'network.transport',
-      'network.protocol.name',
-    ],
+    optional: ['mesh.link.id', ...network],
     log: 'debug',
   },
   'mesh.hello.received': {

@@ -31,6 +31,8 @@ export interface DialFailure {
   readonly stage: DialStage
   /** Addresses tried, names resolved. */
   readonly addresses: readonly string[]
+  /** Of these the one whose failure this is; undefined where none was dialled. */
+  readonly address?: string
   readonly errorType: string
   readonly errorMessage: string
 }
@@ -91,10 +93,20 @@ export type NetworkEvent =
    * address of the same dial was faster (`duplicate`). The ledger ends it.
    */
   | { readonly type: 'connection.unfit'; readonly connection: string; readonly reason: Unfit }
-  /** `elsewhere`: nothing was dialled, since the peer is connected already, by this address that is none of the seed's. */
-  | { readonly type: 'seed.answered'; readonly seed: string; readonly peer: string; readonly elsewhere?: string }
+  /**
+   * `address`: remote multiaddr of the connection. `elsewhere`: nothing was dialled, since the peer is connected already,
+   * by this address that is none of the seed's.
+   */
+  | {
+      readonly type: 'seed.answered'
+      readonly seed: string
+      readonly peer: string
+      readonly address: string
+      readonly elsewhere?: string
+    }
   | { readonly type: 'seed.failed'; readonly seed: string; readonly failure: DialFailure }
-  | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: boolean }
+  | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: true }
+  | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: false; readonly failure: DialFailure }
   /** After a dial of several addresses that succeeded: what became of the others that were tried before. */
   | {
       readonly type: 'peer.paths'

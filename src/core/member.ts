@@ -42,10 +42,11 @@ export interface Member {
   /** The processes that speak for it: more than one at a time is a copied key. */
   sightings: Sightings
   /**
-   * Of the neighbour policy: not dialled before this, after so many failures in a row; when a dial of ours was answered;
-   * and whether it is being dialled.
+   * Of the neighbour policy: not dialled before this, after so many failures in a row; when a dial of ours began, and when
+   * one was answered; and whether it is being dialled.
    */
   dialAfter: number
+  dialledAt: number
   /** When it last named a new address and was to be dialled at once for that. */
   movedAt: number
   dialling: boolean
@@ -74,6 +75,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     blocked: [],
     sightings: noSightings,
     dialAfter: 0,
+    dialledAt: -Infinity,
     movedAt: -Infinity,
     dialling: false,
     dialFailures: 0,

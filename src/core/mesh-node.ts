@@ -170,8 +170,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         return member === undefined ? [] : notePaths(member, event)
       }
       case 'peer.dialled':
-        this.#neighbours.dialled(event.peer, event.ok, now)
-        return []
+        return this.#neighbours.dialled(event.peer, event.ok ? undefined : event.failure, now)
       case 'listening':
       case 'dialled.back':
         return this.dialBack.handle(event, now)

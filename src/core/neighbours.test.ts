@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Tell, TellOf } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
+import { refusal } from '../testing/seed-player.ts'
 import { digestOf, hear } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
@@ -47,7 +49,7 @@ test('after a link is lost the lower peer id dials again at once, the higher one
   const { neighbours, know, dialled } = fixture(8)
   for (const peer of ['z', 'a']) {
     know(peer)
-    neighbours.dialled(peer, true, 0)
+    neighbours.dialled(peer, undefined, 0)
   }
   for (const peer of ['z', 'a']) neighbours.lost(peer, 40_000)
   const at = dialled(60_000)
@@ -58,7 +60,7 @@ test('after a link is lost the lower peer id dials again at once, the higher one
 test('a link that is lost does not shorten the wait after failed dials', () => {
   const { neighbours, know, dialled } = fixture(8)
   know('z')
-  for (let failed = 0; failed < 6; failed++) neighbours.dialled('z', false, 20_000)
+  for (let failed = 0; failed < 6; failed++) neighbours.dialled('z', refusal, 20_000)
   neighbours.lost('z', 20_100)
   assert.ok((dialled(60_000)['z'] ?? 0) >= 35_000)
 })
@@ -71,7 +73,7 @@ test('a member that takes our dials and hangs up soon is left for longer and lon
     for (const effect of neighbours.look(now)) {
       if (effect.do !== 'dial.peer') continue
       dials.push(now)
-      neighbours.dialled(effect.peer, true, now + 50)
+      neighbours.dialled(effect.peer, undefined, now + 50)
       neighbours.lost(effect.peer, now + 100)
     }
   }
@@ -97,11 +99,67 @@ test('a member that cannot be dialled is left for longer and longer', () => {
       if (effect.do !== 'dial.peer') continue
       if (last > 0) waits.push(now - last)
       last = now
-      neighbours.dialled(effect.peer, false, now)
+      neighbours.dialled(effect.peer, refusal, now)
     }
   }
   assert.ok(waits.length > 5)
   assert.ok((waits.at(-1) ?? 0) >= 15_000 && (waits.at(-1) ?? 0) <= 32_000, waits.join(' '))
+})
+
+/** Spans of one member in an hour, each with the number of dials before it; every dial takes 40 ms. */
+function anHour(failure: typeof refusal | undefined) {
+  const { neighbours, know } = fixture(8)
+  know('z')
+  const spans: { readonly dials: number; readonly at: number; readonly effect: Tell }[] = []
+  let dials = 0
+  for (let now = neighbours.deadline(); now <= 3_600_000; now = neighbours.deadline()) {
+    for (const effect of neighbours.look(now)) {
+      if (effect.do !== 'dial.peer') continue
+      dials++
+      const at = now + 40
+      spans.push(...neighbours.dialled(effect.peer, failure, at).map((span) => ({ dials, at, effect: span })))
+    }
+  }
+  return { spans, dials }
+}
+
+test('a failed dial of a member emits a span per step of the back-off, then one per ten failures', () => {
+  const { spans, dials } = anHour(refusal)
+  const every = Array.from({ length: Math.floor(dials / 10) }, (_, index) => 10 * (index + 1))
+  assert.ok(dials > 100, `${dials}`)
+  assert.deepEqual(
+    spans.map((span) => span.dials),
+    [1, 2, 3, 4, 5, 6, ...every],
+  )
+})
+
+test('the span of a failed dial says who, where, how far, how often, and when again', () => {
+  const [first, second] = anHour(refusal).spans
+  assert.ok(first !== undefined && second !== undefined)
+  assert.equal(first.effect.since, first.at - 40)
+  const { 'mesh.dial.delay_ms': delay, ...rest } = (first.effect as TellOf<'mesh.member.dial_failed'>).attributes
+  assert.deepEqual(rest, {
+    'mesh.peer.id': 'z',
+    'mesh.peer.name': 'name of z',
+    'mesh.dial.addresses': refusal.addresses,
+    'mesh.dial.failures': 1,
+    'mesh.dial.stage': 'dial',
+    'error.type': 'ECONNREFUSED',
+    'mesh.error.message': 'connection refused',
+    'network.peer.address': '192.0.2.1',
+    'network.peer.port': 4_001,
+    'network.transport': 'tcp',
+  })
+  assert.ok(delay >= 500 && delay <= 1_000, `${delay}`)
+  assert.ok(second.at - 40 - first.at >= delay)
+})
+
+test('a dial that succeeded emits nothing, nor does an end of which no dial is known', () => {
+  assert.deepEqual(anHour(undefined).spans, [])
+  const { neighbours, know } = fixture(8)
+  know('z')
+  assert.deepEqual(neighbours.dialled('z', refusal, 100), [])
+  assert.deepEqual(neighbours.dialled('nobody', refusal, 100), [])
 })
 
 test('nobody is dialled who has not said where', () => {

@@ -1,10 +1,12 @@
+import { type Tell, tell } from '../catalogue/tell.ts'
 import { backoffPolicy, waitMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
-import type { NetworkEffect } from './events.ts'
+import type { DialFailure, NetworkEffect } from './events.ts'
 import { isJoined } from './link.ts'
 import type { Random } from './machine.ts'
 import type { Member } from './member.ts'
+import { networkPeer } from './network-peer.ts'
 
 export interface NeighbourOptions {
   readonly self: string
@@ -60,13 +62,20 @@ export class Neighbours {
     this.#lookSoon(now)
   }
 
-  dialled(peer: string, ok: boolean, now: number): void {
+  /** The end of a dial; `failure` is undefined when it succeeded. */
+  dialled(peer: string, failure: DialFailure | undefined, now: number): Tell[] {
     const member = this.#view.get(peer)
-    if (member === undefined) return
+    if (member === undefined) return []
+    const wasDialling = member.dialling
     member.dialling = false
-    if (ok) member.answeredAt = now
-    else this.#failed(member, now)
     this.#lookSoon(now)
+    if (failure === undefined) {
+      member.answeredAt = now
+      return []
+    }
+    this.#failed(member, now)
+    // An end that comes late belongs to a dial that was counted before: one span per dial at most.
+    return wasDialling && hasSpan(member.dialFailures) ? [dialFailed(member, failure, now)] : []
   }
 
   #failed(member: Member, now: number): void {
@@ -110,8 +119,29 @@ export class Neighbours {
   }
 }
 
+/** One span per step of the back-off; once the wait has stopped growing, one per ten failures. */
+function hasSpan(failures: number): boolean {
+  return failures <= backoffPolicy.stepsMs.length || failures % backoffPolicy.attempts === 0
+}
+
+function dialFailed(member: Member, failure: DialFailure, now: number): Tell {
+  const attributes = {
+    'mesh.peer.id': member.digest.peer,
+    'mesh.peer.name': member.digest.name,
+    'mesh.dial.addresses': failure.addresses,
+    'mesh.dial.failures': member.dialFailures,
+    'mesh.dial.delay_ms': Math.round(member.dialAfter - now),
+    'mesh.dial.stage': failure.stage,
+    'error.type': failure.errorType,
+    'mesh.error.message': failure.errorMessage,
+    ...networkPeer(failure.address ?? ''),
+  }
+  return tell('mesh.member.dial_failed', attributes, { since: member.dialledAt })
+}
+
 function dial(member: Member, now: number): NetworkEffect {
   member.dialling = true
+  member.dialledAt = now
   member.dialAfter = now + dialLimitMs + lookMs
   const { peer, addresses } = member.digest
   return { do: 'dial.peer', peer, addresses, limitMs: dialLimitMs }

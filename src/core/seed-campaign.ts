@@ -1,5 +1,7 @@
 import { type AttributesOf, type Tell, tell } from '../catalogue/tell.ts'
+import { parseAddress } from './address.ts'
 import type { DialFailure } from './events.ts'
+import { networkPeer } from './network-peer.ts'
 import type { TraceRef } from './trace.ts'
 
 /**
@@ -94,8 +96,10 @@ export function tellGiveup(seed: Seed, failure: DialFailure, now: number): Tell 
   return tell('mesh.seed.giveup', attributes, { ...under(seed), since: seed.attemptAt })
 }
 
-export function tellConnected(seed: Seed, peer: string, now: number): Tell {
-  return tell('mesh.seed.connected', { ...attempted(seed, now), 'mesh.peer.id': peer }, under(seed))
+/** `address`: that of the connection. */
+export function tellConnected(seed: Seed, peer: string, address: string, now: number): Tell {
+  const attributes = { ...attempted(seed, now), 'mesh.peer.id': peer, ...networkPeer(address) }
+  return tell('mesh.seed.connected', attributes, { ...under(seed), since: seed.attemptAt })
 }
 
 /** `others`: seeds that are not known to be this node. */
@@ -136,7 +140,14 @@ function attempted(seed: Seed, now: number) {
     'mesh.seed.address': seed.address,
     'mesh.seed.attempt': seed.attempt,
     'mesh.seed.elapsed_ms': Math.round(now - seed.beganAt),
+    ...server(seed.address),
   }
+}
+
+/** Host and port of a seed as configured; nothing of an address that has none. */
+function server(address: string) {
+  const { host, port } = parseAddress(address)
+  return { ...(host !== '' && { 'server.address': host }), ...(port > 0 && { 'server.port': port }) }
 }
 
 function failed(failure: DialFailure) {
@@ -145,6 +156,7 @@ function failed(failure: DialFailure) {
     'mesh.dial.stage': failure.stage,
     'error.type': failure.errorType,
     'mesh.error.message': failure.errorMessage,
+    ...networkPeer(failure.address ?? ''),
   }
 }
 

@@ -16,7 +16,7 @@ const peer = fc.constantFrom('peer-a', 'peer-b')
 const event: fc.Arbitrary<SeedEvent> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<SeedEvent>({ type: 'tick' }) },
   // Rare enough that campaigns come to their end without one.
-  fc.record({ type: fc.constant('seed.answered' as const), seed, peer }),
+  fc.record({ type: fc.constant('seed.answered' as const), seed, peer, address: seed }),
   {
     weight: 4,
     arbitrary: fc.record({ type: fc.constant('seed.failed' as const), seed, failure: fc.constant(refusal) }),

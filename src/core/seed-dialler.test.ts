@@ -8,6 +8,8 @@ import { SeedDialler } from './seed-dialler.ts'
 
 leakCheck()
 
+const { address } = refusal
+
 test('a silent seed is dialled at once and ten times in all, then given up once', () => {
   const { player } = play(() => refused)
   player.runUntil(152_000)
@@ -141,10 +143,39 @@ test('an answer after the attempt was counted as failed is ignored', () => {
   const { dialler, player } = play(() => refused)
   player.runUntil(500)
   const due = dialler.deadline()
-  assert.deepEqual(player.send({ type: 'seed.answered', seed, peer: 'peer-a' }), [])
+  assert.deepEqual(player.send({ type: 'seed.answered', seed, peer: 'peer-a', address }), [])
   assert.deepEqual(player.send({ type: 'seed.failed', seed, failure: refusal }), [])
-  assert.deepEqual(player.send({ type: 'seed.answered', seed: 'no seed of ours', peer: 'peer-a' }), [])
+  assert.deepEqual(player.send({ type: 'seed.answered', seed: 'no seed of ours', peer: 'peer-a', address }), [])
   assert.equal(dialler.deadline(), due)
+})
+
+test('each end of an attempt names the seed as configured and the address that was dialled, and lasts as long', () => {
+  const { player } = play((_, at) => ({ afterMs: 1_500, ...(at > 300_000 ? { peer: 'peer-a' } : {}) }))
+  player.runUntil(700_000)
+  for (const name of ['mesh.seed.retry', 'mesh.seed.giveup', 'mesh.seed.connected'] as const) {
+    const span = player.noted.find(({ effect }) => effect.do === 'tell' && effect.span === name)
+    assert.ok(span?.effect.do === 'tell', name)
+    assert.partialDeepStrictEqual(span.effect.attributes, {
+      'server.address': 'seed.example',
+      'server.port': 4_001,
+      'network.peer.address': '192.0.2.1',
+      'network.peer.port': 4_001,
+      'network.transport': 'tcp',
+    })
+    assert.equal(Math.round(span.at - (span.effect.since ?? Infinity)), 1_500, name)
+  }
+})
+
+test('an attempt in which nothing was dialled has no address, a seed without port no port', () => {
+  const bare = '/dnsaddr/seed.example'
+  const { player } = play(() => undefined, undefined, [bare])
+  player.runUntil(1)
+  const unresolved = { stage: 'resolve', addresses: [], errorType: 'ENOTFOUND', errorMessage: 'no such name' } as const
+  player.send({ type: 'seed.failed', seed: bare, failure: unresolved })
+  const [retry] = player.told('mesh.seed.retry')
+  assert.equal(retry?.attributes['server.address'], 'seed.example')
+  for (const key of ['server.port', 'network.peer.address', 'network.peer.port', 'network.transport'])
+    assert.ok(!Object.hasOwn(retry?.attributes ?? {}, key), key)
 })
 
 test('an attempt whose end is never reported counts as failed after its limit and two seconds', () => {
@@ -294,7 +325,7 @@ test('when the address answers at last, that is emitted, and the seed is connect
   const { dialler, player } = play(() => undefined)
   bypass(player)
   player.runUntil(301_000)
-  player.send({ type: 'seed.answered', seed, peer: 'peer-a' })
+  player.send({ type: 'seed.answered', seed, peer: 'peer-a', address })
   assert.equal(player.told('mesh.path.restored').length, 1)
   assert.equal(dialler.seeds()[0]?.state, 'connected')
 })
@@ -313,7 +344,7 @@ test('an answer by a connection to another address is no path that works again',
   player.send({ type: 'tick' })
   player.send({ type: 'seed.failed', seed, failure: refusal })
   player.runUntil(1_500)
-  player.send({ type: 'seed.answered', seed, peer: 'peer-a', elsewhere: linked.address })
+  player.send({ type: 'seed.answered', seed, peer: 'peer-a', address, elsewhere: linked.address })
   assert.equal(dialler.seeds()[0]?.state, 'linked-elsewhere')
   assert.equal(player.told('mesh.path.blocked').length, 1)
 })

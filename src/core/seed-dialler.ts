@@ -153,14 +153,14 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     return tellBegun(seed, root, before, now)
   }
 
-  #answered(seed: Seed, { peer, elsewhere }: Answer, now: number): SeedEffect[] {
+  #answered(seed: Seed, { peer, address, elsewhere }: Answer, now: number): SeedEffect[] {
     // Its own address has failed, and the peer has connected by another one meanwhile.
     const { failure } = seed
     if (elsewhere !== undefined && failure) return this.#isLinked(seed, failure, { peer, address: elsewhere }, now)
     const restored = seed.blocked === '' || elsewhere !== undefined ? [] : [tellRestored(seed, peer)]
     const blocked = elsewhere === undefined ? '' : seed.blocked
     Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, selfTold: false, blocked })
-    return [...restored, tellConnected(seed, peer, now)]
+    return [...restored, tellConnected(seed, peer, address, now)]
   }
 
   #failed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {

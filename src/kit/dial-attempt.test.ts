@@ -122,8 +122,8 @@ describe('one attempt over several addresses', () => {
     const [outcome] = outcomes
     assert.ok(outcome?.ok === false)
     assert.deepEqual(
-      outcome.failures.map(({ stage, type }) => [stage, type]),
-      [['dial', 'TimeoutError']],
+      outcome.failures.map(({ stage, type, address }) => [stage, type, address]),
+      [['dial', 'TimeoutError', '/ip4/10.0.0.1/udp/1/quic-v1']],
     )
     const late = connection()
     dials[0]?.open(late)

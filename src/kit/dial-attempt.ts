@@ -214,9 +214,15 @@ export class DialAttempt {
       this.#settleTried()
       return
     }
-    const stage = this.#open.length > 0 ? 'identify' : 'dial'
-    const waited = { stage, type: 'TimeoutError', message: `no answer within ${Math.round(limitMs)} ms` } as const
     const open = this.#open
+    const stage = open.length > 0 ? 'identify' : 'dial'
+    const address = (open.length > 0 ? open : this.#pending).at(-1)?.address.toString()
+    const waited: AddressFailure = {
+      stage,
+      type: 'TimeoutError',
+      message: `no answer within ${Math.round(limitMs)} ms`,
+      ...(address !== undefined && { address }),
+    }
     this.#end({ ok: false, failures: [...this.#failures, waited] })
     for (const { connection } of open) connection.abort(new Error('the peer was not identified in time'))
   }

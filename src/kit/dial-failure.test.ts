@@ -65,10 +65,12 @@ test('our own address is told only when there is no other', () => {
 test('of several addresses the one that came furthest is told, its message cut', () => {
   const failures = [
     { stage: 'dial', type: 'A', message: '' },
-    { stage: 'identify', type: 'B', message: 'x'.repeat(1_000) },
+    { stage: 'identify', type: 'B', message: 'x'.repeat(1_000), address: '/ip4/10.0.0.1/tcp/1' },
     { stage: 'handshake', type: 'C', message: '' },
   ] as const
   const told = summary(failures, ['/ip4/10.0.0.1/tcp/1'])
   assert.deepEqual([told.stage, told.errorType, told.errorMessage.length], ['identify', 'B', 256])
   assert.deepEqual(told.addresses, ['/ip4/10.0.0.1/tcp/1'])
+  assert.equal(told.address, '/ip4/10.0.0.1/tcp/1')
+  assert.equal(summary([{ stage: 'resolve', type: 'ENOTFOUND', message: '' }], []).address, undefined)
 })

@@ -83,8 +83,13 @@ export function summary(failures: readonly AddressFailure[], addresses: readonly
     (best, failure) => (best === undefined || rank(failure) > rank(best) ? failure : best),
     undefined,
   )
-  const { stage, type, message } = furthest ?? { stage: 'dial', type: 'NoAddress', message: 'there is nothing to dial' }
-  return { stage, addresses, errorType: type, errorMessage: cutMessage(message) }
+  const { stage, type, message, address }: AddressFailure = furthest ?? {
+    stage: 'dial',
+    type: 'NoAddress',
+    message: 'there is nothing to dial',
+  }
+  const of = address === undefined ? {} : { address }
+  return { stage, addresses, ...of, errorType: type, errorMessage: cutMessage(message) }
 }
 
 export function cutMessage(message: string): string {

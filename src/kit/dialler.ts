@@ -28,7 +28,7 @@ interface Target {
 
 type Result =
   /** `elsewhere`: the address of a connection that was there, when it is none of those asked for. */
-  | { readonly ok: true; readonly peer: string; readonly elsewhere?: string }
+  | { readonly ok: true; readonly peer: string; readonly address: string; readonly elsewhere?: string }
   | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly addresses: readonly string[] }
 
 export interface DiallerOptions {
@@ -64,7 +64,7 @@ export class Dialler {
   }
 
   peer({ peer, addresses, limitMs }: PeerDial): void {
-    const answer = ({ ok }: Result) => this.#options.deliver({ type: 'peer.dialled', peer, ok })
+    const answer = (result: Result) => this.#options.deliver(peerAnswer(peer, result))
     // Bridges and private networks have the same addresses on many hosts: there this node would only reach itself.
     const elsewhere = addresses.filter((address) => !this.#options.isOwn(address))
     this.#run(peer, limitMs, () => target(elsewhere, peerIdFromString(peer), limitMs), answer)
@@ -132,7 +132,7 @@ export class Dialler {
       if (!outcome.ok) return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried })
       outcome.others.forEach(duplicate)
       reached = outcome.connection.remotePeer.toString()
-      end({ ok: true, peer: reached }, true)
+      end({ ok: true, peer: reached, address: withoutPeer(outcome.connection.remoteAddr) }, true)
     }
     const opened = (connection: Connection) => this.#opened(connection)
     const paths = (paths: TriedPaths) => {
@@ -190,13 +190,19 @@ type End = (result: Result, tries?: boolean) => void
 
 function seedAnswer(seed: string, result: Result): NetworkEvent {
   if (!result.ok) return { type: 'seed.failed', seed, failure: failure(result) }
-  const { peer, elsewhere } = result
-  return { type: 'seed.answered', seed, peer, ...(elsewhere !== undefined && { elsewhere }) }
+  const { peer, address, elsewhere } = result
+  return { type: 'seed.answered', seed, peer, address, ...(elsewhere !== undefined && { elsewhere }) }
+}
+
+function peerAnswer(peer: string, result: Result): NetworkEvent {
+  if (result.ok) return { type: 'peer.dialled', peer, ok: true }
+  return { type: 'peer.dialled', peer, ok: false, failure: failure(result) }
 }
 
 function answerOf({ remotePeer, remoteAddr }: Connection, asked: readonly Multiaddr[]): Extract<Result, { ok: true }> {
   const [peer, address] = [remotePeer.toString(), withoutPeer(remoteAddr)]
-  return asked.some((one) => withoutPeer(one) === address) ? { ok: true, peer } : { ok: true, peer, elsewhere: address }
+  const answer = { ok: true, peer, address } as const
+  return asked.some((one) => withoutPeer(one) === address) ? answer : { ...answer, elsewhere: address }
 }
 
 function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[]; failed: readonly PathFailure[] } {

@@ -20,14 +20,16 @@ function dialling(harness: SuiteHarness): void {
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       a.network.perform({ do: 'dial.seed', seed: world.addresses[1] as string, limitMs: 5_000 })
       const answer = await a.wait('seed.answered')
-      assert.deepEqual(answer, { type: 'seed.answered', seed: world.addresses[1], peer: b.network.self })
+      const address = world.addresses[1]
+      assert.deepEqual(answer, { type: 'seed.answered', seed: address, peer: b.network.self, address })
     }))
 
   test('a seed given with its peer id answers', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const seed = `${world.addresses[1]}/p2p/${b.network.self}`
       a.network.perform({ do: 'dial.seed', seed, limitMs: 5_000 })
-      assert.deepEqual(await a.wait('seed.answered'), { type: 'seed.answered', seed, peer: b.network.self })
+      const answer = { type: 'seed.answered', seed, peer: b.network.self, address: world.addresses[1] }
+      assert.deepEqual(await a.wait('seed.answered'), answer)
     }))
 
   test('a seed that is somebody else than its peer id says fails, with a stage', () =>
@@ -46,6 +48,7 @@ function dialling(harness: SuiteHarness): void {
       const failed = await a.wait('seed.failed', 2_500)
       assert.equal(failed.failure.stage, 'dial')
       assert.deepEqual(failed.failure.addresses, [world.deadAddress])
+      assert.equal(failed.failure.address, world.deadAddress)
       assert.notEqual(failed.failure.errorType, '')
       assert.equal(a.count('seed.answered'), 0)
     }))
@@ -70,7 +73,7 @@ function dialling(harness: SuiteHarness): void {
       assert.equal(a.network.snapshot().length, 1, 'an outbound dial takes the connection that is there')
     }))
 
-  test('dialling a peer says whether it worked', () =>
+  test('dialling a peer says whether it worked, and if not, why', () =>
     withWorld(harness, 3, 0, async (world, [a, b, c]) => {
       a.network.perform({
         do: 'dial.peer',
@@ -81,7 +84,12 @@ function dialling(harness: SuiteHarness): void {
       assert.deepEqual(await a.wait('peer.dialled'), { type: 'peer.dialled', peer: b.network.self, ok: true })
       a.clear()
       a.network.perform({ do: 'dial.peer', peer: c.network.self, addresses: [world.deadAddress], limitMs: 1_000 })
-      assert.deepEqual(await a.wait('peer.dialled', 2_500), { type: 'peer.dialled', peer: c.network.self, ok: false })
+      const failed = await a.wait('peer.dialled', 2_500)
+      assert.ok(!failed.ok && failed.peer === c.network.self)
+      const { addresses, address = '', stage, errorType } = failed.failure
+      assert.equal(stage, 'dial')
+      assert.notEqual(errorType, '')
+      assert.ok(address.startsWith(world.deadAddress) && addresses.includes(address), address)
     }))
 
   test('crossed dials both succeed, and both ends come to see the same connections', () =>

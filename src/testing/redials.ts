@@ -50,11 +50,12 @@ export function redialsOfNode(self: string, others: readonly string[], random: R
     arm()
   }
   const perform = (effect: NodeEffect) => {
-    if (effect.do === 'dial.peer') clock.after(0, () => send({ type: 'peer.dialled', peer: effect.peer, ok: false }))
+    if (effect.do === 'dial.peer')
+      clock.after(0, () => send({ type: 'peer.dialled', peer: effect.peer, ok: false, failure: refusal }))
     if (effect.do !== 'dial.seed') return
     dials.push(clock.now())
     const first = dials.length === 1
-    if (first) clock.after(0, () => send({ type: 'seed.answered', seed, peer: 'seed' }))
+    if (first) clock.after(0, () => send({ type: 'seed.answered', seed, peer: 'seed', address: seed }))
     else clock.after(attemptMs, () => send({ type: 'seed.failed', seed, failure: refusal }))
   }
   let cancel = () => {}

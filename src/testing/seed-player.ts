@@ -75,8 +75,9 @@ export class SeedPlayer {
     if (outcome === undefined) return
     const { afterMs, peer, errorType = refusal.errorType } = outcome
     const failure = { ...refusal, errorType }
+    const { address } = refusal
     const event: SeedEvent =
-      peer === undefined ? { type: 'seed.failed', seed, failure } : { type: 'seed.answered', seed, peer }
+      peer === undefined ? { type: 'seed.failed', seed, failure } : { type: 'seed.answered', seed, peer, address }
     this.#answers.push({ at: this.#now + afterMs, event })
   }
 }
@@ -84,6 +85,7 @@ export class SeedPlayer {
 export const refusal = {
   stage: 'dial',
   addresses: ['/ip4/192.0.2.1/tcp/4001'],
+  address: '/ip4/192.0.2.1/tcp/4001',
   errorType: 'ECONNREFUSED',
   errorMessage: 'connection refused',
 } as const

@@ -11,7 +11,7 @@ export interface DialTarget {
 }
 
 export type DialResult =
-  | { readonly ok: true; readonly peer: string }
+  | { readonly ok: true; readonly peer: string; readonly address: string }
   | { readonly ok: false; readonly failure: DialFailure }
 
 /** QUIC sends its first packet again after about 1, 3 and 7 s, and gives up at its idle timeout. */
@@ -58,7 +58,9 @@ class Attempt {
   }
 
   fail(stage: DialStage, errorType: string, errorMessage: string): void {
-    this.#settle({ ok: false, failure: { stage, addresses: this.#addresses, errorType, errorMessage } })
+    const address = this.#addresses.at(-1)
+    const of = address === undefined ? {} : { address }
+    this.#settle({ ok: false, failure: { stage, addresses: this.#addresses, ...of, errorType, errorMessage } })
   }
 
   #knock(address: string, wanted: string | undefined): void {
@@ -107,7 +109,7 @@ class Attempt {
       far.send((near) => {
         if (!near.listed) return
         near.node.identified(near)
-        this.#settle({ ok: true, peer: near.peer })
+        this.#settle({ ok: true, peer: near.peer, address: near.address })
       })
     })
   }

@@ -135,16 +135,22 @@ export class SimNetwork implements Network {
     dial(this.#world, this, { addresses: [seed], peer: wanted, limitMs }, (result) =>
       this.deliver(
         result.ok
-          ? { type: 'seed.answered', seed, peer: result.peer }
+          ? { type: 'seed.answered', seed, peer: result.peer, address: result.address }
           : { type: 'seed.failed', seed, failure: result.failure },
       ),
     )
   }
 
   #dialPeer({ peer, addresses, limitMs }: Extract<NetworkEffect, { do: 'dial.peer' }>): void {
-    const answer = (ok: boolean) => this.deliver({ type: 'peer.dialled', peer, ok })
-    if (this.#ends.some((end) => end.peer === peer)) answer(true)
-    else dial(this.#world, this, { addresses, peer, limitMs }, ({ ok }) => answer(ok))
+    const reached = () => this.deliver({ type: 'peer.dialled', peer, ok: true })
+    if (this.#ends.some((end) => end.peer === peer)) {
+      reached()
+      return
+    }
+    dial(this.#world, this, { addresses, peer, limitMs }, (result) => {
+      if (result.ok) reached()
+      else this.deliver({ type: 'peer.dialled', peer, ok: false, failure: result.failure })
+    })
   }
 
   #gossipState(end: SimEnd): ConnectionFact['gossip'] {
