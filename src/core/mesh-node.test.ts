@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Tell } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
+import { refusal } from '../testing/seed-player.ts'
 import { digestOf } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { ConnectionFact, NodeEffect } from './events.ts'
@@ -66,6 +68,18 @@ function runUntil(node: MeshNode, time: number): { at: number; effect: NodeEffec
   }
   return effects
 }
+
+test('a member that does not answer a dial has a span of its own', () => {
+  const node = connectedNode()
+  const digest = digestOf('peer-z', { addresses: ['/ip4/192.0.2.1/tcp/4001'] })
+  node.handle({ type: 'gossip', mesh: 'mesh-a', from: 'peer-z', digest, wall: digest.sentAt }, 0)
+  const dial = runUntil(node, 4_000).find(({ effect }) => effect.do === 'dial.peer')
+  assert.ok(dial?.effect.do === 'dial.peer' && dial.effect.peer === 'peer-z')
+  const failed = node.handle({ type: 'peer.dialled', peer: 'peer-z', ok: false, failure: refusal }, 4_100)
+  const spans = failed.filter((effect) => effect.do === 'tell' && effect.span === 'mesh.member.dial_failed')
+  assert.equal(spans.length, 1)
+  assert.equal((spans[0] as Tell).since, dial.at)
+})
 
 /** A second of life, then a sleep in which events pile up; the node is handed them all before its tick. */
 function asleep(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
