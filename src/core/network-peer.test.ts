@@ -20,6 +20,13 @@ test('QUIC is a protocol over UDP, TCP is TCP, and the zone of an IPv6 address i
   })
 })
 
+test('an IP address has one spelling; protocols above TCP and QUIC change nothing', () => {
+  const one = (address: string) => Object.values(networkPeer(address))
+  assert.deepEqual(one('/ip6/::ffff:10.0.0.2/tcp/1'), ['10.0.0.2', 1, 'tcp'])
+  assert.deepEqual(one('/ip4/10.0.0.2/tcp/1/tls/ws/p2p/12D3'), ['10.0.0.2', 1, 'tcp'])
+  assert.deepEqual(one('/ip4/10.0.0.2/udp/1/quic-v1/webtransport/certhash/uEi'), ['10.0.0.2', 1, 'udp', 'quic'])
+})
+
 test('a relayed connection has the address of its relay', () => {
   const peer = networkPeer('/ip4/192.0.2.1/tcp/4001/p2p/12D3relay/p2p-circuit/p2p/12D3peer')
   assert.deepEqual([peer['network.peer.address'], peer['network.peer.port']], ['192.0.2.1', 4_001])
@@ -28,6 +35,9 @@ test('a relayed connection has the address of its relay', () => {
 test('an address without IP says nothing, and no text whatever throws', () => {
   for (const address of ['', '/memory/5', '/unix/tmp/x', '/dns4/seed.example/tcp/4001', '/ip4', '/ip4/'])
     assert.deepEqual(networkPeer(address), {}, address)
+  // Nor does a text without a port say one.
+  for (const address of ['/ip4/10.0.0.1', '/ip4/10.0.0.1/udp', '/ip4/10.0.0.1/udp/x', '/ip4/10.0.0.1/sctp/1'])
+    assert.deepEqual(networkPeer(address), { 'network.peer.address': '10.0.0.1' }, address)
   fc.assert(
     fc.property(fc.string(), (text) => {
       const { 'network.peer.port': port = 0 } = networkPeer(`/ip4/10.0.0.1/udp/${text}`)

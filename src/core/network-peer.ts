@@ -1,3 +1,5 @@
+import { parseAddress } from './address.ts'
+
 /** The other end of a connection in OpenTelemetry's names; nothing of an address that has no IP or port. */
 export interface NetworkPeer {
   readonly 'network.peer.address'?: string
@@ -6,20 +8,17 @@ export interface NetworkPeer {
   readonly 'network.protocol.name'?: 'quic'
 }
 
-/** Reads the first IP address and port of a multiaddr: of a relayed connection they are the relay's. */
+/** IP address and port of a multiaddr: of a relayed connection they are the relay's. */
 export function networkPeer(multiaddr: string): NetworkPeer {
-  const parts = multiaddr.split('/')
-  const ip = parts.findIndex((part) => part === 'ip4' || part === 'ip6')
-  const address = parts[ip + 1]
-  if (ip === -1 || address === undefined || address === '') return {}
-  const [transport, digits, protocol] = parts.slice(ip + 2)
-  const port = Number(digits)
-  if ((transport !== 'tcp' && transport !== 'udp') || !Number.isInteger(port))
-    return { 'network.peer.address': address }
+  const { host, family, port, transport } = parseAddress(multiaddr)
+  if (host === '' || (family !== 'ip4' && family !== 'ip6')) return {}
+  const [carrier, protocol] = transport === 'quic' ? ['udp', 'quic'] : transport.split('/')
+  if ((carrier !== 'tcp' && carrier !== 'udp') || !Number.isInteger(port) || port === 0)
+    return { 'network.peer.address': host }
   return {
-    'network.peer.address': address,
+    'network.peer.address': host,
     'network.peer.port': port,
-    'network.transport': transport,
+    'network.transport': carrier,
     ...(protocol?.startsWith('quic') && { 'network.protocol.name': 'quic' as const }),
   }
 }

@@ -1,5 +1,5 @@
 import type { Connection, IdentifyResult, PeerId, Stream } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { CODE_MEMORY, CODE_QUIC_V1, CODE_TCP, type Multiaddr } from '@multiformats/multiaddr'
 import type { ConnectionFact } from '../core/events.ts'
 import type { GossipLack, GossipState } from '../core/gossip-repair.ts'
 import { limits } from '../core/limits.ts'
@@ -9,7 +9,7 @@ import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type GossipStreams, gossipPrefix } from './gossip-streams.ts'
 import type { LinkStream } from './link-stream.ts'
-import { withoutPeer } from './multiaddrs.ts'
+import { hasProtocol, withoutPeer } from './multiaddrs.ts'
 
 /** What is known of one connection beside what libp2p says of it. */
 export interface ConnectionRecord {
@@ -275,10 +275,9 @@ export function isGossip({ protocol }: Pick<Stream, 'protocol'>): boolean {
 }
 
 function transportOf(address: Multiaddr): ConnectionFact['transport'] {
-  const names = address.getComponents().map((component) => component.name)
-  if (names.includes('quic-v1')) return 'quic'
-  if (names.includes('memory')) return 'memory'
-  return names.includes('tcp') ? 'tcp' : 'other'
+  if (hasProtocol(address, CODE_QUIC_V1)) return 'quic'
+  if (hasProtocol(address, CODE_MEMORY)) return 'memory'
+  return hasProtocol(address, CODE_TCP) ? 'tcp' : 'other'
 }
 
 /** Only the dialler opens the link stream, so only it can take up again what the mesh has left. */

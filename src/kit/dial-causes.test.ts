@@ -6,6 +6,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { DialFailure } from '../core/events.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { deadAddressOf, listenOn, type RealNode, realNode, type Transport } from '../testing/real-world.ts'
+import { withoutPeer } from './multiaddrs.ts'
 
 leakCheck()
 
@@ -40,7 +41,7 @@ describe('one cause has one error.type over QUIC and TCP', () => {
   }
 
   const own = (transport: Transport) => {
-    const all = dialler.libp2p.getMultiaddrs().map((address) => address.decapsulateCode(421).toString())
+    const all = dialler.libp2p.getMultiaddrs().map(withoutPeer)
     return all.find((address) => address.includes(transport === 'quic' ? '/quic-v1' : '/tcp/')) as string
   }
 

@@ -1,6 +1,6 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { CODE_P2P, CODE_QUIC_V1, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { DialFailure, NetworkEffect, NetworkEvent, PathFailure } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
@@ -10,7 +10,7 @@ import type { NetworkComponents } from './components.ts'
 import type { Connections } from './connections.ts'
 import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
 import { type AddressFailure, cutMessage, failureOf, summary } from './dial-failure.ts'
-import { throughRelay, withoutPeer } from './multiaddrs.ts'
+import { hasProtocol, throughRelay, withoutPeer } from './multiaddrs.ts'
 import { explainSelfDial } from './own-host.ts'
 import { pause } from './pause.ts'
 import { type Lookup, resolve } from './resolve.ts'
@@ -218,18 +218,18 @@ function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[];
 function target(texts: readonly string[], peer: PeerId | undefined, limitMs: number): Target {
   if (peer === undefined) {
     const addresses = texts.map((text) => multiaddr(text))
-    const named = addresses[0]?.getComponents().findLast((component) => component.name === 'p2p')?.value
+    const named = addresses[0]?.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
     return { peer: named === undefined ? undefined : peerIdFromString(named), addresses, limitMs }
   }
   const addresses = texts.slice(0, limits.digestAddresses).flatMap((text) => {
-    const bare = parsed(text)?.decapsulateCode(421)
+    const bare = parsed(text)?.decapsulateCode(CODE_P2P)
     return bare === undefined ? [] : [bare.encapsulate(`/p2p/${peer.toString()}`)]
   })
   return { peer, addresses, limitMs }
 }
 
 function quicFirst(addresses: readonly Multiaddr[]): readonly Multiaddr[] {
-  const isQuic = (address: Multiaddr) => address.getComponents().some((component) => component.name === 'quic-v1')
+  const isQuic = (address: Multiaddr) => hasProtocol(address, CODE_QUIC_V1)
   return addresses.toSorted((a, b) => Number(isQuic(b)) - Number(isQuic(a)))
 }
 

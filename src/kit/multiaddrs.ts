@@ -5,7 +5,12 @@ export function withoutPeer(address: Multiaddr): string {
   return address.decapsulateCode(CODE_P2P).toString()
 }
 
+/** `code`: one of the library's `CODE_` constants. */
+export function hasProtocol(address: Multiaddr, code: number): boolean {
+  return address.getComponents().some((component) => component.code === code)
+}
+
 /** Whether a connection to this address would pass through a relay. */
 export function throughRelay(address: Multiaddr): boolean {
-  return address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
+  return hasProtocol(address, CODE_P2P_CIRCUIT)
 }

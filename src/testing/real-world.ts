@@ -13,6 +13,7 @@ import { systemClock } from '../kit/clock.ts'
 import type { NetworkComponents } from '../kit/components.ts'
 import { Libp2pNetwork, type Libp2pNetworkOptions } from '../kit/libp2p-network.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
+import { withoutPeer } from '../kit/multiaddrs.ts'
 import { held } from './leak-check.ts'
 import type { SuiteHarness } from './suite-world.ts'
 
@@ -92,7 +93,7 @@ export async function realNode(
     libp2p,
     owner,
     components: given,
-    address: libp2p.getMultiaddrs()[0]?.decapsulateCode(421).toString() ?? '',
+    address: libp2p.getMultiaddrs().map(withoutPeer)[0] ?? '',
     stop: async () => {
       await network.stop()
       await owner[Symbol.asyncDispose]()
