@@ -18,7 +18,12 @@ const quic = (host: string, port = 4001) => `/ip4/${host}/udp/${port}/quic-v1`
 const tcp = (host: string, port = 4001) => `/ip4/${host}/tcp/${port}`
 
 /** A node that is linked to one peer over TCP, and what it knows of it. */
-function scene({ host = '10.0.0.1', announced = [] as readonly string[], others = [] as readonly string[][] }) {
+function scene({
+  host = '10.0.0.1',
+  announced = [] as readonly string[],
+  others = [] as readonly string[][],
+  limited = false,
+}) {
   const view = makeView()
   const ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), {
     self: 'self',
@@ -26,7 +31,7 @@ function scene({ host = '10.0.0.1', announced = [] as readonly string[], others 
     random,
   })
   const fact = { direction: 'outbound', address: tcp(host), transport: 'tcp', gossip: 'none' } as const
-  ledger.handle({ type: 'observed', connections: [{ ...fact, id: 'c1', peer: 'peer-a' }] }, 0)
+  ledger.handle({ type: 'observed', connections: [{ ...fact, id: 'c1', peer: 'peer-a', limited }] }, 0)
   ledger.handle({ type: 'stream.open', connection: 'c1' }, 0)
   const hello = { ...who, name: 'a', counter: 1, trace: newTrace(random) }
   ledger.handle({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello } }, 0)
@@ -67,10 +72,28 @@ test('a seed that answered before belongs to the same peer while that is linked 
   assert.equal(scene({ host: '10.0.0.2' })(quic('10.0.0.1'), [seed]), undefined)
 })
 
-test('a seed whose address one linked member announces belongs to it', () => {
-  const announced = [`${quic('10.0.0.1', 4002)}/p2p/peer-a`, '/ip6/2001:db8::1/tcp/4001']
+test('a seed whose address one member announces belongs to it when it is linked from that host', () => {
+  const announced = [`${quic('10.0.0.1', 4002)}/p2p/peer-a`]
   assert.equal(scene({ announced })(quic('10.0.0.1', 4002)), 'peer-a')
-  assert.equal(scene({ announced })('/ip6/2001:db8::1/tcp/4001'), 'peer-a')
+  const mapped = '/ip6/::ffff:10.0.0.1/udp/4002/quic-v1'
+  assert.equal(scene({ announced })(mapped), 'peer-a', 'one address in two spellings')
+  const long = '/ip6/2001:db8:0:0::1/tcp/4001'
+  const six = '/ip6/2001:db8::1/tcp/4001'
+  const foundSix = scene({ announced: [six] })
+  assert.equal(foundSix(long), undefined, 'it is linked from another host')
+  assert.equal(foundSix(long, [{ address: long, peer: 'peer-a' }]), 'peer-a', 'it answered there before')
+  assert.equal(foundSix(long, [{ address: tcp('10.0.0.1'), peer: 'peer-a' }]), 'peer-a', 'it is another seed')
+  assert.equal(foundSix(long, [{ address: long, peer: 'peer-b' }]), undefined, 'another peer answered there')
+})
+
+test('a member does not become the owner of a seed by announcing its address', () => {
+  const seed = quic('45.79.10.1')
+  assert.equal(scene({ host: '6.6.6.6', announced: [tcp('6.6.6.6'), seed] })(seed), undefined)
+  // One member has a docker0 of the same address as the host of the seed.
+  assert.equal(scene({ announced: [tcp('10.0.0.1'), quic('172.17.0.1')] })(quic('172.17.0.1')), undefined)
+  const relayed = scene({ host: '45.79.10.1', announced: [seed], limited: true })
+  assert.equal(relayed(seed), undefined, 'the host is that of its relay')
+  assert.equal(scene({ host: 'no-ip', announced: ['/unix/x'] })('/unix/x'), undefined, 'an address without host')
 })
 
 test('unsure: an address that two members announce, that every machine has, or whose member is not linked', () => {
