@@ -197,7 +197,7 @@ and on (mesh_id) (count by (mesh_id) (${running(d)}) > 1)`,
     forTime: '2m',
     meaning:
       'A node that runs counted no link in any census of two minutes, while another node of its mesh runs as well. A mesh of one node rings nothing.',
-    cure: 'Its campaigns (mesh.seed.dial) say why it reaches no seed. If it reaches one and loses it again, read mesh.close.reason of mesh.connection.closed: foreign-mesh is a wrong MESH_ID, limit a full seed. One without seeds has no campaign: whoever should have dialled it has. Guests are no links.',
+    cure: 'Its campaigns (mesh.seed.dial) say why it reaches no seed. If it reaches one and loses it again, read mesh.close.reason of mesh.connection.closed: foreign-mesh is a wrong MESH_ID, limit a full seed. One without seeds has no campaign: whoever should have dialled it has. A seed that is the node itself has none either: mesh.seed.self names it; put another node into MESH_SEEDS. Guests are no links.',
     // Who has no seed has no campaign, and whose seed answers and hangs up has no retry; what ended is of before.
     search: 'node',
     told: '31s',

@@ -184,3 +184,8 @@ test('every role has a budget that can be met', () => {
   assert.deepEqual(Object.keys(budgets).toSorted(), [...roles].toSorted())
   for (const { rssMb, cpuMsPerS } of Object.values(budgets)) assert.ok(rssMb > 0 && cpuMsPerS > 0)
 })
+
+test('the cure of a node without links names every span of a seed that leads to no link', () => {
+  const { cure } = alertOf('MeshNodeAlone')
+  for (const span of ['mesh.seed.dial', 'mesh.seed.self'] satisfies SpanName[]) assert.ok(cure.includes(span), span)
+})
