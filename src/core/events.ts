@@ -45,6 +45,12 @@ export interface PathFailure {
   readonly errorMessage: string
 }
 
+/** Which addresses of a peer answered in one dial, the one of the connection that stays first, and which did not. */
+export interface PathReport {
+  readonly worked: readonly string[]
+  readonly failed: readonly PathFailure[]
+}
+
 /** A message that is meant to cross into other meshes, as bridges see it. The payload stays sealed. */
 export interface Crossing {
   /** Origin and its sequence number: unique for good. */
@@ -108,13 +114,7 @@ export type NetworkEvent =
   | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: true }
   | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: false; readonly failure: DialFailure }
   /** After a dial of several addresses that succeeded: what became of the others that were tried before. */
-  | {
-      readonly type: 'peer.paths'
-      readonly peer: string
-      /** Addresses that answered, the one of the connection that stays first. */
-      readonly worked: readonly string[]
-      readonly failed: readonly PathFailure[]
-    }
+  | ({ readonly type: 'peer.paths'; readonly peer: string } & PathReport)
   /** The end of a `dial.back`; `errorType` is empty when it reached the peer. */
   | { readonly type: 'dialled.back'; readonly nonce: string; readonly errorType: string }
   /** A digest that came over gossip; `from` is the peer whose signature the message carries. */

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { digestOf } from '../testing/view-fixture.ts'
-import type { PathFailure } from './events.ts'
+import { seededRandom } from '../testing/random.ts'
+import { digestOf, hear, makeView, wall } from '../testing/view-fixture.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { ConnectionLedger } from './connection-ledger.ts'
+import type { ConnectionFact, NodeEvent, PathFailure } from './events.ts'
+import { limits } from './limits.ts'
 import { newMember } from './member.ts'
-import { notePaths } from './member-paths.ts'
+import { MemberPaths, notePaths } from './member-paths.ts'
+import { MeshNode } from './mesh-node.ts'
+import { Owner } from './owner.ts'
+import { newTrace } from './trace.ts'
 
 leakCheck()
 
+const who = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
 const quic = '/ip4/10.0.0.1/udp/4001/quic-v1'
 const tcp = '/ip4/10.0.0.1/tcp/4001'
 const addresses = [`${quic}/p2p/p`, `${tcp}/p2p/p`]
@@ -18,7 +26,7 @@ const silent = (address: string, errorType = 'TimeoutError'): PathFailure => ({
 function scene() {
   const member = newMember(digestOf('p', { addresses }), 'link', 0)
   return (worked: readonly string[], ...failed: readonly PathFailure[]) =>
-    notePaths(member, { type: 'peer.paths', peer: 'p', worked, failed }).map(
+    notePaths(member, { worked, failed }).map(
       ({ span, attributes }): Readonly<Record<string, unknown>> => ({ span, ...attributes }),
     )
 }
@@ -57,4 +65,71 @@ test('addresses that a member announces no more are forgotten', () => {
   for (let i = 0; i < 50; i++) note([tcp], silent(`/ip4/10.0.1.${i}/tcp/1`))
   const [last] = note([tcp], silent(quic))
   assert.deepEqual(last?.['mesh.path.unreachable'], [quic])
+})
+
+/** A node that has one connection to a peer of which it has no digest yet. */
+function firstContact() {
+  const view = makeView()
+  const options = { self: 'self', hello: { ...who, name: 's' }, random: seededRandom(1) }
+  const ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), options)
+  const fact: ConnectionFact = {
+    ...{ id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' },
+  }
+  ledger.handle({ type: 'observed', connections: [fact] }, 0)
+  return { view, ledger, paths: new MemberPaths(view, ledger) }
+}
+
+test('what a first contact finds blocked is emitted with the first digest, once', () => {
+  const { view, paths } = firstContact()
+  const unreachable = silent('/ip6/2001:db8::1/udp/1/quic-v1', 'ENETUNREACH')
+  assert.deepEqual(paths.onTried({ peer: 'p', worked: [tcp], failed: [unreachable] }), [])
+  hear(view, digestOf('p', { addresses }), 0)
+  const [blocked, ...more] = paths.onMember('p')
+  const attributes: Readonly<Record<string, unknown>> = { ...blocked?.attributes }
+  assert.deepEqual(
+    [attributes['mesh.path.unreachable'], attributes['mesh.path.reached_by'], attributes['error.type']],
+    [[unreachable.address], tcp, 'ENETUNREACH'],
+  )
+  assert.deepEqual([more, paths.onMember('p')], [[], []])
+})
+
+test('of several dials before the first digest the later one counts for each address, up to a bound', () => {
+  const { view, ledger, paths } = firstContact()
+  paths.onTried({ peer: 'p', worked: [tcp], failed: [silent(quic)] })
+  paths.onTried({ peer: 'p', worked: [quic], failed: [] })
+  for (let i = 0; i < 100; i++)
+    paths.onTried({ peer: 'p', worked: [`/ip4/10.0.1.${i}/tcp/1`], failed: [silent(`/ip4/10.0.2.${i}/tcp/1`)] })
+  const kept = ledger.get('p')?.paths
+  assert.deepEqual([kept?.worked.length, kept?.failed.length], [limits.digestAddresses, limits.digestAddresses])
+  hear(view, digestOf('p', { addresses }), 0)
+  const [blocked] = paths.onMember('p')
+  assert.equal(JSON.stringify(blocked).includes(quic), false)
+})
+
+test('what was found goes with the last connection, and nothing is kept without one', () => {
+  const { view, ledger, paths } = firstContact()
+  paths.onTried({ peer: 'p', worked: [tcp], failed: [silent(quic)] })
+  paths.onTried({ peer: 'q', worked: [tcp], failed: [silent(quic)] })
+  ledger.handle({ type: 'observed', connections: [] }, 0)
+  for (const peer of ['p', 'q']) {
+    hear(view, digestOf(peer, { addresses }), 0)
+    assert.deepEqual(paths.onMember(peer), [])
+  }
+})
+
+test('a node emits what its first dial of a seed found blocked when the seed’s digest comes', () => {
+  const options = { windowMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipMs: 10_000, neighbours: 8, peersMax: 300 }
+  const self = { ...who, ...options, self: 'self', name: 's', seeds: [], random: seededRandom(1) }
+  const node = new MeshNode(new Owner('t', new VirtualClock()), self)
+  const emitted = (event: NodeEvent) =>
+    node.handle(event, 1).flatMap((effect) => (effect.do === 'tell' && /path/.test(effect.span) ? [effect.span] : []))
+  const hello = { ...who, name: 'p', counter: 1, trace: newTrace(seededRandom(2)) }
+  const fact = { id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' } as const
+  emitted({ type: 'started', settings: [] })
+  emitted({ type: 'observed', connections: [fact] })
+  assert.deepEqual(emitted({ type: 'peer.paths', peer: 'p', worked: [tcp], failed: [silent(quic)] }), [])
+  emitted({ type: 'stream.open', connection: 'c1' })
+  emitted({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello }, wall })
+  const frame = { type: 'digest', digest: digestOf('p', { addresses }) } as const
+  assert.deepEqual(emitted({ type: 'frame', connection: 'c1', frame, wall }), ['mesh.path.blocked'])
 })

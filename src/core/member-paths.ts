@@ -1,16 +1,60 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
-import type { NetworkEvent, PathFailure } from './events.ts'
+import type { ConnectionLedger } from './connection-ledger.ts'
+import type { DigestView } from './digest-view.ts'
+import type { PathFailure, PathReport } from './events.ts'
 import { limits } from './limits.ts'
 import type { Member } from './member.ts'
 import { withoutPeer } from './multiaddr-text.ts'
 
-type Paths = Extract<NetworkEvent, { readonly type: 'peer.paths' }>
-
 /** An address at which another node answers is not this member's: that blocks nothing. */
 const misplaced: readonly string[] = ['SelfDial', 'UnexpectedPeer']
 
+/**
+ * Which addresses of each peer answer. A first contact says so before the peer's first digest, and no later dial does:
+ * the peer's record keeps it until that digest, or until its last connection is gone.
+ */
+export class MemberPaths {
+  readonly #view: DigestView
+  readonly #ledger: ConnectionLedger
+
+  constructor(view: DigestView, ledger: ConnectionLedger) {
+    this.#view = view
+    this.#ledger = ledger
+  }
+
+  onTried({ peer, worked, failed }: PathReport & { readonly peer: string }): Tell[] {
+    const member = this.#view.get(peer)
+    if (member !== undefined) return notePaths(member, { worked, failed })
+    const record = this.#ledger.get(peer)
+    if (record !== undefined) record.paths = combine(record.paths, { worked, failed })
+    return []
+  }
+
+  /** The first digest of this peer is in. */
+  onMember(peer: string): Tell[] {
+    const [member, record] = [this.#view.get(peer), this.#ledger.get(peer)]
+    const paths = record?.paths
+    if (member === undefined || record === undefined || paths === undefined) return []
+    record.paths = undefined
+    return notePaths(member, paths)
+  }
+}
+
+/** What the later dial of two found counts; as many addresses as a digest has at most. */
+function combine(before: PathReport | undefined, { worked, failed }: PathReport): PathReport {
+  const tried = [...worked, ...failed.map(({ address }) => address)]
+  const isUntried = (address: string) => !tried.includes(address)
+  return {
+    worked: [...worked, ...(before?.worked ?? []).filter(isUntried)].slice(0, limits.digestAddresses),
+    failed: [...failed, ...(before?.failed ?? []).filter(({ address }) => isUntried(address))].slice(
+      0,
+      limits.digestAddresses,
+    ),
+  }
+}
+
 /** Notes which addresses of a member answer, and emits what has changed: some are blocked, or work again. */
-export function notePaths(member: Member, { worked, failed }: Paths): Tell[] {
+export function notePaths(member: Member, { worked, failed }: PathReport): Tell[] {
   const { digest, blocked: before } = member
   const blocking = failed.filter(({ errorType }) => !misplaced.includes(errorType))
   const announced = digest.addresses.map(withoutPeer)

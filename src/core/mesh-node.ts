@@ -9,7 +9,7 @@ import { type Digest, type Frame, isDialBack, type Role } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitTells } from './limit-tells.ts'
 import type { Machine, Random } from './machine.ts'
-import { notePaths } from './member-paths.ts'
+import { MemberPaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
 import { OwnDigest } from './own-digest.ts'
 import type { Owner } from './owner.ts'
@@ -66,6 +66,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly #identity: IdentityWatch
   readonly #instance: string
   readonly #neighbours: Neighbours
+  readonly #paths: MemberPaths
   readonly #rounds: Rounds
   readonly #limits = new LimitTells()
   #dueAt = Infinity
@@ -94,6 +95,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const own = { self, name, instance, addresses: () => this.#digest.addresses }
     this.#identity = new IdentityWatch(own, this.view, this.ledger)
     this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
+    this.#paths = new MemberPaths(this.view, this.ledger)
     this.dialBack = new DialBack(this.ledger, random)
     this.#rounds = new Rounds(random)
     if (meshes.length > 1) {
@@ -165,10 +167,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         const linked = linkedPeerOf(event.seed, event.failure, this.seeds.seeds(), this.view, this.ledger)
         return this.seeds.handle({ ...event, linked }, now)
       }
-      case 'peer.paths': {
-        const member = this.view.get(event.peer)
-        return member === undefined ? [] : notePaths(member, event)
-      }
+      case 'peer.paths':
+        return this.#paths.onTried(event)
       case 'peer.dialled':
         return this.#neighbours.dialled(event.peer, event.ok ? undefined : event.failure, now)
       case 'listening':
@@ -280,7 +280,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     switch (effect.do) {
       case 'joined':
         this.#neighbours.joined(effect.peer, now)
-        return this.#digest.handle({ type: 'stranger' }, now)
+        return [...this.#paths.onMember(effect.peer), ...this.#digest.handle({ type: 'stranger' }, now)]
       case 'departed':
         return []
       default:

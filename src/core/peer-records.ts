@@ -1,3 +1,4 @@
+import type { PathReport } from './events.ts'
 import { GossipRepair } from './gossip-repair.ts'
 import { limits } from './limits.ts'
 import { isRelayed, type Link } from './link.ts'
@@ -12,6 +13,8 @@ export interface PeerRecord {
   turnedAway: boolean
   /** Gossipsub has one pair of streams per peer, on whichever connection. */
   readonly repair: GossipRepair
+  /** Which of its addresses answered, until its first digest names the member that this concerns. */
+  paths: PathReport | undefined
 }
 
 /** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
@@ -60,7 +63,9 @@ export class PeerRecords {
 
   /** The record of a peer, or one for it that is not listed before a link is added. */
   of(peer: string): PeerRecord {
-    return this.#records.get(peer) ?? { peer, links: [], turnedAway: false, repair: new GossipRepair() }
+    return (
+      this.#records.get(peer) ?? { peer, links: [], turnedAway: false, repair: new GossipRepair(), paths: undefined }
+    )
   }
 
   find(connection: string): [PeerRecord, Link] | undefined {
