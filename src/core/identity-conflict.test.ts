@@ -204,6 +204,19 @@ test('a restart at the same or at another place is no conflict', () => {
     }
 })
 
+test('digests of a process of before that a guest publishes again after a restart make no conflict', () => {
+  const neighbour = new Neighbour()
+  const processes = [process(a, '10.0.0.1', 0, 20_000), process(b, '10.0.0.2', 20_100, Infinity, 2)]
+  const startedAt = 1_700_000_000_000
+  for (let now = 40_000, sent = 0; now <= 200_000; now += 10_000) {
+    neighbour.run(processes, now)
+    sent = Math.min(20_000, sent + 4_000)
+    const digest = digestOf(peer, { instance: a, sequence: sent, sentAt: startedAt + sent })
+    neighbour.node.handle({ type: 'gossip', mesh: 'mesh-a', from: peer, digest, wall: startedAt + now }, now)
+    assert.equal(neighbour.node.view.get(peer)?.sightings.conflict, undefined, `at ${now}`)
+  }
+})
+
 test('a process that roams, and one with several connections, is no conflict', () => {
   const here = process(a, '10.0.0.1', 0, 60_000)
   const there = process(a, '10.0.0.2', 30_000)

@@ -2,6 +2,7 @@ import type { Tell } from '../catalogue/tell.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView, ViewEvent } from './digest-view.ts'
 import { type Digest, type Frame, type IdentityConflict, instanceOf } from './frames.ts'
+import { isJoined } from './link.ts'
 import { withoutPeer } from './multiaddr-text.ts'
 import { OwnIdentity, type OwnIdentityOptions } from './own-identity.ts'
 import { areRivals, conflictOf } from './sightings.ts'
@@ -21,28 +22,32 @@ export class IdentityWatch {
   }
 
   /** Which process speaks on this connection; for the view, before the ledger chooses among the peer's links. */
-  onFrame(connection: string, frame: Frame): ViewEvent[] {
+  onFrame(connection: string, frame: Frame, now: number): ViewEvent[] {
     const [record, link] = this.#ledger.find(connection) ?? []
     const hello = frame.type === 'hello' ? frame.hello : link?.hello
     if (record === undefined || link === undefined || hello === undefined) return []
+    const superseded = frame.type === 'goodbye' && frame.reason === 'superseded'
+    if (superseded && !record.links.some((one) => one !== link && isJoined(one))) this.own.refused(now)
     const heard = { instance: instanceOf(hello), address: withoutPeer(link.fact.address), via: 'link' } as const
     return [{ type: 'sighted', peer: record.peer, heard }]
   }
 
-  onGossip(digest: Digest): ViewEvent[] {
+  /** Of a digest over gossip, which its sender has signed; `wall` is this node's clock. */
+  onGossip(digest: Digest, wall: number): ViewEvent[] {
     if (digest.peer === this.#self) return []
-    const heard = {
-      instance: instanceOf(digest),
-      address: withoutPeer(digest.addresses[0] ?? ''),
-      via: 'gossip',
-    } as const
+    const from = { instance: instanceOf(digest), address: withoutPeer(digest.addresses[0] ?? '') }
+    const heard = { ...from, via: 'gossip', ageMs: ageMs(digest, wall) } as const
     return [{ type: 'sighted', peer: digest.peer, heard }]
   }
 
-  /** Of a digest that came from a neighbour, or from another process with this node's own identity. */
-  onDigest(digest: Digest, now: number): Tell[] {
-    const heard = digest.peer === this.#self ? this.own.heard(digest, now) : []
-    return [...heard, ...(digest.conflicts ?? []).flatMap((conflict) => this.own.reported(conflict, now))]
+  /** Of a digest over gossip that may carry this node's own signature. */
+  onOwnSignature(digest: Digest, wall: number, now: number): Tell[] {
+    return digest.peer === this.#self ? this.own.heard(digest, ageMs(digest, wall), now) : []
+  }
+
+  /** Of a digest on the link to a member. Over gossip anybody can name any peer and instance as a conflict. */
+  onNeighbourDigest({ conflicts = [] }: Digest, now: number): Tell[] {
+    return conflicts.flatMap((conflict) => this.own.reported(conflict, now))
   }
 
   /** Whether two processes of this peer are known to run at the same time. */
@@ -63,4 +68,9 @@ export class IdentityWatch {
   conflicts(now: number): IdentityConflict[] {
     return [...this.#view.records()].flatMap(({ digest, sightings }) => conflictOf(digest.peer, sightings, now) ?? [])
   }
+}
+
+/** Since when a digest is under way, as far as two clocks can say. */
+function ageMs({ sentAt }: Digest, wall: number): number {
+  return Math.max(0, wall - sentAt)
 }

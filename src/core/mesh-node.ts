@@ -154,7 +154,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'frame':
         return [
           // Before the ledger chooses among the links of this peer.
-          ...this.#sighted(this.#identity.onFrame(event.connection, event.frame), now),
+          ...this.#sighted(this.#identity.onFrame(event.connection, event.frame, now), now),
           ...this.#ledgerTakes(event, now),
           ...this.#hear(event, now),
         ]
@@ -216,8 +216,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   #hearGossip({ digest, wall }: { digest: Digest; wall: number }, now: number): NodeEffect[] {
     return [
       ...this.#viewTakes({ type: 'digest', digest, via: 'gossip', wall }, now),
-      ...this.#sighted(this.#identity.onGossip(digest), now),
-      ...this.#identity.onDigest(digest, now),
+      ...this.#sighted(this.#identity.onGossip(digest, wall), now),
+      ...this.#identity.onOwnSignature(digest, wall, now),
     ]
   }
 
@@ -240,7 +240,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const answer = this.#digest.handle({ type: 'heard', peer }, now)
     if (frame.type === 'unchanged') return [...this.#viewTakes({ ...frame, peer }, now), ...answer]
     const { digest } = frame
-    const conflicts = this.#identity.onDigest(digest, now)
+    const conflicts = this.#identity.onNeighbourDigest(digest, now)
     return [...this.#viewTakes({ type: 'digest', digest, via: 'link', wall }, now), ...answer, ...conflicts]
   }
 

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { digestOf } from '../testing/view-fixture.ts'
+import { digestOf, wall } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
+import type { NodeEffect } from './events.ts'
+import type { Digest, Frame } from './frames.ts'
 import { MeshNode } from './mesh-node.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Owner } from './owner.ts'
+import { newTrace } from './trace.ts'
 
 leakCheck()
 
@@ -35,9 +38,9 @@ test('what concerns another peer, or two processes of before, is not this node�
 test('gossip with this node’s own signature is another process, once none can be of the process before', () => {
   const own = make()
   const heard = digestOf('self', { instance: theirs, addresses: ['/ip4/10.0.0.2/tcp/1'] })
-  assert.deepEqual(own.heard(heard, 29_000), [])
-  assert.deepEqual(own.heard(digestOf('self', { instance: mine }), 31_000), [])
-  const [emitted] = own.heard(heard, 31_000)
+  assert.deepEqual(own.heard(heard, 0, 29_000), [])
+  assert.deepEqual(own.heard(digestOf('self', { instance: mine }), 0, 31_000), [])
+  const [emitted] = own.heard(heard, 0, 31_000)
   assert.deepEqual(
     emitted?.span === 'mesh.identity.conflict' &&
       (emitted.attributes as Record<string, unknown>)['mesh.identity.addresses'],
@@ -45,31 +48,121 @@ test('gossip with this node’s own signature is another process, once none can 
   )
 })
 
-test('while another process has its identity, a node dials once a minute, and again as ever afterwards', () => {
+test('a digest of the process before, or of one that has ended, that somebody sends again proves nothing', () => {
+  const own = make()
+  const heard = digestOf('self', { instance: theirs })
+  assert.deepEqual(own.heard(heard, 80_000, 70_000), [], 'sent before the start')
+  assert.deepEqual(own.heard(heard, 100_000, 1_000_000), [], 'sent long ago')
+  assert.equal(own.heard(heard, 20_000, 1_000_000).length, 1)
+})
+
+const guest = { ...conflict, peer: 'peer-a' }
+const seeds = ['/ip4/10.0.0.9/tcp/1', '/ip4/10.0.0.9/udp/1/quic-v1']
+const who = { role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const
+
+/** A node whose seeds never answer; `each` is called every 100 ms and may deliver events. */
+function run(untilMs: number, each: (node: MeshNode, now: number) => NodeEffect[]) {
   const options = { windowMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipMs: 10_000, neighbours: 8, peersMax: 300 }
-  const who = { self: 'self', name: 'me', role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const
-  const seeds = ['/ip4/10.0.0.9/tcp/1', '/ip4/10.0.0.9/udp/1/quic-v1']
   const random = seededRandom(1)
-  const node = new MeshNode(new Owner('t', new VirtualClock()), { ...who, ...options, seeds, random, instance: mine })
-  const refusal = { stage: 'dial', addresses: [], errorType: 'ECONNREFUSED', errorMessage: '' } as const
-  const dials: number[] = []
+  const self = { self: 'peer-a', name: 'me', instance: mine }
+  const node = new MeshNode(new Owner('t', new VirtualClock()), { ...who, ...options, ...self, seeds, random })
+  const failure = { stage: 'dial', addresses: [], errorType: 'ECONNREFUSED', errorMessage: '' } as const
+  const [dials, conflicts]: [number[], number[]] = [[], []]
   let ticks = 0
-  let effects = node.handle({ type: 'started', settings: [] }, 0)
-  const digest = digestOf('neighbour', { conflicts: [conflict] })
-  for (let now = 0; now <= 400_000; ) {
+  const take = (effects: readonly NodeEffect[], now: number) => {
     for (const effect of effects) {
+      if (effect.do === 'tell' && effect.span === 'mesh.identity.conflict') conflicts.push(now)
       if (effect.do !== 'dial.seed') continue
       dials.push(now)
-      node.handle({ type: 'seed.failed', seed: effect.seed, failure: refusal }, now)
+      take(node.handle({ type: 'seed.failed', seed: effect.seed, failure }, now), now)
     }
-    // A neighbour goes on to say so until 200 s.
-    if (now < 200_000) node.handle({ type: 'gossip', mesh: 'mesh-a', from: 'neighbour', digest, wall: 0 }, now)
-    now = Math.max(now + 1, node.deadline())
-    ticks++
-    effects = node.handle({ type: 'tick' }, now)
   }
-  const during = new Set(dials.filter((at) => at < 200_000))
-  assert.ok(during.size <= 5, `${[...during]}`)
+  take(node.handle({ type: 'started', settings: [] }, 0), 0)
+  for (let now = 0; now <= untilMs; now += 100) {
+    take(each(node, now), now)
+    for (let many = 0; node.deadline() <= now && many < 10; many++, ticks++)
+      take(node.handle({ type: 'tick' }, now), now)
+  }
+  return { dials, conflicts, ticks }
+}
+
+const gossip = (digest: Digest, at = wall) =>
+  ({ type: 'gossip', mesh: 'mesh-a', from: digest.peer, digest, wall: at }) as const
+
+/** A member that links to the node and names a conflict; `refuses`: it ends each link as superseded, and links anew. */
+function neighbour(refuses: boolean, untilMs: number) {
+  const fact = { direction: 'inbound', address: '/ip4/10.0.0.3/tcp/1', transport: 'tcp', gossip: 'none' } as const
+  const links = seededRandom(2)
+  let sequence = 0
+  return (node: MeshNode, now: number): NodeEffect[] => {
+    const connection = refuses ? `c${Math.floor(now / 50_000)}` : 'c'
+    if (now >= untilMs) return node.handle({ type: 'observed', connections: [] }, now)
+    const say = (frame: Frame) => node.handle({ type: 'frame', connection, frame, wall }, now)
+    const hello = { ...who, name: 'b', counter: 1, trace: newTrace(links) }
+    const first = node.ledger.find(connection) === undefined && (!refuses || now % 50_000 === 0)
+    const effects: NodeEffect[] = []
+    if (first) {
+      effects.push(
+        ...node.handle({ type: 'observed', connections: [{ ...fact, id: connection, peer: 'peer-b' }] }, now),
+      )
+      effects.push(...node.handle({ type: 'stream.open', connection }, now), ...say({ type: 'hello', hello }))
+    }
+    if (now % 2_000 === 0 && node.ledger.isMember(connection))
+      effects.push(...say({ type: 'digest', digest: digestOf('peer-b', { sequence: ++sequence, conflicts: [guest] }) }))
+    if (!refuses || !first) return effects
+    effects.push(...say({ type: 'goodbye', reason: 'superseded', trace: newTrace(links) }))
+    return [...effects, ...node.handle({ type: 'observed', connections: [] }, now)]
+  }
+}
+
+const undisturbed = run(600_000, () => [])
+
+test('while another process has its identity, a node dials once a minute, and again as ever afterwards', () => {
+  let sequence = 0
+  const { dials, ticks } = run(400_000, (node, now) => {
+    if (now >= 200_000 || now % 10_000 !== 0) return []
+    const digest = digestOf('peer-a', { instance: theirs, sequence: ++sequence })
+    return node.handle(gossip(digest), now)
+  })
+  const during = new Set(dials.filter((at) => at > 40_000 && at < 200_000))
+  assert.ok(during.size <= 4, `${[...during]}`)
   assert.ok(dials.filter((at) => at > 300_000).length >= 6, 'it dials as ever afterwards')
   assert.ok(ticks < 2_000, `${ticks} ticks: nothing is due again and again`)
+})
+
+test('digests over gossip that name this node as a conflict are believed by nobody, and slow no dial', () => {
+  const forged = run(600_000, (node, now) =>
+    now % 60_000 === 0 ? node.handle(gossip(digestOf('guest-1', { sequence: now, conflicts: [guest] })), now) : [],
+  )
+  assert.deepEqual(forged.conflicts, [])
+  assert.equal(forged.dials.length, undisturbed.dials.length)
+})
+
+test('a neighbour’s word or a refused link alone slows no dial, both together and an own signature do', () => {
+  const acts = {
+    word: (own: OwnIdentity) => own.reported(conflict, 40_000),
+    refusal: (own: OwnIdentity) => own.refused(40_000),
+  }
+  const signature = (own: OwnIdentity) => own.heard(digestOf('self', { instance: theirs }), 0, 40_000)
+  const dialAfter = (...evidence: ((own: OwnIdentity) => unknown)[]) => {
+    const own = make()
+    for (const act of evidence) act(own)
+    own.dialled(40_000)
+    return own.dialAfter(41_000)
+  }
+  assert.equal(dialAfter(acts.word), -Infinity)
+  assert.equal(dialAfter(acts.refusal), -Infinity)
+  assert.equal(dialAfter(acts.word, acts.refusal), 100_000)
+  assert.equal(dialAfter(signature), 100_000)
+})
+
+test('what a linked member says of a conflict is emitted; when it refuses each link too, the node dials once a minute', () => {
+  const said = run(600_000, neighbour(false, 300_000))
+  assert.ok(said.conflicts.length >= 4 && said.conflicts.length <= 6, `${said.conflicts}`)
+  const after = ({ dials }: { dials: readonly number[] }) =>
+    new Set(dials.filter((at) => at > 60_000 && at < 300_000)).size
+  const refused = run(600_000, neighbour(true, 600_000))
+  assert.ok(refused.conflicts.length >= 5, `${refused.conflicts}`)
+  assert.ok(after(refused) <= 5, `${after(refused)}`)
+  assert.ok(after(undisturbed) >= 7, `${after(undisturbed)}`)
 })

@@ -1,6 +1,7 @@
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { type Digest, type IdentityConflict, instanceOf } from './frames.ts'
 import { withoutPeer } from './multiaddr-text.ts'
+import { runningMs, sentBefore } from './sightings.ts'
 
 export interface OwnIdentityOptions {
   readonly self: string
@@ -10,12 +11,8 @@ export interface OwnIdentityOptions {
   readonly addresses: () => readonly string[]
 }
 
-/** After a start, digests of the process before may still be under way over gossip for so long. Guess. */
-const settleMs = 30_000
 const emitAgainMs = 60_000
-/** A conflict counts as current for so long after it was heard of. */
-const currentMs = 90_000
-/** While it is current: neighbours that keep the other process refuse this one at each dial, so it dials rarely. */
+/** While another process runs: neighbours that keep its link refuse this one at each dial, so it dials rarely. */
 const dialAgainMs = 60_000
 
 /**
@@ -26,7 +23,9 @@ export class OwnIdentity {
   readonly #options: OwnIdentityOptions
   #startedAt = Infinity
   #emittedAt = -Infinity
-  #heardAt = -Infinity
+  #reportedAt = -Infinity
+  /** When this node itself found out last, rather than by a neighbour's word. */
+  #foundAt = -Infinity
   #dialAt = -Infinity
 
   constructor(options: OwnIdentityOptions) {
@@ -37,11 +36,13 @@ export class OwnIdentity {
     this.#startedAt = now
   }
 
-  /** A digest over gossip that carries this node's own signature. */
-  heard(digest: Digest, now: number): Tell[] {
+  /** A digest over gossip with this node's own signature. One that was sent before the start is of the process before. */
+  heard(digest: Digest, ageMs: number, now: number): Tell[] {
     const { instance, addresses } = this.#options
     const other = instanceOf(digest)
-    if (other === instance || now - this.#startedAt < settleMs) return []
+    const current = ageMs < runningMs && sentBefore('gossip', ageMs, now) >= this.#startedAt
+    if (other === instance || !current) return []
+    this.#foundAt = now
     const places = [...addresses().slice(0, 1), ...digest.addresses.slice(0, 1)].map(withoutPeer)
     return this.#emit([instance, other], places, now)
   }
@@ -49,12 +50,22 @@ export class OwnIdentity {
   /** What a neighbour says: it concerns this node when it names this process beside another. */
   reported({ peer, instances, addresses }: IdentityConflict, now: number): Tell[] {
     const { self, instance } = this.#options
-    return peer === self && instances.includes(instance) ? this.#emit(instances, addresses, now) : []
+    if (peer !== self || !instances.includes(instance)) return []
+    this.#reportedAt = now
+    return this.#emit(instances, addresses, now)
   }
 
-  /** Until when this node does not dial; a moment of the past unless another process has its identity. */
+  /** A peer ended the only link to it as superseded: while a conflict is reported, it keeps the other process's link. */
+  refused(now: number): void {
+    if (now - this.#reportedAt < runningMs) this.#foundAt = now
+  }
+
+  /**
+   * Until when this node does not dial; a moment of the past unless it found out itself that another process has its
+   * identity. A neighbour's word alone does not slow it down.
+   */
   dialAfter(now: number): number {
-    return now - this.#heardAt < currentMs ? this.#dialAt : -Infinity
+    return now - this.#foundAt < runningMs ? this.#dialAt : -Infinity
   }
 
   dialled(now: number): void {
@@ -62,7 +73,6 @@ export class OwnIdentity {
   }
 
   #emit(instances: readonly string[], addresses: readonly string[], now: number): Tell[] {
-    this.#heardAt = now
     if (now - this.#emittedAt < emitAgainMs) return []
     this.#emittedAt = now
     const { self, name } = this.#options

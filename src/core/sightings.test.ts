@@ -55,6 +55,36 @@ test('one process on a link and another over gossip are in conflict once gossip 
   assert.notEqual(hear([...link, [10_000, 'b', 'gossip'], [60_000, 'b', 'gossip']]).conflict, undefined)
 })
 
+test('digests of the earlier process that somebody sends again after a restart are no conflict', () => {
+  const restarted = hear(
+    [...every(2_000, 0, 20_000, 'a'), ...every(2_000, 21_000, 300_000, 'b')].toSorted((x, y) => x[0] - y[0]),
+  )
+  for (const forgetful of [noSightings, restarted]) {
+    // A node that joined later has not heard the earlier process; all of its digests are sent again, in their order.
+    let sightings = hear(every(2_000, 22_000, 40_000, 'b'), forgetful)
+    for (let sent = 0, at = 40_000; at < 300_000; at += 2_000) {
+      sightings = sighted(sightings, { instance: 'b', address: '', via: 'link' }, at)
+      sent = Math.min(20_000, sent + 2_000)
+      sightings = sighted(sightings, { instance: 'a', address: '', via: 'gossip', ageMs: at + 1 - sent }, at + 1)
+      assert.equal(sightings.conflict, undefined, `at ${at}`)
+    }
+  }
+})
+
+test('a process that has ended does not seem to run because its digests are sent again', () => {
+  const both = hear([...every(2_000, 0, 60_000, 'a'), ...every(2_000, 7_000, 60_000, 'b')])
+  const later = every(2_000, 62_000, 200_000, 'b').reduce(
+    (before, [at]) =>
+      sighted(
+        sighted(before, { instance: 'b', address: '', via: 'link' }, at),
+        { instance: 'a', address: '', via: 'gossip', ageMs: at - 60_000 },
+        at,
+      ),
+    both,
+  )
+  assert.equal(conflictOf('p', later, 200_000), undefined)
+})
+
 test('a restart is no conflict: what the earlier process had said may still arrive', () => {
   const restart: Word[] = [...every(2_000, 0, 20_000, 'a'), ...every(2_000, 21_000, 90_000, 'b')]
   assert.equal(hear([...restart, [24_000, 'a']]).conflict, undefined)

@@ -27,6 +27,8 @@ export interface Heard {
   readonly instance: string
   readonly address: string
   readonly via: Via
+  /** Since it was sent, by the clocks of both. Anybody can send a signed digest again, minutes or days later. */
+  readonly ageMs?: number
 }
 
 export const noSightings: Sightings = { seen: [], conflict: undefined }
@@ -39,18 +41,21 @@ const seenMax = 4
  */
 const underWayMs: Readonly<Record<Via, number>> = { link: 5_000, gossip: 30_000 }
 /** A process counts as running for so long after it was heard: three of the longest waits between two dials. */
-const runningMs = 90_000
+export const runningMs = 90_000
 const emitAgainMs = 60_000
 
 /**
  * Records that a process was heard. An instance is drawn at random by each process, so a restart never brings an earlier
- * one back: two of them are in conflict when the times over which they are known to have run overlap.
+ * one back: two of them are in conflict when the times over which they are known to have run overlap. What was sent long
+ * ago proves nothing about now.
  */
-export function sighted(before: Sightings, { instance, address, via }: Heard, now: number): Sightings {
+export function sighted(before: Sightings, { instance, address, via, ageMs = 0 }: Heard, now: number): Sightings {
+  if (ageMs >= runningMs) return before
   const running = before.seen.filter(({ at }) => now - at < runningMs)
   const known = running.find((one) => one.instance === instance)
-  const aliveUntil = Math.max(known?.aliveUntil ?? Number.NEGATIVE_INFINITY, now - underWayMs[via])
-  const current = { instance, address, firstAt: known?.firstAt ?? now, at: now, aliveUntil }
+  const aliveUntil = Math.max(known?.aliveUntil ?? Number.NEGATIVE_INFINITY, sentBefore(via, ageMs, now))
+  const at = Math.max(known?.at ?? Number.NEGATIVE_INFINITY, now - ageMs)
+  const current = { instance, address, firstAt: known?.firstAt ?? now, at, aliveUntil }
   const others = running.filter((one) => one !== known)
   const seen = [current, ...others].toSorted((a, b) => b.at - a.at).slice(0, seenMax)
   const standing = keep(before.conflict, seen)
@@ -60,6 +65,11 @@ export function sighted(before: Sightings, { instance, address, via }: Heard, no
   const [earlier, later] = other.firstAt < current.firstAt ? [other, current] : [current, other]
   const instances = [earlier.instance, later.instance] as const
   return { seen, conflict: { instances, emittedAt: Number.NEGATIVE_INFINITY } }
+}
+
+/** The earliest moment at which something may have been sent that was received now. */
+export function sentBefore(via: Via, ageMs: number, now: number): number {
+  return now - Math.max(underWayMs[via], ageMs)
 }
 
 /** A process said that it stops: it does not run any more. */

@@ -8,10 +8,8 @@ leakCheck()
 
 const eth0 = ['192.0.2.7', '2001:db8::7'].map((address) => ({ name: 'eth0', address, isBridge: false }))
 const explain = (address: string, interfaces = () => eth0) =>
-  explainSelfDial(
-    { stage: 'handshake', addresses: [address], errorType: 'SelfDial', errorMessage: '' },
-    interfaces,
-  ).errorMessage
+  explainSelfDial({ stage: 'handshake', addresses: [address], errorType: 'SelfDial', errorMessage: '' }, interfaces)
+    .errorMessage
 
 test('a self dial at an address of this machine, however it is spelled, is this node itself', () => {
   const hosts = [
