@@ -24,6 +24,12 @@ test('a self dial at another address may be a copy of the key, and the message n
     assert.match(explain(`${host}/tcp/4001`), new RegExp(`${host}/tcp/4001, which is no address of this machine`))
 })
 
+test('a seed that names the own peer id was not dialled, so the message does not say that it answers', () => {
+  const message = explain('/dns4/seed.example/tcp/4001/p2p/12D3KooW')
+  assert.match(message, /^the seed names this node’s own peer id/)
+  assert.equal(message.includes('answers'), false)
+})
+
 test('where the interfaces cannot be read, a self dial is still explained', () => {
   const unreadable = () =>
     readInterfaces(() => {

@@ -12,11 +12,13 @@ export function explainSelfDial(failure: DialFailure, interfaces = readInterface
   const isOwn = (host: string) => own.includes(host) || isLoopback(host)
   const foreign = failure.addresses.find((address) => !isOwn(parseAddress(address).host))
   const copy = 'another machine has a copy of its key file'
-  const errorMessage =
-    foreign === undefined
-      ? 'this node itself listens there'
-      : own.length === 0
-        ? `this node’s own peer id answers at ${foreign}: it is this node itself, or ${copy}`
-        : `this node’s own peer id answers at ${foreign}, which is no address of this machine: it is this node behind a NAT, or ${copy}`
-  return { ...failure, errorMessage: errorMessage.slice(0, 256) }
+  const explain = () => {
+    if (foreign === undefined) return 'this node itself listens there'
+    // Such an address is not dialled at all.
+    if (foreign.includes('/p2p/')) return `the seed names this node’s own peer id: it is this node itself, or ${copy}`
+    const answers = `this node’s own peer id answers at ${foreign}`
+    if (own.length === 0) return `${answers}: it is this node itself, or ${copy}`
+    return `${answers}, which is no address of this machine: it is this node behind a NAT, or ${copy}`
+  }
+  return { ...failure, errorMessage: explain().slice(0, 256) }
 }
