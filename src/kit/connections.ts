@@ -6,6 +6,7 @@ import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
+import { servesApplication } from './application-streams.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type GossipStreams, gossipPrefix } from './gossip-streams.ts'
 import type { LinkStream } from './link-stream.ts'
@@ -158,6 +159,11 @@ export class Connections {
       if (peer !== undefined) return connection.remotePeer.equals(peer)
       return connection.direction === 'outbound' && texts.includes(withoutPeer(connection.remoteAddr))
     })
+  }
+
+  /** Among connections that the mesh shares it closes those that it dialled and nobody else uses. */
+  mayClose({ ours, connection }: ConnectionRecord): boolean {
+    return this.#closes !== 'own' || (ours && !servesApplication(connection))
   }
 
   /** Other code goes on with it without the mesh. */

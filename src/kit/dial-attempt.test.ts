@@ -211,6 +211,52 @@ describe('addresses that were tried before the one that succeeded', () => {
   })
 })
 
+describe('an attempt whose connections the application shares', () => {
+  test('calls off slower dials too once one address has succeeded', async () => {
+    const { clock, dials, outcomes, tell, tried } = attempt(3, 10_000, { callsOffSlower: true })
+    await settle()
+    clock.advance(500)
+    await settle()
+    const connected = connection()
+    dials[1]?.open(connected)
+    await settle()
+    tell('peer:identify', { connection: connected })
+    assert.equal(outcomes[0]?.ok, true)
+    assert.deepEqual(
+      dials.map(({ signal }) => signal.aborted),
+      [true, false, true],
+    )
+    assert.deepEqual(
+      tried.map(({ worked, failures }) => [worked.length, failures.length]),
+      [[1, 0]],
+    )
+  })
+
+  test('hands over each connection that it does not need: slower ones, late ones, unidentified ones', async () => {
+    const dropped: Connection[] = []
+    const drop = (one: Connection) => dropped.push(one)
+    const { dials, clock, tell } = attempt(3, 10_000, { drop })
+    await settle()
+    clock.advance(500)
+    await settle()
+    const [first, second, third] = [connection(), connection(), connection()]
+    dials[0]?.open(first)
+    dials[1]?.open(second)
+    await settle()
+    tell('peer:identify', { connection: second })
+    dials[2]?.open(third)
+    await settle()
+    const silent = attempt(1, 3_000, { drop })
+    await settle()
+    const unidentified = connection()
+    silent.dials[0]?.open(unidentified)
+    await settle()
+    silent.clock.advance(3_000)
+    assert.deepEqual(dropped, [first, third, unidentified])
+    assert.ok(!dropped.some((one) => one.status === 'aborted'))
+  })
+})
+
 describe('an attempt beside other code that dials the same peer', () => {
   test('is called off before it becomes a connection', async () => {
     let other = false

@@ -5,7 +5,7 @@ import type { NetworkComponents } from './components.ts'
 import { type AddressFailure, failureOf } from './dial-failure.ts'
 
 export type DialOutcome =
-  /** `others`: connections over other addresses, which are aborted when `done` returns. */
+  /** `others`: connections over other addresses, which are dropped when `done` returns. */
   | { readonly ok: true; readonly connection: Connection; readonly others: readonly Connection[] }
   /** `gaveWay`: called off, since other code reaches the peer. */
   | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly gaveWay?: boolean }
@@ -18,14 +18,18 @@ export interface TriedPaths {
 
 export interface AttemptEvents {
   done(outcome: DialOutcome): void
-  /** A connection is open, and may be aborted yet. */
+  /** A connection is open, and may be dropped yet. */
   opened?(connection: Connection): void
+  /** The attempt does not need this connection. Aborts it when left out. */
+  drop?(connection: Connection, reason: Error): void
   /** After a success, when it is known of every address that had been tried before; at the limit at the latest. */
   tried?(paths: TriedPaths): void
-  /** A connection over another address opened after the success; it is aborted next. */
+  /** A connection over another address opened after the success; it is dropped next. */
   duplicate?(connection: Connection): void
   /** Whether other code reaches the peer: asked again and again, until a connection of this attempt is open. */
   givesWay?(): boolean
+  /** Whether the dials that had begun before the one that succeeded are called off like those that began later. */
+  readonly callsOffSlower?: boolean
 }
 
 interface Pending {
@@ -48,7 +52,8 @@ const staggerOpenMs = 1_000
  * shares its result with other dials.
  *
  * Dials that had begun before the one that succeeded go on to their end: where the faster way is blocked, that is the
- * only time at which it shows.
+ * only time at which it shows. Where the application shares the connections they are called off too (`callsOffSlower`):
+ * libp2p hands out every connection that opens, so the application may use the slower one.
  *
  * A native QUIC dial cannot be called off; when it succeeds after the signal, libp2p's upgrader drops its connection.
  */
@@ -159,7 +164,7 @@ export class DialAttempt {
       this.#worked = [...this.#worked, address]
       this.#events.duplicate?.(connection)
     }
-    connection.abort(new Error('the dial had ended'))
+    this.#drop(connection, 'the dial had ended')
     this.#settleTried()
   }
 
@@ -187,11 +192,11 @@ export class DialAttempt {
     if (this.#ended || won === undefined) return
     const others = this.#open.filter((other) => other !== won).map((other) => other.connection)
     this.#worked = [won, ...this.#open.filter((other) => other !== won)].map(({ address }) => address)
-    const behind = this.#pending.filter(({ index }) => index > won.index)
+    const behind = this.#pending.filter(({ index }) => this.#events.callsOffSlower === true || index > won.index)
     this.#pending = this.#pending.filter((one) => !behind.includes(one))
     for (const { abort } of behind) abort.abort()
     this.#end({ ok: true, connection, others })
-    for (const other of others) other.abort(new Error('another address of the dial was faster'))
+    for (const other of others) this.#drop(other, 'another address of the dial was faster')
     this.#settleTried()
   }
 
@@ -224,7 +229,13 @@ export class DialAttempt {
       ...(address !== undefined && { address }),
     }
     this.#end({ ok: false, failures: [...this.#failures, waited] })
-    for (const { connection } of open) connection.abort(new Error('the peer was not identified in time'))
+    for (const { connection } of open) this.#drop(connection, 'the peer was not identified in time')
+  }
+
+  #drop(connection: Connection, reason: string): void {
+    const error = new Error(reason)
+    if (this.#events.drop === undefined) connection.abort(error)
+    else this.#events.drop(connection, error)
   }
 
   #end(outcome: DialOutcome): void {

@@ -7,7 +7,7 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { applicationConnected, applicationDials, type DialTarget, standBackMs } from './application-dials.ts'
 import type { NetworkComponents } from './components.ts'
-import type { Connections } from './connections.ts'
+import type { ConnectionRecord, Connections } from './connections.ts'
 import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
 import { type AddressFailure, cutMessage, failureOf, summary } from './dial-failure.ts'
 import { hasProtocol, throughRelay, withoutPeer } from './multiaddrs.ts'
@@ -44,6 +44,8 @@ export interface DiallerOptions {
   readonly failed?: ((failure: AddressFailure) => void) | undefined
   /** Other code of the application dials as well, and its connection is used rather than doubled. */
   readonly givesWay?: boolean
+  /** Leaves a connection to the application, which uses it. */
+  readonly leave: (record: ConnectionRecord) => void
 }
 
 /** Between two looks at what became of the application’s dial. */
@@ -143,8 +145,10 @@ export class Dialler {
       const attempt = new DialAttempt(components, owner.child('attempt'), dialable, events)
       attempt.start(Math.max(1, until - clock.now()))
     }
-    const events = { done, opened, duplicate, tried: paths }
-    if (!this.#options.givesWay || fresh) return dial(events)
+    const drop = (connection: Connection, reason: Error) => this.#drop(connection, reason)
+    const { givesWay = false } = this.#options
+    const events = { done, opened, drop, duplicate, tried: paths, callsOffSlower: givesWay }
+    if (!givesWay || fresh) return dial(events)
     const wait = async () => {
       const answered = await this.#reached(owner, target)
       if (answered !== undefined) end(answered)
@@ -181,7 +185,18 @@ export class Dialler {
   #opened(connection: Connection): void {
     const record = this.#options.connections.of(connection)
     record.ours = true
-    if (record.left) connection.close().catch((error: Error) => connection.abort(error))
+    if (record.left && this.#options.connections.mayClose(record)) {
+      connection.close().catch((error: Error) => connection.abort(error))
+    }
+  }
+
+  /** libp2p hands out each connection that is open, so the application may use one that the dial does not need. */
+  #drop(connection: Connection, reason: Error): void {
+    const { owner, connections, leave } = this.#options
+    const record = owner.closed || connection.status !== 'open' ? undefined : connections.of(connection)
+    if (record !== undefined) record.ours = true
+    if (record === undefined || connections.mayClose(record)) connection.abort(reason)
+    else leave(record)
   }
 }
 

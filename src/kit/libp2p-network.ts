@@ -3,7 +3,6 @@ import type { ConnectionFact, Network, NetworkEffect, NetworkEvent } from '../co
 import type { FrameType } from '../core/frames.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import { servesApplication } from './application-streams.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type ConnectionRecord, Connections } from './connections.ts'
 import { dialBack, ExpectedProbes } from './dial-back.ts'
@@ -118,6 +117,7 @@ export class Libp2pNetwork implements Network {
       isOwn,
       failed: ({ type }) => dialFailed?.(type),
       givesWay: closes === 'own',
+      leave: (record) => this.#leave(record, false, owner),
     })
     const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: tell, opened })
     this.#deliver = tell
@@ -207,7 +207,7 @@ export class Libp2pNetwork implements Network {
       case 'close': {
         const record = connections.find(effect.connection)
         if (record === undefined) break
-        if (!this.#mayClose(record)) this.#leave(record, effect.abort, owner)
+        if (!connections.mayClose(record)) this.#leave(record, effect.abort, owner)
         else if (effect.abort) record.connection.abort(new Error('the mesh gave this connection up'))
         else closePolitely(record, owner, this.#options.clock)
         break
@@ -231,11 +231,6 @@ export class Libp2pNetwork implements Network {
     void dialBack({ nonce, peer, address, limitMs, owner }).then((errorType) =>
       this.#deliver({ type: 'dialled.back', nonce, errorType }),
     )
-  }
-
-  /** Among connections that the mesh shares it closes those that it dialled and nobody else uses. */
-  #mayClose({ ours, connection }: ConnectionRecord): boolean {
-    return this.#options.closes !== 'own' || (ours && !servesApplication(connection))
   }
 
   /** Ends what is the mesh's of a connection that somebody else uses: the link stream. The ledger sees it gone. */

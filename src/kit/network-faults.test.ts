@@ -4,11 +4,12 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import type { Stream } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { ConnectionFact, NetworkEvent } from '../core/events.ts'
+import { delayedRelay } from '../testing/delayed-relay.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { collectNative, deadAddressOf, listenOn, type RealNode, realNode } from '../testing/real-world.ts'
 import { digestOf } from '../testing/suite-frames.ts'
@@ -406,3 +407,39 @@ async function linked(dialler: RealNode, listener: RealNode): Promise<string> {
   )
   return connection
 }
+
+/** Milliseconds of a path on which QUIC's handshake takes a second. */
+const oneWayMs = 500
+
+test('a dial over a slow QUIC path and a fast TCP path closes no connection that the application uses', async () => {
+  const other = await realNode([listenOn.tcp, listenOn.quic], { closes: 'own' })
+  const one = await realNode([], { closes: 'own' })
+  const addresses = other.libp2p.getMultiaddrs().map((address) => address.decapsulateCode(421).toString())
+  const tcp = addresses.find((address) => address.includes('/tcp/')) ?? ''
+  const quic = addresses.find((address) => address.includes('/quic-v1')) ?? ''
+  await using relay = await delayedRelay(Number(quic.split('/')[4]), oneWayMs)
+  const chat = '/chat/1.0.0'
+  await other.libp2p.handle(chat, () => {})
+  const opened: Connection[] = []
+  const closed: Connection[] = []
+  one.libp2p.addEventListener('connection:open', ({ detail }) => {
+    opened.push(detail)
+    detail.newStream(chat).catch(() => {})
+  })
+  one.libp2p.addEventListener('connection:close', ({ detail }) => closed.push(detail))
+  try {
+    let reached = false
+    await one.network.start((event) => {
+      if (event.type === 'peer.dialled') reached = event.ok
+    })
+    const slow = `/ip4/127.0.0.1/udp/${relay.port}/quic-v1`
+    one.network.perform({ do: 'dial.peer', peer: other.network.self, addresses: [slow, tcp], limitMs: 8_000 })
+    await until('a connection', () => reached, 9_000)
+    assert.ok(relay.received() > 0, 'the slow path is dialled too')
+    await sleep(3 * oneWayMs)
+    assert.deepEqual([opened.map(({ remoteAddr }) => String(remoteAddr).split('/')[3]), closed.length], [['tcp'], 0])
+    assert.ok(opened[0]?.streams.some(({ protocol, status }) => protocol === chat && status === 'open'))
+  } finally {
+    await Promise.all([one.stop(), other.stop()])
+  }
+})

@@ -63,7 +63,9 @@ const stopMs = 8_000
 /** A libp2p node with a mesh network that is not started yet. */
 export async function realNode(
   listen: readonly string[],
-  options: Partial<Pick<Libp2pNetworkOptions, 'isOwn' | 'gossipLimits' | 'lookup' | 'meshes' | 'dialFailed'>> = {},
+  options: Partial<
+    Pick<Libp2pNetworkOptions, 'isOwn' | 'gossipLimits' | 'lookup' | 'meshes' | 'dialFailed' | 'closes'>
+  > = {},
 ): Promise<RealNode> {
   const privateKey = await generateKeyPair('Ed25519')
   const { services, ...settings } = libp2pSettings({ privateKey, listen })
