@@ -357,9 +357,11 @@ suite('the ledger', () => {
     assert.deepEqual(closed, ['limit', 'limit', 'silent'])
   })
 
-  /** What a ledger does about connections that stay as they are, looked at every 250 ms. */
+  /** What a ledger does about connections that gossiped and then stay as they are, looked at every 250 ms. */
   const kept = (connections: readonly ConnectionFact[], forMs: number, one = ledger()) => {
     const done: string[] = []
+    const before = connections.map((fact): ConnectionFact => ({ ...fact, gossip: 'open' }))
+    one.handle({ type: 'observed', connections: before }, -1)
     for (let now = 0; now < forMs; now += 250) {
       for (const effect of one.handle({ type: 'observed', connections }, now)) {
         if (effect.do === 'heal' || effect.do === 'identify') done.push(`${now} ${effect.do} ${effect.connection}`)
@@ -375,23 +377,24 @@ suite('the ledger', () => {
 
   test('has gossipsub’s lost stream opened again, and closes the connection when three heals have failed', () => {
     assert.deepEqual(kept([fact('1', 'p', { gossip: 'missing' })], 30_000), [
-      '1000 heal 1',
-      '4000 heal 1',
-      '10000 heal 1',
-      '22000 mute, closes: true',
-      '22000 close 1',
+      '250 heal 1',
+      '3250 heal 1',
+      '9250 heal 1',
+      '21250 mute, closes: true',
+      '21250 close 1',
     ])
   })
 
   test('does not close a connection of the application for its gossip, and says so', () => {
     const done = kept([fact('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
-    assert.deepEqual(done.slice(-1), ['22000 mute, closes: false'])
+    assert.deepEqual(done.slice(-1), ['21250 mute, closes: false'])
   })
 
   test('closes the connection of one peer for its gossip once in five minutes', () => {
     const one = ledger()
     const muteFor = (id: string, from: number) => {
       let told = 'nothing'
+      one.handle({ type: 'observed', connections: [fact(id, 'p', { gossip: 'open' })] }, from - 1)
       for (let now = from; now < from + 30_000; now += 250)
         for (const effect of one.handle({ type: 'observed', connections: [fact(id, 'p', { gossip: 'missing' })] }, now))
           if (effect.do === 'tell' && effect.span === 'mesh.gossip.mute')
@@ -405,9 +408,9 @@ suite('the ledger', () => {
   test('heals four peers at once, and the others after them', () => {
     const done = kept(
       Array.from({ length: 10 }, (_, index) => fact(`${index}`, `p${index}`, { gossip: 'missing' })),
-      4_000,
+      3_250,
     )
-    assert.equal(done.filter((step) => step.startsWith('1000 ')).length, 4)
+    assert.equal(done.filter((step) => step.startsWith('250 ')).length, 4)
     assert.equal(done.length, 4)
   })
 

@@ -106,6 +106,20 @@ describe('gossip that cannot be healed', () => {
     assert.ok(!steady.steps.some((step) => step.endsWith('give-up missing')))
   })
 
+  test('of a guest that never took a stream is no reason to close its connection; of one that did it is', () => {
+    const never = repair({ member: false }).see('missing', 90_000).steps
+    assert.deepEqual(never, ['1000 heal missing', '4000 heal missing', '10000 heal missing', '82000 heal missing'])
+    const once = repair({ member: false }).see('open', 1_000).see('missing', 30_000).steps
+    assert.equal(once.at(-1), '22250 give-up missing')
+  })
+
+  test('of a peer that has stopped gossipsub is none: no heal, no give-up, and a later start is judged anew', () => {
+    const one = repair({ member: false }).see('open', 5_000).see('missing', 500).see('none', 600_000)
+    assert.deepEqual(one.steps, ['5250 heal missing'])
+    one.see('missing', 1_000).see('open', 1_000)
+    assert.deepEqual(one.steps, ['5250 heal missing'])
+  })
+
   test('a stream that does not open and keeps all others waiting is given up at once', () => {
     assert.deepEqual(repair().see('stuck', 250).steps, ['0 give-up stuck'])
   })

@@ -40,7 +40,7 @@ const graceMs: { readonly [L in GossipLack]: number } = {
 const secondMs = 2_000
 /** The n-th heal is given so long before it counts as failed: 3, 6, 12 s. */
 const healMs = 3_000
-export const healsMax = 3
+const healsMax = 3
 /** While a heal is under way its effect is looked for this often: a SUBSCRIBE that comes is no event. */
 const watchMs = 500
 /** What breaks again so soon after a heal was not healed. */
@@ -71,7 +71,7 @@ export class GossipRepair {
   /** `mayHeal`: not too many others are being healed. */
   look({ state, member, first }: GossipSight, mayHeal: boolean, now: number): RepairStep {
     this.dueAt = Infinity
-    if (state === 'none') return nothing
+    if (state === 'none') return this.#forget()
     if (state === 'open') return this.#open(now)
     if (state === 'no-inbound' && !member && !this.#wasOpen) return nothing
     if (this.#lack === undefined) this.#begin(now)
@@ -81,13 +81,23 @@ export class GossipRepair {
     if (!this.#gaveUp && (state === 'stuck' || (this.#heals >= healsMax && state !== 'waiting'))) {
       this.#gaveUp = true
       this.#healedAt = now
-      return { do: 'give-up', lack: state, heals: this.#heals }
+      // Of a guest that never took a stream it is not known that it would: its connection may serve something else.
+      const isFault = member || this.#wasOpen || state === 'stuck'
+      return isFault ? { do: 'give-up', lack: state, heals: this.#heals } : this.#later(now + seldomMs, now)
     }
     if (!mayHeal) return this.#later(now + watchMs, now)
     this.#heals++
     this.#healedAt = now
     this.dueAt = now + watchMs
     return { do: 'heal', lack: state }
+  }
+
+  /** The peer has stopped gossipsub, or never spoke it: nothing is lacking, and what was proven before counts no more. */
+  #forget(): RepairStep {
+    this.#wasOpen = false
+    this.#lack = undefined
+    this.#gaveUp = false
+    return nothing
   }
 
   #open(now: number): RepairStep {

@@ -1,5 +1,5 @@
 import type { Connection, IdentifyResult, PeerId, Stream } from '@libp2p/interface'
-import { CODE_MEMORY, CODE_QUIC_V1, CODE_TCP, type Multiaddr } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ConnectionFact } from '../core/events.ts'
 import type { GossipLack, GossipState } from '../core/gossip-repair.ts'
 import { limits } from '../core/limits.ts'
@@ -10,7 +10,7 @@ import { servesApplication } from './application-streams.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type GossipStreams, gossipPrefix } from './gossip-streams.ts'
 import type { LinkStream } from './link-stream.ts'
-import { hasProtocol, withoutPeer } from './multiaddrs.ts'
+import { transportOf, withoutPeer } from './multiaddrs.ts'
 
 /** What is known of one connection beside what libp2p says of it. */
 export interface ConnectionRecord {
@@ -18,8 +18,8 @@ export interface ConnectionRecord {
   identified: boolean
   /** Multiaddr at which the peer sees this node. */
   observed: string | undefined
-  /** The peer speaks gossipsub, by identify or by a stream it has opened. */
-  gossips: boolean
+  /** The peer speaks gossipsub, by its newest identify or, before that, by a stream it has opened; undefined when unknown. */
+  gossips: boolean | undefined
   /** Since when gossipsub is seen to lack its stream to this peer, or to know its topics; undefined while it has both. */
   lackingSince: number | undefined
   /** Milliseconds that messages have waited for gossipsub to be there. */
@@ -65,7 +65,6 @@ export class Connections {
     closes: 'own' | 'all' = 'all',
   ) {
     this.#probes = probes
-
     this.#components = components
     this.#clock = clock
     this.#gossip = gossip
@@ -85,7 +84,7 @@ export class Connections {
     const fresh = {
       identified: false,
       observed: undefined,
-      gossips: false,
+      gossips: undefined,
       agent: '',
       awaitedMs: 0,
       link: undefined,
@@ -109,8 +108,14 @@ export class Connections {
     const record = this.of(connection)
     record.identified = true
     record.observed = observedAddr?.toString()
-    record.agent = agentVersion
-    record.gossips ||= protocols.some((protocol) => protocol.startsWith(gossipPrefix))
+    if (agentVersion !== '') record.agent = agentVersion
+    if (protocols.length > 0) this.#setGossips(connection.remotePeer, protocols)
+  }
+
+  /** A peer that no longer lists gossipsub has stopped it, on all its connections. */
+  #setGossips(peer: PeerId, protocols: readonly string[]): void {
+    const gossips = protocols.some((protocol) => protocol.startsWith(gossipPrefix))
+    for (const record of this.#records.values()) if (record.connection.remotePeer.equals(peer)) record.gossips = gossips
   }
 
   gone(connection: Connection): void {
@@ -224,10 +229,14 @@ export class Connections {
   #gossipOf(record: ConnectionRecord, peer: string, seen: GossipStreamsSeen): GossipState {
     if (this.#gossip === undefined) return 'none'
     const writes = seen.to.has(peer)
-    record.gossips ||= writes || hasGossipStream(record.connection, 'inbound')
-    if (!record.gossips || record.closing) return writes ? 'open' : 'none'
-    if (writes && seen.from.has(peer)) record.lackingSince = undefined
-    else record.lackingSince ??= this.#clock.now()
+    // A peer may have started gossipsub after identify, and tells that by its stream alone.
+    const hasStream = writes || hasGossipStream(record.connection, 'inbound')
+    if (hasStream) record.gossips ??= true
+    const speaks = record.gossips === true || hasStream
+    const isWhole = writes && seen.from.has(peer)
+    if (!speaks || isWhole) record.lackingSince = undefined
+    if (!speaks || record.closing) return writes ? 'open' : 'none'
+    if (!isWhole) record.lackingSince ??= this.#clock.now()
     // Gossipsub opens no other stream while the one on a connection that is being closed has not gone.
     if (!writes && seen.ending.has(peer)) return 'none'
     return this.#lackOf(record, peer, seen) ?? 'open'
@@ -278,12 +287,6 @@ function hasGossipStream({ streams }: Connection, direction: Stream['direction']
 
 export function isGossip({ protocol }: Pick<Stream, 'protocol'>): boolean {
   return protocol.startsWith(gossipPrefix)
-}
-
-function transportOf(address: Multiaddr): ConnectionFact['transport'] {
-  if (hasProtocol(address, CODE_QUIC_V1)) return 'quic'
-  if (hasProtocol(address, CODE_MEMORY)) return 'memory'
-  return hasProtocol(address, CODE_TCP) ? 'tcp' : 'other'
 }
 
 /** Only the dialler opens the link stream, so only it can take up again what the mesh has left. */

@@ -1,4 +1,4 @@
-import { CODE_P2P, CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
+import { CODE_MEMORY, CODE_P2P, CODE_P2P_CIRCUIT, CODE_QUIC_V1, CODE_TCP, type Multiaddr } from '@multiformats/multiaddr'
 
 /** Text of an address without the peer id at its end. */
 export function withoutPeer(address: Multiaddr): string {
@@ -13,4 +13,10 @@ export function hasProtocol(address: Multiaddr, code: number): boolean {
 /** Whether a connection to this address would pass through a relay. */
 export function throughRelay(address: Multiaddr): boolean {
   return hasProtocol(address, CODE_P2P_CIRCUIT)
+}
+
+export function transportOf(address: Multiaddr): 'quic' | 'tcp' | 'memory' | 'other' {
+  if (hasProtocol(address, CODE_QUIC_V1)) return 'quic'
+  if (hasProtocol(address, CODE_MEMORY)) return 'memory'
+  return hasProtocol(address, CODE_TCP) ? 'tcp' : 'other'
 }

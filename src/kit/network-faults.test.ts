@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import type { Connection, Stream } from '@libp2p/interface'
+import type { Connection, Startable, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -135,6 +135,27 @@ describe('who is dialled', () => {
       } finally {
         await plain.stop()
       }
+    }))
+
+  test('a peer that has stopped gossipsub on purpose lacks nothing, once identify has said so', () =>
+    withNodes([realNode([listenOn.tcp]), realNode([listenOn.tcp])], async (node, guest) => {
+      await listening(node)
+      node.network.perform({ do: 'dial.seed', seed: guest.address, limitMs: 3_000 })
+      const gossip = () => node.network.snapshot()[0]?.gossip
+      const streams = () => node.libp2p.getConnections().flatMap((one) => one.streams.map(({ protocol }) => protocol))
+      await until(
+        'gossip',
+        () => gossip() === 'open' && streams().filter((one) => one.startsWith('/mesh')).length === 2,
+      )
+      await sleep(200)
+      const { pubsub } = guest.libp2p.services
+      await (pubsub as typeof pubsub & Startable).stop()
+      await until('a lack', () => gossip() !== 'open')
+      const connection = node.network.snapshot()[0]?.id ?? ''
+      node.network.perform({ do: 'heal', connection, lack: 'missing' })
+      await until('none', () => gossip() === 'none')
+      await sleep(500)
+      assert.equal(gossip(), 'none')
     }))
 
   test('our own address is no seed', () =>
