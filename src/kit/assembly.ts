@@ -292,11 +292,11 @@ function pubsubName({ services }: Settled): string {
 }
 
 /** Throws MESH_SERVICE_MISSING where a service is named that is not there, MESH_PUBSUB_UNUSABLE. */
-export async function checkPubSubOf(components: TracemeshComponents, settled: Settled): Promise<void> {
+export async function checkPubSubOf(components: TracemeshComponents, settled: Settled, owner: Owner): Promise<void> {
   const name = pubsubName(settled)
   const pubsub = service<PubSub>(components, name)
   if (pubsub !== undefined) {
-    await checkPubSub({ name, pubsub, registrar: components.registrar, clock: settled.clock })
+    await checkPubSub({ name, pubsub, registrar: components.registrar, owner })
   } else if (settled.services.pubsub !== undefined) {
     const cure = 'add `gossipsub()` of @libp2p/gossipsub under that name, or leave `services.pubsub` out'
     throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })

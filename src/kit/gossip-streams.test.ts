@@ -13,7 +13,7 @@ leakCheck()
 const limits: Readonly<Record<string, number>> = { go: 1_048_576, rust: 65_536 }
 
 /** Gossipsub's tables without gossipsub, and its streams. */
-function streams({ buffer = 2_000_000 } = {}) {
+function streams({ buffer = 2_000_000, createOutboundStream = () => new Promise<void>(() => {}) } = {}) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
   const asked: string[][] = []
@@ -30,7 +30,7 @@ function streams({ buffer = 2_000_000 } = {}) {
         return true
       },
     },
-    createOutboundStream: () => new Promise<void>(() => {}),
+    createOutboundStream,
     pushGossip: (_: string, { messageIDs = [] }: { messageIDs?: readonly Uint8Array[] }) => {
       asked.push(messageIDs.map(String))
     },
@@ -194,14 +194,25 @@ describe('which streams gossipsub really uses', () => {
     await owner.close()
   })
 
+  test('it is not busy any more when opening a stream has failed', async () => {
+    const failed = async () => {
+      throw new Error('the connection is gone')
+    }
+    const { owner, gossip, guarded } = streams({ createOutboundStream: failed })
+    const { createOutboundStream } = gossip as unknown as GossipInternals
+    await assert.rejects(createOutboundStream('go' as unknown as PeerId, {} as Connection))
+    assert.deepEqual([guarded.busy, guarded.stuckOn], [false, undefined])
+    await owner.close()
+  })
+
   test('an inbound stream that it does not read is reset, one that has just come is not', async () => {
-    const { owner, gossip, guarded } = streams()
+    const { clock, owner, gossip, guarded } = streams()
     const reset: string[] = []
     const inbound = (name: string, ageMs: number) =>
       stream({
         direction: 'inbound',
         protocol: '/meshsub/1.2.0',
-        timeline: { open: Date.now() - ageMs },
+        timeline: { open: clock.wall() - ageMs },
         abort: () => reset.push(name),
       })
     const read = inbound('read', 60_000)

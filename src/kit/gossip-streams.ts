@@ -70,8 +70,11 @@ export class GossipStreams {
       }),
       replace(gossip, 'createOutboundStream', (create) => async (peer, connection) => {
         this.#opening = { peer: peer.toString(), since: this.#options.clock.now() }
-        await create(peer, connection)
-        this.#opening = undefined
+        try {
+          await create(peer, connection)
+        } finally {
+          this.#opening = undefined
+        }
       }),
       replace(gossip.mcache, 'put', (put) => (id, message, validated) => {
         this.#noteSize(message)
@@ -114,11 +117,12 @@ export class GossipStreams {
 
   /** Resets inbound streams that gossipsub does not read: the peer goes on writing to them until it learns of it. */
   resetUnread(connections: readonly Connection[]): void {
+    // The timeline of a stream is in Unix milliseconds.
+    const openedBefore = this.#options.clock.wall() - unreadMs
     for (const connection of connections) {
       const read = this.#gossip.streamsInbound.get(connection.remotePeer.toString())?.rawStream
       for (const stream of inboundOf(connection)) {
-        if (stream !== read && Date.now() - stream.timeline.open > unreadMs)
-          stream.abort(new Error('nobody reads this'))
+        if (stream !== read && stream.timeline.open < openedBefore) stream.abort(new Error('nobody reads this'))
       }
     }
   }

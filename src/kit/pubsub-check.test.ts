@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
+import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { PubSub } from './components.ts'
@@ -21,6 +22,8 @@ const shape: PubSub = {
   removeEventListener: nothing,
 }
 
+const withProtocol = { protocols: ['/meshsub/1.2.0'] }
+
 /** The outcome for a pubsub service whose handler is registered after `delayMs`. */
 async function outcome(handler: Handler, { delayMs = 0, ...extra }: { delayMs?: number; [key: string]: unknown } = {}) {
   const clock = new VirtualClock()
@@ -32,8 +35,8 @@ async function outcome(handler: Handler, { delayMs = 0, ...extra }: { delayMs?: 
       return { handler, options: {} } as never
     },
   }
-  const pubsub = { ...shape, protocols: ['/meshsub/1.2.0'], ...extra }
-  const check = checkPubSub({ name: 'pubsub', pubsub, registrar, clock })
+  const pubsub = { ...shape, ...withProtocol, ...extra }
+  const check = checkPubSub({ name: 'pubsub', pubsub, registrar, owner: new Owner('test', clock) })
   let done = false
   const ended = check.then(
     () => 'accepted',
@@ -72,6 +75,21 @@ describe('a pubsub service is judged by what it does', () => {
     assert.equal(await outcome(nothing), 'accepted')
     assert.equal(await outcome(libp2p3, { delayMs: 1_000_000 }), 'accepted')
     assert.equal(await outcome(libp2p2, { protocols: undefined }), 'accepted')
+  })
+
+  test('the check ends with its owner, and leaves no timer', async () => {
+    const clock = new VirtualClock()
+    const owner = new Owner('test', clock)
+    const registrar = {
+      getHandler: () => {
+        throw new Error('No handler registered')
+      },
+    }
+    const check = checkPubSub({ name: 'pubsub', pubsub: { ...shape, ...withProtocol }, registrar, owner })
+    assert.equal(owner.inventory().resources.length, 1)
+    await owner.close()
+    await check
+    assert.equal(clock.pending, 0)
   })
 
   test('one without a method that the mesh calls is refused, and the method is named', async () => {

@@ -1,7 +1,8 @@
 import type { Registrar } from '@libp2p/interface-internal'
 import { MeshError } from '../core/errors.ts'
-import type { Clock } from '../core/machine.ts'
+import type { Owner } from '../core/owner.ts'
 import type { PubSub } from './components.ts'
+import { pause } from './pause.ts'
 
 const methods = [
   'subscribe',
@@ -30,7 +31,8 @@ export interface PubSubCheckOptions {
   readonly name: string
   readonly pubsub: PubSub
   readonly registrar: Pick<Registrar, 'getHandler'>
-  readonly clock: Clock
+  /** The check waits in its time, and no longer than it is open. */
+  readonly owner: Owner
 }
 
 /**
@@ -56,15 +58,15 @@ export async function checkPubSub(options: PubSubCheckOptions): Promise<void> {
 
 /** Which libp2p the handler of incoming streams is written for; undefined when that does not show. */
 async function firstRead(options: PubSubCheckOptions): Promise<'libp2p 2' | 'libp2p 3' | undefined> {
-  const { pubsub, clock } = options
+  const { pubsub, owner } = options
   const { protocols, multicodecs } = pubsub as Inspected
   const known = protocols ?? multicodecs
   const [protocol] = Array.isArray(known) ? known : []
   if (typeof protocol !== 'string') return undefined
-  for (let poll = 0; poll < polls; poll++) {
+  for (let poll = 0; poll < polls && !owner.closed; poll++) {
     const answer = probe(options, protocol)
     if (answer !== undefined) return answer
-    await new Promise<void>((resolve) => clock.after(pollMs, resolve))
+    await pause(owner, pollMs)
   }
   return undefined
 }

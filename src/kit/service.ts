@@ -2,7 +2,7 @@ import type { Startable } from '@libp2p/interface'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
-import type { CloseStep, Inventory } from '../core/owner.ts'
+import { type CloseStep, type Inventory, Owner } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
 import { logTell } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
@@ -36,6 +36,8 @@ export class Tracemesh implements Startable {
   readonly #settled: Settled
   readonly #vitals = new VitalsReader()
   readonly #clock: Clock
+  /** What the start waits with, until the assembly is there. */
+  #starting: Owner | undefined
   #running: Assembly | undefined
   #incarnation = 0
   #closed: readonly CloseStep[] = []
@@ -58,7 +60,13 @@ export class Tracemesh implements Startable {
    */
   async start(): Promise<void> {
     identifyOf(this.#components, this.#settled)
-    await checkPubSubOf(this.#components, this.#settled)
+    const owner = new Owner(`${this.#settled.name}/start`, this.#settled.clock)
+    this.#starting = owner
+    try {
+      await checkPubSubOf(this.#components, this.#settled, owner)
+    } finally {
+      await owner.close()
+    }
   }
 
   /** Only now have the other services started: gossipsub takes no subscription before. */
@@ -91,6 +99,7 @@ export class Tracemesh implements Startable {
   }
 
   async stop(): Promise<void> {
+    await this.#starting?.close()
     const running = this.#running
     if (running === undefined) return
     this.#running = undefined
