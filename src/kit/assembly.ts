@@ -171,6 +171,7 @@ export class Assembly {
       meshes,
       pubsub,
       messageBytes,
+      isMember: (peer) => this.node.view.get(peer)?.state === 'member',
       whole: () => network.gossipWhole(),
       tell: (told) => this.say(told, this.node.window),
       exports: this.telemetry.exports,

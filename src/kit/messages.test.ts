@@ -45,6 +45,7 @@ function setup({ exports = true } = {}) {
     meshes: ['mesh-a'],
     pubsub: pubsub as unknown as PubSub,
     messageBytes: 100,
+    isMember: (peer) => peer === 'peer',
     whole: async () => {},
     tell: (span) => spans.push(span),
     exports,
@@ -218,6 +219,30 @@ describe('context', () => {
       at.spans.map(({ span, links }) => [span, links]),
       [['mesh.message.received', [remote]]],
     )
+  })
+
+  test('every traced message of a member, and one a second of all others, runs its handler with a sampled parent', () => {
+    const flags: (number | undefined)[] = []
+    const ids: (string | undefined)[] = []
+    at.messages.subscribe('news', () => {
+      flags.push(trace.getSpanContext(context.active())?.traceFlags)
+      ids.push(activeTraceId())
+    })
+    const traced = encodeMessage({ body, trace: remote })
+    for (const from of ['peer', 'peer', 'guest', 'guest', 'other guest']) at.arrive(traced, from)
+    at.clock.advance(1_000)
+    for (const from of ['other guest', 'guest']) at.arrive(traced, from)
+    const { SAMPLED, NONE } = TraceFlags
+    assert.deepEqual(flags, [SAMPLED, SAMPLED, SAMPLED, NONE, NONE, SAMPLED, NONE])
+    assert.deepEqual(ids, Array(7).fill(remote.traceId))
+  })
+
+  test('a guest’s untraced message takes no place of a traced one', () => {
+    const flags: (number | undefined)[] = []
+    at.messages.subscribe('news', () => flags.push(trace.getSpanContext(context.active())?.traceFlags))
+    at.arrive(body, 'guest')
+    at.arrive(encodeMessage({ body, trace: remote }), 'guest')
+    assert.deepEqual(flags, [undefined, TraceFlags.SAMPLED])
   })
 
   test('a message out of another mesh brings its trace; a raw handler gets its body alone, too', () => {

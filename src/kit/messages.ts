@@ -29,6 +29,8 @@ export interface MessagesOptions {
   readonly meshes: readonly string[]
   readonly pubsub: PubSub | undefined
   readonly messageBytes: number
+  /** Whether a peer is a member, whose sampling is followed. */
+  readonly isMember: (peer: string) => boolean
   /** Resolves when the pubsub can reach the peers that it has just met. */
   readonly whole: () => Promise<void>
   readonly tell: (effect: Tell) => void
@@ -67,6 +69,8 @@ export class Messages {
   readonly #recent: OwnedMap<string, MessageRecord>
   readonly #published = new Pace(sampleMs)
   readonly #received = new Pace(sampleMs)
+  /** Messages of others than members whose sampling is followed. */
+  readonly #foreign = new Pace(sampleMs)
   readonly #unreadable = new Pace(sampleMs)
 
   constructor(options: MessagesOptions) {
@@ -196,8 +200,15 @@ export class Messages {
     if (receivers.length === 0) return
     this.#keep('in', topic, from, data.length, id)
     if (message !== undefined) this.#sample(message, id, sentAt)
+    const sampled = message?.trace !== undefined && this.#followsSampling(from)
     for (const receiver of receivers)
-      this.#call(receiver.handler, receiver.raw || message === undefined ? raw : message)
+      this.#call(receiver.handler, receiver.raw || message === undefined ? raw : message, sampled)
+  }
+
+  /** A guest must not be able to switch on the sampling of every application: of all guests one message a second is. */
+  #followsSampling(from: string): boolean {
+    const { isMember, clock } = this.#options
+    return isMember(from) || this.#foreign.take(clock.now())
   }
 
   #sample({ topic, from, data, trace, hops }: MeshMessage, id: string, sentAt: number | undefined): void {
@@ -216,10 +227,10 @@ export class Messages {
     this.#options.tell(tell('mesh.message.received', attributes, { links: [trace] }))
   }
 
-  #call(handler: MessageHandler, message: MeshMessage): void {
+  #call(handler: MessageHandler, message: MeshMessage, sampled: boolean): void {
     const failed = (error: unknown) => this.#options.failed(message, error)
     try {
-      const result: unknown = withRemoteSpan(message.trace, () => handler(message))
+      const result: unknown = withRemoteSpan(message.trace, () => handler(message), sampled)
       if (result instanceof Promise) result.catch(failed)
     } catch (error) {
       failed(error)

@@ -18,10 +18,12 @@ export function activeSpan(): ActiveSpan | undefined {
 /**
  * Calls a handler of the application with a remote span as its active span; what it awaits keeps that context. Without
  * a remote span the handler runs in the root context: the context around the call belongs to the code that opened the stream.
+ * Spans of the handler join the trace also where it is not `sampled`; a sampler that follows its parent then records none.
  */
-export function withRemoteSpan<T>(remote: TraceRef | undefined, handler: () => T): T {
+export function withRemoteSpan<T>(remote: TraceRef | undefined, handler: () => T, sampled = true): T {
   if (remote === undefined) return context.with(ROOT_CONTEXT, handler)
   const { traceId, spanId } = remote
-  const spanContext = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true }
+  const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
+  const spanContext = { traceId, spanId, traceFlags, isRemote: true }
   return context.with(trace.setSpanContext(ROOT_CONTEXT, spanContext), handler)
 }
