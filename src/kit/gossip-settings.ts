@@ -27,8 +27,9 @@ const waitingBytes = 2 * 1_048_576
  *   everybody. Duplicates are most of what a message costs; what is lost with a neighbour comes by IHAVE within a
  *   heartbeat. Not 3, which costs least: go's nodes want 6, and one that keeps too few prunes them over and over.
  * - `floodPublish` off: with a bounded view the mesh is most of the peers, and digests need no head start.
- * - Scores: nobody is punished for sharing a loopback address; elsewhere the rule stays. Scores of peers that left are
- *   kept for a minute, not for an hour, or fifteen churned ids behind one address shut newcomers out.
+ * - Scores: sharing an IP address is no offence. Nodes behind one NAT have one, and from the twelfth on a seed outside
+ *   ignored what they gossip (the library's threshold is ten). Scores of peers that left are kept for a minute, not for
+ *   an hour: they are memory.
  * - `tagMeshPeers` off: the tags keep libp2p's pruner from peers in the mesh, at a peer store write per graft; which
  *   links stay is the ledger's to say.
  * - Buffers: 2 MiB towards a peer that does not read, and no more is sent to it until it does (`gossip-streams.ts`);
@@ -55,7 +56,7 @@ export function gossipSettings(override: GossipSettings = {}): GossipSettings {
     tagMeshPeers: false,
     idontwantMinDataSize: unwantedBytes,
     maxOutboundBufferSize: waitingBytes,
-    scoreParams: { IPColocationFactorWhitelist: new LoopbackAddresses(), retainScore: 60_000 },
+    scoreParams: { IPColocationFactorWeight: 0, retainScore: 60_000 },
     ...override,
   }
 }
@@ -82,11 +83,4 @@ export function fastMessageId({ from, seqno }: FastMessage): string {
   bytes.set(from ?? [])
   bytes.set(seqno ?? [], from?.length ?? 0)
   return Buffer.from(bytes.buffer).toString('latin1')
-}
-
-/** All of 127.0.0.0/8, `::1`, and the former as seen by a socket for both families. */
-class LoopbackAddresses extends Set<string> {
-  override has(address: string): boolean {
-    return address === '::1' || /^(?:::ffff:)?127\./.test(address)
-  }
 }

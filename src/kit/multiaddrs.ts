@@ -1,4 +1,11 @@
-import { CODE_MEMORY, CODE_P2P, CODE_P2P_CIRCUIT, CODE_QUIC_V1, CODE_TCP, type Multiaddr } from '@multiformats/multiaddr'
+import {
+  CODE_MEMORY,
+  CODE_P2P,
+  CODE_P2P_CIRCUIT,
+  CODE_QUIC_V1,
+  CODE_TCP,
+  type Multiaddr,
+} from '@multiformats/multiaddr'
 
 /** Text of an address without the peer id at its end. */
 export function withoutPeer(address: Multiaddr): string {
