@@ -10,18 +10,15 @@ import {
 import { limits } from './limits.ts'
 
 /** Why an own address is not announced. `bound`: more useful ones fill the digest. */
-export type WithholdReason = (typeof withholdReasons)[number]
-
-export const withholdReasons = [
-  'link-local',
-  'loopback',
-  'relayed',
-  'no-interface',
-  'replaced',
-  'filtered',
-  'unconfirmed',
-  'bound',
-] as const
+export type WithholdReason =
+  | 'link-local'
+  | 'loopback'
+  | 'relayed'
+  | 'no-interface'
+  | 'replaced'
+  | 'filtered'
+  | 'unconfirmed'
+  | 'bound'
 
 /** One address of this node, and whether other nodes are told of it. */
 export interface OwnAddress {
