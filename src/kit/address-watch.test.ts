@@ -16,6 +16,7 @@ leakCheck()
 const peer = '12D3KooWHUa9xPfA2Ny6AhxhaYkvLrysVpGvMFm4YNNa8JKtMUQn'
 const eth0 = (address: string): NetworkInterface => ({ name: 'eth0', address, isBridge: false })
 const listen = '/ip4/0.0.0.0/tcp/4001'
+const relayed = `/ip4/45.79.10.9/tcp/4001/p2p/12D3KooWGRUVh7vGgNMGkAbBhRZVkYhpaiRkYkzyTJbYWbH3Wjvn/p2p-circuit/p2p/${peer}`
 
 suite('own addresses follow the machine', () => {
   let clock: VirtualClock
@@ -47,6 +48,7 @@ suite('own addresses follow the machine', () => {
         announceFilter: filter,
         getListenAddrs: () => [multiaddr(listen)],
         getAnnounceAddrs: () => [],
+        getAddresses: () => filter?.([multiaddr(listen), multiaddr(relayed)]) ?? [],
         getAddressesWithMetadata: () => [],
       },
       transportManager: { getListeners: () => [{ getAddrs: () => [] }] },
@@ -97,7 +99,16 @@ suite('own addresses follow the machine', () => {
     assert.deepEqual(ours([stale]), [stale])
     start()
     assert.deepEqual(ours([stale]).map(String), [`/ip4/45.79.10.1/tcp/4001/p2p/${peer}`])
-    assert.deepEqual(patched, [['/ip4/45.79.10.1/tcp/4001']])
+    assert.deepEqual(patched, [['/ip4/45.79.10.1/tcp/4001', relayed.replace(/\/p2p\/[^/]+$/, '')]])
+  })
+
+  test('a reservation at a relay stays in identify beside the announced list, and out of the digest', () => {
+    const ours = announceFilter()
+    filter = ours
+    const watch = start()
+    const listed = [`/ip4/45.79.10.1/tcp/4001/p2p/${peer}`, relayed]
+    assert.deepEqual(ours([multiaddr(listen), multiaddr(relayed)]).map(String), listed)
+    assert.deepEqual(watch.announced(), listed.slice(0, 1))
   })
 
   test('an application’s own filter withholds addresses, and identify stays the application’s', () => {

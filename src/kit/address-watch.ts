@@ -1,4 +1,4 @@
-import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { canonicalHost, parseAddress } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
@@ -36,7 +36,7 @@ export interface AddressWatchOptions {
   readonly emitSpan: (span: Tell) => void
   /** The machine's interfaces and routes by default. */
   readonly interfaces?: () => readonly NetworkInterface[]
-  readonly sourceAddress?: (host: string) => Promise<string | undefined>
+  readonly sourceAddress?: (host: string, owner: Owner) => Promise<string | undefined>
 }
 
 /** Node has no event for interfaces. A look costs 0.1 ms; with a digest every 2 s others know of a change within 6 s. */
@@ -154,14 +154,14 @@ export class AddressWatch {
 
   /** Asks the system for source addresses again, when interfaces or links are others than at the last time. */
   #lookUpRoutes(): void {
-    const { clock, remotes, sourceAddress: sourceOf = sourceAddress } = this.#options
+    const { clock, owner, remotes, sourceAddress: sourceOf = sourceAddress } = this.#options
     const hosts = [...new Set(remotes().map((remote) => parseAddress(remote).host))].filter((host) => host !== '')
     const own = this.#addresses.map(({ address }) => parseAddress(address).host)
     const routesOf = [...hosts, '|', ...new Set(own)].join()
     const isFresh = routesOf === this.#routesOf && clock.now() - this.#routesAt < routesAgainMs
     if (isFresh || this.#lookingUp) return
     this.#lookingUp = true
-    const sources = (some: readonly string[]) => Promise.all(some.map((host) => sourceOf(host)))
+    const sources = (some: readonly string[]) => Promise.all(some.map((host) => sourceOf(host, owner)))
     void Promise.all([sources(hosts.slice(0, remotesMax)), sources(defaultRouteTargets)]).then(([links, routes]) => {
       this.#lookingUp = false
       this.#routesOf = routesOf
@@ -177,9 +177,8 @@ export class AddressWatch {
     const { addressManager, peerStore, peerId } = this.#options.components
     const filter = filterOf(addressManager)
     if (!isMeshFilter(filter)) return
-    const addresses = this.announced().map((address) => multiaddr(address))
-    filter.meshAddresses = addresses
-    const multiaddrs = addresses.map((address) => address.decapsulateCode(CODE_P2P))
+    filter.meshAddresses = this.announced().map((address) => multiaddr(address))
+    const multiaddrs = addressManager.getAddresses().map((address) => multiaddr(withoutPeer(address)))
     peerStore.patch(peerId, { multiaddrs }).catch(() => {})
   }
 
@@ -213,8 +212,9 @@ function verifiedElsewhere(addressManager: TracemeshComponents['addressManager']
   return known.filter(({ type, verified }) => verified && type !== 'transport').map((one) => one.multiaddr)
 }
 
+/** Only the peer id at the end is the own one: a relayed address names the relay's as well. */
 function withoutPeer(address: Multiaddr): string {
-  return address.decapsulateCode(CODE_P2P).toString()
+  return address.toString().replace(/\/p2p\/[^/]+$/, '')
 }
 
 function permits(filter: (addresses: Multiaddr[]) => Multiaddr[], address: string): boolean {

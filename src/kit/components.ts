@@ -15,7 +15,10 @@ export interface NetworkComponents {
 export type TracemeshComponents = NetworkComponents & {
   readonly privateKey: PrivateKey
   readonly registrar: Pick<Registrar, 'getHandler'>
-  readonly addressManager: Pick<AddressManager, 'getListenAddrs' | 'getAnnounceAddrs' | 'getAddressesWithMetadata'>
+  readonly addressManager: Pick<
+    AddressManager,
+    'getListenAddrs' | 'getAnnounceAddrs' | 'getAddresses' | 'getAddressesWithMetadata'
+  >
   readonly transportManager: Pick<TransportManager, 'getListeners'>
   readonly peerStore: Pick<PeerStore, 'all' | 'patch'>
 }

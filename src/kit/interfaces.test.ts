@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { NetworkInterfaceInfo } from 'node:os'
 import { test } from 'node:test'
+import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { systemClock } from './clock.ts'
 import { readInterfaces } from './interfaces.ts'
 import { defaultRouteTargets, sourceAddress } from './routes.ts'
 
@@ -24,8 +26,21 @@ test('a system that lists no interfaces has none', () => {
 })
 
 test('the source address towards loopback is loopback; a name or no route has none', async () => {
-  assert.equal(await sourceAddress('127.0.0.1'), '127.0.0.1')
-  assert.equal(await sourceAddress('example.invalid'), undefined)
-  assert.equal(await sourceAddress('fe80::1'), undefined)
+  const owner = new Owner('t', systemClock)
+  assert.equal(await sourceAddress('127.0.0.1', owner), '127.0.0.1')
+  assert.equal(await sourceAddress('example.invalid', owner), undefined)
+  assert.equal(await sourceAddress('fe80::1', owner), undefined)
   assert.equal(defaultRouteTargets.length, 2)
+  await owner.close()
+  assert.deepEqual(owner.inventory().resources, [])
+})
+
+test('an owner that closes ends the lookups under way, and starts no further ones', async () => {
+  const owner = new Owner('t', systemClock)
+  const lookup = sourceAddress('127.0.0.1', owner)
+  assert.equal(owner.inventory().resources.length, 2)
+  await owner.close()
+  assert.equal(await lookup, undefined)
+  assert.deepEqual(owner.inventory().resources, [])
+  assert.equal(await sourceAddress('127.0.0.1', owner), undefined)
 })
