@@ -107,7 +107,46 @@ suite('addresses that a node announces', () => {
     const bridges = Array.from({ length: 20 }, (_, n) => on(`br-${n}`, `172.${16 + n}.0.1`)).flat()
     const list = announcedOf({ interfaces: [...lo, ...bridges, ...on('eth0', '10.77.0.2')] })
     assert.deepEqual(list.slice(0, 2), ['/ip4/10.77.0.2/udp/4001/quic-v1', '/ip4/10.77.0.2/tcp/4001'])
-    assert.equal(list.length, 16)
+    assert.equal(list.length, 10)
+  })
+
+  const many = (count: number, name: string, net: string) =>
+    Array.from({ length: count }, (_, n) => on(`${name}${n}`, `${net}.${n}.1`)).flat()
+  const at = (host: string) => [`/ip4/${host}/udp/4001/quic-v1`, `/ip4/${host}/tcp/4001`]
+  const includesAll = (list: readonly string[], hosts: readonly string[]) =>
+    assert.deepEqual(
+      hosts.flatMap(at).filter((address) => !list.includes(address)),
+      [],
+    )
+
+  test('links to containers behind eight of twenty bridges: the default route and a tunnel keep their places', () => {
+    const bridges = many(20, 'br-', '172.20')
+    const interfaces = [...lo, ...bridges, ...on('eth0', '10.9.0.7'), ...on('wg0', '10.99.0.7')]
+    const linkSources = bridges.slice(0, 8).map(({ address }) => address)
+    const list = announcedOf({ interfaces, linkSources, routeSources: ['10.9.0.7'] })
+    includesAll(list.slice(0, 4), ['10.9.0.7', '10.99.0.7'])
+    includesAll(list, linkSources.slice(0, 4))
+    assert.equal(list.length, 12)
+  })
+
+  for (const linked of [0, 20]) {
+    test(`twenty VLANs, ${linked} with a link: a late tunnel without one is announced`, () => {
+      const vlans = many(20, 'eth0.', '10.20')
+      const interfaces = [...lo, ...vlans, ...on('wg0', '10.99.0.7')]
+      const linkSources = vlans.slice(0, linked).map(({ address }) => address)
+      const list = announcedOf({ interfaces, linkSources, routeSources: ['10.20.0.1'] })
+      includesAll(list, ['10.20.0.1', '10.99.0.7'])
+      assert.equal(list.length, 16)
+    })
+  }
+
+  test('twenty interfaces of one kind: the newest, which is last, is announced', () => {
+    includesAll(announcedOf({ interfaces: [...lo, ...many(20, 'eth', '10.20')] }), ['10.20.0.1', '10.20.19.1'])
+  })
+
+  test('a bridge that has the default route comes before others', () => {
+    const interfaces = [...lo, ...many(20, 'br-', '172.20'), ...on('br-lan', '10.0.0.7')]
+    assert.deepEqual(announcedOf({ interfaces, routeSources: ['10.0.0.7'] }).slice(0, 2), at('10.0.0.7'))
   })
 
   test('twenty interfaces of unknown names before the one with a link: that comes first', () => {
@@ -195,9 +234,11 @@ suite('whatever the machine has', () => {
     })
   })
 
-  test('the order of interfaces decides only between equals: a link’s source address is never cut', () => {
-    check(({ linkSources }, list) => {
-      const sources = list.filter(({ address }) => linkSources.includes(parseAddress(address).host))
+  test('the order of interfaces decides only between equals: a link’s source address is never cut, but for a bridge’s', () => {
+    check(({ linkSources, interfaces }, list) => {
+      const bridges = interfaces.filter(({ isBridge }) => isBridge).map(({ address }) => address)
+      const hosts = linkSources.filter((host) => !bridges.includes(host))
+      const sources = list.filter(({ address }) => hosts.includes(parseAddress(address).host))
       assert.ok(sources.every(({ state }) => state !== 'cut'))
     })
   })

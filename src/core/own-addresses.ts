@@ -61,8 +61,22 @@ export interface AddressInputs {
   readonly permits: (address: string) => boolean
 }
 
-/** Lower is more useful to a peer that dials. */
-const ranks = { configured: 0, linkSource: 1, observed: 2, routeSource: 3, interface: 4, bridge: 5, loopback: 6 }
+/** Lower is more useful to a peer that dials. A link over a bridge goes to a container, which all others reach anyway. */
+const ranks = {
+  configured: 0,
+  linkSource: 1,
+  observed: 2,
+  routeSource: 3,
+  interface: 4,
+  linkedBridge: 5,
+  bridge: 6,
+  loopback: 7,
+}
+
+/** Guesses. Addresses that interfaces without a link keep, however many have one: three hosts with two transports. */
+const unlinkedReserve = 6
+/** Most addresses of bridges. */
+const bridgesMax = 8
 
 interface Candidate {
   readonly address: string
@@ -99,19 +113,50 @@ export function announced(addresses: readonly OwnAddress[]): string[] {
   return addresses.filter(({ state }) => state === 'announced').map(({ address }) => address)
 }
 
-/** Of every transport and IP version the best address is kept, whatever it pushes out; then the rest by rank. */
+/**
+ * Of every transport and IP version the best address is kept, whatever it pushes out; then configured ones, some of
+ * interfaces that have no link yet, and the rest by rank.
+ */
 function keepMostUseful(usable: readonly Candidate[], max: number): readonly Candidate[] {
   const groupOf = ({ parsed }: Candidate) => `${parsed.transport} ${parsed.family}`
   const best = usable.filter((one, index) => usable.findIndex((other) => groupOf(other) === groupOf(one)) === index)
-  const kept = [...new Set([...best, ...usable])].slice(0, max)
+  const configured = usable.filter(({ rank }) => rank === ranks.configured)
+  const unlinked = usable.filter(({ rank }) => rank === ranks.routeSource || rank === ranks.interface)
+  const surplus = usable.filter(isBridge).slice(bridgesMax)
+  const rest = usable.filter((one) => !surplus.includes(one))
+  const byPriority = [...best, ...configured, ...unlinked.slice(0, unlinkedReserve), ...rest]
+  const kept = [...new Set(byPriority)].slice(0, max)
   return usable.filter((candidate) => kept.includes(candidate))
+}
+
+function isBridge({ rank }: Candidate): boolean {
+  return rank === ranks.linkedBridge || rank === ranks.bridge
 }
 
 /** By rank; the addresses of one host stay together, so that a bound cuts hosts rather than transports. */
 function byUsefulness(candidates: readonly Candidate[]): readonly Candidate[] {
-  const hosts = candidates.map(({ parsed }) => parsed.host)
+  const plain = candidates.filter(({ rank }) => rank === ranks.interface)
+  const hosts = [...inTurns(plain), ...candidates.map(({ parsed }) => parsed.host)]
   const order = (one: Candidate) => hosts.indexOf(one.parsed.host)
   return candidates.toSorted((a, b) => a.rank - b.rank || order(a) - order(b))
+}
+
+/**
+ * Hosts of interfaces between which nothing else decides. Kinds of interfaces take turns, the smallest kind first: VLANs
+ * come by the dozen, a tunnel comes alone. Of one kind the first and the last take turns, since the newest is last.
+ */
+function inTurns(candidates: readonly Candidate[]): readonly string[] {
+  const kinds = Map.groupBy(candidates, ({ interface: name = '' }) => name.replace(/\d+/g, ''))
+  const queues = [...kinds.values()].map((some) => fromBothEnds([...new Set(some.map(({ parsed }) => parsed.host))]))
+  const turns = queues.toSorted((a, b) => a.length - b.length)
+  const longest = Math.max(0, ...turns.map(({ length }) => length))
+  return Array.from({ length: longest }, (_, turn) => turns.flatMap((queue) => queue.slice(turn, turn + 1))).flat()
+}
+
+function fromBothEnds<T>(list: readonly T[]): T[] {
+  const half = Math.ceil(list.length / 2)
+  const fromEnd = list.slice(half).reverse()
+  return list.slice(0, half).flatMap((one, index) => [one, ...fromEnd.slice(index, index + 1)])
 }
 
 function describe(
@@ -193,7 +238,9 @@ function unusable(
 function rankOf(address: string, owner: NetworkInterface | undefined, inputs: AddressInputs): number {
   const { host } = parseAddress(address)
   if (isLoopback(host)) return ranks.loopback
-  if (inputs.linkSources.includes(host)) return ranks.linkSource
-  if (owner?.isBridge === true) return ranks.bridge
-  return inputs.routeSources.includes(host) ? ranks.routeSource : ranks.interface
+  const [isLinked, isRoute] = [inputs.linkSources.includes(host), inputs.routeSources.includes(host)]
+  // The bridge with the default route is how other machines reach a host of virtual machines.
+  if (owner?.isBridge === true && !isRoute) return isLinked ? ranks.linkedBridge : ranks.bridge
+  if (isLinked) return ranks.linkSource
+  return isRoute ? ranks.routeSource : ranks.interface
 }
