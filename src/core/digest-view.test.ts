@@ -204,6 +204,28 @@ test('a member that names a new address is dialled at once, but not for every di
   assert.equal(view.get('b')?.dialAfter, 99_000)
 })
 
+for (const [news, digest] of [
+  ['names a new address', (n: number) => digestOf('b', { sequence: n, addresses: [`/ip4/10.0.0.${n % 2}/tcp/4001`] })],
+  ['starts anew', (n: number) => digestOf('b', { incarnation: n })],
+] as const) {
+  test(`a member that ${news} in every digest is dialled for it less and less, until it answers`, () => {
+    const view = makeView()
+    const dialsIn = (from: number, minutes: number) => {
+      let dials = 0
+      for (let n = from; n < from + minutes * 30; n++) {
+        Object.assign(view.get('b') ?? {}, { dialAfter: Infinity })
+        hear(view, digest(n), n * 2_000)
+        dials += Number(view.get('b')?.dialAfter !== Infinity)
+      }
+      return dials
+    }
+    hear(view, digest(1), 0)
+    assert.equal(dialsIn(2, 60), 9)
+    Object.assign(view.get('b') ?? {}, { redials: 0 })
+    assert.equal(dialsIn(1_802, 1), 3)
+  })
+}
+
 test('a node that started anew is dialled without regard to failures of before', () => {
   const view = makeView()
   hear(view, digestOf('b'), 0)
@@ -212,5 +234,5 @@ test('a node that started anew is dialled without regard to failures of before',
   assert.equal(view.get('b')?.dialFailures, 4)
   hear(view, digestOf('b', { incarnation: 2 }), 2)
   assert.equal(view.get('b')?.dialFailures, 0)
-  assert.equal(view.get('b')?.dialAfter, 0)
+  assert.equal(view.get('b')?.dialAfter, 2)
 })

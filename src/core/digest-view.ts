@@ -57,8 +57,12 @@ export interface ViewOptions {
 /** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */
 const rememberedWindows = 4
 const limitToldMs = 1_000
-/** A member that names new addresses in every digest does not make this node dial more often than this. Guess. */
-const movesApartMs = 10_000
+/**
+ * A member that names new addresses or a new start in every digest makes this node dial them less and less often, until it
+ * answers there: the addresses may be somebody else's. Guesses.
+ */
+const redialsApartMs = 10_000
+const redialsApartMaxMs = 1_800_000
 
 /**
  * The newest digest of every node of the mesh.
@@ -156,20 +160,26 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const held = this.#members.get(digest.peer)
     if (held === undefined) return this.#admit(digest, via, wall, now)
     if (!isNewer(digest, held.digest) && !outlives(digest, via, held, now)) return []
-    const restarted = digest.incarnation > held.digest.incarnation
-    const moved =
-      now - held.movedAt >= movesApartMs && digest.addresses.some((one) => !held.digest.addresses.includes(one))
+    const restarted = digest.incarnation > held.digest.incarnation || held.state === 'gone'
+    const moved = digest.addresses.some((one) => !held.digest.addresses.includes(one))
     Object.assign(held, { digest, via, receivedAt: now })
     if (via === 'link') Object.assign(held, { linkAt: now, linkIntervalMs: digest.intervalMs })
-    if (restarted || held.state === 'gone')
-      Object.assign(held, { dialAfter: 0, dialFailures: 0, answeredAt: -Infinity })
-    // Failures at old addresses say nothing of the new ones, and a dial under way goes to the old ones.
-    else if (moved) Object.assign(held, { movedAt: now, dialAfter: now, dialFailures: 0, dialling: false })
+    if (restarted) held.answeredAt = -Infinity
+    if (restarted || moved) this.#redial(held, moved, now)
     this.#members.touch(digest.peer, now)
     const skew = this.#compareClocks(held, wall, now)
     if (isMember(held)) return skew
     Object.assign(held, { state: 'member', how: undefined, since: now })
     return [tellJoined(held), { do: 'joined', peer: digest.peer }, ...skew]
+  }
+
+  /** Failures of before say nothing of new addresses or a new start, and a dial under way goes to the old addresses. */
+  #redial(member: Member, moved: boolean, now: number): void {
+    const sinceMs = now - member.redialAt
+    if (sinceMs < Math.min(redialsApartMaxMs, redialsApartMs * 2 ** Math.max(0, member.redials - 1))) return
+    const redials = sinceMs < redialsApartMaxMs ? member.redials + 1 : 1
+    Object.assign(member, { redialAt: now, redials, dialAfter: now, dialFailures: 0 })
+    if (moved) member.dialling = false
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {

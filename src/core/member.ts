@@ -47,8 +47,9 @@ export interface Member {
    */
   dialAfter: number
   dialledAt: number
-  /** When it last named a new address and was to be dialled at once for that. */
-  movedAt: number
+  /** When news of it last made this node dial it at once, and how often since it answered a dial. */
+  redialAt: number
+  redials: number
   dialling: boolean
   dialFailures: number
   answeredAt: number
@@ -76,7 +77,8 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     sightings: noSightings,
     dialAfter: 0,
     dialledAt: -Infinity,
-    movedAt: -Infinity,
+    redialAt: -Infinity,
+    redials: 0,
     dialling: false,
     dialFailures: 0,
     answeredAt: -Infinity,

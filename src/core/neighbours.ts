@@ -70,7 +70,7 @@ export class Neighbours {
     member.dialling = false
     this.#lookSoon(now)
     if (failure === undefined) {
-      member.answeredAt = now
+      Object.assign(member, { answeredAt: now, redials: 0 })
       return []
     }
     this.#failed(member, now)
