@@ -44,12 +44,27 @@ export function canonicalHost(host: string): string {
   }
 }
 
+/** What one party has at least: an IPv4 address, or the /64 network of an IPv6 address. */
+export function networkOf(host: string): string {
+  if (!host.includes(':')) return host
+  const [head = '', tail = ''] = host.split('::')
+  const [first, last] = [head, tail].map((part) => part.split(':').filter((group) => group !== ''))
+  const zeros = Array.from({ length: 8 }, () => '0')
+  const groups = [...(first ?? []), ...zeros.slice((first?.length ?? 0) + (last?.length ?? 0)), ...(last ?? [])]
+  return groups.slice(0, 4).join(':')
+}
+
 export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 
 export function isLoopback(host: string): boolean {
   return host.startsWith('127.') || host === '::1'
+}
+
+/** Of a network that others have as well: private, shared by a carrier, or unique local. */
+export function isPrivate(host: string): boolean {
+  return /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd][0-9a-f]{2}:/i.test(host)
 }
 
 export function isLinkLocal(host: string): boolean {

@@ -1,9 +1,11 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
-import { isLinkLocal, isLoopback, isWildcard, parseAddress } from './address.ts'
+import type { Tell } from '../catalogue/tell.ts'
+import { isLoopback, isPrivate, networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
+import { addressAt, type DialBackOutcome, dialBackSpan, familyOf, isDialable } from './dial-back-address.ts'
+import { DialBackResponder } from './dial-back-responder.ts'
 import type { NetworkEffect } from './events.ts'
-import type { DialBackFrame, DialBackRequest, DialBackResult, DialBackTransport } from './frames.ts'
-import { isJoined, type Link } from './link.ts'
+import type { DialBackFrame, DialBackResult, DialBackTransport } from './frames.ts'
+import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
 import { newTrace } from './trace.ts'
 
@@ -32,6 +34,8 @@ interface Observed extends ObservedAddress {
   readonly host: string
   readonly transport: DialBackTransport
   readonly port: number
+  /** Neighbours that have reached it since a dial-back failed last. */
+  readonly witnesses: readonly Witness[]
   readonly seenAt: number
   readonly askAt: number
   readonly failures: number
@@ -43,35 +47,37 @@ interface FormerHost {
   readonly until: number
 }
 
-/** A dial on behalf of a neighbour. */
-interface Answering {
-  readonly nonce: string
+interface Witness {
   readonly peer: string
-  readonly connection: string
-  readonly address: string
+  readonly network: string
 }
 
-/** Guesses all. One question is under way at a time; a neighbour dials for few, and for each of them seldom. */
+/** A neighbour that sees this node at `host`. */
+interface Observer extends Witness {
+  readonly connection: string
+  readonly host: string
+}
+
+/** Guesses. One question is under way at a time. */
 const bounds = {
   observed: 8,
   askAgainMs: 5_000,
-  /** A dial-back takes 5 s at most; a version that does not know the question never answers. */
+  /** A dial-back takes 3 s at most; a version that does not know the question never answers. */
   answerMs: 15_000,
   retryMs: 60_000,
   retryMaxMs: 1_800_000,
   busyMs: 20_000,
   forgetMs: 600_000,
-  answering: 4,
-  answerAgainMs: 4_000,
   formerMs: 60_000,
   formerHosts: 32,
+  /** Where the node has as many neighbours that could be asked. One that lies confirms nothing by itself then. */
+  witnesses: 2,
 } as const
-/** A fresh dial ends within this. */
-export const dialBackMs = 5_000
 
 /**
  * Finds out whether others reach this node at the address they see it at, which is that of a NAT. A neighbour dials that
- * IP address, never one that the asker chose, at the port and transport at which the asker listens.
+ * IP address, never one that the asker chose, at the port and transport at which the asker listens. Whether the asker or the
+ * neighbour dialled the link is all one: a node that dials nobody learns from those that dial it where they reached it.
  */
 export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
   readonly #ledger: ConnectionLedger
@@ -81,13 +87,14 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
   #formerHosts: readonly FormerHost[] = []
   #asks = false
   #observed: readonly Observed[] = []
-  #asked: { nonce: string; connection: string; peer: string; of: Observed; until: number } | undefined
+  #asked: { nonce: string; by: Observer; of: Observed; until: number } | undefined
   #askAt = -Infinity
-  #answering: readonly Answering[] = []
+  readonly #responder: DialBackResponder
 
   constructor(ledger: ConnectionLedger, random: Random) {
     this.#ledger = ledger
     this.#random = random
+    this.#responder = new DialBackResponder(ledger, (host) => this.#isOwn(host))
   }
 
   get observed(): readonly ObservedAddress[] {
@@ -105,7 +112,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
       case 'frame':
         return this.#hear(event.connection, event.frame, now)
       case 'dialled.back':
-        return this.#answer(event.nonce, event.errorType)
+        return this.#responder.dialled(event.nonce, event.errorType)
       case 'tick':
         return this.#tick(now)
     }
@@ -117,13 +124,13 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
   }
 
   #hear(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | Tell)[] {
-    if (frame.type === 'dialback.request') return this.#dial(connection, frame.request, now)
+    if (frame.type === 'dialback.request') return this.#responder.dial(connection, frame.request, now)
     return this.#conclude(connection, frame.result, now)
   }
 
   #tick(now: number): (NetworkEffect | Tell)[] {
     const late = this.#asked !== undefined && now >= this.#asked.until
-    const spans = late ? this.#judge('no-answer', 'no answer', now) : []
+    const spans = late ? this.#judge('no-answer', now) : []
     this.#refresh(now)
     return [...spans, ...this.#ask(now)]
   }
@@ -139,46 +146,63 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     return this.#ownHosts.includes(host) || this.#formerHosts.some((former) => former.host === host)
   }
 
-  /** Entries of the hosts that neighbours see now; others are kept for a while, links come and go. */
+  /**
+   * Entries of the hosts that neighbours see now. Others are kept for a while, links come and go; not where neighbours see
+   * another host of the same family, since the NAT has got another address then.
+   */
   #refresh(now: number): void {
-    const hosts = this.#asks ? this.#observers().map(([, { observedHost = '' }]) => observedHost) : []
-    const kept = this.#observed.filter(
+    const observers = this.#asks ? this.#observers() : []
+    const hosts = [...new Set(observers.map(({ host }) => host))]
+    const known = this.#observed.filter(
       ({ seenAt, host }) => this.#asks && now - seenAt < bounds.forgetMs && !this.#isOwn(host),
     )
-    const fresh = [...new Set(hosts)].flatMap((host) => this.#listensAt(host, now))
-    const entries = fresh.map((one) => {
-      const known = kept.find(({ address }) => address === one.address)
-      return known === undefined ? one : { ...known, seenAt: now }
+    const seen = hosts.flatMap((host) => this.#listensAt(host, now))
+    const entries = seen.map((one) => {
+      const entry = known.find(({ address }) => address === one.address)
+      return entry === undefined ? one : this.#reassess({ ...entry, seenAt: now }, observers, now)
     })
-    const others = kept.filter(({ address }) => !fresh.some((one) => one.address === address))
-    this.#observed = [...entries, ...others].slice(0, bounds.observed)
+    const unseen = known.filter(({ host }) => !hosts.some((other) => familyOf(other) === familyOf(host)))
+    const count = ({ host }: Observed) => observers.filter((one) => one.host === host).length
+    this.#observed = [...entries.toSorted((a, b) => count(b) - count(a)), ...unseen].slice(0, bounds.observed)
+  }
+
+  /** Neighbours come and go: one witness may be too few now, or enough. */
+  #reassess(one: Observed, observers: readonly Observer[], now: number): Observed {
+    const isEnough = one.witnesses.length >= requiredWitnesses(one.host, observers)
+    if (isEnough === one.confirmed) return one
+    const canAsk = suitable(one, observers).length > 0
+    if (one.confirmed && !canAsk) return { ...one, confirmed: false, why: oneWitness }
+    return one.failures > 0 ? one : { ...one, askAt: Math.min(one.askAt, now) }
   }
 
   /** The observed host with each transport and port that this node listens at. */
   #listensAt(host: string, now: number): Observed[] {
-    const family = host.includes(':') ? 'ip6' : 'ip4'
+    const family = familyOf(host)
     const transports = ['quic', 'tcp'] as const
     return transports.flatMap((transport) => {
       const own = this.#listening.map(parseAddress).find((one) => {
         return one.transport === transport && one.family === family && !isLoopback(one.host)
       })
       if (own === undefined) return []
-      const address = addressOf(host, transport, own.port)
+      const address = addressAt(host, transport, own.port)
       const why = 'no neighbour has dialled it yet'
-      return [{ address, host, transport, port: own.port, confirmed: false, why, seenAt: now, askAt: now, failures: 0 }]
+      const { port } = own
+      const untried = { confirmed: false, why, witnesses: [], seenAt: now, askAt: now, failures: 0 }
+      return [{ address, host, transport, port, ...untried }]
     })
   }
 
   #ask(now: number): (NetworkEffect | Tell)[] {
     if (this.#asked !== undefined || now < this.#askAt) return []
+    const observers = this.#observers()
     const due = this.#observed.filter(({ askAt }) => askAt <= now).toSorted((a, b) => a.askAt - b.askAt)
     for (const of of due) {
-      const witnesses = this.#observers().filter(([, link]) => link.observedHost === of.host)
-      const chosen = witnesses[Math.floor(this.#random() * witnesses.length)]
-      if (chosen === undefined) continue
-      const [peer, { connection }] = chosen
+      const choice = suitable(of, observers)
+      const by = choice[Math.floor(this.#random() * choice.length)]
+      if (by === undefined) continue
+      const { connection } = by
       const { traceId: nonce } = newTrace(this.#random)
-      this.#asked = { nonce, connection, peer, of, until: now + bounds.answerMs }
+      this.#asked = { nonce, by, of, until: now + bounds.answerMs }
       this.#askAt = now + bounds.askAgainMs
       const { transport, port } = of
       return [{ do: 'send', connection, frame: { type: 'dialback.request', request: { nonce, transport, port } } }]
@@ -186,101 +210,71 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     return []
   }
 
-  #conclude(connection: string, { nonce, outcome, errorType }: DialBackResult, now: number): Tell[] {
-    if (this.#asked?.nonce !== nonce || this.#asked.connection !== connection) return []
-    return this.#judge(outcome, errorType, now)
+  #conclude(connection: string, { nonce, outcome }: DialBackResult, now: number): Tell[] {
+    if (this.#asked?.nonce !== nonce || this.#asked.by.connection !== connection) return []
+    return this.#judge(outcome, now)
   }
 
-  #judge(outcome: DialBackResult['outcome'] | 'no-answer', errorType: string, now: number): Tell[] {
+  #judge(outcome: DialBackOutcome, now: number): Tell[] {
     const asked = this.#asked
     if (asked === undefined) return []
     this.#asked = undefined
-    this.#observed = this.#observed.map((one) =>
-      one.address === asked.of.address ? this.#judged(one, outcome, errorType, now) : one,
-    )
-    return [span('asker', outcome, asked.peer, asked.of.address, errorType)]
+    const { by, of } = asked
+    this.#observed = this.#observed.map((one) => {
+      if (one.address !== of.address) return one
+      return outcome === 'reachable' ? this.#reached(one, by, now) : this.#notReached(one, outcome, now)
+    })
+    return [dialBackSpan({ side: 'asker', outcome, peer: by.peer, address: of.address, errorType: '' })]
+  }
+
+  #reached(one: Observed, { peer, network }: Observer, now: number): Observed {
+    const others = one.witnesses.filter((witness) => witness.peer !== peer)
+    const witnesses = [...others, { peer, network }].slice(-bounds.witnesses)
+    const isEnough = witnesses.length >= requiredWitnesses(one.host, this.#observers())
+    if (!isEnough) return { ...one, witnesses, why: one.confirmed ? '' : oneWitness, failures: 0, askAt: now }
+    return { ...one, witnesses, confirmed: true, why: '', failures: 0, askAt: this.#later(bounds.retryMaxMs, now) }
   }
 
   /** Only a dial that was made says anything: a neighbour that is busy or silent leaves the judgement as it was. */
-  #judged(one: Observed, outcome: DialBackResult['outcome'] | 'no-answer', errorType: string, now: number): Observed {
-    const inMs = (ms: number) => now + ms * (0.5 + this.#random())
-    if (outcome === 'reachable') {
-      return { ...one, confirmed: true, why: '', failures: 0, askAt: inMs(bounds.retryMaxMs) }
-    }
-    if (outcome === 'refused') return { ...one, askAt: inMs(bounds.busyMs) }
+  #notReached(one: Observed, outcome: Exclude<DialBackOutcome, 'reachable'>, now: number): Observed {
+    const waitMs = (outcome === 'refused' ? bounds.busyMs : bounds.retryMs) * 2 ** one.failures
+    const askAt = this.#later(Math.min(bounds.retryMaxMs, waitMs), now)
     const failures = one.failures + 1
-    const askAt = inMs(Math.min(bounds.retryMaxMs, bounds.retryMs * 2 ** (failures - 1)))
-    if (outcome === 'no-answer') return { ...one, failures, askAt }
-    return { ...one, confirmed: false, why: `a neighbour could not dial it: ${errorType}`, failures, askAt }
+    if (outcome !== 'unreachable') return { ...one, failures, askAt }
+    return { ...one, confirmed: false, why: 'a neighbour could not dial it', witnesses: [], failures, askAt }
   }
 
-  #dial(connection: string, request: DialBackRequest, now: number): (NetworkEffect | Tell)[] {
-    const found = this.#ledger.find(connection)
-    if (found === undefined || !isJoined(found[1])) return []
-    const [{ peer }, link] = found
-    const { host, isRelayed } = parseAddress(link.fact.address)
-    const address = addressOf(host, request.transport, request.port)
-    const isBusy = this.#answering.length >= bounds.answering || now - link.dialledBackAt < bounds.answerAgainMs
-    const errorType = isBusy ? 'Busy' : isDialable(host) && !isRelayed ? undefined : 'NotDialable'
-    if (errorType !== undefined)
-      return report({ nonce: request.nonce, peer, connection, address }, 'refused', errorType)
-    link.dialledBackAt = now
-    this.#answering = [...this.#answering, { nonce: request.nonce, peer, connection, address }]
-    return [{ do: 'dial.back', nonce: request.nonce, peer, address, limitMs: dialBackMs }]
+  #later(ms: number, now: number): number {
+    return now + ms * (0.5 + this.#random())
   }
 
-  #answer(nonce: string, errorType: string): (NetworkEffect | Tell)[] {
-    const answering = this.#answering.find((one) => one.nonce === nonce)
-    if (answering === undefined) return []
-    this.#answering = this.#answering.filter((one) => one !== answering)
-    return report(answering, errorType === '' ? 'reachable' : 'unreachable', errorType)
-  }
-
-  /** Members that this node dialled and that said where they see it, at an address that is none of its own. */
-  #observers(): (readonly [string, Link])[] {
+  /** Members that said where they see this node, at an address that is none of its own. */
+  #observers(): Observer[] {
     return [...this.#ledger.records()].flatMap(({ peer, links }) =>
-      links.flatMap((link) => {
-        const { observedHost: host, fact } = link
-        const isForeign = host !== undefined && isDialable(host) && !this.#isOwn(host)
-        return isJoined(link) && fact.direction === 'outbound' && isForeign ? [[peer, link] as const] : []
+      links.filter(isJoined).flatMap(({ connection, fact, observedHost: host }) => {
+        if (host === undefined || !isDialable(host) || this.#isOwn(host)) return []
+        return [{ peer, connection, host, network: networkOf(parseAddress(fact.address).host) }]
       }),
     )
   }
 }
 
-function report(to: Answering, outcome: DialBackResult['outcome'], errorType: string): (NetworkEffect | Tell)[] {
-  const { nonce, connection, peer, address } = to
-  const result = { nonce, outcome, errorType }
-  return [
-    { do: 'send', connection, frame: { type: 'dialback.result', result } },
-    span('responder', outcome, peer, address, errorType),
-  ]
-}
+const oneWitness = 'one neighbour has dialled it; another one has to as well'
 
-function span(
-  side: 'asker' | 'responder',
-  outcome: DialBackResult['outcome'] | 'no-answer',
-  peer: string,
-  address: string,
-  errorType: string,
-): Tell {
-  const { host, port, transport } = parseAddress(address)
-  return tell('mesh.address.dialback', {
-    'mesh.dialback.side': side,
-    'mesh.dialback.outcome': outcome,
-    'mesh.peer.id': peer,
-    'network.peer.address': host,
-    'network.peer.port': port,
-    'network.transport': transport === 'tcp' ? 'tcp' : 'udp',
-    ...(outcome === 'reachable' ? {} : { 'error.type': errorType }),
+/** Only neighbours that could see this host count: those on its own network see a private one and no public one. */
+function requiredWitnesses(host: string, observers: readonly Observer[]): number {
+  const able = observers.filter((one) => {
+    return familyOf(one.host) === familyOf(host) && (isPrivate(host) || !isPrivate(one.host))
   })
+  return Math.max(1, Math.min(bounds.witnesses, able.length))
 }
 
-function addressOf(host: string, transport: DialBackTransport, port: number): string {
-  const rest = transport === 'quic' ? `udp/${port}/quic-v1` : `tcp/${port}`
-  return `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/${rest}`
-}
-
-function isDialable(host: string): boolean {
-  return /^[\d.]+$|:/.test(host) && !isWildcard(host) && !isLoopback(host) && !isLinkLocal(host)
+/** Neighbours to ask next: while witnesses are missing others than these, on other networks if there are such. */
+function suitable({ host, witnesses }: Observed, observers: readonly Observer[]): readonly Observer[] {
+  const seeing = observers.filter((one) => one.host === host)
+  const others = seeing.filter(({ peer }) => !witnesses.some((witness) => witness.peer === peer))
+  const isMissing = witnesses.length < requiredWitnesses(host, observers)
+  const elsewhere = others.filter(({ network }) => !witnesses.some((witness) => witness.network === network))
+  if (isMissing) return elsewhere.length > 0 ? elsewhere : others
+  return seeing
 }

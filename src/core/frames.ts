@@ -72,9 +72,8 @@ export interface DialBackRequest {
 
 export interface DialBackResult {
   readonly nonce: string
+  /** No more than that: the reason of a failure would tell an asker which ports are open at a host that it shares. */
   readonly outcome: 'reachable' | 'unreachable' | 'refused'
-  /** Empty when the dial reached the asker. */
-  readonly errorType: string
 }
 
 /** Messages of the link stream. Numbers of the wire are in `kit/wire.ts`. */

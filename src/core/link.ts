@@ -53,8 +53,6 @@ export interface Link {
   reopens: number
   /** Host at which the peer sees this node. */
   observedHost: string | undefined
-  /** When this node dialled the peer back last. */
-  dialledBackAt: number
   ending: Ending | undefined
 }
 
@@ -81,7 +79,6 @@ export function newLink(fact: ConnectionFact, now: number): Link {
     reopenAt: Infinity,
     reopens: 0,
     observedHost: undefined,
-    dialledBackAt: -Infinity,
     ending: undefined,
   }
 }

@@ -45,4 +45,19 @@ suite('a dial-back', () => {
       }
     })
   }
+
+  test('for a neighbour: a port that is closed is answered no sooner than one that is silent', async () => {
+    const node = await realNode([listenOn.tcp])
+    try {
+      const { promise: errorType, resolve } = Promise.withResolvers<string>()
+      await node.network.start((event) => event.type === 'dialled.back' && resolve(event.errorType))
+      const startedAt = performance.now()
+      const limitMs = 500
+      node.network.perform({ do: 'dial.back', nonce, peer: node.network.self, address: deadAddressOf.tcp, limitMs })
+      assert.equal(await errorType, 'ECONNREFUSED')
+      assert.ok(performance.now() - startedAt >= limitMs - 5)
+    } finally {
+      await node.stop()
+    }
+  })
 })

@@ -228,9 +228,15 @@ export class Libp2pNetwork implements Network {
   }
 
   #dialBack({ nonce, peer, address, limitMs }: Extract<NetworkEffect, { do: 'dial.back' }>, owner: Owner): void {
-    void dialBack({ nonce, peer, address, limitMs, owner }).then((errorType) =>
-      this.#deliver({ type: 'dialled.back', nonce, errorType }),
-    )
+    const { clock } = this.#options
+    const startedAt = clock.now()
+    void dialBack({ nonce, peer, address, limitMs, owner }).then((errorType) => {
+      const deliver = () => this.#deliver({ type: 'dialled.back', nonce, errorType })
+      // An early failure would tell the asker a closed port from a filtered one.
+      const waitMs = errorType === '' ? 0 : limitMs - (clock.now() - startedAt)
+      if (waitMs <= 0 || owner.closed) deliver()
+      else owner.after(waitMs, deliver)
+    })
   }
 
   /** Ends what is the mesh's of a connection that somebody else uses: the link stream. The ledger sees it gone. */

@@ -93,7 +93,6 @@ const dialBackRequestSchema = z.object({
 const dialBackResultSchema = z.object({
   nonce,
   outcome: z.enum(['reachable', 'unreachable', 'refused']),
-  errorType: z.union([z.literal(''), name]),
 })
 
 /** Throws `MESH_FRAME_INVALID`, which names the field, for anything that is not a hello. */

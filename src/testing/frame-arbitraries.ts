@@ -122,7 +122,6 @@ export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
       {
         nonce: nonceArbitrary,
         outcome: fc.constantFrom('reachable', 'unreachable', 'refused'),
-        errorType: fc.constantFrom('', 'TimeoutError'),
       },
       plain,
     )
