@@ -77,7 +77,8 @@ export const attributes = {
   },
   'mesh.dialback.outcome': {
     type: ['reachable', 'unreachable', 'refused', 'no-answer'],
-    brief: 'What the dial found; "refused" when the neighbour did not dial, "no-answer" when it said nothing.',
+    brief:
+      'What the dial found; "refused" when the neighbour did not dial, "no-answer" when it said nothing. The reason of a failure is on the responder’s span.',
   },
   'mesh.peer.id': { type: 'string', brief: 'Peer id of the other node.' },
   'mesh.peer.name': { type: 'string', brief: 'Name the other node gives itself; empty for a guest.' },

@@ -104,7 +104,7 @@ export const spans = {
   },
   'mesh.address.dialback': {
     brief: 'A neighbour dialled a node at the address it sees it at, to find out whether others reach it there.',
-    when: 'on both ends; for a node behind NAT, soon after the link, and at most every half hour once it is known',
+    when: 'on both ends; for a node behind NAT, soon after the link, and at most every half hour once it is known; of refusals at most one in a second',
     attributes: [
       'mesh.dialback.side',
       'mesh.dialback.outcome',

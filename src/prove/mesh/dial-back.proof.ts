@@ -10,11 +10,11 @@ import { atMost, equals, type Proof, type ProofContext, type ProofResult } from 
 
 const listen = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001']
 const seedAt = ['/ip4/45.79.10.1/udp/4001/quic-v1', '/ip4/45.79.10.1/tcp/4001']
-const routers = { mapped: '45.79.10.101', closed: '45.79.10.102' }
+const routers = { mapped: '45.79.10.101', closed: '45.79.10.102', cloud: '45.79.10.103' }
 const inner = '192.168.1.2'
 const stepLimitMs = 60_000
 
-/** The mapped router passes the port of its one host on. */
+/** The routers of the mapped node and of the cloud pass the port of their one host on. */
 const mapping = `
 table ip mapping {
   chain arrive {
@@ -30,7 +30,7 @@ export const proof: Proof = {
   name: 'dial-back',
   about: 'behind NAT: an address is announced once a neighbour has dialled it back, and told as unconfirmed before',
   quick: false,
-  seconds: 60,
+  seconds: 80,
   run: (context) => onNetwork('dial-back', (network, cluster) => play(context, network, cluster)),
 }
 
@@ -45,12 +45,12 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
       inside: { lan: home, addresses: ['192.168.1.1/24'] },
       outside: { lan: world, addresses: [`${routers[name]}/24`] },
     })
-    if (name === 'mapped') await router.run(['nft', '-f', '-'], mapping)
+    if (name !== 'closed') await router.run(['nft', '-f', '-'], mapping)
     const host = await network.host(name)
     await host.attach({ interface: 'eth0', lan: home, addresses: [`${inner}/24`], gateways: ['192.168.1.1'] })
     return host
   }
-  const [mappedHost, closedHost] = [await behind('mapped'), await behind('closed')]
+  const [mappedHost, closedHost, cloudHost] = [await behind('mapped'), await behind('closed'), await behind('cloud')]
   const seed = await cluster.node('seed', { role: 'seed', host: public1, listen })
   const mapped = await cluster.node('mapped', { host: mappedHost, listen, seeds: seedAt })
   const closed = await cluster.node('closed', { host: closedHost, listen, seeds: seedAt })
@@ -92,7 +92,18 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
   await step('the closed node has a link to the mapped one', async () =>
     (await topology(closed)).peers.some(({ peer, kind }) => peer === mapped.peer && kind === 'member'),
   )
-  const known = [seed, mapped, closed].map(({ peer }) => peer)
+  progress('a seed in a cloud, which dials nobody, asks the node that dials it')
+  const cloud = await cluster.node('cloud', { role: 'seed', host: cloudHost, listen })
+  const visitorHost = await network.host('visitor')
+  await visitorHost.attach(outside('45.79.10.4'))
+  const cloudStartedAt = Date.now()
+  const visitor = await cluster.node('visitor', { host: visitorHost, listen, seeds: at('cloud') })
+  await step('both addresses of the cloud’s seed announced', async () => {
+    const states = await Promise.all(at('cloud').map((address) => own(cloud, address)))
+    return states.every((one) => one?.state === 'announced')
+  })
+  const cloudMs = Date.now() - cloudStartedAt
+  const known = [seed, mapped, closed, cloud, visitor].map(({ peer }) => peer)
   const spans = (name: string, holds: (span: ReceivedSpan) => boolean = () => true) =>
     cluster.receiver.spans.filter((span) => span.name === name && holds(span))
   const strangers = spans('mesh.connection.opened', (span) => !known.includes(String(span.attributes['mesh.peer.id'])))
@@ -108,9 +119,10 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
     return attributes['mesh.peer.id'] === resource['mesh.peer.self']
   })
   return {
-    figures: { announcedMs, unconfirmed, dialBacks, closes, load: loadavg() },
+    figures: { announcedMs, cloudMs, unconfirmed, dialBacks, closes, load: loadavg() },
     checks: [
       atMost('until the mapped addresses are announced', 30_000, announcedMs, 'ms'),
+      atMost('until the addresses of a seed that dials nobody are announced', 30_000, cloudMs, 'ms'),
       equals('state of the closed node’s address', 'unconfirmed', unconfirmed[0]?.state ?? ''),
       equals('connections of dial-backs in a ledger', 0, strangers.length),
       equals('guests', 0, spans('mesh.connection.guest').length),
