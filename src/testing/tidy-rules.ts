@@ -60,6 +60,12 @@ export const withoutLibp2p: Rule = ({ path, text }) =>
     ? []
     : imports(text).filter((name) => /^(libp2p|@libp2p\/|@chainsafe\/|@multiformats\/)/.test(name))
 
+/** What has a clock asks that clock, or a test with another one would see two times. */
+export const ownClock: Rule = ({ path, text }) =>
+  !/^(core|kit)\//.test(path) || isTest(path) || path === 'kit/clock.ts'
+    ? []
+    : matches(text, /\b(?:Date|performance)\.now\(/)
+
 /** Spelt so that this file does not break its own rule. */
 const foreignWords = ['/wo' + 'rk/', '../sha' + 'red', 'cla' + 'ude', 'assis' + 'tant', 'registry.np' + 'mjs']
 

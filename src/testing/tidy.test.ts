@@ -62,6 +62,12 @@ const cases: readonly Case[] = [
     good: [...at('telemetry/a.ts', `import { b } from './b.ts'`), ...at('kit/a.ts', `import 'libp2p'`)],
   },
   {
+    says: 'core and kit have their time from the clock that they are given',
+    rule: rules.ownClock,
+    bad: at('kit/a.ts', 'Date.now() - openedAt', 'const at = performance.now()'),
+    good: [...at('kit/a.ts', 'clock.now()'), ...at('kit/clock.ts', 'now: () => performance.now(),')],
+  },
+  {
     says: 'the product speaks of itself alone',
     rule: rules.ownWords,
     bad: at('kit/a.ts', `// see ${'/wo'}rk/notes`, `// an ${'Assis'}tant wrote this`),
