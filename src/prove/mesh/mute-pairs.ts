@@ -20,7 +20,7 @@ import { listenOn, type Transport } from '../../testing/real-world.ts'
  * A node as `tracemesh node` composes it, the kit in an application with stock gossipsub, and stock js-libp2p. The two
  * `small` ones take less in one RPC than their agent version lets one expect, so that their streams do end.
  */
-export type Kind = 'mesh' | 'app' | 'small-app' | 'guest' | 'small-guest'
+export type Kind = 'mesh' | 'app' | 'small-app' | 'small-guest'
 
 /** Topics of the application's own, past the mesh. The second is subscribed to only once there are messages in it. */
 const topic = 'own'
@@ -120,8 +120,10 @@ async function create(
     streamMuxers: [yamux()],
   }
   const base = { identify: identify(), pubsub: kind === 'mesh' ? own.services.pubsub : gossipsub(options) }
-  const hasKit = kind !== 'guest' && kind !== 'small-guest'
-  const kit = hasKit ? { tracemesh: tracemesh({ telemetry, closes: 'all' }) } : {}
+  const hasKit = kind !== 'small-guest'
+  // The proof dials as the application does, so the mesh in one may close nothing: heals have to do.
+  const closes = kind === 'mesh' ? 'all' : 'own'
+  const kit = hasKit ? { tracemesh: tracemesh({ telemetry, closes }) } : {}
   const settings = kind === 'mesh' ? own : plain
   return (await createLibp2p({ ...settings, services: { ...base, ...kit } })) as unknown as Created
 }

@@ -14,13 +14,14 @@ const startMs = 20_000
 /** For what was sent to arrive. */
 const arrivalMs = 1_500
 
+/** An application closes no connection that it dialled itself, as here: its gossip is mended by heals or not at all. */
 const pairs: readonly (readonly [Kind, Kind])[] = [
   ['mesh', 'mesh'],
   ['mesh', 'app'],
-  ['mesh', 'guest'],
   ['mesh', 'small-app'],
   ['mesh', 'small-guest'],
   ['app', 'small-app'],
+  ['app', 'small-guest'],
 ]
 
 interface Outcome {
