@@ -1,6 +1,6 @@
 import { readStoreFlags, storeFlags } from '../store/flags.ts'
 import { keepHeapSmall } from '../store/small-heap.ts'
-import { createLogger } from '../telemetry/log.ts'
+import { createLogger } from '../telemetry/logger.ts'
 import { type Action, command } from './command.ts'
 import { addFlags, givenFlags } from './flag-options.ts'
 import { runUntilStopped } from './run-until-stopped.ts'

@@ -1,4 +1,3 @@
-import type { Logger } from 'pino'
 import type { Tell } from '../catalogue/tell.ts'
 import { Driver } from '../core/driver.ts'
 import { MeshError } from '../core/errors.ts'
@@ -10,13 +9,12 @@ import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { describeOtherApi, otherApi } from '../telemetry/api-copies.ts'
 import { idsOf, logTell } from '../telemetry/log.ts'
-import { otlpProblems } from '../telemetry/otlp-settings.ts'
-import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
 import { AddressWatch } from './address-watch.ts'
 import { takeCensus } from './census-taker.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
-import { faultyLimits, faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
+import { faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
 import { missingInternals } from './gossip-internals.ts'
 import type { Settled } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
@@ -35,6 +33,7 @@ export interface AssemblyOptions {
   readonly incarnation: number
   readonly clock: Clock
   readonly vitals: VitalsReader
+  readonly telemetry: Telemetry
 }
 
 export type Say = (told: Tell, window?: TraceRef) => void
@@ -59,7 +58,7 @@ export class Assembly {
     this.#options = options
     this.startedAt = clock.now()
     this.owner = new Owner(settled.name, clock)
-    this.telemetry = settled.telemetry ?? ownTelemetry(options)
+    this.telemetry = options.telemetry
     this.resources = this.#resources()
     const pubsub = service<PubSub>(components, pubsubName(settled))
     const meshes = settled.bridgeTo === undefined ? [settled.mesh] : [settled.mesh, settled.bridgeTo]
@@ -245,34 +244,6 @@ export class Assembly {
     const sealed = await seal(components.privateKey, message, settled.messageBytes)
     return { id: `${origin}/${sequence}`, origin, originMesh: settled.mesh, topic, hops: 0, sealed, ...traced }
   }
-}
-
-/**
- * Whether OpenTelemetry's variables name what this exporter cannot do. In an application they may be meant for its own
- * SDK, so the mesh starts without exporting, and says so where nobody has given it a logger.
- */
-function isMeantForOthers(logger: Logger, otlp: string | undefined): boolean {
-  const problems = otlpProblems(otlp)
-  for (const { code, message } of problems) {
-    const text = `spans of the mesh are not exported: ${message}`
-    if (logger.isLevelEnabled('warn')) logger.warn(text)
-    else process.emitWarning(text, { type: 'TracemeshWarning', code })
-  }
-  return problems.length > 0
-}
-
-function ownTelemetry({ components, settled, incarnation, clock }: AssemblyOptions): Telemetry {
-  const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults } = settled
-  const peer = components.peerId.toString()
-  return startTelemetry({
-    clock,
-    resource: { meshId: mesh, nodeName: name, role, incarnation, peer, version },
-    endpoint: spanProcessor === undefined && isMeantForOthers(logger, otlp) ? 'off' : otlp,
-    traceRoutine,
-    logger: (level, message, fields) => logger[level](fields, message),
-    spanProcessor,
-    limits: faultyLimits(faults),
-  })
 }
 
 interface IdentifyService {

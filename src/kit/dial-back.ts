@@ -3,9 +3,12 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import type { Libp2pOptions } from 'libp2p'
 import type { Owner } from '../core/owner.ts'
 import { failureOf } from './dial-failure.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
+import { lazyNoise } from './lazy-noise.ts'
+import { quicSettings } from './quic-settings.ts'
+import { silentLibp2p } from './silent-libp2p.ts'
 
 export interface DialBackTarget {
   readonly nonce: string
@@ -29,8 +32,8 @@ const expectedMs = 20_000
 export async function dialBack({ nonce, peer, address, limitMs, owner }: DialBackTarget): Promise<string> {
   try {
     const { createLibp2p } = await import('libp2p')
-    const settings = libp2pSettings({ privateKey: await keyOf(nonce), listen: [] })
-    const node = await createLibp2p({ ...settings, start: false, services: {} })
+    const privateKey = await keyOf(nonce)
+    const node = await createLibp2p({ ...baseSettings, ...(await transportTo(address)), privateKey, start: false })
     const stop = owner.adopt('dial-back', () => node.stop(), stopMs)
     try {
       await node.start()
@@ -46,6 +49,23 @@ export async function dialBack({ nonce, peer, address, limitMs, owner }: DialBac
   } catch (error) {
     return failureOf(error).type
   }
+}
+
+/** One outgoing connection, and nothing that keeps or repeats it. */
+const baseSettings: Libp2pOptions = {
+  connectionMonitor: { enabled: false },
+  connectionManager: { reconnectRetries: 0 },
+  logger: silentLibp2p,
+}
+
+/** Loads the transport of the address alone: an application that only speaks TCP needs no native QUIC library. */
+async function transportTo(address: string): Promise<Libp2pOptions> {
+  if (address.includes('/quic-v1')) {
+    const { quic } = await import('@libp2p/quic')
+    return { transports: [quic(quicSettings)] }
+  }
+  const [{ tcp }, { yamux }] = await Promise.all([import('@libp2p/tcp'), import('@libp2p/yamux')])
+  return { transports: [tcp()], connectionEncrypters: [lazyNoise()], streamMuxers: [yamux()] }
 }
 
 /** Peers that come to dial this node back, and are gone at once: neither guests nor members. */

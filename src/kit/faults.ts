@@ -1,8 +1,8 @@
-import type { Logger } from 'pino'
 import type { Network } from '../core/events.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { ExportLimits } from '../telemetry/exporter.ts'
+import type { MeshLogger } from '../telemetry/log.ts'
 import type { NetworkComponents } from './components.ts'
 
 /** What a node can be told to do wrong, so that an alert can be seen to ring and to end. Nothing else reads these names. */
@@ -79,7 +79,7 @@ export interface FaultyParts {
   readonly owner: Owner
   readonly components: Pick<NetworkComponents, 'connectionManager' | 'transportManager'>
   readonly clock: Clock
-  readonly logger: Logger
+  readonly logger: MeshLogger
 }
 
 /** Begins those faults that do something by themselves, and says in the log which there are. They end with the owner. */

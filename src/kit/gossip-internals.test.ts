@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { type GossipSubComponents, gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { leakCheck } from '../testing/leak-check.ts'
 import { gossipInternals, missingInternals } from './gossip-internals.ts'
-import { silent } from './libp2p-settings.ts'
+import { silentLibp2p } from './silent-libp2p.ts'
 
 leakCheck()
 
 test('the installed gossipsub has all that the mesh uses beyond its public interface', () => {
-  const installed = gossipsub()({ logger: silent } as GossipSubComponents)
+  const installed = gossipsub()({ logger: silentLibp2p } as GossipSubComponents)
   assert.deepEqual(missingInternals(installed), [])
   assert.equal(gossipInternals(installed), installed)
 })

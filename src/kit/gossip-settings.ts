@@ -1,4 +1,4 @@
-import { type GossipSubComponents, type GossipsubOpts, gossipsub, type Message } from '@chainsafe/libp2p-gossipsub'
+import type { GossipsubOpts, Message } from '@chainsafe/libp2p-gossipsub'
 
 /**
  * Gossipsub's options but for its own cache, a class: by that no two versions of the package are of one type, and an
@@ -59,12 +59,6 @@ export function gossipSettings(override: GossipSettings = {}): GossipSettings {
     scoreParams: { IPColocationFactorWeight: 0, retainScore: 60_000 },
     ...override,
   }
-}
-
-/** The gossipsub service of a mesh node. */
-export function meshGossip(override: GossipSettings = {}) {
-  const create = gossipsub(gossipSettings(override))
-  return (components: GossipSubComponents) => create(components)
 }
 
 /** Bytes of the sender's peer id, then its sequence number in eight bytes, big-endian. */

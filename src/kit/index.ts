@@ -1,5 +1,6 @@
 /**
- * tracemesh for js-libp2p applications: `services: { identify: identify(), tracemesh: tracemesh({ … }) }`.
+ * tracemesh for js-libp2p applications: `services: { identify: identify(), tracemesh: tracemesh({ … }) }`. It loads no
+ * transport and no gossipsub: the application has its own. Those of `tracemesh node` are in `tracemesh/libp2p`.
  * @module
  */
 import type { TracemeshComponents } from './components.ts'
@@ -12,9 +13,8 @@ export type { Inventory } from '../core/owner.ts'
 export type { TraceRef } from '../core/trace.ts'
 export type { TracemeshComponents } from './components.ts'
 export { decodeMessage, encodeMessage, type Message, type Stamp } from './envelope.ts'
-export { type GossipSettings, gossipSettings, meshGossip } from './gossip-settings.ts'
+export { type GossipSettings, gossipSettings } from './gossip-settings.ts'
 export type { TracemeshInit } from './init.ts'
-export { libp2pSettings } from './libp2p-settings.ts'
 export type { MeshMessage, MessageHandler, Published, PublishOptions, SubscribeOptions } from './message.ts'
 export { topicName } from './messages.ts'
 export type { MeshRequest, RequestHandler, RequestOptions } from './requests.ts'

@@ -1,9 +1,8 @@
-import type { Logger } from 'pino'
 import type { Role } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { SpanProcessors } from '../telemetry/hand-over.ts'
-import { createLogger } from '../telemetry/log.ts'
+import { type MeshLogger, silentLogger } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
 import type { Fault } from './faults.ts'
@@ -49,7 +48,7 @@ export interface TracemeshInit {
   /** Telemetry that the caller has started, and will close. Then `otlp` and `spanProcessor` mean nothing. */
   readonly telemetry?: Telemetry
   /** Gets a line for what is told as a span, with the ids of its trace; silent by default. */
-  readonly logger?: Logger
+  readonly logger?: MeshLogger
   readonly stalenessMs?: number
   readonly sweepMs?: number
   readonly digestMs?: number
@@ -102,7 +101,7 @@ export function settle(init: TracemeshInit, peer: string): Settled {
     mesh: 'mesh-a',
     seeds: [],
     services: {},
-    logger: createLogger({ level: 'silent' }),
+    logger: silentLogger,
     stalenessMs: 30_000,
     sweepMs: 5_000,
     digestMs: 2_000,

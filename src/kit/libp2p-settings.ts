@@ -1,5 +1,6 @@
+import { type GossipSubComponents, gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { identify } from '@libp2p/identify'
-import type { ComponentLogger, Logger, PrivateKey } from '@libp2p/interface'
+import type { PrivateKey } from '@libp2p/interface'
 import { quic } from '@libp2p/quic'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -7,8 +8,10 @@ import type { Libp2pOptions } from 'libp2p'
 import { limits } from '../core/limits.ts'
 import { turnedAwayMax } from '../core/peer-records.ts'
 import { announceFilter } from './announce-filter.ts'
-import { meshGossip } from './gossip-settings.ts'
+import { type GossipSettings, gossipSettings } from './gossip-settings.ts'
 import { lazyNoise } from './lazy-noise.ts'
+import { quicSettings } from './quic-settings.ts'
+import { silentLibp2p } from './silent-libp2p.ts'
 
 export interface Libp2pSettings {
   readonly privateKey: PrivateKey
@@ -25,18 +28,11 @@ export interface Libp2pSettings {
 }
 
 const weekMs = 7 * 24 * 3_600_000
+
 /** Options for `createLibp2p`, with the two services that the mesh looks for. */
 export type MeshLibp2pOptions = Omit<Libp2pOptions, 'services'> & {
   readonly services: { readonly identify: ReturnType<typeof identify>; readonly pubsub: ReturnType<typeof meshGossip> }
 }
-
-/**
- * For a listener's connections to drain once they are closed, milliseconds; its stop waits for all of them. On loopback
- * they do at once, far away within some round trips. A handshake that got no further knows of no round trip and takes
- * three seconds, which is longer than a whole stop may. A native library before 2.1.4 has no such bound and ignores
- * this; from then on it is required.
- */
-const quicShutdownMs = 400
 
 /**
  * What `createLibp2p` is given for a mesh node, its own service left out: `{ ...settings, services: { ...services,
@@ -56,7 +52,7 @@ export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
   return {
     privateKey,
     addresses: { listen: [...listen], announce: [...announce], announceFilter: announceFilter() },
-    transports: [quic({ shutdownTimeout: quicShutdownMs, ...quicTimes } as Parameters<typeof quic>[0]), tcp()],
+    transports: [quic(quicSettings), tcp()],
     connectionEncrypters: [lazyNoise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
@@ -68,15 +64,13 @@ export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
     },
     peerStore: { maxAddressAge: weekMs },
     ...(agent === undefined ? {} : { nodeInfo: { userAgent: agent } }),
-    ...(debug === true ? {} : { logger: silent }),
+    ...(debug === true ? {} : { logger: silentLibp2p }),
     services: { identify: identify(), pubsub: meshGossip() },
   }
 }
 
-/** Death is seen by probes; these are what a peer without them needs, and what go and rust use. */
-const quicTimes = { maxIdleTimeout: 10_000, keepAliveInterval: 5_000 }
-
-const nothing = () => {}
-const mute: Logger = Object.assign(nothing, { error: nothing, trace: nothing, enabled: false, newScope: () => mute })
-/** Formatting what nobody reads costs libp2p more than sending it. */
-export const silent: ComponentLogger = { forComponent: () => mute }
+/** The gossipsub service of a mesh node. */
+export function meshGossip(override: GossipSettings = {}) {
+  const create = gossipsub(gossipSettings(override))
+  return (components: GossipSubComponents) => create(components)
+}

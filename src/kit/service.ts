@@ -14,6 +14,7 @@ import { faultyClock } from './faults.ts'
 import { nextIncarnation, type Settled, settle, type TracemeshInit } from './init.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
+import { startOwnTelemetry } from './own-telemetry.ts'
 import { closeLimitMs } from './polite-close.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { stopTells } from './stop-spans.ts'
@@ -40,6 +41,7 @@ export class Tracemesh implements Startable {
   #starting: Owner | undefined
   #running: Assembly | undefined
   #incarnation = 0
+  #stops = 0
   #closed: readonly CloseStep[] = []
 
   constructor(components: TracemeshComponents, init: TracemeshInit) {
@@ -73,13 +75,12 @@ export class Tracemesh implements Startable {
   async afterStart(): Promise<void> {
     if (this.#running !== undefined) return
     this.#incarnation = nextIncarnation(this.#settled, this.#incarnation, this.#clock.wall())
-    this.#running = new Assembly({
-      components: this.#components,
-      settled: this.#settled,
-      incarnation: this.#incarnation,
-      clock: this.#clock,
-      vitals: this.#vitals,
-    })
+    const options = { settled: this.#settled, incarnation: this.#incarnation, clock: this.#clock }
+    const stops = this.#stops
+    const telemetry = this.#settled.telemetry ?? (await startOwnTelemetry({ ...options, peer: this.peer }))
+    // Where another service fails to start, libp2p stops all of them without waiting for this one.
+    if (stops !== this.#stops) return this.#settled.telemetry === undefined ? void telemetry.close(0) : undefined
+    this.#running = new Assembly({ ...options, components: this.#components, vitals: this.#vitals, telemetry })
     await this.#running.start()
   }
 
@@ -99,6 +100,7 @@ export class Tracemesh implements Startable {
   }
 
   async stop(): Promise<void> {
+    this.#stops++
     await this.#starting?.close()
     const running = this.#running
     if (running === undefined) return

@@ -5,7 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { Tell } from '../catalogue/tell.ts'
 import { MeshError } from '../core/errors.ts'
-import { silent } from '../kit/libp2p-settings.ts'
+import { silentLibp2p } from '../kit/silent-libp2p.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { oneWayRelay } from '../testing/one-way-relay.ts'
 import { until } from '../testing/until.ts'
@@ -54,7 +54,7 @@ test('a handshake that gets no further does not hold up a stop', async () => {
   const port = Number(/\/udp\/(\d+)\//.exec(node.addresses[0] ?? '')?.[1])
   await using relay = await oneWayRelay(port)
   const quicOptions: object = { shutdownTimeout: 100 }
-  const client = await createLibp2p({ transports: [quic(quicOptions)], logger: silent })
+  const client = await createLibp2p({ transports: [quic(quicOptions)], logger: silentLibp2p })
   const abort = new AbortController()
   const dialled = client.dial(multiaddr(`/ip4/127.0.0.1/udp/${relay.port}/quic-v1`), { signal: abort.signal })
   await until(() => relay.dropped() > 0, 5_000, 'the node answers the handshake')

@@ -1,31 +1,38 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { bundleCommands } from './bundle.ts'
+import { bundleKit } from './bundle-kit.ts'
 import { bundlePage } from './bundle-page.ts'
-import { bundleSdk } from './bundle-sdk.ts'
-import { importedPackages, publishedManifest } from './manifest.ts'
+import { type Manifest, packageOf, publishedManifest } from './manifest.ts'
+import { pruneTypes } from './types.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
 /**
- * Builds what is published into `to`: the kit as modules with types, since an application shares libp2p and the API of
- * OpenTelemetry with it; the SDK as a bundle, since it does not; the commands as one bundle, which is a process of their
- * own; and the page that they serve. Elsewhere than in the clone the manifest, too.
+ * Builds what is published into `to`: the kit as a bundle that shares libp2p and the API of OpenTelemetry with the
+ * application, its types, the commands as a bundle of their own, since they are a process of their own, and the page
+ * that they serve. Elsewhere than in the clone the manifest, too.
+ *
+ * @returns The manifest to publish.
  */
-export async function buildPackage(to: string): Promise<void> {
-  await rm(join(to, 'dist'), { recursive: true, force: true })
+export async function buildPackage(to: string): Promise<Manifest> {
+  const dist = join(to, 'dist')
+  await rm(dist, { recursive: true, force: true })
   await mkdir(to, { recursive: true })
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
+  const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
   const compiler = join(root, 'node_modules/.bin/tsc')
-  await promisify(execFile)(compiler, ['-p', 'tsconfig.build.json', '--outDir', join(to, 'dist')], { cwd: root })
-  await bundleSdk(root, join(to, 'dist/telemetry/sdk.js'))
-  await bundleCommands(root, join(to, 'dist/cli'))
-  await bundlePage(join(to, 'dist/page'))
-  if (to === root) return
-  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  const published = publishedManifest(manifest, await importedPackages(join(to, 'dist')))
-  await writeFile(join(to, 'package.json'), JSON.stringify(published))
+  await promisify(execFile)(compiler, ['-p', 'tsconfig.build.json', '--outDir', dist], { cwd: root })
+  const named = await pruneTypes(dist, ['kit/index.d.ts', 'kit/libp2p.d.ts'])
+  const loaded = await bundleKit(root, join(dist, 'kit'), declared)
+  await bundleCommands(root, join(dist, 'cli'))
+  for (const file of ['bin.js', 'launcher.js']) await copyFile(join(root, 'src', file), join(dist, file))
+  await bundlePage(join(dist, 'page'))
+  const published = publishedManifest(manifest, new Set([...named, ...loaded.map(packageOf)]))
+  if (to !== root) await writeFile(join(to, 'package.json'), JSON.stringify(published))
+  return published
 }
 
 if (import.meta.main) await buildPackage(root)

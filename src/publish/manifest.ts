@@ -1,6 +1,4 @@
-import { glob, readFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
 
 /** What counts here of a `package.json`. */
 export interface Manifest {
@@ -12,25 +10,22 @@ export interface Manifest {
 const specifier = /(?:\bfrom ?|\bimport ?|\bimport\(|\brequire\()(["'])([^"'\s]+)\1/g
 const packageName = /^(?:@[^/]+\/)?[^/]+/
 
-/** Bundles: what they leave outside is checked as they are made, and their text is no longer readable. */
-const bundles = /^(?:cli|page)\/|^telemetry\/sdk\.js$/
-
-/** Packages that the modules and the types in `directory` import by name, Node's own modules left out. */
-export async function importedPackages(directory: string): Promise<ReadonlySet<string>> {
-  const names = new Set<string>()
-  for await (const file of glob('**/*.{js,d.ts}', { cwd: directory })) {
-    if (bundles.test(file)) continue
-    for (const name of packagesOf(await readFile(join(directory, file), 'utf8'))) names.add(name)
-  }
-  return names
-}
-
-/** Without comments, where examples may import anything. */
-export function packagesOf(source: string): string[] {
+/** What a module imports and exports from, without comments, where examples may import anything. */
+export function specifiersOf(source: string): string[] {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
   return Array.from(code.matchAll(specifier), ([, , name]) => name ?? '')
+}
+
+/** Packages among it, Node's own modules left out. */
+export function packagesOf(source: string): string[] {
+  return specifiersOf(source)
     .filter((name) => !/^[.#/]/.test(name) && !isBuiltin(name))
-    .map((name) => packageName.exec(name)?.[0] ?? name)
+    .map(packageOf)
+}
+
+/** Of `@libp2p/crypto/keys` it is `@libp2p/crypto`. */
+export function packageOf(specifier: string): string {
+  return packageName.exec(specifier)?.[0] ?? specifier
 }
 
 /**

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { buildPackage } from './build.ts'
-import { importedPackages, publishedManifest } from './manifest.ts'
 
 // `npm pack` packs the clone's own package.json, and that names dependencies which the build has bundled. So the
 // published manifest takes its place for as long as npm packs, and the original waits in `.tracemesh`.
@@ -20,9 +19,8 @@ async function restore(): Promise<void> {
 
 async function prepare(): Promise<void> {
   await restore()
-  await buildPackage(root)
+  const published = await buildPackage(root)
   const original = await readFile(manifest, 'utf8')
-  const published = publishedManifest(JSON.parse(original), await importedPackages(join(root, 'dist')))
   await mkdir(dirname(kept), { recursive: true })
   await writeFile(kept, original)
   await writeFile(manifest, `${JSON.stringify(published, undefined, 2)}\n`)

@@ -5,7 +5,8 @@ import { StackContextManager } from '@opentelemetry/sdk-trace'
 import { tell } from '../catalogue/tell.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { createLogger, logTell } from './log.ts'
+import { logTell } from './log.ts'
+import { createLogger } from './logger.ts'
 
 leakCheck()
 

@@ -1,40 +1,22 @@
-import { isSpanContextValid, trace } from '@opentelemetry/api'
-import { type DestinationStream, type Level, type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { spans } from '../catalogue/spans.ts'
 import { specOf, type Tell } from '../catalogue/tell.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { cut } from './cut.ts'
-import { logOutput } from './log-output.ts'
 
-export interface LogOptions {
-  /** `trace` `debug` `info` `warn` `error` `fatal` or `silent`. */
-  readonly level: Level | 'silent'
-  /** Fields of every line, such as the node’s name. */
-  readonly base?: Readonly<Record<string, unknown>>
-  /** What lines belong to that name no trace, when no span of OpenTelemetry is active. */
-  readonly context?: () => TraceRef | undefined
-  /** Standard output unless given. */
-  readonly destination?: DestinationStream
-}
+/** What the mesh uses of a pino logger; types only, so that pino is loaded by those alone who log with it. */
+export type MeshLogger = Pick<Logger, 'isLevelEnabled' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>
 
-/** JSON lines, one per event, times as ISO 8601, levels by name. */
-export function createLogger({ level, base = {}, context = () => undefined, destination }: LogOptions): Logger {
-  return pino(
-    {
-      level,
-      base,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      // What the line itself says wins.
-      mixin: () => idsOf(activeSpan() ?? context()),
-    },
-    destination ?? logOutput(),
-  )
-}
+const nothing = () => {}
 
-function activeSpan(): TraceRef | undefined {
-  const active = trace.getActiveSpan()?.spanContext()
-  return active !== undefined && isSpanContextValid(active) ? active : undefined
+export const silentLogger: MeshLogger = {
+  isLevelEnabled: () => false,
+  trace: nothing,
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+  fatal: nothing,
 }
 
 /** The fields under which a trace store finds it; none for nothing. */
@@ -43,7 +25,7 @@ export function idsOf(ref: TraceRef | undefined): { trace_id?: string; span_id?:
 }
 
 /** The line that goes with a told span: its name, what it carries, and the ids under which a trace store finds it. */
-export function logTell(logger: Logger, effect: Tell, ids: TraceRef): void {
+export function logTell(logger: MeshLogger, effect: Tell, ids: TraceRef): void {
   const { log } = specOf(spans, effect.span)
   if (!logger.isLevelEnabled(log)) return
   logger[log]({ ...idsOf(ids), ...cut(effect.attributes) }, effect.span)

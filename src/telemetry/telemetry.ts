@@ -12,7 +12,8 @@ import { Outbox, type OutboxLimits, type Report } from './outbox.ts'
 import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } from './provider.ts'
 import { type Sampling, samplingOf } from './sampling.ts'
 import type { SpanExporter } from './sdk-types.ts'
-import { refOf, Teller } from './teller.ts'
+import { silentTelemetry } from './silent-telemetry.ts'
+import { Teller } from './teller.ts'
 
 export interface TelemetryStats {
   /** Spans told so far; `told = exported + queued + lostTotal + sampledOut`, always. */
@@ -97,31 +98,10 @@ const waits = { routine: 15_000, news: 1_000 }
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   const { traceRoutine, logger: report = () => {} } = options
   const sampling = samplingOf({ routineShare: traceRoutine, report })
-  if (sampling.off) return silent(options)
+  if (sampling.off) return silentTelemetry(options.random)
   return options.spanProcessor === undefined
     ? exporting(options, sampling)
     : handingOver(options, sampling, options.spanProcessor)
-}
-
-/** Makes no span at all, only ids: log lines have them, and what is sent to peers. */
-function silent({ random = Math.random }: TelemetryOptions): Telemetry {
-  const state: { told: number; window?: TraceRef | undefined } = { told: 0 }
-  return {
-    tell: (effect, window) => {
-      state.told++
-      state.window = window ?? state.window
-      return refOf(effect, window, random)
-    },
-    get window() {
-      return state.window
-    },
-    exports: false,
-    flush: async () => ({ left: 0 }),
-    close: async () => ({ lost: 0 }),
-    get stats() {
-      return { told: state.told, exported: 0, queued: 0, lostTotal: 0, sampledOut: state.told }
-    },
-  }
 }
 
 function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {

@@ -1,0 +1,48 @@
+import type { Clock } from '../core/machine.ts'
+import type { MeshLogger } from '../telemetry/log.ts'
+import { exportingIsOff, otlpProblems } from '../telemetry/otlp-settings.ts'
+import { silentTelemetry } from '../telemetry/silent-telemetry.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { faultyLimits } from './faults.ts'
+import type { Settled } from './init.ts'
+import { version } from './version.ts'
+
+export interface OwnTelemetryOptions {
+  readonly settled: Settled
+  /** Own peer id. */
+  readonly peer: string
+  readonly incarnation: number
+  readonly clock: Clock
+}
+
+/** Starts the telemetry that the mesh itself owns. The SDK is loaded only here, and only where spans are exported. */
+export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<Telemetry> {
+  const { settled, peer, incarnation, clock } = options
+  const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults, random } = settled
+  const off = otlp === 'off' || exportingIsOff()
+  if (spanProcessor === undefined && (off || isMeantForOthers(logger, otlp))) return silentTelemetry(random)
+  const { startTelemetry } = await import('../telemetry/telemetry.ts')
+  return startTelemetry({
+    clock,
+    resource: { meshId: mesh, nodeName: name, role, incarnation, peer, version },
+    endpoint: otlp,
+    traceRoutine,
+    logger: (level, message, fields) => logger[level](fields, message),
+    spanProcessor,
+    limits: faultyLimits(faults),
+  })
+}
+
+/**
+ * Whether OpenTelemetry's variables name what this exporter cannot do. In an application they may be meant for its own
+ * SDK, so the mesh starts without exporting, and says so where nobody has given it a logger.
+ */
+function isMeantForOthers(logger: MeshLogger, otlp: string | undefined): boolean {
+  const problems = otlpProblems(otlp)
+  for (const { code, message } of problems) {
+    const text = `spans of the mesh are not exported: ${message}`
+    if (logger.isLevelEnabled('warn')) logger.warn(text)
+    else process.emitWarning(text, { type: 'TracemeshWarning', code })
+  }
+  return problems.length > 0
+}
