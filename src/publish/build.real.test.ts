@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { builtPackage } from '../testing/built-package.ts'
 import { startCluster, until } from '../testing/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { packagesOf } from './manifest.ts'
 
 leakCheck()
 
 test('what is published runs: over QUIC and TCP, with traces and HTTP API', async () => {
   await using built = await builtPackage()
   await installsOnlyWhatItImports(built.directory)
+  await loadsNoTransport(built.directory)
   await using cluster = await startCluster()
   const program = { entry: built.bin, args: ['node'] }
   const tcp = '/ip4/127.0.0.1/tcp/0'
@@ -40,5 +43,27 @@ async function installsOnlyWhatItImports(directory: string): Promise<void> {
     Object.keys(dependencies).filter((name) => bundled.test(name)),
     [],
   )
-  assert.deepEqual(packagesOf(await read('dist/telemetry/sdk.d.ts')), ['@opentelemetry/api'])
+  assert.equal('zod' in dependencies, false)
+}
+
+/** Files of what an application has its own of, or has no need of: transports, gossipsub, pino, the SDK of OpenTelemetry. */
+const heavy =
+  /libp2p-quic|@libp2p\/(?:tcp|yamux|noise|identify)|gossipsub\/dist\/src\/index\.js|\/pino\/|kit\/telemetry-/
+
+/** Prints the URL of each module that is loaded on account of its argument. */
+const lister = `
+import { registerHooks } from 'node:module'
+registerHooks({ load: (url, context, next) => (process.stdout.write(url + '\\n'), next(url, context)) })
+await import(process.argv[1])
+`
+
+async function loadsNoTransport(directory: string): Promise<void> {
+  const loadedWith = async (entry: string) => {
+    const url = pathToFileURL(join(directory, 'dist/kit', entry)).href
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', lister, url])
+    return stdout.split('\n').filter((file) => heavy.test(file))
+  }
+  assert.deepEqual(await loadedWith('index.js'), [])
+  const loaded = (await loadedWith('libp2p.js')).join('\n')
+  for (const name of ['libp2p-quic', '@libp2p/tcp', 'gossipsub']) assert.match(loaded, new RegExp(name))
 }

@@ -58,10 +58,15 @@ export async function bundleKit(root: string, directory: string, declared: reado
   } as const satisfies BuildOptions
   const { metafile } = await esbuildTurn(() => build(options))
   check()
-  const refused = loadedBy(metafile, 'src/kit/index.ts').filter((name) => !loadable.includes(name))
+  const refused = refusedOf(metafile, 'src/kit/index.ts')
   if (refused.length > 0) throw new Error(`the kit would load ${refused.join(' and ')}`)
   await writeFile(join(directory, 'LICENCES.txt'), await licences(Object.keys(metafile.inputs), root))
   return externalsOf(metafile)
+}
+
+/** Packages that are loaded with the output of `entry` and may not be. */
+export function refusedOf(metafile: Pick<Metafile, 'outputs'>, entry: string): string[] {
+  return loadedBy(metafile, entry).filter((name) => !loadable.includes(name))
 }
 
 /** Packages that are loaded with the output of `entry`, without what it may import later by `import()`. */

@@ -92,7 +92,8 @@ await import('./app.ts')
 
 const ownGossipsub = `
 import { gossipsub } from '@libp2p/gossipsub'
-import { gossipSettings, meshGossip } from 'tracemesh'
+import { gossipSettings } from 'tracemesh'
+import { meshGossip } from 'tracemesh/libp2p'
 export const pubsub = [gossipsub(gossipSettings()), gossipsub(gossipSettings({ D: 5 })), meshGossip()]
 `
 

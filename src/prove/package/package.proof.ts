@@ -11,12 +11,13 @@ const versions = ['22.15.0', '24.21.0']
 
 const application = `
 import { type MeshMessage, MeshError, tracemesh } from 'tracemesh'
+import { libp2pSettings } from 'tracemesh/libp2p'
 const init: Parameters<typeof tracemesh>[0] = { mesh: 'mesh-a', seeds: [] }
 const service = tracemesh(init)
 const heard = ({ topic, data }: MeshMessage): number => topic.length + data.length
 // @ts-expect-error a role that there is none of
 const refused = () => tracemesh({ role: 'king' })
-if (typeof service !== 'function' || typeof heard !== 'function' || typeof refused !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
+if (typeof libp2pSettings !== 'function' || typeof service !== 'function' || typeof heard !== 'function' || typeof refused !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
 process.stdout.write('typed and run')
 `
 

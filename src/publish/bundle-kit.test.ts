@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Metafile } from 'esbuild'
+import { leakCheck } from '../testing/leak-check.ts'
+import { loadedBy, refusedOf } from './bundle-kit.ts'
+
+leakCheck()
+
+type Import = Metafile['outputs'][string]['imports'][number]
+
+const loads = (path: string): Import => ({ path, kind: 'import-statement', external: true })
+const loadsLater = (path: string): Import => ({ path, kind: 'dynamic-import', external: true })
+const chunk = (path: string): Import => ({ path, kind: 'import-statement' })
+const laterChunk = (path: string): Import => ({ path, kind: 'dynamic-import' })
+
+/** What esbuild says of a kit with a chunk that two entries share, and one that is loaded later. */
+function built(shared: readonly Import[]): Pick<Metafile, 'outputs'> {
+  const output = (imports: readonly Import[], entryPoint?: string) => ({
+    bytes: 1,
+    inputs: {},
+    exports: [],
+    imports: [...imports],
+    ...(entryPoint !== undefined && { entryPoint }),
+  })
+  return {
+    outputs: {
+      'index.js': output(
+        [loads('node:fs'), loads('@libp2p/interface'), chunk('shared.js'), laterChunk('later.js')],
+        'index.ts',
+      ),
+      'libp2p.js': output([loads('@libp2p/quic'), chunk('shared.js')], 'libp2p.ts'),
+      'shared.js': output(shared),
+      'later.js': output([loads('@libp2p/noise')]),
+    },
+  }
+}
+
+test('an entry loads what its chunks import by statement, and neither Node’s own modules nor what comes later', () => {
+  const kit = built([loads('@opentelemetry/api'), loadsLater('@libp2p/quic')])
+  assert.deepEqual(loadedBy(kit, 'index.ts'), ['@libp2p/interface', '@opentelemetry/api'])
+  assert.deepEqual(loadedBy(kit, 'libp2p.ts'), ['@libp2p/quic', '@opentelemetry/api'])
+  assert.throws(() => loadedBy(kit, 'other.ts'), /nothing was built from other.ts/)
+})
+
+test('a kit whose entry reaches a transport or gossipsub through a chunk is refused; the format of RPCs is not', () => {
+  assert.deepEqual(refusedOf(built([loads('@chainsafe/libp2p-gossipsub/message')]), 'index.ts'), [])
+  for (const name of ['@libp2p/quic', '@libp2p/tcp', '@chainsafe/libp2p-gossipsub', 'pino', 'zod'])
+    assert.deepEqual(refusedOf(built([loads(name)]), 'index.ts'), [name])
+})
