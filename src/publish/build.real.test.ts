@@ -57,7 +57,15 @@ registerHooks({ load: (url, context, next) => (process.stdout.write(url + '\\n')
 await import(process.argv[1])
 `
 
+/** Node.js prints the line that threw an error that nobody caught. */
+const longestLine = 4_000
+
 async function loadsNoTransport(directory: string): Promise<void> {
+  const kit = await readFile(join(directory, 'dist/kit/index.js'), 'utf8')
+  assert.deepEqual(
+    kit.split('\n').filter((line) => line.length > longestLine),
+    [],
+  )
   const loadedWith = async (entry: string) => {
     const url = pathToFileURL(join(directory, 'dist/kit', entry)).href
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', lister, url])

@@ -50,6 +50,8 @@ export async function bundleKit(root: string, directory: string, declared: reado
     target: 'node22.15',
     minifyWhitespace: true,
     minifySyntax: true,
+    // Node.js shows the line that threw an error that nobody caught: in one line that would be the whole kit.
+    lineLimit: 120,
     legalComments: 'none',
     banner: { js: banner },
     plugins: [plugin],
