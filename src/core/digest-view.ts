@@ -4,6 +4,7 @@ import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { Machine, Random } from './machine.ts'
 import {
+  allowRedial,
   type Departure,
   isNewer,
   type Member,
@@ -57,12 +58,6 @@ export interface ViewOptions {
 /** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */
 const rememberedWindows = 4
 const limitToldMs = 1_000
-/**
- * A member that names new addresses or a new start in every digest makes this node dial them less and less often, until it
- * answers there: the addresses may be somebody else's. Guesses.
- */
-const redialsApartMs = 10_000
-const redialsApartMaxMs = 1_800_000
 
 /**
  * The newest digest of every node of the mesh.
@@ -165,21 +160,12 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     Object.assign(held, { digest, via, receivedAt: now })
     if (via === 'link') Object.assign(held, { linkAt: now, linkIntervalMs: digest.intervalMs })
     if (restarted) held.answeredAt = -Infinity
-    if (restarted || moved) this.#redial(held, moved, now)
+    if (restarted || moved) allowRedial(held, moved, now)
     this.#members.touch(digest.peer, now)
     const skew = this.#compareClocks(held, wall, now)
     if (isMember(held)) return skew
     Object.assign(held, { state: 'member', how: undefined, since: now })
     return [tellJoined(held), { do: 'joined', peer: digest.peer }, ...skew]
-  }
-
-  /** Failures of before say nothing of new addresses or a new start, and a dial under way goes to the old addresses. */
-  #redial(member: Member, moved: boolean, now: number): void {
-    const sinceMs = now - member.redialAt
-    if (sinceMs < Math.min(redialsApartMaxMs, redialsApartMs * 2 ** Math.max(0, member.redials - 1))) return
-    const redials = sinceMs < redialsApartMaxMs ? member.redials + 1 : 1
-    Object.assign(member, { redialAt: now, redials, dialAfter: now, dialFailures: 0 })
-    if (moved) member.dialling = false
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {

@@ -175,3 +175,19 @@ function named(digest: Digest) {
     'mesh.peer.incarnation': digest.incarnation,
   }
 }
+
+/**
+ * A member that names new addresses or a new start in every digest makes this node dial them less and less often, until it
+ * answers there: the addresses may be somebody else's. Guesses.
+ */
+const redialsApartMs = 10_000
+const redialsApartMaxMs = 1_800_000
+
+/** Failures of before say nothing of new addresses or a new start, and a dial under way goes to the old addresses. */
+export function allowRedial(member: Member, moved: boolean, now: number): void {
+  const sinceMs = now - member.redialAt
+  if (sinceMs < Math.min(redialsApartMaxMs, redialsApartMs * 2 ** Math.max(0, member.redials - 1))) return
+  const redials = sinceMs < redialsApartMaxMs ? member.redials + 1 : 1
+  Object.assign(member, { redialAt: now, redials, dialAfter: now, dialFailures: 0 })
+  if (moved) member.dialling = false
+}

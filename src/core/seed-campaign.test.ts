@@ -6,6 +6,15 @@ import { refusal } from '../testing/seed-player.ts'
 
 leakCheck()
 
+/** Of the seed as configured, and of the address that the player says it was. */
+const dialled = {
+  'server.address': 'seed.example',
+  'server.port': 4001,
+  'network.peer.address': '192.0.2.1',
+  'network.peer.port': 4001,
+  'network.transport': 'tcp',
+}
+
 test('an attempt may take ten seconds; its retry says how it failed and how long the wait is', () => {
   const { player } = play(() => ({ afterMs: 10_000 }))
   player.runUntil(25_000)
@@ -23,6 +32,7 @@ test('an attempt may take ten seconds; its retry says how it failed and how long
     'error.type': refusal.errorType,
     'mesh.error.message': refusal.errorMessage,
     'mesh.seed.delay_ms': 2_000,
+    ...dialled,
   })
 })
 
@@ -38,6 +48,7 @@ test('the seed’s answer ends the campaign and says after how many attempts', (
         'mesh.seed.attempt': 4,
         'mesh.seed.elapsed_ms': 7_000,
         'mesh.peer.id': 'peer-a',
+        ...dialled,
       },
     ],
   )

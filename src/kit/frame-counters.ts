@@ -40,3 +40,15 @@ export class FrameCounters {
 function none(): FrameCount {
   return { in: 0, out: 0, bytesIn: 0, bytesOut: 0 }
 }
+
+export interface NetworkCounts {
+  readonly frames: Readonly<Record<FrameType, Readonly<FrameCount>>>
+  /** Refused frames: each ended its stream. */
+  readonly framesRefused: number
+  /** Frames for which there was no stream. */
+  readonly framesDropped: number
+  readonly gossipRefused: number
+  readonly gossipUnpublished: number
+  /** Crossings that came faster than their seals could be checked. */
+  readonly crossingsDropped: number
+}

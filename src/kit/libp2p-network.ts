@@ -1,13 +1,12 @@
 import type { Connection, IdentifyResult } from '@libp2p/interface'
 import type { ConnectionFact, Network, NetworkEffect, NetworkEvent } from '../core/events.ts'
-import type { FrameType } from '../core/frames.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type ConnectionRecord, Connections } from './connections.ts'
 import { dialBack, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
-import type { FrameCount } from './frame-counters.ts'
+import type { NetworkCounts } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
 import { clearForHeal, guardGossip } from './gossip-guard.ts'
 import type { AgentLimit } from './gossip-limits.ts'
@@ -42,18 +41,6 @@ export interface Libp2pNetworkOptions {
   readonly lookup?: Lookup | undefined
   /** Called for each address that was dialled in vain, with `error.type`. */
   readonly dialFailed?: ((errorType: string) => void) | undefined
-}
-
-export interface NetworkCounts {
-  readonly frames: Readonly<Record<FrameType, Readonly<FrameCount>>>
-  /** Refused frames: each ended its stream. */
-  readonly framesRefused: number
-  /** Frames for which there was no stream. */
-  readonly framesDropped: number
-  readonly gossipRefused: number
-  readonly gossipUnpublished: number
-  /** Crossings that came faster than their seals could be checked. */
-  readonly crossingsDropped: number
 }
 
 /** Between two looks at whether gossipsub has its streams, while it lacks one; later the ledger’s own rounds have to do. */
