@@ -395,3 +395,14 @@ test('OpenTelemetry variables meant for the application’s own SDK: the mesh st
   )
   await node.libp2p.stop()
 })
+
+test('a service that is stopped while its telemetry is loaded does not start', async () => {
+  const privateKey = await generateKeyPair('Ed25519')
+  const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
+  const services = { identify: identify(), tracemesh: tracemesh({ otlp: 'off' }) }
+  const { tracemesh: mesh } = (await createLibp2p({ ...settings, start: false, services })).services
+  const starting = mesh.afterStart()
+  await mesh.stop()
+  await starting
+  assert.throws(() => mesh.inventory(), { code: 'MESH_NOT_STARTED' })
+})

@@ -79,7 +79,10 @@ export class Tracemesh implements Startable {
     const stops = this.#stops
     const telemetry = this.#settled.telemetry ?? (await startOwnTelemetry({ ...options, peer: this.peer }))
     // Where another service fails to start, libp2p stops all of them without waiting for this one.
-    if (stops !== this.#stops) return this.#settled.telemetry === undefined ? void telemetry.close(0) : undefined
+    if (stops !== this.#stops) {
+      if (this.#settled.telemetry === undefined) void telemetry.close(0)
+      return
+    }
     this.#running = new Assembly({ ...options, components: this.#components, vitals: this.#vitals, telemetry })
     await this.#running.start()
   }
