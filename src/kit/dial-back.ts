@@ -4,6 +4,7 @@ import type { PeerId, PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
+import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { failureOf } from './dial-failure.ts'
 import { lazyNoise } from './lazy-noise.ts'
@@ -66,6 +67,19 @@ async function transportTo(address: string): Promise<Libp2pOptions> {
   }
   const [{ tcp }, { yamux }] = await Promise.all([import('@libp2p/tcp'), import('@libp2p/yamux')])
   return { transports: [tcp()], connectionEncrypters: [lazyNoise()], streamMuxers: [yamux()] }
+}
+
+/** A failure takes as long as the limit: an early one would tell the asker a closed port from a filtered one. */
+export async function dialBackInTime(target: DialBackTarget, clock: Clock): Promise<string> {
+  const { limitMs, owner } = target
+  const startedAt = clock.now()
+  const errorType = await dialBack(target)
+  const waitMs = limitMs - (clock.now() - startedAt)
+  if (errorType !== '' && waitMs > 0 && !owner.closed)
+    await new Promise<void>((resolve) => {
+      owner.after(waitMs, resolve)
+    })
+  return errorType
 }
 
 /** Peers that come to dial this node back, and are gone at once: neither guests nor members. */

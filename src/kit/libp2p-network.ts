@@ -4,7 +4,7 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type ConnectionRecord, Connections } from './connections.ts'
-import { dialBack, ExpectedProbes } from './dial-back.ts'
+import { dialBackInTime, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import type { NetworkCounts } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
@@ -215,15 +215,9 @@ export class Libp2pNetwork implements Network {
   }
 
   #dialBack({ nonce, peer, address, limitMs }: Extract<NetworkEffect, { do: 'dial.back' }>, owner: Owner): void {
-    const { clock } = this.#options
-    const startedAt = clock.now()
-    void dialBack({ nonce, peer, address, limitMs, owner }).then((errorType) => {
-      const deliver = () => this.#deliver({ type: 'dialled.back', nonce, errorType })
-      // An early failure would tell the asker a closed port from a filtered one.
-      const waitMs = errorType === '' ? 0 : limitMs - (clock.now() - startedAt)
-      if (waitMs <= 0 || owner.closed) deliver()
-      else owner.after(waitMs, deliver)
-    })
+    void dialBackInTime({ nonce, peer, address, limitMs, owner }, this.#options.clock).then((errorType) =>
+      this.#deliver({ type: 'dialled.back', nonce, errorType }),
+    )
   }
 
   /** Ends what is the mesh's of a connection that somebody else uses: the link stream. The ledger sees it gone. */
