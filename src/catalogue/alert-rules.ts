@@ -7,6 +7,8 @@ import { quoted } from './yaml-text.ts'
 export interface RuleOptions {
   /** 1: as shipped. 0.1: every duration is a tenth, but no shorter than makes sense with the scrape interval. */
   readonly timeFactor: number
+  /** These alone; all when left out. */
+  readonly only?: readonly AlertName[]
 }
 
 /** The committed rules; `npm run generate` writes them. */
@@ -21,9 +23,10 @@ export const jaegerTemplate = `{{ with $externalLabels.jaeger }}{{ . }}{{ else }
  * Prometheus' rule file. Those that wake somebody are evaluated at every scrape, the others less often. Throws
  * RangeError for a time factor not above 0, or above 1.
  */
-export function renderRules({ timeFactor }: RuleOptions): string {
-  const groups = (['page', 'warn'] as const).map((severity) => {
-    const names = alertNames.filter((name) => alertOf(name).severity === severity)
+export function renderRules({ timeFactor, only = alertNames }: RuleOptions): string {
+  const groups = (['page', 'warn'] as const).flatMap((severity) => {
+    const names = only.filter((name) => alertOf(name).severity === severity)
+    if (names.length === 0) return []
     const every = names[0] === undefined ? '' : timesOf(names[0], timeFactor).every
     return `  - name: mesh-${severity}
     interval: ${every}

@@ -12,6 +12,7 @@ export const ruleTestPages = {
   days: pageOf('mesh-days.test.yml'),
 } as const
 type Length = keyof typeof ruleTestPages
+export const ruleTestLengths = Object.keys(ruleTestPages) as readonly Length[]
 
 /** Seconds from which a case is that long, and between two evaluations of it, each of which is of all rules. */
 const lengths: Readonly<Record<Length, { readonly from: number; readonly every: string }>> = {
