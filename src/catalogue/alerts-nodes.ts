@@ -75,7 +75,7 @@ export const nodeAlerts = {
     expr: (d) => `${told('mesh.resource.exhausted', d('5m'), d)} > 0`,
     keepFiring: '5m',
     meaning:
-      'The process could not open another file or socket: it turned away whoever came, and dialled nobody. Links that were there go on. Without a connection for its spans it rings as late as that is over.',
+      'The process could not open another file or socket: it refused new connections and dialled nobody. Links that were there go on. Without a connection for its spans it rings as late as that is over.',
     cure: 'error.type says what ran out. EMFILE: compare `ulimit -n` of the process with `ls /proc/<pid>/fd`, and raise the limit, or close what an application or a flood of connections holds open. ENFILE: the whole machine is out of descriptors. ENOBUFS, ENOMEM: its memory, or the socket memory of the kernel. mesh.resource.recovered says how long it was; the node needs no restart.',
     search: { span: 'mesh.resource.exhausted' },
     told: '6s',

@@ -19,7 +19,7 @@ export interface ConnectionFact {
   readonly unidentified?: boolean
   /** Multiaddr at which the peer sees this node, by identify. */
   readonly observed?: string | undefined
-  /** A relay carries it, within limits of time and bytes: it is a guest, whoever the peer is. */
+  /** A relay carries it, within limits of time and bytes: the peer is a guest. */
   readonly limited?: boolean
   /** Other code of the application opened it, and the mesh may not close it. */
   readonly foreign?: boolean

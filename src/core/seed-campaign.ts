@@ -5,7 +5,7 @@ import { networkPeer } from './network-peer.ts'
 import type { TraceRef } from './trace.ts'
 
 /**
- * `self`: whoever would answer there is this node itself. `linked-elsewhere`: the address does not answer, and the peer
+ * `self`: this node itself would answer there. `linked-elsewhere`: the address does not answer, and the peer
  * it belongs to is linked by another one.
  */
 export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up' | 'self' | 'linked-elsewhere'
@@ -44,7 +44,7 @@ export interface Seed {
   /** What was told of its path last: once per change. Empty while nothing is wrong. */
   blocked: string
   /** That it is this node itself has been told. */
-  selfTold: boolean
+  selfReported: boolean
 }
 
 /** Due at once: the first tick begins its first campaign. */
@@ -65,7 +65,7 @@ export function newSeed(address: string): Seed {
     hangups: 0,
     failure: undefined,
     blocked: '',
-    selfTold: false,
+    selfReported: false,
   }
 }
 

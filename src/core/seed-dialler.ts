@@ -159,7 +159,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     if (elsewhere !== undefined && failure) return this.#isLinked(seed, failure, { peer, address: elsewhere }, now)
     const restored = seed.blocked === '' || elsewhere !== undefined ? [] : [tellRestored(seed, peer)]
     const blocked = elsewhere === undefined ? '' : seed.blocked
-    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, selfTold: false, blocked })
+    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, selfReported: false, blocked })
     return [...restored, tellConnected(seed, peer, address, now)]
   }
 
@@ -167,7 +167,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     const { attempts, aloneMs } = this.#policy
     if (failure.errorType === selfDial) return this.#isSelf(seed, failure, now)
     seed.failure = failure
-    seed.selfTold = false
+    seed.selfReported = false
     if (linked !== undefined) return this.#isLinked(seed, failure, linked, now)
     if (seed.attempt < attempts) {
       seed.state = 'waiting'
@@ -187,8 +187,8 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   #isSelf(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
     Object.assign(seed, { state: 'self', attempt: 0, endedAt: now })
     seed.nextAt = this.#restUntil(seed, now)
-    if (seed.selfTold) return []
-    seed.selfTold = true
+    if (seed.selfReported) return []
+    seed.selfReported = true
     const others = this.#seeds.filter(({ state }) => state !== 'self').length
     return [tellSelf(seed, failure, others)]
   }
@@ -196,10 +196,10 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   /** As with itself, the campaign stays open: it goes on when the link is lost, or when the address answers. */
   #isLinked(seed: Seed, failure: DialFailure, linked: LinkedPeer, now: number): SeedEffect[] {
     const blocked = `${linked.peer} ${failure.errorType}`
-    const told = seed.blocked === blocked
+    const reported = seed.blocked === blocked
     Object.assign(seed, { state: 'linked-elsewhere', peer: linked.peer, attempt: 0, endedAt: now, blocked })
     seed.nextAt = this.#restUntil(seed, now)
-    return told ? [] : [tellBlocked(seed, failure, linked)]
+    return reported ? [] : [tellBlocked(seed, failure, linked)]
   }
 
   /** An attempt that nobody reported the end of: a lost answer must not end the campaign in silence. */

@@ -56,7 +56,7 @@ function isSame(a: ParsedAddress, b: ParsedAddress): boolean {
   return a.host === b.host && a.port === b.port && a.transport === b.transport
 }
 
-/** The same host and port by another transport: whoever runs both listens to both. */
+/** The same host and port by another transport: one process listens to both. */
 function isSibling(a: ParsedAddress, b: ParsedAddress): boolean {
   return a.host !== '' && a.host === b.host && a.port === b.port && a.transport !== b.transport
 }

@@ -3,7 +3,7 @@ import type { TraceRef } from '../core/trace.ts'
 /** A message as the application gets it. */
 export interface MeshMessage {
   readonly topic: string
-  /** Peer id of whoever published it; its signature was checked. */
+  /** Peer id of the publisher; its signature was checked. */
   readonly from: string
   readonly data: Uint8Array
   /** The sampled span that it was published in: the active span while a handler runs. Raw messages carry none. */

@@ -206,7 +206,7 @@ describe('context', () => {
       seen.push(activeTraceId())
       if (seen.length === 2) resolve()
     })
-    // The context in which gossip arrives is that of whoever opened the connection.
+    // Gossip arrives in the context of the code that opened the connection.
     const opener = tracer.startSpan('opener')
     context.with(trace.setSpan(context.active(), opener), () => {
       at.arrive(encodeMessage({ body, trace: remote }))
