@@ -42,7 +42,7 @@ function stepsOf(files: readonly string[]): Step[] {
     steps.push({ name: 'types', command: [tool('typescript/bin/tsc'), '--noEmit'] })
     steps.push({ name: 'types of the page', command: [tool('typescript/bin/tsc'), '--noEmit', '-p', 'src/page/app'] })
   }
-  if (rest.length > 0) steps.push({ name: 'tests', command: nodeTest(rest, 2) })
+  if (rest.length > 0) steps.push({ name: 'tests', command: nodeTest(rest, 3) })
   const ofBeside = { name: 'tests in a browser and of the stack', command: nodeTest(beside, 1) }
   const ofReal = { name: 'tests of real processes', command: nodeTest(real, 1) }
   if (real.length === 0) return beside.length === 0 ? steps : [...steps, ofBeside]
