@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, suite, test } from 'node:test'
+import { setImmediate as settled } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Tell } from '../catalogue/tell.ts'
@@ -26,6 +27,8 @@ suite('own addresses follow the machine', () => {
   let changes: number
   let patched: string[][]
   let spans: Tell[]
+  let computed: number
+  let events: EventTarget
 
   beforeEach(() => {
     clock = new VirtualClock()
@@ -35,6 +38,8 @@ suite('own addresses follow the machine', () => {
     changes = 0
     patched = []
     spans = []
+    computed = 0
+    events = new EventTarget()
   })
   afterEach(async () => {
     await owner.close()
@@ -43,7 +48,7 @@ suite('own addresses follow the machine', () => {
   function start(): AddressWatch {
     const components = {
       peerId: peerIdFromString(peer),
-      events: new EventTarget(),
+      events,
       addressManager: {
         announceFilter: filter,
         getListenAddrs: () => [multiaddr(listen)],
@@ -66,7 +71,7 @@ suite('own addresses follow the machine', () => {
       remotes: () => [],
       observed: () => [],
       changed: () => void changes++,
-      listening: () => {},
+      listening: () => void computed++,
       emitSpan: (span) => void spans.push(span),
     })
     watch.start()
@@ -90,6 +95,25 @@ suite('own addresses follow the machine', () => {
     clock.advance(3_600_000)
     assert.equal(spans.length, 1)
     assert.equal(changes, 1)
+  })
+
+  test('the list is computed anew when something has changed, and once in 30 s for the routes', async () => {
+    start()
+    await settled()
+    const before = computed
+    clock.advance(27_000)
+    assert.ok(computed - before <= 1, `${computed - before} times`)
+    events.dispatchEvent(new CustomEvent('self:peer:update'))
+    clock.advance(50)
+    assert.ok(computed - before <= 2, `${computed - before} times`)
+    interfaces = [eth0('45.79.10.1'), eth0('45.79.10.2')]
+    clock.advance(3_000)
+    assert.equal(computed - before, 3)
+    await settled()
+    const changed = computed
+    clock.advance(33_000)
+    await settled()
+    assert.equal(computed - changed, 2)
   })
 
   test('identify answers with the announced list where libp2p was made with the mesh’s filter', () => {

@@ -2,6 +2,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { canonicalHost, parseAddress } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
+import { withoutPeer } from '../core/multiaddr-text.ts'
 import {
   type AddressInputs,
   announced,
@@ -39,9 +40,9 @@ export interface AddressWatchOptions {
   readonly sourceAddress?: (host: string, owner: Owner) => Promise<string | undefined>
 }
 
-/** Node has no event for interfaces. A look costs 0.1 ms; with a digest every 2 s others know of a change within 6 s. */
+/** Node has no event for interfaces. With a digest every 2 s others know of a change within 6 s. */
 const pollMs = 3_000
-/** The system's routes may change although its addresses do not. */
+/** The system's routes may change although its addresses do not, and then the whole list is computed anew. */
 const routesAgainMs = 30_000
 /** Remote hosts that are looked up: enough for every interface that has a link. */
 const remotesMax = 32
@@ -64,6 +65,7 @@ export class AddressWatch {
   #routesAt = -Infinity
   #lookingUp = false
   #hinted = false
+  #polled = ''
   #spanOf = nothingAnnounced
 
   constructor(options: AddressWatchOptions) {
@@ -91,9 +93,12 @@ export class AddressWatch {
     const hint = () => this.#refreshSoon()
     events.addEventListener('transport:listening', hint)
     events.addEventListener('transport:close', hint)
+    // AutoNAT, UPnP or AutoTLS has verified an address, or lost one.
+    events.addEventListener('self:peer:update', hint)
     owner.adopt('address listener', () => {
       events.removeEventListener('transport:listening', hint)
       events.removeEventListener('transport:close', hint)
+      events.removeEventListener('self:peer:update', hint)
     })
     this.refresh()
     this.#poll()
@@ -127,24 +132,37 @@ export class AddressWatch {
     const { owner } = this.#options
     if (owner.closed) return
     owner.after(pollMs, () => {
-      this.refresh()
+      if (this.#hasChanged()) this.refresh()
       this.#poll()
     })
+  }
+
+  /** Whether anything that has no event is not as at the last poll. To compute the list costs five times this look. */
+  #hasChanged(): boolean {
+    const { clock, remotes, observed } = this.#options
+    const polled = JSON.stringify([this.#interfaces(), remotes(), observed()])
+    const isCurrent = polled === this.#polled && clock.now() - this.#routesAt < routesAgainMs
+    this.#polled = polled
+    return !isCurrent
+  }
+
+  #interfaces(): readonly NetworkInterface[] {
+    return this.#options.interfaces?.() ?? readInterfaces()
   }
 
   #compute(): OwnAddress[] {
     const { addressManager, transportManager } = this.#options.components
     const filter = filterOf(addressManager)
     const listening = listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners())
-    const interfaces = this.#options.interfaces?.() ?? readInterfaces()
-    const announce = addressManager.getAnnounceAddrs().map(withoutPeer)
+    const interfaces = this.#interfaces()
+    const announce = addressManager.getAnnounceAddrs().map((address) => withoutPeer(String(address)))
     const hosts = interfaces.map(({ address }) => canonicalHost(address))
     this.#options.listening({ addresses: listening, hosts, asks: announce.length === 0 })
     return ownAddresses({
       listening,
       interfaces,
       announce,
-      append: verifiedElsewhere(addressManager).map(withoutPeer),
+      append: verifiedElsewhere(addressManager).map((address) => withoutPeer(String(address))),
       observed: this.#options.observed(),
       linkSources: this.#linkSources,
       routeSources: this.#routeSources,
@@ -178,7 +196,7 @@ export class AddressWatch {
     const filter = filterOf(addressManager)
     if (!isMeshFilter(filter)) return
     filter.meshAddresses = this.announced().map((address) => multiaddr(address))
-    const multiaddrs = addressManager.getAddresses().map((address) => multiaddr(withoutPeer(address)))
+    const multiaddrs = addressManager.getAddresses().map((address) => multiaddr(withoutPeer(String(address))))
     peerStore.patch(peerId, { multiaddrs }).catch(() => {})
   }
 
@@ -210,11 +228,6 @@ function distinctHosts(hosts: readonly (string | undefined)[]): string[] {
 function verifiedElsewhere(addressManager: TracemeshComponents['addressManager']): Multiaddr[] {
   const known = addressManager.getAddressesWithMetadata()
   return known.filter(({ type, verified }) => verified && type !== 'transport').map((one) => one.multiaddr)
-}
-
-/** Only the peer id at the end is the own one: a relayed address names the relay's as well. */
-function withoutPeer(address: Multiaddr): string {
-  return address.toString().replace(/\/p2p\/[^/]+$/, '')
 }
 
 function permits(filter: (addresses: Multiaddr[]) => Multiaddr[], address: string): boolean {

@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -11,6 +11,10 @@ import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules
 
 const agentLimitsMax = 32
 const agentBytesMax = 64 * 1_048_576
+const agentLimit = z.object({
+  agent: z.string().check(z.minLength(1), z.maxLength(limits.nameLength)),
+  bytes: z.int().check(z.minimum(1_024), z.maximum(agentBytesMax)),
+})
 
 /** Bounds of what both an application and the command line may set. */
 export const initRules = {
@@ -29,16 +33,11 @@ export const initRules = {
   messageBytes: whole(64, limits.messageBytes, 'bytes'),
   gossipLimits: {
     expected: `at most ${agentLimitsMax} of { agent, bytes }: part of an agent version, and 1024 to ${agentBytesMax} bytes`,
-    schema: z
-      .array(
-        z.object({ agent: z.string().min(1).max(limits.nameLength), bytes: z.int().min(1_024).max(agentBytesMax) }),
-      )
-      .max(agentLimitsMax)
-      .readonly(),
+    schema: z.readonly(z.array(agentLimit).check(z.maxLength(agentLimitsMax))),
   },
   faults: {
     expected: `any of ${faultNames.join(', ')}`,
-    schema: z.array(z.enum(faultNames)).max(faultNames.length).readonly(),
+    schema: z.readonly(z.array(z.enum(faultNames)).check(z.maxLength(faultNames.length))),
   },
 } as const satisfies { readonly [K in keyof TracemeshInit]?: Rule<unknown> }
 
@@ -48,7 +47,7 @@ const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } 
   neighbours: whole(0, 64, 'links'),
   seeds: {
     expected: `at most ${limits.seeds} multiaddrs`,
-    schema: z.array(z.string().refine(isMultiaddr)).max(limits.seeds),
+    schema: z.array(z.string().check(z.refine(isMultiaddr))).check(z.maxLength(limits.seeds)),
   },
   incarnation: whole(0, Number.MAX_SAFE_INTEGER),
   closes: oneOf(['own', 'all']),

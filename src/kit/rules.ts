@@ -1,22 +1,22 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { limits } from '../core/limits.ts'
 import { isOtlpEndpoint, otlpEndpointExpected } from '../telemetry/otlp-settings.ts'
 
 /** What a setting may be: in words, for whoever got it wrong, and as a schema. */
 export interface Rule<T> {
   readonly expected: string
-  readonly schema: z.ZodType<T, unknown>
+  readonly schema: z.ZodMiniType<T, unknown>
 }
 
 /** A whole number within bounds. Infinity is none, so it is no limit either. */
 export function whole(min: number, max: number, unit = ''): Rule<number> {
-  const schema = z.number().int().min(min).max(max)
+  const schema = z.int().check(z.minimum(min), z.maximum(max))
   return { expected: `a whole number${unit === '' ? '' : ` of ${unit}`} from ${min} to ${max}`, schema }
 }
 
 /** A part of a whole. */
 export function share(): Rule<number> {
-  return { expected: 'a number from 0 to 1', schema: z.number().min(0).max(1) }
+  return { expected: 'a number from 0 to 1', schema: z.number().check(z.minimum(0), z.maximum(1)) }
 }
 
 export function oneOf<const T extends readonly string[]>(values: T): Rule<T[number]> {
@@ -26,27 +26,27 @@ export function oneOf<const T extends readonly string[]>(values: T): Rule<T[numb
 /** Names stand in spans, logs and topics. */
 export function name(): Rule<string> {
   const max = limits.nameLength
-  const schema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+  const schema = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/), z.maxLength(max))
   return {
     expected: `1 to ${max} letters, digits, dots, dashes or underscores, beginning with a letter or digit`,
-    schema: schema.max(max),
+    schema,
   }
 }
 
 /** 128 characters: a guess, long enough for a path of names. */
 export function topic(): Rule<string> {
-  const schema = z.string().regex(/^[\x21-\x2b\x2d-\x7e]{1,128}$/)
+  const schema = z.string().check(z.regex(/^[\x21-\x2b\x2d-\x7e]{1,128}$/))
   return { expected: '1 to 128 printable characters without spaces or commas', schema }
 }
 
 /** Where spans go by OTLP over gRPC. */
 export function otlpEndpointOrOff(): Rule<string> {
-  const schema = z.string().refine((text) => text === 'off' || isOtlpEndpoint(text))
+  const schema = z.string().check(z.refine((text) => text === 'off' || isOtlpEndpoint(text)))
   return { expected: `${otlpEndpointExpected}, or off`, schema }
 }
 
 export function endpointOrOff(): Rule<string> {
-  const schema = z.string().refine((text) => text === 'off' || isHttpUrl(text))
+  const schema = z.string().check(z.refine((text) => text === 'off' || isHttpUrl(text)))
   return { expected: 'an http:// or https:// URL, or off', schema }
 }
 

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { roles } from '../catalogue/attributes.ts'
 import { MeshError } from '../core/errors.ts'
 import type { DialBackRequest, DialBackResult, Digest, Hello } from '../core/frames.ts'
@@ -25,44 +25,40 @@ const peerId = /^(?:(?:1|Qm)[1-9A-HJ-NP-Za-km-z]{40,60}|b[a-z2-7]{50,80}|k[0-9a-
 
 /** Text for people and logs: no control characters, no lone surrogates. */
 function line(length: number) {
-  return z
-    .string()
-    .min(1)
-    .max(length)
-    .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u)
+  return z.string().check(z.minLength(1), z.maxLength(length), z.regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u))
 }
 
-const count = z.number().int().nonnegative()
+const count = z.int().check(z.nonnegative())
 const name = line(limits.nameLength)
-const meshes = z.array(name).min(1).max(2)
-const peer = z.string().regex(peerId)
-const address = z
-  .string()
-  .max(addressLength)
-  .regex(/^\/[\x21-\x7e]+$/)
+const meshes = z.array(name).check(z.minLength(1), z.maxLength(2))
+const peer = z.string().check(z.regex(peerId))
+const address = z.string().check(z.maxLength(addressLength), z.regex(/^\/[\x21-\x7e]+$/))
 const topic = line(topicLength)
 /** A random number in hex, or `#` and an incarnation for a process that names no instance. */
-const instance = z.string().regex(/^(?:[0-9a-f]{16}|#\d{1,16})$/)
-const ownInstance = z.string().regex(/^[0-9a-f]{16}$/)
+const instance = z.string().check(z.regex(/^(?:[0-9a-f]{16}|#\d{1,16})$/))
+const ownInstance = z.string().check(z.regex(/^[0-9a-f]{16}$/))
 const conflict = z.object({
   peer,
-  instances: z.array(instance).length(2),
-  addresses: z.array(address).max(2),
+  instances: z.array(instance).check(z.length(2)),
+  addresses: z.array(address).check(z.maxLength(2)),
 })
 
-const trace = z.string().transform((text, context) => {
-  const ref = parseTraceparent(text)
-  if (ref !== undefined) return ref
-  context.addIssue({ code: 'custom', message: 'not a traceparent' })
-  return z.NEVER
-})
+const trace = z.pipe(
+  z.string(),
+  z.transform((text: string, context) => {
+    const ref = parseTraceparent(text)
+    if (ref !== undefined) return ref
+    context.issues.push({ code: 'custom', message: 'not a traceparent', input: text })
+    return z.NEVER
+  }),
+)
 
 const helloSchema = z.object({
   meshes,
   name,
   role: z.enum(roles),
   incarnation: count,
-  instance: ownInstance.optional(),
+  instance: z.optional(ownInstance),
   build: name,
   counter: count,
   trace,
@@ -75,20 +71,20 @@ const digestSchema = z.object({
   meshes,
   incarnation: count,
   sequence: count,
-  instance: ownInstance.optional(),
-  intervalMs: z.number().int().positive().max(intervalMsMax),
-  addresses: z.array(address).max(limits.digestAddresses),
-  topics: z.array(topic).max(limits.digestTopics),
-  links: z.array(peer).max(limits.digestLinks),
-  conflicts: z.array(conflict).max(limits.digestConflicts).optional(),
+  instance: z.optional(ownInstance),
+  intervalMs: z.int().check(z.positive(), z.maximum(intervalMsMax)),
+  addresses: z.array(address).check(z.maxLength(limits.digestAddresses)),
+  topics: z.array(topic).check(z.maxLength(limits.digestTopics)),
+  links: z.array(peer).check(z.maxLength(limits.digestLinks)),
+  conflicts: z.optional(z.array(conflict).check(z.maxLength(limits.digestConflicts))),
   sentAt: count,
 })
 
-const nonce = z.string().regex(/^[0-9a-f]{32}$/)
+const nonce = z.string().check(z.regex(/^[0-9a-f]{32}$/))
 const dialBackRequestSchema = z.object({
   nonce,
   transport: z.enum(['quic', 'tcp']),
-  port: z.number().int().min(1).max(65_535),
+  port: z.int().check(z.minimum(1), z.maximum(65_535)),
 })
 const dialBackResultSchema = z.object({
   nonce,
@@ -114,7 +110,7 @@ export function parseDialBackResult(value: unknown): DialBackResult {
 }
 
 /** The refusal repeats nothing that the peer has sent: only our own names for the field and the fault. */
-function check<T>(what: string, schema: z.ZodType<T>, value: unknown): T {
+function check<T>(what: string, schema: z.ZodMiniType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
@@ -141,6 +137,6 @@ export function fitDigest(digest: Digest): Digest {
   }
 }
 
-function fit<T>(values: readonly T[], schema: z.ZodType, most: number): readonly T[] {
+function fit<T>(values: readonly T[], schema: z.ZodMiniType, most: number): readonly T[] {
   return values.filter((value) => schema.safeParse(value).success).slice(0, most)
 }

@@ -25,8 +25,9 @@ function figuresOf({ with: mesh, without: bare, ...both }: Comparison, { process
 }
 
 /** The totals of a side, and what each of its processes counted. */
-function shown({ ends, cpu, rss, pss, exitMs }: SideFigures) {
-  return { cpuMsPerS: cpu, rssMb: rss, pssMb: pss, exitMs: exitMs.map(round), ends }
+function shown({ ends, cpu, rss, pss, restedRss, exitMs }: SideFigures) {
+  const restedRssMb = restedRss.map(round)
+  return { cpuMsPerS: cpu, rssMb: rss, pssMb: pss, restedRssMb, exitMs: exitMs.map(round), ends }
 }
 
 function checksOf(compared: Comparison, application: Application): Check[] {

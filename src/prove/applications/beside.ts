@@ -24,6 +24,8 @@ export interface SideFigures {
   readonly cpu: Spread | undefined
   readonly rss: Spread | undefined
   readonly pss: Spread | undefined
+  /** MiB resident of each process once the work rests and garbage is collected. */
+  readonly restedRss: readonly number[]
   /** Milliseconds from the order to stop to the end of the process. */
   readonly exitMs: readonly number[]
 }
@@ -32,9 +34,11 @@ export interface Comparison {
   readonly with: SideFigures
   readonly without: SideFigures
   readonly cpuRatio: Ratio | undefined
-  /** MiB that the mesh adds, per process: of the medians. */
+  /**
+   * MiB that the mesh adds, per process, garbage collected: while an application works, V8 gives back 100 MiB at a moment
+   * of its choice, and a side that had it in another window differs by that.
+   */
   readonly rssAdded: number
-  readonly pssAdded: number
   /** Spans that the mesh sent. */
   readonly spans: number
   /** CPU milliseconds per second that everything else on the machine used at most. */
@@ -80,6 +84,8 @@ async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[
   const figures = new Map<Side['name'], SideFigures>()
   for (const { name, processes } of sides) {
     const ends = await Promise.all(processes.map((one) => one.status()))
+    await Promise.all(processes.map((one) => one.ask('collect')))
+    const rested = await Promise.all(processes.map((one) => one.usage()))
     const exitMs = await Promise.all(processes.map((one) => one.stop()))
     const of = (use: (one: WindowUse) => readonly number[] | undefined) => spreadOf(uses.map((one) => meanOf(use(one))))
     figures.set(name, {
@@ -88,6 +94,7 @@ async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[
       cpu: of((one) => one.sides[name]?.cpu),
       rss: of((one) => one.sides[name]?.rss),
       pss: of((one) => one.sides[name]?.pss),
+      restedRss: rested.map(({ rssMb }) => rssMb),
     })
   }
   const [mesh, bare] = [figures.get('with'), figures.get('without')]
@@ -97,8 +104,7 @@ async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[
     with: mesh,
     without: bare,
     cpuRatio: ratioOf(cpuOf('with'), cpuOf('without'), seed),
-    rssAdded: (mesh.rss?.median ?? Number.NaN) - (bare.rss?.median ?? Number.NaN),
-    pssAdded: (mesh.pss?.median ?? Number.NaN) - (bare.pss?.median ?? Number.NaN),
+    rssAdded: meanOf(mesh.restedRss) - meanOf(bare.restedRss),
     spans: spans.length,
     others: Math.max(...uses.map(({ others }) => others)),
   }

@@ -1,6 +1,9 @@
 // What every program here shares: the libp2p node that it makes, the mesh beside it, and the conversation with the proof
 // over standard input and output, one JSON object a line. It is copied into the folder where the packages are installed.
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -107,6 +110,15 @@ export function serve({ libp2p, report, commands = {}, stop = () => libp2p.stop(
     },
     rest: async () => {
       clearInterval(working)
+      return {}
+    },
+    collect: async () => {
+      setFlagsFromString('--expose-gc')
+      const collectGarbage = runInNewContext('gc')
+      for (let round = 0; round < 3; round++) {
+        collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+        await sleep(500)
+      }
       return {}
     },
     stop: async () => {
