@@ -7,10 +7,10 @@ import { configEntries } from './config-table.ts'
 
 leakCheck()
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
 
-test('README lists the settings as they are (node src/dev.js src/node/write-config-docs.ts brings it up to date)', () => {
-  assert.equal(readme, withConfigDocs(readme))
+test('docs/configuration.md lists the settings as they are (node src/dev.js src/node/write-config-docs.ts brings it up to date)', () => {
+  assert.equal(page, withConfigDocs(page))
 })
 
 test('every setting is a row, whose cells the text cannot break', () => {
@@ -20,9 +20,9 @@ test('every setting is a row, whose cells the text cannot break', () => {
 })
 
 test('a change of the document between the markers is noticed', () => {
-  const drifted = readme.replace('`MESH_ID`', '`MESH_IT`')
-  assert.notEqual(drifted, readme)
-  assert.equal(withConfigDocs(drifted), readme)
+  const drifted = page.replace('`MESH_ID`', '`MESH_IT`')
+  assert.notEqual(drifted, page)
+  assert.equal(withConfigDocs(drifted), page)
 })
 
 test('a document without markers is refused', () => {

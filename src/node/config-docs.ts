@@ -15,12 +15,12 @@ export function configDocs(): string {
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** `readme` with the part between the two config markers brought up to date. Throws a RangeError without markers. */
-export function withConfigDocs(readme: string): string {
-  const from = readme.indexOf(begin)
-  const to = readme.indexOf(end)
+/** `page` with the part between the two config markers brought up to date. Throws a RangeError without markers. */
+export function withConfigDocs(page: string): string {
+  const from = page.indexOf(begin)
+  const to = page.indexOf(end)
   if (from === -1 || to < from) throw new RangeError(`no ${begin} … ${end} in the document`)
-  return `${readme.slice(0, from + begin.length)}\n\n${configDocs()}\n\n${readme.slice(to)}`
+  return `${page.slice(0, from + begin.length)}\n\n${configDocs()}\n\n${page.slice(to)}`
 }
 
 function defaultOf({ fallback, fallbackText }: Setting): string {

@@ -6,7 +6,7 @@ import { type Rule, topic } from '../kit/rules.ts'
 import { type AddressUse, isAddress } from './addresses.ts'
 
 // Building blocks of the configuration table. Each takes text (or a list of it), since that is what environment and
-// command line hold; what is allowed is said in words beside each, for errors, `--help` and README alike.
+// command line hold; what is allowed is said in words beside each, for errors, `--help` and `docs/configuration.md` alike.
 
 /** How one value is checked, and what is said when it does not pass. */
 export interface Check<T> extends Rule<T> {

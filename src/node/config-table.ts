@@ -16,7 +16,7 @@ export interface Setting extends check.Check<unknown> {
   readonly about: string
 }
 
-/** Every setting of a node, declared once: parsing, `--help` and README's table come from here. */
+/** Every setting of a node, declared once: parsing, `--help` and `docs/configuration.md` come from here. */
 export const configTable = {
   mesh: {
     env: 'MESH_ID',

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { withConfigDocs } from './config-docs.ts'
 
-// `node src/dev.js src/node/write-config-docs.ts`: brings README's configuration section up to date.
-const readme = new URL('../../README.md', import.meta.url)
+// `node src/dev.js src/node/write-config-docs.ts`: brings docs/configuration.md up to date.
+const page = new URL('../../docs/configuration.md', import.meta.url)
 
-await writeFile(readme, withConfigDocs(await readFile(readme, 'utf8')))
+await writeFile(page, withConfigDocs(await readFile(page, 'utf8')))

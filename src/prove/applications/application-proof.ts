@@ -40,7 +40,7 @@ function checksOf(compared: Comparison, application: Application): Check[] {
     equals('connections closed while it worked, with the mesh', 'none', closesOf(mesh)),
     equals('faults without the mesh', 'none', faultsOf(bare)),
     equals('faults with the mesh', 'none', faultsOf(mesh)),
-    atMost('CPU of a process, with to without', allowed.cpuRatio, cpuRatio?.median ?? Number.NaN),
+    atMost('CPU of a process, with to without', allowed.cpuRatio, cpuRatio),
     atMost('memory that the mesh adds to a process', allowed.rssMb, rssAdded, 'MiB'),
     atMost('the slowest exit is later by', allowed.exitMs, Math.max(...mesh.exitMs) - Math.max(...bare.exitMs), 'ms'),
     equals('the mesh sent spans', true, compared.spans > 0),

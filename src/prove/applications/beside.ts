@@ -33,7 +33,13 @@ export interface SideFigures {
 export interface Comparison {
   readonly with: SideFigures
   readonly without: SideFigures
-  readonly cpuRatio: Ratio | undefined
+  /**
+   * CPU of all processes in all windows, with to without. Ratios of single windows scatter by a fifth: V8 collects garbage
+   * in another window on each side.
+   */
+  readonly cpuRatio: number
+  /** The ratios of the windows, for their spread. */
+  readonly cpuRatios: Ratio | undefined
   /**
    * MiB that the mesh adds, per process, garbage collected: while an application works, V8 gives back 100 MiB at a moment
    * of its choice, and a side that had it in another window differs by that.
@@ -103,7 +109,8 @@ async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[
   return {
     with: mesh,
     without: bare,
-    cpuRatio: ratioOf(cpuOf('with'), cpuOf('without'), seed),
+    cpuRatio: meanOf(cpuOf('with')) / meanOf(cpuOf('without')),
+    cpuRatios: ratioOf(cpuOf('with'), cpuOf('without'), seed),
     rssAdded: meanOf(mesh.restedRss) - meanOf(bare.restedRss),
     spans: spans.length,
     others: Math.max(...uses.map(({ others }) => others)),

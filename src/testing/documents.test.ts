@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { test } from 'node:test'
+import { leakCheck } from './leak-check.ts'
+
+leakCheck()
+
+const root = resolve(import.meta.dirname, '../..')
+const documents = globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'otel/*.md', 'jaeger/*.md', 'src/**/*.md'], {
+  cwd: root,
+})
+
+/** Anchors as forges make them of headings: lower case, without punctuation, dashes for spaces. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading)
+  const explicit = [...text.matchAll(/<a (?:id|name)="([^"]+)"/g)].map(([, id = '']) => id)
+  const slugs = headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+  return [...slugs, ...explicit]
+}
+
+/** Relative links of a document that lead nowhere. */
+function brokenLinks(path: string, text: string): string[] {
+  const prose = text.replace(/^```[\s\S]*?^```$/gm, '').replace(/`[^`\n]*`/g, '')
+  const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+  return links.filter((link) => {
+    if (/^[a-z]+:/.test(link)) return false
+    const [file = '', anchor] = link.split('#')
+    const target = file === '' ? join(root, path) : join(root, dirname(path), decodeURIComponent(file))
+    if (!existsSync(target)) return true
+    return anchor !== undefined && target.endsWith('.md') && !anchorsOf(readFileSync(target, 'utf8')).includes(anchor)
+  })
+}
+
+test('every relative link of a document leads to a file, and to a heading in it', () => {
+  const broken = documents.flatMap((path) =>
+    brokenLinks(path, readFileSync(join(root, path), 'utf8')).map((link) => `${relative('.', path)}: ${link}`),
+  )
+  assert.deepEqual(broken, [])
+})
+
+test('a link to a missing file or heading is found out; code and the web are left alone', () => {
+  const text = '[a](nothing.md) [b](../README.md#no-such-heading) [c](https://example.org/x) `[d](gone.md)`'
+  assert.deepEqual(brokenLinks('docs/glossary.md', text), ['nothing.md', '../README.md#no-such-heading'])
+})
+
+test('the README is a page of 150 lines at most', () => {
+  const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n').length
+  assert.ok(lines <= 151, `${lines} lines`)
+})
