@@ -4,7 +4,7 @@ import { setImmediate as settled } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Tell } from '../catalogue/tell.ts'
-import type { NetworkInterface } from '../core/own-addresses.ts'
+import type { AddressInputs, NetworkInterface } from '../core/own-addresses.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
@@ -29,6 +29,7 @@ suite('own addresses follow the machine', () => {
   let spans: Tell[]
   let computed: number
   let events: EventTarget
+  let observed: AddressInputs['observed']
 
   beforeEach(() => {
     clock = new VirtualClock()
@@ -40,6 +41,7 @@ suite('own addresses follow the machine', () => {
     spans = []
     computed = 0
     events = new EventTarget()
+    observed = []
   })
   afterEach(async () => {
     await owner.close()
@@ -69,7 +71,7 @@ suite('own addresses follow the machine', () => {
       interfaces: () => interfaces,
       sourceAddress: async () => undefined,
       remotes: () => [],
-      observed: () => [],
+      observed: () => observed,
       changed: () => void changes++,
       listening: () => void computed++,
       emitSpan: (span) => void spans.push(span),
@@ -88,6 +90,16 @@ suite('own addresses follow the machine', () => {
     const { attributes } = spans.at(-1) as Extract<Tell, { span: 'mesh.address.changed' }>
     assert.deepEqual(attributes['mesh.address.added'], ['/ip4/45.79.10.7/tcp/4001'])
     assert.deepEqual(attributes['mesh.address.removed'], ['/ip4/45.79.10.1/tcp/4001'])
+  })
+
+  test('an unconfirmed address is in the span of a host with dozens of addresses that are cut', () => {
+    interfaces = Array.from({ length: 60 }, (_, n) => ({ name: `br-${n}`, address: `172.17.${n}.1`, isBridge: true }))
+    observed = [{ address: '/ip4/45.79.10.254/tcp/4001', confirmed: false, why: 'a neighbour could not dial it' }]
+    start()
+    const { attributes } = spans.at(-1) as Extract<Tell, { span: 'mesh.address.changed' }>
+    const withheld = attributes['mesh.address.withheld']
+    assert.equal(withheld[0], '/ip4/45.79.10.254/tcp/4001 unconfirmed a neighbour could not dial it')
+    assert.equal(withheld.length, 32)
   })
 
   test('nothing changes for an hour: one span, one announcement', () => {

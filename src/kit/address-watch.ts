@@ -202,7 +202,9 @@ export class AddressWatch {
 
   /** One span for a change of what is announced or of what is not; a mere change of order is none. */
   #emitChange(was: readonly string[], is: readonly string[]): void {
-    const withheld = this.#addresses.filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
+    const withheld = this.#addresses
+      .filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
+      .toSorted((a, b) => urgency(a) - urgency(b))
     const keys = withheld.map(({ address, reason }) => `${address} ${reason}`)
     const texts = withheld.map(({ address, reason, detail }) => [address, reason, detail].join(' ').trim())
     const spanOf = [...is.toSorted(), nothingAnnounced, ...keys.toSorted()].join('')
@@ -218,6 +220,12 @@ export class AddressWatch {
       }),
     )
   }
+}
+
+/** An operator has to act on an unconfirmed address; a host with twenty bridges has dozens that are merely cut. */
+function urgency({ reason }: OwnAddress): number {
+  if (reason === 'unconfirmed') return 0
+  return reason === 'bound' || reason === 'loopback' ? 2 : 1
 }
 
 function distinctHosts(hosts: readonly (string | undefined)[]): string[] {
