@@ -103,6 +103,14 @@ suite('addresses that a node announces', () => {
     assert.ok(announcedOf({ interfaces, observed: [{ address, confirmed: true, why: '' }] }).includes(address))
   })
 
+  test('an unconfirmed address stands right behind the announced ones, before dozens that are cut', () => {
+    const bridges = Array.from({ length: 60 }, (_, n) => on(`br-${n}`, `172.17.${n}.1`)).flat()
+    const observed = [{ address: '/ip4/203.0.113.9/tcp/4001', confirmed: false, why: 'new' }]
+    const states = ownAddresses(inputs({ interfaces: bridges, observed })).map(({ state }) => state)
+    const from = states.lastIndexOf('announced') + 1
+    assert.deepEqual(states.slice(from, from + 2), ['unconfirmed', 'cut'])
+  })
+
   test('twenty bridges before the interface that counts: it comes first with both transports, bridges are cut', () => {
     const bridges = Array.from({ length: 20 }, (_, n) => on(`br-${n}`, `172.${16 + n}.0.1`)).flat()
     const list = announcedOf({ interfaces: [...lo, ...bridges, ...on('eth0', '10.77.0.2')] })

@@ -89,7 +89,8 @@ interface Candidate {
 }
 
 /**
- * All own addresses, each with its state; the announced ones first, the most useful first among them.
+ * All own addresses, each with its state; the announced ones first, the most useful first among them, then those that an
+ * operator has to act on.
  *
  * Loopback addresses are announced only by a node that has no other: a packet to any own address stays within the
  * machine, so peers on this machine reach the others too, and every other machine would dial itself.
@@ -104,8 +105,17 @@ export function ownAddresses(inputs: AddressInputs, max: number = limits.digestA
     candidate.reason ?? (usable.includes(candidate) ? 'bound' : 'loopback')
   return [
     ...kept.map((candidate) => describe(candidate, undefined)),
-    ...candidates.filter((one) => !kept.includes(one)).map((one) => describe(one, reasonOf(one))),
+    ...candidates
+      .filter((one) => !kept.includes(one))
+      .map((one) => describe(one, reasonOf(one)))
+      .toSorted((a, b) => urgency(a) - urgency(b)),
   ]
+}
+
+/** A host with twenty bridges has dozens of addresses that are merely cut: one to be confirmed must not be lost below. */
+function urgency({ reason }: OwnAddress): number {
+  if (reason === 'unconfirmed') return 0
+  return reason === 'bound' || reason === 'loopback' || reason === 'link-local' ? 2 : 1
 }
 
 /** The announced addresses, in order. */

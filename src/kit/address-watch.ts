@@ -2,7 +2,6 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Tell, tell } from '../catalogue/tell.ts'
 import { canonicalHost, parseAddress } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
-import { withoutPeer } from '../core/multiaddr-text.ts'
 import {
   type AddressInputs,
   announced,
@@ -15,6 +14,7 @@ import { filterOf, isMeshFilter } from './announce-filter.ts'
 import type { TracemeshComponents } from './components.ts'
 import { readInterfaces } from './interfaces.ts'
 import { listeningAddresses } from './listening.ts'
+import { withoutPeer } from './multiaddrs.ts'
 import { defaultRouteTargets, sourceAddress } from './routes.ts'
 
 export interface Listening {
@@ -155,14 +155,14 @@ export class AddressWatch {
     const filter = filterOf(addressManager)
     const listening = listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners())
     const interfaces = this.#interfaces()
-    const announce = addressManager.getAnnounceAddrs().map((address) => withoutPeer(String(address)))
+    const announce = addressManager.getAnnounceAddrs().map(withoutPeer)
     const hosts = interfaces.map(({ address }) => canonicalHost(address))
     this.#options.listening({ addresses: listening, hosts, asks: announce.length === 0 })
     return ownAddresses({
       listening,
       interfaces,
       announce,
-      append: verifiedElsewhere(addressManager).map((address) => withoutPeer(String(address))),
+      append: verifiedElsewhere(addressManager).map(withoutPeer),
       observed: this.#options.observed(),
       linkSources: this.#linkSources,
       routeSources: this.#routeSources,
@@ -196,15 +196,13 @@ export class AddressWatch {
     const filter = filterOf(addressManager)
     if (!isMeshFilter(filter)) return
     filter.meshAddresses = this.announced().map((address) => multiaddr(address))
-    const multiaddrs = addressManager.getAddresses().map((address) => multiaddr(withoutPeer(String(address))))
+    const multiaddrs = addressManager.getAddresses().map((address) => multiaddr(withoutPeer(address)))
     peerStore.patch(peerId, { multiaddrs }).catch(() => {})
   }
 
   /** One span for a change of what is announced or of what is not; a mere change of order is none. */
   #emitChange(was: readonly string[], is: readonly string[]): void {
-    const withheld = this.#addresses
-      .filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
-      .toSorted((a, b) => urgency(a) - urgency(b))
+    const withheld = this.#addresses.filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
     const keys = withheld.map(({ address, reason }) => `${address} ${reason}`)
     const texts = withheld.map(({ address, reason, detail }) => [address, reason, detail].join(' ').trim())
     const spanOf = [...is.toSorted(), nothingAnnounced, ...keys.toSorted()].join('')
@@ -220,12 +218,6 @@ export class AddressWatch {
       }),
     )
   }
-}
-
-/** An operator has to act on an unconfirmed address; a host with twenty bridges has dozens that are merely cut. */
-function urgency({ reason }: OwnAddress): number {
-  if (reason === 'unconfirmed') return 0
-  return reason === 'bound' || reason === 'loopback' ? 2 : 1
 }
 
 function distinctHosts(hosts: readonly (string | undefined)[]): string[] {

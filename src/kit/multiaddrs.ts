@@ -1,15 +1,9 @@
-import {
-  CODE_MEMORY,
-  CODE_P2P,
-  CODE_P2P_CIRCUIT,
-  CODE_QUIC_V1,
-  CODE_TCP,
-  type Multiaddr,
-} from '@multiformats/multiaddr'
+import { CODE_MEMORY, CODE_P2P_CIRCUIT, CODE_QUIC_V1, CODE_TCP, type Multiaddr } from '@multiformats/multiaddr'
+import { withoutPeer as textWithoutPeer } from '../core/multiaddr-text.ts'
 
 /** Text of an address without the peer id at its end. */
 export function withoutPeer(address: Multiaddr): string {
-  return address.decapsulateCode(CODE_P2P).toString()
+  return textWithoutPeer(address.toString())
 }
 
 /** `code`: one of the library's `CODE_` constants. */

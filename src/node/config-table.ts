@@ -64,7 +64,7 @@ export const configTable = {
     flag: '--announce',
     fallback: '',
     ...check.addresses('dial', limits.digestAddresses),
-    about: 'Addresses told to others in place of those listened at: for containers and behind NAT.',
+    about: 'Addresses that the node announces in place of those it listens at: for containers and behind NAT.',
   },
   identity: {
     env: 'MESH_IDENTITY',
@@ -114,7 +114,7 @@ export const configTable = {
     flag: '--max-peers',
     fallback: String(limits.peers),
     ...check.count(initRules.maxPeers),
-    about: 'Most peers connected at once, whoever dialled.',
+    about: 'Most peers connected at once, inbound and outbound.',
   },
   messageBytes: {
     env: 'MESH_MESSAGE_BYTES',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Metafile } from 'esbuild'
 import { leakCheck } from '../testing/leak-check.ts'
-import { loadedBy, refusedOf } from './bundle-kit.ts'
+import { heavyInput, loadedBy, refusedOf } from './bundle-kit.ts'
 
 leakCheck()
 
@@ -46,4 +46,10 @@ test('a kit whose entry reaches a transport or gossipsub through a chunk is refu
   assert.deepEqual(refusedOf(built([loads('@chainsafe/libp2p-gossipsub/message')]), 'index.ts'), [])
   for (const name of ['@libp2p/quic', '@libp2p/tcp', '@chainsafe/libp2p-gossipsub', 'pino', 'zod'])
     assert.deepEqual(refusedOf(built([loads(name)]), 'index.ts'), [name])
+})
+
+test('zod’s own schemas are found in a kit, those of zod/mini are not', () => {
+  const [own, mini] = ['node_modules/zod/v4/classic/schemas.js', 'node_modules/zod/v4/mini/schemas.js'] as const
+  assert.equal(heavyInput({ inputs: { [mini]: {}, [own]: {} } }), own)
+  assert.equal(heavyInput({ inputs: { [mini]: {} } }), undefined)
 })

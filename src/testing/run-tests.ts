@@ -6,11 +6,11 @@ import { parseArgs, stripVTControlCharacters } from 'node:util'
 const root = resolve(import.meta.dirname, '../..')
 /**
  * Real processes on real sockets disturb each other's timing: they run last, one file at a time. Beside them run the
- * tests in a browser, of the stack and of the bench, one at a time as well, which mostly wait.
+ * tests in a browser and those of Collector, Jaeger and Prometheus, one at a time as well, which mostly wait.
  */
 const isReal = (file: string) => file.endsWith('.real.test.ts') && !runsBeside(file)
 const runsBeside = (file: string) =>
-  file.endsWith('.browser.test.ts') || /^src\/(?:bench|catalogue|drill|stack)\/.*\.real\.test\.ts$/.test(file)
+  file.endsWith('.browser.test.ts') || /^src\/(?:catalogue|drill|stack)\/.*\.real\.test\.ts$/.test(file)
 /** Milliseconds for one test file, after which the runner fails it: the backstop against a file that hangs. */
 const fileLimitMs = 300_000
 
