@@ -1,5 +1,6 @@
 import { ageBands, sizeBands } from './bands.ts'
 import { registrySizes } from './registries.ts'
+import { roles } from './roles.ts'
 
 /** A tuple of strings is an enumeration: it bounds its own cardinality. */
 export type AttributeType = 'string' | 'int' | 'double' | 'boolean' | 'string[]' | readonly string[]
@@ -8,8 +9,6 @@ export interface AttributeSpec {
   readonly type: AttributeType
   readonly brief: string
 }
-
-export const roles = ['seed', 'registry', 'gateway', 'broker', 'compute', 'bridge', 'observer'] as const
 
 /** How far a dial came before it failed. */
 export const dialStages = ['resolve', 'dial', 'handshake', 'identify'] as const

@@ -1,6 +1,4 @@
-import type { roles } from './attributes.ts'
-
-type Role = (typeof roles)[number]
+import type { Role } from './roles.ts'
 
 export interface Budget {
   /** Resident memory, MiB. */

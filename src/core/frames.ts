@@ -1,7 +1,7 @@
-import type { closeReasons, roles } from '../catalogue/attributes.ts'
+import type { closeReasons } from '../catalogue/attributes.ts'
+import type { Role } from '../catalogue/roles.ts'
 import type { TraceRef } from './trace.ts'
 
-export type Role = (typeof roles)[number]
 export type CloseReason = (typeof closeReasons)[number]
 
 /** First thing each end says on a link stream. */

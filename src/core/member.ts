@@ -1,6 +1,7 @@
 import { sizeBand } from '../catalogue/bands.ts'
+import type { Role } from '../catalogue/roles.ts'
 import { type Tell, tell } from '../catalogue/tell.ts'
-import type { Digest, Role } from './frames.ts'
+import type { Digest } from './frames.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { noSightings, type Sightings } from './sightings.ts'

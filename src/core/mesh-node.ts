@@ -1,3 +1,4 @@
+import type { Role } from '../catalogue/roles.ts'
 import { tell } from '../catalogue/tell.ts'
 import { placeAmong } from './backoff.ts'
 import { BridgeRelay } from './bridge-relay.ts'
@@ -5,7 +6,7 @@ import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connect
 import { DialBack } from './dial-back.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
-import { type Digest, type Frame, isDialBack, type Role } from './frames.ts'
+import { type Digest, type Frame, isDialBack } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitTells } from './limit-tells.ts'
 import type { Machine, Random } from './machine.ts'

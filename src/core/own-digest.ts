@@ -1,6 +1,7 @@
+import type { Role } from '../catalogue/roles.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { NetworkEffect } from './events.ts'
-import type { Digest, IdentityConflict, Role } from './frames.ts'
+import type { Digest, IdentityConflict } from './frames.ts'
 import { limits } from './limits.ts'
 import { isJoined, type Link } from './link.ts'
 import type { Machine, Random } from './machine.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Role } from '../core/frames.ts'
+import type { Role } from '../catalogue/roles.ts'
 import type { Clock } from '../core/machine.ts'
 import { freeUdpPorts } from '../lab/free-ports.ts'
 import { quicAddress } from '../lab/node-args.ts'

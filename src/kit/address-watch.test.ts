@@ -80,11 +80,11 @@ suite('own addresses follow the machine', () => {
     return watch
   }
 
-  test('a renumbered interface: the new address is announced within 3 s, and the span names both', () => {
+  test('a renumbered interface: the new address is announced within 5 s, and the span names both', () => {
     const watch = start()
     assert.deepEqual(watch.announced(), [`/ip4/45.79.10.1/tcp/4001/p2p/${peer}`])
     interfaces = [eth0('45.79.10.7')]
-    clock.advance(3_000)
+    clock.advance(5_000)
     assert.deepEqual(watch.announced(), [`/ip4/45.79.10.7/tcp/4001/p2p/${peer}`])
     assert.equal(changes, 2)
     const { attributes } = spans.at(-1) as Extract<Tell, { span: 'mesh.address.changed' }>
@@ -119,13 +119,13 @@ suite('own addresses follow the machine', () => {
     clock.advance(50)
     assert.ok(computed - before <= 2, `${computed - before} times`)
     interfaces = [eth0('45.79.10.1'), eth0('45.79.10.2')]
-    clock.advance(3_000)
+    clock.advance(5_000)
     assert.equal(computed - before, 3)
     await settled()
     const changed = computed
-    clock.advance(33_000)
+    clock.advance(35_000)
     await settled()
-    assert.equal(computed - changed, 2)
+    assert.equal(computed - changed, 1)
   })
 
   test('identify answers with the announced list where libp2p was made with the mesh’s filter', () => {

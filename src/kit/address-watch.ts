@@ -12,7 +12,7 @@ import {
 import type { Owner } from '../core/owner.ts'
 import { filterOf, isMeshFilter } from './announce-filter.ts'
 import type { TracemeshComponents } from './components.ts'
-import { readInterfaces } from './interfaces.ts'
+import { interfaceReader } from './interfaces.ts'
 import { listeningAddresses } from './listening.ts'
 import { withoutPeer } from './multiaddrs.ts'
 import { defaultRouteTargets, sourceAddress } from './routes.ts'
@@ -40,8 +40,8 @@ export interface AddressWatchOptions {
   readonly sourceAddress?: (host: string, owner: Owner) => Promise<string | undefined>
 }
 
-/** Node has no event for interfaces. With a digest every 2 s others know of a change within 6 s. */
-const pollMs = 3_000
+/** Node has no event for interfaces. With a digest every 2 s others know of a change within 8 s. */
+const pollMs = 5_000
 /** The system's routes may change although its addresses do not, and then the whole list is computed anew. */
 const routesAgainMs = 30_000
 /** Remote hosts that are looked up: enough for every interface that has a link. */
@@ -58,6 +58,7 @@ const nothingAnnounced = '|'
  */
 export class AddressWatch {
   readonly #options: AddressWatchOptions
+  readonly #interfaces: () => readonly NetworkInterface[]
   #addresses: readonly OwnAddress[] = []
   #linkSources: readonly string[] = []
   #routeSources: readonly string[] = []
@@ -70,6 +71,7 @@ export class AddressWatch {
 
   constructor(options: AddressWatchOptions) {
     this.#options = options
+    this.#interfaces = options.interfaces ?? interfaceReader()
   }
 
   get addresses(): readonly OwnAddress[] {
@@ -146,10 +148,6 @@ export class AddressWatch {
     return !isCurrent
   }
 
-  #interfaces(): readonly NetworkInterface[] {
-    return this.#options.interfaces?.() ?? readInterfaces()
-  }
-
   #compute(): OwnAddress[] {
     const { addressManager, transportManager } = this.#options.components
     const filter = filterOf(addressManager)
@@ -184,9 +182,10 @@ export class AddressWatch {
       this.#lookingUp = false
       this.#routesOf = routesOf
       this.#routesAt = clock.now()
+      const before = [this.#linkSources, this.#routeSources].join('|')
       this.#linkSources = distinctHosts(links)
       this.#routeSources = distinctHosts(routes)
-      this.refresh()
+      if (before !== [this.#linkSources, this.#routeSources].join('|')) this.refresh()
     })
   }
 

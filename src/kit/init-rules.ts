@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import * as z from 'zod/mini'
-import { roles } from '../catalogue/attributes.ts'
+import { roles } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { quote } from '../core/quote.ts'

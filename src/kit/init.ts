@@ -1,4 +1,4 @@
-import type { Role } from '../core/frames.ts'
+import type { Role } from '../catalogue/roles.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { SpanProcessors } from '../telemetry/hand-over.ts'

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { systemClock } from './clock.ts'
-import { readInterfaces } from './interfaces.ts'
+import { interfaceReader, readInterfaces } from './interfaces.ts'
 import { defaultRouteTargets, sourceAddress } from './routes.ts'
 
 leakCheck()
@@ -23,6 +23,27 @@ test('a system that lists no interfaces has none', () => {
     throw new Error('not permitted')
   }
   assert.deepEqual(readInterfaces(failing), [])
+})
+
+test('the kind of an interface is looked up once while it is there, and anew when it comes back', () => {
+  let present = ['eth0', 'lan']
+  const looked: string[] = []
+  const isBridge = (name: string) => looked.push(name) > 0 && name === 'lan'
+  const read = interfaceReader(() => Object.fromEntries(present.map((name) => [name, [info('10.0.0.1')]])), isBridge)
+  read()
+  assert.deepEqual(
+    read().map(({ name, isBridge: found }) => [name, found]),
+    [
+      ['eth0', false],
+      ['lan', true],
+    ],
+  )
+  assert.deepEqual(looked, ['eth0', 'lan'])
+  present = ['eth0']
+  read()
+  present = ['eth0', 'lan']
+  read()
+  assert.deepEqual(looked, ['eth0', 'lan', 'lan'])
 })
 
 test('the source address towards loopback is loopback; a name or no route has none', async () => {

@@ -7,13 +7,25 @@ const bridgeNames = /^(docker|br-|veth|virbr|vnet|cni|flannel|cali|cilium|podman
 
 /** The addresses of this machine's interfaces as they are now; empty where the system lists none. */
 export function readInterfaces(read = networkInterfaces): NetworkInterface[] {
-  try {
-    return Object.entries(read()).flatMap(([name, addresses = []]) => {
-      const isBridge = bridgeNames.test(name) || isLinuxBridge(name)
-      return addresses.map(({ address }) => ({ name, address, isBridge }))
-    })
-  } catch {
-    return []
+  return interfaceReader(read)()
+}
+
+/**
+ * Reads them again and again: an interface keeps its kind as long as it is there, so only that of a new one costs a look
+ * into the file system.
+ */
+export function interfaceReader(read = networkInterfaces, isBridge = isLinuxBridge): () => NetworkInterface[] {
+  let kinds: ReadonlyMap<string, boolean> = new Map()
+  return () => {
+    try {
+      const found = Object.entries(read())
+      kinds = new Map(found.map(([name]) => [name, kinds.get(name) ?? (bridgeNames.test(name) || isBridge(name))]))
+      return found.flatMap(([name, addresses = []]) =>
+        addresses.map(({ address }) => ({ name, address, isBridge: kinds.get(name) === true })),
+      )
+    } catch {
+      return []
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { roles } from '../catalogue/attributes.ts'
+import { roles } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
 import type { DialBackRequest, DialBackResult, Digest, Hello } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'

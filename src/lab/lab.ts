@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import type { Role } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
-import type { Role } from '../core/frames.ts'
 import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'

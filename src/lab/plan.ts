@@ -1,5 +1,5 @@
+import type { Role } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
-import type { Role } from '../core/frames.ts'
 import { draw } from './draw.ts'
 
 /** How large a lab is. */

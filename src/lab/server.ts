@@ -2,7 +2,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import * as z from 'zod'
 import { isForeign, namesThisMachine } from '../admin/guard.ts'
 import { parseHostPort } from '../admin/host-port.ts'
-import { roles } from '../catalogue/attributes.ts'
+import { roles } from '../catalogue/roles.ts'
 import { isMeshError, MeshError } from '../core/errors.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
+import type { Role } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
-import type { Role } from '../core/frames.ts'
 import { quote, withheld } from '../core/quote.ts'
 import type { Fault } from '../kit/faults.ts'
 import type { AgentLimit } from '../kit/gossip-limits.ts'

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { roles } from '../catalogue/attributes.ts'
 import { budgets } from '../catalogue/budgets.ts'
+import { roles } from '../catalogue/roles.ts'
 import { readConfig } from '../node/config.ts'
 import {
   type Container,

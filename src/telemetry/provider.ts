@@ -1,5 +1,5 @@
 import type { Tracer, TracerProvider as TracerProviderApi } from '@opentelemetry/api'
-import type { Role } from '../core/frames.ts'
+import type { Role } from '../catalogue/roles.ts'
 import { machineId } from './machine.ts'
 import { defaultResource, environmentResource, resourceFromAttributes, TracerProvider } from './sdk.ts'
 import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'

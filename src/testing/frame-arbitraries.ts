@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { closeReasons, roles } from '../catalogue/attributes.ts'
+import { closeReasons } from '../catalogue/attributes.ts'
+import { roles } from '../catalogue/roles.ts'
 import type { Digest, Frame, Hello } from '../core/frames.ts'
 import type { TraceRef } from '../core/trace.ts'
 

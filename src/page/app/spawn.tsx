@@ -1,4 +1,4 @@
-import { roles } from '../../catalogue/attributes.ts'
+import { roles } from '../../catalogue/roles.ts'
 import type { MeshView } from '../mesh-view.ts'
 import { useControl } from './control.ts'
 

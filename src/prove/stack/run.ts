@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { roles } from '../../catalogue/roles.ts'
 import { each } from '../checks.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
 import type { Ran } from '../shell.ts'
@@ -10,7 +11,6 @@ import { type ComposeStack, type ComposeVersion, composeCommand, composeStack } 
 import { containersOf, docker, leftOf, MemoryWatch } from './containers.ts'
 import { stackStory } from './story.ts'
 
-const roles = ['seed', 'gateway', 'broker', 'registry', 'compute', 'bridge', 'observer']
 const healthySeconds = 120
 /** The late seed's links, and the digests that tell of everybody. */
 const settleMs = 20_000

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { roles } from '../../catalogue/roles.ts'
 import { startStack } from '../../stack/bare.ts'
 import { serviceNames } from '../../stack/services.ts'
 import { startCluster, until } from '../../testing/cluster.ts'
@@ -11,7 +12,6 @@ import { stackStory } from './story.ts'
 const bootMs = 90_000
 /** Ten attempts at a port that refuses at once, with waits of at most 1 2 4 8 16 30 30 30 30 s; and all on its way. */
 const storyMs = 200_000
-const roles = ['seed', 'gateway', 'broker', 'registry', 'compute', 'bridge', 'observer']
 
 export const proof: Proof = {
   name: 'stack-bare',
