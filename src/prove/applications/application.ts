@@ -14,6 +14,8 @@ export interface Application {
   readonly processes: number
   /** Units of work of each process in a second. */
   readonly rate: number
+  /** Most CPU of a process with the mesh, as a multiple of that without; 1.1 by default. */
+  readonly cpuRatioMax?: number
   /** Once all processes listen, before the work begins. */
   readonly prepare?: (side: Side) => Promise<void>
   /** Its own workload, counted at the end: nothing may be lost. */
