@@ -35,7 +35,7 @@ interface Waiting {
   readonly fail: (error: Error) => void
 }
 
-const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000, toldMs: 1_000 }
+const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000, reportedMs: 1_000 }
 
 /** Starts a peer; resolves once it says that it is ready. It ends by itself when this process does: its input ends. */
 export async function startPeer(name: string, { command, args, env }: Program): Promise<PeerProcess> {
@@ -117,7 +117,7 @@ function converse(name: string, child: Child): Conversation {
       return await read()
     } catch (error) {
       // The kernel forgets a process a moment before its end is told here.
-      await within(failed, bounds.toldMs, 'its end is told').catch(() => {})
+      await within(failed, bounds.reportedMs, 'its end is told').catch(() => {})
       throw failure ?? error
     }
   }

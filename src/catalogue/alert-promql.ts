@@ -51,7 +51,7 @@ ${indent(indent(indent(past)))}
 }
 
 /** Spans of one name that a node told within `window`: see `rise`. */
-export function told(span: SpanName, window: string, d: Durations): string {
+export function spanIncrease(span: SpanName, window: string, d: Durations): string {
   return rise(calls(span), byNode, window, d)
 }
 

@@ -1,5 +1,5 @@
 import { counter, firesFor, gauge, up } from './alert-case.ts'
-import { byNode, inner, told } from './alert-promql.ts'
+import { byNode, inner, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Of series that may not be there yet, counted as 0 beside those that are. */
@@ -18,16 +18,16 @@ export const connectionAlerts = {
     expr: (d) => {
       const hour = d('1h')
       // Exactly: `increase()` takes the first value of a series for nothing, and the ten of a start are more than this allows.
-      const births = inner(told('mesh.connection.opened', hour, d))
+      const births = inner(spanIncrease('mesh.connection.opened', hour, d))
       const most = (held: string) => `max by (${byNode}) (max_over_time(${held}[${hour}]))`
       const gained = (held: string) =>
         `clamp_min(${most(held)} - ${orNone(`max by (${byNode}) (${held} offset ${hour})`, most(held))}, 0)`
       return `(
   ${births}
-  - ${orNone(inner(told('mesh.connection.closed', hour, d)), births)}
+  - ${orNone(inner(spanIncrease('mesh.connection.closed', hour, d)), births)}
   - ${gained('mesh_links')}
   - ${orNone(gained('mesh_guests'), births)}
-  - ${most('mesh_links')} * ${orNone(inner(told('mesh.node.started', hour, d)), births)}
+  - ${most('mesh_links')} * ${orNone(inner(spanIncrease('mesh.node.started', hour, d)), births)}
 ) > 5`
     },
     forTime: '10m',
@@ -120,7 +120,7 @@ export const connectionAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.audit.suspect', d('2m', '90s'), d)} > 0`,
+    expr: (d) => `${spanIncrease('mesh.audit.suspect', d('2m', '90s'), d)} > 0`,
     forTime: '5m',
     meaning:
       'Each census of five minutes named a connection that nobody owns, that another superseded, or whose peer never said what it is.',
@@ -153,7 +153,7 @@ export const connectionAlerts = {
     about: 'mesh',
     // One census may find several at once, so what came lately is set against what came before.
     expr: (d) => {
-      const within = (window: string) => inner(told('mesh.leak.suspected', window, d))
+      const within = (window: string) => inner(spanIncrease('mesh.leak.suspected', window, d))
       const lately = within(d('40s', '40s'))
       return `${within(d('5m', '90s'))} - ${lately} > 0\nand ${lately} > 0`
     },

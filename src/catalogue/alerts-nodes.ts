@@ -1,6 +1,6 @@
 import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
-import { byNode, indent, told } from './alert-promql.ts'
+import { byNode, indent, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 import { type Budget, budgets } from './budgets.ts'
 
@@ -44,7 +44,7 @@ export const nodeAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.node.stalled', d('10m'), d)} > 0`,
+    expr: (d) => `${spanIncrease('mesh.node.stalled', d('10m'), d)} > 0`,
     meaning:
       'A node slept, or was not given the CPU, for at least a quarter of its staleness window (7.5 s of 30 s), and expires nobody for one window.',
     cure: 'mesh.stall.slept_ms says how long. Several nodes of one machine at once: the machine was suspended or is overloaded. One: its CPU limit (throttling), or nodejs.eventloop.delay.max in its census, which is its own code.',
@@ -72,7 +72,7 @@ export const nodeAlerts = {
     severity: 'page',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.resource.exhausted', d('5m'), d)} > 0`,
+    expr: (d) => `${spanIncrease('mesh.resource.exhausted', d('5m'), d)} > 0`,
     keepFiring: '5m',
     meaning:
       'The process could not open another file or socket: it refused new connections and dialled nobody. Links that were there go on. Without a connection for its spans it rings as late as that is over.',
@@ -101,7 +101,7 @@ export const nodeAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.clock.skewed', d('30m'), d)} > 0`,
+    expr: (d) => `${spanIncrease('mesh.clock.skewed', d('30m'), d)} > 0`,
     meaning:
       'The clock of a peer differs from this node’s by more than 5 s; told once per peer until it is right again, so the alert ends after half an hour whether it is or not. One that is ahead is told at the next digest, one that is behind after three (90 s at most), since a digest that is late looks the same. Membership does not depend on clocks, the order of spans in traces does.',
     cure: 'mesh.peer.name says whose, mesh.clock.skew_ms by how much. A node that names all others is the one that is off itself. Set its time service right; no restart is needed.',
@@ -184,7 +184,7 @@ export const nodeAlerts = {
     per: 'mesh',
     about: 'mesh',
     expr: (d) => `count by (mesh_id) (
-${indent(told('mesh.identity.conflict', d('5m'), d))} > 0
+${indent(spanIncrease('mesh.identity.conflict', d('5m'), d))} > 0
 )`,
     keepFiring: '5m',
     meaning:

@@ -1,6 +1,6 @@
 import { counter, firesFor, gauge, up } from './alert-case.ts'
 import { type Durations, shortestWindow } from './alert-durations.ts'
-import { byNode, jobs, rise, told } from './alert-promql.ts'
+import { byNode, jobs, rise, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Most samples of one scrape of the span metrics, as in `otel/prometheus.yml`: beyond it Prometheus takes none. */
@@ -31,7 +31,7 @@ export const pipelineAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'pipeline',
-    expr: (d) => `${told('mesh.telemetry.lost', d('15m'), d)} > 0
+    expr: (d) => `${spanIncrease('mesh.telemetry.lost', d('15m'), d)} > 0
 or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
     meaning:
       'Spans of a node will never arrive: its ring was full while nobody took them, or the Collector refused them for good. Whatever counts spans counts too few.',

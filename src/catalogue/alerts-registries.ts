@@ -1,6 +1,6 @@
 import { counter, firesFor, gauge, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
-import { byNode, told } from './alert-promql.ts'
+import { byNode, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Caches of what was seen last: they fill up to their bound by design. */
@@ -104,7 +104,7 @@ export const registryAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.limit.reached', d('5m'), d)} > 0`,
+    expr: (d) => `${spanIncrease('mesh.limit.reached', d('5m'), d)} > 0`,
     meaning: 'A bound of a node was met, and something was refused, evicted or closed because of it.',
     cure: 'mesh.limit.name says which bound, mesh.peer.id who met it. Many peers: more nodes, or a higher MESH_MAX_PEERS. One peer: look at that peer first. Bounds protect the node; raise one only when it is known what fills it.',
     search: { span: 'mesh.limit.reached' },

@@ -1,10 +1,10 @@
 import { censuses, counter, firesFor, firesForMesh, ofNodes, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
-import { indent, inner, running, told } from './alert-promql.ts'
+import { indent, inner, running, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** A node without peers tries every 30 s, for 10 s each: a minute without a failure is the end of a campaign. */
-const retrying = (d: Durations) => told('mesh.seed.retry', d('1m', '1m'), d)
+const retrying = (d: Durations) => spanIncrease('mesh.seed.retry', d('1m', '1m'), d)
 
 const nodes = ['n1', 'n2', 'n3', 'n4']
 const steady = censuses(90)
@@ -54,7 +54,7 @@ export const seedAlerts = {
     severity: 'page',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${told('mesh.seed.giveup', d('5m'), d)} > 0`,
+    expr: (d) => `${spanIncrease('mesh.seed.giveup', d('5m'), d)} > 0`,
     keepFiring: '10m',
     meaning:
       'Ten attempts at a seed failed in a row. The very first rings as any other does; an old one does not ring again when Prometheus was away meanwhile, or lost its database.',

@@ -12,8 +12,8 @@ import { attributes } from './attributes.ts'
 import { boardRows } from './board-panels.ts'
 import { budgets } from './budgets.ts'
 import { roles } from './roles.ts'
+import { specOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
-import { specOf } from './tell.ts'
 
 leakCheck()
 

@@ -1,7 +1,7 @@
 import { attributeAnchor, spanAnchor } from './anchors.ts'
 import { type AttributeName, type AttributeSpec, attributes } from './attributes.ts'
+import { specOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
-import { specOf } from './tell.ts'
 
 /** Spans that carry an attribute, always or sometimes. `mesh.seq` is on every span, and declared by none. */
 export function spansWith(attribute: AttributeName): readonly SpanName[] {

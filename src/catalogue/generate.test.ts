@@ -6,9 +6,9 @@ import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { attributes } from './attributes.ts'
 import { main, pages } from './generate.ts'
+import { emitSpan, specOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
 import { renderSpans } from './spans-page.ts'
-import { specOf, tell } from './tell.ts'
 
 leakCheck()
 
@@ -58,20 +58,20 @@ test('no attribute is declared and never used, but for the one on every span', (
 })
 
 test('a wrong name, attribute or value does not compile', () => {
-  tell('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2 })
+  emitSpan('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2 })
   // @ts-expect-error no such span
-  tell('mesh.windows', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2 })
+  emitSpan('mesh.windows', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2 })
   // @ts-expect-error an attribute is missing
-  tell('mesh.window', { 'mesh.window.seq': 1 })
+  emitSpan('mesh.window', { 'mesh.window.seq': 1 })
   // @ts-expect-error an attribute of another span
-  tell('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2, 'mesh.peer.id': 'p' })
+  emitSpan('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2, 'mesh.peer.id': 'p' })
   // @ts-expect-error a text for a number
-  tell('mesh.window', { 'mesh.window.seq': '1', 'mesh.node.uptime_ms': 2 })
+  emitSpan('mesh.window', { 'mesh.window.seq': '1', 'mesh.node.uptime_ms': 2 })
   const limit = { 'mesh.limit.name': 'peers', 'mesh.limit.value': 3 } as const
-  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused' })
-  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused', 'mesh.peer.id': 'p' })
+  emitSpan('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused' })
+  emitSpan('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused', 'mesh.peer.id': 'p' })
   // @ts-expect-error a value that is not one of the enumeration
-  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'dropped' })
+  emitSpan('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'dropped' })
   // @ts-expect-error a parent is a reference, not a text
-  tell('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused' }, { parent: 'abc' })
+  emitSpan('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused' }, { parent: 'abc' })
 })

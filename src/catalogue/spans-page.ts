@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { spanAnchor } from './anchors.ts'
 import { attributeIndex } from './attribute-index.ts'
 import { type AttributeSpec, attributes } from './attributes.ts'
+import { specOf } from './span-effect.ts'
 import { type SpanName, type SpanSpec, spans } from './spans.ts'
-import { specOf } from './tell.ts'
 
 /** The committed page; `npm run generate` writes it. */
 export const spansPage = fileURLToPath(new URL('../../otel/SPANS.md', import.meta.url))

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
 import type { LabFlags } from '../lab/flags.ts'
 import { Lab } from '../lab/lab.ts'
-import { paint, plain, recordLines, toldLine } from '../lab/lines.ts'
+import type { LabSpan } from '../lab/lab-span.ts'
+import { paint, plain, recordLines, spanLine } from '../lab/lines.ts'
 import { type LabServer, serveLab } from '../lab/server.ts'
 import { LiveTerminal } from '../lab/terminal.ts'
-import type { Told } from '../lab/told.ts'
 import type { Terminal } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Stoppable } from './run-until-stopped.ts'
@@ -27,14 +27,14 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
   const { promise: ended, resolve: end } = Promise.withResolvers<string>()
   const view: { terminal?: LiveTerminal } = {}
   const colours = json ? plain : paint
-  const told = (one: Told) => {
-    if (view.terminal === undefined) out(toldLine(one, colours))
+  const told = (one: LabSpan) => {
+    if (view.terminal === undefined) out(spanLine(one, colours))
   }
   const say = (text: string) => {
     if (view.terminal === undefined) out(text)
   }
   out(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops them'}.`)
-  const lab = await Lab.start({ ...options, seed, terminal: live, told, say }, began)
+  const lab = await Lab.start({ ...options, seed, terminal: live, onSpan: told, say }, began)
   let server: LabServer | undefined
   try {
     server = page === 'off' ? undefined : await serveLab(lab, page)

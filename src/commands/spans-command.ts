@@ -1,6 +1,6 @@
 import { attributes } from '../catalogue/attributes.ts'
+import { specOf } from '../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
-import { specOf } from '../catalogue/tell.ts'
 import { type Action, command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { BridgeRelay, type RelayEffect } from './bridge-relay.ts'
@@ -52,9 +52,9 @@ test('the bridge that is first for an origin forwards at once, with one hop more
   const effects = relay.handle({ type: 'crossing', mesh: 'a', crossing: message({ hops: 2, trace }) }, 0)
   const [forward, told] = effects
   assert.deepEqual(forward, { do: 'forward', mesh: 'b', crossing: message({ hops: 3, trace }) })
-  assert.equal((told as Tell).span, 'mesh.bridge.forwarded')
-  assert.deepEqual((told as Tell).links, [trace])
-  assert.deepEqual((told as Tell).attributes, {
+  assert.equal((told as SpanEffect).span, 'mesh.bridge.forwarded')
+  assert.deepEqual((told as SpanEffect).links, [trace])
+  assert.deepEqual((told as SpanEffect).attributes, {
     'mesh.bridge.from': 'a',
     'mesh.bridge.to': 'b',
     'mesh.bridge.rank': 0,

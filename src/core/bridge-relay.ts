@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Crossing, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Machine } from './machine.ts'
@@ -11,7 +11,7 @@ export type RelayEvent =
   | Extract<NetworkEvent, { readonly type: 'crossing' | 'crossing.refused' }>
   | { readonly type: 'tick' }
 
-export type RelayEffect = Extract<NetworkEffect, { readonly do: 'forward' }> | Tell
+export type RelayEffect = Extract<NetworkEffect, { readonly do: 'forward' }> | SpanEffect
 
 export interface RelayOptions {
   /** Own peer id. */
@@ -40,7 +40,7 @@ interface Waiting extends Passage {
 }
 
 /** A forger's messages would otherwise become spans one for one. Guess. */
-const refusalsToldPerSecond = 10
+const refusalSpansPerSecond = 10
 
 /**
  * Carries messages between the two meshes of a bridge. Of several bridges one acts for each origin; the next in that
@@ -59,7 +59,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   /** Not later than the earliest `dueAt`: a message that stops waiting leaves it as it is. */
   #dueAt = Infinity
   #sweepAt = Infinity
-  #limitToldAt = -Infinity
+  #limitSpanAt = -Infinity
   #refusalsFrom = -Infinity
   #refusals = 0
 
@@ -86,7 +86,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     const to = this.#otherThan(event.mesh)
     if (to === undefined) return []
     if (event.type === 'crossing') return this.#heard(event.crossing, event.mesh, to, now)
-    return this.#mayTellRefusal(now) ? [dropped('bad-signature', event.mesh, to, event)] : []
+    return this.#mayEmitRefusal(now) ? [dropped('bad-signature', event.mesh, to, event)] : []
   }
 
   deadline(): number {
@@ -135,7 +135,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     const { from, to, crossing } = passage
     const bytes = this.#waitingBytes + crossing.sealed.length
     if (this.#waiting.size >= limits.relayWaiting || bytes > limits.relayWaitingBytes) {
-      return [dropped('limit', from, to, crossing), ...this.#tellLimit(now)]
+      return [dropped('limit', from, to, crossing), ...this.#emitLimit(now)]
     }
     const dueAt = now + passage.rank * this.#options.takeoverMs
     this.#waiting.set(crossing.id, { ...passage, dueAt }, now)
@@ -182,18 +182,18 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return this.#options.seenMs / 4
   }
 
-  #tellLimit(now: number): RelayEffect[] {
-    if (now - this.#limitToldAt < 1_000) return []
-    this.#limitToldAt = now
+  #emitLimit(now: number): RelayEffect[] {
+    if (now - this.#limitSpanAt < 1_000) return []
+    this.#limitSpanAt = now
     return [refusedFor(this.#waiting.size >= limits.relayWaiting ? 'relayWaiting' : 'relayWaitingBytes')]
   }
 
-  #mayTellRefusal(now: number): boolean {
+  #mayEmitRefusal(now: number): boolean {
     if (now - this.#refusalsFrom >= 1_000) {
       this.#refusalsFrom = now
       this.#refusals = 0
     }
     this.#refusals += 1
-    return this.#refusals <= refusalsToldPerSecond
+    return this.#refusals <= refusalSpansPerSecond
   }
 }

@@ -14,8 +14,8 @@ import { turnedAwayMax } from './peer-records.ts'
 leakCheck()
 
 const names = (ends: TwoEnds, end: 'a' | 'b') =>
-  ends.told.filter((one) => one.end === end).map(({ effect }) => effect.span)
-const spansOf = (ends: TwoEnds, name: string) => ends.told.filter(({ effect }) => effect.span === name)
+  ends.spans.filter((one) => one.end === end).map(({ effect }) => effect.span)
+const spansOf = (ends: TwoEnds, name: string) => ends.spans.filter(({ effect }) => effect.span === name)
 
 suite('a link', () => {
   test('is born in one trace for both ends, under the dialler’s opened', () => {
@@ -239,7 +239,7 @@ suite('the ledger', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [fact('c', 'p')] }, 0)
     const effects = one.handle({ type: 'tick' }, 6_000)
-    assert.ok(effects.some((e) => e.do === 'tell' && e.span === 'mesh.connection.guest'))
+    assert.ok(effects.some((e) => e.do === 'emit-span' && e.span === 'mesh.connection.guest'))
     const late = one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 7_000)
     assert.ok(late.some((e) => e.do === 'joined'))
   })
@@ -265,10 +265,10 @@ suite('the ledger', () => {
       effects.filter((e) => e.do === 'close').map((e) => e.connection),
       ['9', '10'],
     )
-    assert.equal(effects.filter((e) => e.do === 'tell' && e.span === 'mesh.limit.reached').length, 1)
+    assert.equal(effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.limit.reached').length, 1)
     const later = one.handle({ type: 'tick' }, 2_000)
     assert.equal(later.filter((e) => e.do === 'close').length, turnedAwayMax, 'who says no hello is closed')
-    assert.equal(later.filter((e) => e.do === 'tell' && e.span === 'mesh.connection.guest').length, 0)
+    assert.equal(later.filter((e) => e.do === 'emit-span' && e.span === 'mesh.connection.guest').length, 0)
   })
 
   test('says goodbye to a peer it has no room for, and has no hello for it', () => {
@@ -321,7 +321,7 @@ suite('the ledger', () => {
       flooding: false,
     } as const
     const effects = [1, 2, 3].flatMap(() => one.handle(refused, 1))
-    assert.equal(effects.filter((e) => e.do === 'tell' && e.span === 'mesh.frame.refused').length, 1)
+    assert.equal(effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.frame.refused').length, 1)
     assert.equal(effects.filter((e) => e.do === 'close').length, 1)
   })
 
@@ -340,9 +340,9 @@ suite('the ledger', () => {
       effects.filter((e) => e.do === 'close'),
       ['1', '2', '3'].map((connection) => ({ do: 'close', connection, abort: true })),
     )
-    const [told, ...more] = effects.filter((e) => e.do === 'tell' && e.span === 'mesh.limit.reached')
-    assert.ok(told?.do === 'tell' && told.span === 'mesh.limit.reached')
-    assert.deepEqual(told.attributes, {
+    const [span, ...more] = effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.limit.reached')
+    assert.ok(span?.do === 'emit-span' && span.span === 'mesh.limit.reached')
+    assert.deepEqual(span.attributes, {
       'mesh.limit.name': 'linkOutBytes',
       'mesh.limit.value': limits.linkOutBytes,
       'mesh.limit.action': 'closed',
@@ -352,7 +352,7 @@ suite('the ledger', () => {
     const closed = one
       .handle({ type: 'observed', connections: [] }, 5)
       .flatMap((e) =>
-        e.do === 'tell' && e.span === 'mesh.connection.closed' ? [e.attributes['mesh.close.reason']] : [],
+        e.do === 'emit-span' && e.span === 'mesh.connection.closed' ? [e.attributes['mesh.close.reason']] : [],
       )
     assert.deepEqual(closed, ['limit', 'limit', 'silent'])
   })
@@ -366,9 +366,9 @@ suite('the ledger', () => {
       for (const effect of one.handle({ type: 'observed', connections }, now)) {
         if (effect.do === 'heal' || effect.do === 'identify') done.push(`${now} ${effect.do} ${effect.connection}`)
         else if (effect.do === 'close') done.push(`${now} close ${effect.connection}`)
-        else if (effect.do === 'tell' && effect.span === 'mesh.gossip.mute')
+        else if (effect.do === 'emit-span' && effect.span === 'mesh.gossip.mute')
           done.push(`${now} mute, closes: ${effect.attributes['mesh.gossip.closes']}`)
-        else if (effect.do === 'tell' && effect.span === 'mesh.identify.retried')
+        else if (effect.do === 'emit-span' && effect.span === 'mesh.identify.retried')
           done.push(`${now} retry ${effect.attributes['mesh.identify.retry']}`)
       }
     }
@@ -397,7 +397,7 @@ suite('the ledger', () => {
       one.handle({ type: 'observed', connections: [fact(id, 'p', { gossip: 'open' })] }, from - 1)
       for (let now = from; now < from + 30_000; now += 250)
         for (const effect of one.handle({ type: 'observed', connections: [fact(id, 'p', { gossip: 'missing' })] }, now))
-          if (effect.do === 'tell' && effect.span === 'mesh.gossip.mute')
+          if (effect.do === 'emit-span' && effect.span === 'mesh.gossip.mute')
             told = effect.attributes['mesh.gossip.closes'] ? 'closes' : 'stays'
       one.handle({ type: 'observed', connections: [] }, from + 30_000)
       return told

@@ -1,9 +1,9 @@
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { observedHost } from './address.ts'
 import type { ConnectionFact, NetworkEvent, Unfit } from './events.ts'
 import type { Frame } from './frames.ts'
 import { GossipKeeper, type KeeperEffect } from './gossip-keeper.ts'
-import { LimitTells } from './limit-tells.ts'
+import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
 import { enter, isJoined, isRelayed, isStanding, type Link, newLink } from './link.ts'
 import { carriesLink, guestSuccession } from './link-candidates.ts'
@@ -46,7 +46,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #peers: PeerRecords
   readonly #peersMax: number
   readonly #areRivals: (peer: string, a: string, b: string) => boolean
-  readonly #limits = new LimitTells()
+  readonly #limits = new LimitSpans()
   readonly #keeper: GossipKeeper
   #stopping = false
 
@@ -74,7 +74,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
         this.#stopping = true
         return this.#each((peer, link) => (isRelayed(link) ? [] : this.#talk.end(peer, link, 'stopping', now)))
       case 'gossip.unsent':
-        return [spans.tellUnsent(event)]
+        return [spans.emitUnsent(event)]
       default:
         return this.#onLink(event, now)
     }
@@ -147,19 +147,19 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const record = this.#peers.of(fact.peer)
     const direct = record.links.filter((link) => !isRelayed(link))
     const turnedAway = direct.length > 0 ? record.turnedAway : this.#peers.isFull
-    const told = turnedAway ? this.#limits.told('peers', 'refused', now, fact.peer, this.#peersMax) : []
+    const emittedSpans = turnedAway ? this.#limits.emit('peers', 'refused', now, fact.peer, this.#peersMax) : []
     // Only a dialler that says hello can be told; what we dialled ourselves needs no word.
     const deaf = fact.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToRefuse)
-    if (turnedAway && deaf) return [...told, close]
+    if (turnedAway && deaf) return [...emittedSpans, close]
     if (direct.length >= limits.linksPerPeer)
-      return [...this.#limits.told('linksPerPeer', 'refused', now, fact.peer), close]
+      return [...this.#limits.emit('linksPerPeer', 'refused', now, fact.peer), close]
     // The application wanted a second connection, for itself: a temporary one would only end the link with it.
     if (fact.foreign === true && fact.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(fact, now)
     link.turnedAway = turnedAway
     record.turnedAway = turnedAway
     this.#peers.add(record, link, now)
-    if (turnedAway) return told
+    if (turnedAway) return emittedSpans
     return fact.direction === 'outbound' ? this.#talk.dialled(fact.peer, link) : this.#newestGuest(record, now)
   }
 
@@ -175,7 +175,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #closed(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
     if (record === undefined) return []
-    const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), spans.tellClosed(peer, link, now)]
+    const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), spans.emitClosed(peer, link, now)]
     return this.#peers.remove(record, link) ? [...effects, { do: 'disconnected', peer }] : effects
   }
 
@@ -218,15 +218,15 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       'mesh.peer.id': peer,
       'mesh.frame.reason': event.reason,
     }
-    const told = tell('mesh.frame.refused', attributes)
-    return [told, ...this.#talk.end(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
+    const span = emitSpan('mesh.frame.refused', attributes)
+    return [span, ...this.#talk.end(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
   }
 
   /** Nothing can be said over it, so it goes without goodbye. */
   #unfit(peer: string, link: Link, reason: Unfit, now: number): LedgerEffect[] {
     if (link.state === 'closing') return []
     const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), ...this.#talk.drop(link, reason, true, now)]
-    return reason === 'limit' ? [...this.#limits.told('linkOutBytes', 'closed', now, peer), ...effects] : effects
+    return reason === 'limit' ? [...this.#limits.emit('linkOutBytes', 'closed', now, peer), ...effects] : effects
   }
 
   /** Of several joined links one stays. */
@@ -251,10 +251,10 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #supersede(peer: string, goes: Link, stays: Link, rule: SurvivorRule, now: number): LedgerEffect[] {
-    const told = spans.tellSuperseded(peer, goes, stays, rule)
+    const span = spans.emitSuperseded(peer, goes, stays, rule)
     enter(goes, 'draining', now)
     const nobodyThere = rule === 'incarnation' || rule === 'newer'
-    return nobodyThere ? [told, ...this.#talk.drop(goes, 'superseded', true, now)] : [told]
+    return nobodyThere ? [span, ...this.#talk.drop(goes, 'superseded', true, now)] : [span]
   }
 
   #due(peer: string, link: Link, now: number): LedgerEffect[] {

@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { isLinkLocal, isLoopback, isWildcard, parseAddress } from './address.ts'
 import type { DialBackResult, DialBackTransport } from './frames.ts'
 
@@ -11,9 +11,9 @@ export function dialBackSpan(of: {
   readonly address: string
   /** Only the responder knows it. */
   readonly errorType: string
-}): Tell {
+}): SpanEffect {
   const { host, port, transport } = parseAddress(of.address)
-  return tell('mesh.address.dialback', {
+  return emitSpan('mesh.address.dialback', {
     'mesh.dialback.side': of.side,
     'mesh.dialback.outcome': of.outcome,
     'mesh.peer.id': of.peer,

@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import { addressAt, dialBackSpan, isDialable } from './dial-back-address.ts'
@@ -47,7 +47,7 @@ export class DialBackResponder {
     this.#isOwn = isOwn
   }
 
-  dial(connection: string, { nonce, transport, port }: DialBackRequest, now: number): (NetworkEffect | Tell)[] {
+  dial(connection: string, { nonce, transport, port }: DialBackRequest, now: number): (NetworkEffect | SpanEffect)[] {
     const found = this.#ledger.find(connection)
     if (found === undefined || !isJoined(found[1])) return []
     const [{ peer }, { fact }] = found
@@ -62,7 +62,7 @@ export class DialBackResponder {
     return [{ do: 'dial.back', nonce, peer, address: answering.address, limitMs: bounds.dialMs }]
   }
 
-  dialled(nonce: string, errorType: string): (NetworkEffect | Tell)[] {
+  dialled(nonce: string, errorType: string): (NetworkEffect | SpanEffect)[] {
     const answering = this.#answering.find((one) => one.nonce === nonce)
     if (answering === undefined) return []
     this.#answering = this.#answering.filter((one) => one !== answering)
@@ -80,7 +80,7 @@ export class DialBackResponder {
   }
 
   /** One in a second is answered and emitted; others count as unanswered, which makes the asker wait as well. */
-  #refuse(answering: Answering, errorType: string, now: number): (NetworkEffect | Tell)[] {
+  #refuse(answering: Answering, errorType: string, now: number): (NetworkEffect | SpanEffect)[] {
     if (now - this.#refusedAt < bounds.refusalMs) return []
     this.#refusedAt = now
     return report(answering, 'refused', errorType)
@@ -88,7 +88,7 @@ export class DialBackResponder {
 }
 
 /** The asker learns the outcome alone; the span on this side has the reason. */
-function report(to: Answering, outcome: DialBackResult['outcome'], errorType: string): (NetworkEffect | Tell)[] {
+function report(to: Answering, outcome: DialBackResult['outcome'], errorType: string): (NetworkEffect | SpanEffect)[] {
   const { nonce, connection, peer, address } = to
   return [
     { do: 'send', connection, frame: { type: 'dialback.result', result: { nonce, outcome } } },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, suite, test } from 'node:test'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
@@ -49,15 +49,15 @@ suite('dial-back', () => {
   const listen = (hosts: readonly string[], asks = true) =>
     dialBack.handle({ type: 'listening', addresses: listening, hosts, asks }, 0)
   const tick = (now: number) => dialBack.handle({ type: 'tick' }, now)
-  const requestIn = (effects: readonly (NetworkEffect | Tell)[]) => {
+  const requestIn = (effects: readonly (NetworkEffect | SpanEffect)[]) => {
     for (const effect of effects) {
       if (effect.do === 'send' && effect.frame.type === 'dialback.request') return effect.frame.request
     }
     return undefined
   }
-  const outcomeIn = (effects: readonly (NetworkEffect | Tell)[]) =>
+  const outcomeIn = (effects: readonly (NetworkEffect | SpanEffect)[]) =>
     effects.flatMap((one) =>
-      one.do === 'tell' && one.span === 'mesh.address.dialback' ? [one.attributes['mesh.dialback.outcome']] : [],
+      one.do === 'emit-span' && one.span === 'mesh.address.dialback' ? [one.attributes['mesh.dialback.outcome']] : [],
     )
   /** The neighbour that is asked now answers; its id, and none where nobody is asked. */
   const answerBy = (outcome: DialBackResult['outcome'], now: number): string | undefined => {
@@ -84,7 +84,7 @@ suite('dial-back', () => {
     const request = { nonce: port.toString(16).padStart(32, '0'), transport: 'tcp', port } as const
     return dialBack.handle({ type: 'frame', connection, frame: { type: 'dialback.request', request } }, now)
   }
-  const dialsIn = (effects: readonly (NetworkEffect | Tell)[]) => effects.filter((one) => one.do === 'dial.back')
+  const dialsIn = (effects: readonly (NetworkEffect | SpanEffect)[]) => effects.filter((one) => one.do === 'dial.back')
   const states = () => dialBack.observed.map(({ address, confirmed }) => `${address.split('/')[2]} ${confirmed}`)
 
   test('behind a NAT: a neighbour is asked for each transport, one at a time, at the port that is listened at', () => {
@@ -199,7 +199,7 @@ suite('dial-back', () => {
     const [reply, span] = dialBack.handle({ type: 'dialled.back', nonce, errorType: 'ECONNREFUSED' }, 100)
     const result = { nonce, outcome: 'unreachable' }
     assert.deepEqual(reply, { do: 'send', connection: 'b', frame: { type: 'dialback.result', result } })
-    assert.deepEqual(outcomeIn([span as Tell]), ['unreachable'])
+    assert.deepEqual(outcomeIn([span as SpanEffect]), ['unreachable'])
   })
 
   test('requests without end: one dial in four seconds for each peer, the others are refused', () => {

@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { isLoopback, isPrivate, networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import { addressAt, type DialBackOutcome, dialBackSpan, familyOf, isDialable } from './dial-back-address.ts'
@@ -79,7 +79,7 @@ const bounds = {
  * IP address, never one that the asker chose, at the port and transport at which the asker listens. Whether the asker or the
  * neighbour dialled the link is all one: a node that dials nobody learns from those that dial it where they reached it.
  */
-export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
+export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffect> {
   readonly #ledger: ConnectionLedger
   readonly #random: Random
   #listening: readonly string[] = []
@@ -101,7 +101,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     return this.#observed
   }
 
-  handle(event: DialBackEvent, now: number): (NetworkEffect | Tell)[] {
+  handle(event: DialBackEvent, now: number): (NetworkEffect | SpanEffect)[] {
     switch (event.type) {
       case 'listening':
         this.#listening = event.addresses
@@ -123,12 +123,12 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     return Infinity
   }
 
-  #hear(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | Tell)[] {
+  #hear(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | SpanEffect)[] {
     if (frame.type === 'dialback.request') return this.#responder.dial(connection, frame.request, now)
     return this.#conclude(connection, frame.result, now)
   }
 
-  #tick(now: number): (NetworkEffect | Tell)[] {
+  #tick(now: number): (NetworkEffect | SpanEffect)[] {
     const late = this.#asked !== undefined && now >= this.#asked.until
     const spans = late ? this.#judge('no-answer', now) : []
     this.#refresh(now)
@@ -192,7 +192,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     })
   }
 
-  #ask(now: number): (NetworkEffect | Tell)[] {
+  #ask(now: number): (NetworkEffect | SpanEffect)[] {
     if (this.#asked !== undefined || now < this.#askAt) return []
     const observers = this.#observers()
     const due = this.#observed.filter(({ askAt }) => askAt <= now).toSorted((a, b) => a.askAt - b.askAt)
@@ -210,12 +210,12 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | Tell> {
     return []
   }
 
-  #conclude(connection: string, { nonce, outcome }: DialBackResult, now: number): Tell[] {
+  #conclude(connection: string, { nonce, outcome }: DialBackResult, now: number): SpanEffect[] {
     if (this.#asked?.nonce !== nonce || this.#asked.by.connection !== connection) return []
     return this.#judge(outcome, now)
   }
 
-  #judge(outcome: DialBackOutcome, now: number): Tell[] {
+  #judge(outcome: DialBackOutcome, now: number): SpanEffect[] {
     const asked = this.#asked
     if (asked === undefined) return []
     this.#asked = undefined

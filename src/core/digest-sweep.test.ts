@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { digestOf, hear, makeView, names, runUntil, summary, tick, told, window } from '../testing/view-fixture.ts'
+import {
+  digestOf,
+  hear,
+  makeView,
+  names,
+  runUntil,
+  spansNamed,
+  summary,
+  tick,
+  window,
+} from '../testing/view-fixture.ts'
 
 leakCheck()
 
@@ -10,7 +20,7 @@ test('the first sweep is one rhythm after the first tick, then every 5 s, told e
   assert.deepEqual(tick(view, 1_000), [])
   assert.equal(view.deadline(), 6_000)
   assert.deepEqual(tick(view, 5_999), [])
-  const [pruned] = told(tick(view, 6_000), 'mesh.staleness.pruned')
+  const [pruned] = spansNamed(tick(view, 6_000), 'mesh.staleness.pruned')
   assert.deepEqual(pruned?.attributes, {
     'mesh.pruned.count': 0,
     'mesh.pruned.peers': [],
@@ -24,9 +34,9 @@ test('the first sweep is one rhythm after the first tick, then every 5 s, told e
 test('a late tick sweeps once and does not catch up; a little lateness does not shift the rhythm', () => {
   const view = makeView()
   tick(view, 0)
-  assert.equal(told(tick(view, 5_300), 'mesh.staleness.pruned').length, 1)
+  assert.equal(spansNamed(tick(view, 5_300), 'mesh.staleness.pruned').length, 1)
   assert.equal(view.deadline(), 10_000)
-  assert.equal(told(tick(view, 33_000), 'mesh.staleness.pruned').length, 1)
+  assert.equal(spansNamed(tick(view, 33_000), 'mesh.staleness.pruned').length, 1)
   assert.equal(view.deadline(), 38_000)
 })
 
@@ -35,11 +45,11 @@ test('a member silent for longer than the window expires in the next sweep, as i
   tick(view, 0)
   hear(view, digestOf('b'), 100)
   hear(view, digestOf('c'), 10_000)
-  assert.equal(told(runUntil(view, 30_000), 'mesh.member.expired').length, 0)
+  assert.equal(spansNamed(runUntil(view, 30_000), 'mesh.member.expired').length, 0)
   const effects = tick(view, 35_000)
   assert.deepEqual(summary(effects), ['mesh.staleness.pruned', 'mesh.member.expired', 'departed'])
-  const [pruned] = told(effects, 'mesh.staleness.pruned')
-  const [expired] = told(effects, 'mesh.member.expired')
+  const [pruned] = spansNamed(effects, 'mesh.staleness.pruned')
+  const [expired] = spansNamed(effects, 'mesh.member.expired')
   assert.deepEqual(pruned?.parent, window)
   assert.deepEqual(expired?.parent, pruned?.ref)
   assert.equal(pruned?.ref?.traceId, window.traceId)
@@ -69,8 +79,12 @@ test('the window grows with the interval of the digests, but not for ever', () =
     const view = makeView()
     tick(view, 0)
     hear(view, digestOf('b', { intervalMs }), 0)
-    assert.equal(told(runUntil(view, windowMs), 'mesh.member.expired').length, 0)
-    assert.equal(told(runUntil(view, windowMs + 5_000), 'mesh.member.expired').length, 1, `interval ${intervalMs}`)
+    assert.equal(spansNamed(runUntil(view, windowMs), 'mesh.member.expired').length, 0)
+    assert.equal(
+      spansNamed(runUntil(view, windowMs + 5_000), 'mesh.member.expired').length,
+      1,
+      `interval ${intervalMs}`,
+    )
   }
 })
 
@@ -82,7 +96,7 @@ test('a member without a link lives while a neighbour names it as linked, and a 
   hear(view, digestOf('unnamed', seldom), 0, 'gossip')
   const speak = (now: number, links: readonly string[]) => {
     hear(view, digestOf('near', { sequence: now, links }), now)
-    return told(runUntil(view, now + 1_999), 'mesh.member.expired')
+    return spansNamed(runUntil(view, now + 1_999), 'mesh.member.expired')
   }
   let sequence = 0
   for (let now = 2_000; now <= 120_000; now += 2_000) {
@@ -123,7 +137,7 @@ test('a member with a link is judged by the pace of that, whatever it says over 
   tick(view, 0)
   hear(view, digestOf('b'), 0)
   hear(view, digestOf('b', { sequence: 2, intervalMs: 60_000 }), 1_000, 'gossip')
-  const expired = told(runUntil(view, 35_000), 'mesh.member.expired')
+  const expired = spansNamed(runUntil(view, 35_000), 'mesh.member.expired')
   assert.equal(expired[0]?.attributes['mesh.member.window_ms'], 30_000)
 })
 
@@ -132,10 +146,10 @@ test('at most 32 are named in one sweep, and all are told', () => {
   tick(view, 0)
   for (let i = 0; i < 40; i++) hear(view, digestOf(`peer-${i}`), 0)
   const effects = runUntil(view, 35_000)
-  const last = told(effects, 'mesh.staleness.pruned').at(-1)
+  const last = spansNamed(effects, 'mesh.staleness.pruned').at(-1)
   assert.equal(last?.attributes['mesh.pruned.count'], 40)
   assert.equal(last?.attributes['mesh.pruned.peers'].length, 32)
-  assert.equal(told(effects, 'mesh.member.expired').length, 40)
+  assert.equal(spansNamed(effects, 'mesh.member.expired').length, 40)
 })
 
 test('an old digest that is relayed does not keep its node alive', () => {
@@ -167,15 +181,15 @@ test('a judge that slept expires nobody until it has listened for long enough, a
   view.handle({ type: 'stalled', untilMs: 75_000 }, 45_000)
   view.handle({ type: 'stalled', untilMs: 60_000 }, 45_000)
   const suspended = runUntil(view, 74_999)
-  assert.equal(told(suspended, 'mesh.member.expired').length, 0)
-  assert.equal(told(suspended, 'mesh.staleness.pruned').at(-1)?.attributes['mesh.pruned.suspended'], true)
+  assert.equal(spansNamed(suspended, 'mesh.member.expired').length, 0)
+  assert.equal(spansNamed(suspended, 'mesh.staleness.pruned').at(-1)?.attributes['mesh.pruned.suspended'], true)
   hear(view, digestOf('c', { sequence: 2 }), 60_000)
   const after = runUntil(view, 80_000)
   assert.deepEqual(
-    told(after, 'mesh.member.expired').map(({ attributes }) => attributes['mesh.peer.id']),
+    spansNamed(after, 'mesh.member.expired').map(({ attributes }) => attributes['mesh.peer.id']),
     ['b'],
   )
-  assert.equal(told(after, 'mesh.staleness.pruned').at(-1)?.attributes['mesh.pruned.suspended'], false)
+  assert.equal(spansNamed(after, 'mesh.staleness.pruned').at(-1)?.attributes['mesh.pruned.suspended'], false)
 })
 
 test('nor does it forget anybody meanwhile', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { digestOf, hear, makeView, names, runUntil, summary, tick, told, wall } from '../testing/view-fixture.ts'
+import { digestOf, hear, makeView, names, runUntil, spansNamed, summary, tick, wall } from '../testing/view-fixture.ts'
 
 leakCheck()
 
@@ -9,7 +9,7 @@ test('the first digest of a node makes it a member', () => {
   const view = makeView()
   const effects = hear(view, digestOf('b'), 10, 'gossip')
   assert.deepEqual(summary(effects), ['mesh.member.joined', 'joined'])
-  assert.deepEqual(told(effects, 'mesh.member.joined')[0]?.attributes, {
+  assert.deepEqual(spansNamed(effects, 'mesh.member.joined')[0]?.attributes, {
     'mesh.peer.id': 'b',
     'mesh.peer.name': 'name of b',
     'mesh.peer.incarnation': 1,
@@ -123,7 +123,7 @@ test('who was never known cannot leave', () => {
 test('a clock that is off by more than allowed is told, with by how much', () => {
   const view = makeView()
   const skews = [5_000, 5_001].map((skew, i) =>
-    told(hear(view, digestOf('b', { sequence: i + 1, sentAt: wall + skew }), i), 'mesh.clock.skewed').map(
+    spansNamed(hear(view, digestOf('b', { sequence: i + 1, sentAt: wall + skew }), i), 'mesh.clock.skewed').map(
       ({ attributes }) => attributes['mesh.clock.skew_ms'],
     ),
   )
@@ -132,14 +132,14 @@ test('a clock that is off by more than allowed is told, with by how much', () =>
 
 test('no clock is judged by a digest that came over gossip', () => {
   const effects = hear(makeView(), digestOf('b', { sentAt: 0 }), 0, 'gossip')
-  assert.deepEqual(told(effects, 'mesh.clock.skewed'), [])
+  assert.deepEqual(spansNamed(effects, 'mesh.clock.skewed'), [])
 })
 
 test('when full of members, a new one is refused, told at most once a second', () => {
   const view = makeView({ capacity: 2 })
   for (const peer of ['b', 'c']) hear(view, digestOf(peer), 0)
   const refused = hear(view, digestOf('d'), 10)
-  assert.deepEqual(told(refused, 'mesh.limit.reached')[0]?.attributes, {
+  assert.deepEqual(spansNamed(refused, 'mesh.limit.reached')[0]?.attributes, {
     'mesh.limit.name': 'members',
     'mesh.limit.value': 2,
     'mesh.limit.action': 'refused',
@@ -160,7 +160,7 @@ test('when full, the node gone for longest makes room', () => {
     view.handle({ type: 'left', peer, incarnation: 1 }, now)
   const effects = hear(view, digestOf('e'), 30)
   assert.deepEqual(summary(effects), ['mesh.limit.reached', 'mesh.member.joined', 'joined'])
-  assert.equal(told(effects, 'mesh.limit.reached')[0]?.attributes['mesh.limit.action'], 'evicted')
+  assert.equal(spansNamed(effects, 'mesh.limit.reached')[0]?.attributes['mesh.limit.action'], 'evicted')
   assert.deepEqual(names(view), ['b', 'e'])
   assert.equal(view.get('d'), undefined)
   assert.equal(view.get('c')?.state, 'gone')

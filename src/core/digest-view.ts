@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { type Digest, instanceOf } from './frames.ts'
 import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-talk.ts'
@@ -6,17 +6,17 @@ import type { Machine, Random } from './machine.ts'
 import {
   allowRedial,
   type Departure,
+  emitExpired,
+  emitJoined,
+  emitLeft,
+  emitPruned,
+  emitSkewed,
   isNewer,
   type Member,
   newMember,
   outlives,
   silence,
   type TopologyNode,
-  tellExpired,
-  tellJoined,
-  tellLeft,
-  tellPruned,
-  tellSkewed,
   type Via,
 } from './member.ts'
 import { noteSighting, noteStop } from './member-sightings.ts'
@@ -40,7 +40,7 @@ export type ViewEvent =
   | { readonly type: 'stalled'; readonly untilMs: number }
 
 export type ViewEffect =
-  | Tell
+  | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
   | { readonly do: 'departed'; readonly peer: string; readonly how: Departure }
 
@@ -57,7 +57,7 @@ export interface ViewOptions {
 
 /** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */
 const rememberedWindows = 4
-const limitToldMs = 1_000
+const limitSpanMs = 1_000
 
 /**
  * The newest digest of every node of the mesh.
@@ -73,7 +73,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #sweepAt: number | undefined
   #suspendedUntil = -Infinity
   #sweeps = 0
-  #limitToldAt = -Infinity
+  #limitSpanAt = -Infinity
 
   constructor(owner: Owner, options: ViewOptions) {
     this.#options = options
@@ -165,7 +165,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const skew = this.#compareClocks(held, wall, now)
     if (isMember(held)) return skew
     Object.assign(held, { state: 'member', how: undefined, since: now })
-    return [tellJoined(held), { do: 'joined', peer: digest.peer }, ...skew]
+    return [emitJoined(held), { do: 'joined', peer: digest.peer }, ...skew]
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
@@ -173,7 +173,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (this.#members.size >= this.#members.spec.capacity) return room
     const member = newMember(digest, via, now)
     this.#members.set(digest.peer, member, now)
-    return [...room, tellJoined(member), { do: 'joined', peer: digest.peer }, ...this.#compareClocks(member, wall, now)]
+    return [...room, emitJoined(member), { do: 'joined', peer: digest.peer }, ...this.#compareClocks(member, wall, now)]
   }
 
   /** When full, the member gone for longest makes room; a live one never does. */
@@ -183,10 +183,10 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const gone = [...this.#members.values()].filter((member) => !isMember(member))
     const longest = gone.reduce<Member | undefined>((a, b) => (a === undefined || b.since < a.since ? b : a), undefined)
     if (longest !== undefined) this.#members.delete(longest.digest.peer)
-    if (now - this.#limitToldAt < limitToldMs) return []
-    this.#limitToldAt = now
+    if (now - this.#limitSpanAt < limitSpanMs) return []
+    this.#limitSpanAt = now
     return [
-      tell('mesh.limit.reached', {
+      emitSpan('mesh.limit.reached', {
         'mesh.limit.name': 'members',
         'mesh.limit.value': capacity,
         'mesh.limit.action': longest === undefined ? 'refused' : 'evicted',
@@ -200,7 +200,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (member.via !== 'link') return []
     const { skewAllowedMs } = this.#options
     const skewMs = judgeClock(member.clock, member.digest.sentAt - wall, skewAllowedMs, now)
-    return skewMs === undefined ? [] : [tellSkewed(member, skewMs, skewAllowedMs)]
+    return skewMs === undefined ? [] : [emitSkewed(member, skewMs, skewAllowedMs)]
   }
 
   #refresh(event: Extract<ViewEvent, { readonly type: 'unchanged' }>, now: number): void {
@@ -228,7 +228,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     // Of this incarnation nothing more is believed: its last digests may come by gossip after its goodbye.
     held.digest = { ...held.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(held, 'left', now)
-    return [tellLeft(held), { do: 'departed', peer, how: 'left' }]
+    return [emitLeft(held), { do: 'departed', peer, how: 'left' }]
   }
 
   #depart(member: Member, how: Departure, now: number): void {
@@ -254,11 +254,11 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const expired = stale.flatMap((member): ViewEffect[] => {
       this.#depart(member, 'expired', now)
       const { peer } = member.digest
-      return [tellExpired(member, this.#options.windowMs, ref, now), { do: 'departed', peer, how: 'expired' }]
+      return [emitExpired(member, this.#options.windowMs, ref, now), { do: 'departed', peer, how: 'expired' }]
     })
     if (!suspended) this.#forget(now)
     const remaining = this.members().length
-    const pruned = tellPruned(stale, remaining, suspended, ref, window)
+    const pruned = emitPruned(stale, remaining, suspended, ref, window)
     return [pruned, ...expired]
   }
 

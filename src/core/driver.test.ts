@@ -49,7 +49,14 @@ function driven(seeds: readonly string[] = [], answers = 1) {
     },
   }
   let census = 0
-  const driver = new Driver({ node, network, clock, owner, tell: (one) => told.push(one.span), census: () => census++ })
+  const driver = new Driver({
+    node,
+    network,
+    clock,
+    owner,
+    emitSpan: (one) => told.push(one.span),
+    census: () => census++,
+  })
   return { clock, owner, node, driver, done, told, census: () => census, hint: () => deliver({ type: 'changed' }) }
 }
 
@@ -86,7 +93,7 @@ test('a node that did not run for a while says so, and suspends its judgement', 
   await driver.start([])
   const due = node.deadline()
   const effects = node.handle({ type: 'tick' }, due + 45_000)
-  const spans = effects.flatMap((effect) => (effect.do === 'tell' ? [effect] : []))
+  const spans = effects.flatMap((effect) => (effect.do === 'emit-span' ? [effect] : []))
   assert.ok(spans.some(({ span }) => span === 'mesh.node.stalled'))
   const pruned = spans.flatMap((one) => (one.span === 'mesh.staleness.pruned' ? [one.attributes] : []))
   assert.deepEqual(

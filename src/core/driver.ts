@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Network, NetworkEffect, NodeEffect, NodeEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Clock } from './machine.ts'
@@ -11,7 +11,7 @@ export interface DriverOptions {
   readonly network: Network
   readonly clock: Clock
   readonly owner: Owner
-  readonly tell: (told: Tell, window: TraceRef | undefined) => void
+  readonly emitSpan: (span: SpanEffect, window: TraceRef | undefined) => void
   /** Count what is held and tell it. */
   readonly census: (window: TraceRef | undefined) => void
 }
@@ -77,8 +77,8 @@ export class Driver {
   }
 
   #perform(effect: NodeEffect): void {
-    const { network, node, tell, census } = this.#options
-    if (effect.do === 'tell') tell(effect, node.window)
+    const { network, node, emitSpan, census } = this.#options
+    if (effect.do === 'emit-span') emitSpan(effect, node.window)
     else if (effect.do === 'census') census(node.window)
     else if (effect.do === 'observe') this.#inbox.push({ type: 'observed', connections: network.snapshot() })
     else network.perform(this.#stamped(effect))

@@ -1,8 +1,8 @@
 import type { dialStages } from '../catalogue/attributes.ts'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { CloseReason, Digest, Frame } from './frames.ts'
 import type { GossipLack, GossipState } from './gossip-repair.ts'
-import type { LimitName } from './limit-tells.ts'
+import type { LimitName } from './limit-spans.ts'
 import type { TraceRef } from './trace.ts'
 
 /** One connection as libp2p shows it: a snapshot of them all is what the ledger is levelled by. */
@@ -178,7 +178,7 @@ export type OwnEvent =
 export type NodeEvent = NetworkEvent | OwnEvent
 
 /** `observe`: take a snapshot of the connections. `census`: count what is held and tell it. */
-export type NodeEffect = NetworkEffect | Tell | { readonly do: 'observe' } | { readonly do: 'census' }
+export type NodeEffect = NetworkEffect | SpanEffect | { readonly do: 'observe' } | { readonly do: 'census' }
 
 /**
  * The port between the machines and any network: libp2p in a node, a virtual one in the simulator.

@@ -81,12 +81,12 @@ export class GossipKeeper {
     const link = best(shown)?.link
     if (link === undefined) return []
     if (step.do === 'heal') return [{ do: 'heal', connection: link.connection, lack: step.lack }]
-    if (step.do === 'healed') return [spans.tellHealed(peer, link, step)]
+    if (step.do === 'healed') return [spans.emitHealed(peer, link, step)]
     if (step.do === 'nothing') return []
     const links = shown.filter(({ fact }) => fact.foreign !== true).map((one) => one.link)
     const closes = links.length > 0 && this.#mayClose(peer, now)
-    const told = spans.tellMute(peer, link, step.lack, step.heals, closes)
-    return closes ? [told, ...links.flatMap((one) => this.#talk.end(peer, one, 'gossip-mute', now))] : [told]
+    const span = spans.emitMute(peer, link, step.lack, step.heals, closes)
+    return closes ? [span, ...links.flatMap((one) => this.#talk.end(peer, one, 'gossip-mute', now))] : [span]
   }
 
   #mayClose(peer: string, now: number): boolean {
@@ -102,7 +102,7 @@ function retryIdentify({ peer }: GossipPeer, shown: readonly Shown[], now: numbe
     link.awaitsIdentify = fact.unidentified === true
     const retry = link.awaitsIdentify ? link.identify.due(now) : undefined
     if (retry === undefined) return []
-    return [spans.tellIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
+    return [spans.emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
   })
 }
 

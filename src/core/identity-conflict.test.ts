@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { SpanEffect, SpanEffectOf } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
-import type { Tell, TellOf } from '../catalogue/tell.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { digestOf } from '../testing/view-fixture.ts'
@@ -41,7 +41,7 @@ const process = (instance: string | undefined, host: string, from = 0, to = Infi
 /** A neighbour that processes of one identity dial, again whenever it closes their link. */
 class Neighbour {
   readonly node: MeshNode
-  readonly spans: { readonly at: number; readonly effect: Tell }[] = []
+  readonly spans: { readonly at: number; readonly effect: SpanEffect }[] = []
   readonly sent: { readonly at: number; readonly process: Process; readonly frame: Frame }[] = []
   readonly #random = seededRandom(3)
   #connections: { readonly fact: ConnectionFact; readonly process: Process }[] = []
@@ -71,9 +71,9 @@ class Neighbour {
     return this
   }
 
-  told<N extends SpanName>(name: N): { at: number; attributes: TellOf<N>['attributes'] }[] {
+  told<N extends SpanName>(name: N): { at: number; attributes: SpanEffectOf<N>['attributes'] }[] {
     return this.spans.flatMap(({ at, effect }) =>
-      effect.span === name ? [{ at, attributes: (effect as unknown as TellOf<N>).attributes }] : [],
+      effect.span === name ? [{ at, attributes: (effect as unknown as SpanEffectOf<N>).attributes }] : [],
     )
   }
 
@@ -140,7 +140,7 @@ class Neighbour {
   #take(effects: readonly NodeEffect[]): void {
     const closed: string[] = []
     for (const effect of effects) {
-      if (effect.do === 'tell') this.spans.push({ at: this.#now, effect })
+      if (effect.do === 'emit-span') this.spans.push({ at: this.#now, effect })
       if (effect.do === 'close') closed.push(effect.connection)
       const to = effect.do === 'send' && this.#connections.find(({ fact }) => fact.id === effect.connection)
       if (!to || effect.do !== 'send') continue

@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView, ViewEvent } from './digest-view.ts'
 import { type Digest, type Frame, type IdentityConflict, instanceOf } from './frames.ts'
@@ -41,12 +41,12 @@ export class IdentityWatch {
   }
 
   /** Of a digest over gossip that may carry this node's own signature. */
-  onOwnSignature(digest: Digest, wall: number, now: number): Tell[] {
+  onOwnSignature(digest: Digest, wall: number, now: number): SpanEffect[] {
     return digest.peer === this.#self ? this.own.heard(digest, ageMs(digest, wall), now) : []
   }
 
   /** Of a digest on the link to a member. Over gossip anybody can name any peer and instance as a conflict. */
-  onNeighbourDigest({ conflicts = [] }: Digest, now: number): Tell[] {
+  onNeighbourDigest({ conflicts = [] }: Digest, now: number): SpanEffect[] {
     return conflicts.flatMap((conflict) => this.own.reported(conflict, now))
   }
 

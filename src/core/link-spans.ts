@@ -1,5 +1,5 @@
 import { ageBand } from '../catalogue/bands.ts'
-import { type Place, type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type Place, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { UnsentGossip } from './events.ts'
 import type { CloseReason } from './frames.ts'
 import type { GossipLack, RepairStep } from './gossip-repair.ts'
@@ -23,7 +23,7 @@ function birthLinks(link: Link): readonly TraceRef[] {
 }
 
 /** `parent` is the dialler’s opened span on the listener, null on the dialler. */
-export function tellOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): Tell {
+export function emitOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): SpanEffect {
   const { fact } = link
   const attributes = {
     'mesh.connection.id': link.connection,
@@ -33,7 +33,7 @@ export function tellOpened(peer: string, link: Link, ref: TraceRef, parent: Trac
     'mesh.connection.transport': fact.transport,
     ...networkPeer(fact.address),
   }
-  return tell('mesh.connection.opened', link.id === '' ? attributes : { ...attributes, 'mesh.link.id': link.id }, {
+  return emitSpan('mesh.connection.opened', link.id === '' ? attributes : { ...attributes, 'mesh.link.id': link.id }, {
     ref,
     parent,
     since: link.openedAt,
@@ -41,8 +41,8 @@ export function tellOpened(peer: string, link: Link, ref: TraceRef, parent: Trac
   })
 }
 
-export function tellHello(peer: string, link: Link, parent: TraceRef): Tell {
-  return tell(
+export function emitHello(peer: string, link: Link, parent: TraceRef): SpanEffect {
+  return emitSpan(
     'mesh.hello.received',
     {
       ...named(peer, link),
@@ -53,14 +53,14 @@ export function tellHello(peer: string, link: Link, parent: TraceRef): Tell {
   )
 }
 
-export function tellGuest(peer: string, link: Link): Tell {
+export function emitGuest(peer: string, link: Link): SpanEffect {
   const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer }
-  return tell('mesh.connection.guest', attributes, underBirth(link))
+  return emitSpan('mesh.connection.guest', attributes, underBirth(link))
 }
 
 type Healed = Extract<RepairStep, { do: 'healed' }>
 
-export function tellHealed(peer: string, link: Link, { lack, heals, tookMs }: Healed): Tell {
+export function emitHealed(peer: string, link: Link, { lack, heals, tookMs }: Healed): SpanEffect {
   const attributes = {
     'mesh.connection.id': link.connection,
     'mesh.peer.id': peer,
@@ -68,11 +68,11 @@ export function tellHealed(peer: string, link: Link, { lack, heals, tookMs }: He
     'mesh.gossip.heals': heals,
     'mesh.gossip.lacked_ms': tookMs,
   }
-  return tell('mesh.gossip.healed', attributes, underBirth(link))
+  return emitSpan('mesh.gossip.healed', attributes, underBirth(link))
 }
 
 /** `closes`: the connection is closed for it. */
-export function tellMute(peer: string, link: Link, lack: GossipLack, heals: number, closes: boolean): Tell {
+export function emitMute(peer: string, link: Link, lack: GossipLack, heals: number, closes: boolean): SpanEffect {
   const attributes = {
     'mesh.connection.id': link.connection,
     'mesh.peer.id': peer,
@@ -80,24 +80,24 @@ export function tellMute(peer: string, link: Link, lack: GossipLack, heals: numb
     'mesh.gossip.heals': heals,
     'mesh.gossip.closes': closes,
   }
-  return tell('mesh.gossip.mute', attributes, underBirth(link))
+  return emitSpan('mesh.gossip.mute', attributes, underBirth(link))
 }
 
-export function tellIdentifyRetried(peer: string, link: Link, retry: number): Tell {
+export function emitIdentifyRetried(peer: string, link: Link, retry: number): SpanEffect {
   const attributes = {
     'mesh.connection.id': link.connection,
     'mesh.peer.id': peer,
     'mesh.identify.retry': retry,
   }
-  return tell('mesh.identify.retried', attributes, underBirth(link))
+  return emitSpan('mesh.identify.retried', attributes, underBirth(link))
 }
 
 function underBirth({ birth }: Link): Place {
   return birth === undefined ? {} : { parent: birth }
 }
 
-export function tellRefused(peer: string, link: Link, reason: CloseReason, why: string): Tell {
-  return tell(
+export function emitRefused(peer: string, link: Link, reason: CloseReason, why: string): SpanEffect {
+  return emitSpan(
     'mesh.link.refused',
     {
       'mesh.connection.id': link.connection,
@@ -109,28 +109,28 @@ export function tellRefused(peer: string, link: Link, reason: CloseReason, why: 
   )
 }
 
-export function tellGoodbyeSent(peer: string, link: Link, reason: CloseReason, ref: TraceRef): Tell {
+export function emitGoodbyeSent(peer: string, link: Link, reason: CloseReason, ref: TraceRef): SpanEffect {
   const attributes = { ...named(peer, link), 'mesh.goodbye.reason': reason }
-  return tell('mesh.goodbye.sent', attributes, { ref, parent: null, links: birthLinks(link) })
+  return emitSpan('mesh.goodbye.sent', attributes, { ref, parent: null, links: birthLinks(link) })
 }
 
 /** `sent`: the other end’s span of saying it; `parent` is another when ours counts. */
-export function tellGoodbyeReceived(
+export function emitGoodbyeReceived(
   peer: string,
   link: Link,
   reason: CloseReason,
   sent: TraceRef,
   parent: TraceRef = sent,
-): Tell {
+): SpanEffect {
   const attributes = { ...named(peer, link), 'mesh.goodbye.reason': reason }
   const links = parent === sent ? birthLinks(link) : [...birthLinks(link), sent]
-  return tell('mesh.goodbye.received', attributes, { parent, links })
+  return emitSpan('mesh.goodbye.received', attributes, { parent, links })
 }
 
-export function tellClosed(peer: string, link: Link, now: number): Tell {
+export function emitClosed(peer: string, link: Link, now: number): SpanEffect {
   const ageMs = now - link.openedAt
   const ending = link.ending
-  return tell(
+  return emitSpan(
     'mesh.connection.closed',
     {
       ...named(peer, link),
@@ -145,16 +145,16 @@ export function tellClosed(peer: string, link: Link, now: number): Tell {
   )
 }
 
-export function tellSuperseded(peer: string, link: Link, stays: Link, rule: SurvivorRule): Tell {
-  return tell(
+export function emitSuperseded(peer: string, link: Link, stays: Link, rule: SurvivorRule): SpanEffect {
+  return emitSpan(
     'mesh.connection.superseded',
     { ...named(peer, link), 'mesh.link.survivor': stays.id, 'mesh.link.rule': rule },
     { parent: link.birth ?? null, links: birthLinks(stays) },
   )
 }
 
-export function tellUnsent({ peer, reason, topic, bytes, limit, count }: UnsentGossip): Tell {
-  return tell('mesh.gossip.unsent', {
+export function emitUnsent({ peer, reason, topic, bytes, limit, count }: UnsentGossip): SpanEffect {
+  return emitSpan('mesh.gossip.unsent', {
     'mesh.peer.id': peer,
     'mesh.gossip.reason': reason,
     'mesh.message.topic': topic,

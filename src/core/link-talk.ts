@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { NetworkEffect } from './events.ts'
 import { type CloseReason, type Frame, type Hello, instanceOf, linkId } from './frames.ts'
 import { type Ending, enter, isStanding, type Link } from './link.ts'
@@ -8,7 +8,7 @@ import { childOf, newTrace } from './trace.ts'
 
 export type TalkEffect =
   | Exclude<NetworkEffect, { do: 'dial.seed' | 'dial.peer' | 'gossip' | 'forward' }>
-  | Tell
+  | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
   /** The peer said that it stops. */
   | { readonly do: 'left'; readonly peer: string; readonly incarnation: number; readonly instance: string }
@@ -72,7 +72,7 @@ export class LinkTalk {
   bear(peer: string, link: Link): TalkEffect[] {
     if (link.birth !== undefined) return []
     link.birth = newTrace(this.#options.random)
-    return [spans.tellOpened(peer, link, link.birth, null)]
+    return [spans.emitOpened(peer, link, link.birth, null)]
   }
 
   greet(link: Link, now: number): TalkEffect[] {
@@ -108,7 +108,7 @@ export class LinkTalk {
     const effects = this.bear(peer, link)
     link.kind = 'guest'
     enter(link, 'settled', now)
-    return [...effects, spans.tellGuest(peer, link)]
+    return [...effects, spans.emitGuest(peer, link)]
   }
 
   /** Ends a link from here, with a goodbye where there is somebody to read it. */
@@ -122,7 +122,7 @@ export class LinkTalk {
     const trace = newTrace(this.#options.random)
     return [
       ...effects,
-      spans.tellGoodbyeSent(peer, link, reason, trace),
+      spans.emitGoodbyeSent(peer, link, reason, trace),
       { do: 'send', connection: link.connection, frame: { type: 'goodbye', reason, trace } },
       ...close(link, { reason, by: 'us', goodbye: 'sent', trace }, false, now),
     ]
@@ -186,7 +186,7 @@ export class LinkTalk {
       link.id = linkId(peer, hello.incarnation, hello.counter)
       if (link.birth === undefined) {
         link.birth = childOf(hello.trace, this.#options.random)
-        effects.push(spans.tellOpened(peer, link, link.birth, hello.trace))
+        effects.push(spans.emitOpened(peer, link, link.birth, hello.trace))
       }
       if (link.turnedAway) return [...effects, ...this.end(peer, link, 'limit', now)]
       effects.push(...this.#sayHello(link))
@@ -194,12 +194,12 @@ export class LinkTalk {
     const ours = this.#options.hello.meshes
     if (!hello.meshes.some((mesh) => ours.includes(mesh))) {
       const why = `it is in ${hello.meshes.join(' and ')}, we are in ${ours.join(' and ')}`
-      effects.push(spans.tellRefused(peer, link, 'foreign-mesh', why))
+      effects.push(spans.emitRefused(peer, link, 'foreign-mesh', why))
       return [...effects, ...this.end(peer, link, 'foreign-mesh', now)]
     }
     link.kind = 'member'
     enter(link, 'settled', now)
-    return [...effects, spans.tellHello(peer, link, hello.trace)]
+    return [...effects, spans.emitHello(peer, link, hello.trace)]
   }
 
   #farewell(peer: string, link: Link, frame: Goodbye, now: number): TalkEffect[] {
@@ -211,9 +211,9 @@ export class LinkTalk {
         : []
     if (ending?.goodbye === 'sent') return [this.#crossed(peer, link, ending, frame), ...left]
     const effects: TalkEffect[] = this.bear(peer, link)
-    effects.push(spans.tellGoodbyeReceived(peer, link, frame.reason, frame.trace))
+    effects.push(spans.emitGoodbyeReceived(peer, link, frame.reason, frame.trace))
     if (frame.reason === 'foreign-mesh') {
-      effects.push(spans.tellRefused(peer, link, 'foreign-mesh', 'the other side is in another mesh'))
+      effects.push(spans.emitRefused(peer, link, 'foreign-mesh', 'the other side is in another mesh'))
     }
     const theirs: Ending = { reason: frame.reason, by: 'them', goodbye: 'received', trace: frame.trace }
     return [...effects, ...left, ...close(link, theirs, false, now)]
@@ -223,7 +223,7 @@ export class LinkTalk {
   #crossed(peer: string, link: Link, ours: Ending, frame: Goodbye): TalkEffect {
     const trace = peer < this.#options.self ? frame.trace : (ours.trace ?? frame.trace)
     link.ending = { ...ours, goodbye: 'both', trace }
-    return spans.tellGoodbyeReceived(peer, link, frame.reason, frame.trace, trace)
+    return spans.emitGoodbyeReceived(peer, link, frame.reason, frame.trace, trace)
   }
 }
 

@@ -122,7 +122,9 @@ test('a node emits what its first dial of a seed found blocked when the seed’s
   const self = { ...who, ...options, self: 'self', name: 's', seeds: [], random: seededRandom(1) }
   const node = new MeshNode(new Owner('t', new VirtualClock()), self)
   const emitted = (event: NodeEvent) =>
-    node.handle(event, 1).flatMap((effect) => (effect.do === 'tell' && /path/.test(effect.span) ? [effect.span] : []))
+    node
+      .handle(event, 1)
+      .flatMap((effect) => (effect.do === 'emit-span' && /path/.test(effect.span) ? [effect.span] : []))
   const hello = { ...who, name: 'p', counter: 1, trace: newTrace(seededRandom(2)) }
   const fact = { id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' } as const
   emitted({ type: 'started', settings: [] })

@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { PathFailure, PathReport } from './events.ts'
@@ -22,7 +22,7 @@ export class MemberPaths {
     this.#ledger = ledger
   }
 
-  onTried({ peer, worked, failed }: PathReport & { readonly peer: string }): Tell[] {
+  onTried({ peer, worked, failed }: PathReport & { readonly peer: string }): SpanEffect[] {
     const member = this.#view.get(peer)
     if (member !== undefined) return notePaths(member, { worked, failed })
     const record = this.#ledger.get(peer)
@@ -31,7 +31,7 @@ export class MemberPaths {
   }
 
   /** The first digest of this peer is in. */
-  onMember(peer: string): Tell[] {
+  onMember(peer: string): SpanEffect[] {
     const [member, record] = [this.#view.get(peer), this.#ledger.get(peer)]
     const paths = record?.paths
     if (member === undefined || record === undefined || paths === undefined) return []
@@ -54,7 +54,7 @@ function combine(before: PathReport | undefined, { worked, failed }: PathReport)
 }
 
 /** Notes which addresses of a member answer, and emits what has changed: some are blocked, or work again. */
-export function notePaths(member: Member, { worked, failed }: PathReport): Tell[] {
+export function notePaths(member: Member, { worked, failed }: PathReport): SpanEffect[] {
   const { digest, blocked: before } = member
   const blocking = failed.filter(({ errorType }) => !misplaced.includes(errorType))
   const announced = digest.addresses.map(withoutPeer)
@@ -65,15 +65,15 @@ export function notePaths(member: Member, { worked, failed }: PathReport): Tell[
   const [first] = added
   const [reachedBy = ''] = worked
   return [
-    ...(first === undefined ? [] : [tellBlocked(member, first, reachedBy)]),
+    ...(first === undefined ? [] : [emitBlocked(member, first, reachedBy)]),
     ...(restored.length === 0
       ? []
-      : [tell('mesh.path.restored', { ...named(member), 'mesh.path.restored': restored })]),
+      : [emitSpan('mesh.path.restored', { ...named(member), 'mesh.path.restored': restored })]),
   ]
 }
 
-function tellBlocked(member: Member, failure: PathFailure, reachedBy: string): Tell {
-  return tell('mesh.path.blocked', {
+function emitBlocked(member: Member, failure: PathFailure, reachedBy: string): SpanEffect {
+  return emitSpan('mesh.path.blocked', {
     ...named(member),
     'mesh.path.unreachable': member.blocked,
     'mesh.path.reached_by': reachedBy,

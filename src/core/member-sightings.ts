@@ -1,16 +1,16 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Member } from './member.ts'
 import { conflictOf, emitDue, type Heard, rivalRuns, sighted, stopped } from './sightings.ts'
 
 /** A process that speaks for this member was heard; emits the conflict when that is due. */
-export function noteSighting(member: Member, heard: Heard, now: number): Tell[] {
+export function noteSighting(member: Member, heard: Heard, now: number): SpanEffect[] {
   member.sightings = sighted(member.sightings, heard, now)
   const due = emitDue(member.sightings, now)
   const conflict = due && conflictOf(member.digest.peer, due, now)
   if (due === undefined || conflict === undefined) return []
   member.sightings = due
   return [
-    tell('mesh.identity.conflict', {
+    emitSpan('mesh.identity.conflict', {
       'mesh.peer.id': member.digest.peer,
       'mesh.peer.name': member.digest.name,
       'mesh.identity.instances': conflict.instances,

@@ -1,6 +1,6 @@
 import { sizeBand } from '../catalogue/bands.ts'
 import type { Role } from '../catalogue/roles.ts'
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Digest } from './frames.ts'
 import { linkSilenceMs } from './link-talk.ts'
 import type { PeerClock } from './peer-clock.ts'
@@ -125,29 +125,29 @@ export function silence(windowMs: number, member: Member): { readonly since: num
   return { since: Math.max(receivedAt, vouchedAt), allowedMs: vouchedMs }
 }
 
-export function tellJoined({ digest, via }: Member): Tell {
-  return tell('mesh.member.joined', { ...named(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
+export function emitJoined({ digest, via }: Member): SpanEffect {
+  return emitSpan('mesh.member.joined', { ...named(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
 }
 
-export function tellLeft({ digest }: Member): Tell {
-  return tell('mesh.member.left', named(digest))
+export function emitLeft({ digest }: Member): SpanEffect {
+  return emitSpan('mesh.member.left', named(digest))
 }
 
-export function tellExpired(member: Member, windowMs: number, parent: TraceRef, now: number): Tell {
+export function emitExpired(member: Member, windowMs: number, parent: TraceRef, now: number): SpanEffect {
   const { since, allowedMs } = silence(windowMs, member)
   const silent = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
-  return tell('mesh.member.expired', { ...named(member.digest), ...silent }, { parent })
+  return emitSpan('mesh.member.expired', { ...named(member.digest), ...silent }, { parent })
 }
 
 /** Emitted even when nobody was stale: a sweep that stops is a symptom. */
-export function tellPruned(
+export function emitPruned(
   stale: readonly Member[],
   remaining: number,
   suspended: boolean,
   ref: TraceRef,
   parent: TraceRef,
-): Tell {
-  return tell(
+): SpanEffect {
+  return emitSpan(
     'mesh.staleness.pruned',
     {
       'mesh.pruned.count': stale.length,
@@ -160,8 +160,8 @@ export function tellPruned(
   )
 }
 
-export function tellSkewed({ digest }: Member, skewMs: number, allowedMs: number): Tell {
-  return tell('mesh.clock.skewed', {
+export function emitSkewed({ digest }: Member, skewMs: number, allowedMs: number): SpanEffect {
+  return emitSpan('mesh.clock.skewed', {
     'mesh.peer.id': digest.peer,
     'mesh.peer.name': digest.name,
     'mesh.clock.skew_ms': Math.round(skewMs),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { refusal } from '../testing/seed-player.ts'
@@ -52,7 +52,7 @@ test('a bound that the network meets again and again is told once a second, each
   const met = (limit: 'crossingsWaiting' | 'crossingsWaitingBytes', now: number) =>
     node
       .handle({ type: 'limit.reached', limit, action: 'refused' }, now)
-      .filter((effect) => effect.do === 'tell' && effect.span === 'mesh.limit.reached').length
+      .filter((effect) => effect.do === 'emit-span' && effect.span === 'mesh.limit.reached').length
   assert.deepEqual(
     [met('crossingsWaiting', 1), met('crossingsWaiting', 1_000), met('crossingsWaitingBytes', 1_000)],
     [1, 0, 1],
@@ -76,9 +76,9 @@ test('a member that does not answer a dial has a span of its own', () => {
   const dial = runUntil(node, 4_000).find(({ effect }) => effect.do === 'dial.peer')
   assert.ok(dial?.effect.do === 'dial.peer' && dial.effect.peer === 'peer-z')
   const failed = node.handle({ type: 'peer.dialled', peer: 'peer-z', ok: false, failure: refusal }, 4_100)
-  const spans = failed.filter((effect) => effect.do === 'tell' && effect.span === 'mesh.member.dial_failed')
+  const spans = failed.filter((effect) => effect.do === 'emit-span' && effect.span === 'mesh.member.dial_failed')
   assert.equal(spans.length, 1)
-  assert.equal((spans[0] as Tell).since, dial.at)
+  assert.equal((spans[0] as SpanEffect).since, dial.at)
 })
 
 /** A second of life, then a sleep in which events pile up; the node is handed them all before its tick. */
@@ -91,7 +91,7 @@ function asleep(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
 }
 
 test('a node that slept tells it once, however many events waited for it', () => {
-  const stalls = asleep().effects.filter((effect) => effect.do === 'tell' && effect.span === 'mesh.node.stalled')
+  const stalls = asleep().effects.filter((effect) => effect.do === 'emit-span' && effect.span === 'mesh.node.stalled')
   assert.equal(stalls.length, 1)
   assert.partialDeepStrictEqual(stalls[0], { attributes: { 'mesh.stall.slept_ms': sleepMs } })
 })
@@ -107,7 +107,7 @@ test('a link is forgiven the sleep once: who stays silent after it is closed as 
 
 const refusals = (effects: readonly NodeEffect[]) =>
   effects.flatMap((effect) =>
-    effect.do === 'tell' && effect.span === 'mesh.frame.refused' ? [effect.attributes['mesh.frame.reason']] : [],
+    effect.do === 'emit-span' && effect.span === 'mesh.frame.refused' ? [effect.attributes['mesh.frame.reason']] : [],
   )
 
 test('a digest is taken from a member, for itself alone; all else is refused, counted, and ends the connection', () => {

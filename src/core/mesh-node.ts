@@ -1,5 +1,5 @@
 import type { Role } from '../catalogue/roles.ts'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { placeAmong } from './backoff.ts'
 import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
@@ -8,7 +8,7 @@ import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
 import { type Digest, type Frame, isDialBack } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
-import { LimitTells } from './limit-tells.ts'
+import { LimitSpans } from './limit-spans.ts'
 import type { Machine, Random } from './machine.ts'
 import { MemberPaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
@@ -69,7 +69,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly #neighbours: Neighbours
   readonly #paths: MemberPaths
   readonly #rounds: Rounds
-  readonly #limits = new LimitTells()
+  readonly #limits = new LimitSpans()
   #dueAt = Infinity
   #framesRefused = 0
   /** When it was last handed anything. */
@@ -135,7 +135,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const { windowMs } = this.options
     if (lateMs < windowMs * stallFraction) return effects
     const slept = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': windowMs }
-    effects.push(tell('mesh.node.stalled', slept))
+    effects.push(emitSpan('mesh.node.stalled', slept))
     return [...effects, ...this.#viewTakes({ type: 'stalled', untilMs: now + windowMs }, now)]
   }
 
@@ -176,7 +176,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'dialled.back':
         return this.dialBack.handle(event, now)
       case 'limit.reached':
-        return this.#limits.told(event.limit, event.action, now)
+        return this.#limits.emit(event.limit, event.action, now)
       case 'crossing':
       case 'crossing.refused':
         return this.#relay?.handle(event, now) ?? []
@@ -188,7 +188,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   #start(settings: readonly string[], now: number): NodeEffect[] {
     const { name, role, incarnation } = this.options
     this.#identity.own.started(now)
-    const started = tell('mesh.node.started', {
+    const started = emitSpan('mesh.node.started', {
       'mesh.node.name': name,
       'mesh.node.role': role,
       'mesh.node.incarnation': incarnation,
@@ -206,7 +206,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     effects.push(...this.#digest.handle({ type: 'tick' }, now))
     if (this.#identity.own.dialAfter(now) <= now) {
       const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.look(now)]
-      if (dials.some((effect) => effect.do !== 'tell')) this.#identity.own.dialled(now)
+      if (dials.some((effect) => effect.do !== 'emit-span')) this.#identity.own.dialled(now)
       effects.push(...dials)
     }
     effects.push(...this.dialBack.handle({ type: 'tick' }, now))

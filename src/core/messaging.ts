@@ -1,4 +1,4 @@
-import type { AttributesOf } from '../catalogue/tell.ts'
+import type { AttributesOf } from '../catalogue/span-effect.ts'
 
 type Messaging = Pick<
   AttributesOf<'mesh.bridge.forwarded'>,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Tell, TellOf } from '../catalogue/tell.ts'
+import type { SpanEffect, SpanEffectOf } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { refusal } from '../testing/seed-player.ts'
@@ -110,7 +110,7 @@ test('a member that cannot be dialled is left for longer and longer', () => {
 function anHour(failure: typeof refusal | undefined) {
   const { neighbours, know } = fixture(8)
   know('z')
-  const spans: { readonly dials: number; readonly at: number; readonly effect: Tell }[] = []
+  const spans: { readonly dials: number; readonly at: number; readonly effect: SpanEffect }[] = []
   let dials = 0
   for (let now = neighbours.deadline(); now <= 3_600_000; now = neighbours.deadline()) {
     for (const effect of neighbours.look(now)) {
@@ -137,7 +137,7 @@ test('the span of a failed dial says who, where, how far, how often, and when ag
   const [first, second] = anHour(refusal).spans
   assert.ok(first !== undefined && second !== undefined)
   assert.equal(first.effect.since, first.at - 40)
-  const { 'mesh.dial.delay_ms': delay, ...rest } = (first.effect as TellOf<'mesh.member.dial_failed'>).attributes
+  const { 'mesh.dial.delay_ms': delay, ...rest } = (first.effect as SpanEffectOf<'mesh.member.dial_failed'>).attributes
   assert.deepEqual(rest, {
     'mesh.peer.id': 'z',
     'mesh.peer.name': 'name of z',

@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { backoffPolicy, waitMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
@@ -63,7 +63,7 @@ export class Neighbours {
   }
 
   /** The end of a dial; `failure` is undefined when it succeeded. */
-  dialled(peer: string, failure: DialFailure | undefined, now: number): Tell[] {
+  dialled(peer: string, failure: DialFailure | undefined, now: number): SpanEffect[] {
     const member = this.#view.get(peer)
     if (member === undefined) return []
     const wasDialling = member.dialling
@@ -124,7 +124,7 @@ function hasSpan(failures: number): boolean {
   return failures <= backoffPolicy.stepsMs.length || failures % backoffPolicy.attempts === 0
 }
 
-function dialFailed(member: Member, failure: DialFailure, now: number): Tell {
+function dialFailed(member: Member, failure: DialFailure, now: number): SpanEffect {
   const attributes = {
     'mesh.peer.id': member.digest.peer,
     'mesh.peer.name': member.digest.name,
@@ -136,7 +136,7 @@ function dialFailed(member: Member, failure: DialFailure, now: number): Tell {
     'mesh.error.message': failure.errorMessage,
     ...networkPeer(failure.address ?? ''),
   }
-  return tell('mesh.member.dial_failed', attributes, { since: member.dialledAt })
+  return emitSpan('mesh.member.dial_failed', attributes, { since: member.dialledAt })
 }
 
 function dial(member: Member, now: number): NetworkEffect {

@@ -71,7 +71,7 @@ function run(untilMs: number, each: (node: MeshNode, now: number) => NodeEffect[
   let ticks = 0
   const take = (effects: readonly NodeEffect[], now: number) => {
     for (const effect of effects) {
-      if (effect.do === 'tell' && effect.span === 'mesh.identity.conflict') conflicts.push(now)
+      if (effect.do === 'emit-span' && effect.span === 'mesh.identity.conflict') conflicts.push(now)
       if (effect.do !== 'dial.seed') continue
       dials.push(now)
       take(node.handle({ type: 'seed.failed', seed: effect.seed, failure }, now), now)

@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { type Digest, type IdentityConflict, instanceOf } from './frames.ts'
 import { withoutPeer } from './multiaddr-text.ts'
 import { runningMs, sentBefore } from './sightings.ts'
@@ -37,7 +37,7 @@ export class OwnIdentity {
   }
 
   /** A digest over gossip with this node's own signature. One that was sent before the start is of the process before. */
-  heard(digest: Digest, ageMs: number, now: number): Tell[] {
+  heard(digest: Digest, ageMs: number, now: number): SpanEffect[] {
     const { instance, addresses } = this.#options
     const other = instanceOf(digest)
     const current = ageMs < runningMs && sentBefore('gossip', ageMs, now) >= this.#startedAt
@@ -48,7 +48,7 @@ export class OwnIdentity {
   }
 
   /** What a neighbour says: it concerns this node when it names this process beside another. */
-  reported({ peer, instances, addresses }: IdentityConflict, now: number): Tell[] {
+  reported({ peer, instances, addresses }: IdentityConflict, now: number): SpanEffect[] {
     const { self, instance } = this.#options
     if (peer !== self || !instances.includes(instance)) return []
     this.#reportedAt = now
@@ -72,12 +72,12 @@ export class OwnIdentity {
     this.#dialAt = now + dialAgainMs
   }
 
-  #emit(instances: readonly string[], addresses: readonly string[], now: number): Tell[] {
+  #emit(instances: readonly string[], addresses: readonly string[], now: number): SpanEffect[] {
     if (now - this.#emittedAt < emitAgainMs) return []
     this.#emittedAt = now
     const { self, name } = this.#options
     return [
-      tell('mesh.identity.conflict', {
+      emitSpan('mesh.identity.conflict', {
         'mesh.peer.id': self,
         'mesh.peer.name': name,
         'mesh.identity.instances': instances,

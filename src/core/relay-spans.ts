@@ -1,4 +1,4 @@
-import { type Place, type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type Place, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Crossing } from './events.ts'
 import { limits } from './limits.ts'
 import { messagingOf } from './messaging.ts'
@@ -18,7 +18,7 @@ export type DropReason = 'seen' | 'hop-limit' | 'bad-signature' | 'other-bridge'
 export type Dropped = Pick<Crossing, 'id' | 'origin' | 'trace'>
 
 /** `crossing` is as it was heard: the hop made here is added. */
-export function forwarded({ from, to, rank, crossing }: Passage): Tell {
+export function forwarded({ from, to, rank, crossing }: Passage): SpanEffect {
   const attributes = {
     'mesh.bridge.from': from,
     'mesh.bridge.to': to,
@@ -29,10 +29,10 @@ export function forwarded({ from, to, rank, crossing }: Passage): Tell {
     'mesh.origin.peer': crossing.origin,
     ...messagingOf('send', 'forward', crossing.topic, crossing.id),
   }
-  return tell('mesh.bridge.forwarded', attributes, placeOf(crossing))
+  return emitSpan('mesh.bridge.forwarded', attributes, placeOf(crossing))
 }
 
-export function dropped(reason: DropReason, from: string, to: string, message: Dropped): Tell {
+export function dropped(reason: DropReason, from: string, to: string, message: Dropped): SpanEffect {
   const attributes = {
     'mesh.bridge.from': from,
     'mesh.bridge.to': to,
@@ -40,11 +40,11 @@ export function dropped(reason: DropReason, from: string, to: string, message: D
     'mesh.message.id': message.id,
     'mesh.origin.peer': message.origin,
   }
-  return tell('mesh.bridge.dropped', attributes, placeOf(message))
+  return emitSpan('mesh.bridge.dropped', attributes, placeOf(message))
 }
 
-export function refusedFor(limit: 'relayWaiting' | 'relayWaitingBytes'): Tell {
-  return tell('mesh.limit.reached', {
+export function refusedFor(limit: 'relayWaiting' | 'relayWaitingBytes'): SpanEffect {
+  return emitSpan('mesh.limit.reached', {
     'mesh.limit.name': limit,
     'mesh.limit.value': limits[limit],
     'mesh.limit.action': 'refused',

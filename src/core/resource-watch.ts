@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Machine, Random } from './machine.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
@@ -39,7 +39,7 @@ export function isExhaustion(errorType: string): errorType is ExhaustionType {
  * Emits when the process has run out of a resource, and when it has it again: one span at the first failure of each kind,
  * however many follow, and one at the end with how long it was and how many failed.
  */
-export class ResourceWatch implements Machine<ResourceEvent, Tell> {
+export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
   readonly #random: Random
   /** One entry for each error type at most. */
   #exhausted: readonly Exhaustion[] = []
@@ -48,7 +48,7 @@ export class ResourceWatch implements Machine<ResourceEvent, Tell> {
     this.#random = random
   }
 
-  handle(event: ResourceEvent, now: number): Tell[] {
+  handle(event: ResourceEvent, now: number): SpanEffect[] {
     return event.type === 'tick' ? this.#recover(now) : this.#fail(event.errorType, event.operation, now)
   }
 
@@ -56,7 +56,7 @@ export class ResourceWatch implements Machine<ResourceEvent, Tell> {
     return Math.min(Infinity, ...this.#exhausted.map(({ lastAt }) => lastAt + quietMs))
   }
 
-  #fail(errorType: ExhaustionType, operation: ResourceOperation, now: number): Tell[] {
+  #fail(errorType: ExhaustionType, operation: ResourceOperation, now: number): SpanEffect[] {
     const before = this.#exhausted.find((one) => one.errorType === errorType)
     const others = this.#exhausted.filter((one) => one !== before)
     const begun: Omit<Exhaustion, 'errorType' | 'lastAt'> = before ?? {
@@ -77,15 +77,15 @@ export class ResourceWatch implements Machine<ResourceEvent, Tell> {
     this.#exhausted = [...others, after]
     if (before !== undefined) return []
     const what = { 'mesh.resource.name': exhaustions[errorType], 'error.type': errorType }
-    return [tell('mesh.resource.exhausted', { ...what, 'mesh.resource.operation': operation }, { ref: after.ref })]
+    return [emitSpan('mesh.resource.exhausted', { ...what, 'mesh.resource.operation': operation }, { ref: after.ref })]
   }
 
-  #recover(now: number): Tell[] {
+  #recover(now: number): SpanEffect[] {
     const recovered = this.#exhausted.filter(({ lastAt }) => now - lastAt >= quietMs)
     if (recovered.length === 0) return []
     this.#exhausted = this.#exhausted.filter((one) => !recovered.includes(one))
     return recovered.map(({ errorType, ref, since, lastAt, failures, operations }) =>
-      tell(
+      emitSpan(
         'mesh.resource.recovered',
         {
           'mesh.resource.name': exhaustions[errorType],

@@ -14,10 +14,10 @@ test('a window a minute, each linked to the one before; a census every 30 s; a s
     effects.push(...rounds.handle({ type: 'tick' }, now).map((effect) => ({ at: now, effect })))
   }
   const at = (what: string) => effects.filter(({ effect }) => effect.do === what).map((one) => one.at)
-  assert.deepEqual(at('tell'), [0, 60_000, 120_000])
+  assert.deepEqual(at('emit-span'), [0, 60_000, 120_000])
   assert.deepEqual(at('census'), [30_000, 60_000, 90_000, 120_000, 150_000])
   assert.equal(at('observe').length, 36)
-  const windows = effects.flatMap(({ effect }) => (effect.do === 'tell' ? [effect] : []))
+  const windows = effects.flatMap(({ effect }) => (effect.do === 'emit-span' ? [effect] : []))
   assert.deepEqual(
     windows.map(({ links }) => links?.length),
     [0, 1, 1],
@@ -31,6 +31,6 @@ test('a node that slept through windows has one, not as many as it missed', () =
   const rounds = new Rounds(seededRandom(1))
   rounds.handle({ type: 'started' }, 0)
   const late = rounds.handle({ type: 'tick' }, 600_000)
-  assert.equal(late.filter(({ do: what }) => what === 'tell').length, 1)
+  assert.equal(late.filter(({ do: what }) => what === 'emit-span').length, 1)
   assert.equal(rounds.handle({ type: 'tick' }, 600_001).length, 0)
 })

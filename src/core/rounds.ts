@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Machine, Random } from './machine.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
@@ -8,7 +8,7 @@ const censusMs = 30_000
 /** Callbacks are hints; a snapshot at least this often makes up for one that never came. */
 const observeMs = 5_000
 
-export type RoundsEffect = Tell | { readonly do: 'observe' } | { readonly do: 'census' }
+export type RoundsEffect = SpanEffect | { readonly do: 'observe' } | { readonly do: 'census' }
 
 /** What a node does by the clock alone. */
 export class Rounds implements Machine<{ readonly type: 'started' | 'tick' }, RoundsEffect> {
@@ -52,7 +52,7 @@ export class Rounds implements Machine<{ readonly type: 'started' | 'tick' }, Ro
     return Math.min(this.#windowAt, this.#censusAt, this.#observeAt)
   }
 
-  #turn(now: number): Tell {
+  #turn(now: number): SpanEffect {
     const before = this.#window
     const ref = newTrace(this.#random)
     this.#window = ref
@@ -61,6 +61,6 @@ export class Rounds implements Machine<{ readonly type: 'started' | 'tick' }, Ro
       'mesh.window.seq': ++this.#windows,
       'mesh.node.uptime_ms': Math.round(now - this.#startedAt),
     }
-    return tell('mesh.window', attributes, { ref, parent: null, links: before === undefined ? [] : [before] })
+    return emitSpan('mesh.window', attributes, { ref, parent: null, links: before === undefined ? [] : [before] })
   }
 }

@@ -1,4 +1,4 @@
-import { type AttributesOf, type Tell, tell } from '../catalogue/tell.ts'
+import { type AttributesOf, emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { parseAddress } from './address.ts'
 import type { DialFailure } from './events.ts'
 import { networkPeer } from './network-peer.ts'
@@ -70,50 +70,50 @@ export function newSeed(address: string): Seed {
 }
 
 /** Root of a campaign; of a later one also how it came to be, linked to the campaign `before`. */
-export function tellBegun(seed: Seed, root: TraceRef, before: TraceRef | undefined, now: number): Tell[] {
+export function emitBegun(seed: Seed, root: TraceRef, before: TraceRef | undefined, now: number): SpanEffect[] {
   const named = {
     'mesh.seed.address': seed.address,
     'mesh.seed.campaign': seed.campaign,
     'mesh.seed.cause': seed.cause,
   }
-  const begun = tell('mesh.seed.dial', named, { ref: root, parent: null })
+  const begun = emitSpan('mesh.seed.dial', named, { ref: root, parent: null })
   if (before === undefined) return [begun]
   const delay = { 'mesh.seed.delay_ms': Math.round(seed.nextAt - now) }
-  return [begun, tell('mesh.seed.rearmed', { ...named, ...delay }, { parent: root, links: [before] })]
+  return [begun, emitSpan('mesh.seed.rearmed', { ...named, ...delay }, { parent: root, links: [before] })]
 }
 
-export function tellRetry(seed: Seed, failure: DialFailure, now: number): Tell {
+export function emitRetry(seed: Seed, failure: DialFailure, now: number): SpanEffect {
   const attributes = {
     ...attempted(seed, now),
     ...failed(failure),
     'mesh.seed.delay_ms': Math.round(seed.nextAt - now),
   }
-  return tell('mesh.seed.retry', attributes, { ...under(seed), since: seed.attemptAt })
+  return emitSpan('mesh.seed.retry', attributes, { ...under(seed), since: seed.attemptAt })
 }
 
-export function tellGiveup(seed: Seed, failure: DialFailure, now: number): Tell {
+export function emitGiveup(seed: Seed, failure: DialFailure, now: number): SpanEffect {
   const attributes = { ...attempted(seed, now), ...failed(failure) }
-  return tell('mesh.seed.giveup', attributes, { ...under(seed), since: seed.attemptAt })
+  return emitSpan('mesh.seed.giveup', attributes, { ...under(seed), since: seed.attemptAt })
 }
 
 /** `address`: that of the connection. */
-export function tellConnected(seed: Seed, peer: string, address: string, now: number): Tell {
+export function emitConnected(seed: Seed, peer: string, address: string, now: number): SpanEffect {
   const attributes = { ...attempted(seed, now), 'mesh.peer.id': peer, ...networkPeer(address) }
-  return tell('mesh.seed.connected', attributes, { ...under(seed), since: seed.attemptAt })
+  return emitSpan('mesh.seed.connected', attributes, { ...under(seed), since: seed.attemptAt })
 }
 
 /** `others`: seeds that are not known to be this node. */
-export function tellSelf(seed: Seed, failure: DialFailure, others: number): Tell {
+export function emitSelf(seed: Seed, failure: DialFailure, others: number): SpanEffect {
   const attributes = {
     'mesh.seed.address': seed.address,
     'mesh.seed.addresses': failure.addresses,
     'mesh.seed.others': others,
     'mesh.error.message': failure.errorMessage,
   }
-  return tell('mesh.seed.self', attributes, under(seed))
+  return emitSpan('mesh.seed.self', attributes, under(seed))
 }
 
-export function tellBlocked(seed: Seed, failure: DialFailure, { peer, address }: LinkedPeer): Tell {
+export function emitBlocked(seed: Seed, failure: DialFailure, { peer, address }: LinkedPeer): SpanEffect {
   const attributes = {
     'mesh.seed.address': seed.address,
     'mesh.peer.id': peer,
@@ -123,12 +123,12 @@ export function tellBlocked(seed: Seed, failure: DialFailure, { peer, address }:
     'error.type': failure.errorType,
     'mesh.error.message': failure.errorMessage,
   }
-  return tell('mesh.path.blocked', attributes, under(seed))
+  return emitSpan('mesh.path.blocked', attributes, under(seed))
 }
 
-export function tellRestored(seed: Seed, peer: string): Tell {
+export function emitRestored(seed: Seed, peer: string): SpanEffect {
   const restored = { 'mesh.path.restored': seed.failure?.addresses ?? [seed.address] }
-  return tell(
+  return emitSpan(
     'mesh.path.restored',
     { 'mesh.seed.address': seed.address, 'mesh.peer.id': peer, ...restored },
     under(seed),

@@ -81,7 +81,7 @@ test('a campaign has at most nine retries and one end, each in its trace', () =>
     fc.property(steps, (script) => {
       const campaigns = new Map<string, { retries: number; ended: number }>()
       for (const effect of play(script).flatMap(({ effects }) => effects)) {
-        if (effect.do !== 'tell') continue
+        if (effect.do !== 'emit-span') continue
         if (effect.span === 'mesh.seed.dial') campaigns.set(effect.ref?.traceId ?? '', { retries: 0, ended: 0 })
         const campaign = campaigns.get((effect.ref ?? effect.parent)?.traceId ?? '')
         assert.ok(campaign, `${effect.span} outside a campaign`)

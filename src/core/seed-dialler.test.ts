@@ -32,7 +32,9 @@ test('alone, a seed that was given up is tried every 30 s, however long an attem
   for (const afterMs of [0, 10_000]) {
     const { player } = play(() => ({ afterMs }))
     player.runUntil(1_000_000)
-    const givenUpAt = player.noted.find(({ effect }) => effect.do === 'tell' && effect.span === 'mesh.seed.giveup')?.at
+    const givenUpAt = player.noted.find(
+      ({ effect }) => effect.do === 'emit-span' && effect.span === 'mesh.seed.giveup',
+    )?.at
     const later = player.dials().slice(10)
     near(later[0], (givenUpAt ?? 0) + 30_000)
     assert.deepEqual(new Set(gaps(later)), new Set([30]))
@@ -153,8 +155,8 @@ test('each end of an attempt names the seed as configured and the address that w
   const { player } = play((_, at) => ({ afterMs: 1_500, ...(at > 300_000 ? { peer: 'peer-a' } : {}) }))
   player.runUntil(700_000)
   for (const name of ['mesh.seed.retry', 'mesh.seed.giveup', 'mesh.seed.connected'] as const) {
-    const span = player.noted.find(({ effect }) => effect.do === 'tell' && effect.span === name)
-    assert.ok(span?.effect.do === 'tell', name)
+    const span = player.noted.find(({ effect }) => effect.do === 'emit-span' && effect.span === name)
+    assert.ok(span?.effect.do === 'emit-span', name)
     assert.partialDeepStrictEqual(span.effect.attributes, {
       'server.address': 'seed.example',
       'server.port': 4_001,
@@ -193,7 +195,7 @@ test('a node that slept through its attempts goes on with one dial, not with all
   const effects = dialler.handle({ type: 'tick' }, 3_600_000)
   assert.deepEqual(
     effects.map((effect) => effect.do),
-    ['tell'],
+    ['emit-span'],
   )
   assert.ok(dialler.deadline() > 3_600_000)
 })
@@ -203,7 +205,7 @@ test('alone, a wait that was slept through is no wait, not a negative one', () =
   let now = 0
   for (; slept.seeds()[0]?.campaign !== 2; now = slept.deadline()) slept.handle({ type: 'tick' }, now)
   const late = slept.handle({ type: 'seed.failed', seed, failure: refusal }, now + 3_600_000)
-  assert.ok(late[0]?.do === 'tell' && late[0].span === 'mesh.seed.retry')
+  assert.ok(late[0]?.do === 'emit-span' && late[0].span === 'mesh.seed.retry')
   assert.equal(late[0].attributes['mesh.seed.delay_ms'], 0)
 })
 
@@ -250,7 +252,7 @@ test('a seed may come back as somebody else', () => {
 
 test('a seed that is this node itself rests, and that is emitted once', () => {
   const { dialler, player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
-  const told = () => player.noted.filter(({ effect }) => effect.do === 'tell')
+  const told = () => player.noted.filter(({ effect }) => effect.do === 'emit-span')
   player.runUntil(1_000)
   const [view] = dialler.seeds()
   assert.deepEqual([view?.state, view?.attempt], ['self', 0])

@@ -1,22 +1,22 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { type BackoffPolicy, backoffPolicy, waitMs } from './backoff.ts'
 import { MeshError } from './errors.ts'
 import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'
 import {
+  emitBegun,
+  emitBlocked,
+  emitConnected,
+  emitGiveup,
+  emitRestored,
+  emitRetry,
+  emitSelf,
   type LinkedPeer,
   newSeed,
   type Seed,
   type SeedCause,
   type SeedState,
-  tellBegun,
-  tellBlocked,
-  tellConnected,
-  tellGiveup,
-  tellRestored,
-  tellRetry,
-  tellSelf,
 } from './seed-campaign.ts'
 import { newTrace } from './trace.ts'
 
@@ -30,7 +30,7 @@ export type SeedEvent =
   /** The last connection to a peer is gone. */
   | { readonly type: 'disconnected'; readonly peer: string }
 
-export type SeedEffect = Extract<NetworkEffect, { readonly do: 'dial.seed' }> | Tell
+export type SeedEffect = Extract<NetworkEffect, { readonly do: 'dial.seed' }> | SpanEffect
 
 export interface SeedOptions {
   readonly policy?: BackoffPolicy
@@ -150,17 +150,17 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })
     seed.failure = undefined
     seed.campaign += 1
-    return tellBegun(seed, root, before, now)
+    return emitBegun(seed, root, before, now)
   }
 
   #answered(seed: Seed, { peer, address, elsewhere }: Answer, now: number): SeedEffect[] {
     // Its own address has failed, and the peer has connected by another one meanwhile.
     const { failure } = seed
     if (elsewhere !== undefined && failure) return this.#isLinked(seed, failure, { peer, address: elsewhere }, now)
-    const restored = seed.blocked === '' || elsewhere !== undefined ? [] : [tellRestored(seed, peer)]
+    const restored = seed.blocked === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
     const blocked = elsewhere === undefined ? '' : seed.blocked
     Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, selfReported: false, blocked })
-    return [...restored, tellConnected(seed, peer, address, now)]
+    return [...restored, emitConnected(seed, peer, address, now)]
   }
 
   #failed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {
@@ -175,12 +175,12 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
         seed.cause === 'alone'
           ? Math.max(now, seed.attemptAt + aloneMs)
           : now + waitMs(this.#policy, seed.attempt, seed.draw)
-      return [tellRetry(seed, failure, now)]
+      return [emitRetry(seed, failure, now)]
     }
     seed.state = 'given-up'
     seed.endedAt = now
     seed.nextAt = this.#restUntil(seed, now)
-    return [tellGiveup(seed, failure, now)]
+    return [emitGiveup(seed, failure, now)]
   }
 
   /** Its campaign stays open, with no attempt counted: it goes on if ever another node is found there. */
@@ -190,7 +190,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     if (seed.selfReported) return []
     seed.selfReported = true
     const others = this.#seeds.filter(({ state }) => state !== 'self').length
-    return [tellSelf(seed, failure, others)]
+    return [emitSelf(seed, failure, others)]
   }
 
   /** As with itself, the campaign stays open: it goes on when the link is lost, or when the address answers. */
@@ -199,7 +199,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     const reported = seed.blocked === blocked
     Object.assign(seed, { state: 'linked-elsewhere', peer: linked.peer, attempt: 0, endedAt: now, blocked })
     seed.nextAt = this.#restUntil(seed, now)
-    return reported ? [] : [tellBlocked(seed, failure, linked)]
+    return reported ? [] : [emitBlocked(seed, failure, linked)]
   }
 
   /** An attempt that nobody reported the end of: a lost answer must not end the campaign in silence. */

@@ -36,8 +36,8 @@ function fixture(peersMax = 8) {
   return { random, owner, ledger, observe, join }
 }
 
-const done = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (one.do === 'tell' ? [] : [one.do]))
-const spans = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (one.do === 'tell' ? [one.span] : []))
+const done = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (one.do === 'emit-span' ? [] : [one.do]))
+const spans = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (one.do === 'emit-span' ? [one.span] : []))
 
 const relayed = { limited: true, address: '/ip4/10.0.0.1/tcp/1/p2p/r/p2p-circuit' } as const
 
@@ -157,7 +157,7 @@ suite('a second connection that the application opens to a linked peer', () => {
     ledger.handle({ type: 'frame', connection: '1', frame: { type: 'probe' } }, 6_000)
     const effects = ledger.handle({ type: 'tick' }, 6_100)
     assert.deepEqual(
-      effects.filter((one) => one.do !== 'tell'),
+      effects.filter((one) => one.do !== 'emit-span'),
       [{ do: 'close', connection: '2', abort: false }],
     )
     assert.equal(spans(effects).includes('mesh.connection.guest'), false)

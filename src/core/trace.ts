@@ -1,4 +1,4 @@
-import type { TraceRef } from '../catalogue/tell.ts'
+import type { TraceRef } from '../catalogue/span-effect.ts'
 import type { Random } from './machine.ts'
 
 export type { TraceRef }

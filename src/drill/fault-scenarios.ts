@@ -5,7 +5,7 @@ import { linkMs, type Scenario, type Stage } from './scenario.ts'
 import { firstOf, pause, waitUntil } from './waiting.ts'
 
 /** Longer than from one census to the next, in milliseconds: what a fault does is told by then. */
-const toldMs = 90_000
+const spanDelayMs = 90_000
 /** A node that does not run for a quarter of the staleness window (30 s) says so when it wakes. */
 const stallMs = 12_000
 const leaks: readonly AlertName[] = ['MeshConnectionsNotClosed', 'MeshSuspects', 'MeshLeakSuspected']
@@ -115,7 +115,7 @@ function faulty({ fault, killed, told, ...scenario }: Faulty): Scenario {
         cause: async (caused) => {
           if (killed) await Promise.all(changed.map((node) => node.kill()))
           else await Promise.all(changed.map((node) => node.stop()))
-          const said = told === undefined ? [] : mesh.nodes.map((node) => node.said(told, toldMs))
+          const said = told === undefined ? [] : mesh.nodes.map((node) => node.said(told, spanDelayMs))
           await mesh.start(changed, '--fault', fault)
           // Whoever tells it first; the others may never.
           if (said.length > 0) await firstOf(said)

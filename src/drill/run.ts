@@ -60,14 +60,14 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
   await alertmanager.check()
   const loaded = await prometheus.alertRules()
   const results: DrillResult[] = []
-  const tell = (result: DrillResult) => {
+  const emitSpan = (result: DrillResult) => {
     results.push(result)
     options.told(result)
   }
   const unfit = (alert: AlertName) => unfitRule(alert, loaded, options.timeFactor)
   for (const alert of options.wanted) {
     const why = unfit(alert)
-    if (why !== undefined) tell(badResult('not shown', stated(alert, options), why))
+    if (why !== undefined) emitSpan(badResult('not shown', stated(alert, options), why))
   }
   const wanted = options.wanted.filter((alert) => unfit(alert) === undefined)
   if (wanted.length === 0) return results
@@ -75,7 +75,7 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
   const crew = new Crew({ otlp, traceRoutine, clock: systemClock, say })
   const runner = { options, clock: systemClock, crew, alertmanager, prometheus }
   const run = async (scenario: Scenario) => {
-    for (const result of await runScenario(scenario, wanted, runner)) tell(result)
+    for (const result of await runScenario(scenario, wanted, runner)) emitSpan(result)
   }
   try {
     const needed = scenariosFor(wanted)

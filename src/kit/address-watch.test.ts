@@ -3,7 +3,7 @@ import { afterEach, beforeEach, suite, test } from 'node:test'
 import { setImmediate as settled } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { AddressInputs, NetworkInterface } from '../core/own-addresses.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -26,7 +26,7 @@ suite('own addresses follow the machine', () => {
   let filter: ((addresses: ReturnType<typeof multiaddr>[]) => ReturnType<typeof multiaddr>[]) | undefined
   let changes: number
   let patched: string[][]
-  let spans: Tell[]
+  let spans: SpanEffect[]
   let computed: number
   let events: EventTarget
   let observed: AddressInputs['observed']
@@ -87,7 +87,7 @@ suite('own addresses follow the machine', () => {
     clock.advance(5_000)
     assert.deepEqual(watch.announced(), [`/ip4/45.79.10.7/tcp/4001/p2p/${peer}`])
     assert.equal(changes, 2)
-    const { attributes } = spans.at(-1) as Extract<Tell, { span: 'mesh.address.changed' }>
+    const { attributes } = spans.at(-1) as Extract<SpanEffect, { span: 'mesh.address.changed' }>
     assert.deepEqual(attributes['mesh.address.added'], ['/ip4/45.79.10.7/tcp/4001'])
     assert.deepEqual(attributes['mesh.address.removed'], ['/ip4/45.79.10.1/tcp/4001'])
   })
@@ -96,7 +96,7 @@ suite('own addresses follow the machine', () => {
     interfaces = Array.from({ length: 60 }, (_, n) => ({ name: `br-${n}`, address: `172.17.${n}.1`, isBridge: true }))
     observed = [{ address: '/ip4/45.79.10.254/tcp/4001', confirmed: false, why: 'a neighbour could not dial it' }]
     start()
-    const { attributes } = spans.at(-1) as Extract<Tell, { span: 'mesh.address.changed' }>
+    const { attributes } = spans.at(-1) as Extract<SpanEffect, { span: 'mesh.address.changed' }>
     const withheld = attributes['mesh.address.withheld']
     assert.equal(withheld[0], '/ip4/45.79.10.254/tcp/4001 unconfirmed a neighbour could not dial it')
     assert.equal(withheld.length, 32)

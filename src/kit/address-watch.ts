@@ -1,5 +1,5 @@
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { canonicalHost, parseAddress } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
 import {
@@ -34,7 +34,7 @@ export interface AddressWatchOptions {
   readonly changed: (addresses: readonly OwnAddress[]) => void
   /** Where the transports listen, hosts of own interfaces; `asks`: an observed address would be announced. */
   readonly listening: (listening: Listening) => void
-  readonly emitSpan: (span: Tell) => void
+  readonly emitSpan: (span: SpanEffect) => void
   /** The machine's interfaces and routes by default. */
   readonly interfaces?: () => readonly NetworkInterface[]
   readonly sourceAddress?: (host: string, owner: Owner) => Promise<string | undefined>
@@ -208,7 +208,7 @@ export class AddressWatch {
     if (spanOf === this.#spanOf) return
     this.#spanOf = spanOf
     this.#options.emitSpan(
-      tell('mesh.address.changed', {
+      emitSpan('mesh.address.changed', {
         'mesh.address.announced': is,
         'mesh.address.added': is.filter((address) => !was.includes(address)),
         'mesh.address.removed': was.filter((address) => !is.includes(address)),

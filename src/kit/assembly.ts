@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { Driver } from '../core/driver.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
@@ -8,7 +8,7 @@ import { MeshNode } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { describeOtherApi, otherApi } from '../telemetry/api-copies.ts'
-import { idsOf, logTell } from '../telemetry/log.ts'
+import { idsOf, logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
 import { AddressWatch } from './address-watch.ts'
@@ -36,7 +36,7 @@ export interface AssemblyOptions {
   readonly telemetry: Telemetry
 }
 
-export type Say = (told: Tell, window?: TraceRef) => void
+export type EmitSpan = (span: SpanEffect, window?: TraceRef) => void
 
 /** The parts of a node, fitted together: what lives from one start to the next stop. */
 export class Assembly {
@@ -67,7 +67,7 @@ export class Assembly {
     this.node = this.#node(meshes)
     const census = (window: TraceRef | undefined) => this.#census(network, pubsub, window)
     const driven = { node: this.node, network: faultyNetwork(network, settled.faults), owner: this.owner }
-    this.driver = new Driver({ ...driven, clock, tell: this.say, census })
+    this.driver = new Driver({ ...driven, clock, emitSpan: this.emitSpan, census })
     this.messages = this.#messages(meshes, network, pubsub)
     network.onCrossing((_, crossing) => this.messages.crossed(crossing))
     this.requests = this.#requests()
@@ -75,8 +75,8 @@ export class Assembly {
   }
 
   /** Tells a span, and logs the line that goes with it. */
-  readonly say: Say = (told, window) => {
-    logTell(this.#options.settled.logger, told, this.telemetry.tell(told, window))
+  readonly emitSpan: EmitSpan = (span, window) => {
+    logSpan(this.#options.settled.logger, span, this.telemetry.emit(span, window))
   }
 
   async start(): Promise<void> {
@@ -126,7 +126,7 @@ export class Assembly {
       observed: () => this.node.dialBack.observed,
       changed: () => this.#profile(),
       listening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
-      emitSpan: (span) => this.say(span, this.node.window),
+      emitSpan: (span) => this.emitSpan(span, this.node.window),
     })
   }
 
@@ -172,7 +172,7 @@ export class Assembly {
       messageBytes,
       isMember: (peer) => this.node.view.get(peer)?.state === 'member',
       whole: () => network.gossipWhole(),
-      tell: (told) => this.say(told, this.node.window),
+      tell: (span) => this.emitSpan(span, this.node.window),
       exports: this.telemetry.exports,
       cross: (mesh, crossing) => {
         network.perform({ do: 'forward', mesh, crossing })
@@ -192,7 +192,7 @@ export class Assembly {
   #resources(): ResourceMonitor {
     const { components, settled, clock } = this.#options
     const { random, faults } = settled
-    const emitSpan = (span: Tell) => this.say(span, this.node.window)
+    const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
     return new ResourceMonitor({ owner: this.owner, clock, random, components, emitSpan, probe: faultyProbe(faults) })
   }
 
@@ -205,7 +205,7 @@ export class Assembly {
     }
     const isMember = (peer: string) => this.node.ledger.get(peer)?.links.some(({ kind }) => kind === 'member') === true
     const { messageBytes, random, logger } = settled
-    const tell = (told: Tell) => this.say(told, this.node.window)
+    const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
     return new Requests({
       owner: this.owner,
       clock,
@@ -213,7 +213,7 @@ export class Assembly {
       connectionTo,
       isMember,
       messageBytes,
-      spans: new RequestSpans({ clock, random, tell, exports: this.telemetry.exports }),
+      spans: new RequestSpans({ clock, random, tell: emitSpan, exports: this.telemetry.exports }),
       failed: ({ topic, from, trace }, error) =>
         logger.error({ ...this.#ids(trace), err: error, topic, peer: from }, 'a request handler failed'),
     })
@@ -229,8 +229,8 @@ export class Assembly {
     const { owner, node, telemetry } = this
     const { random } = settled
     takeCensus({ owner, clock, random, node, network, components, pubsub, telemetry, vitals }, window).then(
-      (tells) => {
-        for (const told of tells) this.say(told, window)
+      (spans) => {
+        for (const span of spans) this.emitSpan(span, window)
       },
       (error: unknown) => settled.logger.error({ ...idsOf(window), err: error }, 'the census failed'),
     )

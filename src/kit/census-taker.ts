@@ -1,10 +1,10 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Link } from '../core/link.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { MeshNode } from '../core/mesh-node.ts'
 import type { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { censusTells } from '../telemetry/census.ts'
+import { censusSpans } from '../telemetry/census.ts'
 import type { LedgerLink } from '../telemetry/census-input.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
@@ -24,7 +24,7 @@ export interface CensusOptions {
 }
 
 /** Counts what every layer holds, side by side. */
-export async function takeCensus(options: CensusOptions, window: TraceRef | undefined): Promise<Tell[]> {
+export async function takeCensus(options: CensusOptions, window: TraceRef | undefined): Promise<SpanEffect[]> {
   const { owner, clock, random, node, network, components, pubsub, telemetry, vitals } = options
   const now = clock.now()
   const connections = components.connectionManager.getConnections()
@@ -61,7 +61,7 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
     vitals: vitals.read(),
     telemetry: telemetry.stats,
   }
-  return censusTells(input, window, random)
+  return censusSpans(input, window, random)
 }
 
 function ledgerLink(peer: string, link: Link, now: number): LedgerLink {

@@ -39,8 +39,8 @@ function attempt(count: number, limitMs = 10_000, hooks: Partial<AttemptEvents> 
     duplicate: (connection) => duplicates.push(connection),
     ...hooks,
   }).start(limitMs)
-  const tell = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
-  return { clock, owner, dials, outcomes, tried, duplicates, tell }
+  const emitSpan = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
+  return { clock, owner, dials, outcomes, tried, duplicates, emitSpan }
 }
 
 function connection(status = 'open'): Connection & { readonly aborted: boolean } {
@@ -67,7 +67,7 @@ describe('one attempt over several addresses', () => {
   })
 
   test('succeeds at identify, not at the connection; what opens later is closed, what is under way called off', async () => {
-    const { clock, dials, outcomes, tell, owner } = attempt(3)
+    const { clock, dials, outcomes, emitSpan, owner } = attempt(3)
     await settle()
     clock.advance(500)
     await settle()
@@ -76,7 +76,7 @@ describe('one attempt over several addresses', () => {
     dials[1]?.open(second)
     await settle()
     assert.deepEqual(outcomes, [])
-    tell('peer:identify', { connection: second })
+    emitSpan('peer:identify', { connection: second })
     assert.deepEqual(outcomes, [{ ok: true, connection: second, others: [first] }])
     assert.deepEqual([first.aborted, second.aborted], [true, false])
     await settle()
@@ -101,12 +101,12 @@ describe('one attempt over several addresses', () => {
   })
 
   test('a connection that the other side drops before identify has failed there', async () => {
-    const { dials, outcomes, tell } = attempt(1)
+    const { dials, outcomes, emitSpan } = attempt(1)
     await settle()
     const refused = connection()
     dials[0]?.open(refused)
     await settle()
-    tell('connection:close', refused)
+    emitSpan('connection:close', refused)
     const [outcome] = outcomes
     assert.ok(outcome?.ok === false)
     assert.deepEqual(
@@ -164,7 +164,7 @@ describe('addresses that were tried before the one that succeeded', () => {
     const connected = connection()
     scene.dials[1]?.open(connected)
     await settle()
-    scene.tell('peer:identify', { connection: connected })
+    scene.emitSpan('peer:identify', { connection: connected })
     await settle()
     assert.equal(scene.outcomes[0]?.ok, true)
     return scene
@@ -213,14 +213,14 @@ describe('addresses that were tried before the one that succeeded', () => {
 
 describe('an attempt whose connections the application shares', () => {
   test('calls off slower dials too once one address has succeeded', async () => {
-    const { clock, dials, outcomes, tell, tried } = attempt(3, 10_000, { callsOffSlower: true })
+    const { clock, dials, outcomes, emitSpan, tried } = attempt(3, 10_000, { callsOffSlower: true })
     await settle()
     clock.advance(500)
     await settle()
     const connected = connection()
     dials[1]?.open(connected)
     await settle()
-    tell('peer:identify', { connection: connected })
+    emitSpan('peer:identify', { connection: connected })
     assert.equal(outcomes[0]?.ok, true)
     assert.deepEqual(
       dials.map(({ signal }) => signal.aborted),
@@ -235,7 +235,7 @@ describe('an attempt whose connections the application shares', () => {
   test('hands over each connection that it does not need: slower ones, late ones, unidentified ones', async () => {
     const dropped: Connection[] = []
     const drop = (one: Connection) => dropped.push(one)
-    const { dials, clock, tell } = attempt(3, 10_000, { drop })
+    const { dials, clock, emitSpan } = attempt(3, 10_000, { drop })
     await settle()
     clock.advance(500)
     await settle()
@@ -243,7 +243,7 @@ describe('an attempt whose connections the application shares', () => {
     dials[0]?.open(first)
     dials[1]?.open(second)
     await settle()
-    tell('peer:identify', { connection: second })
+    emitSpan('peer:identify', { connection: second })
     dials[2]?.open(third)
     await settle()
     const silent = attempt(1, 3_000, { drop })
@@ -290,7 +290,7 @@ describe('an attempt beside other code that dials the same peer', () => {
 
   test('is not called off once a connection of its own is there', async () => {
     let other = false
-    const { clock, dials, outcomes, tell } = attempt(2, 10_000, { givesWay: () => other })
+    const { clock, dials, outcomes, emitSpan } = attempt(2, 10_000, { givesWay: () => other })
     await settle()
     const first = connection()
     dials[0]?.open(first)
@@ -300,7 +300,7 @@ describe('an attempt beside other code that dials the same peer', () => {
     clock.advance(1_000)
     await settle()
     assert.deepEqual(outcomes, [])
-    tell('peer:identify', { connection: first })
+    emitSpan('peer:identify', { connection: first })
     assert.deepEqual(outcomes, [{ ok: true, connection: first, others: [] }])
   })
 })

@@ -5,8 +5,8 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
-import type { Tell } from '../catalogue/tell.ts'
 import { isMeshError } from '../core/errors.ts'
 import type { Network, NetworkEffect } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
@@ -37,14 +37,14 @@ leakCheck()
 
 /** A node on loopback TCP, started, and what it tells. */
 async function started(...faults: Fault[]) {
-  const { told, telemetry } = keptTelemetry()
+  const { spans, telemetry } = keptTelemetry()
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
   const mesh = tracemesh({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })
   const libp2p = await createLibp2p({ ...settings, services: { identify: identify(), tracemesh: mesh } })
   return {
     libp2p,
-    told: (name: SpanName) => told.filter(({ span }) => span === name),
+    told: (name: SpanName) => spans.filter(({ span }) => span === name),
     size: (name: string) =>
       libp2p.services.tracemesh.inventory().registries.find((registry) => registry.name === name)?.size ?? -1,
   }
@@ -159,8 +159,12 @@ describe('a fault', () => {
       const clock = new VirtualClock()
       const options = { clock, resource, limits: faultyLimits(faults) }
       const telemetry = startTelemetry({ ...options, exporter: { ...exporter, shutdown: async () => {} } })
-      const told = { do: 'tell', span: 'mesh.window', attributes: { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 } }
-      for (let index = 0; index < 12; index++) telemetry.tell(told as Tell, undefined)
+      const span = {
+        do: 'emit-span',
+        span: 'mesh.window',
+        attributes: { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 },
+      }
+      for (let index = 0; index < 12; index++) telemetry.emit(span as SpanEffect, undefined)
       const lost = telemetry.stats.lostTotal
       const closing = telemetry.close(1_000)
       clock.advance(1_000)

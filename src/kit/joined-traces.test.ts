@@ -19,7 +19,7 @@ const { tracer, named } = appTracing()
 const body = Uint8Array.of(1)
 
 async function app(seeds: readonly string[]) {
-  const { telemetry, told } = keptTelemetry()
+  const { telemetry, spans } = keptTelemetry()
   const lines: Record<string, unknown>[] = []
   const logger = createLogger({ level: 'warn', destination: { write: (line) => lines.push(JSON.parse(line)) } })
   const { services: _, ...settings } = libp2pSettings({
@@ -29,7 +29,7 @@ async function app(seeds: readonly string[]) {
   const services = { identify: identify(), pubsub: gossipsub(), tracemesh: tracemesh({ telemetry, logger, seeds }) }
   const libp2p = await createLibp2p({ ...settings, services })
   const { tracemesh: mesh, pubsub } = libp2p.services
-  return { libp2p, mesh, pubsub, lines, told: (name: string) => told.filter(({ span }) => span === name) }
+  return { libp2p, mesh, pubsub, lines, told: (name: string) => spans.filter(({ span }) => span === name) }
 }
 
 type App = Awaited<ReturnType<typeof app>>

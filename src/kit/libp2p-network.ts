@@ -80,13 +80,13 @@ export class Libp2pNetwork implements Network {
     if (this.#running !== undefined) return
     const { clock, components, meshes, pubsub, maxPeers, lookup = systemLookup, closes } = this.#options
     const owner = this.#options.owner.child('network')
-    const tell = (event: NetworkEvent) => {
+    const emitSpan = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
     const streams = guardGossip(pubsub, {
       owner,
       clock,
-      deliver: tell,
+      deliver: emitSpan,
       limits: this.#options.gossipLimits,
       agentOf: (peer) => connections.agentOf(peer),
       changed: () => this.#lookAgain(owner),
@@ -95,7 +95,7 @@ export class Libp2pNetwork implements Network {
     const probes = new ExpectedProbes(owner)
     const connections = new Connections(components, owner, clock, gossiping, maxPeers, probes, closes)
     const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
-    const shared = { components, owner, clock, connections, deliver: tell }
+    const shared = { components, owner, clock, connections, deliver: emitSpan }
     const links = new LinkStreams(shared)
     const { dialFailed, isOwn = () => false } = this.#options
     const dialler = new Dialler({
@@ -106,8 +106,8 @@ export class Libp2pNetwork implements Network {
       givesWay: closes === 'own',
       leave: (record) => this.#leave(record, false, owner),
     })
-    const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: tell, opened })
-    this.#deliver = tell
+    const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: emitSpan, opened })
+    this.#deliver = emitSpan
     const { joined = () => true } = this.#options
     const wait = new GossipWait({ connections, owner, clock, joined })
     this.#running = { owner, connections, links, dialler, gossip, wait, streams, probes }

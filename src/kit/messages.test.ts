@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'node:test'
 import { context, INVALID_SPAN_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { activeTraceId, appTracing, unsampledName } from '../testing/app-tracing.ts'
@@ -24,7 +24,7 @@ const remote = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 function setup({ exports = true } = {}) {
   const clock = new VirtualClock()
   const payloads: Uint8Array[] = []
-  const spans: Tell[] = []
+  const spans: SpanEffect[] = []
   const failed: string[] = []
   const unreadable: string[] = []
   const sealed: (TraceRef | undefined)[] = []

@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
@@ -33,7 +33,7 @@ export interface MessagesOptions {
   readonly isMember: (peer: string) => boolean
   /** Resolves when the pubsub can reach the peers that it has just met. */
   readonly whole: () => Promise<void>
-  readonly tell: (effect: Tell) => void
+  readonly tell: (effect: SpanEffect) => void
   /** Whether spans go anywhere: others should not link to one that never leaves. */
   readonly exports: boolean
   /** Sends a message on its way into other meshes. */
@@ -142,7 +142,7 @@ export class Messages {
         ...messagingOf('send', 'publish', topic, id),
         'messaging.message.body.size': data.length,
       }
-      this.#options.tell(tell('mesh.message.published', attributes, { ref, parent: parent ?? null, since: now }))
+      this.#options.tell(emitSpan('mesh.message.published', attributes, { ref, parent: parent ?? null, since: now }))
     }
     return { recipients: recipients.length }
   }
@@ -224,7 +224,7 @@ export class Messages {
       'messaging.message.body.size': data.length,
       ...(sentAt !== undefined && { 'mesh.message.lateness_ms': Math.round(clock.wall() - sentAt) }),
     }
-    this.#options.tell(tell('mesh.message.received', attributes, { links: [trace] }))
+    this.#options.tell(emitSpan('mesh.message.received', attributes, { links: [trace] }))
   }
 
   #call(handler: MessageHandler, message: MeshMessage, sampled: boolean): void {

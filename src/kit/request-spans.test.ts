@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { context, trace } from '@opentelemetry/api'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { appTracing, unsampledName } from '../testing/app-tracing.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
@@ -16,9 +16,9 @@ const remote = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
 function setup(exports = true) {
   const clock = new VirtualClock()
-  const spans: Tell[] = []
-  const tell = (span: Tell) => spans.push(span)
-  return { clock, spans, requests: new RequestSpans({ clock, random: seededRandom(1), tell, exports }) }
+  const spans: SpanEffect[] = []
+  const emitSpan = (span: SpanEffect) => spans.push(span)
+  return { clock, spans, requests: new RequestSpans({ clock, random: seededRandom(1), tell: emitSpan, exports }) }
 }
 
 test('the span of a request lasts until its end, and is an error with its type when there is no response', () => {

@@ -1,4 +1,4 @@
-import { type AttributesOf, type Tell, tell } from '../catalogue/tell.ts'
+import { type AttributesOf, emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import { childOf, spanIn, type TraceRef } from '../core/trace.ts'
@@ -8,7 +8,7 @@ import { activeSpan } from './trace-context.ts'
 export interface RequestSpansOptions {
   readonly clock: Clock
   readonly random: Random
-  readonly tell: (effect: Tell) => void
+  readonly tell: (effect: SpanEffect) => void
   /** Whether spans leave this node: only then others may be children of them. */
   readonly exports: boolean
 }
@@ -75,7 +75,7 @@ export class RequestSpans {
       if (ref === undefined) return
       const request = { 'mesh.peer.id': peer, 'mesh.request.topic': topic, 'mesh.request.bytes': data.length }
       const place = { ref, parent: parent ?? null, since, failed: 'error' in result }
-      this.#options.tell(tell(name, { ...request, ...attributesOf(result) }, place))
+      this.#options.tell(emitSpan(name, { ...request, ...attributesOf(result) }, place))
     }
   }
 }

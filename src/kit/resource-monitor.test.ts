@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
@@ -15,7 +15,7 @@ function monitored(probe: () => void = () => {}) {
   const owner = new Owner('t', clock)
   const [events, listener] = [new EventTarget(), new EventTarget()]
   const later = new EventTarget()
-  const spans: Tell[] = []
+  const spans: SpanEffect[] = []
   const components = { events, transportManager: { getListeners: () => [listener] } }
   const monitor = new ResourceMonitor({
     owner,

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { isExhaustion, type ResourceOperation, ResourceWatch } from '../core/resource-watch.ts'
@@ -11,7 +11,7 @@ export interface ResourceMonitorOptions {
   readonly clock: Clock
   readonly random: Random
   readonly components: Pick<TracemeshComponents, 'events' | 'transportManager'>
-  readonly emitSpan: (span: Tell) => void
+  readonly emitSpan: (span: SpanEffect) => void
   /** Throws when the process cannot open another descriptor. */
   readonly probe?: (() => void) | undefined
 }

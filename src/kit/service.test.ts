@@ -6,8 +6,8 @@ import { identify } from '@libp2p/identify'
 import { lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
-import type { Tell } from '../catalogue/tell.ts'
 import { isMeshError } from '../core/errors.ts'
 import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -25,7 +25,7 @@ type App = Awaited<ReturnType<typeof app>>
 
 /** An application on loopback TCP, not started yet. */
 async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
-  const { telemetry, told } = keptTelemetry()
+  const { telemetry, spans } = keptTelemetry()
   const { services: _, ...settings } = libp2pSettings({
     privateKey: await generateKeyPair('Ed25519'),
     listen: [listenOn.tcp],
@@ -37,7 +37,8 @@ async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
   return {
     libp2p,
     mesh,
-    told: <N extends SpanName>(name: N) => told.filter((one): one is Extract<Tell, { span: N }> => one.span === name),
+    told: <N extends SpanName>(name: N) =>
+      spans.filter((one): one is Extract<SpanEffect, { span: N }> => one.span === name),
     linked: (other: { mesh: { peer: string } }) =>
       mesh.topology().peers.some(({ peer, kind }) => peer === other.mesh.peer && kind === 'member'),
     knows: (other: { mesh: { peer: string } }) => mesh.topology().members.some(({ peer }) => peer === other.mesh.peer),

@@ -4,7 +4,7 @@ import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
 import { type CloseStep, type Inventory, Owner } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
-import { logTell } from '../telemetry/log.ts'
+import { logSpan } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
@@ -17,7 +17,7 @@ import type { MessageHandler, MessageRecord, Published, PublishOptions, Subscrib
 import { startOwnTelemetry } from './own-telemetry.ts'
 import { closeLimitMs } from './polite-close.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
-import { stopTells } from './stop-spans.ts'
+import { stopSpans } from './stop-spans.ts'
 import { type Topology, topologyOf } from './views.ts'
 
 /**
@@ -111,7 +111,7 @@ export class Tracemesh implements Startable {
     const steps = await running.owner.close()
     this.#closed = steps
     if (this.#settled.telemetry !== undefined) return
-    this.tellStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
+    this.emitStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
     await running.telemetry.close(flushMs)
   }
 
@@ -185,9 +185,9 @@ export class Tracemesh implements Startable {
   }
 
   /** For whoever owns the telemetry: the stop with its steps, one trace. `uptimeMs` in milliseconds. */
-  tellStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): void {
+  emitStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): void {
     const { random, logger } = this.#settled
-    for (const told of stopTells(cause, uptimeMs, steps, random)) logTell(logger, told, telemetry.tell(told, undefined))
+    for (const span of stopSpans(cause, uptimeMs, steps, random)) logSpan(logger, span, telemetry.emit(span, undefined))
   }
 
   #started(what: string): Assembly {

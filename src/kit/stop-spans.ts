@@ -1,16 +1,16 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Random } from '../core/machine.ts'
 import type { CloseStep } from '../core/owner.ts'
 import { newTrace } from '../core/trace.ts'
 
 /** A stop in one trace: what asked for it, and each closing step with its duration and error. */
-export function stopTells(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): Tell[] {
+export function stopSpans(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): SpanEffect[] {
   const ref = newTrace(random)
   const stopped = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
   return [
-    tell('mesh.node.stopped', stopped, { ref, parent: null }),
+    emitSpan('mesh.node.stopped', stopped, { ref, parent: null }),
     ...steps.map((step) =>
-      tell(
+      emitSpan(
         'mesh.node.step',
         {
           'mesh.step.name': step.name,

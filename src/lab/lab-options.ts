@@ -1,5 +1,5 @@
+import type { LabSpan } from './lab-span.ts'
 import type { LabSize } from './plan.ts'
-import type { Told } from './told.ts'
 
 export interface LabOptions extends LabSize {
   /** Draws whatever is drawn. */
@@ -14,7 +14,7 @@ export interface LabOptions extends LabSize {
   /** Whether a terminal has to be put right when the lab is killed. */
   readonly terminal?: boolean
   /** What a node told that is worth a line. */
-  readonly told?: (told: Told) => void
+  readonly onSpan?: (span: LabSpan) => void
   /** What the lab itself has to say. */
   readonly say?: (text: string) => void
 }

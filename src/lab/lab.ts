@@ -10,6 +10,7 @@ import { type Asked, badEnd } from './ending.ts'
 import { freeUdpPorts } from './free-ports.ts'
 import { LabNode } from './lab-node.ts'
 import type { LabOptions } from './lab-options.ts'
+import type { LabSpan } from './lab-span.ts'
 import { News } from './news.ts'
 import { nodeArgs } from './node-args.ts'
 import { nodesMax, type PlannedNode, planAnother, planLab } from './plan.ts'
@@ -18,7 +19,6 @@ import { type LabRecord, recordOf, type Snapshot } from './record.ts'
 import { StartQueue } from './start-queue.ts'
 import { stopAll } from './stop-all.ts'
 import { look, lookMs, survey } from './survey.ts'
-import type { Told } from './told.ts'
 import { foreignSink, ownSink, type SinkEvents, type SinkStats, type TraceSink } from './trace-sink.ts'
 import { labView, viewNodes } from './view.ts'
 import { Watchdog } from './watchdog.ts'
@@ -79,8 +79,8 @@ export class Lab {
   }
 
   /** Newest last. */
-  get tells(): readonly Told[] {
-    return this.#news.tells
+  get tells(): readonly LabSpan[] {
+    return this.#news.spans
   }
 
   nodes(): readonly ViewNode[] {
@@ -91,9 +91,9 @@ export class Lab {
   view(watch = true): MeshView {
     if (watch && !this.#watched) pollTopologies(this.#nodes)
     if (watch) this.#watchedAt = performance.now()
-    const { tells, messages } = this.#news
-    const told = { boot: this.#boot.steps, tells, messages, traces: this.query !== undefined }
-    return labView(this.#nodes, this.options, told)
+    const { spans, messages } = this.#news
+    const happened = { boot: this.#boot.steps, spans, messages, traces: this.query !== undefined }
+    return labView(this.#nodes, this.options, happened)
   }
 
   /** `kill`: as if the power had gone. `stop`: it says goodbye. Throws MESH_LAB_UNKNOWN or MESH_LAB_REFUSED, as the next ones do. */
@@ -215,8 +215,8 @@ export class Lab {
 
   #line(node: LabNode, entry: LogEntry): void {
     this.#boot.line(node, entry, this.#nodes)
-    const told = this.#news.line(node.name, entry)
-    if (told !== undefined) this.options.told?.(told)
+    const span = this.#news.line(node.name, entry)
+    if (span !== undefined) this.options.onSpan?.(span)
   }
 
   #ended(node: LabNode, end: ChildEnd, asked: Asked | undefined): void {

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
+import type { Colour, LabSpan } from './lab-span.ts'
 import type { LabRecord, NodeRecord } from './record.ts'
 import { type Column, table } from './table.ts'
-import type { Colour, Told } from './told.ts'
 
 /** Colours a text, or leaves it as it is. */
 export type Paint = (colour: Colour, text: string) => string
@@ -11,7 +11,7 @@ export const paint: Paint = (colour, text) => styleText(colour, text)
 export const plain: Paint = (_colour, text) => text
 
 /** One event on one line. */
-export function toldLine({ atMs, node, span, detail, trace, colour }: Told, colours: Paint): string {
+export function spanLine({ atMs, node, span, detail, trace, colour }: LabSpan, colours: Paint): string {
   const ids = trace === '' ? '' : ` trace ${trace.slice(0, 8)}`
   return `${new Date(atMs).toISOString().slice(11, 23)} ${node.padEnd(13)} ${colours(colour, `${span.padEnd(26)} ${detail}${ids}`)}`
 }

@@ -12,8 +12,8 @@ test('news are bounded, the newest stay', () => {
     news.line('n', { msg: 'mesh.message.received', 'mesh.message.topic': `t${index}`, 'mesh.message.bytes': 9 })
     news.problem(String(index))
   }
-  assert.deepEqual([news.tells.length, news.messages.length, news.problems.length], [200, 200, 50])
-  assert.equal(news.tells.at(-1)?.detail, 'name=peer-499')
+  assert.deepEqual([news.spans.length, news.messages.length, news.problems.length], [200, 200, 50])
+  assert.equal(news.spans.at(-1)?.detail, 'name=peer-499')
   assert.equal(news.messages.at(-1)?.text, 'heard 9 bytes on t499')
   news.said('n', 'hello', 1)
   news.line('n', { msg: 'mesh.message.published', 'mesh.message.topic': 'lab', 'mesh.message.bytes': 5 })

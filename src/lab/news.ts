@@ -1,18 +1,18 @@
 import type { ViewMessage } from '../page/mesh-view.ts'
 import type { LogEntry } from './child.ts'
+import { type LabSpan, labSpanOf } from './lab-span.ts'
 import { labTopic } from './node-args.ts'
-import { type Told, toldBy } from './told.ts'
 
-const bounds = { tells: 200, messages: 200, problems: 50 }
+const bounds = { spans: 200, messages: 200, problems: 50 }
 
 /** The last of what happened: a bounded list of each kind, newest last. */
 export class News {
-  readonly #tells: Told[] = []
+  readonly #spans: LabSpan[] = []
   readonly #messages: ViewMessage[] = []
   readonly #problems: string[] = []
 
-  get tells(): readonly Told[] {
-    return this.#tells
+  get spans(): readonly LabSpan[] {
+    return this.#spans
   }
 
   get messages(): readonly ViewMessage[] {
@@ -28,13 +28,13 @@ export class News {
   }
 
   /** Takes in a line of a node's log; returns what it tells, if that is worth a line. */
-  line(node: string, entry: LogEntry): Told | undefined {
-    const told = toldBy(node, entry)
-    if (told !== undefined) keep(this.#tells, told, bounds.tells)
+  line(node: string, entry: LogEntry): LabSpan | undefined {
+    const span = labSpanOf(node, entry)
+    if (span !== undefined) keep(this.#spans, span, bounds.spans)
     const text = messageOf(entry)
     if (text !== undefined)
       keep(this.#messages, { atMs: Date.parse(String(entry['time'])), node, text }, bounds.messages)
-    return told
+    return span
   }
 
   /** Takes in what a node was made to say. */

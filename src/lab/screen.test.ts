@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ViewNode } from '../page/mesh-view.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import type { LabSpan } from './lab-span.ts'
 import { plain } from './lines.ts'
 import { keys, type ScreenInput, screen } from './screen.ts'
-import type { Told } from './told.ts'
 
 leakCheck()
 
@@ -46,7 +46,7 @@ test('an answer takes the place of the keys', () => {
 })
 
 function input(given: Partial<ScreenInput>): ScreenInput {
-  const tells = Array.from({ length: 50 }, (_, index): Told => {
+  const spans = Array.from({ length: 50 }, (_, index): LabSpan => {
     const detail = `attempt=${index}`
     return { atMs: 0, node: 'node-1', span: 'mesh.seed.retry', detail, trace: 'abc', colour: 'yellow' }
   })
@@ -58,11 +58,11 @@ function input(given: Partial<ScreenInput>): ScreenInput {
       nodes: Array.from({ length: 18 }, (_, index) => node(`node-${index + 1}`)),
       links: [],
       boot: [],
-      tells: [],
+      spans: [],
       messages: [],
       traces: false,
     },
-    tells,
+    spans,
     selected: 'node-1',
     columns: 80,
     rows: 24,

@@ -1,11 +1,11 @@
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
-import { type Paint, toldLine } from './lines.ts'
+import type { Colour, LabSpan } from './lab-span.ts'
+import { type Paint, spanLine } from './lines.ts'
 import { type Column, table } from './table.ts'
-import type { Colour, Told } from './told.ts'
 
 export interface ScreenInput {
   readonly view: MeshView
-  readonly tells: readonly Told[]
+  readonly spans: readonly LabSpan[]
   /** Name of the node that keys act on. */
   readonly selected: string
   readonly columns: number
@@ -60,12 +60,12 @@ const shown: readonly Column<ViewNode>[] = [
 /** Rows that are no table and no spans: title, state of affairs, head of the table, rule, keys. */
 const frameRows = 5
 /** Rows that spans are left, however many nodes there are. */
-const tellRows = 5
+const spanRows = 5
 
 /** The lab on a screen of this size: as many lines as it has rows, none wider than it. */
 export function screen(input: ScreenInput): string[] {
   const { view, rows, columns, paint, help, note } = input
-  const body = help ? helpLines.map((line) => cut(line, columns)) : [...nodeLines(input), ...tellLines(input)]
+  const body = help ? helpLines.map((line) => cut(line, columns)) : [...nodeLines(input), ...spanLines(input)]
   const lines = [...headLines(input), ...body].slice(0, rows - 1)
   while (lines.length < rows - 1) lines.push('')
   const footer = cut(note === '' ? keys : note, columns)
@@ -82,7 +82,7 @@ function headLines({ view, seconds, page, columns }: ScreenInput): string[] {
 
 function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): string[] {
   const nodes = view.nodes.filter(({ controllable }) => controllable)
-  const room = Math.max(1, Math.min(nodes.length, rows - frameRows - tellRows))
+  const room = Math.max(1, Math.min(nodes.length, rows - frameRows - spanRows))
   const at = Math.max(
     0,
     nodes.findIndex(({ name }) => name === selected),
@@ -98,15 +98,15 @@ function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): strin
   return [cut(`  ${head}${more}`, columns), ...lines]
 }
 
-function tellLines({ tells, view, rows, columns, paint }: ScreenInput): string[] {
+function spanLines({ spans, view, rows, columns, paint }: ScreenInput): string[] {
   const nodes = view.nodes.filter(({ controllable }) => controllable).length
-  const room = Math.max(0, rows - frameRows - Math.max(1, Math.min(nodes, rows - frameRows - tellRows)))
-  const last = tells.slice(-room || tells.length)
-  const lines = last.map((told) =>
+  const room = Math.max(0, rows - frameRows - Math.max(1, Math.min(nodes, rows - frameRows - spanRows)))
+  const last = spans.slice(-room || spans.length)
+  const lines = last.map((span) =>
     paint(
-      told.colour,
+      span.colour,
       cut(
-        toldLine(told, (_colour, text) => text),
+        spanLine(span, (_colour, text) => text),
         columns,
       ),
     ),

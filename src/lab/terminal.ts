@@ -82,7 +82,7 @@ export class LiveTerminal {
     if (!view.nodes.some(({ name }) => name === this.#selected)) this.#selected = view.nodes[0]?.name ?? ''
     const lines = screen({
       view,
-      tells: lab.tells,
+      spans: lab.tells,
       selected: this.#selected,
       columns: this.#output.columns || 80,
       rows: this.#output.rows || 24,

@@ -7,7 +7,7 @@ import type { LabOptions } from './lab-options.ts'
 export function labView(
   nodes: readonly LabNode[],
   { meshes, seed, jaegerUi }: LabOptions,
-  told: Pick<MeshView, 'boot' | 'tells' | 'messages' | 'traces'>,
+  told: Pick<MeshView, 'boot' | 'spans' | 'messages' | 'traces'>,
 ): MeshView {
   return {
     atMs: Date.now(),

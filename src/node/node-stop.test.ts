@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { quic } from '@libp2p/quic'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import { silentLibp2p } from '../kit/silent-libp2p.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -18,28 +18,28 @@ const listen = '/ip4/127.0.0.1/tcp/0'
 const quiet = { MESH_OTLP: 'off', MESH_LOG_LEVEL: 'silent', MESH_LISTEN: listen, MESH_TOPICS: 'news' }
 
 /** What a node tells from here on. */
-function tells({ telemetry }: RunningNode): Tell[] {
-  const told: Tell[] = []
-  const { tell } = telemetry
+function tells({ telemetry }: RunningNode): SpanEffect[] {
+  const spans: SpanEffect[] = []
+  const { emit } = telemetry
   Object.assign(telemetry, {
-    tell: (...args: Parameters<typeof tell>) => {
-      told.push(args[0])
-      return tell(...args)
+    emit: (...args: Parameters<typeof emit>) => {
+      spans.push(args[0])
+      return emit(...args)
     },
   })
-  return told
+  return spans
 }
 
 test('a stop tells every step of the node and of the mesh in it, none with an error', async () => {
   const seed = await startNode(parseConfig(quiet))
   const node = await startNode(parseConfig({ ...quiet, MESH_SEEDS: seed.addresses[0] }))
-  const told = tells(node)
+  const spans = tells(node)
   await until(() => node.mesh.topology().peers.some(({ kind }) => kind === 'member'), 8_000, 'a link')
   await node.stop('SIGTERM')
   await seed.stop('SIGTERM')
-  const [stopped] = told.filter((one) => one.span === 'mesh.node.stopped')
+  const [stopped] = spans.filter((one) => one.span === 'mesh.node.stopped')
   assert.equal(stopped?.attributes['mesh.node.stop_cause'], 'SIGTERM')
-  const steps = told.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes] : []))
+  const steps = spans.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes] : []))
   const names = steps.map((step) => step['mesh.step.name'])
   for (const name of ['admin', 'libp2p', 'libp2p/network', 'libp2p/subscriptions', 'libp2p/peers'])
     assert.ok(names.includes(name), `${name} of ${names}`)
@@ -66,7 +66,7 @@ test('a handshake that gets no further does not hold up a stop', async () => {
 
 test('a profile that is being taken does not hold up a stop', async () => {
   const node = await startNode(parseConfig({ ...quiet, MESH_PPROF: '127.0.0.1:0' }))
-  const told = tells(node)
+  const spans = tells(node)
   const cut = assert.rejects(fetch(`${node.pprofUrl}/debug/pprof/profile?seconds=60`))
   const taken = () => fetch(`${node.pprofUrl}/debug/pprof/heap?seconds=1`).then(({ status }) => status === 409)
   await until(taken, 5_000, 'a profile is being taken')
@@ -74,7 +74,7 @@ test('a profile that is being taken does not hold up a stop', async () => {
   await node.stop('SIGTERM')
   assert.ok(performance.now() - began < 2_000)
   await cut
-  const steps = told.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes['mesh.step.name']] : []))
+  const steps = spans.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes['mesh.step.name']] : []))
   for (const name of ['cpu profile', 'pprof']) assert.ok(steps.includes(name), `${name} of ${steps}`)
 })
 

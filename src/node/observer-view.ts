@@ -38,7 +38,7 @@ export function observerView(settings: Settings, seen: Observed): MeshView {
     nodes,
     links: linksOf(topology),
     boot: [],
-    tells: [],
+    spans: [],
     messages: messages.map(said),
     traces: settings.query !== 'off',
     ...(settings.jaegerUi !== 'off' && { jaegerUrl: settings.jaegerUi.replace(/\/+$/, '') }),

@@ -32,7 +32,7 @@ export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, within
   const until = systemClock.now() + withinMs - marginMs
   const own = await owner.close()
   const steps = own.flatMap((step): CloseStep[] => (step.name === 'libp2p' ? [...inside(step, mesh), step] : [step]))
-  mesh.tellStopped(telemetry, cause, uptimeMs, steps)
+  mesh.emitStopped(telemetry, cause, uptimeMs, steps)
   await telemetry.close(Math.max(0, Math.min(flushMs, until - systemClock.now())))
   const failed = steps.filter((step) => step.error !== undefined)
   if (failed.length > 0) throw new Error(failed.map(({ name, error }) => `${name}: ${error}`).join('; '))

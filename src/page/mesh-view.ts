@@ -10,7 +10,7 @@ export interface MeshView {
   readonly links: readonly ViewLink[]
   readonly boot: readonly BootStep[]
   /** The last spans that tell of an event, newest last, at most 200. */
-  readonly tells: readonly ViewTell[]
+  readonly spans: readonly ViewSpan[]
   /** Newest last. */
   readonly messages: readonly ViewMessage[]
   /** Where Jaeger's own page is, without a slash at the end. */
@@ -83,7 +83,7 @@ export interface BootStep {
   readonly atMs: number
 }
 
-export interface ViewTell {
+export interface ViewSpan {
   /** Unix milliseconds. */
   readonly atMs: number
   readonly node: string

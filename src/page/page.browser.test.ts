@@ -44,7 +44,7 @@ browserTest('on an observer a node is its id, and one that has gone is still tol
   const whole = pageMesh(8)
   const all = whole.nodes.map((node) => ({ ...node, controllable: false, name: node.name && 'like-all' }))
   const self = pagePeer('seed-a2')
-  const watched: MeshView = { ...whole, from: 'observer', self, nodes: all, tells: [], messages: [] }
+  const watched: MeshView = { ...whole, from: 'observer', self, nodes: all, spans: [], messages: [] }
   await using server = await startPageServer(watched, spans)
   const gone = pagePeer('compute-a5')
   const { page, complaints } = await openPage(browser, `${server.url}/#/nodes`)

@@ -1,8 +1,8 @@
 import { attributeAnchor, spanAnchor } from '../catalogue/anchors.ts'
 import { spansWith } from '../catalogue/attribute-index.ts'
 import { type AttributeName, type AttributeSpec, attributes } from '../catalogue/attributes.ts'
+import { specOf } from '../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
-import { specOf } from '../catalogue/tell.ts'
 
 /**
  * What every span and attribute means, as one page of HTML with the anchors of otel/SPANS.md: links of Jaeger's page

@@ -17,7 +17,7 @@ export function instanceOf(span: ReceivedSpan): string {
 }
 
 /** Peer id of who told it. */
-export function tellerOf(span: ReceivedSpan): string {
+export function emitterOf(span: ReceivedSpan): string {
   return String(span.resource['mesh.peer.self'])
 }
 
@@ -55,8 +55,8 @@ export function orphans(spans: Spans): ReceivedSpan[] {
 
 /** Milliseconds between spans that follow each other, as each instance told them. */
 export function gapsOf(spans: Spans): number[] {
-  return [...byInstance(spans).values()].flatMap((told) => {
-    const ends = told.map(({ endMs }) => endMs).sort((a, b) => a - b)
+  return [...byInstance(spans).values()].flatMap((emittedSpans) => {
+    const ends = emittedSpans.map(({ endMs }) => endMs).sort((a, b) => a - b)
     return ends.slice(1).map((end, index) => end - (ends[index] ?? end))
   })
 }

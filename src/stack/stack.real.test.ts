@@ -56,13 +56,13 @@ function send(url: string, ...spans: readonly Sent[]): Promise<void> {
 async function sendOf(of: typeof resource, version: string, url: string, ...spans: readonly Sent[]): Promise<void> {
   const client = otlpClient(url)
   const id = (index: number) => String(index + 1).padStart(16, '1')
-  const told = spans.map((span, index) => ({
+  const emittedSpans = spans.map((span, index) => ({
     traceId: id(index).repeat(2),
     spanId: id(index),
     startMs: Date.now(),
     ...span,
   }))
-  const { code, details } = await client.send(exportBytes(of, told, version))
+  const { code, details } = await client.send(exportBytes(of, emittedSpans, version))
   client.close()
   assert.equal(code, 0, details)
 }

@@ -48,14 +48,15 @@ export function ownHashes(span: Asked, { scope }: Origin): number[] {
  * Attributes of a span, of its events and its scope; its kind, status and scope under the keys that Jaeger has for them
  * (`tenant.go` of its memory store), and `error` for its status.
  */
-function eachOf(span: Asked, scope: Attributed, tell: (key: string, value: string) => void): void {
-  for (const { key, value } of span.attributes ?? []) tell(key, textOf(value))
-  for (const { key, value } of scope.attributes ?? []) tell(key, textOf(value))
-  for (const { attributes = [] } of span.events ?? []) for (const { key, value } of attributes) tell(key, textOf(value))
-  if (span.status.code === 2) tell('error', 'true')
-  if (span.status.code === 1) tell('error', 'false')
-  tell('span.kind', kindNames[span.kind ?? 0] ?? '')
-  tell('span.status', statusNames[span.status.code ?? 0] ?? 'unset')
+function eachOf(span: Asked, scope: Attributed, emitSpan: (key: string, value: string) => void): void {
+  for (const { key, value } of span.attributes ?? []) emitSpan(key, textOf(value))
+  for (const { key, value } of scope.attributes ?? []) emitSpan(key, textOf(value))
+  for (const { attributes = [] } of span.events ?? [])
+    for (const { key, value } of attributes) emitSpan(key, textOf(value))
+  if (span.status.code === 2) emitSpan('error', 'true')
+  if (span.status.code === 1) emitSpan('error', 'false')
+  emitSpan('span.kind', kindNames[span.kind ?? 0] ?? '')
+  emitSpan('span.status', statusNames[span.status.code ?? 0] ?? 'unset')
 }
 
 /** Attributes of the resource, each also under `resource.<key>`, and the name and version of the scope. */

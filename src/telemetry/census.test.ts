@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { censusTells } from './census.ts'
+import { censusSpans } from './census.ts'
 import type { CensusInput, HeldConnection, LedgerLink } from './census-input.ts'
 import { settleMs, suspectsMax, unsettledMs } from './findings.ts'
 
@@ -33,7 +33,7 @@ function connection(id: string, over: Partial<HeldConnection> = {}): HeldConnect
   return { id, peer: `peer of ${id}`, ageMs: old, ...over }
 }
 
-function census(over: Partial<CensusInput> = {}): Tell[] {
+function census(over: Partial<CensusInput> = {}): SpanEffect[] {
   const input: CensusInput = {
     inventory: { registries: [registry], resources: [] },
     links: [link('c1')],
@@ -53,19 +53,19 @@ function census(over: Partial<CensusInput> = {}): Tell[] {
     telemetry: { queued: 11, lostTotal: 12, sampledOut: 14 },
     ...over,
   }
-  return censusTells(input, window, seededRandom(1))
+  return censusSpans(input, window, seededRandom(1))
 }
 
-const named = (tells: readonly Tell[], span: Tell['span']) =>
-  tells.filter((told) => told.span === span).map(({ attributes }) => attributes as Record<string, unknown>)
+const named = (spans: readonly SpanEffect[], span: SpanEffect['span']) =>
+  spans.filter((effect) => effect.span === span).map(({ attributes }) => attributes as Record<string, unknown>)
 
 test('when all layers agree the census is consistent and suspects nobody', () => {
-  const tells = census()
+  const spans = census()
   assert.deepEqual(
-    tells.map(({ span }) => span),
+    spans.map(({ span }) => span),
     ['mesh.audit', 'mesh.audit.peers'],
   )
-  assert.equal(named(tells, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'consistent')
+  assert.equal(named(spans, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'consistent')
 })
 
 test('every span of a census is a child of its audit, which belongs to the window', () => {
@@ -100,9 +100,9 @@ test('each registry is told with its bound, its bands and why things left it', (
 test('a connection that the ledger does not know is a suspect, once it has had the time to become known', () => {
   const young = census({ connections: [connection('c1'), connection('c2', { ageMs: settleMs - 1 })] })
   assert.deepEqual(named(young, 'mesh.audit.suspect'), [])
-  const tells = census({ connections: [connection('c1'), connection('c2', { ageMs: 3_600_000 })] })
-  assert.equal(named(tells, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'differs')
-  assert.deepEqual(named(tells, 'mesh.audit.suspect'), [
+  const spans = census({ connections: [connection('c1'), connection('c2', { ageMs: 3_600_000 })] })
+  assert.equal(named(spans, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'differs')
+  assert.deepEqual(named(spans, 'mesh.audit.suspect'), [
     {
       'mesh.connection.id': 'c2',
       'mesh.peer.id': 'peer of c2',
@@ -110,26 +110,26 @@ test('a connection that the ledger does not know is a suspect, once it has had t
       'mesh.connection.age_band': '1h-6h',
     },
   ])
-  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [
+  assert.deepEqual(named(spans, 'mesh.leak.suspected'), [
     { 'mesh.invariant': 'connections-in-ledger', 'mesh.expected': 1, 'mesh.actual': 2 },
   ])
 })
 
 test('a link whose connection is gone breaks the same invariant', () => {
-  const tells = census({ connections: [] })
-  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [
+  const spans = census({ connections: [] })
+  assert.deepEqual(named(spans, 'mesh.leak.suspected'), [
     { 'mesh.invariant': 'connections-in-ledger', 'mesh.expected': 1, 'mesh.actual': 0 },
   ])
 })
 
 test('a superseded link that stays open and one that never settles are suspects, but break no invariant', () => {
   const links = [link('c1', { state: 'superseded' }), link('c2', { state: 'unsettled' })]
-  const tells = census({ links, connections: [connection('c1'), connection('c2')] })
+  const spans = census({ links, connections: [connection('c1'), connection('c2')] })
   assert.deepEqual(
-    named(tells, 'mesh.audit.suspect').map((attributes) => attributes['mesh.suspect.reason']),
+    named(spans, 'mesh.audit.suspect').map((attributes) => attributes['mesh.suspect.reason']),
     ['superseded-open', 'unsettled-old'],
   )
-  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [])
+  assert.deepEqual(named(spans, 'mesh.leak.suspected'), [])
 })
 
 test('two settled links of one pair break an invariant; a superseded one beside a settled one does not', () => {
@@ -152,17 +152,17 @@ test('several connections that the application has to one guest break no invaria
 })
 
 test('a registry above its capacity breaks an invariant', () => {
-  const tells = census({ inventory: { registries: [{ ...registry, size: 301 }], resources: [] } })
-  assert.deepEqual(named(tells, 'mesh.leak.suspected'), [
+  const spans = census({ inventory: { registries: [{ ...registry, size: 301 }], resources: [] } })
+  assert.deepEqual(named(spans, 'mesh.leak.suspected'), [
     { 'mesh.invariant': 'registry-bound', 'mesh.expected': 300, 'mesh.actual': 301 },
   ])
 })
 
 test('however many suspects there are, the oldest are told and the invariant carries the number', () => {
   const connections = Array.from({ length: 500 }, (_, i) => connection(`x${i}`, { ageMs: old + i }))
-  const tells = census({ links: [], connections })
-  const suspects = named(tells, 'mesh.audit.suspect')
+  const spans = census({ links: [], connections })
+  const suspects = named(spans, 'mesh.audit.suspect')
   assert.equal(suspects.length, suspectsMax)
   assert.equal(suspects[0]?.['mesh.connection.id'], 'x499')
-  assert.equal(named(tells, 'mesh.leak.suspected')[0]?.['mesh.actual'], 500)
+  assert.equal(named(spans, 'mesh.leak.suspected')[0]?.['mesh.actual'], 500)
 })

@@ -1,6 +1,6 @@
 import { ageBand, sizeBand } from '../catalogue/bands.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { RegistryName } from '../catalogue/spans.ts'
-import { type Tell, tell } from '../catalogue/tell.ts'
 import type { Random } from '../core/machine.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
@@ -8,12 +8,12 @@ import type { CensusInput, LedgerLink } from './census-input.ts'
 import { findingsOf } from './findings.ts'
 
 /** The census as spans: `mesh.audit`, one child per registry, and one per suspect and broken invariant. */
-export function censusTells(input: CensusInput, window: TraceRef | undefined, random: Random): Tell[] {
+export function censusSpans(input: CensusInput, window: TraceRef | undefined, random: Random): SpanEffect[] {
   const ref = window === undefined ? newTrace(random) : childOf(window, random)
   const findings = findingsOf(input)
   const verdict = findings.differs ? 'differs' : 'consistent'
   const counts = { ...countsOf(input), ...healthOf(input), ...sizesOf(input.inventory.registries) }
-  const audit = tell(
+  const audit = emitSpan(
     'mesh.audit',
     { 'mesh.audit.verdict': verdict, ...counts },
     { ref, ...(window && { parent: window }) },
@@ -21,9 +21,9 @@ export function censusTells(input: CensusInput, window: TraceRef | undefined, ra
   const below = { parent: ref }
   return [
     audit,
-    ...input.inventory.registries.map((registry) => registryTell(registry, ref)),
+    ...input.inventory.registries.map((registry) => registrySpan(registry, ref)),
     ...findings.suspects.map((suspect) =>
-      tell(
+      emitSpan(
         'mesh.audit.suspect',
         {
           'mesh.connection.id': suspect.connection,
@@ -35,7 +35,7 @@ export function censusTells(input: CensusInput, window: TraceRef | undefined, ra
       ),
     ),
     ...findings.broken.map(({ invariant, expected, actual }) =>
-      tell(
+      emitSpan(
         'mesh.leak.suspected',
         { 'mesh.invariant': invariant, 'mesh.expected': expected, 'mesh.actual': actual },
         below,
@@ -88,7 +88,7 @@ function sizesOf(registries: readonly RegistryCensus[]) {
 }
 
 /** A registry's name is the end of its span's name, and all of these spans carry the same. */
-function registryTell(registry: RegistryCensus, parent: TraceRef): Tell {
+function registrySpan(registry: RegistryCensus, parent: TraceRef): SpanEffect {
   const { replaced, removed, expired, evicted, closed } = registry.byReason
   const attributes = {
     'mesh.registry.name': registry.name,
@@ -106,5 +106,5 @@ function registryTell(registry: RegistryCensus, parent: TraceRef): Tell {
     'mesh.registry.closed': closed,
     'mesh.registry.oldest_band': ageBand(registry.oldestMs),
   }
-  return tell<`mesh.audit.${RegistryName}`>(`mesh.audit.${registry.name}`, attributes, { parent })
+  return emitSpan<`mesh.audit.${RegistryName}`>(`mesh.audit.${registry.name}`, attributes, { parent })
 }

@@ -1,12 +1,12 @@
 import type { Attributes } from '@opentelemetry/api'
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 
 /** Bounds of one attribute's value: whatever a peer sends, a span stays small. Guesses. */
 export const textMax = 256
 export const listMax = 32
 
 /** The attributes of a span, texts cut at 256 characters and lists at 32 elements. Copied only where one is too long. */
-export function cut(given: Tell['attributes']): Attributes {
+export function cut(given: SpanEffect['attributes']): Attributes {
   const attributes = given as Attributes
   let copy: Attributes | undefined
   for (const name in attributes) {

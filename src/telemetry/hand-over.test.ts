@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { context, ProxyTracerProvider, propagation, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { resource } from '../testing/node-resource.ts'
 import { seededRandom } from '../testing/random.ts'
-import { resource } from '../testing/told-by.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { SpanProcessors } from './hand-over.ts'
 import { startTelemetry } from './telemetry.ts'
@@ -42,7 +42,7 @@ test('a processor of SDK 1.x finds scope and parent under the names that it read
   const ended: unknown[] = []
   const { processor } = counting({ onEnd: (span) => void ended.push(span) })
   const { telemetry } = start(processor)
-  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  telemetry.emit(emitSpan('mesh.node.stalled', stalled), window)
   const [span] = ended as { instrumentationLibrary: { name: string }; parentSpanId: string }[]
   assert.deepEqual([span?.instrumentationLibrary.name, span?.parentSpanId], ['tracemesh', window.spanId])
 })
@@ -51,9 +51,12 @@ test('the pipeline of an application gets spans as they were told: ids, parents,
   const exporter = new InMemorySpanExporter()
   const processor = new SimpleSpanProcessor({ exporter })
   const { telemetry, clock } = start(processor)
-  telemetry.tell(tell('mesh.node.stalled', stalled, { ref, parent: null, links: [window], since: 4_000 }), undefined)
-  telemetry.tell(tell('mesh.leak.suspected', broken, { parent: ref }), undefined)
-  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  telemetry.emit(
+    emitSpan('mesh.node.stalled', stalled, { ref, parent: null, links: [window], since: 4_000 }),
+    undefined,
+  )
+  telemetry.emit(emitSpan('mesh.leak.suspected', broken, { parent: ref }), undefined)
+  telemetry.emit(emitSpan('mesh.node.stalled', stalled), window)
   await processor.forceFlush()
   const [root, child, inWindow] = exporter.getFinishedSpans()
   assert.deepEqual([root?.name, child?.name], ['mesh.node.stalled', 'mesh.leak.suspected'])
@@ -73,7 +76,7 @@ test('each of several processors gets every span, at once, and what it adds at t
   const simple = new SimpleSpanProcessor({ exporter })
   const adding = counting({ onStart: (span) => void span.setAttribute('tenant', 't1') })
   const { telemetry } = start([adding.processor, simple])
-  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  telemetry.emit(emitSpan('mesh.node.stalled', stalled), window)
   assert.deepEqual(telemetry.stats, { told: 1, exported: 1, queued: 0, lostTotal: 0, sampledOut: 0 })
   assert.equal(adding.calls.ended, 1)
   await simple.forceFlush()
@@ -83,7 +86,7 @@ test('each of several processors gets every span, at once, and what it adds at t
 test('the processors of an application stay its own: never flushed, never shut down', async () => {
   const { calls, processor } = counting()
   const { telemetry, clock } = start(processor)
-  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  telemetry.emit(emitSpan('mesh.node.stalled', stalled), window)
   assert.deepEqual(await telemetry.flush(1_000), { left: 0 })
   assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
   assert.deepEqual(calls, { started: 1, ended: 1, flushed: 0, shut: 0 })
@@ -100,7 +103,7 @@ test('a processor that throws costs its spans, is reported once, and stops neith
   const other = counting()
   const { telemetry, reports } = start([broken.processor, other.processor])
   const three = () => {
-    for (let i = 0; i < 3; i++) telemetry.tell(tell('mesh.node.stalled', stalled), window)
+    for (let i = 0; i < 3; i++) telemetry.emit(emitSpan('mesh.node.stalled', stalled), window)
   }
   three()
   fails = false
@@ -112,7 +115,7 @@ test('a processor that throws costs its spans, is reported once, and stops neith
 
 test('the global provider, context manager and propagator are as they were', () => {
   const { telemetry } = start(new SimpleSpanProcessor({ exporter: new InMemorySpanExporter() }))
-  telemetry.tell(tell('mesh.node.stalled', stalled), window)
+  telemetry.emit(emitSpan('mesh.node.stalled', stalled), window)
   const global = trace.getTracerProvider()
   assert.ok(global instanceof ProxyTracerProvider)
   assert.equal(global.getDelegate().constructor.name, 'NoopTracerProvider')

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { context as contexts, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { StackContextManager } from '@opentelemetry/sdk-trace'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { logTell } from './log.ts'
+import { logSpan } from './log.ts'
 import { createLogger } from './logger.ts'
 
 leakCheck()
 
 const ids = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
-const expired = tell('mesh.member.expired', {
+const expired = emitSpan('mesh.member.expired', {
   'mesh.peer.id': 'p',
   'mesh.peer.name': 'x'.repeat(1_000),
   'mesh.peer.incarnation': 1,
@@ -31,7 +31,7 @@ function lines(
 
 test('the line of a span has its level, its name, what it carries, and the ids that open its trace', () => {
   const { written, logger } = lines('debug')
-  logTell(logger, expired, ids)
+  logSpan(logger, expired, ids)
   const { time, ...line } = JSON.parse(written[0] ?? '')
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000)
   assert.deepEqual(line, {
@@ -50,7 +50,7 @@ test('the line of a span has its level, its name, what it carries, and the ids t
 
 test('a span below the level leaves no line', () => {
   const { written, logger } = lines('error')
-  logTell(logger, expired, ids)
+  logSpan(logger, expired, ids)
   assert.deepEqual(written, [])
 })
 
@@ -61,7 +61,7 @@ test('a line that names no trace belongs to the window, once there is one; one t
   logger.info('before')
   current = window
   logger.error({ err: new Error('no') }, 'after')
-  logTell(logger, expired, ids)
+  logSpan(logger, expired, ids)
   const fields = written.map((line) => JSON.parse(line)).map(({ trace_id, span_id }) => [trace_id, span_id])
   assert.deepEqual(fields, [
     [undefined, undefined],

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
+import { type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
-import { specOf, type Tell } from '../catalogue/tell.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { cut } from './cut.ts'
 
@@ -25,7 +25,7 @@ export function idsOf(ref: TraceRef | undefined): { trace_id?: string; span_id?:
 }
 
 /** The line that goes with a told span: its name, what it carries, and the ids under which a trace store finds it. */
-export function logTell(logger: MeshLogger, effect: Tell, ids: TraceRef): void {
+export function logSpan(logger: MeshLogger, effect: SpanEffect, ids: TraceRef): void {
   const { log } = specOf(spans, effect.span)
   if (!logger.isLevelEnabled(log)) return
   logger[log]({ ...idsOf(ids), ...cut(effect.attributes) }, effect.span)

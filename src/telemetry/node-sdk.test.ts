@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { context, propagation, type Tracer, trace } from '@opentelemetry/api'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { resource } from '../testing/node-resource.ts'
 import { systemTime } from '../testing/system-time.ts'
-import { resource } from '../testing/told-by.ts'
 import { nodeSdkProvider } from './node-sdk.ts'
 import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
 
 const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-const stalled = tell(
+const stalled = emitSpan(
   'mesh.node.stalled',
   { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 },
   { ref, parent: null },
@@ -50,7 +50,7 @@ const isRecording = (tracer: Tracer): boolean => {
 
 test('a private provider leaves the global one alone', async () => {
   const { telemetry, end } = start()
-  telemetry.tell(stalled, undefined)
+  telemetry.emit(stalled, undefined)
   assert.equal(isRecording(trace.getTracer('application')), false)
   assert.deepEqual(await end(), [`mesh.node.stalled ${ref.spanId}`])
 })
@@ -59,9 +59,9 @@ test('NodeSDK is the global provider: spans of other code leave the same way', a
   process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
   t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
   const { telemetry, end, spans } = start(nodeSdkProvider)
-  telemetry.tell(stalled, undefined)
+  telemetry.emit(stalled, undefined)
   trace.getTracer('application').startSpan('foreign').end()
-  assert.equal(telemetry.stats.told, 2)
+  assert.equal(telemetry.stats.emitted, 2)
   const [own, foreign] = await end()
   assert.equal(own, `mesh.node.stalled ${ref.spanId}`)
   assert.match(foreign ?? '', /^foreign [0-9a-f]{16}$/)
@@ -70,6 +70,6 @@ test('NodeSDK is the global provider: spans of other code leave the same way', a
 
 test('where a global provider is there before, it stays, and ours is private', async () => {
   const { telemetry, end } = start(nodeSdkProvider)
-  telemetry.tell(stalled, undefined)
+  telemetry.emit(stalled, undefined)
   assert.deepEqual(await end(), [`mesh.node.stalled ${ref.spanId}`])
 })

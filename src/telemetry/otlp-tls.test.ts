@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { ServerCredentials } from '@grpc/grpc-js'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { type Certificates, makeCertificates } from '../testing/certificates.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { resource } from '../testing/node-resource.ts'
 import { notRun } from '../testing/not-run.ts'
 import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
 import { systemTime } from '../testing/system-time.ts'
-import { resource } from '../testing/told-by.ts'
 import { startTelemetry } from './telemetry.ts'
 
 leakCheck()
@@ -31,7 +31,7 @@ async function leftWith(env: Readonly<Record<string, string>>, endpoint: string)
   const limits = { delayMs: 20, retryMs: 50, retryMaxMs: 200 }
   const telemetry = startTelemetry({ clock: systemTime, resource, endpoint, limits })
   try {
-    telemetry.tell(tell('mesh.node.stalled', { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 1 }), undefined)
+    telemetry.emit(emitSpan('mesh.node.stalled', { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 1 }), undefined)
     return (await telemetry.flush(2_000)).left
   } finally {
     await telemetry.close(0)

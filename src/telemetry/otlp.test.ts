@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { resource } from '../testing/node-resource.ts'
 import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
 import { systemTime } from '../testing/system-time.ts'
-import { resource } from '../testing/told-by.ts'
 import { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
@@ -20,17 +20,17 @@ function start(receiver: Receiver, options: Partial<TelemetryOptions> = {}): Tel
 }
 
 function burst(telemetry: Telemetry, count: number): void {
-  const left = tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
-  for (let i = 0; i < count; i++) telemetry.tell(left, window)
+  const left = emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+  for (let i = 0; i < count; i++) telemetry.emit(left, window)
 }
 
 function sequences(receiver: Receiver): number[] {
   return [...new Set(receiver.spans.map(({ attributes }) => Number(attributes['mesh.seq'])))].sort((a, b) => a - b)
 }
 
-function toldLost(receiver: Receiver): number {
-  const told = receiver.spans.filter(({ name }) => name === 'mesh.telemetry.lost')
-  return told.reduce((sum, { attributes }) => sum + Number(attributes['mesh.lost.count']), 0)
+function lostBySpans(receiver: Receiver): number {
+  const spans = receiver.spans.filter(({ name }) => name === 'mesh.telemetry.lost')
+  return spans.reduce((sum, { attributes }) => sum + Number(attributes['mesh.lost.count']), 0)
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
@@ -40,7 +40,7 @@ test('a span arrives as it was told', async () => {
   const telemetry = start(receiver)
   const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
   const invariant = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
-  telemetry.tell(tell('mesh.leak.suspected', invariant, { ref, parent: null, links: [window] }), undefined)
+  telemetry.emit(emitSpan('mesh.leak.suspected', invariant, { ref, parent: null, links: [window] }), undefined)
   const span = await receiver.waitFor(({ name }) => name === 'mesh.leak.suspected', 5_000)
   assert.deepEqual([span.traceId, span.spanId, span.parentSpanId], [ref.traceId, ref.spanId, ''])
   assert.deepEqual(span.links, [window])
@@ -62,7 +62,7 @@ test('texts, numbers, truths and lists arrive as what they are', async () => {
     'mesh.pruned.remaining_band': '4096+',
     'mesh.pruned.suspended': true,
   } as const
-  telemetry.tell(tell('mesh.staleness.pruned', pruned), window)
+  telemetry.emit(emitSpan('mesh.staleness.pruned', pruned), window)
   const span = await receiver.waitFor(({ name }) => name === 'mesh.staleness.pruned', 5_000)
   assert.deepEqual(span.attributes, { ...pruned, 'mesh.seq': 1 })
   await telemetry.close(1_000)
@@ -149,7 +149,7 @@ test('switched off, spans are counted and go nowhere', async () => {
   const telemetry = start(receiver, { endpoint: 'off' })
   burst(telemetry, 600)
   assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
-  assert.equal(telemetry.stats.told, 600)
+  assert.equal(telemetry.stats.emitted, 600)
   assert.equal(receiver.spans.length, 0)
   await receiver.close()
 })
@@ -193,10 +193,10 @@ test('beyond the bound, what is told lost is what is missing, exactly', async ()
   receiver.resume()
   await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 10_000)
   assert.deepEqual(await telemetry.flush(10_000), { left: 0 })
-  const { told, lostTotal } = telemetry.stats
-  assert.equal(told - sequences(receiver).length, toldLost(receiver))
+  const { emitted: told, lostTotal } = telemetry.stats
+  assert.equal(told - sequences(receiver).length, lostBySpans(receiver))
   assert.equal(lostTotal, 2_500)
-  assert.equal(toldLost(receiver), 2_500)
+  assert.equal(lostBySpans(receiver), 2_500)
   assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
   await receiver.close()
 })

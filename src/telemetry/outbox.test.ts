@@ -49,7 +49,7 @@ function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
         state.closed = true
       },
     },
-    tellLoss: (loss) => add(loss),
+    emitLoss: (loss) => add(loss),
     report: (level, message, fields) => reports.push({ level, message, fields }),
   })
   const add = (loss?: Loss, waitMs = 1_000): void => outbox.add({ id: state.next++, bytes: 10, loss }, waitMs)
@@ -268,8 +268,8 @@ test('any order of bursts, absences, refusals and pauses: told less received is 
       const closed = outbox.close(5_000)
       // The limit of the closing is one more timer: time runs on until it is over.
       for (let i = 0; i < 50; i++) clock.advance(100)
-      const untold = await closed
-      assert.equal(state.next - 1 - received.length, told() + untold)
+      const unreported = await closed
+      assert.equal(state.next - 1 - received.length, told() + unreported)
       assert.equal(new Set(received.map(({ id }) => id)).size, received.length)
       assert.equal(outbox.lost, state.next - 1 - received.length)
       assert.equal(clock.pending - state.inFlight, 0)

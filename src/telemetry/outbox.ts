@@ -48,7 +48,7 @@ export interface OutboxOptions<T> {
   readonly limits: OutboxLimits
   readonly sender: Sender<T>
   /** Called when spans leave again and some were lost before: to add a parcel that says so. */
-  readonly tellLoss: (loss: Loss) => void
+  readonly emitLoss: (loss: Loss) => void
   readonly report: Report
 }
 
@@ -59,7 +59,7 @@ export class Outbox<T extends Parcel> {
   #sent = 0
   #lost = 0
   /** Lost and not yet told: it joins the next `tellLoss`, or the report of `close`. */
-  readonly #untold: Record<LostWhere, number> = { ring: 0, refused: 0, exit: 0 }
+  readonly #unreported: Record<LostWhere, number> = { ring: 0, refused: 0, exit: 0 }
   /** Set while a batch is with the sender or waits to be tried again. */
   #batch: readonly T[] | undefined
   #sending = false
@@ -129,7 +129,7 @@ export class Outbox<T extends Parcel> {
     this.#ring.clear()
     for (const done of this.#drains) done()
     this.#options.sender.close()
-    const { ring, refused, exit } = this.#untold
+    const { ring, refused, exit } = this.#unreported
     const lost = ring + refused + exit
     if (lost > 0) this.#options.report('error', 'spans were lost at exit', { lost, ring, refused, exit })
     return lost
@@ -208,9 +208,9 @@ export class Outbox<T extends Parcel> {
     if (this.#failures > 0) this.#options.report('info', 'spans leave again', { queued: this.#ring.size })
     this.#failures = 0
     for (const where of ['ring', 'refused'] as const) {
-      const lost = this.#untold[where]
-      this.#untold[where] = 0
-      if (lost > 0) this.#options.tellLoss({ where, count: lost })
+      const lost = this.#unreported[where]
+      this.#unreported[where] = 0
+      if (lost > 0) this.#options.emitLoss({ where, count: lost })
     }
   }
 
@@ -221,8 +221,8 @@ export class Outbox<T extends Parcel> {
 
   #lose(parcel: T, where: LostWhere): void {
     this.#lost++
-    this.#untold[where]++
-    if (parcel.loss !== undefined) this.#untold[parcel.loss.where] += parcel.loss.count
+    this.#unreported[where]++
+    if (parcel.loss !== undefined) this.#unreported[parcel.loss.where] += parcel.loss.count
   }
 }
 

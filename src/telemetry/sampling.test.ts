@@ -4,14 +4,14 @@ import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
 import { SamplingDecision } from '@opentelemetry/sdk-trace'
 import fc from 'fast-check'
 import { registries } from '../catalogue/registries.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
-import { type Tell, tell } from '../catalogue/tell.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { resource } from '../testing/node-resource.ts'
 import { seededRandom } from '../testing/random.ts'
-import { resource } from '../testing/told-by.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import { censusTells } from './census.ts'
+import { censusSpans } from './census.ts'
 import type { CensusInput } from './census-input.ts'
 import { isRoutine, isSampled, samplingOf } from './sampling.ts'
 import type { ReadableSpan, SpanExporter } from './sdk-types.ts'
@@ -19,7 +19,7 @@ import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
 
-const lost = tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+const lost = emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
 
 /** Samplers are read from the environment of the process. */
 function withSampler(t: TestContext, sampler: string): void {
@@ -52,7 +52,7 @@ function start(options: Partial<TelemetryOptions> = {}) {
   return { telemetry, flush, calls }
 }
 
-function sweep(window: TraceRef, random: () => number, expired = 0): Tell[] {
+function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[] {
   const ref = childOf(window, random)
   const pruned = {
     'mesh.pruned.count': expired,
@@ -69,8 +69,8 @@ function sweep(window: TraceRef, random: () => number, expired = 0): Tell[] {
     'mesh.member.window_ms': 30_000,
   }
   return [
-    tell('mesh.staleness.pruned', pruned, { ref, parent: window }),
-    ...Array.from({ length: expired }, () => tell('mesh.member.expired', gone, { parent: ref })),
+    emitSpan('mesh.staleness.pruned', pruned, { ref, parent: window }),
+    ...Array.from({ length: expired }, () => emitSpan('mesh.member.expired', gone, { parent: ref })),
   ]
 }
 
@@ -88,19 +88,19 @@ const census: CensusInput = {
 }
 
 /** What a node that idles emits in `minutes`, one member expiring in every third; and one that leaves in each. */
-function* minutesOf(minutes: number, random: () => number): Generator<{ effect: Tell; window: TraceRef }> {
+function* minutesOf(minutes: number, random: () => number): Generator<{ effect: SpanEffect; window: TraceRef }> {
   let before: TraceRef | undefined
   for (let minute = 0; minute < minutes; minute++) {
     const window = newTrace(random)
     const links = before === undefined ? [] : [before]
     const attributes = { 'mesh.window.seq': minute + 1, 'mesh.node.uptime_ms': minute * 60_000 }
     const effects = [
-      tell('mesh.window', attributes, { ref: window, parent: null, links }),
+      emitSpan('mesh.window', attributes, { ref: window, parent: null, links }),
       ...Array.from({ length: 12 }, (_, index) =>
         sweep(window, random, index === 5 && minute % 3 === 0 ? 2 : 0),
       ).flat(),
-      ...censusTells(census, window, random),
-      ...censusTells(census, before ?? window, random),
+      ...censusSpans(census, window, random),
+      ...censusSpans(census, before ?? window, random),
       lost,
     ]
     before = window
@@ -113,9 +113,9 @@ test('with any share rare spans leave, numbers have no gap, nobody is an orphan,
     fc.asyncProperty(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer(), async (share, seed) => {
       const { telemetry, flush } = start({ traceRoutine: share })
       const emitted = [...minutesOf(20, seededRandom(seed))]
-      for (const { effect, window } of emitted) telemetry.tell(effect, window)
+      for (const { effect, window } of emitted) telemetry.emit(effect, window)
       const exported = await flush()
-      const { told, queued, lostTotal, sampledOut } = telemetry.stats
+      const { emitted: told, queued, lostTotal, sampledOut } = telemetry.stats
       assert.equal(told, emitted.length)
       assert.equal(told, telemetry.stats.exported + queued + lostTotal + sampledOut)
       const rare = emitted.filter(({ effect }) => !isRoutine(effect)).map(({ effect }) => effect.span)
@@ -140,7 +140,7 @@ test('with any share rare spans leave, numbers have no gap, nobody is an orphan,
 test('a minute leaves whole or without its routine, in one trace; the same ones in every run, and more of them at a larger share', async () => {
   const tracesAt = async (traceRoutine: number) => {
     const { telemetry, flush } = start({ traceRoutine })
-    for (const { effect, window } of minutesOf(200, seededRandom(7))) telemetry.tell(effect, window)
+    for (const { effect, window } of minutesOf(200, seededRandom(7))) telemetry.emit(effect, window)
     const traces = Map.groupBy(await flush(), (span) => span.spanContext().traceId)
     assert.equal(traces.size, 200)
     const whole = [...traces].filter(([, all]) => all.some(({ name }) => name === 'mesh.window'))
@@ -164,7 +164,7 @@ test('always_off makes no span and asks no exporter, whatever is rare', async (t
     const provider = () => assert.fail('a provider is made')
     const { telemetry, flush, calls } = start({ traceRoutine: 1, provider })
     const window = newTrace(seededRandom(3))
-    const ids = telemetry.tell(lost, window)
+    const ids = telemetry.emit(lost, window)
     assert.deepEqual([ids.traceId, telemetry.window], [window.traceId, window])
     assert.deepEqual([await flush(), calls.exports], [[], 0])
     assert.deepEqual(telemetry.stats, { told: 1, exported: 0, queued: 0, lostTotal: 0, sampledOut: 1 })
@@ -176,7 +176,7 @@ test('always_off: an application’s own processor gets nothing either', (t) => 
   withSampler(t, 'always_off')
   const fail = () => assert.fail('a span')
   const spanProcessor = { onStart: fail, onEnd: fail, forceFlush: async () => {}, shutdown: async () => {} }
-  start({ spanProcessor }).telemetry.tell(lost, undefined)
+  start({ spanProcessor }).telemetry.emit(lost, undefined)
 })
 
 test('samplers of the specification, and MESH_TRACE_ROUTINE before them', () => {

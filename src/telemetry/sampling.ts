@@ -1,6 +1,6 @@
 import { TraceFlags, trace } from '@opentelemetry/api'
+import { type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
-import { specOf, type Tell } from '../catalogue/tell.ts'
 import type { Report } from './outbox.ts'
 import type { Sampler } from './sdk-types.ts'
 
@@ -77,7 +77,7 @@ function short(text: string): string {
 }
 
 /** Emitted whether anything happens or not; a sweep that finds somebody is no routine. */
-export function isRoutine({ span, attributes }: Tell): boolean {
+export function isRoutine({ span, attributes }: SpanEffect): boolean {
   const { routine } = specOf(spans, span)
   if (routine === undefined || routine === true) return routine === true
   return !(attributes as Readonly<Record<string, unknown>>)[routine.whenZero]

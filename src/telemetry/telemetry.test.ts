@@ -9,14 +9,14 @@ import {
   SimpleSpanProcessor,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import type { Link } from '../core/link.ts'
-import { tellOpened } from '../core/link-spans.ts'
+import { emitOpened } from '../core/link-spans.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { resource } from '../testing/node-resource.ts'
 import { seededRandom } from '../testing/random.ts'
-import { resource } from '../testing/told-by.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import { censusTells } from './census.ts'
+import { censusSpans } from './census.ts'
 import type { CensusInput } from './census-input.ts'
 import { machineId } from './machine.ts'
 import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
@@ -24,7 +24,8 @@ import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 leakCheck()
 
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
-const left = () => tell('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+const left = () =>
+  emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
 
 /** Bytes, after a full collection. */
 function heapUsed(): number {
@@ -59,9 +60,9 @@ function start(options: Partial<TelemetryOptions> = {}) {
 test('without a parent a span belongs to the window; null begins a trace; a parent is a parent', async () => {
   const { telemetry, flush } = start()
   const parent = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }
-  const inWindow = telemetry.tell(left(), window)
-  const root = telemetry.tell({ ...left(), parent: null }, window)
-  const child = telemetry.tell({ ...left(), parent }, window)
+  const inWindow = telemetry.emit(left(), window)
+  const root = telemetry.emit({ ...left(), parent: null }, window)
+  const child = telemetry.emit({ ...left(), parent }, window)
   const [a, b, c] = await flush()
   assert.deepEqual([a?.spanContext().traceId, a?.parentSpanContext?.spanId], [window.traceId, window.spanId])
   assert.equal(b?.parentSpanContext, undefined)
@@ -75,9 +76,9 @@ test('without a parent a span belongs to the window; null begins a trace; a pare
 test('a span has the kind of its declaration, and its status is an error when what it describes failed', async () => {
   const { telemetry, flush } = start()
   const request = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 1 }
-  telemetry.tell(left(), window)
-  telemetry.tell(tell('mesh.request.sent', request, { failed: true }), window)
-  telemetry.tell(tell('mesh.request.handled', request, { failed: false }), window)
+  telemetry.emit(left(), window)
+  telemetry.emit(emitSpan('mesh.request.sent', request, { failed: true }), window)
+  telemetry.emit(emitSpan('mesh.request.handled', request, { failed: false }), window)
   const spans = await flush()
   assert.deepEqual(
     spans.map(({ kind, status }) => [kind, status.code]),
@@ -92,8 +93,8 @@ test('a span has the kind of its declaration, and its status is an error when wh
 test('a span has the ids that were chosen for it, and links to others', async () => {
   const { telemetry, flush } = start()
   const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-  telemetry.tell({ ...left(), ref, parent: null, links: [window] }, undefined)
-  telemetry.tell({ ...left(), ref: { ...ref, spanId: '3'.repeat(16) }, parent: ref }, undefined)
+  telemetry.emit({ ...left(), ref, parent: null, links: [window] }, undefined)
+  telemetry.emit({ ...left(), ref: { ...ref, spanId: '3'.repeat(16) }, parent: ref }, undefined)
   const [first, second] = await flush()
   assert.deepEqual([first?.spanContext().traceId, first?.spanContext().spanId], [ref.traceId, ref.spanId])
   assert.deepEqual(
@@ -106,8 +107,8 @@ test('a span has the ids that were chosen for it, and links to others', async ()
 test('a span ends now and began when it says so, by the wall clock', async () => {
   const { clock, telemetry, flush } = start()
   clock.advance(1_500)
-  telemetry.tell({ ...left(), since: 6_000 }, window)
-  telemetry.tell(left(), window)
+  telemetry.emit({ ...left(), since: 6_000 }, window)
+  telemetry.emit(left(), window)
   const [attempt, point] = await flush()
   const at = clock.wall() / 1_000
   assert.deepEqual(attempt?.endTime, [Math.floor(at), (at % 1) * 1e9])
@@ -129,13 +130,13 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
     'mesh.error.message': 'refused',
     'mesh.seed.delay_ms': 1,
   } as const
-  telemetry.tell(tell('mesh.seed.retry', retry), window)
+  telemetry.emit(emitSpan('mesh.seed.retry', retry), window)
   for (const direction of ['outbound', 'inbound'] as const) {
     const fact = { direction, address: '/ip4/10.0.0.2/udp/4001/quic-v1', transport: 'quic' } as const
     const opened = { id: 'l1', connection: 'c1', fact, openedAt: 5_000 } as unknown as Link
-    telemetry.tell(tellOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
+    telemetry.emit(emitOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
   }
-  telemetry.tell(left(), window)
+  telemetry.emit(left(), window)
   const spans = await flush()
   assert.equal(spans[0]?.status.message, 'refused')
   assert.deepEqual(
@@ -157,7 +158,7 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
 
 test('the scope has the version of the software and a schema URL, the service a namespace', async () => {
   const { telemetry, flush } = start()
-  telemetry.tell(left(), window)
+  telemetry.emit(left(), window)
   const [span] = await flush()
   const { name, version, schemaUrl } = span?.instrumentationScope ?? {}
   assert.deepEqual([name, version], ['tracemesh', '1.2.3'])
@@ -169,10 +170,10 @@ test('service.version of the environment is the application’s: the scope keeps
   process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
   t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
   const { telemetry, flush } = start()
-  telemetry.tell(left(), window)
+  telemetry.emit(left(), window)
   const exporter = new InMemorySpanExporter()
   const processor = new SimpleSpanProcessor({ exporter })
-  start({ spanProcessor: processor }).telemetry.tell(left(), window)
+  start({ spanProcessor: processor }).telemetry.emit(left(), window)
   await processor.forceFlush()
   for (const span of [...(await flush()), ...exporter.getFinishedSpans()]) {
     assert.equal(span.resource.attributes['service.version'], 'app-9')
@@ -183,9 +184,9 @@ test('service.version of the environment is the application’s: the scope keeps
 
 test('every span carries its number, from 1, and is an ERROR only where a promise was broken', async () => {
   const { telemetry, flush } = start()
-  telemetry.tell(left(), window)
-  telemetry.tell(
-    tell('mesh.leak.suspected', { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 }),
+  telemetry.emit(left(), window)
+  telemetry.emit(
+    emitSpan('mesh.leak.suspected', { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 }),
     window,
   )
   const spans = await flush()
@@ -201,7 +202,7 @@ test('every span carries its number, from 1, and is an ERROR only where a promis
 
 test('the resource says whose spans they are, and of the machine nothing but its id', async () => {
   const { telemetry, flush } = start()
-  telemetry.tell(left(), window)
+  telemetry.emit(left(), window)
   const [span] = await flush()
   const { 'service.instance.id': instance, ...rest } = span?.resource.attributes ?? {}
   assert.match(String(instance), /^[0-9a-f-]{36}$/)
@@ -225,7 +226,7 @@ test('texts and lists of any length stay small', async () => {
   const { telemetry, flush } = start()
   const settings = Array.from({ length: 100 }, () => 'x'.repeat(1_000))
   const started = { 'mesh.node.name': 'y'.repeat(1_000), 'mesh.node.role': 'seed', 'mesh.node.incarnation': 1 } as const
-  telemetry.tell(tell('mesh.node.started', { ...started, 'mesh.node.settings': settings }), window)
+  telemetry.emit(emitSpan('mesh.node.started', { ...started, 'mesh.node.settings': settings }), window)
   const [span] = await flush()
   const list = span?.attributes['mesh.node.settings'] as string[]
   assert.deepEqual([list.length, list[0]?.length], [32, 256])
@@ -235,7 +236,7 @@ test('texts and lists of any length stay small', async () => {
 
 test('ten thousand spans told at once all leave', async () => {
   const { telemetry, flush } = start()
-  for (let i = 0; i < 10_000; i++) telemetry.tell(left(), window)
+  for (let i = 0; i < 10_000; i++) telemetry.emit(left(), window)
   const spans = await flush()
   assert.deepEqual(
     spans.map(({ attributes }) => attributes['mesh.seq']),
@@ -266,7 +267,7 @@ test('a full outbox of the widest span costs less than 30 MB of heap', () => {
     telemetry: { queued: 11, lostTotal: 12, sampledOut: 14 },
   }
   const tellCensus = (): void => {
-    for (const told of censusTells(input, window, Math.random)) telemetry.tell(told, window)
+    for (const span of censusSpans(input, window, Math.random)) telemetry.emit(span, window)
   }
   for (let i = 0; i < 100; i++) tellCensus()
   const before = heapUsed()
@@ -285,19 +286,19 @@ test('news leaves within a second; what is told whether anything happens or not,
     return telemetry.stats.exported
   }
   const routine = { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }
-  telemetry.tell(tell('mesh.window', routine), undefined)
+  telemetry.emit(emitSpan('mesh.window', routine), undefined)
   assert.equal(await settled(14_999), 0)
   assert.equal(await settled(1), 1)
-  telemetry.tell(tell('mesh.window', routine), undefined)
-  telemetry.tell(left(), window)
+  telemetry.emit(emitSpan('mesh.window', routine), undefined)
+  telemetry.emit(left(), window)
   assert.equal(await settled(999), 1)
   assert.equal(await settled(1), 3)
 })
 
 test('a delay that was set holds for both', async () => {
   const { clock, telemetry } = start({ limits: { delayMs: 4_000 } })
-  telemetry.tell(left(), window)
-  telemetry.tell(tell('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }), undefined)
+  telemetry.emit(left(), window)
+  telemetry.emit(emitSpan('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }), undefined)
   clock.advance(3_999)
   await Promise.resolve()
   assert.deepEqual([telemetry.stats.queued, clock.pending], [2, 1])
@@ -309,7 +310,7 @@ test('a delay that was set holds for both', async () => {
 test('the same seed tells the same ids', async () => {
   const ids = async (): Promise<string[]> => {
     const { telemetry, flush } = start()
-    for (let i = 0; i < 3; i++) telemetry.tell(left(), undefined)
+    for (let i = 0; i < 3; i++) telemetry.emit(left(), undefined)
     return (await flush()).map((span) => span.spanContext().traceId)
   }
   assert.deepEqual(await ids(), await ids())

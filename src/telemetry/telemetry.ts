@@ -1,4 +1,4 @@
-import type { Tell } from '../catalogue/tell.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
@@ -13,11 +13,11 @@ import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } 
 import { type Sampling, samplingOf } from './sampling.ts'
 import type { SpanExporter } from './sdk-types.ts'
 import { silentTelemetry } from './silent-telemetry.ts'
-import { Teller } from './teller.ts'
+import { SpanEmitter } from './span-emitter.ts'
 
 export interface TelemetryStats {
   /** Spans told so far; `told = exported + queued + lostTotal + sampledOut`, always. */
-  readonly told: number
+  readonly emitted: number
   /** Spans that the receiver has taken, or the processors in its place. */
   readonly exported: number
   /** Spans held for the receiver. */
@@ -35,7 +35,7 @@ export interface FlushReport {
 
 export interface Telemetry {
   /** Tells a span, ended now, and returns its ids. `window`: what it belongs to when it names no parent. */
-  tell(effect: Tell, window: TraceRef | undefined): TraceRef
+  emit(effect: SpanEffect, window: TraceRef | undefined): TraceRef
   /** The window that spans were told in last; undefined before the first. */
   readonly window: TraceRef | undefined
   /** Whether spans go anywhere: a span that others are to be children of should. */
@@ -132,9 +132,9 @@ function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
     sender: off
       ? { send: (_batch, answer) => queueMicrotask(() => answer('sent')), close() {} }
       : otlpSender(makeExporter, failureText(endpoint)),
-    tellLoss: (loss) => teller.tellLoss(loss),
+    emitLoss: (loss) => emitter.emitLoss(loss),
   })
-  const teller = new Teller({
+  const emitter = new SpanEmitter({
     clock,
     random,
     report,
@@ -145,21 +145,21 @@ function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
     outlet: { add: (span, routine) => outbox.add(span, delayMs ?? (routine ? waits.routine : waits.news)) },
   })
   return {
-    tell: (effect, window) => teller.tell(effect, window),
+    emit: (effect, window) => emitter.emit(effect, window),
     get window() {
-      return teller.window
+      return emitter.window
     },
     exports: !off,
     flush: async (limitMs) => ({ left: await outbox.flush(limitMs) }),
     close: async (limitMs) => {
       const lost = await outbox.close(limitMs)
-      await teller.close()
+      await emitter.close()
       exporter?.shutdown().catch(() => {})
       return { lost }
     },
     get stats() {
-      const { told, sampledOut } = teller
-      return { told, exported: outbox.sent, queued: outbox.queued, lostTotal: outbox.lost, sampledOut }
+      const { spanCount: emitted, sampledOut } = emitter
+      return { emitted, exported: outbox.sent, queued: outbox.queued, lostTotal: outbox.lost, sampledOut }
     },
   }
 }
@@ -168,7 +168,7 @@ function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
 function handingOver(options: TelemetryOptions, sampling: Sampling, processors: SpanProcessors): Telemetry {
   const { clock, random = Math.random, logger: report = () => {} } = options
   const handOver = new HandOver(processors, report)
-  const teller = new Teller({
+  const emitter = new SpanEmitter({
     clock,
     random,
     report,
@@ -179,19 +179,19 @@ function handingOver(options: TelemetryOptions, sampling: Sampling, processors: 
     outlet: { processor: handOver.processor },
   })
   return {
-    tell: (effect, window) => teller.tell(effect, window),
+    emit: (effect, window) => emitter.emit(effect, window),
     get window() {
-      return teller.window
+      return emitter.window
     },
     exports: true,
     flush: async () => ({ left: 0 }),
     close: async () => {
-      await teller.close()
+      await emitter.close()
       return { lost: handOver.lost }
     },
     get stats() {
-      const { told, sampledOut } = teller
-      return { told, exported: handOver.handed, queued: 0, lostTotal: handOver.lost, sampledOut }
+      const { spanCount: emitted, sampledOut } = emitter
+      return { emitted, exported: handOver.handed, queued: 0, lostTotal: handOver.lost, sampledOut }
     },
   }
 }

@@ -160,10 +160,10 @@ function counted(told: Record<string, number>, notice: () => void): Telemetry {
   } as const
   const telemetry = startTelemetry({ clock: systemTime, endpoint: 'off', resource })
   return {
-    tell: (effect, window) => {
+    emit: (effect, window) => {
       told[effect.span] = (told[effect.span] ?? 0) + 1
       notice()
-      return telemetry.tell(effect, window)
+      return telemetry.emit(effect, window)
     },
     get window() {
       return telemetry.window

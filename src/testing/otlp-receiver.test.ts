@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
 import { leakCheck } from './leak-check.ts'
+import { resource } from './node-resource.ts'
 import { startReceiver } from './otlp-receiver.ts'
 import { systemTime } from './system-time.ts'
-import { resource } from './told-by.ts'
 
 leakCheck()
 
-const stalled = tell('mesh.node.stalled', { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 }, { parent: null })
+const stalled = emitSpan(
+  'mesh.node.stalled',
+  { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 },
+  { parent: null },
+)
 
 test('waiting for a span ends with the span, or with its limit', async () => {
   const receiver = await startReceiver()
@@ -17,7 +21,7 @@ test('waiting for a span ends with the span, or with its limit', async () => {
   const telemetry = startTelemetry({ clock: systemTime, resource, endpoint: receiver.endpoint, limits })
   await assert.rejects(() => receiver.waitFor(() => true, 20), /no such span within 20 ms; 0 others arrived/)
   const waiting = receiver.waitFor(({ name }) => name === 'mesh.node.stalled', 5_000)
-  telemetry.tell(stalled, undefined)
+  telemetry.emit(stalled, undefined)
   assert.equal(await waiting, receiver.spans[0])
   assert.equal(await receiver.waitFor(() => true, 0), receiver.spans[0])
   await telemetry.close(1_000)
@@ -36,7 +40,7 @@ test('paused it takes nothing and says so; stopped it is gone; both end where th
     logger: (_level, _message, fields) => causes.push(fields['cause']),
   })
   receiver.pause()
-  telemetry.tell(stalled, undefined)
+  telemetry.emit(stalled, undefined)
   assert.deepEqual(await telemetry.flush(100), { left: 1 })
   assert.match(String(causes[0]), /UNAVAILABLE: paused/)
   await receiver.stop()

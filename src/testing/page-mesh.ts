@@ -22,7 +22,7 @@ export function pageMesh(perMesh: number, changes: Partial<MeshView> = {}): Mesh
     nodes,
     links,
     boot: nodes.flatMap(({ name }, index) => (name === '' ? [] : bootOf(name, index))),
-    tells: nodes.slice(0, 12).map(({ name }, index) => ({
+    spans: nodes.slice(0, 12).map(({ name }, index) => ({
       atMs: Date.now() - 1_000 * (12 - index),
       node: name,
       span: index % 3 === 0 ? 'mesh.seed.retry' : 'mesh.member.joined',

@@ -32,12 +32,12 @@ export async function killOnPage(page: Page, question: ExpiryQuestion): Promise<
     return seen.size >= survivors
   }
   await until(look, limitMs, `${survivors} survivors have expired ${node}`)
-  const told = await toldAt(question)
+  const told = await shownAt(question)
   return [...seen].map(([by, at]) => ({ by, lateMs: at - (told.get(by) ?? Number.NaN) }))
 }
 
 /** Unix milliseconds of each node's `mesh.member.expired` for that node. */
-async function toldAt({ url, node, services }: ExpiryQuestion): Promise<Map<string, number>> {
+async function shownAt({ url, node, services }: ExpiryQuestion): Promise<Map<string, number>> {
   const reader = new TraceReader(url)
   const span = 'mesh.member.expired'
   const toMs = Date.now() + 1_000

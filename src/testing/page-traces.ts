@@ -71,8 +71,8 @@ export function pageSpans(gone: string, survivors: readonly string[]): TraceSpan
   ]
 }
 
-function spanOf(told: Told): TraceSpan {
-  const { name, node, trace, parent, attributes = {}, links = [], afterMs = 0, durationMs = 0, error = false } = told
+function spanOf(effect: Told): TraceSpan {
+  const { name, node, trace, parent, attributes = {}, links = [], afterMs = 0, durationMs = 0, error = false } = effect
   const service = `mesh-${/-([ab])\d/.exec(node)?.[1] ?? 'a'}`
   const idOf = (span: string) => hex(`${span.slice(-6)}${trace.slice(-1)}${span === name ? afterMs : 5_000}`, 16)
   return {

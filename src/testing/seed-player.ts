@@ -1,5 +1,5 @@
+import type { SpanEffectOf } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
-import type { TellOf } from '../catalogue/tell.ts'
 import type { SeedDialler, SeedEffect, SeedEvent } from '../core/seed-dialler.ts'
 
 /** How an attempt ends: after so long, with an answer if a peer is named. */
@@ -60,9 +60,9 @@ export class SeedPlayer {
     )
   }
 
-  told<N extends SpanName>(name: N): TellOf<N>[] {
+  told<N extends SpanName>(name: N): SpanEffectOf<N>[] {
     return this.noted.flatMap(({ effect }) =>
-      effect.do === 'tell' && effect.span === name ? [effect as unknown as TellOf<N>] : [],
+      effect.do === 'emit-span' && effect.span === name ? [effect as unknown as SpanEffectOf<N>] : [],
     )
   }
 

@@ -81,7 +81,7 @@ test('every node tells of its sweep every 5 s, in the window of its minute', asy
   const since = mesh.clock.now()
   mesh.run(60_000)
   for (const name of six) {
-    const windows = mesh.spansOf(name, 'mesh.window').map((told) => told.ref?.spanId)
+    const windows = mesh.spansOf(name, 'mesh.window').map((span) => span.ref?.spanId)
     const sweeps = mesh.spansOf(name, 'mesh.staleness.pruned', since)
     assert.ok(sweeps.length >= 11 && sweeps.length <= 13, `${sweeps.length} sweeps in a minute`)
     for (const sweep of sweeps) assert.ok(windows.includes(sweep.parent?.spanId))
@@ -94,7 +94,7 @@ test('a link’s birth is one trace on both ends', async (t) => {
   const link = mesh.node('b').node.ledger.joined('seed')
   assert.ok(link)
   const births = ['b', 'seed'].map((name) =>
-    mesh.spansOf(name, 'mesh.hello.received').find((told) => told.attributes['mesh.link.id'] === link.id),
+    mesh.spansOf(name, 'mesh.hello.received').find((span) => span.attributes['mesh.link.id'] === link.id),
   )
   assert.ok(births[0]?.parent && births[1]?.parent)
   assert.equal(births[0].parent.traceId, births[1].parent.traceId)
@@ -111,7 +111,7 @@ test('who is killed is expired by every other within window + 6 s, its links clo
   for (const name of survivors) {
     const expired = mesh.spansOf(name, 'mesh.member.expired', killedAt)
     assert.deepEqual(
-      expired.map((told) => told.attributes['mesh.peer.id']),
+      expired.map((span) => span.attributes['mesh.peer.id']),
       ['d'],
       `${name} expires d and nobody else`,
     )
@@ -240,10 +240,10 @@ test('a clock that is a minute ahead is told of, and ages nobody', async (t) => 
   const since = mesh.clock.now()
   mesh.world.skew('d', 60_000)
   mesh.run(60_000)
-  const teller = mesh.nodes.find(
+  const emitter = mesh.nodes.find(
     ({ name }) => name !== 'd' && mesh.spansOf(name, 'mesh.clock.skewed', since).length > 0,
   )
-  assert.ok(teller)
+  assert.ok(emitter)
   for (const { name } of mesh.nodes) assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 0)
   mesh.close()
 })
@@ -253,8 +253,8 @@ test('a clock that is a minute behind is told of, too', async (t) => {
   const since = mesh.clock.now()
   mesh.world.skew('d', -60_000)
   mesh.run(120_000)
-  const tellers = mesh.nodes.filter(({ name }) => mesh.spansOf(name, 'mesh.clock.skewed', since).length > 0)
-  assert.ok(tellers.some(({ name }) => name !== 'd'))
+  const emitters = mesh.nodes.filter(({ name }) => mesh.spansOf(name, 'mesh.clock.skewed', since).length > 0)
+  assert.ok(emitters.some(({ name }) => name !== 'd'))
   mesh.close()
 })
 
@@ -274,7 +274,7 @@ test('a bridge is in two meshes, whose members do not see each other', async (t)
   mesh.run(5_000)
   const forwarded = mesh.spansOf('bridge', 'mesh.bridge.forwarded')
   assert.deepEqual(
-    forwarded.map((told) => told.attributes['mesh.bridge.to']),
+    forwarded.map((span) => span.attributes['mesh.bridge.to']),
     ['beta'],
   )
   mesh.close()
@@ -295,7 +295,7 @@ test('of two bridges one carries each message; when it is killed the other takes
     mesh.node('a1').network.perform({ do: 'forward', mesh: 'alpha', crossing })
     mesh.run(5_000)
     return ['p', 'q'].filter((name) =>
-      mesh.spansOf(name, 'mesh.bridge.forwarded').some((told) => told.attributes['mesh.message.id'] === id),
+      mesh.spansOf(name, 'mesh.bridge.forwarded').some((span) => span.attributes['mesh.message.id'] === id),
     )
   }
   const [acting = '', ...more] = publish()

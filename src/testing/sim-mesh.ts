@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Role } from '../catalogue/roles.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
-import type { Tell } from '../catalogue/tell.ts'
 import { Driver } from '../core/driver.ts'
 import type { ConnectionFact } from '../core/events.ts'
 import type { Random } from '../core/machine.ts'
@@ -35,7 +35,7 @@ export interface SimNodeOptions {
 }
 
 /** A span as it was told, with the virtual time and who told it. */
-export interface Told {
+export interface EmittedSpan {
   readonly node: string
   readonly at: number
   readonly span: SpanName
@@ -65,7 +65,7 @@ const defaults: NodeSettings = {
 }
 
 /** Spans kept for questions; the hash covers all of them. */
-const toldMax = 200_000
+const spansMax = 200_000
 
 /** Whole nodes, the very machines and driver of a real one, over a simulated world. One seed is one run. */
 export class SimMesh {
@@ -74,7 +74,7 @@ export class SimMesh {
   readonly #options: SimMeshOptions
   readonly #random: Random
   readonly #hash = createHash('sha256')
-  #told: Told[] = []
+  #spans: EmittedSpan[] = []
   #nodes: readonly SimNode[] = []
   #started: readonly string[] = []
 
@@ -85,8 +85,8 @@ export class SimMesh {
     this.world = new SimWorld({ clock: this.clock, random: this.#random, ...latency })
   }
 
-  get told(): readonly Told[] {
-    return this.#told
+  get spans(): readonly EmittedSpan[] {
+    return this.#spans
   }
 
   /** Of every span told so far, in order: equal for two runs if and only if they went alike. */
@@ -121,7 +121,7 @@ export class SimMesh {
       network,
       clock,
       owner,
-      tell: (told, window) => this.#tell(name, told, window),
+      emitSpan: (span, window) => this.#tell(name, span, window),
       census: () => requireBounds(name, owner.inventory()),
     })
     const held: SimNode = { name, peer, incarnation, node, driver, network, owner }
@@ -178,8 +178,8 @@ export class SimMesh {
   }
 
   /** What a node told, by name of the span, since `since`. */
-  spansOf(name: string, span: SpanName, since = 0): Told[] {
-    return this.#told.filter((told) => told.node === name && told.span === span && told.at >= since)
+  spansOf(name: string, span: SpanName, since = 0): EmittedSpan[] {
+    return this.#spans.filter((effect) => effect.node === name && effect.span === span && effect.at >= since)
   }
 
   /** Peer ids of the members that a node sees, itself left out, sorted. */
@@ -197,13 +197,21 @@ export class SimMesh {
       .filter((fact) => fact.peer === peer)
   }
 
-  #tell(name: string, told: Tell, window: TraceRef | undefined): void {
-    const { span, attributes, ref, links = [] } = told
-    const parent = told.parent === undefined ? window : told.parent
-    const entry: Told = { node: name, at: this.clock.now(), span, attributes: { ...attributes }, ref, parent, links }
+  #tell(name: string, effect: SpanEffect, window: TraceRef | undefined): void {
+    const { span, attributes, ref, links = [] } = effect
+    const parent = effect.parent === undefined ? window : effect.parent
+    const entry: EmittedSpan = {
+      node: name,
+      at: this.clock.now(),
+      span,
+      attributes: { ...attributes },
+      ref,
+      parent,
+      links,
+    }
     this.#hash.update(`${JSON.stringify(entry)}\n`)
-    if (this.#told.length >= toldMax) this.#told = this.#told.slice(toldMax / 2)
-    this.#told.push(entry)
+    if (this.#spans.length >= spansMax) this.#spans = this.#spans.slice(spansMax / 2)
+    this.#spans.push(entry)
   }
 
   #forget(held: SimNode): void {

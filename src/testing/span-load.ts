@@ -1,4 +1,4 @@
-import { tell } from '../catalogue/tell.ts'
+import { emitSpan } from '../catalogue/span-effect.ts'
 import { runUntilStopped } from '../commands/run-until-stopped.ts'
 import { parseConfig } from '../node/config.ts'
 import { startNode } from '../node/node.ts'
@@ -29,7 +29,7 @@ await runUntilStopped(async () => {
   const burst = (spans: number) => {
     for (let i = 0; i < spans; i++) {
       const id = `${attributes['mesh.origin.peer']}/${++count}`
-      telemetry.tell(tell('mesh.bridge.dropped', { ...attributes, 'mesh.message.id': id }), undefined)
+      telemetry.emit(emitSpan('mesh.bridge.dropped', { ...attributes, 'mesh.message.id': id }), undefined)
     }
   }
   let ticking: NodeJS.Timeout | undefined

@@ -18,7 +18,7 @@ type End = 'a' | 'b'
 export class TwoEnds {
   readonly clock = new VirtualClock()
   readonly ledgers: { readonly a: ConnectionLedger; readonly b: ConnectionLedger }
-  readonly told: { readonly end: End; readonly effect: Extract<LedgerEffect, { do: 'tell' }> }[] = []
+  readonly spans: { readonly end: End; readonly effect: Extract<LedgerEffect, { do: 'emit-span' }> }[] = []
   readonly effects: { readonly end: End; readonly effect: LedgerEffect }[] = []
   readonly #pipes: Pipe[] = []
   #ids = 0
@@ -106,7 +106,7 @@ export class TwoEnds {
   #take(end: End, effects: readonly LedgerEffect[]): void {
     for (const effect of effects) {
       this.effects.push({ end, effect })
-      if (effect.do === 'tell') this.told.push({ end, effect })
+      if (effect.do === 'emit-span') this.spans.push({ end, effect })
       if (effect.do === 'open') this.#opened(effect.connection)
       const pipe = 'connection' in effect ? this.#pipes.find(({ id }) => id === effect.connection) : undefined
       if (pipe === undefined) continue

@@ -1,5 +1,5 @@
+import type { SpanEffectOf } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
-import type { TellOf } from '../catalogue/tell.ts'
 import { DigestView, type ViewEffect, type ViewOptions } from '../core/digest-view.ts'
 import type { Digest } from '../core/frames.ts'
 import { Owner } from '../core/owner.ts'
@@ -45,12 +45,12 @@ export function runUntil(view: DigestView, time: number): ViewEffect[] {
   return effects
 }
 
-export function told<N extends SpanName>(effects: readonly ViewEffect[], name: N): TellOf<N>[] {
+export function spansNamed<N extends SpanName>(effects: readonly ViewEffect[], name: N): SpanEffectOf<N>[] {
   return effects.flatMap((effect) =>
-    effect.do === 'tell' && effect.span === name ? [effect as unknown as TellOf<N>] : [],
+    effect.do === 'emit-span' && effect.span === name ? [effect as unknown as SpanEffectOf<N>] : [],
   )
 }
 
 export const summary = (effects: readonly ViewEffect[]) =>
-  effects.map((effect) => (effect.do === 'tell' ? effect.span : effect.do))
+  effects.map((effect) => (effect.do === 'emit-span' ? effect.span : effect.do))
 export const names = (view: DigestView) => view.members().map(({ digest }) => digest.peer)

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { MeshView, ViewTell } from '../mesh-view.ts'
+import type { MeshView, ViewSpan } from '../mesh-view.ts'
 import { clock } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 import { TraceLink } from './parts.tsx'
@@ -9,15 +9,15 @@ import { Say } from './say.tsx'
 export function Messages({ view }: { readonly view: MeshView }) {
   return (
     <div class="columns uneven">
-      {view.from === 'lab' ? <TellingSpans view={view} /> : <NoTells view={view} />}
+      {view.from === 'lab' ? <LiveSpans view={view} /> : <NoSpans view={view} />}
       <Said view={view} />
     </div>
   )
 }
 
-function TellingSpans({ view }: { readonly view: MeshView }) {
+function LiveSpans({ view }: { readonly view: MeshView }) {
   const [filter, setFilter] = useState('')
-  const wanted = view.tells.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
+  const wanted = view.spans.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
   return (
     <section class="card" aria-labelledby="tells">
       <div class="row">
@@ -32,12 +32,12 @@ function TellingSpans({ view }: { readonly view: MeshView }) {
           />
         </label>
       </div>
-      {wanted.length === 0 ? <p class="quiet">Nothing yet.</p> : <Tells tells={wanted} view={view} />}
+      {wanted.length === 0 ? <p class="quiet">Nothing yet.</p> : <SpanRows spans={wanted} view={view} />}
     </section>
   )
 }
 
-function NoTells({ view }: { readonly view: MeshView }) {
+function NoSpans({ view }: { readonly view: MeshView }) {
   return (
     <section class="card" aria-labelledby="tells">
       <h2 id="tells">Telling spans</h2>
@@ -73,7 +73,7 @@ function Said({ view }: { readonly view: MeshView }) {
   )
 }
 
-function Tells({ tells, view }: { readonly tells: readonly ViewTell[]; readonly view: MeshView }) {
+function SpanRows({ spans, view }: { readonly spans: readonly ViewSpan[]; readonly view: MeshView }) {
   return (
     <div class="scroll">
       <table>
@@ -90,8 +90,8 @@ function Tells({ tells, view }: { readonly tells: readonly ViewTell[]; readonly 
           </tr>
         </thead>
         <tbody>
-          {tells.toReversed().map(({ atMs, node, span, detail, trace }, index) => (
-            <tr key={`${atMs} ${node} ${span} ${tells.length - index}`}>
+          {spans.toReversed().map(({ atMs, node, span, detail, trace }, index) => (
+            <tr key={`${atMs} ${node} ${span} ${spans.length - index}`}>
               <td>{clock(atMs)}</td>
               <td>
                 <a href={hrefOf('nodes', node)}>{node}</a>

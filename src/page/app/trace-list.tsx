@@ -38,7 +38,7 @@ export function TraceList({ traces }: { readonly traces: readonly Trace[] }) {
 function Line({ trace: { traceId, spans } }: { readonly trace: Trace }) {
   const root = waterfall(spans)[0]?.span
   const { startMs, wholeMs } = extent(spans)
-  const tellers = [...new Set(spans.map(({ resource, service }) => String(resource['mesh.node.name'] ?? service)))]
+  const emitters = [...new Set(spans.map(({ resource, service }) => String(resource['mesh.node.name'] ?? service)))]
   const failed = spans.filter(({ status }) => status === 'error').length
   return (
     <tr>
@@ -48,7 +48,7 @@ function Line({ trace: { traceId, spans } }: { readonly trace: Trace }) {
       <td>
         {root?.name ?? ''} {failed > 0 && <span class="failed">{plural(failed, 'error')}</span>}
       </td>
-      <td>{tellers.slice(0, 3).join(', ') + (tellers.length > 3 ? ` and ${tellers.length - 3} more` : '')}</td>
+      <td>{emitters.slice(0, 3).join(', ') + (emitters.length > 3 ? ` and ${emitters.length - 3} more` : '')}</td>
       <td>{clock(startMs)}</td>
       <td class="number wide">{duration(wholeMs)}</td>
       <td class="number">{spans.length}</td>

@@ -52,13 +52,13 @@ function isYoung({ spans }: Trace): boolean {
   return Date.now() - startMs - wholeMs < youngMs
 }
 
-interface ToldProps {
+interface SpanRowProps {
   readonly trace: Trace
   readonly view: MeshView
   readonly selected: string | undefined
 }
 
-function Told({ trace, view, selected }: ToldProps) {
+function Told({ trace, view, selected }: SpanRowProps) {
   const { startMs, wholeMs } = extent(trace.spans)
   const services = [...new Set([...trace.spans.map(({ service }) => service), ...view.nodes.flatMap((n) => n.meshes)])]
   return (

@@ -41,9 +41,9 @@ export const proof: Proof = {
       progress(`${found.length} of ${survivors.length} survivors have told of it`)
       const reader = new TraceReader(server.url)
       const traces = await Promise.all(found.map(({ span }) => reader.trace(span.traceId)))
-      const shown = (await ask()).tells.filter((told) => told.span === span)
+      const shown = (await ask()).spans.filter((effect) => effect.span === span)
       const checks = [
-        equals('survivors that told it as expired', namesOf(survivors), tellersOf(found.map((one) => one.span))),
+        equals('survivors that told it as expired', namesOf(survivors), emittersOf(found.map((one) => one.span))),
         atMost('last expired after', expiryMs, Math.max(...found.map((one) => one.span.startMs - killedAt)), 'ms'),
         atMost(
           'longest from an expiry until it was found',
@@ -117,7 +117,7 @@ function namesOf(nodes: readonly { name: string }[]): string {
     .join(' ')
 }
 
-function tellersOf(spans: readonly TraceSpan[]): string {
+function emittersOf(spans: readonly TraceSpan[]): string {
   return spans
     .map(({ resource }) => String(resource['mesh.node.name']))
     .sort()

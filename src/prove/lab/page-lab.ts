@@ -12,7 +12,7 @@ export interface LabPage {
   readonly drawnMs: number
   readonly expiries: readonly ShownExpiry[]
   /** Whether the trace that was opened tells of the node that was killed. */
-  readonly traceTells: boolean
+  readonly traceExplains: boolean
   readonly complaints: readonly string[]
   readonly exitCode: number | null
 }
@@ -66,7 +66,7 @@ export async function walkLabPage(browser: Browser, keep: Keep, progress: (text:
     firstPaintMs,
     drawnMs,
     expiries,
-    traceTells: details.includes(victim),
+    traceExplains: details.includes(victim),
     complaints: all,
     exitCode,
   }

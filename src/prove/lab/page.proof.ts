@@ -65,13 +65,13 @@ function frameChecks({ nodes, live, empty, cpuMsPerS, complaints }: Frames): Che
   ]
 }
 
-function labChecks({ firstPaintMs, drawnMs, expiries, traceTells, complaints, exitCode }: LabPage): Check[] {
+function labChecks({ firstPaintMs, drawnMs, expiries, traceExplains, complaints, exitCode }: LabPage): Check[] {
   const latest = Math.max(...expiries.map(({ lateMs }) => lateMs))
   return [
     atMost('first paint on the lab, its heading', limits.firstPaint, firstPaintMs, 'ms'),
     atMost('all nodes drawn', 2 * limits.firstPaint, drawnMs, 'ms'),
     atMost('an expiry is on the page', limits.shown, latest, 'ms'),
-    equals('the trace that it leads to tells of the node', true, traceTells),
+    equals('the trace that it leads to tells of the node', true, traceExplains),
     equals('complaints in the console, lab', '', complaints.join(' | ')),
     equals('exit code of the lab', 0, exitCode ?? -1),
   ]

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
+import type { Colour } from '../../lab/lab-span.ts'
 import type { Paint } from '../../lab/lines.ts'
 import { screen } from '../../lab/screen.ts'
-import type { Colour } from '../../lab/told.ts'
 import type { MeshView } from '../../page/mesh-view.ts'
 
 const size = { columns: 118, rows: 36 }
@@ -22,10 +22,10 @@ font:13px/1.35 ui-monospace,"DejaVu Sans Mono",monospace}.green{color:#7fd6a0}.y
 export async function pictureTerminal(page: Page, view: MeshView, url: string): Promise<Buffer> {
   const paint: Paint = (colour, text) => `${marks[colour]}${text}${end}`
   // The lab says how it paints each: the picture shows what its terminal shows.
-  const tells = view.tells.map((told) => ({ colour: 'gray' as const, ...told }))
+  const spans = view.spans.map((span) => ({ colour: 'gray' as const, ...span }))
   const seconds = Math.max(0, ...view.boot.map(({ atMs }) => atMs)) / 1_000
   const selected = view.nodes[0]?.name ?? ''
-  const lines = screen({ view, tells, selected, ...size, seconds, page: url, note: '', help: false, paint })
+  const lines = screen({ view, spans, selected, ...size, seconds, page: url, note: '', help: false, paint })
   await page.setContent(`<style>${style}</style><pre>${html(lines.join('\n'))}</pre>`)
   return page.locator('pre').screenshot()
 }

@@ -10,7 +10,7 @@ import { atLeast, atMost, type Check, equals, type Proof, type ProofContext, rou
 const limits = { low: 60, control: 1_024 } as const
 /** Connections to the HTTP API, which keeps idle ones for 10 s, and to the TCP listener. */
 const flood = { http: 60, tcp: 20, everyMs: 2_000, ms: 20_000 } as const
-const toldMs = 20_000
+const spanDelayMs = 20_000
 const backMs = 20_000
 
 type Which = keyof typeof limits
@@ -62,9 +62,9 @@ async function play(which: Which, { progress, signal }: ProofContext): Promise<O
   const newcomerMs = await timeOf(async () => (await linksOf(node)).includes(newcomer.peer))
   const spans = (name: 'mesh.resource.exhausted' | 'mesh.resource.recovered') =>
     named(cluster.receiver.spans, name).filter(({ resource }) => resource['mesh.node.name'] === 'node')
-  const isTold = async () => spans('mesh.resource.recovered').length > 0
-  if (which === 'low') await timeOf(isTold, toldMs)
-  else await sleep(toldMs, undefined, { signal })
+  const isInSpans = async () => spans('mesh.resource.recovered').length > 0
+  if (which === 'low') await timeOf(isInSpans, spanDelayMs)
+  else await sleep(spanDelayMs, undefined, { signal })
   return {
     which,
     descriptors: [...descriptors, highest, descriptorsOf(node)],
@@ -144,7 +144,7 @@ function checksOf(outcome: Outcome): Check[] {
     equals('low: exhaustions emitted', 1, exhausted.length),
     equals('low: error.type', 'EMFILE', String(exhausted[0]?.['error.type'])),
     equals('low: recoveries emitted', 1, recovered.length),
-    atMost('low: recovery emitted after the end by', toldMs, recoveredMs, 'ms'),
+    atMost('low: recovery emitted after the end by', spanDelayMs, recoveredMs, 'ms'),
     atLeast('low: exhausted for', flood.ms / 2, Number(recovered[0]?.['mesh.resource.exhausted_ms']), 'ms'),
     equals('low: log lines', 2, logged.length),
     ...back,

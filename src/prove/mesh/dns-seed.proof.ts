@@ -28,7 +28,7 @@ export const proof: Proof = {
         })
       const connected = (peer: string) =>
         told('mesh.seed.connected', ({ attributes }) => attributes['mesh.peer.id'] === peer)
-      const untilTold = (what: string, holds: () => boolean) =>
+      const untilEmitted = (what: string, holds: () => boolean) =>
         until(
           () => {
             signal.throwIfAborted()
@@ -42,7 +42,7 @@ export const proof: Proof = {
       const old = await cluster.node('seed', { role: 'seed', listen: at(hosts.before) })
       const address = `/dns4/${seedName}/udp/${port}/quic-v1`
       await cluster.node('node', { seeds: [address], env: { MESH_DNS_SERVERS: dns.address } })
-      await untilTold('the seed is found by its name', () => connected(old.peer).length > 0)
+      await untilEmitted('the seed is found by its name', () => connected(old.peer).length > 0)
 
       progress(`the seed at ${hosts.before} is killed; another one listens at ${hosts.after}`)
       old.kill()
@@ -54,13 +54,13 @@ export const proof: Proof = {
       })
       const tried = (host: string) => (span: ReceivedSpan) =>
         String(span.attributes['mesh.seed.addresses']).includes(host)
-      await untilTold('a retry at the old address', () => told('mesh.seed.retry', tried(hosts.before)).length > 0)
+      await untilEmitted('a retry at the old address', () => told('mesh.seed.retry', tried(hosts.before)).length > 0)
 
       progress(`the name now means ${hosts.after}`)
       const askedBefore = dns.asked.length
       const changedAt = Date.now()
       dns.set(seedName, [hosts.after])
-      await untilTold('the seed is found at its new address', () => connected(fresh.peer).length > 0)
+      await untilEmitted('the seed is found at its new address', () => connected(fresh.peer).length > 0)
       const found = connected(fresh.peer)[0]
       const opened = told('mesh.connection.opened', (span) => span.attributes['mesh.peer.id'] === fresh.peer)[0]
       const retries = told('mesh.seed.retry', ({ traceId }) => traceId === found?.traceId)

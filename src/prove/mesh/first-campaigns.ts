@@ -1,9 +1,9 @@
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { inTrace, named, numberOf, tellerOf } from '../evidence.ts'
+import { emitterOf, inTrace, named, numberOf } from '../evidence.ts'
 
 /** First campaign of one node, as told. */
 export interface Campaign {
-  readonly teller: string
+  readonly emitter: string
   readonly retries: readonly ReceivedSpan[]
   readonly connected: ReceivedSpan | undefined
   /** What is not as it should be; empty when all is. */
@@ -23,7 +23,7 @@ export function firstCampaigns(spans: readonly ReceivedSpan[]): Campaign[] {
     const inOrder = (a: ReceivedSpan, b: ReceivedSpan) => a.endMs - b.endMs
     const retries = named(trace, 'mesh.seed.retry').sort(inOrder)
     const connected = named(trace, 'mesh.seed.connected')[0]
-    return { teller: tellerOf(root), retries, connected, fault: faultOf(root, trace, retries) }
+    return { emitter: emitterOf(root), retries, connected, fault: faultOf(root, trace, retries) }
   })
 }
 

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from '../../testing/cluster.ts'
-import { named, numberOf, tellerOf } from '../evidence.ts'
+import { emitterOf, named, numberOf } from '../evidence.ts'
 import { atLeast, atMost, equals, type Proof } from '../proof.ts'
 import { bothWays, chattyNode, hearing, slowest } from './chat.ts'
 import { settled } from './mesh.ts'
@@ -39,7 +39,7 @@ export const proof: Proof = {
     const after = hearing(all, wokenAt + backMs, wokenAt + patienceMs - 1_000)
     const code = await sleeper.stop()
     const spans = cluster.receiver.spans
-    const own = spans.filter((span) => tellerOf(span) === sleeper.peer)
+    const own = spans.filter((span) => emitterOf(span) === sleeper.peer)
     const stalls = named(own, 'mesh.node.stalled')
     const expired = named(spans, 'mesh.member.expired')
     const suspended = named(own, 'mesh.staleness.pruned').filter((span) => span.attributes['mesh.pruned.suspended'])
@@ -47,7 +47,7 @@ export const proof: Proof = {
       equals(
         'others that expired it while it slept',
         others.length,
-        expired.filter((span) => tellerOf(span) !== sleeper.peer).length,
+        expired.filter((span) => emitterOf(span) !== sleeper.peer).length,
       ),
       equals('members it expired', 0, named(own, 'mesh.member.expired').length),
       equals('stalls it told', 1, stalls.length),

@@ -68,7 +68,7 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
   const backMs = await took(limits.heard, () =>
     guest.heard.some(({ from, text }) => from === near.peer && text.includes('news from near')),
   )
-  const toldMs = await took(limits.told, () =>
+  const spanDelayMs = await took(limits.told, () =>
     cluster.receiver.spans.some(
       ({ name, attributes, startMs }) =>
         name === 'mesh.connection.guest' && attributes['mesh.peer.id'] === peer && startMs >= since,
@@ -77,10 +77,10 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
   await end()
   const crashed = end !== guest.leave
   const goneMs = await took(crashed ? limits.goneUnsaid : limits.gone, async () => (await seen()) === undefined)
-  const steps = { listedMs, nearMs, farMs, backMs, toldMs, goneMs }
+  const steps = { listedMs, nearMs, farMs, backMs, spanDelayMs, goneMs }
   const checks: Check[] = [
     atMost(`${title}: listed as a guest`, limits.guest, listedMs, 'ms'),
-    atMost(`${title}: mesh.connection.guest is told`, limits.told, toldMs, 'ms'),
+    atMost(`${title}: mesh.connection.guest is told`, limits.told, spanDelayMs, 'ms'),
     equals(`${title}: among the members`, false, members.includes(peer)),
     atMost(`${title}: the node it dialled hears it`, limits.heard, nearMs, 'ms'),
     atMost(`${title}: the node behind that hears it`, limits.heard, farMs, 'ms'),

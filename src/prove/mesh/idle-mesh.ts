@@ -1,5 +1,5 @@
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
-import { missingSpans, named, numberOf, tellerOf } from '../evidence.ts'
+import { emitterOf, missingSpans, named, numberOf } from '../evidence.ts'
 
 export interface IdleMesh extends AsyncDisposable {
   readonly nodes: readonly NodeProcess[]
@@ -48,7 +48,7 @@ export async function startIdleMesh(name: string, { count, links, bin }: IdleMes
 
 function linksOf({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): number[] {
   const last = new Map(
-    named(spans, 'mesh.audit').map((audit) => [tellerOf(audit), numberOf(audit, 'mesh.audit.links')]),
+    named(spans, 'mesh.audit').map((audit) => [emitterOf(audit), numberOf(audit, 'mesh.audit.links')]),
   )
   return nodes.map(({ peer }) => last.get(peer) ?? Number.NaN)
 }
@@ -56,7 +56,7 @@ function linksOf({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]
 function reader({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): () => SpansSeen {
   let read = 0
   return () => {
-    const fresh = Map.groupBy(spans.slice(read), tellerOf)
+    const fresh = Map.groupBy(spans.slice(read), emitterOf)
     read = spans.length
     return {
       byNode: nodes.map(({ peer }) => fresh.get(peer)?.length ?? 0),

@@ -65,7 +65,7 @@ export const proof: Proof = {
 function closedChecks(closed: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
   const silent = closed.filter((span) => span.attributes['mesh.close.reason'] === 'silent')
   return [
-    equals('nodes that told their link as closed', names(others), tellers(closed)),
+    equals('nodes that told their link as closed', names(others), emitters(closed)),
     equals('of them for silence', others.length, silent.length),
     atMost('last link closed after', closeMs, Math.max(...after(closed, killedAt)), 'ms'),
   ]
@@ -73,12 +73,12 @@ function closedChecks(closed: readonly ReceivedSpan[], others: readonly NodeProc
 
 function expiredChecks(expired: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
   return [
-    equals('nodes that told it as expired, once each', names(others), tellers(expired)),
+    equals('nodes that told it as expired, once each', names(others), emitters(expired)),
     atMost('last expired after', windowMs + sweepMs, Math.max(...after(expired, killedAt)), 'ms'),
   ]
 }
 
-function tellers(spans: readonly ReceivedSpan[]): string {
+function emitters(spans: readonly ReceivedSpan[]): string {
   return spans.map(nameOf).sort().join(' ')
 }
 

@@ -2,7 +2,7 @@ import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { gapsOf, gapsOfLives, missingSpans, named, numberOf, orphans, tellerOf, unclosed } from '../evidence.ts'
+import { emitterOf, gapsOf, gapsOfLives, missingSpans, named, numberOf, orphans, unclosed } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { firstCampaigns, longestWaitMs } from './first-campaigns.ts'
 import { birthFault, endFault } from './link-traces.ts'
@@ -112,9 +112,9 @@ function rhythmChecks(spans: readonly ReceivedSpan[]): Check[] {
   const windows = named(spans, 'mesh.window')
   const unlinked = windows.filter((span) => numberOf(span, 'mesh.window.seq') > 1 && !isLinkedBack(span, windows))
   return [
-    equals('nodes that swept', nodes, new Set(sweeps.map(tellerOf)).size),
+    equals('nodes that swept', nodes, new Set(sweeps.map(emitterOf)).size),
     atMost('longest time without a sweep', sweepGapMs, Math.max(...gapsOfLives(spans, 'mesh.staleness.pruned')), 'ms'),
-    equals('nodes with windows', nodes, new Set(windows.map(tellerOf)).size),
+    equals('nodes with windows', nodes, new Set(windows.map(emitterOf)).size),
     equals(
       'windows not a minute after the one before',
       0,
@@ -127,7 +127,7 @@ function rhythmChecks(spans: readonly ReceivedSpan[]): Check[] {
 function isLinkedBack(window: ReceivedSpan, windows: readonly ReceivedSpan[]): boolean {
   const before = windows.find(
     (one) =>
-      tellerOf(one) === tellerOf(window) &&
+      emitterOf(one) === emitterOf(window) &&
       numberOf(one, 'mesh.window.seq') === numberOf(window, 'mesh.window.seq') - 1,
   )
   return window.links.some(({ spanId }) => spanId === before?.spanId)
@@ -138,14 +138,14 @@ function lossChecks(spans: readonly ReceivedSpan[]): Check[] {
     equals('spans missing in the numbers from 1', 0, missingSpans(spans)),
     equals('spans told as lost', 0, named(spans, 'mesh.telemetry.lost').length),
     equals('spans whose parent never came', 0, orphans(spans).length),
-    equals('nodes told as stopped', nodes, new Set(named(spans, 'mesh.node.stopped').map(tellerOf)).size),
+    equals('nodes told as stopped', nodes, new Set(named(spans, 'mesh.node.stopped').map(emitterOf)).size),
     equals('members expired', 0, named(spans, 'mesh.member.expired').length),
     equals('leaks suspected', 0, named(spans, 'mesh.leak.suspected').length),
   ]
 }
 
-function faults(campaigns: readonly { teller: string; fault: string }[]): string {
-  return campaigns.flatMap(({ teller, fault }) => (fault === '' ? [] : [`${teller}: ${fault}`])).join('; ')
+function faults(campaigns: readonly { emitter: string; fault: string }[]): string {
+  return campaigns.flatMap(({ emitter, fault }) => (fault === '' ? [] : [`${emitter}: ${fault}`])).join('; ')
 }
 
 function foundNot(seed: string): (campaign: { connected: ReceivedSpan | undefined }) => boolean {

@@ -9,7 +9,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import type { Tell } from '../../catalogue/tell.ts'
+import type { SpanEffect } from '../../catalogue/span-effect.ts'
 import { tracemesh } from '../../kit/index.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { type Guest, startGuest } from '../../testing/guest.ts'
@@ -34,7 +34,7 @@ export interface Peer {
   readonly id: string
   readonly kind: string
   /** What it told, when it has the kit. */
-  readonly told: readonly Tell[]
+  readonly spans: readonly SpanEffect[]
   /** When it heard each message on its topic, and how long that was. */
   readonly heard: readonly { readonly at: number; readonly bytes: number }[]
   /** Peers that gossipsub sent it to; undefined when it was refused, or is not known. */
@@ -64,7 +64,7 @@ interface Insides {
 }
 
 export async function startPeer(kind: Kind, transport: Transport): Promise<JsPeer> {
-  const { telemetry, told } = keptTelemetry()
+  const { telemetry, spans: emittedSpans } = keptTelemetry()
   const libp2p = await create(kind, transport, telemetry)
   const { pubsub } = libp2p.services
   const insides = pubsub as unknown as Insides
@@ -78,7 +78,7 @@ export async function startPeer(kind: Kind, transport: Transport): Promise<JsPee
   return {
     id: libp2p.peerId.toString(),
     kind,
-    told,
+    spans: emittedSpans,
     heard,
     address: String(libp2p.getMultiaddrs()[0]),
     dial: async (address) => void (await libp2p.dial(multiaddr(address))),
@@ -144,7 +144,7 @@ export async function startForeign(command: string, address: string): Promise<Pe
   return {
     id: guest.peer,
     kind: 'foreign',
-    told: [],
+    spans: [],
     heard,
     publish: async (bytes) => void guest.publish('x'.repeat(bytes)),
     stop: async () => {

@@ -142,14 +142,14 @@ function large(name: string, from: Peer, to: Peer, bytes = largeBytes, sent = 1)
 }
 
 async function outcome(what: string, from: Peer, to: Peer, sent: number, send: () => Promise<void>): Promise<Outcome> {
-  const before = [from, to].map(({ told }) => told.length)
+  const before = [from, to].map(({ spans }) => spans.length)
   const since = performance.now()
   await send()
   await sleep(arrivalMs)
   const bothWaysMs = await bothWays(from, to, backMs + arrivalMs)
   // A heal that has worked is told at the next look.
   await sleep(2 * arrivalMs)
-  const told = [from, to].flatMap((peer, index) => peer.told.slice(before[index]).map(({ span }) => span))
+  const told = [from, to].flatMap((peer, index) => peer.spans.slice(before[index]).map(({ span }) => span))
   const arrived = to.heard.filter(({ at, bytes }) => at > since && bytes > 1_000).length
   return { what, arrived, sent, bothWaysMs, told: told.filter((span) => span.startsWith('mesh.gossip.')) }
 }

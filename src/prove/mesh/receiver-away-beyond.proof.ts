@@ -46,7 +46,7 @@ export const proof: Proof = {
     return {
       figures: { bound, accounts, load: loadavg() },
       checks: [
-        equals('told lost, against missing', total(accounts, 'missing'), total(accounts, 'toldLost')),
+        equals('told lost, against missing', total(accounts, 'missing'), total(accounts, 'lostBySpans')),
         atLeast('missing: the bound was passed', bound, total(accounts, 'missing')),
         atLeast('times it was told', absencesMs.length, named(receiver.spans, 'mesh.telemetry.lost').length),
         equals('lost at exit', 0, atExit.length),

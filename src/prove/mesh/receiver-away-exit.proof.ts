@@ -53,7 +53,7 @@ interface Exit {
 }
 
 /** Other lines carry the ids of the window that they belong to. */
-function isTold({ msg }: NodeProcess['log'][number]): boolean {
+function isInSpans({ msg }: NodeProcess['log'][number]): boolean {
   return String(msg).startsWith('mesh.') || msg === 'spans were lost'
 }
 
@@ -67,7 +67,7 @@ async function exitOf({ receiver }: Cluster, node: NodeProcess): Promise<Exit> {
     name: node.name,
     code,
     tookMs,
-    told: node.log.filter(isTold).length,
+    told: node.log.filter(isInSpans).length,
     received: new Set(numbers.map(({ spanId }) => spanId)).size,
     loggedLost: Number(last?.['lost']),
   }

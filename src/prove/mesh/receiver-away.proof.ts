@@ -42,8 +42,8 @@ export const proof: Proof = {
     await receiver.restart()
     progress('the receiver is back')
     const fresh = () => receiver.spans.filter(({ endMs }) => endMs > backAt)
-    const tellers = () => new Set(fresh().map(({ resource }) => resource['mesh.node.name']))
-    const tookMs = await until(() => tellers().size === nodes.length, backWithinMs, 'spans of all nodes arrive again')
+    const emitters = () => new Set(fresh().map(({ resource }) => resource['mesh.node.name']))
+    const tookMs = await until(() => emitters().size === nodes.length, backWithinMs, 'spans of all nodes arrive again')
     const exits = await Promise.all(nodes.map((node) => node.stop()))
 
     const away = receiver.spans.filter(({ endMs }) => endMs > goneAt && endMs < backAt)

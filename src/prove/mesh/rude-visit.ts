@@ -9,7 +9,7 @@ import { type PairLink, pairLinks, topologiesOf } from './mesh.ts'
 import { type Rudeness, randomFrames } from './rude-sayings.ts'
 
 const goneWithinMs = 5_000
-const toldWithinMs = 5_000
+const spanWithinMs = 5_000
 const censusWithinMs = 35_000
 const reasonIn = { 'mesh.frame.refused': 'mesh.frame.reason', 'mesh.link.refused': 'mesh.error.message' } as const
 
@@ -26,7 +26,7 @@ export async function rudenessCheck({ receiver }: Cluster, rude: RudePeer, ruden
     },
     (error: Error) => error.message,
   )
-  await until(() => told() !== undefined, toldWithinMs, `${what} is told`).catch(() => {})
+  await until(() => told() !== undefined, spanWithinMs, `${what} is told`).catch(() => {})
   const given = String(told()?.attributes[reasonIn[span]])
   const expected = span === 'mesh.link.refused' ? 'goodbye: foreign-mesh' : 'ended after'
   return {
@@ -52,7 +52,7 @@ export async function randomCheck(
     slowestMs = Math.max(slowestMs, endedAfterMs)
   }
   const told = () => named(receiver.spans, 'mesh.frame.refused').length - seen
-  await until(() => told() >= connections, toldWithinMs, 'all refusals are told').catch(() => {})
+  await until(() => told() >= connections, spanWithinMs, 'all refusals are told').catch(() => {})
   const what = `refusals told of ${connections * frames} random frames, one for each connection`
   return { check: equals(what, connections, told()), slowestMs }
 }

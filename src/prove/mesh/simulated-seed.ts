@@ -1,4 +1,4 @@
-import { SimMesh, type Told } from '../../testing/sim-mesh.ts'
+import { type EmittedSpan, SimMesh } from '../../testing/sim-mesh.ts'
 import { isSeedSpan, type SeedSpan } from './unanswered.ts'
 
 /** Simulated QUIC gives up a port where nobody answers after its idle timeout, in milliseconds. */
@@ -10,14 +10,14 @@ export async function simulateUnanswered(seed: number, watchedMs: number): Promi
   try {
     await mesh.start('node', { seeds: [mesh.addressOf('seed')] })
     mesh.run(watchedMs)
-    return mesh.told.map(asSpan).filter(isSeedSpan)
+    return mesh.spans.map(asSpan).filter(isSeedSpan)
   } finally {
     mesh.close()
   }
 }
 
 /** The simulator notes when a span was told, not when what it tells of began. */
-function asSpan({ span, at, ref, parent, links, attributes }: Told): SeedSpan {
+function asSpan({ span, at, ref, parent, links, attributes }: EmittedSpan): SeedSpan {
   const { traceId = '', spanId = '' } = ref ?? {}
   const lastedMs = span === 'mesh.seed.retry' || span === 'mesh.seed.giveup' ? attemptMs : 0
   return {

@@ -10,7 +10,7 @@ export interface SpanAccount {
   readonly received: number
   readonly missing: number
   /** By its own `mesh.telemetry.lost`. */
-  readonly toldLost: number
+  readonly lostBySpans: number
   /** Arrived more than once. */
   readonly twice: number
 }
@@ -21,7 +21,7 @@ export function spanAccounts(spans: readonly ReceivedSpan[]): SpanAccount[] {
 }
 
 /** Over all processes. */
-export function total(accounts: readonly SpanAccount[], key: 'missing' | 'toldLost'): number {
+export function total(accounts: readonly SpanAccount[], key: 'missing' | 'lostBySpans'): number {
   return accounts.reduce((sum, account) => sum + account[key], 0)
 }
 
@@ -38,7 +38,10 @@ function accountOf(spans: readonly ReceivedSpan[]): SpanAccount {
     told: sequence.last,
     received,
     missing,
-    toldLost: named(distinct, 'mesh.telemetry.lost').reduce((sum, span) => sum + numberOf(span, 'mesh.lost.count'), 0),
+    lostBySpans: named(distinct, 'mesh.telemetry.lost').reduce(
+      (sum, span) => sum + numberOf(span, 'mesh.lost.count'),
+      0,
+    ),
     twice: spans.length - received,
   }
 }

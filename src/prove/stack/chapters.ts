@@ -2,7 +2,7 @@ import type { SpanName } from '../../catalogue/spans.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import type { TraceReader } from '../../traces/reader.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
-import { named, tellerOf } from '../evidence.ts'
+import { emitterOf, named } from '../evidence.ts'
 import { birthFault, endFault } from '../mesh/link-traces.ts'
 import type { PairLink } from '../mesh/mesh.ts'
 
@@ -96,7 +96,7 @@ function campaign({ traceId, spans }: Trace, endName: SpanName): Told {
   const [end, ...ends] = spans.filter(({ name }) => name === endName)
   const attempts = [...retries, ...(end === undefined ? [] : [end])]
   const numbers = attempts.map(({ attributes }) => attributes['mesh.seed.attempt'])
-  const figure = { trace: traceId, attempts: numbers.length, teller: root?.resource['mesh.node.name'] }
+  const figure = { trace: traceId, attempts: numbers.length, emitter: root?.resource['mesh.node.name'] }
   if (root === undefined || more.length > 0 || root.parentSpanId !== '') return { fault: `${traceId}: no single root` }
   if (end === undefined || ends.length > 0) return { fault: `${traceId}: no single end` }
   if (numbers.some((number, index) => number !== index + 1))
@@ -151,12 +151,12 @@ async function birthAndEnd(asked: Asked): Promise<Told> {
 async function linkOf(reader: TraceReader, sent: TraceSpan): Promise<Told> {
   const birthId = sent.links[0]?.traceId ?? ''
   const [birth, end] = await Promise.all([reader.trace(birthId), reader.trace(sent.traceId)])
-  const told = [...(birth?.spans ?? []), ...(end?.spans ?? [])].map(received)
-  const opened = told.filter(({ traceId }) => traceId === birthId)
-  const ends = named(opened, 'mesh.connection.opened').map(tellerOf).sort() as [string, string]
+  const spans = [...(birth?.spans ?? []), ...(end?.spans ?? [])].map(received)
+  const opened = spans.filter(({ traceId }) => traceId === birthId)
+  const ends = named(opened, 'mesh.connection.opened').map(emitterOf).sort() as [string, string]
   const transport = String(opened[0]?.attributes['mesh.connection.transport'])
   const link: PairLink = { id: String(sent.attributes['mesh.link.id']), trace: birthId, transport, ends }
-  const fault = birthFault(told, link) || endFault(told, link, tellerOf(received(sent)))
+  const fault = birthFault(spans, link) || endFault(spans, link, emitterOf(received(sent)))
   return { fault, figure: { link: link.id, birth: birthId, end: sent.traceId, transport } }
 }
 

@@ -1,9 +1,9 @@
+import { specOf } from '../../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../../catalogue/spans.ts'
-import { specOf } from '../../catalogue/tell.ts'
 import type { Random } from '../../core/machine.ts'
 import { exportBytes, type SentSpan, type SentValue } from '../../store/otlp-client.ts'
 import { hex } from '../../testing/lab-spans.ts'
-import { SimMesh, type SimNode, type Told } from '../../testing/sim-mesh.ts'
+import { type EmittedSpan, SimMesh, type SimNode } from '../../testing/sim-mesh.ts'
 
 /** One node every five minutes dies or leaves, and comes back as somebody new under its name. */
 const churnMs = 300_000
@@ -21,7 +21,7 @@ export class ChurnedMesh {
   readonly #random: Random
   readonly #began: number
   #identities = 0
-  #toldUntil = -1
+  #spansUntil = -1
 
   private constructor(seed: number, random: Random, fromMs: number) {
     this.#mesh = new SimMesh({ seed, names: [...seeds, ...others] })
@@ -72,9 +72,9 @@ export class ChurnedMesh {
 
   #requests(): Buffer[] {
     const now = this.#mesh.clock.now()
-    const told = this.#mesh.told.filter(({ at }) => at > this.#toldUntil)
-    this.#toldUntil = now
-    const byNode = Map.groupBy(told, ({ node }) => node)
+    const emittedSpans = this.#mesh.spans.filter(({ at }) => at > this.#spansUntil)
+    this.#spansUntil = now
+    const byNode = Map.groupBy(emittedSpans, ({ node }) => node)
     return this.#mesh.nodes.flatMap((node) => {
       const all = [...(byNode.get(node.name) ?? []).map((one) => this.#sent(one)), ...this.#censuses(now)]
       const parts = Array.from({ length: Math.ceil(all.length / perExport) }, (_, index) =>
@@ -84,7 +84,7 @@ export class ChurnedMesh {
     })
   }
 
-  #sent({ span, at, attributes, ref, parent, links }: Told): SentSpan {
+  #sent({ span, at, attributes, ref, parent, links }: EmittedSpan): SentSpan {
     return {
       traceId: ref?.traceId ?? parent?.traceId ?? hex(this.#random, 32),
       spanId: ref?.spanId ?? hex(this.#random, 16),

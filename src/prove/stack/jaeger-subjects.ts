@@ -22,10 +22,10 @@ export async function subjectsOf(
   )
   const end = campaign?.spans.find(({ name }) => name === 'mesh.seed.connected')
   if (campaign === undefined || end === undefined) return undefined
-  const pair = [tellerOf(end), String(end.attributes['mesh.peer.id'])].sort().join()
+  const pair = [emitterOf(end), String(end.attributes['mesh.peer.id'])].sort().join()
   const births = await tracesWith(reader, mesh, 'mesh.connection.opened', fromMs)
   const birth = births.find((trace) =>
-    (['mesh.connection.opened', 'mesh.hello.received'] as const).every((name) => tellersOf(trace, name) === pair),
+    (['mesh.connection.opened', 'mesh.hello.received'] as const).every((name) => emittersOf(trace, name) === pair),
   )
   return birth && { campaign, birth }
 }
@@ -44,11 +44,11 @@ async function tracesWith(reader: TraceReader, service: string, span: SpanName, 
   return [...traces]
 }
 
-function tellersOf({ spans }: Trace, name: SpanName): string {
-  const told = spans.filter((span) => span.name === name)
-  return told.map(tellerOf).sort().join()
+function emittersOf({ spans }: Trace, name: SpanName): string {
+  const emittedSpans = spans.filter((span) => span.name === name)
+  return emittedSpans.map(emitterOf).sort().join()
 }
 
-function tellerOf({ resource }: TraceSpan): string {
+function emitterOf({ resource }: TraceSpan): string {
   return String(resource['mesh.peer.self'])
 }

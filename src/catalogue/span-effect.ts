@@ -43,17 +43,17 @@ export interface Place {
 }
 
 /** A span as an effect: ended when it is told. */
-export type Tell = { [N in SpanName]: TellOf<N> }[SpanName]
+export type SpanEffect = { [N in SpanName]: SpanEffectOf<N> }[SpanName]
 
-export interface TellOf<N extends SpanName> extends Place {
-  readonly do: 'tell'
+export interface SpanEffectOf<N extends SpanName> extends Place {
+  readonly do: 'emit-span'
   readonly span: N
   readonly attributes: AttributesOf<N>
 }
 
 /** The only way the rest of the code speaks of spans: a wrong name, attribute or value does not compile. */
-export function tell<N extends SpanName>(span: N, attributes: AttributesOf<N>, place: Place = {}): Tell {
-  return { do: 'tell', span, attributes, ...place } as unknown as Tell
+export function emitSpan<N extends SpanName>(span: N, attributes: AttributesOf<N>, place: Place = {}): SpanEffect {
+  return { do: 'emit-span', span, attributes, ...place } as unknown as SpanEffect
 }
 
 /** A declaration, with its type widened for those that walk over all of them. */

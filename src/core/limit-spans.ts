@@ -1,4 +1,4 @@
-import { type Tell, tell } from '../catalogue/tell.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { limits } from './limits.ts'
 
 export type LimitName = keyof typeof limits
@@ -6,19 +6,19 @@ export type LimitName = keyof typeof limits
 const apartMs = 1_000
 
 /** Tells of bounds that were met, each at most once a second: what meets them may come by the thousand. */
-export class LimitTells {
-  #toldAt: { readonly [L in LimitName]?: number } = {}
+export class LimitSpans {
+  #emittedAt: { readonly [L in LimitName]?: number } = {}
 
-  told(
+  emit(
     limit: LimitName,
     action: 'refused' | 'closed',
     now: number,
     peer?: string,
     value: number = limits[limit],
-  ): Tell[] {
-    if (now - (this.#toldAt[limit] ?? -Infinity) < apartMs) return []
-    this.#toldAt = { ...this.#toldAt, [limit]: now }
+  ): SpanEffect[] {
+    if (now - (this.#emittedAt[limit] ?? -Infinity) < apartMs) return []
+    this.#emittedAt = { ...this.#emittedAt, [limit]: now }
     const bound = { 'mesh.limit.name': limit, 'mesh.limit.value': value, 'mesh.limit.action': action } as const
-    return [tell('mesh.limit.reached', { ...bound, ...(peer !== undefined && { 'mesh.peer.id': peer }) })]
+    return [emitSpan('mesh.limit.reached', { ...bound, ...(peer !== undefined && { 'mesh.peer.id': peer }) })]
   }
 }

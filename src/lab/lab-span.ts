@@ -1,9 +1,9 @@
-import type { ViewTell } from '../page/mesh-view.ts'
+import type { ViewSpan } from '../page/mesh-view.ts'
 import type { LogEntry } from './child.ts'
 
 /** Something that a node told, for people; `span` may be the message of a log line that is none. */
-export type Told = Required<ViewTell>
-export type Colour = Told['colour']
+export type LabSpan = Required<ViewSpan>
+export type Colour = LabSpan['colour']
 
 /** What is worth a line: what happens to somebody, not what happens every few seconds. */
 const colours: Readonly<Record<string, Colour>> = {
@@ -34,7 +34,7 @@ const shown = [
 ] as const
 
 /** Undefined for what is no news. */
-export function toldBy(node: string, entry: LogEntry): Told | undefined {
+export function labSpanOf(node: string, entry: LogEntry): LabSpan | undefined {
   const span = String(entry['msg'])
   const colour = colours[span] ?? troubles[String(entry['level'])]
   if (colour === undefined) return undefined

@@ -7,8 +7,8 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api'
+import { emitSpan, type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
-import { specOf, type Tell, tell } from '../catalogue/tell.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import { newTrace, spanIn, type TraceRef } from '../core/trace.ts'
 import { cut } from './cut.ts'
@@ -18,7 +18,7 @@ import type { Provider, ProviderFactory } from './provider.ts'
 import { isRoutine, isSampled, recordAndSample, type Sampling } from './sampling.ts'
 import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
 
-export interface TellerOptions {
+export interface SpanEmitterOptions {
   readonly clock: Clock
   readonly random: Random
   readonly report: Report
@@ -36,7 +36,7 @@ export type Outlet =
   { readonly add: (span: HeldSpan, routine: boolean) => void } | { readonly processor: SpanProcessor }
 
 /** Ids and attributes of the span that is being told: from the start of the SDK's span to its end, in one call. */
-interface Telling {
+interface EmittingSpan {
   readonly routine: boolean
   readonly ref: TraceRef
   readonly attributes: HeldSpan['attributes']
@@ -58,18 +58,18 @@ const kinds = {
 const withheldMax = 2
 
 /** Turns effects into SDK spans that are ended at once, and hands them on as they are to be held. */
-export class Teller {
-  readonly #options: TellerOptions
+export class SpanEmitter {
+  readonly #options: SpanEmitterOptions
   readonly #provider: Provider
   #sequence = 0
   #foreign = 0
   #sampledOut = 0
   /** Span ids of the last roots that did not leave: what would be their child is a root. */
   #withheldRoots: readonly string[] = []
-  #telling: Telling | undefined
+  #emitting: EmittingSpan | undefined
   #window: TraceRef | undefined
 
-  constructor(options: TellerOptions) {
+  constructor(options: SpanEmitterOptions) {
     this.#options = options
     this.#provider = options.provider({
       resource: options.resource,
@@ -80,7 +80,7 @@ export class Teller {
     })
   }
 
-  get told(): number {
+  get spanCount(): number {
     return this.#sequence + this.#foreign + this.#sampledOut
   }
 
@@ -94,7 +94,7 @@ export class Teller {
     return this.#window
   }
 
-  tell(effect: Tell, window: TraceRef | undefined, loss?: Loss): TraceRef {
+  emit(effect: SpanEffect, window: TraceRef | undefined, loss?: Loss): TraceRef {
     const { clock, random, outlet, sampling } = this.#options
     if (window !== undefined) this.#window = window
     const ref = refOf(effect, window, random)
@@ -104,7 +104,7 @@ export class Teller {
     const end = clock.wall()
     const start = effect.since === undefined ? end : end - Math.max(0, clock.now() - effect.since)
     const { failed, kind, log } = specOf(spans, effect.span)
-    this.#telling = { ref, attributes, loss, routine: log === 'trace' }
+    this.#emitting = { ref, attributes, loss, routine: log === 'trace' }
     const span = this.#provider.tracer.startSpan(
       effect.span,
       {
@@ -117,13 +117,13 @@ export class Teller {
     )
     if (failed || effect.failed) span.setStatus(failureOf(attributes))
     span.end(hrTime(Math.max(end, start + shortestMs)))
-    this.#telling = undefined
+    this.#emitting = undefined
     const { traceId, spanId } = span.spanContext()
     return { traceId, spanId }
   }
 
   /** Counted, and not numbered: `mesh.seq` has no gap. */
-  #withhold(effect: Tell, ref: TraceRef): TraceRef {
+  #withhold(effect: SpanEffect, ref: TraceRef): TraceRef {
     this.#sampledOut++
     if (effect.parent === null) this.#withheldRoots = [...this.#withheldRoots, ref.spanId].slice(-withheldMax)
     return ref
@@ -134,9 +134,9 @@ export class Teller {
     return parent !== undefined && this.#withheldRoots.includes(parent.spanId) ? undefined : parent
   }
 
-  tellLoss(loss: Loss): void {
-    const effect = tell('mesh.telemetry.lost', { 'mesh.lost.count': loss.count, 'mesh.lost.where': loss.where })
-    const { traceId, spanId } = this.tell(effect, this.#window, loss)
+  emitLoss(loss: Loss): void {
+    const effect = emitSpan('mesh.telemetry.lost', { 'mesh.lost.count': loss.count, 'mesh.lost.where': loss.where })
+    const { traceId, spanId } = this.emit(effect, this.#window, loss)
     this.#options.report('error', 'spans were lost', { ...loss, trace_id: traceId, span_id: spanId })
   }
 
@@ -149,7 +149,7 @@ export class Teller {
     const { others } = this.#options.sampling
     return {
       shouldSample: (...asked) =>
-        this.#telling === undefined ? others.shouldSample(...asked) : { decision: recordAndSample },
+        this.#emitting === undefined ? others.shouldSample(...asked) : { decision: recordAndSample },
       toString: () => `Tracemesh{${others}}`,
     }
   }
@@ -157,8 +157,8 @@ export class Teller {
   #ids(): IdGenerator {
     const { random } = this.#options
     return {
-      generateTraceId: () => this.#telling?.ref.traceId ?? newTrace(random).traceId,
-      generateSpanId: () => this.#telling?.ref.spanId ?? newTrace(random).spanId,
+      generateTraceId: () => this.#emitting?.ref.traceId ?? newTrace(random).traceId,
+      generateSpanId: () => this.#emitting?.ref.spanId ?? newTrace(random).spanId,
     }
   }
 
@@ -168,8 +168,8 @@ export class Teller {
     return {
       onStart() {},
       onEnd: (span) => {
-        if (this.#telling === undefined) this.#foreign++
-        const { attributes = span.attributes, loss, routine = false } = this.#telling ?? {}
+        if (this.#emitting === undefined) this.#foreign++
+        const { attributes = span.attributes, loss, routine = false } = this.#emitting ?? {}
         add(new HeldSpan(span, attributes, loss), routine)
       },
       forceFlush: nothing,
@@ -178,12 +178,12 @@ export class Teller {
   }
 }
 
-function parentOf(effect: Tell, window: TraceRef | undefined): TraceRef | undefined {
+function parentOf(effect: SpanEffect, window: TraceRef | undefined): TraceRef | undefined {
   return effect.parent === undefined ? window : (effect.parent ?? undefined)
 }
 
 /** Ids of the span: those it was given, or new ones where it stands. */
-export function refOf(effect: Tell, window: TraceRef | undefined, random: Random): TraceRef {
+export function refOf(effect: SpanEffect, window: TraceRef | undefined, random: Random): TraceRef {
   const parent = parentOf(effect, window)
   return effect.ref ?? spanIn(parent, random)
 }
@@ -194,7 +194,7 @@ function failureOf(attributes: HeldSpan['attributes']): SpanStatus {
   return { code: SpanStatusCode.ERROR, ...(typeof message === 'string' && { message }) }
 }
 
-function linksOf(effect: Tell): Link[] {
+function linksOf(effect: SpanEffect): Link[] {
   return effect.links === undefined ? [] : effect.links.map((ref) => ({ context: contextOf(ref) }))
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { plain, toldLine } from './lines.ts'
-import { toldBy } from './told.ts'
+import { labSpanOf } from './lab-span.ts'
+import { plain, spanLine } from './lines.ts'
 
 leakCheck()
 
@@ -15,12 +15,12 @@ test('what happens to somebody is told, what happens every few seconds is not', 
     'mesh.dial.stage': 'dial',
     trace_id: 'abcdef012',
   }
-  const told = toldBy('a-seed-1', retry)
-  assert.ok(told)
+  const span = labSpanOf('a-seed-1', retry)
+  assert.ok(span)
   assert.match(
-    toldLine(told, plain),
+    spanLine(span, plain),
     /^03:04:05\.678 a-seed-1 +mesh\.seed\.retry +attempt=2 stage=dial trace abcdef01$/,
   )
-  assert.equal(toldBy('n', { msg: 'mesh.staleness.pruned', level: 'trace' }), undefined)
-  assert.equal(toldBy('n', { msg: 'it broke', level: 'error', err: { message: 'so' } })?.detail, 'so')
+  assert.equal(labSpanOf('n', { msg: 'mesh.staleness.pruned', level: 'trace' }), undefined)
+  assert.equal(labSpanOf('n', { msg: 'it broke', level: 'error', err: { message: 'so' } })?.detail, 'so')
 })
