@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { backoffPolicy, placeAmong, waitMs } from './backoff.ts'
+import { backoffPolicy, rankAmong, waitMs } from './backoff.ts'
 
 leakCheck()
 
@@ -35,14 +35,14 @@ test('every wait n lies in [w/2, w]', () => {
 
 test('places among the known divide [0, 1) evenly, whether or not one knows oneself', () => {
   const peers = ['d', 'a', 'c', 'b']
-  const places = peers.map((self) => placeAmong(self, peers, () => 0.5))
+  const places = peers.map((self) => rankAmong(self, peers, () => 0.5))
   assert.deepEqual(places, [0.875, 0.125, 0.625, 0.375])
   assert.equal(
-    placeAmong('c', ['d', 'a', 'b'], () => 0.5),
+    rankAmong('c', ['d', 'a', 'b'], () => 0.5),
     0.625,
   )
 })
 
 test('a node that knows nobody is placed by chance', () => {
-  assert.equal(placeAmong('a', [], seededRandom(1)), seededRandom(1)())
+  assert.equal(rankAmong('a', [], seededRandom(1)), seededRandom(1)())
 })

@@ -36,8 +36,8 @@ export const backoffPolicy: BackoffPolicy = {
  * would meet again there, at up to four times their mean rate. With one draw the moment of attempt k is a straight line in
  * that draw, so it is uniform over all of the time in which attempt k can fall.
  */
-export function waitMs(policy: BackoffPolicy, n: number, draw: number): number {
-  return (stepMs(policy, n) / 2) * (1 + draw)
+export function waitMs(policy: BackoffPolicy, n: number, jitter: number): number {
+  return (stepMs(policy, n) / 2) * (1 + jitter)
 }
 
 function stepMs(policy: BackoffPolicy, n: number): number {
@@ -51,7 +51,7 @@ function stepMs(policy: BackoffPolicy, n: number): number {
  * For waits of nodes that lost the same seed at the same moment. By chance alone a thousand nodes over 76 s now and then
  * put twice their mean into one second; by place they never do. A node that knows nobody gets a plain draw.
  */
-export function placeAmong(self: string, known: readonly string[], random: Random): number {
+export function rankAmong(self: string, known: readonly string[], random: Random): number {
   const others = known.filter((peer) => peer !== self)
   const before = others.filter((peer) => peer < self).length
   return (before + random()) / (others.length + 1)

@@ -68,13 +68,13 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     this.#seen = owner.map<string, Seen>({
       name: 'relay_seen',
       capacity: limits.relaySeen,
-      leavesBy: { idleMs: options.seenMs },
+      expiry: { idleMs: options.seenMs },
       release: () => {},
     })
     this.#waiting = owner.map<string, Waiting>({
       name: 'relay_waiting',
       capacity: limits.relayWaiting,
-      leavesBy: { event: 'due, or heard in the other mesh' },
+      expiry: { event: 'due, or heard in the other mesh' },
       release: ({ crossing }) => {
         this.#waitingBytes -= crossing.sealed.length
       },

@@ -6,7 +6,7 @@ import { seededRandom } from '../testing/random.ts'
 import { TwoEnds } from '../testing/two-ends.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
-import type { ConnectionFact } from './events.ts'
+import type { ConnectionInfo } from './events.ts'
 import { limits } from './limits.ts'
 import { Owner } from './owner.ts'
 import { turnedAwayMax } from './peer-records.ts'
@@ -174,7 +174,7 @@ test('whatever the order of dials, snapshots and frames, both ends keep the same
 })
 
 suite('the ledger', () => {
-  const fact = (id: string, peer: string, extra: Partial<ConnectionFact> = {}): ConnectionFact => ({
+  const info = (id: string, peer: string, extra: Partial<ConnectionInfo> = {}): ConnectionInfo => ({
     id,
     peer,
     direction: 'inbound',
@@ -192,19 +192,19 @@ suite('the ledger', () => {
     counter,
     trace: { traceId: '1'.repeat(32), spanId: '2'.repeat(16) },
   })
-  const ledger = (peersMax?: number) =>
+  const ledger = (maxPeers?: number) =>
     new ConnectionLedger(new Owner('t', new VirtualClock()), {
       self: 'self',
       hello: { meshes: ['m'], name: 'self', role: 'compute', incarnation: 1, build: 'test' },
       random: seededRandom(1),
-      ...(peersMax === undefined ? {} : { peersMax }),
+      ...(maxPeers === undefined ? {} : { maxPeers }),
     })
 
   test('drops the link to an earlier incarnation at once, whoever dialled', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [fact('old', 'p')] }, 0)
+    one.handle({ type: 'observed', connections: [info('old', 'p')] }, 0)
     one.handle({ type: 'frame', connection: 'old', frame: { type: 'hello', hello: hello(5, 9) } }, 0)
-    one.handle({ type: 'observed', connections: [fact('old', 'p'), fact('new', 'p')] }, 2_000)
+    one.handle({ type: 'observed', connections: [info('old', 'p'), info('new', 'p')] }, 2_000)
     const effects = one.handle(
       { type: 'frame', connection: 'new', frame: { type: 'hello', hello: hello(6, 1) } },
       2_000,
@@ -215,7 +215,7 @@ suite('the ledger', () => {
 
   test('asks a silent link for a sign of life, and aborts it within 4 s when none comes', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [fact('c', 'p')] }, 0)
+    one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
     one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
     const at: Record<string, number> = {}
     for (let now = one.deadline(); now <= 4_000; now = one.deadline()) {
@@ -229,7 +229,7 @@ suite('the ledger', () => {
 
   test('counts no silence of the time it did not run itself', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [fact('c', 'p')] }, 0)
+    one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
     one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
     one.handle({ type: 'slept', ms: 45_000 }, 45_000)
     assert.equal(one.handle({ type: 'tick' }, 45_100).length, 0)
@@ -237,7 +237,7 @@ suite('the ledger', () => {
 
   test('takes a peer without hello for a guest, and as a member if it speaks after all', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [fact('c', 'p')] }, 0)
+    one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
     const effects = one.handle({ type: 'tick' }, 6_000)
     assert.ok(effects.some((e) => e.do === 'emit-span' && e.span === 'mesh.connection.guest'))
     const late = one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 7_000)
@@ -246,9 +246,9 @@ suite('the ledger', () => {
 
   test('removes by connection: the end of an old one leaves its successor', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [fact('old', 'p')] }, 0)
-    one.handle({ type: 'observed', connections: [fact('old', 'p'), fact('new', 'p')] }, 10)
-    const effects = one.handle({ type: 'observed', connections: [fact('new', 'p')] }, 20)
+    one.handle({ type: 'observed', connections: [info('old', 'p')] }, 0)
+    one.handle({ type: 'observed', connections: [info('old', 'p'), info('new', 'p')] }, 10)
+    const effects = one.handle({ type: 'observed', connections: [info('new', 'p')] }, 20)
     assert.equal(
       effects.some((e) => e.do === 'disconnected'),
       false,
@@ -258,7 +258,7 @@ suite('the ledger', () => {
 
   test('refuses peers beyond its bound, and says so once a second', () => {
     const one = ledger(1)
-    const connections = Array.from({ length: 1 + turnedAwayMax + 2 }, (_, i) => fact(`${i}`, `p${i}`))
+    const connections = Array.from({ length: 1 + turnedAwayMax + 2 }, (_, i) => info(`${i}`, `p${i}`))
     const effects = one.handle({ type: 'observed', connections }, 0)
     assert.equal(one.size, 1 + turnedAwayMax)
     assert.deepEqual(
@@ -273,7 +273,7 @@ suite('the ledger', () => {
 
   test('says goodbye to a peer it has no room for, and has no hello for it', () => {
     const one = ledger(1)
-    one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q')] }, 0)
+    one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
     const effects = one.handle({ type: 'frame', connection: '2', frame: { type: 'hello', hello: hello(1, 1) } }, 10)
     const sent = effects.flatMap((e) => (e.do === 'send' ? [e.frame] : []))
     assert.deepEqual(
@@ -286,10 +286,10 @@ suite('the ledger', () => {
 
   test('takes nobody in beyond its bound, who dials twice or is dialled neither', () => {
     const one = ledger(1)
-    const own = fact('3', 'q', { direction: 'outbound' })
-    one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q')] }, 0)
+    const own = info('3', 'q', { direction: 'outbound' })
+    one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
     const effects = one.handle(
-      { type: 'observed', connections: [fact('1', 'p'), fact('2', 'q'), own, fact('4', 'q')] },
+      { type: 'observed', connections: [info('1', 'p'), info('2', 'q'), own, info('4', 'q')] },
       1,
     )
     assert.deepEqual(
@@ -302,7 +302,7 @@ suite('the ledger', () => {
 
   test('closes a link whose frames cannot be read, and no other', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [fact('1', 'p'), fact('2', 'q')] }, 0)
+    one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
     const effects = one.handle({ type: 'frame.refused', connection: '1', reason: 'too long', flooding: false }, 1)
     assert.deepEqual(
       effects.filter((e) => e.do === 'close').map((e) => ('connection' in e ? e.connection : '')),
@@ -312,7 +312,7 @@ suite('the ledger', () => {
 
   test('tells of the first bad frame of many, and of no other', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [fact('1', 'p')] }, 0)
+    one.handle({ type: 'observed', connections: [info('1', 'p')] }, 0)
     one.handle({ type: 'frame', connection: '1', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
     const refused = {
       type: 'frame.refused',
@@ -327,14 +327,14 @@ suite('the ledger', () => {
 
   test('ends what the network would not keep by force, for its reason, and tells of a bound once a second', () => {
     const one = ledger()
-    const connections = [fact('1', 'p'), fact('2', 'q'), fact('3', 'r')]
+    const connections = [info('1', 'p'), info('2', 'q'), info('3', 'r')]
     one.handle({ type: 'observed', connections }, 0)
-    const limit = { type: 'connection.unfit', reason: 'limit' } as const
+    const limit = { type: 'connection.rejected', reason: 'limit' } as const
     const effects = [
       ...one.handle({ ...limit, connection: '1' }, 1),
       ...one.handle({ ...limit, connection: '1' }, 2),
       ...one.handle({ ...limit, connection: '2' }, 3),
-      ...one.handle({ type: 'connection.unfit', reason: 'silent', connection: '3' }, 4),
+      ...one.handle({ type: 'connection.rejected', reason: 'silent', connection: '3' }, 4),
     ]
     assert.deepEqual(
       effects.filter((e) => e.do === 'close'),
@@ -358,9 +358,9 @@ suite('the ledger', () => {
   })
 
   /** What a ledger does about connections that gossiped and then stay as they are, looked at every 250 ms. */
-  const kept = (connections: readonly ConnectionFact[], forMs: number, one = ledger()) => {
+  const kept = (connections: readonly ConnectionInfo[], forMs: number, one = ledger()) => {
     const done: string[] = []
-    const before = connections.map((fact): ConnectionFact => ({ ...fact, gossip: 'open' }))
+    const before = connections.map((info): ConnectionInfo => ({ ...info, gossip: 'open' }))
     one.handle({ type: 'observed', connections: before }, -1)
     for (let now = 0; now < forMs; now += 250) {
       for (const effect of one.handle({ type: 'observed', connections }, now)) {
@@ -376,7 +376,7 @@ suite('the ledger', () => {
   }
 
   test('has gossipsub’s lost stream opened again, and closes the connection when three heals have failed', () => {
-    assert.deepEqual(kept([fact('1', 'p', { gossip: 'missing' })], 30_000), [
+    assert.deepEqual(kept([info('1', 'p', { gossip: 'missing' })], 30_000), [
       '250 heal 1',
       '3250 heal 1',
       '9250 heal 1',
@@ -386,7 +386,7 @@ suite('the ledger', () => {
   })
 
   test('does not close a connection of the application for its gossip, and says so', () => {
-    const done = kept([fact('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
+    const done = kept([info('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
     assert.deepEqual(done.slice(-1), ['21250 mute, closes: false'])
   })
 
@@ -394,9 +394,9 @@ suite('the ledger', () => {
     const one = ledger()
     const muteFor = (id: string, from: number) => {
       let told = 'nothing'
-      one.handle({ type: 'observed', connections: [fact(id, 'p', { gossip: 'open' })] }, from - 1)
+      one.handle({ type: 'observed', connections: [info(id, 'p', { gossip: 'open' })] }, from - 1)
       for (let now = from; now < from + 30_000; now += 250)
-        for (const effect of one.handle({ type: 'observed', connections: [fact(id, 'p', { gossip: 'missing' })] }, now))
+        for (const effect of one.handle({ type: 'observed', connections: [info(id, 'p', { gossip: 'missing' })] }, now))
           if (effect.do === 'emit-span' && effect.span === 'mesh.gossip.mute')
             told = effect.attributes['mesh.gossip.closes'] ? 'closes' : 'stays'
       one.handle({ type: 'observed', connections: [] }, from + 30_000)
@@ -407,7 +407,7 @@ suite('the ledger', () => {
 
   test('heals four peers at once, and the others after them', () => {
     const done = kept(
-      Array.from({ length: 10 }, (_, index) => fact(`${index}`, `p${index}`, { gossip: 'missing' })),
+      Array.from({ length: 10 }, (_, index) => info(`${index}`, `p${index}`, { gossip: 'missing' })),
       3_250,
     )
     assert.equal(done.filter((step) => step.startsWith('250 ')).length, 4)
@@ -415,7 +415,7 @@ suite('the ledger', () => {
   })
 
   test('runs identify again on a connection that is not identified: four times, spaced twice as far each time', () => {
-    assert.deepEqual(kept([fact('1', 'p', { unidentified: true })], 200_000), [
+    assert.deepEqual(kept([info('1', 'p', { unidentified: true })], 200_000), [
       '6000 retry 1',
       '6000 identify 1',
       '18000 retry 2',
@@ -425,6 +425,6 @@ suite('the ledger', () => {
       '90000 retry 4',
       '90000 identify 1',
     ])
-    assert.deepEqual(kept([fact('1', 'p')], 200_000), [])
+    assert.deepEqual(kept([info('1', 'p')], 200_000), [])
   })
 })

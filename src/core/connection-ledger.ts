@@ -1,14 +1,14 @@
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { observedHost } from './address.ts'
-import type { ConnectionFact, NetworkEvent, Unfit } from './events.ts'
+import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { Frame } from './frames.ts'
 import { GossipKeeper, type KeeperEffect } from './gossip-keeper.ts'
 import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
 import { enter, isJoined, isRelayed, isStanding, type Link, newLink } from './link.ts'
 import { carriesLink, guestSuccession } from './link-candidates.ts'
+import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
 import * as spans from './link-spans.ts'
-import { LinkTalk, type TalkOptions } from './link-talk.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
@@ -16,11 +16,11 @@ import { incumbent, instancesOf, type Judgement, type SurvivorRule, survivor } f
 
 export type LedgerEvent =
   /** All connections that libp2p holds now: the ledger is levelled to it. */
-  | { readonly type: 'observed'; readonly connections: readonly ConnectionFact[] }
+  | { readonly type: 'observed'; readonly connections: readonly ConnectionInfo[] }
   | { readonly type: 'stream.open' | 'stream.absent' | 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
   | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
-  | Extract<NetworkEvent, { readonly type: 'connection.unfit' | 'gossip.unsent' }>
+  | Extract<NetworkEvent, { readonly type: 'connection.rejected' | 'gossip.unsent' }>
   /** We did not run for `ms`: nobody’s silence of that time counts. */
   | { readonly type: 'slept'; readonly ms: number }
   | { readonly type: 'stopping' }
@@ -29,9 +29,9 @@ export type LedgerEvent =
 /** `disconnected`: the last connection to the peer is gone. */
 export type LedgerEffect = KeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
 
-export interface LedgerOptions extends TalkOptions {
+export interface LedgerOptions extends LinkProtocolOptions {
   /** Connected peers at most. */
-  readonly peersMax?: number
+  readonly maxPeers?: number
   /** Whether two processes of this peer are known to run at the same time. */
   readonly areRivals?: (peer: string, a: string, b: string) => boolean
 }
@@ -42,9 +42,9 @@ export interface LedgerOptions extends TalkOptions {
  */
 export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #self: string
-  readonly #talk: LinkTalk
+  readonly #protocol: LinkProtocol
   readonly #peers: PeerRecords
-  readonly #peersMax: number
+  readonly #maxPeers: number
   readonly #areRivals: (peer: string, a: string, b: string) => boolean
   readonly #limits = new LimitSpans()
   readonly #keeper: GossipKeeper
@@ -52,27 +52,27 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   constructor(owner: Owner, options: LedgerOptions) {
     this.#self = options.self
-    this.#talk = new LinkTalk(options)
-    this.#keeper = new GossipKeeper(options.self, this.#talk)
-    this.#peersMax = options.peersMax ?? limits.peers
+    this.#protocol = new LinkProtocol(options)
+    this.#keeper = new GossipKeeper(options.self, this.#protocol)
+    this.#maxPeers = options.maxPeers ?? limits.peers
     this.#areRivals = options.areRivals ?? (() => false)
-    this.#peers = new PeerRecords(owner, this.#peersMax)
+    this.#peers = new PeerRecords(owner, this.#maxPeers)
   }
 
   handle(event: LedgerEvent, now: number): LedgerEffect[] {
     switch (event.type) {
       case 'observed':
-        return this.#level(event.connections, now)
+        return this.#reconcile(event.connections, now)
       case 'tick':
         return [
-          ...this.#each((peer, link) => (this.#talk.dueAt(peer, link) <= now ? this.#due(peer, link, now) : [])),
+          ...this.#each((peer, link) => (this.#protocol.dueAt(peer, link) <= now ? this.#due(peer, link, now) : [])),
           ...(this.#stopping ? [] : this.#keeper.tick(this.#peers.values(), now)),
         ]
       case 'slept':
-        return this.#forgive(event.ms)
+        return this.#forgiveSilence(event.ms)
       case 'stopping':
         this.#stopping = true
-        return this.#each((peer, link) => (isRelayed(link) ? [] : this.#talk.end(peer, link, 'stopping', now)))
+        return this.#each((peer, link) => (isRelayed(link) ? [] : this.#protocol.end(peer, link, 'stopping', now)))
       case 'gossip.unsent':
         return [spans.emitUnsent(event)]
       default:
@@ -83,7 +83,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   deadline(): number {
     let earliest = Infinity
     for (const { peer, links } of this.#peers.values())
-      for (const link of links) earliest = Math.min(earliest, this.#talk.dueAt(peer, link))
+      for (const link of links) earliest = Math.min(earliest, this.#protocol.dueAt(peer, link))
     return this.#stopping ? earliest : Math.min(earliest, this.#keeper.deadline(this.#peers.values()))
   }
 
@@ -129,53 +129,53 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return records.flatMap(({ peer, links }) => links.flatMap((link) => act(peer, link)))
   }
 
-  #level(connections: readonly ConnectionFact[], now: number): LedgerEffect[] {
-    const present = new Set(connections.map((fact) => fact.id))
+  #reconcile(connections: readonly ConnectionInfo[], now: number): LedgerEffect[] {
+    const present = new Set(connections.map((info) => info.id))
     const effects = this.#each((peer, link) => (present.has(link.connection) ? [] : this.#closed(peer, link, now)))
-    for (const fact of connections) {
-      const link = this.#peers.get(fact.peer)?.links.find((one) => one.connection === fact.id)
-      if (link !== undefined) link.observedHost = observedHost(fact)
-      if (link === undefined) effects.push(...this.#opened(fact, now))
+    for (const info of connections) {
+      const link = this.#peers.get(info.peer)?.links.find((one) => one.connection === info.id)
+      if (link !== undefined) link.observedHost = observedHost(info)
+      if (link === undefined) effects.push(...this.#opened(info, now))
     }
-    return this.#stopping ? effects : [...effects, ...this.#keeper.look([...this.#peers.values()], connections, now)]
+    return this.#stopping ? effects : [...effects, ...this.#keeper.check([...this.#peers.values()], connections, now)]
   }
 
-  #opened(fact: ConnectionFact, now: number): LedgerEffect[] {
-    if (fact.limited === true) return this.#relayed(fact, now)
-    const close: LedgerEffect = { do: 'close', connection: fact.id, abort: false }
+  #opened(info: ConnectionInfo, now: number): LedgerEffect[] {
+    if (info.limited === true) return this.#relayed(info, now)
+    const close: LedgerEffect = { do: 'close', connection: info.id, abort: false }
     if (this.#stopping) return [close]
-    const record = this.#peers.of(fact.peer)
+    const record = this.#peers.getOrCreate(info.peer)
     const direct = record.links.filter((link) => !isRelayed(link))
     const turnedAway = direct.length > 0 ? record.turnedAway : this.#peers.isFull
-    const emittedSpans = turnedAway ? this.#limits.emit('peers', 'refused', now, fact.peer, this.#peersMax) : []
+    const emittedSpans = turnedAway ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
     // Only a dialler that says hello can be told; what we dialled ourselves needs no word.
-    const deaf = fact.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToRefuse)
-    if (turnedAway && deaf) return [...emittedSpans, close]
+    const cannotNotify = info.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToRefuse)
+    if (turnedAway && cannotNotify) return [...emittedSpans, close]
     if (direct.length >= limits.linksPerPeer)
-      return [...this.#limits.emit('linksPerPeer', 'refused', now, fact.peer), close]
+      return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
     // The application wanted a second connection, for itself: a temporary one would only end the link with it.
-    if (fact.foreign === true && fact.direction === 'outbound' && direct.some(carriesLink)) return [close]
-    const link = newLink(fact, now)
+    if (info.foreign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
+    const link = newLink(info, now)
     link.turnedAway = turnedAway
     record.turnedAway = turnedAway
     this.#peers.add(record, link, now)
     if (turnedAway) return emittedSpans
-    return fact.direction === 'outbound' ? this.#talk.dialled(fact.peer, link) : this.#newestGuest(record, now)
+    return info.direction === 'outbound' ? this.#protocol.dialled(info.peer, link) : this.#newestGuest(record, now)
   }
 
   /** A relayed connection is listed as a guest at once: no stream is opened, nothing is closed, no place is taken. */
-  #relayed(fact: ConnectionFact, now: number): LedgerEffect[] {
-    const record = this.#peers.of(fact.peer)
+  #relayed(info: ConnectionInfo, now: number): LedgerEffect[] {
+    const record = this.#peers.getOrCreate(info.peer)
     if (this.#stopping || !this.#peers.takesRelayed(record)) return []
-    const link = newLink(fact, now)
+    const link = newLink(info, now)
     this.#peers.add(record, link, now)
-    return this.#talk.guest(fact.peer, link, now)
+    return this.#protocol.guest(info.peer, link, now)
   }
 
   #closed(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
     if (record === undefined) return []
-    const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), spans.emitClosed(peer, link, now)]
+    const effects: LedgerEffect[] = [...this.#protocol.ensureOpenedSpan(peer, link), spans.emitClosed(peer, link, now)]
     return this.#peers.remove(record, link) ? [...effects, { do: 'disconnected', peer }] : effects
   }
 
@@ -185,15 +185,15 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const [record, link] = found
     switch (event.type) {
       case 'stream.open':
-        return this.#talk.greet(link, now)
+        return this.#protocol.greet(link, now)
       case 'stream.absent':
-        this.#talk.streamFailed(link, now)
+        this.#protocol.scheduleReopen(link, now)
         return [...this.#guest(record, link, now), ...this.#newestGuest(record, now)]
       case 'stream.closed':
-        this.#talk.streamFailed(link, now)
-        return isJoined(link) ? this.#talk.end(record.peer, link, 'transport', now) : []
-      case 'connection.unfit':
-        return this.#unfit(record.peer, link, event.reason, now)
+        this.#protocol.scheduleReopen(link, now)
+        return isJoined(link) ? this.#protocol.end(record.peer, link, 'transport', now) : []
+      case 'connection.rejected':
+        return this.#rejectConnection(record.peer, link, event.reason, now)
       case 'frame.refused':
         return this.#refused(record.peer, link, event, now)
       case 'frame':
@@ -203,9 +203,9 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   #frame(record: PeerRecord, link: Link, frame: Frame, now: number): LedgerEffect[] {
     const before = isJoined(link)
-    const effects: LedgerEffect[] = this.#talk.frame(record.peer, link, frame, now)
+    const effects: LedgerEffect[] = this.#protocol.frame(record.peer, link, frame, now)
     if (before || !isJoined(link)) return effects
-    effects.push(...this.#settle(record, now))
+    effects.push(...this.#chooseSurvivor(record, now))
     if (isJoined(link)) effects.push({ do: 'joined', peer: record.peer })
     return effects
   }
@@ -219,26 +219,29 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       'mesh.frame.reason': event.reason,
     }
     const span = emitSpan('mesh.frame.refused', attributes)
-    return [span, ...this.#talk.end(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
+    return [span, ...this.#protocol.end(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
   }
 
   /** Nothing can be said over it, so it goes without goodbye. */
-  #unfit(peer: string, link: Link, reason: Unfit, now: number): LedgerEffect[] {
+  #rejectConnection(peer: string, link: Link, reason: RejectionReason, now: number): LedgerEffect[] {
     if (link.state === 'closing') return []
-    const effects: LedgerEffect[] = [...this.#talk.bear(peer, link), ...this.#talk.drop(link, reason, true, now)]
+    const effects: LedgerEffect[] = [
+      ...this.#protocol.ensureOpenedSpan(peer, link),
+      ...this.#protocol.drop(link, reason, true, now),
+    ]
     return reason === 'limit' ? [...this.#limits.emit('linkOutBytes', 'closed', now, peer), ...effects] : effects
   }
 
   /** Of several joined links one stays. */
-  #settle(record: PeerRecord, now: number): LedgerEffect[] {
+  #chooseSurvivor(record: PeerRecord, now: number): LedgerEffect[] {
     const effects: LedgerEffect[] = []
     let best: Link | undefined
     for (const link of record.links.filter(isJoined)) {
       if (best === undefined) best = link
       else {
-        const { stays, goes, rule } = this.#judge(record.peer, best, link)
-        effects.push(...this.#supersede(record.peer, goes, stays, rule, now))
-        best = stays
+        const { winner, loser, rule } = this.#judge(record.peer, best, link)
+        effects.push(...this.#supersede(record.peer, loser, winner, rule, now))
+        best = winner
       }
     }
     return effects
@@ -250,24 +253,27 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return rivals ? incumbent(a, b) : survivor(this.#self, peer, a, b)
   }
 
-  #supersede(peer: string, goes: Link, stays: Link, rule: SurvivorRule, now: number): LedgerEffect[] {
-    const span = spans.emitSuperseded(peer, goes, stays, rule)
-    enter(goes, 'draining', now)
+  #supersede(peer: string, loser: Link, winner: Link, rule: SurvivorRule, now: number): LedgerEffect[] {
+    const span = spans.emitSuperseded(peer, loser, winner, rule)
+    enter(loser, 'draining', now)
     const nobodyThere = rule === 'incarnation' || rule === 'newer'
-    return nobodyThere ? [span, ...this.#talk.drop(goes, 'superseded', true, now)] : [span]
+    return nobodyThere ? [span, ...this.#protocol.drop(loser, 'superseded', true, now)] : [span]
   }
 
   #due(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
     const silent = link.state === 'opening' && !link.turnedAway && link.reopenAt > now
-    return silent && record !== undefined ? this.#guest(record, link, now) : this.#talk.due(peer, link, now)
+    return silent && record !== undefined ? this.#guest(record, link, now) : this.#protocol.due(peer, link, now)
   }
 
   /** A member has a link already: its application uses this connection, and it is no guest for that. */
   #guest(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
     const beside = link.kind === 'unsettled' && isStanding(link) && record.links.some(isJoined)
-    if (!beside) return this.#talk.guest(record.peer, link, now)
-    return [...this.#talk.bear(record.peer, link), ...this.#talk.drop(link, 'duplicate', false, now)]
+    if (!beside) return this.#protocol.guest(record.peer, link, now)
+    return [
+      ...this.#protocol.ensureOpenedSpan(record.peer, link),
+      ...this.#protocol.drop(link, 'duplicate', false, now),
+    ]
   }
 
   #newestGuest(record: PeerRecord, now: number): LedgerEffect[] {
@@ -276,7 +282,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return older.flatMap((link) => this.#supersede(record.peer, link, newest, 'newer', now))
   }
 
-  #forgive(ms: number): LedgerEffect[] {
+  #forgiveSilence(ms: number): LedgerEffect[] {
     return this.#each((_, link) => {
       link.heardAt += ms
       link.stateAt += ms

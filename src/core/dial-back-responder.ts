@@ -50,10 +50,10 @@ export class DialBackResponder {
   dial(connection: string, { nonce, transport, port }: DialBackRequest, now: number): (NetworkEffect | SpanEffect)[] {
     const found = this.#ledger.find(connection)
     if (found === undefined || !isJoined(found[1])) return []
-    const [{ peer }, { fact }] = found
-    const { host, isRelayed, port: linkPort } = parseAddress(fact.address)
+    const [{ peer }, { info }] = found
+    const { host, isRelayed, port: linkPort } = parseAddress(info.address)
     const answering = { nonce, peer, connection, address: addressAt(host, transport, port) }
-    const isReachedThere = fact.direction === 'outbound' && linkPort === port
+    const isReachedThere = info.direction === 'outbound' && linkPort === port
     const isPermitted = port >= firstUnprivilegedPort || isReachedThere
     if (isRelayed || !isDialable(host) || this.#isOwn(host) || !isPermitted)
       return this.#refuse(answering, 'NotDialable', now)

@@ -6,7 +6,7 @@ import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
 import { DialBack } from './dial-back.ts'
-import type { ConnectionFact, NetworkEffect } from './events.ts'
+import type { ConnectionInfo, NetworkEffect } from './events.ts'
 import type { DialBackResult } from './frames.ts'
 import { Owner } from './owner.ts'
 
@@ -20,7 +20,7 @@ const nonce = 'a'.repeat(32)
 suite('dial-back', () => {
   let ledger: ConnectionLedger
   let dialBack: DialBack
-  let connections: readonly ConnectionFact[]
+  let connections: readonly ConnectionInfo[]
 
   beforeEach(() => {
     const random = seededRandom(1)
@@ -37,8 +37,8 @@ suite('dial-back', () => {
     direction: 'inbound' | 'outbound' = 'outbound',
     address = '/ip4/198.51.100.7/udp/50000/quic-v1',
   ): void {
-    const fact = { id: peer, peer, direction, address, transport: 'quic', gossip: 'none', observed } as const
-    connections = [...connections.filter(({ id }) => id !== peer), fact]
+    const info = { id: peer, peer, direction, address, transport: 'quic', gossip: 'none', observed } as const
+    connections = [...connections.filter(({ id }) => id !== peer), info]
     ledger.handle({ type: 'observed', connections }, 0)
     ledger.handle({ type: 'stream.open', connection: peer }, 0)
     const hello = { ...who, name: peer, build: 'test', counter: 1, trace }

@@ -251,9 +251,9 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   /** Members that said where they see this node, at an address that is none of its own. */
   #observers(): Observer[] {
     return [...this.#ledger.records()].flatMap(({ peer, links }) =>
-      links.filter(isJoined).flatMap(({ connection, fact, observedHost: host }) => {
+      links.filter(isJoined).flatMap(({ connection, info, observedHost: host }) => {
         if (host === undefined || !isDialable(host) || this.#isOwn(host)) return []
-        return [{ peer, connection, host, network: networkOf(parseAddress(fact.address).host) }]
+        return [{ peer, connection, host, network: networkOf(parseAddress(info.address).host) }]
       }),
     )
   }

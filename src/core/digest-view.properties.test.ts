@@ -6,7 +6,7 @@ import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { DigestView, type ViewEvent } from './digest-view.ts'
 import type { Digest } from './frames.ts'
-import { linkSilenceMs } from './link-talk.ts'
+import { linkSilenceMs } from './link-protocol.ts'
 import { Owner } from './owner.ts'
 import { newTrace } from './trace.ts'
 
@@ -19,7 +19,7 @@ const window = newTrace(seededRandom(1))
 function makeView(capacity = 64): DigestView {
   const owner = new Owner('node-a', new VirtualClock())
   const random = seededRandom(2)
-  return new DigestView(owner, { self: 'self', windowMs, sweepMs, skewAllowedMs: 5_000, random, capacity })
+  return new DigestView(owner, { self: 'self', stalenessMs: windowMs, sweepMs, skewAllowedMs: 5_000, random, capacity })
 }
 
 /** A node signs what it says, so one (incarnation, sequence) has one content. */

@@ -1,7 +1,7 @@
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { type Digest, instanceOf } from './frames.ts'
 import { limits } from './limits.ts'
-import { linkSilenceMs } from './link-talk.ts'
+import { linkSilenceMs } from './link-protocol.ts'
 import type { Machine, Random } from './machine.ts'
 import {
   allowRedial,
@@ -47,7 +47,7 @@ export type ViewEffect =
 export interface ViewOptions {
   readonly self: string
   /** Milliseconds of silence that a member is allowed at least. */
-  readonly windowMs: number
+  readonly stalenessMs: number
   readonly sweepMs: number
   /** How far a peer's clock may be off. */
   readonly skewAllowedMs: number
@@ -80,7 +80,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     this.#members = owner.map<string, Member>({
       name: 'members',
       capacity: options.capacity ?? limits.members,
-      leavesBy: { event: `${rememberedWindows} windows after it left or expired` },
+      expiry: { event: `${rememberedWindows} windows after it left or expired` },
       release: () => undefined,
     })
   }
@@ -125,7 +125,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
 
   /** When a member is known to have lived last, by its own word or a neighbour’s. */
   aliveAt(member: Member): number {
-    return silence(this.#options.windowMs, member).since
+    return silence(this.#options.stalenessMs, member).since
   }
 
   /** Departed members as well. */
@@ -254,7 +254,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const expired = stale.flatMap((member): ViewEffect[] => {
       this.#depart(member, 'expired', now)
       const { peer } = member.digest
-      return [emitExpired(member, this.#options.windowMs, ref, now), { do: 'departed', peer, how: 'expired' }]
+      return [emitExpired(member, this.#options.stalenessMs, ref, now), { do: 'departed', peer, how: 'expired' }]
     })
     if (!suspended) this.#forget(now)
     const remaining = this.members().length
@@ -265,7 +265,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #forget(now: number): void {
     for (const [peer, member] of this.#members) {
       if (isMember(member)) continue
-      const { allowedMs } = silence(this.#options.windowMs, member)
+      const { allowedMs } = silence(this.#options.stalenessMs, member)
       if (now - member.since > rememberedWindows * allowedMs) this.#members.delete(peer, 'expired')
     }
   }
@@ -283,7 +283,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   }
 
   #isStale(member: Member, now: number): boolean {
-    const { since, allowedMs } = silence(this.#options.windowMs, member)
+    const { since, allowedMs } = silence(this.#options.stalenessMs, member)
     return now - since > allowedMs
   }
 }

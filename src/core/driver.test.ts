@@ -18,12 +18,12 @@ const settings = {
   meshes: ['m'],
   incarnation: 1,
   build: 'test',
-  windowMs: 30_000,
+  stalenessMs: 30_000,
   sweepMs: 5_000,
   digestMs: 2_000,
-  gossipMs: 10_000,
+  gossipDigestMs: 10_000,
   neighbours: 8,
-  peersMax: 10,
+  maxPeers: 10,
 } as const
 
 /** A node over a network that answers from within `perform`, as a careless one might. */
@@ -106,7 +106,7 @@ test('a node that did not run for a while says so, and suspends its judgement', 
 test('digests carry the wall clock at which they leave', async () => {
   const { driver, clock, done, node } = driven()
   await driver.start([])
-  const fact = {
+  const info = {
     id: 'c',
     peer: 'p',
     direction: 'inbound',
@@ -114,7 +114,7 @@ test('digests carry the wall clock at which they leave', async () => {
     transport: 'memory',
     gossip: 'none',
   } as const
-  driver.deliver({ type: 'observed', connections: [fact] })
+  driver.deliver({ type: 'observed', connections: [info] })
   const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
   const hello = { meshes: ['m'], name: 'p', role: 'compute', incarnation: 1, build: 't', counter: 1, trace } as const
   driver.deliver({ type: 'frame', connection: 'c', frame: { type: 'hello', hello }, wall: clock.wall() })

@@ -6,7 +6,7 @@ import type { LimitName } from './limit-spans.ts'
 import type { TraceRef } from './trace.ts'
 
 /** One connection as libp2p shows it: a snapshot of them all is what the ledger is levelled by. */
-export interface ConnectionFact {
+export interface ConnectionInfo {
   readonly id: string
   readonly peer: string
   readonly direction: 'inbound' | 'outbound'
@@ -67,7 +67,7 @@ export interface Crossing {
 }
 
 /** Why the network would not keep a connection. */
-export type Unfit = Extract<CloseReason, 'limit' | 'silent' | 'duplicate'>
+export type RejectionReason = Extract<CloseReason, 'limit' | 'silent' | 'duplicate'>
 
 /** A message that gossipsub did not send to one neighbour, and how many more there were since the last such event. */
 export interface UnsentGossip {
@@ -85,7 +85,7 @@ export interface UnsentGossip {
 export type NetworkEvent =
   /** Connections may have changed: a hint to take a snapshot, nothing more. */
   | { readonly type: 'changed' }
-  | { readonly type: 'observed'; readonly connections: readonly ConnectionFact[] }
+  | { readonly type: 'observed'; readonly connections: readonly ConnectionInfo[] }
   /** The link stream is there (opened by the dialler, accepted by the listener). */
   | { readonly type: 'stream.open'; readonly connection: string }
   /** The other side does not speak the link protocol. */
@@ -98,7 +98,7 @@ export type NetworkEvent =
    * Not to be kept: its peer does not read (`limit`: `linkOutBytes`), lets no link stream open (`silent`), or another
    * address of the same dial was faster (`duplicate`). The ledger ends it.
    */
-  | { readonly type: 'connection.unfit'; readonly connection: string; readonly reason: Unfit }
+  | { readonly type: 'connection.rejected'; readonly connection: string; readonly reason: RejectionReason }
   /**
    * `address`: remote multiaddr of the connection. `elsewhere`: nothing was dialled, since the peer is connected already,
    * by this address that is none of the seed's.
@@ -189,7 +189,7 @@ export interface Network {
   readonly self: string
   start(deliver: (event: NetworkEvent) => void): Promise<void>
   stop(): Promise<void>
-  snapshot(): readonly ConnectionFact[]
+  snapshot(): readonly ConnectionInfo[]
   /** Never throws: what fails becomes an event. */
   perform(effect: NetworkEffect): void
 }

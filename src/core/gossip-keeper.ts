@@ -1,8 +1,8 @@
-import type { ConnectionFact } from './events.ts'
+import type { ConnectionInfo } from './events.ts'
 import type { GossipRepair, RepairStep } from './gossip-repair.ts'
 import { isRelayed, isStanding, type Link } from './link.ts'
+import type { LinkProtocol, LinkProtocolEffect } from './link-protocol.ts'
 import * as spans from './link-spans.ts'
-import type { LinkTalk, TalkEffect } from './link-talk.ts'
 
 /** A connected peer, as far as its gossip is concerned. */
 export interface GossipPeer {
@@ -12,7 +12,7 @@ export interface GossipPeer {
   readonly repair: GossipRepair
 }
 
-export type KeeperEffect = TalkEffect | { readonly do: 'observe' }
+export type KeeperEffect = LinkProtocolEffect | { readonly do: 'observe' }
 
 /** Heals under way at once: each costs both ends an identify and a stream, and a busy machine would only get busier. */
 const healsAtOnce = 4
@@ -29,18 +29,18 @@ interface Closed {
 /** A link with what libp2p shows of its connection now. */
 interface Shown {
   readonly link: Link
-  readonly fact: ConnectionFact
+  readonly info: ConnectionInfo
 }
 
 /** Keeps gossip going with all connected peers: identify retries, heals, and closes where neither helps. */
 export class GossipKeeper {
   readonly #self: string
-  readonly #talk: Pick<LinkTalk, 'end'>
+  readonly #protocol: Pick<LinkProtocol, 'end'>
   #closed: readonly Closed[] = []
 
-  constructor(self: string, talk: Pick<LinkTalk, 'end'>) {
+  constructor(self: string, protocol: Pick<LinkProtocol, 'end'>) {
     this.#self = self
-    this.#talk = talk
+    this.#protocol = protocol
   }
 
   /** A look takes a snapshot of the connections. */
@@ -60,8 +60,8 @@ export class GossipKeeper {
     return earliest
   }
 
-  look(peers: readonly GossipPeer[], facts: readonly ConnectionFact[], now: number): KeeperEffect[] {
-    const byId = new Map(facts.map((fact) => [fact.id, fact]))
+  check(peers: readonly GossipPeer[], infos: readonly ConnectionInfo[], now: number): KeeperEffect[] {
+    const byId = new Map(infos.map((info) => [info.id, info]))
     let healing = peers.filter(({ repair }) => repair.isHealing(now)).length
     return peers.flatMap((record) => {
       const shown = record.turnedAway ? [] : shownOf(record, byId)
@@ -73,8 +73,8 @@ export class GossipKeeper {
 
   #step({ peer, repair }: GossipPeer, shown: readonly Shown[], mayHeal: boolean, now: number): RepairStep {
     const member = shown.some(({ link }) => link.kind === 'member')
-    const state = best(shown)?.fact.gossip ?? 'none'
-    return repair.look({ state, member, first: !member || this.#self < peer }, mayHeal, now)
+    const state = best(shown)?.info.gossip ?? 'none'
+    return repair.check({ state, member, first: !member || this.#self < peer }, mayHeal, now)
   }
 
   #effects({ peer }: GossipPeer, shown: readonly Shown[], step: RepairStep, now: number): KeeperEffect[] {
@@ -83,10 +83,10 @@ export class GossipKeeper {
     if (step.do === 'heal') return [{ do: 'heal', connection: link.connection, lack: step.lack }]
     if (step.do === 'healed') return [spans.emitHealed(peer, link, step)]
     if (step.do === 'nothing') return []
-    const links = shown.filter(({ fact }) => fact.foreign !== true).map((one) => one.link)
+    const links = shown.filter(({ info }) => info.foreign !== true).map((one) => one.link)
     const closes = links.length > 0 && this.#mayClose(peer, now)
     const span = spans.emitMute(peer, link, step.lack, step.heals, closes)
-    return closes ? [span, ...links.flatMap((one) => this.#talk.end(peer, one, 'gossip-mute', now))] : [span]
+    return closes ? [span, ...links.flatMap((one) => this.#protocol.end(peer, one, 'gossip-mute', now))] : [span]
   }
 
   #mayClose(peer: string, now: number): boolean {
@@ -98,24 +98,24 @@ export class GossipKeeper {
 }
 
 function retryIdentify({ peer }: GossipPeer, shown: readonly Shown[], now: number): KeeperEffect[] {
-  return shown.flatMap(({ link, fact }) => {
-    link.awaitsIdentify = fact.unidentified === true
+  return shown.flatMap(({ link, info }) => {
+    link.awaitsIdentify = info.unidentified === true
     const retry = link.awaitsIdentify ? link.identify.due(now) : undefined
     if (retry === undefined) return []
     return [spans.emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
   })
 }
 
-function shownOf({ links }: GossipPeer, facts: ReadonlyMap<string, ConnectionFact>): Shown[] {
+function shownOf({ links }: GossipPeer, infos: ReadonlyMap<string, ConnectionInfo>): Shown[] {
   return links
     .filter((link) => isStanding(link) && !isRelayed(link))
     .flatMap((link) => {
-      const fact = facts.get(link.connection)
-      return fact === undefined ? [] : [{ link, fact }]
+      const info = infos.get(link.connection)
+      return info === undefined ? [] : [{ link, info }]
     })
 }
 
 /** Of several connections one on which the peer is known to speak gossipsub. */
 function best(shown: readonly Shown[]): Shown | undefined {
-  return shown.find(({ fact }) => fact.gossip !== 'none') ?? shown[0]
+  return shown.find(({ info }) => info.gossip !== 'none') ?? shown[0]
 }

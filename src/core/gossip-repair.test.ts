@@ -14,7 +14,7 @@ function repair({ member = true, first = true } = {}) {
     steps,
     see(state: GossipState, ms: number, mayHeal = true) {
       for (const end = now + ms; now < end; now += 250) {
-        const step = one.look({ state, member, first }, mayHeal, now)
+        const step = one.check({ state, member, first }, mayHeal, now)
         if (step.do === 'healed') steps.push(`${now} healed after ${step.heals} (${step.lack}, ${step.tookMs} ms)`)
         else if (step.do !== 'nothing') steps.push(`${now} ${step.do} ${step.lack}`)
       }
@@ -65,7 +65,7 @@ describe('gossip that is lost is healed', () => {
 
   test('while a heal is under way a look is due every half second, and none when gossip is whole', () => {
     const one = new GossipRepair()
-    const look = (state: GossipState, now: number) => one.look({ state, member: true, first: true }, true, now)
+    const look = (state: GossipState, now: number) => one.check({ state, member: true, first: true }, true, now)
     look('open', 0)
     assert.equal(one.dueAt, Infinity)
     look('missing', 1_000)

@@ -69,7 +69,7 @@ export class GossipRepair {
   }
 
   /** `mayHeal`: not too many others are being healed. */
-  look({ state, member, first }: GossipSight, mayHeal: boolean, now: number): RepairStep {
+  check({ state, member, first }: GossipSight, mayHeal: boolean, now: number): RepairStep {
     this.dueAt = Infinity
     if (state === 'none') return this.#forget()
     if (state === 'open') return this.#open(now)

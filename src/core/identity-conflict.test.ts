@@ -7,7 +7,7 @@ import { seededRandom } from '../testing/random.ts'
 import { digestOf } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { backoffPolicy, waitMs } from './backoff.ts'
-import type { ConnectionFact, NodeEffect } from './events.ts'
+import type { ConnectionInfo, NodeEffect } from './events.ts'
 import type { Digest, Frame, Hello } from './frames.ts'
 import { MeshNode } from './mesh-node.ts'
 import { Owner } from './owner.ts'
@@ -44,18 +44,18 @@ class Neighbour {
   readonly spans: { readonly at: number; readonly effect: SpanEffect }[] = []
   readonly sent: { readonly at: number; readonly process: Process; readonly frame: Frame }[] = []
   readonly #random = seededRandom(3)
-  #connections: { readonly fact: ConnectionFact; readonly process: Process }[] = []
+  #connections: { readonly info: ConnectionInfo; readonly process: Process }[] = []
   #now = 0
   #ids = 0
 
   constructor() {
     const options = {
-      windowMs: 30_000,
+      stalenessMs: 30_000,
       sweepMs: 5_000,
       digestMs: 2_000,
-      gossipMs: 10_000,
+      gossipDigestMs: 10_000,
       neighbours: 8,
-      peersMax: 300,
+      maxPeers: 300,
     }
     const owner = new Owner('node-a', new VirtualClock())
     const { node: random, ...rest } = { node: seededRandom(1), ...options }
@@ -93,8 +93,8 @@ class Neighbour {
     one.connection = `c${++this.#ids}`
     one.sayAt = this.#now
     const address = `/ip4/${one.host}/udp/${40_000 + one.dials}/quic-v1`
-    const fact = { id: one.connection, peer, direction: 'inbound', address, transport: 'quic', gossip: 'none' } as const
-    this.#connections = [...this.#connections, { fact, process: one }]
+    const info = { id: one.connection, peer, direction: 'inbound', address, transport: 'quic', gossip: 'none' } as const
+    this.#connections = [...this.#connections, { info, process: one }]
     this.#observe()
     this.#take(this.node.handle({ type: 'stream.open', connection: one.connection }, this.#now))
     const { instance, incarnation } = one
@@ -120,12 +120,12 @@ class Neighbour {
   }
 
   #observe(): void {
-    const connections = this.#connections.map(({ fact }) => fact)
+    const connections = this.#connections.map(({ info }) => info)
     this.#take(this.node.handle({ type: 'observed', connections }, this.#now))
   }
 
   #drop(connection: string, redial = true): void {
-    const found = this.#connections.find(({ fact }) => fact.id === connection)
+    const found = this.#connections.find(({ info }) => info.id === connection)
     if (found === undefined) return
     this.#connections = this.#connections.filter((one) => one !== found)
     const { process: one } = found
@@ -142,7 +142,7 @@ class Neighbour {
     for (const effect of effects) {
       if (effect.do === 'emit-span') this.spans.push({ at: this.#now, effect })
       if (effect.do === 'close') closed.push(effect.connection)
-      const to = effect.do === 'send' && this.#connections.find(({ fact }) => fact.id === effect.connection)
+      const to = effect.do === 'send' && this.#connections.find(({ info }) => info.id === effect.connection)
       if (!to || effect.do !== 'send') continue
       this.sent.push({ at: this.#now, process: to.process, frame: effect.frame })
       if (effect.frame.type === 'probe') this.#frame(to.process, { type: 'answer' })

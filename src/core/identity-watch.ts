@@ -28,7 +28,7 @@ export class IdentityWatch {
     if (record === undefined || link === undefined || hello === undefined) return []
     const superseded = frame.type === 'goodbye' && frame.reason === 'superseded'
     if (superseded && !record.links.some((one) => one !== link && isJoined(one))) this.own.refused(now)
-    const heard = { instance: instanceOf(hello), address: withoutPeer(link.fact.address), via: 'link' } as const
+    const heard = { instance: instanceOf(hello), address: withoutPeer(link.info.address), via: 'link' } as const
     return [{ type: 'sighted', peer: record.peer, heard }]
   }
 

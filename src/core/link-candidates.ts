@@ -3,7 +3,7 @@ import { isRelayed, isStanding, type Link } from './link.ts'
 /** It is the link to a member, or it is known soon whether it is. */
 export function carriesLink(link: Link): boolean {
   if (!isStanding(link) || link.turnedAway) return false
-  return link.kind === 'member' || (link.kind === 'unsettled' && link.fact.direction === 'outbound')
+  return link.kind === 'member' || (link.kind === 'unsettled' && link.info.direction === 'outbound')
 }
 
 /**
@@ -13,9 +13,9 @@ export function carriesLink(link: Link): boolean {
  */
 export function guestSuccession(links: readonly Link[]): { newest: Link | undefined; older: readonly Link[] } {
   const dialled = links.filter(
-    (link) => isStanding(link) && !isRelayed(link) && link.fact.direction === 'inbound' && !link.hello,
+    (link) => isStanding(link) && !isRelayed(link) && link.info.direction === 'inbound' && !link.hello,
   )
   const newest = dialled.at(-1)
-  const older = dialled.filter((link) => link !== newest && link.kind === 'guest' && link.fact.foreign !== true)
+  const older = dialled.filter((link) => link !== newest && link.kind === 'guest' && link.info.foreign !== true)
   return { newest, older }
 }

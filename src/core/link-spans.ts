@@ -19,25 +19,25 @@ function named(peer: string, link: Link) {
 }
 
 function birthLinks(link: Link): readonly TraceRef[] {
-  return link.birth === undefined ? [] : [link.birth]
+  return link.openedSpan === undefined ? [] : [link.openedSpan]
 }
 
 /** `parent` is the dialler’s opened span on the listener, null on the dialler. */
 export function emitOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): SpanEffect {
-  const { fact } = link
+  const { info } = link
   const attributes = {
     'mesh.connection.id': link.connection,
     'mesh.peer.id': peer,
-    'mesh.connection.direction': fact.direction,
-    'mesh.connection.address': fact.address,
-    'mesh.connection.transport': fact.transport,
-    ...networkPeer(fact.address),
+    'mesh.connection.direction': info.direction,
+    'mesh.connection.address': info.address,
+    'mesh.connection.transport': info.transport,
+    ...networkPeer(info.address),
   }
   return emitSpan('mesh.connection.opened', link.id === '' ? attributes : { ...attributes, 'mesh.link.id': link.id }, {
     ref,
     parent,
     since: link.openedAt,
-    kind: fact.direction === 'outbound' ? 'client' : 'server',
+    kind: info.direction === 'outbound' ? 'client' : 'server',
   })
 }
 
@@ -92,7 +92,7 @@ export function emitIdentifyRetried(peer: string, link: Link, retry: number): Sp
   return emitSpan('mesh.identify.retried', attributes, underBirth(link))
 }
 
-function underBirth({ birth }: Link): Place {
+function underBirth({ openedSpan: birth }: Link): Place {
   return birth === undefined ? {} : { parent: birth }
 }
 
@@ -105,7 +105,7 @@ export function emitRefused(peer: string, link: Link, reason: CloseReason, why: 
       'mesh.close.reason': reason,
       'mesh.error.message': why,
     },
-    link.birth === undefined ? {} : { parent: link.birth },
+    link.openedSpan === undefined ? {} : { parent: link.openedSpan },
   )
 }
 
@@ -145,11 +145,11 @@ export function emitClosed(peer: string, link: Link, now: number): SpanEffect {
   )
 }
 
-export function emitSuperseded(peer: string, link: Link, stays: Link, rule: SurvivorRule): SpanEffect {
+export function emitSuperseded(peer: string, link: Link, winner: Link, rule: SurvivorRule): SpanEffect {
   return emitSpan(
     'mesh.connection.superseded',
-    { ...named(peer, link), 'mesh.link.survivor': stays.id, 'mesh.link.rule': rule },
-    { parent: link.birth ?? null, links: birthLinks(stays) },
+    { ...named(peer, link), 'mesh.link.survivor': winner.id, 'mesh.link.rule': rule },
+    { parent: link.openedSpan ?? null, links: birthLinks(winner) },
   )
 }
 

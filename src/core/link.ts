@@ -1,4 +1,4 @@
-import type { ConnectionFact } from './events.ts'
+import type { ConnectionInfo } from './events.ts'
 import type { CloseReason, Hello } from './frames.ts'
 import { IdentifyRetry } from './identify-retry.ts'
 import type { TraceRef } from './trace.ts'
@@ -22,7 +22,7 @@ export interface Ending {
 /** One connection of a peer, as the ledger holds it. */
 export interface Link {
   readonly connection: string
-  readonly fact: ConnectionFact
+  readonly info: ConnectionInfo
   readonly openedAt: number
   state: LinkState
   /** Since when it is in this state. */
@@ -31,7 +31,7 @@ export interface Link {
   counter: number | undefined
   id: string
   /** Own `mesh.connection.opened`; undefined until it was told. */
-  birth: TraceRef | undefined
+  openedSpan: TraceRef | undefined
   /** What the peer turned out to be: a guest has no hello. */
   kind: 'unsettled' | 'member' | 'guest'
   hello: Hello | undefined
@@ -42,7 +42,7 @@ export interface Link {
   digestVersion: number
   digestAt: number
   /** When anything of the own digest was last sent. */
-  saidAt: number
+  digestSentAt: number
   readonly identify: IdentifyRetry
   /** Identify has not succeeded on it. */
   awaitsIdentify: boolean
@@ -56,23 +56,23 @@ export interface Link {
   ending: Ending | undefined
 }
 
-export function newLink(fact: ConnectionFact, now: number): Link {
+export function newLink(info: ConnectionInfo, now: number): Link {
   return {
-    connection: fact.id,
-    fact,
+    connection: info.id,
+    info,
     openedAt: now,
     state: 'opening',
     stateAt: now,
     counter: undefined,
     id: '',
-    birth: undefined,
+    openedSpan: undefined,
     kind: 'unsettled',
     hello: undefined,
     heardAt: now,
     probedAt: undefined,
     digestVersion: -1,
     digestAt: -Infinity,
-    saidAt: -Infinity,
+    digestSentAt: -Infinity,
     identify: new IdentifyRetry(now),
     awaitsIdentify: false,
     turnedAway: false,
@@ -85,7 +85,7 @@ export function newLink(fact: ConnectionFact, now: number): Link {
 
 /** A relay carries it: it is listed as a guest, takes no place and never becomes a link. */
 export function isRelayed(link: Link): boolean {
-  return link.fact.limited === true
+  return link.info.limited === true
 }
 
 /** Both hellos are in, and it stays. */

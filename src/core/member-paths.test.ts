@@ -5,7 +5,7 @@ import { seededRandom } from '../testing/random.ts'
 import { digestOf, hear, makeView, wall } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
-import type { ConnectionFact, NodeEvent, PathFailure } from './events.ts'
+import type { ConnectionInfo, NodeEvent, PathFailure } from './events.ts'
 import { limits } from './limits.ts'
 import { newMember } from './member.ts'
 import { MemberPaths, notePaths } from './member-paths.ts'
@@ -72,10 +72,10 @@ function firstContact() {
   const view = makeView()
   const options = { self: 'self', hello: { ...who, name: 's' }, random: seededRandom(1) }
   const ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), options)
-  const fact: ConnectionFact = {
+  const info: ConnectionInfo = {
     ...{ id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' },
   }
-  ledger.handle({ type: 'observed', connections: [fact] }, 0)
+  ledger.handle({ type: 'observed', connections: [info] }, 0)
   return { view, ledger, paths: new MemberPaths(view, ledger) }
 }
 
@@ -118,7 +118,14 @@ test('what was found goes with the last connection, and nothing is kept without 
 })
 
 test('a node emits what its first dial of a seed found blocked when the seed’s digest comes', () => {
-  const options = { windowMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipMs: 10_000, neighbours: 8, peersMax: 300 }
+  const options = {
+    stalenessMs: 30_000,
+    sweepMs: 5_000,
+    digestMs: 2_000,
+    gossipDigestMs: 10_000,
+    neighbours: 8,
+    maxPeers: 300,
+  }
   const self = { ...who, ...options, self: 'self', name: 's', seeds: [], random: seededRandom(1) }
   const node = new MeshNode(new Owner('t', new VirtualClock()), self)
   const emitted = (event: NodeEvent) =>
@@ -126,9 +133,9 @@ test('a node emits what its first dial of a seed found blocked when the seed’s
       .handle(event, 1)
       .flatMap((effect) => (effect.do === 'emit-span' && /path/.test(effect.span) ? [effect.span] : []))
   const hello = { ...who, name: 'p', counter: 1, trace: newTrace(seededRandom(2)) }
-  const fact = { id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' } as const
+  const info = { id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' } as const
   emitted({ type: 'started', settings: [] })
-  emitted({ type: 'observed', connections: [fact] })
+  emitted({ type: 'observed', connections: [info] })
   assert.deepEqual(emitted({ type: 'peer.paths', peer: 'p', worked: [tcp], failed: [silent(quic)] }), [])
   emitted({ type: 'stream.open', connection: 'c1' })
   emitted({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello }, wall })

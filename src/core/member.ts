@@ -2,7 +2,7 @@ import { sizeBand } from '../catalogue/bands.ts'
 import type { Role } from '../catalogue/roles.ts'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Digest } from './frames.ts'
-import { linkSilenceMs } from './link-talk.ts'
+import { linkSilenceMs } from './link-protocol.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { noSightings, type Sightings } from './sightings.ts'
 import type { TraceRef } from './trace.ts'
@@ -105,8 +105,8 @@ export function outlives(digest: Digest, via: Via, held: Member, now: number): b
 const longestWindowMs = 600_000
 
 /** Milliseconds of silence that an interval allows: two digests in a row may be missed. */
-function allowedSilenceMs(windowMs: number, intervalMs: number): number {
-  return Math.max(windowMs, Math.min(3 * intervalMs, longestWindowMs))
+function allowedSilenceMs(stalenessMs: number, intervalMs: number): number {
+  return Math.max(stalenessMs, Math.min(3 * intervalMs, longestWindowMs))
 }
 
 /**
@@ -114,13 +114,13 @@ function allowedSilenceMs(windowMs: number, intervalMs: number): number {
  * whoever gave the sign of life. That is the member itself, on a link or over gossip; or, for one that has no link here,
  * somebody linked to both, whose list of links loses whoever is silent for `linkSilenceMs`.
  */
-export function silence(windowMs: number, member: Member): { readonly since: number; readonly allowedMs: number } {
+export function silence(stalenessMs: number, member: Member): { readonly since: number; readonly allowedMs: number } {
   const { receivedAt, linkAt, linkIntervalMs, vouchedAt, vouchIntervalMs, digest } = member
-  const onLinkMs = allowedSilenceMs(windowMs, linkIntervalMs)
+  const onLinkMs = allowedSilenceMs(stalenessMs, linkIntervalMs)
   if (receivedAt - linkAt < onLinkMs) return { since: receivedAt, allowedMs: onLinkMs }
-  const vouchedMs = Math.max(windowMs, allowedSilenceMs(0, vouchIntervalMs) + linkSilenceMs)
+  const vouchedMs = Math.max(stalenessMs, allowedSilenceMs(0, vouchIntervalMs) + linkSilenceMs)
   if (receivedAt - vouchedAt >= vouchedMs) {
-    return { since: receivedAt, allowedMs: allowedSilenceMs(windowMs, digest.intervalMs) }
+    return { since: receivedAt, allowedMs: allowedSilenceMs(stalenessMs, digest.intervalMs) }
   }
   return { since: Math.max(receivedAt, vouchedAt), allowedMs: vouchedMs }
 }
@@ -133,8 +133,8 @@ export function emitLeft({ digest }: Member): SpanEffect {
   return emitSpan('mesh.member.left', named(digest))
 }
 
-export function emitExpired(member: Member, windowMs: number, parent: TraceRef, now: number): SpanEffect {
-  const { since, allowedMs } = silence(windowMs, member)
+export function emitExpired(member: Member, stalenessMs: number, parent: TraceRef, now: number): SpanEffect {
+  const { since, allowedMs } = silence(stalenessMs, member)
   const silent = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
   return emitSpan('mesh.member.expired', { ...named(member.digest), ...silent }, { parent })
 }

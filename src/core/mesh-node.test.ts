@@ -6,7 +6,7 @@ import { seededRandom } from '../testing/random.ts'
 import { refusal } from '../testing/seed-player.ts'
 import { digestOf } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import type { ConnectionFact, NodeEffect } from './events.ts'
+import type { ConnectionInfo, NodeEffect } from './events.ts'
 import type { Frame, Hello } from './frames.ts'
 import { MeshNode } from './mesh-node.ts'
 import { Owner } from './owner.ts'
@@ -16,7 +16,7 @@ leakCheck()
 
 const random = seededRandom(1)
 const sleepMs = 45_000
-const link: ConnectionFact = {
+const link: ConnectionInfo = {
   id: 'c1',
   peer: 'peer-b',
   direction: 'inbound',
@@ -29,7 +29,14 @@ const hello: Hello = { ...common, name: 'b', counter: 1, trace: newTrace(random)
 
 /** A node with one connection at time 0. */
 function connectedNode(): MeshNode {
-  const options = { windowMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipMs: 10_000, neighbours: 8, peersMax: 300 }
+  const options = {
+    stalenessMs: 30_000,
+    sweepMs: 5_000,
+    digestMs: 2_000,
+    gossipDigestMs: 10_000,
+    neighbours: 8,
+    maxPeers: 300,
+  }
   const owner = new Owner('node-a', new VirtualClock())
   const node = new MeshNode(owner, { ...common, ...options, self: 'peer-a', name: 'a', seeds: [], random })
   node.handle({ type: 'started', settings: [] }, 0)

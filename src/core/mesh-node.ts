@@ -1,6 +1,6 @@
 import type { Role } from '../catalogue/roles.ts'
 import { emitSpan } from '../catalogue/span-effect.ts'
-import { placeAmong } from './backoff.ts'
+import { rankAmong } from './backoff.ts'
 import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
 import { DialBack } from './dial-back.ts'
@@ -36,13 +36,13 @@ export interface MeshNodeOptions {
   readonly seeds: readonly string[]
   readonly random: Random
   /** Milliseconds of silence after which a member is stale. */
-  readonly windowMs: number
+  readonly stalenessMs: number
   readonly sweepMs: number
   readonly digestMs: number
-  readonly gossipMs: number
+  readonly gossipDigestMs: number
   /** Links wanted. */
   readonly neighbours: number
-  readonly peersMax: number
+  readonly maxPeers: number
 }
 
 /** Tolerated difference of clocks. Guess: well above NTP’s error, well below what confuses a reader of traces. */
@@ -78,17 +78,17 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   constructor(owner: Owner, options: MeshNodeOptions) {
     this.options = options
-    const { self, random, windowMs, sweepMs, name, role, meshes, incarnation, build } = options
+    const { self, random, stalenessMs, sweepMs, name, role, meshes, incarnation, build } = options
     const instance = options.instance ?? newTrace(random).spanId
     this.#instance = instance
     const hello = { meshes, name, role, incarnation, instance, build }
     const areRivals = (peer: string, a: string, b: string) => this.#identity.areRivals(peer, a, b)
-    this.ledger = new ConnectionLedger(owner, { self, hello, random, peersMax: options.peersMax, areRivals })
-    this.view = new DigestView(owner, { self, windowMs, sweepMs, random, skewAllowedMs })
+    this.ledger = new ConnectionLedger(owner, { self, hello, random, maxPeers: options.maxPeers, areRivals })
+    this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs })
     const known = () => this.view.members().map(({ digest }) => digest.peer)
-    this.seeds = new SeedDialler(options.seeds, { random, spread: () => placeAmong(self, known(), random) })
+    this.seeds = new SeedDialler(options.seeds, { random, spread: () => rankAmong(self, known(), random) })
     this.#digest = new OwnDigest(
-      { ...options, instance, fullMs: windowMs },
+      { ...options, instance, stalenessMs },
       this.ledger,
       () => reachOf(self, meshes, this.ledger, this.view),
       (now) => this.#identity.conflicts(now),
@@ -132,11 +132,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.#ranAt = now
     if (lateMs < latenessMs) return []
     const effects = this.#ledgerTakes({ type: 'slept', ms: lateMs }, now)
-    const { windowMs } = this.options
-    if (lateMs < windowMs * stallFraction) return effects
-    const slept = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': windowMs }
+    const { stalenessMs } = this.options
+    if (lateMs < stalenessMs * stallFraction) return effects
+    const slept = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': stalenessMs }
     effects.push(emitSpan('mesh.node.stalled', slept))
-    return [...effects, ...this.#viewTakes({ type: 'stalled', untilMs: now + windowMs }, now)]
+    return [...effects, ...this.#viewTakes({ type: 'stalled', untilMs: now + stalenessMs }, now)]
   }
 
   #route(event: NodeEvent, now: number): NodeEffect[] {
@@ -205,7 +205,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     effects.push(...this.#viewTakes({ type: 'tick', window: this.window }, now))
     effects.push(...this.#digest.handle({ type: 'tick' }, now))
     if (this.#identity.own.dialAfter(now) <= now) {
-      const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.look(now)]
+      const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.poll(now)]
       if (dials.some((effect) => effect.do !== 'emit-span')) this.#identity.own.dialled(now)
       effects.push(...dials)
     }
@@ -281,7 +281,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     switch (effect.do) {
       case 'joined':
         this.#neighbours.joined(effect.peer, now)
-        return [...this.#paths.onMember(effect.peer), ...this.#digest.handle({ type: 'stranger' }, now)]
+        return [...this.#paths.onMember(effect.peer), ...this.#digest.handle({ type: 'member.discovered' }, now)]
       case 'departed':
         return []
       default:

@@ -20,7 +20,7 @@ function fixture(wanted: number) {
   const owner = new Owner('t', new VirtualClock())
   const hello = { meshes: ['x'], name: self, role: 'compute', incarnation: 1, build: 't' } as const
   const ledger = new ConnectionLedger(owner, { self, hello, random })
-  const view = new DigestView(owner, { self, windowMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
+  const view = new DigestView(owner, { self, stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
   const neighbours = new Neighbours({ self, wanted, random }, view, ledger)
   const know = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
     hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
@@ -29,7 +29,7 @@ function fixture(wanted: number) {
   const dialled = (until: number) => {
     const at: Record<string, number> = {}
     for (let now = neighbours.deadline(); now <= until; now = neighbours.deadline()) {
-      for (const effect of neighbours.look(now)) if (effect.do === 'dial.peer') at[effect.peer] ??= now
+      for (const effect of neighbours.poll(now)) if (effect.do === 'dial.peer') at[effect.peer] ??= now
     }
     return at
   }
@@ -70,7 +70,7 @@ test('a member that takes our dials and hangs up soon is left for longer and lon
   know('z')
   const dials: number[] = []
   for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.look(now)) {
+    for (const effect of neighbours.poll(now)) {
       if (effect.do !== 'dial.peer') continue
       dials.push(now)
       neighbours.dialled(effect.peer, undefined, now + 50)
@@ -95,7 +95,7 @@ test('a member that cannot be dialled is left for longer and longer', () => {
   const waits: number[] = []
   let last = 0
   for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.look(now)) {
+    for (const effect of neighbours.poll(now)) {
       if (effect.do !== 'dial.peer') continue
       if (last > 0) waits.push(now - last)
       last = now
@@ -113,7 +113,7 @@ function anHour(failure: typeof refusal | undefined) {
   const spans: { readonly dials: number; readonly at: number; readonly effect: SpanEffect }[] = []
   let dials = 0
   for (let now = neighbours.deadline(); now <= 3_600_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.look(now)) {
+    for (const effect of neighbours.poll(now)) {
       if (effect.do !== 'dial.peer') continue
       dials++
       const at = now + 40

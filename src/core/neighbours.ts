@@ -20,14 +20,14 @@ const dialLimitMs = 10_000
 const deferMs = 3_000
 const spreadMs = 500
 /** How often an unmet wish is looked at again. */
-const lookMs = 1_000
+const pollMs = 1_000
 
 /** Which members this node dials: those with the fewest links first, until it has as many links as it wants. */
 export class Neighbours {
   readonly #options: NeighbourOptions
   readonly #view: DigestView
   readonly #ledger: ConnectionLedger
-  #lookAt = Infinity
+  #pollAt = Infinity
 
   constructor(options: NeighbourOptions, view: DigestView, ledger: ConnectionLedger) {
     this.#options = options
@@ -36,7 +36,7 @@ export class Neighbours {
   }
 
   deadline(): number {
-    return this.#lookAt
+    return this.#pollAt
   }
 
   /** A member became known. */
@@ -45,7 +45,7 @@ export class Neighbours {
     if (member === undefined) return
     member.dialFailures = 0
     member.dialAfter = this.#turn(peer, now)
-    this.#lookSoon(now)
+    this.#pollSoon(now)
   }
 
   /**
@@ -59,7 +59,7 @@ export class Neighbours {
       else member.dialFailures = 0
       member.dialAfter = Math.max(member.dialAfter, this.#turn(peer, now))
     }
-    this.#lookSoon(now)
+    this.#pollSoon(now)
   }
 
   /** The end of a dial; `failure` is undefined when it succeeded. */
@@ -68,7 +68,7 @@ export class Neighbours {
     if (member === undefined) return []
     const wasDialling = member.dialling
     member.dialling = false
-    this.#lookSoon(now)
+    this.#pollSoon(now)
     if (failure === undefined) {
       Object.assign(member, { answeredAt: now, redials: 0 })
       return []
@@ -83,11 +83,11 @@ export class Neighbours {
     member.dialAfter = now + waitMs(backoffPolicy, member.dialFailures, this.#options.random())
   }
 
-  look(now: number): NetworkEffect[] {
-    if (now < this.#lookAt) return []
+  poll(now: number): NetworkEffect[] {
+    if (now < this.#pollAt) return []
     const free = this.#options.wanted - this.#joinedCount()
     const strangers = this.#view.members().filter((member) => !this.#ledger.isConnected(member.digest.peer))
-    this.#lookAt = free > 0 && strangers.length > 0 ? now + lookMs : Infinity
+    this.#pollAt = free > 0 && strangers.length > 0 ? now + pollMs : Infinity
     // An answer that never comes holds its place no longer than the dial may take.
     const underWay = strangers.filter((member) => member.dialling && member.dialAfter > now).length
     if (free <= underWay) return []
@@ -98,8 +98,8 @@ export class Neighbours {
       .map((member) => dial(member, now))
   }
 
-  #lookSoon(now: number): void {
-    this.#lookAt = Math.min(this.#lookAt, now + lookMs)
+  #pollSoon(now: number): void {
+    this.#pollAt = Math.min(this.#pollAt, now + pollMs)
   }
 
   #turn(peer: string, now: number): number {
@@ -142,7 +142,7 @@ function dialFailed(member: Member, failure: DialFailure, now: number): SpanEffe
 function dial(member: Member, now: number): NetworkEffect {
   member.dialling = true
   member.dialledAt = now
-  member.dialAfter = now + dialLimitMs + lookMs
+  member.dialAfter = now + dialLimitMs + pollMs
   const { peer, addresses } = member.digest
   return { do: 'dial.peer', peer, addresses, limitMs: dialLimitMs }
 }

@@ -23,7 +23,7 @@ suite('what a node says of itself', () => {
     reach = 'linked'
     const hello = { ...who, name: 'self', build: 'test' }
     ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), { self: 'self', hello, random })
-    const periods = { digestMs: 2_000, gossipMs: 10_000, fullMs: 30_000 }
+    const periods = { digestMs: 2_000, gossipDigestMs: 10_000, stalenessMs: 30_000 }
     digest = new OwnDigest(
       { ...who, ...periods, self: 'self', name: 'self', instance: 'one', random },
       ledger,
@@ -35,8 +35,8 @@ suite('what a node says of itself', () => {
   const link = (...peers: string[]) => linked('outbound', peers)
 
   function linked(direction: 'inbound' | 'outbound', peers: readonly string[]): void {
-    const fact = { direction, address: '/memory/x', transport: 'memory', gossip: 'none' } as const
-    const connections = peers.map((peer) => ({ id: `to ${peer}`, peer, ...fact }))
+    const info = { direction, address: '/memory/x', transport: 'memory', gossip: 'none' } as const
+    const connections = peers.map((peer) => ({ id: `to ${peer}`, peer, ...info }))
     ledger.handle({ type: 'observed', connections }, 0)
     for (const peer of peers) {
       ledger.handle({ type: 'stream.open', connection: `to ${peer}` }, 0)
@@ -148,7 +148,7 @@ suite('what a node says of itself', () => {
   test('goes over gossip soon when a stranger was heard of, and not twice within 2 s', () => {
     link('a')
     digest.handle({ type: 'tick' }, 0)
-    for (const now of [100, 200, 300]) digest.handle({ type: 'stranger' }, now)
+    for (const now of [100, 200, 300]) digest.handle({ type: 'member.discovered' }, now)
     const at = gossiped(8_000)
     assert.equal(at.length, 1)
     assert.ok((at[0] ?? 0) >= 0.3 && (at[0] ?? 0) <= 3, `at ${at[0]} s`)

@@ -13,7 +13,7 @@ export type OwnDigestEvent =
   /** A digest of the peer came over the link. */
   | { readonly type: 'heard'; readonly peer: string }
   /** Somebody heard of for the first time should hear of us soon. */
-  | { readonly type: 'stranger' }
+  | { readonly type: 'member.discovered' }
 
 export interface OwnDigestOptions {
   readonly self: string
@@ -24,9 +24,9 @@ export interface OwnDigestOptions {
   readonly instance: string
   /** Milliseconds between digests on a link, and over gossip. */
   readonly digestMs: number
-  readonly gossipMs: number
+  readonly gossipDigestMs: number
   /** A digest goes out in full at least this often, so that whoever forgot it learns it again. */
-  readonly fullMs: number
+  readonly stalenessMs: number
   readonly random: Random
 }
 
@@ -76,7 +76,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   handle(event: OwnDigestEvent, now: number): NetworkEffect[] {
     const version = this.#version
     const effects = this.#take(event, now)
-    if (version !== this.#version || event.type === 'stranger' || event.type === 'joined') this.#newsAt = now
+    if (version !== this.#version || event.type === 'member.discovered' || event.type === 'joined') this.#newsAt = now
     return effects
   }
 
@@ -86,7 +86,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
         this.#topics = this.#now(this.#topics, event.topics.slice(0, limits.digestTopics))
         this.#addresses = this.#now(this.#addresses, event.addresses.slice(0, limits.digestAddresses))
         return []
-      case 'stranger':
+      case 'member.discovered':
         this.#gossipSoon(200 + 800 * this.#options.random(), now)
         return []
       case 'joined':
@@ -125,7 +125,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
    */
   #answer(peer: string, now: number): NetworkEffect[] {
     const link = this.#ledger.joined(peer)
-    const paced = link?.fact.direction === 'inbound' && now - link.saidAt >= this.#options.digestMs / 2
+    const paced = link?.info.direction === 'inbound' && now - link.digestSentAt >= this.#options.digestMs / 2
     return paced ? this.#toPeer(peer, now) : []
   }
 
@@ -134,7 +134,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     this.#linksAt = now + this.#options.digestMs
     this.#gossipAt = Math.min(this.#gossipAt, this.#gossipedAt + this.#pauseMs(now))
     const due = this.#joined().filter(
-      (link) => link.fact.direction === 'outbound' || now - link.saidAt >= this.#options.digestMs,
+      (link) => link.info.direction === 'outbound' || now - link.digestSentAt >= this.#options.digestMs,
     )
     if (due.length === 0) return []
     const digest = this.#compose(this.#options.digestMs, now)
@@ -142,8 +142,8 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   }
 
   #say(link: Link, digest: Digest, now: number): NetworkEffect {
-    link.saidAt = now
-    const known = link.digestVersion === this.#version && now - link.digestAt < this.#options.fullMs
+    link.digestSentAt = now
+    const known = link.digestVersion === this.#version && now - link.digestAt < this.#options.stalenessMs
     if (!known) {
       link.digestVersion = this.#version
       link.digestAt = now
@@ -155,22 +155,22 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
 
   #toGossip(now: number): NetworkEffect[] {
     if (now < this.#gossipAt) return []
-    const { gossipMs, random, meshes } = this.#options
+    const { gossipDigestMs, random, meshes } = this.#options
     const pauseMs = this.#pauseMs(now)
     this.#gossipAt = now + pauseMs * (0.9 + 0.2 * random())
     this.#gossipedAt = now
     if (this.#ledger.size === 0) return []
     // Whoever has a link to us does not judge us by gossip.
-    const digest = this.#compose(Math.min(pauseMs, gossipMs * vouchedFactor), now)
+    const digest = this.#compose(Math.min(pauseMs, gossipDigestMs * vouchedFactor), now)
     return meshes.map((mesh) => ({ do: 'gossip', mesh, digest }))
   }
 
   #pauseMs(now: number): number {
-    const { gossipMs, fullMs } = this.#options
+    const { gossipDigestMs, stalenessMs } = this.#options
     const reach = this.#reach()
-    if (reach === 'linked') return gossipMs * quietFactor
-    const news = now - this.#newsAt <= newsWindows * fullMs
-    return reach === 'unreached' || news ? gossipMs : gossipMs * vouchedFactor
+    if (reach === 'linked') return gossipDigestMs * quietFactor
+    const news = now - this.#newsAt <= newsWindows * stalenessMs
+    return reach === 'unreached' || news ? gossipDigestMs : gossipDigestMs * vouchedFactor
   }
 
   #gossipSoon(waitMs: number, now: number): void {

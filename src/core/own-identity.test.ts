@@ -62,7 +62,14 @@ const who = { role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test'
 
 /** A node whose seeds never answer; `each` is called every 100 ms and may deliver events. */
 function run(untilMs: number, each: (node: MeshNode, now: number) => NodeEffect[]) {
-  const options = { windowMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipMs: 10_000, neighbours: 8, peersMax: 300 }
+  const options = {
+    stalenessMs: 30_000,
+    sweepMs: 5_000,
+    digestMs: 2_000,
+    gossipDigestMs: 10_000,
+    neighbours: 8,
+    maxPeers: 300,
+  }
   const random = seededRandom(1)
   const self = { self: 'peer-a', name: 'me', instance: mine }
   const node = new MeshNode(new Owner('t', new VirtualClock()), { ...who, ...options, ...self, seeds, random })
@@ -91,7 +98,7 @@ const gossip = (digest: Digest, at = wall) =>
 
 /** A member that links to the node and names a conflict; `refuses`: it ends each link as superseded, and links anew. */
 function neighbour(refuses: boolean, untilMs: number) {
-  const fact = { direction: 'inbound', address: '/ip4/10.0.0.3/tcp/1', transport: 'tcp', gossip: 'none' } as const
+  const info = { direction: 'inbound', address: '/ip4/10.0.0.3/tcp/1', transport: 'tcp', gossip: 'none' } as const
   const links = seededRandom(2)
   let sequence = 0
   return (node: MeshNode, now: number): NodeEffect[] => {
@@ -103,7 +110,7 @@ function neighbour(refuses: boolean, untilMs: number) {
     const effects: NodeEffect[] = []
     if (first) {
       effects.push(
-        ...node.handle({ type: 'observed', connections: [{ ...fact, id: connection, peer: 'peer-b' }] }, now),
+        ...node.handle({ type: 'observed', connections: [{ ...info, id: connection, peer: 'peer-b' }] }, now),
       )
       effects.push(...node.handle({ type: 'stream.open', connection }, now), ...say({ type: 'hello', hello }))
     }

@@ -14,7 +14,7 @@ function make(spec: Partial<RegistrySpec<string, string>> = {}) {
   const map = new OwnedMap<string, string>('node-a', {
     name: 'peers',
     capacity: 3,
-    leavesBy: { idleMs: 100 },
+    expiry: { idleMs: 100 },
     release: (...leaving) => void released.push(leaving),
     ...spec,
   })
@@ -51,7 +51,7 @@ test('entries expire when they were not refreshed for longer than idleMs', () =>
 })
 
 test('where an event empties the map, time does not', () => {
-  const { map } = make({ leavesBy: { event: 'connection closed' } })
+  const { map } = make({ expiry: { event: 'connection closed' } })
   map.set('a', 'one', 0)
   assert.equal(map.expire(1e9), 0)
 })
@@ -135,7 +135,7 @@ test('a map may be changed while it is walked', () => {
 test('a bound that bounds nothing is refused', () => {
   const isRefusal = (error: unknown) => isMeshError(error, 'MESH_CONFIG_INVALID')
   for (const capacity of [0, -1, 1.5, Infinity, Number.NaN]) assert.throws(() => make({ capacity }), isRefusal)
-  for (const idleMs of [0, -1, Infinity, Number.NaN]) assert.throws(() => make({ leavesBy: { idleMs } }), isRefusal)
+  for (const idleMs of [0, -1, Infinity, Number.NaN]) assert.throws(() => make({ expiry: { idleMs } }), isRefusal)
 })
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')
@@ -159,7 +159,11 @@ test('whatever is done, each value is released exactly once, the bound holds and
         if (what === 'delete') map.delete(key)
         if (what === 'expire') map.expire(now)
         const census = map.census(now)
-        assert.ok(census.size <= census.capacity && census.high <= census.capacity && census.high >= census.size)
+        assert.ok(
+          census.size <= census.capacity &&
+            census.highWaterMark <= census.capacity &&
+            census.highWaterMark >= census.size,
+        )
         assert.deepEqual([census.added, census.added - census.released], [made.length, census.size])
         assert.equal(
           Object.values(census.byReason).reduce((a, b) => a + b),

@@ -10,7 +10,7 @@ export interface RegistrySpec<K, V extends {}> {
   /** Most entries at once, a positive integer. */
   readonly capacity: number
   /** Milliseconds without a refresh after which `expire` lets an entry go; or the event that removes entries. */
-  readonly leavesBy: { readonly idleMs: number } | { readonly event: string }
+  readonly expiry: { readonly idleMs: number } | { readonly event: string }
   /** Frees what the value holds. Called exactly once per value held, however it leaves. */
   readonly release: (value: V, key: K, reason: ReleaseReason) => void
 }
@@ -22,7 +22,7 @@ export interface RegistryCensus {
   readonly size: number
   readonly capacity: number
   /** Highest size so far. */
-  readonly high: number
+  readonly highWaterMark: number
   readonly added: number
   readonly released: number
   readonly byReason: Readonly<Record<ReleaseReason, number>>
@@ -49,14 +49,14 @@ export class OwnedMap<K, V extends {}> {
   readonly #entries = new Map<K, Entry<V>>()
   readonly #byReason: Record<ReleaseReason, number> = { replaced: 0, removed: 0, expired: 0, evicted: 0, closed: 0 }
   #added = 0
-  #high = 0
+  #highWaterMark = 0
   #latest = -Infinity
   #closed = false
 
   /** For `Owner.map`. Throws MESH_CONFIG_INVALID for a bound that bounds nothing. */
   constructor(owner: string, spec: RegistrySpec<K, V>) {
     requireBound(`capacity of ${spec.name}`, spec.capacity, Number.isSafeInteger(spec.capacity))
-    if ('idleMs' in spec.leavesBy) requireBound(`idleMs of ${spec.name}`, spec.leavesBy.idleMs, true)
+    if ('idleMs' in spec.expiry) requireBound(`idleMs of ${spec.name}`, spec.expiry.idleMs, true)
     this.spec = spec
     this.#owner = owner
   }
@@ -89,7 +89,7 @@ export class OwnedMap<K, V extends {}> {
     if (evicted !== undefined) this.#entries.delete(evicted[0])
     this.#put(key, value, now)
     this.#added++
-    this.#high = Math.max(this.#high, this.size)
+    this.#highWaterMark = Math.max(this.#highWaterMark, this.size)
     if (held !== undefined) this.#release(held.value, key, 'replaced')
     if (evicted !== undefined) this.#release(evicted[1].value, evicted[0], 'evicted')
   }
@@ -120,8 +120,8 @@ export class OwnedMap<K, V extends {}> {
    * a release throws: then MESH_RELEASE_FAILED, with every failure in its cause.
    */
   expire(now: number): number {
-    if (!('idleMs' in this.spec.leavesBy)) return 0
-    const before = this.#advance(now) - this.spec.leavesBy.idleMs
+    if (!('idleMs' in this.spec.expiry)) return 0
+    const before = this.#advance(now) - this.spec.expiry.idleMs
     return this.#releaseWhile('expired', ({ seenAt }) => seenAt < before)
   }
 
@@ -155,7 +155,7 @@ export class OwnedMap<K, V extends {}> {
       owner: this.#owner,
       size: this.size,
       capacity: this.spec.capacity,
-      high: this.#high,
+      highWaterMark: this.#highWaterMark,
       added: this.#added,
       released: Object.values(this.#byReason).reduce((sum, count) => sum + count, 0),
       byReason: { ...this.#byReason },

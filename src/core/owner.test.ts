@@ -26,7 +26,7 @@ test('closes in reverse order, children included, and says how long each step to
   const map = owner.map<string, string>({
     name: 'peers',
     capacity: 2,
-    leavesBy: { event: 'closing' },
+    expiry: { event: 'closing' },
     release: (value, _, reason) => void closed.push(`${value} ${reason}`),
   })
   map.set('p', 'peer', 0)
@@ -46,7 +46,7 @@ test('closes in reverse order, children included, and says how long each step to
 test('the inventory names what is held, by whom, and forgets what has gone', async () => {
   const { owner, clock } = make()
   const kit = owner.child('kit')
-  kit.map({ name: 'links', capacity: 2, leavesBy: { event: 'closing' }, release: () => {} })
+  kit.map({ name: 'links', capacity: 2, expiry: { event: 'closing' }, release: () => {} })
   const release = kit.adopt('listener', () => {})
   kit.after(50, () => {})
   const cancel = kit.after(70, () => {})
@@ -146,7 +146,7 @@ test('a closed owner takes nothing on', async () => {
   let aborted = 0
   owner.signal.addEventListener('abort', () => aborted++)
   await owner.close()
-  const spec = { name: 'peers', capacity: 1, leavesBy: { event: 'closing' }, release: () => {} } as const
+  const spec = { name: 'peers', capacity: 1, expiry: { event: 'closing' }, release: () => {} } as const
   for (const take of [
     () => owner.map(spec),
     () => owner.child('kit'),

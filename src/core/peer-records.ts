@@ -26,15 +26,15 @@ export const turnedAwayMax = 8
  */
 export class PeerRecords {
   readonly #records: OwnedMap<string, PeerRecord>
-  readonly #peersMax: number
+  readonly #maxPeers: number
   #places = 0
 
-  constructor(owner: Owner, peersMax: number) {
-    this.#peersMax = peersMax
+  constructor(owner: Owner, maxPeers: number) {
+    this.#maxPeers = maxPeers
     this.#records = owner.map<string, PeerRecord>({
       name: 'peers',
-      capacity: peersMax + turnedAwayMax + limits.relayedPeers,
-      leavesBy: { event: 'its last connection is gone' },
+      capacity: maxPeers + turnedAwayMax + limits.relayedPeers,
+      expiry: { event: 'its last connection is gone' },
       release: () => {},
     })
   }
@@ -46,11 +46,11 @@ export class PeerRecords {
 
   /** A further peer is turned away, for which `hasRoomToRefuse` says whether it can be told. */
   get isFull(): boolean {
-    return this.#places >= this.#peersMax
+    return this.#places >= this.#maxPeers
   }
 
   get hasRoomToRefuse(): boolean {
-    return this.#places < this.#peersMax + turnedAwayMax
+    return this.#places < this.#maxPeers + turnedAwayMax
   }
 
   get(peer: string): PeerRecord | undefined {
@@ -62,7 +62,7 @@ export class PeerRecords {
   }
 
   /** The record of a peer, or one for it that is not listed before a link is added. */
-  of(peer: string): PeerRecord {
+  getOrCreate(peer: string): PeerRecord {
     return (
       this.#records.get(peer) ?? { peer, links: [], turnedAway: false, repair: new GossipRepair(), paths: undefined }
     )

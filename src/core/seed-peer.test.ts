@@ -30,8 +30,8 @@ function scene({
     hello: { ...who, name: 's' },
     random,
   })
-  const fact = { direction: 'outbound', address: tcp(host), transport: 'tcp', gossip: 'none' } as const
-  ledger.handle({ type: 'observed', connections: [{ ...fact, id: 'c1', peer: 'peer-a', limited }] }, 0)
+  const info = { direction: 'outbound', address: tcp(host), transport: 'tcp', gossip: 'none' } as const
+  ledger.handle({ type: 'observed', connections: [{ ...info, id: 'c1', peer: 'peer-a', limited }] }, 0)
   ledger.handle({ type: 'stream.open', connection: 'c1' }, 0)
   const hello = { ...who, name: 'a', counter: 1, trace: newTrace(random) }
   ledger.handle({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello } }, 0)

@@ -48,8 +48,8 @@ function onlyAnnouncer(failed: readonly ParsedAddress[], view: DigestView): stri
 /** The link to this peer whose remote host fits. The host of a relayed connection is that of the relay. */
 function linked(peer: string, ledger: ConnectionLedger, fits = (_host: string) => true): LinkedPeer | undefined {
   const direct = ledger.get(peer)?.links.filter((one) => isStanding(one) && one.state === 'settled' && !isRelayed(one))
-  const link = direct?.find(({ fact }) => fits(parseAddress(fact.address).host))
-  return link && { peer, address: withoutPeer(link.fact.address) }
+  const link = direct?.find(({ info }) => fits(parseAddress(info.address).host))
+  return link && { peer, address: withoutPeer(link.info.address) }
 }
 
 function isSame(a: ParsedAddress, b: ParsedAddress): boolean {

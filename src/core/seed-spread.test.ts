@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed, seededRandom } from '../testing/random.ts'
 import { redials, redialsDrawnAfresh, worstFromSixth } from '../testing/redials.ts'
-import { placeAmong } from './backoff.ts'
+import { rankAmong } from './backoff.ts'
 
 leakCheck()
 
@@ -13,7 +13,7 @@ const seeds = [1, 2, 3, 4, 5]
 
 test('a thousand nodes that know each other and lose one seed together never put twice the mean into a second', (t) => {
   const random = seededRandom(announceSeed(t))
-  const peak = worstFromSixth(peers.map((self) => redials(random, () => placeAmong(self, peers, random))))
+  const peak = worstFromSixth(peers.map((self) => redials(random, () => rankAmong(self, peers, random))))
   t.diagnostic(`the fullest second has ${peak.toFixed(2)} times the mean`)
   assert.ok(peak <= 1.25, `${peak}`)
 })
@@ -22,7 +22,7 @@ test('nor when each knows only half of the others', () => {
   for (const seed of seeds) {
     const random = seededRandom(seed)
     const known = () => peers.filter(() => random() < 0.5)
-    const peak = worstFromSixth(peers.map((self) => redials(random, () => placeAmong(self, known(), random))))
+    const peak = worstFromSixth(peers.map((self) => redials(random, () => rankAmong(self, known(), random))))
     assert.ok(peak <= 2, `seed ${seed}: ${peak}`)
   }
 })

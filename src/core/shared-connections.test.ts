@@ -6,7 +6,7 @@ import { digestOf, hear } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger, type LedgerEffect } from './connection-ledger.ts'
 import { DigestView } from './digest-view.ts'
-import type { ConnectionFact } from './events.ts'
+import type { ConnectionInfo } from './events.ts'
 import { limits } from './limits.ts'
 import { Neighbours } from './neighbours.ts'
 import { Owner } from './owner.ts'
@@ -18,15 +18,15 @@ leakCheck()
 const hello = { meshes: ['x'], name: 'self', role: 'compute', incarnation: 1, build: 't' } as const
 const theirs = { ...hello, name: 'peer', counter: 1, trace: { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) } }
 
-function fact(id: string, over: Partial<ConnectionFact> = {}): ConnectionFact {
+function info(id: string, over: Partial<ConnectionInfo> = {}): ConnectionInfo {
   return { id, peer: 'p', direction: 'outbound', address: '/x', transport: 'tcp', gossip: 'none', ...over }
 }
 
-function fixture(peersMax = 8) {
+function fixture(maxPeers = 8) {
   const random = seededRandom(1)
   const owner = new Owner('t', new VirtualClock())
-  const ledger = new ConnectionLedger(owner, { self: 'm', hello, random, peersMax })
-  const observe = (now: number, ...connections: ConnectionFact[]) =>
+  const ledger = new ConnectionLedger(owner, { self: 'm', hello, random, maxPeers })
+  const observe = (now: number, ...connections: ConnectionInfo[]) =>
     ledger.handle({ type: 'observed', connections }, now)
   /** The link of the first connection is joined. */
   const join = (connection: string, now: number) => {
@@ -45,28 +45,28 @@ suite('a relayed connection', () => {
   test('is listed as a guest at once: no stream is opened, no place taken', () => {
     for (const direction of ['inbound', 'outbound'] as const) {
       const { ledger, observe } = fixture(1)
-      const effects = observe(0, fact('1', { ...relayed, direction }))
+      const effects = observe(0, info('1', { ...relayed, direction }))
       assert.deepEqual(done(effects), [])
       assert.deepEqual(spans(effects), ['mesh.connection.opened', 'mesh.connection.guest'])
       assert.deepEqual([ledger.size, ledger.isConnected('p'), ledger.get('p')?.links.length], [0, false, 1])
       assert.equal(ledger.deadline(), Infinity, 'nothing is ever due on it')
-      assert.deepEqual(done(observe(1, fact('1', { ...relayed, direction }), fact('2', { peer: 'q' }))), ['open'])
+      assert.deepEqual(done(observe(1, info('1', { ...relayed, direction }), info('2', { peer: 'q' }))), ['open'])
       assert.equal(ledger.size, 1, 'the one place is free for another peer')
     }
   })
 
   test('is not healed, and not closed at the stop', () => {
     const { ledger, observe } = fixture()
-    observe(0, fact('1', relayed))
-    assert.deepEqual(done(observe(60_000, fact('1', { ...relayed, gossip: 'missing' }))), [])
+    observe(0, info('1', relayed))
+    assert.deepEqual(done(observe(60_000, info('1', { ...relayed, gossip: 'missing' }))), [])
     assert.deepEqual(done(ledger.handle({ type: 'stopping' }, 60_001)), [])
   })
 
   test('upgraded by dcutr: the direct connection becomes the link, the end of either leaves the other', () => {
     for (const direction of ['inbound', 'outbound'] as const) {
       const { ledger, observe, join } = fixture()
-      const relay = fact('1', { ...relayed, direction })
-      const direct = fact('2', { direction, foreign: true })
+      const relay = info('1', { ...relayed, direction })
+      const direct = info('2', { direction, foreign: true })
       observe(0, relay)
       assert.deepEqual(done(observe(1, relay, direct)), direction === 'outbound' ? ['open'] : [])
       join('2', 2)
@@ -83,8 +83,8 @@ suite('a relayed connection', () => {
 
   test('of a guest is no predecessor of its direct connection, and no successor', () => {
     const { observe, ledger } = fixture()
-    const relay = (id: string) => fact(id, { ...relayed, direction: 'inbound' })
-    const direct = fact('2', { direction: 'inbound' })
+    const relay = (id: string) => info(id, { ...relayed, direction: 'inbound' })
+    const direct = info('2', { direction: 'inbound' })
     observe(0, relay('1'))
     observe(1, relay('1'), direct)
     const guest = ledger.handle({ type: 'stream.absent', connection: '2' }, 2)
@@ -93,13 +93,13 @@ suite('a relayed connection', () => {
 
   test('of a known member does not keep the mesh from dialling it', () => {
     const { random, owner, ledger, observe } = fixture()
-    const view = new DigestView(owner, { self: 'm', windowMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
+    const view = new DigestView(owner, { self: 'm', stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
     const neighbours = new Neighbours({ self: 'm', wanted: 8, random }, view, ledger)
-    observe(0, fact('1', relayed))
+    observe(0, info('1', relayed))
     hear(view, digestOf('p', { links: [], addresses: ['/ip4/10.0.0.1/udp/1/quic-v1'] }), 0, 'gossip')
     neighbours.joined('p', 0)
     assert.deepEqual(
-      neighbours.look(10_000).map((effect) => effect.do),
+      neighbours.poll(10_000).map((effect) => effect.do),
       ['dial.peer'],
     )
   })
@@ -107,8 +107,8 @@ suite('a relayed connection', () => {
   test('peers behind relays are listed up to a bound, whatever becomes of their direct connections', () => {
     const { ledger, observe } = fixture(1_000)
     const many = Array.from({ length: 2 * limits.relayedPeers }, (_, i) => `p${i}`)
-    const relays = many.map((peer) => fact(`r ${peer}`, { ...relayed, peer }))
-    observe(0, ...relays, ...many.map((peer) => fact(`d ${peer}`, { peer })))
+    const relays = many.map((peer) => info(`r ${peer}`, { ...relayed, peer }))
+    observe(0, ...relays, ...many.map((peer) => info(`d ${peer}`, { peer })))
     observe(1, ...relays)
     assert.equal([...ledger.records()].length, limits.relayedPeers)
     assert.equal(ledger.size, 0)
@@ -116,8 +116,8 @@ suite('a relayed connection', () => {
 })
 
 suite('a second connection that the application opens to a linked peer', () => {
-  const own = fact('1')
-  const second = fact('2', { foreign: true })
+  const own = info('1')
+  const second = info('2', { foreign: true })
 
   test('gets no link stream, and the link stays: the dialler leaves it to the application', () => {
     const { ledger, observe, join } = fixture()
@@ -145,12 +145,12 @@ suite('a second connection that the application opens to a linked peer', () => {
     const { observe, join } = fixture()
     observe(0, own)
     join('1', 1)
-    assert.deepEqual(done(observe(2, own, fact('2'))), ['open'])
+    assert.deepEqual(done(observe(2, own, info('2'))), ['open'])
   })
 
   test('at the listener makes a member no guest', () => {
     const { ledger, observe, join } = fixture()
-    const [first, next] = [fact('1', { direction: 'inbound' }), fact('2', { direction: 'inbound', foreign: true })]
+    const [first, next] = [info('1', { direction: 'inbound' }), info('2', { direction: 'inbound', foreign: true })]
     observe(0, first)
     join('1', 1)
     observe(2, first, next)
@@ -167,13 +167,13 @@ suite('a second connection that the application opens to a linked peer', () => {
   test('of a guest supersedes nothing', () => {
     const { ledger, observe } = fixture()
     const inbound = { direction: 'inbound', foreign: true } as const
-    observe(0, fact('1', inbound))
+    observe(0, info('1', inbound))
     ledger.handle({ type: 'tick' }, 6_000)
-    assert.deepEqual(done(observe(6_001, fact('1', inbound), fact('2', inbound))), [])
+    assert.deepEqual(done(observe(6_001, info('1', inbound), info('2', inbound))), [])
     const own = fixture()
-    own.observe(0, fact('1', { direction: 'inbound' }))
+    own.observe(0, info('1', { direction: 'inbound' }))
     own.ledger.handle({ type: 'tick' }, 6_000)
-    const effects = own.observe(6_001, fact('1', { direction: 'inbound' }), fact('2', { direction: 'inbound' }))
+    const effects = own.observe(6_001, info('1', { direction: 'inbound' }), info('2', { direction: 'inbound' }))
     assert.deepEqual(done(effects), ['close'], 'where the mesh owns all connections the newest stays')
   })
 })

@@ -49,7 +49,7 @@ for (const [why, stays, goes, rule] of rows) {
       [goes, stays],
     ] as const) {
       const judged = survivor('a', 'b', seenBy('a', first), seenBy('a', second))
-      assert.deepEqual([judged.stays.fact.id, judged.rule], [`${stays.dialler}${stays.counter}`, rule])
+      assert.deepEqual([judged.winner.info.id, judged.rule], [`${stays.dialler}${stays.counter}`, rule])
     }
   })
 }
@@ -65,7 +65,7 @@ test('both ends of live links judge alike, whatever order they see them in', () 
       fc.pre(x.dialler !== y.dialler || x.counter !== y.counter)
       const atA = survivor('a', 'b', seenBy('a', x), seenBy('a', y))
       const atB = survivor('b', 'a', seenBy('b', y), seenBy('b', x))
-      assert.deepEqual([atA.stays.fact.id, atA.rule], [atB.stays.fact.id, atB.rule])
+      assert.deepEqual([atA.winner.info.id, atA.rule], [atB.winner.info.id, atB.rule])
     }),
   )
 })

@@ -4,8 +4,8 @@ import type { Link } from './link.ts'
 export type SurvivorRule = 'incarnation' | 'counter' | 'lower-peer' | 'newer' | 'incumbent'
 
 export interface Judgement {
-  readonly stays: Link
-  readonly goes: Link
+  readonly winner: Link
+  readonly loser: Link
   readonly rule: SurvivorRule
 }
 
@@ -17,9 +17,9 @@ export interface Judgement {
 export function survivor(self: string, peer: string, a: Link, b: Link): Judgement {
   const incarnations = (a.hello?.incarnation ?? 0) - (b.hello?.incarnation ?? 0)
   if (incarnations !== 0) return judge(incarnations > 0, a, b, 'incarnation')
-  if (a.fact.direction === b.fact.direction) return judge((a.counter ?? 0) > (b.counter ?? 0), a, b, 'counter')
+  if (a.info.direction === b.info.direction) return judge((a.counter ?? 0) > (b.counter ?? 0), a, b, 'counter')
   const lowerDialled = self < peer ? 'outbound' : 'inbound'
-  return judge(a.fact.direction === lowerDialled, a, b, 'lower-peer')
+  return judge(a.info.direction === lowerDialled, a, b, 'lower-peer')
 }
 
 /** Two processes of one identity would supersede each other for ever, so the link that was joined first stays. */
@@ -32,6 +32,6 @@ export function instancesOf(a: Link, b: Link): readonly [string, string] | undef
   return a.hello && b.hello && [instanceOf(a.hello), instanceOf(b.hello)]
 }
 
-function judge(aStays: boolean, a: Link, b: Link, rule: SurvivorRule): Judgement {
-  return aStays ? { stays: a, goes: b, rule } : { stays: b, goes: a, rule }
+function judge(aWins: boolean, a: Link, b: Link, rule: SurvivorRule): Judgement {
+  return aWins ? { winner: a, loser: b, rule } : { winner: b, loser: a, rule }
 }

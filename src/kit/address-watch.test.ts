@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, suite, test } from 'node:test'
-import { setImmediate as settled } from 'node:timers/promises'
+import { setImmediate as config } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
@@ -111,7 +111,7 @@ suite('own addresses follow the machine', () => {
 
   test('the list is computed anew when something has changed, and once in 30 s for the routes', async () => {
     start()
-    await settled()
+    await config()
     const before = computed
     clock.advance(27_000)
     assert.ok(computed - before <= 1, `${computed - before} times`)
@@ -121,10 +121,10 @@ suite('own addresses follow the machine', () => {
     interfaces = [eth0('45.79.10.1'), eth0('45.79.10.2')]
     clock.advance(5_000)
     assert.equal(computed - before, 3)
-    await settled()
+    await config()
     const changed = computed
     clock.advance(35_000)
-    await settled()
+    await config()
     assert.equal(computed - changed, 1)
   })
 

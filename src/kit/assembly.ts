@@ -16,7 +16,7 @@ import { takeCensus } from './census-taker.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
 import { missingInternals } from './gossip-internals.ts'
-import type { Settled } from './init.ts'
+import type { ResolvedOptions } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
 import { checkPubSub } from './pubsub-check.ts'
@@ -28,7 +28,7 @@ import { version } from './version.ts'
 
 export interface AssemblyOptions {
   readonly components: TracemeshComponents
-  readonly settled: Settled
+  readonly config: ResolvedOptions
   /** Higher than at every start before. */
   readonly incarnation: number
   readonly clock: Clock
@@ -54,19 +54,19 @@ export class Assembly {
   #published = 0
 
   constructor(options: AssemblyOptions) {
-    const { components, settled, clock } = options
+    const { components, config, clock } = options
     this.#options = options
     this.startedAt = clock.now()
-    this.owner = new Owner(settled.name, clock)
+    this.owner = new Owner(config.name, clock)
     this.telemetry = options.telemetry
     this.resources = this.#resources()
-    const pubsub = service<PubSub>(components, pubsubName(settled))
-    const meshes = settled.bridgeTo === undefined ? [settled.mesh] : [settled.mesh, settled.bridgeTo]
+    const pubsub = service<PubSub>(components, pubsubName(config))
+    const meshes = config.bridgeTo === undefined ? [config.mesh] : [config.mesh, config.bridgeTo]
     const network = this.#network(meshes, pubsub)
     this.network = network
     this.node = this.#node(meshes)
     const census = (window: TraceRef | undefined) => this.#census(network, pubsub, window)
-    const driven = { node: this.node, network: faultyNetwork(network, settled.faults), owner: this.owner }
+    const driven = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
     this.driver = new Driver({ ...driven, clock, emitSpan: this.emitSpan, census })
     this.messages = this.#messages(meshes, network, pubsub)
     network.onCrossing((_, crossing) => this.messages.crossed(crossing))
@@ -76,16 +76,16 @@ export class Assembly {
 
   /** Tells a span, and logs the line that goes with it. */
   readonly emitSpan: EmitSpan = (span, window) => {
-    logSpan(this.#options.settled.logger, span, this.telemetry.emit(span, window))
+    logSpan(this.#options.config.logger, span, this.telemetry.emit(span, window))
   }
 
   async start(): Promise<void> {
-    const { components, settled, clock } = this.#options
+    const { components, config, clock } = this.#options
     this.messages.start()
     await this.requests.start()
-    const { faults, logger } = settled
+    const { faults, logger } = config
     this.#warnOfPubsub()
-    await this.driver.start([...settled.settings, ...this.#apiCopies(), ...faults.map((fault) => `fault ${fault}`)])
+    await this.driver.start([...config.settings, ...this.#apiCopies(), ...faults.map((fault) => `fault ${fault}`)])
     this.resources.start()
     startFaults(faults, { owner: this.owner, clock, components, logger })
     this.addresses.start()
@@ -96,18 +96,18 @@ export class Assembly {
     const other = otherApi()
     if (other === undefined) return []
     const text = describeOtherApi(other)
-    this.#options.settled.logger[other.readable ? 'info' : 'warn'](text)
+    this.#options.config.logger[other.readable ? 'info' : 'warn'](text)
     return [text]
   }
 
   #warnOfPubsub(): void {
-    const { components, settled } = this.#options
-    const pubsub = service<PubSub>(components, settled.services.pubsub ?? 'pubsub')
+    const { components, config } = this.#options
+    const pubsub = service<PubSub>(components, config.services.pubsub ?? 'pubsub')
     const missing = pubsub === undefined ? [] : missingInternals(pubsub)
     if (missing.length === 0) return
     const text =
       'this pubsub is no gossipsub that the mesh knows: its RPCs are not split, and only lost streams of its own are healed'
-    settled.logger.warn({ ...idsOf(this.node.window), missing }, text)
+    config.logger.warn({ ...idsOf(this.node.window), missing }, text)
   }
 
   #profile(): void {
@@ -122,7 +122,7 @@ export class Assembly {
       components,
       owner: this.owner,
       clock,
-      remotes: () => memberLinks().map(({ fact }) => fact.address),
+      remotes: () => memberLinks().map(({ info: connectionInfo }) => connectionInfo.address),
       observed: () => this.node.dialBack.observed,
       changed: () => this.#profile(),
       listening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
@@ -131,10 +131,10 @@ export class Assembly {
   }
 
   #network(meshes: readonly string[], pubsub: PubSub | undefined): Libp2pNetwork {
-    const { components, clock, settled } = this.#options
+    const { components, clock, config } = this.#options
     const { owner } = this
-    const identify = identifyOf(components, settled)
-    const { lookup, maxPeers, closes, gossipLimits } = settled
+    const identify = identifyOf(components, config)
+    const { lookup, maxPeers, closes, gossipLimits } = config
     const joined = (peer: string) => this.node.ledger.joined(peer) !== undefined
     const dialFailed = (errorType: string) => this.resources.failed(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
@@ -145,23 +145,23 @@ export class Assembly {
   }
 
   #node(meshes: readonly string[]): MeshNode {
-    const { components, settled, incarnation } = this.#options
+    const { components, config, incarnation } = this.#options
     return new MeshNode(this.owner, {
-      ...settled,
+      ...config,
       incarnation,
       self: components.peerId.toString(),
       meshes,
       build: `tracemesh/${version}`,
-      windowMs: settled.stalenessMs,
-      sweepMs: faultySweepMs(settled.sweepMs, settled.faults),
-      gossipMs: settled.gossipDigestMs,
-      peersMax: settled.maxPeers,
+      stalenessMs: config.stalenessMs,
+      sweepMs: faultySweepMs(config.sweepMs, config.faults),
+      gossipDigestMs: config.gossipDigestMs,
+      maxPeers: config.maxPeers,
     })
   }
 
   #messages(meshes: readonly string[], network: Libp2pNetwork, pubsub: PubSub | undefined): Messages {
-    const { components, settled, incarnation, clock } = this.#options
-    const { random, messageBytes, logger } = settled
+    const { components, config, incarnation, clock } = this.#options
+    const { random, messageBytes, logger } = config
     return new Messages({
       self: components.peerId.toString(),
       owner: this.owner,
@@ -171,7 +171,7 @@ export class Assembly {
       pubsub,
       messageBytes,
       isMember: (peer) => this.node.view.get(peer)?.state === 'member',
-      whole: () => network.gossipWhole(),
+      waitUntilReachable: () => network.waitUntilReachable(),
       tell: (span) => this.emitSpan(span, this.node.window),
       exports: this.telemetry.exports,
       cross: (mesh, crossing) => {
@@ -190,21 +190,21 @@ export class Assembly {
   }
 
   #resources(): ResourceMonitor {
-    const { components, settled, clock } = this.#options
-    const { random, faults } = settled
+    const { components, config, clock } = this.#options
+    const { random, faults } = config
     const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
     return new ResourceMonitor({ owner: this.owner, clock, random, components, emitSpan, probe: faultyProbe(faults) })
   }
 
   #requests(): Requests {
-    const { components, clock, settled } = this.#options
+    const { components, clock, config } = this.#options
     const { connectionManager, registrar } = components
     const connectionTo = (peer: string) => {
       const id = this.node.ledger.joined(peer)?.connection
       return connectionManager.getConnections().find((connection) => connection.id === id)
     }
     const isMember = (peer: string) => this.node.ledger.get(peer)?.links.some(({ kind }) => kind === 'member') === true
-    const { messageBytes, random, logger } = settled
+    const { messageBytes, random, logger } = config
     const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
     return new Requests({
       owner: this.owner,
@@ -225,24 +225,24 @@ export class Assembly {
   }
 
   #census(network: Libp2pNetwork, pubsub: PubSub | undefined, window: TraceRef | undefined): void {
-    const { components, settled, clock, vitals } = this.#options
+    const { components, config, clock, vitals } = this.#options
     const { owner, node, telemetry } = this
-    const { random } = settled
+    const { random } = config
     takeCensus({ owner, clock, random, node, network, components, pubsub, telemetry, vitals }, window).then(
       (spans) => {
         for (const span of spans) this.emitSpan(span, window)
       },
-      (error: unknown) => settled.logger.error({ ...idsOf(window), err: error }, 'the census failed'),
+      (error: unknown) => config.logger.error({ ...idsOf(window), err: error }, 'the census failed'),
     )
   }
 
   async #seal(topic: string, body: Uint8Array, sequence: bigint, trace: TraceRef | undefined): Promise<Crossing> {
-    const { components, settled } = this.#options
+    const { components, config } = this.#options
     const origin = components.peerId.toString()
     const traced = trace === undefined ? {} : { trace }
-    const message = { origin, originMesh: settled.mesh, sequence, topic, body, ...traced }
-    const sealed = await seal(components.privateKey, message, settled.messageBytes)
-    return { id: `${origin}/${sequence}`, origin, originMesh: settled.mesh, topic, hops: 0, sealed, ...traced }
+    const message = { origin, originMesh: config.mesh, sequence, topic, body, ...traced }
+    const sealed = await seal(components.privateKey, message, config.messageBytes)
+    return { id: `${origin}/${sequence}`, origin, originMesh: config.mesh, topic, hops: 0, sealed, ...traced }
   }
 }
 
@@ -251,7 +251,7 @@ interface IdentifyService {
 }
 
 /** Throws MESH_SERVICE_MISSING. */
-export function identifyOf(components: TracemeshComponents, { services }: Settled): IdentifyService {
+export function identifyOf(components: TracemeshComponents, { services }: ResolvedOptions): IdentifyService {
   const name = services.identify ?? 'identify'
   const found = service<IdentifyService>(components, name)
   if (found !== undefined) return found
@@ -259,17 +259,21 @@ export function identifyOf(components: TracemeshComponents, { services }: Settle
   throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
 }
 
-function pubsubName({ services }: Settled): string {
+function pubsubName({ services }: ResolvedOptions): string {
   return services.pubsub ?? 'pubsub'
 }
 
 /** Throws MESH_SERVICE_MISSING where a service is named that is not there, MESH_PUBSUB_UNUSABLE. */
-export async function checkPubSubOf(components: TracemeshComponents, settled: Settled, owner: Owner): Promise<void> {
-  const name = pubsubName(settled)
+export async function checkPubSubOf(
+  components: TracemeshComponents,
+  config: ResolvedOptions,
+  owner: Owner,
+): Promise<void> {
+  const name = pubsubName(config)
   const pubsub = service<PubSub>(components, name)
   if (pubsub !== undefined) {
     await checkPubSub({ name, pubsub, registrar: components.registrar, owner })
-  } else if (settled.services.pubsub !== undefined) {
+  } else if (config.services.pubsub !== undefined) {
     const cure = 'add `gossipsub()` of @libp2p/gossipsub under that name, or leave `services.pubsub` out'
     throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
   }

@@ -71,7 +71,7 @@ function ledgerLink(peer: string, link: Link, now: number): LedgerLink {
     state: stateOf(link),
     ageMs: now - link.openedAt,
     stateMs: now - link.stateAt,
-    shared: link.kind === 'guest' && (link.fact.limited === true || link.fact.foreign === true),
+    shared: link.kind === 'guest' && (link.info.limited === true || link.info.foreign === true),
   }
 }
 

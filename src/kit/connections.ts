@@ -1,6 +1,6 @@
 import type { Connection, IdentifyResult, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { ConnectionFact } from '../core/events.ts'
+import type { ConnectionInfo } from '../core/events.ts'
 import type { GossipLack, GossipState } from '../core/gossip-repair.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
@@ -72,12 +72,12 @@ export class Connections {
     this.#records = owner.map<string, ConnectionRecord>({
       name: 'links',
       capacity: (maxPeers + limits.relayedPeers) * limits.linksPerPeer,
-      leavesBy: { event: 'its connection is gone' },
+      expiry: { event: 'its connection is gone' },
       release: (record) => record.link?.abort(new Error('its connection is gone')),
     })
   }
 
-  of(connection: Connection): ConnectionRecord {
+  getOrCreate(connection: Connection): ConnectionRecord {
     const held = this.#records.get(connection.id)
     if (held !== undefined) return held
     const now = this.#clock.now()
@@ -105,7 +105,7 @@ export class Connections {
 
   identified({ connection, protocols, agentVersion = '', observedAddr }: IdentifyResult): void {
     if (connection.status !== 'open') return
-    const record = this.of(connection)
+    const record = this.getOrCreate(connection)
     record.identified = true
     record.observed = observedAddr?.toString()
     if (agentVersion !== '') record.agent = agentVersion
@@ -118,7 +118,7 @@ export class Connections {
     for (const record of this.#records.values()) if (record.connection.remotePeer.equals(peer)) record.gossips = gossips
   }
 
-  gone(connection: Connection): void {
+  onClosed(connection: Connection): void {
     this.#records.deleteIf(connection.id, (record) => record.connection === connection)
   }
 
@@ -176,7 +176,7 @@ export class Connections {
     return this.#records.get(id)?.left === true
   }
 
-  facts(): readonly ConnectionFact[] {
+  connectionInfos(): readonly ConnectionInfo[] {
     const connections = this.#components.connectionManager.getConnections()
     const ids = new Set(connections.map((connection) => connection.id))
     for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
@@ -184,12 +184,12 @@ export class Connections {
     const used = connections.filter(
       ({ id, remotePeer }) => this.#records.get(id)?.left !== true && !this.#probes.includes(remotePeer),
     )
-    return used.map((connection) => this.#fact(connection, streams))
+    return used.map((connection) => this.#connectionInfo(connection, streams))
   }
 
-  #fact(connection: Connection, streams: GossipStreamsSeen): ConnectionFact {
+  #connectionInfo(connection: Connection, streams: GossipStreamsSeen): ConnectionInfo {
     const peer = connection.remotePeer.toString()
-    const record = this.of(connection)
+    const record = this.getOrCreate(connection)
     return {
       id: connection.id,
       peer,

@@ -109,11 +109,11 @@ export class DialAttempt {
     }
     const pending: Pending = { address, index: this.#started++, abort: new AbortController() }
     this.#pending = [...this.#pending, pending]
-    const settled = () => {
+    const config = () => {
       this.#pending = this.#pending.filter((other) => other !== pending)
     }
     this.#dial(address, pending.abort.signal)
-      .finally(settled)
+      .finally(config)
       .then(
         (connection) => this.#opened(connection, pending),
         (error: unknown) => this.#failed(failureOf(error, 'dial', address.toString())),

@@ -129,7 +129,8 @@ export class Dialler {
     }
     cancel()
     let reached = ''
-    const duplicate = ({ id }: Connection) => deliver({ type: 'connection.unfit', connection: id, reason: 'duplicate' })
+    const duplicate = ({ id }: Connection) =>
+      deliver({ type: 'connection.rejected', connection: id, reason: 'duplicate' })
     const done = (outcome: DialOutcome) => {
       if (!outcome.ok) return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried })
       outcome.others.forEach(duplicate)
@@ -183,7 +184,7 @@ export class Dialler {
 
   /** The ledger may have seen it before it was known to be ours, and left it to the application. */
   #opened(connection: Connection): void {
-    const record = this.#options.connections.of(connection)
+    const record = this.#options.connections.getOrCreate(connection)
     record.ours = true
     if (record.left && this.#options.connections.mayClose(record)) {
       connection.close().catch((error: Error) => connection.abort(error))
@@ -193,7 +194,7 @@ export class Dialler {
   /** libp2p hands out each connection that is open, so the application may use one that the dial does not need. */
   #drop(connection: Connection, reason: Error): void {
     const { owner, connections, leave } = this.#options
-    const record = owner.closed || connection.status !== 'open' ? undefined : connections.of(connection)
+    const record = owner.closed || connection.status !== 'open' ? undefined : connections.getOrCreate(connection)
     if (record !== undefined) record.ours = true
     if (record === undefined || connections.mayClose(record)) connection.abort(reason)
     else leave(record)

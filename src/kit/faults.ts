@@ -120,7 +120,7 @@ function growRegistry({ owner, clock }: FaultyParts): void {
   const registry = faulty.map<number, object>({
     name: 'requests',
     capacity: grownMax,
-    leavesBy: { event: 'the node stops' },
+    expiry: { event: 'the node stops' },
     release: () => {},
   })
   const grow = () => {

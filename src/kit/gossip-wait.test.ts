@@ -16,7 +16,7 @@ function waitFor(members: readonly string[]) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
   let lacking: readonly ConnectionRecord[] = []
-  const connections = { lackingGossip: () => lacking, facts: () => [] }
+  const connections = { lackingGossip: () => lacking, connectionInfos: () => [] }
   const wait = new GossipWait({ connections, owner, clock, joined: (peer) => members.includes(peer) })
   const done: number[] = []
   return {

@@ -11,7 +11,7 @@ const lackMs = 5_000
 const lookMs = 20
 
 export interface GossipWaitOptions {
-  readonly connections: Pick<Connections, 'lackingGossip' | 'facts'>
+  readonly connections: Pick<Connections, 'lackingGossip' | 'connectionInfos'>
   readonly owner: Owner
   readonly clock: Clock
   /** Whether a peer is a member with a joined link: nobody waits for others. */
@@ -25,7 +25,7 @@ export interface GossipWaitOptions {
 export class GossipWait {
   readonly #options: GossipWaitOptions
   /** One wait for all who wait, so that they go on in the order in which they came. */
-  #whole: Promise<void> | undefined
+  #waitUntilReachable: Promise<void> | undefined
   #waiting = 0
 
   constructor(options: GossipWaitOptions) {
@@ -34,13 +34,13 @@ export class GossipWait {
 
   /** Resolves after 2 s at the latest. Once `limits.publishesWaiting` wait, all go on. */
   whole(): Promise<void> {
-    if (this.#whole === undefined && this.#awaited().length === 0) return Promise.resolve()
+    if (this.#waitUntilReachable === undefined && this.#awaited().length === 0) return Promise.resolve()
     this.#waiting++
-    this.#whole ??= this.#wait().finally(() => {
-      this.#whole = undefined
+    this.#waitUntilReachable ??= this.#wait().finally(() => {
+      this.#waitUntilReachable = undefined
       this.#waiting = 0
     })
-    return this.#whole
+    return this.#waitUntilReachable
   }
 
   async #wait(): Promise<void> {
@@ -52,7 +52,7 @@ export class GossipWait {
       await pause(owner, lookMs)
       if (owner.closed) return
       for (const record of awaited) record.awaitedMs += clock.now() - from
-      connections.facts()
+      connections.connectionInfos()
       awaited = this.#awaited()
     }
   }

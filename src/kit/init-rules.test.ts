@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type TracemeshInit, tracemesh } from './index.ts'
-import { settle } from './init.ts'
+import { resolveOptions } from './init.ts'
 import { checkedInit } from './init-rules.ts'
 
 leakCheck()
@@ -56,6 +56,6 @@ test('any transport of the application’s may lead to a seed, and it may dial a
 
 test('undefined stands for the default', () => {
   const unset = { mesh: undefined, digestMs: undefined, seeds: undefined, clock: undefined } as unknown as TracemeshInit
-  const { mesh, digestMs, seeds, clock } = settle(checkedInit(unset), 'peer')
+  const { mesh, digestMs, seeds, clock } = resolveOptions(checkedInit(unset), 'peer')
   assert.deepEqual([mesh, digestMs, seeds, typeof clock?.now], ['mesh-a', 2_000, [], 'function'])
 })

@@ -1,7 +1,7 @@
 import type { Role } from '../catalogue/roles.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
-import type { SpanProcessors } from '../telemetry/hand-over.ts'
+import type { SpanProcessors } from '../telemetry/forwarding-span-processor.ts'
 import { type MeshLogger, silentLogger } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
@@ -79,7 +79,7 @@ export interface TracemeshInit {
 }
 
 /** With every default filled in. */
-export type Settled = Required<Omit<TracemeshInit, Optional | 'name'>> &
+export type ResolvedOptions = Required<Omit<TracemeshInit, Optional | 'name'>> &
   Pick<TracemeshInit, Optional> & { readonly name: string }
 
 type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'traceRoutine' | 'spanProcessor' | 'lookup' | 'incarnation'
@@ -95,7 +95,7 @@ export function nextIncarnation(init: Pick<TracemeshInit, 'incarnation'>, last: 
 }
 
 /** `peer`: own peer id. */
-export function settle(init: TracemeshInit, peer: string): Settled {
+export function resolveOptions(init: TracemeshInit, peer: string): ResolvedOptions {
   const role = init.role ?? 'compute'
   return {
     mesh: 'mesh-a',

@@ -1,5 +1,5 @@
 import type { Connection, IdentifyResult } from '@libp2p/interface'
-import type { ConnectionFact, Network, NetworkEffect, NetworkEvent } from '../core/events.ts'
+import type { ConnectionInfo, Network, NetworkEffect, NetworkEvent } from '../core/events.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
@@ -124,17 +124,17 @@ export class Libp2pNetwork implements Network {
     await running?.owner.close()
   }
 
-  snapshot(): readonly ConnectionFact[] {
+  snapshot(): readonly ConnectionInfo[] {
     const running = this.#running
     if (running === undefined) return []
     const { connections, streams, owner } = running
     // Of another pubsub nobody hears when it opens or loses a stream.
     if (streams === undefined && connections.lackingGossip(watchMs).length > 0) this.#lookAgain(owner)
-    return connections.facts()
+    return connections.connectionInfos()
   }
 
   /** Resolves when gossipsub can reach all members it is about to reach: at once in the usual case, see `GossipWait`. */
-  async gossipWhole(): Promise<void> {
+  async waitUntilReachable(): Promise<void> {
     await this.#running?.wait.whole()
   }
 
@@ -239,11 +239,11 @@ export class Libp2pNetwork implements Network {
   #listen(owner: Owner, connections: Connections): void {
     const { events } = this.#options.components
     const opened = (event: CustomEvent<Connection>) => {
-      connections.of(event.detail)
+      connections.getOrCreate(event.detail)
       this.#hint()
     }
     const closed = (event: CustomEvent<Connection>) => {
-      connections.gone(event.detail)
+      connections.onClosed(event.detail)
       this.#hint()
     }
     const identified = (event: CustomEvent<IdentifyResult>) => {

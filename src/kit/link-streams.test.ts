@@ -27,7 +27,7 @@ function linkOf(newStream: () => Promise<Stream>) {
     newStream,
     abort: () => {},
   }
-  connections.of(fake as unknown as Connection)
+  connections.getOrCreate(fake as unknown as Connection)
   return { clock, links, told }
 }
 
@@ -56,7 +56,7 @@ test('a stream that does not open within 5 s makes its connection unfit: QUIC wo
   clock.advance(4_999)
   assert.deepEqual(told, [])
   clock.advance(1)
-  assert.deepEqual(told, [{ type: 'connection.unfit', connection: 'c', reason: 'silent' }])
+  assert.deepEqual(told, [{ type: 'connection.rejected', connection: 'c', reason: 'silent' }])
 })
 
 test('a peer that does not read is given up once too much waits for it, not before', async () => {
@@ -71,7 +71,7 @@ test('a peer that does not read is given up once too much waits for it, not befo
   for (let i = 0; i < 3; i++) links.send('c', { type: 'probe' })
   assert.equal(told.length, 1, 'from within a send')
   await settle()
-  assert.deepEqual(told.slice(1), [{ type: 'connection.unfit', connection: 'c', reason: 'limit' }])
+  assert.deepEqual(told.slice(1), [{ type: 'connection.rejected', connection: 'c', reason: 'limit' }])
 })
 
 test('frames are counted by type, and those without a stream as dropped', async () => {

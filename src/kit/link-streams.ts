@@ -61,7 +61,7 @@ export class LinkStreams {
     const { owner, deliver } = this.#options
     const abort = new AbortController()
     const cancel = owner.after(openMs, () => {
-      deliver({ type: 'connection.unfit', connection: connection.id, reason: 'silent' })
+      deliver({ type: 'connection.rejected', connection: connection.id, reason: 'silent' })
       abort.abort()
     })
     try {
@@ -81,7 +81,7 @@ export class LinkStreams {
       stream.abort(new Error('this node is stopping'))
       return
     }
-    const record = this.#options.connections.of(connection)
+    const record = this.#options.connections.getOrCreate(connection)
     if (connection.direction === 'outbound') stream.abort(new Error('the dialler opens the link stream'))
     else if (record.link !== undefined) stream.abort(new Error('there is a link stream already'))
     else {
@@ -107,7 +107,7 @@ export class LinkStreams {
         link.abort(new Error('a frame was refused'))
       },
       // From within a send, and no event is delivered from within an effect.
-      stuck: () => queueMicrotask(() => deliver({ type: 'connection.unfit', connection, reason: 'limit' })),
+      stuck: () => queueMicrotask(() => deliver({ type: 'connection.rejected', connection, reason: 'limit' })),
       closed: () => {
         if (record.link !== link) return
         record.link = undefined

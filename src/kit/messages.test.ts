@@ -46,7 +46,7 @@ function setup({ exports = true } = {}) {
     pubsub: pubsub as unknown as PubSub,
     messageBytes: 100,
     isMember: (peer) => peer === 'peer',
-    whole: async () => {},
+    waitUntilReachable: async () => {},
     tell: (span) => spans.push(span),
     exports,
     cross: () => {},

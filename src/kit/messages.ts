@@ -32,7 +32,7 @@ export interface MessagesOptions {
   /** Whether a peer is a member, whose sampling is followed. */
   readonly isMember: (peer: string) => boolean
   /** Resolves when the pubsub can reach the peers that it has just met. */
-  readonly whole: () => Promise<void>
+  readonly waitUntilReachable: () => Promise<void>
   readonly tell: (effect: SpanEffect) => void
   /** Whether spans go anywhere: others should not link to one that never leaves. */
   readonly exports: boolean
@@ -78,7 +78,7 @@ export class Messages {
     this.#subscriptions = options.owner.map<string, readonly Subscription[]>({
       name: 'subscriptions',
       capacity: limits.topics,
-      leavesBy: { event: 'its last handler unsubscribes' },
+      expiry: { event: 'its last handler unsubscribes' },
       release: (_, topic, reason) => {
         if (reason !== 'replaced') this.#leave(topic)
       },
@@ -86,7 +86,7 @@ export class Messages {
     this.#recent = options.owner.map<string, MessageRecord>({
       name: 'messages',
       capacity: limits.messageRing,
-      leavesBy: { event: 'newer messages' },
+      expiry: { event: 'newer messages' },
       release: () => {},
     })
   }
@@ -128,7 +128,7 @@ export class Messages {
     const traced = carried && { trace: carried, stamp: { sequence, sentAt: clock.wall() } }
     const payload = raw ? data : encodeMessage({ body: data, crossing: cross, ...traced }, messageBytes)
     const crossing = cross ? await seal(topic, data, sequence, carried) : undefined
-    await this.#options.whole()
+    await this.#options.waitUntilReachable()
     const { recipients } = await pubsub.publish(topicName(mesh, topic), payload, { allowPublishToZeroTopicPeers: true })
     if (crossing !== undefined) send(mesh, crossing)
     const id = `${self}/${sequence}`

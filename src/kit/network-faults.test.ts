@@ -8,7 +8,7 @@ import type { Connection, Startable, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import type { ConnectionFact, NetworkEvent } from '../core/events.ts'
+import type { ConnectionInfo, NetworkEvent } from '../core/events.ts'
 import { delayedRelay } from '../testing/delayed-relay.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { collectNative, deadAddressOf, listenOn, type RealNode, realNode } from '../testing/real-world.ts'
@@ -324,13 +324,16 @@ test('a connection on which identify has failed is seen, and identified when ask
     const { handler, options } = registrar.getHandler(protocol)
     await registrar.unhandle(protocol)
     await node.libp2p.dial(multiaddr(peer.address))
-    const fact = () => node.network.snapshot()[0]
-    await until('connected', () => fact() !== undefined)
+    const connectionInfo = () => node.network.snapshot()[0]
+    await until('connected', () => connectionInfo() !== undefined)
     await sleep(300)
-    assert.equal(fact()?.unidentified, true)
+    assert.equal(connectionInfo()?.unidentified, true)
     await registrar.handle(protocol, handler, options)
-    node.network.perform({ do: 'identify', connection: fact()?.id as string })
-    await until('identified, and gossiping', () => fact()?.unidentified === false && fact()?.gossip === 'open')
+    node.network.perform({ do: 'identify', connection: connectionInfo()?.id as string })
+    await until(
+      'identified, and gossiping',
+      () => connectionInfo()?.unidentified === false && connectionInfo()?.gossip === 'open',
+    )
   }))
 
 describe('an RPC that is larger than the neighbour takes', () => {
@@ -379,7 +382,7 @@ describe('an RPC that is larger than the neighbour takes', () => {
         await until('lost', () => gossip(node) === 'no-inbound' && gossip(peer) === 'missing')
         // As the ledger does. Over QUIC the other end learns that its stream is not read only when it writes again.
         const publish = () => node.libp2p.services.pubsub.publish(own, new Uint8Array(10))
-        const lost = ({ id, gossip }: ConnectionFact) => gossip !== 'none' && gossip !== 'open' && { id, lack: gossip }
+        const lost = ({ id, gossip }: ConnectionInfo) => gossip !== 'none' && gossip !== 'open' && { id, lack: gossip }
         for (let heals = 0; heals < 4 && heard.length === 0; heals++) {
           const found = peer.network.snapshot().map(lost)[0]
           if (found) peer.network.perform({ do: 'heal', connection: found.id, lack: found.lack })
@@ -417,7 +420,8 @@ function gossiping(a: RealNode, b: RealNode): boolean {
 
 /** Links two started nodes; the dialler's connection. */
 async function linked(dialler: RealNode, listener: RealNode): Promise<string> {
-  const outbound = () => dialler.network.snapshot().find((fact) => fact.peer === listener.network.self)?.id
+  const outbound = () =>
+    dialler.network.snapshot().find((connectionInfo) => connectionInfo.peer === listener.network.self)?.id
   dialler.network.perform({ do: 'dial.seed', seed: listener.address, limitMs: 3_000 })
   await until('connected', () => outbound() !== undefined && listener.network.snapshot().length > 0)
   const connection = outbound() as string

@@ -4,11 +4,11 @@ import { exportingIsOff, otlpProblems } from '../telemetry/otlp-settings.ts'
 import { silentTelemetry } from '../telemetry/silent-telemetry.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { faultyLimits } from './faults.ts'
-import type { Settled } from './init.ts'
+import type { ResolvedOptions } from './init.ts'
 import { version } from './version.ts'
 
 export interface OwnTelemetryOptions {
-  readonly settled: Settled
+  readonly config: ResolvedOptions
   /** Own peer id. */
   readonly peer: string
   readonly incarnation: number
@@ -17,8 +17,8 @@ export interface OwnTelemetryOptions {
 
 /** Starts the telemetry that the mesh itself owns. The SDK is loaded only here, and only where spans are exported. */
 export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<Telemetry> {
-  const { settled, peer, incarnation, clock } = options
-  const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults, random } = settled
+  const { config, peer, incarnation, clock } = options
+  const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults, random } = config
   const off = otlp === 'off' || exportingIsOff()
   if (spanProcessor === undefined && (off || isMeantForOthers(logger, otlp))) return silentTelemetry(random)
   const { startTelemetry } = await import('../telemetry/telemetry.ts')

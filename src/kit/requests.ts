@@ -70,7 +70,7 @@ export class Requests {
     this.#handlers = options.owner.map<string, RequestHandler>({
       name: 'requests',
       capacity: limits.topics,
-      leavesBy: { event: 'the application ends it' },
+      expiry: { event: 'the application ends it' },
       release: () => {},
     })
   }

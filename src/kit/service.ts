@@ -12,7 +12,7 @@ import { Assembly, checkPubSubOf, identifyOf } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import type { NetworkCounts } from './frame-counters.ts'
-import { nextIncarnation, type Settled, settle, type TracemeshInit } from './init.ts'
+import { nextIncarnation, type ResolvedOptions, resolveOptions, type TracemeshInit } from './init.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import { closeLimitMs } from './polite-close.ts'
@@ -34,7 +34,7 @@ const flushMs = 2_000
  */
 export class Tracemesh implements Startable {
   readonly #components: TracemeshComponents
-  readonly #settled: Settled
+  readonly #config: ResolvedOptions
   readonly #vitals = new VitalsReader()
   readonly #clock: Clock
   /** What the start waits with, until the assembly is there. */
@@ -46,8 +46,8 @@ export class Tracemesh implements Startable {
 
   constructor(components: TracemeshComponents, init: TracemeshInit) {
     this.#components = components
-    this.#settled = settle(init, components.peerId.toString())
-    const { clock, faults } = this.#settled
+    this.#config = resolveOptions(init, components.peerId.toString())
+    const { clock, faults } = this.#config
     this.#clock = measuredClock(faultyClock(clock, faults), (ms) => this.#vitals.late(ms))
   }
 
@@ -61,11 +61,11 @@ export class Tracemesh implements Startable {
    * libp2p listens later and would not undo that.
    */
   async start(): Promise<void> {
-    identifyOf(this.#components, this.#settled)
-    const owner = new Owner(`${this.#settled.name}/start`, this.#settled.clock)
+    identifyOf(this.#components, this.#config)
+    const owner = new Owner(`${this.#config.name}/start`, this.#config.clock)
     this.#starting = owner
     try {
-      await checkPubSubOf(this.#components, this.#settled, owner)
+      await checkPubSubOf(this.#components, this.#config, owner)
     } finally {
       await owner.close()
     }
@@ -74,13 +74,13 @@ export class Tracemesh implements Startable {
   /** Only now have the other services started: gossipsub takes no subscription before. */
   async afterStart(): Promise<void> {
     if (this.#running !== undefined) return
-    this.#incarnation = nextIncarnation(this.#settled, this.#incarnation, this.#clock.wall())
-    const options = { settled: this.#settled, incarnation: this.#incarnation, clock: this.#clock }
+    this.#incarnation = nextIncarnation(this.#config, this.#incarnation, this.#clock.wall())
+    const options = { config: this.#config, incarnation: this.#incarnation, clock: this.#clock }
     const stops = this.#stops
-    const telemetry = this.#settled.telemetry ?? (await startOwnTelemetry({ ...options, peer: this.peer }))
+    const telemetry = this.#config.telemetry ?? (await startOwnTelemetry({ ...options, peer: this.peer }))
     // Where another service fails to start, libp2p stops all of them without waiting for this one.
     if (stops !== this.#stops) {
-      if (this.#settled.telemetry === undefined) void telemetry.close(0)
+      if (this.#config.telemetry === undefined) void telemetry.close(0)
       return
     }
     this.#running = new Assembly({ ...options, components: this.#components, vitals: this.#vitals, telemetry })
@@ -110,7 +110,7 @@ export class Tracemesh implements Startable {
     this.#running = undefined
     const steps = await running.owner.close()
     this.#closed = steps
-    if (this.#settled.telemetry !== undefined) return
+    if (this.#config.telemetry !== undefined) return
     this.emitStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
     await running.telemetry.close(flushMs)
   }
@@ -186,7 +186,7 @@ export class Tracemesh implements Startable {
 
   /** For whoever owns the telemetry: the stop with its steps, one trace. `uptimeMs` in milliseconds. */
   emitStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): void {
-    const { random, logger } = this.#settled
+    const { random, logger } = this.#config
     for (const span of stopSpans(cause, uptimeMs, steps, random)) logSpan(logger, span, telemetry.emit(span, undefined))
   }
 

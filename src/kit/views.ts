@@ -61,11 +61,11 @@ export function topologyOf(
       id: link.id,
       connection: link.connection,
       state: link.state,
-      direction: link.fact.direction,
-      transport: link.fact.transport,
-      address: link.fact.address,
+      direction: link.info.direction,
+      transport: link.info.transport,
+      address: link.info.address,
       ageMs: Math.round(now - link.openedAt),
-      trace: link.birth?.traceId,
+      trace: link.openedSpan?.traceId,
     })),
   }))
   const members = view.members().map((member) => {

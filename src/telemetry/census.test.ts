@@ -18,7 +18,7 @@ const registry: RegistryCensus = {
   owner: 'node/ledger',
   size: 12,
   capacity: 300,
-  high: 20,
+  highWaterMark: 20,
   added: 50,
   released: 38,
   byReason: { replaced: 1, removed: 30, expired: 4, evicted: 2, closed: 1 },

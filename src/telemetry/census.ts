@@ -96,7 +96,7 @@ function registrySpan(registry: RegistryCensus, parent: TraceRef): SpanEffect {
     'mesh.registry.size': registry.size,
     'mesh.registry.size_band': sizeBand(registry.size),
     'mesh.registry.capacity': registry.capacity,
-    'mesh.registry.high': registry.high,
+    'mesh.registry.high': registry.highWaterMark,
     'mesh.registry.added': registry.added,
     'mesh.registry.released': registry.released,
     'mesh.registry.replaced': replaced,

@@ -39,12 +39,12 @@ test('a status of gRPC says whether a batch was refused, or nobody took it, or n
   const outcomes = await Promise.all([0, 3, 7, 12, 16, 1, 4, 14, 2, 8, 13, 'none' as const].map(answerOf))
   assert.deepEqual(
     outcomes.map(({ outcome }) => outcome),
-    ['sent', ...Array(4).fill('refused'), ...Array(3).fill('away'), ...Array(4).fill('doubtful')],
+    ['sent', ...Array(4).fill('refused'), ...Array(3).fill('retryable'), ...Array(4).fill('unknown')],
   )
 })
 
 test('an exporter that throws is a doubtful answer', async () => {
-  assert.equal((await answerOf('throws')).outcome, 'doubtful')
+  assert.equal((await answerOf('throws')).outcome, 'unknown')
 })
 
 test('an exporter is kept while it works and replaced once it has failed', async () => {

@@ -60,7 +60,7 @@ export function otlpSender(
           queueMicrotask(() => once(code === 0 ? 'sent' : outcomeOf(error), error)),
         )
       } catch (error) {
-        queueMicrotask(() => once('doubtful', error))
+        queueMicrotask(() => once('unknown', error))
       }
     },
     close: drop,
@@ -70,9 +70,9 @@ export function otlpSender(
 /** RESOURCE_EXHAUSTED is a full queue or a request too large; INTERNAL and UNKNOWN a broken stream or a broken span. */
 function outcomeOf(error: unknown): Outcome {
   const code = codeOf(error)
-  if (code === undefined) return 'doubtful'
+  if (code === undefined) return 'unknown'
   if (refusals.includes(code)) return 'refused'
-  return absences.includes(code) ? 'away' : 'doubtful'
+  return absences.includes(code) ? 'retryable' : 'unknown'
 }
 
 /** Status code of gRPC. */

@@ -4,11 +4,11 @@ import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import { type Loss, Outbox, type OutboxLimits, type Outcome, type Parcel } from './outbox.ts'
+import { type Loss, Outbox, type OutboxLimits, type Outcome, type QueueItem } from './outbox.ts'
 
 leakCheck()
 
-interface Numbered extends Parcel {
+interface Numbered extends QueueItem {
   readonly id: number
 }
 
@@ -19,7 +19,7 @@ const limits: OutboxLimits = {
   batchBytes: 1_000,
   retryMs: 500,
   retryMaxMs: 15_000,
-  doubts: 3,
+  unknownsMax: 3,
 }
 
 /** An outbox on virtual time, whose receiver answers after 20 ms with whatever `outcome` says. */
@@ -115,7 +115,7 @@ test('a full batch does not wait', () => {
 
 test('while nobody takes a batch it is tried again after 0.5, 1, 2, 4, 8, 15, 15 s less jitter, for ever', () => {
   const { clock, state, burst, sentAt, received, reports } = world({}, () => 1)
-  state.outcome = 'away'
+  state.outcome = 'retryable'
   burst(10)
   clock.advance(60_000)
   const waits = sentAt.slice(1).map((at, i) => at - (sentAt[i] ?? 0) - 20)
@@ -134,7 +134,7 @@ test('while nobody takes a batch it is tried again after 0.5, 1, 2, 4, 8, 15, 15
 
 test('jitter lies in the upper half of the wait', () => {
   const { clock, state, burst, sentAt } = world({}, () => 0)
-  state.outcome = 'away'
+  state.outcome = 'retryable'
   burst(10)
   clock.advance(1_000)
   assert.deepEqual(sentAt, [0, 270, 790])
@@ -142,7 +142,7 @@ test('jitter lies in the upper half of the wait', () => {
 
 test('beyond the bound the oldest go, and the first request that is taken again tells how many', () => {
   const { clock, state, outbox, burst, received, told } = world()
-  state.outcome = 'away'
+  state.outcome = 'retryable'
   burst(10)
   clock.advance(10)
   burst(140)
@@ -159,12 +159,12 @@ test('beyond the bound the oldest go, and the first request that is taken again 
 
 test('a lost parcel that told of losses gives its count back, and counts itself', () => {
   const { clock, state, outbox, burst, told } = world({ spans: 12, batchSpans: 4 })
-  state.outcome = 'away'
+  state.outcome = 'retryable'
   burst(20)
   clock.advance(5)
   state.outcome = 'sent'
   clock.advance(1_020)
-  state.outcome = 'away'
+  state.outcome = 'retryable'
   burst(40)
   clock.advance(2_000)
   state.outcome = 'sent'
@@ -179,7 +179,7 @@ test('what is refused is lost at once; what is doubtful, after three times', () 
   burst(10)
   clock.advance(100)
   assert.deepEqual([sentAt.length, outbox.lost, outbox.queued], [1, 10, 0])
-  state.outcome = 'doubtful'
+  state.outcome = 'unknown'
   burst(10)
   clock.advance(30_000)
   assert.deepEqual([sentAt.length, outbox.lost, outbox.queued], [4, 20, 0])
@@ -201,7 +201,7 @@ test('refused parcels are told of once others are taken', () => {
 
 test('a flush does not wait for a batch to fill, nor for a retry that is due later', async () => {
   const { clock, state, outbox, burst, sentAt } = world()
-  state.outcome = 'away'
+  state.outcome = 'retryable'
   burst(25)
   clock.advance(20_000)
   state.outcome = 'sent'
@@ -214,7 +214,7 @@ test('a flush does not wait for a batch to fill, nor for a retry that is due lat
 
 test('a flush ends with its limit and says what is left; nothing is lost by it', async () => {
   const { clock, state, outbox, burst } = world()
-  state.outcome = 'away'
+  state.outcome = 'retryable'
   burst(25)
   const flushed = outbox.flush(2_000)
   clock.advance(2_000)
@@ -234,7 +234,7 @@ test('closing reports exactly what no span tells of, also when the receiver neve
 })
 
 test('an answer that comes after closing changes nothing', async () => {
-  for (const late of ['sent', 'away', 'refused'] as const) {
+  for (const late of ['sent', 'retryable', 'refused'] as const) {
     const { clock, state, outbox, burst, sentAt, reports } = world()
     state.outcome = late
     burst(10)
@@ -250,7 +250,7 @@ test('any order of bursts, absences, refusals and pauses: told less received is 
   const step = fc.oneof(
     fc.record({ burst: fc.integer({ min: 1, max: 160 }) }),
     fc.record({ pause: fc.integer({ min: 0, max: 40_000 }) }),
-    fc.record({ outcome: fc.constantFrom<Outcome>('sent', 'away', 'refused', 'doubtful') }),
+    fc.record({ outcome: fc.constantFrom<Outcome>('sent', 'retryable', 'refused', 'unknown') }),
   )
   const runs = fc.asyncProperty(
     fc.array(step, { maxLength: 40 }),

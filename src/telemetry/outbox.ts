@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../core/machine.ts'
-import { Ring, type Weighed } from './ring.ts'
+import { Ring, type Sized } from './ring.ts'
 
 /** Where spans were lost on the way out, as `mesh.lost.where` says it. */
 export type LostWhere = 'ring' | 'refused' | 'exit'
@@ -10,7 +10,7 @@ export interface Loss {
 }
 
 /** What is sent. One that itself tells of a loss says so: when it is lost too, its news must not be. */
-export interface Parcel extends Weighed {
+export interface QueueItem extends Sized {
   readonly loss?: Loss | undefined
 }
 
@@ -18,7 +18,7 @@ export interface Parcel extends Weighed {
  * What became of a batch. `away`: nobody took it, try again for as long as it takes. `refused`: it was read and will
  * never be taken. `doubtful`: could be either, so it is tried again a few times.
  */
-export type Outcome = 'sent' | 'away' | 'refused' | 'doubtful'
+export type Outcome = 'sent' | 'retryable' | 'refused' | 'unknown'
 
 export interface Sender<T> {
   /** Answers exactly once, and not before it returns. */
@@ -37,7 +37,7 @@ export interface OutboxLimits {
   readonly retryMs: number
   readonly retryMaxMs: number
   /** Doubtful answers to one batch before it counts as refused. */
-  readonly doubts: number
+  readonly unknownsMax: number
 }
 
 export type Report = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void
@@ -53,7 +53,7 @@ export interface OutboxOptions<T> {
 }
 
 /** Keeps what waits to be sent within bounds, sends it in order, and knows exactly what was lost. */
-export class Outbox<T extends Parcel> {
+export class Outbox<T extends QueueItem> {
   readonly #options: OutboxOptions<T>
   readonly #ring: Ring<T>
   #sent = 0
@@ -64,7 +64,7 @@ export class Outbox<T extends Parcel> {
   #batch: readonly T[] | undefined
   #sending = false
   #failures = 0
-  #doubts = 0
+  #unknowns = 0
   /** When a request has to leave at the latest, on the monotonic clock: the earliest that a waiting parcel asks for. */
   #due = Number.POSITIVE_INFINITY
   #cancelTimer: (() => void) | undefined
@@ -93,8 +93,8 @@ export class Outbox<T extends Parcel> {
   }
 
   /** The parcel leaves within `waitMs` milliseconds, with all that wait; sooner when a batch is full before. */
-  add(parcel: T, waitMs: number): void {
-    const gone = this.#closed ? [parcel] : this.#ring.push(parcel)
+  add(item: T, waitMs: number): void {
+    const gone = this.#closed ? [item] : this.#ring.push(item)
     for (const lost of gone) this.#lose(lost, this.#closed ? 'exit' : 'ring')
     if (this.#closed) return
     this.#due = Math.min(this.#due, this.#options.clock.now() + waitMs)
@@ -125,7 +125,7 @@ export class Outbox<T extends Parcel> {
     await this.flush(limitMs)
     this.#closed = true
     this.#cancelTimer?.()
-    for (const parcel of this.#ring) this.#lose(parcel, 'exit')
+    for (const item of this.#ring) this.#lose(item, 'exit')
     this.#ring.clear()
     for (const done of this.#drains) done()
     this.#options.sender.close()
@@ -165,7 +165,7 @@ export class Outbox<T extends Parcel> {
 
   #begin(): void {
     const { batchSpans, batchBytes } = this.#options.limits
-    this.#doubts = 0
+    this.#unknowns = 0
     const batch = this.#ring.take(batchSpans, batchBytes)
     // What did not fit keeps the time that was set: early for some, late for none.
     if (this.#ring.waiting === 0) this.#due = Number.POSITIVE_INFINITY
@@ -182,12 +182,13 @@ export class Outbox<T extends Parcel> {
   }
 
   #answered(batch: readonly T[], outcome: Outcome, cause: unknown): void {
-    const again = outcome === 'away' || (outcome === 'doubtful' && ++this.#doubts < this.#options.limits.doubts)
+    const again =
+      outcome === 'retryable' || (outcome === 'unknown' && ++this.#unknowns < this.#options.limits.unknownsMax)
     if (again) {
       this.#retry(batch, cause)
       return
     }
-    this.#ring.settle()
+    this.#ring.release()
     this.#batch = undefined
     if (outcome === 'sent') this.#delivered(batch.length)
     else this.#refused(batch, cause)
@@ -215,14 +216,14 @@ export class Outbox<T extends Parcel> {
   }
 
   #refused(batch: readonly T[], cause: unknown): void {
-    for (const parcel of batch) this.#lose(parcel, 'refused')
+    for (const item of batch) this.#lose(item, 'refused')
     this.#options.report('warn', 'the receiver refused spans', { count: batch.length, cause: text(cause) })
   }
 
-  #lose(parcel: T, where: LostWhere): void {
+  #lose(item: T, where: LostWhere): void {
     this.#lost++
     this.#unreported[where]++
-    if (parcel.loss !== undefined) this.#unreported[parcel.loss.where] += parcel.loss.count
+    if (item.loss !== undefined) this.#unreported[item.loss.where] += item.loss.count
   }
 }
 

@@ -32,7 +32,7 @@ test('what is taken is neither evicted nor forgotten by the bounds', () => {
   assert.deepEqual(ids(ring.take(2, 100)), [1, 2])
   assert.deepEqual(ring.take(2, 100), [])
   assert.deepEqual(ids(ring.push(item(3))), [3])
-  ring.settle()
+  ring.release()
   assert.deepEqual(ring.push(item(4)), [])
   assert.equal(ring.size, 1)
 })
@@ -41,7 +41,7 @@ test('a batch is bounded in items and bytes, but is never empty while something 
   const ring = new Ring<{ id: number; bytes: number }>(10, 100)
   for (const id of [1, 2, 3, 4]) ring.push(item(id, 10))
   assert.deepEqual(ids(ring.take(3, 25)), [1, 2])
-  ring.settle()
+  ring.release()
   assert.deepEqual(ids(ring.take(1, 1)), [3])
 })
 
@@ -63,7 +63,7 @@ test('in any order of pushing, taking and settling: order is kept, bounds hold, 
         else if (now.do === 'settle') {
           left.push(...ids(taken))
           taken = []
-          ring.settle()
+          ring.release()
         }
         const held = [...ring]
         assert.ok(held.length <= capacity && ring.bytes <= 60)
@@ -71,7 +71,7 @@ test('in any order of pushing, taking and settling: order is kept, bounds hold, 
           ring.bytes,
           held.reduce((sum, { bytes }) => sum + bytes, 0),
         )
-        assert.equal(ring.added, ring.settled + ring.evicted + ring.size)
+        assert.equal(ring.added, ring.released + ring.evicted + ring.size)
         assert.deepEqual(
           ids(held),
           ids(held).toSorted((a, b) => a - b),

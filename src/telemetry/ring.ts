@@ -1,5 +1,5 @@
 /** Anything that knows roughly how much memory it holds. */
-export interface Weighed {
+export interface Sized {
   readonly bytes: number
 }
 
@@ -10,7 +10,7 @@ export interface Weighed {
  * something has been sent, only the answer may decide whether it is lost. So at every moment
  * `added = settled + evicted + size`.
  */
-export class Ring<T extends Weighed> {
+export class Ring<T extends Sized> {
   readonly capacity: number
   readonly capacityBytes: number
   readonly #slots: (T | undefined)[] = []
@@ -19,7 +19,7 @@ export class Ring<T extends Weighed> {
   #taken: readonly T[] = []
   #bytes = 0
   #added = 0
-  #settled = 0
+  #released = 0
   #evicted = 0
 
   constructor(capacity: number, capacityBytes: number) {
@@ -45,8 +45,8 @@ export class Ring<T extends Weighed> {
     return this.#added
   }
 
-  get settled(): number {
-    return this.#settled
+  get released(): number {
+    return this.#released
   }
 
   get evicted(): number {
@@ -87,9 +87,9 @@ export class Ring<T extends Weighed> {
   }
 
   /** What was taken has reached its end, whatever it was. */
-  settle(): void {
+  release(): void {
     for (const item of this.#taken) this.#bytes -= item.bytes
-    this.#settled += this.#taken.length
+    this.#released += this.#taken.length
     this.#taken = []
   }
 

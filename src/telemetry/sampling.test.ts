@@ -74,7 +74,7 @@ function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[
   ]
 }
 
-const registry = { owner: 'o', size: 3, capacity: 9, high: 3, added: 3, released: 0, oldestMs: 0 } as const
+const registry = { owner: 'o', size: 3, capacity: 9, highWaterMark: 3, added: 3, released: 0, oldestMs: 0 } as const
 const byReason = { replaced: 0, removed: 0, expired: 0, evicted: 0, closed: 0 }
 const census: CensusInput = {
   inventory: { registries: registries.map((name) => ({ ...registry, name, byReason })), resources: [] },
@@ -167,7 +167,7 @@ test('always_off makes no span and asks no exporter, whatever is rare', async (t
     const ids = telemetry.emit(lost, window)
     assert.deepEqual([ids.traceId, telemetry.window], [window.traceId, window])
     assert.deepEqual([await flush(), calls.exports], [[], 0])
-    assert.deepEqual(telemetry.stats, { told: 1, exported: 0, queued: 0, lostTotal: 0, sampledOut: 1 })
+    assert.deepEqual(telemetry.stats, { emitted: 1, exported: 0, queued: 0, lostTotal: 0, sampledOut: 1 })
     assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
   }
 })

@@ -12,9 +12,9 @@ import { spans } from '../catalogue/spans.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import { newTrace, spanIn, type TraceRef } from '../core/trace.ts'
 import { cut } from './cut.ts'
-import { HeldSpan, hrTime } from './held-span.ts'
 import type { Loss, Report } from './outbox.ts'
 import type { Provider, ProviderFactory } from './provider.ts'
+import { hrTime, QueuedSpan } from './queued-span.ts'
 import { isRoutine, isSampled, recordAndSample, type Sampling } from './sampling.ts'
 import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
 
@@ -33,13 +33,13 @@ export interface SpanEmitterOptions {
 /** Where ended spans go: to be held for the receiver, or as they are to a processor. */
 export type Outlet =
   /** `routine`: it is told again and again whether anything happens or not, so nobody waits for it. */
-  { readonly add: (span: HeldSpan, routine: boolean) => void } | { readonly processor: SpanProcessor }
+  { readonly add: (span: QueuedSpan, routine: boolean) => void } | { readonly processor: SpanProcessor }
 
 /** Ids and attributes of the span that is being told: from the start of the SDK's span to its end, in one call. */
 interface EmittingSpan {
   readonly routine: boolean
   readonly ref: TraceRef
-  readonly attributes: HeldSpan['attributes']
+  readonly attributes: QueuedSpan['attributes']
   readonly loss: Loss | undefined
 }
 
@@ -163,14 +163,14 @@ export class SpanEmitter {
   }
 
   /** Spans of other instrumentation pass the same way when the provider is the global one; they have no `mesh.seq`. */
-  #holding(add: (span: HeldSpan, routine: boolean) => void): SpanProcessor {
+  #holding(add: (span: QueuedSpan, routine: boolean) => void): SpanProcessor {
     const nothing = (): Promise<void> => Promise.resolve()
     return {
       onStart() {},
       onEnd: (span) => {
         if (this.#emitting === undefined) this.#foreign++
         const { attributes = span.attributes, loss, routine = false } = this.#emitting ?? {}
-        add(new HeldSpan(span, attributes, loss), routine)
+        add(new QueuedSpan(span, attributes, loss), routine)
       },
       forceFlush: nothing,
       shutdown: nothing,
@@ -189,7 +189,7 @@ export function refOf(effect: SpanEffect, window: TraceRef | undefined, random: 
 }
 
 /** The description of a failed span's status is its error in words, where it has one. */
-function failureOf(attributes: HeldSpan['attributes']): SpanStatus {
+function failureOf(attributes: QueuedSpan['attributes']): SpanStatus {
   const message = attributes['mesh.error.message']
   return { code: SpanStatusCode.ERROR, ...(typeof message === 'string' && { message }) }
 }

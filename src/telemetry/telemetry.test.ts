@@ -132,8 +132,8 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
   } as const
   telemetry.emit(emitSpan('mesh.seed.retry', retry), window)
   for (const direction of ['outbound', 'inbound'] as const) {
-    const fact = { direction, address: '/ip4/10.0.0.2/udp/4001/quic-v1', transport: 'quic' } as const
-    const opened = { id: 'l1', connection: 'c1', fact, openedAt: 5_000 } as unknown as Link
+    const info = { direction, address: '/ip4/10.0.0.2/udp/4001/quic-v1', transport: 'quic' } as const
+    const opened = { id: 'l1', connection: 'c1', info, openedAt: 5_000 } as unknown as Link
     telemetry.emit(emitOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
   }
   telemetry.emit(left(), window)
@@ -242,7 +242,7 @@ test('ten thousand spans told at once all leave', async () => {
     spans.map(({ attributes }) => attributes['mesh.seq']),
     Array.from({ length: 10_000 }, (_, i) => i + 1),
   )
-  assert.deepEqual(telemetry.stats, { told: 10_000, exported: 10_000, queued: 0, lostTotal: 0, sampledOut: 0 })
+  assert.deepEqual(telemetry.stats, { emitted: 10_000, exported: 10_000, queued: 0, lostTotal: 0, sampledOut: 0 })
 })
 
 test('a full outbox of the widest span costs less than 30 MB of heap', () => {

@@ -4,12 +4,12 @@ import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { failureText } from './export-failure.ts'
 import { type ExportLimits, limitsFromEnv, otlpExporter } from './exporter.ts'
-import { HandOver, type SpanProcessors } from './hand-over.ts'
-import type { HeldSpan } from './held-span.ts'
+import { ForwardingSpanProcessor, type SpanProcessors } from './forwarding-span-processor.ts'
 import { otlpSender } from './otlp-sender.ts'
 import { exportingIsOff, exportTimeout, otlpProblems, standardEndpoint } from './otlp-settings.ts'
 import { Outbox, type OutboxLimits, type Report } from './outbox.ts'
 import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } from './provider.ts'
+import type { QueuedSpan } from './queued-span.ts'
 import { type Sampling, samplingOf } from './sampling.ts'
 import type { SpanExporter } from './sdk-types.ts'
 import { silentTelemetry } from './silent-telemetry.ts'
@@ -80,14 +80,15 @@ const defaults: OutboxLimits = {
   batchBytes: 1024 * 1024,
   retryMs: 500,
   retryMaxMs: 15_000,
-  doubts: 8,
+  unknownsMax: 8,
 }
 
 /**
  * Milliseconds that a span may wait. Requests are most of what telemetry costs an idle node (measured at two spans a
  * second, 3.5 ms/s of CPU with one each second, 1.6 with one each five), and an idle node tells nothing but routine.
  */
-const waits = { routine: 15_000, news: 1_000 }
+const heartbeatDelayMs = 15_000
+const eventDelayMs = 1_000
 
 /**
  * Starts telling spans: SDK spans into a bounded outbox, from there to the receiver, with every loss counted.
@@ -101,7 +102,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   if (sampling.off) return silentTelemetry(options.random)
   return options.spanProcessor === undefined
     ? exporting(options, sampling)
-    : handingOver(options, sampling, options.spanProcessor)
+    : forwarding(options, sampling, options.spanProcessor)
 }
 
 function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
@@ -124,7 +125,7 @@ function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
     ...options.limits,
     ...limitsFromEnv(),
   }
-  const outbox = new Outbox<HeldSpan>({
+  const outbox = new Outbox<QueuedSpan>({
     clock,
     random,
     report,
@@ -142,7 +143,7 @@ function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
     version: options.resource.version,
     provider: options.provider ?? privateProvider,
     sampling,
-    outlet: { add: (span, routine) => outbox.add(span, delayMs ?? (routine ? waits.routine : waits.news)) },
+    outlet: { add: (span, routine) => outbox.add(span, delayMs ?? (routine ? heartbeatDelayMs : eventDelayMs)) },
   })
   return {
     emit: (effect, window) => emitter.emit(effect, window),
@@ -165,9 +166,9 @@ function exporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
 }
 
 /** Nothing is held, so there is nothing to flush, and no other instrumentation's spans come by. */
-function handingOver(options: TelemetryOptions, sampling: Sampling, processors: SpanProcessors): Telemetry {
+function forwarding(options: TelemetryOptions, sampling: Sampling, processors: SpanProcessors): Telemetry {
   const { clock, random = Math.random, logger: report = () => {} } = options
-  const handOver = new HandOver(processors, report)
+  const forwarder = new ForwardingSpanProcessor(processors, report)
   const emitter = new SpanEmitter({
     clock,
     random,
@@ -176,7 +177,7 @@ function handingOver(options: TelemetryOptions, sampling: Sampling, processors: 
     version: options.resource.version,
     provider: privateProvider,
     sampling,
-    outlet: { processor: handOver.processor },
+    outlet: { processor: forwarder.processor },
   })
   return {
     emit: (effect, window) => emitter.emit(effect, window),
@@ -187,11 +188,11 @@ function handingOver(options: TelemetryOptions, sampling: Sampling, processors: 
     flush: async () => ({ left: 0 }),
     close: async () => {
       await emitter.close()
-      return { lost: handOver.lost }
+      return { lost: forwarder.lost }
     },
     get stats() {
       const { spanCount: emitted, sampledOut } = emitter
-      return { emitted, exported: handOver.handed, queued: 0, lostTotal: handOver.lost, sampledOut }
+      return { emitted, exported: forwarder.forwarded, queued: 0, lostTotal: forwarder.lost, sampledOut }
     },
   }
 }

@@ -98,8 +98,8 @@ function dialling(harness: SuiteHarness): void {
       b.network.perform({ do: 'dial.seed', seed: world.addresses[0] as string, limitMs: 5_000 })
       await Promise.all([a.wait('seed.answered'), b.wait('seed.answered')])
       await world.settle(300)
-      const outbound = (end: Recorder) => end.network.snapshot().filter((fact) => fact.direction === 'outbound').length
-      const inbound = (end: Recorder) => end.network.snapshot().filter((fact) => fact.direction === 'inbound').length
+      const outbound = (end: Recorder) => end.network.snapshot().filter((info) => info.direction === 'outbound').length
+      const inbound = (end: Recorder) => end.network.snapshot().filter((info) => info.direction === 'inbound').length
       assert.equal(outbound(a), inbound(b))
       assert.equal(outbound(b), inbound(a))
       assert.ok(outbound(a) + inbound(a) >= 1)
@@ -197,10 +197,10 @@ function closing(harness: SuiteHarness): void {
         [b, a, link.listener],
       ] as const) {
         assert.ok(end.count('changed') >= 1)
-        const [fact] = end.network.snapshot()
-        assert.equal(fact?.id, id)
-        assert.equal(fact?.peer, other.network.self)
-        assert.notEqual(fact?.address, '')
+        const [info] = end.network.snapshot()
+        assert.equal(info?.id, id)
+        assert.equal(info?.peer, other.network.self)
+        assert.notEqual(info?.address, '')
       }
       a.clear()
       b.clear()

@@ -1,5 +1,5 @@
 import { backoffPolicy, waitMs } from '../core/backoff.ts'
-import type { ConnectionFact, NodeEffect, NodeEvent } from '../core/events.ts'
+import type { ConnectionInfo, NodeEffect, NodeEvent } from '../core/events.ts'
 import type { Random } from '../core/machine.ts'
 import { MeshNode } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
@@ -37,7 +37,14 @@ export function redialsDrawnAfresh(random: Random): number[] {
 }
 
 /** The others are forgotten soon after the loss: they have said what they are here for, and thousands cost time. */
-const settings = { windowMs: 1_000, sweepMs: 1_000, digestMs: 60_000, gossipMs: 60_000, neighbours: 8, peersMax: 300 }
+const settings = {
+  stalenessMs: 1_000,
+  sweepMs: 1_000,
+  digestMs: 60_000,
+  gossipDigestMs: 60_000,
+  neighbours: 8,
+  maxPeers: 300,
+}
 const named = { role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const
 
 /** The same with the whole node: what it knows of the others it has heard over gossip shortly before the loss. */
@@ -78,7 +85,7 @@ export function redialsOfNode(self: string, others: readonly string[], random: R
   return dials.slice(1)
 }
 
-function connection(peer: string): ConnectionFact {
+function connection(peer: string): ConnectionInfo {
   return { id: `to ${peer}`, peer, direction: 'outbound', address: '/memory/1', transport: 'memory', gossip: 'none' }
 }
 

@@ -1,4 +1,4 @@
-import type { ConnectionFact } from '../core/events.ts'
+import type { ConnectionInfo } from '../core/events.ts'
 import type { Frame } from '../core/frames.ts'
 import type { SimNetwork } from './sim-network.ts'
 import type { SimWorld } from './sim-world.ts'
@@ -68,7 +68,7 @@ export class SimEnd {
     return this.#state === 'closed'
   }
 
-  fact(gossip: ConnectionFact['gossip']): ConnectionFact {
+  info(gossip: ConnectionInfo['gossip']): ConnectionInfo {
     const { id, peer, direction, address } = this
     return { id, peer, direction, address, transport: transportOf(address), gossip }
   }
@@ -181,7 +181,7 @@ export class SimEnd {
   }
 }
 
-function transportOf(address: string): ConnectionFact['transport'] {
+function transportOf(address: string): ConnectionInfo['transport'] {
   if (address.includes('/quic-v1')) return 'quic'
   if (address.includes('/tcp/')) return 'tcp'
   return address.startsWith('/memory/') ? 'memory' : 'other'

@@ -3,7 +3,7 @@ import type { Role } from '../catalogue/roles.ts'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
 import { Driver } from '../core/driver.ts'
-import type { ConnectionFact } from '../core/events.ts'
+import type { ConnectionInfo } from '../core/events.ts'
 import type { Random } from '../core/machine.ts'
 import { MeshNode, type MeshNodeOptions } from '../core/mesh-node.ts'
 import { type Inventory, Owner } from '../core/owner.ts'
@@ -21,7 +21,10 @@ export interface SimMeshOptions {
   readonly latencyMs?: SimWorldOptions['latencyMs']
 }
 
-type NodeSettings = Pick<MeshNodeOptions, 'windowMs' | 'sweepMs' | 'digestMs' | 'gossipMs' | 'neighbours' | 'peersMax'>
+type NodeSettings = Pick<
+  MeshNodeOptions,
+  'stalenessMs' | 'sweepMs' | 'digestMs' | 'gossipDigestMs' | 'neighbours' | 'maxPeers'
+>
 
 export interface SimNodeOptions {
   /** Peer id; by default the name. Another one is a fresh identity. */
@@ -56,12 +59,12 @@ export interface SimNode {
 }
 
 const defaults: NodeSettings = {
-  windowMs: 30_000,
+  stalenessMs: 30_000,
   sweepMs: 5_000,
   digestMs: 2_000,
-  gossipMs: 10_000,
+  gossipDigestMs: 10_000,
   neighbours: 8,
-  peersMax: 300,
+  maxPeers: 300,
 }
 
 /** Spans kept for questions; the hash covers all of them. */
@@ -190,11 +193,11 @@ export class SimMesh {
   }
 
   /** Connections that one node holds to another, as its network shows them. */
-  links(name: string, other: string): ConnectionFact[] {
+  links(name: string, other: string): ConnectionInfo[] {
     const { peer } = this.node(other)
     return this.node(name)
       .network.snapshot()
-      .filter((fact) => fact.peer === peer)
+      .filter((info) => info.peer === peer)
   }
 
   #tell(name: string, effect: SpanEffect, window: TraceRef | undefined): void {
@@ -221,6 +224,6 @@ export class SimMesh {
 
 /** Throws when a registry holds, or ever held, more than it may: such a run is broken. */
 export function requireBounds(name: string, inventory: Inventory): void {
-  for (const { name: registry, size, high, capacity } of inventory.registries)
+  for (const { name: registry, size, highWaterMark: high, capacity } of inventory.registries)
     if (size > capacity || high > capacity) throw new Error(`${name}: ${registry} held ${high} of ${capacity}`)
 }

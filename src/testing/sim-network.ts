@@ -1,4 +1,4 @@
-import type { ConnectionFact, Network, NetworkEffect, NetworkEvent } from '../core/events.ts'
+import type { ConnectionInfo, Network, NetworkEffect, NetworkEvent } from '../core/events.ts'
 import type { SimEnd } from './sim-connection.ts'
 import { dial } from './sim-dial.ts'
 import { SimProcess } from './sim-process.ts'
@@ -68,8 +68,8 @@ export class SimNetwork implements Network {
     return this.#ends
   }
 
-  snapshot(): readonly ConnectionFact[] {
-    return this.#ends.map((end) => end.fact(this.#gossipState(end)))
+  snapshot(): readonly ConnectionInfo[] {
+    return this.#ends.map((end) => end.info(this.#gossipState(end)))
   }
 
   /** An event leaves for the node: never from within its own call, as callbacks of libp2p do. */
@@ -153,7 +153,7 @@ export class SimNetwork implements Network {
     })
   }
 
-  #gossipState(end: SimEnd): ConnectionFact['gossip'] {
+  #gossipState(end: SimEnd): ConnectionInfo['gossip'] {
     if (!end.identified || !this.gossips || !end.far.node.gossips) return 'none'
     return this.#gossipsWith(end.peer) ? 'open' : 'missing'
   }

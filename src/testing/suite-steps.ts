@@ -58,9 +58,9 @@ export async function until(world: SuiteWorld, holds: () => boolean, ms: number,
 export async function connect(world: SuiteWorld, dialler: Recorder, listener: Recorder) {
   const seed = world.addresses[world.networks.indexOf(listener.network)] as string
   const outbound = (): string | undefined =>
-    dialler.network.snapshot().find((fact) => fact.peer === listener.network.self && fact.direction === 'outbound')?.id
+    dialler.network.snapshot().find((info) => info.peer === listener.network.self && info.direction === 'outbound')?.id
   const inbound = (): string | undefined =>
-    listener.network.snapshot().find((fact) => fact.peer === dialler.network.self && fact.direction === 'inbound')?.id
+    listener.network.snapshot().find((info) => info.peer === dialler.network.self && info.direction === 'inbound')?.id
   dialler.network.perform({ do: 'dial.seed', seed, limitMs: 5_000 })
   await until(world, () => outbound() !== undefined && inbound() !== undefined, 6_000, 'connected')
   const ids = { dialler: outbound() as string, listener: inbound() as string }

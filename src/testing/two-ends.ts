@@ -1,5 +1,5 @@
 import { ConnectionLedger, type LedgerEffect } from '../core/connection-ledger.ts'
-import type { ConnectionFact } from '../core/events.ts'
+import type { ConnectionInfo } from '../core/events.ts'
 import type { Frame } from '../core/frames.ts'
 import type { Random } from '../core/machine.ts'
 import { Owner } from '../core/owner.ts'
@@ -59,7 +59,7 @@ export class TwoEnds {
 
   /** A snapshot, as one end would take it now. */
   observe(end: End): void {
-    const connections = this.#pipes.filter((pipe) => pipe.open).map((pipe) => fact(pipe, end))
+    const connections = this.#pipes.filter((pipe) => pipe.open).map((pipe) => info(pipe, end))
     this.#take(end, this.ledgers[end].handle({ type: 'observed', connections }, this.clock.now()))
   }
 
@@ -136,7 +136,7 @@ function isNoClose(effect: LedgerEffect): boolean {
   return effect.do !== 'close'
 }
 
-function fact(pipe: Pipe, end: End): ConnectionFact {
+function info(pipe: Pipe, end: End): ConnectionInfo {
   const direction = pipe.dialler === end ? 'outbound' : 'inbound'
   const peer = end === 'a' ? 'b' : 'a'
   return { id: pipe.id, peer, direction, address: '/memory/x', transport: 'memory', gossip: 'none' }

@@ -13,7 +13,7 @@ export const wall = 1_700_000_000_000
 export function makeView(options: Partial<ViewOptions> = {}) {
   const owner = new Owner('node-a', new VirtualClock())
   const random = seededRandom(2)
-  const defaults = { self: 'self', windowMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random }
+  const defaults = { self: 'self', stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random }
   return new DigestView(owner, { ...defaults, ...options })
 }
 

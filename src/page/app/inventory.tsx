@@ -51,7 +51,7 @@ function Registries({ held }: { readonly held: Held }) {
             </tr>
           </thead>
           <tbody>
-            {held.registries.map(({ name, owner, size, capacity, high, added, oldestMs }) => (
+            {held.registries.map(({ name, owner, size, capacity, highWaterMark: high, added, oldestMs }) => (
               <tr key={`${owner} ${name}`}>
                 <th scope="row" title={owner}>
                   {name}

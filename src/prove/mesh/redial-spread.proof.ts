@@ -1,4 +1,4 @@
-import { placeAmong } from '../../core/backoff.ts'
+import { rankAmong } from '../../core/backoff.ts'
 import { seededRandom } from '../../testing/random.ts'
 import {
   attempts,
@@ -49,8 +49,8 @@ export const proof: Proof = {
     for (let run = 0; run < runs; run++) {
       const draw = seededRandom(random() * 2 ** 32)
       const some = () => peers.filter(() => draw() < 0.5)
-      known.push(peers.map((self) => redials(draw, () => placeAmong(self, peers, draw))))
-      half.push(peers.map((self) => redials(draw, () => placeAmong(self, some(), draw))))
+      known.push(peers.map((self) => redials(draw, () => rankAmong(self, peers, draw))))
+      half.push(peers.map((self) => redials(draw, () => rankAmong(self, some(), draw))))
       strangers.push(peers.map(() => redials(draw, draw)))
       afresh.push(peers.map(() => redialsDrawnAfresh(draw)))
     }

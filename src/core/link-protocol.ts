@@ -6,7 +6,7 @@ import * as spans from './link-spans.ts'
 import type { Random } from './machine.ts'
 import { childOf, newTrace } from './trace.ts'
 
-export type TalkEffect =
+export type LinkProtocolEffect =
   | Exclude<NetworkEffect, { do: 'dial.seed' | 'dial.peer' | 'gossip' | 'forward' }>
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
@@ -15,7 +15,7 @@ export type TalkEffect =
 
 type Goodbye = Extract<Frame, { type: 'goodbye' }>
 
-export interface TalkOptions {
+export interface LinkProtocolOptions {
   readonly self: string
   /** What this node says of itself; counter and trace are the link’s. */
   readonly hello: Omit<Hello, 'counter' | 'trace'>
@@ -53,68 +53,68 @@ const turnAwayMs = 2_000
 const closeMs = 2_000
 
 /** The conversation on one link: hello, signs of life, goodbye. Which of several links stays is the ledger’s affair. */
-export class LinkTalk {
-  readonly #options: TalkOptions
+export class LinkProtocol {
+  readonly #options: LinkProtocolOptions
   #dials = 0
 
-  constructor(options: TalkOptions) {
+  constructor(options: LinkProtocolOptions) {
     this.#options = options
   }
 
   /** The dialler numbers its dials, and with that names the link for both ends. */
-  dialled(peer: string, link: Link): TalkEffect[] {
+  dialled(peer: string, link: Link): LinkProtocolEffect[] {
     link.counter = ++this.#dials
     link.id = linkId(this.#options.self, this.#options.hello.incarnation, link.counter)
-    return [...this.bear(peer, link), { do: 'open', connection: link.connection }]
+    return [...this.ensureOpenedSpan(peer, link), { do: 'open', connection: link.connection }]
   }
 
   /** A listener tells of a connection when it knows whose trace that belongs to, at the latest when more is told of it. */
-  bear(peer: string, link: Link): TalkEffect[] {
-    if (link.birth !== undefined) return []
-    link.birth = newTrace(this.#options.random)
-    return [spans.emitOpened(peer, link, link.birth, null)]
+  ensureOpenedSpan(peer: string, link: Link): LinkProtocolEffect[] {
+    if (link.openedSpan !== undefined) return []
+    link.openedSpan = newTrace(this.#options.random)
+    return [spans.emitOpened(peer, link, link.openedSpan, null)]
   }
 
-  greet(link: Link, now: number): TalkEffect[] {
+  greet(link: Link, now: number): LinkProtocolEffect[] {
     link.heardAt = now
     link.reopenAt = Infinity
-    if (link.fact.direction === 'inbound') return []
+    if (link.info.direction === 'inbound') return []
     // A guest is asked again, and stays one if it does not answer.
-    if (link.state === 'settled' && link.kind === 'guest') return this.#sayHello(link)
+    if (link.state === 'settled' && link.kind === 'guest') return this.#sendHello(link)
     if (link.state !== 'opening') return []
     enter(link, 'greeting', now)
-    return this.#sayHello(link)
+    return this.#sendHello(link)
   }
 
   /** The stream of this link is not there: without it two members would be guests to each other for good. */
-  streamFailed(link: Link, now: number): void {
+  scheduleReopen(link: Link, now: number): void {
     const waitMs = reopenMs[link.reopens]
-    if (link.fact.direction === 'inbound' || waitMs === undefined || !awaitsStream(link)) return
+    if (link.info.direction === 'inbound' || waitMs === undefined || !awaitsStream(link)) return
     link.reopens++
     link.reopenAt = now + waitMs
   }
 
-  frame(peer: string, link: Link, frame: Frame, now: number): TalkEffect[] {
+  frame(peer: string, link: Link, frame: Frame, now: number): LinkProtocolEffect[] {
     link.heardAt = now
     link.probedAt = undefined
-    if (frame.type === 'hello') return this.#welcome(peer, link, frame.hello, now)
-    if (frame.type === 'goodbye') return this.#farewell(peer, link, frame, now)
+    if (frame.type === 'hello') return this.#receiveHello(peer, link, frame.hello, now)
+    if (frame.type === 'goodbye') return this.#receiveGoodbye(peer, link, frame, now)
     if (frame.type === 'probe') return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
     return []
   }
 
-  guest(peer: string, link: Link, now: number): TalkEffect[] {
+  guest(peer: string, link: Link, now: number): LinkProtocolEffect[] {
     if (link.kind !== 'unsettled' || !isStanding(link)) return []
-    const effects = this.bear(peer, link)
+    const effects = this.ensureOpenedSpan(peer, link)
     link.kind = 'guest'
     enter(link, 'settled', now)
     return [...effects, spans.emitGuest(peer, link)]
   }
 
   /** Ends a link from here, with a goodbye where there is somebody to read it. */
-  end(peer: string, link: Link, reason: CloseReason, now: number): TalkEffect[] {
+  end(peer: string, link: Link, reason: CloseReason, now: number): LinkProtocolEffect[] {
     if (link.state === 'closing') return []
-    const effects = this.bear(peer, link)
+    const effects = this.ensureOpenedSpan(peer, link)
     const abort = reason === 'silent' || reason === 'bad-frame' || reason === 'flooding'
     if (link.hello === undefined || reason === 'transport' || abort) {
       return [...effects, ...this.drop(link, reason, abort, now)]
@@ -129,7 +129,7 @@ export class LinkTalk {
   }
 
   /** Ends a link with nobody told. */
-  drop(link: Link, reason: CloseReason, abort: boolean, now: number): TalkEffect[] {
+  drop(link: Link, reason: CloseReason, abort: boolean, now: number): LinkProtocolEffect[] {
     return close(link, { reason, by: 'us', goodbye: 'none', trace: undefined }, abort, now)
   }
 
@@ -149,7 +149,7 @@ export class LinkTalk {
     }
   }
 
-  due(peer: string, link: Link, now: number): TalkEffect[] {
+  due(peer: string, link: Link, now: number): LinkProtocolEffect[] {
     if (awaitsStream(link) && link.reopenAt <= now) {
       link.reopenAt = Infinity
       return [{ do: 'open', connection: link.connection }]
@@ -171,25 +171,25 @@ export class LinkTalk {
     }
   }
 
-  #sayHello(link: Link): TalkEffect[] {
-    if (link.birth === undefined) return []
-    const hello = { ...this.#options.hello, counter: link.counter ?? 0, trace: link.birth }
+  #sendHello(link: Link): LinkProtocolEffect[] {
+    if (link.openedSpan === undefined) return []
+    const hello = { ...this.#options.hello, counter: link.counter ?? 0, trace: link.openedSpan }
     return [{ do: 'send', connection: link.connection, frame: { type: 'hello', hello } }]
   }
 
-  #welcome(peer: string, link: Link, hello: Hello, now: number): TalkEffect[] {
+  #receiveHello(peer: string, link: Link, hello: Hello, now: number): LinkProtocolEffect[] {
     if (link.hello !== undefined || !isStanding(link)) return []
     link.hello = hello
-    const effects: TalkEffect[] = []
-    if (link.fact.direction === 'inbound') {
+    const effects: LinkProtocolEffect[] = []
+    if (link.info.direction === 'inbound') {
       link.counter = hello.counter
       link.id = linkId(peer, hello.incarnation, hello.counter)
-      if (link.birth === undefined) {
-        link.birth = childOf(hello.trace, this.#options.random)
-        effects.push(spans.emitOpened(peer, link, link.birth, hello.trace))
+      if (link.openedSpan === undefined) {
+        link.openedSpan = childOf(hello.trace, this.#options.random)
+        effects.push(spans.emitOpened(peer, link, link.openedSpan, hello.trace))
       }
       if (link.turnedAway) return [...effects, ...this.end(peer, link, 'limit', now)]
-      effects.push(...this.#sayHello(link))
+      effects.push(...this.#sendHello(link))
     }
     const ours = this.#options.hello.meshes
     if (!hello.meshes.some((mesh) => ours.includes(mesh))) {
@@ -202,15 +202,15 @@ export class LinkTalk {
     return [...effects, spans.emitHello(peer, link, hello.trace)]
   }
 
-  #farewell(peer: string, link: Link, frame: Goodbye, now: number): TalkEffect[] {
+  #receiveGoodbye(peer: string, link: Link, frame: Goodbye, now: number): LinkProtocolEffect[] {
     const { ending } = link
     if (ending?.goodbye === 'received' || ending?.goodbye === 'both') return []
-    const left: TalkEffect[] =
+    const left: LinkProtocolEffect[] =
       frame.reason === 'stopping' && link.hello !== undefined
         ? [{ do: 'left', peer, incarnation: link.hello.incarnation, instance: instanceOf(link.hello) }]
         : []
     if (ending?.goodbye === 'sent') return [this.#crossed(peer, link, ending, frame), ...left]
-    const effects: TalkEffect[] = this.bear(peer, link)
+    const effects: LinkProtocolEffect[] = this.ensureOpenedSpan(peer, link)
     effects.push(spans.emitGoodbyeReceived(peer, link, frame.reason, frame.trace))
     if (frame.reason === 'foreign-mesh') {
       effects.push(spans.emitRefused(peer, link, 'foreign-mesh', 'the other side is in another mesh'))
@@ -220,7 +220,7 @@ export class LinkTalk {
   }
 
   /** Both said goodbye before either had heard it: the end is in the trace of the lower peer id’s, on both ends. */
-  #crossed(peer: string, link: Link, ours: Ending, frame: Goodbye): TalkEffect {
+  #crossed(peer: string, link: Link, ours: Ending, frame: Goodbye): LinkProtocolEffect {
     const trace = peer < this.#options.self ? frame.trace : (ours.trace ?? frame.trace)
     link.ending = { ...ours, goodbye: 'both', trace }
     return spans.emitGoodbyeReceived(peer, link, frame.reason, frame.trace, trace)
@@ -232,7 +232,7 @@ function awaitsStream(link: Link): boolean {
   return link.state === 'opening' || (link.state === 'settled' && link.kind === 'guest')
 }
 
-function close(link: Link, ending: Ending, abort: boolean, now: number): TalkEffect[] {
+function close(link: Link, ending: Ending, abort: boolean, now: number): LinkProtocolEffect[] {
   link.ending = ending
   enter(link, 'closing', now)
   return [{ do: 'close', connection: link.connection, abort }]

@@ -7,7 +7,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { resource } from '../testing/node-resource.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
-import type { SpanProcessors } from './hand-over.ts'
+import type { SpanProcessors } from './forwarding-span-processor.ts'
 import { startTelemetry } from './telemetry.ts'
 
 leakCheck()
@@ -77,7 +77,7 @@ test('each of several processors gets every span, at once, and what it adds at t
   const adding = counting({ onStart: (span) => void span.setAttribute('tenant', 't1') })
   const { telemetry } = start([adding.processor, simple])
   telemetry.emit(emitSpan('mesh.node.stalled', stalled), window)
-  assert.deepEqual(telemetry.stats, { told: 1, exported: 1, queued: 0, lostTotal: 0, sampledOut: 0 })
+  assert.deepEqual(telemetry.stats, { emitted: 1, exported: 1, queued: 0, lostTotal: 0, sampledOut: 0 })
   assert.equal(adding.calls.ended, 1)
   await simple.forceFlush()
   assert.equal(exporter.getFinishedSpans()[0]?.attributes['tenant'], 't1')
@@ -108,7 +108,7 @@ test('a processor that throws costs its spans, is reported once, and stops neith
   three()
   fails = false
   three()
-  assert.deepEqual(telemetry.stats, { told: 6, exported: 3, queued: 0, lostTotal: 3, sampledOut: 0 })
+  assert.deepEqual(telemetry.stats, { emitted: 6, exported: 3, queued: 0, lostTotal: 3, sampledOut: 0 })
   assert.deepEqual([other.calls.ended, reports], [6, ['a span processor failed']])
   assert.deepEqual(await telemetry.close(1_000), { lost: 3 })
 })

@@ -8,10 +8,10 @@ export type SpanProcessors = SpanProcessor | readonly SpanProcessor[]
  * Hands spans to processors that belong to somebody else. They are never flushed nor shut down from here, and what they
  * throw ends here: a mesh does not stop because its spans are not wanted.
  */
-export class HandOver {
+export class ForwardingSpanProcessor {
   readonly processor: SpanProcessor
   readonly #report: Report
-  #handed = 0
+  #forwarded = 0
   #lost = 0
   #reported = false
 
@@ -26,7 +26,7 @@ export class HandOver {
       },
       onEnding: (span) => void this.#all(theirs, (one) => one.onEnding?.(span)),
       onEnd: (span) => {
-        if (this.#all(theirs, (one) => one.onEnd(span))) this.#handed++
+        if (this.#all(theirs, (one) => one.onEnd(span))) this.#forwarded++
         else this.#lost++
       },
       forceFlush: nothing,
@@ -35,8 +35,8 @@ export class HandOver {
   }
 
   /** Spans that every processor has taken. */
-  get handed(): number {
-    return this.#handed
+  get forwarded(): number {
+    return this.#forwarded
   }
 
   /** Spans at whose end a processor threw. */

@@ -1,5 +1,5 @@
 import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from '@opentelemetry/api'
-import type { Loss, Parcel } from './outbox.ts'
+import type { Loss, QueueItem } from './outbox.ts'
 import type { ReadableSpan } from './sdk-types.ts'
 
 const none: never[] = []
@@ -8,7 +8,7 @@ const none: never[] = []
  * An ended span as it waits for the receiver: what is exported of it and nothing else. The SDK's own object is several
  * times as large, and pins what made it.
  */
-export class HeldSpan implements ReadableSpan, Parcel {
+export class QueuedSpan implements ReadableSpan, QueueItem {
   readonly bytes: number
   readonly loss: Loss | undefined
   readonly name: string
@@ -87,14 +87,14 @@ const eventBytes = 500
 
 function estimate(span: ReadableSpan): number {
   let bytes = spanBytes + span.links.length * linkBytes + span.events.length * eventBytes
-  for (const value of Object.values(span.attributes)) bytes += attributeBytes + weigh(value)
+  for (const value of Object.values(span.attributes)) bytes += attributeBytes + sizeOf(value)
   return bytes
 }
 
-function weigh(value: unknown): number {
+function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (!Array.isArray(value)) return 0
   let bytes = 16
-  for (const element of value) bytes += 24 + weigh(element)
+  for (const element of value) bytes += 24 + sizeOf(element)
   return bytes
 }
