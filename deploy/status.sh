@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: deploy/status.sh
 #
-# How the stack is: what is not well, each container with its health, restarts and memory, alerts that ring, and where to look.
+# Prints each container with its health, restarts and memory, unhealthy services, firing alerts, and the addresses.
 #
-# Exit codes: 0 all is well, 1 something is not (an alert that rings included), 2 used wrongly, 3 no Docker.
+# Exit codes: 0 all healthy, 1 a service is unhealthy or an alert fires, 2 usage error, 3 no Docker.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 for part in say settings docker wait where; do
@@ -12,30 +12,30 @@ for part in say settings docker wait where; do
 done
 
 main() {
-  local found=0 alerts ill
+  local code=0 alerts problems
   case ${1:-} in
     '') ;;
     -h | --help) usage && return ;;
-    *) wrong "there is no $1" ;;
+    *) usage_error "unknown option $1" ;;
   esac
   find_docker
   find_compose
-  [ -n "$(containers)" ] || fail 1 'nothing runs' 'Start it: deploy/start.sh'
+  [ -n "$(containers)" ] || fail 1 'the stack is not running' 'Start it: deploy/start.sh'
   table
   say
-  ill=$({ unhealthy && missing; } | sort -u | paste -sd ' ' -)
-  if [ -n "$ill" ]; then found=1 && say "not well: $ill; the last words of one: docker logs CONTAINER"; else say 'all are well'; fi
+  problems=$({ unhealthy && missing; } | sort -u | paste -sd ' ' -)
+  if [ -n "$problems" ]; then code=1 && say "unhealthy: $problems; see: docker logs CONTAINER"; else say 'all healthy'; fi
   if alerts=$(compose exec -T alertmanager amtool --alertmanager.url=http://127.0.0.1:9093 alert query 2>/dev/null); then
     alerts=$(tail -n +2 <<<"$alerts")
-    if [ -z "$alerts" ]; then say 'no alert rings'; else found=1 && printf 'alerts that ring:\n%s\n' "$alerts"; fi
+    if [ -z "$alerts" ]; then say 'no alert fires'; else code=1 && printf 'firing alerts:\n%s\n' "$alerts"; fi
   else
-    found=1 && say 'Alertmanager does not answer'
+    code=1 && say 'Alertmanager does not answer'
   fi
   where
-  return "$found"
+  return "$code"
 }
 
-# Services without a container, a line each. Compose 1 names those of a profile that is not asked for, too.
+# Services without a container, a line each. Compose 1 also lists services of inactive profiles.
 missing() {
   comm -23 <(compose config --services 2>/dev/null | grep -vx grafana | sort) <(states | cut -d ' ' -f 1 | sort -u) | sed 's/$/ (removed)/'
 }

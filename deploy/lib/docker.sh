@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Docker and Compose, whichever there is.
+# Docker and Compose.
 
 no_docker_cures=(
   "Without Docker: npm start runs the same mesh as processes, with a trace store of its own."
@@ -7,13 +7,13 @@ no_docker_cures=(
 )
 
 find_docker() {
-  local said
+  local output
   command -v docker >/dev/null ||
     fail 3 'Docker is not installed' 'Install Docker Engine with Compose (https://docs.docker.com/engine/install).' "${no_docker_cures[@]}"
-  said=$(docker info --format '{{.ServerVersion}}' 2>&1) && return
-  case $said in
-    *'permission denied'*) fail 3 'Docker does not let you in' "Join its group: sudo usermod -aG docker $(id -un), then log in again." ;;
-    *) fail 3 "the Docker daemon does not answer: ${said##*$'\n'}" 'Start it: sudo systemctl start docker' "${no_docker_cures[@]}" ;;
+  output=$(docker info --format '{{.ServerVersion}}' 2>&1) && return
+  case $output in
+    *'permission denied'*) fail 3 'permission denied by Docker' "Join its group: sudo usermod -aG docker $(id -un), then log in again." ;;
+    *) fail 3 "the Docker daemon does not answer: ${output##*$'\n'}" 'Start it: sudo systemctl start docker' "${no_docker_cures[@]}" ;;
   esac
 }
 
@@ -21,31 +21,31 @@ find_docker() {
 find_compose() {
   if [ -n "${COMPOSE:-}" ]; then
     read -ra compose <<<"$COMPOSE"
-    "${compose[@]}" version >/dev/null 2>&1 || fail 2 "COMPOSE=$COMPOSE does not run" 'Unset it, or name a Compose that does.'
+    "${compose[@]}" version >/dev/null 2>&1 || fail 2 "COMPOSE=$COMPOSE does not run" 'Unset it, or name a Compose that runs.'
   elif docker compose version >/dev/null 2>&1; then
     compose=(docker compose)
   elif docker-compose version >/dev/null 2>&1; then
     compose=(docker-compose)
   else
-    fail 3 'there is no Compose, neither v2 nor v1' 'Install docker-compose-plugin (v2) or docker-compose (v1).' \
+    fail 3 'Compose is not installed, neither v2 nor v1' 'Install docker-compose-plugin (v2) or docker-compose (v1).' \
       'Or build v2: deploy/offline.sh compose'
   fi
 }
 
-# In its own directory it finds compose.yaml and .env, whichever version it is; COMPOSE_FILE would lead to another stack.
+# In this directory both versions find compose.yaml and .env; COMPOSE_FILE would select another stack.
 compose() {
   (unset COMPOSE_FILE && cd "$here" && "${compose[@]}" "$@")
 }
 
-# Names of what Docker still has of the project: of kind container, network or volume.
-left() {
+# Names of remaining resources of the project, of kind container, network or volume.
+remaining() {
   local all='' name='{{.Name}}'
   [ "$1" != container ] || all=--all name='{{.Names}}'
   docker "$1" ls ${all:+"$all"} --format "$name" --filter "label=com.docker.compose.project=$(setting COMPOSE_PROJECT_NAME)" | paste -sd ' ' -
 }
 
-# Whether a service is no node, but one of those that show them.
-shows_nodes() {
+# Whether a service is part of the telemetry backend, not a node.
+is_backend() {
   [[ $1 =~ ^(collector|jaeger|prometheus|alertmanager|grafana)$ ]]
 }
 
@@ -55,7 +55,7 @@ containers() {
     --filter label=com.docker.compose.oneoff=False
 }
 
-# A line for each: service, state, health (none without a check), exit code, restarts, killed for memory, id, name.
+# A line per container: service, state, health (none without a check), exit code, restarts, OOM-killed, id, name.
 states() {
   local ids
   ids=$(containers)
@@ -63,13 +63,13 @@ states() {
   [ -z "$ids" ] || docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}none{{end}} {{.State.ExitCode}} {{.RestartCount}} {{.State.OOMKilled}} {{.ID}} {{.Name}}' $ids | sort
 }
 
-# Whether somebody listens at a port of 127.0.0.1.
+# Whether a process listens at a port of 127.0.0.1.
 listening() {
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Whether what is behind a published port answers HTTP with 200. That the port opens shows nothing: Docker's proxy opens
-# it, whoever listens in the container.
+# Whether the service behind a published port answers HTTP with 200. An open port shows nothing: Docker's proxy opens it
+# even when nothing listens in the container.
 answers() {
   MESH_ADMIN=:$1 "$here/healthy.sh" / 2>/dev/null
 }

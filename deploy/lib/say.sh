@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# How these scripts speak: progress on standard output, trouble on standard error, always with its cure.
+# Messages of these scripts: progress on standard output, errors with their remedy on standard error.
 
 say() {
   printf '%s\n' "$*"
 }
 
-# fail EXIT-CODE WHAT CURE...: what is wrong, and on a line each what helps.
+# fail EXIT-CODE WHAT CURE...: prints the error, then one remedy per line.
 fail() {
   local code=$1 what=$2 cure
   shift 2
@@ -14,17 +14,17 @@ fail() {
   exit "$code"
 }
 
-# The comment at the head of the script that runs, as its help.
+# Prints the head comment of the running script as its help.
 usage() {
   sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
 }
 
-# wrong WHAT: a command line that cannot be understood.
-wrong() {
-  fail 2 "$1" "${0##*/} --help says what there is."
+# usage_error WHAT: exits for an invalid command line.
+usage_error() {
+  fail 2 "$1" "See: ${0##*/} --help"
 }
 
-# needs VALUE-COUNT FLAG: a flag without its value.
-needs() {
-  [ "$1" -ge 2 ] || wrong "$2 needs a value"
+# require_value VALUE-COUNT FLAG: exits when a flag has no value.
+require_value() {
+  [ "$1" -ge 2 ] || usage_error "$2 needs a value"
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# Until everything is healthy.
+# Waits until every service is healthy.
 
-# Services that are not (yet) as they should be, a line each.
+# Services that are not (yet) healthy, a line each.
 unhealthy() {
   local service state health code rest
   while read -r service state health code rest; do
@@ -14,40 +14,40 @@ unhealthy() {
   done < <(states)
 }
 
-# hopeless SERVICES: those of them that will not get better by waiting: killed for memory, or ended again and again.
-hopeless() {
+# fail_if_crashed SERVICES: exits when waiting cannot help one of them: OOM-killed, or exited again and again.
+fail_if_crashed() {
   local service state health code restarts oom id prefix
   while read -r service state health code restarts oom id _; do
     [[ " $1 " == *" $service "* ]] || continue
     [ "$oom" = true ] || [ "$restarts" -ge 3 ] || [[ $state/$code == exited/[1-9]* ]] || continue
     docker logs --tail 10 "$id" >&2 2>&1 || true
     prefix=NODE
-    if shows_nodes "$service"; then prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service"); fi
-    [ "$oom" = false ] || fail 1 "$service was killed: it needs more memory than it is allowed" "Raise ${prefix}_MEMORY in deploy/.env (now $(setting "${prefix}_MEMORY"))."
-    fail 1 "$service ends as soon as it is started (exit $code, health $health); its last words are above" "All of them: docker logs ${id:0:12}" 'Stop the rest: deploy/stop.sh'
+    if is_backend "$service"; then prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service"); fi
+    [ "$oom" = false ] || fail 1 "$service was OOM-killed: it needs more memory than its limit" "Raise ${prefix}_MEMORY in deploy/.env (now $(setting "${prefix}_MEMORY"))."
+    fail 1 "$service exits right after its start (exit $code, health $health); its last log lines are above" "The whole log: docker logs ${id:0:12}" 'Stop the rest: deploy/stop.sh'
   done < <(states)
 }
 
-# wait_healthy SECONDS JAEGER-SECONDS: until so many have gone by since SECONDS was 0, and longer for Jaeger alone.
+# wait_healthy SECONDS JAEGER-SECONDS: time limits since SECONDS was 0; the second applies when only Jaeger is missing.
 wait_healthy() {
   local waiting all before='' patient=no
   all=$(states | wc -l)
-  [ "$all" -gt 0 ] || fail 1 'Compose has started nothing' 'What it makes of its files: cd deploy && docker compose config'
+  [ "$all" -gt 0 ] || fail 1 'Compose started no container' 'Check its configuration: cd deploy && docker compose config'
   while :; do
     waiting=$(unhealthy | sort | uniq | paste -sd ' ' -)
     [ -n "$waiting" ] || break
-    hopeless "$waiting"
+    fail_if_crashed "$waiting"
     if [ "$waiting" != "$before" ]; then
-      say "$((all - $(unhealthy | wc -l))) of $all are well; waiting for ${waiting:0:150}"
+      say "$((all - $(unhealthy | wc -l))) of $all healthy; waiting for ${waiting:0:150}"
       before=$waiting
     fi
     if [ "$SECONDS" -ge "$1" ] && [ "$waiting" = jaeger ] && [ "$SECONDS" -lt "$2" ]; then
-      [ "$patient" = yes ] || say "Jaeger reads the index of the spans that it has kept: minutes for a week of them, $2 s at most"
+      [ "$patient" = yes ] || say "Jaeger reads the index of its stored spans: minutes for a week of spans, $2 s at most"
       patient=yes
     elif [ "$SECONDS" -ge "$1" ]; then
-      fail 1 "not healthy after $SECONDS s: $waiting" 'They go on trying. See: deploy/status.sh' "And: docker logs CONTAINER; stop with: deploy/stop.sh"
+      fail 1 "not healthy after $SECONDS s: $waiting" 'They keep trying. See: deploy/status.sh' "And: docker logs CONTAINER; stop with: deploy/stop.sh"
     fi
     sleep 2
   done
-  say "all $all are well after $SECONDS s"
+  say "all $all healthy after $SECONDS s"
 }

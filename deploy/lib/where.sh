@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Where to look.
+# Addresses of the stack.
 
 where() {
   local on_terminal=no
@@ -10,15 +10,15 @@ page          http://127.0.0.1:$(setting PAGE_PORT)    token: $(page_token)
 Jaeger        http://127.0.0.1:$(setting JAEGER_UI_PORT)
 Prometheus    http://127.0.0.1:$(setting PROMETHEUS_PORT)/alerts
 Alertmanager  http://127.0.0.1:$(setting ALERTMANAGER_PORT)
-OTLP          http://127.0.0.1:$(setting OTLP_PORT)    for nodes of your own: tracemesh lab --otlp ... --query ...
+OTLP          http://127.0.0.1:$(setting OTLP_PORT)    for your own nodes: tracemesh lab --otlp ... --query ...
 TEXT
   [ -z "$(setting PPROF_PORT)" ] || say "profiles      http://127.0.0.1:$(setting PPROF_PORT)/debug/pprof/    of the observer, with the same token"
   states | grep -q '^grafana ' && say "Grafana       http://127.0.0.1:$(setting GRAFANA_PORT)"
   say
-  say 'deploy/status.sh says how it is, deploy/stop.sh ends it.'
+  say 'deploy/status.sh shows its state, deploy/stop.sh stops it.'
 }
 
-# The token that was made, on a terminal alone: what is written elsewhere is kept, and read by others.
+# Prints the generated token only to a terminal: a log may be kept and read by others.
 page_token() {
   local observer show=(cat /var/lib/tracemesh/page-token)
   [ -z "$(setting PAGE_TOKEN)" ] || { say 'PAGE_TOKEN of deploy/.env' && return; }

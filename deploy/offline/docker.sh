@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Docker itself, on a machine that has none: Debian's packages, and the daemon without a service manager.
+# Installs Docker from Debian's packages, and starts its daemon without a service manager.
 
 docker_packages() {
   local package missing=()
@@ -7,18 +7,18 @@ docker_packages() {
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || fail 3 "${missing[*]} cannot be installed: this is no Debian" 'Install Docker Engine and Compose as your system does.'
+  command -v apt-get >/dev/null || fail 3 "cannot install ${missing[*]}: this system is not Debian" 'Install Docker Engine and Compose with your package manager.'
   [ "$(id -u)" = 0 ] || fail 3 "installing ${missing[*]} needs root" "Run: sudo $0 docker"
-  step packages "$(recipe "${missing[@]}" "$SECONDS$RANDOM")" install_packages "${missing[@]}"
+  step packages "$(content_hash "${missing[@]}" "$SECONDS$RANDOM")" install_packages "${missing[@]}"
 }
-made_packages() { false; }
+has_packages() { false; }
 
 install_packages() {
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
-# Runs on after this script, as a service would.
+# The daemon outlives this script, as a service does.
 docker_daemon() {
   local log=$stack/log/dockerd.log
   if docker info >/dev/null 2>&1; then

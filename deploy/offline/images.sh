@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154,SC2164
-# Images that stand in for the public ones: the same commands, users, paths and volumes, from what was built here.
+# Images that replace the public ones: the same commands, users, paths and volumes, with the binaries built here.
 
 images() {
   docker info >/dev/null 2>&1 ||
-    fail 3 'Docker cannot be reached, and images are made by it' "Start it, or on Debian run: $0 docker"
+    fail 3 'Docker is not reachable; it builds the images' "Start it, or on Debian run: $0 docker"
   docker_packages debootstrap busybox-static
   image debian "$debian_release" "$debian_release" debian_image
   image node "$node_version" "$npm_version" node_image
@@ -15,22 +15,22 @@ images() {
   say "images: $(sed -n 's/^[A-Z_]*IMAGE=//p' "$here/offline.env" | paste -sd ' ' -)"
 }
 
-# image NAME VERSION RECIPE COMMAND...: COMMAND makes tracemesh-offline/NAME:VERSION, in a workshop of its own.
+# image NAME VERSION RECIPE COMMAND...: COMMAND builds tracemesh-offline/NAME:VERSION in its own work directory.
 image() {
   tag=tracemesh-offline/$1:$2 dockerfile=$here/offline/$1.Dockerfile
   [ -f "$dockerfile" ] || dockerfile=''
-  step "image-$1" "$(recipe "$2" "$3" "$dockerfile")" in_workshop "${@:4}"
+  step "image-$1" "$(content_hash "$2" "$3" "$dockerfile")" in_workdir "${@:4}"
 }
-made_image() { docker image inspect "$tag" >/dev/null 2>&1; }
+has_image() { docker image inspect "$tag" >/dev/null 2>&1; }
 
-in_workshop() {
+in_workdir() {
   local work
-  workshop
+  make_workdir
   cd "$work"
   "$@"
 }
 
-# The machine's own authorities are in each: behind a proxy that ends TLS nothing else reaches a registry.
+# Each image contains the machine's certificate authorities: behind a TLS proxy it needs them to reach a registry.
 build_image() {
   cp /etc/ssl/certs/ca-certificates.crt .
   docker build --quiet --tag "$tag" --file "$dockerfile" .
@@ -49,7 +49,7 @@ node_image() {
   case $(uname -m) in
     x86_64) platform=linux-x64 ;;
     aarch64) platform=linux-arm64 ;;
-    *) fail 3 "there is no Node.js package for $(uname -m)" ;;
+    *) fail 3 "Node.js has no package for $(uname -m)" ;;
   esac
   unpack "node-$platform@$node_version" node
   unpack "npm@$npm_version" npm
@@ -82,7 +82,7 @@ clean() {
     tags=$(docker image ls --format '{{.Repository}}:{{.Tag}}' 'tracemesh-offline/*')
     # shellcheck disable=SC2086
     [ -z "$tags" ] || docker image rm $tags >/dev/null ||
-      fail 1 'an image is in use' 'Stop what runs from it: deploy/stop.sh'
+      fail 1 'an image is in use' 'Stop its containers: deploy/stop.sh'
   fi
   rm -rf "$stack"/work.* "$stack/log" "$stack"/made/image-*
   [ "${1:-}" != all ] || rm -rf "${stack:?}"/{bin,made,lock,dockerd.pid}

@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034
-# What is built where no image can be pulled: the versions of deploy/.env, and the Go modules that hold them.
+# Versions of the offline builds, those of deploy/.env, and the Go modules that contain them.
 
 # Jaeger 2.13.0 is released as this tag of its module, too.
 jaeger_version=2.13.0
 jaeger_module=github.com/jaegertracing/jaeger@v1.76.0
 
-# The components are in collector.yaml beside this file; all of one release.
+# collector.yaml beside this file lists the components, all of one release.
 collector_version=0.155.0
 builder_module=go.opentelemetry.io/collector/cmd/builder@v$collector_version
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: deploy/k8s/check/build.sh
 #
-# Builds k8s-check, which judges deploy/k8s without a cluster, into bin/ of the cache: TRACEMESH_STACK, by default
+# Builds k8s-check, which validates deploy/k8s without a cluster, into bin/ of the cache: TRACEMESH_STACK, by default
 # ~/.cache/tracemesh/stack. Kubernetes' own validation comes from its Go modules, at the version below.
-# Exit codes: 0 fine, 1 it could not be built, 2 used wrongly, 3 Go is not installed.
+# Exit codes: 0 ok, 1 the build failed, 2 usage error, 3 Go is not installed.
 set -euo pipefail
 version=34.2
 
@@ -15,12 +15,12 @@ case ${1:-} in
     exit 0
     ;;
   *)
-    echo "build.sh takes no argument, and was given $1" >&2
+    echo "build.sh accepts no argument: $1" >&2
     exit 2
     ;;
 esac
 command -v go >/dev/null || {
-  echo 'Go is not installed, and k8s-check is built with it: install Go 1.25 or newer (https://go.dev/dl).' >&2
+  echo 'Go is not installed; it builds k8s-check. Install Go 1.25 or newer (https://go.dev/dl).' >&2
   exit 3
 }
 
@@ -28,7 +28,7 @@ bin=${TRACEMESH_STACK:-$HOME/.cache/tracemesh/stack}/bin
 mkdir -p "$bin"
 recipe=$(cat "$here"/*.go "$0" | sha256sum | cut -c1-16)
 if [ -x "$bin/k8s-check" ] && [ "$(cat "$bin/.k8s-check" 2>/dev/null)" = "$recipe" ]; then
-  echo "$bin/k8s-check is there already"
+  echo "$bin/k8s-check exists"
   exit 0
 fi
 
@@ -36,11 +36,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# No version control host is asked, ever: what the module proxy does not serve is an error.
+# Go never contacts a version control host: a module that the proxy does not serve is an error.
 export CGO_ENABLED=0 GOVCS='*:off' GOFLAGS=-buildvcs=false GOWORK=off
 cp "$here"/*.go "$work"
 cd "$work"
-# Kubernetes requires its own parts by their place in its repository; each is a module of the same version.
+# Kubernetes requires its own modules by path in its repository; each is also published at the same version.
 cat >go.mod <<MOD
 module tracemesh.invalid/k8s-check
 
@@ -55,4 +55,4 @@ go mod tidy
 go build -trimpath -ldflags '-s -w' -o "$bin/k8s-check.new" .
 mv "$bin/k8s-check.new" "$bin/k8s-check"
 printf '%s\n' "$recipe" >"$bin/.k8s-check"
-echo "$bin/k8s-check was built"
+echo "built $bin/k8s-check"

@@ -33,7 +33,7 @@ import (
 
 var strict = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict)
 
-// judge returns the object with its defaults, in the version it was written in, and what a server would refuse.
+// judge returns the object with its defaults, in its original version, and the problems a server would report.
 func judge(text []byte) (runtime.Object, []string) {
 	written, _, err := strict.UniversalDeserializer().Decode(text, nil, nil)
 	if err != nil {
@@ -65,7 +65,7 @@ func refusals(object runtime.Object) field.ErrorList {
 		template := &it.Spec.JobTemplate.Spec.Template
 		return batchrules.ValidateCronJobCreate(it, pod.GetValidationOptionsFromPodTemplate(template, nil))
 	case *core.Service:
-		// The server does this before it looks: a headless Service is written with the one field only.
+		// The server does this before validation: a headless Service is written with the one field only.
 		if it.Spec.ClusterIP != "" && len(it.Spec.ClusterIPs) == 0 {
 			it.Spec.ClusterIPs = []string{it.Spec.ClusterIP}
 		}
@@ -100,7 +100,7 @@ func templateOf(object runtime.Object) *core.PodTemplateSpec {
 	}
 }
 
-// insecure says what the standard `restricted` refuses: the namespace enforces it.
+// insecure returns violations of the standard `restricted`, which the namespace enforces.
 func insecure(template *core.PodTemplateSpec) []string {
 	var spec corev1.PodSpec
 	if err := corev1conversion.Convert_core_PodSpec_To_v1_PodSpec(&template.Spec, &spec, nil); err != nil {

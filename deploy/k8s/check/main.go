@@ -1,6 +1,6 @@
-// k8s-check builds kustomizations and judges every object in them as an API server of its version would: unknown
-// fields, wrong types, what validation refuses, and what the Pod Security Standard of the namespace refuses. It needs
-// no cluster. build.sh makes it.
+// k8s-check builds kustomizations and validates every object in them as an API server of its version would: unknown
+// fields, wrong types, validation errors, and violations of the namespace's Pod Security Standard. It needs no
+// cluster. build.sh builds it.
 package main
 
 import (
@@ -61,7 +61,7 @@ func arguments(given []string) (asJSON bool, directory string) {
 		case directory == "" && argument != "" && argument[0] != '-':
 			directory = argument
 		default:
-			fmt.Fprintf(os.Stderr, "k8s-check: %s is not understood\n%s", argument, usage)
+			fmt.Fprintf(os.Stderr, "k8s-check: unknown argument %s\n%s", argument, usage)
 			os.Exit(2)
 		}
 	}

@@ -24,7 +24,7 @@ function lib(lines: string, env: Readonly<Record<string, string>> = {}, here = d
 
 test('a value that a container could not use is refused, with what it may be', async () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
-    ['PAGE_TOKEN', 'sixteen-or-more-$HOME', /PAGE_TOKEN=\(hidden\).*no token/],
+    ['PAGE_TOKEN', 'sixteen-or-more-$HOME', /PAGE_TOKEN=\(hidden\).*is not a token/],
     ['PAGE_TOKEN', 'short', /16 to 256 letters/],
     ['MESH_MAX_PEERS', '1', /from 2 to 10000/],
     ['MESH_NEIGHBOURS', '65', /from 1 to 64/],
@@ -61,7 +61,7 @@ test('a $ in .env is refused, and the value is not shown; so is one without the 
     await writeFile(file, env.replace('PAGE_TOKEN=', 'PAGE_TOKEN=0123456789$abcdef'))
     const { code, output } = await lib('check_settings', {}, here)
     assert.equal(code, 2, output)
-    assert.match(output, /line \d+\n.*without spaces, quotes and \$/)
+    assert.match(output, /line \d+ is invalid\n.*without spaces, quotes and \$/)
     assert.doesNotMatch(output, /0123456789/)
   } finally {
     await rm(here, { recursive: true })
@@ -126,7 +126,7 @@ test('Jaeger alone may take longer, since it reads what it has kept, and not for
   const never = 'states() { echo jaeger running starting 0 0 false 1a2b /jaeger; }'
   const { code, output } = await lib(`${never}\nSECONDS=896\nwait_healthy 120 900`)
   assert.equal(code, 1, output)
-  assert.match(output, /reads the index of the spans that it has kept[^\n]*\n[\s\S]*not healthy after 90\d s: jaeger\n/)
+  assert.match(output, /reads the index of its stored spans[^\n]*\n[\s\S]*not healthy after 90\d s: jaeger\n/)
 })
 
 test('who was started again long ago and is well now is not what is being waited for', async () => {
@@ -137,13 +137,13 @@ test('who was started again long ago and is well now is not what is being waited
   const well = `states() { ${states}; }\nanswers() { true; }\nSECONDS=119\nwait_healthy 120 900`
   assert.match((await lib(well)).output, /not healthy after 12\d s: a-broker\n/)
   const ill = await lib(well.replace('true', 'false'))
-  assert.match(ill.output, /collector ends as soon as it is started/)
+  assert.match(ill.output, /collector exits right after its start/)
 })
 
 test('a Compose that has started nothing is no success', async () => {
   const { code, output } = await lib('states() { :; }\nwait_healthy 120 900')
   assert.equal(code, 1, output)
-  assert.match(output, /Compose has started nothing/)
+  assert.match(output, /Compose started no container/)
 })
 
 test('Compose is not led to the file of another stack', async () => {
@@ -204,10 +204,10 @@ test('stop.sh fails when anything is left, and says what and how to remove it', 
     await program('docker', `case "$1" in ps) echo 1a;; inspect) printf '${rows}\\n';; esac`)
     await program('sleep', 'true')
     const ordered = await stop('')
-    assert.match(ordered.output, /goodbyes are being counted/)
+    assert.match(ordered.output, /until Prometheus has counted the goodbyes/)
     assert.match(await readFile(asked, 'utf8'), /^stop a-broker$[\s\S]*^--profile grafana down /m)
     const now = await stop('--now')
-    assert.doesNotMatch(now.output, /being counted/)
+    assert.doesNotMatch(now.output, /counted the goodbyes/)
   } finally {
     await rm(bin, { recursive: true })
   }

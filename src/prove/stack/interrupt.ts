@@ -26,7 +26,7 @@ export async function interrupted(clone: string, compose: string, { signal }: Pr
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
       output += chunk.toString()
-      if (output.includes('are well; waiting for')) waits.resolve()
+      if (output.includes('healthy; waiting for')) waits.resolve()
     })
   const ended = once(child, 'close')
   const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
@@ -36,7 +36,7 @@ export async function interrupted(clone: string, compose: string, { signal }: Pr
     if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGINT')
     const [code] = (await orAborted(ended, within(endsWithinMs))) as [number | null]
     const left = await leftOf(project, ['container', 'network'])
-    const said = /interrupted: taking down/.test(output)
+    const said = /interrupted: stopping/.test(output)
     return [
       { what: 'interrupted: containers by then', want: 'some', got: before.length, holds: before.length > 0 },
       equals('interrupted: exit code', 130, code ?? -1),

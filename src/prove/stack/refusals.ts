@@ -19,7 +19,7 @@ export function refusals(takenPort: number, bare: string): readonly Refusal[] {
       what: 'a port is taken',
       env: { PAGE_PORT: String(takenPort) },
       code: 1,
-      says: [new RegExp(`port ${takenPort} is taken`), /give PAGE_PORT another number/],
+      says: [new RegExp(`port ${takenPort} is in use`), /change PAGE_PORT/],
     },
     {
       what: 'no Docker daemon answers',
@@ -38,7 +38,7 @@ export function refusals(takenPort: number, bare: string): readonly Refusal[] {
       what: 'a key that is none',
       append: { 'deploy/.env': '\nJAEGER_PROT=16686\n' },
       code: 2,
-      says: [/JAEGER_PROT .* is no setting/, /JAEGER_UI_PORT/],
+      says: [/JAEGER_PROT .* is an unknown setting/, /JAEGER_UI_PORT/],
     },
     {
       what: 'a line that is none',
@@ -56,7 +56,7 @@ export function refusals(takenPort: number, bare: string): readonly Refusal[] {
       what: 'a broken configuration of the Collector',
       append: { 'otel/collector.yaml': '\nnonsense: 1\n' },
       code: 1,
-      says: [/otel\/collector\.yaml is refused/, /nonsense/, /git checkout/],
+      says: [/rejects otel\/collector\.yaml/, /nonsense/, /git checkout/],
     },
     {
       what: 'an image that is not there',
@@ -69,7 +69,7 @@ export function refusals(takenPort: number, bare: string): readonly Refusal[] {
       what: 'nodes that need more memory than they may have',
       env: { NODE_MEMORY: '24m' },
       code: 1,
-      says: [/needs more memory than it is allowed/, /Raise NODE_MEMORY/],
+      says: [/needs more memory than its limit/, /Raise NODE_MEMORY/],
     },
   ]
 }

@@ -61,7 +61,7 @@ async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofR
     const watch = new MemoryWatch(stack.project)
     const status = await stack.script('status.sh')
     // On a machine that is busy otherwise an alert may ring rightly: which ones do is told, not judged.
-    const alerts = /^alerts that ring:\n((?:\S.*\n)+)/m.exec(status.output)?.[1]?.trim().split('\n') ?? []
+    const alerts = /^firing alerts:\n((?:\S.*\n)+)/m.exec(status.output)?.[1]?.trim().split('\n') ?? []
     checks.push(equals('deploy/status.sh exits with', alerts.length === 0 ? 0 : 1, status.code ?? -1))
     checks.push(
       equals('of its table, not well', 0, status.output.match(/ (unhealthy|starting|restarting) /g)?.length ?? 0),
