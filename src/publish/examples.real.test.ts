@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { builtPackage } from '../testing/built-package.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { startReceiver } from '../testing/otlp-receiver.ts'
+import { until } from '../testing/until.ts'
+
+leakCheck()
+
+const root = resolve(import.meta.dirname, '../..')
+const guard = join(root, 'src/testing/die-with-parent.js')
+const compilerOptions = {
+  target: 'es2024',
+  strict: true,
+  skipLibCheck: true,
+  noEmit: true,
+  verbatimModuleSyntax: true,
+  erasableSyntaxOnly: true,
+  exactOptionalPropertyTypes: true,
+  types: ['node'],
+}
+/** Both ways in which an application's compiler may look packages up. */
+const resolutions = {
+  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
+  bundler: { module: 'preserve', moduleResolution: 'bundler' },
+}
+const limits = { lineMs: 20_000, stopMs: 8_000 }
+
+interface Example {
+  readonly lines: readonly string[]
+  /** Resolves with the first line that matches. */
+  line(pattern: RegExp): Promise<string>
+  /** Ends it as Ctrl-C would. */
+  interrupt(): Promise<void>
+}
+
+test('the examples compile, and run as an application would that installs the package', async () => {
+  await using built = await builtPackage()
+  const folder = join(built.directory, 'examples')
+  await mkdir(folder)
+  for (const file of await readdir(join(root, 'examples')))
+    await copyFile(join(root, 'examples', file), join(folder, file))
+  for (const [name, resolution] of Object.entries(resolutions)) await compile(folder, name, resolution)
+  const receiver = await startReceiver()
+  const running: Example[] = []
+  const start = (file: string, ...args: string[]) => {
+    const example = startExample(join(folder, file), args, receiver.endpoint)
+    running.push(example)
+    return example
+  }
+  try {
+    const member = start('minimal-member.ts')
+    const address = addressIn(await member.line(/^listening on \/ip4\/127\.0\.0\.1/))
+    const sums = [start('request-respond.ts', address), start('request-respond.ts', address)]
+    const shops = [start('own-node-sdk.ts', address), start('own-node-sdk.ts', address)]
+    const bridge = start('bridge.ts', address)
+    const guest = start('guest.ts', address)
+
+    await Promise.all(sums.map((one) => one.line(/says 1 \+ 2 \+ 3 = 6$/)))
+    await sums[0]?.line(/: MESH_REQUEST_FAILED$/)
+    await bridge.line(/^listening on /)
+    await member.line(/^members: (?:.+, ){4}.+$/)
+    await member.line(/says the bridge stands$/)
+    await member.line(/says a guest greets$/)
+    await guest.line(/^a member says the bridge stands, trace [0-9a-f]{32}$|^a member says the bridge stands$/)
+    const packed = await Promise.any(shops.map((one) => one.line(/^packing an order of .*, trace [0-9a-f]{32}$/)))
+    const trace = packed.slice(-32)
+    assert.ok(shops.some(({ lines }) => lines.some((line) => line.startsWith('ordered') && line.endsWith(trace))))
+    const names = () => receiver.spans.filter(({ traceId }) => traceId === trace).map(({ name }) => name)
+    const joined = ['place order', 'mesh.message.published', 'pack order']
+    await until(() => joined.every((name) => names().includes(name)), 10_000, `one trace of ${joined.join(', ')}`)
+  } finally {
+    await Promise.all(running.map((example) => example.interrupt())).finally(() => receiver.close())
+  }
+})
+
+async function compile(folder: string, name: string, resolution: object): Promise<void> {
+  const file = join(folder, `tsconfig.${name}.json`)
+  await writeFile(file, JSON.stringify({ compilerOptions: { ...compilerOptions, ...resolution }, include: ['*.ts'] }))
+  const compiler = join(root, 'node_modules/.bin/tsc')
+  const { stdout } = await promisify(execFile)(compiler, ['-p', file]).catch((error: { stdout: string }) => error)
+  assert.equal(stdout, '', name)
+}
+
+function addressIn(line: string): string {
+  return line.replace('listening on ', '')
+}
+
+function startExample(file: string, args: readonly string[], endpoint: string): Example {
+  const flags = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning', `--import=${guard}`]
+  const child = spawn(process.execPath, [...flags, file, ...args], {
+    env: { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, TOKIO_WORKER_THREADS: '1' },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  const lines: string[] = []
+  let rest = ''
+  let errors = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const whole = (rest + text).split('\n')
+    rest = whole.pop() ?? ''
+    lines.push(...whole)
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    errors += text
+  })
+  const line = async (pattern: RegExp): Promise<string> => {
+    const matching = () => lines.find((one) => pattern.test(one))
+    await until(() => matching() !== undefined, limits.lineMs, `${file} prints ${pattern}`).catch((cause) => {
+      throw new Error(`${lines.join('\n')}\n${errors}`, { cause })
+    })
+    return matching() ?? ''
+  }
+  return { lines, line, interrupt: () => interrupt(child, file, () => errors) }
+}
+
+async function interrupt(child: ChildProcess, file: string, errors: () => string): Promise<void> {
+  if (child.exitCode !== null) assert.fail(`${file} has ended with ${child.exitCode}: ${errors()}`)
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  child.kill('SIGINT')
+  const timer = setTimeout(() => child.kill('SIGKILL'), limits.stopMs)
+  assert.equal(await ended.finally(() => clearTimeout(timer)), 0, `${file}: ${errors()}`)
+}
