@@ -7,7 +7,7 @@ import type { Clock } from '../core/machine.ts'
 import { MeshNode } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { describeOtherApi, otherApi } from '../telemetry/api-copies.ts'
+import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.ts'
 import { idsOf, logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
@@ -93,10 +93,10 @@ export class Assembly {
   }
 
   #apiCopies(): string[] {
-    const other = otherApi()
+    const other = findApiMismatch()
     if (other === undefined) return []
-    const text = describeOtherApi(other)
-    this.#options.config.logger[other.readable ? 'info' : 'warn'](text)
+    const text = describeApiMismatch(other)
+    this.#options.config.logger[other.isReadable ? 'info' : 'warn'](text)
     return [text]
   }
 

@@ -4,7 +4,7 @@ import { roles } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { quote } from '../core/quote.ts'
-import { endpointFault } from '../telemetry/otlp-settings.ts'
+import { describeEndpointFault } from '../telemetry/otlp-settings.ts'
 import { faultNames } from './faults.ts'
 import type { TracemeshInit } from './init.ts'
 import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules.ts'
@@ -64,7 +64,7 @@ export function checkedInit(init: TracemeshInit): TracemeshInit {
     // Whoever brings telemetry has chosen its endpoint already.
     const idle = key === 'otlp' && init.telemetry !== undefined
     if (rule === undefined || idle || rule.schema.safeParse(value).success) continue
-    const given = key === 'otlp' && typeof value === 'string' ? endpointFault(value) : undefined
+    const given = key === 'otlp' && typeof value === 'string' ? describeEndpointFault(value) : undefined
     throw new MeshError('MESH_CONFIG_INVALID', { key, given: given ?? show(value), expected: rule.expected })
   }
   const { role, mesh = 'mesh-a', bridgeTo } = init

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/machine.ts'
 import type { MeshLogger } from '../telemetry/log.ts'
-import { exportingIsOff, otlpProblems } from '../telemetry/otlp-settings.ts'
+import { findOtlpProblems, isExportOff } from '../telemetry/otlp-settings.ts'
 import { silentTelemetry } from '../telemetry/silent-telemetry.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { faultyLimits } from './faults.ts'
@@ -19,7 +19,7 @@ export interface OwnTelemetryOptions {
 export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<Telemetry> {
   const { config, peer, incarnation, clock } = options
   const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults, random } = config
-  const off = otlp === 'off' || exportingIsOff()
+  const off = otlp === 'off' || isExportOff()
   if (spanProcessor === undefined && (off || isMeantForOthers(logger, otlp))) return silentTelemetry(random)
   const { startTelemetry } = await import('../telemetry/telemetry.ts')
   return startTelemetry({
@@ -38,7 +38,7 @@ export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<T
  * SDK, so the mesh starts without exporting, and says so where nobody has given it a logger.
  */
 function isMeantForOthers(logger: MeshLogger, otlp: string | undefined): boolean {
-  const problems = otlpProblems(otlp)
+  const problems = findOtlpProblems(otlp)
   for (const { code, message } of problems) {
     const text = `spans of the mesh are not exported: ${message}`
     if (logger.isLevelEnabled('warn')) logger.warn(text)

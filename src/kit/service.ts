@@ -48,7 +48,7 @@ export class Tracemesh implements Startable {
     this.#components = components
     this.#config = resolveOptions(init, components.peerId.toString())
     const { clock, faults } = this.#config
-    this.#clock = measuredClock(faultyClock(clock, faults), (ms) => this.#vitals.late(ms))
+    this.#clock = measuredClock(faultyClock(clock, faults), (ms) => this.#vitals.recordTimerDelay(ms))
   }
 
   /** Own peer id. */

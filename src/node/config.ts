@@ -5,7 +5,7 @@ import { MeshError } from '../core/errors.ts'
 import { quote, withheld } from '../core/quote.ts'
 import type { Fault } from '../kit/faults.ts'
 import type { AgentLimit } from '../kit/gossip-limits.ts'
-import { endpointFault, otlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
+import { describeEndpointFault, findOtlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './nearest.ts'
 
@@ -82,7 +82,7 @@ export function readConfig(env: Environment, flags: Flags = {}): ConfigReading {
     else problems.push(invalid(key, show(key, given), setting.expected))
   }
   const values = parsed as Parsed
-  problems.push(...contradictions(values), ...otlpProblems(values.otlp, env))
+  problems.push(...contradictions(values), ...findOtlpProblems(values.otlp, env))
   const [first, ...rest] = problems
   if (first !== undefined) return { problems: [first, ...rest] }
   return { config: complete(values, env), problems: [] }
@@ -186,6 +186,6 @@ function invalid(key: ConfigKey, given: string, expected: string): MeshError<'ME
 function show(key: ConfigKey, given: string | readonly string[]): string {
   const text = typeof given === 'string' ? given : given.join(',')
   if (key === 'adminToken') return withheld(text)
-  if (key === 'otlp') return endpointFault(text) ?? quote(text)
+  if (key === 'otlp') return describeEndpointFault(text) ?? quote(text)
   return quote(text)
 }

@@ -1,31 +1,31 @@
 import type { Inventory } from '../core/owner.ts'
 import type { Vitals } from './vitals.ts'
 
-/** A link as the ledger holds it. */
+/** A link in the ledger. */
 export interface LedgerLink {
   readonly connection: string
   readonly peer: string
-  /** `superseded`: another link of the pair stays, and this one is being drained. */
+  /** `superseded`: another link of the pair won, and this one drains. */
   readonly state: 'joined' | 'guest' | 'unsettled' | 'superseded' | 'closing'
-  /** Milliseconds since it was opened, and since it is in this state. */
+  /** Milliseconds since it opened, and since it entered this state. */
   readonly ageMs: number
   readonly stateMs: number
-  /** The application’s own connection to a guest: it may have several to one peer. */
+  /** The application’s own connection to a guest; it may have several to one peer. */
   readonly shared?: boolean
 }
 
-/** A connection as libp2p holds it. */
-export interface HeldConnection {
+/** A connection that libp2p has open. */
+export interface OpenConnection {
   readonly id: string
   readonly peer: string
   readonly ageMs: number
 }
 
-/** What every layer holds at one moment. */
+/** What every layer counts at one moment. */
 export interface CensusInput {
   readonly inventory: Inventory
   readonly links: readonly LedgerLink[]
-  readonly connections: readonly HeldConnection[]
+  readonly connections: readonly OpenConnection[]
   readonly counts: {
     readonly peers: number
     readonly members: number

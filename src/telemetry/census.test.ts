@@ -5,13 +5,13 @@ import type { RegistryCensus } from '../core/owned-map.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { censusSpans } from './census.ts'
-import type { CensusInput, HeldConnection, LedgerLink } from './census-input.ts'
-import { settleMs, suspectsMax, unsettledMs } from './findings.ts'
+import type { CensusInput, LedgerLink, OpenConnection } from './census-input.ts'
+import { graceMs, maxSuspects, maxUnsettledMs } from './findings.ts'
 
 leakCheck()
 
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
-const old = Math.max(settleMs, unsettledMs)
+const old = Math.max(graceMs, maxUnsettledMs)
 
 const registry: RegistryCensus = {
   name: 'peers',
@@ -29,7 +29,7 @@ function link(connection: string, over: Partial<LedgerLink> = {}): LedgerLink {
   return { connection, peer: `peer of ${connection}`, state: 'joined', ageMs: old, stateMs: old, ...over }
 }
 
-function connection(id: string, over: Partial<HeldConnection> = {}): HeldConnection {
+function connection(id: string, over: Partial<OpenConnection> = {}): OpenConnection {
   return { id, peer: `peer of ${id}`, ageMs: old, ...over }
 }
 
@@ -59,7 +59,7 @@ function census(over: Partial<CensusInput> = {}): SpanEffect[] {
 const named = (spans: readonly SpanEffect[], span: SpanEffect['span']) =>
   spans.filter((effect) => effect.span === span).map(({ attributes }) => attributes as Record<string, unknown>)
 
-test('when all layers agree the census is consistent and suspects nobody', () => {
+test('all layers agree: the census is consistent and has no suspects', () => {
   const spans = census()
   assert.deepEqual(
     spans.map(({ span }) => span),
@@ -68,7 +68,7 @@ test('when all layers agree the census is consistent and suspects nobody', () =>
   assert.equal(named(spans, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'consistent')
 })
 
-test('every span of a census is a child of its audit, which belongs to the window', () => {
+test('spans of a census: are children of `mesh.audit`, which is a child of the window', () => {
   const [audit, ...children] = census({ connections: [] })
   assert.deepEqual(audit?.parent, window)
   assert.equal(audit?.ref?.traceId, window.traceId)
@@ -76,7 +76,7 @@ test('every span of a census is a child of its audit, which belongs to the windo
   assert.ok(children.length >= 2)
 })
 
-test('each registry is told with its bound, its bands and why things left it', () => {
+test('a registry span: has the bound, the bands and the counts of releases by reason', () => {
   assert.deepEqual(named(census(), 'mesh.audit.peers'), [
     {
       'mesh.registry.name': 'peers',
@@ -97,8 +97,8 @@ test('each registry is told with its bound, its bands and why things left it', (
   ])
 })
 
-test('a connection that the ledger does not know is a suspect, once it has had the time to become known', () => {
-  const young = census({ connections: [connection('c1'), connection('c2', { ageMs: settleMs - 1 })] })
+test('a connection missing in the ledger: is a suspect after the grace period', () => {
+  const young = census({ connections: [connection('c1'), connection('c2', { ageMs: graceMs - 1 })] })
   assert.deepEqual(named(young, 'mesh.audit.suspect'), [])
   const spans = census({ connections: [connection('c1'), connection('c2', { ageMs: 3_600_000 })] })
   assert.equal(named(spans, 'mesh.audit')[0]?.['mesh.audit.verdict'], 'differs')
@@ -115,14 +115,14 @@ test('a connection that the ledger does not know is a suspect, once it has had t
   ])
 })
 
-test('a link whose connection is gone breaks the same invariant', () => {
+test('a link without an open connection: breaks the same invariant', () => {
   const spans = census({ connections: [] })
   assert.deepEqual(named(spans, 'mesh.leak.suspected'), [
     { 'mesh.invariant': 'connections-in-ledger', 'mesh.expected': 1, 'mesh.actual': 0 },
   ])
 })
 
-test('a superseded link that stays open and one that never settles are suspects, but break no invariant', () => {
+test('a superseded link that stays open and one that never settles: are suspects, but break no invariant', () => {
   const links = [link('c1', { state: 'superseded' }), link('c2', { state: 'unsettled' })]
   const spans = census({ links, connections: [connection('c1'), connection('c2')] })
   assert.deepEqual(
@@ -132,7 +132,7 @@ test('a superseded link that stays open and one that never settles are suspects,
   assert.deepEqual(named(spans, 'mesh.leak.suspected'), [])
 })
 
-test('two settled links of one pair break an invariant; a superseded one beside a settled one does not', () => {
+test('two links of one pair: two settled ones break an invariant, a settled and a superseded one do not', () => {
   const both = [connection('c1'), connection('c2')]
   const two = census({ links: [link('c1', { peer: 'p' }), link('c2', { peer: 'p' })], connections: both })
   assert.deepEqual(named(two, 'mesh.leak.suspected'), [
@@ -142,7 +142,7 @@ test('two settled links of one pair break an invariant; a superseded one beside 
   assert.deepEqual(named(census({ links: draining, connections: both }), 'mesh.leak.suspected'), [])
 })
 
-test('several connections that the application has to one guest break no invariant, several of a guest otherwise do', () => {
+test('several connections to one guest: break an invariant unless they belong to the application', () => {
   const both = [connection('c1'), connection('c2')]
   const guests = (shared: boolean) => ['c1', 'c2'].map((id) => link(id, { peer: 'p', state: 'guest', shared }))
   assert.deepEqual(named(census({ links: guests(true), connections: both }), 'mesh.leak.suspected'), [])
@@ -151,18 +151,18 @@ test('several connections that the application has to one guest break no invaria
   ])
 })
 
-test('a registry above its capacity breaks an invariant', () => {
+test('a registry above its capacity: breaks an invariant', () => {
   const spans = census({ inventory: { registries: [{ ...registry, size: 301 }], resources: [] } })
   assert.deepEqual(named(spans, 'mesh.leak.suspected'), [
     { 'mesh.invariant': 'registry-bound', 'mesh.expected': 300, 'mesh.actual': 301 },
   ])
 })
 
-test('however many suspects there are, the oldest are told and the invariant carries the number', () => {
+test('more suspects than the maximum: the oldest get a span, and the invariant has the true number', () => {
   const connections = Array.from({ length: 500 }, (_, i) => connection(`x${i}`, { ageMs: old + i }))
   const spans = census({ links: [], connections })
   const suspects = named(spans, 'mesh.audit.suspect')
-  assert.equal(suspects.length, suspectsMax)
+  assert.equal(suspects.length, maxSuspects)
   assert.equal(suspects[0]?.['mesh.connection.id'], 'x499')
   assert.equal(named(spans, 'mesh.leak.suspected')[0]?.['mesh.actual'], 500)
 })

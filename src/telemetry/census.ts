@@ -11,14 +11,14 @@ import { findingsOf } from './findings.ts'
 export function censusSpans(input: CensusInput, window: TraceRef | undefined, random: Random): SpanEffect[] {
   const ref = window === undefined ? newTrace(random) : childOf(window, random)
   const findings = findingsOf(input)
-  const verdict = findings.differs ? 'differs' : 'consistent'
+  const verdict = findings.layersDiffer ? 'differs' : 'consistent'
   const counts = { ...countsOf(input), ...healthOf(input), ...sizesOf(input.inventory.registries) }
   const audit = emitSpan(
     'mesh.audit',
     { 'mesh.audit.verdict': verdict, ...counts },
     { ref, ...(window && { parent: window }) },
   )
-  const below = { parent: ref }
+  const options = { parent: ref }
   return [
     audit,
     ...input.inventory.registries.map((registry) => registrySpan(registry, ref)),
@@ -31,14 +31,14 @@ export function censusSpans(input: CensusInput, window: TraceRef | undefined, ra
           'mesh.suspect.reason': suspect.reason,
           'mesh.connection.age_band': ageBand(suspect.ageMs),
         },
-        below,
+        options,
       ),
     ),
-    ...findings.broken.map(({ invariant, expected, actual }) =>
+    ...findings.brokenInvariants.map(({ invariant, expected, actual }) =>
       emitSpan(
         'mesh.leak.suspected',
         { 'mesh.invariant': invariant, 'mesh.expected': expected, 'mesh.actual': actual },
-        below,
+        options,
       ),
     ),
   ]
@@ -77,7 +77,7 @@ function healthOf({ vitals, telemetry }: CensusInput) {
   }
 }
 
-/** Registries of one name, as a bridge has them, are counted together. */
+/** Adds up registries of one name: a bridge has one per mesh. */
 function sizesOf(registries: readonly RegistryCensus[]) {
   const sizes: Partial<Record<`mesh.registry.${RegistryName}.size`, number>> = {}
   for (const { name, size } of registries) {
@@ -87,7 +87,7 @@ function sizesOf(registries: readonly RegistryCensus[]) {
   return sizes
 }
 
-/** A registry's name is the end of its span's name, and all of these spans carry the same. */
+/** The registry's name ends the span's name; all registry spans carry the same attributes. */
 function registrySpan(registry: RegistryCensus, parent: TraceRef): SpanEffect {
   const { replaced, removed, expired, evicted, closed } = registry.byReason
   const attributes = {

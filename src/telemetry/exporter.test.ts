@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { leakCheck } from '../testing/leak-check.ts'
 import { limitsFromEnv } from './exporter.ts'
-import { otlpSender } from './otlp-sender.ts'
+import { createOtlpSender } from './otlp-sender.ts'
 import type { Outcome } from './outbox.ts'
 
 leakCheck()
 
-test('the variables of OpenTelemetry set delay, batch and bound; nonsense does not', () => {
+test('OTEL_BSP_* variables: positive integers set delay, batch and bound, other values are ignored', () => {
   const env = { OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_BSP_MAX_QUEUE_SIZE: '50', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0' }
   assert.deepEqual(limitsFromEnv(env), { delayMs: 200, spans: 50 })
   assert.deepEqual(limitsFromEnv({ OTEL_BSP_SCHEDULE_DELAY: 'soon', OTEL_BSP_MAX_QUEUE_SIZE: 'Infinity' }), {})
@@ -16,10 +16,10 @@ test('the variables of OpenTelemetry set delay, batch and bound; nonsense does n
 
 const span = {} as ReadableSpan
 
-function answerOf(code: number | 'none' | 'throws'): Promise<{ outcome: Outcome; made: number }> {
-  let made = 0
+function outcomeOf(code: number | 'none' | 'throws'): Promise<{ outcome: Outcome; exporters: number }> {
+  let exporters = 0
   const makeExporter = (): SpanExporter => {
-    made++
+    exporters++
     return {
       export: (_batch, done) => {
         if (code === 'throws') throw new Error('cannot be encoded')
@@ -29,35 +29,35 @@ function answerOf(code: number | 'none' | 'throws'): Promise<{ outcome: Outcome;
       shutdown: () => Promise.resolve(),
     }
   }
-  const sender = otlpSender(makeExporter)
+  const sender = createOtlpSender(makeExporter)
   return new Promise((resolve) =>
-    sender.send([span], () => sender.send([span], (outcome) => resolve({ outcome, made }))),
+    sender.send([span], () => sender.send([span], (outcome) => resolve({ outcome, exporters }))),
   )
 }
 
-test('a status of gRPC says whether a batch was refused, or nobody took it, or neither is sure', async () => {
-  const outcomes = await Promise.all([0, 3, 7, 12, 16, 1, 4, 14, 2, 8, 13, 'none' as const].map(answerOf))
+test('a gRPC status: decides whether the batch is refused, retryable or of unknown outcome', async () => {
+  const outcomes = await Promise.all([0, 3, 7, 12, 16, 1, 4, 14, 2, 8, 13, 'none' as const].map(outcomeOf))
   assert.deepEqual(
     outcomes.map(({ outcome }) => outcome),
     ['sent', ...Array(4).fill('refused'), ...Array(3).fill('retryable'), ...Array(4).fill('unknown')],
   )
 })
 
-test('an exporter that throws is a doubtful answer', async () => {
-  assert.equal((await answerOf('throws')).outcome, 'unknown')
+test('an exporter that throws: the outcome is unknown', async () => {
+  assert.equal((await outcomeOf('throws')).outcome, 'unknown')
 })
 
-test('an exporter is kept while it works and replaced once it has failed', async () => {
-  assert.equal((await answerOf(0)).made, 1)
-  assert.equal((await answerOf(14)).made, 2)
+test('an exporter that works is reused; one that failed is replaced', async () => {
+  assert.equal((await outcomeOf(0)).exporters, 1)
+  assert.equal((await outcomeOf(14)).exporters, 2)
 })
 
-test('a missed deadline keeps the exporter, which may still connect; three in a row replace it', async () => {
-  let made = 0
-  const late = Object.assign(new Error('late'), { code: 4 })
-  const answers = [late, late, undefined, late, late, late, undefined]
-  const sender = otlpSender(() => {
-    made++
+test('missed deadlines: one keeps the exporter, which may still connect, three in a row replace it', async () => {
+  let exporters = 0
+  const timeout = Object.assign(new Error('late'), { code: 4 })
+  const answers = [timeout, timeout, undefined, timeout, timeout, timeout, undefined]
+  const sender = createOtlpSender(() => {
+    exporters++
     const exporter: SpanExporter = {
       export: (_batch, done) => {
         const error = answers.shift()
@@ -67,10 +67,10 @@ test('a missed deadline keeps the exporter, which may still connect; three in a 
     }
     return exporter
   })
-  const madeAfter: number[] = []
+  const exportersAfter: number[] = []
   while (answers.length > 0) {
     await new Promise<void>((resolve) => sender.send([span], () => resolve()))
-    madeAfter.push(made)
+    exportersAfter.push(exporters)
   }
-  assert.deepEqual(madeAfter, [1, 1, 1, 1, 1, 1, 2])
+  assert.deepEqual(exportersAfter, [1, 1, 1, 1, 1, 1, 2])
 })

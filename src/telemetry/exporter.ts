@@ -4,33 +4,33 @@ import { OTLPTraceExporter } from './sdk.ts'
 import type { SpanExporter } from './sdk-types.ts'
 
 export interface ExportLimits extends OutboxLimits {
-  /** Milliseconds that any span may wait to be sent, whatever it tells. */
+  /** Longest delay before a span is sent, in milliseconds, for routine and other spans alike. */
   readonly delayMs: number
 }
 
 /**
- * OTLP over gRPC to `endpoint`; one export may take `timeoutMillis`. Headers, compression and certificates are the
- * exporter's own to read (`OTEL_EXPORTER_OTLP_*`). A host of this machine or network is reached without a proxy.
+ * OTLP over gRPC to `endpoint`; one export may take `timeoutMillis`. The exporter itself reads headers, compression and
+ * certificates (`OTEL_EXPORTER_OTLP_*`). It reaches a host on this machine or network without a proxy.
  */
-export function otlpExporter(endpoint: string, timeoutMillis: number): SpanExporter {
+export function createOtlpExporter(endpoint: string, timeoutMillis: number): SpanExporter {
   const exporter = new OTLPTraceExporter({ url: endpoint, timeoutMillis })
   const { hostname } = new URL(endpoint)
   if (!isLocalHost(hostname)) return exporter
   return {
-    // It opens its channel in its first export, and a new one after several deadlines.
+    // The exporter opens its channel in the first export, and a new one after several deadlines.
     export: (spans, done) => withoutProxy(hostname, () => exporter.export(spans, done)),
     shutdown: () => exporter.shutdown(),
   }
 }
 
-/** The variables that OpenTelemetry names for batching. What is no positive integer is left to the defaults. */
+/** Reads OpenTelemetry's batching variables; a value that is not a positive integer is ignored. */
 export function limitsFromEnv(env: NodeJS.ProcessEnv = process.env): Partial<ExportLimits> {
-  const named: Record<string, number> = {}
+  const limits: Record<string, number> = {}
   for (const [key, variable] of variables) {
     const value = Number(env[variable])
-    if (Number.isSafeInteger(value) && value > 0) named[key] = value
+    if (Number.isSafeInteger(value) && value > 0) limits[key] = value
   }
-  return named
+  return limits
 }
 
 const variables: readonly (readonly [keyof ExportLimits, string])[] = [

@@ -16,53 +16,54 @@ export interface BrokenInvariant {
 export interface Findings {
   /** The oldest first, at most `suspectsMax`. */
   readonly suspects: readonly Suspect[]
-  readonly broken: readonly BrokenInvariant[]
-  /** The layers do not agree on which connections there are. */
-  readonly differs: boolean
+  readonly brokenInvariants: readonly BrokenInvariant[]
+  /** libp2p and the ledger disagree on which connections are open. */
+  readonly layersDiffer: boolean
 }
 
-/** Suspects told per census; the invariant beside them carries the true number. */
-export const suspectsMax = 64
-/** Milliseconds before a difference between layers counts: they learn of a connection one after the other. Guess. */
-export const settleMs = 10_000
-/** A peer that has said neither hello nor that it cannot is suspect after this long. Guess: three times a dial. */
-export const unsettledMs = 30_000
+/** Suspect spans per census; the broken invariant carries the true number. */
+export const maxSuspects = 64
+/** Milliseconds before a difference between layers counts: one learns of a connection after the other. Guess. */
+export const graceMs = 10_000
+/** Milliseconds after which a peer that neither sent a hello nor lacks the protocol is suspect. Guess: three dials. */
+export const maxUnsettledMs = 30_000
 
-/** Compares what libp2p holds with what the ledger holds, and what registries hold with their bounds. */
+/** Compares the connections of libp2p with the links of the ledger, and the size of each registry with its capacity. */
 export function findingsOf(input: Pick<CensusInput, 'inventory' | 'links' | 'connections'>): Findings {
   const { links, connections } = input
-  const owned = new Set(links.map((link) => link.connection))
-  const open = new Set(connections.map((connection) => connection.id))
-  const unowned = connections.filter(({ id, ageMs }) => ageMs >= settleMs && !owned.has(id))
-  const ghosts = links.filter(({ connection, stateMs }) => stateMs >= settleMs && !open.has(connection))
+  const ledgerIds = new Set(links.map((link) => link.connection))
+  const openIds = new Set(connections.map((connection) => connection.id))
+  const strays = connections.filter(({ id, ageMs }) => ageMs >= graceMs && !ledgerIds.has(id))
+  const dangling = links.filter(({ connection, stateMs }) => stateMs >= graceMs && !openIds.has(connection))
   const suspects = [
-    ...unowned.map(({ id, peer, ageMs }): Suspect => ({ connection: id, peer, ageMs, reason: 'unowned' })),
-    ...links.flatMap((link) => (open.has(link.connection) ? suspectLink(link) : [])),
+    ...strays.map(({ id, peer, ageMs }): Suspect => ({ connection: id, peer, ageMs, reason: 'unowned' })),
+    ...links.flatMap((link) => (openIds.has(link.connection) ? linkSuspects(link) : [])),
   ]
-  const differs = unowned.length > 0 || ghosts.length > 0
-  const broken: BrokenInvariant[] = []
-  if (differs) {
-    broken.push({ invariant: 'connections-in-ledger', expected: links.length, actual: connections.length })
+  const layersDiffer = strays.length > 0 || dangling.length > 0
+  const brokenInvariants: BrokenInvariant[] = []
+  if (layersDiffer) {
+    brokenInvariants.push({ invariant: 'connections-in-ledger', expected: links.length, actual: connections.length })
   }
-  const most = mostPerPair(links)
-  if (most > 1) broken.push({ invariant: 'one-link-per-pair', expected: 1, actual: most })
+  const maxLinks = maxLinksPerPair(links)
+  if (maxLinks > 1) brokenInvariants.push({ invariant: 'one-link-per-pair', expected: 1, actual: maxLinks })
   for (const { size, capacity } of input.inventory.registries) {
-    if (size > capacity) broken.push({ invariant: 'registry-bound', expected: capacity, actual: size })
+    if (size > capacity) brokenInvariants.push({ invariant: 'registry-bound', expected: capacity, actual: size })
   }
-  return { suspects: suspects.sort((a, b) => b.ageMs - a.ageMs).slice(0, suspectsMax), broken, differs }
+  suspects.sort((a, b) => b.ageMs - a.ageMs)
+  return { suspects: suspects.slice(0, maxSuspects), brokenInvariants, layersDiffer }
 }
 
-function suspectLink({ connection, peer, state, ageMs, stateMs }: LedgerLink): Suspect[] {
-  if (state === 'superseded' && stateMs >= settleMs) return [{ connection, peer, ageMs, reason: 'superseded-open' }]
-  if (state === 'unsettled' && ageMs >= unsettledMs) return [{ connection, peer, ageMs, reason: 'unsettled-old' }]
+function linkSuspects({ connection, peer, state, ageMs, stateMs }: LedgerLink): Suspect[] {
+  if (state === 'superseded' && stateMs >= graceMs) return [{ connection, peer, ageMs, reason: 'superseded-open' }]
+  if (state === 'unsettled' && ageMs >= maxUnsettledMs) return [{ connection, peer, ageMs, reason: 'unsettled-old' }]
   return []
 }
 
-/** Links of one pair that have all had the time to find out about each other. */
-function mostPerPair(links: readonly LedgerLink[]): number {
-  const standing = links.filter(
-    ({ state, ageMs, shared }) => (state === 'joined' || state === 'guest') && ageMs >= settleMs && shared !== true,
+/** The most links to one peer, counting those old enough for both ends to know all of them. */
+function maxLinksPerPair(links: readonly LedgerLink[]): number {
+  const activeLinks = links.filter(
+    ({ state, ageMs, shared }) => (state === 'joined' || state === 'guest') && ageMs >= graceMs && shared !== true,
   )
-  const perPeer = Map.groupBy(standing, (link) => link.peer)
+  const perPeer = Map.groupBy(activeLinks, (link) => link.peer)
   return Math.max(0, ...[...perPeer.values()].map((group) => group.length))
 }

@@ -1,66 +1,66 @@
-import type { Report } from './outbox.ts'
+import type { Reporter } from './outbox.ts'
 import type { ReadableSpan, SpanProcessor } from './sdk-types.ts'
 
-/** Span processors as an application gives them: one, or several that each get every span. */
+/** Span processors of an application: one, or several that each get every span. */
 export type SpanProcessors = SpanProcessor | readonly SpanProcessor[]
 
 /**
- * Hands spans to processors that belong to somebody else. They are never flushed nor shut down from here, and what they
- * throw ends here: a mesh does not stop because its spans are not wanted.
+ * Forwards spans to the application's processors. It never flushes them or shuts them down, and catches what they
+ * throw: a broken processor must not stop the mesh.
  */
 export class ForwardingSpanProcessor {
   readonly processor: SpanProcessor
-  readonly #report: Report
+  readonly #report: Reporter
   #forwarded = 0
   #lost = 0
-  #reported = false
+  #hasReported = false
 
-  constructor(given: SpanProcessors, report: Report) {
+  constructor(processorOrList: SpanProcessors, report: Reporter) {
     this.#report = report
-    const theirs: readonly SpanProcessor[] = 'onEnd' in given ? [given] : given
-    const nothing = (): Promise<void> => Promise.resolve()
+    const processors: readonly SpanProcessor[] = 'onEnd' in processorOrList ? [processorOrList] : processorOrList
+    const noop = (): Promise<void> => Promise.resolve()
     this.processor = {
       onStart: (span, context) => {
         addNamesOfSdk1(span)
-        this.#all(theirs, (one) => one.onStart(span, context))
+        this.#callEach(processors, (one) => one.onStart(span, context))
       },
-      onEnding: (span) => void this.#all(theirs, (one) => one.onEnding?.(span)),
+      onEnding: (span) => void this.#callEach(processors, (one) => one.onEnding?.(span)),
       onEnd: (span) => {
-        if (this.#all(theirs, (one) => one.onEnd(span))) this.#forwarded++
+        if (this.#callEach(processors, (one) => one.onEnd(span))) this.#forwarded++
         else this.#lost++
       },
-      forceFlush: nothing,
-      shutdown: nothing,
+      forceFlush: noop,
+      shutdown: noop,
     }
   }
 
-  /** Spans that every processor has taken. */
+  /** Spans that every processor accepted. */
   get forwarded(): number {
     return this.#forwarded
   }
 
-  /** Spans at whose end a processor threw. */
+  /** Spans for which a processor threw in `onEnd`. */
   get lost(): number {
     return this.#lost
   }
 
-  /** Whether none threw. Only the first failure is reported, or a broken processor would fill the log; all are counted. */
-  #all(theirs: readonly SpanProcessor[], call: (one: SpanProcessor) => void): boolean {
-    let fine = true
-    for (const one of theirs) {
+  /** True if none threw. Reports the first failure only, or a broken processor would fill the log. */
+  #callEach(processors: readonly SpanProcessor[], call: (one: SpanProcessor) => void): boolean {
+    let succeeded = true
+    for (const one of processors) {
       try {
         call(one)
       } catch (error) {
-        fine = false
-        if (!this.#reported) this.#report('error', 'a span processor failed', { err: error })
-        this.#reported = true
+        succeeded = false
+        if (!this.#hasReported) this.#report('error', 'a span processor failed', { err: error })
+        this.#hasReported = true
       }
     }
-    return fine
+    return succeeded
   }
 }
 
-/** Exporters of SDK 1.x read a span's scope and its parent under names that later versions have given up. */
+/** Exporters of SDK 1.x read a span's scope and parent under names that later versions dropped. */
 function addNamesOfSdk1(span: ReadableSpan): void {
   Object.defineProperties(span, {
     instrumentationLibrary: { value: span.instrumentationScope, configurable: true },

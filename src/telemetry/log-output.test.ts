@@ -11,7 +11,7 @@ const failing = (code: string) => {
   throw Object.assign(new Error(code), { code })
 }
 
-test('a line that did not fit is ended before the next one begins', () => {
+test('a line written in part: is finished before the next line', () => {
   let room = 3
   let out = ''
   const output = logOutput({
@@ -30,7 +30,7 @@ test('a line that did not fit is ended before the next one begins', () => {
   assert.equal(out, 'first\nsecond\n')
 })
 
-test('lines for which there is no room are dropped, and counted on the next that goes out', () => {
+test('a full pipe: lines are dropped, and their count precedes the next line written', () => {
   let full = true
   const out: string[] = []
   const output = logOutput({
@@ -49,7 +49,7 @@ test('lines for which there is no room are dropped, and counted on the next that
   )
 })
 
-test('a reader that is gone does not keep the process, at exit neither', async () => {
+test('a reader that closed the pipe: the process logs on and exits', async () => {
   const program = `
     import { logOutput } from ${JSON.stringify(new URL('./log-output.ts', import.meta.url).href)}
     import { pino } from 'pino'

@@ -2,47 +2,47 @@ import { writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 
 export interface LogOutputOptions {
-  /** File descriptor; 1 unless given. */
+  /** File descriptor; default 1. */
   readonly fd?: number
   readonly write?: (fd: number, bytes: Uint8Array) => number
 }
 
 /**
- * Log lines to standard output, each at once, so that none is lost in a crash. A reader that is gone or too slow costs
- * lines and nothing else: pino’s own destination waits for it at exit without end (sonic-boom 4.2.1, `flushSync`).
+ * Writes log lines to standard output synchronously, so that a crash loses none. A reader that left or is too slow
+ * costs lines and nothing else: pino’s own destination waits for it forever at exit (sonic-boom 4.2.1, `flushSync`).
  */
 export function logOutput({ fd = 1, write = writeSync }: LogOutputOptions = {}): DestinationStream {
-  let rest: Uint8Array = new Uint8Array(0)
+  let unwritten: Uint8Array = new Uint8Array(0)
   let dropped = 0
-  let closed = false
+  let isClosed = false
   const send = (bytes: Uint8Array): void => {
     try {
-      rest = bytes
-      while (rest.length > 0) rest = rest.subarray(write(fd, rest))
+      unwritten = bytes
+      while (unwritten.length > 0) unwritten = unwritten.subarray(write(fd, unwritten))
     } catch (error) {
-      closed = code(error) !== 'EAGAIN'
+      isClosed = codeOf(error) !== 'EAGAIN'
     }
   }
   return {
     write(line) {
-      if (closed) return
-      // What was begun has to be ended first, or two lines would become one.
-      if (rest.length > 0) send(rest)
-      if (rest.length > 0) {
+      if (isClosed) return
+      // Finish a half-written line first, or two lines would become one.
+      if (unwritten.length > 0) send(unwritten)
+      if (unwritten.length > 0) {
         dropped++
         return
       }
       if (dropped > 0) {
         const count = dropped
         dropped = 0
-        send(Buffer.from(`{"level":"warn","msg":"${count} log lines were dropped: standard output was not read"}\n`))
+        send(Buffer.from(`{"level":"warn","msg":"${count} log lines dropped: nothing reads standard output"}\n`))
       }
-      if (rest.length === 0) send(Buffer.from(line))
+      if (unwritten.length === 0) send(Buffer.from(line))
       else dropped++
     },
   }
 }
 
-function code(error: unknown): unknown {
+function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { context as contexts, ROOT_CONTEXT, trace } from '@opentelemetry/api'
+import { context as contexts, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
 import { StackContextManager } from '@opentelemetry/sdk-trace'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import type { TraceRef } from '../core/trace.ts'
@@ -19,20 +19,20 @@ const expired = emitSpan('mesh.member.expired', {
   'mesh.member.window_ms': 30_000,
 })
 
-function lines(
+function createLog(
   level: 'debug' | 'error',
   context?: () => TraceRef | undefined,
-): { written: string[]; logger: ReturnType<typeof createLogger> } {
-  const written: string[] = []
-  const destination = { write: (line: string) => void written.push(line) }
+): { lines: string[]; logger: ReturnType<typeof createLogger> } {
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
   const logger = createLogger({ level, base: { node: 'n1' }, destination, ...(context && { context }) })
-  return { written, logger }
+  return { lines: lines, logger }
 }
 
-test('the line of a span has its level, its name, what it carries, and the ids that open its trace', () => {
-  const { written, logger } = lines('debug')
+test('the log line of a span: has its level, name, attributes and ids', () => {
+  const { lines, logger } = createLog('debug')
   logSpan(logger, expired, ids)
-  const { time, ...line } = JSON.parse(written[0] ?? '')
+  const { time, ...line } = JSON.parse(lines[0] ?? '')
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000)
   assert.deepEqual(line, {
     level: 'warn',
@@ -48,21 +48,21 @@ test('the line of a span has its level, its name, what it carries, and the ids t
   })
 })
 
-test('a span below the level leaves no line', () => {
-  const { written, logger } = lines('error')
+test('a span below the log level: no line', () => {
+  const { lines, logger } = createLog('error')
   logSpan(logger, expired, ids)
-  assert.deepEqual(written, [])
+  assert.deepEqual(lines, [])
 })
 
-test('a line that names no trace belongs to the window, once there is one; one that does keeps its own', () => {
+test('a line without trace ids: gets those of the window, if there is one; a line with ids retains them', () => {
   const window = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }
   let current: TraceRef | undefined
-  const { written, logger } = lines('debug', () => current)
+  const { lines, logger } = createLog('debug', () => current)
   logger.info('before')
   current = window
   logger.error({ err: new Error('no') }, 'after')
   logSpan(logger, expired, ids)
-  const fields = written.map((line) => JSON.parse(line)).map(({ trace_id, span_id }) => [trace_id, span_id])
+  const fields = lines.map((line) => JSON.parse(line)).map(({ trace_id, span_id }) => [trace_id, span_id])
   assert.deepEqual(fields, [
     [undefined, undefined],
     [window.traceId, window.spanId],
@@ -70,14 +70,15 @@ test('a line that names no trace belongs to the window, once there is one; one t
   ])
 })
 
-test('a line within a span of the application names that span', () => {
-  const { written, logger } = lines('debug', () => undefined)
+test('a line within a span of the application: has the ids of that span', () => {
+  const { lines, logger } = createLog('debug', () => undefined)
   contexts.setGlobalContextManager(new StackContextManager().enable())
   try {
-    contexts.with(trace.setSpanContext(ROOT_CONTEXT, { ...ids, traceFlags: 1 }), () => logger.info('within'))
+    const active = trace.setSpanContext(ROOT_CONTEXT, { ...ids, traceFlags: TraceFlags.SAMPLED })
+    contexts.with(active, () => logger.info('within'))
   } finally {
     contexts.disable()
   }
-  const { trace_id, span_id } = JSON.parse(written[0] ?? '')
+  const { trace_id, span_id } = JSON.parse(lines[0] ?? '')
   assert.deepEqual({ trace_id, span_id }, { trace_id: ids.traceId, span_id: ids.spanId })
 })

@@ -9,9 +9,9 @@ export interface LogOptions {
   readonly level: Level | 'silent'
   /** Fields of every line, such as the node’s name. */
   readonly base?: Readonly<Record<string, unknown>>
-  /** What lines belong to that name no trace, when no span of OpenTelemetry is active. */
+  /** Trace context of lines without ids, when no OpenTelemetry span is active. */
   readonly context?: () => TraceRef | undefined
-  /** Standard output unless given. */
+  /** Default: standard output. */
   readonly destination?: DestinationStream
 }
 
@@ -23,7 +23,7 @@ export function createLogger({ level, base = {}, context = () => undefined, dest
       base,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      // What the line itself says wins.
+      // Ids in the line itself win.
       mixin: () => idsOf(activeSpan() ?? context()),
     },
     destination ?? logOutput(),

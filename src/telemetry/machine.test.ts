@@ -6,7 +6,7 @@ import { machineId } from './machine.ts'
 
 leakCheck()
 
-test('a machine has one id, and at least a name', () => {
+test('machine id: is stable, and falls back to the host name', () => {
   assert.equal(machineId(), machineId())
   assert.match(machineId(), /^\S+$/)
   assert.equal(machineId('/nowhere'), hostname())

@@ -4,8 +4,8 @@ import { hostname } from 'node:os'
 const bootId = '/proc/sys/kernel/random/boot_id'
 
 /**
- * Whose clock this process reads: the same in all containers of a machine, another one after its reboot. Where there is
- * no such file, the name of the host.
+ * Identifies the clock that this process reads: all containers of a machine share the id, and it changes on reboot.
+ * Without such a file, the host name.
  */
 export function machineId(file = bootId): string {
   try {

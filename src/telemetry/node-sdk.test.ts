@@ -33,13 +33,13 @@ function start(provider?: TelemetryOptions['provider']) {
     },
     shutdown: () => Promise.resolve(),
   }
-  const chosen = provider === undefined ? {} : { provider }
-  const telemetry = startTelemetry({ clock: systemTime, resource, exporter, ...chosen })
-  const end = async (): Promise<string[]> => {
+  const providerOption = provider === undefined ? {} : { provider }
+  const telemetry = startTelemetry({ clock: systemTime, resource, exporter, ...providerOption })
+  const closeAndList = async (): Promise<string[]> => {
     await telemetry.close(1_000)
     return spans.map((span) => `${span.name} ${span.spanContext().spanId}`)
   }
-  return { telemetry, end, spans }
+  return { telemetry, end: closeAndList, spans }
 }
 
 const isRecording = (tracer: Tracer): boolean => {
@@ -48,28 +48,28 @@ const isRecording = (tracer: Tracer): boolean => {
   return span.spanContext().traceId !== '0'.repeat(32)
 }
 
-test('a private provider leaves the global one alone', async () => {
-  const { telemetry, end } = start()
+test('a private provider: the global one stays unchanged', async () => {
+  const { telemetry, end: closeAndList } = start()
   telemetry.emit(stalled, undefined)
   assert.equal(isRecording(trace.getTracer('application')), false)
-  assert.deepEqual(await end(), [`mesh.node.stalled ${ref.spanId}`])
+  assert.deepEqual(await closeAndList(), [`mesh.node.stalled ${ref.spanId}`])
 })
 
-test('NodeSDK is the global provider: spans of other code leave the same way', async (t) => {
+test('NodeSDK as the global provider: spans of other code are exported too', async (t) => {
   process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
   t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
-  const { telemetry, end, spans } = start(nodeSdkProvider)
+  const { telemetry, end: closeAndList, spans } = start(nodeSdkProvider)
   telemetry.emit(stalled, undefined)
   trace.getTracer('application').startSpan('foreign').end()
   assert.equal(telemetry.stats.emitted, 2)
-  const [own, foreign] = await end()
+  const [own, foreign] = await closeAndList()
   assert.equal(own, `mesh.node.stalled ${ref.spanId}`)
   assert.match(foreign ?? '', /^foreign [0-9a-f]{16}$/)
   assert.equal(spans[0]?.instrumentationScope.version, resource.version)
 })
 
-test('where a global provider is there before, it stays, and ours is private', async () => {
-  const { telemetry, end } = start(nodeSdkProvider)
+test('a global provider registered before: it stays, and ours is private', async () => {
+  const { telemetry, end: closeAndList } = start(nodeSdkProvider)
   telemetry.emit(stalled, undefined)
-  assert.deepEqual(await end(), [`mesh.node.stalled ${ref.spanId}`])
+  assert.deepEqual(await closeAndList(), [`mesh.node.stalled ${ref.spanId}`])
 })

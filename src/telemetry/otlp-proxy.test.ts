@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { isLocalHost, proxyTo, withoutProxy } from './otlp-proxy.ts'
+import { findProxy, isLocalHost, withoutProxy } from './otlp-proxy.ts'
 
 leakCheck()
 
 const env = { http_proxy: 'http://user:hunter2@proxy.example.org:3128' }
 
-test('loopback and names without a dot are local, every other host is not', () => {
+test('loopback addresses and names without a dot are local; other hosts are not', () => {
   for (const host of [
     '127.0.0.1',
     '127.9.9.9',
@@ -26,15 +26,15 @@ test('loopback and names without a dot are local, every other host is not', () =
     assert.equal(isLocalHost(host), false, host)
 })
 
-test('a local host takes no proxy, another the one that is named, without its credentials', () => {
-  assert.equal(proxyTo('127.0.0.1', env), undefined)
-  assert.equal(proxyTo('collector', env), undefined)
-  assert.deepEqual(proxyTo('a.example.org', env), { variable: 'http_proxy', address: 'proxy.example.org:3128' })
-  assert.equal(proxyTo('a.example.org', { ...env, no_proxy: 'x.org,.example.org' }), undefined)
-  assert.equal(proxyTo('a.example.org', {}), undefined)
+test('a local host uses no proxy; a remote host uses that of the environment, shown without credentials', () => {
+  assert.equal(findProxy('127.0.0.1', env), undefined)
+  assert.equal(findProxy('collector', env), undefined)
+  assert.deepEqual(findProxy('a.example.org', env), { variable: 'http_proxy', address: 'proxy.example.org:3128' })
+  assert.equal(findProxy('a.example.org', { ...env, no_proxy: 'x.org,.example.org' }), undefined)
+  assert.equal(findProxy('a.example.org', {}), undefined)
 })
 
-test('the environment is as before once the channel is open, also when that throws', () => {
+test('opening a channel without a proxy: restores the environment, also after an error', () => {
   const before = { ...process.env }
   assert.equal(
     withoutProxy('[::1]', () => process.env['no_grpc_proxy']),

@@ -8,13 +8,13 @@ export interface Proxy {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** In the order in which grpc-js asks them (its `http_proxy.js`, 1.14). */
+/** In the order in which grpc-js reads them (its `http_proxy.js`, 1.14). */
 const proxyVariables = ['grpc_proxy', 'https_proxy', 'http_proxy'] as const
 const noProxyVariables = ['no_grpc_proxy', 'no_proxy'] as const
 
 /**
- * Whether a host is on this machine or in its own network by name: loopback, or a name without a dot, such as the
- * service of a compose file. No proxy elsewhere can reach either.
+ * Whether a host is on this machine or in its own network: loopback, or a name without a dot, such as a service of a
+ * compose file. A proxy elsewhere reaches neither.
  */
 export function isLocalHost(host: string): boolean {
   const bare = host.replace(/^\[|\]$|\.$/g, '').toLowerCase()
@@ -22,29 +22,29 @@ export function isLocalHost(host: string): boolean {
   return /^127(\.\d+){3}$/.test(bare) || bare === '0.0.0.0' || bare.endsWith('.localhost') || !bare.includes('.')
 }
 
-/** The proxy that an export to `host` takes, if any; `no_proxy` as grpc-js reads it, networks in CIDR left out. */
-export function proxyTo(host: string, env: Environment = process.env): Proxy | undefined {
+/** The proxy of an export to `host`, if any; reads `no_proxy` like grpc-js, except networks in CIDR. */
+export function findProxy(host: string, env: Environment = process.env): Proxy | undefined {
   if (isLocalHost(host)) return undefined
   const variable = proxyVariables.find((name) => env[name])
-  const exempt = noProxyVariables.map((name) => env[name]).find((list) => list)
-  if (variable === undefined || exempt?.split(',').some((suffix) => suffix !== '' && host.endsWith(suffix)))
+  const exemptions = noProxyVariables.map((name) => env[name]).find((list) => list)
+  if (variable === undefined || exemptions?.split(',').some((suffix) => suffix !== '' && host.endsWith(suffix)))
     return undefined
   const url = URL.parse(env[variable] ?? '')
   return url?.protocol === 'http:' ? { variable, address: `${url.hostname}:${url.port || '80'}` } : undefined
 }
 
 /**
- * Runs `run`, in which grpc-js opens a channel to `host`, with proxies off for this host. The exporter offers no way to
- * say so to grpc-js, which reads the environment while it opens the channel; nothing else runs in between.
+ * Runs `run`, in which grpc-js opens a channel to `host`, with proxies off for this host. The exporter has no option
+ * for it, and grpc-js reads the environment when it opens the channel; nothing else runs in between.
  */
 export function withoutProxy<T>(host: string, run: () => T): T {
   const [variable] = noProxyVariables
-  const before = process.env[variable]
+  const previous = process.env[variable]
   process.env[variable] = host.replace(/^\[|\]$/g, '')
   try {
     return run()
   } finally {
-    if (before === undefined) delete process.env[variable]
-    else process.env[variable] = before
+    if (previous === undefined) delete process.env[variable]
+    else process.env[variable] = previous
   }
 }

@@ -1,8 +1,11 @@
 import type { Outcome, Sender } from './outbox.ts'
 import type { ReadableSpan, SpanExporter } from './sdk-types.ts'
 
+/** `ExportResultCode.SUCCESS` of `@opentelemetry/core`. */
+const exportSuccess = 0
+
 /** gRPC status codes by what they say of a batch; https://grpc.io/docs/guides/status-codes, OTLP 1.7 "Failures". */
-const refusals: readonly number[] = [
+const refusedCodes: readonly number[] = [
   3, // INVALID_ARGUMENT
   5, // NOT_FOUND
   7, // PERMISSION_DENIED
@@ -10,7 +13,7 @@ const refusals: readonly number[] = [
   12, // UNIMPLEMENTED
   16, // UNAUTHENTICATED
 ]
-const absences: readonly number[] = [
+const retryableCodes: readonly number[] = [
   1, // CANCELLED
   4, // DEADLINE_EXCEEDED
   10, // ABORTED
@@ -20,62 +23,62 @@ const absences: readonly number[] = [
 ]
 
 const deadlineExceeded = 4
-/** Missed deadlines in a row after which the channel counts as dead. */
-const deadlinesMax = 3
+/** After this many missed deadlines in a row the channel counts as dead. */
+const maxMissedDeadlines = 3
 
 /**
- * Sends through an OTLP exporter, which neither retries nor counts. `describe` says in words why an export failed.
+ * Sends through an OTLP exporter, which neither retries nor counts. `describe` turns an export error into text.
  *
- * After a failure the exporter is thrown away: gRPC's channel waits up to two minutes before it dials again, a fresh one
- * dials at once. A missed deadline alone says nothing of the channel: it may still be connecting, or wait for a slow
- * receiver, so it is kept until three deadlines in a row are missed.
+ * A failed exporter is replaced: its gRPC channel waits up to two minutes before it dials again, a new one dials at
+ * once. A missed deadline alone does not replace it, since the channel may still connect or the receiver be slow; three
+ * in a row do.
  */
-export function otlpSender(
+export function createOtlpSender(
   makeExporter: () => SpanExporter,
   describe: (error: unknown) => unknown = (error) => error,
 ): Sender<ReadableSpan> {
   let exporter: SpanExporter | undefined
-  let deadlines = 0
-  const drop = (): void => {
+  let missedDeadlines = 0
+  const dropExporter = (): void => {
     exporter?.shutdown().catch(() => {})
     exporter = undefined
-    deadlines = 0
+    missedDeadlines = 0
   }
-  const review = (outcome: Outcome, error: unknown): void => {
-    if (outcome === 'sent') deadlines = 0
-    else if (codeOf(error) !== deadlineExceeded || ++deadlines >= deadlinesMax) drop()
+  const dropUnusableExporter = (outcome: Outcome, error: unknown): void => {
+    if (outcome === 'sent') missedDeadlines = 0
+    else if (codeOf(error) !== deadlineExceeded || ++missedDeadlines >= maxMissedDeadlines) dropExporter()
   }
   return {
-    send(batch, answer) {
-      let answered = false
-      const once = (outcome: Outcome, cause?: unknown): void => {
-        if (answered) return
-        answered = true
-        review(outcome, cause)
-        answer(outcome, cause === undefined ? undefined : describe(cause))
+    send(batch, onOutcome) {
+      let isDone = false
+      const report = (outcome: Outcome, cause?: unknown): void => {
+        if (isDone) return
+        isDone = true
+        dropUnusableExporter(outcome, cause)
+        onOutcome(outcome, cause === undefined ? undefined : describe(cause))
       }
       try {
         exporter ??= makeExporter()
         exporter.export([...batch], ({ code, error }) =>
-          queueMicrotask(() => once(code === 0 ? 'sent' : outcomeOf(error), error)),
+          queueMicrotask(() => report(code === exportSuccess ? 'sent' : outcomeOf(error), error)),
         )
       } catch (error) {
-        queueMicrotask(() => once('unknown', error))
+        queueMicrotask(() => report('unknown', error))
       }
     },
-    close: drop,
+    close: dropExporter,
   }
 }
 
-/** RESOURCE_EXHAUSTED is a full queue or a request too large; INTERNAL and UNKNOWN a broken stream or a broken span. */
+/** RESOURCE_EXHAUSTED: a full queue or a request too large. INTERNAL, UNKNOWN: a broken stream or a broken span. */
 function outcomeOf(error: unknown): Outcome {
   const code = codeOf(error)
   if (code === undefined) return 'unknown'
-  if (refusals.includes(code)) return 'refused'
-  return absences.includes(code) ? 'retryable' : 'unknown'
+  if (refusedCodes.includes(code)) return 'refused'
+  return retryableCodes.includes(code) ? 'retryable' : 'unknown'
 }
 
-/** Status code of gRPC. */
+/** The gRPC status code. */
 function codeOf(error: unknown): number | undefined {
   const code = (error as { code?: unknown } | undefined)?.code
   return typeof code === 'number' ? code : undefined

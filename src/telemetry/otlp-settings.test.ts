@@ -7,12 +7,12 @@ import fc from 'fast-check'
 import { makeCertificates } from '../testing/certificates.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { notRun } from '../testing/not-run.ts'
-import { exportingIsOff, exportTimeout, isOtlpEndpoint, otlpProblems } from './otlp-settings.ts'
+import { exportTimeout, findOtlpProblems, isExportOff, isOtlpEndpoint } from './otlp-settings.ts'
 
 leakCheck()
 
 type Env = Readonly<Record<string, string>>
-const messages = (env: Env, endpoint?: string) => otlpProblems(endpoint, env).map(({ message }) => message)
+const messages = (env: Env, endpoint?: string) => findOtlpProblems(endpoint, env).map(({ message }) => message)
 
 function assertRefused(env: Env, key: string, reason: RegExp): void {
   const [message = 'nothing was refused', ...more] = messages(env)
@@ -21,7 +21,7 @@ function assertRefused(env: Env, key: string, reason: RegExp): void {
   assert.deepEqual(more, [])
 }
 
-test('no variable, blank ones, and those that gRPC can be sent by: no problem', () => {
+test('no variables, blank ones and those that fit gRPC: no problem', () => {
   assert.deepEqual(messages({}), [])
   assert.deepEqual(messages({ OTEL_EXPORTER_OTLP_ENDPOINT: ' ', OTEL_EXPORTER_OTLP_PROTOCOL: '' }), [])
   const all = {
@@ -36,35 +36,35 @@ test('no variable, blank ones, and those that gRPC can be sent by: no problem', 
   assert.deepEqual(messages(all), [])
 })
 
-test('OTLP over HTTP asked for: the error says that this speaks gRPC, and where', () => {
+test('OTLP over HTTP configured: the error says that tracemesh speaks gRPC, and at which port', () => {
   const http = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }
   assertRefused(http, 'OTEL_EXPORTER_OTLP_PROTOCOL', /"http\/protobuf"; expected grpc.*gRPC.*4317/)
-  assert.deepEqual(messages(http, 'http://collector:4317'), [], 'an endpoint of our own is stated to be gRPC')
+  assert.deepEqual(messages(http, 'http://collector:4317'), [], 'MESH_OTLP is a gRPC endpoint')
   assert.deepEqual(messages(http, 'off'), [])
   assert.deepEqual(messages({ ...http, OTEL_SDK_DISABLED: 'true' }), [])
 })
 
-test('the variables of OpenTelemetry switch exporting off', () => {
-  assert.equal(exportingIsOff({}), false)
-  assert.equal(exportingIsOff({ OTEL_SDK_DISABLED: 'TRUE' }), true)
-  assert.equal(exportingIsOff({ OTEL_TRACES_EXPORTER: 'none' }), true)
-  assert.equal(exportingIsOff({ OTEL_SDK_DISABLED: 'no', OTEL_TRACES_EXPORTER: 'otlp' }), false)
+test('OTEL_SDK_DISABLED=true and OTEL_TRACES_EXPORTER=none: exporting is off', () => {
+  assert.equal(isExportOff({}), false)
+  assert.equal(isExportOff({ OTEL_SDK_DISABLED: 'TRUE' }), true)
+  assert.equal(isExportOff({ OTEL_TRACES_EXPORTER: 'none' }), true)
+  assert.equal(isExportOff({ OTEL_SDK_DISABLED: 'no', OTEL_TRACES_EXPORTER: 'otlp' }), false)
 })
 
-test('another exporter than OTLP is refused by its name', () => {
+test('an exporter other than OTLP: is refused by name', () => {
   assertRefused({ OTEL_TRACES_EXPORTER: 'zipkin' }, 'OTEL_TRACES_EXPORTER', /otlp, or none/)
 })
 
-test('an endpoint without scheme, with a path or with a password is refused, the password not shown', () => {
+test('an endpoint without a scheme, with a path or a password: is refused, without showing the password', () => {
   const key = 'OTEL_EXPORTER_OTLP_ENDPOINT'
-  assertRefused({ [key]: 'collector:4317' }, key, /a text of 14 characters that is no such URL; expected an http/)
+  assertRefused({ [key]: 'collector:4317' }, key, /a text of 14 characters that is not such a URL; expected an http/)
   assertRefused({ [key]: 'http://collector:4318/v1/traces' }, key, /a URL with a path/)
   assertRefused({ [key]: 'https://me:hunter2@collector:4317' }, key, /a URL with a user, not shown/)
   assertRefused({ [key]: 'https://collector:4317?key=hunter2' }, key, /a URL with a query, not shown/)
   assert.equal(isOtlpEndpoint('http://[::1]:4317'), true)
 })
 
-test('a header that gRPC cannot send is refused by name, its value never shown', () => {
+test('a header that gRPC cannot send: is refused by name, without showing its value', () => {
   const key = 'OTEL_EXPORTER_OTLP_HEADERS'
   const secret = 'dXNlcjpzZWNyZXQ'
   const reasons: readonly (readonly [string, RegExp])[] = [
@@ -77,7 +77,7 @@ test('a header that gRPC cannot send is refused by name, its value never shown',
     [`x-token=100%${secret}`, /%/],
     [`x-token=é${secret}`, /non-ASCII/],
     [`a=b,${secret}`, /entry 2 without a name/],
-    [`x token=${secret}`, /entry 1 with a name/],
+    [`x token=${secret}`, /entry 1 with an invalid name/],
     [`${secret}=`, /entry 1 with a value of 0 characters that is empty/],
     [`a=b,${secret}=;`, /entry 2 with a value of 1 characters/],
     [`x-bin=${secret}`, /"x-bin"/],
@@ -93,7 +93,7 @@ test('a header that gRPC cannot send is refused by name, its value never shown',
   }
 })
 
-test('wherever a secret stands in a variable that may hold one, no error repeats it', () => {
+test('a secret anywhere in a variable that may hold one: no error repeats it', () => {
   const secret = 'c2VjcmV0LXRva2Vu5'
   const around = fc.string({ maxLength: 12, unit: fc.constantFrom(...'ab-=,;:/@?#%. é\n') })
   const variables = ['ENDPOINT', 'HEADERS', 'TRACES_HEADERS', 'CERTIFICATE', 'CLIENT_KEY', 'CLIENT_CERTIFICATE']
@@ -102,27 +102,27 @@ test('wherever a secret stands in a variable that may hold one, no error repeats
     fc.property(fc.constantFrom(...variables), scheme, around, around, (name, start, before, after) => {
       const endpoint = name === 'ENDPOINT' ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector:4317' }
       const env = { ...endpoint, [`OTEL_EXPORTER_OTLP_${name}`]: `${start}${before}${secret}${after}` }
-      const said = messages(env).join('\n').toLowerCase()
-      assert.ok(!said.includes(secret.toLowerCase()), said)
+      const text = messages(env).join('\n').toLowerCase()
+      assert.ok(!text.includes(secret.toLowerCase()), text)
     }),
     { numRuns: 2_000 },
   )
 })
 
-test('numbers and choices that mean nothing are refused', () => {
+test('invalid timeouts and compressions are refused', () => {
   for (const value of ['0', 'soon', '-5', 'Infinity'])
     assertRefused({ OTEL_EXPORTER_OTLP_TIMEOUT: value }, 'OTEL_EXPORTER_OTLP_TIMEOUT', /above 0/)
   assertRefused({ OTEL_EXPORTER_OTLP_COMPRESSION: 'zstd' }, 'OTEL_EXPORTER_OTLP_COMPRESSION', /none or gzip/)
 })
 
-test('a timeout below ten seconds is raised, a longer one is kept', () => {
+test('a timeout below ten seconds is raised to ten; a longer one stays', () => {
   assert.deepEqual(exportTimeout({}), { ms: 10_000 })
   assert.deepEqual(exportTimeout({ OTEL_EXPORTER_OTLP_TIMEOUT: '200' }), { ms: 10_000, raisedFrom: 200 })
   const both = { OTEL_EXPORTER_OTLP_TIMEOUT: '200', OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '30000' }
   assert.deepEqual(exportTimeout(both), { ms: 30_000 })
 })
 
-test('certificates: a file that is missing or holds none, half a pair and a foreign key are refused', async (t) => {
+test('certificates: a missing or invalid file, half a pair and a key of another certificate are refused', async (t) => {
   await using files = await makeCertificates()
   if (files === undefined) return notRun(t.name, 'openssl is not installed')
   const folder = mkdtempSync(join(tmpdir(), 'tracemesh-pem-'))
@@ -143,5 +143,5 @@ test('certificates: a file that is missing or holds none, half a pair and a fore
   assertRefused({ ...tls, ...own }, 'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', /CLIENT_KEY beside it/)
   assertRefused({ ...tls, ...own, [key]: files.server.key }, key, /another certificate/)
   assert.deepEqual(messages({ ...tls, ...own, [key]: files.client.key, [authority]: files.authority }), [])
-  assert.deepEqual(messages({ [authority]: nonsense }), [], 'without TLS none is read')
+  assert.deepEqual(messages({ [authority]: nonsense }), [], 'without TLS no file is read')
 })

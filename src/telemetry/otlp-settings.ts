@@ -3,113 +3,116 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { MeshError } from '../core/errors.ts'
 import { quote, withheld } from '../core/quote.ts'
-import { headerProblems, headerVariables } from './otlp-headers.ts'
+import { findHeaderProblems, headerVariables } from './otlp-headers.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 export type SettingProblem = MeshError<'MESH_CONFIG_INVALID'>
 
 /**
- * Milliseconds that an export may take at least, OpenTelemetry’s own default. A receiver that answers later than the
- * limit has usually taken the batch: it would be sent again and arrive twice. Nothing waits for an export, since spans
- * queue in front of it.
+ * Shortest timeout of an export, in milliseconds; OpenTelemetry’s own default. A receiver that answers after the
+ * timeout has usually accepted the batch, and a retry would deliver it twice. A long timeout delays nothing: spans are
+ * queued.
  */
-const exportMsLeast = 10_000
+const minExportTimeoutMs = 10_000
 const defaultEndpoint = 'http://127.0.0.1:4317'
 
 export const otlpEndpointExpected = 'an http:// or https:// URL of host and port, without user and path'
 
-/** Whether `text` is an endpoint that OTLP over gRPC can be sent to. */
+/** Whether OTLP over gRPC can be sent to `text`. */
 export function isOtlpEndpoint(text: string): boolean {
-  return endpointFault(text) === undefined
+  return describeEndpointFault(text) === undefined
 }
 
-/** What makes `text` no endpoint, without repeating it: users put tokens into URLs. Undefined for an endpoint. */
-export function endpointFault(text: string): string | undefined {
+/** Why `text` is not a valid endpoint, without repeating it: users put tokens into URLs. Undefined if it is valid. */
+export function describeEndpointFault(text: string): string | undefined {
   const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol)) return `a text of ${text.length} characters that is no such URL`
+  if (url === null || !/^https?:$/.test(url.protocol))
+    return `a text of ${text.length} characters that is not such a URL`
   if (url.hostname === '' || url.port === '0') return 'a URL without host or with port 0'
   if (url.username !== '' || url.password !== '') return 'a URL with a user, not shown'
   if (url.search !== '' || url.hash !== '') return 'a URL with a query, not shown'
-  return url.pathname === '/' ? undefined : 'a URL with a path, which OTLP over gRPC has not'
+  return url.pathname === '/' ? undefined : 'a URL with a path, which OTLP over gRPC does not use'
 }
 
-/** Whether the operator has switched traces off, by the variables that OpenTelemetry names for it. */
-export function exportingIsOff(env: Environment = process.env): boolean {
+/** Whether OpenTelemetry’s variables switch traces off. */
+export function isExportOff(env: Environment = process.env): boolean {
   return env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || env['OTEL_TRACES_EXPORTER']?.trim() === 'none'
 }
 
-/** The endpoint that OpenTelemetry’s variables name, that for traces first, or the port of a receiver on this machine. */
+/** The endpoint of OpenTelemetry’s variables, the one for traces first, or the port of a receiver on this machine. */
 export function standardEndpoint(env: Environment = process.env): string {
-  return variableOf(env, 'ENDPOINT')?.value ?? defaultEndpoint
+  return findVariable(env, 'ENDPOINT')?.value ?? defaultEndpoint
 }
 
-/** Milliseconds for one export, and what was asked for where that is less. */
+/** Timeout of one export in milliseconds; `raisedFrom` is the configured value if that is too short. */
 export function exportTimeout(env: Environment = process.env): { readonly ms: number; readonly raisedFrom?: number } {
-  const asked = Number(variableOf(env, 'TIMEOUT')?.value ?? exportMsLeast)
-  return asked < exportMsLeast ? { ms: exportMsLeast, raisedFrom: asked } : { ms: asked }
+  const requestedMs = Number(findVariable(env, 'TIMEOUT')?.value ?? minExportTimeoutMs)
+  return requestedMs < minExportTimeoutMs ? { ms: minExportTimeoutMs, raisedFrom: requestedMs } : { ms: requestedMs }
 }
 
 /**
- * What is wrong with OpenTelemetry’s variables for the exporter, each by its name, values of headers and keys never
- * shown. `endpoint`: from a setting of tracemesh, which is above theirs; then their endpoint and protocol mean nothing.
+ * Problems of OpenTelemetry’s variables for the exporter, by variable, without values of headers and keys. `endpoint`:
+ * the setting of tracemesh, which overrides OpenTelemetry’s endpoint and protocol.
  */
-export function otlpProblems(endpoint: string | undefined, env: Environment = process.env): SettingProblem[] {
-  if (endpoint === 'off' || exportingIsOff(env)) return []
-  const used = endpoint ?? standardEndpoint(env)
+export function findOtlpProblems(endpoint: string | undefined, env: Environment = process.env): SettingProblem[] {
+  if (endpoint === 'off' || isExportOff(env)) return []
+  const effectiveEndpoint = endpoint ?? standardEndpoint(env)
   return [
-    ...(endpoint === undefined ? [...exporterProblems(env), ...endpointProblems(env)] : []),
-    ...allHeaderProblems(env),
-    ...(used.startsWith('https:') ? certificateProblems(env) : []),
-    ...choiceProblems(env),
+    ...(endpoint === undefined ? [...findExporterProblems(env), ...findEndpointProblems(env)] : []),
+    ...findAllHeaderProblems(env),
+    ...(effectiveEndpoint.startsWith('https:') ? findCertificateProblems(env) : []),
+    ...findChoiceProblems(env),
   ]
 }
 
 /** The variable for traces wins over the one for all signals; a blank one counts as unset. */
-function variableOf(env: Environment, name: string): { readonly key: string; readonly value: string } | undefined {
+function findVariable(env: Environment, name: string): { readonly key: string; readonly value: string } | undefined {
   return [`OTEL_EXPORTER_OTLP_TRACES_${name}`, `OTEL_EXPORTER_OTLP_${name}`]
     .map((key) => ({ key, value: env[key]?.trim() ?? '' }))
     .find(({ value }) => value !== '')
 }
 
-function exporterProblems(env: Environment): SettingProblem[] {
+function findExporterProblems(env: Environment): SettingProblem[] {
   const exporter = env['OTEL_TRACES_EXPORTER']?.trim() ?? ''
-  const named = exporter.split(',').map((text) => text.trim())
-  if (exporter !== '' && !named.includes('otlp'))
+  const exporters = exporter.split(',').map((text) => text.trim())
+  if (exporter !== '' && !exporters.includes('otlp'))
     return [invalid('OTEL_TRACES_EXPORTER', quote(exporter), 'otlp, or none to switch traces off')]
-  const protocol = variableOf(env, 'PROTOCOL')
+  const protocol = findVariable(env, 'PROTOCOL')
   if (protocol === undefined || protocol.value === 'grpc') return []
   const expected =
-    'grpc: spans leave by OTLP over gRPC, to port 4317 of most receivers; or MESH_OTLP (`otlp` in an application) to name such an endpoint beside it'
+    'grpc: tracemesh speaks OTLP over gRPC, usually port 4317; or set MESH_OTLP (`otlp` in an application)'
   return [invalid(protocol.key, quote(protocol.value), expected)]
 }
 
-function endpointProblems(env: Environment): SettingProblem[] {
-  const named = variableOf(env, 'ENDPOINT')
-  const fault = named && endpointFault(named.value)
-  return named === undefined || fault === undefined ? [] : [invalid(named.key, fault, otlpEndpointExpected)]
+function findEndpointProblems(env: Environment): SettingProblem[] {
+  const variable = findVariable(env, 'ENDPOINT')
+  const fault = variable && describeEndpointFault(variable.value)
+  return variable === undefined || fault === undefined ? [] : [invalid(variable.key, fault, otlpEndpointExpected)]
 }
 
-function allHeaderProblems(env: Environment): SettingProblem[] {
+function findAllHeaderProblems(env: Environment): SettingProblem[] {
   return headerVariables.flatMap((variable) =>
-    headerProblems(env[variable]?.trim() ?? '').map(({ given, expected }) => invalid(variable, given, expected)),
+    findHeaderProblems(env[variable]?.trim() ?? '').map(({ given, expected }) => invalid(variable, given, expected)),
   )
 }
 
-function certificateProblems(env: Environment): SettingProblem[] {
-  const authority = pemOf(env, 'CERTIFICATE', (pem) => void new X509Certificate(pem))
-  const certificate = pemOf(env, 'CLIENT_CERTIFICATE', (pem) => void new X509Certificate(pem))
-  const key = pemOf(env, 'CLIENT_KEY', (pem) => void createPrivateKey(pem))
+function findCertificateProblems(env: Environment): SettingProblem[] {
+  const authority = readPem(env, 'CERTIFICATE', (pem) => void new X509Certificate(pem))
+  const certificate = readPem(env, 'CLIENT_CERTIFICATE', (pem) => void new X509Certificate(pem))
+  const key = readPem(env, 'CLIENT_KEY', (pem) => void createPrivateKey(pem))
   const problems = [authority, certificate, key].flatMap((file) => file?.problem ?? [])
   if (problems.length > 0) return problems
-  const [alone, other] = certificate === undefined ? [key, 'CLIENT_CERTIFICATE'] : [certificate, 'CLIENT_KEY']
+  const [pairedFile, other] = certificate === undefined ? [key, 'CLIENT_CERTIFICATE'] : [certificate, 'CLIENT_KEY']
   if ((certificate === undefined) !== (key === undefined))
-    return [invalid(alone?.variable ?? '', 'set', `OTEL_EXPORTER_OTLP_${other} beside it`)]
+    return [invalid(pairedFile?.variable ?? '', 'set', `OTEL_EXPORTER_OTLP_${other} beside it`)]
   if (certificate === undefined || key === undefined) return []
   try {
     createSecureContext({ cert: certificate.pem, key: key.pem })
     return []
   } catch {
-    return [invalid(key.variable, 'the key of another certificate', `the key of that in ${certificate.variable}`)]
+    return [
+      invalid(key.variable, 'the key of another certificate', `the key of the certificate in ${certificate.variable}`),
+    ]
   }
 }
 
@@ -119,11 +122,11 @@ interface PemFile {
   readonly problem?: SettingProblem
 }
 
-/** Neither the value nor an error of TLS is repeated: a key itself may stand where its path should. */
-function pemOf(env: Environment, name: string, check: (pem: Buffer) => void): PemFile | undefined {
-  const named = variableOf(env, name)
-  if (named === undefined) return undefined
-  const { key: variable, value } = named
+/** Repeats neither the value nor a TLS error: users put a key where its path belongs. */
+function readPem(env: Environment, name: string, check: (pem: Buffer) => void): PemFile | undefined {
+  const setting = findVariable(env, name)
+  if (setting === undefined) return undefined
+  const { key: variable, value } = setting
   try {
     const pem = readFileSync(value)
     check(pem)
@@ -134,12 +137,12 @@ function pemOf(env: Environment, name: string, check: (pem: Buffer) => void): Pe
   }
 }
 
-function choiceProblems(env: Environment): SettingProblem[] {
+function findChoiceProblems(env: Environment): SettingProblem[] {
   const problems: SettingProblem[] = []
-  const timeout = variableOf(env, 'TIMEOUT')
+  const timeout = findVariable(env, 'TIMEOUT')
   if (timeout !== undefined && !(Number(timeout.value) > 0 && Number.isFinite(Number(timeout.value))))
     problems.push(invalid(timeout.key, quote(timeout.value), 'milliseconds above 0'))
-  const compression = variableOf(env, 'COMPRESSION')
+  const compression = findVariable(env, 'COMPRESSION')
   if (compression !== undefined && !['none', 'gzip'].includes(compression.value))
     problems.push(invalid(compression.key, quote(compression.value), 'none or gzip'))
   return problems

@@ -15,8 +15,11 @@ leakCheck()
 
 const authorization = 'Bearer abc'
 
-/** A receiver elsewhere: TLS, a certificate of the node's own, a token. */
-async function remote(t: TestContext, use: (receiver: Receiver, files: Certificates) => Promise<void>): Promise<void> {
+/** A remote receiver: it demands TLS, a client certificate and a token. */
+async function withRemote(
+  t: TestContext,
+  use: (remote: Receiver, files: Certificates) => Promise<void>,
+): Promise<void> {
   await using files = await makeCertificates()
   if (files === undefined) return notRun(t.name, 'openssl is not installed')
   const pair = { private_key: readFileSync(files.server.key), cert_chain: readFileSync(files.server.certificate) }
@@ -25,8 +28,8 @@ async function remote(t: TestContext, use: (receiver: Receiver, files: Certifica
   await use(receiver, files).finally(() => receiver.close())
 }
 
-/** What is left after one span was told with these variables. */
-async function leftWith(env: Readonly<Record<string, string>>, endpoint: string): Promise<number> {
+/** Emits one span with these variables, and counts the spans that stay queued. */
+async function countUnsent(env: Readonly<Record<string, string>>, endpoint: string): Promise<number> {
   Object.assign(process.env, env)
   const limits = { delayMs: 20, retryMs: 50, retryMaxMs: 200 }
   const telemetry = startTelemetry({ clock: systemTime, resource, endpoint, limits })
@@ -39,22 +42,22 @@ async function leftWith(env: Readonly<Record<string, string>>, endpoint: string)
   }
 }
 
-test('a remote Collector: TLS, a certificate of the node’s own and a token, by OpenTelemetry’s variables', (t) =>
-  remote(t, async (receiver, { authority, client }) => {
+test('a remote Collector with TLS, client certificate and token: OpenTelemetry’s variables configure all three', (t) =>
+  withRemote(t, async (receiver, { authority, client }) => {
     const env = {
       OTEL_EXPORTER_OTLP_CERTIFICATE: authority,
       OTEL_EXPORTER_OTLP_CLIENT_KEY: client.key,
       OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: client.certificate,
       OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(authorization)}`,
     }
-    assert.equal(await leftWith(env, receiver.endpoint), 0)
+    assert.equal(await countUnsent(env, receiver.endpoint), 0)
     assert.deepEqual(
       receiver.spans.map(({ name }) => name),
       ['mesh.node.stalled'],
     )
     const { OTEL_EXPORTER_OTLP_HEADERS: _, ...noToken } = env
-    await leftWith(noToken, receiver.endpoint)
+    await countUnsent(noToken, receiver.endpoint)
     const { OTEL_EXPORTER_OTLP_CERTIFICATE: __, ...unknownAuthority } = env
-    assert.equal(await leftWith(unknownAuthority, receiver.endpoint), 1, 'nothing goes to whom nobody vouches for')
+    assert.equal(await countUnsent(unknownAuthority, receiver.endpoint), 1, 'nothing is sent to an unknown authority')
     assert.equal(receiver.spans.length, 1)
   }))

@@ -28,14 +28,14 @@ function sequences(receiver: Receiver): number[] {
   return [...new Set(receiver.spans.map(({ attributes }) => Number(attributes['mesh.seq'])))].sort((a, b) => a - b)
 }
 
-function lostBySpans(receiver: Receiver): number {
+function reportedLosses(receiver: Receiver): number {
   const spans = receiver.spans.filter(({ name }) => name === 'mesh.telemetry.lost')
   return spans.reduce((sum, { attributes }) => sum + Number(attributes['mesh.lost.count']), 0)
 }
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
+const numbersUpTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
 
-test('a span arrives as it was told', async () => {
+test('an emitted span: arrives with its ids, links, attributes, resource and status', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver)
   const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
@@ -52,7 +52,7 @@ test('a span arrives as it was told', async () => {
   await receiver.close()
 })
 
-test('texts, numbers, truths and lists arrive as what they are', async () => {
+test('attributes of type text, number, boolean and list: arrive with type and value', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver)
   const pruned = {
@@ -69,7 +69,7 @@ test('texts, numbers, truths and lists arrive as what they are', async () => {
   await receiver.close()
 })
 
-/** One span sent with these variables set; `told`: the reports on the way. */
+/** Sends one span with these variables set; `reports`: what the logger got. */
 async function sendWith(
   env: Readonly<Record<string, string>>,
   receiver: Receiver,
@@ -89,7 +89,7 @@ async function sendWith(
   }
 }
 
-test('the endpoint that a variable names is used where none is configured, and only there', async () => {
+test('an endpoint in the environment: is used only if none is configured', async () => {
   const receiver = await startReceiver()
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint }
   assert.equal((await sendWith(env, receiver, { endpoint: undefined })).left, 0)
@@ -98,7 +98,7 @@ test('the endpoint that a variable names is used where none is configured, and o
   await receiver.close()
 })
 
-test('a proxy in the environment is not used for a receiver on loopback', async () => {
+test('a proxy in the environment: a receiver on loopback is reached without it', async () => {
   const receiver = await startReceiver()
   const dead = 'http://127.0.0.1:1'
   for (const variable of ['grpc_proxy', 'https_proxy', 'http_proxy'])
@@ -106,17 +106,17 @@ test('a proxy in the environment is not used for a receiver on loopback', async 
   await receiver.close()
 })
 
-test('an export that fails by a proxy names it, without its credentials', async () => {
+test('an export that fails through a proxy: the report names the proxy, without its credentials', async () => {
   const receiver = await startReceiver()
   const env = { http_proxy: 'http://me:hunter2@127.0.0.1:1' }
   const { left, reports } = await sendWith(env, receiver, { endpoint: 'http://192.0.2.1:4317' })
   assert.equal(left, 1)
-  assert.match(reports, /through the proxy 127\.0\.0\.1:1 that http_proxy names/)
+  assert.match(reports, /through the proxy 127\.0\.0\.1:1 of http_proxy/)
   assert.doesNotMatch(reports, /hunter2|undefined/)
   await receiver.close()
 })
 
-test('a timeout shorter than the receiver takes: each span arrives once', async () => {
+test('a timeout shorter than the receiver needs: is raised, and each span arrives once', async () => {
   const receiver = await startReceiver({ answerMs: 600 })
   const { left, reports } = await sendWith({ OTEL_EXPORTER_OTLP_TIMEOUT: '100' }, receiver)
   assert.equal(left, 0)
@@ -125,7 +125,7 @@ test('a timeout shorter than the receiver takes: each span arrives once', async 
   await receiver.close()
 })
 
-test('a token that the receiver repeats in its refusal is in no report', async () => {
+test('a refusal that repeats the token: the report redacts it', async () => {
   const receiver = await startReceiver({ authorization: 'Bearer another' })
   const env = { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20hunter2-hunter2' }
   const { reports } = await sendWith(env, receiver)
@@ -134,7 +134,7 @@ test('a token that the receiver repeats in its refusal is in no report', async (
   await receiver.close()
 })
 
-test('a header that cannot be sent is refused at start by its name, its value not shown', async () => {
+test('a header that gRPC cannot send: the start fails with its name, without showing its value', async () => {
   const receiver = await startReceiver()
   const env = { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic aHVudGVy\nMg==' }
   await assert.rejects(sendWith(env, receiver), (error: Error) => {
@@ -144,7 +144,7 @@ test('a header that cannot be sent is refused at start by its name, its value no
   await receiver.close()
 })
 
-test('switched off, spans are counted and go nowhere', async () => {
+test('endpoint off: spans are counted and not sent', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver, { endpoint: 'off' })
   burst(telemetry, 600)
@@ -154,17 +154,17 @@ test('switched off, spans are counted and go nowhere', async () => {
   await receiver.close()
 })
 
-test('ten thousand spans in one tick: none is lost', async () => {
+test('ten thousand spans in one tick: all arrive', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver)
   burst(telemetry, 10_000)
   assert.deepEqual(await telemetry.flush(10_000), { left: 0 })
-  assert.deepEqual(sequences(receiver), upTo(10_000))
+  assert.deepEqual(sequences(receiver), numbersUpTo(10_000))
   assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
   await receiver.close()
 })
 
-test('a receiver that was gone, with its port, gets everything once it is back', async () => {
+test('a receiver that stopped and restarts: gets every span', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver)
   burst(telemetry, 20)
@@ -177,12 +177,12 @@ test('a receiver that was gone, with its port, gets everything once it is back',
   assert.equal(telemetry.stats.exported, 20)
   await receiver.restart()
   await receiver.waitFor(({ attributes }) => attributes['mesh.seq'] === 2_020, 10_000)
-  assert.deepEqual(sequences(receiver), upTo(2_020))
+  assert.deepEqual(sequences(receiver), numbersUpTo(2_020))
   assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
   await receiver.close()
 })
 
-test('beyond the bound, what is told lost is what is missing, exactly', async () => {
+test('more spans than the bound: the loss spans count exactly the missing ones', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver, { limits: { spans: 1_000 } })
   receiver.pause()
@@ -193,15 +193,15 @@ test('beyond the bound, what is told lost is what is missing, exactly', async ()
   receiver.resume()
   await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 10_000)
   assert.deepEqual(await telemetry.flush(10_000), { left: 0 })
-  const { emitted: told, lostTotal } = telemetry.stats
-  assert.equal(told - sequences(receiver).length, lostBySpans(receiver))
+  const { emitted, lostTotal } = telemetry.stats
+  assert.equal(emitted - sequences(receiver).length, reportedLosses(receiver))
   assert.equal(lostTotal, 2_500)
-  assert.equal(lostBySpans(receiver), 2_500)
+  assert.equal(reportedLosses(receiver), 2_500)
   assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
   await receiver.close()
 })
 
-test('spans that the receiver refuses for good are told of by the next that it takes', async () => {
+test('spans that the receiver refuses: a loss span counts them once it accepts spans again', async () => {
   const receiver = await startReceiver()
   const telemetry = start(receiver)
   receiver.pause(3)
@@ -215,7 +215,7 @@ test('spans that the receiver refuses for good are told of by the next that it t
   await receiver.close()
 })
 
-test('closing while the receiver is away ends within its limit and says what is lost', async () => {
+test('closing while the receiver is away: ends within its limit and reports the loss', async () => {
   const receiver = await startReceiver()
   await receiver.stop()
   const reports: Record<string, unknown>[] = []

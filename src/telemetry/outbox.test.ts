@@ -18,14 +18,14 @@ const limits: OutboxLimits = {
   batchSpans: 10,
   batchBytes: 1_000,
   retryMs: 500,
-  retryMaxMs: 15_000,
-  unknownsMax: 3,
+  maxRetryMs: 15_000,
+  maxUnknowns: 3,
 }
 
-/** An outbox on virtual time, whose receiver answers after 20 ms with whatever `outcome` says. */
+/** An outbox on virtual time, whose receiver answers after 20 ms with `outcome`. */
 function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
   const clock = new VirtualClock()
-  const state = { outcome: 'sent' as Outcome | 'silent', next: 1, inFlight: 0, closed: false }
+  const state = { outcome: 'sent' as Outcome | 'silent', next: 1, inFlight: 0, isClosed: false }
   const sentAt: number[] = []
   const received: Numbered[] = []
   const reports: { level: string; message: string; fields: Record<string, unknown> }[] = []
@@ -46,7 +46,7 @@ function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
         })
       },
       close: () => {
-        state.closed = true
+        state.isClosed = true
       },
     },
     emitLoss: (loss) => add(loss),
@@ -56,11 +56,11 @@ function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
   const burst = (count: number, waitMs?: number): void => {
     for (let i = 0; i < count; i++) add(undefined, waitMs)
   }
-  const told = (): number => received.reduce((sum, { loss }) => sum + (loss?.count ?? 0), 0)
-  return { clock, state, sentAt, received, reports, outbox, burst, told }
+  const reportedLosses = (): number => received.reduce((sum, { loss }) => sum + (loss?.count ?? 0), 0)
+  return { clock, state, sentAt, received, reports, outbox, burst, reportedLosses: reportedLosses }
 }
 
-test('one request carries what a second has gathered, and an empty outbox has no timer', () => {
+test('items added within a second: leave in one request, and an empty outbox has no timer', () => {
   const { clock, outbox, burst, received, sentAt } = world()
   assert.equal(clock.pending, 0)
   burst(1)
@@ -73,7 +73,7 @@ test('one request carries what a second has gathered, and an empty outbox has no
   assert.deepEqual([received.length, outbox.queued, outbox.sent, clock.pending], [3, 0, 3, 0])
 })
 
-test('a request leaves when the most urgent parcel has to, and takes the patient ones along', () => {
+test('items of different delays: all leave when the most urgent one is due', () => {
   const { clock, burst, received, sentAt } = world()
   burst(1, 15_000)
   clock.advance(4_000)
@@ -84,7 +84,7 @@ test('a request leaves when the most urgent parcel has to, and takes the patient
   assert.deepEqual([sentAt, received.length], [[5_000], 3])
 })
 
-test('patient parcels alone wait as long as they may, counted from the first of them', () => {
+test('items of a long delay only: leave when the first of them is due', () => {
   const { clock, burst, received, sentAt } = world()
   burst(1, 15_000)
   clock.advance(5_000)
@@ -96,7 +96,7 @@ test('patient parcels alone wait as long as they may, counted from the first of 
   assert.deepEqual([sentAt, received.length], [[15_000, 30_019], 3])
 })
 
-test('what came while a request was out waits no longer than it may', () => {
+test('items added while a request is in flight: leave when they are due', () => {
   const { clock, burst, sentAt } = world()
   burst(10)
   clock.advance(10)
@@ -106,14 +106,14 @@ test('what came while a request was out waits no longer than it may', () => {
   assert.deepEqual(sentAt, [0, 110])
 })
 
-test('a full batch does not wait', () => {
+test('a full batch: leaves at once', () => {
   const { clock, burst, sentAt } = world()
   burst(10)
   clock.advance(0)
   assert.deepEqual(sentAt, [0])
 })
 
-test('while nobody takes a batch it is tried again after 0.5, 1, 2, 4, 8, 15, 15 s less jitter, for ever', () => {
+test('a retryable batch: is retried after 0.5, 1, 2, 4, 8, 15, 15 s less jitter, without limit', () => {
   const { clock, state, burst, sentAt, received, reports } = world({}, () => 1)
   state.outcome = 'retryable'
   burst(10)
@@ -132,7 +132,7 @@ test('while nobody takes a batch it is tried again after 0.5, 1, 2, 4, 8, 15, 15
   )
 })
 
-test('jitter lies in the upper half of the wait', () => {
+test('a retry with the largest jitter: comes after half the delay', () => {
   const { clock, state, burst, sentAt } = world({}, () => 0)
   state.outcome = 'retryable'
   burst(10)
@@ -140,8 +140,8 @@ test('jitter lies in the upper half of the wait', () => {
   assert.deepEqual(sentAt, [0, 270, 790])
 })
 
-test('beyond the bound the oldest go, and the first request that is taken again tells how many', () => {
-  const { clock, state, outbox, burst, received, told } = world()
+test('more items than the bound: the oldest are evicted, and the next delivery reports how many', () => {
+  const { clock, state, outbox, burst, received, reportedLosses } = world()
   state.outcome = 'retryable'
   burst(10)
   clock.advance(10)
@@ -149,16 +149,16 @@ test('beyond the bound the oldest go, and the first request that is taken again 
   assert.equal(outbox.lost, 50)
   state.outcome = 'sent'
   clock.advance(60_000)
-  assert.equal(told(), 50)
+  assert.equal(reportedLosses(), 50)
   assert.deepEqual(
     received.slice(0, 10).map(({ id }) => id),
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
   )
-  assert.equal(received.length + told(), state.next - 1)
+  assert.equal(received.length + reportedLosses(), state.next - 1)
 })
 
-test('a lost parcel that told of losses gives its count back, and counts itself', () => {
-  const { clock, state, outbox, burst, told } = world({ spans: 12, batchSpans: 4 })
+test('a lost item that reported losses: its count is reported again, plus itself', () => {
+  const { clock, state, outbox, burst, reportedLosses } = world({ spans: 12, batchSpans: 4 })
   state.outcome = 'retryable'
   burst(20)
   clock.advance(5)
@@ -170,10 +170,10 @@ test('a lost parcel that told of losses gives its count back, and counts itself'
   state.outcome = 'sent'
   clock.advance(120_000)
   assert.equal(outbox.queued, 0)
-  assert.equal(told(), outbox.lost)
+  assert.equal(reportedLosses(), outbox.lost)
 })
 
-test('what is refused is lost at once; what is doubtful, after three times', () => {
+test('a refused batch is lost at once; one of unknown outcome after three attempts', () => {
   const { clock, state, outbox, burst, sentAt } = world()
   state.outcome = 'refused'
   burst(10)
@@ -185,7 +185,7 @@ test('what is refused is lost at once; what is doubtful, after three times', () 
   assert.deepEqual([sentAt.length, outbox.lost, outbox.queued], [4, 20, 0])
 })
 
-test('refused parcels are told of once others are taken', () => {
+test('refused items: the next delivery reports the loss', () => {
   const { clock, state, burst, received } = world()
   state.outcome = 'refused'
   burst(10)
@@ -199,54 +199,54 @@ test('refused parcels are told of once others are taken', () => {
   )
 })
 
-test('a flush does not wait for a batch to fill, nor for a retry that is due later', async () => {
+test('a flush: sends at once, without waiting for a full batch or a pending retry', async () => {
   const { clock, state, outbox, burst, sentAt } = world()
   state.outcome = 'retryable'
   burst(25)
   clock.advance(20_000)
   state.outcome = 'sent'
-  const flushed = outbox.flush(1_000)
+  const flushing = outbox.flush(1_000)
   clock.advance(100)
-  assert.equal(await flushed, 0)
+  assert.equal(await flushing, 0)
   assert.deepEqual(sentAt.slice(-3), [20_000, 20_020, 20_040])
   assert.equal(clock.pending, 0)
 })
 
-test('a flush ends with its limit and says what is left; nothing is lost by it', async () => {
+test('a flush that reaches its limit: returns the number still queued, and loses nothing', async () => {
   const { clock, state, outbox, burst } = world()
   state.outcome = 'retryable'
   burst(25)
-  const flushed = outbox.flush(2_000)
+  const flushing = outbox.flush(2_000)
   clock.advance(2_000)
-  assert.equal(await flushed, 25)
+  assert.equal(await flushing, 25)
   assert.equal(outbox.lost, 0)
 })
 
-test('closing reports exactly what no span tells of, also when the receiver never answers', async () => {
+test('closing while the receiver never answers: reports exactly the losses that no span reports', async () => {
   const { clock, state, outbox, burst, reports } = world()
   state.outcome = 'silent'
   burst(130)
-  const closed = outbox.close(2_000)
+  const closing = outbox.close(2_000)
   clock.advance(2_000)
-  assert.equal(await closed, 130)
+  assert.equal(await closing, 130)
   assert.deepEqual(reports.at(-1)?.fields, { lost: 130, ring: 30, refused: 0, exit: 100 })
-  assert.deepEqual([outbox.queued, clock.pending, state.closed], [0, 0, true])
+  assert.deepEqual([outbox.queued, clock.pending, state.isClosed], [0, 0, true])
 })
 
-test('an answer that comes after closing changes nothing', async () => {
+test('an answer after closing: changes nothing', async () => {
   for (const late of ['sent', 'retryable', 'refused'] as const) {
     const { clock, state, outbox, burst, sentAt, reports } = world()
     state.outcome = late
     burst(10)
-    const closed = outbox.close(10)
+    const closing = outbox.close(10)
     clock.advance(10)
-    assert.equal(await closed, 10)
+    assert.equal(await closing, 10)
     clock.advance(60_000)
     assert.deepEqual([sentAt.length, outbox.sent, outbox.lost, reports.length, clock.pending], [1, 0, 10, 1, 0])
   }
 })
 
-test('any order of bursts, absences, refusals and pauses: told less received is what is told lost, exactly', async () => {
+test('any order of bursts, absences, refusals and pauses: added less received is the reported loss', async () => {
   const step = fc.oneof(
     fc.record({ burst: fc.integer({ min: 1, max: 160 }) }),
     fc.record({ pause: fc.integer({ min: 0, max: 40_000 }) }),
@@ -256,20 +256,20 @@ test('any order of bursts, absences, refusals and pauses: told less received is 
     fc.array(step, { maxLength: 40 }),
     fc.boolean(),
     fc.integer(),
-    async (steps, back, seed) => {
-      const { clock, state, outbox, received, burst, told } = world({ spans: 60 }, seededRandom(seed))
-      for (const now of steps) {
-        if ('burst' in now) burst(now.burst)
-        else if ('pause' in now) clock.advance(now.pause)
-        else state.outcome = now.outcome
+    async (steps, recovers, seed) => {
+      const { clock, state, outbox, received, burst, reportedLosses } = world({ spans: 60 }, seededRandom(seed))
+      for (const action of steps) {
+        if ('burst' in action) burst(action.burst)
+        else if ('pause' in action) clock.advance(action.pause)
+        else state.outcome = action.outcome
         assert.equal(outbox.sent + outbox.lost + outbox.queued, state.next - 1)
       }
-      if (back) state.outcome = 'sent'
-      const closed = outbox.close(5_000)
-      // The limit of the closing is one more timer: time runs on until it is over.
+      if (recovers) state.outcome = 'sent'
+      const closing = outbox.close(5_000)
+      // Let the close timeout, which is one more timer, run out.
       for (let i = 0; i < 50; i++) clock.advance(100)
-      const unreported = await closed
-      assert.equal(state.next - 1 - received.length, told() + unreported)
+      const unreported = await closing
+      assert.equal(state.next - 1 - received.length, reportedLosses() + unreported)
       assert.equal(new Set(received.map(({ id }) => id)).size, received.length)
       assert.equal(outbox.lost, state.next - 1 - received.length)
       assert.equal(clock.pending - state.inFlight, 0)

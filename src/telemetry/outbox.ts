@@ -1,28 +1,28 @@
 import type { Clock, Random } from '../core/machine.ts'
 import { Ring, type Sized } from './ring.ts'
 
-/** Where spans were lost on the way out, as `mesh.lost.where` says it. */
-export type LostWhere = 'ring' | 'refused' | 'exit'
+/** Where spans were lost: the values of `mesh.lost.where`. */
+export type LossLocation = 'ring' | 'refused' | 'exit'
 
 export interface Loss {
-  readonly where: LostWhere
+  readonly where: LossLocation
   readonly count: number
 }
 
-/** What is sent. One that itself tells of a loss says so: when it is lost too, its news must not be. */
+/** An item to be sent. `loss`: the loss that it reports; if the item is lost too, that loss is reported again. */
 export interface QueueItem extends Sized {
   readonly loss?: Loss | undefined
 }
 
 /**
- * What became of a batch. `away`: nobody took it, try again for as long as it takes. `refused`: it was read and will
- * never be taken. `doubtful`: could be either, so it is tried again a few times.
+ * Outcome of sending a batch. `retryable`: the receiver did not process it; retry without limit. `refused`: the
+ * receiver read it and will never accept it. `unknown`: could be either; retry a few times.
  */
 export type Outcome = 'sent' | 'retryable' | 'refused' | 'unknown'
 
 export interface Sender<T> {
-  /** Answers exactly once, and not before it returns. */
-  send(batch: readonly T[], answer: (outcome: Outcome, cause?: unknown) => void): void
+  /** Calls `onOutcome` exactly once, and not before it returns. */
+  send(batch: readonly T[], onOutcome: (outcome: Outcome, cause?: unknown) => void): void
   close(): void
 }
 
@@ -33,52 +33,52 @@ export interface OutboxLimits {
   readonly batchSpans: number
   /** Estimated bytes of one request, well under the 4 MiB that gRPC servers accept by default. */
   readonly batchBytes: number
-  /** First and longest wait between attempts, in milliseconds. */
+  /** First and longest delay between attempts, in milliseconds. */
   readonly retryMs: number
-  readonly retryMaxMs: number
-  /** Doubtful answers to one batch before it counts as refused. */
-  readonly unknownsMax: number
+  readonly maxRetryMs: number
+  /** Unknown outcomes of one batch before it counts as refused. */
+  readonly maxUnknowns: number
 }
 
-export type Report = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void
+export type Reporter = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void
 
 export interface OutboxOptions<T> {
   readonly clock: Clock
   readonly random: Random
   readonly limits: OutboxLimits
   readonly sender: Sender<T>
-  /** Called when spans leave again and some were lost before: to add a parcel that says so. */
+  /** Called after a delivery if spans were lost before: adds an item that reports the loss. */
   readonly emitLoss: (loss: Loss) => void
-  readonly report: Report
+  readonly report: Reporter
 }
 
-/** Keeps what waits to be sent within bounds, sends it in order, and knows exactly what was lost. */
+/** A bounded queue of items to be sent: sends them in order, and counts exactly how many are lost. */
 export class Outbox<T extends QueueItem> {
   readonly #options: OutboxOptions<T>
   readonly #ring: Ring<T>
   #sent = 0
   #lost = 0
-  /** Lost and not yet told: it joins the next `tellLoss`, or the report of `close`. */
-  readonly #unreported: Record<LostWhere, number> = { ring: 0, refused: 0, exit: 0 }
-  /** Set while a batch is with the sender or waits to be tried again. */
+  /** Losses for the next `emitLoss`, or for the report of `close`. */
+  readonly #unreportedLosses: Record<LossLocation, number> = { ring: 0, refused: 0, exit: 0 }
+  /** Set while a batch is in flight or waits for a retry. */
   #batch: readonly T[] | undefined
-  #sending = false
+  #isSending = false
   #failures = 0
   #unknowns = 0
-  /** When a request has to leave at the latest, on the monotonic clock: the earliest that a waiting parcel asks for. */
-  #due = Number.POSITIVE_INFINITY
+  /** Deadline of the next request on the monotonic clock: the earliest of all waiting items. */
+  #dueAt = Number.POSITIVE_INFINITY
   #cancelTimer: (() => void) | undefined
   #timerAt = 0
-  /** Calls waiting for everything to be gone; while there are any, nothing waits for a batch to fill. */
-  #drains: (() => void)[] = []
-  #closed = false
+  /** Pending flushes; while there are any, batches are sent without waiting to fill. */
+  #flushCallbacks: (() => void)[] = []
+  #isClosed = false
 
   constructor(options: OutboxOptions<T>) {
     this.#options = options
     this.#ring = new Ring(options.limits.spans, options.limits.spanBytes)
   }
 
-  /** Parcels held: waiting, or sent and not yet answered. */
+  /** Items that wait or are in flight. */
   get queued(): number {
     return this.#ring.size
   }
@@ -87,73 +87,75 @@ export class Outbox<T extends QueueItem> {
     return this.#sent
   }
 
-  /** Parcels that will never arrive. `added = sent + lost + queued` at all times. */
+  /** Items that will never arrive. `added = sent + lost + queued` at all times. */
   get lost(): number {
     return this.#lost
   }
 
-  /** The parcel leaves within `waitMs` milliseconds, with all that wait; sooner when a batch is full before. */
-  add(item: T, waitMs: number): void {
-    const gone = this.#closed ? [item] : this.#ring.push(item)
-    for (const lost of gone) this.#lose(lost, this.#closed ? 'exit' : 'ring')
-    if (this.#closed) return
-    this.#due = Math.min(this.#due, this.#options.clock.now() + waitMs)
-    this.#arm()
+  /** Sends the item within `maxDelayMs` milliseconds, together with all that wait; sooner if a batch fills. */
+  add(item: T, maxDelayMs: number): void {
+    const evictedItems = this.#isClosed ? [item] : this.#ring.push(item)
+    for (const lost of evictedItems) this.#recordLoss(lost, this.#isClosed ? 'exit' : 'ring')
+    if (this.#isClosed) return
+    this.#dueAt = Math.min(this.#dueAt, this.#options.clock.now() + maxDelayMs)
+    this.#schedule()
   }
 
-  /** Sends without delay until nothing is left or `limitMs` is over. Resolves to what is left. */
+  /**
+   * Sends without delay until the queue is empty or `limitMs` is over. Resolves to the number of items still queued.
+   */
   flush(limitMs: number): Promise<number> {
-    if (this.#closed || this.#ring.size === 0) return Promise.resolve(this.#ring.size)
+    if (this.#isClosed || this.#ring.size === 0) return Promise.resolve(this.#ring.size)
     return new Promise((resolve) => {
       const done = (): void => {
         cancel()
-        this.#drains = this.#drains.filter((other) => other !== done)
+        this.#flushCallbacks = this.#flushCallbacks.filter((other) => other !== done)
         resolve(this.#ring.size)
       }
       const cancel = this.#options.clock.after(limitMs, done)
-      this.#drains.push(done)
-      this.#hurry()
+      this.#flushCallbacks.push(done)
+      this.#sendNow()
     })
   }
 
   /**
-   * Flushes, then gives up what is left. Resolves to the number of lost spans that no span tells of, and reports it.
-   * A batch that was sent but not answered by then counts as lost: nothing says that it arrived.
+   * Flushes, then drops the rest. Reports, and resolves to, the number of lost spans that no span reports.
+   * A batch still in flight counts as lost: nothing confirms that it arrived.
    */
   async close(limitMs: number): Promise<number> {
-    if (this.#closed) return 0
+    if (this.#isClosed) return 0
     await this.flush(limitMs)
-    this.#closed = true
+    this.#isClosed = true
     this.#cancelTimer?.()
-    for (const item of this.#ring) this.#lose(item, 'exit')
+    for (const item of this.#ring) this.#recordLoss(item, 'exit')
     this.#ring.clear()
-    for (const done of this.#drains) done()
+    for (const done of this.#flushCallbacks) done()
     this.#options.sender.close()
-    const { ring, refused, exit } = this.#unreported
+    const { ring, refused, exit } = this.#unreportedLosses
     const lost = ring + refused + exit
     if (lost > 0) this.#options.report('error', 'spans were lost at exit', { lost, ring, refused, exit })
     return lost
   }
 
-  #arm(): void {
+  #schedule(): void {
     const { clock, limits } = this.#options
-    if (this.#batch !== undefined || this.#ring.waiting === 0) return
+    if (this.#batch !== undefined || this.#ring.waitingCount === 0) return
     const now = clock.now()
-    const urgent = this.#ring.waiting >= limits.batchSpans || this.#drains.length > 0
-    const at = urgent ? now : Math.max(now, this.#due)
-    if (this.#cancelTimer === undefined || at < this.#timerAt) this.#after(at - now, () => this.#begin())
+    const isUrgent = this.#ring.waitingCount >= limits.batchSpans || this.#flushCallbacks.length > 0
+    const at = isUrgent ? now : Math.max(now, this.#dueAt)
+    if (this.#cancelTimer === undefined || at < this.#timerAt) this.#setTimer(at - now, () => this.#sendNextBatch())
   }
 
-  /** The receiver is asked again at once, whatever wait was chosen before. */
-  #hurry(): void {
+  /** Starts or retries a batch at once, without the pending backoff. */
+  #sendNow(): void {
     this.#failures = 0
     const batch = this.#batch
-    if (batch === undefined) this.#arm()
-    else if (!this.#sending) this.#after(0, () => this.#send(batch))
+    if (batch === undefined) this.#schedule()
+    else if (!this.#isSending) this.#setTimer(0, () => this.#send(batch))
   }
 
-  /** The one timer: it either begins a batch or tries one again. */
-  #after(ms: number, run: () => void): void {
+  /** The only timer: it starts a batch or retries one. */
+  #setTimer(ms: number, run: () => void): void {
     this.#cancelTimer?.()
     const { clock } = this.#options
     this.#timerAt = clock.now() + ms
@@ -163,70 +165,70 @@ export class Outbox<T extends QueueItem> {
     })
   }
 
-  #begin(): void {
+  #sendNextBatch(): void {
     const { batchSpans, batchBytes } = this.#options.limits
     this.#unknowns = 0
     const batch = this.#ring.take(batchSpans, batchBytes)
-    // What did not fit keeps the time that was set: early for some, late for none.
-    if (this.#ring.waiting === 0) this.#due = Number.POSITIVE_INFINITY
+    // Items that did not fit retain the deadline: early for some, late for none.
+    if (this.#ring.waitingCount === 0) this.#dueAt = Number.POSITIVE_INFINITY
     this.#send(batch)
   }
 
   #send(batch: readonly T[]): void {
     this.#batch = batch
-    this.#sending = true
+    this.#isSending = true
     this.#options.sender.send(batch, (outcome, cause) => {
-      this.#sending = false
-      if (!this.#closed) this.#answered(batch, outcome, cause)
+      this.#isSending = false
+      if (!this.#isClosed) this.#handleOutcome(batch, outcome, cause)
     })
   }
 
-  #answered(batch: readonly T[], outcome: Outcome, cause: unknown): void {
-    const again =
-      outcome === 'retryable' || (outcome === 'unknown' && ++this.#unknowns < this.#options.limits.unknownsMax)
-    if (again) {
+  #handleOutcome(batch: readonly T[], outcome: Outcome, cause: unknown): void {
+    const shouldRetry =
+      outcome === 'retryable' || (outcome === 'unknown' && ++this.#unknowns < this.#options.limits.maxUnknowns)
+    if (shouldRetry) {
       this.#retry(batch, cause)
       return
     }
     this.#ring.release()
     this.#batch = undefined
-    if (outcome === 'sent') this.#delivered(batch.length)
-    else this.#refused(batch, cause)
-    this.#arm()
-    if (this.#ring.size === 0) for (const done of this.#drains) done()
+    if (outcome === 'sent') this.#recordDelivery(batch.length)
+    else this.#recordRefusal(batch, cause)
+    this.#schedule()
+    if (this.#ring.size === 0) for (const done of this.#flushCallbacks) done()
   }
 
   #retry(batch: readonly T[], cause: unknown): void {
-    const { retryMs, retryMaxMs } = this.#options.limits
+    const { retryMs, maxRetryMs } = this.#options.limits
     if (this.#failures === 0)
-      this.#options.report('warn', 'no receiver takes spans; they are kept', { cause: text(cause) })
-    const wait = Math.min(retryMaxMs, retryMs * 2 ** this.#failures++)
-    this.#after(wait / 2 + (wait / 2) * this.#options.random(), () => this.#send(batch))
+      this.#options.report('warn', 'OTLP export failed, spans queued', { cause: describeCause(cause) })
+    const wait = Math.min(maxRetryMs, retryMs * 2 ** this.#failures++)
+    this.#setTimer(wait / 2 + (wait / 2) * this.#options.random(), () => this.#send(batch))
   }
 
-  #delivered(count: number): void {
+  #recordDelivery(count: number): void {
     this.#sent += count
-    if (this.#failures > 0) this.#options.report('info', 'spans leave again', { queued: this.#ring.size })
+    if (this.#failures > 0) this.#options.report('info', 'OTLP export recovered', { queued: this.#ring.size })
     this.#failures = 0
     for (const where of ['ring', 'refused'] as const) {
-      const lost = this.#unreported[where]
-      this.#unreported[where] = 0
+      const lost = this.#unreportedLosses[where]
+      this.#unreportedLosses[where] = 0
       if (lost > 0) this.#options.emitLoss({ where, count: lost })
     }
   }
 
-  #refused(batch: readonly T[], cause: unknown): void {
-    for (const item of batch) this.#lose(item, 'refused')
-    this.#options.report('warn', 'the receiver refused spans', { count: batch.length, cause: text(cause) })
+  #recordRefusal(batch: readonly T[], cause: unknown): void {
+    for (const item of batch) this.#recordLoss(item, 'refused')
+    this.#options.report('warn', 'the receiver refused spans', { count: batch.length, cause: describeCause(cause) })
   }
 
-  #lose(item: T, where: LostWhere): void {
+  #recordLoss(item: T, where: LossLocation): void {
     this.#lost++
-    this.#unreported[where]++
-    if (item.loss !== undefined) this.#unreported[item.loss.where] += item.loss.count
+    this.#unreportedLosses[where]++
+    if (item.loss !== undefined) this.#unreportedLosses[item.loss.where] += item.loss.count
   }
 }
 
-function text(cause: unknown): string {
+function describeCause(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }

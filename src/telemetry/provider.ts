@@ -13,13 +13,13 @@ export interface NodeResource {
   /** Own peer id: for searching, never a metric label. */
   readonly peer: string
   readonly version: string
-  /** `service.instance.id`; new for every process start when left out. */
+  /** `service.instance.id`; by default a new one for every process start. */
   readonly instanceId?: string
 }
 
 export interface ProviderConfig {
   readonly resource: Resource
-  /** Of tracemesh itself; `service.version` of the resource may be the application's. */
+  /** Version of tracemesh itself; `service.version` of the resource may be the application's. */
   readonly version: string
   readonly processor: SpanProcessor
   readonly idGenerator: IdGenerator
@@ -33,24 +33,24 @@ export interface Provider {
 
 export type ProviderFactory = (config: ProviderConfig) => Provider
 
-/** Version of the semantic conventions whose names spans and resource use. */
+/** Version of the semantic conventions of spans and resource. */
 const schemaUrl = 'https://opentelemetry.io/schemas/1.41.0'
 
-/** The tracer of a provider as our spans name it: instrumentation scope, its version, and its schema. */
+/** The tracer of our instrumentation scope, with its version and schema. */
 export function meshTracer(provider: Pick<TracerProviderApi, 'getTracer'>, version: string): Tracer {
   return provider.getTracer('tracemesh', version, { schemaUrl })
 }
 
-/** A tracer of our own that no other code of the process can see: a library must not take over the global one. */
+/** A tracer that no other code of the process can see: a library must not replace the global one. */
 export const privateProvider: ProviderFactory = ({ processor, version, ...config }) => {
   const provider = new TracerProvider({ ...config, spanProcessors: [processor] })
   return { tracer: meshTracer(provider, version), shutdown: () => provider.shutdown() }
 }
 
 /**
- * No host, process or OS detectors: each would ride on every request. Of the machine only its id does: Jaeger compares
- * the times of parent and child, and warns of those that do not fit, unless both were told on one host.
- * `OTEL_RESOURCE_ATTRIBUTES` and `_SERVICE_NAME` win.
+ * Without host, process or OS detectors, whose attributes every request would carry. `host.id` alone is needed: Jaeger
+ * warns of a child that does not fit into its parent's time, unless both come from one host.
+ * `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` win.
  */
 export function resourceOf(node: NodeResource): Resource {
   const own = resourceFromAttributes({

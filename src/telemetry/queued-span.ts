@@ -2,11 +2,11 @@ import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from
 import type { Loss, QueueItem } from './outbox.ts'
 import type { ReadableSpan } from './sdk-types.ts'
 
-const none: never[] = []
+const emptyList: never[] = []
 
 /**
- * An ended span as it waits for the receiver: what is exported of it and nothing else. The SDK's own object is several
- * times as large, and pins what made it.
+ * An ended span that waits for the receiver, with the exported fields only. The SDK's own object is several times as
+ * large, and keeps its tracer alive.
  */
 export class QueuedSpan implements ReadableSpan, QueueItem {
   readonly bytes: number
@@ -19,7 +19,7 @@ export class QueuedSpan implements ReadableSpan, QueueItem {
   readonly links: Link[]
   readonly resource: ReadableSpan['resource']
   readonly instrumentationScope: ReadableSpan['instrumentationScope']
-  /** Ours have none, and drop nothing; spans of other instrumentation may. */
+  /** Our spans have no events and drop nothing; spans of other instrumentation may. */
   readonly events: ReadableSpan['events']
   readonly droppedAttributesCount: number
   readonly droppedEventsCount: number
@@ -28,14 +28,14 @@ export class QueuedSpan implements ReadableSpan, QueueItem {
   readonly #startMs: number
   readonly #endMs: number
 
-  /** `attributes` are kept as they are; the SDK's copy of them is not. */
+  /** Retains `attributes` themselves, not the SDK's copy of them. */
   constructor(span: ReadableSpan, attributes: Attributes, loss?: Loss) {
     this.name = span.name
     this.kind = span.kind
     this.status = span.status
     this.attributes = attributes
-    this.links = span.links.length === 0 ? none : span.links
-    this.events = span.events.length === 0 ? none : span.events
+    this.links = span.links.length === 0 ? emptyList : span.links
+    this.events = span.events.length === 0 ? emptyList : span.events
     this.droppedAttributesCount = span.droppedAttributesCount
     this.droppedEventsCount = span.droppedEventsCount
     this.droppedLinksCount = span.droppedLinksCount
@@ -46,7 +46,7 @@ export class QueuedSpan implements ReadableSpan, QueueItem {
     this.#context = span.spanContext()
     this.#startMs = milliseconds(span.startTime)
     this.#endMs = milliseconds(span.endTime)
-    this.bytes = estimate(this)
+    this.bytes = estimateBytes(this)
   }
 
   spanContext(): SpanContext {
@@ -85,7 +85,7 @@ const attributeBytes = 16
 const linkBytes = 240
 const eventBytes = 500
 
-function estimate(span: ReadableSpan): number {
+function estimateBytes(span: ReadableSpan): number {
   let bytes = spanBytes + span.links.length * linkBytes + span.events.length * eventBytes
   for (const value of Object.values(span.attributes)) bytes += attributeBytes + sizeOf(value)
   return bytes

@@ -9,7 +9,7 @@ leakCheck()
 const item = (id: number, bytes = 1) => ({ id, bytes })
 const ids = (items: Iterable<{ id: number }>): number[] => [...items].map(({ id }) => id)
 
-test('the oldest item makes room for a new one', () => {
+test('a full ring: a new item evicts the oldest', () => {
   const ring = new Ring<{ id: number; bytes: number }>(2, 100)
   assert.deepEqual(ring.push(item(1)), [])
   assert.deepEqual(ring.push(item(2)), [])
@@ -17,7 +17,7 @@ test('the oldest item makes room for a new one', () => {
   assert.deepEqual(ids(ring), [2, 3])
 })
 
-test('as many old items go as a large one needs; one that never fits goes itself', () => {
+test('a large item: evicts as many old ones as it needs; one above the bound is evicted itself', () => {
   const ring = new Ring<{ id: number; bytes: number }>(10, 10)
   for (const id of [1, 2, 3]) ring.push(item(id, 3))
   assert.deepEqual(ids(ring.push(item(4, 5))), [1, 2])
@@ -25,7 +25,7 @@ test('as many old items go as a large one needs; one that never fits goes itself
   assert.equal(ring.bytes, 0)
 })
 
-test('what is taken is neither evicted nor forgotten by the bounds', () => {
+test('items in flight: count against the bounds and are not evicted', () => {
   const ring = new Ring<{ id: number; bytes: number }>(2, 100)
   ring.push(item(1))
   ring.push(item(2))
@@ -37,7 +37,7 @@ test('what is taken is neither evicted nor forgotten by the bounds', () => {
   assert.equal(ring.size, 1)
 })
 
-test('a batch is bounded in items and bytes, but is never empty while something waits', () => {
+test('a batch: is bounded in items and bytes, but never empty while an item waits', () => {
   const ring = new Ring<{ id: number; bytes: number }>(10, 100)
   for (const id of [1, 2, 3, 4]) ring.push(item(id, 10))
   assert.deepEqual(ids(ring.take(3, 25)), [1, 2])
@@ -45,39 +45,39 @@ test('a batch is bounded in items and bytes, but is never empty while something 
   assert.deepEqual(ids(ring.take(1, 1)), [3])
 })
 
-test('in any order of pushing, taking and settling: order is kept, bounds hold, every item is accounted for', () => {
+test('any order of push, take and release: order and bounds hold, and every item is accounted for', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('push' as const), bytes: fc.integer({ min: 1, max: 30 }) }),
     fc.record({ do: fc.constant('take' as const), count: fc.integer({ min: 1, max: 6 }) }),
-    fc.record({ do: fc.constant('settle' as const) }),
+    fc.record({ do: fc.constant('release' as const) }),
   )
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 }), (capacity, steps) => {
       const ring = new Ring<{ id: number; bytes: number }>(capacity, 60)
-      const left: number[] = []
-      let taken: readonly { id: number; bytes: number }[] = []
+      const removed: number[] = []
+      let inFlight: readonly { id: number; bytes: number }[] = []
       let next = 0
-      for (const now of steps) {
-        if (now.do === 'push') left.push(...ids(ring.push(item(next++, now.bytes))))
-        else if (now.do === 'take' && taken.length === 0) taken = ring.take(now.count, 1_000)
-        else if (now.do === 'settle') {
-          left.push(...ids(taken))
-          taken = []
+      for (const action of steps) {
+        if (action.do === 'push') removed.push(...ids(ring.push(item(next++, action.bytes))))
+        else if (action.do === 'take' && inFlight.length === 0) inFlight = ring.take(action.count, 1_000)
+        else if (action.do === 'release') {
+          removed.push(...ids(inFlight))
+          inFlight = []
           ring.release()
         }
-        const held = [...ring]
-        assert.ok(held.length <= capacity && ring.bytes <= 60)
+        const retained = [...ring]
+        assert.ok(retained.length <= capacity && ring.bytes <= 60)
         assert.equal(
           ring.bytes,
-          held.reduce((sum, { bytes }) => sum + bytes, 0),
+          retained.reduce((sum, { bytes }) => sum + bytes, 0),
         )
         assert.equal(ring.added, ring.released + ring.evicted + ring.size)
         assert.deepEqual(
-          ids(held),
-          ids(held).toSorted((a, b) => a - b),
+          ids(retained),
+          ids(retained).toSorted((a, b) => a - b),
         )
         assert.deepEqual(
-          [...left, ...ids(held)].toSorted((a, b) => a - b),
+          [...removed, ...ids(retained)].toSorted((a, b) => a - b),
           Array.from({ length: next }, (_, id) => id),
         )
       }

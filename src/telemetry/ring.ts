@@ -1,22 +1,21 @@
-/** Anything that knows roughly how much memory it holds. */
+/** An item of roughly known memory size. */
 export interface Sized {
   readonly bytes: number
 }
 
 /**
- * A queue bounded in items and in bytes whose oldest items make room for new ones.
+ * A queue bounded in items and bytes that evicts its oldest items for new ones.
  *
- * What was `take`n stays counted against both bounds until it is `settle`d, and is never evicted meanwhile: once
- * something has been sent, only the answer may decide whether it is lost. So at every moment
- * `added = settled + evicted + size`.
+ * Items taken are in flight: they count against both bounds until `release`, and are never evicted, since only the
+ * receiver's answer decides whether they are lost. So at every moment `added = released + evicted + size`.
  */
 export class Ring<T extends Sized> {
   readonly capacity: number
   readonly capacityBytes: number
   readonly #slots: (T | undefined)[] = []
   #head = 0
-  #waiting = 0
-  #taken: readonly T[] = []
+  #waitingCount = 0
+  #inFlight: readonly T[] = []
   #bytes = 0
   #added = 0
   #released = 0
@@ -27,14 +26,14 @@ export class Ring<T extends Sized> {
     this.capacityBytes = capacityBytes
   }
 
-  /** Items held, taken ones included. */
+  /** Items that wait or are in flight. */
   get size(): number {
-    return this.#waiting + this.#taken.length
+    return this.#waitingCount + this.#inFlight.length
   }
 
-  /** Items that can be taken. */
-  get waiting(): number {
-    return this.#waiting
+  /** Items not in flight. */
+  get waitingCount(): number {
+    return this.#waitingCount
   }
 
   get bytes(): number {
@@ -54,77 +53,77 @@ export class Ring<T extends Sized> {
   }
 
   /**
-   * Adds an item and returns what had to go for it, oldest first. That can be the item itself, when it alone is above
-   * the bound, or when everything older has been taken.
+   * Adds an item and returns the evicted ones, oldest first. That can be the item itself, if it alone exceeds a bound
+   * or if everything older is in flight.
    */
   push(item: T): readonly T[] {
     this.#added++
-    const gone: T[] = []
-    while (this.#waiting > 0 && !this.#fits(item)) gone.push(this.#shift())
+    const evicted: T[] = []
+    while (this.#waitingCount > 0 && !this.#fits(item)) evicted.push(this.#shift())
     if (this.#fits(item)) this.#append(item)
-    else gone.push(item)
-    this.#evicted += gone.length
-    return gone
+    else evicted.push(item)
+    this.#evicted += evicted.length
+    return evicted
   }
 
   /**
-   * The oldest items, at most `count` of them and `bytes` in all, but at least one when there is any. Nothing while
-   * what was taken before is not settled.
+   * Takes the oldest items: at most `count` of them and `bytes` in all, but at least one if there is any. Empty while
+   * another batch is in flight.
    */
   take(count: number, bytes: number): readonly T[] {
-    if (this.#taken.length > 0) return []
+    if (this.#inFlight.length > 0) return []
     const batch: T[] = []
     let sum = 0
-    while (this.#waiting > 0 && batch.length < count) {
+    while (this.#waitingCount > 0 && batch.length < count) {
       const next = this.#slots[this.#head] as T
       if (batch.length > 0 && sum + next.bytes > bytes) break
       sum += next.bytes
       batch.push(this.#shift())
     }
     this.#bytes += sum
-    this.#taken = batch
+    this.#inFlight = batch
     return batch
   }
 
-  /** What was taken has reached its end, whatever it was. */
+  /** Removes the items in flight, delivered or lost. */
   release(): void {
-    for (const item of this.#taken) this.#bytes -= item.bytes
-    this.#released += this.#taken.length
-    this.#taken = []
+    for (const item of this.#inFlight) this.#bytes -= item.bytes
+    this.#released += this.#inFlight.length
+    this.#inFlight = []
   }
 
-  /** Lets go of everything; what it was counts as evicted. */
+  /** Evicts everything. */
   clear(): void {
     this.#evicted += this.size
     this.#slots.length = 0
-    this.#taken = []
-    this.#head = this.#waiting = this.#bytes = 0
+    this.#inFlight = []
+    this.#head = this.#waitingCount = this.#bytes = 0
   }
 
-  /** Everything held, oldest first. */
+  /** All items, oldest first. */
   *[Symbol.iterator](): IterableIterator<T> {
-    yield* this.#taken
-    for (let i = 0; i < this.#waiting; i++) yield this.#slots[(this.#head + i) % this.capacity] as T
+    yield* this.#inFlight
+    for (let i = 0; i < this.#waitingCount; i++) yield this.#slots[(this.#head + i) % this.capacity] as T
   }
 
   #fits(item: T): boolean {
     return this.size < this.capacity && this.#bytes + item.bytes <= this.capacityBytes
   }
 
-  /** The slots are a circle which is only as long as it has ever had to be. */
+  /** The circular buffer grows to the largest size that was needed. */
   #append(item: T): void {
-    const end = (this.#head + this.#waiting) % this.capacity
+    const end = (this.#head + this.#waitingCount) % this.capacity
     if (end < this.#slots.length) this.#slots[end] = item
     else this.#slots.push(item)
-    this.#waiting++
+    this.#waitingCount++
     this.#bytes += item.bytes
   }
 
   #shift(): T {
     const item = this.#slots[this.#head] as T
     this.#slots[this.#head] = undefined
-    this.#waiting--
-    this.#head = this.#waiting === 0 ? 0 : (this.#head + 1) % this.capacity
+    this.#waitingCount--
+    this.#head = this.#waitingCount === 0 ? 0 : (this.#head + 1) % this.capacity
     this.#bytes -= item.bytes
     return item
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
+import { ROOT_CONTEXT, SpanKind, TraceFlags, trace } from '@opentelemetry/api'
 import { SamplingDecision } from '@opentelemetry/sdk-trace'
 import fc from 'fast-check'
 import { registries } from '../catalogue/registries.ts'
@@ -13,7 +13,7 @@ import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { censusSpans } from './census.ts'
 import type { CensusInput } from './census-input.ts'
-import { isRoutine, isSampled, samplingOf } from './sampling.ts'
+import { isRoutine, isSampled, readSampling } from './sampling.ts'
 import type { ReadableSpan, SpanExporter } from './sdk-types.ts'
 import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
@@ -21,7 +21,7 @@ leakCheck()
 
 const lost = emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
 
-/** Samplers are read from the environment of the process. */
+/** Sets the sampler in the environment of the process. */
 function withSampler(t: TestContext, sampler: string): void {
   process.env['OTEL_TRACES_SAMPLER'] = sampler
   t.after(() => delete process.env['OTEL_TRACES_SAMPLER'])
@@ -41,12 +41,12 @@ function start(options: Partial<TelemetryOptions> = {}) {
   }
   const telemetry = startTelemetry({ clock, resource, exporter, random: seededRandom(1), ...options })
   const flush = async (): Promise<ReadableSpan[]> => {
-    const flushed = telemetry.flush(60_000)
+    const flushing = telemetry.flush(60_000)
     for (let i = 0; i < 500 && telemetry.stats.queued > 0; i++) {
       clock.advance(0)
       await Promise.resolve()
     }
-    await flushed
+    await flushing
     return exported
   }
   return { telemetry, flush, calls }
@@ -61,7 +61,7 @@ function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[
     'mesh.pruned.remaining_band': '1-7',
     'mesh.pruned.suspended': false,
   } as const
-  const gone = {
+  const expiredMember = {
     'mesh.peer.id': 'p',
     'mesh.peer.name': 'n2',
     'mesh.peer.incarnation': 1,
@@ -70,7 +70,7 @@ function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[
   }
   return [
     emitSpan('mesh.staleness.pruned', pruned, { ref, parent: window }),
-    ...Array.from({ length: expired }, () => emitSpan('mesh.member.expired', gone, { parent: ref })),
+    ...Array.from({ length: expired }, () => emitSpan('mesh.member.expired', expiredMember, { parent: ref })),
   ]
 }
 
@@ -87,7 +87,7 @@ const census: CensusInput = {
   telemetry: { queued: 0, lostTotal: 0, sampledOut: 0 },
 }
 
-/** What a node that idles emits in `minutes`, one member expiring in every third; and one that leaves in each. */
+/** The spans of an idle node in `minutes`: members expire in every third minute, and one leaves in each. */
 function* minutesOf(minutes: number, random: () => number): Generator<{ effect: SpanEffect; window: TraceRef }> {
   let before: TraceRef | undefined
   for (let minute = 0; minute < minutes; minute++) {
@@ -108,16 +108,16 @@ function* minutesOf(minutes: number, random: () => number): Generator<{ effect: 
   }
 }
 
-test('with any share rare spans leave, numbers have no gap, nobody is an orphan, and all are accounted for', async () => {
+test('any share: rare spans are exported, numbers have no gap, no span lacks its parent, counts add up', async () => {
   await fc.assert(
     fc.asyncProperty(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer(), async (share, seed) => {
       const { telemetry, flush } = start({ traceRoutine: share })
       const emitted = [...minutesOf(20, seededRandom(seed))]
       for (const { effect, window } of emitted) telemetry.emit(effect, window)
       const exported = await flush()
-      const { emitted: told, queued, lostTotal, sampledOut } = telemetry.stats
-      assert.equal(told, emitted.length)
-      assert.equal(told, telemetry.stats.exported + queued + lostTotal + sampledOut)
+      const { emitted: environment, queued, lostTotal, sampledOut } = telemetry.stats
+      assert.equal(environment, emitted.length)
+      assert.equal(environment, telemetry.stats.exported + queued + lostTotal + sampledOut)
       const rare = emitted.filter(({ effect }) => !isRoutine(effect)).map(({ effect }) => effect.span)
       const rareNames = new Set<string>(rare)
       const numbers = exported.map(({ attributes }) => attributes['mesh.seq'])
@@ -137,19 +137,19 @@ test('with any share rare spans leave, numbers have no gap, nobody is an orphan,
   )
 })
 
-test('a minute leaves whole or without its routine, in one trace; the same ones in every run, and more of them at a larger share', async () => {
+test('a share below 1: a window is exported complete or without routine, a larger share adds windows', async () => {
   const tracesAt = async (traceRoutine: number) => {
     const { telemetry, flush } = start({ traceRoutine })
     for (const { effect, window } of minutesOf(200, seededRandom(7))) telemetry.emit(effect, window)
     const traces = Map.groupBy(await flush(), (span) => span.spanContext().traceId)
     assert.equal(traces.size, 200)
-    const whole = [...traces].filter(([, all]) => all.some(({ name }) => name === 'mesh.window'))
-    for (const [, all] of whole) {
+    const completeTraces = [...traces].filter(([, all]) => all.some(({ name }) => name === 'mesh.window'))
+    for (const [, all] of completeTraces) {
       const censuses = all.filter(({ name }) => name === 'mesh.audit').length
       assert.ok(all.filter(({ name }) => name === 'mesh.staleness.pruned').length === 12)
       assert.equal(all.filter(({ name }) => name === 'mesh.audit.peers').length, censuses)
     }
-    return whole.map(([id]) => id)
+    return completeTraces.map(([id]) => id)
   }
   const [tenth, again, half, all, none] = await Promise.all([0.1, 0.1, 0.5, 1, 0].map(tracesAt))
   assert.deepEqual(tenth, again)
@@ -158,7 +158,7 @@ test('a minute leaves whole or without its routine, in one trace; the same ones 
   assert.deepEqual([all?.length, none?.length], [200, 0])
 })
 
-test('always_off makes no span and asks no exporter, whatever is rare', async (t) => {
+test('always_off: makes no span and calls no exporter, not even for rare spans', async (t) => {
   for (const sampler of ['always_off', 'parentbased_always_off', ' Always_Off ']) {
     withSampler(t, sampler)
     const provider = () => assert.fail('a provider is made')
@@ -172,14 +172,14 @@ test('always_off makes no span and asks no exporter, whatever is rare', async (t
   }
 })
 
-test('always_off: an application’s own processor gets nothing either', (t) => {
+test('always_off: a processor of the application gets no span', (t) => {
   withSampler(t, 'always_off')
   const fail = () => assert.fail('a span')
   const spanProcessor = { onStart: fail, onEnd: fail, forceFlush: async () => {}, shutdown: async () => {} }
   start({ spanProcessor }).telemetry.emit(lost, undefined)
 })
 
-test('samplers of the specification, and MESH_TRACE_ROUTINE before them', () => {
+test('OTEL_TRACES_SAMPLER: sets the share, MESH_TRACE_ROUTINE overrides it, an invalid value is reported', () => {
   const cases: readonly [Record<string, string>, number | undefined, boolean, number, number][] = [
     [{}, undefined, false, 1, 0],
     [{}, 0.25, false, 0.25, 0],
@@ -197,15 +197,18 @@ test('samplers of the specification, and MESH_TRACE_ROUTINE before them', () => 
   ]
   for (const [env, routineShare, off, share, warned] of cases) {
     const warnings: string[] = []
-    const sampling = samplingOf({ routineShare, env, report: (_level, message) => void warnings.push(message) })
-    const told = JSON.stringify(env)
-    assert.deepEqual([sampling.off, sampling.routineShare, warnings.length], [off, share, warned], told)
+    const sampling = readSampling({ routineShare, env, report: (_level, message) => void warnings.push(message) })
+    const environment = JSON.stringify(env)
+    assert.deepEqual([sampling.isOff, sampling.routineShare, warnings.length], [off, share, warned], environment)
   }
 })
 
-test('spans of other instrumentation are sampled as the specification says, parents included', () => {
+test('spans of other instrumentation: are sampled by ratio or parent, as the specification says', () => {
   const decide = (OTEL_TRACES_SAMPLER: string, traceFlags?: number) => {
-    const { others } = samplingOf({ env: { OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: '0' }, report: assert.fail })
+    const { foreignSampler: others } = readSampling({
+      env: { OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: '0' },
+      report: assert.fail,
+    })
     const traceId = 'a'.repeat(32)
     const parent = { traceId, spanId: 'b'.repeat(16), traceFlags: traceFlags ?? 0 }
     const context = traceFlags === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent)
@@ -213,17 +216,18 @@ test('spans of other instrumentation are sampled as the specification says, pare
   }
   const [yes, no] = [SamplingDecision.RECORD_AND_SAMPLED, SamplingDecision.NOT_RECORD]
   assert.deepEqual([decide('always_on'), decide('always_off'), decide('traceidratio')], [yes, no, no])
-  assert.deepEqual([decide('parentbased_traceidratio'), decide('parentbased_traceidratio', 1)], [no, yes])
-  assert.deepEqual([decide('parentbased_always_on', 0), decide('always_on', 0)], [no, yes])
+  const { NONE, SAMPLED } = TraceFlags
+  assert.deepEqual([decide('parentbased_traceidratio'), decide('parentbased_traceidratio', SAMPLED)], [no, yes])
+  assert.deepEqual([decide('parentbased_always_on', NONE), decide('always_on', NONE)], [no, yes])
 })
 
-test('a share of 0 is none and of 1 is all, to the last trace id', () => {
+test('share 0 samples no trace id, share 1 every one', () => {
   const [lowest, highest] = ['0'.repeat(31).concat('1'), 'f'.repeat(32)]
   assert.deepEqual([isSampled(highest, 0), isSampled(lowest, 1)], [false, true])
   assert.deepEqual([isSampled(highest, 0.001), isSampled(lowest, 0.999)], [true, false])
 })
 
-test('every registry has its size on the census', () => {
+test('the span catalogue: has a census span for every registry', () => {
   const rows = Object.keys(spans).filter((name) => /^mesh\.audit\./.test(name) && name !== 'mesh.audit.suspect')
   assert.deepEqual(rows.map((name) => name.slice('mesh.audit.'.length)).sort(), [...registries].sort())
 })

@@ -3,7 +3,7 @@ import type { Attributes, Context, HrTime, Link, Span, SpanContext, SpanKind, Sp
 // Types of the OpenTelemetry SDK as far as the kit uses them. The SDK itself is bundled into the published kit, so an
 // application may have none, or another major version; its types must not be needed to compile against the kit.
 
-/** A span as exporters read it. */
+/** An ended span, for exporters. */
 export interface ReadableSpan {
   readonly name: string
   readonly kind: SpanKind
@@ -47,8 +47,8 @@ export interface Resource {
 }
 
 /**
- * A span processor of any major version of the SDK: parameters of methods are compared both ways, so one that wants
- * more than it is promised here is accepted too.
+ * A span processor of any major version of the SDK: TypeScript compares method parameters both ways, so one that
+ * requires more of a span is accepted too.
  */
 export interface SpanProcessor {
   onStart(span: Span & ReadableSpan, parentContext: Context): void
@@ -59,7 +59,7 @@ export interface SpanProcessor {
 }
 
 export interface SpanExporter {
-  export(spans: ReadableSpan[], done: (result: { code: number; error?: Error }) => void): void
+  export(spans: ReadableSpan[], onResult: (result: { code: number; error?: Error }) => void): void
   shutdown(): Promise<void>
   forceFlush?(): Promise<void>
 }

@@ -4,9 +4,9 @@ import * as resources from '@opentelemetry/resources'
 import { TracerProvider as SdkProvider } from '@opentelemetry/sdk-trace'
 import type { IdGenerator, Resource, Sampler, SpanExporter, SpanProcessor } from './sdk-types.ts'
 
-// All that the kit loads of the OpenTelemetry SDK. The build replaces this one module by a bundle with the SDK and gRPC
-// inside and `@opentelemetry/api` outside: the SDK demands an API as new as itself, and the application may have an
-// older one, or an SDK of another major version.
+// The only module of the kit that loads the OpenTelemetry SDK. The build replaces it by a bundle of SDK and gRPC
+// without `@opentelemetry/api`: the SDK demands an API as new as itself, and the application may have an older one, or
+// an SDK of another major version.
 
 export const OTLPTraceExporter: new (config: { url?: string; timeoutMillis?: number }) => SpanExporter = GrpcExporter
 
@@ -26,10 +26,10 @@ export const TracerProvider: new (options: TracerProviderOptions) => TracerProvi
 
 export const resourceFromAttributes: (attributes: Attributes) => Resource = resources.resourceFromAttributes
 
-/** What the SDK says of itself: its name, language and version. */
+/** The SDK's name, language and version. */
 export const defaultResource: () => Resource = resources.defaultResource
 
-/** What `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` say. */
+/** Reads `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`. */
 export function environmentResource(): Resource {
   return resources.detectResources({ detectors: [resources.envDetector] })
 }

@@ -3,12 +3,12 @@ import type { TraceRef } from '../core/trace.ts'
 import { refOf } from './span-emitter.ts'
 import type { Telemetry } from './telemetry.ts'
 
-/** Makes no span at all, only ids: log lines have them, and what is sent to peers. */
+/** Makes no spans, only ids, for log lines and messages to peers. */
 export function silentTelemetry(random: Random = Math.random): Telemetry {
-  const state: { told: number; window?: TraceRef | undefined } = { told: 0 }
+  const state: { spanCount: number; window?: TraceRef | undefined } = { spanCount: 0 }
   return {
     emit: (effect, window) => {
-      state.told++
+      state.spanCount++
       state.window = window ?? state.window
       return refOf(effect, window, random)
     },
@@ -19,7 +19,7 @@ export function silentTelemetry(random: Random = Math.random): Telemetry {
     flush: async () => ({ left: 0 }),
     close: async () => ({ lost: 0 }),
     get stats() {
-      return { emitted: state.told, exported: 0, queued: 0, lostTotal: 0, sampledOut: state.told }
+      return { emitted: state.spanCount, exported: 0, queued: 0, lostTotal: 0, sampledOut: state.spanCount }
     },
   }
 }

@@ -5,23 +5,24 @@ import {
   SpanKind,
   type SpanStatus,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api'
 import { emitSpan, type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import { newTrace, spanIn, type TraceRef } from '../core/trace.ts'
-import { cut } from './cut.ts'
-import type { Loss, Report } from './outbox.ts'
+import type { Loss, Reporter } from './outbox.ts'
 import type { Provider, ProviderFactory } from './provider.ts'
 import { hrTime, QueuedSpan } from './queued-span.ts'
 import { isRoutine, isSampled, recordAndSample, type Sampling } from './sampling.ts'
 import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
+import { truncateAttributes } from './truncate.ts'
 
 export interface SpanEmitterOptions {
   readonly clock: Clock
   readonly random: Random
-  readonly report: Report
+  readonly report: Reporter
   readonly resource: Resource
   /** Version of the instrumentation scope. */
   readonly version: string
@@ -30,21 +31,21 @@ export interface SpanEmitterOptions {
   readonly outlet: Outlet
 }
 
-/** Where ended spans go: to be held for the receiver, or as they are to a processor. */
+/** Where ended spans go: into the queue for the receiver, or to a processor. */
 export type Outlet =
-  /** `routine`: it is told again and again whether anything happens or not, so nobody waits for it. */
+  /** `routine`: the span recurs whether anything happens or not, so it may be delayed. */
   { readonly add: (span: QueuedSpan, routine: boolean) => void } | { readonly processor: SpanProcessor }
 
-/** Ids and attributes of the span that is being told: from the start of the SDK's span to its end, in one call. */
-interface EmittingSpan {
+/** Ids and attributes of the span being emitted, for the SDK's callbacks between its start and end. */
+interface CurrentSpan {
   readonly routine: boolean
   readonly ref: TraceRef
   readonly attributes: QueuedSpan['attributes']
   readonly loss: Loss | undefined
 }
 
-/** Of a point in time, in milliseconds: Jaeger calls the duration of a span that ends as it begins negative, and warns. */
-const shortestMs = 0.001
+/** Duration of a point in time, in milliseconds: Jaeger warns of a span that ends as it begins. */
+const minDurationMs = 0.001
 
 const kinds = {
   internal: SpanKind.INTERNAL,
@@ -54,19 +55,19 @@ const kinds = {
   consumer: SpanKind.CONSUMER,
 } as const
 
-/** A census that takes its time may be of the minute before. */
-const withheldMax = 2
+/** Two, since a late census may belong to the previous window. */
+const maxRoots = 2
 
-/** Turns effects into SDK spans that are ended at once, and hands them on as they are to be held. */
+/** Turns effects into SDK spans that end at once, and passes them to the outlet. */
 export class SpanEmitter {
   readonly #options: SpanEmitterOptions
   readonly #provider: Provider
   #sequence = 0
-  #foreign = 0
+  #foreignCount = 0
   #sampledOut = 0
-  /** Span ids of the last roots that did not leave: what would be their child is a root. */
-  #withheldRoots: readonly string[] = []
-  #emitting: EmittingSpan | undefined
+  /** Span ids of the last roots that were sampled out; their exported children become roots. */
+  #sampledOutRoots: readonly string[] = []
+  #current: CurrentSpan | undefined
   #window: TraceRef | undefined
 
   constructor(options: SpanEmitterOptions) {
@@ -74,22 +75,22 @@ export class SpanEmitter {
     this.#provider = options.provider({
       resource: options.resource,
       version: options.version,
-      processor: 'processor' in options.outlet ? options.outlet.processor : this.#holding(options.outlet.add),
-      idGenerator: this.#ids(),
-      sampler: this.#sampler(),
+      processor: 'processor' in options.outlet ? options.outlet.processor : this.#createProcessor(options.outlet.add),
+      idGenerator: this.#createIdGenerator(),
+      sampler: this.#createSampler(),
     })
   }
 
   get spanCount(): number {
-    return this.#sequence + this.#foreign + this.#sampledOut
+    return this.#sequence + this.#foreignCount + this.#sampledOut
   }
 
-  /** Spans that did not leave, being routine. */
+  /** Routine spans that were not exported. */
   get sampledOut(): number {
     return this.#sampledOut
   }
 
-  /** Of the last span told that belongs to one. */
+  /** The window of the last emitted span that has one. */
   get window(): TraceRef | undefined {
     return this.#window
   }
@@ -98,13 +99,13 @@ export class SpanEmitter {
     const { clock, random, outlet, sampling } = this.#options
     if (window !== undefined) this.#window = window
     const ref = refOf(effect, window, random)
-    if (isRoutine(effect) && !isSampled(ref.traceId, sampling.routineShare)) return this.#withhold(effect, ref)
-    const parent = this.#exported(parentOf(effect, window))
-    const attributes = { ...cut(effect.attributes), 'mesh.seq': ++this.#sequence }
+    if (isRoutine(effect) && !isSampled(ref.traceId, sampling.routineShare)) return this.#sampleOut(effect, ref)
+    const parent = this.#exportedParent(parentOf(effect, window))
+    const attributes = { ...truncateAttributes(effect.attributes), 'mesh.seq': ++this.#sequence }
     const end = clock.wall()
     const start = effect.since === undefined ? end : end - Math.max(0, clock.now() - effect.since)
     const { failed, kind, log } = specOf(spans, effect.span)
-    this.#emitting = { ref, attributes, loss, routine: log === 'trace' }
+    this.#current = { ref, attributes, loss, routine: log === 'trace' }
     const span = this.#provider.tracer.startSpan(
       effect.span,
       {
@@ -115,23 +116,23 @@ export class SpanEmitter {
       },
       parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)),
     )
-    if (failed || effect.failed) span.setStatus(failureOf(attributes))
-    span.end(hrTime(Math.max(end, start + shortestMs)))
-    this.#emitting = undefined
+    if (failed || effect.failed) span.setStatus(errorStatusOf(attributes))
+    span.end(hrTime(Math.max(end, start + minDurationMs)))
+    this.#current = undefined
     const { traceId, spanId } = span.spanContext()
     return { traceId, spanId }
   }
 
-  /** Counted, and not numbered: `mesh.seq` has no gap. */
-  #withhold(effect: SpanEffect, ref: TraceRef): TraceRef {
+  /** Counts the span but gives it no number, so that `mesh.seq` has no gap. */
+  #sampleOut(effect: SpanEffect, ref: TraceRef): TraceRef {
     this.#sampledOut++
-    if (effect.parent === null) this.#withheldRoots = [...this.#withheldRoots, ref.spanId].slice(-withheldMax)
+    if (effect.parent === null) this.#sampledOutRoots = [...this.#sampledOutRoots, ref.spanId].slice(-maxRoots)
     return ref
   }
 
-  /** The parent, if it has left: a rare span of a minute whose root has not is a root of the same trace. */
-  #exported(parent: TraceRef | undefined): TraceRef | undefined {
-    return parent !== undefined && this.#withheldRoots.includes(parent.spanId) ? undefined : parent
+  /** The parent, unless it was sampled out: then a rare span becomes a root of the same trace. */
+  #exportedParent(parent: TraceRef | undefined): TraceRef | undefined {
+    return parent !== undefined && this.#sampledOutRoots.includes(parent.spanId) ? undefined : parent
   }
 
   emitLoss(loss: Loss): void {
@@ -144,36 +145,36 @@ export class SpanEmitter {
     return this.#provider.shutdown().catch(() => {})
   }
 
-  /** Spans of the mesh have been chosen when they come here; those of other instrumentation have not. */
-  #sampler(): Sampler {
-    const { others } = this.#options.sampling
+  /** `emit` has sampled the spans of the mesh already; spans of other instrumentation are sampled here. */
+  #createSampler(): Sampler {
+    const { foreignSampler } = this.#options.sampling
     return {
-      shouldSample: (...asked) =>
-        this.#emitting === undefined ? others.shouldSample(...asked) : { decision: recordAndSample },
-      toString: () => `Tracemesh{${others}}`,
+      shouldSample: (...args) =>
+        this.#current === undefined ? foreignSampler.shouldSample(...args) : { decision: recordAndSample },
+      toString: () => `Tracemesh{${foreignSampler}}`,
     }
   }
 
-  #ids(): IdGenerator {
+  #createIdGenerator(): IdGenerator {
     const { random } = this.#options
     return {
-      generateTraceId: () => this.#emitting?.ref.traceId ?? newTrace(random).traceId,
-      generateSpanId: () => this.#emitting?.ref.spanId ?? newTrace(random).spanId,
+      generateTraceId: () => this.#current?.ref.traceId ?? newTrace(random).traceId,
+      generateSpanId: () => this.#current?.ref.spanId ?? newTrace(random).spanId,
     }
   }
 
-  /** Spans of other instrumentation pass the same way when the provider is the global one; they have no `mesh.seq`. */
-  #holding(add: (span: QueuedSpan, routine: boolean) => void): SpanProcessor {
-    const nothing = (): Promise<void> => Promise.resolve()
+  /** If the provider is the global one, spans of other instrumentation come through here too, without `mesh.seq`. */
+  #createProcessor(enqueue: (span: QueuedSpan, routine: boolean) => void): SpanProcessor {
+    const noop = (): Promise<void> => Promise.resolve()
     return {
       onStart() {},
       onEnd: (span) => {
-        if (this.#emitting === undefined) this.#foreign++
-        const { attributes = span.attributes, loss, routine = false } = this.#emitting ?? {}
-        add(new QueuedSpan(span, attributes, loss), routine)
+        if (this.#current === undefined) this.#foreignCount++
+        const { attributes = span.attributes, loss, routine = false } = this.#current ?? {}
+        enqueue(new QueuedSpan(span, attributes, loss), routine)
       },
-      forceFlush: nothing,
-      shutdown: nothing,
+      forceFlush: noop,
+      shutdown: noop,
     }
   }
 }
@@ -182,14 +183,14 @@ function parentOf(effect: SpanEffect, window: TraceRef | undefined): TraceRef | 
   return effect.parent === undefined ? window : (effect.parent ?? undefined)
 }
 
-/** Ids of the span: those it was given, or new ones where it stands. */
+/** Ids of the span: those of the effect, or new ones below its parent. */
 export function refOf(effect: SpanEffect, window: TraceRef | undefined, random: Random): TraceRef {
   const parent = parentOf(effect, window)
   return effect.ref ?? spanIn(parent, random)
 }
 
-/** The description of a failed span's status is its error in words, where it has one. */
-function failureOf(attributes: QueuedSpan['attributes']): SpanStatus {
+/** An error status, described by the span's error message if it has one. */
+function errorStatusOf(attributes: QueuedSpan['attributes']): SpanStatus {
   const message = attributes['mesh.error.message']
   return { code: SpanStatusCode.ERROR, ...(typeof message === 'string' && { message }) }
 }
@@ -199,5 +200,5 @@ function linksOf(effect: SpanEffect): Link[] {
 }
 
 function contextOf(ref: TraceRef): SpanContext {
-  return { traceId: ref.traceId, spanId: ref.spanId, traceFlags: 1 }
+  return { traceId: ref.traceId, spanId: ref.spanId, traceFlags: TraceFlags.SAMPLED }
 }

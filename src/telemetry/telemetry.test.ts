@@ -24,7 +24,7 @@ import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 leakCheck()
 
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
-const left = () =>
+const memberLeft = () =>
   emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
 
 /** Bytes, after a full collection. */
@@ -46,23 +46,23 @@ function start(options: Partial<TelemetryOptions> = {}) {
   }
   const telemetry = startTelemetry({ clock, resource, exporter, random: seededRandom(1), ...options })
   const flush = async (): Promise<ReadableSpan[]> => {
-    const flushed = telemetry.flush(60_000)
+    const flushing = telemetry.flush(60_000)
     for (let i = 0; i < 200 && telemetry.stats.queued > 0; i++) {
       clock.advance(0)
       await Promise.resolve()
     }
-    await flushed
+    await flushing
     return spans
   }
   return { clock, telemetry, flush }
 }
 
-test('without a parent a span belongs to the window; null begins a trace; a parent is a parent', async () => {
+test('the parent of a span: by default the window, with null none, otherwise the given span', async () => {
   const { telemetry, flush } = start()
   const parent = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }
-  const inWindow = telemetry.emit(left(), window)
-  const root = telemetry.emit({ ...left(), parent: null }, window)
-  const child = telemetry.emit({ ...left(), parent }, window)
+  const inWindow = telemetry.emit(memberLeft(), window)
+  const root = telemetry.emit({ ...memberLeft(), parent: null }, window)
+  const child = telemetry.emit({ ...memberLeft(), parent }, window)
   const [a, b, c] = await flush()
   assert.deepEqual([a?.spanContext().traceId, a?.parentSpanContext?.spanId], [window.traceId, window.spanId])
   assert.equal(b?.parentSpanContext, undefined)
@@ -73,10 +73,10 @@ test('without a parent a span belongs to the window; null begins a trace; a pare
   )
 })
 
-test('a span has the kind of its declaration, and its status is an error when what it describes failed', async () => {
+test('a span: has the kind of the catalogue, and status ERROR if its effect failed', async () => {
   const { telemetry, flush } = start()
   const request = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 1 }
-  telemetry.emit(left(), window)
+  telemetry.emit(memberLeft(), window)
   telemetry.emit(emitSpan('mesh.request.sent', request, { failed: true }), window)
   telemetry.emit(emitSpan('mesh.request.handled', request, { failed: false }), window)
   const spans = await flush()
@@ -90,11 +90,11 @@ test('a span has the kind of its declaration, and its status is an error when wh
   )
 })
 
-test('a span has the ids that were chosen for it, and links to others', async () => {
+test('an effect with ids and links: the span has both', async () => {
   const { telemetry, flush } = start()
   const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-  telemetry.emit({ ...left(), ref, parent: null, links: [window] }, undefined)
-  telemetry.emit({ ...left(), ref: { ...ref, spanId: '3'.repeat(16) }, parent: ref }, undefined)
+  telemetry.emit({ ...memberLeft(), ref, parent: null, links: [window] }, undefined)
+  telemetry.emit({ ...memberLeft(), ref: { ...ref, spanId: '3'.repeat(16) }, parent: ref }, undefined)
   const [first, second] = await flush()
   assert.deepEqual([first?.spanContext().traceId, first?.spanContext().spanId], [ref.traceId, ref.spanId])
   assert.deepEqual(
@@ -104,21 +104,21 @@ test('a span has the ids that were chosen for it, and links to others', async ()
   assert.deepEqual([second?.spanContext().spanId, second?.parentSpanContext?.spanId], ['3'.repeat(16), ref.spanId])
 })
 
-test('a span ends now and began when it says so, by the wall clock', async () => {
+test('an effect with `since`: the span starts then and ends now, by the wall clock', async () => {
   const { clock, telemetry, flush } = start()
   clock.advance(1_500)
-  telemetry.emit({ ...left(), since: 6_000 }, window)
-  telemetry.emit(left(), window)
+  telemetry.emit({ ...memberLeft(), since: 6_000 }, window)
+  telemetry.emit(memberLeft(), window)
   const [attempt, point] = await flush()
   const at = clock.wall() / 1_000
   assert.deepEqual(attempt?.endTime, [Math.floor(at), (at % 1) * 1e9])
   assert.deepEqual(attempt?.duration, [0, 500_000_000])
-  // Of a microsecond, as near as a double comes to it: Jaeger warns of spans that end as they begin.
+  // A microsecond, as precise as a double: Jaeger warns of spans that end as they begin.
   const [seconds, nanoseconds] = point?.duration ?? []
   assert.ok(seconds === 0 && nanoseconds !== undefined && Math.abs(nanoseconds - 1_000) < 300, `${nanoseconds}`)
 })
 
-test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where it was dialled and SERVER where accepted', async () => {
+test('span kinds: a failed attempt and a dialled connection are CLIENT, an accepted one is SERVER', async () => {
   const { telemetry, flush } = start()
   const retry = {
     'mesh.seed.address': '/ip4/127.0.0.1/tcp/1',
@@ -136,7 +136,7 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
     const opened = { id: 'l1', connection: 'c1', info, openedAt: 5_000 } as unknown as Link
     telemetry.emit(emitOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
   }
-  telemetry.emit(left(), window)
+  telemetry.emit(memberLeft(), window)
   const spans = await flush()
   assert.equal(spans[0]?.status.message, 'refused')
   assert.deepEqual(
@@ -156,9 +156,9 @@ test('a failed attempt is an ERROR of kind CLIENT; a connection is CLIENT where 
   )
 })
 
-test('the scope has the version of the software and a schema URL, the service a namespace', async () => {
+test('scope and resource: the scope has version and schema URL, the service a namespace', async () => {
   const { telemetry, flush } = start()
-  telemetry.emit(left(), window)
+  telemetry.emit(memberLeft(), window)
   const [span] = await flush()
   const { name, version, schemaUrl } = span?.instrumentationScope ?? {}
   assert.deepEqual([name, version], ['tracemesh', '1.2.3'])
@@ -166,14 +166,14 @@ test('the scope has the version of the software and a schema URL, the service a 
   assert.equal(span?.resource.attributes['service.namespace'], 'tracemesh')
 })
 
-test('service.version of the environment is the application’s: the scope keeps the version of tracemesh', async (t) => {
+test('service.version in the environment: sets the resource, the scope has the version of tracemesh', async (t) => {
   process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
   t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
   const { telemetry, flush } = start()
-  telemetry.emit(left(), window)
+  telemetry.emit(memberLeft(), window)
   const exporter = new InMemorySpanExporter()
   const processor = new SimpleSpanProcessor({ exporter })
-  start({ spanProcessor: processor }).telemetry.emit(left(), window)
+  start({ spanProcessor: processor }).telemetry.emit(memberLeft(), window)
   await processor.forceFlush()
   for (const span of [...(await flush()), ...exporter.getFinishedSpans()]) {
     assert.equal(span.resource.attributes['service.version'], 'app-9')
@@ -182,9 +182,9 @@ test('service.version of the environment is the application’s: the scope keeps
   assert.equal(exporter.getFinishedSpans().length, 1)
 })
 
-test('every span carries its number, from 1, and is an ERROR only where a promise was broken', async () => {
+test('every span: is numbered from 1, and has status ERROR only for a broken invariant', async () => {
   const { telemetry, flush } = start()
-  telemetry.emit(left(), window)
+  telemetry.emit(memberLeft(), window)
   telemetry.emit(
     emitSpan('mesh.leak.suspected', { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 }),
     window,
@@ -196,13 +196,13 @@ test('every span carries its number, from 1, and is an ERROR only where a promis
   )
   assert.deepEqual(
     spans.map(({ status }) => status.code),
-    [0, 2],
+    [SpanStatusCode.UNSET, SpanStatusCode.ERROR],
   )
 })
 
-test('the resource says whose spans they are, and of the machine nothing but its id', async () => {
+test('the resource: identifies the node, and the machine by its id only', async () => {
   const { telemetry, flush } = start()
-  telemetry.emit(left(), window)
+  telemetry.emit(memberLeft(), window)
   const [span] = await flush()
   const { 'service.instance.id': instance, ...rest } = span?.resource.attributes ?? {}
   assert.match(String(instance), /^[0-9a-f-]{36}$/)
@@ -222,7 +222,7 @@ test('the resource says whose spans they are, and of the machine nothing but its
   })
 })
 
-test('texts and lists of any length stay small', async () => {
+test('long texts and lists: are cut to 256 characters and 32 elements', async () => {
   const { telemetry, flush } = start()
   const settings = Array.from({ length: 100 }, () => 'x'.repeat(1_000))
   const started = { 'mesh.node.name': 'y'.repeat(1_000), 'mesh.node.role': 'seed', 'mesh.node.incarnation': 1 } as const
@@ -234,9 +234,9 @@ test('texts and lists of any length stay small', async () => {
   assert.equal(settings.length, 100)
 })
 
-test('ten thousand spans told at once all leave', async () => {
+test('ten thousand spans at once: all are exported', async () => {
   const { telemetry, flush } = start()
-  for (let i = 0; i < 10_000; i++) telemetry.emit(left(), window)
+  for (let i = 0; i < 10_000; i++) telemetry.emit(memberLeft(), window)
   const spans = await flush()
   assert.deepEqual(
     spans.map(({ attributes }) => attributes['mesh.seq']),
@@ -245,7 +245,7 @@ test('ten thousand spans told at once all leave', async () => {
   assert.deepEqual(telemetry.stats, { emitted: 10_000, exported: 10_000, queued: 0, lostTotal: 0, sampledOut: 0 })
 })
 
-test('a full outbox of the widest span costs less than 30 MB of heap', () => {
+test('a full outbox of the largest span: costs less than 30 MB of heap', () => {
   const { telemetry } = start()
   const vitals = {
     memoryBytes: 94_371_840,
@@ -266,38 +266,38 @@ test('a full outbox of the widest span costs less than 30 MB of heap', () => {
     sweeps: 13,
     telemetry: { queued: 11, lostTotal: 12, sampledOut: 14 },
   }
-  const tellCensus = (): void => {
+  const emitCensus = (): void => {
     for (const span of censusSpans(input, window, Math.random)) telemetry.emit(span, window)
   }
-  for (let i = 0; i < 100; i++) tellCensus()
+  for (let i = 0; i < 100; i++) emitCensus()
   const before = heapUsed()
-  while (telemetry.stats.lostTotal === 0) tellCensus()
+  while (telemetry.stats.lostTotal === 0) emitCensus()
   const { queued } = telemetry.stats
-  const grown = (heapUsed() - before) / 1e6
-  assert.ok(queued >= 15_000, `${queued} spans were held`)
-  assert.ok(grown > 1 && grown < 30, `${grown} MB for ${queued} spans`)
+  const grownMb = (heapUsed() - before) / 1e6
+  assert.ok(queued >= 15_000, `${queued} spans queued`)
+  assert.ok(grownMb > 1 && grownMb < 30, `${grownMb} MB for ${queued} spans`)
 })
 
-test('news leaves within a second; what is told whether anything happens or not, within 15 s', async () => {
+test('event spans are exported within a second, routine spans within 15 s', async () => {
   const { clock, telemetry } = start()
-  const settled = async (ms: number): Promise<number> => {
+  const exportedAfter = async (ms: number): Promise<number> => {
     clock.advance(ms)
     for (let i = 0; i < 5; i++) await Promise.resolve()
     return telemetry.stats.exported
   }
   const routine = { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }
   telemetry.emit(emitSpan('mesh.window', routine), undefined)
-  assert.equal(await settled(14_999), 0)
-  assert.equal(await settled(1), 1)
+  assert.equal(await exportedAfter(14_999), 0)
+  assert.equal(await exportedAfter(1), 1)
   telemetry.emit(emitSpan('mesh.window', routine), undefined)
-  telemetry.emit(left(), window)
-  assert.equal(await settled(999), 1)
-  assert.equal(await settled(1), 3)
+  telemetry.emit(memberLeft(), window)
+  assert.equal(await exportedAfter(999), 1)
+  assert.equal(await exportedAfter(1), 3)
 })
 
-test('a delay that was set holds for both', async () => {
+test('a configured delay: applies to event and routine spans', async () => {
   const { clock, telemetry } = start({ limits: { delayMs: 4_000 } })
-  telemetry.emit(left(), window)
+  telemetry.emit(memberLeft(), window)
   telemetry.emit(emitSpan('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }), undefined)
   clock.advance(3_999)
   await Promise.resolve()
@@ -307,10 +307,10 @@ test('a delay that was set holds for both', async () => {
   assert.equal(telemetry.stats.exported, 2)
 })
 
-test('the same seed tells the same ids', async () => {
+test('the same random seed: yields the same ids', async () => {
   const ids = async (): Promise<string[]> => {
     const { telemetry, flush } = start()
-    for (let i = 0; i < 3; i++) telemetry.emit(left(), undefined)
+    for (let i = 0; i < 3; i++) telemetry.emit(memberLeft(), undefined)
     return (await flush()).map((span) => span.spanContext().traceId)
   }
   assert.deepEqual(await ids(), await ids())

@@ -1,6 +1,6 @@
-import { Lateness } from './lateness.ts'
+import { DelayHistogram } from './delay-histogram.ts'
 
-/** How the process fares. */
+/** Resource usage of the process. */
 export interface Vitals {
   /** Resident memory, bytes. */
   readonly memoryBytes: number
@@ -8,7 +8,7 @@ export interface Vitals {
   readonly heapBytes: number
   /** CPU seconds since the process began, user and system, of all threads. */
   readonly cpuSeconds: number
-  /** Event-loop delay since the reading before, seconds. */
+  /** Event-loop delay since the previous reading, seconds. */
   readonly loopDelayP99: number
   readonly loopDelayMax: number
   readonly sockets: number
@@ -16,23 +16,23 @@ export interface Vitals {
 }
 
 /**
- * Reads the process.
+ * Reads the resource usage of the process.
  *
- * Event-loop delay is the lateness of the timers that run anyway, handed in by `late`: a histogram of the loop's own
- * (`monitorEventLoopDelay`) wakes an idle process at every step of its resolution.
+ * Event-loop delay comes from the timers that run anyway: Node's own histogram (`monitorEventLoopDelay`) wakes an idle
+ * process at every step of its resolution.
  */
 export class VitalsReader {
-  readonly #lateness = new Lateness()
+  readonly #timerDelays = new DelayHistogram()
 
   /** A timer fired this many milliseconds after its time. */
-  late(ms: number): void {
-    this.#lateness.add(ms)
+  recordTimerDelay(ms: number): void {
+    this.#timerDelays.record(ms)
   }
 
   read(): Vitals {
     const { user, system } = process.cpuUsage()
     const { rss, heapUsed } = process.memoryUsage()
-    const delay = this.#lateness.take()
+    const delay = this.#timerDelays.collect()
     const resources = process.getActiveResourcesInfo()
     return {
       memoryBytes: rss,
@@ -46,10 +46,10 @@ export class VitalsReader {
   }
 }
 
-/** As Node.js names them: TCP connections and listeners, UDP, pipes. QUIC's sockets are native and not listed. */
+/** Node's names of TCP connections and listeners, UDP sockets and pipes. QUIC's sockets are native and not listed. */
 const sockets: readonly string[] = ['TCPSocketWrap', 'TCPServerWrap', 'UDPWrap', 'PipeWrap']
 
-/** Of milliseconds, to a tenth of one. */
+/** Converts milliseconds to seconds, rounded to a tenth of a millisecond. */
 function seconds(ms: number): number {
   return Math.round(ms * 10) / 10_000
 }
