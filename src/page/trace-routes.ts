@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { isJson } from '../traces/ask.ts'
+import { isJson } from '../traces/fetch-json.ts'
 
 /** A search over a long time may take a while; a browser gives up no earlier. Guess. */
 const answerMs = 30_000

@@ -21,20 +21,20 @@ const nodes = [
 ]
 const profile = { nodes, startTime: 0, endTime: 10_000 }
 
-test('a stack is worth the time until the next look, and waiting is worth none', () => {
-  // At 1, 2, 5, 6 and 8 ms: the third look came late.
-  const looks = { samples: [4, 4, 2, 3, 4], timeDeltas: [1_000, 1_000, 3_000, 1_000, 2_000] }
-  const stacks = cpuStacks({ ...profile, ...looks }, 0)
-  const seen = stacks.map(({ frames, values }) => [frames.map(({ functionName }) => functionName).join(), ...values])
-  assert.deepEqual(seen, [
+test('CPU samples: a stack gets the time until the next sample, an idle one none', () => {
+  // At 1, 2, 5, 6 and 8 ms: the third sample is late.
+  const sampling = { samples: [4, 4, 2, 3, 4], timeDeltas: [1_000, 1_000, 3_000, 1_000, 2_000] }
+  const stacks = cpuStacks({ ...profile, ...sampling }, 0)
+  const rows = stacks.map(({ frames, values }) => [frames.map(({ functionName }) => functionName).join(), ...values])
+  assert.deepEqual(rows, [
     ['outer', 1, 2_000_000],
     ['inner,outer', 3, 6_000_000],
   ])
 })
 
-test('what the profiler does to start is left out', () => {
-  const looks = { samples: [3, 3, 4], timeDeltas: [1_000, 4_000, 4_000] }
-  const stacks = cpuStacks({ ...profile, ...looks }, 6_000)
+test('samples during the start of the profiler: are left out', () => {
+  const sampling = { samples: [3, 3, 4], timeDeltas: [1_000, 4_000, 4_000] }
+  const stacks = cpuStacks({ ...profile, ...sampling }, 6_000)
   assert.deepEqual(
     stacks.map(({ values }) => values),
     [[1, 1_000_000]],

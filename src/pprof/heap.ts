@@ -1,20 +1,20 @@
 import type { HeapProfiler, Runtime } from 'node:inspector'
 import type { Session } from 'node:inspector/promises'
-import type { Recorded, Stack } from './pprof-file.ts'
+import type { Recording, Stack } from './pprof-file.ts'
 
-/** Allocated between two looks at the stack, in bytes on average. An idle node keeps next to nothing: 32 KiB shows none. */
-const everyBytes = 4_096
+/** Average sampling interval in bytes. An idle node retains so little that 32 KiB would show nothing. */
+const intervalBytes = 4_096
 
-export async function startHeap(session: Session): Promise<() => Promise<Recorded>> {
+export async function startHeap(session: Session): Promise<() => Promise<Recording>> {
   await session.post('HeapProfiler.enable')
-  await session.post('HeapProfiler.startSampling', { samplingInterval: everyBytes })
+  await session.post('HeapProfiler.startSampling', { samplingInterval: intervalBytes })
   return async () => {
     const { profile } = await session.post('HeapProfiler.stopSampling')
-    return { types: [['inuse_space', 'bytes']], period: everyBytes, stacks: heapStacks(profile.head) }
+    return { types: [['inuse_space', 'bytes']], period: intervalBytes, stacks: heapStacks(profile.head) }
   }
 }
 
-/** Each stack with the bytes that it allocated and that live: V8 collects garbage first, and works out what it did not see. */
+/** Each stack with the live bytes that it allocated: V8 collects garbage first, and scales up the samples. */
 export function heapStacks(root: HeapProfiler.SamplingHeapProfileNode): Stack[] {
   const stacks: Stack[] = []
   const visit = (node: HeapProfiler.SamplingHeapProfileNode, outer: readonly Runtime.CallFrame[]) => {

@@ -4,36 +4,36 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { Function as Fn, Line, Location, Profile, Sample, StringTable, ValueType } from 'pprof-format'
 
-/** A stack that was seen, innermost first, and a value of each type. */
+/** A sampled stack, innermost frame first, with one value of each type. */
 export interface Stack {
   readonly frames: readonly Runtime.CallFrame[]
   readonly values: readonly number[]
 }
 
-export interface Recorded {
-  /** Type and unit of each value; the last is what a reader shows first. */
+export interface Recording {
+  /** Type and unit of each value; readers show the last one first. */
   readonly types: readonly (readonly [type: string, unit: string])[]
-  /** Between two samples, in the unit of the last type. */
+  /** Sampling interval in the unit of the last type. */
   readonly period: number
   readonly stacks: readonly Stack[]
 }
 
-/** A gzipped file of https://github.com/google/pprof/blob/main/proto/profile.proto. */
-export async function pprofFile(recorded: Recorded, beganMs: number, durationMs: number): Promise<Uint8Array> {
+/** Encodes a gzipped https://github.com/google/pprof/blob/main/proto/profile.proto. */
+export async function encodePprof(recording: Recording, startMs: number, durationMs: number): Promise<Uint8Array> {
   const strings = new StringTable()
   const locations = new Map<string, Location>()
   const functions: Fn[] = []
 
-  /** Of one function, not of a line in it: V8 tells a stack by its functions. */
-  const locate = ({ functionName, scriptId, url, lineNumber, columnNumber }: Runtime.CallFrame): number => {
+  /** One location per function, not per line: V8's frames have the position of the function only. */
+  const locationIdOf = ({ functionName, scriptId, url, lineNumber, columnNumber }: Runtime.CallFrame): number => {
     const key = `${scriptId}:${lineNumber}:${columnNumber}:${functionName}`
-    const known = locations.get(key)
-    if (known !== undefined) return Number(known.id)
+    const existing = locations.get(key)
+    if (existing !== undefined) return Number(existing.id)
     const id = locations.size + 1
     const filename = url.startsWith('file:') ? fileURLToPath(url) : url
-    // V8 counts lines from 0, and -1 stands for none.
+    // V8 counts lines from 0; -1 means no line.
     const line = lineNumber + 1
-    const name = strings.dedup(functionName || anonymous(filename, line, columnNumber + 1))
+    const name = strings.dedup(functionName || anonymousName(filename, line, columnNumber + 1))
     functions.push(new Fn({ id, name, systemName: name, filename: strings.dedup(filename), startLine: line }))
     locations.set(key, new Location({ id, line: [new Line({ functionId: id, line })] }))
     return id
@@ -41,10 +41,10 @@ export async function pprofFile(recorded: Recorded, beganMs: number, durationMs:
 
   const typeOf = ([type, unit]: readonly [string, string]) =>
     new ValueType({ type: strings.dedup(type), unit: strings.dedup(unit) })
-  const sampleType = recorded.types.map(typeOf)
+  const sampleType = recording.types.map(typeOf)
   const periodType = sampleType.at(-1)
-  const sample = recorded.stacks.map(
-    ({ frames, values }) => new Sample({ locationId: frames.map(locate), value: [...values] }),
+  const sample = recording.stacks.map(
+    ({ frames, values }) => new Sample({ locationId: frames.map(locationIdOf), value: [...values] }),
   )
   const profile = new Profile({
     sampleType,
@@ -52,15 +52,15 @@ export async function pprofFile(recorded: Recorded, beganMs: number, durationMs:
     location: [...locations.values()],
     function: functions,
     stringTable: strings,
-    timeNanos: BigInt(beganMs) * 1_000_000n,
+    timeNanos: BigInt(startMs) * 1_000_000n,
     durationNanos: BigInt(durationMs) * 1_000_000n,
     ...(periodType && { periodType }),
-    period: recorded.period,
+    period: recording.period,
   })
   return promisify(gzip)(profile.encode())
 }
 
-/** Readers add up what has the same name, so one without a name is called by its place. */
-function anonymous(filename: string, line: number, column: number): string {
+/** Readers add up functions of one name, so an anonymous function is named after its position. */
+function anonymousName(filename: string, line: number, column: number): string {
   return `(anonymous ${filename.replace(/^.*[\\/]/, '')}:${line}:${column})`
 }

@@ -1,14 +1,14 @@
 import { whole } from '../kit/rules.ts'
 
-/** In seconds: the longest profile, and the one that is taken when nobody says. */
-export const [longestS, usualS] = [60, 10]
+/** Longest and default profile, in seconds. */
+export const [maxSeconds, defaultSeconds] = [60, 10]
 
-const rule = whole(1, longestS, 'seconds')
-export const allowedSeconds = `seconds is ${rule.expected}, such as ?seconds=${usualS}`
+const rule = whole(1, maxSeconds, 'seconds')
+export const secondsRule = `seconds is ${rule.expected}, such as ?seconds=${defaultSeconds}`
 
-/** Of the query: how long to profile, in seconds. Undefined for what is not allowed. */
-export function secondsOf(given: unknown): number | undefined {
-  if (given === undefined) return usualS
-  const { success, data } = rule.schema.safeParse(/^\d{1,3}$/.test(String(given)) ? Number(given) : undefined)
+/** Parses the duration of the query, in seconds; undefined if it is invalid. */
+export function parseSeconds(value: unknown): number | undefined {
+  if (value === undefined) return defaultSeconds
+  const { success, data } = rule.schema.safeParse(/^\d{1,3}$/.test(String(value)) ? Number(value) : undefined)
   return success ? data : undefined
 }

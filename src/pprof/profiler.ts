@@ -4,13 +4,13 @@ import { MeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
 import { startCpu } from './cpu.ts'
 import { startHeap } from './heap.ts'
-import { pprofFile, type Recorded } from './pprof-file.ts'
+import { encodePprof, type Recording } from './pprof-file.ts'
 
-/** Begins to record; what it gives ends that, and says what was recorded. */
-export type Start = (session: Session) => Promise<() => Promise<Recorded>>
+/** Starts a recording; the returned function stops it and returns the result. */
+export type StartRecording = (session: Session) => Promise<() => Promise<Recording>>
 
-const starts = { cpu: startCpu, heap: startHeap } as const satisfies Record<string, Start>
-export type ProfileKind = keyof typeof starts
+const recorders = { cpu: startCpu, heap: startHeap } as const satisfies Record<string, StartRecording>
+export type ProfileKind = keyof typeof recorders
 
 /** Profiles this process with V8's own profilers, one profile at a time: two would measure each other. */
 export class Profiler {
@@ -22,24 +22,24 @@ export class Profiler {
   }
 
   /**
-   * A gzipped pprof file of the next `seconds`. Rejects with MESH_PROFILE_RUNNING while another is taken, and as soon as
-   * `signal` aborts. A profile that nobody waits for any more is ended at once, and nothing of it is kept.
+   * Records the next `seconds` as a gzipped pprof file. Rejects with MESH_PROFILE_RUNNING while another profile runs.
+   * If `signal` aborts, the profile stops at once, and the promise rejects.
    */
   async take(kind: ProfileKind, seconds: number, signal: AbortSignal): Promise<Uint8Array> {
     if (this.#running !== undefined) throw new MeshError('MESH_PROFILE_RUNNING', this.#running)
     const session = new Session()
-    // Without a session V8 records nothing: to disconnect is all that it takes to end a profile, whatever its state.
-    const end = this.#owner.adopt(`${kind} profile`, () => session.disconnect())
+    // V8 records only with a session: disconnecting ends a profile in every state.
+    const disconnect = this.#owner.adopt(`${kind} profile`, () => session.disconnect())
     this.#running = { kind, seconds }
     try {
       session.connect()
-      const beganMs = Date.now()
-      const stop = await starts[kind](session)
+      const startMs = Date.now()
+      const stop = await recorders[kind](session)
       await sleep(seconds * 1_000, undefined, { signal })
-      return await pprofFile(await stop(), beganMs, seconds * 1_000)
+      return await encodePprof(await stop(), startMs, seconds * 1_000)
     } finally {
       this.#running = undefined
-      await end()
+      await disconnect()
     }
   }
 }

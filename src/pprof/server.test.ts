@@ -12,100 +12,100 @@ import { startPprof } from './server.ts'
 leakCheck()
 
 const token = 'a-token-of-24-characters'
-const kept: object[] = []
+const retained: object[] = []
 
 function burnTheCpu(): void {
   for (const until = performance.now() + 20; performance.now() < until; );
 }
 
-function keepMemory(): void {
-  for (let count = 0; count < 2_000; count++) kept.push({ count, text: `kept ${count}` })
+function allocateMemory(): void {
+  for (let count = 0; count < 2_000; count++) retained.push({ count, text: `kept ${count}` })
 }
 
-test('a CPU profile names the function that is busy, and says for how long', async (t) => {
-  const { ask } = await serving(t)
+test('a CPU profile: has the busy function and its time', async (t) => {
+  const { ask: request } = await startServer(t)
   const busy = setInterval(burnTheCpu, 30)
   t.after(() => clearInterval(busy))
-  const { status, profile } = await ask('/debug/pprof/profile?seconds=1')
+  const { status, profile } = await request('/debug/pprof/profile?seconds=1')
   assert.equal(status, 200)
   assert.deepEqual(typesOf(profile), ['samples count', 'cpu nanoseconds'])
-  const [seen = 0, ns = 0] = within(profile, 'burnTheCpu')
-  assert.ok(seen > 20, `${seen} samples`)
+  const [samples = 0, ns = 0] = valuesOf(profile, 'burnTheCpu')
+  assert.ok(samples > 20, `${samples} samples`)
   assert.ok(ns > 0.2e9 && ns < 1.5e9, `${ns} ns`)
-  assert.deepEqual(within(profile, '(idle)'), [])
+  assert.deepEqual(valuesOf(profile, '(idle)'), [])
 })
 
-test('a heap profile names the function whose allocations live', async (t) => {
-  const { ask } = await serving(t)
-  const busy = setInterval(keepMemory, 20)
+test('a heap profile: has the function whose allocations are live', async (t) => {
+  const { ask: request } = await startServer(t)
+  const busy = setInterval(allocateMemory, 20)
   t.after(() => {
     clearInterval(busy)
-    kept.length = 0
+    retained.length = 0
   })
-  const { status, profile } = await ask('/debug/pprof/heap?seconds=1')
+  const { status, profile } = await request('/debug/pprof/heap?seconds=1')
   assert.equal(status, 200)
   assert.deepEqual(typesOf(profile), ['inuse_space bytes'])
-  const [bytes = 0] = within(profile, 'keepMemory')
+  const [bytes = 0] = valuesOf(profile, 'keepMemory')
   assert.ok(bytes > 300_000, `${bytes} bytes`)
 })
 
-test('one profile is taken at a time, of whichever kind', async (t) => {
-  const { ask, owner } = await serving(t)
-  const first = ask('/debug/pprof/profile?seconds=1')
-  await taking(owner)
-  const second = await ask('/debug/pprof/heap?seconds=1')
+test('a second profile of either kind: is refused while one is running', async (t) => {
+  const { ask: request, owner } = await startServer(t)
+  const first = request('/debug/pprof/profile?seconds=1')
+  await untilProfiling(owner)
+  const second = await request('/debug/pprof/heap?seconds=1')
   assert.equal(second.status, 409)
   assert.match(second.text, /cpu profile of 1 s is being taken.*ask again/)
   assert.equal((await first).status, 200)
 })
 
-test('what is asked wrongly is answered with what is allowed, and takes no profile', async (t) => {
-  const { ask, owner } = await serving(t)
+test('a request with invalid seconds: is answered with the valid range, and takes no profile', async (t) => {
+  const { ask: request, owner } = await startServer(t)
   for (const wrong of ['0', '61', '-1', '1.5', '1e1', 'ten', '', '5&seconds=6']) {
     for (const path of ['profile', 'heap']) {
-      const { status, text } = await ask(`/debug/pprof/${path}?seconds=${wrong}`)
+      const { status, text } = await request(`/debug/pprof/${path}?seconds=${wrong}`)
       assert.equal(status, 400, wrong)
       assert.match(text, /whole number of seconds from 1 to 60/)
     }
   }
-  assert.equal((await ask('/debug/pprof/profile', { method: 'HEAD' })).status, 405)
+  assert.equal((await request('/debug/pprof/profile', { method: 'HEAD' })).status, 405)
   assert.deepEqual(profiles(owner), [])
-  const index = await ask('/debug/pprof/')
+  const index = await request('/debug/pprof/')
   assert.match(index.text, /\/debug\/pprof\/profile\?[\s\S]*\/debug\/pprof\/heap\?/)
 })
 
-test('with a token a profile needs it, and without one no other machine is let in', async (t) => {
-  await assert.rejects(serving(t, { listen: '0.0.0.0:0' }), {
+test('access: a configured token is required, and without a token only this machine is served', async (t) => {
+  await assert.rejects(startServer(t, { listen: '0.0.0.0:0' }), {
     code: 'MESH_CONFIG_INVALID',
     message: /^MESH_PPROF \(--pprof\) .*token/,
   })
-  const { ask } = await serving(t, { listen: '0.0.0.0:0', token })
-  assert.equal((await ask('/debug/pprof/profile?seconds=1')).status, 401)
+  const { ask: request } = await startServer(t, { listen: '0.0.0.0:0', token })
+  assert.equal((await request('/debug/pprof/profile?seconds=1')).status, 401)
   const authorization = `Bearer ${token}`
-  assert.equal((await ask('/debug/pprof/heap?seconds=1', { headers: { authorization } })).status, 200)
-  const open = await serving(t)
+  assert.equal((await request('/debug/pprof/heap?seconds=1', { headers: { authorization } })).status, 200)
+  const openServer = await startServer(t)
   const elsewhere = { 'sec-fetch-site': 'cross-site' }
   for (const path of ['/debug/pprof/profile', '/%64ebug/pprof/profile'])
-    assert.equal((await open.ask(`${path}?seconds=1`, { headers: elsewhere })).status, 403)
+    assert.equal((await openServer.ask(`${path}?seconds=1`, { headers: elsewhere })).status, 403)
 })
 
-test('a profile ends when whoever asked for it leaves, and the next is taken', async (t) => {
-  const { ask, owner } = await serving(t)
+test('a client that disconnects: its profile ends, and the next one runs', async (t) => {
+  const { ask: request, owner } = await startServer(t)
   for (const path of ['profile', 'heap']) {
     const leave = new AbortController()
-    const left = ask(`/debug/pprof/${path}?seconds=60`, { signal: leave.signal })
-    await taking(owner)
+    const leaving = request(`/debug/pprof/${path}?seconds=60`, { signal: leave.signal })
+    await untilProfiling(owner)
     leave.abort()
-    await assert.rejects(left, { name: 'AbortError' })
+    await assert.rejects(leaving, { name: 'AbortError' })
     await until(() => profiles(owner).length === 0, 1_000, 'the profile ends')
-    assert.equal((await ask(`/debug/pprof/${path}?seconds=1`)).status, 200)
+    assert.equal((await request(`/debug/pprof/${path}?seconds=1`)).status, 200)
   }
 })
 
-test('a stop does not wait for a profile', async (t) => {
-  const { ask, owner, close } = await serving(t)
-  const cut = assert.rejects(ask('/debug/pprof/profile?seconds=60'))
-  await taking(owner)
+test('closing the owner: does not wait for a running profile', async (t) => {
+  const { ask: request, owner, close } = await startServer(t)
+  const aborted = assert.rejects(request('/debug/pprof/profile?seconds=60'))
+  await untilProfiling(owner)
   await sleep(100)
   const began = performance.now()
   const steps = await owner.close()
@@ -115,10 +115,10 @@ test('a stop does not wait for a profile', async (t) => {
     steps.map(({ name, error }) => [name, error]),
     [['cpu profile', undefined]],
   )
-  await cut
+  await aborted
 })
 
-async function serving(t: TestContext, options: { readonly listen?: string; readonly token?: string } = {}) {
+async function startServer(t: TestContext, options: { readonly listen?: string; readonly token?: string } = {}) {
   const owner = new Owner('test', systemClock)
   const { url, close } = await startPprof({ listen: '127.0.0.1:0', failed: assert.ifError, owner, ...options })
   let closed: Promise<void> | undefined
@@ -127,25 +127,25 @@ async function serving(t: TestContext, options: { readonly listen?: string; read
     return closed
   }
   t.after(closeOnce)
-  const ask = async (path: string, init: RequestInit = {}) => {
+  const request = async (path: string, init: RequestInit = {}) => {
     const answer = await fetch(url + path, init)
     const body = Buffer.from(await answer.arrayBuffer())
     const text = answer.ok && path !== '/debug/pprof/' ? '' : body.toString()
     return { status: answer.status, text, profile: () => Profile.decode(gunzipSync(body)) }
   }
-  return { ask, owner, close: closeOnce }
+  return { ask: request, owner, close: closeOnce }
 }
 
 const profiles = (owner: Owner) => owner.inventory().resources.filter(({ name }) => name.endsWith(' profile'))
-const taking = (owner: Owner) => until(() => profiles(owner).length > 0, 5_000, 'a profile begins')
+const untilProfiling = (owner: Owner) => until(() => profiles(owner).length > 0, 5_000, 'a profile begins')
 
 function typesOf(profile: () => Profile): string[] {
   const { sampleType, stringTable } = profile()
   return sampleType.map(({ type, unit }) => `${stringTable.strings[Number(type)]} ${stringTable.strings[Number(unit)]}`)
 }
 
-/** The sum of each value over all stacks with the function, as a reader works it out. */
-function within(profile: () => Profile, name: string): number[] {
+/** Sums up each value over all stacks with the function, like a pprof reader. */
+function valuesOf(profile: () => Profile, name: string): number[] {
   const { sample, location, function: functions, stringTable } = profile()
   const named = functions.filter((one) => stringTable.strings[Number(one.name)] === name).map(({ id }) => id)
   const locations = location.filter(({ line }) => line.some(({ functionId }) => named.includes(functionId)))

@@ -1,24 +1,23 @@
 import { renewed } from '../catalogue/renamed.ts'
 import type { TraceSpan, Value } from './trace.ts'
 
-/** What was expected of an answer and is not there; the message says where. */
+/** A response without the expected shape; the message names the field. */
 export class ShapeError extends Error {}
 
-/** Spans of an answer, and what of it could not be read. */
-export interface Readings {
+/** Spans of a response, and why others could not be read. */
+export interface ReadResult {
   readonly spans: readonly TraceSpan[]
-  /** Spans left out, each with the reason; a group that is no object counts as one. */
+  /** One reason for each span left out; a group that is not an object counts as one. */
   readonly unreadable: readonly string[]
 }
 
 /**
- * Spans of an `/api/v3/traces` answer: OTLP as JSON within `result`. Numbers may be texts, ids hex or base64, empty
- * fields may be left out, what is unknown is passed over. A span that cannot be read costs that span; a link or
- * an attribute costs itself.
+ * Reads the spans of an `/api/v3/traces` response: OTLP as JSON within `result`. Numbers may be texts, ids hex or
+ * base64, empty fields absent; unknown fields are ignored. An unreadable span, link or attribute is left out alone.
  *
- * @throws ShapeError when it is no such answer
+ * @throws ShapeError for another response
  */
-export function readSpans(answer: unknown): Readings {
+export function readSpans(answer: unknown): ReadResult {
   const spans: TraceSpan[] = []
   const unreadable: string[] = []
   const each = (entries: readonly unknown[], read: (entry: unknown) => void) => {
@@ -27,20 +26,20 @@ export function readSpans(answer: unknown): Readings {
       if (problem !== undefined) unreadable.push(problem)
     }
   }
-  const result = record(record(answer, 'the answer')['result'], 'result')
-  each(list(result['resourceSpans'], 'resourceSpans'), (entry) => {
-    const group = record(entry, 'resourceSpans[]')
+  const result = toRecord(toRecord(answer, 'the answer')['result'], 'result')
+  each(toList(result['resourceSpans'], 'resourceSpans'), (entry) => {
+    const group = toRecord(entry, 'resourceSpans[]')
     const resource = attributes(fieldsOf(group['resource'])['attributes'])
-    each(list(group['scopeSpans'], 'scopeSpans'), (part) => {
-      const of = record(part, 'scopeSpans[]')
-      const scope = scopeOf(of['scope'])
-      each(list(of['spans'], 'spans'), (span) => spans.push(spanOf(record(span, 'span'), scope, resource)))
+    each(toList(group['scopeSpans'], 'scopeSpans'), (part) => {
+      const scopeSpans = toRecord(part, 'scopeSpans[]')
+      const scope = scopeOf(scopeSpans['scope'])
+      each(toList(scopeSpans['spans'], 'spans'), (span) => spans.push(spanOf(toRecord(span, 'span'), scope, resource)))
     })
   })
   return { spans, unreadable }
 }
 
-/** Why `run` could not read something: a shape that it does not have, or nesting that exhausts the stack. */
+/** Why `run` could not read its input: an unexpected shape, or nesting that exhausts the stack. */
 function problemOf(run: () => void): string | undefined {
   try {
     run()
@@ -58,17 +57,17 @@ function spanOf(span: Fields, scope: TraceSpan['scope'], resource: TraceSpan['re
   const start = nanoseconds(span['startTimeUnixNano'], 'startTimeUnixNano')
   const end = nanoseconds(span['endTimeUnixNano'], 'endTimeUnixNano')
   const service = resource['service.name']
-  const status = named(fieldsOf(span['status'])['code'], statuses, 'STATUS_CODE_')
+  const status = enumName(fieldsOf(span['status'])['code'], statuses, 'STATUS_CODE_')
   return {
-    traceId: id(span['traceId'], 32, 'traceId'),
-    spanId: id(span['spanId'], 16, 'spanId'),
-    // Jaeger's own senders have written parents of every length: what is none makes a root.
-    parentSpanId: idOr('', span['parentSpanId'], 16),
-    name: text(span['name'] ?? '', 'name'),
+    traceId: toId(span['traceId'], 32, 'traceId'),
+    spanId: toId(span['spanId'], 16, 'spanId'),
+    // Jaeger's own senders have written parent ids of every length: an invalid one makes a root.
+    parentSpanId: parseId('', span['parentSpanId'], 16),
+    name: toText(span['name'] ?? '', 'name'),
     service: typeof service === 'string' ? service : '',
-    kind: named(span['kind'], kinds, 'SPAN_KIND_'),
+    kind: enumName(span['kind'], kinds, 'SPAN_KIND_'),
     startMs: milliseconds(start),
-    // What ends before it began took no time: a clock was set back.
+    // A clock that was set back makes a span end before its start.
     durationMs: Math.max(0, milliseconds(end - start)),
     attributes: attributes(span['attributes']),
     resource,
@@ -78,30 +77,30 @@ function spanOf(span: Fields, scope: TraceSpan['scope'], resource: TraceSpan['re
   }
 }
 
-/** None where one of its ids is missing. */
+/** Empty if one of its ids is missing. */
 function linkOf(entry: unknown): TraceSpan['links'] {
   const link = fieldsOf(entry)
-  const traceId = idOr('', link['traceId'], 32)
-  const spanId = idOr('', link['spanId'], 16)
+  const traceId = parseId('', link['traceId'], 32)
+  const spanId = parseId('', link['spanId'], 16)
   return traceId === '' || spanId === '' ? [] : [{ traceId, spanId }]
 }
 
-function scopeOf(given: unknown): TraceSpan['scope'] {
-  const { name, version } = fieldsOf(given)
+function scopeOf(value: unknown): TraceSpan['scope'] {
+  const { name, version } = fieldsOf(value)
   return { name: typeof name === 'string' ? name : '', version: typeof version === 'string' ? version : '' }
 }
 
 const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 const statuses = ['unset', 'ok', 'error'] as const
 
-/** An enumeration of OTLP, by its number or its name; what is unknown is the first. */
-function named<const T extends readonly [string, ...string[]]>(given: unknown, names: T, prefix: string): T[number] {
-  const name = typeof given === 'string' ? given.replace(prefix, '').toLowerCase() : names[Number(given)]
+/** An OTLP enum value by its number or name; the first one for unknown values. */
+function enumName<const T extends readonly [string, ...string[]]>(value: unknown, names: T, prefix: string): T[number] {
+  const name = typeof value === 'string' ? value.replace(prefix, '').toLowerCase() : names[Number(value)]
   return names.find((known) => known === name) ?? names[0]
 }
 
-/** What Jaeger says of a span it answers, as if the sender had said it. */
-const remarks = '@jaeger@warnings'
+/** Jaeger adds its own warnings as an attribute of the span. */
+const warningsKey = '@jaeger@warnings'
 
 function attributes(pairs: unknown): Record<string, Value> {
   // Without a prototype: a key may be called `__proto__`.
@@ -109,34 +108,34 @@ function attributes(pairs: unknown): Record<string, Value> {
   for (const entry of entriesOf(pairs)) {
     const pair = fieldsOf(entry)
     const { key } = pair
-    if (typeof key !== 'string' || key === remarks) continue
-    // One that cannot be read costs itself: on a resource it would cost the spans of a whole node.
+    if (typeof key !== 'string' || key === warningsKey) continue
+    // Leave out an unreadable attribute alone: an error in a resource would cost all spans of a node.
     problemOf(() => {
-      const [name, current] = renewed(key, value(fieldsOf(pair['value'])))
+      const [name, current] = renewed(key, attributeValue(fieldsOf(pair['value'])))
       all[name] = current
     })
   }
   return all
 }
 
-/** No fields, and no entries, of what is neither object nor list. */
-function fieldsOf(given: unknown): Fields {
-  return typeof given === 'object' && given !== null && !Array.isArray(given) ? (given as Fields) : {}
+/** The fields of an object; empty for anything else. */
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
 }
 
-function entriesOf(given: unknown): readonly unknown[] {
-  return Array.isArray(given) ? given : []
+function entriesOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
-function value(wire: Fields): Value {
+function attributeValue(wire: Fields): Value {
   const { arrayValue, kvlistValue } = wire
   if (arrayValue !== undefined && arrayValue !== null) {
-    return entriesOf(fieldsOf(arrayValue)['values']).map((inner) => single(fieldsOf(inner)))
+    return entriesOf(fieldsOf(arrayValue)['values']).map((inner) => scalarOf(fieldsOf(inner)))
   }
-  return kvlistValue === undefined || kvlistValue === null ? single(wire) : JSON.stringify(kvlistValue)
+  return kvlistValue === undefined || kvlistValue === null ? scalarOf(wire) : JSON.stringify(kvlistValue)
 }
 
-function single({
+function scalarOf({
   stringValue,
   boolValue,
   intValue,
@@ -146,70 +145,70 @@ function single({
 }: Fields): string | number | boolean {
   if (typeof stringValue === 'string') return stringValue
   if (typeof boolValue === 'boolean') return boolValue
-  if (intValue !== undefined && intValue !== null) return whole(intValue)
+  if (intValue !== undefined && intValue !== null) return toInteger(intValue)
   // NaN and the infinities are texts in JSON.
   if (doubleValue !== undefined && doubleValue !== null) return Number(doubleValue)
   if (typeof bytesValue === 'string') return bytesValue
   return Object.keys(rest).length === 0 ? '' : JSON.stringify(rest)
 }
 
-/** A whole number that a JavaScript number cannot hold stays a text. */
-function whole(given: unknown): string | number {
-  const number = Number(given)
-  if (!Number.isInteger(number)) throw new ShapeError(`intValue is ${excerpt(given)}`)
-  return Number.isSafeInteger(number) ? number : String(given)
+/** An integer that a JavaScript number cannot hold stays a text. */
+function toInteger(value: unknown): string | number {
+  const number = Number(value)
+  if (!Number.isInteger(number)) throw new ShapeError(`intValue is ${excerpt(value)}`)
+  return Number.isSafeInteger(number) ? number : String(value)
 }
 
-/** Texts as OTLP has it, or numbers, which JSON has rounded to a quarter of a microsecond. */
-function nanoseconds(given: unknown, what: string): bigint {
-  if (given === undefined || given === null) return 0n
-  if (typeof given === 'string' && /^\d{1,20}$/.test(given)) return BigInt(given)
-  if (typeof given === 'number' && given >= 0 && given < 2 ** 64) return BigInt(Math.trunc(given))
-  throw new ShapeError(`${what} is ${excerpt(given)}, no count of nanoseconds`)
+/** Reads a text, as in OTLP, or a number, which JSON has rounded to a quarter of a microsecond. */
+function nanoseconds(value: unknown, what: string): bigint {
+  if (value === undefined || value === null) return 0n
+  if (typeof value === 'string' && /^\d{1,20}$/.test(value)) return BigInt(value)
+  if (typeof value === 'number' && value >= 0 && value < 2 ** 64) return BigInt(Math.trunc(value))
+  throw new ShapeError(`${what} is ${excerpt(value)}, not a number of nanoseconds`)
 }
 
 function milliseconds(nanos: bigint): number {
   return Number(nanos / 1_000_000n) + Number(nanos % 1_000_000n) / 1e6
 }
 
-function id(given: unknown, digits: number, what: string): string {
-  const found = idOr('', given, digits)
-  if (found === '') throw new ShapeError(`${what} is ${excerpt(given)}, not ${digits} hex digits`)
-  return found
+function toId(value: unknown, digits: number, what: string): string {
+  const hex = parseId('', value, digits)
+  if (hex === '') throw new ShapeError(`${what} is ${excerpt(value)}, not ${digits} hex digits`)
+  return hex
 }
 
-/** Hex in lower case; base64, as protobuf's own JSON has bytes, is understood too. What is all zero is none. */
-function idOr(otherwise: '', given: unknown, digits: number): string {
-  if (typeof given !== 'string') return otherwise
-  const isHex = given.length === digits && /^[0-9a-fA-F]+$/.test(given)
-  const hex = isHex ? given.toLowerCase() : hexOfBase64(given)
-  return hex?.length === digits && /[^0]/.test(hex) ? hex : otherwise
+/** Lower-case hex from hex or from base64, protobuf's own JSON format of bytes. An id of zeros is invalid. */
+function parseId(fallback: '', value: unknown, digits: number): string {
+  if (typeof value !== 'string') return fallback
+  const isHex = value.length === digits && /^[0-9a-fA-F]+$/.test(value)
+  const hex = isHex ? value.toLowerCase() : hexOfBase64(value)
+  return hex?.length === digits && /[^0]/.test(hex) ? hex : fallback
 }
 
-/** Undefined for what is no base64. Works in a browser, too. */
-function hexOfBase64(given: string): string | undefined {
-  if (given.length > 24 || !/^[A-Za-z0-9+/]+={0,2}$/.test(given) || given.length % 4 !== 0) return undefined
-  return [...atob(given)].map((char) => char.charCodeAt(0).toString(16).padStart(2, '0')).join('')
+/** Undefined if it is not base64. Works in a browser, too. */
+function hexOfBase64(value: string): string | undefined {
+  if (value.length > 24 || !/^[A-Za-z0-9+/]+={0,2}$/.test(value) || value.length % 4 !== 0) return undefined
+  return [...atob(value)].map((char) => char.charCodeAt(0).toString(16).padStart(2, '0')).join('')
 }
 
-function text(given: unknown, what: string): string {
-  if (typeof given !== 'string') throw new ShapeError(`${what} is ${excerpt(given)}, no text`)
-  return given
+function toText(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw new ShapeError(`${what} is ${excerpt(value)}, not a text`)
+  return value
 }
 
-export function record(given: unknown, what: string): Fields {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new ShapeError(`${what} is ${excerpt(given)}, no object`)
-  return given as Fields
+export function toRecord(value: unknown, what: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ShapeError(`${what} is ${excerpt(value)}, not an object`)
+  return value as Fields
 }
 
-/** Left out means empty. */
-export function list(given: unknown, what: string): readonly unknown[] {
-  if (given === undefined || given === null) return []
-  if (!Array.isArray(given)) throw new ShapeError(`${what} is ${excerpt(given)}, no list`)
-  return given
+/** A missing list is empty. */
+export function toList(value: unknown, what: string): readonly unknown[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw new ShapeError(`${what} is ${excerpt(value)}, not a list`)
+  return value
 }
 
-function excerpt(given: unknown): string {
-  return given === undefined ? 'missing' : (JSON.stringify(given) ?? typeof given).slice(0, 60)
+function excerpt(value: unknown): string {
+  return value === undefined ? 'missing' : (JSON.stringify(value) ?? typeof value).slice(0, 60)
 }

@@ -2,19 +2,19 @@ import type { Trace } from './trace.ts'
 
 export interface Query {
   readonly service: string
-  /** Name of a span; any when left out. */
+  /** Name of a span; default: any. */
   readonly span?: string
-  /** Milliseconds since 1970; a span counts when it starts within, ends included. */
+  /** Milliseconds since 1970; a span matches if it starts within, both bounds included. */
   readonly fromMs: number
   readonly toMs: number
-  /** All of them equal on one span, or on that span's resource. */
+  /** One span, with its resource, has to match all of them. */
   readonly attributes?: Readonly<Record<string, string | number | boolean>>
-  /** Traces, the newest first. 100 unless given. */
+  /** Most traces, the newest first; default 100. */
   readonly limit?: number
 }
 
-export interface Found {
+export interface FindResult {
   readonly traces: readonly Trace[]
-  /** Why there may be more or less than this; undefined when complete. */
+  /** Why the result is incomplete; undefined if it is complete. */
   readonly partial: string | undefined
 }

@@ -11,15 +11,16 @@ leakCheck()
 const t0 = 1_790_000_000_000
 const week = 7 * 86_400_000
 
-/** A span every second, `size` of them, a trace each; the tenth of each ten has `late: true`. */
-function playedStore(size: number, { most = 500, honours = false, spelling = 'snake' } = {}) {
-  const asked: URLSearchParams[] = []
+/** A store of `size` traces, one span each, a second apart; every tenth span has `late: true`. */
+function fakeStore(size: number, { maxTraces = 500, filtersAttributes = false, spelling = 'snake' } = {}) {
+  const queries: URLSearchParams[] = []
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     const { searchParams } = new URL(request.url ?? '', 'http://x')
-    asked.push(searchParams)
+    queries.push(searchParams)
     const get = (snake: string, camel: string) => searchParams.get(`query.${spelling === 'snake' ? snake : camel}`)
     const count = Number(get('num_traces', 'searchDepth'))
-    if (!(count > 0 && count <= most)) return json(response, 500, { error: { httpCode: 500, message: 'search depth' } })
+    if (!(count > 0 && count <= maxTraces))
+      return json(response, 500, { error: { httpCode: 500, message: 'search depth' } })
     const [from, to] = [get('start_time_min', 'startTimeMin'), get('start_time_max', 'startTimeMax')].map((time) =>
       Date.parse(time ?? ''),
     )
@@ -28,9 +29,9 @@ function playedStore(size: number, { most = 500, honours = false, spelling = 'sn
       atMs: t0 + index * 1_000,
       late: index % 10 === 9,
     }))
-    const wanted = honours && searchParams.has('query.attributes')
+    const filters = filtersAttributes && searchParams.has('query.attributes')
     const found = all
-      .filter(({ atMs, late }) => atMs >= (from ?? 0) && atMs <= (to ?? 0) && (!wanted || late))
+      .filter(({ atMs, late }) => atMs >= (from ?? 0) && atMs <= (to ?? 0) && (!filters || late))
       .reverse()
       .slice(0, count)
     if (found.length === 0) return json(response, 404, { error: { httpCode: 404, message: 'No traces found' } })
@@ -41,16 +42,16 @@ function playedStore(size: number, { most = 500, honours = false, spelling = 'sn
       },
     })
   }
-  return { asked, handle }
+  return { queries, handle }
 }
 
 const query: Query = { service: 'mesh-a', fromMs: t0, toMs: t0 + week }
 const late = { late: true }
 
-test('a search of either spelling finds the newest traces first, and says that there are more', async (t) => {
+test('a store of either parameter spelling: a search returns the newest traces first, and reports more', async (t) => {
   for (const spelling of ['snake', 'camel']) {
-    const { handle } = playedStore(30, { spelling })
-    const reader = await reading(t, handle)
+    const { handle } = fakeStore(30, { spelling })
+    const reader = await readerFor(t, handle)
     const all = await reader.find(query)
     assert.deepEqual([all.traces.length, all.partial], [30, undefined])
     assert.ok((all.traces[0]?.spans[0]?.startMs ?? 0) > (all.traces[1]?.spans[0]?.startMs ?? 0))
@@ -63,31 +64,31 @@ test('a search of either spelling finds the newest traces first, and says that t
   }
 })
 
-test('attributes that the store ignores are looked for in ever shorter times, below the count limit', async (t) => {
-  const { asked, handle } = playedStore(3_000, { most: 100 })
-  const reader = await reading(t, handle, { countLimit: 100 })
+test('a store that ignores attributes: the search filters itself, in ever shorter time ranges', async (t) => {
+  const { queries, handle } = fakeStore(3_000, { maxTraces: 100 })
+  const reader = await readerFor(t, handle, { countLimit: 100 })
   const { traces, partial } = await reader.find({ ...query, toMs: t0 + 3_000_000, attributes: late, limit: 300 })
   assert.equal(partial, undefined)
   assert.equal(traces.length, 300)
   assert.ok(traces.every(({ spans }) => spans[0]?.attributes['late'] === true))
-  assert.ok(asked.length > 30 && asked.length <= 64, `${asked.length} requests`)
+  assert.ok(queries.length > 30 && queries.length <= 64, `${queries.length} requests`)
 })
 
-test('a store that honours attributes is asked once', async (t) => {
-  const { asked, handle } = playedStore(3_000, { honours: true })
-  const reader = await reading(t, handle)
+test('a store that filters by attributes: gets a single request', async (t) => {
+  const { queries, handle } = fakeStore(3_000, { filtersAttributes: true })
+  const reader = await readerFor(t, handle)
   assert.equal((await reader.find({ ...query, attributes: late, limit: 400 })).traces.length, 300)
-  assert.equal(asked.length, 1)
-  assert.equal(asked[0]?.get('query.attributes'), '{"late":"true"}')
+  assert.equal(queries.length, 1)
+  assert.equal(queries[0]?.get('query.attributes'), '{"late":"true"}')
 })
 
-test('a search that cannot be ended says so', async (t) => {
-  const { asked, handle } = playedStore(3_000, { most: 10 })
-  const reader = await reading(t, handle, { countLimit: 10 })
+test('a search that cannot be completed: reports the request limit or the crowded millisecond', async (t) => {
+  const { queries, handle } = fakeStore(3_000, { maxTraces: 10 })
+  const reader = await readerFor(t, handle, { countLimit: 10 })
   const { partial } = await reader.find({ ...query, attributes: { late: 'never' }, limit: 300 })
   assert.match(partial ?? '', /gave up after 64 requests/)
-  assert.equal(asked.length, 64)
-  const crowd = await reading(
+  assert.equal(queries.length, 64)
+  const crowd = await readerFor(
     t,
     (_, response) =>
       json(response, 200, {
@@ -103,7 +104,7 @@ test('a search that cannot be ended says so', async (t) => {
   assert.match(crowded.partial ?? '', /one millisecond/)
 })
 
-test('a query that is none is refused', async () => {
+test('a query with an invalid time range or limit: is refused', async () => {
   const reader = new TraceReader('http://127.0.0.1:1')
   for (const wrong of [
     { fromMs: Number.NEGATIVE_INFINITY },
@@ -115,59 +116,62 @@ test('a query that is none is refused', async () => {
     await assert.rejects(reader.find({ ...query, ...wrong }), RangeError)
 })
 
-test('404 is no trace; of anything else it is a path that nobody knows', async (t) => {
-  const reader = await reading(t, (_, response) =>
+test('status 404: means no trace in a search with a JSON body, and is an error otherwise', async (t) => {
+  const reader = await readerFor(t, (_, response) =>
     json(response, 404, { error: { httpCode: 404, message: 'No traces found' } }),
   )
   assert.equal(await reader.trace('1'.repeat(32)), undefined)
   assert.deepEqual((await reader.find(query)).traces, [])
-  for (const asked of [reader.services(), reader.operations('x')])
-    await assert.rejects(asked, (error) => isMeshError(error, 'MESH_TRACES_REFUSED') && error.detail.status === 404)
-  const other = await reading(t, (_, response) => response.writeHead(404).end('<h1>404 Not Found</h1>'))
+  for (const request of [reader.services(), reader.operations('x')])
+    await assert.rejects(request, (error) => isMeshError(error, 'MESH_TRACES_REFUSED') && error.detail.status === 404)
+  const other = await readerFor(t, (_, response) => response.writeHead(404).end('<h1>404 Not Found</h1>'))
   await assert.rejects(other.find(query), (error) => isMeshError(error, 'MESH_TRACES_REFUSED'))
 })
 
 const span = spanJson(1, t0, false)
 const inResult = (...spans: object[]) => ({ result: { resourceSpans: [{ scopeSpans: [{ spans }] }] } })
-const unreadable: Readonly<Record<string, { body: string; type?: string; says: RegExp }>> = {
-  'a page': { body: '<!doctype html><title>Jaeger UI</title>', type: 'text/html', says: /web page/ },
-  'a page that calls itself text': { body: '<html>', says: /no JSON/ },
-  'half an answer': { body: JSON.stringify(inResult(span)).slice(0, -20), says: /no JSON/ },
-  nothing: { body: '', says: /no JSON/ },
-  'another JSON': { body: '[1]', says: /no object/ },
-  'no result': { body: '{}', says: /result is missing/ },
-  'spans that are none': {
+const unreadableAnswers: Readonly<Record<string, { body: string; type?: string; reason: RegExp }>> = {
+  'an HTML page': { body: '<!doctype html><title>Jaeger UI</title>', type: 'text/html', reason: /web page/ },
+  'HTML sent as JSON': { body: '<html>', reason: /not JSON/ },
+  'half a response': { body: JSON.stringify(inResult(span)).slice(0, -20), reason: /not JSON/ },
+  'an empty response': { body: '', reason: /not JSON/ },
+  'another JSON': { body: '[1]', reason: /not an object/ },
+  'no result': { body: '{}', reason: /result is missing/ },
+  'spans of the wrong type': {
     body: JSON.stringify({ result: { resourceSpans: [{ scopeSpans: [{ spans: 7 }] }] } }),
-    says: /spans is 7, no list/,
+    reason: /spans is 7, not a list/,
   },
-  'an id of the wrong length': { body: JSON.stringify(inResult({ ...span, traceId: '12' })), says: /traceId is "12"/ },
-  'an id that is none': { body: JSON.stringify(inResult({ ...span, spanId: 'z'.repeat(16) })), says: /spanId/ },
-  'a time that is none': {
+  'an id of the wrong length': {
+    body: JSON.stringify(inResult({ ...span, traceId: '12' })),
+    reason: /traceId is "12"/,
+  },
+  'an id that is not hex': { body: JSON.stringify(inResult({ ...span, spanId: 'z'.repeat(16) })), reason: /spanId/ },
+  'a time that is not a number': {
     body: JSON.stringify(inResult({ ...span, startTimeUnixNano: 'noon' })),
-    says: /nanoseconds/,
+    reason: /nanoseconds/,
   },
-  'a name that is a number': { body: JSON.stringify(inResult({ ...span, name: 5 })), says: /name is 5/ },
+  'a name that is a number': { body: JSON.stringify(inResult({ ...span, name: 5 })), reason: /name is 5/ },
 }
 
-test('an answer that cannot be read is told with its reason', async (t) => {
-  for (const [what, { body, type = 'application/json', says }] of Object.entries(unreadable)) {
-    const reader = await reading(t, (_, response) => response.setHeader('content-type', type).end(body))
+test('an unreadable response: the error has the reason', async (t) => {
+  for (const [what, { body, type = 'application/json', reason }] of Object.entries(unreadableAnswers)) {
+    const reader = await readerFor(t, (_, response) => response.setHeader('content-type', type).end(body))
     await assert.rejects(
       reader.trace('1'.repeat(32)),
-      (error) => isMeshError(error, 'MESH_TRACES_UNREADABLE') && says.test(error.message),
+      (error) => isMeshError(error, 'MESH_TRACES_UNREADABLE') && reason.test(error.message),
       what,
     )
   }
 })
 
-test('one odd span or link costs itself: the rest of the trace is read, and what is missing is counted', async (t) => {
+test('a malformed span, link or attribute: is left out alone, and unreadable spans are counted', async (t) => {
   const good = { ...span, spanId: '3'.repeat(16) }
   const odd = [{ ...span, spanId: 'none' }, { ...span, name: 7 }, { ...span, startTimeUnixNano: 'soon' }, 'a text']
   const resource = { attributes: [null, 7, { key: 'k', value: { intValue: 'x' } }] }
   const scope = { name: 7 }
   const spans = [...odd, { ...good, attributes: [null], links: {} }]
   const answer = { result: { resourceSpans: [null, { resource, scopeSpans: [{ scope, spans }] }] } }
-  const reader = await reading(t, (_, response) => json(response, 200, answer))
+  const reader = await readerFor(t, (_, response) => json(response, 200, answer))
   const trace = await reader.trace('1'.repeat(32))
   assert.deepEqual(
     trace?.spans.map(({ spanId }) => spanId),
@@ -176,7 +180,7 @@ test('one odd span or link costs itself: the rest of the trace is read, and what
   assert.equal(trace?.unreadable, odd.length + 1)
 })
 
-test('ids in base64, times as numbers, null values, an odd parent and a link without ids are read', async (t) => {
+test('base64 ids, numeric times, nulls, a malformed parent and a link without ids: the span is read', async (t) => {
   const base64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64')
   const link = { traceId: base64('4'.repeat(32)), spanId: base64('5'.repeat(16)) }
   const odd = {
@@ -195,7 +199,7 @@ test('ids in base64, times as numbers, null values, an odd parent and a link wit
     ],
     links: [link, { traceId: link.traceId, spanId: '' }, {}, null],
   }
-  const reader = await reading(t, (_, response) => json(response, 200, inResult(odd)))
+  const reader = await readerFor(t, (_, response) => json(response, 200, inResult(odd)))
   const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
   assert.deepEqual(
     [found?.traceId, found?.spanId, found?.parentSpanId, found?.startMs, found?.kind, found?.status],
@@ -205,7 +209,7 @@ test('ids in base64, times as numbers, null values, an odd parent and a link wit
   assert.deepEqual(found?.links, [{ traceId: '4'.repeat(32), spanId: '5'.repeat(16) }])
 })
 
-test('kind, status, scope and resource can be asked for, and say which spans fit', async (t) => {
+test('a search by kind, status, scope or resource: returns the matching spans', async (t) => {
   const client = { ...span, kind: 3, status: { code: 2 } }
   const answer = {
     result: {
@@ -217,7 +221,7 @@ test('kind, status, scope and resource can be asked for, and say which spans fit
       ],
     },
   }
-  const reader = await reading(t, (_, response) => json(response, 200, answer))
+  const reader = await readerFor(t, (_, response) => json(response, 200, answer))
   const found = async (attributes: Query['attributes'] = {}) =>
     (await reader.find({ ...query, fromMs: 0, attributes })).traces.length
   assert.equal(
@@ -229,32 +233,32 @@ test('kind, status, scope and resource can be asked for, and say which spans fit
   assert.equal(await found({ 'scope.name': 'tracemesh' }), 0)
 })
 
-test('a refusal is told with its status and reason, silence and absence as such', async (t) => {
-  const failing = await reading(t, (_, response) =>
+test('errors of the store: a refusal has status and reason, a timeout and a closed port are unreachable', async (t) => {
+  const failing = await readerFor(t, (_, response) =>
     json(response, 500, { error: { httpCode: 500, message: 'it broke' } }),
   )
   await assert.rejects(failing.services(), { code: 'MESH_TRACES_REFUSED', message: /answered 500: it broke/ })
-  const busy = await reading(t, (_, response) => response.writeHead(503).end('try again'))
+  const busy = await readerFor(t, (_, response) => response.writeHead(503).end('try again'))
   await assert.rejects(busy.find(query), { code: 'MESH_TRACES_REFUSED', message: /503: try again/ })
-  const slow = await reading(t, (_, response) => response.write('{'), { timeoutMs: 100 })
+  const slow = await readerFor(t, (_, response) => response.write('{'), { timeoutMs: 100 })
   await assert.rejects(slow.services(), { code: 'MESH_TRACES_UNREACHABLE', message: /within 100 ms/ })
   await assert.rejects(new TraceReader('http://127.0.0.1:1').services(), { code: 'MESH_TRACES_UNREACHABLE' })
 })
 
-test('a key called __proto__ is an attribute, and what Jaeger remarks is none', async (t) => {
+test('attribute keys: `__proto__` is read, the warnings of Jaeger are not', async (t) => {
   const attributes = [text('__proto__', 'x'), text('@jaeger@warnings', 'y')]
-  const reader = await reading(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
+  const reader = await readerFor(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
   const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
   assert.deepEqual(Object.entries(found?.attributes ?? {}), [['__proto__', 'x']])
 })
 
-test('attributes of spans of the version before have the names and units of this one', async (t) => {
+test('spans of the previous version: their attributes get the current names and units', async (t) => {
   const attributes = [
     text('error.message', 'refused'),
     { key: 'process.memory.rss_mb', value: { intValue: '90' } },
     { key: 'process.loop.delay_p99_ms', value: { doubleValue: 1.5 } },
   ]
-  const reader = await reading(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
+  const reader = await readerFor(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
   const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
   assert.deepEqual(Object.entries(found?.attributes ?? {}), [
     ['mesh.error.message', 'refused'],
@@ -263,7 +267,7 @@ test('attributes of spans of the version before have the names and units of this
   ])
 })
 
-async function reading(
+async function readerFor(
   t: TestContext,
   handle: (request: IncomingMessage, response: ServerResponse) => unknown,
   options = {},

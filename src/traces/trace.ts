@@ -1,6 +1,6 @@
 export type Value = string | number | boolean | readonly (string | number | boolean)[]
 
-/** A span as a trace store answers it, times as numbers. */
+/** A span from a trace store, with times as numbers. */
 export interface TraceSpan {
   /** 32 lower-case hex digits. */
   readonly traceId: string
@@ -9,17 +9,17 @@ export interface TraceSpan {
   /** Empty for a root. */
   readonly parentSpanId: string
   readonly name: string
-  /** `service.name` of the resource; empty when there is none. */
+  /** `service.name` of the resource; empty if absent. */
   readonly service: string
-  /** Empty for none. */
+  /** Empty if unspecified. */
   readonly kind: '' | 'internal' | 'server' | 'client' | 'producer' | 'consumer'
-  /** Milliseconds since 1970, fractions kept: to about a quarter of a microsecond. */
+  /** Milliseconds since 1970, precise to about a quarter of a microsecond. */
   readonly startMs: number
   readonly durationMs: number
   readonly attributes: Readonly<Record<string, Value>>
   /** Shared by the spans of one resource. */
   readonly resource: Readonly<Record<string, Value>>
-  /** Instrumentation scope; empty where there is none. */
+  /** Instrumentation scope; empty if absent. */
   readonly scope: { readonly name: string; readonly version: string }
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[]
   readonly status: 'unset' | 'ok' | 'error'
@@ -29,20 +29,20 @@ export interface Trace {
   readonly traceId: string
   /** By start; never empty. */
   readonly spans: readonly TraceSpan[]
-  /** Spans that could not be read and are left out, where the trace was asked for by its id. */
+  /** Number of spans left out as unreadable; set only if the trace was requested by its id. */
   readonly unreadable?: number
 }
 
-/** Groups spans into traces, the one that began last first. What came twice is there once. */
+/** Groups spans into traces, the latest start first, without duplicates. */
 export function tracesOf(spans: readonly TraceSpan[]): Trace[] {
   const grouped = Map.groupBy(spans, ({ traceId }) => traceId)
   return [...grouped]
-    .map(([traceId, all]): Trace => ({ traceId, spans: once(all).sort((a, b) => a.startMs - b.startMs) }))
+    .map(([traceId, all]): Trace => ({ traceId, spans: deduplicate(all).sort((a, b) => a.startMs - b.startMs) }))
     .sort((a, b) => (b.spans[0]?.startMs ?? 0) - (a.spans[0]?.startMs ?? 0))
 }
 
-/** A sender that got no answer sends again: a span with the same id, name and start is the same span. */
-function once(spans: readonly TraceSpan[]): TraceSpan[] {
+/** Removes duplicates of a sender's retries: spans of the same id, name and start. */
+function deduplicate(spans: readonly TraceSpan[]): TraceSpan[] {
   const unique = new Map(spans.map((span) => [`${span.spanId} ${span.startMs} ${span.name}`, span]))
   return [...unique.values()]
 }

@@ -1,4 +1,4 @@
-import type { Found } from '../../traces/reader.ts'
+import type { FindResult } from '../../traces/reader.ts'
 import type { Trace } from '../../traces/trace.ts'
 import type { ViewNode } from '../mesh-view.ts'
 import { attributesText } from '../model/attributes.ts'
@@ -59,7 +59,7 @@ function Names({ trace }: { readonly trace: Trace }) {
 }
 
 /** The newest first. Where no window has left the node, being routine, a minute is what is in the trace of a census. */
-async function windows(service: string, attributes: Readonly<Record<string, string>>): Promise<Found> {
+async function windows(service: string, attributes: Readonly<Record<string, string>>): Promise<FindResult> {
   const toMs = Date.now() + 5_000
   const query = { service, fromMs: toMs - lookBackMs, toMs, attributes, limit: windowsMax }
   const whole = await reader.find({ ...query, span: 'mesh.window' })

@@ -1,0 +1,130 @@
+import type { FindResult, Query } from './query.ts'
+import type { Trace, TraceSpan } from './trace.ts'
+
+interface Range {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** Result of one request. */
+export interface Page {
+  /** Complete traces; if there are as many as requested, the store may have more. */
+  readonly traces: readonly Trace[]
+  /** One reason for each span that could not be read. */
+  readonly unreadable: readonly string[]
+}
+
+type FetchPage = (range: Range, count: number) => Promise<Page>
+
+/** Requests of one search. Each halves a time range: enough to reach a single millisecond of a week. */
+const maxRequests = 64
+const defaultLimit = 100
+
+/**
+ * Searches, newest first. A store may filter by service, name and time only, so this filters by attributes too. While a
+ * response is full, it requests the newer half of the time range on its own.
+ */
+export async function findTraces(query: Query, countLimit: number, fetchPage: FetchPage): Promise<FindResult> {
+  const { fromMs, toMs, limit = defaultLimit, attributes = {} } = validateQuery(query)
+  const hasAttributes = Object.keys(attributes).length > 0
+  // One more than the limit shows whether there are more.
+  let count = Math.min(countLimit, limit + 1)
+  const matches = createMatcher(query)
+  const tracesById = new Map<string, Trace>()
+  const ranges: Range[] = [{ fromMs, toMs }]
+  let requestCount = 0
+  let indivisible = 0
+  const unreadable = new Set<string>()
+  while (ranges.length > 0 && tracesById.size <= limit && requestCount++ < maxRequests) {
+    const range = ranges.pop() as Range
+    const page = await fetchPage(range, count)
+    const { traces } = page
+    for (const reason of page.unreadable) unreadable.add(reason)
+    // An unreadable span may have been a trace of its own.
+    const isFull = traces.length + page.unreadable.length >= count
+    if (hasAttributes && count < countLimit && isFull && !traces.every((trace) => trace.spans.some(matches))) {
+      // This store ignores attributes: request as many traces as it returns.
+      count = countLimit
+      ranges.push(range)
+      continue
+    }
+    for (const trace of traces) if (trace.spans.some(matches)) addOrExtend(tracesById, trace)
+    if (!isFull || tracesById.size > limit) continue
+    const halves = splitRange(range)
+    if (halves.length === 0) indivisible++
+    ranges.push(...halves)
+  }
+  const traces = [...tracesById.values()].sort((a, b) => startOf(b) - startOf(a)).slice(0, limit)
+  return { traces, partial: describePartial() }
+
+  function describePartial(): string | undefined {
+    if (tracesById.size > limit) return `more than ${limit} traces match; these are the newest`
+    if (ranges.length > 0) return `gave up after ${maxRequests} requests; use a shorter time range`
+    if (indivisible > 0)
+      return `more than ${count} traces start within one millisecond, the most that the store returns at once`
+    if (unreadable.size > 0) return `unreadable spans are left out: ${[...unreadable].slice(0, 3).join('; ')}`
+    return undefined
+  }
+}
+
+function validateQuery(query: Query): Query {
+  const { fromMs, toMs, limit = 1 } = query
+  // The range of a Date: an infinite time range cannot be halved.
+  const dates = [fromMs, toMs].every((ms) => Math.abs(ms) <= 8.64e15)
+  if (!dates || fromMs > toMs) throw new RangeError(`invalid time range: ${fromMs} to ${toMs} ms`)
+  if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError(`limit is ${limit}, not a positive integer`)
+  return query
+}
+
+function createMatcher({ service, span: name, fromMs, toMs, attributes = {} }: Query): (span: TraceSpan) => boolean {
+  const criteria = Object.entries(attributes)
+  return (span) =>
+    span.service === service &&
+    (name === undefined || span.name === name) &&
+    span.startMs >= fromMs &&
+    span.startMs <= toMs &&
+    criteria.every(([key, value]) => {
+      if (span.attributes[key] === value || span.resource[key] === value) return true
+      return fieldOf(span, key)?.toLowerCase() === String(value).toLowerCase()
+    })
+}
+
+/** Fields that Jaeger searches under keys of its own. */
+function fieldOf(span: TraceSpan, key: string): string | undefined {
+  switch (key) {
+    case 'error':
+      return String(span.status === 'error')
+    case 'span.kind':
+      return span.kind
+    case 'span.status':
+      return span.status
+    case 'scope.name':
+      return span.scope.name
+    case 'scope.version':
+      return span.scope.version
+    default: {
+      const shared = key.startsWith('resource.') ? span.resource[key.slice('resource.'.length)] : undefined
+      return shared === undefined ? undefined : String(shared)
+    }
+  }
+}
+
+/** Retains the longer of two versions: a trace in progress has more spans the second time. */
+function addOrExtend(tracesById: Map<string, Trace>, trace: Trace): void {
+  const previous = tracesById.get(trace.traceId)
+  if (previous === undefined || previous.spans.length <= trace.spans.length) tracesById.set(trace.traceId, trace)
+}
+
+/** Two halves, the newer one last, since the search pops it first. Empty for a range of one millisecond. */
+function splitRange({ fromMs, toMs }: Range): Range[] {
+  const middle = Math.floor((Math.floor(fromMs) + Math.ceil(toMs)) / 2)
+  if (toMs - fromMs <= 1 || middle <= fromMs) return []
+  return [
+    { fromMs, toMs: middle },
+    { fromMs: middle, toMs },
+  ]
+}
+
+function startOf(trace: Trace): number {
+  return trace.spans[0]?.startMs ?? 0
+}
