@@ -19,11 +19,11 @@ function burnTheCpu(): void {
 }
 
 function allocateMemory(): void {
-  for (let count = 0; count < 2_000; count++) retained.push({ count, text: `kept ${count}` })
+  for (let count = 0; count < 2_000; count++) retained.push({ count, text: `retained ${count}` })
 }
 
 test('a CPU profile: has the busy function and its time', async (t) => {
-  const { ask: request } = await startServer(t)
+  const { request } = await startServer(t)
   const busy = setInterval(burnTheCpu, 30)
   t.after(() => clearInterval(busy))
   const { status, profile } = await request('/debug/pprof/profile?seconds=1')
@@ -36,7 +36,7 @@ test('a CPU profile: has the busy function and its time', async (t) => {
 })
 
 test('a heap profile: has the function whose allocations are live', async (t) => {
-  const { ask: request } = await startServer(t)
+  const { request } = await startServer(t)
   const busy = setInterval(allocateMemory, 20)
   t.after(() => {
     clearInterval(busy)
@@ -45,12 +45,12 @@ test('a heap profile: has the function whose allocations are live', async (t) =>
   const { status, profile } = await request('/debug/pprof/heap?seconds=1')
   assert.equal(status, 200)
   assert.deepEqual(typesOf(profile), ['inuse_space bytes'])
-  const [bytes = 0] = valuesOf(profile, 'keepMemory')
+  const [bytes = 0] = valuesOf(profile, 'allocateMemory')
   assert.ok(bytes > 300_000, `${bytes} bytes`)
 })
 
 test('a second profile of either kind: is refused while one is running', async (t) => {
-  const { ask: request, owner } = await startServer(t)
+  const { request, owner } = await startServer(t)
   const first = request('/debug/pprof/profile?seconds=1')
   await untilProfiling(owner)
   const second = await request('/debug/pprof/heap?seconds=1')
@@ -60,7 +60,7 @@ test('a second profile of either kind: is refused while one is running', async (
 })
 
 test('a request with invalid seconds: is answered with the valid range, and takes no profile', async (t) => {
-  const { ask: request, owner } = await startServer(t)
+  const { request, owner } = await startServer(t)
   for (const wrong of ['0', '61', '-1', '1.5', '1e1', 'ten', '', '5&seconds=6']) {
     for (const path of ['profile', 'heap']) {
       const { status, text } = await request(`/debug/pprof/${path}?seconds=${wrong}`)
@@ -79,18 +79,18 @@ test('access: a configured token is required, and without a token only this mach
     code: 'MESH_CONFIG_INVALID',
     message: /^MESH_PPROF \(--pprof\) .*token/,
   })
-  const { ask: request } = await startServer(t, { listen: '0.0.0.0:0', token })
+  const { request } = await startServer(t, { listen: '0.0.0.0:0', token })
   assert.equal((await request('/debug/pprof/profile?seconds=1')).status, 401)
   const authorization = `Bearer ${token}`
   assert.equal((await request('/debug/pprof/heap?seconds=1', { headers: { authorization } })).status, 200)
   const openServer = await startServer(t)
   const elsewhere = { 'sec-fetch-site': 'cross-site' }
   for (const path of ['/debug/pprof/profile', '/%64ebug/pprof/profile'])
-    assert.equal((await openServer.ask(`${path}?seconds=1`, { headers: elsewhere })).status, 403)
+    assert.equal((await openServer.request(`${path}?seconds=1`, { headers: elsewhere })).status, 403)
 })
 
 test('a client that disconnects: its profile ends, and the next one runs', async (t) => {
-  const { ask: request, owner } = await startServer(t)
+  const { request, owner } = await startServer(t)
   for (const path of ['profile', 'heap']) {
     const leave = new AbortController()
     const leaving = request(`/debug/pprof/${path}?seconds=60`, { signal: leave.signal })
@@ -103,7 +103,7 @@ test('a client that disconnects: its profile ends, and the next one runs', async
 })
 
 test('closing the owner: does not wait for a running profile', async (t) => {
-  const { ask: request, owner, close } = await startServer(t)
+  const { request, owner, close } = await startServer(t)
   const aborted = assert.rejects(request('/debug/pprof/profile?seconds=60'))
   await untilProfiling(owner)
   await sleep(100)
@@ -133,7 +133,7 @@ async function startServer(t: TestContext, options: { readonly listen?: string; 
     const text = answer.ok && path !== '/debug/pprof/' ? '' : body.toString()
     return { status: answer.status, text, profile: () => Profile.decode(gunzipSync(body)) }
   }
-  return { ask: request, owner, close: closeOnce }
+  return { request, owner, close: closeOnce }
 }
 
 const profiles = (owner: Owner) => owner.inventory().resources.filter(({ name }) => name.endsWith(' profile'))

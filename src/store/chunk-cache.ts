@@ -1,33 +1,33 @@
-import type { Unpacked } from './unpack.ts'
+import type { UnpackedChunk } from './unpack.ts'
 
-/** A search that tells twenty traces of the lab looks at about fifty chunks, most of them twice: these are 8 MiB. */
+/** A search for twenty traces of the lab reads about fifty chunks, most of them twice: 8 MiB. */
 const bounds = { chunks: 64, bytes: 8 * 1_024 * 1_024 }
 
-interface Cached {
+interface CacheEntry {
   readonly id: number
-  readonly chunk: Unpacked
+  readonly chunk: UnpackedChunk
 }
 
-/** Chunks that were looked at last, unpacked; newest last. */
+/** An LRU cache of unpacked chunks; newest last. */
 export class ChunkCache {
-  #cached: Cached[] = []
+  #entries: CacheEntry[] = []
   #bytes = 0
 
-  /** What is held of a chunk, or what `read` says it is. */
-  get(id: number, read: () => Unpacked): Unpacked {
-    const chunk = this.#cached.find((one) => one.id === id)?.chunk ?? read()
+  /** The cached chunk, or the result of `read`. */
+  get(id: number, read: () => UnpackedChunk): UnpackedChunk {
+    const chunk = this.#entries.find((one) => one.id === id)?.chunk ?? read()
     this.remove(id)
     if (chunk.bytes > bounds.bytes) return chunk
-    this.#cached.push({ id, chunk })
+    this.#entries.push({ id, chunk })
     this.#bytes += chunk.bytes
-    while (this.#cached.length > bounds.chunks || this.#bytes > bounds.bytes) this.remove(this.#cached[0]?.id ?? 0)
+    while (this.#entries.length > bounds.chunks || this.#bytes > bounds.bytes) this.remove(this.#entries[0]?.id ?? 0)
     return chunk
   }
 
-  /** The chunk is gone, and its id may be another's. */
+  /** Call when the chunk is deleted: another may get its id. */
   remove(id: number): void {
-    const at = this.#cached.findIndex((one) => one.id === id)
-    const [gone] = at < 0 ? [] : this.#cached.splice(at, 1)
-    this.#bytes -= gone?.chunk.bytes ?? 0
+    const at = this.#entries.findIndex((one) => one.id === id)
+    const [removed] = at < 0 ? [] : this.#entries.splice(at, 1)
+    this.#bytes -= removed?.chunk.bytes ?? 0
   }
 }

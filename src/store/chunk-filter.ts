@@ -1,42 +1,44 @@
-import { hashOf, mayHold, mixed } from './filter.ts'
+import { hashOf, mayContain, mix } from './bloom-filter.ts'
 import { sharedPairs } from './pairs.ts'
 import type { Origin, SpanRecord } from './span-types.ts'
 
-/** What a search asks of one span. */
-export interface Wanted {
-  /** Empty for any. */
+/** Conditions of a search that one span has to meet. */
+export interface SpanCriteria {
+  /** Empty means any. */
   readonly service: string
   readonly name: string
-  /** All of them. */
+  /** The span has to have all of them. */
   readonly pairs: readonly string[]
 }
 
-/** Whether a chunk with this filter has to be looked at: false only when surely no span of it is wanted. */
-export function mayMatch({ service, name, pairs }: Wanted): (filter: Uint8Array) => boolean {
-  const ofName = nameHash(name)
-  const needed = [
-    ...(service === '' ? [] : [mixed(serviceHash(service), ofName)]),
-    ...(service === '' && name !== '' ? [ofName] : []),
+/** Whether a chunk with this filter may contain a matching span; false only if surely none matches. */
+export function mayMatch({ service, name, pairs }: SpanCriteria): (filter: Uint8Array) => boolean {
+  const hashOfName = nameHash(name)
+  const requiredHashes = [
+    ...(service === '' ? [] : [mix(serviceHash(service), hashOfName)]),
+    ...(service === '' && name !== '' ? [hashOfName] : []),
   ]
-  const eitherOf = pairs.map((pair) => hashOf(pair)).map((hash) => [mixed(ofName, hash), resourceHash(hash)] as const)
+  const pairHashes = pairs
+    .map((pair) => hashOf(pair))
+    .map((hash) => [mix(hashOfName, hash), resourceHash(hash)] as const)
   return (filter) =>
-    needed.every((hash) => mayHold(filter, hash)) &&
-    eitherOf.every(([own, shared]) => mayHold(filter, own) || mayHold(filter, shared))
+    requiredHashes.every((hash) => mayContain(filter, hash)) &&
+    pairHashes.every(([own, shared]) => mayContain(filter, own) || mayContain(filter, shared))
 }
 
-/** Of everything that a search can ask for together: a name with a service, a pair with a name, a pair with any name. */
+/** Hashes of all combinations that a search can query: name with service, pair with name, pair with any name. */
 export function hashesOf(batch: readonly SpanRecord[], origins: Iterable<Origin>): Set<number> {
   const hashes = new Set<number>()
   const anyName = nameHash('')
   for (const origin of origins) {
-    hashes.add(mixed(serviceHash(origin.service), anyName))
+    hashes.add(mix(serviceHash(origin.service), anyName))
     for (const pair of sharedPairs(origin)) hashes.add(resourceHash(hashOf(pair)))
   }
   for (const record of batch) {
     const name = nameHash(record.name)
-    hashes.add(name).add(mixed(serviceHash(record.origin.service), name))
+    hashes.add(name).add(mix(serviceHash(record.origin.service), name))
     for (const hash of record.hashes ?? []) {
-      hashes.add(mixed(anyName, hash)).add(mixed(name, hash))
+      hashes.add(mix(anyName, hash)).add(mix(name, hash))
     }
   }
   return hashes
@@ -51,5 +53,5 @@ function nameHash(name: string): number {
 }
 
 function resourceHash(pair: number): number {
-  return mixed(3, pair)
+  return mix(3, pair)
 }

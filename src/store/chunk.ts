@@ -1,15 +1,15 @@
 import { zstdCompressSync } from 'node:zlib'
+import { makeFilter } from './bloom-filter.ts'
 import { hashesOf } from './chunk-filter.ts'
-import { makeFilter } from './filter.ts'
 import type { Origin, SpanRecord } from './span-types.ts'
 
-/** Some spans, packed: traces together, compressed together, and a filter that says what is surely not in it. */
+/** Spans compressed together, sorted by trace, with a Bloom filter of their attributes. */
 export interface Chunk {
   readonly spans: number
   /** Earliest and latest start, in milliseconds since 1970. */
   readonly firstMs: number
   readonly lastMs: number
-  /** Least and greatest duration, in milliseconds. */
+  /** Shortest and longest duration, in milliseconds. */
   readonly shortestMs: number
   readonly longestMs: number
   readonly traceIds: ReadonlySet<string>
@@ -18,14 +18,13 @@ export interface Chunk {
 }
 
 /**
- * Spans of a chunk: compression wants many, a search that looks into a chunk wants few. Measured with the spans of the
- * lab.
+ * Spans of a chunk: many compress better, few are faster to search. Measured with the spans of the lab.
  */
 const spansPerChunk = 256
 const charsPerChunk = 512 * 1_024
 
-/** What spans refer to by index, in the first line of a body; then a line for each span, of so many bytes. */
-export interface Head {
+/** The first line of a body: values that spans refer to by index. Then follows a line of `bytes` bytes per span. */
+export interface ChunkHead {
   readonly origins: readonly Origin[]
   readonly names: readonly string[]
   readonly spans: readonly (readonly [
@@ -37,20 +36,20 @@ export interface Head {
   ])[]
 }
 
-/** Packs spans, those of a trace side by side, traces in the order in which they first came. */
+/** Packs spans into chunks by trace, traces in order of arrival. */
 export function* pack(records: readonly SpanRecord[]): Iterable<Chunk> {
-  let batch = newBatch()
+  let batch = createBatch()
   for (const trace of Map.groupBy(records, ({ traceId }) => traceId).values()) {
-    // A trace that fits into one chunk is not cut in two, unless that would leave the one before half empty.
+    // Do not split a trace that fits into one chunk, unless the chunk before would stay half empty.
     if (batch.size() > spansPerChunk / 2 && batch.size() + trace.length > spansPerChunk) {
       yield batch.chunk()
-      batch = newBatch()
+      batch = createBatch()
     }
     for (const record of trace) {
       batch.add(record)
       if (batch.size() < spansPerChunk && batch.chars() < charsPerChunk) continue
       yield batch.chunk()
-      batch = newBatch()
+      batch = createBatch()
     }
   }
   if (batch.size() > 0) yield batch.chunk()
@@ -59,17 +58,17 @@ export function* pack(records: readonly SpanRecord[]): Iterable<Chunk> {
 interface Batch {
   /** Spans in it. */
   size(): number
-  /** Characters of its body, but for what is written for every span. */
+  /** Characters of its body, without the fixed fields of each span. */
   chars(): number
   add(record: SpanRecord): void
   chunk(): Chunk
 }
 
-/** Spans on their way into a chunk, and what they refer to, each once. */
-function newBatch(): Batch {
+/** Collects the spans of a chunk and the distinct values that they refer to. */
+function createBatch(): Batch {
   const records: SpanRecord[] = []
-  const spans: Head['spans'][number][] = []
-  // Each export has an origin of its own; most say the same.
+  const spans: ChunkHead['spans'][number][] = []
+  // Each export has an origin object of its own; most are equal.
   const origins = new Map<Origin, number>()
   const texts = new Map<string, number>()
   const names = new Map<string, number>()

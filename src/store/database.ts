@@ -3,15 +3,15 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MeshError } from '../core/errors.ts'
 
-/** Of the tables below; a file of another version is not read. */
+/** Version of the tables below; other versions are refused. */
 const version = 2
 const pageBytes = 16_384
-/** "tmsh": a database of something else is not touched. */
+/** "tmsh"; other databases are refused. */
 const applicationId = 0x74_6d_73_68
 
 /**
- * `fresh` holds exports as they came, until enough are there to be packed; `chunks` and what belongs to them the packed
- * ones, apart by what is read together. `traces` finds the chunks of a trace by the last 48 bits of its id.
+ * `fresh`: exports as received, until there are enough to pack. `chunks`, `filters`, `bodies`: packed spans, one table
+ * for what is read together. `traces`: the chunks of a trace, by the last 48 bits of its id.
  */
 const schema = `
   CREATE TABLE fresh (id INTEGER PRIMARY KEY, atMs REAL NOT NULL, body BLOB NOT NULL);
@@ -33,10 +33,10 @@ const schema = `
 const codes = { busy: 5, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const
 
 /**
- * Opens a store's file, or makes it. Only one process can: the lock ends with it. What is committed survives `kill -9`;
- * after a power failure the last seconds may be missing.
+ * Opens a store's file, or creates it. One process can open it, and locks it until it exits. Committed spans survive
+ * `kill -9`; after a power failure the last seconds may be missing.
  *
- * @throws MESH_STORE_UNUSABLE for a file that is damaged, of something else, of another version, held or not writable.
+ * @throws MESH_STORE_UNUSABLE for a file that is damaged, foreign, of another version, locked or not writable.
  */
 export function openDatabase(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
@@ -48,62 +48,62 @@ export function openDatabase(file: string): DatabaseSync {
     return database
   } catch (error) {
     database?.close()
-    throw error instanceof MeshError ? error : unusable(file, error)
+    throw error instanceof MeshError ? error : explainError(file, error)
   }
 }
 
-/** The last directory alone: a path that leads nowhere is more likely mistyped. */
+/** Creates the last directory only: if more of the path is missing, it is probably mistyped. */
 function makeDirectory(path: string): void {
   if (!existsSync(path)) mkdirSync(path)
 }
 
 function prepare(database: DatabaseSync, file: string): void {
-  const found = pragma(database, 'user_version')
+  const fileVersion = readPragma(database, 'user_version')
   const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }
-  const ours = pragma(database, 'application_id') === applicationId
-  if (tables.count > 0 && !ours) throw refused(file, 'it is a database of something else', 'name another file')
-  if (tables.count > 0 && found !== version)
-    throw refused(
+  const isStore = readPragma(database, 'application_id') === applicationId
+  if (tables.count > 0 && !isStore) throw unusable(file, 'it is the database of another program', 'choose another file')
+  if (tables.count > 0 && fileVersion !== version)
+    throw unusable(
       file,
-      `it is of version ${found}, and this tracemesh reads version ${version}`,
-      'name another file, or remove this one: a new one is made in its place',
+      `it has version ${fileVersion}, and this tracemesh reads version ${version}`,
+      'choose another file, or remove this one to create a new store',
     )
-  // A filter or a body lies in one page: of four pages each, a search over a day took twice as long. A new file takes the
-  // size over, one that is there keeps its own. The journal is written back at 4 MiB, as it is by default.
+  // A filter or a body fits into one page: with four pages each, a search over a day took twice as long. The page size
+  // applies to a new file only. The journal is written back at 4 MiB, SQLite's default.
   database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA wal_autocheckpoint = ${(4 * 1_024 * 1_024) / pageBytes}`)
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 8388608')
   database.exec('PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192')
   if (tables.count === 0) database.exec(`BEGIN; ${schema} COMMIT`)
   const { quick_check: check } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
-  if (check !== 'ok') throw refused(file, `it is damaged: ${check}`, cures.damaged)
+  if (check !== 'ok') throw unusable(file, `it is damaged: ${check}`, remedies.damaged)
 }
 
-export function pragma(database: DatabaseSync, name: string): number {
+export function readPragma(database: DatabaseSync, name: string): number {
   const row = database.prepare(`PRAGMA ${name}`).get() as Record<string, number> | undefined
   return Object.values(row ?? {})[0] ?? 0
 }
 
-/** It may be somebody's file that was named by mistake. */
-const cures = { damaged: 'name another file, or remove this one if it was a trace store' }
+/** The file may be the user's own, named by mistake. */
+const remedies = { damaged: 'choose another file, or remove this one if it was a trace store' }
 
-function refused(file: string, cause: string, cure: string): MeshError {
+function unusable(file: string, cause: string, cure: string): MeshError {
   return new MeshError('MESH_STORE_UNUSABLE', { file, cause, cure })
 }
 
-function unusable(file: string, error: unknown): unknown {
-  const said = error instanceof Error ? error.message : String(error)
+function explainError(file: string, error: unknown): unknown {
+  const message = error instanceof Error ? error.message : String(error)
   const code = codeOf(error)
-  if (code === codes.busy) return refused(file, 'another process holds it', 'stop that one, or name another file')
+  if (code === codes.busy) return unusable(file, 'another process has locked it', 'stop it, or choose another file')
   if (code === codes.corrupt || code === codes.notADatabase)
-    return refused(file, `it is damaged: ${said}`, cures.damaged)
-  if (isDiskTrouble(error)) return refused(file, said, 'make room on its disk')
-  const fileTrouble = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code))
-  if (code === undefined && !fileTrouble) return error
-  return refused(file, said, 'name a file in a directory that this user may write to')
+    return unusable(file, `it is damaged: ${message}`, remedies.damaged)
+  if (isDiskError(error)) return unusable(file, message, 'make room on its disk')
+  const isFileError = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code))
+  if (code === undefined && !isFileError) return error
+  return unusable(file, message, 'choose a file in a directory that this user may write to')
 }
 
-/** Whether the disk is full or fails: what is tried again later may succeed. */
-export function isDiskTrouble(error: unknown): boolean {
+/** Whether the disk is full or fails: a later attempt may succeed. */
+export function isDiskError(error: unknown): boolean {
   const code = codeOf(error)
   return code === codes.full || code === codes.ioError
 }

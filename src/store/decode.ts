@@ -9,29 +9,29 @@ import {
 } from './wire.ts'
 
 /**
- * Turns the bytes of an export request into what they say. A request that cannot be decoded as a whole is decoded span
- * by span: those that cannot (nested too deep, cut short, not UTF-8) are counted and the others kept.
+ * Creates a decoder of export requests. If a request as such cannot be decoded, it is decoded span by span: unreadable
+ * spans (nested too deep, cut short, not UTF-8) are counted, the others retained.
  *
- * The result throws what the decoder throws for bytes without a single readable span.
+ * The decoder throws the protobuf error if no span is readable.
  */
-export function decoder(): (body: Uint8Array) => DecodedRequest {
+export function createDecoder(): (body: Uint8Array) => DecodedRequest {
   const { requestDeserialize } = traceService().Export
-  const decodePieces = pieceDecoder()
+  const decodePieces = createPieceDecoder()
   return (body) => {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     try {
       return { ...requestDeserialize(bytes), unreadable: 0 }
     } catch (error) {
-      const decoded = piecewise(decodePieces, bytes)
+      const decoded = decodePiecewise(decodePieces, bytes)
       if (decoded === undefined) throw error
       return decoded
     }
   }
 }
 
-type PieceDecoder = ReturnType<typeof pieceDecoder>
+type PieceDecoder = ReturnType<typeof createPieceDecoder>
 
-function pieceDecoder() {
+function createPieceDecoder() {
   const { Request, Resource, Scope, Span } = piecesService()
   return {
     request: Request.requestDeserialize,
@@ -41,9 +41,9 @@ function pieceDecoder() {
   }
 }
 
-/** Undefined when not one span can be read. */
-function piecewise(decode: PieceDecoder, bytes: Buffer): DecodedRequest | undefined {
-  const pieces = attempt(() => decode.request(bytes))
+/** Undefined if no span is readable. */
+function decodePiecewise(decode: PieceDecoder, bytes: Buffer): DecodedRequest | undefined {
+  const pieces = tryOrUndefined(() => decode.request(bytes))
   if (pieces === undefined) return undefined
   let unreadable = 0
   let readable = 0
@@ -52,7 +52,7 @@ function piecewise(decode: PieceDecoder, bytes: Buffer): DecodedRequest | undefi
     const decoded = decodeOptional(resource, decode.resource)
     const scopes: WireScopeSpans[] = []
     for (const part of scope_spans) {
-      const spans = decoded === undefined ? undefined : scopeSpansOf(part, decode)
+      const spans = decoded === undefined ? undefined : decodeScopeSpans(part, decode)
       unreadable += part.spans.length - (spans?.spans.length ?? 0)
       readable += spans?.spans.length ?? 0
       if (spans !== undefined) scopes.push(spans)
@@ -62,21 +62,21 @@ function piecewise(decode: PieceDecoder, bytes: Buffer): DecodedRequest | undefi
   return readable === 0 ? undefined : { resource_spans, unreadable }
 }
 
-/** Undefined when the scope itself cannot be read: it belongs to each of its spans. */
-function scopeSpansOf(part: WirePieces['scope_spans'][number], decode: PieceDecoder): WireScopeSpans | undefined {
+/** Undefined if the scope itself is unreadable: all its spans need it. */
+function decodeScopeSpans(part: WirePieces['scope_spans'][number], decode: PieceDecoder): WireScopeSpans | undefined {
   const scope = decodeOptional(part.scope, decode.scope)
   if (scope === undefined) return undefined
-  const spans = part.spans.flatMap((bytes): WireSpan[] => attempt(() => [decode.span(bytes)]) ?? [])
+  const spans = part.spans.flatMap((bytes): WireSpan[] => tryOrUndefined(() => [decode.span(bytes)]) ?? [])
   return { scope, spans, schema_url: part.schema_url }
 }
 
-/** Null where it is left out, undefined where it cannot be read. */
+/** Null if absent, undefined if unreadable. */
 function decodeOptional<T>(bytes: Buffer, decode: (bytes: Buffer) => T): T | null | undefined {
-  return bytes.length === 0 ? null : attempt(() => decode(bytes))
+  return bytes.length === 0 ? null : tryOrUndefined(() => decode(bytes))
 }
 
-/** Undefined for what throws, an exhausted stack included. */
-function attempt<T>(run: () => T): T | undefined {
+/** Undefined if `run` throws, including stack overflow. */
+function tryOrUndefined<T>(run: () => T): T | undefined {
   try {
     return run()
   } catch {

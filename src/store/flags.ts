@@ -10,37 +10,37 @@ const megabyte = 1_000_000
 
 /** Every flag of `tracemesh store`. */
 export const storeFlags = {
-  otlp: { about: 'where spans are received, by OTLP over gRPC', fallback: '127.0.0.1:4317', ...loopback() },
-  http: { about: 'where /api/v3 answers', fallback: '127.0.0.1:16686', ...loopback() },
+  otlp: { about: 'listen address of OTLP over gRPC', fallback: '127.0.0.1:4317', ...loopback() },
+  http: { about: 'listen address of /api/v3', fallback: '127.0.0.1:16686', ...loopback() },
   file: {
-    about: 'SQLite file that holds the spans; :memory: for none',
+    about: 'SQLite file of the spans; :memory: for none',
     fallback: '.tracemesh/traces.db',
     ...filePath(),
   },
   'max-spans': {
-    about: 'spans kept; the oldest go first',
+    about: 'most spans; the oldest are evicted first',
     fallback: String(defaults.maxSpans),
     ...count(rules.maxSpans),
   },
   'max-mb': {
-    about: 'MB on disk, the journal included; the oldest spans go first',
+    about: 'most MB on disk, with the journal; the oldest spans are evicted first',
     fallback: String(defaults.maxBytes / megabyte),
     // 32 MiB, and a little.
     ...count(whole(34, 1_000_000, 'MB')),
   },
   'max-age': {
-    about: 'how long spans are kept since they came',
+    about: 'how long spans are retained after arrival',
     fallback: '24h',
     ...duration(),
   },
   for: {
-    about: 'time after which the store ends by itself',
+    about: 'time after which the store stops by itself',
     fallbackText: 'until a signal',
     ...duration(),
   },
 } as const satisfies FlagTable
 
-/** Checked options of what was given, by flag. Throws MESH_CONFIG_INVALID for the first that is not allowed. */
+/** Parses and checks the flags. Throws MESH_CONFIG_INVALID for the first invalid one. */
 export function readStoreFlags(given: GivenFlags): StoreOptions & { readonly forMs: number | undefined } {
   const read = readFlags(storeFlags, given)
   const { otlp, http, file } = read

@@ -2,103 +2,103 @@ import type { Logger } from 'pino'
 import { isMeshError } from '../core/errors.ts'
 import type { Export, SpanStore } from './span-store.ts'
 
-interface Waiting {
+interface PendingExport {
   readonly one: Export
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
-/** Between two looks at the age of spans, in milliseconds. */
-const lookEveryMs = 5_000
+/** Interval between checks of the age of spans, in milliseconds. */
+const checkIntervalMs = 5_000
 
 /**
- * What comes in: exports of one turn of the event loop are committed together, then answered; packing and evicting
- * are done after that, in steps that let others run.
+ * Commits the exports of one turn of the event loop together, then answers them. Packs and evicts afterwards, in steps
+ * that do not block the event loop.
  */
 export class Intake {
   readonly #store: SpanStore
   readonly #logger: Logger | undefined
   readonly #timer: NodeJS.Timeout
-  #waiting: Waiting[] = []
-  #evicting = false
-  #closed = false
-  /** Told once, until something is kept again. */
-  #troubled = false
+  #pending: PendingExport[] = []
+  #isEvicting = false
+  #isClosed = false
+  /** The first failure is logged, then nothing until a commit succeeds. */
+  #isFailing = false
 
   constructor(store: SpanStore, logger: Logger | undefined) {
     this.#store = store
     this.#logger = logger
-    this.#timer = setInterval(() => this.#tidy(true), lookEveryMs).unref()
-    this.#tidy(true)
+    this.#timer = setInterval(() => this.#maintain(true), checkIntervalMs).unref()
+    this.#maintain(true)
   }
 
-  /** Rejects when it could not be kept: with MESH_STORE_FULL, or what is a defect. */
-  take(one: Export): Promise<void> {
+  /** Rejects if the export could not be stored: with MESH_STORE_FULL, or with another error for a defect. */
+  ingest(one: Export): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ one, resolve, reject })
-      if (this.#waiting.length === 1) setImmediate(() => this.#commit())
+      this.#pending.push({ one, resolve, reject })
+      if (this.#pending.length === 1) setImmediate(() => this.#commit())
     })
   }
 
-  /** Commits what has come by now. */
+  /** Commits the pending exports. */
   close(): void {
     this.#commit()
-    this.#closed = true
+    this.#isClosed = true
     clearInterval(this.#timer)
   }
 
   #commit(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    if (waiting.length === 0) return
+    const pending = this.#pending
+    this.#pending = []
+    if (pending.length === 0) return
     try {
-      if (this.#closed) throw new Error('the store is stopping')
-      this.#store.add(waiting.map(({ one }) => one))
-      this.#well()
-      for (const { resolve } of waiting) resolve()
+      if (this.#isClosed) throw new Error('the store is stopping')
+      this.#store.add(pending.map(({ one }) => one))
+      this.#reportRecovery()
+      for (const { resolve } of pending) resolve()
     } catch (error) {
-      this.#trouble(error)
-      for (const { reject } of waiting) reject(error)
+      this.#reportFailure(error)
+      for (const { reject } of pending) reject(error)
     }
-    this.#tidy(false)
+    this.#maintain(false)
   }
 
-  /** Packs when there is enough; after that sees to the bounds, and before it when it is `time`: what goes makes room. */
-  #tidy(time: boolean): void {
-    if (this.#closed) return
-    if (time) this.#trying(() => this.#evict())
-    this.#trying(() => {
+  /** Packs if there is enough, then evicts. The timed call evicts first too, to make room for packing. */
+  #maintain(isTimed: boolean): void {
+    if (this.#isClosed) return
+    if (isTimed) this.#tryTo(() => this.#evict())
+    this.#tryTo(() => {
       if (this.#store.seal()) this.#evict()
     })
   }
 
-  /** A step now, and the next when everybody had their turn, as long as there is something to do. */
+  /** Evicts one step now and the next one in a later turn of the event loop, as long as there is more to evict. */
   #evict(): void {
-    if (this.#evicting || !this.#store.evict()) return
-    this.#evicting = true
+    if (this.#isEvicting || !this.#store.evict()) return
+    this.#isEvicting = true
     setImmediate(() => {
-      this.#evicting = false
-      if (!this.#closed) this.#trying(() => this.#evict())
+      this.#isEvicting = false
+      if (!this.#isClosed) this.#tryTo(() => this.#evict())
     })
   }
 
-  #trying(work: () => void): void {
+  #tryTo(work: () => void): void {
     try {
       work()
     } catch (error) {
-      this.#trouble(error)
+      this.#reportFailure(error)
     }
   }
 
-  #well(): void {
-    if (this.#troubled) this.#logger?.info('spans are kept again')
-    this.#troubled = false
+  #reportRecovery(): void {
+    if (this.#isFailing) this.#logger?.info('storing spans again')
+    this.#isFailing = false
   }
 
-  #trouble(error: unknown): void {
-    if (this.#troubled) return
-    this.#troubled = true
+  #reportFailure(error: unknown): void {
+    if (this.#isFailing) return
+    this.#isFailing = true
     const level = isMeshError(error, 'MESH_STORE_FULL') ? 'warn' : 'error'
-    this.#logger?.[level]({ err: error }, 'spans cannot be kept; senders are asked to keep them')
+    this.#logger?.[level]({ err: error }, 'storing spans failed; senders should retry')
   }
 }

@@ -2,20 +2,20 @@ import { credentials, makeGenericClientConstructor, type ServiceError, status } 
 import { isLocalHost } from '../telemetry/otlp-proxy.ts'
 import { traceService, type WireResponse } from './wire.ts'
 
-export interface ExportAnswer {
-  /** Of gRPC; 0 is OK. */
+export interface ExportResult {
+  /** gRPC status code; 0 is OK. */
   readonly code: number
   readonly details: string
   readonly response: WireResponse | undefined
 }
 
 export interface OtlpClient {
-  /** Sends a request as `exportBytes` makes it, or bytes that are none. Never rejects. */
-  send(bytes: Buffer): Promise<ExportAnswer>
+  /** Sends a request of `exportBytes`, or malformed bytes. Never rejects. */
+  send(bytes: Buffer): Promise<ExportResult>
   close(): void
 }
 
-/** A span to be sent, the parts that matter to whoever makes one up. */
+/** A span to be sent, with the fields that test data needs. */
 export interface SentSpan {
   /** 32 hex digits. */
   readonly traceId: string
@@ -62,13 +62,13 @@ export function otlpClient(url: string): OtlpClient {
 type Method = (
   bytes: Buffer,
   options: { readonly deadline: number },
-  answer: (error: ServiceError | null, response?: WireResponse) => void,
+  callback: (error: ServiceError | null, response?: WireResponse) => void,
 ) => void
 
 const { requestSerialize } = traceService().Export
 
 /**
- * A request with one resource. Several of these after one another are one request with several. `version`: of the
+ * A request with one resource. Concatenated requests are one request with several resources. `version`: of the
  * instrumentation scope.
  */
 export function exportBytes(
@@ -79,15 +79,15 @@ export function exportBytes(
   const request = {
     resource_spans: [
       {
-        resource: { attributes: pairs(resource) },
-        scope_spans: [{ scope: { name: 'tracemesh', version }, spans: spans.map(wire) }],
+        resource: { attributes: toWireAttributes(resource) },
+        scope_spans: [{ scope: { name: 'tracemesh', version }, spans: spans.map(toWireSpan) }],
       },
     ],
   }
   return requestSerialize(request as unknown as Parameters<typeof requestSerialize>[0])
 }
 
-function wire(span: SentSpan): object {
+function toWireSpan(span: SentSpan): object {
   return {
     trace_id: hex(span.traceId),
     span_id: hex(span.spanId),
@@ -96,33 +96,33 @@ function wire(span: SentSpan): object {
     kind: span.kind ?? 1,
     start_time_unix_nano: nanos(span.startMs),
     end_time_unix_nano: nanos(span.startMs + (span.durationMs ?? 0)),
-    attributes: pairs(span.attributes ?? {}),
+    attributes: toWireAttributes(span.attributes ?? {}),
     links: (span.links ?? []).map((link) => ({ trace_id: hex(link.traceId), span_id: hex(link.spanId) })),
     events: (span.events ?? []).map(({ name, atMs, attributes }) => ({
       name,
       time_unix_nano: nanos(atMs),
-      attributes: pairs(attributes ?? {}),
+      attributes: toWireAttributes(attributes ?? {}),
     })),
     status: { code: span.status ?? 0 },
   }
 }
 
-function pairs(record: Readonly<Record<string, SentValue>>): object[] {
-  return Object.entries(record).map(([key, value]) => ({ key, value: wireValue(value) }))
+function toWireAttributes(record: Readonly<Record<string, SentValue>>): object[] {
+  return Object.entries(record).map(([key, value]) => ({ key, value: toWireValue(value) }))
 }
 
-function wireValue(value: SentValue): object {
+function toWireValue(value: SentValue): object {
   if (typeof value === 'string') return { string_value: value }
   if (typeof value === 'boolean') return { bool_value: value }
   if (typeof value === 'number') return Number.isInteger(value) ? { int_value: value } : { double_value: value }
-  return { array_value: { values: value.map(wireValue) } }
+  return { array_value: { values: value.map(toWireValue) } }
 }
 
 function hex(id: string): Buffer {
   return Buffer.from(id, 'hex')
 }
 
-/** Milliseconds with up to six digits behind the point that a number can tell. */
+/** Converts milliseconds with up to six decimals. */
 function nanos(ms: number): string {
   const whole = Math.floor(ms)
   return String(BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6)))

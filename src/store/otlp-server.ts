@@ -8,70 +8,70 @@ import {
   status,
 } from '@grpc/grpc-js'
 import type { HostPort } from '../admin/host-port.ts'
-import { decoder } from './decode.ts'
-import { nestingMax, originChars, recordsOf } from './span-record.ts'
+import { createDecoder } from './decode.ts'
+import { maxNesting, maxOriginChars, recordsOf } from './span-record.ts'
 import type { Export } from './span-store.ts'
 import { type DecodedRequest, traceService, type WireResponse } from './wire.ts'
 
 export interface OtlpServerOptions {
   readonly address: HostPort
-  /** Takes an export for good: its promise settles when that is done. A rejection is answered UNAVAILABLE. */
-  readonly take: (one: Export) => Promise<void>
+  /** Stores an export durably before its promise resolves. A rejection is answered UNAVAILABLE. */
+  readonly ingest: (one: Export) => Promise<void>
 }
 
 export interface OtlpServer {
   readonly port: number
-  /** Ends connections that are open, too. */
+  /** Closes open connections, too. */
   close(): void
 }
 
-/** Of one request, unpacked: what gRPC servers take unless told otherwise. */
-const requestBytes = 4 * 1024 * 1024
-/** Exports of one connection at once. A node has one. */
-const concurrentStreams = 64
+/** Bytes of one request, uncompressed: the default of gRPC servers. */
+const maxRequestBytes = 4 * 1024 * 1024
+/** Concurrent exports per connection. A node has one. */
+const maxConcurrentStreams = 64
 
 /**
- * Receives spans by OTLP over gRPC. What cannot be decoded is answered INVALID_ARGUMENT, what is too long
- * RESOURCE_EXHAUSTED, and single spans that cannot be kept are counted in `partial_success`. Rejects when it cannot listen.
+ * Receives spans by OTLP over gRPC. Answers INVALID_ARGUMENT to an undecodable request, RESOURCE_EXHAUSTED to one that
+ * is too long, and counts refused spans in `partial_success`. Rejects if it cannot listen.
  */
-export async function startOtlpServer({ address, take }: OtlpServerOptions): Promise<OtlpServer> {
-  const decode = decoder()
+export async function startOtlpServer({ address, ingest }: OtlpServerOptions): Promise<OtlpServer> {
+  const decode = createDecoder()
   const { Export } = traceService()
-  // What it has to say comes with the errors that it gives; on the console it would be said twice.
+  // gRPC also throws its errors; on the console they would appear twice.
   setLogVerbosity(logVerbosity.NONE)
   const server = new Server({
-    'grpc.max_receive_message_length': requestBytes,
-    'grpc.max_concurrent_streams': concurrentStreams,
+    'grpc.max_receive_message_length': maxRequestBytes,
+    'grpc.max_concurrent_streams': maxConcurrentStreams,
   })
-  // Decoded by hand: what gRPC does with a request that cannot be is INTERNAL, which says "try again".
-  const raw = { Export: { ...Export, requestDeserialize: (bytes: Buffer) => bytes } }
-  server.addService(raw, {
-    Export: ({ request }: { request: Buffer }, answer: sendUnaryData<WireResponse>) => {
-      const one = exportOf(request, decode)
-      if ('code' in one) return answer(one)
-      take(one).then(
-        () => answer(null, responseTo(one)),
-        (error: unknown) => answer({ code: status.UNAVAILABLE, details: messageOf(error) }),
+  // Decode here: gRPC answers an undecodable request with INTERNAL, which makes senders retry.
+  const undecodedService = { Export: { ...Export, requestDeserialize: (bytes: Buffer) => bytes } }
+  server.addService(undecodedService, {
+    Export: ({ request }: { request: Buffer }, callback: sendUnaryData<WireResponse>) => {
+      const one = decodeExport(request, decode)
+      if ('code' in one) return callback(one)
+      ingest(one).then(
+        () => callback(null, responseTo(one)),
+        (error: unknown) => callback({ code: status.UNAVAILABLE, details: messageOf(error) }),
       )
     },
   })
   const host = address.host.includes(':') ? `[${address.host}]` : address.host
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${address.port}`, ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
+    server.bindAsync(`${host}:${address.port}`, ServerCredentials.createInsecure(), (error, boundPort) =>
+      error === null ? resolve(boundPort) : reject(error),
     )
   })
   return { port, close: () => server.forceShutdown() }
 }
 
-function exportOf(
+function decodeExport(
   body: Buffer,
   decode: (body: Uint8Array) => DecodedRequest,
 ): Export | (Partial<ServiceError> & { code: number }) {
   try {
     return { body, ...recordsOf(decode(body)) }
   } catch (error) {
-    return { code: status.INVALID_ARGUMENT, details: `no OTLP trace request: ${messageOf(error)}` }
+    return { code: status.INVALID_ARGUMENT, details: `not an OTLP trace request: ${messageOf(error)}` }
   }
 }
 
@@ -80,7 +80,7 @@ function responseTo({ refused }: Export): WireResponse {
   return {
     partial_success: {
       rejected_spans: refused,
-      error_message: `spans need a trace id and a span id that are not all zero, and a resource with a scope of at most ${originChars} characters as JSON, values nested ${nestingMax} deep at most and times within 64 bits`,
+      error_message: `spans need a trace id and a span id that are not all zero, a resource and scope of at most ${maxOriginChars} characters as JSON, values nested at most ${maxNesting} deep and 64-bit times`,
     },
   }
 }

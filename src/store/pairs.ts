@@ -1,27 +1,28 @@
-import { hashOf } from './filter.ts'
+import { SpanStatusCode } from '@opentelemetry/api'
+import { hashOf } from './bloom-filter.ts'
 import type { AnyValue, Attributed, KeyValue, Origin, SpanRecord } from './span-types.ts'
 
-/** `key` and value as text, as one text: what attributes are compared by. */
+/** Key and value of an attribute as one text, for comparison. */
 export type Pair = string
 
 export function pairOf(key: string, value: string): Pair {
   return `${key}\0${value}`
 }
 
-/** Kinds and states as they are asked for, by their numbers in OTLP; what is out of range is the first. */
+/** Search names of kinds and statuses, by their numbers in OTLP; the first stands for unknown numbers. */
 export const kindNames = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 const statusNames = ['unset', 'ok', 'error'] as const
 
-/** What of a span can be asked for, besides its resource. */
-export interface Asked extends Attributed {
+/** The searchable fields of a span, without its resource. */
+export interface SearchableSpan extends Attributed {
   readonly kind?: number
   readonly events?: readonly Attributed[]
   readonly status: { readonly code?: number }
 }
 
 /**
- * The pair that a search for `key` looks for. Jaeger compares `span.kind` and `span.status` without regard to case, and
- * takes a name that it does not know for no kind and for unset.
+ * The pair of a search for `key`. Like Jaeger, `span.kind` and `span.status` ignore case, and an unknown name means no
+ * kind or status unset.
  */
 export function searchedPair(key: string, value: string): Pair {
   const name = value.toLowerCase()
@@ -33,30 +34,30 @@ export function searchedPair(key: string, value: string): Pair {
 /** Pairs of the span itself. */
 export function ownPairs({ text, origin }: Pick<SpanRecord, 'text' | 'origin'>): Pair[] {
   const pairs: Pair[] = []
-  eachOf(JSON.parse(text) as Asked, origin.scope, (key, value) => pairs.push(pairOf(key, value)))
+  forEachPair(JSON.parse(text) as SearchableSpan, origin.scope, (key, value) => pairs.push(pairOf(key, value)))
   return pairs
 }
 
-/** Hashes of the same pairs, without making them. */
-export function ownHashes(span: Asked, { scope }: Origin): number[] {
+/** Hashes of the same pairs, without building them. */
+export function ownHashes(span: SearchableSpan, { scope }: Origin): number[] {
   const hashes: number[] = []
-  eachOf(span, scope, (key, value) => hashes.push(hashOf(value, hashOf('\0', hashOf(key)))))
+  forEachPair(span, scope, (key, value) => hashes.push(hashOf(value, hashOf('\0', hashOf(key)))))
   return hashes
 }
 
 /**
- * Attributes of a span, of its events and its scope; its kind, status and scope under the keys that Jaeger has for them
- * (`tenant.go` of its memory store), and `error` for its status.
+ * Visits the attributes of a span, its events and its scope, then kind and status under the keys of Jaeger (`tenant.go`
+ * of its memory store), and `error` for the status.
  */
-function eachOf(span: Asked, scope: Attributed, emitSpan: (key: string, value: string) => void): void {
-  for (const { key, value } of span.attributes ?? []) emitSpan(key, textOf(value))
-  for (const { key, value } of scope.attributes ?? []) emitSpan(key, textOf(value))
+function forEachPair(span: SearchableSpan, scope: Attributed, visit: (key: string, value: string) => void): void {
+  for (const { key, value } of span.attributes ?? []) visit(key, textOf(value))
+  for (const { key, value } of scope.attributes ?? []) visit(key, textOf(value))
   for (const { attributes = [] } of span.events ?? [])
-    for (const { key, value } of attributes) emitSpan(key, textOf(value))
-  if (span.status.code === 2) emitSpan('error', 'true')
-  if (span.status.code === 1) emitSpan('error', 'false')
-  emitSpan('span.kind', kindNames[span.kind ?? 0] ?? '')
-  emitSpan('span.status', statusNames[span.status.code ?? 0] ?? 'unset')
+    for (const { key, value } of attributes) visit(key, textOf(value))
+  if (span.status.code === SpanStatusCode.ERROR) visit('error', 'true')
+  if (span.status.code === SpanStatusCode.OK) visit('error', 'false')
+  visit('span.kind', kindNames[span.kind ?? 0] ?? '')
+  visit('span.status', statusNames[span.status.code ?? 0] ?? 'unset')
 }
 
 /** Attributes of the resource, each also under `resource.<key>`, and the name and version of the scope. */
@@ -75,14 +76,14 @@ function pairsOf({ attributes = [] }: Attributed): Pair[] {
   return attributes.map(({ key, value }: KeyValue) => pairOf(key, textOf(value)))
 }
 
-/** As OpenTelemetry's `AsString` has it: a text as it is, everything else as JSON. */
+/** Like OpenTelemetry's `AsString`: a text as it is, everything else as JSON. */
 function textOf({ stringValue, boolValue, intValue, doubleValue, bytesValue, ...rest }: AnyValue): string {
   const single = stringValue ?? boolValue ?? intValue ?? doubleValue ?? bytesValue
   if (single !== undefined) return String(single)
   return Object.keys(rest).length === 0 ? '' : jsonText(rest)
 }
 
-/** Whole numbers as their digits: a JavaScript number would round what is beyond 2^53. Keys are sorted, as Go does it. */
+/** Integers as digits, since a JavaScript number rounds beyond 2^53. Keys are sorted, as in Go. */
 function jsonText(value: AnyValue): string {
   const { arrayValue, kvlistValue, intValue } = value
   if (arrayValue !== undefined) return `[${(arrayValue.values ?? []).map(jsonText).join()}]`

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { leakCheck } from '../testing/leak-check.ts'
 import { until } from '../testing/until.ts'
-import { decoder } from './decode.ts'
+import { createDecoder } from './decode.ts'
 import { exportBytes } from './otlp-client.ts'
 import { startQueryServer } from './query-server.ts'
 import { recordsOf } from './span-record.ts'
@@ -15,50 +15,50 @@ leakCheck()
 
 const t0 = 1_790_000_000_000
 const hourMs = 3_600_000
-const decode = decoder()
+const decode = createDecoder()
 
-test('readers that stall are cut off, and make room', async (t) => {
-  const { url, ask } = await running(t, 1_500)
+test('clients that stop reading: the server disconnects them, and searches go on', async (t) => {
+  const { url, query } = await startServer(t, 1_500)
   const stalled = await stalledReaders(t, url)
-  const answers = await Promise.all([ask(), ask(), ask(), ask(), ask()])
+  const answers = await Promise.all([query(), query(), query(), query(), query()])
   assert.ok(
     answers.every(({ status, retry }) => status === 404 || (status === 503 && retry === '1')),
     JSON.stringify(answers),
   )
-  await until(async () => (await ask()).status === 404, 5_000, 'searches go on')
+  await until(async () => (await query()).status === 404, 5_000, 'searches go on')
   assert.ok(
     stalled.every((socket) => !socket.destroyed),
-    'by the store, not by themselves',
+    'the server closed them, not the clients',
   )
 })
 
-test('who left while it waited is not searched for', async (t) => {
-  const { url, ask, store } = await running(t, 30_000)
+test('clients that disconnect while queued: are not searched for', async (t) => {
+  const { url, query, store } = await startServer(t, 30_000)
   const stalled = await stalledReaders(t, url)
-  const searched = t.mock.method(store, 'fresh')
-  // What the sockets take of the answers is read by then.
-  for (let before = -1; before !== searched.mock.callCount(); await sleep(200)) before = searched.mock.callCount()
-  searched.mock.resetCalls()
+  const freshCalls = t.mock.method(store, 'fresh')
+  // Wait until the socket buffers are full and reading stops.
+  for (let before = -1; before !== freshCalls.mock.callCount(); await sleep(200)) before = freshCalls.mock.callCount()
+  freshCalls.mock.resetCalls()
   const leaving = Array.from({ length: 8 }, () => reader(t, url, t0 + hourMs))
   await Promise.all(leaving.map((socket) => once(socket, 'ready')))
   await sleep(200)
   for (const socket of leaving) socket.destroy()
   await sleep(200)
-  assert.equal(searched.mock.callCount(), 0)
+  assert.equal(freshCalls.mock.callCount(), 0)
   const [first] = stalled
   first?.destroy()
-  assert.equal((await ask()).status, 404)
-  assert.equal(searched.mock.callCount(), 1, 'the one that stayed')
+  assert.equal((await query()).status, 404)
+  assert.equal(freshCalls.mock.callCount(), 1, 'only the client that stayed')
 })
 
-/** Four of them take every place there is: their answers are longer than what the sockets between hold. */
+/** Four clients occupy all slots: their responses exceed the socket buffers. */
 async function stalledReaders(t: TestContext, url: string): Promise<Socket[]> {
   const sockets = Array.from({ length: 4 }, () => reader(t, url, t0))
   await Promise.all(sockets.map((socket) => once(socket, 'readable')))
   return sockets
 }
 
-/** Asks for an hour, and reads nothing. */
+/** Requests an hour of traces, and does not read the response. */
 function reader(t: TestContext, url: string, fromMs: number): Socket {
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })
@@ -68,7 +68,7 @@ function reader(t: TestContext, url: string, fromMs: number): Socket {
   return socket
 }
 
-async function running(t: TestContext, answerMs: number) {
+async function startServer(t: TestContext, answerMs: number) {
   const bounds = { maxSpans: 10_000, maxBytes: 100_000_000, maxAgeMs: 1e12 }
   const store = new SpanStore({ file: ':memory:', decode, ...bounds })
   for (let number = 1; number <= 40; number++) {
@@ -78,23 +78,23 @@ async function running(t: TestContext, answerMs: number) {
     store.add([{ body, ...recordsOf(decode(body)) }])
   }
   store.seal()
-  const failed = (error: unknown) => t.diagnostic(String(error))
+  const onError = (error: unknown) => t.diagnostic(String(error))
   const address = { host: '127.0.0.1', port: 0 }
-  const server = await startQueryServer({ store, failed, address, answerMs })
+  const server = await startQueryServer({ store, onError, address, answerMs })
   const url = `http://127.0.0.1:${server.port}`
   t.after(async () => {
     await server.close()
     store.close()
   })
-  const ask = async () => {
+  const query = async () => {
     const answer = await fetch(`${url}/api/v3/traces?${times(t0 + hourMs)}`)
     await answer.arrayBuffer()
     return { status: answer.status, retry: answer.headers.get('retry-after') }
   }
-  return { url, ask, store }
+  return { url, query, store }
 }
 
-/** An hour from then. */
+/** Parameters for the hour from `fromMs`. */
 function times(fromMs: number): string {
   const [from, to] = [fromMs, fromMs + hourMs - 1].map((ms) => new Date(ms).toISOString())
   return `query.start_time_min=${from}&query.start_time_max=${to}`

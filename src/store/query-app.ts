@@ -1,88 +1,88 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { namesThisMachine } from '../admin/guard.ts'
-import { answerOf } from './answer.ts'
-import { Gate } from './gate.ts'
+import { ConcurrencyLimiter } from './concurrency-limiter.ts'
 import { search } from './search.ts'
-import { firstOf, ParameterError, type Parameters, searchOf } from './search-query.ts'
+import { firstOf, ParameterError, type Parameters, parseSearch } from './search-query.ts'
 import type { SpanStore } from './span-store.ts'
+import { streamTraces } from './trace-stream.ts'
 
 export interface QueryAppOptions {
   readonly store: SpanStore
-  /** Told of what breaks inside. */
-  readonly failed: (error: unknown) => void
-  /** From a question to the last byte of its answer, in milliseconds; 60,000 unless given. Guess. */
+  /** Called with internal errors. */
+  readonly onError: (error: unknown) => void
+  /** Timeout from the request to the last byte of its response, in milliseconds; default 60,000. Guess. */
   readonly answerMs?: number
 }
 
-/** Searches at once, each of which may hold some chunks in memory; and what waits. */
+/** Concurrent searches, each with some chunks in memory; and queued ones. */
 const bounds = { searches: 4, waiting: 256, answerMs: 60_000, retryAfterS: 1 }
 
-/** The HTTP API of the store: Jaeger's `/api/v3`, in its shapes, and what the store says of itself. */
-export async function queryApp({ store, failed, ...options }: QueryAppOptions): Promise<FastifyInstance> {
+/** The HTTP API of the store: Jaeger's `/api/v3` in its format, `/api/stats` and `/healthz`. */
+export async function queryApp({ store, onError, ...options }: QueryAppOptions): Promise<FastifyInstance> {
   const { default: fastify } = await import('fastify')
   const app = fastify({ bodyLimit: 1_024 })
-  const gate = new Gate(bounds.searches, bounds.waiting)
+  const limiter = new ConcurrencyLimiter(bounds.searches, bounds.waiting)
   app.addHook('onRequest', async (request, reply) => {
-    // A page elsewhere that has its own name point here must not read traces.
-    if (!namesThisMachine(request.headers.host)) return refuse(reply, 403, 'ask by a loopback host name')
+    // Against DNS rebinding: a foreign page whose host name resolves to this machine must not read traces.
+    if (!namesThisMachine(request.headers.host)) return sendError(reply, 403, 'ask by a loopback host name')
   })
 
   app.get('/healthz', () => ({ status: 'alive' }))
   app.get('/api/stats', () => ({ ...store.stats(), names: store.tallies.names(), senders: store.tallies.senders() }))
   app.get('/api/v3/services', () => {
     const services = store.tallies.services()
-    // Jaeger leaves out this list when it is empty, and not the next.
+    // Jaeger omits this list if it is empty, but not the list of operations.
     return services.length === 0 ? {} : { services }
   })
   app.get<{ Querystring: Parameters }>('/api/v3/operations', ({ query }) => {
     const kind = firstOf(query['span_kind']) ?? firstOf(query['spanKind']) ?? ''
-    const found = store.tallies.operations(firstOf(query['service']) ?? '', kind)
-    const operations = found.map(({ name, kind }) => (kind === '' ? { name } : { name, spanKind: kind }))
+    const operationRows = store.tallies.operations(firstOf(query['service']) ?? '', kind)
+    const operations = operationRows.map(({ name, kind }) => (kind === '' ? { name } : { name, spanKind: kind }))
     return { operations }
   })
   app.get<{ Params: { id: string } }>('/api/v3/traces/:id', (request, reply) =>
-    answer(request, reply, async () => [traceIdOf(request.params.id)]),
+    sendTraces(request, reply, async () => [parseTraceId(request.params.id)]),
   )
   app.get<{ Querystring: Parameters }>('/api/v3/traces', (request, reply) => {
-    const wanted = searchOf(request.query)
-    return answer(request, reply, (signal) => search(store, wanted, signal))
+    const criteria = parseSearch(request.query)
+    return sendTraces(request, reply, (signal) => search(store, criteria, signal))
   })
 
   app.setNotFoundHandler((request, reply) =>
-    refuse(reply, 404, `there is no ${request.method} ${request.url.replace(/\?.*/s, '')}`),
+    sendError(reply, 404, `no route ${request.method} ${request.url.replace(/\?.*/s, '')}`),
   )
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
-    if (error instanceof ParameterError) return refuse(reply, 400, error.message)
+    if (error instanceof ParameterError) return sendError(reply, 400, error.message)
     const code = error.statusCode ?? 500
-    if (code >= 500) failed(error)
-    return refuse(reply, code, code < 500 ? error.message : 'see the log of the store')
+    if (code >= 500) onError(error)
+    return sendError(reply, code, code < 500 ? error.message : 'see the log of the store')
   })
 
-  /** Finds traces and sends them as they are read: no answer is held in memory as a whole. */
-  async function answer(
+  /** Finds traces and streams them, so that no complete response is in memory. */
+  async function sendTraces(
     request: FastifyRequest,
     reply: FastifyReply,
     find: (signal: AbortSignal) => Promise<string[]>,
   ) {
-    const left = new AbortController()
-    reply.raw.once('close', () => left.abort())
-    // Whoever is gone by now has closed before somebody listened.
-    if (request.socket.destroyed) left.abort()
-    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(options.answerMs ?? bounds.answerMs)])
+    const disconnected = new AbortController()
+    reply.raw.once('close', () => disconnected.abort())
+    // The connection may have closed before the listener was added.
+    if (request.socket.destroyed) disconnected.abort()
+    const signal = AbortSignal.any([disconnected.signal, AbortSignal.timeout(options.answerMs ?? bounds.answerMs)])
     try {
-      const leave = await gate.enter(signal)
-      if (leave === undefined) return tooMany(reply, 'too many searches at once; try again')
-      reply.raw.once('close', leave)
-      if (left.signal.aborted) leave()
-      const body = await answerOf(store, await find(signal), signal)
-      if (body === undefined) return refuse(reply, 404, 'No traces found')
-      // By the signal a reader that stalls is cut off, and makes room.
+      const release = await limiter.acquire(signal)
+      if (release === undefined) return sendBusy(reply, 'too many searches at once; try again')
+      reply.raw.once('close', release)
+      if (disconnected.signal.aborted) release()
+      const body = await streamTraces(store, await find(signal), signal)
+      if (body === undefined) return sendError(reply, 404, 'No traces found')
+      // The signal disconnects a client that stops reading, which frees its slot.
       return reply.type('application/json; charset=utf-8').send(Readable.from(body, { signal }))
     } catch (error) {
       if (!signal.aborted) throw error
-      // Unless whoever asked has left: then nobody reads this.
-      return tooMany(reply, 'the search took too long; ask for a shorter time')
+      // If the client disconnected, this response goes nowhere.
+      return sendBusy(reply, 'search timed out; use a shorter time range')
     }
   }
   await app.ready()
@@ -90,16 +90,16 @@ export async function queryApp({ store, failed, ...options }: QueryAppOptions): 
 }
 
 /** Up to 32 hex digits, leading zeros left out, as Jaeger reads it. */
-function traceIdOf(text: string): string {
+function parseTraceId(text: string): string {
   if (!/^[0-9a-fA-F]{1,32}$/.test(text)) throw new ParameterError('malformed parameter trace_id: up to 32 hex digits')
   return text.toLowerCase().padStart(32, '0')
 }
 
-function tooMany(reply: FastifyReply, message: string): FastifyReply {
-  return refuse(reply.header('retry-after', bounds.retryAfterS), 503, message)
+function sendBusy(reply: FastifyReply, message: string): FastifyReply {
+  return sendError(reply.header('retry-after', bounds.retryAfterS), 503, message)
 }
 
 /** In the shape of Jaeger's errors. */
-function refuse(reply: FastifyReply, code: number, message: string): FastifyReply {
+function sendError(reply: FastifyReply, code: number, message: string): FastifyReply {
   return reply.code(code).send({ error: { httpCode: code, message } })
 }

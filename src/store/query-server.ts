@@ -10,12 +10,12 @@ export interface QueryServer {
   close(): Promise<void>
 }
 
-/** A thousand readers, and some besides. What comes on top is cut off. */
-const connections = 1_200
-/** In milliseconds: for a whole request to be there, and for a connection that asks nothing. */
+/** A thousand clients, and some to spare. Further connections are dropped. */
+const maxConnections = 1_200
+/** Timeouts of a complete request and of an idle connection, in milliseconds. */
 const [requestMs, idleMs] = [10_000, 5_000]
 
-/** Rejects when it cannot listen. */
+/** Rejects if it cannot listen. */
 export async function startQueryServer(
   options: QueryAppOptions & { readonly address: HostPort },
 ): Promise<QueryServer> {
@@ -23,9 +23,9 @@ export async function startQueryServer(
   const server: Server = createServer({ requestTimeout: requestMs, keepAliveTimeout: idleMs }, (request, response) =>
     app.routing(request, response),
   )
-  server.maxConnections = connections
+  server.maxConnections = maxConnections
   try {
-    server.listen({ ...options.address, backlog: connections })
+    server.listen({ ...options.address, backlog: maxConnections })
     await once(server, 'listening')
   } catch (error) {
     await app.close()

@@ -1,28 +1,28 @@
 import { searchedPair } from './pairs.ts'
-import type { Search } from './search.ts'
+import type { SearchQuery } from './search.ts'
 
-/** A parameter that is missing or wrong; said to whoever asked. */
+/** A missing or invalid parameter; the client gets the message. */
 export class ParameterError extends Error {}
 
 export type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** Of a parameter that is there more than once the first counts, as in Jaeger. */
+/** The first value of a repeated parameter counts, as in Jaeger. */
 export function firstOf(value: Parameters[string]): string | undefined {
   return typeof value === 'string' ? value : value?.[0]
 }
 
-/** Most traces of one answer, and how many come when none is named. */
-const counts = { most: 20_000, usual: 100 }
-const mostAttributes = 32
+/** Largest and default number of traces of one response. */
+const traceCounts = { max: 20_000, default: 100 }
+const maxAttributes = 32
 
 const unitsMs: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6 }
 
 /**
- * The search that parameters of `/api/v3/traces` ask for, each by any name that a version of Jaeger has for it.
+ * Parses the parameters of `/api/v3/traces`, under the names of all Jaeger versions.
  *
  * @throws ParameterError
  */
-export function searchOf(parameters: Parameters): Search {
+export function parseSearch(parameters: Parameters): SearchQuery {
   const get = (...names: readonly string[]) => {
     for (const name of names) {
       const first = firstOf(parameters[`query.${name}`])
@@ -37,66 +37,66 @@ export function searchOf(parameters: Parameters): Search {
   return {
     service: get('serviceName', 'service_name')?.value ?? '',
     name: get('operationName', 'operation_name')?.value ?? '',
-    pairs: pairsOf(get('attributes')?.value),
-    fromMs: time(from),
-    toMs: time(to),
-    // A span that ended before it began took less than nothing.
-    minDurationMs: (least === undefined ? 0 : duration(least)) || Number.NEGATIVE_INFINITY,
-    // Zero stands for no limit in Jaeger.
-    maxDurationMs: (most === undefined ? 0 : duration(most)) || Number.POSITIVE_INFINITY,
-    count: count(get('searchDepth', 'search_depth', 'num_traces')),
+    pairs: parsePairs(get('attributes')?.value),
+    fromMs: parseTime(from),
+    toMs: parseTime(to),
+    // A span that ends before its start has a negative duration.
+    minDurationMs: (least === undefined ? 0 : parseDuration(least)) || Number.NEGATIVE_INFINITY,
+    // In Jaeger zero means no limit.
+    maxDurationMs: (most === undefined ? 0 : parseDuration(most)) || Number.POSITIVE_INFINITY,
+    count: parseCount(get('searchDepth', 'search_depth', 'num_traces')),
   }
 }
 
-interface Given {
+interface Parameter {
   readonly name: string
   readonly value: string
 }
 
-function count(given: Given | undefined): number {
-  if (given === undefined) return counts.usual
-  const number = Number(given.value)
-  if (/^\d{1,9}$/.test(given.value) && number >= 1 && number <= counts.most) return number
+function parseCount(parameter: Parameter | undefined): number {
+  if (parameter === undefined) return traceCounts.default
+  const number = Number(parameter.value)
+  if (/^\d{1,9}$/.test(parameter.value) && number >= 1 && number <= traceCounts.max) return number
   const names = 'query.searchDepth, query.search_depth or query.num_traces'
-  throw malformed(given, `the number of traces (${names}) is 1 to ${counts.most}`)
+  throw malformedError(parameter, `the number of traces (${names}) is 1 to ${traceCounts.max}`)
 }
 
-/** RFC 3339, to the nanosecond; kept to the quarter of a microsecond that a number of milliseconds can tell. */
-function time(given: Given): number {
-  const match = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.exec(given.value)
+/** Parses RFC 3339 to the nanosecond; a number of milliseconds is precise to a quarter of a microsecond. */
+function parseTime(parameter: Parameter): number {
+  const match = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.exec(parameter.value)
   const seconds = match === null ? Number.NaN : Date.parse(`${match[1]}${match[3]}`)
-  if (Number.isNaN(seconds)) throw malformed(given, 'expected a time such as 2026-01-31T12:00:00Z')
+  if (Number.isNaN(seconds)) throw malformedError(parameter, 'expected a time such as 2026-01-31T12:00:00Z')
   return seconds + Number(`0${match?.[2] ?? ''}`) * 1_000
 }
 
-/** As Go writes them: `1.5s`, `2m30s`. */
-function duration(given: Given): number {
-  const parts = [...given.value.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)]
-  const whole = parts.map(([part]) => part).join('') === given.value && parts.length > 0
-  if (!whole && given.value !== '0') throw malformed(given, 'expected a duration such as 1.5s or 200ms')
+/** Parses a Go duration such as `1.5s` or `2m30s`. */
+function parseDuration(parameter: Parameter): number {
+  const parts = [...parameter.value.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)]
+  const isValid = parts.map(([part]) => part).join('') === parameter.value && parts.length > 0
+  if (!isValid && parameter.value !== '0') throw malformedError(parameter, 'expected a duration such as 1.5s or 200ms')
   return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (unitsMs[unit ?? ''] ?? 0), 0)
 }
 
-function pairsOf(text: string | undefined): string[] {
+function parsePairs(text: string | undefined): string[] {
   if (text === undefined) return []
-  const given = { name: 'query.attributes', value: text }
+  const parameter = { name: 'query.attributes', value: text }
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
   } catch {
-    throw malformed(given, 'expected a JSON object')
+    throw malformedError(parameter, 'expected a JSON object')
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw malformed(given, 'expected a JSON object')
+    throw malformedError(parameter, 'expected a JSON object')
   const entries = Object.entries(parsed)
-  if (entries.length > mostAttributes) throw malformed(given, `at most ${mostAttributes} attributes`)
+  if (entries.length > maxAttributes) throw malformedError(parameter, `at most ${maxAttributes} attributes`)
   return entries.map(([key, value]) => {
     if (!['string', 'number', 'boolean'].includes(typeof value))
-      throw malformed(given, `${key} is no text, number or boolean`)
+      throw malformedError(parameter, `${key} is not a text, number or boolean`)
     return searchedPair(key, String(value))
   })
 }
 
-function malformed({ name, value }: Given, reason: string): ParameterError {
+function malformedError({ name, value }: Parameter, reason: string): ParameterError {
   return new ParameterError(`malformed parameter ${name}: ${JSON.stringify(value.slice(0, 100))}: ${reason}`)
 }

@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
-import { mayMatch, type Wanted } from './chunk-filter.ts'
-import { fingerprint } from './filter.ts'
+import { fingerprint } from './bloom-filter.ts'
+import { mayMatch, type SpanCriteria } from './chunk-filter.ts'
 import { ownPairs, sharedPairs } from './pairs.ts'
 import { type SpanStore, traceKey } from './span-store.ts'
 import type { Origin, SpanRecord } from './span-types.ts'
 
-export interface Search extends Wanted {
-  /** Milliseconds since 1970; a span has to start within, ends included. */
+export interface SearchQuery extends SpanCriteria {
+  /** Milliseconds since 1970; a span has to start within, both bounds included. */
   readonly fromMs: number
   readonly toMs: number
   readonly minDurationMs: number
@@ -15,75 +15,75 @@ export interface Search extends Wanted {
   readonly count: number
 }
 
-/** Work between two looks at what else there is to do, in milliseconds: what exports wait for a search. */
+/** Longest time slice without yielding to the event loop, in milliseconds: the delay of exports by a search. */
 const sliceMs = 10
-/** Filters read at once. */
-const filtersAtOnce = 128
+/** Filters read by one query. */
+const filtersPerPage = 128
 
-/** Ids of traces of which one span is all that is wanted, those that came last first. */
-export async function search(store: SpanStore, wanted: Search, signal: AbortSignal): Promise<string[]> {
-  const breathe = breather(signal)
-  const fits = fitting(wanted)
-  const found = new Set<string>()
-  const full = () => found.size >= wanted.count
+/** Ids of traces with a span that meets all conditions, latest arrival first. */
+export async function search(store: SpanStore, query: SearchQuery, signal: AbortSignal): Promise<string[]> {
+  const pause = createPauser(signal)
+  const matches = createMatcher(query)
+  const traceIds = new Set<string>()
+  const isFull = () => traceIds.size >= query.count
   for (const record of store.fresh().toReversed()) {
-    if (full()) return [...found]
-    if (fits(record)) found.add(record.traceId)
+    if (isFull()) return [...traceIds]
+    if (matches(record)) traceIds.add(record.traceId)
   }
-  for await (const id of chunksWithin(store, wanted, breathe)) {
-    if (full()) break
+  for await (const id of findChunks(store, query, pause)) {
+    if (isFull()) break
     for (const record of store.chunk(id).toReversed()) {
-      if (full()) break
-      if (!found.has(record.traceId) && fits(record)) found.add(record.traceId)
+      if (isFull()) break
+      if (!traceIds.has(record.traceId) && matches(record)) traceIds.add(record.traceId)
     }
-    await breathe()
+    await pause()
   }
-  return [...found]
+  return [...traceIds]
 }
 
-/** All spans of a trace, each once, in the order in which they came. Pieces, so that none has to wait for all. */
+/** All spans of a trace in order of arrival, without duplicates, chunk by chunk. */
 export async function* spansOfTrace(
   store: SpanStore,
   traceId: string,
   signal: AbortSignal,
 ): AsyncGenerator<readonly SpanRecord[]> {
-  const breathe = breather(signal)
-  const told = new Set<number>()
-  // A span may have been packed between two looks, or have come twice: both look alike here.
-  const once = (records: readonly SpanRecord[]) =>
-    records.filter(({ traceId: of, text }) => {
-      if (of !== traceId) return false
-      const before = told.size
-      return told.add(fingerprint(text)).size > before
+  const pause = createPauser(signal)
+  const seenFingerprints = new Set<number>()
+  // A span appears twice if it was packed meanwhile or received twice.
+  const unique = (records: readonly SpanRecord[]) =>
+    records.filter(({ traceId: recordTraceId, text }) => {
+      if (recordTraceId !== traceId) return false
+      const previousSize = seenFingerprints.size
+      return seenFingerprints.add(fingerprint(text)).size > previousSize
     })
   const fresh = store.fresh()
   const rows = store.database.prepare('SELECT chunk FROM traces WHERE trace = ? ORDER BY chunk').all(traceKey(traceId))
   for (const { chunk } of rows) {
-    yield once(store.chunk(Number(chunk)))
-    await breathe()
+    yield unique(store.chunk(Number(chunk)))
+    await pause()
   }
-  yield once(fresh)
+  yield unique(fresh)
 }
 
-async function* chunksWithin(store: SpanStore, wanted: Search, breathe: () => Promise<void>): AsyncGenerator<number> {
+async function* findChunks(store: SpanStore, query: SearchQuery, pause: () => Promise<void>): AsyncGenerator<number> {
   const page = store.database.prepare(
     `SELECT id, filter FROM chunks JOIN filters ON chunk = id
       WHERE id < ? AND lastMs >= ? AND firstMs <= ? AND longestMs >= ? AND shortestMs <= ?
-      ORDER BY id DESC LIMIT ${filtersAtOnce}`,
+      ORDER BY id DESC LIMIT ${filtersPerPage}`,
   )
-  const { fromMs, toMs, minDurationMs, maxDurationMs } = wanted
-  const matches = mayMatch(wanted)
-  let before = Number.MAX_SAFE_INTEGER
+  const { fromMs, toMs, minDurationMs, maxDurationMs } = query
+  const mayMatchChunk = mayMatch(query)
+  let beforeId = Number.MAX_SAFE_INTEGER
   for (;;) {
-    const rows = page.all(before, fromMs, toMs, minDurationMs, maxDurationMs)
-    for (const { id, filter } of rows) if (matches(filter as Uint8Array)) yield Number(id)
-    if (rows.length < filtersAtOnce) return
-    before = Number(rows.at(-1)?.['id'])
-    await breathe()
+    const rows = page.all(beforeId, fromMs, toMs, minDurationMs, maxDurationMs)
+    for (const { id, filter } of rows) if (mayMatchChunk(filter as Uint8Array)) yield Number(id)
+    if (rows.length < filtersPerPage) return
+    beforeId = Number(rows.at(-1)?.['id'])
+    await pause()
   }
 }
 
-function fitting({ service, name, pairs, fromMs, toMs, minDurationMs, maxDurationMs }: Search) {
+function createMatcher({ service, name, pairs, fromMs, toMs, minDurationMs, maxDurationMs }: SearchQuery) {
   let last: Origin | undefined
   let shared: readonly string[] = []
   return (record: SpanRecord): boolean => {
@@ -101,8 +101,8 @@ function fitting({ service, name, pairs, fromMs, toMs, minDurationMs, maxDuratio
   }
 }
 
-/** Lets others run whenever a slice of time is used up; throws what `signal` aborts with. */
-function breather(signal: AbortSignal): () => Promise<void> {
+/** Yields to the event loop after each time slice; throws the reason of `signal` if it aborts. */
+function createPauser(signal: AbortSignal): () => Promise<void> {
   let since = performance.now()
   return async () => {
     if (performance.now() - since < sliceMs) return

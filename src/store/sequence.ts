@@ -1,10 +1,10 @@
-/** What has come of a process's numbered spans: `mesh.seq` counts from 1. Plain data, so that it can be kept as JSON. */
+/** Received numbers of a process's spans: `mesh.seq` counts from 1. Plain data, stored as JSON. */
 export interface Sequence {
-  /** Highest number that came; 0 when none did. */
+  /** Highest number received; 0 if there is none. */
   readonly last: number
-  /** Numbers below it that have not come, from and to, ascending. */
+  /** Ranges of missing numbers below it, ascending. */
   readonly gaps: readonly Gap[]
-  /** Numbers in gaps that are no longer kept apart: what comes of them later is not known to be theirs. */
+  /** Numbers in dropped gaps; they stay missing even if they arrive later. */
   readonly forgotten: number
 }
 
@@ -12,32 +12,32 @@ export type Gap = readonly [from: number, to: number]
 
 export const emptySequence: Sequence = { last: 0, gaps: [], forgotten: 0 }
 
-/** Gaps kept apart; above that the oldest stays lost whatever comes. A node whose exports fail leaves one per failure. */
-const mostGaps = 128
+/** Most gaps; the oldest are dropped and stay missing. A node whose exports fail leaves one per failure. */
+const maxGaps = 128
 
-/** Numbers may come in any order and more than once; those below 1 are none. */
-export function withNumbers(sequence: Sequence, numbers: readonly number[]): Sequence {
+/** Numbers may repeat and come in any order; those below 1 are ignored. */
+export function addNumbers(sequence: Sequence, numbers: readonly number[]): Sequence {
   let { last, forgotten } = sequence
   let gaps = [...sequence.gaps]
   for (const number of numbers) {
     if (number > last) {
       if (number > last + 1) gaps.push([last + 1, number - 1])
       last = number
-    } else if (number >= 1) gaps = filled(gaps, number)
+    } else if (number >= 1) gaps = splitGap(gaps, number)
   }
-  for (const [from, to] of gaps.splice(0, gaps.length - mostGaps)) forgotten += to - from + 1
+  for (const [from, to] of gaps.splice(0, gaps.length - maxGaps)) forgotten += to - from + 1
   return { last, gaps, forgotten }
 }
 
-/** How many of 1 to the highest have not come. */
-export function missingOf({ gaps, forgotten }: Sequence): number {
+/** Counts the missing numbers from 1 to the highest. */
+export function countMissing({ gaps, forgotten }: Sequence): number {
   return gaps.reduce((sum, [from, to]) => sum + to - from + 1, forgotten)
 }
 
-function filled(gaps: Gap[], number: number): Gap[] {
+function splitGap(gaps: Gap[], number: number): Gap[] {
   const at = gaps.findLastIndex(([from]) => from <= number)
   const [from, to] = gaps[at] ?? [0, 0]
-  // Not in a gap: it has come before.
+  // Not in a gap: a duplicate.
   if (number > to) return gaps
   const left: Gap[] = number > from ? [[from, number - 1]] : []
   const right: Gap[] = number < to ? [[number + 1, to]] : []

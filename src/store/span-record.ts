@@ -15,30 +15,30 @@ import {
 
 export interface Records {
   readonly records: readonly SpanRecord[]
-  /** Spans that cannot be kept: unreadable, without ids, nested too deep, or of a sender that says too much of itself. */
+  /** Refused spans: unreadable, without ids, nested too deep, or with a resource and scope that are too long. */
   readonly refused: number
 }
 
 /**
- * Of a resource with a scope as JSON, in characters: it is kept with every 256 spans and told with every trace. Ten
- * times what a verbose SDK says. Guess.
+ * Longest resource with scope as JSON, in characters: it is stored with every 256 spans and sent with every trace. Ten
+ * times that of a verbose SDK. Guess.
  */
-export const originChars = 64 * 1_024
+export const maxOriginChars = 64 * 1_024
 
-/** Levels of lists within lists that a value may have. A decoder of protobuf takes 100 messages, three for each map. */
-export const nestingMax = 30
+/** Deepest nesting of lists in a value. A protobuf decoder allows 100 messages, three for each map. */
+export const maxNesting = 30
 
-/** One span that cannot be kept costs that span alone. */
+/** Converts a request to records; refuses invalid spans one by one. */
 export function recordsOf(request: DecodedRequest): Records {
   const records: SpanRecord[] = []
   let refused = request.unreadable
   for (const { resource, scope_spans, schema_url } of request.resource_spans) {
-    const sender = unlessTooDeep(() => senderOf(resource, schema_url))
+    const sender = undefinedIfTooDeep(() => senderOf(resource, schema_url))
     for (const { spans, ...scope } of scope_spans) {
-      const origin = sender && unlessTooDeep(() => originOf(sender, scope))
+      const origin = sender && undefinedIfTooDeep(() => originOf(sender, scope))
       for (const span of spans) {
-        const fit = origin !== undefined && isId(span.trace_id, 16) && isId(span.span_id, 8)
-        const record = fit ? unlessTooDeep(() => recordOf(span, origin)) : undefined
+        const isValid = origin !== undefined && isId(span.trace_id, 16) && isId(span.span_id, 8)
+        const record = isValid ? undefinedIfTooDeep(() => recordOf(span, origin)) : undefined
         if (record === undefined) refused++
         else records.push(record)
       }
@@ -47,8 +47,8 @@ export function recordsOf(request: DecodedRequest): Records {
   return { records, refused }
 }
 
-/** Undefined where a value is nested deeper than `nestingMax`. */
-function unlessTooDeep<T>(run: () => T): T | undefined {
+/** Undefined if a value is nested deeper than `maxNesting`. */
+function undefinedIfTooDeep<T>(run: () => T): T | undefined {
   try {
     return run()
   } catch (error) {
@@ -61,36 +61,36 @@ type Sender = Omit<Origin, 'scope' | 'scopeSchema'>
 
 /** Undefined when it is too long. */
 function senderOf(resource: WireResourceSpans['resource'], resourceSchema: string): Sender | undefined {
-  const given = resource?.attributes ?? []
-  const service = serviceOf(given)
-  const named = given.filter(({ key, value }) => key !== serviceKey || value?.string_value === service)
+  const pairs = resource?.attributes ?? []
+  const service = serviceOf(pairs)
+  const namedPairs = pairs.filter(({ key, value }) => key !== serviceKey || value?.string_value === service)
   const all =
-    named.length < given.length || !named.some(({ key }) => key === serviceKey)
-      ? [...named, serviceNamed(service)]
-      : named
-  const said = { ...attributes(all), ...(resource === null ? {} : dropped(resource)) }
-  const sender = { service, resource: said, resourceSchema }
-  return JSON.stringify(sender).length > originChars ? undefined : sender
+    namedPairs.length < pairs.length || !namedPairs.some(({ key }) => key === serviceKey)
+      ? [...namedPairs, serviceNamed(service)]
+      : namedPairs
+  const fields = { ...attributes(all), ...(resource === null ? {} : droppedCount(resource)) }
+  const sender = { service, resource: fields, resourceSchema }
+  return JSON.stringify(sender).length > maxOriginChars ? undefined : sender
 }
 
 /** Undefined when it is too long. */
 function originOf(sender: Sender, { scope, schema_url }: Omit<WireScopeSpans, 'spans'>): Origin | undefined {
-  const said =
+  const fields =
     scope === null
       ? {}
       : {
-          ...filled('name', scope.name),
-          ...filled('version', scope.version),
+          ...textField('name', scope.name),
+          ...textField('version', scope.version),
           ...attributes(scope.attributes),
-          ...dropped(scope),
+          ...droppedCount(scope),
         }
-  const origin = { ...sender, scope: said, scopeSchema: schema_url }
-  return JSON.stringify(origin).length > originChars ? undefined : origin
+  const origin = { ...sender, scope: fields, scopeSchema: schema_url }
+  return JSON.stringify(origin).length > maxOriginChars ? undefined : origin
 }
 
 const serviceKey = 'service.name'
 
-/** Spans of nobody could not be searched for: they get the names that Jaeger has for them. */
+/** Spans without a service could not be searched: they get Jaeger's placeholder names. */
 function serviceOf(resource: readonly WireKeyValue[]): string {
   const value = resource.find(({ key }) => key === serviceKey)?.value
   if (value === undefined) return 'missing-service-name'
@@ -107,20 +107,20 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
   const json = {
     traceId,
     spanId: span.span_id.toString('hex'),
-    ...filled('traceState', span.trace_state),
+    ...textField('traceState', span.trace_state),
     ...(isId(span.parent_span_id, 8) ? { parentSpanId: span.parent_span_id.toString('hex') } : {}),
-    ...counted('flags', span.flags),
+    ...countField('flags', span.flags),
     name: span.name,
-    ...counted('kind', span.kind),
+    ...countField('kind', span.kind),
     startTimeUnixNano: decimal(span.start_time_unix_nano),
     endTimeUnixNano: decimal(span.end_time_unix_nano),
     ...attributes(span.attributes),
-    ...dropped(span),
-    ...listed('events', span.events.map(event)),
-    ...counted('droppedEventsCount', span.dropped_events_count),
-    ...listed('links', span.links.filter((link) => isId(link.trace_id, 16)).map(link)),
-    ...counted('droppedLinksCount', span.dropped_links_count),
-    status: { ...filled('message', span.status?.message ?? ''), ...counted('code', span.status?.code ?? 0) },
+    ...droppedCount(span),
+    ...listField('events', span.events.map(event)),
+    ...countField('droppedEventsCount', span.dropped_events_count),
+    ...listField('links', span.links.filter((link) => isId(link.trace_id, 16)).map(link)),
+    ...countField('droppedLinksCount', span.dropped_links_count),
+    status: { ...textField('message', span.status?.message ?? ''), ...countField('code', span.status?.code ?? 0) },
   }
   const startMs = milliseconds(span.start_time_unix_nano)
   return {
@@ -138,9 +138,9 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
 function event({ time_unix_nano, name, ...rest }: WireEvent): object {
   return {
     timeUnixNano: decimal(time_unix_nano),
-    ...filled('name', name),
+    ...textField('name', name),
     ...attributes(rest.attributes),
-    ...dropped(rest),
+    ...droppedCount(rest),
   }
 }
 
@@ -148,23 +148,23 @@ function link({ trace_id, span_id, trace_state, flags, ...rest }: WireLink): obj
   const ids = { traceId: trace_id.toString('hex'), spanId: span_id.toString('hex') }
   return {
     ...ids,
-    ...filled('traceState', trace_state),
+    ...textField('traceState', trace_state),
     ...attributes(rest.attributes),
-    ...dropped(rest),
-    ...counted('flags', flags),
+    ...droppedCount(rest),
+    ...countField('flags', flags),
   }
 }
 
 function attributes(pairs: readonly WireKeyValue[]): Attributed {
   if (pairs.length === 0) return {}
-  const sorted = pairs.map(({ key, value }) => ({ key, value: plain(value) }))
+  const sorted = pairs.map(({ key, value }) => ({ key, value: toAnyValue(value) }))
   return { attributes: sorted.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key))) }
 }
 
-/** Throws RangeError for what is nested deeper than `nestingMax`. */
-function plain(wire: WireValue | null, depth = 0): AnyValue {
-  if (depth > nestingMax) throw new RangeError('nested too deep')
-  const inner = (value: WireValue | null) => plain(value, depth + 1)
+/** Throws RangeError for a value nested deeper than `maxNesting`. */
+function toAnyValue(wire: WireValue | null, depth = 0): AnyValue {
+  if (depth > maxNesting) throw new RangeError('nested too deep')
+  const inner = (value: WireValue | null) => toAnyValue(value, depth + 1)
   switch (wire?.value) {
     case 'string_value':
       return { stringValue: wire.string_value ?? '' }
@@ -173,12 +173,12 @@ function plain(wire: WireValue | null, depth = 0): AnyValue {
     case 'int_value':
       return { intValue: wire.int_value === undefined ? '0' : decimal(wire.int_value) }
     case 'double_value':
-      return { doubleValue: double(wire.double_value ?? 0) }
+      return { doubleValue: doubleValue(wire.double_value ?? 0) }
     case 'array_value':
-      return { arrayValue: listed('values', (wire.array_value?.values ?? []).map(inner)) }
+      return { arrayValue: listField('values', (wire.array_value?.values ?? []).map(inner)) }
     case 'kvlist_value':
       return {
-        kvlistValue: listed(
+        kvlistValue: listField(
           'values',
           (wire.kvlist_value?.values ?? []).map(({ key, value }) => ({ key, value: inner(value) })),
         ),
@@ -190,28 +190,28 @@ function plain(wire: WireValue | null, depth = 0): AnyValue {
   }
 }
 
-/** JSON has no number for these three. */
-function double(value: number): number | string {
+/** JSON has no number for NaN and the infinities. */
+function doubleValue(value: number): number | string {
   return Number.isFinite(value) ? value : String(value)
 }
 
-function dropped({ dropped_attributes_count: count }: { readonly dropped_attributes_count: number }): object {
-  return counted('droppedAttributesCount', count)
+function droppedCount({ dropped_attributes_count: count }: { readonly dropped_attributes_count: number }): object {
+  return countField('droppedAttributesCount', count)
 }
 
-function filled(key: string, text: string): object {
+function textField(key: string, text: string): object {
   return text === '' ? {} : { [key]: text }
 }
 
-function counted(key: string, count: number): object {
+function countField(key: string, count: number): object {
   return count === 0 ? {} : { [key]: count }
 }
 
-function listed(key: string, entries: readonly object[]): object {
+function listField(key: string, entries: readonly object[]): object {
   return entries.length === 0 ? {} : { [key]: entries }
 }
 
-/** All zero stands for none. */
+/** An id of zeros is invalid. */
 function isId(bytes: Buffer, length: number): boolean {
   return bytes.length === length && bytes.some((byte) => byte !== 0)
 }

@@ -4,28 +4,29 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { status } from '@grpc/grpc-js'
 import { hex, playedMinute, playedNodes } from '../testing/lab-spans.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { decoder } from './decode.ts'
+import { createDecoder } from './decode.ts'
 import { Intake } from './intake.ts'
 import { exportBytes, otlpClient } from './otlp-client.ts'
 import { startOtlpServer } from './otlp-server.ts'
 import { search, spansOfTrace } from './search.ts'
-import { searchOf } from './search-query.ts'
+import { parseSearch } from './search-query.ts'
 import { recordsOf } from './span-record.ts'
 import { type Export, SpanStore, type SpanStoreOptions } from './span-store.ts'
 
 leakCheck()
 
-const decode = decoder()
+const decode = createDecoder()
 const t0 = 1_790_000_000_000
 const never = new AbortController().signal
 
-test('what is packed is found as what is fresh, and what was closed as what is open', async (t) => {
+test('searches: give the same results for packed and fresh spans, and after reopening the store', async (t) => {
   const file = join(directory(t), 'traces.db')
-  const { exports, spans } = played(10)
-  const store = opened({ file })
+  const { exports, spans } = playLab(10)
+  const store = openStore({ file })
   for (const one of exports) {
     store.add([one])
     store.seal()
@@ -36,31 +37,31 @@ test('what is packed is found as what is fresh, and what was closed as what is o
   assert.ok((oldestMs ?? 0) >= t0 && (newestMs ?? 0) <= t0 + 10 * 60_000)
   assert.ok(store.fresh().length < 2_048, 'most are packed')
   store.close()
-  const again = opened({ file })
-  t.after(() => again.close())
-  assert.deepEqual(await answers(again), before)
+  const reopened = openStore({ file })
+  t.after(() => reopened.close())
+  assert.deepEqual(await answers(reopened), before)
   assert.equal(before.windows.length, (10 * 18) / 2)
   assert.equal(before.trace.length, 74)
-  assert.equal(again.stats().spans, spans)
+  assert.equal(reopened.stats().spans, spans)
   assert.equal(
-    again.tallies.senders().reduce((sum, sender) => sum + sender.spans, 0),
+    reopened.tallies.senders().reduce((sum, sender) => sum + sender.spans, 0),
     spans,
   )
-  assert.equal(again.tallies.names()['mesh.window'], 10 * 18)
-  assert.equal(Math.max(...again.tallies.senders().map(({ lastSeq }) => lastSeq)), 10 * 77)
+  assert.equal(reopened.tallies.names()['mesh.window'], 10 * 18)
+  assert.equal(Math.max(...reopened.tallies.senders().map(({ lastSeq }) => lastSeq)), 10 * 77)
 })
 
-test('the oldest go first when there are too many, too old, or too large', (t) => {
-  const { exports, spans } = played(10)
-  const few = filled({ maxSpans: 4_000 }, exports)
+test('bounds in number, age and bytes: the oldest spans are evicted first', (t) => {
+  const { exports, spans } = playLab(10)
+  const few = fillStore({ maxSpans: 4_000 }, exports)
   t.after(() => few.close())
-  assert.deepEqual(few.chunk(1), [], 'what is gone is not held either')
+  assert.deepEqual(few.chunk(1), [], 'an evicted chunk is not cached')
   assert.ok(few.spans <= 4_000 + 2_048 && few.spans > 2_000, `${few.spans}`)
   assert.equal(few.stats().evicted, spans - few.spans)
   assert.ok((few.stats().oldestMs ?? 0) > t0 + 4 * 60_000)
 
   let nowMs = t0
-  const old = filled({ now: () => nowMs, maxAgeMs: 1_000 }, exports)
+  const old = fillStore({ now: () => nowMs, maxAgeMs: 1_000 }, exports)
   t.after(() => old.close())
   nowMs += 1_001
   old.seal()
@@ -68,16 +69,16 @@ test('the oldest go first when there are too many, too old, or too large', (t) =
   assert.deepEqual([old.spans, old.stats().oldestMs], [0, undefined])
   assert.equal(old.database.prepare('SELECT count(*) AS left FROM traces').get()?.['left'], 0)
 
-  // 16 MiB are kept free for the journal: what is left is for the spans.
-  const large = filled({ maxBytes: 16 * 1_024 * 1_024 + 1_000_000 }, exports)
+  // 16 MiB are reserved for the journal; the rest is for spans.
+  const large = fillStore({ maxBytes: 16 * 1_024 * 1_024 + 1_000_000 }, exports)
   t.after(() => large.close())
   assert.ok(large.stats().bytes < 1_000_000 && large.stats().evicted > 0, JSON.stringify(large.stats()))
 })
 
-test('a full disk is UNAVAILABLE, nothing is half kept, and with room again all goes on', async (t) => {
-  const store = opened({ file: join(directory(t), 'traces.db') })
+test('a full disk: exports are UNAVAILABLE, none is stored in part, and they succeed once there is room', async (t) => {
+  const store = openStore({ file: join(directory(t), 'traces.db') })
   const intake = new Intake(store, undefined)
-  const server = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, take: (one) => intake.take(one) })
+  const server = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, ingest: (one) => intake.ingest(one) })
   const client = otlpClient(`http://127.0.0.1:${server.port}`)
   t.after(() => {
     client.close()
@@ -85,31 +86,31 @@ test('a full disk is UNAVAILABLE, nothing is half kept, and with room again all 
     intake.close()
     store.close()
   })
-  const { bodies } = played(2)
+  const { bodies } = playLab(2)
   const pages = Number(store.database.prepare('PRAGMA page_count').get()?.['page_count'])
   store.database.exec(`PRAGMA max_page_count = ${pages + 20}`)
   const codes = []
   for (const body of bodies) codes.push((await client.send(body)).code)
-  const kept = codes.filter((code) => code === 0).length
-  assert.deepEqual([...new Set(codes)].sort(), [0, 14])
+  const acceptedCount = codes.filter((code) => code === status.OK).length
+  assert.deepEqual([...new Set(codes)].sort(), [status.OK, status.UNAVAILABLE])
   assert.equal(
     store.spans,
-    bodies.slice(0, kept).reduce((sum, body) => sum + exported(body).records.length, 0),
+    bodies.slice(0, acceptedCount).reduce((sum, body) => sum + toExport(body).records.length, 0),
   )
   store.database.exec('PRAGMA max_page_count = 1000000')
-  for (const body of bodies.slice(kept)) assert.equal((await client.send(body)).code, 0)
+  for (const body of bodies.slice(acceptedCount)) assert.equal((await client.send(body)).code, status.OK)
   assert.equal(store.spans, 2 * 18 * 77)
 })
 
-test('a slow sender loses nothing young for what it sent long ago', (t) => {
+test('a slow sender: old spans expire without the young ones', (t) => {
   const day = 86_400_000
   let nowMs = t0
-  const store = opened({ file: ':memory:', now: () => nowMs, maxAgeMs: day })
+  const store = openStore({ file: ':memory:', now: () => nowMs, maxAgeMs: day })
   t.after(() => store.close())
-  const { exports } = played(1)
-  const sent = 36
-  // Every hour a node tells a little: far less in a day than what is packed for its number.
-  for (let hour = 0; hour < sent; hour++, nowMs += 3_600_000) {
+  const { exports } = playLab(1)
+  const hours = 36
+  // A few spans every hour: far fewer in a day than the number that triggers packing.
+  for (let hour = 0; hour < hours; hour++, nowMs += 3_600_000) {
     store.add([exports[hour % exports.length] as Export])
     store.seal()
     while (store.evict());
@@ -118,11 +119,11 @@ test('a slow sender loses nothing young for what it sent long ago', (t) => {
   assert.ok(store.spans <= 27 * 77, `${store.spans}, no more than a day and a twenty-fourth`)
 })
 
-test('resources and long names count for the bounds, and what is too long of a sender is refused', (t) => {
-  const store = opened({ file: ':memory:' })
+test('long resources and names: count towards packing, and a resource above the bound is refused', (t) => {
+  const store = openStore({ file: ':memory:' })
   t.after(() => store.close())
   const one = (number: number, chars: number) =>
-    exported(
+    toExport(
       exportBytes({ 'service.name': 'mesh-a', long: `${number}${'x'.repeat(chars)}` }, [
         { ...ids(number), name: `${number}${'y'.repeat(chars)}`, startMs: t0 },
       ]),
@@ -130,21 +131,21 @@ test('resources and long names count for the bounds, and what is too long of a s
   for (let number = 1; store.fresh().length < number; number++) {
     store.add([one(number, 60_000)])
     if (store.seal()) break
-    assert.ok(number < 200, 'packed long before there are 2,048')
+    assert.ok(number < 200, 'packed before there are 2,048 spans')
   }
   const chunks = store.database.prepare('SELECT max(spans) AS most FROM chunks').get()
-  assert.ok(Number(chunks?.['most']) < 10, 'five with names and resources of their own make a chunk')
+  assert.ok(Number(chunks?.['most']) < 10, 'five spans with long names and resources fill a chunk')
   assert.ok(Object.keys(store.tallies.names()).every((name) => name.length <= 256))
   const large = one(1_000, 70_000)
   assert.deepEqual([large.records.length, large.refused], [0, 1])
 })
 
-test('twice the same export does not hide a span that is lost', (t) => {
-  const store = opened({ file: ':memory:' })
+test('a duplicate export: does not hide a lost span', (t) => {
+  const store = openStore({ file: ':memory:' })
   t.after(() => store.close())
   const resource = { 'service.name': 'mesh-a', 'service.instance.id': 'i' }
   const numbered = (...numbers: number[]) =>
-    exported(
+    toExport(
       exportBytes(
         resource,
         numbers.map((number) => ({ ...ids(number), name: 'a', startMs: t0, attributes: { 'mesh.seq': number } })),
@@ -156,12 +157,12 @@ test('twice the same export does not hide a span that is lost', (t) => {
   assert.deepEqual([sender?.spans, sender?.lastSeq, sender?.missing], [7, 6, 2])
 })
 
-test('on a full disk what is too old goes all the same, and makes room', (t) => {
+test('a full disk: spans above the maximum age are evicted, which makes room', (t) => {
   const file = join(directory(t), 'traces.db')
   let nowMs = t0
-  const store = opened({ file, now: () => nowMs, maxAgeMs: 1_000 })
+  const store = openStore({ file, now: () => nowMs, maxAgeMs: 1_000 })
   t.after(() => store.close())
-  const { exports } = played(4)
+  const { exports } = playLab(4)
   const fill = () => {
     for (const one of exports) store.add([one])
   }
@@ -173,40 +174,40 @@ test('on a full disk what is too old goes all the same, and makes room', (t) => 
   store.database.exec(`PRAGMA max_page_count = ${pages}`)
   assert.throws(() => store.seal(), { code: 'MESH_STORE_FULL' })
   const before = store.spans
-  // It looks at both as soon as it is there.
+  // The intake evicts and packs when it starts.
   new Intake(store, undefined).close()
   assert.equal(store.spans, before / 2)
-  assert.equal(store.fresh().length, 0, 'packed into what became free')
+  assert.equal(store.fresh().length, 0, 'packed into the freed space')
 })
 
-test('a file that is damaged, foreign, of another version or held is refused with file, cause and cure', (t) => {
+test('a file that is damaged, foreign, of another version or locked: the error has file, cause and remedy', (t) => {
   const path = directory(t)
   const file = (name: string) => join(path, name)
   writeFileSync(file('text'), 'no database at all, but long enough to be looked at as one'.repeat(20))
   const other = new DatabaseSync(file('other'))
   other.exec('CREATE TABLE mine (x)')
   other.close()
-  const newer = filled({ file: file('newer') }, [])
+  const newer = fillStore({ file: file('newer') }, [])
   newer.database.exec('PRAGMA user_version = 99')
   newer.close()
-  filled({ file: file('damaged') }, played(10).exports).close()
+  fillStore({ file: file('damaged') }, playLab(10).exports).close()
   const handle = openSync(file('damaged'), 'r+')
   for (let page = 2; page < 40; page++) writeSync(handle, Buffer.alloc(4_096, 0xa5), 0, 4_096, page * 4_096)
   ftruncateSync(handle, 40 * 4_096)
   closeSync(handle)
-  const held = opened({ file: file('held') })
-  t.after(() => held.close())
+  const lockedStore = openStore({ file: file('locked') })
+  t.after(() => lockedStore.close())
   const refusals = {
     text: /damaged.*another file/,
-    other: /something else.*another file/,
+    other: /another program.*another file/,
     newer: /version 99.*version 2.*another file/,
     damaged: /damaged/,
-    held: /another process holds it/,
+    locked: /another process has locked it/,
     'no/where/x': /directory/,
   }
   for (const [name, message] of Object.entries(refusals)) {
     assert.throws(
-      () => opened({ file: file(name) }),
+      () => openStore({ file: file(name) }),
       (error: Error & { code?: string }) => {
         assert.equal(error.code, 'MESH_STORE_UNUSABLE', name)
         assert.ok(error.message.includes(file(name)), error.message)
@@ -217,12 +218,12 @@ test('a file that is damaged, foreign, of another version or held is refused wit
   }
 })
 
-function opened(options: Partial<SpanStoreOptions> & { readonly file: string }): SpanStore {
+function openStore(options: Partial<SpanStoreOptions> & { readonly file: string }): SpanStore {
   return new SpanStore({ maxSpans: 1e6, maxBytes: 1e9, maxAgeMs: 86_400_000, decode, ...options })
 }
 
-function filled(options: Partial<SpanStoreOptions>, exports: readonly Export[]): SpanStore {
-  const store = opened({ file: ':memory:', ...options })
+function fillStore(options: Partial<SpanStoreOptions>, exports: readonly Export[]): SpanStore {
+  const store = openStore({ file: ':memory:', ...options })
   for (const one of exports) {
     store.add([one])
     store.seal()
@@ -231,15 +232,15 @@ function filled(options: Partial<SpanStoreOptions>, exports: readonly Export[]):
   return store
 }
 
-/** Minutes of the lab, as its nodes would send them. */
-function played(minutes: number) {
+/** Exports of the lab's nodes in these minutes. */
+function playLab(minutes: number) {
   const random = seededRandom(7)
   const nodes = playedNodes(random)
   const bodies: Buffer[] = []
   for (let minute = 0; minute < minutes; minute++)
     for (const { resource } of nodes)
       bodies.push(exportBytes(resource, playedMinute(nodes, minute, t0 + minute * 60_000, random)))
-  const exports = bodies.map(exported)
+  const exports = bodies.map(toExport)
   return {
     bodies,
     exports,
@@ -252,7 +253,7 @@ function ids(number: number) {
   return { traceId: number.toString(16).padStart(32, '0'), spanId: number.toString(16).padStart(16, '0') }
 }
 
-function exported(body: Buffer): Export {
+function toExport(body: Buffer): Export {
   return { body, ...recordsOf(decode(body)) }
 }
 
@@ -261,18 +262,18 @@ async function answers(store: SpanStore) {
     'query.start_time_min': new Date(t0).toISOString(),
     'query.start_time_max': new Date(t0 + 3_600_000).toISOString(),
   }
-  const find = (more: object) => search(store, searchOf({ ...times, 'query.num_traces': '1000', ...more }), never)
+  const find = (more: object) => search(store, parseSearch({ ...times, 'query.num_traces': '1000', ...more }), never)
   const windows = await find({ 'query.service_name': 'mesh-a', 'query.operation_name': 'mesh.window' })
   const size = await find({
     'query.operation_name': 'mesh.audit.peers',
     'query.attributes': '{"mesh.registry.size":7,"mesh.node.name":"node-4"}',
   })
   const long = await find({ 'query.duration_min': '1.0005ms', 'query.duration_max': '1.0008ms' })
-  assert.ok(long.length > 0 && long.length < size.length + 60, 'some are found by duration')
+  assert.ok(long.length > 0 && long.length < size.length + 60, 'the search by duration has results')
   const trace: string[] = []
   for await (const records of spansOfTrace(store, windows.at(-1) ?? '', never))
     trace.push(...records.map(({ text }) => text))
-  assert.ok(size.length > 0 && size.length < 10, 'some are found by value')
+  assert.ok(size.length > 0 && size.length < 10, 'the search by value has results')
   return { windows: windows.sort(), size: size.sort(), long: long.sort(), trace }
 }
 

@@ -1,5 +1,4 @@
-// OTLP as JSON, the way Jaeger answers it: ids in hex, 64-bit numbers as text, attributes in the order of their keys,
-// and nothing that is empty.
+// OTLP as JSON in Jaeger's format: ids in hex, 64-bit numbers as text, attributes sorted by key, no empty fields.
 
 export interface KeyValue {
   readonly key: string
@@ -20,7 +19,7 @@ export interface Attributed {
   readonly attributes?: readonly KeyValue[]
 }
 
-/** What spans of one export share. */
+/** Resource and scope, which spans of one export share. */
 export interface Origin {
   readonly service: string
   readonly resource: Attributed
@@ -29,7 +28,7 @@ export interface Origin {
   readonly scopeSchema: string
 }
 
-/** A span as it is kept: what is searched by, and its JSON as it is answered. */
+/** A stored span: its searchable fields, and its JSON for responses. */
 export interface SpanRecord {
   readonly traceId: string
   readonly name: string
@@ -39,6 +38,6 @@ export interface SpanRecord {
   readonly durationMs: number
   readonly origin: Origin
   readonly text: string
-  /** Of what it can be searched by; those of a packed span are in its chunk's filter. */
+  /** Hashes of its searchable pairs; those of a packed span are in its chunk's filter. */
   readonly hashes?: readonly number[]
 }

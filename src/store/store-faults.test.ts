@@ -14,8 +14,8 @@ const t0 = 1_790_000_000_000
 const limits = { maxSpans: 100_000, maxBytes: 64_000_000, maxAgeMs: 60_000 }
 const options = { otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:', ...limits }
 
-test('garbage is refused with the status that says so, and the store lives', async (t) => {
-  const { client, ask } = await running(t)
+test('malformed and oversized exports: get the matching gRPC status, and the store goes on', async (t) => {
+  const { client, query } = await startTestStore(t)
   const good = exportBytes(resource, [span(1)])
   const codes: number[] = []
   for (const bytes of [Buffer.from('garbage'), good.subarray(0, -7), Buffer.alloc(1_000, 0xff)])
@@ -25,18 +25,18 @@ test('garbage is refused with the status that says so, and the store lives', asy
   const partly = await client.send(
     exportBytes(resource, [span(2), { ...span(3), traceId: '00' }, { ...span(4), spanId: '0'.repeat(16) }]),
   )
-  assert.equal(partly.code, 0)
+  assert.equal(partly.code, status.OK)
   assert.match(JSON.stringify(partly.response), /"low":2.*not all zero/)
-  assert.equal((await client.send(Buffer.alloc(0))).code, 0)
-  assert.equal((await client.send(good)).code, 0)
-  const { spans, refused } = (await ask('/api/stats')).body as { spans: number; refused: number }
+  assert.equal((await client.send(Buffer.alloc(0))).code, status.OK)
+  assert.equal((await client.send(good)).code, status.OK)
+  const { spans, refused } = (await query('/api/stats')).body as { spans: number; refused: number }
   assert.deepEqual({ spans, refused }, { spans: 2, refused: 2 })
 })
 
-test('what is asked wrongly is answered in the shape of Jaeger’s errors', async (t) => {
-  const { ask, store } = await running(t)
+test('an invalid request: is answered in the format of Jaeger’s errors', async (t) => {
+  const { query, store } = await startTestStore(t)
   const week = times(Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 8))
-  const wrong = {
+  const invalid = {
     '/api/v3/traces': 400,
     '/api/v3/traces?query.start_time_min=noon&query.start_time_max=later': 400,
     [`/api/v3/traces?${week}&query.num_traces=0`]: 400,
@@ -46,24 +46,24 @@ test('what is asked wrongly is answered in the shape of Jaeger’s errors', asyn
     [`/api/v3/traces?${week}&query.duration_min=soon`]: 400,
     '/api/v3/traces/xyz': 400,
     '/api/v3/traces/00000000000000000000000000000001': 404,
-    // A week in which there is nothing.
+    // A week without spans.
     [`/api/v3/traces?${week}&query.service_name=mesh-a`]: 404,
     '/api/v3/nowhere': 404,
   }
-  for (const [path, code] of Object.entries(wrong)) {
-    const { status: answered, body } = await ask(path)
+  for (const [path, code] of Object.entries(invalid)) {
+    const { status: answered, body } = await query(path)
     assert.equal(answered, code, path)
     const { error } = body as { error: { httpCode: number; message: string } }
     assert.equal(error.httpCode, code, path)
     assert.ok(error.message.length > 5, path)
   }
-  assert.equal((await ask('/api/v3/operations?service=mesh-a&service=mesh-b&span_kind=a&span_kind=b')).status, 200)
+  assert.equal((await query('/api/v3/operations?service=mesh-a&service=mesh-b&span_kind=a&span_kind=b')).status, 200)
   assert.equal(await statusFor(store.queryUrl, 'evil.example.org'), 403)
   assert.equal(await statusFor(store.queryUrl, 'localhost:16686'), 200)
 })
 
-test('a thousand readers at once get an answer or a 503 that says when to try again', async (t) => {
-  const { client, ask, store } = await running(t)
+test('a thousand requests at once: each gets its trace, or a 503 with Retry-After', async (t) => {
+  const { client, query, store } = await startTestStore(t)
   const spans = Array.from({ length: 2_500 }, (_, index) => span(index + 1))
   for (let at = 0; at < spans.length; at += 500) await client.send(exportBytes(resource, spans.slice(at, at + 500)))
   const url = `${store.queryUrl}/api/v3/traces?${times(t0, t0 + 10_000)}&query.service_name=mesh-a&query.num_traces=20&query.attributes={"number":"2000"}`
@@ -78,27 +78,27 @@ test('a thousand readers at once get an answer or a 503 that says when to try ag
       }
     }),
   )
-  const fine = answers.filter((answer) => answer.status === 200 && answer.spans === 1)
+  const answered = answers.filter((answer) => answer.status === 200 && answer.spans === 1)
   const busy = answers.filter((answer) => answer.status === 503 && answer.retry === '1')
   assert.equal(
-    fine.length + busy.length,
+    answered.length + busy.length,
     1_000,
     JSON.stringify(answers.find((answer) => ![200, 503].includes(answer.status))),
   )
-  assert.ok(fine.length >= 4, `${fine.length} answered`)
-  assert.equal((await ask('/healthz')).status, 200)
+  assert.ok(answered.length >= 4, `${answered.length} answered`)
+  assert.equal((await query('/healthz')).status, 200)
 })
 
-test('options that are no bound, no loopback or taken are refused by name', async (t) => {
-  const { store } = await running(t)
-  const wrong = {
+test('options with an invalid bound, a remote address or a port in use: are refused by name', async (t) => {
+  const { store } = await startTestStore(t)
+  const invalid = {
     '--otlp': { otlp: '0.0.0.0:0' },
     '--http': { http: 'nonsense' },
     '--max-spans': { maxSpans: 9_999 },
     '--max-mb': { maxBytes: 1_000 },
     '--max-age': { maxAgeMs: Number.POSITIVE_INFINITY },
   }
-  for (const [key, option] of Object.entries(wrong))
+  for (const [key, option] of Object.entries(invalid))
     await assert.rejects(startStore({ ...options, ...option }), {
       code: 'MESH_CONFIG_INVALID',
       message: new RegExp(key),
@@ -115,18 +115,18 @@ function times(fromMs: number, toMs: number): string {
   return `query.start_time_min=${from}&query.start_time_max=${to}`
 }
 
-async function running(t: TestContext) {
+async function startTestStore(t: TestContext) {
   const store = await startStore(options)
   const client = otlpClient(store.otlpUrl)
   t.after(async () => {
     client.close()
     await store.close()
   })
-  const ask = async (path: string) => {
+  const query = async (path: string) => {
     const response = await fetch(store.queryUrl + path)
     return { status: response.status, body: (await response.json()) as unknown }
   }
-  return { store, client, ask }
+  return { store, client, query }
 }
 
 function span(number: number): SentSpan {
@@ -141,7 +141,7 @@ function span(number: number): SentSpan {
   }
 }
 
-/** `fetch` sends no host but the one it asks. */
+/** With another `Host` header, which `fetch` cannot send. */
 async function statusFor(url: string, host: string): Promise<number | undefined> {
   const request = get(`${url}/api/v3/services`, { headers: { host }, agent: false })
   const [response] = (await once(request, 'response')) as [IncomingMessage]

@@ -10,24 +10,24 @@ import { exportBytes, otlpClient } from './otlp-client.ts'
 
 leakCheck()
 
-test('a store that is killed has everything that it acknowledged, and one that is asked stops with 0', async (t) => {
+test('a killed store: has every acknowledged span after a restart, and stops with exit code 0', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tracemesh-store-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const file = join(directory, 'traces.db')
   const killed = await startStoreProcess(file)
   const client = otlpClient(killed.otlpUrl)
   let acknowledged = 0
-  let tried = 0
-  // Killed amid the sending: more than is packed at once has come by then.
-  while (tried < 200) {
-    if (tried === 120) killed.process.kill()
+  let batches = 0
+  // Kill it while sending, after more spans than it packs at once.
+  while (batches < 200) {
+    if (batches === 120) killed.process.kill()
     const spans = Array.from({ length: 50 }, (_, index) => ({
-      traceId: (tried + 1).toString(16).padStart(32, '0'),
-      spanId: (tried * 50 + index + 1).toString(16).padStart(16, '0'),
+      traceId: (batches + 1).toString(16).padStart(32, '0'),
+      spanId: (batches * 50 + index + 1).toString(16).padStart(16, '0'),
       name: 'a',
       startMs: Date.now(),
     }))
-    tried++
+    batches++
     const { code } = await client.send(exportBytes({ 'service.name': 'mesh-a' }, spans))
     if (code !== 0) break
     acknowledged += 50
@@ -35,17 +35,17 @@ test('a store that is killed has everything that it acknowledged, and one that i
   client.close()
   await killed.process.exited
   assert.ok(acknowledged >= 5_000, `${acknowledged} acknowledged`)
-  const again = await startStoreProcess(file)
-  const { spans } = (await (await fetch(`${again.queryUrl}/api/stats`)).json()) as { spans: number }
-  // What was committed as the process died may be there without an answer.
+  const restarted = await startStoreProcess(file)
+  const { spans } = (await (await fetch(`${restarted.queryUrl}/api/stats`)).json()) as { spans: number }
+  // The last export may be committed but not acknowledged.
   assert.ok(spans === acknowledged || spans === acknowledged + 50, `${spans} of ${acknowledged}`)
-  const reader = new TraceReader(again.queryUrl)
+  const reader = new TraceReader(restarted.queryUrl)
   for (let trace = 1; trace <= acknowledged / 50; trace++)
     assert.equal((await reader.trace(trace.toString(16)))?.spans.length, 50, `trace ${trace}`)
-  assert.equal(await again.process.stop(), 0)
+  assert.equal(await restarted.process.stop(), 0)
 })
 
-test('a store ends by itself when its time is over', async () => {
+test('a store with --for: stops by itself after that time', async () => {
   const store = await startStoreProcess(':memory:', ['--for', '1s'])
   assert.equal(await store.process.exited, 0)
 })

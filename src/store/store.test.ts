@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { status } from '@grpc/grpc-js'
 import { leakCheck } from '../testing/leak-check.ts'
 import { TraceReader } from '../traces/reader.ts'
 import { exportBytes, otlpClient, type SentSpan } from './otlp-client.ts'
@@ -15,8 +16,8 @@ const resource = {
 }
 const nowMs = 1_790_000_000_000.25
 
-test('what is sent by OTLP is found by the reader', async () => {
-  await using running = await started()
+test('spans sent by OTLP: the reader finds them by service, name, attributes and time', async () => {
+  await using running = await startTestStore()
   const { client, reader } = running
   const spans = [
     span(1, 1, { name: 'mesh.window', attributes: { 'mesh.seq': 1 } }),
@@ -30,7 +31,7 @@ test('what is sent by OTLP is found by the reader', async () => {
     }),
     span(2, 3, { name: 'mesh.window', attributes: { 'mesh.seq': 3 } }),
   ]
-  assert.equal((await client.send(exportBytes(resource, spans))).code, 0)
+  assert.equal((await client.send(exportBytes(resource, spans))).code, status.OK)
   assert.deepEqual(await reader.services(), ['mesh-a'])
   assert.deepEqual(await reader.operations('mesh-a'), ['mesh.member.expired', 'mesh.window'])
   const trace = await reader.trace(id(1, 32))
@@ -69,7 +70,7 @@ test('what is sent by OTLP is found by the reader', async () => {
   assert.deepEqual(await ids({ toMs: nowMs + 2 }), [id(1, 32)])
 })
 
-async function started() {
+async function startTestStore() {
   const options = { otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:' }
   const store = await startStore({ ...options, maxSpans: 10_000, maxBytes: 64_000_000, maxAgeMs: 60_000 })
   const client = otlpClient(store.otlpUrl)

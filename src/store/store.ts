@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type HostPort, isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { MeshError } from '../core/errors.ts'
 import { type Rule, whole } from '../kit/rules.ts'
-import { decoder } from './decode.ts'
+import { createDecoder } from './decode.ts'
 import { Intake } from './intake.ts'
 import { startOtlpServer } from './otlp-server.ts'
 import { startQueryServer } from './query-server.ts'
@@ -15,7 +15,7 @@ export interface StoreOptions {
   readonly http: string
   /** A path, or `:memory:`. */
   readonly file: string
-  /** At least 10,000: some 2,000 are held before they are packed, and only what is packed goes. */
+  /** At least 10,000: some 2,000 stay fresh, and only packed spans are evicted. */
   readonly maxSpans: number
   /** On disk, the journal included. At least 32 MiB. */
   readonly maxBytes: number
@@ -32,7 +32,7 @@ export interface RunningStore {
 
 const mebibyte = 1_024 * 1_024
 
-/** Of bytes at least twice what is kept free for the journal, of spans about five times what is packed at once. */
+/** Lower bounds: bytes twice the reserve for the journal, spans about five times the number packed at once. */
 export const rules = {
   maxSpans: whole(10_000, 1_000_000_000, 'spans'),
   maxBytes: whole(32 * mebibyte, 1_000_000_000_000, 'bytes'),
@@ -43,33 +43,33 @@ export const rules = {
 export const defaults = { maxSpans: 2_500_000, maxBytes: 500_000_000, maxAgeMs: 24 * 3_600_000 } as const
 
 /**
- * Runs a trace store for one machine: OTLP over gRPC in, Jaeger's `/api/v3` out, SQLite between. A span is only
- * acknowledged when it is committed.
+ * Runs a trace store for one machine: receives OTLP over gRPC, stores in SQLite, serves Jaeger's `/api/v3`. It
+ * acknowledges spans after the commit.
  *
  * @throws MESH_CONFIG_INVALID, MESH_PORT_TAKEN, MESH_STORE_UNUSABLE
  */
 export async function startStore(options: StoreOptions): Promise<RunningStore> {
   const { file, maxSpans, maxBytes, maxAgeMs, logger } = options
-  const otlp = { key: '--otlp', text: options.otlp, address: loopback('--otlp', options.otlp) }
-  const http = { key: '--http', text: options.http, address: loopback('--http', options.http) }
-  check('--max-spans', rules.maxSpans, maxSpans)
-  check('--max-mb', rules.maxBytes, maxBytes)
-  check('--max-age', rules.maxAgeMs, maxAgeMs)
+  const otlp = { key: '--otlp', text: options.otlp, address: parseLoopback('--otlp', options.otlp) }
+  const http = { key: '--http', text: options.http, address: parseLoopback('--http', options.http) }
+  checkRule('--max-spans', rules.maxSpans, maxSpans)
+  checkRule('--max-mb', rules.maxBytes, maxBytes)
+  checkRule('--max-age', rules.maxAgeMs, maxAgeMs)
 
-  const closing: (() => void | Promise<void>)[] = []
+  const closeSteps: (() => void | Promise<void>)[] = []
   const close = async () => {
-    for (const step of closing.splice(0).reverse()) await step()
+    for (const step of closeSteps.splice(0).reverse()) await step()
   }
   try {
-    const store = new SpanStore({ file, maxSpans, maxBytes, maxAgeMs, decode: decoder() })
-    closing.push(() => store.close())
-    const failed = (error: unknown) => logger?.error({ err: error }, 'a query failed')
-    const query = await listening(http, startQueryServer({ store, failed, address: http.address }))
-    closing.push(() => query.close())
+    const store = new SpanStore({ file, maxSpans, maxBytes, maxAgeMs, decode: createDecoder() })
+    closeSteps.push(() => store.close())
+    const onError = (error: unknown) => logger?.error({ err: error }, 'HTTP request failed')
+    const query = await listen(http, startQueryServer({ store, onError, address: http.address }))
+    closeSteps.push(() => query.close())
     const intake = new Intake(store, logger)
-    closing.push(() => intake.close())
-    const receiver = await listening(otlp, startOtlpServer({ address: otlp.address, take: (one) => intake.take(one) }))
-    closing.push(() => receiver.close())
+    closeSteps.push(() => intake.close())
+    const receiver = await listen(otlp, startOtlpServer({ address: otlp.address, ingest: (one) => intake.ingest(one) }))
+    closeSteps.push(() => receiver.close())
     return { otlpUrl: url(otlp.address, receiver.port), queryUrl: url(http.address, query.port), close }
   } catch (error) {
     await close()
@@ -77,25 +77,25 @@ export async function startStore(options: StoreOptions): Promise<RunningStore> {
   }
 }
 
-function check(key: string, { expected, schema }: Rule<number>, given: number): void {
+function checkRule(key: string, { expected, schema }: Rule<number>, given: number): void {
   if (!schema.safeParse(given).success) throw invalid(key, given, expected)
 }
 
-function loopback(key: string, text: string): HostPort {
+function parseLoopback(key: string, text: string): HostPort {
   const address = parseHostPort(text)
   if (address === undefined) throw invalid(key, text, 'host:port (port 0 picks a free one)')
-  if (!isLoopback(address.host)) throw invalid(key, text, 'a loopback host: the store has no protection of its own')
+  if (!isLoopback(address.host)) throw invalid(key, text, 'a loopback host: the store has no authentication')
   return address
 }
 
-async function listening<T>({ key, text }: { key: string; text: string }, started: Promise<T>): Promise<T> {
+async function listen<T>({ key, text }: { key: string; text: string }, starting: Promise<T>): Promise<T> {
   try {
-    return await started
+    return await starting
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error)
-    if (said.includes('EADDRINUSE')) throw new MeshError('MESH_PORT_TAKEN', { key, address: text }, { cause: error })
-    if (/EADDRNOTAVAIL|EACCES|ENOTFOUND|EAI_AGAIN|No address added/.test(said))
-      throw invalid(key, text, `an address that this machine can listen at (${said})`)
+    const message = error instanceof Error ? error.message : String(error)
+    if (message.includes('EADDRINUSE')) throw new MeshError('MESH_PORT_TAKEN', { key, address: text }, { cause: error })
+    if (/EADDRNOTAVAIL|EACCES|ENOTFOUND|EAI_AGAIN|No address added/.test(message))
+      throw invalid(key, text, `an address that this machine can listen at (${message})`)
     throw error
   }
 }

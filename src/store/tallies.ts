@@ -1,25 +1,25 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { emptySequence, missingOf, type Sequence, withNumbers } from './sequence.ts'
+import { addNumbers, countMissing, emptySequence, type Sequence } from './sequence.ts'
 import type { Origin, SpanRecord } from './span-types.ts'
 
-/** Spans of one process of a node, since the file began. */
+/** Spans of one process of a node, since the file was created. */
 export interface SenderTally {
   readonly service: string
   readonly node: string
   readonly instance: string
   readonly spans: number
-  /** Highest `mesh.seq`; 0 when spans carry none. */
+  /** Highest `mesh.seq`; 0 if the spans have none. */
   readonly lastSeq: number
-  /** Numbers up to it that have not come. */
+  /** Missing numbers below it. */
   readonly missing: number
 }
 
-/** Names and senders told apart; above that the rarest name and the sender that was silent longest are forgotten. */
+/** Most names and senders; above that the rarest name and the sender that was silent longest are deleted. */
 const bounds = { names: 4_096, senders: 4_096 }
-/** Of a name in these tables, in characters: longer ones are cut here, and here alone. */
+/** Longest name in these tables, in characters; only these tables truncate names. */
 const nameChars = 256
 
-/** Counts of what came, whatever became of it since: kept in the database, written with the spans. */
+/** Counts of received spans, including evicted ones; committed to the database together with the spans. */
 export class Tallies {
   readonly #database: DatabaseSync
   readonly #name: StatementSync
@@ -42,20 +42,20 @@ export class Tallies {
     )
   }
 
-  /** Within a transaction of the caller's. */
+  /** Call within a transaction. */
   add(records: readonly SpanRecord[], nowMs: number): void {
-    const keyOf = ({ origin, name, kind }: SpanRecord) => JSON.stringify([cut(origin.service), cut(name), kind])
-    for (const [key, same] of Map.groupBy(records, keyOf)) {
+    const nameKeyOf = ({ origin, name, kind }: SpanRecord) => JSON.stringify([cut(origin.service), cut(name), kind])
+    for (const [key, group] of Map.groupBy(records, nameKeyOf)) {
       const [service, name, kind] = JSON.parse(key) as [string, string, string]
-      this.#name.run(service, name, kind, same.length)
+      this.#name.run(service, name, kind, group.length)
     }
-    for (const [origin, sent] of Map.groupBy(records, (record) => record.origin)) {
-      const sender = [cut(origin.service), textIn(origin, 'mesh.node.name'), textIn(origin, 'service.instance.id')]
-      const sequence = withNumbers(
-        sequenceIn(this.#sequence.get(...sender)),
-        sent.map(({ text }) => seqIn(text)),
+    for (const [origin, group] of Map.groupBy(records, (record) => record.origin)) {
+      const senderKey = [cut(origin.service), textIn(origin, 'mesh.node.name'), textIn(origin, 'service.instance.id')]
+      const sequence = addNumbers(
+        sequenceIn(this.#sequence.get(...senderKey)),
+        group.map(({ text }) => seqIn(text)),
       )
-      this.#sender.run(...sender, sent.length, JSON.stringify(sequence), nowMs)
+      this.#sender.run(...senderKey, group.length, JSON.stringify(sequence), nowMs)
     }
   }
 
@@ -82,7 +82,7 @@ export class Tallies {
     return rows.map(({ service }) => String(service))
   }
 
-  /** An empty `kind` stands for any. */
+  /** An empty `kind` means any. */
   operations(service: string, kind: string): { readonly name: string; readonly kind: string }[] {
     const query = "SELECT name, kind FROM names WHERE service = ? AND ? IN ('', kind) ORDER BY name, kind"
     const rows = this.#database.prepare(query).all(service, kind)
@@ -98,8 +98,8 @@ export class Tallies {
     const columns = 'service, node, instance, spans, sequence'
     const rows = this.#database.prepare(`SELECT ${columns} FROM senders ORDER BY service, node, instance`).all()
     return rows.map(({ sequence, ...row }) => {
-      const sent = sequenceIn({ sequence })
-      return { ...(row as unknown as SenderTally), lastSeq: sent.last, missing: missingOf(sent) }
+      const records = sequenceIn({ sequence })
+      return { ...(row as unknown as SenderTally), lastSeq: records.last, missing: countMissing(records) }
     })
   }
 }
@@ -116,7 +116,7 @@ function textIn({ resource }: Origin, key: string): string {
   return cut(resource.attributes?.find((attribute) => attribute.key === key)?.value.stringValue ?? '')
 }
 
-/** Read off the text: this is done for every span that comes. */
+/** Read from the text, for speed: it runs for every received span. */
 function seqIn(text: string): number {
   return Number(/"key":"mesh\.seq","value":\{"intValue":"(\d{1,15})"/.exec(text)?.[1] ?? 0)
 }

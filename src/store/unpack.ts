@@ -1,33 +1,33 @@
 import { zstdDecompressSync } from 'node:zlib'
-import type { Head } from './chunk.ts'
+import type { ChunkHead } from './chunk.ts'
 import type { Origin, SpanRecord } from './span-types.ts'
 
-/** A chunk's spans, and the bytes that they keep in memory. */
-export interface Unpacked {
+/** A chunk's spans, and their bytes in memory. */
+export interface UnpackedChunk {
   readonly spans: readonly SpanRecord[]
   readonly bytes: number
 }
 
-export const nothing: Unpacked = { spans: [], bytes: 0 }
+export const emptyChunk: UnpackedChunk = { spans: [], bytes: 0 }
 
 const newline = 10
 
-/** Throws what decompression and JSON throw: the database holds what was never written. */
-export function unpack(body: Uint8Array): Unpacked {
+/** Throws errors of decompression and JSON if the database is damaged. */
+export function unpack(body: Uint8Array): UnpackedChunk {
   const all = zstdDecompressSync(body)
   const end = all.indexOf(newline)
-  const head = JSON.parse(all.toString('utf8', 0, end)) as Head
+  const head = JSON.parse(all.toString('utf8', 0, end)) as ChunkHead
   let at = end + 1
   const spans = head.spans.map(([origin, name, startMs, durationMs, bytes]) => {
     const text = all.subarray(at, at + bytes)
     at += bytes + 1
-    return new PackedSpan(head.origins[origin] as Origin, head.names[name] ?? '', startMs, durationMs, text)
+    return new LazySpan(head.origins[origin] as Origin, head.names[name] ?? '', startMs, durationMs, text)
   })
   return { spans, bytes: all.length }
 }
 
-/** Most spans of a chunk are only looked at by what stands in its head: a text is made when somebody wants it. */
-class PackedSpan implements SpanRecord {
+/** Decodes its text on demand: a search checks most spans by the chunk's head only. */
+class LazySpan implements SpanRecord {
   readonly origin: Origin
   readonly name: string
   readonly kind = ''
@@ -44,7 +44,7 @@ class PackedSpan implements SpanRecord {
   }
 
   get traceId(): string {
-    // The text begins with it: {"traceId":"…
+    // The text begins with {"traceId":"…
     return this.#text.toString('latin1', 12, 44)
   }
 

@@ -9,7 +9,7 @@ import { loadSync } from '@grpc/proto-loader'
 
 // Requests of OTLP as `@grpc/proto-loader` decodes them by `otlp.proto`.
 
-/** 64 bits in two halves: as a decimal text, which `@grpc/proto-loader` could make of it too, it costs ten times as much. */
+/** 64 bits in two halves: the decimal text that `@grpc/proto-loader` also offers costs ten times as much. */
 export interface Wire64 {
   readonly low: number
   readonly high: number
@@ -20,13 +20,13 @@ export interface WireRequest {
   readonly resource_spans: readonly WireResourceSpans[]
 }
 
-/** A request as it was decoded, without the spans that could not be. */
+/** A decoded request, without its unreadable spans. */
 export interface DecodedRequest extends WireRequest {
-  /** Spans that could not be decoded. */
+  /** Number of spans that could not be decoded. */
   readonly unreadable: number
 }
 
-/** A part of a request whose resource, scopes and spans are bytes still. */
+/** A part of a request whose resource, scopes and spans are still encoded. */
 export interface WirePieces {
   readonly resource: Buffer
   readonly scope_spans: readonly {
@@ -122,7 +122,7 @@ type Export = MethodDefinition<WireRequest, WireResponse>
 
 /** OTLP's `TraceService`, for a server or a client of `@grpc/grpc-js`. */
 export function traceService(): { readonly Export: Export } {
-  return service('TraceService') as { readonly Export: Export }
+  return loadService('TraceService') as { readonly Export: Export }
 }
 
 interface Pieces {
@@ -132,18 +132,18 @@ interface Pieces {
   readonly Span: MethodDefinition<WireSpan, object>
 }
 
-/** Decoders for the parts of a request; never served. */
+/** Defines decoders for the parts of a request; never served. */
 export function piecesService(): Pieces {
-  return service('Pieces') as unknown as Pieces
+  return loadService('Pieces') as unknown as Pieces
 }
 
 /** Reads `otlp.proto` beside this file. */
-function service(name: string): object {
+function loadService(name: string): object {
   const file = fileURLToPath(new URL('otlp.proto', import.meta.url))
   const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, defaults: true, oneofs: true }))
   const path = ['opentelemetry', 'proto', 'collector', 'trace', 'v1', name]
-  const found = path.reduce<unknown>((at, part) => (at as GrpcObject)[part], loaded)
-  return (found as ServiceClientConstructor).service
+  const definition = path.reduce<unknown>((at, part) => (at as GrpcObject)[part], loaded)
+  return (definition as ServiceClientConstructor).service
 }
 
 /** The decimal digits of a 64-bit number. */
@@ -153,10 +153,10 @@ export function decimal({ low, high, unsigned }: Wire64): string {
   return String(unsigned ? BigInt.asUintN(64, bits) : bits)
 }
 
-/** 15,625 times 2^32 nanoseconds, which is a whole number of milliseconds. */
+/** 15,625 times 2^32 nanoseconds, which is an integer number of milliseconds. */
 const [stretch, stretchMs] = [15_625, 67_108_864]
 
-/** Milliseconds of a count of nanoseconds, with fractions: rounded once. */
+/** Converts nanoseconds to milliseconds with fractions, rounding once. */
 export function milliseconds({ low, high }: Wire64): number {
   const upper = high >>> 0
   const rest = (upper % stretch) * 4_294_967_296 + (low >>> 0)

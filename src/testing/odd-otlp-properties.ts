@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { decoder } from '../store/decode.ts'
+import { createDecoder } from '../store/decode.ts'
 import { ownPairs, sharedPairs } from '../store/pairs.ts'
 import { recordsOf } from '../store/span-record.ts'
 import type { SpanRecord } from '../store/span-types.ts'
@@ -13,7 +13,7 @@ export const oddOtlpProperties: Readonly<Record<string, (runs: number, seed: num
     numRuns,
     seed,
   ) => {
-    const decode = decoder()
+    const decode = createDecoder()
     const property = fc.property(oddSpans, (odd) => {
       const { records, refused } = recordsOf(decode(oddRequest(odd)))
       assert.equal(records.filter(({ name }) => name === 'good').length, odd.length + 1)
@@ -23,7 +23,7 @@ export const oddOtlpProperties: Readonly<Record<string, (runs: number, seed: num
     fc.assert(property, { numRuns, seed })
   },
   'the intake refuses a damaged request or takes what of it is sound': (numRuns, seed) => {
-    const decode = decoder()
+    const decode = createDecoder()
     const property = fc.property(damagedRequest, (bytes) => {
       const request = attempt(() => decode(bytes))
       if (request === undefined) return

@@ -75,7 +75,7 @@ async function readBody(response: Response, url: string): Promise<string> {
     bytes += value.byteLength
     if (bytes > maxBodyBytes) {
       await reader.cancel()
-      throw unreadableError(url, `it is longer than ${maxBodyBytes} bytes; ask for fewer traces or a shorter time`)
+      throw unreadableError(url, `it is longer than ${maxBodyBytes} bytes; request fewer traces or a shorter time`)
     }
     parts.push(decoder.decode(value, { stream: true }))
   }

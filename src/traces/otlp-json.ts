@@ -96,7 +96,7 @@ const statuses = ['unset', 'ok', 'error'] as const
 /** An OTLP enum value by its number or name; the first one for unknown values. */
 function enumName<const T extends readonly [string, ...string[]]>(value: unknown, names: T, prefix: string): T[number] {
   const name = typeof value === 'string' ? value.replace(prefix, '').toLowerCase() : names[Number(value)]
-  return names.find((known) => known === name) ?? names[0]
+  return names.find((one) => one === name) ?? names[0]
 }
 
 /** Jaeger adds its own warnings as an attribute of the span. */

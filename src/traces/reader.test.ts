@@ -30,12 +30,12 @@ function fakeStore(size: number, { maxTraces = 500, filtersAttributes = false, s
       late: index % 10 === 9,
     }))
     const filters = filtersAttributes && searchParams.has('query.attributes')
-    const found = all
+    const matches = all
       .filter(({ atMs, late }) => atMs >= (from ?? 0) && atMs <= (to ?? 0) && (!filters || late))
       .reverse()
       .slice(0, count)
-    if (found.length === 0) return json(response, 404, { error: { httpCode: 404, message: 'No traces found' } })
-    const spans = found.map(({ index, atMs, late }) => spanJson(index, atMs, late))
+    if (matches.length === 0) return json(response, 404, { error: { httpCode: 404, message: 'No traces found' } })
+    const spans = matches.map(({ index, atMs, late }) => spanJson(index, atMs, late))
     json(response, 200, {
       result: {
         resourceSpans: [{ resource: { attributes: [text('service.name', 'mesh-a')] }, scopeSpans: [{ spans }] }],
@@ -200,13 +200,13 @@ test('base64 ids, numeric times, nulls, a malformed parent and a link without id
     links: [link, { traceId: link.traceId, spanId: '' }, {}, null],
   }
   const reader = await readerFor(t, (_, response) => json(response, 200, inResult(odd)))
-  const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  const [readSpan] = (await reader.trace('1'.repeat(32)))?.spans ?? []
   assert.deepEqual(
-    [found?.traceId, found?.spanId, found?.parentSpanId, found?.startMs, found?.kind, found?.status],
+    [readSpan?.traceId, readSpan?.spanId, readSpan?.parentSpanId, readSpan?.startMs, readSpan?.kind, readSpan?.status],
     ['1'.repeat(32), '2'.repeat(16), '', 1_790_000_000_000, 'client', 'ok'],
   )
-  assert.deepEqual(Object.values(found?.attributes ?? {}).slice(-1), ['9007199254740993'])
-  assert.deepEqual(found?.links, [{ traceId: '4'.repeat(32), spanId: '5'.repeat(16) }])
+  assert.deepEqual(Object.values(readSpan?.attributes ?? {}).slice(-1), ['9007199254740993'])
+  assert.deepEqual(readSpan?.links, [{ traceId: '4'.repeat(32), spanId: '5'.repeat(16) }])
 })
 
 test('a search by kind, status, scope or resource: returns the matching spans', async (t) => {
@@ -222,15 +222,15 @@ test('a search by kind, status, scope or resource: returns the matching spans', 
     },
   }
   const reader = await readerFor(t, (_, response) => json(response, 200, answer))
-  const found = async (attributes: Query['attributes'] = {}) =>
+  const countMatches = async (attributes: Query['attributes'] = {}) =>
     (await reader.find({ ...query, fromMs: 0, attributes })).traces.length
   assert.equal(
-    await found({ 'span.kind': 'Client', 'span.status': 'error', 'scope.name': 'lib', 'resource.zone': 'eu' }),
+    await countMatches({ 'span.kind': 'Client', 'span.status': 'error', 'scope.name': 'lib', 'resource.zone': 'eu' }),
     1,
   )
-  assert.equal(await found({ 'span.kind': 'server' }), 0)
-  assert.equal(await found({ 'span.status': 'ok' }), 0)
-  assert.equal(await found({ 'scope.name': 'tracemesh' }), 0)
+  assert.equal(await countMatches({ 'span.kind': 'server' }), 0)
+  assert.equal(await countMatches({ 'span.status': 'ok' }), 0)
+  assert.equal(await countMatches({ 'scope.name': 'tracemesh' }), 0)
 })
 
 test('errors of the store: a refusal has status and reason, a timeout and a closed port are unreachable', async (t) => {
@@ -248,8 +248,8 @@ test('errors of the store: a refusal has status and reason, a timeout and a clos
 test('attribute keys: `__proto__` is read, the warnings of Jaeger are not', async (t) => {
   const attributes = [text('__proto__', 'x'), text('@jaeger@warnings', 'y')]
   const reader = await readerFor(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
-  const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
-  assert.deepEqual(Object.entries(found?.attributes ?? {}), [['__proto__', 'x']])
+  const [readSpan] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  assert.deepEqual(Object.entries(readSpan?.attributes ?? {}), [['__proto__', 'x']])
 })
 
 test('spans of the previous version: their attributes get the current names and units', async (t) => {
@@ -259,8 +259,8 @@ test('spans of the previous version: their attributes get the current names and 
     { key: 'process.loop.delay_p99_ms', value: { doubleValue: 1.5 } },
   ]
   const reader = await readerFor(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
-  const [found] = (await reader.trace('1'.repeat(32)))?.spans ?? []
-  assert.deepEqual(Object.entries(found?.attributes ?? {}), [
+  const [readSpan] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  assert.deepEqual(Object.entries(readSpan?.attributes ?? {}), [
     ['mesh.error.message', 'refused'],
     ['process.memory.usage', 94_371_840],
     ['nodejs.eventloop.delay.p99', 0.0015],

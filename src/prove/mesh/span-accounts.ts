@@ -1,4 +1,4 @@
-import { emptySequence, missingOf, withNumbers } from '../../store/sequence.ts'
+import { addNumbers, countMissing, emptySequence } from '../../store/sequence.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import { byInstance, named, numberOf } from '../evidence.ts'
 
@@ -26,12 +26,12 @@ export function total(accounts: readonly SpanAccount[], key: 'missing' | 'lostBy
 }
 
 function accountOf(spans: readonly ReceivedSpan[]): SpanAccount {
-  const sequence = withNumbers(
+  const sequence = addNumbers(
     emptySequence,
     spans.map((span) => numberOf(span, 'mesh.seq')),
   )
   const distinct = [...new Map(spans.map((span) => [span.spanId, span])).values()]
-  const missing = missingOf(sequence)
+  const missing = countMissing(sequence)
   const received = sequence.last - missing
   return {
     node: String(spans[0]?.resource['mesh.node.name']),

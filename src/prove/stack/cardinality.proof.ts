@@ -39,7 +39,7 @@ interface Count {
 
 async function replayed({ seed, random, progress, signal }: ProofContext): Promise<ProofResult> {
   // In place of Jaeger: whatever comes is taken.
-  const nowhere = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, take: async () => {} })
+  const nowhere = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, ingest: async () => {} })
   await using stack = await startStack({
     services: ['collector'],
     env: { collector: { JAEGER_OTLP: `127.0.0.1:${nowhere.port}` } },

@@ -1,20 +1,20 @@
 /**
- * A Bloom filter over 32-bit hashes: says of a chunk of spans that something is surely not in it. It takes the place of
- * an index of attributes, which would be several times as large as the spans themselves.
+ * A Bloom filter over 32-bit hashes of a chunk's spans. It replaces an index of attributes, which would be several
+ * times as large as the spans themselves.
  */
 
 /**
- * Fourteen bits and eight probes: one answer in about 800 is "maybe" where "no" is true. A day of the lab has 8,000
- * chunks; to read all of their filters costs more than to look into ten chunks for nothing.
+ * Fourteen bits and eight probes: about one lookup in 800 is a false positive. A day of the lab has 8,000 chunks;
+ * reading all their filters costs more than reading ten chunks in vain.
  */
 const bitsPerHash = 14
-const probes = 8
+const probeCount = 8
 
 export function makeFilter(hashes: ReadonlySet<number>): Uint8Array {
   const filter = new Uint8Array(Math.max(8, Math.ceil((hashes.size * bitsPerHash) / 8)))
   for (const hash of hashes) {
     const step = stepOf(hash)
-    for (let probe = 0; probe < probes; probe++) {
+    for (let probe = 0; probe < probeCount; probe++) {
       const bit = bitOf(hash, step, probe, filter.length)
       filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7))
     }
@@ -22,10 +22,10 @@ export function makeFilter(hashes: ReadonlySet<number>): Uint8Array {
   return filter
 }
 
-/** False only when it is surely not in it. */
-export function mayHold(filter: Uint8Array, hash: number): boolean {
+/** False only if the filter surely does not contain the hash. */
+export function mayContain(filter: Uint8Array, hash: number): boolean {
   const step = stepOf(hash)
-  for (let probe = 0; probe < probes; probe++) {
+  for (let probe = 0; probe < probeCount; probe++) {
     const bit = bitOf(hash, step, probe, filter.length)
     if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false
   }
@@ -39,27 +39,27 @@ export function hashOf(text: string, from = 0x811c9dc5): number {
   return hash >>> 0
 }
 
-/** 53 bits: of a million texts no two have the same, but for one chance in 18,000. */
+/** 53 bits: the chance that two of a million texts collide is one in 18,000. */
 export function fingerprint(text: string): number {
-  return hashOf(text) * 2 ** 21 + (scrambled(hashOf(text, 7)) >>> 11)
+  return hashOf(text) * 2 ** 21 + (scramble(hashOf(text, 7)) >>> 11)
 }
 
-/** A hash of both, in this order. */
-export function mixed(a: number, b: number): number {
-  return scrambled(Math.imul(a, 0x9e3779b1) ^ b)
+/** Combines two hashes; the order matters. */
+export function mix(a: number, b: number): number {
+  return scramble(Math.imul(a, 0x9e3779b1) ^ b)
 }
 
 function bitOf(hash: number, step: number, probe: number, bytes: number): number {
   return ((hash + Math.imul(probe, step)) >>> 0) % (bytes * 8)
 }
 
-/** Odd, so that probes do not meet at once. */
+/** Odd, so that probes do not coincide early. */
 function stepOf(hash: number): number {
-  return scrambled(hash) | 1
+  return scramble(hash) | 1
 }
 
-/** The last steps of MurmurHash3. */
-function scrambled(hash: number): number {
+/** The finalizer of MurmurHash3. */
+function scramble(hash: number): number {
   let h = hash
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
