@@ -26,7 +26,7 @@ function createLog(
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
   const logger = createLogger({ level, base: { node: 'n1' }, destination, ...(context && { context }) })
-  return { lines: lines, logger }
+  return { lines, logger }
 }
 
 test('the log line of a span: has its level, name, attributes and ids', () => {

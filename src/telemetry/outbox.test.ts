@@ -23,7 +23,7 @@ const limits: OutboxLimits = {
 }
 
 /** An outbox on virtual time, whose receiver answers after 20 ms with `outcome`. */
-function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
+function createOutbox(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
   const clock = new VirtualClock()
   const state = { outcome: 'sent' as Outcome | 'silent', next: 1, inFlight: 0, isClosed: false }
   const sentAt: number[] = []
@@ -34,7 +34,7 @@ function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
     random,
     limits: { ...limits, ...over },
     sender: {
-      send(batch, answer) {
+      send(batch, onOutcome) {
         assert.equal(state.inFlight++, 0, 'one request at a time')
         sentAt.push(clock.now())
         if (state.outcome === 'silent') return
@@ -42,7 +42,7 @@ function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
         clock.after(20, () => {
           state.inFlight--
           if (outcome === 'sent') received.push(...batch)
-          answer(outcome, new Error(outcome))
+          onOutcome(outcome, new Error(outcome))
         })
       },
       close: () => {
@@ -52,16 +52,16 @@ function world(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
     emitLoss: (loss) => add(loss),
     report: (level, message, fields) => reports.push({ level, message, fields }),
   })
-  const add = (loss?: Loss, waitMs = 1_000): void => outbox.add({ id: state.next++, bytes: 10, loss }, waitMs)
-  const burst = (count: number, waitMs?: number): void => {
-    for (let i = 0; i < count; i++) add(undefined, waitMs)
+  const add = (loss?: Loss, maxDelayMs = 1_000): void => outbox.add({ id: state.next++, bytes: 10, loss }, maxDelayMs)
+  const burst = (count: number, maxDelayMs?: number): void => {
+    for (let i = 0; i < count; i++) add(undefined, maxDelayMs)
   }
   const reportedLosses = (): number => received.reduce((sum, { loss }) => sum + (loss?.count ?? 0), 0)
-  return { clock, state, sentAt, received, reports, outbox, burst, reportedLosses: reportedLosses }
+  return { clock, state, sentAt, received, reports, outbox, burst, reportedLosses }
 }
 
 test('items added within a second: leave in one request, and an empty outbox has no timer', () => {
-  const { clock, outbox, burst, received, sentAt } = world()
+  const { clock, outbox, burst, received, sentAt } = createOutbox()
   assert.equal(clock.pending, 0)
   burst(1)
   clock.advance(500)
@@ -74,7 +74,7 @@ test('items added within a second: leave in one request, and an empty outbox has
 })
 
 test('items of different delays: all leave when the most urgent one is due', () => {
-  const { clock, burst, received, sentAt } = world()
+  const { clock, burst, received, sentAt } = createOutbox()
   burst(1, 15_000)
   clock.advance(4_000)
   burst(1, 1_000)
@@ -85,7 +85,7 @@ test('items of different delays: all leave when the most urgent one is due', () 
 })
 
 test('items of a long delay only: leave when the first of them is due', () => {
-  const { clock, burst, received, sentAt } = world()
+  const { clock, burst, received, sentAt } = createOutbox()
   burst(1, 15_000)
   clock.advance(5_000)
   burst(1, 15_000)
@@ -97,7 +97,7 @@ test('items of a long delay only: leave when the first of them is due', () => {
 })
 
 test('items added while a request is in flight: leave when they are due', () => {
-  const { clock, burst, sentAt } = world()
+  const { clock, burst, sentAt } = createOutbox()
   burst(10)
   clock.advance(10)
   burst(1, 15_000)
@@ -107,14 +107,14 @@ test('items added while a request is in flight: leave when they are due', () => 
 })
 
 test('a full batch: leaves at once', () => {
-  const { clock, burst, sentAt } = world()
+  const { clock, burst, sentAt } = createOutbox()
   burst(10)
   clock.advance(0)
   assert.deepEqual(sentAt, [0])
 })
 
 test('a retryable batch: is retried after 0.5, 1, 2, 4, 8, 15, 15 s less jitter, without limit', () => {
-  const { clock, state, burst, sentAt, received, reports } = world({}, () => 1)
+  const { clock, state, burst, sentAt, received, reports } = createOutbox({}, () => 1)
   state.outcome = 'retryable'
   burst(10)
   clock.advance(60_000)
@@ -133,7 +133,7 @@ test('a retryable batch: is retried after 0.5, 1, 2, 4, 8, 15, 15 s less jitter,
 })
 
 test('a retry with the largest jitter: comes after half the delay', () => {
-  const { clock, state, burst, sentAt } = world({}, () => 0)
+  const { clock, state, burst, sentAt } = createOutbox({}, () => 0)
   state.outcome = 'retryable'
   burst(10)
   clock.advance(1_000)
@@ -141,7 +141,7 @@ test('a retry with the largest jitter: comes after half the delay', () => {
 })
 
 test('more items than the bound: the oldest are evicted, and the next delivery reports how many', () => {
-  const { clock, state, outbox, burst, received, reportedLosses } = world()
+  const { clock, state, outbox, burst, received, reportedLosses } = createOutbox()
   state.outcome = 'retryable'
   burst(10)
   clock.advance(10)
@@ -158,7 +158,7 @@ test('more items than the bound: the oldest are evicted, and the next delivery r
 })
 
 test('a lost item that reported losses: its count is reported again, plus itself', () => {
-  const { clock, state, outbox, burst, reportedLosses } = world({ spans: 12, batchSpans: 4 })
+  const { clock, state, outbox, burst, reportedLosses } = createOutbox({ spans: 12, batchSpans: 4 })
   state.outcome = 'retryable'
   burst(20)
   clock.advance(5)
@@ -174,7 +174,7 @@ test('a lost item that reported losses: its count is reported again, plus itself
 })
 
 test('a refused batch is lost at once; one of unknown outcome after three attempts', () => {
-  const { clock, state, outbox, burst, sentAt } = world()
+  const { clock, state, outbox, burst, sentAt } = createOutbox()
   state.outcome = 'refused'
   burst(10)
   clock.advance(100)
@@ -186,7 +186,7 @@ test('a refused batch is lost at once; one of unknown outcome after three attemp
 })
 
 test('refused items: the next delivery reports the loss', () => {
-  const { clock, state, burst, received } = world()
+  const { clock, state, burst, received } = createOutbox()
   state.outcome = 'refused'
   burst(10)
   clock.advance(100)
@@ -200,7 +200,7 @@ test('refused items: the next delivery reports the loss', () => {
 })
 
 test('a flush: sends at once, without waiting for a full batch or a pending retry', async () => {
-  const { clock, state, outbox, burst, sentAt } = world()
+  const { clock, state, outbox, burst, sentAt } = createOutbox()
   state.outcome = 'retryable'
   burst(25)
   clock.advance(20_000)
@@ -213,7 +213,7 @@ test('a flush: sends at once, without waiting for a full batch or a pending retr
 })
 
 test('a flush that reaches its limit: returns the number still queued, and loses nothing', async () => {
-  const { clock, state, outbox, burst } = world()
+  const { clock, state, outbox, burst } = createOutbox()
   state.outcome = 'retryable'
   burst(25)
   const flushing = outbox.flush(2_000)
@@ -223,7 +223,7 @@ test('a flush that reaches its limit: returns the number still queued, and loses
 })
 
 test('closing while the receiver never answers: reports exactly the losses that no span reports', async () => {
-  const { clock, state, outbox, burst, reports } = world()
+  const { clock, state, outbox, burst, reports } = createOutbox()
   state.outcome = 'silent'
   burst(130)
   const closing = outbox.close(2_000)
@@ -235,7 +235,7 @@ test('closing while the receiver never answers: reports exactly the losses that 
 
 test('an answer after closing: changes nothing', async () => {
   for (const late of ['sent', 'retryable', 'refused'] as const) {
-    const { clock, state, outbox, burst, sentAt, reports } = world()
+    const { clock, state, outbox, burst, sentAt, reports } = createOutbox()
     state.outcome = late
     burst(10)
     const closing = outbox.close(10)
@@ -257,7 +257,7 @@ test('any order of bursts, absences, refusals and pauses: added less received is
     fc.boolean(),
     fc.integer(),
     async (steps, recovers, seed) => {
-      const { clock, state, outbox, received, burst, reportedLosses } = world({ spans: 60 }, seededRandom(seed))
+      const { clock, state, outbox, received, burst, reportedLosses } = createOutbox({ spans: 60 }, seededRandom(seed))
       for (const action of steps) {
         if ('burst' in action) burst(action.burst)
         else if ('pause' in action) clock.advance(action.pause)
