@@ -13,7 +13,7 @@ const token = 'a-token-of-24-characters'
 const host = '127.0.0.1:8080'
 
 test('each path answers with what the node says, as JSON', async (t) => {
-  const ask = await asking(t)
+  const request = await startClient(t)
   const source = adminSource()
   const said = [
     source.health(),
@@ -24,7 +24,7 @@ test('each path answers with what the node says, as JSON', async (t) => {
     source.messages(),
   ]
   for (const [index, path] of paths.entries()) {
-    const answer = await ask('GET', path)
+    const answer = await request('GET', path)
     assert.equal(answer.status, 200, path)
     assert.match(answer.type, /^application\/json/)
     assert.deepEqual(answer.body, said[index])
@@ -32,51 +32,51 @@ test('each path answers with what the node says, as JSON', async (t) => {
 })
 
 test('a node without a peer is alive and not ready, and says why', async (t) => {
-  const ask = await asking(t, { source: adminSource({ ready: () => ({ ready: false, why: 'no peer yet' }) }) })
-  assert.equal((await ask('GET', '/healthz')).status, 200)
-  const { status, body } = await ask('GET', '/readyz')
+  const request = await startClient(t, { source: adminSource({ ready: () => ({ ready: false, why: 'no peer yet' }) }) })
+  assert.equal((await request('GET', '/healthz')).status, 200)
+  const { status, body } = await request('GET', '/readyz')
   assert.deepEqual([status, body], [503, { ready: false, why: 'no peer yet' }])
 })
 
 test('with a token everything but what probes ask for needs it', async (t) => {
-  const ask = await asking(t, { token })
+  const request = await startClient(t, { token })
   for (const path of [...paths, '/nowhere']) {
     const expected = path === '/healthz' || path === '/readyz' ? 200 : 401
-    assert.equal((await ask('GET', path)).status, expected, path)
-    assert.equal((await ask('GET', path, { authorization: 'Bearer another-token-of-24' })).status, expected, path)
+    assert.equal((await request('GET', path)).status, expected, path)
+    assert.equal((await request('GET', path, { authorization: 'Bearer another-token-of-24' })).status, expected, path)
   }
-  for (const path of paths) assert.equal((await ask('GET', path, { authorization: `Bearer ${token}` })).status, 200)
+  for (const path of paths) assert.equal((await request('GET', path, { authorization: `Bearer ${token}` })).status, 200)
 })
 
 test('with a token a probe learns that the node is alive, by any name, and not who it is', async (t) => {
-  const ask = await asking(t, { token })
-  const { status, body } = await ask('GET', '/healthz', { host: '10.0.0.1:8080' })
+  const request = await startClient(t, { token })
+  const { status, body } = await request('GET', '/healthz', { host: '10.0.0.1:8080' })
   assert.deepEqual([status, body], [200, { status: 'alive' }])
-  assert.equal((await ask('GET', '/readyz', { host: '10.0.0.1:8080' })).status, 200)
+  assert.equal((await request('GET', '/readyz', { host: '10.0.0.1:8080' })).status, 200)
 })
 
 test('without a token a page that has its own name point here is refused', async (t) => {
-  const ask = await asking(t)
-  for (const path of paths) assert.equal((await ask('GET', path, { host: 'evil.example.org' })).status, 403, path)
-  assert.equal((await ask('GET', '/api/topology', { host: 'localhost:8080' })).status, 200)
+  const request = await startClient(t)
+  for (const path of paths) assert.equal((await request('GET', path, { host: 'evil.example.org' })).status, 403, path)
+  assert.equal((await request('GET', '/api/topology', { host: 'localhost:8080' })).status, 200)
 })
 
 test('with a token the node answers by any name', async (t) => {
-  const ask = await asking(t, { token })
+  const request = await startClient(t, { token })
   const headers = { host: 'node-a.mesh', authorization: `Bearer ${token}` }
-  assert.equal((await ask('GET', '/api/topology', headers)).status, 200)
+  assert.equal((await request('GET', '/api/topology', headers)).status, 200)
 })
 
 test('what is not there is 404, and what can only be read is 405', async (t) => {
-  const ask = await asking(t)
-  assert.deepEqual(await ask('GET', '/api/nowhere?x=1'), {
+  const request = await startClient(t)
+  assert.deepEqual(await request('GET', '/api/nowhere?x=1'), {
     status: 404,
     type: 'application/json; charset=utf-8',
     allow: undefined,
     body: { error: 'not found', message: 'there is no /api/nowhere' },
   })
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'] as const) {
-    const { status, allow } = await ask(method, '/api/topology')
+    const { status, allow } = await request(method, '/api/topology')
     assert.deepEqual([status, allow], [405, 'GET, HEAD'], method)
   }
 })
@@ -88,36 +88,36 @@ test('a message is published, and what cannot be one is refused', async (t) => {
     said.push(`${topic} ${text}${raw ? ' raw' : ''}`)
     return { recipients: 3 }
   }
-  const ask = await asking(t, { source: adminSource({ publish }) })
+  const request = await startClient(t, { source: adminSource({ publish }) })
   const post = (body: unknown, headers = {}) =>
-    ask('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, JSON.stringify(body))
+    request('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, JSON.stringify(body))
   const message = { topic: 'news', text: 'hello' }
   const { status, body } = await post(message)
   assert.deepEqual([status, body, said], [200, { recipients: 3 }, ['news hello']])
   assert.equal((await post({ ...message, raw: true })).status, 200)
   assert.deepEqual(said, ['news hello', 'news hello raw'])
-  const refused = [
+  const rejections = [
     [413, await post({ topic: 'news', text: 'far too long' })],
     [400, await post({ topic: 'no news', text: 'x' })],
     [400, await post({ topic: 'news', text: '' })],
     [400, await post({ ...message, more: 1 })],
     [400, await post({ ...message, raw: 'yes' })],
     [400, await post('hello')],
-    [400, await ask('POST', '/api/messages', { 'content-type': 'text/plain' }, JSON.stringify(message))],
+    [400, await request('POST', '/api/messages', { 'content-type': 'text/plain' }, JSON.stringify(message))],
     [403, await post(message, { origin: 'http://evil.example.org' })],
     [403, await post(message, { 'sec-fetch-site': 'same-site' })],
-    [403, await ask('GET', '/api/messages', { 'sec-fetch-site': 'cross-site' })],
+    [403, await request('GET', '/api/messages', { 'sec-fetch-site': 'cross-site' })],
   ] as const
-  for (const [index, [expected, answer]] of refused.entries()) assert.equal(answer.status, expected, String(index))
+  for (const [index, [expected, answer]] of rejections.entries()) assert.equal(answer.status, expected, String(index))
   assert.equal((await post(message, { origin: `http://${host}` })).status, 200)
-  const { allow } = await ask('PUT', '/api/messages')
+  const { allow } = await request('PUT', '/api/messages')
   assert.equal(allow, 'GET, HEAD, POST')
 })
 
 test('with a token a message needs it', async (t) => {
-  const ask = await asking(t, { token })
+  const request = await startClient(t, { token })
   const post = (headers: Record<string, string>) =>
-    ask('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, '{"topic":"news","text":"x"}')
+    request('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, '{"topic":"news","text":"x"}')
   assert.equal((await post({})).status, 401)
   // Behind a proxy the name that a browser knows is another one.
   const headers = { authorization: `Bearer ${token}`, origin: 'https://mesh.example.org' }
@@ -125,21 +125,21 @@ test('with a token a message needs it', async (t) => {
 })
 
 test('a body above 64 KiB is refused', async (t) => {
-  const ask = await asking(t)
+  const request = await startClient(t)
   const headers = { 'content-type': 'application/json' }
-  assert.equal((await ask('POST', '/api/topology', headers, `"${'x'.repeat(65_536)}"`)).status, 413)
-  assert.equal((await ask('POST', '/api/topology', headers, '{')).status, 400)
+  assert.equal((await request('POST', '/api/topology', headers, `"${'x'.repeat(65_536)}"`)).status, 413)
+  assert.equal((await request('POST', '/api/topology', headers, '{')).status, 400)
 })
 
 test('a source that breaks is 500 and tells nothing of its inside', async (t) => {
   const inventory = () => {
     throw new Error('secret detail')
   }
-  const told: unknown[] = []
-  const ask = await asking(t, { source: adminSource({ inventory }), failed: (error) => told.push(error) })
-  const { status, body } = await ask('GET', '/api/inventory')
+  const errors: unknown[] = []
+  const request = await startClient(t, { source: adminSource({ inventory }), onError: (error) => errors.push(error) })
+  const { status, body } = await request('GET', '/api/inventory')
   assert.deepEqual([status, body], [500, { error: 'internal error', message: 'see the log' }])
-  assert.deepEqual(told.map(String), ['Error: secret detail'])
+  assert.deepEqual(errors.map(String), ['Error: secret detail'])
 })
 
 test('routes may be added, and those that tell nothing need no token', async (t) => {
@@ -147,18 +147,18 @@ test('routes may be added, and those that tell nothing need no token', async (t)
     app.get('/', { config: { open: true } }, () => ({ page: true }))
     app.get('/api/mesh', () => ({ secret: true }))
   }
-  const ask = await asking(t, { token, extend })
-  assert.deepEqual((await ask('GET', '/')).body, { page: true })
-  assert.equal((await ask('GET', '/api/mesh')).status, 401)
-  const open = await asking(t, { extend })
+  const request = await startClient(t, { token, extend })
+  assert.deepEqual((await request('GET', '/')).body, { page: true })
+  assert.equal((await request('GET', '/api/mesh')).status, 401)
+  const open = await startClient(t, { extend })
   assert.equal((await open('GET', '/api/mesh')).status, 200)
   assert.equal((await open('GET', '/', { host: 'evil.example.org' })).status, 403)
 })
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH'
 
-async function asking(t: TestContext, options: Partial<AdminAppOptions> = {}) {
-  const app = await adminApp({ source: adminSource(), failed: assert.ifError, ...options })
+async function startClient(t: TestContext, options: Partial<AdminAppOptions> = {}) {
+  const app = await adminApp({ source: adminSource(), onError: assert.ifError, ...options })
   t.after(() => app.close())
   return async (method: Method, url: string, headers: Record<string, string> = {}, payload?: string) => {
     const answer = await app.inject({ method, url, headers: { host, ...headers }, ...(payload && { payload }) })

@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify'
-import { type Guarded, guardedApp } from './guarded-app.ts'
+import { type GuardOptions, guardedApp } from './guarded-app.ts'
 import { publishRequest } from './publish-request.ts'
 import type { AdminSource } from './source.ts'
 
-export interface AdminAppOptions extends Guarded {
+export interface AdminAppOptions extends GuardOptions {
   readonly source: AdminSource
   /** Registers further routes, once somebody asks. */
   readonly extend?: (app: FastifyInstance) => Promise<void>
 }
 
 /** The HTTP API of a node. */
-export function adminApp({ token, source, failed, extend }: AdminAppOptions): Promise<FastifyInstance> {
-  return guardedApp({ token, failed }, async (app) => {
+export function adminApp({ token, source, onError, extend }: AdminAppOptions): Promise<FastifyInstance> {
+  return guardedApp({ token, onError }, async (app) => {
     app.get('/healthz', () => (token === undefined ? source.health() : { status: 'alive' }))
     app.get('/readyz', (_request, reply) => {
       const answer = source.ready()

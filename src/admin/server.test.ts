@@ -13,13 +13,13 @@ import { startAdmin } from './server.ts'
 leakCheck()
 
 const source = adminSource()
-const failed = assert.ifError
+const onError = assert.ifError
 /** Containers often have no IPv6 at all. */
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 
 test('the API listens where it was told to, on a port of its own choosing for 0', async () => {
   for (const listen of ['127.0.0.1:0', ...(hasIpv6 ? ['[::1]:0'] : [])]) {
-    const admin = await startAdmin({ listen, source, failed })
+    const admin = await startAdmin({ listen, source, onError })
     try {
       assert.match(admin.url, /^http:\/\/(127\.0\.0\.1|\[::1\]):[1-9]\d*$/)
       const answer = await fetch(`${admin.url}/api/topology`)
@@ -31,10 +31,10 @@ test('the API listens where it was told to, on a port of its own choosing for 0'
 })
 
 test('a port that is taken is named', async () => {
-  const first = await startAdmin({ listen: '127.0.0.1:0', source, failed })
+  const first = await startAdmin({ listen: '127.0.0.1:0', source, onError })
   const listen = new URL(first.url).host
   try {
-    await assert.rejects(startAdmin({ listen, source, failed }), {
+    await assert.rejects(startAdmin({ listen, source, onError }), {
       code: 'MESH_PORT_TAKEN',
       message: new RegExp(listen),
     })
@@ -47,34 +47,34 @@ test('an address that is not of this machine is refused, as is an open one witho
   const invalid = { code: 'MESH_CONFIG_INVALID', message: /MESH_ADMIN \(--admin\)/ }
   // 203.0.113.0/24 is kept for documentation (RFC 5737): no machine should have it.
   await assert.rejects(
-    startAdmin({ listen: '203.0.113.77:0', source, failed, token: 'a-token-of-24-characters' }),
+    startAdmin({ listen: '203.0.113.77:0', source, onError, token: 'a-token-of-24-characters' }),
     invalid,
   )
-  await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source, failed }), invalid)
-  await assert.rejects(startAdmin({ listen: 'nonsense', source, failed }), invalid)
+  await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source, onError }), invalid)
+  await assert.rejects(startAdmin({ listen: 'nonsense', source, onError }), invalid)
 })
 
 test('a server that cannot accept, and an API that cannot be loaded: reported, and both work again', async () => {
   const errors: unknown[] = []
   let server: EventEmitter | undefined
-  const listening = (message: unknown) => {
+  const onListen = (message: unknown) => {
     server = (message as { server: EventEmitter }).server
   }
-  diagnostics.subscribe('tracing:net.server.listen:asyncStart', listening)
+  diagnostics.subscribe('tracing:net.server.listen:asyncStart', onListen)
   let loads = 0
   const app = async () => {
     loads++
     if (loads === 1) throw new Error('EMFILE: too many open files')
-    return adminApp({ source, failed: (error) => errors.push(error), token: undefined })
+    return adminApp({ source, onError: (error) => errors.push(error), token: undefined })
   }
   const admin = await listenHttp({
     key: 'k',
     listen: '127.0.0.1:0',
     app,
     token: undefined,
-    failed: (error) => errors.push(error),
+    onError: (error) => errors.push(error),
   })
-  diagnostics.unsubscribe('tracing:net.server.listen:asyncStart', listening)
+  diagnostics.unsubscribe('tracing:net.server.listen:asyncStart', onListen)
   try {
     server?.emit('error', Object.assign(new Error('accept ENOBUFS'), { code: 'ENOBUFS' }))
     const statuses = [await fetch(`${admin.url}/healthz`), await fetch(`${admin.url}/healthz`)].map(
@@ -93,7 +93,7 @@ test('a server that cannot accept, and an API that cannot be loaded: reported, a
 })
 
 test('closing does not wait for a client that is in the middle of a request', async () => {
-  const admin = await startAdmin({ listen: '127.0.0.1:0', source, failed })
+  const admin = await startAdmin({ listen: '127.0.0.1:0', source, onError })
   const socket = connect(Number(new URL(admin.url).port), '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')

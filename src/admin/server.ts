@@ -8,6 +8,6 @@ export interface AdminOptions extends AdminAppOptions {
 
 /** Serves the HTTP API. Throws as `listenHttp` does. */
 export function startAdmin({ listen, ...options }: AdminOptions): Promise<Listener> {
-  const { token, failed } = options
-  return listenHttp({ key: 'MESH_ADMIN (--admin)', listen, token, failed, app: () => adminApp(options) })
+  const { token, onError } = options
+  return listenHttp({ key: 'MESH_ADMIN (--admin)', listen, token, onError, app: () => adminApp(options) })
 }

@@ -1,4 +1,4 @@
-import { calmFlags } from '../node/calm-engine.ts'
+import { v8Flags } from '../node/v8-flags.ts'
 import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
 import type { BenchOptions, SideSettings } from './bench.ts'
 import { spawnGroup } from './group.ts'
@@ -36,7 +36,7 @@ export async function startCast({ peers, bare }: BenchOptions, links: number): P
 
 /** Those of ours that the node itself sets once it runs are told as well. */
 function settingsBySide(sides: readonly Side[]): SideSettings {
-  const all = (side: Side) => [...(side.name === own ? calmFlags : []), ...settingsOf(side)]
+  const all = (side: Side) => [...(side.name === own ? v8Flags : []), ...settingsOf(side)]
   return Object.fromEntries(sides.map((side) => [side.name, all(side)]))
 }
 

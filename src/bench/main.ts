@@ -1,4 +1,4 @@
-import { settle, type Terminal } from '../commands/command.ts'
+import { type Terminal, toExitCode } from '../commands/command.ts'
 import { exitCodes } from '../commands/exit-codes.ts'
 import { readOptions } from './options.ts'
 import { readable } from './report.ts'
@@ -15,13 +15,13 @@ const interrupted = 130
 const abort = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
 
-process.exitCode = await settle(main, io)
+process.exitCode = await toExitCode(main, io)
 
 async function main(): Promise<number> {
   const { bench, options, json } = readOptions(process.argv.slice(2), io)
   if (process.platform !== 'linux') {
     io.err('nothing was measured: CPU and memory are read from /proc, which only Linux has\n')
-    return exitCodes.undecided
+    return exitCodes.inconclusive
   }
   const seconds = Math.round(bench.seconds(options))
   io.err(`${bench.name}: ${bench.about}; about ${seconds} s\n`)
@@ -29,11 +29,11 @@ async function main(): Promise<number> {
   try {
     const report = await runBench(bench, options, { progress, signal: abort.signal })
     io.out(json ? `${JSON.stringify(report)}\n` : readable(report))
-    return report.noise.void ? exitCodes.undecided : exitCodes.fine
+    return report.noise.void ? exitCodes.inconclusive : exitCodes.ok
   } catch (error) {
     if (abort.signal.aborted) return interrupted
     io.err(`${bench.name}: ${error instanceof Error ? error.message : String(error)}\n`)
-    return exitCodes.found
+    return exitCodes.failure
   }
 }
 

@@ -1,6 +1,6 @@
-import { calmEngine } from '../node/calm-engine.ts'
 import { parseConfig } from '../node/config.ts'
 import type { RunningNode } from '../node/node.ts'
+import { tuneV8 } from '../node/v8-flags.ts'
 import { countCopies } from './count-copies.js'
 import { Deliveries, servePeer } from './peer-loop.js'
 
@@ -8,7 +8,7 @@ import { Deliveries, servePeer } from './peer-loop.js'
 
 const topic = 'bench'
 const listen = process.env['BENCH_LISTEN'] ?? '/ip4/127.0.0.1/udp/0/quic-v1'
-calmEngine()
+tuneV8()
 // Loaded before it is ready, as the others load what they need.
 const { startNode } = await import('../node/node.ts')
 const deliveries = new Deliveries()

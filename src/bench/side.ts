@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { processSettings } from '../launcher.js'
-import { calmFlags } from '../node/calm-engine.ts'
+import { v8Flags } from '../node/v8-flags.ts'
 import type { BenchOptions } from './bench.ts'
 import { completeGraph, earlier, type Graph } from './graph.ts'
 import type { Program } from './peer-process.ts'
@@ -46,7 +46,7 @@ export function bareSide(): Side {
     paceMs: stockPaceMs,
     program: (listen) => ({
       command: process.execPath,
-      args: [processSettings.flag, ...calmFlags, stockPeer],
+      args: [processSettings.flag, ...v8Flags, stockPeer],
       env: { ...plainEnvironment(listen), ...processSettings.env },
     }),
   }

@@ -9,7 +9,7 @@ export interface Terminal {
 }
 
 /** What every command is handed. The returned number is the exit code. */
-export type Action = (args: readonly string[], terminal: Terminal) => Promise<number>
+export type CommandAction = (args: readonly string[], terminal: Terminal) => Promise<number>
 
 /** A commander command that neither exits nor prints by itself. */
 export function command(name: string, io: Terminal): Command {
@@ -23,11 +23,11 @@ export function command(name: string, io: Terminal): Command {
 }
 
 /** Turns a wrong use, which has been told by then, or an expected failure into an exit code. */
-export async function settle(work: () => Promise<number>, io: Terminal): Promise<number> {
+export async function toExitCode(work: () => Promise<number>, io: Terminal): Promise<number> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.fine : exitCodes.usage
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     if (!(error instanceof MeshError)) throw error
     io.err(`${error.code}: ${error.message}\n`)
     return exitCodes.usage

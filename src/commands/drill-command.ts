@@ -4,9 +4,9 @@ import { drillFlags } from '../drill/flags.ts'
 import { type DrillResult, resultLine, seconds } from '../drill/result.ts'
 import { type FlagValues, readFlags } from '../node/flag-table.ts'
 import { nearest } from '../node/nearest.ts'
-import { type Action, command, type Terminal } from './command.ts'
+import { type CommandAction, command, type Terminal } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
-import { addFlags, givenFlags } from './flag-options.ts'
+import { addFlags, rawFlags } from './flag-options.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
 /** Nodes stop within 6 s, and a service that a drill has stopped is started before: that may take most of a minute. */
@@ -14,14 +14,14 @@ const stopMs = 90_000
 
 type Flags = FlagValues<typeof drillFlags>
 
-interface Asked extends Flags {
-  readonly wanted: readonly AlertName[]
+interface DrillRequest extends Flags {
+  readonly alerts: readonly AlertName[]
   /** Standard output has the results alone. */
   readonly json: boolean
 }
 
 /** Makes alerts ring on a running stack, and end. */
-export const drillCommand: Action = async (args, io) => {
+export const drillCommand: CommandAction = async (args, io) => {
   const program = command('tracemesh drill', io)
     .description(
       'Make alerts ring on a running stack, with nodes of the drill’s own beside it, and see them end: silent before, ' +
@@ -30,45 +30,45 @@ export const drillCommand: Action = async (args, io) => {
     .argument('<alert...>', 'names of alerts, or all; list says what there is')
     .option('--json', 'standard output has one JSON line for each alert; what happens is on standard error')
     .usage('<alert...>|all|list [flags]')
-    .addHelpText('after', exits)
+    .addHelpText('after', exitCodeHelp)
   addFlags(program, drillFlags)
   program.parse(args, { from: 'user' })
   const { json = false } = program.opts<{ json?: boolean }>()
-  const flags = readFlags(drillFlags, givenFlags(program, drillFlags))
-  const named = program.args.filter((name) => name !== 'list' && name !== 'all').map(known)
+  const flags = readFlags(drillFlags, rawFlags(program, drillFlags))
+  const namedAlerts = program.args.filter((name) => name !== 'list' && name !== 'all').map(parseAlertName)
   if (program.args.includes('list')) return list(flags['time-factor'], json, io)
-  const wanted = program.args.includes('all') ? alertNames : [...new Set(named)]
-  return drill({ ...flags, wanted, json }, io)
+  const alerts = program.args.includes('all') ? alertNames : [...new Set(namedAlerts)]
+  return drill({ ...flags, alerts, json }, io)
 }
 
-const exits =
+const exitCodeHelp =
   '\nExit codes: 0 all rang and ended, 1 one did not or was late, 2 used wrongly, 3 one is not shown: it rang already, ' +
   'its cause could not be brought about, or the stack does not answer.'
 
-async function drill(asked: Asked, io: Terminal): Promise<number> {
-  const { wanted, json, otlp, prometheus, alertmanager } = asked
+async function drill(request: DrillRequest, io: Terminal): Promise<number> {
+  const { alerts, json, otlp, prometheus, alertmanager } = request
   const { runDrills } = await import('../drill/run.ts')
-  const stack = asked.stack === 'compose' ? await composed() : undefined
+  const stack = request.stack === 'compose' ? await loadComposeControl() : undefined
   const aborting = new AbortController()
   const { signal } = aborting
-  const say = (text: string) => io.err(`${text}\n`)
-  const told = (result: DrillResult) => io.out(`${json ? JSON.stringify(result) : resultLine(result)}\n`)
-  const where = {
+  const log = (text: string) => io.err(`${text}\n`)
+  const onResult = (result: DrillResult) => io.out(`${json ? JSON.stringify(result) : resultLine(result)}\n`)
+  const endpoints = {
     otlp,
     prometheus,
     alertmanager,
-    timeFactor: asked['time-factor'],
-    atOnce: asked['at-once'],
-    traceRoutine: asked['trace-routine'],
+    timeFactor: request['time-factor'],
+    atOnce: request['at-once'],
+    traceRoutine: request['trace-routine'],
   }
   return runUntilStopped(
     async () => {
-      const running = runDrills({ ...where, wanted, stack, signal, say, told })
-      const code = running.then(codeOf, (error: unknown) => failed(error, io))
+      const running = runDrills({ ...endpoints, alerts, stack, signal, log, onResult })
+      const code = running.then(codeOf, (error: unknown) => reportFailure(error, io))
       return {
-        ended: code.then(() => 'done'),
+        stopRequest: code.then(() => 'done'),
         stop: (cause) => {
-          if (cause !== 'done') say(`${cause}: healing and stopping everything`)
+          if (cause !== 'done') log(`${cause}: healing and stopping everything`)
           aborting.abort(new Error(cause))
           return code
         },
@@ -79,40 +79,40 @@ async function drill(asked: Asked, io: Terminal): Promise<number> {
   )
 }
 
-async function composed() {
+async function loadComposeControl() {
   const { composeControl } = await import('../drill/compose-control.ts')
   return composeControl()
 }
 
 /** What rang wrongly weighs more than what is not shown. */
 function codeOf(results: readonly DrillResult[]): number {
-  if (results.some(({ verdict }) => verdict === 'failed')) return exitCodes.found
-  return results.every(({ ok }) => ok) ? exitCodes.fine : exitCodes.undecided
+  if (results.some(({ verdict }) => verdict === 'failed')) return exitCodes.failure
+  return results.every(({ ok }) => ok) ? exitCodes.ok : exitCodes.inconclusive
 }
 
 /** A stack that does not answer shows nothing. */
-function failed(error: unknown, io: Terminal): number {
+function reportFailure(error: unknown, io: Terminal): number {
   io.err(`${error instanceof MeshError ? `${error.code}: ${error.message}` : String(error)}\n`)
-  return isMeshError(error, 'MESH_STACK_UNREACHABLE') ? exitCodes.undecided : exitCodes.found
+  return isMeshError(error, 'MESH_STACK_UNREACHABLE') ? exitCodes.inconclusive : exitCodes.failure
 }
 
-function known(name: string): AlertName {
-  const found = alertNames.find((alert) => alert === name)
-  if (found !== undefined) return found
-  const meant = nearest(name, alertNames)
-  const expected = `an alert, all or list${meant === '' ? '; list names them' : `; did you mean ${meant}?`}`
+function parseAlertName(name: string): AlertName {
+  const match = alertNames.find((alert) => alert === name)
+  if (match !== undefined) return match
+  const suggestion = nearest(name, alertNames)
+  const expected = `an alert, all or list${suggestion === '' ? '; list names them' : `; did you mean ${suggestion}?`}`
   throw new MeshError('MESH_CONFIG_INVALID', { key: 'alert', given: JSON.stringify(name.slice(0, 100)), expected })
 }
 
 async function list(timeFactor: number, json: boolean, io: Terminal): Promise<number> {
   const { scenarioOf } = await import('../drill/scenarios.ts')
   for (const alert of alertNames) {
-    const { about, name: scenario, holdsStack = false } = scenarioOf(alert)
+    const { description, name: scenario, holdsStack = false } = scenarioOf(alert)
     const statedMs = firesWithinMs(alert, timeFactor)
-    const line = { alert, statedMs, scenario, about, holdsStack }
-    const marked = `${about}${holdsStack ? ' (takes --stack)' : ''}`
+    const line = { alert, statedMs, scenario, about: description, holdsStack }
+    const marked = `${description}${holdsStack ? ' (takes --stack)' : ''}`
     const text = `${alert.padEnd(26)} ${seconds(statedMs).padStart(7)}  ${scenario.padEnd(12)} ${marked}`
     io.out(`${json ? JSON.stringify(line) : text}\n`)
   }
-  return exitCodes.fine
+  return exitCodes.ok
 }

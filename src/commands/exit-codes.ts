@@ -1,10 +1,10 @@
 /** What every command's exit says. */
 export const exitCodes = {
-  fine: 0,
+  ok: 0,
   /** A fault was found, or a stop had to be forced. */
-  found: 1,
+  failure: 1,
   /** Wrong flags, wrong settings. */
   usage: 2,
   /** There was not enough evidence to say anything. */
-  undecided: 3,
+  inconclusive: 3,
 } as const

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { describeFlag, type FlagTable, type GivenFlags } from '../node/flag-table.ts'
+import { describeFlag, type FlagTable, type RawFlags } from '../node/flag-table.ts'
 
 /** Adds a table's flags to a command. */
 export function addFlags(program: Command, table: FlagTable): void {
@@ -9,8 +9,10 @@ export function addFlags(program: Command, table: FlagTable): void {
 }
 
 /** What was given for a table's flags, by the names that they have on the command line. */
-export function givenFlags(program: Command, table: FlagTable): GivenFlags {
+export function rawFlags(program: Command, table: FlagTable): RawFlags {
   const values = program.opts<Record<string, string | undefined>>()
-  const named = program.options.map((option) => [option.long?.slice(2) ?? '', values[option.attributeName()]] as const)
-  return Object.fromEntries(named.filter(([name]) => name in table))
+  const entries = program.options.map(
+    (option) => [option.long?.slice(2) ?? '', values[option.attributeName()]] as const,
+  )
+  return Object.fromEntries(entries.filter(([name]) => name in table))
 }

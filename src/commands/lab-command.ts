@@ -1,27 +1,27 @@
 import { bridgesOf, labFlags, readLabFlags } from '../lab/flags.ts'
 import { stopWithinMs } from '../lab/stop-limits.ts'
-import { type Action, command } from './command.ts'
-import { addFlags, givenFlags } from './flag-options.ts'
+import { type CommandAction, command } from './command.ts'
+import { addFlags, rawFlags } from './flag-options.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs a whole mesh on this machine until a signal, a key or `--for` ends it. */
-export const labCommand: Action = async (args, io) => {
-  const began = performance.now()
+export const labCommand: CommandAction = async (args, io) => {
+  const startedAt = performance.now()
   const program = command('tracemesh lab', io)
     .description('Run whole meshes on this machine, with a trace store and a page, until q, SIGINT or --for ends them.')
     .option('--json', 'standard output has the closing record alone; what happens is on standard error')
     .allowExcessArguments(false)
     .usage('[flags]')
-    .addHelpText('after', exits)
+    .addHelpText('after', exitCodeHelp)
   addFlags(program, labFlags)
   const { json = false } = program.parse(args, { from: 'user' }).opts<{ json?: boolean }>()
-  const flags = readLabFlags(givenFlags(program, labFlags))
+  const flags = readLabFlags(rawFlags(program, labFlags))
   const start = async () => {
     const { startShow } = await import('./lab-show.ts')
     const { 'jaeger-ui': jaegerUi, ...rest } = flags
-    return startShow({ ...rest, jaegerUi, bridges: bridgesOf(flags), json, began }, io)
+    return startShow({ ...rest, jaegerUi, bridges: bridgesOf(flags), json, startedAt }, io)
   }
   return runUntilStopped(start, host, stopWithinMs)
 }
 
-const exits = '\nExit codes: 0 all was well, 1 the closing record names problems, 2 used wrongly.'
+const exitCodeHelp = '\nExit codes: 0 all was well, 1 the closing record names problems, 2 used wrongly.'

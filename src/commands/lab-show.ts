@@ -15,26 +15,26 @@ export interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
   /** Standard output has the closing record alone. */
   readonly json: boolean
   /** Monotonic milliseconds at which the command began: `--for` counts from there. */
-  readonly began: number
+  readonly startedAt: number
 }
 
 /** A lab with all that shows it: page, terminal or plain lines, and the closing record. */
 export async function startShow(options: ShowOptions, io: Terminal): Promise<Stoppable> {
-  const { json, began, page } = options
+  const { json, startedAt, page } = options
   const live = !json && process.stdout.isTTY && process.env['TERM'] !== 'dumb'
   const out = (text: string) => (json ? io.err : io.out)(`${text}\n`)
   const seed = options.seed ?? randomInt(2 ** 32)
-  const { promise: ended, resolve: end } = Promise.withResolvers<string>()
+  const { promise: ended, resolve: requestStop } = Promise.withResolvers<string>()
   const view: { terminal?: LiveTerminal } = {}
   const colours = json ? plain : paint
-  const told = (one: LabSpan) => {
+  const printSpan = (one: LabSpan) => {
     if (view.terminal === undefined) out(spanLine(one, colours))
   }
-  const say = (text: string) => {
+  const log = (text: string) => {
     if (view.terminal === undefined) out(text)
   }
   out(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops them'}.`)
-  const lab = await Lab.start({ ...options, seed, terminal: live, onSpan: told, say }, began)
+  const lab = await Lab.start({ ...options, seed, terminal: live, onSpan: printSpan, log }, startedAt)
   let server: LabServer | undefined
   try {
     server = page === 'off' ? undefined : await serveLab(lab, page)
@@ -48,10 +48,10 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
       ? 'Spans go nowhere.'
       : `Spans go to ${lab.otlp}${lab.query ? `, to be read at ${lab.query}` : ''}.`,
   )
-  if (live) view.terminal = new LiveTerminal({ lab, page: server?.url, began, quit: end })
-  const timer = endAfter(options.for, began, () => end('time is over'))
+  if (live) view.terminal = new LiveTerminal({ lab, page: server?.url, startedAt, quit: requestStop })
+  const timer = endAfter(options.for, startedAt, () => requestStop('time is over'))
   return {
-    ended,
+    stopRequest: ended,
     stop: async (cause) => {
       clearTimeout(timer)
       view.terminal?.close()
@@ -60,7 +60,7 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
       for (const line of recordLines(record)) out(line)
       io.out(`${JSON.stringify(record)}\n`)
       await server?.close()
-      return record.ok ? exitCodes.fine : exitCodes.found
+      return record.ok ? exitCodes.ok : exitCodes.failure
     },
   }
 }
@@ -72,12 +72,12 @@ function sizeOf({ nodes, meshes, bridges }: ShowOptions): string {
   return `${all} nodes: ${shape}`
 }
 
-function pageLine(url: string, asked: string): string {
-  const port = asked.split(':').at(-1)
-  const other = port === '0' || url.endsWith(`:${port}`) ? '' : ` (${asked} is in use)`
+function pageLine(url: string, requested: string): string {
+  const port = requested.split(':').at(-1)
+  const other = port === '0' || url.endsWith(`:${port}`) ? '' : ` (${requested} is in use)`
   return `Page: ${url}${other}`
 }
 
-function endAfter(ms: number | undefined, began: number, end: () => void): NodeJS.Timeout | undefined {
-  return ms === undefined ? undefined : setTimeout(end, Math.max(0, ms - (performance.now() - began)))
+function endAfter(ms: number | undefined, startedAt: number, end: () => void): NodeJS.Timeout | undefined {
+  return ms === undefined ? undefined : setTimeout(end, Math.max(0, ms - (performance.now() - startedAt)))
 }

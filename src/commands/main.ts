@@ -3,7 +3,7 @@ import { run } from './program.ts'
 
 // A reader that leaves early (`tracemesh spans | head`) is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? exitCodes.fine : exitCodes.found)
+  process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failure)
 })
 
 process.exitCode = await run(process.argv.slice(2))

@@ -9,31 +9,31 @@ import { run } from './program.ts'
 leakCheck()
 
 test('help names every command and what exit codes mean', async () => {
-  const { code, out } = await called('--help')
+  const { code, out } = await runCommand('--help')
   assert.equal(code, 0)
   for (const word of ['node', 'lab', 'spans', 'Exit codes']) assert.ok(out.includes(word), word)
 })
 
 test('the version is the package’s', async () => {
   assert.match(version, /^\d+\.\d+\.\d+/)
-  assert.deepEqual(await called('--version'), { code: 0, out: `${version}\n`, err: '' })
+  assert.deepEqual(await runCommand('--version'), { code: 0, out: `${version}\n`, err: '' })
 })
 
 test('wrong use is 2, and says what was meant', async () => {
   const wrong = [['nod'], ['--hepl'], ['spans', '--jsno'], ['spans', 'extra'], ['lab', '--fast'], ['node', '--seed']]
   for (const args of wrong) {
-    const { code, out, err } = await called(...args)
+    const { code, out, err } = await runCommand(...args)
     assert.deepEqual([code, out], [2, ''], args.join(' '))
     assert.match(err, /--help/)
   }
-  assert.match((await called('nod')).err, /Did you mean node\?/)
-  assert.equal((await called()).code, 2)
+  assert.match((await runCommand('nod')).err, /Did you mean node\?/)
+  assert.equal((await runCommand()).code, 2)
 })
 
 test('spans are listed for people and for programs', async () => {
-  const text = await called('spans')
+  const text = await runCommand('spans')
   assert.match(text.out, /^mesh\.seed\.giveup +\S/m)
-  const json = await called('spans', '--json')
+  const json = await runCommand('spans', '--json')
   const { spans, attributes } = JSON.parse(json.out) as {
     spans: Record<string, { attributes: string[] }>
     attributes: object
@@ -47,7 +47,7 @@ test('help of node lists every setting with its flag and its variable', async ()
     ['node', '--help'],
     ['help', 'node'],
   ]) {
-    const { code, out } = await called(...args)
+    const { code, out } = await runCommand(...args)
     assert.equal(code, 0)
     for (const [, { env, flag }] of configEntries) {
       assert.ok(out.includes(env), env)
@@ -57,7 +57,7 @@ test('help of node lists every setting with its flag and its variable', async ()
 })
 
 test('node tells every bad setting with key, value and cure, and starts nothing', async () => {
-  const { code, err } = await called('node', '--sede', '/ip4/10.0.0.1/tcp/1', '--role', 'queen', '--stop-ms=0')
+  const { code, err } = await runCommand('node', '--sede', '/ip4/10.0.0.1/tcp/1', '--role', 'queen', '--stop-ms=0')
   assert.equal(code, 2)
   assert.match(err, /--sede is no setting of tracemesh; did you mean --seed\?/)
   assert.match(err, /MESH_ROLE \(--role\) is "queen"; expected one of seed/)
@@ -75,7 +75,7 @@ test('flags are handed on by name, lists as lists, unknown ones too', () => {
   })
 })
 
-async function called(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+async function runCommand(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', '']
   const code = await run(args, {
     out: (text) => {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../kit/version.ts'
-import { type Action, command, settle, type Terminal } from './command.ts'
+import { type CommandAction, command, type Terminal, toExitCode } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 
 const terminal: Terminal = {
@@ -8,14 +8,14 @@ const terminal: Terminal = {
   err: (text) => void process.stderr.write(text),
 }
 
-interface Listed {
+interface CommandEntry {
   readonly name: string
   readonly summary: string
   /** Loaded only when the command is called: `--help` waits for none of them. */
-  load(): Promise<Action>
+  load(): Promise<CommandAction>
 }
 
-const listed: readonly Listed[] = [
+const entries: readonly CommandEntry[] = [
   {
     name: 'node',
     summary: 'run one node of a mesh',
@@ -45,29 +45,29 @@ const listed: readonly Listed[] = [
 
 /** Runs one command line, program name left out, to its exit code. Throws only what is a defect. */
 export function run(args: readonly string[], io: Terminal = terminal): Promise<number> {
-  return settle(async () => {
+  return toExitCode(async () => {
     const [first, ...rest] = args
-    const called = find(first)
-    if (called !== undefined) return await (await called.load())(rest, io)
-    const helped = first === 'help' ? find(rest[0]) : undefined
-    if (helped !== undefined) return await (await helped.load())(['--help'], io)
-    const program = overview(io)
+    const entry = findEntry(first)
+    if (entry !== undefined) return await (await entry.load())(rest, io)
+    const helpEntry = first === 'help' ? findEntry(rest[0]) : undefined
+    if (helpEntry !== undefined) return await (await helpEntry.load())(['--help'], io)
+    const program = createProgram(io)
     if (first === undefined) program.help({ error: true })
     await program.parseAsync(args, { from: 'user' })
-    return exitCodes.fine
+    return exitCodes.ok
   }, io)
 }
 
-function find(name: string | undefined): Listed | undefined {
-  return listed.find((entry) => entry.name === name)
+function findEntry(name: string | undefined): CommandEntry | undefined {
+  return entries.find((entry) => entry.name === name)
 }
 
 /** The program without its commands' insides: `--help`, `--version`, and what to say of a command that is none. */
-function overview(io: Terminal): Command {
+function createProgram(io: Terminal): Command {
   const program = command('tracemesh', io)
     .description('A peer-to-peer mesh whose every leak and every retry is diagnosed from its traces.')
     .version(version)
     .addHelpText('after', '\nExit codes: 0 fine, 1 something found, 2 used wrongly, 3 not enough evidence.')
-  for (const { name, summary } of listed) program.addCommand(new Command(name).description(summary).usage('[flags]'))
+  for (const { name, summary } of entries) program.addCommand(new Command(name).description(summary).usage('[flags]'))
   return program
 }

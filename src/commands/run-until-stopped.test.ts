@@ -8,7 +8,7 @@ import { runUntilStopped, type SignalHost } from './run-until-stopped.ts'
 leakCheck()
 
 test('the first signal stops in order, then the process ends with 0', async () => {
-  const { host, signal, exits } = processOf()
+  const { host, signal, exits } = fakeProcess()
   const causes: string[] = []
   const run = runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
   signal('SIGTERM')
@@ -22,7 +22,7 @@ test('the same signal by several ways is one signal; a second one ends the proce
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
-    const { host, signal, exits, clock } = processOf()
+    const { host, signal, exits, clock } = fakeProcess()
     const hanging = Promise.withResolvers<void>()
     const run = runUntilStopped(async () => ({ stop: () => hanging.promise }), host)
     signal('SIGINT')
@@ -38,7 +38,7 @@ test('the same signal by several ways is one signal; a second one ends the proce
 })
 
 test('a stop that hangs is ended with 1 after 5 s, counted from the signal', async () => {
-  const { host, signal, exits, clock } = processOf()
+  const { host, signal, exits, clock } = fakeProcess()
   const hanging = Promise.withResolvers<void>()
   const run = runUntilStopped(async () => ({ stop: () => hanging.promise }), host)
   clock.advance(60_000)
@@ -52,15 +52,15 @@ test('a stop that hangs is ended with 1 after 5 s, counted from the signal', asy
 })
 
 test('a stop that fails ends with 1, and says why', async () => {
-  const { host, signal, exits, told } = processOf()
+  const { host, signal, exits, errors } = fakeProcess()
   const run = runUntilStopped(async () => ({ stop: () => Promise.reject(new Error('a step failed')) }), host)
   signal('SIGINT')
   assert.equal(await run, 1)
-  assert.deepEqual([exits, told], [[1], ['it did not stop in order: a step failed']])
+  assert.deepEqual([exits, errors], [[1], ['it did not stop in order: a step failed']])
 })
 
 test('what ends by itself is stopped alike, within its own limit, and says the exit code', async () => {
-  const { host, signal, exits, clock, listeners } = processOf()
+  const { host, signal, exits, clock, listeners } = fakeProcess()
   const { promise: ended, resolve: end } = Promise.withResolvers<string>()
   const hanging = Promise.withResolvers<number>()
   const stops: unknown[] = []
@@ -68,7 +68,7 @@ test('what ends by itself is stopped alike, within its own limit, and says the e
     stops.push(how)
     return hanging.promise
   }
-  const run = runUntilStopped(async () => ({ ended, stop }), host, 20_000)
+  const run = runUntilStopped(async () => ({ stopRequest: ended, stop }), host, 20_000)
   end('time is over')
   await new Promise(setImmediate)
   assert.deepEqual(stops, [['time is over', 20_000]])
@@ -82,7 +82,7 @@ test('what ends by itself is stopped alike, within its own limit, and says the e
 })
 
 test('a signal during the start is not lost', async () => {
-  const { host, signal, clock } = processOf()
+  const { host, signal, clock } = fakeProcess()
   const starting = Promise.withResolvers<{ stop(cause: string): Promise<void> }>()
   const run = runUntilStopped(() => starting.promise, host)
   signal('SIGINT')
@@ -94,7 +94,7 @@ test('a signal during the start is not lost', async () => {
 })
 
 test('a start that fails is handed on, and nothing is left behind', async () => {
-  const { host, listeners, exits, clock } = processOf()
+  const { host, listeners, exits, clock } = fakeProcess()
   await assert.rejects(
     runUntilStopped(() => Promise.reject(new Error('no port')), host),
     /no port/,
@@ -103,7 +103,7 @@ test('a start that fails is handed on, and nothing is left behind', async () => 
 })
 
 test('after a stop neither a listener nor a timer is left', async () => {
-  const { host, signal, listeners, clock } = processOf()
+  const { host, signal, listeners, clock } = fakeProcess()
   const run = runUntilStopped(async () => ({ stop: async () => {} }), host)
   assert.equal(listeners(), 4)
   signal('SIGINT')
@@ -112,7 +112,7 @@ test('after a stop neither a listener nor a timer is left', async () => {
 })
 
 test('the end of its parent ends it as a signal does', async () => {
-  const { host, signal, exits } = processOf()
+  const { host, signal, exits } = fakeProcess()
   const causes: string[] = []
   const run = runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
   signal('disconnect')
@@ -121,21 +121,21 @@ test('the end of its parent ends it as a signal does', async () => {
 })
 
 test('a parent that was gone before anybody listened ends it too', async () => {
-  const { host, exits } = processOf({ orphaned: true })
+  const { host, exits } = fakeProcess({ orphaned: true })
   const causes: string[] = []
   await runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
   assert.deepEqual([causes, exits], [['SIGHUP'], [0]])
 })
 
 /** A process whose time and signals the test makes. */
-function processOf({ orphaned = false } = {}) {
+function fakeProcess({ orphaned = false } = {}) {
   const clock = new VirtualClock()
   const signals = new EventEmitter()
   const exits: number[] = []
-  const told: string[] = []
+  const errors: string[] = []
   const host: SignalHost = {
-    orphaned: () => orphaned,
-    tell: (text) => void told.push(text),
+    isOrphaned: () => orphaned,
+    printError: (text) => void errors.push(text),
     on: (name, listener) => signals.on(name, listener),
     off: (name, listener) => signals.off(name, listener),
     exit: (code) => void exits.push(code),
@@ -146,7 +146,7 @@ function processOf({ orphaned = false } = {}) {
     clock,
     host,
     exits,
-    told,
+    errors,
     signal: (name: NodeJS.Signals | 'disconnect') => void signals.emit(name, name),
     listeners: () => signals.eventNames().reduce((sum, name) => sum + signals.listenerCount(name), 0),
   }

@@ -9,7 +9,7 @@ export interface Stoppable {
    */
   stop(cause: string, withinMs: number): Promise<unknown>
   /** Resolves to the cause when it is to be stopped without a signal. */
-  readonly ended?: Promise<string>
+  readonly stopRequest?: Promise<string>
 }
 
 /** What of the process is needed: a test passes its own. */
@@ -17,9 +17,9 @@ export interface SignalHost {
   on(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
   off(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
   /** Whether it was started with a channel to its parent and the parent has gone meanwhile. */
-  orphaned(): boolean
+  isOrphaned(): boolean
   /** Says on standard error what nobody else has said. */
-  tell(text: string): void
+  printError(text: string): void
   /** Ends the process at once. */
   exit(code: number): void
   /** Monotonic milliseconds. */
@@ -44,8 +44,8 @@ export const host: SignalHost = {
   on: (event, listener) => process.on(event as NodeJS.Signals, listener),
   off: (event, listener) => process.off(event as NodeJS.Signals, listener),
   // Without a channel it is undefined.
-  orphaned: () => process.connected === false,
-  tell: (text) => void process.stderr.write(`${text}\n`),
+  isOrphaned: () => process.connected === false,
+  printError: (text) => void process.stderr.write(`${text}\n`),
   exit: (code) => process.exit(code),
   now: () => performance.now(),
   after: (ms, run) => {
@@ -61,48 +61,48 @@ export const host: SignalHost = {
  */
 export async function runUntilStopped(
   start: () => Promise<Stoppable>,
-  at: SignalHost = host,
+  signalHost: SignalHost = host,
   limitMs = stopLimitMs,
 ): Promise<number> {
-  const { promise: asked, resolve: ask } = Promise.withResolvers<string>()
-  let askedAt: number | undefined
+  const { promise: stopCause, resolve: requestStop } = Promise.withResolvers<string>()
+  let stopRequestedAt: number | undefined
   let cancelLimit = () => {}
-  const begin = (cause: string) => {
-    askedAt = at.now()
-    cancelLimit = at.after(limitMs, () => at.exit(exitCodes.found))
-    ask(cause)
+  const beginStop = (cause: string) => {
+    stopRequestedAt = signalHost.now()
+    cancelLimit = signalHost.after(limitMs, () => signalHost.exit(exitCodes.failure))
+    requestStop(cause)
   }
-  const listen = (signal: NodeJS.Signals) => {
-    if (askedAt === undefined) begin(signal)
-    else if (at.now() - askedAt > sameSignalMs) at.exit(128 + constants.signals[signal])
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopRequestedAt === undefined) beginStop(signal)
+    else if (signalHost.now() - stopRequestedAt > sameSignalMs) signalHost.exit(128 + constants.signals[signal])
   }
-  for (const signal of stopSignals) at.on(signal, listen)
+  for (const signal of stopSignals) signalHost.on(signal, onSignal)
   // A process that was started with a channel to its parent does not outlive it.
-  const orphaned = () => listen('SIGHUP')
-  at.on('disconnect', orphaned)
+  const onParentExit = () => onSignal('SIGHUP')
+  signalHost.on('disconnect', onParentExit)
   // It may have gone while this process was loading.
-  if (at.orphaned()) orphaned()
-  let code: number = exitCodes.fine
+  if (signalHost.isOrphaned()) onParentExit()
+  let code: number = exitCodes.ok
   try {
     const running = await start()
-    running.ended?.then((cause) => {
-      if (askedAt === undefined) begin(cause)
+    running.stopRequest?.then((cause) => {
+      if (stopRequestedAt === undefined) beginStop(cause)
     })
-    const cause = await asked
-    const withinMs = limitMs - (at.now() - (askedAt ?? at.now()))
+    const cause = await stopCause
+    const withinMs = limitMs - (signalHost.now() - (stopRequestedAt ?? signalHost.now()))
     try {
       const answer = await running.stop(cause, withinMs)
       if (typeof answer === 'number') code = answer
     } catch (error) {
-      at.tell(`it did not stop in order: ${error instanceof Error ? error.message : error}`)
-      code = exitCodes.found
+      signalHost.printError(`it did not stop in order: ${error instanceof Error ? error.message : error}`)
+      code = exitCodes.failure
     }
   } finally {
     cancelLimit()
-    for (const signal of stopSignals) at.off(signal, listen)
-    at.off('disconnect', orphaned)
+    for (const signal of stopSignals) signalHost.off(signal, onSignal)
+    signalHost.off('disconnect', onParentExit)
   }
   // A native thread or a forgotten handle must not keep a stopped node alive.
-  at.exit(code)
+  signalHost.exit(code)
   return code
 }

@@ -1,11 +1,11 @@
 import { attributes } from '../catalogue/attributes.ts'
 import { specOf } from '../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
-import { type Action, command } from './command.ts'
+import { type CommandAction, command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /** Prints the catalogue: one span a line, or all there is to know with `--json`. */
-export const spansCommand: Action = async (args, io) => {
+export const spansCommand: CommandAction = async (args, io) => {
   const flags = command('tracemesh spans', io)
     .description('List every span a node can tell.')
     .option('--json', 'names, meaning, attributes and their types, for a program to read')
@@ -13,7 +13,7 @@ export const spansCommand: Action = async (args, io) => {
     .parse(args, { from: 'user' })
     .opts<{ json?: boolean }>()
   io.out(flags.json === true ? asJson() : asText())
-  return exitCodes.fine
+  return exitCodes.ok
 }
 
 function asJson(): string {

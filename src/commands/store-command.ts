@@ -1,19 +1,19 @@
 import { readStoreFlags, storeFlags } from '../store/flags.ts'
 import { keepHeapSmall } from '../store/small-heap.ts'
 import { createLogger } from '../telemetry/logger.ts'
-import { type Action, command } from './command.ts'
-import { addFlags, givenFlags } from './flag-options.ts'
+import { type CommandAction, command } from './command.ts'
+import { addFlags, rawFlags } from './flag-options.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs a trace store until a signal ends it. */
-export const storeCommand: Action = async (args, io) => {
+export const storeCommand: CommandAction = async (args, io) => {
   const program = command('tracemesh store', io)
     .description('Keep spans on this machine and answer for them as Jaeger does, until a signal or --for ends it.')
     .allowExcessArguments(false)
     .usage('[flags]')
   addFlags(program, storeFlags)
   program.parse(args, { from: 'user' })
-  const { forMs, ...options } = readStoreFlags(givenFlags(program, storeFlags))
+  const { forMs, ...options } = readStoreFlags(rawFlags(program, storeFlags))
   keepHeapSmall()
   const logger = createLogger({ level: 'info' })
   return runUntilStopped(async () => {
@@ -24,7 +24,7 @@ export const storeCommand: Action = async (args, io) => {
     const { promise: ended, resolve: end } = Promise.withResolvers<string>()
     const timer = forMs === undefined ? undefined : setTimeout(() => end('time is over'), forMs)
     return {
-      ended,
+      stopRequest: ended,
       stop: async (cause) => {
         clearTimeout(timer)
         await store.close()

@@ -20,18 +20,18 @@ test('an alert rings when it is active, of the mesh that is meant or of any', as
   let alerts: readonly FakeAlert[] = []
   await using fake = await fakeStack({ alerts: () => alerts })
   const alertmanager = new Alertmanager(fake.url)
-  const looks = async (mesh: string | undefined, ...told: FakeAlert[]) => {
-    alerts = told
-    return alertmanager.look('A', mesh)
+  const stateWith = async (mesh: string | undefined, ...present: FakeAlert[]) => {
+    alerts = present
+    return alertmanager.state('A', mesh)
   }
-  assert.equal(await looks('m'), 'silent')
-  assert.equal(await looks('m', of('m', 'active')), 'rings')
-  assert.equal(await looks('m', of('m', 'unprocessed')), 'silent')
-  assert.equal(await looks('m', of('m', 'suppressed')), 'suppressed')
-  assert.equal(await looks('m', of('m', 'suppressed'), of('m', 'active')), 'rings')
-  assert.equal(await looks('m', of('other', 'active')), 'silent')
-  assert.equal(await looks('m', of('m', 'active', 'B')), 'silent')
-  assert.equal(await looks(undefined, of('other', 'active')), 'rings')
+  assert.equal(await stateWith('m'), 'inactive')
+  assert.equal(await stateWith('m', of('m', 'active')), 'firing')
+  assert.equal(await stateWith('m', of('m', 'unprocessed')), 'inactive')
+  assert.equal(await stateWith('m', of('m', 'suppressed')), 'suppressed')
+  assert.equal(await stateWith('m', of('m', 'suppressed'), of('m', 'active')), 'firing')
+  assert.equal(await stateWith('m', of('other', 'active')), 'inactive')
+  assert.equal(await stateWith('m', of('m', 'active', 'B')), 'inactive')
+  assert.equal(await stateWith(undefined, of('other', 'active')), 'firing')
   assert.equal(fake.asked[0], `/api/v2/alerts?${new URLSearchParams({ filter: 'alertname="A"' })}`)
 })
 
@@ -58,7 +58,7 @@ test('no answer, a wrong one and one that is none are told apart, with the flag 
     ['[{"labels":{}}]', /not as expected/],
   ] as const) {
     await using fake = await fakeStack({ alerts: () => answer })
-    await assert.rejects(new Alertmanager(fake.url).look('A', 'm'), failsWith(reason))
+    await assert.rejects(new Alertmanager(fake.url).state('A', 'm'), failsWith(reason))
   }
   await assert.rejects(new Alertmanager('http://127.0.0.1:9').check(), failsWith(/ECONNREFUSED|bad port/))
 })
@@ -66,7 +66,7 @@ test('no answer, a wrong one and one that is none are told apart, with the flag 
 test('an answer that comes at the third attempt is one', async () => {
   let attempt = 0
   await using fake = await fakeStack({ alerts: () => (++attempt < 3 ? 503 : [of('m', 'active')]) })
-  assert.equal(await new Alertmanager(fake.url).look('A', 'm'), 'rings')
+  assert.equal(await new Alertmanager(fake.url).state('A', 'm'), 'firing')
 })
 
 test('a drill against it sees what it says', async () => {
@@ -83,9 +83,9 @@ test('a drill against it sees what it says', async () => {
       state.rings = false
     },
   }
-  const asks = { look: () => alertmanager.look('A', 'm'), links: () => alertmanager.links('A', 'm') }
-  const watched = { alert: 'A', statedMs: 5_000, endMs: 5_000, ...asks }
+  const source = { state: () => alertmanager.state('A', 'm'), links: () => alertmanager.links('A', 'm') }
+  const watched = { alert: 'A', statedMs: 5_000, endMs: 5_000, ...source }
   const { signal } = new AbortController()
-  const [result] = await judge([watched], condition, { clock: systemClock, signal, say: () => {} })
+  const [result] = await judge([watched], condition, { clock: systemClock, signal, log: () => {} })
   assert.equal(result?.verdict, 'ok')
 })

@@ -24,7 +24,7 @@ after(async () => {
 })
 
 /** A program of that name that notes how it was called; nothing else is on the path but the shell's own. */
-async function only(name: string, script: string): Promise<() => Promise<string[]>> {
+async function fakeProgram(name: string, script: string): Promise<() => Promise<string[]>> {
   const bin = await mkdtemp(join(directory, 'bin-'))
   const log = join(bin, 'log')
   await writeFile(join(bin, name), `#!/bin/sh\necho "$*" >> ${log}\n${script}\n`)
@@ -33,7 +33,7 @@ async function only(name: string, script: string): Promise<() => Promise<string[
   return async () => (await readFile(log, 'utf8')).trim().split('\n')
 }
 
-const unheld = (reason: RegExp) => (error: unknown) =>
+const isStackError = (reason: RegExp) => (error: unknown) =>
   isMeshError(error, 'MESH_STACK_UNHELD') && reason.test(error.message)
 
 test('services are stopped and started by whichever compose there is', async () => {
@@ -41,7 +41,10 @@ test('services are stopped and started by whichever compose there is', async () 
     ['docker', 'compose '],
     ['docker-compose', ''],
   ] as const) {
-    const calls = await only(name, 'test "$1" = version || test "$2" = version || test -f compose.yaml && echo 1234')
+    const calls = await fakeProgram(
+      name,
+      'test "$1" = version || test "$2" = version || test -f compose.yaml && echo 1234',
+    )
     const control = await composeControl(directory)
     await control.stop('collector')
     await control.start('jaeger')
@@ -55,7 +58,7 @@ test('services are stopped and started by whichever compose there is', async () 
 })
 
 test('COMPOSE names another one', async () => {
-  const calls = await only('podman', 'echo 1234')
+  const calls = await fakeProgram('podman', 'echo 1234')
   process.env['COMPOSE'] = 'podman compose'
   await composeControl(directory)
   delete process.env['COMPOSE']
@@ -63,24 +66,24 @@ test('COMPOSE names another one', async () => {
 })
 
 test('the stack of somebody else is left alone, whether its file is here or named by COMPOSE_FILE', async () => {
-  const calls = await only('docker-compose', 'echo "file $COMPOSE_FILE"')
+  const calls = await fakeProgram('docker-compose', 'echo "file $COMPOSE_FILE"')
   const foreign = await mkdtemp(join(directory, 'foreign-'))
   await writeFile(join(foreign, 'compose.yaml'), 'services: { collector: {}, jaeger: {}, prometheus: {} }\n')
-  await assert.rejects(composeControl(foreign), unheld(/compose\.yaml is of another stack; go to/))
+  await assert.rejects(composeControl(foreign), isStackError(/compose\.yaml is of another stack; go to/))
   await assert.rejects(calls(), /ENOENT/)
   process.env['COMPOSE_FILE'] = join(foreign, 'compose.yaml')
-  const seen = await only('docker-compose', 'echo "$COMPOSE_FILE"')
-  await assert.rejects(composeControl(directory), unheld(/nothing of .* runs/))
+  const composeCalls = await fakeProgram('docker-compose', 'echo "$COMPOSE_FILE"')
+  await assert.rejects(composeControl(directory), isStackError(/nothing of .* runs/))
   delete process.env['COMPOSE_FILE']
-  assert.deepEqual(await seen(), ['version', 'ps -q collector'])
+  assert.deepEqual(await composeCalls(), ['version', 'ps -q collector'])
 })
 
 test('no compose, nothing that runs, and a service that cannot be stopped are each said', async () => {
-  await only('other', '')
-  await assert.rejects(composeControl(directory), unheld(/neither `docker compose` nor `docker-compose`/))
-  await only('docker-compose', '')
-  await assert.rejects(composeControl(directory), unheld(/nothing of .* runs/))
-  await only('docker-compose', 'case "$*" in *stop*) echo "no such service" >&2; exit 1;; *) echo 1;; esac')
+  await fakeProgram('other', '')
+  await assert.rejects(composeControl(directory), isStackError(/neither `docker compose` nor `docker-compose`/))
+  await fakeProgram('docker-compose', '')
+  await assert.rejects(composeControl(directory), isStackError(/nothing of .* runs/))
+  await fakeProgram('docker-compose', 'case "$*" in *stop*) echo "no such service" >&2; exit 1;; *) echo 1;; esac')
   const control = await composeControl(directory)
-  await assert.rejects(control.stop('jaeger') as Promise<unknown>, unheld(/^jaeger .*no such service/))
+  await assert.rejects(control.stop('jaeger') as Promise<unknown>, isStackError(/^jaeger .*no such service/))
 })

@@ -1,6 +1,6 @@
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
-import { Child, type ChildEnd, type LogEntry, reasonIn } from '../lab/child.ts'
+import { Child, type ChildExit, exitReason, type LogEntry } from '../lab/child.ts'
 import { count, newTally, type Tally } from '../lab/tally.ts'
 
 export interface DrillNodeOptions {
@@ -10,12 +10,12 @@ export interface DrillNodeOptions {
   /** Command line at every start. */
   readonly args: readonly string[]
   /** Called when it begins and when it ends. */
-  readonly changed: () => void
+  readonly onChange: () => void
   /** It ended, and nobody had asked for that. */
-  readonly lost: (why: string) => void
+  readonly onUnexpectedExit: (why: string) => void
 }
 
-interface Waiting {
+interface LogWaiter {
   readonly text: string
   readonly settle: (error?: Error) => void
 }
@@ -28,8 +28,8 @@ const stopMs = 6_000
 export class DrillNode {
   readonly #options: DrillNodeOptions
   #child: Child | undefined
-  #waiting: readonly Waiting[] = []
-  #asked = false
+  #waiters: readonly LogWaiter[] = []
+  #isEndExpected = false
   tally: Tally = newTally()
 
   constructor(options: DrillNodeOptions) {
@@ -41,49 +41,49 @@ export class DrillNode {
   }
 
   get pid(): number {
-    return this.#child?.running ? this.#child.pid : 0
+    return this.#child?.isRunning ? this.#child.pid : 0
   }
 
   /** Resolves when it listens. Throws MESH_LAB_REFUSED when it ends before, MESH_STEP_TIMEOUT when it takes too long. */
   start(...further: readonly string[]): Promise<void> {
-    const { entry, args, changed } = this.#options
+    const { entry, args, onChange } = this.#options
     this.tally = newTally()
-    this.#asked = false
-    const listening = this.said('listening', listenMs)
+    this.#isEndExpected = false
+    const listening = this.waitForLog('listening', listenMs)
     this.#child = new Child({
       entry,
       args: [...args, ...further],
-      line: (line) => this.#line(line),
-      ended: (end) => this.#ended(end),
+      onLine: (line) => this.#onLine(line),
+      onExit: (end) => this.#onExit(end),
     })
-    changed()
+    onChange()
     return listening
   }
 
   /** Resolves when the log has a line of this text; throws as `start` does, also when the node is stopped before. */
-  said(text: string, withinMs: number): Promise<void> {
+  waitForLog(text: string, withinMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const { clock, name } = this.#options
-    const late = new MeshError('MESH_STEP_TIMEOUT', { step: `${name} saying ${text}`, ms: withinMs })
-    const cancel = clock.after(withinMs, () => waiting.settle(late))
-    const waiting: Waiting = {
+    const timeout = new MeshError('MESH_STEP_TIMEOUT', { step: `${name} saying ${text}`, ms: withinMs })
+    const cancel = clock.after(withinMs, () => waiter.settle(timeout))
+    const waiter: LogWaiter = {
       text,
       settle: (error) => {
         cancel()
-        this.#waiting = this.#waiting.filter((one) => one !== waiting)
+        this.#waiters = this.#waiters.filter((one) => one !== waiter)
         if (error === undefined) resolve()
         else reject(error)
       },
     }
-    this.#waiting = [...this.#waiting, waiting]
+    this.#waiters = [...this.#waiters, waiter]
     return promise
   }
 
   /** As if the power had gone. */
   async kill(): Promise<void> {
-    this.#asked = true
+    this.#isEndExpected = true
     this.#child?.signal('SIGKILL')
-    await this.#child?.ended
+    await this.#child?.closed
   }
 
   pause(): void {
@@ -96,20 +96,20 @@ export class DrillNode {
 
   /** It says goodbye; one that does not end within 6 s is killed. */
   async stop(): Promise<void> {
-    this.#asked = true
+    this.#isEndExpected = true
     await this.#child?.stop(stopMs)
   }
 
-  #line(entry: LogEntry): void {
+  #onLine(entry: LogEntry): void {
     count(this.tally, entry)
-    for (const waiting of this.#waiting) if (waiting.text === entry['msg']) waiting.settle()
+    for (const waiter of this.#waiters) if (waiter.text === entry['msg']) waiter.settle()
   }
 
-  #ended({ code, signal, errors }: ChildEnd): void {
-    const why = `it ended with ${signal ?? code}: ${reasonIn(errors)}`
+  #onExit({ code, signal, errors }: ChildExit): void {
+    const why = `it ended with ${signal ?? code}: ${exitReason(errors)}`
     const error = new MeshError('MESH_LAB_REFUSED', { what: `${this.name} is gone`, why })
-    for (const waiting of this.#waiting) waiting.settle(error)
-    this.#options.changed()
-    if (!this.#asked) this.#options.lost(`${this.name}: ${why}`)
+    for (const waiter of this.#waiters) waiter.settle(error)
+    this.#options.onChange()
+    if (!this.#isEndExpected) this.#options.onUnexpectedExit(`${this.name}: ${why}`)
   }
 }

@@ -35,25 +35,25 @@ test('nodes of a drill bring their condition about, tell it, and heal: an alert 
   const receiver = await startReceiver()
   const named = (name: string) => receiver.spans.filter((span) => span.name === name)
   const labels = { alertname: 'MeshNodeStalled', mesh_id: 'drill-stall', mesh_node_name: 'drill-stall-2' }
-  let rangAt = Number.NaN
+  let firedAt = Number.NaN
   await using fake = await fakeStack({
     rules: { MeshNodeStalled: 0 },
     known: () => named('mesh.node.started').map(({ resource }) => String(resource['mesh.node.name'])),
     alerts: () => {
       if (named('mesh.node.stalled').length === 0) return []
-      rangAt = Number.isNaN(rangAt) ? performance.now() : rangAt
-      return performance.now() - rangAt > 3_000 ? [] : [{ labels, state: 'active' }]
+      firedAt = Number.isNaN(firedAt) ? performance.now() : firedAt
+      return performance.now() - firedAt > 3_000 ? [] : [{ labels, state: 'active' }]
     },
   })
-  const said: string[] = []
+  const log: string[] = []
   const { signal } = new AbortController()
   const [result] = await runDrills({
-    wanted: ['MeshNodeStalled'],
+    alerts: ['MeshNodeStalled'],
     ...{ otlp: receiver.endpoint, prometheus: fake.url, alertmanager: fake.url },
-    ...{ timeFactor: 1, atOnce: 1, signal, told: () => {} },
-    say: (text) => said.push(text),
+    ...{ timeFactor: 1, atOnce: 1, signal, onResult: () => {} },
+    log: (text) => log.push(text),
   })
-  assert.equal(result?.verdict, 'ok', `${result?.why} ${said.join('; ')}`)
+  assert.equal(result?.verdict, 'ok', `${result?.why} ${log.join('; ')}`)
   const stopped = named('mesh.node.stopped').map(({ resource }) => resource['mesh.node.name'])
   assert.deepEqual(stopped.toSorted(), ['drill-stall-1', 'drill-stall-2'], 'both have left in order')
   assert.deepEqual(nodesOf(process.pid), [])

@@ -2,67 +2,67 @@ import type { AlertName } from '../catalogue/alerts.ts'
 import type { SpanName } from '../catalogue/spans.ts'
 import type { Fault } from '../kit/faults.ts'
 import { linkMs, type Scenario, type Stage } from './scenario.ts'
-import { firstOf, pause, waitUntil } from './waiting.ts'
+import { firstFulfilled, pause, waitUntil } from './waiting.ts'
 
 /** Longer than from one census to the next, in milliseconds: what a fault does is told by then. */
-const spanDelayMs = 90_000
+const evidenceMs = 90_000
 /** A node that does not run for a quarter of the staleness window (30 s) says so when it wakes. */
 const stallMs = 12_000
 const leaks: readonly AlertName[] = ['MeshConnectionsNotClosed', 'MeshSuspects', 'MeshLeakSuspected']
 
 /** Two healthy nodes that are linked and known to Prometheus; the second then begins anew with a fault. */
 export const faultScenarios: readonly Scenario[] = [
-  faulty({
+  faultScenario({
     name: 'sweep',
     alerts: ['MeshPrunerSilent'],
-    about: 'the sweep of one node no longer runs',
+    description: 'the sweep of one node no longer runs',
     fault: 'hold-sweep',
     // A stop in order would be a good reason for no sweep.
-    killed: true,
+    kills: true,
   }),
-  faulty({
+  faultScenario({
     name: 'registry',
     alerts: ['MeshRegistryGrowing'],
-    about: 'a registry of one node grows to its bound',
+    description: 'a registry of one node grows to its bound',
     fault: 'grow-registry',
   }),
-  faulty({
+  faultScenario({
     name: 'loss',
     alerts: ['MeshTelemetryLost'],
-    about: 'one node has no room for its spans',
+    description: 'one node has no room for its spans',
     fault: 'lose-spans',
     // Not the span's own name: the log says it in words.
-    told: 'spans were lost',
+    logLine: 'spans were lost',
   }),
-  faulty({
+  faultScenario({
     name: 'clock',
     alerts: ['MeshClockSkewed'],
-    about: 'the clock of one node is an hour ahead',
+    description: 'the clock of one node is an hour ahead',
     fault: 'skew-clock',
-    told: 'mesh.clock.skewed',
+    logLine: 'mesh.clock.skewed',
   }),
-  faulty({
+  faultScenario({
     name: 'memory',
     alerts: ['MeshRoleOverBudget'],
-    about: 'one node holds 256 MiB too much',
+    description: 'one node holds 256 MiB too much',
     fault: 'hold-memory',
   }),
-  faulty({
+  faultScenario({
     name: 'descriptors',
     alerts: ['MeshResourcesExhausted'],
-    about: 'one node is out of file descriptors',
+    description: 'one node is out of file descriptors',
     fault: 'no-descriptors',
-    told: 'mesh.resource.exhausted',
+    logLine: 'mesh.resource.exhausted',
   }),
   {
     name: 'connections',
     alerts: leaks,
-    about: 'four nodes open ever more connections to each other and close none',
+    description: 'four nodes open ever more connections to each other and close none',
     size: 4,
     condition: (stage) => {
       const { mesh } = stage
       return {
-        prepare: () => begin(stage),
+        prepare: () => startMesh(stage),
         cause: async (caused) => {
           await mesh.restart(mesh.nodes, '--fault', 'keep-connections')
           for (const alert of leaks) caused(alert)
@@ -74,17 +74,17 @@ export const faultScenarios: readonly Scenario[] = [
   {
     name: 'stall',
     alerts: ['MeshNodeStalled'],
-    about: `one node does not run for ${stallMs / 1_000} s`,
+    description: `one node does not run for ${stallMs / 1_000} s`,
     size: 2,
     condition: (stage) => ({
-      prepare: () => begin(stage),
+      prepare: () => startMesh(stage),
       cause: async (caused) => {
         const [, node] = stage.mesh.nodes
         node?.pause()
         await pause(stage.clock, stallMs, stage.signal)
-        const told = node?.said('mesh.node.stalled', linkMs)
+        const logLine = node?.waitForLog('mesh.node.stalled', linkMs)
         node?.resume()
-        await told
+        await logLine
         caused('MeshNodeStalled')
       },
       heal: async () => {},
@@ -92,36 +92,36 @@ export const faultScenarios: readonly Scenario[] = [
   },
 ]
 
-interface Faulty {
+interface FaultScenario {
   readonly name: string
   readonly alerts: readonly AlertName[]
-  readonly about: string
+  readonly description: string
   readonly fault: Fault
   /** The old process does not say that it stops. */
-  readonly killed?: true
+  readonly kills?: true
   /** The cause is the first such line of any node; it is that the node listens, unless given. */
-  readonly told?: SpanName | 'spans were lost'
+  readonly logLine?: SpanName | 'spans were lost'
 }
 
-function faulty({ fault, killed, told, ...scenario }: Faulty): Scenario {
+function faultScenario({ fault, kills, logLine, ...scenario }: FaultScenario): Scenario {
   return {
     ...scenario,
     size: 2,
     condition: (stage) => {
       const { mesh } = stage
-      const changed = mesh.nodes.slice(1)
+      const faultyNodes = mesh.nodes.slice(1)
       return {
-        prepare: () => begin(stage),
+        prepare: () => startMesh(stage),
         cause: async (caused) => {
-          if (killed) await Promise.all(changed.map((node) => node.kill()))
-          else await Promise.all(changed.map((node) => node.stop()))
-          const said = told === undefined ? [] : mesh.nodes.map((node) => node.said(told, spanDelayMs))
-          await mesh.start(changed, '--fault', fault)
+          if (kills) await Promise.all(faultyNodes.map((node) => node.kill()))
+          else await Promise.all(faultyNodes.map((node) => node.stop()))
+          const waits = logLine === undefined ? [] : mesh.nodes.map((node) => node.waitForLog(logLine, evidenceMs))
+          await mesh.start(faultyNodes, '--fault', fault)
           // Whoever tells it first; the others may never.
-          if (said.length > 0) await firstOf(said)
+          if (waits.length > 0) await firstFulfilled(waits)
           for (const alert of scenario.alerts) caused(alert)
         },
-        heal: () => mesh.restart(changed),
+        heal: () => mesh.restart(faultyNodes),
       }
     },
   }
@@ -131,7 +131,10 @@ function faulty({ fault, killed, told, ...scenario }: Faulty): Scenario {
  * Starts everybody, all but the first with further flags, and waits until all are linked and Prometheus knows them: only
  * then can something change.
  */
-export async function begin({ mesh, clock, signal, known }: Stage, ...further: readonly string[]): Promise<void> {
+export async function startMesh(
+  { mesh, clock, signal, waitUntilKnown: known }: Stage,
+  ...further: readonly string[]
+): Promise<void> {
   const [first, ...others] = mesh.nodes
   if (first !== undefined) await mesh.start([first])
   await mesh.start(others, ...further)

@@ -4,31 +4,36 @@ import { type Check, count, decimal } from '../node/config-schemas.ts'
 import type { FlagTable } from '../node/flag-table.ts'
 
 /** Scenarios at once: a node costs about a second of CPU to start, then 10 ms/s, and 90 MB. Guess. */
-const atOnceMax = 16
+const maxAtOnce = 16
 
 /** Every flag of `tracemesh drill` that takes a value. */
 export const drillFlags = {
-  otlp: { about: 'where the drill’s own nodes send their spans', fallback: 'http://127.0.0.1:4317', ...url() },
-  prometheus: { about: 'where rules are evaluated', fallback: 'http://127.0.0.1:9090', ...url() },
-  alertmanager: { about: 'where alerts ring', fallback: 'http://127.0.0.1:9093', ...url() },
+  otlp: {
+    description: 'where the drill’s own nodes send their spans',
+    defaultValue: 'http://127.0.0.1:4317',
+    ...url(),
+  },
+  prometheus: { description: 'where rules are evaluated', defaultValue: 'http://127.0.0.1:9090', ...url() },
+  alertmanager: { description: 'where alerts ring', defaultValue: 'http://127.0.0.1:9093', ...url() },
   'time-factor': {
-    about: 'how much shorter the durations of the loaded rules are than of those shipped',
-    fallback: '1',
+    description: 'how much shorter the durations of the loaded rules are than of those shipped',
+    defaultValue: '1',
     ...factor(),
   },
   'at-once': {
-    about: 'scenarios that run side by side, two to seven nodes each',
-    fallback: '4',
-    ...count(whole(1, atOnceMax)),
+    description: 'scenarios that run side by side, two to seven nodes each',
+    defaultValue: '4',
+    ...count(whole(1, maxAtOnce)),
   },
   'trace-routine': {
-    about: 'share of the minutes whose routine spans leave the drill’s own nodes; every alert is to ring at any',
-    fallback: '1',
+    description: 'share of the minutes whose routine spans leave the drill’s own nodes; every alert is to ring at any',
+    defaultValue: '1',
     ...decimal(share()),
   },
   stack: {
-    about: 'by what services of the stack are stopped and started; alerts about the pipeline are not drilled without',
-    fallback: 'none',
+    description:
+      'by what services of the stack are stopped and started; alerts about the pipeline are not drilled without',
+    defaultValue: 'none',
     ...oneOf(['none', 'compose']),
   },
 } as const satisfies FlagTable

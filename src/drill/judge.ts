@@ -1,17 +1,17 @@
 import type { Clock } from '../core/machine.ts'
 import { badResult, type DrillResult, okResult, seconds } from './result.ts'
-import { lookMs, orAborted, pause } from './waiting.ts'
+import { pause, pollMs, rejectOnAbort } from './waiting.ts'
 
 /** How one alert is seen by Alertmanager at one moment. `suppressed`: it rings, and silence or inhibition keeps it quiet. */
-export type Look = 'silent' | 'rings' | 'suppressed'
+export type AlertState = 'inactive' | 'firing' | 'suppressed'
 
 /** One alert whose drill this is. */
-export interface Watched {
+export interface WatchedAlert {
   readonly alert: string
   readonly statedMs: number
   /** From the healing, within which it is to end. */
   readonly endMs: number
-  look(): Promise<Look>
+  state(): Promise<AlertState>
   /** Where the links of those that ring lead. */
   links(): Promise<readonly string[]>
 }
@@ -21,21 +21,21 @@ export interface Condition {
   /** Brings about what is there before: with this alone no alert may ring. */
   prepare(): Promise<void>
   /** Calls `caused` for each alert once the cause that its stated time counts from is there; at the latest at its end. */
-  cause(caused: (alert: string) => void): Promise<void>
+  cause(onCaused: (alert: string) => void): Promise<void>
   heal(): Promise<void>
 }
 
 export interface JudgeOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
-  readonly say: (text: string) => void
+  readonly log: (text: string) => void
 }
 
 interface Firing {
-  readonly watched: Watched
+  readonly watched: WatchedAlert
   readonly afterMs: number | undefined
-  readonly early: boolean
-  readonly suppressed: boolean
+  readonly isEarly: boolean
+  readonly isSuppressed: boolean
   readonly traces: readonly string[]
 }
 
@@ -47,42 +47,45 @@ const patience = 2
  * the healing. Never rejects: what could not be done is `not shown`.
  */
 export async function judge(
-  all: readonly Watched[],
+  all: readonly WatchedAlert[],
   condition: Condition,
   options: JudgeOptions,
 ): Promise<DrillResult[]> {
   const results: DrillResult[] = []
-  let left = all
-  let ill = false
-  const settle = (verdict: 'failed' | 'not shown', which: readonly Watched[], why: string) => {
+  let remaining = all
+  let isCaused = false
+  const conclude = (verdict: 'failed' | 'not shown', which: readonly WatchedAlert[], why: string) => {
     results.push(...which.map((one) => badResult(verdict, one, why)))
-    left = left.filter((one) => !which.includes(one))
+    remaining = remaining.filter((one) => !which.includes(one))
   }
   try {
-    settle('not shown', await ringing(left, options), 'it rings already; drill again when it has ended')
-    if (left.length === 0) return results
-    await orAborted(condition.prepare(), options.signal)
-    settle('failed', await ringing(left, options), 'it rang before its cause')
-    if (left.length === 0) return results
-    ill = true
-    const fired = await causeAndWatch(left, condition, options)
-    await orAborted(condition.heal(), options.signal)
-    ill = false
+    conclude('not shown', await findActive(remaining, options), 'it rings already; drill again when it has ended')
+    if (remaining.length === 0) return results
+    await rejectOnAbort(condition.prepare(), options.signal)
+    conclude('failed', await findActive(remaining, options), 'it rang before its cause')
+    if (remaining.length === 0) return results
+    isCaused = true
+    const fired = await causeAndWatch(remaining, condition, options)
+    await rejectOnAbort(condition.heal(), options.signal)
+    isCaused = false
     return [...results, ...(await Promise.all(fired.map((one) => judgeEnd(one, options))))]
   } catch (error) {
-    settle('not shown', left, options.signal.aborted ? 'interrupted' : messageOf(error))
+    conclude('not shown', remaining, options.signal.aborted ? 'interrupted' : messageOf(error))
     // Whoever interrupts ends everything anyway, and soon.
-    if (ill && !options.signal.aborted) await orAborted(condition.heal(), options.signal).catch(() => {})
+    if (isCaused && !options.signal.aborted) await rejectOnAbort(condition.heal(), options.signal).catch(() => {})
     return results
   }
 }
 
-async function ringing(watched: readonly Watched[], { signal }: JudgeOptions): Promise<readonly Watched[]> {
-  const looks = await orAborted(Promise.all(watched.map((one) => one.look())), signal)
-  return watched.filter((_, index) => looks[index] !== 'silent')
+async function findActive(
+  watched: readonly WatchedAlert[],
+  { signal }: JudgeOptions,
+): Promise<readonly WatchedAlert[]> {
+  const states = await rejectOnAbort(Promise.all(watched.map((one) => one.state())), signal)
+  return watched.filter((_, index) => states[index] !== 'inactive')
 }
 
-async function causeAndWatch(watched: readonly Watched[], condition: Condition, options: JudgeOptions) {
+async function causeAndWatch(watched: readonly WatchedAlert[], condition: Condition, options: JudgeOptions) {
   const failing = new AbortController()
   const signal = AbortSignal.any([options.signal, failing.signal])
   const causedAt: Record<string, number> = {}
@@ -90,12 +93,12 @@ async function causeAndWatch(watched: readonly Watched[], condition: Condition, 
   const causing = condition.cause((alert) => {
     if (!watched.some((one) => one.alert === alert) || causedAt[alert] !== undefined) return
     causedAt[alert] = options.clock.now()
-    options.say(`the cause of ${alert} is there`)
+    options.log(`the cause of ${alert} is there`)
   })
   causing.then(
     () => {
-      const without = watched.find(({ alert }) => causedAt[alert] === undefined)
-      if (without !== undefined) failing.abort(new Error(`the cause of ${without.alert} did not come about`))
+      const uncaused = watched.find(({ alert }) => causedAt[alert] === undefined)
+      if (uncaused !== undefined) failing.abort(new Error(`the cause of ${uncaused.alert} did not come about`))
     },
     (error: unknown) => failing.abort(error),
   )
@@ -103,59 +106,60 @@ async function causeAndWatch(watched: readonly Watched[], condition: Condition, 
 }
 
 async function watchFiring(
-  watched: Watched,
+  watched: WatchedAlert,
   causedAt: () => number | undefined,
   options: JudgeOptions,
 ): Promise<Firing> {
-  const { clock, signal, say } = options
-  let suppressed = false
+  const { clock, signal, log } = options
+  let isSuppressed = false
   for (;;) {
-    const look = await orAborted(watched.look(), signal)
+    const state = await rejectOnAbort(watched.state(), signal)
     const at = causedAt()
-    suppressed ||= look === 'suppressed'
+    isSuppressed ||= state === 'suppressed'
     const afterMs = at === undefined ? undefined : Math.round(clock.now() - at)
-    if (look === 'rings') {
-      if (afterMs !== undefined) say(`${watched.alert} rings after ${seconds(afterMs)}`)
-      const traces = await orAborted(watched.links(), signal)
-      return { watched, afterMs, early: afterMs === undefined, suppressed, traces }
+    if (state === 'firing') {
+      if (afterMs !== undefined) log(`${watched.alert} rings after ${seconds(afterMs)}`)
+      const traces = await rejectOnAbort(watched.links(), signal)
+      return { watched, afterMs, isEarly: afterMs === undefined, isSuppressed, traces }
     }
     if (afterMs !== undefined && afterMs > watched.statedMs * patience)
-      return { watched, afterMs: undefined, early: false, suppressed, traces: [] }
-    await pause(clock, lookMs, signal)
+      return { watched, afterMs: undefined, isEarly: false, isSuppressed, traces: [] }
+    await pause(clock, pollMs, signal)
   }
 }
 
 async function judgeEnd(
-  { watched, afterMs, early, suppressed, traces }: Firing,
+  { watched, afterMs, isEarly, isSuppressed, traces }: Firing,
   options: JudgeOptions,
 ): Promise<DrillResult> {
   const { statedMs, endMs } = watched
-  if (early) return badResult('failed', watched, 'it rang before its cause')
+  if (isEarly) return badResult('failed', watched, 'it rang before its cause')
   if (afterMs === undefined) {
-    if (suppressed) return badResult('not shown', watched, 'a silence, or an alert about the pipeline, keeps it quiet')
+    if (isSuppressed)
+      return badResult('not shown', watched, 'a silence, or an alert about the pipeline, keeps it quiet')
     return badResult('failed', watched, `it did not ring within ${patience} times its stated time`)
   }
   const endedAfterMs = await watchEnd(watched, options)
   if (endedAfterMs === null) {
     return badResult('failed', watched, `it has not ended within ${seconds(endMs)}`, { firedAfterMs: afterMs, traces })
   }
-  const drilled = { firedAfterMs: afterMs, endedAfterMs, traces }
-  return afterMs <= statedMs ? okResult(watched, drilled) : badResult('failed', watched, 'it rang too late', drilled)
+  const times = { firedAfterMs: afterMs, endedAfterMs, traces }
+  return afterMs <= statedMs ? okResult(watched, times) : badResult('failed', watched, 'it rang too late', times)
 }
 
 /** Milliseconds until it no longer rings; null when it goes on. */
-async function watchEnd(watched: Watched, { clock, signal, say }: JudgeOptions): Promise<number | null> {
+async function watchEnd(watched: WatchedAlert, { clock, signal, log }: JudgeOptions): Promise<number | null> {
   const { alert, endMs } = watched
-  const began = clock.now()
+  const startedAt = clock.now()
   for (;;) {
-    const state = await orAborted(watched.look(), signal)
-    const afterMs = Math.round(clock.now() - began)
-    if (state === 'silent') {
-      say(`${alert} ended ${seconds(afterMs)} after the healing`)
+    const state = await rejectOnAbort(watched.state(), signal)
+    const afterMs = Math.round(clock.now() - startedAt)
+    if (state === 'inactive') {
+      log(`${alert} ended ${seconds(afterMs)} after the healing`)
       return afterMs
     }
     if (afterMs > endMs) return null
-    await pause(clock, lookMs, signal)
+    await pause(clock, pollMs, signal)
   }
 }
 

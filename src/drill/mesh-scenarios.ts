@@ -1,6 +1,6 @@
-import { begin } from './fault-scenarios.ts'
+import { startMesh } from './fault-scenarios.ts'
 import { linkMs, type Scenario } from './scenario.ts'
-import { firstOf, waitUntil } from './waiting.ts'
+import { firstFulfilled, waitUntil } from './waiting.ts'
 
 /** Nobody listens at these ports of loopback: TCP refuses at once, so that a campaign lasts no longer than its waits. */
 const deadSeeds = Array.from({ length: 8 }, (_, index) => ['--seed', `/ip4/127.0.0.1/tcp/${index + 1}`]).flat()
@@ -8,7 +8,7 @@ const deadSeeds = Array.from({ length: 8 }, (_, index) => ['--seed', `/ip4/127.0
 const giveupMs = 180_000
 /** A staleness window of 30 s, the sweep after it, and the time of a busy machine. */
 const expiryMs = 60_000
-const killed = 4
+const victimCount = 4
 /** Two processes are known to run at once when each was heard again after the other, between growing waits. */
 const conflictMs = 120_000
 
@@ -17,24 +17,24 @@ export const meshScenarios: readonly Scenario[] = [
   {
     name: 'seeds',
     alerts: ['MeshSeedRetrying', 'MeshRetryStorm', 'MeshNodeAlone', 'MeshSeedGiveup'],
-    about: 'six of seven nodes have eight seeds each of which none answers',
+    description: 'six of seven nodes have eight seeds each of which none answers',
     size: 7,
     seeded: false,
     condition: (stage) => {
       const { mesh } = stage
       const alone = mesh.nodes.slice(1)
       return {
-        prepare: () => begin(stage, '--seed', mesh.seed),
+        prepare: () => startMesh(stage, '--seed', mesh.seed),
         cause: async (caused) => {
           await Promise.all(alone.map((node) => node.stop()))
-          const retried = alone.map((node) => node.said('mesh.seed.retry', linkMs))
-          const gaveUp = alone.map((node) => node.said('mesh.seed.giveup', giveupMs))
+          const retries = alone.map((node) => node.waitForLog('mesh.seed.retry', linkMs))
+          const giveups = alone.map((node) => node.waitForLog('mesh.seed.giveup', giveupMs))
           const listening = mesh.start(alone, ...deadSeeds).then(() => caused('MeshNodeAlone'))
-          const retrying = firstOf(retried).then(() => {
+          const retrying = firstFulfilled(retries).then(() => {
             caused('MeshSeedRetrying')
             caused('MeshRetryStorm')
           })
-          await Promise.all([listening, retrying, firstOf(gaveUp).then(() => caused('MeshSeedGiveup'))])
+          await Promise.all([listening, retrying, firstFulfilled(giveups).then(() => caused('MeshSeedGiveup'))])
         },
         heal: () => mesh.restart(alone, '--seed', mesh.seed),
       }
@@ -43,23 +43,23 @@ export const meshScenarios: readonly Scenario[] = [
   {
     name: 'kill',
     alerts: ['MeshNodeSilent', 'MeshPrunedRate', 'MeshMembersExpiredInBulk'],
-    about: 'four of six nodes are killed at once',
+    description: 'four of six nodes are killed at once',
     size: 6,
     condition: (stage) => {
       const { mesh, clock, signal } = stage
-      const victims = mesh.nodes.slice(-killed)
-      const survivors = mesh.nodes.slice(0, -killed)
+      const victims = mesh.nodes.slice(-victimCount)
+      const survivors = mesh.nodes.slice(0, -victimCount)
       return {
         prepare: async () => {
-          await begin(stage)
+          await startMesh(stage)
           const complete = () => mesh.nodes.every(({ tally }) => tally.members >= mesh.nodes.length - 1)
           await waitUntil(complete, { step: 'everybody knowing everybody', limitMs: linkMs, clock, signal })
         },
         cause: async (caused) => {
-          const expired = survivors.map((node) => node.said('mesh.member.expired', expiryMs))
+          const expired = survivors.map((node) => node.waitForLog('mesh.member.expired', expiryMs))
           await Promise.all(victims.map((node) => node.kill()))
           caused('MeshNodeSilent')
-          await firstOf(expired)
+          await firstFulfilled(expired)
           caused('MeshPrunedRate')
           caused('MeshMembersExpiredInBulk')
         },
@@ -70,17 +70,17 @@ export const meshScenarios: readonly Scenario[] = [
   {
     name: 'identity',
     alerts: ['MeshIdentityConflict'],
-    about: 'two of three nodes run with the same key file',
+    description: 'two of three nodes run with the same key file',
     size: 3,
     condition: (stage) => {
       const { mesh } = stage
       const [first, original, ...copies] = mesh.nodes
       return {
-        prepare: () => begin(stage),
+        prepare: () => startMesh(stage),
         cause: async (caused) => {
           if (first === undefined || original === undefined) return
           await Promise.all(copies.map((node) => node.stop()))
-          const conflict = first.said('mesh.identity.conflict', conflictMs)
+          const conflict = first.waitForLog('mesh.identity.conflict', conflictMs)
           await Promise.all([mesh.start(copies, '--identity', mesh.identityOf(original)), conflict])
           caused('MeshIdentityConflict')
         },
@@ -91,17 +91,17 @@ export const meshScenarios: readonly Scenario[] = [
   {
     name: 'limit',
     alerts: ['MeshLimitReached'],
-    about: 'a node that has room for two peers is dialled by four',
+    description: 'a node that has room for two peers is dialled by four',
     size: 5,
     condition: (stage) => {
       const { mesh } = stage
       const hub = mesh.nodes.slice(0, 1)
       return {
-        prepare: () => begin(stage),
+        prepare: () => startMesh(stage),
         cause: async (caused) => {
           await Promise.all(hub.map((node) => node.stop()))
-          const refused = hub.map((node) => node.said('mesh.limit.reached', linkMs))
-          await Promise.all([mesh.start(hub, '--max-peers', '2', '--neighbours', '2'), ...refused])
+          const rejections = hub.map((node) => node.waitForLog('mesh.limit.reached', linkMs))
+          await Promise.all([mesh.start(hub, '--max-peers', '2', '--neighbours', '2'), ...rejections])
           caused('MeshLimitReached')
         },
         heal: () => mesh.restart(hub),

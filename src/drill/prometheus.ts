@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { type Asked, ask } from './ask.ts'
+import { queryStack, type StackEndpoint } from './query-stack.ts'
 
 /** A rule as it is loaded; `duration` is its `for`, in seconds; `health` says whether it could be evaluated. */
 const ruleShape = z.object({ name: z.string(), duration: z.number(), health: z.string() })
@@ -15,15 +15,15 @@ const scrapes = 3
 
 /** Asks a Prometheus what it has. All throw MESH_STACK_UNREACHABLE. */
 export class Prometheus {
-  readonly #asked: Asked
+  readonly #endpoint: StackEndpoint
 
   constructor(url: string) {
-    this.#asked = { what: 'Prometheus', url, flag: '--prometheus' }
+    this.#endpoint = { what: 'Prometheus', url, flag: '--prometheus' }
   }
 
   /** The alerting rules that it evaluates. */
   async alertRules(): Promise<readonly AlertRule[]> {
-    const { data } = await ask(this.#asked, '/api/v1/rules?type=alert', rulesShape)
+    const { data } = await queryStack(this.#endpoint, '/api/v1/rules?type=alert', rulesShape)
     return data.groups.flatMap(({ rules }) => rules)
   }
 
@@ -42,14 +42,14 @@ export class Prometheus {
 
   /** Names of the nodes of a mesh whose census it has seen in several scrapes: by then it has all else of them, too. */
   async knownNodes(mesh: string): Promise<readonly string[]> {
-    const audits = `traces_span_metrics_calls_total{mesh_id="${mesh}",span_name="mesh.audit"}`
-    const query = `count by (mesh_node_name) (count_over_time(${audits}[10m]) >= ${scrapes})`
+    const censusSpans = `traces_span_metrics_calls_total{mesh_id="${mesh}",span_name="mesh.audit"}`
+    const query = `count by (mesh_node_name) (count_over_time(${censusSpans}[10m]) >= ${scrapes})`
     const series = await this.#vector(query)
     return series.flatMap((labels) => labels['mesh_node_name'] ?? [])
   }
 
   async #vector(query: string): Promise<readonly Readonly<Record<string, string>>[]> {
-    const { data } = await ask(this.#asked, `/api/v1/query?${new URLSearchParams({ query })}`, vectorShape)
+    const { data } = await queryStack(this.#endpoint, `/api/v1/query?${new URLSearchParams({ query })}`, vectorShape)
     return data.result.map(({ metric }) => metric)
   }
 }

@@ -16,20 +16,20 @@ export interface DrillResult {
   readonly why: string
 }
 
-const nothing = { firedAfterMs: null, endedAfterMs: null, traces: [] }
-export type Drilled = Partial<Pick<DrillResult, 'firedAfterMs' | 'endedAfterMs' | 'traces'>>
+const noTimes = { firedAfterMs: null, endedAfterMs: null, traces: [] }
+export type DrillTimes = Partial<Pick<DrillResult, 'firedAfterMs' | 'endedAfterMs' | 'traces'>>
 
-export function okResult({ alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>, drilled: Drilled): DrillResult {
-  return { alert, verdict: 'ok', ok: true, statedMs, ...nothing, ...drilled, why: '' }
+export function okResult({ alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>, times: DrillTimes): DrillResult {
+  return { alert, verdict: 'ok', ok: true, statedMs, ...noTimes, ...times, why: '' }
 }
 
 export function badResult(
   verdict: 'failed' | 'not shown',
   { alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>,
   why: string,
-  drilled: Drilled = {},
+  times: DrillTimes = {},
 ): DrillResult {
-  return { alert, verdict, ok: false, statedMs, ...nothing, ...drilled, why }
+  return { alert, verdict, ok: false, statedMs, ...noTimes, ...times, why }
 }
 
 /** One line for people. */

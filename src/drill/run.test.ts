@@ -6,44 +6,44 @@ import { fakeStack } from '../testing/fake-stack.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import type { DrillResult } from './result.ts'
 import { type DrillOptions, runDrills } from './run.ts'
-import type { HeldService } from './stack-control.ts'
+import type { StackService } from './stack-control.ts'
 
 // The pool of `fetch` keeps a connection for some seconds after its last use.
 leakCheck({ graceMs: 8_000 })
 
-async function drilled(url: string, wanted: readonly AlertName[], options: Partial<DrillOptions> = {}) {
-  const told: DrillResult[] = []
+async function drill(url: string, alerts: readonly AlertName[], options: Partial<DrillOptions> = {}) {
+  const reported: DrillResult[] = []
   const { signal } = new AbortController()
   const where = { otlp: 'http://127.0.0.1:1', prometheus: url, alertmanager: url }
-  const quiet = { signal, say: () => {}, told: (result: DrillResult) => void told.push(result) }
-  const results = await runDrills({ wanted, ...where, timeFactor: 1, atOnce: 2, ...quiet, ...options })
-  assert.deepEqual(results, told, 'each is told')
+  const quiet = { signal, log: () => {}, onResult: (result: DrillResult) => void reported.push(result) }
+  const results = await runDrills({ alerts, ...where, timeFactor: 1, atOnce: 2, ...quiet, ...options })
+  assert.deepEqual(results, reported, 'each result is reported')
   return results
 }
 
 test('a stack that does not answer is no result', async () => {
-  await assert.rejects(drilled('http://127.0.0.1:1', ['MeshNodeSilent']), (error) =>
+  await assert.rejects(drill('http://127.0.0.1:1', ['MeshNodeSilent']), (error) =>
     isMeshError(error, 'MESH_STACK_UNREACHABLE'),
   )
 })
 
 test('an alert that Prometheus has no rule for is not shown, and no node is started', async () => {
   await using fake = await fakeStack({ rules: { Other: 0 } })
-  const [result] = await drilled(fake.url, ['MeshNodeSilent'], { timeFactor: 0.5 })
+  const [result] = await drill(fake.url, ['MeshNodeSilent'], { timeFactor: 0.5 })
   assert.deepEqual([result?.verdict, result?.why], ['not shown', 'Prometheus has no such rule'])
   assert.equal(result?.statedMs, firesWithinMs('MeshNodeSilent', 0.5))
 })
 
 test('rules that were made with another time factor say nothing of the stated times', async () => {
   await using fake = await fakeStack({ rules: { MeshNodeSilent: 30 } })
-  const [result] = await drilled(fake.url, ['MeshNodeSilent'], { timeFactor: 0.1 })
+  const [result] = await drill(fake.url, ['MeshNodeSilent'], { timeFactor: 0.1 })
   assert.equal(result?.verdict, 'not shown')
   assert.match(result?.why ?? '', /waits 30 s and not 10 s.*--time-factor/)
 })
 
 test('what takes a hold on the stack is not run without one, and says so', async () => {
   await using fake = await fakeStack({ rules: { MeshPipelineDown: 60, MeshCollectorRefusing: 0 } })
-  const results = await drilled(fake.url, ['MeshPipelineDown', 'MeshCollectorRefusing'])
+  const results = await drill(fake.url, ['MeshPipelineDown', 'MeshCollectorRefusing'])
   assert.deepEqual(
     results.map(({ verdict }) => verdict),
     ['not shown', 'not shown'],
@@ -53,14 +53,14 @@ test('what takes a hold on the stack is not run without one, and says so', async
 
 test('a drill of the pipeline stops a service, and starts it again whatever happens', async () => {
   let running = true
-  const done: string[] = []
+  const calls: string[] = []
   const stack = {
-    stop: async (service: HeldService) => {
-      done.push(`stop ${service}`)
+    stop: async (service: StackService) => {
+      calls.push(`stop ${service}`)
       running = false
     },
-    start: async (service: HeldService) => {
-      done.push(`start ${service}`)
+    start: async (service: StackService) => {
+      calls.push(`start ${service}`)
       running = true
     },
   }
@@ -69,9 +69,9 @@ test('a drill of the pipeline stops a service, and starts it again whatever happ
     rules: { MeshPipelineDown: 60 },
     alerts: () => (running ? [] : [{ labels, state: 'active' }]),
   })
-  const [result] = await drilled(fake.url, ['MeshPipelineDown'], { stack })
+  const [result] = await drill(fake.url, ['MeshPipelineDown'], { stack })
   assert.equal(result?.verdict, 'ok', result?.why)
-  assert.deepEqual(done, ['stop collector', 'start collector', 'start collector'])
+  assert.deepEqual(calls, ['stop collector', 'start collector', 'start collector'])
   const broken = {
     ...stack,
     stop: async () => {
@@ -79,6 +79,6 @@ test('a drill of the pipeline stops a service, and starts it again whatever happ
       throw new Error('no such service')
     },
   }
-  const [other] = await drilled(fake.url, ['MeshPipelineDown'], { stack: broken })
+  const [other] = await drill(fake.url, ['MeshPipelineDown'], { stack: broken })
   assert.deepEqual([other?.verdict, other?.why, running], ['not shown', 'no such service', true])
 })

@@ -3,8 +3,8 @@ import { type AlertName, alertOf, firesWithinMs, timesOf } from '../catalogue/al
 import type { Clock } from '../core/machine.ts'
 import { systemClock } from '../kit/clock.ts'
 import { Alertmanager } from './alertmanager.ts'
-import { Crew } from './crew.ts'
-import { judge, type Watched } from './judge.ts'
+import { DrillProcesses } from './drill-processes.ts'
+import { judge, type WatchedAlert } from './judge.ts'
 import { type AlertRule, Prometheus } from './prometheus.ts'
 import { badResult, type DrillResult, seconds } from './result.ts'
 import type { Scenario, Stage } from './scenario.ts'
@@ -13,7 +13,7 @@ import type { StackControl } from './stack-control.ts'
 import { pause, waitUntil } from './waiting.ts'
 
 export interface DrillOptions {
-  readonly wanted: readonly AlertName[]
+  readonly alerts: readonly AlertName[]
   readonly otlp: string
   readonly prometheus: string
   readonly alertmanager: string
@@ -27,15 +27,15 @@ export interface DrillOptions {
   readonly stack?: StackControl | undefined
   /** Aborts: everything is healed and stopped, and what was not done is not shown. */
   readonly signal: AbortSignal
-  readonly say: (text: string) => void
+  readonly log: (text: string) => void
   /** Each as soon as it is known. */
-  readonly told: (result: DrillResult) => void
+  readonly onResult: (result: DrillResult) => void
 }
 
 /** The first census is told after 30 s and leaves within 15; three scrapes of it are there 30 s later. */
-const knownMs = 180_000
+const firstCensusMs = 180_000
 /** Two flushes of the Collector, a scrape, and the 30 s steps at which `MeshNodeSilent` looks for a stop. */
-const restMs = 60_000
+const stopsVisibleMs = 60_000
 /**
  * Within which an alert is to end: as the rules say, `keep_firing_for` and the window that has to run empty, the longest of
  * which are some 2 h as shipped; with shortened rules, sweeps and censuses still take their time.
@@ -45,7 +45,7 @@ const endMs = { shipped: 3 * 3_600_000, least: 180_000 }
 interface Runner {
   readonly options: DrillOptions
   readonly clock: Clock
-  readonly crew: Crew
+  readonly processes: DrillProcesses
   readonly alertmanager: Alertmanager
   readonly prometheus: Prometheus
 }
@@ -60,101 +60,102 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
   await alertmanager.check()
   const loaded = await prometheus.alertRules()
   const results: DrillResult[] = []
-  const emitSpan = (result: DrillResult) => {
+  const addResult = (result: DrillResult) => {
     results.push(result)
-    options.told(result)
+    options.onResult(result)
   }
-  const unfit = (alert: AlertName) => unfitRule(alert, loaded, options.timeFactor)
-  for (const alert of options.wanted) {
-    const why = unfit(alert)
-    if (why !== undefined) emitSpan(badResult('not shown', stated(alert, options), why))
+  const mismatch = (alert: AlertName) => ruleMismatch(alert, loaded, options.timeFactor)
+  for (const alert of options.alerts) {
+    const why = mismatch(alert)
+    if (why !== undefined) addResult(badResult('not shown', statedTime(alert, options), why))
   }
-  const wanted = options.wanted.filter((alert) => unfit(alert) === undefined)
-  if (wanted.length === 0) return results
-  const { otlp, say, traceRoutine = 1 } = options
-  const crew = new Crew({ otlp, traceRoutine, clock: systemClock, say })
-  const runner = { options, clock: systemClock, crew, alertmanager, prometheus }
+  const alerts = options.alerts.filter((alert) => mismatch(alert) === undefined)
+  if (alerts.length === 0) return results
+  const { otlp, log, traceRoutine = 1 } = options
+  const processes = new DrillProcesses({ otlp, traceRoutine, clock: systemClock, log })
+  const runner = { options, clock: systemClock, processes, alertmanager, prometheus }
   const run = async (scenario: Scenario) => {
-    for (const result of await runScenario(scenario, wanted, runner)) emitSpan(result)
+    for (const result of await runScenario(scenario, alerts, runner)) addResult(result)
   }
   try {
-    const needed = scenariosFor(wanted)
+    const needed = scenariosFor(alerts)
     await sideBySide(
       needed.filter(({ holdsStack }) => holdsStack !== true),
       options.atOnce,
       run,
     )
-    const holding = needed.filter(({ holdsStack }) => holdsStack === true)
-    if (holding.length < needed.length && holding.length > 0 && options.stack !== undefined) await rest(options)
+    const stackScenarios = needed.filter(({ holdsStack }) => holdsStack === true)
+    if (stackScenarios.length < needed.length && stackScenarios.length > 0 && options.stack !== undefined)
+      await waitForStops(options)
     // What concerns every mesh would keep the alerts of the others quiet.
-    for (const scenario of holding) await run(scenario)
+    for (const scenario of stackScenarios) await run(scenario)
   } finally {
-    await crew.close()
+    await processes.close()
   }
   return results
 }
 
 /** Why the stated time says nothing of the rule that is loaded; undefined when it does. */
-function unfitRule(alert: AlertName, loaded: readonly AlertRule[], timeFactor: number): string | undefined {
+function ruleMismatch(alert: AlertName, loaded: readonly AlertRule[], timeFactor: number): string | undefined {
   const rule = loaded.find(({ name }) => name === alert)
   if (rule === undefined) return 'Prometheus has no such rule'
   const { forTime } = timesOf(alert, timeFactor)
-  const wanted = forTime === undefined ? 0 : secondsOf(forTime)
-  if (rule.duration === wanted) return undefined
-  return `its rule waits ${rule.duration} s and not ${wanted} s: it was made with another --time-factor`
+  const alerts = forTime === undefined ? 0 : secondsOf(forTime)
+  if (rule.duration === alerts) return undefined
+  return `its rule waits ${rule.duration} s and not ${alerts} s: it was made with another --time-factor`
 }
 
 async function runScenario(scenario: Scenario, all: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
   const { options } = runner
-  const wanted = scenario.alerts.filter((alert) => all.includes(alert))
-  const notShown = (why: string) => wanted.map((alert) => badResult('not shown', stated(alert, options), why))
+  const alerts = scenario.alerts.filter((alert) => all.includes(alert))
+  const notShown = (why: string) => alerts.map((alert) => badResult('not shown', statedTime(alert, options), why))
   if (scenario.holdsStack && options.stack === undefined) {
     return notShown('not run: it takes a hold on the services of the stack (--stack compose)')
   }
   if (options.signal.aborted) return notShown('interrupted')
   try {
-    return await perform(scenario, wanted, runner)
+    return await judgeScenario(scenario, alerts, runner)
   } catch (error) {
     return notShown(error instanceof Error ? error.message : String(error))
   }
 }
 
-async function perform(scenario: Scenario, wanted: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
-  const { options, clock, crew } = runner
-  const say = (text: string) => options.say(`${scenario.name}: ${text}`)
-  say(scenario.about)
-  const mesh = await crew.mesh(`drill-${scenario.name}`, scenario.size, scenario.seeded ?? true)
+async function judgeScenario(scenario: Scenario, alerts: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
+  const { options, clock, processes } = runner
+  const log = (text: string) => options.log(`${scenario.name}: ${text}`)
+  log(scenario.description)
+  const mesh = await processes.mesh(`drill-${scenario.name}`, scenario.size, scenario.seeded ?? true)
   const { signal, otlp, stack = noStack } = options
-  const known = () => allKnown(mesh.id, mesh.nodes.length, runner)
-  const stage: Stage = { mesh, stack, otlp, clock, signal, known }
+  const isKnown = () => waitUntilKnown(mesh.id, mesh.nodes.length, runner)
+  const stage: Stage = { mesh, stack, otlp, clock, signal, waitUntilKnown: isKnown }
   try {
-    const watched = wanted.map((alert) => watch(alert, mesh.id, runner))
-    return await judge(watched, scenario.condition(stage), { clock, signal, say })
+    const watched = alerts.map((alert) => watch(alert, mesh.id, runner))
+    return await judge(watched, scenario.condition(stage), { clock, signal, log })
   } finally {
-    await scenario.undo?.(stage).catch((error: unknown) => say(`NOT PUT RIGHT: ${error}`))
+    await scenario.undo?.(stage).catch((error: unknown) => log(`NOT PUT RIGHT: ${error}`))
     await mesh.close()
   }
 }
 
 /** Another mesh may ring the same alert for a good reason; what is about a part of the pipeline is about all of them. */
-function watch(alert: AlertName, mesh: string, { options, alertmanager }: Runner): Watched {
+function watch(alert: AlertName, mesh: string, { options, alertmanager }: Runner): WatchedAlert {
   const of = alertOf(alert).per === 'part' ? undefined : mesh
   return {
-    ...stated(alert, options),
+    ...statedTime(alert, options),
     endMs: Math.max(endMs.least, endMs.shipped * options.timeFactor),
-    look: () => alertmanager.look(alert, of),
+    state: () => alertmanager.state(alert, of),
     links: () => alertmanager.links(alert, of),
   }
 }
 
-function stated(alert: AlertName, { timeFactor }: DrillOptions): { alert: AlertName; statedMs: number } {
+function statedTime(alert: AlertName, { timeFactor }: DrillOptions): { alert: AlertName; statedMs: number } {
   return { alert, statedMs: firesWithinMs(alert, timeFactor) }
 }
 
-function allKnown(mesh: string, count: number, { options, clock, prometheus }: Runner): Promise<void> {
+function waitUntilKnown(mesh: string, count: number, { options, clock, prometheus }: Runner): Promise<void> {
   const step = `Prometheus hearing of all nodes of ${mesh}`
-  const known = async () => (await prometheus.knownNodes(mesh)).length >= count
-  return waitUntil(known, { step, limitMs: knownMs, clock, signal: options.signal })
+  const isKnown = async () => (await prometheus.knownNodes(mesh)).length >= count
+  return waitUntil(isKnown, { step, limitMs: firstCensusMs, clock, signal: options.signal })
 }
 
 async function sideBySide(
@@ -170,9 +171,9 @@ async function sideBySide(
 }
 
 /** Lets the stack hear that the nodes have stopped: to one whose Collector goes before that they would be silent. */
-async function rest({ signal, say }: DrillOptions): Promise<void> {
-  say(`the stops of the nodes are being counted; that takes ${seconds(restMs)}`)
-  await pause(systemClock, restMs, signal).catch(() => {})
+async function waitForStops({ signal, log }: DrillOptions): Promise<void> {
+  log(`the stops of the nodes are being counted; that takes ${seconds(stopsVisibleMs)}`)
+  await pause(systemClock, stopsVisibleMs, signal).catch(() => {})
 }
 
 /** For scenarios that do not hold the stack. */

@@ -1,6 +1,6 @@
 import type { AlertName } from '../catalogue/alerts.ts'
 import type { Clock } from '../core/machine.ts'
-import type { DrillMesh } from './crew.ts'
+import type { DrillMesh } from './drill-processes.ts'
 import type { Condition } from './judge.ts'
 import type { StackControl } from './stack-control.ts'
 
@@ -13,7 +13,7 @@ export interface Stage {
   readonly clock: Clock
   readonly signal: AbortSignal
   /** Resolves when Prometheus has scraped every node of the mesh several times. Throws MESH_STEP_TIMEOUT. */
-  known(): Promise<void>
+  waitUntilKnown(): Promise<void>
 }
 
 /** One condition, and the alerts that it has to make ring. */
@@ -22,7 +22,7 @@ export interface Scenario {
   readonly name: string
   readonly alerts: readonly AlertName[]
   /** What is done, for people. */
-  readonly about: string
+  readonly description: string
   /** Nodes of its mesh. */
   readonly size: number
   /** The nodes find each other by the first one. True unless said otherwise. */

@@ -15,7 +15,7 @@ test('scenarios are needed once for all of their alerts, and have names that a m
   const needed = scenariosFor(['MeshNodeSilent', 'MeshPrunedRate', 'MeshSeedGiveup'])
   assert.deepEqual(needed.map(({ name }) => name).toSorted(), ['kill', 'seeds'])
   assert.equal(new Set(scenarios.map(({ name }) => name)).size, scenarios.length)
-  for (const { name, about } of scenarios) {
+  for (const { name, description: about } of scenarios) {
     assert.match(name, /^[a-z]+$/)
     assert.ok(about.length > 10)
   }

@@ -9,12 +9,12 @@ export const scenarios: readonly Scenario[] = [...meshScenarios, ...faultScenari
 
 /** The one scenario that makes this alert ring. */
 export function scenarioOf(alert: AlertName): Scenario {
-  const found = scenarios.find(({ alerts }) => alerts.includes(alert))
-  if (found === undefined) throw new RangeError(`no scenario makes ${alert} ring`)
-  return found
+  const scenario = scenarios.find(({ alerts }) => alerts.includes(alert))
+  if (scenario === undefined) throw new RangeError(`no scenario makes ${alert} ring`)
+  return scenario
 }
 
 /** Those needed for these alerts, each once. */
-export function scenariosFor(wanted: readonly AlertName[]): readonly Scenario[] {
-  return scenarios.filter(({ alerts }) => alerts.some((alert) => wanted.includes(alert)))
+export function scenariosFor(names: readonly AlertName[]): readonly Scenario[] {
+  return scenarios.filter(({ alerts }) => alerts.some((alert) => names.includes(alert)))
 }

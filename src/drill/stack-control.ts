@@ -1,8 +1,8 @@
 /** Services of the stack that a drill has to stop. */
-export type HeldService = 'collector' | 'jaeger'
+export type StackService = 'collector' | 'jaeger'
 
 /** A hold on the services of a stack: by compose, by whoever started the bare processes. Both throw MESH_STACK_UNHELD. */
 export interface StackControl {
-  stop(service: HeldService): Promise<unknown>
-  start(service: HeldService): Promise<unknown>
+  stop(service: StackService): Promise<unknown>
+  start(service: StackService): Promise<unknown>
 }

@@ -1,5 +1,5 @@
-import { manyNodes, untilRefused } from './made-up-spans.ts'
 import type { Scenario, Stage } from './scenario.ts'
+import { fillQueue, sendNodeSpans } from './synthetic-spans.ts'
 import { pause } from './waiting.ts'
 
 /** More than the Collector counts of one mesh (`CALLS_LIMIT` in `otel/collector.yaml`, 5,000 by default). */
@@ -7,20 +7,20 @@ const madeUpNodes = 6_000
 /** More than its queue holds (`QUEUE_ITEMS`, 500,000 by default). */
 const madeUpSpans = 2_000_000
 /** Between two attempts at a full queue, in milliseconds: as a node that retries. */
-const againMs = 2_000
+const retryMs = 2_000
 
 /** Conditions of the pipeline itself: for these the services of the stack have to be stopped and started. */
 export const stackScenarios: readonly Scenario[] = [
   {
     name: 'cardinality',
     alerts: ['MeshCardinalityOverflow'],
-    about: `spans of ${madeUpNodes} nodes that do not exist; the Collector is started anew to forget them`,
+    description: `spans of ${madeUpNodes} nodes that do not exist; the Collector is started anew to forget them`,
     size: 0,
     holdsStack: true,
     condition: ({ stack, otlp, mesh, signal }) => ({
       prepare: async () => {},
       cause: async (caused) => {
-        await manyNodes(otlp, mesh.id, madeUpNodes, signal)
+        await sendNodeSpans(otlp, mesh.id, madeUpNodes, signal)
         caused('MeshCardinalityOverflow')
       },
       heal: async () => {
@@ -33,7 +33,7 @@ export const stackScenarios: readonly Scenario[] = [
   {
     name: 'outage',
     alerts: ['MeshCollectorQueueFilling', 'MeshCollectorRefusing'],
-    about: 'Jaeger is stopped, and made-up spans fill the Collector’s queue until it refuses more',
+    description: 'Jaeger is stopped, and made-up spans fill the Collector’s queue until it refuses more',
     size: 0,
     holdsStack: true,
     condition: ({ stack, otlp, mesh, signal, clock }) => {
@@ -42,17 +42,17 @@ export const stackScenarios: readonly Scenario[] = [
         prepare: async () => {},
         cause: async (caused) => {
           await stack.stop('jaeger')
-          await untilRefused(otlp, mesh.id, madeUpSpans, signal)
+          await fillQueue(otlp, mesh.id, madeUpSpans, signal)
           caused('MeshCollectorQueueFilling')
           caused('MeshCollectorRefusing')
           // Nodes would go on trying, too.
-          const again = async () => {
+          const keepFull = async () => {
             while (flood.on) {
-              await pause(clock, againMs, signal)
-              if (flood.on) await untilRefused(otlp, mesh.id, madeUpSpans, signal)
+              await pause(clock, retryMs, signal)
+              if (flood.on) await fillQueue(otlp, mesh.id, madeUpSpans, signal)
             }
           }
-          again().catch(() => {})
+          keepFull().catch(() => {})
         },
         heal: async () => {
           flood.on = false
@@ -65,7 +65,7 @@ export const stackScenarios: readonly Scenario[] = [
   {
     name: 'down',
     alerts: ['MeshPipelineDown'],
-    about: 'the Collector is stopped',
+    description: 'the Collector is stopped',
     size: 0,
     holdsStack: true,
     condition: ({ stack }) => ({

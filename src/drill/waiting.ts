@@ -2,7 +2,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 
 /** Between two looks, in milliseconds: what a drill measures is right to a second. */
-export const lookMs = 1_000
+export const pollMs = 1_000
 
 /** Rejects with the signal's reason when that aborts before. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
@@ -28,15 +28,15 @@ export async function waitUntil(
   holds: () => boolean | Promise<boolean>,
   { step, limitMs, clock, signal }: { step: string; limitMs: number; clock: Clock; signal: AbortSignal },
 ): Promise<void> {
-  const until = clock.now() + limitMs
+  const deadline = clock.now() + limitMs
   while (!(await holds())) {
-    if (clock.now() >= until) throw new MeshError('MESH_STEP_TIMEOUT', { step, ms: limitMs })
-    await pause(clock, Math.min(lookMs, limitMs), signal)
+    if (clock.now() >= deadline) throw new MeshError('MESH_STEP_TIMEOUT', { step, ms: limitMs })
+    await pause(clock, Math.min(pollMs, limitMs), signal)
   }
 }
 
 /** As `work` settles, or rejects with the signal's reason; `work` itself is not ended by that. */
-export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)
   if (signal.aborted) abort()
@@ -45,7 +45,7 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
 }
 
 /** As the first that succeeds; when all have failed, as the first of them did. */
-export async function firstOf(all: readonly Promise<void>[]): Promise<void> {
+export async function firstFulfilled(all: readonly Promise<void>[]): Promise<void> {
   try {
     await Promise.any(all)
   } catch (error) {

@@ -5,12 +5,12 @@ import type { LabNode } from './lab-node.ts'
 
 /** What of a lab's start is told of each node, once. */
 export class Boot {
-  readonly #began: number
+  readonly #startedAt: number
   readonly #steps: BootStep[] = []
 
-  /** @param began Monotonic milliseconds. */
-  constructor(began: number) {
-    this.#began = began
+  /** @param startedAt Monotonic milliseconds. */
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt
   }
 
   get steps(): readonly BootStep[] {
@@ -18,28 +18,30 @@ export class Boot {
   }
 
   /** Milliseconds after the start at which the last of those who start at once knew all the others; undefined before. */
-  wholeAt(nodes: readonly LabNode[]): number | undefined {
-    const first = nodes.filter(({ plan }) => plan.startsAtMs === 0)
-    const steps = first.map(({ name }) => this.#steps.find(({ node, what }) => node === name && what === 'all members'))
+  completeAtMs(nodes: readonly LabNode[]): number | undefined {
+    const firstNodes = nodes.filter(({ plan }) => plan.startsAtMs === 0)
+    const steps = firstNodes.map(({ name }) =>
+      this.#steps.find(({ node, what }) => node === name && what === 'all members'),
+    )
     const times = steps.flatMap((step) => step?.atMs ?? [])
-    return times.length === first.length ? Math.max(...times) : undefined
+    return times.length === firstNodes.length ? Math.max(...times) : undefined
   }
 
-  started({ name }: LabNode): void {
-    this.#step(name, 'started')
+  onStart({ name }: LabNode): void {
+    this.#addStep(name, 'started')
   }
 
-  line(node: LabNode, { msg }: LogEntry, nodes: readonly LabNode[]): void {
-    if (msg === 'listening') this.#step(node.name, 'listening')
-    if (msg === 'mesh.hello.received') this.#step(node.name, 'first link')
+  onLine(node: LabNode, { msg }: LogEntry, nodes: readonly LabNode[]): void {
+    if (msg === 'listening') this.#addStep(node.name, 'listening')
+    if (msg === 'mesh.hello.received') this.#addStep(node.name, 'first link')
     if (msg !== 'mesh.member.joined') return
     const others = nodes.filter((other) => other !== node && shareMesh(node, other) && isDue(other))
-    if (node.tally.members >= others.length) this.#step(node.name, 'all members')
+    if (node.tally.members >= others.length) this.#addStep(node.name, 'all members')
   }
 
-  #step(node: string, what: string): void {
+  #addStep(node: string, what: string): void {
     if (this.#steps.some((step) => step.node === node && step.what === what)) return
-    this.#steps.push({ node, what, atMs: Math.round(performance.now() - this.#began) })
+    this.#steps.push({ node, what, atMs: Math.round(performance.now() - this.#startedAt) })
   }
 }
 

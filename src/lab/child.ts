@@ -9,11 +9,11 @@ export interface ChildOptions {
   readonly entry: string
   readonly args: readonly string[]
   /** Each line of its standard output. */
-  readonly line: (entry: LogEntry) => void
-  readonly ended: (end: ChildEnd) => void
+  readonly onLine: (entry: LogEntry) => void
+  readonly onExit: (end: ChildExit) => void
 }
 
-export interface ChildEnd {
+export interface ChildExit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   /** Last of its standard error, at most 2,000 characters. */
@@ -25,36 +25,36 @@ const errorChars = 2_000
 /** A process of the lab. It ends with the lab, whose end closes the channel between them. */
 export class Child {
   readonly #process: ChildProcess
-  readonly #ended = Promise.withResolvers<void>()
+  readonly #closed = Promise.withResolvers<void>()
   #errors = ''
-  #over = false
+  #isOver = false
 
-  constructor({ entry, args, line, ended }: ChildOptions) {
+  constructor({ entry, args, onLine, onExit }: ChildOptions) {
     const flags = [processSettings.flag, '--disable-warning=ExperimentalWarning']
     this.#process = spawn(process.execPath, [...flags, entry, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: environment(),
+      env: childEnvironment(),
       // A Ctrl-C is the lab's: the store has to outlive the nodes, which have to say goodbye.
       detached: process.platform !== 'win32',
     })
     if (this.#process.stdout !== null) {
-      createInterface({ input: this.#process.stdout }).on('line', (text) => line(parsed(text)))
+      createInterface({ input: this.#process.stdout }).on('line', (text) => onLine(parseLine(text)))
     }
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-errorChars)
     })
-    const end = (code: number | null, signal: NodeJS.Signals | null, errors: string) => {
-      if (this.#over) return
-      this.#over = true
-      this.#ended.resolve()
-      ended({ code, signal, errors })
+    const reportExit = (code: number | null, signal: NodeJS.Signals | null, errors: string) => {
+      if (this.#isOver) return
+      this.#isOver = true
+      this.#closed.resolve()
+      onExit({ code, signal, errors })
     }
     // With a process, it is only a signal or its channel that failed.
     this.#process.on('error', (error) => {
-      if (this.pid === 0) end(null, null, error.message)
+      if (this.pid === 0) reportExit(null, null, error.message)
     })
     // Once all it said has been read.
-    this.#process.once('close', (code, signal) => end(code, signal, this.#errors))
+    this.#process.once('close', (code, signal) => reportExit(code, signal, this.#errors))
   }
 
   /** 0 when it could not be started. */
@@ -62,49 +62,49 @@ export class Child {
     return this.#process.pid ?? 0
   }
 
-  get running(): boolean {
+  get isRunning(): boolean {
     return this.pid !== 0 && this.#process.exitCode === null && this.#process.signalCode === null
   }
 
   /** Whether it has ended and all its output is read. */
-  get over(): boolean {
-    return this.#over
+  get isClosed(): boolean {
+    return this.#isOver
   }
 
   /** Resolves when it is over. */
-  get ended(): Promise<void> {
-    return this.#ended.promise
+  get closed(): Promise<void> {
+    return this.#closed.promise
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (this.running) this.#process.kill(signal)
+    if (this.isRunning) this.#process.kill(signal)
   }
 
   /** Asks it to stop, wakes it if it sleeps, and kills it after `withinMs`. */
   async stop(withinMs: number): Promise<void> {
-    if (!this.running) return this.ended
+    if (!this.isRunning) return this.closed
     this.signal('SIGTERM')
     this.signal('SIGCONT')
     const timer = setTimeout(() => this.signal('SIGKILL'), withinMs)
-    await this.ended.finally(() => clearTimeout(timer))
+    await this.closed.finally(() => clearTimeout(timer))
   }
 }
 
 /** The line of a standard error that says what went wrong; of a stack trace the first. */
-export function reasonIn(errors: string): string {
+export function exitReason(errors: string): string {
   const lines = errors.split('\n').filter((line) => line.trim() !== '')
   return (lines.find((line) => /^(\w*Error|MESH_\w+)\b/.test(line)) ?? lines.at(-1) ?? 'it said nothing').slice(0, 500)
 }
 
 /** Settings of a node that somebody has in their environment are not meant for the lab's. */
-function environment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(
+function childEnvironment(): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(MESH|OTEL|NODE)_/.test(name) || /^NODE_EXTRA/.test(name),
   )
-  return { ...Object.fromEntries(kept), ...processSettings.env }
+  return { ...Object.fromEntries(inherited), ...processSettings.env }
 }
 
-function parsed(text: string): LogEntry {
+function parseLine(text: string): LogEntry {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null ? (value as LogEntry) : { msg: text }

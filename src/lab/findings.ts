@@ -15,8 +15,8 @@ const deadMs = 40_000
 export function findingsIn(nodes: readonly LabNode[], elapsedMs: number): string[] {
   const steady = nodes.filter(isSteady)
   return [
-    ...nodes.flatMap((node) => stuck(node, elapsedMs) ?? []),
-    ...steady.flatMap((node) => [...missing(node, steady), ...surplus(node, nodes)]),
+    ...nodes.flatMap((node) => findStuck(node, elapsedMs) ?? []),
+    ...steady.flatMap((node) => [...findUnknownPeers(node, steady), ...findDeadMembers(node, nodes)]),
   ]
 }
 
@@ -25,13 +25,13 @@ export function shareMesh(a: LabNode, b: LabNode): boolean {
   return a.plan.meshes.some((mesh) => b.plan.meshes.includes(mesh))
 }
 
-function stuck({ name, state, plan, steadySince, startedAt, topology }: LabNode, elapsedMs: number) {
-  const since = (at: number) => `${Math.round((performance.now() - at) / 1_000)} s`
+function findStuck({ name, state, plan, steadySince, startedAt, topology }: LabNode, elapsedMs: number) {
+  const elapsed = (at: number) => `${Math.round((performance.now() - at) / 1_000)} s`
   if (state === 'unreachable') return `${name} runs and does not answer`
   if (state === 'running' && topology === undefined && isOld(steadySince))
     return `${name} did not answer when asked last`
   if (state === 'starting' && startedAt !== undefined && performance.now() - startedAt > overdueMs)
-    return `${name} has been starting for ${since(startedAt)}`
+    return `${name} has been starting for ${elapsed(startedAt)}`
   const lateMs = elapsedMs - plan.startsAtMs
   if (state === 'waiting' && lateMs > overdueMs)
     return `${name} should have started ${Math.round(lateMs / 1_000)} s ago`
@@ -39,7 +39,7 @@ function stuck({ name, state, plan, steadySince, startedAt, topology }: LabNode,
 }
 
 /** Whoever runs beside a node and is not known to it. */
-function missing(node: LabNode, steady: readonly LabNode[]): string[] {
+function findUnknownPeers(node: LabNode, steady: readonly LabNode[]): string[] {
   const names = steady
     .filter((other) => other !== node && shareMesh(node, other) && !knows(node, other))
     .map(({ name }) => name)
@@ -47,13 +47,13 @@ function missing(node: LabNode, steady: readonly LabNode[]): string[] {
 }
 
 /** Whoever a node counts as a member long after it should have found it silent. */
-function surplus({ name, topology, steadySince = 0 }: LabNode, nodes: readonly LabNode[]): string[] {
+function findDeadMembers({ name, topology, steadySince = 0 }: LabNode, nodes: readonly LabNode[]): string[] {
   // After a pause it waits for a window before it judges.
   if (performance.now() - steadySince < deadMs) return []
   const silent = topology?.members.filter(({ silentMs }) => silentMs > deadMs) ?? []
   return silent.map(({ peer, silentMs }) => {
-    const who = nodes.find((node) => node.peer === peer)?.name ?? peer
-    return `${name} still counts ${who}, silent for ${Math.round(silentMs / 1_000)} s`
+    const memberName = nodes.find((node) => node.peer === peer)?.name ?? peer
+    return `${name} still counts ${memberName}, silent for ${Math.round(silentMs / 1_000)} s`
   })
 }
 
@@ -62,8 +62,8 @@ function isSteady({ state, steadySince, topology }: LabNode): boolean {
   return state === 'running' && topology !== undefined && isOld(steadySince)
 }
 
-function isOld(since: number | undefined): boolean {
-  return since !== undefined && performance.now() - since > newcomerMs
+function isOld(elapsed: number | undefined): boolean {
+  return elapsed !== undefined && performance.now() - elapsed > newcomerMs
 }
 
 function knows({ topology }: LabNode, other: LabNode): boolean {

@@ -3,47 +3,47 @@ import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { otlpEndpointOrOff, whole } from '../kit/rules.ts'
 import { type Check, count } from '../node/config-schemas.ts'
 import { duration } from '../node/duration.ts'
-import { type FlagTable, type FlagValues, type GivenFlags, invalidFlag, readFlags } from '../node/flag-table.ts'
-import { nodesMax, seedsPerMesh } from './plan.ts'
+import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../node/flag-table.ts'
+import { maxNodes, seedsPerMesh } from './plan.ts'
 
 /** Every flag of `tracemesh lab` that takes a value. */
 export const labFlags = {
   nodes: {
-    about: 'nodes of each mesh, bridges not counted',
-    fallback: '8',
-    ...count(whole(seedsPerMesh + 1, nodesMax, 'nodes')),
+    description: 'nodes of each mesh, bridges not counted',
+    defaultValue: '8',
+    ...count(whole(seedsPerMesh + 1, maxNodes, 'nodes')),
   },
-  meshes: { about: 'meshes', fallback: '2', ...count(whole(1, 8, 'meshes')) },
+  meshes: { description: 'meshes', defaultValue: '2', ...count(whole(1, 8, 'meshes')) },
   bridges: {
-    about: 'nodes that are in two meshes',
-    fallbackText: '2, none for a single mesh',
+    description: 'nodes that are in two meshes',
+    defaultText: '2, none for a single mesh',
     // None is no missing limit here.
     ...count(whole(0, 16, 'bridges')),
   },
   for: {
-    about: 'time after which the lab ends by itself',
-    fallbackText: 'until q or a signal',
+    description: 'time after which the lab ends by itself',
+    defaultText: 'until q or a signal',
     ...duration(),
   },
   seed: {
-    about: 'draws which nodes are late and in which order they start',
-    fallbackText: 'another each time',
+    description: 'draws which nodes are late and in which order they start',
+    defaultText: 'another each time',
     ...count(whole(0, 2 ** 32 - 1)),
   },
   otlp: {
-    about: 'OTLP receiver that gets the spans in place of a store of the lab’s own',
+    description: 'OTLP receiver that gets the spans in place of a store of the lab’s own',
     ...otlpEndpointOrOff(),
   },
-  query: { about: 'where that receiver answers /api/v3', ...url() },
-  'jaeger-ui': { about: 'page of Jaeger that links lead to', ...url() },
+  query: { description: 'where that receiver answers /api/v3', ...url() },
+  'jaeger-ui': { description: 'page of Jaeger that links lead to', ...url() },
   page: {
-    about: 'where the page is; the next free port when it is taken',
-    fallback: '127.0.0.1:16680',
+    description: 'where the page is; the next free port when it is taken',
+    defaultValue: '127.0.0.1:16680',
     expected: 'host:port with a loopback host (port 0 picks a free one), or off',
     schema: z.string().refine((text) => text === 'off' || isLoopback(parseHostPort(text)?.host ?? '')),
   },
   identities: {
-    about: 'directory of key files, so that the next lab has the same nodes',
+    description: 'directory of key files, so that the next lab has the same nodes',
     expected: 'the path of a directory',
     schema: z
       .string()
@@ -56,9 +56,9 @@ export const labFlags = {
 export type LabFlags = FlagValues<typeof labFlags>
 
 /** Checked values of what was given, by flag. Throws MESH_CONFIG_INVALID for the first that is not allowed. */
-export function readLabFlags(given: GivenFlags): LabFlags {
+export function readLabFlags(given: RawFlags): LabFlags {
   const flags = readFlags(labFlags, given)
-  contradictions(flags)
+  checkConflicts(flags)
   return flags
 }
 
@@ -67,12 +67,12 @@ export function bridgesOf({ bridges, meshes }: LabFlags): number {
   return bridges ?? (meshes === 1 ? 0 : 2)
 }
 
-function contradictions(flags: LabFlags): void {
+function checkConflicts(flags: LabFlags): void {
   const { nodes, meshes, query, otlp } = flags
   const bridges = bridgesOf(flags)
   if (meshes === 1 && bridges > 0) throw invalidFlag('bridges', String(bridges), '0, or --meshes to be at least 2')
   const all = nodes * meshes + bridges
-  if (all > nodesMax) throw invalidFlag('nodes', String(nodes), `at most ${nodesMax} nodes in all, not ${all}`)
+  if (all > maxNodes) throw invalidFlag('nodes', String(nodes), `at most ${maxNodes} nodes in all, not ${all}`)
   if (query !== undefined && (otlp === undefined || otlp === 'off'))
     throw invalidFlag('query', query, 'a receiver in --otlp beside it')
 }

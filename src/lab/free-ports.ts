@@ -6,23 +6,24 @@ const lowest = 20_000
 const highest = 32_000
 
 /** Draws in vain for one port, after which all count as taken. Guess. */
-const mostTries = 200
+const maxTries = 200
 
 /** `count` UDP ports that are free on loopback now, all different. Rejects when no socket can be bound, or none is free. */
 export async function freeUdpPorts(
   count: number,
-  draw = () => lowest + Math.floor(Math.random() * (highest - lowest)),
+  randomPort = () => lowest + Math.floor(Math.random() * (highest - lowest)),
 ): Promise<readonly number[]> {
-  const held: Socket[] = []
+  const sockets: Socket[] = []
   try {
-    for (let tries = 0; held.length < count; tries++) {
-      if (tries >= count * mostTries) throw new Error(`of ${tries} UDP ports ${count - held.length} too few were free`)
-      const socket = await tryPort(draw())
-      if (socket !== undefined) held.push(socket)
+    for (let tries = 0; sockets.length < count; tries++) {
+      if (tries >= count * maxTries)
+        throw new Error(`of ${tries} UDP ports ${count - sockets.length} too few were free`)
+      const socket = await tryPort(randomPort())
+      if (socket !== undefined) sockets.push(socket)
     }
-    return held.map((socket) => socket.address().port)
+    return sockets.map((socket) => socket.address().port)
   } finally {
-    for (const socket of held) socket.close()
+    for (const socket of sockets) socket.close()
   }
 }
 

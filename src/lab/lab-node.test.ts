@@ -4,46 +4,46 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { badEnd } from './ending.ts'
+import { exitProblem } from './exit-problem.ts'
 import { LabNode } from './lab-node.ts'
 
 leakCheck()
 
 test('a node that never listens is killed, and whoever waits for it goes on', async (t) => {
-  const { node, ends } = playing(t, 'setInterval(() => {}, 1_000)', 400)
+  const { node, problems } = startableNode(t, 'setInterval(() => {}, 1_000)', 400)
   await node.start('same')
-  assert.deepEqual([ends, node.state], [['did not listen within 45 s and was killed'], 'killed'])
+  assert.deepEqual([problems, node.state], [['did not listen within 45 s and was killed'], 'killed'])
 })
 
 test('a node that fails while it stops is told, one that ends in order is not', async (t) => {
   const stopping = (code: number) =>
     `process.on('SIGTERM', () => process.exit(${code})); setInterval(() => {}, 1_000); console.log('{"msg":"listening"}')`
   for (const code of [0, 3]) {
-    const { node, ends } = playing(t, stopping(code), 20_000)
+    const { node, problems } = startableNode(t, stopping(code), 20_000)
     await node.start('same')
     assert.equal(node.state, 'running')
     assert.throws(() => node.start('same'), { code: 'MESH_LAB_REFUSED' })
     await node.stop()
-    assert.deepEqual(ends, code === 0 ? [undefined] : ['was asked to stop and ended with 3: it said nothing'])
+    assert.deepEqual(problems, code === 0 ? [undefined] : ['was asked to stop and ended with 3: it said nothing'])
   }
 })
 
 /** A node whose program is this. */
-function playing(t: TestContext, program: string, startLimitMs: number) {
+function startableNode(t: TestContext, program: string, startLimitMs: number) {
   const directory = mkdtempSync(join(tmpdir(), 'tracemesh-node-'))
   t.after(() => rmSync(directory, { recursive: true }))
   const entry = join(directory, 'entry.mjs')
   writeFileSync(entry, program)
-  const ends: (string | undefined)[] = []
+  const problems: (string | undefined)[] = []
   const node = new LabNode({
     plan: { name: 'a-seed-1', role: 'seed', meshes: ['mesh-a'], startsAtMs: 0 },
     port: 0,
     entry,
     args: () => [],
     keyFile: () => 'key',
-    line: () => {},
-    ended: (_node, end, asked) => ends.push(badEnd(end, asked)),
+    onLine: () => {},
+    onExit: (_node, end, requestedAction) => problems.push(exitProblem(end, requestedAction)),
     startLimitMs,
   })
-  return { node, ends }
+  return { node, problems }
 }

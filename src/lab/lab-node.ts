@@ -1,8 +1,8 @@
 import { MeshError } from '../core/errors.ts'
 import type { Topology } from '../kit/views.ts'
 import type { NodeState } from '../page/mesh-view.ts'
-import { Child, type ChildEnd, type LogEntry } from './child.ts'
-import { type Asked, startLimitMs } from './ending.ts'
+import { Child, type ChildExit, type LogEntry } from './child.ts'
+import { type RequestedAction, startLimitMs } from './exit-problem.ts'
 import type { PlannedNode } from './plan.ts'
 import { stopLimits } from './stop-limits.ts'
 import { count, newTally, type Tally } from './tally.ts'
@@ -16,14 +16,14 @@ export interface LabNodeOptions {
   readonly args: () => readonly string[]
   /** Where its key is kept, by a count of its identities. */
   readonly keyFile: (identity: number) => string
-  readonly line: (node: LabNode, entry: LogEntry) => void
-  readonly ended: (node: LabNode, end: ChildEnd, asked: Asked | undefined) => void
+  readonly onLine: (node: LabNode, entry: LogEntry) => void
+  readonly onExit: (node: LabNode, end: ChildExit, requestedAction: RequestedAction | undefined) => void
   /** 45 s unless given. */
   readonly startLimitMs?: number
 }
 
 /** What starting costs is not what running costs: CPU is counted from so long after `listening`. Guess. */
-const settledMs = 5_000
+const warmUpMs = 5_000
 
 /** One node of the lab: its processes, one after the other, and what is known of the last of them. */
 export class LabNode {
@@ -33,10 +33,10 @@ export class LabNode {
   #child: Child | undefined
   #identity = 1
   /** Of the process that runs. */
-  #asked: Asked | undefined
+  #requestedAction: RequestedAction | undefined
   #startTimer: NodeJS.Timeout | undefined
   #listening = Promise.withResolvers<void>()
-  #usages: readonly (Usage & { readonly at: number })[] = []
+  #samples: readonly (Usage & { readonly at: number })[] = []
   peer = ''
   adminUrl = ''
   incarnation: number | undefined
@@ -45,13 +45,13 @@ export class LabNode {
   /** By its own word, when it was asked last; undefined as long as nobody can ask. */
   topology: Topology | undefined
   /** Asked in vain, since it answered last. */
-  unanswered = 0
+  failedPolls = 0
   /** Monotonic milliseconds; undefined while it is not listening. */
   listeningAt: number | undefined
   /** Of its last process, in monotonic milliseconds. */
   startedAt: number | undefined
   #resumedAt = 0
-  #lostBefore = 0
+  #lostByEarlier = 0
 
   constructor(options: LabNodeOptions) {
     this.#options = options
@@ -63,11 +63,11 @@ export class LabNode {
   }
 
   get state(): NodeState {
-    return this.#state === 'running' && this.unanswered > 2 ? 'unreachable' : this.#state
+    return this.#state === 'running' && this.failedPolls > 2 ? 'unreachable' : this.#state
   }
 
   get pid(): number | undefined {
-    return this.#child?.running ? this.#child.pid : undefined
+    return this.#child?.isRunning ? this.#child.pid : undefined
   }
 
   get port(): number {
@@ -81,7 +81,7 @@ export class LabNode {
 
   /** Spans lost at the ends of all its processes. */
   get lost(): number {
-    return this.#lostBefore + this.tally.lost
+    return this.#lostByEarlier + this.tally.lost
   }
 
   /**
@@ -89,13 +89,13 @@ export class LabNode {
    * when something that its last process said is still to be read.
    */
   start(identity: 'same' | 'fresh'): Promise<void> {
-    if (this.#child?.over === false) throw this.#refused('started')
+    if (this.#child?.isClosed === false) throw this.#refusal('started')
     if (identity === 'fresh') this.#identity++
-    this.#lostBefore += this.tally.lost
+    this.#lostByEarlier += this.tally.lost
     this.tally = newTally()
-    this.#forget()
-    this.#usages = []
-    this.#asked = undefined
+    this.#resetProcessState()
+    this.#samples = []
+    this.#requestedAction = undefined
     this.#state = 'starting'
     this.startedAt = performance.now()
     this.#listening = Promise.withResolvers()
@@ -103,12 +103,12 @@ export class LabNode {
     const child: Child = new Child({
       entry,
       args: [...args(), '--identity', keyFile(this.#identity)],
-      line: (line) => this.#line(line),
-      ended: (end) => this.#ended(end),
+      onLine: (line) => this.#onLine(line),
+      onExit: (end) => this.#onExit(end),
     })
     this.#child = child
     this.#startTimer = setTimeout(() => {
-      this.#asked ??= 'listen'
+      this.#requestedAction ??= 'start-timeout'
       child.signal('SIGKILL')
     }, this.#options.startLimitMs ?? startLimitMs)
     return this.#listening.promise.finally(() => clearTimeout(this.#startTimer))
@@ -116,61 +116,61 @@ export class LabNode {
 
   /** As if the power had gone. */
   async kill(): Promise<void> {
-    const child = this.#running('killed')
-    this.#asked = 'kill'
+    const child = this.#requireRunning('killed')
+    this.#requestedAction = 'kill'
     child.signal('SIGKILL')
-    await child.ended
+    await child.closed
   }
 
   /** It says goodbye; one that does not end within 6 s is killed, one that was starting within 15 s. */
   async stop(): Promise<void> {
-    const child = this.#running('stopped')
-    this.#asked = 'stop'
+    const child = this.#requireRunning('stopped')
+    this.#requestedAction = 'stop'
     await child.stop(this.#state === 'starting' ? stopLimits.startingMs : stopLimits.nodeMs)
   }
 
   pause(): void {
-    const child = this.#running('paused')
-    if (this.#state !== 'running') throw this.#refused('paused')
+    const child = this.#requireRunning('paused')
+    if (this.#state !== 'running') throw this.#refusal('paused')
     child.signal('SIGSTOP')
     this.#state = 'paused'
     this.topology = undefined
   }
 
   resume(): void {
-    if (this.#state !== 'paused') throw this.#refused('resumed')
+    if (this.#state !== 'paused') throw this.#refusal('resumed')
     this.#child?.signal('SIGCONT')
     this.#resumedAt = performance.now()
     this.#state = 'running'
   }
 
   /** Reads what its process has used. */
-  async look(): Promise<void> {
+  async sampleUsage(): Promise<void> {
     const { pid } = this
     const usage = pid === undefined ? undefined : await usageOf(pid)
     if (usage === undefined || pid !== this.pid || this.listeningAt === undefined) return
     const now = performance.now()
-    const settled = this.#usages.filter(({ at }) => at >= (this.listeningAt ?? 0) + settledMs)
-    const [first] = settled.length > 0 ? settled : this.#usages
-    this.#usages = [...(first === undefined ? [] : [first]), ...this.#usages.slice(-1), { ...usage, at: now }]
+    const warm = this.#samples.filter(({ at }) => at >= (this.listeningAt ?? 0) + warmUpMs)
+    const [first] = warm.length > 0 ? warm : this.#samples
+    this.#samples = [...(first === undefined ? [] : [first]), ...this.#samples.slice(-1), { ...usage, at: now }]
   }
 
   /** Resident memory when it was looked at last, MiB. */
   get rssMb(): number | undefined {
-    return this.#usages.at(-1)?.rssMb
+    return this.#samples.at(-1)?.rssMb
   }
 
   /** CPU milliseconds per second between the last two looks. */
   get cpuMsPerS(): number | undefined {
-    return rate(this.#usages.at(-2), this.#usages.at(-1))
+    return rate(this.#samples.at(-2), this.#samples.at(-1))
   }
 
   /** CPU milliseconds per second since it settled, 5 s after it began to listen. */
   get cpuMsPerSOverall(): number | undefined {
-    return rate(this.#usages[0], this.#usages.at(-1))
+    return rate(this.#samples[0], this.#samples.at(-1))
   }
 
-  #line(entry: LogEntry): void {
+  #onLine(entry: LogEntry): void {
     count(this.tally, entry)
     if (entry['msg'] === 'mesh.node.started') this.incarnation = Number(entry['mesh.node.incarnation'])
     if (entry['msg'] === 'listening') {
@@ -181,30 +181,30 @@ export class LabNode {
       if (this.#state === 'starting') this.#state = 'running'
       this.#listening.resolve()
     }
-    this.#options.line(this, entry)
+    this.#options.onLine(this, entry)
   }
 
-  #ended(end: ChildEnd): void {
-    this.#state = this.#asked === 'stop' || end.code === 0 ? 'stopped' : 'killed'
-    this.#forget()
+  #onExit(end: ChildExit): void {
+    this.#state = this.#requestedAction === 'stop' || end.code === 0 ? 'stopped' : 'killed'
+    this.#resetProcessState()
     this.#listening.resolve()
-    this.#options.ended(this, end, this.#asked)
+    this.#options.onExit(this, end, this.#requestedAction)
   }
 
   /** What holds only while it runs. The peer id stays, so that traces that speak of it can be found. */
-  #forget(): void {
+  #resetProcessState(): void {
     this.topology = undefined
     this.listeningAt = undefined
-    this.unanswered = 0
+    this.failedPolls = 0
     this.adminUrl = ''
   }
 
-  #running(to: string): Child {
-    if (!this.#child?.running) throw this.#refused(to)
+  #requireRunning(to: string): Child {
+    if (!this.#child?.isRunning) throw this.#refusal(to)
     return this.#child
   }
 
-  #refused(to: string): MeshError {
+  #refusal(to: string): MeshError {
     return new MeshError('MESH_LAB_REFUSED', { what: `${this.name} cannot be ${to}`, why: `it is ${this.state}` })
   }
 }

@@ -16,5 +16,5 @@ export interface LabOptions extends LabSize {
   /** What a node told that is worth a line. */
   readonly onSpan?: (span: LabSpan) => void
   /** What the lab itself has to say. */
-  readonly say?: (text: string) => void
+  readonly log?: (text: string) => void
 }

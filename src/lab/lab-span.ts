@@ -6,7 +6,7 @@ export type LabSpan = Required<ViewSpan>
 export type Colour = LabSpan['colour']
 
 /** What is worth a line: what happens to somebody, not what happens every few seconds. */
-const colours: Readonly<Record<string, Colour>> = {
+const spanColours: Readonly<Record<string, Colour>> = {
   'mesh.node.started': 'gray',
   'mesh.seed.dial': 'gray',
   'mesh.seed.retry': 'yellow',
@@ -22,7 +22,7 @@ const colours: Readonly<Record<string, Colour>> = {
   'mesh.node.stopped': 'gray',
 }
 
-const shown = [
+const shownAttributes = [
   'mesh.peer.name',
   'mesh.seed.address',
   'mesh.seed.attempt',
@@ -36,9 +36,9 @@ const shown = [
 /** Undefined for what is no news. */
 export function labSpanOf(node: string, entry: LogEntry): LabSpan | undefined {
   const span = String(entry['msg'])
-  const colour = colours[span] ?? troubles[String(entry['level'])]
+  const colour = spanColours[span] ?? levelColours[String(entry['level'])]
   if (colour === undefined) return undefined
-  const detail = shown
+  const detail = shownAttributes
     .filter((key) => entry[key] !== undefined && entry[key] !== '')
     .map((key) => `${key.replace(/^mesh\.(\w+\.)?/, '')}=${String(entry[key])}`)
   const { message = '' } = (entry['err'] ?? {}) as { message?: string }
@@ -52,4 +52,4 @@ export function labSpanOf(node: string, entry: LogEntry): LabSpan | undefined {
   }
 }
 
-const troubles: Readonly<Record<string, Colour>> = { warn: 'yellow', error: 'red', fatal: 'red' }
+const levelColours: Readonly<Record<string, Colour>> = { warn: 'yellow', error: 'red', fatal: 'red' }

@@ -24,19 +24,19 @@ test('a mesh of three starts, is troubled, heals, and its record names no proble
     assert.deepEqual(spawned, all.slice(0, 2), 'two at once are two')
     await until(() => all.every((name) => members(name) === 4), 40_000, 'everybody knows everybody')
 
-    const { recipients } = await lab.say('a-seed-1', 'hello')
+    const { recipients } = await lab.publish('a-seed-1', 'hello')
     assert.ok(recipients > 0)
-    const heard = () => lab.view(false).messages.map(({ node, text }) => `${node} ${text}`)
+    const received = () => lab.view(false).messages.map(({ node, text }) => `${node} ${text}`)
     await until(
-      () => heard().filter((line) => /heard 5 bytes on lab/.test(line)).length === 4,
+      () => received().filter((line) => /heard 5 bytes on lab/.test(line)).length === 4,
       5_000,
       'the others hear',
     )
     assert.ok(
-      heard().some((line) => /^a-seed-1 said “hello” to \d peers?$/.test(line)),
-      heard().join(),
+      received().some((line) => /^a-seed-1 said “hello” to \d peers?$/.test(line)),
+      received().join(),
     )
-    await assert.rejects(lab.say('nobody', 'x'), /there is no node nobody/)
+    await assert.rejects(lab.publish('nobody', 'x'), /there is no node nobody/)
 
     await assert.rejects(lab.start('a-seed-1', 'same'), /a-seed-1 cannot be started: it is running/)
     await assert.rejects(lab.spawn('compute', 'mesh-z'), /there is no mesh-z, only mesh-a/)

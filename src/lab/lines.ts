@@ -34,11 +34,11 @@ const columns: readonly Column<NodeRecord>[] = [
 export function recordLines(record: LabRecord): string[] {
   const { seconds, links, lost, problems, spans, seed } = record
   const count = Object.values(spans).reduce((sum, one) => sum + one, 0)
-  const told = lost === null ? 'spans are not accounted for' : `${count} spans received, ${lost} lost`
+  const spanCount = lost === null ? 'spans are not accounted for' : `${count} spans received, ${lost} lost`
   const doubled = links.doubled.length === 0 ? 'none has more than one link' : `${links.doubled.length} have more`
   return [
     ...table(columns, record.perNode),
-    `${seconds.toFixed(1)} s, seed ${seed}: ${links.pairs} pairs linked, ${doubled}; ${told}`,
+    `${seconds.toFixed(1)} s, seed ${seed}: ${links.pairs} pairs linked, ${doubled}; ${spanCount}`,
     ...problems.map((problem) => `problem: ${problem}`),
   ]
 }

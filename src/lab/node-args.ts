@@ -1,8 +1,8 @@
 import type { LabNode } from './lab-node.ts'
-import { neighboursWanted, type PlannedNode } from './plan.ts'
+import { neighbourTarget, type PlannedNode } from './plan.ts'
 
 /** Most links that a node can be told to want. */
-const neighboursMax = 64
+const maxNeighbours = 64
 
 /** What every node of the lab listens to, so that there is something to be said. */
 export const labTopic = 'lab'
@@ -17,13 +17,13 @@ export function nodeArgs({ plan, port }: { plan: PlannedNode; port: number }, al
   const [mesh = '', to] = plan.meshes
   const inMesh = (one: string) => all.filter((node) => node.plan.meshes.includes(one))
   const seeds = plan.meshes.flatMap((one) => inMesh(one).filter((node) => node.plan.role === 'seed'))
-  const wanted = neighboursWanted(plan.meshes.map((one) => inMesh(one).length))
+  const neighbours = neighbourTarget(plan.meshes.map((one) => inMesh(one).length))
   return [
     ...['node', '--name', plan.name, '--role', plan.role, '--mesh', mesh],
     ...(to === undefined ? [] : ['--bridge-to', to]),
     ...['--listen', quicAddress(port), '--admin', '127.0.0.1:0'],
     ...seeds.filter((seed) => seed.port !== port).flatMap((seed) => ['--seed', quicAddress(seed.port)]),
-    ...['--neighbours', String(Math.min(neighboursMax, wanted)), '--otlp', otlp],
+    ...['--neighbours', String(Math.min(maxNeighbours, neighbours)), '--otlp', otlp],
     ...['--topic', labTopic],
     // Everything that is told, sweeps and messages too, is counted from the log.
     ...['--log-level', 'trace'],

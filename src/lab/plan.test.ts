@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { lateNodeMs, missingSeedMs, neighboursWanted, nodeName, planLab } from './plan.ts'
+import { lateNodeMs, missingSeedMs, neighbourTarget, nodeName, planLab } from './plan.ts'
 
 leakCheck()
 
@@ -54,7 +54,7 @@ test('the smallest lab is a mesh of three, and bridges go round', () => {
 })
 
 test('small meshes are complete, and a new node gets the next free name', () => {
-  assert.deepEqual([[10], [10, 10], [40], [1]].map(neighboursWanted), [9, 18, 8, 1])
+  assert.deepEqual([[10], [10, 10], [40], [1]].map(neighbourTarget), [9, 18, 8, 1])
   assert.equal(nodeName('compute', 'mesh-b', ['b-compute-1', 'b-compute-2', 'a-compute-3']), 'b-compute-3')
   assert.equal(nodeName('bridge', 'mesh-b', ['bridge-1']), 'bridge-2')
 })

@@ -1,6 +1,6 @@
 import type { Role } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
-import { draw } from './draw.ts'
+import { seededRandom } from './seeded-random.ts'
 
 /** How large a lab is. */
 export interface LabSize {
@@ -26,14 +26,14 @@ export const missingSeedMs = 20_000
 export const lateNodeMs = 10_000
 export const seedsPerMesh = 2
 /** Most processes of one lab: at 90 MB each what a laptop bears. Guess. */
-export const nodesMax = 64
+export const maxNodes = 64
 
 /** What a mesh has beside its seeds, in this order; then it is all compute. */
 const others: readonly Role[] = ['gateway', 'broker', 'registry']
 
 /** Every mesh up to this size is complete: each of its nodes has a link to each other. Above, as many links as a node wants anyway. */
 const completeUpTo = 12
-const wantedOtherwise = 8
+const neighboursOtherwise = 8
 
 /** Who is in the lab and when: in the order in which they start. The seed draws who is late, and the order. */
 export function planLab(size: LabSize, seed: number): readonly PlannedNode[] {
@@ -42,30 +42,30 @@ export function planLab(size: LabSize, seed: number): readonly PlannedNode[] {
     ...meshes.flatMap((mesh, index) => planMesh(mesh, index, size.nodes, seed)),
     ...Array.from({ length: size.bridges }, (_, index) => planBridge(meshes, index)),
   ]
-  const turn = ({ name, role }: PlannedNode) => (role === 'seed' ? 0 : 1) + draw(seed, `turn of ${name}`)
-  return planned.toSorted((a, b) => turn(a) - turn(b))
+  const startOrder = ({ name, role }: PlannedNode) => (role === 'seed' ? 0 : 1) + seededRandom(seed, `turn of ${name}`)
+  return planned.toSorted((a, b) => startOrder(a) - startOrder(b))
 }
 
 /**
  * One node more in a lab of so many meshes; a bridge leads to the mesh after `mesh`. `taken`: names there are.
  * Throws MESH_LAB_REFUSED when there is no such mesh, or none to bridge to.
  */
-export function planAnother(
+export function planOneMore(
   role: Role,
   mesh: string,
   count: number,
-  taken: readonly string[],
+  usedNames: readonly string[],
   startsAtMs: number,
 ): PlannedNode {
   const meshes = Array.from({ length: count }, (_, index) => meshName(index))
   const index = meshes.indexOf(mesh)
-  if (index < 0) throw refused(`there is no ${mesh}, only ${meshes.join(' ')}`)
-  if (role === 'bridge' && count < 2) throw refused('a bridge needs two meshes, and there is one mesh only')
+  if (index < 0) throw spawnRefused(`there is no ${mesh}, only ${meshes.join(' ')}`)
+  if (role === 'bridge' && count < 2) throw spawnRefused('a bridge needs two meshes, and there is one mesh only')
   const to = role === 'bridge' ? [meshes[(index + 1) % count] ?? ''] : []
-  return { name: nodeName(role, mesh, taken), role, meshes: [mesh, ...to], startsAtMs }
+  return { name: nodeName(role, mesh, usedNames), role, meshes: [mesh, ...to], startsAtMs }
 }
 
-function refused(why: string): MeshError {
+function spawnRefused(why: string): MeshError {
   return new MeshError('MESH_LAB_REFUSED', { what: 'a node cannot be spawned', why })
 }
 
@@ -75,29 +75,29 @@ function meshName(index: number): string {
 }
 
 /** `taken`: names there are. `a-compute-1` in `mesh-a`; `bridge-1`, which is in two, names neither. */
-export function nodeName(role: Role, mesh: string, taken: readonly string[]): string {
+export function nodeName(role: Role, mesh: string, usedNames: readonly string[]): string {
   const base = role === 'bridge' ? role : `${mesh.replace('mesh-', '')}-${role}`
-  for (let count = 1; ; count++) if (!taken.includes(`${base}-${count}`)) return `${base}-${count}`
+  for (let count = 1; ; count++) if (!usedNames.includes(`${base}-${count}`)) return `${base}-${count}`
 }
 
 /** Links that a node of these meshes wants, each of so many members. */
-export function neighboursWanted(members: readonly number[]): number {
-  const wanted = members.map((count) => (count <= completeUpTo ? count - 1 : wantedOtherwise))
+export function neighbourTarget(members: readonly number[]): number {
+  const perMesh = members.map((count) => (count <= completeUpTo ? count - 1 : neighboursOtherwise))
   return Math.max(
     1,
-    wanted.reduce((sum, count) => sum + count, 0),
+    perMesh.reduce((sum, count) => sum + count, 0),
   )
 }
 
 function planMesh(mesh: string, index: number, nodes: number, seed: number): PlannedNode[] {
   const planned: PlannedNode[] = []
-  const lateOne = seedsPerMesh + Math.floor(draw(seed, `late node of ${mesh}`) * (nodes - seedsPerMesh))
+  const lateOne = seedsPerMesh + Math.floor(seededRandom(seed, `late node of ${mesh}`) * (nodes - seedsPerMesh))
   for (let place = 0; place < nodes; place++) {
     const role = place < seedsPerMesh ? 'seed' : (others[place - seedsPerMesh] ?? 'compute')
     const missing = index === 0 && place === seedsPerMesh - 1
     const startsAtMs = missing ? missingSeedMs : place === lateOne ? lateNodeMs : 0
-    const taken = planned.map(({ name }) => name)
-    planned.push({ name: nodeName(role, mesh, taken), role, meshes: [mesh], startsAtMs })
+    const usedNames = planned.map(({ name }) => name)
+    planned.push({ name: nodeName(role, mesh, usedNames), role, meshes: [mesh], startsAtMs })
   }
   return planned
 }

@@ -4,7 +4,7 @@ import type { Topology } from '../kit/views.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import type { LabNode } from './lab-node.ts'
 import { recordLines } from './lines.ts'
-import { lostOnTheWay, type RecordInput, recordOf, snapshotOf } from './record.ts'
+import { missingSpans, type RecordInput, recordOf, snapshotOf } from './record.ts'
 import { newTally } from './tally.ts'
 import { viewLinks, viewNodes } from './view.ts'
 
@@ -38,7 +38,7 @@ test('a pair with two links is a problem', () => {
 test('gaps in the sequence of a process are lost spans, and so is what it says it lost', () => {
   const sender = { node: 'a', instance: '1', missing: 2 }
   const stats = { evicted: 4, refused: 0, names: {}, senders: [sender, { ...sender, missing: 0 }] }
-  assert.equal(lostOnTheWay(stats), 2)
+  assert.equal(missingSpans(stats), 2)
   const record = recordOf({ ...input(snapshotOf([], 90_000)), stats, lostAtExit: 3 })
   assert.deepEqual([record.lost, record.evicted, record.problems], [5, 4, ['5 spans were lost']])
   assert.equal(recordOf({ ...input(snapshotOf([], 90_000)), stats: undefined }).lost, null)

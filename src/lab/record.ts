@@ -82,16 +82,16 @@ export function recordOf({
   snapshot,
   stats,
   lostAtExit,
-  ...found
+  ...rest
 }: RecordInput): LabRecord {
   const { perNode, links } = snapshot
-  const lost = stats === undefined ? null : lostOnTheWay(stats) + lostAtExit
+  const lost = stats === undefined ? null : missingSpans(stats) + lostAtExit
   const sum = (of: 'retries' | 'expired') => perNode.reduce((total, node) => total + node[of], 0)
   const problems = [
-    ...found.problems,
+    ...rest.problems,
     ...snapshot.findings,
     ...links.doubled.map((pair) => `${pair} have more than one link`),
-    ...lossesOf(stats, lostAtExit),
+    ...lossProblems(stats, lostAtExit),
   ]
   return {
     seed,
@@ -144,13 +144,15 @@ function pairsOf(nodes: readonly LabNode[]): LabRecord['links'] {
     for (const { peer, kind, links } of topology?.peers ?? []) {
       if (kind !== 'member') continue
       const pair = [name, nameOf(peer)].sort().join(' ')
-      const held = pairs.get(pair) ?? new Map<string, boolean>()
-      pairs.set(pair, held)
+      const linkStates = pairs.get(pair) ?? new Map<string, boolean>()
+      pairs.set(pair, linkStates)
       for (const { id, state, ageMs } of links)
-        held.set(id, (state === 'settled' || ageMs > unsettledMs) && held.get(id) !== false)
+        linkStates.set(id, (state === 'settled' || ageMs > unsettledMs) && linkStates.get(id) !== false)
     }
   }
-  const counts = [...pairs].map(([pair, held]) => [pair, [...held.values()].filter(Boolean).length] as const)
+  const counts = [...pairs].map(
+    ([pair, linkStates]) => [pair, [...linkStates.values()].filter(Boolean).length] as const,
+  )
   return {
     pairs: counts.filter(([, count]) => count > 0).length,
     doubled: counts.filter(([, count]) => count > 1).map(([pair]) => pair),
@@ -158,8 +160,8 @@ function pairsOf(nodes: readonly LabNode[]): LabRecord['links'] {
 }
 
 /** What nodes say they lost is lost, whoever receives the rest. */
-function lossesOf(stats: SinkStats | undefined, lostAtExit: number): string[] {
-  const lost = (stats === undefined ? 0 : lostOnTheWay(stats)) + lostAtExit
+function lossProblems(stats: SinkStats | undefined, lostAtExit: number): string[] {
+  const lost = (stats === undefined ? 0 : missingSpans(stats)) + lostAtExit
   const refused = stats?.refused ?? 0
   return [
     ...(lost === 0 ? [] : [`${lost} spans were lost`]),
@@ -168,6 +170,6 @@ function lossesOf(stats: SinkStats | undefined, lostAtExit: number): string[] {
 }
 
 /** Gaps in what came of each process. A loss at its end leaves no gap: the process says that itself. */
-export function lostOnTheWay({ senders }: SinkStats): number {
+export function missingSpans({ senders }: SinkStats): number {
   return senders.reduce((sum, { missing }) => sum + missing, 0)
 }

@@ -42,7 +42,7 @@ test('the chosen node is marked, and in sight in a small window', () => {
 })
 
 test('an answer takes the place of the keys', () => {
-  assert.equal(screen(input({ note: 'killing node-1' })).at(-1), 'killing node-1')
+  assert.equal(screen(input({ notice: 'killing node-1' })).at(-1), 'killing node-1')
 })
 
 function input(given: Partial<ScreenInput>): ScreenInput {
@@ -68,7 +68,7 @@ function input(given: Partial<ScreenInput>): ScreenInput {
     rows: 24,
     seconds: 65,
     page: 'http://127.0.0.1:16680',
-    note: '',
+    notice: '',
     help: false,
     paint: plain,
     ...given,

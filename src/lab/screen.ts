@@ -14,7 +14,7 @@ export interface ScreenInput {
   readonly seconds: number
   readonly page: string | undefined
   /** Answer to the last key. */
-  readonly note: string
+  readonly notice: string
   readonly help: boolean
   readonly paint: Paint
 }
@@ -44,7 +44,7 @@ const stateColours: Readonly<Record<string, Colour>> = {
   killed: 'red',
 }
 
-const shown: readonly Column<ViewNode>[] = [
+const nodeColumns: readonly Column<ViewNode>[] = [
   { head: 'node', of: ({ name }) => name },
   { head: 'role', of: ({ role }) => role },
   { head: 'mesh', of: ({ meshes }) => meshes.map((mesh) => mesh.replace('mesh-', '')).join(' ') },
@@ -64,20 +64,20 @@ const spanRows = 5
 
 /** The lab on a screen of this size: as many lines as it has rows, none wider than it. */
 export function screen(input: ScreenInput): string[] {
-  const { view, rows, columns, paint, help, note } = input
+  const { view, rows, columns, paint, help, notice } = input
   const body = help ? helpLines.map((line) => cut(line, columns)) : [...nodeLines(input), ...spanLines(input)]
   const lines = [...headLines(input), ...body].slice(0, rows - 1)
   while (lines.length < rows - 1) lines.push('')
-  const footer = cut(note === '' ? keys : note, columns)
-  return [...lines, paint(note === '' ? 'gray' : 'yellow', view.nodes.length === 0 ? '' : footer)].slice(-rows)
+  const footer = cut(notice === '' ? keys : notice, columns)
+  return [...lines, paint(notice === '' ? 'gray' : 'yellow', view.nodes.length === 0 ? '' : footer)].slice(-rows)
 }
 
 function headLines({ view, seconds, page, columns }: ScreenInput): string[] {
   const running = view.nodes.filter(({ state }) => state === 'running').length
-  const whole = view.boot.filter(({ what }) => what === 'all members').length
+  const complete = view.boot.filter(({ what }) => what === 'all members').length
   const clock = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`
-  const affairs = `${running} run, ${whole} have known everybody${page === undefined ? '' : `   page ${page}`}`
-  return [cut(`tracemesh ${view.title}   ${clock}`, columns), cut(affairs, columns)]
+  const summary = `${running} run, ${complete} have known everybody${page === undefined ? '' : `   page ${page}`}`
+  return [cut(`tracemesh ${view.title}   ${clock}`, columns), cut(summary, columns)]
 }
 
 function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): string[] {
@@ -88,7 +88,7 @@ function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): strin
     nodes.findIndex(({ name }) => name === selected),
   )
   const from = Math.max(0, Math.min(at - Math.floor(room / 2), nodes.length - room))
-  const [head = '', ...all] = table(shown, nodes)
+  const [head = '', ...all] = table(nodeColumns, nodes)
   const lines = all.slice(from, from + room).map((line, index) => {
     const node = nodes[from + index]
     const marked = cut(`${node?.name === selected ? '>' : ' '} ${line}`, columns)

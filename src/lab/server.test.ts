@@ -12,14 +12,14 @@ const host = '127.0.0.1:16680'
 const own = { host, origin: `http://${host}` }
 
 test('the lab is shown, and does what its page asks for', async () => {
-  await using served = await app()
-  const { ask, post, calls } = served
-  assert.deepEqual((await ask('/api/mesh')).json(), { title: 'a view' })
+  await using lab = await app()
+  const { get, post, calls } = lab
+  assert.deepEqual((await get('/api/mesh')).json(), { title: 'a view' })
   for (const verb of ['kill', 'stop', 'pause', 'resume', 'start', 'start?identity=fresh'])
     assert.equal((await post(`/api/lab/nodes/a-1/${verb}`)).statusCode, 200, verb)
   const spawned = await post('/api/lab/nodes', { role: 'compute', mesh: 'mesh-a' })
   assert.deepEqual([spawned.statusCode, spawned.json()], [201, { node: 'a-9' }])
-  assert.deepEqual((await ask('/api/lab/nodes/a-1/inventory')).json(), { held: 1 })
+  assert.deepEqual((await get('/api/lab/nodes/a-1/inventory')).json(), { held: 1 })
   assert.deepEqual((await post('/api/lab/nodes/a-1/messages', { text: 'hello' })).json(), { recipients: 7 })
   assert.deepEqual(calls, [
     'kill a-1 kill',
@@ -30,14 +30,14 @@ test('the lab is shown, and does what its page asks for', async () => {
     'start a-1 fresh',
     'spawn compute mesh-a',
     'inventory a-1',
-    'say a-1 hello',
+    'publish a-1 hello',
   ])
-  assert.match((await ask('/')).headers['content-type'] as string, /html/)
+  assert.match((await get('/')).headers['content-type'] as string, /html/)
 })
 
 test('what cannot be done is refused with the reason', async () => {
-  await using served = await app()
-  const { ask, post, calls } = served
+  await using lab = await app()
+  const { get, post, calls } = lab
   const cases = [
     [await post('/api/lab/nodes/nobody/kill'), 404, /there is no node nobody/],
     [await post('/api/lab/nodes/stopped/kill'), 409, /it is stopped/],
@@ -48,8 +48,8 @@ test('what cannot be done is refused with the reason', async () => {
     [await post('/api/lab/nodes'), 400, /./],
     [await post('/api/lab/nodes/a-1/messages', { text: '' }), 400, /text/],
     [await post('/api/lab/nodes/a-1/messages', { text: 'x'.repeat(501) }), 400, /text/],
-    [await ask('/api/nothing'), 404, /there is no GET/],
-    [await ask('/api/lab/nodes/a-1/kill'), 404, /there is no GET/],
+    [await get('/api/nothing'), 404, /there is no GET/],
+    [await get('/api/lab/nodes/a-1/kill'), 404, /there is no GET/],
   ] as const
   for (const [answer, code, message] of cases) {
     assert.equal(answer.statusCode, code, answer.body)
@@ -62,8 +62,8 @@ test('what cannot be done is refused with the reason', async () => {
 })
 
 test('a page from elsewhere reaches nothing', async () => {
-  await using served = await app()
-  const { fastify, calls } = served
+  await using lab = await app()
+  const { fastify, calls } = lab
   const url = '/api/lab/nodes/a-1/kill'
   const evil = 'http://evil.example'
   for (const headers of [
@@ -106,7 +106,7 @@ async function app() {
   return {
     calls,
     fastify,
-    ask: (url: string) => fastify.inject({ url, headers: { host } }),
+    get: (url: string) => fastify.inject({ url, headers: { host } }),
     post: (url: string, payload?: object) =>
       fastify.inject({ method: 'POST', url, headers: own, ...(payload && { payload }) }),
     [Symbol.asyncDispose]: () => fastify.close(),
@@ -130,7 +130,7 @@ function labOf(calls: string[]): ServedLab {
     resume: call('resume'),
     start: call('start'),
     spawn: call('spawn', 'a-9'),
-    say: call('say', { recipients: 7 }),
+    publish: call('publish', { recipients: 7 }),
     inventory: call('inventory', { held: 1 }),
   } as unknown as ServedLab
 }

@@ -1,6 +1,6 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import * as z from 'zod'
-import { isForeign, namesThisMachine } from '../admin/guard.ts'
+import { isCrossSite, namesThisMachine } from '../admin/guard.ts'
 import { parseHostPort } from '../admin/host-port.ts'
 import { roles } from '../catalogue/roles.ts'
 import { isMeshError, MeshError } from '../core/errors.ts'
@@ -11,7 +11,7 @@ import type { Lab } from './lab.ts'
 /** What of a lab is served. */
 export type ServedLab = Pick<
   Lab,
-  'view' | 'record' | 'kill' | 'pause' | 'resume' | 'start' | 'spawn' | 'say' | 'inventory' | 'query'
+  'view' | 'record' | 'kill' | 'pause' | 'resume' | 'start' | 'spawn' | 'publish' | 'inventory' | 'query'
 >
 
 export interface LabServer {
@@ -21,9 +21,9 @@ export interface LabServer {
 }
 
 /** Nothing that is asked of a lab has a body worth the name. Guess. */
-const bodyBytes = 4_096
+const maxBodyBytes = 4_096
 /** Ports after the one that was asked for, in which another lab leaves room. */
-const tries = 20
+const maxTries = 20
 
 /**
  * Serves the page of a lab, what it shows and what it can do. `listen`: `host:port` with a loopback host; when the port
@@ -31,7 +31,7 @@ const tries = 20
  */
 export async function serveLab(lab: ServedLab, listen: string): Promise<LabServer> {
   const address = parseHostPort(listen)
-  if (address === undefined) throw invalid(listen, 'host:port')
+  if (address === undefined) throw invalidPage(listen, 'host:port')
   const { host, port } = address
   const app = await labApp(lab)
   try {
@@ -45,7 +45,7 @@ export async function serveLab(lab: ServedLab, listen: string): Promise<LabServe
 
 /** Without a port yet: for tests, too. */
 export async function labApp(lab: ServedLab): Promise<FastifyInstance> {
-  const app = fastify({ bodyLimit: bodyBytes, forceCloseConnections: true })
+  const app = fastify({ bodyLimit: maxBodyBytes, forceCloseConnections: true })
   app.addHook('onRequest', guard)
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
     const code = statusOf(error)
@@ -56,41 +56,43 @@ export async function labApp(lab: ServedLab): Promise<FastifyInstance> {
   await pageRoutes(app)
   app.get('/api/mesh', () => lab.view())
   app.get('/api/lab/record', () => lab.record())
-  controls(app, lab)
+  addControls(app, lab)
   if (lab.query !== undefined) traceRoutes(app, lab.query)
   return app
 }
 
-const spawned = z.object({ role: z.enum(roles), mesh: z.string().max(64) })
+const spawnBody = z.object({ role: z.enum(roles), mesh: z.string().max(64) })
 /** What people say, in characters; in bytes it stays far below what a node sends. */
-const spoken = z.object({ text: z.string().min(1).max(500) })
-const started = z.object({ identity: z.enum(['same', 'fresh']).default('same') })
-type Named = { Params: { name: string } }
+const messageBody = z.object({ text: z.string().min(1).max(500) })
+const startQuery = z.object({ identity: z.enum(['same', 'fresh']).default('same') })
+type NodeParams = { Params: { name: string } }
 
-function controls(app: FastifyInstance, lab: ServedLab): void {
-  const act = (verb: string, run: (name: string, request: FastifyRequest<Named>) => Promise<unknown>) =>
-    app.post<Named>(`/api/lab/nodes/:name/${verb}`, async (request) => {
+function addControls(app: FastifyInstance, lab: ServedLab): void {
+  const addControl = (verb: string, run: (name: string, request: FastifyRequest<NodeParams>) => Promise<unknown>) =>
+    app.post<NodeParams>(`/api/lab/nodes/:name/${verb}`, async (request) => {
       await run(request.params.name, request)
       return { done: verb, node: request.params.name }
     })
-  act('kill', (name) => lab.kill(name, 'kill'))
-  act('stop', (name) => lab.kill(name, 'stop'))
-  act('pause', (name) => lab.pause(name))
-  act('resume', (name) => lab.resume(name))
-  act('start', (name, { query }) => lab.start(name, started.parse(query).identity))
+  addControl('kill', (name) => lab.kill(name, 'kill'))
+  addControl('stop', (name) => lab.kill(name, 'stop'))
+  addControl('pause', (name) => lab.pause(name))
+  addControl('resume', (name) => lab.resume(name))
+  addControl('start', (name, { query }) => lab.start(name, startQuery.parse(query).identity))
   app.post('/api/lab/nodes', async (request, reply) => {
-    const { role, mesh } = spawned.parse(request.body)
+    const { role, mesh } = spawnBody.parse(request.body)
     return reply.code(201).send({ node: await lab.spawn(role, mesh) })
   })
-  app.post<Named>('/api/lab/nodes/:name/messages', ({ params, body }) => lab.say(params.name, spoken.parse(body).text))
-  app.get<Named>('/api/lab/nodes/:name/inventory', ({ params }) => lab.inventory(params.name))
+  app.post<NodeParams>('/api/lab/nodes/:name/messages', ({ params, body }) =>
+    lab.publish(params.name, messageBody.parse(body).text),
+  )
+  app.get<NodeParams>('/api/lab/nodes/:name/inventory', ({ params }) => lab.inventory(params.name))
 }
 
 /** A page elsewhere whose name points here is refused, and so is one that merely sends its reader's browser here. */
 async function guard({ headers, method, url }: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (!namesThisMachine(headers.host)) return refuse(reply, 403, 'ask by a loopback host name')
-  const reached = url.startsWith('/api/') || method !== 'GET'
-  if (reached && isForeign(method, headers)) return refuse(reply, 403, 'only the lab’s own page may do this')
+  const isProtected = url.startsWith('/api/') || method !== 'GET'
+  if (isProtected && isCrossSite(method, headers)) return refuse(reply, 403, 'only the lab’s own page may do this')
 }
 
 function refuse(reply: FastifyReply, code: number, message: string): FastifyReply {
@@ -105,19 +107,19 @@ function statusOf(error: Error & { statusCode?: number }): number {
 }
 
 async function listenFrom(app: FastifyInstance, host: string, port: number, listen: string): Promise<string> {
-  const ports = port === 0 ? [0] : [...Array.from({ length: tries }, (_, index) => port + index), 0]
+  const ports = port === 0 ? [0] : [...Array.from({ length: maxTries }, (_, index) => port + index), 0]
   for (const one of ports.filter((candidate) => candidate < 65_536)) {
     try {
       return await app.listen({ host, port: one })
     } catch (error) {
       if (codeOf(error) === 'EADDRINUSE') continue
-      throw invalid(listen, `an address and a port that can be listened at (${codeOf(error)})`, error)
+      throw invalidPage(listen, `an address and a port that can be listened at (${codeOf(error)})`, error)
     }
   }
   throw new MeshError('MESH_PORT_TAKEN', { key: '--page', address: listen })
 }
 
-function invalid(listen: string, expected: string, cause?: unknown): MeshError {
+function invalidPage(listen: string, expected: string, cause?: unknown): MeshError {
   return new MeshError('MESH_CONFIG_INVALID', { key: '--page', given: JSON.stringify(listen), expected }, { cause })
 }
 

@@ -1,5 +1,5 @@
 /** Processes that start at once: two for each core of a small machine, since a start also waits. Guess. */
-const atOnce = 4
+const maxConcurrent = 4
 
 /** Starts one after the other, a few at a time. */
 export class StartQueue {
@@ -25,7 +25,7 @@ export class StartQueue {
   }
 
   #pump(): void {
-    while (this.#running < atOnce) {
+    while (this.#running < maxConcurrent) {
       const start = this.#waiting.shift()
       if (start === undefined) return
       this.#running++

@@ -8,7 +8,7 @@ export async function stopAll(nodes: readonly LabNode[]): Promise<void> {
   for (const node of nodes) {
     if (node.pid === undefined) continue
     stopping.push(node.stop())
-    await sleep(stopLimits.apartMs)
+    await sleep(stopLimits.intervalMs)
   }
   await Promise.all(stopping)
 }

@@ -1,4 +1,4 @@
-import { nodesMax } from './plan.ts'
+import { maxNodes } from './plan.ts'
 
 /** Milliseconds that the steps of a lab's stop may take, one after the other. */
 export const stopLimits = {
@@ -10,13 +10,13 @@ export const stopLimits = {
   statsMs: 5_000,
   storeMs: 6_000,
   /** Between two that are asked to stop: about what a stop costs two cores, so that each has time for its goodbyes. */
-  apartMs: 50,
+  intervalMs: 50,
 } as const
 
 /** Of all of them, and of what is removed and told after them. */
 export const stopWithinMs =
   stopLimits.surveyMs +
-  nodesMax * stopLimits.apartMs +
+  maxNodes * stopLimits.intervalMs +
   stopLimits.startingMs +
   stopLimits.statsMs +
   stopLimits.storeMs +

@@ -5,11 +5,11 @@ import { type Snapshot, snapshotOf } from './record.ts'
 import { stopLimits } from './stop-limits.ts'
 
 /** Between two looks at everybody, in milliseconds. */
-export const lookMs = 2_000
+export const pollMs = 2_000
 
 /** Reads what everybody has used and, if asked for, has everybody say how its links are. Never rejects. */
-export async function look(nodes: readonly LabNode[], topologies: boolean, withinMs?: number): Promise<void> {
-  await Promise.all(nodes.map((node) => node.look()))
+export async function pollNodes(nodes: readonly LabNode[], topologies: boolean, withinMs?: number): Promise<void> {
+  await Promise.all(nodes.map((node) => node.sampleUsage()))
   if (topologies) await pollTopologies(nodes, withinMs)
 }
 
@@ -20,12 +20,12 @@ export async function look(nodes: readonly LabNode[], topologies: boolean, withi
  * @param elapsed Milliseconds since the lab's start.
  */
 export async function survey(nodes: readonly LabNode[], elapsed: () => number): Promise<Snapshot> {
-  const until = performance.now() + stopLimits.surveyMs
-  await look(nodes, true, stopLimits.surveyMs)
+  const deadline = performance.now() + stopLimits.surveyMs
+  await pollNodes(nodes, true, stopLimits.surveyMs)
   const first = snapshotOf(nodes, elapsed())
-  const fine = first.links.doubled.length + first.findings.length === 0
-  if (fine || until - performance.now() < 2 * lookMs) return first
-  await sleep(lookMs)
-  await look(nodes, true, until - performance.now())
+  const isHealthy = first.links.doubled.length + first.findings.length === 0
+  if (isHealthy || deadline - performance.now() < 2 * pollMs) return first
+  await sleep(pollMs)
+  await pollNodes(nodes, true, deadline - performance.now())
   return snapshotOf(nodes, elapsed())
 }

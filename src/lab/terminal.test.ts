@@ -8,7 +8,7 @@ import { LiveTerminal } from './terminal.ts'
 leakCheck()
 
 test('keys act on the chosen node, and the terminal is given back', async () => {
-  const { terminal, type, calls, quits, shown, raw } = opened()
+  const { terminal, type, calls, quits, shown, raw } = openTerminal()
   await type('x')
   await type('j')
   await type('s')
@@ -42,13 +42,13 @@ test('keys act on the chosen node, and the terminal is given back', async () => 
 })
 
 test('what cannot be done is said', async () => {
-  const { terminal, type, shown } = opened('a-1 cannot be killed: it is stopped')
+  const { terminal, type, shown } = openTerminal('a-1 cannot be killed: it is stopped')
   await type('x')
   assert.match(shown(), /a-1 cannot be killed: it is stopped/)
   terminal.close()
 })
 
-function opened(refusal?: string) {
+function openTerminal(refusal?: string) {
   const calls: string[] = []
   const quits: string[] = []
   const raw: boolean[] = []
@@ -75,7 +75,7 @@ function opened(refusal?: string) {
   })
   const page = 'http://127.0.0.1:1'
   const quit = (cause: string) => void quits.push(cause)
-  const terminal = new LiveTerminal({ lab, page, began: performance.now(), quit, input, output })
+  const terminal = new LiveTerminal({ lab, page, startedAt: performance.now(), quit, input, output })
   const type = async (keys: string) => {
     ;(input as unknown as PassThrough).write(keys)
     await new Promise((resolve) => setTimeout(resolve, 20))

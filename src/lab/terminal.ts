@@ -7,7 +7,7 @@ export interface TerminalOptions {
   readonly lab: Lab
   readonly page: string | undefined
   /** Monotonic milliseconds at which the lab began. */
-  readonly began: number
+  readonly startedAt: number
   /** Called once somebody wants to leave. */
   readonly quit: (cause: string) => void
   readonly input?: NodeJS.ReadStream
@@ -22,7 +22,7 @@ interface Key {
 
 const redrawMs = 1_000
 /** An answer to a key stays for so long. */
-const noteMs = 8_000
+const noticeMs = 8_000
 const enter = '\x1b[?1049h\x1b[?25l'
 const leave = '\x1b[?1049l\x1b[?25h'
 
@@ -32,12 +32,12 @@ export class LiveTerminal {
   readonly #input: NodeJS.ReadStream
   readonly #output: NodeJS.WriteStream
   readonly #timer: NodeJS.Timeout
-  readonly #onKey = (_text: string | undefined, key: Key) => this.#key(key)
-  readonly #redraw = () => this.#draw()
+  readonly #onKey = (_text: string | undefined, key: Key) => this.#onKeypress(key)
+  readonly #redraw = () => this.#renderScreen()
   readonly #close = () => this.close()
   #selected = ''
-  #note = ''
-  #notedAt = 0
+  #notice = ''
+  #noticedAt = 0
   #help = false
   #closed = false
 
@@ -56,7 +56,7 @@ export class LiveTerminal {
       this.#input.on('keypress', this.#onKey).resume()
     }
     this.#timer = setInterval(this.#redraw, redrawMs)
-    this.#draw()
+    this.#renderScreen()
   }
 
   /** Gives the terminal back as it was. */
@@ -74,39 +74,39 @@ export class LiveTerminal {
     this.#output.write(leave)
   }
 
-  #draw(): void {
+  #renderScreen(): void {
     if (this.#closed) return
-    const { lab, page, began } = this.#options
+    const { lab, page, startedAt } = this.#options
     const view = lab.view(false)
-    if (performance.now() - this.#notedAt > noteMs) this.#note = ''
+    if (performance.now() - this.#noticedAt > noticeMs) this.#notice = ''
     if (!view.nodes.some(({ name }) => name === this.#selected)) this.#selected = view.nodes[0]?.name ?? ''
     const lines = screen({
       view,
-      spans: lab.tells,
+      spans: lab.spans,
       selected: this.#selected,
       columns: this.#output.columns || 80,
       rows: this.#output.rows || 24,
-      seconds: (performance.now() - began) / 1_000,
+      seconds: (performance.now() - startedAt) / 1_000,
       page,
-      note: this.#note,
+      notice: this.#notice,
       help: this.#help,
       paint,
     })
     this.#output.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\r\n')}`)
   }
 
-  #key({ name = '', ctrl = false, sequence = '' }: Key): void {
+  #onKeypress({ name = '', ctrl = false, sequence = '' }: Key): void {
     const { quit, page } = this.#options
-    this.#note = ''
-    this.#notedAt = performance.now()
+    this.#notice = ''
+    this.#noticedAt = performance.now()
     if (name === 'q' || (ctrl && (name === 'c' || name === 'd'))) quit(name === 'q' ? 'q' : 'Ctrl-C')
     else if (ctrl) return
     else if (name === 'up' || name === 'k') this.#move(-1)
     else if (name === 'down' || name === 'j') this.#move(1)
     else if (sequence === '?') this.#help = !this.#help
-    else if (name === 'o') this.#note = page === undefined ? 'there is no page' : `page: ${page}`
-    else this.#act(name)
-    this.#draw()
+    else if (name === 'o') this.#notice = page === undefined ? 'there is no page' : `page: ${page}`
+    else this.#runAction(name)
+    this.#renderScreen()
   }
 
   #move(by: number): void {
@@ -115,12 +115,12 @@ export class LiveTerminal {
     this.#selected = names[Math.max(0, Math.min(names.length - 1, at))] ?? ''
   }
 
-  #act(key: string): void {
+  #runAction(key: string): void {
     const { lab } = this.#options
     const node = lab.nodes().find(({ name }) => name === this.#selected)
     if (node === undefined) return
     const { name, state, meshes } = node
-    const acts: Readonly<Record<string, readonly [string, () => Promise<unknown>]>> = {
+    const actions: Readonly<Record<string, readonly [string, () => Promise<unknown>]>> = {
       x: [`killing ${name}`, () => lab.kill(name, 'kill')],
       s: [`stopping ${name}`, () => lab.kill(name, 'stop')],
       p: state === 'paused' ? [`${name} goes on`, () => lab.resume(name)] : [`pausing ${name}`, () => lab.pause(name)],
@@ -128,13 +128,13 @@ export class LiveTerminal {
       f: [`starting ${name} with a fresh identity`, () => lab.start(name, 'fresh')],
       n: [`a new node in ${meshes[0]}`, () => lab.spawn('compute', meshes[0] ?? '')],
     }
-    const act = acts[key]
-    if (act === undefined) return
-    const [note, run] = act
-    this.#note = note
+    const action = actions[key]
+    if (action === undefined) return
+    const [notice, run] = action
+    this.#notice = notice
     run().catch((error: unknown) => {
-      this.#note = error instanceof Error ? error.message : String(error)
-      this.#draw()
+      this.#notice = error instanceof Error ? error.message : String(error)
+      this.#renderScreen()
     })
   }
 }

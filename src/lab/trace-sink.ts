@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { MeshError } from '../core/errors.ts'
-import { Child, type ChildEnd, type LogEntry, reasonIn } from './child.ts'
+import { Child, type ChildExit, exitReason, type LogEntry } from './child.ts'
 import { stopLimits } from './stop-limits.ts'
 
 /** Where the lab's spans go, and where they can be asked for. */
@@ -10,7 +10,7 @@ export interface TraceSink {
   /** `/api/v3` is below it; undefined when traces cannot be read from here. */
   readonly query: string | undefined
   /** Whether it is a process of the lab, which says what it received. */
-  readonly own: boolean
+  readonly isOwn: boolean
   /** Undefined when it keeps no account, or does not answer. */
   stats(): Promise<SinkStats | undefined>
   /** Rejects when it does not stop in order. */
@@ -33,18 +33,18 @@ export interface SinkStats {
 }
 
 export interface SinkEvents {
-  readonly problem: (text: string) => void
+  readonly onProblem: (text: string) => void
   /** There is a process, long before it listens; 0: there is none any more. */
-  readonly spawned: (pid: number) => void
+  readonly onProcess: (pid: number) => void
 }
 
 const startMs = 20_000
 /** Starts of one lab's store after the first; and the wait before each, in milliseconds, which grows by as much. Guess. */
-const again = { most: 10, waitMs: 500 }
+const restarts = { max: 10, waitMs: 500 }
 
 /** A receiver that was there before the lab. */
-export function foreignSink(otlp: string, query: string | undefined): TraceSink {
-  return { otlp, query, own: false, stats: async () => undefined, close: async () => {} }
+export function externalSink(otlp: string, query: string | undefined): TraceSink {
+  return { otlp, query, isOwn: false, stats: async () => undefined, close: async () => {} }
 }
 
 /** The lab's own store, a process of its own, on free ports. Throws MESH_LAB_REFUSED when it does not start. */
@@ -61,7 +61,7 @@ export async function ownSink(entry: string, directory: string, events: SinkEven
 
 /** One that ends by itself is started again, where it was and with what it had: nodes keep their spans meanwhile. */
 class OwnStore implements TraceSink {
-  readonly own = true
+  readonly isOwn = true
   readonly #entry: string
   readonly #file: string
   readonly #events: SinkEvents
@@ -71,7 +71,7 @@ class OwnStore implements TraceSink {
   #starts = 0
   #closing = false
   /** Why the last one that was asked to stop did not do it in order. */
-  #badEnd = ''
+  #exitProblem = ''
   otlp = ''
   query = ''
 
@@ -100,7 +100,8 @@ class OwnStore implements TraceSink {
     this.#closing = true
     clearTimeout(this.#timer)
     await this.#child?.stop(stopLimits.storeMs)
-    if (this.#badEnd !== '') throw new MeshError('MESH_LAB_REFUSED', { what: 'the trace store', why: this.#badEnd })
+    if (this.#exitProblem !== '')
+      throw new MeshError('MESH_LAB_REFUSED', { what: 'the trace store', why: this.#exitProblem })
   }
 
   /** Resolves with the line that says where it listens. */
@@ -111,30 +112,30 @@ class OwnStore implements TraceSink {
     const child = new Child({
       entry: this.#entry,
       args: ['store', '--otlp', otlp, '--http', http, '--file', this.#file],
-      line: (line) => {
+      onLine: (line) => {
         if (line['msg'] === 'listening') listening.resolve(line)
       },
-      ended: (end) => this.#ended(end),
+      onExit: (end) => this.#onExit(end),
     })
     this.#child = child
-    this.#events.spawned(child.pid)
+    this.#events.onProcess(child.pid)
     this.#timer = setTimeout(() => {
-      listening.reject(refused(`no word of it within ${startMs} ms`))
+      listening.reject(startRefused(`no word of it within ${startMs} ms`))
       child.signal('SIGKILL')
     }, startMs)
     return listening.promise.finally(() => clearTimeout(this.#timer))
   }
 
-  #ended({ code, signal, errors }: ChildEnd): void {
-    const why = `it ended with ${signal ?? code}: ${reasonIn(errors)}`
-    this.#listening.reject(refused(why))
-    this.#events.spawned(0)
-    if (this.#closing && (signal ?? code) !== 0) this.#badEnd = why
+  #onExit({ code, signal, errors }: ChildExit): void {
+    const why = `it ended with ${signal ?? code}: ${exitReason(errors)}`
+    this.#listening.reject(startRefused(why))
+    this.#events.onProcess(0)
+    if (this.#closing && (signal ?? code) !== 0) this.#exitProblem = why
     // One that has never listened is for whoever waits for that.
     if (this.#closing || this.query === '') return
-    const last = this.#starts > again.most
-    this.#events.problem(`the trace store is gone ${last ? 'for good' : 'and started again'}: ${why}`)
-    if (!last) this.#timer = setTimeout(() => this.#restart(), again.waitMs * this.#starts)
+    const isLast = this.#starts > restarts.max
+    this.#events.onProblem(`the trace store is gone ${isLast ? 'for good' : 'and started again'}: ${why}`)
+    if (!isLast) this.#timer = setTimeout(() => this.#restart(), restarts.waitMs * this.#starts)
   }
 
   /** On the same ports: that is where nodes send, and where people ask. */
@@ -144,6 +145,6 @@ class OwnStore implements TraceSink {
   }
 }
 
-function refused(why: string): MeshError {
+function startRefused(why: string): MeshError {
   return new MeshError('MESH_LAB_REFUSED', { what: 'the trace store cannot be started', why })
 }

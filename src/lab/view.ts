@@ -7,7 +7,7 @@ import type { LabOptions } from './lab-options.ts'
 export function labView(
   nodes: readonly LabNode[],
   { meshes, seed, jaegerUi }: LabOptions,
-  told: Pick<MeshView, 'boot' | 'spans' | 'messages' | 'traces'>,
+  history: Pick<MeshView, 'boot' | 'spans' | 'messages' | 'traces'>,
 ): MeshView {
   return {
     atMs: Date.now(),
@@ -15,7 +15,7 @@ export function labView(
     title: `lab of ${nodes.length} nodes in ${meshes} ${meshes === 1 ? 'mesh' : 'meshes'}, seed ${seed}`,
     nodes: viewNodes(nodes),
     links: viewLinks(nodes.flatMap(({ topology }) => topology ?? [])),
-    ...told,
+    ...history,
     ...(jaegerUi !== undefined && { jaegerUrl: jaegerUi }),
   }
 }
@@ -24,11 +24,11 @@ export function labView(
 export function viewNodes(nodes: readonly LabNode[]): ViewNode[] {
   const topologies = nodes.flatMap(({ topology }) => topology ?? [])
   const own = nodes.map((node) => viewNode(node, topologies))
-  const known = new Set(nodes.map(({ peer }) => peer))
+  const ownPeers = new Set(nodes.map(({ peer }) => peer))
   const guests = new Map<string, ViewNode>()
   for (const { peers } of topologies) {
     for (const { peer, kind, links } of peers) {
-      if (kind !== 'guest' || known.has(peer) || guests.has(peer)) continue
+      if (kind !== 'guest' || ownPeers.has(peer) || guests.has(peer)) continue
       guests.set(peer, guest(peer, links[0]?.address))
     }
   }
@@ -37,7 +37,7 @@ export function viewNodes(nodes: readonly LabNode[]): ViewNode[] {
 
 function viewNode(node: LabNode, topologies: readonly Topology[]): ViewNode {
   const { name, plan, state, peer, incarnation, addresses, tally, topology, rssMb, cpuMsPerS, pid, adminUrl } = node
-  const seen = topologies.flatMap(({ members }) => members.find((member) => member.peer === peer) ?? [])
+  const entries = topologies.flatMap(({ members }) => members.find((member) => member.peer === peer) ?? [])
   const { members, links, retries, prunes, expired } = tally
   return {
     id: peer === '' ? name : peer,
@@ -46,12 +46,12 @@ function viewNode(node: LabNode, topologies: readonly Topology[]): ViewNode {
     meshes: plan.meshes,
     state,
     addresses,
-    topics: seen[0]?.topics ?? [],
+    topics: entries[0]?.topics ?? [],
     links: topology?.peers.filter(({ kind }) => kind === 'member').map((one) => one.peer) ?? [],
     counts: { members, links, retries, prunes, expired },
     controllable: true,
     ...(incarnation !== undefined && { incarnation }),
-    ...(seen.length > 0 && { silentMs: Math.min(...seen.map(({ silentMs }) => silentMs)) }),
+    ...(entries.length > 0 && { silentMs: Math.min(...entries.map(({ silentMs }) => silentMs)) }),
     ...(rssMb !== undefined && { rssMb }),
     ...(cpuMsPerS !== undefined && { cpuMsPerS }),
     ...(pid !== undefined && { pid }),
@@ -76,18 +76,26 @@ function guest(peer: string, address: string | undefined): ViewNode {
 
 /** Every link that one of these topologies tells of. Both ends call it by the same name, once it is settled. */
 export function viewLinks(topologies: readonly Topology[]): ViewLink[] {
-  const found = new Map<string, ViewLink>()
+  const linksByKey = new Map<string, ViewLink>()
   for (const { self, peers } of topologies) {
     for (const { peer, kind, links } of peers) {
       for (const { id, transport, trace } of links) {
         const [a, b] = self < peer ? [self, peer] : [peer, self]
         const key = `${a} ${b} ${id}`
-        const other = found.get(key)
-        const birth = trace ?? other?.trace
+        const other = linksByKey.get(key)
+        const openedTrace = trace ?? other?.trace
         const ends = other === undefined ? 1 : 2
-        found.set(key, { a, b, id, transport, kind, ends, ...(birth !== undefined && { trace: birth }) })
+        linksByKey.set(key, {
+          a,
+          b,
+          id,
+          transport,
+          kind,
+          ends,
+          ...(openedTrace !== undefined && { trace: openedTrace }),
+        })
       }
     }
   }
-  return [...found.values()]
+  return [...linksByKey.values()]
 }

@@ -15,12 +15,12 @@ export interface Workspace {
 
 /** A clone holds TypeScript here, a published package one bundle of it. */
 const clone = fileURLToPath(new URL('../../', import.meta.url))
-const builders = {
+const bundlers = {
   commands: new URL('../publish/bundle.ts', import.meta.url),
   page: new URL('../publish/bundle-page.ts', import.meta.url),
 }
 const prefix = 'tracemesh-lab-'
-const owner = 'pid'
+const ownerFile = 'pid'
 
 /**
  * A directory of this lab's own; what labs that crashed have left is removed on the way. In a clone the commands are
@@ -34,7 +34,7 @@ export async function makeWorkspace(): Promise<Workspace> {
   const directory = await mkdtemp(join(parent, prefix))
   const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 2 })
   try {
-    await writeFile(join(directory, owner), String(process.pid))
+    await writeFile(join(directory, ownerFile), String(process.pid))
     const entry = inClone ? await bundle(directory) : (process.argv[1] ?? '')
     return { directory, entry, remove }
   } catch (error) {
@@ -46,8 +46,8 @@ export async function makeWorkspace(): Promise<Workspace> {
 /** As in the published package, since the commands look for its description and for the page from where they are. */
 async function bundle(directory: string): Promise<string> {
   // Not spelt as imports: a bundle would take the bundler along.
-  const { bundleCommands } = (await import(builders.commands.href)) as typeof import('../publish/bundle.ts')
-  const { bundlePage } = (await import(builders.page.href)) as typeof import('../publish/bundle-page.ts')
+  const { bundleCommands } = (await import(bundlers.commands.href)) as typeof import('../publish/bundle.ts')
+  const { bundlePage } = (await import(bundlers.page.href)) as typeof import('../publish/bundle-page.ts')
   await copyFile(join(clone, 'package.json'), join(directory, 'package.json'))
   await bundleCommands(clone, join(directory, 'dist/cli'))
   await bundlePage(join(directory, 'dist/page'))
@@ -57,12 +57,12 @@ async function bundle(directory: string): Promise<string> {
 function removeStale(parent: string): void {
   for (const name of readdirSync(parent)) {
     const directory = join(parent, name)
-    if (name.startsWith(prefix) && !isHeld(directory)) rmSync(directory, { recursive: true, force: true })
+    if (name.startsWith(prefix) && !isInUse(directory)) rmSync(directory, { recursive: true, force: true })
   }
 }
 
 /** One without a process id is being made or removed right now, or is somebody else's: it stays. */
-function isHeld(directory: string): boolean {
+function isInUse(directory: string): boolean {
   const text = ownerOf(directory)
   if (text === '') return true
   const pid = Number(text)
@@ -77,7 +77,7 @@ function isHeld(directory: string): boolean {
 /** Empty when nothing is written, or not yet. */
 function ownerOf(directory: string): string {
   try {
-    return readFileSync(join(directory, owner), 'utf8').trim()
+    return readFileSync(join(directory, ownerFile), 'utf8').trim()
   } catch {
     return ''
   }

@@ -8,7 +8,7 @@ leakCheck()
 
 const peer = '12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf'
 
-const dialled = [
+const dialable = [
   '/ip4/10.0.0.7/udp/9000/quic-v1',
   '/ip4/10.0.0.7/tcp/9000',
   '/ip6/fd00::7/udp/9000/quic-v1',
@@ -38,7 +38,7 @@ const undiallable = [
 ]
 
 test('an address to dial is an IP or a DNS name, QUIC or TCP, with or without its peer', () => {
-  for (const text of dialled) assert.ok(isAddress(text, 'dial'), text)
+  for (const text of dialable) assert.ok(isAddress(text, 'dial'), text)
   for (const text of undiallable) assert.ok(!isAddress(text, 'dial'), text)
 })
 

@@ -12,7 +12,7 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
       const peers = mesh.peers
       if (peers > 0) return { ready: true, why: `connected to ${peers} ${peers === 1 ? 'peer' : 'peers'}` }
       if (role === 'seed') return { ready: true, why: 'a seed waits for others' }
-      return { ready: false, why: whyAlone(mesh.seeds()) }
+      return { ready: false, why: whyUnconnected(mesh.seeds()) }
     },
     inventory: () => ({ ...mesh.inventory(), frames: mesh.frames() }),
     topology: () => mesh.topology(),
@@ -23,7 +23,7 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
 }
 
 /** Why nobody is connected, as far as the seeds tell. */
-export function whyAlone(seeds: readonly SeedView[]): string {
+export function whyUnconnected(seeds: readonly SeedView[]): string {
   if (seeds.length === 0) return 'connected to nobody: no seed is configured (MESH_SEEDS), so another node has to dial'
   const [first, ...others] = seeds.filter(({ state }) => state === 'self').map(({ address }) => address)
   if (first === undefined) return 'connected to nobody: no seed has answered'

@@ -9,7 +9,7 @@ export function configDocs(): string {
     `\`${setting.env}\``,
     setting.flag === undefined ? '' : `\`${setting.flag}\``,
     defaultOf(setting),
-    `${setting.about} Allowed: ${setting.expected}.`,
+    `${setting.description} Allowed: ${setting.expected}.`,
   ])
   const header = ['Variable', 'Flag', 'Default', 'Meaning and allowed values']
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -23,10 +23,10 @@ export function withConfigDocs(page: string): string {
   return `${page.slice(0, from + begin.length)}\n\n${configDocs()}\n\n${page.slice(to)}`
 }
 
-function defaultOf({ fallback, fallbackText }: Setting): string {
-  if (fallbackText !== undefined) return fallbackText
-  if (fallback === undefined || fallback === '') return 'none'
-  return fallback
+function defaultOf({ defaultValue, defaultText }: Setting): string {
+  if (defaultText !== undefined) return defaultText
+  if (defaultValue === undefined || defaultValue === '') return 'none'
+  return defaultValue
     .split(',')
     .map((part) => `\`${part}\``)
     .join(' ')

@@ -106,7 +106,7 @@ export function several<T>(rule: Rule<readonly T[]>): Check<readonly T[]> {
   return { ...rule, list: true }
 }
 
-function listOf(what: string, max: number, fits: (text: string) => boolean): Check<readonly string[]> {
-  const schema = z.array(z.string().refine(fits)).max(max).readonly()
+function listOf(what: string, max: number, isValid: (text: string) => boolean): Check<readonly string[]> {
+  const schema = z.array(z.string().refine(isValid)).max(max).readonly()
   return { expected: `at most ${max} ${what}`, schema, list: true }
 }

@@ -25,7 +25,7 @@ const numbers = [
 const names = ['-a', '.a', 'a b', 'a/b', 'é', 'a'.repeat(65)]
 
 /** Values that each setting must refuse, beside those that no number may have. */
-const refused: Record<ConfigKey, readonly string[]> = {
+const invalidValues: Record<ConfigKey, readonly string[]> = {
   mesh: names,
   bridgeTo: names,
   name: names,
@@ -109,9 +109,11 @@ test('an empty variable counts as unset', () => {
 
 test('every setting refuses what it cannot be, by variable and by flag, and names itself', () => {
   for (const [key, setting] of configEntries) {
-    const bad = setting.expected.startsWith('a whole number') ? [...refused[key], ...numbers] : refused[key]
-    assert.ok(bad.length > 0, `no bad value is tried for ${key}`)
-    for (const value of bad) {
+    const invalid = setting.expected.startsWith('a whole number')
+      ? [...invalidValues[key], ...numbers]
+      : invalidValues[key]
+    assert.ok(invalid.length > 0, `no bad value is tried for ${key}`)
+    for (const value of invalid) {
       if (value !== '') assertRefused(key, { [setting.env]: value }, {})
       if (setting.flag !== undefined) assertRefused(key, {}, { [setting.flag]: value })
     }
@@ -119,13 +121,13 @@ test('every setting refuses what it cannot be, by variable and by flag, and name
 })
 
 test('no number may be zero, and every number has an upper bound', () => {
-  const counted = configEntries.filter(([, setting]) => setting.expected.startsWith('a whole number'))
-  assert.equal(counted.length, 8)
-  for (const [key, { env, expected }] of counted) {
+  const numeric = configEntries.filter(([, setting]) => setting.expected.startsWith('a whole number'))
+  assert.equal(numeric.length, 8)
+  for (const [key, { env, expected }] of numeric) {
     const [min = '', max = ''] = expected.match(/\d+/g) ?? []
-    const sound = { MESH_MAX_PEERS: '10000', MESH_NEIGHBOURS: '1' }
-    assert.equal(parseConfig({ ...sound, [env]: max })[key], Number(max))
-    assert.equal(parseConfig({ ...sound, [env]: min })[key], Number(min))
+    const validPair = { MESH_MAX_PEERS: '10000', MESH_NEIGHBOURS: '1' }
+    assert.equal(parseConfig({ ...validPair, [env]: max })[key], Number(max))
+    assert.equal(parseConfig({ ...validPair, [env]: min })[key], Number(min))
     assert.ok(Number(min) > 0)
   }
 })
@@ -144,13 +146,13 @@ test('all that is wrong is told at once', () => {
 })
 
 test('variables of others are left alone, those that Kubernetes makes for a Service included', () => {
-  const linked = {
+  const serviceLinks = {
     MESH_SEEDS_SERVICE_HOST: '10.0.0.1',
     MESH_SEEDS_SERVICE_PORT_QUIC: '1',
     MESH_SEEDS_PORT: 'tcp://10.0.0.1:1',
   }
   const ports = { MESH_SEEDS_PORT_9000_TCP: 'tcp://10.0.0.1:9000', MESH_SEEDS_PORT_9000_TCP_ADDR: '10.0.0.1' }
-  assert.deepEqual(readConfig({ PATH: '/bin', MESHED: 'x', ...linked, ...ports }).problems, [])
+  assert.deepEqual(readConfig({ PATH: '/bin', MESHED: 'x', ...serviceLinks, ...ports }).problems, [])
 })
 
 test('a bridge has a second mesh, and nobody else has', () => {
@@ -172,8 +174,8 @@ test('an admin API that others can reach has a token', () => {
 test('profiles that others can reach have a token', () => {
   assertRefused('pprof', { MESH_PPROF: '0.0.0.0:6060' })
   assert.equal(parseConfig({ MESH_PPROF: '127.0.0.1:6060' }).pprof, '127.0.0.1:6060')
-  const guarded = parseConfig({ MESH_PPROF: '0.0.0.0:6060', MESH_ADMIN_TOKEN: 'a-token-of-24-characters' })
-  assert.equal(guarded.pprof, '0.0.0.0:6060')
+  const withToken = parseConfig({ MESH_PPROF: '0.0.0.0:6060', MESH_ADMIN_TOKEN: 'a-token-of-24-characters' })
+  assert.equal(withToken.pprof, '0.0.0.0:6060')
 })
 
 test('a token is never repeated in an error, nor is there a flag that shows it in a process list', () => {
@@ -196,10 +198,10 @@ test('the variables of OpenTelemetry win over our default, and our own setting o
 
 function assertRefused(key: ConfigKey, env: Environment, flags: Flags = {}): void {
   const { problems } = readConfig(env, flags)
-  const named = problems.some(
+  const namesSetting = problems.some(
     (problem) => isMeshError(problem, 'MESH_CONFIG_INVALID') && problem.detail.key === settingName(key),
   )
-  assert.ok(named, `${key} let pass ${JSON.stringify({ ...env, ...flags })}`)
+  assert.ok(namesSetting, `${key} let pass ${JSON.stringify({ ...env, ...flags })}`)
   assert.throws(() => parseConfig(env, flags), problems[0])
 }
 

@@ -58,7 +58,7 @@ export type Flags = Readonly<Record<string, string | readonly string[] | undefin
 export type ConfigProblem = MeshError<'MESH_CONFIG_INVALID'> | MeshError<'MESH_CONFIG_UNKNOWN'>
 
 /** Either a whole configuration or everything that is wrong with it. Flags win over the environment. */
-export type ConfigReading =
+export type ConfigResult =
   | { readonly config: NodeConfig; readonly problems: readonly [] }
   | { readonly config?: undefined; readonly problems: readonly [ConfigProblem, ...ConfigProblem[]] }
 
@@ -71,21 +71,21 @@ export function parseConfig(env: Environment, flags: Flags = {}): NodeConfig {
   return config
 }
 
-export function readConfig(env: Environment, flags: Flags = {}): ConfigReading {
+export function readConfig(env: Environment, flags: Flags = {}): ConfigResult {
   const problems: ConfigProblem[] = unknownKeys(env, flags)
   const parsed: Record<string, unknown> = {}
   for (const [key, setting] of configEntries) {
-    const given = givenFor(setting, env, flags)
-    if (given === undefined) continue
-    const result = setting.schema.safeParse(given)
+    const raw = rawValueOf(setting, env, flags)
+    if (raw === undefined) continue
+    const result = setting.schema.safeParse(raw)
     if (result.success) parsed[key] = result.data
-    else problems.push(invalid(key, show(key, given), setting.expected))
+    else problems.push(invalidSetting(key, printable(key, raw), setting.expected))
   }
   const values = parsed as Parsed
-  problems.push(...contradictions(values), ...findOtlpProblems(values.otlp, env))
+  problems.push(...findConflicts(values), ...findOtlpProblems(values.otlp, env))
   const [first, ...rest] = problems
   if (first !== undefined) return { problems: [first, ...rest] }
-  return { config: complete(values, env), problems: [] }
+  return { config: withDefaults(values, env), problems: [] }
 }
 
 /** How a setting is named to people: both ways in. */
@@ -94,13 +94,13 @@ export function settingName(key: ConfigKey): string {
   return flag === undefined ? env : `${env} (${flag})`
 }
 
-function givenFor(setting: Setting, env: Environment, flags: Flags): string | readonly string[] | undefined {
-  const flagged = setting.flag === undefined ? undefined : flags[setting.flag]
+function rawValueOf(setting: Setting, env: Environment, flags: Flags): string | readonly string[] | undefined {
+  const fromFlag = setting.flag === undefined ? undefined : flags[setting.flag]
   // An empty variable counts as unset: that is what `${NAME:-}` in a compose file leaves behind.
-  const inherited = env[setting.env]?.trim()
-  const given = flagged ?? (inherited === undefined || inherited === '' ? setting.fallback : inherited)
-  if (!setting.list || given === undefined) return given
-  const texts = typeof given === 'string' ? [given] : given
+  const fromEnv = env[setting.env]?.trim()
+  const raw = fromFlag ?? (fromEnv === undefined || fromEnv === '' ? setting.defaultValue : fromEnv)
+  if (!setting.list || raw === undefined) return raw
+  const texts = typeof raw === 'string' ? [raw] : raw
   return texts.flatMap((text) => (text === '' ? [] : text.split(',').map((part) => part.trim())))
 }
 
@@ -110,11 +110,11 @@ const serviceLink = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PR
 function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
   const variables = configEntries.map(([, setting]) => setting.env)
   const options = configEntries.flatMap(([, setting]) => setting.flag ?? [])
-  const strangers = [
+  const unknownNames = [
     ...Object.keys(env).filter((key) => key.startsWith('MESH_') && !variables.includes(key) && !serviceLink.test(key)),
     ...Object.keys(flags).filter((key) => !options.includes(key)),
   ]
-  return strangers.map(
+  return unknownNames.map(
     (key) =>
       new MeshError('MESH_CONFIG_UNKNOWN', {
         key,
@@ -124,48 +124,52 @@ function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
 }
 
 /** Settings that are fine by themselves but not together. */
-function contradictions(values: Parsed): ConfigProblem[] {
+function findConflicts(values: Parsed): ConfigProblem[] {
   const { role, mesh, bridgeTo, neighbours, maxPeers } = values
-  const problems: ConfigProblem[] = [...pageWithoutObserver(values), ...openWithoutToken(values)]
+  const problems: ConfigProblem[] = [...findPageConflicts(values), ...findMissingToken(values)]
   if (role === 'bridge' && bridgeTo === undefined) {
-    problems.push(invalid('bridgeTo', 'not set', 'the second mesh, since the role is bridge'))
+    problems.push(invalidSetting('bridgeTo', 'not set', 'the second mesh, since the role is bridge'))
   }
   if (role !== undefined && role !== 'bridge' && bridgeTo !== undefined) {
-    problems.push(invalid('bridgeTo', show('bridgeTo', bridgeTo), `nothing, or ${settingName('role')} to be bridge`))
+    problems.push(
+      invalidSetting('bridgeTo', printable('bridgeTo', bridgeTo), `nothing, or ${settingName('role')} to be bridge`),
+    )
   }
   if (bridgeTo !== undefined && bridgeTo === mesh) {
-    problems.push(invalid('bridgeTo', show('bridgeTo', bridgeTo), `another mesh than ${settingName('mesh')}`))
+    problems.push(
+      invalidSetting('bridgeTo', printable('bridgeTo', bridgeTo), `another mesh than ${settingName('mesh')}`),
+    )
   }
   if (neighbours !== undefined && maxPeers !== undefined && neighbours > maxPeers) {
-    const most = `at most ${maxPeers}, the value of ${settingName('maxPeers')}`
-    problems.push(invalid('neighbours', show('neighbours', String(neighbours)), most))
+    const limit = `at most ${maxPeers}, the value of ${settingName('maxPeers')}`
+    problems.push(invalidSetting('neighbours', printable('neighbours', String(neighbours)), limit))
   }
   return problems
 }
 
 /** Only an observer serves the page; what is set for it elsewhere would do nothing. */
-function pageWithoutObserver(values: Parsed): ConfigProblem[] {
+function findPageConflicts(values: Parsed): ConfigProblem[] {
   if (values.role === undefined || values.role === 'observer') return []
   return (['query', 'jaegerUi'] as const).flatMap((key) => {
-    const given = values[key]
-    if (given === undefined || given === 'off') return []
-    return [invalid(key, show(key, given), `off, or ${settingName('role')} to be observer`)]
+    const raw = values[key]
+    if (raw === undefined || raw === 'off') return []
+    return [invalidSetting(key, printable(key, raw), `off, or ${settingName('role')} to be observer`)]
   })
 }
 
 /** What is served over HTTP beyond loopback is for whoever has the token. */
-function openWithoutToken(values: Parsed): ConfigProblem[] {
+function findMissingToken(values: Parsed): ConfigProblem[] {
   if (values.adminToken !== undefined) return []
   return (['admin', 'pprof'] as const).flatMap((key) => {
-    const given = values[key]
-    if (given === undefined || given === 'off' || isLoopback(parseHostPort(given)?.host ?? '')) return []
-    const cure = `a loopback host such as 127.0.0.1, or a token in ${settingName('adminToken')}`
-    return [invalid(key, show(key, given), cure)]
+    const raw = values[key]
+    if (raw === undefined || raw === 'off' || isLoopback(parseHostPort(raw)?.host ?? '')) return []
+    const remedy = `a loopback host such as 127.0.0.1, or a token in ${settingName('adminToken')}`
+    return [invalidSetting(key, printable(key, raw), remedy)]
   })
 }
 
 /** Fills in what is worked out at start. Everything with a fallback in the table is there already. */
-function complete(parsed: Parsed, env: Environment): NodeConfig {
+function withDefaults(parsed: Parsed, env: Environment): NodeConfig {
   const values = parsed as { -readonly [K in ConfigKey]: ConfigValue<K> }
   return Object.freeze({
     ...values,
@@ -178,13 +182,13 @@ function complete(parsed: Parsed, env: Environment): NodeConfig {
   })
 }
 
-function invalid(key: ConfigKey, given: string, expected: string): MeshError<'MESH_CONFIG_INVALID'> {
-  return new MeshError('MESH_CONFIG_INVALID', { key: settingName(key), given, expected })
+function invalidSetting(key: ConfigKey, raw: string, expected: string): MeshError<'MESH_CONFIG_INVALID'> {
+  return new MeshError('MESH_CONFIG_INVALID', { key: settingName(key), given: raw, expected })
 }
 
 /** A secret is never repeated. */
-function show(key: ConfigKey, given: string | readonly string[]): string {
-  const text = typeof given === 'string' ? given : given.join(',')
+function printable(key: ConfigKey, raw: string | readonly string[]): string {
+  const text = typeof raw === 'string' ? raw : raw.join(',')
   if (key === 'adminToken') return withheld(text)
   if (key === 'otlp') return describeEndpointFault(text) ?? quote(text)
   return quote(text)

@@ -6,15 +6,19 @@ const ownerOnly = 0o600
 
 /** Puts `data` in place of what is at `path`: after a crash there is the old or the new, whole. */
 export async function replaceFile(path: string, data: Uint8Array): Promise<void> {
-  await throughTemporary(path, data, (temporary) => rename(temporary, path))
+  await writeViaTemporary(path, data, (temporary) => rename(temporary, path))
 }
 
 /** Like `replaceFile`, but of several that create the same file at once one wins: the others throw EEXIST. */
 export async function createFile(path: string, data: Uint8Array): Promise<void> {
-  await throughTemporary(path, data, (temporary) => link(temporary, path))
+  await writeViaTemporary(path, data, (temporary) => link(temporary, path))
 }
 
-async function throughTemporary(path: string, data: Uint8Array, place: (from: string) => Promise<void>): Promise<void> {
+async function writeViaTemporary(
+  path: string,
+  data: Uint8Array,
+  moveInto: (from: string) => Promise<void>,
+): Promise<void> {
   const temporary = `${path}.${process.pid}.${performance.now()}.tmp`
   try {
     const file = await open(temporary, 'wx', ownerOnly)
@@ -24,7 +28,7 @@ async function throughTemporary(path: string, data: Uint8Array, place: (from: st
     } finally {
       await file.close()
     }
-    await place(temporary)
+    await moveInto(temporary)
   } finally {
     await rm(temporary, { force: true })
   }

@@ -14,7 +14,7 @@ export interface Identity {
 }
 
 /** An Ed25519 key file has 68 bytes; what is far longer is no key, and is not read. */
-const keyBytesMax = 4_096
+const maxKeyBytes = 4_096
 
 /**
  * The identity kept in `path` (libp2p's protobuf encoding, mode 0600), made there when there is none; without `path`
@@ -22,19 +22,19 @@ const keyBytesMax = 4_096
  */
 export async function loadIdentity(path?: string): Promise<Identity> {
   if (path === undefined) return { privateKey: await generateKeyPair('Ed25519'), incarnation: 1 }
-  const held = await readKey(path)
-  if (held !== undefined) return { privateKey: held, incarnation: await nextIncarnation(path, 'known') }
-  const created = await createKey(path)
-  if (created !== undefined) return { privateKey: created, incarnation: await nextIncarnation(path, 'new') }
+  const existing = await readKey(path)
+  if (existing !== undefined) return { privateKey: existing, incarnation: await nextIncarnation(path, 'known') }
+  const createdKey = await createKey(path)
+  if (createdKey !== undefined) return { privateKey: createdKey, incarnation: await nextIncarnation(path, 'new') }
   // Another process was first.
-  const theirs = await readKey(path)
-  if (theirs === undefined) throw unreadable(path, 'it comes and goes')
-  return { privateKey: theirs, incarnation: await nextIncarnation(path, 'known') }
+  const otherProcessKey = await readKey(path)
+  if (otherProcessKey === undefined) throw unreadable(path, 'it comes and goes')
+  return { privateKey: otherProcessKey, incarnation: await nextIncarnation(path, 'known') }
 }
 
 /** Undefined when there is no such file. */
 async function readKey(path: string): Promise<Ed25519PrivateKey | undefined> {
-  const bytes = await readPrivate(path)
+  const bytes = await readPrivateFile(path)
   if (bytes === undefined) return undefined
   let key: ReturnType<typeof privateKeyFromProtobuf>
   try {
@@ -46,7 +46,7 @@ async function readKey(path: string): Promise<Ed25519PrivateKey | undefined> {
   return key
 }
 
-async function readPrivate(path: string): Promise<Uint8Array | undefined> {
+async function readPrivateFile(path: string): Promise<Uint8Array | undefined> {
   try {
     const file = await open(path, 'r')
     try {
@@ -55,7 +55,7 @@ async function readPrivate(path: string): Promise<Uint8Array | undefined> {
       if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
         throw new MeshError('MESH_IDENTITY_EXPOSED', { file: path, mode: (mode & 0o777).toString(8) })
       }
-      if (size > keyBytesMax) throw unreadable(path, `${size} bytes are too many for a key`)
+      if (size > maxKeyBytes) throw unreadable(path, `${size} bytes are too many for a key`)
       return await file.readFile()
     } finally {
       await file.close()

@@ -8,13 +8,13 @@ import { errorCode } from './error-code.ts'
  * anybody hears of it, so that it never goes back. For a known key whose count is lost it is the wall clock's
  * seconds, which no count of starts comes near. Throws MESH_IDENTITY_COUNTER when it cannot be kept.
  *
- * @param wall Unix milliseconds.
+ * @param wallMs Unix milliseconds.
  */
-export async function nextIncarnation(keyFile: string, key: 'new' | 'known', wall = Date.now()): Promise<number> {
+export async function nextIncarnation(keyFile: string, key: 'new' | 'known', wallMs = Date.now()): Promise<number> {
   const file = `${keyFile}.incarnation`
-  const held = await readCount(file)
+  const previous = await readCount(file)
   // A count that outlived its key says nothing of the new one, but being higher does no harm either.
-  const next = held !== undefined ? held + 1 : key === 'new' ? 1 : Math.max(1, Math.floor(wall / 1_000))
+  const next = previous !== undefined ? previous + 1 : key === 'new' ? 1 : Math.max(1, Math.floor(wallMs / 1_000))
   try {
     await replaceFile(file, Buffer.from(`${next}\n`))
   } catch (error) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMeshError, MeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { listenFailure } from './listen-failure.ts'
+import { toListenError } from './listen-failure.ts'
 
 leakCheck()
 
@@ -11,14 +11,14 @@ const tcp = '/ip4/127.0.0.1/tcp/4001'
 const named = (name: string, message: string) => Object.assign(new Error(message), { name })
 
 test('a port that is taken is named with its address', () => {
-  const error = listenFailure(named('UnsupportedListenAddressesError', `${tcp}: EADDRINUSE`), [quic, tcp])
+  const error = toListenError(named('UnsupportedListenAddressesError', `${tcp}: EADDRINUSE`), [quic, tcp])
   assert.ok(isMeshError(error, 'MESH_PORT_TAKEN'))
   assert.equal(error.detail.address, tcp)
 })
 
 test('an address that libp2p cannot listen at is a wrong setting, whatever the transport says', () => {
   for (const cause of ['EADDRNOTAVAIL', 'EACCES', 'something native']) {
-    const error = listenFailure(named('UnsupportedListenAddressesError', `${quic}: ${cause}`), [quic, tcp])
+    const error = toListenError(named('UnsupportedListenAddressesError', `${quic}: ${cause}`), [quic, tcp])
     assert.ok(isMeshError(error, 'MESH_CONFIG_INVALID'), cause)
     assert.equal(error.detail.given, quic)
   }
@@ -26,10 +26,10 @@ test('an address that libp2p cannot listen at is a wrong setting, whatever the t
 
 test('an error that names its own setting is left as it is', () => {
   const taken = new MeshError('MESH_PORT_TAKEN', { key: 'MESH_ADMIN (--admin)', address: '127.0.0.1:8080' })
-  assert.equal(listenFailure(taken, [quic]), taken)
+  assert.equal(toListenError(taken, [quic]), taken)
 })
 
 test('an error that only speaks of listening is not one of listening', () => {
   const error = new Error('the event listener failed')
-  assert.equal(listenFailure(error, [quic]), error)
+  assert.equal(toListenError(error, [quic]), error)
 })

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { hasIpv6, listenable } from './listen.ts'
+import { hasIpv6, usableListenAddresses } from './listen.ts'
 
 leakCheck()
 
 const listen = ['/ip4/0.0.0.0/udp/0/quic-v1', '/ip6/::/udp/0/quic-v1', '/ip6/fd00::1/tcp/4001']
 
 test('without IPv6 only what asks for any IPv6 is left out: an address that was named still fails', () => {
-  assert.deepEqual(listenable(listen, false), [listen[0], listen[2]])
-  assert.deepEqual(listenable(listen, true), listen)
+  assert.deepEqual(usableListenAddresses(listen, false), [listen[0], listen[2]])
+  assert.deepEqual(usableListenAddresses(listen, true), listen)
 })
 
 test('a machine has IPv6 when an interface has an address of it', () => {

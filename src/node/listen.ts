@@ -6,6 +6,6 @@ export function hasIpv6(interfaces = networkInterfaces()): boolean {
 }
 
 /** Of the addresses to listen at those that can be meant: `/ip6/::` asks for whatever IPv6 there is, and that may be none. */
-export function listenable(listen: readonly string[], ipv6 = hasIpv6()): string[] {
+export function usableListenAddresses(listen: readonly string[], ipv6 = hasIpv6()): string[] {
   return listen.filter((address) => ipv6 || !address.startsWith('/ip6/::/'))
 }

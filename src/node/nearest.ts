@@ -2,10 +2,10 @@
 export function nearest(text: string, candidates: readonly string[]): string {
   let best = ''
   // More than a third of the letters wrong is no slip of the hand.
-  let least = Math.floor(text.length / 3) + 1
+  let bestDistance = Math.floor(text.length / 3) + 1
   for (const candidate of candidates) {
-    const edits = distance(text.toLowerCase(), candidate.toLowerCase(), least)
-    if (edits < least) [best, least] = [candidate, edits]
+    const edits = distance(text.toLowerCase(), candidate.toLowerCase(), bestDistance)
+    if (edits < bestDistance) [best, bestDistance] = [candidate, edits]
   }
   return best
 }
@@ -13,14 +13,14 @@ export function nearest(text: string, candidates: readonly string[]): string {
 /** Levenshtein distance by rows; `limit` when it is at least that. */
 function distance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
-  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
+  let previousRow = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let row = 1; row <= a.length; row++) {
     const current = [row]
     for (let column = 1; column <= b.length; column++) {
-      const replaced = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+      const replaced = (previousRow[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      current.push(Math.min(replaced, (previousRow[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
     }
-    above = current
+    previousRow = current
   }
-  return Math.min(limit, above[b.length] ?? limit)
+  return Math.min(limit, previousRow[b.length] ?? limit)
 }

@@ -15,10 +15,10 @@ import { type RunningNode, startNode } from './node.ts'
 leakCheck()
 
 const listen = '/ip4/127.0.0.1/tcp/0'
-const quiet = { MESH_OTLP: 'off', MESH_LOG_LEVEL: 'silent', MESH_LISTEN: listen, MESH_TOPICS: 'news' }
+const quietEnv = { MESH_OTLP: 'off', MESH_LOG_LEVEL: 'silent', MESH_LISTEN: listen, MESH_TOPICS: 'news' }
 
 /** What a node tells from here on. */
-function tells({ telemetry }: RunningNode): SpanEffect[] {
+function recordSpans({ telemetry }: RunningNode): SpanEffect[] {
   const spans: SpanEffect[] = []
   const { emit } = telemetry
   Object.assign(telemetry, {
@@ -31,9 +31,9 @@ function tells({ telemetry }: RunningNode): SpanEffect[] {
 }
 
 test('a stop tells every step of the node and of the mesh in it, none with an error', async () => {
-  const seed = await startNode(parseConfig(quiet))
-  const node = await startNode(parseConfig({ ...quiet, MESH_SEEDS: seed.addresses[0] }))
-  const spans = tells(node)
+  const seed = await startNode(parseConfig(quietEnv))
+  const node = await startNode(parseConfig({ ...quietEnv, MESH_SEEDS: seed.addresses[0] }))
+  const spans = recordSpans(node)
   await until(() => node.mesh.topology().peers.some(({ kind }) => kind === 'member'), 8_000, 'a link')
   await node.stop('SIGTERM')
   await seed.stop('SIGTERM')
@@ -50,46 +50,49 @@ test('a stop tells every step of the node and of the mesh in it, none with an er
 })
 
 test('a handshake that gets no further does not hold up a stop', async () => {
-  const node = await startNode(parseConfig({ ...quiet, MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }))
+  const node = await startNode(parseConfig({ ...quietEnv, MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }))
   const port = Number(/\/udp\/(\d+)\//.exec(node.addresses[0] ?? '')?.[1])
   await using relay = await oneWayRelay(port)
   const quicOptions: object = { shutdownTimeout: 100 }
   const client = await createLibp2p({ transports: [quic(quicOptions)], logger: silentLibp2p })
   const abort = new AbortController()
-  const dialled = client.dial(multiaddr(`/ip4/127.0.0.1/udp/${relay.port}/quic-v1`), { signal: abort.signal })
+  const dial = client.dial(multiaddr(`/ip4/127.0.0.1/udp/${relay.port}/quic-v1`), { signal: abort.signal })
   await until(() => relay.dropped() > 0, 5_000, 'the node answers the handshake')
   await node.stop('SIGTERM')
   abort.abort()
-  await assert.rejects(dialled)
+  await assert.rejects(dial)
   await client.stop()
 })
 
 test('a profile that is being taken does not hold up a stop', async () => {
-  const node = await startNode(parseConfig({ ...quiet, MESH_PPROF: '127.0.0.1:0' }))
-  const spans = tells(node)
-  const cut = assert.rejects(fetch(`${node.pprofUrl}/debug/pprof/profile?seconds=60`))
-  const taken = () => fetch(`${node.pprofUrl}/debug/pprof/heap?seconds=1`).then(({ status }) => status === 409)
-  await until(taken, 5_000, 'a profile is being taken')
+  const node = await startNode(parseConfig({ ...quietEnv, MESH_PPROF: '127.0.0.1:0' }))
+  const spans = recordSpans(node)
+  const aborted = assert.rejects(fetch(`${node.pprofUrl}/debug/pprof/profile?seconds=60`))
+  const isProfiling = () => fetch(`${node.pprofUrl}/debug/pprof/heap?seconds=1`).then(({ status }) => status === 409)
+  await until(isProfiling, 5_000, 'a profile is being taken')
   const began = performance.now()
   await node.stop('SIGTERM')
   assert.ok(performance.now() - began < 2_000)
-  await cut
+  await aborted
   const steps = spans.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes['mesh.step.name']] : []))
   for (const name of ['cpu profile', 'pprof']) assert.ok(steps.includes(name), `${name} of ${steps}`)
 })
 
 test('a step inside the mesh that failed makes the stop fail', async () => {
-  const node = await startNode(parseConfig(quiet))
+  const node = await startNode(parseConfig(quietEnv))
   Object.defineProperty(node.mesh, 'closed', { value: [{ name: 'network', durationMs: 1, error: 'stuck' }] })
   await assert.rejects(node.stop('SIGTERM'), /libp2p\/network: stuck/)
 })
 
 test('a port of the HTTP API that is taken is named as that', async () => {
-  const node = await startNode(parseConfig({ ...quiet, MESH_ADMIN: '127.0.0.1:0' }))
-  const taken = new URL(node.adminUrl ?? '').host
-  await assert.rejects(startNode(parseConfig({ ...quiet, MESH_ADMIN: taken })), (error) => {
+  const node = await startNode(parseConfig({ ...quietEnv, MESH_ADMIN: '127.0.0.1:0' }))
+  const isProfiling = new URL(node.adminUrl ?? '').host
+  await assert.rejects(startNode(parseConfig({ ...quietEnv, MESH_ADMIN: isProfiling })), (error) => {
     assert.ok(error instanceof MeshError)
-    assert.deepEqual([error.code, error.detail], ['MESH_PORT_TAKEN', { key: 'MESH_ADMIN (--admin)', address: taken }])
+    assert.deepEqual(
+      [error.code, error.detail],
+      ['MESH_PORT_TAKEN', { key: 'MESH_ADMIN (--admin)', address: isProfiling }],
+    )
     return true
   })
   await node.stop('SIGTERM')

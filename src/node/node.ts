@@ -17,9 +17,9 @@ import { nodeSdkProvider } from '../telemetry/node-sdk.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
-import { listenable } from './listen.ts'
-import { listenFailure } from './listen-failure.ts'
-import { flushMs, stopNode, stopShares } from './stop.ts'
+import { usableListenAddresses } from './listen.ts'
+import { toListenError } from './listen-failure.ts'
+import { flushMs, splitStopTime, stopNode } from './stop.ts'
 
 export interface RunningNode {
   /** Own peer id. */
@@ -40,25 +40,25 @@ export interface RunningNode {
 
 /** Composes one node out of its configuration: identity, telemetry, libp2p with the mesh service, HTTP API. */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
-  const told: { by?: Telemetry } = {}
+  const holder: { telemetry?: Telemetry } = {}
   const base = { mesh: config.mesh, node: config.name }
-  const logger = createLogger({ level: config.logLevel, base, context: () => told.by?.window })
+  const logger = createLogger({ level: config.logLevel, base, context: () => holder.telemetry?.window })
   const settings = missingSettings()
-  warn(logger, settings)
+  logStartWarnings(logger, settings)
   const identity = await loadIdentity(config.identity)
-  const telemetry = telemetryOf(config, identity, logger)
-  told.by = telemetry
+  const telemetry = startNodeTelemetry(config, identity, logger)
+  holder.telemetry = telemetry
   const owner = new Owner(config.name, systemClock)
   const startedAt = systemClock.now()
   try {
-    const libp2p = await libp2pOf(config, identity, telemetry, settings, logger)
+    const libp2p = await createNodeLibp2p(config, identity, telemetry, settings, logger)
     const mesh = libp2p.services.tracemesh
-    const shares = stopShares(config.stopMs, config.pprof === 'off' ? 1 : 2)
-    owner.adopt('libp2p', () => libp2p.stop(), shares.libp2p)
+    const stopTime = splitStopTime(config.stopMs, config.pprof === 'off' ? 1 : 2)
+    owner.adopt('libp2p', () => libp2p.stop(), stopTime.libp2p)
     await libp2p.start()
     for (const topic of config.topics) mesh.subscribe(topic, () => {})
-    const adminUrl = await admin(config, mesh, owner, shares.http, logger)
-    const pprofUrl = await pprof(config, owner, shares.http, logger)
+    const adminUrl = await startAdminApi(config, mesh, owner, stopTime.http, logger)
+    const pprofUrl = await startProfiling(config, owner, stopTime.http, logger)
     const addresses = mesh.addresses()
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
     const stop = (cause: string, withinMs = 5_000) =>
@@ -67,17 +67,17 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   } catch (error) {
     await owner.close()
     await telemetry.close(flushMs)
-    throw listenFailure(error, config.listen)
+    throw toListenError(error, config.listen)
   }
 }
 
-function warn(logger: Logger, settings: readonly string[]): void {
+function logStartWarnings(logger: Logger, settings: readonly string[]): void {
   const { warning } = nativeQuic()
   if (warning !== undefined) logger.warn(warning)
   if (settings.length > 0) logger.warn({ settings }, 'the process was not started with the recommended settings')
 }
 
-function telemetryOf(config: NodeConfig, { privateKey, incarnation }: Identity, logger: Logger): Telemetry {
+function startNodeTelemetry(config: NodeConfig, { privateKey, incarnation }: Identity, logger: Logger): Telemetry {
   const peer = peerIdFromPrivateKey(privateKey).toString()
   const { mesh: meshId, name: nodeName, role } = config
   return startTelemetry({
@@ -91,7 +91,7 @@ function telemetryOf(config: NodeConfig, { privateKey, incarnation }: Identity, 
   })
 }
 
-function libp2pOf(
+function createNodeLibp2p(
   config: NodeConfig,
   { privateKey, incarnation }: Identity,
   telemetry: Telemetry,
@@ -100,7 +100,7 @@ function libp2pOf(
 ) {
   const base = libp2pSettings({
     privateKey,
-    listen: listenable(config.listen),
+    listen: usableListenAddresses(config.listen),
     announce: config.announce,
     maxConnections: config.maxPeers + turnedAwayMax,
     agent: `tracemesh/${version}`,
@@ -112,7 +112,7 @@ function libp2pOf(
 }
 
 /** Loaded only when asked for: fastify is 3 MB of a node’s memory. */
-async function admin(
+async function startAdminApi(
   config: NodeConfig,
   mesh: Tracemesh,
   owner: Owner,
@@ -123,20 +123,20 @@ async function admin(
   const { startAdmin } = await import('../admin/server.ts')
   const { adminSource } = await import('./admin-source.ts')
   const { admin: listen, adminToken: token } = config
-  const failed = (error: unknown) => logger.error({ err: error }, 'an answer of the HTTP API failed')
+  const onError = (error: unknown) => logger.error({ err: error }, 'an answer of the HTTP API failed')
   const source = adminSource(config, mesh)
   const extend = async (app: FastifyInstance) => {
     if (config.role !== 'observer') return
     const { observerRoutes } = await import('./observer-routes.ts')
-    await observerRoutes(app, config, mesh, failed)
+    await observerRoutes(app, config, mesh, onError)
   }
-  const running = await startAdmin({ listen, ...(token && { token }), source, failed, extend })
+  const running = await startAdmin({ listen, ...(token && { token }), source, onError, extend })
   owner.adopt('admin', () => running.close(), closeMs)
   return running.url
 }
 
 /** Loaded only when asked for, as are the profilers behind it. */
-async function pprof(
+async function startProfiling(
   { pprof: listen, adminToken: token }: NodeConfig,
   owner: Owner,
   closeMs: number,
@@ -144,8 +144,8 @@ async function pprof(
 ): Promise<string | undefined> {
   if (listen === 'off') return undefined
   const { startPprof } = await import('../pprof/server.ts')
-  const failed = (error: unknown) => logger.error({ err: error }, 'a profile failed')
-  const running = await startPprof({ listen, token, failed, owner })
+  const onError = (error: unknown) => logger.error({ err: error }, 'a profile failed')
+  const running = await startPprof({ listen, token, onError, owner })
   owner.adopt('pprof', () => running.close(), closeMs)
   return running.url
 }

@@ -10,10 +10,10 @@ export async function observerRoutes(
   app: FastifyInstance,
   config: NodeConfig,
   mesh: Tracemesh,
-  failed: (error: unknown) => void,
+  onError: (error: unknown) => void,
 ): Promise<void> {
   // A node without its page is still a node: what asks for its topology is answered.
-  await pageRoutes(app).catch(failed)
+  await pageRoutes(app).catch(onError)
   if (config.query !== 'off') traceRoutes(app, config.query)
   app.get('/api/mesh', (_request, reply) => {
     reply.send(observerView(config, { topology: mesh.topology(), messages: mesh.messages(), atMs: Date.now() }))

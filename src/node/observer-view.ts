@@ -4,7 +4,7 @@ import type { MeshView, ViewLink, ViewMessage, ViewNode } from '../page/mesh-vie
 import type { NodeConfig } from './config.ts'
 
 /** What one node knows. */
-export interface Observed {
+export interface Observation {
   readonly topology: Topology
   readonly messages: readonly MessageRecord[]
   /** Unix milliseconds, when it was asked. */
@@ -17,16 +17,16 @@ type Settings = Pick<
 >
 
 /** Digests that may be missed in a row before a member counts as unreachable; it is a member until it expires. */
-const missedDigests = 3
+const maxMissedDigests = 3
 
 /** The mesh as one node sees it: itself, its members by their digests, its guests. */
-export function observerView(settings: Settings, seen: Observed): MeshView {
-  const { topology, messages, atMs } = seen
+export function observerView(settings: Settings, observation: Observation): MeshView {
+  const { topology, messages, atMs } = observation
   const guests = topology.peers.filter(({ kind }) => kind === 'guest')
   const members = topology.members.map((member) => memberNode(member, settings))
   const nodes = [selfNode(settings, topology), ...members, ...guests.map(guestNode)]
   const names = new Map(nodes.map(({ id, name }) => [id, name]))
-  const said = ({ at, direction, topic, peer, bytes }: MessageRecord): ViewMessage => {
+  const toViewMessage = ({ at, direction, topic, peer, bytes }: MessageRecord): ViewMessage => {
     const node = direction === 'out' ? settings.name : names.get(peer) || peer
     return { atMs: at, node, id: peer, text: `${bytes} bytes on ${topic}` }
   }
@@ -39,7 +39,7 @@ export function observerView(settings: Settings, seen: Observed): MeshView {
     links: linksOf(topology),
     boot: [],
     spans: [],
-    messages: messages.map(said),
+    messages: messages.map(toViewMessage),
     traces: settings.query !== 'off',
     ...(settings.jaegerUi !== 'off' && { jaegerUrl: settings.jaegerUi.replace(/\/+$/, '') }),
   }
@@ -65,8 +65,8 @@ function selfNode({ name, mesh, role, topics }: Settings, { self, peers, members
 
 function memberNode(member: MemberInfo, { digestMs, gossipDigestMs }: Settings): ViewNode {
   const { peer: id, name, role, meshes, incarnation, addresses, topics, links, silentMs, via } = member
-  const usualMs = via === 'link' ? digestMs : gossipDigestMs
-  const state = silentMs > missedDigests * usualMs ? 'unreachable' : 'running'
+  const intervalMs = via === 'link' ? digestMs : gossipDigestMs
+  const state = silentMs > maxMissedDigests * intervalMs ? 'unreachable' : 'running'
   const counts = { links: links.length }
   return { id, name, role, meshes, incarnation, addresses, topics, links, silentMs, state, counts, controllable: false }
 }
@@ -88,25 +88,25 @@ function guestNode({ peer, name, links }: PeerInfo): ViewNode {
 
 /** Own links as they are, and those between others by what they say of themselves. */
 function linksOf({ self, peers, members }: Topology): ViewLink[] {
-  const says = new Map(members.map(({ peer, links }) => [peer, new Set(links)]))
+  const linksByPeer = new Map(members.map(({ peer, links }) => [peer, new Set(links)]))
   const own = peers.flatMap(({ peer, kind, links }) =>
     links.map(({ id, transport, trace }): ViewLink => {
-      const ends = says.get(peer)?.has(self) === true ? 2 : 1
-      return { ...pair(self, peer), id, transport, kind, ends, ...(trace !== undefined && { trace }) }
+      const ends = linksByPeer.get(peer)?.has(self) === true ? 2 : 1
+      return { ...sortedPair(self, peer), id, transport, kind, ends, ...(trace !== undefined && { trace }) }
     }),
   )
-  const told = members.flatMap(({ peer, links }) =>
+  const remoteLinks = members.flatMap(({ peer, links }) =>
     links.flatMap((other): ViewLink[] => {
       if (other === self) return []
-      const both = says.get(other)?.has(peer) === true
+      const hasBothEnds = linksByPeer.get(other)?.has(peer) === true
       // Told twice, drawn once.
-      if (both && other < peer) return []
-      return [{ ...pair(peer, other), id: '', transport: '', kind: 'member', ends: both ? 2 : 1 }]
+      if (hasBothEnds && other < peer) return []
+      return [{ ...sortedPair(peer, other), id: '', transport: '', kind: 'member', ends: hasBothEnds ? 2 : 1 }]
     }),
   )
-  return [...own, ...told]
+  return [...own, ...remoteLinks]
 }
 
-function pair(one: string, other: string): Pick<ViewLink, 'a' | 'b'> {
+function sortedPair(one: string, other: string): Pick<ViewLink, 'a' | 'b'> {
   return one < other ? { a: one, b: other } : { a: other, b: one }
 }

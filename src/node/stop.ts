@@ -7,7 +7,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
  * How an ordered stop’s time is shared out, in milliseconds: what is served over HTTP ends at once, goodbyes take what
  * they take. `http` is for each of the servers.
  */
-export function stopShares(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
+export function splitStopTime(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
   const http = Math.round(stopMs / 10)
   return { http, libp2p: stopMs - servers * http }
 }
@@ -29,16 +29,18 @@ export interface StopOptions {
 
 /** Stops a node in order, tells each step, then exports what is left. Rejects when a step failed, after all of them. */
 export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, withinMs }: StopOptions): Promise<void> {
-  const until = systemClock.now() + withinMs - marginMs
-  const own = await owner.close()
-  const steps = own.flatMap((step): CloseStep[] => (step.name === 'libp2p' ? [...inside(step, mesh), step] : [step]))
+  const deadline = systemClock.now() + withinMs - marginMs
+  const ownerSteps = await owner.close()
+  const steps = ownerSteps.flatMap((step): CloseStep[] =>
+    step.name === 'libp2p' ? [...meshSteps(step, mesh), step] : [step],
+  )
   mesh.emitStopped(telemetry, cause, uptimeMs, steps)
-  await telemetry.close(Math.max(0, Math.min(flushMs, until - systemClock.now())))
-  const failed = steps.filter((step) => step.error !== undefined)
-  if (failed.length > 0) throw new Error(failed.map(({ name, error }) => `${name}: ${error}`).join('; '))
+  await telemetry.close(Math.max(0, Math.min(flushMs, deadline - systemClock.now())))
+  const failedSteps = steps.filter((step) => step.error !== undefined)
+  if (failedSteps.length > 0) throw new Error(failedSteps.map(({ name, error }) => `${name}: ${error}`).join('; '))
 }
 
 /** The steps of the mesh service, which libp2p stops. */
-function inside({ name }: CloseStep, { closed }: Tracemesh): CloseStep[] {
+function meshSteps({ name }: CloseStep, { closed }: Tracemesh): CloseStep[] {
   return closed.map((step) => ({ ...step, name: `${name}/${step.name}` }))
 }

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Guarded, guardedApp } from '../admin/guarded-app.ts'
+import { type GuardOptions, guardedApp } from '../admin/guarded-app.ts'
 import { isMeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
 import { defaultSeconds, parseSeconds, secondsRule } from './profile-request.ts'
 import { type ProfileKind, Profiler } from './profiler.ts'
 
-export interface PprofAppOptions extends Guarded {
+export interface PprofAppOptions extends GuardOptions {
   readonly owner: Owner
 }
 
@@ -18,7 +18,7 @@ ${secondsRule}; ${defaultSeconds} by default
 `
 
 /** Serves profiles with the paths and the format of Go's net/http/pprof. */
-export function pprofApp({ token, failed, owner }: PprofAppOptions): Promise<FastifyInstance> {
+export function pprofApp({ token, onError: failed, owner }: PprofAppOptions): Promise<FastifyInstance> {
   const profiler = new Profiler(owner)
 
   async function serveProfile(kind: ProfileKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -39,7 +39,7 @@ export function pprofApp({ token, failed, owner }: PprofAppOptions): Promise<Fas
     }
   }
 
-  return guardedApp({ token, failed }, (app) => {
+  return guardedApp({ token, onError: failed }, (app) => {
     // A HEAD request must not take a profile.
     const withoutHead = { exposeHeadRoute: false }
     app.get('/debug/pprof/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(index))

@@ -120,7 +120,7 @@ test('closing the owner: does not wait for a running profile', async (t) => {
 
 async function startServer(t: TestContext, options: { readonly listen?: string; readonly token?: string } = {}) {
   const owner = new Owner('test', systemClock)
-  const { url, close } = await startPprof({ listen: '127.0.0.1:0', failed: assert.ifError, owner, ...options })
+  const { url, close } = await startPprof({ listen: '127.0.0.1:0', onError: assert.ifError, owner, ...options })
   let closed: Promise<void> | undefined
   const closeOnce = () => {
     closed ??= close()

@@ -1,9 +1,9 @@
-import type { Guarded } from '../admin/guarded-app.ts'
+import type { GuardOptions } from '../admin/guarded-app.ts'
 import { type Listener, listenHttp } from '../admin/listener.ts'
 import type { Owner } from '../core/owner.ts'
 import { maxSeconds } from './profile-request.ts'
 
-export interface PprofOptions extends Guarded {
+export interface PprofOptions extends GuardOptions {
   /** `host:port`; port 0 picks a free one. */
   readonly listen: string
   /** Owns a running profile. */
@@ -14,11 +14,11 @@ export interface PprofOptions extends Guarded {
 const transferMs = 15_000
 
 /** Serves profiles of this process. Throws the errors of `listenHttp`. */
-export function startPprof({ listen, owner, token, failed }: PprofOptions): Promise<Listener> {
+export function startPprof({ listen, owner, token, onError }: PprofOptions): Promise<Listener> {
   const app = async () => {
     const { pprofApp } = await import('./app.ts')
-    return pprofApp({ token, failed, owner })
+    return pprofApp({ token, onError: onError, owner })
   }
-  const silenceMs = maxSeconds * 1_000 + transferMs
-  return listenHttp({ key: 'MESH_PPROF (--pprof)', listen, token, failed, app, silenceMs })
+  const socketTimeoutMs = maxSeconds * 1_000 + transferMs
+  return listenHttp({ key: 'MESH_PPROF (--pprof)', listen, token, onError, app, socketTimeoutMs })
 }

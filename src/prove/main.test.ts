@@ -25,7 +25,7 @@ function proofThat(run: (context: ProofContext) => ReturnType<Proof['run']>): Pr
 
 test('every proof is known by the name of its file, and `list` shows it', async () => {
   const { code, out } = await prove('list', '--json')
-  assert.equal(code, exitCodes.fine)
+  assert.equal(code, exitCodes.ok)
   const listed = out
     .trim()
     .split('\n')

@@ -37,8 +37,8 @@ async function main(): Promise<number> {
     out(asked.json ? `${JSON.stringify(answer)}\n` : `${readable(answer)}${JSON.stringify(answer, null, 2)}\n`)
   }
   if (abort.signal.aborted) return 130
-  if (verdicts.includes('fails')) return exitCodes.found
-  return verdicts.includes('not shown') ? exitCodes.undecided : exitCodes.fine
+  if (verdicts.includes('fails')) return exitCodes.failure
+  return verdicts.includes('not shown') ? exitCodes.inconclusive : exitCodes.ok
 }
 
 /** Undefined, and said why, when the command line is wrong. */
@@ -64,7 +64,7 @@ async function list(json: boolean): Promise<number> {
     if (json) out(`${JSON.stringify({ name, about, quick, seconds })}\n`)
     else out(`${name.padEnd(24)} ${`${seconds} s`.padStart(7)} ${quick ? 'quick' : '     '}  ${about}\n`)
   }
-  return exitCodes.fine
+  return exitCodes.ok
 }
 
 /** Processes that are left when this one ends are killed by whoever started them. */

@@ -25,14 +25,14 @@ export async function buildPackage(to: string): Promise<Manifest> {
   const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
   const compiler = join(root, 'node_modules/.bin/tsc')
   await promisify(execFile)(compiler, ['-p', 'tsconfig.build.json', '--outDir', dist], { cwd: root })
-  const named = await pruneTypes(dist, ['kit/index.d.ts', 'kit/libp2p.d.ts'])
-  const loaded = await bundleKit(root, join(dist, 'kit'), declared)
+  const typePackages = await pruneTypes(dist, ['kit/index.d.ts', 'kit/libp2p.d.ts'])
+  const bundlePackages = await bundleKit(root, join(dist, 'kit'), declared)
   await bundleCommands(root, join(dist, 'cli'))
   for (const file of ['bin.js', 'launcher.js']) await copyFile(join(root, 'src', file), join(dist, file))
   await bundlePage(join(dist, 'page'))
-  const published = publishedManifest(manifest, new Set([...named, ...loaded.map(packageOf)]))
-  if (to !== root) await writeFile(join(to, 'package.json'), JSON.stringify(published))
-  return published
+  const publishedPackage = publishedManifest(manifest, new Set([...typePackages, ...bundlePackages.map(packageOf)]))
+  if (to !== root) await writeFile(join(to, 'package.json'), JSON.stringify(publishedPackage))
+  return publishedPackage
 }
 
 if (import.meta.main) await buildPackage(root)

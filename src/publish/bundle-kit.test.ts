@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Metafile } from 'esbuild'
 import { leakCheck } from '../testing/leak-check.ts'
-import { heavyInput, loadedBy, refusedOf } from './bundle-kit.ts'
+import { findClassicZod, forbiddenPackages, packagesLoadedBy } from './bundle-kit.ts'
 
 leakCheck()
 
@@ -14,7 +14,7 @@ const chunk = (path: string): Import => ({ path, kind: 'import-statement' })
 const laterChunk = (path: string): Import => ({ path, kind: 'dynamic-import' })
 
 /** What esbuild says of a kit with a chunk that two entries share, and one that is loaded later. */
-function built(shared: readonly Import[]): Pick<Metafile, 'outputs'> {
+function metafileOf(shared: readonly Import[]): Pick<Metafile, 'outputs'> {
   const output = (imports: readonly Import[], entryPoint?: string) => ({
     bytes: 1,
     inputs: {},
@@ -36,20 +36,20 @@ function built(shared: readonly Import[]): Pick<Metafile, 'outputs'> {
 }
 
 test('an entry loads what its chunks import by statement, and neither Node’s own modules nor what comes later', () => {
-  const kit = built([loads('@opentelemetry/api'), loadsLater('@libp2p/quic')])
-  assert.deepEqual(loadedBy(kit, 'index.ts'), ['@libp2p/interface', '@opentelemetry/api'])
-  assert.deepEqual(loadedBy(kit, 'libp2p.ts'), ['@libp2p/quic', '@opentelemetry/api'])
-  assert.throws(() => loadedBy(kit, 'other.ts'), /nothing was built from other.ts/)
+  const kit = metafileOf([loads('@opentelemetry/api'), loadsLater('@libp2p/quic')])
+  assert.deepEqual(packagesLoadedBy(kit, 'index.ts'), ['@libp2p/interface', '@opentelemetry/api'])
+  assert.deepEqual(packagesLoadedBy(kit, 'libp2p.ts'), ['@libp2p/quic', '@opentelemetry/api'])
+  assert.throws(() => packagesLoadedBy(kit, 'other.ts'), /nothing was built from other.ts/)
 })
 
 test('a kit whose entry reaches a transport or gossipsub through a chunk is refused; the format of RPCs is not', () => {
-  assert.deepEqual(refusedOf(built([loads('@chainsafe/libp2p-gossipsub/message')]), 'index.ts'), [])
+  assert.deepEqual(forbiddenPackages(metafileOf([loads('@chainsafe/libp2p-gossipsub/message')]), 'index.ts'), [])
   for (const name of ['@libp2p/quic', '@libp2p/tcp', '@chainsafe/libp2p-gossipsub', 'pino', 'zod'])
-    assert.deepEqual(refusedOf(built([loads(name)]), 'index.ts'), [name])
+    assert.deepEqual(forbiddenPackages(metafileOf([loads(name)]), 'index.ts'), [name])
 })
 
 test('zod’s own schemas are found in a kit, those of zod/mini are not', () => {
   const [own, mini] = ['node_modules/zod/v4/classic/schemas.js', 'node_modules/zod/v4/mini/schemas.js'] as const
-  assert.equal(heavyInput({ inputs: { [mini]: {}, [own]: {} } }), own)
-  assert.equal(heavyInput({ inputs: { [mini]: {} } }), undefined)
+  assert.equal(findClassicZod({ inputs: { [mini]: {}, [own]: {} } }), own)
+  assert.equal(findClassicZod({ inputs: { [mini]: {} } }), undefined)
 })

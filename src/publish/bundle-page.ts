@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, type BuildResult, build } from 'esbuild'
-import { esbuildTurn } from './esbuild-turn.ts'
 import { licences } from './licences.ts'
+import { withEsbuild } from './with-esbuild.ts'
 
 export interface PageFile {
   readonly name: string
@@ -32,12 +32,12 @@ const options = {
 
 /** The files of the page, built in memory in about 0.1 s. */
 export async function pageFiles(): Promise<readonly PageFile[]> {
-  return filesOf(await esbuildTurn(() => build(options)))
+  return filesOf(await withEsbuild(() => build(options)))
 }
 
 /** Writes them into `directory`, with the licences of what is in them, for a package. */
 export async function bundlePage(directory: string): Promise<void> {
-  const built = await esbuildTurn(() => build(options))
+  const built = await withEsbuild(() => build(options))
   const notices = { name: 'LICENCES.txt', bytes: Buffer.from(await licences(Object.keys(built.metafile.inputs), root)) }
   await mkdir(directory, { recursive: true })
   await Promise.all([...filesOf(built), notices].map(({ name, bytes }) => writeFile(join(directory, name), bytes)))

@@ -2,8 +2,8 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
-import { esbuildTurn } from './esbuild-turn.ts'
 import { licences } from './licences.ts'
+import { withEsbuild } from './with-esbuild.ts'
 
 /** CommonJS packages in the bundle ask for Node's own modules by `require`, which a module does not have. */
 export const banner = `import { createRequire as tracemeshRequire } from 'node:module'; const require = tracemeshRequire(import.meta.url);`
@@ -37,7 +37,7 @@ const quicNative: Rewrite = {
  * @throws Error when a dependency no longer has the source that is rewritten, or the bundle would load another package.
  */
 export async function bundleCommands(root: string, directory: string, entry = 'src/commands/main.ts'): Promise<void> {
-  const { plugin, check } = rewriting([eagerGrpc, quicNative])
+  const { plugin, check } = createRewriter([eagerGrpc, quicNative])
   const options = {
     absWorkingDir: root,
     entryPoints: { main: entry },
@@ -55,10 +55,10 @@ export async function bundleCommands(root: string, directory: string, entry = 's
     metafile: true,
     logLevel: 'warning',
   } as const satisfies BuildOptions
-  const { metafile } = await esbuildTurn(() => build(options))
+  const { metafile } = await withEsbuild(() => build(options))
   check()
-  const others = externalsOf(metafile)
-  if (others.length > 0) throw new Error(`the bundle of the commands loads ${others.join(' and ')}`)
+  const externals = externalsOf(metafile)
+  if (externals.length > 0) throw new Error(`the bundle of the commands loads ${externals.join(' and ')}`)
   await mkdir(directory, { recursive: true })
   // Read at run time, from beside the module that asks for it.
   await copyFile(join(root, 'src/store/otlp.proto'), join(directory, 'otlp.proto'))
@@ -73,7 +73,7 @@ export function externalsOf({ outputs }: Metafile): string[] {
 }
 
 /** `check` throws when one of `rewrites` found nothing to rewrite. */
-export function rewriting(rewrites: readonly Rewrite[]): { readonly plugin: Plugin; readonly check: () => void } {
+export function createRewriter(rewrites: readonly Rewrite[]): { readonly plugin: Plugin; readonly check: () => void } {
   const applied = new Set<Rewrite>()
   const plugin: Plugin = {
     name: 'rewrite',
@@ -88,8 +88,9 @@ export function rewriting(rewrites: readonly Rewrite[]): { readonly plugin: Plug
     },
   }
   const check = () => {
-    const missed = rewrites.filter((rewrite) => !applied.has(rewrite))
-    if (missed.length > 0) throw new Error(`nothing to rewrite: ${missed.map(({ from }) => from).join(' and ')}`)
+    const unusedRewrites = rewrites.filter((rewrite) => !applied.has(rewrite))
+    if (unusedRewrites.length > 0)
+      throw new Error(`nothing to rewrite: ${unusedRewrites.map(({ from }) => from).join(' and ')}`)
   }
   return { plugin, check }
 }

@@ -40,6 +40,6 @@ export function publishedManifest<M extends Manifest>(manifest: M, imported: Rea
   const undeclared = [...imported].filter((one) => !(one in dependencies || one in peerDependencies || one === name))
   if (undeclared.length > 0)
     throw new Error(`dist imports ${undeclared.join(' and ')}, which package.json does not name`)
-  const kept = Object.entries(dependencies).filter(([one]) => imported.has(one))
-  return { ...manifest, dependencies: Object.fromEntries(kept) }
+  const published = Object.entries(dependencies).filter(([one]) => imported.has(one))
+  return { ...manifest, dependencies: Object.fromEntries(published) }
 }

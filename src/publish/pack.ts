@@ -8,21 +8,21 @@ import { buildPackage } from './build.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const manifest = join(root, 'package.json')
-const kept = join(root, '.tracemesh/package.json')
+const backup = join(root, '.tracemesh/package.json')
 
 /** Puts the original back; it may still wait from an `npm pack` that was interrupted. */
 async function restore(): Promise<void> {
-  if (!existsSync(kept)) return
-  await copyFile(kept, manifest)
-  await rm(kept)
+  if (!existsSync(backup)) return
+  await copyFile(backup, manifest)
+  await rm(backup)
 }
 
 async function prepare(): Promise<void> {
   await restore()
   const published = await buildPackage(root)
   const original = await readFile(manifest, 'utf8')
-  await mkdir(dirname(kept), { recursive: true })
-  await writeFile(kept, original)
+  await mkdir(dirname(backup), { recursive: true })
+  await writeFile(backup, original)
   await writeFile(manifest, `${JSON.stringify(published, undefined, 2)}\n`)
 }
 

@@ -1,4 +1,4 @@
-import { type Action, command, settle, type Terminal } from '../commands/command.ts'
+import { type CommandAction, command, type Terminal, toExitCode } from '../commands/command.ts'
 import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
 import { type RunningStack, startStack } from './bare.ts'
 
@@ -6,7 +6,7 @@ import { type RunningStack, startStack } from './bare.ts'
 const stopMs = 60_000
 
 /** Runs the stack on this machine without containers, for a person, until a signal ends it. */
-const stack: Action = async (args, io) => {
+const stack: CommandAction = async (args, io) => {
   const program = command('stack', io)
     .description(
       'Run Collector, Jaeger, Prometheus and Alertmanager on loopback, without containers, until SIGINT ends them.',
@@ -46,4 +46,4 @@ const io: Terminal = {
   err: (text) => void process.stderr.write(text),
 }
 
-if (import.meta.main) process.exitCode = await settle(() => stack(process.argv.slice(2), io), io)
+if (import.meta.main) process.exitCode = await toExitCode(() => stack(process.argv.slice(2), io), io)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { endServer } from '../admin/end-server.ts'
+import { closeServer } from '../admin/close-server.ts'
 import type { HostPort } from '../admin/host-port.ts'
 import { type QueryAppOptions, queryApp } from './query-app.ts'
 
@@ -32,7 +32,7 @@ export async function startQueryServer(
     throw error
   }
   const close = async () => {
-    await endServer(server)
+    await closeServer(server)
     await app.close()
   }
   return { port: (server.address() as AddressInfo).port, close }

@@ -25,7 +25,7 @@ export async function pictureTerminal(page: Page, view: MeshView, url: string): 
   const spans = view.spans.map((span) => ({ colour: 'gray' as const, ...span }))
   const seconds = Math.max(0, ...view.boot.map(({ atMs }) => atMs)) / 1_000
   const selected = view.nodes[0]?.name ?? ''
-  const lines = screen({ view, spans, selected, ...size, seconds, page: url, note: '', help: false, paint })
+  const lines = screen({ view, spans, selected, ...size, seconds, page: url, notice: '', help: false, paint })
   await page.setContent(`<style>${style}</style><pre>${html(lines.join('\n'))}</pre>`)
   return page.locator('pre').screenshot()
 }

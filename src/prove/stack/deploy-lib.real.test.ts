@@ -77,7 +77,7 @@ test('what operators are told to change is, unless they do, what each program ha
     [...files.join('\n').matchAll(/\$\{env:(\w+):-(\w+)}/g)].map(([, key = '', value]) => [key, value]),
   )
   for (const { env: key, ...setting } of Object.values(configTable))
-    defaults[key] = 'fallback' in setting ? setting.fallback : undefined
+    defaults[key] = 'defaultValue' in setting ? setting.defaultValue : undefined
   const told = [
     ...['CALLS_LIMIT', 'SERIES_EXPIRATION', 'QUEUE_ITEMS', 'SPANS_FILES', 'SPANS_FILE_MB', 'JAEGER_TTL'],
     ...['MESH_MAX_PEERS', 'MESH_NEIGHBOURS', 'MESH_STALENESS_MS'],

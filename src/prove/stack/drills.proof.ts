@@ -1,7 +1,7 @@
 import { renderRules } from '../../catalogue/alert-rules.ts'
 import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
 import { Alertmanager } from '../../drill/alertmanager.ts'
-import { Crew } from '../../drill/crew.ts'
+import { DrillProcesses } from '../../drill/drill-processes.ts'
 import { type DrillResult, resultLine, resultText, seconds } from '../../drill/result.ts'
 import { runDrills } from '../../drill/run.ts'
 import { waitUntil } from '../../drill/waiting.ts'
@@ -48,24 +48,24 @@ async function onStack<T>(factor: number, run: (stack: RunningStack) => Promise<
 /** By itself, since it is the very first that counts: with rules as shipped and a database that has never seen one. */
 async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofContext) {
   const alert = 'MeshSeedGiveup'
-  const crew = new Crew({ otlp: urls.otlp, clock: systemClock, say: progress })
+  const crew = new DrillProcesses({ otlp: urls.otlp, clock: systemClock, log: progress })
   try {
     const mesh = await crew.mesh('drill-first', 2, false)
     const alertmanager = new Alertmanager(urls.alertmanager)
     const [, node] = mesh.nodes
-    const gaveUp = node?.said('mesh.seed.giveup', giveupMs)
+    const gaveUp = node?.waitForLog('mesh.seed.giveup', giveupMs)
     await mesh.start(mesh.nodes.slice(1), '--seed', '/ip4/127.0.0.1/tcp/1')
     progress(`a node has a seed that never answers; within ${seconds(giveupMs)} it gives up`)
     await gaveUp
-    const before = await alertmanager.look(alert, mesh.id)
+    const before = await alertmanager.state(alert, mesh.id)
     const began = performance.now()
-    const rings = async () => (await alertmanager.look(alert, mesh.id)) === 'rings'
+    const rings = async () => (await alertmanager.state(alert, mesh.id)) === 'firing'
     const within = { step: 'the first give-up ringing', limitMs: 2 * firstGiveupMs, clock: systemClock, signal }
     await waitUntil(rings, within)
     const afterMs = Math.round(performance.now() - began)
     progress(`the first give-up rang after ${seconds(afterMs)}`)
     const checks: Check[] = [
-      { what: 'before the first give-up the alert', want: 'silent', got: before, holds: before === 'silent' },
+      { what: 'before the first give-up the alert', want: 'inactive', got: before, holds: before === 'inactive' },
       atMost('the first give-up ever rings after', firstGiveupMs, afterMs, 'ms'),
       atMost('that is within what is stated', firesWithinMs(alert), afterMs, 'ms'),
     ]
@@ -79,8 +79,8 @@ async function all(stack: RunningStack, { signal, progress }: ProofContext) {
   const { otlp, prometheus, alertmanager } = stack.urls
   const told = (result: DrillResult) => progress(resultLine(result))
   const where = { otlp, prometheus, alertmanager }
-  const options = { wanted: alertNames, ...where, timeFactor, traceRoutine, atOnce: 4 }
-  const results = await runDrills({ ...options, stack, signal, say: progress, told })
+  const options = { alerts: alertNames, ...where, timeFactor, traceRoutine, atOnce: 4 }
+  const results = await runDrills({ ...options, stack, signal, log: progress, onResult: told })
   return { results, links: await linksLead(results, stack.urls.jaeger) }
 }
 

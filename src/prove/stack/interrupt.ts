@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { orAborted } from '../../drill/waiting.ts'
+import { rejectOnAbort } from '../../drill/waiting.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
 import { sh } from '../shell.ts'
 import { stackEnvironment } from './compose.ts'
@@ -31,10 +31,10 @@ export async function interrupted(clone: string, compose: string, { signal }: Pr
   const ended = once(child, 'close')
   const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
   try {
-    await orAborted(Promise.race([waits.promise, ended]), within(waitsWithinMs))
+    await rejectOnAbort(Promise.race([waits.promise, ended]), within(waitsWithinMs))
     const before = await leftOf(project, ['container'])
     if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGINT')
-    const [code] = (await orAborted(ended, within(endsWithinMs))) as [number | null]
+    const [code] = (await rejectOnAbort(ended, within(endsWithinMs))) as [number | null]
     const left = await leftOf(project, ['container', 'network'])
     const said = /interrupted: stopping/.test(output)
     return [

@@ -78,7 +78,7 @@ async function killed(lab: LabProcess, stack: RunningStack, signal: AbortSignal)
   await lab.act(victim?.name ?? '', 'kill')
   const began = performance.now()
   const alertmanager = new Alertmanager(stack.urls.alertmanager)
-  const rings = async () => (await alertmanager.look('MeshNodeSilent', undefined)) === 'rings'
+  const rings = async () => (await alertmanager.state('MeshNodeSilent', undefined)) === 'firing'
   const limitMs = firesWithinMs('MeshNodeSilent')
   await waitUntil(rings, { step: 'the alert of a killed node', limitMs, clock: systemClock, signal })
   return Math.round(performance.now() - began)

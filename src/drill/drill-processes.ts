@@ -8,14 +8,14 @@ import { Watchdog } from '../lab/watchdog.ts'
 import { makeWorkspace, type Workspace } from '../lab/workspace.ts'
 import { DrillNode } from './drill-node.ts'
 
-export interface CrewOptions {
+export interface DrillProcessesOptions {
   /** Where nodes send their spans. */
   readonly otlp: string
   /** Share of the minutes whose routine spans leave these nodes. */
   readonly traceRoutine?: number
   readonly clock: Clock
   /** Told when a node is gone that nobody has stopped. */
-  readonly say: (text: string) => void
+  readonly log: (text: string) => void
 }
 
 /** What one mesh of a drill consists of. */
@@ -37,19 +37,19 @@ export interface DrillMesh {
 }
 
 /** What nodes run and keep, and who ends them when this process cannot. */
-interface Base {
+interface Runtime {
   readonly workspace: Workspace
   readonly watchdog: Watchdog
 }
 
 /** All processes of all drills, and what they keep on disk. Whatever happens to this process, they end with it. */
-export class Crew {
-  readonly #options: CrewOptions
+export class DrillProcesses {
+  readonly #options: DrillProcessesOptions
   readonly #queue = new StartQueue()
-  #base: Promise<Base> | undefined
+  #runtime: Promise<Runtime> | undefined
   #nodes: readonly DrillNode[] = []
 
-  constructor(options: CrewOptions) {
+  constructor(options: DrillProcessesOptions) {
     this.#options = options
   }
 
@@ -57,19 +57,19 @@ export class Crew {
   async mesh(id: string, size: number, seeded: boolean): Promise<DrillMesh> {
     const ports = await freeUdpPorts(size)
     // A drill without nodes need not wait for the program that they run.
-    const base = size === 0 ? undefined : await this.#made()
+    const runtime = size === 0 ? undefined : await this.#startRuntime()
     const seed = quicAddress(ports[0] ?? 0)
     const nodes = ports.flatMap((port, index) => {
       const own = seeded && index > 0 ? [seed] : []
       const role = index === 0 ? 'seed' : 'compute'
-      return base === undefined ? [] : [this.#node(base, id, `${id}-${index + 1}`, role, port, own)]
+      return runtime === undefined ? [] : [this.#node(runtime, id, `${id}-${index + 1}`, role, port, own)]
     })
     this.#nodes = [...this.#nodes, ...nodes]
     return {
       id,
       nodes,
       seed,
-      identityOf: (node) => (base === undefined ? '' : keyFile(base.workspace, node.name)),
+      identityOf: (node) => (runtime === undefined ? '' : keyFile(runtime.workspace, node.name)),
       start: (some, ...further) => this.#start(some, further),
       restart: async (some, ...further) => {
         await Promise.all(some.map((node) => node.stop()))
@@ -84,28 +84,28 @@ export class Crew {
     await Promise.all([this.#queue.close(), ...this.#nodes.map((node) => node.stop())])
     // One that was just being started is there only now.
     await Promise.all(this.#nodes.map((node) => node.stop()))
-    const base = await this.#base?.catch(() => undefined)
-    base?.watchdog.release()
-    base?.workspace.remove()
+    const runtime = await this.#runtime?.catch(() => undefined)
+    runtime?.watchdog.release()
+    runtime?.workspace.remove()
   }
 
-  #made(): Promise<Base> {
-    this.#base ??= makeWorkspace().then((workspace) => ({
+  #startRuntime(): Promise<Runtime> {
+    this.#runtime ??= makeWorkspace().then((workspace) => ({
       workspace,
       watchdog: new Watchdog(workspace.directory, false),
     }))
-    return this.#base
+    return this.#runtime
   }
 
   #node(
-    { workspace, watchdog }: Base,
+    { workspace, watchdog }: Runtime,
     mesh: string,
     name: string,
     role: Role,
     port: number,
     seeds: readonly string[],
   ): DrillNode {
-    const { otlp, traceRoutine = 1, clock, say } = this.#options
+    const { otlp, traceRoutine = 1, clock, log } = this.#options
     const { entry } = workspace
     const args = [
       ...['node', '--name', name, '--role', role, '--mesh', mesh, '--listen', quicAddress(port)],
@@ -115,8 +115,8 @@ export class Crew {
       // What the drill waits for is read from the log.
       ...['--log-level', 'trace'],
     ]
-    const changed = () => watchdog.watch(this.#nodes.flatMap(({ pid }) => (pid === 0 ? [] : [pid])))
-    return new DrillNode({ name, clock, entry, args, changed, lost: say })
+    const onChange = () => watchdog.watch(this.#nodes.flatMap(({ pid }) => (pid === 0 ? [] : [pid])))
+    return new DrillNode({ name, clock, entry, args, onChange, onUnexpectedExit: log })
   }
 
   async #start(nodes: readonly DrillNode[], further: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { startReceiver } from '../testing/otlp-receiver.ts'
-import { manyNodes, untilRefused } from './made-up-spans.ts'
+import { fillQueue, sendNodeSpans } from './synthetic-spans.ts'
 
 leakCheck()
 
@@ -10,7 +10,7 @@ const { signal } = new AbortController()
 
 test('each made-up node tells one span, of its mesh and of no name that a rule counts', async () => {
   const receiver = await startReceiver()
-  await manyNodes(receiver.endpoint, 'drill-x', 2_500, signal)
+  await sendNodeSpans(receiver.endpoint, 'drill-x', 2_500, signal)
   const names = receiver.spans.map(({ resource }) => resource['mesh.node.name'])
   assert.equal(new Set(names).size, 2_500)
   assert.equal(names.length, 2_500)
@@ -20,17 +20,17 @@ test('each made-up node tells one span, of its mesh and of no name that a rule c
     ['mesh.drill.made_up', 'drill-x', 'drill-x'],
   )
   receiver.pause()
-  await assert.rejects(manyNodes(receiver.endpoint, 'drill-x', 1, signal), /refused/)
+  await assert.rejects(sendNodeSpans(receiver.endpoint, 'drill-x', 1, signal), /refused/)
   await receiver.close()
 })
 
 test('a flood ends when there is no room, and is bounded when there always is', async () => {
   const receiver = await startReceiver()
-  await assert.rejects(untilRefused(receiver.endpoint, 'drill-x', 6_000, signal), /took 6000 spans and still has room/)
+  await assert.rejects(fillQueue(receiver.endpoint, 'drill-x', 6_000, signal), /took 6000 spans and still has room/)
   receiver.pause()
-  assert.equal(await untilRefused(receiver.endpoint, 'drill-x', 6_000, signal), 0)
+  assert.equal(await fillQueue(receiver.endpoint, 'drill-x', 6_000, signal), 0)
   receiver.pause(3)
-  await assert.rejects(untilRefused(receiver.endpoint, 'drill-x', 6_000, signal), /the receiver refused spans/)
-  await assert.rejects(untilRefused(receiver.endpoint, 'drill-x', 6_000, AbortSignal.abort(new Error('over'))), /over/)
+  await assert.rejects(fillQueue(receiver.endpoint, 'drill-x', 6_000, signal), /the receiver refused spans/)
+  await assert.rejects(fillQueue(receiver.endpoint, 'drill-x', 6_000, AbortSignal.abort(new Error('over'))), /over/)
   await receiver.close()
 })

@@ -6,7 +6,7 @@ const spanName = 'mesh.drill.made_up'
 /** Of one request, well below the 4 MiB that receivers take. */
 const perRequest = 2_000
 /** gRPC's UNAVAILABLE, RESOURCE_EXHAUSTED: the Collector has no room. */
-const noRoom: readonly number[] = [8, 14]
+const fullCodes: readonly number[] = [8, 14]
 
 function request(mesh: string, nodes: readonly string[], spansOfEach: number): Buffer {
   const startMs = Date.now()
@@ -26,8 +26,8 @@ function request(mesh: string, nodes: readonly string[], spansOfEach: number): B
 }
 
 /** Sends one span of each of so many nodes. Throws when the receiver does not take them. */
-export async function manyNodes(otlp: string, mesh: string, count: number, signal: AbortSignal): Promise<void> {
-  await using client = closing(otlpClient(otlp))
+export async function sendNodeSpans(otlp: string, mesh: string, count: number, signal: AbortSignal): Promise<void> {
+  await using client = disposable(otlpClient(otlp))
   for (let from = 0; from < count; from += perRequest) {
     signal.throwIfAborted()
     const names = Array.from({ length: Math.min(perRequest, count - from) }, (_, index) => `made-up-${from + index}`)
@@ -40,18 +40,18 @@ export async function manyNodes(otlp: string, mesh: string, count: number, signa
  * Sends the same spans again and again, at most `most` in all, until the receiver has no room. Resolves to how many it
  * took; throws when it takes all of them.
  */
-export async function untilRefused(otlp: string, mesh: string, most: number, signal: AbortSignal): Promise<number> {
-  await using client = closing(otlpClient(otlp))
+export async function fillQueue(otlp: string, mesh: string, maxSpans: number, signal: AbortSignal): Promise<number> {
+  await using client = disposable(otlpClient(otlp))
   const body = request(mesh, ['made-up'], perRequest)
-  for (let taken = 0; taken < most; taken += perRequest) {
+  for (let sent = 0; sent < maxSpans; sent += perRequest) {
     signal.throwIfAborted()
     const { code, details } = await client.send(body)
-    if (noRoom.includes(code)) return taken
+    if (fullCodes.includes(code)) return sent
     if (code !== 0) throw new Error(`the receiver refused spans: ${details}`)
   }
-  throw new Error(`the receiver took ${most} spans and still has room`)
+  throw new Error(`the receiver took ${maxSpans} spans and still has room`)
 }
 
-function closing(client: OtlpClient): OtlpClient & AsyncDisposable {
+function disposable(client: OtlpClient): OtlpClient & AsyncDisposable {
   return { ...client, [Symbol.asyncDispose]: async () => client.close() }
 }

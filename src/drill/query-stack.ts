@@ -4,11 +4,11 @@ import { MeshError } from '../core/errors.ts'
 
 /** For one answer, in milliseconds: a Prometheus that is compacting takes seconds. Guess. */
 const answerMs = 10_000
-const attempts = 3
-const againMs = 500
+const maxAttempts = 3
+const retryMs = 500
 
 /** One part of the stack that is asked over HTTP. */
-export interface Asked {
+export interface StackEndpoint {
   /** What it is called in errors. */
   readonly what: string
   readonly url: string
@@ -17,19 +17,19 @@ export interface Asked {
 }
 
 /** Its answer to a GET. Throws MESH_STACK_UNREACHABLE when there is none in three attempts, or none of this shape. */
-export async function ask<T>(asked: Asked, path: string, shape: z.ZodType<T>): Promise<T> {
+export async function queryStack<T>(endpoint: StackEndpoint, path: string, shape: z.ZodType<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await askOnce(asked, path, shape)
+      return await queryOnce(endpoint, path, shape)
     } catch (error) {
       // A drill of an hour is not to be lost for one answer.
-      if (attempt >= attempts) throw error
-      await sleep(againMs)
+      if (attempt >= maxAttempts) throw error
+      await sleep(retryMs)
     }
   }
 }
 
-async function askOnce<T>({ what, url, flag }: Asked, path: string, shape: z.ZodType<T>): Promise<T> {
+async function queryOnce<T>({ what, url, flag }: StackEndpoint, path: string, shape: z.ZodType<T>): Promise<T> {
   const unreachable = (cause: string) => new MeshError('MESH_STACK_UNREACHABLE', { what, url, cause, flag })
   let answer: Response
   let body: unknown
@@ -40,9 +40,9 @@ async function askOnce<T>({ what, url, flag }: Asked, path: string, shape: z.Zod
     throw unreachable(reason(error))
   }
   if (!answer.ok) throw unreachable(`it answered ${answer.status}`)
-  const read = shape.safeParse(body)
-  if (read.success) return read.data
-  throw unreachable(`its answer is not as expected: ${z.prettifyError(read.error).slice(0, 200)}`)
+  const parsed = shape.safeParse(body)
+  if (parsed.success) return parsed.data
+  throw unreachable(`its answer is not as expected: ${z.prettifyError(parsed.error).slice(0, 200)}`)
 }
 
 /** `fetch` says only "fetch failed"; why is in its cause. */

@@ -3,10 +3,10 @@ import type { LogEntry } from './child.ts'
 import { type LabSpan, labSpanOf } from './lab-span.ts'
 import { labTopic } from './node-args.ts'
 
-const bounds = { spans: 200, messages: 200, problems: 50 }
+const limits = { spans: 200, messages: 200, problems: 50 }
 
 /** The last of what happened: a bounded list of each kind, newest last. */
-export class News {
+export class RecentEvents {
   readonly #spans: LabSpan[] = []
   readonly #messages: ViewMessage[] = []
   readonly #problems: string[] = []
@@ -23,36 +23,41 @@ export class News {
     return this.#problems
   }
 
-  problem(text: string): void {
-    keep(this.#problems, text, bounds.problems)
+  addProblem(text: string): void {
+    pushBounded(this.#problems, text, limits.problems)
   }
 
   /** Takes in a line of a node's log; returns what it tells, if that is worth a line. */
-  line(node: string, entry: LogEntry): LabSpan | undefined {
+  addLogLine(node: string, entry: LogEntry): LabSpan | undefined {
     const span = labSpanOf(node, entry)
-    if (span !== undefined) keep(this.#spans, span, bounds.spans)
+    if (span !== undefined) pushBounded(this.#spans, span, limits.spans)
     const text = messageOf(entry)
     if (text !== undefined)
-      keep(this.#messages, { atMs: Date.parse(String(entry['time'])), node, text }, bounds.messages)
+      pushBounded(this.#messages, { atMs: Date.parse(String(entry['time'])), node, text }, limits.messages)
     return span
   }
 
   /** Takes in what a node was made to say. */
-  said(node: string, text: string, recipients: number): void {
+  addPublished(node: string, text: string, recipients: number): void {
     const to = `${recipients} ${recipients === 1 ? 'peer' : 'peers'}`
-    keep(this.#messages, { atMs: Date.now(), node, text: `said “${text}” to ${to}` }, bounds.messages)
+    pushBounded(this.#messages, { atMs: Date.now(), node, text: `said “${text}” to ${to}` }, limits.messages)
   }
 }
 
 /** What a line tells of a message; of those that the lab has said the words are known, and better. */
 function messageOf(entry: LogEntry): string | undefined {
-  const { msg, 'mesh.message.topic': topic, 'mesh.message.bytes': bytes, 'mesh.message.lateness_ms': late } = entry
+  const {
+    msg,
+    'mesh.message.topic': topic,
+    'mesh.message.bytes': bytes,
+    'mesh.message.lateness_ms': latenessMs,
+  } = entry
   if (msg === 'mesh.message.published') return topic === labTopic ? undefined : `published ${bytes} bytes on ${topic}`
   if (msg !== 'mesh.message.received') return undefined
-  return `heard ${bytes} bytes on ${topic}${late === undefined ? '' : `, ${late} ms after they were sent`}`
+  return `heard ${bytes} bytes on ${topic}${latenessMs === undefined ? '' : `, ${latenessMs} ms after they were sent`}`
 }
 
-function keep<T>(list: T[], item: T, most: number): void {
+function pushBounded<T>(list: T[], item: T, limit: number): void {
   list.push(item)
-  if (list.length > most) list.shift()
+  if (list.length > limit) list.shift()
 }

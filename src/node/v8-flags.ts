@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 
 /** What `calmEngine` sets, as flags of Node.js. */
-export const calmFlags = [
+export const v8Flags = [
   '--invocation-count-for-maglev=4000',
   '--invocation-count-for-turbofan=30000',
   '--gc-memory-reducer-start-delay-ms=600000',
@@ -18,6 +18,6 @@ export const calmFlags = [
  *
  * An engine that does not know the names says so on stderr and goes on without them.
  */
-export function calmEngine(): void {
-  for (const flag of calmFlags) setFlagsFromString(flag)
+export function tuneV8(): void {
+  for (const flag of v8Flags) setFlagsFromString(flag)
 }
