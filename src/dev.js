@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { launch } from './launcher.js'
 
-// `node src/dev.js FILE ARGUMENTS...`: runs any file of the clone in the Node.js that the project is made for.
+// `node src/dev.js FILE ARGUMENTS...` runs a file of the clone in the bundled Node.js.
 const [file, ...args] = process.argv.slice(2)
 
 if (file === undefined) {

@@ -17,24 +17,24 @@ const dev = fileURLToPath(new URL('./dev.js', import.meta.url))
 const bin = fileURLToPath(new URL('./bin.js', import.meta.url))
 const settings = { TOKIO_WORKER_THREADS: '1', MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072' }
 
-// What other machines are like, said to Node before the launcher looks.
+// Simulates other machines with preloaded code.
 const withoutExecve = preload('process.execve = undefined')
 const asNode = (version: string) =>
   preload(`Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`)
 
 let directory = ''
-let telling = ''
-let typed = ''
+let reporting = ''
+let typescript = ''
 let waiting = ''
 let orphan = ''
 
 before(() => {
   directory = mkdtempSync(join(tmpdir(), 'tracemesh-launcher-'))
-  const tell = `const { pid, argv, execArgv, env } = process
+  const script = `const { pid, argv, execArgv, env } = process
     console.log(JSON.stringify({ pid, args: argv.slice(2), entry: argv[1], flags: execArgv, env }))
     process.exitCode = Number(argv[2] ?? 0)`
-  telling = file('telling.mjs', tell)
-  typed = file('typed.ts', `const code: number = 5\nprocess.exit(code)`)
+  reporting = file('reporting.mjs', script)
+  typescript = file('typescript.ts', `const code: number = 5\nprocess.exit(code)`)
   waiting = file(
     'waiting.mjs',
     `setInterval(() => {}, 1_000)
@@ -50,64 +50,64 @@ before(() => {
 })
 after(() => rmSync(directory, { recursive: true }))
 
-test('the entry runs with the process settings, in the place of the launcher', async () => {
-  const { code, told, pid, err } = await run([dev, telling, '0', 'b c'])
+test('the entry replaces the launcher process, with the process settings', async () => {
+  const { code, report, pid, err } = await run([dev, reporting, '0', 'b c'])
   assert.equal(code, 0)
-  assert.equal(told.pid, pid, 'no second process')
-  assert.deepEqual([told.entry, told.args], [telling, ['0', 'b c']])
-  assert.ok(told.flags.includes('--max-semi-space-size=1'))
-  for (const [name, value] of Object.entries(settings)) assert.equal(told.env[name], value)
+  assert.equal(report.pid, pid, 'no second process')
+  assert.deepEqual([report.entry, report.args], [reporting, ['0', 'b c']])
+  assert.ok(report.flags.includes('--max-semi-space-size=1'))
+  for (const [name, value] of Object.entries(settings)) assert.equal(report.env[name], value)
   assert.equal(err, '', 'no warning')
 })
 
-test('what the user has set stays', async () => {
-  const { told } = await run(['--max-semi-space-size=8', dev, telling], { TOKIO_WORKER_THREADS: '4' })
-  assert.ok(!told.flags.includes('--max-semi-space-size=1'))
-  assert.equal(told.env['TOKIO_WORKER_THREADS'], '4')
-  assert.equal(told.env['MALLOC_ARENA_MAX'], '1')
-  const inherited = await run([dev, telling], { NODE_OPTIONS: '--max_semi_space_size=8' })
-  assert.ok(!inherited.told.flags.includes('--max-semi-space-size=1'))
+test('settings of the user are not overridden', async () => {
+  const { report } = await run(['--max-semi-space-size=8', dev, reporting], { TOKIO_WORKER_THREADS: '4' })
+  assert.ok(!report.flags.includes('--max-semi-space-size=1'))
+  assert.equal(report.env['TOKIO_WORKER_THREADS'], '4')
+  assert.equal(report.env['MALLOC_ARENA_MAX'], '1')
+  const inherited = await run([dev, reporting], { NODE_OPTIONS: '--max_semi_space_size=8' })
+  assert.ok(!inherited.report.flags.includes('--max-semi-space-size=1'))
 })
 
-test('with everything set already the entry runs in this very process', async () => {
+test('all settings in place: the entry runs in the launcher process', async () => {
   const flags = ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning']
-  // Whoever is started again would get this twice.
-  const { told, pid } = await run([...flags, '--no-deprecation', dev, telling, '0', 'b'], settings)
-  assert.equal(told.pid, pid)
-  assert.deepEqual(told.flags, [...flags, '--no-deprecation'])
-  assert.deepEqual([told.entry, told.args], [telling, ['0', 'b']])
+  // A second start would duplicate --no-deprecation.
+  const { report, pid } = await run([...flags, '--no-deprecation', dev, reporting, '0', 'b'], settings)
+  assert.equal(report.pid, pid)
+  assert.deepEqual(report.flags, [...flags, '--no-deprecation'])
+  assert.deepEqual([report.entry, report.args], [reporting, ['0', 'b']])
 })
 
-test('where a process cannot be replaced a child runs, with the same settings', async () => {
-  const { code, told, pid, err } = await run([...withoutExecve, dev, telling, '7'])
-  assert.equal(code, 7, 'its exit code is handed on')
-  assert.notEqual(told.pid, pid)
-  assert.ok(told.flags.includes('--max-semi-space-size=1'))
-  for (const [name, value] of Object.entries(settings)) assert.equal(told.env[name], value)
+test('without process.execve: a child runs with the same settings', async () => {
+  const { code, report, pid, err } = await run([...withoutExecve, dev, reporting, '7'])
+  assert.equal(code, 7, 'the exit code of the child')
+  assert.notEqual(report.pid, pid)
+  assert.ok(report.flags.includes('--max-semi-space-size=1'))
+  for (const [name, value] of Object.entries(settings)) assert.equal(report.env[name], value)
   assert.equal(err, '')
 })
 
-test('a signal reaches the entry, and its end is the launcher’s', async () => {
+test('a signal reaches the entry, and the launcher exits like the entry', async () => {
   for (const before of [[], withoutExecve]) {
     assert.deepEqual(await terminated([...before, dev, waiting, 'polite']), { code: 9, signal: null })
     assert.deepEqual(await terminated([...before, dev, waiting]), { code: null, signal: 'SIGTERM' })
   }
 })
 
-test('where a child runs it learns of the end of the launcher, however that came', async () => {
+test('the launcher is killed: its child stops', async () => {
   const child = start([...withoutExecve, dev, orphan])
   assert.ok(child.stdout)
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   const pid = Number(line.toString())
   const closed = once(child, 'close')
   child.kill('SIGKILL')
-  // Its output is closed when the entry has ended, too.
+  // The output closes when the entry has exited, too.
   await closed
-  await until(() => !lives(pid), 2_000, 'the entry has ended')
+  await until(() => !lives(pid), 2_000, 'the entry to exit')
 })
 
-test('TypeScript runs as it is; a Node.js that needs a flag for it gets the flag', async () => {
-  assert.equal((await run([dev, typed])).code, 5)
+test('a TypeScript entry: older Node.js versions get --experimental-strip-types', async () => {
+  assert.equal((await run([dev, typescript])).code, 5)
   const old = { TRACEMESH_NO_BUNDLED_NODE: '1' }
   const flag = '--experimental-strip-types'
   const script = file('flags.ts', `console.log(JSON.stringify({ flags: process.execArgv }))`)
@@ -117,12 +117,12 @@ test('TypeScript runs as it is; a Node.js that needs a flag for it gets the flag
     ['22.18.0', false],
     ['24.0.0', false],
   ] as const) {
-    const { told } = await run([...asNode(version), dev, script], old)
-    assert.equal(told.flags.includes(flag), needed, version)
+    const { report } = await run([...asNode(version), dev, script], old)
+    assert.equal(report.flags.includes(flag), needed, version)
   }
 })
 
-test('without a fit Node.js one line says what is missing, and the exit code is 2', async () => {
+test('no supported Node.js: one line on stderr, exit code 2', async () => {
   for (const version of ['18.20.0', '20.20.2', '22.14.0']) {
     const { code, out, err } = await run([...asNode(version), bin, '--version'], { TRACEMESH_NO_BUNDLED_NODE: '1' })
     assert.deepEqual([code, out], [2, ''])
@@ -130,14 +130,14 @@ test('without a fit Node.js one line says what is missing, and the exit code is 
   }
 })
 
-test('bin runs the program, dev asks for a file', async () => {
+test('bin.js runs the program, dev.js without a file is a usage error', async () => {
   const { code, out } = await run([bin, '--version'])
   assert.equal(code, 0)
   assert.match(out, /^\d+\.\d+\.\d+\n$/)
   assert.equal((await run([dev])).code, 2)
 })
 
-test('settings that nobody chose are named', () => {
+test('missingSettings: returns the settings that are unset', () => {
   assert.deepEqual(missingSettings({}, []), [
     '--max-semi-space-size=1',
     'TOKIO_WORKER_THREADS=1',
@@ -149,7 +149,7 @@ test('settings that nobody chose are named', () => {
   assert.deepEqual({ ...processSettings.env }, settings)
 })
 
-interface Told {
+interface ProcessReport {
   readonly pid: number
   readonly args: readonly string[]
   readonly entry: string
@@ -182,8 +182,8 @@ async function run(args: readonly string[], env?: Record<string, string>) {
     err += chunk
   })
   const [code] = (await once(child, 'close')) as [number | null]
-  const told = (out.startsWith('{') ? JSON.parse(out) : {}) as Told
-  return { code, out, err, told, pid: child.pid }
+  const report = (out.startsWith('{') ? JSON.parse(out) : {}) as ProcessReport
+  return { code, out, err, report, pid: child.pid }
 }
 
 async function terminated(args: readonly string[]) {
@@ -195,12 +195,12 @@ async function terminated(args: readonly string[]) {
   return { code, signal }
 }
 
-test('where Node uses the proxy of the environment, loopback is exempt from it', () => {
-  const uses = { NODE_USE_ENV_PROXY: '1' }
+test('missingProxyExemption: exempts loopback when Node usesProxy the proxy of the environment', () => {
+  const usesProxy = { NODE_USE_ENV_PROXY: '1' }
   assert.deepEqual(missingProxyExemption({ http_proxy: 'http://proxy:1' }, []), {})
-  assert.deepEqual(missingProxyExemption(uses, []), { no_proxy: 'localhost,127.0.0.1,::1' })
+  assert.deepEqual(missingProxyExemption(usesProxy, []), { no_proxy: 'localhost,127.0.0.1,::1' })
   assert.deepEqual(missingProxyExemption({ NO_PROXY: '.example.org,::1' }, ['--use-env-proxy']), {
     no_proxy: '.example.org,::1,localhost,127.0.0.1',
   })
-  assert.deepEqual(missingProxyExemption({ ...uses, no_proxy: '*' }, []), {})
+  assert.deepEqual(missingProxyExemption({ ...usesProxy, no_proxy: '*' }, []), {})
 })

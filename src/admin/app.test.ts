@@ -12,10 +12,10 @@ const paths = ['/healthz', '/readyz', '/api/inventory', '/api/topology', '/api/s
 const token = 'a-token-of-24-characters'
 const host = '127.0.0.1:8080'
 
-test('each path answers with what the node says, as JSON', async (t) => {
+test('each path returns the data of its source as JSON', async (t) => {
   const request = await startClient(t)
   const source = adminSource()
-  const said = [
+  const expected = [
     source.health(),
     source.ready(),
     source.inventory(),
@@ -27,18 +27,18 @@ test('each path answers with what the node says, as JSON', async (t) => {
     const answer = await request('GET', path)
     assert.equal(answer.status, 200, path)
     assert.match(answer.type, /^application\/json/)
-    assert.deepEqual(answer.body, said[index])
+    assert.deepEqual(answer.body, expected[index])
   }
 })
 
-test('a node without a peer is alive and not ready, and says why', async (t) => {
+test('a node without a peer: healthy, and not ready with a reason', async (t) => {
   const request = await startClient(t, { source: adminSource({ ready: () => ({ ready: false, why: 'no peer yet' }) }) })
   assert.equal((await request('GET', '/healthz')).status, 200)
   const { status, body } = await request('GET', '/readyz')
   assert.deepEqual([status, body], [503, { ready: false, why: 'no peer yet' }])
 })
 
-test('with a token everything but what probes ask for needs it', async (t) => {
+test('a token is set: every route but the probes requires it', async (t) => {
   const request = await startClient(t, { token })
   for (const path of [...paths, '/nowhere']) {
     const expected = path === '/healthz' || path === '/readyz' ? 200 : 401
@@ -48,32 +48,32 @@ test('with a token everything but what probes ask for needs it', async (t) => {
   for (const path of paths) assert.equal((await request('GET', path, { authorization: `Bearer ${token}` })).status, 200)
 })
 
-test('with a token a probe learns that the node is alive, by any name, and not who it is', async (t) => {
+test('a token is set: a probe by any host name gets the health, but not the identity of the node', async (t) => {
   const request = await startClient(t, { token })
   const { status, body } = await request('GET', '/healthz', { host: '10.0.0.1:8080' })
   assert.deepEqual([status, body], [200, { status: 'alive' }])
   assert.equal((await request('GET', '/readyz', { host: '10.0.0.1:8080' })).status, 200)
 })
 
-test('without a token a page that has its own name point here is refused', async (t) => {
+test('no token and a foreign host name (DNS rebinding): 403', async (t) => {
   const request = await startClient(t)
   for (const path of paths) assert.equal((await request('GET', path, { host: 'evil.example.org' })).status, 403, path)
   assert.equal((await request('GET', '/api/topology', { host: 'localhost:8080' })).status, 200)
 })
 
-test('with a token the node answers by any name', async (t) => {
+test('a token is set: the node answers to any host name', async (t) => {
   const request = await startClient(t, { token })
   const headers = { host: 'node-a.mesh', authorization: `Bearer ${token}` }
   assert.equal((await request('GET', '/api/topology', headers)).status, 200)
 })
 
-test('what is not there is 404, and what can only be read is 405', async (t) => {
+test('an unknown path: 404; a method that a path does not allow: 405', async (t) => {
   const request = await startClient(t)
   assert.deepEqual(await request('GET', '/api/nowhere?x=1'), {
     status: 404,
     type: 'application/json; charset=utf-8',
     allow: undefined,
-    body: { error: 'not found', message: 'there is no /api/nowhere' },
+    body: { error: 'not found', message: 'no route /api/nowhere' },
   })
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'] as const) {
     const { status, allow } = await request(method, '/api/topology')
@@ -81,11 +81,11 @@ test('what is not there is 404, and what can only be read is 405', async (t) => 
   }
 })
 
-test('a message is published, and what cannot be one is refused', async (t) => {
-  const said: string[] = []
+test('a valid message is published, an invalid or cross-site one is refused', async (t) => {
+  const published: string[] = []
   const publish = async (topic: string, text: string, { raw }: { readonly raw: boolean }) => {
     if (text.length > 10) throw new MeshError('MESH_MESSAGE_TOO_LARGE', { bytes: text.length, limit: 10 })
-    said.push(`${topic} ${text}${raw ? ' raw' : ''}`)
+    published.push(`${topic} ${text}${raw ? ' raw' : ''}`)
     return { recipients: 3 }
   }
   const request = await startClient(t, { source: adminSource({ publish }) })
@@ -93,9 +93,9 @@ test('a message is published, and what cannot be one is refused', async (t) => {
     request('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, JSON.stringify(body))
   const message = { topic: 'news', text: 'hello' }
   const { status, body } = await post(message)
-  assert.deepEqual([status, body, said], [200, { recipients: 3 }, ['news hello']])
+  assert.deepEqual([status, body, published], [200, { recipients: 3 }, ['news hello']])
   assert.equal((await post({ ...message, raw: true })).status, 200)
-  assert.deepEqual(said, ['news hello', 'news hello raw'])
+  assert.deepEqual(published, ['news hello', 'news hello raw'])
   const rejections = [
     [413, await post({ topic: 'news', text: 'far too long' })],
     [400, await post({ topic: 'no news', text: 'x' })],
@@ -114,24 +114,24 @@ test('a message is published, and what cannot be one is refused', async (t) => {
   assert.equal(allow, 'GET, HEAD, POST')
 })
 
-test('with a token a message needs it', async (t) => {
+test('a token is set: publishing requires it', async (t) => {
   const request = await startClient(t, { token })
   const post = (headers: Record<string, string>) =>
     request('POST', '/api/messages', { 'content-type': 'application/json', ...headers }, '{"topic":"news","text":"x"}')
   assert.equal((await post({})).status, 401)
-  // Behind a proxy the name that a browser knows is another one.
+  // Behind a proxy the browser uses another host name.
   const headers = { authorization: `Bearer ${token}`, origin: 'https://mesh.example.org' }
   assert.equal((await post(headers)).status, 200)
 })
 
-test('a body above 64 KiB is refused', async (t) => {
+test('a body above 64 KiB: 413', async (t) => {
   const request = await startClient(t)
   const headers = { 'content-type': 'application/json' }
   assert.equal((await request('POST', '/api/topology', headers, `"${'x'.repeat(65_536)}"`)).status, 413)
   assert.equal((await request('POST', '/api/topology', headers, '{')).status, 400)
 })
 
-test('a source that breaks is 500 and tells nothing of its inside', async (t) => {
+test('a source that throws: 500 without the error text', async (t) => {
   const inventory = () => {
     throw new Error('secret detail')
   }
@@ -142,7 +142,7 @@ test('a source that breaks is 500 and tells nothing of its inside', async (t) =>
   assert.deepEqual(errors.map(String), ['Error: secret detail'])
 })
 
-test('routes may be added, and those that tell nothing need no token', async (t) => {
+test('additional routes: those marked open need no token', async (t) => {
   const extend = async (app: FastifyInstance) => {
     app.get('/', { config: { open: true } }, () => ({ page: true }))
     app.get('/api/mesh', () => ({ secret: true }))

@@ -5,7 +5,7 @@ import type { AdminSource } from './source.ts'
 
 export interface AdminAppOptions extends GuardOptions {
   readonly source: AdminSource
-  /** Registers further routes, once somebody asks. */
+  /** Registers additional routes, at the first request. */
   readonly extend?: (app: FastifyInstance) => Promise<void>
 }
 

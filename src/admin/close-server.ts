@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 
-/** Ends a server with all that is connected to it: a stop must not wait for a browser that keeps its connection. */
+/** Closes a server with all its connections: a stop must not wait for a browser that keeps its connection open. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = once(server, 'close')
   server.close()

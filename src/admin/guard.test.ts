@@ -5,7 +5,7 @@ import { namesThisMachine, tokenVerifier } from './guard.ts'
 
 leakCheck()
 
-test('only the whole token passes', () => {
+test('an authorization header: only the complete token is accepted', () => {
   const accepts = tokenVerifier('a-token-of-24-characters')
   assert.ok(accepts('Bearer a-token-of-24-characters'))
   assert.ok(accepts('bearer a-token-of-24-characters'))
@@ -29,7 +29,7 @@ test('only the whole token passes', () => {
   }
 })
 
-test('only loopback names are this machine', () => {
+test('a host header: only loopback names are this machine', () => {
   for (const host of ['127.0.0.1', '127.0.0.1:8080', 'localhost:1', '[::1]:8080'])
     assert.ok(namesThisMachine(host), host)
   for (const host of [undefined, '', 'example.org', 'localhost.example.org:80', '10.0.0.1:80']) {

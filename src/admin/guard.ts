@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isLoopback, parseHostPort } from './host-port.ts'
 
-/** Whether an `authorization` header carries the token. Takes the same time however much of it is right. */
+/** Checks an `authorization` header for the token, in constant time. */
 export function tokenVerifier(token: string): (header: string | undefined) => boolean {
   const expected = digest(token)
   return (header) => {
@@ -10,13 +10,13 @@ export function tokenVerifier(token: string): (header: string | undefined) => bo
   }
 }
 
-/** Whether a `host` header names this machine. A page elsewhere that has its own name point here does not. */
+/** Whether a `host` header names this machine. A DNS-rebinding page sends its own host name. */
 export function namesThisMachine(header: string | undefined): boolean {
   const hostPort = parseHostPort(header ?? '', 80)
   return hostPort !== undefined && isLoopback(hostPort.host)
 }
 
-/** Headers that tell which page a browser asks for. */
+/** Headers by which the server recognizes the page that a browser request comes from. */
 export interface RequestHeaders {
   readonly host?: string | undefined
   readonly origin?: string | undefined
@@ -24,8 +24,8 @@ export interface RequestHeaders {
 }
 
 /**
- * Whether a page from elsewhere asks, by its reader's browser. To read, other ports of this machine may: the pages of
- * Jaeger or Grafana link here. To change something only a page of this very server may, or what is no browser.
+ * Whether a page of another site sent the request. Pages on other ports of this machine may read: those of Jaeger and
+ * Grafana link here. Only pages of this server, and clients that are no browser, may change something.
  */
 export function isCrossSite(method: string, { host, origin, 'sec-fetch-site': site }: RequestHeaders): boolean {
   if (site === 'cross-site') return true
@@ -34,7 +34,7 @@ export function isCrossSite(method: string, { host, origin, 'sec-fetch-site': si
   return otherOrigin || (site !== undefined && site !== 'same-origin' && site !== 'none')
 }
 
-/** Equal lengths, which the comparison needs, whatever was given. */
+/** Digests have the equal lengths that `timingSafeEqual` needs. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }

@@ -5,46 +5,45 @@ import { isCrossSite, namesThisMachine, tokenVerifier } from './guard.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answered without a token: it says nothing of the node or its mesh. */
+    /** Served without a token: the route returns nothing about the node or its mesh. */
     readonly open?: true
   }
 }
 
 export interface GuardOptions {
-  /** Without one only requests that name a loopback host are answered. */
+  /** Without a token the server answers only requests to a loopback host name. */
   readonly token?: string | undefined
-  /** Told of what breaks inside; whoever asked is only told that something did. */
+  /** Receives internal errors; the client gets a 500 without details. */
   readonly onError: (error: unknown) => void
 }
 
-/** A message of the longest kind as JSON, as long as little in it has to be escaped. */
+/** The longest message as JSON, with few escaped characters. */
 const maxBodyBytes = 65_536
 
 /**
- * What a node answers over HTTP, behind the guard that all of it has, ready to take requests from a server. Fastify is
- * loaded here, so only once it is needed.
+ * Creates a Fastify app behind the access checks that all HTTP servers of a node share. Imports Fastify on demand.
  */
 export async function guardedApp(
   { token, onError }: GuardOptions,
   routes: (app: FastifyInstance) => void | Promise<void>,
 ): Promise<FastifyInstance> {
-  // By its default: a bundle has no other name of a CommonJS module that is loaded late.
+  // The default export: in a bundle a CommonJS module that is imported late has no named exports.
   const { default: fastify } = await import('fastify')
   const app = fastify({ bodyLimit: maxBodyBytes })
 
   const verifyToken = token === undefined ? undefined : tokenVerifier(token)
   app.addHook('onRequest', async (request, reply) => {
     if (verifyToken === undefined && !namesThisMachine(request.headers.host)) {
-      return refuse(reply, 403, 'forbidden', 'ask by a loopback host name, or set a token')
+      return refuse(reply, 403, 'forbidden', 'use a loopback host name, or set a token')
     }
-    // A token is nothing that a browser sends by itself; without one it may be sent here by a page from elsewhere.
-    // By the route that it found, since a path can be written in several ways.
+    // A browser does not add a token by itself; without a token a page of another site could send requests here.
+    // The check uses the matched route, since a path can be written in several ways.
     const path = request.routeOptions.url ?? request.url
     const isProtected = /^\/(?:api|debug)\//.test(path) || request.method !== 'GET'
     if (verifyToken === undefined && isProtected && isCrossSite(request.method, request.headers)) {
-      return refuse(reply, 403, 'forbidden', 'a page from elsewhere may not ask this')
+      return refuse(reply, 403, 'forbidden', 'cross-site request')
     }
-    // Probes of a supervisor bear no token, call by any name, and learn nothing but whether all is well.
+    // Probes of a supervisor send no token, use any host name, and get only the health.
     if (request.routeOptions.url === '/healthz' || request.routeOptions.url === '/readyz') return
     if (request.routeOptions.config.open === true) return
     if (verifyToken?.(request.headers.authorization) === false) {
@@ -61,19 +60,14 @@ export async function guardedApp(
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.replace(/\?.*/s, '')
-    if (!app.hasRoute({ method: 'GET', url: path })) return refuse(reply, 404, 'not found', `there is no ${path}`)
+    if (!app.hasRoute({ method: 'GET', url: path })) return refuse(reply, 404, 'not found', `no route ${path}`)
     const allowedMethods = ['GET', 'HEAD', 'POST'].filter((method) => app.hasRoute({ method, url: path })).join(', ')
-    return refuse(
-      reply.header('allow', allowedMethods),
-      405,
-      'method not allowed',
-      `${path} takes ${allowedMethods} only`,
-    )
+    return refuse(reply.header('allow', allowedMethods), 405, 'method not allowed', `${path} allows ${allowedMethods}`)
   })
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
     const code = statusOf(error)
     if (code >= 500) onError(error)
-    // What broke inside is nobody else's business.
+    // Clients must not see internal errors.
     if (code >= 500) return refuse(reply, code, 'internal error', 'see the log')
     const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : error.message
     return refuse(reply, code, 'bad request', why)

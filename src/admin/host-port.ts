@@ -5,19 +5,19 @@ export interface HostPort {
   readonly port: number
 }
 
-/** `host:port` or `[ip6]:port`; undefined for anything else. `fallback` is the port when none is given. */
-export function parseHostPort(text: string, fallback?: number): HostPort | undefined {
+/** Parses `host:port` or `[ip6]:port`; undefined for anything else. `defaultPort` applies when the port is missing. */
+export function parseHostPort(text: string, defaultPort?: number): HostPort | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+))(?::(\d{1,5}))?$/.exec(text)
   const host = match?.[1] ?? match?.[2]
-  const port = match?.[3] === undefined ? fallback : Number(match[3])
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3])
   if (host === undefined || port === undefined || port > 65_535) return undefined
   if (match?.[1] !== undefined && isIP(host) !== 6) return undefined
-  // Digits and dots that are no address would otherwise pass for a name.
+  // Digits and dots that are no IPv4 address would otherwise pass as a name.
   if (/^[\d.]+$/.test(host) && isIP(host) !== 4) return undefined
   return { host, port }
 }
 
-/** Whether only this machine can reach it. */
+/** Whether only this machine can reach the host. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }

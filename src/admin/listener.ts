@@ -8,34 +8,34 @@ import type { GuardOptions } from './guarded-app.ts'
 import { isLoopback, parseHostPort } from './host-port.ts'
 
 export interface ListenerOptions extends GuardOptions {
-  /** The setting that says where to listen, as errors name it. */
+  /** Name of the listen setting in errors. */
   readonly key: string
   /** `host:port`; port 0 picks a free one. */
   readonly listen: string
-  /** Makes what is served, at the first request. */
+  /** Creates the app at the first request. */
   readonly app: () => Promise<FastifyInstance>
-  /** Of a connection before it is cut off, in milliseconds: more than the longest answer takes. 10,000 unless given. */
+  /** Inactivity in ms after which the server closes a socket, above the longest answer; 10,000 by default. */
   readonly socketTimeoutMs?: number
 }
 
 export interface Listener {
-  /** With the port in use, no slash at the end. */
+  /** With the actual port, without a slash at the end. */
   readonly url: string
-  /** Ends the connections that are open, too. */
+  /** Closes open connections, too. */
   close(): Promise<void>
 }
 
-/** What a node serves over HTTP is for people, probes and a page, not for load. Guesses. */
+/** The HTTP servers of a node are for people, probes and a page, not for load. Guesses. */
 const limits = {
   connections: 64,
-  /** A whole request has to be here within this. */
+  /** Time to receive a complete request. */
   requestMs: 10_000,
   idleMs: 5_000,
 } as const
 
 /**
  * Serves a part of a node over HTTP. Throws MESH_PORT_TAKEN, or MESH_CONFIG_INVALID for an address that this machine
- * cannot listen at or that others could reach without a token.
+ * cannot listen on or that is beyond loopback without a token.
  */
 export async function listenHttp(options: ListenerOptions): Promise<Listener> {
   const { key, listen, token, socketTimeoutMs = limits.requestMs } = options
@@ -52,7 +52,7 @@ export async function listenHttp(options: ListenerOptions): Promise<Listener> {
   } catch (error) {
     throw toListenError(error, key, listen)
   }
-  // Without memory for another socket, accepting fails: a listener without this would end the process.
+  // Accepting fails without memory for another socket: an unhandled 'error' event would end the process.
   server.on('error', options.onError)
   const close = async () => {
     await closeServer(server)
@@ -61,7 +61,7 @@ export async function listenHttp(options: ListenerOptions): Promise<Listener> {
   return { url: urlOf(server), close }
 }
 
-/** Fastify is loaded by the first request: 4 MB of memory that a node does without as long as nobody asks it. */
+/** Loads Fastify at the first request: a node without requests saves 4 MB of memory. */
 function lazyApp({ app: createApp, onError }: ListenerOptions) {
   let app: Promise<FastifyInstance> | undefined
   const handle = (request: IncomingMessage, response: ServerResponse) => {
@@ -69,7 +69,7 @@ function lazyApp({ app: createApp, onError }: ListenerOptions) {
     app.then(
       (instance) => instance.routing(request, response),
       (error: unknown) => {
-        // The next request tries again: what could not be loaded, for want of descriptors say, may be then.
+        // The next request tries again: loading may fail temporarily, for example without free descriptors.
         app = undefined
         onError(error)
         response.writeHead(500).end()
@@ -83,7 +83,7 @@ function lazyApp({ app: createApp, onError }: ListenerOptions) {
   return { handle, close }
 }
 
-/** An address that stands for all of a machine is shown as loopback, where it can be opened. */
+/** Replaces a wildcard address by loopback, so that the URL can be opened. */
 function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo
   if (family === 'IPv4') return `http://${address === '0.0.0.0' ? '127.0.0.1' : address}:${port}`

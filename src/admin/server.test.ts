@@ -17,7 +17,7 @@ const onError = assert.ifError
 /** Containers often have no IPv6 at all. */
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 
-test('the API listens where it was told to, on a port of its own choosing for 0', async () => {
+test('the API listens on its address; port 0 picks a free port', async () => {
   for (const listen of ['127.0.0.1:0', ...(hasIpv6 ? ['[::1]:0'] : [])]) {
     const admin = await startAdmin({ listen, source, onError })
     try {
@@ -30,7 +30,7 @@ test('the API listens where it was told to, on a port of its own choosing for 0'
   }
 })
 
-test('a port that is taken is named', async () => {
+test('a port in use: the error names the address', async () => {
   const first = await startAdmin({ listen: '127.0.0.1:0', source, onError })
   const listen = new URL(first.url).host
   try {
@@ -43,9 +43,9 @@ test('a port that is taken is named', async () => {
   }
 })
 
-test('an address that is not of this machine is refused, as is an open one without a token', async () => {
+test('an address of another machine, an open address without a token, an invalid address: refused', async () => {
   const invalid = { code: 'MESH_CONFIG_INVALID', message: /MESH_ADMIN \(--admin\)/ }
-  // 203.0.113.0/24 is kept for documentation (RFC 5737): no machine should have it.
+  // 203.0.113.0/24 is reserved for documentation (RFC 5737): no machine should have it.
   await assert.rejects(
     startAdmin({ listen: '203.0.113.77:0', source, onError, token: 'a-token-of-24-characters' }),
     invalid,
@@ -54,7 +54,7 @@ test('an address that is not of this machine is refused, as is an open one witho
   await assert.rejects(startAdmin({ listen: 'nonsense', source, onError }), invalid)
 })
 
-test('a server that cannot accept, and an API that cannot be loaded: reported, and both work again', async () => {
+test('a failed accept and a failed load of the API: both are reported, and the next request succeeds', async () => {
   const errors: unknown[] = []
   let server: EventEmitter | undefined
   const onListen = (message: unknown) => {
@@ -92,14 +92,14 @@ test('a server that cannot accept, and an API that cannot be loaded: reported, a
   }
 })
 
-test('closing does not wait for a client that is in the middle of a request', async () => {
+test('a client in the middle of a request: close does not wait for it', async () => {
   const admin = await startAdmin({ listen: '127.0.0.1:0', source, onError })
   const socket = connect(Number(new URL(admin.url).port), '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')
   socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n')
   await once(socket, 'data')
-  // Half a request: a connection that is not idle.
+  // Half a request keeps the connection busy.
   await new Promise((written) => socket.write('GET /healthz HTTP/1.1\r\nhost: ', written))
   await fetch(`${admin.url}/healthz`)
   const ended = once(socket, 'close')

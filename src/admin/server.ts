@@ -6,7 +6,7 @@ export interface AdminOptions extends AdminAppOptions {
   readonly listen: string
 }
 
-/** Serves the HTTP API. Throws as `listenHttp` does. */
+/** Serves the HTTP API. Throws like `listenHttp`. */
 export function startAdmin({ listen, ...options }: AdminOptions): Promise<Listener> {
   const { token, onError } = options
   return listenHttp({ key: 'MESH_ADMIN (--admin)', listen, token, onError, app: () => adminApp(options) })

@@ -8,10 +8,10 @@ export interface Terminal {
   err(text: string): void
 }
 
-/** What every command is handed. The returned number is the exit code. */
+/** The function of a command. It returns the exit code. */
 export type CommandAction = (args: readonly string[], terminal: Terminal) => Promise<number>
 
-/** A commander command that neither exits nor prints by itself. */
+/** A commander command that does not exit, and prints to `io`. */
 export function command(name: string, io: Terminal): Command {
   return new Command(name)
     .exitOverride()
@@ -19,10 +19,10 @@ export function command(name: string, io: Terminal): Command {
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.err(text),
     })
-    .showHelpAfterError(`(${name} --help lists what there is)`)
+    .showHelpAfterError(`(see ${name} --help)`)
 }
 
-/** Turns a wrong use, which has been told by then, or an expected failure into an exit code. */
+/** Turns a usage error, which commander has printed, or an expected error into an exit code. */
 export async function toExitCode(work: () => Promise<number>, io: Terminal): Promise<number> {
   try {
     return await work()

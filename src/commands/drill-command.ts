@@ -9,26 +9,26 @@ import { exitCodes } from './exit-codes.ts'
 import { addFlags, rawFlags } from './flag-options.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
-/** Nodes stop within 6 s, and a service that a drill has stopped is started before: that may take most of a minute. */
+/** Restarting a service that a drill stopped may take most of a minute, then nodes stop within 6 s. */
 const stopMs = 90_000
 
 type Flags = FlagValues<typeof drillFlags>
 
 interface DrillRequest extends Flags {
   readonly alerts: readonly AlertName[]
-  /** Standard output has the results alone. */
+  /** Print only results to standard output. */
   readonly json: boolean
 }
 
-/** Makes alerts ring on a running stack, and end. */
+/** Makes alerts fire on a running stack, and resolve. */
 export const drillCommand: CommandAction = async (args, io) => {
   const program = command('tracemesh drill', io)
     .description(
-      'Make alerts ring on a running stack, with nodes of the drill’s own beside it, and see them end: silent before, ' +
-        'ringing within the stated time of the cause, ended after the healing.',
+      'Make alerts fire on a running stack, with additional nodes of the drill, and watch them resolve: inactive ' +
+        'before, firing within the stated time after the cause, resolved after the repair.',
     )
-    .argument('<alert...>', 'names of alerts, or all; list says what there is')
-    .option('--json', 'standard output has one JSON line for each alert; what happens is on standard error')
+    .argument('<alert...>', 'alert names, or all; list prints them')
+    .option('--json', 'print one JSON line per alert to standard output, and progress to standard error')
     .usage('<alert...>|all|list [flags]')
     .addHelpText('after', exitCodeHelp)
   addFlags(program, drillFlags)
@@ -42,8 +42,8 @@ export const drillCommand: CommandAction = async (args, io) => {
 }
 
 const exitCodeHelp =
-  '\nExit codes: 0 all rang and ended, 1 one did not or was late, 2 used wrongly, 3 one is not shown: it rang already, ' +
-  'its cause could not be brought about, or the stack does not answer.'
+  '\nExit codes: 0 all fired and resolved, 1 an alert did not or was late, 2 usage error, 3 inconclusive: an alert ' +
+  'was firing already, its cause could not be created, or the stack does not answer.'
 
 async function drill(request: DrillRequest, io: Terminal): Promise<number> {
   const { alerts, json, otlp, prometheus, alertmanager } = request
@@ -68,7 +68,7 @@ async function drill(request: DrillRequest, io: Terminal): Promise<number> {
       return {
         stopRequest: code.then(() => 'done'),
         stop: (cause) => {
-          if (cause !== 'done') log(`${cause}: healing and stopping everything`)
+          if (cause !== 'done') log(`${cause}: repairing and stopping everything`)
           aborting.abort(new Error(cause))
           return code
         },
@@ -84,13 +84,13 @@ async function loadComposeControl() {
   return composeControl()
 }
 
-/** What rang wrongly weighs more than what is not shown. */
+/** A failed drill has precedence over one that is not shown. */
 function codeOf(results: readonly DrillResult[]): number {
   if (results.some(({ verdict }) => verdict === 'failed')) return exitCodes.failure
   return results.every(({ ok }) => ok) ? exitCodes.ok : exitCodes.inconclusive
 }
 
-/** A stack that does not answer shows nothing. */
+/** A stack that does not answer makes the drill inconclusive. */
 function reportFailure(error: unknown, io: Terminal): number {
   io.err(`${error instanceof MeshError ? `${error.code}: ${error.message}` : String(error)}\n`)
   return isMeshError(error, 'MESH_STACK_UNREACHABLE') ? exitCodes.inconclusive : exitCodes.failure
@@ -100,7 +100,7 @@ function parseAlertName(name: string): AlertName {
   const match = alertNames.find((alert) => alert === name)
   if (match !== undefined) return match
   const suggestion = nearest(name, alertNames)
-  const expected = `an alert, all or list${suggestion === '' ? '; list names them' : `; did you mean ${suggestion}?`}`
+  const expected = `an alert, all or list; ${suggestion === '' ? 'list prints the alerts' : `did you mean ${suggestion}?`}`
   throw new MeshError('MESH_CONFIG_INVALID', { key: 'alert', given: JSON.stringify(name.slice(0, 100)), expected })
 }
 
@@ -110,7 +110,7 @@ async function list(timeFactor: number, json: boolean, io: Terminal): Promise<nu
     const { description, name: scenario, holdsStack = false } = scenarioOf(alert)
     const statedMs = firesWithinMs(alert, timeFactor)
     const line = { alert, statedMs, scenario, about: description, holdsStack }
-    const marked = `${description}${holdsStack ? ' (takes --stack)' : ''}`
+    const marked = `${description}${holdsStack ? ' (needs --stack)' : ''}`
     const text = `${alert.padEnd(26)} ${seconds(statedMs).padStart(7)}  ${scenario.padEnd(12)} ${marked}`
     io.out(`${json ? JSON.stringify(line) : text}\n`)
   }

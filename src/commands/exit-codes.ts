@@ -1,10 +1,10 @@
-/** What every command's exit says. */
+/** The exit codes of all commands. */
 export const exitCodes = {
   ok: 0,
-  /** A fault was found, or a stop had to be forced. */
+  /** A problem was found, or a stop was forced. */
   failure: 1,
-  /** Wrong flags, wrong settings. */
+  /** Invalid flags or settings. */
   usage: 2,
-  /** There was not enough evidence to say anything. */
+  /** Not enough evidence for a verdict. */
   inconclusive: 3,
 } as const

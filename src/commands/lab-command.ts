@@ -4,12 +4,12 @@ import { type CommandAction, command } from './command.ts'
 import { addFlags, rawFlags } from './flag-options.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
-/** Runs a whole mesh on this machine until a signal, a key or `--for` ends it. */
+/** Runs whole meshes on this machine until a signal, a key or `--for` ends them. */
 export const labCommand: CommandAction = async (args, io) => {
   const startedAt = performance.now()
   const program = command('tracemesh lab', io)
     .description('Run whole meshes on this machine, with a trace store and a page, until q, SIGINT or --for ends them.')
-    .option('--json', 'standard output has the closing record alone; what happens is on standard error')
+    .option('--json', 'print only the closing record to standard output, and progress to standard error')
     .allowExcessArguments(false)
     .usage('[flags]')
     .addHelpText('after', exitCodeHelp)
@@ -24,4 +24,4 @@ export const labCommand: CommandAction = async (args, io) => {
   return runUntilStopped(start, host, stopWithinMs)
 }
 
-const exitCodeHelp = '\nExit codes: 0 all was well, 1 the closing record names problems, 2 used wrongly.'
+const exitCodeHelp = '\nExit codes: 0 all healthy, 1 the closing record has problems, 2 usage error.'

@@ -12,13 +12,13 @@ import type { Stoppable } from './run-until-stopped.ts'
 export interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
   readonly bridges: number
   readonly jaegerUi: string | undefined
-  /** Standard output has the closing record alone. */
+  /** Print only the closing record to standard output. */
   readonly json: boolean
-  /** Monotonic milliseconds at which the command began: `--for` counts from there. */
+  /** Monotonic milliseconds at the start of the command: `--for` counts from there. */
   readonly startedAt: number
 }
 
-/** A lab with all that shows it: page, terminal or plain lines, and the closing record. */
+/** Starts a lab with its page, its terminal view or plain lines, and the closing record. */
 export async function startShow(options: ShowOptions, io: Terminal): Promise<Stoppable> {
   const { json, startedAt, page } = options
   const live = !json && process.stdout.isTTY && process.env['TERM'] !== 'dumb'
@@ -33,7 +33,7 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
   const log = (text: string) => {
     if (view.terminal === undefined) out(text)
   }
-  out(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops them'}.`)
+  out(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops the lab'}.`)
   const lab = await Lab.start({ ...options, seed, terminal: live, onSpan: printSpan, log }, startedAt)
   let server: LabServer | undefined
   try {
@@ -45,11 +45,11 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
   if (server !== undefined) out(pageLine(server.url, page))
   out(
     lab.otlp === 'off'
-      ? 'Spans go nowhere.'
+      ? 'Spans are not exported.'
       : `Spans go to ${lab.otlp}${lab.query ? `, to be read at ${lab.query}` : ''}.`,
   )
   if (live) view.terminal = new LiveTerminal({ lab, page: server?.url, startedAt, quit: requestStop })
-  const timer = endAfter(options.for, startedAt, () => requestStop('time is over'))
+  const timer = endAfter(options.for, startedAt, () => requestStop('time is up'))
   return {
     stopRequest: ended,
     stop: async (cause) => {

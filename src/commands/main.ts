@@ -1,7 +1,7 @@
 import { exitCodes } from './exit-codes.ts'
 import { run } from './program.ts'
 
-// A reader that leaves early (`tracemesh spans | head`) is no failure of ours.
+// A reader that closes the pipe early (`tracemesh spans | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failure)
 })

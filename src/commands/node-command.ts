@@ -11,7 +11,7 @@ export const nodeCommand: CommandAction = async (args, io) => {
   const { config, problems } = readConfig(process.env, flagsOf(args, io))
   if (config === undefined) {
     for (const problem of problems) io.err(`${problem.code}: ${problem.message}\n`)
-    io.err('(tracemesh node --help lists every setting)\n')
+    io.err('(tracemesh node --help lists all settings)\n')
     return exitCodes.usage
   }
   tuneV8()
@@ -21,7 +21,7 @@ export const nodeCommand: CommandAction = async (args, io) => {
   })
 }
 
-/** Flags as given, by their names. What commander does not know is handed on too: the configuration names it. */
+/** Unparsed values by flag. Unknown flags are included, so that the configuration reports them with a suggestion. */
 export function flagsOf(args: readonly string[], io: Parameters<CommandAction>[1]): Flags {
   const program = command('tracemesh node', io)
     .description('Run one node of a mesh until SIGINT or SIGTERM. Every flag can be given as an environment variable.')

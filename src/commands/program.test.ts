@@ -8,18 +8,18 @@ import { run } from './program.ts'
 
 leakCheck()
 
-test('help names every command and what exit codes mean', async () => {
+test('--help: lists every command and the exit codes', async () => {
   const { code, out } = await runCommand('--help')
   assert.equal(code, 0)
   for (const word of ['node', 'lab', 'spans', 'Exit codes']) assert.ok(out.includes(word), word)
 })
 
-test('the version is the package’s', async () => {
+test('--version: prints the version of the package', async () => {
   assert.match(version, /^\d+\.\d+\.\d+/)
   assert.deepEqual(await runCommand('--version'), { code: 0, out: `${version}\n`, err: '' })
 })
 
-test('wrong use is 2, and says what was meant', async () => {
+test('a usage error: exit code 2, with a suggestion', async () => {
   const wrong = [['nod'], ['--hepl'], ['spans', '--jsno'], ['spans', 'extra'], ['lab', '--fast'], ['node', '--seed']]
   for (const args of wrong) {
     const { code, out, err } = await runCommand(...args)
@@ -30,7 +30,7 @@ test('wrong use is 2, and says what was meant', async () => {
   assert.equal((await runCommand()).code, 2)
 })
 
-test('spans are listed for people and for programs', async () => {
+test('spans: a text list, and JSON with --json', async () => {
   const text = await runCommand('spans')
   assert.match(text.out, /^mesh\.seed\.giveup +\S/m)
   const json = await runCommand('spans', '--json')
@@ -42,7 +42,7 @@ test('spans are listed for people and for programs', async () => {
   for (const { attributes: used } of Object.values(spans)) for (const name of used) assert.ok(name in attributes, name)
 })
 
-test('help of node lists every setting with its flag and its variable', async () => {
+test('node --help: lists every setting with its flag and its variable', async () => {
   for (const args of [
     ['node', '--help'],
     ['help', 'node'],
@@ -56,7 +56,7 @@ test('help of node lists every setting with its flag and its variable', async ()
   }
 })
 
-test('node tells every bad setting with key, value and cure, and starts nothing', async () => {
+test('node with invalid settings: reports each with key, value and allowed values, and starts nothing', async () => {
   const { code, err } = await runCommand('node', '--sede', '/ip4/10.0.0.1/tcp/1', '--role', 'queen', '--stop-ms=0')
   assert.equal(code, 2)
   assert.match(err, /--sede is no setting of tracemesh; did you mean --seed\?/)
@@ -64,7 +64,7 @@ test('node tells every bad setting with key, value and cure, and starts nothing'
   assert.match(err, /MESH_STOP_MS \(--stop-ms\) is "0"; expected a whole number/)
 })
 
-test('flags are handed on by name, lists as lists, unknown ones too', () => {
+test('flags of node: by name, lists as arrays, unknown flags included', () => {
   const args = ['--seed', '/a', '--role', 'seed', '--seed=/b', '--foo=1', '--bar', 'its value', '--admin', 'off']
   assert.deepEqual(flagsOf(args, { out: assert.fail, err: assert.fail }), {
     '--seed': ['/a', '/b'],

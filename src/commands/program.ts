@@ -11,7 +11,7 @@ const terminal: Terminal = {
 interface CommandEntry {
   readonly name: string
   readonly summary: string
-  /** Loaded only when the command is called: `--help` waits for none of them. */
+  /** Imports the command when it runs, so that `--help` does not wait for it. */
   load(): Promise<CommandAction>
 }
 
@@ -28,22 +28,22 @@ const entries: readonly CommandEntry[] = [
   },
   {
     name: 'store',
-    summary: 'keep traces on this machine, and answer for them as Jaeger does',
+    summary: 'run a trace store on this machine, with the query API of Jaeger',
     load: async () => (await import('./store-command.ts')).storeCommand,
   },
   {
     name: 'drill',
-    summary: 'make alerts ring on a running stack, and see them end',
+    summary: 'make alerts fire on a running stack, and watch them resolve',
     load: async () => (await import('./drill-command.ts')).drillCommand,
   },
   {
     name: 'spans',
-    summary: 'list every span a node can tell',
+    summary: 'list every span that a node can emit',
     load: async () => (await import('./spans-command.ts')).spansCommand,
   },
 ]
 
-/** Runs one command line, program name left out, to its exit code. Throws only what is a defect. */
+/** Runs one command line, without the program name, to its exit code. Throws only for defects. */
 export function run(args: readonly string[], io: Terminal = terminal): Promise<number> {
   return toExitCode(async () => {
     const [first, ...rest] = args
@@ -62,12 +62,12 @@ function findEntry(name: string | undefined): CommandEntry | undefined {
   return entries.find((entry) => entry.name === name)
 }
 
-/** The program without its commands' insides: `--help`, `--version`, and what to say of a command that is none. */
+/** The program without its commands: `--help`, `--version`, and the error for an unknown command. */
 function createProgram(io: Terminal): Command {
   const program = command('tracemesh', io)
-    .description('A peer-to-peer mesh whose every leak and every retry is diagnosed from its traces.')
+    .description('A peer-to-peer mesh whose traces explain every leak and every retry.')
     .version(version)
-    .addHelpText('after', '\nExit codes: 0 fine, 1 something found, 2 used wrongly, 3 not enough evidence.')
+    .addHelpText('after', '\nExit codes: 0 ok, 1 problems found, 2 usage error, 3 inconclusive.')
   for (const { name, summary } of entries) program.addCommand(new Command(name).description(summary).usage('[flags]'))
   return program
 }

@@ -7,7 +7,7 @@ import { runUntilStopped, type SignalHost } from './run-until-stopped.ts'
 
 leakCheck()
 
-test('the first signal stops in order, then the process ends with 0', async () => {
+test('the first signal: an ordered stop, then exit code 0', async () => {
   const { host, signal, exits } = fakeProcess()
   const causes: string[] = []
   const run = runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
@@ -16,7 +16,7 @@ test('the first signal stops in order, then the process ends with 0', async () =
   assert.deepEqual([causes, exits], [['SIGTERM'], [0]])
 })
 
-test('the same signal by several ways is one signal; a second one ends the process at once', async () => {
+test('forwarded copies of a signal count as one; a second signal exits at once', async () => {
   for (const [name, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -37,7 +37,7 @@ test('the same signal by several ways is one signal; a second one ends the proce
   }
 })
 
-test('a stop that hangs is ended with 1 after 5 s, counted from the signal', async () => {
+test('a stop that hangs: exit code 1, 5 s after the signal', async () => {
   const { host, signal, exits, clock } = fakeProcess()
   const hanging = Promise.withResolvers<void>()
   const run = runUntilStopped(async () => ({ stop: () => hanging.promise }), host)
@@ -51,15 +51,15 @@ test('a stop that hangs is ended with 1 after 5 s, counted from the signal', asy
   await run
 })
 
-test('a stop that fails ends with 1, and says why', async () => {
+test('a stop that fails: exit code 1, with the reason on standard error', async () => {
   const { host, signal, exits, errors } = fakeProcess()
   const run = runUntilStopped(async () => ({ stop: () => Promise.reject(new Error('a step failed')) }), host)
   signal('SIGINT')
   assert.equal(await run, 1)
-  assert.deepEqual([exits, errors], [[1], ['it did not stop in order: a step failed']])
+  assert.deepEqual([exits, errors], [[1], ['stop failed: a step failed']])
 })
 
-test('what ends by itself is stopped alike, within its own limit, and says the exit code', async () => {
+test('a service that requests its own stop: stopped within its limit, with its exit code', async () => {
   const { host, signal, exits, clock, listeners } = fakeProcess()
   const { promise: ended, resolve: end } = Promise.withResolvers<string>()
   const hanging = Promise.withResolvers<number>()
@@ -69,9 +69,9 @@ test('what ends by itself is stopped alike, within its own limit, and says the e
     return hanging.promise
   }
   const run = runUntilStopped(async () => ({ stopRequest: ended, stop }), host, 20_000)
-  end('time is over')
+  end('time is up')
   await new Promise(setImmediate)
-  assert.deepEqual(stops, [['time is over', 20_000]])
+  assert.deepEqual(stops, [['time is up', 20_000]])
   clock.advance(19_999)
   assert.deepEqual(exits, [])
   hanging.resolve(1)
@@ -81,7 +81,7 @@ test('what ends by itself is stopped alike, within its own limit, and says the e
   assert.deepEqual(exits, [1])
 })
 
-test('a signal during the start is not lost', async () => {
+test('a signal during the start: the service stops after its start', async () => {
   const { host, signal, clock } = fakeProcess()
   const starting = Promise.withResolvers<{ stop(cause: string): Promise<void> }>()
   const run = runUntilStopped(() => starting.promise, host)
@@ -90,10 +90,10 @@ test('a signal during the start is not lost', async () => {
   const stops: unknown[] = []
   starting.resolve({ stop: async (...how) => void stops.push(how) })
   assert.equal(await run, 0)
-  assert.deepEqual(stops, [['SIGINT', 4_000]], 'the time that the start took is gone')
+  assert.deepEqual(stops, [['SIGINT', 4_000]], 'without the time of the start')
 })
 
-test('a start that fails is handed on, and nothing is left behind', async () => {
+test('a start that fails: the error is rethrown, no listener or timer stays', async () => {
   const { host, listeners, exits, clock } = fakeProcess()
   await assert.rejects(
     runUntilStopped(() => Promise.reject(new Error('no port')), host),
@@ -102,7 +102,7 @@ test('a start that fails is handed on, and nothing is left behind', async () => 
   assert.deepEqual([listeners(), clock.pending, exits], [0, 0, []])
 })
 
-test('after a stop neither a listener nor a timer is left', async () => {
+test('after a stop: no listener or timer stays', async () => {
   const { host, signal, listeners, clock } = fakeProcess()
   const run = runUntilStopped(async () => ({ stop: async () => {} }), host)
   assert.equal(listeners(), 4)
@@ -111,7 +111,7 @@ test('after a stop neither a listener nor a timer is left', async () => {
   assert.deepEqual([listeners(), clock.pending], [0, 0])
 })
 
-test('the end of its parent ends it as a signal does', async () => {
+test('the parent exits: the service stops as by SIGHUP', async () => {
   const { host, signal, exits } = fakeProcess()
   const causes: string[] = []
   const run = runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
@@ -120,14 +120,14 @@ test('the end of its parent ends it as a signal does', async () => {
   assert.deepEqual([causes, exits], [['SIGHUP'], [0]])
 })
 
-test('a parent that was gone before anybody listened ends it too', async () => {
+test('the parent exited before the listener was added: the service stops as by SIGHUP', async () => {
   const { host, exits } = fakeProcess({ orphaned: true })
   const causes: string[] = []
   await runUntilStopped(async () => ({ stop: async (cause) => void causes.push(cause) }), host)
   assert.deepEqual([causes, exits], [['SIGHUP'], [0]])
 })
 
-/** A process whose time and signals the test makes. */
+/** A process whose clock and signals the test controls. */
 function fakeProcess({ orphaned = false } = {}) {
   const clock = new VirtualClock()
   const signals = new EventEmitter()

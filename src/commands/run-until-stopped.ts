@@ -1,26 +1,26 @@
 import { constants } from 'node:os'
 import { exitCodes } from './exit-codes.ts'
 
-/** Anything that runs until it is told to stop. */
+/** A service that runs until it is stopped. */
 export interface Stoppable {
   /**
-   * `cause`: the signal's name. The process ends after `withinMs` milliseconds, whether it has stopped or not. Resolves
-   * to the exit code, if it is not 0.
+   * `cause`: the signal's name. The process exits after `withinMs` milliseconds even if the stop hangs. Resolves to the
+   * exit code, if it is not 0.
    */
   stop(cause: string, withinMs: number): Promise<unknown>
-  /** Resolves to the cause when it is to be stopped without a signal. */
+  /** Resolves to the cause when the service requests its own stop. */
   readonly stopRequest?: Promise<string>
 }
 
-/** What of the process is needed: a test passes its own. */
+/** The parts of the process that `runUntilStopped` uses: a test passes its own. */
 export interface SignalHost {
   on(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
   off(event: NodeJS.Signals | 'disconnect', listener: (signal: NodeJS.Signals) => void): unknown
-  /** Whether it was started with a channel to its parent and the parent has gone meanwhile. */
+  /** Whether the process had an IPC channel to its parent, and the parent has exited. */
   isOrphaned(): boolean
-  /** Says on standard error what nobody else has said. */
+  /** Writes a line to standard error. */
   printError(text: string): void
-  /** Ends the process at once. */
+  /** Exits the process at once. */
   exit(code: number): void
   /** Monotonic milliseconds. */
   now(): number
@@ -30,16 +30,15 @@ export interface SignalHost {
 
 const stopSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-/** From the first signal to the end of the process, whatever hangs. */
+/** From the first signal to the exit of the process, even if the stop hangs. */
 const stopLimitMs = 5_000
 
 /**
- * A Ctrl-C reaches the whole process group, and npm and the launcher pass it on besides: within this time it is still
- * the same one. Longer than any of them takes, shorter than an impatient hand. Guess.
+ * A Ctrl-C reaches the whole process group, and npm and the launcher forward it in addition: signals within this time
+ * count as one. Longer than forwarding takes, shorter than a second key press. Guess.
  */
 const sameSignalMs = 300
 
-/** This process. */
 export const host: SignalHost = {
   on: (event, listener) => process.on(event as NodeJS.Signals, listener),
   off: (event, listener) => process.off(event as NodeJS.Signals, listener),
@@ -55,9 +54,9 @@ export const host: SignalHost = {
 }
 
 /**
- * Starts something and, on the first signal or when it ends by itself, stops it in order: then exits with 0 or what
- * `stop` says, or with 1 when that failed or took longer than `limitMs`, 5 s unless given. A second signal exits at
- * once with 128 and its number. A signal during the start waits for it. Throws what `start` throws.
+ * Starts a service and stops it in order on the first signal or at its own request. Then exits with 0 or the result of
+ * `stop`, or with 1 when the stop failed or took longer than `limitMs`, 5 s by default. A second signal exits at once
+ * with 128 plus its number. A signal during the start takes effect after it. Throws the error of `start`.
  */
 export async function runUntilStopped(
   start: () => Promise<Stoppable>,
@@ -77,10 +76,10 @@ export async function runUntilStopped(
     else if (signalHost.now() - stopRequestedAt > sameSignalMs) signalHost.exit(128 + constants.signals[signal])
   }
   for (const signal of stopSignals) signalHost.on(signal, onSignal)
-  // A process that was started with a channel to its parent does not outlive it.
+  // A process with an IPC channel to its parent stops with it.
   const onParentExit = () => onSignal('SIGHUP')
   signalHost.on('disconnect', onParentExit)
-  // It may have gone while this process was loading.
+  // The parent may have exited while this process was loading.
   if (signalHost.isOrphaned()) onParentExit()
   let code: number = exitCodes.ok
   try {
@@ -94,7 +93,7 @@ export async function runUntilStopped(
       const answer = await running.stop(cause, withinMs)
       if (typeof answer === 'number') code = answer
     } catch (error) {
-      signalHost.printError(`it did not stop in order: ${error instanceof Error ? error.message : error}`)
+      signalHost.printError(`stop failed: ${error instanceof Error ? error.message : error}`)
       code = exitCodes.failure
     }
   } finally {
@@ -102,7 +101,7 @@ export async function runUntilStopped(
     for (const signal of stopSignals) signalHost.off(signal, onSignal)
     signalHost.off('disconnect', onParentExit)
   }
-  // A native thread or a forgotten handle must not keep a stopped node alive.
+  // A native thread or an open handle must not keep a stopped process alive.
   signalHost.exit(code)
   return code
 }

@@ -4,11 +4,11 @@ import { type SpanName, spans } from '../catalogue/spans.ts'
 import { type CommandAction, command } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 
-/** Prints the catalogue: one span a line, or all there is to know with `--json`. */
+/** Prints the span catalogue: one span per line, or all details with `--json`. */
 export const spansCommand: CommandAction = async (args, io) => {
   const flags = command('tracemesh spans', io)
-    .description('List every span a node can tell.')
-    .option('--json', 'names, meaning, attributes and their types, for a program to read')
+    .description('List every span that a node can emit.')
+    .option('--json', 'print names, meanings, attributes and their types as JSON')
     .allowExcessArguments(false)
     .parse(args, { from: 'user' })
     .opts<{ json?: boolean }>()

@@ -8,7 +8,7 @@ import { runUntilStopped } from './run-until-stopped.ts'
 /** Runs a trace store until a signal ends it. */
 export const storeCommand: CommandAction = async (args, io) => {
   const program = command('tracemesh store', io)
-    .description('Keep spans on this machine and answer for them as Jaeger does, until a signal or --for ends it.')
+    .description('Run a trace store with the query API of Jaeger, until a signal or --for ends it.')
     .allowExcessArguments(false)
     .usage('[flags]')
   addFlags(program, storeFlags)
@@ -22,7 +22,7 @@ export const storeCommand: CommandAction = async (args, io) => {
     const { file, maxSpans, maxBytes, maxAgeMs } = options
     logger.info({ otlp: store.otlpUrl, query: store.queryUrl, file, maxSpans, maxBytes, maxAgeMs }, 'listening')
     const { promise: ended, resolve: end } = Promise.withResolvers<string>()
-    const timer = forMs === undefined ? undefined : setTimeout(() => end('time is over'), forMs)
+    const timer = forMs === undefined ? undefined : setTimeout(() => end('time is up'), forMs)
     return {
       stopRequest: ended,
       stop: async (cause) => {

@@ -16,7 +16,7 @@ const of = (mesh_id: string, state: FakeAlert['state'], alertname = 'A', traces?
   state,
 })
 
-test('an alert rings when it is active, of the mesh that is meant or of any', async () => {
+test('alerts in Alertmanager: firing when an alert of the mesh, or of any mesh, is active', async () => {
   let alerts: readonly FakeAlert[] = []
   await using fake = await fakeStack({ alerts: () => alerts })
   const alertmanager = new Alertmanager(fake.url)
@@ -35,7 +35,7 @@ test('an alert rings when it is active, of the mesh that is meant or of any', as
   assert.equal(fake.asked[0], `/api/v2/alerts?${new URLSearchParams({ filter: 'alertname="A"' })}`)
 })
 
-test('links are those of what rings, and there may be none', async () => {
+test('links: those of active alerts only, and none without the annotation', async () => {
   let alerts = [of('other', 'active', 'A', 'x'), of('m', 'suppressed', 'A', 'y')]
   await using fake = await fakeStack({ alerts: () => alerts })
   const alertmanager = new Alertmanager(fake.url)
@@ -49,13 +49,13 @@ test('links are those of what rings, and there may be none', async () => {
   assert.deepEqual(await alertmanager.all('suppressed'), [])
 })
 
-test('no answer, a wrong one and one that is none are told apart, with the flag that cures it', async () => {
+test('no answer, an error status, an invalid answer: one error each, with the flag', async () => {
   const failsWith = (reason: RegExp) => (error: unknown) =>
     isMeshError(error, 'MESH_STACK_UNREACHABLE') && reason.test(error.message) && /--alertmanager/.test(error.message)
   for (const [answer, reason] of [
     [500, /it answered 500/],
     ['<html>', /JSON/],
-    ['[{"labels":{}}]', /not as expected/],
+    ['[{"labels":{}}]', /unexpected answer/],
   ] as const) {
     await using fake = await fakeStack({ alerts: () => answer })
     await assert.rejects(new Alertmanager(fake.url).state('A', 'm'), failsWith(reason))
@@ -63,13 +63,13 @@ test('no answer, a wrong one and one that is none are told apart, with the flag 
   await assert.rejects(new Alertmanager('http://127.0.0.1:9').check(), failsWith(/ECONNREFUSED|bad port/))
 })
 
-test('an answer that comes at the third attempt is one', async () => {
+test('an answer at the third attempt is accepted', async () => {
   let attempt = 0
   await using fake = await fakeStack({ alerts: () => (++attempt < 3 ? 503 : [of('m', 'active')]) })
   assert.equal(await new Alertmanager(fake.url).state('A', 'm'), 'firing')
 })
 
-test('a drill against it sees what it says', async () => {
+test('a drill against Alertmanager: ok', async () => {
   const state = { rings: false }
   await using fake = await fakeStack({ alerts: () => (state.rings ? [of('m', 'active')] : []) })
   const alertmanager = new Alertmanager(fake.url)

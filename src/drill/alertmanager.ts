@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { AlertState } from './judge.ts'
 import { queryStack, type StackEndpoint } from './query-stack.ts'
 
-/** What of an alert is looked at; https://github.com/prometheus/alertmanager, `api/v2/openapi.yaml`. */
+/** The fields of an alert that a drill uses; https://github.com/prometheus/alertmanager, `api/v2/openapi.yaml`. */
 const alertsShape = z.array(
   z.object({
     labels: z.record(z.string(), z.string()),
@@ -11,7 +11,7 @@ const alertsShape = z.array(
   }),
 )
 
-/** Asks an Alertmanager which alerts ring. */
+/** Client of the Alertmanager API. */
 export class Alertmanager {
   readonly #endpoint: StackEndpoint
 
@@ -24,22 +24,22 @@ export class Alertmanager {
     await queryStack(this.#endpoint, '/api/v2/status', z.object({}))
   }
 
-  /** Labels of all alerts of now that nothing holds back, or of those that are held back. Throws MESH_STACK_UNREACHABLE. */
+  /** Labels of all active or all suppressed alerts. Throws MESH_STACK_UNREACHABLE. */
   async all(which: 'active' | 'suppressed'): Promise<readonly Readonly<Record<string, string>>[]> {
     const alerts = await queryStack(this.#endpoint, '/api/v2/alerts', alertsShape)
     return alerts.filter(({ status }) => status.state === which).map(({ labels }) => labels)
   }
 
   /**
-   * `mesh`: the mesh whose alerts count, since another may ring for reasons of its own; undefined: whatever it is
-   * about. Throws MESH_STACK_UNREACHABLE.
+   * State of an alert. `mesh`: only alerts of this mesh count, since others may fire on their own; undefined: all
+   * count. Throws MESH_STACK_UNREACHABLE.
    */
   async state(alert: string, mesh: string | undefined): Promise<AlertState> {
     const alerts = await this.#alertsOf(alert, mesh)
     if (alerts.some(({ status }) => status.state === 'active')) return 'firing'
     return alerts.some(({ status }) => status.state === 'suppressed') ? 'suppressed' : 'inactive'
   }
-  /** Where the links of those that ring lead, their annotation `traces`: one for each node, or whatever each is about. */
+  /** The `traces` annotations of the active alerts: one per node, or per subject of the alert. */
   async links(alert: string, mesh: string | undefined): Promise<readonly string[]> {
     const ringing = (await this.#alertsOf(alert, mesh)).filter(({ status }) => status.state === 'active')
     return ringing.flatMap(({ annotations }) => annotations?.['traces'] ?? [])

@@ -23,7 +23,7 @@ after(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** A program of that name that notes how it was called; nothing else is on the path but the shell's own. */
+/** Puts a program that logs its arguments on a PATH of its own; returns a reader of the log. */
 async function fakeProgram(name: string, script: string): Promise<() => Promise<string[]>> {
   const bin = await mkdtemp(join(directory, 'bin-'))
   const log = join(bin, 'log')
@@ -36,7 +36,7 @@ async function fakeProgram(name: string, script: string): Promise<() => Promise<
 const isStackError = (reason: RegExp) => (error: unknown) =>
   isMeshError(error, 'MESH_STACK_UNHELD') && reason.test(error.message)
 
-test('services are stopped and started by whichever compose there is', async () => {
+test('docker compose or docker-compose: either one stops and starts services', async () => {
   for (const [name, prefix] of [
     ['docker', 'compose '],
     ['docker-compose', ''],
@@ -57,7 +57,7 @@ test('services are stopped and started by whichever compose there is', async () 
   }
 })
 
-test('COMPOSE names another one', async () => {
+test('COMPOSE is set: that command is used', async () => {
   const calls = await fakeProgram('podman', 'echo 1234')
   process.env['COMPOSE'] = 'podman compose'
   await composeControl(directory)
@@ -65,24 +65,24 @@ test('COMPOSE names another one', async () => {
   assert.deepEqual(await calls(), ['compose ps -q collector'])
 })
 
-test('the stack of somebody else is left alone, whether its file is here or named by COMPOSE_FILE', async () => {
+test('a compose.yaml of another stack, here or in COMPOSE_FILE: refused', async () => {
   const calls = await fakeProgram('docker-compose', 'echo "file $COMPOSE_FILE"')
   const foreign = await mkdtemp(join(directory, 'foreign-'))
   await writeFile(join(foreign, 'compose.yaml'), 'services: { collector: {}, jaeger: {}, prometheus: {} }\n')
-  await assert.rejects(composeControl(foreign), isStackError(/compose\.yaml is of another stack; go to/))
+  await assert.rejects(composeControl(foreign), isStackError(/compose\.yaml belongs to another stack; change to/))
   await assert.rejects(calls(), /ENOENT/)
   process.env['COMPOSE_FILE'] = join(foreign, 'compose.yaml')
   const composeCalls = await fakeProgram('docker-compose', 'echo "$COMPOSE_FILE"')
-  await assert.rejects(composeControl(directory), isStackError(/nothing of .* runs/))
+  await assert.rejects(composeControl(directory), isStackError(/no service of .* is running/))
   delete process.env['COMPOSE_FILE']
   assert.deepEqual(await composeCalls(), ['version', 'ps -q collector'])
 })
 
-test('no compose, nothing that runs, and a service that cannot be stopped are each said', async () => {
+test('no Compose, no running service, a service that does not stop: one error each', async () => {
   await fakeProgram('other', '')
   await assert.rejects(composeControl(directory), isStackError(/neither `docker compose` nor `docker-compose`/))
   await fakeProgram('docker-compose', '')
-  await assert.rejects(composeControl(directory), isStackError(/nothing of .* runs/))
+  await assert.rejects(composeControl(directory), isStackError(/no service of .* is running/))
   await fakeProgram('docker-compose', 'case "$*" in *stop*) echo "no such service" >&2; exit 1;; *) echo 1;; esac')
   const control = await composeControl(directory)
   await assert.rejects(control.stop('jaeger') as Promise<unknown>, isStackError(/^jaeger .*no such service/))

@@ -7,30 +7,33 @@ import { MeshError } from '../core/errors.ts'
 import type { StackControl, StackService } from './stack-control.ts'
 
 const run = promisify(execFile)
-/** A service has 30 s to stop; then it is killed. */
+/** Longer than the 30 s after which Compose kills a service that does not stop. */
 const limitMs = 90_000
 const clone = fileURLToPath(new URL('../../deploy/compose.yaml', import.meta.url))
 
-/** Plugin of the docker command first: version 1 is no longer maintained. */
+/** The docker plugin comes first: Compose version 1 is no longer maintained. */
 const commands = [['docker', 'compose'], ['docker-compose']] as const
 
 /**
- * Stops and starts services of the stack that runs from `compose.yaml`: of the current directory, of its `deploy`, or of
- * this clone. `COMPOSE` names another Compose, as it does for `deploy/start.sh`. Throws MESH_STACK_UNHELD when there is no
- * such file, it is of another stack, there is no compose, or nothing of it runs.
+ * Stops and starts services of the stack in `compose.yaml`: of the current directory, of its `deploy`, or of this
+ * clone. `COMPOSE` sets another Compose, as for `deploy/start.sh`. Throws MESH_STACK_UNHELD when the file is missing or
+ * belongs to another stack, Compose is missing, or the stack does not run.
  */
 export async function composeControl(directory = process.cwd()): Promise<StackControl> {
   const files = [resolve(directory, 'compose.yaml'), resolve(directory, 'deploy/compose.yaml'), clone]
   const file = files.find((one) => existsSync(one))
-  if (file === undefined) throw stackError('collector', `there is no compose.yaml: ${files.join(', ')}`)
+  if (file === undefined) throw stackError('collector', `no compose.yaml in ${files.join(', ')}`)
   // Another stack may have services of these names, too.
   if (!/^x-tracemesh:/m.test(readFileSync(file, 'utf8')))
-    throw stackError('collector', `${file} is of another stack; go to the directory of tracemesh's deploy/compose.yaml`)
+    throw stackError(
+      'collector',
+      `${file} belongs to another stack; change to the directory of tracemesh's deploy/compose.yaml`,
+    )
   const compose = await findCompose()
   const [program, ...args] = compose
-  // In its own directory it finds compose.yaml and .env, whichever version it is.
+  // Every version of Compose finds compose.yaml and .env in its working directory.
   const cwd = dirname(file)
-  // It would lead Compose to another file, whatever its directory is.
+  // COMPOSE_FILE would override the working directory.
   const env = { ...process.env, COMPOSE_FILE: undefined }
   const runCompose = async (service: StackService, ...verb: readonly string[]) => {
     try {
@@ -40,7 +43,8 @@ export async function composeControl(directory = process.cwd()): Promise<StackCo
     }
   }
   const { stdout } = await runCompose('collector', 'ps', '-q')
-  if (stdout.trim() === '') throw stackError('collector', `nothing of ${file} runs; start it with deploy/start.sh`)
+  if (stdout.trim() === '')
+    throw stackError('collector', `no service of ${file} is running; start it with deploy/start.sh`)
   return { stop: (service) => runCompose(service, 'stop'), start: (service) => runCompose(service, 'start') }
 }
 
@@ -52,10 +56,10 @@ async function findCompose(): Promise<readonly [string, ...string[]]> {
       await run(program, [...args, 'version'], { timeout: limitMs })
       return [program, ...args]
     } catch {
-      // The other one may be there.
+      // The other command may exist.
     }
   }
-  throw stackError('collector', 'neither `docker compose` nor `docker-compose` works here')
+  throw stackError('collector', 'neither `docker compose` nor `docker-compose` works')
 }
 
 function stackError(service: StackService, cause: string): MeshError {

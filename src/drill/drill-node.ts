@@ -9,9 +9,9 @@ export interface DrillNodeOptions {
   readonly entry: string
   /** Command line at every start. */
   readonly args: readonly string[]
-  /** Called when it begins and when it ends. */
+  /** Called when the process starts or exits. */
   readonly onChange: () => void
-  /** It ended, and nobody had asked for that. */
+  /** Called when the process exits unexpectedly. */
   readonly onUnexpectedExit: (why: string) => void
 }
 
@@ -20,11 +20,11 @@ interface LogWaiter {
   readonly settle: (error?: Error) => void
 }
 
-/** From its start until it listens; a loaded machine takes ten times as long as an idle one. Guess. */
+/** From the start until the node listens; a loaded machine takes ten times as long as an idle one. Guess. */
 const listenMs = 60_000
 const stopMs = 6_000
 
-/** A node of a drill: a process that is started, restarted, paused and killed, and whose log is read. */
+/** A node of a drill: starts, restarts, pauses and kills a process, and reads its log. */
 export class DrillNode {
   readonly #options: DrillNodeOptions
   #child: Child | undefined
@@ -44,7 +44,7 @@ export class DrillNode {
     return this.#child?.isRunning ? this.#child.pid : 0
   }
 
-  /** Resolves when it listens. Throws MESH_LAB_REFUSED when it ends before, MESH_STEP_TIMEOUT when it takes too long. */
+  /** Resolves when the node listens. Throws MESH_LAB_REFUSED when it exits before, MESH_STEP_TIMEOUT when it is slow. */
   start(...further: readonly string[]): Promise<void> {
     const { entry, args, onChange } = this.#options
     this.tally = newTally()
@@ -60,11 +60,11 @@ export class DrillNode {
     return listening
   }
 
-  /** Resolves when the log has a line of this text; throws as `start` does, also when the node is stopped before. */
+  /** Resolves when the log has a line with this message; throws like `start`, also when the node is stopped before. */
   waitForLog(text: string, withinMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const { clock, name } = this.#options
-    const timeout = new MeshError('MESH_STEP_TIMEOUT', { step: `${name} saying ${text}`, ms: withinMs })
+    const timeout = new MeshError('MESH_STEP_TIMEOUT', { step: `${name} logging ${text}`, ms: withinMs })
     const cancel = clock.after(withinMs, () => waiter.settle(timeout))
     const waiter: LogWaiter = {
       text,
@@ -79,7 +79,6 @@ export class DrillNode {
     return promise
   }
 
-  /** As if the power had gone. */
   async kill(): Promise<void> {
     this.#isEndExpected = true
     this.#child?.signal('SIGKILL')
@@ -94,7 +93,7 @@ export class DrillNode {
     this.#child?.signal('SIGCONT')
   }
 
-  /** It says goodbye; one that does not end within 6 s is killed. */
+  /** Stops in order, with goodbyes; SIGKILL follows after 6 s. */
   async stop(): Promise<void> {
     this.#isEndExpected = true
     await this.#child?.stop(stopMs)
@@ -106,8 +105,8 @@ export class DrillNode {
   }
 
   #onExit({ code, signal, errors }: ChildExit): void {
-    const why = `it ended with ${signal ?? code}: ${exitReason(errors)}`
-    const error = new MeshError('MESH_LAB_REFUSED', { what: `${this.name} is gone`, why })
+    const why = `it exited with ${signal ?? code}: ${exitReason(errors)}`
+    const error = new MeshError('MESH_LAB_REFUSED', { what: `${this.name} is down`, why })
     for (const waiter of this.#waiters) waiter.settle(error)
     this.#options.onChange()
     if (!this.#isEndExpected) this.#options.onUnexpectedExit(`${this.name}: ${why}`)

@@ -9,40 +9,40 @@ import { makeWorkspace, type Workspace } from '../lab/workspace.ts'
 import { DrillNode } from './drill-node.ts'
 
 export interface DrillProcessesOptions {
-  /** Where nodes send their spans. */
+  /** OTLP endpoint of the nodes. */
   readonly otlp: string
-  /** Share of the minutes whose routine spans leave these nodes. */
+  /** Share of the minutes whose routine spans the nodes export. */
   readonly traceRoutine?: number
   readonly clock: Clock
-  /** Told when a node is gone that nobody has stopped. */
+  /** Receives a message when a node exits unexpectedly. */
   readonly log: (text: string) => void
 }
 
-/** What one mesh of a drill consists of. */
+/** One mesh of a drill. */
 export interface DrillMesh {
-  /** Mesh id, and first part of each name. */
+  /** Mesh id, and prefix of the node names. */
   readonly id: string
-  /** A seed first. Each keeps its identity over restarts. */
+  /** The first node is a seed. Each keeps its identity over restarts. */
   readonly nodes: readonly DrillNode[]
-  /** Where the first node listens. */
+  /** Listen address of the first node. */
   readonly seed: string
-  /** Key file of a node: given to another node as well, the two have one identity. */
+  /** Key file of a node: a second node with the same file has the same identity. */
   identityOf(node: DrillNode): string
-  /** Starts these nodes, a few of all meshes at a time; resolves when they listen. */
+  /** Starts these nodes, with a concurrency limit over all meshes; resolves when they listen. */
   start(nodes: readonly DrillNode[], ...further: readonly string[]): Promise<void>
-  /** Stops these in order and starts them again. */
+  /** Stops these nodes in order and starts them again. */
   restart(nodes: readonly DrillNode[], ...further: readonly string[]): Promise<void>
-  /** Stops everybody in order. */
+  /** Stops all nodes in order. */
   close(): Promise<void>
 }
 
-/** What nodes run and keep, and who ends them when this process cannot. */
+/** Program and directory of the nodes, and the watchdog that kills them after a crash of this process. */
 interface Runtime {
   readonly workspace: Workspace
   readonly watchdog: Watchdog
 }
 
-/** All processes of all drills, and what they keep on disk. Whatever happens to this process, they end with it. */
+/** All processes of all drills, and their files. They end with this process, even when it is killed. */
 export class DrillProcesses {
   readonly #options: DrillProcessesOptions
   readonly #queue = new StartQueue()
@@ -53,10 +53,10 @@ export class DrillProcesses {
     this.#options = options
   }
 
-  /** A mesh of so many nodes, none of which is started. `seeded`: all but the first have that one as their seed. */
+  /** A mesh of `size` nodes, not started. `seeded`: all but the first have the first one as their seed. */
   async mesh(id: string, size: number, seeded: boolean): Promise<DrillMesh> {
     const ports = await freeUdpPorts(size)
-    // A drill without nodes need not wait for the program that they run.
+    // A drill without nodes needs no bundle.
     const runtime = size === 0 ? undefined : await this.#startRuntime()
     const seed = quicAddress(ports[0] ?? 0)
     const nodes = ports.flatMap((port, index) => {
@@ -79,10 +79,10 @@ export class DrillProcesses {
     }
   }
 
-  /** Ends every process and removes what they left. */
+  /** Stops every process and removes their files. */
   async close(): Promise<void> {
     await Promise.all([this.#queue.close(), ...this.#nodes.map((node) => node.stop())])
-    // One that was just being started is there only now.
+    // Nodes that were starting when the queue closed.
     await Promise.all(this.#nodes.map((node) => node.stop()))
     const runtime = await this.#runtime?.catch(() => undefined)
     runtime?.watchdog.release()
@@ -112,7 +112,7 @@ export class DrillProcesses {
       ...['--identity', keyFile(workspace, name), '--admin', 'off', '--otlp', otlp],
       ...seeds.flatMap((seed) => ['--seed', seed]),
       ...['--trace-routine', String(traceRoutine)],
-      // What the drill waits for is read from the log.
+      // The drill waits for log lines.
       ...['--log-level', 'trace'],
     ]
     const onChange = () => watchdog.watch(this.#nodes.flatMap(({ pid }) => (pid === 0 ? [] : [pid])))

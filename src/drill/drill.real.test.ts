@@ -31,7 +31,7 @@ function nodesOf(parent: number): number[] {
   })
 }
 
-test('nodes of a drill bring their condition about, tell it, and heal: an alert on their very spans rings and ends', async () => {
+test('a drill with real nodes: their spans make the alert fire and resolve, and both nodes stop in order', async () => {
   const receiver = await startReceiver()
   const named = (name: string) => receiver.spans.filter((span) => span.name === name)
   const labels = { alertname: 'MeshNodeStalled', mesh_id: 'drill-stall', mesh_node_name: 'drill-stall-2' }
@@ -55,13 +55,13 @@ test('nodes of a drill bring their condition about, tell it, and heal: an alert 
   })
   assert.equal(result?.verdict, 'ok', `${result?.why} ${log.join('; ')}`)
   const stopped = named('mesh.node.stopped').map(({ resource }) => resource['mesh.node.name'])
-  assert.deepEqual(stopped.toSorted(), ['drill-stall-1', 'drill-stall-2'], 'both have left in order')
+  assert.deepEqual(stopped.toSorted(), ['drill-stall-1', 'drill-stall-2'], 'both stopped in order')
   assert.deepEqual(nodesOf(process.pid), [])
   await receiver.close()
 })
 
-test('interrupted, a drill says so and leaves no process', async () => {
-  // Prometheus never hears of its nodes, so that it waits.
+test('an interrupted drill: not shown, and no process stays', async () => {
+  // The fake Prometheus never has the nodes, so the drill waits.
   await using fake = await fakeStack({ rules: { MeshNodeStalled: 0 } })
   const where = ['--otlp', 'http://127.0.0.1:1', '--prometheus', fake.url, '--alertmanager', fake.url]
   const child = spawn(process.execPath, [bin, 'drill', 'MeshNodeStalled', '--json', ...where], {
@@ -74,7 +74,7 @@ test('interrupted, a drill says so and leaves no process', async () => {
   child.stderr.resume()
   const closed = once(child, 'close')
   const asking = () => fake.asked.some((path) => path.startsWith('/api/v1/query'))
-  await until(asking, 60_000, 'the nodes being there')
+  await until(asking, 60_000, 'the drill waiting for Prometheus')
   const nodes = nodesOf(child.pid ?? 0)
   assert.equal(nodes.length, 2)
   child.kill('SIGINT')
@@ -82,5 +82,5 @@ test('interrupted, a drill says so and leaves no process', async () => {
   assert.equal(code, 3)
   const { verdict, why } = JSON.parse(out) as DrillResult
   assert.deepEqual([verdict, why], ['not shown', 'interrupted'])
-  await until(() => nodes.every((pid) => !existsSync(`/proc/${pid}`)), 8_000, 'all gone')
+  await until(() => nodes.every((pid) => !existsSync(`/proc/${pid}`)), 8_000, 'all nodes to exit')
 })

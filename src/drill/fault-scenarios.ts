@@ -4,34 +4,34 @@ import type { Fault } from '../kit/faults.ts'
 import { linkMs, type Scenario, type Stage } from './scenario.ts'
 import { firstFulfilled, pause, waitUntil } from './waiting.ts'
 
-/** Longer than from one census to the next, in milliseconds: what a fault does is told by then. */
+/** Longer than a census interval, in milliseconds: by then the log has evidence of the fault. */
 const evidenceMs = 90_000
-/** A node that does not run for a quarter of the staleness window (30 s) says so when it wakes. */
+/** A node emits `mesh.node.stalled` after a pause of more than a quarter of its staleness (30 s). */
 const stallMs = 12_000
 const leaks: readonly AlertName[] = ['MeshConnectionsNotClosed', 'MeshSuspects', 'MeshLeakSuspected']
 
-/** Two healthy nodes that are linked and known to Prometheus; the second then begins anew with a fault. */
+/** Two healthy nodes with a link, known to Prometheus; then the second one restarts with a fault. */
 export const faultScenarios: readonly Scenario[] = [
   faultScenario({
     name: 'sweep',
     alerts: ['MeshPrunerSilent'],
-    description: 'the sweep of one node no longer runs',
+    description: 'the sweep of one node does not run',
     fault: 'hold-sweep',
-    // A stop in order would be a good reason for no sweep.
+    // After an ordered stop a missing sweep would be no fault.
     kills: true,
   }),
   faultScenario({
     name: 'registry',
     alerts: ['MeshRegistryGrowing'],
-    description: 'a registry of one node grows to its bound',
+    description: 'a registry of one node grows to its capacity',
     fault: 'grow-registry',
   }),
   faultScenario({
     name: 'loss',
     alerts: ['MeshTelemetryLost'],
-    description: 'one node has no room for its spans',
+    description: 'one node has no room in its span queue',
     fault: 'lose-spans',
-    // Not the span's own name: the log says it in words.
+    // A log message, not a span name.
     logLine: 'spans were lost',
   }),
   faultScenario({
@@ -57,7 +57,7 @@ export const faultScenarios: readonly Scenario[] = [
   {
     name: 'connections',
     alerts: leaks,
-    description: 'four nodes open ever more connections to each other and close none',
+    description: 'four nodes keep opening connections to each other and close none',
     size: 4,
     condition: (stage) => {
       const { mesh } = stage
@@ -74,7 +74,7 @@ export const faultScenarios: readonly Scenario[] = [
   {
     name: 'stall',
     alerts: ['MeshNodeStalled'],
-    description: `one node does not run for ${stallMs / 1_000} s`,
+    description: `one node is paused for ${stallMs / 1_000} s`,
     size: 2,
     condition: (stage) => ({
       prepare: () => startMesh(stage),
@@ -97,9 +97,9 @@ interface FaultScenario {
   readonly alerts: readonly AlertName[]
   readonly description: string
   readonly fault: Fault
-  /** The old process does not say that it stops. */
+  /** Kills the old process in place of an ordered stop. */
   readonly kills?: true
-  /** The cause is the first such line of any node; it is that the node listens, unless given. */
+  /** The first log line of this text on any node is the cause; by default it is the restart of the faulty node. */
   readonly logLine?: SpanName | 'spans were lost'
 }
 
@@ -117,7 +117,7 @@ function faultScenario({ fault, kills, logLine, ...scenario }: FaultScenario): S
           else await Promise.all(faultyNodes.map((node) => node.stop()))
           const waits = logLine === undefined ? [] : mesh.nodes.map((node) => node.waitForLog(logLine, evidenceMs))
           await mesh.start(faultyNodes, '--fault', fault)
-          // Whoever tells it first; the others may never.
+          // Only one node may log it.
           if (waits.length > 0) await firstFulfilled(waits)
           for (const alert of scenario.alerts) caused(alert)
         },
@@ -128,8 +128,7 @@ function faultScenario({ fault, kills, logLine, ...scenario }: FaultScenario): S
 }
 
 /**
- * Starts everybody, all but the first with further flags, and waits until all are linked and Prometheus knows them: only
- * then can something change.
+ * Starts all nodes, all but the first with further flags, and waits until all have links and Prometheus knows them.
  */
 export async function startMesh(
   { mesh, clock, signal, waitUntilKnown: known }: Stage,

@@ -3,36 +3,36 @@ import { oneOf, share, whole } from '../kit/rules.ts'
 import { type Check, count, decimal } from '../node/config-schemas.ts'
 import type { FlagTable } from '../node/flag-table.ts'
 
-/** Scenarios at once: a node costs about a second of CPU to start, then 10 ms/s, and 90 MB. Guess. */
+/** Concurrent scenarios: a node costs about a second of CPU to start, then 10 ms/s, and 90 MB. Guess. */
 const maxAtOnce = 16
 
 /** Every flag of `tracemesh drill` that takes a value. */
 export const drillFlags = {
   otlp: {
-    description: 'where the drill’s own nodes send their spans',
+    description: 'OTLP endpoint of the drill’s own nodes',
     defaultValue: 'http://127.0.0.1:4317',
     ...url(),
   },
-  prometheus: { description: 'where rules are evaluated', defaultValue: 'http://127.0.0.1:9090', ...url() },
-  alertmanager: { description: 'where alerts ring', defaultValue: 'http://127.0.0.1:9093', ...url() },
+  prometheus: { description: 'URL of Prometheus', defaultValue: 'http://127.0.0.1:9090', ...url() },
+  alertmanager: { description: 'URL of Alertmanager', defaultValue: 'http://127.0.0.1:9093', ...url() },
   'time-factor': {
-    description: 'how much shorter the durations of the loaded rules are than of those shipped',
+    description: 'durations of the loaded rules relative to the shipped rules',
     defaultValue: '1',
     ...factor(),
   },
   'at-once': {
-    description: 'scenarios that run side by side, two to seven nodes each',
+    description: 'concurrent scenarios, two to seven nodes each',
     defaultValue: '4',
     ...count(whole(1, maxAtOnce)),
   },
   'trace-routine': {
-    description: 'share of the minutes whose routine spans leave the drill’s own nodes; every alert is to ring at any',
+    description:
+      'share of the minutes whose routine spans the drill’s own nodes export; every alert must fire at any share',
     defaultValue: '1',
     ...decimal(share()),
   },
   stack: {
-    description:
-      'by what services of the stack are stopped and started; alerts about the pipeline are not drilled without',
+    description: 'how to stop and start services of the stack; alerts about the pipeline need it',
     defaultValue: 'none',
     ...oneOf(['none', 'compose']),
   },

@@ -7,7 +7,7 @@ import type { DrillResult } from './result.ts'
 
 leakCheck()
 
-/** When an alert rings, in seconds of the drill's own clock; its cause is at 10 s, unless something waits before. */
+/** When an alert fires and resolves, in seconds of the test's clock; its cause is at 10 s unless `prepare` waits. */
 interface AlertTimes {
   readonly from?: number
   readonly to?: number
@@ -24,7 +24,7 @@ interface DrillRun {
 
 type ConditionChanges = { readonly [K in keyof Condition]?: (clock: VirtualClock) => Promise<void> }
 
-/** Drills one alert against an Alertmanager that plays it; `abortAt` in milliseconds. */
+/** Drills one alert against a simulated Alertmanager; `abortAt` in milliseconds. */
 async function drill(times: AlertTimes, condition: ConditionChanges = {}, abortAt = Infinity): Promise<DrillRun> {
   const clock = new VirtualClock()
   const { from = Infinity, to = Infinity, state = 'firing' } = times
@@ -58,7 +58,7 @@ async function drill(times: AlertTimes, condition: ConditionChanges = {}, abortA
   return { result, steps }
 }
 
-test('an alert that is silent before, rings in time and ends is ok, with its times', async () => {
+test('an alert that is inactive before, fires in time and resolves: ok, with its times', async () => {
   const { result, steps } = await drill({ from: 40, to: 70 })
   const { verdict, ok, statedMs, firedAfterMs, endedAfterMs, traces, why } = result
   assert.deepEqual([verdict, ok, statedMs, firedAfterMs, why], ['ok', true, 60_000, 30_000, ''])
@@ -67,33 +67,33 @@ test('an alert that is silent before, rings in time and ends is ok, with its tim
   assert.deepEqual(steps, ['prepare', 'cause', 'heal'])
 })
 
-test('one that rings too late fails, and it is said how late', async () => {
+test('an alert that fires too late: failed, with its time', async () => {
   const { result } = await drill({ from: 90, to: 120 })
-  assert.deepEqual([result.verdict, result.firedAfterMs, result.why], ['failed', 80_000, 'it rang too late'])
+  assert.deepEqual([result.verdict, result.firedAfterMs, result.why], ['failed', 80_000, 'it fired too late'])
 })
 
-test('one that never rings fails, and the condition is healed', async () => {
+test('an alert that never fires: failed, and the condition is healed', async () => {
   const { result, steps } = await drill({})
   assert.deepEqual([result.verdict, result.firedAfterMs, result.endedAfterMs], ['failed', null, null])
-  assert.match(result.why, /did not ring/)
+  assert.match(result.why, /did not fire/)
   assert.equal(steps.at(-1), 'heal')
 })
 
-test('one that never ends fails', async () => {
+test('an alert that never resolves: failed', async () => {
   const { result } = await drill({ from: 20 })
   assert.deepEqual([result.verdict, result.firedAfterMs, result.endedAfterMs], ['failed', 10_000, null])
-  assert.match(result.why, /has not ended within 100 s/)
+  assert.match(result.why, /did not resolve within 100 s/)
 })
 
-test('one that rings already is not shown, and nothing is done', async () => {
+test('an alert that is firing already: not shown, and no step runs', async () => {
   for (const state of ['firing', 'suppressed'] as const) {
     const { result, steps } = await drill({ from: 0, state })
     assert.deepEqual([result.verdict, result.firedAfterMs, steps], ['not shown', null, []])
-    assert.match(result.why, /rings already/)
+    assert.match(result.why, /firing already/)
   }
 })
 
-test('one that rings with nothing but healthy nodes there fails, and so does one that rings before its own cause', async () => {
+test('an alert that fires with healthy nodes only, or before its own cause: failed', async () => {
   const waiting = { prepare: (clock: VirtualClock) => new Promise<void>((resolve) => clock.after(30_000, resolve)) }
   const healthy = await drill({ from: 5 }, waiting)
   assert.deepEqual([healthy.result.verdict, healthy.result.why], ['failed', 'it rang before its cause'])
@@ -103,13 +103,13 @@ test('one that rings with nothing but healthy nodes there fails, and so does one
   assert.deepEqual(early.steps, ['prepare', 'cause', 'heal'])
 })
 
-test('one that is kept quiet is not shown', async () => {
+test('a suppressed alert: not shown', async () => {
   const { result } = await drill({ from: 20, to: 400, state: 'suppressed' })
   assert.equal(result.verdict, 'not shown')
-  assert.match(result.why, /keeps it quiet/)
+  assert.match(result.why, /suppresses it/)
 })
 
-test('a condition that cannot be brought about is not shown, with the reason', async () => {
+test('a condition that cannot be created: not shown, with the reason', async () => {
   const broken = async () => {
     throw new Error('no node starts')
   }
@@ -121,10 +121,10 @@ test('a condition that cannot be brought about is not shown, with the reason', a
     assert.deepEqual([result.verdict, result.why, steps], ['not shown', 'no node starts', expectedSteps])
   }
   const { result } = await drill({ from: 40 }, { cause: async () => {} })
-  assert.match(result.why, /the cause of A did not come about/)
+  assert.match(result.why, /the cause of A did not occur/)
 })
 
-test('interrupted it ends at once, whatever it waits for', async () => {
+test('an interrupted drill ends at once, in every step', async () => {
   const never = () => new Promise<void>(() => {})
   const waiting = await drill({}, { cause: never }, 5_000)
   assert.deepEqual([waiting.result.verdict, waiting.result.why], ['not shown', 'interrupted'])

@@ -2,25 +2,25 @@ import type { Clock } from '../core/machine.ts'
 import { badResult, type DrillResult, okResult, seconds } from './result.ts'
 import { pause, pollMs, rejectOnAbort } from './waiting.ts'
 
-/** How one alert is seen by Alertmanager at one moment. `suppressed`: it rings, and silence or inhibition keeps it quiet. */
+/** State of an alert in Alertmanager. `suppressed`: firing, but silenced or inhibited. */
 export type AlertState = 'inactive' | 'firing' | 'suppressed'
 
-/** One alert whose drill this is. */
+/** One alert under drill. */
 export interface WatchedAlert {
   readonly alert: string
   readonly statedMs: number
-  /** From the healing, within which it is to end. */
+  /** Time limit from the healing until it resolves. */
   readonly endMs: number
   state(): Promise<AlertState>
-  /** Where the links of those that ring lead. */
+  /** The `traces` links of the firing alerts. */
   links(): Promise<readonly string[]>
 }
 
-/** What makes alerts ring, and what ends that. */
+/** The condition that makes alerts fire. */
 export interface Condition {
-  /** Brings about what is there before: with this alone no alert may ring. */
+  /** Creates the healthy state, in which no alert may fire. */
   prepare(): Promise<void>
-  /** Calls `caused` for each alert once the cause that its stated time counts from is there; at the latest at its end. */
+  /** Creates the causes and calls `caused` for each alert, at its end at the latest: stated times count from there. */
   cause(onCaused: (alert: string) => void): Promise<void>
   heal(): Promise<void>
 }
@@ -39,12 +39,12 @@ interface Firing {
   readonly traces: readonly string[]
 }
 
-/** It is watched for longer than it may take: what rings too late is told with its time. */
+/** Factor on the stated time for which the drill watches, so that it measures a late alert, too. */
 const patience = 2
 
 /**
- * Drills alerts that one condition makes ring: silent before, ringing within the stated time of the cause, ended after
- * the healing. Never rejects: what could not be done is `not shown`.
+ * Drills the alerts of one condition: inactive before, firing within the stated time after the cause, resolved after
+ * the healing. Never rejects: a step that fails makes its alerts `not shown`.
  */
 export async function judge(
   all: readonly WatchedAlert[],
@@ -59,10 +59,14 @@ export async function judge(
     remaining = remaining.filter((one) => !which.includes(one))
   }
   try {
-    conclude('not shown', await findActive(remaining, options), 'it rings already; drill again when it has ended')
+    conclude(
+      'not shown',
+      await findActive(remaining, options),
+      'it is firing already; drill again when it has resolved',
+    )
     if (remaining.length === 0) return results
     await rejectOnAbort(condition.prepare(), options.signal)
-    conclude('failed', await findActive(remaining, options), 'it rang before its cause')
+    conclude('failed', await findActive(remaining, options), 'it fired before its cause')
     if (remaining.length === 0) return results
     isCaused = true
     const fired = await causeAndWatch(remaining, condition, options)
@@ -71,7 +75,7 @@ export async function judge(
     return [...results, ...(await Promise.all(fired.map((one) => judgeEnd(one, options))))]
   } catch (error) {
     conclude('not shown', remaining, options.signal.aborted ? 'interrupted' : messageOf(error))
-    // Whoever interrupts ends everything anyway, and soon.
+    // After an interrupt the caller stops all processes anyway.
     if (isCaused && !options.signal.aborted) await rejectOnAbort(condition.heal(), options.signal).catch(() => {})
     return results
   }
@@ -93,12 +97,12 @@ async function causeAndWatch(watched: readonly WatchedAlert[], condition: Condit
   const causing = condition.cause((alert) => {
     if (!watched.some((one) => one.alert === alert) || causedAt[alert] !== undefined) return
     causedAt[alert] = options.clock.now()
-    options.log(`the cause of ${alert} is there`)
+    options.log(`the cause of ${alert} has occurred`)
   })
   causing.then(
     () => {
       const uncaused = watched.find(({ alert }) => causedAt[alert] === undefined)
-      if (uncaused !== undefined) failing.abort(new Error(`the cause of ${uncaused.alert} did not come about`))
+      if (uncaused !== undefined) failing.abort(new Error(`the cause of ${uncaused.alert} did not occur`))
     },
     (error: unknown) => failing.abort(error),
   )
@@ -118,7 +122,7 @@ async function watchFiring(
     isSuppressed ||= state === 'suppressed'
     const afterMs = at === undefined ? undefined : Math.round(clock.now() - at)
     if (state === 'firing') {
-      if (afterMs !== undefined) log(`${watched.alert} rings after ${seconds(afterMs)}`)
+      if (afterMs !== undefined) log(`${watched.alert} fired after ${seconds(afterMs)}`)
       const traces = await rejectOnAbort(watched.links(), signal)
       return { watched, afterMs, isEarly: afterMs === undefined, isSuppressed, traces }
     }
@@ -133,21 +137,23 @@ async function judgeEnd(
   options: JudgeOptions,
 ): Promise<DrillResult> {
   const { statedMs, endMs } = watched
-  if (isEarly) return badResult('failed', watched, 'it rang before its cause')
+  if (isEarly) return badResult('failed', watched, 'it fired before its cause')
   if (afterMs === undefined) {
-    if (isSuppressed)
-      return badResult('not shown', watched, 'a silence, or an alert about the pipeline, keeps it quiet')
-    return badResult('failed', watched, `it did not ring within ${patience} times its stated time`)
+    if (isSuppressed) return badResult('not shown', watched, 'a silence, or an alert about the pipeline, suppresses it')
+    return badResult('failed', watched, `it did not fire within ${patience} times its stated time`)
   }
   const endedAfterMs = await watchEnd(watched, options)
   if (endedAfterMs === null) {
-    return badResult('failed', watched, `it has not ended within ${seconds(endMs)}`, { firedAfterMs: afterMs, traces })
+    return badResult('failed', watched, `it did not resolve within ${seconds(endMs)}`, {
+      firedAfterMs: afterMs,
+      traces,
+    })
   }
   const times = { firedAfterMs: afterMs, endedAfterMs, traces }
-  return afterMs <= statedMs ? okResult(watched, times) : badResult('failed', watched, 'it rang too late', times)
+  return afterMs <= statedMs ? okResult(watched, times) : badResult('failed', watched, 'it fired too late', times)
 }
 
-/** Milliseconds until it no longer rings; null when it goes on. */
+/** Milliseconds until the alert resolves; null when it does not. */
 async function watchEnd(watched: WatchedAlert, { clock, signal, log }: JudgeOptions): Promise<number | null> {
   const { alert, endMs } = watched
   const startedAt = clock.now()
@@ -155,7 +161,7 @@ async function watchEnd(watched: WatchedAlert, { clock, signal, log }: JudgeOpti
     const state = await rejectOnAbort(watched.state(), signal)
     const afterMs = Math.round(clock.now() - startedAt)
     if (state === 'inactive') {
-      log(`${alert} ended ${seconds(afterMs)} after the healing`)
+      log(`${alert} resolved ${seconds(afterMs)} after the healing`)
       return afterMs
     }
     if (afterMs > endMs) return null

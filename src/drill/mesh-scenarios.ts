@@ -2,22 +2,22 @@ import { startMesh } from './fault-scenarios.ts'
 import { linkMs, type Scenario } from './scenario.ts'
 import { firstFulfilled, waitUntil } from './waiting.ts'
 
-/** Nobody listens at these ports of loopback: TCP refuses at once, so that a campaign lasts no longer than its waits. */
+/** Loopback ports without a listener: TCP refuses at once, so that a campaign lasts only as long as its delays. */
 const deadSeeds = Array.from({ length: 8 }, (_, index) => ['--seed', `/ip4/127.0.0.1/tcp/${index + 1}`]).flat()
-/** The waits of a campaign add up to 151 s at most, and ten refusals to little. */
+/** The delays of a campaign add up to at most 151 s; ten refusals take little time. */
 const giveupMs = 180_000
-/** A staleness window of 30 s, the sweep after it, and the time of a busy machine. */
+/** A staleness of 30 s, the sweep after it, and a margin for a busy machine. */
 const expiryMs = 60_000
 const victimCount = 4
-/** Two processes are known to run at once when each was heard again after the other, between growing waits. */
+/** A conflict is detected when each process is heard again after the other one, between growing delays. */
 const conflictMs = 120_000
 
-/** What happens between nodes that have no fault of their own. */
+/** Scenarios without injected faults. */
 export const meshScenarios: readonly Scenario[] = [
   {
     name: 'seeds',
     alerts: ['MeshSeedRetrying', 'MeshRetryStorm', 'MeshNodeAlone', 'MeshSeedGiveup'],
-    description: 'six of seven nodes have eight seeds each of which none answers',
+    description: 'six of seven nodes have eight seeds each, and no seed answers',
     size: 7,
     seeded: false,
     condition: (stage) => {
@@ -53,7 +53,7 @@ export const meshScenarios: readonly Scenario[] = [
         prepare: async () => {
           await startMesh(stage)
           const complete = () => mesh.nodes.every(({ tally }) => tally.members >= mesh.nodes.length - 1)
-          await waitUntil(complete, { step: 'everybody knowing everybody', limitMs: linkMs, clock, signal })
+          await waitUntil(complete, { step: 'discovery of all members', limitMs: linkMs, clock, signal })
         },
         cause: async (caused) => {
           const expired = survivors.map((node) => node.waitForLog('mesh.member.expired', expiryMs))
@@ -91,7 +91,7 @@ export const meshScenarios: readonly Scenario[] = [
   {
     name: 'limit',
     alerts: ['MeshLimitReached'],
-    description: 'a node that has room for two peers is dialled by four',
+    description: 'four nodes dial a node with a limit of two peers',
     size: 5,
     condition: (stage) => {
       const { mesh } = stage

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { queryStack, type StackEndpoint } from './query-stack.ts'
 
-/** A rule as it is loaded; `duration` is its `for`, in seconds; `health` says whether it could be evaluated. */
+/** A loaded rule; `duration` is its `for`, in seconds; `health` is the result of its last evaluation. */
 const ruleShape = z.object({ name: z.string(), duration: z.number(), health: z.string() })
 const rulesShape = z.object({ data: z.object({ groups: z.array(z.object({ rules: z.array(ruleShape) })) }) })
 const vectorShape = z.object({
@@ -10,10 +10,10 @@ const vectorShape = z.object({
 
 export type AlertRule = z.output<typeof ruleShape>
 
-/** Scrapes after which a node counts as known: a rate needs two, and one may be of the second before its first span. */
+/** Scrapes after which a node counts as known: a rate needs two, and one may precede its first span. */
 const scrapes = 3
 
-/** Asks a Prometheus what it has. All throw MESH_STACK_UNREACHABLE. */
+/** Client of the Prometheus API. All methods throw MESH_STACK_UNREACHABLE. */
 export class Prometheus {
   readonly #endpoint: StackEndpoint
 
@@ -21,13 +21,13 @@ export class Prometheus {
     this.#endpoint = { what: 'Prometheus', url, flag: '--prometheus' }
   }
 
-  /** The alerting rules that it evaluates. */
+  /** The loaded alerting rules. */
   async alertRules(): Promise<readonly AlertRule[]> {
     const { data } = await queryStack(this.#endpoint, '/api/v1/rules?type=alert', rulesShape)
     return data.groups.flatMap(({ rules }) => rules)
   }
 
-  /** Alerts that rang, or were about to, at any time within the last `seconds`; each with its labels. */
+  /** Labels of alerts that were firing or pending at any time within the last `seconds`. */
   async alertsWithin(
     seconds: number,
     state: 'firing' | 'pending',
@@ -35,12 +35,12 @@ export class Prometheus {
     return this.#vector(`max_over_time(ALERTS{alertstate="${state}"}[${seconds}s])`)
   }
 
-  /** Scrape targets that did not answer at any time within the last `seconds`. */
+  /** Scrape targets that were down at any time within the last `seconds`. */
   async downWithin(seconds: number): Promise<readonly Readonly<Record<string, string>>[]> {
     return this.#vector(`min_over_time(up[${seconds}s]) == 0`)
   }
 
-  /** Names of the nodes of a mesh whose census it has seen in several scrapes: by then it has all else of them, too. */
+  /** Names of the nodes of a mesh whose census is in several scrapes: by then their other metrics are, too. */
   async knownNodes(mesh: string): Promise<readonly string[]> {
     const censusSpans = `traces_span_metrics_calls_total{mesh_id="${mesh}",span_name="mesh.audit"}`
     const query = `count by (mesh_node_name) (count_over_time(${censusSpans}[10m]) >= ${scrapes})`

@@ -2,27 +2,27 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import { MeshError } from '../core/errors.ts'
 
-/** For one answer, in milliseconds: a Prometheus that is compacting takes seconds. Guess. */
+/** Timeout of one request, in milliseconds: during compaction Prometheus takes seconds. Guess. */
 const answerMs = 10_000
 const maxAttempts = 3
 const retryMs = 500
 
-/** One part of the stack that is asked over HTTP. */
+/** An HTTP API of the stack. */
 export interface StackEndpoint {
-  /** What it is called in errors. */
+  /** Name in errors. */
   readonly what: string
   readonly url: string
-  /** Where an operator says where it is. */
+  /** Flag that sets the URL. */
   readonly flag: string
 }
 
-/** Its answer to a GET. Throws MESH_STACK_UNREACHABLE when there is none in three attempts, or none of this shape. */
+/** Sends a GET request. Throws MESH_STACK_UNREACHABLE after three attempts without an answer of this shape. */
 export async function queryStack<T>(endpoint: StackEndpoint, path: string, shape: z.ZodType<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await queryOnce(endpoint, path, shape)
     } catch (error) {
-      // A drill of an hour is not to be lost for one answer.
+      // One failed request must not abort a drill of an hour.
       if (attempt >= maxAttempts) throw error
       await sleep(retryMs)
     }
@@ -42,10 +42,10 @@ async function queryOnce<T>({ what, url, flag }: StackEndpoint, path: string, sh
   if (!answer.ok) throw unreachable(`it answered ${answer.status}`)
   const parsed = shape.safeParse(body)
   if (parsed.success) return parsed.data
-  throw unreachable(`its answer is not as expected: ${z.prettifyError(parsed.error).slice(0, 200)}`)
+  throw unreachable(`unexpected answer: ${z.prettifyError(parsed.error).slice(0, 200)}`)
 }
 
-/** `fetch` says only "fetch failed"; why is in its cause. */
+/** The message of `fetch` is only "fetch failed"; the reason is in its cause. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error

@@ -1,16 +1,16 @@
-/** What became of the drill of one alert. Times are milliseconds; null: it did not happen. */
+/** Result of the drill of one alert. Times are milliseconds; null: it did not happen. */
 export interface DrillResult {
   readonly alert: string
-  /** `not shown`: nothing can be said, since it rang already, its cause could not be brought about, or nobody did. */
+  /** `not shown`: inconclusive: it was firing already, its cause could not be created, or the drill did not run. */
   readonly verdict: 'ok' | 'failed' | 'not shown'
   readonly ok: boolean
-  /** Within which it is to ring, the time factor applied. */
+  /** Time limit for firing, with the time factor applied. */
   readonly statedMs: number
-  /** From its cause until Alertmanager has it. */
+  /** From its cause until it is active in Alertmanager. */
   readonly firedAfterMs: number | null
-  /** From the healing until Alertmanager has it no more. */
+  /** From the healing until it is not active in Alertmanager. */
   readonly endedAfterMs: number | null
-  /** Links of those that rang, as Alertmanager had them: Jaeger at the search for the spans of each. */
+  /** The `traces` links of the alerts that fired: Jaeger searches for their spans. */
   readonly traces: readonly string[]
   /** Empty when it is ok. */
   readonly why: string
@@ -32,15 +32,15 @@ export function badResult(
   return { alert, verdict, ok: false, statedMs, ...noTimes, ...times, why }
 }
 
-/** One line for people. */
+/** The result as one line of text. */
 export function resultLine(result: DrillResult): string {
   const marks = { ok: 'ok ', failed: 'NOT', 'not shown': '?  ' }
   return `${marks[result.verdict]} ${result.alert.padEnd(26)} ${resultText(result)}`
 }
 
 export function resultText({ statedMs, firedAfterMs, endedAfterMs, why }: DrillResult): string {
-  const fired = firedAfterMs === null ? 'did not ring' : `rang after ${seconds(firedAfterMs)}`
-  const ended = endedAfterMs === null ? '' : `, ended ${seconds(endedAfterMs)} after the healing`
+  const fired = firedAfterMs === null ? 'did not fire' : `fired after ${seconds(firedAfterMs)}`
+  const ended = endedAfterMs === null ? '' : `, resolved ${seconds(endedAfterMs)} after the healing`
   const reason = why === '' ? '' : `: ${why}`
   return `${fired} (stated ${seconds(statedMs)})${ended}${reason}`
 }

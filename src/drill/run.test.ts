@@ -21,27 +21,27 @@ async function drill(url: string, alerts: readonly AlertName[], options: Partial
   return results
 }
 
-test('a stack that does not answer is no result', async () => {
+test('a stack that does not answer: MESH_STACK_UNREACHABLE', async () => {
   await assert.rejects(drill('http://127.0.0.1:1', ['MeshNodeSilent']), (error) =>
     isMeshError(error, 'MESH_STACK_UNREACHABLE'),
   )
 })
 
-test('an alert that Prometheus has no rule for is not shown, and no node is started', async () => {
+test('an alert without a rule in Prometheus: not shown, and no node starts', async () => {
   await using fake = await fakeStack({ rules: { Other: 0 } })
   const [result] = await drill(fake.url, ['MeshNodeSilent'], { timeFactor: 0.5 })
-  assert.deepEqual([result?.verdict, result?.why], ['not shown', 'Prometheus has no such rule'])
+  assert.deepEqual([result?.verdict, result?.why], ['not shown', 'Prometheus has no rule for it'])
   assert.equal(result?.statedMs, firesWithinMs('MeshNodeSilent', 0.5))
 })
 
-test('rules that were made with another time factor say nothing of the stated times', async () => {
+test('a rule with another time factor: not shown', async () => {
   await using fake = await fakeStack({ rules: { MeshNodeSilent: 30 } })
   const [result] = await drill(fake.url, ['MeshNodeSilent'], { timeFactor: 0.1 })
   assert.equal(result?.verdict, 'not shown')
-  assert.match(result?.why ?? '', /waits 30 s and not 10 s.*--time-factor/)
+  assert.match(result?.why ?? '', /for: 30 s, not 10 s.*--time-factor/)
 })
 
-test('what takes a hold on the stack is not run without one, and says so', async () => {
+test('a pipeline alert without --stack: not shown, with the reason', async () => {
   await using fake = await fakeStack({ rules: { MeshPipelineDown: 60, MeshCollectorRefusing: 0 } })
   const results = await drill(fake.url, ['MeshPipelineDown', 'MeshCollectorRefusing'])
   assert.deepEqual(
@@ -51,7 +51,7 @@ test('what takes a hold on the stack is not run without one, and says so', async
   for (const { why } of results) assert.match(why, /not run: .*--stack compose/)
 })
 
-test('a drill of the pipeline stops a service, and starts it again whatever happens', async () => {
+test('a pipeline drill stops a service and starts it again, also after a failure', async () => {
   let running = true
   const calls: string[] = []
   const stack = {

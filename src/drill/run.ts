@@ -17,28 +17,28 @@ export interface DrillOptions {
   readonly otlp: string
   readonly prometheus: string
   readonly alertmanager: string
-  /** With which the loaded rules were made. */
+  /** The time factor of the loaded rules. */
   readonly timeFactor: number
-  /** Of the drill's own nodes: share of the minutes whose routine spans leave; 1 unless given. */
+  /** Share of the minutes whose routine spans the drill's own nodes export; 1 by default. */
   readonly traceRoutine?: number
-  /** Scenarios side by side. */
+  /** Concurrent scenarios. */
   readonly atOnce: number
-  /** Without it alerts about the pipeline are not shown. */
+  /** Required for alerts about the pipeline: without it they are not shown. */
   readonly stack?: StackControl | undefined
-  /** Aborts: everything is healed and stopped, and what was not done is not shown. */
+  /** On abort the drill heals and stops everything, and unfinished alerts are not shown. */
   readonly signal: AbortSignal
   readonly log: (text: string) => void
-  /** Each as soon as it is known. */
+  /** Receives each result as soon as it is available. */
   readonly onResult: (result: DrillResult) => void
 }
 
-/** The first census is told after 30 s and leaves within 15; three scrapes of it are there 30 s later. */
+/** A node emits its first census after 30 s and exports it within 15 s; three scrapes of it take 30 s more. */
 const firstCensusMs = 180_000
-/** Two flushes of the Collector, a scrape, and the 30 s steps at which `MeshNodeSilent` looks for a stop. */
+/** Two flushes of the Collector, a scrape, and the 30 s resolution at which `MeshNodeSilent` detects a stop. */
 const stopsVisibleMs = 60_000
 /**
- * Within which an alert is to end: as the rules say, `keep_firing_for` and the window that has to run empty, the longest of
- * which are some 2 h as shipped; with shortened rules, sweeps and censuses still take their time.
+ * Time limit for an alert to resolve: `keep_firing_for` plus the range that has to run empty, at most some 2 h with the
+ * shipped rules. The minimum is for shortened rules, since sweeps and censuses keep their intervals.
  */
 const endMs = { shipped: 3 * 3_600_000, least: 180_000 }
 
@@ -51,8 +51,8 @@ interface Runner {
 }
 
 /**
- * Drills alerts on a running stack with nodes of the drill's own. Throws MESH_STACK_UNREACHABLE before anything is
- * started; after that what cannot be done is a result.
+ * Drills alerts on a running stack with nodes of the drill's own. Throws MESH_STACK_UNREACHABLE before it starts a
+ * node; after that every failure is a result.
  */
 export async function runDrills(options: DrillOptions): Promise<readonly DrillResult[]> {
   const prometheus = new Prometheus(options.prometheus)
@@ -87,7 +87,7 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
     const stackScenarios = needed.filter(({ holdsStack }) => holdsStack === true)
     if (stackScenarios.length < needed.length && stackScenarios.length > 0 && options.stack !== undefined)
       await waitForStops(options)
-    // What concerns every mesh would keep the alerts of the others quiet.
+    // Stack scenarios run alone: their alerts inhibit the alerts of all meshes.
     for (const scenario of stackScenarios) await run(scenario)
   } finally {
     await processes.close()
@@ -95,14 +95,14 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
   return results
 }
 
-/** Why the stated time says nothing of the rule that is loaded; undefined when it does. */
+/** Why the stated time does not apply to the loaded rule; undefined when it applies. */
 function ruleMismatch(alert: AlertName, loaded: readonly AlertRule[], timeFactor: number): string | undefined {
   const rule = loaded.find(({ name }) => name === alert)
-  if (rule === undefined) return 'Prometheus has no such rule'
+  if (rule === undefined) return 'Prometheus has no rule for it'
   const { forTime } = timesOf(alert, timeFactor)
   const alerts = forTime === undefined ? 0 : secondsOf(forTime)
   if (rule.duration === alerts) return undefined
-  return `its rule waits ${rule.duration} s and not ${alerts} s: it was made with another --time-factor`
+  return `the rule has for: ${rule.duration} s, not ${alerts} s: it was made with another --time-factor`
 }
 
 async function runScenario(scenario: Scenario, all: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
@@ -110,7 +110,7 @@ async function runScenario(scenario: Scenario, all: readonly AlertName[], runner
   const alerts = scenario.alerts.filter((alert) => all.includes(alert))
   const notShown = (why: string) => alerts.map((alert) => badResult('not shown', statedTime(alert, options), why))
   if (scenario.holdsStack && options.stack === undefined) {
-    return notShown('not run: it takes a hold on the services of the stack (--stack compose)')
+    return notShown('not run: it needs control of the services of the stack (--stack compose)')
   }
   if (options.signal.aborted) return notShown('interrupted')
   try {
@@ -132,12 +132,12 @@ async function judgeScenario(scenario: Scenario, alerts: readonly AlertName[], r
     const watched = alerts.map((alert) => watch(alert, mesh.id, runner))
     return await judge(watched, scenario.condition(stage), { clock, signal, log })
   } finally {
-    await scenario.undo?.(stage).catch((error: unknown) => log(`NOT PUT RIGHT: ${error}`))
+    await scenario.undo?.(stage).catch((error: unknown) => log(`UNDO FAILED: ${error}`))
     await mesh.close()
   }
 }
 
-/** Another mesh may ring the same alert for a good reason; what is about a part of the pipeline is about all of them. */
+/** Watches an alert of the drill's mesh, since other meshes may fire it; an alert about the pipeline has no mesh. */
 function watch(alert: AlertName, mesh: string, { options, alertmanager }: Runner): WatchedAlert {
   const of = alertOf(alert).per === 'part' ? undefined : mesh
   return {
@@ -153,7 +153,7 @@ function statedTime(alert: AlertName, { timeFactor }: DrillOptions): { alert: Al
 }
 
 function waitUntilKnown(mesh: string, count: number, { options, clock, prometheus }: Runner): Promise<void> {
-  const step = `Prometheus hearing of all nodes of ${mesh}`
+  const step = `scraping all nodes of ${mesh}`
   const isKnown = async () => (await prometheus.knownNodes(mesh)).length >= count
   return waitUntil(isKnown, { step, limitMs: firstCensusMs, clock, signal: options.signal })
 }
@@ -170,13 +170,13 @@ async function sideBySide(
   await Promise.all(Array.from({ length: atOnce }, work))
 }
 
-/** Lets the stack hear that the nodes have stopped: to one whose Collector goes before that they would be silent. */
+/** Waits until Prometheus has the stops of the nodes: without them, a Collector outage would make the nodes silent. */
 async function waitForStops({ signal, log }: DrillOptions): Promise<void> {
-  log(`the stops of the nodes are being counted; that takes ${seconds(stopsVisibleMs)}`)
+  log(`waiting ${seconds(stopsVisibleMs)} until Prometheus has the stops of the nodes`)
   await pause(systemClock, stopsVisibleMs, signal).catch(() => {})
 }
 
-/** For scenarios that do not hold the stack. */
+/** For scenarios that do not control the stack. */
 const noStack: StackControl = {
   stop: async () => {},
   start: async () => {},

@@ -4,11 +4,11 @@ import type { DrillMesh } from './drill-processes.ts'
 import type { Condition } from './judge.ts'
 import type { StackControl } from './stack-control.ts'
 
-/** What a scenario works with. */
+/** The environment of a scenario. */
 export interface Stage {
   readonly mesh: DrillMesh
   readonly stack: StackControl
-  /** Receiver of the stack. */
+  /** OTLP endpoint of the stack. */
   readonly otlp: string
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -16,23 +16,23 @@ export interface Stage {
   waitUntilKnown(): Promise<void>
 }
 
-/** One condition, and the alerts that it has to make ring. */
+/** One condition, and the alerts that it has to make fire. */
 export interface Scenario {
   /** Its mesh is `drill-<name>`. */
   readonly name: string
   readonly alerts: readonly AlertName[]
-  /** What is done, for people. */
+  /** What the scenario does, in words. */
   readonly description: string
   /** Nodes of its mesh. */
   readonly size: number
-  /** The nodes find each other by the first one. True unless said otherwise. */
+  /** Whether the first node is the seed of the others. True by default. */
   readonly seeded?: boolean
-  /** It needs a hold on the services of the stack, and runs by itself: what it does concerns every mesh. */
+  /** Needs control of the services of the stack, and runs alone, since it affects every mesh. */
   readonly holdsStack?: true
   condition(stage: Stage): Condition
-  /** Puts right what is not the drill's own, also when the drill was broken off. */
+  /** Restores the stack, also after an interrupt. */
   undo?(stage: Stage): Promise<void>
 }
 
-/** From the start of the last node until everybody has a link, in milliseconds. Guess. */
+/** From the start of the last node until every node has a link, in milliseconds. Guess. */
 export const linkMs = 60_000

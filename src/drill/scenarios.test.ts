@@ -6,12 +6,12 @@ import { scenarioOf, scenarios, scenariosFor } from './scenarios.ts'
 
 leakCheck()
 
-test('every alert is drilled by exactly one scenario', () => {
+test('every alert has exactly one scenario', () => {
   assert.deepEqual(scenarios.flatMap(({ alerts }) => alerts).toSorted(), alertNames.toSorted())
   for (const alert of alertNames) assert.ok(scenarioOf(alert).alerts.includes(alert))
 })
 
-test('scenarios are needed once for all of their alerts, and have names that a mesh may have', () => {
+test('scenarios for several alerts: each once, with a name that is valid in a mesh id', () => {
   const needed = scenariosFor(['MeshNodeSilent', 'MeshPrunedRate', 'MeshSeedGiveup'])
   assert.deepEqual(needed.map(({ name }) => name).toSorted(), ['kill', 'seeds'])
   assert.equal(new Set(scenarios.map(({ name }) => name)).size, scenarios.length)
@@ -21,7 +21,7 @@ test('scenarios are needed once for all of their alerts, and have names that a m
   }
 })
 
-test('what is about a part of the stack takes a hold on it, what is about the mesh does not', () => {
+test('scenarios of pipeline alerts control the stack, scenarios of mesh alerts do not', () => {
   for (const { name, alerts, holdsStack = false, size } of scenarios) {
     for (const alert of alerts) assert.equal(alertOf(alert).per === 'part', holdsStack, `${name}: ${alert}`)
     assert.equal(size === 0, holdsStack, name)

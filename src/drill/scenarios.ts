@@ -4,17 +4,17 @@ import { meshScenarios } from './mesh-scenarios.ts'
 import type { Scenario } from './scenario.ts'
 import { stackScenarios } from './stack-scenarios.ts'
 
-/** The longest first, so that a run of all of them ends soonest. */
+/** The longest first, so that a run of all scenarios is shortest. */
 export const scenarios: readonly Scenario[] = [...meshScenarios, ...faultScenarios, ...stackScenarios]
 
-/** The one scenario that makes this alert ring. */
+/** The scenario that makes this alert fire. */
 export function scenarioOf(alert: AlertName): Scenario {
   const scenario = scenarios.find(({ alerts }) => alerts.includes(alert))
-  if (scenario === undefined) throw new RangeError(`no scenario makes ${alert} ring`)
+  if (scenario === undefined) throw new RangeError(`no scenario for ${alert}`)
   return scenario
 }
 
-/** Those needed for these alerts, each once. */
+/** The scenarios for these alerts, each once. */
 export function scenariosFor(names: readonly AlertName[]): readonly Scenario[] {
   return scenarios.filter(({ alerts }) => alerts.some((alert) => names.includes(alert)))
 }

@@ -2,19 +2,19 @@ import type { Scenario, Stage } from './scenario.ts'
 import { fillQueue, sendNodeSpans } from './synthetic-spans.ts'
 import { pause } from './waiting.ts'
 
-/** More than the Collector counts of one mesh (`CALLS_LIMIT` in `otel/collector.yaml`, 5,000 by default). */
+/** More than the Collector's series limit of a mesh (`CALLS_LIMIT` in `otel/collector.yaml`, 5,000 by default). */
 const madeUpNodes = 6_000
-/** More than its queue holds (`QUEUE_ITEMS`, 500,000 by default). */
+/** More than the capacity of its queue (`QUEUE_ITEMS`, 500,000 by default). */
 const madeUpSpans = 2_000_000
-/** Between two attempts at a full queue, in milliseconds: as a node that retries. */
+/** Delay between two attempts at a full queue, in milliseconds: as in a node that retries. */
 const retryMs = 2_000
 
-/** Conditions of the pipeline itself: for these the services of the stack have to be stopped and started. */
+/** Conditions of the pipeline, which stop and start services of the stack. */
 export const stackScenarios: readonly Scenario[] = [
   {
     name: 'cardinality',
     alerts: ['MeshCardinalityOverflow'],
-    description: `spans of ${madeUpNodes} nodes that do not exist; the Collector is started anew to forget them`,
+    description: `spans of ${madeUpNodes} nodes that do not exist; a restart of the Collector removes their series`,
     size: 0,
     holdsStack: true,
     condition: ({ stack, otlp, mesh, signal }) => ({
@@ -33,7 +33,7 @@ export const stackScenarios: readonly Scenario[] = [
   {
     name: 'outage',
     alerts: ['MeshCollectorQueueFilling', 'MeshCollectorRefusing'],
-    description: 'Jaeger is stopped, and made-up spans fill the Collector’s queue until it refuses more',
+    description: 'Jaeger is stopped, and synthetic spans fill the Collector’s queue until it refuses more',
     size: 0,
     holdsStack: true,
     condition: ({ stack, otlp, mesh, signal, clock }) => {
@@ -45,7 +45,7 @@ export const stackScenarios: readonly Scenario[] = [
           await fillQueue(otlp, mesh.id, madeUpSpans, signal)
           caused('MeshCollectorQueueFilling')
           caused('MeshCollectorRefusing')
-          // Nodes would go on trying, too.
+          // Real nodes would retry, too.
           const keepFull = async () => {
             while (flood.on) {
               await pause(clock, retryMs, signal)
@@ -80,7 +80,7 @@ export const stackScenarios: readonly Scenario[] = [
   },
 ]
 
-/** Starting what runs does nothing. */
+/** Starting a running service has no effect. */
 async function startAgain(stack: Stage['stack'], service: 'collector' | 'jaeger'): Promise<void> {
   await stack.start(service)
 }

@@ -8,7 +8,7 @@ leakCheck()
 
 const { signal } = new AbortController()
 
-test('each made-up node tells one span, of its mesh and of no name that a rule counts', async () => {
+test('synthetic nodes: one span each, with its mesh and a name that no rule uses', async () => {
   const receiver = await startReceiver()
   await sendNodeSpans(receiver.endpoint, 'drill-x', 2_500, signal)
   const names = receiver.spans.map(({ resource }) => resource['mesh.node.name'])
@@ -24,9 +24,9 @@ test('each made-up node tells one span, of its mesh and of no name that a rule c
   await receiver.close()
 })
 
-test('a flood ends when there is no room, and is bounded when there always is', async () => {
+test('filling the queue: ends when the receiver is full, and rejects after the maximum', async () => {
   const receiver = await startReceiver()
-  await assert.rejects(fillQueue(receiver.endpoint, 'drill-x', 6_000, signal), /took 6000 spans and still has room/)
+  await assert.rejects(fillQueue(receiver.endpoint, 'drill-x', 6_000, signal), /accepted 6000 spans and still has room/)
   receiver.pause()
   assert.equal(await fillQueue(receiver.endpoint, 'drill-x', 6_000, signal), 0)
   receiver.pause(3)

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import { status } from '@grpc/grpc-js'
 import { exportBytes, type OtlpClient, otlpClient } from '../store/otlp-client.ts'
 
-/** No span of the catalogue, so that no rule about the mesh looks at it; the Collector counts what begins like one. */
+/** Not in the catalogue, so that no rule about the mesh uses it; the Collector counts spans with this prefix. */
 const spanName = 'mesh.drill.made_up'
-/** Of one request, well below the 4 MiB that receivers take. */
+/** Spans per request, well below the 4 MiB limit of receivers. */
 const perRequest = 2_000
-/** gRPC's UNAVAILABLE, RESOURCE_EXHAUSTED: the Collector has no room. */
-const fullCodes: readonly number[] = [8, 14]
+/** Codes by which the Collector reports a full queue. */
+const fullCodes: readonly number[] = [status.RESOURCE_EXHAUSTED, status.UNAVAILABLE]
 
 function request(mesh: string, nodes: readonly string[], spansOfEach: number): Buffer {
   const startMs = Date.now()
@@ -25,20 +26,20 @@ function request(mesh: string, nodes: readonly string[], spansOfEach: number): B
   return Buffer.concat(requests)
 }
 
-/** Sends one span of each of so many nodes. Throws when the receiver does not take them. */
+/** Sends one span from each of `count` nodes. Throws when the receiver refuses them. */
 export async function sendNodeSpans(otlp: string, mesh: string, count: number, signal: AbortSignal): Promise<void> {
   await using client = disposable(otlpClient(otlp))
   for (let from = 0; from < count; from += perRequest) {
     signal.throwIfAborted()
     const names = Array.from({ length: Math.min(perRequest, count - from) }, (_, index) => `made-up-${from + index}`)
     const { code, details } = await client.send(request(mesh, names, 1))
-    if (code !== 0) throw new Error(`the receiver refused spans: ${details}`)
+    if (code !== status.OK) throw new Error(`the receiver refused spans: ${details}`)
   }
 }
 
 /**
- * Sends the same spans again and again, at most `most` in all, until the receiver has no room. Resolves to how many it
- * took; throws when it takes all of them.
+ * Sends the same spans repeatedly, at most `maxSpans` in all, until the receiver has no room. Resolves to the number of
+ * accepted spans; throws when it accepts all of them.
  */
 export async function fillQueue(otlp: string, mesh: string, maxSpans: number, signal: AbortSignal): Promise<number> {
   await using client = disposable(otlpClient(otlp))
@@ -47,9 +48,9 @@ export async function fillQueue(otlp: string, mesh: string, maxSpans: number, si
     signal.throwIfAborted()
     const { code, details } = await client.send(body)
     if (fullCodes.includes(code)) return sent
-    if (code !== 0) throw new Error(`the receiver refused spans: ${details}`)
+    if (code !== status.OK) throw new Error(`the receiver refused spans: ${details}`)
   }
-  throw new Error(`the receiver took ${maxSpans} spans and still has room`)
+  throw new Error(`the receiver accepted ${maxSpans} spans and still has room`)
 }
 
 function disposable(client: OtlpClient): OtlpClient & AsyncDisposable {

@@ -1,10 +1,10 @@
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 
-/** Between two looks, in milliseconds: what a drill measures is right to a second. */
+/** Poll interval in milliseconds: a drill measures with a resolution of one second. */
 export const pollMs = 1_000
 
-/** Rejects with the signal's reason when that aborts before. */
+/** Sleeps for `ms`. Rejects with the signal's reason on abort. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   if (signal.aborted) {
@@ -23,7 +23,7 @@ export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   return promise
 }
 
-/** Looks each second until it holds. Throws MESH_STEP_TIMEOUT after `limitMs`, and the signal's reason. */
+/** Polls each second until `holds` is true. Throws MESH_STEP_TIMEOUT after `limitMs`, or the signal's reason. */
 export async function waitUntil(
   holds: () => boolean | Promise<boolean>,
   { step, limitMs, clock, signal }: { step: string; limitMs: number; clock: Clock; signal: AbortSignal },
@@ -35,7 +35,7 @@ export async function waitUntil(
   }
 }
 
-/** As `work` settles, or rejects with the signal's reason; `work` itself is not ended by that. */
+/** Settles like `work`, or rejects with the signal's reason on abort; it does not stop `work`. */
 export function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)
@@ -44,7 +44,7 @@ export function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise
   return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
 }
 
-/** As the first that succeeds; when all have failed, as the first of them did. */
+/** Resolves with the first success; when all fail, rejects with the first error of the list. */
 export async function firstFulfilled(all: readonly Promise<void>[]): Promise<void> {
   try {
     await Promise.any(all)

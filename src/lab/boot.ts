@@ -3,7 +3,7 @@ import type { LogEntry } from './child.ts'
 import { shareMesh } from './findings.ts'
 import type { LabNode } from './lab-node.ts'
 
-/** What of a lab's start is told of each node, once. */
+/** The first occurrence of each start step, by node. */
 export class Boot {
   readonly #startedAt: number
   readonly #steps: BootStep[] = []
@@ -17,7 +17,7 @@ export class Boot {
     return this.#steps
   }
 
-  /** Milliseconds after the start at which the last of those who start at once knew all the others; undefined before. */
+  /** Milliseconds from the start until all nodes without a late start knew their members; undefined before. */
   completeAtMs(nodes: readonly LabNode[]): number | undefined {
     const firstNodes = nodes.filter(({ plan }) => plan.startsAtMs === 0)
     const steps = firstNodes.map(({ name }) =>
@@ -45,7 +45,7 @@ export class Boot {
   }
 }
 
-/** Whether it runs, or is about to. */
+/** Whether the node runs, or is about to start. */
 function isDue({ state, plan }: LabNode): boolean {
   return state === 'starting' || state === 'running' || (state === 'waiting' && plan.startsAtMs === 0)
 }

@@ -16,13 +16,13 @@ export interface ChildOptions {
 export interface ChildExit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
-  /** Last of its standard error, at most 2,000 characters. */
+  /** The end of its standard error, at most 2,000 characters. */
   readonly errors: string
 }
 
 const errorChars = 2_000
 
-/** A process of the lab. It ends with the lab, whose end closes the channel between them. */
+/** A process of the lab. It stops when the lab exits, since that closes their IPC channel. */
 export class Child {
   readonly #process: ChildProcess
   readonly #closed = Promise.withResolvers<void>()
@@ -34,7 +34,7 @@ export class Child {
     this.#process = spawn(process.execPath, [...flags, entry, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: childEnvironment(),
-      // A Ctrl-C is the lab's: the store has to outlive the nodes, which have to say goodbye.
+      // Only the lab gets a Ctrl-C: it stops the nodes first and the store last.
       detached: process.platform !== 'win32',
     })
     if (this.#process.stdout !== null) {
@@ -49,15 +49,15 @@ export class Child {
       this.#closed.resolve()
       onExit({ code, signal, errors })
     }
-    // With a process, it is only a signal or its channel that failed.
+    // If the process exists, only a signal or its channel failed.
     this.#process.on('error', (error) => {
       if (this.pid === 0) reportExit(null, null, error.message)
     })
-    // Once all it said has been read.
+    // 'close' follows after all output is read.
     this.#process.once('close', (code, signal) => reportExit(code, signal, this.#errors))
   }
 
-  /** 0 when it could not be started. */
+  /** 0 when the start failed. */
   get pid(): number {
     return this.#process.pid ?? 0
   }
@@ -66,12 +66,12 @@ export class Child {
     return this.pid !== 0 && this.#process.exitCode === null && this.#process.signalCode === null
   }
 
-  /** Whether it has ended and all its output is read. */
+  /** Whether the process has exited and all its output is read. */
   get isClosed(): boolean {
     return this.#isOver
   }
 
-  /** Resolves when it is over. */
+  /** Resolves when the process has exited and all its output is read. */
   get closed(): Promise<void> {
     return this.#closed.promise
   }
@@ -80,7 +80,7 @@ export class Child {
     if (this.isRunning) this.#process.kill(signal)
   }
 
-  /** Asks it to stop, wakes it if it sleeps, and kills it after `withinMs`. */
+  /** Sends SIGTERM, resumes a paused process, and sends SIGKILL after `withinMs`. */
   async stop(withinMs: number): Promise<void> {
     if (!this.isRunning) return this.closed
     this.signal('SIGTERM')
@@ -90,13 +90,16 @@ export class Child {
   }
 }
 
-/** The line of a standard error that says what went wrong; of a stack trace the first. */
+/** The line of standard error with the reason: the first line of a stack trace, or the last line. */
 export function exitReason(errors: string): string {
   const lines = errors.split('\n').filter((line) => line.trim() !== '')
-  return (lines.find((line) => /^(\w*Error|MESH_\w+)\b/.test(line)) ?? lines.at(-1) ?? 'it said nothing').slice(0, 500)
+  return (lines.find((line) => /^(\w*Error|MESH_\w+)\b/.test(line)) ?? lines.at(-1) ?? 'no output on stderr').slice(
+    0,
+    500,
+  )
 }
 
-/** Settings of a node that somebody has in their environment are not meant for the lab's. */
+/** Settings of a node in the user's environment must not apply to the lab's nodes. */
 function childEnvironment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(MESH|OTEL|NODE)_/.test(name) || /^NODE_EXTRA/.test(name),

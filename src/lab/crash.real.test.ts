@@ -9,14 +9,14 @@ import { until } from '../testing/until.ts'
 
 leakCheck({ graceMs: 8_000 })
 
-test('a lab that is killed leaves no process, not even a paused one, and no file; another runs beside it', async () => {
+test('a killed lab beside another: no process stays, not even a paused one, and no file', async () => {
   const [one, other] = await Promise.all([startLab(), startLab()])
   try {
     assert.notEqual(one.url, other.url)
     const runs = async () =>
       (await one.view()).nodes.some(({ name, state }) => name === 'a-seed-1' && state === 'running')
     await until(runs, 30_000, 'a node runs')
-    assert.equal((await one.view()).jaegerUrl, 'http://127.0.0.1:1/ui', 'what was given for links')
+    assert.equal((await one.view()).jaegerUrl, 'http://127.0.0.1:1/ui', 'the value of --jaeger-ui')
     const paused = await fetch(`${one.url}/api/lab/nodes/a-seed-1/pause`, { method: 'POST' })
     assert.equal(paused.status, 200, await paused.text())
     const children = childrenOf(one.pid)
@@ -24,7 +24,7 @@ test('a lab that is killed leaves no process, not even a paused one, and no file
     const directory = directoryOf(children)
     assert.ok(existsSync(directory))
     one.kill()
-    await until(() => children.every((pid) => !lives(pid)), 8_000, 'all processes are gone')
+    await until(() => children.every((pid) => !lives(pid)), 8_000, 'all processes have exited')
     await until(() => !existsSync(directory), 3_000, 'and the directory')
   } finally {
     one.kill()
@@ -32,13 +32,13 @@ test('a lab that is killed leaves no process, not even a paused one, and no file
   }
 })
 
-/** Where labs are unless told otherwise: the second finds that port taken. */
+/** Both labs use the default port of the page: the second one finds it in use. */
 function startLab(): Promise<LabProcess> {
   const size = ['--nodes', '3', '--meshes', '1', '--for', '2m']
   return startLabProcess(...size, '--page', '127.0.0.1:16680', '--jaeger-ui', 'http://127.0.0.1:1/ui/')
 }
 
-/** Where the lab keeps its things, by the command line of its store. */
+/** The directory of the lab, from the command line of its store. */
 function directoryOf(pids: readonly number[]): string {
   for (const pid of pids) {
     const args = commandOf(pid)

@@ -5,15 +5,15 @@ import { exitProblem } from './exit-problem.ts'
 
 leakCheck()
 
-test('an end is in order when it was asked for and is what was asked for', () => {
+test('an exit is a problem unless it is the result of the requested action', () => {
   const fine = { code: 0, signal: null, errors: '' }
   const failed = { code: 1, signal: null, errors: 'Error: no port\n  at x' }
   const killed = { code: null, signal: 'SIGKILL' as const, errors: '' }
   assert.equal(exitProblem(fine, 'stop'), undefined)
   assert.equal(exitProblem(killed, 'kill'), undefined)
-  assert.equal(exitProblem(fine, undefined), 'ended by itself with 0: it said nothing')
-  assert.equal(exitProblem(failed, undefined), 'ended by itself with 1: Error: no port')
-  assert.equal(exitProblem(failed, 'stop'), 'was asked to stop and ended with 1: Error: no port')
-  assert.equal(exitProblem(killed, 'stop'), 'was asked to stop and ended with SIGKILL: it said nothing')
+  assert.equal(exitProblem(fine, undefined), 'exited by itself with 0: no output on stderr')
+  assert.equal(exitProblem(failed, undefined), 'exited by itself with 1: Error: no port')
+  assert.equal(exitProblem(failed, 'stop'), 'was stopped and exited with 1: Error: no port')
+  assert.equal(exitProblem(killed, 'stop'), 'was stopped and exited with SIGKILL: no output on stderr')
   assert.match(exitProblem(killed, 'start-timeout') ?? '', /did not listen within 45 s/)
 })

@@ -1,14 +1,14 @@
 import type { LabNode } from './lab-node.ts'
 
-/** Those who came less than this ago, in milliseconds, need not be known to all yet. Guess. */
+/** Nodes younger than this, in milliseconds, need not be known to all others yet. Guess. */
 const newcomerMs = 10_000
-/** A start may take so long, on a machine that does something else besides. Guess. */
+/** Maximum time of a start on a busy machine, in milliseconds. Guess. */
 const overdueMs = 20_000
-/** A member that has been silent for so long has expired: the window of 30 s, a sweep every 5 s, and some seconds. */
+/** A member silent for this long has expired: a staleness of 30 s, a sweep every 5 s, and a margin. */
 const deadMs = 40_000
 
 /**
- * What is wrong with these nodes as they are now, in words.
+ * Describes the current problems of these nodes.
  *
  * @param elapsedMs Since the lab's start.
  */
@@ -27,9 +27,8 @@ export function shareMesh(a: LabNode, b: LabNode): boolean {
 
 function findStuck({ name, state, plan, steadySince, startedAt, topology }: LabNode, elapsedMs: number) {
   const elapsed = (at: number) => `${Math.round((performance.now() - at) / 1_000)} s`
-  if (state === 'unreachable') return `${name} runs and does not answer`
-  if (state === 'running' && topology === undefined && isOld(steadySince))
-    return `${name} did not answer when asked last`
+  if (state === 'unreachable') return `${name} is running and does not answer`
+  if (state === 'running' && topology === undefined && isOld(steadySince)) return `${name} did not answer the last poll`
   if (state === 'starting' && startedAt !== undefined && performance.now() - startedAt > overdueMs)
     return `${name} has been starting for ${elapsed(startedAt)}`
   const lateMs = elapsedMs - plan.startsAtMs
@@ -38,7 +37,7 @@ function findStuck({ name, state, plan, steadySince, startedAt, topology }: LabN
   return undefined
 }
 
-/** Whoever runs beside a node and is not known to it. */
+/** Running nodes of its mesh that a node does not know. */
 function findUnknownPeers(node: LabNode, steady: readonly LabNode[]): string[] {
   const names = steady
     .filter((other) => other !== node && shareMesh(node, other) && !knows(node, other))
@@ -46,18 +45,18 @@ function findUnknownPeers(node: LabNode, steady: readonly LabNode[]): string[] {
   return names.length === 0 ? [] : [`${node.name} does not know ${names.join(' ')}`]
 }
 
-/** Whoever a node counts as a member long after it should have found it silent. */
+/** Members that a node should have expired. */
 function findDeadMembers({ name, topology, steadySince = 0 }: LabNode, nodes: readonly LabNode[]): string[] {
-  // After a pause it waits for a window before it judges.
+  // After a pause a node waits for a staleness time before it expires members.
   if (performance.now() - steadySince < deadMs) return []
   const silent = topology?.members.filter(({ silentMs }) => silentMs > deadMs) ?? []
   return silent.map(({ peer, silentMs }) => {
     const memberName = nodes.find((node) => node.peer === peer)?.name ?? peer
-    return `${name} still counts ${memberName}, silent for ${Math.round(silentMs / 1_000)} s`
+    return `${name} still has member ${memberName}, silent for ${Math.round(silentMs / 1_000)} s`
   })
 }
 
-/** Runs, answers, and has done so long enough to know the others. */
+/** Runs and answers, for long enough to know the others. */
 function isSteady({ state, steadySince, topology }: LabNode): boolean {
   return state === 'running' && topology !== undefined && isOld(steadySince)
 }

@@ -7,7 +7,7 @@ import { bridgesOf, readLabFlags } from './flags.ts'
 
 leakCheck()
 
-test('without flags it is the lab that the README shows', () => {
+test('no flags: the lab of the README', () => {
   const flags = readLabFlags({})
   assert.deepEqual([flags.nodes, flags.meshes, bridgesOf(flags), flags.page], [8, 2, 2, '127.0.0.1:16680'])
   assert.deepEqual([flags.for, flags.otlp, flags.seed], [undefined, undefined, undefined])
@@ -15,7 +15,7 @@ test('without flags it is the lab that the README shows', () => {
   assert.equal(readLabFlags({ 'jaeger-ui': 'http://127.0.0.1:1/ui/' })['jaeger-ui'], 'http://127.0.0.1:1/ui')
 })
 
-test('durations are bounded', () => {
+test('durations: with a unit, from 1 s to 24 days', () => {
   assert.deepEqual(
     ['90s', '10m', '2h', '7d', '1.5h'].map(parseDuration),
     [90_000, 600_000, 7_200_000, 604_800_000, 5_400_000],
@@ -24,7 +24,7 @@ test('durations are bounded', () => {
     assert.equal(parseDuration(text), undefined, text)
 })
 
-test('what is not allowed is refused with flag, value and cure', () => {
+test('an invalid flag: an error with flag, value and allowed values', () => {
   const wrong: readonly (readonly [Record<string, string>, RegExp])[] = [
     [{ nodes: '0' }, /--nodes is "0"; expected a whole number of nodes from 3 to 64/],
     [{ nodes: 'Infinity' }, /--nodes is "Infinity"/],
@@ -33,7 +33,7 @@ test('what is not allowed is refused with flag, value and cure', () => {
     [{ for: '0s' }, /--for is "0s"; expected a duration such as 90s/],
     [{ page: '0.0.0.0:80' }, /--page is "0.0.0.0:80"; expected host:port with a loopback host/],
     [{ otlp: 'localhost:4317' }, /--otlp is "localhost:4317"; expected an http/],
-    [{ query: 'http://127.0.0.1:16686' }, /--query is .*; expected a receiver in --otlp/],
+    [{ query: 'http://127.0.0.1:16686' }, /--query is .*; expected to be set together with --otlp/],
     [{ seed: '-1' }, /--seed is "-1"/],
   ]
   for (const [given, message] of wrong) {

@@ -9,15 +9,14 @@ import { maxNodes, seedsPerMesh } from './plan.ts'
 /** Every flag of `tracemesh lab` that takes a value. */
 export const labFlags = {
   nodes: {
-    description: 'nodes of each mesh, bridges not counted',
+    description: 'nodes of each mesh, without bridges',
     defaultValue: '8',
     ...count(whole(seedsPerMesh + 1, maxNodes, 'nodes')),
   },
   meshes: { description: 'meshes', defaultValue: '2', ...count(whole(1, 8, 'meshes')) },
   bridges: {
-    description: 'nodes that are in two meshes',
-    defaultText: '2, none for a single mesh',
-    // None is no missing limit here.
+    description: 'nodes that are members of two meshes',
+    defaultText: '2, or 0 for a single mesh',
     ...count(whole(0, 16, 'bridges')),
   },
   for: {
@@ -26,18 +25,18 @@ export const labFlags = {
     ...duration(),
   },
   seed: {
-    description: 'draws which nodes are late and in which order they start',
-    defaultText: 'another each time',
+    description: 'random seed: which nodes start late, and the start order',
+    defaultText: 'random',
     ...count(whole(0, 2 ** 32 - 1)),
   },
   otlp: {
-    description: 'OTLP receiver that gets the spans in place of a store of the lab’s own',
+    description: 'external OTLP receiver in place of the lab’s own store',
     ...otlpEndpointOrOff(),
   },
-  query: { description: 'where that receiver answers /api/v3', ...url() },
-  'jaeger-ui': { description: 'page of Jaeger that links lead to', ...url() },
+  query: { description: 'URL of /api/v3 of that receiver', ...url() },
+  'jaeger-ui': { description: 'URL of the Jaeger UI for links', ...url() },
   page: {
-    description: 'where the page is; the next free port when it is taken',
+    description: 'listen address of the page; the next free port when it is in use',
     defaultValue: '127.0.0.1:16680',
     expected: 'host:port with a loopback host (port 0 picks a free one), or off',
     schema: z.string().refine((text) => text === 'off' || isLoopback(parseHostPort(text)?.host ?? '')),
@@ -55,14 +54,14 @@ export const labFlags = {
 
 export type LabFlags = FlagValues<typeof labFlags>
 
-/** Checked values of what was given, by flag. Throws MESH_CONFIG_INVALID for the first that is not allowed. */
+/** Parses the flags. Throws MESH_CONFIG_INVALID for the first invalid one. */
 export function readLabFlags(given: RawFlags): LabFlags {
   const flags = readFlags(labFlags, given)
   checkConflicts(flags)
   return flags
 }
 
-/** Bridges that were not asked for are none where there is nothing to bridge. */
+/** By default 2 bridges, or none for a single mesh. */
 export function bridgesOf({ bridges, meshes }: LabFlags): number {
   return bridges ?? (meshes === 1 ? 0 : 2)
 }
@@ -74,14 +73,14 @@ function checkConflicts(flags: LabFlags): void {
   const all = nodes * meshes + bridges
   if (all > maxNodes) throw invalidFlag('nodes', String(nodes), `at most ${maxNodes} nodes in all, not ${all}`)
   if (query !== undefined && (otlp === undefined || otlp === 'off'))
-    throw invalidFlag('query', query, 'a receiver in --otlp beside it')
+    throw invalidFlag('query', query, 'to be set together with --otlp')
 }
 
 function url(): Check<string> {
   const schema = z
     .string()
     .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''))
-    // Paths are put behind it.
+    // The lab appends paths.
     .transform((text) => text.replace(/\/+$/, ''))
   return { expected: 'an http:// or https:// URL', schema }
 }

@@ -7,7 +7,7 @@ import { freeUdpPorts } from './free-ports.ts'
 
 leakCheck()
 
-test('ports are free and different; one that is in use is passed over', async (t) => {
+test('a port in use is skipped, and all ports are different', async (t) => {
   const used = createSocket('udp4').bind(0, '127.0.0.1')
   t.after(() => used.close())
   await once(used, 'listening')
@@ -17,7 +17,7 @@ test('ports are free and different; one that is in use is passed over', async (t
   assert.equal(new Set(await freeUdpPorts(20)).size, 20)
 })
 
-test('an error that another port would not mend is told, and where all are taken that is', async (t) => {
+test('an error other than EADDRINUSE, and a range without free ports: rejected', async (t) => {
   const broken = t.mock.method(Socket.prototype, 'bind', function fail(this: Socket) {
     setImmediate(() => this.emit('error', Object.assign(new Error('too many open files'), { code: 'EMFILE' })))
     return this
@@ -29,6 +29,6 @@ test('an error that another port would not mend is told, and where all are taken
   await once(used, 'listening')
   await assert.rejects(
     freeUdpPorts(1, () => used.address().port),
-    /of 200 UDP ports 1 too few were free/,
+    /tried 200 UDP ports, 1 more needed/,
   )
 })

@@ -1,14 +1,14 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 
-/** Below the range that Linux draws ports for outgoing sockets from: a port given up for a restart stays free. */
+/** Below the ephemeral port range of Linux: a port stays free while its node restarts. */
 const lowest = 20_000
 const highest = 32_000
 
-/** Draws in vain for one port, after which all count as taken. Guess. */
+/** Failed tries per port after which all ports count as in use. Guess. */
 const maxTries = 200
 
-/** `count` UDP ports that are free on loopback now, all different. Rejects when no socket can be bound, or none is free. */
+/** Finds `count` different UDP ports that are free on loopback. Rejects when binding fails, or too few are free. */
 export async function freeUdpPorts(
   count: number,
   randomPort = () => lowest + Math.floor(Math.random() * (highest - lowest)),
@@ -16,8 +16,7 @@ export async function freeUdpPorts(
   const sockets: Socket[] = []
   try {
     for (let tries = 0; sockets.length < count; tries++) {
-      if (tries >= count * maxTries)
-        throw new Error(`of ${tries} UDP ports ${count - sockets.length} too few were free`)
+      if (tries >= count * maxTries) throw new Error(`tried ${tries} UDP ports, ${count - sockets.length} more needed`)
       const socket = await tryPort(randomPort())
       if (socket !== undefined) sockets.push(socket)
     }
@@ -35,7 +34,7 @@ async function tryPort(port: number): Promise<Socket | undefined> {
     return socket
   } catch (error) {
     socket.close()
-    // Anything but a port in use would be so for the next one, too.
+    // Any other error would occur for every port.
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return undefined
     throw error
   }

@@ -9,13 +9,13 @@ import { LabNode } from './lab-node.ts'
 
 leakCheck()
 
-test('a node that never listens is killed, and whoever waits for it goes on', async (t) => {
+test('a node that never listens: the lab kills it, and its start resolves', async (t) => {
   const { node, problems } = startableNode(t, 'setInterval(() => {}, 1_000)', 400)
   await node.start('same')
   assert.deepEqual([problems, node.state], [['did not listen within 45 s and was killed'], 'killed'])
 })
 
-test('a node that fails while it stops is told, one that ends in order is not', async (t) => {
+test('a node that fails during its stop is a problem, an ordered exit is not', async (t) => {
   const stopping = (code: number) =>
     `process.on('SIGTERM', () => process.exit(${code})); setInterval(() => {}, 1_000); console.log('{"msg":"listening"}')`
   for (const code of [0, 3]) {
@@ -24,11 +24,11 @@ test('a node that fails while it stops is told, one that ends in order is not', 
     assert.equal(node.state, 'running')
     assert.throws(() => node.start('same'), { code: 'MESH_LAB_REFUSED' })
     await node.stop()
-    assert.deepEqual(problems, code === 0 ? [undefined] : ['was asked to stop and ended with 3: it said nothing'])
+    assert.deepEqual(problems, code === 0 ? [undefined] : ['was stopped and exited with 3: no output on stderr'])
   }
 })
 
-/** A node whose program is this. */
+/** A node that runs `program`. */
 function startableNode(t: TestContext, program: string, startLimitMs: number) {
   const directory = mkdtempSync(join(tmpdir(), 'tracemesh-node-'))
   t.after(() => rmSync(directory, { recursive: true }))

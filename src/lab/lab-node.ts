@@ -12,27 +12,27 @@ export interface LabNodeOptions {
   readonly plan: PlannedNode
   readonly port: number
   readonly entry: string
-  /** Command line but for the identity, as it is at a start. */
+  /** Command line at a start, without the identity. */
   readonly args: () => readonly string[]
-  /** Where its key is kept, by a count of its identities. */
+  /** Key file by number of the identity. */
   readonly keyFile: (identity: number) => string
   readonly onLine: (node: LabNode, entry: LogEntry) => void
   readonly onExit: (node: LabNode, end: ChildExit, requestedAction: RequestedAction | undefined) => void
-  /** 45 s unless given. */
+  /** 45 s by default. */
   readonly startLimitMs?: number
 }
 
-/** What starting costs is not what running costs: CPU is counted from so long after `listening`. Guess. */
+/** The CPU of the start does not count: measuring begins this long after `listening`. Guess. */
 const warmUpMs = 5_000
 
-/** One node of the lab: its processes, one after the other, and what is known of the last of them. */
+/** One node of the lab: its processes, one after the other, and the state of the last one. */
 export class LabNode {
   readonly plan: PlannedNode
   readonly #options: LabNodeOptions
   #state: NodeState = 'waiting'
   #child: Child | undefined
   #identity = 1
-  /** Of the process that runs. */
+  /** Of the current process. */
   #requestedAction: RequestedAction | undefined
   #startTimer: NodeJS.Timeout | undefined
   #listening = Promise.withResolvers<void>()
@@ -42,13 +42,13 @@ export class LabNode {
   incarnation: number | undefined
   addresses: readonly string[] = []
   tally: Tally = newTally()
-  /** By its own word, when it was asked last; undefined as long as nobody can ask. */
+  /** From the last poll; undefined while the node cannot answer. */
   topology: Topology | undefined
-  /** Asked in vain, since it answered last. */
+  /** Failed polls since the last answer. */
   failedPolls = 0
   /** Monotonic milliseconds; undefined while it is not listening. */
   listeningAt: number | undefined
-  /** Of its last process, in monotonic milliseconds. */
+  /** Start of its last process, in monotonic milliseconds. */
   startedAt: number | undefined
   #resumedAt = 0
   #lostByEarlier = 0
@@ -74,19 +74,19 @@ export class LabNode {
     return this.#options.port
   }
 
-  /** Since when it has listened without a pause, in monotonic milliseconds; undefined while it does not. */
+  /** Start of listening or end of the last pause, in monotonic milliseconds; undefined while it does not listen. */
   get steadySince(): number | undefined {
     return this.listeningAt === undefined ? undefined : Math.max(this.listeningAt, this.#resumedAt)
   }
 
-  /** Spans lost at the ends of all its processes. */
+  /** Spans lost at exit by all its processes. */
   get lost(): number {
     return this.#lostByEarlier + this.tally.lost
   }
 
   /**
-   * Resolves when it listens, or has ended before: after 45 s it is killed. Throws MESH_LAB_REFUSED when it runs, or
-   * when something that its last process said is still to be read.
+   * Resolves when the node listens or has exited: after 45 s the lab kills it. Throws MESH_LAB_REFUSED when it runs, or
+   * when output of its last process is unread.
    */
   start(identity: 'same' | 'fresh'): Promise<void> {
     if (this.#child?.isClosed === false) throw this.#refusal('started')
@@ -114,7 +114,6 @@ export class LabNode {
     return this.#listening.promise.finally(() => clearTimeout(this.#startTimer))
   }
 
-  /** As if the power had gone. */
   async kill(): Promise<void> {
     const child = this.#requireRunning('killed')
     this.#requestedAction = 'kill'
@@ -122,7 +121,7 @@ export class LabNode {
     await child.closed
   }
 
-  /** It says goodbye; one that does not end within 6 s is killed, one that was starting within 15 s. */
+  /** Ordered, with goodbyes; SIGKILL follows after 6 s, or after 15 s for a node that is starting. */
   async stop(): Promise<void> {
     const child = this.#requireRunning('stopped')
     this.#requestedAction = 'stop'
@@ -144,7 +143,7 @@ export class LabNode {
     this.#state = 'running'
   }
 
-  /** Reads what its process has used. */
+  /** Reads memory and CPU of its process. */
   async sampleUsage(): Promise<void> {
     const { pid } = this
     const usage = pid === undefined ? undefined : await usageOf(pid)
@@ -155,17 +154,17 @@ export class LabNode {
     this.#samples = [...(first === undefined ? [] : [first]), ...this.#samples.slice(-1), { ...usage, at: now }]
   }
 
-  /** Resident memory when it was looked at last, MiB. */
+  /** Resident memory at the last sample, MiB. */
   get rssMb(): number | undefined {
     return this.#samples.at(-1)?.rssMb
   }
 
-  /** CPU milliseconds per second between the last two looks. */
+  /** CPU milliseconds per second between the last two samples. */
   get cpuMsPerS(): number | undefined {
     return rate(this.#samples.at(-2), this.#samples.at(-1))
   }
 
-  /** CPU milliseconds per second since it settled, 5 s after it began to listen. */
+  /** CPU milliseconds per second since 5 s after it began to listen. */
   get cpuMsPerSOverall(): number | undefined {
     return rate(this.#samples[0], this.#samples.at(-1))
   }
@@ -191,7 +190,7 @@ export class LabNode {
     this.#options.onExit(this, end, this.#requestedAction)
   }
 
-  /** What holds only while it runs. The peer id stays, so that traces that speak of it can be found. */
+  /** Clears the state of the process. The peer id stays, so that its traces can be found. */
   #resetProcessState(): void {
     this.topology = undefined
     this.listeningAt = undefined

@@ -2,19 +2,19 @@ import type { LabSpan } from './lab-span.ts'
 import type { LabSize } from './plan.ts'
 
 export interface LabOptions extends LabSize {
-  /** Draws whatever is drawn. */
+  /** Seed of all random decisions. */
   readonly seed: number
-  /** Where spans go, `off` for nowhere; a store of the lab's own unless given. */
+  /** OTLP endpoint for spans, or `off`; by default the lab runs its own store. */
   readonly otlp?: string | undefined
-  /** Where `/api/v3` is, for a receiver that is not the lab's own. */
+  /** URL of `/api/v3` of an external receiver. */
   readonly query?: string | undefined
   readonly jaegerUi?: string | undefined
-  /** Directory of key files that outlives the lab; otherwise everybody is new. */
+  /** Directory of key files that outlives the lab; without it all identities are new. */
   readonly identities?: string | undefined
-  /** Whether a terminal has to be put right when the lab is killed. */
+  /** Whether the watchdog has to restore the terminal when the lab is killed. */
   readonly terminal?: boolean
-  /** What a node told that is worth a line. */
+  /** Receives spans of nodes that are worth a line. */
   readonly onSpan?: (span: LabSpan) => void
-  /** What the lab itself has to say. */
+  /** Receives messages of the lab itself. */
   readonly log?: (text: string) => void
 }

@@ -6,7 +6,7 @@ import { plain, spanLine } from './lines.ts'
 
 leakCheck()
 
-test('what happens to somebody is told, what happens every few seconds is not', () => {
+test('log lines: spans of events are lines, routine spans are not', () => {
   const time = '2026-01-02T03:04:05.678Z'
   const retry = {
     msg: 'mesh.seed.retry',

@@ -1,11 +1,11 @@
 import type { ViewSpan } from '../page/mesh-view.ts'
 import type { LogEntry } from './child.ts'
 
-/** Something that a node told, for people; `span` may be the message of a log line that is none. */
+/** A span or a warning of a node; `span` is its name, or the message of the log line. */
 export type LabSpan = Required<ViewSpan>
 export type Colour = LabSpan['colour']
 
-/** What is worth a line: what happens to somebody, not what happens every few seconds. */
+/** Spans that are worth a line: events, not the routine of every few seconds. */
 const spanColours: Readonly<Record<string, Colour>> = {
   'mesh.node.started': 'gray',
   'mesh.seed.dial': 'gray',
@@ -33,7 +33,7 @@ const shownAttributes = [
   'mesh.link.rule',
 ] as const
 
-/** Undefined for what is no news. */
+/** Undefined for a log line that is not worth a line. */
 export function labSpanOf(node: string, entry: LogEntry): LabSpan | undefined {
   const span = String(entry['msg'])
   const colour = spanColours[span] ?? levelColours[String(entry['level'])]

@@ -12,35 +12,35 @@ import { makeWorkspace } from './workspace.ts'
 // The pool of `fetch` keeps a connection for some seconds after its last use.
 leakCheck({ graceMs: 8_000 })
 
-test('a mesh of three starts, is troubled, heals, and its record names no problem', async () => {
+test('a lab of three nodes with kills, stops, pauses and restarts: the record has no problem', async () => {
   const lab = await Lab.start({ nodes: 3, meshes: 1, bridges: 0, seed: 3 })
   try {
     const state = (name: string) => lab.nodes().find((node) => node.name === name)?.state
     const members = (name: string) => lab.nodes().find((node) => node.name === name)?.counts.members
-    // Those that are late can be started by hand, if this machine was not so slow that they have come by themselves.
+    // On a slow machine late nodes may have started by themselves already.
     for (const name of ['a-seed-2', 'a-gateway-1']) if (state(name) === 'waiting') await lab.start(name, 'same')
     const spawned = await Promise.all([lab.spawn('compute', 'mesh-a'), lab.spawn('compute', 'mesh-a')])
     const all = ['a-compute-1', 'a-compute-2', 'a-gateway-1', 'a-seed-1', 'a-seed-2']
-    assert.deepEqual(spawned, all.slice(0, 2), 'two at once are two')
-    await until(() => all.every((name) => members(name) === 4), 40_000, 'everybody knows everybody')
+    assert.deepEqual(spawned, all.slice(0, 2), 'concurrent spawns get different names')
+    await until(() => all.every((name) => members(name) === 4), 40_000, 'all nodes know each other')
 
     const { recipients } = await lab.publish('a-seed-1', 'hello')
     assert.ok(recipients > 0)
     const received = () => lab.view(false).messages.map(({ node, text }) => `${node} ${text}`)
     await until(
-      () => received().filter((line) => /heard 5 bytes on lab/.test(line)).length === 4,
+      () => received().filter((line) => /received 5 bytes on lab/.test(line)).length === 4,
       5_000,
-      'the others hear',
+      'the other nodes receive the message',
     )
     assert.ok(
-      received().some((line) => /^a-seed-1 said “hello” to \d peers?$/.test(line)),
+      received().some((line) => /^a-seed-1 published “hello” to \d peers?$/.test(line)),
       received().join(),
     )
     await assert.rejects(lab.publish('nobody', 'x'), /there is no node nobody/)
 
     await assert.rejects(lab.start('a-seed-1', 'same'), /a-seed-1 cannot be started: it is running/)
-    await assert.rejects(lab.spawn('compute', 'mesh-z'), /there is no mesh-z, only mesh-a/)
-    await assert.rejects(lab.spawn('bridge', 'mesh-a'), /one mesh only/)
+    await assert.rejects(lab.spawn('compute', 'mesh-z'), /unknown mesh mesh-z; the lab has mesh-a/)
+    await assert.rejects(lab.spawn('bridge', 'mesh-a'), /a bridge needs two meshes/)
 
     await lab.pause('a-gateway-1')
     assert.equal(state('a-gateway-1'), 'paused')
@@ -52,7 +52,7 @@ test('a mesh of three starts, is troubled, heals, and its record names no proble
     assert.equal(state('a-seed-2'), 'stopped')
     await lab.start('a-seed-2', 'same')
     const after = lab.nodes().find(({ name }) => name === 'a-seed-2')
-    assert.deepEqual([after?.id, after?.incarnation], [before?.id, 2], 'the same identity, one start later')
+    assert.deepEqual([after?.id, after?.incarnation], [before?.id, 2], 'the same identity, the next incarnation')
     await lab.kill('a-seed-2', 'stop')
     await lab.start('a-seed-2', 'fresh')
     assert.notEqual(lab.nodes().find(({ name }) => name === 'a-seed-2')?.id, before?.id)
@@ -66,12 +66,12 @@ test('a mesh of three starts, is troubled, heals, and its record names no proble
   assert.ok((record.spans['mesh.node.started'] ?? 0) >= 5)
 })
 
-test('a trace store that is killed comes back where it was, and no span is lost', async () => {
+test('a killed trace store: the lab restarts it on the same ports, and no span is lost', async () => {
   const lab = await Lab.start({ nodes: 3, meshes: 1, bridges: 0, seed: 3 })
   try {
     const { query, otlp } = lab
     const started = async () => ((await storeStats(query)).names['mesh.node.started'] ?? 0) >= 1
-    await until(started, 40_000, 'a node has told of itself')
+    await until(started, 40_000, 'a node has emitted mesh.node.started')
     const [pid = 0] = childrenOf(process.pid).filter((child) => commandOf(child).includes('store'))
     process.kill(pid, 'SIGKILL')
     const back = () =>
@@ -79,34 +79,31 @@ test('a trace store that is killed comes back where it was, and no span is lost'
         () => true,
         () => false,
       )
-    await until(async () => !(await back()), 5_000, 'it is gone')
-    await until(back, 30_000, 'it is back')
+    await until(async () => !(await back()), 5_000, 'the store is down')
+    await until(back, 30_000, 'the store is up')
     assert.deepEqual([lab.query, lab.otlp], [query, otlp])
   } finally {
     await lab.stop('test')
   }
   const record = await lab.stop('asked again')
   assert.equal(record.lost, 0, JSON.stringify(record))
-  assert.deepEqual(record.problems, [
-    'the trace store is gone and started again: it ended with SIGKILL: it said nothing',
-  ])
+  assert.deepEqual(record.problems, ['the trace store exited with SIGKILL: no output on stderr; restarting it'])
 })
 
-/** Rejects when it does not answer. */
 async function storeStats(query: string | undefined): Promise<{ names: Record<string, number> }> {
   const answer = await fetch(`${query}/api/stats`, { signal: AbortSignal.timeout(2_000) })
   return (await answer.json()) as { names: Record<string, number> }
 }
 
-test('what a lab that crashed has left is removed by the next, what a living one has is not', async () => {
+test('a new lab removes directories of crashed labs, and keeps those of running labs', async () => {
   const first = await makeWorkspace()
   const parent = dirname(first.directory)
   await mkdir(parent, { recursive: true })
   const stale = await mkdtemp(join(parent, 'tracemesh-lab-'))
-  // Of one that is about to say whose it is.
+  // A lab that has not written its pid yet.
   const early = await mkdtemp(join(parent, 'tracemesh-lab-'))
   await writeFile(join(early, 'pid'), '')
-  // Above what Linux ever gives.
+  // Above the maximum pid of Linux.
   await writeFile(join(stale, 'pid'), '4194305')
   const second = await makeWorkspace()
   assert.deepEqual([first.directory, stale, early, second.directory].map(existsSync), [true, false, true, true])

@@ -24,10 +24,10 @@ import { labView, viewNodes } from './view.ts'
 import { Watchdog } from './watchdog.ts'
 import { makeWorkspace, type Workspace } from './workspace.ts'
 
-/** Nodes are asked only while somebody watches: the first question costs a node 4 MB and a tenth of a second of CPU. */
+/** The lab polls topologies only while a page watches: the first request costs a node 4 MB and 0.1 s of CPU. */
 const watchWindowMs = 10_000
 
-/** A whole mesh on this machine: processes that are started, watched, troubled and stopped together. */
+/** Meshes on this machine: starts, watches, disturbs and stops their processes. */
 export class Lab {
   readonly options: LabOptions
   readonly #workspace: Workspace
@@ -55,9 +55,9 @@ export class Lab {
   }
 
   /**
-   * Resolves when the first processes start. Throws MESH_LAB_REFUSED when the trace store does not.
+   * Resolves when the first processes start. Throws MESH_LAB_REFUSED when the trace store does not start.
    *
-   * @param startedAt Monotonic milliseconds from which the lab counts.
+   * @param startedAt Monotonic milliseconds of the lab's start.
    */
   static async start(options: LabOptions, startedAt = performance.now()): Promise<Lab> {
     const lab = new Lab(options, await makeWorkspace(), startedAt)
@@ -87,7 +87,7 @@ export class Lab {
     return viewNodes(this.#nodes)
   }
 
-  /** @param watch Whether links are of interest: then every node is asked, at once and every 2 s for the next 10 s. */
+  /** @param watch Whether the caller needs links: then the lab polls every node now and every 2 s for the next 10 s. */
   view(watch = true): MeshView {
     if (watch && !this.#isWatched) pollTopologies(this.#nodes)
     if (watch) this.#watchedAt = performance.now()
@@ -96,32 +96,32 @@ export class Lab {
     return labView(this.#nodes, this.options, history)
   }
 
-  /** `kill`: as if the power had gone. `stop`: it says goodbye. Throws MESH_LAB_UNKNOWN or MESH_LAB_REFUSED, as the next ones do. */
+  /** `kill`: SIGKILL. `stop`: ordered. This and the next methods throw MESH_LAB_UNKNOWN or MESH_LAB_REFUSED. */
   async kill(name: string, how: 'kill' | 'stop'): Promise<void> {
     const node = this.#requireNode(name)
     await (how === 'kill' ? node.kill() : node.stop())
-    this.#log(`${name} was ${how === 'kill' ? 'killed' : 'stopped'}`)
+    this.#log(`${name} ${how === 'kill' ? 'killed' : 'stopped'}`)
   }
 
   async pause(name: string): Promise<void> {
     this.#requireNode(name).pause()
-    this.#log(`${name} was paused`)
+    this.#log(`${name} paused`)
   }
 
   async resume(name: string): Promise<void> {
     this.#requireNode(name).resume()
-    this.#log(`${name} goes on`)
+    this.#log(`${name} resumed`)
   }
 
-  /** Resolves when it listens. */
+  /** Resolves when the node listens. */
   async start(name: string, identity: 'same' | 'fresh'): Promise<void> {
     await this.#startNode(this.#requireNode(name), identity)
   }
 
-  /** One node more; a bridge leads to the mesh after `mesh`. Returns its name, before it listens. */
+  /** Adds a node; a bridge leads to the mesh after `mesh`. Returns its name before it listens. */
   async spawn(role: Role, mesh: string): Promise<string> {
     const [port = 0] = await freeUdpPorts(1)
-    // No pause from here on: of two at once, each has to see the other's name.
+    // No await from here on: concurrent calls must see each other's names.
     if (this.#nodes.length >= maxNodes)
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'nodes of a lab', value: maxNodes })
     const usedNames = this.#nodes.map(({ name }) => name)
@@ -130,7 +130,7 @@ export class Lab {
     return plan.name
   }
 
-  /** A node says something to all of its mesh. Returns to how many it sent it; they pass it on. */
+  /** Publishes a message from a node to its mesh. Returns the number of direct recipients; they forward it. */
   async publish(name: string, text: string): Promise<{ readonly recipients: number }> {
     const node = this.#requireNode(name)
     const recipients = await publishFrom(node, text)
@@ -138,18 +138,18 @@ export class Lab {
     return { recipients }
   }
 
-  /** What a node holds, as its own HTTP API says. */
+  /** The inventory of a node, from its HTTP API. */
   async inventory(name: string): Promise<unknown> {
     return requestInventory(this.#requireNode(name))
   }
 
-  /** How things are now. */
+  /** The record of the lab so far. */
   async record(): Promise<LabRecord> {
     const snapshot = await survey(this.#nodes, () => this.#elapsed())
     return this.#recordOf(await this.#sink.stats(), snapshot)
   }
 
-  /** Stops everybody, the store last, and says how it was. Every call gives the same answer. */
+  /** Stops all nodes, then the store, and returns the closing record. Every call returns the same record. */
   stop(cause: string): Promise<LabRecord> {
     this.#stopping ??= this.#stop(cause)
     return this.#stopping
@@ -200,7 +200,7 @@ export class Lab {
 
   #enqueue(node: LabNode): void {
     this.#queue.add(async () => {
-      // Started by hand meanwhile, it is left alone.
+      // The user may have started it meanwhile.
       if (node.state === 'waiting')
         await this.#startNode(node, 'same').catch((error) => this.#reportProblem(String(error)))
     })
@@ -241,7 +241,7 @@ export class Lab {
   }
 
   async #stop(cause: string): Promise<LabRecord> {
-    // What it says is gone once everybody has stopped.
+    // The survey needs running nodes.
     const snapshot = await survey(this.#nodes, () => this.#elapsed())
     this.#log(`${cause}: stopping ${this.#nodes.filter(({ pid }) => pid !== undefined).length} nodes`)
     const idle = this.#queue.close()
@@ -252,7 +252,7 @@ export class Lab {
     return this.#recordOf(stats, snapshot)
   }
 
-  /** Every step is taken, whatever became of those before it. */
+  /** Runs every step, even after a failed one. */
   async #close(): Promise<void> {
     const steps = [
       () => this.#owner.close(),
@@ -264,13 +264,13 @@ export class Lab {
       try {
         await step()
       } catch (error) {
-        this.#reportProblem(`what was to be cleaned up was not: ${error instanceof Error ? error.message : error}`)
+        this.#reportProblem(`cleanup failed: ${error instanceof Error ? error.message : error}`)
       }
     }
   }
 
   #recordOf(stats: SinkStats | undefined, snapshot: Snapshot): LabRecord {
-    const missingStats = stats === undefined && this.#sink.isOwn ? ['the trace store did not say what it received'] : []
+    const missingStats = stats === undefined && this.#sink.isOwn ? ['the trace store returned no statistics'] : []
     return recordOf({
       seed: this.options.seed,
       meshes: this.options.meshes,

@@ -1,18 +1,18 @@
 import type { LabNode } from './lab-node.ts'
 import { neighbourTarget, type PlannedNode } from './plan.ts'
 
-/** Most links that a node can be told to want. */
+/** The maximum of `--neighbours`. */
 const maxNeighbours = 64
 
-/** What every node of the lab listens to, so that there is something to be said. */
+/** Topic that every node of the lab subscribes to. */
 export const labTopic = 'lab'
 
-/** Where a node of the lab listens, at every start of it. */
+/** Listen address of a node, the same at every start. */
 export function quicAddress(port: number): string {
   return `/ip4/127.0.0.1/udp/${port}/quic-v1`
 }
 
-/** Command line of a node among these, but for its identity. */
+/** Command line of a node, without its identity. */
 export function nodeArgs({ plan, port }: { plan: PlannedNode; port: number }, all: readonly LabNode[], otlp: string) {
   const [mesh = '', to] = plan.meshes
   const inMesh = (one: string) => all.filter((node) => node.plan.meshes.includes(one))
@@ -25,7 +25,7 @@ export function nodeArgs({ plan, port }: { plan: PlannedNode; port: number }, al
     ...seeds.filter((seed) => seed.port !== port).flatMap((seed) => ['--seed', quicAddress(seed.port)]),
     ...['--neighbours', String(Math.min(maxNeighbours, neighbours)), '--otlp', otlp],
     ...['--topic', labTopic],
-    // Everything that is told, sweeps and messages too, is counted from the log.
+    // The lab counts all spans from the log, including sweeps and messages.
     ...['--log-level', 'trace'],
   ]
 }

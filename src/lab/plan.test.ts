@@ -7,7 +7,7 @@ leakCheck()
 
 const size = { nodes: 8, meshes: 2, bridges: 2 }
 
-test('two meshes of eight and two bridges, with every role', () => {
+test('two meshes of eight and two bridges: 18 nodes with every role', () => {
   const plan = planLab(size, 1)
   assert.equal(plan.length, 18)
   assert.equal(new Set(plan.map(({ name }) => name)).size, 18)
@@ -20,7 +20,7 @@ test('two meshes of eight and two bridges, with every role', () => {
   }
 })
 
-test('one seed is missing at first, and one node of each mesh is late', () => {
+test('late starts: one seed, and one node of each mesh', () => {
   for (let seed = 0; seed < 50; seed++) {
     const late = planLab(size, seed).filter(({ startsAtMs }) => startsAtMs > 0)
     const missing = late.filter(({ startsAtMs }) => startsAtMs === missingSeedMs)
@@ -34,7 +34,7 @@ test('one seed is missing at first, and one node of each mesh is late', () => {
   }
 })
 
-test('seeds start first; the rest in an order that the seed draws', () => {
+test('start order: seeds first, the rest in a random order that depends on the seed', () => {
   const names = (seed: number) => planLab(size, seed).map(({ name }) => name)
   assert.deepEqual(names(7), names(7))
   assert.notDeepEqual(names(7), names(8))
@@ -46,14 +46,14 @@ test('seeds start first; the rest in an order that the seed draws', () => {
     )
 })
 
-test('the smallest lab is a mesh of three, and bridges go round', () => {
+test('the smallest lab has three nodes; bridges lead from each mesh to the next', () => {
   assert.equal(planLab({ nodes: 3, meshes: 1, bridges: 0 }, 1).length, 3)
   const bridges = planLab({ nodes: 3, meshes: 3, bridges: 4 }, 1).filter(({ role }) => role === 'bridge')
   const ends = bridges.toSorted((a, b) => a.name.localeCompare(b.name)).map(({ meshes }) => meshes.join(' '))
   assert.deepEqual(ends, ['mesh-a mesh-b', 'mesh-b mesh-c', 'mesh-c mesh-a', 'mesh-a mesh-b'])
 })
 
-test('small meshes are complete, and a new node gets the next free name', () => {
+test('small meshes are fully linked, and a new node gets the next free name', () => {
   assert.deepEqual([[10], [10, 10], [40], [1]].map(neighbourTarget), [9, 18, 8, 1])
   assert.equal(nodeName('compute', 'mesh-b', ['b-compute-1', 'b-compute-2', 'a-compute-3']), 'b-compute-3')
   assert.equal(nodeName('bridge', 'mesh-b', ['bridge-1']), 'bridge-2')

@@ -2,40 +2,40 @@ import type { Role } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
 import { seededRandom } from './seeded-random.ts'
 
-/** How large a lab is. */
+/** Size of a lab. */
 export interface LabSize {
-  /** Nodes of each mesh, bridges not counted. */
+  /** Nodes of each mesh, without bridges. */
   readonly nodes: number
   readonly meshes: number
   readonly bridges: number
 }
 
-/** One node of a lab, before there is a process. */
+/** The plan of one node of a lab. */
 export interface PlannedNode {
   readonly name: string
   readonly role: Role
-  /** One, or two for a bridge; the first is the one that its spans are found under. */
+  /** One, or two for a bridge; the first one is the service name of its spans. */
   readonly meshes: readonly string[]
   /** Milliseconds after the lab's start. */
   readonly startsAtMs: number
 }
 
-/** One seed is missing for so long, so that there are retries to be seen. */
+/** Delay of one seed, so that the lab shows retries. */
 export const missingSeedMs = 20_000
-/** One node of each mesh comes so late, so that somebody joins a mesh that lives. */
+/** Delay of one node of each mesh, so that it joins a running mesh. */
 export const lateNodeMs = 10_000
 export const seedsPerMesh = 2
-/** Most processes of one lab: at 90 MB each what a laptop bears. Guess. */
+/** Maximum nodes of one lab: at 90 MB each the memory of a laptop. Guess. */
 export const maxNodes = 64
 
-/** What a mesh has beside its seeds, in this order; then it is all compute. */
+/** Roles of a mesh after its seeds, in this order; all further nodes are compute. */
 const others: readonly Role[] = ['gateway', 'broker', 'registry']
 
-/** Every mesh up to this size is complete: each of its nodes has a link to each other. Above, as many links as a node wants anyway. */
+/** Meshes up to this size are fully linked. Nodes of larger ones have the default number of neighbours. */
 const completeUpTo = 12
 const neighboursOtherwise = 8
 
-/** Who is in the lab and when: in the order in which they start. The seed draws who is late, and the order. */
+/** Plans the nodes of a lab in their start order. The seed decides the late nodes and the order. */
 export function planLab(size: LabSize, seed: number): readonly PlannedNode[] {
   const meshes = Array.from({ length: size.meshes }, (_, index) => meshName(index))
   const planned = [
@@ -47,8 +47,8 @@ export function planLab(size: LabSize, seed: number): readonly PlannedNode[] {
 }
 
 /**
- * One node more in a lab of so many meshes; a bridge leads to the mesh after `mesh`. `taken`: names there are.
- * Throws MESH_LAB_REFUSED when there is no such mesh, or none to bridge to.
+ * Plans an additional node in a lab of `count` meshes; a bridge leads to the mesh after `mesh`. Throws MESH_LAB_REFUSED
+ * when the mesh does not exist, or when there is no second mesh for a bridge.
  */
 export function planOneMore(
   role: Role,
@@ -59,8 +59,8 @@ export function planOneMore(
 ): PlannedNode {
   const meshes = Array.from({ length: count }, (_, index) => meshName(index))
   const index = meshes.indexOf(mesh)
-  if (index < 0) throw spawnRefused(`there is no ${mesh}, only ${meshes.join(' ')}`)
-  if (role === 'bridge' && count < 2) throw spawnRefused('a bridge needs two meshes, and there is one mesh only')
+  if (index < 0) throw spawnRefused(`unknown mesh ${mesh}; the lab has ${meshes.join(' ')}`)
+  if (role === 'bridge' && count < 2) throw spawnRefused('a bridge needs two meshes, and the lab has one')
   const to = role === 'bridge' ? [meshes[(index + 1) % count] ?? ''] : []
   return { name: nodeName(role, mesh, usedNames), role, meshes: [mesh, ...to], startsAtMs }
 }
@@ -74,13 +74,13 @@ function meshName(index: number): string {
   return `mesh-${String.fromCharCode(97 + index)}`
 }
 
-/** `taken`: names there are. `a-compute-1` in `mesh-a`; `bridge-1`, which is in two, names neither. */
+/** The next free name: `a-compute-1` in `mesh-a`; `bridge-1` without a mesh, since it is in two. */
 export function nodeName(role: Role, mesh: string, usedNames: readonly string[]): string {
   const base = role === 'bridge' ? role : `${mesh.replace('mesh-', '')}-${role}`
   for (let count = 1; ; count++) if (!usedNames.includes(`${base}-${count}`)) return `${base}-${count}`
 }
 
-/** Links that a node of these meshes wants, each of so many members. */
+/** Target number of links for a node in meshes of these sizes. */
 export function neighbourTarget(members: readonly number[]): number {
   const perMesh = members.map((count) => (count <= completeUpTo ? count - 1 : neighboursOtherwise))
   return Math.max(
@@ -102,7 +102,7 @@ function planMesh(mesh: string, index: number, nodes: number, seed: number): Pla
   return planned
 }
 
-/** Bridges take turns in which mesh they are at home, so that each has some. */
+/** Bridges alternate their first mesh. */
 function planBridge(meshes: readonly string[], index: number): PlannedNode {
   const [from = '', to = ''] = [meshes[index % meshes.length], meshes[(index + 1) % meshes.length]]
   return { name: `bridge-${index + 1}`, role: 'bridge', meshes: [from, to], startsAtMs: 0 }

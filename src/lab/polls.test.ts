@@ -10,7 +10,7 @@ import { pollTopologies } from './polls.ts'
 // The pool of `fetch` keeps a connection for some seconds after its last use.
 leakCheck({ graceMs: 8_000 })
 
-test('those who hang hold nobody up for longer than may be, and what was known of them is no more', async (t) => {
+test('nodes that hang: polling ends within its limit, and their topologies are cleared', async (t) => {
   const server = createServer((request, response) => {
     if (request.url === '/fine/api/topology') response.end('{"peers":[]}')
   })

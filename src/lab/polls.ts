@@ -3,13 +3,13 @@ import type { Topology } from '../kit/views.ts'
 import type { LabNode } from './lab-node.ts'
 import { labTopic } from './node-args.ts'
 
-/** Asked at once; the others wait. */
+/** Concurrent requests. */
 const maxInFlight = 4
 const answerMs = 5_000
 
 /**
- * Asks every node that runs for its topology, within so many milliseconds for all of them. Never rejects: of who does
- * not answer no topology is known; who could not be asked in time is left as it was.
+ * Polls the topology of every running node, all of them within `withinMs`. Never rejects: a node that does not answer
+ * has no topology; a node that was not polled in time is unchanged.
  */
 export async function pollTopologies(nodes: readonly LabNode[], withinMs = Number.POSITIVE_INFINITY): Promise<void> {
   const deadline = performance.now() + withinMs
@@ -25,18 +25,18 @@ async function poll(node: LabNode, withinMs: number): Promise<void> {
   const { adminUrl } = node
   const signal = AbortSignal.timeout(Math.max(1, Math.min(answerMs, Math.floor(withinMs))))
   const topology = await fetchJson<Topology>(adminUrl, 'topology', { signal }).catch(() => undefined)
-  // It may have ended meanwhile, or begun anew.
+  // The node may have exited or restarted meanwhile.
   if (node.adminUrl !== adminUrl || node.state === 'paused') return
   node.topology = topology
   node.failedPolls = topology === undefined ? node.failedPolls + 1 : 0
 }
 
-/** What a node holds, by its own HTTP API. Throws MESH_LAB_REFUSED when it cannot be asked, or does not answer. */
+/** Requests the inventory of a node. Throws MESH_LAB_REFUSED when it does not run, or does not answer. */
 export function requestInventory(node: LabNode): Promise<unknown> {
   return requestFromNode(node, 'inventory')
 }
 
-/** Has a node publish a text; returns how many heard it first. Throws MESH_LAB_REFUSED as `inventoryOf` does. */
+/** Publishes a text from a node; returns the number of direct recipients. Throws like `requestInventory`. */
 export async function publishFrom(node: LabNode, text: string): Promise<number> {
   const body = JSON.stringify({ topic: labTopic, text })
   const post = { method: 'POST', body, headers: { 'content-type': 'application/json' } }
@@ -45,14 +45,14 @@ export async function publishFrom(node: LabNode, text: string): Promise<number> 
 }
 
 async function requestFromNode<T>({ name, adminUrl, state }: LabNode, what: string, init?: RequestInit): Promise<T> {
-  const refused = (why: string) => new MeshError('MESH_LAB_REFUSED', { what: `${name} cannot be asked`, why })
+  const refused = (why: string) => new MeshError('MESH_LAB_REFUSED', { what: `request to ${name} failed`, why })
   if (adminUrl === '' || state === 'paused') throw refused(`it is ${state}`)
   return fetchJson<T>(adminUrl, what, init).catch(() => {
     throw refused('it does not answer')
   })
 }
 
-/** Rejects when there is no answer within 5 s, or when it is no success. */
+/** Rejects without a successful answer within 5 s. */
 async function fetchJson<T>(adminUrl: string, what: string, init: RequestInit = {}): Promise<T> {
   const answer = await fetch(`${adminUrl}/api/${what}`, { signal: AbortSignal.timeout(answerMs), ...init })
   if (!answer.ok) throw new Error(`${adminUrl} answered ${answer.status}`)

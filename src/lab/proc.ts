@@ -1,16 +1,16 @@
-/** Readers of what Linux says of a process in `/proc`. */
+/** Parsers of `/proc` files. */
 
 /** `CLK_TCK` is 100 on every Linux that Node runs on. */
 export const msPerTick = 10
 
 /** User and system milliseconds since the start, of all threads, in steps of 10 ms; out of `/proc/PID/stat`. */
 export function cpuMsOf(stat: string): number {
-  // The command's name stands in brackets and may hold spaces; the fields are counted from behind it.
+  // The command name is in brackets and may contain spaces; the fields are counted after it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * msPerTick
 }
 
-/** MiB of a field given in kB, as in `/proc/PID/status` and `smaps_rollup`. @throws Error when it is not there. */
+/** MiB of a field given in kB, as in `/proc/PID/status` and `smaps_rollup`. @throws Error when it is missing. */
 export function mebibytesOf(text: string, field: string): number {
   const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]
   if (kibibytes === undefined) throw new Error(`no ${field} in ${text.slice(0, 80)}`)

@@ -5,7 +5,7 @@ import { RecentEvents } from './recent-events.ts'
 
 leakCheck()
 
-test('news are bounded, the newest stay', () => {
+test('more events than the limits: the newest stay, and a published message appears once, with its text', () => {
   const events = new RecentEvents()
   for (let index = 0; index < 500; index++) {
     events.addLogLine('n', { msg: 'mesh.member.joined', 'mesh.peer.name': `peer-${index}` })
@@ -14,8 +14,8 @@ test('news are bounded, the newest stay', () => {
   }
   assert.deepEqual([events.spans.length, events.messages.length, events.problems.length], [200, 200, 50])
   assert.equal(events.spans.at(-1)?.detail, 'name=peer-499')
-  assert.equal(events.messages.at(-1)?.text, 'heard 9 bytes on t499')
+  assert.equal(events.messages.at(-1)?.text, 'received 9 bytes on t499')
   events.addPublished('n', 'hello', 1)
   events.addLogLine('n', { msg: 'mesh.message.published', 'mesh.message.topic': 'lab', 'mesh.message.bytes': 5 })
-  assert.equal(events.messages.at(-1)?.text, 'said “hello” to 1 peer', 'told once, in words')
+  assert.equal(events.messages.at(-1)?.text, 'published “hello” to 1 peer')
 })

@@ -5,7 +5,7 @@ import { labTopic } from './node-args.ts'
 
 const limits = { spans: 200, messages: 200, problems: 50 }
 
-/** The last of what happened: a bounded list of each kind, newest last. */
+/** Recent spans, messages and problems: bounded lists, newest last. */
 export class RecentEvents {
   readonly #spans: LabSpan[] = []
   readonly #messages: ViewMessage[] = []
@@ -27,7 +27,7 @@ export class RecentEvents {
     pushBounded(this.#problems, text, limits.problems)
   }
 
-  /** Takes in a line of a node's log; returns what it tells, if that is worth a line. */
+  /** Adds a line of a node's log; returns its span if it is worth a line. */
   addLogLine(node: string, entry: LogEntry): LabSpan | undefined {
     const span = labSpanOf(node, entry)
     if (span !== undefined) pushBounded(this.#spans, span, limits.spans)
@@ -37,14 +37,14 @@ export class RecentEvents {
     return span
   }
 
-  /** Takes in what a node was made to say. */
+  /** Adds a message that the lab published from a node. */
   addPublished(node: string, text: string, recipients: number): void {
     const to = `${recipients} ${recipients === 1 ? 'peer' : 'peers'}`
-    pushBounded(this.#messages, { atMs: Date.now(), node, text: `said “${text}” to ${to}` }, limits.messages)
+    pushBounded(this.#messages, { atMs: Date.now(), node, text: `published “${text}” to ${to}` }, limits.messages)
   }
 }
 
-/** What a line tells of a message; of those that the lab has said the words are known, and better. */
+/** The text for a message span. The lab's own messages are skipped: `addPublished` has their text. */
 function messageOf(entry: LogEntry): string | undefined {
   const {
     msg,
@@ -54,7 +54,7 @@ function messageOf(entry: LogEntry): string | undefined {
   } = entry
   if (msg === 'mesh.message.published') return topic === labTopic ? undefined : `published ${bytes} bytes on ${topic}`
   if (msg !== 'mesh.message.received') return undefined
-  return `heard ${bytes} bytes on ${topic}${latenessMs === undefined ? '' : `, ${latenessMs} ms after they were sent`}`
+  return `received ${bytes} bytes on ${topic}${latenessMs === undefined ? '' : `, ${latenessMs} ms after publishing`}`
 }
 
 function pushBounded<T>(list: T[], item: T, limit: number): void {

@@ -10,15 +10,18 @@ import { viewLinks, viewNodes } from './view.ts'
 
 leakCheck()
 
-test('a whole mesh is in order', () => {
+test('a complete mesh: no problems', () => {
   const nodes = [node('a', ['b']), node('b', ['a'])]
   const record = recordOf(input(snapshotOf(nodes, 90_000)))
   assert.deepEqual([record.ok, record.problems, record.links], [true, [], { pairs: 1, doubled: [] }])
   assert.deepEqual([record.nodes, record.lost, record.perNode[0]?.members], [2, 0, 1])
-  assert.match(recordLines(record).join('\n'), /1 pairs linked, none has more than one link; 12 spans received, 0 lost/)
+  assert.match(
+    recordLines(record).join('\n'),
+    /1 pairs linked, none with more than one link; 12 spans received, 0 lost/,
+  )
 })
 
-test('whoever is not known to those beside it is named, unless it has just come or is gone', () => {
+test('a node that others do not know is a problem, unless it has just started or has exited', () => {
   const nodes = [node('a', ['b']), node('b', ['a']), node('c', []), node('d', [], { upMs: 3_000 })]
   nodes.push(node('e', [], { state: 'killed' }), node('f', [], { mesh: 'mesh-b' }))
   const { problems, ok } = recordOf(input(snapshotOf(nodes, 90_000)))
@@ -26,16 +29,15 @@ test('whoever is not known to those beside it is named, unless it has just come 
   assert.equal(ok, false)
 })
 
-test('a pair with two links is a problem', () => {
+test('a pair with two links: a problem, unless one link is draining', () => {
   const nodes = [node('a', ['b', 'b']), node('b', ['a'])]
   assert.deepEqual(recordOf(input(snapshotOf(nodes, 90_000))).problems, ['a b have more than one link'])
-  // One of the two is being given up by the end that decides.
   const link = nodes[0]?.topology?.peers[0]?.links[1] as { state: string }
   link.state = 'draining'
   assert.deepEqual(recordOf(input(snapshotOf(nodes, 90_000))).problems, [])
 })
 
-test('gaps in the sequence of a process are lost spans, and so is what it says it lost', () => {
+test('lost spans: gaps in the sequence of a process, and losses that it logs', () => {
   const sender = { node: 'a', instance: '1', missing: 2 }
   const stats = { evicted: 4, refused: 0, names: {}, senders: [sender, { ...sender, missing: 0 }] }
   assert.equal(missingSpans(stats), 2)
@@ -46,12 +48,12 @@ test('gaps in the sequence of a process are lost spans, and so is what it says i
   assert.deepEqual(refused.problems, ['the trace store refused 2 spans'])
 })
 
-test('what nodes lost at their ends is a problem whoever received the rest', () => {
+test('spans lost at exit: a problem with an external receiver, too', () => {
   const record = recordOf({ ...input(snapshotOf([], 90_000)), stats: undefined, lostAtExit: 7 })
   assert.deepEqual([record.lost, record.ok, record.problems], [null, false, ['7 spans were lost']])
 })
 
-test('whoever hangs, is late or does not answer is named', () => {
+test('nodes that hang, start late or do not answer: one finding each', () => {
   const mute = { ...node('mute', []), topology: undefined } as LabNode
   const startedAt = performance.now() - 30_000
   const nodes = [
@@ -62,26 +64,26 @@ test('whoever hangs, is late or does not answer is named', () => {
     node('overdue', [], { state: 'waiting' }),
   ]
   assert.deepEqual(snapshotOf(nodes, 90_000).findings, [
-    'mute did not answer when asked last',
-    'dazed runs and does not answer',
+    'mute did not answer the last poll',
+    'dazed is running and does not answer',
     'slow has been starting for 30 s',
     'overdue should have started 90 s ago',
   ])
   assert.deepEqual(snapshotOf([node('due', [], { state: 'waiting' })], 5_000).findings, [])
 })
 
-test('a dead member that is still counted is named, unless its observer has just woken', () => {
+test('a dead member that a node still has is a finding, unless the node has just resumed', () => {
   const observer = node('a', ['b'])
   const dead = node('b', [], { state: 'killed' })
   const member = observer.topology?.members[0] as { silentMs: number }
   assert.deepEqual(snapshotOf([observer, dead], 90_000).findings, [])
   member.silentMs = 50_000
-  assert.deepEqual(snapshotOf([observer, dead], 90_000).findings, ['a still counts b, silent for 50 s'])
+  assert.deepEqual(snapshotOf([observer, dead], 90_000).findings, ['a still has member b, silent for 50 s'])
   const woken = { ...observer, steadySince: performance.now() - 20_000 } as LabNode
   assert.deepEqual(snapshotOf([woken, dead], 90_000).findings, [])
 })
 
-test('a link that does not come to rest counts beside one that did', () => {
+test('a link that does not settle within 15 s counts as a second link', () => {
   const nodes = [node('a', ['b', 'b']), node('b', ['a'])]
   const link = nodes[0]?.topology?.peers[0]?.links[1] as { state: string; ageMs: number }
   link.state = 'greeting'
@@ -90,7 +92,7 @@ test('a link that does not come to rest counts beside one that did', () => {
   assert.deepEqual(snapshotOf(nodes, 90_000).links.doubled, ['a b'])
 })
 
-test('both ends of a link are one link, and a guest is a node of the view', () => {
+test('the view: one link for its two ends, and a node for a guest', () => {
   const nodes = [node('a', ['b']), node('b', ['a'])]
   const links = viewLinks(nodes.flatMap(({ topology }) => topology ?? []))
   assert.deepEqual(
@@ -117,7 +119,7 @@ function input(snapshot: RecordInput['snapshot']): RecordInput {
   return { seed: 1, meshes: 1, elapsedMs: 90_000, bootMs: 5_000, snapshot, stats, lostAtExit: 0, problems: [] }
 }
 
-/** A node that is linked to these and knows them, twice linked to one that is named twice. */
+/** A node with links to these members; a name that occurs twice gets two links. */
 function node(
   name: string,
   linked: readonly string[],

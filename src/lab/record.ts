@@ -3,22 +3,22 @@ import { findingsIn } from './findings.ts'
 import type { LabNode } from './lab-node.ts'
 import type { SinkStats } from './trace-sink.ts'
 
-/** What a lab says in the end, in one line of JSON. */
+/** The closing record of a lab, printed as one line of JSON. */
 export interface LabRecord {
   readonly seed: number
   /** Since the lab's start. */
   readonly seconds: number
-  /** From the lab's start until all who start at once knew each other; null when that never was. */
+  /** From the lab's start until all nodes without a late start knew each other; null if they never did. */
   readonly bootSeconds: number | null
   readonly nodes: number
   readonly meshes: number
-  /** Pairs of nodes that are linked, and those of them that have more than one link. */
+  /** Number of linked pairs of nodes, and the pairs with more than one link. */
   readonly links: { readonly pairs: number; readonly doubled: readonly string[] }
-  /** Spans that the store received, by name; empty when the lab cannot ask it. */
+  /** Spans that the store received, by name; empty for an external receiver. */
   readonly spans: Readonly<Record<string, number>>
-  /** Spans that the store has dropped for newer ones; null when the lab cannot say. */
+  /** Spans that the store has evicted for newer ones; null when unknown. */
   readonly evicted: number | null
-  /** Spans that were told and did not arrive; null when the lab cannot say. */
+  /** Spans that were emitted and did not arrive; null when unknown. */
   readonly lost: number | null
   readonly retries: number
   readonly expired: number
@@ -33,26 +33,26 @@ export interface NodeRecord {
   readonly role: string
   readonly mesh: string
   readonly state: NodeState
-  /** Seconds that its last process listened. */
+  /** Seconds since its last process began to listen. */
   readonly upSeconds: number
-  /** Others of its meshes that it knew. */
+  /** Members that it knew. */
   readonly members: number
   readonly links: number
   readonly retries: number
   readonly prunes: number
   readonly expired: number
   readonly sweeps: number
-  /** MiB, resident; null where it cannot be read. */
+  /** Resident memory in MiB; null when unknown. */
   readonly rssMb: number | null
-  /** Mean since 5 s after it listened. */
+  /** Mean since 5 s after it began to listen. */
   readonly cpuMsPerS: number | null
 }
 
-/** What is gone once everybody has stopped. */
+/** The part of the record that needs running nodes. */
 export interface Snapshot {
   readonly perNode: readonly NodeRecord[]
   readonly links: LabRecord['links']
-  /** What is wrong with nodes, in words. */
+  /** Problems of nodes, in words. */
   readonly findings: readonly string[]
 }
 
@@ -67,9 +67,9 @@ export interface RecordInput {
   readonly elapsedMs: number
   readonly bootMs: number | undefined
   readonly snapshot: Snapshot
-  /** Undefined when the store keeps no account. */
+  /** Undefined for an external receiver. */
   readonly stats: SinkStats | undefined
-  /** Spans that the nodes said they lost at their ends. */
+  /** Spans that the nodes logged as lost at exit. */
   readonly lostAtExit: number
   readonly problems: readonly string[]
 }
@@ -130,12 +130,12 @@ function nodeRecord(node: LabNode): NodeRecord {
   }
 }
 
-/** What is settled or given up within so long is in order, in milliseconds. Guess: a dial may take 10 s. */
+/** A link may settle or close within this time, in milliseconds. Guess: a dial may take 10 s. */
 const unsettledMs = 15_000
 
 /**
- * Pairs that are linked, by the names of the two. A link that one end is giving up is none any more; one that does not
- * come to rest is one.
+ * Linked pairs, by their two names. A link that one end drains does not count; a link that does not settle in time
+ * does.
  */
 function pairsOf(nodes: readonly LabNode[]): LabRecord['links'] {
   const pairs = new Map<string, Map<string, boolean>>()
@@ -159,7 +159,7 @@ function pairsOf(nodes: readonly LabNode[]): LabRecord['links'] {
   }
 }
 
-/** What nodes say they lost is lost, whoever receives the rest. */
+/** Problems for lost and refused spans. Losses at exit count with an external receiver, too. */
 function lossProblems(stats: SinkStats | undefined, lostAtExit: number): string[] {
   const lost = (stats === undefined ? 0 : missingSpans(stats)) + lostAtExit
   const refused = stats?.refused ?? 0
@@ -169,7 +169,7 @@ function lossProblems(stats: SinkStats | undefined, lostAtExit: number): string[
   ]
 }
 
-/** Gaps in what came of each process. A loss at its end leaves no gap: the process says that itself. */
+/** Gaps in the sequences of all processes. A loss at exit leaves no gap: the process logs it. */
 export function missingSpans({ senders }: SinkStats): number {
   return senders.reduce((sum, { missing }) => sum + missing, 0)
 }

@@ -8,7 +8,7 @@ import { keys, type ScreenInput, screen } from './screen.ts'
 
 leakCheck()
 
-test('a screen has as many lines as there are rows, none wider than it, at any size', () => {
+test('a screen of any size: one line per row, none wider than the screen', () => {
   for (const [columns, rows] of [
     [200, 60],
     [80, 24],
@@ -24,14 +24,14 @@ test('a screen has as many lines as there are rows, none wider than it, at any s
   }
 })
 
-test('all nodes and the last spans are shown where there is room', () => {
+test('a large screen: all nodes and the last spans', () => {
   const lines = screen(input({ columns: 120, rows: 40 }))
   for (let index = 1; index <= 18; index++) assert.ok(lines.some((line) => line.includes(` node-${index} `)))
   assert.ok(lines.some((line) => line.includes('attempt=49')))
   assert.equal(lines.at(-1), keys)
 })
 
-test('the chosen node is marked, and in sight in a small window', () => {
+test('a small screen: the selected node is marked and visible', () => {
   for (const selected of ['node-1', 'node-9', 'node-18']) {
     const lines = screen(input({ columns: 80, rows: 16, selected }))
     assert.deepEqual(
@@ -41,7 +41,7 @@ test('the chosen node is marked, and in sight in a small window', () => {
   }
 })
 
-test('an answer takes the place of the keys', () => {
+test('a notice replaces the list of keys', () => {
   assert.equal(screen(input({ notice: 'killing node-1' })).at(-1), 'killing node-1')
 })
 

@@ -13,7 +13,7 @@ export interface ScreenInput {
   /** Seconds since the lab's start. */
   readonly seconds: number
   readonly page: string | undefined
-  /** Answer to the last key. */
+  /** Reply to the last key. */
   readonly notice: string
   readonly help: boolean
   readonly paint: Paint
@@ -22,15 +22,15 @@ export interface ScreenInput {
 export const keys = 'x kill  s stop  p pause  r start  f fresh  n new  o page  ? help  q quit'
 
 export const helpLines = [
-  'up down j k   choose a node',
-  'x             kill it, as if the power had gone (SIGKILL)',
-  's             stop it politely: it says goodbye',
-  'p             pause it (SIGSTOP), or let it go on',
-  'r             start it again, with the same identity',
-  'f             start it again, with a fresh identity',
-  'n             one compute node more, in the mesh of the chosen one',
-  'o             say where the page is',
-  'q  Ctrl-C     stop everybody and leave',
+  'up down j k   select a node',
+  'x             kill it (SIGKILL)',
+  's             stop it in order, with goodbyes',
+  'p             pause it (SIGSTOP), or resume it',
+  'r             restart it with the same identity',
+  'f             restart it with a fresh identity',
+  'n             add a compute node to the mesh of the selected node',
+  'o             show the address of the page',
+  'q  Ctrl-C     stop all nodes and quit',
   '?             back',
 ]
 
@@ -57,12 +57,12 @@ const nodeColumns: readonly Column<ViewNode>[] = [
   { head: 'CPU ms/s', of: ({ cpuMsPerS }) => cpuMsPerS?.toFixed(1) ?? '-' },
 ]
 
-/** Rows that are no table and no spans: title, state of affairs, head of the table, rule, keys. */
+/** Rows outside the table and the spans: title, summary, head of the table, rule, keys. */
 const frameRows = 5
-/** Rows that spans are left, however many nodes there are. */
+/** Minimum rows for spans. */
 const spanRows = 5
 
-/** The lab on a screen of this size: as many lines as it has rows, none wider than it. */
+/** Renders the lab for a screen of this size: one line per row, none wider than the screen. */
 export function screen(input: ScreenInput): string[] {
   const { view, rows, columns, paint, help, notice } = input
   const body = help ? helpLines.map((line) => cut(line, columns)) : [...nodeLines(input), ...spanLines(input)]
@@ -76,7 +76,7 @@ function headLines({ view, seconds, page, columns }: ScreenInput): string[] {
   const running = view.nodes.filter(({ state }) => state === 'running').length
   const complete = view.boot.filter(({ what }) => what === 'all members').length
   const clock = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`
-  const summary = `${running} run, ${complete} have known everybody${page === undefined ? '' : `   page ${page}`}`
+  const summary = `${running} running, ${complete} know all members${page === undefined ? '' : `   page ${page}`}`
   return [cut(`tracemesh ${view.title}   ${clock}`, columns), cut(summary, columns)]
 }
 
@@ -114,7 +114,7 @@ function spanLines({ spans, view, rows, columns, paint }: ScreenInput): string[]
   return ['─'.repeat(Math.min(columns, 100)), ...lines]
 }
 
-/** Text without colours, cut to a width. */
+/** Truncates text without colours to a width. */
 function cut(text: string, columns: number): string {
   return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`
 }

@@ -11,7 +11,7 @@ leakCheck()
 const host = '127.0.0.1:16680'
 const own = { host, origin: `http://${host}` }
 
-test('the lab is shown, and does what its page asks for', async () => {
+test('the HTTP API of the lab: the view, and one call of the lab per control', async () => {
   await using lab = await app()
   const { get, post, calls } = lab
   assert.deepEqual((await get('/api/mesh')).json(), { title: 'a view' })
@@ -35,21 +35,21 @@ test('the lab is shown, and does what its page asks for', async () => {
   assert.match((await get('/')).headers['content-type'] as string, /html/)
 })
 
-test('what cannot be done is refused with the reason', async () => {
+test('an invalid request: refused with a status and the reason', async () => {
   await using lab = await app()
   const { get, post, calls } = lab
   const cases = [
     [await post('/api/lab/nodes/nobody/kill'), 404, /there is no node nobody/],
     [await post('/api/lab/nodes/stopped/kill'), 409, /it is stopped/],
-    [await post('/api/lab/nodes/broken/kill'), 500, /something broke inside the lab/],
+    [await post('/api/lab/nodes/broken/kill'), 500, /internal error of the lab/],
     [await post('/api/lab/nodes/a-1/start?identity=mine'), 400, /identity/],
     [await post('/api/lab/nodes', { role: 'queen', mesh: 'mesh-a' }), 400, /role/],
     [await post('/api/lab/nodes', { role: 'compute', mesh: 'x'.repeat(5_000) }), 413, /too large/],
     [await post('/api/lab/nodes'), 400, /./],
     [await post('/api/lab/nodes/a-1/messages', { text: '' }), 400, /text/],
     [await post('/api/lab/nodes/a-1/messages', { text: 'x'.repeat(501) }), 400, /text/],
-    [await get('/api/nothing'), 404, /there is no GET/],
-    [await get('/api/lab/nodes/a-1/kill'), 404, /there is no GET/],
+    [await get('/api/nothing'), 404, /no route GET/],
+    [await get('/api/lab/nodes/a-1/kill'), 404, /no route GET/],
   ] as const
   for (const [answer, code, message] of cases) {
     assert.equal(answer.statusCode, code, answer.body)
@@ -61,7 +61,7 @@ test('what cannot be done is refused with the reason', async () => {
   )
 })
 
-test('a page from elsewhere reaches nothing', async () => {
+test('a request of another site: 403, and no call of the lab', async () => {
   await using lab = await app()
   const { fastify, calls } = lab
   const url = '/api/lab/nodes/a-1/kill'
@@ -88,7 +88,7 @@ test('a page from elsewhere reaches nothing', async () => {
   assert.equal((await fastify.inject({ method: 'POST', url, headers: { host } })).statusCode, 200, 'from a shell')
 })
 
-test('a port that is taken is left to whoever has it', async () => {
+test('a port in use: the lab listens on a later one', async () => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   const { port } = other.address() as { port: number }

@@ -8,26 +8,26 @@ import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
 import type { Lab } from './lab.ts'
 
-/** What of a lab is served. */
+/** The part of a lab that the server uses. */
 export type ServedLab = Pick<
   Lab,
   'view' | 'record' | 'kill' | 'pause' | 'resume' | 'start' | 'spawn' | 'publish' | 'inventory' | 'query'
 >
 
 export interface LabServer {
-  /** No slash at the end. */
+  /** Without a slash at the end. */
   readonly url: string
   close(): Promise<void>
 }
 
-/** Nothing that is asked of a lab has a body worth the name. Guess. */
+/** Request bodies of the lab are small. Guess. */
 const maxBodyBytes = 4_096
-/** Ports after the one that was asked for, in which another lab leaves room. */
+/** Ports to try after one in use: other labs may run. */
 const maxTries = 20
 
 /**
- * Serves the page of a lab, what it shows and what it can do. `listen`: `host:port` with a loopback host; when the port
- * is taken, one of the next, or any. Throws MESH_CONFIG_INVALID when this machine cannot listen there.
+ * Serves the page of a lab with its data and controls. `listen`: `host:port` with a loopback host; when the port is in
+ * use, one of the next ports, or any. Throws MESH_CONFIG_INVALID when this machine cannot listen there.
  */
 export async function serveLab(lab: ServedLab, listen: string): Promise<LabServer> {
   const address = parseHostPort(listen)
@@ -43,16 +43,16 @@ export async function serveLab(lab: ServedLab, listen: string): Promise<LabServe
   }
 }
 
-/** Without a port yet: for tests, too. */
+/** The app without a listener, for tests, too. */
 export async function labApp(lab: ServedLab): Promise<FastifyInstance> {
   const app = fastify({ bodyLimit: maxBodyBytes, forceCloseConnections: true })
   app.addHook('onRequest', guard)
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
     const code = statusOf(error)
     const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : error.message
-    return refuse(reply, code, code < 500 ? why : 'something broke inside the lab')
+    return refuse(reply, code, code < 500 ? why : 'internal error of the lab')
   })
-  app.setNotFoundHandler(({ method, url }, reply) => refuse(reply, 404, `there is no ${method} ${url.slice(0, 200)}`))
+  app.setNotFoundHandler(({ method, url }, reply) => refuse(reply, 404, `no route ${method} ${url.slice(0, 200)}`))
   await pageRoutes(app)
   app.get('/api/mesh', () => lab.view())
   app.get('/api/lab/record', () => lab.record())
@@ -62,7 +62,7 @@ export async function labApp(lab: ServedLab): Promise<FastifyInstance> {
 }
 
 const spawnBody = z.object({ role: z.enum(roles), mesh: z.string().max(64) })
-/** What people say, in characters; in bytes it stays far below what a node sends. */
+/** The limit is in characters; in bytes it is far below the message limit of a node. */
 const messageBody = z.object({ text: z.string().min(1).max(500) })
 const startQuery = z.object({ identity: z.enum(['same', 'fresh']).default('same') })
 type NodeParams = { Params: { name: string } }
@@ -88,11 +88,11 @@ function addControls(app: FastifyInstance, lab: ServedLab): void {
   app.get<NodeParams>('/api/lab/nodes/:name/inventory', ({ params }) => lab.inventory(params.name))
 }
 
-/** A page elsewhere whose name points here is refused, and so is one that merely sends its reader's browser here. */
+/** Refuses DNS-rebinding and cross-site requests. */
 async function guard({ headers, method, url }: FastifyRequest, reply: FastifyReply): Promise<void> {
-  if (!namesThisMachine(headers.host)) return refuse(reply, 403, 'ask by a loopback host name')
+  if (!namesThisMachine(headers.host)) return refuse(reply, 403, 'use a loopback host name')
   const isProtected = url.startsWith('/api/') || method !== 'GET'
-  if (isProtected && isCrossSite(method, headers)) return refuse(reply, 403, 'only the lab’s own page may do this')
+  if (isProtected && isCrossSite(method, headers)) return refuse(reply, 403, 'cross-site request')
 }
 
 function refuse(reply: FastifyReply, code: number, message: string): FastifyReply {
@@ -113,7 +113,7 @@ async function listenFrom(app: FastifyInstance, host: string, port: number, list
       return await app.listen({ host, port: one })
     } catch (error) {
       if (codeOf(error) === 'EADDRINUSE') continue
-      throw invalidPage(listen, `an address and a port that can be listened at (${codeOf(error)})`, error)
+      throw invalidPage(listen, `an address and a port of this machine to listen on (${codeOf(error)})`, error)
     }
   }
   throw new MeshError('MESH_PORT_TAKEN', { key: '--page', address: listen })

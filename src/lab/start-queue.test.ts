@@ -5,7 +5,7 @@ import { StartQueue } from './start-queue.ts'
 
 leakCheck()
 
-test('four start at once, the next when one is there; closed, nothing more begins', async () => {
+test('eight starts: four run at once, the next follows one that is done, none starts after close', async () => {
   const queue = new StartQueue()
   const begun: PromiseWithResolvers<void>[] = []
   const start = () => {

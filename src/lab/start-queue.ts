@@ -1,7 +1,7 @@
-/** Processes that start at once: two for each core of a small machine, since a start also waits. Guess. */
+/** Concurrent starts: two for each core of a small machine, since a start also waits. Guess. */
 const maxConcurrent = 4
 
-/** Starts one after the other, a few at a time. */
+/** Runs starts in order, a few at a time. */
 export class StartQueue {
   readonly #waiting: (() => Promise<void>)[] = []
   #running = 0
@@ -14,7 +14,7 @@ export class StartQueue {
     this.#pump()
   }
 
-  /** Starts nothing more; resolves when what was begun is done. */
+  /** Starts nothing more; resolves when running starts are done. */
   async close(): Promise<void> {
     this.#closed = true
     this.#waiting.length = 0

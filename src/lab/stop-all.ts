@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabNode } from './lab-node.ts'
 import { stopLimits } from './stop-limits.ts'
 
-/** Asks everybody to stop, one shortly after the other, and waits for the last. Who has ended meanwhile is left alone. */
+/** Stops all running nodes, one shortly after the other, and waits for the last. */
 export async function stopAll(nodes: readonly LabNode[]): Promise<void> {
   const stopping: Promise<void>[] = []
   for (const node of nodes) {

@@ -1,19 +1,19 @@
 import { maxNodes } from './plan.ts'
 
-/** Milliseconds that the steps of a lab's stop may take, one after the other. */
+/** Time limits of the steps of a lab's stop, in milliseconds. */
 export const stopLimits = {
-  /** How things are is asked first: those who do not answer must not keep the record away. */
+  /** The survey before the stop: nodes that do not answer must not prevent the record. */
   surveyMs: 8_000,
-  /** From SIGTERM to SIGKILL: a node stops within 5 s; one that is starting does that first. */
+  /** From SIGTERM to SIGKILL: a node stops within 5 s; a starting node finishes its start first. */
   nodeMs: 6_000,
   startingMs: 15_000,
   statsMs: 5_000,
   storeMs: 6_000,
-  /** Between two that are asked to stop: about what a stop costs two cores, so that each has time for its goodbyes. */
+  /** Between two stops: about the CPU time of a stop on two cores, so that each node has time for its goodbyes. */
   intervalMs: 50,
 } as const
 
-/** Of all of them, and of what is removed and told after them. */
+/** Limit of the entire stop, with the cleanup and the record. */
 export const stopWithinMs =
   stopLimits.surveyMs +
   maxNodes * stopLimits.intervalMs +

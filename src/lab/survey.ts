@@ -4,18 +4,18 @@ import { pollTopologies } from './polls.ts'
 import { type Snapshot, snapshotOf } from './record.ts'
 import { stopLimits } from './stop-limits.ts'
 
-/** Between two looks at everybody, in milliseconds. */
+/** Interval between two polls of all nodes, in milliseconds. */
 export const pollMs = 2_000
 
-/** Reads what everybody has used and, if asked for, has everybody say how its links are. Never rejects. */
+/** Samples memory and CPU of all nodes and, with `topologies`, requests their topologies. Never rejects. */
 export async function pollNodes(nodes: readonly LabNode[], topologies: boolean, withinMs?: number): Promise<void> {
   await Promise.all(nodes.map((node) => node.sampleUsage()))
   if (topologies) await pollTopologies(nodes, withinMs)
 }
 
 /**
- * How things are, within 8 s. What is wrong for a moment, such as a second link that is about to be closed, is looked at
- * twice.
+ * Takes a snapshot within 8 s. It polls twice when something is wrong: a second link, for example, may be about to
+ * close.
  *
  * @param elapsed Milliseconds since the lab's start.
  */

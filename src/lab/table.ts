@@ -4,7 +4,7 @@ export interface Column<T> {
   readonly of: (item: T) => string | number
 }
 
-/** Lines of a table, its head first: as wide as it has to be, numbers to the right. */
+/** Renders a table as lines, its head first, with numbers aligned to the right. */
 export function table<T>(columns: readonly Column<T>[], items: readonly T[]): string[] {
   const rows = items.map((item) => columns.map(({ of }) => of(item)))
   const widths = columns.map(({ head }, at) => Math.max(head.length, ...rows.map((row) => String(row[at]).length)))

@@ -5,7 +5,7 @@ import { count, newTally } from './tally.ts'
 
 leakCheck()
 
-test('a node is counted by what it logs', () => {
+test('log lines of a node: its tally counts members, links, retries, sweeps and losses', () => {
   const tally = newTally()
   const lines = [
     { msg: 'mesh.member.joined' },

@@ -1,15 +1,15 @@
 import type { LogEntry } from './child.ts'
 
-/** What is counted of a node since this process of it began. */
+/** Counters of a node since the start of its current process. */
 export interface Tally {
   members: number
   links: number
   retries: number
-  /** Members that its sweeps have found stale. */
+  /** Stale members that its sweeps found. */
   prunes: number
   expired: number
   sweeps: number
-  /** Spans that never left, and of which no span tells. */
+  /** Spans lost at exit, after the last span that could report them. */
   lost: number
 }
 

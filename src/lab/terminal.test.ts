@@ -7,7 +7,7 @@ import { LiveTerminal } from './terminal.ts'
 
 leakCheck()
 
-test('keys act on the chosen node, and the terminal is given back', async () => {
+test('keys act on the selected node, and close restores the terminal', async () => {
   const { terminal, type, calls, quits, shown, raw } = openTerminal()
   await type('x')
   await type('j')
@@ -28,7 +28,7 @@ test('keys act on the chosen node, and the terminal is given back', async () => 
   await type('o')
   assert.match(shown(), /page: http:\/\/127\.0\.0\.1:1/)
   await type('?')
-  assert.match(shown(), /choose a node/)
+  assert.match(shown(), /select a node/)
   assert.deepEqual(quits, [])
   await type('\x03')
   await type('q')
@@ -37,11 +37,11 @@ test('keys act on the chosen node, and the terminal is given back', async () => 
   terminal.close()
   terminal.close()
   assert.equal(raw.at(-1), false)
-  assert.ok(shown().endsWith('\x1b[?1049l\x1b[?25h'), 'cursor and screen are back')
+  assert.ok(shown().endsWith('\x1b[?1049l\x1b[?25h'), 'cursor and screen are restored')
   assert.equal(process.listenerCount('uncaughtExceptionMonitor'), 0)
 })
 
-test('what cannot be done is said', async () => {
+test('a refused action: its reason is on the screen', async () => {
   const { terminal, type, shown } = openTerminal('a-1 cannot be killed: it is stopped')
   await type('x')
   assert.match(shown(), /a-1 cannot be killed: it is stopped/)

@@ -6,9 +6,9 @@ import { screen } from './screen.ts'
 export interface TerminalOptions {
   readonly lab: Lab
   readonly page: string | undefined
-  /** Monotonic milliseconds at which the lab began. */
+  /** Monotonic milliseconds of the lab's start. */
   readonly startedAt: number
-  /** Called once somebody wants to leave. */
+  /** Called when the user quits. */
   readonly quit: (cause: string) => void
   readonly input?: NodeJS.ReadStream
   readonly output?: NodeJS.WriteStream
@@ -21,12 +21,12 @@ interface Key {
 }
 
 const redrawMs = 1_000
-/** An answer to a key stays for so long. */
+/** How long a reply to a key stays. */
 const noticeMs = 8_000
 const enter = '\x1b[?1049h\x1b[?25l'
 const leave = '\x1b[?1049l\x1b[?25h'
 
-/** The lab in a terminal: a table that is drawn anew each second, and keys. What was on the screen comes back at the end. */
+/** The lab in a terminal: a table, rendered each second, and keys. Closing restores the previous screen. */
 export class LiveTerminal {
   readonly #options: TerminalOptions
   readonly #input: NodeJS.ReadStream
@@ -46,7 +46,7 @@ export class LiveTerminal {
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
     this.#output.write(enter)
-    // Whatever ends the process: before the words of an exception, too.
+    // On every exit, and before Node.js prints an uncaught exception.
     process.on('exit', this.#close)
     process.on('uncaughtExceptionMonitor', this.#close)
     this.#output.on('resize', this.#redraw)
@@ -59,7 +59,7 @@ export class LiveTerminal {
     this.#renderScreen()
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
@@ -104,7 +104,7 @@ export class LiveTerminal {
     else if (name === 'up' || name === 'k') this.#move(-1)
     else if (name === 'down' || name === 'j') this.#move(1)
     else if (sequence === '?') this.#help = !this.#help
-    else if (name === 'o') this.#notice = page === undefined ? 'there is no page' : `page: ${page}`
+    else if (name === 'o') this.#notice = page === undefined ? 'no page' : `page: ${page}`
     else this.#runAction(name)
     this.#renderScreen()
   }
@@ -123,10 +123,10 @@ export class LiveTerminal {
     const actions: Readonly<Record<string, readonly [string, () => Promise<unknown>]>> = {
       x: [`killing ${name}`, () => lab.kill(name, 'kill')],
       s: [`stopping ${name}`, () => lab.kill(name, 'stop')],
-      p: state === 'paused' ? [`${name} goes on`, () => lab.resume(name)] : [`pausing ${name}`, () => lab.pause(name)],
+      p: state === 'paused' ? [`resuming ${name}`, () => lab.resume(name)] : [`pausing ${name}`, () => lab.pause(name)],
       r: [`starting ${name}`, () => lab.start(name, 'same')],
       f: [`starting ${name} with a fresh identity`, () => lab.start(name, 'fresh')],
-      n: [`a new node in ${meshes[0]}`, () => lab.spawn('compute', meshes[0] ?? '')],
+      n: [`adding a node to ${meshes[0]}`, () => lab.spawn('compute', meshes[0] ?? '')],
     }
     const action = actions[key]
     if (action === undefined) return

@@ -3,23 +3,23 @@ import { MeshError } from '../core/errors.ts'
 import { Child, type ChildExit, exitReason, type LogEntry } from './child.ts'
 import { stopLimits } from './stop-limits.ts'
 
-/** Where the lab's spans go, and where they can be asked for. */
+/** The receiver of the lab's spans, and the query URL for them. */
 export interface TraceSink {
-  /** Endpoint for nodes; `off` when spans go nowhere. */
+  /** OTLP endpoint for nodes, or `off`. */
   readonly otlp: string
-  /** `/api/v3` is below it; undefined when traces cannot be read from here. */
+  /** Base URL of `/api/v3`; undefined without one. */
   readonly query: string | undefined
-  /** Whether it is a process of the lab, which says what it received. */
+  /** Whether it is a process of the lab, with statistics. */
   readonly isOwn: boolean
-  /** Undefined when it keeps no account, or does not answer. */
+  /** Undefined for an external receiver, or when the store does not answer. */
   stats(): Promise<SinkStats | undefined>
-  /** Rejects when it does not stop in order. */
+  /** Rejects when the store does not stop in order. */
   close(): Promise<void>
 }
 
-/** Of the spans received since the store began. */
+/** Statistics of the spans received since the start of the store. */
 export interface SinkStats {
-  /** Spans that had to go for newer ones, and spans that could not be kept at all. */
+  /** Spans evicted for newer ones, and spans that the store could not store. */
   readonly evicted: number
   readonly refused: number
   /** By span name. */
@@ -27,27 +27,27 @@ export interface SinkStats {
   readonly senders: readonly {
     readonly node: string
     readonly instance: string
-    /** Numbers below its highest that did not come. */
+    /** Sequence numbers below the highest that did not arrive. */
     readonly missing: number
   }[]
 }
 
 export interface SinkEvents {
   readonly onProblem: (text: string) => void
-  /** There is a process, long before it listens; 0: there is none any more. */
+  /** The pid of the store, before it listens; 0 after its exit. */
   readonly onProcess: (pid: number) => void
 }
 
 const startMs = 20_000
-/** Starts of one lab's store after the first; and the wait before each, in milliseconds, which grows by as much. Guess. */
+/** Restarts of one lab's store, and the step by which the delay before each grows, in milliseconds. Guess. */
 const restarts = { max: 10, waitMs: 500 }
 
-/** A receiver that was there before the lab. */
+/** An external receiver. */
 export function externalSink(otlp: string, query: string | undefined): TraceSink {
   return { otlp, query, isOwn: false, stats: async () => undefined, close: async () => {} }
 }
 
-/** The lab's own store, a process of its own, on free ports. Throws MESH_LAB_REFUSED when it does not start. */
+/** Starts the lab's own store as a process on free ports. Throws MESH_LAB_REFUSED when it does not start. */
 export async function ownSink(entry: string, directory: string, events: SinkEvents): Promise<TraceSink> {
   const store = new OwnStore(entry, join(directory, 'traces.db'), events)
   try {
@@ -59,7 +59,7 @@ export async function ownSink(entry: string, directory: string, events: SinkEven
   }
 }
 
-/** One that ends by itself is started again, where it was and with what it had: nodes keep their spans meanwhile. */
+/** Restarts the store after a crash, on the same ports and with the same file: nodes queue their spans meanwhile. */
 class OwnStore implements TraceSink {
   readonly isOwn = true
   readonly #entry: string
@@ -70,7 +70,7 @@ class OwnStore implements TraceSink {
   #timer: NodeJS.Timeout | undefined
   #starts = 0
   #closing = false
-  /** Why the last one that was asked to stop did not do it in order. */
+  /** Why the last stop was not in order. */
   #exitProblem = ''
   otlp = ''
   query = ''
@@ -104,7 +104,7 @@ class OwnStore implements TraceSink {
       throw new MeshError('MESH_LAB_REFUSED', { what: 'the trace store', why: this.#exitProblem })
   }
 
-  /** Resolves with the line that says where it listens. */
+  /** Resolves with the log line of its addresses. */
   #spawn(otlp: string, http: string): Promise<LogEntry> {
     this.#starts++
     const listening = Promise.withResolvers<LogEntry>()
@@ -120,27 +120,27 @@ class OwnStore implements TraceSink {
     this.#child = child
     this.#events.onProcess(child.pid)
     this.#timer = setTimeout(() => {
-      listening.reject(startRefused(`no word of it within ${startMs} ms`))
+      listening.reject(startRefused(`it did not listen within ${startMs} ms`))
       child.signal('SIGKILL')
     }, startMs)
     return listening.promise.finally(() => clearTimeout(this.#timer))
   }
 
   #onExit({ code, signal, errors }: ChildExit): void {
-    const why = `it ended with ${signal ?? code}: ${exitReason(errors)}`
+    const why = `exited with ${signal ?? code}: ${exitReason(errors)}`
     this.#listening.reject(startRefused(why))
     this.#events.onProcess(0)
     if (this.#closing && (signal ?? code) !== 0) this.#exitProblem = why
-    // One that has never listened is for whoever waits for that.
+    // `start` reports a store that never listened.
     if (this.#closing || this.query === '') return
     const isLast = this.#starts > restarts.max
-    this.#events.onProblem(`the trace store is gone ${isLast ? 'for good' : 'and started again'}: ${why}`)
+    this.#events.onProblem(`the trace store ${why}; ${isLast ? 'giving up' : 'restarting it'}`)
     if (!isLast) this.#timer = setTimeout(() => this.#restart(), restarts.waitMs * this.#starts)
   }
 
-  /** On the same ports: that is where nodes send, and where people ask. */
+  /** Uses the same ports: nodes and queries have their addresses. */
   #restart(): void {
-    // What went wrong is told when the process ends.
+    // `#onExit` reports the failure.
     this.#spawn(new URL(this.otlp).host, new URL(this.query).host).catch(() => {})
   }
 }

@@ -8,7 +8,7 @@ export interface Usage {
   readonly rssMb: number
 }
 
-/** What a process has used so far, from `/proc`; undefined where there is none, or no such process. */
+/** Memory and CPU of a process from `/proc`; undefined without `/proc` or without the process. */
 export async function usageOf(pid: number): Promise<Usage | undefined> {
   try {
     const [stat, status] = await Promise.all([

@@ -3,7 +3,7 @@ import type { MeshView, ViewLink, ViewNode } from '../page/mesh-view.ts'
 import type { LabNode } from './lab-node.ts'
 import type { LabOptions } from './lab-options.ts'
 
-/** All that the page shows of a lab. */
+/** The view of a lab for the page. */
 export function labView(
   nodes: readonly LabNode[],
   { meshes, seed, jaegerUi }: LabOptions,
@@ -20,7 +20,7 @@ export function labView(
   }
 }
 
-/** Every node of the lab, and every guest that one of them is connected to. */
+/** Every node of the lab, and every guest with a connection to one of them. */
 export function viewNodes(nodes: readonly LabNode[]): ViewNode[] {
   const topologies = nodes.flatMap(({ topology }) => topology ?? [])
   const own = nodes.map((node) => viewNode(node, topologies))
@@ -74,7 +74,7 @@ function guest(peer: string, address: string | undefined): ViewNode {
   }
 }
 
-/** Every link that one of these topologies tells of. Both ends call it by the same name, once it is settled. */
+/** Every link in these topologies. Both ends use the same link id once the link is settled. */
 export function viewLinks(topologies: readonly Topology[]): ViewLink[] {
   const linksByKey = new Map<string, ViewLink>()
   for (const { self, peers } of topologies) {

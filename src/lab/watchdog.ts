@@ -1,21 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Kills what the lab leaves behind when the lab itself is killed, removes its directory and puts its terminal right.
+ * After a kill of the lab: kills its processes, removes its directory and restores its terminal.
  *
- * A process of the lab ends by itself when its channel to the lab closes. One that is stopped (SIGSTOP) does not run
- * and cannot, so somebody else has to see the lab's end: a shell that reads the ids of its processes from a pipe,
- * a line each time they change, and acts when the pipe ends without the word `done`.
+ * A process of the lab stops when its IPC channel to the lab closes, but a paused one (SIGSTOP) cannot. So a shell
+ * reads the pids from a pipe, a line for each change, and acts when the pipe ends without the word `done`.
  */
 export class Watchdog {
   readonly #shell: ChildProcess | undefined
   #last = ''
 
-  /** @param terminal Whether a terminal has to be put right. */
+  /** @param terminal Whether to restore a terminal. */
   constructor(directory: string, terminal: boolean) {
-    // Where there is no SIGSTOP there is nothing to watch for.
+    // Windows has no SIGSTOP.
     if (process.platform === 'win32') return
-    // A session of its own: what is typed at the terminal is not for it.
+    // A separate session: a Ctrl-C at the terminal must not reach the shell.
     this.#shell = spawn('/bin/sh', ['-c', script, 'sh', directory, terminal ? 'terminal' : ''], {
       stdio: ['pipe', 'ignore', 'ignore', terminal ? process.stdout.fd : 'ignore'],
       detached: true,
@@ -26,7 +25,7 @@ export class Watchdog {
     this.#shell.unref()
   }
 
-  /** These are the processes to end, in place of those named before. */
+  /** Replaces the list of processes to kill. */
   watch(pids: readonly number[]): void {
     const line = pids.join(' ')
     if (line === this.#last) return
@@ -34,13 +33,13 @@ export class Watchdog {
     this.#shell?.stdin?.write(`${line}\n`)
   }
 
-  /** All is in order: it ends, and touches nothing. */
+  /** Ends the shell without any action. */
   release(): void {
     this.#shell?.stdin?.end('done\n')
   }
 }
 
-/** `$1`: directory, `$2`: whether descriptor 3 is a terminal. Left and cursor shown, as on the way out. */
+/** `$1`: directory, `$2`: whether descriptor 3 is a terminal, where it restores screen and cursor. */
 const script = `
 trap '' HUP INT TERM
 pids=

@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What a lab keeps on disk while it runs, and the program that its processes run. */
+/** The directory of a running lab, and the program that its processes run. */
 export interface Workspace {
   readonly directory: string
   /** Module that takes `node …` and `store …`. */
   readonly entry: string
-  /** Removes all of it, at once. */
+  /** Removes the directory synchronously. */
   remove(): void
 }
 
-/** A clone holds TypeScript here, a published package one bundle of it. */
+/** A clone has TypeScript here, a published package a bundle of it. */
 const clone = fileURLToPath(new URL('../../', import.meta.url))
 const bundlers = {
   commands: new URL('../publish/bundle.ts', import.meta.url),
@@ -23,8 +23,8 @@ const prefix = 'tracemesh-lab-'
 const ownerFile = 'pid'
 
 /**
- * A directory of this lab's own; what labs that crashed have left is removed on the way. In a clone the commands are
- * bundled into it: a process of a bundle starts in a third of the time and takes 35 MiB less than one of the sources.
+ * Creates the directory of this lab and removes those of crashed labs. In a clone it bundles the commands into it: a
+ * process of a bundle starts in a third of the time and takes 35 MiB less than one of the sources.
  */
 export async function makeWorkspace(): Promise<Workspace> {
   const inClone = import.meta.filename.endsWith('.ts')
@@ -43,9 +43,9 @@ export async function makeWorkspace(): Promise<Workspace> {
   }
 }
 
-/** As in the published package, since the commands look for its description and for the page from where they are. */
+/** Uses the layout of the published package: the commands find package.json and the page relative to their own file. */
 async function bundle(directory: string): Promise<string> {
-  // Not spelt as imports: a bundle would take the bundler along.
+  // Computed specifiers: otherwise a bundle of this file would include the bundler.
   const { bundleCommands } = (await import(bundlers.commands.href)) as typeof import('../publish/bundle.ts')
   const { bundlePage } = (await import(bundlers.page.href)) as typeof import('../publish/bundle-page.ts')
   await copyFile(join(clone, 'package.json'), join(directory, 'package.json'))
@@ -61,7 +61,7 @@ function removeStale(parent: string): void {
   }
 }
 
-/** One without a process id is being made or removed right now, or is somebody else's: it stays. */
+/** A directory without a pid is being created or removed, or belongs to another program: it stays. */
 function isInUse(directory: string): boolean {
   const text = ownerOf(directory)
   if (text === '') return true
@@ -69,12 +69,12 @@ function isInUse(directory: string): boolean {
   try {
     return Number.isSafeInteger(pid) && pid > 0 && process.kill(pid, 0)
   } catch (error) {
-    // EPERM: it lives, and is somebody else's.
+    // EPERM: the process exists, and belongs to another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }
 
-/** Empty when nothing is written, or not yet. */
+/** Empty when the pid file is missing or empty. */
 function ownerOf(directory: string): string {
   try {
     return readFileSync(join(directory, ownerFile), 'utf8').trim()

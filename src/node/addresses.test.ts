@@ -37,22 +37,22 @@ const undiallable = [
   '/unix/tmp/socket',
 ]
 
-test('an address to dial is an IP or a DNS name, QUIC or TCP, with or without its peer', () => {
+test('an address to dial: IP or DNS name, QUIC or TCP, with or without a peer id', () => {
   for (const text of dialable) assert.ok(isAddress(text, 'dial'), text)
   for (const text of undiallable) assert.ok(!isAddress(text, 'dial'), text)
 })
 
-test('port 0 can be listened at and not dialled', () => {
+test('port 0: valid to listen on, invalid to dial', () => {
   assert.ok(isAddress('/ip6/::/udp/0/quic-v1', 'listen'))
   assert.ok(!isAddress('/ip6/::1/udp/0/quic-v1', 'dial'))
 })
 
-test('neither a name nor a peer can be listened at', () => {
+test('a DNS name or a peer id: invalid to listen on', () => {
   assert.ok(!isAddress('/dns4/seed/tcp/9000', 'listen'))
   assert.ok(!isAddress(`/ip4/127.0.0.1/tcp/9000/p2p/${peer}`, 'listen'))
 })
 
-test('host and port are told apart, IPv6 in brackets', () => {
+test('host:port: both parts are parsed, IPv6 in brackets', () => {
   assert.deepEqual(parseHostPort('127.0.0.1:0'), { host: '127.0.0.1', port: 0 })
   assert.deepEqual(parseHostPort('[::1]:8080'), { host: '::1', port: 8080 })
   assert.deepEqual(parseHostPort('localhost:65535'), { host: 'localhost', port: 65_535 })
@@ -75,7 +75,7 @@ test('host and port are told apart, IPv6 in brackets', () => {
   }
 })
 
-test('loopback is what only this machine reaches', () => {
+test('loopback: 127.0.0.0/8, ::1 and localhost, nothing else', () => {
   for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost']) assert.ok(isLoopback(host), host)
   for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.example.org', '']) assert.ok(!isLoopback(host), host)
 })

@@ -1,7 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 
-/** Where an address is used decides what it may be made of. */
+/** The use of an address decides which components it may have. */
 export type AddressUse = 'listen' | 'dial'
 
 const shapes: Record<AddressUse, RegExp> = {
@@ -10,7 +10,7 @@ const shapes: Record<AddressUse, RegExp> = {
 }
 const domain = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$/
 
-/** Whether `text` is a multiaddr that this node can listen at, or dial: QUIC or TCP. Port 0 is for listening only. */
+/** Whether `text` is a multiaddr that this node can listen on, or dial: QUIC or TCP. Port 0 is for listening only. */
 export function isAddress(text: string, use: AddressUse): boolean {
   try {
     const parts = multiaddr(text).getComponents()

@@ -11,7 +11,7 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
     ready: () => {
       const peers = mesh.peers
       if (peers > 0) return { ready: true, why: `connected to ${peers} ${peers === 1 ? 'peer' : 'peers'}` }
-      if (role === 'seed') return { ready: true, why: 'a seed waits for others' }
+      if (role === 'seed') return { ready: true, why: 'a seed waits for other nodes' }
       return { ready: false, why: whyUnconnected(mesh.seeds()) }
     },
     inventory: () => ({ ...mesh.inventory(), frames: mesh.frames() }),
@@ -22,13 +22,12 @@ export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Trac
   }
 }
 
-/** Why nobody is connected, as far as the seeds tell. */
+/** Explains by the state of the seeds why the node has no connection. */
 export function whyUnconnected(seeds: readonly SeedView[]): string {
-  if (seeds.length === 0) return 'connected to nobody: no seed is configured (MESH_SEEDS), so another node has to dial'
+  if (seeds.length === 0) return 'no connection: no seed is configured (MESH_SEEDS), so another node has to dial'
   const [first, ...others] = seeds.filter(({ state }) => state === 'self').map(({ address }) => address)
-  if (first === undefined) return 'connected to nobody: no seed has answered'
-  if (others.length + 1 < seeds.length)
-    return `connected to nobody: ${first} is this node itself, no other seed has answered`
-  const which = others.length === 0 ? `its only seed, ${first}, is` : `all its seeds, ${first} and others, are`
-  return `connected to nobody: ${which} this node itself; name another node in MESH_SEEDS`
+  if (first === undefined) return 'no connection: no seed has answered'
+  if (others.length + 1 < seeds.length) return `no connection: ${first} is this node itself, no other seed has answered`
+  const which = others.length === 0 ? `the only seed, ${first}, is` : `all seeds, ${first} and others, are`
+  return `no connection: ${which} this node itself; set another node in MESH_SEEDS`
 }

@@ -9,22 +9,22 @@ leakCheck()
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
 
-test('docs/configuration.md lists the settings as they are (node src/dev.js src/node/write-config-docs.ts brings it up to date)', () => {
+test('docs/configuration.md is up to date (node src/dev.js src/node/write-config-docs.ts updates it)', () => {
   assert.equal(page, withConfigDocs(page))
 })
 
-test('every setting is a row, whose cells the text cannot break', () => {
+test('every setting is one row of four cells', () => {
   const rows = configDocs().split('\n')
   assert.equal(rows.length, configEntries.length + 2)
   for (const row of rows) assert.equal(row.split('|').length, 6, row)
 })
 
-test('a change of the document between the markers is noticed', () => {
+test('an edit between the markers is detected and reverted', () => {
   const drifted = page.replace('`MESH_ID`', '`MESH_IT`')
   assert.notEqual(drifted, page)
   assert.equal(withConfigDocs(drifted), page)
 })
 
-test('a document without markers is refused', () => {
+test('a document without markers: RangeError', () => {
   assert.throws(() => withConfigDocs('# nothing here'), RangeError)
 })

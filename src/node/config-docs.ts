@@ -15,7 +15,7 @@ export function configDocs(): string {
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** `page` with the part between the two config markers brought up to date. Throws a RangeError without markers. */
+/** Replaces the part of `page` between the two config markers. Throws a RangeError without markers. */
 export function withConfigDocs(page: string): string {
   const from = page.indexOf(begin)
   const to = page.indexOf(end)

@@ -5,16 +5,16 @@ import type { AgentLimit } from '../kit/gossip-limits.ts'
 import { type Rule, topic } from '../kit/rules.ts'
 import { type AddressUse, isAddress } from './addresses.ts'
 
-// Building blocks of the configuration table. Each takes text (or a list of it), since that is what environment and
-// command line hold; what is allowed is said in words beside each, for errors, `--help` and `docs/configuration.md` alike.
+// Building blocks of the configuration table. Each parses text (or a list of texts) from the environment or the command
+// line, and has a description of the allowed values for errors, `--help` and `docs/configuration.md`.
 
-/** How one value is checked, and what is said when it does not pass. */
+/** The schema of one value, and the description of the allowed values for errors. */
 export interface Check<T> extends Rule<T> {
-  /** Several values: a comma-separated list in the environment, a flag that may be repeated. */
+  /** Several values: a comma-separated list in the environment, a repeatable flag. */
   readonly list?: true
 }
 
-/** A whole number written out. Zero is below every bound here, and infinity has no digits: neither is a limit. */
+/** A whole number in digits. Zero is below every minimum and infinity has no digits, so neither disables a limit. */
 export function count({ expected, schema }: Rule<number>): Check<number> {
   return {
     expected,
@@ -26,7 +26,7 @@ export function count({ expected, schema }: Rule<number>): Check<number> {
   }
 }
 
-/** A number written with digits and at most one point. */
+/** A number in digits with at most one point. */
 export function decimal({ expected, schema }: Rule<number>): Check<number> {
   return {
     expected,
@@ -49,7 +49,7 @@ export function filePath(): Check<string> {
   }
 }
 
-/** At least 16 characters: what guards an open port must not be guessable. */
+/** At least 16 characters: the token of an open port must not be guessable. */
 export function secret(): Check<string> {
   return {
     expected: '16 to 256 printable characters without spaces',
@@ -57,7 +57,7 @@ export function secret(): Check<string> {
   }
 }
 
-/** Where to listen; a word in place of it turns the whole thing off. Port 0 picks a free one. */
+/** A listen address, or `off` to disable the server. Port 0 picks a free one. */
 export function hostPortOrOff(): Check<string> {
   const schema = z.string().refine((text) => text === 'off' || parseHostPort(text) !== undefined)
   return { expected: 'host:port (an IPv6 host in brackets; port 0 picks a free one), or off', schema }
@@ -71,7 +71,7 @@ export function addresses(use: AddressUse, max: number): Check<readonly string[]
   )
 }
 
-/** Name servers are asked by address: a name would need a name server first. */
+/** Name servers are IP addresses: resolving a name would need a name server first. */
 export function nameServers(max: number): Check<readonly string[]> {
   return listOf('name servers as ip or ip:port (IPv6 in brackets)', max, (text) => {
     const server = parseHostPort(text, 53)
@@ -84,10 +84,10 @@ export function topics(max: number): Check<readonly string[]> {
   return listOf(`topics of ${expected}`, max, (text) => schema.safeParse(text).success)
 }
 
-/** What peers of an agent take, each as `agent=bytes`. */
+/** RPC size limits of peers by agent, each as `agent=bytes`. */
 export function agentLimits({ schema }: Rule<readonly AgentLimit[]>): Check<readonly AgentLimit[]> {
   return {
-    expected: 'agent=bytes: a part of the agent version that peers give, and 1024 bytes at least',
+    expected: 'agent=bytes: a part of the agent version of a peer, and at least 1024 bytes',
     schema: z
       .array(z.string().regex(/^[^=]+=\d+$/))
       .transform((texts): unknown =>
@@ -101,7 +101,7 @@ export function agentLimits({ schema }: Rule<readonly AgentLimit[]>): Check<read
   }
 }
 
-/** As the rule says, each given by itself. */
+/** A list setting whose elements `rule` checks together. */
 export function several<T>(rule: Rule<readonly T[]>): Check<readonly T[]> {
   return { ...rule, list: true }
 }

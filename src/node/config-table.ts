@@ -4,14 +4,14 @@ import { initRules } from '../kit/init-rules.ts'
 import { endpointOrOff, oneOf, whole } from '../kit/rules.ts'
 import * as check from './config-schemas.ts'
 
-/** One setting: where it comes from, what it is when nobody says, and what it means. */
+/** One setting: its variable and flag, its default, and its description. */
 export interface Setting extends check.Check<unknown> {
   readonly env: string
-  /** Left out where a value has no business in a process list. */
+  /** Absent for secrets, which must not appear in a process list. */
   readonly flag?: string
-  /** As it would be written in the environment; left out when there is no default. */
+  /** As written in the environment; absent when there is no default. */
   readonly defaultValue?: string
-  /** Said in place of a default that is worked out at start. */
+  /** Describes a default that the node computes at start. */
   readonly defaultText?: string
   readonly description: string
 }
@@ -23,13 +23,13 @@ export const configTable = {
     flag: '--mesh',
     defaultValue: 'mesh-a',
     ...initRules.mesh,
-    description: 'Mesh to be in: nodes of another mesh are refused. Also the service name in traces.',
+    description: 'Mesh of this node: it refuses nodes of other meshes. Also the service name in traces.',
   },
   bridgeTo: {
     env: 'MESH_BRIDGE_TO',
     flag: '--bridge-to',
     ...initRules.bridgeTo,
-    description: 'Second mesh of a bridge. Needed by the role bridge, refused for any other.',
+    description: 'Second mesh of a bridge. Required for the role bridge, refused for any other.',
   },
   name: {
     env: 'MESH_NAME',
@@ -43,28 +43,28 @@ export const configTable = {
     flag: '--role',
     defaultValue: 'compute',
     ...initRules.role,
-    description: 'What this node is for.',
+    description: 'Role of this node.',
   },
   seeds: {
     env: 'MESH_SEEDS',
     flag: '--seed',
     defaultValue: '',
     ...check.addresses('dial', limits.seeds),
-    description: 'Where the mesh is found. Names are resolved before every attempt.',
+    description: 'Addresses of seeds, through which the node joins. Names are resolved before every attempt.',
   },
   listen: {
     env: 'MESH_LISTEN',
     flag: '--listen',
     defaultValue: '/ip4/0.0.0.0/udp/0/quic-v1,/ip4/0.0.0.0/tcp/0,/ip6/::/udp/0/quic-v1,/ip6/::/tcp/0',
     ...check.addresses('listen', limits.digestAddresses),
-    description: 'Addresses to listen at.',
+    description: 'Addresses to listen on.',
   },
   announce: {
     env: 'MESH_ANNOUNCE',
     flag: '--announce',
     defaultValue: '',
     ...check.addresses('dial', limits.digestAddresses),
-    description: 'Addresses that the node announces in place of those it listens at: for containers and behind NAT.',
+    description: 'Addresses to announce instead of the listen addresses: for containers and behind NAT.',
   },
   identity: {
     env: 'MESH_IDENTITY',
@@ -72,21 +72,21 @@ export const configTable = {
     defaultText: 'a new identity at every start',
     ...check.filePath(),
     description:
-      'Key file, made at the first start; its directory must be writable, since the count of starts is kept there.',
+      'Key file, created at the first start. Its directory must be writable, since the incarnation is stored there.',
   },
   stalenessMs: {
     env: 'MESH_STALENESS_MS',
     flag: '--staleness-ms',
     defaultValue: '30000',
     ...check.count(initRules.stalenessMs),
-    description: 'Silence after which a member is expired.',
+    description: 'Silence after which a member expires.',
   },
   sweepMs: {
     env: 'MESH_SWEEP_MS',
     flag: '--sweep-ms',
     defaultValue: '5000',
     ...check.count(initRules.sweepMs),
-    description: 'Time between two looks for stale members.',
+    description: 'Time between two sweeps for stale members.',
   },
   digestMs: {
     env: 'MESH_DIGEST_MS',
@@ -101,28 +101,28 @@ export const configTable = {
     defaultValue: '10000',
     ...check.count(initRules.gossipDigestMs),
     description:
-      'Time between two digests over gossip, for those not linked; six times that while common neighbours vouch.',
+      'Time between two digests over gossip, for members without a link; six times that while common neighbours vouch.',
   },
   neighbours: {
     env: 'MESH_NEIGHBOURS',
     flag: '--neighbours',
     defaultValue: '8',
     ...check.count(initRules.neighbours),
-    description: 'Links this node wants; further members are known, not connected.',
+    description: 'Target number of links; the node knows further members without a connection.',
   },
   maxPeers: {
     env: 'MESH_MAX_PEERS',
     flag: '--max-peers',
     defaultValue: String(limits.peers),
     ...check.count(initRules.maxPeers),
-    description: 'Most peers connected at once, inbound and outbound.',
+    description: 'Maximum of connected peers, inbound and outbound.',
   },
   messageBytes: {
     env: 'MESH_MESSAGE_BYTES',
     flag: '--message-bytes',
     defaultValue: String(limits.messageBytes),
     ...check.count(initRules.messageBytes),
-    description: 'Most bytes in one published message.',
+    description: 'Maximum bytes of one published message.',
   },
   gossipLimits: {
     env: 'MESH_GOSSIP_LIMITS',
@@ -130,28 +130,28 @@ export const configTable = {
     defaultValue: '',
     ...check.agentLimits(initRules.gossipLimits),
     description:
-      'Bytes that peers of an agent take in one RPC of gossipsub, where the default is wrong: 4 MiB for js, 64 KiB for rust, 1 MiB for go and all others.',
+      'Maximum bytes of one gossipsub RPC that peers of an agent accept, in place of the defaults: 4 MiB for js, 64 KiB for rust, 1 MiB for go and all others.',
   },
   topics: {
     env: 'MESH_TOPICS',
     flag: '--topic',
     defaultValue: '',
     ...check.topics(limits.digestTopics),
-    description: 'Topics to listen to from the start.',
+    description: 'Topics to subscribe to at start.',
   },
   dnsServers: {
     env: 'MESH_DNS_SERVERS',
     flag: '--dns-server',
     defaultValue: '',
     ...check.nameServers(8),
-    description: 'Name servers for seeds; none means the resolver of the system.',
+    description: 'Name servers for seeds; without one, the resolver of the system.',
   },
   admin: {
     env: 'MESH_ADMIN',
     flag: '--admin',
     defaultValue: '127.0.0.1:0',
     ...check.hostPortOrOff(),
-    description: 'Where the HTTP API listens; the address is in the log. Beyond loopback it needs a token.',
+    description: 'Listen address of the HTTP API; the log has the port in use. Beyond loopback it needs a token.',
   },
   adminToken: {
     env: 'MESH_ADMIN_TOKEN',
@@ -163,8 +163,7 @@ export const configTable = {
     flag: '--pprof',
     defaultValue: 'off',
     ...check.hostPortOrOff(),
-    description:
-      'Where profiles for `go tool pprof` are to be had. Beyond loopback it needs the token of the HTTP API.',
+    description: 'Listen address for profiles for `go tool pprof`. Beyond loopback it needs the token of the HTTP API.',
   },
   query: {
     env: 'MESH_QUERY',
@@ -172,28 +171,28 @@ export const configTable = {
     defaultValue: 'off',
     ...endpointOrOff(),
     description:
-      'Where the page of an observer searches traces: what answers `/api/v3`, as Jaeger or `tracemesh store` does.',
+      'Trace store that the page of an observer searches: a server of `/api/v3` such as Jaeger or `tracemesh store`.',
   },
   jaegerUi: {
     env: 'MESH_JAEGER_UI',
     flag: '--jaeger-ui',
     defaultValue: 'off',
     ...endpointOrOff(),
-    description: 'Jaeger’s own page, as a browser reaches it: the page of an observer links each trace there.',
+    description: 'URL of the Jaeger UI for browsers: the page of an observer links each trace there.',
   },
   logLevel: {
     env: 'MESH_LOG_LEVEL',
     flag: '--log-level',
     defaultValue: 'info',
     ...oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
-    description: 'Least severe line to log.',
+    description: 'Minimum severity of log lines.',
   },
   otlp: {
     env: 'MESH_OTLP',
     flag: '--otlp',
     defaultText: '`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`, or `http://127.0.0.1:4317`',
     ...initRules.otlp,
-    description: 'Where spans go: an OTLP receiver that speaks gRPC.',
+    description: 'OTLP receiver of the spans, over gRPC.',
   },
   traceRoutine: {
     env: 'MESH_TRACE_ROUTINE',
@@ -201,21 +200,21 @@ export const configTable = {
     defaultText: '`OTEL_TRACES_SAMPLER_ARG` where `OTEL_TRACES_SAMPLER` is a ratio, or `1`',
     ...check.decimal(initRules.traceRoutine),
     description:
-      'Share of the minutes whose routine spans (sweeps, windows, registries) leave; every other span always does.',
+      'Share of the minutes whose routine spans (sweeps, windows, registries) are exported; all others always are.',
   },
   stopMs: {
     env: 'MESH_STOP_MS',
     flag: '--stop-ms',
     defaultValue: '2000',
     ...check.count(whole(100, 2_000, 'milliseconds')),
-    description: 'Time for an ordered stop, goodbyes included; up to two seconds more for spans that wait.',
+    description: 'Time for an ordered stop, goodbyes included; up to two seconds more to flush spans.',
   },
   faults: {
     env: 'MESH_FAULTS',
     flag: '--fault',
     defaultValue: '',
     ...check.several(initRules.faults),
-    description: 'What the node does wrong on purpose, so that an alert can be drilled (`tracemesh drill`).',
+    description: 'Faults that the node injects on purpose, to drill an alert (`tracemesh drill`).',
   },
 } as const satisfies Record<string, Setting>
 

@@ -24,7 +24,7 @@ const numbers = [
 ]
 const names = ['-a', '.a', 'a b', 'a/b', 'é', 'a'.repeat(65)]
 
-/** Values that each setting must refuse, beside those that no number may have. */
+/** Values that each setting must refuse, beside the invalid numbers. */
 const invalidValues: Record<ConfigKey, readonly string[]> = {
   mesh: names,
   bridgeTo: names,
@@ -56,7 +56,7 @@ const invalidValues: Record<ConfigKey, readonly string[]> = {
   faults: ['hold', 'HOLD-SWEEP', 'hold-sweep,explode', Array(8).fill('hold-sweep').join()],
 }
 
-test('a node needs no configuration', () => {
+test('no configuration: every setting has its default', () => {
   const { name, ...rest } = parseConfig({})
   assert.match(name, /^compute-[0-9a-f]{4}$/)
   assert.deepEqual(rest, {
@@ -90,12 +90,12 @@ test('a node needs no configuration', () => {
   } satisfies Omit<NodeConfig, 'name'>)
 })
 
-test('a flag wins over its variable', () => {
+test('a flag and its variable: the flag wins', () => {
   const { role, stalenessMs } = parseConfig({ MESH_ROLE: 'seed', MESH_STALENESS_MS: '9000' }, { '--role': 'gateway' })
   assert.deepEqual([role, stalenessMs], ['gateway', 9_000])
 })
 
-test('a list is separated by commas, or its flag repeated', () => {
+test('a list setting: comma-separated variable, or repeated flag', () => {
   const [a, b] = ['/ip4/10.0.0.1/tcp/1', '/dns4/seed/udp/2/quic-v1']
   assert.deepEqual(parseConfig({ MESH_SEEDS: `${a}, ${b}` }).seeds, [a, b])
   assert.deepEqual(parseConfig({}, { '--seed': [a, b] }).seeds, [a, b])
@@ -107,12 +107,12 @@ test('an empty variable counts as unset', () => {
   assert.deepEqual({ ...config, name: '' }, { ...parseConfig({}), name: '' })
 })
 
-test('every setting refuses what it cannot be, by variable and by flag, and names itself', () => {
+test('an invalid value, by variable or by flag: an error that names the setting', () => {
   for (const [key, setting] of configEntries) {
     const invalid = setting.expected.startsWith('a whole number')
       ? [...invalidValues[key], ...numbers]
       : invalidValues[key]
-    assert.ok(invalid.length > 0, `no bad value is tried for ${key}`)
+    assert.ok(invalid.length > 0, `no invalid value is tested for ${key}`)
     for (const value of invalid) {
       if (value !== '') assertRefused(key, { [setting.env]: value }, {})
       if (setting.flag !== undefined) assertRefused(key, {}, { [setting.flag]: value })
@@ -120,7 +120,7 @@ test('every setting refuses what it cannot be, by variable and by flag, and name
   }
 })
 
-test('no number may be zero, and every number has an upper bound', () => {
+test('number settings: minimum above zero, and a maximum', () => {
   const numeric = configEntries.filter(([, setting]) => setting.expected.startsWith('a whole number'))
   assert.equal(numeric.length, 8)
   for (const [key, { env, expected }] of numeric) {
@@ -132,7 +132,7 @@ test('no number may be zero, and every number has an upper bound', () => {
   }
 })
 
-test('all that is wrong is told at once', () => {
+test('several problems: all are reported at once', () => {
   const { problems } = readConfig({ MESH_ROLE: 'queen', MESH_SWEEP_MS: '0', MESH_SEED: 'x' }, { '--lisen': 'y' })
   assert.deepEqual(
     problems.map((problem) => problem.message),
@@ -145,7 +145,7 @@ test('all that is wrong is told at once', () => {
   )
 })
 
-test('variables of others are left alone, those that Kubernetes makes for a Service included', () => {
+test('variables of other programs and of Kubernetes Services are ignored', () => {
   const serviceLinks = {
     MESH_SEEDS_SERVICE_HOST: '10.0.0.1',
     MESH_SEEDS_SERVICE_PORT_QUIC: '1',
@@ -155,14 +155,14 @@ test('variables of others are left alone, those that Kubernetes makes for a Serv
   assert.deepEqual(readConfig({ PATH: '/bin', MESHED: 'x', ...serviceLinks, ...ports }).problems, [])
 })
 
-test('a bridge has a second mesh, and nobody else has', () => {
+test('a second mesh: required for a bridge, refused for other roles', () => {
   assert.equal(parseConfig({ MESH_ROLE: 'bridge', MESH_BRIDGE_TO: 'mesh-b' }).bridgeTo, 'mesh-b')
   assertRefused('bridgeTo', { MESH_ROLE: 'bridge' })
   assertRefused('bridgeTo', { MESH_ROLE: 'gateway', MESH_BRIDGE_TO: 'mesh-b' })
   assertRefused('bridgeTo', { MESH_ROLE: 'bridge', MESH_BRIDGE_TO: 'mesh-a' })
 })
 
-test('an admin API that others can reach has a token', () => {
+test('an admin API beyond loopback needs a token', () => {
   const token = 'a-token-of-24-characters'
   assertRefused('admin', { MESH_ADMIN: '0.0.0.0:8080' })
   assertRefused('admin', { MESH_ADMIN: '[::]:8080' })
@@ -171,24 +171,24 @@ test('an admin API that others can reach has a token', () => {
   assert.equal(parseConfig({ MESH_ADMIN: 'off' }).admin, 'off')
 })
 
-test('profiles that others can reach have a token', () => {
+test('a profile server beyond loopback needs a token', () => {
   assertRefused('pprof', { MESH_PPROF: '0.0.0.0:6060' })
   assert.equal(parseConfig({ MESH_PPROF: '127.0.0.1:6060' }).pprof, '127.0.0.1:6060')
   const withToken = parseConfig({ MESH_PPROF: '0.0.0.0:6060', MESH_ADMIN_TOKEN: 'a-token-of-24-characters' })
   assert.equal(withToken.pprof, '0.0.0.0:6060')
 })
 
-test('a token is never repeated in an error, nor is there a flag that shows it in a process list', () => {
+test('a token: no error repeats it, and it has no flag that a process list would show', () => {
   const { problems } = readConfig({ MESH_ADMIN_TOKEN: 'hunter2' })
   assert.equal(problems[0]?.message.includes('hunter2'), false)
   assert.equal((configTable.adminToken as Setting).flag, undefined)
 })
 
-test('no more neighbours are wanted than peers are allowed', () => {
+test('more neighbours than maximum peers: refused', () => {
   assertRefused('neighbours', { MESH_NEIGHBOURS: '9', MESH_MAX_PEERS: '8' })
 })
 
-test('the variables of OpenTelemetry win over our default, and our own setting over them', () => {
+test('the OTLP endpoint: OpenTelemetry variables win over the default, MESH_OTLP wins over them', () => {
   const general = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317' }
   const traces = { ...general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:4317' }
   assert.equal(parseConfig(general).otlp, 'http://collector:4317')
@@ -201,11 +201,11 @@ function assertRefused(key: ConfigKey, env: Environment, flags: Flags = {}): voi
   const namesSetting = problems.some(
     (problem) => isMeshError(problem, 'MESH_CONFIG_INVALID') && problem.detail.key === settingName(key),
   )
-  assert.ok(namesSetting, `${key} let pass ${JSON.stringify({ ...env, ...flags })}`)
+  assert.ok(namesSetting, `${key} accepted ${JSON.stringify({ ...env, ...flags })}`)
   assert.throws(() => parseConfig(env, flags), problems[0])
 }
 
-test('what only the page of an observer needs is refused elsewhere', () => {
+test('settings of the observer page: refused for other roles', () => {
   const query = 'http://127.0.0.1:16686'
   assert.equal(parseConfig({ MESH_ROLE: 'observer', MESH_QUERY: query }).query, query)
   for (const key of ['MESH_QUERY', 'MESH_JAEGER_UI']) {

@@ -9,7 +9,7 @@ import { describeEndpointFault, findOtlpProblems, standardEndpoint } from '../te
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './nearest.ts'
 
-/** What a node is told at start. Durations are milliseconds; what each means is in `config-table.ts`. */
+/** The configuration of a node. Durations are milliseconds; `config-table.ts` describes each setting. */
 export interface NodeConfig {
   readonly mesh: string
   /** Set for the role bridge, and for no other. */
@@ -19,7 +19,7 @@ export interface NodeConfig {
   readonly seeds: readonly string[]
   readonly listen: readonly string[]
   readonly announce: readonly string[]
-  /** Key file; undefined: a new identity. */
+  /** Key file; undefined: a new identity at every start. */
   readonly identity: string | undefined
   readonly stalenessMs: number
   readonly sweepMs: number
@@ -38,17 +38,17 @@ export interface NodeConfig {
   readonly adminToken: string | undefined
   /** `host:port`, or `off`. */
   readonly pprof: string
-  /** URL of what answers `/api/v3`, or `off`. */
+  /** URL of a server of `/api/v3`, or `off`. */
   readonly query: string
   /** URL, or `off`. */
   readonly jaegerUi: string
   readonly logLevel: ConfigValue<'logLevel'>
   /** Endpoint of the OTLP receiver, or `off`. */
   readonly otlp: string
-  /** Undefined: what OpenTelemetry's sampler says. */
+  /** Undefined: the ratio of OpenTelemetry's sampler. */
   readonly traceRoutine: number | undefined
   readonly stopMs: number
-  /** What it does wrong on purpose. */
+  /** Faults to inject. */
   readonly faults: readonly Fault[]
 }
 
@@ -57,7 +57,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export type Flags = Readonly<Record<string, string | readonly string[] | undefined>>
 export type ConfigProblem = MeshError<'MESH_CONFIG_INVALID'> | MeshError<'MESH_CONFIG_UNKNOWN'>
 
-/** Either a whole configuration or everything that is wrong with it. Flags win over the environment. */
+/** Either a complete configuration or all its problems. Flags win over the environment. */
 export type ConfigResult =
   | { readonly config: NodeConfig; readonly problems: readonly [] }
   | { readonly config?: undefined; readonly problems: readonly [ConfigProblem, ...ConfigProblem[]] }
@@ -88,7 +88,7 @@ export function readConfig(env: Environment, flags: Flags = {}): ConfigResult {
   return { config: withDefaults(values, env), problems: [] }
 }
 
-/** How a setting is named to people: both ways in. */
+/** Name of a setting in messages: variable and flag. */
 export function settingName(key: ConfigKey): string {
   const { env, flag }: Setting = configTable[key]
   return flag === undefined ? env : `${env} (${flag})`
@@ -96,7 +96,7 @@ export function settingName(key: ConfigKey): string {
 
 function rawValueOf(setting: Setting, env: Environment, flags: Flags): string | readonly string[] | undefined {
   const fromFlag = setting.flag === undefined ? undefined : flags[setting.flag]
-  // An empty variable counts as unset: that is what `${NAME:-}` in a compose file leaves behind.
+  // An empty variable counts as unset: `${NAME:-}` in a compose file produces one.
   const fromEnv = env[setting.env]?.trim()
   const raw = fromFlag ?? (fromEnv === undefined || fromEnv === '' ? setting.defaultValue : fromEnv)
   if (!setting.list || raw === undefined) return raw
@@ -104,7 +104,7 @@ function rawValueOf(setting: Setting, env: Environment, flags: Flags): string | 
   return texts.flatMap((text) => (text === '' ? [] : text.split(',').map((part) => part.trim())))
 }
 
-/** What Kubernetes puts into every pod for a Service whose name begins with `mesh-`. */
+/** Variables that Kubernetes sets in every pod for a Service whose name begins with `mesh-`. */
 const serviceLink = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/
 
 function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
@@ -123,7 +123,7 @@ function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
   )
 }
 
-/** Settings that are fine by themselves but not together. */
+/** Settings that are valid alone but not together. */
 function findConflicts(values: Parsed): ConfigProblem[] {
   const { role, mesh, bridgeTo, neighbours, maxPeers } = values
   const problems: ConfigProblem[] = [...findPageConflicts(values), ...findMissingToken(values)]
@@ -147,7 +147,7 @@ function findConflicts(values: Parsed): ConfigProblem[] {
   return problems
 }
 
-/** Only an observer serves the page; what is set for it elsewhere would do nothing. */
+/** Only an observer serves the page; its settings would have no effect in another role. */
 function findPageConflicts(values: Parsed): ConfigProblem[] {
   if (values.role === undefined || values.role === 'observer') return []
   return (['query', 'jaegerUi'] as const).flatMap((key) => {
@@ -157,7 +157,7 @@ function findPageConflicts(values: Parsed): ConfigProblem[] {
   })
 }
 
-/** What is served over HTTP beyond loopback is for whoever has the token. */
+/** An HTTP server beyond loopback needs a token. */
 function findMissingToken(values: Parsed): ConfigProblem[] {
   if (values.adminToken !== undefined) return []
   return (['admin', 'pprof'] as const).flatMap((key) => {
@@ -168,7 +168,7 @@ function findMissingToken(values: Parsed): ConfigProblem[] {
   })
 }
 
-/** Fills in what is worked out at start. Everything with a fallback in the table is there already. */
+/** Adds the defaults that are computed at start. The defaults of the table are applied already. */
 function withDefaults(parsed: Parsed, env: Environment): NodeConfig {
   const values = parsed as { -readonly [K in ConfigKey]: ConfigValue<K> }
   return Object.freeze({
@@ -186,7 +186,7 @@ function invalidSetting(key: ConfigKey, raw: string, expected: string): MeshErro
   return new MeshError('MESH_CONFIG_INVALID', { key: settingName(key), given: raw, expected })
 }
 
-/** A secret is never repeated. */
+/** Quotes a value for an error message, without secrets. */
 function printable(key: ConfigKey, raw: string | readonly string[]): string {
   const text = typeof raw === 'string' ? raw : raw.join(',')
   if (key === 'adminToken') return withheld(text)

@@ -1,15 +1,14 @@
 import { link, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** Readable by its owner alone. */
 const ownerOnly = 0o600
 
-/** Puts `data` in place of what is at `path`: after a crash there is the old or the new, whole. */
+/** Replaces the file at `path` atomically: after a crash it has the old or the new content, complete. */
 export async function replaceFile(path: string, data: Uint8Array): Promise<void> {
   await writeViaTemporary(path, data, (temporary) => rename(temporary, path))
 }
 
-/** Like `replaceFile`, but of several that create the same file at once one wins: the others throw EEXIST. */
+/** Creates the file atomically. When several processes create the same file, one wins and the others get EEXIST. */
 export async function createFile(path: string, data: Uint8Array): Promise<void> {
   await writeViaTemporary(path, data, (temporary) => link(temporary, path))
 }
@@ -35,7 +34,7 @@ async function writeViaTemporary(
   await syncDirectory(dirname(path))
 }
 
-/** A new name is only safe once its directory is on the disk. Windows cannot open directories, and need not. */
+/** A new name survives a crash only after an fsync of its directory. Windows cannot open directories. */
 async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const directory = await open(path, 'r')

@@ -7,7 +7,7 @@ import type { Check } from './config-schemas.ts'
 export interface Flag extends Check<unknown> {
   readonly description: string
   readonly defaultValue?: string
-  /** What stands in the help for the fallback. */
+  /** Describes the default in the help. */
   readonly defaultText?: string
 }
 
@@ -20,16 +20,16 @@ export type FlagValues<T extends FlagTable> = {
     : z.output<T[K]['schema']> | undefined
 }
 
-/** Given values by flag, as text. */
+/** Unparsed values by flag. */
 export type RawFlags = Readonly<Record<string, string | undefined>>
 
-/** What `--help` says of a flag. */
+/** The text of a flag in `--help`. */
 export function describeFlag({ description, expected, defaultValue, defaultText }: Flag): string {
   const shownDefault = defaultText ?? defaultValue
   return `${description} (${expected}${shownDefault === undefined ? '' : `; default ${shownDefault}`})`
 }
 
-/** Checked values of what was given. Throws MESH_CONFIG_INVALID for the first that is not allowed. */
+/** Parses the values of the flags. Throws MESH_CONFIG_INVALID for the first invalid one. */
 export function readFlags<T extends FlagTable>(table: T, raw: RawFlags): FlagValues<T> {
   const values: Record<string, unknown> = {}
   for (const [name, { defaultValue, schema, expected }] of Object.entries(table)) {

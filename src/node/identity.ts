@@ -9,30 +9,30 @@ import { nextIncarnation } from './incarnation.ts'
 
 export interface Identity {
   readonly privateKey: Ed25519PrivateKey
-  /** Starts of this identity, from 1; never the same twice. */
+  /** Number of this start of the identity, from 1; never the same twice. */
   readonly incarnation: number
 }
 
-/** An Ed25519 key file has 68 bytes; what is far longer is no key, and is not read. */
+/** An Ed25519 key file has 68 bytes; a much longer file is no key, and the node does not read it. */
 const maxKeyBytes = 4_096
 
 /**
- * The identity kept in `path` (libp2p's protobuf encoding, mode 0600), made there when there is none; without `path`
- * a new one that nobody keeps. Throws MESH_IDENTITY_UNREADABLE, MESH_IDENTITY_EXPOSED or MESH_IDENTITY_COUNTER.
+ * Loads the identity in `path` (libp2p's protobuf encoding, mode 0600), or creates it; without `path` the identity is
+ * new and not stored. Throws MESH_IDENTITY_UNREADABLE, MESH_IDENTITY_EXPOSED or MESH_IDENTITY_COUNTER.
  */
 export async function loadIdentity(path?: string): Promise<Identity> {
   if (path === undefined) return { privateKey: await generateKeyPair('Ed25519'), incarnation: 1 }
   const existing = await readKey(path)
-  if (existing !== undefined) return { privateKey: existing, incarnation: await nextIncarnation(path, 'known') }
+  if (existing !== undefined) return { privateKey: existing, incarnation: await nextIncarnation(path, 'existing') }
   const createdKey = await createKey(path)
   if (createdKey !== undefined) return { privateKey: createdKey, incarnation: await nextIncarnation(path, 'new') }
-  // Another process was first.
+  // Another process has created the key first.
   const otherProcessKey = await readKey(path)
-  if (otherProcessKey === undefined) throw unreadable(path, 'it comes and goes')
-  return { privateKey: otherProcessKey, incarnation: await nextIncarnation(path, 'known') }
+  if (otherProcessKey === undefined) throw unreadable(path, 'it appears and disappears')
+  return { privateKey: otherProcessKey, incarnation: await nextIncarnation(path, 'existing') }
 }
 
-/** Undefined when there is no such file. */
+/** Undefined when the file does not exist. */
 async function readKey(path: string): Promise<Ed25519PrivateKey | undefined> {
   const bytes = await readPrivateFile(path)
   if (bytes === undefined) return undefined
@@ -42,7 +42,7 @@ async function readKey(path: string): Promise<Ed25519PrivateKey | undefined> {
   } catch (error) {
     throw unreadable(path, 'it holds no libp2p private key', error)
   }
-  if (key.type !== 'Ed25519') throw unreadable(path, `its key is ${key.type} and not Ed25519`)
+  if (key.type !== 'Ed25519') throw unreadable(path, `its key is ${key.type}, expected Ed25519`)
   return key
 }
 
@@ -51,7 +51,7 @@ async function readPrivateFile(path: string): Promise<Uint8Array | undefined> {
     const file = await open(path, 'r')
     try {
       const { mode, size } = await file.stat()
-      // Windows has no such bits: access lists guard the file there.
+      // Windows has no mode bits: access lists protect the file there.
       if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
         throw new MeshError('MESH_IDENTITY_EXPOSED', { file: path, mode: (mode & 0o777).toString(8) })
       }
@@ -67,7 +67,7 @@ async function readPrivateFile(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
-/** Undefined when the file has appeared meanwhile. */
+/** Undefined when another process has created the file meanwhile. */
 async function createKey(path: string): Promise<Ed25519PrivateKey | undefined> {
   const privateKey = await generateKeyPair('Ed25519')
   try {

@@ -10,13 +10,13 @@ const quic = '/ip4/127.0.0.1/udp/4001/quic-v1'
 const tcp = '/ip4/127.0.0.1/tcp/4001'
 const named = (name: string, message: string) => Object.assign(new Error(message), { name })
 
-test('a port that is taken is named with its address', () => {
+test('a port in use: the error names its address', () => {
   const error = toListenError(named('UnsupportedListenAddressesError', `${tcp}: EADDRINUSE`), [quic, tcp])
   assert.ok(isMeshError(error, 'MESH_PORT_TAKEN'))
   assert.equal(error.detail.address, tcp)
 })
 
-test('an address that libp2p cannot listen at is a wrong setting, whatever the transport says', () => {
+test('an address that libp2p cannot listen on: an invalid setting, for every error of the transport', () => {
   for (const cause of ['EADDRNOTAVAIL', 'EACCES', 'something native']) {
     const error = toListenError(named('UnsupportedListenAddressesError', `${quic}: ${cause}`), [quic, tcp])
     assert.ok(isMeshError(error, 'MESH_CONFIG_INVALID'), cause)
@@ -24,12 +24,12 @@ test('an address that libp2p cannot listen at is a wrong setting, whatever the t
   }
 })
 
-test('an error that names its own setting is left as it is', () => {
+test('an error that names its own setting is unchanged', () => {
   const taken = new MeshError('MESH_PORT_TAKEN', { key: 'MESH_ADMIN (--admin)', address: '127.0.0.1:8080' })
   assert.equal(toListenError(taken, [quic]), taken)
 })
 
-test('an error that only speaks of listening is not one of listening', () => {
+test('an error of another kind with "listener" in its message is unchanged', () => {
   const error = new Error('the event listener failed')
   assert.equal(toListenError(error, [quic]), error)
 })

@@ -1,11 +1,11 @@
 import { MeshError } from '../core/errors.ts'
 
-/** What libp2p throws when it cannot listen at some of the addresses, whatever the reason. */
+/** Name of the error that libp2p throws when it cannot listen on some addresses, for any reason. */
 const listenErrorName = /^UnsupportedListenAddress(es)?Error$/
 
-/** What libp2p says when it cannot listen, as an error that names the setting. Any other error is left as it is. */
+/** Turns libp2p's error about listening into one that names the setting. Returns any other error unchanged. */
 export function toListenError(error: unknown, listen: readonly string[]): unknown {
-  // It has named its setting already: the port that is taken need not be one of these.
+  // A MeshError names its setting already: the port in use may belong to another setting.
   if (error instanceof MeshError) return error
   const text = allMessages(error)
   const key = 'MESH_LISTEN (--listen)'
@@ -19,7 +19,7 @@ export function toListenError(error: unknown, listen: readonly string[]): unknow
   return new MeshError('MESH_CONFIG_INVALID', { key, given: address, expected }, { cause: error })
 }
 
-/** Of an error and of all behind it: libp2p wraps what the transports say. */
+/** The messages of an error, its causes and its parts: libp2p wraps the errors of the transports. */
 function allMessages(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const nested = error instanceof AggregateError ? error.errors.map(allMessages) : []

@@ -1,7 +1,7 @@
-/** The candidate that `text` was most likely meant to be; empty when none is near. */
+/** The candidate closest to `text` by edit distance; empty when none is close. */
 export function nearest(text: string, candidates: readonly string[]): string {
   let best = ''
-  // More than a third of the letters wrong is no slip of the hand.
+  // With more than a third of the letters wrong it is no typo.
   let bestDistance = Math.floor(text.length / 3) + 1
   for (const candidate of candidates) {
     const edits = distance(text.toLowerCase(), candidate.toLowerCase(), bestDistance)

@@ -17,7 +17,7 @@ leakCheck()
 const listen = '/ip4/127.0.0.1/tcp/0'
 const quietEnv = { MESH_OTLP: 'off', MESH_LOG_LEVEL: 'silent', MESH_LISTEN: listen, MESH_TOPICS: 'news' }
 
-/** What a node tells from here on. */
+/** Collects the spans that a node emits from here on. */
 function recordSpans({ telemetry }: RunningNode): SpanEffect[] {
   const spans: SpanEffect[] = []
   const { emit } = telemetry
@@ -30,7 +30,7 @@ function recordSpans({ telemetry }: RunningNode): SpanEffect[] {
   return spans
 }
 
-test('a stop tells every step of the node and of the mesh in it, none with an error', async () => {
+test('an ordered stop: one span per step of the node and of the mesh service, none with an error', async () => {
   const seed = await startNode(parseConfig(quietEnv))
   const node = await startNode(parseConfig({ ...quietEnv, MESH_SEEDS: seed.addresses[0] }))
   const spans = recordSpans(node)
@@ -49,7 +49,7 @@ test('a stop tells every step of the node and of the mesh in it, none with an er
   )
 })
 
-test('a handshake that gets no further does not hold up a stop', async () => {
+test('a handshake that hangs: the stop does not wait for it', async () => {
   const node = await startNode(parseConfig({ ...quietEnv, MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }))
   const port = Number(/\/udp\/(\d+)\//.exec(node.addresses[0] ?? '')?.[1])
   await using relay = await oneWayRelay(port)
@@ -64,7 +64,7 @@ test('a handshake that gets no further does not hold up a stop', async () => {
   await client.stop()
 })
 
-test('a profile that is being taken does not hold up a stop', async () => {
+test('a profile in progress: the stop aborts it', async () => {
   const node = await startNode(parseConfig({ ...quietEnv, MESH_PPROF: '127.0.0.1:0' }))
   const spans = recordSpans(node)
   const aborted = assert.rejects(fetch(`${node.pprofUrl}/debug/pprof/profile?seconds=60`))
@@ -78,13 +78,13 @@ test('a profile that is being taken does not hold up a stop', async () => {
   for (const name of ['cpu profile', 'pprof']) assert.ok(steps.includes(name), `${name} of ${steps}`)
 })
 
-test('a step inside the mesh that failed makes the stop fail', async () => {
+test('a failed step inside the mesh service: the stop rejects', async () => {
   const node = await startNode(parseConfig(quietEnv))
   Object.defineProperty(node.mesh, 'closed', { value: [{ name: 'network', durationMs: 1, error: 'stuck' }] })
   await assert.rejects(node.stop('SIGTERM'), /libp2p\/network: stuck/)
 })
 
-test('a port of the HTTP API that is taken is named as that', async () => {
+test('a port of the HTTP API in use: the error names MESH_ADMIN and the address', async () => {
   const node = await startNode(parseConfig({ ...quietEnv, MESH_ADMIN: '127.0.0.1:0' }))
   const isProfiling = new URL(node.adminUrl ?? '').host
   await assert.rejects(startNode(parseConfig({ ...quietEnv, MESH_ADMIN: isProfiling })), (error) => {

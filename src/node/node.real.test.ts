@@ -7,9 +7,9 @@ import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck()
 
-test('six processes find each other over QUIC, and their spans at a receiver tell how', async (t) => {
+test('six processes with a late seed: all join over QUIC, and the receiver has the spans of it', async (t) => {
   await using cluster = await startCluster()
-  // Longer than one attempt: a dial over QUIC to where nobody listens yet is answered by silence.
+  // Longer than one attempt: a QUIC dial to a port without a listener gets no answer.
   const options = { lateMs: 12_000, watchMs: 6_000 }
   const { checks, figures } = await lateSeed(cluster, options, { progress: (text) => t.diagnostic(text) })
   const failed = checks.filter(({ holds }) => holds !== true)

@@ -22,23 +22,22 @@ import { toListenError } from './listen-failure.ts'
 import { flushMs, splitStopTime, stopNode } from './stop.ts'
 
 export interface RunningNode {
-  /** Own peer id. */
+  /** Peer id of this node. */
   readonly peer: string
-  /** Multiaddrs it can be dialled at. */
+  /** Multiaddrs that peers can dial. */
   readonly addresses: readonly string[]
   readonly adminUrl: string | undefined
   readonly pprofUrl: string | undefined
   readonly mesh: Tracemesh
-  /** What its spans go out by. */
   readonly telemetry: Telemetry
   /**
-   * Says goodbye and stops in order; `cause` is told. Rejects when a step failed, after all of them. `withinMs`: what
-   * this may take, 5 s unless said otherwise; only exporting is cut short for it.
+   * Sends goodbyes and stops in order; `cause` is an attribute of the span. Rejects after all steps if one failed.
+   * `withinMs`: time limit, 5 s by default; it shortens only the export.
    */
   stop(cause: string, withinMs?: number): Promise<void>
 }
 
-/** Composes one node out of its configuration: identity, telemetry, libp2p with the mesh service, HTTP API. */
+/** Starts one node from its configuration: identity, telemetry, libp2p with the mesh service, HTTP API. */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const holder: { telemetry?: Telemetry } = {}
   const base = { mesh: config.mesh, node: config.name }
@@ -74,7 +73,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
 function logStartWarnings(logger: Logger, settings: readonly string[]): void {
   const { warning } = nativeQuic()
   if (warning !== undefined) logger.warn(warning)
-  if (settings.length > 0) logger.warn({ settings }, 'the process was not started with the recommended settings')
+  if (settings.length > 0) logger.warn({ settings }, 'process started without the recommended settings')
 }
 
 function startNodeTelemetry(config: NodeConfig, { privateKey, incarnation }: Identity, logger: Logger): Telemetry {
@@ -111,7 +110,7 @@ function createNodeLibp2p(
   return createLibp2p({ ...base, start: false, services: { ...base.services, tracemesh: service } })
 }
 
-/** Loaded only when asked for: fastify is 3 MB of a node’s memory. */
+/** Imports the HTTP API only when it is enabled: fastify takes 3 MB of a node’s memory. */
 async function startAdminApi(
   config: NodeConfig,
   mesh: Tracemesh,
@@ -123,7 +122,7 @@ async function startAdminApi(
   const { startAdmin } = await import('../admin/server.ts')
   const { adminSource } = await import('./admin-source.ts')
   const { admin: listen, adminToken: token } = config
-  const onError = (error: unknown) => logger.error({ err: error }, 'an answer of the HTTP API failed')
+  const onError = (error: unknown) => logger.error({ err: error }, 'HTTP request failed')
   const source = adminSource(config, mesh)
   const extend = async (app: FastifyInstance) => {
     if (config.role !== 'observer') return
@@ -135,7 +134,7 @@ async function startAdminApi(
   return running.url
 }
 
-/** Loaded only when asked for, as are the profilers behind it. */
+/** Imports the profile server only when it is enabled. */
 async function startProfiling(
   { pprof: listen, adminToken: token }: NodeConfig,
   owner: Owner,
@@ -144,7 +143,7 @@ async function startProfiling(
 ): Promise<string | undefined> {
   if (listen === 'off') return undefined
   const { startPprof } = await import('../pprof/server.ts')
-  const onError = (error: unknown) => logger.error({ err: error }, 'a profile failed')
+  const onError = (error: unknown) => logger.error({ err: error }, 'profile failed')
   const running = await startPprof({ listen, token, onError, owner })
   owner.adopt('pprof', () => running.close(), closeMs)
   return running.url

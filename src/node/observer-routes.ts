@@ -5,14 +5,14 @@ import { traceRoutes } from '../page/trace-routes.ts'
 import type { NodeConfig } from './config.ts'
 import { observerView } from './observer-view.ts'
 
-/** The page of an observer: it looks, and controls nothing. */
+/** The read-only page of an observer. */
 export async function observerRoutes(
   app: FastifyInstance,
   config: NodeConfig,
   mesh: Tracemesh,
   onError: (error: unknown) => void,
 ): Promise<void> {
-  // A node without its page is still a node: what asks for its topology is answered.
+  // Without the page files the node still serves its topology.
   await pageRoutes(app).catch(onError)
   if (config.query !== 'off') traceRoutes(app, config.query)
   app.get('/api/mesh', (_request, reply) => {

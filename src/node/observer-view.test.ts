@@ -58,7 +58,7 @@ function viewOf(members: readonly MemberInfo[], peers: readonly PeerInfo[] = [])
   })
 }
 
-test('an observer shows itself, its members and its guests, and controls none', () => {
+test('the view of an observer: itself, its members and its guests, none of them controllable', () => {
   const { nodes, self, traces, jaegerUrl } = viewOf([member('a')], [peer('a', 'member'), peer('g', 'guest')])
   assert.deepEqual(
     nodes.map(({ id, state, role }) => [id, state, role]),
@@ -72,7 +72,7 @@ test('an observer shows itself, its members and its guests, and controls none', 
   assert.deepEqual([self, traces, jaegerUrl], ['me', false, 'http://jaeger:16686'])
 })
 
-test('links are its own, and those that others tell of, each drawn once', () => {
+test('links of the observer and links that members announce: each is in the view once', () => {
   const members = [member('a', { links: ['me', 'b'] }), member('b', { links: ['a', 'c'] }), member('c')]
   const { links } = viewOf(members, [peer('a', 'member')])
   assert.deepEqual(
@@ -85,7 +85,7 @@ test('links are its own, and those that others tell of, each drawn once', () => 
   )
 })
 
-test('a member that has missed several digests counts as unreachable, by the way they come', () => {
+test('a member that missed several digests is unreachable, by the digest interval of a link or of gossip', () => {
   const { nodes } = viewOf([
     member('a', { silentMs: 7_000 }),
     member('b', { silentMs: 7_000, via: 'gossip' }),
@@ -97,6 +97,6 @@ test('a member that has missed several digests counts as unreachable, by the way
   )
 })
 
-test('messages are told by name', () => {
+test('messages carry the name of their node', () => {
   assert.deepEqual(viewOf([member('a')]).messages, [{ atMs: 5, node: 'name of a', id: 'a', text: '12 bytes on news' }])
 })

@@ -3,11 +3,11 @@ import type { MemberInfo, PeerInfo, Topology } from '../kit/views.ts'
 import type { MeshView, ViewLink, ViewMessage, ViewNode } from '../page/mesh-view.ts'
 import type { NodeConfig } from './config.ts'
 
-/** What one node knows. */
+/** The state of the observer that the view shows. */
 export interface Observation {
   readonly topology: Topology
   readonly messages: readonly MessageRecord[]
-  /** Unix milliseconds, when it was asked. */
+  /** Unix milliseconds of the request. */
   readonly atMs: number
 }
 
@@ -16,10 +16,10 @@ type Settings = Pick<
   'name' | 'mesh' | 'role' | 'topics' | 'digestMs' | 'gossipDigestMs' | 'query' | 'jaegerUi'
 >
 
-/** Digests that may be missed in a row before a member counts as unreachable; it is a member until it expires. */
+/** Digests in a row that may be missing before a member counts as unreachable; it stays a member until it expires. */
 const maxMissedDigests = 3
 
-/** The mesh as one node sees it: itself, its members by their digests, its guests. */
+/** The mesh as the observer sees it: itself, its members by their digests, its guests. */
 export function observerView(settings: Settings, observation: Observation): MeshView {
   const { topology, messages, atMs } = observation
   const guests = topology.peers.filter(({ kind }) => kind === 'guest')
@@ -33,7 +33,7 @@ export function observerView(settings: Settings, observation: Observation): Mesh
   return {
     atMs,
     from: 'observer',
-    title: `${settings.mesh}, seen by ${settings.name}`,
+    title: `${settings.mesh}, view of ${settings.name}`,
     self: topology.self,
     nodes,
     links: linksOf(topology),
@@ -86,7 +86,7 @@ function guestNode({ peer, name, links }: PeerInfo): ViewNode {
   }
 }
 
-/** Own links as they are, and those between others by what they say of themselves. */
+/** Links of the observer from its topology, and links between other members from their digests. */
 function linksOf({ self, peers, members }: Topology): ViewLink[] {
   const linksByPeer = new Map(members.map(({ peer, links }) => [peer, new Set(links)]))
   const own = peers.flatMap(({ peer, kind, links }) =>
@@ -99,7 +99,7 @@ function linksOf({ self, peers, members }: Topology): ViewLink[] {
     links.flatMap((other): ViewLink[] => {
       if (other === self) return []
       const hasBothEnds = linksByPeer.get(other)?.has(peer) === true
-      // Told twice, drawn once.
+      // Both ends announce the link: the lower id adds it.
       if (hasBothEnds && other < peer) return []
       return [{ ...sortedPair(peer, other), id: '', transport: '', kind: 'member', ends: hasBothEnds ? 2 : 1 }]
     }),

@@ -4,17 +4,17 @@ import type { Tracemesh } from '../kit/index.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /**
- * How an ordered stop’s time is shared out, in milliseconds: what is served over HTTP ends at once, goodbyes take what
- * they take. `http` is for each of the servers.
+ * Splits the time of an ordered stop, in milliseconds: HTTP servers close at once, libp2p needs time for its goodbyes.
+ * `http` applies to each server.
  */
 export function splitStopTime(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
   const http = Math.round(stopMs / 10)
   return { http, libp2p: stopMs - servers * http }
 }
 
-/** What is still to be exported may take this long, in milliseconds, once the node has stopped. */
+/** Time for the last span export after the node has stopped, in milliseconds. */
 export const flushMs = 2_000
-/** Of the process’s time, for its last line and its exit. Guess. */
+/** Reserved for the last log line and the exit of the process. Guess. */
 const marginMs = 300
 
 export interface StopOptions {
@@ -27,7 +27,7 @@ export interface StopOptions {
   readonly withinMs: number
 }
 
-/** Stops a node in order, tells each step, then exports what is left. Rejects when a step failed, after all of them. */
+/** Stops a node in order, emits a span for each step, then flushes the spans. Rejects after all steps if one failed. */
 export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, withinMs }: StopOptions): Promise<void> {
   const deadline = systemClock.now() + withinMs - marginMs
   const ownerSteps = await owner.close()
@@ -40,7 +40,7 @@ export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, within
   if (failedSteps.length > 0) throw new Error(failedSteps.map(({ name, error }) => `${name}: ${error}`).join('; '))
 }
 
-/** The steps of the mesh service, which libp2p stops. */
+/** The close steps of the mesh service, which run inside `libp2p.stop()`. */
 function meshSteps({ name }: CloseStep, { closed }: Tracemesh): CloseStep[] {
   return closed.map((step) => ({ ...step, name: `${name}/${step.name}` }))
 }

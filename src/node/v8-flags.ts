@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 
-/** What `calmEngine` sets, as flags of Node.js. */
+/** The V8 flags that `tuneV8` sets. */
 export const v8Flags = [
   '--invocation-count-for-maglev=4000',
   '--invocation-count-for-turbofan=30000',
@@ -8,15 +8,15 @@ export const v8Flags = [
 ] as const
 
 /**
- * Keeps V8 from working on a node that idles.
+ * Reduces the work of V8 in an idle node.
  *
- * - It optimizes a function after 400 and 3,000 calls, however long those took. A node that idles gets there within
- *   minutes for most of what it does, and would pay for compiling and keep the compiler's memory, about 4 MiB. Under load
- *   ten times as many calls are reached within seconds.
- * - It looks for memory to give back by a whole collection every 108 s when little happens: about 0.1 s of CPU for a heap
- *   that has nothing to give. Once in ten minutes is enough; one that grows is collected when it has grown.
+ * - V8 optimizes a function after 400 and 3,000 calls, regardless of the time between them. An idle node reaches these
+ *   counts within minutes for most functions, and would pay for compiling and keep the compiler's memory, about 4 MiB.
+ *   Under load a node reaches ten times as many calls within seconds.
+ * - V8 runs a full garbage collection every 108 s in an idle process, to return memory: about 0.1 s of CPU for a heap
+ *   with nothing to return. Once in ten minutes is enough; V8 still collects a heap that grows.
  *
- * An engine that does not know the names says so on stderr and goes on without them.
+ * A V8 that does not know a flag reports it on stderr and continues without it.
  */
 export function tuneV8(): void {
   for (const flag of v8Flags) setFlagsFromString(flag)

@@ -21,8 +21,12 @@ browserTest('a node is killed on the page of a lab, and leads to the trace of it
   await page.getByLabel('Text').fill('hello to all')
   await page.getByLabel('Text').press('Enter')
   const said = page.getByRole('region', { name: 'Messages' }).getByRole('listitem')
-  await said.filter({ hasText: 'said “hello to all”' }).waitFor()
-  await until(async () => (await said.filter({ hasText: 'heard 12 bytes on lab' }).count()) === 2, 5_000, 'both hear')
+  await said.filter({ hasText: 'published “hello to all”' }).waitFor()
+  await until(
+    async () => (await said.filter({ hasText: 'received 12 bytes on lab' }).count()) === 2,
+    5_000,
+    'both hear',
+  )
   const question = { url: lab.url, node: victim.name, survivors: 2, services: ['mesh-a'], limitMs: 60_000 }
   const shown = await killOnPage(page, question)
   for (const { by, lateMs } of shown) assert.ok(lateMs <= 5_000, `${by}: shown ${lateMs} ms after it was expired`)

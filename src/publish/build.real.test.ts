@@ -11,7 +11,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck()
 
-test('what is published runs: over QUIC and TCP, with traces and HTTP API', async () => {
+test('the published package: nodes join over QUIC and TCP, with traces and HTTP API', async () => {
   await using built = await builtPackage()
   await installsOnlyWhatItImports(built.directory)
   await loadsNoTransport(built.directory)
@@ -25,7 +25,7 @@ test('what is published runs: over QUIC and TCP, with traces and HTTP API', asyn
   const watcher = await cluster.node('watcher', { role: 'observer', seeds: [cluster.address('seed')], ...program })
   const { spans } = cluster.receiver
   const joined = () => spans.filter(({ name }) => name === 'mesh.member.joined').length
-  await until(() => joined() === 12, 20_000, 'each of four nodes tells of the three others')
+  await until(() => joined() === 12, 20_000, 'each of four nodes emits mesh.member.joined for the three others')
   const opened = spans.filter(({ name }) => name === 'mesh.connection.opened')
   const transports = opened.map(({ attributes }) => attributes['mesh.connection.transport'])
   assert.deepEqual(new Set(transports), new Set(['quic', 'tcp']))
@@ -33,7 +33,7 @@ test('what is published runs: over QUIC and TCP, with traces and HTTP API', asyn
   assert.deepEqual((await seed.api<{ status: string }>('/healthz')).status, 'alive')
 })
 
-/** The build itself refuses what the manifest does not name; this is what must not have come to be named. */
+/** Checks that the manifest does not declare bundled packages; the build itself refuses undeclared imports. */
 async function installsOnlyWhatItImports(directory: string): Promise<void> {
   const read = (file: string) => readFile(join(directory, file), 'utf8')
   const { dependencies, peerDependencies } = JSON.parse(await read('package.json'))
@@ -46,18 +46,18 @@ async function installsOnlyWhatItImports(directory: string): Promise<void> {
   assert.equal('zod' in dependencies, false)
 }
 
-/** Files of what an application has its own of, or has no need of: transports, gossipsub, pino, the SDK of OpenTelemetry. */
+/** Files that the kit must not load: transports, gossipsub, pino, the SDK of OpenTelemetry. */
 const heavy =
   /libp2p-quic|@libp2p\/(?:tcp|yamux|noise|identify)|gossipsub\/dist\/src\/index\.js|\/pino\/|kit\/telemetry-/
 
-/** Prints the URL of each module that is loaded on account of its argument. */
+/** Prints the URL of each module that importing its argument loads. */
 const lister = `
 import { registerHooks } from 'node:module'
 registerHooks({ load: (url, context, next) => (process.stdout.write(url + '\\n'), next(url, context)) })
 await import(process.argv[1])
 `
 
-/** Node.js prints the line that threw an error that nobody caught. */
+/** Node.js prints the source line of an uncaught error. */
 const longestLine = 4_000
 
 async function loadsNoTransport(directory: string): Promise<void> {

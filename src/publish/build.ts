@@ -11,9 +11,9 @@ import { pruneTypes } from './types.ts'
 const root = resolve(import.meta.dirname, '../..')
 
 /**
- * Builds what is published into `to`: the kit as a bundle that shares libp2p and the API of OpenTelemetry with the
- * application, its types, the commands as a bundle of their own, since they are a process of their own, and the page
- * that they serve. Elsewhere than in the clone the manifest, too.
+ * Builds the published package into `to`: the kit as a bundle that shares libp2p and the API of OpenTelemetry with the
+ * application, its types, a separate bundle of the commands, and the page. Outside the clone it writes the manifest,
+ * too.
  *
  * @returns The manifest to publish.
  */

@@ -13,7 +13,7 @@ const loadsLater = (path: string): Import => ({ path, kind: 'dynamic-import', ex
 const chunk = (path: string): Import => ({ path, kind: 'import-statement' })
 const laterChunk = (path: string): Import => ({ path, kind: 'dynamic-import' })
 
-/** What esbuild says of a kit with a chunk that two entries share, and one that is loaded later. */
+/** The metafile of a kit with a chunk that two entries share, and a lazy chunk. */
 function metafileOf(shared: readonly Import[]): Pick<Metafile, 'outputs'> {
   const output = (imports: readonly Import[], entryPoint?: string) => ({
     bytes: 1,
@@ -35,20 +35,20 @@ function metafileOf(shared: readonly Import[]): Pick<Metafile, 'outputs'> {
   }
 }
 
-test('an entry loads what its chunks import by statement, and neither Node’s own modules nor what comes later', () => {
+test('packages of an entry: static imports of its chunks, without built-in modules and dynamic imports', () => {
   const kit = metafileOf([loads('@opentelemetry/api'), loadsLater('@libp2p/quic')])
   assert.deepEqual(packagesLoadedBy(kit, 'index.ts'), ['@libp2p/interface', '@opentelemetry/api'])
   assert.deepEqual(packagesLoadedBy(kit, 'libp2p.ts'), ['@libp2p/quic', '@opentelemetry/api'])
   assert.throws(() => packagesLoadedBy(kit, 'other.ts'), /nothing was built from other.ts/)
 })
 
-test('a kit whose entry reaches a transport or gossipsub through a chunk is refused; the format of RPCs is not', () => {
+test('an entry that loads a transport or gossipsub through a chunk: refused; the gossipsub RPC format: allowed', () => {
   assert.deepEqual(forbiddenPackages(metafileOf([loads('@chainsafe/libp2p-gossipsub/message')]), 'index.ts'), [])
   for (const name of ['@libp2p/quic', '@libp2p/tcp', '@chainsafe/libp2p-gossipsub', 'pino', 'zod'])
     assert.deepEqual(forbiddenPackages(metafileOf([loads(name)]), 'index.ts'), [name])
 })
 
-test('zod’s own schemas are found in a kit, those of zod/mini are not', () => {
+test('schemas of zod in a kit are detected, those of zod/mini are allowed', () => {
   const [own, mini] = ['node_modules/zod/v4/classic/schemas.js', 'node_modules/zod/v4/mini/schemas.js'] as const
   assert.equal(findClassicZod({ inputs: { [mini]: {}, [own]: {} } }), own)
   assert.equal(findClassicZod({ inputs: { [mini]: {} } }), undefined)

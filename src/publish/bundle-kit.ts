@@ -7,15 +7,15 @@ import { licences } from './licences.ts'
 import { withEsbuild } from './with-esbuild.ts'
 
 /**
- * What the kit brings inside. SDK 3 of OpenTelemetry demands an API of 1.10, SDK 1 and 2 one below that: as
- * dependencies they could not be installed together. What SDK 3 uses of the API is there in 1.9 too. Of zod the kit uses
- * a part, and a package is loaded as a whole.
+ * Packages that the kit bundles. SDK 3 of OpenTelemetry requires API 1.10, SDK 1 and 2 an older one: as dependencies
+ * they could not be installed together. The parts of the API that SDK 3 uses exist in 1.9, too. The kit uses only a
+ * part of zod, and importing the package would load all of it.
  */
 const bundledPackages = ['zod', '@opentelemetry/sdk-node', '@opentelemetry/exporter-trace-otlp-grpc']
 
 /**
- * All that `tracemesh` may load when it is imported: what libp2p has loaded anyway, the API, and one file of gossipsub
- * with the format of its messages. Transports and gossipsub itself are the application's choice, and theirs to hold.
+ * Packages that `tracemesh` may load at import: those that libp2p loads anyway, the API, and the message format of
+ * gossipsub. The application chooses and loads transports and gossipsub.
  */
 const allowedPackages = [
   '@chainsafe/libp2p-gossipsub/message',
@@ -28,9 +28,9 @@ const allowedPackages = [
 ]
 
 /**
- * Bundles the kit into `directory`: `index.js` and `libp2p.js` with the chunks that both share, so that every class and
- * symbol exists once, and the SDK of OpenTelemetry with gRPC in a chunk that is loaded when spans are to be exported. An
- * application holds 8 MiB less than with a file per module. Names are kept, for stack traces.
+ * Bundles the kit into `directory`: `index.js` and `libp2p.js` with shared chunks, so that every class and symbol
+ * exists once, and the SDK of OpenTelemetry with gRPC in a lazy chunk for the export. An application takes 8 MiB less
+ * memory than with a file per module. The bundle keeps names for stack traces.
  *
  * @param declared Packages that are installed with the kit, or by the application.
  * @returns The packages that the bundle loads.
@@ -50,7 +50,7 @@ export async function bundleKit(root: string, directory: string, declared: reado
     target: 'node22.15',
     minifyWhitespace: true,
     minifySyntax: true,
-    // Node.js shows the line that threw an error that nobody caught: in one line that would be the whole kit.
+    // Node.js prints the source line of an uncaught error: without a limit it would print the entire kit.
     lineLimit: 120,
     legalComments: 'none',
     banner: { js: banner },
@@ -63,30 +63,30 @@ export async function bundleKit(root: string, directory: string, declared: reado
   const forbidden = forbiddenPackages(metafile, 'src/kit/index.ts')
   if (forbidden.length > 0) throw new Error(`the kit would load ${forbidden.join(' and ')}`)
   const classicZod = findClassicZod(metafile)
-  if (classicZod !== undefined) throw new Error(`the kit would hold ${classicZod}: make its schemas by zod/mini`)
+  if (classicZod !== undefined) throw new Error(`the kit would include ${classicZod}: use zod/mini for its schemas`)
   await writeFile(join(directory, 'LICENCES.txt'), await licences(Object.keys(metafile.inputs), root))
   return externalsOf(metafile)
 }
 
 /**
- * A file of zod's own schemas, if the bundle has one. Each collection of garbage in the application walks through all that
- * the kit holds: its entry brought 27,000 objects with schemas of `zod`, and brings 19,000 with those of `zod/mini`.
+ * Finds a file of zod's classic schemas in the bundle. Each garbage collection of the application traverses all objects
+ * of the kit: its entry created 27,000 objects with schemas of `zod`, and creates 19,000 with those of `zod/mini`.
  */
 export function findClassicZod({ inputs }: { readonly inputs: object }): string | undefined {
   return Object.keys(inputs).find((input) => /[\\/]zod[\\/]v4[\\/]classic[\\/]/.test(input))
 }
 
-/** Packages that are loaded with the output of `entry` and may not be. */
+/** Packages that the output of `entry` loads and must not load. */
 export function forbiddenPackages(metafile: Pick<Metafile, 'outputs'>, entry: string): string[] {
   return packagesLoadedBy(metafile, entry).filter((name) => !allowedPackages.includes(name))
 }
 
-/** Packages that are loaded with the output of `entry`, without what it may import later by `import()`. */
+/** Packages that the output of `entry` loads statically, without those of `import()`. */
 export function packagesLoadedBy({ outputs }: Pick<Metafile, 'outputs'>, entry: string): string[] {
   const [entryFile] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === entry) ?? []
   if (entryFile === undefined) throw new Error(`nothing was built from ${entry}`)
   const packages = new Set<string>()
-  // Chunks that are found on the way are added to the set, and visited in their turn.
+  // The loop adds imported chunks to the set and visits them, too.
   const files = new Set([entryFile])
   for (const file of files) {
     for (const { path, kind, external } of outputs[file]?.imports ?? []) {

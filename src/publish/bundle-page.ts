@@ -35,7 +35,7 @@ export async function pageFiles(): Promise<readonly PageFile[]> {
   return filesOf(await withEsbuild(() => build(options)))
 }
 
-/** Writes them into `directory`, with the licences of what is in them, for a package. */
+/** Writes the files of the page into `directory`, with the licences of the bundled packages. */
 export async function bundlePage(directory: string): Promise<void> {
   const built = await withEsbuild(() => build(options))
   const notices = { name: 'LICENCES.txt', bytes: Buffer.from(await licences(Object.keys(built.metafile.inputs), root)) }

@@ -5,24 +5,24 @@ import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 import { licences } from './licences.ts'
 import { withEsbuild } from './with-esbuild.ts'
 
-/** CommonJS packages in the bundle ask for Node's own modules by `require`, which a module does not have. */
+/** CommonJS packages in the bundle load Node's built-in modules by `require`, which an ES module does not have. */
 export const banner = `import { createRequire as tracemeshRequire } from 'node:module'; const require = tracemeshRequire(import.meta.url);`
 
-/** Source of a dependency that looks for a package at run time, from its own file: there is none in a bundle. */
+/** A replacement in a dependency that resolves a package from its own file at run time: a bundle has no such file. */
 interface Rewrite {
   readonly file: RegExp
   readonly from: string
   readonly to: string
 }
 
-/** Loaded late to keep start-up short; left as it is, gRPC would be loaded beside the bundle’s. */
+/** The exporter loads gRPC lazily; without the rewrite it would load a second copy beside the bundled one. */
 export const eagerGrpc: Rewrite = {
   file: /otlp-grpc-exporter-base[\\/]dist[\\/][\w-]+\.mjs$/,
   from: '__require("@grpc/grpc-js")',
   to: 'require("@grpc/grpc-js")',
 }
 
-/** The native library is a dependency of the QUIC transport, which may be the only one that sees it. */
+/** The native library is a dependency of the QUIC transport, and may be resolvable only from there. */
 const quicNative: Rewrite = {
   file: /libp2p[\\/]quic[\\/]dist[\\/]src[\\/]napi\.js$/,
   from: 'createRequire(import.meta.url)',
@@ -30,11 +30,11 @@ const quicNative: Rewrite = {
 }
 
 /**
- * Writes the commands as a few modules into `directory`. A node of the bundle holds about 15 MiB less: module
- * records, unused exports and white space are what it leaves out. Names are kept, for stack traces.
- * `entry`: another program to bundle alike, as `main.js` too.
+ * Bundles the commands into a few modules in `directory`. A node of the bundle takes about 15 MiB less memory: the
+ * bundle has no module records per file, no unused exports and no white space. It keeps names for stack traces.
+ * `entry`: another program to bundle in the same way, also as `main.js`.
  *
- * @throws Error when a dependency no longer has the source that is rewritten, or the bundle would load another package.
+ * @throws Error when a rewrite finds no match, or when the bundle would load another package.
  */
 export async function bundleCommands(root: string, directory: string, entry = 'src/commands/main.ts'): Promise<void> {
   const { plugin, check } = createRewriter([eagerGrpc, quicNative])
@@ -60,19 +60,19 @@ export async function bundleCommands(root: string, directory: string, entry = 's
   const externals = externalsOf(metafile)
   if (externals.length > 0) throw new Error(`the bundle of the commands loads ${externals.join(' and ')}`)
   await mkdir(directory, { recursive: true })
-  // Read at run time, from beside the module that asks for it.
+  // The store reads the file at run time, from the directory of its module.
   await copyFile(join(root, 'src/store/otlp.proto'), join(directory, 'otlp.proto'))
   await writeFile(join(directory, 'LICENCES.txt'), await licences(Object.keys(metafile.inputs), root))
 }
 
-/** Packages that a bundle leaves outside, and loads when it runs. */
+/** Packages that a bundle imports at run time. */
 export function externalsOf({ outputs }: Metafile): string[] {
   const imported = Object.values(outputs).flatMap(({ imports }) => imports)
   const names = imported.filter(({ external, path }) => external === true && !isBuiltin(path)).map(({ path }) => path)
   return [...new Set(names)].sort()
 }
 
-/** `check` throws when one of `rewrites` found nothing to rewrite. */
+/** Creates an esbuild plugin for `rewrites`; `check` throws when one of them had no match. */
 export function createRewriter(rewrites: readonly Rewrite[]): { readonly plugin: Plugin; readonly check: () => void } {
   const applied = new Set<Rewrite>()
   const plugin: Plugin = {

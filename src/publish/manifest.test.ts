@@ -11,16 +11,16 @@ const manifest = {
   peerDependencies: { '@opentelemetry/api': '^1.9.0' },
 }
 
-test('a dependency that dist does not import is inside a bundle, and is not published', () => {
+test('a dependency that dist does not import is not in the published manifest', () => {
   const published = publishedManifest(manifest, new Set(['pino', '@opentelemetry/api', 'tracemesh']))
   assert.deepEqual(published, { ...manifest, dependencies: { pino: '10.4.0' } })
 })
 
-test('a package that dist imports and the manifest does not name stops the build', () => {
+test('a package that dist imports and the manifest does not declare: the build fails', () => {
   assert.throws(() => publishedManifest(manifest, new Set(['pino', 'fastify'])), /dist imports fastify/)
 })
 
-test('packages are found in imports and exports of values and of types, and nowhere else', () => {
+test('packages of a source: from imports and exports of values and types, not from comments', () => {
   const source = `
     /** import { example } from 'comment' */
     import { a } from '@scope/one/deep'

@@ -3,14 +3,14 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { buildPackage } from './build.ts'
 
-// `npm pack` packs the clone's own package.json, and that names dependencies which the build has bundled. So the
-// published manifest takes its place for as long as npm packs, and the original waits in `.tracemesh`.
+// `npm pack` packs the clone's own package.json, which declares dependencies that the build has bundled. So the
+// published manifest replaces it while npm packs, and the original is in `.tracemesh`.
 
 const root = resolve(import.meta.dirname, '../..')
 const manifest = join(root, 'package.json')
 const backup = join(root, '.tracemesh/package.json')
 
-/** Puts the original back; it may still wait from an `npm pack` that was interrupted. */
+/** Restores the original, also after an interrupted `npm pack`. */
 async function restore(): Promise<void> {
   if (!existsSync(backup)) return
   await copyFile(backup, manifest)
@@ -26,7 +26,7 @@ async function prepare(): Promise<void> {
   await writeFile(manifest, `${JSON.stringify(published, undefined, 2)}\n`)
 }
 
-/** npm would give the registry the manifest of the clone, whatever is in the tarball. */
+/** `npm publish` in a clone would send the manifest of the clone to the registry. */
 function refusePublish(): void {
   process.stderr.write('publish the packed package: npm pack && npm publish tracemesh-*.tgz\n')
   process.exitCode = 1

@@ -3,13 +3,13 @@ import { dirname, join, normalize } from 'node:path'
 import { packagesOf, specifiersOf } from './manifest.ts'
 
 /**
- * Removes the declarations in `directory` that none of `entries` leads to: the compiler writes one for each module.
+ * Removes the declarations in `directory` that `entries` do not reach: the compiler writes one for each module.
  *
- * @returns The packages whose types the others name.
+ * @returns The packages whose types the remaining declarations use.
  */
 export async function pruneTypes(directory: string, entries: readonly string[]): Promise<string[]> {
   const packages = new Set<string>()
-  // Files that are found on the way are added to the set, and visited in their turn.
+  // The loop adds imported files to the set and visits them, too.
   const files = new Set(entries)
   for (const file of files) {
     const source = await readFile(join(directory, file), 'utf8')

@@ -3,8 +3,8 @@ import { stop } from 'esbuild'
 let running = 0
 
 /**
- * Runs `build`, and ends esbuild's service once no build of this process needs it any more: it would keep the process,
- * and whoever ended it after a build of its own would break that of another.
+ * Runs `build`, and stops esbuild's service after the last concurrent build of this process. A running service would
+ * keep the process alive, and stopping it after each build would break a concurrent build.
  */
 export async function withEsbuild<T>(build: () => Promise<T>): Promise<T> {
   running += 1
