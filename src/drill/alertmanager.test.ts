@@ -70,17 +70,17 @@ test('an answer at the third attempt is accepted', async () => {
 })
 
 test('a drill against Alertmanager: ok', async () => {
-  const state = { rings: false }
-  await using fake = await fakeStack({ alerts: () => (state.rings ? [of('m', 'active')] : []) })
+  const state = { isFiring: false }
+  await using fake = await fakeStack({ alerts: () => (state.isFiring ? [of('m', 'active')] : []) })
   const alertmanager = new Alertmanager(fake.url)
   const condition = {
     prepare: async () => {},
     cause: async (caused: (alert: string) => void) => {
       caused('A')
-      state.rings = true
+      state.isFiring = true
     },
     heal: async () => {
-      state.rings = false
+      state.isFiring = false
     },
   }
   const source = { state: () => alertmanager.state('A', 'm'), links: () => alertmanager.links('A', 'm') }

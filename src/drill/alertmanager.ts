@@ -41,8 +41,8 @@ export class Alertmanager {
   }
   /** The `traces` annotations of the active alerts: one per node, or per subject of the alert. */
   async links(alert: string, mesh: string | undefined): Promise<readonly string[]> {
-    const ringing = (await this.#alertsOf(alert, mesh)).filter(({ status }) => status.state === 'active')
-    return ringing.flatMap(({ annotations }) => annotations?.['traces'] ?? [])
+    const active = (await this.#alertsOf(alert, mesh)).filter(({ status }) => status.state === 'active')
+    return active.flatMap(({ annotations }) => annotations?.['traces'] ?? [])
   }
 
   async #alertsOf(alert: string, mesh: string | undefined) {

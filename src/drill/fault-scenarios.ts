@@ -131,7 +131,7 @@ function faultScenario({ fault, kills, logLine, ...scenario }: FaultScenario): S
  * Starts all nodes, all but the first with further flags, and waits until all have links and Prometheus knows them.
  */
 export async function startMesh(
-  { mesh, clock, signal, waitUntilKnown: known }: Stage,
+  { mesh, clock, signal, waitUntilKnown }: Stage,
   ...further: readonly string[]
 ): Promise<void> {
   const [first, ...others] = mesh.nodes
@@ -139,5 +139,5 @@ export async function startMesh(
   await mesh.start(others, ...further)
   const linked = () => mesh.nodes.every(({ tally }) => tally.links > 0)
   await waitUntil(linked, { step: `linking ${mesh.id}`, limitMs: linkMs, clock, signal })
-  await known()
+  await waitUntilKnown()
 }

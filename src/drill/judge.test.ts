@@ -94,12 +94,14 @@ test('an alert that is firing already: not shown, and no step runs', async () =>
 })
 
 test('an alert that fires with healthy nodes only, or before its own cause: failed', async () => {
-  const waiting = { prepare: (clock: VirtualClock) => new Promise<void>((resolve) => clock.after(30_000, resolve)) }
-  const healthy = await drill({ from: 5 }, waiting)
-  assert.deepEqual([healthy.result.verdict, healthy.result.why], ['failed', 'it rang before its cause'])
+  const whileWaiting = {
+    prepare: (clock: VirtualClock) => new Promise<void>((resolve) => clock.after(30_000, resolve)),
+  }
+  const healthy = await drill({ from: 5 }, whileWaiting)
+  assert.deepEqual([healthy.result.verdict, healthy.result.why], ['failed', 'it fired before its cause'])
   assert.deepEqual(healthy.steps, [])
   const early = await drill({ from: 5, to: 30 })
-  assert.deepEqual([early.result.verdict, early.result.why], ['failed', 'it rang before its cause'])
+  assert.deepEqual([early.result.verdict, early.result.why], ['failed', 'it fired before its cause'])
   assert.deepEqual(early.steps, ['prepare', 'cause', 'heal'])
 })
 
@@ -126,8 +128,8 @@ test('a condition that cannot be created: not shown, with the reason', async () 
 
 test('an interrupted drill ends at once, in every step', async () => {
   const never = () => new Promise<void>(() => {})
-  const waiting = await drill({}, { cause: never }, 5_000)
-  assert.deepEqual([waiting.result.verdict, waiting.result.why], ['not shown', 'interrupted'])
-  const ringing = await drill({ from: 20 }, {}, 30_000)
-  assert.equal(ringing.result.why, 'interrupted')
+  const whileWaiting = await drill({}, { cause: never }, 5_000)
+  assert.deepEqual([whileWaiting.result.verdict, whileWaiting.result.why], ['not shown', 'interrupted'])
+  const whileFiring = await drill({ from: 20 }, {}, 30_000)
+  assert.equal(whileFiring.result.why, 'interrupted')
 })

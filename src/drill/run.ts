@@ -100,9 +100,9 @@ function ruleMismatch(alert: AlertName, loaded: readonly AlertRule[], timeFactor
   const rule = loaded.find(({ name }) => name === alert)
   if (rule === undefined) return 'Prometheus has no rule for it'
   const { forTime } = timesOf(alert, timeFactor)
-  const alerts = forTime === undefined ? 0 : secondsOf(forTime)
-  if (rule.duration === alerts) return undefined
-  return `the rule has for: ${rule.duration} s, not ${alerts} s: it was made with another --time-factor`
+  const expected = forTime === undefined ? 0 : secondsOf(forTime)
+  if (rule.duration === expected) return undefined
+  return `the rule has for: ${rule.duration} s, not ${expected} s: it was made with another --time-factor`
 }
 
 async function runScenario(scenario: Scenario, all: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
@@ -126,8 +126,14 @@ async function judgeScenario(scenario: Scenario, alerts: readonly AlertName[], r
   log(scenario.description)
   const mesh = await processes.mesh(`drill-${scenario.name}`, scenario.size, scenario.seeded ?? true)
   const { signal, otlp, stack = noStack } = options
-  const isKnown = () => waitUntilKnown(mesh.id, mesh.nodes.length, runner)
-  const stage: Stage = { mesh, stack, otlp, clock, signal, waitUntilKnown: isKnown }
+  const stage: Stage = {
+    mesh,
+    stack,
+    otlp,
+    clock,
+    signal,
+    waitUntilKnown: () => waitUntilKnown(mesh.id, mesh.nodes.length, runner),
+  }
   try {
     const watched = alerts.map((alert) => watch(alert, mesh.id, runner))
     return await judge(watched, scenario.condition(stage), { clock, signal, log })

@@ -3,9 +3,9 @@ import { fillQueue, sendNodeSpans } from './synthetic-spans.ts'
 import { pause } from './waiting.ts'
 
 /** More than the Collector's series limit of a mesh (`CALLS_LIMIT` in `otel/collector.yaml`, 5,000 by default). */
-const madeUpNodes = 6_000
+const syntheticNodes = 6_000
 /** More than the capacity of its queue (`QUEUE_ITEMS`, 500,000 by default). */
-const madeUpSpans = 2_000_000
+const syntheticSpans = 2_000_000
 /** Delay between two attempts at a full queue, in milliseconds: as in a node that retries. */
 const retryMs = 2_000
 
@@ -14,13 +14,13 @@ export const stackScenarios: readonly Scenario[] = [
   {
     name: 'cardinality',
     alerts: ['MeshCardinalityOverflow'],
-    description: `spans of ${madeUpNodes} nodes that do not exist; a restart of the Collector removes their series`,
+    description: `spans of ${syntheticNodes} nodes that do not exist; a restart of the Collector removes their series`,
     size: 0,
     holdsStack: true,
     condition: ({ stack, otlp, mesh, signal }) => ({
       prepare: async () => {},
       cause: async (caused) => {
-        await sendNodeSpans(otlp, mesh.id, madeUpNodes, signal)
+        await sendNodeSpans(otlp, mesh.id, syntheticNodes, signal)
         caused('MeshCardinalityOverflow')
       },
       heal: async () => {
@@ -42,14 +42,14 @@ export const stackScenarios: readonly Scenario[] = [
         prepare: async () => {},
         cause: async (caused) => {
           await stack.stop('jaeger')
-          await fillQueue(otlp, mesh.id, madeUpSpans, signal)
+          await fillQueue(otlp, mesh.id, syntheticSpans, signal)
           caused('MeshCollectorQueueFilling')
           caused('MeshCollectorRefusing')
           // Real nodes would retry, too.
           const keepFull = async () => {
             while (flood.on) {
               await pause(clock, retryMs, signal)
-              if (flood.on) await fillQueue(otlp, mesh.id, madeUpSpans, signal)
+              if (flood.on) await fillQueue(otlp, mesh.id, syntheticSpans, signal)
             }
           }
           keepFull().catch(() => {})

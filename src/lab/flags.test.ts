@@ -36,11 +36,11 @@ test('an invalid flag: an error with flag, value and allowed values', () => {
     [{ query: 'http://127.0.0.1:16686' }, /--query is .*; expected to be set together with --otlp/],
     [{ seed: '-1' }, /--seed is "-1"/],
   ]
-  for (const [given, message] of wrong) {
+  for (const [raw, message] of wrong) {
     assert.throws(
-      () => readLabFlags(given),
+      () => readLabFlags(raw),
       (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && message.test(error.message),
-      JSON.stringify(given),
+      JSON.stringify(raw),
     )
   }
 })

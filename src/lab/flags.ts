@@ -55,8 +55,8 @@ export const labFlags = {
 export type LabFlags = FlagValues<typeof labFlags>
 
 /** Parses the flags. Throws MESH_CONFIG_INVALID for the first invalid one. */
-export function readLabFlags(given: RawFlags): LabFlags {
-  const flags = readFlags(labFlags, given)
+export function readLabFlags(raw: RawFlags): LabFlags {
+  const flags = readFlags(labFlags, raw)
   checkConflicts(flags)
   return flags
 }

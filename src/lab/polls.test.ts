@@ -22,7 +22,7 @@ test('nodes that hang: polling ends within its limit, and their topologies are c
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const node = (path: string) =>
-    ({ state: 'running', adminUrl: `${url}/${path}`, topology: { peers: [1] }, unanswered: 0 }) as unknown as LabNode
+    ({ state: 'running', adminUrl: `${url}/${path}`, topology: { peers: [1] }, failedPolls: 0 }) as unknown as LabNode
   const [fine, ...hanging] = [node('fine'), ...Array.from({ length: 20 }, () => node('hangs'))]
   const startedAt = performance.now()
   await pollTopologies([fine as LabNode, ...hanging], 700)

@@ -45,7 +45,7 @@ test('a notice replaces the list of keys', () => {
   assert.equal(screen(input({ notice: 'killing node-1' })).at(-1), 'killing node-1')
 })
 
-function input(given: Partial<ScreenInput>): ScreenInput {
+function input(overrides: Partial<ScreenInput>): ScreenInput {
   const spans = Array.from({ length: 50 }, (_, index): LabSpan => {
     const detail = `attempt=${index}`
     return { atMs: 0, node: 'node-1', span: 'mesh.seed.retry', detail, trace: 'abc', colour: 'yellow' }
@@ -71,7 +71,7 @@ function input(given: Partial<ScreenInput>): ScreenInput {
     notice: '',
     help: false,
     paint: plain,
-    ...given,
+    ...overrides,
   }
 }
 

@@ -19,7 +19,7 @@ test('the HTTP API of the lab: the view, and one call of the lab per control', a
     assert.equal((await post(`/api/lab/nodes/a-1/${verb}`)).statusCode, 200, verb)
   const spawned = await post('/api/lab/nodes', { role: 'compute', mesh: 'mesh-a' })
   assert.deepEqual([spawned.statusCode, spawned.json()], [201, { node: 'a-9' }])
-  assert.deepEqual((await get('/api/lab/nodes/a-1/inventory')).json(), { held: 1 })
+  assert.deepEqual((await get('/api/lab/nodes/a-1/inventory')).json(), { links: 1 })
   assert.deepEqual((await post('/api/lab/nodes/a-1/messages', { text: 'hello' })).json(), { recipients: 7 })
   assert.deepEqual(calls, [
     'kill a-1 kill',
@@ -131,6 +131,6 @@ function labOf(calls: string[]): ServedLab {
     start: call('start'),
     spawn: call('spawn', 'a-9'),
     publish: call('publish', { recipients: 7 }),
-    inventory: call('inventory', { held: 1 }),
+    inventory: call('inventory', { links: 1 }),
   } as unknown as ServedLab
 }

@@ -63,7 +63,7 @@ function openTerminal(refusal?: string) {
   const lab = {
     view: () => ({ title: 'lab', nodes, boot: [] }),
     nodes: () => nodes,
-    tells: [],
+    spans: [],
     ...Object.fromEntries(['kill', 'pause', 'resume', 'start', 'spawn'].map((what) => [what, call(what)])),
   } as unknown as Lab
   const setRawMode = (on: boolean) => raw.push(on)
