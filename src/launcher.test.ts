@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { missingProxyExemption, missingSettings, processSettings } from './launcher.js'
 import { leakCheck } from './testing/leak-check.ts'
-import { lives } from './testing/process-tree.ts'
+import { isAlive } from './testing/process-tree.ts'
 import { until } from './testing/until.ts'
 
 leakCheck()
@@ -103,7 +103,7 @@ test('the launcher is killed: its child stops', async () => {
   child.kill('SIGKILL')
   // The output closes when the entry has exited, too.
   await closed
-  await until(() => !lives(pid), 2_000, 'the entry to exit')
+  await until(() => !isAlive(pid), 2_000, 'the entry to exit')
 })
 
 test('a TypeScript entry: older Node.js versions get --experimental-strip-types', async () => {

@@ -84,7 +84,7 @@ suite('a link', () => {
     ends.dial('a')
     ends.dial('b')
     ends.settle(2_000)
-    assert.deepEqual(ends.standing(), ['c1'], 'the one that the lower peer id dialled stays')
+    assert.deepEqual(ends.openConnections(), ['c1'], 'the one that the lower peer id dialled stays')
     assert.equal(spansOf(ends, 'mesh.goodbye.sent').length, 1, 'one goodbye, so that the end is one trace')
     assert.ok(names(ends, 'a').includes('mesh.connection.superseded'))
   })
@@ -93,7 +93,7 @@ suite('a link', () => {
     const ends = new TwoEnds(seededRandom(4), { a: 'm', b: 'other' })
     ends.dial('a')
     ends.settle(200)
-    assert.deepEqual(ends.standing(), [])
+    assert.deepEqual(ends.openConnections(), [])
     for (const end of ['a', 'b'] as const) {
       const refused = spansOf(ends, 'mesh.link.refused').filter((one) => one.end === end)
       assert.equal(refused.length, 1, `${end} sees it once`)
@@ -141,7 +141,7 @@ suite('a link stream that fails to open', () => {
     ends.settle(60_000)
     assert.equal(ends.effects.filter(({ effect }) => effect.do === 'open').length, 3)
     assert.equal(guests(), 1)
-    assert.equal(ends.standing().length, 1)
+    assert.equal(ends.openConnections().length, 1)
   })
 })
 
@@ -158,12 +158,12 @@ test('whatever the order of dials, snapshots and frames, both ends keep the same
       for (const step of order) {
         if (step.startsWith('dial') && dials++ < 4) ends.dial(step.endsWith('a') ? 'a' : 'b')
         if (step.startsWith('see')) ends.observe(step.endsWith('a') ? 'a' : 'b')
-        const waiting = ends.waiting()
+        const waiting = ends.queuedFrames()
         const chosen = waiting[Math.floor(random() * waiting.length)]
         if (step === 'frame' && chosen !== undefined) ends.deliver(chosen.pipe, chosen.to)
       }
       ends.settle(4_000)
-      assert.equal(ends.standing().length, dials === 0 ? 0 : 1)
+      assert.equal(ends.openConnections().length, dials === 0 ? 0 : 1)
       assert.equal(ends.ledgers.a.joined('b')?.connection, ends.ledgers.b.joined('a')?.connection)
       const opened = spansOf(ends, 'mesh.connection.opened').length
       const closed = spansOf(ends, 'mesh.connection.closed').length

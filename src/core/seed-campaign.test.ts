@@ -18,7 +18,7 @@ const dialled = {
 test('an attempt may take ten seconds; its retry says how it failed and how long the wait is', () => {
   const { player } = play(() => ({ afterMs: 10_000 }))
   player.runUntil(25_000)
-  const [first, second] = player.told('mesh.seed.retry')
+  const [first, second] = player.spansNamed('mesh.seed.retry')
   assert.equal(first?.since, 0)
   assert.equal(first?.attributes['mesh.seed.elapsed_ms'], 10_000)
   assert.equal(first?.attributes['mesh.seed.delay_ms'], 1_000)
@@ -41,7 +41,7 @@ test('the seed’s answer ends the campaign and says after how many attempts', (
   player.runUntil(1_000_000)
   assert.deepEqual(player.dials().map(Math.round), [0, 1_000, 3_000, 7_000])
   assert.deepEqual(
-    player.told('mesh.seed.connected').map(({ attributes }) => attributes),
+    player.spansNamed('mesh.seed.connected').map(({ attributes }) => attributes),
     [
       {
         'mesh.seed.address': seed,
@@ -58,9 +58,9 @@ test('the seed’s answer ends the campaign and says after how many attempts', (
 test('a campaign is one trace: its attempts and its end are children of its root', () => {
   const { player } = play(upBetween(5_000, Infinity))
   player.runUntil(10_000)
-  const [root] = player.told('mesh.seed.dial')
+  const [root] = player.spansNamed('mesh.seed.dial')
   assert.equal(root?.parent, null)
-  const children = [...player.told('mesh.seed.retry'), ...player.told('mesh.seed.connected')]
+  const children = [...player.spansNamed('mesh.seed.retry'), ...player.spansNamed('mesh.seed.connected')]
   assert.equal(children.length, 4)
   for (const child of children) assert.deepEqual(child.parent, root?.ref)
 })
@@ -68,8 +68,8 @@ test('a campaign is one trace: its attempts and its end are children of its root
 test('a later campaign is a trace of its own, linked to the one before', () => {
   const { player } = play(() => refused)
   player.runUntil(500_000)
-  const roots = player.told('mesh.seed.dial').map(({ ref }) => ref)
-  const rearmed = player.told('mesh.seed.rearmed')
+  const roots = player.spansNamed('mesh.seed.dial').map(({ ref }) => ref)
+  const rearmed = player.spansNamed('mesh.seed.rearmed')
   assert.equal(new Set(roots.map((ref) => ref?.traceId)).size, roots.length)
   assert.equal(rearmed.length, roots.length - 1)
   for (const [i, span] of rearmed.entries()) {

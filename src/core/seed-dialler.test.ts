@@ -15,8 +15,8 @@ test('a silent seed is dialled at once and ten times in all, then given up once'
   player.runUntil(152_000)
   assert.equal(player.dials()[0], 0)
   assert.deepEqual(gaps(player.dials().slice(0, 10)), [1, 2, 4, 8, 16, 30, 30, 30, 30])
-  assert.equal(player.told('mesh.seed.retry').length, 9)
-  assert.equal(player.told('mesh.seed.giveup').length, 1)
+  assert.equal(player.spansNamed('mesh.seed.retry').length, 9)
+  assert.equal(player.spansNamed('mesh.seed.giveup').length, 1)
 })
 
 test('the lowest draw waits half as long', () => {
@@ -32,17 +32,17 @@ test('alone, a seed that was given up is tried every 30 s, however long an attem
   for (const afterMs of [0, 10_000]) {
     const { player } = play(() => ({ afterMs }))
     player.runUntil(1_000_000)
-    const givenUpAt = player.noted.find(
+    const givenUpAt = player.effects.find(
       ({ effect }) => effect.do === 'emit-span' && effect.span === 'mesh.seed.giveup',
     )?.at
     const later = player.dials().slice(10)
     near(later[0], (givenUpAt ?? 0) + 30_000)
     assert.deepEqual(new Set(gaps(later)), new Set([30]))
-    const causes = player.told('mesh.seed.dial').map(({ attributes }) => attributes['mesh.seed.cause'])
+    const causes = player.spansNamed('mesh.seed.dial').map(({ attributes }) => attributes['mesh.seed.cause'])
     assert.deepEqual(causes.slice(0, 3), ['start', 'alone', 'alone'])
     assert.deepEqual(
-      player.told('mesh.seed.giveup').map(({ attributes }) => attributes['mesh.seed.attempt']),
-      player.told('mesh.seed.giveup').map(() => 10),
+      player.spansNamed('mesh.seed.giveup').map(({ attributes }) => attributes['mesh.seed.attempt']),
+      player.spansNamed('mesh.seed.giveup').map(() => 10),
     )
   }
 })
@@ -54,8 +54,8 @@ test('with other peers, a seed that was given up is tried again after five minut
   const second = player.dials().slice(10)
   near(second[0], 151_000 + 300_000)
   assert.deepEqual(gaps(second).slice(0, 5), [1, 2, 4, 8, 16])
-  assert.equal(player.told('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'periodic')
-  assert.equal(player.told('mesh.seed.rearmed')[0]?.attributes['mesh.seed.delay_ms'], 0)
+  assert.equal(player.spansNamed('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'periodic')
+  assert.equal(player.spansNamed('mesh.seed.rearmed')[0]?.attributes['mesh.seed.delay_ms'], 0)
 })
 
 test('resting alone, the first peer puts the next campaign off to five minutes after the give-up', () => {
@@ -88,7 +88,7 @@ test('resting with peers, the loss of the last one begins a campaign within half
     player.send({ type: 'peers', count: 0 })
     player.runUntil(202_000)
     near(player.dials()[before], 200_000 + expected)
-    const rearmed = player.told('mesh.seed.rearmed').at(-1)
+    const rearmed = player.spansNamed('mesh.seed.rearmed').at(-1)
     assert.equal(rearmed?.attributes['mesh.seed.cause'], 'lost')
     assert.equal(rearmed?.attributes['mesh.seed.delay_ms'], expected)
   }
@@ -112,7 +112,7 @@ test('a seed that is lost while other peers remain is wanted back', () => {
   player.send({ type: 'disconnected', peer: 'peer-a' })
   player.runUntil(70_000)
   assert.deepEqual(player.dials().map(Math.round), [0, 61_000])
-  assert.equal(player.told('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'lost')
+  assert.equal(player.spansNamed('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'lost')
 })
 
 test('losing the seed and with it the last peer is one loss, in whichever order it is heard', () => {
@@ -123,7 +123,7 @@ test('losing the seed and with it the last peer is one loss, in whichever order 
     player.send({ type: 'peers', count: 1 })
     player.runUntil(60_000)
     for (const event of order) player.send(event)
-    assert.equal(player.told('mesh.seed.rearmed').length, 1)
+    assert.equal(player.spansNamed('mesh.seed.rearmed').length, 1)
   }
 })
 
@@ -134,7 +134,7 @@ test('a seed that hangs up soon after each answer is met with growing waits, unt
   const delays = [0, 0, 0, 0, 29_000, 31_000].map((stoodMs) => {
     player.runUntil(player.now + stoodMs)
     player.send({ type: 'disconnected', peer: 'peer-a' })
-    const delay = player.told('mesh.seed.rearmed').at(-1)?.attributes['mesh.seed.delay_ms'] ?? 0
+    const delay = player.spansNamed('mesh.seed.rearmed').at(-1)?.attributes['mesh.seed.delay_ms'] ?? 0
     player.runUntil(player.now + delay)
     return delay
   })
@@ -155,7 +155,7 @@ test('each end of an attempt names the seed as configured and the address that w
   const { player } = play((_, at) => ({ afterMs: 1_500, ...(at > 300_000 ? { peer: 'peer-a' } : {}) }))
   player.runUntil(700_000)
   for (const name of ['mesh.seed.retry', 'mesh.seed.giveup', 'mesh.seed.connected'] as const) {
-    const span = player.noted.find(({ effect }) => effect.do === 'emit-span' && effect.span === name)
+    const span = player.effects.find(({ effect }) => effect.do === 'emit-span' && effect.span === name)
     assert.ok(span?.effect.do === 'emit-span', name)
     assert.partialDeepStrictEqual(span.effect.attributes, {
       'server.address': 'seed.example',
@@ -174,7 +174,7 @@ test('an attempt in which nothing was dialled has no address, a seed without por
   player.runUntil(1)
   const unresolved = { stage: 'resolve', addresses: [], errorType: 'ENOTFOUND', errorMessage: 'no such name' } as const
   player.send({ type: 'seed.failed', seed: bare, failure: unresolved })
-  const [retry] = player.told('mesh.seed.retry')
+  const [retry] = player.spansNamed('mesh.seed.retry')
   assert.equal(retry?.attributes['server.address'], 'seed.example')
   for (const key of ['server.port', 'network.peer.address', 'network.peer.port', 'network.transport'])
     assert.ok(!Object.hasOwn(retry?.attributes ?? {}, key), key)
@@ -183,7 +183,7 @@ test('an attempt in which nothing was dialled has no address, a seed without por
 test('an attempt whose end is never reported counts as failed after its limit and two seconds', () => {
   const { player } = play(() => undefined)
   player.runUntil(13_000)
-  const [retry] = player.told('mesh.seed.retry')
+  const [retry] = player.spansNamed('mesh.seed.retry')
   assert.equal(retry?.attributes['mesh.dial.stage'], 'dial')
   assert.equal(retry?.attributes['mesh.seed.elapsed_ms'], 12_000)
   assert.deepEqual(player.dials().map(Math.round), [0, 13_000])
@@ -252,7 +252,7 @@ test('a seed may come back as somebody else', () => {
 
 test('a seed that is this node itself rests, and that is emitted once', () => {
   const { dialler, player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
-  const told = () => player.noted.filter(({ effect }) => effect.do === 'emit-span')
+  const told = () => player.effects.filter(({ effect }) => effect.do === 'emit-span')
   player.runUntil(1_000)
   const [view] = dialler.seeds()
   assert.deepEqual([view?.state, view?.attempt], ['self', 0])
@@ -260,9 +260,9 @@ test('a seed that is this node itself rests, and that is emitted once', () => {
   player.send({ type: 'peers', count: 0 })
   player.runUntil(600_000)
   assert.equal(told().length, 2)
-  assert.equal(player.told('mesh.seed.dial').length, 1)
+  assert.equal(player.spansNamed('mesh.seed.dial').length, 1)
   assert.deepEqual(
-    player.told('mesh.seed.self').map(({ attributes }) => attributes['mesh.seed.others']),
+    player.spansNamed('mesh.seed.self').map(({ attributes }) => attributes['mesh.seed.others']),
     [0],
   )
   assert.deepEqual(new Set(gaps(player.dials())), new Set([30]))
@@ -280,7 +280,7 @@ test('a name that led to this node itself may lead to others later', () => {
   const { dialler, player } = play((_, at) => (at < 50_000 ? itself : { afterMs: 0, peer: 'peer-a' }))
   player.runUntil(61_000)
   assert.equal(dialler.seeds()[0]?.state, 'connected')
-  assert.equal(player.told('mesh.seed.connected')[0]?.attributes['mesh.seed.attempt'], 1)
+  assert.equal(player.spansNamed('mesh.seed.connected')[0]?.attributes['mesh.seed.attempt'], 1)
 })
 
 const linked = { peer: 'peer-a', address: '/ip4/192.0.2.1/tcp/4001' }
@@ -300,7 +300,7 @@ test('a seed whose peer is linked by another address is no give-up: its path is 
     player.runUntil(dialler.deadline() + 1_000)
     player.send({ type: 'seed.failed', seed, failure: { ...refusal, errorType: 'TimeoutError' }, linked })
   }
-  const [blocked, ...more] = player.told('mesh.path.blocked')
+  const [blocked, ...more] = player.spansNamed('mesh.path.blocked')
   assert.deepEqual(
     [
       blocked?.attributes['mesh.path.reached_by'],
@@ -310,9 +310,9 @@ test('a seed whose peer is linked by another address is no give-up: its path is 
     [linked.address, 'TimeoutError', 'peer-a'],
   )
   assert.deepEqual(more, [])
-  for (const span of ['mesh.seed.giveup', 'mesh.seed.retry'] as const) assert.deepEqual(player.told(span), [])
+  for (const span of ['mesh.seed.giveup', 'mesh.seed.retry'] as const) assert.deepEqual(player.spansNamed(span), [])
   assert.deepEqual(gaps(player.dials()), [300, 301, 301])
-  assert.ok(player.noted.some(({ effect }) => effect.do === 'dial.seed' && effect.fresh === true))
+  assert.ok(player.effects.some(({ effect }) => effect.do === 'dial.seed' && effect.fresh === true))
 })
 
 test('a change of why the address does not answer is emitted again', () => {
@@ -320,7 +320,7 @@ test('a change of why the address does not answer is emitted again', () => {
   bypass(player)
   player.runUntil(301_000)
   player.send({ type: 'seed.failed', seed, failure: { ...refusal, errorType: 'EHOSTUNREACH' }, linked })
-  assert.equal(player.told('mesh.path.blocked').length, 2)
+  assert.equal(player.spansNamed('mesh.path.blocked').length, 2)
 })
 
 test('when the address answers at last, that is emitted, and the seed is connected', () => {
@@ -328,7 +328,7 @@ test('when the address answers at last, that is emitted, and the seed is connect
   bypass(player)
   player.runUntil(301_000)
   player.send({ type: 'seed.answered', seed, peer: 'peer-a', address })
-  assert.equal(player.told('mesh.path.restored').length, 1)
+  assert.equal(player.spansNamed('mesh.path.restored').length, 1)
   assert.equal(dialler.seeds()[0]?.state, 'connected')
 })
 
@@ -337,7 +337,7 @@ test('when the link by the other address is lost, the campaign begins anew', () 
   bypass(player)
   player.send({ type: 'disconnected', peer: 'peer-a' })
   player.runUntil(player.now + 1_000)
-  assert.equal(player.told('mesh.seed.rearmed')[0]?.attributes['mesh.seed.cause'], 'lost')
+  assert.equal(player.spansNamed('mesh.seed.rearmed')[0]?.attributes['mesh.seed.cause'], 'lost')
   assert.equal(player.dials().length, 2)
 })
 
@@ -348,15 +348,15 @@ test('an answer by a connection to another address is no path that works again',
   player.runUntil(1_500)
   player.send({ type: 'seed.answered', seed, peer: 'peer-a', address, elsewhere: linked.address })
   assert.equal(dialler.seeds()[0]?.state, 'linked-elsewhere')
-  assert.equal(player.told('mesh.path.blocked').length, 1)
+  assert.equal(player.spansNamed('mesh.path.blocked').length, 1)
 })
 
 test('a failure of which no peer is known is retried and given up, although others are linked', () => {
   const { player } = play(() => refused)
   player.send({ type: 'peers', count: 3 })
   player.runUntil(160_000)
-  assert.equal(player.told('mesh.seed.giveup').length, 1)
-  assert.deepEqual(player.told('mesh.path.blocked'), [])
+  assert.equal(player.spansNamed('mesh.seed.giveup').length, 1)
+  assert.deepEqual(player.spansNamed('mesh.path.blocked'), [])
 })
 
 test('a node without seeds asks for nothing', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed, seededRandom } from '../testing/random.ts'
-import { redials, redialsDrawnAfresh, worstFromSixth } from '../testing/redials.ts'
+import { redials, redialsWithIndependentWaits, worstFromSixth } from '../testing/redials.ts'
 import { rankAmong } from './backoff.ts'
 
 leakCheck()
@@ -42,7 +42,7 @@ test('nor, but for bad luck, when nobody knows anybody: one draw for all waits i
 test('a draw of its own for each wait would pile them up in the middle', () => {
   for (const seed of seeds) {
     const random = seededRandom(seed)
-    const peak = worstFromSixth(peers.map(() => redialsDrawnAfresh(random)))
+    const peak = worstFromSixth(peers.map(() => redialsWithIndependentWaits(random)))
     assert.ok(peak > 3, `seed ${seed}: ${peak}`)
   }
 })

@@ -32,7 +32,7 @@ test('alerts in Alertmanager: firing when an alert of the mesh, or of any mesh, 
   assert.equal(await stateWith('m', of('other', 'active')), 'inactive')
   assert.equal(await stateWith('m', of('m', 'active', 'B')), 'inactive')
   assert.equal(await stateWith(undefined, of('other', 'active')), 'firing')
-  assert.equal(fake.asked[0], `/api/v2/alerts?${new URLSearchParams({ filter: 'alertname="A"' })}`)
+  assert.equal(fake.requests[0], `/api/v2/alerts?${new URLSearchParams({ filter: 'alertname="A"' })}`)
 })
 
 test('links: those of active alerts only, and none without the annotation', async () => {

@@ -38,7 +38,7 @@ test('a drill with real nodes: their spans make the alert fire and resolve, and 
   let firedAt = Number.NaN
   await using fake = await fakeStack({
     rules: { MeshNodeStalled: 0 },
-    known: () => named('mesh.node.started').map(({ resource }) => String(resource['mesh.node.name'])),
+    nodes: () => named('mesh.node.started').map(({ resource }) => String(resource['mesh.node.name'])),
     alerts: () => {
       if (named('mesh.node.stalled').length === 0) return []
       firedAt = Number.isNaN(firedAt) ? performance.now() : firedAt
@@ -73,7 +73,7 @@ test('an interrupted drill: not shown, and no process stays', async () => {
   })
   child.stderr.resume()
   const closed = once(child, 'close')
-  const asking = () => fake.asked.some((path) => path.startsWith('/api/v1/query'))
+  const asking = () => fake.requests.some((path) => path.startsWith('/api/v1/query'))
   await until(asking, 60_000, 'the drill waiting for Prometheus')
   const nodes = nodesOf(child.pid ?? 0)
   assert.equal(nodes.length, 2)

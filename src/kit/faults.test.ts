@@ -13,9 +13,9 @@ import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
-import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
+import { recordingTelemetry } from '../testing/recording-telemetry.ts'
 import { until } from '../testing/until.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { systemClock } from './clock.ts'
@@ -37,7 +37,7 @@ leakCheck()
 
 /** A node on loopback TCP, started, and what it tells. */
 async function started(...faults: Fault[]) {
-  const { spans, telemetry } = keptTelemetry()
+  const { spans, telemetry } = recordingTelemetry()
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
   const mesh = tracemesh({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })

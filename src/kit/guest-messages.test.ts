@@ -5,9 +5,9 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
+import { recordingTelemetry } from '../testing/recording-telemetry.ts'
 import { until } from '../testing/until.ts'
 import { decodeMessage, encodeMessage, topicName, tracemesh } from './index.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
@@ -29,7 +29,7 @@ async function settings() {
 
 test('a plain js-libp2p guest and a member read each other’s messages', async () => {
   const pubsub = gossipsub()
-  const service = tracemesh({ telemetry: keptTelemetry().telemetry })
+  const service = tracemesh({ telemetry: recordingTelemetry().telemetry })
   const member = await createLibp2p({
     ...(await settings()),
     services: { identify: identify(), pubsub, tracemesh: service },

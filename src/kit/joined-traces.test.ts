@@ -6,20 +6,20 @@ import { identify } from '@libp2p/identify'
 import { createLibp2p } from 'libp2p'
 import { createLogger } from '../telemetry/logger.ts'
 import { appTracing } from '../testing/app-tracing.ts'
-import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
+import { recordingTelemetry } from '../testing/recording-telemetry.ts'
 import { until } from '../testing/until.ts'
 import { tracemesh } from './index.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
 
-const { tracer, named } = appTracing()
+const { tracer, spansNamed: named } = appTracing()
 const body = Uint8Array.of(1)
 
 async function app(seeds: readonly string[]) {
-  const { telemetry, spans } = keptTelemetry()
+  const { telemetry, spans } = recordingTelemetry()
   const lines: Record<string, unknown>[] = []
   const logger = createLogger({ level: 'warn', destination: { write: (line) => lines.push(JSON.parse(line)) } })
   const { services: _, ...settings } = libp2pSettings({

@@ -9,9 +9,9 @@ import { createLibp2p } from 'libp2p'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
 import { isMeshError } from '../core/errors.ts'
-import { keptTelemetry } from '../testing/kept-telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
+import { recordingTelemetry } from '../testing/recording-telemetry.ts'
 import { until } from '../testing/until.ts'
 import { type MeshMessage, type TracemeshInit, tracemesh } from './index.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
@@ -25,7 +25,7 @@ type App = Awaited<ReturnType<typeof app>>
 
 /** An application on loopback TCP, not started yet. */
 async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
-  const { telemetry, spans } = keptTelemetry()
+  const { telemetry, spans } = recordingTelemetry()
   const { services: _, ...settings } = libp2pSettings({
     privateKey: await generateKeyPair('Ed25519'),
     listen: [listenOn.tcp],
@@ -68,7 +68,7 @@ const two = [{}, {}] as const
 
 describe('a pubsub service that cannot work stops the start', () => {
   const start = async (pubsub: object, init: TracemeshInit = {}) => {
-    const { telemetry } = keptTelemetry()
+    const { telemetry } = recordingTelemetry()
     const { services: _, ...settings } = libp2pSettings({
       privateKey: await generateKeyPair('Ed25519'),
       listen: [listenOn.tcp],
@@ -150,7 +150,7 @@ describe('a mesh service lives by libp2p', () => {
       privateKey: await generateKeyPair('Ed25519'),
       listen: [listenOn.tcp],
     })
-    const service = tracemesh({ telemetry: keptTelemetry().telemetry })
+    const service = tracemesh({ telemetry: recordingTelemetry().telemetry })
     const libp2p = await createLibp2p({ ...settings, start: false, services: { tracemesh: service } })
     await assert.rejects(Promise.resolve(libp2p.start()), (error) => isMeshError(error, 'MESH_SERVICE_MISSING'))
     await libp2p.stop()

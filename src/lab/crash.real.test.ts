@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { type LabProcess, startLabProcess } from '../testing/lab-process.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { childrenOf, commandOf, lives } from '../testing/process-tree.ts'
+import { childrenOf, commandOf, isAlive } from '../testing/process-tree.ts'
 import { until } from '../testing/until.ts'
 
 leakCheck({ graceMs: 8_000 })
@@ -24,11 +24,11 @@ test('a killed lab beside another: no process stays, not even a paused one, and 
     const directory = directoryOf(children)
     assert.ok(existsSync(directory))
     one.kill()
-    await until(() => children.every((pid) => !lives(pid)), 8_000, 'all processes have exited')
+    await until(() => children.every((pid) => !isAlive(pid)), 8_000, 'all processes have exited')
     await until(() => !existsSync(directory), 3_000, 'and the directory')
   } finally {
     one.kill()
-    assert.equal(await other.stop(), 0, other.said())
+    assert.equal(await other.stop(), 0, other.stderr())
   }
 })
 

@@ -67,7 +67,7 @@ browserTest('links between traces are followed both ways, and looked for on requ
   await using server = await startPageServer(pageMesh(8), oldSpans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
   const askedFor = (path: string) =>
-    server.asked.filter((asked) => asked.startsWith(`GET /api/v3/traces${path}`)).length
+    server.requests.filter((asked) => asked.startsWith(`GET /api/v3/traces${path}`)).length
   const request = page.getByRole('button', { name: 'Look for what links here' })
   await request.waitFor()
   assert.equal(askedFor('?'), 0)
@@ -122,7 +122,7 @@ browserTest('nodes are controlled, where they may be', async (browser) => {
   await page.getByRole('button', { name: 'Start another node' }).click()
   await page.getByText('new gateway in mesh-a: done').waitFor()
   assert.deepEqual(
-    server.asked.filter((asked) => asked.startsWith('POST')),
+    server.requests.filter((asked) => asked.startsWith('POST')),
     ['POST /api/lab/nodes/broker-a4/kill', 'POST /api/lab/nodes/broker-a4/start?identity=fresh', 'POST /api/lab/nodes'],
   )
   const watched = pageMesh(8)
@@ -177,15 +177,15 @@ browserTest('a page that nobody sees asks nothing, and goes on when it is seen',
   await page.getByText('live').waitFor()
   await hide(true)
   await page.waitForTimeout(300)
-  const asked = server.asked.length
+  const asked = server.requests.length
   await page.waitForTimeout(2_500)
   await page.evaluate(`location.hash = '#/traces/${pageTrace('dial')}'`)
   await page.getByText('Loading …').waitFor()
   await page.waitForTimeout(300)
-  const since = server.asked.slice(asked).filter((one) => one.includes('/api/'))
+  const since = server.requests.slice(asked).filter((one) => one.includes('/api/'))
   assert.deepEqual(since, [])
   await hide(false)
-  await until(() => server.asked.includes('GET /api/mesh', asked), 2_000, 'it asks again')
+  await until(() => server.requests.includes('GET /api/mesh', asked), 2_000, 'it asks again')
   await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
 })
 

@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { builtPackage } from '../testing/built-package.ts'
+import { buildTestPackage } from '../testing/built-package.ts'
 import { startCluster, until } from '../testing/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck()
 
 test('the published package: nodes join over QUIC and TCP, with traces and HTTP API', async () => {
-  await using built = await builtPackage()
+  await using built = await buildTestPackage()
   await installsOnlyWhatItImports(built.directory)
   await loadsNoTransport(built.directory)
   await using cluster = await startCluster()

@@ -4,7 +4,7 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { builtPackage } from '../testing/built-package.ts'
+import { buildTestPackage } from '../testing/built-package.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { startReceiver } from '../testing/otlp-receiver.ts'
 import { until } from '../testing/until.ts'
@@ -39,7 +39,7 @@ interface Example {
 }
 
 test('the examples compile, and run as an application would that installs the package', async () => {
-  await using built = await builtPackage()
+  await using built = await buildTestPackage()
   const folder = join(built.directory, 'examples')
   await mkdir(folder)
   for (const file of await readdir(join(root, 'examples')))

@@ -9,7 +9,7 @@ import { roles } from '../catalogue/roles.ts'
 import { readConfig } from '../node/config.ts'
 import {
   type Container,
-  judged,
+  checkKustomization,
   type KubeObject,
   mebibytes,
   millicores,
@@ -23,8 +23,8 @@ import { containerSettings } from './services.ts'
 leakCheck()
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const single = await judged(join(root, 'deploy/k8s'))
-const clustered = await judged(join(root, 'deploy/k8s/clustered'))
+const single = await checkKustomization(join(root, 'deploy/k8s'))
+const clustered = await checkKustomization(join(root, 'deploy/k8s/clustered'))
 const variants = [single, clustered].filter((variant) => variant !== undefined)
 const objects = single?.objects ?? []
 const ran = single !== undefined && clustered !== undefined
@@ -79,7 +79,7 @@ spec:
     const say = async (text: string) => {
       await writeFile(join(directory, 'kustomization.yaml'), 'resources: [a.yaml]')
       await writeFile(join(directory, 'a.yaml'), text)
-      return (await judged(directory))?.problems.join('\n') ?? ''
+      return (await checkKustomization(directory))?.problems.join('\n') ?? ''
     }
     assert.match(await say(deployment), /unknown field.*imagePullPolcy/)
     const known = deployment.replace(', imagePullPolcy: Always', '')

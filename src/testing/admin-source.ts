@@ -1,6 +1,6 @@
 import type { AdminSource } from '../admin/source.ts'
 
-/** A node that answers the same to everybody; `changes` replaces single answers. */
+/** A node with constant answers; `changes` replaces single ones. */
 export function adminSource(changes: Partial<AdminSource> = {}): AdminSource {
   return {
     health: () => ({ alive: true }),

@@ -1,5 +1,5 @@
 import { after } from 'node:test'
-import { context, type Tracer, trace } from '@opentelemetry/api'
+import { context, TraceFlags, type Tracer, trace } from '@opentelemetry/api'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import {
   InMemorySpanExporter,
@@ -11,14 +11,14 @@ import {
 
 export interface AppTracing {
   readonly tracer: Tracer
-  /** Ended spans of that name, in the exporter of the application. */
-  readonly named: (name: string) => ReadableSpan[]
+  /** Ended spans of that name in the application's exporter. */
+  readonly spansNamed: (name: string) => ReadableSpan[]
 }
 
-/** Root spans of this name are not sampled, nor are their children. */
+/** The sampler drops root spans of this name, and their children. */
 export const unsampledName = 'unsampled'
 
-/** OpenTelemetry as an application registers it, until the tests of the file have ended: SDK, context manager, exporter. */
+/** Registers OpenTelemetry as an application does, until the tests of the file end: SDK, context manager, exporter. */
 export function appTracing(): AppTracing {
   const exporter = new InMemorySpanExporter()
   const sdk = new NodeSDK({
@@ -32,17 +32,17 @@ export function appTracing(): AppTracing {
   after(() => sdk.shutdown())
   return {
     tracer: trace.getTracer('app'),
-    named: (name) => exporter.getFinishedSpans().filter((span) => span.name === name),
+    spansNamed: (name) => exporter.getFinishedSpans().filter((span) => span.name === name),
   }
 }
 
 const byName: Sampler = {
   shouldSample: (parent, _traceId, name) => {
-    const unsampled = name === unsampledName || trace.getSpanContext(parent)?.traceFlags === 0
+    const unsampled = name === unsampledName || trace.getSpanContext(parent)?.traceFlags === TraceFlags.NONE
     return { decision: unsampled ? SamplingDecision.NOT_RECORD : SamplingDecision.RECORD_AND_SAMPLED }
   },
   toString: () => 'ByName',
 }
 
-/** What is active now. */
+/** Trace id of the active context. */
 export const activeTraceId = (): string | undefined => trace.getSpanContext(context.active())?.traceId

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
-const named = process.env['TRACEMESH_CHROMIUM']
-const path = named === undefined || named === '' ? '/usr/bin/chromium' : named
+const override = process.env['TRACEMESH_CHROMIUM']
+const path = override === undefined || override === '' ? '/usr/bin/chromium' : override
 
-/** Chromium of this machine: what `TRACEMESH_CHROMIUM` names, else where Debian has it. Undefined when it is not there. */
+/** Chromium of this machine: the path in `TRACEMESH_CHROMIUM`, else Debian's. Undefined if that file is missing. */
 export const chromiumPath: string | undefined = existsSync(path) ? path : undefined
 
 const args = [
@@ -18,8 +18,8 @@ const args = [
   '--disable-sync',
 ]
 
-/** A page that was opened, and everything it complained of. */
-export interface Opened {
+/** An open page, and the problems it reported. */
+export interface TestPage {
   readonly page: Page
   readonly context: BrowserContext
   /** Errors and warnings of the console, exceptions, failed requests. */
@@ -28,11 +28,12 @@ export interface Opened {
 
 /** @throws Error when this machine has no Chromium. */
 export function launchBrowser(): Promise<Browser> {
-  if (chromiumPath === undefined) throw new Error('no Chromium here: install it, or name it in TRACEMESH_CHROMIUM')
+  if (chromiumPath === undefined)
+    throw new Error('Chromium not found: install it, or set TRACEMESH_CHROMIUM to its path')
   return chromium.launch({ executablePath: chromiumPath, args, headless: true })
 }
 
-export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Opened> {
+export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<TestPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
   const page = await context.newPage()
   const complaints: string[] = []
@@ -47,13 +48,13 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
 }
 
 /**
- * A test in a browser of its own. Where there is no Chromium it says so, loudly, and proves nothing: the proof `page`
- * answers `not shown` there.
+ * A test in its own browser. Without Chromium it prints NOT RUN and passes without a check; the proof `page` answers
+ * `not shown` in that case.
  */
 export function browserTest(name: string, run: (browser: Browser) => Promise<void>): void {
   test(name, async (t) => {
     if (chromiumPath === undefined) {
-      const what = `NOT RUN, no Chromium on this machine: ${name}`
+      const what = `NOT RUN, Chromium not found on this machine: ${name}`
       process.stderr.write(`${what}\n`)
       return t.diagnostic(what)
     }

@@ -3,16 +3,16 @@ import { join, resolve } from 'node:path'
 import { buildPackage } from '../publish/build.ts'
 
 export interface BuiltPackage extends AsyncDisposable {
-  /** The command of the package, as `npx tracemesh` would start it. */
+  /** The command of the package, which `npx tracemesh` starts. */
   readonly bin: string
-  /** Of its `package.json`. */
+  /** Where its `package.json` is. */
   readonly directory: string
 }
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** Builds what would be published, into a directory of its own that finds the clone's dependencies. */
-export async function builtPackage(): Promise<BuiltPackage> {
+/** Builds the package as published, in a temporary directory inside the clone, so that it finds its dependencies. */
+export async function buildTestPackage(): Promise<BuiltPackage> {
   const parent = join(root, '.tracemesh')
   await mkdir(parent, { recursive: true })
   const directory = await mkdtemp(join(parent, 'package-'))

@@ -6,21 +6,21 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Files in PEM: an authority, and what it has signed for 127.0.0.1 and for a client. */
+/** PEM files: an authority, and its certificates for 127.0.0.1 and for a client. */
 export interface Certificates extends AsyncDisposable {
   readonly authority: string
   readonly server: { readonly key: string; readonly certificate: string }
   readonly client: { readonly key: string; readonly certificate: string }
 }
 
-/** Of a day, by openssl; undefined where that is not installed. */
+/** Creates certificates for one day with openssl; undefined where openssl is not installed. */
 export async function makeCertificates(): Promise<Certificates | undefined> {
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-tls-'))
   const remove = () => rm(directory, { recursive: true, force: true })
   const file = (name: string) => join(directory, name)
   const openssl = (...args: string[]) => run('openssl', args, { cwd: directory })
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1']
-  const signed = async (name: string, alternative: string) => {
+  const issue = async (name: string, alternative: string) => {
     const [keyFile, certificate] = [file(`${name}.key`), file(`${name}.pem`)]
     const by = ['-CA', 'authority.pem', '-CAkey', 'authority.key', '-addext', `subjectAltName=${alternative}`]
     await openssl('req', '-x509', ...key, '-subj', `/CN=${name}`, '-keyout', keyFile, '-out', certificate, ...by)
@@ -30,8 +30,8 @@ export async function makeCertificates(): Promise<Certificates | undefined> {
     await openssl('req', '-x509', ...key, '-subj', '/CN=authority', '-keyout', 'authority.key', '-out', 'authority.pem')
     return {
       authority: file('authority.pem'),
-      server: await signed('server', 'IP:127.0.0.1'),
-      client: await signed('client', 'DNS:client'),
+      server: await issue('server', 'IP:127.0.0.1'),
+      client: await issue('client', 'DNS:client'),
       [Symbol.asyncDispose]: remove,
     }
   } catch (error) {

@@ -2,9 +2,9 @@ import { runUntilStopped } from '../commands/run-until-stopped.ts'
 import { parseConfig } from '../node/config.ts'
 import { startNode } from '../node/node.ts'
 
-// A node, configured by its environment, that publishes twice a second and says on standard output what it hears.
+// A node, configured by its environment, that publishes twice a second and prints the messages it receives.
 
-/** What is published; printed as `{ said }` then, and as `{ heard, from, at }` when it arrives. Unix milliseconds. */
+/** A message; printed as `{ said }` when published and as `{ heard, from, at }` on arrival. Unix milliseconds. */
 interface Chat {
   readonly n: number
   readonly sentAt: number
@@ -16,14 +16,14 @@ const everyMs = 500
 process.exitCode = await runUntilStopped(async () => {
   const node = await startNode(parseConfig(process.env))
   node.mesh.subscribe(topic, ({ from, data }) => {
-    const heard = JSON.parse(Buffer.from(data).toString()) as Chat
-    print({ heard, from, at: Date.now() })
+    const chat = JSON.parse(Buffer.from(data).toString()) as Chat
+    print({ heard: chat, from, at: Date.now() })
   })
   let n = 0
   const talk = async () => {
-    const said: Chat = { n: ++n, sentAt: Date.now() }
-    await node.mesh.publish(topic, Buffer.from(JSON.stringify(said)))
-    print({ said })
+    const chat: Chat = { n: ++n, sentAt: Date.now() }
+    await node.mesh.publish(topic, Buffer.from(JSON.stringify(chat)))
+    print({ said: chat })
   }
   const timer = setInterval(() => {
     talk().catch((error: unknown) => print({ failed: String(error) }))

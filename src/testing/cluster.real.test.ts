@@ -12,7 +12,7 @@ import { leakCheck } from './leak-check.ts'
 
 leakCheck()
 
-/** One that is dead but that nobody has asked about yet is a zombie. */
+/** A dead process whose parent has not yet read its exit code is a zombie. */
 function isAlive(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
@@ -21,13 +21,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test('a node comes back at its address under its name, with its identity where it is kept', async () => {
+test('a killed node with keepIdentity: its next start has the same address and peer id', async () => {
   await using cluster = await startCluster({ receiver: 'none' })
   const first = await cluster.node('a', { role: 'seed', keepIdentity: true })
   assert.deepEqual(first.addresses, [`${cluster.address('a')}/p2p/${first.peer}`])
   const listening = first.log.find(({ msg }) => msg === 'listening')
   assert.match(String(listening?.['trace_id']), /^[0-9a-f]{32}$/)
-  await assert.rejects(cluster.node('a'), /runs already/)
+  await assert.rejects(cluster.node('a'), /is already running/)
   first.kill()
   assert.equal(await first.exited, null)
   const second = await cluster.node('a', { role: 'seed', keepIdentity: true })
@@ -38,7 +38,7 @@ test('a node comes back at its address under its name, with its identity where i
   assert.equal(await second.stop(), 0)
 })
 
-test('closing a cluster ends what is frozen, too', async () => {
+test('a cluster with a paused node: close ends the node', async () => {
   const cluster = await startCluster({ receiver: 'none' })
   const node = await cluster.node('a', { role: 'seed' })
   node.pause()
@@ -46,18 +46,18 @@ test('closing a cluster ends what is frozen, too', async () => {
   assert.equal(isAlive(node.pid), false)
 })
 
-test('a node that cannot start says why', async () => {
+test('a node with an invalid setting: the error names the setting', async () => {
   await using cluster = await startCluster({ receiver: 'none', env: { MESH_SWEEP_MS: '0' } })
   await assert.rejects(cluster.node('a'), /ended with 2 .*MESH_SWEEP_MS/)
 })
 
-test('the processes of a cluster end with whoever started them, however that ends', async () => {
-  // What is killed cannot remove what it has made.
+test('SIGKILL to the process that started a cluster: the nodes end', async () => {
+  // A killed process cannot remove its files.
   await using directory = await mkdtempDisposable(join(tmpdir(), 'tracemesh-'))
   const env = { ...process.env, TMPDIR: directory.path }
   const child = fork(fileURLToPath(new URL('./lone-cluster.ts', import.meta.url)), { stdio: 'ignore', env })
   const [pid] = (await once(child, 'message')) as [number]
   assert.equal(isAlive(pid), true)
   child.kill('SIGKILL')
-  await until(() => !isAlive(pid), 5_000, 'the node gone')
+  await until(() => !isAlive(pid), 5_000, 'the node ends')
 })

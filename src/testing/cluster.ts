@@ -14,7 +14,7 @@ export type { Usage } from './process-usage.ts'
 export { until } from './until.ts'
 
 export interface ClusterOptions {
-  /** Where spans go: a receiver of its own unless given; `none` turns export off. */
+  /** The receiver of all spans; by default the cluster starts one. `none` turns export off. */
   readonly receiver?: Receiver | 'none'
   /** For every process. */
   readonly env?: Readonly<Record<string, string>>
@@ -23,51 +23,51 @@ export interface ClusterOptions {
 export interface NodeOptions {
   readonly role?: Role
   readonly seeds?: readonly string[]
-  /** One QUIC port on loopback unless named, the same at every start of this name. */
+  /** By default one QUIC port on loopback, the same at every start of this name. */
   readonly listen?: readonly string[]
   readonly mesh?: string
-  /** A key file by this name, so that the next start has the same identity. */
+  /** Stores the key in a file by this name, so that the next start has the same identity. */
   readonly keepIdentity?: boolean
   readonly env?: Readonly<Record<string, string>>
   /** Absolute path of a program to run in place of `tracemesh node`; it gets the same environment. */
   readonly entry?: string
   /** Added to the command line. */
   readonly args?: readonly string[]
-  /** Where it runs; on this machine's loopback unless named. */
+  /** The host it runs on; by default this machine, on loopback. */
   readonly host?: ProcessHost
 }
 
-/** Real node processes on loopback that end with whoever started them. */
+/** Real node processes on loopback, which end when their parent process ends. */
 export interface Cluster extends AsyncDisposable {
-  /** Throws when the cluster was started without one. */
+  /** Throws when the cluster runs without a receiver. */
   readonly receiver: Receiver
-  /** Resolves once the node listens. Rejects when it does not, and when one of this name still runs. */
+  /** Resolves once the node listens. Rejects when it fails to listen, or when a node of this name still runs. */
   node(name: string, options?: NodeOptions): Promise<NodeProcess>
   /** Multiaddr, without `/p2p`, that a node of this name listens at, now or later. */
   address(name: string): string
-  /** Those that run. */
+  /** The running nodes. */
   nodes(): readonly NodeProcess[]
-  /** Ends every process it started, and removes what they left. */
+  /** Stops every process it started, and removes their files. */
   close(): Promise<void>
 }
 
-/** A process that does not listen yet. */
-interface Unready {
+/** A process that does not yet listen. */
+interface StartingProcess {
   readonly kill: () => void
 }
 
-/** Names that one cluster can have addresses for. */
+/** Node names per cluster: each has its own port. */
 const names = 32
 
 const bin = fileURLToPath(new URL('../bin.js', import.meta.url))
 
 export async function startCluster({ receiver, env = {} }: ClusterOptions = {}): Promise<Cluster> {
   const own = receiver === undefined ? await startReceiver() : undefined
-  const used = receiver === 'none' ? undefined : (receiver ?? own)
+  const target = receiver === 'none' ? undefined : (receiver ?? own)
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-'))
   const ports = await freeUdpPorts(names)
   const portOf = new Map<string, number>()
-  const running = new Map<string, NodeProcess | Unready>()
+  const running = new Map<string, NodeProcess | StartingProcess>()
   const starting = new Set<Promise<NodeProcess>>()
   const nodes = () => [...running.values()].filter((node) => 'pid' in node)
   const atExit = () => {
@@ -80,28 +80,28 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
 
   const address = (name: string) => {
     const port = portOf.get(name) ?? ports[portOf.size]
-    if (port === undefined) throw new Error(`a cluster has addresses for ${names} names`)
+    if (port === undefined) throw new Error(`a cluster has ports for ${names} names at most`)
     portOf.set(name, port)
     return `/ip4/127.0.0.1/udp/${port}/quic-v1`
   }
   const node = async (name: string, options: NodeOptions = {}) => {
-    if (running.has(name)) throw new Error(`${name} runs already`)
+    if (running.has(name)) throw new Error(`${name} is already running`)
     if (closing !== undefined) throw new Error('this cluster is closed')
     running.set(name, { kill: () => {} })
     const start = startProcess({
       name,
       entry: options.entry ?? bin,
       args: [...(options.entry === undefined ? ['node'] : []), ...(options.args ?? [])],
-      env: { ...inherited(), ...settings(name, options), ...env, ...options.env },
+      env: { ...inheritedEnv(), ...settings(name, options), ...env, ...options.env },
       host: options.host,
-      spawned: (child) => running.set(name, child),
+      onSpawn: (child) => running.set(name, child),
     })
     starting.add(start)
     try {
-      const started = await start
-      running.set(name, started)
-      started.exited.then(() => running.delete(name))
-      return started
+      const nodeProcess = await start
+      running.set(name, nodeProcess)
+      nodeProcess.exited.then(() => running.delete(name))
+      return nodeProcess
     } catch (error) {
       running.delete(name)
       throw error
@@ -115,11 +115,11 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
     MESH_ID: options.mesh ?? 'mesh-a',
     MESH_SEEDS: (options.seeds ?? []).join(','),
     MESH_LISTEN: (options.listen ?? [address(name)]).join(','),
-    MESH_OTLP: used === undefined ? 'off' : (options.host?.forward?.(used.endpoint) ?? used.endpoint),
+    MESH_OTLP: target === undefined ? 'off' : (options.host?.forward?.(target.endpoint) ?? target.endpoint),
     ...(options.keepIdentity ? { MESH_IDENTITY: join(directory, `${name}.key`) } : {}),
   })
   const close = async () => {
-    // One that is just starting has to be there before it can be stopped.
+    // A node that is still starting can be stopped only once it runs.
     await Promise.allSettled(starting)
     await Promise.all(nodes().map((one) => one.stop()))
     process.off('exit', atExit)
@@ -132,8 +132,8 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
   }
   return {
     get receiver() {
-      if (used === undefined) throw new Error('this cluster was started without a receiver')
-      return used
+      if (target === undefined) throw new Error('this cluster runs without a receiver')
+      return target
     },
     node,
     address,
@@ -143,8 +143,8 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
   }
 }
 
-/** What a process needs of this one's environment. Settings of meshes, telemetry and Node itself stay out. */
-function inherited(): Record<string, string | undefined> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV)/.test(name))
-  return Object.fromEntries(kept)
+/** This process's environment without the settings of meshes, telemetry and Node. */
+function inheritedEnv(): Record<string, string | undefined> {
+  const entries = Object.entries(process.env).filter(([name]) => !/^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV)/.test(name))
+  return Object.fromEntries(entries)
 }

@@ -1,10 +1,10 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 
-/** UDP on loopback between one client and a port, every datagram as late as on a path of so many milliseconds. */
+/** A UDP relay on loopback between one client and a port that delays each datagram by `oneWayMs`. */
 export interface DelayedRelay extends AsyncDisposable {
   readonly port: number
-  /** Datagrams of the client that came so far. */
+  /** Datagrams from the client so far. */
   readonly received: () => number
 }
 

@@ -1,4 +1,4 @@
-// Preloaded into every process of a cluster: one that is killed takes its children with it, whatever they are doing.
+// Preloaded into every process of a cluster: when its parent dies, the process kills itself, even if it is busy.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
-// The channel alone keeps nobody alive.
+// The channel alone must not keep the process alive.
 process.channel?.unref()

@@ -2,36 +2,36 @@ import { createSocket } from 'node:dgram'
 import { type Answer, decode, encode } from 'dns-packet'
 
 export interface DnsServer {
-  /** `127.0.0.1:<port>`, as a resolver is told. */
+  /** `127.0.0.1:<port>`, as a resolver takes it. */
   readonly address: string
-  /** Names that were asked for with their type, in order: `seed.test A`. */
-  readonly asked: readonly string[]
-  /** Sets the IPv4 addresses of a name, from now on; none means that there is no such name. */
+  /** Names and types of the queries so far, in order: `seed.test A`. */
+  readonly queries: readonly string[]
+  /** Sets the IPv4 addresses of a name; an empty list removes the name. */
   set(name: string, addresses: readonly string[]): void
   close(): Promise<void>
 }
 
-/** Nobody is to keep an answer. */
+/** Zero, so that resolvers do not cache an answer. */
 const ttlSeconds = 0
 
-/** A name server on loopback UDP that knows what it has been told, for tests. */
+/** A DNS server for tests, on loopback UDP, with the names of `set`. */
 export async function startDnsServer(): Promise<DnsServer> {
   const socket = createSocket('udp4')
-  const asked: string[] = []
+  const queries: string[] = []
   let names: readonly { readonly name: string; readonly addresses: readonly string[] }[] = []
   socket.on('message', (bytes, { port, address }) => {
     const { id, questions = [] } = decode(bytes)
-    asked.push(...questions.map(({ name, type }) => `${name} ${type}`))
-    const found = names.filter(({ name }) => questions.some((question) => question.name === name))
+    queries.push(...questions.map(({ name, type }) => `${name} ${type}`))
+    const entries = names.filter(({ name }) => questions.some((question) => question.name === name))
     const wantsA = questions.some(({ type }) => type === 'A')
-    const answers = found.flatMap(({ name, addresses }) =>
+    const answers = entries.flatMap(({ name, addresses }) =>
       addresses.map((data): Answer => ({ type: 'A', name, ttl: ttlSeconds, data })),
     )
     const noSuchName = 3
     const reply = encode({
       type: 'response',
       ...(id === undefined ? {} : { id }),
-      flags: found.length === 0 ? noSuchName : 0,
+      flags: entries.length === 0 ? noSuchName : 0,
       questions,
       answers: wantsA ? answers : [],
     })
@@ -43,7 +43,7 @@ export async function startDnsServer(): Promise<DnsServer> {
   })
   return {
     address: `127.0.0.1:${socket.address().port}`,
-    asked,
+    queries,
     set: (name, addresses) => {
       const others = names.filter((entry) => entry.name !== name)
       names = addresses.length === 0 ? others : [...others, { name, addresses }]

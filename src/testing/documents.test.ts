@@ -11,7 +11,7 @@ const documents = globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'otel/*.md
   cwd: root,
 })
 
-/** Anchors as forges make them of headings: lower case, without punctuation, dashes for spaces. */
+/** Heading anchors as code forges build them: lower case, without punctuation, dashes for spaces. */
 function anchorsOf(text: string): string[] {
   const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading)
   const explicit = [...text.matchAll(/<a (?:id|name)="([^"]+)"/g)].map(([, id = '']) => id)
@@ -24,7 +24,7 @@ function anchorsOf(text: string): string[] {
   return [...slugs, ...explicit]
 }
 
-/** Relative links of a document that lead nowhere. */
+/** Relative links of a document whose file or heading does not exist. */
 function brokenLinks(path: string, text: string): string[] {
   const prose = text.replace(/^```[\s\S]*?^```$/gm, '').replace(/`[^`\n]*`/g, '')
   const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
@@ -37,19 +37,19 @@ function brokenLinks(path: string, text: string): string[] {
   })
 }
 
-test('every relative link of a document leads to a file, and to a heading in it', () => {
+test('the documents: each relative link has its file and heading', () => {
   const broken = documents.flatMap((path) =>
     brokenLinks(path, readFileSync(join(root, path), 'utf8')).map((link) => `${path}: ${link}`),
   )
   assert.deepEqual(broken, [])
 })
 
-test('a link to a missing file or heading is found out; code and the web are left alone', () => {
+test('brokenLinks: finds a missing file and a missing heading, skips code and web links', () => {
   const text = '[a](nothing.md) [b](../README.md#no-such-heading) [c](https://example.org/x) `[d](gone.md)`'
   assert.deepEqual(brokenLinks('docs/glossary.md', text), ['nothing.md', '../README.md#no-such-heading'])
 })
 
-test('the README is a page of 150 lines at most', () => {
+test('the README: at most 150 lines', () => {
   const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n').length
   assert.ok(lines <= 151, `${lines} lines`)
 })

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What it says of one alert. */
+/** One alert of the fake Alertmanager. */
 export interface FakeAlert {
   readonly labels: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
@@ -9,35 +9,35 @@ export interface FakeAlert {
 }
 
 export interface FakeStackOptions {
-  /** Asked each time; a text is answered as it is, with status 200, a number as that status. */
+  /** Called per request; a string is the body of a 200 answer, a number the status of the answer. */
   readonly alerts?: () => readonly FakeAlert[] | string | number
   /** Alerts that Prometheus has rules for, and their `for` in seconds. */
   readonly rules?: Readonly<Record<string, number>>
-  /** Nodes that Prometheus knows. */
-  readonly known?: () => readonly string[]
+  /** Node names in Prometheus. */
+  readonly nodes?: () => readonly string[]
 }
 
-/** An Alertmanager that says what it is told to, and a Prometheus at the same address. */
+/** A fake Alertmanager and a fake Prometheus at one address; `FakeStackOptions` decides their answers. */
 export interface FakeStack extends AsyncDisposable {
   readonly url: string
-  /** Paths asked for, with their queries. */
-  readonly asked: readonly string[]
+  /** Paths of the requests so far, with their query strings. */
+  readonly requests: readonly string[]
 }
 
-export async function fakeStack({ alerts, rules = {}, known = () => [] }: FakeStackOptions = {}): Promise<FakeStack> {
-  const asked: string[] = []
-  const loaded = Object.entries(rules).map(([name, duration]) => ({ name, duration, health: 'ok', type: 'alerting' }))
+export async function fakeStack({ alerts, rules = {}, nodes = () => [] }: FakeStackOptions = {}): Promise<FakeStack> {
+  const requests: string[] = []
+  const states = Object.entries(rules).map(([name, duration]) => ({ name, duration, health: 'ok', type: 'alerting' }))
   const answers: Readonly<Record<string, () => unknown>> = {
     '/api/v2/status': () => ({ uptime: 'now' }),
-    '/api/v2/alerts': () => said(alerts?.() ?? []),
-    '/api/v1/rules': () => ({ data: { groups: [{ rules: loaded }] } }),
-    '/api/v1/query': () => ({ data: { result: known().map((name) => ({ metric: { mesh_node_name: name } })) } }),
+    '/api/v2/alerts': () => alertsResponse(alerts?.() ?? []),
+    '/api/v1/rules': () => ({ data: { groups: [{ rules: states }] } }),
+    '/api/v1/query': () => ({ data: { result: nodes().map((name) => ({ metric: { mesh_node_name: name } })) } }),
   }
   const server = createServer(({ url = '' }, response) => {
-    asked.push(url)
+    requests.push(url)
     const answer = answers[url.replace(/\?.*/, '')]?.() ?? 404
     response.statusCode = typeof answer === 'number' ? answer : 200
-    // Without a connection that outlives its test.
+    // A connection that stays open would outlive its test.
     response.setHeader('connection', 'close')
     response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
   })
@@ -45,12 +45,12 @@ export async function fakeStack({ alerts, rules = {}, known = () => [] }: FakeSt
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,
-    asked,
+    requests,
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   }
 }
 
-function said(alerts: readonly FakeAlert[] | string | number): unknown {
+function alertsResponse(alerts: readonly FakeAlert[] | string | number): unknown {
   if (typeof alerts !== 'object') return alerts
   const at = '2030-01-01T00:00:00.000Z'
   const times = { startsAt: at, endsAt: at, updatedAt: at }

@@ -3,8 +3,8 @@ import { get } from 'node:http'
 const limitMs = 5_000
 
 /**
- * Answer of an HTTP API. Rejects when there is none, or when it is no success. Without a pool of connections: those would
- * outlive the process that is asked.
+ * Fetches JSON from an HTTP API. Rejects without an answer and on any status but 200. Without a connection pool, whose
+ * connections would outlive the server process.
  */
 export function fetchJson<T>(url: string): Promise<T> {
   return new Promise((resolve, reject) => {

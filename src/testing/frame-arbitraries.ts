@@ -4,7 +4,7 @@ import { roles } from '../catalogue/roles.ts'
 import type { Digest, Frame, Hello } from '../core/frames.ts'
 import type { TraceRef } from '../core/trace.ts'
 
-/** Whatever a well-behaved peer may say, for property tests. */
+/** Arbitraries of valid frames, for property tests. */
 
 function text(alphabet: string, minLength: number, maxLength: number): fc.Arbitrary<string> {
   return fc.string({ unit: fc.constantFrom(...alphabet), minLength, maxLength })
@@ -14,12 +14,12 @@ const base58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 
 export const peerIdArbitrary = text(base58, 44, 44).map((tail) => `12D3KooW${tail}`)
 
-/** Names are people's: any text on one line, quotes and other scripts included. */
+/** People choose names: any text on one line, quotes and other scripts included. */
 const nameArbitrary = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
   .filter((name) => name.length <= 64 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name))
 
-/** Objects as JSON makes them, not with a null prototype. */
+/** Objects with the usual prototype, as JSON.parse makes them. */
 const plain = { noNullPrototype: true } as const
 
 export const traceArbitrary: fc.Arbitrary<TraceRef> = fc.record(
@@ -34,11 +34,9 @@ const meshesArbitrary = fc.array(nameArbitrary, { minLength: 1, maxLength: 2 })
 
 const instanceArbitrary = text('0123456789abcdef', 16, 16)
 
-/** The same with a further field, or without as earlier versions send it. */
+/** The same with an optional field, which earlier versions do not send. */
 function perhaps<T extends object, K extends string, V>(base: fc.Arbitrary<T>, key: K, value: fc.Arbitrary<V>) {
-  return fc
-    .tuple(base, fc.option(value))
-    .map(([given, further]) => (further === null ? given : { ...given, [key]: further }))
+  return fc.tuple(base, fc.option(value)).map(([value, extra]) => (extra === null ? value : { ...value, [key]: extra }))
 }
 
 const plainHello: fc.Arbitrary<Hello> = fc.record(

@@ -9,14 +9,14 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
-// A plain js-libp2p peer that knows nothing of the mesh: dials one address, gossips on one topic. What it prints and
-// reads any other implementation can print and read as well:
+// A plain js-libp2p peer without the mesh protocol: it dials one address and gossips on one topic. A guest in any other
+// implementation has the same interface:
 //   guest ADDRESS TOPIC; prints {"event":"ready","peer"} and {"event":"message","from","text"} lines, reads
 //   `publish TEXT` lines, ends when its input does. GUEST_KEY (64 hexadecimal digits) makes it the same peer again.
 
 const [address = '', topic = ''] = process.argv.slice(2)
 const key = process.env['GUEST_KEY']
-const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const quicOptions: object = { shutdownTimeout: 3_000 }
 const libp2p = await createLibp2p({
@@ -31,11 +31,11 @@ const libp2p = await createLibp2p({
 const { pubsub } = libp2p.services
 pubsub.addEventListener('message', ({ detail: message }) => {
   const from = message.type === 'signed' ? message.from.toString() : ''
-  say({ event: 'message', from, text: new TextDecoder().decode(message.data) })
+  printLine({ event: 'message', from, text: new TextDecoder().decode(message.data) })
 })
 pubsub.subscribe(topic)
 await libp2p.dial(multiaddr(address))
-say({ event: 'ready', peer: libp2p.peerId.toString() })
+printLine({ event: 'ready', peer: libp2p.peerId.toString() })
 for await (const line of createInterface({ input: process.stdin })) {
   if (line.startsWith('publish ')) await pubsub.publish(topic, new TextEncoder().encode(line.slice('publish '.length)))
 }

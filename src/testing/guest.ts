@@ -3,19 +3,19 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { until } from './until.ts'
 
-/** A peer of any implementation in a process of its own, that speaks the lines `guest-peer.ts` describes. */
+/** A peer of any implementation in its own process, with the interface that `guest-peer.ts` describes. */
 export interface Guest extends AsyncDisposable {
   readonly peer: string
-  /** What it heard on its topic, oldest first. */
-  readonly heard: readonly { readonly from: string; readonly text: string }[]
+  /** Messages it received on its topic, oldest first. */
+  readonly messages: readonly { readonly from: string; readonly text: string }[]
   publish(text: string): void
-  /** As if the power had gone. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>
-  /** Asks it to end, and sees to it that it does. */
+  /** Ends its input; sends SIGKILL if it then does not exit. */
   leave(): Promise<void>
 }
 
-/** Milliseconds: until it is connected, and from the end of its input to its own. */
+/** Limits, milliseconds: until it is connected, and from the end of its input to its exit. */
 const startMs = 20_000
 const leaveMs = 5_000
 
@@ -37,7 +37,7 @@ export async function startGuest(
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   })
-  const heard: { from: string; text: string }[] = []
+  const messages: { from: string; text: string }[] = []
   let peer = ''
   let failure: Error | undefined
   const exited = new Promise<void>((resolve) => {
@@ -50,12 +50,12 @@ export async function startGuest(
   void exited.then(() => {
     failure ??= new Error(`the guest ended with ${child.exitCode ?? child.signalCode}`)
   })
-  // Written to after its end: that it has ended shows elsewhere.
+  // A write after its exit fails here; the exit itself shows elsewhere.
   child.stdin.on('error', () => {})
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const said = JSON.parse(line) as { event: string; peer: string; from: string; text: string }
-    if (said.event === 'ready') peer = said.peer
-    if (said.event === 'message') heard.push({ from: said.from, text: said.text })
+    const event = JSON.parse(line) as { event: string; peer: string; from: string; text: string }
+    if (event.event === 'ready') peer = event.peer
+    if (event.event === 'message') messages.push({ from: event.from, text: event.text })
   })
   const kill = async () => {
     child.kill('SIGKILL')
@@ -67,7 +67,7 @@ export async function startGuest(
     await exited
     clearTimeout(timer)
   }
-  await until(() => peer !== '' || failure !== undefined, startMs, 'a guest that is connected').catch((error) => {
+  await until(() => peer !== '' || failure !== undefined, startMs, 'the guest connects').catch((error) => {
     failure ??= error as Error
   })
   if (failure !== undefined) {
@@ -76,7 +76,7 @@ export async function startGuest(
   }
   return {
     peer,
-    heard,
+    messages,
     publish: (text) => void child.stdin.write(`publish ${text}\n`),
     kill,
     leave,

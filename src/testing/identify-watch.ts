@@ -6,11 +6,11 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
-// A plain js-libp2p peer that keeps a connection to WATCH_ADDRESS, asks identify every second which addresses it has, and
-// prints them.
+// A plain js-libp2p peer that keeps a connection to WATCH_ADDRESS, runs identify on it every second and prints the
+// addresses of that peer.
 
 const address = multiaddr(process.env['WATCH_ADDRESS'] ?? '')
-const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const everyMs = 1_000
 
 const libp2p = await createLibp2p({
@@ -21,13 +21,13 @@ const libp2p = await createLibp2p({
   services: { identify: identify() },
 })
 libp2p.addEventListener('peer:identify', ({ detail }) => {
-  say({ msg: 'identified', addresses: detail.listenAddrs.map(String), at: Date.now() })
+  printLine({ msg: 'identified', addresses: detail.listenAddrs.map(String), at: Date.now() })
 })
 await libp2p.dial(address)
-say({ msg: 'listening', peer: libp2p.peerId.toString(), addresses: [] })
+printLine({ msg: 'listening', peer: libp2p.peerId.toString(), addresses: [] })
 setInterval(() => {
   const [connection] = libp2p.getConnections()
-  const asked = connection === undefined ? libp2p.dial(address) : libp2p.services.identify.identify(connection)
-  // An answer that does not come shows in what is printed.
-  asked.catch(() => {})
+  const request = connection === undefined ? libp2p.dial(address) : libp2p.services.identify.identify(connection)
+  // A failure shows as a missing line of output.
+  request.catch(() => {})
 }, everyMs)

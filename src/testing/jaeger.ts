@@ -13,7 +13,7 @@ export interface RunningJaeger {
 const config = fileURLToPath(new URL('../../jaeger/solo.yaml', import.meta.url))
 const bounds = { startMs: 20_000, stopMs: 5_000, errorChars: 4_000 }
 
-/** Jaeger with spans in memory, on free ports of loopback. Rejects when it does not answer within 20 s. */
+/** Starts Jaeger with spans in memory, on free loopback ports. Rejects if it does not answer within 20 s. */
 export async function startJaeger(binary: string): Promise<RunningJaeger> {
   const [otlp = 0, query = 0, grpc = 0] = await freeTcpPorts([0, 0, 0])
   const ports = { JAEGER_OTLP_PORT: otlp, JAEGER_QUERY_PORT: query, JAEGER_QUERY_GRPC_PORT: grpc }
@@ -22,10 +22,10 @@ export async function startJaeger(binary: string): Promise<RunningJaeger> {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let said = ''
+  let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-bounds.errorChars)
+      output = (output + text).slice(-bounds.errorChars)
     })
   const exited = once(child, 'exit')
   const stop = async () => {
@@ -38,7 +38,7 @@ export async function startJaeger(binary: string): Promise<RunningJaeger> {
     await until(async () => (await fetch(`${queryUrl}/api/v3/services`)).ok, bounds.startMs, 'Jaeger answers')
   } catch (error) {
     await stop()
-    throw new Error(`${binary} did not start: ${said}`, { cause: error })
+    throw new Error(`${binary} did not start: ${output}`, { cause: error })
   }
   return { otlpUrl: `http://127.0.0.1:${otlp}`, queryUrl, stop }
 }

@@ -9,11 +9,11 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
 // Many plain js-libp2p guests in one process: crowd ADDRESS TOPIC COUNT. Starts them, prints {"event":"ready"}, dials the
-// address with all of them at its first line of input, prints {"event":"joined","ms"} once all know that the node there
-// subscribes to the topic, and ends when its input does.
+// address with all of them at its first line of input, prints {"event":"joined","ms"} once each has received the
+// topic subscription of that node, and ends when its input does.
 
 const [address = '', topic = '', count = '0'] = process.argv.slice(2)
-const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const quicOptions: object = { shutdownTimeout: 400 }
 
 const guest = async () => {
@@ -29,21 +29,21 @@ const guest = async () => {
 }
 
 const guests = await Promise.all(Array.from({ length: Number(count) }, guest))
-let ended = false
+let isEnding = false
 const join = async (one: Awaited<ReturnType<typeof guest>>) => {
-  while (!ended && one.services.pubsub.getSubscribers(topic).length === 0) {
-    // Over QUIC a refused dial looks like a success.
+  while (!isEnding && one.services.pubsub.getSubscribers(topic).length === 0) {
+    // Over QUIC a refused dial first succeeds.
     if (one.getConnections().length === 0) await one.dial(multiaddr(address)).catch(() => {})
     await sleep(100)
   }
 }
-say({ event: 'ready' })
+printLine({ event: 'ready' })
 const lines = createInterface({ input: process.stdin })
 lines.once('line', async () => {
   const from = performance.now()
   await Promise.all(guests.map(join))
-  say({ event: 'joined', ms: Math.round(performance.now() - from) })
+  printLine({ event: 'joined', ms: Math.round(performance.now() - from) })
 })
 await new Promise((resolve) => lines.once('close', resolve))
-ended = true
+isEnding = true
 await Promise.all(guests.map((one) => one.stop()))

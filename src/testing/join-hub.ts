@@ -4,15 +4,15 @@ import type { Connection } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
 import { tracemesh } from '../kit/index.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
-import { keptTelemetry } from './kept-telemetry.ts'
+import { recordingTelemetry } from './recording-telemetry.ts'
 
-// The node that a crowd joins: hub TOPIC on|off, the latter without healing. Prints {"event":"ready","address"}, and for
-// each line that it reads {"event":"count","subscribers","heals","cpuMs"}; ends when its input does.
+// The node that a crowd joins: hub TOPIC on|off; `off` disables healing. Prints {"event":"ready","address"}, and for
+// each input line {"event":"count","subscribers","heals","cpuMs"}; ends when its input does.
 
 const [topic = '', healing = 'on'] = process.argv.slice(2)
-const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
-/** Identifies for the mesh alone, so that its retries and heals are counted, and can be left out. */
+/** Identify service of the mesh alone, which counts its retries and heals and can disable them. */
 let heals = 0
 let real: { identify(connection: Connection): Promise<unknown> } | undefined
 const counting = () => ({
@@ -26,15 +26,15 @@ const { services, ...settings } = libp2pSettings({
   privateKey: await generateKeyPair('Ed25519'),
   listen: ['/ip4/127.0.0.1/udp/0/quic-v1'],
 })
-const mesh = tracemesh({ services: { identify: 'counting' }, telemetry: keptTelemetry().telemetry, closes: 'all' })
+const mesh = tracemesh({ services: { identify: 'counting' }, telemetry: recordingTelemetry().telemetry, closes: 'all' })
 const libp2p = await createLibp2p({ ...settings, services: { ...services, counting, tracemesh: mesh } })
 real = libp2p.services.identify
 const { pubsub } = libp2p.services
 pubsub.subscribe(topic)
-say({ event: 'ready', address: String(libp2p.getMultiaddrs()[0]) })
+printLine({ event: 'ready', address: String(libp2p.getMultiaddrs()[0]) })
 for await (const _ of createInterface({ input: process.stdin })) {
   const { user, system } = process.cpuUsage()
   const subscribers = pubsub.getSubscribers(topic).length
-  say({ event: 'count', subscribers, heals, cpuMs: Math.round((user + system) / 1_000) })
+  printLine({ event: 'count', subscribers, heals, cpuMs: Math.round((user + system) / 1_000) })
 }
 await libp2p.stop()

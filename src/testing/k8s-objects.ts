@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { stackBinary } from '../stack/binaries.ts'
 import type { Labels, Selector } from './network-policies.ts'
 
-/** What the tests look at; the API has more. */
+/** The fields that the tests use; the API has more. */
 export interface KubeObject {
   readonly kind: string
   readonly metadata: { readonly name: string; readonly namespace?: string }
@@ -66,13 +66,13 @@ export interface Container {
   readonly securityContext: { readonly readOnlyRootFilesystem: boolean }
 }
 
-export interface Judged {
+export interface KustomizationCheck {
   readonly objects: readonly KubeObject[]
   readonly problems: readonly string[]
 }
 
-/** A kustomization as `k8s-check` builds and judges it; undefined, and said on stderr, where there is no such tool. */
-export async function judged(directory: string): Promise<Judged | undefined> {
+/** Builds and checks a kustomization with `k8s-check`; without it prints NOT RUN to stderr, returns undefined. */
+export async function checkKustomization(directory: string): Promise<KustomizationCheck | undefined> {
   const tool = await stackBinary('k8s-check')
   if ('missing' in tool) {
     const cure = 'deploy/offline.sh k8s builds it'
@@ -85,10 +85,10 @@ export async function judged(directory: string): Promise<Judged | undefined> {
       return { stdout: String(error.stdout) }
     throw error
   })
-  return JSON.parse(stdout) as Judged
+  return JSON.parse(stdout) as KustomizationCheck
 }
 
-/** What runs pods: Deployments, StatefulSets, CronJobs. */
+/** Objects that run pods: Deployments, StatefulSets, CronJobs. */
 export function workloads(objects: readonly KubeObject[]): KubeObject[] {
   return objects.filter(({ kind }) => ['Deployment', 'StatefulSet', 'CronJob'].includes(kind))
 }
@@ -101,7 +101,7 @@ export function templateOf({ kind, spec }: KubeObject): KubeSpec['template'] {
 export function mebibytes(quantity: string): number {
   const [, number = '', unit = ''] = /^(\d+)(Mi|Gi)$/.exec(quantity) ?? []
   const factor = { Mi: 1, Gi: 1_024 }[unit]
-  if (factor === undefined) throw new Error(`${quantity} is not understood here`)
+  if (factor === undefined) throw new Error(`unsupported quantity: ${quantity}`)
   return Number(number) * factor
 }
 

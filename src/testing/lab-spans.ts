@@ -1,15 +1,15 @@
 import type { Random } from '../core/machine.ts'
 import type { SentSpan, SentValue } from '../store/otlp-client.ts'
 
-/** One node as its spans tell of it. */
+/** One node as its spans describe it. */
 export interface PlayedNode {
   readonly resource: Readonly<Record<string, SentValue>>
   readonly peer: string
 }
 
-/** Each node tells this many spans in a minute: 1.28 a second, 23 a second for eighteen nodes. */
+/** Spans of one node per minute: 1.28 a second, 23 a second for eighteen nodes. */
 export const spansPerMinute = 77
-/** Exports of one node in a minute. */
+/** Exports of one node per minute. */
 export const exportsPerMinute = 6
 
 const registries = 'links peers members digests dials streams topics seen waiting crossings spans timers owners'.split(
@@ -38,7 +38,7 @@ export function playedNodes(random: Random): PlayedNode[] {
   })
 }
 
-/** A minute of one node, in the order in which it tells it: one trace, most of it; a few spans in traces of links. */
+/** The spans of one node in one minute, in emit order: most in one trace, a few in traces of links. */
 export function playedMinute(nodes: readonly PlayedNode[], minute: number, fromMs: number, random: Random): SentSpan[] {
   const traceId = hex(random, 32)
   const root = hex(random, 16)
@@ -100,14 +100,16 @@ export function playedMinute(nodes: readonly PlayedNode[], minute: number, fromM
     )
   }
   const link = hex(random, 32)
-  const birth = {
+  const linkAttributes = {
     'mesh.link.id': hex(random, 32),
     'mesh.peer.id': peer(),
     'mesh.connection.transport': 'quic',
     'mesh.connection.address': `/ip4/127.0.0.1/udp/${20_000 + Math.floor(random() * 9_000)}/quic-v1`,
   }
   for (const name of ['mesh.connection.opened', 'mesh.hello.received', 'mesh.connection.closed']) {
-    spans.push(span(name, 59_000, birth, { traceId: link, parentSpanId: '', links: [{ traceId, spanId: root }] }))
+    spans.push(
+      span(name, 59_000, linkAttributes, { traceId: link, parentSpanId: '', links: [{ traceId, spanId: root }] }),
+    )
   }
   return spans.sort((a, b) => a.startMs - b.startMs)
 }

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** Something that may outlive the tests of a file, and why nobody can help it. */
+/** A resource that may outlive the tests of a file, and why that cannot be avoided. */
 export interface Exception {
-  /** As the failure names it: `Timeout`, `TCPSocketWrap`, `fd socket` … */
+  /** Its kind, as the failure prints it: `Timeout`, `TCPSocketWrap`, `fd socket` … */
   readonly what: string
   readonly upTo: number
   readonly reason: string
@@ -14,59 +14,59 @@ export interface Exception {
 
 export interface LeakCheckOptions {
   readonly allow?: readonly Exception[]
-  /** Milliseconds that closing may still take once the last test has ended. */
+  /** Milliseconds after the last test within which resources must be closed. */
   readonly graceMs?: number
 }
 
-/** Resources by kind: what keeps the event loop alive, and open file descriptors. */
-export type Held = ReadonlyMap<string, number>
+/** Counts by kind: resources that keep the event loop alive, and open file descriptors. */
+export type Resources = ReadonlyMap<string, number>
 
-/** Between two looks while waiting, in milliseconds. */
-const lookEveryMs = 50
-/** For the report to leave before a process that a leak would hold for ever is ended. */
-const lastWordsMs = 1_000
+/** Milliseconds between two polls. */
+const pollMs = 50
+/** Time to print the report before the process, which a leak would keep alive for ever, exits. */
+const exitDelayMs = 1_000
 
 /**
  * Fails the test file when a timer, socket, server, pipe, process or file outlives its tests. Call it first in every
- * test file. What is there when the first test begins is not counted, nor are unreferenced timers.
+ * test file. It ignores resources that exist before the first test, and unreferenced timers.
  */
 export function leakCheck({ allow = [], graceMs = 3_000 }: LeakCheckOptions = {}): void {
-  let atFirst: Held = new Map()
+  let baseline: Resources = new Map()
   before(() => {
-    atFirst = held()
+    baseline = countResources()
   })
   after(async () => {
     const until = performance.now() + graceMs
     let leaks: readonly string[]
-    // Never at once: what the last test has only just begun to open does not show yet.
+    // Polls after a delay: a resource that the last test is still opening is not visible yet.
     do {
-      await sleep(lookEveryMs)
-      leaks = leaksBetween(atFirst, held(), allow)
+      await sleep(pollMs)
+      leaks = leaksBetween(baseline, countResources(), allow)
       if (leaks.length === 0) return
       collectGarbage()
     } while (performance.now() < until)
-    // Run alone, a file whose hook failed would still end with 0.
+    // A file that runs alone exits with 0 even if its hook fails.
     process.exitCode = 1
     const message = `outlived its tests by ${graceMs} ms: ${leaks.join(', ')}`
     setTimeout(() => {
       process.stderr.write(`${message}\n`)
       process.exit(1)
-    }, lastWordsMs).unref()
+    }, exitDelayMs).unref()
     throw new Error(message)
   })
 }
 
-/** What there is more of than before and than is allowed, as text. */
-export function leaksBetween(earlier: Held, later: Held, allow: readonly Exception[] = []): string[] {
+/** Kinds that grew by more than `allow` permits, as text. */
+export function leaksBetween(earlier: Resources, later: Resources, allow: readonly Exception[] = []): string[] {
   return [...later].flatMap(([what, count]) => {
-    const excused = allow.find((exception) => exception.what === what)?.upTo ?? 0
+    const allowance = allow.find((exception) => exception.what === what)?.upTo ?? 0
     const surplus = count - (earlier.get(what) ?? 0)
-    return surplus > excused ? [`${surplus} ${what}${excused > 0 ? ` (${excused} allowed)` : ''}`] : []
+    return surplus > allowance ? [`${surplus} ${what}${allowance > 0 ? ` (${allowance} allowed)` : ''}`] : []
   })
 }
 
-export function held(): Held {
-  // Standard streams come into being when they are first looked at; they are no leak.
+export function countResources(): Resources {
+  // Node creates the standard streams at their first access; they are no leak.
   void [process.stdin.fd, process.stdout.fd, process.stderr.fd]
   const counts = new Map<string, number>()
   for (const what of [...process.getActiveResourcesInfo(), ...descriptors()]) {
@@ -75,13 +75,13 @@ export function held(): Held {
   return counts
 }
 
-/** The native part of QUIC lets go of its sockets only when their JavaScript side is collected. */
+/** The native part of QUIC closes its sockets only when the garbage collector frees their JavaScript side. */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
   runInNewContext('gc')()
 }
 
-/** Native code's sockets are seen only here: Node does not know of them. Linux alone has this list. */
+/** Lists the sockets of native code, which Node does not report. Only Linux has this list. */
 function descriptors(): string[] {
   if (process.platform !== 'linux') return []
   return readdirSync('/proc/self/fd').flatMap((fd) => {
@@ -89,7 +89,7 @@ function descriptors(): string[] {
       const target = readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, '')
       return target === '/dev/null' ? [] : [`fd ${target}`]
     } catch {
-      // The descriptor by which the list itself was read.
+      // The descriptor of the directory listing itself.
       return []
     }
   })

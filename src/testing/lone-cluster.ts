@@ -1,6 +1,6 @@
 import { startCluster } from './cluster.ts'
 
-// A program that starts one node, says its process id to whoever started it, and is then killed by that.
+// A program that starts one node, sends its process id to its parent, and waits to be killed.
 const cluster = await startCluster({ receiver: 'none' })
 const { pid } = await cluster.node('a', { role: 'seed' })
 process.send?.(pid)

@@ -30,11 +30,11 @@ export function selects({ matchLabels = {}, matchExpressions = [] }: Selector, l
     const among = values.includes(labels[key] ?? '')
     if (operator === 'In') return among
     if (operator === 'NotIn') return !among
-    throw new Error(`a selector with ${operator} is not understood here`)
+    throw new Error(`unsupported selector operator: ${operator}`)
   })
 }
 
-/** Whether a pod may open a connection to another of its namespace: both sides have a say. */
+/** Whether a pod may open a connection to another of its namespace: the policies of both sides apply. */
 export function passes(
   policies: readonly NetworkPolicy[],
   from: Labels,
@@ -45,14 +45,16 @@ export function passes(
   return side('Egress', from, to) && side('Ingress', to, from)
 
   function side(type: 'Egress' | 'Ingress', own: Labels, other: Labels): boolean {
-    const about = policies.filter(({ spec }) => spec.policyTypes.includes(type) && selects(spec.podSelector, own))
-    if (about.length === 0) return true
-    return about
+    const applicable = policies.filter(({ spec }) => spec.policyTypes.includes(type) && selects(spec.podSelector, own))
+    if (applicable.length === 0) return true
+    return applicable
       .flatMap(({ spec }) => (type === 'Egress' ? spec.egress : spec.ingress) ?? [])
       .some((rule) => {
         const peers = type === 'Egress' ? rule.to : rule.from
-        const known = peers === undefined || peers.some(({ podSelector }) => selects(podSelector, other))
-        return known && (rule.ports === undefined || rule.ports.some((p) => p.port === port && p.protocol === protocol))
+        const isPeer = peers === undefined || peers.some(({ podSelector }) => selects(podSelector, other))
+        return (
+          isPeer && (rule.ports === undefined || rule.ports.some((p) => p.port === port && p.protocol === protocol))
+        )
       })
   }
 }

@@ -4,7 +4,7 @@ import { allFrames, digestOf } from './suite-frames.ts'
 import { connect, type Recorder, until, withWorld } from './suite-steps.ts'
 import { type SuiteHarness, suiteMesh } from './suite-world.ts'
 
-/** What any implementation of `Network` must do, said once; registers its tests under `name`. */
+/** Contract tests for every implementation of `Network`, registered under `name`. */
 export function networkSuite(name: string, harness: SuiteHarness): void {
   describe(`${name}: network suite`, () => {
     dialling(harness)
@@ -16,7 +16,7 @@ export function networkSuite(name: string, harness: SuiteHarness): void {
 }
 
 function dialling(harness: SuiteHarness): void {
-  test('a seed given by address alone answers with its peer id', () =>
+  test('a seed address without a peer id: the dial answers with the peer id', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       a.network.perform({ do: 'dial.seed', seed: world.addresses[1] as string, limitMs: 5_000 })
       const answer = await a.wait('seed.answered')
@@ -24,7 +24,7 @@ function dialling(harness: SuiteHarness): void {
       assert.deepEqual(answer, { type: 'seed.answered', seed: address, peer: b.network.self, address })
     }))
 
-  test('a seed given with its peer id answers', () =>
+  test('a seed address with its peer id: the dial succeeds', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const seed = `${world.addresses[1]}/p2p/${b.network.self}`
       a.network.perform({ do: 'dial.seed', seed, limitMs: 5_000 })
@@ -32,7 +32,7 @@ function dialling(harness: SuiteHarness): void {
       assert.deepEqual(await a.wait('seed.answered'), answer)
     }))
 
-  test('a seed that is somebody else than its peer id says fails, with a stage', () =>
+  test('a seed address with another peer’s id: the dial fails and names the stage', () =>
     withWorld(harness, 3, 0, async (world, [a, , c]) => {
       const seed = `${world.addresses[1]}/p2p/${c.network.self}`
       a.network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
@@ -42,7 +42,7 @@ function dialling(harness: SuiteHarness): void {
       assert.equal(a.count('seed.answered'), 0)
     }))
 
-  test('a seed where nobody listens fails at dialling, within its limit', () =>
+  test('a seed address without a listener: the dial fails at stage dial, within its limit', () =>
     withWorld(harness, 1, 0, async (world, [a]) => {
       a.network.perform({ do: 'dial.seed', seed: world.deadAddress, limitMs: 1_500 })
       const failed = await a.wait('seed.failed', 2_500)
@@ -53,7 +53,7 @@ function dialling(harness: SuiteHarness): void {
       assert.equal(a.count('seed.answered'), 0)
     }))
 
-  test('a seed whose name nobody knows fails at resolving, within its limit', () =>
+  test('a seed with an unknown DNS name: the dial fails at stage resolve, within its limit', () =>
     withWorld(harness, 1, 0, async (_world, [a]) => {
       const seed = '/dns4/nobody.invalid/udp/4001/quic-v1'
       a.network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
@@ -61,7 +61,7 @@ function dialling(harness: SuiteHarness): void {
       assert.deepEqual([failed.seed, failed.failure.stage], [seed, 'resolve'])
     }))
 
-  test('each dial of a seed has exactly one answer', () =>
+  test('three dials of one seed: each has exactly one answer', () =>
     withWorld(harness, 2, 0, async (world, [a]) => {
       const seed = world.addresses[1] as string
       for (let i = 0; i < 3; i++) {
@@ -70,10 +70,10 @@ function dialling(harness: SuiteHarness): void {
       }
       await world.settle(500)
       assert.equal(a.count('seed.answered') + a.count('seed.failed'), 3)
-      assert.equal(a.network.snapshot().length, 1, 'an outbound dial takes the connection that is there')
+      assert.equal(a.network.snapshot().length, 1, 'an outbound dial reuses the existing connection')
     }))
 
-  test('dialling a peer says whether it worked, and if not, why', () =>
+  test('a dial to a peer: reports success, or failure with its reason', () =>
     withWorld(harness, 3, 0, async (world, [a, b, c]) => {
       a.network.perform({
         do: 'dial.peer',
@@ -92,7 +92,7 @@ function dialling(harness: SuiteHarness): void {
       assert.ok(address.startsWith(world.deadAddress) && addresses.includes(address), address)
     }))
 
-  test('crossed dials both succeed, and both ends come to see the same connections', () =>
+  test('two crossed dials: both succeed, and both ends list the same connections', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       a.network.perform({ do: 'dial.seed', seed: world.addresses[1] as string, limitMs: 5_000 })
       b.network.perform({ do: 'dial.seed', seed: world.addresses[0] as string, limitMs: 5_000 })
@@ -107,7 +107,7 @@ function dialling(harness: SuiteHarness): void {
 }
 
 function streams(harness: SuiteHarness): void {
-  test('a link stream that the dialler opens is open on both ends', () =>
+  test('a link stream that the dialler opens: open on both ends', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       assert.equal(a.network.snapshot()[0]?.direction, 'outbound')
@@ -118,7 +118,7 @@ function streams(harness: SuiteHarness): void {
       assert.equal(b.network.snapshot()[0]?.id, link.listener)
     }))
 
-  test('a peer that does not speak the link protocol is said to be absent, and stays connected', () =>
+  test('a peer without the link protocol: its stream is absent, its connection stays open', () =>
     withWorld(harness, 1, 1, async (world, [a]) => {
       a.network.perform({ do: 'dial.seed', seed: world.guests[0] as string, limitMs: 5_000 })
       await a.wait('seed.answered')
@@ -130,7 +130,7 @@ function streams(harness: SuiteHarness): void {
       assert.equal(a.count('stream.open'), 0)
     }))
 
-  test('every type of frame passes both ways, whole and in order', () =>
+  test('every type of frame, both ways: arrives complete and in order', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       const fromA = allFrames(a.network.self)
@@ -143,7 +143,7 @@ function streams(harness: SuiteHarness): void {
       assert.ok(a.events('frame').every((event) => event.connection === link.dialler && event.wall > 0))
     }))
 
-  test('150 frames sent at once arrive in order', () =>
+  test('150 frames at once: arrive in order', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       for (let sequence = 1; sequence <= 150; sequence++) {
@@ -159,7 +159,7 @@ function streams(harness: SuiteHarness): void {
 }
 
 function closing(harness: SuiteHarness): void {
-  test('a polite close delivers what was sent before it, then ends both ends', () =>
+  test('a graceful close: delivers the frames sent before it, then closes both ends', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       const frames = allFrames(a.network.self)
@@ -170,7 +170,7 @@ function closing(harness: SuiteHarness): void {
       assert.deepEqual(b.frames(), frames)
     }))
 
-  test('the listener can close politely as well', () =>
+  test('a graceful close by the listener: delivers its frames, then closes both ends', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       b.network.perform({ do: 'send', connection: link.listener, frame: { type: 'probe' } })
@@ -180,7 +180,7 @@ function closing(harness: SuiteHarness): void {
       assert.deepEqual(a.frames(), [{ type: 'probe' }])
     }))
 
-  test('an abort ends this end at once, and the other end soon', () =>
+  test('an abort: closes this end at once, the other end within 3 s', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       a.network.perform({ do: 'close', connection: link.dialler, abort: true })
@@ -188,7 +188,7 @@ function closing(harness: SuiteHarness): void {
       await until(world, () => b.network.snapshot().length === 0, 3_000)
     }))
 
-  test('connections that come and go are hinted at on both ends, and the snapshot is the truth', () =>
+  test('a connection opens and closes: both ends emit changed, and their snapshots are right', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       assert.deepEqual(a.network.snapshot(), [])
       const link = await connect(world, a, b)
@@ -209,7 +209,7 @@ function closing(harness: SuiteHarness): void {
       await until(world, () => a.count('changed') >= 1 && b.count('changed') >= 1, 1_000)
     }))
 
-  test('effects on a connection that is gone, or never was, are harmless', () =>
+  test('effects on a closed or unknown connection: no event', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       a.network.perform({ do: 'close', connection: link.dialler, abort: true })
@@ -230,7 +230,7 @@ function closing(harness: SuiteHarness): void {
 }
 
 function gossip(harness: SuiteHarness): void {
-  test('a digest over gossip reaches the others, with the peer that signed it', () =>
+  test('a digest over gossip: reaches the other nodes with its signer', () =>
     withWorld(harness, 3, 0, async (world, [a, b, c]) => {
       await connect(world, a, b)
       await connect(world, b, c)
@@ -239,16 +239,16 @@ function gossip(harness: SuiteHarness): void {
         await world.settle(250)
       }
       for (const end of [b, c]) {
-        const heard = end.events('gossip')[0]
-        assert.ok(heard, 'heard within 10 s')
-        assert.equal(heard.mesh, suiteMesh)
-        assert.equal(heard.from, a.network.self)
-        assert.deepEqual(heard.digest, digestOf(a.network.self, heard.digest.sequence))
+        const event = end.events('gossip')[0]
+        assert.ok(event, 'delivered within 10 s')
+        assert.equal(event.mesh, suiteMesh)
+        assert.equal(event.from, a.network.self)
+        assert.deepEqual(event.digest, digestOf(a.network.self, event.digest.sequence))
       }
-      assert.equal(a.count('gossip'), 0, 'nobody hears itself')
+      assert.equal(a.count('gossip'), 0, 'a node does not receive its own digest')
     }))
 
-  test('gossip is open between peers once they have settled', () =>
+  test('two connected peers: gossip opens', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       await connect(world, a, b)
       await until(world, () => [a, b].every((end) => end.network.snapshot()[0]?.gossip === 'open'), 5_000)
@@ -256,7 +256,7 @@ function gossip(harness: SuiteHarness): void {
 }
 
 function stopping(harness: SuiteHarness): void {
-  test('a stopped network is silent, takes effects without harm, and stops twice', () =>
+  test('a stopped network: no event, ignores effects, stops twice', () =>
     withWorld(harness, 2, 0, async (world, [a, b]) => {
       const link = await connect(world, a, b)
       await a.network.stop()
@@ -271,6 +271,6 @@ function stopping(harness: SuiteHarness): void {
       assert.deepEqual(a.all(), [])
     }))
 
-  test('a network that never started stops', () =>
+  test('a network that never started: stops', () =>
     withWorld(harness, 1, 0, async (_world, [a]) => a.network.stop(), { start: false }))
 }

@@ -5,51 +5,51 @@ import { fetchJson } from './fetch-json.ts'
 import type { ProcessHost } from './process-host.ts'
 import { processUsage, type Usage } from './process-usage.ts'
 
-/** One real process of a mesh, as a test holds it. */
+/** One real process of a mesh, under control of a test. */
 export interface NodeProcess {
   readonly name: string
   readonly pid: number
   /** Own peer id. */
   readonly peer: string
   readonly addresses: readonly string[]
-  /** Empty when it has no HTTP API. */
+  /** Empty without an HTTP API. */
   readonly adminUrl: string
-  /** Lines of its standard output, oldest first; the first ones go when there are too many. Text lines are `{ text }`. */
+  /** Lines of its standard output, oldest first, at most `bounds.logLines`. Text lines are `{ text }`. */
   readonly log: readonly LogLine[]
   readonly exited: Promise<number | null>
-  /** As if the power had gone, unless another signal is named. */
+  /** SIGKILL by default. */
   kill(signal?: NodeJS.Signals): void
   pause(): void
   resume(): void
-  /** Asks it to stop and resolves with its exit code; -1 when it had to be killed. */
+  /** Sends SIGTERM and resolves with its exit code; -1 if it needed SIGKILL. */
   stop(): Promise<number>
   /** Sends a message to an entry program that listens for it (`process.on('message')`). */
   send(message: object): void
-  /** Answer of its HTTP API. Rejects when there is none, or when it is no success. */
+  /** Answer of its HTTP API. Rejects without an answer and on any status but 200. */
   api<T>(path: string): Promise<T>
   usage(): Promise<Usage>
 }
 
 export type LogLine = Readonly<Record<string, unknown>>
 
-export interface Started {
+export interface ProcessOptions {
   readonly name: string
   /** Absolute path of a module. */
   readonly entry: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** This machine, unless named. */
+  /** By default this machine. */
   readonly host?: ProcessHost | undefined
-  /** Called as soon as there is a process, long before it listens. */
-  readonly spawned?: (child: { readonly kill: () => void }) => void
+  /** Called as soon as the process exists, long before it listens. */
+  readonly onSpawn?: (child: { readonly kill: () => void }) => void
 }
 
 const bounds = { logLines: 20_000, errorChars: 8_000, startMs: 60_000, stopMs: 6_000 }
 
 const guard = fileURLToPath(new URL('./die-with-parent.js', import.meta.url))
 
-/** Starts a process as a user's launcher would, and resolves once it logs that it listens. */
-export async function startProcess({ name, entry, args, env, host, spawned }: Started): Promise<NodeProcess> {
+/** Starts a process as the launcher does, and resolves once it logs `listening`. */
+export async function startProcess({ name, entry, args, env, host, onSpawn }: ProcessOptions): Promise<NodeProcess> {
   const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
   const [execPath = process.execPath, ...before] = [...(host?.through ?? []), process.execPath]
   const child = fork(entry, args, {
@@ -58,21 +58,21 @@ export async function startProcess({ name, entry, args, env, host, spawned }: St
     env: { ...processSettings.env, ...env, TRACEMESH_NO_BUNDLED_NODE: '1' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
-  const { log, errors, said } = outputOf(child)
+  const { log, errors, firstListening } = outputOf(child)
   const exited = new Promise<number | null>((resolve) => {
     child.once('close', (code) => resolve(code))
   })
   const kill = (signal: NodeJS.Signals) => void child.kill(signal)
-  spawned?.({ kill: () => kill('SIGKILL') })
+  onSpawn?.({ kill: () => kill('SIGKILL') })
   const { promise, resolve, reject } = Promise.withResolvers<LogLine>()
   child.once('error', reject)
-  said.then(resolve)
+  firstListening.then(resolve)
   exited.then((code) => reject(new Error(`${name} ended with ${code} before it listened: ${errors()}`)))
-  const late = () => {
+  const onTimeout = () => {
     kill('SIGKILL')
     reject(new Error(`${name} did not listen within ${bounds.startMs} ms: ${errors()}`))
   }
-  const timer = setTimeout(late, bounds.startMs)
+  const timer = setTimeout(onTimeout, bounds.startMs)
   const listening = await promise.finally(() => clearTimeout(timer))
   const adminUrl = String(listening['admin'] ?? '')
   return {
@@ -93,16 +93,16 @@ export async function startProcess({ name, entry, args, env, host, spawned }: St
   }
 }
 
-/** Lines as they come, and the first that says the process listens. */
-function outputOf(child: ChildProcess): { log: LogLine[]; errors: () => string; said: Promise<LogLine> } {
+/** The output lines, and the first `listening` line. */
+function outputOf(child: ChildProcess): { log: LogLine[]; errors: () => string; firstListening: Promise<LogLine> } {
   const log: LogLine[] = []
-  const { promise: said, resolve } = Promise.withResolvers<LogLine>()
+  const { promise: firstListening, resolve } = Promise.withResolvers<LogLine>()
   let rest = ''
   let stderr = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines.map(parsed)) {
+    for (const line of lines.map(parseLine)) {
       log.push(line)
       if (line['msg'] === 'listening') resolve(line)
     }
@@ -116,10 +116,10 @@ function outputOf(child: ChildProcess): { log: LogLine[]; errors: () => string; 
       .slice(-3)
       .map((line) => JSON.stringify(line))
       .join('\n')}`
-  return { log, errors, said }
+  return { log, errors, firstListening }
 }
 
-function parsed(line: string): LogLine {
+function parseLine(line: string): LogLine {
   try {
     const value: unknown = JSON.parse(line)
     return typeof value === 'object' && value !== null ? (value as LogLine) : { text: line }
@@ -130,7 +130,7 @@ function parsed(line: string): LogLine {
 
 async function stop(child: ChildProcess, exited: Promise<number | null>): Promise<number> {
   child.kill('SIGTERM')
-  // One that is paused would only see the signal when it wakes.
+  // A paused process receives SIGTERM only once it continues.
   child.kill('SIGCONT')
   const timer = setTimeout(() => child.kill('SIGKILL'), bounds.stopMs)
   return exited.then((code) => code ?? -1).finally(() => clearTimeout(timer))

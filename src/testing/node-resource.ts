@@ -1,4 +1,4 @@
-/** Of a node that tests of telemetry speak for. */
+/** Resource of the node in telemetry tests. */
 export const resource = {
   meshId: 'm',
   nodeName: 'n1',

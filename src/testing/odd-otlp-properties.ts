@@ -7,9 +7,9 @@ import type { SpanRecord } from '../store/span-types.ts'
 import { readSpans } from '../traces/otlp-json.ts'
 import { damagedRequest, goodAnsweredSpan, oddAnswer, oddRequest, oddSpans } from './odd-otlp.ts'
 
-/** Properties of intake and reader for whatever they are sent; each is run `runs` times. Throws what fast-check throws. */
+/** Properties of intake and reader for any input, checked `runs` times each. Throws as fast-check does. */
 export const oddOtlpProperties: Readonly<Record<string, (runs: number, seed: number) => void>> = {
-  'the intake keeps every good span of a request, counts the others, and what it keeps can be searched and read': (
+  'the intake stores every good span of a request and counts the others; stored spans are searchable and readable': (
     numRuns,
     seed,
   ) => {
@@ -22,7 +22,7 @@ export const oddOtlpProperties: Readonly<Record<string, (runs: number, seed: num
     })
     fc.assert(property, { numRuns, seed })
   },
-  'the intake refuses a damaged request or takes what of it is sound': (numRuns, seed) => {
+  'the intake rejects a damaged request or stores its valid spans': (numRuns, seed) => {
     const decode = createDecoder()
     const property = fc.property(damagedRequest, (bytes) => {
       const request = attempt(() => decode(bytes))
@@ -31,7 +31,7 @@ export const oddOtlpProperties: Readonly<Record<string, (runs: number, seed: num
     })
     fc.assert(property, { numRuns, seed })
   },
-  'the reader finds the good span of an answer, whatever is beside it': (numRuns, seed) => {
+  'the reader finds the good span of an answer beside any others': (numRuns, seed) => {
     const property = fc.property(oddAnswer, (answer) => {
       const { spans } = readSpans(answer)
       assert.ok(spans.some(({ name, spanId }) => name === 'good' && spanId === goodAnsweredSpan.spanId))
@@ -40,7 +40,7 @@ export const oddOtlpProperties: Readonly<Record<string, (runs: number, seed: num
   },
 }
 
-/** What the store does with a span later: search it, and answer it for the reader. */
+/** Uses a span as the store does: searches it, and returns it to the reader. */
 function checkUsable(record: SpanRecord): void {
   ownPairs(record)
   sharedPairs(record.origin)

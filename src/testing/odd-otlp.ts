@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { exportBytes, type SentSpan } from '../store/otlp-client.ts'
 
-/** One field of protobuf with its length in front: message, text or bytes. */
+/** One length-delimited protobuf field: message, text or bytes. */
 function delimited(field: number, body: Uint8Array): Buffer {
   return Buffer.concat([varint(field * 8 + 2), varint(body.length), body])
 }
@@ -13,7 +13,7 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, rest])
 }
 
-/** An `AnyValue` of so many lists, or maps, within each other. */
+/** An `AnyValue` of `depth` nested lists or maps. */
 export function nestedValue(depth: number, kind: 'array' | 'kvlist'): Buffer {
   let value = delimited(1, Buffer.from('x'))
   for (let level = 0; level < depth; level++) {
@@ -27,7 +27,7 @@ function keyValue(key: string, value: Buffer): Buffer {
   return Buffer.concat([delimited(1, Buffer.from(key)), delimited(2, value)])
 }
 
-/** Everything about a span that makes it odd; what is left out is as usual. */
+/** The odd fields of a span; the others have usual values. */
 export interface OddSpan {
   readonly traceId?: Buffer
   readonly spanId?: Buffer
@@ -41,7 +41,7 @@ export interface OddSpan {
 
 export const oddSpanIds = { traceId: Buffer.alloc(16, 7), spanId: Buffer.alloc(8, 7) }
 
-/** A request with one resource and scope: the odd spans, and a good one of the name `good` before, between and after. */
+/** A request with one resource and scope: the odd spans, with a span `good` before, between and after them. */
 export function oddRequest(odd: readonly OddSpan[]): Buffer {
   const spans = odd.flatMap((span, index) => [goodSpan(index), delimited(2, oddSpan(span))])
   const resource = delimited(1, delimited(1, keyValue('service.name', delimited(1, Buffer.from('mesh-a')))))
@@ -77,10 +77,10 @@ const nested = [1, 5, 29, 30, 31, 40, 500].flatMap((depth) => [
   nestedValue(depth, 'kvlist'),
 ])
 
-/** Nested, or cut short, of a wrong type, or nothing at all. */
+/** Nested, truncated, of a wrong type, or empty. */
 const value = fc.oneof(fc.constantFrom(...nested), bytes(40))
 
-/** Spans with anything for ids, names, values and links. */
+/** Spans with arbitrary ids, names, values and links. */
 export const oddSpans: fc.Arbitrary<OddSpan[]> = fc.array(
   fc.record(
     {
@@ -96,15 +96,15 @@ export const oddSpans: fc.Arbitrary<OddSpan[]> = fc.array(
   { maxLength: 5 },
 )
 
-/** A sound request with some of its bytes replaced, cut out or put in. */
+/** A valid request with some bytes replaced, removed or inserted. */
 export const damagedRequest: fc.Arbitrary<Buffer> = fc
   .array(fc.tuple(fc.nat(), fc.constantFrom('replace', 'cut', 'insert'), fc.nat(255)), { minLength: 1, maxLength: 4 })
   .map((damages) =>
     damages.reduce(
       (request, [at, how, byte]) => {
         const index = at % request.length
-        const kept = request.subarray(index + (how === 'insert' ? 0 : 1))
-        return Buffer.concat([request.subarray(0, index), Buffer.from(how === 'cut' ? [] : [byte]), kept])
+        const rest = request.subarray(index + (how === 'insert' ? 0 : 1))
+        return Buffer.concat([request.subarray(0, index), Buffer.from(how === 'cut' ? [] : [byte]), rest])
       },
       exportBytes({ 'service.name': 'mesh-a' }, [usualSpan(1), usualSpan(2)]),
     ),
@@ -116,7 +116,7 @@ function usualSpan(number: number): SentSpan {
   return { traceId: id(32), spanId: id(16), name: 'usual', startMs: 1_790_000_000_000, attributes }
 }
 
-/** A span of an answer as the reader gets it, with anything in any field. */
+/** A span of a query answer with arbitrary values in any field. */
 const answered: fc.Arbitrary<unknown> = fc.oneof(
   fc.record(
     Object.fromEntries(
@@ -132,7 +132,7 @@ const answered: fc.Arbitrary<unknown> = fc.oneof(
 
 const anything = fc.jsonValue({ maxDepth: 3 })
 
-/** A resource or scope with anything for attributes, or anything at all. */
+/** A resource or scope with arbitrary attributes, or an arbitrary value. */
 const attributed = fc.oneof(
   anything,
   fc.record({ attributes: fc.array(fc.oneof(anything, fc.record({ key: fc.string(), value: anything }))) }),
@@ -146,7 +146,7 @@ export const goodAnsweredSpan = {
   endTimeUnixNano: '1790000000000000000',
 }
 
-/** An answer of `/api/v3/traces` in which one span is good and everything beside it may be anything. */
+/** An answer of `/api/v3/traces` with one good span and arbitrary data beside it. */
 export const oddAnswer: fc.Arbitrary<object> = fc
   .tuple(fc.array(answered, { maxLength: 4 }), fc.nat(4), fc.array(anything, { maxLength: 2 }), attributed, attributed)
   .map(([odd, at, groups, resource, scope]) => {

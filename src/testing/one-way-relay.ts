@@ -1,10 +1,10 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 
-/** UDP datagrams on loopback that reach their receiver; its answers reach nobody. */
+/** A UDP relay on loopback that forwards to one port and drops its answers. */
 export interface OneWayRelay extends AsyncDisposable {
   readonly port: number
-  /** Datagrams of the receiver that were dropped. */
+  /** Dropped answers so far. */
   readonly dropped: () => number
 }
 

@@ -7,7 +7,7 @@ import {
   type WireValue,
 } from '../store/wire.ts'
 
-/** One span as the receiver got it. Ids are lower-case hex, `parentSpanId` is empty for a root. */
+/** One span as decoded by the receiver. Ids are lower-case hex, `parentSpanId` is empty for a root. */
 export interface ReceivedSpan {
   readonly name: string
   readonly traceId: string

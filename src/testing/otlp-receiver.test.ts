@@ -15,7 +15,7 @@ const stalled = emitSpan(
   { parent: null },
 )
 
-test('waiting for a span ends with the span, or with its limit', async () => {
+test('waitFor: resolves with the span, or rejects at its limit', async () => {
   const receiver = await startReceiver()
   const limits = { delayMs: 1 }
   const telemetry = startTelemetry({ clock: systemTime, resource, endpoint: receiver.endpoint, limits })
@@ -28,7 +28,7 @@ test('waiting for a span ends with the span, or with its limit', async () => {
   await receiver.close()
 })
 
-test('paused it takes nothing and says so; stopped it is gone; both end where they began', async () => {
+test('a receiver that pauses, stops and restarts: exports fail until then, the span arrives once', async () => {
   const receiver = await startReceiver()
   const limits = { delayMs: 1, retryMs: 10, retryMaxMs: 20 }
   const causes: unknown[] = []

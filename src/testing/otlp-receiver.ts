@@ -8,14 +8,14 @@ export type { ReceivedSpan } from './otlp-decode.ts'
 export interface Receiver {
   /** `http://127.0.0.1:<port>`, or `https`; stays the same over `stop` and `restart`. */
   readonly endpoint: string
-  /** In order of arrival; a span that was sent twice is here twice. */
+  /** In order of arrival; a span that arrives twice is in it twice. */
   readonly spans: readonly ReceivedSpan[]
   /** Resolves to the first span for which `predicate` holds; rejects after `timeoutMs`. */
   waitFor(predicate: (span: ReceivedSpan) => boolean, timeoutMs: number): Promise<ReceivedSpan>
-  /** Answers with this status, UNAVAILABLE unless named, until `resume`. */
+  /** Rejects exports with this status, UNAVAILABLE by default, until `resume`. */
   pause(code?: number): void
   resume(): void
-  /** Closes the port and cuts every connection, as if the process were gone. Spans stay. */
+  /** Closes the port and every connection, as if the process had died. Keeps its spans. */
   stop(): Promise<void>
   /** Listens on the same port again. */
   restart(): Promise<void>
@@ -23,13 +23,13 @@ export interface Receiver {
 }
 
 export interface ReceiverOptions {
-  /** A free one unless named. */
+  /** By default a free one. */
   readonly port?: number
-  /** Speaks TLS with these. */
+  /** Credentials for TLS; without them it uses plain text. */
   readonly tls?: ServerCredentials
-  /** Refuses, as UNAUTHENTICATED, every other `authorization` header, and repeats it. */
+  /** Rejects every other `authorization` header as UNAUTHENTICATED, with the header in the message. */
   readonly authorization?: string
-  /** Milliseconds between taking a batch and answering; 0 by default. */
+  /** Milliseconds between a batch and its answer; 0 by default. */
   readonly answerMs?: number
 }
 
@@ -39,15 +39,15 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   const credentials = tls ?? ServerCredentials.createInsecure()
   const spans: ReceivedSpan[] = []
   const watchers = new Set<(span: ReceivedSpan) => void>()
-  let refusal: number | undefined
+  let pauseStatus: number | undefined
   const handler = (call: ServerUnaryCall<WireRequest, object>, answer: sendUnaryData<object>): void => {
-    if (refusal !== undefined) {
-      answer({ code: refusal, details: 'paused' })
+    if (pauseStatus !== undefined) {
+      answer({ code: pauseStatus, details: 'paused' })
       return
     }
-    const [given] = call.metadata.get('authorization')
-    if (authorization !== undefined && given !== authorization) {
-      answer({ code: status.UNAUTHENTICATED, details: `unknown token ${String(given).split(' ')[1]}` })
+    const [header] = call.metadata.get('authorization')
+    if (authorization !== undefined && header !== authorization) {
+      answer({ code: status.UNAUTHENTICATED, details: `unknown token ${String(header).split(' ')[1]}` })
       return
     }
     for (const span of spansOf(call.request)) {
@@ -62,12 +62,12 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   return {
     endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${bound}`,
     spans,
-    waitFor: (predicate, timeoutMs) => first(spans, watchers, predicate, timeoutMs),
+    waitFor: (predicate, timeoutMs) => waitForSpan(spans, watchers, predicate, timeoutMs),
     pause: (code = status.UNAVAILABLE) => {
-      refusal = code
+      pauseStatus = code
     },
     resume: () => {
-      refusal = undefined
+      pauseStatus = undefined
     },
     stop: async () => server.stop(),
     restart: async () => {
@@ -93,26 +93,26 @@ async function listen(port: number, credentials: ServerCredentials, handler: Han
   return { port: bound, stop: () => server.forceShutdown() }
 }
 
-function first(
+function waitForSpan(
   spans: readonly ReceivedSpan[],
   watchers: Set<(span: ReceivedSpan) => void>,
   predicate: (span: ReceivedSpan) => boolean,
   timeoutMs: number,
 ): Promise<ReceivedSpan> {
-  const there = spans.find(predicate)
-  if (there !== undefined) return Promise.resolve(there)
+  const existing = spans.find(predicate)
+  if (existing !== undefined) return Promise.resolve(existing)
   return new Promise((resolve, reject) => {
     const watch = (span: ReceivedSpan): void => {
       if (!predicate(span)) return
-      settle()
+      stopWaiting()
       resolve(span)
     }
-    const settle = (): void => {
+    const stopWaiting = (): void => {
       clearTimeout(timer)
       watchers.delete(watch)
     }
     const timer = setTimeout(() => {
-      settle()
+      stopWaiting()
       reject(new Error(`no such span within ${timeoutMs} ms; ${spans.length} others arrived`))
     }, timeoutMs)
     watchers.add(watch)

@@ -2,7 +2,7 @@ import type { MeshView, ViewLink, ViewNode } from '../page/mesh-view.ts'
 
 const roles = ['seed', 'seed', 'gateway', 'broker', 'compute', 'compute', 'compute', 'registry']
 
-/** A made-up mesh for tests of the page: two meshes of `perMesh` nodes, two bridges, and a guest. */
+/** A sample mesh for tests of the page: two meshes of `perMesh` nodes, two bridges, and a guest. */
 export function pageMesh(perMesh: number, changes: Partial<MeshView> = {}): MeshView {
   const [a, b] = ['mesh-a', 'mesh-b'].map((mesh) =>
     Array.from({ length: perMesh }, (_, index) => nodeOf(`${roles[index % 8]}-${mesh.slice(-1)}${index + 1}`, [mesh])),
@@ -35,7 +35,7 @@ export function pageMesh(perMesh: number, changes: Partial<MeshView> = {}): Mesh
   }
 }
 
-/** A peer id as long as a real one, that ends in the name. */
+/** A peer id of real length that ends with the name. */
 export function pagePeer(name: string): string {
   return `12D3KooW${name.replace('-', '').padStart(44, 'x')}`
 }
@@ -66,7 +66,7 @@ function linkOf(one: ViewNode, other: ViewNode, kind: ViewLink['kind'] = 'member
   return { a, b, id: `${a.slice(-6)}.1.1`, transport: 'quic', kind, ends: kind === 'member' ? 2 : 1, trace }
 }
 
-/** Each is linked to its next three, and to one bridge. */
+/** Links each node to the next three, and to one bridge. */
 function ring(nodes: readonly ViewNode[], bridges: readonly ViewNode[]): ViewLink[] {
   return nodes.flatMap((node, index) => {
     const next = [1, 2, 3].flatMap((step) => nodes[(index + step) % nodes.length] ?? [])

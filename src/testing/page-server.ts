@@ -1,23 +1,24 @@
 import type { AddressInfo } from 'node:net'
+import { SpanStatusCode } from '@opentelemetry/api'
 import fastify from 'fastify'
 import type { MeshView } from '../page/mesh-view.ts'
 import { pageRoutes } from '../page/serve.ts'
 import type { TraceSpan } from '../traces/trace.ts'
 
-/** A server of the page that answers what a test says, and keeps what it was asked. */
+/** A server of the page with answers from a test, which records its requests. */
 export interface PageServer extends AsyncDisposable {
   readonly url: string
-  /** What `/api/mesh` answers; undefined: 503. */
+  /** Answer of `/api/mesh`; undefined: 503. */
   view: MeshView | undefined
   /** Requests so far, as `METHOD /path`. */
-  readonly asked: string[]
+  readonly requests: string[]
 }
 
 /** Starts it on a free loopback port. */
 export async function startPageServer(first: MeshView, spans: readonly TraceSpan[] = []): Promise<PageServer> {
   const app = fastify()
-  const server = { view: first as MeshView | undefined, asked: [] as string[] }
-  app.addHook('onRequest', async ({ method, url }) => void server.asked.push(`${method} ${url}`))
+  const server = { view: first as MeshView | undefined, requests: [] as string[] }
+  app.addHook('onRequest', async ({ method, url }) => void server.requests.push(`${method} ${url}`))
   app.get('/api/mesh', (_request, reply) =>
     server.view === undefined ? reply.code(503).send({ message: 'not now' }) : reply.send(server.view),
   )
@@ -30,11 +31,11 @@ export async function startPageServer(first: MeshView, spans: readonly TraceSpan
     answerOf(spans.filter(({ traceId }) => traceId === params.id)),
   )
   app.get<{ Querystring: Record<string, string> }>('/api/v3/traces', ({ query }) => {
-    const wanted = spans.filter(
+    const matches = spans.filter(
       ({ service, name }) =>
         service === query['query.service_name'] && name === (query['query.operation_name'] ?? name),
     )
-    const ids = new Set(wanted.map(({ traceId }) => traceId))
+    const ids = new Set(matches.map(({ traceId }) => traceId))
     return answerOf(spans.filter(({ traceId }) => ids.has(traceId)))
   })
   await pageRoutes(app)
@@ -63,7 +64,7 @@ function resourceSpan({
   ...span
 }: TraceSpan): object {
   const nano = (ms: number) => `${Math.round(ms)}000000`
-  const code = status === 'error' ? 2 : 0
+  const code = status === 'error' ? SpanStatusCode.ERROR : SpanStatusCode.UNSET
   const own = { startTimeUnixNano: nano(startMs), endTimeUnixNano: nano(startMs + durationMs), status: { code } }
   const spans = [{ ...span, ...own, attributes: pairs(attributes) }]
   return { resource: { attributes: pairs(resource) }, scopeSpans: [{ scope, spans }] }

@@ -3,7 +3,7 @@ import { pagePeer } from './page-mesh.ts'
 
 const hex = (text: string, length: number) => Buffer.from(text).toString('hex').padEnd(length, '0').slice(0, length)
 
-interface Told {
+interface PageSpan {
   readonly name: string
   readonly node: string
   readonly trace: string
@@ -15,13 +15,13 @@ interface Told {
   readonly error?: boolean
 }
 
-/** Id of a trace that `pageSpans` tells of. */
+/** Id of a trace of `pageSpans`. */
 export function pageTrace(key: string): string {
   return hex(key, 32)
 }
 
-/** Made-up spans for tests of the page: `gone` was expired by each of `survivors`, each in a minute of its own. */
-export function pageSpans(gone: string, survivors: readonly string[]): TraceSpan[] {
+/** Sample spans for tests of the page: each of `survivors` expired `victim`, each in its own minute. */
+export function pageSpans(victim: string, survivors: readonly string[]): TraceSpan[] {
   const expired = survivors.flatMap((node) => [
     spanOf({ name: 'mesh.window', node, trace: `win-${node}`, attributes: { 'mesh.window.seq': 3 } }),
     spanOf({
@@ -39,21 +39,21 @@ export function pageSpans(gone: string, survivors: readonly string[]): TraceSpan
       parent: 'mesh.staleness.pruned',
       afterMs: 5_000,
       attributes: {
-        'mesh.peer.id': pagePeer(gone),
-        'mesh.peer.name': gone,
+        'mesh.peer.id': pagePeer(victim),
+        'mesh.peer.name': victim,
         'mesh.member.silence_ms': 31_200,
         'mesh.member.window_ms': 30_000,
       },
     }),
   ])
   const [node = ''] = survivors
-  const link = { 'mesh.link.id': 'abc.1.7', 'mesh.peer.id': pagePeer(gone) }
-  const born = spanOf({ name: 'mesh.connection.opened', node, trace: 'birth', attributes: link })
-  const links = [{ traceId: born.traceId, spanId: born.spanId }]
+  const link = { 'mesh.link.id': 'abc.1.7', 'mesh.peer.id': pagePeer(victim) }
+  const opened = spanOf({ name: 'mesh.connection.opened', node, trace: 'opened', attributes: link })
+  const links = [{ traceId: opened.traceId, spanId: opened.spanId }]
   const closed = { ...link, 'mesh.close.reason': 'silent' }
   return [
     ...expired,
-    born,
+    opened,
     spanOf({ name: 'mesh.connection.closed', node, trace: 'end', attributes: closed, links, afterMs: 9_000 }),
     spanOf({ name: 'mesh.seed.dial', node, trace: 'dial', attributes: { 'mesh.seed.cause': 'start' } }),
     ...[1, 2, 3].map((attempt) =>
@@ -71,7 +71,7 @@ export function pageSpans(gone: string, survivors: readonly string[]): TraceSpan
   ]
 }
 
-function spanOf(effect: Told): TraceSpan {
+function spanOf(effect: PageSpan): TraceSpan {
   const { name, node, trace, parent, attributes = {}, links = [], afterMs = 0, durationMs = 0, error = false } = effect
   const service = `mesh-${/-([ab])\d/.exec(node)?.[1] ?? 'a'}`
   const idOf = (span: string) => hex(`${span.slice(-6)}${trace.slice(-1)}${span === name ? afterMs : 5_000}`, 16)
@@ -92,7 +92,7 @@ function spanOf(effect: Told): TraceSpan {
   }
 }
 
-/** Only windows, dials and sweeps are parents: the first two begin their trace. */
+/** Only windows, dials and sweeps are parents; the first two are roots of their trace. */
 function spanIdOfParent(parent: string, trace: string): string {
   const afterMs = parent === 'mesh.staleness.pruned' ? 5_000 : 0
   return hex(`${parent.slice(-6)}${trace.slice(-1)}${afterMs}`, 16)

@@ -8,7 +8,7 @@ import { createLibp2p } from 'libp2p'
 import { tracemesh } from '../kit/index.ts'
 
 const { MESH_ID: mesh = 'mesh-a', MESH_SEEDS: seeds = '', MESH_OTLP: otlp = 'off' } = process.env
-/** Asked for by the native library that is named in `overrides`, and not in the transport’s types yet. */
+/** An option of the native library in `overrides`, which the transport’s types do not have yet. */
 const quicOptions: object = { shutdownTimeout: 3_000 }
 const libp2p = await createLibp2p({
   addresses: { listen: ['/ip4/127.0.0.1/udp/0/quic-v1', '/ip4/127.0.0.1/tcp/0'] },
@@ -22,20 +22,20 @@ const libp2p = await createLibp2p({
   },
 })
 const node = libp2p.services.tracemesh
-const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const text = (data: Uint8Array) => new TextDecoder().decode(data)
 
-node.subscribe('news', ({ from, data }) => say({ heard: text(data), from }))
+node.subscribe('news', ({ from, data }) => printLine({ heard: text(data), from }))
 node.respond('greet', ({ data }) => new TextEncoder().encode(`the app greets ${text(data)}`))
 const timer = setInterval(async () => {
   await node.publish('news', new TextEncoder().encode('news from the app'))
   for (const { peer } of node.topology().peers) {
     const answer = await node.request(peer, 'greet', new TextEncoder().encode('you')).then(text, String)
-    say({ answer, from: peer })
+    printLine({ answer, from: peer })
   }
 }, 1_000)
 process.once('SIGTERM', () => {
   clearInterval(timer)
   void libp2p.stop()
 })
-say({ msg: 'listening', peer: node.peer, addresses: libp2p.getMultiaddrs().map(String) })
+printLine({ msg: 'listening', peer: node.peer, addresses: libp2p.getMultiaddrs().map(String) })

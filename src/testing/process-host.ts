@@ -1,9 +1,9 @@
-/** Where a process of a cluster runs, when that is not plainly this machine. */
+/** Where a cluster process runs, if not directly on this machine. */
 export interface ProcessHost {
-  /** Command that replaces itself by the process: `nsenter`, `prlimit` and their arguments. */
+  /** Command that executes the process in its place: `nsenter`, `prlimit` and their arguments. */
   readonly through: readonly string[]
-  /** Asks an HTTP API at that place; this machine's loopback unless given. */
+  /** Fetches from an HTTP API there; by default on this machine's loopback. */
   readonly fetchJson?: <T>(url: string) => Promise<T>
-  /** Makes an endpoint of this machine reachable from there, and returns it as it is seen from there. */
+  /** Makes an endpoint of this machine reachable from there, and returns its URL there. */
   readonly forward?: (endpoint: string) => string
 }

@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-// What Linux says in `/proc` of who started whom.
+// Parents and children of processes, from Linux's `/proc`.
 
-/** Processes whose parent this is. */
+/** Process ids of its children. */
 export function childrenOf(parent: number): number[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && stat(pid)?.parent === parent)
 }
 
-/** Whether there is such a process, and it is no mere entry that its parent has not read. */
-export function lives(pid: number): boolean {
+/** Whether the process exists and is no zombie. */
+export function isAlive(pid: number): boolean {
   const state = stat(pid)?.state
   return state !== undefined && state !== 'Z'
 }
 
-/** Command line, in its words. */
+/** Command line, split into its arguments. */
 export function commandOf(pid: number): string[] {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
 }

@@ -11,16 +11,16 @@ export function seededRandom(seed: number): Random {
   }
 }
 
-/** The seed in `SEED`, or a fresh one. Throws RangeError when `SEED` is no integer in [0, 2^32). */
+/** The seed in `SEED`, or a random one. Throws RangeError unless `SEED` is an integer in [0, 2^32). */
 export function seedFromEnv(env: Readonly<Record<string, string | undefined>> = process.env): number {
-  const given = env['SEED']
-  if (given === undefined || given === '') return Math.floor(Math.random() * 2 ** 32)
-  const seed = Number(given)
+  const text = env['SEED']
+  if (text === undefined || text === '') return Math.floor(Math.random() * 2 ** 32)
+  const seed = Number(text)
   if (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed
-  throw new RangeError(`SEED is ${given}; expected an integer from 0 to 4294967295`)
+  throw new RangeError(`SEED is ${text}; expected an integer from 0 to 4294967295`)
 }
 
-/** Draws the seed of a test and says in its report how to replay it. */
+/** Chooses the seed of a test and writes to its report how to replay it. */
 export function announceSeed(t: { diagnostic(message: string): void }): number {
   const seed = seedFromEnv()
   t.diagnostic(`seed ${seed}: replay with SEED=${seed}`)

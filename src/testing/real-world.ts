@@ -14,7 +14,7 @@ import type { NetworkComponents } from '../kit/components.ts'
 import { Libp2pNetwork, type Libp2pNetworkOptions } from '../kit/libp2p-network.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { withoutPeer } from '../kit/multiaddrs.ts'
-import { held } from './leak-check.ts'
+import { countResources } from './leak-check.ts'
 import type { SuiteHarness } from './suite-world.ts'
 
 export type Transport = 'quic' | 'tcp'
@@ -34,33 +34,33 @@ export const listenOn: Record<Transport, string> = {
   tcp: '/ip4/127.0.0.1/tcp/0',
 }
 
-/** Port 1 on loopback: nobody listens there. */
+/** Port 1 on loopback, without a listener. */
 export const deadAddressOf: Record<Transport, string> = {
   quic: '/ip4/127.0.0.1/udp/1/quic-v1',
   tcp: '/ip4/127.0.0.1/tcp/1',
 }
 
 /**
- * A stopped QUIC transport closes its sockets when its native object is collected, and a dial to a dead port holds that
- * for the 10 s it takes to fail. Call it before `leakCheck`, so that neither is taken for a leak, and a real one still is.
+ * A stopped QUIC transport closes its sockets when the garbage collector frees its native object, and a dial to a dead
+ * port keeps that alive for the 10 s it takes to fail. Call this before `leakCheck`, so that only real leaks count.
  */
 export function collectNative(limitMs = 12_000): void {
-  const sockets = () => held().get('fd socket') ?? 0
-  let atFirst = 0
+  const sockets = () => countResources().get('fd socket') ?? 0
+  let baseline = 0
   before(() => {
-    atFirst = sockets()
+    baseline = sockets()
   })
   after(async () => {
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as () => void
-    for (const until = performance.now() + limitMs; sockets() > atFirst && performance.now() < until; await sleep(50))
+    for (const until = performance.now() + limitMs; sockets() > baseline && performance.now() < until; await sleep(50))
       collect()
   })
 }
 
 const stopMs = 8_000
 
-/** A libp2p node with a mesh network that is not started yet. */
+/** A libp2p node with a mesh network that has not started yet. */
 export async function realNode(
   listen: readonly string[],
   options: Partial<
@@ -69,20 +69,20 @@ export async function realNode(
 ): Promise<RealNode> {
   const privateKey = await generateKeyPair('Ed25519')
   const { services, ...settings } = libp2pSettings({ privateKey, listen })
-  let components: NetworkComponents | undefined
-  const probe = (given: NetworkComponents) => {
-    components = given
+  let injected: NetworkComponents | undefined
+  const probe = (value: NetworkComponents) => {
+    injected = value
     return {}
   }
   const libp2p = await createLibp2p({ ...settings, services: { ...services, probe } })
   const owner = new Owner('node', systemClock)
-  // As in a node: libp2p's own stop is bounded by nothing.
+  // As in a node: the stop of libp2p has no time limit of its own.
   owner.adopt('libp2p', () => libp2p.stop(), stopMs)
   const { identify, pubsub } = libp2p.services
-  const given = components as unknown as NetworkComponents
+  const components = injected as unknown as NetworkComponents
   const meshes = options.meshes ?? ['suite']
   const network = new Libp2pNetwork({
-    components: given,
+    components,
     owner,
     clock: systemClock,
     meshes,
@@ -94,7 +94,7 @@ export async function realNode(
     network,
     libp2p,
     owner,
-    components: given,
+    components,
     address: libp2p.getMultiaddrs().map(withoutPeer)[0] ?? '',
     stop: async () => {
       await network.stop()
@@ -110,15 +110,15 @@ export function realHarness(transport: Transport): SuiteHarness {
       const make = (length: number) =>
         Promise.all(Array.from({ length }, () => realNode([listenOn[transport]], { meshes: [mesh] })))
       const nodes = await make(count)
-      const strangers = await make(guests)
+      const guestNodes = await make(guests)
       return {
         networks: nodes.map((node): Network => node.network),
         addresses: nodes.map((node) => node.address),
-        guests: strangers.map((node) => node.address),
+        guests: guestNodes.map((node) => node.address),
         deadAddress: deadAddressOf[transport],
         settle: (ms) => sleep(ms),
         close: async () => {
-          await Promise.all([...nodes, ...strangers].map((node) => node.stop()))
+          await Promise.all([...nodes, ...guestNodes].map((node) => node.stop()))
         },
       }
     },

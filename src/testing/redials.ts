@@ -8,36 +8,37 @@ import { refusal, SeedPlayer } from './seed-player.ts'
 import { digestOf } from './view-fixture.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-/** Many nodes lose one seed at the same moment, and it never comes back: when each of them dials it, in virtual time. */
+/** Many nodes lose one seed at the same moment, for good: the virtual times at which each of them dials it. */
 
 export const attempts = 10
-/** An attempt at a port where nobody answers lasts for as long as it may. */
+/** A dial to a port without an answer lasts until its time limit. */
 const attemptMs = 10_000
 const lostAt = 60_000
-/** Long enough for ten attempts and the longest waits between them. */
-const watchedMs = 300_000
+/** Covers ten attempts and the longest waits between them. */
+const observedMs = 300_000
 const seed = '/dns4/seed.example/tcp/4001'
 
-/** One node, which has other peers too, as its seed dialler alone. */
+/** The seed dialler alone of a node that also has other peers. */
 export function redials(random: Random, spread: Random): number[] {
   const dialler = new SeedDialler([seed], { random, spread })
   const player = new SeedPlayer(dialler, (_, at) => ({ afterMs: attemptMs, ...(at === 0 ? { peer: 'seed' } : {}) }))
   player.send({ type: 'peers', count: 2 })
   player.runUntil(lostAt)
   player.send({ type: 'disconnected', peer: 'seed' })
-  player.runUntil(lostAt + watchedMs)
+  player.runUntil(lostAt + observedMs)
   return player.dials().slice(1)
 }
 
-/** The same with a draw of its own for every wait: what looks more random, and is not done. */
-export function redialsDrawnAfresh(random: Random): number[] {
+/** The same with an independent random wait per attempt, for comparison; no node does this. */
+export function redialsWithIndependentWaits(random: Random): number[] {
   const times = [lostAt + waitMs(backoffPolicy, 1, random())]
   for (let n = 1; n < attempts; n++) times.push((times[n - 1] ?? 0) + attemptMs + waitMs(backoffPolicy, n, random()))
   return times
 }
 
-/** The others are forgotten soon after the loss: they have said what they are here for, and thousands cost time. */
-const settings = {
+/** Short staleness: the other members expire soon after the loss, since thousands of them cost time. */
+const config = {
+  ...({ role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const),
   stalenessMs: 1_000,
   sweepMs: 1_000,
   digestMs: 60_000,
@@ -45,12 +46,11 @@ const settings = {
   neighbours: 8,
   maxPeers: 300,
 }
-const named = { role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const
 
-/** The same with the whole node: what it knows of the others it has heard over gossip shortly before the loss. */
+/** The same with a complete node, which learns its members by gossip shortly before the loss. */
 export function redialsOfNode(self: string, others: readonly string[], random: Random): number[] {
   const clock = new VirtualClock()
-  const node = new MeshNode(new Owner(self, clock), { ...named, ...settings, self, name: self, seeds: [seed], random })
+  const node = new MeshNode(new Owner(self, clock), { ...config, self, name: self, seeds: [seed], random })
   const dials: number[] = []
   const send = (event: NodeEvent) => {
     for (const effect of node.handle(event, clock.now())) perform(effect)
@@ -74,14 +74,14 @@ export function redialsOfNode(self: string, others: readonly string[], random: R
   send({ type: 'observed', connections: [connection('seed'), connection('friend')] })
   clock.runUntil(lostAt - 10)
   for (const peer of others) {
-    // Nobody hears its own gossip: it would be another process with this identity.
+    // Skips its own digest, which would mean another process with this identity.
     if (peer === self) continue
     const digest = digestOf(peer, { intervalMs: 100 })
     send({ type: 'gossip', mesh: 'mesh-a', from: peer, digest, wall: digest.sentAt })
   }
   clock.runUntil(lostAt)
   send({ type: 'observed', connections: [connection('friend')] })
-  clock.runUntil(lostAt + watchedMs)
+  clock.runUntil(lostAt + observedMs)
   return dials.slice(1)
 }
 
@@ -89,7 +89,7 @@ function connection(peer: string): ConnectionInfo {
   return { id: `to ${peer}`, peer, direction: 'outbound', address: '/memory/1', transport: 'memory', gossip: 'none' }
 }
 
-/** The fullest second of attempt `k` over the mean of its window: all the time in which anybody's attempt k may fall. */
+/** Dials of attempt `k` in its busiest second, over the mean of its window: the time in which attempt k may fall. */
 export function peakOverMean(dials: readonly (readonly number[])[], k: number): number {
   let widthMs = waitMs(backoffPolicy, 1, 1) / 2
   for (let n = 1; n < k; n++) widthMs += waitMs(backoffPolicy, n, 1) / 2
@@ -98,7 +98,7 @@ export function peakOverMean(dials: readonly (readonly number[])[], k: number): 
   return fullest / (dials.length / (widthMs / 1_000))
 }
 
-/** From the sixth attempt on. */
+/** The highest `peakOverMean` of attempts 6 to 10. */
 export function worstFromSixth(dials: readonly (readonly number[])[]): number {
   return Math.max(...[6, 7, 8, 9, 10].map((k) => peakOverMean(dials, k)))
 }

@@ -5,19 +5,19 @@ import { parseArgs, stripVTControlCharacters } from 'node:util'
 
 const root = resolve(import.meta.dirname, '../..')
 /**
- * Real processes on real sockets disturb each other's timing: they run last, one file at a time. Beside them run the
- * tests in a browser and those of Collector, Jaeger and Prometheus, one at a time as well, which mostly wait.
+ * Real processes on real sockets disturb each other's timing: they run last, one file at a time. The tests in a browser
+ * and those of Collector, Jaeger and Prometheus, which mostly wait, run beside them, also one at a time.
  */
 const isReal = (file: string) => file.endsWith('.real.test.ts') && !runsBeside(file)
 const runsBeside = (file: string) =>
   file.endsWith('.browser.test.ts') || /^src\/(?:catalogue|drill|stack)\/.*\.real\.test\.ts$/.test(file)
-/** Milliseconds for one test file, after which the runner fails it: the backstop against a file that hangs. */
+/** Milliseconds for one test file, after which the runner fails it: the guard against a file that hangs. */
 const fileLimitMs = 300_000
 
 interface Step {
   readonly name: string
   readonly command: readonly string[]
-  /** Runs at the same time; what it says follows when it has ended. */
+  /** Runs at the same time; its output follows at its end. */
   readonly beside?: Step
 }
 
@@ -58,7 +58,7 @@ function nodeTest(files: readonly string[], concurrency: number): string[] {
   return ['--test', ...flags, ...files]
 }
 
-/** Characters of a run’s output in which its summary is looked for: failures are told after it, at length. */
+/** Characters at the end of a run’s output to search for its summary: Node prints long failures after it. */
 const tailLength = 4_000_000
 
 /** Node's own counts, summed over its runs. */
@@ -77,7 +77,7 @@ async function run(
   { name, command }: Step,
   write = (text: string) => void process.stdout.write(text),
 ): Promise<Outcome> {
-  const began = performance.now()
+  const startedAt = performance.now()
   const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
   const env = { ...process.env, ...colour, TOKIO_WORKER_THREADS: '1' }
   const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -93,18 +93,18 @@ async function run(
   })
   running = running.filter((other) => other !== child)
   if (command.includes('--test')) count(tail)
-  return { name, ok, seconds: ((performance.now() - began) / 1_000).toFixed(1) }
+  return { name, ok, seconds: ((performance.now() - startedAt) / 1_000).toFixed(1) }
 }
 
 async function runBoth(step: Step): Promise<readonly Outcome[]> {
   const { beside } = step
   if (beside === undefined) return [await run(step)]
-  let held = ''
+  let output = ''
   const other = run(beside, (text) => {
-    held += text
+    output += text
   })
   const outcomes = await Promise.all([run(step), other])
-  process.stdout.write(`\n── ${beside.name}\n${held}`)
+  process.stdout.write(`\n── ${beside.name}\n${output}`)
   return outcomes
 }
 

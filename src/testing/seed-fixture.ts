@@ -7,7 +7,7 @@ export const seed = '/dns4/seed.example/udp/4001/quic-v1'
 export const highest = 1 - Number.EPSILON
 export const refused: Outcome = { afterMs: 0 }
 
-/** Every wait is its longest unless another `spread` is given, so that the figures below are round. */
+/** The default `spread` makes every wait the longest, so that the figures below are round. */
 export function play(
   outcome: (seed: string, at: number) => Outcome | undefined,
   spread = () => highest,
@@ -17,7 +17,7 @@ export function play(
   return { dialler, player: new SeedPlayer(dialler, outcome) }
 }
 
-/** Up at the times given, for whoever dials then. */
+/** A seed that answers every dial between `from` and `to`. */
 export const upBetween =
   (from: number, to: number, peer = 'peer-a') =>
   (_: string, at: number): Outcome =>

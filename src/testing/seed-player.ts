@@ -2,22 +2,22 @@ import type { SpanEffectOf } from '../catalogue/span-effect.ts'
 import type { SpanName } from '../catalogue/spans.ts'
 import type { SeedDialler, SeedEffect, SeedEvent } from '../core/seed-dialler.ts'
 
-/** How an attempt ends: after so long, with an answer if a peer is named. */
+/** How an attempt ends: after `afterMs`, with success if `peer` is set. */
 export interface Outcome {
   readonly afterMs: number
   readonly peer?: string
-  /** What it fails with when no peer is named; a refused connection unless said otherwise. */
+  /** Error of an attempt without a peer; by default a refused connection. */
   readonly errorType?: string
 }
 
-export interface Noted {
+export interface TimedEffect {
   readonly at: number
   readonly effect: SeedEffect
 }
 
-/** Plays the network to a seed dialler, in virtual time: attempts end as `outcome` says, or never. */
+/** Simulates the network of a seed dialler in virtual time: `outcome` decides how an attempt ends; undefined: never. */
 export class SeedPlayer {
-  readonly noted: Noted[] = []
+  readonly effects: TimedEffect[] = []
   readonly #dialler: SeedDialler
   readonly #outcome: (seed: string, at: number) => Outcome | undefined
   #answers: { readonly at: number; readonly event: SeedEvent }[] = []
@@ -32,11 +32,11 @@ export class SeedPlayer {
     return this.#now
   }
 
-  /** Hands the dialler an event now, and says what came of it. */
+  /** Passes the dialler an event now and returns its effects. */
   send(event: SeedEvent): SeedEffect[] {
     const effects = this.#dialler.handle(event, this.#now)
     for (const effect of effects) {
-      this.noted.push({ at: this.#now, effect })
+      this.effects.push({ at: this.#now, effect })
       if (effect.do === 'dial.seed') this.#dial(effect.seed)
     }
     return effects
@@ -53,15 +53,15 @@ export class SeedPlayer {
     this.#now = time
   }
 
-  /** When this seed was dialled. */
+  /** Times of the dials, of one seed or of all. */
   dials(seed?: string): number[] {
-    return this.noted.flatMap(({ at, effect }) =>
+    return this.effects.flatMap(({ at, effect }) =>
       effect.do === 'dial.seed' && (seed === undefined || effect.seed === seed) ? [at] : [],
     )
   }
 
-  told<N extends SpanName>(name: N): SpanEffectOf<N>[] {
-    return this.noted.flatMap(({ effect }) =>
+  spansNamed<N extends SpanName>(name: N): SpanEffectOf<N>[] {
+    return this.effects.flatMap(({ effect }) =>
       effect.do === 'emit-span' && effect.span === name ? [effect as unknown as SpanEffectOf<N>] : [],
     )
   }

@@ -3,12 +3,12 @@ import type { Frame } from '../core/frames.ts'
 import type { SimNetwork } from './sim-network.ts'
 import type { SimWorld } from './sim-world.ts'
 
-/** QUIC's `max_idle_timeout` in js-libp2p: what it takes to notice that nobody is there any more. */
+/** QUIC's `max_idle_timeout` in js-libp2p: the time to detect a dead peer. */
 export const idleTimeoutMs = 10_000
-/** A polite close that nobody acknowledges is forced after this. */
+/** Time after which a graceful close without acknowledgement becomes forced. */
 const closeLimitMs = 1_000
-/** Packets that one end holds for a path that is cut, before it gives the connection up. */
-const heldMax = 4_096
+/** Packets that one end queues while the path is cut, before it closes the connection. */
+const maxQueuedPackets = 4_096
 
 export interface EndInit {
   readonly world: SimWorld
@@ -18,8 +18,8 @@ export interface EndInit {
 }
 
 /**
- * One end of a connection. Each end has its own state, since either may learn late, or never, what became of the other:
- * that is where ghosts come from.
+ * One end of a connection. Each end has its own state, since either may learn late, or never, that the other has
+ * closed: that is the cause of ghosts.
  */
 export class SimEnd {
   readonly id: string
@@ -30,12 +30,12 @@ export class SimEnd {
   #far: SimEnd | undefined
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
   #stream: 'none' | 'opening' | 'open' = 'none'
-  /** Gossip's own outbound stream is on this connection. */
+  /** Whether gossipsub's outbound stream is on this connection. */
   gossips = false
-  identified = false
-  /** QUIC streams are ordered: nothing overtakes what was sent before it. */
+  isIdentified = false
+  /** Arrival time of the latest packet: QUIC streams keep their order. */
   #arrivesAt = 0
-  #held: ((far: SimEnd) => void)[] = []
+  #queue: ((far: SimEnd) => void)[] = []
 
   constructor({ world, node, direction, address }: EndInit) {
     this.#world = world
@@ -58,13 +58,12 @@ export class SimEnd {
     return this.far.node.self
   }
 
-  /** Whether libp2p would list it. */
-  get listed(): boolean {
+  /** Whether libp2p lists it. */
+  get isListed(): boolean {
     return this.#state === 'open' || this.#state === 'closing'
   }
 
-  /** It was, or was to be, and is no more. */
-  get gone(): boolean {
+  get isClosed(): boolean {
     return this.#state === 'closed'
   }
 
@@ -73,18 +72,18 @@ export class SimEnd {
     return { id, peer, direction, address, transport: transportOf(address), gossip }
   }
 
-  /** This end exists from now on. */
-  opened(): void {
+  /** Opens this end. */
+  open(): void {
     this.#state = 'open'
     this.#world.clock.after(idleTimeoutMs, () => this.checkIdle())
     this.node.attach(this)
   }
 
-  /** Hands `job` to the other end: later, in order, and only if there still is one that runs. */
+  /** Runs `job` at the other end: later, in order, and only if its process still runs. */
   send(job: (far: SimEnd) => void): void {
     const { far } = this
     if (this.#world.isCut(this.node.self, far.node.self)) {
-      this.#hold(job)
+      this.#enqueue(job)
       return
     }
     const now = this.#world.clock.now()
@@ -92,13 +91,13 @@ export class SimEnd {
     this.#world.clock.after(this.#arrivesAt - now, () => far.node.process.arrive(() => job(far)))
   }
 
-  /** The path is there again: what was held is sent again, and an end that is gone says so. */
+  /** Called when the path works again: sends the queue; a closed far end closes this end. */
   resume(): void {
     const { far } = this
-    if (far.gone) far.send((near) => near.end())
-    const held = this.#held
-    this.#held = []
-    for (const job of held) this.send(job)
+    if (far.isClosed) far.send((near) => near.end())
+    const queue = this.#queue
+    this.#queue = []
+    for (const job of queue) this.send(job)
   }
 
   openStream(): void {
@@ -109,18 +108,18 @@ export class SimEnd {
 
   #accept(): void {
     if (this.#state !== 'open') return
-    const speaks = !this.node.guest
-    const fresh = this.#stream !== 'open'
-    this.send((far) => far.#accepted(speaks))
-    if (!speaks || !fresh) return
+    const hasProtocol = !this.node.guest
+    const isNew = this.#stream !== 'open'
+    this.send((far) => far.#accepted(hasProtocol))
+    if (!hasProtocol || !isNew) return
     this.#stream = 'open'
     this.node.deliver({ type: 'stream.open', connection: this.id })
   }
 
-  #accepted(speaks: boolean): void {
-    if (!this.listed || this.#stream !== 'opening') return
-    this.#stream = speaks ? 'open' : 'none'
-    this.node.deliver({ type: speaks ? 'stream.open' : 'stream.absent', connection: this.id })
+  #accepted(hasProtocol: boolean): void {
+    if (!this.isListed || this.#stream !== 'opening') return
+    this.#stream = hasProtocol ? 'open' : 'none'
+    this.node.deliver({ type: hasProtocol ? 'stream.open' : 'stream.absent', connection: this.id })
   }
 
   sendFrame(frame: Frame): void {
@@ -129,11 +128,11 @@ export class SimEnd {
   }
 
   #receive(frame: Frame): void {
-    if (!this.listed || this.#stream !== 'open') return
+    if (!this.isListed || this.#stream !== 'open') return
     this.node.deliver({ type: 'frame', connection: this.id, frame, wall: this.node.process.clock.wall() })
   }
 
-  /** Polite: what was sent is delivered, then both ends close. */
+  /** Graceful: delivers the packets sent before it, then closes both ends. */
   close(): void {
     if (this.#state !== 'open') return
     this.#state = 'closing'
@@ -145,14 +144,14 @@ export class SimEnd {
   }
 
   abort(): void {
-    if (!this.listed) return
+    if (!this.isListed) return
     this.send((far) => far.end())
     this.end()
   }
 
-  /** This end is gone; the other is told nothing. */
+  /** Closes this end without a packet to the other. */
   end(): void {
-    if (!this.listed) {
+    if (!this.isListed) {
       this.#state = 'closed'
       return
     }
@@ -164,19 +163,19 @@ export class SimEnd {
     this.node.deliver({ type: 'changed' })
   }
 
-  /** Ends this end if nothing can have been heard from the other for the idle timeout. */
+  /** Closes this end if no packet can have come from the other for the idle timeout. */
   checkIdle(): void {
     if (this.#world.clock.now() - this.#silentSince() >= idleTimeoutMs) this.node.process.arrive(() => this.end())
   }
 
   #silentSince(): number {
     const { far } = this
-    if (!far.listed) return -Infinity
+    if (!far.isListed) return -Infinity
     return Math.min(far.node.process.silentSince, this.#world.cutSince(this.node.self, far.node.self))
   }
 
-  #hold(job: (far: SimEnd) => void): void {
-    if (this.#held.length < heldMax) this.#held.push(job)
+  #enqueue(job: (far: SimEnd) => void): void {
+    if (this.#queue.length < maxQueuedPackets) this.#queue.push(job)
     else this.end()
   }
 }

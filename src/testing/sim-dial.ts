@@ -5,7 +5,7 @@ import type { SimWorld } from './sim-world.ts'
 
 export interface DialTarget {
   readonly addresses: readonly string[]
-  /** Who must answer; undefined takes anybody. */
+  /** The peer that must answer; undefined accepts any. */
   readonly peer: string | undefined
   readonly limitMs: number
 }
@@ -17,10 +17,10 @@ export type DialResult =
 /** QUIC sends its first packet again after about 1, 3 and 7 s, and gives up at its idle timeout. */
 const retransmitMs = [0, 1_000, 3_000, 7_000]
 
-/** One attempt at all addresses side by side; `done` is called exactly once, unless the process dies. */
+/** One attempt at all addresses in parallel; calls `done` exactly once, unless the process dies. */
 export function dial(world: SimWorld, node: SimNetwork, target: DialTarget, done: (result: DialResult) => void): void {
   const resolved = target.addresses.map((address) => world.resolve(address))
-  const addresses = resolved.flatMap((found) => found ?? [])
+  const addresses = resolved.flatMap((hosts) => hosts ?? [])
   const existing = node.ends.find((end) => end.direction === 'outbound' && isTo(end, addresses, target.peer))
   const attempt = new Attempt(world, node, addresses, done)
   if (addresses.length === 0) attempt.fail('resolve', 'NotFoundError', 'no such name')
@@ -40,7 +40,7 @@ class Attempt {
   readonly #addresses: readonly string[]
   readonly #done: (result: DialResult) => void
   #stage: DialStage = 'dial'
-  #over = false
+  #isDone = false
 
   constructor(world: SimWorld, node: SimNetwork, addresses: readonly string[], done: (result: DialResult) => void) {
     this.#world = world
@@ -54,76 +54,77 @@ class Attempt {
     const { clock } = this.#node.process
     clock.after(limit, () => this.fail(this.#stage, 'TimeoutError', `no answer within ${limit} ms`))
     for (const address of this.#addresses)
-      for (const ms of retransmitMs) if (ms < limit) clock.after(ms, () => this.#knock(address, peer))
+      for (const ms of retransmitMs) if (ms < limit) clock.after(ms, () => this.#sendInitial(address, peer))
   }
 
   fail(stage: DialStage, errorType: string, errorMessage: string): void {
     const address = this.#addresses.at(-1)
     const of = address === undefined ? {} : { address }
-    this.#settle({ ok: false, failure: { stage, addresses: this.#addresses, ...of, errorType, errorMessage } })
+    this.#finish({ ok: false, failure: { stage, addresses: this.#addresses, ...of, errorType, errorMessage } })
   }
 
-  #knock(address: string, wanted: string | undefined): void {
-    const found = this.#world.listener(address)
-    if (this.#over || this.#stage !== 'dial' || found === undefined) return
-    const [here, there] = [this.#node.self, found.self]
+  #sendInitial(address: string, expected: string | undefined): void {
+    const listener = this.#world.listener(address)
+    if (this.#isDone || this.#stage !== 'dial' || listener === undefined) return
+    const [here, there] = [this.#node.self, listener.self]
     if (this.#world.isCut(here, there)) return
     const latency = this.#world.latency(here, there)
     this.#world.clock.after(latency, () =>
-      found.process.arrive(() => {
+      listener.process.arrive(() => {
         if (this.#world.isCut(here, there)) return
-        this.#world.clock.after(latency, () => this.#node.process.arrive(() => this.#shake(found, address, wanted)))
+        const answer = () => this.#node.process.arrive(() => this.#handshake(listener, address, expected))
+        this.#world.clock.after(latency, answer)
       }),
     )
   }
 
-  /** The listener answered: the dialler's end is there before the listener's, which may yet refuse. */
-  #shake(found: SimNetwork, address: string, wanted: string | undefined): void {
-    if (this.#over || this.#stage !== 'dial') return
-    if (wanted !== undefined && wanted !== found.self) {
-      this.fail('handshake', 'UnexpectedPeer', `${found.self} answered in place of ${wanted}`)
+  /** The listener answered: the dialler's end opens before the listener's, which may still refuse. */
+  #handshake(listener: SimNetwork, address: string, expected: string | undefined): void {
+    if (this.#isDone || this.#stage !== 'dial') return
+    if (expected !== undefined && expected !== listener.self) {
+      this.fail('handshake', 'Unexpected', `${listener.self} answered in place of ${expected}`)
       return
     }
-    const shared = this.#node.ends.find((end) => end.direction === 'outbound' && end.peer === found.self)
-    this.identify(shared ?? this.#connect(found, address))
+    const shared = this.#node.ends.find((end) => end.direction === 'outbound' && end.peer === listener.self)
+    this.identify(shared ?? this.#connect(listener, address))
   }
 
-  #connect(found: SimNetwork, address: string): SimEnd {
+  #connect(listener: SimNetwork, address: string): SimEnd {
     const [from = '/memory/unknown'] = this.#node.addresses
     const near = new SimEnd({ world: this.#world, node: this.#node, direction: 'outbound', address })
-    const far = new SimEnd({ world: this.#world, node: found, direction: 'inbound', address: from })
+    const far = new SimEnd({ world: this.#world, node: listener, direction: 'inbound', address: from })
     near.join(far)
     far.join(near)
-    near.opened()
+    near.open()
     near.send((end) => accept(end))
     return near
   }
 
-  /** Only an identified peer is an answer; a connection refused after the handshake never gets there. */
+  /** The attempt succeeds only when the peer is identified; a connection refused after the handshake never is. */
   identify(end: SimEnd): void {
     this.#stage = 'identify'
     this.#node.process.clock.after(idleTimeoutMs, () => this.fail('identify', 'TimeoutError', 'identify had no answer'))
     end.send((far) => {
-      if (!far.listed) return
-      far.node.identified(far)
+      if (!far.isListed) return
+      far.node.markIdentified(far)
       far.send((near) => {
-        if (!near.listed) return
-        near.node.identified(near)
-        this.#settle({ ok: true, peer: near.peer, address: near.address })
+        if (!near.isListed) return
+        near.node.markIdentified(near)
+        this.#finish({ ok: true, peer: near.peer, address: near.address })
       })
     })
   }
 
-  #settle(result: DialResult): void {
-    if (this.#over) return
-    this.#over = true
+  #finish(result: DialResult): void {
+    if (this.#isDone) return
+    this.#isDone = true
     this.#done(result)
   }
 }
 
 function accept(end: SimEnd): void {
-  if (end.node.listening && !end.node.full) {
-    end.opened()
+  if (end.node.listening && !end.node.isFull) {
+    end.open()
     return
   }
   end.end()

@@ -9,14 +9,14 @@ leakCheck()
 const six = ['seed', 'b', 'c', 'd', 'e', 'f'] as const
 const windowMs = 30_000
 
-interface Begin {
+interface StartOptions {
   readonly seed: number
   readonly names?: readonly string[]
   readonly seedAfterMs?: number
 }
 
-/** All but the first at once, the first (their seed) after a while; runs until all see all, settled. */
-async function begin({ seed, names = six, seedAfterMs = 0 }: Begin): Promise<SimMesh> {
+/** Starts all but the first node at once and the first, their seed, after `seedAfterMs`. */
+async function startMesh({ seed, names = six, seedAfterMs = 0 }: StartOptions): Promise<SimMesh> {
   const mesh = new SimMesh({ seed, names })
   const [first = '', ...others] = names
   const seeds = [mesh.addressOf(first)]
@@ -26,8 +26,8 @@ async function begin({ seed, names = six, seedAfterMs = 0 }: Begin): Promise<Sim
   return mesh
 }
 
-async function settled(options: Begin): Promise<SimMesh> {
-  const mesh = await begin(options)
+async function startCompleteMesh(options: StartOptions): Promise<SimMesh> {
+  const mesh = await startMesh(options)
   const tookMs = mesh.runUntil(() => complete(mesh), 60_000)
   assert.ok(tookMs < Infinity, `not complete after 60 s: ${describe(mesh)}`)
   mesh.run(10_000)
@@ -40,7 +40,7 @@ function complete(mesh: SimMesh): boolean {
 }
 
 function describe(mesh: SimMesh): string {
-  return mesh.nodes.map(({ name }) => `${name} sees ${mesh.members(name).join(' ') || 'nobody'}`).join('; ')
+  return mesh.nodes.map(({ name }) => `${name} sees ${mesh.members(name).join(' ') || 'none'}`).join('; ')
 }
 
 function pairs(mesh: SimMesh): [SimNode, SimNode][] {
@@ -49,8 +49,8 @@ function pairs(mesh: SimMesh): [SimNode, SimNode][] {
   )
 }
 
-/** Pairs that hold more connections than one, or whose ends do not name the same link. */
-function quarrels(mesh: SimMesh): string[] {
+/** Pairs with more than one connection, or whose ends do not name the same link. */
+function linkMismatches(mesh: SimMesh): string[] {
   return pairs(mesh).flatMap(([one, other]) => {
     const counts = [mesh.links(one.name, other.name).length, mesh.links(other.name, one.name).length]
     const ids = [one.node.ledger.joined(other.peer)?.id, other.node.ledger.joined(one.peer)?.id]
@@ -59,25 +59,25 @@ function quarrels(mesh: SimMesh): string[] {
   })
 }
 
-test('six nodes whose seed is 20 s late: campaigns of retries, then everybody sees everybody', async (t) => {
-  const mesh = await begin({ seed: announceSeed(t), seedAfterMs: 20_000 })
+test('six nodes whose seed starts 20 s late: each retries in a campaign, then sees all others', async (t) => {
+  const mesh = await startMesh({ seed: announceSeed(t), seedAfterMs: 20_000 })
   const tookMs = mesh.runUntil(() => complete(mesh), 31_000)
-  assert.ok(tookMs < Infinity, `longest wait then due + 15 s: ${describe(mesh)}`)
+  assert.ok(tookMs < Infinity, `not complete after the longest wait + 15 s: ${describe(mesh)}`)
   mesh.run(10_000)
-  assert.deepEqual(quarrels(mesh), [])
+  assert.deepEqual(linkMismatches(mesh), [])
   for (const name of six.slice(1)) {
     const [root] = mesh.spansOf(name, 'mesh.seed.dial')
     const retries = mesh.spansOf(name, 'mesh.seed.retry')
     const [connected] = mesh.spansOf(name, 'mesh.seed.connected')
-    assert.ok(root && connected && retries.length >= 1, `${name} tells of its campaign`)
+    assert.ok(root && connected && retries.length >= 1, `${name} emits the spans of its campaign`)
     for (const child of [...retries, connected]) assert.deepEqual(child.parent, root.ref)
     assert.equal(connected.attributes['mesh.peer.id'], 'seed')
   }
   mesh.close()
 })
 
-test('every node tells of its sweep every 5 s, in the window of its minute', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('six nodes for a minute: each emits its sweep every 5 s, in the window of the minute', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const since = mesh.clock.now()
   mesh.run(60_000)
   for (const name of six) {
@@ -89,20 +89,20 @@ test('every node tells of its sweep every 5 s, in the window of its minute', asy
   mesh.close()
 })
 
-test('a link’s birth is one trace on both ends', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a new link: both ends emit its hello in one trace', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const link = mesh.node('b').node.ledger.joined('seed')
   assert.ok(link)
-  const births = ['b', 'seed'].map((name) =>
+  const helloSpans = ['b', 'seed'].map((name) =>
     mesh.spansOf(name, 'mesh.hello.received').find((span) => span.attributes['mesh.link.id'] === link.id),
   )
-  assert.ok(births[0]?.parent && births[1]?.parent)
-  assert.equal(births[0].parent.traceId, births[1].parent.traceId)
+  assert.ok(helloSpans[0]?.parent && helloSpans[1]?.parent)
+  assert.equal(helloSpans[0].parent.traceId, helloSpans[1].parent.traceId)
   mesh.close()
 })
 
-test('who is killed is expired by every other within window + 6 s, its links closed within 4 s', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a killed node: every other node expires it within window + 6 s and closes its links within 4 s', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const survivors = six.filter((name) => name !== 'd')
   const linked = survivors.filter((name) => mesh.links(name, 'd').length > 0)
   const killedAt = mesh.clock.now()
@@ -113,7 +113,7 @@ test('who is killed is expired by every other within window + 6 s, its links clo
     assert.deepEqual(
       expired.map((span) => span.attributes['mesh.peer.id']),
       ['d'],
-      `${name} expires d and nobody else`,
+      `${name} expires only d`,
     )
     assert.ok(!mesh.members(name).includes('d'))
     assert.ok(
@@ -132,8 +132,8 @@ test('who is killed is expired by every other within window + 6 s, its links clo
   mesh.close()
 })
 
-test('who says goodbye is known to have left, and is not expired', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a node that sends goodbye: the others see it leave and do not expire it', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const since = mesh.clock.now()
   await mesh.stop('d')
   mesh.run(windowMs + 6_000)
@@ -144,8 +144,8 @@ test('who says goodbye is known to have left, and is not expired', async (t) => 
   mesh.close()
 })
 
-test('the same identity back within 10 s is linked and heard again within 15 s', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a killed node that restarts within 10 s with its identity: linked and alive again within 15 s', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   mesh.kill('d')
   mesh.run(1_000)
   const back = await mesh.start('d', { seeds: [mesh.addressOf('seed')] })
@@ -154,15 +154,15 @@ test('the same identity back within 10 s is linked and heard again within 15 s',
   const tookMs = mesh.runUntil(() => complete(mesh) && newest(mesh, 'd') === 2, 15_000)
   assert.ok(tookMs < Infinity, describe(mesh))
   mesh.run(15_000)
-  assert.deepEqual(quarrels(mesh), [])
+  assert.deepEqual(linkMismatches(mesh), [])
   for (const name of six.filter((one) => one !== 'd'))
     assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 0)
-  assert.ok(gossipIsOpen(mesh), 'gossip is healed on every link')
+  assert.ok(gossipIsOpen(mesh), 'gossip is open on every link')
   mesh.close()
 })
 
-test('a fresh identity in its place is a new member; the old one expires', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a killed node that restarts with a new identity: a new member joins, the old one expires', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   mesh.kill('d')
   await mesh.start('d', { peer: 'd-again', seeds: [mesh.addressOf('seed')] })
   mesh.run(windowMs + 6_000)
@@ -173,8 +173,8 @@ test('a fresh identity in its place is a new member; the old one expires', async
   mesh.close()
 })
 
-test('stopped for 45 s: the sleeper expires nobody healthy, and is back soon', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a node frozen for 45 s: expires no healthy member, and is back within 15 s', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const wake = mesh.world.freeze('d')
   mesh.run(45_000)
   for (const { name } of mesh.nodes) if (name !== 'd') assert.ok(!mesh.members(name).includes('d'))
@@ -185,11 +185,11 @@ test('stopped for 45 s: the sleeper expires nobody healthy, and is back soon', a
   mesh.run(60_000)
   assert.equal(mesh.spansOf('d', 'mesh.member.expired').length, 0)
   assert.equal(mesh.spansOf('d', 'mesh.node.stalled', since).length, 1)
-  assert.deepEqual(quarrels(mesh), [])
+  assert.deepEqual(linkMismatches(mesh), [])
   mesh.close()
 })
 
-test('all pairs dial each other at once: one link per pair, the same on both ends', async (t) => {
+test('four nodes that dial each other at once: one link per pair, the same on both ends', async (t) => {
   const seed = announceSeed(t)
   const names = ['a', 'b', 'c', 'd']
   for (let round = 0; round < 25; round++) {
@@ -197,30 +197,30 @@ test('all pairs dial each other at once: one link per pair, the same on both end
     for (const name of names)
       await mesh.start(name, { seeds: names.filter((other) => other !== name).map((other) => mesh.addressOf(other)) })
     const tookMs = mesh.runUntil(() => allLinked(mesh), 5_000)
-    assert.ok(tookMs <= 3_000, `round ${round}: ${tookMs} ms, ${quarrels(mesh).join('; ')}`)
+    assert.ok(tookMs <= 3_000, `round ${round}: ${tookMs} ms, ${linkMismatches(mesh).join('; ')}`)
     mesh.run(5_000)
-    assert.ok(allLinked(mesh), `round ${round} stays: ${quarrels(mesh).join('; ')}`)
+    assert.ok(allLinked(mesh), `round ${round}, 5 s later: ${linkMismatches(mesh).join('; ')}`)
     mesh.close()
   }
 })
 
-test('a partition splits the membership, and healing it makes one mesh again', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a partition: each side expires the other, and healing restores one mesh', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const [left, right] = [six.slice(0, 3), six.slice(3)]
-  const mend = mesh.world.partition(left, right)
+  const heal = mesh.world.partition(left, right)
   mesh.run(windowMs + 10_000)
   for (const side of [left, right])
     for (const name of side) assert.deepEqual(mesh.members(name), side.filter((one) => one !== name).sort())
-  mend()
+  heal()
   const tookMs = mesh.runUntil(() => complete(mesh), 120_000)
   assert.ok(tookMs < Infinity, describe(mesh))
   mesh.run(10_000)
-  assert.deepEqual(quarrels(mesh), [])
+  assert.deepEqual(linkMismatches(mesh), [])
   mesh.close()
 })
 
-test('a digest that is relayed late refreshes nobody', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('digests that arrive late: do not refresh a dead member', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   mesh.kill('d')
   const since = mesh.clock.now()
   for (let second = 0; second < 36; second++) {
@@ -235,8 +235,8 @@ test('a digest that is relayed late refreshes nobody', async (t) => {
   mesh.close()
 })
 
-test('a clock that is a minute ahead is told of, and ages nobody', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a clock one minute ahead: another node emits the skew, no member expires', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const since = mesh.clock.now()
   mesh.world.skew('d', 60_000)
   mesh.run(60_000)
@@ -248,8 +248,8 @@ test('a clock that is a minute ahead is told of, and ages nobody', async (t) => 
   mesh.close()
 })
 
-test('a clock that is a minute behind is told of, too', async (t) => {
-  const mesh = await settled({ seed: announceSeed(t) })
+test('a clock one minute behind: another node emits the skew', async (t) => {
+  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
   const since = mesh.clock.now()
   mesh.world.skew('d', -60_000)
   mesh.run(120_000)
@@ -258,7 +258,7 @@ test('a clock that is a minute behind is told of, too', async (t) => {
   mesh.close()
 })
 
-test('a bridge is in two meshes, whose members do not see each other', async (t) => {
+test('a bridge of two meshes: a member of both, whose members do not see each other', async (t) => {
   const names = ['bridge', 'a1', 'a2', 'b1', 'b2']
   const mesh = new SimMesh({ seed: announceSeed(t), names })
   const seeds = [mesh.addressOf('bridge')]
@@ -280,7 +280,7 @@ test('a bridge is in two meshes, whose members do not see each other', async (t)
   mesh.close()
 })
 
-test('of two bridges one carries each message; when it is killed the other takes over', async (t) => {
+test('two bridges: one forwards each message, and after its kill the other one does', async (t) => {
   const names = ['p', 'q', 'a1', 'b1']
   const mesh = new SimMesh({ seed: announceSeed(t), names })
   const seeds = [mesh.addressOf('p'), mesh.addressOf('q')]
@@ -299,17 +299,17 @@ test('of two bridges one carries each message; when it is killed the other takes
     )
   }
   const [acting = '', ...more] = publish()
-  assert.ok(acting !== '' && more.length === 0, 'one of them forwards')
-  assert.deepEqual(publish(), [acting], 'and always the same for an origin')
+  assert.ok(acting !== '' && more.length === 0, 'exactly one forwards')
+  assert.deepEqual(publish(), [acting], 'the same one for the same origin')
   mesh.kill(acting)
-  assert.deepEqual(publish(), [acting === 'p' ? 'q' : 'p'], 'the other, once nobody forwarded')
+  assert.deepEqual(publish(), [acting === 'p' ? 'q' : 'p'], 'the other one after the kill')
   mesh.close()
 })
 
-test('the same seed replays span for span, another seed does not', async (t) => {
+test('two runs of one seed: the same spans; another seed: different spans', async (t) => {
   const seed = announceSeed(t)
   const run = async (of: number) => {
-    const mesh = await begin({ seed: of, seedAfterMs: 5_000 })
+    const mesh = await startMesh({ seed: of, seedAfterMs: 5_000 })
     mesh.run(20_000)
     mesh.kill('e')
     mesh.run(20_000)
@@ -321,17 +321,17 @@ test('the same seed replays span for span, another seed does not', async (t) => 
   assert.notEqual(await run(seed + 1), first)
 })
 
-test('a hundred random runs with faults: afterwards one link per pair, and nothing above its bound', async (t) => {
+test('a hundred random runs with faults: afterwards one link per pair, every registry within its bound', async (t) => {
   const seed = announceSeed(t)
   const runs = process.env['SEED'] === undefined ? 100 : 1
-  for (let index = 0; index < runs; index++) await ordeal(seed + index)
+  for (let index = 0; index < runs; index++) await runWithFaults(seed + index)
 })
 
-/** A short life with faults drawn from the seed, all of them healed, then time to settle. */
-async function ordeal(seed: number): Promise<void> {
+/** A short run with random faults from the seed, all of them healed, then time to recover. */
+async function runWithFaults(seed: number): Promise<void> {
   const random = seededRandom(seed)
   const pick = <T>(from: readonly T[]) => from[Math.floor(random() * from.length)] as T
-  const mesh = await begin({ seed, seedAfterMs: 5_000 * random() })
+  const mesh = await startMesh({ seed, seedAfterMs: 5_000 * random() })
   mesh.run(5_000 + 10_000 * random())
   for (let fault = 0; fault < 3; fault++) {
     const name = pick(six)
@@ -350,10 +350,10 @@ async function ordeal(seed: number): Promise<void> {
     if (kind === 'kill') await mesh.start(name, name === 'seed' ? {} : { seeds: [mesh.addressOf('seed')] })
     mesh.run(5_000 * random())
   }
-  const tookMs = mesh.runUntil(() => complete(mesh) && quarrels(mesh).length === 0, 180_000, 1_000)
-  assert.ok(tookMs < Infinity, `SEED=${seed}: ${describe(mesh)} ${quarrels(mesh).join('; ')}`)
+  const tookMs = mesh.runUntil(() => complete(mesh) && linkMismatches(mesh).length === 0, 180_000, 1_000)
+  assert.ok(tookMs < Infinity, `SEED=${seed}: ${describe(mesh)} ${linkMismatches(mesh).join('; ')}`)
   mesh.run(20_000)
-  assert.deepEqual(quarrels(mesh), [], `SEED=${seed}`)
+  assert.deepEqual(linkMismatches(mesh), [], `SEED=${seed}`)
   for (const { name, owner } of mesh.nodes) requireBounds(name, owner.inventory())
   mesh.close()
 }
@@ -366,7 +366,7 @@ function newest(mesh: SimMesh, name: string): number {
 
 function allLinked(mesh: SimMesh): boolean {
   const both = pairs(mesh).every(([one, other]) => one.node.ledger.joined(other.peer) !== undefined)
-  return both && quarrels(mesh).length === 0
+  return both && linkMismatches(mesh).length === 0
 }
 
 function gossipIsOpen(mesh: SimMesh): boolean {

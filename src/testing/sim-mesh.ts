@@ -15,7 +15,7 @@ import { VirtualClock } from './virtual-clock.ts'
 
 export interface SimMeshOptions {
   readonly seed: number
-  /** Who may run, each with an address of its own: `addressOf(name)` holds before and after it runs. */
+  /** Names of the nodes, each with its own address: `addressOf(name)` is valid before and after it runs. */
   readonly names: readonly string[]
   readonly settings?: Partial<NodeSettings>
   readonly latencyMs?: SimWorldOptions['latencyMs']
@@ -27,17 +27,17 @@ type NodeSettings = Pick<
 >
 
 export interface SimNodeOptions {
-  /** Peer id; by default the name. Another one is a fresh identity. */
+  /** Peer id; by default the name. Another one is a new identity. */
   readonly peer?: string
   readonly role?: Role
   readonly meshes?: readonly string[]
   readonly seeds?: readonly string[]
-  /** By default counted per peer id, as a persistent node does. */
+  /** By default the number of starts of this peer id, as on a persistent node. */
   readonly incarnation?: number
   readonly topics?: readonly string[]
 }
 
-/** A span as it was told, with the virtual time and who told it. */
+/** An emitted span, with the virtual time and its node. */
 export interface EmittedSpan {
   readonly node: string
   readonly at: number
@@ -67,10 +67,10 @@ const defaults: NodeSettings = {
   maxPeers: 300,
 }
 
-/** Spans kept for questions; the hash covers all of them. */
-const spansMax = 200_000
+/** Spans retained for queries; the hash covers all of them. */
+const maxSpans = 200_000
 
-/** Whole nodes, the very machines and driver of a real one, over a simulated world. One seed is one run. */
+/** Complete nodes, with the state machines and driver of a real one, in a simulated world. One seed is one run. */
 export class SimMesh {
   readonly clock = new VirtualClock()
   readonly world: SimWorld
@@ -79,7 +79,7 @@ export class SimMesh {
   readonly #hash = createHash('sha256')
   #spans: EmittedSpan[] = []
   #nodes: readonly SimNode[] = []
-  #started: readonly string[] = []
+  #startedPeers: readonly string[] = []
 
   constructor(options: SimMeshOptions) {
     this.#options = options
@@ -92,26 +92,26 @@ export class SimMesh {
     return this.#spans
   }
 
-  /** Of every span told so far, in order: equal for two runs if and only if they went alike. */
+  /** Hash of every span emitted so far, in order: equal for two runs if and only if their spans are equal. */
   get hash(): string {
     return this.#hash.copy().digest('hex')
   }
 
-  /** Those that run, frozen ones included. */
+  /** The running nodes, frozen ones included. */
   get nodes(): readonly SimNode[] {
     return this.#nodes
   }
 
   addressOf(name: string): string {
     const index = this.#options.names.indexOf(name)
-    if (index < 0) throw new RangeError(`${name} is none of ${this.#options.names.join(' ')}`)
+    if (index < 0) throw new RangeError(`unknown name ${name}; the names are ${this.#options.names.join(' ')}`)
     return `/ip4/10.200.${index >> 8}.${index & 255}/udp/4001/quic-v1`
   }
 
   async start(name: string, options: SimNodeOptions = {}): Promise<SimNode> {
     const { peer = name, role = 'compute', meshes = ['m'], seeds = [], topics = [] } = options
     const addresses = [this.addressOf(name)]
-    const incarnation = options.incarnation ?? 1 + this.#started.filter((one) => one === peer).length
+    const incarnation = options.incarnation ?? 1 + this.#startedPeers.filter((one) => one === peer).length
     const network = this.world.network(peer, { addresses, meshes })
     const { clock } = network.process
     const owner = new Owner(name, clock)
@@ -124,37 +124,37 @@ export class SimMesh {
       network,
       clock,
       owner,
-      emitSpan: (span, window) => this.#tell(name, span, window),
+      emitSpan: (span, window) => this.#recordSpan(name, span, window),
       census: () => requireBounds(name, owner.inventory()),
     })
-    const held: SimNode = { name, peer, incarnation, node, driver, network, owner }
-    this.#started = [...this.#started, peer]
-    this.#nodes = [...this.#nodes, held]
+    const simNode: SimNode = { name, peer, incarnation, node, driver, network, owner }
+    this.#startedPeers = [...this.#startedPeers, peer]
+    this.#nodes = [...this.#nodes, simNode]
     await driver.start([])
     driver.deliver({ type: 'profile', topics, addresses })
-    return held
+    return simNode
   }
 
-  /** SIGTERM: goodbye, then an ordered stop within a second. */
+  /** SIGTERM: goodbye, then a graceful stop within a second. */
   async stop(name: string): Promise<void> {
-    const held = this.node(name)
-    held.driver.deliver({ type: 'stopping' })
+    const simNode = this.node(name)
+    simNode.driver.deliver({ type: 'stopping' })
     this.clock.advance(500)
-    await held.network.stop()
+    await simNode.network.stop()
     this.clock.advance(500)
-    await held.owner.close()
-    this.world.remove(held.network)
-    this.#forget(held)
+    await simNode.owner.close()
+    this.world.remove(simNode.network)
+    this.#removeNode(simNode)
   }
 
-  /** SIGKILL: nothing of the node runs any more, nobody is told. */
+  /** SIGKILL: the node stops at once, without a goodbye. */
   kill(name: string): void {
-    const held = this.node(name)
-    this.world.crash(held.peer)
-    this.#forget(held)
+    const simNode = this.node(name)
+    this.world.crash(simNode.peer)
+    this.#removeNode(simNode)
   }
 
-  /** Ends the run: nothing is left that could fire. */
+  /** Ends the run: kills all nodes, so that no timer fires any more. */
   close(): void {
     for (const { name } of this.#nodes) this.kill(name)
   }
@@ -163,36 +163,36 @@ export class SimMesh {
     this.clock.advance(ms)
   }
 
-  /** Runs until `holds` or for `ms`; answers how long it took, Infinity if it never held. */
+  /** Runs until `holds` is true, for `ms` at most; returns the time that took, Infinity if it never was. */
   runUntil(holds: () => boolean, ms: number, stepMs = 100): number {
-    const began = this.clock.now()
+    const startedAt = this.clock.now()
     while (!holds()) {
-      if (this.clock.now() - began >= ms) return Infinity
+      if (this.clock.now() - startedAt >= ms) return Infinity
       this.clock.advance(stepMs)
     }
-    return this.clock.now() - began
+    return this.clock.now() - startedAt
   }
 
-  /** The node that runs under this name. Throws when none does. */
+  /** The running node of this name. Throws if none runs. */
   node(name: string): SimNode {
-    const held = this.#nodes.find((one) => one.name === name)
-    if (held === undefined) throw new RangeError(`${name} does not run`)
-    return held
+    const simNode = this.#nodes.find((one) => one.name === name)
+    if (simNode === undefined) throw new RangeError(`${name} is not running`)
+    return simNode
   }
 
-  /** What a node told, by name of the span, since `since`. */
+  /** Spans of a node by name, emitted since `since`. */
   spansOf(name: string, span: SpanName, since = 0): EmittedSpan[] {
     return this.#spans.filter((effect) => effect.node === name && effect.span === span && effect.at >= since)
   }
 
-  /** Peer ids of the members that a node sees, itself left out, sorted. */
+  /** Peer ids of a node's members without itself, sorted. */
   members(name: string): string[] {
     const { node, peer } = this.node(name)
     const members = node.view.members().map(({ digest }) => digest.peer)
     return members.filter((member) => member !== peer).sort()
   }
 
-  /** Connections that one node holds to another, as its network shows them. */
+  /** Connections of one node to another, from its network's snapshot. */
   links(name: string, other: string): ConnectionInfo[] {
     const { peer } = this.node(other)
     return this.node(name)
@@ -200,7 +200,7 @@ export class SimMesh {
       .filter((info) => info.peer === peer)
   }
 
-  #tell(name: string, effect: SpanEffect, window: TraceRef | undefined): void {
+  #recordSpan(name: string, effect: SpanEffect, window: TraceRef | undefined): void {
     const { span, attributes, ref, links = [] } = effect
     const parent = effect.parent === undefined ? window : effect.parent
     const entry: EmittedSpan = {
@@ -213,17 +213,18 @@ export class SimMesh {
       links,
     }
     this.#hash.update(`${JSON.stringify(entry)}\n`)
-    if (this.#spans.length >= spansMax) this.#spans = this.#spans.slice(spansMax / 2)
+    if (this.#spans.length >= maxSpans) this.#spans = this.#spans.slice(maxSpans / 2)
     this.#spans.push(entry)
   }
 
-  #forget(held: SimNode): void {
-    this.#nodes = this.#nodes.filter((one) => one !== held)
+  #removeNode(simNode: SimNode): void {
+    this.#nodes = this.#nodes.filter((one) => one !== simNode)
   }
 }
 
-/** Throws when a registry holds, or ever held, more than it may: such a run is broken. */
+/** Throws when a registry exceeds, or ever exceeded, its capacity: such a run is broken. */
 export function requireBounds(name: string, inventory: Inventory): void {
   for (const { name: registry, size, highWaterMark: high, capacity } of inventory.registries)
-    if (size > capacity || high > capacity) throw new Error(`${name}: ${registry} held ${high} of ${capacity}`)
+    if (size > capacity || high > capacity)
+      throw new Error(`${name}: ${registry} has held ${high}, its capacity is ${capacity}`)
 }

@@ -5,19 +5,19 @@ import { SimProcess } from './sim-process.ts'
 import type { SimWorld } from './sim-world.ts'
 
 export interface SimNetworkOptions {
-  /** Where it listens, without `/p2p/`. By default an address nobody else has. */
+  /** Where it listens, without `/p2p/`. By default a unique address. */
   readonly addresses?: readonly string[]
   /** Meshes whose gossip it subscribes to. */
   readonly meshes?: readonly string[]
-  /** Does not speak the link protocol. */
+  /** Does not support the link protocol. */
   readonly guest?: boolean
-  /** Whether it speaks gossipsub at all. */
+  /** Whether it supports gossipsub. */
   readonly gossip?: boolean
-  /** Connections above which an inbound one is closed as soon as it is there. */
-  readonly connectionsMax?: number
+  /** Connections above which it closes every new inbound one. */
+  readonly maxConnections?: number
 }
 
-/** A node's way into the simulated world: what libp2p over QUIC would do, warts included. */
+/** A node's network in the simulated world: behaves as libp2p over QUIC does, with its flaws. */
 export class SimNetwork implements Network {
   readonly self: string
   readonly process: SimProcess
@@ -25,11 +25,11 @@ export class SimNetwork implements Network {
   readonly meshes: readonly string[]
   readonly guest: boolean
   readonly gossips: boolean
-  readonly #connectionsMax: number
+  readonly #maxConnections: number
   readonly #world: SimWorld
   #ends: readonly SimEnd[] = []
   #deliver: ((event: NetworkEvent) => void) | undefined
-  #hinted = false
+  #isChangeQueued = false
   #stopped = false
 
   constructor(world: SimWorld, peer: string, address: string, options: SimNetworkOptions) {
@@ -39,7 +39,7 @@ export class SimNetwork implements Network {
     this.meshes = options.meshes ?? []
     this.guest = options.guest ?? false
     this.gossips = options.gossip ?? true
-    this.#connectionsMax = options.connectionsMax ?? 300
+    this.#maxConnections = options.maxConnections ?? 300
     this.#world = world
   }
 
@@ -47,7 +47,7 @@ export class SimNetwork implements Network {
     this.#deliver = deliver
   }
 
-  /** Closes what is open, politely, and is silent from then on. */
+  /** Closes all connections gracefully and emits no event from then on. */
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
@@ -55,13 +55,13 @@ export class SimNetwork implements Network {
     for (const end of this.#ends) end.close()
   }
 
-  /** Reachable for those who dial. */
+  /** Whether it accepts dials. */
   get listening(): boolean {
     return this.process.alive && !this.#stopped
   }
 
-  get full(): boolean {
-    return this.#ends.length >= this.#connectionsMax
+  get isFull(): boolean {
+    return this.#ends.length >= this.#maxConnections
   }
 
   get ends(): readonly SimEnd[] {
@@ -72,12 +72,12 @@ export class SimNetwork implements Network {
     return this.#ends.map((end) => end.info(this.#gossipState(end)))
   }
 
-  /** An event leaves for the node: never from within its own call, as callbacks of libp2p do. */
+  /** Delivers an event to the node asynchronously, as callbacks of libp2p do. */
   deliver(event: NetworkEvent): void {
-    if (event.type === 'changed' && this.#hinted) return
-    if (event.type === 'changed') this.#hinted = true
+    if (event.type === 'changed' && this.#isChangeQueued) return
+    if (event.type === 'changed') this.#isChangeQueued = true
     this.process.clock.after(0, () => {
-      if (event.type === 'changed') this.#hinted = false
+      if (event.type === 'changed') this.#isChangeQueued = false
       this.#deliver?.(event)
     })
   }
@@ -88,13 +88,13 @@ export class SimNetwork implements Network {
   }
 
   detach(end: SimEnd): void {
-    this.#ends = this.#ends.filter((held) => held !== end)
+    this.#ends = this.#ends.filter((one) => one !== end)
   }
 
-  /** Gossipsub opens its stream when a peer is identified, unless it believes that it has one. */
-  identified(end: SimEnd): void {
-    if (!end.listed) return
-    end.identified = true
+  /** Gossipsub opens its stream when a peer is identified, unless it has recorded one. */
+  markIdentified(end: SimEnd): void {
+    if (!end.isListed) return
+    end.isIdentified = true
     if (this.gossips && end.far.node.gossips && !this.#gossipsWith(end.peer)) end.gossips = true
     this.deliver({ type: 'changed' })
   }
@@ -120,19 +120,19 @@ export class SimNetwork implements Network {
   }
 
   #onConnection(effect: Extract<NetworkEffect, { connection: string }>): void {
-    const end = this.#ends.find((held) => held.id === effect.connection)
+    const end = this.#ends.find((one) => one.id === effect.connection)
     if (end === undefined) return
     if (effect.do === 'open') end.openStream()
     else if (effect.do === 'send') end.sendFrame(effect.frame)
     else if (effect.do === 'heal' || effect.do === 'identify')
-      end.send((far) => far.send((near) => this.identified(near)))
+      end.send((far) => far.send((near) => this.markIdentified(near)))
     else if (effect.abort) end.abort()
     else end.close()
   }
 
   #dialSeed({ seed, limitMs }: Extract<NetworkEffect, { do: 'dial.seed' }>): void {
-    const wanted = seed.split('/p2p/')[1]
-    dial(this.#world, this, { addresses: [seed], peer: wanted, limitMs }, (result) =>
+    const peer = seed.split('/p2p/')[1]
+    dial(this.#world, this, { addresses: [seed], peer, limitMs }, (result) =>
       this.deliver(
         result.ok
           ? { type: 'seed.answered', seed, peer: result.peer, address: result.address }
@@ -142,19 +142,19 @@ export class SimNetwork implements Network {
   }
 
   #dialPeer({ peer, addresses, limitMs }: Extract<NetworkEffect, { do: 'dial.peer' }>): void {
-    const reached = () => this.deliver({ type: 'peer.dialled', peer, ok: true })
+    const succeed = () => this.deliver({ type: 'peer.dialled', peer, ok: true })
     if (this.#ends.some((end) => end.peer === peer)) {
-      reached()
+      succeed()
       return
     }
     dial(this.#world, this, { addresses, peer, limitMs }, (result) => {
-      if (result.ok) reached()
+      if (result.ok) succeed()
       else this.deliver({ type: 'peer.dialled', peer, ok: false, failure: result.failure })
     })
   }
 
   #gossipState(end: SimEnd): ConnectionInfo['gossip'] {
-    if (!end.identified || !this.gossips || !end.far.node.gossips) return 'none'
+    if (!end.isIdentified || !this.gossips || !end.far.node.gossips) return 'none'
     return this.#gossipsWith(end.peer) ? 'open' : 'missing'
   }
 

@@ -6,15 +6,15 @@ interface Job {
   run: (() => void) | undefined
 }
 
-/** What a stopped process's sockets can hold; the rest is lost, as in a kernel. */
-const arrivalsMax = 8_192
+/** Packets that the sockets of a stopped process hold; further ones are lost, as in a kernel. */
+const maxArrivals = 8_192
 
 /**
- * An operating-system process as far as time can tell: it runs, it is stopped (SIGSTOP) or it is dead (SIGKILL).
- * Everything a node does passes through here, so a stopped one does nothing until it wakes and a dead one nothing ever.
+ * A simulated operating-system process: running, stopped (SIGSTOP) or dead (SIGKILL). All actions of a node pass
+ * through it, so a stopped node does nothing until it wakes and a dead one nothing any more.
  */
 export class SimProcess {
-  /** The clock of this process: its timers stand still while it is stopped, its time does not. */
+  /** The clock of this process: while the process is stopped, its timers wait but its time goes on. */
   readonly clock: Clock
   /** Milliseconds by which its wall clock is ahead of the world's. */
   skewMs = 0
@@ -42,15 +42,15 @@ export class SimProcess {
     return this.#state !== 'dead'
   }
 
-  /** Since when it has not run, by the world's clock; Infinity while it runs. */
+  /** When it stopped running, by the world's clock; Infinity while it runs. */
   get silentSince(): number {
     return this.#state === 'running' ? Infinity : this.#since
   }
 
-  /** Something reaches the process from outside. */
+  /** Called when a packet or callback reaches the process. */
   arrive(job: () => void): void {
     if (this.#state === 'running') job()
-    else if (this.#state === 'stopped' && this.#arrivals.length < arrivalsMax) this.#arrivals.push(job)
+    else if (this.#state === 'stopped' && this.#arrivals.length < maxArrivals) this.#arrivals.push(job)
   }
 
   stop(): void {
@@ -59,7 +59,7 @@ export class SimProcess {
     this.#since = this.#world.now()
   }
 
-  /** Overdue timers run first and what arrived meanwhile after them: the order of an event loop that wakes. */
+  /** Runs overdue timers first and queued arrivals after them: the order of an event loop that wakes. */
   wake(): void {
     if (this.#state !== 'stopped') return
     this.#state = 'running'
@@ -67,7 +67,7 @@ export class SimProcess {
     const arrivals = this.#arrivals
     this.#timers = []
     this.#arrivals = []
-    for (const timer of timers) this.#due(timer)
+    for (const timer of timers) this.#runTimer(timer)
     for (const job of arrivals) this.arrive(job)
   }
 
@@ -80,14 +80,14 @@ export class SimProcess {
 
   #after(ms: number, run: () => void): () => void {
     const job: Job = { run }
-    const cancel = this.#world.after(ms, () => this.#due(job))
+    const cancel = this.#world.after(ms, () => this.#runTimer(job))
     return () => {
       job.run = undefined
       cancel()
     }
   }
 
-  #due(job: Job): void {
+  #runTimer(job: Job): void {
     const { run } = job
     if (this.#state === 'stopped') this.#timers.push(job)
     if (this.#state !== 'running' || run === undefined) return

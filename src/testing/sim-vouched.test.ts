@@ -10,7 +10,7 @@ leakCheck()
 const windowMs = 30_000
 const names = Array.from({ length: 14 }, (_, i) => `node-${i}`)
 
-/** Nodes that want few links: everybody is known to all, few are linked to all. */
+/** Nodes that want few links: each knows all others and is linked to few. */
 async function sparse(seed: number): Promise<SimMesh> {
   const mesh = new SimMesh({ seed, names, settings: { neighbours: 5 } })
   const seeds = [mesh.addressOf('node-0')]
@@ -21,7 +21,7 @@ async function sparse(seed: number): Promise<SimMesh> {
 }
 
 /** Digests gossiped from now on. */
-function counted(gossip: SimGossip): () => number {
+function countDigests(gossip: SimGossip): () => number {
   const publish = gossip.publish.bind(gossip)
   let count = 0
   gossip.publish = (from, event) => {
@@ -38,10 +38,10 @@ function unlinkedPairs(mesh: SimMesh): number {
   return linked.reduce((sum, links) => sum + names.length - 1 - links, 0)
 }
 
-test('where neighbours vouch for each other gossip goes quiet, and nobody alive expires', async (t) => {
+test('neighbours that vouch for each other: gossip slows down, and no live member expires', async (t) => {
   const mesh = await sparse(announceSeed(t))
   assert.ok(unlinkedPairs(mesh) > 20, 'a complete graph would show nothing')
-  const count = counted(mesh.world.gossip)
+  const count = countDigests(mesh.world.gossip)
   const since = mesh.clock.now()
   mesh.run(1_800_000)
   const perNodeAndMinute = count() / names.length / 30
@@ -50,7 +50,7 @@ test('where neighbours vouch for each other gossip goes quiet, and nobody alive 
   mesh.close()
 })
 
-test('who is killed in quiet times is expired by linked and unlinked alike within window + 6 s', async (t) => {
+test('a killed node while gossip is slow: linked and unlinked nodes expire it within window + 6 s', async (t) => {
   const mesh = await sparse(announceSeed(t))
   const victims = ['node-3', 'node-7', 'node-0']
   for (const [i, victim] of victims.entries()) {
@@ -66,14 +66,14 @@ test('who is killed in quiet times is expired by linked and unlinked alike withi
   mesh.close()
 })
 
-test('links that end in quiet times make nobody expire', async (t) => {
+test('links that close while gossip is slow: no member expires', async (t) => {
   const mesh = await sparse(announceSeed(t))
   for (let round = 0; round < 20; round++) {
     const since = mesh.clock.now()
     const [one = '', ...others] = names.slice(round % names.length)
-    // Half of its neighbours are out of its reach for a while: longer than a link may be silent, or than a window.
-    const away = others.filter((name) => mesh.links(one, name).length > 0).slice(0, 3)
-    const heal = mesh.world.partition([one], away)
+    // Cuts off three of its neighbours for longer than a link may be silent, or than a window.
+    const unreachable = others.filter((name) => mesh.links(one, name).length > 0).slice(0, 3)
+    const heal = mesh.world.partition([one], unreachable)
     mesh.run(round % 2 === 0 ? 8_000 : 100_000)
     heal()
     mesh.run(50_000 + 7_000 * round)
@@ -82,7 +82,7 @@ test('links that end in quiet times make nobody expire', async (t) => {
   mesh.close()
 })
 
-test('beyond the reach of neighbours’ word gossip goes on at its full pace, and nobody alive expires', async (t) => {
+test('members that no neighbour can vouch for: gossip keeps its full rate, and no live member expires', async (t) => {
   const chain = names.slice(0, 6)
   const mesh = new SimMesh({ seed: announceSeed(t), names: chain, settings: { neighbours: 1 } })
   for (const [i, name] of chain.entries()) {
@@ -92,7 +92,7 @@ test('beyond the reach of neighbours’ word gossip goes on at its full pace, an
   }
   mesh.run(180_000)
   assert.equal(mesh.links('node-0', 'node-3').length, 0)
-  const count = counted(mesh.world.gossip)
+  const count = countDigests(mesh.world.gossip)
   const since = mesh.clock.now()
   mesh.run(600_000)
   const perNodeAndMinute = count() / chain.length / 10
@@ -101,7 +101,7 @@ test('beyond the reach of neighbours’ word gossip goes on at its full pace, an
   mesh.close()
 })
 
-test('what a bridge names of its other mesh keeps no gossip going', async (t) => {
+test('members of a bridge’s other mesh: do not keep gossip at its full rate', async (t) => {
   const [here, there] = [
     ['a-1', 'a-2', 'a-3'],
     ['b-1', 'b-2', 'b-3'],
@@ -112,7 +112,7 @@ test('what a bridge names of its other mesh keeps no gossip going', async (t) =>
   for (const name of here) await mesh.start(name, { meshes: ['a'], seeds })
   for (const name of there) await mesh.start(name, { meshes: ['b'], seeds })
   mesh.run(180_000)
-  const count = counted(mesh.world.gossip)
+  const count = countDigests(mesh.world.gossip)
   mesh.run(600_000)
   const perNodeAndMinute = count() / 7 / 10
   assert.ok(perNodeAndMinute < 1.5, `${perNodeAndMinute} digests per node and minute`)

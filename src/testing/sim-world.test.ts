@@ -10,7 +10,7 @@ import { VirtualClock } from './virtual-clock.ts'
 
 leakCheck()
 
-interface Heard {
+interface RecordedNode {
   readonly network: SimNetwork
   readonly events: (NetworkEvent & { readonly at: number })[]
 }
@@ -18,40 +18,40 @@ interface Heard {
 function newWorld(seed = 1) {
   const clock = new VirtualClock()
   const world = new SimWorld({ clock, random: seededRandom(seed) })
-  const add = (peer: string, options: SimNetworkOptions = {}): Heard => {
+  const add = (peer: string, options: SimNetworkOptions = {}): RecordedNode => {
     const network = world.network(peer, { meshes: ['m'], ...options })
-    const events: Heard['events'] = []
+    const events: RecordedNode['events'] = []
     network.start((event) => events.push({ ...event, at: clock.now() }))
     return { network, events }
   }
   return { clock, world, add }
 }
 
-function dial(from: Heard, seed: string, limitMs = 10_000): void {
+function dial(from: RecordedNode, seed: string, limitMs = 10_000): void {
   from.network.perform({ do: 'dial.seed', seed, limitMs })
 }
 
-function dialTo(from: Heard, to: Heard): void {
+function dialTo(from: RecordedNode, to: RecordedNode): void {
   dial(from, to.network.addresses[0] as string)
 }
 
-const types = ({ events }: Heard) => events.map((event) => event.type)
-const idOf = ({ network }: Heard) => network.snapshot()[0]?.id as string
+const types = ({ events }: RecordedNode) => events.map((event) => event.type)
+const idOf = ({ network }: RecordedNode) => network.snapshot()[0]?.id as string
 
-test('who is killed is missed after QUIC’s idle timeout and not before', () => {
+test('a killed process: its peer closes the connection at QUIC’s idle timeout, not before', () => {
   const { clock, world, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
   clock.advance(1_000)
   world.crash('b')
   clock.advance(9_900)
-  assert.equal(a.network.snapshot().length, 1, 'the ghost stands')
+  assert.equal(a.network.snapshot().length, 1, 'the ghost is still listed')
   clock.advance(200)
   assert.equal(a.network.snapshot().length, 0)
   assert.equal(a.events.at(-1)?.type, 'changed')
 })
 
-test('the same identity back in time gives two connections, and gossip stays on the dead one until it goes', () => {
+test('an identity that returns before the timeout: two connections, gossip on the dead one until it closes', () => {
   const { clock, world, add } = newWorld()
   const [hub, before] = [add('hub'), add('b')]
   dialTo(before, hub)
@@ -63,7 +63,7 @@ test('the same identity back in time gives two connections, and gossip stays on 
   assert.equal(hub.network.snapshot().length, 2)
   hub.network.perform({ do: 'gossip', mesh: 'm', digest: digestOf('hub', 1) })
   clock.advance(1_000)
-  assert.ok(!types(after).includes('gossip'), 'the hub speaks to the dead')
+  assert.ok(!types(after).includes('gossip'), 'the hub still publishes to the dead connection')
   clock.advance(9_000)
   const [left] = hub.network.snapshot()
   assert.deepEqual([hub.network.snapshot().length, left?.gossip], [1, 'missing'])
@@ -75,7 +75,7 @@ test('the same identity back in time gives two connections, and gossip stays on 
   assert.ok(types(after).includes('gossip'))
 })
 
-test('dialling nobody takes as long as QUIC waits, and finds whoever comes up meanwhile', () => {
+test('a dial without a listener: fails at QUIC’s timeout, succeeds if a listener starts before', () => {
   const { clock, world, add } = newWorld()
   const a = add('a')
   dial(a, '/ip4/10.9.9.9/udp/4001/quic-v1', 60_000)
@@ -91,7 +91,7 @@ test('dialling nobody takes as long as QUIC waits, and finds whoever comes up me
   assert.ok(types(a).includes('seed.answered'))
 })
 
-test('a name is looked up anew for each dial', () => {
+test('three dials of one DNS name: each resolves it again', () => {
   const { clock, world, add } = newWorld()
   const a = add('a')
   world.network('one', { addresses: ['/ip4/10.1.0.1/udp/4001/quic-v1'] })
@@ -113,7 +113,7 @@ test('a name is looked up anew for each dial', () => {
   assert.ok(answers[0]?.type === 'seed.failed' && answers[0].failure.stage === 'resolve')
 })
 
-test('a node does not connect to itself', () => {
+test('a dial to its own address: fails with SelfDial', () => {
   const { clock, add } = newWorld()
   const a = add('a')
   dialTo(a, a)
@@ -122,9 +122,9 @@ test('a node does not connect to itself', () => {
   assert.ok(failed?.type === 'seed.failed' && failed.failure.errorType === 'SelfDial')
 })
 
-test('a full listener refuses after the handshake, so the dialler only learns it at identify', () => {
+test('a full listener: refuses after the handshake, so the dial fails at identify', () => {
   const { clock, add } = newWorld()
-  const [a, b, full] = [add('a'), add('b'), add('full', { connectionsMax: 1 })]
+  const [a, b, full] = [add('a'), add('b'), add('full', { maxConnections: 1 })]
   dialTo(a, full)
   clock.advance(1_000)
   dialTo(b, full)
@@ -134,7 +134,7 @@ test('a full listener refuses after the handshake, so the dialler only learns it
   assert.deepEqual([b.network.snapshot().length, full.network.snapshot().length], [0, 1])
 })
 
-test('crossed dials leave two connections: an inbound one is never deduplicated', () => {
+test('two crossed dials: two connections, since an inbound one is never deduplicated', () => {
   const { clock, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
@@ -143,10 +143,10 @@ test('crossed dials leave two connections: an inbound one is never deduplicated'
   assert.deepEqual([a.network.snapshot().length, b.network.snapshot().length], [2, 2])
   dialTo(a, b)
   clock.advance(1_000)
-  assert.equal(a.network.snapshot().length, 2, 'but an outbound dial takes what is there')
+  assert.equal(a.network.snapshot().length, 2, 'an outbound dial reuses a connection')
 })
 
-test('a stopped process wakes to its timers first and what arrived meanwhile after them', () => {
+test('a stopped process that wakes: runs its timers first, then its arrivals', () => {
   const { clock, world, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
@@ -162,10 +162,10 @@ test('a stopped process wakes to its timers first and what arrived meanwhile aft
   wake()
   clock.advance(0)
   assert.deepEqual(types(b), ['changed', 'frame'])
-  assert.equal(b.network.snapshot().length, 1, 'shorter than the idle timeout: the connection lives')
+  assert.equal(b.network.snapshot().length, 1, 'shorter than the idle timeout: the connection stays open')
 })
 
-test('a process stopped for longer than the idle timeout has lost its connections on both ends', () => {
+test('a process stopped for longer than the idle timeout: both ends close the connection', () => {
   const { clock, world, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
@@ -178,21 +178,21 @@ test('a process stopped for longer than the idle timeout has lost its connection
   assert.equal(b.network.snapshot().length, 0)
 })
 
-test('a short partition only delays, in order; a long one ends connections on both ends', () => {
+test('a short partition delays frames in order; a long one closes the connection on both ends', () => {
   const { clock, world, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
   clock.advance(1_000)
   a.network.perform({ do: 'open', connection: idOf(a) })
   clock.advance(1_000)
-  const mend = world.partition(['a'], ['b'])
+  const heal = world.partition(['a'], ['b'])
   for (let sequence = 1; sequence <= 3; sequence++) {
     const frame = { type: 'unchanged', incarnation: 1, sequence } as const
     a.network.perform({ do: 'send', connection: idOf(a), frame })
   }
   clock.advance(5_000)
   assert.ok(!types(b).includes('frame'))
-  mend()
+  heal()
   clock.advance(1_000)
   const sequences = b.events.flatMap((event) =>
     event.type === 'frame' && event.frame.type === 'unchanged' ? [event.frame.sequence] : [],
@@ -203,21 +203,21 @@ test('a short partition only delays, in order; a long one ends connections on bo
   assert.deepEqual([a.network.snapshot().length, b.network.snapshot().length], [0, 0])
 })
 
-test('an abort that could not be told is learnt when the path is back', () => {
+test('an abort during a partition: the far end closes once the path is back', () => {
   const { clock, world, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
   clock.advance(1_000)
-  const mend = world.partition(['a'], ['b'])
+  const heal = world.partition(['a'], ['b'])
   a.network.perform({ do: 'close', connection: idOf(a), abort: true })
   clock.advance(2_000)
   assert.deepEqual([a.network.snapshot().length, b.network.snapshot().length], [0, 1])
-  mend()
+  heal()
   clock.advance(200)
   assert.equal(b.network.snapshot().length, 0)
 })
 
-test('delay and skew add up while they last', () => {
+test('delay and skew: both apply until they are healed', () => {
   const { clock, world, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
@@ -240,7 +240,7 @@ test('delay and skew add up while they last', () => {
   )
 })
 
-test('gossip floods along open streams, is heard once each, and can be replayed late', () => {
+test('a gossip message: floods along open streams, reaches each node once, can be replayed', () => {
   const { clock, world, add } = newWorld()
   const nodes = [add('a'), add('b'), add('c'), add('d')] as const
   const [a, b, c, d] = nodes
@@ -253,14 +253,14 @@ test('gossip floods along open streams, is heard once each, and can be replayed 
   clock.advance(1_000)
   a.network.perform({ do: 'gossip', mesh: 'm', digest: digestOf('a', 1) })
   clock.advance(1_000)
-  const heard = () => [...nodes, other].map((end) => types(end).filter((type) => type === 'gossip').length)
-  assert.deepEqual(heard(), [0, 1, 1, 1, 0])
+  const gossipCounts = () => [...nodes, other].map((end) => types(end).filter((type) => type === 'gossip').length)
+  assert.deepEqual(gossipCounts(), [0, 1, 1, 1, 0])
   assert.equal(world.gossip.replay(), 1)
   clock.advance(1_000)
-  assert.deepEqual(heard(), [0, 2, 2, 2, 0])
+  assert.deepEqual(gossipCounts(), [0, 2, 2, 2, 0])
 })
 
-test('the same seed is the same run, event for event', () => {
+test('two runs of one seed: the same events; another seed: different events', () => {
   const run = (seed: number) => {
     const { clock, add } = newWorld(seed)
     const nodes = ['a', 'b', 'c', 'd'].map((peer) => add(peer))

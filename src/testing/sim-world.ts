@@ -25,13 +25,13 @@ interface Delay {
   readonly ms: number
 }
 
-/** Nodes alive at once, and faults and names at once. */
-const nodesMax = 1_024
-const faultsMax = 64
+/** Limits: nodes at once; faults of each kind, and names, at once. */
+const maxNodes = 1_024
+const maxFaults = 64
 
 /**
- * A network of processes in virtual time. Everything in it follows from the clock, the random numbers and the calls
- * made, so a seed replays a run exactly. Each fault returns its cure.
+ * A network of processes in virtual time. It depends only on the clock, the random numbers and the calls, so a seed
+ * replays a run exactly. Each fault returns a function that ends it.
  */
 export class SimWorld {
   readonly clock: VirtualClock
@@ -52,10 +52,10 @@ export class SimWorld {
     this.#latencyMs = latencyMs
   }
 
-  /** A process that starts now. Throws when one of this identity runs already: kill it first. */
+  /** Starts a process. Throws when one of this identity runs: kill it first. */
   network(peer: string, options: SimNetworkOptions = {}): SimNetwork {
-    if (this.find(peer) !== undefined) throw new Error(`${peer} runs already`)
-    if (this.#nodes.length >= nodesMax) throw new RangeError(`the world holds ${nodesMax} nodes at most`)
+    if (this.findRunning(peer) !== undefined) throw new Error(`${peer} is already running`)
+    if (this.#nodes.length >= maxNodes) throw new RangeError(`the world holds ${maxNodes} nodes at most`)
     const host = ++this.#hosts
     const address = `/ip4/10.${host >> 16}.${(host >> 8) & 255}.${host & 255}/udp/4001/quic-v1`
     const node = new SimNetwork(this, peer, address, options)
@@ -63,28 +63,28 @@ export class SimWorld {
     return node
   }
 
-  /** Processes that are not dead. */
+  /** Processes that are alive. */
   get nodes(): readonly SimNetwork[] {
     return this.#nodes
   }
 
-  find(peer: string): SimNetwork | undefined {
+  findRunning(peer: string): SimNetwork | undefined {
     return this.#nodes.find((node) => node.self === peer && node.listening)
   }
 
-  /** Who answers at an address. */
+  /** The node that listens at an address. */
   listener(address: string): SimNetwork | undefined {
     return this.#nodes.find((node) => node.listening && node.addresses.includes(address))
   }
 
-  /** Sets what a DNS name stands for, from now on; no hosts take it away. */
+  /** Sets the hosts of a DNS name; an empty list removes the name. */
   name(name: string, hosts: readonly string[]): void {
     const others = this.#names.filter((entry) => entry.name !== name)
-    if (others.length >= faultsMax) throw new RangeError(`the world holds ${faultsMax} names at most`)
+    if (others.length >= maxFaults) throw new RangeError(`the world holds ${maxFaults} names at most`)
     this.#names = hosts.length === 0 ? others : [...others, { name, hosts }]
   }
 
-  /** An address without its peer id and with its name resolved; undefined for a name that nobody knows. */
+  /** An address without its peer id and with its name resolved; undefined for an unknown name. */
   resolve(address: string): readonly string[] | undefined {
     const [bare = ''] = address.split('/p2p/')
     const [, protocol = '', name, ...rest] = bare.split('/')
@@ -97,41 +97,41 @@ export class SimWorld {
     return `connection-${++this.#connections}`
   }
 
-  /** One way, drawn anew for each packet, plus what the delays in force add. */
+  /** One way, random per packet, plus the delays in force. */
   latency(from: string, to: string): number {
     const [least, most] = this.#latencyMs
-    const added = this.#delays.filter(({ peer }) => peer === from || peer === to)
-    return least + this.#random() * (most - least) + added.reduce((sum, { ms }) => sum + ms, 0)
+    const extra = this.#delays.filter(({ peer }) => peer === from || peer === to)
+    return least + this.#random() * (most - least) + extra.reduce((sum, { ms }) => sum + ms, 0)
   }
 
   isCut(one: string, other: string): boolean {
     return this.cutSince(one, other) !== Infinity
   }
 
-  /** Since when no packet passes between two peers; Infinity while the path is whole. */
+  /** Since when no packet passes between two peers; Infinity while the path works. */
   cutSince(one: string, other: string): number {
-    return Math.min(Infinity, ...this.#cuts.filter((cut) => parts(cut, one, other)).map(({ since }) => since))
+    return Math.min(Infinity, ...this.#cuts.filter((cut) => splits(cut, one, other)).map(({ since }) => since))
   }
 
-  /** Fault: no packet passes between the two sets. Connections across it die after the idle timeout, both ends. */
+  /** Fault: no packet passes between the two sets. Both ends of a connection across it close after the idle timeout. */
   partition(left: readonly string[], right: readonly string[]): Heal {
-    if (this.#cuts.length >= faultsMax) throw new RangeError(`the world holds ${faultsMax} partitions at most`)
+    if (this.#cuts.length >= maxFaults) throw new RangeError(`the world holds ${maxFaults} partitions at most`)
     const cut: Cut = { left, right, since: this.clock.now() }
     this.#cuts = [...this.#cuts, cut]
     this.#checkIdleLater()
     return once(() => {
-      this.#cuts = this.#cuts.filter((held) => held !== cut)
-      for (const { ends } of this.#nodes) for (const end of ends) if (parts(cut, end.node.self, end.peer)) end.resume()
+      this.#cuts = this.#cuts.filter((one) => one !== cut)
+      for (const { ends } of this.#nodes) for (const end of ends) if (splits(cut, end.node.self, end.peer)) end.resume()
     })
   }
 
   /** Fault: every packet from and to this peer takes `ms` longer. */
   delay(peer: string, ms: number): Heal {
-    if (this.#delays.length >= faultsMax) throw new RangeError(`the world holds ${faultsMax} delays at most`)
+    if (this.#delays.length >= maxFaults) throw new RangeError(`the world holds ${maxFaults} delays at most`)
     const delay: Delay = { peer, ms }
     this.#delays = [...this.#delays, delay]
     return once(() => {
-      this.#delays = this.#delays.filter((held) => held !== delay)
+      this.#delays = this.#delays.filter((one) => one !== delay)
     })
   }
 
@@ -144,7 +144,7 @@ export class SimWorld {
     })
   }
 
-  /** Fault: SIGSTOP. What is due and what arrives waits; those connected to it give up after the idle timeout. */
+  /** Fault: SIGSTOP. Timers and arrivals wait; the far ends of its connections close after the idle timeout. */
   freeze(peer: string): Heal {
     const node = this.#running(peer)
     node.process.stop()
@@ -152,28 +152,28 @@ export class SimWorld {
     return once(() => {
       const slept = this.clock.now() - node.process.silentSince
       node.process.wake()
-      for (const end of node.ends) if (slept >= idleTimeoutMs || end.far.gone) end.end()
+      for (const end of node.ends) if (slept >= idleTimeoutMs || end.far.isClosed) end.end()
     })
   }
 
-  /** Fault: SIGKILL. Nobody is told. Its cure is `network` with the same identity, or another one. */
+  /** Fault: SIGKILL, without a goodbye. To end it call `network` with the same identity or another one. */
   crash(peer: string): void {
     const node = this.#running(peer)
     node.process.kill()
-    this.#nodes = this.#nodes.filter((held) => held !== node)
+    this.#nodes = this.#nodes.filter((one) => one !== node)
     this.#checkIdleLater()
   }
 
-  /** Takes a process that has stopped in order out of the world, once its closes had time to be delivered. */
+  /** Removes a process after a graceful stop, once its closes had time to arrive. */
   remove(node: SimNetwork): void {
-    this.#nodes = this.#nodes.filter((held) => held !== node)
+    this.#nodes = this.#nodes.filter((one) => one !== node)
     node.process.kill()
     this.#checkIdleLater()
   }
 
   #running(peer: string): SimNetwork {
-    const node = this.find(peer)
-    if (node === undefined) throw new Error(`${peer} does not run`)
+    const node = this.findRunning(peer)
+    if (node === undefined) throw new Error(`${peer} is not running`)
     return node
   }
 
@@ -184,7 +184,7 @@ export class SimWorld {
   }
 }
 
-function parts({ left, right }: Cut, one: string, other: string): boolean {
+function splits({ left, right }: Cut, one: string, other: string): boolean {
   return (left.includes(one) && right.includes(other)) || (left.includes(other) && right.includes(one))
 }
 

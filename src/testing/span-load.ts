@@ -4,17 +4,17 @@ import { parseConfig } from '../node/config.ts'
 import { startNode } from '../node/node.ts'
 
 /**
- * A node that tells more spans than an idle one: configured by its environment like `tracemesh node`, told by message
- * (`process.send` of its parent) how many. `{ perSecond }` from now on, `{ burst }` within one turn of the event loop.
+ * A node that emits extra spans: configured by its environment like `tracemesh node`, while messages of its parent
+ * (`process.send`) set how many. `{ perSecond }` from now on, `{ burst }` within one turn of the event loop.
  */
 
-/** What a parent may send. */
+/** A message of the parent. */
 export interface SpanLoad {
   readonly perSecond?: number
   readonly burst?: number
 }
 
-/** As long as real spans are: the same figures of memory come out of it. */
+/** As long as those of real spans, so that memory figures match. */
 const attributes = {
   'mesh.bridge.from': 'mesh-a',
   'mesh.bridge.to': 'mesh-b',

@@ -9,7 +9,7 @@ export interface StoreProcess {
 
 const entry = fileURLToPath(new URL('../commands/main.ts', import.meta.url))
 
-/** `tracemesh store` in a process of its own, on free ports of loopback. */
+/** Starts `tracemesh store` in its own process, on free loopback ports. */
 export async function startStoreProcess(file: string, flags: readonly string[] = []): Promise<StoreProcess> {
   const args = ['store', '--otlp', '127.0.0.1:0', '--http', '127.0.0.1:0', '--file', file, ...flags]
   const process = await startProcess({ name: 'store', entry, args, env: globalThis.process.env })

@@ -4,7 +4,7 @@ import { seededRandom } from './random.ts'
 
 const trace = newTrace(seededRandom(1))
 
-/** A digest in which every field is filled, within what any implementation must carry. */
+/** A digest with every field set, within the limits of every implementation. */
 export function digestOf(peer: string, sequence: number): Digest {
   return {
     peer,

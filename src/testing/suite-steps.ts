@@ -5,11 +5,11 @@ import { type SuiteHarness, type SuiteWorld, suiteMesh } from './suite-world.ts'
 
 type EventOf<T extends NetworkEvent['type']> = Extract<NetworkEvent, { type: T }>
 
-/** A network under test and what it delivered so far. */
+/** A network under test, with its events so far. */
 export class Recorder {
   readonly network: Network
   readonly #world: SuiteWorld
-  #heard: NetworkEvent[] = []
+  #events: NetworkEvent[] = []
 
   constructor(network: Network, world: SuiteWorld) {
     this.network = network
@@ -17,19 +17,19 @@ export class Recorder {
   }
 
   start(): Promise<void> {
-    return this.network.start((event) => this.#heard.push(event))
+    return this.network.start((event) => this.#events.push(event))
   }
 
   all(): readonly NetworkEvent[] {
-    return this.#heard
+    return this.#events
   }
 
   clear(): void {
-    this.#heard = []
+    this.#events = []
   }
 
   events<T extends NetworkEvent['type']>(type: T): EventOf<T>[] {
-    return this.#heard.filter((event): event is EventOf<T> => event.type === type)
+    return this.#events.filter((event): event is EventOf<T> => event.type === type)
   }
 
   count(type: NetworkEvent['type']): number {
@@ -40,21 +40,21 @@ export class Recorder {
     return this.events('frame').map((event) => event.frame)
   }
 
-  /** The first event of this type, at the latest after `ms`. */
+  /** Waits up to `ms` for the first event of this type. */
   async wait<T extends NetworkEvent['type']>(type: T, ms = 6_000): Promise<EventOf<T>> {
     await until(this.#world, () => this.count(type) > 0, ms, `${type} within ${ms} ms`)
     return this.events(type)[0] as EventOf<T>
   }
 }
 
-/** Lets time pass until `holds`, for `ms` at most. */
+/** Lets time pass until `holds` is true, for `ms` at most. */
 export async function until(world: SuiteWorld, holds: () => boolean, ms: number, what = 'condition'): Promise<void> {
   const stepMs = 10
   for (let passed = 0; passed < ms && !holds(); passed += stepMs) await world.settle(stepMs)
   assert.ok(holds(), `not met in time: ${what}`)
 }
 
-/** Dials, opens the link stream, and answers with the connection's id on either end. */
+/** Dials, opens the link stream, and returns the connection's id on each end. */
 export async function connect(world: SuiteWorld, dialler: Recorder, listener: Recorder) {
   const seed = world.addresses[world.networks.indexOf(listener.network)] as string
   const outbound = (): string | undefined =>
@@ -72,7 +72,7 @@ export async function connect(world: SuiteWorld, dialler: Recorder, listener: Re
 
 type Recorders = [Recorder, Recorder, Recorder]
 
-/** Creates, starts, runs, stops and frees; a test that fails leaves nothing behind. */
+/** Creates, starts, runs, stops and frees a world, also when the test fails. */
 export async function withWorld(
   harness: SuiteHarness,
   count: 1 | 2 | 3,

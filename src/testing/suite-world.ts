@@ -1,16 +1,16 @@
 import type { Network } from '../core/events.ts'
 
-/** Mesh that every network of the suite is in. */
+/** The mesh of all networks of the suite. */
 export const suiteMesh = 'suite'
 
-/** Some networks of one kind, not yet started: the suite calls `start` and `stop` of each. */
+/** Networks of one kind, not yet started: the suite calls `start` and `stop` of each. */
 export interface SuiteWorld {
   readonly networks: readonly Network[]
-  /** Where each network can be dialled, by its index, without `/p2p/`. */
+  /** Listen address of each network, by its index, without `/p2p/`. */
   readonly addresses: readonly string[]
-  /** Where each guest can be dialled: peers that run and identify but do not speak the link protocol. */
+  /** Listen addresses of the guests: peers that identify but do not support the link protocol. */
   readonly guests: readonly string[]
-  /** A well-formed address at which nobody listens. */
+  /** A valid address without a listener. */
   readonly deadAddress: string
   /** Lets `ms` milliseconds pass: virtual ones or real ones. */
   settle(ms: number): Promise<void>

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/machine.ts'
 
-/** The machine's own time, for tests of what cannot run on a virtual clock. */
+/** The machine's clock, for tests that cannot run on a virtual clock. */
 export const systemTime: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),

@@ -14,7 +14,7 @@ const sources = globSync('**/*.{ts,tsx,js}', { cwd: src }).map((path) => ({
 }))
 
 interface Case {
-  readonly says: string
+  readonly title: string
   readonly rule: rules.Rule
   /** Samples that must be found out, and samples that must not. */
   readonly bad: readonly rules.Source[]
@@ -26,63 +26,63 @@ const [field, only] = ['  readonly #peers = new Map<string, Peer>()', 'on' + 'ly
 
 const cases: readonly Case[] = [
   {
-    says: 'collections that live long are made by an owner',
+    title: 'collections that live long are made by an owner',
     rule: rules.ownedCollections,
     bad: at('kit/a.ts', field, '  seen: Set<string> = new Set()', 'const cache = new Map()', '    this.#a = new Set()'),
     good: [...at('kit/a.ts', '  const local = new Set(ids)'), ...at('core/owned-map.ts', field)],
   },
   {
-    says: 'no source is longer than 300 lines',
+    title: 'no source is longer than 300 lines',
     rule: rules.shortFiles,
     bad: at('kit/a.ts', 'x\n'.repeat(301)),
     good: [...at('kit/a.ts', 'x\n'.repeat(300)), ...at('kit/a.test.ts', 'x\n'.repeat(301))],
   },
   {
-    says: 'nothing is written to the console',
+    title: 'nothing is written to the console',
     rule: rules.noConsole,
     bad: at('kit/a.ts', `${'console'}.log('here')`),
     good: at('kit/a.ts', 'log.info("here")'),
   },
   {
-    says: 'every test file checks for leaks',
+    title: 'every test file checks for leaks',
     rule: rules.leakChecked,
     bad: at('kit/a.test.ts', 'test(', '// leakCheck()'),
     good: [...at('kit/a.test.ts', 'x\nleakCheck()\n'), ...at('kit/a.ts', '')],
   },
   {
-    says: 'core stands on itself and the catalogue',
+    title: 'core stands on itself and the catalogue',
     rule: rules.pureCore,
     bad: at('core/a.ts', `import { b } from '../kit/b.ts'`, `import 'node:fs'`, `await import('libp2p')`),
     good: at('core/a.ts', `import { b } from './b.ts'`, `import type { c } from '../catalogue/c.ts'`),
   },
   {
-    says: 'core and telemetry know nothing of libp2p',
+    title: 'core and telemetry know nothing of libp2p',
     rule: rules.withoutLibp2p,
     bad: at('telemetry/a.ts', `import { createLibp2p } from 'libp2p'`, `import type { P } from '@libp2p/interface'`),
     good: [...at('telemetry/a.ts', `import { b } from './b.ts'`), ...at('kit/a.ts', `import 'libp2p'`)],
   },
   {
-    says: 'core and kit have their time from the clock that they are given',
+    title: 'core and kit have their time from the clock that they are given',
     rule: rules.ownClock,
     bad: at('kit/a.ts', 'Date.now() - openedAt', 'const at = performance.now()'),
     good: [...at('kit/a.ts', 'clock.now()'), ...at('kit/clock.ts', 'now: () => performance.now(),')],
   },
   {
-    says: 'the product speaks of itself alone',
+    title: 'the product speaks of itself alone',
     rule: rules.ownWords,
     bad: at('kit/a.ts', `// see ${'/wo'}rk/notes`, `// an ${'Assis'}tant wrote this`),
     good: at('kit/a.ts', '// how it works'),
   },
   {
-    says: 'no test is left out',
+    title: 'no test is left out',
     rule: rules.allTestsRun,
     bad: at('kit/a.test.ts', `test.${only}('a')`, `test('a', { ${'sk' + 'ip'}: true })`),
     good: at('kit/a.test.ts', `test('a')`),
   },
 ]
 
-for (const { says, rule, bad, good } of cases) {
-  test(says, () => {
+for (const { title, rule, bad, good } of cases) {
+  test(title, () => {
     for (const sample of bad) assert.notDeepEqual(rule(sample), [], `not found out: ${sample.text.slice(0, 80)}`)
     for (const sample of good) assert.deepEqual(rule(sample), [])
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import { ProxyTracerProvider, trace } from '@opentelemetry/api'
 import { TracerProvider } from '@opentelemetry/sdk-trace'
 
-// The plain application in a process that has a tracer provider of its own, and says on SIGUSR2 what became of that.
+// The plain application in a process with its own tracer provider; on SIGUSR2 it prints whether that is unchanged.
 
 const names: string[] = []
 const onStart = ({ name }: { readonly name: string }) => void names.push(name)

@@ -14,7 +14,7 @@ interface Pipe {
 
 type End = 'a' | 'b'
 
-/** Two ledgers and the connections between them; what is sent waits until it is let through, in any order of pipes. */
+/** Two ledgers and the connections between them; frames wait until a test delivers them, in any order of pipes. */
 export class TwoEnds {
   readonly clock = new VirtualClock()
   readonly ledgers: { readonly a: ConnectionLedger; readonly b: ConnectionLedger }
@@ -40,74 +40,77 @@ export class TwoEnds {
     return pipe
   }
 
-  /** One end says goodbye; or both, before either has heard it. */
+  /** Stops one end; or both, before either receives the other's goodbye. */
   stop(...ends: readonly End[]): void {
-    const said = ends.map((end) => ({ end, effects: this.ledgers[end].handle({ type: 'stopping' }, this.clock.now()) }))
-    for (const { end, effects } of said) this.#take(end, effects.filter(isNoClose))
+    const stops = ends.map((end) => ({
+      end,
+      effects: this.ledgers[end].handle({ type: 'stopping' }, this.clock.now()),
+    }))
+    for (const { end, effects } of stops) this.#applyEffects(end, effects.filter(isNoClose))
     if (ends.length > 1) this.#deliverAll()
-    for (const { end, effects } of said)
-      this.#take(
+    for (const { end, effects } of stops)
+      this.#applyEffects(
         end,
         effects.filter((effect) => !isNoClose(effect)),
       )
   }
 
-  /** The next `opens` link streams do not come to be. */
+  /** Makes the next `opens` link streams fail with this event. */
   failOpens(type: 'stream.absent' | 'stream.closed', opens: number): void {
     this.#failing = { type, opens }
   }
 
-  /** A snapshot, as one end would take it now. */
+  /** Passes one end a snapshot of the open connections. */
   observe(end: End): void {
     const connections = this.#pipes.filter((pipe) => pipe.open).map((pipe) => info(pipe, end))
-    this.#take(end, this.ledgers[end].handle({ type: 'observed', connections }, this.clock.now()))
+    this.#applyEffects(end, this.ledgers[end].handle({ type: 'observed', connections }, this.clock.now()))
   }
 
-  /** Lets the oldest frame of one pipe through to one end; false when there is none. */
+  /** Delivers the oldest frame of one pipe to one end; false if no frame waits. */
   deliver(pipe: Pipe, to: End): boolean {
     const frame = pipe.open ? pipe.queues[to].shift() : undefined
     if (frame === undefined) return false
-    const known = this.ledgers[to].peerOf(pipe.id) !== undefined
-    if (!known) this.observe(to)
-    this.#take(to, this.ledgers[to].handle({ type: 'frame', connection: pipe.id, frame }, this.clock.now()))
+    const isObserved = this.ledgers[to].peerOf(pipe.id) !== undefined
+    if (!isObserved) this.observe(to)
+    this.#applyEffects(to, this.ledgers[to].handle({ type: 'frame', connection: pipe.id, frame }, this.clock.now()))
     return true
   }
 
-  waiting(): { pipe: Pipe; to: End }[] {
+  queuedFrames(): { pipe: Pipe; to: End }[] {
     return this.#pipes.flatMap((pipe) =>
       (['a', 'b'] as const).filter((to) => pipe.open && pipe.queues[to].length > 0).map((to) => ({ pipe, to })),
     )
   }
 
-  /** Everything through, and time passes, until `ms` later. */
+  /** Delivers all frames and lets `ms` pass. */
   settle(ms: number): void {
     const until = this.clock.now() + ms
     while (this.clock.now() < until) {
       for (const end of ['a', 'b'] as const) {
         this.observe(end)
-        this.#take(end, this.ledgers[end].handle({ type: 'tick' }, this.clock.now()))
+        this.#applyEffects(end, this.ledgers[end].handle({ type: 'tick' }, this.clock.now()))
       }
       this.#deliverAll()
       this.clock.advance(50)
     }
   }
 
-  /** Connections that are open, by id. */
-  standing(): string[] {
+  /** Ids of the open connections. */
+  openConnections(): string[] {
     return this.#pipes.filter((pipe) => pipe.open).map(({ id }) => id)
   }
 
   #deliverAll(): void {
-    for (let next = this.waiting(); next.length > 0; next = this.waiting()) {
+    for (let next = this.queuedFrames(); next.length > 0; next = this.queuedFrames()) {
       for (const { pipe, to } of next) this.deliver(pipe, to)
     }
   }
 
-  #take(end: End, effects: readonly LedgerEffect[]): void {
+  #applyEffects(end: End, effects: readonly LedgerEffect[]): void {
     for (const effect of effects) {
       this.effects.push({ end, effect })
       if (effect.do === 'emit-span') this.spans.push({ end, effect })
-      if (effect.do === 'open') this.#opened(effect.connection)
+      if (effect.do === 'open') this.#openStream(effect.connection)
       const pipe = 'connection' in effect ? this.#pipes.find(({ id }) => id === effect.connection) : undefined
       if (pipe === undefined) continue
       if (effect.do === 'send') pipe.queues[end === 'a' ? 'b' : 'a'].push(effect.frame)
@@ -115,16 +118,16 @@ export class TwoEnds {
     }
   }
 
-  #opened(id: string): void {
+  #openStream(id: string): void {
     const pipe = this.#pipes.find((one) => one.id === id)
     if (pipe === undefined) return
     const failing = this.#failing !== undefined && this.#failing.opens > 0 ? this.#failing : undefined
     if (failing !== undefined) this.#failing = { ...failing, opens: failing.opens - 1 }
     const type = failing?.type ?? 'stream.open'
-    this.#take(pipe.dialler, this.ledgers[pipe.dialler].handle({ type, connection: id }, this.clock.now()))
+    this.#applyEffects(pipe.dialler, this.ledgers[pipe.dialler].handle({ type, connection: id }, this.clock.now()))
   }
 
-  /** A polite close lets what was sent arrive first. */
+  /** A graceful close delivers pending frames first. */
   #close(pipe: Pipe, end: End, abort: boolean): void {
     const other = end === 'a' ? 'b' : 'a'
     if (!abort) while (this.deliver(pipe, other));

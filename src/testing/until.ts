@@ -1,25 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Between two looks, in milliseconds. */
-const lookEveryMs = 50
+/** Milliseconds between two polls. */
+const pollMs = 50
 
 /**
- * Looks until `holds`, and returns how many milliseconds that took. A look that throws counts as "not yet": a process
- * that is starting refuses connections. Throws after `limitMs`, with `what` in its message.
+ * Polls until `holds` is true, and returns how many milliseconds that took. A poll that throws counts as false: a
+ * process that is starting refuses connections. Throws after `limitMs`, with `what` in its message.
  */
 export async function until(holds: () => boolean | Promise<boolean>, limitMs: number, what: string): Promise<number> {
-  const began = performance.now()
+  const startedAt = performance.now()
   let last: unknown
   for (;;) {
     try {
       last = undefined
-      if (await holds()) return performance.now() - began
+      if (await holds()) return performance.now() - startedAt
     } catch (error) {
       last = error
     }
-    if (performance.now() - began > limitMs) {
+    if (performance.now() - startedAt > limitMs) {
       throw new Error(`${what}: not within ${limitMs} ms`, last === undefined ? undefined : { cause: last })
     }
-    await sleep(lookEveryMs)
+    await sleep(pollMs)
   }
 }

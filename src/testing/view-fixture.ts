@@ -38,7 +38,7 @@ export const hear = (view: DigestView, digest: Digest, now: number, via: 'link' 
   view.handle({ type: 'digest', digest, via, wall }, now)
 export const tick = (view: DigestView, now: number) => view.handle({ type: 'tick', window }, now)
 
-/** Every tick that is wanted until then. */
+/** Runs every tick that is due until `time`. */
 export function runUntil(view: DigestView, time: number): ViewEffect[] {
   const effects: ViewEffect[] = []
   for (let at = view.deadline(); at <= time; at = view.deadline()) effects.push(...tick(view, at))

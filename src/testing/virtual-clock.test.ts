@@ -6,27 +6,27 @@ import { VirtualClock } from './virtual-clock.ts'
 
 leakCheck()
 
-test('time stands still until it is moved, and both clocks move together', () => {
+test('advance: moves both clocks together; without it they stand still', () => {
   const clock = new VirtualClock({ start: 5, wall: 1_000 })
   assert.deepEqual([clock.now(), clock.wall()], [5, 1_000])
   clock.advance(20)
   assert.deepEqual([clock.now(), clock.wall()], [25, 1_020])
 })
 
-test('timers fire at their own time, in order of time, those of one time in the order they were made', () => {
+test('several timers: fire at their time, in order; at the same time in order of creation', () => {
   const clock = new VirtualClock()
   const fired: string[] = []
-  const say = (name: string) => () => void fired.push(`${name}@${clock.now()}`)
-  clock.after(20, say('c'))
-  clock.after(10, say('a'))
-  clock.after(10, say('b'))
+  const record = (name: string) => () => void fired.push(`${name}@${clock.now()}`)
+  clock.after(20, record('c'))
+  clock.after(10, record('a'))
+  clock.after(10, record('b'))
   assert.deepEqual([clock.next(), clock.pending], [10, 3])
   clock.runUntil(20)
   assert.deepEqual(fired, ['a@10', 'b@10', 'c@20'])
   assert.deepEqual([clock.next(), clock.pending, clock.now()], [Infinity, 0, 20])
 })
 
-test('a timer made by a timer fires in the same run when it is due', () => {
+test('a timer that creates a timer: the new one fires in the same run when due', () => {
   const clock = new VirtualClock()
   const fired: number[] = []
   const again = () => {
@@ -39,7 +39,7 @@ test('a timer made by a timer fires in the same run when it is due', () => {
   assert.deepEqual([clock.now(), clock.next()], [35, 40])
 })
 
-test('a cancelled timer does not fire; cancelling twice or after it fired changes nothing', () => {
+test('a cancelled timer: does not fire; a second or late cancel has no effect', () => {
   const clock = new VirtualClock()
   let fired = 0
   const cancel = clock.after(10, () => fired++)
@@ -52,7 +52,7 @@ test('a cancelled timer does not fire; cancelling twice or after it fired change
   assert.deepEqual([fired, clock.pending], [1, 0])
 })
 
-test('a timer that throws is spent, and the rest still fires', () => {
+test('a timer that throws: is used up, and the others still fire', () => {
   const clock = new VirtualClock()
   let fired = 0
   clock.after(1, () => {
@@ -65,7 +65,7 @@ test('a timer that throws is spent, and the rest still fires', () => {
   assert.equal(fired, 1)
 })
 
-test('what would never end is refused', () => {
+test('an infinite delay, an invalid time, an endless re-arm: throws', () => {
   const clock = new VirtualClock({ start: 10 })
   assert.throws(() => clock.after(Infinity, () => {}), RangeError)
   assert.throws(() => clock.runUntil(Infinity), RangeError)
@@ -75,7 +75,7 @@ test('what would never end is refused', () => {
   assert.throws(() => clock.advance(1), /re-arm for ever/)
 })
 
-test('whatever is made and cancelled, what is left fires in order and nothing else does', () => {
+test('random timers, some cancelled: exactly the remaining ones fire, in order', () => {
   const plan = fc.array(fc.record({ ms: fc.nat({ max: 40 }), cancel: fc.boolean() }), { maxLength: 300 })
   fc.assert(
     fc.property(plan, (timers) => {
@@ -85,12 +85,12 @@ test('whatever is made and cancelled, what is left fires in order and nothing el
       timers.forEach(({ cancel }, index) => {
         if (cancel) cancels[index]?.()
       })
-      const kept = timers.flatMap(({ ms, cancel }, index) => (cancel ? [] : [{ ms, index }]))
-      assert.equal(clock.pending, kept.length)
+      const remaining = timers.flatMap(({ ms, cancel }, index) => (cancel ? [] : [{ ms, index }]))
+      assert.equal(clock.pending, remaining.length)
       clock.advance(40)
       assert.deepEqual(
         fired,
-        kept.sort((a, b) => a.ms - b.ms || a.index - b.index).map(({ index }) => index),
+        remaining.sort((a, b) => a.ms - b.ms || a.index - b.index).map(({ index }) => index),
       )
     }),
   )

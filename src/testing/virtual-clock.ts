@@ -15,16 +15,16 @@ export interface VirtualClockOptions {
   readonly wall?: number
 }
 
-/** Timers that fire at one instant before it is taken for a timer that re-arms itself with no delay. */
-const sameInstantMax = 1_000_000
+/** Timers at one instant above which the clock assumes a timer that re-arms itself without delay. */
+const maxTimersAtOnce = 1_000_000
 
-/** Time that moves only when told to. Timers due at the same time fire in the order in which they were made. */
+/** A clock that moves only by `advance` and `runUntil`. Timers due at the same time fire in order of creation. */
 export class VirtualClock implements Clock {
   #now: number
   readonly #wallOffset: number
   #order = 0
   #pending = 0
-  /** Binary min-heap by (at, order). Cancelled timers stay until they surface, or until they are the greater part. */
+  /** Binary min-heap by (at, order). Cancelled timers stay until they reach the top, or until they are the majority. */
   #heap: Timer[] = []
 
   constructor({ start = 0, wall = Date.UTC(2030, 0, 1) }: VirtualClockOptions = {}) {
@@ -40,7 +40,7 @@ export class VirtualClock implements Clock {
     return this.#now + this.#wallOffset
   }
 
-  /** Throws RangeError for a delay that is no finite number: "never" is the caller's case to handle. */
+  /** Throws RangeError for a delay that is not finite: the caller must handle "never". */
   after(ms: number, run: () => void): () => void {
     if (!Number.isFinite(ms)) throw new RangeError(`a timer needs a finite delay, not ${ms}`)
     const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, run }
@@ -54,7 +54,7 @@ export class VirtualClock implements Clock {
     return this.#pending
   }
 
-  /** Time of the next timer, Infinity when there is none. */
+  /** Time of the next timer, Infinity without one. */
   next(): number {
     while (this.#heap[0] !== undefined && this.#heap[0].run === undefined) this.#pop()
     return this.#heap[0]?.at ?? Infinity
@@ -65,16 +65,16 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Fires everything due up to and including `time`, each timer at its own time, then stands at `time`.
-   * Throws RangeError when `time` is past or infinite, Error when timers re-arm for ever at one instant, and whatever a
-   * timer throws: that timer is then spent and the clock stands at its time.
+   * Fires everything due up to and including `time`, each timer at its own time, then stays at `time`.
+   * Throws RangeError when `time` is past or infinite, Error when timers re-arm for ever at one instant, and any error
+   * of a timer: that timer is then used up and the clock stays at its time.
    */
   runUntil(time: number): void {
     if (!Number.isFinite(time) || time < this.#now) throw new RangeError(`cannot run from ${this.#now} until ${time}`)
     let atOnce = 0
     for (let at = this.next(); at <= time; at = this.next()) {
       atOnce = at === this.#now ? atOnce + 1 : 0
-      if (atOnce > sameInstantMax) throw new Error(`timers re-arm for ever at ${at} ms`)
+      if (atOnce > maxTimersAtOnce) throw new Error(`timers re-arm for ever at ${at} ms`)
       this.#now = at
       this.#fire()
     }
@@ -96,7 +96,7 @@ export class VirtualClock implements Clock {
     this.#pending--
     if (this.#heap.length < 64 || this.#heap.length < 2 * this.#pending) return
     // A sorted array is a heap.
-    this.#heap = this.#heap.filter((held) => held.run !== undefined).sort((a, b) => (before(a, b) ? -1 : 1))
+    this.#heap = this.#heap.filter((one) => one.run !== undefined).sort((a, b) => (before(a, b) ? -1 : 1))
   }
 
   #push(timer: Timer): void {

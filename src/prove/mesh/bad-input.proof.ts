@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { startCluster } from '../../testing/cluster.ts'
-import { startRudePeer } from '../../testing/rude-peer.ts'
+import { startMisbehavingPeer } from '../../testing/misbehaving-peer.ts'
 import { atMost, type Check, type Proof, round } from '../proof.ts'
 import { settled } from './mesh.ts'
 import { configurationChecks } from './refused-configurations.ts'
@@ -27,7 +27,7 @@ export const proof: Proof = {
     const nodes = [node, friend, await cluster.node('other', { seeds })]
     const before = await settled(nodes, settleMs)
     const rss = [(await node.usage()).rssMb]
-    const rude = await startRudePeer(cluster.address('node'), rudeLimitMs)
+    const rude = await startMisbehavingPeer(cluster.address('node'), rudeLimitMs)
     const checks: Check[] = []
     try {
       progress('a peer says what it must not')

@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import { CrossingMesh, type Round } from '../../testing/crossing-mesh.ts'
+import { CrossedDialsMesh, type Round } from '../../testing/crossed-dials-mesh.ts'
 import { each } from '../checks.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round as rounded } from '../proof.ts'
 
@@ -14,14 +14,14 @@ export const aboutCrossedDials = (rounds: number) =>
 
 /** So many rounds of all dialling all, over QUIC. A round ends with every link closed. */
 export async function crossedDials(rounds: number, { signal, progress }: ProofContext): Promise<ProofResult> {
-  await using mesh = await CrossingMesh.start(nodes, signal)
+  await using mesh = await CrossedDialsMesh.start(nodes, signal)
   progress(`${nodes} nodes listen`)
   const seen: Round[] = []
   for (let number = 1; number <= rounds; number++) {
     seen.push(await mesh.round(number))
     if (number % 10 === 0) progress(`${number} of ${rounds} rounds`)
   }
-  return { figures: figures(seen, mesh.told), checks: checks(seen) }
+  return { figures: figures(seen, mesh.spanCounts), checks: checks(seen) }
 }
 
 function figures(rounds: readonly Round[], told: Readonly<Record<string, number>>): Record<string, unknown> {
@@ -30,7 +30,7 @@ function figures(rounds: readonly Round[], told: Readonly<Record<string, number>
     pairs,
     'one link after ms': spread(rounds.flatMap((round) => settled(round))),
     'of the first round alone, which warms up': spread(rounds.slice(0, 1).flatMap((round) => settled(round))),
-    'gossip delivered after ms': spread(rounds.flatMap((round) => round.heardMs)),
+    'gossip delivered after ms': spread(rounds.flatMap((round) => round.deliveryMs)),
     'pairs that had two connections': sum(rounds, (round) => round.crossed),
     'gossip duplicates': sum(rounds, (round) => round.duplicates),
     'connections opened, both ends': told['mesh.connection.opened'] ?? 0,
@@ -71,7 +71,7 @@ function checks(rounds: readonly Round[]): Check[] {
       'rounds in which a message of each node reached each other',
       'all',
       rounds,
-      (one) => one.heardMs.length === ways,
+      (one) => one.deliveryMs.length === ways,
     ),
     // Without crossings there was nothing to settle.
     {

@@ -57,7 +57,7 @@ export const proof: Proof = {
       await untilEmitted('a retry at the old address', () => told('mesh.seed.retry', tried(hosts.before)).length > 0)
 
       progress(`the name now means ${hosts.after}`)
-      const askedBefore = dns.asked.length
+      const askedBefore = dns.queries.length
       const changedAt = Date.now()
       dns.set(seedName, [hosts.after])
       await untilEmitted('the seed is found at its new address', () => connected(fresh.peer).length > 0)
@@ -66,7 +66,7 @@ export const proof: Proof = {
       const retries = told('mesh.seed.retry', ({ traceId }) => traceId === found?.traceId)
       return {
         figures: {
-          asked: dns.asked,
+          asked: dns.queries,
           'found after, ms': (found?.endMs ?? Number.NaN) - changedAt,
           retries: retries.map(({ attributes }) => attributes),
           load: loadavg(),
@@ -86,7 +86,7 @@ export const proof: Proof = {
           ),
           equals('the seed as configured', address, String(found?.attributes['mesh.seed.address'])),
           atLeast('failed attempts of the same campaign', 1, retries.length),
-          atLeast('the name is asked for again before each attempt', 1, dns.asked.length - askedBefore),
+          atLeast('the name is asked for again before each attempt', 1, dns.queries.length - askedBefore),
         ],
       }
     } finally {

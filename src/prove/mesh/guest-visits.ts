@@ -66,7 +66,7 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
   const nearMs = await took(limits.heard, () => hasHeard(near))
   const farMs = await took(limits.heard, async () => heardSince(await far.api('/api/messages'), peer, since))
   const backMs = await took(limits.heard, () =>
-    guest.heard.some(({ from, text }) => from === near.peer && text.includes('news from near')),
+    guest.messages.some(({ from, text }) => from === near.peer && text.includes('news from near')),
   )
   const spanDelayMs = await took(limits.told, () =>
     cluster.receiver.spans.some(

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { idleWindow, type WindowUse } from '../../bench/idle-window.ts'
 import { startStockNodes } from '../../bench/stock-nodes.ts'
-import { builtPackage } from '../../testing/built-package.ts'
+import { buildTestPackage } from '../../testing/built-package.ts'
 import { each } from '../checks.ts'
 import { sum } from '../evidence.ts'
 import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
@@ -37,7 +37,7 @@ export const proof: Proof = {
   seconds: 390,
   async run({ progress, signal }) {
     await using resources = new AsyncDisposableStack()
-    const { bin } = resources.use(await builtPackage())
+    const { bin } = resources.use(await buildTestPackage())
     const stock = resources.use(await startStockNodes(count))
     progress(`${count} stock nodes are connected`)
     const mesh = resources.use(await startIdleMesh('package', { count, links, bin }))

@@ -13,8 +13,8 @@ import type { SpanEffect } from '../../catalogue/span-effect.ts'
 import { tracemesh } from '../../kit/index.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { type Guest, startGuest } from '../../testing/guest.ts'
-import { keptTelemetry } from '../../testing/kept-telemetry.ts'
 import { listenOn, type Transport } from '../../testing/real-world.ts'
+import { recordingTelemetry } from '../../testing/recording-telemetry.ts'
 
 /**
  * A node as `tracemesh node` composes it, the kit in an application with stock gossipsub, and stock js-libp2p. The two
@@ -64,7 +64,7 @@ interface Insides {
 }
 
 export async function startPeer(kind: Kind, transport: Transport): Promise<JsPeer> {
-  const { telemetry, spans: emittedSpans } = keptTelemetry()
+  const { telemetry, spans: emittedSpans } = recordingTelemetry()
   const libp2p = await create(kind, transport, telemetry)
   const { pubsub } = libp2p.services
   const insides = pubsub as unknown as Insides
@@ -106,7 +106,7 @@ type Created = Libp2p<{ identify: Identify; pubsub: GossipSub }>
 async function create(
   kind: Kind,
   transport: Transport,
-  telemetry: ReturnType<typeof keptTelemetry>['telemetry'],
+  telemetry: ReturnType<typeof recordingTelemetry>['telemetry'],
 ): Promise<Created> {
   const privateKey = await generateKeyPair('Ed25519')
   const own = libp2pSettings({ privateKey, listen: [listenOn[transport]], agent: 'tracemesh/test' })
@@ -138,7 +138,7 @@ export async function startForeign(command: string, address: string): Promise<Pe
   const guest: Guest = await startGuest(command.split(/\s+/), address, topic)
   const heard: { at: number; bytes: number }[] = []
   const collect = () => {
-    for (const { text } of guest.heard.slice(heard.length)) heard.push({ at: performance.now(), bytes: text.length })
+    for (const { text } of guest.messages.slice(heard.length)) heard.push({ at: performance.now(), bytes: text.length })
   }
   const timer = setInterval(collect, 20)
   return {

@@ -4,8 +4,8 @@ import {
   attempts,
   peakOverMean,
   redials,
-  redialsDrawnAfresh,
   redialsOfNode,
+  redialsWithIndependentWaits,
   worstFromSixth,
 } from '../../testing/redials.ts'
 import { atLeast, atMost, type Proof, round } from '../proof.ts'
@@ -52,7 +52,7 @@ export const proof: Proof = {
       known.push(peers.map((self) => redials(draw, () => rankAmong(self, peers, draw))))
       half.push(peers.map((self) => redials(draw, () => rankAmong(self, some(), draw))))
       strangers.push(peers.map(() => redials(draw, draw)))
-      afresh.push(peers.map(() => redialsDrawnAfresh(draw)))
+      afresh.push(peers.map(() => redialsWithIndependentWaits(draw)))
     }
     const worst = (all: readonly Dials[]) => Math.max(...all.map(worstFromSixth))
     return {

@@ -1,12 +1,12 @@
 import type { Digest } from '../../core/frames.ts'
 import type { Random } from '../../core/machine.ts'
 import { encodeFrame } from '../../kit/wire.ts'
-import { helloOf, rawFrame, type Saying } from '../../testing/rude-peer.ts'
+import { helloOf, rawFrame, type StreamInput } from '../../testing/misbehaving-peer.ts'
 
 /** What a peer says that it must not, and what the node has to say of it. */
 export interface Rudeness {
   readonly what: string
-  readonly saying: Saying
+  readonly saying: StreamInput
   /** Span that tells of it, and what its reason or message has to hold. */
   readonly span: 'mesh.frame.refused' | 'mesh.link.refused'
   readonly reason: string
@@ -90,7 +90,7 @@ export function rudenesses(member: string): readonly Rudeness[] {
 }
 
 /** `count` frames of random bytes, behind a hello or not: a third without a sound header, a third of known types, a third to be passed over. */
-export function randomFrames(count: number, random: Random): Saying {
+export function randomFrames(count: number, random: Random): StreamInput {
   const byte = () => Math.floor(random() * 256)
   const bytes = () => Uint8Array.from({ length: Math.floor(random() * 300) }, byte)
   const kinds = [

@@ -1,7 +1,7 @@
 import type { Topology } from '../../kit/views.ts'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
+import type { MisbehavingPeer } from '../../testing/misbehaving-peer.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import type { RudePeer } from '../../testing/rude-peer.ts'
 import { each } from '../checks.ts'
 import { named, numberOf } from '../evidence.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
@@ -14,12 +14,12 @@ const censusWithinMs = 35_000
 const reasonIn = { 'mesh.frame.refused': 'mesh.frame.reason', 'mesh.link.refused': 'mesh.error.message' } as const
 
 /** One rudeness: told with its reason, and the connection ended. */
-export async function rudenessCheck({ receiver }: Cluster, rude: RudePeer, rudeness: Rudeness): Promise<Check> {
+export async function rudenessCheck({ receiver }: Cluster, rude: MisbehavingPeer, rudeness: Rudeness): Promise<Check> {
   const { what, saying, span, reason } = rudeness
   const seen = named(receiver.spans, span).length
   const ofRude = ({ attributes }: ReceivedSpan) => attributes['mesh.peer.id'] === rude.peer
   const told = () => named(receiver.spans, span).slice(seen).find(ofRude)
-  const end = await rude.say(saying).then(
+  const end = await rude.send(saying).then(
     ({ endedAfterMs, frames }) => {
       const goodbye = frames.find((frame) => frame.type === 'goodbye')
       return `ended after ${Math.round(endedAfterMs)} ms, goodbye: ${goodbye?.reason ?? 'none'}`
@@ -40,7 +40,7 @@ export async function rudenessCheck({ receiver }: Cluster, rude: RudePeer, ruden
 /** Random frames over several connections, one after the other: each is refused once, and told once. */
 export async function randomCheck(
   { receiver }: Cluster,
-  rude: RudePeer,
+  rude: MisbehavingPeer,
   { connections, frames }: { readonly connections: number; readonly frames: number },
   { random, signal }: ProofContext,
 ): Promise<{ readonly check: Check; readonly slowestMs: number }> {
@@ -48,7 +48,7 @@ export async function randomCheck(
   let slowestMs = 0
   for (let i = 0; i < connections; i++) {
     signal.throwIfAborted()
-    const { endedAfterMs } = await rude.say(randomFrames(frames, random))
+    const { endedAfterMs } = await rude.send(randomFrames(frames, random))
     slowestMs = Math.max(slowestMs, endedAfterMs)
   }
   const told = () => named(receiver.spans, 'mesh.frame.refused').length - seen
@@ -61,7 +61,7 @@ export async function randomCheck(
 export async function harmChecks(
   { receiver }: Cluster,
   nodes: readonly NodeProcess[],
-  rude: RudePeer,
+  rude: MisbehavingPeer,
   before: readonly PairLink[],
 ): Promise<Check[]> {
   let topologies: readonly Topology[] = []

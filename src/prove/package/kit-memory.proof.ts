@@ -5,7 +5,7 @@ import { setTimeout as passed } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { median } from 'simple-statistics'
 import { usageOf } from '../../lab/usage.ts'
-import { builtPackage } from '../../testing/built-package.ts'
+import { buildTestPackage } from '../../testing/built-package.ts'
 import { startReceiver } from '../../testing/otlp-receiver.ts'
 import { atLeast, atMost, type Proof } from '../proof.ts'
 import { plainEnvironment } from '../shell.ts'
@@ -23,7 +23,7 @@ export const proof: Proof = {
   quick: false,
   seconds: 80,
   async run({ progress, signal }) {
-    await using built = await builtPackage()
+    await using built = await buildTestPackage()
     const receiver = await startReceiver()
     try {
       const kit = { MESH_KIT: pathToFileURL(`${built.directory}/dist/kit/index.js`).href }

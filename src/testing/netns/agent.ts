@@ -5,31 +5,31 @@ import { env } from './commands.ts'
 import { hasEcho, startEcho, type Transport } from './echo.ts'
 
 /*
- * Program that a network namespace lives by: it ends with its parent, and the namespace with it. It passes a listener on
- * the namespace's loopback to its parent, which so accepts connections from within, and asks others for its parent.
+ * Program that keeps a network namespace alive until its parent ends. It passes a listener on the namespace's loopback
+ * to its parent, which then accepts connections from inside, and sends its parent's requests.
  */
 
-export interface Question {
+export interface AgentRequest {
   readonly id: number
-  readonly ask: { readonly url: string } | { readonly transport: Transport; readonly address: string }
+  readonly request: { readonly url: string } | { readonly transport: Transport; readonly address: string }
 }
 
-export type Message =
+export type AgentMessage =
   | { readonly listening: number }
   | { readonly id: number; readonly body: unknown }
   | { readonly id: number; readonly error: string }
 
-const send = (message: Message) => void process.send?.(message)
+const send = (message: AgentMessage) => void process.send?.(message)
 
-process.on('message', ({ id, ask }: Question) => {
-  const answer = 'url' in ask ? fetchJson(ask.url) : hasEcho(ask.transport, ask.address)
+process.on('message', ({ id, request }: AgentRequest) => {
+  const answer = 'url' in request ? fetchJson(request.url) : hasEcho(request.transport, request.address)
   answer.then(
     (body) => send({ id, body }),
     (error: Error) => send({ id, error: error.message }),
   )
 })
 
-// Not everywhere allowed; without it, /sys lists the interfaces of the machine.
+// Some systems forbid this mount; without it, /sys lists the interfaces of the machine.
 spawnSync('mount', ['-t', 'sysfs', 'sysfs', '/sys'], { env })
 execFileSync('ip', ['link', 'set', 'lo', 'up'], { env })
 await startEcho()
@@ -37,6 +37,6 @@ const server = createServer()
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()
   const listening = typeof address === 'object' ? (address?.port ?? 0) : 0
-  // Only the parent is to accept: the listener is given away, not shared.
-  process.send?.({ listening } satisfies Message, server, undefined, () => server.close())
+  // Only the parent may accept: the agent hands over the listener and closes its own copy.
+  process.send?.({ listening } satisfies AgentMessage, server, undefined, () => server.close())
 })

@@ -2,16 +2,16 @@ import { execFile, spawnSync } from 'node:child_process'
 
 const limitMs = 10_000
 
-/** Debian keeps `ip` and `nft` where ordinary users do not look. */
+/** Debian installs `ip` and `nft` outside the PATH of ordinary users. */
 export const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
 
 /**
- * As root namespaces can be made as they are; everybody else needs a user namespace around them. Each network namespace has
- * a mount namespace beside it, for a `/sys` that lists its own interfaces.
+ * Root can create namespaces directly; other users need a user namespace around them. Each network namespace has a
+ * mount namespace beside it, for a `/sys` that lists its own interfaces.
  */
 const ways = [['-nm'], ['-Urnm']] as const
 
-/** Whatever the rig uses, tried once in a namespace that is gone at the end. */
+/** Every command that these networks need, run once in a temporary namespace. */
 const trial = [
   'ip link set lo up',
   'ip link add veth0 type veth peer name veth1',
@@ -27,11 +27,11 @@ const trial = [
 export interface Namespaces {
   /** Flags of `unshare` for the first namespace. */
   readonly unshare: readonly string[]
-  /** Why there can be none. */
+  /** Why this process cannot create any. */
   readonly impossible?: string
 }
 
-/** How this process can make network namespaces, or why it cannot. */
+/** How this process can create network namespaces, or why it cannot. */
 export function namespaces(): Namespaces {
   let impossible = ''
   for (const flags of ways) {
@@ -43,10 +43,10 @@ export function namespaces(): Namespaces {
     if (status === 0) return { unshare: flags }
     impossible = `unshare ${flags.join(' ')}: ${(error?.message ?? stderr).trim().split('\n').join('; ')}`
   }
-  return { unshare: [], impossible: `network namespaces cannot be made (${impossible})` }
+  return { unshare: [], impossible: `network namespaces cannot be created (${impossible})` }
 }
 
-/** Resolves with what the command prints. Rejects with what it complains of. */
+/** Resolves with the command's standard output. Rejects with its standard error. */
 export function run(command: readonly string[], input = ''): Promise<string> {
   const [file = '', ...args] = command
   return new Promise((resolve, reject) => {
@@ -54,7 +54,7 @@ export function run(command: readonly string[], input = ''): Promise<string> {
       if (error === null) resolve(stdout)
       else reject(new Error(`${command.join(' ')}: ${stderr.trim() || error.message}\n${input}`))
     })
-    // A command that ends before it has read its input is judged by its exit code.
+    // If a command ends before it has read its input, its exit code decides.
     child.stdin?.on('error', () => {}).end(input)
   })
 }

@@ -1,14 +1,14 @@
 import { createSocket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
 
-/** Of the echo protocol, RFC 862: no node listens there. */
+/** Port of the echo protocol, RFC 862; no node uses it. */
 const port = 7
 const limitMs = 700
 const everyMs = 100
 
 export type Transport = 'udp' | 'tcp'
 
-/** Answers whoever asks at any address of this machine, by UDP and TCP. */
+/** Echoes UDP datagrams and TCP streams on every address of this machine. */
 export async function startEcho(): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const udp = createSocket('udp6', (message, from) => udp.send(message, from.port, from.address, () => {}))
@@ -18,10 +18,10 @@ export async function startEcho(): Promise<void> {
   await promise
 }
 
-/** Whether an echo comes back from this address soon. */
+/** Whether this address echoes within `limitMs`. */
 export function hasEcho(transport: Transport, address: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
-  const close = transport === 'udp' ? askByUdp(address, resolve) : askByTcp(address, resolve)
+  const close = transport === 'udp' ? sendByUdp(address, resolve) : sendByTcp(address, resolve)
   const timer = setTimeout(() => resolve(false), limitMs)
   return promise.finally(() => {
     clearTimeout(timer)
@@ -29,7 +29,7 @@ export function hasEcho(transport: Transport, address: string): Promise<boolean>
   })
 }
 
-function askByUdp(address: string, answer: (came: boolean) => void): () => void {
+function sendByUdp(address: string, answer: (hasEchoed: boolean) => void): () => void {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4', () => answer(true))
   socket.on('error', () => answer(false))
   const send = () => socket.send('hello', port, address, () => {})
@@ -41,7 +41,7 @@ function askByUdp(address: string, answer: (came: boolean) => void): () => void 
   }
 }
 
-function askByTcp(address: string, answer: (came: boolean) => void): () => void {
+function sendByTcp(address: string, answer: (hasEchoed: boolean) => void): () => void {
   const socket = connect(port, address, () => socket.write('hello'))
   socket.once('data', () => answer(true)).on('error', () => answer(false))
   return () => socket.destroy()

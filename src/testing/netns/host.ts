@@ -1,7 +1,7 @@
 import type { Namespace } from './namespace.ts'
 import type { Attachment } from './network.ts'
 
-/** What can be dropped on the way between a host and its network, as nft matches it. */
+/** Kinds of traffic that the network can drop, as nft matches. */
 export const traffic = {
   udp: ['ip protocol udp', 'ip6 nexthdr udp'],
   tcp: ['ip protocol tcp', 'ip6 nexthdr tcp'],
@@ -10,39 +10,39 @@ export const traffic = {
 
 export type Traffic = keyof typeof traffic
 
-/** One machine of a network. Everything can be changed while nodes run on it. */
+/** One machine of a network. All of it can change while nodes run on it. */
 export interface Host extends Namespace {
   readonly name: string
-  /** A new interface, with everything that belongs to it. */
+  /** Adds an interface with its addresses and routes. */
   attach(attachment: Attachment): Promise<void>
-  /** Takes an interface away, as a cable that is pulled together with its card. */
+  /** Removes an interface, like a network card that someone pulls out. */
   detach(interfaceName: string): Promise<void>
   addAddress(interfaceName: string, address: string): Promise<void>
   removeAddress(interfaceName: string, address: string): Promise<void>
-  /** One address goes, another comes; routes as of the attachment. */
+  /** Replaces one address by another and restores the routes of the attachment. */
   renumber(interfaceName: string, from: string, to: string): Promise<void>
   setMtu(interfaceName: string, mtu: number): Promise<void>
-  /** Bridges of containers with private addresses, the same on every host that has them, each with one port. */
+  /** Adds container bridges with private addresses, each with one port; the addresses are the same on every host. */
   addContainerBridges(count: number): Promise<void>
-  /** From now on the network drops this, and only this, on its way to and from the host. */
+  /** From now on the network drops exactly this traffic to and from the host. */
   drop(interfaceName: string, ...what: readonly Traffic[]): Promise<void>
 }
 
 const nft = ['nft', '-f', '-']
 let ports = 0
 
-/** `hub` is the namespace of all bridges; each interface of a host is one end of a pair whose other end is a port there. */
+/** `hub` is the namespace of all bridges; each interface of a host is one end of a veth pair, the other a port there. */
 export function hostIn(name: string, namespace: Namespace, hub: Namespace): Host {
   const attached = new Map<string, { port: string; attachment: Attachment }>()
   const of = (inner: string) => {
-    const found = attached.get(inner)
-    if (found === undefined) throw new Error(`${name} has no interface ${inner}`)
-    return found
+    const entry = attached.get(inner)
+    if (entry === undefined) throw new Error(`${name} has no interface ${inner}`)
+    return entry
   }
   const ip = async (...lines: readonly string[]) => {
     await namespace.run(['ip', '-batch', '-'], `${lines.join('\n')}\n`)
   }
-  /** Dropped where they arrive, on both ends of the pair: a sender never learns of it. */
+  /** Drops packets at arrival, on both ends of the pair, so that the sender gets no error. */
   const filter = async (inner: string, rules: readonly string[]) => {
     const { port } = of(inner)
     await Promise.all([hub.run(nft, dropping(port, rules)), namespace.run(nft, dropping(inner, rules))])
@@ -64,7 +64,7 @@ export function hostIn(name: string, namespace: Namespace, hub: Namespace): Host
     addAddress: (inner, address) => ip(addressLine('add', inner, address)),
     removeAddress: (inner, address) => ip(addressLine('del', inner, address)),
     renumber: (inner, from, to) =>
-      // In this order: with the first address of a subnet all others of it go.
+      // In this order: the kernel removes all addresses of a subnet with its first one.
       ip(addressLine('del', inner, from), addressLine('add', inner, to), ...routeLines(of(inner).attachment)),
     setMtu: (inner, mtu) => ip(`link set ${inner} mtu ${mtu}`),
     addContainerBridges: (count) => ip(...Array.from({ length: count }, (_, index) => bridgeLines(index)).flat()),
@@ -79,11 +79,11 @@ export function hostIn(name: string, namespace: Namespace, hub: Namespace): Host
 function dropping(device: string, matches: readonly string[]): string {
   const chain = `chain arrive { type filter hook ingress device ${device} priority 0;`
   const table = `table netdev ${device}`
-  // Deleted first, whether it is there or not.
+  // Creates and deletes the table first: nft cannot delete a table that does not exist.
   return `${table}\ndelete ${table}\n${table} {\n${chain}\n${matches.map((match) => `${match} drop\n`).join('')}}\n}\n`
 }
 
-/** Routes go with the last address of their interface, and are put back as they were. */
+/** Restores the routes, which the kernel removes with the last address of their interface. */
 function routeLines({ interface: inner, onLink = [], gateways = [] }: Attachment): string[] {
   return [
     ...onLink.map((net) => `route replace ${net} dev ${inner}`),
@@ -91,15 +91,15 @@ function routeLines({ interface: inner, onLink = [], gateways = [] }: Attachment
   ]
 }
 
-/** Without detection of duplicates, an IPv6 address can be used at once. */
+/** `nodad` makes an IPv6 address usable at once, without duplicate address detection. */
 function addressLine(verb: 'add' | 'del', interfaceName: string, address: string): string {
   return `address ${verb} ${address} dev ${interfaceName}${verb === 'add' && address.includes(':') ? ' nodad' : ''}`
 }
 
-/** A bridge without a port has no carrier, and Node does not name its addresses. */
+/** Each bridge has a port: without one it has no carrier, and Node does not list its addresses. */
 function bridgeLines(index: number): string[] {
   const [bridge, outer, inner] = [`br-${index}`, `ctr${index}`, `ctr${index}-in`]
-  // Docker draws from these, in this order.
+  // Docker's default address pools, in its order.
   const address = index < 15 ? `172.${17 + index}.0.1/16` : `192.168.${(index - 15) * 16}.1/20`
   return [
     `link add name ${bridge} type bridge`,

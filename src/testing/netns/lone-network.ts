@@ -1,6 +1,6 @@
 import { startNetwork } from './network.ts'
 
-// A program that makes a network, says the process ids of its namespaces to whoever started it, and is killed by that.
+// A program that creates a network, sends the process id of its host's namespace to its parent, and waits to be killed.
 const network = await startNetwork()
 const lan = await network.lan('lan')
 const host = await network.host('host')

@@ -4,7 +4,7 @@ import { connect, type Server, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { ProcessHost } from '../process-host.ts'
-import type { Message, Question } from './agent.ts'
+import type { AgentMessage, AgentRequest } from './agent.ts'
 import { env, run } from './commands.ts'
 import type { Transport } from './echo.ts'
 
@@ -13,22 +13,22 @@ const guard = fileURLToPath(new URL('../die-with-parent.js', import.meta.url))
 
 const bounds = { startMs: 20_000, pending: 64, sockets: 64 }
 
-/** A network namespace, as seen from this process, which stays outside. Processes run in it as a cluster's do. */
+/** A network namespace, controlled by this process from outside. Cluster processes can run in it. */
 export interface Namespace extends ProcessHost {
-  /** Of the process that it lives by. */
+  /** The process that keeps it alive. */
   readonly pid: number
   readonly fetchJson: <T>(url: string) => Promise<T>
   readonly forward: (endpoint: string) => string
-  /** Whether a host answers at this address, as seen from here. */
+  /** Whether a host answers at this address when asked from inside. */
   reaches(transport: Transport, address: string): Promise<boolean>
-  /** Runs a command in it. */
+  /** Runs a command inside. */
   run(command: readonly string[], input?: string): Promise<string>
   close(): Promise<void>
 }
 
 /**
- * Starts a namespace by `unshare` and its flags; within the user namespace of another when it is given. Nothing of it has
- * a name in the file system: the kernel removes it with the last process in it, however that ends.
+ * Starts a namespace by `unshare` and its flags, inside the user namespace of `within` if that is set. It has no name
+ * in the file system: the kernel removes it with its last process, however that ends.
  */
 export async function startNamespace(unshare: readonly string[], within?: Namespace): Promise<Namespace> {
   const inUser = unshare.some((flag) => flag.startsWith('-U'))
@@ -40,14 +40,14 @@ export async function startNamespace(unshare: readonly string[], within?: Namesp
   const { child, server, port } = await startAgent(within === undefined ? ['unshare', ...unshare] : inner)
   const pid = child.pid ?? 0
   const through = enter(pid, '-n', '-m')
-  const ask = asker(child)
+  const request = requestSender(child)
   const { forward, close: closeForwarder } = forwarder(server, port)
   return {
     pid,
     through,
     run: (command, input) => run([...through, ...command], input),
-    fetchJson: (url) => ask({ url }),
-    reaches: (transport, address) => ask({ transport, address }),
+    fetchJson: (url) => request({ url }),
+    reaches: (transport, address) => request({ transport, address }),
     forward,
     close: async () => {
       closeForwarder()
@@ -70,10 +70,13 @@ async function startAgent(prefix: readonly string[]): Promise<{ child: ChildProc
   })
   const signal = AbortSignal.timeout(bounds.startMs)
   const ended = once(child, 'exit', { signal }).then(([code]) => {
-    throw new Error(`a network namespace could not be started: ${prefix.join(' ')} ended with ${code}`)
+    throw new Error(`failed to start a network namespace: ${prefix.join(' ')} ended with ${code}`)
   })
   try {
-    const [message, server] = (await Promise.race([once(child, 'message', { signal }), ended])) as [Message, Server]
+    const [message, server] = (await Promise.race([once(child, 'message', { signal }), ended])) as [
+      AgentMessage,
+      Server,
+    ]
     return { child, server, port: 'listening' in message ? message.listening : 0 }
   } catch (error) {
     child.kill('SIGKILL')
@@ -83,31 +86,31 @@ async function startAgent(prefix: readonly string[]): Promise<{ child: ChildProc
   }
 }
 
-/** Puts questions to the agent, and waits for its answers. */
-function asker(child: ChildProcess): <T>(ask: Question['ask']) => Promise<T> {
-  const pending = new Map<number, (answer: Message) => void>()
-  const ended = 'its network namespace has ended'
+/** Sends requests to the agent and resolves with its answers. */
+function requestSender(child: ChildProcess): <T>(request: AgentRequest['request']) => Promise<T> {
+  const pending = new Map<number, (answer: AgentMessage) => void>()
+  const ended = 'the network namespace has ended'
   let last = 0
-  child.on('message', (message: Message) => {
+  child.on('message', (message: AgentMessage) => {
     if ('id' in message) pending.get(message.id)?.(message)
   })
   child.on('exit', () => {
     for (const [id, answer] of pending) answer({ id, error: ended })
   })
-  return async <T>(ask: Question['ask']) => {
+  return async <T>(request: AgentRequest['request']) => {
     if (!child.connected) throw new Error(ended)
-    if (pending.size >= bounds.pending) throw new Error(`${bounds.pending} questions wait for an answer`)
+    if (pending.size >= bounds.pending) throw new Error(`${bounds.pending} requests are pending`)
     last++
     const id = last
-    const answer = new Promise<Message>((resolve) => pending.set(id, resolve))
-    child.send({ id, ask } satisfies Question)
+    const answer = new Promise<AgentMessage>((resolve) => pending.set(id, resolve))
+    child.send({ id, request } satisfies AgentRequest)
     const message = await answer.finally(() => pending.delete(id))
     if ('error' in message) throw new Error(message.error)
     return ('body' in message ? message.body : undefined) as T
   }
 }
 
-/** Connects whoever comes to the listener of the namespace with an endpoint outside of it. */
+/** Pipes each connection to the namespace's listener to an endpoint outside. */
 function forwarder(server: Server, port: number) {
   const sockets = new Set<Socket>()
   let target: URL | undefined
@@ -118,7 +121,7 @@ function forwarder(server: Server, port: number) {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
     }
-    // Either end's failure closes the other: so it looks as if there were nothing between them.
+    // A failure of either end closes the other, as on a direct connection.
     pipeline(inner, outer, inner, () => {})
     return undefined
   })

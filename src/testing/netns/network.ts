@@ -14,7 +14,7 @@ export interface Attachment {
   readonly lan: Lan
   /** With their prefix lengths: `45.79.10.1/24`, `2600:3c00::1/64`. */
   readonly addresses: readonly string[]
-  /** Networks that this interface reaches without a router. */
+  /** Subnets that this interface reaches without a router. */
   readonly onLink?: readonly string[]
   /** Routers for everything else, one per family at most. */
   readonly gateways?: readonly string[]
@@ -26,20 +26,20 @@ export interface RouterOptions {
 }
 
 /**
- * Hosts and what joins them, in namespaces that have no way out: an address in there is nobody's on the real network, and
- * this machine's own network is never touched. Ends with this process, however that ends.
+ * Hosts and LANs in isolated namespaces: their addresses do not reach the real network, and this machine's own network
+ * stays unchanged. Ends with this process, however that ends.
  */
 export interface Network extends AsyncDisposable {
   lan(name: string): Promise<Lan>
-  /** A host that has nothing but its loopback. */
+  /** A host with loopback only. */
   host(name: string): Promise<Host>
-  /** A router that masquerades, in both families, what leaves by its outside, and lets nothing in that did not begin inside. */
+  /** A router that masquerades outgoing traffic, in both families, and forwards only connections that began inside. */
   natRouter(name: string, options: RouterOptions): Promise<Host>
-  /** Nodes that run in it are to be stopped first. */
+  /** Stop the nodes that run in it first. */
   close(): Promise<void>
 }
 
-/** Why there can be no network of namespaces here; undefined when there can. */
+/** Why this machine cannot run such a network; undefined if it can. */
 export function networkImpossible(): string | undefined {
   return namespaces().impossible
 }
@@ -47,7 +47,7 @@ export function networkImpossible(): string | undefined {
 export async function startNetwork(): Promise<Network> {
   const { unshare, impossible } = namespaces()
   if (impossible !== undefined) throw new Error(impossible)
-  // All bridges are in one namespace, which has no address and forwards nothing between them.
+  // One namespace holds all bridges; it has no address and does not forward between them.
   const hub = await startNamespace(unshare)
   const all: Namespace[] = [hub]
   const lans = new Set<string>()

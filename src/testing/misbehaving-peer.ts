@@ -10,47 +10,47 @@ import { linkProtocol } from '../kit/link-streams.ts'
 import { encodeFrame, FrameReader } from '../kit/wire.ts'
 import { until } from './until.ts'
 
-export interface Saying {
-  /** Chunks as they are written. */
+export interface StreamInput {
+  /** Chunks to write, one by one. */
   readonly chunks: readonly Uint8Array[]
-  /** Nothing follows, and the other side is told so. */
+  /** Closes the stream after the chunks. */
   readonly ends?: boolean
 }
 
-/** What became of one saying. */
+/** How the other side reacted to one input. */
 export interface Answer {
-  /** Frames that came back before the end. */
+  /** Frames that it sent before the end. */
   readonly frames: readonly Frame[]
-  /** Milliseconds until the other side had ended the connection. */
+  /** Milliseconds until it closed the connection. */
   readonly endedAfterMs: number
 }
 
-/** A libp2p peer that can dial and identify and keeps to no other rule of the mesh. */
-export interface RudePeer {
+/** A libp2p peer that dials and identifies but otherwise violates the link protocol. */
+export interface MisbehavingPeer {
   readonly peer: string
-  /** Says this on a new link stream of a new connection, and waits until the other side has ended that. */
-  say(saying: Saying): Promise<Answer>
+  /** Sends this on a link stream of a new connection, and waits until the other side closes the connection. */
+  send(input: StreamInput): Promise<Answer>
   stop(): Promise<void>
 }
 
-/** `address`: a multiaddr of the node it is rude to. `limitMs`: the longest it waits for the end of a connection. */
-export async function startRudePeer(address: string, limitMs: number): Promise<RudePeer> {
+/** `address`: multiaddr of the node to attack. `limitMs`: how long it waits for the end of a connection. */
+export async function startMisbehavingPeer(address: string, limitMs: number): Promise<MisbehavingPeer> {
   const privateKey = await generateKeyPair('Ed25519')
   const settings = libp2pSettings({ privateKey, listen: [] })
   const libp2p = await createLibp2p({ ...settings, services: { identify: identify() } })
   const target = multiaddr(address)
   return {
     peer: libp2p.peerId.toString(),
-    say: async (saying) => {
+    send: async (input) => {
       const connection = await libp2p.dial(target, { force: true, signal: AbortSignal.timeout(limitMs) })
-      return speak(connection, saying, limitMs)
+      return sendOn(connection, input, limitMs)
     },
     stop: async () => libp2p.stop(),
   }
 }
 
-async function speak(connection: Connection, { chunks, ends }: Saying, limitMs: number): Promise<Answer> {
-  const began = performance.now()
+async function sendOn(connection: Connection, { chunks, ends }: StreamInput, limitMs: number): Promise<Answer> {
+  const startedAt = performance.now()
   const stream = await connection.newStream(linkProtocol, { signal: AbortSignal.timeout(limitMs) })
   const frames: Frame[] = []
   const reader = new FrameReader()
@@ -58,13 +58,13 @@ async function speak(connection: Connection, { chunks, ends }: Saying, limitMs: 
     frames.push(...reader.push(data instanceof Uint8Array ? data : data.subarray(), performance.now()))
   })
   await write(stream, chunks)
-  // Not waited for: the other side may end the connection before that.
+  // Does not wait: the other side may close the connection first.
   if (ends) stream.close({ signal: AbortSignal.timeout(limitMs) }).catch(() => {})
-  await until(() => connection.status !== 'open', limitMs, 'the other side ends the connection')
-  return { frames, endedAfterMs: performance.now() - began }
+  await until(() => connection.status !== 'open', limitMs, 'the other side closes the connection')
+  return { frames, endedAfterMs: performance.now() - startedAt }
 }
 
-/** The other side may have had enough before all is said. */
+/** The other side may close the connection before all chunks are written. */
 async function write(stream: Stream, chunks: readonly Uint8Array[]): Promise<void> {
   for (const chunk of chunks) {
     if (stream.writeStatus !== 'writable') return
@@ -76,14 +76,14 @@ async function write(stream: Stream, chunks: readonly Uint8Array[]): Promise<voi
   }
 }
 
-/** A hello as any node may say it. */
+/** An encoded hello that any node may send. */
 export function helloOf(changes: Partial<Hello> = {}): Uint8Array {
   const trace = newTrace(Math.random)
-  const named = { meshes: ['mesh-a'], name: 'rude', role: 'compute', build: 'rude/1', trace } as const
+  const named = { meshes: ['mesh-a'], name: 'misbehaving', role: 'compute', build: 'test/1', trace } as const
   return encodeFrame({ type: 'hello', hello: { ...named, incarnation: 1, counter: 1, ...changes } })
 }
 
-/** A frame by hand. `announced`: the length in its header, that of the payload unless told otherwise. */
+/** A raw frame. `announced`: the length in its header, by default that of the payload. */
 export function rawFrame(type: number, payload: Uint8Array, announced = payload.length): Uint8Array {
   return Uint8Array.from([announced >> 8, announced & 255, type, ...payload])
 }

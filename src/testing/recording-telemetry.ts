@@ -2,8 +2,8 @@ import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { newTrace } from '../core/trace.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
-/** Telemetry that keeps what it is told. */
-export function keptTelemetry(): { readonly telemetry: Telemetry; readonly spans: SpanEffect[] } {
+/** Telemetry that records its spans. */
+export function recordingTelemetry(): { readonly telemetry: Telemetry; readonly spans: SpanEffect[] } {
   const spans: SpanEffect[] = []
   const emit = (effect: SpanEffect) => {
     spans.push(effect)
