@@ -1,25 +1,25 @@
-/** A source file: its path within `src`, with forward slashes, and its text. */
+/** A source file: its path inside `src`, with forward slashes, and its text. */
 export interface Source {
   readonly path: string
   readonly text: string
 }
 
-/** What breaks a rule, as text that names the line; empty when nothing does. */
+/** Returns the violations in a file, each with its line number or its name. */
 export type Rule = (source: Source) => string[]
 
-/** Where a collection may be held without an owner, and why. */
+/** Files that may have a collection without an owner, and why. */
 const collectionsAllowed: Readonly<Record<string, string>> = {
   'core/owned-map.ts': 'the owned collection itself',
-  'core/owner.ts': 'what an owner holds, bounded by limits.held',
+  'core/owner.ts': 'the resources of an owner, bounded by limits.held',
 }
 
-/** Files that are one table, read by looking up: longer than a file of code may be. */
+/** Files that consist of one lookup table: they may be longer than a file of code. */
 const tables: Readonly<Record<string, string>> = { 'catalogue/spans.ts': 'every span of the mesh' }
 
 const isTest = (path: string) => path.endsWith('.test.ts')
 const isTestCode = (path: string) => isTest(path) || path.startsWith('testing/') || path.startsWith('prove/')
 
-/** Lines of `text` that match, as `line: text`. */
+/** Matching lines of `text`, as `line: text`. */
 function matches(text: string, pattern: RegExp): string[] {
   return text.split('\n').flatMap((line, index) => (pattern.test(line) ? [`${index + 1}: ${line.trim()}`] : []))
 }
@@ -29,7 +29,7 @@ function imports(text: string): string[] {
   return Array.from(text.matchAll(names), ([, name]) => name ?? '')
 }
 
-/** Fields, and constants and variables of a module, live as long as their holder: only an owner makes such a map. */
+/** A field or module variable lives as long as its holder: only an owner may create such a map or set. */
 export const ownedCollections: Rule = ({ path, text }) =>
   isTestCode(path) || path in collectionsAllowed
     ? []
@@ -43,13 +43,13 @@ export const shortFiles: Rule = ({ path, text }) => {
   return isTest(path) || path in tables || lines <= 300 ? [] : [`${lines} lines, at most 300`]
 }
 
-/** Scripts within a test's strings may: what they write is what the test reads. */
+/** Excludes tests, whose strings contain scripts that print to the test. */
 export const noConsole: Rule = ({ path, text }) => (isTest(path) ? [] : matches(text, /\bconsole\.\w/))
 
 export const leakChecked: Rule = ({ path, text }) =>
   isTest(path) && !/^leakCheck\(/m.test(text) ? ['a test file without leakCheck()'] : []
 
-/** Core stands on itself and on the catalogue, which is data. */
+/** Core may import only itself and the catalogue, which is data. */
 export const pureCore: Rule = ({ path, text }) =>
   !path.startsWith('core/') || isTest(path)
     ? []
@@ -60,23 +60,49 @@ export const withoutLibp2p: Rule = ({ path, text }) =>
     ? []
     : imports(text).filter((name) => /^(libp2p|@libp2p\/|@chainsafe\/|@multiformats\/)/.test(name))
 
-/** What has a clock asks that clock, or a test with another one would see two times. */
+/** Core and kit must read their injected clock: otherwise a test with another clock would see two times. */
 export const ownClock: Rule = ({ path, text }) =>
   !/^(core|kit)\//.test(path) || isTest(path) || path === 'kit/clock.ts'
     ? []
     : matches(text, /\b(?:Date|performance)\.now\(/)
 
-/** Spelt so that this file does not break its own rule. */
+/** Split so that this file does not violate its own rule. */
 const foreignWords = ['/wo' + 'rk/', '../sha' + 'red', 'cla' + 'ude', 'assis' + 'tant', 'registry.np' + 'mjs']
 
-/** The product speaks of itself alone, not of where it was made. */
+/** The product must not mention the environment that it was written in. */
 export const ownWords: Rule = ({ text }) => matches(text, new RegExp(foreignWords.join('|'), 'i'))
 
-/** A test that is left out, or that leaves the others out, proves nothing. */
+/** Retired identifiers and words, in their case. The dots keep these lists from violating their own rule. */
+const retiredNames =
+  'te.ll|Te.ll|te.ller|Te.ller|un.told|Link.Talk|Connection.Fact|Hand.Over|Held.Span|Par.cel|Weig.hed|Set.tled|De.ed|' +
+  'leaves.By|place.Among|look.Ms|bad.End|full.Ms|peers.Max|gossip.Whole|Limit.Tells|Vi.ewTell|x-.told|rude-.peer'
+
+/** Retired phrases, in any case and across line breaks. */
+const retiredPhrases =
+  'is. told|are. told|is. none|who.ever|Telling. spans|no receiver takes. spans|spans leave. again|all are. well|' +
+  'used. wrongly|is no. setting of|nobody answers this. topic|an answer of the HTTP API. failed'
+
+const retired = [anyOf(retiredNames, 'g'), anyOf(retiredPhrases, 'gi')]
+
+function anyOf(dotted: string, flags: string): RegExp {
+  const words = dotted.replaceAll('.', '').replaceAll(' ', String.raw`\s+(?:(?:\*|//|#)\s+)?`)
+  return new RegExp(`\\b(?:${words})\\b`, flags)
+}
+
+/** A name or phrase that the project has replaced must not return. */
+export const retiredWords: Rule = ({ text }) =>
+  retired.flatMap((pattern) =>
+    Array.from(text.matchAll(pattern), ({ 0: match, index }) => {
+      const line = text.slice(0, index).split('\n').length
+      return `${line}: ${match.replace(/\s+/g, ' ')}`
+    }),
+  )
+
+/** A skipped test, or one that skips the others, proves nothing. */
 export const allTestsRun: Rule = ({ path, text }) =>
   isTest(path) ? matches(text, /\b(?:test|it|describe|suite)\.(?:only|skip|todo)\b|\b(?:only|skip): true/) : []
 
-/** Codes of `errors` (the text of `core/errors.ts`) that no other source throws or asks for. */
+/** Codes of `errors` (the text of `core/errors.ts`) that no other source uses. */
 export function unusedErrors(errors: string, others: readonly Source[]): string[] {
   const codes = Array.from(errors.matchAll(/^ {2}(MESH_[A-Z_]+):/gm), ([, code]) => code ?? '')
   return codes.filter((code) => !others.some(({ path, text }) => !isTest(path) && text.includes(`'${code}'`)))
