@@ -17,7 +17,7 @@ import {
   workloads,
 } from '../testing/k8s-objects.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { type NetworkPolicy, passes, selects } from '../testing/network-policies.ts'
+import { allows, type NetworkPolicy, selects } from '../testing/network-policies.ts'
 import { containerSettings } from './services.ts'
 
 leakCheck()
@@ -308,7 +308,7 @@ test('policies let through what the stack needs, and nothing else', () => {
   const check = (all: readonly KubeObject[], expected: boolean, ...ways: [string, string, number, string?][]) => {
     const policies = all.filter(({ kind }) => kind === 'NetworkPolicy') as unknown as NetworkPolicy[]
     for (const [from, to, port, protocol = 'TCP'] of ways) {
-      const passed = passes(policies, labels(all, from), labels(all, to), port, protocol)
+      const passed = allows(policies, labels(all, from), labels(all, to), port, protocol)
       assert.equal(passed, expected, `${from} to ${to} at ${protocol} ${port}`)
     }
   }

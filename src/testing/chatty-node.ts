@@ -11,7 +11,7 @@ interface Chat {
 }
 
 const topic = 'chat'
-const everyMs = 500
+const intervalMs = 500
 
 process.exitCode = await runUntilStopped(async () => {
   const node = await startNode(parseConfig(process.env))
@@ -27,7 +27,7 @@ process.exitCode = await runUntilStopped(async () => {
   }
   const timer = setInterval(() => {
     talk().catch((error: unknown) => print({ failed: String(error) }))
-  }, everyMs)
+  }, intervalMs)
   return {
     stop: async (cause) => {
       clearInterval(timer)

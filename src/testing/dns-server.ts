@@ -27,11 +27,11 @@ export async function startDnsServer(): Promise<DnsServer> {
     const answers = entries.flatMap(({ name, addresses }) =>
       addresses.map((data): Answer => ({ type: 'A', name, ttl: ttlSeconds, data })),
     )
-    const noSuchName = 3
+    const nxDomain = 3
     const reply = encode({
       type: 'response',
       ...(id === undefined ? {} : { id }),
-      flags: entries.length === 0 ? noSuchName : 0,
+      flags: entries.length === 0 ? nxDomain : 0,
       questions,
       answers: wantsA ? answers : [],
     })

@@ -35,7 +35,7 @@ const meshesArbitrary = fc.array(nameArbitrary, { minLength: 1, maxLength: 2 })
 const instanceArbitrary = text('0123456789abcdef', 16, 16)
 
 /** The same with an optional field, which earlier versions do not send. */
-function perhaps<T extends object, K extends string, V>(base: fc.Arbitrary<T>, key: K, value: fc.Arbitrary<V>) {
+function withOptional<T extends object, K extends string, V>(base: fc.Arbitrary<T>, key: K, value: fc.Arbitrary<V>) {
   return fc.tuple(base, fc.option(value)).map(([value, extra]) => (extra === null ? value : { ...value, [key]: extra }))
 }
 
@@ -52,7 +52,7 @@ const plainHello: fc.Arbitrary<Hello> = fc.record(
   plain,
 )
 
-export const helloArbitrary: fc.Arbitrary<Hello> = perhaps(plainHello, 'instance', instanceArbitrary)
+export const helloArbitrary: fc.Arbitrary<Hello> = withOptional(plainHello, 'instance', instanceArbitrary)
 
 const conflictsArbitrary = fc.array(
   fc.record(
@@ -86,8 +86,8 @@ const plainDigest: fc.Arbitrary<Digest> = fc.record(
   plain,
 )
 
-export const digestArbitrary: fc.Arbitrary<Digest> = perhaps(
-  perhaps(plainDigest, 'instance', instanceArbitrary),
+export const digestArbitrary: fc.Arbitrary<Digest> = withOptional(
+  withOptional(plainDigest, 'instance', instanceArbitrary),
   'conflicts',
   conflictsArbitrary,
 )

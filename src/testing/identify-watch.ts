@@ -11,7 +11,7 @@ import { createLibp2p } from 'libp2p'
 
 const address = multiaddr(process.env['WATCH_ADDRESS'] ?? '')
 const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
-const everyMs = 1_000
+const intervalMs = 1_000
 
 const libp2p = await createLibp2p({
   privateKey: await generateKeyPair('Ed25519'),
@@ -30,4 +30,4 @@ setInterval(() => {
   const request = connection === undefined ? libp2p.dial(address) : libp2p.services.identify.identify(connection)
   // A failure shows as a missing line of output.
   request.catch(() => {})
-}, everyMs)
+}, intervalMs)

@@ -62,12 +62,12 @@ const leaks = {
   'an open file': ['globalThis.file = await open(import.meta.filename)', '1 fd '],
 } as const
 
-for (const [what, [body, named]] of Object.entries(leaks)) {
+for (const [what, [body, label]] of Object.entries(leaks)) {
   test(`${what} that leaks: the file fails, names it, and exits`, () => {
     const { status, output } = runFile(body)
     assert.equal(status, 1)
     assert.match(output, /outlived its tests by 100 ms/)
-    assert.ok(output.includes(named), output)
+    assert.ok(output.includes(label), output)
   })
 }
 

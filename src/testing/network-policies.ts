@@ -35,7 +35,7 @@ export function selects({ matchLabels = {}, matchExpressions = [] }: Selector, l
 }
 
 /** Whether a pod may open a connection to another of its namespace: the policies of both sides apply. */
-export function passes(
+export function allows(
   policies: readonly NetworkPolicy[],
   from: Labels,
   to: Labels,

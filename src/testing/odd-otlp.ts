@@ -72,13 +72,13 @@ function oddSpan({ traceId, spanId, parentSpanId, name, value, link }: OddSpan):
 
 const bytes = (most: number) => fc.uint8Array({ maxLength: most }).map((array) => Buffer.from(array))
 
-const nested = [1, 5, 29, 30, 31, 40, 500].flatMap((depth) => [
+const nestedValues = [1, 5, 29, 30, 31, 40, 500].flatMap((depth) => [
   nestedValue(depth, 'array'),
   nestedValue(depth, 'kvlist'),
 ])
 
 /** Nested, truncated, of a wrong type, or empty. */
-const value = fc.oneof(fc.constantFrom(...nested), bytes(40))
+const value = fc.oneof(fc.constantFrom(...nestedValues), bytes(40))
 
 /** Spans with arbitrary ids, names, values and links. */
 export const oddSpans: fc.Arbitrary<OddSpan[]> = fc.array(
@@ -117,7 +117,7 @@ function usualSpan(number: number): SentSpan {
 }
 
 /** A span of a query answer with arbitrary values in any field. */
-const answered: fc.Arbitrary<unknown> = fc.oneof(
+const span: fc.Arbitrary<unknown> = fc.oneof(
   fc.record(
     Object.fromEntries(
       [
@@ -133,7 +133,7 @@ const answered: fc.Arbitrary<unknown> = fc.oneof(
 const anything = fc.jsonValue({ maxDepth: 3 })
 
 /** A resource or scope with arbitrary attributes, or an arbitrary value. */
-const attributed = fc.oneof(
+const holder = fc.oneof(
   anything,
   fc.record({ attributes: fc.array(fc.oneof(anything, fc.record({ key: fc.string(), value: anything }))) }),
 )
@@ -148,7 +148,7 @@ export const goodAnsweredSpan = {
 
 /** An answer of `/api/v3/traces` with one good span and arbitrary data beside it. */
 export const oddAnswer: fc.Arbitrary<object> = fc
-  .tuple(fc.array(answered, { maxLength: 4 }), fc.nat(4), fc.array(anything, { maxLength: 2 }), attributed, attributed)
+  .tuple(fc.array(span, { maxLength: 4 }), fc.nat(4), fc.array(anything, { maxLength: 2 }), holder, holder)
   .map(([odd, at, groups, resource, scope]) => {
     const spans = odd.toSpliced(at, 0, goodAnsweredSpan)
     return { result: { resourceSpans: [...groups, { resource, scopeSpans: [...groups, { scope, spans }] }] } }

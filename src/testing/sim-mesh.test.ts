@@ -28,18 +28,18 @@ async function startMesh({ seed, names = six, seedAfterMs = 0 }: StartOptions): 
 
 async function startCompleteMesh(options: StartOptions): Promise<SimMesh> {
   const mesh = await startMesh(options)
-  const tookMs = mesh.runUntil(() => complete(mesh), 60_000)
-  assert.ok(tookMs < Infinity, `not complete after 60 s: ${describe(mesh)}`)
+  const tookMs = mesh.runUntil(() => isComplete(mesh), 60_000)
+  assert.ok(tookMs < Infinity, `not complete after 60 s: ${describeMembers(mesh)}`)
   mesh.run(10_000)
   return mesh
 }
 
 /** Every node sees every other one as a member. */
-function complete(mesh: SimMesh): boolean {
+function isComplete(mesh: SimMesh): boolean {
   return mesh.nodes.every(({ name }) => mesh.members(name).length === mesh.nodes.length - 1)
 }
 
-function describe(mesh: SimMesh): string {
+function describeMembers(mesh: SimMesh): string {
   return mesh.nodes.map(({ name }) => `${name} sees ${mesh.members(name).join(' ') || 'none'}`).join('; ')
 }
 
@@ -61,8 +61,8 @@ function linkMismatches(mesh: SimMesh): string[] {
 
 test('six nodes whose seed starts 20 s late: each retries in a campaign, then sees all others', async (t) => {
   const mesh = await startMesh({ seed: announceSeed(t), seedAfterMs: 20_000 })
-  const tookMs = mesh.runUntil(() => complete(mesh), 31_000)
-  assert.ok(tookMs < Infinity, `not complete after the longest wait + 15 s: ${describe(mesh)}`)
+  const tookMs = mesh.runUntil(() => isComplete(mesh), 31_000)
+  assert.ok(tookMs < Infinity, `not complete after the longest wait + 15 s: ${describeMembers(mesh)}`)
   mesh.run(10_000)
   assert.deepEqual(linkMismatches(mesh), [])
   for (const name of six.slice(1)) {
@@ -151,8 +151,8 @@ test('a killed node that restarts within 10 s with its identity: linked and aliv
   const back = await mesh.start('d', { seeds: [mesh.addressOf('seed')] })
   assert.equal(back.incarnation, 2)
   const since = mesh.clock.now()
-  const tookMs = mesh.runUntil(() => complete(mesh) && newest(mesh, 'd') === 2, 15_000)
-  assert.ok(tookMs < Infinity, describe(mesh))
+  const tookMs = mesh.runUntil(() => isComplete(mesh) && lowestIncarnation(mesh, 'd') === 2, 15_000)
+  assert.ok(tookMs < Infinity, describeMembers(mesh))
   mesh.run(15_000)
   assert.deepEqual(linkMismatches(mesh), [])
   for (const name of six.filter((one) => one !== 'd'))
@@ -180,8 +180,8 @@ test('a node frozen for 45 s: expires no healthy member, and is back within 15 s
   for (const { name } of mesh.nodes) if (name !== 'd') assert.ok(!mesh.members(name).includes('d'))
   const since = mesh.clock.now()
   wake()
-  const tookMs = mesh.runUntil(() => complete(mesh), 15_000)
-  assert.ok(tookMs < Infinity, describe(mesh))
+  const tookMs = mesh.runUntil(() => isComplete(mesh), 15_000)
+  assert.ok(tookMs < Infinity, describeMembers(mesh))
   mesh.run(60_000)
   assert.equal(mesh.spansOf('d', 'mesh.member.expired').length, 0)
   assert.equal(mesh.spansOf('d', 'mesh.node.stalled', since).length, 1)
@@ -196,10 +196,10 @@ test('four nodes that dial each other at once: one link per pair, the same on bo
     const mesh = new SimMesh({ seed: seed + round, names, latencyMs: [1, 50] })
     for (const name of names)
       await mesh.start(name, { seeds: names.filter((other) => other !== name).map((other) => mesh.addressOf(other)) })
-    const tookMs = mesh.runUntil(() => allLinked(mesh), 5_000)
+    const tookMs = mesh.runUntil(() => areAllLinked(mesh), 5_000)
     assert.ok(tookMs <= 3_000, `round ${round}: ${tookMs} ms, ${linkMismatches(mesh).join('; ')}`)
     mesh.run(5_000)
-    assert.ok(allLinked(mesh), `round ${round}, 5 s later: ${linkMismatches(mesh).join('; ')}`)
+    assert.ok(areAllLinked(mesh), `round ${round}, 5 s later: ${linkMismatches(mesh).join('; ')}`)
     mesh.close()
   }
 })
@@ -212,8 +212,8 @@ test('a partition: each side expires the other, and healing restores one mesh', 
   for (const side of [left, right])
     for (const name of side) assert.deepEqual(mesh.members(name), side.filter((one) => one !== name).sort())
   heal()
-  const tookMs = mesh.runUntil(() => complete(mesh), 120_000)
-  assert.ok(tookMs < Infinity, describe(mesh))
+  const tookMs = mesh.runUntil(() => isComplete(mesh), 120_000)
+  assert.ok(tookMs < Infinity, describeMembers(mesh))
   mesh.run(10_000)
   assert.deepEqual(linkMismatches(mesh), [])
   mesh.close()
@@ -350,21 +350,21 @@ async function runWithFaults(seed: number): Promise<void> {
     if (kind === 'kill') await mesh.start(name, name === 'seed' ? {} : { seeds: [mesh.addressOf('seed')] })
     mesh.run(5_000 * random())
   }
-  const tookMs = mesh.runUntil(() => complete(mesh) && linkMismatches(mesh).length === 0, 180_000, 1_000)
-  assert.ok(tookMs < Infinity, `SEED=${seed}: ${describe(mesh)} ${linkMismatches(mesh).join('; ')}`)
+  const tookMs = mesh.runUntil(() => isComplete(mesh) && linkMismatches(mesh).length === 0, 180_000, 1_000)
+  assert.ok(tookMs < Infinity, `SEED=${seed}: ${describeMembers(mesh)} ${linkMismatches(mesh).join('; ')}`)
   mesh.run(20_000)
   assert.deepEqual(linkMismatches(mesh), [], `SEED=${seed}`)
   for (const { name, owner } of mesh.nodes) requireBounds(name, owner.inventory())
   mesh.close()
 }
 
-function newest(mesh: SimMesh, name: string): number {
+function lowestIncarnation(mesh: SimMesh, name: string): number {
   const { peer } = mesh.node(name)
   const others = mesh.nodes.filter((one) => one.name !== name)
   return Math.min(...others.map(({ node }) => node.view.get(peer)?.digest.incarnation ?? 0))
 }
 
-function allLinked(mesh: SimMesh): boolean {
+function areAllLinked(mesh: SimMesh): boolean {
   const both = pairs(mesh).every(([one, other]) => one.node.ledger.joined(other.peer) !== undefined)
   return both && linkMismatches(mesh).length === 0
 }

@@ -112,7 +112,7 @@ export class SimMesh {
     const { peer = name, role = 'compute', meshes = ['m'], seeds = [], topics = [] } = options
     const addresses = [this.addressOf(name)]
     const incarnation = options.incarnation ?? 1 + this.#startedPeers.filter((one) => one === peer).length
-    const network = this.world.network(peer, { addresses, meshes })
+    const network = this.world.addNetwork(peer, { addresses, meshes })
     const { clock } = network.process
     const owner = new Owner(name, clock)
     const random = seededRandom(Math.floor(this.#random() * 2 ** 32))

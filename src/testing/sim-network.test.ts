@@ -10,8 +10,8 @@ networkSuite('SimNetwork', {
   async create(count, { guests, mesh }) {
     const clock = new VirtualClock()
     const world = new SimWorld({ clock, random: seededRandom(1) })
-    const networks = Array.from({ length: count }, (_, index) => world.network(`peer-${index}`, { meshes: [mesh] }))
-    const silent = Array.from({ length: guests }, (_, index) => world.network(`guest-${index}`, { guest: true }))
+    const networks = Array.from({ length: count }, (_, index) => world.addNetwork(`peer-${index}`, { meshes: [mesh] }))
+    const silent = Array.from({ length: guests }, (_, index) => world.addNetwork(`guest-${index}`, { guest: true }))
     return {
       networks,
       addresses: networks.map((network) => network.addresses[0] as string),

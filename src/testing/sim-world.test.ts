@@ -19,7 +19,7 @@ function newWorld(seed = 1) {
   const clock = new VirtualClock()
   const world = new SimWorld({ clock, random: seededRandom(seed) })
   const add = (peer: string, options: SimNetworkOptions = {}): RecordedNode => {
-    const network = world.network(peer, { meshes: ['m'], ...options })
+    const network = world.addNetwork(peer, { meshes: ['m'], ...options })
     const events: RecordedNode['events'] = []
     network.start((event) => events.push({ ...event, at: clock.now() }))
     return { network, events }
@@ -86,7 +86,7 @@ test('a dial without a listener: fails at QUIC’s timeout, succeeds if a listen
   assert.ok(failed?.type === 'seed.failed' && failed.failure.stage === 'dial')
   dial(a, '/ip4/10.9.9.9/udp/4001/quic-v1')
   clock.advance(5_000)
-  world.network('late', { addresses: ['/ip4/10.9.9.9/udp/4001/quic-v1'] })
+  world.addNetwork('late', { addresses: ['/ip4/10.9.9.9/udp/4001/quic-v1'] })
   clock.advance(4_000)
   assert.ok(types(a).includes('seed.answered'))
 })
@@ -94,15 +94,15 @@ test('a dial without a listener: fails at QUIC’s timeout, succeeds if a listen
 test('three dials of one DNS name: each resolves it again', () => {
   const { clock, world, add } = newWorld()
   const a = add('a')
-  world.network('one', { addresses: ['/ip4/10.1.0.1/udp/4001/quic-v1'] })
-  world.network('two', { addresses: ['/ip6/fd00::2/udp/4001/quic-v1'] })
+  world.addNetwork('one', { addresses: ['/ip4/10.1.0.1/udp/4001/quic-v1'] })
+  world.addNetwork('two', { addresses: ['/ip6/fd00::2/udp/4001/quic-v1'] })
   const seed = '/dns4/seed.example/udp/4001/quic-v1'
   dial(a, seed)
   clock.advance(100)
-  world.name('seed.example', ['10.1.0.1'])
+  world.setHosts('seed.example', ['10.1.0.1'])
   dial(a, seed)
   clock.advance(1_000)
-  world.name('seed.example', ['fd00::2'])
+  world.setHosts('seed.example', ['fd00::2'])
   dial(a, seed)
   clock.advance(1_000)
   const answers = a.events.filter((event) => event.type !== 'changed')

@@ -53,7 +53,7 @@ export class SimWorld {
   }
 
   /** Starts a process. Throws when one of this identity runs: kill it first. */
-  network(peer: string, options: SimNetworkOptions = {}): SimNetwork {
+  addNetwork(peer: string, options: SimNetworkOptions = {}): SimNetwork {
     if (this.findRunning(peer) !== undefined) throw new Error(`${peer} is already running`)
     if (this.#nodes.length >= maxNodes) throw new RangeError(`the world holds ${maxNodes} nodes at most`)
     const host = ++this.#hosts
@@ -78,7 +78,7 @@ export class SimWorld {
   }
 
   /** Sets the hosts of a DNS name; an empty list removes the name. */
-  name(name: string, hosts: readonly string[]): void {
+  setHosts(name: string, hosts: readonly string[]): void {
     const others = this.#names.filter((entry) => entry.name !== name)
     if (others.length >= maxFaults) throw new RangeError(`the world holds ${maxFaults} names at most`)
     this.#names = hosts.length === 0 ? others : [...others, { name, hosts }]

@@ -5,7 +5,7 @@ import { startNode } from '../node/node.ts'
 // A node, configured by its environment, that every second publishes news and requests a greeting from every linked
 // peer. It prints the news and answers it receives, and answers greeting requests.
 
-const everyMs = 1_000
+const intervalMs = 1_000
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (data: Uint8Array) => new TextDecoder().decode(data)
 const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -20,7 +20,7 @@ process.exitCode = await runUntilStopped(async () => {
     for (const { peer } of node.mesh.topology().peers)
       printLine({ from: peer, answer: await node.mesh.request(peer, 'greet', bytes('you')).then(text, String) })
   }
-  const timer = setInterval(() => talk().catch((error: unknown) => printLine({ failed: String(error) })), everyMs)
+  const timer = setInterval(() => talk().catch((error: unknown) => printLine({ failed: String(error) })), intervalMs)
   return {
     stop: async (cause) => {
       clearInterval(timer)

@@ -46,12 +46,12 @@ export class TwoEnds {
       end,
       effects: this.ledgers[end].handle({ type: 'stopping' }, this.clock.now()),
     }))
-    for (const { end, effects } of stops) this.#applyEffects(end, effects.filter(isNoClose))
+    for (const { end, effects } of stops) this.#applyEffects(end, effects.filter(isNotClose))
     if (ends.length > 1) this.#deliverAll()
     for (const { end, effects } of stops)
       this.#applyEffects(
         end,
-        effects.filter((effect) => !isNoClose(effect)),
+        effects.filter((effect) => !isNotClose(effect)),
       )
   }
 
@@ -135,7 +135,7 @@ export class TwoEnds {
   }
 }
 
-function isNoClose(effect: LedgerEffect): boolean {
+function isNotClose(effect: LedgerEffect): boolean {
   return effect.do !== 'close'
 }
 

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 /** Port of the echo protocol, RFC 862; no node uses it. */
 const port = 7
 const limitMs = 700
-const everyMs = 100
+const intervalMs = 100
 
 export type Transport = 'udp' | 'tcp'
 
@@ -33,7 +33,7 @@ function sendByUdp(address: string, answer: (hasEchoed: boolean) => void): () =>
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4', () => answer(true))
   socket.on('error', () => answer(false))
   const send = () => socket.send('hello', port, address, () => {})
-  const timer = setInterval(send, everyMs)
+  const timer = setInterval(send, intervalMs)
   send()
   return () => {
     clearInterval(timer)
