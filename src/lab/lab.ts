@@ -143,7 +143,6 @@ export class Lab {
     return requestInventory(this.#requireNode(name))
   }
 
-  /** The record of the lab so far. */
   async record(): Promise<LabRecord> {
     const snapshot = await survey(this.#nodes, () => this.#elapsed())
     return this.#recordOf(await this.#sink.stats(), snapshot)
@@ -173,7 +172,7 @@ export class Lab {
 
   #sinkEvents(): SinkEvents {
     return {
-      onProblem: (why) => this.#reportProblem(why),
+      onProblem: (why) => this.#addProblem(why),
       onProcess: (pid) => {
         this.#storePid = pid
         this.#updateWatchdog()
@@ -202,7 +201,7 @@ export class Lab {
     this.#queue.add(async () => {
       // The user may have started it meanwhile.
       if (node.state === 'waiting')
-        await this.#startNode(node, 'same').catch((error) => this.#reportProblem(String(error)))
+        await this.#startNode(node, 'same').catch((error) => this.#addProblem(String(error)))
     })
   }
 
@@ -223,7 +222,7 @@ export class Lab {
   #onExit(node: LabNode, end: ChildExit, requestedAction: RequestedAction | undefined): void {
     this.#updateWatchdog()
     const why = exitProblem(end, requestedAction)
-    if (why !== undefined) this.#reportProblem(`${node.name} ${why}`)
+    if (why !== undefined) this.#addProblem(`${node.name} ${why}`)
   }
 
   #updateWatchdog(): void {
@@ -264,7 +263,7 @@ export class Lab {
       try {
         await step()
       } catch (error) {
-        this.#reportProblem(`cleanup failed: ${error instanceof Error ? error.message : error}`)
+        this.#addProblem(`cleanup failed: ${error instanceof Error ? error.message : error}`)
       }
     }
   }
@@ -294,7 +293,7 @@ export class Lab {
     return performance.now() - this.#startedAt
   }
 
-  #reportProblem(text: string): void {
+  #addProblem(text: string): void {
     this.#events.addProblem(text)
     this.#log(text)
   }
