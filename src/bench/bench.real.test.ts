@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { fanout } from './fanout.ts'
 import { startPeer } from './peer-process.ts'
-import { readable } from './report.ts'
+import { formatReport } from './report.ts'
 import { runBench } from './run.ts'
 import { stockSide } from './side.ts'
 
@@ -25,7 +25,7 @@ test('a small run measures every side, and all that was published arrives', { ti
   }
   assert.ok((report.ratios['ours']?.['cpuMsPerDelivery']?.median ?? 0) > 0)
   assert.ok(!report.notes.some((note) => /not what they say/.test(note)), report.notes.join('; '))
-  assert.match(readable(report), /cpuMsPerDelivery\n {2}stock .*\n {2}ours .* x .*, range /)
+  assert.match(formatReport(report), /cpuMsPerDelivery\n {2}stock .*\n {2}ours .* x .*, range /)
   assert.ok(report.settings['ours']?.includes('MALLOC_ARENA_MAX=1'), `${report.settings['ours']}`)
   assert.deepEqual(report.settings['stock'], [])
 })
@@ -44,20 +44,20 @@ test('a program that is none, or ends at once, or says nonsense is named', async
 test('whose process has ended is told as that, whatever is asked of it', async () => {
   const peer = await startPeer('stock', stockSide('stock').program('/ip4/127.0.0.1/udp/0/quic-v1'))
   process.kill(peer.pid, 'SIGKILL')
-  const told = { message: /stock ended with SIGKILL/ }
-  await assert.rejects(peer.ask({ do: 'count' }, 'count', 10_000), told)
-  await assert.rejects(peer.usage(), told)
-  await assert.rejects(peer.cpuMs(), told)
+  const ended = { message: /stock ended with SIGKILL/ }
+  await assert.rejects(peer.request({ do: 'count' }, 'count', 10_000), ended)
+  await assert.rejects(peer.usage(), ended)
+  await assert.rejects(peer.cpuMs(), ended)
 })
 
 test('a peer that fails a command says why, and ends with its input', async () => {
   const peer = await startPeer('stock', stockSide('stock').program('/ip4/127.0.0.1/udp/0/quic-v1'))
   try {
-    await assert.rejects(peer.ask({ do: 'publish', bytes: 64, rate: 10, count: 1 }, 'published', 10_000), /stock: /)
-    const { links, received } = await peer.ask({ do: 'count' }, 'count', 10_000)
+    await assert.rejects(peer.request({ do: 'publish', bytes: 64, rate: 10, count: 1 }, 'published', 10_000), /stock: /)
+    const { links, received } = await peer.request({ do: 'count' }, 'count', 10_000)
     assert.deepEqual([links, received], [0, 0])
   } finally {
     await peer.end()
   }
-  await assert.rejects(peer.ask({ do: 'count' }, 'count', 1_000), /stock ended with 0/)
+  await assert.rejects(peer.request({ do: 'count' }, 'count', 1_000), /stock ended with 0/)
 })

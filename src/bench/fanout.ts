@@ -1,18 +1,18 @@
 import { mean } from 'simple-statistics'
 import { seededRandom } from '../testing/random.ts'
-import { differingAccounts } from './accounts.ts'
 import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
-import { startCast } from './cast.ts'
 import { type Metrics, type Round, turns } from './compare.ts'
-import { earlier, type Graph, regularGraph } from './graph.ts'
+import { findCpuMismatches } from './cpu-check.ts'
+import { earlierNeighbours, type Graph, regularGraph } from './graph.ts'
 import { type Group, spawnGroup } from './group.ts'
 import { idleWindow } from './idle-window.ts'
 import { type LoadUse, loadWindow } from './load-window.ts'
+import { startSetup } from './setup.ts'
 import { sideCount } from './side.ts'
 
 const degree = 8
-const linkedMs = 60_000
-const lookMs = 500
+const linkTimeoutMs = 60_000
+const pollMs = 500
 /** A mesh node that looked for more links than this would add to the graph it is given. */
 const ownLinks = 1
 
@@ -31,10 +31,10 @@ export const fanout: Bench = {
 
 async function run(options: BenchOptions, { progress, signal }: BenchContext): Promise<BenchResult> {
   await using resources = new AsyncDisposableStack()
-  const cast = resources.use(await startCast(options, ownLinks))
+  const setup = resources.use(await startSetup(options, ownLinks))
   const graph = graphFor(options)
   const groups: Group[] = []
-  for (const side of cast.sides) {
+  for (const side of setup.sides) {
     const group = resources.use(await spawnGroup(side, options.nodes))
     await link(group, graph, signal)
     groups.push(group)
@@ -55,13 +55,13 @@ async function run(options: BenchOptions, { progress, signal }: BenchContext): P
       const use = await loadWindow(group, { ...load, seconds: options.window })
       others = Math.max(others, use.others)
       round[group.side] = metricsOf(use, idle.get(group.side) ?? Number.NaN)
-      progress(`round ${i + 1} of ${options.pairs}: ${group.side} ${shown(round[group.side])}`)
+      progress(`round ${i + 1} of ${options.pairs}: ${group.side} ${summaryOf(round[group.side])}`)
     }
     rounds.push(Object.fromEntries(groups.map(({ side }) => [side, round[side] ?? {}])))
   }
-  for (const group of groups) await mustBe(group, graph)
-  const notes = [...(await differingAccounts(groups)), ...notesOf(others), ...cast.notes()]
-  return { rounds, settings: cast.settings, notes }
+  for (const group of groups) await assertLinks(group, graph)
+  const notes = [...(await findCpuMismatches(groups)), ...notesOf(others), ...setup.notes()]
+  return { rounds, settings: setup.settings, notes }
 }
 
 function notesOf(others: number): string[] {
@@ -74,30 +74,32 @@ function notesOf(others: number): string[] {
 
 /** The same graph for all sides; fewer links each where there are not enough nodes. */
 function graphFor({ nodes, seed }: BenchOptions): Graph {
-  const most = Math.min(degree, nodes - 1)
-  return regularGraph(nodes, (nodes * most) % 2 === 0 ? most : most - 1, seededRandom(seed))
+  const maxDegree = Math.min(degree, nodes - 1)
+  return regularGraph(nodes, (nodes * maxDegree) % 2 === 0 ? maxDegree : maxDegree - 1, seededRandom(seed))
 }
 
 async function link(group: Group, graph: Graph, signal: AbortSignal): Promise<void> {
-  await group.startAll(earlier(graph), signal)
-  const wanted = (i: number) => graph[i]?.length ?? 0
-  const wait = { limitMs: linkedMs, everyMs: lookMs, signal }
-  await group.until((count, i) => count.links >= wanted(i), 'each has the links of the graph', wait)
-  await mustBe(group, graph)
+  await group.startAll(earlierNeighbours(graph), signal)
+  const linkCount = (i: number) => graph[i]?.length ?? 0
+  const wait = { limitMs: linkTimeoutMs, everyMs: pollMs, signal }
+  await group.until((count, i) => count.links >= linkCount(i), 'each has the links of the graph', wait)
+  await assertLinks(group, graph)
 }
 
 /** Throws when the links are not those of the graph: on another one messages take other ways. */
-async function mustBe(group: Group, graph: Graph): Promise<void> {
+async function assertLinks(group: Group, graph: Graph): Promise<void> {
   const counts = await group.counts()
-  const off = counts.filter((count, i) => count.links !== graph[i]?.length).length
-  if (off === 0) return
-  throw new Error(`${group.side}: ${off} of ${counts.length} have other links than the graph: the run says nothing`)
+  const mismatches = counts.filter((count, i) => count.links !== graph[i]?.length).length
+  if (mismatches === 0) return
+  throw new Error(
+    `${group.side}: ${mismatches} of ${counts.length} have other links than the graph: the run says nothing`,
+  )
 }
 
 /** CPU ms/s of each side, all processes, while nobody publishes. */
 async function idleRates(groups: readonly Group[], seconds: number, signal: AbortSignal): Promise<Map<string, number>> {
-  const measured = Object.fromEntries(groups.map(({ side, peers }) => [side, peers]))
-  const { sides } = await idleWindow(measured, seconds * 1_000, signal)
+  const processes = Object.fromEntries(groups.map(({ side, peers }) => [side, peers]))
+  const { sides } = await idleWindow(processes, seconds * 1_000, signal)
   return new Map(Object.entries(sides).map(([side, { cpu }]) => [side, cpu.reduce((sum, one) => sum + one, 0)]))
 }
 
@@ -114,6 +116,6 @@ function metricsOf(use: LoadUse, idle: number): Metrics {
   }
 }
 
-function shown({ cpuMsPerDelivery = 0, p50Ms = 0, p99Ms = 0, deliveredPercent = 0 }: Metrics = {}): string {
+function summaryOf({ cpuMsPerDelivery = 0, p50Ms = 0, p99Ms = 0, deliveredPercent = 0 }: Metrics = {}): string {
   return `${cpuMsPerDelivery.toFixed(2)} ms/delivery, p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)} ms, ${deliveredPercent.toFixed(2)} %`
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { completeGraph, earlier, type Graph, regularGraph } from './graph.ts'
+import { completeGraph, earlierNeighbours, type Graph, regularGraph } from './graph.ts'
 
 leakCheck()
 
@@ -40,9 +40,9 @@ test('every node has its links, to others, each once and from both ends, and all
 })
 
 test('the same seed draws the same graph, another seed another one', () => {
-  const draw = (seed: number) => regularGraph(18, 8, seededRandom(seed))
-  assert.deepEqual(draw(1), draw(1))
-  assert.notDeepEqual(draw(1), draw(2))
+  const graphOf = (seed: number) => regularGraph(18, 8, seededRandom(seed))
+  assert.deepEqual(graphOf(1), graphOf(1))
+  assert.notDeepEqual(graphOf(1), graphOf(2))
 })
 
 test('a graph that cannot be is refused', () => {
@@ -57,5 +57,5 @@ test('a graph that cannot be is refused', () => {
 test('each edge is dialled once, from the later node', () => {
   const graph = completeGraph(4)
   assert.deepEqual(graph[1], [0, 2, 3])
-  assert.deepEqual(earlier(graph), [[], [0], [0, 1], [0, 1, 2]])
+  assert.deepEqual(earlierNeighbours(graph), [[], [0], [0, 1], [0, 1, 2]])
 })

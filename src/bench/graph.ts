@@ -5,7 +5,7 @@ export type Graph = readonly (readonly number[])[]
 
 /** Switches per edge: far more than a graph of this size needs to forget the ring that it began as. */
 const switchesPerEdge = 20
-const tries = 100
+const maxTries = 100
 
 /**
  * A random connected graph in which every node has `degree` neighbours: a ring lattice whose edges are switched in pairs,
@@ -17,7 +17,7 @@ export function regularGraph(nodes: number, degree: number, random: Random): Gra
   if (degree < 1 || degree >= nodes || (nodes * degree) % 2 === 1) {
     throw new RangeError(`there is no graph of ${nodes} nodes with ${degree} links each`)
   }
-  for (let i = 0; i < tries; i++) {
+  for (let i = 0; i < maxTries; i++) {
     const edges = lattice(nodes, degree)
     shuffleEdges(edges, random)
     const graph = graphOf(nodes, edges)
@@ -33,7 +33,7 @@ export function completeGraph(nodes: number): Graph {
 }
 
 /** Whom each node dials when nodes start one after the other: those neighbours that are there already. */
-export function earlier(graph: Graph): Graph {
+export function earlierNeighbours(graph: Graph): Graph {
   return graph.map((neighbours, i) => neighbours.filter((j) => j < i))
 }
 
@@ -51,17 +51,17 @@ function lattice(nodes: number, degree: number): Edge[] {
 /** a-b and c-d become a-d and c-b, unless one of these is there already or would lead to itself. */
 function shuffleEdges(edges: Edge[], random: Random): void {
   const key = (a: number, b: number) => `${Math.min(a, b)}-${Math.max(a, b)}`
-  const there = new Set(edges.map(([a, b]) => key(a, b)))
-  const draw = () => Math.floor(random() * edges.length)
+  const edgeKeys = new Set(edges.map(([a, b]) => key(a, b)))
+  const pick = () => Math.floor(random() * edges.length)
   for (let i = 0; i < edges.length * switchesPerEdge; i++) {
-    const [first, second] = [edges[draw()], edges[draw()]]
+    const [first, second] = [edges[pick()], edges[pick()]]
     if (first === undefined || second === undefined) continue
     const [a, b] = first
     const [c, d] = random() < 0.5 ? second : [second[1], second[0]]
-    if (a === d || c === b || there.has(key(a, d)) || there.has(key(c, b))) continue
-    there.delete(key(a, b))
-    there.delete(key(c, d))
-    there.add(key(a, d)).add(key(c, b))
+    if (a === d || c === b || edgeKeys.has(key(a, d)) || edgeKeys.has(key(c, b))) continue
+    edgeKeys.delete(key(a, b))
+    edgeKeys.delete(key(c, d))
+    edgeKeys.add(key(a, d)).add(key(c, b))
     first[1] = d
     second[0] = c
     second[1] = b
@@ -78,7 +78,7 @@ function graphOf(nodes: number, edges: readonly Edge[]): Graph {
 }
 
 function isConnected(graph: Graph): boolean {
-  const seen = new Set([0])
-  for (const node of seen) for (const next of graph[node] ?? []) seen.add(next)
-  return seen.size === graph.length
+  const reached = new Set([0])
+  for (const node of reached) for (const next of graph[node] ?? []) reached.add(next)
+  return reached.size === graph.length
 }

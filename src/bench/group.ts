@@ -41,12 +41,12 @@ export async function spawnGroup(side: Side, count: number): Promise<Group> {
   const starting = ports.map((port, i) =>
     startPeer(`${side.name}-${i}`, side.program(`/ip4/127.0.0.1/udp/${port}/quic-v1`)),
   )
-  const settled = await Promise.allSettled(starting)
-  const peers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const results = await Promise.allSettled(starting)
+  const peers = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const dispose = async () => {
     await Promise.all(peers.map((peer) => peer.end()))
   }
-  const failed = settled.find((one) => one.status === 'rejected')
+  const failed = results.find((one) => one.status === 'rejected')
   if (failed !== undefined) {
     await dispose()
     throw failed.reason
@@ -57,9 +57,9 @@ export async function spawnGroup(side: Side, count: number): Promise<Group> {
 function groupOf(side: Side, peers: readonly PeerProcess[], dispose: () => Promise<void>): Group {
   const start = async (index: number, dials: readonly number[]) => {
     const dial = dials.flatMap((other) => peers[other]?.addresses[0] ?? [])
-    await peers[index]?.ask({ do: 'start', dial }, 'started', limits.startMs)
+    await peers[index]?.request({ do: 'start', dial }, 'started', limits.startMs)
   }
-  const counts = () => Promise.all(peers.map((peer) => peer.ask({ do: 'count' }, 'count', limits.countMs)))
+  const counts = () => Promise.all(peers.map((peer) => peer.request({ do: 'count' }, 'count', limits.countMs)))
   return {
     side: side.name,
     peers,
@@ -80,8 +80,10 @@ function groupOf(side: Side, peers: readonly PeerProcess[], dispose: () => Promi
     until: async (holds, what, wait) => {
       const ms = await reach(counts, holds, wait)
       if (ms !== undefined) return ms
-      const seen = (await counts()).map(({ links, members }) => `${links}${members === undefined ? '' : `/${members}`}`)
-      throw new Error(`${side.name}: ${what}: not within ${wait.limitMs} ms (links/members ${seen.join(' ')})`)
+      const summaries = (await counts()).map(
+        ({ links, members }) => `${links}${members === undefined ? '' : `/${members}`}`,
+      )
+      throw new Error(`${side.name}: ${what}: not within ${wait.limitMs} ms (links/members ${summaries.join(' ')})`)
     },
     [Symbol.asyncDispose]: dispose,
   }
@@ -92,10 +94,10 @@ async function reach(
   holds: Condition,
   { limitMs, everyMs, signal }: Wait,
 ): Promise<number | undefined> {
-  const began = performance.now()
+  const startMs = performance.now()
   for (;;) {
     const all = await counts()
-    const ms = performance.now() - began
+    const ms = performance.now() - startMs
     if (all.every(holds)) return ms
     if (ms > limitMs) return undefined
     await sleep(everyMs, undefined, { signal })

@@ -4,7 +4,7 @@ import type { Usage } from '../testing/process-usage.ts'
 import { machineUse } from './usage.ts'
 
 /** A process whose use is read; `usage` from `/proc`. */
-export interface Measured {
+export interface MeasuredProcess {
   readonly pid: number
   usage(): Promise<Usage>
 }
@@ -28,29 +28,29 @@ export interface WindowUse {
 
 /** What every process uses while `ms` pass: all sides in the same window, so that they fare alike. */
 export async function idleWindow(
-  sides: Readonly<Record<string, readonly Measured[]>>,
+  sides: Readonly<Record<string, readonly MeasuredProcess[]>>,
   ms: number,
   signal: AbortSignal,
 ): Promise<WindowUse> {
   const before = await readAll(sides)
   const machine = await machineUse()
-  const began = performance.now()
+  const startMs = performance.now()
   await sleep(ms, undefined, { signal })
-  const seconds = (performance.now() - began) / 1_000
+  const seconds = (performance.now() - startMs) / 1_000
   const after = await readAll(sides)
   const busy = (await machineUse()).busyMs - machine.busyMs
-  const used: Record<string, SideUse> = {}
+  const usage: Record<string, SideUse> = {}
   let ours = 0
   for (const [side, ends] of Object.entries(after)) {
     const cpu = ends.map((end, i) => (end.cpuMs - (before[side]?.[i]?.cpuMs ?? 0)) / seconds)
     ours += cpu.reduce((sum, one) => sum + one, 0)
-    used[side] = { cpu, rss: ends.map(({ rssMb }) => rssMb), pss: ends.map(({ pssMb }) => pssMb) }
+    usage[side] = { cpu, rss: ends.map(({ rssMb }) => rssMb), pss: ends.map(({ pssMb }) => pssMb) }
   }
-  return { seconds, sides: used, others: busy / seconds - ours, load: loadavg()[0] ?? 0 }
+  return { seconds, sides: usage, others: busy / seconds - ours, load: loadavg()[0] ?? 0 }
 }
 
-async function readAll(sides: Readonly<Record<string, readonly Measured[]>>): Promise<Record<string, Usage[]>> {
-  const read = async ([side, processes]: [string, readonly Measured[]]) =>
+async function readAll(sides: Readonly<Record<string, readonly MeasuredProcess[]>>): Promise<Record<string, Usage[]>> {
+  const read = async ([side, processes]: [string, readonly MeasuredProcess[]]) =>
     [side, await Promise.all(processes.map((one) => one.usage()))] as const
   return Object.fromEntries(await Promise.all(Object.entries(sides).map(read)))
 }

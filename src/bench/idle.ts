@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
-import { differingAccounts } from './accounts.ts'
 import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
-import { startCast } from './cast.ts'
 import type { Metrics, Round } from './compare.ts'
+import { findCpuMismatches } from './cpu-check.ts'
 import { type Group, spawnGroup } from './group.ts'
 import { idleWindow, type SideUse } from './idle-window.ts'
+import { startSetup } from './setup.ts'
 import { dialsForAll, sideCount } from './side.ts'
 
-const linkedMs = 60_000
-const lookMs = 500
+const linkTimeoutMs = 60_000
+const pollMs = 500
 
 /** What nodes cost that are linked to all others and have nothing to say. All sides are measured at the same time. */
 export const idle: Bench = {
@@ -25,12 +25,12 @@ export const idle: Bench = {
 async function run(options: BenchOptions, { progress, signal }: BenchContext): Promise<BenchResult> {
   await using resources = new AsyncDisposableStack()
   const links = options.nodes - 1
-  const cast = resources.use(await startCast(options, links))
+  const setup = resources.use(await startSetup(options, links))
   const groups: Group[] = []
-  for (const side of cast.sides) {
+  for (const side of setup.sides) {
     const group = resources.use(await spawnGroup(side, options.nodes))
     await group.startAll(dialsForAll(side.name, options.nodes), signal)
-    const wait = { limitMs: linkedMs, everyMs: lookMs, signal }
+    const wait = { limitMs: linkTimeoutMs, everyMs: pollMs, signal }
     await group.until((count) => count.links >= links, `each has ${links} links`, wait)
     groups.push(group)
     progress(`${side.name}: ${options.nodes} processes with ${links} links each`)
@@ -40,26 +40,27 @@ async function run(options: BenchOptions, { progress, signal }: BenchContext): P
   const rounds: Round[] = []
   const others: number[] = []
   for (let i = 1; i <= options.pairs; i++) {
-    const measured = Object.fromEntries(groups.map(({ side, peers }) => [side, peers]))
-    const use = await idleWindow(measured, options.window * 1_000, signal)
+    const processes = Object.fromEntries(groups.map(({ side, peers }) => [side, peers]))
+    const use = await idleWindow(processes, options.window * 1_000, signal)
     rounds.push(Object.fromEntries(Object.entries(use.sides).map(([side, used]) => [side, metricsOf(used)])))
     others.push(use.others)
-    progress(`window ${i} of ${options.pairs}: ${shown(rounds.at(-1))}`)
+    progress(`window ${i} of ${options.pairs}: ${summaryOf(rounds.at(-1))}`)
   }
   for (const group of groups) {
     const counts = await group.counts()
-    const off = counts.filter((count) => count.links < links).length
-    if (off > 0) throw new Error(`${group.side}: ${off} of ${options.nodes} have lost links: the run says nothing`)
+    const mismatches = counts.filter((count) => count.links < links).length
+    if (mismatches > 0)
+      throw new Error(`${group.side}: ${mismatches} of ${options.nodes} have lost links: the run says nothing`)
   }
-  const notes = [...(await differingAccounts(groups)), ...notesOf(others), ...cast.notes()]
-  return { rounds, settings: cast.settings, notes }
+  const notes = [...(await findCpuMismatches(groups)), ...notesOf(others), ...setup.notes()]
+  return { rounds, settings: setup.settings, notes }
 }
 
 function metricsOf({ cpu, rss, pss }: SideUse): Metrics {
   return { cpuMsPerS: mean([...cpu]), rssMb: mean([...rss]), pssMb: mean([...pss]) }
 }
 
-function shown(round: Round = {}): string {
+function summaryOf(round: Round = {}): string {
   return Object.entries(round)
     .map(([side, { cpuMsPerS, rssMb }]) => `${side} ${cpuMsPerS?.toFixed(2)} ms/s ${rssMb?.toFixed(0)} MiB`)
     .join(', ')

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
 import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
-import { startCast } from './cast.ts'
 import { type Metrics, type Round, turns } from './compare.ts'
 import { type Condition, type Group, spawnGroup } from './group.ts'
-import { own, type Side, sideCount } from './side.ts'
+import { startSetup } from './setup.ts'
+import { ownVariables, type Side, sideCount } from './side.ts'
 
 /**
  * Between two looks at who is connected and who knows whom: what both times are exact to. A look is work for the
  * processes, so all sides are looked at alike, and to the end of the window.
  */
-const lookMs = 100
+const pollMs = 100
 const wantedLinks = 8
 
 /** Nodes that join one seed at the same moment. Every measurement has fresh processes. */
@@ -25,40 +25,40 @@ export const join: Bench = {
 
 async function run(options: BenchOptions, { progress, signal }: BenchContext): Promise<BenchResult> {
   await using resources = new AsyncDisposableStack()
-  const cast = resources.use(await startCast(options, wantedLinks))
+  const setup = resources.use(await startSetup(options, wantedLinks))
   const rounds: Round[] = []
   for (let i = 0; i < options.pairs; i++) {
     const round: Record<string, Metrics> = {}
-    for (const side of turns(cast.sides, i)) {
+    for (const side of turns(setup.sides, i)) {
       round[side.name] = await joinOnce(side, options, signal)
-      progress(`round ${i + 1} of ${options.pairs}: ${side.name} ${shown(round[side.name])}`)
+      progress(`round ${i + 1} of ${options.pairs}: ${side.name} ${summaryOf(round[side.name])}`)
     }
-    rounds.push(Object.fromEntries(cast.sides.map(({ name }) => [name, round[name] ?? {}])))
+    rounds.push(Object.fromEntries(setup.sides.map(({ name }) => [name, round[name] ?? {}])))
   }
   const notes = [
     'connected: the seed has a link to every node. Only mesh nodes go on to know and link each other (knowAllMs)',
     'what stock takes to connect is js-libp2p’s default of five inbound connections a second from one host, not its speed; a mesh node spares loopback from that',
-    `CPU of each process from its start command to ${options.window} s later, the looks every ${lookMs} ms too; what it loads before is not in it, what it loads then is`,
-    ...missed(rounds, options),
-    ...cast.notes(),
+    `CPU of each process from its start command to ${options.window} s later, the looks every ${pollMs} ms too; what it loads before is not in it, what it loads then is`,
+    ...missingMetricNotes(rounds, options),
+    ...setup.notes(),
   ]
-  return { rounds, settings: cast.settings, notes }
+  return { rounds, settings: setup.settings, notes }
 }
 
 async function joinOnce(side: Side, { nodes, window }: BenchOptions, signal: AbortSignal): Promise<Metrics> {
   await using group = await spawnGroup(side, nodes)
   const before = await group.cpuMs()
   await group.start(0, [])
-  const began = performance.now()
+  const startMs = performance.now()
   const starts = Promise.all(group.peers.slice(1).map((_, i) => group.start(i + 1, [0])))
   // A start that is refused ends the run, though not before its turn has come.
   starts.catch(() => {})
   const all = nodes - 1
   const conditions: Conditions = {
     connectedMs: ({ links }, i) => links >= (i === 0 ? all : 1),
-    ...(side.name === own && { knowAllMs: ({ members = 0 }) => members >= all }),
+    ...(side.name === ownVariables && { knowAllMs: ({ members = 0 }) => members >= all }),
   }
-  const reached = await watch(group, conditions, { began, endsAt: began + window * 1_000 }, signal)
+  const reached = await timeConditions(group, conditions, { startMs, endMs: startMs + window * 1_000 }, signal)
   const [after, usage] = await Promise.all([group.cpuMs(), group.usage()])
   await starts
   return { ...reached, cpuMsPerNode: (after - before) / nodes, rssMb: mean(usage.map(({ rssMb }) => rssMb)) }
@@ -67,36 +67,39 @@ async function joinOnce(side: Side, { nodes, window }: BenchOptions, signal: Abo
 type Conditions = Readonly<Record<string, Condition>>
 
 /** Looks again and again until `endsAt`. When each condition first held for all, in milliseconds; what never did is left out. */
-async function watch(
+async function timeConditions(
   group: Group,
   conditions: Conditions,
-  { began, endsAt }: { readonly began: number; readonly endsAt: number },
+  { startMs, endMs }: { readonly startMs: number; readonly endMs: number },
   signal: AbortSignal,
 ): Promise<Metrics> {
   const reached: Record<string, number> = {}
-  for (let next = began; next < endsAt; next += lookMs) {
+  for (let next = startMs; next < endMs; next += pollMs) {
     await sleep(Math.max(0, next - performance.now()), undefined, { signal })
     const counts = await group.counts()
     for (const [name, holds] of Object.entries(conditions)) {
-      if (counts.every(holds)) reached[name] ??= performance.now() - began
+      if (counts.every(holds)) reached[name] ??= performance.now() - startMs
     }
   }
-  await sleep(Math.max(0, endsAt - performance.now()), undefined, { signal })
+  await sleep(Math.max(0, endMs - performance.now()), undefined, { signal })
   return reached
 }
 
 /** A metric that is missing in one round is not summed up: that has to be said. */
-function missed(rounds: readonly Round[], { window }: BenchOptions): string[] {
-  const never = (side: string, metric: string) => rounds.filter((round) => round[side]?.[metric] === undefined).length
-  const wanted = Object.keys(rounds[0] ?? {}).map((side) => [side, 'connectedMs'] as const)
-  return [...wanted, [own, 'knowAllMs'] as const].flatMap(([side, metric]) => {
-    const rarely = never(side, metric)
-    return rarely === 0 ? [] : [`${side}: no ${metric}, not within ${window} s in ${rarely} of ${rounds.length} rounds`]
+function missingMetricNotes(rounds: readonly Round[], { window }: BenchOptions): string[] {
+  const missingRounds = (side: string, metric: string) =>
+    rounds.filter((round) => round[side]?.[metric] === undefined).length
+  const expected = Object.keys(rounds[0] ?? {}).map((side) => [side, 'connectedMs'] as const)
+  return [...expected, [ownVariables, 'knowAllMs'] as const].flatMap(([side, metric]) => {
+    const missing = missingRounds(side, metric)
+    return missing === 0
+      ? []
+      : [`${side}: no ${metric}, not within ${window} s in ${missing} of ${rounds.length} rounds`]
   })
 }
 
-function shown({ connectedMs, knowAllMs, cpuMsPerNode = Number.NaN }: Metrics = {}): string {
-  const known = knowAllMs === undefined ? '' : `, all known after ${knowAllMs.toFixed(0)} ms`
-  const connected = connectedMs === undefined ? 'never connected' : `connected after ${connectedMs.toFixed(0)} ms`
-  return `${connected}${known}, ${cpuMsPerNode.toFixed(0)} ms CPU per node`
+function summaryOf({ connectedMs, knowAllMs, cpuMsPerNode = Number.NaN }: Metrics = {}): string {
+  const memberText = knowAllMs === undefined ? '' : `, all known after ${knowAllMs.toFixed(0)} ms`
+  const linkText = connectedMs === undefined ? 'never connected' : `connected after ${connectedMs.toFixed(0)} ms`
+  return `${linkText}${memberText}, ${cpuMsPerNode.toFixed(0)} ms CPU per node`
 }

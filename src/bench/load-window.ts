@@ -33,9 +33,9 @@ export interface LoadUse {
 }
 
 /** How often it is looked whether the last messages have arrived, and for how long. Milliseconds. */
-const drain = { everyMs: 500, mostMs: 10_000 }
+const drain = { everyMs: 500, maxMs: 10_000 }
 /** What publishing may take longer than asked for before the run is given up, in milliseconds. */
-const lateMs = 30_000
+const graceMs = 30_000
 
 /** Lets one publish at a steady rate and measures its whole side. */
 export async function loadWindow(group: Group, { publisher, rate, bytes, seconds, signal }: Load): Promise<LoadUse> {
@@ -43,12 +43,12 @@ export async function loadWindow(group: Group, { publisher, rate, bytes, seconds
   if (peer === undefined) throw new Error(`${group.side} has no process ${publisher}`)
   await group.counts()
   const [cpuBefore, machineBefore] = await Promise.all([group.cpuMs(), machineUse()])
-  const began = performance.now()
+  const startMs = performance.now()
   const count = Math.round(rate * seconds)
-  await abortable(peer.ask({ do: 'publish', bytes, rate, count }, 'published', seconds * 1_000 + lateMs), signal)
+  await abortable(peer.request({ do: 'publish', bytes, rate, count }, 'published', seconds * 1_000 + graceMs), signal)
   const expected = count * (group.peers.length - 1)
-  const counts = await drained(group, expected, signal)
-  const took = (performance.now() - began) / 1_000
+  const counts = await drainCounts(group, expected, signal)
+  const took = (performance.now() - startMs) / 1_000
   const [cpuAfter, machineAfter] = await Promise.all([group.cpuMs(), machineUse()])
   const usage = await group.usage()
   const cpuMs = cpuAfter - cpuBefore
@@ -68,22 +68,22 @@ export async function loadWindow(group: Group, { publisher, rate, bytes, seconds
 }
 
 /** Counts until all has arrived, or nothing more does: what comes late is late, not lost. */
-async function drained(
+async function drainCounts(
   group: Group,
   expected: number,
   signal: AbortSignal,
 ): Promise<Awaited<ReturnType<Group['counts']>>> {
-  const until = performance.now() + drain.mostMs
+  const deadline = performance.now() + drain.maxMs
   const all = []
   let received = 0
-  let fresh: number
+  let newCount: number
   do {
     await sleep(drain.everyMs, undefined, { signal })
     const counts = await group.counts()
-    fresh = total(counts.map((one) => one.received))
-    received += fresh
+    newCount = total(counts.map((one) => one.received))
+    received += newCount
     all.push(...counts)
-  } while (received < expected && fresh > 0 && performance.now() < until)
+  } while (received < expected && newCount > 0 && performance.now() < deadline)
   return all
 }
 

@@ -1,7 +1,7 @@
 import { type Terminal, toExitCode } from '../commands/command.ts'
 import { exitCodes } from '../commands/exit-codes.ts'
 import { readOptions } from './options.ts'
-import { readable } from './report.ts'
+import { formatReport } from './report.ts'
 import { runBench } from './run.ts'
 
 const io: Terminal = {
@@ -10,7 +10,7 @@ const io: Terminal = {
 }
 /** Interrupted, a bench may take this long to end its processes; those that are left end with their input. Milliseconds. */
 const unwindMs = 6_000
-const interrupted = 130
+const interruptedCode = 130
 
 const abort = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
@@ -28,10 +28,10 @@ async function main(): Promise<number> {
   const progress = (text: string) => io.err(`${bench.name}: ${text}\n`)
   try {
     const report = await runBench(bench, options, { progress, signal: abort.signal })
-    io.out(json ? `${JSON.stringify(report)}\n` : readable(report))
+    io.out(json ? `${JSON.stringify(report)}\n` : formatReport(report))
     return report.noise.void ? exitCodes.inconclusive : exitCodes.ok
   } catch (error) {
-    if (abort.signal.aborted) return interrupted
+    if (abort.signal.aborted) return interruptedCode
     io.err(`${bench.name}: ${error instanceof Error ? error.message : String(error)}\n`)
     return exitCodes.failure
   }
@@ -41,5 +41,5 @@ function interrupt(signal: NodeJS.Signals): void {
   if (abort.signal.aborted) return
   io.err(`${signal}: ending what was started\n`)
   abort.abort(new Error('interrupted'))
-  setTimeout(() => process.exit(interrupted), unwindMs).unref()
+  setTimeout(() => process.exit(interruptedCode), unwindMs).unref()
 }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { differs } from './accounts.ts'
+import { isMismatch } from './cpu-check.ts'
 import { benches, readOptions } from './options.ts'
-import { pairsLeast } from './statistics.ts'
+import { minPairs } from './statistics.ts'
 
 leakCheck()
 
@@ -21,7 +21,7 @@ test('what is not said has the default of its bench', () => {
 
 test('a default run has enough rounds for an interval, and says that a further side takes longer', () => {
   for (const { name, defaults, seconds } of benches) {
-    assert.ok(defaults.pairs > pairsLeast, name)
+    assert.ok(defaults.pairs > minPairs, name)
     assert.ok(seconds(defaults) <= 660, `${name} ${seconds(defaults)}`)
     assert.ok(seconds({ ...defaults, bare: true }) > seconds(defaults), name)
   }
@@ -49,5 +49,5 @@ test('wrong use names the key and the cure', () => {
 })
 
 test('accounts that differ by more than a tenth are two processes', () => {
-  assert.deepEqual([differs(95, 100), differs(89, 100), differs(111, 100)], [false, true, true])
+  assert.deepEqual([isMismatch(95, 100), isMismatch(89, 100), isMismatch(111, 100)], [false, true, true])
 })

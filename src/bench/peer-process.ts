@@ -19,7 +19,7 @@ export interface PeerProcess {
   /** Where it can be dialled once it was started. */
   readonly addresses: readonly string[]
   /** Resolves to its answer; rejects when it failed, ended, or did not answer within `limitMs`. */
-  ask<E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number): Promise<EventOf<E>>
+  request<E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number): Promise<EventOf<E>>
   /** By the kernel's accounting, all of its threads. Rejects, saying why it ended, when it has. */
   usage(): Promise<Usage>
   /** CPU milliseconds since its start, as `usage`. */
@@ -30,12 +30,12 @@ export interface PeerProcess {
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
-interface Waiting {
-  readonly settle: (event: PeerEvent) => void
+interface PendingRequest {
+  readonly resolve: (event: PeerEvent) => void
   readonly fail: (error: Error) => void
 }
 
-const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000, reportedMs: 1_000 }
+const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000, closeMs: 1_000 }
 
 /** Starts a peer; resolves once it says that it is ready. It ends by itself when this process does: its input ends. */
 export async function startPeer(name: string, { command, args, env }: Program): Promise<PeerProcess> {
@@ -44,47 +44,47 @@ export async function startPeer(name: string, { command, args, env }: Program): 
     child.once('close', () => resolve())
     child.once('error', () => resolve())
   })
-  const end = () => endOf(child, exited)
+  const end = () => endChild(child, exited)
   try {
-    const conversation = converse(name, child)
+    const conversation = openConversation(name, child)
     const { addresses } = await conversation.ready
     const { pid = 0 } = child
     const cpuMs = () => conversation.whileAlive(() => kernelCpuMs(pid))
     const usage = async () => ({ ...(await conversation.whileAlive(() => processUsage(pid))), cpuMs: await cpuMs() })
-    return { name, pid, addresses, ask: conversation.ask, usage, cpuMs, end }
+    return { name, pid, addresses, request: conversation.request, usage, cpuMs, end }
   } catch (error) {
     await end()
     throw error
   }
 }
 
-interface Conversation extends Pick<PeerProcess, 'ask'> {
+interface Conversation extends Pick<PeerProcess, 'request'> {
   readonly ready: Promise<EventOf<'ready'>>
   /** Reads what is to be known of a process that runs. Why it ended is the answer where it does not. */
   whileAlive<T>(read: () => Promise<T>): Promise<T>
 }
 
-function converse(name: string, child: Child): Conversation {
-  const waiting = new Map<number, Waiting>()
+function openConversation(name: string, child: Child): Conversation {
+  const pending = new Map<number, PendingRequest>()
   const { promise: ready, resolve, reject } = Promise.withResolvers<EventOf<'ready'>>()
   let errors = ''
   let failure: Error | undefined
-  const { promise: failed, resolve: told } = Promise.withResolvers<void>()
+  const { promise: failed, resolve: resolveFailed } = Promise.withResolvers<void>()
   const fail = (error: Error) => {
     failure ??= error
-    told()
+    resolveFailed()
     reject(error)
-    for (const { fail: one } of waiting.values()) one(error)
-    waiting.clear()
+    for (const { fail: one } of pending.values()) one(error)
+    pending.clear()
   }
-  const hear = (line: string) => {
+  const handleLine = (line: string) => {
     const event = parseEvent(line)
     if (event === undefined) return
     if (event.event === 'ready') return resolve(event)
-    const asked = waiting.get(event.id)
-    waiting.delete(event.id)
-    if (event.event === 'failed') asked?.fail(new Error(`${name}: ${event.why}`))
-    else asked?.settle(event)
+    const pendingRequest = pending.get(event.id)
+    pending.delete(event.id)
+    if (event.event === 'failed') pendingRequest?.fail(new Error(`${name}: ${event.why}`))
+    else pendingRequest?.resolve(event)
   }
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-bounds.errorChars)
@@ -94,22 +94,23 @@ function converse(name: string, child: Child): Conversation {
   child.once('close', (code, signal) => fail(new Error(`${name} ended with ${code ?? signal}: ${errors}`)))
   createInterface({ input: child.stdout }).on('line', (line) => {
     try {
-      hear(line)
+      handleLine(line)
     } catch (error) {
       fail(new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`))
     }
   })
-  let last = 0
-  const ask = <E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number) => {
+  let lastId = 0
+  const request = <E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number) => {
     if (failure !== undefined) return Promise.reject(failure)
-    const id = ++last
-    const { promise, resolve: settle, reject: refuse } = Promise.withResolvers<EventOf<E>>()
-    waiting.set(id, {
-      settle: (event) => (isA(event, answer) ? settle(event) : refuse(new Error(`${name} answered ${event.event}`))),
-      fail: refuse,
+    const id = ++lastId
+    const { promise, resolve: resolveEvent, reject: rejectRequest } = Promise.withResolvers<EventOf<E>>()
+    pending.set(id, {
+      resolve: (event) =>
+        isEvent(event, answer) ? resolveEvent(event) : rejectRequest(new Error(`${name} answered ${event.event}`)),
+      fail: rejectRequest,
     })
     child.stdin.write(encodeCommand(command, id))
-    return within(promise, limitMs, `${name} answers ${command.do}`)
+    return withTimeout(promise, limitMs, `${name} answers ${command.do}`)
   }
   const whileAlive = async <T>(read: () => Promise<T>) => {
     if (failure !== undefined) throw failure
@@ -117,25 +118,25 @@ function converse(name: string, child: Child): Conversation {
       return await read()
     } catch (error) {
       // The kernel forgets a process a moment before its end is told here.
-      await within(failed, bounds.reportedMs, 'its end is told').catch(() => {})
+      await withTimeout(failed, bounds.closeMs, 'its end is told').catch(() => {})
       throw failure ?? error
     }
   }
-  return { ask, whileAlive, ready: within(ready, bounds.readyMs, `${name} is ready`) }
+  return { request, whileAlive, ready: withTimeout(ready, bounds.readyMs, `${name} is ready`) }
 }
 
-function isA<E extends PeerEvent['event']>(event: PeerEvent, name: E): event is EventOf<E> {
+function isEvent<E extends PeerEvent['event']>(event: PeerEvent, name: E): event is EventOf<E> {
   return event.event === name
 }
 
-function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   const { promise: limited, resolve, reject } = Promise.withResolvers<T>()
   const timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms)
   promise.then(resolve, reject)
   return limited.finally(() => clearTimeout(timer))
 }
 
-async function endOf(child: Child, exited: Promise<void>): Promise<void> {
+async function endChild(child: Child, exited: Promise<void>): Promise<void> {
   if (child.stdin.writable) child.stdin.end(encodeCommand({ do: 'exit' }, 0))
   const timer = setTimeout(() => child.kill('SIGKILL'), bounds.exitMs)
   await exited.finally(() => clearTimeout(timer))

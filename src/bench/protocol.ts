@@ -9,29 +9,29 @@ export type Command =
   | { readonly do: 'publish'; readonly bytes: number; readonly rate: number; readonly count: number }
   | { readonly do: 'count' | 'cpu' | 'exit' }
 
-const whole = z.number().int().nonnegative()
+const count = z.number().int().nonnegative()
 /** Bounds what a peer that has gone astray can make the bench hold. */
-const most = { addresses: 16, latencies: 100_000, text: 2_000 } as const
+const limits = { addresses: 16, latencies: 100_000, text: 2_000 } as const
 
 const schema = z.discriminatedUnion('event', [
   z.object({
     event: z.literal('ready'),
     protocol: z.literal(protocolVersion),
-    addresses: z.array(z.string().max(most.text)).min(1).max(most.addresses),
+    addresses: z.array(z.string().max(limits.text)).min(1).max(limits.addresses),
   }),
-  z.object({ event: z.literal('started'), id: whole }),
-  z.object({ event: z.literal('published'), id: whole, count: whole }),
+  z.object({ event: z.literal('started'), id: count }),
+  z.object({ event: z.literal('published'), id: count, count }),
   z.object({
     event: z.literal('count'),
-    id: whole,
-    links: whole,
-    members: whole.optional(),
-    received: whole,
-    copies: whole.optional(),
-    latencies: z.array(z.number()).max(most.latencies),
+    id: count,
+    links: count,
+    members: count.optional(),
+    received: count,
+    copies: count.optional(),
+    latencies: z.array(z.number()).max(limits.latencies),
   }),
-  z.object({ event: z.literal('cpu'), id: whole, ms: z.number().nonnegative() }),
-  z.object({ event: z.literal('failed'), id: whole, why: z.string() }),
+  z.object({ event: z.literal('cpu'), id: count, ms: z.number().nonnegative() }),
+  z.object({ event: z.literal('failed'), id: count, why: z.string() }),
 ])
 
 export type PeerEvent = z.output<typeof schema>
@@ -43,9 +43,9 @@ export type EventOf<E extends PeerEvent['event']> = Extract<PeerEvent, { event: 
  * @throws Error for an event that is not as the protocol has it: its peer cannot be believed.
  */
 export function parseEvent(line: string): PeerEvent | undefined {
-  const said = jsonOf(line)
-  if (typeof said !== 'object' || said === null || !('event' in said)) return undefined
-  const parsed = schema.safeParse(said)
+  const value = jsonOf(line)
+  if (typeof value !== 'object' || value === null || !('event' in value)) return undefined
+  const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const { path = [], message = '' } = parsed.error.issues[0] ?? {}
   throw new Error(`no event of the bench protocol: ${path.join('.')}: ${message} in ${line.slice(0, 200)}`)

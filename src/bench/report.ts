@@ -1,18 +1,18 @@
 import type { BenchReport } from './bench.ts'
 import { reference } from './side.ts'
-import { pairsLeast, type Ratio, type Spread } from './statistics.ts'
+import { minPairs, type Ratio, type Spread } from './statistics.ts'
 
 /** A report for people: a table for each metric, what has to be known to read it, and whether it counts. */
-export function readable(report: BenchReport): string {
+export function formatReport(report: BenchReport): string {
   const { bench, options, sides, noise, notes, seconds } = report
   const metrics = [...new Set(Object.values(sides).flatMap((side) => Object.keys(side)))]
   const head = `${bench}: ${options.nodes} processes per side, ${options.pairs} rounds of ${options.window} s, seed ${options.seed}; took ${seconds} s`
   const tables = metrics.map((metric) => table(metric, report))
-  const few =
-    options.pairs < pairsLeast ? [`- below ${pairsLeast} rounds there is no interval of 95 %, only a range`] : []
-  const told = `${reference} beside itself: ${noise.ratio?.toFixed(3) ?? 'not measured'} (${noise.metric})`
-  const verdict = noise.void ? `VOID, ${told}: outside 0.95 to 1.05, only a quieter machine will tell` : told
-  return [head, '', ...tables, ...notes.map((note) => `- ${note}`), ...few, `- ${verdict}`, ''].join('\n')
+  const warnings =
+    options.pairs < minPairs ? [`- below ${minPairs} rounds there is no interval of 95 %, only a range`] : []
+  const noiseText = `${reference} beside itself: ${noise.ratio?.toFixed(3) ?? 'not measured'} (${noise.metric})`
+  const verdict = noise.void ? `VOID, ${noiseText}: outside 0.95 to 1.05, only a quieter machine will tell` : noiseText
+  return [head, '', ...tables, ...notes.map((note) => `- ${note}`), ...warnings, `- ${verdict}`, ''].join('\n')
 }
 
 function table(metric: string, { sides, ratios }: BenchReport): string {
@@ -24,15 +24,15 @@ function table(metric: string, { sides, ratios }: BenchReport): string {
 }
 
 function row(side: string, { median, min, max }: Spread, ratio: Ratio | undefined): string {
-  const values = `${number(median)} (${number(min)} to ${number(max)})`
+  const values = `${formatNumber(median)} (${formatNumber(min)} to ${formatNumber(max)})`
   return `  ${side.padEnd(14)}${values.padEnd(32)}${ratio === undefined ? '' : ratioText(ratio)}`.trimEnd()
 }
 
 function ratioText({ median, min, max, low, high }: Ratio): string {
-  const interval = low === undefined ? '' : `, 95 % ${number(low)} to ${number(high)}`
-  return `x ${number(median)}, range ${number(min)} to ${number(max)}${interval}`
+  const interval = low === undefined ? '' : `, 95 % ${formatNumber(low)} to ${formatNumber(high)}`
+  return `x ${formatNumber(median)}, range ${formatNumber(min)} to ${formatNumber(max)}${interval}`
 }
 
-function number(value = Number.NaN): string {
+function formatNumber(value = Number.NaN): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 10 ? 1 : 3)
 }

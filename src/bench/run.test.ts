@@ -4,15 +4,15 @@ import { leakCheck } from '../testing/leak-check.ts'
 import type { Bench, BenchContext } from './bench.ts'
 import { benches } from './options.ts'
 import { runBench } from './run.ts'
-import { again, reference } from './side.ts'
+import { controlSide, reference } from './side.ts'
 
 leakCheck()
 
-const shown: BenchContext = { progress: () => {}, signal: new AbortController().signal }
-const round = { [reference]: { ms: 2 }, [again]: { ms: 2 } }
+const context: BenchContext = { progress: () => {}, signal: new AbortController().signal }
+const round = { [reference]: { ms: 2 }, [controlSide]: { ms: 2 } }
 
 /** `bench` without its processes: as long as it says it is, with a result at once. */
-function instant(bench: Bench): Bench {
+function withoutProcesses(bench: Bench): Bench {
   return { ...bench, decisive: 'ms', run: async () => ({ rounds: Array(4).fill(round), settings: {}, notes: [] }) }
 }
 
@@ -21,7 +21,7 @@ test('a bench runs for as long as it says it takes, fractions of a second includ
   const thirds = (bench: Bench): Bench => ({ ...bench, seconds: () => 100 / 3 })
   for (const bench of [...benches, ...benches.map(thirds)]) {
     for (const options of [bench.defaults, { ...bench.defaults, peers }]) {
-      const { noise, rounds } = await runBench(instant(bench), options, shown)
+      const { noise, rounds } = await runBench(withoutProcesses(bench), options, context)
       assert.deepEqual([noise.ratio, noise.void, rounds.length], [1, false, 4], bench.name)
     }
   }

@@ -1,32 +1,32 @@
 import { availableParallelism } from 'node:os'
 import type { Bench, BenchContext, BenchOptions, BenchReport } from './bench.ts'
 import { compare } from './compare.ts'
-import { again, reference } from './side.ts'
+import { controlSide, reference } from './side.ts'
 import { machineUse } from './usage.ts'
 
 /** The same beside itself may differ by this much before a run is void. */
-const noiseMost = 0.05
+const maxNoise = 0.05
 /** A run that takes this much longer than it should is given up, and a minute more for a machine that is busy. */
 const patience = { factor: 2, ms: 60_000 }
 
 /** Runs a bench and sums it up. Rejects when it could not be run, or took far longer than it should. */
-export async function runBench(bench: Bench, options: BenchOptions, shown: BenchContext): Promise<BenchReport> {
+export async function runBench(bench: Bench, options: BenchOptions, context: BenchContext): Promise<BenchReport> {
   const at = new Date().toISOString()
-  const began = performance.now()
+  const startMs = performance.now()
   // Whole, as timers want it: a bench tells fractions of a second.
-  const limit = Math.ceil(bench.seconds(options) * 1_000 * patience.factor) + patience.ms
-  const late = AbortSignal.timeout(limit)
-  const signal = AbortSignal.any([shown.signal, late])
+  const limitMs = Math.ceil(bench.seconds(options) * 1_000 * patience.factor) + patience.ms
+  const timeout = AbortSignal.timeout(limitMs)
+  const signal = AbortSignal.any([context.signal, timeout])
   const machine = await machineUse()
-  const { rounds, settings, notes } = await bench.run(options, { ...shown, signal }).catch((error: unknown) => {
-    if (!late.aborted) throw error
-    throw new Error(`given up after ${Math.round(limit / 1_000)} s, far longer than it should take`, { cause: error })
+  const { rounds, settings, notes } = await bench.run(options, { ...context, signal }).catch((error: unknown) => {
+    if (!timeout.aborted) throw error
+    throw new Error(`given up after ${Math.round(limitMs / 1_000)} s, far longer than it should take`, { cause: error })
   })
-  const seconds = (performance.now() - began) / 1_000
-  const steal = ((await machineUse()).stealMs - machine.stealMs) / seconds
+  const seconds = (performance.now() - startMs) / 1_000
+  const stealMsPerS = ((await machineUse()).stealMs - machine.stealMs) / seconds
   const comparison = compare(rounds, reference, options.seed)
-  const ratio = comparison.ratios[again]?.[bench.decisive]?.median
-  const isVoid = ratio === undefined || Math.abs(ratio - 1) > noiseMost
+  const ratio = comparison.ratios[controlSide]?.[bench.decisive]?.median
+  const isVoid = ratio === undefined || Math.abs(ratio - 1) > maxNoise
   return {
     bench: bench.name,
     at,
@@ -38,6 +38,6 @@ export async function runBench(bench: Bench, options: BenchOptions, shown: Bench
     noise: { metric: bench.decisive, ratio, void: isVoid },
     ...comparison,
     rounds,
-    notes: [...notes, `the hypervisor gave ${Math.round(steal)} CPU ms/s to others`],
+    notes: [...notes, `the hypervisor gave ${Math.round(stealMsPerS)} CPU ms/s to others`],
   }
 }

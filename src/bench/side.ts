@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { processSettings } from '../launcher.js'
 import { v8Flags } from '../node/v8-flags.ts'
 import type { BenchOptions } from './bench.ts'
-import { completeGraph, earlier, type Graph } from './graph.ts'
+import { completeGraph, earlierNeighbours, type Graph } from './graph.ts'
 import type { Program } from './peer-process.ts'
 
 /** One of those that are measured beside each other. */
@@ -16,8 +16,8 @@ export interface Side {
 
 /** The side that all others are compared with, and the same once more: what differs between these two is noise. */
 export const reference = 'stock'
-export const again = 'stock-again'
-export const own = 'ours'
+export const controlSide = 'stock-again'
+export const ownVariables = 'ours'
 /** Stock again, as the launcher of ours would start it: what is left between it and ours is not a matter of settings. */
 export const bare = 'bare'
 
@@ -63,7 +63,7 @@ export function settingsOf({ program }: Side): readonly string[] {
 /** The node of the published bundle, started as its launcher would; spans go to `otlp`. `links`: how many it looks for. */
 export function ownSide(entry: string, otlp: string, links: number): Side {
   return {
-    name: own,
+    name: ownVariables,
     paceMs: 0,
     program: (listen) => ({
       command: process.execPath,
@@ -79,19 +79,21 @@ export function ownSide(entry: string, otlp: string, links: number): Side {
 }
 
 /** A program of somebody else's that speaks the protocol: words, parted by white space. */
-export function foreignSide(name: string, words: string): Side {
-  const [command = '', ...args] = words.trim().split(/\s+/)
+export function foreignSide(name: string, commandLine: string): Side {
+  const [command = '', ...args] = commandLine.trim().split(/\s+/)
   return { name, paceMs: 0, program: (listen) => ({ command, args, env: plainEnvironment(listen) }) }
 }
 
 /** Which earlier nodes each dials to make a complete graph: a mesh node finds the others by itself. */
 export function dialsForAll(side: string, nodes: number): Graph {
-  return side === own ? completeGraph(nodes).map((_, i) => (i === 0 ? [] : [0])) : earlier(completeGraph(nodes))
+  return side === ownVariables
+    ? completeGraph(nodes).map((_, i) => (i === 0 ? [] : [0]))
+    : earlierNeighbours(completeGraph(nodes))
 }
 
 /** Without what this process itself was started with: Node.js, its allocator and the QUIC runtime at their defaults. */
 function plainEnvironment(listen: string): NodeJS.ProcessEnv {
-  const ours = /^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV|TRACEMESH)/
-  const kept = Object.entries(process.env).filter(([name]) => !ours.test(name))
-  return { ...Object.fromEntries(kept), BENCH_LISTEN: listen }
+  const ownVariables = /^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV|TRACEMESH)/
+  const environment = Object.entries(process.env).filter(([name]) => !ownVariables.test(name))
+  return { ...Object.fromEntries(environment), BENCH_LISTEN: listen }
 }

@@ -23,7 +23,7 @@ export interface Ratio extends Spread {
 const resamples = 10_000
 const confidence = 0.95
 /** All of n measurements lie on one side of the true median once in 2^(n-1): below six that is more than 5 %. */
-export const pairsLeast = 6
+export const minPairs = 6
 
 /** Undefined when there is nothing, or something that is no number. */
 export function spreadOf(numbers: readonly number[]): Spread | undefined {
@@ -39,10 +39,10 @@ export function ratioOf(ours: readonly number[], theirs: readonly number[], seed
   const pairs = ours.map((one, i): Pair => [one, theirs[i] ?? Number.NaN])
   const range = spreadOf(pairs.map(([one, other]) => one / other))
   if (range === undefined) return undefined
-  const interval = pairs.length < pairsLeast ? undefined : bootstrap(pairs, seededRandom(seed))
+  const interval = pairs.length < minPairs ? undefined : bootstrap(pairs, seededRandom(seed))
   const tail = (1 - confidence) / 2
   const at = (share: number) => (interval === undefined ? undefined : quantile(interval, share))
-  return { pairs: pairs.length, ...range, median: ofMedians(pairs), low: at(tail), high: at(1 - tail) }
+  return { pairs: pairs.length, ...range, median: ratioOfMedians(pairs), low: at(tail), high: at(1 - tail) }
 }
 
 /** Of latencies: NaN when there are none. */
@@ -52,10 +52,10 @@ export function percentile(numbers: readonly number[], share: number): number {
 
 type Pair = readonly [number, number]
 
-function ofMedians(pairs: readonly Pair[]): number {
+function ratioOfMedians(pairs: readonly Pair[]): number {
   return median(pairs.map(([one]) => one)) / median(pairs.map(([, other]) => other))
 }
 
 function bootstrap(pairs: Pair[], random: Random): number[] {
-  return Array.from({ length: resamples }, () => ofMedians(sampleWithReplacement(pairs, pairs.length, random)))
+  return Array.from({ length: resamples }, () => ratioOfMedians(sampleWithReplacement(pairs, pairs.length, random)))
 }

@@ -15,8 +15,8 @@ export interface StockNodes extends AsyncDisposable {
 }
 
 const limitMs = 30_000
-const lookMs = 250
-const answerMs = 10_000
+const pollMs = 250
+const timeoutMs = 10_000
 
 /**
  * `count` processes of stock js-libp2p with gossipsub, each connected to all others. Started by the same Node.js as
@@ -27,7 +27,7 @@ export async function startStockNodes(count: number): Promise<StockNodes> {
   try {
     const { signal } = new AbortController()
     await group.startAll(dialsForAll(reference, count), signal)
-    const wait = { limitMs, everyMs: lookMs, signal }
+    const wait = { limitMs, everyMs: pollMs, signal }
     await group.until(({ links }) => links === count - 1, 'all are connected', wait)
   } catch (error) {
     await group[Symbol.asyncDispose]()
@@ -37,8 +37,8 @@ export async function startStockNodes(count: number): Promise<StockNodes> {
 }
 
 function nodesOf({ peers }: Group): StockNode[] {
-  return peers.map(({ name, pid, ask, usage }) => {
-    const connections = async () => (await ask({ do: 'count' }, 'count', answerMs)).links
+  return peers.map(({ name, pid, request: ask, usage }) => {
+    const connections = async () => (await ask({ do: 'count' }, 'count', timeoutMs)).links
     return { name, pid, connections, usage }
   })
 }

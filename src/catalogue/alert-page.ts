@@ -57,7 +57,7 @@ Windows are made for meshes with the default intervals (sweep 5 s, census 30 s).
 export function renderAlertsPage(): string {
   const rows = alertNames.map((name) => {
     const { severity, about, per } = alertOf(name)
-    return `| [${name}](#${name.toLowerCase()}) | ${severity} | ${about} | ${per} | ${inWords(firesWithinMs(name))} |`
+    return `| [${name}](#${name.toLowerCase()}) | ${severity} | ${about} | ${per} | ${durationText(firesWithinMs(name))} |`
   })
   const table = ['| alert | severity | about | one per | rings within |', '| --- | --- | --- | --- | --- |', ...rows]
   return ['# Alerts', preamble, table.join('\n'), practice, ...alertNames.map(section)].join('\n\n').concat('\n')
@@ -67,24 +67,24 @@ function section(name: AlertName): string {
   const { summary, severity, meaning, cure, search, forTime, keepFiring } = alertOf(name)
   return [
     `## ${name}`,
-    `*${readable(summary)}* (${severity})`,
-    `**When.** ${coded(meaning)}`,
-    `**What to do.** ${coded(cure)}`,
+    `*${readableSummary(summary)}* (${severity})`,
+    `**When.** ${codeMarked(meaning)}`,
+    `**What to do.** ${codeMarked(cure)}`,
     [
-      `- Search: ${searched(search)}`,
-      `- Rings within ${inWords(firesWithinMs(name))} of the cause${forTime === undefined ? '' : `, ${forTime} of them to be sure`}`,
+      `- Search: ${searchText(search)}`,
+      `- Rings within ${durationText(firesWithinMs(name))} of the cause${forTime === undefined ? '' : `, ${forTime} of them to be sure`}`,
       ...(keepFiring === undefined ? [] : [`- Stays on for ${keepFiring} after its end`]),
     ].join('\n'),
   ].join('\n\n')
 }
 
-function searched(search: AlertSpec['search']): string {
+function searchText(search: AlertSpec['search']): string {
   if (search === 'pipeline') return 'none; its link opens Jaeger'
   return search === 'node' ? 'all that the node tells' : `[\`${search.span}\`](SPANS.md#${spanAnchor(search.span)})`
 }
 
 /** A summary for people who read it before it rings: labels by their names. */
-function readable(summary: string): string {
+function readableSummary(summary: string): string {
   return summary
     .replaceAll('{{ $labels.mesh_id }}', '‹mesh›')
     .replaceAll(/\{\{ \$labels\.(?:mesh_)?(\w+) \}\}/g, (_, label: string) => `‹${label.replace('_name', '')}›`)
@@ -92,14 +92,14 @@ function readable(summary: string): string {
 }
 
 /** Names of spans, attributes, variables and alerts are set as code. */
-function coded(text: string): string {
+function codeMarked(text: string): string {
   return text.replaceAll(
     /\b(?:(?:mesh|process|error)\.[a-z0-9_.*]*[a-z0-9_*]|[A-Z]+(?:_[A-Z]+)+|Mesh[A-Z]\w+)/g,
     '`$&`',
   )
 }
 
-function inWords(ms: number): string {
+function durationText(ms: number): string {
   const seconds = Math.round(ms / 1_000)
   const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60)]
   const parts = [

@@ -8,7 +8,7 @@ export const byNode = 'mesh_id, mesh_node_name'
 export const jobs = { spans: 'mesh-spans', collector: 'collector' } as const
 
 /** The counter of spans of one name; one series per node. */
-export function calls(span: SpanName): string {
+export function spanCounter(span: SpanName): string {
   return `traces_span_metrics_calls_total{span_name="${span}"}`
 }
 
@@ -21,9 +21,15 @@ export function calls(span: SpanName): string {
  * (Prometheus is new, or lost its database) and the series was there at the first scrape: what it was then counts. A
  * counter that went back began anew.
  */
-export function rise(counter: string, by: string, window: string, d: Durations, job: string = jobs.spans): string {
+export function counterIncrease(
+  counter: string,
+  by: string,
+  window: string,
+  d: Durations,
+  job: string = jobs.spans,
+): string {
   const [up, past] = [`up{job="${job}"}`, d('1d')]
-  return since(
+  return increaseSince(
     counter,
     by,
     `${counter} offset ${window}
@@ -37,7 +43,7 @@ or (
 }
 
 /** How much a counter has grown since what it was in the `past`, from 0 where that has no sample, or is more. */
-function since(counter: string, by: string, past: string): string {
+function increaseSince(counter: string, by: string, past: string): string {
   return `sum by (${by}) (
   (
     ${counter}
@@ -52,7 +58,7 @@ ${indent(indent(indent(past)))}
 
 /** Spans of one name that a node told within `window`: see `rise`. */
 export function spanIncrease(span: SpanName, window: string, d: Durations): string {
-  return rise(calls(span), byNode, window, d)
+  return counterIncrease(spanCounter(span), byNode, window, d)
 }
 
 /**
@@ -60,27 +66,27 @@ export function spanIncrease(span: SpanName, window: string, d: Durations): stri
  * not of this window. After a gap in the scrapes the count begins with the first sample; while spans come late, after an
  * absence of the Collector within `guard`, and while some come twice, there is none.
  */
-export function pace(span: SpanName, window: string, guard: string): string {
-  const [counter, up] = [calls(span), `up{job="${jobs.spans}"}`]
+export function guardedIncrease(span: SpanName, window: string, guard: string): string {
+  const [counter, up] = [spanCounter(span), `up{job="${jobs.spans}"}`]
   const past = `${counter} offset ${window}
 or (min_over_time(${counter}[${window}]) unless on () ${up} offset ${window} == 1)`
-  return `${since(counter, byNode, past)}
+  return `${increaseSince(counter, byNode, past)}
 unless on () avg_over_time(${up}[${guard}]) < 0.9
 unless on () max_over_time(ALERTS{alertname="MeshCollectorRefusing",alertstate="firing"}[${guard}])`
 }
 
 /** About as many spans of one name within `window`: for what is told all the time, and is no routine of which a share leaves. */
-export function often(span: SpanName, window: string): string {
-  return `sum by (${byNode}) (increase(${calls(span)}[${window}]))`
+export function approximateIncrease(span: SpanName, window: string): string {
+  return `sum by (${byNode}) (increase(${spanCounter(span)}[${window}]))`
 }
 
 /** Nodes that run and whose spans arrive: a census leaves its node every 30 s, whichever share of the routine does. */
-export function running(d: Durations): string {
-  return `${often('mesh.audit', d('2m', '90s'))} > 0`
+export function runningNodes(d: Durations): string {
+  return `${approximateIncrease('mesh.audit', d('2m', '90s'))} > 0`
 }
 
 /** An expression within another, in brackets of its own. */
-export function inner(expr: string): string {
+export function parenthesized(expr: string): string {
   return `(\n${indent(expr)}\n)`
 }
 

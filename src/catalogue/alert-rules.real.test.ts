@@ -19,7 +19,7 @@ const run = promisify(execFile)
 const otel = fileURLToPath(new URL('../../otel/', import.meta.url))
 
 /** What a checker says; `ok` when it exits with 0. Undefined, and said so, where the program is missing. */
-async function checked(t: TestContext, name: StackBinary, ...args: string[]) {
+async function runChecker(t: TestContext, name: StackBinary, ...args: string[]) {
   const found = await stackBinary(name)
   if ('missing' in found) {
     notRun(t.name, found.missing)
@@ -41,19 +41,19 @@ async function folder(t: TestContext): Promise<string> {
 }
 
 test('promtool: rules are sound, shortened ones as well, and a broken one is found', async (t) => {
-  const sound = await checked(t, 'promtool', 'check', 'rules', rulesPage)
+  const sound = await runChecker(t, 'promtool', 'check', 'rules', rulesPage)
   if (sound === undefined) return
   assert.ok(sound.ok, sound.text)
   const directory = await folder(t)
   for (const timeFactor of [0.1, 0.001]) {
     const file = join(directory, `${timeFactor}.yml`)
     await writeFile(file, renderRules({ timeFactor }))
-    const shortened = await checked(t, 'promtool', 'check', 'rules', file)
+    const shortened = await runChecker(t, 'promtool', 'check', 'rules', file)
     assert.ok(shortened?.ok, shortened?.text)
   }
   const broken = join(directory, 'broken.yml')
   await writeFile(broken, renderRules({ timeFactor: 1 }).replace('sum by', 'sum bye'))
-  assert.equal((await checked(t, 'promtool', 'check', 'rules', broken))?.ok, false)
+  assert.equal((await runChecker(t, 'promtool', 'check', 'rules', broken))?.ok, false)
 })
 
 test('promtool: every alert fires where it must and is silent where it must be', async (t) => {
@@ -74,7 +74,7 @@ test('promtool: every alert fires where it must and is silent where it must be',
     }
   }
   assert.ok(files.length >= alertNames.length)
-  const tested = await checked(t, 'promtool', 'test', 'rules', ...files)
+  const tested = await runChecker(t, 'promtool', 'test', 'rules', ...files)
   if (tested !== undefined) assert.ok(tested.ok, tested.text)
 })
 
@@ -95,7 +95,7 @@ test('promtool: a rule that never fires is found out by its cases, and one that 
       [shipped.replaceAll(from, to), false],
     ] as const) {
       await writeFile(join(rules, 'mesh.yml'), text)
-      const tested = await checked(t, 'promtool', 'test', 'rules', file)
+      const tested = await runChecker(t, 'promtool', 'test', 'rules', file)
       if (tested === undefined) return
       assert.equal(tested.ok, ok, `${name}: ${tested.text}`)
     }
@@ -107,26 +107,26 @@ test('promtool: the configuration of Prometheus is sound, with the rules where i
   const config = join(directory, 'prometheus.yml')
   const text = await readFile(join(otel, 'prometheus.yml'), 'utf8')
   await writeFile(config, text.replaceAll('/etc/prometheus/rules', dirname(rulesPage)))
-  const sound = await checked(t, 'promtool', 'check', 'config', config)
+  const sound = await runChecker(t, 'promtool', 'check', 'config', config)
   if (sound === undefined) return
   assert.ok(sound.ok, sound.text)
   assert.match(sound.text, /23 rules found/)
   await writeFile(config, text.replace('scrape_interval', 'scrap_interval'))
-  assert.equal((await checked(t, 'promtool', 'check', 'config', config))?.ok, false)
+  assert.equal((await runChecker(t, 'promtool', 'check', 'config', config))?.ok, false)
 })
 
 test('amtool: Alertmanager’s configuration is sound, and pages go out sooner', async (t) => {
   const config = join(otel, 'alertmanager.yml')
-  const sound = await checked(t, 'amtool', 'check-config', config)
+  const sound = await runChecker(t, 'amtool', 'check-config', config)
   if (sound === undefined) return
   assert.ok(sound.ok, sound.text)
   for (const severity of ['page', 'warn']) {
     const args = ['config', 'routes', 'test', `--config.file=${config}`, '--verify.receivers=operators']
-    const routed = await checked(t, 'amtool', ...args, `severity=${severity}`, 'alertname=MeshSeedGiveup')
+    const routed = await runChecker(t, 'amtool', ...args, `severity=${severity}`, 'alertname=MeshSeedGiveup')
     assert.ok(routed?.ok, routed?.text)
   }
   const directory = await folder(t)
   const broken = join(directory, 'alertmanager.yml')
   await writeFile(broken, (await readFile(config, 'utf8')).replace('group_by', 'group_buy'))
-  assert.equal((await checked(t, 'amtool', 'check-config', broken))?.ok, false)
+  assert.equal((await runChecker(t, 'amtool', 'check-config', broken))?.ok, false)
 })

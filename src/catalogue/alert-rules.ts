@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { durations } from './alert-durations.ts'
 import { indent } from './alert-promql.ts'
 import { type AlertName, alertNames, alertOf, timesOf } from './alerts.ts'
-import { quoted } from './yaml-text.ts'
+import { quote } from './yaml-text.ts'
 
 export interface RuleOptions {
   /** 1: as shipped. 0.1: every duration is a tenth, but no shorter than makes sense with the scrape interval. */
@@ -43,7 +43,7 @@ ${groups.join('\n')}
 function rule(name: AlertName, timeFactor: number): string {
   const { expr, severity, about } = alertOf(name)
   const { forTime, keepFiring } = timesOf(name, timeFactor)
-  const annotations = Object.entries(annotationsOf(name)).map(([key, text]) => `${key}: ${quoted(text)}`)
+  const annotations = Object.entries(annotationsOf(name)).map(([key, text]) => `${key}: ${quote(text)}`)
   const lines = [
     `- alert: ${name}`,
     '  expr: |',

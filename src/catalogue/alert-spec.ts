@@ -3,7 +3,7 @@ import type { SpanName } from './spans.ts'
 
 /** What an alert must do in `promtool test rules`. */
 export interface AlertCase {
-  readonly says: string
+  readonly title: string
   /** Values of series from 0 on, one each 10 s, in promtool's notation. */
   readonly series: Readonly<Record<string, string>>
   readonly checks: readonly AlertCheck[]
@@ -42,9 +42,9 @@ export interface AlertSpec {
   /** What its link searches for; `node`: all that the node tells, `pipeline`: Jaeger's search page. */
   readonly search: { readonly span: SpanName } | 'node' | 'pipeline'
   /** From the cause until the spans that tell of it have left their node; no time factor shortens it. */
-  readonly told: string
+  readonly emitDelay: string
   /** From there until the windows of the expression have seen enough. */
-  readonly fills?: (d: Durations) => readonly string[]
+  readonly windowDelays?: (d: Durations) => readonly string[]
   /** At least one that fires and one that stays silent. */
   readonly cases: readonly AlertCase[]
 }

@@ -3,7 +3,7 @@ import { scrapeSeconds, secondsOf } from './alert-durations.ts'
 import { annotationsOf, jaegerByDefault, jaegerTemplate } from './alert-rules.ts'
 import type { AlertCase, FiredAlert } from './alert-spec.ts'
 import { type AlertName, alertNames, alertOf } from './alerts.ts'
-import { quoted } from './yaml-text.ts'
+import { quote } from './yaml-text.ts'
 
 /** The committed tests of the rules; not in their folder, where Prometheus would take them for rules. */
 export const ruleTestPages = {
@@ -50,9 +50,9 @@ function secondsOfMoment(at: string): number {
   return at.match(/\d+[smhd]/g)?.reduce((sum, part) => sum + secondsOf(part), 0) ?? Number.NaN
 }
 
-function test(name: AlertName, { says, series, checks, jaeger }: AlertCase): string {
-  const given = Object.entries(series).map(
-    ([key, values]) => `      - series: ${quoted(key)}\n        values: ${quoted(values)}`,
+function test(name: AlertName, { title: says, series, checks, jaeger }: AlertCase): string {
+  const inputSeries = Object.entries(series).map(
+    ([key, values]) => `      - series: ${quote(key)}\n        values: ${quote(values)}`,
   )
   const expected = checks.map(({ at, fires }) => {
     const head = `      - eval_time: ${at}\n        alertname: ${name}`
@@ -60,24 +60,24 @@ function test(name: AlertName, { says, series, checks, jaeger }: AlertCase): str
     return `${head}\n        exp_alerts:\n${fires.map((one) => firedAlert(name, one, jaeger)).join('\n')}`
   })
   return [
-    `  - name: ${quoted(`${name}: ${says}`)}`,
+    `  - name: ${quote(`${name}: ${says}`)}`,
     `    interval: ${scrapeSeconds}s`,
-    ...(jaeger === undefined ? [] : [`    external_labels: { jaeger: ${quoted(jaeger)} }`]),
+    ...(jaeger === undefined ? [] : [`    external_labels: { jaeger: ${quote(jaeger)} }`]),
     '    input_series:',
-    ...given,
+    ...inputSeries,
     '    alert_rule_test:',
     ...expected,
   ].join('\n')
 }
 
-function firedAlert(name: AlertName, fired: FiredAlert, jaeger = jaegerByDefault): string {
+function firedAlert(name: AlertName, alert: FiredAlert, jaeger = jaegerByDefault): string {
   const { severity, about } = alertOf(name)
   const lines = (texts: Readonly<Record<string, string>>) =>
-    Object.entries(texts).map(([key, text]) => `              ${key}: ${quoted(text)}`)
-  const annotations = Object.entries(annotationsOf(name)).map(([key, text]) => [key, filledIn(text, fired, jaeger)])
+    Object.entries(texts).map(([key, text]) => `              ${key}: ${quote(text)}`)
+  const annotations = Object.entries(annotationsOf(name)).map(([key, text]) => [key, filledIn(text, alert, jaeger)])
   return [
     '          - exp_labels:',
-    ...lines({ severity, about, ...fired.labels }),
+    ...lines({ severity, about, ...alert.labels }),
     '            exp_annotations:',
     ...lines(Object.fromEntries(annotations)),
   ].join('\n')

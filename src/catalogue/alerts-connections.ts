@@ -1,9 +1,9 @@
 import { counter, firesFor, gauge, up } from './alert-case.ts'
-import { byNode, inner, spanIncrease } from './alert-promql.ts'
+import { byNode, parenthesized, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Of series that may not be there yet, counted as 0 beside those that are. */
-const orNone = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
+const orZero = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
 
 const opened = counter('mesh.connection.opened')
 const closed = counter('mesh.connection.closed')
@@ -18,16 +18,16 @@ export const connectionAlerts = {
     expr: (d) => {
       const hour = d('1h')
       // Exactly: `increase()` takes the first value of a series for nothing, and the ten of a start are more than this allows.
-      const births = inner(spanIncrease('mesh.connection.opened', hour, d))
-      const most = (held: string) => `max by (${byNode}) (max_over_time(${held}[${hour}]))`
-      const gained = (held: string) =>
-        `clamp_min(${most(held)} - ${orNone(`max by (${byNode}) (${held} offset ${hour})`, most(held))}, 0)`
+      const openedSpans = parenthesized(spanIncrease('mesh.connection.opened', hour, d))
+      const maxOver = (metric: string) => `max by (${byNode}) (max_over_time(${metric}[${hour}]))`
+      const gainOf = (metric: string) =>
+        `clamp_min(${maxOver(metric)} - ${orZero(`max by (${byNode}) (${metric} offset ${hour})`, maxOver(metric))}, 0)`
       return `(
-  ${births}
-  - ${orNone(inner(spanIncrease('mesh.connection.closed', hour, d)), births)}
-  - ${gained('mesh_links')}
-  - ${orNone(gained('mesh_guests'), births)}
-  - ${most('mesh_links')} * ${orNone(inner(spanIncrease('mesh.node.started', hour, d)), births)}
+  ${openedSpans}
+  - ${orZero(parenthesized(spanIncrease('mesh.connection.closed', hour, d)), openedSpans)}
+  - ${gainOf('mesh_links')}
+  - ${orZero(gainOf('mesh_guests'), openedSpans)}
+  - ${maxOver('mesh_links')} * ${orZero(parenthesized(spanIncrease('mesh.node.started', hour, d)), openedSpans)}
 ) > 5`
     },
     forTime: '10m',
@@ -35,11 +35,11 @@ export const connectionAlerts = {
       'Within an hour a node opened more connections than it closed, by more than five above the links and guests that it gained, for ten minutes. Links are allowed once more for each start within the hour: a process that was killed tells of no closes.',
     cure: 'Compare two censuses an hour apart: mesh.audit.connections against mesh.audit.links. mesh.audit.suspect names the connections that nobody owns; the trace of one’s birth says who opened it. Restarting the node frees them; an application that opens connections itself has to close them.',
     search: { span: 'mesh.connection.opened' },
-    told: '1m',
-    fills: (d) => [d('1h')],
+    emitDelay: '1m',
+    windowDelays: (d) => [d('1h')],
     cases: [
       {
-        says: 'a fifth of all connections stays open',
+        title: 'a fifth of all connections stays open',
         series: { [opened]: '0+0.5x720', [closed]: '0+0.4x720', [gauge('mesh_links')]: '6+0x720' },
         checks: [
           { at: '15m', fires: [] },
@@ -47,12 +47,12 @@ export const connectionAlerts = {
         ],
       },
       {
-        says: 'none was ever closed',
+        title: 'none was ever closed',
         series: { [opened]: '0+0.5x720', [gauge('mesh_links')]: '6+0x720' },
         checks: [{ at: '60m', fires: firesFor('n1') }],
       },
       {
-        says: 'churn, each connection closed',
+        title: 'churn, each connection closed',
         series: { [opened]: '8+0.5x720', [closed]: '0+0.5x720', [gauge('mesh_links')]: '8+0x720' },
         checks: [
           { at: '60m', fires: [] },
@@ -60,7 +60,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        says: 'killed three times in an hour, eight links each time',
+        title: 'killed three times in an hour, eight links each time',
         series: {
           [opened]: '0 8+0x60 16+0x60 24+0x60 32+0x200',
           [counter('mesh.node.started')]: '1+0x61 2+0x60 3+0x60 4+0x200',
@@ -73,7 +73,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        says: 'guests that stay',
+        title: 'guests that stay',
         series: {
           [opened]: '0+0.1x720',
           [gauge('mesh_guests')]: '0+0.1x720',
@@ -82,7 +82,7 @@ export const connectionAlerts = {
         checks: [{ at: '60m', fires: [] }],
       },
       {
-        says: 'a start on a busy machine: eleven opened and closed before the first scrape',
+        title: 'a start on a busy machine: eleven opened and closed before the first scrape',
         series: {
           [opened]: '_ 0 20+0x200',
           [closed]: '_ 11+0x201',
@@ -96,7 +96,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        says: 'a leak beside guests that come and go',
+        title: 'a leak beside guests that come and go',
         series: {
           [opened]: '0+0.2x720',
           [closed]: '0+0.15x720',
@@ -106,7 +106,7 @@ export const connectionAlerts = {
         checks: [{ at: '75m', fires: firesFor('n1') }],
       },
       {
-        says: 'twelve an hour beside eight links that stay',
+        title: 'twelve an hour beside eight links that stay',
         series: { [opened]: '8+0.034x720', [gauge('mesh_links')]: '8+0x720' },
         checks: [
           { at: '20m', fires: [] },
@@ -126,10 +126,10 @@ export const connectionAlerts = {
       'Each census of five minutes named a connection that nobody owns, that another superseded, or whose peer never said what it is.',
     cure: 'mesh.suspect.reason says which of the three, mesh.connection.age_band for how long. unowned: code beside the mesh opened it. superseded-open: the peer does not close its end. unsettled-old: the peer answers nothing; look at it.',
     search: { span: 'mesh.audit.suspect' },
-    told: '75s',
+    emitDelay: '75s',
     cases: [
       {
-        says: 'suspects in every census',
+        title: 'suspects in every census',
         series: { [counter('mesh.audit.suspect')]: '0 0 0+1x90', [up]: '1+0x92' },
         checks: [
           { at: '5m', fires: [] },
@@ -137,7 +137,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        says: 'suspects in one census',
+        title: 'suspects in one census',
         series: { [counter('mesh.audit.suspect')]: '0+0x6 2+0x90', [up]: '1+0x97' },
         checks: [
           { at: '2m', fires: [] },
@@ -153,7 +153,7 @@ export const connectionAlerts = {
     about: 'mesh',
     // One census may find several at once, so what came lately is set against what came before.
     expr: (d) => {
-      const within = (window: string) => inner(spanIncrease('mesh.leak.suspected', window, d))
+      const within = (window: string) => parenthesized(spanIncrease('mesh.leak.suspected', window, d))
       const lately = within(d('40s', '40s'))
       return `${within(d('5m', '90s'))} - ${lately} > 0\nand ${lately} > 0`
     },
@@ -162,10 +162,10 @@ export const connectionAlerts = {
       'Two censuses within five minutes found an invariant broken: libp2p holds other connections than the ledger, a pair has two links, or a registry is above its bound. One finding alone rings nothing.',
     cure: 'mesh.invariant says which, mesh.expected and mesh.actual by how much. The suspects beside it in the same trace name the connections. Keep the traces, restart the node.',
     search: { span: 'mesh.leak.suspected' },
-    told: '105s',
+    emitDelay: '105s',
     cases: [
       {
-        says: 'the second census that finds it',
+        title: 'the second census that finds it',
         series: { [counter('mesh.leak.suspected')]: '_x6 1 1 1 2+0x90', [up]: '1+0x100' },
         checks: [
           { at: '1m30s', fires: [] },
@@ -174,7 +174,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        says: 'one census that finds two at once',
+        title: 'one census that finds two at once',
         series: { [counter('mesh.leak.suspected')]: '_x6 2+0x90', [up]: '1+0x97' },
         checks: [
           { at: '1m30s', fires: [] },
@@ -183,7 +183,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        says: 'one census',
+        title: 'one census',
         series: { [counter('mesh.leak.suspected')]: '_x6 1+0x90', [up]: '1+0x97' },
         checks: [
           { at: '1m40s', fires: [] },

@@ -1,5 +1,5 @@
 import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
-import { byNode, indent, inner, pace } from './alert-promql.ts'
+import { byNode, guardedIncrease, indent, parenthesized } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Alerts about members that fell silent, a few or many at once. */
@@ -10,15 +10,15 @@ export const memberAlerts = {
     severity: 'warn',
     per: 'node',
     about: 'mesh',
-    expr: (d) => `${inner(pace('mesh.member.expired', d('15m'), d('30m')))} > 3`,
+    expr: (d) => `${parenthesized(guardedIncrease('mesh.member.expired', d('15m'), d('30m')))} > 3`,
     meaning:
       'One node expired more than three members within 15 minutes, the Collector there all the while. Members that say goodbye are not counted, only those that fell silent.',
     cure: 'See who expires whom. The same few again and again: those crash, or their network does (compare mesh.node.incarnation). Many different ones, told by one node: that node’s own network. mesh.member.silence_ms says how long each was silent.',
     search: { span: 'mesh.member.expired' },
-    told: '6s',
+    emitDelay: '6s',
     cases: [
       {
-        says: 'four expired',
+        title: 'four expired',
         series: { [counter('mesh.member.expired')]: '0+0x5 4+0x120', [up]: '1+0x126' },
         checks: [
           { at: '50s', fires: [] },
@@ -27,7 +27,7 @@ export const memberAlerts = {
         ],
       },
       {
-        says: 'three expired, and more long before',
+        title: 'three expired, and more long before',
         series: { [counter('mesh.member.expired')]: '0+0x5 3+0x100 6+0x60', [up]: '1+0x170' },
         checks: [
           { at: '1m10s', fires: [] },
@@ -35,7 +35,7 @@ export const memberAlerts = {
         ],
       },
       {
-        says: 'five expired in the hours for which Prometheus was away',
+        title: 'five expired in the hours for which Prometheus was away',
         series: {
           [counter('mesh.member.expired')]: '1+0x60 stale _x119 6+0x120',
           [up]: '1+0x60 stale _x119 1+0x120',
@@ -46,7 +46,7 @@ export const memberAlerts = {
         ],
       },
       {
-        says: 'told many times over to a Collector that refuses',
+        title: 'told many times over to a Collector that refuses',
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+1x20 21+0x60',
           'otelcol_receiver_refused_spans_total{instance="collector:8888",job="collector",receiver="otlp"}':
@@ -70,7 +70,7 @@ export const memberAlerts = {
     expr: (d) => {
       const most = `max by (${byNode}) (max_over_time(mesh_members[${d('10m', '2m')}]))`
       return `max by (mesh_id) (
-${indent(inner(pace('mesh.member.expired', d('2m'), d('5m', '2m'))))}
+${indent(parenthesized(guardedIncrease('mesh.member.expired', d('2m'), d('5m', '2m'))))}
   >=
   clamp_min(0.25 * ${most}, 3)
   and
@@ -82,10 +82,10 @@ ${indent(inner(pace('mesh.member.expired', d('2m'), d('5m', '2m'))))}
       'Within two minutes one node expired at least three members, and a quarter of all it knew, and it knows three fewer than within the last ten minutes: machines, a network segment or a deployment went, not single nodes.',
     cure: 'See who tells it. All survivors name the same members: those are gone, look at their machines. Two groups name each other: the mesh is split, look at the network between them. One node names all others: it is the one cut off.',
     search: { span: 'mesh.member.expired' },
-    told: '31s',
+    emitDelay: '31s',
     cases: [
       {
-        says: 'three of five members at once',
+        title: 'three of five members at once',
         series: {
           [counter('mesh.member.expired')]: '0+0x5 3+0x90',
           [gauge('mesh_members')]: '5+0x5 2+0x90',
@@ -98,7 +98,7 @@ ${indent(inner(pace('mesh.member.expired', d('2m'), d('5m', '2m'))))}
         ],
       },
       {
-        says: 'three of forty members at once',
+        title: 'three of forty members at once',
         series: {
           [counter('mesh.member.expired')]: '0+0x5 3+0x90',
           [gauge('mesh_members')]: '40+0x5 37+0x90',
@@ -107,7 +107,7 @@ ${indent(inner(pace('mesh.member.expired', d('2m'), d('5m', '2m'))))}
         checks: [{ at: '1m10s', fires: [] }],
       },
       {
-        says: 'three of five members, one every five minutes',
+        title: 'three of five members, one every five minutes',
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+0x29 2+0x29 3+0x29',
           [gauge('mesh_members')]: '5+0x96',
@@ -116,7 +116,7 @@ ${indent(inner(pace('mesh.member.expired', d('2m'), d('5m', '2m'))))}
         checks: [{ at: '11m10s', fires: [] }],
       },
       {
-        says: 'one that crashes every 16 s and joins under a new identity each time',
+        title: 'one that crashes every 16 s and joins under a new identity each time',
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+0.6x90',
           [gauge('mesh_members')]: '10+0x5 11 12 11 12 11 12 11 12 11 12 11 12 11+0x60',
@@ -128,7 +128,7 @@ ${indent(inner(pace('mesh.member.expired', d('2m'), d('5m', '2m'))))}
         ],
       },
       {
-        says: 'three of nine, an hour apart each, told at once by a Collector that is back',
+        title: 'three of nine, an hour apart each, told at once by a Collector that is back',
         series: {
           [counter('mesh.member.expired')]: '0+0x12 stale _x46 0 3+0x60',
           [gauge('mesh_members')]: '9+0x12 stale _x46 9 6+0x60',

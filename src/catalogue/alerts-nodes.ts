@@ -49,10 +49,10 @@ export const nodeAlerts = {
       'A node slept, or was not given the CPU, for at least a quarter of its staleness window (7.5 s of 30 s), and expires nobody for one window.',
     cure: 'mesh.stall.slept_ms says how long. Several nodes of one machine at once: the machine was suspended or is overloaded. One: its CPU limit (throttling), or nodejs.eventloop.delay.max in its census, which is its own code.',
     search: { span: 'mesh.node.stalled' },
-    told: '1s',
+    emitDelay: '1s',
     cases: [
       {
-        says: 'one sleep, and its end',
+        title: 'one sleep, and its end',
         series: { [counter('mesh.node.stalled')]: '_x6 1+0x120', [up]: '1+0x127' },
         checks: [
           { at: '50s', fires: [] },
@@ -61,7 +61,7 @@ export const nodeAlerts = {
         ],
       },
       {
-        says: 'one long ago',
+        title: 'one long ago',
         series: { [counter('mesh.node.stalled')]: '1+0x120', [up]: '1+0x120' },
         checks: [{ at: '13m', fires: [] }],
       },
@@ -78,10 +78,10 @@ export const nodeAlerts = {
       'The process could not open another file or socket: it refused new connections and dialled nobody. Links that were there go on. Without a connection for its spans it rings as late as that is over.',
     cure: 'error.type says what ran out. EMFILE: compare `ulimit -n` of the process with `ls /proc/<pid>/fd`, and raise the limit, or close what an application or a flood of connections holds open. ENFILE: the whole machine is out of descriptors. ENOBUFS, ENOMEM: its memory, or the socket memory of the kernel. mesh.resource.recovered says how long it was; the node needs no restart.',
     search: { span: 'mesh.resource.exhausted' },
-    told: '6s',
+    emitDelay: '6s',
     cases: [
       {
-        says: 'one exhaustion, and its end',
+        title: 'one exhaustion, and its end',
         series: { [counter('mesh.resource.exhausted')]: '_x6 1+0x120', [up]: '1+0x127' },
         checks: [
           { at: '50s', fires: [] },
@@ -90,7 +90,7 @@ export const nodeAlerts = {
         ],
       },
       {
-        says: 'one long ago',
+        title: 'one long ago',
         series: { [counter('mesh.resource.exhausted')]: '1+0x120', [up]: '1+0x120' },
         checks: [{ at: '13m', fires: [] }],
       },
@@ -106,10 +106,10 @@ export const nodeAlerts = {
       'The clock of a peer differs from this node’s by more than 5 s; told once per peer until it is right again, so the alert ends after half an hour whether it is or not. One that is ahead is told at the next digest, one that is behind after three (90 s at most), since a digest that is late looks the same. Membership does not depend on clocks, the order of spans in traces does.',
     cure: 'mesh.peer.name says whose, mesh.clock.skew_ms by how much. A node that names all others is the one that is off itself. Set its time service right; no restart is needed.',
     search: { span: 'mesh.clock.skewed' },
-    told: '4s',
+    emitDelay: '4s',
     cases: [
       {
-        says: 'one peer, and its end',
+        title: 'one peer, and its end',
         series: { [counter('mesh.clock.skewed')]: '_x6 1+0x240', [up]: '1+0x247' },
         checks: [
           { at: '50s', fires: [] },
@@ -118,7 +118,7 @@ export const nodeAlerts = {
         ],
       },
       {
-        says: 'one long ago',
+        title: 'one long ago',
         series: { [counter('mesh.clock.skewed')]: '1+0x240', [up]: '1+0x240' },
         checks: [{ at: '33m', fires: [] }],
       },
@@ -135,11 +135,11 @@ export const nodeAlerts = {
     meaning: `Resident memory (MiB) or CPU (milliseconds per second), as a mean of five minutes, was above the budget of the node’s role for ten minutes: ${budgetsInWords()}.`,
     cure: 'Memory: compare mesh.audit.* of now and of an hour ago; what grew is in a registry, in libp2p (connections, streams, peer store) or in neither, which is the application. CPU: mesh.audit.frames_in says whether there is more to do. Where the role has more to do, raise budget and container limit together.',
     search: { span: 'mesh.audit' },
-    told: '31s',
-    fills: (d) => [d('5m')],
+    emitDelay: '31s',
+    windowDelays: (d) => [d('5m')],
     cases: [
       {
-        says: 'memory of a compute, from the sixth minute on',
+        title: 'memory of a compute, from the sixth minute on',
         series: { [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x120' },
         checks: [
           { at: '15m', fires: [] },
@@ -147,7 +147,7 @@ export const nodeAlerts = {
         ],
       },
       {
-        says: 'CPU of a seed, and of one that restarts, which is none',
+        title: 'CPU of a seed, and of one that restarts, which is none',
         series: {
           [ofRole('mesh_process_cpu_seconds', 'seed')]: '0+3x120',
           [gauge('mesh_process_cpu_seconds', ',mesh_node_role="seed"', 'n2')]: '900+1x20 0+1x120',
@@ -158,7 +158,7 @@ export const nodeAlerts = {
         ],
       },
       {
-        says: 'CPU of a seed of the version before',
+        title: 'CPU of a seed of the version before',
         series: { [ofRole('mesh_process_cpu_ms_per_s', 'seed')]: '300+0x120' },
         checks: [
           { at: '9m', fires: [] },
@@ -166,7 +166,7 @@ export const nodeAlerts = {
         ],
       },
       {
-        says: 'what is too much for a compute is not for a bridge, and a short peak is no use for long',
+        title: 'what is too much for a compute is not for a bridge, and a short peak is no use for long',
         series: {
           [ofRole('mesh_process_rss_mb', 'bridge')]: '140+0x120',
           [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x12 90+0x90',
@@ -191,10 +191,10 @@ ${indent(spanIncrease('mesh.identity.conflict', d('5m'), d))} > 0
       'Nodes heard two processes that run with the same peer id at the same time: a key file was copied with a machine or an image, or a second copy of a service was started. Each neighbour keeps the process that was linked first and refuses the other, so messages and requests to that peer reach one or the other. It is told once a minute while both run; a restart is no such thing.',
     cure: 'mesh.identity.addresses of the span says where the two are. Stop one of them, remove its copy of the key file (MESH_IDENTITY), and start it again: it draws an identity of its own.',
     search: { span: 'mesh.identity.conflict' },
-    told: '1s',
+    emitDelay: '1s',
     cases: [
       {
-        says: 'two neighbours tell it once a minute for ten minutes, and its end',
+        title: 'two neighbours tell it once a minute for ten minutes, and its end',
         series: {
           [counter('mesh.identity.conflict')]: '_x6 1 1+0x4 2+0x5 3+0x5 4+0x5 5+0x5 6+0x5 7+0x5 8+0x120',
           [counter('mesh.identity.conflict', 'n2')]: '_x6 1+0x160',
@@ -208,7 +208,7 @@ ${indent(spanIncrease('mesh.identity.conflict', d('5m'), d))} > 0
         ],
       },
       {
-        says: 'one long ago, which Prometheus knows from its first scrape on',
+        title: 'one long ago, which Prometheus knows from its first scrape on',
         series: { [counter('mesh.identity.conflict')]: '1+0x120', [up]: '1+0x120' },
         checks: [{ at: '13m', fires: [] }],
       },

@@ -1,21 +1,21 @@
 import { counter, firesFor, gauge, up } from './alert-case.ts'
 import { type Durations, shortestWindow } from './alert-durations.ts'
-import { byNode, jobs, rise, spanIncrease } from './alert-promql.ts'
+import { byNode, counterIncrease, jobs, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Most samples of one scrape of the span metrics, as in `otel/prometheus.yml`: beyond it Prometheus takes none. */
 export const sampleLimit = 50_000
 
 const [queue, capacity] = ['otelcol_exporter_queue_size', 'otelcol_exporter_queue_capacity']
-const full = `max by (exporter) (${queue} / ${capacity})`
+const queueRatio = `max by (exporter) (${queue} / ${capacity})`
 
 /** Spans that the Collector did not take, could not queue, or could not send: one arm each, since they have other labels. */
-function refused(d: Durations): string {
-  const grown = (metric: string, by: string) => `${rise(metric, by, d('5m'), d, jobs.collector)} > 0`
+function refusedSpans(d: Durations): string {
+  const increased = (metric: string, by: string) => `${counterIncrease(metric, by, d('5m'), d, jobs.collector)} > 0`
   return [
-    grown('otelcol_receiver_refused_spans_total', 'receiver'),
-    grown('otelcol_exporter_enqueue_failed_spans_total', 'exporter'),
-    grown('otelcol_exporter_send_failed_spans_total', 'exporter'),
+    increased('otelcol_receiver_refused_spans_total', 'receiver'),
+    increased('otelcol_exporter_enqueue_failed_spans_total', 'exporter'),
+    increased('otelcol_exporter_send_failed_spans_total', 'exporter'),
   ].join('\nor ')
 }
 
@@ -37,10 +37,10 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
       'Spans of a node will never arrive: its ring was full while nobody took them, or the Collector refused them for good. Whatever counts spans counts too few.',
     cure: 'mesh.lost.where: ring is an outage longer than 20,000 spans last (hours for an idle node, minutes for a busy one); refused is a Collector that rejects what it reads, see its log. Gaps in mesh.seq are where they are missing.',
     search: { span: 'mesh.telemetry.lost' },
-    told: '2s',
+    emitDelay: '2s',
     cases: [
       {
-        says: 'the first loss',
+        title: 'the first loss',
         series: { [counter('mesh.telemetry.lost')]: '_x6 1+0x120', [up]: '1+0x127' },
         checks: [
           { at: '50s', fires: [] },
@@ -49,12 +49,12 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
         ],
       },
       {
-        says: 'a loss that only the census tells',
+        title: 'a loss that only the census tells',
         series: { [gauge('mesh_telemetry_lost_total')]: '0+0x6 40+0x60' },
         checks: [{ at: '2m', fires: firesFor('n1') }],
       },
       {
-        says: 'nothing since a restart',
+        title: 'nothing since a restart',
         series: { [gauge('mesh_telemetry_lost_total')]: '40+0x6 0+0x60' },
         checks: [{ at: '2m', fires: [] }],
       },
@@ -73,10 +73,10 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     meaning: `The Collector has met its bound on series of a mesh (CALLS_LIMIT): new nodes are counted together under otel_metric_overflow and no rule sees them. Or one scrape brings more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus takes.`,
     cure: 'Usually nodes with a new name at every start: set MESH_NAME to something that stays. Count by mesh_node_name to see them. A mesh that is this large needs a higher CALLS_LIMIT and sample_limit. Old names leave after SERIES_EXPIRATION, or when the Collector is restarted.',
     search: 'pipeline',
-    told: '5s',
+    emitDelay: '5s',
     cases: [
       {
-        says: 'a mesh has met the Collector’s bound',
+        title: 'a mesh has met the Collector’s bound',
         series: { 'traces_span_metrics_calls_total{otel_metric_overflow="true",job="a"}': '_x6 1+1x60' },
         checks: [
           { at: '50s', fires: [] },
@@ -84,7 +84,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         ],
       },
       {
-        says: 'a scrape of 41,000 samples',
+        title: 'a scrape of 41,000 samples',
         series: { 'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '30000+0x5 41000+0x30' },
         checks: [
           { at: '50s', fires: [] },
@@ -92,7 +92,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         ],
       },
       {
-        says: 'as many as usual',
+        title: 'as many as usual',
         series: {
           'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '4000+0x30',
           [counter('mesh.window')]: '0+1x30',
@@ -106,16 +106,16 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     severity: 'page',
     per: 'part',
     about: 'pipeline',
-    expr: refused,
+    expr: refusedSpans,
     keepFiring: '2m',
     meaning:
       'Within five minutes the Collector refused spans, found no room to queue them, or could not send them for good. Nodes keep what a receiver refused and send it again, so that it is counted twice: rates are upper bounds meanwhile, and alerts about the mesh are held back.',
     cure: 'receiver otlp: it is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: queue full, or Jaeger rejects what it gets, see the Collector’s log. exporter file: the disk is full.',
     search: 'pipeline',
-    told: '2s',
+    emitDelay: '2s',
     cases: [
       {
-        says: 'failures to queue that begin above 0',
+        title: 'failures to queue that begin above 0',
         series: {
           [ofJaeger('otelcol_exporter_enqueue_failed_spans_total')]: '_x6 12+0x60',
           [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x66',
@@ -128,7 +128,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         ],
       },
       {
-        says: 'spans refused at the door',
+        title: 'spans refused at the door',
         series: {
           [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '0+0x6 358+0x60',
           [upCollector]: '1+0x66',
@@ -136,7 +136,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         checks: [{ at: '1m30s', fires: [{ labels: { receiver: 'otlp' } }] }],
       },
       {
-        says: 'nothing refused, something refused long ago',
+        title: 'nothing refused, something refused long ago',
         series: {
           [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '358+0x90',
           [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x90',
@@ -151,19 +151,19 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     severity: 'warn',
     per: 'part',
     about: 'pipeline',
-    expr: (d) => `${full} > 0.5
+    expr: (d) => `${queueRatio} > 0.5
 or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}) > 1
-  and ${full} > 0.02`,
+  and ${queueRatio} > 0.02`,
     forTime: '1m',
     meaning:
       'The queue is half full; or more than a fiftieth is in use and it will be full within six hours at the pace of the last ten minutes. A full queue refuses spans.',
     cure: 'What the exporter sends to is away or too slow: MeshPipelineDown says whether Jaeger is there; its disk and memory if it is. The queue is on disk and outlives a restart of the Collector; it empties by itself.',
     search: 'pipeline',
-    told: '30s',
-    fills: () => [shortestWindow],
+    emitDelay: '30s',
+    windowDelays: () => [shortestWindow],
     cases: [
       {
-        says: 'more than half full',
+        title: 'more than half full',
         series: { [ofJaeger(queue)]: '0+0x6 300000+0x60', [ofJaeger(capacity)]: '500000+0x66' },
         checks: [
           { at: '2m', fires: [] },
@@ -171,7 +171,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
         ],
       },
       {
-        says: 'full in five and a half hours',
+        title: 'full in five and a half hours',
         series: { [ofJaeger(queue)]: '0+250x60', [ofJaeger(capacity)]: '500000+0x60' },
         checks: [
           { at: '6m', fires: [] },
@@ -179,7 +179,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
         ],
       },
       {
-        says: 'a burst that drains',
+        title: 'a burst that drains',
         series: { [ofJaeger(queue)]: '0+0x6 4000 2000 0+0x60', [ofJaeger(capacity)]: '500000+0x68' },
         checks: [
           { at: '1m20s', fires: [] },
@@ -201,10 +201,10 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
       'A part of the way of the spans has not answered Prometheus for a minute, or was away twice within five: collector and mesh-spans are the Collector, or jaeger, alertmanager. While it is the Collector, alerts about the mesh are held back, and for two minutes after.',
     cure: 'Start it again; its log says why it ended. Nodes keep 20,000 spans each while the Collector is away, the Collector’s queue keeps them on disk while Jaeger is: nothing is lost for hours.',
     search: 'pipeline',
-    told: '0s',
+    emitDelay: '0s',
     cases: [
       {
-        says: 'Jaeger is away',
+        title: 'Jaeger is away',
         series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0+0x60' },
         checks: [
           { at: '2m', fires: [] },
@@ -212,7 +212,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
         ],
       },
       {
-        says: 'two scrapes fail',
+        title: 'two scrapes fail',
         series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0 0 1+0x60' },
         checks: [
           { at: '1m20s', fires: [] },
@@ -220,7 +220,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
         ],
       },
       {
-        says: 'the Collector ends every 50 s and is back in ten',
+        title: 'the Collector ends every 50 s and is back in ten',
         series: { [up]: '1+0x6 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1+0x60' },
         checks: [
           { at: '2m', fires: [] },

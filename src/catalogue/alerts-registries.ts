@@ -48,11 +48,11 @@ export const registryAlerts = {
     meaning: `The least that a registry held in half an hour grew by a fifth against the half-hour before and by half against the one an hour before, for 45 minutes, and is above 32; or the least within six hours grew by a tenth three times in a row. One step, as when a mesh is scaled up, rings nothing; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
     cure: 'mesh.audit has one child per registry: mesh.registry.added and released by reason show what should empty it and does not; mesh.registry.owner says whose it is. Its capacity bounds it, so there is time; MeshLimitReached rings when it is full.',
     search: { span: 'mesh.audit' },
-    told: '1m',
-    fills: (d) => [d('1h', '80s'), d('30m')],
+    emitDelay: '1m',
+    windowDelays: (d) => [d('1h', '80s'), d('30m')],
     cases: [
       {
-        says: 'three entries a minute',
+        title: 'three entries a minute',
         series: { [requests]: '0+0.5x1200' },
         checks: [
           { at: '100m', fires: [] },
@@ -60,7 +60,7 @@ export const registryAlerts = {
         ],
       },
       {
-        says: 'ten times as many from one moment on, and no more since',
+        title: 'ten times as many from one moment on, and no more since',
         series: { [requests]: '10+0x200 100+0x1000' },
         checks: [
           { at: '70m', fires: [] },
@@ -69,7 +69,7 @@ export const registryAlerts = {
         ],
       },
       {
-        says: 'eleven entries an hour, from a hundred on',
+        title: 'eleven entries an hour, from a hundred on',
         series: { [requests]: '100+0.03x9000' },
         checks: [
           { at: '12h', fires: [] },
@@ -77,7 +77,7 @@ export const registryAlerts = {
         ],
       },
       {
-        says: 'three machines more in the morning, three more at noon',
+        title: 'three machines more in the morning, three more at noon',
         series: { [requests]: '40+0x1000 50+0x2000 60+0x6000' },
         checks: [
           { at: '14h', fires: [] },
@@ -85,12 +85,12 @@ export const registryAlerts = {
         ],
       },
       {
-        says: 'a cache that fills up',
+        title: 'a cache that fills up',
         series: { [gauge('mesh_registry_size', ',mesh_registry="relay_seen"')]: '0+0.5x1200' },
         checks: [{ at: '110m', fires: [] }],
       },
       {
-        says: 'a registry that swings',
+        title: 'a registry that swings',
         series: { [requests]: '0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60' },
         checks: [
           { at: '60m', fires: [] },
@@ -108,10 +108,10 @@ export const registryAlerts = {
     meaning: 'A bound of a node was met, and something was refused, evicted or closed because of it.',
     cure: 'mesh.limit.name says which bound, mesh.peer.id who met it. Many peers: more nodes, or a higher MESH_MAX_PEERS. One peer: look at that peer first. Bounds protect the node; raise one only when it is known what fills it.',
     search: { span: 'mesh.limit.reached' },
-    told: '1s',
+    emitDelay: '1s',
     cases: [
       {
-        says: 'the first time',
+        title: 'the first time',
         series: { [counter('mesh.limit.reached')]: '_x6 1+0x90', [up]: '1+0x97' },
         checks: [
           { at: '50s', fires: [] },
@@ -120,7 +120,7 @@ export const registryAlerts = {
         ],
       },
       {
-        says: 'never',
+        title: 'never',
         series: { [counter('mesh.limit.reached')]: '4+0x90', [up]: '1+0x90' },
         checks: [{ at: '8m', fires: [] }],
       },

@@ -42,15 +42,15 @@ test('a time factor changes durations and nothing else', () => {
 })
 
 test('every duration of an expression goes through the time factor, but for the step of a subquery', () => {
-  const seen: string[] = []
+  const durationsUsed: string[] = []
   for (const name of alertNames) {
     const text = alertOf(name).expr((written) => {
-      seen.push(written)
+      durationsUsed.push(written)
       return 'T'
     })
     assert.deepEqual(text.replaceAll(':30s]', ']').match(duration), null, name)
   }
-  assert.ok(seen.length > alertNames.length)
+  assert.ok(durationsUsed.length > alertNames.length)
 })
 
 test('no window becomes shorter than four scrapes, and no wait shorter than an evaluation', () => {
@@ -90,7 +90,7 @@ test('every alert is a rule with its texts, is tested both ways, and is explaine
     const fired = cases.map(({ checks }) => checks.some(({ fires }) => fires.length > 0))
     assert.ok(fired.includes(true), `${name} has no case that fires`)
     assert.ok(fired.includes(false), `${name} has no case that stays silent`)
-    for (const { says } of cases) assert.ok(tests.includes(`${name}: ${says}`), name)
+    for (const { title: says } of cases) assert.ok(tests.includes(`${name}: ${says}`), name)
     assert.ok(page.includes(`\n## ${name}\n`) && page.includes(`[${name}](#${name.toLowerCase()})`), name)
     assert.ok(meaning.length > 40, name)
   }
@@ -156,7 +156,7 @@ test('the first give-up rings within a minute; what is stated is shortened as th
     const [full, tenth] = [firesWithinMs(name), firesWithinMs(name, 0.1)]
     assert.ok(tenth <= full && tenth >= full * 0.1, name)
   }
-  const { told } = alertOf('MeshPipelineDown' satisfies AlertName)
+  const { emitDelay: told } = alertOf('MeshPipelineDown' satisfies AlertName)
   assert.equal(told, '0s')
   // Two flushes and a scrape; a minute to be sure is six evaluations, and one for the first.
   assert.equal(firesWithinMs('MeshPipelineDown'), (2 * flushSeconds + scrapeSeconds + 7 * 10) * 1_000)

@@ -54,11 +54,11 @@ export function timesOf(name: AlertName, timeFactor: number) {
  * an evaluation. Alertmanager then waits `group_wait` before it notifies.
  */
 export function firesWithinMs(name: AlertName, timeFactor = 1): number {
-  const { told, fills } = alertOf(name)
+  const { emitDelay: told, windowDelays: fills } = alertOf(name)
   const { every, forTime } = timesOf(name, timeFactor)
   const windows = fills?.(durations(timeFactor)) ?? []
-  const seen = [told, ...windows].reduce((sum, wait) => sum + (wait === '0s' ? 0 : secondsOf(wait)), 0)
+  const delaySeconds = [told, ...windows].reduce((sum, delay) => sum + (delay === '0s' ? 0 : secondsOf(delay)), 0)
   // It is looked at again at evaluations only.
   const evaluations = 1 + Math.ceil((forTime === undefined ? 0 : secondsOf(forTime)) / secondsOf(every))
-  return (seen + 2 * flushSeconds + scrapeSeconds + evaluations * secondsOf(every)) * 1_000
+  return (delaySeconds + 2 * flushSeconds + scrapeSeconds + evaluations * secondsOf(every)) * 1_000
 }

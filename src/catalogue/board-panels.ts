@@ -9,7 +9,7 @@ export interface BoardQuery {
 export interface BoardPanel {
   readonly title: string
   /** What is normal, and what is not. */
-  readonly says: string
+  readonly description: string
   readonly kind: 'stat' | 'lines' | 'bars' | 'bands' | 'alerts'
   /** Grafana's id of a unit. */
   readonly unit?: string
@@ -27,42 +27,49 @@ export interface BoardRow {
   readonly panels: readonly BoardPanel[]
 }
 
-const chosen = 'mesh_id=~"$mesh",mesh_node_name=~"$node"'
+const selector = 'mesh_id=~"$mesh",mesh_node_name=~"$node"'
 const byNode = 'mesh_id, mesh_node_name'
 const node = '{{mesh_node_name}}'
 
-function calls(span: SpanName): string {
-  return `traces_span_metrics_calls_total{span_name="${span}",${chosen}}`
+function spanCounter(span: SpanName): string {
+  return `traces_span_metrics_calls_total{span_name="${span}",${selector}}`
 }
 
 /** Spans per second and node: for what is told all the time. */
 function rate(span: SpanName, by = byNode): string {
-  return `sum by (${by}) (rate(${calls(span)}[$__rate_interval]))`
+  return `sum by (${by}) (rate(${spanCounter(span)}[$__rate_interval]))`
 }
 
 /**
  * Spans of a window: for what is rare. The rise of a counter that is born above zero is seen by this and not by
  * `increase()`; after a restart of the Collector the counters begin anew under other labels, and are summed.
  */
-function told(span: SpanName, by = byNode, window = '$__rate_interval'): string {
-  const now = `last_over_time(${calls(span)}[${window}])`
-  return `sum by (${by}) (${now} - (last_over_time(${calls(span)}[1h] offset ${window}) or 0 * ${now}))`
+function spanIncrease(span: SpanName, by = byNode, window = '$__rate_interval'): string {
+  const now = `last_over_time(${spanCounter(span)}[${window}])`
+  return `sum by (${by}) (${now} - (last_over_time(${spanCounter(span)}[1h] offset ${window}) or 0 * ${now}))`
 }
 
 function gauge(metric: string): string {
-  return `max by (${byNode}) (${metric}{${chosen}})`
+  return `max by (${byNode}) (${metric}{${selector}})`
 }
 
-function stat(title: string, says: string, expr: string, more: Partial<BoardPanel> = {}): BoardPanel {
-  return { title, says, kind: 'stat', columns: 4, queries: [{ expr: `${expr} or vector(0)`, legend: title }], ...more }
+function stat(title: string, description: string, expr: string, more: Partial<BoardPanel> = {}): BoardPanel {
+  return {
+    title,
+    description,
+    kind: 'stat',
+    columns: 4,
+    queries: [{ expr: `${expr} or vector(0)`, legend: title }],
+    ...more,
+  }
 }
 
-function events(title: string, says: string, span: SpanName): BoardPanel {
-  return { title, says, kind: 'bars', search: span, queries: [{ expr: told(span), legend: node }] }
+function events(title: string, description: string, span: SpanName): BoardPanel {
+  return { title, description, kind: 'bars', search: span, queries: [{ expr: spanIncrease(span), legend: node }] }
 }
 
-const inRange = (span: SpanName) => `sum(${told(span, byNode, '$__range')})`
-const hour = (span: SpanName) => told(span, byNode, '1h')
+const inRange = (span: SpanName) => `sum(${spanIncrease(span, byNode, '$__range')})`
+const hour = (span: SpanName) => spanIncrease(span, byNode, '1h')
 const quantile = (span: SpanName) =>
   `histogram_quantile(0.95, sum by (le) (rate(traces_span_metrics_duration_milliseconds_bucket{span_name="${span}",mesh_id=~"$mesh"}[$__rate_interval])))`
 
@@ -74,7 +81,7 @@ export const boardRows: readonly BoardRow[] = [
       stat(
         'Nodes',
         'Nodes whose census came in the last two minutes.',
-        `count(sum by (${byNode}) (increase(${calls('mesh.audit')}[2m])) > 0)`,
+        `count(sum by (${byNode}) (increase(${spanCounter('mesh.audit')}[2m])) > 0)`,
       ),
       stat('Alerts firing', 'Normal: 0.', 'count(ALERTS{alertstate="firing",mesh_id=~"$mesh|"})', { badFrom: 1 }),
       stat('Give-ups', 'Seeds given up in the time shown. Normal: 0.', inRange('mesh.seed.giveup'), { badFrom: 1 }),
@@ -94,7 +101,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Firing and pending',
-        says: 'What each means, and its cure: otel/ALERTS.md.',
+        description: 'What each means, and its cure: otel/ALERTS.md.',
         kind: 'alerts',
         columns: 24,
         queries: [{ expr: 'ALERTS{mesh_id=~"$mesh|"}', legend: '{{alertname}}' }],
@@ -106,7 +113,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Opened and closed, per minute',
-        says: 'Closed is drawn downwards: over time both halves are alike.',
+        description: 'Closed is drawn downwards: over time both halves are alike.',
         kind: 'lines',
         search: 'mesh.connection.closed',
         queries: [
@@ -116,7 +123,8 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'Opened less closed, last hour',
-        says: '0 in a mesh that stays as it is; for an hour after a start, its links. What climbs is not closed.',
+        description:
+          '0 in a mesh that stays as it is; for an hour after a start, its links. What climbs is not closed.',
         kind: 'lines',
         search: 'mesh.connection.opened',
         badFrom: 10,
@@ -129,7 +137,7 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'Connections, and links among them',
-        says: 'Connections without a link are guests, or on their way. A gap that grows is a leak.',
+        description: 'Connections without a link are guests, or on their way. A gap that grows is a leak.',
         kind: 'lines',
         search: 'mesh.audit',
         queries: [
@@ -146,7 +154,7 @@ export const boardRows: readonly BoardRow[] = [
       events('Give-ups', 'Ten failures in a row. Normal: none.', 'mesh.seed.giveup'),
       {
         title: 'Attempts, 95th percentile',
-        says: 'Time of an attempt that failed, and of opening a connection. An attempt ends after 10 s.',
+        description: 'Time of an attempt that failed, and of opening a connection. An attempt ends after 10 s.',
         kind: 'lines',
         unit: 'ms',
         queries: [
@@ -161,7 +169,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Members known',
-        says: 'Of one mesh all nodes know as many, but for seconds.',
+        description: 'Of one mesh all nodes know as many, but for seconds.',
         kind: 'lines',
         search: 'mesh.audit',
         queries: [{ expr: gauge('mesh_members'), legend: node }],
@@ -169,10 +177,10 @@ export const boardRows: readonly BoardRow[] = [
       events('Expired', 'Pruned for their silence, by who pruned them.', 'mesh.member.expired'),
       {
         title: 'Sweeps per minute',
-        says: 'Twelve per node. A node that sweeps less stalls; one that sweeps never prunes nobody.',
+        description: 'Twelve per node. A node that sweeps less stalls; one that sweeps never prunes nobody.',
         kind: 'lines',
         search: 'mesh.audit',
-        queries: [{ expr: `60 * max by (${byNode}) (rate(mesh_sweeps{${chosen}}[5m]))`, legend: node }],
+        queries: [{ expr: `60 * max by (${byNode}) (rate(mesh_sweeps{${selector}}[5m]))`, legend: node }],
       },
     ],
   },
@@ -181,13 +189,13 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Size bands',
-        says: 'Largest of all nodes, by registry. The bands are those that traces are searched by.',
+        description: 'Largest of all nodes, by registry. The bands are those that traces are searched by.',
         kind: 'bands',
-        queries: [{ expr: `max by (mesh_registry) (mesh_registry_size{${chosen}})`, legend: '{{mesh_registry}}' }],
+        queries: [{ expr: `max by (mesh_registry) (mesh_registry_size{${selector}})`, legend: '{{mesh_registry}}' }],
       },
       {
         title: 'Fill',
-        says: 'Size against the bound, fullest node. At 100 % the oldest are evicted, and that is told.',
+        description: 'Size against the bound, fullest node. At 100 % the oldest are evicted, and that is told.',
         kind: 'lines',
         unit: 'percentunit',
         badFrom: 0.9,
@@ -195,7 +203,7 @@ export const boardRows: readonly BoardRow[] = [
         queries: [
           {
             // A bound is told with the registry's span alone, of which only a share leaves, and it does not change.
-            expr: `max by (mesh_id, mesh_registry) (mesh_registry_size{${chosen}} / last_over_time(mesh_registry_capacity{${chosen}}[1d]))`,
+            expr: `max by (mesh_id, mesh_registry) (mesh_registry_size{${selector}} / last_over_time(mesh_registry_capacity{${selector}}[1d]))`,
             legend: '{{mesh_id}} {{mesh_registry}}',
           },
         ],
@@ -208,7 +216,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Resident memory',
-        says: 'MiB per node, from its census.',
+        description: 'MiB per node, from its census.',
         kind: 'lines',
         unit: 'mbytes',
         search: 'mesh.audit',
@@ -216,13 +224,13 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'CPU',
-        says: 'Milliseconds of a core per second and node: 1000 is one core.',
+        description: 'Milliseconds of a core per second and node: 1000 is one core.',
         kind: 'lines',
         unit: 'ms',
         search: 'mesh.audit',
         queries: [
           {
-            expr: `max by (${byNode}) (1000 * rate(mesh_process_cpu_seconds{${chosen}}[5m]) or mesh_process_cpu_ms_per_s{${chosen}})`,
+            expr: `max by (${byNode}) (1000 * rate(mesh_process_cpu_seconds{${selector}}[5m]) or mesh_process_cpu_ms_per_s{${selector}})`,
             legend: node,
           },
         ],
@@ -235,7 +243,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Spans per second',
-        says: 'As the Collector counted them.',
+        description: 'As the Collector counted them.',
         kind: 'lines',
         queries: [
           {
@@ -246,14 +254,14 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'Spans lost',
-        says: 'Since the start of each process. Normal: 0; a step has its own span, which says where.',
+        description: 'Since the start of each process. Normal: 0; a step has its own span, which says where.',
         kind: 'lines',
         search: 'mesh.telemetry.lost',
         queries: [{ expr: gauge('mesh_telemetry_lost_total'), legend: node }],
       },
       {
         title: 'The Collector’s queue',
-        says: 'Full it refuses spans, and the nodes keep and then lose them. It fills while Jaeger is away.',
+        description: 'Full it refuses spans, and the nodes keep and then lose them. It fills while Jaeger is away.',
         kind: 'lines',
         unit: 'percentunit',
         badFrom: 0.5,
@@ -266,7 +274,8 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'What Jaeger keeps',
-        says: 'Bytes of badger on its volume: a week of spans. Where it still grows after a week, the mesh tells more.',
+        description:
+          'Bytes of badger on its volume: a week of spans. Where it still grows after a week, the mesh tells more.',
         kind: 'lines',
         unit: 'bytes',
         queries: [

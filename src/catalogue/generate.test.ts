@@ -42,18 +42,18 @@ test('the page has every span with each of its attributes', () => {
   const page = renderSpans()
   for (const name of Object.keys(spans) as SpanName[]) {
     const section = page.split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? ''
-    const { attributes: given, optional = [] } = specOf(spans, name)
-    for (const attribute of [...given, ...optional])
+    const { attributes: always, optional = [] } = specOf(spans, name)
+    for (const attribute of [...always, ...optional])
       assert.ok(section.includes(`| \`${attribute}\` |`), `${name} ${attribute}`)
   }
 })
 
 test('no attribute is declared and never used, but for the one on every span', () => {
-  const used = (Object.keys(spans) as SpanName[]).flatMap((name) => {
-    const { attributes: given, optional = [] } = specOf(spans, name)
-    return [...given, ...optional]
+  const declared = (Object.keys(spans) as SpanName[]).flatMap((name) => {
+    const { attributes: always, optional = [] } = specOf(spans, name)
+    return [...always, ...optional]
   })
-  const unused = Object.keys(attributes).filter((name) => !(used as string[]).includes(name))
+  const unused = Object.keys(attributes).filter((name) => !(declared as string[]).includes(name))
   assert.deepEqual(unused, ['mesh.seq'])
 })
 

@@ -36,18 +36,25 @@ export function renderBoard(rows: readonly BoardRow[] = boardRows): string {
     refresh: '10s',
     time: { from: 'now-1h', to: 'now' },
     templating: { list: variables() },
-    annotations: { list: [firing()] },
-    links: [toJaeger()],
+    annotations: { list: [alertAnnotation()] },
+    links: [jaegerLink()],
     panels: panels(rows),
   })
 }
 
 function panels(rows: readonly BoardRow[]): Json[] {
-  const placed: Json[] = []
+  const panelList: Json[] = []
   let [y, id] = [0, 0]
   for (const { title, panels: inRow } of rows) {
     id += 1
-    placed.push({ id, type: 'row', title, collapsed: false, gridPos: { x: 0, y, w: columnsOfGrid, h: 1 }, panels: [] })
+    panelList.push({
+      id,
+      type: 'row',
+      title,
+      collapsed: false,
+      gridPos: { x: 0, y, w: columnsOfGrid, h: 1 },
+      panels: [],
+    })
     y += 1
     let [x, deepest] = [0, 0]
     for (const panel of inRow) {
@@ -58,17 +65,17 @@ function panels(rows: readonly BoardRow[]): Json[] {
         deepest = 0
       }
       id += 1
-      placed.push(render(panel, id, { x, y, w, h }))
+      panelList.push(render(panel, id, { x, y, w, h }))
       x += w
       deepest = Math.max(deepest, h)
     }
     y += deepest
   }
-  return placed
+  return panelList
 }
 
 function render(panel: BoardPanel, id: number, gridPos: Json): Json {
-  const { title, says, kind, queries } = panel
+  const { title, description: says, kind, queries } = panel
   return {
     id,
     type: types[kind],
@@ -104,7 +111,7 @@ function defaults({ kind, unit, badFrom, search, queries }: BoardPanel): Json {
   return {
     unit: unit ?? 'short',
     ...(kind === 'stat' || kind === 'bars' ? { decimals: 0 } : {}),
-    ...(kind === 'lines' || kind === 'bars' ? { custom: drawn(kind, badFrom !== undefined) } : {}),
+    ...(kind === 'lines' || kind === 'bars' ? { custom: drawOptions(kind, badFrom !== undefined) } : {}),
     ...(kind === 'bands' ? { mappings: bands(), custom: { fillOpacity: 70, lineWidth: 0 } } : {}),
     color: { mode: kind === 'lines' || kind === 'bars' ? 'palette-classic' : 'thresholds' },
     thresholds: { mode: 'absolute', steps },
@@ -112,7 +119,7 @@ function defaults({ kind, unit, badFrom, search, queries }: BoardPanel): Json {
   }
 }
 
-function drawn(kind: 'lines' | 'bars', marked: boolean): Json {
+function drawOptions(kind: 'lines' | 'bars', marked: boolean): Json {
   return {
     drawStyle: kind === 'bars' ? kind : 'line',
     fillOpacity: kind === 'bars' ? 60 : 0,
@@ -147,8 +154,8 @@ function bands(): Json[] {
 }
 
 function columns(): Json[] {
-  const shown = ['alertname', 'severity', 'alertstate', 'mesh_id', 'mesh_node_name']
-  return [{ id: 'filterFieldsByName', options: { include: { names: shown } } }]
+  const columnNames = ['alertname', 'severity', 'alertstate', 'mesh_id', 'mesh_node_name']
+  return [{ id: 'filterFieldsByName', options: { include: { names: columnNames } } }]
 }
 
 /** What a click on a series searches for in Jaeger; within the time shown, whose milliseconds become microseconds. */
@@ -156,22 +163,29 @@ function searchLink(span: SpanName, queries: readonly BoardQuery[]): Json {
   const perNode = queries.every(({ legend }) => legend.includes('mesh_node_name'))
   const [open, close] = ['{"mesh.node.name":"', '"}'].map(encodeURIComponent)
   const params = [
-    `service=${its('__field.labels.mesh_id')}`,
+    `service=${variableRef('__field.labels.mesh_id')}`,
     `operation=${span}`,
-    ...(perNode ? [`tags=${open}${its('__field.labels.mesh_node_name')}${close}`] : []),
-    `start=${its('__from')}000&end=${its('__to')}000&lookback=custom&limit=100`,
+    ...(perNode ? [`tags=${open}${variableRef('__field.labels.mesh_node_name')}${close}`] : []),
+    `start=${variableRef('__from')}000&end=${variableRef('__to')}000&lookback=custom&limit=100`,
   ]
-  return { title: `${span} in Jaeger`, url: `${its('jaeger')}/search?${params.join('&')}`, targetBlank: true }
+  return { title: `${span} in Jaeger`, url: `${variableRef('jaeger')}/search?${params.join('&')}`, targetBlank: true }
 }
 
 /** In the board's head. */
-function toJaeger(): Json {
-  const look = { icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: true }
-  return { title: 'Jaeger', type: 'link', url: `${its('jaeger')}/search`, includeVars: false, keepTime: false, ...look }
+function jaegerLink(): Json {
+  const appearance = { icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: true }
+  return {
+    title: 'Jaeger',
+    type: 'link',
+    url: `${variableRef('jaeger')}/search`,
+    includeVars: false,
+    keepTime: false,
+    ...appearance,
+  }
 }
 
 /** A variable, as Grafana writes it. */
-function its(variable: string): string {
+function variableRef(variable: string): string {
   return `\${${variable}}`
 }
 
@@ -199,7 +213,7 @@ function variables(): Json[] {
 }
 
 /** Alerts that fire are marked on every graph. */
-function firing(): Json {
+function alertAnnotation(): Json {
   return {
     name: 'Alerts',
     datasource: prometheus,

@@ -37,16 +37,18 @@ test('every search asks for what its span can carry, and for a value that it can
 test('the menu of each mesh searches that mesh, back to the oldest span, its tags as JSON', () => {
   for (const mesh of ['mesh-a', 'mesh-b']) {
     const items = config.menu.filter(({ label }) => label.startsWith(mesh)).flatMap(({ items }) => items)
-    const asked = items.filter(({ url }) => url.startsWith('/search?')).map(({ url }) => new URL(url, 'http://jaeger'))
-    assert.equal(asked.length, searches.length + endings.length)
-    for (const { searchParams } of asked) {
+    const searchItems = items
+      .filter(({ url }) => url.startsWith('/search?'))
+      .map(({ url }) => new URL(url, 'http://jaeger'))
+    assert.equal(searchItems.length, searches.length + endings.length)
+    for (const { searchParams } of searchItems) {
       assert.deepEqual(
         ['service', 'start', 'lookback'].map((key) => searchParams.get(key)),
         [mesh, '1', config.search.maxLookback.value],
       )
       assert.ok(Object.hasOwn(spans, searchParams.get('operation') ?? ''))
     }
-    const suspects = asked.find(({ searchParams }) => searchParams.get('tags')?.includes('1d-7d'))
+    const suspects = searchItems.find(({ searchParams }) => searchParams.get('tags')?.includes('1d-7d'))
     assert.deepEqual(JSON.parse(suspects?.searchParams.get('tags') ?? ''), { 'mesh.connection.age_band': '1d-7d' })
   }
 })
@@ -64,10 +66,10 @@ test('every attribute leads to where it is explained, in both forms of the docum
 
 test('what is to be filled into a link is on every span that has the attribute', () => {
   // What Jaeger cannot fill in makes it leave the link out, with a warning that nobody sees.
-  const known = [...names, 'mesh.id', 'mesh.node.name'] as readonly string[]
+  const allowed = [...names, 'mesh.id', 'mesh.node.name'] as readonly string[]
   for (const { key, url, text } of config.linkPatterns)
     for (const [, parameter = ''] of `${url} ${text}`.matchAll(/#\{([^}]+)\}/g))
-      assert.ok(parameter === key || (parameter === 'mesh.id' && known.includes(key)), `${key}: #{${parameter}}`)
+      assert.ok(parameter === key || (parameter === 'mesh.id' && allowed.includes(key)), `${key}: #{${parameter}}`)
 })
 
 test('peers and nodes lead to the page, wherever it is', () => {

@@ -62,7 +62,9 @@ export function renderJaegerUi({ page, docs, meshes }: JaegerUiOptions = default
         ],
       },
     ],
-    linkPatterns: [...toThreads(), ...toPage(page), ...toDocs(docs)].map((pattern) => ({ ...pattern })),
+    linkPatterns: [...threadPatterns(), ...pagePatterns(page), ...docsPatterns(docs)].map((pattern) => ({
+      ...pattern,
+    })),
   })
 }
 
@@ -81,12 +83,12 @@ function monitor(mesh: string) {
   })
 }
 
-function toThreads(): LinkPattern[] {
+function threadPatterns(): LinkPattern[] {
   const patterns = threads.map(([key, text]) => ({ type: 'tags', key, text, url: threadUrl(key, key) }) as const)
-  const told = peers.map(
+  const emitted = peers.map(
     (key) => ({ type: 'tags', key, text: 'What this node told', url: threadUrl('mesh.peer.self', key) }) as const,
   )
-  return [...patterns, ...told]
+  return [...patterns, ...emitted]
 }
 
 /** All spans of the span's own mesh that have `attribute` as the value of `key` is. */
@@ -95,7 +97,7 @@ function threadUrl(attribute: string, key: string): string {
   return `/search?service=#{mesh.id}&lookback=7d&start=1&limit=100&tags=${before}#{${key}}${after}`
 }
 
-function toPage(page: string): LinkPattern[] {
+function pagePatterns(page: string): LinkPattern[] {
   const pattern = (type: LinkPattern['type'], key: string): LinkPattern => {
     return { type, key, url: `${page}/#/nodes/#{${key}}`, text: 'This node on the page' }
   }
@@ -103,7 +105,7 @@ function toPage(page: string): LinkPattern[] {
 }
 
 /** To the span that has it, where there is only one; otherwise to the attribute among all. */
-function toDocs(docs: string): LinkPattern[] {
+function docsPatterns(docs: string): LinkPattern[] {
   return (Object.keys(attributes) as AttributeName[]).map((key) => {
     const [only, ...more] = spansWith(key)
     const anchor = only === undefined || more.length > 0 ? attributeAnchor(key) : spanAnchor(only)
@@ -132,22 +134,22 @@ function main(args: readonly string[]): number {
       help: { type: 'boolean', short: 'h' },
     } as const
     const { values } = parseArgs({ args: [...args], options })
-    if (values.help === true) return say(process.stdout, usage, 0)
+    if (values.help === true) return write(process.stdout, usage, 0)
     const page = url('--page', values.page ?? shipped.page)
     const docs = url('--docs', values.docs ?? docsOf(page))
-    return say(process.stdout, renderJaegerUi({ page, docs, meshes: values.mesh ?? shipped.meshes }), 0)
+    return write(process.stdout, renderJaegerUi({ page, docs, meshes: values.mesh ?? shipped.meshes }), 0)
   } catch (error) {
-    return say(process.stderr, `${error instanceof Error ? error.message : error}\n${usage}`, 2)
+    return write(process.stderr, `${error instanceof Error ? error.message : error}\n${usage}`, 2)
   }
 }
 
 /** Without a slash at the end. Throws when it is none. */
-function url(flag: string, given: string): string {
-  if (/^https?:$/.test(URL.parse(given)?.protocol ?? '')) return given.replace(/\/+$/, '')
-  throw new Error(`${flag} is ${given}; expected an http:// or https:// URL`)
+function url(flag: string, text: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? '')) return text.replace(/\/+$/, '')
+  throw new Error(`${flag} is ${text}; expected an http:// or https:// URL`)
 }
 
-function say(stream: NodeJS.WriteStream, text: string, code: number): number {
+function write(stream: NodeJS.WriteStream, text: string, code: number): number {
   stream.write(text)
   return code
 }

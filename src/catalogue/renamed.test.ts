@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { attributes } from './attributes.ts'
-import { renamed, renewed } from './renamed.ts'
+import { attributeRenames, toCurrentAttribute } from './renamed.ts'
 
 leakCheck()
 
@@ -39,14 +39,14 @@ test('an attribute is either of the mesh or of the semantic conventions', () => 
 
 test('an old name is no attribute any more, and the Collector renames what readers rename', async () => {
   const collector = await readFile(new URL('../../otel/collector.yaml', import.meta.url), 'utf8')
-  for (const [old, { now }] of Object.entries(renamed)) {
+  for (const [old, { name: now }] of Object.entries(attributeRenames)) {
     assert.equal(Object.hasOwn(attributes, old), false, old)
     assert.ok(collector.includes(`attributes["${old}"]`) && collector.includes(`attributes["${now}"]`), old)
   }
 })
 
 test('a value takes the new unit, what is no number stays, and other names are left alone', () => {
-  assert.deepEqual(renewed('process.memory.rss_mb', 2), ['process.memory.usage', 2_097_152])
-  assert.deepEqual(renewed('process.memory.rss_mb', 'odd'), ['process.memory.usage', 'odd'])
-  for (const key of ['__proto__', 'constructor', 'mesh.seq']) assert.deepEqual(renewed(key, 1), [key, 1])
+  assert.deepEqual(toCurrentAttribute('process.memory.rss_mb', 2), ['process.memory.usage', 2_097_152])
+  assert.deepEqual(toCurrentAttribute('process.memory.rss_mb', 'odd'), ['process.memory.usage', 'odd'])
+  for (const key of ['__proto__', 'constructor', 'mesh.seq']) assert.deepEqual(toCurrentAttribute(key, 1), [key, 1])
 })

@@ -36,11 +36,11 @@ export const searches: readonly Search[] = [
 ]
 
 /** Nobody is told: there is nobody to read it, or nobody who is worth it. */
-const untold: readonly string[] = ['silent', 'bad-frame', 'flooding', 'transport', 'unknown']
+const withoutGoodbye: readonly string[] = ['silent', 'bad-frame', 'flooding', 'transport', 'unknown']
 
 /** Why links were ended, a search for each reason: of the goodbye, or of the end where none is said. */
 export const endings: readonly Search[] = closeReasons.map((reason) =>
-  untold.includes(reason)
+  withoutGoodbye.includes(reason)
     ? { label: `Closed: ${reason}`, span: 'mesh.connection.closed', tags: { 'mesh.close.reason': reason } }
     : { label: `Goodbye: ${reason}`, span: 'mesh.goodbye.sent', tags: { 'mesh.goodbye.reason': reason } },
 )

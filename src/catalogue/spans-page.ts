@@ -55,8 +55,8 @@ function section(name: SpanName, spec: SpanSpec): string[] {
   const optional = spec.optional ?? []
   const rows = [...spec.attributes, ...optional].map((attribute) => {
     const { type, brief }: AttributeSpec = attributes[attribute]
-    const known = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
-    return [`\`${attribute}\``, typeText(type), known]
+    const text = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
+    return [`\`${attribute}\``, typeText(type), text]
   })
   return [
     `## ${name}`,

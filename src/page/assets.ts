@@ -24,9 +24,9 @@ const types: Readonly<Record<string, string>> = {
 }
 
 /** Beside the bundled commands in a package: `dist/page` next to `dist/cli`. */
-const published = new URL('../page/', import.meta.url)
+const publishedDirectory = new URL('../page/', import.meta.url)
 /** In a clone, where it is built when it is asked for. Not spelt as an import: a bundle would take the bundler along. */
-const builder = new URL('../publish/bundle-page.ts', import.meta.url)
+const bundler = new URL('../publish/bundle-page.ts', import.meta.url)
 
 /**
  * The page's files: those that were published with this program, or built now from a clone's sources.
@@ -34,23 +34,25 @@ const builder = new URL('../publish/bundle-page.ts', import.meta.url)
  * @throws MESH_PAGE_MISSING when there is neither.
  */
 export async function pageAssets(): Promise<readonly Asset[]> {
-  const files = existsSync(new URL('app.js', published)) ? await read(fileURLToPath(published)) : await build()
-  return Promise.all(files.map(asset))
+  const files = existsSync(new URL('app.js', publishedDirectory))
+    ? await readFiles(fileURLToPath(publishedDirectory))
+    : await buildFiles()
+  return Promise.all(files.map(toAsset))
 }
 
-async function read(directory: string): Promise<readonly PageFile[]> {
+async function readFiles(directory: string): Promise<readonly PageFile[]> {
   const names = await readdir(directory)
-  const wanted = names.filter((name) => typeOf(name) !== undefined)
-  return Promise.all(wanted.map(async (name) => ({ name, bytes: await readFile(`${directory}/${name}`) })))
+  const pageNames = names.filter((name) => typeOf(name) !== undefined)
+  return Promise.all(pageNames.map(async (name) => ({ name, bytes: await readFile(`${directory}/${name}`) })))
 }
 
-async function build(): Promise<readonly PageFile[]> {
-  if (!existsSync(builder)) throw new MeshError('MESH_PAGE_MISSING', { directory: fileURLToPath(published) })
-  const { pageFiles } = (await import(builder.href)) as typeof import('../publish/bundle-page.ts')
+async function buildFiles(): Promise<readonly PageFile[]> {
+  if (!existsSync(bundler)) throw new MeshError('MESH_PAGE_MISSING', { directory: fileURLToPath(publishedDirectory) })
+  const { pageFiles } = (await import(bundler.href)) as typeof import('../publish/bundle-page.ts')
   return pageFiles()
 }
 
-async function asset({ name, bytes }: PageFile): Promise<Asset> {
+async function toAsset({ name, bytes }: PageFile): Promise<Asset> {
   const plain = Buffer.from(bytes)
   return {
     path: name === 'index.html' ? '/' : `/${name}`,

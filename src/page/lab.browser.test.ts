@@ -9,9 +9,9 @@ leakCheck({ graceMs: 8_000 })
 
 browserTest('a node is killed on the page of a lab, and leads to the trace of its expiry', async (browser) => {
   await using lab = await startLabProcess('--nodes', '3', '--meshes', '1', '--bridges', '0', '--for', '3m')
-  const complete = async () =>
+  const isComplete = async () =>
     (await lab.view()).nodes.every(({ state, counts }) => state === 'running' && counts.members === 2)
-  await until(complete, 60_000, 'three nodes know each other')
+  await until(isComplete, 60_000, 'three nodes know each other')
   const { nodes } = await lab.view()
   const victim = nodes.find(({ role }) => role !== 'seed')
   const witness = nodes.find((node) => node !== victim)
@@ -20,16 +20,16 @@ browserTest('a node is killed on the page of a lab, and leads to the trace of it
   await page.goto(`${lab.url}/#/messages`)
   await page.getByLabel('Text').fill('hello to all')
   await page.getByLabel('Text').press('Enter')
-  const said = page.getByRole('region', { name: 'Messages' }).getByRole('listitem')
-  await said.filter({ hasText: 'published “hello to all”' }).waitFor()
+  const messages = page.getByRole('region', { name: 'Messages' }).getByRole('listitem')
+  await messages.filter({ hasText: 'published “hello to all”' }).waitFor()
   await until(
-    async () => (await said.filter({ hasText: 'received 12 bytes on lab' }).count()) === 2,
+    async () => (await messages.filter({ hasText: 'received 12 bytes on lab' }).count()) === 2,
     5_000,
     'both hear',
   )
   const question = { url: lab.url, node: victim.name, survivors: 2, services: ['mesh-a'], limitMs: 60_000 }
-  const shown = await killOnPage(page, question)
-  for (const { by, lateMs } of shown) assert.ok(lateMs <= 5_000, `${by}: shown ${lateMs} ms after it was expired`)
+  const expiries = await killOnPage(page, question)
+  for (const { by, lateMs } of expiries) assert.ok(lateMs <= 5_000, `${by}: shown ${lateMs} ms after it was expired`)
   await openExpiry(page, witness.name)
   const details = (await page.locator('.span-details').textContent()) ?? ''
   assert.match(details, new RegExp(victim.id))

@@ -41,16 +41,16 @@ browserTest('a killed node leads to the trace of its expiry', async (browser) =>
 })
 
 browserTest('on an observer a node is its id, and one that has gone is still told of', async (browser) => {
-  const whole = pageMesh(8)
-  const all = whole.nodes.map((node) => ({ ...node, controllable: false, name: node.name && 'like-all' }))
+  const complete = pageMesh(8)
+  const all = complete.nodes.map((node) => ({ ...node, controllable: false, name: node.name && 'like-all' }))
   const self = pagePeer('seed-a2')
-  const watched: MeshView = { ...whole, from: 'observer', self, nodes: all, spans: [], messages: [] }
-  await using server = await startPageServer(watched, spans)
-  const gone = pagePeer('compute-a5')
+  const observed: MeshView = { ...complete, from: 'observer', self, nodes: all, spans: [], messages: [] }
+  await using server = await startPageServer(observed, spans)
+  const removed = pagePeer('compute-a5')
   const { page, complaints } = await openPage(browser, `${server.url}/#/nodes`)
-  await page.locator(`tbody a[href="#/nodes/${gone}"]`).click()
-  await page.getByText(gone, { exact: true }).waitFor()
-  server.view = { ...watched, nodes: all.filter(({ id }) => id !== gone) }
+  await page.locator(`tbody a[href="#/nodes/${removed}"]`).click()
+  await page.getByText(removed, { exact: true }).waitFor()
+  server.view = { ...observed, nodes: all.filter(({ id }) => id !== removed) }
   await page.getByText(/There is no such node/).waitFor()
   await page.getByText(/This page is of mesh-a alone/).waitFor()
   await page
@@ -66,19 +66,19 @@ browserTest('on an observer a node is its id, and one that has gone is still tol
 browserTest('links between traces are followed both ways, and looked for on request', async (browser) => {
   await using server = await startPageServer(pageMesh(8), oldSpans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
-  const askedFor = (path: string) =>
-    server.requests.filter((asked) => asked.startsWith(`GET /api/v3/traces${path}`)).length
-  const request = page.getByRole('button', { name: 'Look for what links here' })
-  await request.waitFor()
-  assert.equal(askedFor('?'), 0)
-  await request.click()
+  const requestCount = (path: string) =>
+    server.requests.filter((request) => request.startsWith(`GET /api/v3/traces${path}`)).length
+  const button = page.getByRole('button', { name: 'Look for what links here' })
+  await button.waitFor()
+  assert.equal(requestCount('?'), 0)
+  await button.click()
   await page.getByRole('link', { name: /mesh\.connection\.closed/ }).click()
   await page.getByRole('button', { name: /mesh\.connection\.closed/, expanded: true }).waitFor()
   await page.getByRole('link', { name: /^trace/ }).click()
   await page.getByRole('button', { name: /mesh\.connection\.opened/, expanded: true }).click()
   await page.getByRole('button', { name: /mesh\.connection\.opened/ }).click()
   await page.getByRole('link', { name: /mesh\.connection\.closed/ }).waitFor()
-  assert.equal(askedFor(`/${pageTrace('end')}`), 1, 'what is old is asked for once')
+  assert.equal(requestCount(`/${pageTrace('end')}`), 1, 'what is old is asked for once')
   assert.deepEqual(complaints, [])
 })
 
@@ -122,11 +122,15 @@ browserTest('nodes are controlled, where they may be', async (browser) => {
   await page.getByRole('button', { name: 'Start another node' }).click()
   await page.getByText('new gateway in mesh-a: done').waitFor()
   assert.deepEqual(
-    server.requests.filter((asked) => asked.startsWith('POST')),
+    server.requests.filter((request) => request.startsWith('POST')),
     ['POST /api/lab/nodes/broker-a4/kill', 'POST /api/lab/nodes/broker-a4/start?identity=fresh', 'POST /api/lab/nodes'],
   )
-  const watched = pageMesh(8)
-  server.view = { ...watched, from: 'observer', nodes: watched.nodes.map((node) => ({ ...node, controllable: false })) }
+  const observed = pageMesh(8)
+  server.view = {
+    ...observed,
+    from: 'observer',
+    nodes: observed.nodes.map((node) => ({ ...node, controllable: false })),
+  }
   await page.goto(`${server.url}/#/nodes/broker-a4`)
   await page.getByRole('heading', { name: /broker-a4/ }).waitFor()
   await until(async () => (await page.getByRole('button', { name: 'Kill' }).count()) === 0, 5_000, 'no controls')

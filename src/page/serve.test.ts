@@ -7,7 +7,7 @@ import { pageRoutes } from './serve.ts'
 
 leakCheck()
 
-async function served(t: TestContext) {
+async function startApp(t: TestContext) {
   const app = fastify()
   t.after(() => app.close())
   await pageRoutes(app)
@@ -15,20 +15,20 @@ async function served(t: TestContext) {
 }
 
 test('the page is built in a moment, and is small', async (t) => {
-  const began = performance.now()
-  const app = await served(t)
+  const startMs = performance.now()
+  const app = await startApp(t)
   // In itself 0.1 s; whatever else this machine does is its own affair.
-  assert.ok(performance.now() - began < 3_000)
-  const answers = await Promise.all(
+  assert.ok(performance.now() - startMs < 3_000)
+  const responses = await Promise.all(
     ['/', '/app.js', '/app.css', '/icon.svg'].map((url) => app.inject({ url, headers: { 'accept-encoding': 'gzip' } })),
   )
-  for (const answer of answers) assert.equal(answer.statusCode, 200)
-  const bytes = answers.reduce((sum, { rawPayload }) => sum + rawPayload.length, 0)
+  for (const response of responses) assert.equal(response.statusCode, 200)
+  const bytes = responses.reduce((sum, { rawPayload }) => sum + rawPayload.length, 0)
   assert.ok(bytes < 60_000, `${bytes} bytes`)
 })
 
 test('everything that runs or shows comes from here alone', async (t) => {
-  const app = await served(t)
+  const app = await startApp(t)
   const { headers, body } = await app.inject('/')
   const policy = String(headers['content-security-policy'])
   assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'/)
@@ -38,7 +38,7 @@ test('everything that runs or shows comes from here alone', async (t) => {
 })
 
 test('what a browser has already is not sent again, and the compressed is the same', async (t) => {
-  const app = await served(t)
+  const app = await startApp(t)
   const first = await app.inject('/app.js')
   const etag = String(first.headers.etag)
   const again = await app.inject({ url: '/app.js', headers: { 'if-none-match': etag } })

@@ -24,45 +24,45 @@ export function renderSpanDocs(): string {
 <header><h1><img src="/icon.svg" alt="" width="22" height="22"> Spans</h1></header>
 <nav aria-label="Views"><a href="/#/topology">The mesh now</a></nav>
 <main>
-<section class="card prose"><p>${names.map(toSpan).join(' ')}</p></section>
-${names.map(section).join('\n')}
-${index()}
+<section class="card prose"><p>${names.map(spanLink).join(' ')}</p></section>
+${names.map(renderSection).join('\n')}
+${renderIndex()}
 </main>
 </body>
 </html>
 `
 }
 
-function section(name: SpanName): string {
+function renderSection(name: SpanName): string {
   const { brief, when, attributes: always, optional = [], failed } = specOf(spans, name)
   const rows = [...always, ...optional].map((attribute) => {
     const { brief }: AttributeSpec = attributes[attribute]
-    const known = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
-    return `<tr><td><a href="#${attributeAnchor(attribute)}"><code>${attribute}</code></a></td><td>${escaped(known)}</td></tr>`
+    const text = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
+    return `<tr><td><a href="#${attributeAnchor(attribute)}"><code>${attribute}</code></a></td><td>${escapeHtml(text)}</td></tr>`
   })
   const status = failed === true ? ' Its status is ERROR.' : ''
   return `<section class="card prose" id="${spanAnchor(name)}"><h2><code>${name}</code></h2>
-<p>${escaped(brief)} Told: ${escaped(when)}.${status}</p>
+<p>${escapeHtml(brief)} Told: ${escapeHtml(when)}.${status}</p>
 <table><tbody>${rows.join('')}</tbody></table></section>`
 }
 
-function index(): string {
+function renderIndex(): string {
   const rows = (Object.keys(attributes) as AttributeName[]).map((name) => {
     const { brief }: AttributeSpec = attributes[name]
     const carriers = spansWith(name)
-    const where = carriers.length === Object.keys(spans).length ? 'every span' : carriers.map(toSpan).join(' ')
-    return `<tr id="${attributeAnchor(name)}"><td><code>${name}</code></td><td>${escaped(brief)}</td><td>${where}</td></tr>`
+    const where = carriers.length === Object.keys(spans).length ? 'every span' : carriers.map(spanLink).join(' ')
+    return `<tr id="${attributeAnchor(name)}"><td><code>${name}</code></td><td>${escapeHtml(brief)}</td><td>${where}</td></tr>`
   })
   return `<section class="card prose" id="all-attributes"><h2>All attributes</h2>
 <table><tbody>${rows.join('\n')}</tbody></table></section>`
 }
 
-function toSpan(name: SpanName): string {
+function spanLink(name: SpanName): string {
   return `<a href="#${spanAnchor(name)}"><code>${name}</code></a>`
 }
 
 /** Briefs are Markdown with no more than code in it. */
-function escaped(text: string): string {
+function escapeHtml(text: string): string {
   const plain = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   return plain.replaceAll(/`([^`]*)`/g, '<code>$1</code>')
 }

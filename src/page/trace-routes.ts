@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { isJson } from '../traces/fetch-json.ts'
 
 /** A search over a long time may take a while; a browser gives up no earlier. Guess. */
-const answerMs = 30_000
+const timeoutMs = 30_000
 
 /**
  * Registers `/api/v3/*`: what the store or Jaeger at `queryUrl` answers, handed on. That no trace was found is an empty
@@ -20,17 +20,17 @@ export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
       return reply.code(400).send({ error: 'bad request', message: 'this path leads out of /api/v3' })
     }
     // Whoever has left waits for nothing: the store is to search for others.
-    const left = new AbortController()
-    reply.raw.once('close', () => left.abort())
-    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(answerMs)])
-    let answer: Response
+    const abort = new AbortController()
+    reply.raw.once('close', () => abort.abort())
+    const signal = AbortSignal.any([abort.signal, AbortSignal.timeout(timeoutMs)])
+    let response: Response
     try {
-      answer = await fetch(target, { signal, redirect: 'error' })
+      response = await fetch(target, { signal, redirect: 'error' })
     } catch (error) {
-      const message = `no answer from ${queryUrl}: ${reasonOf(error)}`
+      const message = `no answer from ${queryUrl}: ${causeMessage(error)}`
       return reply.code(502).send({ error: 'trace store unreachable', message })
     }
-    return handOn(answer, reply, isSearch(target.href.slice(base.length)))
+    return forward(response, reply, isSearch(target.href.slice(base.length)))
   })
 }
 
@@ -39,20 +39,20 @@ function isSearch(path: string): boolean {
   return /^traces(?:\/[^/?]+)?(?:\?|$)/.test(path)
 }
 
-async function handOn(answer: Response, reply: FastifyReply, search: boolean): Promise<FastifyReply> {
-  const type = answer.headers.get('content-type') ?? 'application/octet-stream'
-  if (search && answer.status === 404) {
+async function forward(response: Response, reply: FastifyReply, search: boolean): Promise<FastifyReply> {
+  const type = response.headers.get('content-type') ?? 'application/octet-stream'
+  if (search && response.status === 404) {
     // Jaeger calls its JSON plain text here; a page that is not found is no JSON, whatever it is called.
-    const body = await answer.text()
+    const body = await response.text()
     if (isJson(body)) return reply.send({ result: { resourceSpans: [] } })
     return reply.code(404).type('text/plain').send(body)
   }
   // What is no JSON is not shown as if it were this server's: a page of the store's would run as ours.
-  reply.code(answer.status).header('content-type', type.startsWith('application/json') ? type : 'text/plain')
-  return reply.send(answer.body === null ? '' : Readable.fromWeb(answer.body as ReadableStream))
+  reply.code(response.status).header('content-type', type.startsWith('application/json') ? type : 'text/plain')
+  return reply.send(response.body === null ? '' : Readable.fromWeb(response.body as ReadableStream))
 }
 
-function reasonOf(error: unknown): string {
+function causeMessage(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error
   return cause instanceof Error ? cause.message : String(cause)
 }

@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path'
 import { MeshError } from '../core/errors.ts'
 import { Watchdog } from '../lab/watchdog.ts'
 import { stackBinary } from './binaries.ts'
-import { ownPrometheus } from './own-configs.ts'
+import { writePrometheusConfig } from './own-configs.ts'
 import { ServiceProcess } from './service-process.ts'
 import {
   addressesOf,
-  drawPorts,
+  allocatePorts,
   planServices,
   type ServiceName,
   type ServicePlan,
@@ -57,7 +57,7 @@ export interface RunningStack extends AsyncDisposable {
   /** Undefined while it does not run. */
   pid(service: ServiceName): number | undefined
   /** What it said last. */
-  said(service: ServiceName): string
+  output(service: ServiceName): string
   /** Resolves when it is ready, with the data it had. Throws MESH_STACK_FAILED. */
   start(service: ServiceName): Promise<void>
   /** In order; all of them, and then for good, when none is named. */
@@ -71,48 +71,48 @@ export interface RunningStack extends AsyncDisposable {
  * ready. Throws MESH_STACK_MISSING for a program that is not there, MESH_STACK_FAILED for one that does not start.
  */
 export async function startStack(options: StackOptions = {}): Promise<RunningStack> {
-  const wanted = serviceNames.filter((name) => options.services?.includes(name) ?? true)
-  const directory = await ownDirectory(options.directory)
+  const names = serviceNames.filter((name) => options.services?.includes(name) ?? true)
+  const directory = await createDirectory(options.directory)
   const remove = () => {
     if (options.directory === undefined) rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   }
-  const ports = await drawPorts(options.ports ?? 'any')
+  const ports = await allocatePorts(options.ports ?? 'any')
   const plans = planServices(directory, ports)
   const watchdog = new Watchdog(directory, false)
   const services: Partial<Record<ServiceName, ServiceProcess>> = {}
-  const all = () => Object.values(services)
-  const watch = () => watchdog.watch(all().flatMap(({ pid }) => pid ?? []))
+  const processes = () => Object.values(services)
+  const watch = () => watchdog.watch(processes().flatMap(({ pid }) => pid ?? []))
   // What cannot wait: a process that exits leaves its children behind.
   const atExit = () => {
-    for (const { pid } of all()) if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    for (const { pid } of processes()) if (pid !== undefined) process.kill(pid, 'SIGKILL')
     remove()
     watchdog.release()
   }
   process.once('exit', atExit)
   const stopAll = async () => {
     // From the front, so that each still has somewhere to send to.
-    for (const name of wanted.toReversed()) await services[name]?.end('SIGTERM')
+    for (const name of names.toReversed()) await services[name]?.end('SIGTERM')
     process.off('exit', atExit)
     watchdog.release()
     remove()
   }
-  const running = (name: ServiceName): ServiceProcess => {
+  const serviceNamed = (name: ServiceName): ServiceProcess => {
     const service = services[name]
     if (service === undefined)
       throw new MeshError('MESH_STACK_FAILED', { service: name, why: 'it is not in this stack' })
     return service
   }
   try {
-    if (wanted.includes('prometheus')) await ownPrometheus(directory, addressesOf(ports), options.rules)
-    for (const name of wanted) services[name] = await serviceOf(name, plans[name], options, watch)
-    await Promise.all(all().map((service) => service.start()))
+    if (names.includes('prometheus')) await writePrometheusConfig(directory, addressesOf(ports), options.rules)
+    for (const name of names) services[name] = await createService(name, plans[name], options, watch)
+    await Promise.all(processes().map((service) => service.start()))
   } catch (error) {
     await stopAll()
     throw error
   }
   let stopping: Promise<void> | undefined
   const stop = (name?: ServiceName) => {
-    if (name !== undefined) return running(name).end('SIGTERM')
+    if (name !== undefined) return serviceNamed(name).end('SIGTERM')
     stopping ??= stopAll()
     return stopping
   }
@@ -128,23 +128,23 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
       spanMetrics: `${url(ports.spanMetrics)}/metrics`,
     },
     directory,
-    pid: (name) => running(name).pid,
-    said: (name) => running(name).said,
-    start: (name) => running(name).start(),
+    pid: (name) => serviceNamed(name).pid,
+    output: (name) => serviceNamed(name).output,
+    start: (name) => serviceNamed(name).start(),
     stop,
-    kill: (name) => running(name).end('SIGKILL'),
+    kill: (name) => serviceNamed(name).end('SIGKILL'),
     [Symbol.asyncDispose]: () => stop(),
   }
 }
 
-async function serviceOf(
+async function createService(
   name: ServiceName,
   { binary, args, env, readyUrl }: ServicePlan,
-  { env: more, groups, readyMs }: StackOptions,
-  changed: () => void,
+  { env: extraEnv, groups, readyMs }: StackOptions,
+  onChange: () => void,
 ): Promise<ServiceProcess> {
-  const found = await stackBinary(binary)
-  if ('missing' in found) throw new MeshError('MESH_STACK_MISSING', { binary, reason: found.missing })
+  const result = await stackBinary(binary)
+  if ('missing' in result) throw new MeshError('MESH_STACK_MISSING', { binary, reason: result.missing })
   const inherited = Object.fromEntries(
     ['PATH', 'HOME', 'TMPDIR', 'TZ'].flatMap((key) =>
       process.env[key] === undefined ? [] : [[key, process.env[key]]],
@@ -152,21 +152,21 @@ async function serviceOf(
   ) as Record<string, string>
   return new ServiceProcess({
     name,
-    binary: found.path,
+    binary: result.path,
     args,
-    env: { ...inherited, ...env, ...more?.[name] },
+    env: { ...inherited, ...env, ...extraEnv?.[name] },
     readyUrl,
     ...(groups?.[name] !== undefined && { group: groups[name] }),
     ...(readyMs !== undefined && { readyMs }),
-    changed,
+    onChange,
   })
 }
 
 /** One that is its own has a file with its process id: the watchdog removes no other. */
-async function ownDirectory(given: string | undefined): Promise<string> {
-  if (given !== undefined) {
-    await mkdir(given, { recursive: true })
-    return resolve(given)
+async function createDirectory(path: string | undefined): Promise<string> {
+  if (path !== undefined) {
+    await mkdir(path, { recursive: true })
+    return resolve(path)
   }
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-stack-'))
   try {

@@ -9,7 +9,7 @@ import { stackBinary } from './binaries.ts'
 leakCheck()
 
 /** A directory with `bin/prometheus` and `bin/jaeger`, the second of which cannot be run. */
-async function madeStack(t: TestContext): Promise<string> {
+async function stackDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'stack-'))
   t.after(() => rm(directory, { recursive: true }))
   await mkdir(join(directory, 'bin'))
@@ -20,13 +20,13 @@ async function madeStack(t: TestContext): Promise<string> {
 }
 
 test('what was built is found, before the PATH', async (t) => {
-  const [directory, other] = [await madeStack(t), await madeStack(t)]
+  const [directory, other] = [await stackDirectory(t), await stackDirectory(t)]
   const env = { TRACEMESH_STACK: directory, PATH: join(other, 'bin') }
   assert.deepEqual(await stackBinary('prometheus', env), { path: join(directory, 'bin/prometheus') })
 })
 
 test('on the PATH where nothing was built, and never from a relative directory', async (t) => {
-  const directory = await madeStack(t)
+  const directory = await stackDirectory(t)
   const env = { HOME: '/nowhere', PATH: `bin::${join(directory, 'bin')}` }
   assert.deepEqual(await stackBinary('prometheus', env), { path: join(directory, 'bin/prometheus') })
   const found = await stackBinary('prometheus', { ...env, PATH: 'bin' })
@@ -34,7 +34,7 @@ test('on the PATH where nothing was built, and never from a relative directory',
 })
 
 test('what was named and is not there is missing, and it is said what to do', async (t) => {
-  const directory = await madeStack(t)
+  const directory = await stackDirectory(t)
   for (const name of ['jaeger', 'promtool', 'amtool'] as const) {
     const found = await stackBinary(name, { TRACEMESH_STACK: directory, PATH: process.env['PATH'] })
     assert.ok('missing' in found, name)

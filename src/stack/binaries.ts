@@ -27,24 +27,24 @@ type Environment = Readonly<Record<string, string | undefined>>
  * Jaeger of one's own. What was named and is not there is missing, whatever else there is.
  */
 export async function stackBinary(name: StackBinary, env: Environment = process.env): Promise<Binary> {
-  const named = name === 'jaeger' ? env['TRACEMESH_JAEGER'] : undefined
-  if (named !== undefined && named !== '')
-    return (await executable(named))
-      ? { path: named }
-      : { missing: `TRACEMESH_JAEGER names ${named}, which cannot run` }
+  const override = name === 'jaeger' ? env['TRACEMESH_JAEGER'] : undefined
+  if (override !== undefined && override !== '')
+    return (await isExecutable(override))
+      ? { path: override }
+      : { missing: `TRACEMESH_JAEGER names ${override}, which cannot run` }
   const cure = `deploy/offline.sh ${name === 'k8s-check' ? 'k8s' : 'binaries'} builds it`
   const stack = env['TRACEMESH_STACK']
-  const made = join(stack || join(env['HOME'] || homedir(), '.cache/tracemesh/stack'), 'bin', name)
-  if (await executable(made)) return { path: made }
-  if (stack) return { missing: `TRACEMESH_STACK is ${stack}, and ${made} cannot run; ${cure}` }
+  const built = join(stack || join(env['HOME'] || homedir(), '.cache/tracemesh/stack'), 'bin', name)
+  if (await isExecutable(built)) return { path: built }
+  if (stack) return { missing: `TRACEMESH_STACK is ${stack}, and ${built} cannot run; ${cure}` }
   for (const directory of (env['PATH'] ?? '').split(delimiter)) {
     const path = join(directory, name)
-    if (isAbsolute(directory) && (await executable(path))) return { path }
+    if (isAbsolute(directory) && (await isExecutable(path))) return { path }
   }
-  return { missing: `${name} is neither ${made} nor on the PATH; ${cure}` }
+  return { missing: `${name} is neither ${built} nor on the PATH; ${cure}` }
 }
 
-async function executable(path: string): Promise<boolean> {
+async function isExecutable(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK)
     return (await stat(path)).isFile()

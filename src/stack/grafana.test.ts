@@ -18,13 +18,13 @@ const text = (path: string) => readFile(new URL(path, root), 'utf8')
 const panels = boardRows.flatMap((row) => row.panels)
 const queries = panels.flatMap(({ title, queries: of }) => of.map((query) => ({ title, ...query })))
 
-interface Placed {
+interface PlacedPanel {
   readonly id: number
   readonly title: string
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
   readonly fieldConfig?: { readonly defaults: { readonly links: readonly { readonly url: string }[] } }
 }
-const board = JSON.parse(renderBoard()) as { panels: Placed[]; templating: { list: { name: string }[] } }
+const board = JSON.parse(renderBoard()) as { panels: PlacedPanel[]; templating: { list: { name: string }[] } }
 
 /** What Grafana would put in place of its variables. */
 function filledIn(expr: string): string {
@@ -57,7 +57,7 @@ test('every metric is one that the Collector makes, and every variable one of th
     name?.replaceAll('.', '_'),
   )
   assert.ok(declared.includes('mesh_registry_size'), 'the gauges of otel/collector.yaml were not found')
-  const made = [
+  const known = [
     ...declared,
     'traces_span_metrics_calls_total',
     'traces_span_metrics_duration_milliseconds_bucket',
@@ -71,7 +71,7 @@ test('every metric is one that the Collector makes, and every variable one of th
     const bare = expr.replaceAll(/"[^"]*"/g, '""')
     const metrics = bare.match(/\b(?:ALERTS|(?:mesh|traces|otelcol)_\w+)\b(?=\{| |$|\)|\/)/g) ?? []
     const labels = ['mesh_id', 'mesh_node_name', 'mesh_registry']
-    const unknown = metrics.filter((name) => !labels.includes(name) && !made.includes(name))
+    const unknown = metrics.filter((name) => !labels.includes(name) && !known.includes(name))
     assert.deepEqual(unknown, [], title)
     for (const [, name] of expr.matchAll(/\$(\w+)/g)) assert.ok(variables.includes(name ?? ''), `${title}: $${name}`)
   }
@@ -80,9 +80,9 @@ test('every metric is one that the Collector makes, and every variable one of th
 test('a legend names only labels that its query keeps', () => {
   for (const { title, expr, legend } of queries) {
     if (!expr.includes(' by (')) continue
-    const kept = /^.*? by \(([^)]*)\)/.exec(expr.replace(/^histogram_quantile.*/, ''))?.[1]?.split(', ') ?? []
+    const labels = /^.*? by \(([^)]*)\)/.exec(expr.replace(/^histogram_quantile.*/, ''))?.[1]?.split(', ') ?? []
     for (const [, label] of legend.matchAll(/\{\{(\w+)\}\}/g))
-      assert.ok(kept.includes(label ?? ''), `${title}: ${label}`)
+      assert.ok(labels.includes(label ?? ''), `${title}: ${label}`)
   }
 })
 
@@ -139,8 +139,10 @@ test('every query of the board is PromQL', async () => {
 
 test('a query that is no PromQL would be found out', async () => {
   if ('missing' in (await stackBinary('promtool'))) return
-  const said = await refusal(['check', 'rules', 'board.yml'], { 'board.yml': rulesOf(['sum by (a) (rate(b[5m])']) })
-  assert.match(said ?? '', /parse error|unclosed/)
+  const refusalText = await refusal(['check', 'rules', 'board.yml'], {
+    'board.yml': rulesOf(['sum by (a) (rate(b[5m])']),
+  })
+  assert.match(refusalText ?? '', /parse error|unclosed/)
 })
 
 test('the very first give-up is counted, and one of long ago is not', async () => {

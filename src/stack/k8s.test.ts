@@ -27,7 +27,7 @@ const single = await checkKustomization(join(root, 'deploy/k8s'))
 const clustered = await checkKustomization(join(root, 'deploy/k8s/clustered'))
 const variants = [single, clustered].filter((variant) => variant !== undefined)
 const objects = single?.objects ?? []
-const ran = single !== undefined && clustered !== undefined
+const isRendered = single !== undefined && clustered !== undefined
 
 const nodes = (from = objects) => workloads(from).filter((object) => nodeOf(object) !== undefined)
 
@@ -35,7 +35,7 @@ function nodeOf(object: KubeObject): Container | undefined {
   return templateOf(object).spec.containers.find(({ name }) => name === 'node')
 }
 
-function named(from: readonly KubeObject[], kind: string, name: string): KubeObject {
+function objectNamed(from: readonly KubeObject[], kind: string, name: string): KubeObject {
   const found = from.find((object) => object.kind === kind && object.metadata.name === name)
   assert.ok(found, `there is no ${kind} ${name}`)
   return found
@@ -43,9 +43,9 @@ function named(from: readonly KubeObject[], kind: string, name: string): KubeObj
 
 /** The environment of a pod's container, as kubelet would make it. */
 function environment(object: KubeObject, container: Container, from = objects): Record<string, string> {
-  const given: Record<string, string> = {}
+  const env: Record<string, string> = {}
   for (const { configMapRef } of container.envFrom ?? [])
-    Object.assign(given, named(from, 'ConfigMap', configMapRef.name).data)
+    Object.assign(env, objectNamed(from, 'ConfigMap', configMapRef.name).data)
   const fields: Record<string, string> = {
     'status.podIP': '10.1.2.3',
     'spec.nodeName': 'machine-1',
@@ -55,9 +55,9 @@ function environment(object: KubeObject, container: Container, from = objects): 
     const field = fields[valueFrom?.fieldRef?.fieldPath ?? '']
     const secret = valueFrom?.secretKeyRef && 'a-token-of-some-length'
     // Only what stands before is known.
-    given[name] = field ?? secret ?? (value ?? '').replace(/\$\((\w+)\)/g, (whole, of: string) => given[of] ?? whole)
+    env[name] = field ?? secret ?? (value ?? '').replace(/\$\((\w+)\)/g, (whole, of: string) => env[of] ?? whole)
   }
-  return given
+  return env
 }
 
 test('an API server would take every object of both variants', () => {
@@ -65,7 +65,7 @@ test('an API server would take every object of both variants', () => {
 })
 
 test('what an API server would refuse is found out', async () => {
-  if (!ran) return
+  if (!isRendered) return
   const directory = await mkdtemp(join(tmpdir(), 'k8s-'))
   const pod = 'containers: [{ name: a, image: b, imagePullPolcy: Always, securityContext: { privileged: true } }]'
   const deployment = `apiVersion: apps/v1
@@ -76,32 +76,35 @@ spec:
   template: { metadata: { labels: { app: NAME } }, spec: { ${pod} } }
 `
   try {
-    const say = async (text: string) => {
+    const problemsOf = async (text: string) => {
       await writeFile(join(directory, 'kustomization.yaml'), 'resources: [a.yaml]')
       await writeFile(join(directory, 'a.yaml'), text)
       return (await checkKustomization(directory))?.problems.join('\n') ?? ''
     }
-    assert.match(await say(deployment), /unknown field.*imagePullPolcy/)
-    const known = deployment.replace(', imagePullPolcy: Always', '')
-    assert.match(await say(known), /selector.*does not match template.*restricted: privileged/s)
-    assert.match(await say(known.replace('name: a, image: b', 'name: a, image: 1')), /cannot unmarshal number/)
+    assert.match(await problemsOf(deployment), /unknown field.*imagePullPolcy/)
+    const corrected = deployment.replace(', imagePullPolcy: Always', '')
+    assert.match(await problemsOf(corrected), /selector.*does not match template.*restricted: privileged/s)
+    assert.match(
+      await problemsOf(corrected.replace('name: a, image: b', 'name: a, image: 1')),
+      /cannot unmarshal number/,
+    )
   } finally {
     await rm(directory, { recursive: true })
   }
 })
 
 test('both meshes have two seeds and every role, and two bridges lead between them, one from each', () => {
-  if (!ran) return
-  const told = nodes().map((object) => environment(object, nodeOf(object) as Container))
+  if (!isRendered) return
+  const environments = nodes().map((object) => environment(object, nodeOf(object) as Container))
   for (const mesh of ['mesh-a', 'mesh-b']) {
-    const here = told.filter((env) => env['MESH_ID'] === mesh).map((env) => env['MESH_ROLE'])
+    const here = environments.filter((env) => env['MESH_ID'] === mesh).map((env) => env['MESH_ROLE'])
     assert.deepEqual(here.toSorted(), roles.toSorted(), mesh)
-    assert.equal(named(objects, 'StatefulSet', `${mesh}-seed`).spec.replicas, 2)
+    assert.equal(objectNamed(objects, 'StatefulSet', `${mesh}-seed`).spec.replicas, 2)
   }
 })
 
 test('every node accepts its configuration, and announces an address that others reach', () => {
-  if (!ran) return
+  if (!isRendered) return
   assert.equal(nodes().length, 14)
   for (const object of nodes()) {
     const env = environment(object, nodeOf(object) as Container)
@@ -114,7 +117,7 @@ test('every node accepts its configuration, and announces an address that others
 })
 
 test('every seed that is dialled is a pod with a DNS name and an identity that outlive it', () => {
-  if (!ran) return
+  if (!isRendered) return
   const dialled = new Set(
     nodes().flatMap((object) => environment(object, nodeOf(object) as Container)['MESH_SEEDS']?.split(',') ?? []),
   )
@@ -122,10 +125,10 @@ test('every seed that is dialled is a pod with a DNS name and an identity that o
   for (const address of dialled) {
     const [, pod = '', ordinal, service = ''] =
       /^\/dns4\/([\w-]+)-(\d)\.([\w-]+)\/udp\/4001\/quic-v1$/.exec(address) ?? []
-    const seed = named(objects, 'StatefulSet', pod)
+    const seed = objectNamed(objects, 'StatefulSet', pod)
     assert.equal(seed.spec.serviceName, service)
     assert.ok(Number(ordinal) < (seed.spec.replicas ?? 0), address)
-    const { clusterIP, publishNotReadyAddresses, selector } = named(objects, 'Service', service).spec
+    const { clusterIP, publishNotReadyAddresses, selector } = objectNamed(objects, 'Service', service).spec
     assert.deepEqual([clusterIP, publishNotReadyAddresses], ['None', true])
     assert.ok(selects({ matchLabels: selector }, templateOf(seed).metadata.labels))
     const node = nodeOf(seed) as Container
@@ -135,7 +138,7 @@ test('every seed that is dialled is a pod with a DNS name and an identity that o
 })
 
 test('the configuration of the stack is that of otel and jaeger, byte for byte', async () => {
-  if (!ran) return
+  if (!isRendered) return
   const files: Record<string, Record<string, string>> = {
     'collector-config': { 'config.yaml': 'otel/collector.yaml' },
     'prometheus-config': { 'prometheus.yml': 'otel/prometheus.yml' },
@@ -157,16 +160,16 @@ test('whatever a pod refers to is there, and the one secret is the token', () =>
   for (const { objects: all } of variants) {
     for (const object of workloads(all)) {
       const { spec } = templateOf(object)
-      named(all, 'ServiceAccount', spec.serviceAccountName)
+      objectNamed(all, 'ServiceAccount', spec.serviceAccountName)
       assert.equal(spec.automountServiceAccountToken, false)
       const claims = object.spec.volumeClaimTemplates?.map(({ metadata }) => metadata.name) ?? []
       for (const { configMap, projected } of spec.volumes ?? []) {
         const maps = [configMap, ...(projected?.sources.map((source) => source.configMap) ?? [])]
-        for (const map of maps) if (map !== undefined) named(all, 'ConfigMap', map.name)
+        for (const map of maps) if (map !== undefined) objectNamed(all, 'ConfigMap', map.name)
       }
       if (claims.length > 0) assert.notEqual(spec.securityContext.fsGroup, undefined, 'its volume would be of root')
       for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
-        for (const { configMapRef } of container.envFrom ?? []) named(all, 'ConfigMap', configMapRef.name)
+        for (const { configMapRef } of container.envFrom ?? []) objectNamed(all, 'ConfigMap', configMapRef.name)
         const secrets = container.env?.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []) ?? []
         for (const { name, key } of secrets) assert.deepEqual([name, key], ['tracemesh-admin', 'token'])
         assert.match(container.image, /:[\w.]*[\d.]+$|:dev$/, 'a version is pinned')
@@ -176,7 +179,7 @@ test('whatever a pod refers to is there, and the one secret is the token', () =>
 })
 
 test('images are those of compose: one version of each is tested', async () => {
-  if (!ran) return
+  if (!isRendered) return
   const compose = await readFile(join(root, 'deploy/.env'), 'utf8')
   const own = ['opensearch', 'forget']
   for (const { objects: all } of variants) {
@@ -201,14 +204,14 @@ test('the volume of the Collector holds all that it may keep, and its queue a se
 })
 
 test('where there are several Jaegers, the Collector sends to each of them, and Prometheus asks each', async () => {
-  if (!ran) return
+  if (!isRendered) return
   const all = clustered.objects
   const find = (name: string) => workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
   const [collector, jaeger] = [find('collector'), find('jaeger')]
   const { JAEGER_OTLP = '' } = environment(collector, templateOf(collector).spec.containers[0] as Container, all)
   const [, name = '', port] = /^dns:\/\/\/([\w-]+):(\d+)$/.exec(JAEGER_OTLP) ?? []
   // Its name stands for the addresses of all pods, those that are not well included.
-  const { clusterIP, publishNotReadyAddresses, selector, ports = [] } = named(all, 'Service', name).spec
+  const { clusterIP, publishNotReadyAddresses, selector, ports = [] } = objectNamed(all, 'Service', name).spec
   assert.deepEqual([clusterIP, publishNotReadyAddresses], ['None', true])
   assert.ok(selects({ matchLabels: selector }, templateOf(jaeger).metadata.labels))
   const configs = all.filter(({ metadata }) => metadata.name.startsWith('prometheus-config-'))
@@ -256,7 +259,7 @@ test('ports of services and probes are ports of their containers', () => {
 })
 
 test('Collector and Jaeger have the memory here that they have under compose, where it is measured', () => {
-  if (!ran) return
+  if (!isRendered) return
   for (const name of ['collector', 'jaeger']) {
     const object = workloads(objects).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
     const [container = assert.fail(name)] = templateOf(object).spec.containers
@@ -302,7 +305,7 @@ test('seeds go one at a time, and whatever has several pods has a disruption bud
 })
 
 test('policies let through what the stack needs, and nothing else', () => {
-  if (!ran) return
+  if (!isRendered) return
   const labels = (all: readonly KubeObject[], name: string) =>
     templateOf(workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)).metadata.labels
   const check = (all: readonly KubeObject[], expected: boolean, ...ways: [string, string, number, string?][]) => {

@@ -15,21 +15,21 @@ const stack: CommandAction = async (args, io) => {
     .option('--json', 'one line of JSON on standard output says where everything is')
     .allowExcessArguments(false)
     .addHelpText('after', '\nExit codes: 0 fine, 1 it did not stop in order, 2 used wrongly, or a program is missing.')
-  const given = program.parse(args, { from: 'user' }).opts<{ directory?: string; json?: boolean }>()
+  const options = program.parse(args, { from: 'user' }).opts<{ directory?: string; json?: boolean }>()
   const start = async () => {
     io.err('starting; Ctrl-C ends it\n')
-    const running = await startStack({ ports: 'usual', ...(given.directory && { directory: given.directory }) })
+    const running = await startStack({ ports: 'usual', ...(options.directory && { directory: options.directory }) })
     io.out(
-      given.json === true
+      options.json === true
         ? `${JSON.stringify({ ...running.urls, directory: running.directory })}\n`
-        : whereToLook(running),
+        : addressText(running),
     )
     return { stop: () => running.stop() }
   }
   return runUntilStopped(start, host, stopMs)
 }
 
-function whereToLook({ urls, directory }: RunningStack): string {
+function addressText({ urls, directory }: RunningStack): string {
   return [
     `Jaeger        ${urls.jaeger}`,
     `Prometheus    ${urls.prometheus}`,

@@ -16,7 +16,7 @@ export const shippedConfigs = {
 } as const
 
 /** Where rules are in a container. */
-const rulesThere = '/etc/prometheus/rules'
+const containerRules = '/etc/prometheus/rules'
 
 /** Addresses in a network of containers, and where the same listens here: `host:port` each. */
 export type Addresses = Readonly<Record<string, string>>
@@ -25,28 +25,31 @@ export type Addresses = Readonly<Record<string, string>>
  * Prometheus's configuration with every target of a network of containers replaced, the only thing in the stack that
  * no variable can set. Throws when an address is left that leads into such a network.
  */
-export function withAddresses(config: string, addresses: Addresses, rulesHere: string): string {
+export function withAddresses(config: string, addresses: Addresses, localRules: string): string {
   const replaced = Object.entries(addresses).reduce(
-    (text, [there, here]) => text.replaceAll(new RegExp(`\\b${there}\\b`, 'g'), here),
-    config.replaceAll(rulesThere, rulesHere),
+    (text, [there, localAddress]) => text.replaceAll(new RegExp(`\\b${there}\\b`, 'g'), localAddress),
+    config.replaceAll(containerRules, localRules),
   )
   const lines = replaced.split('\n').filter((line) => !line.trimStart().startsWith('#'))
-  const left = lines.find((line) => /\b(?:collector|jaeger|prometheus|alertmanager|localhost):\d+\b/.test(line))
-  if (left !== undefined) throw new Error(`a target of otel/prometheus.yml is not known here: ${left.trim()}`)
+  const unknownTarget = lines.find((line) =>
+    /\b(?:collector|jaeger|prometheus|alertmanager|localhost):\d+\b/.test(line),
+  )
+  if (unknownTarget !== undefined)
+    throw new Error(`a target of otel/prometheus.yml is not known here: ${unknownTarget.trim()}`)
   return replaced
 }
 
 /** Where Prometheus's configuration of a stack in `directory` is. */
-export function ownConfig(directory: string): string {
+export function prometheusConfigPath(directory: string): string {
   return join(directory, 'prometheus.yml')
 }
 
 /** Writes Prometheus's configuration and rules into `directory`; `rules` in place of those that are shipped. */
-export async function ownPrometheus(directory: string, addresses: Addresses, rules?: string): Promise<void> {
-  const rulesHere = join(directory, 'rules')
-  await mkdir(rulesHere, { recursive: true })
-  if (rules === undefined) await cp(shippedConfigs.rules, rulesHere, { recursive: true })
-  else await writeFile(join(rulesHere, 'mesh.yml'), rules)
-  const config = withAddresses(await readFile(shippedConfigs.prometheus, 'utf8'), addresses, rulesHere)
-  await writeFile(ownConfig(directory), config)
+export async function writePrometheusConfig(directory: string, addresses: Addresses, rules?: string): Promise<void> {
+  const localRules = join(directory, 'rules')
+  await mkdir(localRules, { recursive: true })
+  if (rules === undefined) await cp(shippedConfigs.rules, localRules, { recursive: true })
+  else await writeFile(join(localRules, 'mesh.yml'), rules)
+  const config = withAddresses(await readFile(shippedConfigs.prometheus, 'utf8'), addresses, localRules)
+  await writeFile(prometheusConfigPath(directory), config)
 }

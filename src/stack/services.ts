@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { StackBinary } from './binaries.ts'
 import { freeTcpPorts } from './free-tcp-ports.ts'
-import { type Addresses, ownConfig, shippedConfigs } from './own-configs.ts'
+import { type Addresses, prometheusConfigPath, shippedConfigs } from './own-configs.ts'
 
 export const serviceNames = ['jaeger', 'collector', 'alertmanager', 'prometheus'] as const
 export type ServiceName = (typeof serviceNames)[number]
@@ -17,7 +17,7 @@ export interface ServicePlan {
 }
 
 /** Ports that the stack has in containers; a stack for a person takes them where they are free. */
-const usual = {
+const usualPorts = {
   otlp: 4317,
   otlpHttp: 4318,
   collectorHealth: 13133,
@@ -32,13 +32,13 @@ const usual = {
   alertmanager: 9093,
 } as const
 
-export type Ports = Readonly<Record<keyof typeof usual, number>>
+export type Ports = Readonly<Record<keyof typeof usualPorts, number>>
 
-/** @param take Whether usual ports are taken where they are free; otherwise all are drawn. */
-export async function drawPorts(take: 'usual' | 'any'): Promise<Ports> {
-  const names = Object.keys(usual) as (keyof Ports)[]
-  const drawn = await freeTcpPorts(names.map((name) => (take === 'usual' ? usual[name] : 0)))
-  return Object.fromEntries(names.map((name, index) => [name, drawn[index] ?? 0])) as Record<keyof Ports, number>
+/** @param choice Whether usual ports are taken where they are free; otherwise all are drawn. */
+export async function allocatePorts(choice: 'usual' | 'any'): Promise<Ports> {
+  const names = Object.keys(usualPorts) as (keyof Ports)[]
+  const ports = await freeTcpPorts(names.map((name) => (choice === 'usual' ? usualPorts[name] : 0)))
+  return Object.fromEntries(names.map((name, index) => [name, ports[index] ?? 0])) as Record<keyof Ports, number>
 }
 
 export function url(port: number): string {
@@ -56,11 +56,11 @@ function goMemory(name: 'COLLECTOR' | 'JAEGER'): string {
 /** What Prometheus's configuration calls its targets, and where they are here. */
 export function addressesOf(ports: Ports): Addresses {
   return {
-    'collector:8888': here(ports.collectorMetrics),
-    'collector:8889': here(ports.spanMetrics),
-    'jaeger:8888': here(ports.jaegerMetrics),
-    'alertmanager:9093': here(ports.alertmanager),
-    'localhost:9090': here(ports.prometheus),
+    'collector:8888': loopbackAddress(ports.collectorMetrics),
+    'collector:8889': loopbackAddress(ports.spanMetrics),
+    'jaeger:8888': loopbackAddress(ports.jaegerMetrics),
+    'alertmanager:9093': loopbackAddress(ports.alertmanager),
+    'localhost:9090': loopbackAddress(ports.prometheus),
   }
 }
 
@@ -79,7 +79,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
         COLLECTOR_HEALTH_PORT: String(ports.collectorHealth),
         COLLECTOR_METRICS_PORT: String(ports.collectorMetrics),
         SPAN_METRICS_PORT: String(ports.spanMetrics),
-        JAEGER_OTLP: here(ports.jaegerOtlp),
+        JAEGER_OTLP: loopbackAddress(ports.jaegerOtlp),
         QUEUE_DIR: at('queue'),
         SPANS_DIR: at('archive'),
       },
@@ -105,12 +105,12 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
     prometheus: {
       binary: 'prometheus',
       args: [
-        `--config.file=${ownConfig(directory)}`,
+        `--config.file=${prometheusConfigPath(directory)}`,
         `--storage.tsdb.path=${at('prometheus')}`,
         '--storage.tsdb.retention.time=15d',
         '--storage.tsdb.retention.size=1GB',
         '--enable-feature=exemplar-storage',
-        `--web.listen-address=${here(ports.prometheus)}`,
+        `--web.listen-address=${loopbackAddress(ports.prometheus)}`,
       ],
       // Links of alerts lead to Jaeger as a browser reaches it.
       env: { JAEGER_URL: url(ports.jaegerQuery) },
@@ -121,7 +121,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
       args: [
         `--config.file=${shippedConfigs.alertmanager}`,
         `--storage.path=${at('alertmanager')}`,
-        `--web.listen-address=${here(ports.alertmanager)}`,
+        `--web.listen-address=${loopbackAddress(ports.alertmanager)}`,
         // Alone: no gossip among several.
         '--cluster.listen-address=',
       ],
@@ -131,6 +131,6 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
   }
 }
 
-function here(port: number): string {
+function loopbackAddress(port: number): string {
   return `127.0.0.1:${port}`
 }

@@ -34,11 +34,11 @@ const resource = {
 }
 
 /** Undefined, and said so, where a program is missing. */
-async function started(t: TestContext, services: readonly ServiceName[], options: StackOptions = {}) {
+async function startServices(t: TestContext, services: readonly ServiceName[], options: StackOptions = {}) {
   for (const name of services) {
-    const found = await stackBinary(binaries[name])
-    if ('missing' in found) {
-      notRun(t.name, found.missing)
+    const isStored = await stackBinary(binaries[name])
+    if ('missing' in isStored) {
+      notRun(t.name, isStored.missing)
       return undefined
     }
   }
@@ -67,7 +67,7 @@ async function sendOf(of: typeof resource, version: string, url: string, ...span
   assert.equal(code, 0, details)
 }
 
-async function found(stack: RunningStack, span: string): Promise<boolean> {
+async function isStored(stack: RunningStack, span: string): Promise<boolean> {
   const now = Date.now()
   const { traces } = await new TraceReader(stack.urls.jaeger).find({
     service: 'mesh-a',
@@ -79,7 +79,7 @@ async function found(stack: RunningStack, span: string): Promise<boolean> {
 }
 
 test('spans become metrics with the labels that rules and boards use, and a peer id is none of them', async (t) => {
-  const stack = await started(t, ['jaeger', 'collector'])
+  const stack = await startServices(t, ['jaeger', 'collector'])
   if (stack === undefined) return
   const registry = { 'mesh.registry.name': 'links', 'mesh.registry.size': 2, 'mesh.registry.capacity': 64 }
   const census = {
@@ -110,7 +110,7 @@ test('spans become metrics with the labels that rules and boards use, and a peer
   const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
   const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
   const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
-  const wanted = [
+  const expected = [
     `mesh_registry_size{job="mesh-a",${node},mesh_registry="links"} 3`,
     `mesh_registry_size{job="mesh-a",${node},mesh_registry="relay_seen"} 4`,
     `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_registry="links"} 2`,
@@ -129,32 +129,32 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     `,le="5"} 1`,
   ]
   // A counter is 0 in its first flush.
-  await until(async () => (await metrics()).includes(wanted.at(-2) ?? ''), 20_000, 'the give-up is counted')
+  await until(async () => (await metrics()).includes(expected.at(-2) ?? ''), 20_000, 'the give-up is counted')
   const text = await metrics()
   assert.deepEqual(
-    wanted.filter((line) => !text.includes(line)),
+    expected.filter((line) => !text.includes(line)),
     [],
   )
   assert.doesNotMatch(text, /12D3KooW|start-1|target_info|instance="/)
   // What an application tells of its own is found, and not counted.
   assert.doesNotMatch(text, /GET \/user/)
-  await until(() => found(stack, 'GET /user/1'), 20_000, 'the span of an application is in Jaeger')
+  await until(() => isStored(stack, 'GET /user/1'), 20_000, 'the span of an application is in Jaeger')
   assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
 })
 
 test('what Jaeger cannot take waits on disk, over the death of the Collector, and what it has outlives it', async (t) => {
-  const stack = await started(t, ['jaeger', 'collector'])
+  const stack = await startServices(t, ['jaeger', 'collector'])
   if (stack === undefined) return
   await send(stack.urls.otlp, { name: 'mesh.window' })
-  await until(() => found(stack, 'mesh.window'), 20_000, 'the first span is in Jaeger')
+  await until(() => isStored(stack, 'mesh.window'), 20_000, 'the first span is in Jaeger')
   await stack.stop('jaeger')
   await send(stack.urls.otlp, { name: 'mesh.audit' })
   await stack.kill('collector')
   assert.equal(stack.pid('collector'), undefined)
   await stack.start('collector')
   await stack.start('jaeger')
-  await until(() => found(stack, 'mesh.audit'), 60_000, 'the second span is in Jaeger')
-  assert.equal(await found(stack, 'mesh.window'), true)
+  await until(() => isStored(stack, 'mesh.audit'), 60_000, 'the second span is in Jaeger')
+  assert.equal(await isStored(stack, 'mesh.window'), true)
   const archive = await readFile(`${stack.directory}/archive/spans.jsonl`, 'utf8')
   const names = archive
     .trim()
@@ -164,7 +164,7 @@ test('what Jaeger cannot take waits on disk, over the death of the Collector, an
 })
 
 test('Prometheus scrapes all of it, here as there', async (t) => {
-  const stack = await started(t, serviceNames)
+  const stack = await startServices(t, serviceNames)
   if (stack === undefined) return
   const ups = async () => {
     const answer = await fetch(`${stack.urls.prometheus}/api/v1/query?query=up`)
@@ -191,16 +191,16 @@ test('killed, it leaves no process and no directory', async (t) => {
     child.once('exit', (code) => reject(new Error(`it ended with ${code}`)))
   })
   const urls = JSON.parse(line) as Record<string, string>
-  const gone = new Promise((resolve) => child.once('close', resolve))
+  const closed = new Promise((resolve) => child.once('close', resolve))
   child.kill('SIGKILL')
-  await gone
-  const refused = (url: string) =>
+  await closed
+  const isRefused = (url: string) =>
     fetch(url).then(
       () => false,
       () => true,
     )
   for (const key of ['jaeger', 'prometheus', 'alertmanager', 'collectorMetrics'])
-    await until(() => refused(urls[key] ?? ''), 10_000, `${key} is gone`)
+    await until(() => isRefused(urls[key] ?? ''), 10_000, `${key} is gone`)
   await until(() => !existsSync(urls['directory'] ?? '/'), 10_000, 'the directory is gone')
 })
 

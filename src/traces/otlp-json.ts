@@ -1,4 +1,4 @@
-import { renewed } from '../catalogue/renamed.ts'
+import { toCurrentAttribute } from '../catalogue/renamed.ts'
 import type { TraceSpan, Value } from './trace.ts'
 
 /** A response without the expected shape; the message names the field. */
@@ -111,7 +111,7 @@ function attributes(pairs: unknown): Record<string, Value> {
     if (typeof key !== 'string' || key === warningsKey) continue
     // Leave out an unreadable attribute alone: an error in a resource would cost all spans of a node.
     problemOf(() => {
-      const [name, current] = renewed(key, attributeValue(fieldsOf(pair['value'])))
+      const [name, current] = toCurrentAttribute(key, attributeValue(fieldsOf(pair['value'])))
       all[name] = current
     })
   }

@@ -1,14 +1,14 @@
 import { render } from 'preact'
 import { useEffect, useMemo } from 'preact/hooks'
 import type { MeshView } from '../mesh-view.ts'
-import { ownNames } from '../model/names.ts'
+import { uniqueNames } from '../model/names.ts'
 import { hrefOf, type Route, type Tab, tabs } from '../model/route.ts'
 import { Boot } from './boot.tsx'
 import { Header } from './header.tsx'
 import { Messages } from './messages.tsx'
 import { NodePage } from './node-page.tsx'
 import { Nodes } from './nodes.tsx'
-import { OwnNames } from './parts.tsx'
+import { UniqueNames } from './parts.tsx'
 import { TokenForm } from './token-form.tsx'
 import { Topology } from './topology.tsx'
 import { TracePage } from './trace-page.tsx'
@@ -26,14 +26,14 @@ const titles: Readonly<Record<Tab, string>> = {
 
 function App() {
   const route = useRoute()
-  const { view, problem, tokenNeeded } = useMesh()
-  const names = useMemo(() => (view === undefined ? new Set<string>() : ownNames(view)), [view])
+  const { view, problem, isTokenRequired } = useMesh()
+  const names = useMemo(() => (view === undefined ? new Set<string>() : uniqueNames(view)), [view])
   useEffect(() => {
     document.title = `${route.item ?? titles[route.tab]} · ${view?.title ?? 'tracemesh'}`
   }, [route, view?.title])
   return (
     <>
-      <button type="button" class="skip" onClick={toMain}>
+      <button type="button" class="skip" onClick={focusMain}>
         Skip to the content
       </button>
       <Header view={view} problem={problem} />
@@ -45,9 +45,9 @@ function App() {
         ))}
       </nav>
       <main id="main" tabIndex={-1}>
-        <OwnNames.Provider value={names}>
-          {tokenNeeded ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
-        </OwnNames.Provider>
+        <UniqueNames.Provider value={names}>
+          {isTokenRequired ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
+        </UniqueNames.Provider>
       </main>
     </>
   )
@@ -59,7 +59,7 @@ function Content({ route, view }: { readonly route: Route; readonly view: MeshVi
     case 'topology':
       return <Topology view={view} />
     case 'nodes':
-      return route.item === undefined ? <Nodes view={view} /> : <NodePage view={view} named={route.item} />
+      return route.item === undefined ? <Nodes view={view} /> : <NodePage view={view} nameOrId={route.item} />
     case 'traces':
       return route.item === undefined ? (
         <Traces view={view} params={route.params} />
@@ -74,7 +74,7 @@ function Content({ route, view }: { readonly route: Route; readonly view: MeshVi
 }
 
 /** No link: the address after # is the view's. */
-function toMain(): void {
+function focusMain(): void {
   document.querySelector('main')?.focus()
 }
 

@@ -5,14 +5,14 @@ import { NodeLink } from './parts.tsx'
 
 /** How each node came up: a line per node, a mark per step. */
 export function Boot({ view }: { readonly view: MeshView }) {
-  const { lanes, wholeMs } = bootChart(view.boot)
-  const whats = [...new Set(view.boot.map(({ what }) => what))]
+  const { lanes, scaleMs } = bootChart(view.boot)
+  const stepNames = [...new Set(view.boot.map(({ what }) => what))]
   if (lanes.length === 0) {
-    const why =
+    const emptyText =
       view.from === 'observer' ? 'An observer does not see processes start: the lab does.' : 'Nothing has started yet.'
     return (
       <section class="card">
-        <p class="quiet">{why}</p>
+        <p class="quiet">{emptyText}</p>
       </section>
     )
   }
@@ -26,7 +26,7 @@ export function Boot({ view }: { readonly view: MeshView }) {
               <th scope="col">Node</th>
               <th scope="col">
                 <ul class="legend">
-                  {whats.map((what, index) => (
+                  {stepNames.map((what, index) => (
                     <li key={what}>
                       <i class={`dot step-${index % 6}`} /> {what}
                     </li>
@@ -45,12 +45,12 @@ export function Boot({ view }: { readonly view: MeshView }) {
                   <NodeLink
                     node={view.nodes.find(({ name }) => name === lane.node) ?? { name: lane.node, id: lane.node }}
                   />{' '}
-                  {lane.later && <small>after {duration(lane.baseMs)}</small>}
+                  {lane.isLate && <small>after {duration(lane.baseMs)}</small>}
                 </th>
                 <td>
-                  <Lane lane={lane} wholeMs={wholeMs} whats={whats} />
+                  <Lane lane={lane} scaleMs={scaleMs} stepNames={stepNames} />
                 </td>
-                <td class="number">{duration(lastOf(lane) - firstOf(lane))}</td>
+                <td class="number">{duration(endMsOf(lane) - startMsOf(lane))}</td>
               </tr>
             ))}
           </tbody>
@@ -61,8 +61,8 @@ export function Boot({ view }: { readonly view: MeshView }) {
 }
 
 function captionOf(lanes: readonly BootLane[]): string {
-  const together = lanes.filter(({ later }) => !later)
-  const tookMs = Math.max(...together.map((lane) => lastOf(lane) - lane.baseMs))
+  const together = lanes.filter(({ isLate }) => !isLate)
+  const tookMs = Math.max(...together.map((lane) => endMsOf(lane) - lane.baseMs))
   const others = lanes.length - together.length
   const rest = others === 0 ? '' : `; ${others} came later, each shown from its own start`
   return `Boot of ${together.length} nodes in ${duration(tookMs)}${rest}`
@@ -70,22 +70,22 @@ function captionOf(lanes: readonly BootLane[]): string {
 
 interface LaneProps {
   readonly lane: BootLane
-  readonly wholeMs: number
-  readonly whats: readonly string[]
+  readonly scaleMs: number
+  readonly stepNames: readonly string[]
 }
 
-function Lane({ lane, wholeMs, whats }: LaneProps) {
+function Lane({ lane, scaleMs, stepNames }: LaneProps) {
   const { steps, baseMs } = lane
-  const percent = (ms: number) => `${(ms / wholeMs) * 100}%`
-  const [from, to] = [firstOf(lane), lastOf(lane)]
-  const told = steps.map(({ what, atMs }) => `${what} at ${duration(atMs - baseMs)}`).join(', ')
+  const percent = (ms: number) => `${(ms / scaleMs) * 100}%`
+  const [from, to] = [startMsOf(lane), endMsOf(lane)]
+  const label = steps.map(({ what, atMs }) => `${what} at ${duration(atMs - baseMs)}`).join(', ')
   return (
-    <div class="boot-lane" role="img" aria-label={told} title={told}>
+    <div class="boot-lane" role="img" aria-label={label} title={label}>
       <span class="bar" style={{ left: percent(from - baseMs), width: percent(to - from) }} />
       {steps.map(({ what, atMs }) => (
         <i
           key={`${what} ${atMs}`}
-          class={`dot step-${whats.indexOf(what) % 6}`}
+          class={`dot step-${stepNames.indexOf(what) % 6}`}
           style={{ left: percent(atMs - baseMs) }}
         />
       ))}
@@ -93,10 +93,10 @@ function Lane({ lane, wholeMs, whats }: LaneProps) {
   )
 }
 
-function firstOf({ steps, baseMs }: BootLane): number {
+function startMsOf({ steps, baseMs }: BootLane): number {
   return steps[0]?.atMs ?? baseMs
 }
 
-function lastOf({ steps, baseMs }: BootLane): number {
+function endMsOf({ steps, baseMs }: BootLane): number {
   return steps.at(-1)?.atMs ?? baseMs
 }

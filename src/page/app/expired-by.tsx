@@ -1,19 +1,19 @@
 import { useMemo } from 'preact/hooks'
 import type { TraceSpan } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
-import { askAgainMs, type Fate, noExpiry } from '../model/expiry.ts'
+import { type Fate, nextPollMs, noExpiryText } from '../model/expiry.ts'
 import { clock, duration } from '../model/format.ts'
 import { isPeerId } from '../model/names.ts'
-import { reader } from './ask.ts'
+import { reader } from './api.ts'
 import { Partial, Problem, TraceLink } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 
 interface ExpiredByProps {
   /** Peer id of the node; or its name, where nothing else is known any more. */
-  readonly who: string
+  readonly peer: string
   readonly fate: Fate
   /** Whether somebody still counts it as a member. */
-  readonly known: boolean
+  readonly isMember: boolean
   readonly view: MeshView
 }
 
@@ -22,42 +22,42 @@ interface Expiries {
   readonly partial: string | undefined
 }
 
-const span = 'mesh.member.expired'
-const lookBackMs = 3_600_000
+const spanName = 'mesh.member.expired'
+const lookbackMs = 3_600_000
 
 /** Who expired this node, when, and the trace that tells why. */
-export function ExpiredBy({ who, fate, known, view }: ExpiredByProps) {
+export function ExpiredBy({ peer, fate, isMember, view }: ExpiredByProps) {
   const services = [...new Set(view.nodes.flatMap(({ meshes }) => meshes))].sort()
-  const key = `${who} ${fate} ${known} ${services.join()}`
-  const since = useMemo(() => Date.now(), [key])
-  const again = (found: Expiries | undefined) => {
-    const [newest] = found?.spans ?? []
-    const foundMs = newest === undefined ? undefined : Date.now() - newest.startMs
-    return askAgainMs({ fate, known, sinceMs: Date.now() - since, foundMs })
+  const key = `${peer} ${fate} ${isMember} ${services.join()}`
+  const startedMs = useMemo(() => Date.now(), [key])
+  const pollMs = (results: Expiries | undefined) => {
+    const [newest] = results?.spans ?? []
+    const expiryAgeMs = newest === undefined ? undefined : Date.now() - newest.startMs
+    return nextPollMs({ fate, isMember, searchAgeMs: Date.now() - startedMs, expiryAgeMs })
   }
   const { value, problem, loading } = useLoaded(
     fate === 'waiting' ? undefined : key,
-    () => expiries(who, services),
-    again,
+    () => findExpiries(peer, services),
+    pollMs,
   )
-  const none = fate === 'waiting' || value?.spans.length === 0
+  const isEmpty = fate === 'waiting' || value?.spans.length === 0
   return (
     <section class="card" aria-labelledby="expired-by">
       <h2 id="expired-by">Expired by</h2>
       <Problem text={problem} />
       {value === undefined && loading && <p class="quiet">Searching …</p>}
-      {none && <p class="quiet">{noExpiry(fate, again(value) !== undefined)}</p>}
-      {value !== undefined && value.spans.length > 0 && <Table spans={value.spans} />}
+      {isEmpty && <p class="quiet">{noExpiryText(fate, pollMs(value) !== undefined)}</p>}
+      {value !== undefined && value.spans.length > 0 && <ExpiryTable spans={value.spans} />}
       <Partial text={value?.partial} />
     </section>
   )
 }
 
-function Table({ spans }: { readonly spans: readonly TraceSpan[] }) {
+function ExpiryTable({ spans }: { readonly spans: readonly TraceSpan[] }) {
   return (
     <div class="scroll">
       <table>
-        <caption class="unseen">Spans {span}</caption>
+        <caption class="unseen">Spans {spanName}</caption>
         <thead>
           <tr>
             <th scope="col">By</th>
@@ -69,13 +69,13 @@ function Table({ spans }: { readonly spans: readonly TraceSpan[] }) {
           </tr>
         </thead>
         <tbody>
-          {spans.map((one) => (
-            <tr key={one.spanId}>
-              <th scope="row">{String(one.resource['mesh.node.name'] ?? one.service)}</th>
-              <td>{clock(one.startMs)}</td>
-              <td class="number">{duration(Number(one.attributes['mesh.member.silence_ms'] ?? 0))}</td>
+          {spans.map((span) => (
+            <tr key={span.spanId}>
+              <th scope="row">{String(span.resource['mesh.node.name'] ?? span.service)}</th>
+              <td>{clock(span.startMs)}</td>
+              <td class="number">{duration(Number(span.attributes['mesh.member.silence_ms'] ?? 0))}</td>
               <td>
-                <TraceLink id={one.traceId} span={one.spanId} />
+                <TraceLink id={span.traceId} span={span.spanId} />
               </td>
             </tr>
           ))}
@@ -86,16 +86,18 @@ function Table({ spans }: { readonly spans: readonly TraceSpan[] }) {
 }
 
 /** The newest first. */
-async function expiries(who: string, services: readonly string[]): Promise<Expiries> {
+async function findExpiries(peer: string, services: readonly string[]): Promise<Expiries> {
   const toMs = Date.now() + 5_000
-  const key = isPeerId(who) ? 'mesh.peer.id' : 'mesh.peer.name'
-  const attributes = { [key]: who }
-  const found = await Promise.all(
-    services.map((service) => reader.find({ service, span, fromMs: toMs - lookBackMs, toMs, attributes, limit: 100 })),
+  const key = isPeerId(peer) ? 'mesh.peer.id' : 'mesh.peer.name'
+  const attributes = { [key]: peer }
+  const results = await Promise.all(
+    services.map((service) =>
+      reader.find({ service, span: spanName, fromMs: toMs - lookbackMs, toMs, attributes, limit: 100 }),
+    ),
   )
-  const spans = found
+  const spans = results
     .flatMap(({ traces }) => traces.flatMap((trace) => trace.spans))
-    .filter(({ name, attributes: own }) => name === span && own[key] === who)
+    .filter(({ name, attributes: spanAttributes }) => name === spanName && spanAttributes[key] === peer)
     .sort((a, b) => b.startMs - a.startMs)
-  return { spans, partial: found.find(({ partial }) => partial !== undefined)?.partial }
+  return { spans, partial: results.find(({ partial }) => partial !== undefined)?.partial }
 }

@@ -2,12 +2,12 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/ho
 import type { MeshView, ViewLink, ViewNode } from '../mesh-view.ts'
 import { shortId } from '../model/format.ts'
 import { Layout, type Size } from '../model/layout.ts'
-import { move } from './graph-motion.ts'
+import { animate } from './graph-motion.ts'
 import { useNodeHref } from './parts.tsx'
 
 /** Above this many nodes names are shown only where the pointer or the focus is. */
-const namedNodes = 40
-const still = matchMedia('(prefers-reduced-motion: reduce)')
+const maxNamedNodes = 40
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
 
 /**
  * The mesh as a picture. Preact draws what there is, whenever that changes; where it is, is written straight into the
@@ -25,15 +25,15 @@ export function Graph({ view }: { readonly view: MeshView }) {
   useLayoutEffect(() => {
     if (svg.current === null || size === undefined) return
     layout.update(view, size)
-    if (still.matches) layout.settle()
-    return move(svg.current, layout)
+    if (reducedMotion.matches) layout.settle()
+    return animate(svg.current, layout)
   }, [linksKey, nodesKey, size, layout])
   const links = useMemo(() => view.links.map(lineOf), [linksKey])
   const nodes = useMemo(
     () => view.nodes.map((node) => <Node key={node.id} node={node} self={node.id === view.self} />),
     [nodesKey, view.self],
   )
-  const names = view.nodes.length > namedNodes ? 'few-names' : ''
+  const names = view.nodes.length > maxNamedNodes ? 'few-names' : ''
   return (
     // biome-ignore lint/a11y/useSemanticElements: a picture is no fieldset
     <svg

@@ -1,30 +1,30 @@
-import type { Inventory as Held } from '../../core/owner.ts'
+import type { Inventory as NodeInventory } from '../../core/owner.ts'
 import { duration, plural } from '../model/format.ts'
-import { askJson } from './ask.ts'
+import { requestJson } from './api.ts'
 import { Problem } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 
-const everyMs = 5_000
+const pollMs = 5_000
 
 /** What a node holds right now: its registries and their bounds, its timers and other resources. */
 export function Inventory({ path }: { readonly path: string }) {
   const { value, problem } = useLoaded(
     path,
-    () => askJson<Held>(path),
-    () => everyMs,
+    () => requestJson<NodeInventory>(path),
+    () => pollMs,
   )
   return (
     <section class="card" aria-labelledby="inventory">
       <h2 id="inventory">Inventory</h2>
       <Problem text={problem} />
-      {value !== undefined && <Registries held={value} />}
+      {value !== undefined && <Registries inventory={value} />}
     </section>
   )
 }
 
-function Registries({ held }: { readonly held: Held }) {
-  const timers = held.resources.filter(({ kind }) => kind === 'timer').map(({ name }) => name)
-  const others = held.resources.filter(({ kind }) => kind === 'resource').map(({ name }) => name)
+function Registries({ inventory }: { readonly inventory: NodeInventory }) {
+  const timers = inventory.resources.filter(({ kind }) => kind === 'timer').map(({ name }) => name)
+  const others = inventory.resources.filter(({ kind }) => kind === 'resource').map(({ name }) => name)
   return (
     <>
       <div class="scroll">
@@ -51,14 +51,14 @@ function Registries({ held }: { readonly held: Held }) {
             </tr>
           </thead>
           <tbody>
-            {held.registries.map(({ name, owner, size, capacity, highWaterMark: high, added, oldestMs }) => (
+            {inventory.registries.map(({ name, owner, size, capacity, highWaterMark, added, oldestMs }) => (
               <tr key={`${owner} ${name}`}>
                 <th scope="row" title={owner}>
                   {name}
                 </th>
                 <td class="number">{size}</td>
                 <td class="number">{capacity}</td>
-                <td class="number wide">{high}</td>
+                <td class="number wide">{highWaterMark}</td>
                 <td class="number wide">{added}</td>
                 <td class="number">{size === 0 ? '' : duration(oldestMs)}</td>
               </tr>
@@ -68,14 +68,14 @@ function Registries({ held }: { readonly held: Held }) {
       </div>
       <p class="quiet">
         {plural(timers.length, 'timer')}
-        {timers.length > 0 && `: ${tally(timers)}`}; {plural(others.length, 'other resource')}
-        {others.length > 0 && `: ${tally(others)}`}
+        {timers.length > 0 && `: ${countByName(timers)}`}; {plural(others.length, 'other resource')}
+        {others.length > 0 && `: ${countByName(others)}`}
       </p>
     </>
   )
 }
 
-function tally(names: readonly string[]): string {
+function countByName(names: readonly string[]): string {
   const groups = Map.groupBy(names, (name) => name)
   return [...groups].map(([name, all]) => (all.length === 1 ? name : `${name} ×${all.length}`)).join(', ')
 }

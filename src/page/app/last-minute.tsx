@@ -4,25 +4,25 @@ import type { ViewNode } from '../mesh-view.ts'
 import { attributesText } from '../model/attributes.ts'
 import { clock, plural } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
-import { reader } from './ask.ts'
+import { reader } from './api.ts'
 import { Partial, Problem, TraceLink } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 
-const lookBackMs = 5 * 60_000
+const lookbackMs = 5 * 60_000
 /** More than a node can begin in that time, restarts left aside. */
-const windowsMax = 10
-const everyMs = 10_000
+const maxWindows = 10
+const pollMs = 10_000
 
 /** The minutes that a node has told lately: each is one trace. By its peer id: names may be shared. */
 export function LastMinute({ node }: { readonly node: ViewNode }) {
   const service = node.meshes[0]
-  const own = { 'mesh.peer.self': node.id }
+  const attributes = { 'mesh.peer.self': node.id }
   const { value, problem, loading } = useLoaded(
     service === undefined ? undefined : `${service} ${node.id}`,
-    () => windows(service ?? '', own),
-    () => everyMs,
+    () => findWindows(service ?? '', attributes),
+    () => pollMs,
   )
-  const search = { service: service ?? '', attributes: attributesText(own) }
+  const search = { service: service ?? '', attributes: attributesText(attributes) }
   return (
     <section class="card" aria-labelledby="minutes">
       <h2 id="minutes">Last minutes</h2>
@@ -34,7 +34,7 @@ export function LastMinute({ node }: { readonly node: ViewNode }) {
           <li key={trace.traceId}>
             <TraceLink id={trace.traceId}>{clock(trace.spans[0]?.startMs ?? 0)}</TraceLink>{' '}
             <small>{plural(trace.spans.length, 'span')}</small>
-            <Names trace={trace} />
+            <SpanCounts trace={trace} />
           </li>
         ))}
       </ul>
@@ -45,7 +45,7 @@ export function LastMinute({ node }: { readonly node: ViewNode }) {
 }
 
 /** How many spans of each name, the most frequent first. */
-function Names({ trace }: { readonly trace: Trace }) {
+function SpanCounts({ trace }: { readonly trace: Trace }) {
   const counts = [...Map.groupBy(trace.spans, ({ name }) => name)].sort(([, a], [, b]) => b.length - a.length)
   return (
     <span class="chips">
@@ -59,10 +59,10 @@ function Names({ trace }: { readonly trace: Trace }) {
 }
 
 /** The newest first. Where no window has left the node, being routine, a minute is what is in the trace of a census. */
-async function windows(service: string, attributes: Readonly<Record<string, string>>): Promise<FindResult> {
+async function findWindows(service: string, attributes: Readonly<Record<string, string>>): Promise<FindResult> {
   const toMs = Date.now() + 5_000
-  const query = { service, fromMs: toMs - lookBackMs, toMs, attributes, limit: windowsMax }
-  const whole = await reader.find({ ...query, span: 'mesh.window' })
-  const { traces, partial } = whole.traces.length > 0 ? whole : await reader.find({ ...query, span: 'mesh.audit' })
+  const query = { service, fromMs: toMs - lookbackMs, toMs, attributes, limit: maxWindows }
+  const windows = await reader.find({ ...query, span: 'mesh.window' })
+  const { traces, partial } = windows.traces.length > 0 ? windows : await reader.find({ ...query, span: 'mesh.audit' })
   return { traces: [...traces].sort((a, b) => (b.spans[0]?.startMs ?? 0) - (a.spans[0]?.startMs ?? 0)), partial }
 }

@@ -3,21 +3,21 @@ import type { MeshView, ViewSpan } from '../mesh-view.ts'
 import { clock } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 import { TraceLink } from './parts.tsx'
-import { Say } from './say.tsx'
+import { PublishForm } from './publish-form.tsx'
 
 /** What the nodes tell, and what they say to each other: newest first. */
 export function Messages({ view }: { readonly view: MeshView }) {
   return (
     <div class="columns uneven">
       {view.from === 'lab' ? <LiveSpans view={view} /> : <NoSpans view={view} />}
-      <Said view={view} />
+      <MessageList view={view} />
     </div>
   )
 }
 
 function LiveSpans({ view }: { readonly view: MeshView }) {
   const [filter, setFilter] = useState('')
-  const wanted = view.spans.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
+  const matches = view.spans.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
   return (
     <section class="card" aria-labelledby="tells">
       <div class="row">
@@ -32,7 +32,7 @@ function LiveSpans({ view }: { readonly view: MeshView }) {
           />
         </label>
       </div>
-      {wanted.length === 0 ? <p class="quiet">Nothing yet.</p> : <SpanRows spans={wanted} view={view} />}
+      {matches.length === 0 ? <p class="quiet">Nothing yet.</p> : <SpanRows spans={matches} view={view} />}
     </section>
   )
 }
@@ -49,19 +49,21 @@ function NoSpans({ view }: { readonly view: MeshView }) {
   )
 }
 
-function Said({ view }: { readonly view: MeshView }) {
-  const lab = view.from === 'lab'
-  const none = lab ? 'Nobody has said anything yet.' : 'None has come on the topics that it listens to (MESH_TOPICS).'
+function MessageList({ view }: { readonly view: MeshView }) {
+  const isLab = view.from === 'lab'
+  const emptyText = isLab
+    ? 'Nobody has said anything yet.'
+    : 'None has come on the topics that it listens to (MESH_TOPICS).'
   return (
     <section class="card" aria-labelledby="said">
       <h2 id="said">Messages</h2>
-      {lab && <Say view={view} />}
+      {isLab && <PublishForm view={view} />}
       <p class="quiet">
-        {lab
+        {isLab
           ? 'Who heard it is told by spans, which are sampled: one per second and node.'
           : 'Those that this node has sent and heard.'}
       </p>
-      {view.messages.length === 0 && <p class="quiet">{none}</p>}
+      {view.messages.length === 0 && <p class="quiet">{emptyText}</p>}
       <ol class="said">
         {view.messages.toReversed().map(({ atMs, node, id, text }, index) => (
           <li key={`${atMs} ${node} ${view.messages.length - index}`}>

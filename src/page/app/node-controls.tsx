@@ -1,20 +1,24 @@
 import type { NodeState, ViewNode } from '../mesh-view.ts'
-import { type Deed, useControl } from './control.ts'
+import { type NodeAction, useControl } from './control.ts'
 
-interface Offer {
-  readonly deed: Deed
+interface ActionButton {
+  readonly action: NodeAction
   readonly text: string
-  readonly about: string
+  readonly title: string
 }
 
-const kill: Offer = { deed: 'kill', text: 'Kill', about: 'SIGKILL: no goodbye, the others find out by its silence' }
-const stop: Offer = { deed: 'stop', text: 'Stop', about: 'Politely: goodbye, then an ordered stop' }
-const pause: Offer = { deed: 'pause', text: 'Pause', about: 'SIGSTOP: it is there and answers nothing' }
-const resume: Offer = { deed: 'resume', text: 'Resume', about: 'SIGCONT' }
-const start: Offer = { deed: 'start', text: 'Start again', about: 'With the identity it had' }
-const fresh: Offer = { deed: 'start?identity=fresh', text: 'Start afresh', about: 'With a new identity' }
+const kill: ActionButton = {
+  action: 'kill',
+  text: 'Kill',
+  title: 'SIGKILL: no goodbye, the others find out by its silence',
+}
+const stop: ActionButton = { action: 'stop', text: 'Stop', title: 'Politely: goodbye, then an ordered stop' }
+const pause: ActionButton = { action: 'pause', text: 'Pause', title: 'SIGSTOP: it is there and answers nothing' }
+const resume: ActionButton = { action: 'resume', text: 'Resume', title: 'SIGCONT' }
+const start: ActionButton = { action: 'start', text: 'Start again', title: 'With the identity it had' }
+const fresh: ActionButton = { action: 'start?identity=fresh', text: 'Start afresh', title: 'With a new identity' }
 
-const offers: Partial<Record<NodeState, readonly Offer[]>> = {
+const buttonsByState: Partial<Record<NodeState, readonly ActionButton[]>> = {
   starting: [kill],
   running: [kill, stop, pause],
   paused: [resume, kill],
@@ -26,23 +30,23 @@ const offers: Partial<Record<NodeState, readonly Offer[]>> = {
 
 /** What can be done to a node of the lab; nothing to any other. */
 export function NodeControls({ node }: { readonly node: ViewNode }) {
-  const { busy, said, run } = useControl()
+  const { busy, status, run } = useControl()
   if (!node.controllable) return null
   return (
     <fieldset class="row controls" aria-label={`Control ${node.name}`}>
-      {(offers[node.state] ?? []).map(({ deed, text, about }) => (
+      {(buttonsByState[node.state] ?? []).map(({ action, text, title }) => (
         <button
-          key={deed}
+          key={action}
           type="button"
-          title={about}
-          class={deed === 'kill' ? 'danger' : ''}
+          title={title}
+          class={action === 'kill' ? 'danger' : ''}
           disabled={busy}
-          onClick={() => void run(text, `/api/lab/nodes/${encodeURIComponent(node.name)}/${deed}`)}
+          onClick={() => void run(text, `/api/lab/nodes/${encodeURIComponent(node.name)}/${action}`)}
         >
           {text}
         </button>
       ))}
-      <output>{said}</output>
+      <output>{status}</output>
     </fieldset>
   )
 }

@@ -10,10 +10,10 @@ import { NodeLinks } from './node-links.tsx'
 import { Copy, meshesOf, NodeById, Role, State } from './parts.tsx'
 
 /** All that is known of one node. */
-export function NodePage({ view, named }: { readonly view: MeshView; readonly named: string }) {
-  const node = findNode(view, named)
-  if (node === undefined) return <Gone view={view} named={named} />
-  const told = view.traces && node.state !== 'guest'
+export function NodePage({ view, nameOrId }: { readonly view: MeshView; readonly nameOrId: string }) {
+  const node = findNode(view, nameOrId)
+  if (node === undefined) return <RemovedNode view={view} nameOrId={nameOrId} />
+  const hasTraces = view.traces && node.state !== 'guest'
   return (
     <div class="columns">
       <div class="stack">
@@ -27,27 +27,33 @@ export function NodePage({ view, named }: { readonly view: MeshView; readonly na
         {node.inventory !== undefined && <Inventory key={node.inventory} path={node.inventory} />}
       </div>
       <div class="stack">
-        {told && (
-          <ExpiredBy key={node.id} who={node.id} fate={node.state} known={node.silentMs !== undefined} view={view} />
+        {hasTraces && (
+          <ExpiredBy
+            key={node.id}
+            peer={node.id}
+            fate={node.state}
+            isMember={node.silentMs !== undefined}
+            view={view}
+          />
         )}
         <section class="card">
           <h2>Links</h2>
           <NodeLinks node={node} view={view} />
         </section>
-        {told && <LastMinute key={node.id} node={node} />}
+        {hasTraces && <LastMinute key={node.id} node={node} />}
       </div>
     </div>
   )
 }
 
 /** Whoever is no member any more; what is left to be known of it is who expired it. */
-function Gone({ view, named }: { readonly view: MeshView; readonly named: string }) {
+function RemovedNode({ view, nameOrId }: { readonly view: MeshView; readonly nameOrId: string }) {
   const self = view.nodes.find(({ id }) => id === view.self)
   return (
     <div class="stack">
       <section class="card">
         <h2>
-          <code class="id">{named}</code> <Copy text={named} what="name" />
+          <code class="id">{nameOrId}</code> <Copy text={nameOrId} what="name" />
         </h2>
         <p>
           There is no such node here, or not any more. <a href={hrefOf('nodes')}>All nodes</a>
@@ -56,7 +62,7 @@ function Gone({ view, named }: { readonly view: MeshView; readonly named: string
           <p>This page is of {meshesOf(self)} alone; an observer of another mesh knows the nodes of that.</p>
         )}
       </section>
-      {view.traces && <ExpiredBy key={named} who={named} fate="gone" known={false} view={view} />}
+      {view.traces && <ExpiredBy key={nameOrId} peer={nameOrId} fate="gone" isMember={false} view={view} />}
     </div>
   )
 }
@@ -64,7 +70,7 @@ function Gone({ view, named }: { readonly view: MeshView; readonly named: string
 /** What it says of itself, and what is known of its process. */
 function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshView }) {
   const { counts } = node
-  const lives = node.state === 'running' || node.state === 'paused'
+  const isAlive = node.state === 'running' || node.state === 'paused'
   const facts: readonly (readonly [string, preact.ComponentChild])[] = [
     [
       'Peer id',
@@ -74,7 +80,7 @@ function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshVi
     ],
     ['Meshes', node.meshes.join(', ')],
     ['Incarnation', node.incarnation],
-    ['Addresses', node.addresses.length > 0 && <Lines of={node.addresses} />],
+    ['Addresses', node.addresses.length > 0 && <Lines lines={node.addresses} />],
     ['Topics', node.topics.join(', ')],
     ['Says it is linked to', node.links.length > 0 && <Ids ids={node.links} view={view} />],
     ['Silent for', node.silentMs === undefined ? undefined : duration(node.silentMs)],
@@ -82,9 +88,9 @@ function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshVi
     ['Retries', counts.retries],
     ['Prunes', counts.prunes],
     ['Expired by it', counts.expired],
-    ['Memory', node.rssMb === undefined || !lives ? undefined : `${Math.round(node.rssMb)} MiB resident`],
-    ['CPU', node.cpuMsPerS === undefined || !lives ? undefined : `${node.cpuMsPerS.toFixed(1)} ms per second`],
-    ['Process', lives ? node.pid : undefined],
+    ['Memory', node.rssMb === undefined || !isAlive ? undefined : `${Math.round(node.rssMb)} MiB resident`],
+    ['CPU', node.cpuMsPerS === undefined || !isAlive ? undefined : `${node.cpuMsPerS.toFixed(1)} ms per second`],
+    ['Process', isAlive ? node.pid : undefined],
   ]
   return (
     <dl class="facts">
@@ -100,10 +106,10 @@ function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshVi
   )
 }
 
-function Lines({ of }: { readonly of: readonly string[] }) {
+function Lines({ lines }: { readonly lines: readonly string[] }) {
   return (
     <>
-      {of.map((line) => (
+      {lines.map((line) => (
         <code key={line} class="line">
           {line}
         </code>

@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks'
 import type { MeshView, ViewNode } from '../mesh-view.ts'
 import { duration } from '../model/format.ts'
-import { type Direction, type Sortable, sorted } from '../model/sort.ts'
+import { type Direction, type Sortable, sortBy } from '../model/sort.ts'
 import { meshesOf, NodeLink, Role, State } from './parts.tsx'
 import { Spawn } from './spawn.tsx'
 
 interface Column {
   readonly title: string
-  readonly by: (node: ViewNode) => Sortable
+  readonly value: (node: ViewNode) => Sortable
   /** How it is written, where that is not the value itself. */
   readonly show?: (node: ViewNode) => preact.ComponentChild
   readonly number?: true
@@ -16,24 +16,24 @@ interface Column {
 }
 
 const columns: readonly Column[] = [
-  { title: 'Node', by: ({ name, id }) => name || id, show: (node) => <NodeLink node={node} /> },
-  { title: 'Role', by: ({ role }) => role, show: ({ role }) => <Role role={role} />, wide: true },
-  { title: 'Mesh', by: meshesOf, wide: true },
-  { title: 'State', by: ({ state }) => state, show: ({ state }) => <State state={state} /> },
-  { title: 'Members', by: ({ counts }) => counts.members, number: true },
-  { title: 'Links', by: ({ counts, links }) => counts.links ?? links.length, number: true },
-  { title: 'Retries', by: ({ counts }) => counts.retries, number: true, wide: true },
-  { title: 'Prunes', by: ({ counts }) => counts.prunes, number: true, wide: true },
-  { title: 'Expired', by: ({ counts }) => counts.expired, number: true, wide: true },
+  { title: 'Node', value: ({ name, id }) => name || id, show: (node) => <NodeLink node={node} /> },
+  { title: 'Role', value: ({ role }) => role, show: ({ role }) => <Role role={role} />, wide: true },
+  { title: 'Mesh', value: meshesOf, wide: true },
+  { title: 'State', value: ({ state }) => state, show: ({ state }) => <State state={state} /> },
+  { title: 'Members', value: ({ counts }) => counts.members, number: true },
+  { title: 'Links', value: ({ counts, links }) => counts.links ?? links.length, number: true },
+  { title: 'Retries', value: ({ counts }) => counts.retries, number: true, wide: true },
+  { title: 'Prunes', value: ({ counts }) => counts.prunes, number: true, wide: true },
+  { title: 'Expired', value: ({ counts }) => counts.expired, number: true, wide: true },
   {
     title: 'Silent',
-    by: ({ silentMs }) => silentMs,
+    value: ({ silentMs }) => silentMs,
     show: ({ silentMs }) => (silentMs === undefined ? '' : duration(silentMs)),
     number: true,
     wide: true,
   },
-  { title: 'RSS, MiB', by: ({ rssMb }) => rounded(rssMb), number: true },
-  { title: 'CPU, ms/s', by: ({ cpuMsPerS }) => rounded(cpuMsPerS), number: true, wide: true },
+  { title: 'RSS, MiB', value: ({ rssMb }) => round(rssMb), number: true },
+  { title: 'CPU, ms/s', value: ({ cpuMsPerS }) => round(cpuMsPerS), number: true, wide: true },
 ]
 
 export function Nodes({ view }: { readonly view: MeshView }) {
@@ -41,11 +41,14 @@ export function Nodes({ view }: { readonly view: MeshView }) {
     title: 'Node',
     direction: 'ascending',
   })
-  const used = columns.filter((column) => view.nodes.some((node) => column.by(node) !== undefined))
-  const column = used.find((candidate) => candidate.title === title) ?? columns[0]
-  const nodes = column === undefined ? view.nodes : sorted(view.nodes, column.by, direction)
-  const choose = (chosen: string) =>
-    setOrder({ title: chosen, direction: chosen === title && direction === 'ascending' ? 'descending' : 'ascending' })
+  const visibleColumns = columns.filter((column) => view.nodes.some((node) => column.value(node) !== undefined))
+  const column = visibleColumns.find((candidate) => candidate.title === title) ?? columns[0]
+  const nodes = column === undefined ? view.nodes : sortBy(view.nodes, column.value, direction)
+  const reorder = (newTitle: string) =>
+    setOrder({
+      title: newTitle,
+      direction: newTitle === title && direction === 'ascending' ? 'descending' : 'ascending',
+    })
   return (
     <section class="card">
       <div class="scroll">
@@ -56,9 +59,9 @@ export function Nodes({ view }: { readonly view: MeshView }) {
           </caption>
           <thead>
             <tr>
-              {used.map((one) => (
+              {visibleColumns.map((one) => (
                 <th key={one.title} scope="col" class={classOf(one)} aria-sort={one === column ? direction : undefined}>
-                  <button type="button" onClick={() => choose(one.title)}>
+                  <button type="button" onClick={() => reorder(one.title)}>
                     {one.title}
                   </button>
                 </th>
@@ -68,15 +71,15 @@ export function Nodes({ view }: { readonly view: MeshView }) {
           <tbody>
             {nodes.map((node) => (
               <tr key={node.id} class={`is-${node.state}`}>
-                {used.map((one, index) => {
-                  const shown = one.show === undefined ? one.by(node) : one.show(node)
+                {visibleColumns.map((one, index) => {
+                  const content = one.show === undefined ? one.value(node) : one.show(node)
                   return index === 0 ? (
                     <th key={one.title} scope="row">
-                      {shown}
+                      {content}
                     </th>
                   ) : (
                     <td key={one.title} class={classOf(one)}>
-                      {shown}
+                      {content}
                     </td>
                   )
                 })}
@@ -94,6 +97,6 @@ function classOf({ number, wide }: Column): string {
   return `${number ? 'number' : ''} ${wide ? 'wide' : ''}`
 }
 
-function rounded(value: number | undefined): number | undefined {
+function round(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.round(value)
 }

@@ -5,11 +5,11 @@ import { shortId } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 
 /** Names that stand for one node alone. */
-export const OwnNames = createContext<ReadonlySet<string>>(new Set())
+export const UniqueNames = createContext<ReadonlySet<string>>(new Set())
 
 /** Leads to a node: by its name where that is its own, else by its id. */
 export function useNodeHref(): (node: Pick<ViewNode, 'name' | 'id'>) => string {
-  const names = useContext(OwnNames)
+  const names = useContext(UniqueNames)
   return ({ name, id }) => hrefOf('nodes', names.has(name) ? name : id)
 }
 
@@ -53,17 +53,17 @@ export function Role({ role }: { readonly role: string }) {
 
 /** Not there where it could not work: a browser has no clipboard for a page over plain HTTP from beyond loopback. */
 export function Copy({ text, what }: { readonly text: string; readonly what: string }) {
-  const [said, say] = useState('copy')
+  const [label, setLabel] = useState('copy')
   const clipboard: Clipboard | undefined = navigator.clipboard
   if (clipboard === undefined) return null
   const copy = () =>
     clipboard.writeText(text).then(
-      () => say('copied'),
-      () => say('not allowed'),
+      () => setLabel('copied'),
+      () => setLabel('not allowed'),
     )
   return (
-    <button type="button" class="small" onClick={copy} onBlur={() => say('copy')} aria-label={`Copy ${what}`}>
-      {said}
+    <button type="button" class="small" onClick={copy} onBlur={() => setLabel('copy')} aria-label={`Copy ${what}`}>
+      {label}
     </button>
   )
 }

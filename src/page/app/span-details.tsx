@@ -9,11 +9,11 @@ interface SpanDetailsProps {
   /** Where spans that link here are looked for. */
   readonly services: readonly string[]
   /** Whether somebody opened it; the trace itself shows one at first. */
-  readonly byHand: boolean
+  readonly isUserOpened: boolean
 }
 
 /** Everything a span carries, and the links to and from it. */
-export function SpanDetails({ span, services, byHand }: SpanDetailsProps) {
+export function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) {
   return (
     <div class="span-details">
       <p class="quiet">
@@ -21,8 +21,11 @@ export function SpanDetails({ span, services, byHand }: SpanDetailsProps) {
         <a href={hrefOf('traces', undefined, { service: span.service, span: span.name })}>others of this name</a>
       </p>
       <div class="pair">
-        <Attributes title="Attributes" of={span.attributes} />
-        <Attributes title={`Told by ${String(span.resource['mesh.node.name'] ?? span.service)}`} of={span.resource} />
+        <AttributeTable title="Attributes" attributes={span.attributes} />
+        <AttributeTable
+          title={`Told by ${String(span.resource['mesh.node.name'] ?? span.service)}`}
+          attributes={span.resource}
+        />
       </div>
       {span.links.length > 0 && (
         <p>
@@ -34,13 +37,19 @@ export function SpanDetails({ span, services, byHand }: SpanDetailsProps) {
           ))}
         </p>
       )}
-      <LinkedFrom span={span} services={services} byHand={byHand} />
+      <LinkedFrom span={span} services={services} isUserOpened={isUserOpened} />
     </div>
   )
 }
 
-function Attributes({ title, of }: { readonly title: string; readonly of: Readonly<Record<string, Value>> }) {
-  const entries = Object.entries(of)
+function AttributeTable({
+  title,
+  attributes,
+}: {
+  readonly title: string
+  readonly attributes: Readonly<Record<string, Value>>
+}) {
+  const entries = Object.entries(attributes)
   if (entries.length === 0) return null
   return (
     <table class="attributes">

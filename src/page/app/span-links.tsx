@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Trace, TraceSpan } from '../../traces/trace.ts'
-import { linkingTo, neighbourhood } from '../model/neighbourhood.ts'
-import { reader } from './ask.ts'
+import { linkQueries, spansLinkingTo } from '../model/neighbourhood.ts'
+import { reader } from './api.ts'
 import { Partial, Problem, TraceLink } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 
@@ -9,25 +9,25 @@ interface LinkedFromProps {
   readonly span: TraceSpan
   readonly services: readonly string[]
   /** Whether somebody asked to see this span. */
-  readonly byHand: boolean
+  readonly isUserOpened: boolean
 }
 
 /** Spans of other traces that link to this one. Looking for them is many searches: only on request. */
-export function LinkedFrom({ span, services, byHand }: LinkedFromProps) {
-  const [wanted, setWanted] = useState(byHand)
-  if (!wanted) {
+export function LinkedFrom({ span, services, isUserOpened }: LinkedFromProps) {
+  const [isRequested, setRequested] = useState(isUserOpened)
+  if (!isRequested) {
     return (
-      <button type="button" class="small" onClick={() => setWanted(true)}>
+      <button type="button" class="small" onClick={() => setRequested(true)}>
         Look for what links here
       </button>
     )
   }
-  return <Found span={span} services={services} />
+  return <LinkedSpans span={span} services={services} />
 }
 
-function Found({ span, services }: Omit<LinkedFromProps, 'byHand'>) {
+function LinkedSpans({ span, services }: Omit<LinkedFromProps, 'isUserOpened'>) {
   const key = `${span.traceId} ${span.spanId}`
-  const { value, problem, loading } = useLoaded(key, (stale) => search(span, services, stale))
+  const { value, problem, loading } = useLoaded(key, (isStale) => findLinkedSpans(span, services, isStale))
   if (loading && value === undefined) return <p class="quiet">Looking for what links here …</p>
   if (problem !== undefined) return <Problem text={problem} />
   return (
@@ -50,16 +50,16 @@ function Found({ span, services }: Omit<LinkedFromProps, 'byHand'>) {
 }
 
 /** `/api/v3` is asked for all that may link here, one question after the other, and what does is kept. */
-async function search(span: TraceSpan, services: readonly string[], stale: () => boolean) {
+async function findLinkedSpans(span: TraceSpan, services: readonly string[], isStale: () => boolean) {
   const traces: Trace[] = []
   let partial: string | undefined
-  for (const query of neighbourhood(span, services, Date.now())) {
-    if (stale()) break
-    const found = await reader.find(query)
+  for (const query of linkQueries(span, services, Date.now())) {
+    if (isStale()) break
+    const result = await reader.find(query)
     // Only what links here is worth keeping of hundreds of traces.
-    for (const { traceId, spans } of found.traces)
-      traces.push({ traceId, spans: linkingTo(span, [{ traceId, spans }]) })
-    partial ??= found.partial
+    for (const { traceId, spans } of result.traces)
+      traces.push({ traceId, spans: spansLinkingTo(span, [{ traceId, spans }]) })
+    partial ??= result.partial
   }
-  return { spans: linkingTo(span, traces), partial }
+  return { spans: spansLinkingTo(span, traces), partial }
 }

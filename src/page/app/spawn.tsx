@@ -3,16 +3,16 @@ import type { MeshView } from '../mesh-view.ts'
 import { useControl } from './control.ts'
 
 /** What is wanted most often comes first. */
-const offered = ['compute', ...roles.filter((role) => role !== 'compute')]
+const roleOptions = ['compute', ...roles.filter((role) => role !== 'compute')]
 
 /** One more node. */
 export function Spawn({ view }: { readonly view: MeshView }) {
-  const { busy, said, run } = useControl()
+  const { busy, status, run } = useControl()
   const meshes = [...new Set(view.nodes.flatMap((node) => node.meshes))].sort()
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
-    const chosen = new FormData(event.currentTarget as HTMLFormElement)
-    const [role, mesh] = [String(chosen.get('role')), String(chosen.get('mesh'))]
+    const fields = new FormData(event.currentTarget as HTMLFormElement)
+    const [role, mesh] = [String(fields.get('role')), String(fields.get('mesh'))]
     void run(`new ${role} in ${mesh}`, '/api/lab/nodes', { role, mesh })
   }
   return (
@@ -20,7 +20,7 @@ export function Spawn({ view }: { readonly view: MeshView }) {
       <label>
         Role
         <select name="role">
-          {offered
+          {roleOptions
             .filter((role) => role !== 'bridge' || meshes.length > 1)
             .map((role) => (
               <option key={role}>{role}</option>
@@ -38,7 +38,7 @@ export function Spawn({ view }: { readonly view: MeshView }) {
       <button type="submit" disabled={busy}>
         Start another node
       </button>
-      <output>{said}</output>
+      <output>{status}</output>
     </form>
   )
 }

@@ -1,18 +1,18 @@
 import { useLayoutEffect, useState } from 'preact/hooks'
 import { hrefOf } from '../model/route.ts'
-import { reader } from './ask.ts'
+import { reader } from './api.ts'
 import { useLoaded } from './use-loaded.ts'
 
 type Fields = Readonly<Record<string, string>>
 
 interface TraceFormProps {
   readonly services: readonly string[]
-  readonly asked: Fields
+  readonly query: Fields
   /** Another one takes the place of what was typed. */
   readonly address: string
 }
 
-const lookBacks: readonly (readonly [minutes: string, text: string])[] = [
+const lookbacks: readonly (readonly [minutes: string, text: string])[] = [
   ['5', '5 minutes'],
   ['15', '15 minutes'],
   ['60', 'an hour'],
@@ -22,14 +22,14 @@ const lookBacks: readonly (readonly [minutes: string, text: string])[] = [
 ]
 
 /** What was asked, with what has been typed over it since: the mesh is drawn anew each second, and must not undo that. */
-export function TraceForm({ services, asked, address }: TraceFormProps) {
-  const [typed, setTyped] = useState<Fields>({})
-  useLayoutEffect(() => setTyped({}), [address])
-  const shown: Fields = { ...asked, ...typed }
-  const { service = '', span = '', attributes = '', back = '', limit = '' } = shown
+export function TraceForm({ services, query, address }: TraceFormProps) {
+  const [edits, setEdits] = useState<Fields>({})
+  useLayoutEffect(() => setEdits({}), [address])
+  const fields: Fields = { ...query, ...edits }
+  const { service = '', span = '', attributes = '', back = '', limit = '' } = fields
   const names = useLoaded(service === '' ? undefined : service, () => reader.operations(service))
-  const type = ({ currentTarget: { name, value } }: { readonly currentTarget: HTMLInputElement | HTMLSelectElement }) =>
-    setTyped((before) => ({ ...before, [name]: value }))
+  const edit = ({ currentTarget: { name, value } }: { readonly currentTarget: HTMLInputElement | HTMLSelectElement }) =>
+    setEdits((before) => ({ ...before, [name]: value }))
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
     // The same question again is asked again: what it finds may be newer.
@@ -40,17 +40,17 @@ export function TraceForm({ services, asked, address }: TraceFormProps) {
     <form class="card row" onSubmit={submit} aria-label="Search traces">
       <label>
         Service
-        <select name="service" value={service} onChange={type}>
-          {choices(services, service).map((one) => (
+        <select name="service" value={service} onChange={edit}>
+          {optionsWith(services, service).map((one) => (
             <option key={one}>{one}</option>
           ))}
         </select>
       </label>
       <label>
         Span
-        <select name="span" value={span} onChange={type}>
+        <select name="span" value={span} onChange={edit}>
           <option value="">any</option>
-          {choices(names.value ?? [], span)
+          {optionsWith(names.value ?? [], span)
             .sort()
             .map((one) => (
               <option key={one}>{one}</option>
@@ -62,7 +62,7 @@ export function TraceForm({ services, asked, address }: TraceFormProps) {
         <input
           name="attributes"
           value={attributes}
-          onInput={type}
+          onInput={edit}
           placeholder="mesh.node.name=seed-a1 mesh.dial.stage=dial"
           spellcheck={false}
           autocomplete="off"
@@ -71,8 +71,8 @@ export function TraceForm({ services, asked, address }: TraceFormProps) {
       </label>
       <label>
         Within
-        <select name="back" value={back} onChange={type}>
-          {lookBacks.map(([minutes, text]) => (
+        <select name="back" value={back} onChange={edit}>
+          {lookbacks.map(([minutes, text]) => (
             <option key={minutes} value={minutes}>
               {text}
             </option>
@@ -81,7 +81,7 @@ export function TraceForm({ services, asked, address }: TraceFormProps) {
       </label>
       <label>
         At most
-        <select name="limit" value={limit} onChange={type}>
+        <select name="limit" value={limit} onChange={edit}>
           {['20', '50', '100', '200'].map((one) => (
             <option key={one}>{one}</option>
           ))}
@@ -93,6 +93,6 @@ export function TraceForm({ services, asked, address }: TraceFormProps) {
 }
 
 /** What there is, and what is chosen, which need not be there. */
-function choices(all: readonly string[], chosen: string): string[] {
-  return [...new Set([...all, ...(chosen === '' ? [] : [chosen])])]
+function optionsWith(all: readonly string[], selected: string): string[] {
+  return [...new Set([...all, ...(selected === '' ? [] : [selected])])]
 }

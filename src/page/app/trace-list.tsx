@@ -27,7 +27,7 @@ export function TraceList({ traces }: { readonly traces: readonly Trace[] }) {
         </thead>
         <tbody>
           {newestFirst.map((trace) => (
-            <Line key={trace.traceId} trace={trace} />
+            <TraceRow key={trace.traceId} trace={trace} />
           ))}
         </tbody>
       </table>
@@ -35,9 +35,9 @@ export function TraceList({ traces }: { readonly traces: readonly Trace[] }) {
   )
 }
 
-function Line({ trace: { traceId, spans } }: { readonly trace: Trace }) {
+function TraceRow({ trace: { traceId, spans } }: { readonly trace: Trace }) {
   const root = waterfall(spans)[0]?.span
-  const { startMs, wholeMs } = extent(spans)
+  const { startMs, durationMs } = extent(spans)
   const emitters = [...new Set(spans.map(({ resource, service }) => String(resource['mesh.node.name'] ?? service)))]
   const failed = spans.filter(({ status }) => status === 'error').length
   return (
@@ -50,7 +50,7 @@ function Line({ trace: { traceId, spans } }: { readonly trace: Trace }) {
       </td>
       <td>{emitters.slice(0, 3).join(', ') + (emitters.length > 3 ? ` and ${emitters.length - 3} more` : '')}</td>
       <td>{clock(startMs)}</td>
-      <td class="number wide">{duration(wholeMs)}</td>
+      <td class="number wide">{duration(durationMs)}</td>
       <td class="number">{spans.length}</td>
     </tr>
   )

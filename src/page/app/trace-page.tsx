@@ -3,7 +3,7 @@ import type { MeshView } from '../mesh-view.ts'
 import { clock, duration, plural } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 import { extent } from '../model/waterfall.ts'
-import { reader } from './ask.ts'
+import { reader } from './api.ts'
 import { Copy, Problem } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 import { Waterfall } from './waterfall.tsx'
@@ -16,14 +16,14 @@ interface TracePageProps {
 }
 
 /** A minute’s trace goes on for a minute, and its spans need some seconds to arrive. */
-const youngMs = 90_000
+const growingMs = 90_000
 /** Between two looks at a trace that may still grow. */
-const growsMs = 5_000
+const pollIntervalMs = 5_000
 
 /** One trace, from its address. */
 export function TracePage({ view, id, selected }: TracePageProps) {
-  const again = (trace: Trace | undefined) => (trace === undefined || isYoung(trace) ? growsMs : undefined)
-  const { value, problem, loading } = useLoaded<Trace | undefined>(id, () => reader.trace(id), again)
+  const pollMs = (trace: Trace | undefined) => (trace === undefined || isGrowing(trace) ? pollIntervalMs : undefined)
+  const { value, problem, loading } = useLoaded<Trace | undefined>(id, () => reader.trace(id), pollMs)
   return (
     <section class="card">
       <h2>
@@ -42,29 +42,29 @@ export function TracePage({ view, id, selected }: TracePageProps) {
       {value === undefined && !loading && problem === undefined && (
         <p>The store has no such trace: it may not have arrived yet, or have been dropped since.</p>
       )}
-      {value !== undefined && <Told trace={value} view={view} selected={selected} />}
+      {value !== undefined && <TraceView trace={value} view={view} selected={selected} />}
     </section>
   )
 }
 
-function isYoung({ spans }: Trace): boolean {
-  const { startMs, wholeMs } = extent(spans)
-  return Date.now() - startMs - wholeMs < youngMs
+function isGrowing({ spans }: Trace): boolean {
+  const { startMs, durationMs } = extent(spans)
+  return Date.now() - startMs - durationMs < growingMs
 }
 
-interface SpanRowProps {
+interface TraceViewProps {
   readonly trace: Trace
   readonly view: MeshView
   readonly selected: string | undefined
 }
 
-function Told({ trace, view, selected }: SpanRowProps) {
-  const { startMs, wholeMs } = extent(trace.spans)
+function TraceView({ trace, view, selected }: TraceViewProps) {
+  const { startMs, durationMs } = extent(trace.spans)
   const services = [...new Set([...trace.spans.map(({ service }) => service), ...view.nodes.flatMap((n) => n.meshes)])]
   return (
     <>
       <p class="quiet">
-        {clock(startMs, true)}, {duration(wholeMs)}, {plural(trace.spans.length, 'span')}
+        {clock(startMs, true)}, {duration(durationMs)}, {plural(trace.spans.length, 'span')}
         {trace.unreadable !== undefined && `; ${plural(trace.unreadable, 'span')} could not be read`}
       </p>
       <Waterfall key={trace.traceId} spans={trace.spans} services={services} selected={selected} />

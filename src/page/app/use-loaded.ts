@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { reason } from './ask.ts'
+import { errorMessage } from './api.ts'
 
 export interface Loaded<T> {
   readonly value: T | undefined
@@ -17,47 +17,47 @@ export interface Loaded<T> {
  */
 export function useLoaded<T>(
   key: string | undefined,
-  load: (stale: () => boolean) => Promise<T>,
-  again: (value: T | undefined) => number | undefined = () => undefined,
+  load: (isStale: () => boolean) => Promise<T>,
+  pollMs: (value: T | undefined) => number | undefined = () => undefined,
 ): Loaded<T> {
-  const [state, setState] = useState<Loaded<T> & { readonly key: string | undefined }>(nothing)
+  const [loadState, setState] = useState<Loaded<T> & { readonly key: string | undefined }>(emptyState)
   useEffect(() => {
-    if (key === undefined) return setState(nothing)
-    let ended = false
-    let due = true
+    if (key === undefined) return setState(emptyState)
+    let isDisposed = false
+    let isDue = true
     let timer: number | undefined
-    const look = async () => {
-      if (!due || document.hidden) return
-      due = false
-      const { value, problem } = await answerOf(load(() => ended))
-      if (ended) return
+    const poll = async () => {
+      if (!isDue || document.hidden) return
+      isDue = false
+      const { value, problem } = await resultOf(load(() => isDisposed))
+      if (isDisposed) return
       setState((before) => ({ key, value: problem === undefined ? value : before.value, problem, loading: false }))
-      const waitMs = again(value)
-      if (waitMs === undefined) return
+      const delayMs = pollMs(value)
+      if (delayMs === undefined) return
       timer = window.setTimeout(() => {
-        due = true
-        void look()
-      }, waitMs)
+        isDue = true
+        void poll()
+      }, delayMs)
     }
-    const seen = () => void look()
-    setState((before) => ({ ...(before.key === key ? before : nothing), key, loading: true }))
-    document.addEventListener('visibilitychange', seen)
-    seen()
+    const onVisibilityChange = () => void poll()
+    setState((before) => ({ ...(before.key === key ? before : emptyState), key, loading: true }))
+    document.addEventListener('visibilitychange', onVisibilityChange)
+    onVisibilityChange()
     return () => {
-      ended = true
+      isDisposed = true
       window.clearTimeout(timer)
-      document.removeEventListener('visibilitychange', seen)
+      document.removeEventListener('visibilitychange', onVisibilityChange)
     }
   }, [key])
-  return state.key === key ? state : { value: undefined, problem: undefined, loading: key !== undefined }
+  return loadState.key === key ? loadState : { value: undefined, problem: undefined, loading: key !== undefined }
 }
 
-const nothing = { key: undefined, value: undefined, problem: undefined, loading: false }
+const emptyState = { key: undefined, value: undefined, problem: undefined, loading: false }
 
-async function answerOf<T>(asked: Promise<T>): Promise<{ readonly value: T | undefined; readonly problem?: string }> {
+async function resultOf<T>(promise: Promise<T>): Promise<{ readonly value: T | undefined; readonly problem?: string }> {
   try {
-    return { value: await asked }
+    return { value: await promise }
   } catch (error) {
-    return { value: undefined, problem: reason(error) }
+    return { value: undefined, problem: errorMessage(error) }
   }
 }

@@ -1,45 +1,45 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { MeshView } from '../mesh-view.ts'
-import { askJson, reason, TokenNeeded } from './ask.ts'
+import { errorMessage, requestJson, TokenRequiredError } from './api.ts'
 
-const everyMs = 1_000
+const pollMs = 1_000
 
 /** The mesh as it was last told, and what is wrong with the telling. */
-export interface Watched {
+export interface MeshState {
   readonly view: MeshView | undefined
   readonly problem: string | undefined
-  readonly tokenNeeded: boolean
+  readonly isTokenRequired: boolean
 }
 
 /** Asks once a second, and not at all while nobody sees the page. One question at a time, however slow the answer. */
-export function useMesh(): Watched {
-  const [watched, setWatched] = useState<Watched>({ view: undefined, problem: undefined, tokenNeeded: false })
+export function useMesh(): MeshState {
+  const [state, setState] = useState<MeshState>({ view: undefined, problem: undefined, isTokenRequired: false })
   useEffect(() => {
     let timer: number | undefined
-    let asking = false
-    let ended = false
-    const look = async () => {
-      if (asking || document.hidden) return
-      asking = true
+    let isPolling = false
+    let isDisposed = false
+    const poll = async () => {
+      if (isPolling || document.hidden) return
+      isPolling = true
       window.clearTimeout(timer)
       try {
-        const view = await askJson<MeshView>('/api/mesh')
-        if (!ended) setWatched({ view, problem: undefined, tokenNeeded: false })
+        const view = await requestJson<MeshView>('/api/mesh')
+        if (!isDisposed) setState({ view, problem: undefined, isTokenRequired: false })
       } catch (error) {
-        const failed = { problem: reason(error), tokenNeeded: error instanceof TokenNeeded }
-        if (!ended) setWatched(({ view }) => ({ view, ...failed }))
+        const failure = { problem: errorMessage(error), isTokenRequired: error instanceof TokenRequiredError }
+        if (!isDisposed) setState(({ view }) => ({ view, ...failure }))
       }
-      asking = false
-      if (!ended && !document.hidden) timer = window.setTimeout(look, everyMs)
+      isPolling = false
+      if (!isDisposed && !document.hidden) timer = window.setTimeout(poll, pollMs)
     }
-    const shown = () => (document.hidden ? window.clearTimeout(timer) : void look())
-    document.addEventListener('visibilitychange', shown)
-    void look()
+    const onVisibilityChange = () => (document.hidden ? window.clearTimeout(timer) : void poll())
+    document.addEventListener('visibilitychange', onVisibilityChange)
+    void poll()
     return () => {
-      ended = true
+      isDisposed = true
       window.clearTimeout(timer)
-      document.removeEventListener('visibilitychange', shown)
+      document.removeEventListener('visibilitychange', onVisibilityChange)
     }
   }, [])
-  return watched
+  return state
 }

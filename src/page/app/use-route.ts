@@ -4,11 +4,11 @@ import { parseRoute, type Route } from '../model/route.ts'
 export function useRoute(): Route {
   const [route, setRoute] = useState(() => parseRoute(location.hash))
   useLayoutEffect(() => {
-    const changed = () => setRoute(parseRoute(location.hash))
-    window.addEventListener('hashchange', changed)
+    const onHashChange = () => setRoute(parseRoute(location.hash))
+    window.addEventListener('hashchange', onHashChange)
     // It may have changed between the first drawing and now.
-    changed()
-    return () => window.removeEventListener('hashchange', changed)
+    onHashChange()
+    return () => window.removeEventListener('hashchange', onHashChange)
   }, [])
   return route
 }

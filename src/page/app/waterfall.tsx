@@ -11,51 +11,54 @@ interface WaterfallProps {
   readonly selected: string | undefined
 }
 
-interface Opened {
+interface Selection {
   /** Span id. */
   readonly open: string | undefined
   /** By a click on it, not by the address or as the first. */
-  readonly byHand: boolean
+  readonly isUserOpened: boolean
 }
 
 /** Beyond this a browser takes long to draw it, and nobody reads it: the rest opens on request. Guess. */
-const drawnRows = 400
+const pageRows = 400
 
 /** Spans as nested bars. Arrow keys move, Left and Right close and open what is below, Enter shows a span. */
 export function Waterfall({ spans, services, selected }: WaterfallProps) {
   const rows = useMemo(() => waterfall(spans), [spans])
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => new Set())
-  const [{ open, byHand }, setOpen] = useState<Opened>({ open: selected ?? rows[0]?.span.spanId, byHand: false })
-  const [most, setMost] = useState(drawnRows)
+  const [{ open, isUserOpened }, setOpen] = useState<Selection>({
+    open: selected ?? rows[0]?.span.spanId,
+    isUserOpened: false,
+  })
+  const [maxRows, setMaxRows] = useState(pageRows)
   const list = useRef<HTMLOListElement>(null)
   useEffect(() => {
     if (selected === undefined) return
-    setOpen({ open: selected, byHand: false })
+    setOpen({ open: selected, isUserOpened: false })
     list.current?.querySelector(`[data-span="${CSS.escape(selected)}"]`)?.scrollIntoView({ block: 'center' })
   }, [selected])
   const visible = visibleRows(rows, closed)
   const toggle = (id: string, close: boolean) =>
     setClosed((before) => (close ? new Set([...before, id]) : new Set([...before].filter((one) => one !== id))))
-  const keys = (event: KeyboardEvent) => steer(event, toggle)
+  const onKeyDown = (event: KeyboardEvent) => handleKey(event, toggle)
   return (
     <>
-      <ol class="waterfall" ref={list} onKeyDown={keys} aria-label="Spans">
-        {visible.slice(0, most).map((row) => (
+      <ol class="waterfall" ref={list} onKeyDown={onKeyDown} aria-label="Spans">
+        {visible.slice(0, maxRows).map((row) => (
           <Row
             key={row.span.spanId}
             row={row}
             closed={closed.has(row.span.spanId)}
             open={open === row.span.spanId}
-            byHand={byHand}
+            isUserOpened={isUserOpened}
             services={services}
-            onOpen={() => setOpen({ open: open === row.span.spanId ? undefined : row.span.spanId, byHand: true })}
+            onOpen={() => setOpen({ open: open === row.span.spanId ? undefined : row.span.spanId, isUserOpened: true })}
             onToggle={() => toggle(row.span.spanId, !closed.has(row.span.spanId))}
           />
         ))}
       </ol>
-      {visible.length > most && (
-        <button type="button" onClick={() => setMost(most + drawnRows)}>
-          Show more ({visible.length - most} left)
+      {visible.length > maxRows && (
+        <button type="button" onClick={() => setMaxRows(maxRows + pageRows)}>
+          Show more ({visible.length - maxRows} left)
         </button>
       )}
     </>
@@ -66,15 +69,15 @@ interface RowProps {
   readonly row: WaterfallRow
   readonly closed: boolean
   readonly open: boolean
-  readonly byHand: boolean
+  readonly isUserOpened: boolean
   readonly services: readonly string[]
   readonly onOpen: () => void
   readonly onToggle: () => void
 }
 
-function Row({ row, closed, open, byHand, services, onOpen, onToggle }: RowProps) {
-  const { span, depth, below, from, length, orphan } = row
-  const place = { marginLeft: `min(${from * 100}%, 100% - 3px)`, width: `max(3px, ${length * 100}%)` }
+function Row({ row, closed, open, isUserOpened, services, onOpen, onToggle }: RowProps) {
+  const { span, depth, below, from, length, isOrphan: orphan } = row
+  const barStyle = { marginLeft: `min(${from * 100}%, 100% - 3px)`, width: `max(3px, ${length * 100}%)` }
   return (
     <li class={open ? 'open' : ''}>
       <div class="span-line">
@@ -108,18 +111,18 @@ function Row({ row, closed, open, byHand, services, onOpen, onToggle }: RowProps
           </button>
         </span>
         <span class="lane" aria-hidden="true">
-          <span class={`bar ${span.status === 'error' ? 'failed' : ''}`} style={place} />
+          <span class={`bar ${span.status === 'error' ? 'failed' : ''}`} style={barStyle} />
         </span>
         <span class="took" title={span.durationMs === 0 ? 'after the trace began' : 'took'}>
           {span.durationMs === 0 ? `+${duration(row.afterMs)}` : duration(span.durationMs)}
         </span>
       </div>
-      {open && <SpanDetails span={span} services={services} byHand={byHand} />}
+      {open && <SpanDetails span={span} services={services} isUserOpened={isUserOpened} />}
     </li>
   )
 }
 
-function steer(event: KeyboardEvent, toggle: (id: string, close: boolean) => void): void {
+function handleKey(event: KeyboardEvent, toggle: (id: string, close: boolean) => void): void {
   if (!(event.target instanceof HTMLElement) || event.target.dataset['span'] === undefined) return
   const { span, closed } = event.target.dataset
   const buttons = Array.from((event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('[data-span]'))

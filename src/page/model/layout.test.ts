@@ -9,7 +9,7 @@ leakCheck()
 const wide = { width: 960, height: 600 }
 const tall = { width: 360, height: 470 }
 
-function settled(perMesh: number, size: typeof wide): Layout {
+function settledLayout(perMesh: number, size: typeof wide): Layout {
   const layout = new Layout()
   layout.update(pageMesh(perMesh), size)
   layout.settle()
@@ -22,7 +22,7 @@ test('everything is within the picture, apart from each other', () => {
     [8, tall],
     [29, wide],
   ] as const) {
-    const { places } = settled(perMesh, size)
+    const { places } = settledLayout(perMesh, size)
     assert.equal(places.length, 2 * perMesh + 3)
     for (const { x = -1, y = -1 } of places) {
       assert.ok(x >= 30 && x <= size.width - 30 && y >= 30 && y <= size.height - 30, `${x} ${y}`)
@@ -35,7 +35,7 @@ test('everything is within the picture, apart from each other', () => {
 })
 
 test('meshes lie beside each other, bridges between them', () => {
-  const { places } = settled(8, wide)
+  const { places } = settledLayout(8, wide)
   const middle = (suffix: RegExp) => {
     const xs = places.filter(({ id }) => suffix.test(id)).map(({ x = 0 }) => x)
     return xs.reduce((sum, x) => sum + x, 0) / xs.length
@@ -45,15 +45,15 @@ test('meshes lie beside each other, bridges between them', () => {
 })
 
 test('the same again moves nothing; a node that comes moves the others only a little', () => {
-  const layout = settled(8, wide)
+  const layout = settledLayout(8, wide)
   const before = layout.places.map(({ x = 0, y = 0 }) => ({ x, y }))
   layout.update(pageMesh(8, { atMs: 5 }), wide)
-  assert.equal(layout.moving, false)
+  assert.equal(layout.isMoving, false)
   const view = pageMesh(8)
   const [first] = view.nodes
   assert.ok(first !== undefined)
   layout.update({ ...view, nodes: [...view.nodes, { ...first, id: pagePeer('new-a1'), name: 'new-a1' }] }, wide)
-  assert.equal(layout.moving, true)
+  assert.equal(layout.isMoving, true)
   layout.settle()
   const moved = before.map(({ x, y }, index) => {
     const now = layout.places[index]

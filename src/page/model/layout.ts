@@ -44,7 +44,7 @@ export class Layout {
   }
 
   /** Whether it still moves. */
-  get moving(): boolean {
+  get isMoving(): boolean {
     return this.#simulation.alpha() > this.#simulation.alphaMin()
   }
 
@@ -52,10 +52,10 @@ export class Layout {
   update(view: Pick<MeshView, 'nodes' | 'links'>, size: Size): void {
     const shape = shapeOf(view, size)
     if (shape === this.#shape) return
-    const first = this.#shape === ''
+    const isFirst = this.#shape === ''
     this.#shape = shape
     this.#size = size
-    const [come, gone] = [view.nodes.length, this.#places.length]
+    const [count, previousCount] = [view.nodes.length, this.#places.length]
     const before = new Map(this.#places.map((place) => [place.id, place]))
     const homes = homesOf(view, size)
     const radius = (0.12 + 0.03 * Math.sqrt(view.nodes.length)) * Math.min(size.width, size.height)
@@ -70,10 +70,10 @@ export class Layout {
     })
     this.#force(view)
     // A link more or less is no reason to rearrange everybody.
-    const others = come !== gone || this.#places.some(({ id }) => !before.has(id))
-    this.#simulation.alpha(first ? 0.9 : Math.max(this.#simulation.alpha(), others ? 0.25 : 0.08))
+    const nodesChanged = count !== previousCount || this.#places.some(({ id }) => !before.has(id))
+    this.#simulation.alpha(isFirst ? 0.9 : Math.max(this.#simulation.alpha(), nodesChanged ? 0.25 : 0.08))
     // Most of the untangling is done unseen: what opens is a picture, not a swarm.
-    if (first) this.#simulation.tick(60)
+    if (isFirst) this.#simulation.tick(60)
     this.#contain()
   }
 
@@ -84,7 +84,7 @@ export class Layout {
 
   /** To rest, at once. */
   settle(): void {
-    for (let steps = 0; this.moving && steps < 300; steps++) this.#simulation.tick()
+    for (let steps = 0; this.isMoving && steps < 300; steps++) this.#simulation.tick()
     this.#contain()
   }
 

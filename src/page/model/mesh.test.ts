@@ -4,8 +4,8 @@ import { leakCheck } from '../../testing/leak-check.ts'
 import { pageMesh, pagePeer } from '../../testing/page-mesh.ts'
 import type { BootStep } from '../mesh-view.ts'
 import { bootChart } from './boot.ts'
-import { askAgainMs, noExpiry, type Watch } from './expiry.ts'
-import { findNode, isPeerId, ownNames } from './names.ts'
+import { type ExpirySearch, nextPollMs, noExpiryText } from './expiry.ts'
+import { findNode, isPeerId, uniqueNames } from './names.ts'
 
 leakCheck()
 
@@ -15,13 +15,13 @@ const boot = (node: string, startMs: number, tookMs: number): BootStep[] => [
 ]
 
 test('a node that is started an hour later does not ruin the scale of the others', () => {
-  const { lanes, wholeMs } = bootChart([
+  const { lanes, scaleMs: wholeMs } = bootChart([
     ...boot('a', 100, 900),
     ...boot('late', 3_600_000, 700),
     ...boot('b', 300, 900),
   ])
   assert.deepEqual(
-    lanes.map(({ node, baseMs, later }) => [node, baseMs, later]),
+    lanes.map(({ node, baseMs, isLate: later }) => [node, baseMs, later]),
     [
       ['a', 100, false],
       ['b', 100, false],
@@ -33,18 +33,18 @@ test('a node that is started an hour later does not ruin the scale of the others
 
 test('as long as nobody knows everybody, all boot together; and nothing has a length of nothing', () => {
   const started = (node: string, atMs: number): BootStep => ({ node, what: 'started', atMs })
-  assert.equal(bootChart([started('a', 0), started('b', 60_000)]).wholeMs, 60_000)
+  assert.equal(bootChart([started('a', 0), started('b', 60_000)]).scaleMs, 60_000)
   assert.deepEqual(bootChart([]), { lanes: [], wholeMs: 1 })
 })
 
 test('a name stands for a node where it is its own, and on an observer never', () => {
   const view = pageMesh(3)
-  assert.ok(ownNames(view).has('seed-a1'))
+  assert.ok(uniqueNames(view).has('seed-a1'))
   const [one, other] = view.nodes
   assert.ok(one !== undefined && other !== undefined)
   const twice = { ...view, nodes: [one, { ...other, name: one.name }] }
-  assert.equal(ownNames(twice).has(one.name), false)
-  assert.equal(ownNames({ ...view, from: 'observer' }).size, 0)
+  assert.equal(uniqueNames(twice).has(one.name), false)
+  assert.equal(uniqueNames({ ...view, from: 'observer' }).size, 0)
 })
 
 test('a peer that calls itself by the id of another is not taken for it', () => {
@@ -59,32 +59,32 @@ test('a peer that calls itself by the id of another is not taken for it', () => 
 })
 
 test('expiries are waited for until they have come or can come no more', () => {
-  const watch = (changes: Partial<Watch>): Watch => ({
+  const watch = (changes: Partial<ExpirySearch>): ExpirySearch => ({
     fate: 'killed',
-    known: true,
-    sinceMs: 1_000,
-    foundMs: undefined,
+    isMember: true,
+    searchAgeMs: 1_000,
+    expiryAgeMs: undefined,
     ...changes,
   })
-  const cases: readonly (readonly [Partial<Watch>, number | undefined])[] = [
+  const cases: readonly (readonly [Partial<ExpirySearch>, number | undefined])[] = [
     [{}, 2_000],
-    [{ sinceMs: 600_000 }, 2_000],
-    [{ known: false }, 2_000],
-    [{ known: false, foundMs: 3_000 }, 2_000],
-    [{ known: false, foundMs: 16_000 }, undefined],
-    [{ known: false, sinceMs: 121_000 }, undefined],
-    [{ fate: 'gone', known: false, sinceMs: 121_000 }, undefined],
+    [{ searchAgeMs: 600_000 }, 2_000],
+    [{ isMember: false }, 2_000],
+    [{ isMember: false, expiryAgeMs: 3_000 }, 2_000],
+    [{ isMember: false, expiryAgeMs: 16_000 }, undefined],
+    [{ isMember: false, searchAgeMs: 121_000 }, undefined],
+    [{ fate: 'gone', isMember: false, searchAgeMs: 121_000 }, undefined],
     [{ fate: 'running' }, 15_000],
     [{ fate: 'stopped' }, undefined],
     [{ fate: 'waiting' }, undefined],
   ]
-  for (const [changes, ms] of cases) assert.equal(askAgainMs(watch(changes)), ms, JSON.stringify(changes))
-  const said = [
-    noExpiry('killed', true),
-    noExpiry('gone', false),
-    noExpiry('stopped', false),
-    noExpiry('waiting', false),
-    noExpiry('running', true),
+  for (const [changes, ms] of cases) assert.equal(nextPollMs(watch(changes)), ms, JSON.stringify(changes))
+  const texts = [
+    noExpiryText('killed', true),
+    noExpiryText('gone', false),
+    noExpiryText('stopped', false),
+    noExpiryText('waiting', false),
+    noExpiryText('running', true),
   ]
-  assert.equal(new Set(said).size, said.length)
+  assert.equal(new Set(texts).size, texts.length)
 })

@@ -1,10 +1,10 @@
 import type { MeshView, ViewNode } from '../mesh-view.ts'
 
 /** Names that stand for one node alone. On an observer none does: whoever is a member chose its name by itself. */
-export function ownNames({ from, nodes }: Pick<MeshView, 'from' | 'nodes'>): ReadonlySet<string> {
+export function uniqueNames({ from, nodes }: Pick<MeshView, 'from' | 'nodes'>): ReadonlySet<string> {
   if (from === 'observer') return new Set()
-  const named = Map.groupBy(nodes, ({ name }) => name)
-  return new Set([...named].flatMap(([name, all]) => (name !== '' && all.length === 1 ? [name] : [])))
+  const byName = Map.groupBy(nodes, ({ name }) => name)
+  return new Set([...byName].flatMap(([name, all]) => (name !== '' && all.length === 1 ? [name] : [])))
 }
 
 /** A node by what an address calls it. By its id first: a peer may give itself the id of another as its name. */

@@ -15,8 +15,8 @@ export function parseRoute(hash: string): Route {
   const [tab = '', item] = path.split('/')
   const params = Object.fromEntries(new URLSearchParams(query))
   if (!isTab(tab)) return { tab: 'topology', params: {} }
-  const opened = item === undefined ? '' : decoded(item)
-  return { tab, params, ...(opened !== '' && { item: opened }) }
+  const decodedItem = item === undefined ? '' : decode(item)
+  return { tab, params, ...(decodedItem !== '' && { item: decodedItem }) }
 }
 
 export function hrefOf(tab: Tab, item?: string, params: Readonly<Record<string, string>> = {}): string {
@@ -29,7 +29,7 @@ function isTab(text: string): text is Tab {
   return (tabs as readonly string[]).includes(text)
 }
 
-function decoded(text: string): string {
+function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {

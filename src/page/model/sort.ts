@@ -4,7 +4,7 @@ export type Sortable = string | number | undefined
 const collator = new Intl.Collator('en', { numeric: true })
 
 /** A copy in order. What has no value comes last, whichever way; equals keep their places. */
-export function sorted<T>(items: readonly T[], by: (item: T) => Sortable, direction: Direction): T[] {
+export function sortBy<T>(items: readonly T[], by: (item: T) => Sortable, direction: Direction): T[] {
   const sign = direction === 'ascending' ? 1 : -1
   return [...items].sort((a, b) => compare(by(a), by(b), sign))
 }

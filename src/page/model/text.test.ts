@@ -5,7 +5,7 @@ import { leakCheck } from '../../testing/leak-check.ts'
 import { attributesText, parseAttributes } from './attributes.ts'
 import { duration, shortId } from './format.ts'
 import { hrefOf, parseRoute } from './route.ts'
-import { sorted } from './sort.ts'
+import { sortBy } from './sort.ts'
 
 leakCheck()
 
@@ -47,13 +47,13 @@ test('attributes survive being written and read again', () => {
 
 test('durations are for people', () => {
   const shown = [0, 0.04, 0.42, 3.4, 999, 1_000, 2_540, 61_000, 5_400_000, 200_000_000].map(duration)
-  const wanted = ['0 ms', '0 ms', '0.4 ms', '3 ms', '999 ms', '1 s', '2.5 s', '1 min', '1.5 h', '2.3 d']
-  assert.deepEqual(shown, wanted)
+  const expected = ['0 ms', '0 ms', '0.4 ms', '3 ms', '999 ms', '1 s', '2.5 s', '1 min', '1.5 h', '2.3 d']
+  assert.deepEqual(shown, expected)
   assert.equal(shortId('12D3KooWabcdefghijklmnop'), '…ijklmnop')
 })
 
 test('sorting takes numbers by value, names as people count, and puts what is missing last', () => {
   const by = (value: string | number | undefined) => value
-  assert.deepEqual(sorted(['node-10', 'node-9', undefined], by, 'ascending'), ['node-9', 'node-10', undefined])
-  assert.deepEqual(sorted([2, undefined, 10], by, 'descending'), [10, 2, undefined])
+  assert.deepEqual(sortBy(['node-10', 'node-9', undefined], by, 'ascending'), ['node-9', 'node-10', undefined])
+  assert.deepEqual(sortBy([2, undefined, 10], by, 'descending'), [10, 2, undefined])
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../../testing/leak-check.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
-import { linkingTo, neighbourhood } from './neighbourhood.ts'
+import { linkQueries, spansLinkingTo } from './neighbourhood.ts'
 import { visibleRows, waterfall } from './waterfall.ts'
 
 leakCheck()
@@ -46,7 +46,7 @@ test('children come below their parent, by start, as parts of the whole', () => 
 
 test('a span without its parent is a root and says so', () => {
   const [row] = waterfall([span('lost', 'elsewhere')])
-  assert.deepEqual([row?.depth, row?.orphan], [0, true])
+  assert.deepEqual([row?.depth, row?.isOrphan], [0, true])
 })
 
 test('however spans name each other as parents, each is shown once', () => {
@@ -71,8 +71,8 @@ test('what is below a closed span is not shown, what follows it is', () => {
 })
 
 test('links to a span are looked for near it, and by what it shares with later ones', () => {
-  const born = span('born', '', { attributes: { 'mesh.link.id': 'x.1.2', 'mesh.peer.id': 'p' } })
-  const queries = neighbourhood(born, ['mesh-a', 'mesh-b'], 9_000_000)
+  const openedSpan = span('born', '', { attributes: { 'mesh.link.id': 'x.1.2', 'mesh.peer.id': 'p' } })
+  const queries = linkQueries(openedSpan, ['mesh-a', 'mesh-b'], 9_000_000)
   assert.deepEqual(
     queries.map(({ service, attributes = {}, toMs }) => [service, Object.keys(attributes).join(), toMs]),
     [
@@ -88,7 +88,7 @@ test('links to a span are looked for near it, and by what it shares with later o
     { traceId: 'u', spans: [span('end', '', { traceId: 'u', links, startMs: 5_000 })] },
   ]
   assert.deepEqual(
-    linkingTo(born, traces).map(({ spanId }) => spanId),
+    spansLinkingTo(openedSpan, traces).map(({ spanId }) => spanId),
     ['end'],
   )
 })

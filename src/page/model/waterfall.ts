@@ -14,7 +14,7 @@ export interface WaterfallRow {
   /** Milliseconds from the start of the trace. */
   readonly afterMs: number
   /** Its parent is not in this trace, or not yet. */
-  readonly orphan: boolean
+  readonly isOrphan: boolean
 }
 
 /**
@@ -24,27 +24,27 @@ export interface WaterfallRow {
 export function waterfall(spans: readonly TraceSpan[]): readonly WaterfallRow[] {
   const ids = new Set(spans.map(({ spanId }) => spanId))
   const children = Map.groupBy(spans, ({ parentSpanId }) => parentSpanId)
-  const { startMs, wholeMs } = extent(spans)
+  const { startMs, durationMs } = extent(spans)
   const rows: WaterfallRow[] = []
-  const shown = new Set<TraceSpan>()
+  const visited = new Set<TraceSpan>()
   const walk = (span: TraceSpan, depth: number): number => {
-    if (shown.has(span)) return 0
-    shown.add(span)
-    const at = rows.length
-    const own = byStart(children.get(span.spanId) ?? []).filter((child) => !shown.has(child))
+    if (visited.has(span)) return 0
+    visited.add(span)
+    const index = rows.length
+    const ownChildren = byStart(children.get(span.spanId) ?? []).filter((child) => !visited.has(child))
     rows.push({
       span,
       depth,
-      children: own.length,
+      children: ownChildren.length,
       below: 0,
-      from: (span.startMs - startMs) / wholeMs,
-      length: span.durationMs / wholeMs,
+      from: (span.startMs - startMs) / durationMs,
+      length: span.durationMs / durationMs,
       afterMs: span.startMs - startMs,
-      orphan: span.parentSpanId !== '' && !ids.has(span.parentSpanId),
+      isOrphan: span.parentSpanId !== '' && !ids.has(span.parentSpanId),
     })
-    const below = own.reduce((sum, child) => sum + walk(child, depth + 1), 0)
-    const row = rows[at]
-    if (row !== undefined) rows[at] = { ...row, below }
+    const below = ownChildren.reduce((sum, child) => sum + walk(child, depth + 1), 0)
+    const row = rows[index]
+    if (row !== undefined) rows[index] = { ...row, below }
     return below + 1
   }
   const roots = spans.filter(({ parentSpanId }) => parentSpanId === '' || !ids.has(parentSpanId))
@@ -66,10 +66,10 @@ export function visibleRows(rows: readonly WaterfallRow[], closed: ReadonlySet<s
 }
 
 /** When a trace began and how long it took, in milliseconds; never 0, since parts are taken of it. */
-export function extent(spans: readonly TraceSpan[]): { readonly startMs: number; readonly wholeMs: number } {
+export function extent(spans: readonly TraceSpan[]): { readonly startMs: number; readonly durationMs: number } {
   const startMs = spans.reduce((least, span) => Math.min(least, span.startMs), Number.POSITIVE_INFINITY)
   const endMs = spans.reduce((most, span) => Math.max(most, span.startMs + span.durationMs), Number.NEGATIVE_INFINITY)
-  return spans.length === 0 ? { startMs: 0, wholeMs: 1 } : { startMs, wholeMs: Math.max(endMs - startMs, 0.001) }
+  return spans.length === 0 ? { startMs: 0, durationMs: 1 } : { startMs, durationMs: Math.max(endMs - startMs, 0.001) }
 }
 
 function byStart(spans: readonly TraceSpan[]): readonly TraceSpan[] {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
-import { idleWindow, type Measured, type WindowUse } from '../../bench/idle-window.ts'
+import { idleWindow, type MeasuredProcess, type WindowUse } from '../../bench/idle-window.ts'
 import { type Ratio, ratioOf, type Spread, spreadOf } from '../../bench/statistics.ts'
 import { startReceiver } from '../../testing/otlp-receiver.ts'
 import type { ProofContext } from '../proof.ts'
@@ -75,7 +75,7 @@ export async function runBeside(
   await sleep(settleMs, undefined, { signal })
   const uses: WindowUse[] = []
   for (let i = 1; i <= windows; i++) {
-    const measured: Record<string, readonly Measured[]> = Object.fromEntries(
+    const measured: Record<string, readonly MeasuredProcess[]> = Object.fromEntries(
       sides.map(({ name, processes }) => [name, processes]),
     )
     uses.push(await idleWindow(measured, (secondsMeasured * 1_000) / windows, signal))

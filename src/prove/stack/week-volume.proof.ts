@@ -118,7 +118,7 @@ async function feed(
     for (;;) {
       const { code, details } = await client.send(body)
       if (code === status.OK) break
-      const said = () => stack.said('jaeger').slice(-500)
+      const said = () => stack.output('jaeger').slice(-500)
       const forMs = performance.now() - first
       refused = Math.max(refused, round(forMs / 1_000))
       if (forMs > refusedMs) throw new Error(`an export was answered ${code}: ${details}; Jaeger said: ${said()}`)

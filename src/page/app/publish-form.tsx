@@ -2,17 +2,17 @@ import type { MeshView } from '../mesh-view.ts'
 import { useControl } from './control.ts'
 
 /** Characters of what may be said here. */
-const mostChars = 500
+const maxChars = 500
 
 /** One node of the lab says something to all the others of its mesh. */
-export function Say({ view }: { readonly view: MeshView }) {
-  const { busy, said, run } = useControl()
-  const able = view.nodes.filter(({ controllable, state }) => controllable && state === 'running')
+export function PublishForm({ view }: { readonly view: MeshView }) {
+  const { busy, status, run } = useControl()
+  const runningNodes = view.nodes.filter(({ controllable, state }) => controllable && state === 'running')
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     const form = event.currentTarget as HTMLFormElement
-    const chosen = new FormData(form)
-    const [node, text] = [String(chosen.get('node')), String(chosen.get('text')).trim()]
+    const fields = new FormData(form)
+    const [node, text] = [String(fields.get('node')), String(fields.get('text')).trim()]
     if (await run(`${node} says it`, `/api/lab/nodes/${encodeURIComponent(node)}/messages`, { text })) form.reset()
   }
   return (
@@ -20,19 +20,19 @@ export function Say({ view }: { readonly view: MeshView }) {
       <label>
         Node
         <select name="node">
-          {able.map(({ name }) => (
+          {runningNodes.map(({ name }) => (
             <option key={name}>{name}</option>
           ))}
         </select>
       </label>
       <label class="grow">
         Text
-        <input name="text" required maxLength={mostChars} autocomplete="off" />
+        <input name="text" required maxLength={maxChars} autocomplete="off" />
       </label>
-      <button type="submit" disabled={busy || able.length === 0}>
+      <button type="submit" disabled={busy || runningNodes.length === 0}>
         Say
       </button>
-      <output>{said}</output>
+      <output>{status}</output>
     </form>
   )
 }
