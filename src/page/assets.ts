@@ -7,7 +7,7 @@ import { gzip } from 'node:zlib'
 import { MeshError } from '../core/errors.ts'
 import type { PageFile } from '../publish/bundle-page.ts'
 
-/** A file of the page, ready to be sent. */
+/** A file of the page, ready to send. */
 export interface Asset {
   readonly path: string
   readonly type: string
@@ -23,15 +23,15 @@ const types: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 }
 
-/** Beside the bundled commands in a package: `dist/page` next to `dist/cli`. */
+/** In a package: `dist/page` beside `dist/cli`. */
 const publishedDirectory = new URL('../page/', import.meta.url)
-/** In a clone, where it is built when it is asked for. Not spelt as an import: a bundle would take the bundler along. */
+/** In a clone, which builds the page on demand. A URL instead of an import: a bundle would include the bundler. */
 const bundler = new URL('../publish/bundle-page.ts', import.meta.url)
 
 /**
- * The page's files: those that were published with this program, or built now from a clone's sources.
+ * The files of the page: published with this program, or built now from a clone.
  *
- * @throws MESH_PAGE_MISSING when there is neither.
+ * @throws MESH_PAGE_MISSING if there is neither.
  */
 export async function pageAssets(): Promise<readonly Asset[]> {
   const files = existsSync(new URL('app.js', publishedDirectory))

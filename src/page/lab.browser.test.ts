@@ -7,7 +7,7 @@ import { until } from '../testing/until.ts'
 
 leakCheck({ graceMs: 8_000 })
 
-browserTest('a node is killed on the page of a lab, and leads to the trace of its expiry', async (browser) => {
+browserTest('a node killed on the page of a lab: its page leads to the trace of its expiry', async (browser) => {
   await using lab = await startLabProcess('--nodes', '3', '--meshes', '1', '--bridges', '0', '--for', '3m')
   const isComplete = async () =>
     (await lab.view()).nodes.every(({ state, counts }) => state === 'running' && counts.members === 2)
@@ -33,6 +33,6 @@ browserTest('a node is killed on the page of a lab, and leads to the trace of it
   await openExpiry(page, witness.name)
   const details = (await page.locator('.span-details').textContent()) ?? ''
   assert.match(details, new RegExp(victim.id))
-  assert.match(details, new RegExp(`Told by ${witness.name}`))
+  assert.match(details, new RegExp(`Emitted by ${witness.name}`))
   assert.deepEqual(complaints, [])
 })

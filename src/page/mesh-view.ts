@@ -1,21 +1,21 @@
-/** What the page shows of a mesh: one shape, whoever watches it. The lab fills it, and so does an observer. */
+/** What the page shows of a mesh. A lab and an observer both fill it. */
 export interface MeshView {
   /** Unix milliseconds. */
   readonly atMs: number
   readonly from: 'lab' | 'observer'
   readonly title: string
-  /** Id of the node that tells all this; the lab is none. */
+  /** Id of the observer that serves this view; a lab has none. */
   readonly self?: string
   readonly nodes: readonly ViewNode[]
   readonly links: readonly ViewLink[]
   readonly boot: readonly BootStep[]
-  /** The last spans that tell of an event, newest last, at most 200. */
+  /** The last spans that are events, newest last, at most 200. */
   readonly spans: readonly ViewSpan[]
   /** Newest last. */
   readonly messages: readonly ViewMessage[]
-  /** Where Jaeger's own page is, without a slash at the end. */
+  /** URL of Jaeger's page, without a trailing slash. */
   readonly jaegerUrl?: string
-  /** Whether `/api/v3` answers beside this. */
+  /** Whether this server has `/api/v3`. */
   readonly traces: boolean
 }
 
@@ -27,11 +27,11 @@ export type NodeState =
   | 'stopped'
   | 'killed'
   | 'unreachable'
-  /** Connected, and speaks no hello: state and role of a peer that is no member. */
+  /** State and role of a connected peer that sends no hello and is no member. */
   | 'guest'
 
 export interface ViewNode {
-  /** Peer id; the name as long as there is none. */
+  /** Peer id; the name until it has one. */
   readonly id: string
   readonly name: string
   readonly role: string
@@ -41,9 +41,9 @@ export interface ViewNode {
   readonly incarnation?: number
   readonly addresses: readonly string[]
   readonly topics: readonly string[]
-  /** Ids of the nodes it is linked to, by its own digest. */
+  /** Ids of its linked nodes, from its own digest. */
   readonly links: readonly string[]
-  /** Milliseconds since something newer was heard of it. */
+  /** Milliseconds since the last newer digest of it. */
   readonly silentMs?: number
   readonly counts: {
     readonly members?: number
@@ -55,9 +55,9 @@ export interface ViewNode {
   readonly rssMb?: number
   readonly cpuMsPerS?: number
   readonly pid?: number
-  /** Whether it can be killed, paused, started: the lab's own. */
+  /** Whether the lab can kill, pause or start it. */
   readonly controllable: boolean
-  /** Path, from here, of everything it holds; left out when nobody can be asked. */
+  /** Relative path of its inventory; absent if no server has it. */
   readonly inventory?: string
 }
 
@@ -71,7 +71,7 @@ export interface ViewLink {
   readonly kind: 'member' | 'guest' | 'unsettled'
   /** How many ends report it. */
   readonly ends: 1 | 2
-  /** Trace of its birth. */
+  /** Trace in which it opened. */
   readonly trace?: string
 }
 
@@ -89,18 +89,18 @@ export interface ViewSpan {
   readonly node: string
   readonly span: string
   readonly detail: string
-  /** Trace id; empty when it belongs to none. */
+  /** Trace id; empty if it belongs to none. */
   readonly trace: string
-  /** How a terminal paints it. */
+  /** Colour in a terminal. */
   readonly colour?: 'green' | 'yellow' | 'red' | 'cyan' | 'gray'
 }
 
 export interface ViewMessage {
   /** Unix milliseconds. */
   readonly atMs: number
-  /** Name of whoever said or heard it. */
+  /** Name of the node that published or received it. */
   readonly node: string
-  /** Peer id, where the name need not be its own. */
+  /** Peer id, where names need not be unique. */
   readonly id?: string
   readonly text: string
 }

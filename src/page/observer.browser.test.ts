@@ -6,7 +6,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck({ graceMs: 8_000 })
 
-browserTest('an observer serves the page of its mesh, and controls nobody', async (browser) => {
+browserTest('an observer: it serves the page of its mesh without controls', async (browser) => {
   await using cluster = await startCluster()
   await cluster.node('seed', { role: 'seed' })
   const watcher = await cluster.node('watcher', { role: 'observer', seeds: [cluster.address('seed')] })
@@ -24,7 +24,7 @@ browserTest('an observer serves the page of its mesh, and controls nobody', asyn
   assert.deepEqual(complaints, [])
 })
 
-browserTest('an observer with a store shows what its mesh tells', async (browser) => {
+browserTest('an observer with a trace store: its page shows the spans of the mesh', async (browser) => {
   const listen = { otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:' }
   const store = await startStore({ ...listen, maxSpans: 10_000, maxBytes: 40_000_000, maxAgeMs: 3_600_000 })
   try {
@@ -34,7 +34,7 @@ browserTest('an observer with a store shows what its mesh tells', async (browser
       MESH_QUERY: store.queryUrl,
       MESH_JAEGER_UI: 'http://127.0.0.1:1/ui/',
     } as const
-    // Routine spans wait for others to go with, longer than a reader of this test would.
+    // Routine spans wait for a batch, longer than this test should.
     const soon = { OTEL_BSP_SCHEDULE_DELAY: '500' }
     const watcher = await cluster.node('watcher', { role: 'observer', env: { ...env, ...soon } })
     const { page, complaints } = await openPage(browser, `${watcher.adminUrl}/#/nodes/watcher`)
@@ -48,14 +48,14 @@ browserTest('an observer with a store shows what its mesh tells', async (browser
   }
 })
 
-browserTest('an observer with a token asks for it, once', async (browser) => {
+browserTest('an observer with a token: the page asks for it once', async (browser) => {
   await using cluster = await startCluster()
   const token = 'a-token-of-24-characters'
   const watcher = await cluster.node('watcher', { role: 'observer', env: { MESH_ADMIN_TOKEN: token } })
   const { page } = await openPage(browser, watcher.adminUrl)
   await page.getByLabel(/^Token/).fill('another-token-altogether')
   await page.getByRole('button', { name: 'Open' }).click()
-  await page.getByRole('main').getByText('this is not the token of this server').waitFor()
+  await page.getByRole('main').getByText('the server rejected this token').waitFor()
   await page.getByLabel(/^Token/).fill('two words')
   await page.getByRole('button', { name: 'Open' }).click()
   await page.getByText(/no spaces/).waitFor()

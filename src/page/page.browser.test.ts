@@ -12,16 +12,16 @@ leakCheck()
 
 const survivors = ['seed-a1', 'seed-a2', 'bridge-1']
 const spans = pageSpans('compute-a5', survivors)
-/** Ten minutes later. */
+/** Spans that ended ten minutes ago: their traces no longer grow. */
 const oldSpans = spans.map((span) => ({ ...span, startMs: span.startMs - 600_000 }))
 
-/** The made-up mesh with one node in another state. */
+/** The fixture mesh with one node in another state. */
 function meshWith(name: string, state: MeshView['nodes'][number]['state']): MeshView {
   const view = pageMesh(8)
   return { ...view, nodes: view.nodes.map((node) => (node.name === name ? { ...node, state } : node)) }
 }
 
-browserTest('a killed node leads to the trace of its expiry', async (browser) => {
+browserTest('a killed node: its page leads to the trace of its expiry', async (browser) => {
   await using server = await startPageServer(meshWith('compute-a5', 'killed'), spans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/nodes`)
   await page
@@ -40,7 +40,7 @@ browserTest('a killed node leads to the trace of its expiry', async (browser) =>
   assert.deepEqual(complaints, [])
 })
 
-browserTest('on an observer a node is its id, and one that has gone is still told of', async (browser) => {
+browserTest('on an observer a node is addressed by id, and a removed one still shows its expiries', async (browser) => {
   const complete = pageMesh(8)
   const all = complete.nodes.map((node) => ({ ...node, controllable: false, name: node.name && 'like-all' }))
   const self = pagePeer('seed-a2')
@@ -52,43 +52,46 @@ browserTest('on an observer a node is its id, and one that has gone is still tol
   await page.getByText(removed, { exact: true }).waitFor()
   server.view = { ...observed, nodes: all.filter(({ id }) => id !== removed) }
   await page.getByText(/There is no such node/).waitFor()
-  await page.getByText(/This page is of mesh-a alone/).waitFor()
+  await page.getByText(/This page shows mesh-a only/).waitFor()
   await page
     .getByRole('region', { name: 'Expired by' })
     .getByRole('row', { name: /seed-a2/ })
     .waitFor()
   await page.goto(`${server.url}/#/messages`)
-  await page.getByText(/An observer has none/).waitFor()
-  assert.equal(await page.getByRole('form', { name: 'Say something' }).count(), 0)
+  await page.getByText(/An observer has no live spans/).waitFor()
+  assert.equal(await page.getByRole('form', { name: 'Publish a message' }).count(), 0)
   assert.deepEqual(complaints, [])
 })
 
-browserTest('links between traces are followed both ways, and looked for on request', async (browser) => {
-  await using server = await startPageServer(pageMesh(8), oldSpans)
-  const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
-  const requestCount = (path: string) =>
-    server.requests.filter((request) => request.startsWith(`GET /api/v3/traces${path}`)).length
-  const button = page.getByRole('button', { name: 'Look for what links here' })
-  await button.waitFor()
-  assert.equal(requestCount('?'), 0)
-  await button.click()
-  await page.getByRole('link', { name: /mesh\.connection\.closed/ }).click()
-  await page.getByRole('button', { name: /mesh\.connection\.closed/, expanded: true }).waitFor()
-  await page.getByRole('link', { name: /^trace/ }).click()
-  await page.getByRole('button', { name: /mesh\.connection\.opened/, expanded: true }).click()
-  await page.getByRole('button', { name: /mesh\.connection\.opened/ }).click()
-  await page.getByRole('link', { name: /mesh\.connection\.closed/ }).waitFor()
-  assert.equal(requestCount(`/${pageTrace('end')}`), 1, 'what is old is asked for once')
-  assert.deepEqual(complaints, [])
-})
+browserTest(
+  'links between traces: the page follows them both ways and searches for them on request',
+  async (browser) => {
+    await using server = await startPageServer(pageMesh(8), oldSpans)
+    const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
+    const requestCount = (path: string) =>
+      server.asked.filter((request) => request.startsWith(`GET /api/v3/traces${path}`)).length
+    const button = page.getByRole('button', { name: 'Find spans that link here' })
+    await button.waitFor()
+    assert.equal(requestCount('?'), 0)
+    await button.click()
+    await page.getByRole('link', { name: /mesh\.connection\.closed/ }).click()
+    await page.getByRole('button', { name: /mesh\.connection\.closed/, expanded: true }).waitFor()
+    await page.getByRole('link', { name: /^trace/ }).click()
+    await page.getByRole('button', { name: /mesh\.connection\.opened/, expanded: true }).click()
+    await page.getByRole('button', { name: /mesh\.connection\.opened/ }).click()
+    await page.getByRole('link', { name: /mesh\.connection\.closed/ }).waitFor()
+    assert.equal(requestCount(`/${pageTrace('end')}`), 1, 'a trace that no longer grows loads once')
+    assert.deepEqual(complaints, [])
+  },
+)
 
-browserTest('traces are searched by what is in the address, and text of a peer stays text', async (browser) => {
+browserTest('a trace search: the address holds the query, and text from a peer is never markup', async (browser) => {
   await using server = await startPageServer({ ...pageMesh(8), jaegerUrl: 'http://127.0.0.1:1' }, spans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/traces`)
   await page.getByLabel('Span').selectOption('mesh.seed.dial')
   await page.getByLabel('Within').selectOption('an hour')
   await page.getByLabel('Attributes').fill('mesh.seed.cause=start')
-  // The mesh is drawn anew each second: what is typed has to outlast that.
+  // The page renders every second: typed text has to outlast that.
   await page.waitForTimeout(2_500)
   await page.getByLabel('Attributes').press('Enter')
   await page.getByRole('row', { name: /mesh\.seed\.dial/ }).waitFor()
@@ -106,7 +109,7 @@ browserTest('traces are searched by what is in the address, and text of a peer s
   assert.deepEqual(complaints, [])
 })
 
-browserTest('nodes are controlled, where they may be', async (browser) => {
+browserTest('node controls: they work in a lab and are absent on an observer', async (browser) => {
   await using server = await startPageServer(pageMesh(8), spans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/nodes/broker-a4`)
   await page.getByRole('button', { name: 'Kill' }).click()
@@ -116,7 +119,7 @@ browserTest('nodes are controlled, where they may be', async (browser) => {
   await page.getByText('Start afresh: done').waitFor()
   await page.goto(`${server.url}/#/nodes/seed-a1`)
   await page.getByRole('heading', { name: /seed-a1/ }).waitFor()
-  assert.equal(await page.getByText('Start afresh: done').count(), 0, 'what was done to another')
+  assert.equal(await page.getByText('Start afresh: done').count(), 0, 'the status of another node is not shown')
   await page.goto(`${server.url}/#/nodes`)
   await page.getByLabel('Role').selectOption('gateway')
   await page.getByRole('button', { name: 'Start another node' }).click()
@@ -137,7 +140,7 @@ browserTest('nodes are controlled, where they may be', async (browser) => {
   assert.deepEqual(complaints, [])
 })
 
-browserTest('everything is reached by the keyboard', async (browser) => {
+browserTest('the keyboard reaches every view', async (browser) => {
   await using server = await startPageServer(pageMesh(8), spans)
   const { page } = await openPage(browser, `${server.url}/#/topology`)
   await tabTo(page, page.getByRole('link', { name: /^bridge-1, bridge/ }))
@@ -162,17 +165,17 @@ browserTest('everything is reached by the keyboard', async (browser) => {
   assert.match((await page.locator('tbody tr').first().textContent()) ?? '', /broker/)
 })
 
-/** By nothing but the key: what cannot be reached so is not reached. */
+/** Presses Tab until the target has the focus. */
 async function tabTo(page: Page, target: Locator): Promise<void> {
   await target.waitFor()
   for (let presses = 0; presses < 150; presses++) {
     await page.keyboard.press('Tab')
     if ((await target.and(page.locator(':focus')).count()) > 0) return
   }
-  throw new Error(`${target} is not reached by Tab`)
+  throw new Error(`Tab does not reach ${target}`)
 }
 
-browserTest('a page that nobody sees asks nothing, and goes on when it is seen', async (browser) => {
+browserTest('a hidden page: it sends no requests and resumes when it is visible', async (browser) => {
   await using server = await startPageServer(pageMesh(8), oldSpans)
   const { page } = await openPage(browser, `${server.url}/`)
   const hide = (hidden: boolean) =>
@@ -189,11 +192,11 @@ browserTest('a page that nobody sees asks nothing, and goes on when it is seen',
   const since = server.requests.slice(asked).filter((one) => one.includes('/api/'))
   assert.deepEqual(since, [])
   await hide(false)
-  await until(() => server.requests.includes('GET /api/mesh', asked), 2_000, 'it asks again')
+  await until(() => server.asked.includes('GET /api/mesh', asked), 2_000, 'the page polls again')
   await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
 })
 
-browserTest('a server that is away is said, and what was known stays', async (browser) => {
+browserTest('a server that fails: the page says so and keeps the last view', async (browser) => {
   await using server = await startPageServer(pageMesh(8))
   const { page } = await openPage(browser, `${server.url}/`)
   await page.getByText('live').waitFor()
@@ -204,7 +207,7 @@ browserTest('a server that is away is said, and what was known stays', async (br
   await page.getByText('live').waitFor()
 })
 
-browserTest('it fits a phone, in the dark, the list first', async (browser) => {
+browserTest('a phone in dark mode: every view fits, and the list comes first', async (browser) => {
   await using server = await startPageServer(meshWith('compute-a5', 'killed'), spans)
   const phone = { viewport: { width: 390, height: 844 }, colorScheme: 'dark', reducedMotion: 'reduce' } as const
   const { page, complaints } = await openPage(browser, `${server.url}/`, phone)

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { pageAssets } from './assets.ts'
 import { renderSpanDocs } from './span-docs.ts'
 
-/** Nothing from elsewhere, nothing inline: what a name or a message of a peer holds is text, whatever it says. */
+/** No other origins, nothing inline: names and messages of peers stay text. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -22,11 +22,10 @@ const headers = {
 }
 
 /**
- * Registers the page: `/`, `/app.js`, `/app.css`, `/icon.svg`, and `/spans`, which explains the spans. They tell nothing
- * of a mesh, so a server that asks for a token may leave them open (`config.open`); the page asks its reader for the
- * token.
+ * Registers the page: `/`, `/app.js`, `/app.css`, `/icon.svg`, and `/spans`, which documents the spans. They contain no
+ * data of a mesh, so a server with a token may leave them open (`config.open`); the page asks the user for the token.
  *
- * @throws MESH_PAGE_MISSING when the page is neither published with this program nor can be built from a clone.
+ * @throws MESH_PAGE_MISSING if the page is not published with this program and a clone cannot build it.
  */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
   app.get('/spans', { config: { open: true } }, (_request, reply) =>

@@ -13,7 +13,7 @@ leakCheck()
 const page = renderSpanDocs()
 const ids = Array.from(page.matchAll(/ id="([^"]+)"/g), ([, id]) => id ?? '')
 
-test('every span and every attribute has one anchor, and no link leads nowhere', () => {
+test('every span and attribute has one anchor, and every link has a target', () => {
   for (const name of Object.keys(spans) as SpanName[])
     assert.equal(ids.filter((id) => id === spanAnchor(name)).length, 1)
   for (const name of Object.keys(attributes) as AttributeName[])
@@ -26,12 +26,12 @@ test('every span and every attribute has one anchor, and no link leads nowhere',
   )
 })
 
-test('text is text, but for code', () => {
+test('Markdown code becomes code elements, all other text is escaped', () => {
   assert.match(page, /child of <code>mesh\.node\.stopped<\/code>/)
   assert.doesNotMatch(page, /`|&lt;code/)
 })
 
-test('the page is served beside the other, open to everybody and as strict', async (t) => {
+test('/spans is served without a token and with the same security policy', async (t) => {
   const app = fastify()
   t.after(() => app.close())
   const open: string[] = []

@@ -5,8 +5,8 @@ import { specOf } from '../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
 
 /**
- * What every span and attribute means, as one page of HTML with the anchors of otel/SPANS.md: links of Jaeger's page
- * lead here, on a machine that reaches nothing else.
+ * Documentation of every span and attribute as one HTML page with the anchors of otel/SPANS.md. Jaeger's page links here,
+ * which works without internet access.
  */
 export function renderSpanDocs(): string {
   const names = Object.keys(spans) as SpanName[]
@@ -22,7 +22,7 @@ export function renderSpanDocs(): string {
 </head>
 <body>
 <header><h1><img src="/icon.svg" alt="" width="22" height="22"> Spans</h1></header>
-<nav aria-label="Views"><a href="/#/topology">The mesh now</a></nav>
+<nav aria-label="Views"><a href="/#/topology">Live mesh</a></nav>
 <main>
 <section class="card prose"><p>${names.map(spanLink).join(' ')}</p></section>
 ${names.map(renderSection).join('\n')}
@@ -37,12 +37,12 @@ function renderSection(name: SpanName): string {
   const { brief, when, attributes: always, optional = [], failed } = specOf(spans, name)
   const rows = [...always, ...optional].map((attribute) => {
     const { brief }: AttributeSpec = attributes[attribute]
-    const text = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
+    const text = optional.includes(attribute) ? `${brief} Optional.` : brief
     return `<tr><td><a href="#${attributeAnchor(attribute)}"><code>${attribute}</code></a></td><td>${escapeHtml(text)}</td></tr>`
   })
   const status = failed === true ? ' Its status is ERROR.' : ''
   return `<section class="card prose" id="${spanAnchor(name)}"><h2><code>${name}</code></h2>
-<p>${escapeHtml(brief)} Told: ${escapeHtml(when)}.${status}</p>
+<p>${escapeHtml(brief)} Emitted: ${escapeHtml(when)}.${status}</p>
 <table><tbody>${rows.join('')}</tbody></table></section>`
 }
 
@@ -61,7 +61,7 @@ function spanLink(name: SpanName): string {
   return `<a href="#${spanAnchor(name)}"><code>${name}</code></a>`
 }
 
-/** Briefs are Markdown with no more than code in it. */
+/** Escapes a brief; its only Markdown is inline code. */
 function escapeHtml(text: string): string {
   const plain = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   return plain.replaceAll(/`([^`]*)`/g, '<code>$1</code>')

@@ -9,7 +9,7 @@ import { traceRoutes } from './trace-routes.ts'
 
 leakCheck()
 
-/** A proxy before a store that answers `said` to everything, and the paths it was asked for. */
+/** A proxy in front of a store with one fixed response, and the paths the store received. */
 async function startProxy(
   t: TestContext,
   storeResponse: { code?: number; type?: string; body: string },
@@ -34,27 +34,27 @@ async function startProxy(
   return { app, requests, store }
 }
 
-test('a question is handed on as it is, and so is the answer', async (t) => {
+test('a query and its response pass through unchanged', async (t) => {
   const { app, requests } = await startProxy(t, { body: '{"services":["mesh-a"]}' })
   const response = await app.inject('/api/v3/traces?query.service_name=mesh%20a&query.attributes=%7B%7D')
   assert.deepEqual([response.statusCode, response.json()], [200, { services: ['mesh-a'] }])
   assert.deepEqual(requests, ['/api/v3/traces?query.service_name=mesh%20a&query.attributes=%7B%7D'])
 })
 
-test('that nothing was found is an empty answer', async (t) => {
+test('a search without results (404): the proxy returns an empty result', async (t) => {
   const { app } = await startProxy(t, { code: 404, body: '{"error":{"message":"No traces found"}}' })
   const response = await app.inject('/api/v3/traces/0af7')
   assert.deepEqual([response.statusCode, response.json()], [200, { result: { resourceSpans: [] } }])
 })
 
-test('that nothing was found is known by the answer itself, which Jaeger calls plain text', async (t) => {
+test('a 404 is an empty result only if its body is JSON, whatever its content type', async (t) => {
   const jaeger = await startProxy(t, { code: 404, type: 'text/plain', body: '{"error":{"httpCode":404}}' })
   assert.equal((await jaeger.app.inject('/api/v3/traces/0af7')).statusCode, 200)
   const other = await startProxy(t, { code: 404, type: 'text/plain', body: 'no such page' })
   assert.equal((await other.app.inject('/api/v3/traces/0af7')).statusCode, 404)
 })
 
-test('whoever left waits for nothing', async (t) => {
+test('a client that disconnects: the proxy aborts its request to the store', async (t) => {
   const requests = Promise.withResolvers<void>()
   const closed = Promise.withResolvers<void>()
   const store = createServer((_, response) => {
@@ -77,30 +77,30 @@ test('whoever left waits for nothing', async (t) => {
   await closed.promise
 })
 
-test('that there is no such path is no empty answer', async (t) => {
+test('a 404 for a path other than a search stays a 404', async (t) => {
   const { app } = await startProxy(t, { code: 404, body: '{"error":{"message":"no such path"}}' })
   for (const url of ['/api/v3/services', '/api/v3/operations?service=a', '/api/v3/traces/0af7/spans'])
     assert.equal((await app.inject(url)).statusCode, 404, url)
 })
 
-test('a store is reached however its URL is written', async (t) => {
+test('a store URL in another spelling reaches the same store', async (t) => {
   const { app, requests } = await startProxy(t, { body: '{}' }, (url) => `${url.replace('http', 'HTTP')}/base/./`)
   assert.equal((await app.inject('/api/v3/services')).statusCode, 200)
   assert.deepEqual(requests, ['/base/api/v3/services'])
 })
 
-test('other refusals stay what they are', async (t) => {
+test('other errors pass through unchanged', async (t) => {
   const { app } = await startProxy(t, { code: 400, body: '{"error":{"message":"malformed"}}' })
   const response = await app.inject('/api/v3/traces')
   assert.deepEqual([response.statusCode, response.json()], [400, { error: { message: 'malformed' } }])
 })
 
-test('a page of the store is not shown as one of ours', async (t) => {
+test('HTML from the store is returned as plain text', async (t) => {
   const { app } = await startProxy(t, { type: 'text/html', body: '<script>alert(1)</script>' })
   assert.match(String((await app.inject('/api/v3/services')).headers['content-type']), /^text\/plain/)
 })
 
-test('nothing but /api/v3 is reached', async (t) => {
+test('paths outside /api/v3 are refused', async (t) => {
   const { app, requests } = await startProxy(t, { body: '{}' })
   for (const url of [
     '/api/v3/../stats',
@@ -110,7 +110,7 @@ test('nothing but /api/v3 is reached', async (t) => {
     '/api/v3/http://evil.example.org/x',
     '/api/v3/http://[/x',
   ]) {
-    // Some are other paths before they reach a route.
+    // Fastify normalizes some of these to other paths, which have no route.
     assert.ok([400, 404].includes((await app.inject(url)).statusCode), url)
   }
   assert.equal((await app.inject('/api/v3//evil.example.org/x')).statusCode, 400)
@@ -118,10 +118,10 @@ test('nothing but /api/v3 is reached', async (t) => {
   assert.equal((await app.inject({ method: 'POST', url: '/api/v3/traces' })).statusCode, 404)
 })
 
-test('a store that is away is named', async (t) => {
+test('an unreachable store: the error names its URL', async (t) => {
   const { app, store } = await startProxy(t, { body: '{}' })
   await store.close()
   const response = await app.inject('/api/v3/services')
   assert.equal(response.statusCode, 502)
-  assert.match(response.json().message, /^no answer from http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/)
+  assert.match(response.json().message, /^trace store at http:\/\/127\.0\.0\.1:\d+ did not respond: .*ECONNREFUSED/)
 })

@@ -3,34 +3,32 @@ import { TraceReader } from '../../traces/reader.ts'
 const timeoutMs = 10_000
 const tokenKey = 'tracemesh.token'
 
-/** The server wants a token, and has none or another. */
+/** The server requires a token and received none, or a wrong one. */
 export class TokenRequiredError extends Error {}
 
-/** For this tab only: it is forgotten with it. Returns what is wrong with a text that can be no token. */
+/** Stores a token until this tab is closed. Returns the problem if the text cannot be a token. */
 export function storeToken(token: string): string | undefined {
-  if (!/^[!-~]+$/.test(token)) return 'A token has printable characters alone, and no spaces.'
+  if (!/^[!-~]+$/.test(token)) return 'A token has printable ASCII characters only, and no spaces.'
   sessionStorage.setItem(tokenKey, token)
   return undefined
 }
 
-/** `fetch` with the token, if one was given. */
+/** `fetch` with the stored token, if there is one. */
 export const authorizedFetch: typeof fetch = async (input, init) => {
   const token = sessionStorage.getItem(tokenKey)
   const headers = new Headers(init?.headers)
   if (token !== null) headers.set('authorization', `Bearer ${token}`)
   const response = await fetch(input, { signal: AbortSignal.timeout(timeoutMs), ...init, headers })
   if (response.status === 401)
-    throw new TokenRequiredError(
-      token === null ? 'this server asks for a token' : 'this is not the token of this server',
-    )
+    throw new TokenRequiredError(token === null ? 'this server requires a token' : 'the server rejected this token')
   return response
 }
 
-/** Throws what the server says is wrong, in words. */
+/** Throws the error message of the server. */
 export async function requestJson<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await authorizedFetch(path, init)
   const body: unknown = await response.json().catch(() => undefined)
-  if (!response.ok) throw new Error(bodyMessage(body) ?? `${path} answered ${response.status}`)
+  if (!response.ok) throw new Error(bodyMessage(body) ?? `${path} returned HTTP status ${response.status}`)
   return body as T
 }
 

@@ -34,7 +34,7 @@ function App() {
   return (
     <>
       <button type="button" class="skip" onClick={focusMain}>
-        Skip to the content
+        Skip to content
       </button>
       <Header view={view} problem={problem} />
       <nav aria-label="Views">
@@ -54,7 +54,7 @@ function App() {
 }
 
 function Content({ route, view }: { readonly route: Route; readonly view: MeshView | undefined }) {
-  if (view === undefined) return <p class="quiet">Asking for the mesh …</p>
+  if (view === undefined) return <p class="quiet">Loading the mesh …</p>
   switch (route.tab) {
     case 'topology':
       return <Topology view={view} />
@@ -73,7 +73,7 @@ function Content({ route, view }: { readonly route: Route; readonly view: MeshVi
   }
 }
 
-/** No link: the address after # is the view's. */
+/** Not a link: the address after # names the view. */
 function focusMain(): void {
   document.querySelector('main')?.focus()
 }

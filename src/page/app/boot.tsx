@@ -3,13 +3,15 @@ import { type BootLane, bootChart } from '../model/boot.ts'
 import { duration } from '../model/format.ts'
 import { NodeLink } from './parts.tsx'
 
-/** How each node came up: a line per node, a mark per step. */
+/** Boot steps of each node: a lane per node, a mark per step. */
 export function Boot({ view }: { readonly view: MeshView }) {
   const { lanes, scaleMs } = bootChart(view.boot)
   const stepNames = [...new Set(view.boot.map(({ what }) => what))]
   if (lanes.length === 0) {
     const emptyText =
-      view.from === 'observer' ? 'An observer does not see processes start: the lab does.' : 'Nothing has started yet.'
+      view.from === 'observer'
+        ? 'An observer does not see processes start; only a lab does.'
+        : 'No node has started yet.'
     return (
       <section class="card">
         <p class="quiet">{emptyText}</p>
@@ -64,7 +66,7 @@ function captionOf(lanes: readonly BootLane[]): string {
   const together = lanes.filter(({ isLate }) => !isLate)
   const tookMs = Math.max(...together.map((lane) => endMsOf(lane) - lane.baseMs))
   const others = lanes.length - together.length
-  const rest = others === 0 ? '' : `; ${others} came later, each shown from its own start`
+  const rest = others === 0 ? '' : `; ${others} started later, each shown from its own start`
   return `Boot of ${together.length} nodes in ${duration(tookMs)}${rest}`
 }
 

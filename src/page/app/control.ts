@@ -5,25 +5,25 @@ export type NodeAction = 'kill' | 'stop' | 'pause' | 'resume' | 'start' | 'start
 
 export interface Control {
   readonly busy: boolean
-  /** What the last deed led to, in words. */
+  /** Result of the last action, as text. */
   readonly status: string
-  /** Resolves, whatever becomes of it, with whether it was done. */
+  /** Never rejects; resolves with whether the action succeeded. */
   run(what: string, path: string, body?: object): Promise<boolean>
 }
 
-/** Does one thing at a time, and says what became of it. */
+/** Runs one action at a time and keeps its result as text. */
 export function useControl(): Control {
   const [state, setState] = useState({ busy: false, status: '' })
   const run = async (what: string, path: string, body?: object) => {
     setState({ busy: true, status: `${what} …` })
     const init =
       body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
-    const [isDone, outcome] = await requestJson(path, { method: 'POST', ...init }).then(
+    const [isOk, outcome] = await requestJson(path, { method: 'POST', ...init }).then(
       () => [true, 'done'] as const,
       (error: unknown) => [false, errorMessage(error)] as const,
     )
     setState({ busy: false, status: `${what}: ${outcome}` })
-    return isDone
+    return isOk
   }
   return { ...state, run }
 }

@@ -9,10 +9,10 @@ import { Partial, Problem, TraceLink } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 
 interface ExpiredByProps {
-  /** Peer id of the node; or its name, where nothing else is known any more. */
+  /** Peer id of the node, or its name if the view no longer has its id. */
   readonly peer: string
   readonly fate: Fate
-  /** Whether somebody still counts it as a member. */
+  /** Whether a node still counts it as a member. */
   readonly isMember: boolean
   readonly view: MeshView
 }
@@ -25,7 +25,7 @@ interface Expiries {
 const spanName = 'mesh.member.expired'
 const lookbackMs = 3_600_000
 
-/** Who expired this node, when, and the trace that tells why. */
+/** The nodes that expired this one, when, and the trace of each expiry. */
 export function ExpiredBy({ peer, fate, isMember, view }: ExpiredByProps) {
   const services = [...new Set(view.nodes.flatMap(({ meshes }) => meshes))].sort()
   const key = `${peer} ${fate} ${isMember} ${services.join()}`
@@ -85,7 +85,7 @@ function ExpiryTable({ spans }: { readonly spans: readonly TraceSpan[] }) {
   )
 }
 
-/** The newest first. */
+/** Newest first. */
 async function findExpiries(peer: string, services: readonly string[]): Promise<Expiries> {
   const toMs = Date.now() + 5_000
   const key = isPeerId(peer) ? 'mesh.peer.id' : 'mesh.peer.name'

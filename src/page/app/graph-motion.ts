@@ -1,6 +1,6 @@
 import type { Layout, Place } from '../model/layout.ts'
 
-/** Draws the layout as it is, and then frame by frame until it rests. Returns what ends that. */
+/** Draws the layout, then redraws it every frame until it comes to rest. Returns a function that stops this. */
 export function animate(svg: SVGSVGElement, layout: Layout): () => void {
   const nodes = Array.from(svg.querySelectorAll<SVGAElement>('a[data-id]'))
   const lines = Array.from(svg.querySelectorAll<SVGLineElement>('line'))

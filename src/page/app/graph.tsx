@@ -5,19 +5,19 @@ import { Layout, type Size } from '../model/layout.ts'
 import { animate } from './graph-motion.ts'
 import { useNodeHref } from './parts.tsx'
 
-/** Above this many nodes names are shown only where the pointer or the focus is. */
+/** Above this many nodes the graph shows a name only on hover or focus. */
 const maxNamedNodes = 40
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
 
 /**
- * The mesh as a picture. Preact draws what there is, whenever that changes; where it is, is written straight into the
- * drawing while the layout moves.
+ * The mesh as a graph. Preact renders the nodes and links when they change; the layout writes positions straight into
+ * the SVG while it moves.
  */
 export function Graph({ view }: { readonly view: MeshView }) {
   const svg = useRef<SVGSVGElement>(null)
   const [layout] = useState(() => new Layout())
   const size = useSize(svg)
-  // Most answers change nothing that is drawn here: then nothing is compared, measured or moved.
+  // Most responses change neither links nor nodes; these keys then keep every effect below from running.
   const linksKey = view.links.map(({ a, b, id, kind, ends }) => `${a} ${b} ${id} ${kind} ${ends}`).join()
   const nodesKey = view.nodes
     .map(({ id, name, role, state, meshes }) => `${id} ${name} ${role} ${state} ${meshes}`)
@@ -35,7 +35,7 @@ export function Graph({ view }: { readonly view: MeshView }) {
   )
   const names = view.nodes.length > maxNamedNodes ? 'few-names' : ''
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a picture is no fieldset
+    // biome-ignore lint/a11y/useSemanticElements: a graph is not a fieldset
     <svg
       ref={svg}
       class={`graph ${names}`}
@@ -72,7 +72,7 @@ function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean 
   )
 }
 
-/** Size of the picture in CSS pixels, which are the units of the drawing too. */
+/** Size of the SVG in CSS pixels, which are also its user units. */
 function useSize(svg: { readonly current: SVGSVGElement | null }): Size | undefined {
   const [size, setSize] = useState<Size>()
   useEffect(() => {

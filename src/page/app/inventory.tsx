@@ -6,7 +6,7 @@ import { useLoaded } from './use-loaded.ts'
 
 const pollMs = 5_000
 
-/** What a node holds right now: its registries and their bounds, its timers and other resources. */
+/** Live inventory of a node: its registries and their bounds, its timers and other resources. */
 export function Inventory({ path }: { readonly path: string }) {
   const { value, problem } = useLoaded(
     path,
@@ -34,13 +34,13 @@ function Registries({ inventory }: { readonly inventory: NodeInventory }) {
             <tr>
               <th scope="col">Registry</th>
               <th scope="col" class="number">
-                Holds
+                Size
               </th>
               <th scope="col" class="number">
-                Bound
+                Capacity
               </th>
               <th scope="col" class="number wide">
-                Most ever
+                High
               </th>
               <th scope="col" class="number wide">
                 Added

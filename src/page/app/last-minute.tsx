@@ -9,11 +9,11 @@ import { Partial, Problem, TraceLink } from './parts.tsx'
 import { useLoaded } from './use-loaded.ts'
 
 const lookbackMs = 5 * 60_000
-/** More than a node can begin in that time, restarts left aside. */
+/** More than a node can begin in that time without a restart. */
 const maxWindows = 10
 const pollMs = 10_000
 
-/** The minutes that a node has told lately: each is one trace. By its peer id: names may be shared. */
+/** The latest windows of a node, one trace each. Searches by peer id, since nodes may share a name. */
 export function LastMinute({ node }: { readonly node: ViewNode }) {
   const service = node.meshes[0]
   const attributes = { 'mesh.peer.self': node.id }
@@ -28,7 +28,9 @@ export function LastMinute({ node }: { readonly node: ViewNode }) {
       <h2 id="minutes">Last minutes</h2>
       <Problem text={problem} />
       {value === undefined && loading && <p class="quiet">Searching …</p>}
-      {value?.traces.length === 0 && <p class="quiet">No minute of this node was told in the last five.</p>}
+      {value?.traces.length === 0 && (
+        <p class="quiet">The store has no spans of this node from the last five minutes.</p>
+      )}
       <ul class="windows">
         {value?.traces.map((trace) => (
           <li key={trace.traceId}>
@@ -44,7 +46,7 @@ export function LastMinute({ node }: { readonly node: ViewNode }) {
   )
 }
 
-/** How many spans of each name, the most frequent first. */
+/** Counts of spans by name, most frequent first. */
 function SpanCounts({ trace }: { readonly trace: Trace }) {
   const counts = [...Map.groupBy(trace.spans, ({ name }) => name)].sort(([, a], [, b]) => b.length - a.length)
   return (
@@ -58,8 +60,8 @@ function SpanCounts({ trace }: { readonly trace: Trace }) {
   )
 }
 
-/** The newest first. Where no window has left the node, being routine, a minute is what is in the trace of a census. */
-async function findWindows(service: string, attributes: Readonly<Record<string, string>>): Promise<FindResult> {
+/** Newest first. Windows are routine spans: where sampling dropped all of them, the census identifies the trace. */
+async function findWindows(service: string, attributes: Readonly<Record<string, string>>): Promise<Found> {
   const toMs = Date.now() + 5_000
   const query = { service, fromMs: toMs - lookbackMs, toMs, attributes, limit: maxWindows }
   const windows = await reader.find({ ...query, span: 'mesh.window' })

@@ -1,6 +1,6 @@
 import type { MeshView } from '../mesh-view.ts'
 
-/** What the colours in the picture mean: only those that are in it. */
+/** Explains the colours that the graph currently uses. */
 export function Legend({ view }: { readonly view: MeshView }) {
   const roles = [...new Set(view.nodes.map(({ role }) => role))].sort()
   const states = [...new Set(view.nodes.map(({ state }) => state))]
@@ -20,7 +20,7 @@ export function Legend({ view }: { readonly view: MeshView }) {
       ))}
       {view.links.some(({ ends }) => ends === 1) && (
         <li>
-          <i class="dash" /> told by one end
+          <i class="dash" /> reported by one end
         </li>
       )}
     </ul>

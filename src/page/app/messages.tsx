@@ -5,7 +5,7 @@ import { hrefOf } from '../model/route.ts'
 import { TraceLink } from './parts.tsx'
 import { PublishForm } from './publish-form.tsx'
 
-/** What the nodes tell, and what they say to each other: newest first. */
+/** Live spans and messages, newest first. */
 export function Messages({ view }: { readonly view: MeshView }) {
   return (
     <div class="columns uneven">
@@ -19,9 +19,9 @@ function LiveSpans({ view }: { readonly view: MeshView }) {
   const [filter, setFilter] = useState('')
   const matches = view.spans.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
   return (
-    <section class="card" aria-labelledby="tells">
+    <section class="card" aria-labelledby="live-spans">
       <div class="row">
-        <h2 id="tells">Telling spans</h2>
+        <h2 id="live-spans">Live spans</h2>
         <label class="grow">
           <span class="unseen">Filter</span>
           <input
@@ -32,17 +32,17 @@ function LiveSpans({ view }: { readonly view: MeshView }) {
           />
         </label>
       </div>
-      {matches.length === 0 ? <p class="quiet">Nothing yet.</p> : <SpanRows spans={matches} view={view} />}
+      {matches.length === 0 ? <p class="quiet">No spans yet.</p> : <SpanRows spans={matches} view={view} />}
     </section>
   )
 }
 
 function NoSpans({ view }: { readonly view: MeshView }) {
   return (
-    <section class="card" aria-labelledby="tells">
-      <h2 id="tells">Telling spans</h2>
+    <section class="card" aria-labelledby="live-spans">
+      <h2 id="live-spans">Live spans</h2>
       <p class="quiet">
-        An observer has none: what other nodes tell goes to the trace store.{' '}
+        An observer has no live spans: other nodes export theirs to the trace store.{' '}
         {view.traces && <a href={hrefOf('traces')}>Search there</a>}
       </p>
     </section>
@@ -51,20 +51,18 @@ function NoSpans({ view }: { readonly view: MeshView }) {
 
 function MessageList({ view }: { readonly view: MeshView }) {
   const isLab = view.from === 'lab'
-  const emptyText = isLab
-    ? 'Nobody has said anything yet.'
-    : 'None has come on the topics that it listens to (MESH_TOPICS).'
+  const emptyText = isLab ? 'No messages yet.' : 'No messages yet on the topics this node subscribes to (MESH_TOPICS).'
   return (
-    <section class="card" aria-labelledby="said">
-      <h2 id="said">Messages</h2>
+    <section class="card" aria-labelledby="messages">
+      <h2 id="messages">Messages</h2>
       {isLab && <PublishForm view={view} />}
       <p class="quiet">
         {isLab
-          ? 'Who heard it is told by spans, which are sampled: one per second and node.'
-          : 'Those that this node has sent and heard.'}
+          ? 'Deliveries come from spans, which are sampled: one per second and node.'
+          : 'Messages that this node published or received.'}
       </p>
       {view.messages.length === 0 && <p class="quiet">{emptyText}</p>}
-      <ol class="said">
+      <ol class="messages">
         {view.messages.toReversed().map(({ atMs, node, id, text }, index) => (
           <li key={`${atMs} ${node} ${view.messages.length - index}`}>
             <time>{clock(atMs)}</time> <a href={hrefOf('nodes', id ?? node)}>{node}</a> {text}
@@ -79,7 +77,7 @@ function SpanRows({ spans, view }: { readonly spans: readonly ViewSpan[]; readon
   return (
     <div class="scroll">
       <table>
-        <caption class="unseen">Telling spans</caption>
+        <caption class="unseen">Live spans</caption>
         <thead>
           <tr>
             <th scope="col">At</th>

@@ -10,12 +10,12 @@ interface ActionButton {
 const kill: ActionButton = {
   action: 'kill',
   text: 'Kill',
-  title: 'SIGKILL: no goodbye, the others find out by its silence',
+  title: 'SIGKILL: no goodbye; other nodes expire it after its silence',
 }
-const stop: ActionButton = { action: 'stop', text: 'Stop', title: 'Politely: goodbye, then an ordered stop' }
-const pause: ActionButton = { action: 'pause', text: 'Pause', title: 'SIGSTOP: it is there and answers nothing' }
+const stop: ActionButton = { action: 'stop', text: 'Stop', title: 'Graceful: goodbye, then an ordered stop' }
+const pause: ActionButton = { action: 'pause', text: 'Pause', title: 'SIGSTOP: the process stays and answers nothing' }
 const resume: ActionButton = { action: 'resume', text: 'Resume', title: 'SIGCONT' }
-const start: ActionButton = { action: 'start', text: 'Start again', title: 'With the identity it had' }
+const start: ActionButton = { action: 'start', text: 'Start again', title: 'With the same identity' }
 const fresh: ActionButton = { action: 'start?identity=fresh', text: 'Start afresh', title: 'With a new identity' }
 
 const buttonsByState: Partial<Record<NodeState, readonly ActionButton[]>> = {
@@ -28,7 +28,7 @@ const buttonsByState: Partial<Record<NodeState, readonly ActionButton[]>> = {
   unreachable: [kill, stop, pause],
 }
 
-/** What can be done to a node of the lab; nothing to any other. */
+/** Action buttons for a node of the lab; empty for any other node. */
 export function NodeControls({ node }: { readonly node: ViewNode }) {
   const { busy, status, run } = useControl()
   if (!node.controllable) return null

@@ -1,10 +1,10 @@
 import type { MeshView, ViewNode } from '../mesh-view.ts'
 import { NodeById, TraceLink } from './parts.tsx'
 
-/** The links of a node as they are now, each with the trace of its birth. */
+/** Current links of a node, each with the trace in which it opened. */
 export function NodeLinks({ node, view }: { readonly node: ViewNode; readonly view: MeshView }) {
   const links = view.links.filter(({ a, b }) => a === node.id || b === node.id)
-  if (links.length === 0) return <p class="quiet">Linked to nobody.</p>
+  if (links.length === 0) return <p class="quiet">No links.</p>
   return (
     <div class="scroll">
       <table>
@@ -13,11 +13,11 @@ export function NodeLinks({ node, view }: { readonly node: ViewNode; readonly vi
           <tr>
             <th scope="col">Other end</th>
             <th scope="col">Kind</th>
-            <th scope="col">Over</th>
+            <th scope="col">Transport</th>
             <th scope="col" class="wide">
-              Told by
+              Reported by
             </th>
-            <th scope="col">Birth</th>
+            <th scope="col">Opened</th>
           </tr>
         </thead>
         <tbody>

@@ -9,7 +9,7 @@ import { NodeControls } from './node-controls.tsx'
 import { NodeLinks } from './node-links.tsx'
 import { Copy, meshesOf, NodeById, Role, State } from './parts.tsx'
 
-/** All that is known of one node. */
+/** Everything the page knows about one node. */
 export function NodePage({ view, nameOrId }: { readonly view: MeshView; readonly nameOrId: string }) {
   const node = findNode(view, nameOrId)
   if (node === undefined) return <RemovedNode view={view} nameOrId={nameOrId} />
@@ -46,7 +46,7 @@ export function NodePage({ view, nameOrId }: { readonly view: MeshView; readonly
   )
 }
 
-/** Whoever is no member any more; what is left to be known of it is who expired it. */
+/** A node that the view no longer lists; only its expiries remain. */
 function RemovedNode({ view, nameOrId }: { readonly view: MeshView; readonly nameOrId: string }) {
   const self = view.nodes.find(({ id }) => id === view.self)
   return (
@@ -56,18 +56,18 @@ function RemovedNode({ view, nameOrId }: { readonly view: MeshView; readonly nam
           <code class="id">{nameOrId}</code> <Copy text={nameOrId} what="name" />
         </h2>
         <p>
-          There is no such node here, or not any more. <a href={hrefOf('nodes')}>All nodes</a>
+          There is no such node here, or it has left. <a href={hrefOf('nodes')}>All nodes</a>
         </p>
         {self !== undefined && (
-          <p>This page is of {meshesOf(self)} alone; an observer of another mesh knows the nodes of that.</p>
+          <p>This page shows {meshesOf(self)} only; use an observer of the other mesh for its nodes.</p>
         )}
       </section>
-      {view.traces && <ExpiredBy key={nameOrId} peer={nameOrId} fate="gone" isMember={false} view={view} />}
+      {view.traces && <ExpiredBy key={nameOrId} peer={nameOrId} fate="removed" isMember={false} view={view} />}
     </div>
   )
 }
 
-/** What it says of itself, and what is known of its process. */
+/** The node's own digest, and what the lab knows about its process. */
 function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshView }) {
   const { counts } = node
   const isAlive = node.state === 'running' || node.state === 'paused'
@@ -82,7 +82,7 @@ function Digest({ node, view }: { readonly node: ViewNode; readonly view: MeshVi
     ['Incarnation', node.incarnation],
     ['Addresses', node.addresses.length > 0 && <Lines lines={node.addresses} />],
     ['Topics', node.topics.join(', ')],
-    ['Says it is linked to', node.links.length > 0 && <Ids ids={node.links} view={view} />],
+    ['Links it reports', node.links.length > 0 && <Ids ids={node.links} view={view} />],
     ['Silent for', node.silentMs === undefined ? undefined : duration(node.silentMs)],
     ['Members it sees', counts.members],
     ['Retries', counts.retries],

@@ -8,10 +8,10 @@ import { Spawn } from './spawn.tsx'
 interface Column {
   readonly title: string
   readonly value: (node: ViewNode) => Sortable
-  /** How it is written, where that is not the value itself. */
+  /** Renders the cell, where it is not the value itself. */
   readonly show?: (node: ViewNode) => preact.ComponentChild
   readonly number?: true
-  /** Left out on a narrow screen. */
+  /** Hidden on a narrow screen. */
   readonly wide?: true
 }
 
@@ -54,8 +54,7 @@ export function Nodes({ view }: { readonly view: MeshView }) {
       <div class="scroll">
         <table class="sortable">
           <caption>
-            {view.nodes.length} nodes{' '}
-            <small class="wide">open one to see what it holds, and what traces tell of it</small>
+            {view.nodes.length} nodes <small class="wide">open one to see its registries, links and traces</small>
           </caption>
           <thead>
             <tr>

@@ -4,16 +4,16 @@ import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
 import { shortId } from '../model/format.ts'
 import { hrefOf } from '../model/route.ts'
 
-/** Names that stand for one node alone. */
+/** Names that identify exactly one node. */
 export const UniqueNames = createContext<ReadonlySet<string>>(new Set())
 
-/** Leads to a node: by its name where that is its own, else by its id. */
+/** Address of a node: by name if the name is unique, else by id. */
 export function useNodeHref(): (node: Pick<ViewNode, 'name' | 'id'>) => string {
   const names = useContext(UniqueNames)
   return ({ name, id }) => hrefOf('nodes', names.has(name) ? name : id)
 }
 
-/** Its meshes as one text, the same for everybody who is in the same ones. */
+/** The meshes of a node as one text, equal for all nodes in the same meshes. */
 export function meshesOf({ meshes }: Pick<ViewNode, 'meshes'>): string {
   return meshes.toSorted().join(' + ')
 }
@@ -23,7 +23,7 @@ export function NodeLink({ node }: { readonly node: Pick<ViewNode, 'name' | 'id'
   return <a href={hrefOfNode(node)}>{node.name === '' ? shortId(node.id) : node.name}</a>
 }
 
-/** A node by its id, which may be of nobody that is still here: its page then tells who expired it. */
+/** A node by id. If it has left, the link leads to the page that shows its expiries. */
 export function NodeById({ view, id }: { readonly view: MeshView; readonly id: string }) {
   const node = view.nodes.find((candidate) => candidate.id === id)
   if (node !== undefined) return <NodeLink node={node} />
@@ -51,7 +51,7 @@ export function Role({ role }: { readonly role: string }) {
   return <span class={`role role-${role}`}>{role}</span>
 }
 
-/** Not there where it could not work: a browser has no clipboard for a page over plain HTTP from beyond loopback. */
+/** Renders nothing without a clipboard: browsers have none for plain HTTP from beyond loopback. */
 export function Copy({ text, what }: { readonly text: string; readonly what: string }) {
   const [label, setLabel] = useState('copy')
   const clipboard: Clipboard | undefined = navigator.clipboard
@@ -76,7 +76,7 @@ export function Problem({ text }: { readonly text: string | undefined }) {
   )
 }
 
-/** Why there may be more than what is shown. */
+/** Explains why the result may be incomplete. */
 export function Partial({ text }: { readonly text: string | undefined }) {
-  return text === undefined ? null : <p class="quiet">Not all of it: {text}.</p>
+  return text === undefined ? null : <p class="quiet">Incomplete: {text}.</p>
 }

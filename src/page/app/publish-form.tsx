@@ -1,10 +1,10 @@
 import type { MeshView } from '../mesh-view.ts'
 import { useControl } from './control.ts'
 
-/** Characters of what may be said here. */
+/** Longest message, in characters. */
 const maxChars = 500
 
-/** One node of the lab says something to all the others of its mesh. */
+/** Publishes a message from one node of the lab to its mesh. */
 export function PublishForm({ view }: { readonly view: MeshView }) {
   const { busy, status, run } = useControl()
   const runningNodes = view.nodes.filter(({ controllable, state }) => controllable && state === 'running')
@@ -13,10 +13,10 @@ export function PublishForm({ view }: { readonly view: MeshView }) {
     const form = event.currentTarget as HTMLFormElement
     const fields = new FormData(form)
     const [node, text] = [String(fields.get('node')), String(fields.get('text')).trim()]
-    if (await run(`${node} says it`, `/api/lab/nodes/${encodeURIComponent(node)}/messages`, { text })) form.reset()
+    if (await run(`${node} publishes`, `/api/lab/nodes/${encodeURIComponent(node)}/messages`, { text })) form.reset()
   }
   return (
-    <form class="row" onSubmit={submit} aria-label="Say something">
+    <form class="row" onSubmit={submit} aria-label="Publish a message">
       <label>
         Node
         <select name="node">
@@ -30,7 +30,7 @@ export function PublishForm({ view }: { readonly view: MeshView }) {
         <input name="text" required maxLength={maxChars} autocomplete="off" />
       </label>
       <button type="submit" disabled={busy || runningNodes.length === 0}>
-        Say
+        Publish
       </button>
       <output>{status}</output>
     </form>

@@ -6,24 +6,24 @@ import { LinkedFrom } from './span-links.tsx'
 
 interface SpanDetailsProps {
   readonly span: TraceSpan
-  /** Where spans that link here are looked for. */
+  /** Services to search for spans that link here. */
   readonly services: readonly string[]
-  /** Whether somebody opened it; the trace itself shows one at first. */
+  /** Whether the user opened it; a trace page opens one span by itself. */
   readonly isUserOpened: boolean
 }
 
-/** Everything a span carries, and the links to and from it. */
+/** All attributes of a span, and the links to and from it. */
 export function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) {
   return (
     <div class="span-details">
       <p class="quiet">
         {clock(span.startMs, true)}, {duration(span.durationMs)}, span <code>{span.spanId}</code>{' '}
-        <a href={hrefOf('traces', undefined, { service: span.service, span: span.name })}>others of this name</a>
+        <a href={hrefOf('traces', undefined, { service: span.service, span: span.name })}>more spans of this name</a>
       </p>
       <div class="pair">
         <AttributeTable title="Attributes" attributes={span.attributes} />
         <AttributeTable
-          title={`Told by ${String(span.resource['mesh.node.name'] ?? span.service)}`}
+          title={`Emitted by ${String(span.resource['mesh.node.name'] ?? span.service)}`}
           attributes={span.resource}
         />
       </div>

@@ -8,17 +8,17 @@ import { useLoaded } from './use-loaded.ts'
 interface LinkedFromProps {
   readonly span: TraceSpan
   readonly services: readonly string[]
-  /** Whether somebody asked to see this span. */
+  /** Whether the user opened this span. */
   readonly isUserOpened: boolean
 }
 
-/** Spans of other traces that link to this one. Looking for them is many searches: only on request. */
+/** Spans of other traces that link to this one. It takes many searches, so it runs on request only. */
 export function LinkedFrom({ span, services, isUserOpened }: LinkedFromProps) {
   const [isRequested, setRequested] = useState(isUserOpened)
   if (!isRequested) {
     return (
       <button type="button" class="small" onClick={() => setRequested(true)}>
-        Look for what links here
+        Find spans that link here
       </button>
     )
   }
@@ -28,12 +28,12 @@ export function LinkedFrom({ span, services, isUserOpened }: LinkedFromProps) {
 function LinkedSpans({ span, services }: Omit<LinkedFromProps, 'isUserOpened'>) {
   const key = `${span.traceId} ${span.spanId}`
   const { value, problem, loading } = useLoaded(key, (isStale) => findLinkedSpans(span, services, isStale))
-  if (loading && value === undefined) return <p class="quiet">Looking for what links here …</p>
+  if (loading && value === undefined) return <p class="quiet">Searching …</p>
   if (problem !== undefined) return <Problem text={problem} />
   return (
     <>
       {value === undefined || value.spans.length === 0 ? (
-        <p class="quiet">Nothing found that links here.</p>
+        <p class="quiet">No spans link here.</p>
       ) : (
         <p>
           Linked from{' '}
@@ -49,14 +49,14 @@ function LinkedSpans({ span, services }: Omit<LinkedFromProps, 'isUserOpened'>) 
   )
 }
 
-/** `/api/v3` is asked for all that may link here, one question after the other, and what does is kept. */
+/** Queries `/api/v3` for candidates, one query after the other, and keeps the spans that link here. */
 async function findLinkedSpans(span: TraceSpan, services: readonly string[], isStale: () => boolean) {
   const traces: Trace[] = []
   let partial: string | undefined
   for (const query of linkQueries(span, services, Date.now())) {
     if (isStale()) break
     const result = await reader.find(query)
-    // Only what links here is worth keeping of hundreds of traces.
+    // Drop the rest at once: a query may return hundreds of traces.
     for (const { traceId, spans } of result.traces)
       traces.push({ traceId, spans: spansLinkingTo(span, [{ traceId, spans }]) })
     partial ??= result.partial

@@ -2,10 +2,10 @@ import { roles } from '../../catalogue/roles.ts'
 import type { MeshView } from '../mesh-view.ts'
 import { useControl } from './control.ts'
 
-/** What is wanted most often comes first. */
+/** The most frequent choice comes first. */
 const roleOptions = ['compute', ...roles.filter((role) => role !== 'compute')]
 
-/** One more node. */
+/** Starts another node in the lab. */
 export function Spawn({ view }: { readonly view: MeshView }) {
   const { busy, status, run } = useControl()
   const meshes = [...new Set(view.nodes.flatMap((node) => node.meshes))].sort()

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { storeToken } from './api.ts'
 import { Problem } from './parts.tsx'
 
-/** A server beyond loopback asks for its token. `problem`: what it said to the last question. */
+/** Asks the user for the token that a server beyond loopback requires. `problem`: its last error. */
 export function TokenForm({ problem }: { readonly problem: string | undefined }) {
   const [invalid, setInvalid] = useState<string>()
   const submit = (event: SubmitEvent) => {
@@ -14,10 +14,10 @@ export function TokenForm({ problem }: { readonly problem: string | undefined })
   }
   return (
     <form class="card narrow" onSubmit={submit}>
-      <h2>A token is needed</h2>
+      <h2>Token required</h2>
       <Problem text={invalid ?? problem} />
       <label>
-        Token <small>(MESH_ADMIN_TOKEN of this node; kept until this tab is closed)</small>
+        Token <small>(MESH_ADMIN_TOKEN of this node; stored until this tab is closed)</small>
         <input name="token" type="password" autocomplete="off" required />
       </label>
       <button type="submit">Open</button>

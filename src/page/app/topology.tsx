@@ -3,13 +3,13 @@ import { Graph } from './graph.tsx'
 import { Legend } from './legend.tsx'
 import { meshesOf, NodeLink, State } from './parts.tsx'
 
-/** The mesh as a picture, and as a list that says the same. */
+/** The mesh as a graph, and the same as a list. */
 export function Topology({ view }: { readonly view: MeshView }) {
   const groups = Map.groupBy(view.nodes, (node) => meshesOf(node) || 'guests')
   const names = [...groups.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
   return (
     <div class="topology">
-      <section class="card graph-card" aria-label="Picture of the mesh">
+      <section class="card graph-card" aria-label="Graph of the mesh">
         <Graph view={view} />
         <Legend view={view} />
       </section>

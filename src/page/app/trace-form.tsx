@@ -8,7 +8,7 @@ type Fields = Readonly<Record<string, string>>
 interface TraceFormProps {
   readonly services: readonly string[]
   readonly query: Fields
-  /** Another one takes the place of what was typed. */
+  /** A new address discards unsubmitted edits. */
   readonly address: string
 }
 
@@ -21,7 +21,7 @@ const lookbacks: readonly (readonly [minutes: string, text: string])[] = [
   ['10080', 'a week'],
 ]
 
-/** What was asked, with what has been typed over it since: the mesh is drawn anew each second, and must not undo that. */
+/** The current query with unsubmitted edits on top: the page renders every second and must not undo them. */
 export function TraceForm({ services, query, address }: TraceFormProps) {
   const [edits, setEdits] = useState<Fields>({})
   useLayoutEffect(() => setEdits({}), [address])
@@ -32,7 +32,7 @@ export function TraceForm({ services, query, address }: TraceFormProps) {
     setEdits((before) => ({ ...before, [name]: value }))
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
-    // The same question again is asked again: what it finds may be newer.
+    // The timestamp repeats an unchanged query: its results may be newer.
     const params = { service, span, attributes: attributes.trim(), back, limit, at: String(Date.now()) }
     location.hash = hrefOf('traces', undefined, params)
   }
@@ -92,7 +92,7 @@ export function TraceForm({ services, query, address }: TraceFormProps) {
   )
 }
 
-/** What there is, and what is chosen, which need not be there. */
+/** All options, plus the selected one if it is not among them. */
 function optionsWith(all: readonly string[], selected: string): string[] {
   return [...new Set([...all, ...(selected === '' ? [] : [selected])])]
 }

@@ -5,7 +5,7 @@ import { TraceLink } from './parts.tsx'
 
 /** Traces, newest first. */
 export function TraceList({ traces }: { readonly traces: readonly Trace[] }) {
-  if (traces.length === 0) return <p class="quiet">Nothing was found. Look further back, or ask for less.</p>
+  if (traces.length === 0) return <p class="quiet">No traces found. Search further back, or remove a filter.</p>
   const newestFirst = [...traces].sort((a, b) => extent(b.spans).startMs - extent(a.spans).startMs)
   return (
     <div class="scroll">
@@ -14,8 +14,8 @@ export function TraceList({ traces }: { readonly traces: readonly Trace[] }) {
         <thead>
           <tr>
             <th scope="col">Trace</th>
-            <th scope="col">Begins with</th>
-            <th scope="col">Told by</th>
+            <th scope="col">Root span</th>
+            <th scope="col">Emitted by</th>
             <th scope="col">At</th>
             <th scope="col" class="number wide">
               Took

@@ -15,12 +15,12 @@ interface TracePageProps {
   readonly selected: string | undefined
 }
 
-/** A minute’s trace goes on for a minute, and its spans need some seconds to arrive. */
+/** The trace of a window grows for a minute, and its spans take some seconds to arrive. */
 const growingMs = 90_000
-/** Between two looks at a trace that may still grow. */
+/** Poll interval of a trace that may still grow. */
 const pollIntervalMs = 5_000
 
-/** One trace, from its address. */
+/** One trace, by the id in the address. */
 export function TracePage({ view, id, selected }: TracePageProps) {
   const pollMs = (trace: Trace | undefined) => (trace === undefined || isGrowing(trace) ? pollIntervalMs : undefined)
   const { value, problem, loading } = useLoaded<Trace | undefined>(id, () => reader.trace(id), pollMs)
@@ -40,7 +40,7 @@ export function TracePage({ view, id, selected }: TracePageProps) {
       <Problem text={problem} />
       {value === undefined && loading && <p class="quiet">Loading …</p>}
       {value === undefined && !loading && problem === undefined && (
-        <p>The store has no such trace: it may not have arrived yet, or have been dropped since.</p>
+        <p>The store has no such trace: it has not arrived yet, or the store has dropped it.</p>
       )}
       {value !== undefined && <TraceView trace={value} view={view} selected={selected} />}
     </section>

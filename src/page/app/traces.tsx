@@ -6,7 +6,7 @@ import { TraceForm } from './trace-form.tsx'
 import { TraceList } from './trace-list.tsx'
 import { useLoaded } from './use-loaded.ts'
 
-/** As the address has it. */
+/** The search as the address states it. */
 type SearchQuery = Readonly<Record<string, string>> & typeof defaults & { readonly service: string }
 
 interface TracesProps {
@@ -16,7 +16,7 @@ interface TracesProps {
 
 const defaults = { back: '15', limit: '20' }
 
-/** A pocket Jaeger: search, and the traces that were found. The question is in the address. */
+/** Trace search and its results. The query is in the address. */
 export function Traces({ view, params }: TracesProps) {
   const services = useLoaded(view.traces ? 'services' : undefined, () => reader.services())
   const query: SearchQuery = { ...defaults, service: services.value?.[0] ?? '', ...params }
@@ -31,7 +31,7 @@ export function Traces({ view, params }: TracesProps) {
   if (!view.traces) {
     return (
       <section class="card">
-        <p>No trace store is known here: an observer takes one from MESH_QUERY (--query).</p>
+        <p>No trace store is configured: set MESH_QUERY (--query) of the observer.</p>
       </section>
     )
   }

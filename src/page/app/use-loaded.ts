@@ -8,12 +8,12 @@ export interface Loaded<T> {
 }
 
 /**
- * What `load` answers, asked again whenever `key` changes, and after `again` milliseconds, which is asked after each
- * answer (of undefined after a failure) and may say undefined: not again. The key stands for all that both depend on.
+ * The result of `load`. Loads again whenever `key` changes, and `pollMs(result)` milliseconds after each result
+ * (undefined after a failure); when `pollMs` returns undefined, polling ends. The key stands for all that both depend on.
  *
- * While nobody sees the page nothing is asked; what was due by then is asked once it is seen. An answer to an earlier
- * question is dropped, and `stale` tells a long one so; the last value stays until another comes. Without a key nothing
- * is asked.
+ * A hidden page does not load; a load that came due meanwhile runs once the page is visible. The hook drops results of an
+ * earlier key, and a long load can check `isStale`; the last value stays until the next one. Without a key it loads
+ * nothing.
  */
 export function useLoaded<T>(
   key: string | undefined,

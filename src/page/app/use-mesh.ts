@@ -4,14 +4,14 @@ import { errorMessage, requestJson, TokenRequiredError } from './api.ts'
 
 const pollMs = 1_000
 
-/** The mesh as it was last told, and what is wrong with the telling. */
+/** The last view of the mesh, and why it could not be updated. */
 export interface MeshState {
   readonly view: MeshView | undefined
   readonly problem: string | undefined
   readonly isTokenRequired: boolean
 }
 
-/** Asks once a second, and not at all while nobody sees the page. One question at a time, however slow the answer. */
+/** Polls once a second while the page is visible, one request at a time. */
 export function useMesh(): MeshState {
   const [state, setState] = useState<MeshState>({ view: undefined, problem: undefined, isTokenRequired: false })
   useEffect(() => {

@@ -6,7 +6,7 @@ export function useRoute(): Route {
   useLayoutEffect(() => {
     const onHashChange = () => setRoute(parseRoute(location.hash))
     window.addEventListener('hashchange', onHashChange)
-    // It may have changed between the first drawing and now.
+    // The address may have changed since the first render.
     onHashChange()
     return () => window.removeEventListener('hashchange', onHashChange)
   }, [])

@@ -6,7 +6,7 @@ import { SpanDetails } from './span-details.tsx'
 
 interface WaterfallProps {
   readonly spans: readonly TraceSpan[]
-  /** Where spans that link here are looked for. */
+  /** Services to search for spans that link here. */
   readonly services: readonly string[]
   readonly selected: string | undefined
 }
@@ -14,14 +14,14 @@ interface WaterfallProps {
 interface Selection {
   /** Span id. */
   readonly open: string | undefined
-  /** By a click on it, not by the address or as the first. */
+  /** By a click, not by the address and not because it is the first. */
   readonly isUserOpened: boolean
 }
 
-/** Beyond this a browser takes long to draw it, and nobody reads it: the rest opens on request. Guess. */
+/** Rows rendered at first; more take a browser long, so they open on request. Guess. */
 const pageRows = 400
 
-/** Spans as nested bars. Arrow keys move, Left and Right close and open what is below, Enter shows a span. */
+/** Spans as nested bars. Up and Down move, Left and Right collapse and expand, Enter shows a span. */
 export function Waterfall({ spans, services, selected }: WaterfallProps) {
   const rows = useMemo(() => waterfall(spans), [spans])
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => new Set())
@@ -107,7 +107,7 @@ function Row({ row, closed, open, isUserOpened, services, onOpen, onToggle }: Ro
               {span.name} {orphan && <small title="Its parent is not in this trace">orphan</small>}
               {closed && <small>+{below}</small>}
             </span>
-            <small class="teller">{String(span.resource['mesh.node.name'] ?? span.service)}</small>
+            <small class="emitter">{String(span.resource['mesh.node.name'] ?? span.service)}</small>
           </button>
         </span>
         <span class="lane" aria-hidden="true">

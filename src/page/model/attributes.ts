@@ -1,15 +1,15 @@
 type Attributes = Readonly<Record<string, string | number | boolean>>
 
 /**
- * `key=value` pairs as they are typed into a search, separated by spaces; a value with spaces goes in double quotes.
- * A whole number, `true` and `false` stand for themselves; in quotes they are text.
+ * Parses the `key=value` pairs of a search, separated by spaces; a value with spaces is in double quotes. Numbers, `true`
+ * and `false` have their own type unless they are quoted.
  */
 export function parseAttributes(text: string): { readonly attributes: Attributes; readonly problem?: string } {
   const attributes: Record<string, string | number | boolean> = {}
   let rest = text.trim()
   while (rest !== '') {
     const match = /^([^\s=]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))(?:\s+|$)/.exec(rest)
-    if (match === null) return { attributes, problem: `write key=value, not ${rest}` }
+    if (match === null) return { attributes, problem: `expected key=value, got ${rest}` }
     const [pair, key = '', quoted, plain = ''] = match
     attributes[key] = quoted === undefined ? parseValue(plain) : quoted.replace(/\\(.)/g, '$1')
     rest = rest.slice(pair.length)

@@ -1,25 +1,25 @@
 import type { BootStep } from '../mesh-view.ts'
 
-/** How one node came up. */
+/** Boot steps of one node. */
 export interface BootLane {
   readonly node: string
   /** In order of time. */
   readonly steps: readonly BootStep[]
-  /** Where the lane begins, milliseconds since the lab's start: the first start of all, or its own if it came later. */
+  /** Start of the lane, milliseconds since the lab's start: the first start of all nodes, or its own if it is late. */
   readonly baseMs: number
-  /** Whether it was started after somebody knew everybody: it did not boot with the others. */
+  /** Whether it started after the first node knew all members, so not with the others. */
   readonly isLate: boolean
 }
 
 export interface BootChart {
   readonly lanes: readonly BootLane[]
-  /** Length of the longest lane in milliseconds, the same scale for all; at least 1. */
+  /** Length of the longest lane in milliseconds, the scale of all lanes; at least 1. */
   readonly scaleMs: number
 }
 
 /**
- * Lanes by start. A node that is started an hour later is measured from its own start: on the scale of that hour nothing
- * could be seen of how the others booted.
+ * Lanes, sorted by start. A late node is measured from its own start: on the scale of an hour the boot of the others would
+ * not be visible.
  */
 export function bootChart(boot: readonly BootStep[]): BootChart {
   const firstCompleteMs = Math.min(...boot.flatMap(({ what, atMs }) => (what === 'all members' ? [atMs] : [])))

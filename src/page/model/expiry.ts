@@ -1,27 +1,27 @@
 import type { NodeState } from '../mesh-view.ts'
 
-/** What a page knows of a node whose expiry is looked for. `gone`: the mesh that is shown has no such node any more. */
-export type Fate = NodeState | 'gone'
+/** State of a node whose expiry the page searches for. `removed`: the view has no such node. */
+export type Fate = NodeState | 'removed'
 
 export interface ExpirySearch {
   readonly fate: Fate
-  /** Whether somebody still counts it as a member. */
+  /** Whether a node still counts it as a member. */
   readonly isMember: boolean
-  /** Milliseconds since the page began to look. */
+  /** Milliseconds since the search began. */
   readonly searchAgeMs: number
-  /** Milliseconds since the newest expiry that was found; undefined when none was. */
+  /** Milliseconds since the newest expiry; undefined if there is none. */
   readonly expiryAgeMs: number | undefined
 }
 
-/** Whoever waits for an expiry sees it come; a node that lives is looked at now and then. */
+/** Poll intervals: fast while an expiry is due, slow for a running node. */
 const fastPollMs = 2_000
 const slowPollMs = 15_000
-/** All survivors expire a node within a sweep of each other, and what they tell needs some seconds to be found. */
+/** All survivors expire a node within one sweep, and their spans take some seconds to reach the store. */
 const collectMs = 15_000
-/** A window, a sweep and the way into the store, thrice over: after that nobody will expire it. Guess. */
+/** Three times the staleness window, a sweep and the export: no expiry comes later. Guess. */
 const maxSearchMs = 120_000
 
-/** Milliseconds until it is worth asking again who expired a node; undefined when nothing more will come. */
+/** Milliseconds until the next search for expiries of a node; undefined when no more can come. */
 export function nextPollMs({ fate, isMember, searchAgeMs, expiryAgeMs }: ExpirySearch): number | undefined {
   if (fate === 'running' || fate === 'starting') return slowPollMs
   if (fate === 'stopped' || fate === 'waiting') return undefined
@@ -30,11 +30,11 @@ export function nextPollMs({ fate, isMember, searchAgeMs, expiryAgeMs }: ExpiryS
   return isComplete || searchAgeMs > maxSearchMs ? undefined : fastPollMs
 }
 
-/** What is said while nobody is known to have expired it. */
+/** Text to show while no expiry of the node is known. */
 export function noExpiryText(fate: Fate, isPolling: boolean): string {
-  if (fate === 'waiting') return 'It has not been started yet.'
-  if (fate === 'stopped') return 'Nobody: it said goodbye, so its silence surprised no one.'
-  if (fate === 'running' || fate === 'starting') return 'Nobody, in the last hour.'
-  if (isPolling) return 'Nobody has expired it yet: its silence is still within the window.'
-  return 'Nobody has told so in the last hour: it said goodbye, or it went before that.'
+  if (fate === 'waiting') return 'The node has not started yet.'
+  if (fate === 'stopped') return 'No node: it said goodbye before it stopped.'
+  if (fate === 'running' || fate === 'starting') return 'No node in the last hour.'
+  if (isPolling) return 'No node yet: its silence is still within the staleness window.'
+  return 'No expiry in the last hour: it said goodbye, or it left earlier.'
 }

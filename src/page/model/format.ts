@@ -16,14 +16,14 @@ function short(value: number): string {
   return Math.abs(value) >= 10 ? String(Math.round(value)) : String(Math.round(value * 10) / 10)
 }
 
-/** Time of day, with milliseconds where they matter. */
+/** Local time of day, with milliseconds on request. */
 export function clock(epochMs: number, withMs = false): string {
   const at = new Date(epochMs)
   const text = [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':')
   return withMs ? `${text}.${String(at.getMilliseconds()).padStart(3, '0')}` : text
 }
 
-/** The end of a peer id tells peers apart: all begin alike. */
+/** The last characters of a peer id: all ids begin alike. */
 export function shortId(id: string): string {
   return id.length > 16 ? `…${id.slice(-8)}` : id
 }

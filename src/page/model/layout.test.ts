@@ -16,7 +16,7 @@ function settledLayout(perMesh: number, size: typeof wide): Layout {
   return layout
 }
 
-test('everything is within the picture, apart from each other', () => {
+test('a layout at rest: every node is within the margins and apart from the others', () => {
   for (const [perMesh, size] of [
     [8, wide],
     [8, tall],
@@ -34,7 +34,7 @@ test('everything is within the picture, apart from each other', () => {
   }
 })
 
-test('meshes lie beside each other, bridges between them', () => {
+test('two meshes: they lie side by side, the bridges between them', () => {
   const { places } = settledLayout(8, wide)
   const middle = (suffix: RegExp) => {
     const xs = places.filter(({ id }) => suffix.test(id)).map(({ x = 0 }) => x)
@@ -44,7 +44,7 @@ test('meshes lie beside each other, bridges between them', () => {
   assert.ok(middle(/bridge\d$/) + 100 < middle(/b\d$/))
 })
 
-test('the same again moves nothing; a node that comes moves the others only a little', () => {
+test('an unchanged view moves nothing; a new node moves the others only a little', () => {
   const layout = settledLayout(8, wide)
   const before = layout.places.map(({ x = 0, y = 0 }) => ({ x, y }))
   layout.update(pageMesh(8, { atMs: 5 }), wide)

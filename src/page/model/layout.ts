@@ -1,10 +1,10 @@
 import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY, type Simulation } from 'd3-force'
 import type { MeshView } from '../mesh-view.ts'
 
-/** A node where it is drawn. The simulation writes x and y. */
+/** Position of a node. The simulation writes x and y. */
 export interface Place {
   readonly id: string
-  /** Middle of its mesh, or between two for a bridge: parts of the width and height, 0 to 1. */
+  /** Centre of its mesh, or between two for a bridge, as fractions of the width and height. */
   homeX: number
   homeY: number
   x?: number
@@ -26,8 +26,8 @@ export interface Size {
 const margin = 34
 
 /**
- * Where nodes are drawn. Meshes lie side by side (above each other when the picture is tall), bridges in between. It
- * moves only when nodes or links come or go, and then gently: the picture must not dance to every answer.
+ * Positions of nodes. Meshes lie side by side (one above the other when the picture is tall), bridges in between. The
+ * layout moves only when nodes or links come or go, and then gently: a poll must not shake the picture.
  */
 export class Layout {
   readonly #simulation: Simulation<Place, undefined>
@@ -43,12 +43,12 @@ export class Layout {
     return this.#places
   }
 
-  /** Whether it still moves. */
+  /** Whether the simulation has not come to rest. */
   get isMoving(): boolean {
     return this.#simulation.alpha() > this.#simulation.alphaMin()
   }
 
-  /** Takes over what is there now. Costs nothing when nothing has changed. */
+  /** Applies a new view. Does nothing if neither nodes, links nor the size changed. */
   update(view: Pick<MeshView, 'nodes' | 'links'>, size: Size): void {
     const shape = shapeOf(view, size)
     if (shape === this.#shape) return
@@ -63,16 +63,16 @@ export class Layout {
       const [homeX, homeY] = homes.get(id) ?? [0.5, 0.5]
       const old = before.get(id)
       if (old !== undefined) return Object.assign(old, { homeX, homeY })
-      // Round the middle of its mesh: the same picture every time, and little left to untangle.
+      // Around the centre of its mesh: the same picture every time, with little to untangle.
       const angle = index * 2.4
       const [x, y] = [homeX * size.width + radius * Math.cos(angle), homeY * size.height + radius * Math.sin(angle)]
       return { id, homeX, homeY, x, y }
     })
     this.#force(view)
-    // A link more or less is no reason to rearrange everybody.
+    // A changed link alone must not rearrange all nodes.
     const nodesChanged = count !== previousCount || this.#places.some(({ id }) => !before.has(id))
     this.#simulation.alpha(isFirst ? 0.9 : Math.max(this.#simulation.alpha(), nodesChanged ? 0.25 : 0.08))
-    // Most of the untangling is done unseen: what opens is a picture, not a swarm.
+    // Untangle most of it before the first frame.
     if (isFirst) this.#simulation.tick(60)
     this.#contain()
   }
@@ -82,7 +82,7 @@ export class Layout {
     this.#contain()
   }
 
-  /** To rest, at once. */
+  /** Runs the simulation to rest at once. */
   settle(): void {
     for (let steps = 0; this.isMoving && steps < 300; steps++) this.#simulation.tick()
     this.#contain()
@@ -124,7 +124,7 @@ export class Layout {
   }
 }
 
-/** All that the picture depends on, as one text to compare. */
+/** Everything the layout depends on, as one text to compare. */
 function shapeOf({ nodes, links }: Pick<MeshView, 'nodes' | 'links'>, { width, height }: Size): string {
   const pairs = links.map(({ a, b }) => `${a}>${b}`).sort()
   const members = nodes.map(({ id, meshes }) => `${id}@${meshes.join('+')}`)

@@ -14,7 +14,7 @@ const boot = (node: string, startMs: number, tookMs: number): BootStep[] => [
   { node, what: 'all members', atMs: startMs + tookMs },
 ]
 
-test('a node that is started an hour later does not ruin the scale of the others', () => {
+test('a node that starts an hour late: its lane has its own base, the scale stays that of the others', () => {
   const { lanes, scaleMs: wholeMs } = bootChart([
     ...boot('a', 100, 900),
     ...boot('late', 3_600_000, 700),
@@ -31,13 +31,13 @@ test('a node that is started an hour later does not ruin the scale of the others
   assert.equal(wholeMs, 1_100)
 })
 
-test('as long as nobody knows everybody, all boot together; and nothing has a length of nothing', () => {
+test('boot steps before any node is complete: all lanes share one base; no steps: the scale is 1', () => {
   const started = (node: string, atMs: number): BootStep => ({ node, what: 'started', atMs })
   assert.equal(bootChart([started('a', 0), started('b', 60_000)]).scaleMs, 60_000)
   assert.deepEqual(bootChart([]), { lanes: [], wholeMs: 1 })
 })
 
-test('a name stands for a node where it is its own, and on an observer never', () => {
+test('names: unique in a lab if one node has them, never unique on an observer', () => {
   const view = pageMesh(3)
   assert.ok(uniqueNames(view).has('seed-a1'))
   const [one, other] = view.nodes
@@ -47,7 +47,7 @@ test('a name stands for a node where it is its own, and on an observer never', (
   assert.equal(uniqueNames({ ...view, from: 'observer' }).size, 0)
 })
 
-test('a peer that calls itself by the id of another is not taken for it', () => {
+test('a peer whose name is the id of another node: the id finds the other node', () => {
   const { nodes } = pageMesh(3)
   const [one, other] = nodes
   assert.ok(one !== undefined && other !== undefined)
@@ -58,7 +58,7 @@ test('a peer that calls itself by the id of another is not taken for it', () => 
   for (const name of ['seed-a1', '12D3KooWshort', `Qm${'0'.repeat(44)}`]) assert.ok(!isPeerId(name), name)
 })
 
-test('expiries are waited for until they have come or can come no more', () => {
+test('the search for expiries polls until all have come or none can come', () => {
   const watch = (changes: Partial<ExpirySearch>): ExpirySearch => ({
     fate: 'killed',
     isMember: true,
@@ -73,7 +73,7 @@ test('expiries are waited for until they have come or can come no more', () => {
     [{ isMember: false, expiryAgeMs: 3_000 }, 2_000],
     [{ isMember: false, expiryAgeMs: 16_000 }, undefined],
     [{ isMember: false, searchAgeMs: 121_000 }, undefined],
-    [{ fate: 'gone', isMember: false, searchAgeMs: 121_000 }, undefined],
+    [{ fate: 'removed', isMember: false, searchAgeMs: 121_000 }, undefined],
     [{ fate: 'running' }, 15_000],
     [{ fate: 'stopped' }, undefined],
     [{ fate: 'waiting' }, undefined],
@@ -81,7 +81,7 @@ test('expiries are waited for until they have come or can come no more', () => {
   for (const [changes, ms] of cases) assert.equal(nextPollMs(watch(changes)), ms, JSON.stringify(changes))
   const texts = [
     noExpiryText('killed', true),
-    noExpiryText('gone', false),
+    noExpiryText('removed', false),
     noExpiryText('stopped', false),
     noExpiryText('waiting', false),
     noExpiryText('running', true),

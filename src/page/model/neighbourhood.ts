@@ -1,18 +1,18 @@
 import type { Query } from '../../traces/reader.ts'
 import type { Trace, TraceSpan } from '../../traces/trace.ts'
 
-/** How long after a span others that link to it are looked for, when nothing better is known. Guess. */
+/** Search range after and before a span without shared ids. Guess. */
 const afterMs = 150_000
 const beforeMs = 5_000
-/** A link may live for days; its end is found by its id, however late. */
+/** A link may live for days; the search by id finds its end. */
 const maxAgeMs = 7 * 86_400_000
 
-/** Ids that a span and the later spans linked to it share. */
+/** Ids that a span shares with later spans that link to it. */
 const sharedIds = ['mesh.link.id', 'mesh.connection.id', 'mesh.message.id', 'mesh.seed.address'] as const
 
 /**
- * Where to look for spans that link to one: `/api/v3` has no question for that. Everything of its time, and everything
- * that carries an id it carries, at any time since.
+ * Queries that can find spans linking to a span, since `/api/v3` cannot search by link: all spans around its time, and
+ * all later spans that share an id with it.
  */
 export function linkQueries(span: TraceSpan, services: readonly string[], nowMs: number): Query[] {
   const near = { fromMs: span.startMs - beforeMs, toMs: Math.min(nowMs, span.startMs + span.durationMs + afterMs) }
@@ -27,7 +27,7 @@ export function linkQueries(span: TraceSpan, services: readonly string[], nowMs:
   ])
 }
 
-/** Spans in `traces` that link to `span`, each once, by start. */
+/** Spans in `traces` that link to `span`, each once, sorted by start. */
 export function spansLinkingTo(span: TraceSpan, traces: readonly Trace[]): TraceSpan[] {
   const matches = traces
     .flatMap(({ spans }) => spans)

@@ -1,15 +1,15 @@
 export const tabs = ['topology', 'nodes', 'traces', 'boot', 'messages'] as const
 export type Tab = (typeof tabs)[number]
 
-/** What the page shows: in its address after `#`, so that it can be bookmarked and sent to somebody. */
+/** What the page shows, kept after `#` in its address, so that links and bookmarks work. */
 export interface Route {
   readonly tab: Tab
-  /** The node or the trace that is open. */
+  /** The open node or trace. */
   readonly item?: string
   readonly params: Readonly<Record<string, string>>
 }
 
-/** Anything that is no address of this page leads to its first tab. */
+/** Parses an address; an unknown one leads to the first tab. */
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split(/\?(.*)/s)
   const [tab = '', item] = path.split('/')

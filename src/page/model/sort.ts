@@ -3,7 +3,7 @@ export type Sortable = string | number | undefined
 
 const collator = new Intl.Collator('en', { numeric: true })
 
-/** A copy in order. What has no value comes last, whichever way; equals keep their places. */
+/** Returns a sorted copy. Items without a value come last in both directions; equal items keep their order. */
 export function sortBy<T>(items: readonly T[], by: (item: T) => Sortable, direction: Direction): T[] {
   const sign = direction === 'ascending' ? 1 : -1
   return [...items].sort((a, b) => compare(by(a), by(b), sign))

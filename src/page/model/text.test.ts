@@ -9,7 +9,7 @@ import { sortBy } from './sort.ts'
 
 leakCheck()
 
-test('an address leads back to what it was made of', () => {
+test('a route: its address parses back to the same route', () => {
   const text = fc.string({ unit: 'grapheme', minLength: 1 })
   fc.assert(
     fc.property(text, fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), text), (item, params) => {
@@ -19,23 +19,23 @@ test('an address leads back to what it was made of', () => {
   )
 })
 
-test('what is no address of this page opens its first tab', () => {
+test('an unknown address opens the first tab', () => {
   for (const hash of ['', '#', '#/', '#/nowhere', '#//', '#/nowhere/x?y=z']) {
     assert.deepEqual(parseRoute(hash), { tab: 'topology', params: {} }, hash)
   }
   assert.equal(parseRoute('#/nodes/%zz').item, '%zz')
 })
 
-test('attributes are typed as key=value, in quotes when they hold spaces', () => {
+test('attributes parse as key=value pairs, quoted if they contain spaces', () => {
   assert.deepEqual(parseAttributes('a=b  c=12 d=true e="two words" f="12" g='), {
     attributes: { a: 'b', c: 12, d: true, e: 'two words', f: '12', g: '' },
   })
   assert.deepEqual(parseAttributes(''), { attributes: {} })
-  assert.equal(parseAttributes('a=b nonsense').problem, 'write key=value, not nonsense')
+  assert.equal(parseAttributes('a=b nonsense').problem, 'expected key=value, got nonsense')
   assert.equal(parseAttributes('a="open').problem, undefined)
 })
 
-test('attributes survive being written and read again', () => {
+test('attributes: text and parsed form round-trip', () => {
   const key = fc.stringMatching(/^[a-z._]{1,12}$/).filter((name) => name !== '__proto__')
   const value = fc.oneof(fc.string(), fc.integer(), fc.boolean())
   fc.assert(
@@ -45,14 +45,14 @@ test('attributes survive being written and read again', () => {
   )
 })
 
-test('durations are for people', () => {
+test('durations and peer ids are shortened for people', () => {
   const shown = [0, 0.04, 0.42, 3.4, 999, 1_000, 2_540, 61_000, 5_400_000, 200_000_000].map(duration)
   const expected = ['0 ms', '0 ms', '0.4 ms', '3 ms', '999 ms', '1 s', '2.5 s', '1 min', '1.5 h', '2.3 d']
   assert.deepEqual(shown, expected)
   assert.equal(shortId('12D3KooWabcdefghijklmnop'), '…ijklmnop')
 })
 
-test('sorting takes numbers by value, names as people count, and puts what is missing last', () => {
+test('sorting: numbers by value, names in natural order, missing values last', () => {
   const by = (value: string | number | undefined) => value
   assert.deepEqual(sortBy(['node-10', 'node-9', undefined], by, 'ascending'), ['node-9', 'node-10', undefined])
   assert.deepEqual(sortBy([2, undefined, 10], by, 'descending'), [10, 2, undefined])

@@ -25,7 +25,7 @@ const span = (spanId: string, parentSpanId: string, changes: Partial<TraceSpan> 
   ...changes,
 })
 
-test('children come below their parent, by start, as parts of the whole', () => {
+test('a waterfall lists children below their parent by start, as fractions of the trace', () => {
   const rows = waterfall([
     span('late', 'root', { startMs: 1_050, durationMs: 50 }),
     span('leaf', 'early'),
@@ -44,12 +44,12 @@ test('children come below their parent, by start, as parts of the whole', () => 
   assert.deepEqual([rows[3]?.from, rows[3]?.length], [0.5, 0.5])
 })
 
-test('a span without its parent is a root and says so', () => {
+test('a span without its parent is a root and marked as an orphan', () => {
   const [row] = waterfall([span('lost', 'elsewhere')])
   assert.deepEqual([row?.depth, row?.isOrphan], [0, true])
 })
 
-test('however spans name each other as parents, each is shown once', () => {
+test('any parent references, cycles included: each span has exactly one row', () => {
   const id = fc.integer({ min: 0, max: 9 }).map(String)
   const spans = fc.array(fc.tuple(id, fc.oneof(id, fc.constant(''))), { maxLength: 12 })
   fc.assert(
@@ -62,7 +62,7 @@ test('however spans name each other as parents, each is shown once', () => {
   )
 })
 
-test('what is below a closed span is not shown, what follows it is', () => {
+test('a closed span hides its descendants, not its siblings', () => {
   const rows = waterfall([span('root', ''), span('a', 'root'), span('aa', 'a'), span('b', 'root', { startMs: 1_001 })])
   const shown = (...closed: string[]) => visibleRows(rows, new Set(closed)).map((row) => row.span.spanId)
   assert.deepEqual(shown(), ['root', 'a', 'aa', 'b'])
@@ -70,7 +70,7 @@ test('what is below a closed span is not shown, what follows it is', () => {
   assert.deepEqual(shown('root'), ['root'])
 })
 
-test('links to a span are looked for near it, and by what it shares with later ones', () => {
+test('queries for links to a span: one around its time, one per shared id', () => {
   const openedSpan = span('born', '', { attributes: { 'mesh.link.id': 'x.1.2', 'mesh.peer.id': 'p' } })
   const queries = linkQueries(openedSpan, ['mesh-a', 'mesh-b'], 9_000_000)
   assert.deepEqual(

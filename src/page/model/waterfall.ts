@@ -1,25 +1,25 @@
 import type { TraceSpan } from '../../traces/trace.ts'
 
-/** One line of a waterfall. */
+/** One row of a waterfall. */
 export interface WaterfallRow {
   readonly span: TraceSpan
   /** 0 for a root. */
   readonly depth: number
   readonly children: number
-  /** Spans below it at any depth. */
+  /** Number of descendants. */
   readonly below: number
-  /** Start and length as parts of the whole trace, 0 to 1. */
+  /** Start and length as fractions of the trace. */
   readonly from: number
   readonly length: number
   /** Milliseconds from the start of the trace. */
   readonly afterMs: number
-  /** Its parent is not in this trace, or not yet. */
+  /** Its parent is not (or not yet) in this trace. */
   readonly isOrphan: boolean
 }
 
 /**
- * Lines of a trace, parents before their children, siblings by start. A span whose parent is missing is a root. A
- * circle of parents, which only a broken sender can tell, is shown once and loses nobody.
+ * Rows of a trace, parents before their children, siblings by start. A span whose parent is missing is a root. A cycle of
+ * parents, which only a broken sender emits, appears once with all its spans.
  */
 export function waterfall(spans: readonly TraceSpan[]): readonly WaterfallRow[] {
   const ids = new Set(spans.map(({ spanId }) => spanId))
@@ -53,7 +53,7 @@ export function waterfall(spans: readonly TraceSpan[]): readonly WaterfallRow[] 
   return rows
 }
 
-/** Without the lines below a span that is closed. */
+/** Drops the descendants of closed spans. */
 export function visibleRows(rows: readonly WaterfallRow[], closed: ReadonlySet<string>): readonly WaterfallRow[] {
   const visible: WaterfallRow[] = []
   let hiddenBelow = Number.POSITIVE_INFINITY
@@ -65,7 +65,7 @@ export function visibleRows(rows: readonly WaterfallRow[], closed: ReadonlySet<s
   return visible
 }
 
-/** When a trace began and how long it took, in milliseconds; never 0, since parts are taken of it. */
+/** Start and duration of a trace, in milliseconds; the duration is never 0, since it is a divisor. */
 export function extent(spans: readonly TraceSpan[]): { readonly startMs: number; readonly durationMs: number } {
   const startMs = spans.reduce((least, span) => Math.min(least, span.startMs), Number.POSITIVE_INFINITY)
   const endMs = spans.reduce((most, span) => Math.max(most, span.startMs + span.durationMs), Number.NEGATIVE_INFINITY)
