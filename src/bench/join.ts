@@ -4,7 +4,7 @@ import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
 import { type Metrics, type Round, turns } from './compare.ts'
 import { type Condition, type Group, spawnGroup } from './group.ts'
 import { startSetup } from './setup.ts'
-import { ownVariables, type Side, sideCount } from './side.ts'
+import { ours, type Side, sideCount } from './side.ts'
 
 /**
  * Between two looks at who is connected and who knows whom: what both times are exact to. A look is work for the
@@ -56,7 +56,7 @@ async function joinOnce(side: Side, { nodes, window }: BenchOptions, signal: Abo
   const all = nodes - 1
   const conditions: Conditions = {
     connectedMs: ({ links }, i) => links >= (i === 0 ? all : 1),
-    ...(side.name === ownVariables && { knowAllMs: ({ members = 0 }) => members >= all }),
+    ...(side.name === ours && { knowAllMs: ({ members = 0 }) => members >= all }),
   }
   const reached = await timeConditions(group, conditions, { startMs, endMs: startMs + window * 1_000 }, signal)
   const [after, usage] = await Promise.all([group.cpuMs(), group.usage()])
@@ -90,7 +90,7 @@ function missingMetricNotes(rounds: readonly Round[], { window }: BenchOptions):
   const missingRounds = (side: string, metric: string) =>
     rounds.filter((round) => round[side]?.[metric] === undefined).length
   const expected = Object.keys(rounds[0] ?? {}).map((side) => [side, 'connectedMs'] as const)
-  return [...expected, [ownVariables, 'knowAllMs'] as const].flatMap(([side, metric]) => {
+  return [...expected, [ours, 'knowAllMs'] as const].flatMap(([side, metric]) => {
     const missing = missingRounds(side, metric)
     return missing === 0
       ? []

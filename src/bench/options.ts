@@ -6,7 +6,7 @@ import type { Bench, BenchOptions } from './bench.ts'
 import { fanout } from './fanout.ts'
 import { idle } from './idle.ts'
 import { join } from './join.ts'
-import { bare, controlSide, ownVariables, reference } from './side.ts'
+import { bare, control, ours, reference } from './side.ts'
 
 export const benches: readonly Bench[] = [idle, fanout, join]
 
@@ -88,7 +88,7 @@ function parseNumber(key: string, text: string, rule: Rule<number>): number {
 }
 
 function parsePeers(given: readonly string[]): BenchOptions['peers'] {
-  const usedNames = [reference, ownVariables, bare, controlSide]
+  const usedNames = [reference, ours, bare, control]
   if (given.length > maxPeers) throw invalid('--peer', `given ${given.length} times`, `at most ${maxPeers}`)
   return given.map((text) => {
     const at = text.indexOf('=')

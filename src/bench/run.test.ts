@@ -4,12 +4,12 @@ import { leakCheck } from '../testing/leak-check.ts'
 import type { Bench, BenchContext } from './bench.ts'
 import { benches } from './options.ts'
 import { runBench } from './run.ts'
-import { controlSide, reference } from './side.ts'
+import { control, reference } from './side.ts'
 
 leakCheck()
 
 const context: BenchContext = { progress: () => {}, signal: new AbortController().signal }
-const round = { [reference]: { ms: 2 }, [controlSide]: { ms: 2 } }
+const round = { [reference]: { ms: 2 }, [control]: { ms: 2 } }
 
 /** `bench` without its processes: as long as it says it is, with a result at once. */
 function withoutProcesses(bench: Bench): Bench {

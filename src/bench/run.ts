@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { Bench, BenchContext, BenchOptions, BenchReport } from './bench.ts'
 import { compare } from './compare.ts'
-import { controlSide, reference } from './side.ts'
+import { control, reference } from './side.ts'
 import { machineUse } from './usage.ts'
 
 /** The same beside itself may differ by this much before a run is void. */
@@ -25,7 +25,7 @@ export async function runBench(bench: Bench, options: BenchOptions, context: Ben
   const seconds = (performance.now() - startMs) / 1_000
   const stealMsPerS = ((await machineUse()).stealMs - machine.stealMs) / seconds
   const comparison = compare(rounds, reference, options.seed)
-  const ratio = comparison.ratios[controlSide]?.[bench.decisive]?.median
+  const ratio = comparison.ratios[control]?.[bench.decisive]?.median
   const isVoid = ratio === undefined || Math.abs(ratio - 1) > maxNoise
   return {
     bench: bench.name,

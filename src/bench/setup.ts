@@ -3,17 +3,7 @@ import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
 import type { BenchOptions, SideSettings } from './bench.ts'
 import { spawnGroup } from './group.ts'
 import { ourBundle } from './our-bundle.ts'
-import {
-  bareSide,
-  controlSide,
-  foreignSide,
-  ownSide,
-  ownVariables,
-  reference,
-  type Side,
-  settingsOf,
-  stockSide,
-} from './side.ts'
+import { bareSide, control, foreignSide, ours, ownSide, reference, type Side, settingsOf, stockSide } from './side.ts'
 
 /** Everybody that is measured, and where the spans of ours go. */
 export interface BenchSetup extends AsyncDisposable {
@@ -34,7 +24,7 @@ export async function startSetup({ peers, bare }: BenchOptions, links: number): 
     const receiver: Receiver = await startReceiver()
     resources.defer(() => receiver.close())
     const ours = ownSide(entry, receiver.endpoint, links)
-    const sides = [stockSide(reference), ours, ...(bare ? [bareSide()] : []), ...foreign, stockSide(controlSide)]
+    const sides = [stockSide(reference), ours, ...(bare ? [bareSide()] : []), ...foreign, stockSide(control)]
     const settings = settingsBySide(sides)
     const notes = () => notesOf(settings, receiver.spans.length)
     return { sides, settings, notes, [Symbol.asyncDispose]: () => resources.disposeAsync() }
@@ -46,7 +36,7 @@ export async function startSetup({ peers, bare }: BenchOptions, links: number): 
 
 /** Those of ours that the node itself sets once it runs are told as well. */
 function settingsBySide(sides: readonly Side[]): SideSettings {
-  const all = (side: Side) => [...(side.name === ownVariables ? v8Flags : []), ...settingsOf(side)]
+  const all = (side: Side) => [...(side.name === ours ? calmFlags : []), ...settingsOf(side)]
   return Object.fromEntries(sides.map((side) => [side.name, all(side)]))
 }
 

@@ -16,8 +16,8 @@ export interface Side {
 
 /** The side that all others are compared with, and the same once more: what differs between these two is noise. */
 export const reference = 'stock'
-export const controlSide = 'stock-again'
-export const ownVariables = 'ours'
+export const control = 'stock-again'
+export const ours = 'ours'
 /** Stock again, as the launcher of ours would start it: what is left between it and ours is not a matter of settings. */
 export const bare = 'bare'
 
@@ -63,7 +63,7 @@ export function settingsOf({ program }: Side): readonly string[] {
 /** The node of the published bundle, started as its launcher would; spans go to `otlp`. `links`: how many it looks for. */
 export function ownSide(entry: string, otlp: string, links: number): Side {
   return {
-    name: ownVariables,
+    name: ours,
     paceMs: 0,
     program: (listen) => ({
       command: process.execPath,
@@ -86,7 +86,7 @@ export function foreignSide(name: string, commandLine: string): Side {
 
 /** Which earlier nodes each dials to make a complete graph: a mesh node finds the others by itself. */
 export function dialsForAll(side: string, nodes: number): Graph {
-  return side === ownVariables
+  return side === ours
     ? completeGraph(nodes).map((_, i) => (i === 0 ? [] : [0]))
     : earlierNeighbours(completeGraph(nodes))
 }

@@ -21,13 +21,7 @@ export function spanCounter(span: SpanName): string {
  * (Prometheus is new, or lost its database) and the series was there at the first scrape: what it was then counts. A
  * counter that went back began anew.
  */
-export function counterIncrease(
-  counter: string,
-  by: string,
-  window: string,
-  d: Durations,
-  job: string = jobs.spans,
-): string {
+export function increase(counter: string, by: string, window: string, d: Durations, job: string = jobs.spans): string {
   const [up, past] = [`up{job="${job}"}`, d('1d')]
   return increaseSince(
     counter,
@@ -58,7 +52,7 @@ ${indent(indent(indent(past)))}
 
 /** Spans of one name that a node told within `window`: see `rise`. */
 export function spanIncrease(span: SpanName, window: string, d: Durations): string {
-  return counterIncrease(spanCounter(span), byNode, window, d)
+  return increase(spanCounter(span), byNode, window, d)
 }
 
 /**

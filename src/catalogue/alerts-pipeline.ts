@@ -1,6 +1,6 @@
 import { counter, firesFor, gauge, up } from './alert-case.ts'
 import { type Durations, shortestWindow } from './alert-durations.ts'
-import { byNode, counterIncrease, jobs, spanIncrease } from './alert-promql.ts'
+import { byNode, increase, jobs, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
 /** Most samples of one scrape of the span metrics, as in `otel/prometheus.yml`: beyond it Prometheus takes none. */
@@ -11,7 +11,7 @@ const queueRatio = `max by (exporter) (${queue} / ${capacity})`
 
 /** Spans that the Collector did not take, could not queue, or could not send: one arm each, since they have other labels. */
 function refusedSpans(d: Durations): string {
-  const increased = (metric: string, by: string) => `${counterIncrease(metric, by, d('5m'), d, jobs.collector)} > 0`
+  const increased = (metric: string, by: string) => `${increase(metric, by, d('5m'), d, jobs.collector)} > 0`
   return [
     increased('otelcol_receiver_refused_spans_total', 'receiver'),
     increased('otelcol_exporter_enqueue_failed_spans_total', 'exporter'),

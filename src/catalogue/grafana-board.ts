@@ -43,18 +43,11 @@ export function renderBoard(rows: readonly BoardRow[] = boardRows): string {
 }
 
 function panels(rows: readonly BoardRow[]): Json[] {
-  const panelList: Json[] = []
+  const result: Json[] = []
   let [y, id] = [0, 0]
   for (const { title, panels: inRow } of rows) {
     id += 1
-    panelList.push({
-      id,
-      type: 'row',
-      title,
-      collapsed: false,
-      gridPos: { x: 0, y, w: columnsOfGrid, h: 1 },
-      panels: [],
-    })
+    result.push({ id, type: 'row', title, collapsed: false, gridPos: { x: 0, y, w: columnsOfGrid, h: 1 }, panels: [] })
     y += 1
     let [x, deepest] = [0, 0]
     for (const panel of inRow) {
@@ -65,22 +58,22 @@ function panels(rows: readonly BoardRow[]): Json[] {
         deepest = 0
       }
       id += 1
-      panelList.push(render(panel, id, { x, y, w, h }))
+      result.push(render(panel, id, { x, y, w, h }))
       x += w
       deepest = Math.max(deepest, h)
     }
     y += deepest
   }
-  return panelList
+  return result
 }
 
 function render(panel: BoardPanel, id: number, gridPos: Json): Json {
-  const { title, description: says, kind, queries } = panel
+  const { title, description, kind, queries } = panel
   return {
     id,
     type: types[kind],
     title,
-    description: says,
+    description,
     datasource: prometheus,
     gridPos,
     targets: queries.map((query, index) => target(query, index, kind)),
@@ -163,29 +156,29 @@ function searchLink(span: SpanName, queries: readonly BoardQuery[]): Json {
   const perNode = queries.every(({ legend }) => legend.includes('mesh_node_name'))
   const [open, close] = ['{"mesh.node.name":"', '"}'].map(encodeURIComponent)
   const params = [
-    `service=${variableRef('__field.labels.mesh_id')}`,
+    `service=${ref('__field.labels.mesh_id')}`,
     `operation=${span}`,
-    ...(perNode ? [`tags=${open}${variableRef('__field.labels.mesh_node_name')}${close}`] : []),
-    `start=${variableRef('__from')}000&end=${variableRef('__to')}000&lookback=custom&limit=100`,
+    ...(perNode ? [`tags=${open}${ref('__field.labels.mesh_node_name')}${close}`] : []),
+    `start=${ref('__from')}000&end=${ref('__to')}000&lookback=custom&limit=100`,
   ]
-  return { title: `${span} in Jaeger`, url: `${variableRef('jaeger')}/search?${params.join('&')}`, targetBlank: true }
+  return { title: `${span} in Jaeger`, url: `${ref('jaeger')}/search?${params.join('&')}`, targetBlank: true }
 }
 
 /** In the board's head. */
 function jaegerLink(): Json {
-  const appearance = { icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: true }
+  const style = { icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: true }
   return {
     title: 'Jaeger',
     type: 'link',
-    url: `${variableRef('jaeger')}/search`,
+    url: `${ref('jaeger')}/search`,
     includeVars: false,
     keepTime: false,
-    ...appearance,
+    ...style,
   }
 }
 
 /** A variable, as Grafana writes it. */
-function variableRef(variable: string): string {
+function ref(variable: string): string {
   return `\${${variable}}`
 }
 

@@ -28,7 +28,7 @@ export interface TraceRef {
 }
 
 /** How a span stands in its trace. */
-export interface SpanPlacement {
+export interface Placement {
   /** Ids of its own: for spans that others will be children of, or link to. */
   readonly ref?: TraceRef
   /** Its parent; null starts a trace; left out, it belongs to the node's current window. */
@@ -45,18 +45,14 @@ export interface SpanPlacement {
 /** A span as an effect: ended when it is told. */
 export type SpanEffect = { [N in SpanName]: SpanEffectOf<N> }[SpanName]
 
-export interface SpanEffectOf<N extends SpanName> extends SpanPlacement {
+export interface SpanEffectOf<N extends SpanName> extends Placement {
   readonly do: 'emit-span'
   readonly span: N
   readonly attributes: AttributesOf<N>
 }
 
 /** The only way the rest of the code speaks of spans: a wrong name, attribute or value does not compile. */
-export function emitSpan<N extends SpanName>(
-  span: N,
-  attributes: AttributesOf<N>,
-  place: SpanPlacement = {},
-): SpanEffect {
+export function emitSpan<N extends SpanName>(span: N, attributes: AttributesOf<N>, place: Placement = {}): SpanEffect {
   return { do: 'emit-span', span, attributes, ...place } as unknown as SpanEffect
 }
 

@@ -1,5 +1,5 @@
 import { ageBand } from '../catalogue/bands.ts'
-import { emitSpan, type SpanEffect, type SpanPlacement } from '../catalogue/span-effect.ts'
+import { emitSpan, type SpanEffect, type Placement } from '../catalogue/span-effect.ts'
 import type { UnsentGossip } from './events.ts'
 import type { CloseReason } from './frames.ts'
 import type { GossipLack, RepairStep } from './gossip-repair.ts'
@@ -92,7 +92,7 @@ export function emitIdentifyRetried(peer: string, link: Link, retry: number): Sp
   return emitSpan('mesh.identify.retried', attributes, underBirth(link))
 }
 
-function underBirth({ openedSpan: birth }: Link): SpanPlacement {
+function underBirth({ openedSpan: birth }: Link): Placement {
   return birth === undefined ? {} : { parent: birth }
 }
 

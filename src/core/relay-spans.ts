@@ -1,4 +1,4 @@
-import { emitSpan, type SpanEffect, type SpanPlacement } from '../catalogue/span-effect.ts'
+import { emitSpan, type SpanEffect, type Placement } from '../catalogue/span-effect.ts'
 import type { Crossing } from './events.ts'
 import { limits } from './limits.ts'
 import { messagingOf } from './messaging.ts'
@@ -52,6 +52,6 @@ export function refusedFor(limit: 'relayWaiting' | 'relayWaitingBytes'): SpanEff
 }
 
 /** Hops are linked to the publishing, not its children, or one trace would gather all that ever crossed. */
-function placeOf({ trace }: Pick<Crossing, 'trace'>): SpanPlacement {
+function placeOf({ trace }: Pick<Crossing, 'trace'>): Placement {
   return trace === undefined ? {} : { links: [trace] }
 }

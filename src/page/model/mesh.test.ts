@@ -34,7 +34,7 @@ test('a node that starts an hour late: its lane has its own base, the scale stay
 test('boot steps before any node is complete: all lanes share one base; no steps: the scale is 1', () => {
   const started = (node: string, atMs: number): BootStep => ({ node, what: 'started', atMs })
   assert.equal(bootChart([started('a', 0), started('b', 60_000)]).scaleMs, 60_000)
-  assert.deepEqual(bootChart([]), { lanes: [], wholeMs: 1 })
+  assert.deepEqual(bootChart([]), { lanes: [], scaleMs: 1 })
 })
 
 test('names: unique in a lab if one node has them, never unique on an observer', () => {

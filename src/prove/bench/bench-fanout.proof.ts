@@ -1,6 +1,6 @@
 import type { BenchReport } from '../../bench/bench.ts'
 import { fanout } from '../../bench/fanout.ts'
-import { controlSide, ownVariables, reference } from '../../bench/side.ts'
+import { control, ours, reference } from '../../bench/side.ts'
 import { ratioOf } from '../../bench/statistics.ts'
 import { atLeast, type Check, type Proof } from '../proof.ts'
 import { benchRun, benchSeconds, noiseCheck, ratioAtMost, withoutPeer } from './run.ts'
@@ -19,8 +19,8 @@ export const proof: Proof = {
     const report = await benchRun(fanout, context)
     const checks = [
       noiseCheck(report),
-      ratioAtMost('CPU per delivery to stock', cpuMost.stock, report.ratios[ownVariables]?.[cpu], report),
-      atLeast('delivered, worst round', 100, report.sides[ownVariables]?.[delivered]?.min ?? Number.NaN, '%'),
+      ratioAtMost('CPU per delivery to stock', cpuMost.stock, report.ratios[ours]?.[cpu], report),
+      atLeast('delivered, worst round', 100, report.sides[ours]?.[delivered]?.min ?? Number.NaN, '%'),
       ...foreign(report),
     ]
     return { figures: { ...report }, checks }
@@ -29,15 +29,10 @@ export const proof: Proof = {
 
 function foreign(report: BenchReport): Check[] {
   const what = 'CPU per delivery to'
-  const others = Object.keys(report.sides).filter((side) => ![ownVariables, reference, controlSide].includes(side))
+  const others = Object.keys(report.sides).filter((side) => ![ours, reference, control].includes(side))
   if (others.length === 0) return [withoutPeer(`${what} go-libp2p`, `at most ${cpuMost.foreign}`)]
   const series = (side: string) => report.rounds.map((round) => round[side]?.[cpu] ?? Number.NaN)
   return others.map((side) =>
-    ratioAtMost(
-      `${what} ${side}`,
-      cpuMost.foreign,
-      ratioOf(series(ownVariables), series(side), report.options.seed),
-      report,
-    ),
+    ratioAtMost(`${what} ${side}`, cpuMost.foreign, ratioOf(series(ours), series(side), report.options.seed), report),
   )
 }

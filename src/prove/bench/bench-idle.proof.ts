@@ -1,5 +1,5 @@
 import { idle } from '../../bench/idle.ts'
-import { controlSide, ownVariables, reference } from '../../bench/side.ts'
+import { control, ours, reference } from '../../bench/side.ts'
 import { atMost, type Check, type Proof } from '../proof.ts'
 import { benchRun, benchSeconds, noiseCheck, ratioAtMost, withoutPeer } from './run.ts'
 
@@ -16,16 +16,11 @@ export const proof: Proof = {
   seconds: benchSeconds(idle),
   async run(context) {
     const report = await benchRun(idle, context)
-    const ratios = report.ratios[ownVariables]
+    const ratios = report.ratios[ours]
     const checks = [
       noiseCheck(report),
       ratioAtMost('CPU to stock', cpuMost.ratio, ratios?.['cpuMsPerS'], report),
-      atMost(
-        'CPU per node, median',
-        cpuMost.msPerS,
-        report.sides[ownVariables]?.['cpuMsPerS']?.median ?? Number.NaN,
-        'ms/s',
-      ),
+      atMost('CPU per node, median', cpuMost.msPerS, report.sides[ours]?.['cpuMsPerS']?.median ?? Number.NaN, 'ms/s'),
       ratioAtMost('RSS to stock', rssMost, ratios?.['rssMb'], report),
       ...foreign(Object.keys(report.sides)),
     ]
@@ -35,7 +30,7 @@ export const proof: Proof = {
 
 /** Nothing is promised about others; that they were there is said. */
 function foreign(sides: readonly string[]): Check[] {
-  const others = sides.filter((side) => ![ownVariables, reference, controlSide].includes(side))
+  const others = sides.filter((side) => ![ours, reference, control].includes(side))
   if (others.length === 0) return [withoutPeer('measured beside go-libp2p', 'figures')]
   return [{ what: 'measured beside', want: 'figures', got: others.join(', '), holds: true }]
 }
