@@ -11,7 +11,7 @@ leakCheck()
 
 const quiet = { progress: () => {}, signal: new AbortController().signal }
 
-test('a small run measures every side, and all that was published arrives', { timeout: 120_000 }, async () => {
+test('a small run: every side has all metrics, and every message arrives', { timeout: 120_000 }, async () => {
   const options = { ...fanout.defaults, nodes: 4, pairs: 1, window: 3, settle: 1 }
   const report = await runBench(fanout, options, quiet)
   assert.deepEqual(Object.keys(report.sides), ['stock', 'ours', 'stock-again'])
@@ -24,33 +24,33 @@ test('a small run measures every side, and all that was published arrives', { ti
     assert.ok(of('duplicatesPerDelivery') >= 0, side)
   }
   assert.ok((report.ratios['ours']?.['cpuMsPerDelivery']?.median ?? 0) > 0)
-  assert.ok(!report.notes.some((note) => /not what they say/.test(note)), report.notes.join('; '))
+  assert.ok(!report.notes.some((note) => /another CPU time than the kernel/.test(note)), report.notes.join('; '))
   assert.match(formatReport(report), /cpuMsPerDelivery\n {2}stock .*\n {2}ours .* x .*, range /)
   assert.ok(report.settings['ours']?.includes('MALLOC_ARENA_MAX=1'), `${report.settings['ours']}`)
   assert.deepEqual(report.settings['stock'], [])
 })
 
-test('a program that is none, or ends at once, or says nonsense is named', async () => {
+test('a missing program, an early exit, a malformed event: the error names the peer', async () => {
   const env = process.env
   const start = (name: string, command: string, ...args: string[]) => startPeer(name, { command, args, env })
-  await assert.rejects(start('none', '/nonexistent/peer'), /none cannot be started/)
+  await assert.rejects(start('none', '/nonexistent/peer'), /none failed to start/)
   await assert.rejects(start('brief', process.execPath, '-e', 'process.stderr.write("no reason"); process.exit(3)'), {
-    message: /brief ended with 3: no reason/,
+    message: /brief exited with 3: no reason/,
   })
   const nonsense = `process.stdout.write('{"event":"ready"}\\n'); process.stdin.resume()`
-  await assert.rejects(start('odd', process.execPath, '-e', nonsense), /odd: no event of the bench protocol/)
+  await assert.rejects(start('odd', process.execPath, '-e', nonsense), /odd: invalid event of the bench protocol/)
 })
 
-test('whose process has ended is told as that, whatever is asked of it', async () => {
+test('a peer whose process has exited: every call rejects with the exit status', async () => {
   const peer = await startPeer('stock', stockSide('stock').program('/ip4/127.0.0.1/udp/0/quic-v1'))
   process.kill(peer.pid, 'SIGKILL')
-  const ended = { message: /stock ended with SIGKILL/ }
+  const ended = { message: /stock exited with SIGKILL/ }
   await assert.rejects(peer.request({ do: 'count' }, 'count', 10_000), ended)
   await assert.rejects(peer.usage(), ended)
   await assert.rejects(peer.cpuMs(), ended)
 })
 
-test('a peer that fails a command says why, and ends with its input', async () => {
+test('a peer that fails a command: the request rejects with the reason, and the peer exits with its input', async () => {
   const peer = await startPeer('stock', stockSide('stock').program('/ip4/127.0.0.1/udp/0/quic-v1'))
   try {
     await assert.rejects(peer.request({ do: 'publish', bytes: 64, rate: 10, count: 1 }, 'published', 10_000), /stock: /)
@@ -59,5 +59,5 @@ test('a peer that fails a command says why, and ends with its input', async () =
   } finally {
     await peer.end()
   }
-  await assert.rejects(peer.request({ do: 'count' }, 'count', 1_000), /stock ended with 0/)
+  await assert.rejects(peer.request({ do: 'count' }, 'count', 1_000), /stock exited with 0/)
 })

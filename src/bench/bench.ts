@@ -1,6 +1,6 @@
 import type { Comparison, Round } from './compare.ts'
 
-/** What is measured, and how long. */
+/** What to measure, and for how long. */
 export interface BenchOptions {
   /** Processes of each side. */
   readonly nodes: number
@@ -8,33 +8,33 @@ export interface BenchOptions {
   readonly pairs: number
   /** Seconds of one measurement. */
   readonly window: number
-  /** Seconds between the last link and the first measurement; of `fanout` those in which each side warms up. */
+  /** Seconds between the last link and the first measurement; for `fanout` the warm-up of each side. */
   readonly settle: number
   /** Messages per second and bytes in each; only `fanout` publishes. */
   readonly rate: number
   readonly bytes: number
-  /** Draws the graph and the intervals. */
+  /** Seed of the random graph and of the confidence intervals. */
   readonly seed: number
-  /** Programs of others that speak the protocol. */
+  /** Other programs that speak the bench protocol. */
   readonly peers: readonly { readonly name: string; readonly command: string }[]
-  /** Whether stock is measured with the process settings of a mesh node, too. */
+  /** Whether to measure stock with the process settings of a mesh node as well. */
   readonly bare: boolean
 }
 
-/** Of each side: flags and variables that its processes have, and nobody else by default. */
+/** Flags and variables of each side that are not defaults. */
 export type SideSettings = Readonly<Record<string, readonly string[]>>
 
 export interface BenchContext {
-  /** One line for whoever waits. */
+  /** Reports one line of progress. */
   progress(text: string): void
-  /** Aborts when nobody waits any more. */
+  /** Aborts the run. */
   readonly signal: AbortSignal
 }
 
 export interface BenchResult {
   readonly rounds: readonly Round[]
   readonly settings: SideSettings
-  /** What has to be known to read the figures. */
+  /** Notes needed to interpret the figures. */
   readonly notes: readonly string[]
 }
 
@@ -43,24 +43,24 @@ export interface Bench {
   readonly name: string
   readonly about: string
   readonly defaults: BenchOptions
-  /** The metric that tells by the A/A pair whether the run counts. */
+  /** Metric whose A/A ratio decides whether the run is valid. */
   readonly decisive: string
-  /** Seconds that a run takes, about. */
+  /** Estimated seconds of a run. */
   seconds(options: BenchOptions): number
   run(options: BenchOptions, context: BenchContext): Promise<BenchResult>
 }
 
-/** What a run says, for programs to read. */
+/** Machine-readable result of a run. */
 export interface BenchReport extends Comparison {
   readonly bench: string
-  /** ISO 8601, when it began. */
+  /** Start time, ISO 8601. */
   readonly at: string
   readonly seconds: number
   readonly node: string
   readonly cores: number
   readonly options: BenchOptions
   readonly settings: SideSettings
-  /** The reference beside itself: the run is void when it is off by more than 5 %. */
+  /** Ratio of the reference to itself: the run is void if it is off by more than 5 %. */
   readonly noise: { readonly metric: string; readonly ratio: number | undefined; readonly void: boolean }
   readonly rounds: readonly Round[]
   readonly notes: readonly string[]

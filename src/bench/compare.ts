@@ -1,17 +1,17 @@
 import { type Ratio, ratioOf, type Spread, spreadOf } from './statistics.ts'
 
-/** What was measured of one side in one round, by name; what could not be is left out. */
+/** Metrics of one side in one round, by name; a metric that could not be measured is absent. */
 export type Metrics = Readonly<Record<string, number>>
-/** All sides, measured next to each other. */
+/** Metrics of all sides, measured next to each other. */
 export type Round = Readonly<Record<string, Metrics>>
 
 export interface Comparison {
   readonly sides: Readonly<Record<string, Readonly<Record<string, Spread>>>>
-  /** Each side to the reference. */
+  /** Ratio of each side to the reference. */
   readonly ratios: Readonly<Record<string, Readonly<Record<string, Ratio>>>>
 }
 
-/** Sums up rounds: each side for itself, and as ratios to `reference`, round by round. `seed` draws the intervals. */
+/** Summarizes rounds: spreads of each side, and paired ratios to `reference`. `seed` makes the intervals repeatable. */
 export function compare(rounds: readonly Round[], reference: string, seed: number): Comparison {
   const [first = {}] = rounds
   const names = Object.keys(first)
@@ -33,7 +33,7 @@ export function compare(rounds: readonly Round[], reference: string, seed: numbe
   return { sides: Object.fromEntries(sides), ratios: Object.fromEntries(ratios) }
 }
 
-/** The order in which sides have their turns: A B C, C B A, A B C, so that a drift of the machine meets all alike. */
+/** Order of the sides in a round: A B C, C B A, A B C, so that drift of the machine affects all alike. */
 export function turns<T>(sides: readonly T[], round: number): readonly T[] {
   return round % 2 === 0 ? sides : sides.toReversed()
 }

@@ -1,11 +1,11 @@
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 
 /**
- * Counts the messages of one topic in every gossipsub RPC of this process, duplicates included: the library itself only
- * counts them for a metrics registry. Costs a few calls per RPC, the same for whoever is measured.
+ * Counts the messages of one topic in every gossipsub RPC of this process, duplicates included: the library counts them
+ * for a metrics registry only. Costs a few calls per RPC, the same on every side.
  *
- * @param {string} topic What the topic ends with: a mesh puts its name before it.
- * @returns {() => number} How many since the last call.
+ * @param {string} topic Suffix of the topic: a mesh prepends its name.
+ * @returns {() => number} Returns the count since the last call.
  */
 export function countCopies(topic) {
   let copies = 0
@@ -18,8 +18,8 @@ export function countCopies(topic) {
   }
   Object.assign(RPC, { decode: counting })
   return () => {
-    const taken = copies
+    const count = copies
     copies = 0
-    return taken
+    return count
   }
 }

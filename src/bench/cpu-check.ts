@@ -1,13 +1,13 @@
 import type { Group } from './group.ts'
 import { kernelCpuMs } from './usage.ts'
 
-/** What the two accounts of one process may differ by: both are read at nearly the same time. */
+/** Relative difference that is tolerated: the two figures are read at nearly the same time. */
 const maxDifference = 0.1
 const timeoutMs = 20_000
 
 /**
- * Asks every process what CPU it has used by its own account, and says of which sides that is not what the kernel says:
- * the process that was started is then not the one that worked.
+ * Compares the CPU time that every process reports with the kernel's, and returns a note per side that differs: there
+ * the started process is not the one that did the work.
  */
 export async function findCpuMismatches(groups: readonly Group[]): Promise<string[]> {
   const notes = groups.map(async ({ side, peers }) => {
@@ -20,7 +20,7 @@ export async function findCpuMismatches(groups: readonly Group[]): Promise<strin
     const mismatches = results.filter(Boolean).length
     return mismatches === 0
       ? []
-      : [`${side}: CPU of ${mismatches} of ${peers.length} processes is not what they say themselves`]
+      : [`${side}: ${mismatches} of ${peers.length} processes report another CPU time than the kernel`]
   })
   return (await Promise.all(notes)).flat()
 }

@@ -13,10 +13,10 @@ import { sideCount } from './side.ts'
 const degree = 8
 const linkTimeoutMs = 60_000
 const pollMs = 500
-/** A mesh node that looked for more links than this would add to the graph it is given. */
+/** With more than this a mesh node would add links to the given graph. */
 const ownLinks = 1
 
-/** What one delivery costs, and how long it takes. One side at a time has something to say; the others idle. */
+/** Cost and latency of one delivery. One side at a time publishes; the others are idle. */
 export const fanout: Bench = {
   name: 'fanout',
   about: 'CPU, latency and duplicates per delivery, one publisher on a random graph of degree 8',
@@ -66,13 +66,13 @@ async function run(options: BenchOptions, { progress, signal }: BenchContext): P
 
 function notesOf(others: number): string[] {
   return [
-    'CPU of all processes of a side, the publisher’s too; net: less what they use when nobody publishes',
-    'each process is told whom to dial; ours looks for no further links (MESH_NEIGHBOURS=1), and otherwise has its defaults',
+    'CPU of all processes of a side, publisher included; net: minus their idle use',
+    'each process dials given addresses; ours seeks no further links (MESH_NEIGHBOURS=1) and otherwise has its defaults',
     `everything else on the machine, idle sides included, used ${Math.round(others)} CPU ms/s at most`,
   ]
 }
 
-/** The same graph for all sides; fewer links each where there are not enough nodes. */
+/** One graph for all sides; with fewer links per node if there are too few nodes. */
 function graphFor({ nodes, seed }: BenchOptions): Graph {
   const maxDegree = Math.min(degree, nodes - 1)
   return regularGraph(nodes, (nodes * maxDegree) % 2 === 0 ? maxDegree : maxDegree - 1, seededRandom(seed))
@@ -82,28 +82,28 @@ async function link(group: Group, graph: Graph, signal: AbortSignal): Promise<vo
   await group.startAll(earlierNeighbours(graph), signal)
   const linkCount = (i: number) => graph[i]?.length ?? 0
   const wait = { limitMs: linkTimeoutMs, everyMs: pollMs, signal }
-  await group.until((count, i) => count.links >= linkCount(i), 'each has the links of the graph', wait)
+  await group.until((count, i) => count.links >= linkCount(i), 'all nodes have the links of the graph', wait)
   await assertLinks(group, graph)
 }
 
-/** Throws when the links are not those of the graph: on another one messages take other ways. */
+/** Throws if the links differ from the graph, which would change the routes of messages. */
 async function assertLinks(group: Group, graph: Graph): Promise<void> {
   const counts = await group.counts()
   const mismatches = counts.filter((count, i) => count.links !== graph[i]?.length).length
   if (mismatches === 0) return
   throw new Error(
-    `${group.side}: ${mismatches} of ${counts.length} have other links than the graph: the run says nothing`,
+    `${group.side}: ${mismatches} of ${counts.length} have other links than the graph: the run is invalid`,
   )
 }
 
-/** CPU ms/s of each side, all processes, while nobody publishes. */
+/** CPU ms/s of all processes of each side while no node publishes. */
 async function idleRates(groups: readonly Group[], seconds: number, signal: AbortSignal): Promise<Map<string, number>> {
   const processes = Object.fromEntries(groups.map(({ side, peers }) => [side, peers]))
   const { sides } = await idleWindow(processes, seconds * 1_000, signal)
   return new Map(Object.entries(sides).map(([side, { cpu }]) => [side, cpu.reduce((sum, one) => sum + one, 0)]))
 }
 
-/** `idle`: what the side’s processes would have used without a message, in ms/s. */
+/** `idle`: CPU of the side’s processes without messages, in ms/s. */
 function metricsOf(use: LoadUse, idle: number): Metrics {
   return {
     cpuMsPerDelivery: use.cpuMs / use.delivered,

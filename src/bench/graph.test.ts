@@ -7,8 +7,8 @@ import { completeGraph, earlierNeighbours, type Graph, regularGraph } from './gr
 
 leakCheck()
 
-/** How many parts a graph falls into, by another way than the one under test: labels that spread along its links. */
-function parts(graph: Graph): number {
+/** Number of connected components, independent of the code under test: labels spread along links. */
+function components(graph: Graph): number {
   const labels = graph.map((_, node) => node)
   for (const _ of graph) {
     for (const [node, neighbours] of graph.entries()) {
@@ -18,7 +18,7 @@ function parts(graph: Graph): number {
   return new Set(labels).size
 }
 
-test('every node has its links, to others, each once and from both ends, and all are connected', () => {
+test('a regular graph: every node has `degree` distinct neighbours, links are mutual, and the graph is connected', () => {
   const shape = fc.record({
     half: fc.integer({ min: 2, max: 15 }),
     degree: fc.integer({ min: 2, max: 8 }),
@@ -34,18 +34,18 @@ test('every node has its links, to others, each once and from both ends, and all
         assert.ok(!neighbours.includes(node))
         assert.ok(neighbours.every((other) => graph[other]?.includes(node)))
       }
-      assert.equal(parts(graph), 1)
+      assert.equal(components(graph), 1)
     }),
   )
 })
 
-test('the same seed draws the same graph, another seed another one', () => {
+test('one seed gives one graph, another seed another graph', () => {
   const graphOf = (seed: number) => regularGraph(18, 8, seededRandom(seed))
   assert.deepEqual(graphOf(1), graphOf(1))
   assert.notDeepEqual(graphOf(1), graphOf(2))
 })
 
-test('a graph that cannot be is refused', () => {
+test('impossible node counts and degrees throw a RangeError', () => {
   const shapes: readonly (readonly [number, number])[] = [
     [5, 3],
     [4, 4],
@@ -54,7 +54,7 @@ test('a graph that cannot be is refused', () => {
   for (const [nodes, degree] of shapes) assert.throws(() => regularGraph(nodes, degree, () => 0.5), RangeError)
 })
 
-test('each edge is dialled once, from the later node', () => {
+test('earlier neighbours: the later node dials each edge once', () => {
   const graph = completeGraph(4)
   assert.deepEqual(graph[1], [0, 2, 3])
   assert.deepEqual(earlierNeighbours(graph), [[], [0], [0, 1], [0, 1, 2]])

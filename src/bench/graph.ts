@@ -1,21 +1,21 @@
 import type { Random } from '../core/machine.ts'
 
-/** Neighbours of each node, in ascending order. */
+/** Neighbours of each node, ascending. */
 export type Graph = readonly (readonly number[])[]
 
-/** Switches per edge: far more than a graph of this size needs to forget the ring that it began as. */
+/** Switches per edge: far more than a graph of this size needs to lose the structure of the ring. */
 const switchesPerEdge = 20
 const maxTries = 100
 
 /**
  * A random connected graph in which every node has `degree` neighbours: a ring lattice whose edges are switched in pairs,
- * which keeps every degree. The same `random` draws the same graph.
+ * which keeps every degree. The same `random` gives the same graph.
  *
- * @throws RangeError when there is no such graph.
+ * @throws RangeError if there is no such graph.
  */
 export function regularGraph(nodes: number, degree: number, random: Random): Graph {
   if (degree < 1 || degree >= nodes || (nodes * degree) % 2 === 1) {
-    throw new RangeError(`there is no graph of ${nodes} nodes with ${degree} links each`)
+    throw new RangeError(`no graph of ${nodes} nodes with ${degree} links each exists`)
   }
   for (let i = 0; i < maxTries; i++) {
     const edges = lattice(nodes, degree)
@@ -23,16 +23,16 @@ export function regularGraph(nodes: number, degree: number, random: Random): Gra
     const graph = graphOf(nodes, edges)
     if (isConnected(graph)) return graph
   }
-  throw new RangeError(`no connected graph of ${nodes} nodes with ${degree} links each was found`)
+  throw new RangeError(`found no connected graph of ${nodes} nodes with ${degree} links each`)
 }
 
-/** Every node linked to every other. */
+/** A graph that links every node to every other. */
 export function completeGraph(nodes: number): Graph {
   const all = Array.from({ length: nodes }, (_, i) => i)
   return all.map((i) => all.filter((j) => j !== i))
 }
 
-/** Whom each node dials when nodes start one after the other: those neighbours that are there already. */
+/** Neighbours that each node dials when nodes start one after the other: those with a lower index. */
 export function earlierNeighbours(graph: Graph): Graph {
   return graph.map((neighbours, i) => neighbours.filter((j) => j < i))
 }
@@ -48,7 +48,7 @@ function lattice(nodes: number, degree: number): Edge[] {
   return edges
 }
 
-/** a-b and c-d become a-d and c-b, unless one of these is there already or would lead to itself. */
+/** a-b and c-d become a-d and c-b, unless one of these exists or is a loop. */
 function shuffleEdges(edges: Edge[], random: Random): void {
   const key = (a: number, b: number) => `${Math.min(a, b)}-${Math.max(a, b)}`
   const edgeKeys = new Set(edges.map(([a, b]) => key(a, b)))

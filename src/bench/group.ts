@@ -10,18 +10,18 @@ import type { Side } from './side.ts'
 export interface Group extends AsyncDisposable {
   readonly side: string
   readonly peers: readonly PeerProcess[]
-  /** Tells one to start and to dial these; resolves once it has. */
+  /** Starts one process, which dials these; resolves once it has. */
   start(index: number, dials: readonly number[]): Promise<void>
-  /** Starts all, one after the other, each dialling earlier ones. */
+  /** Starts all, one after the other; each dials earlier ones. */
   startAll(dials: Graph, signal: AbortSignal): Promise<void>
-  /** What each has counted since it was asked last. */
+  /** Counts of each process since the last call. */
   counts(): Promise<readonly EventOf<'count'>[]>
   usage(): Promise<readonly Usage[]>
   /** CPU milliseconds of all processes since their start. */
   cpuMs(): Promise<number>
-  /** Looks until it holds for the counts of all; resolves to the milliseconds that took, undefined when it never did. */
+  /** Polls until the condition holds for all; resolves to the milliseconds it took, or undefined after the limit. */
   reach(holds: Condition, wait: Wait): Promise<number | undefined>
-  /** As `reach`; rejects, saying that `what` did not happen. */
+  /** As `reach`, but rejects with an error about `what`. */
   until(holds: Condition, what: string, wait: Wait): Promise<number>
 }
 
@@ -35,7 +35,7 @@ export interface Wait {
 
 const limits = { startMs: 40_000, countMs: 20_000 }
 
-/** Starts `count` processes of a side, which wait for their start. */
+/** Spawns `count` processes of a side, which wait for `start`. */
 export async function spawnGroup(side: Side, count: number): Promise<Group> {
   const ports = await freeUdpPorts(count)
   const starting = ports.map((port, i) =>
@@ -83,7 +83,7 @@ function groupOf(side: Side, peers: readonly PeerProcess[], dispose: () => Promi
       const summaries = (await counts()).map(
         ({ links, members }) => `${links}${members === undefined ? '' : `/${members}`}`,
       )
-      throw new Error(`${side.name}: ${what}: not within ${wait.limitMs} ms (links/members ${summaries.join(' ')})`)
+      throw new Error(`${side.name}: timeout after ${wait.limitMs} ms: ${what} (links/members ${summaries.join(' ')})`)
     },
     [Symbol.asyncDispose]: dispose,
   }

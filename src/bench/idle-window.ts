@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Usage } from '../testing/process-usage.ts'
 import { machineUse } from './usage.ts'
 
-/** A process whose use is read; `usage` from `/proc`. */
+/** A process to measure; `usage` comes from `/proc`. */
 export interface MeasuredProcess {
   readonly pid: number
   usage(): Promise<Usage>
 }
 
-/** What the processes of one side used in one window. */
+/** Resource use of the processes of one side in one window. */
 export interface SideUse {
   /** CPU milliseconds per second, one number per process. */
   readonly cpu: readonly number[]
@@ -21,12 +21,12 @@ export interface SideUse {
 export interface WindowUse {
   readonly seconds: number
   readonly sides: Readonly<Record<string, SideUse>>
-  /** CPU that everything else on the machine used, in milliseconds per second; 1,000 for each core when full. */
+  /** CPU use of everything else on the machine, in milliseconds per second; 1,000 is one full core. */
   readonly others: number
   readonly load: number
 }
 
-/** What every process uses while `ms` pass: all sides in the same window, so that they fare alike. */
+/** Measures every process for `ms`: all sides in the same window, so that the same conditions apply. */
 export async function idleWindow(
   sides: Readonly<Record<string, readonly MeasuredProcess[]>>,
   ms: number,

@@ -11,11 +11,11 @@ import { dialsForAll, sideCount } from './side.ts'
 const linkTimeoutMs = 60_000
 const pollMs = 500
 
-/** What nodes cost that are linked to all others and have nothing to say. All sides are measured at the same time. */
+/** Cost of idle nodes in a complete graph. Measures all sides at the same time. */
 export const idle: Bench = {
   name: 'idle',
-  about: 'CPU and memory of nodes that are linked to all others and idle',
-  // V8 tidies up after the start when a process is 110 s old.
+  about: 'CPU and memory of idle nodes in a complete graph',
+  // V8 frees memory of the start when a process is 110 s old.
   defaults: { nodes: 9, pairs: 7, window: 30, settle: 120, rate: 1, bytes: 256, seed: 1, peers: [], bare: false },
   decisive: 'cpuMsPerS',
   seconds: (options) => 10 + sideCount(options) * options.nodes * 0.5 + options.settle + options.pairs * options.window,
@@ -31,7 +31,7 @@ async function run(options: BenchOptions, { progress, signal }: BenchContext): P
     const group = resources.use(await spawnGroup(side, options.nodes))
     await group.startAll(dialsForAll(side.name, options.nodes), signal)
     const wait = { limitMs: linkTimeoutMs, everyMs: pollMs, signal }
-    await group.until((count) => count.links >= links, `each has ${links} links`, wait)
+    await group.until((count) => count.links >= links, `all nodes have ${links} links`, wait)
     groups.push(group)
     progress(`${side.name}: ${options.nodes} processes with ${links} links each`)
   }
@@ -50,7 +50,7 @@ async function run(options: BenchOptions, { progress, signal }: BenchContext): P
     const counts = await group.counts()
     const mismatches = counts.filter((count) => count.links < links).length
     if (mismatches > 0)
-      throw new Error(`${group.side}: ${mismatches} of ${options.nodes} have lost links: the run says nothing`)
+      throw new Error(`${group.side}: ${mismatches} of ${options.nodes} have lost links: the run is invalid`)
   }
   const notes = [...(await findCpuMismatches(groups)), ...notesOf(others), ...setup.notes()]
   return { rounds, settings: setup.settings, notes }

@@ -7,13 +7,13 @@ import { startSetup } from './setup.ts'
 import { ours, type Side, sideCount } from './side.ts'
 
 /**
- * Between two looks at who is connected and who knows whom: what both times are exact to. A look is work for the
- * processes, so all sides are looked at alike, and to the end of the window.
+ * Poll interval for links and members: the resolution of both times. Polling costs the processes CPU, so every side is
+ * polled alike, to the end of the window.
  */
 const pollMs = 100
 const wantedLinks = 8
 
-/** Nodes that join one seed at the same moment. Every measurement has fresh processes. */
+/** Nodes that join one seed at the same moment. Every measurement starts new processes. */
 export const join: Bench = {
   name: 'join',
   about: 'time and CPU of nodes that join one seed at the same moment',
@@ -36,9 +36,9 @@ async function run(options: BenchOptions, { progress, signal }: BenchContext): P
     rounds.push(Object.fromEntries(setup.sides.map(({ name }) => [name, round[name] ?? {}])))
   }
   const notes = [
-    'connected: the seed has a link to every node. Only mesh nodes go on to know and link each other (knowAllMs)',
-    'what stock takes to connect is js-libp2p’s default of five inbound connections a second from one host, not its speed; a mesh node spares loopback from that',
-    `CPU of each process from its start command to ${options.window} s later, the looks every ${pollMs} ms too; what it loads before is not in it, what it loads then is`,
+    'connected: the seed has a link to every node. Only mesh nodes then discover and link each other (knowAllMs)',
+    'the connect time of stock is js-libp2p’s default limit of five inbound connections a second from one host, not its speed; a mesh node exempts loopback',
+    `CPU of each process from its start command to ${options.window} s later, polls every ${pollMs} ms included; code loaded before the command is not included`,
     ...missingMetricNotes(rounds, options),
     ...setup.notes(),
   ]
@@ -51,7 +51,7 @@ async function joinOnce(side: Side, { nodes, window }: BenchOptions, signal: Abo
   await group.start(0, [])
   const startMs = performance.now()
   const starts = Promise.all(group.peers.slice(1).map((_, i) => group.start(i + 1, [0])))
-  // A start that is refused ends the run, though not before its turn has come.
+  // A rejected start ends the run at the `await` below.
   starts.catch(() => {})
   const all = nodes - 1
   const conditions: Conditions = {
@@ -66,7 +66,7 @@ async function joinOnce(side: Side, { nodes, window }: BenchOptions, signal: Abo
 
 type Conditions = Readonly<Record<string, Condition>>
 
-/** Looks again and again until `endsAt`. When each condition first held for all, in milliseconds; what never did is left out. */
+/** Polls until `endMs`. Milliseconds until each condition first held for all; absent if it never did. */
 async function timeConditions(
   group: Group,
   conditions: Conditions,
@@ -85,21 +85,19 @@ async function timeConditions(
   return reached
 }
 
-/** A metric that is missing in one round is not summed up: that has to be said. */
+/** Notes about metrics that are missing in some rounds, which the summary leaves out. */
 function missingMetricNotes(rounds: readonly Round[], { window }: BenchOptions): string[] {
   const missingRounds = (side: string, metric: string) =>
     rounds.filter((round) => round[side]?.[metric] === undefined).length
   const expected = Object.keys(rounds[0] ?? {}).map((side) => [side, 'connectedMs'] as const)
   return [...expected, [ours, 'knowAllMs'] as const].flatMap(([side, metric]) => {
     const missing = missingRounds(side, metric)
-    return missing === 0
-      ? []
-      : [`${side}: no ${metric}, not within ${window} s in ${missing} of ${rounds.length} rounds`]
+    return missing === 0 ? [] : [`${side}: no ${metric} within ${window} s in ${missing} of ${rounds.length} rounds`]
   })
 }
 
 function summaryOf({ connectedMs, knowAllMs, cpuMsPerNode = Number.NaN }: Metrics = {}): string {
-  const memberText = knowAllMs === undefined ? '' : `, all known after ${knowAllMs.toFixed(0)} ms`
+  const memberText = knowAllMs === undefined ? '' : `, all members known after ${knowAllMs.toFixed(0)} ms`
   const linkText = connectedMs === undefined ? 'never connected' : `connected after ${connectedMs.toFixed(0)} ms`
   return `${linkText}${memberText}, ${cpuMsPerNode.toFixed(0)} ms CPU per node`
 }

@@ -4,7 +4,7 @@ import { percentile } from './statistics.ts'
 import { machineUse } from './usage.ts'
 
 export interface Load {
-  /** Index of the only one that publishes. */
+  /** Index of the only publisher. */
   readonly publisher: number
   /** Messages per second. */
   readonly rate: number
@@ -13,18 +13,18 @@ export interface Load {
   readonly signal: AbortSignal
 }
 
-/** What the processes of one side used while one of them published. */
+/** Resource use of one side while one of its processes published. */
 export interface LoadUse {
-  /** From the first message to when the last has arrived; CPU is counted until then. */
+  /** From the first message to the arrival of the last; CPU counts until then. */
   readonly seconds: number
   /** CPU milliseconds of all processes. */
   readonly cpuMs: number
-  /** Messages that reached an application, and how many should have: published times receivers. */
+  /** Messages delivered to applications, and how many there should be: published times receivers. */
   readonly delivered: number
   readonly expected: number
-  /** Messages that arrived, duplicates included; undefined when a process does not count them. */
+  /** Messages received, duplicates included; undefined if a process does not count them. */
   readonly copies: number | undefined
-  /** Milliseconds from publishing to the application, over all receivers. */
+  /** Milliseconds from publication to delivery, over all receivers. */
   readonly p50: number
   readonly p99: number
   readonly rssMb: readonly number[]
@@ -32,12 +32,12 @@ export interface LoadUse {
   readonly others: number
 }
 
-/** How often it is looked whether the last messages have arrived, and for how long. Milliseconds. */
+/** Poll interval and limit while the last messages arrive. Milliseconds. */
 const drain = { everyMs: 500, maxMs: 10_000 }
-/** What publishing may take longer than asked for before the run is given up, in milliseconds. */
+/** Delay of the publisher after which the run fails, in milliseconds. */
 const graceMs = 30_000
 
-/** Lets one publish at a steady rate and measures its whole side. */
+/** Lets one process publish at a steady rate and measures its side. */
 export async function loadWindow(group: Group, { publisher, rate, bytes, seconds, signal }: Load): Promise<LoadUse> {
   const peer = group.peers[publisher]
   if (peer === undefined) throw new Error(`${group.side} has no process ${publisher}`)
@@ -67,7 +67,7 @@ export async function loadWindow(group: Group, { publisher, rate, bytes, seconds
   }
 }
 
-/** Counts until all has arrived, or nothing more does: what comes late is late, not lost. */
+/** Polls counts until all messages have arrived or no more do: late messages are not lost. */
 async function drainCounts(
   group: Group,
   expected: number,

@@ -8,7 +8,7 @@ const io: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
 }
-/** Interrupted, a bench may take this long to end its processes; those that are left end with their input. Milliseconds. */
+/** Limit for ending processes after an interrupt, in milliseconds; the rest exit at the end of their input. */
 const unwindMs = 6_000
 const interruptedCode = 130
 
@@ -20,8 +20,8 @@ process.exitCode = await toExitCode(main, io)
 async function main(): Promise<number> {
   const { bench, options, json } = readOptions(process.argv.slice(2), io)
   if (process.platform !== 'linux') {
-    io.err('nothing was measured: CPU and memory are read from /proc, which only Linux has\n')
-    return exitCodes.inconclusive
+    io.err('cannot measure on this system: CPU and memory come from /proc, which only Linux has\n')
+    return exitCodes.undecided
   }
   const seconds = Math.round(bench.seconds(options))
   io.err(`${bench.name}: ${bench.about}; about ${seconds} s\n`)
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
 
 function interrupt(signal: NodeJS.Signals): void {
   if (abort.signal.aborted) return
-  io.err(`${signal}: ending what was started\n`)
+  io.err(`${signal}: ending all processes\n`)
   abort.abort(new Error('interrupted'))
   setTimeout(() => process.exit(interruptedCode), unwindMs).unref()
 }

@@ -11,7 +11,7 @@ leakCheck()
 const quiet = { out: () => {}, err: () => {} }
 const read = (...args: string[]) => readOptions(args, quiet)
 
-test('what is not said has the default of its bench', () => {
+test('an option that is not given has the default of its bench', () => {
   for (const bench of benches) assert.deepEqual(read(bench.name).options, bench.defaults)
   assert.equal(read('idle', '--bare').options.bare, true)
   const { bench, options, json } = read('idle', '--nodes', '4', '--json', '--peer', 'go=env A=1 /bin/go-peer')
@@ -19,7 +19,7 @@ test('what is not said has the default of its bench', () => {
   assert.deepEqual(options.peers, [{ name: 'go', command: 'env A=1 /bin/go-peer' }])
 })
 
-test('a default run has enough rounds for an interval, and says that a further side takes longer', () => {
+test('a default run has enough rounds for an interval, and another side raises its estimated time', () => {
   for (const { name, defaults, seconds } of benches) {
     assert.ok(defaults.pairs > minPairs, name)
     assert.ok(seconds(defaults) <= 660, `${name} ${seconds(defaults)}`)
@@ -27,7 +27,7 @@ test('a default run has enough rounds for an interval, and says that a further s
   }
 })
 
-test('wrong use names the key and the cure', () => {
+test('a usage error names the option and the allowed values', () => {
   const wrong: readonly (readonly [string[], RegExp])[] = [
     [['sprint'], /BENCH is sprint; expected one of idle, fanout, join/],
     [['idle', '--pairs', '0'], /--pairs is 0; expected .* from 1 to 30/],
@@ -48,6 +48,6 @@ test('wrong use names the key and the cure', () => {
   assert.throws(() => read('idle', '--speed', '3'), { code: 'commander.unknownOption' })
 })
 
-test('accounts that differ by more than a tenth are two processes', () => {
+test('CPU times that differ by more than a tenth are a mismatch', () => {
   assert.deepEqual([isMismatch(95, 100), isMismatch(89, 100), isMismatch(111, 100)], [false, true, true])
 })

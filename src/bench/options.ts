@@ -10,7 +10,7 @@ import { bare, control, ours, reference } from './side.ts'
 
 export const benches: readonly Bench[] = [idle, fanout, join]
 
-/** What was asked for. */
+/** A parsed command line. */
 export interface BenchRequest {
   readonly bench: Bench
   readonly options: BenchOptions
@@ -23,17 +23,20 @@ const numbers: Readonly<Record<NumberKey, { readonly rule: Rule<number>; readonl
   nodes: { rule: whole(3, 48, 'processes'), about: 'processes of each side' },
   pairs: { rule: whole(1, 30, 'rounds'), about: 'rounds in which every side is measured once' },
   window: { rule: whole(1, 600, 'seconds'), about: 'length of one measurement' },
-  settle: { rule: whole(0, 600, 'seconds'), about: 'before the first: quiet (idle), or each side warming up (fanout)' },
-  rate: { rule: whole(1, 1_000, 'messages per second'), about: 'what the publisher says (fanout)' },
+  settle: {
+    rule: whole(0, 600, 'seconds'),
+    about: 'before the first measurement: rest (idle) or warm-up of each side (fanout)',
+  },
+  rate: { rule: whole(1, 1_000, 'messages per second'), about: 'rate of the publisher (fanout)' },
   bytes: { rule: whole(16, 60_000, 'bytes'), about: 'size of a message (fanout)' },
-  seed: { rule: whole(0, 2 ** 32 - 1), about: 'draws the graph and the intervals' },
+  seed: { rule: whole(0, 2 ** 32 - 1), about: 'seed of the graph and the intervals' },
 }
 const maxPeers = 4
 
 /**
- * Reads a command line.
+ * Parses a command line.
  *
- * @throws MeshError MESH_CONFIG_INVALID for a value that is not allowed, CommanderError for what is no flag.
+ * @throws MeshError MESH_CONFIG_INVALID for an invalid value, CommanderError for an unknown option.
  */
 export function readOptions(args: readonly string[], io: Terminal): BenchRequest {
   const program = createProgram(io).parse(args, { from: 'user' })
@@ -53,12 +56,12 @@ export function readOptions(args: readonly string[], io: Terminal): BenchRequest
 function createProgram(io: Terminal): Command {
   const program = command('npm run bench --', io)
     .description(
-      'Measures mesh nodes beside stock js-libp2p with gossipsub: in the same run, in turns, as ratios with their spread.',
+      'Measure mesh nodes beside stock js-libp2p with gossipsub in one run, in turns; report ratios with their spread.',
     )
     .argument('<bench>', benches.map(({ name: one, about }) => `${one}: ${about}`).join('\n'))
     .option('--json', 'one JSON object on standard output')
-    .option('--peer <name=command>', 'measure another program beside them; see src/bench/PROTOCOL.md', collect)
-    .option('--bare', 'measure stock with the process settings of a mesh node, too')
+    .option('--peer <name=command>', 'measure another program as well; see src/bench/PROTOCOL.md', collect)
+    .option('--bare', 'also measure stock with the process settings of a mesh node')
     .allowExcessArguments(false)
     .addHelpText('after', `\nDefaults:\n${defaultsText()}\n\n${exitCodesText}`)
   for (const [key, { rule, about }] of Object.entries(numbers)) {
@@ -67,7 +70,7 @@ function createProgram(io: Terminal): Command {
   return program
 }
 
-const exitCodesText = `Exit codes: 0 measured, 1 something failed, 2 used wrongly, 3 void: the machine was too uneasy for the figures to count.`
+const exitCodesText = `Exit codes: 0 measured, 1 failed, 2 usage error, 3 void: the machine was too noisy for valid figures.`
 
 function defaultsText(): string {
   const lineOf = ({ name: one, defaults }: Bench) =>

@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path'
 import { bundleCommands } from '../publish/bundle.ts'
 
 export interface OurBundle extends AsyncDisposable {
-  /** Program of a mesh node that speaks the bench protocol. */
+  /** Path of a mesh node program that speaks the bench protocol. */
   readonly entry: string
 }
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** Bundles a mesh node as the published commands are bundled, into a directory that finds the clone's dependencies. */
+/** Bundles a mesh node like the published commands, into a directory that resolves the clone's dependencies. */
 export async function ourBundle(): Promise<OurBundle> {
   const parent = join(root, '.tracemesh')
   await mkdir(parent, { recursive: true })

@@ -4,12 +4,12 @@ import { tuneV8 } from '../node/v8-flags.ts'
 import { countCopies } from './count-copies.js'
 import { Deliveries, servePeer } from './peer-loop.js'
 
-// A mesh node as `tracemesh node` runs it, configured by its environment, that speaks the bench protocol beside that.
+// A mesh node as `tracemesh node` runs it, configured by its environment, with the bench protocol on top.
 
 const topic = 'bench'
 const listen = process.env['BENCH_LISTEN'] ?? '/ip4/127.0.0.1/udp/0/quic-v1'
-tuneV8()
-// Loaded before it is ready, as the others load what they need.
+calmEngine()
+// Load it before `ready`, as other peers load their code.
 const { startNode } = await import('../node/node.ts')
 const deliveries = new Deliveries()
 let running: RunningNode | undefined
@@ -19,7 +19,7 @@ await servePeer(
     addresses: [listen],
     start: async (dial) => {
       running = await startNode(parseConfig({ ...process.env, MESH_LISTEN: listen, MESH_SEEDS: dial.join(',') }))
-      running.mesh.subscribe(topic, ({ data }) => deliveries.heard(data))
+      running.mesh.subscribe(topic, ({ data }) => deliveries.record(data))
     },
     publish: async (data) => running?.mesh.publish(topic, data),
     links: () => running?.mesh.topology().peers.length ?? 0,

@@ -6,13 +6,13 @@ import { publish } from './peer-loop.js'
 
 leakCheck()
 
-/** Milliseconds between the time that a message carries and the time at which it was said. */
+/** Milliseconds between the time in a message and now. */
 function lateness(data: Uint8Array): number {
   const stamped = new DataView(data.buffer, data.byteOffset).getBigUint64(0)
   return Number(process.hrtime.bigint() - stamped) / 1e6
 }
 
-test('a publisher that is late says when its messages were due, and makes up for it', async () => {
+test('a late publisher: messages carry the time they were due, and it catches up', async () => {
   const late: number[] = []
   const slow = {
     publish: async (data: Uint8Array) => {
@@ -23,13 +23,13 @@ test('a publisher that is late says when its messages were due, and makes up for
   const startMs = performance.now()
   await publish(slow, 64, 100, 31)
   const tookMs = performance.now() - startMs
-  // The second was due after 10 ms and said after 200.
+  // The second was due after 10 ms and published after 200.
   assert.ok((late[1] ?? 0) > 150, `${late}`)
-  // Whoever does not make up for what it lost takes 490 ms at least.
+  // A publisher that does not catch up takes at least 490 ms.
   assert.ok(tookMs >= 295 && tookMs < 490, `took ${tookMs} ms`)
 })
 
-test('no message carries a time that is yet to come', async () => {
+test('no message carries a future time', async () => {
   const late: number[] = []
   await publish({ publish: async (data: Uint8Array) => late.push(lateness(data)) }, 64, 300, 60)
   assert.ok(

@@ -5,7 +5,7 @@ import { processUsage, type Usage } from '../testing/process-usage.ts'
 import { type Command, type EventOf, encodeCommand, type PeerEvent, parseEvent } from './protocol.ts'
 import { kernelCpuMs } from './usage.ts'
 
-/** How a peer is started. */
+/** How to start a peer. */
 export interface Program {
   readonly command: string
   readonly args: readonly string[]
@@ -16,15 +16,15 @@ export interface Program {
 export interface PeerProcess {
   readonly name: string
   readonly pid: number
-  /** Where it can be dialled once it was started. */
+  /** Dial addresses, valid after `start`. */
   readonly addresses: readonly string[]
-  /** Resolves to its answer; rejects when it failed, ended, or did not answer within `limitMs`. */
+  /** Resolves to the response; rejects if the command fails, the process exits, or `limitMs` passes. */
   request<E extends PeerEvent['event']>(command: Command, answer: E, limitMs: number): Promise<EventOf<E>>
-  /** By the kernel's accounting, all of its threads. Rejects, saying why it ended, when it has. */
+  /** By the kernel's accounting, all threads. Rejects with the exit status if the process has exited. */
   usage(): Promise<Usage>
-  /** CPU milliseconds since its start, as `usage`. */
+  /** CPU milliseconds since its start; rejects like `usage`. */
   cpuMs(): Promise<number>
-  /** Asks it to exit, then kills it. */
+  /** Sends `exit`, then kills it after a limit. */
   end(): Promise<void>
 }
 
@@ -37,7 +37,7 @@ interface PendingRequest {
 
 const bounds = { readyMs: 30_000, exitMs: 4_000, errorChars: 4_000, closeMs: 1_000 }
 
-/** Starts a peer; resolves once it says that it is ready. It ends by itself when this process does: its input ends. */
+/** Starts a peer; resolves once it is ready. It exits when this process does, at the end of its input. */
 export async function startPeer(name: string, { command, args, env }: Program): Promise<PeerProcess> {
   const child: Child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
   const exited = new Promise<void>((resolve) => {
@@ -60,7 +60,7 @@ export async function startPeer(name: string, { command, args, env }: Program): 
 
 interface Conversation extends Pick<PeerProcess, 'request'> {
   readonly ready: Promise<EventOf<'ready'>>
-  /** Reads what is to be known of a process that runs. Why it ended is the answer where it does not. */
+  /** Runs `read` on a live process; rejects with the exit status if it has exited. */
   whileAlive<T>(read: () => Promise<T>): Promise<T>
 }
 
@@ -89,9 +89,9 @@ function openConversation(name: string, child: Child): Conversation {
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-bounds.errorChars)
   })
-  child.stdin.on('error', () => {}) // its end is told by `close`
-  child.once('error', (error) => fail(new Error(`${name} cannot be started: ${error.message}`)))
-  child.once('close', (code, signal) => fail(new Error(`${name} ended with ${code ?? signal}: ${errors}`)))
+  child.stdin.on('error', () => {}) // `close` reports the exit
+  child.once('error', (error) => fail(new Error(`${name} failed to start: ${error.message}`)))
+  child.once('close', (code, signal) => fail(new Error(`${name} exited with ${code ?? signal}: ${errors}`)))
   createInterface({ input: child.stdout }).on('line', (line) => {
     try {
       handleLine(line)
@@ -106,23 +106,25 @@ function openConversation(name: string, child: Child): Conversation {
     const { promise, resolve: resolveEvent, reject: rejectRequest } = Promise.withResolvers<EventOf<E>>()
     pending.set(id, {
       resolve: (event) =>
-        isEvent(event, answer) ? resolveEvent(event) : rejectRequest(new Error(`${name} answered ${event.event}`)),
+        isEvent(event, answer)
+          ? resolveEvent(event)
+          : rejectRequest(new Error(`${name} sent ${event.event} instead of ${answer}`)),
       fail: rejectRequest,
     })
     child.stdin.write(encodeCommand(command, id))
-    return withTimeout(promise, limitMs, `${name} answers ${command.do}`)
+    return withTimeout(promise, limitMs, `${name}: ${command.do}`)
   }
   const whileAlive = async <T>(read: () => Promise<T>) => {
     if (failure !== undefined) throw failure
     try {
       return await read()
     } catch (error) {
-      // The kernel forgets a process a moment before its end is told here.
-      await withTimeout(failed, bounds.closeMs, 'its end is told').catch(() => {})
+      // The kernel drops a process a moment before `close` fires here.
+      await withTimeout(failed, bounds.closeMs, 'close').catch(() => {})
       throw failure ?? error
     }
   }
-  return { request, whileAlive, ready: withTimeout(ready, bounds.readyMs, `${name} is ready`) }
+  return { request, whileAlive, ready: withTimeout(ready, bounds.readyMs, `${name}: ready`) }
 }
 
 function isEvent<E extends PeerEvent['event']>(event: PeerEvent, name: E): event is EventOf<E> {
@@ -131,7 +133,7 @@ function isEvent<E extends PeerEvent['event']>(event: PeerEvent, name: E): event
 
 function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   const { promise: limited, resolve, reject } = Promise.withResolvers<T>()
-  const timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms)
+  const timer = setTimeout(() => reject(new Error(`${what}: timeout after ${ms} ms`)), ms)
   promise.then(resolve, reject)
   return limited.finally(() => clearTimeout(timer))
 }

@@ -5,20 +5,20 @@ import { encodeCommand, parseEvent } from './protocol.ts'
 
 leakCheck()
 
-test('events are read as they are said', () => {
+test('valid events parse to themselves', () => {
   const ready = { event: 'ready', protocol: 1, addresses: ['/ip4/127.0.0.1/udp/1/quic-v1'] }
   assert.deepEqual(parseEvent(JSON.stringify(ready)), ready)
   const count = { event: 'count', id: 3, links: 8, received: 2, copies: 5, latencies: [1.5, 2] }
   assert.deepEqual(parseEvent(JSON.stringify(count)), count)
 })
 
-test('what is no event is passed over: a peer may log', () => {
+test('lines that are not events are ignored: a peer may log', () => {
   for (const line of ['', 'hello', '{"msg":"listening"}', '[1]', 'null', '{"event":']) {
     assert.equal(parseEvent(line), undefined, line)
   }
 })
 
-test('an event that is not as it should be is refused and shown', () => {
+test('an invalid event throws with its line', () => {
   const wrong = [
     '{"event":"surprise","id":1}',
     '{"event":"started"}',
@@ -28,10 +28,10 @@ test('an event that is not as it should be is refused and shown', () => {
     '{"event":"count","id":1,"links":1,"received":0,"latencies":["fast"]}',
     '{"event":"cpu","id":1,"ms":null}',
   ]
-  for (const line of wrong) assert.throws(() => parseEvent(line), /no event of the bench protocol.*event/, line)
+  for (const line of wrong) assert.throws(() => parseEvent(line), /invalid event of the bench protocol.*event/, line)
 })
 
-test('a command is one line that names its id', () => {
+test('a command is encoded as one line with its id', () => {
   const line = encodeCommand({ do: 'start', dial: ['/ip4/127.0.0.1/udp/1/quic-v1'] }, 7)
   assert.deepEqual(JSON.parse(line), { id: 7, do: 'start', dial: ['/ip4/127.0.0.1/udp/1/quic-v1'] })
   assert.equal(line.indexOf('\n'), line.length - 1)

@@ -1,16 +1,16 @@
 import * as z from 'zod'
 
-/** Version of the protocol that PROTOCOL.md describes. */
+/** Version of the protocol in PROTOCOL.md. */
 export const protocolVersion = 1
 
-/** What a peer is asked; it answers with the same `id`. */
+/** A command to a peer, which responds with the same `id`. */
 export type Command =
   | { readonly do: 'start'; readonly dial: readonly string[] }
   | { readonly do: 'publish'; readonly bytes: number; readonly rate: number; readonly count: number }
   | { readonly do: 'count' | 'cpu' | 'exit' }
 
 const count = z.number().int().nonnegative()
-/** Bounds what a peer that has gone astray can make the bench hold. */
+/** Bounds the memory that a faulty peer can make the bench use. */
 const limits = { addresses: 16, latencies: 100_000, text: 2_000 } as const
 
 const schema = z.discriminatedUnion('event', [
@@ -38,9 +38,9 @@ export type PeerEvent = z.output<typeof schema>
 export type EventOf<E extends PeerEvent['event']> = Extract<PeerEvent, { event: E }>
 
 /**
- * Reads one line of a peer's standard output. Undefined for what is no event: a peer may log there as well.
+ * Parses one line of a peer's standard output. Undefined for a line that is not an event: a peer may log there as well.
  *
- * @throws Error for an event that is not as the protocol has it: its peer cannot be believed.
+ * @throws Error for an event that violates the protocol.
  */
 export function parseEvent(line: string): PeerEvent | undefined {
   const value = jsonOf(line)
@@ -48,10 +48,10 @@ export function parseEvent(line: string): PeerEvent | undefined {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const { path = [], message = '' } = parsed.error.issues[0] ?? {}
-  throw new Error(`no event of the bench protocol: ${path.join('.')}: ${message} in ${line.slice(0, 200)}`)
+  throw new Error(`invalid event of the bench protocol: ${path.join('.')}: ${message} in ${line.slice(0, 200)}`)
 }
 
-/** One line, its end included. */
+/** One line, newline included. */
 export function encodeCommand(command: Command, id: number): string {
   return `${JSON.stringify({ id, ...command })}\n`
 }

@@ -2,16 +2,16 @@ import type { BenchReport } from './bench.ts'
 import { reference } from './side.ts'
 import { minPairs, type Ratio, type Spread } from './statistics.ts'
 
-/** A report for people: a table for each metric, what has to be known to read it, and whether it counts. */
+/** A report for people: a table per metric, notes, and whether the run is valid. */
 export function formatReport(report: BenchReport): string {
   const { bench, options, sides, noise, notes, seconds } = report
   const metrics = [...new Set(Object.values(sides).flatMap((side) => Object.keys(side)))]
   const head = `${bench}: ${options.nodes} processes per side, ${options.pairs} rounds of ${options.window} s, seed ${options.seed}; took ${seconds} s`
   const tables = metrics.map((metric) => table(metric, report))
   const warnings =
-    options.pairs < minPairs ? [`- below ${minPairs} rounds there is no interval of 95 %, only a range`] : []
-  const noiseText = `${reference} beside itself: ${noise.ratio?.toFixed(3) ?? 'not measured'} (${noise.metric})`
-  const verdict = noise.void ? `VOID, ${noiseText}: outside 0.95 to 1.05, only a quieter machine will tell` : noiseText
+    options.pairs < minPairs ? [`- fewer than ${minPairs} rounds give no 95 % interval, only a range`] : []
+  const noiseText = `${reference} against itself: ${noise.ratio?.toFixed(3) ?? 'not measured'} (${noise.metric})`
+  const verdict = noise.void ? `VOID, ${noiseText}: outside 0.95 to 1.05; repeat on a quieter machine` : noiseText
   return [head, '', ...tables, ...notes.map((note) => `- ${note}`), ...warnings, `- ${verdict}`, ''].join('\n')
 }
 

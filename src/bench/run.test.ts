@@ -11,12 +11,12 @@ leakCheck()
 const context: BenchContext = { progress: () => {}, signal: new AbortController().signal }
 const round = { [reference]: { ms: 2 }, [control]: { ms: 2 } }
 
-/** `bench` without its processes: as long as it says it is, with a result at once. */
+/** `bench` without its processes: same time estimate, immediate result. */
 function withoutProcesses(bench: Bench): Bench {
   return { ...bench, decisive: 'ms', run: async () => ({ rounds: Array(4).fill(round), settings: {}, notes: [] }) }
 }
 
-test('a bench runs for as long as it says it takes, fractions of a second included', async () => {
+test('the time limit of a bench comes from its estimate, fractions of a second included', async () => {
   const peers = [{ name: 'go', command: '/bin/go-peer' }]
   const thirds = (bench: Bench): Bench => ({ ...bench, seconds: () => 100 / 3 })
   for (const bench of [...benches, ...benches.map(thirds)]) {

@@ -4,23 +4,23 @@ import { compare } from './compare.ts'
 import { control, reference } from './side.ts'
 import { machineUse } from './usage.ts'
 
-/** The same beside itself may differ by this much before a run is void. */
+/** Largest deviation of the A/A ratio from 1; beyond it a run is void. */
 const maxNoise = 0.05
-/** A run that takes this much longer than it should is given up, and a minute more for a machine that is busy. */
+/** Time limit of a run: this factor of its estimate, plus a minute for a busy machine. */
 const patience = { factor: 2, ms: 60_000 }
 
-/** Runs a bench and sums it up. Rejects when it could not be run, or took far longer than it should. */
+/** Runs a bench and summarizes it. Rejects if the run fails or exceeds its time limit. */
 export async function runBench(bench: Bench, options: BenchOptions, context: BenchContext): Promise<BenchReport> {
   const at = new Date().toISOString()
   const startMs = performance.now()
-  // Whole, as timers want it: a bench tells fractions of a second.
+  // Timers need an integer; the estimate may have fractions of a second.
   const limitMs = Math.ceil(bench.seconds(options) * 1_000 * patience.factor) + patience.ms
   const timeout = AbortSignal.timeout(limitMs)
   const signal = AbortSignal.any([context.signal, timeout])
   const machine = await machineUse()
   const { rounds, settings, notes } = await bench.run(options, { ...context, signal }).catch((error: unknown) => {
     if (!timeout.aborted) throw error
-    throw new Error(`given up after ${Math.round(limitMs / 1_000)} s, far longer than it should take`, { cause: error })
+    throw new Error(`timeout after ${Math.round(limitMs / 1_000)} s, far beyond the estimate`, { cause: error })
   })
   const seconds = (performance.now() - startMs) / 1_000
   const stealMsPerS = ((await machineUse()).stealMs - machine.stealMs) / seconds

@@ -5,21 +5,21 @@ import { spawnGroup } from './group.ts'
 import { ourBundle } from './our-bundle.ts'
 import { bareSide, control, foreignSide, ours, ownSide, reference, type Side, settingsOf, stockSide } from './side.ts'
 
-/** Everybody that is measured, and where the spans of ours go. */
+/** All measured sides, and the receiver for the spans of ours. */
 export interface BenchSetup extends AsyncDisposable {
   readonly sides: readonly Side[]
   readonly settings: SideSettings
-  /** What any run has to say of who was compared. Throws when no span arrived: ours was measured without tracing. */
+  /** Notes about the compared sides. Throws if no span arrived: ours was then measured without tracing. */
   notes(): readonly string[]
 }
 
-/** Bundles ours and starts a receiver for its spans. `links`: how many a mesh node looks for by itself. */
+/** Bundles ours and starts a receiver for its spans. `links`: number of links that a mesh node seeks by itself. */
 export async function startSetup({ peers, bare }: BenchOptions, links: number): Promise<BenchSetup> {
   const resources = new AsyncDisposableStack()
   try {
     const { entry } = resources.use(await ourBundle())
     const foreign = peers.map(({ name, command }) => foreignSide(name, command))
-    // One that cannot be started is better known before the others are measured.
+    // Fail on a program that does not start before measuring the others.
     for (const side of foreign) await (await spawnGroup(side, 1))[Symbol.asyncDispose]()
     const receiver: Receiver = await startReceiver()
     resources.defer(() => receiver.close())
@@ -34,18 +34,18 @@ export async function startSetup({ peers, bare }: BenchOptions, links: number): 
   }
 }
 
-/** Those of ours that the node itself sets once it runs are told as well. */
+/** Includes the flags that our node sets by itself once it runs. */
 function settingsBySide(sides: readonly Side[]): SideSettings {
   const all = (side: Side) => [...(side.name === ours ? calmFlags : []), ...settingsOf(side)]
   return Object.fromEntries(sides.map((side) => [side.name, all(side)]))
 }
 
 function notesOf(settings: SideSettings, spans: number): string[] {
-  if (spans === 0) throw new Error('no span of ours arrived: it was measured without tracing')
+  if (spans === 0) throw new Error('no span of ours arrived: tracing was not active')
   const listed = Object.entries(settings).filter(([, list]) => list.length > 0)
   return [
-    `ours: tracing on, ${spans} spans arrived at the receiver`,
-    'ours against stock is product against product as each is started, not code against code: ours is one bundle and has the settings below and its own of gossipsub; stock is loaded from its packages and has every default',
+    `ours: tracing on, the receiver got ${spans} spans`,
+    'ours against stock compares products as started, not code: ours is one bundle with the settings below and its own gossipsub options; stock loads its packages and has every default',
     ...listed.map(([side, list]) => `${side} is started with ${list.join(' ')}`),
   ]
 }

@@ -5,32 +5,32 @@ import type { BenchOptions } from './bench.ts'
 import { completeGraph, earlierNeighbours, type Graph } from './graph.ts'
 import type { Program } from './peer-process.ts'
 
-/** One of those that are measured beside each other. */
+/** One of the compared programs. */
 export interface Side {
   readonly name: string
-  /** The program of a node that is to listen at this multiaddr. */
+  /** The program of a node that listens on this multiaddr. */
   program(listen: string): Program
-  /** Between two starts, in milliseconds. */
+  /** Milliseconds between two starts. */
   readonly paceMs: number
 }
 
-/** The side that all others are compared with, and the same once more: what differs between these two is noise. */
+/** The side to compare all others with, and the same again: a difference between these two is noise. */
 export const reference = 'stock'
 export const control = 'stock-again'
 export const ours = 'ours'
-/** Stock again, as the launcher of ours would start it: what is left between it and ours is not a matter of settings. */
+/** Stock as our launcher would start it: its difference from ours does not come from process settings. */
 export const bare = 'bare'
 
-/** How many are measured beside each other. */
+/** Number of compared sides. */
 export function sideCount({ peers, bare }: BenchOptions): number {
   return peers.length + (bare ? 4 : 3)
 }
 
 const stockPeer = fileURLToPath(new URL('stock-peer.js', import.meta.url))
-/** By default libp2p takes five connections a second from one host. */
+/** By default libp2p accepts five connections a second from one host. */
 const stockPaceMs = 250
 
-/** js-libp2p and gossipsub with no flag and no variable that a mesh node would get. */
+/** js-libp2p and gossipsub without the flags and variables of a mesh node. */
 export function stockSide(name: string): Side {
   return {
     name,
@@ -39,7 +39,7 @@ export function stockSide(name: string): Side {
   }
 }
 
-/** Stock with the process settings of ours, whose engine is as calm; not bundled. */
+/** Stock with the process settings and V8 flags of ours; not bundled. */
 export function bareSide(): Side {
   return {
     name: bare,
@@ -52,7 +52,7 @@ export function bareSide(): Side {
   }
 }
 
-/** Flags and variables that the processes of a side have and those of stock have not, for the record. */
+/** Flags and variables of a side that stock does not have, for the report. */
 export function settingsOf({ program }: Side): readonly string[] {
   const { args, env } = program('')
   const plain = plainEnvironment('')
@@ -60,7 +60,7 @@ export function settingsOf({ program }: Side): readonly string[] {
   return [...args.filter((arg) => arg.startsWith('-')), ...variables.map(([name, value]) => `${name}=${value}`)]
 }
 
-/** The node of the published bundle, started as its launcher would; spans go to `otlp`. `links`: how many it looks for. */
+/** The node of the published bundle, started like its launcher; exports spans to `otlp`. `links`: number it seeks. */
 export function ownSide(entry: string, otlp: string, links: number): Side {
   return {
     name: ours,
@@ -78,20 +78,20 @@ export function ownSide(entry: string, otlp: string, links: number): Side {
   }
 }
 
-/** A program of somebody else's that speaks the protocol: words, parted by white space. */
+/** Another program that speaks the protocol: a command line, split at white space. */
 export function foreignSide(name: string, commandLine: string): Side {
   const [command = '', ...args] = commandLine.trim().split(/\s+/)
   return { name, paceMs: 0, program: (listen) => ({ command, args, env: plainEnvironment(listen) }) }
 }
 
-/** Which earlier nodes each dials to make a complete graph: a mesh node finds the others by itself. */
+/** Earlier nodes that each dials to form a complete graph: a mesh node discovers the others by itself. */
 export function dialsForAll(side: string, nodes: number): Graph {
   return side === ours
     ? completeGraph(nodes).map((_, i) => (i === 0 ? [] : [0]))
     : earlierNeighbours(completeGraph(nodes))
 }
 
-/** Without what this process itself was started with: Node.js, its allocator and the QUIC runtime at their defaults. */
+/** This environment without settings of Node.js, its allocator and the QUIC runtime, which stay at their defaults. */
 function plainEnvironment(listen: string): NodeJS.ProcessEnv {
   const ownVariables = /^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV|TRACEMESH)/
   const environment = Object.entries(process.env).filter(([name]) => !ownVariables.test(name))

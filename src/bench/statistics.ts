@@ -2,7 +2,7 @@ import { median, quantile, sampleWithReplacement } from 'simple-statistics'
 import type { Random } from '../core/machine.ts'
 import { seededRandom } from '../testing/random.ts'
 
-/** What a series of measurements was, one number per round. */
+/** Spread of a series with one number per round. */
 export interface Spread {
   readonly median: number
   readonly min: number
@@ -10,12 +10,12 @@ export interface Spread {
 }
 
 /**
- * How one side compares with the one it was measured beside. `median` is the ratio of the two medians, `min` and `max`
- * are those of single rounds: the range.
+ * Ratio of one side to another, measured in the same rounds. `median` is the ratio of the two medians; `min` and `max`
+ * are the range of the ratios of single rounds.
  */
 export interface Ratio extends Spread {
   readonly pairs: number
-  /** Percentile bootstrap over the pairs, 95 %: what a claim has to lie in. Undefined below `pairsLeast`. */
+  /** 95 % interval, percentile bootstrap over the pairs. Undefined below `minPairs`. */
   readonly low: number | undefined
   readonly high: number | undefined
 }
@@ -25,15 +25,15 @@ const confidence = 0.95
 /** All of n measurements lie on one side of the true median once in 2^(n-1): below six that is more than 5 %. */
 export const minPairs = 6
 
-/** Undefined when there is nothing, or something that is no number. */
+/** Undefined for an empty series or one with a value that is not finite. */
 export function spreadOf(numbers: readonly number[]): Spread | undefined {
   if (numbers.length === 0 || !numbers.every(Number.isFinite)) return undefined
   return { median: median([...numbers]), min: Math.min(...numbers), max: Math.max(...numbers) }
 }
 
 /**
- * The ratio of two series that were measured in pairs, which stay together when they are drawn again: what the machine
- * did to one it did to the other. Undefined when there is no pair, or one of them has no ratio. `seed` draws.
+ * The ratio of two series measured in pairs. Resampling keeps pairs together, since the machine affected both alike.
+ * Undefined if there is no pair, or a pair has no ratio. `seed` seeds the resampling.
  */
 export function ratioOf(ours: readonly number[], theirs: readonly number[], seed: number): Ratio | undefined {
   const pairs = ours.map((one, i): Pair => [one, theirs[i] ?? Number.NaN])
@@ -45,7 +45,7 @@ export function ratioOf(ours: readonly number[], theirs: readonly number[], seed
   return { pairs: pairs.length, ...range, median: ratioOfMedians(pairs), low: at(tail), high: at(1 - tail) }
 }
 
-/** Of latencies: NaN when there are none. */
+/** Percentile of latencies; NaN if there are none. */
 export function percentile(numbers: readonly number[], share: number): number {
   return numbers.length === 0 ? Number.NaN : quantile([...numbers], share)
 }

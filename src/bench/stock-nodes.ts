@@ -5,7 +5,7 @@ import { dialsForAll, reference, stockSide } from './side.ts'
 export interface StockNode {
   readonly name: string
   readonly pid: number
-  /** Open connections; asking wakes it. */
+  /** Number of open connections; the request wakes the process. */
   connections(): Promise<number>
   usage(): Promise<Usage>
 }
@@ -19,8 +19,8 @@ const pollMs = 250
 const timeoutMs = 10_000
 
 /**
- * `count` processes of stock js-libp2p with gossipsub, each connected to all others. Started by the same Node.js as
- * everything here, with no flag and no variable that a mesh node would get.
+ * Starts `count` processes of stock js-libp2p with gossipsub in a complete graph, on the same Node.js as this process,
+ * without the flags and variables of a mesh node.
  */
 export async function startStockNodes(count: number): Promise<StockNodes> {
   const group = await spawnGroup(stockSide(reference), count)
@@ -28,7 +28,7 @@ export async function startStockNodes(count: number): Promise<StockNodes> {
     const { signal } = new AbortController()
     await group.startAll(dialsForAll(reference, count), signal)
     const wait = { limitMs, everyMs: pollMs, signal }
-    await group.until(({ links }) => links === count - 1, 'all are connected', wait)
+    await group.until(({ links }) => links === count - 1, 'all nodes are connected', wait)
   } catch (error) {
     await group[Symbol.asyncDispose]()
     throw error

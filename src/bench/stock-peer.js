@@ -9,12 +9,12 @@ import { createLibp2p } from 'libp2p'
 import { countCopies } from './count-copies.js'
 import { Deliveries, servePeer } from './peer-loop.js'
 
-// What js-libp2p and gossipsub are without anything of ours: every option at its default. It speaks the bench protocol.
+// Stock js-libp2p and gossipsub with every option at its default. It speaks the bench protocol.
 
 const topic = 'bench'
 const listen = process.env['BENCH_LISTEN'] ?? '/ip4/127.0.0.1/udp/0/quic-v1'
 
-// Not a choice: the native library that is installed has no default for it. It bounds the listener's stop alone.
+// Required: the installed native library has no default for it. It only bounds the stop of the listener.
 /** @type {object} */
 const required = { shutdownTimeout: 3_000 }
 
@@ -28,7 +28,7 @@ const node = await createLibp2p({
 })
 const { pubsub } = node.services
 const deliveries = new Deliveries()
-pubsub.addEventListener('message', ({ detail }) => deliveries.heard(detail.data))
+pubsub.addEventListener('message', ({ detail }) => deliveries.record(detail.data))
 
 await servePeer(
   {
@@ -41,15 +41,15 @@ await servePeer(
     publish: (data) => pubsub.publish(topic, data),
     links: () => node.getPeers().length,
     copies: countCopies(topic),
-    // All of its like end at the same time: an ordered stop would only wait for those that are gone.
+    // All peers exit at the same time: an ordered stop would only wait for closed connections.
     stop: async () => {},
   },
   deliveries,
 )
 
 /**
- * Over QUIC the dialler sees success also when the listener turns it away at once: what is gone after a moment is
- * dialled again, as an application has to.
+ * Over QUIC a dial also succeeds if the listener rejects the connection at once, so this dials again if the connection
+ * closes after a moment, as an application would.
  *
  * @param {string} address
  */
@@ -59,5 +59,5 @@ async function connect(address) {
     await sleep(250)
     if (connection?.status === 'open') return
   }
-  throw new Error(`${address} does not keep a connection`)
+  throw new Error(`connection to ${address} does not stay open`)
 }

@@ -4,34 +4,34 @@ import { cpuMsOf, msPerTick } from '../lab/proc.ts'
 const nsPerMs = 1e6
 
 /**
- * CPU milliseconds that a process has used since its start, all threads, by the kernel's accounting: Linux only.
+ * CPU milliseconds of a process since its start, all threads, by the kernel's accounting. Linux only.
  *
- * `stat` counts threads that have ended, too, in steps of 10 ms; `schedstat` of the threads that live counts nanoseconds.
- * Both are never above what was used, so the higher one is right.
+ * `stat` includes ended threads, in steps of 10 ms; `schedstat` covers live threads, in nanoseconds. Neither exceeds the
+ * true value, so the higher one is closer.
  *
- * @throws Error when there is no such process.
+ * @throws Error if there is no such process.
  */
 export async function kernelCpuMs(pid: number): Promise<number> {
   const [stat, threads] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), threadsMs(pid)])
   return Math.max(cpuMsOf(stat), threads)
 }
 
-/** Zero where the kernel was built without scheduler statistics. */
+/** Zero on a kernel without scheduler statistics. */
 async function threadsMs(pid: number): Promise<number> {
   const threads = await readdir(`/proc/${pid}/task`)
   const used = threads.map(async (thread) => {
-    // A thread may end between the two.
+    // A thread may end before the read.
     const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').catch(() => '0')
     return Number(text.split(' ')[0]) / nsPerMs
   })
   return (await Promise.all(used)).reduce((sum, one) => sum + one, 0)
 }
 
-/** What the whole machine did since boot. */
+/** CPU use of the machine since boot. */
 export interface MachineUse {
   /** CPU milliseconds of all cores: user, nice, system, irq and softirq, in steps of 10 ms. */
   readonly busyMs: number
-  /** CPU milliseconds that a hypervisor gave to somebody else. */
+  /** CPU milliseconds that the hypervisor gave to other guests. */
   readonly stealMs: number
 }
 
