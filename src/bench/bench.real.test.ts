@@ -50,7 +50,7 @@ test('a peer whose process has exited: every call rejects with the exit status',
   await assert.rejects(peer.cpuMs(), ended)
 })
 
-test('a peer that fails a command: the request rejects with the reason, and the peer exits with its input', async () => {
+test('a peer that fails a command: the request rejects with its reason, and it exits with its input', async () => {
   const peer = await startPeer('stock', stockSide('stock').program('/ip4/127.0.0.1/udp/0/quic-v1'))
   try {
     await assert.rejects(peer.request({ do: 'publish', bytes: 64, rate: 10, count: 1 }, 'published', 10_000), /stock: /)

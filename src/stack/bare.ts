@@ -18,57 +18,57 @@ import {
 } from './services.ts'
 
 export interface StackOptions {
-  /** Keeps its data there, for the next start; a directory of its own that is removed unless given. */
+  /** Data directory, kept for the next start; by default a temporary directory that is removed at the end. */
   readonly directory?: string
-  /** `usual` takes the ports that containers have, where they are free. Any, unless given. */
+  /** `usual` takes the ports of the containers where they are free; default `any`. */
   readonly ports?: 'usual' | 'any'
   /** Rules in place of otel/rules. */
   readonly rules?: string
-  /** All unless given. */
+  /** Services to start; all by default. */
   readonly services?: readonly ServiceName[]
-  /** Variables that the configuration files know, by service. */
+  /** Variables for the configuration files, by service. */
   readonly env?: Partial<Readonly<Record<ServiceName, Readonly<Record<string, string>>>>>
-  /** Milliseconds until a service has to be ready, a minute unless given. */
+  /** Milliseconds within which a service has to be ready; a minute by default. */
   readonly readyMs?: number
-  /** Control groups that services are in, by their `cgroup.procs`. */
+  /** Control group of each service, as the path of its `cgroup.procs`. */
   readonly groups?: Partial<Readonly<Record<ServiceName, string>>>
 }
 
-/** Where the stack listens, whether a service of it runs or not. */
+/** Addresses of the stack; they stay the same while a service is stopped. */
 export interface StackUrls {
   /** OTLP over gRPC, of the Collector. */
   readonly otlp: string
   readonly otlpHttp: string
   /** Page and API of Jaeger. */
   readonly jaeger: string
-  /** OTLP over gRPC, of Jaeger: what the Collector sends to. */
+  /** OTLP over gRPC, of Jaeger: the target of the Collector. */
   readonly jaegerOtlp: string
   readonly prometheus: string
   readonly alertmanager: string
-  /** Metrics of the Collector's own, and those that it makes from spans. */
+  /** Internal metrics of the Collector, and the metrics it derives from spans. */
   readonly collectorMetrics: string
   readonly spanMetrics: string
 }
 
-/** Collector, Jaeger, Prometheus and Alertmanager as processes on loopback. They end with whoever started them. */
+/** Collector, Jaeger, Prometheus and Alertmanager as processes on loopback. They end with this process. */
 export interface RunningStack extends AsyncDisposable {
   readonly urls: StackUrls
   readonly directory: string
-  /** Undefined while it does not run. */
+  /** Undefined while the service does not run. */
   pid(service: ServiceName): number | undefined
-  /** What it said last. */
+  /** Last output of the service. */
   output(service: ServiceName): string
-  /** Resolves when it is ready, with the data it had. Throws MESH_STACK_FAILED. */
+  /** Resolves when the service is ready, with its earlier data. Throws MESH_STACK_FAILED. */
   start(service: ServiceName): Promise<void>
-  /** In order; all of them, and then for good, when none is named. */
+  /** Stops one service in order; without a name all of them, for good. */
   stop(service?: ServiceName): Promise<void>
-  /** As if the power had gone. */
+  /** Sends SIGKILL. */
   kill(service: ServiceName): Promise<void>
 }
 
 /**
- * Starts the stack without containers, from the configuration files that containers have. Resolves when all of it is
- * ready. Throws MESH_STACK_MISSING for a program that is not there, MESH_STACK_FAILED for one that does not start.
+ * Starts the stack without containers, from the configuration files of the containers. Resolves when all services are
+ * ready. Throws MESH_STACK_MISSING for a missing program, MESH_STACK_FAILED for one that does not start.
  */
 export async function startStack(options: StackOptions = {}): Promise<RunningStack> {
   const names = serviceNames.filter((name) => options.services?.includes(name) ?? true)
@@ -82,7 +82,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
   const services: Partial<Record<ServiceName, ServiceProcess>> = {}
   const processes = () => Object.values(services)
   const watch = () => watchdog.watch(processes().flatMap(({ pid }) => pid ?? []))
-  // What cannot wait: a process that exits leaves its children behind.
+  // Synchronous cleanup: children outlive a process that exits.
   const atExit = () => {
     for (const { pid } of processes()) if (pid !== undefined) process.kill(pid, 'SIGKILL')
     remove()
@@ -90,7 +90,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
   }
   process.once('exit', atExit)
   const stopAll = async () => {
-    // From the front, so that each still has somewhere to send to.
+    // Senders first, so that each can still deliver.
     for (const name of names.toReversed()) await services[name]?.end('SIGTERM')
     process.off('exit', atExit)
     watchdog.release()
@@ -99,7 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
   const serviceNamed = (name: ServiceName): ServiceProcess => {
     const service = services[name]
     if (service === undefined)
-      throw new MeshError('MESH_STACK_FAILED', { service: name, why: 'it is not in this stack' })
+      throw new MeshError('MESH_STACK_FAILED', { service: name, why: 'this stack was started without it' })
     return service
   }
   try {
@@ -162,7 +162,7 @@ async function createService(
   })
 }
 
-/** One that is its own has a file with its process id: the watchdog removes no other. */
+/** A temporary directory gets a file with the process id: the watchdog removes no other. */
 async function createDirectory(path: string | undefined): Promise<string> {
   if (path !== undefined) {
     await mkdir(path, { recursive: true })

@@ -8,7 +8,7 @@ import { stackBinary } from './binaries.ts'
 
 leakCheck()
 
-/** A directory with `bin/prometheus` and `bin/jaeger`, the second of which cannot be run. */
+/** A directory with an executable `bin/prometheus` and a `bin/jaeger` that is not executable. */
 async function stackDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'stack-'))
   t.after(() => rm(directory, { recursive: true }))
@@ -19,13 +19,13 @@ async function stackDirectory(t: TestContext): Promise<string> {
   return directory
 }
 
-test('what was built is found, before the PATH', async (t) => {
+test('a built program takes precedence over the PATH', async (t) => {
   const [directory, other] = [await stackDirectory(t), await stackDirectory(t)]
   const env = { TRACEMESH_STACK: directory, PATH: join(other, 'bin') }
   assert.deepEqual(await stackBinary('prometheus', env), { path: join(directory, 'bin/prometheus') })
 })
 
-test('on the PATH where nothing was built, and never from a relative directory', async (t) => {
+test('without a built program the PATH counts, except for its relative directories', async (t) => {
   const directory = await stackDirectory(t)
   const env = { HOME: '/nowhere', PATH: `bin::${join(directory, 'bin')}` }
   assert.deepEqual(await stackBinary('prometheus', env), { path: join(directory, 'bin/prometheus') })
@@ -33,13 +33,13 @@ test('on the PATH where nothing was built, and never from a relative directory',
   assert.ok('missing' in found)
 })
 
-test('what was named and is not there is missing, and it is said what to do', async (t) => {
+test('a configured program that is not there is missing, and the reason names the remedy', async (t) => {
   const directory = await stackDirectory(t)
   for (const name of ['jaeger', 'promtool', 'amtool'] as const) {
     const found = await stackBinary(name, { TRACEMESH_STACK: directory, PATH: process.env['PATH'] })
     assert.ok('missing' in found, name)
-    assert.match(found.missing, /cannot run; deploy\/offline\.sh binaries builds it/)
+    assert.match(found.missing, /is not executable; deploy\/offline\.sh binaries builds it/)
   }
   const found = await stackBinary('jaeger', { TRACEMESH_JAEGER: '/nowhere/jaeger', PATH: process.env['PATH'] })
-  assert.deepEqual(found, { missing: 'TRACEMESH_JAEGER names /nowhere/jaeger, which cannot run' })
+  assert.deepEqual(found, { missing: 'TRACEMESH_JAEGER names /nowhere/jaeger, which is not executable' })
 })

@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, isAbsolute, join } from 'node:path'
 
-/** What is built, and compared with. */
+/** Version of Jaeger to build and test with. */
 export const jaegerVersion = '2.13.0'
 
 /** Programs of the stack, and the checkers that come with them. */
@@ -22,21 +22,21 @@ export type Binary = { readonly path: string } | { readonly missing: string }
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Where a program of the stack is: in `bin` of the directory that `TRACEMESH_STACK` names (`~/.cache/tracemesh/stack`
- * unless it is set), where `deploy/offline.sh binaries` puts it, or else on the `PATH`. `TRACEMESH_JAEGER` names a
- * Jaeger of one's own. What was named and is not there is missing, whatever else there is.
+ * Finds a program of the stack: in `bin` of the directory `TRACEMESH_STACK` (default `~/.cache/tracemesh/stack`), where
+ * `deploy/offline.sh binaries` puts it, or else on the `PATH`. `TRACEMESH_JAEGER` is the path of another Jaeger. There is
+ * no fallback from a variable that is set: if it does not lead to a program, the program is missing.
  */
 export async function stackBinary(name: StackBinary, env: Environment = process.env): Promise<Binary> {
   const override = name === 'jaeger' ? env['TRACEMESH_JAEGER'] : undefined
   if (override !== undefined && override !== '')
     return (await isExecutable(override))
       ? { path: override }
-      : { missing: `TRACEMESH_JAEGER names ${override}, which cannot run` }
+      : { missing: `TRACEMESH_JAEGER names ${override}, which is not executable` }
   const cure = `deploy/offline.sh ${name === 'k8s-check' ? 'k8s' : 'binaries'} builds it`
   const stack = env['TRACEMESH_STACK']
   const built = join(stack || join(env['HOME'] || homedir(), '.cache/tracemesh/stack'), 'bin', name)
   if (await isExecutable(built)) return { path: built }
-  if (stack) return { missing: `TRACEMESH_STACK is ${stack}, and ${built} cannot run; ${cure}` }
+  if (stack) return { missing: `TRACEMESH_STACK is ${stack}, but ${built} is not executable; ${cure}` }
   for (const directory of (env['PATH'] ?? '').split(delimiter)) {
     const path = join(directory, name)
     if (isAbsolute(directory) && (await isExecutable(path))) return { path }

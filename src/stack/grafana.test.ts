@@ -26,7 +26,7 @@ interface PlacedPanel {
 }
 const board = JSON.parse(renderBoard()) as { panels: PlacedPanel[]; templating: { list: { name: string }[] } }
 
-/** What Grafana would put in place of its variables. */
+/** Replaces Grafana's variables by example values. */
 function filledIn(expr: string): string {
   return expr
     .replaceAll('$__rate_interval', '1m')
@@ -34,11 +34,11 @@ function filledIn(expr: string): string {
     .replaceAll(/\$(mesh|node)\b/g, '.*')
 }
 
-test('the committed board is what the table of panels says (if not: npm run generate)', async () => {
+test('the committed board matches the table of panels (if not: npm run generate)', async () => {
   assert.equal(await readFile(boardPage, 'utf8'), renderBoard())
 })
 
-test('panels have an id each, fit the grid and cover no other', () => {
+test('panels have unique ids, fit the grid and do not overlap', () => {
   assert.equal(new Set(board.panels.map(({ id }) => id)).size, board.panels.length)
   const taken = new Map<string, string>()
   for (const { title, gridPos } of board.panels) {
@@ -52,7 +52,7 @@ test('panels have an id each, fit the grid and cover no other', () => {
   }
 })
 
-test('every metric is one that the Collector makes, and every variable one of the board', async () => {
+test('every metric comes from the Collector or Prometheus, and every variable is on the board', async () => {
   const declared = Array.from((await text('otel/collector.yaml')).matchAll(/^ +- name: (mesh\.\S+)$/gm), ([, name]) =>
     name?.replaceAll('.', '_'),
   )
@@ -61,7 +61,7 @@ test('every metric is one that the Collector makes, and every variable one of th
     ...declared,
     'traces_span_metrics_calls_total',
     'traces_span_metrics_duration_milliseconds_bucket',
-    // Prometheus makes the first; the others are the Collector's own.
+    // Prometheus makes the first; the others are internal metrics of the Collector.
     'ALERTS',
     'otelcol_exporter_queue_size',
     'otelcol_exporter_queue_capacity',
@@ -77,7 +77,7 @@ test('every metric is one that the Collector makes, and every variable one of th
   }
 })
 
-test('a legend names only labels that its query keeps', () => {
+test('a legend uses only labels that its query keeps', () => {
   for (const { title, expr, legend } of queries) {
     if (!expr.includes(' by (')) continue
     const labels = /^.*? by \(([^)]*)\)/.exec(expr.replace(/^histogram_quantile.*/, ''))?.[1]?.split(', ') ?? []
@@ -86,7 +86,7 @@ test('a legend names only labels that its query keeps', () => {
   }
 })
 
-test('a search in Jaeger names a node only where a series is one', () => {
+test('a Jaeger link names a node only where a series is one node', () => {
   const searching = board.panels.filter(({ fieldConfig }) => (fieldConfig?.defaults.links.length ?? 0) > 0)
   assert.ok(searching.length >= 10)
   const url = (title: string) =>
@@ -95,7 +95,7 @@ test('a search in Jaeger names a node only where a series is one', () => {
   assert.doesNotMatch(url('Fill'), /tags=/)
 })
 
-test('sources are named as the board names them, and what they are told is set in Kubernetes', async () => {
+test('data sources have the ids that the board uses, and Kubernetes sets their variables', async () => {
   const sources = await text('otel/grafana/provisioning/datasources/stack.yml')
   for (const uid of ['prometheus', 'jaeger', 'alertmanager']) assert.match(sources, new RegExp(`^ +uid: ${uid}$`, 'm'))
   const pod = await text('deploy/k8s/grafana/grafana.yaml')
@@ -104,7 +104,7 @@ test('sources are named as the board names them, and what they are told is set i
   for (const name of variables) assert.ok(pod.includes(`name: ${name},`), `${name} is set nowhere`)
 })
 
-/** Runs promtool on files of these texts; what it says when it refuses them, or undefined. */
+/** Runs promtool on files with these texts; returns its error, or undefined. */
 async function refusal(args: readonly string[], files: Readonly<Record<string, string>>): Promise<string | undefined> {
   const promtool = await stackBinary('promtool')
   if ('missing' in promtool) {
@@ -124,20 +124,20 @@ async function refusal(args: readonly string[], files: Readonly<Record<string, s
   }
 }
 
-/** Both are YAML, of which JSON is a part. */
+/** A rule file; JSON is valid YAML. */
 function rulesOf(exprs: readonly string[]): string {
   const rules = exprs.map((expr, index) => ({ record: `board:query_${index}`, expr: filledIn(expr) }))
   return jsonText({ groups: [{ name: 'board', rules }] })
 }
 
-test('every query of the board is PromQL', async () => {
+test('every query of the board is valid PromQL', async () => {
   assert.equal(
     await refusal(['check', 'rules', 'board.yml'], { 'board.yml': rulesOf(queries.map((q) => q.expr)) }),
     undefined,
   )
 })
 
-test('a query that is no PromQL would be found out', async () => {
+test('promtool reports an invalid query', async () => {
   if ('missing' in (await stackBinary('promtool'))) return
   const refusalText = await refusal(['check', 'rules', 'board.yml'], {
     'board.yml': rulesOf(['sum by (a) (rate(b[5m])']),
@@ -145,7 +145,7 @@ test('a query that is no PromQL would be found out', async () => {
   assert.match(refusalText ?? '', /parse error|unclosed/)
 })
 
-test('the very first give-up is counted, and one of long ago is not', async () => {
+test('the first give-up counts, an old one does not', async () => {
   const [stat, graph] = ['Give-ups', 'Give-ups'].map(
     (title, index) => panels.filter((panel) => panel.title === title)[index]?.queries[0]?.expr ?? '',
   )
@@ -160,7 +160,7 @@ test('the very first give-up is counted, and one of long ago is not', async () =
     tests: [
       {
         interval: '15s',
-        // Born at 1 after 20 min, a second after 30 min, nothing until the end.
+        // Starts at 1 after 20 min, rises to 2 after 30 min, then stays.
         input_series: [{ series: `traces_span_metrics_calls_total{${labels}}`, values: '_x80 1x39 2x600' }],
         promql_expr_test: [
           at('20m', graph, 1, '{mesh_id="a", mesh_node_name="n"}'),

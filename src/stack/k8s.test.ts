@@ -37,11 +37,11 @@ function nodeOf(object: KubeObject): Container | undefined {
 
 function objectNamed(from: readonly KubeObject[], kind: string, name: string): KubeObject {
   const found = from.find((object) => object.kind === kind && object.metadata.name === name)
-  assert.ok(found, `there is no ${kind} ${name}`)
+  assert.ok(found, `no ${kind} ${name}`)
   return found
 }
 
-/** The environment of a pod's container, as kubelet would make it. */
+/** The environment of a container, as the kubelet would set it. */
 function environment(object: KubeObject, container: Container, from = objects): Record<string, string> {
   const env: Record<string, string> = {}
   for (const { configMapRef } of container.envFrom ?? [])
@@ -54,17 +54,17 @@ function environment(object: KubeObject, container: Container, from = objects): 
   for (const { name, value, valueFrom } of container.env ?? []) {
     const field = fields[valueFrom?.fieldRef?.fieldPath ?? '']
     const secret = valueFrom?.secretKeyRef && 'a-token-of-some-length'
-    // Only what stands before is known.
+    // Only earlier variables can be referenced.
     env[name] = field ?? secret ?? (value ?? '').replace(/\$\((\w+)\)/g, (whole, of: string) => env[of] ?? whole)
   }
   return env
 }
 
-test('an API server would take every object of both variants', () => {
+test('an API server would accept every object of both variants', () => {
   for (const { problems } of variants) assert.deepEqual(problems, [])
 })
 
-test('what an API server would refuse is found out', async () => {
+test('the check rejects what an API server would refuse', async () => {
   if (!isRendered) return
   const directory = await mkdtemp(join(tmpdir(), 'k8s-'))
   const pod = 'containers: [{ name: a, image: b, imagePullPolcy: Always, securityContext: { privileged: true } }]'
@@ -93,7 +93,7 @@ spec:
   }
 })
 
-test('both meshes have two seeds and every role, and two bridges lead between them, one from each', () => {
+test('each mesh has two seeds and every role, one bridge included', () => {
   if (!isRendered) return
   const environments = nodes().map((object) => environment(object, nodeOf(object) as Container))
   for (const mesh of ['mesh-a', 'mesh-b']) {
@@ -103,7 +103,7 @@ test('both meshes have two seeds and every role, and two bridges lead between th
   }
 })
 
-test('every node accepts its configuration, and announces an address that others reach', () => {
+test('every node accepts its configuration and announces the address of its pod', () => {
   if (!isRendered) return
   assert.equal(nodes().length, 14)
   for (const object of nodes()) {
@@ -116,7 +116,7 @@ test('every node accepts its configuration, and announces an address that others
   }
 })
 
-test('every seed that is dialled is a pod with a DNS name and an identity that outlive it', () => {
+test('every seed in MESH_SEEDS is a pod with a stable DNS name and identity', () => {
   if (!isRendered) return
   const dialled = new Set(
     nodes().flatMap((object) => environment(object, nodeOf(object) as Container)['MESH_SEEDS']?.split(',') ?? []),
@@ -137,7 +137,7 @@ test('every seed that is dialled is a pod with a DNS name and an identity that o
   }
 })
 
-test('the configuration of the stack is that of otel and jaeger, byte for byte', async () => {
+test('the ConfigMaps of the stack equal the files of otel and jaeger, byte for byte', async () => {
   if (!isRendered) return
   const files: Record<string, Record<string, string>> = {
     'collector-config': { 'config.yaml': 'otel/collector.yaml' },
@@ -156,7 +156,7 @@ test('the configuration of the stack is that of otel and jaeger, byte for byte',
   }
 })
 
-test('whatever a pod refers to is there, and the one secret is the token', () => {
+test('every reference of a pod resolves, and the only secret is the token', () => {
   for (const { objects: all } of variants) {
     for (const object of workloads(all)) {
       const { spec } = templateOf(object)
@@ -167,18 +167,18 @@ test('whatever a pod refers to is there, and the one secret is the token', () =>
         const maps = [configMap, ...(projected?.sources.map((source) => source.configMap) ?? [])]
         for (const map of maps) if (map !== undefined) objectNamed(all, 'ConfigMap', map.name)
       }
-      if (claims.length > 0) assert.notEqual(spec.securityContext.fsGroup, undefined, 'its volume would be of root')
+      if (claims.length > 0) assert.notEqual(spec.securityContext.fsGroup, undefined, 'root would own its volume')
       for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
         for (const { configMapRef } of container.envFrom ?? []) objectNamed(all, 'ConfigMap', configMapRef.name)
         const secrets = container.env?.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []) ?? []
         for (const { name, key } of secrets) assert.deepEqual([name, key], ['tracemesh-admin', 'token'])
-        assert.match(container.image, /:[\w.]*[\d.]+$|:dev$/, 'a version is pinned')
+        assert.match(container.image, /:[\w.]*[\d.]+$|:dev$/, 'the image has a pinned version')
       }
     }
   }
 })
 
-test('images are those of compose: one version of each is tested', async () => {
+test('images are those of compose, so only one version of each is in use', async () => {
   if (!isRendered) return
   const compose = await readFile(join(root, 'deploy/.env'), 'utf8')
   const own = ['opensearch', 'forget']
@@ -189,34 +189,34 @@ test('images are those of compose: one version of each is tested', async () => {
   }
 })
 
-test('the volume of the Collector holds all that it may keep, and its queue a second time', async () => {
+test('the volume of the Collector has room for its archive and twice its queue', async () => {
   const [config, manifest] = await Promise.all(
     ['otel/collector.yaml', 'deploy/k8s/collector/collector.yaml'].map((name) => readFile(join(root, name), 'utf8')),
   )
   const bound = (name: string) => Number(new RegExp(`env:${name}:-(\\d+)}`).exec(config ?? '')?.[1])
-  // The file that is written to is none of those that are kept, and a MB of their rotation is 2^20 bytes.
+  // The current file comes on top of the rotated ones, and their MB is 2^20 bytes.
   const filesMib = (bound('SPANS_FILES') + 1) * bound('SPANS_FILE_MB')
-  // Measured: half a million spans take about 220 MB; compaction writes them beside what is there.
+  // Measured: half a million spans take about 220 MB; compaction writes a second copy.
   const queueMib = (bound('QUEUE_ITEMS') * 440) / 2 ** 20
   const claim = /requests: \{ storage: (\w+) }/.exec(manifest ?? '')?.[1] ?? ''
   assert.ok(filesMib > 0 && queueMib > 0)
   assert.ok(mebibytes(claim) > filesMib + 2 * queueMib, `${claim} for ${filesMib} MiB and ${queueMib} MiB`)
 })
 
-test('where there are several Jaegers, the Collector sends to each of them, and Prometheus asks each', async () => {
+test('several Jaegers: the Collector sends to each, and Prometheus scrapes each', async () => {
   if (!isRendered) return
   const all = clustered.objects
   const find = (name: string) => workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
   const [collector, jaeger] = [find('collector'), find('jaeger')]
   const { JAEGER_OTLP = '' } = environment(collector, templateOf(collector).spec.containers[0] as Container, all)
   const [, name = '', port] = /^dns:\/\/\/([\w-]+):(\d+)$/.exec(JAEGER_OTLP) ?? []
-  // Its name stands for the addresses of all pods, those that are not well included.
+  // The name resolves to all pods, unready ones included.
   const { clusterIP, publishNotReadyAddresses, selector, ports = [] } = objectNamed(all, 'Service', name).spec
   assert.deepEqual([clusterIP, publishNotReadyAddresses], ['None', true])
   assert.ok(selects({ matchLabels: selector }, templateOf(jaeger).metadata.labels))
   const configs = all.filter(({ metadata }) => metadata.name.startsWith('prometheus-config-'))
   const scraped = configs[0]?.data?.['prometheus.yml'] ?? ''
-  // The name as well: where there is no pod at all, it is a target that does not answer.
+  // The name as a static target too: without any pod it is a target that is down.
   const each = [
     `dns_sd_configs: [{ names: [${name}], type: A, port: 8888, refresh_interval: 10s }]`,
     `static_configs: [{ targets: ["${name}:8888"] }]`,
@@ -236,7 +236,7 @@ test('ports of services and probes are ports of their containers', () => {
       const behind = workloads(all).filter((one) =>
         selects({ matchLabels: spec.selector }, templateOf(one).metadata.labels),
       )
-      assert.equal(behind.length, 1, `${metadata.name} leads to one workload`)
+      assert.equal(behind.length, 1, `${metadata.name} selects one workload`)
       const open = behind.flatMap((one) => templateOf(one).spec.containers[0]?.ports ?? [])
       for (const { port, targetPort, protocol } of spec.ports ?? []) {
         const target = open.find(({ name }) => name === targetPort)
@@ -245,7 +245,7 @@ test('ports of services and probes are ports of their containers', () => {
     }
     for (const object of workloads(all).filter(({ kind }) => kind !== 'CronJob')) {
       const [container] = templateOf(object).spec.containers
-      assert.ok(container?.livenessProbe && container.readinessProbe, `${object.metadata.name} is probed`)
+      assert.ok(container?.livenessProbe && container.readinessProbe, `${object.metadata.name} has probes`)
       for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe]) {
         const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port
         if (probe !== undefined)
@@ -258,7 +258,7 @@ test('ports of services and probes are ports of their containers', () => {
   }
 })
 
-test('Collector and Jaeger have the memory here that they have under compose, where it is measured', () => {
+test('Collector and Jaeger have the memory limits of compose, which are measured', () => {
   if (!isRendered) return
   for (const name of ['collector', 'jaeger']) {
     const object = workloads(objects).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
@@ -269,7 +269,7 @@ test('Collector and Jaeger have the memory here that they have under compose, wh
   }
 })
 
-test('every container has limits; a node is promised its budget, and its limits are beyond', () => {
+test('every container has limits; a node requests its budget, and its limits are higher', () => {
   for (const { objects: all } of variants) {
     for (const object of workloads(all)) {
       for (const { name, resources } of templateOf(object).spec.containers) {
@@ -288,12 +288,12 @@ test('every container has limits; a node is promised its budget, and its limits 
   }
 })
 
-test('seeds go one at a time, and whatever has several pods has a disruption budget', () => {
+test('every workload with several pods has one disruption budget of one pod', () => {
   for (const { objects: all } of variants) {
     const budgetsOf = all.filter(({ kind }) => kind === 'PodDisruptionBudget')
     for (const object of workloads(all).filter(({ spec }) => (spec.replicas ?? 1) > 1)) {
       const { labels } = templateOf(object).metadata
-      // Two that are about the same pod would let none go.
+      // Two budgets for one pod would block every eviction.
       const about = budgetsOf.filter(({ spec }) => selects(spec.selector, labels))
       assert.deepEqual(
         about.map(({ spec }) => spec.maxUnavailable),
@@ -304,7 +304,7 @@ test('seeds go one at a time, and whatever has several pods has a disruption bud
   }
 })
 
-test('policies let through what the stack needs, and nothing else', () => {
+test('network policies allow what the stack needs and nothing else', () => {
   if (!isRendered) return
   const labels = (all: readonly KubeObject[], name: string) =>
     templateOf(workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)).metadata.labels

@@ -2,22 +2,22 @@ import { type CommandAction, command, type Terminal, toExitCode } from '../comma
 import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
 import { type RunningStack, startStack } from './bare.ts'
 
-/** Four programs that flush to disk, one after the other. */
+/** Stop limit of four programs that flush to disk, one after the other. */
 const stopMs = 60_000
 
-/** Runs the stack on this machine without containers, for a person, until a signal ends it. */
-const stack: CommandAction = async (args, io) => {
+/** Runs the stack on this machine without containers until a signal. */
+const stack: Action = async (args, io) => {
   const program = command('stack', io)
     .description(
       'Run Collector, Jaeger, Prometheus and Alertmanager on loopback, without containers, until SIGINT ends them.',
     )
-    .option('--directory <path>', 'where their data is kept for the next start; removed at the end unless given')
-    .option('--json', 'one line of JSON on standard output says where everything is')
+    .option('--directory <path>', 'data directory, kept for the next start (default: a temporary directory)')
+    .option('--json', 'print the addresses as one line of JSON')
     .allowExcessArguments(false)
-    .addHelpText('after', '\nExit codes: 0 fine, 1 it did not stop in order, 2 used wrongly, or a program is missing.')
+    .addHelpText('after', '\nExit codes: 0 fine, 1 it did not stop in order, 2 usage error or missing program.')
   const options = program.parse(args, { from: 'user' }).opts<{ directory?: string; json?: boolean }>()
   const start = async () => {
-    io.err('starting; Ctrl-C ends it\n')
+    io.err('starting; press Ctrl-C to stop\n')
     const running = await startStack({ ports: 'usual', ...(options.directory && { directory: options.directory }) })
     io.out(
       options.json === true

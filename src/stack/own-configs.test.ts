@@ -14,7 +14,7 @@ const addresses = {
   'localhost:9090': '127.0.0.1:5',
 }
 
-test('every target of a network of containers is replaced, and nothing else', () => {
+test('all targets in the container network are replaced, everything else stays', () => {
   const text = `# collector:1 is a comment
 rule_files: [/etc/prometheus/rules/*.yml]
 scrape_configs:
@@ -26,16 +26,16 @@ scrape_configs:
   assert.match(here, /job_name: collector\n/)
 })
 
-test('a target that nobody knows is not scraped in silence', () => {
+test('an unknown target throws', () => {
   assert.throws(() => withAddresses('targets: ["collector:1234"]', addresses, '/r'), /"collector:1234"/)
 })
 
-test('the shipped configuration runs here', async () => {
+test('the shipped configuration gets all local addresses', async () => {
   const here = withAddresses(await readFile(shippedConfigs.prometheus, 'utf8'), addresses, '/r')
   for (const address of Object.values(addresses)) assert.ok(here.includes(address), address)
 })
 
-test('Jaeger before a cluster differs from Jaeger alone in its storage only', async () => {
+test('the clustered Jaeger configuration differs from the single one in its storage only', async () => {
   const [alone, clustered] = await Promise.all(
     [shippedConfigs.jaeger, shippedConfigs.jaeger.replace('jaeger.yaml', 'clustered.yaml')].map(async (file) => {
       const text = await readFile(file, 'utf8')

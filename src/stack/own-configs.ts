@@ -2,10 +2,10 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The repository. */
+/** Root of the repository. */
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** The very files that containers are given. */
+/** The configuration files of the containers. */
 export const shippedConfigs = {
   collector: join(root, 'otel/collector.yaml'),
   jaeger: join(root, 'jaeger/jaeger.yaml'),
@@ -15,15 +15,15 @@ export const shippedConfigs = {
   alertmanager: join(root, 'otel/alertmanager.yml'),
 } as const
 
-/** Where rules are in a container. */
+/** Directory of the rules in a container. */
 const containerRules = '/etc/prometheus/rules'
 
-/** Addresses in a network of containers, and where the same listens here: `host:port` each. */
+/** Local address of each address in the container network, both as `host:port`. */
 export type Addresses = Readonly<Record<string, string>>
 
 /**
- * Prometheus's configuration with every target of a network of containers replaced, the only thing in the stack that
- * no variable can set. Throws when an address is left that leads into such a network.
+ * Replaces every target in Prometheus's configuration by its local address; no variable can set these. Throws if an
+ * address of the container network remains.
  */
 export function withAddresses(config: string, addresses: Addresses, localRules: string): string {
   const replaced = Object.entries(addresses).reduce(
@@ -34,17 +34,16 @@ export function withAddresses(config: string, addresses: Addresses, localRules: 
   const unknownTarget = lines.find((line) =>
     /\b(?:collector|jaeger|prometheus|alertmanager|localhost):\d+\b/.test(line),
   )
-  if (unknownTarget !== undefined)
-    throw new Error(`a target of otel/prometheus.yml is not known here: ${unknownTarget.trim()}`)
+  if (unknownTarget !== undefined) throw new Error(`unknown target in otel/prometheus.yml: ${unknownTarget.trim()}`)
   return replaced
 }
 
-/** Where Prometheus's configuration of a stack in `directory` is. */
+/** Path of Prometheus's configuration for a stack in `directory`. */
 export function prometheusConfigPath(directory: string): string {
   return join(directory, 'prometheus.yml')
 }
 
-/** Writes Prometheus's configuration and rules into `directory`; `rules` in place of those that are shipped. */
+/** Writes Prometheus's configuration and rules into `directory`; `rules` replaces the shipped ones. */
 export async function writePrometheusConfig(directory: string, addresses: Addresses, rules?: string): Promise<void> {
   const localRules = join(directory, 'rules')
   await mkdir(localRules, { recursive: true })

@@ -7,20 +7,20 @@ export interface ServiceOptions {
   readonly binary: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** Answers with success once the service can be used. */
+  /** Responds with success once the service is ready. */
   readonly readyUrl: string
-  /** Milliseconds until it has to be ready, a minute unless given. */
+  /** Milliseconds within which it has to be ready; a minute by default. */
   readonly readyMs?: number
-  /** `cgroup.procs` of a control group that it is in from its first moment: what it may take it reads when it starts. */
+  /** `cgroup.procs` of a control group to start it in: programs read their limits when they start. */
   readonly group?: string
-  /** Called whenever its process has begun or ended. */
+  /** Called whenever its process starts or exits. */
   readonly onChange: () => void
 }
 
-/** Milliseconds, and characters of what it said last. */
+/** Limits in milliseconds, and the characters of output to keep. */
 const bounds = { readyMs: 60_000, stopMs: 20_000, pollMs: 50, requestMs: 2_000, outputChars: 16_000 }
 
-/** One program of the stack that can be stopped, killed and started again, at the same place and with the same data. */
+/** One program of the stack; it can stop, be killed and start again with the same addresses and data. */
 export class ServiceProcess {
   readonly #options: ServiceOptions
   #process: ChildProcess | undefined
@@ -31,24 +31,24 @@ export class ServiceProcess {
     this.#options = options
   }
 
-  /** Undefined while it does not run. */
+  /** Undefined while the process does not run. */
   get pid(): number | undefined {
     const child = this.#process
     return child?.exitCode === null && child.signalCode === null ? child.pid : undefined
   }
 
-  /** What it said last, 16,000 characters at most. */
+  /** Last output, at most 16,000 characters. */
   get output(): string {
     return this.#output
   }
 
-  /** Resolves when it is ready; one that runs is left alone. Throws MESH_STACK_FAILED when it is not ready in time. */
+  /** Starts the process unless it runs; resolves when it is ready. Throws MESH_STACK_FAILED after the limit. */
   async start(): Promise<void> {
     if (this.pid === undefined) this.#spawn()
     const { readyMs = bounds.readyMs } = this.#options
     const limit = performance.now() + readyMs
     while (!(await this.#isReady())) {
-      if (this.pid === undefined) throw this.#failure('it ended')
+      if (this.pid === undefined) throw this.#failure('it exited')
       if (performance.now() > limit) {
         await this.end('SIGKILL')
         throw this.#failure(`${this.#options.readyUrl} did not answer within ${readyMs} ms`)
@@ -57,12 +57,12 @@ export class ServiceProcess {
     }
   }
 
-  /** Resolves when its process is gone; one that takes SIGTERM for longer than 20 s is killed. */
+  /** Resolves when the process has exited; kills it 20 s after SIGTERM. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     if (this.pid === undefined) return this.#closed
     const child = this.#process
     child?.kill(signal)
-    // Of one that was paused nothing would be seen.
+    // A paused process would not handle the signal.
     child?.kill('SIGCONT')
     const timer = setTimeout(() => child?.kill('SIGKILL'), bounds.stopMs)
     await this.#closed.finally(() => clearTimeout(timer))
@@ -72,7 +72,7 @@ export class ServiceProcess {
     const { binary, args, env, group, onChange } = this.#options
     const [program, programArgs] =
       group === undefined ? [binary, args] : ['/bin/sh', ['-c', 'echo $$ >"$0" && exec "$@"', group, binary, ...args]]
-    // A session of its own: a Ctrl-C is for who started it, who stops it in order.
+    // Its own session: Ctrl-C must reach only this process, which stops it in order.
     const child = spawn(program, programArgs, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = child
     for (const stream of [child.stdout, child.stderr])
@@ -106,7 +106,7 @@ export class ServiceProcess {
     const last = this.#output.trim().split('\n').slice(-3).join(' ').slice(-600)
     return new MeshError('MESH_STACK_FAILED', {
       service: this.#options.name,
-      why: `${why}; it said: ${last || 'nothing'}`,
+      why: `${why}; last output: ${last || 'none'}`,
     })
   }
 }

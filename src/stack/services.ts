@@ -8,7 +8,7 @@ import { type Addresses, prometheusConfigPath, shippedConfigs } from './own-conf
 export const serviceNames = ['jaeger', 'collector', 'alertmanager', 'prometheus'] as const
 export type ServiceName = (typeof serviceNames)[number]
 
-/** How one service is run. */
+/** Command line and environment of one service. */
 export interface ServicePlan {
   readonly binary: StackBinary
   readonly args: readonly string[]
@@ -16,7 +16,7 @@ export interface ServicePlan {
   readonly readyUrl: string
 }
 
-/** Ports that the stack has in containers; a stack for a person takes them where they are free. */
+/** Ports of the stack in containers; an interactive stack uses them where they are free. */
 const usualPorts = {
   otlp: 4317,
   otlpHttp: 4318,
@@ -34,7 +34,7 @@ const usualPorts = {
 
 export type Ports = Readonly<Record<keyof typeof usualPorts, number>>
 
-/** @param choice Whether usual ports are taken where they are free; otherwise all are drawn. */
+/** @param choice Whether to prefer the usual ports where they are free; otherwise any free port. */
 export async function allocatePorts(choice: 'usual' | 'any'): Promise<Ports> {
   const names = Object.keys(usualPorts) as (keyof Ports)[]
   const ports = await freeTcpPorts(names.map((name) => (choice === 'usual' ? usualPorts[name] : 0)))
@@ -45,15 +45,15 @@ export function url(port: number): string {
   return `http://127.0.0.1:${port}`
 }
 
-/** What containers are given. */
+/** Settings of the containers. */
 export const containerSettings = parseEnv(readFileSync(new URL('../../deploy/.env', import.meta.url), 'utf8'))
 
-/** What Go's garbage collector keeps clear of, as in its container. */
+/** Soft memory limit of the Go runtime, as in the container. */
 function goMemory(name: 'COLLECTOR' | 'JAEGER'): string {
   return containerSettings[`${name}_GOMEMLIMIT`] ?? ''
 }
 
-/** What Prometheus's configuration calls its targets, and where they are here. */
+/** Local addresses of the targets in Prometheus's configuration. */
 export function addressesOf(ports: Ports): Addresses {
   return {
     'collector:8888': loopbackAddress(ports.collectorMetrics),
@@ -64,7 +64,7 @@ export function addressesOf(ports: Ports): Addresses {
   }
 }
 
-/** How each service is run on loopback, with the files that containers have, and its data below `directory`. */
+/** Plans each service on loopback, with the configuration of its container and its data below `directory`. */
 export function planServices(directory: string, ports: Ports): Readonly<Record<ServiceName, ServicePlan>> {
   const at = (...path: string[]) => join(directory, ...path)
   return {

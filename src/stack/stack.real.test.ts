@@ -33,7 +33,7 @@ const resource = {
   'mesh.peer.self': peer,
 }
 
-/** Undefined, and said so, where a program is missing. */
+/** Undefined, with a notice, if a program is missing. */
 async function startServices(t: TestContext, services: readonly ServiceName[], options: StackOptions = {}) {
   for (const name of services) {
     const isStored = await stackBinary(binaries[name])
@@ -78,13 +78,13 @@ async function isStored(stack: RunningStack, span: string): Promise<boolean> {
   return traces.length > 0
 }
 
-test('spans become metrics with the labels that rules and boards use, and a peer id is none of them', async (t) => {
+test('span metrics have the labels that rules and boards use, and no peer id', async (t) => {
   const stack = await startServices(t, ['jaeger', 'collector'])
   if (stack === undefined) return
   const registry = { 'mesh.registry.name': 'links', 'mesh.registry.size': 2, 'mesh.registry.capacity': 64 }
   const census = {
     'process.memory.usage': 91 * 1_048_576,
-    // Whole: a sender that has only one kind of number sends it as an integer.
+    // A whole number: some senders encode it as an integer.
     'process.cpu.time': 12,
     'mesh.telemetry.lost_total': 5,
     'mesh.audit.links': 7,
@@ -129,20 +129,20 @@ test('spans become metrics with the labels that rules and boards use, and a peer
     `,le="5"} 1`,
   ]
   // A counter is 0 in its first flush.
-  await until(async () => (await metrics()).includes(expected.at(-2) ?? ''), 20_000, 'the give-up is counted')
+  await until(async () => (await metrics()).includes(expected.at(-2) ?? ''), 20_000, 'the counter of give-ups is 1')
   const text = await metrics()
   assert.deepEqual(
     expected.filter((line) => !text.includes(line)),
     [],
   )
   assert.doesNotMatch(text, /12D3KooW|start-1|target_info|instance="/)
-  // What an application tells of its own is found, and not counted.
+  // Spans of an application are stored and not counted.
   assert.doesNotMatch(text, /GET \/user/)
   await until(() => isStored(stack, 'GET /user/1'), 20_000, 'the span of an application is in Jaeger')
   assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
 })
 
-test('what Jaeger cannot take waits on disk, over the death of the Collector, and what it has outlives it', async (t) => {
+test('Jaeger down and the Collector killed: queued spans survive on disk, stored spans survive in Jaeger', async (t) => {
   const stack = await startServices(t, ['jaeger', 'collector'])
   if (stack === undefined) return
   await send(stack.urls.otlp, { name: 'mesh.window' })
@@ -163,7 +163,7 @@ test('what Jaeger cannot take waits on disk, over the death of the Collector, an
   assert.deepEqual(names, ['mesh.window', 'mesh.audit'])
 })
 
-test('Prometheus scrapes all of it, here as there', async (t) => {
+test('Prometheus scrapes every target of the stack', async (t) => {
   const stack = await startServices(t, serviceNames)
   if (stack === undefined) return
   const ups = async () => {
@@ -179,7 +179,7 @@ test('Prometheus scrapes all of it, here as there', async (t) => {
   assert.ok(known.includes(new URL(stack.urls.alertmanager).host), known)
 })
 
-test('killed, it leaves no process and no directory', async (t) => {
+test('a killed stack leaves no process and no directory', async (t) => {
   for (const name of serviceNames) {
     const binary = await stackBinary(binaries[name])
     if ('missing' in binary) return notRun(t.name, binary.missing)
@@ -188,7 +188,7 @@ test('killed, it leaves no process and no directory', async (t) => {
   const child = spawn(process.execPath, [entry, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] })
   const line = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', resolve)
-    child.once('exit', (code) => reject(new Error(`it ended with ${code}`)))
+    child.once('exit', (code) => reject(new Error(`the stack exited with ${code}`)))
   })
   const urls = JSON.parse(line) as Record<string, string>
   const closed = new Promise((resolve) => child.once('close', resolve))
@@ -200,11 +200,11 @@ test('killed, it leaves no process and no directory', async (t) => {
       () => true,
     )
   for (const key of ['jaeger', 'prometheus', 'alertmanager', 'collectorMetrics'])
-    await until(() => isRefused(urls[key] ?? ''), 10_000, `${key} is gone`)
-  await until(() => !existsSync(urls['directory'] ?? '/'), 10_000, 'the directory is gone')
+    await until(() => isRefused(urls[key] ?? ''), 10_000, `${key} is closed`)
+  await until(() => !existsSync(urls['directory'] ?? '/'), 10_000, 'the directory is removed')
 })
 
-test('a program that is missing or does not start is named, and nothing is left', async (t) => {
+test('a missing program or one that does not start: the error names it, and nothing is left behind', async (t) => {
   const before = process.env['TRACEMESH_STACK']
   t.after(() => {
     if (before === undefined) delete process.env['TRACEMESH_STACK']

@@ -18,7 +18,7 @@ const files: readonly (readonly [StackBinary, string])[] = [
   ...['jaeger.yaml', 'clustered.yaml', 'solo.yaml'].map((name) => ['jaeger', join(jaegerFolder, name)] as const),
 ]
 
-/** Resolves to what is wrong; empty when nothing is. */
+/** Resolves to the errors, or an empty text. */
 async function faultsOf(binary: string, ...configs: readonly string[]): Promise<string> {
   const args = ['validate', ...configs.map((config) => `--config=${config}`)]
   const failed = (error: Error & { stderr?: string; stdout?: string }) =>
@@ -26,7 +26,7 @@ async function faultsOf(binary: string, ...configs: readonly string[]): Promise<
   return promisify(execFile)(binary, args, { timeout: 30_000 }).then(() => '', failed)
 }
 
-/** Undefined, and said so, where there is none. */
+/** Undefined, with a notice, if the program is missing. */
 async function binary(t: TestContext, name: StackBinary): Promise<string | undefined> {
   const found = await stackBinary(name)
   if ('path' in found) return found.path
@@ -35,7 +35,7 @@ async function binary(t: TestContext, name: StackBinary): Promise<string | undef
 }
 
 for (const [program, file] of files) {
-  test(`${program} takes ${basename(dirname(file))}/${basename(file)}, and would not take it misspelt`, async (t) => {
+  test(`${program} accepts ${basename(dirname(file))}/${basename(file)} and rejects a misspelt key`, async (t) => {
     const path = await binary(t, program)
     if (path === undefined) return
     assert.equal(await faultsOf(path, file), '')
@@ -47,7 +47,7 @@ for (const [program, file] of files) {
   })
 }
 
-test('a user name for the clustered store is merged from a file of its own', async (t) => {
+test('a second configuration file adds the user name of the clustered store', async (t) => {
   const path = await binary(t, 'jaeger')
   if (path === undefined) return
   const folder = await mkdtemp(join(tmpdir(), 'validate-'))
