@@ -8,8 +8,8 @@ const switchesPerEdge = 20
 const maxTries = 100
 
 /**
- * A random connected graph in which every node has `degree` neighbours: a ring lattice whose edges are switched in pairs,
- * which keeps every degree. The same `random` gives the same graph.
+ * A random connected graph in which every node has `degree` neighbours: a ring lattice whose edges are switched in
+ * pairs, which keeps every degree. The same `random` gives the same graph.
  *
  * @throws RangeError if there is no such graph.
  */

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// The bench protocol for peers in JavaScript (PROTOCOL.md). Plain JavaScript without dependencies, so that measuring costs
-// stock and mesh nodes the same.
+// The bench protocol for peers in JavaScript (PROTOCOL.md). Plain JavaScript without dependencies, so that measuring
+// costs stock and mesh nodes the same.
 
 /**
  * @typedef {object} Peer

@@ -6,8 +6,8 @@ const nsPerMs = 1e6
 /**
  * CPU milliseconds of a process since its start, all threads, by the kernel's accounting. Linux only.
  *
- * `stat` includes ended threads, in steps of 10 ms; `schedstat` covers live threads, in nanoseconds. Neither exceeds the
- * true value, so the higher one is closer.
+ * `stat` includes ended threads, in steps of 10 ms; `schedstat` covers live threads, in nanoseconds. Neither exceeds
+ * the true value, so the higher one is closer.
  *
  * @throws Error if there is no such process.
  */

@@ -1,26 +1,26 @@
 import type { FiredAlert } from './alert-spec.ts'
 import type { SpanName } from './spans.ts'
 
-/** Prometheus' own word that it scraped the Collector's span metrics. */
+/** Prometheus' metric for a successful scrape of the Collector's span metrics. */
 export const up = 'up{job="mesh-spans",instance="collector:8889"}'
 
-/** The counter of a span as the Collector shows it: of node `n1` in mesh `a` unless said otherwise. */
+/** Counter series of a span as the Collector exposes it, by default of node `n1` in mesh `a`. */
 export function counter(span: SpanName, node = 'n1'): string {
   const labels = `mesh_id="a",mesh_node_name="${node}",mesh_node_role="compute"`
   return `traces_span_metrics_calls_total{span_name="${span}",${labels}}`
 }
 
-/** Values of what a census raises by `step` each 30 s, for so many samples, from `from` on. */
+/** `samples` values of a counter that each census raises by `step`, every 30 s, starting at `from`. */
 export function censuses(samples: number, step = 1, from = 0): string {
   return Array.from({ length: Math.ceil(samples / 3) }, (_, index) => `${from + index * step}x2`).join(' ')
 }
 
-/** A gauge that the Collector makes of the census; `more` as in `,mesh_registry="peers"`. */
+/** Gauge series that the Collector derives from the census; `more` as in `,mesh_registry="peers"`. */
 export function gauge(metric: string, more = '', node = 'n1'): string {
   return `${metric}{mesh_id="a",mesh_node_name="${node}"${more}}`
 }
 
-/** The same values for several nodes. */
+/** Series with the same values for several nodes. */
 export function ofNodes(nodes: readonly string[], name: (node: string) => string, values: string) {
   return Object.fromEntries(nodes.map((node) => [name(node), values]))
 }

@@ -1,25 +1,25 @@
 import type { Durations } from './alert-durations.ts'
 import type { SpanName } from './spans.ts'
 
-/** Labels that name a node; the Collector has no other id of one. */
+/** Labels that identify a node; span metrics have no other id. */
 export const byNode = 'mesh_id, mesh_node_name'
 
 /** Scrape jobs of `otel/prometheus.yml`. */
 export const jobs = { spans: 'mesh-spans', collector: 'collector' } as const
 
-/** The counter of spans of one name; one series per node. */
+/** Counter of spans of one name; one series per node. */
 export function spanCounter(span: SpanName): string {
   return `traces_span_metrics_calls_total{span_name="${span}"}`
 }
 
 /**
- * How much a counter rose within `window`, exactly, for events of which the first and only one matters. `increase()`
+ * Exact increase of a counter within `window`, for events of which even the first one matters. PromQL's `increase()`
  * estimates, and misses a counter whose first scraped value is not 0.
  *
- * Where the past has no sample, it depends on why. The job was scraped and had no such series: it counts from 0. The job
- * was not scraped: what came last before the gap counts, or an old event would ring again. Nothing is known of the past
- * (Prometheus is new, or lost its database) and the series was there at the first scrape: what it was then counts. A
- * counter that went back began anew.
+ * The base value, if there is no sample before the window: 0, if the job was scraped and had no such series. The last
+ * value before the gap, if the job was not scraped; otherwise an old event would fire again. The first value, if
+ * Prometheus has no earlier data at all and the series existed at the first scrape. A counter that decreased has
+ * restarted.
  */
 export function increase(counter: string, by: string, window: string, d: Durations, job: string = jobs.spans): string {
   const [up, past] = [`up{job="${job}"}`, d('1d')]
@@ -36,7 +36,7 @@ or (
   )
 }
 
-/** How much a counter has grown since what it was in the `past`, from 0 where that has no sample, or is more. */
+/** Increase of a counter since its value in the `past`; from 0 if that has no sample, or a higher one. */
 function increaseSince(counter: string, by: string, past: string): string {
   return `sum by (${by}) (
   (
@@ -50,15 +50,15 @@ ${indent(indent(indent(past)))}
 )`
 }
 
-/** Spans of one name that a node told within `window`: see `rise`. */
+/** Spans of one name that a node emitted within `window`: see `increase`. */
 export function spanIncrease(span: SpanName, window: string, d: Durations): string {
   return increase(spanCounter(span), byNode, window, d)
 }
 
 /**
- * Spans of one name that a node told within `window`, for alerts about how many: what happened while nobody watched is
- * not of this window. After a gap in the scrapes the count begins with the first sample; while spans come late, after an
- * absence of the Collector within `guard`, and while some come twice, there is none.
+ * Spans of one name that a node emitted within `window`, for alerts about numbers: spans from a gap in the scrapes do
+ * not belong to this window. After a gap the count starts at the first sample. There is no result while spans arrive
+ * late, after an outage of the Collector within `guard`, or twice.
  */
 export function guardedIncrease(span: SpanName, window: string, guard: string): string {
   const [counter, up] = [spanCounter(span), `up{job="${jobs.spans}"}`]
@@ -69,17 +69,17 @@ unless on () avg_over_time(${up}[${guard}]) < 0.9
 unless on () max_over_time(ALERTS{alertname="MeshCollectorRefusing",alertstate="firing"}[${guard}])`
 }
 
-/** About as many spans of one name within `window`: for what is told all the time, and is no routine of which a share leaves. */
+/** Estimated number of spans of one name within `window`: for periodic spans that are not sampled. */
 export function approximateIncrease(span: SpanName, window: string): string {
   return `sum by (${byNode}) (increase(${spanCounter(span)}[${window}]))`
 }
 
-/** Nodes that run and whose spans arrive: a census leaves its node every 30 s, whichever share of the routine does. */
+/** Running nodes whose spans arrive: a node exports a census every 30 s, whatever its share of routine spans. */
 export function runningNodes(d: Durations): string {
   return `${approximateIncrease('mesh.audit', d('2m', '90s'))} > 0`
 }
 
-/** An expression within another, in brackets of its own. */
+/** A subexpression in parentheses. */
 export function parenthesized(expr: string): string {
   return `(\n${indent(expr)}\n)`
 }

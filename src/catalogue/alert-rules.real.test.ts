@@ -18,7 +18,7 @@ leakCheck()
 const run = promisify(execFile)
 const otel = fileURLToPath(new URL('../../otel/', import.meta.url))
 
-/** What a checker says; `ok` when it exits with 0. Undefined, and said so, where the program is missing. */
+/** Output of a checker; `ok` if it exits with 0. Undefined, with a notice, if the program is missing. */
 async function runChecker(t: TestContext, name: StackBinary, ...args: string[]) {
   const found = await stackBinary(name)
   if ('missing' in found) {
@@ -40,7 +40,7 @@ async function folder(t: TestContext): Promise<string> {
   return path
 }
 
-test('promtool: rules are sound, shortened ones as well, and a broken one is found', async (t) => {
+test('promtool accepts the rules, shortened ones included, and rejects a broken one', async (t) => {
   const sound = await runChecker(t, 'promtool', 'check', 'rules', rulesPage)
   if (sound === undefined) return
   assert.ok(sound.ok, sound.text)
@@ -56,11 +56,11 @@ test('promtool: rules are sound, shortened ones as well, and a broken one is fou
   assert.equal((await runChecker(t, 'promtool', 'check', 'rules', broken))?.ok, false)
 })
 
-test('promtool: every alert fires where it must and is silent where it must be', async (t) => {
+test('promtool: every alert fires and stays silent as its cases expect', async (t) => {
   const directory = await folder(t)
   const files: string[] = []
   for (const name of alertNames) {
-    // Each alert with its own rule and those it asks about: all of them for every case take ten times as long.
+    // Only the rule of the alert and those it refers to: all rules in every case take ten times as long.
     const rules = join(directory, `${name}.rules.yml`)
     const own = renderRules({ timeFactor: 1, only: [name] })
     const only = alertNames.filter((other) => other === name || own.includes(`alertname="${other}"`))
@@ -78,7 +78,7 @@ test('promtool: every alert fires where it must and is silent where it must be',
   if (tested !== undefined) assert.ok(tested.ok, tested.text)
 })
 
-test('promtool: a rule that never fires is found out by its cases, and one that always does', async (t) => {
+test('promtool: the cases detect a rule that never fires and one that always fires', async (t) => {
   const directory = await folder(t)
   const [rules, tests] = [join(directory, 'rules'), join(directory, 'rules-test')]
   await mkdir(rules)
@@ -102,7 +102,7 @@ test('promtool: a rule that never fires is found out by its cases, and one that 
   }
 })
 
-test('promtool: the configuration of Prometheus is sound, with the rules where it looks for them', async (t) => {
+test('promtool accepts the configuration of Prometheus with its rules', async (t) => {
   const directory = await folder(t)
   const config = join(directory, 'prometheus.yml')
   const text = await readFile(join(otel, 'prometheus.yml'), 'utf8')
@@ -115,7 +115,7 @@ test('promtool: the configuration of Prometheus is sound, with the rules where i
   assert.equal((await runChecker(t, 'promtool', 'check', 'config', config))?.ok, false)
 })
 
-test('amtool: Alertmanager’s configuration is sound, and pages go out sooner', async (t) => {
+test('amtool accepts Alertmanager’s configuration and routes both severities', async (t) => {
   const config = join(otel, 'alertmanager.yml')
   const sound = await runChecker(t, 'amtool', 'check-config', config)
   if (sound === undefined) return

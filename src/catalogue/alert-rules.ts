@@ -5,23 +5,23 @@ import { type AlertName, alertNames, alertOf, timesOf } from './alerts.ts'
 import { quote } from './yaml-text.ts'
 
 export interface RuleOptions {
-  /** 1: as shipped. 0.1: every duration is a tenth, but no shorter than makes sense with the scrape interval. */
+  /** 1: as shipped. 0.1: a tenth of every duration, but not below what the scrape interval allows. */
   readonly timeFactor: number
-  /** These alone; all when left out. */
+  /** Only these alerts; all by default. */
   readonly only?: readonly AlertName[]
 }
 
 /** The committed rules; `npm run generate` writes them. */
 export const rulesPage = fileURLToPath(new URL('../../otel/rules/mesh.yml', import.meta.url))
 
-/** Where Jaeger's page is when nobody has said. */
+/** Default URL of Jaeger's page. */
 export const jaegerByDefault = 'http://127.0.0.1:16686'
-/** Prometheus' external label wins: it is set from JAEGER_URL. */
+/** Prometheus' external label, set from JAEGER_URL, takes precedence. */
 export const jaegerTemplate = `{{ with $externalLabels.jaeger }}{{ . }}{{ else }}${jaegerByDefault}{{ end }}`
 
 /**
- * Prometheus' rule file. Those that wake somebody are evaluated at every scrape, the others less often. Throws
- * RangeError for a time factor not above 0, or above 1.
+ * Prometheus' rule file. It evaluates alerts of severity `page` at every scrape, the others less often. Throws
+ * RangeError unless 0 < `timeFactor` <= 1.
  */
 export function renderRules({ timeFactor, only = alertNames }: RuleOptions): string {
   const groups = (['page', 'warn'] as const).flatMap((severity) => {
@@ -34,7 +34,7 @@ export function renderRules({ timeFactor, only = alertNames }: RuleOptions): str
 ${names.map((name) => rule(name, timeFactor)).join('\n')}`
   })
   return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
-# What each means, and its cure: otel/ALERTS.md.
+# Meaning and remedy of each alert: otel/ALERTS.md.
 groups:
 ${groups.join('\n')}
 `
@@ -67,11 +67,11 @@ export function annotationsOf(name: AlertName): Readonly<Record<string, string>>
   return { summary, cure, runbook: `otel/ALERTS.md#${name.toLowerCase()}`, traces: tracesLink(name) }
 }
 
-/** Opens Jaeger at the spans that tell of the cause, of the last two days: what it searches when told no start. */
+/** Opens Jaeger at the spans of the cause, in the last two days, which it searches without a start. */
 function tracesLink(name: AlertName): string {
   const { search, per } = alertOf(name)
   if (search === 'pipeline') return `${jaegerTemplate}/search`
-  // Neither has a character that a URL or a JSON text would escape: configuration refuses it.
+  // The configuration excludes characters that a URL or JSON would escape.
   const tags = encodeURIComponent('{"mesh.node.name":"NAME"}').replace('NAME', '{{ $labels.mesh_node_name }}')
   return [
     `${jaegerTemplate}/search?service={{ $labels.mesh_id }}`,

@@ -5,7 +5,7 @@ import type { AlertCase, FiredAlert } from './alert-spec.ts'
 import { type AlertName, alertNames, alertOf } from './alerts.ts'
 import { quote } from './yaml-text.ts'
 
-/** The committed tests of the rules; not in their folder, where Prometheus would take them for rules. */
+/** The committed tests of the rules; in another folder, since Prometheus loads every file beside the rules. */
 export const ruleTestPages = {
   short: pageOf('mesh.test.yml'),
   long: pageOf('mesh-long.test.yml'),
@@ -14,7 +14,7 @@ export const ruleTestPages = {
 type Length = keyof typeof ruleTestPages
 export const ruleTestLengths = Object.keys(ruleTestPages) as readonly Length[]
 
-/** Seconds from which a case is that long, and between two evaluations of it, each of which is of all rules. */
+/** Shortest duration in seconds of a case of each length, and its evaluation interval (of all rules). */
 const lengths: Readonly<Record<Length, { readonly from: number; readonly every: string }>> = {
   short: { from: 0, every: `${scrapeSeconds}s` },
   long: { from: 16 * 60, every: '1m' },
@@ -25,7 +25,7 @@ function pageOf(name: string): string {
   return fileURLToPath(new URL(`../../otel/rules-test/${name}`, import.meta.url))
 }
 
-/** What `promtool test rules` runs: cases of alerts that take so long. */
+/** Input of `promtool test rules`: the cases of one length. */
 export function renderRuleTests(which: Length, names: readonly AlertName[] = alertNames): string {
   const tests = names.flatMap((name) => {
     const cases = alertOf(name).cases.filter((one) => lengthOf(one) === which)
@@ -45,7 +45,7 @@ function lengthOf({ checks }: AlertCase): Length {
   return (['days', 'long'] as const).find((length) => seconds >= lengths[length].from) ?? 'short'
 }
 
-/** Of `90s`, `13m` or `2m30s`. */
+/** Seconds of `90s`, `13m` or `2m30s`. */
 function secondsOfMoment(at: string): number {
   return at.match(/\d+[smhd]/g)?.reduce((sum, part) => sum + secondsOf(part), 0) ?? Number.NaN
 }
@@ -83,7 +83,7 @@ function firedAlert(name: AlertName, alert: FiredAlert, jaeger = jaegerByDefault
   ].join('\n')
 }
 
-/** What Prometheus makes of the few forms of template that alerts use; a label that is not there is empty. */
+/** Expands the few templates that alerts use like Prometheus; a missing label is empty. */
 export function filledIn(template: string, { labels, value }: FiredAlert, jaeger = jaegerByDefault): string {
   return template
     .replaceAll(jaegerTemplate, jaeger)

@@ -2,22 +2,22 @@ import { counter, firesFor, gauge, up } from './alert-case.ts'
 import { byNode, parenthesized, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
-/** Of series that may not be there yet, counted as 0 beside those that are. */
+/** Counts a missing series as 0, where `beside` has one. */
 const orZero = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
 
 const opened = counter('mesh.connection.opened')
 const closed = counter('mesh.connection.closed')
 
-/** Alerts about connections that are held longer, or in greater number, than they should be. */
+/** Alerts about connections that stay open too long or are too many. */
 export const connectionAlerts = {
   MeshConnectionsNotClosed: {
-    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} opens connections that it does not close',
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} does not close the connections it opens',
     severity: 'warn',
     per: 'node',
     about: 'mesh',
     expr: (d) => {
       const hour = d('1h')
-      // Exactly: `increase()` takes the first value of a series for nothing, and the ten of a start are more than this allows.
+      // `increase()` ignores the first value of a series, and the ten connections of a start exceed the threshold.
       const openedSpans = parenthesized(spanIncrease('mesh.connection.opened', hour, d))
       const maxOver = (metric: string) => `max by (${byNode}) (max_over_time(${metric}[${hour}]))`
       const gainOf = (metric: string) =>
@@ -32,8 +32,8 @@ export const connectionAlerts = {
     },
     forTime: '10m',
     meaning:
-      'Within an hour a node opened more connections than it closed, by more than five above the links and guests that it gained, for ten minutes. Links are allowed once more for each start within the hour: a process that was killed tells of no closes.',
-    cure: 'Compare two censuses an hour apart: mesh.audit.connections against mesh.audit.links. mesh.audit.suspect names the connections that nobody owns; the trace of one’s birth says who opened it. Restarting the node frees them; an application that opens connections itself has to close them.',
+      'For ten minutes, a node had opened at least six more connections within an hour than it closed or gained as links and guests. Each start within the hour adds an allowance of all links: a killed process emits no closes.',
+    cure: 'Compare mesh.audit.connections with mesh.audit.links in two censuses an hour apart. mesh.audit.suspect names connections without an owner; their opening trace shows who dialled. A restart of the node frees them; an application must close the connections that it opens itself.',
     search: { span: 'mesh.connection.opened' },
     emitDelay: '1m',
     windowDelays: (d) => [d('1h')],
@@ -47,12 +47,12 @@ export const connectionAlerts = {
         ],
       },
       {
-        title: 'none was ever closed',
+        title: 'no connection is ever closed',
         series: { [opened]: '0+0.5x720', [gauge('mesh_links')]: '6+0x720' },
         checks: [{ at: '60m', fires: firesFor('n1') }],
       },
       {
-        title: 'churn, each connection closed',
+        title: 'churn: every connection closes',
         series: { [opened]: '8+0.5x720', [closed]: '0+0.5x720', [gauge('mesh_links')]: '8+0x720' },
         checks: [
           { at: '60m', fires: [] },
@@ -60,7 +60,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        title: 'killed three times in an hour, eight links each time',
+        title: 'three kills in an hour, with eight links each',
         series: {
           [opened]: '0 8+0x60 16+0x60 24+0x60 32+0x200',
           [counter('mesh.node.started')]: '1+0x61 2+0x60 3+0x60 4+0x200',
@@ -73,7 +73,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        title: 'guests that stay',
+        title: 'guests that stay connected',
         series: {
           [opened]: '0+0.1x720',
           [gauge('mesh_guests')]: '0+0.1x720',
@@ -82,7 +82,7 @@ export const connectionAlerts = {
         checks: [{ at: '60m', fires: [] }],
       },
       {
-        title: 'a start on a busy machine: eleven opened and closed before the first scrape',
+        title: 'a start on a busy machine: eleven connections open and close before the first scrape',
         series: {
           [opened]: '_ 0 20+0x200',
           [closed]: '_ 11+0x201',
@@ -106,7 +106,7 @@ export const connectionAlerts = {
         checks: [{ at: '75m', fires: firesFor('n1') }],
       },
       {
-        title: 'twelve an hour beside eight links that stay',
+        title: 'twelve leaked connections an hour beside eight stable links',
         series: { [opened]: '8+0.034x720', [gauge('mesh_links')]: '8+0x720' },
         checks: [
           { at: '20m', fires: [] },
@@ -116,15 +116,15 @@ export const connectionAlerts = {
     ],
   },
   MeshSuspects: {
-    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} holds connections that should be gone',
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has connections that should be closed',
     severity: 'warn',
     per: 'node',
     about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.audit.suspect', d('2m', '90s'), d)} > 0`,
     forTime: '5m',
     meaning:
-      'Each census of five minutes named a connection that nobody owns, that another superseded, or whose peer never said what it is.',
-    cure: 'mesh.suspect.reason says which of the three, mesh.connection.age_band for how long. unowned: code beside the mesh opened it. superseded-open: the peer does not close its end. unsettled-old: the peer answers nothing; look at it.',
+      'Every census within five minutes reported a connection without an owner, one that another link superseded, or one whose peer never identified itself.',
+    cure: 'mesh.suspect.reason is the kind, mesh.connection.age_band the age. unowned: code outside the mesh opened it. superseded-open: the peer does not close its end. unsettled-old: the peer does not respond; check that peer.',
     search: { span: 'mesh.audit.suspect' },
     emitDelay: '75s',
     cases: [
@@ -151,7 +151,7 @@ export const connectionAlerts = {
     severity: 'page',
     per: 'node',
     about: 'mesh',
-    // One census may find several at once, so what came lately is set against what came before.
+    // One census may emit several spans at once, so the expression compares recent spans with earlier ones.
     expr: (d) => {
       const within = (window: string) => parenthesized(spanIncrease('mesh.leak.suspected', window, d))
       const lately = within(d('40s', '40s'))
@@ -159,13 +159,13 @@ export const connectionAlerts = {
     },
     keepFiring: '5m',
     meaning:
-      'Two censuses within five minutes found an invariant broken: libp2p holds other connections than the ledger, a pair has two links, or a registry is above its bound. One finding alone rings nothing.',
-    cure: 'mesh.invariant says which, mesh.expected and mesh.actual by how much. The suspects beside it in the same trace name the connections. Keep the traces, restart the node.',
+      'Two censuses within five minutes found a broken invariant: the connections of libp2p differ from the ledger, a pair has two links, or a registry exceeds its bound. A single finding does not fire.',
+    cure: 'mesh.invariant names the invariant, mesh.expected and mesh.actual the values. The suspects in the same trace name the connections. Save the traces, then restart the node.',
     search: { span: 'mesh.leak.suspected' },
     emitDelay: '105s',
     cases: [
       {
-        title: 'the second census that finds it',
+        title: 'a second census finds a broken invariant',
         series: { [counter('mesh.leak.suspected')]: '_x6 1 1 1 2+0x90', [up]: '1+0x100' },
         checks: [
           { at: '1m30s', fires: [] },
@@ -174,7 +174,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        title: 'one census that finds two at once',
+        title: 'one census finds two broken invariants',
         series: { [counter('mesh.leak.suspected')]: '_x6 2+0x90', [up]: '1+0x97' },
         checks: [
           { at: '1m30s', fires: [] },
@@ -183,7 +183,7 @@ export const connectionAlerts = {
         ],
       },
       {
-        title: 'one census',
+        title: 'one census finds a broken invariant',
         series: { [counter('mesh.leak.suspected')]: '_x6 1+0x90', [up]: '1+0x97' },
         checks: [
           { at: '1m40s', fires: [] },

@@ -2,7 +2,7 @@ import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
 import { byNode, guardedIncrease, indent, parenthesized } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
-/** Alerts about members that fell silent, a few or many at once. */
+/** Alerts about expired members, a few or many at once. */
 export const memberAlerts = {
   MeshPrunedRate: {
     summary:
@@ -12,8 +12,8 @@ export const memberAlerts = {
     about: 'mesh',
     expr: (d) => `${parenthesized(guardedIncrease('mesh.member.expired', d('15m'), d('30m')))} > 3`,
     meaning:
-      'One node expired more than three members within 15 minutes, the Collector there all the while. Members that say goodbye are not counted, only those that fell silent.',
-    cure: 'See who expires whom. The same few again and again: those crash, or their network does (compare mesh.node.incarnation). Many different ones, told by one node: that node’s own network. mesh.member.silence_ms says how long each was silent.',
+      'One node expired more than three members within 15 minutes, without an outage of the Collector. Members that leave with a goodbye do not count.',
+    cure: 'Compare which nodes expire which members. The same few members repeatedly: they crash, or their network fails (compare mesh.node.incarnation). Many different members, reported by one node: check the network of that node. mesh.member.silence_ms is the silence of each.',
     search: { span: 'mesh.member.expired' },
     emitDelay: '6s',
     cases: [
@@ -27,7 +27,7 @@ export const memberAlerts = {
         ],
       },
       {
-        title: 'three expired, and more long before',
+        title: 'three expired, more of them much earlier',
         series: { [counter('mesh.member.expired')]: '0+0x5 3+0x100 6+0x60', [up]: '1+0x170' },
         checks: [
           { at: '1m10s', fires: [] },
@@ -35,7 +35,7 @@ export const memberAlerts = {
         ],
       },
       {
-        title: 'five expired in the hours for which Prometheus was away',
+        title: 'five expired while Prometheus was down',
         series: {
           [counter('mesh.member.expired')]: '1+0x60 stale _x119 6+0x120',
           [up]: '1+0x60 stale _x119 1+0x120',
@@ -46,7 +46,7 @@ export const memberAlerts = {
         ],
       },
       {
-        title: 'told many times over to a Collector that refuses',
+        title: 'the same spans, sent repeatedly to a Collector that refuses them',
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+1x20 21+0x60',
           'otelcol_receiver_refused_spans_total{instance="collector:8888",job="collector",receiver="otlp"}':
@@ -66,7 +66,7 @@ export const memberAlerts = {
     severity: 'page',
     per: 'mesh',
     about: 'mesh',
-    // Whoever crashes and comes back under a new identity, again and again, leaves as many members as there were.
+    // A node that crashes and returns with a new identity repeatedly leaves the number of members as it was.
     expr: (d) => {
       const most = `max by (${byNode}) (max_over_time(mesh_members[${d('10m', '2m')}]))`
       return `max by (mesh_id) (
@@ -79,8 +79,8 @@ ${indent(parenthesized(guardedIncrease('mesh.member.expired', d('2m'), d('5m', '
     },
     keepFiring: '5m',
     meaning:
-      'Within two minutes one node expired at least three members, and a quarter of all it knew, and it knows three fewer than within the last ten minutes: machines, a network segment or a deployment went, not single nodes.',
-    cure: 'See who tells it. All survivors name the same members: those are gone, look at their machines. Two groups name each other: the mesh is split, look at the network between them. One node names all others: it is the one cut off.',
+      'Within two minutes one node expired at least three members and a quarter of all it knew, and it knows at least three fewer than its maximum of the last ten minutes: machines, a network segment or a deployment failed, not single nodes.',
+    cure: 'Compare the nodes that report it. All survivors name the same members: check the machines of those. Two groups name each other: the mesh is partitioned, check the network between them. One node names all others: that node is isolated.',
     search: { span: 'mesh.member.expired' },
     emitDelay: '31s',
     cases: [
@@ -116,7 +116,7 @@ ${indent(parenthesized(guardedIncrease('mesh.member.expired', d('2m'), d('5m', '
         checks: [{ at: '11m10s', fires: [] }],
       },
       {
-        title: 'one that crashes every 16 s and joins under a new identity each time',
+        title: 'one node crashes every 16 s and joins with a new identity each time',
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+0.6x90',
           [gauge('mesh_members')]: '10+0x5 11 12 11 12 11 12 11 12 11 12 11 12 11+0x60',
@@ -128,7 +128,7 @@ ${indent(parenthesized(guardedIncrease('mesh.member.expired', d('2m'), d('5m', '
         ],
       },
       {
-        title: 'three of nine, an hour apart each, told at once by a Collector that is back',
+        title: 'three of nine, an hour apart each, counted at once after an outage of the Collector',
         series: {
           [counter('mesh.member.expired')]: '0+0x12 stale _x46 0 3+0x60',
           [gauge('mesh_members')]: '9+0x12 stale _x46 9 6+0x60',

@@ -3,13 +3,13 @@ import { type Durations, shortestWindow } from './alert-durations.ts'
 import { byNode, increase, jobs, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
-/** Most samples of one scrape of the span metrics, as in `otel/prometheus.yml`: beyond it Prometheus takes none. */
+/** Sample limit of a scrape of the span metrics, as in `otel/prometheus.yml`: beyond it the scrape fails. */
 export const sampleLimit = 50_000
 
 const [queue, capacity] = ['otelcol_exporter_queue_size', 'otelcol_exporter_queue_capacity']
 const queueRatio = `max by (exporter) (${queue} / ${capacity})`
 
-/** Spans that the Collector did not take, could not queue, or could not send: one arm each, since they have other labels. */
+/** Spans that the Collector refused, could not queue, or could not send: one arm each, since their labels differ. */
 function refusedSpans(d: Durations): string {
   const increased = (metric: string, by: string) => `${increase(metric, by, d('5m'), d, jobs.collector)} > 0`
   return [
@@ -24,7 +24,7 @@ const upCollector = `up{${collector}}`
 const ofJaeger = (metric: string) => `${metric}{${collector},exporter="otlp_grpc/jaeger"}`
 const firesForJaeger = [{ labels: { exporter: 'otlp_grpc/jaeger' } }]
 
-/** Alerts about the way of the spans themselves: while it is broken, those about the mesh are not to be trusted. */
+/** Alerts about the export of spans: while it is broken, alerts about the mesh are unreliable. */
 export const pipelineAlerts = {
   MeshTelemetryLost: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has lost spans',
@@ -34,8 +34,8 @@ export const pipelineAlerts = {
     expr: (d) => `${spanIncrease('mesh.telemetry.lost', d('15m'), d)} > 0
 or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
     meaning:
-      'Spans of a node will never arrive: its ring was full while nobody took them, or the Collector refused them for good. Whatever counts spans counts too few.',
-    cure: 'mesh.lost.where: ring is an outage longer than 20,000 spans last (hours for an idle node, minutes for a busy one); refused is a Collector that rejects what it reads, see its log. Gaps in mesh.seq are where they are missing.',
+      'Spans of a node are lost: its queue was full during an outage of the receiver, or the Collector rejected them permanently. All span counts are too low.',
+    cure: 'mesh.lost.where: ring is an outage beyond the queue of 20,000 spans (hours for an idle node, minutes for a busy one); refused is a rejection by the Collector, see its log. Gaps in mesh.seq show which spans are missing.',
     search: { span: 'mesh.telemetry.lost' },
     emitDelay: '2s',
     cases: [
@@ -49,12 +49,12 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
         ],
       },
       {
-        title: 'a loss that only the census tells',
+        title: 'a loss that only the census reports',
         series: { [gauge('mesh_telemetry_lost_total')]: '0+0x6 40+0x60' },
         checks: [{ at: '2m', fires: firesFor('n1') }],
       },
       {
-        title: 'nothing since a restart',
+        title: 'no loss since a restart',
         series: { [gauge('mesh_telemetry_lost_total')]: '40+0x6 0+0x60' },
         checks: [{ at: '2m', fires: [] }],
       },
@@ -62,7 +62,7 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
   },
   MeshCardinalityOverflow: {
     summary:
-      'The span metrics have more series than they may: new ones are folded into one, or all are about to be refused',
+      'The span metrics reach their limit on series: the Collector folds new ones into one, or Prometheus will soon reject all',
     severity: 'warn',
     per: 'part',
     about: 'pipeline',
@@ -70,13 +70,13 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
   label_replace(traces_span_metrics_calls_total{otel_metric_overflow="true"}, "mesh_id", "$1", "job", "(.+)")
 )
 or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
-    meaning: `The Collector has met its bound on series of a mesh (CALLS_LIMIT): new nodes are counted together under otel_metric_overflow and no rule sees them. Or one scrape brings more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus takes.`,
-    cure: 'Usually nodes with a new name at every start: set MESH_NAME to something that stays. Count by mesh_node_name to see them. A mesh that is this large needs a higher CALLS_LIMIT and sample_limit. Old names leave after SERIES_EXPIRATION, or when the Collector is restarted.',
+    meaning: `The Collector has reached its limit on series of a mesh (CALLS_LIMIT): it counts new nodes together under otel_metric_overflow, where no rule sees them. Or one scrape has more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus accepts.`,
+    cure: 'Usually nodes have a new name at every start: set MESH_NAME to a stable name. Count by mesh_node_name to see them. A mesh of this size needs a higher CALLS_LIMIT and sample_limit. Old names expire after SERIES_EXPIRATION, or with a restart of the Collector.',
     search: 'pipeline',
     emitDelay: '5s',
     cases: [
       {
-        title: 'a mesh has met the Collector’s bound',
+        title: 'a mesh reaches the limit of the Collector',
         series: { 'traces_span_metrics_calls_total{otel_metric_overflow="true",job="a"}': '_x6 1+1x60' },
         checks: [
           { at: '50s', fires: [] },
@@ -92,7 +92,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         ],
       },
       {
-        title: 'as many as usual',
+        title: 'a usual number of series',
         series: {
           'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '4000+0x30',
           [counter('mesh.window')]: '0+1x30',
@@ -109,13 +109,13 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     expr: refusedSpans,
     keepFiring: '2m',
     meaning:
-      'Within five minutes the Collector refused spans, found no room to queue them, or could not send them for good. Nodes keep what a receiver refused and send it again, so that it is counted twice: rates are upper bounds meanwhile, and alerts about the mesh are held back.',
-    cure: 'receiver otlp: it is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: queue full, or Jaeger rejects what it gets, see the Collector’s log. exporter file: the disk is full.',
+      'Within five minutes the Collector refused spans, could not queue them, or permanently failed to send them. Nodes queue refused spans and send them again, so the Collector may count them twice: rates are upper bounds meanwhile, and Alertmanager inhibits alerts about the mesh.',
+    cure: 'receiver otlp: the Collector is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: the queue is full, or Jaeger rejects spans; see the Collector’s log. exporter file: the disk is full.',
     search: 'pipeline',
     emitDelay: '2s',
     cases: [
       {
-        title: 'failures to queue that begin above 0',
+        title: 'enqueue failures whose counter starts above 0',
         series: {
           [ofJaeger('otelcol_exporter_enqueue_failed_spans_total')]: '_x6 12+0x60',
           [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x66',
@@ -128,7 +128,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         ],
       },
       {
-        title: 'spans refused at the door',
+        title: 'spans refused by the receiver',
         series: {
           [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '0+0x6 358+0x60',
           [upCollector]: '1+0x66',
@@ -136,7 +136,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         checks: [{ at: '1m30s', fires: [{ labels: { receiver: 'otlp' } }] }],
       },
       {
-        title: 'nothing refused, something refused long ago',
+        title: 'old refusals only',
         series: {
           [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '358+0x90',
           [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x90',
@@ -156,8 +156,8 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
   and ${queueRatio} > 0.02`,
     forTime: '1m',
     meaning:
-      'The queue is half full; or more than a fiftieth is in use and it will be full within six hours at the pace of the last ten minutes. A full queue refuses spans.',
-    cure: 'What the exporter sends to is away or too slow: MeshPipelineDown says whether Jaeger is there; its disk and memory if it is. The queue is on disk and outlives a restart of the Collector; it empties by itself.',
+      'The queue is half full; or more than 2 % is in use and it will be full within six hours at the rate of the last ten minutes. A full queue refuses spans.',
+    cure: 'The target of the exporter is down or too slow. MeshPipelineDown fires if Jaeger is down; otherwise check its disk and memory. The queue is on disk and survives a restart of the Collector; it drains by itself.',
     search: 'pipeline',
     emitDelay: '30s',
     windowDelays: () => [shortestWindow],
@@ -193,18 +193,18 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
     severity: 'page',
     per: 'part',
     about: 'pipeline',
-    // One that comes and goes is never away for a minute, and takes every count with it each time.
+    // A target that restarts repeatedly is never down for a minute, but loses its counts each time.
     expr: (d) => `up == 0 or changes(up[${d('5m', '2m')}]) > 3`,
     forTime: '1m',
     keepFiring: '2m',
     meaning:
-      'A part of the way of the spans has not answered Prometheus for a minute, or was away twice within five: collector and mesh-spans are the Collector, or jaeger, alertmanager. While it is the Collector, alerts about the mesh are held back, and for two minutes after.',
-    cure: 'Start it again; its log says why it ended. Nodes keep 20,000 spans each while the Collector is away, the Collector’s queue keeps them on disk while Jaeger is: nothing is lost for hours.',
+      'A service of the pipeline has been down for a minute, or twice within five: job collector and mesh-spans are the Collector; jaeger and alertmanager are themselves. Alertmanager inhibits alerts about the mesh while the Collector is down, and for two minutes after.',
+    cure: 'Start it again; its log has the reason. Nodes queue 20,000 spans each while the Collector is down; the Collector queues spans on disk while Jaeger is down. No span is lost for hours.',
     search: 'pipeline',
     emitDelay: '0s',
     cases: [
       {
-        title: 'Jaeger is away',
+        title: 'Jaeger is down',
         series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0+0x60' },
         checks: [
           { at: '2m', fires: [] },
@@ -220,7 +220,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
         ],
       },
       {
-        title: 'the Collector ends every 50 s and is back in ten',
+        title: 'the Collector exits every 50 s and is back after 10 s',
         series: { [up]: '1+0x6 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1+0x60' },
         checks: [
           { at: '2m', fires: [] },

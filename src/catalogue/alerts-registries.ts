@@ -3,17 +3,17 @@ import type { Durations } from './alert-durations.ts'
 import { byNode, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
-/** Caches of what was seen last: they fill up to their bound by design. */
+/** Caches of recent ids: they fill up to their bound by design. */
 const caches = 'messages|relay_seen'
 const sizes = `mesh_registry_size{mesh_registry!~"${caches}"}`
 
-/** Smallest size within a window; churn has peaks, and only what grows has rising minima. */
+/** Smallest size within a window: churn has peaks, but only growth raises the minima. */
 function smallest(window: string, offset?: string): string {
   const before = offset === undefined ? '' : ` offset ${offset}`
   return `min by (${byNode}, mesh_registry) (min_over_time(${sizes}[${window}]${before}))`
 }
 
-/** By half within an hour. */
+/** Growth by half within an hour. */
 function growsFast(d: Durations): string {
   const half = d('30m')
   return `${smallest(half)} > 32
@@ -21,7 +21,7 @@ and ${smallest(half)} > 1.2 * ${smallest(half, d('30m'))}
 and ${smallest(half)} > 1.5 * ${smallest(half, d('1h', '80s'))}`
 }
 
-/** By a tenth in each quarter of a day: a single step, or two, are in one quarter each. */
+/** Growth by a tenth in each quarter of a day: one or two steps affect one quarter each. */
 function growsSlowly(d: Durations): string {
   const quarter = d('6h')
   const quarters = [undefined, d('6h'), d('12h', '80s'), d('18h', '120s')].map((offset) => smallest(quarter, offset))
@@ -35,18 +35,18 @@ function firesForRegistry(registry: string, value: number) {
   return [{ labels: { mesh_id: 'a', mesh_node_name: 'n1', mesh_registry: registry }, value }]
 }
 
-/** Alerts about how much is in the registries of a node, and what did not fit. */
+/** Alerts about the sizes and bounds of registries. */
 export const registryAlerts = {
   MeshRegistryGrowing: {
     summary:
-      'Registry {{ $labels.mesh_registry }} of {{ $labels.mesh_node_name }} in {{ $labels.mesh_id }} grows and grows',
+      'Registry {{ $labels.mesh_registry }} of {{ $labels.mesh_node_name }} in {{ $labels.mesh_id }} keeps growing',
     severity: 'warn',
     per: 'node',
     about: 'mesh',
     expr: (d) => `${growsFast(d)}\nor ${growsSlowly(d)}`,
     forTime: '45m',
-    meaning: `The least that a registry held in half an hour grew by a fifth against the half-hour before and by half against the one an hour before, for 45 minutes, and is above 32; or the least within six hours grew by a tenth three times in a row. One step, as when a mesh is scaled up, rings nothing; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
-    cure: 'mesh.audit has one child per registry: mesh.registry.added and released by reason show what should empty it and does not; mesh.registry.owner says whose it is. Its capacity bounds it, so there is time; MeshLimitReached rings when it is full.',
+    meaning: `The smallest size of a registry within half an hour exceeded that of the previous half-hour by a fifth and that of an hour before by half, for 45 minutes, and is above 32; or the smallest size within six hours grew by a tenth three times in a row. A single step, such as scaling up a mesh, does not fire; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
+    cure: 'mesh.audit has one child per registry: mesh.registry.added and the counts of released entries by reason show which release is missing; mesh.registry.owner names the owner. Its capacity bounds it, so there is time; MeshLimitReached fires when it is full.',
     search: { span: 'mesh.audit' },
     emitDelay: '1m',
     windowDelays: (d) => [d('1h', '80s'), d('30m')],
@@ -60,7 +60,7 @@ export const registryAlerts = {
         ],
       },
       {
-        title: 'ten times as many from one moment on, and no more since',
+        title: 'one step to ten times the size',
         series: { [requests]: '10+0x200 100+0x1000' },
         checks: [
           { at: '70m', fires: [] },
@@ -77,7 +77,7 @@ export const registryAlerts = {
         ],
       },
       {
-        title: 'three machines more in the morning, three more at noon',
+        title: 'two steps: three machines more in the morning, three more at noon',
         series: { [requests]: '40+0x1000 50+0x2000 60+0x6000' },
         checks: [
           { at: '14h', fires: [] },
@@ -90,7 +90,7 @@ export const registryAlerts = {
         checks: [{ at: '110m', fires: [] }],
       },
       {
-        title: 'a registry that swings',
+        title: 'a registry that oscillates',
         series: { [requests]: '0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60' },
         checks: [
           { at: '60m', fires: [] },
@@ -100,18 +100,18 @@ export const registryAlerts = {
     ],
   },
   MeshLimitReached: {
-    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} refuses or drops something for want of room',
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has reached a bound',
     severity: 'warn',
     per: 'node',
     about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.limit.reached', d('5m'), d)} > 0`,
-    meaning: 'A bound of a node was met, and something was refused, evicted or closed because of it.',
-    cure: 'mesh.limit.name says which bound, mesh.peer.id who met it. Many peers: more nodes, or a higher MESH_MAX_PEERS. One peer: look at that peer first. Bounds protect the node; raise one only when it is known what fills it.',
+    meaning: 'A node reached a bound, and refused, evicted or closed something because of it.',
+    cure: 'mesh.limit.name is the bound, mesh.peer.id the peer. Many peers: add nodes, or raise MESH_MAX_PEERS. One peer: check that peer first. Bounds protect the node; raise one only if you know what fills it.',
     search: { span: 'mesh.limit.reached' },
     emitDelay: '1s',
     cases: [
       {
-        title: 'the first time',
+        title: 'the first span',
         series: { [counter('mesh.limit.reached')]: '_x6 1+0x90', [up]: '1+0x97' },
         checks: [
           { at: '50s', fires: [] },
@@ -120,7 +120,7 @@ export const registryAlerts = {
         ],
       },
       {
-        title: 'never',
+        title: 'no new span',
         series: { [counter('mesh.limit.reached')]: '4+0x90', [up]: '1+0x90' },
         checks: [{ at: '8m', fires: [] }],
       },

@@ -3,19 +3,19 @@ import type { Durations } from './alert-durations.ts'
 import { indent, parenthesized, runningNodes, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
-/** A node without peers tries every 30 s, for 10 s each: a minute without a failure is the end of a campaign. */
+/** A node without peers dials every 30 s, for 10 s each: a minute without a failure ends its campaign. */
 const retrying = (d: Durations) => spanIncrease('mesh.seed.retry', d('1m', '1m'), d)
 
 const nodes = ['n1', 'n2', 'n3', 'n4']
 const steady = censuses(90)
 
-/** The counter of give-ups with the label that the kind of the span is. */
+/** Counter of give-ups with a span kind label. */
 const ofKind = (kind: string) => counter('mesh.seed.giveup').replace('}', `,span_kind="SPAN_KIND_${kind}"}`)
 
-/** Alerts about seeds: those that are not there, and those that do not answer. */
+/** Alerts about seeds that are missing or do not answer. */
 export const seedAlerts = {
   MeshSeedRetrying: {
-    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has retried a seed for minutes',
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has been retrying a seed for minutes',
     severity: 'warn',
     per: 'node',
     about: 'mesh',
@@ -23,8 +23,8 @@ export const seedAlerts = {
     forTime: '2m',
     keepFiring: '6m',
     meaning:
-      'A node had failed attempts at a seed in every minute for two minutes. A seed that comes half a minute late rings nothing: waits grow 1, 2, 4, 8, 16 s.',
-    cure: 'Open the campaign: mesh.dial.stage says how far the attempts came. resolve: the name; dial: address, port, firewall, or the seed is down; handshake, identify: something else answers there. Start the seed, or correct MESH_SEEDS.',
+      'A node had failed dials of a seed in every minute for two minutes. A seed that starts half a minute late does not fire: delays grow 1, 2, 4, 8, 16 s.',
+    cure: 'Open the campaign: mesh.dial.stage is the stage at which the attempts fail. resolve: check the name; dial: address, port, firewall, or the seed is down; handshake, identify: another service answers there. Start the seed, or correct MESH_SEEDS.',
     search: { span: 'mesh.seed.retry' },
     emitDelay: '1s',
     cases: [
@@ -38,7 +38,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'a seed that is a minute late',
+        title: 'a seed that starts a minute late',
         series: { [counter('mesh.seed.retry')]: '0 1 2 3 4 4 5 6+0x90', [up]: '1+0x97' },
         checks: [
           { at: '2m', fires: [] },
@@ -57,13 +57,13 @@ export const seedAlerts = {
     expr: (d) => `${spanIncrease('mesh.seed.giveup', d('5m'), d)} > 0`,
     keepFiring: '10m',
     meaning:
-      'Ten attempts at a seed failed in a row. The very first rings as any other does; an old one does not ring again when Prometheus was away meanwhile, or lost its database.',
-    cure: 'Open the campaign: error.type and mesh.dial.stage of its attempts say why each failed, mesh.seed.addresses what the name resolved to. Cure that; the node tries again by itself, every 30 s while it is alone, every 5 min otherwise.',
+      'Ten dials of a seed failed in a row. The first give-up fires like any other; an old one does not fire again after an outage of Prometheus or the loss of its database.',
+    cure: 'Open the campaign: error.type and mesh.dial.stage of each attempt give its reason, mesh.seed.addresses the resolved addresses. Remove the cause; the node dials again by itself, every 30 s while it is alone, every 5 min otherwise.',
     search: { span: 'mesh.seed.giveup' },
     emitDelay: '1s',
     cases: [
       {
-        title: 'the very first ever, and its end',
+        title: 'the first give-up, and its end',
         series: { [counter('mesh.seed.giveup')]: '_x20 1+0x200', [up]: '1+0x220' },
         jaeger: 'https://jaeger.example.org',
         checks: [
@@ -73,7 +73,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'an old one is not news after 20 minutes without scrapes, the next one is',
+        title: '20 minutes without scrapes: the old give-up does not fire, the next one does',
         series: {
           [counter('mesh.seed.giveup')]: '1+0x120 stale _x119 1+0x40 2+0x40',
           [up]: '1+0x120 stale _x119 1+0x81',
@@ -86,7 +86,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'an old one is not news after 20 minutes in which the Collector did not answer',
+        title: '20 minutes with the Collector down: the old give-up does not fire',
         series: {
           [counter('mesh.seed.giveup')]: '1+0x120 stale _x119 1+0x81',
           [up]: '1+0x120 0+0x119 1+0x81',
@@ -97,7 +97,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'with an empty database old ones are not news, the next one is',
+        title: 'an empty database: old give-ups do not fire, the next one does',
         series: { [counter('mesh.seed.giveup')]: '_ _ _ 7+0x15 8+0x60', [up]: '_ 0 0 1+0x80' },
         checks: [
           { at: '1m', fires: [] },
@@ -106,7 +106,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'given up while Prometheus was away',
+        title: 'a give-up while Prometheus was down',
         series: { [counter('mesh.seed.giveup')]: '_x241 1+0x80', [up]: '1+0x120 stale _x119 1+0x81' },
         checks: [
           { at: '40m', fires: [] },
@@ -114,7 +114,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'a counter that the Collector had dropped begins again at 1',
+        title: 'a counter that the Collector dropped restarts at 1',
         series: { [counter('mesh.seed.giveup')]: '1+0x30 stale _x119 1+0x40', [up]: '1+0x200' },
         checks: [
           { at: '25m', fires: [] },
@@ -122,7 +122,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'an upgrade that changes the kind of the span: the old count is not news, the next give-up is',
+        title: 'an upgrade that changes the span kind: the old count does not fire, the next give-up does',
         series: {
           [ofKind('INTERNAL')]: '3+0x30 stale',
           [ofKind('CLIENT')]: '_x60 0 1+0x60',
@@ -135,7 +135,7 @@ export const seedAlerts = {
         ],
       },
       {
-        title: 'a counter that went back',
+        title: 'a counter that restarted',
         series: { [counter('mesh.seed.giveup')]: '3+0x120 0 1+0x60', [up]: '1+0x200' },
         checks: [
           { at: '20m', fires: [] },
@@ -155,11 +155,11 @@ ${indent(retrying(d))} > 0
 >=
 clamp_min(0.5 * count by (mesh_id) (${runningNodes(d)}), 3)`,
     forTime: '2m',
-    // Nodes that have links try every five minutes: between two campaigns the storm is not over.
+    // Nodes with links dial every five minutes: the alert must last between two campaigns.
     keepFiring: '6m',
     meaning:
-      'At least three nodes, and half of all that run, had failed attempts in every minute for two minutes: what they share is broken, not one of them.',
-    cure: 'Look for what is common: one seed address in all campaigns (start that seed), stage resolve everywhere (name server), stage dial everywhere (network, firewall, a wrong MESH_SEEDS rolled out). Waits are spread and grow, so the seeds survive the storm.',
+      'At least three nodes, and half of all running ones, had failed dials in every minute for two minutes: a shared cause, not a single node.',
+    cure: 'Find the common cause: one seed address in all campaigns (start that seed), stage resolve everywhere (name server), stage dial everywhere (network, firewall, or a wrong MESH_SEEDS). Delays grow and have jitter, so the seeds survive the storm.',
     search: { span: 'mesh.seed.retry' },
     emitDelay: '1s',
     cases: [
@@ -187,7 +187,7 @@ clamp_min(0.5 * count by (mesh_id) (${runningNodes(d)}), 3)`,
     ],
   },
   MeshNodeAlone: {
-    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs and has no link',
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs without any link',
     severity: 'page',
     per: 'node',
     about: 'mesh',
@@ -196,9 +196,9 @@ and ${parenthesized(runningNodes(d))}
 and on (mesh_id) (count by (mesh_id) (${runningNodes(d)}) > 1)`,
     forTime: '2m',
     meaning:
-      'A node that runs counted no link in any census of two minutes, while another node of its mesh runs as well. A mesh of one node rings nothing.',
-    cure: 'Its campaigns (mesh.seed.dial) say why it reaches no seed. If it reaches one and loses it again, read mesh.close.reason of mesh.connection.closed: foreign-mesh is a wrong MESH_ID, limit a full seed. One without seeds has no campaign: whoever should have dialled it has. A seed that is the node itself has none either: mesh.seed.self names it; put another node into MESH_SEEDS. Guests are no links.',
-    // Who has no seed has no campaign, and whose seed answers and hangs up has no retry; what ended is of before.
+      'A running node had no link in any census for two minutes, while another node of its mesh was running. A mesh of one node does not fire.',
+    cure: 'Its campaigns (mesh.seed.dial) show why it reaches no seed. If it reaches one and loses it again, see mesh.close.reason of mesh.connection.closed: foreign-mesh is a wrong MESH_ID, limit a full seed. A node without seeds has no campaigns: check the nodes that should dial it. A seed that is the node itself has none either: mesh.seed.self names it; add another node to MESH_SEEDS. Guests do not count as links.',
+    // All spans: a node without seeds has no campaign, one whose seed closes the connection has no retry.
     search: 'node',
     emitDelay: '31s',
     cases: [
@@ -223,7 +223,7 @@ and on (mesh_id) (count by (mesh_id) (${runningNodes(d)}) > 1)`,
         checks: [{ at: '10m', fires: [] }],
       },
       {
-        title: 'a node that finds the others within its first minute, and one that died alone',
+        title: 'a node that links within its first minute, and one that died without links',
         series: {
           ...ofNodes(['n1', 'n2'], (node) => counter('mesh.audit', node), steady),
           [counter('mesh.audit', 'n3')]: '0x2 1x2 2+0x80',

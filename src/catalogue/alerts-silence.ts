@@ -3,7 +3,7 @@ import type { Durations } from './alert-durations.ts'
 import { approximateIncrease, byNode, indent, jobs, runningNodes, spanCounter } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
 
-/** When each node was last seen to count, and to say that it stops: seconds of Unix time, 0 for never. */
+/** Unix time in seconds at which an expression was last above 0, by node; 0 for never. */
 function lastTime(what: string, d: Durations): string {
   return `max_over_time((
   time() * (${what} > bool 0)
@@ -13,8 +13,8 @@ function lastTime(what: string, d: Durations): string {
 const lastCensus = (d: Durations) => lastTime(approximateIncrease('mesh.audit', d('1m', '1m')), d)
 
 /**
- * Of a counter whose series may end right after it rose: with the Collector, say. Where the past has no sample since nothing
- * was scraped then, it is what it was last: an old stop is not a new one.
+ * Time of the last ordered stop. The series may end right after its increase, for example with the Collector. If
+ * nothing was scraped before, the last earlier value counts: an old stop must not count as a new one.
  */
 function lastStop(d: Durations): string {
   const [stopped, window] = [spanCounter('mesh.node.stopped'), d('1m', '1m')]
@@ -30,17 +30,17 @@ const [censusCounter, sweepSpans, sweeps] = [
   gauge('mesh_sweeps'),
 ]
 
-/** Alerts about nodes that do not sweep any more, or say nothing. */
+/** Alerts about nodes that no longer sweep, or no longer emit spans. */
 export const silenceAlerts = {
   MeshPrunerSilent: {
-    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs and does not sweep its members',
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs but does not sweep its members',
     severity: 'warn',
     per: 'node',
     about: 'mesh',
     expr: (d) => {
       const window = d('2m', '90s')
       const counts = approximateIncrease('mesh.audit', window)
-      // One census alone says nothing of whether the count rises. Nodes of the version before have no count, only spans.
+      // A single census shows no increase. Nodes of the previous version have no count, only spans.
       return `${counts} > 1.5
 and max by (${byNode}) (increase(mesh_sweeps[${window}])) == 0
 or ${counts} > 0
@@ -49,14 +49,14 @@ or ${counts} > 0
     },
     forTime: '1m',
     meaning:
-      'The censuses of a node come, and the sweeps that they count (mesh.audit.sweeps) have not risen for two minutes; a node sweeps every 5 s. Members that died stay in its view. With MESH_SWEEP_MS above 60 s the rule must be changed.',
-    cure: 'Restart the node: its view is out of date and stays so. Keep its log and the traces of its last windows, since sweeping stops for no known reason.',
+      'The censuses of a node arrive, but their count of sweeps (mesh.audit.sweeps) has not increased for two minutes; a node sweeps every 5 s. Dead members stay in its view. Change the rule if MESH_SWEEP_MS is above 60 s.',
+    cure: 'Restart the node: its view stays stale. Save its log and the traces of its last windows, since no cause for this is known.',
     search: { span: 'mesh.audit' },
     emitDelay: '20s',
     windowDelays: (d) => [d('2m', '90s')],
     cases: [
       {
-        title: 'the sweep stops, the census does not',
+        title: 'sweeps stop, censuses continue',
         series: { [censusCounter]: censuses(120), [sweeps]: `${censuses(30, 6)} 60+0x90` },
         checks: [
           { at: '7m', fires: [] },
@@ -64,12 +64,12 @@ or ${counts} > 0
         ],
       },
       {
-        title: 'it never swept',
+        title: 'the node never sweeps',
         series: { [censusCounter]: censuses(60), [sweeps]: '0+0x60' },
         checks: [{ at: '3m30s', fires: firesFor('n1') }],
       },
       {
-        title: 'a node that is gone neither sweeps nor counts',
+        title: 'a node that exited: neither sweeps nor censuses',
         series: { [censusCounter]: `${censuses(30)} 10+0x90`, [sweeps]: `${censuses(30, 6)} 60+0x90` },
         checks: [
           { at: '5m', fires: [] },
@@ -78,7 +78,7 @@ or ${counts} > 0
         ],
       },
       {
-        title: 'no sweep leaves the node, since it is routine, and the count of sweeps rises; a restart in between',
+        title: 'sampling drops all sweep spans, the count of sweeps increases; a restart in between',
         series: { [censusCounter]: censuses(90), [sweeps]: `_x2 ${censuses(42, 6, 6)} ${censuses(45, 6, 6)}` },
         checks: [
           { at: '1m', fires: [] },
@@ -88,7 +88,7 @@ or ${counts} > 0
         ],
       },
       {
-        title: 'of the version before: the spans of sweeps end, and those of another node do not',
+        title: 'previous version: the sweep spans of one node end, those of another continue',
         series: {
           [censusCounter]: censuses(120),
           [sweepSpans]: '0+2x30 60+0x90',
@@ -103,12 +103,11 @@ or ${counts} > 0
     ],
   },
   MeshNodeSilent: {
-    summary:
-      '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} tells nothing any more, and did not say that it stops',
+    summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sends no more spans and did not stop in order',
     severity: 'page',
     per: 'node',
     about: 'mesh',
-    // Both times lag behind by the window they are seen in, the one more than the other.
+    // Both times lag by their windows, which differ.
     expr: (d) => `(
 ${indent(lastCensus(d))} > 0
   unless ${runningNodes(d)}
@@ -118,17 +117,17 @@ ${indent(lastStop(d))}
   >=
 ${indent(lastCensus(d))} - 60
 )`,
-    // A Prometheus that was away sees two samples that differ within 40 s.
+    // After an outage Prometheus has two differing samples within 40 s.
     forTime: '1m',
     meaning:
-      'A node whose spans came within the last hour has told nothing for two minutes, and its last word was not mesh.node.stopped. It ends when the node is heard again, and an hour after its silence began, whether it came back or not.',
-    cure: 'Is the process there? If not: its log and exit code, and the memory it had (137 is a kill for want of memory). If it runs: it hangs (SIGSTOP, CPU limit), or does not reach the Collector; then other nodes know it as a member still.',
+      'A node that sent spans within the last hour has sent none for two minutes, and its last span was not mesh.node.stopped. The alert ends when spans arrive again, or an hour after the last one.',
+    cure: 'Check whether the process runs. If not: see its log, its exit code (137: out-of-memory kill) and its last memory use. If it runs: it hangs (SIGSTOP, CPU limit), or it cannot reach the Collector; then other nodes still list it as a member.',
     search: { span: 'mesh.audit' },
     emitDelay: '0s',
     windowDelays: (d) => [d('2m', '90s')],
     cases: [
       {
-        title: 'killed; and the end after an hour',
+        title: 'a killed node, and the end after an hour',
         series: { [censusCounter]: `${censuses(60)} 20+0x420` },
         checks: [
           { at: '11m50s', fires: [] },
@@ -138,17 +137,17 @@ ${indent(lastCensus(d))} - 60
         ],
       },
       {
-        title: 'a node that goes on, and of whose sweeps none leaves',
+        title: 'a running node whose sweep spans are all sampled out',
         series: { [censusCounter]: censuses(120) },
         checks: [{ at: '15m', fires: [] }],
       },
       {
-        title: 'its series are gone with the Collector’s restart, and it did not come back',
+        title: 'a killed node whose series end with a restart of the Collector',
         series: { [censusCounter]: `${censuses(60)} stale`, [counter('mesh.audit', 'n2')]: censuses(120) },
         checks: [{ at: '13m', fires: firesFor('n1') }],
       },
       {
-        title: 'stopped in order, started again, killed later',
+        title: 'ordered stop, new start, later kill',
         series: { [censusCounter]: `${censuses(180)} 60+0x60`, [counter('mesh.node.stopped')]: '_x60 0 1+0x180' },
         checks: [
           { at: '32m30s', fires: [] },
@@ -156,7 +155,7 @@ ${indent(lastCensus(d))} - 60
         ],
       },
       {
-        title: 'stopped in order, and the Collector with all its series gone before a minute was over',
+        title: 'ordered stop, and within a minute the series end with the Collector',
         series: { [censusCounter]: `${censuses(60)} 20 20 stale`, [counter('mesh.node.stopped')]: '_x60 0 1 1 stale' },
         checks: [
           { at: '13m', fires: [] },
@@ -164,7 +163,7 @@ ${indent(lastCensus(d))} - 60
         ],
       },
       {
-        title: 'stopped in order once, killed later, and a scrape fails',
+        title: 'ordered stop, later kill, and a failed scrape',
         series: {
           [censusCounter]: `${censuses(180)} 60+0x31 stale 60+0x60`,
           [counter('mesh.node.stopped')]: '_x60 0 1+0x151 stale 1+0x60',
@@ -177,7 +176,7 @@ ${indent(lastCensus(d))} - 60
         ],
       },
       {
-        title: 'stopped in order',
+        title: 'ordered stop',
         series: { [censusCounter]: `${censuses(60)} 20+0x420`, [counter('mesh.node.stopped')]: '_x60 0 1+0x420' },
         checks: [
           { at: '13m', fires: [] },

@@ -18,17 +18,17 @@ import { type SpanName, spans } from './spans.ts'
 leakCheck()
 
 const shipped = renderRules({ timeFactor: 1 })
-/** A number and a unit that are a word of their own: not the `3` of `> 3`, nor the `5 min` of a summary. */
+/** A number and a unit as one word: neither the `3` of `> 3` nor the `5 min` of a summary. */
 const duration = /(?<![\w.-])\d+[smhd](?!\w)/g
 const config = (name: string) => readFile(new URL(`../../otel/${name}`, import.meta.url), 'utf8')
 
-/** Texts between the rules and the alert's own names: lines of each alert, by name. */
+/** YAML of each rule, by alert name. */
 function rulesByName(text: string): ReadonlyMap<string, string> {
   const parts = text.split(/^ {6}- alert: /m).slice(1)
   return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), part]))
 }
 
-test('a time factor changes durations and nothing else', () => {
+test('a time factor changes durations only', () => {
   for (const timeFactor of [0.5, 0.1, 0.02, 0.001]) {
     const shortened = renderRules({ timeFactor })
     assert.notEqual(shortened, shipped)
@@ -41,7 +41,7 @@ test('a time factor changes durations and nothing else', () => {
   }
 })
 
-test('every duration of an expression goes through the time factor, but for the step of a subquery', () => {
+test('every duration of an expression goes through the time factor, except the step of a subquery', () => {
   const durationsUsed: string[] = []
   for (const name of alertNames) {
     const text = alertOf(name).expr((written) => {
@@ -53,7 +53,7 @@ test('every duration of an expression goes through the time factor, but for the 
   assert.ok(durationsUsed.length > alertNames.length)
 })
 
-test('no window becomes shorter than four scrapes, and no wait shorter than an evaluation', () => {
+test('a small time factor: windows keep four scrapes, delays keep one evaluation', () => {
   const shortest = renderRules({ timeFactor: 0.001 })
   const windows = Array.from(shortest.matchAll(/(?:\[|offset )(\d+s)/g), ([, text = '']) => secondsOf(text))
   assert.equal(Math.min(...windows), secondsOf(shortestWindow))
@@ -61,7 +61,7 @@ test('no window becomes shorter than four scrapes, and no wait shorter than an e
   assert.equal(Math.min(...waits), scrapeSeconds)
 })
 
-test('a time factor that is no part of one is refused', () => {
+test('a time factor outside 0 to 1 or a malformed duration throws a RangeError', () => {
   for (const timeFactor of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => renderRules({ timeFactor }), RangeError)
   }
@@ -74,7 +74,7 @@ test('a time factor that is no part of one is refused', () => {
   assert.equal(durations(0.1)('10m'), '60s')
 })
 
-test('every alert is a rule with its texts, is tested both ways, and is explained', () => {
+test('every alert has a rule with its annotations, cases that fire and do not fire, and a section in ALERTS.md', () => {
   const rules = rulesByName(shipped)
   assert.deepEqual([...rules.keys()].toSorted(), [...alertNames].toSorted())
   const [tests, page] = [
@@ -96,7 +96,7 @@ test('every alert is a rule with its texts, is tested both ways, and is explaine
   }
 })
 
-test('expressions speak of spans, attributes and labels that there are', () => {
+test('expressions, meanings and cures use existing spans, attributes and labels only', () => {
   const labels = ['mesh_id', 'mesh_node_name', 'mesh_node_role', 'mesh_registry', 'mesh_budget']
   const gauges = ['size', 'capacity'].map((what) => `mesh_registry_${what}`)
   gauges.push('mesh_links', 'mesh_guests', 'mesh_members', 'mesh_sweeps', 'mesh_telemetry_lost_total')
@@ -115,7 +115,7 @@ test('expressions speak of spans, attributes and labels that there are', () => {
   }
 })
 
-test('no alert and no board counts routine spans, of which only a share leaves a node', () => {
+test('no alert and no board counts routine spans, which are sampled', () => {
   const alertTexts = alertNames.map((name) => [name, alertOf(name).expr(durations(1))] as const)
   const boardTexts = boardRows.flatMap(({ panels }) =>
     panels.flatMap(({ title, queries }) => queries.map(({ expr }) => [title, expr] as const)),
@@ -125,11 +125,11 @@ test('no alert and no board counts routine spans, of which only a share leaves a
       specOf(spans, span as SpanName).routine === undefined ? [] : [`${what}: ${span}`],
     ),
   )
-  // Nodes of the version before have no count of sweeps, and sample nothing out.
+  // Nodes of the previous version have no count of sweeps and do not sample.
   assert.deepEqual(counting, ['MeshPrunerSilent: mesh.staleness.pruned'])
 })
 
-test('the link of an alert about a node opens Jaeger at its span, mesh and node', () => {
+test('the link of a node alert opens a Jaeger search for its span, mesh and node', () => {
   const template = annotationsOf('MeshSeedGiveup')['traces'] ?? ''
   assert.ok(template.startsWith(jaegerTemplate))
   const labels = { mesh_id: 'mesh-a', mesh_node_name: 'a-gateway-1' }
@@ -150,7 +150,7 @@ test('the link of an alert about a node opens Jaeger at its span, mesh and node'
   }
 })
 
-test('the first give-up rings within a minute; what is stated is shortened as the rule is', () => {
+test('the first give-up fires within a minute; stated times scale with the time factor', () => {
   assert.ok(firesWithinMs('MeshSeedGiveup') <= 55_000, 'group_wait comes on top')
   for (const name of alertNames) {
     const [full, tenth] = [firesWithinMs(name), firesWithinMs(name, 0.1)]
@@ -158,22 +158,22 @@ test('the first give-up rings within a minute; what is stated is shortened as th
   }
   const { emitDelay: told } = alertOf('MeshPipelineDown' satisfies AlertName)
   assert.equal(told, '0s')
-  // Two flushes and a scrape; a minute to be sure is six evaluations, and one for the first.
+  // Two flushes and a scrape; `for` of a minute is six evaluations after the first.
   assert.equal(firesWithinMs('MeshPipelineDown'), (2 * flushSeconds + scrapeSeconds + 7 * 10) * 1_000)
 })
 
-test('Prometheus and the Collector are set as the rules take for granted', async () => {
+test('Prometheus and the Collector have the intervals and limits that the rules assume', async () => {
   const prometheus = await config('prometheus.yml')
   assert.ok(prometheus.includes(`scrape_interval: ${scrapeSeconds}s`))
   assert.ok(prometheus.includes(`evaluation_interval: ${scrapeSeconds}s`))
   assert.ok(prometheus.includes(`sample_limit: ${sampleLimit}`))
   const collector = await config('collector.yaml')
-  assert.ok(collector.includes(`:-${flushSeconds}s}"`), 'span metrics are flushed as often as is stated')
+  assert.ok(collector.includes(`:-${flushSeconds}s}"`), 'the Collector flushes span metrics at the stated interval')
   const jobs = Array.from(prometheus.matchAll(/job_name: (\S+)/g), ([, job]) => job)
   for (const [, job] of shipped.matchAll(/job="([^"]+)"\}/g)) assert.ok(jobs.includes(job), job)
 })
 
-test('Alertmanager knows alerts that there are, and holds back those about the mesh', async () => {
+test('Alertmanager refers to existing alerts only and inhibits those about the mesh', async () => {
   const alertmanager = await config('alertmanager.yml')
   const named = Array.from(alertmanager.matchAll(/Mesh[A-Z]\w+/g), ([name]) => name)
   assert.ok(named.includes('MeshPipelineDown'))
@@ -181,12 +181,12 @@ test('Alertmanager knows alerts that there are, and holds back those about the m
   assert.match(alertmanager, /target_matchers: \["about = mesh"\]/)
 })
 
-test('every role has a budget that can be met', () => {
+test('every role has a positive budget', () => {
   assert.deepEqual(Object.keys(budgets).toSorted(), [...roles].toSorted())
   for (const { rssMb, cpuMsPerS } of Object.values(budgets)) assert.ok(rssMb > 0 && cpuMsPerS > 0)
 })
 
-test('the cure of a node without links names every span of a seed that leads to no link', () => {
+test('the cure of MeshNodeAlone names every span of a seed without a link', () => {
   const { cure } = alertOf('MeshNodeAlone')
   for (const span of ['mesh.seed.dial', 'mesh.seed.self'] satisfies SpanName[]) assert.ok(cure.includes(span), span)
 })

@@ -10,7 +10,7 @@ import { silenceAlerts } from './alerts-silence.ts'
 
 export type { AlertSpec } from './alert-spec.ts'
 
-/** Every alert, declared once: rules, their tests, the operators' page and the drills come from here. */
+/** Every alert, declared once: rules, their tests, ALERTS.md and the drills derive from it. */
 export const alerts = {
   ...seedAlerts,
   ...memberAlerts,
@@ -25,19 +25,19 @@ export type AlertName = keyof typeof alerts
 
 export const alertNames = Object.keys(alerts) as readonly AlertName[]
 
-/** A declaration, with its type widened for those that walk over all of them. */
+/** A declaration, with its type widened for loops over all alerts. */
 export function alertOf(name: AlertName): AlertSpec {
   return alerts[name]
 }
 
-/** Seconds between two flushes of the Collector's span metrics: as in `otel/collector.yaml`. */
+/** Seconds between two flushes of the Collector's span metrics, as in `otel/collector.yaml`. */
 export const flushSeconds = 5
-/** Seconds from one evaluation to the next. */
+/** Seconds between evaluations. */
 const everySeconds = { page: scrapeSeconds, warn: 30 } as const
-/** An alert is not pending for less than an evaluation lasts. */
+/** An alert is pending for at least one evaluation interval. */
 const shortestFor = `${scrapeSeconds}s`
 
-/** Shortened as its rule's durations are: those of `for` and `keep_firing_for`, and the time between evaluations. */
+/** `for`, `keep_firing_for` and the evaluation interval of an alert, scaled by the time factor. */
 export function timesOf(name: AlertName, timeFactor: number) {
   const { severity, forTime, keepFiring } = alertOf(name)
   const d = durations(timeFactor)
@@ -49,16 +49,16 @@ export function timesOf(name: AlertName, timeFactor: number) {
 }
 
 /**
- * Milliseconds from the cause until the alert is active in Alertmanager, at most. What it is made of: the span leaves its
- * node; the Collector shows a counter at 0 and, one flush later, what it is; a scrape; the rule's windows and its `for`;
- * an evaluation. Alertmanager then waits `group_wait` before it notifies.
+ * Upper bound in milliseconds from the cause until the alert is active in Alertmanager. It is the sum of: the export of
+ * the span; two flushes, since the Collector shows a new counter at 0 first; a scrape; the windows and the `for` of the
+ * rule; an evaluation. Alertmanager then waits `group_wait` before it notifies.
  */
 export function firesWithinMs(name: AlertName, timeFactor = 1): number {
   const { emitDelay: told, windowDelays: fills } = alertOf(name)
   const { every, forTime } = timesOf(name, timeFactor)
   const windows = fills?.(durations(timeFactor)) ?? []
   const delaySeconds = [told, ...windows].reduce((sum, delay) => sum + (delay === '0s' ? 0 : secondsOf(delay)), 0)
-  // It is looked at again at evaluations only.
+  // The state of an alert changes at evaluations only.
   const evaluations = 1 + Math.ceil((forTime === undefined ? 0 : secondsOf(forTime)) / secondsOf(every))
   return (delaySeconds + 2 * flushSeconds + scrapeSeconds + evaluations * secondsOf(every)) * 1_000
 }

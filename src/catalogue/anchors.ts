@@ -1,11 +1,11 @@
 import type { AttributeName } from './attributes.ts'
 
-/** Where a span is explained: the anchor that Markdown viewers give its heading, which leave dots out. */
+/** Anchor of a span's section: Markdown viewers drop the dots of its heading. */
 export function spanAnchor(name: string): string {
   return name.replaceAll('.', '')
 }
 
-/** Where an attribute is explained. */
+/** Anchor of an attribute in the index. */
 export function attributeAnchor(name: AttributeName): string {
   return `attribute-${name.replaceAll(/[._]/g, '-')}`
 }

@@ -3,7 +3,7 @@ import { type AttributeName, type AttributeSpec, attributes } from './attributes
 import { specOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
 
-/** Spans that carry an attribute, always or sometimes. `mesh.seq` is on every span, and declared by none. */
+/** Spans that carry an attribute, optional ones included. Every span has `mesh.seq`, none declares it. */
 export function spansWith(attribute: AttributeName): readonly SpanName[] {
   const names = Object.keys(spans) as SpanName[]
   if (attribute === 'mesh.seq') return names

@@ -1,4 +1,4 @@
-/** Fixed strings for search and for metric labels; the numbers beside them are for people. */
+/** Fixed strings for search and metric labels; spans also carry the exact numbers. */
 export const sizeBands = ['0', '1-7', '8-63', '64-511', '512-4095', '4096+'] as const
 export const ageBands = ['<1m', '1m-10m', '10m-1h', '1h-6h', '6h-1d', '1d-7d', '7d+'] as const
 

@@ -2,23 +2,23 @@ import type { SpanName } from './spans.ts'
 
 export interface BoardQuery {
   readonly expr: string
-  /** Grafana's template over the labels of a series. */
+  /** Grafana legend template over the labels of a series. */
   readonly legend: string
 }
 
 export interface BoardPanel {
   readonly title: string
-  /** What is normal, and what is not. */
+  /** What the panel shows, and what is normal. */
   readonly description: string
   readonly kind: 'stat' | 'lines' | 'bars' | 'bands' | 'alerts'
-  /** Grafana's id of a unit. */
+  /** Grafana unit id. */
   readonly unit?: string
   readonly queries: readonly BoardQuery[]
-  /** From this value on a stat is red, and a line crosses a threshold. */
+  /** Threshold from which a stat or a line is red. */
   readonly badFrom?: number
-  /** A click on a series searches for this span of its node. */
+  /** Span to search for in Jaeger on a click on a series. */
   readonly search?: SpanName
-  /** Columns of 24; 8 unless said. */
+  /** Width in columns of 24; default 8. */
   readonly columns?: number
 }
 
@@ -35,14 +35,14 @@ function spanCounter(span: SpanName): string {
   return `traces_span_metrics_calls_total{span_name="${span}",${selector}}`
 }
 
-/** Spans per second and node: for what is told all the time. */
+/** Spans per second and node, for frequent spans. */
 function rate(span: SpanName, by = byNode): string {
   return `sum by (${by}) (rate(${spanCounter(span)}[$__rate_interval]))`
 }
 
 /**
- * Spans of a window: for what is rare. The rise of a counter that is born above zero is seen by this and not by
- * `increase()`; after a restart of the Collector the counters begin anew under other labels, and are summed.
+ * Spans within a window, for rare spans. Unlike `increase()` it counts a counter that starts above zero. After a
+ * restart of the Collector the counters restart with other labels; the sum includes both.
  */
 function spanIncrease(span: SpanName, by = byNode, window = '$__rate_interval'): string {
   const now = `last_over_time(${spanCounter(span)}[${window}])`
@@ -54,14 +54,8 @@ function gauge(metric: string): string {
 }
 
 function stat(title: string, description: string, expr: string, more: Partial<BoardPanel> = {}): BoardPanel {
-  return {
-    title,
-    description,
-    kind: 'stat',
-    columns: 4,
-    queries: [{ expr: `${expr} or vector(0)`, legend: title }],
-    ...more,
-  }
+  const queries = [{ expr: `${expr} or vector(0)`, legend: title }]
+  return { title, description, kind: 'stat', columns: 4, queries, ...more }
 }
 
 function events(title: string, description: string, span: SpanName): BoardPanel {
@@ -73,25 +67,23 @@ const hour = (span: SpanName) => spanIncrease(span, byNode, '1h')
 const quantile = (span: SpanName) =>
   `histogram_quantile(0.95, sum by (le) (rate(traces_span_metrics_duration_milliseconds_bucket{span_name="${span}",mesh_id=~"$mesh"}[$__rate_interval])))`
 
-/** The board: what an operator asks first, from the top. */
+/** The board, most important panels first. */
 export const boardRows: readonly BoardRow[] = [
   {
     title: 'At a glance',
     panels: [
       stat(
         'Nodes',
-        'Nodes whose census came in the last two minutes.',
+        'Nodes with a census in the last two minutes.',
         `count(sum by (${byNode}) (increase(${spanCounter('mesh.audit')}[2m])) > 0)`,
       ),
       stat('Alerts firing', 'Normal: 0.', 'count(ALERTS{alertstate="firing",mesh_id=~"$mesh|"})', { badFrom: 1 }),
-      stat('Give-ups', 'Seeds given up in the time shown. Normal: 0.', inRange('mesh.seed.giveup'), { badFrom: 1 }),
-      stat('Members expired', 'Died without a goodbye, counted by each who noticed.', inRange('mesh.member.expired'), {
+      stat('Give-ups', 'Seeds given up in the time range. Normal: 0.', inRange('mesh.seed.giveup'), { badFrom: 1 }),
+      stat('Members expired', 'Deaths without a goodbye, once per expiring node.', inRange('mesh.member.expired'), {
         badFrom: 1,
       }),
-      stat('Suspects', 'Told in the time shown: held, and nobody’s. Normal: 0.', inRange('mesh.audit.suspect'), {
-        badFrom: 1,
-      }),
-      stat('Spans lost', 'By the processes that run. Normal: 0.', `sum(${gauge('mesh_telemetry_lost_total')})`, {
+      stat('Suspects', 'Ownerless connections. Normal: 0.', inRange('mesh.audit.suspect'), { badFrom: 1 }),
+      stat('Spans lost', 'By all running processes. Normal: 0.', `sum(${gauge('mesh_telemetry_lost_total')})`, {
         badFrom: 1,
       }),
     ],
@@ -101,7 +93,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Firing and pending',
-        description: 'What each means, and its cure: otel/ALERTS.md.',
+        description: 'Meaning and remedy of each alert: otel/ALERTS.md.',
         kind: 'alerts',
         columns: 24,
         queries: [{ expr: 'ALERTS{mesh_id=~"$mesh|"}', legend: '{{alertname}}' }],
@@ -113,7 +105,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Opened and closed, per minute',
-        description: 'Closed is drawn downwards: over time both halves are alike.',
+        description: 'Closed connections are drawn downwards: over time both halves are equal.',
         kind: 'lines',
         search: 'mesh.connection.closed',
         queries: [
@@ -123,8 +115,7 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'Opened less closed, last hour',
-        description:
-          '0 in a mesh that stays as it is; for an hour after a start, its links. What climbs is not closed.',
+        description: '0 in a stable mesh; for an hour after a start, its links. A rising line is a leak.',
         kind: 'lines',
         search: 'mesh.connection.opened',
         badFrom: 10,
@@ -137,7 +128,7 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'Connections, and links among them',
-        description: 'Connections without a link are guests, or on their way. A gap that grows is a leak.',
+        description: 'Connections without a link are guests, or still opening. A growing gap is a leak.',
         kind: 'lines',
         search: 'mesh.audit',
         queries: [
@@ -150,11 +141,11 @@ export const boardRows: readonly BoardRow[] = [
   {
     title: 'Seeds',
     panels: [
-      events('Retries', 'Failed attempts that another follows.', 'mesh.seed.retry'),
-      events('Give-ups', 'Ten failures in a row. Normal: none.', 'mesh.seed.giveup'),
+      events('Retries', 'Failed attempts that are followed by another.', 'mesh.seed.retry'),
+      events('Give-ups', 'Ten consecutive failures. Normal: none.', 'mesh.seed.giveup'),
       {
         title: 'Attempts, 95th percentile',
-        description: 'Time of an attempt that failed, and of opening a connection. An attempt ends after 10 s.',
+        description: 'Duration of failed attempts and of opened connections. An attempt ends after 10 s.',
         kind: 'lines',
         unit: 'ms',
         queries: [
@@ -169,15 +160,15 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Members known',
-        description: 'Of one mesh all nodes know as many, but for seconds.',
+        description: 'All nodes of a mesh know the same number, except for seconds.',
         kind: 'lines',
         search: 'mesh.audit',
         queries: [{ expr: gauge('mesh_members'), legend: node }],
       },
-      events('Expired', 'Pruned for their silence, by who pruned them.', 'mesh.member.expired'),
+      events('Expired', 'Members pruned for their silence, by pruning node.', 'mesh.member.expired'),
       {
         title: 'Sweeps per minute',
-        description: 'Twelve per node. A node that sweeps less stalls; one that sweeps never prunes nobody.',
+        description: 'Normal: twelve per node. A node with fewer sweeps stalls; one without sweeps never prunes.',
         kind: 'lines',
         search: 'mesh.audit',
         queries: [{ expr: `60 * max by (${byNode}) (rate(mesh_sweeps{${selector}}[5m]))`, legend: node }],
@@ -189,26 +180,26 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Size bands',
-        description: 'Largest of all nodes, by registry. The bands are those that traces are searched by.',
+        description: 'Largest of all nodes, by registry. Traces have the same bands.',
         kind: 'bands',
         queries: [{ expr: `max by (mesh_registry) (mesh_registry_size{${selector}})`, legend: '{{mesh_registry}}' }],
       },
       {
         title: 'Fill',
-        description: 'Size against the bound, fullest node. At 100 % the oldest are evicted, and that is told.',
+        description: 'Size relative to the bound, fullest node. At 100 % the registry evicts and reports it.',
         kind: 'lines',
         unit: 'percentunit',
         badFrom: 0.9,
         search: 'mesh.limit.reached',
         queries: [
           {
-            // A bound is told with the registry's span alone, of which only a share leaves, and it does not change.
+            // Only the sampled span of a registry has its bound, which never changes.
             expr: `max by (mesh_id, mesh_registry) (mesh_registry_size{${selector}} / last_over_time(mesh_registry_capacity{${selector}}[1d]))`,
             legend: '{{mesh_id}} {{mesh_registry}}',
           },
         ],
       },
-      events('Limits reached', 'Something was refused, evicted or closed.', 'mesh.limit.reached'),
+      events('Limits reached', 'A node refused, evicted or closed something.', 'mesh.limit.reached'),
     ],
   },
   {
@@ -224,7 +215,7 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'CPU',
-        description: 'Milliseconds of a core per second and node: 1000 is one core.',
+        description: 'CPU milliseconds per second and node: 1000 is one core.',
         kind: 'lines',
         unit: 'ms',
         search: 'mesh.audit',
@@ -235,7 +226,7 @@ export const boardRows: readonly BoardRow[] = [
           },
         ],
       },
-      events('Stalls', 'The process slept: stopped, starved, or throttled by its CPU limit.', 'mesh.node.stalled'),
+      events('Stalls', 'The process was stopped, starved, or throttled by its CPU limit.', 'mesh.node.stalled'),
     ],
   },
   {
@@ -243,7 +234,7 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       {
         title: 'Spans per second',
-        description: 'As the Collector counted them.',
+        description: 'By the counters of the Collector.',
         kind: 'lines',
         queries: [
           {
@@ -254,14 +245,15 @@ export const boardRows: readonly BoardRow[] = [
       },
       {
         title: 'Spans lost',
-        description: 'Since the start of each process. Normal: 0; a step has its own span, which says where.',
+        description: 'Since the start of each process. Normal: 0; each step has a span with the place of the loss.',
         kind: 'lines',
         search: 'mesh.telemetry.lost',
         queries: [{ expr: gauge('mesh_telemetry_lost_total'), legend: node }],
       },
       {
         title: 'The Collector’s queue',
-        description: 'Full it refuses spans, and the nodes keep and then lose them. It fills while Jaeger is away.',
+        description:
+          'A full queue refuses spans; nodes then queue and finally lose them. It fills while Jaeger is down.',
         kind: 'lines',
         unit: 'percentunit',
         badFrom: 0.5,
@@ -273,9 +265,8 @@ export const boardRows: readonly BoardRow[] = [
         ],
       },
       {
-        title: 'What Jaeger keeps',
-        description:
-          'Bytes of badger on its volume: a week of spans. Where it still grows after a week, the mesh tells more.',
+        title: 'Jaeger’s storage',
+        description: 'Bytes of badger on its volume: a week of spans. Growth after a week means more spans.',
         kind: 'lines',
         unit: 'bytes',
         queries: [

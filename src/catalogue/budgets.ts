@@ -8,9 +8,9 @@ export interface Budget {
 }
 
 /**
- * What a node of a role may use for long. An idle node holds 84 MiB, one of a lab 89, a bridge in two meshes 97, and
- * thousands of messages add about 10 (measured); the container's limit is above, so that the alert comes before the end.
- * CPU: idle is below 10 ms/s, so a quarter of a core is no idling; it is a guess.
+ * Sustained use that a role may have. An idle node uses 84 MiB, one of a lab 89, a bridge in two meshes 97, and
+ * thousands of messages add about 10 (measured); the container limit is higher, so that the alert fires before an
+ * out-of-memory kill. CPU: an idle node uses less than 10 ms/s; a quarter of a core is a guess.
  */
 const common: Budget = { rssMb: 130, cpuMsPerS: 250 }
 

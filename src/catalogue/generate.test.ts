@@ -13,12 +13,12 @@ import { renderSpans } from './spans-page.ts'
 leakCheck()
 
 for (const { file, render } of pages) {
-  test(`${basename(file)} is what the catalogue says (if not: npm run generate)`, async () => {
+  test(`${basename(file)} matches the catalogue (if not: npm run generate)`, async () => {
     assert.equal(await readFile(file, 'utf8'), render())
   })
 }
 
-test('--check exits with 1 once a page has drifted, and names it; generating puts it right', async (t) => {
+test('--check on a stale page: exit code 1 and its name; after generating: exit code 0', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'pages-'))
   t.after(() => rm(folder, { recursive: true }))
   const stderr = t.mock.method(process.stderr, 'write', () => true)
@@ -38,7 +38,7 @@ test('--check exits with 1 once a page has drifted, and names it; generating put
   }
 })
 
-test('the page has every span with each of its attributes', () => {
+test('SPANS.md has every span with each of its attributes', () => {
   const page = renderSpans()
   for (const name of Object.keys(spans) as SpanName[]) {
     const section = page.split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? ''
@@ -48,7 +48,7 @@ test('the page has every span with each of its attributes', () => {
   }
 })
 
-test('no attribute is declared and never used, but for the one on every span', () => {
+test('every declared attribute is on a span, except mesh.seq, which is on all', () => {
   const declared = (Object.keys(spans) as SpanName[]).flatMap((name) => {
     const { attributes: always, optional = [] } = specOf(spans, name)
     return [...always, ...optional]

@@ -12,7 +12,7 @@ export interface Page {
   readonly render: () => string
 }
 
-/** Everything that is made of the catalogue; `npm run generate` writes it, `npm run generate -- --check` compares. */
+/** All generated files; `npm run generate` writes them, `npm run generate -- --check` compares them. */
 export const pages: readonly Page[] = [
   { file: spansPage, render: () => renderSpans() },
   { file: alertsPage, render: renderAlertsPage },
@@ -25,7 +25,7 @@ export const pages: readonly Page[] = [
   { file: boardPage, render: () => renderBoard() },
 ]
 
-/** Exit code: 0 when all pages are written or right, 1 when `--check` finds one stale, and names it. */
+/** Exit code: 0 if all pages are written or current, 1 if `--check` finds stale ones, which it names. */
 export async function main(args: readonly string[], all: readonly Page[] = pages): Promise<number> {
   if (!args.includes('--check')) {
     for (const { file, render } of all) {
@@ -36,8 +36,7 @@ export async function main(args: readonly string[], all: readonly Page[] = pages
   }
   const texts = await Promise.all(all.map(({ file }) => readFile(file, 'utf8').catch(() => '')))
   const stale = all.filter(({ render }, index) => texts[index] !== render())
-  for (const { file } of stale)
-    process.stderr.write(`${file} is not what the catalogue says; run \`npm run generate\`\n`)
+  for (const { file } of stale) process.stderr.write(`${file} is stale; run \`npm run generate\`\n`)
   return stale.length === 0 ? 0 : 1
 }
 

@@ -7,7 +7,7 @@ import type { SpanName } from './spans.ts'
 /** The committed board; `npm run generate` writes it. */
 export const boardPage = fileURLToPath(new URL('../../otel/grafana/boards/mesh.json', import.meta.url))
 
-/** As `otel/grafana/provisioning/datasources` names it. */
+/** As named in `otel/grafana/provisioning/datasources`. */
 const prometheus = { type: 'prometheus', uid: 'prometheus' }
 const columnsOfGrid = 24
 const heights = { stat: 4, alerts: 6, lines: 8, bars: 8, bands: 8 } as const
@@ -18,10 +18,10 @@ const types = {
   bars: 'timeseries',
   bands: 'state-timeline',
 } as const
-/** From empty to full, as many as there are bands. */
+/** One per band, from empty to full. */
 const bandColours = ['text', 'green', 'blue', 'yellow', 'orange', 'red'] as const
 
-/** A Grafana dashboard out of the table of panels. */
+/** Renders the table of panels as a Grafana dashboard. */
 export function renderBoard(rows: readonly BoardRow[] = boardRows): string {
   return jsonText({
     uid: 'tracemesh',
@@ -31,7 +31,7 @@ export function renderBoard(rows: readonly BoardRow[] = boardRows): string {
     timezone: 'browser',
     schemaVersion: 39,
     editable: false,
-    // One series for each point and node would not be readable: the crosshair is shared instead.
+    // Shared crosshair: a shared tooltip over all series would not be readable.
     graphTooltip: 1,
     refresh: '10s',
     time: { from: 'now-1h', to: 'now' },
@@ -92,7 +92,7 @@ function target({ expr, legend }: BoardQuery, index: number, kind: BoardPanel['k
     legendFormat: legend,
     instant: now,
     range: !now,
-    // A dot on a graph is a trace: it opens where the data source says.
+    // An exemplar links to a trace in the data source.
     exemplar: kind === 'lines' || kind === 'bars',
     ...(kind === 'alerts' ? { format: 'table' } : {}),
   }
@@ -120,7 +120,7 @@ function drawOptions(kind: 'lines' | 'bars', marked: boolean): Json {
     showPoints: 'never',
     spanNulls: false,
     thresholdsStyle: { mode: marked ? 'dashed' : 'off' },
-    // Drawn on top of each other, many small numbers look like one.
+    // Overlapping bars would hide small numbers.
     stacking: { mode: kind === 'bars' ? 'normal' : 'none' },
   }
 }
@@ -133,7 +133,7 @@ function options(kind: BoardPanel['kind']): Json {
   return { legend, tooltip: { mode: 'multi', sort: 'desc' } }
 }
 
-/** Each number shown as the band that traces are searched by. */
+/** Maps each number to the band that spans carry. */
 function bands(): Json[] {
   const from = sizeBands.map((band) => Number.parseInt(band, 10))
   return sizeBands.map((text, index) => ({
@@ -151,7 +151,7 @@ function columns(): Json[] {
   return [{ id: 'filterFieldsByName', options: { include: { names: columnNames } } }]
 }
 
-/** What a click on a series searches for in Jaeger; within the time shown, whose milliseconds become microseconds. */
+/** Jaeger search for a click on a series, within the time range; Jaeger needs microseconds, hence `000`. */
 function searchLink(span: SpanName, queries: readonly BoardQuery[]): Json {
   const perNode = queries.every(({ legend }) => legend.includes('mesh_node_name'))
   const [open, close] = ['{"mesh.node.name":"', '"}'].map(encodeURIComponent)
@@ -164,7 +164,7 @@ function searchLink(span: SpanName, queries: readonly BoardQuery[]): Json {
   return { title: `${span} in Jaeger`, url: `${ref('jaeger')}/search?${params.join('&')}`, targetBlank: true }
 }
 
-/** In the board's head. */
+/** Link in the header of the board. */
 function jaegerLink(): Json {
   const style = { icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: true }
   return {
@@ -177,7 +177,7 @@ function jaegerLink(): Json {
   }
 }
 
-/** A variable, as Grafana writes it. */
+/** A variable reference in Grafana's syntax. */
 function ref(variable: string): string {
   return `\${${variable}}`
 }
@@ -205,7 +205,7 @@ function variables(): Json[] {
   ]
 }
 
-/** Alerts that fire are marked on every graph. */
+/** Marks firing alerts on every graph. */
 function alertAnnotation(): Json {
   return {
     name: 'Alerts',

@@ -23,7 +23,7 @@ interface Config {
 const config = JSON.parse(renderJaegerUi()) as Config
 const names = Object.keys(attributes) as AttributeName[]
 
-test('every search asks for what its span can carry, and for a value that it can have', () => {
+test('every search uses attributes of its span, with values that they can have', () => {
   for (const { label, span, tags = {} } of [...searches, ...endings] as readonly Search[]) {
     for (const [name, value] of Object.entries(tags) as [AttributeName, string][]) {
       assert.ok(spansWith(name).includes(span), `${label}: ${span} has no ${name}`)
@@ -34,7 +34,7 @@ test('every search asks for what its span can carry, and for a value that it can
   assert.equal(new Set([...searches, ...endings].map(({ label }) => label)).size, searches.length + endings.length)
 })
 
-test('the menu of each mesh searches that mesh, back to the oldest span, its tags as JSON', () => {
+test('the menu of each mesh searches that mesh over the maximum lookback, with tags as JSON', () => {
   for (const mesh of ['mesh-a', 'mesh-b']) {
     const items = config.menu.filter(({ label }) => label.startsWith(mesh)).flatMap(({ items }) => items)
     const searchItems = items
@@ -53,7 +53,7 @@ test('the menu of each mesh searches that mesh, back to the oldest span, its tag
   }
 })
 
-test('every attribute leads to where it is explained, in both forms of the documentation', () => {
+test('every attribute links to its documentation, as Markdown and as HTML', () => {
   const sections = (Object.keys(spans) as SpanName[]).map(spanAnchor)
   const index = attributeIndex().join('\n')
   for (const name of names) {
@@ -64,15 +64,15 @@ test('every attribute leads to where it is explained, in both forms of the docum
   assert.equal(new Set(names.map(attributeAnchor)).size, names.length)
 })
 
-test('what is to be filled into a link is on every span that has the attribute', () => {
-  // What Jaeger cannot fill in makes it leave the link out, with a warning that nobody sees.
+test('every parameter of a link is on all spans that have the attribute', () => {
+  // Jaeger drops a link with an unknown parameter and only warns in the console.
   const allowed = [...names, 'mesh.id', 'mesh.node.name'] as readonly string[]
   for (const { key, url, text } of config.linkPatterns)
     for (const [, parameter = ''] of `${url} ${text}`.matchAll(/#\{([^}]+)\}/g))
       assert.ok(parameter === key || (parameter === 'mesh.id' && allowed.includes(key)), `${key}: #{${parameter}}`)
 })
 
-test('peers and nodes lead to the page, wherever it is', () => {
+test('peers and nodes link to the configured page', () => {
   const elsewhere = renderJaegerUi({
     page: 'https://page.example',
     docs: 'https://docs.example/SPANS.md',

@@ -10,19 +10,19 @@ import { endings, type Search, searches, searchUrl } from './searches.ts'
 export const jaegerUiPage = fileURLToPath(new URL('../../jaeger/ui.json', import.meta.url))
 
 export interface JaegerUiOptions {
-  /** The page of an observer or a lab, as a browser reaches it. */
+  /** URL of the page of an observer or a lab, for a browser. */
   readonly page: string
-  /** Where SPANS.md is to be read, in any form that keeps its anchors. */
+  /** URL of SPANS.md, in any form with the same anchors. */
   readonly docs: string
-  /** Meshes that have a menu of searches: Jaeger searches one service at a time. */
+  /** Meshes with a menu of searches: Jaeger searches one service at a time. */
   readonly meshes: readonly string[]
 }
 
-/** The stack as it is shipped: an observer's page on loopback, which explains the spans as well. */
+/** The shipped stack: an observer's page on loopback, which also documents the spans. */
 const shipped = { page: 'http://127.0.0.1:16680', meshes: ['mesh-a', 'mesh-b'] }
 const defaults: JaegerUiOptions = { ...shipped, docs: docsOf(shipped.page) }
 
-/** A pattern turns the value of an attribute into a link; `#{key}` is the value of another on the span or above it. */
+/** Turns an attribute value into a link; `#{key}` is the value of an attribute on the span or one of its ancestors. */
 interface LinkPattern {
   readonly type: 'tags' | 'process'
   readonly key: string
@@ -30,22 +30,22 @@ interface LinkPattern {
   readonly text: string
 }
 
-/** Attributes that name one thing, and what finds all that was told of it. */
+/** Ids, each with the label of the search for all spans that share it. */
 const threads = [
-  ['mesh.link.id', 'Both ends of this link'],
-  ['mesh.message.id', 'The way of this message'],
+  ['mesh.link.id', 'All spans of this link, both ends'],
+  ['mesh.message.id', 'All spans of this message'],
   ['mesh.seed.address', 'All campaigns for this seed'],
-  ['mesh.connection.id', 'All of this connection'],
+  ['mesh.connection.id', 'All spans of this connection'],
 ] as const satisfies readonly (readonly [AttributeName, string])[]
 
 const peers = ['mesh.peer.id', 'mesh.origin.peer'] as const satisfies readonly AttributeName[]
 
-/** Configuration of Jaeger's page: menus of ready searches, links from attributes, a week of look-back. */
+/** Configuration of Jaeger's page: menus of searches, links from attributes, a week of lookback. */
 export function renderJaegerUi({ page, docs, meshes }: JaegerUiOptions = defaults): string {
   return jsonText({
-    // A mesh is one service: there is no architecture of several to draw.
+    // A mesh is one service: there are no dependencies to draw.
     dependencies: { menuEnabled: false },
-    // `monitor` is left alone: to name it is to lose what it says where there are no metrics (Jaeger UI 1.76).
+    // `monitor` stays unset: setting it removes its help text where there are no metrics (Jaeger UI 1.76).
     search: { maxLookback: { label: '7 Days', value: '7d' }, maxLimit: 1_500 },
     topTagPrefixes: ['error.', 'mesh.'],
     menu: [
@@ -56,9 +56,9 @@ export function renderJaegerUi({ page, docs, meshes }: JaegerUiOptions = default
       {
         label: 'tracemesh',
         items: [
-          { label: 'Spans and what they mean', url: docs },
-          { label: 'The mesh now', url: `${page}/#/topology` },
-          { label: 'Its nodes', url: `${page}/#/nodes` },
+          { label: 'Documentation of the spans', url: docs },
+          { label: 'Live mesh', url: `${page}/#/topology` },
+          { label: 'Nodes', url: `${page}/#/nodes` },
         ],
       },
     ],
@@ -73,25 +73,25 @@ function item(mesh: string, search: Search) {
 }
 
 /**
- * Most spans of a mesh are of kind internal, dials are of kind client: newer versions read that from the address, 1.76
- * has its reader choose once.
+ * Links to the Monitor tab: most spans are of kind internal, dials of kind client. Newer versions read the kind from
+ * the URL; in 1.76 the user has to select it once.
  */
 function monitor(mesh: string) {
   return ['Internal', 'Client'].map((kind) => {
     const query = new URLSearchParams({ service: mesh, spanKind: kind.toLowerCase(), timeframe: '3600000' })
-    return { label: `Rates of its spans (kind: ${kind})`, url: `/monitor?${query}`, anchorTarget: '_self' }
+    return { label: `Span rates (kind: ${kind})`, url: `/monitor?${query}`, anchorTarget: '_self' }
   })
 }
 
 function threadPatterns(): LinkPattern[] {
   const patterns = threads.map(([key, text]) => ({ type: 'tags', key, text, url: threadUrl(key, key) }) as const)
   const emitted = peers.map(
-    (key) => ({ type: 'tags', key, text: 'What this node told', url: threadUrl('mesh.peer.self', key) }) as const,
+    (key) => ({ type: 'tags', key, text: 'All spans of this node', url: threadUrl('mesh.peer.self', key) }) as const,
   )
   return [...patterns, ...emitted]
 }
 
-/** All spans of the span's own mesh that have `attribute` as the value of `key` is. */
+/** Searches the mesh of the span for spans whose `attribute` equals its value of `key`. */
 function threadUrl(attribute: string, key: string): string {
   const [before, after] = [`{"${attribute}":"`, '"}'].map(encodeURIComponent)
   return `/search?service=#{mesh.id}&lookback=7d&start=1&limit=100&tags=${before}#{${key}}${after}`
@@ -104,7 +104,7 @@ function pagePatterns(page: string): LinkPattern[] {
   return [...peers.map((key) => pattern('tags', key)), pattern('process', 'mesh.node.name')]
 }
 
-/** To the span that has it, where there is only one; otherwise to the attribute among all. */
+/** Links to the only span with the attribute, or else to the attribute index. */
 function docsPatterns(docs: string): LinkPattern[] {
   return (Object.keys(attributes) as AttributeName[]).map((key) => {
     const [only, ...more] = spansWith(key)
@@ -120,11 +120,11 @@ function docsOf(page: string): string {
 
 const usage = `usage: node src/dev.js src/catalogue/jaeger-ui.ts [--page URL] [--docs URL] [--mesh NAME]... > ui.json
 
-Writes the configuration of Jaeger's page. --page: an observer's page as a browser reaches it; --docs: where SPANS.md is
-to be read (default: the page's /spans); --mesh: a mesh that gets a menu. Exit codes: 0 fine, 2 used wrongly.
+Writes the configuration of Jaeger's page. --page: URL of an observer's page for a browser; --docs: URL of SPANS.md
+(default: /spans of the page); --mesh: add a menu for this mesh. Exit codes: 0 fine, 2 usage error.
 `
 
-/** Exit code. */
+/** Returns the exit code. */
 function main(args: readonly string[]): number {
   try {
     const options = {
@@ -143,7 +143,7 @@ function main(args: readonly string[]): number {
   }
 }
 
-/** Without a slash at the end. Throws when it is none. */
+/** Validates a URL and drops trailing slashes. Throws for other text. */
 function url(flag: string, text: string): string {
   if (/^https?:$/.test(URL.parse(text)?.protocol ?? '')) return text.replace(/\/+$/, '')
   throw new Error(`${flag} is ${text}; expected an http:// or https:// URL`)

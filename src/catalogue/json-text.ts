@@ -1,17 +1,17 @@
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
-/** Columns of a line, as the formatter of this repository has it. */
+/** Line width of this repository's formatter. */
 const width = 120
 
 /**
- * JSON laid out as the formatter of this repository leaves it, so that what is generated passes it as it is: objects
- * one key a line, lists of plain values on one line where they fit.
+ * JSON in the layout of this repository's formatter, so that generated files pass the check: objects with one key per
+ * line, lists of plain values on one line where they fit.
  */
 export function jsonText(value: Json): string {
   return `${text(value, 0, 0)}\n`
 }
 
-/** `before`: columns that the line holds already, the key and a comma behind included. */
+/** `before`: columns in use on the line, including the key and a trailing comma. */
 function text(value: Json, depth: number, before: number): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   const [pad, end] = ['  '.repeat(depth + 1), '  '.repeat(depth)]

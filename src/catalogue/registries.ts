@@ -1,6 +1,6 @@
 import type { AttributeSpec } from './attributes.ts'
 
-/** Registries of the census: each has a span of its own, and its size is on the census itself. */
+/** Registries of the census: each has its own span, and the census span has its size. */
 export const registries = [
   'peers',
   'members',
@@ -14,12 +14,12 @@ export const registries = [
 
 type SizeName = `mesh.registry.${(typeof registries)[number]}.size`
 
-/** Attributes of the census, which leaves the node even when the spans of registries do not. */
+/** Attributes of the census span, which the node exports even if sampling drops the spans of registries. */
 export const registrySizeNames = registries.map((name): SizeName => `mesh.registry.${name}.size`)
 
 export const registrySizes = Object.fromEntries(
   registries.map((name) => [
     `mesh.registry.${name}.size`,
-    { type: 'int', brief: `Entries now of all registries called ${name}.` },
+    { type: 'int', brief: `Current entries of all registries named ${name}.` },
   ]),
 ) as { readonly [N in SizeName]: AttributeSpec & { readonly type: 'int' } }

@@ -7,7 +7,7 @@ import { attributeRenames, toCurrentAttribute } from './renamed.ts'
 
 leakCheck()
 
-/** Names and units of OpenTelemetry's semantic conventions 1.41; the namespaces are theirs. */
+/** Names from OpenTelemetry's semantic conventions 1.41. */
 const standard = [
   'error.type',
   'messaging.destination.name',
@@ -29,7 +29,7 @@ const standard = [
   'v8js.memory.heap.used',
 ]
 
-test('an attribute is either of the mesh or of the semantic conventions', () => {
+test('every attribute is in mesh. or in the semantic conventions', () => {
   const foreign = Object.keys(attributes).filter((name) => !name.startsWith('mesh.'))
   assert.deepEqual(
     foreign.filter((name) => !standard.includes(name)),
@@ -37,7 +37,7 @@ test('an attribute is either of the mesh or of the semantic conventions', () => 
   )
 })
 
-test('an old name is no attribute any more, and the Collector renames what readers rename', async () => {
+test('an old name is no longer an attribute, and the Collector renames it as trace readers do', async () => {
   const collector = await readFile(new URL('../../otel/collector.yaml', import.meta.url), 'utf8')
   for (const [old, { name: now }] of Object.entries(attributeRenames)) {
     assert.equal(Object.hasOwn(attributes, old), false, old)
@@ -45,7 +45,7 @@ test('an old name is no attribute any more, and the Collector renames what reade
   }
 })
 
-test('a value takes the new unit, what is no number stays, and other names are left alone', () => {
+test('a renamed number gets the new unit; other values and other names stay', () => {
   assert.deepEqual(toCurrentAttribute('process.memory.rss_mb', 2), ['process.memory.usage', 2_097_152])
   assert.deepEqual(toCurrentAttribute('process.memory.rss_mb', 'odd'), ['process.memory.usage', 'odd'])
   for (const key of ['__proto__', 'constructor', 'mesh.seq']) assert.deepEqual(toCurrentAttribute(key, 1), [key, 1])

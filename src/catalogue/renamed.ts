@@ -2,13 +2,13 @@ import type { AttributeName } from './attributes.ts'
 
 export interface AttributeRename {
   readonly name: AttributeName
-  /** What a number of the old unit is multiplied by. */
+  /** Factor from the old unit to the new one. */
   readonly times?: number
 }
 
 /**
- * Attributes that spans of the version before have under another name. Readers of traces rename them, the Collector does
- * for rules and boards (`transform/renamed` in `otel/collector.yaml`). To be removed with the next version.
+ * Attributes that have another name in spans of the previous version. Trace readers rename them, and so does the
+ * Collector for rules and boards (`transform/renamed` in `otel/collector.yaml`). Remove with the next version.
  */
 export const attributeRenames: Readonly<Record<string, AttributeRename>> = {
   'error.message': { name: 'mesh.error.message' },
@@ -18,7 +18,7 @@ export const attributeRenames: Readonly<Record<string, AttributeRename>> = {
   'process.loop.delay_max_ms': { name: 'nodejs.eventloop.delay.max', times: 0.001 },
 }
 
-/** The name and value that an attribute of a span of ours has in this version; the same for any other. */
+/** Name and value of an attribute in this version; unchanged if it was not renamed. */
 export function toCurrentAttribute<V>(key: string, value: V): readonly [string, V | number] {
   const change = Object.hasOwn(attributeRenames, key) ? attributeRenames[key] : undefined
   if (change === undefined) return [key, value]

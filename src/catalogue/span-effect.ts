@@ -16,33 +16,33 @@ type Optional<N extends SpanName> = (typeof spans)[N] extends { optional: readon
   ? A
   : never
 
-/** What a span of this name must and may carry: exactly its declaration. */
+/** Required and optional attributes of a span, exactly as declared. */
 export type AttributesOf<N extends SpanName> = {
   readonly [A in (typeof spans)[N]['attributes'][number]]: Value<A>
 } & { readonly [A in Optional<N>]?: Value<A> }
 
-/** Where a span stands in a trace: W3C trace context ids in lower-case hex (16 and 8 bytes). */
+/** Reference to a span: W3C trace context ids in lower-case hex (16 and 8 bytes). */
 export interface TraceRef {
   readonly traceId: string
   readonly spanId: string
 }
 
-/** How a span stands in its trace. */
+/** Position of a span in its trace. */
 export interface Placement {
-  /** Ids of its own: for spans that others will be children of, or link to. */
+  /** Its own ids: for a span that will have children or links to it. */
   readonly ref?: TraceRef
-  /** Its parent; null starts a trace; left out, it belongs to the node's current window. */
+  /** Its parent; null starts a trace; absent, the node's current window. */
   readonly parent?: TraceRef | null
   readonly links?: readonly TraceRef[]
-  /** Monotonic milliseconds at which it began; left out, it is a point in time. */
+  /** Start in monotonic milliseconds; absent, the span is a point in time. */
   readonly since?: number
   /** The operation failed: the span's status is ERROR. */
   readonly failed?: boolean
-  /** For a span whose kind depends on the case; left out, its declaration has it. */
+  /** Overrides the declared kind, for a span whose kind depends on the case. */
   readonly kind?: NonNullable<SpanSpec['kind']>
 }
 
-/** A span as an effect: ended when it is told. */
+/** A span as an effect; it ends when the node emits it. */
 export type SpanEffect = { [N in SpanName]: SpanEffectOf<N> }[SpanName]
 
 export interface SpanEffectOf<N extends SpanName> extends Placement {
@@ -51,12 +51,12 @@ export interface SpanEffectOf<N extends SpanName> extends Placement {
   readonly attributes: AttributesOf<N>
 }
 
-/** The only way the rest of the code speaks of spans: a wrong name, attribute or value does not compile. */
+/** Builds every span of the code base: a wrong name, attribute or value does not compile. */
 export function emitSpan<N extends SpanName>(span: N, attributes: AttributesOf<N>, place: Placement = {}): SpanEffect {
   return { do: 'emit-span', span, attributes, ...place } as unknown as SpanEffect
 }
 
-/** A declaration, with its type widened for those that walk over all of them. */
+/** A declaration, with its type widened for loops over all spans. */
 export function specOf(table: typeof spans, name: SpanName): SpanSpec {
   return table[name]
 }

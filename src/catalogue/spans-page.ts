@@ -12,10 +12,10 @@ const resource = [
   ['service.name', 'Id of the mesh: one service per mesh.'],
   ['service.namespace', '`tracemesh`, unless `OTEL_RESOURCE_ATTRIBUTES` names another.'],
   ['service.version', 'Version of the software.'],
-  ['service.instance.id', 'New for every start of a process.'],
+  ['service.instance.id', 'New at every start of a process.'],
   [
     'host.id',
-    'Of the machine, until its next boot: whose clock the times are by. The same in all its containers. The Collector sets `ip` to it, by which Jaeger knows hosts.',
+    'Id of the machine until its next boot, the same in all its containers: spans with the same id have the same clock. The Collector copies it to `ip`, by which Jaeger identifies hosts.',
   ],
   ['mesh.id', 'Id of the mesh.'],
   ['mesh.node.name', attributes['mesh.node.name'].brief],
@@ -24,16 +24,16 @@ const resource = [
   ['mesh.peer.self', 'Peer id of the node: for searching, never a metric label.'],
 ] as const
 
-/** SPANS.md: every span with its attributes, from the catalogue alone. */
+/** SPANS.md: every span with its attributes, from the catalogue. */
 export function renderSpans(): string {
   const names = Object.keys(spans) as SpanName[]
   return [
     '# Spans',
     'Written by `npm run generate` from `src/catalogue`; a test fails when the two differ. Do not edit.',
-    'Every span is of kind INTERNAL unless its section names another, and ended when it is told; its status is ERROR where a promise was broken or an attempt failed, and unset otherwise.',
+    'Every span is of kind INTERNAL unless its section names another, and ends when the node emits it; its status is ERROR if an invariant is broken or an attempt failed, and unset otherwise.',
     `Every span carries \`mesh.seq\`. ${attributes['mesh.seq'].brief}`,
-    'The instrumentation scope is `tracemesh` with the version of the software and the schema URL of the semantic conventions that names outside `mesh.` are of.',
-    'Texts are cut at 256 characters, lists at 32 elements.',
+    'The instrumentation scope is `tracemesh` with the version of the software and the schema URL of the semantic conventions, which define the names outside `mesh.`.',
+    'Strings are cut at 256 characters, lists at 32 elements.',
     '## Resource',
     table(
       ['attribute', 'meaning'],
@@ -55,7 +55,7 @@ function section(name: SpanName, spec: SpanSpec): string[] {
   const optional = spec.optional ?? []
   const rows = [...spec.attributes, ...optional].map((attribute) => {
     const { type, brief }: AttributeSpec = attributes[attribute]
-    const text = optional.includes(attribute) ? `${brief} Known only sometimes.` : brief
+    const text = optional.includes(attribute) ? `${brief} Optional.` : brief
     return [`\`${attribute}\``, typeText(type), text]
   })
   return [
@@ -73,7 +73,7 @@ function section(name: SpanName, spec: SpanSpec): string[] {
 }
 
 function routineText(routine: NonNullable<SpanSpec['routine']>): string {
-  const share = '`MESH_TRACE_ROUTINE` says which share leaves the node'
+  const share = 'the node exports the share `MESH_TRACE_ROUTINE`'
   return routine === true ? share : `${share}, while \`${routine.whenZero}\` is 0`
 }
 

@@ -4,32 +4,32 @@ import { registrySizeNames } from './registries.ts'
 export interface SpanSpec {
   /** One sentence for the reader of SPANS.md. */
   readonly brief: string
-  /** When it is told. */
+  /** When the node emits it. */
   readonly when: string
   readonly attributes: readonly AttributeName[]
-  /** Known only sometimes. */
+  /** Attributes that not every span of this name has. */
   readonly optional?: readonly AttributeName[]
-  /** A broken promise or a failed attempt: the span's status is ERROR. */
+  /** The span's status is ERROR: an invariant is broken or an attempt failed. */
   readonly failed?: true
-  /** Kind of the span by OpenTelemetry; internal when absent. */
+  /** OpenTelemetry span kind; internal if absent. */
   readonly kind?: 'client' | 'server' | 'producer' | 'consumer'
   /**
-   * Emitted again and again whether anything happens or not: only a share leaves the node (`MESH_TRACE_ROUTINE`), and no
+   * Emitted periodically whether anything happens or not: the node exports only a share (`MESH_TRACE_ROUTINE`), so no
    * alert or board may count these spans. `whenZero`: only while this count is 0.
    */
   readonly routine?: true | { readonly whenZero: AttributeName }
-  /** Level of the log line that goes with it. */
+  /** Level of its log line. */
   readonly log: 'trace' | 'debug' | 'info' | 'warn' | 'error'
 }
 
 const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
 const link = ['mesh.link.id', 'mesh.connection.id', ...peer] as const
 const attempt = ['mesh.seed.address', 'mesh.seed.attempt', 'mesh.seed.elapsed_ms'] as const
-/** Of the other end, where its address has them. */
+/** Of the remote address, where it has them. */
 const network = ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name'] as const
 const server = ['server.address', 'server.port'] as const
 const failure = ['mesh.seed.addresses', 'mesh.dial.stage', 'error.type', 'mesh.error.message'] as const
-/** What tools that know messaging read; the same as what `mesh.message.*` says. */
+/** OpenTelemetry messaging attributes with the values of `mesh.message.*`. */
 const messaging = [
   'messaging.system',
   'messaging.operation.type',
@@ -39,7 +39,7 @@ const messaging = [
 ] as const
 
 const registry = {
-  brief: 'One registry of this node: what it holds, its bound, and what left it, by reason.',
+  brief: 'One registry of this node: its size, its bound, and the entries it released, by reason.',
   when: 'child of each census',
   attributes: [
     'mesh.registry.name',
@@ -61,17 +61,17 @@ const registry = {
   log: 'trace',
 } as const
 
-/** Every span of the mesh, declared once. Docs, types and checks come from here. */
+/** Every span of the mesh, declared once. Docs, types and checks derive from it. */
 export const spans = {
   'mesh.window': {
-    brief: 'Root under which a node’s minute is told; linked to the window before.',
+    brief: 'Root of the spans that a node emits within a minute; linked to the previous window.',
     when: 'every 60 s, ended at once',
     attributes: ['mesh.window.seq', 'mesh.node.uptime_ms'],
     routine: true,
     log: 'trace',
   },
   'mesh.node.started': {
-    brief: 'The node runs.',
+    brief: 'The node has started.',
     when: 'once per start',
     attributes: ['mesh.node.name', 'mesh.node.role', 'mesh.node.incarnation', 'mesh.node.settings'],
     optional: ['mesh.node.instance'],
@@ -90,9 +90,8 @@ export const spans = {
     log: 'debug',
   },
   'mesh.address.changed': {
-    brief:
-      'The addresses that this node announces to others, or those that it does not announce, are others than before.',
-    when: 'at the start, and when an interface comes, goes or is renumbered',
+    brief: 'The addresses that this node announces, or those that it withholds, have changed.',
+    when: 'at the start, and when a network interface is added, removed or renumbered',
     attributes: [
       'mesh.address.announced',
       'mesh.address.added',
@@ -103,8 +102,8 @@ export const spans = {
     log: 'info',
   },
   'mesh.address.dialback': {
-    brief: 'A neighbour dialled a node at the address it sees it at, to find out whether others reach it there.',
-    when: 'on both ends; for a node behind NAT, soon after the link, and at most every half hour once it is known; of refusals at most one in a second',
+    brief: 'A neighbour dialled a node at its observed address, to find out whether other peers can reach it there.',
+    when: 'on both ends; for a node behind NAT soon after the link opens, and at most every half hour once the outcome is known; refusals at most once per second',
     attributes: [
       'mesh.dialback.side',
       'mesh.dialback.outcome',
@@ -117,14 +116,14 @@ export const spans = {
     log: 'info',
   },
   'mesh.seed.dial': {
-    brief: 'Root of one dial campaign: its attempts and its end are children.',
+    brief: 'Root of one dial campaign; its attempts and its outcome are children.',
     when: 'when a campaign begins, ended at once',
     attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause'],
     log: 'debug',
   },
   'mesh.seed.retry': {
-    brief: 'A failed attempt that another will follow; the span lasts as long as the attempt.',
-    when: 'each failed attempt but the last',
+    brief: 'A failed attempt that another one will follow; the span lasts as long as the attempt.',
+    when: 'each failed attempt except the last',
     attributes: [...attempt, ...failure, 'mesh.seed.delay_ms'],
     optional: [...server, ...network],
     failed: true,
@@ -132,7 +131,7 @@ export const spans = {
     log: 'warn',
   },
   'mesh.seed.connected': {
-    brief: 'The seed answered: identify succeeded. The span lasts as long as the attempt.',
+    brief: 'The seed is connected and identified. The span lasts as long as the attempt.',
     when: 'end of a campaign',
     attributes: [...attempt, 'mesh.peer.id'],
     optional: [...server, ...network],
@@ -150,20 +149,20 @@ export const spans = {
   },
   'mesh.seed.rearmed': {
     brief:
-      'A new campaign for a seed that was given up or lost; child of its `mesh.seed.dial`, linked to the campaign before.',
+      'A new campaign for a seed that was given up or lost; child of its `mesh.seed.dial`, linked to the previous campaign.',
     when: 'when a later campaign begins',
     attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause', 'mesh.seed.delay_ms'],
     log: 'info',
   },
   'mesh.seed.self': {
-    brief: 'A seed is this node itself: what answers at its address has this node’s peer id.',
+    brief: 'A seed is this node itself: the node at its address has this node’s peer id.',
     when: 'once per seed, until another node answers there',
     attributes: ['mesh.seed.address', 'mesh.seed.addresses', 'mesh.seed.others', 'mesh.error.message'],
     log: 'warn',
   },
   'mesh.member.dial_failed': {
     brief: 'A dial of a member failed; the span lasts as long as the attempt.',
-    when: 'at most once per dial: each of the first six failures in a row of a member, then every tenth. A node has as many dials under way as it wants links (`MESH_NEIGHBOURS`), and waits for 1, 2, 4, 8, 16, then 30 s, less up to half, before it dials the same member again.',
+    when: 'at most once per dial: each of the first six consecutive failures of a member, then every tenth. A node has at most `MESH_NEIGHBOURS` dials in flight, and waits for 1, 2, 4, 8, 16, then 30 s, minus up to half, before it dials the same member again.',
     attributes: [
       ...peer,
       'mesh.dial.addresses',
@@ -179,8 +178,8 @@ export const spans = {
     log: 'debug',
   },
   'mesh.path.blocked': {
-    brief: 'Some addresses of a peer do not answer, while it is reached at another one.',
-    when: 'once per change; of a seed below its campaign',
+    brief: 'Some addresses of a peer do not answer, while another one does.',
+    when: 'once per change; for a seed as a child of its campaign',
     attributes: [
       'mesh.peer.id',
       'mesh.path.unreachable',
@@ -193,7 +192,7 @@ export const spans = {
     log: 'warn',
   },
   'mesh.path.restored': {
-    brief: 'Addresses of a peer that did not answer do now.',
+    brief: 'Addresses of a peer that did not answer before answer now.',
     when: 'once per change, after `mesh.path.blocked`',
     attributes: ['mesh.peer.id', 'mesh.path.restored'],
     optional: ['mesh.seed.address', 'mesh.peer.name'],
@@ -201,14 +200,14 @@ export const spans = {
   },
   'mesh.identity.conflict': {
     brief: 'Two processes run with one identity at the same time: a key file was copied.',
-    when: 'when it is noticed, and once a minute while both are heard',
+    when: 'when a node detects it, and once a minute while it hears both',
     attributes: [...peer, 'mesh.identity.instances', 'mesh.identity.addresses', 'mesh.identity.own'],
     failed: true,
     log: 'error',
   },
   'mesh.connection.opened': {
     brief:
-      'A connection is there. The dialler’s, of kind CLIENT, is the root of the link’s birth; the listener’s, of kind SERVER, is its child once hello has said so.',
+      'A connection opened. The dialler’s span, of kind CLIENT, is the root of the link’s opening trace; the listener’s, of kind SERVER, becomes its child on hello.',
     when: 'on both ends, once per connection',
     attributes: [
       'mesh.connection.id',
@@ -221,20 +220,21 @@ export const spans = {
     log: 'debug',
   },
   'mesh.hello.received': {
-    brief: 'The other side said who it is: a member from now on.',
+    brief: 'The peer introduced itself and is now a member.',
     when: 'on both ends, once per link',
     attributes: [...link, 'mesh.peer.role', 'mesh.peer.incarnation'],
     log: 'info',
   },
   'mesh.connection.guest': {
-    brief: 'The peer speaks no hello: it is gossiped with, counted and limited, but is no member.',
+    brief:
+      'The peer does not speak the hello protocol: the node gossips with it, counts and limits it, but it is no member.',
     when: 'once per connection',
     attributes: ['mesh.connection.id', 'mesh.peer.id'],
     log: 'info',
   },
   'mesh.gossip.healed': {
-    brief: 'Gossip with a connected peer was broken, and works again after a heal.',
-    when: 'once per heal that worked',
+    brief: 'Gossip with a connected peer was broken and works again after a heal.',
+    when: 'once per successful heal',
     attributes: [
       'mesh.connection.id',
       'mesh.peer.id',
@@ -245,15 +245,13 @@ export const spans = {
     log: 'info',
   },
   'mesh.gossip.mute': {
-    brief:
-      'Gossip with a connected peer is broken, and heals do not help. The connection is closed where the mesh may.',
-    when: 'once three heals in a row have failed; the connection of one peer is closed for it at most every five minutes',
+    brief: 'Gossip with a connected peer is broken and heals have failed. The node closes the connection where it may.',
+    when: 'after three failed heals in a row; the node closes the connection of one peer at most every five minutes',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.gossip.lack', 'mesh.gossip.heals', 'mesh.gossip.closes'],
     log: 'warn',
   },
   'mesh.gossip.unsent': {
-    brief:
-      'Gossipsub had a message that one neighbour does not take, and did not send it there: it would end the stream.',
+    brief: 'Gossipsub did not send a message to a neighbour that would not accept it: sending it would end the stream.',
     when: 'at most once per second',
     attributes: [
       'mesh.peer.id',
@@ -266,32 +264,32 @@ export const spans = {
     log: 'warn',
   },
   'mesh.identify.retried': {
-    brief: 'A connection has not been identified; identify is run again, since gossipsub waits for it.',
-    when: 'at most four times per connection, spaced twice as far each time',
+    brief: 'A connection is not identified yet; the node runs identify again, since gossipsub waits for it.',
+    when: 'at most four times per connection, with an interval that doubles each time',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.identify.retry'],
     log: 'info',
   },
   'mesh.link.refused': {
-    brief: 'A hello was refused; both ends see it.',
+    brief: 'A node refused a hello; both ends emit a span.',
     when: 'once per refusal and end',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.close.reason', 'mesh.error.message'],
     log: 'warn',
   },
   'mesh.goodbye.sent': {
-    brief: 'This end ends the link; root of its end’s trace, linked to its birth.',
-    when: 'before a link is closed from here',
+    brief: 'This node ends the link; root of the closing trace, linked to the link’s `mesh.connection.opened`.',
+    when: 'before this node closes a link',
     attributes: [...link, 'mesh.goodbye.reason'],
     log: 'debug',
   },
   'mesh.goodbye.received': {
     brief:
-      'The other end ends the link; in the trace of its goodbye, or of ours if both crossed and our peer id is lower.',
+      'The peer ends the link; in the trace of its goodbye, or of ours if both were simultaneous and our peer id is lower.',
     when: 'on receipt',
     attributes: [...link, 'mesh.goodbye.reason'],
     log: 'debug',
   },
   'mesh.connection.closed': {
-    brief: 'A connection is gone; linked to its birth.',
+    brief: 'A connection closed; linked to its `mesh.connection.opened`.',
     when: 'on both ends, once per connection opened',
     attributes: [
       ...link,
@@ -305,14 +303,14 @@ export const spans = {
     log: 'info',
   },
   'mesh.connection.superseded': {
-    brief: 'Another link of the same pair stays; this one is drained and closed.',
-    when: 'on the end that decides, once per loser',
+    brief: 'Another link of the same pair wins; the node drains and closes this one.',
+    when: 'on the end that decides, once per losing link',
     attributes: [...link, 'mesh.link.survivor', 'mesh.link.rule'],
     log: 'info',
   },
   'mesh.staleness.pruned': {
-    brief: 'A sweep over the members: who was silent for longer than allowed.',
-    when: 'every 5 s, also when nothing was stale',
+    brief: 'A sweep that prunes the members silent for longer than their staleness window.',
+    when: 'every 5 s, even if no member was stale',
     attributes: [
       'mesh.pruned.count',
       'mesh.pruned.peers',
@@ -324,20 +322,20 @@ export const spans = {
     log: 'trace',
   },
   'mesh.member.joined': {
-    brief: 'A node became known as a member.',
-    when: 'first digest of a node',
+    brief: 'A node became a member.',
+    when: 'on the first digest of a node',
     attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation', 'mesh.member.via'],
     log: 'info',
   },
   'mesh.member.left': {
     brief: 'A member said goodbye.',
-    when: 'its goodbye was received',
+    when: 'on receipt of its goodbye',
     attributes: [...peer, 'mesh.peer.incarnation'],
     log: 'info',
   },
   'mesh.member.expired': {
-    brief: 'A member was silent for longer than allowed.',
-    when: 'in the sweep that found it; child of that `mesh.staleness.pruned`',
+    brief: 'A member was silent for longer than its staleness window.',
+    when: 'in the sweep that pruned it; child of that `mesh.staleness.pruned`',
     attributes: [...peer, 'mesh.peer.incarnation', 'mesh.member.silence_ms', 'mesh.member.window_ms'],
     log: 'warn',
   },
@@ -381,33 +379,33 @@ export const spans = {
   'mesh.audit.subscriptions': registry,
   'mesh.audit.requests': registry,
   'mesh.audit.suspect': {
-    brief: 'A thing that is held and that nobody owns, or that should have gone.',
-    when: 'child of a census, one per suspect, at most 64',
+    brief: 'A connection without an owner, or one that should be closed.',
+    when: 'child of a census, one per suspect connection, at most 64',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.suspect.reason', 'mesh.connection.age_band'],
     log: 'warn',
   },
   'mesh.leak.suspected': {
     brief: 'An invariant is broken.',
-    when: 'child of the census that found it',
+    when: 'child of the census that detected it',
     attributes: ['mesh.invariant', 'mesh.expected', 'mesh.actual'],
     failed: true,
     log: 'error',
   },
   'mesh.limit.reached': {
-    brief: 'Something was refused, evicted or closed because a bound was met.',
+    brief: 'The node refused, evicted or closed something because it reached a bound.',
     when: 'at most once per bound and second',
     attributes: ['mesh.limit.name', 'mesh.limit.value', 'mesh.limit.action'],
     optional: ['mesh.peer.id'],
     log: 'warn',
   },
   'mesh.frame.refused': {
-    brief: 'A frame from a peer could not be read or was not its to send.',
-    when: 'per refusal that ends a stream',
+    brief: 'A peer sent a frame that is malformed or that it may not send.',
+    when: 'once per refusal that ends a stream',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.frame.reason'],
     log: 'warn',
   },
   'mesh.message.published': {
-    brief: 'A message of the application was published here.',
+    brief: 'The application published a message on this node.',
     when: 'sampled, at most one per second over all topics',
     attributes: [
       'mesh.message.topic',
@@ -422,7 +420,7 @@ export const spans = {
   },
   'mesh.message.received': {
     brief:
-      'A traced message of the application arrived; linked to the span that it was published in, and of the same message id.',
+      'A traced message of the application arrived; linked to its `mesh.message.published`, with the same message id.',
     when: 'sampled, at most one per second over all topics',
     attributes: [
       'mesh.message.topic',
@@ -438,7 +436,7 @@ export const spans = {
     log: 'trace',
   },
   'mesh.request.sent': {
-    brief: 'A request of the application, from its sending to the answer; its status is ERROR when there was none.',
+    brief: 'A request of the application, from sending to the response; its status is ERROR without a response.',
     when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
     optional: ['mesh.response.bytes', 'error.type', 'mesh.error.message'],
@@ -447,7 +445,7 @@ export const spans = {
   },
   'mesh.request.handled': {
     brief:
-      'A handler of the application answered a traced request; child of the span that it was sent in, parent of what the handler does. Its status is ERROR when the handler failed.',
+      'A handler of the application answered a traced request; child of its `mesh.request.sent`, parent of the spans of the handler. Its status is ERROR if the handler failed.',
     when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
     optional: ['mesh.response.bytes', 'error.type', 'mesh.error.message'],
@@ -455,7 +453,7 @@ export const spans = {
     log: 'trace',
   },
   'mesh.bridge.forwarded': {
-    brief: 'A message crossed into another mesh here.',
+    brief: 'This bridge forwarded a message into another mesh.',
     when: 'once per message',
     attributes: [
       'mesh.bridge.from',
@@ -471,26 +469,26 @@ export const spans = {
     log: 'debug',
   },
   'mesh.bridge.dropped': {
-    brief: 'A message did not cross here, and why.',
+    brief: 'This bridge did not forward a message, with the reason.',
     when: 'once per message',
     attributes: ['mesh.bridge.from', 'mesh.bridge.to', 'mesh.bridge.reason', 'mesh.message.id', 'mesh.origin.peer'],
     log: 'debug',
   },
   'mesh.clock.skewed': {
-    brief: 'A peer’s clock is off by more than is tolerated.',
-    when: 'once per peer until it is right again; of one that is behind after three digests',
+    brief: 'The clock of a peer differs by more than the tolerance.',
+    when: 'once per peer until it is correct again; for a clock that is behind after three digests',
     attributes: [...peer, 'mesh.clock.skew_ms', 'mesh.clock.allowed_ms'],
     log: 'warn',
   },
   'mesh.resource.exhausted': {
-    brief: 'The process has run out of file descriptors, or of memory for sockets: it accepts and dials nobody.',
-    when: 'at the first failure, found at most 5 s later where only inbound connections fail',
+    brief: 'The process has run out of file descriptors or socket memory: it neither accepts nor dials connections.',
+    when: 'at the first failure; at most 5 s later if only inbound connections fail',
     attributes: ['mesh.resource.name', 'error.type', 'mesh.resource.operation'],
     failed: true,
     log: 'error',
   },
   'mesh.resource.recovered': {
-    brief: 'The process has the resource again; the span lasts from the first failure on.',
+    brief: 'The process has the resource again; the span starts at the first failure.',
     when: '15 s after the last failure; child of `mesh.resource.exhausted`',
     attributes: [
       'mesh.resource.name',
@@ -502,14 +500,14 @@ export const spans = {
     log: 'info',
   },
   'mesh.node.stalled': {
-    brief: 'This node slept (stopped, starved) and expires nobody for a while.',
-    when: 'when it wakes',
+    brief: 'This node was suspended or starved of CPU, and expires no members for a while.',
+    when: 'when it runs again',
     attributes: ['mesh.stall.slept_ms', 'mesh.stall.suspended_ms'],
     log: 'warn',
   },
   'mesh.telemetry.lost': {
-    brief: 'Spans that never left.',
-    when: 'when spans can leave again; at exit it is only logged',
+    brief: 'Spans that the node could not export.',
+    when: 'when the export works again; at exit only as a log line',
     attributes: ['mesh.lost.count', 'mesh.lost.where'],
     failed: true,
     log: 'error',
@@ -518,6 +516,6 @@ export const spans = {
 
 export type SpanName = keyof typeof spans
 
-/** Registries of the census: a fixed set, since each has a span of its own. */
+/** Registries of the census: a fixed set, since each has its own span. */
 export type RegistryName =
   Extract<SpanName, `mesh.audit.${string}`> extends `mesh.audit.${infer R}` ? Exclude<R, 'suspect'> : never

@@ -1,4 +1,4 @@
-/** A text as a YAML value on one line, in the quotes that the formatter of this repository leaves as they are. */
+/** A text as a one-line YAML string, with the quotes that this repository's formatter keeps. */
 export function quote(text: string): string {
   return text.includes('"') && !/['\\\n]/.test(text) ? `'${text}'` : JSON.stringify(text)
 }

@@ -1,5 +1,5 @@
 import { ageBand } from '../catalogue/bands.ts'
-import { emitSpan, type SpanEffect, type Placement } from '../catalogue/span-effect.ts'
+import { emitSpan, type Placement, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { UnsentGossip } from './events.ts'
 import type { CloseReason } from './frames.ts'
 import type { GossipLack, RepairStep } from './gossip-repair.ts'

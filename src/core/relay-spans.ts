@@ -1,4 +1,4 @@
-import { emitSpan, type SpanEffect, type Placement } from '../catalogue/span-effect.ts'
+import { emitSpan, type Placement, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Crossing } from './events.ts'
 import { limits } from './limits.ts'
 import { messagingOf } from './messaging.ts'

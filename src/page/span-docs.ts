@@ -5,8 +5,8 @@ import { specOf } from '../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
 
 /**
- * Documentation of every span and attribute as one HTML page with the anchors of otel/SPANS.md. Jaeger's page links here,
- * which works without internet access.
+ * Documentation of every span and attribute as one HTML page with the anchors of otel/SPANS.md. Jaeger's page links
+ * here, which works without internet access.
  */
 export function renderSpanDocs(): string {
   const names = Object.keys(spans) as SpanName[]

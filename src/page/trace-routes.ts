@@ -7,8 +7,8 @@ import { isJson } from '../traces/fetch-json.ts'
 const timeoutMs = 30_000
 
 /**
- * Registers `/api/v3/*` as a proxy to the store or Jaeger at `queryUrl`. A search without results returns an empty result
- * instead of 404: a browser would log each 404 as an error.
+ * Registers `/api/v3/*` as a proxy to the store or Jaeger at `queryUrl`. A search without results returns an empty
+ * result instead of 404: a browser would log each 404 as an error.
  */
 export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
   // Normalized for the comparison below: `http://jaeger:80` is `http://jaeger/`.

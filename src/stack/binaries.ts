@@ -23,8 +23,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Finds a program of the stack: in `bin` of the directory `TRACEMESH_STACK` (default `~/.cache/tracemesh/stack`), where
- * `deploy/offline.sh binaries` puts it, or else on the `PATH`. `TRACEMESH_JAEGER` is the path of another Jaeger. There is
- * no fallback from a variable that is set: if it does not lead to a program, the program is missing.
+ * `deploy/offline.sh binaries` puts it, or else on the `PATH`. `TRACEMESH_JAEGER` is the path of another Jaeger. There
+ * is no fallback from a variable that is set: if it does not lead to a program, the program is missing.
  */
 export async function stackBinary(name: StackBinary, env: Environment = process.env): Promise<Binary> {
   const override = name === 'jaeger' ? env['TRACEMESH_JAEGER'] : undefined

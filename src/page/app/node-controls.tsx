@@ -7,11 +7,7 @@ interface ActionButton {
   readonly title: string
 }
 
-const kill: ActionButton = {
-  action: 'kill',
-  text: 'Kill',
-  title: 'SIGKILL: no goodbye; other nodes expire it after its silence',
-}
+const kill: ActionButton = { action: 'kill', text: 'Kill', title: 'SIGKILL: no goodbye, other nodes expire it' }
 const stop: ActionButton = { action: 'stop', text: 'Stop', title: 'Graceful: goodbye, then an ordered stop' }
 const pause: ActionButton = { action: 'pause', text: 'Pause', title: 'SIGSTOP: the process stays and answers nothing' }
 const resume: ActionButton = { action: 'resume', text: 'Resume', title: 'SIGCONT' }

@@ -21,10 +21,10 @@ export function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) 
         <a href={hrefOf('traces', undefined, { service: span.service, span: span.name })}>more spans of this name</a>
       </p>
       <div class="pair">
-        <AttributeTable title="Attributes" attributes={span.attributes} />
+        <AttributeTable title="Attributes" values={span.attributes} />
         <AttributeTable
           title={`Emitted by ${String(span.resource['mesh.node.name'] ?? span.service)}`}
-          attributes={span.resource}
+          values={span.resource}
         />
       </div>
       {span.links.length > 0 && (
@@ -44,12 +44,12 @@ export function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) 
 
 function AttributeTable({
   title,
-  attributes,
+  values,
 }: {
   readonly title: string
-  readonly attributes: Readonly<Record<string, Value>>
+  readonly values: Readonly<Record<string, Value>>
 }) {
-  const entries = Object.entries(attributes)
+  const entries = Object.entries(values)
   if (entries.length === 0) return null
   return (
     <table class="attributes">

@@ -9,10 +9,11 @@ export interface Loaded<T> {
 
 /**
  * The result of `load`. Loads again whenever `key` changes, and `pollMs(result)` milliseconds after each result
- * (undefined after a failure); when `pollMs` returns undefined, polling ends. The key stands for all that both depend on.
+ * (undefined after a failure); when `pollMs` returns undefined, polling ends. The key stands for all that both depend
+ * on.
  *
- * A hidden page does not load; a load that came due meanwhile runs once the page is visible. The hook drops results of an
- * earlier key, and a long load can check `isStale`; the last value stays until the next one. Without a key it loads
+ * A hidden page does not load; a load that came due meanwhile runs once the page is visible. The hook drops results of
+ * an earlier key, and a long load can check `isStale`; the last value stays until the next one. Without a key it loads
  * nothing.
  */
 export function useLoaded<T>(

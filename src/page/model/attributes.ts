@@ -1,8 +1,8 @@
 type Attributes = Readonly<Record<string, string | number | boolean>>
 
 /**
- * Parses the `key=value` pairs of a search, separated by spaces; a value with spaces is in double quotes. Numbers, `true`
- * and `false` have their own type unless they are quoted.
+ * Parses the `key=value` pairs of a search, separated by spaces; a value with spaces is in double quotes. Numbers,
+ * `true` and `false` have their own type unless they are quoted.
  */
 export function parseAttributes(text: string): { readonly attributes: Attributes; readonly problem?: string } {
   const attributes: Record<string, string | number | boolean> = {}

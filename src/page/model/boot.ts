@@ -18,8 +18,8 @@ export interface BootChart {
 }
 
 /**
- * Lanes, sorted by start. A late node is measured from its own start: on the scale of an hour the boot of the others would
- * not be visible.
+ * Lanes, sorted by start. A late node is measured from its own start: on the scale of an hour the boot of the others
+ * would not be visible.
  */
 export function bootChart(boot: readonly BootStep[]): BootChart {
   const firstCompleteMs = Math.min(...boot.flatMap(({ what, atMs }) => (what === 'all members' ? [atMs] : [])))

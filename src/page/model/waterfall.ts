@@ -18,8 +18,8 @@ export interface WaterfallRow {
 }
 
 /**
- * Rows of a trace, parents before their children, siblings by start. A span whose parent is missing is a root. A cycle of
- * parents, which only a broken sender emits, appears once with all its spans.
+ * Rows of a trace, parents before their children, siblings by start. A span whose parent is missing is a root. A cycle
+ * of parents, which only a broken sender emits, appears once with all its spans.
  */
 export function waterfall(spans: readonly TraceSpan[]): readonly WaterfallRow[] {
   const ids = new Set(spans.map(({ spanId }) => spanId))
