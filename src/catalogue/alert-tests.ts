@@ -50,7 +50,7 @@ function secondsOfMoment(at: string): number {
   return at.match(/\d+[smhd]/g)?.reduce((sum, part) => sum + secondsOf(part), 0) ?? Number.NaN
 }
 
-function test(name: AlertName, { title: says, series, checks, jaeger }: AlertCase): string {
+function test(name: AlertName, { title, series, checks, jaeger }: AlertCase): string {
   const inputSeries = Object.entries(series).map(
     ([key, values]) => `      - series: ${quote(key)}\n        values: ${quote(values)}`,
   )
@@ -60,7 +60,7 @@ function test(name: AlertName, { title: says, series, checks, jaeger }: AlertCas
     return `${head}\n        exp_alerts:\n${fires.map((one) => firedAlert(name, one, jaeger)).join('\n')}`
   })
   return [
-    `  - name: ${quote(`${name}: ${says}`)}`,
+    `  - name: ${quote(`${name}: ${title}`)}`,
     `    interval: ${scrapeSeconds}s`,
     ...(jaeger === undefined ? [] : [`    external_labels: { jaeger: ${quote(jaeger)} }`]),
     '    input_series:',

@@ -90,7 +90,7 @@ test('every alert has a rule with its annotations, cases that fire and do not fi
     const fired = cases.map(({ checks }) => checks.some(({ fires }) => fires.length > 0))
     assert.ok(fired.includes(true), `${name} has no case that fires`)
     assert.ok(fired.includes(false), `${name} has no case that stays silent`)
-    for (const { title: says } of cases) assert.ok(tests.includes(`${name}: ${says}`), name)
+    for (const { title } of cases) assert.ok(tests.includes(`${name}: ${title}`), name)
     assert.ok(page.includes(`\n## ${name}\n`) && page.includes(`[${name}](#${name.toLowerCase()})`), name)
     assert.ok(meaning.length > 40, name)
   }
@@ -156,8 +156,8 @@ test('the first give-up fires within a minute; stated times scale with the time 
     const [full, tenth] = [firesWithinMs(name), firesWithinMs(name, 0.1)]
     assert.ok(tenth <= full && tenth >= full * 0.1, name)
   }
-  const { emitDelay: told } = alertOf('MeshPipelineDown' satisfies AlertName)
-  assert.equal(told, '0s')
+  const { emitDelay } = alertOf('MeshPipelineDown' satisfies AlertName)
+  assert.equal(emitDelay, '0s')
   // Two flushes and a scrape; `for` of a minute is six evaluations after the first.
   assert.equal(firesWithinMs('MeshPipelineDown'), (2 * flushSeconds + scrapeSeconds + 7 * 10) * 1_000)
 })

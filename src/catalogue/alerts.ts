@@ -54,10 +54,10 @@ export function timesOf(name: AlertName, timeFactor: number) {
  * rule; an evaluation. Alertmanager then waits `group_wait` before it notifies.
  */
 export function firesWithinMs(name: AlertName, timeFactor = 1): number {
-  const { emitDelay: told, windowDelays: fills } = alertOf(name)
+  const { emitDelay, windowDelays } = alertOf(name)
   const { every, forTime } = timesOf(name, timeFactor)
-  const windows = fills?.(durations(timeFactor)) ?? []
-  const delaySeconds = [told, ...windows].reduce((sum, delay) => sum + (delay === '0s' ? 0 : secondsOf(delay)), 0)
+  const windows = windowDelays?.(durations(timeFactor)) ?? []
+  const delaySeconds = [emitDelay, ...windows].reduce((sum, delay) => sum + (delay === '0s' ? 0 : secondsOf(delay)), 0)
   // The state of an alert changes at evaluations only.
   const evaluations = 1 + Math.ceil((forTime === undefined ? 0 : secondsOf(forTime)) / secondsOf(every))
   return (delaySeconds + 2 * flushSeconds + scrapeSeconds + evaluations * secondsOf(every)) * 1_000

@@ -22,6 +22,6 @@ export const attributeRenames: Readonly<Record<string, AttributeRename>> = {
 export function toCurrentAttribute<V>(key: string, value: V): readonly [string, V | number] {
   const change = Object.hasOwn(attributeRenames, key) ? attributeRenames[key] : undefined
   if (change === undefined) return [key, value]
-  const { name: now, times } = change
-  return [now, times !== undefined && typeof value === 'number' ? value * times : value]
+  const { name, times } = change
+  return [name, times !== undefined && typeof value === 'number' ? value * times : value]
 }

@@ -76,7 +76,7 @@ interface RowProps {
 }
 
 function Row({ row, closed, open, isUserOpened, services, onOpen, onToggle }: RowProps) {
-  const { span, depth, below, from, length, isOrphan: orphan } = row
+  const { span, depth, below, from, length, isOrphan } = row
   const barStyle = { marginLeft: `min(${from * 100}%, 100% - 3px)`, width: `max(3px, ${length * 100}%)` }
   return (
     <li class={open ? 'open' : ''}>
@@ -104,7 +104,7 @@ function Row({ row, closed, open, isUserOpened, services, onOpen, onToggle }: Ro
             onClick={onOpen}
           >
             <span>
-              {span.name} {orphan && <small title="Its parent is not in this trace">orphan</small>}
+              {span.name} {isOrphan && <small title="Its parent is not in this trace">orphan</small>}
               {closed && <small>+{below}</small>}
             </span>
             <small class="emitter">{String(span.resource['mesh.node.name'] ?? span.service)}</small>

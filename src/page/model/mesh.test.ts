@@ -15,20 +15,20 @@ const boot = (node: string, startMs: number, tookMs: number): BootStep[] => [
 ]
 
 test('a node that starts an hour late: its lane has its own base, the scale stays that of the others', () => {
-  const { lanes, scaleMs: wholeMs } = bootChart([
+  const { lanes, scaleMs } = bootChart([
     ...boot('a', 100, 900),
     ...boot('late', 3_600_000, 700),
     ...boot('b', 300, 900),
   ])
   assert.deepEqual(
-    lanes.map(({ node, baseMs, isLate: later }) => [node, baseMs, later]),
+    lanes.map(({ node, baseMs, isLate }) => [node, baseMs, isLate]),
     [
       ['a', 100, false],
       ['b', 100, false],
       ['late', 3_600_000, true],
     ],
   )
-  assert.equal(wholeMs, 1_100)
+  assert.equal(scaleMs, 1_100)
 })
 
 test('boot steps before any node is complete: all lanes share one base; no steps: the scale is 1', () => {
