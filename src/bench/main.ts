@@ -21,7 +21,7 @@ async function main(): Promise<number> {
   const { bench, options, json } = readOptions(process.argv.slice(2), io)
   if (process.platform !== 'linux') {
     io.err('cannot measure on this system: CPU and memory come from /proc, which only Linux has\n')
-    return exitCodes.undecided
+    return exitCodes.inconclusive
   }
   const seconds = Math.round(bench.seconds(options))
   io.err(`${bench.name}: ${bench.about}; about ${seconds} s\n`)

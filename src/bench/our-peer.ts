@@ -8,7 +8,7 @@ import { Deliveries, servePeer } from './peer-loop.js'
 
 const topic = 'bench'
 const listen = process.env['BENCH_LISTEN'] ?? '/ip4/127.0.0.1/udp/0/quic-v1'
-calmEngine()
+tuneV8()
 // Load it before `ready`, as other peers load their code.
 const { startNode } = await import('../node/node.ts')
 const deliveries = new Deliveries()

@@ -36,7 +36,7 @@ export async function startSetup({ peers, bare }: BenchOptions, links: number): 
 
 /** Includes the flags that our node sets by itself once it runs. */
 function settingsBySide(sides: readonly Side[]): SideSettings {
-  const all = (side: Side) => [...(side.name === ours ? calmFlags : []), ...settingsOf(side)]
+  const all = (side: Side) => [...(side.name === ours ? v8Flags : []), ...settingsOf(side)]
   return Object.fromEntries(sides.map((side) => [side.name, all(side)]))
 }
 

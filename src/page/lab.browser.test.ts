@@ -21,8 +21,12 @@ browserTest('a node killed on the page of a lab: its page leads to the trace of 
   await page.getByLabel('Text').fill('hello to all')
   await page.getByLabel('Text').press('Enter')
   const rows = page.getByRole('region', { name: 'Messages' }).getByRole('listitem')
-  await rows.filter({ hasText: 'said “hello to all”' }).waitFor()
-  await until(async () => (await rows.filter({ hasText: 'heard 12 bytes on lab' }).count()) === 2, 5_000, 'both hear')
+  await rows.filter({ hasText: 'published “hello to all”' }).waitFor()
+  await until(
+    async () => (await rows.filter({ hasText: 'received 12 bytes on lab' }).count()) === 2,
+    5_000,
+    'both hear',
+  )
   const question = { url: lab.url, node: victim.name, survivors: 2, services: ['mesh-a'], limitMs: 60_000 }
   const expiries = await killOnPage(page, question)
   for (const { by, lateMs } of expiries) assert.ok(lateMs <= 5_000, `${by}: shown ${lateMs} ms after it was expired`)

@@ -69,7 +69,7 @@ browserTest(
     await using server = await startPageServer(pageMesh(8), oldSpans)
     const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
     const requestCount = (path: string) =>
-      server.asked.filter((request) => request.startsWith(`GET /api/v3/traces${path}`)).length
+      server.requests.filter((request) => request.startsWith(`GET /api/v3/traces${path}`)).length
     const button = page.getByRole('button', { name: 'Find spans that link here' })
     await button.waitFor()
     assert.equal(requestCount('?'), 0)
@@ -192,7 +192,7 @@ browserTest('a hidden page: it sends no requests and resumes when it is visible'
   const since = server.requests.slice(asked).filter((one) => one.includes('/api/'))
   assert.deepEqual(since, [])
   await hide(false)
-  await until(() => server.asked.includes('GET /api/mesh', asked), 2_000, 'the page polls again')
+  await until(() => server.requests.includes('GET /api/mesh', asked), 2_000, 'the page polls again')
   await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
 })
 
