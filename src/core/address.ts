@@ -13,13 +13,13 @@ export interface ParsedAddress {
 export function parseAddress(address: string): ParsedAddress {
   const [, protocol = '', value = '', ...rest] = withoutZone(address).split('/')
   const family = protocol === 'ip4' || protocol === 'ip6' ? protocol : protocol.startsWith('dns') ? 'dns' : 'none'
-  const names = rest.filter((part) => /^[a-z]/.test(part)).join('/')
+  const protocols = rest.filter((part) => /^[a-z]/.test(part)).join('/')
   const [, port = '0'] = rest
   return {
     host: family === 'none' ? '' : canonicalHost(value),
     family,
     port: Number(port) || 0,
-    transport: transportOf(names.replace(/\/p2p\b.*$/, '')),
+    transport: transportOf(protocols.replace(/\/p2p\b.*$/, '')),
     isRelayed: address.includes('/p2p-circuit'),
   }
 }

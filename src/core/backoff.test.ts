@@ -23,9 +23,9 @@ test('the highest draw waits 1 2 4 8 16 30 30 30 30 s, the lowest half of that',
 })
 
 test('every wait n lies in [w/2, w]', () => {
-  const draw = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 100 }), draw, (n, u) => {
+    fc.property(fc.integer({ min: 1, max: 100 }), jitter, (n, u) => {
       const highest = waitMs(backoffPolicy, n, 1)
       const wait = waitMs(backoffPolicy, n, u)
       assert.ok(wait >= highest / 2 && wait <= highest, `${wait} of ${highest}`)

@@ -36,13 +36,13 @@ export const backoffPolicy: BackoffPolicy = {
  * would meet again there, at up to four times their mean rate. With one draw the moment of attempt k is a straight line in
  * that draw, so it is uniform over all of the time in which attempt k can fall.
  */
-export function waitMs(policy: BackoffPolicy, n: number, jitter: number): number {
-  return (stepMs(policy, n) / 2) * (1 + jitter)
+export function waitMs(policy: BackoffPolicy, attempt: number, jitter: number): number {
+  return (stepMs(policy, attempt) / 2) * (1 + jitter)
 }
 
-function stepMs(policy: BackoffPolicy, n: number): number {
+function stepMs(policy: BackoffPolicy, attempt: number): number {
   const { stepsMs } = policy
-  return stepsMs[Math.min(n, stepsMs.length) - 1] ?? policy.limitMs
+  return stepsMs[Math.min(attempt, stepsMs.length) - 1] ?? policy.limitMs
 }
 
 /**
@@ -51,8 +51,8 @@ function stepMs(policy: BackoffPolicy, n: number): number {
  * For waits of nodes that lost the same seed at the same moment. By chance alone a thousand nodes over 76 s now and then
  * put twice their mean into one second; by place they never do. A node that knows nobody gets a plain draw.
  */
-export function rankAmong(self: string, known: readonly string[], random: Random): number {
-  const others = known.filter((peer) => peer !== self)
-  const before = others.filter((peer) => peer < self).length
-  return (before + random()) / (others.length + 1)
+export function rankAmong(self: string, peers: readonly string[], random: Random): number {
+  const others = peers.filter((peer) => peer !== self)
+  const lowerCount = others.filter((peer) => peer < self).length
+  return (lowerCount + random()) / (others.length + 1)
 }

@@ -32,7 +32,7 @@ function carry({ bridges, dead = [], delays }: World, messages: readonly Crossin
   const live = Object.entries(bridges).filter(([name]) => !dead.includes(name))
   const relays = live.map(([self, meshes]) => {
     const peers = Object.keys(bridges).filter((name) => name !== self && String(bridges[name]) === String(meshes))
-    const options = { self, meshes, hopLimit: 4, takeoverMs: 2_000, seenMs: 120_000, bridges: () => peers }
+    const options = { self, meshes, hopLimit: 4, takeoverMs: 2_000, seenTtlMs: 120_000, bridges: () => peers }
     return { self, meshes, relay: new BridgeRelay(new Owner(self, clock), options) }
   })
 
@@ -77,7 +77,7 @@ const twoBridges = { x: ['a', 'b'], y: ['a', 'b'] } as const
 const seeds = fc.integer({ min: 0, max: 2 ** 31 })
 
 /** Duplicates included: one to three copies, each after up to `most` milliseconds. */
-function upTo(most: number, seed: number): () => readonly number[] {
+function randomDelays(most: number, seed: number): () => readonly number[] {
   const random = seededRandom(seed)
   return () => Array.from({ length: 1 + Math.floor(random() * 3) }, () => Math.floor(random() * most))
 }
@@ -85,9 +85,9 @@ function upTo(most: number, seed: number): () => readonly number[] {
 test('both bridges live, ways below half the takeover: each message enters each mesh exactly once', (t) => {
   const seed = announceSeed(t)
   fc.assert(
-    fc.property(seeds, (draw) => {
+    fc.property(seeds, (runSeed) => {
       const messages = messagesOf(['a', 'b'], 20)
-      const entries = carry({ bridges: twoBridges, delays: upTo(1_000, draw) }, messages)
+      const entries = carry({ bridges: twoBridges, delays: randomDelays(1_000, runSeed) }, messages)
       for (const { id } of messages) for (const mesh of ['a', 'b']) assert.equal(count(entries, id, mesh), 1)
     }),
     { seed, numRuns: 100 },
@@ -97,17 +97,17 @@ test('both bridges live, ways below half the takeover: each message enters each 
 test('slower ways can make a message enter twice, which is why receivers tell copies by their id', (t) => {
   const seed = announceSeed(t)
   const messages = messagesOf(['a'], 200)
-  const entries = carry({ bridges: twoBridges, delays: upTo(6_000, seed) }, messages)
-  const twice = messages.filter(({ id }) => count(entries, id, 'b') === 2)
-  assert(twice.length > 0)
+  const entries = carry({ bridges: twoBridges, delays: randomDelays(6_000, seed) }, messages)
+  const duplicated = messages.filter(({ id }) => count(entries, id, 'b') === 2)
+  assert(duplicated.length > 0)
   for (const { id } of messages) assert(count(entries, id, 'b') <= 2, 'more often than there are bridges')
 })
 
 test('both act for about half the origins; when one is dead the other takes over within 2 s', () => {
   const messages = messagesOf(['a'], 200)
   const both = carry({ bridges: twoBridges, delays: () => [5] }, messages)
-  const byX = both.filter(({ by }) => by === 'x').length
-  assert(byX > 70 && byX < 130, `${byX} of 200`)
+  const forwardedByX = both.filter(({ by }) => by === 'x').length
+  assert(forwardedByX > 70 && forwardedByX < 130, `${forwardedByX} of 200`)
   const alone = carry({ bridges: twoBridges, dead: ['x'], delays: () => [5] }, messages)
   for (const { id } of messages) assert.equal(count(alone, id, 'b'), 1)
   assert.deepEqual([...new Set(alone.filter(({ by }) => by === 'y').map(({ at }) => at))].sort(), [2_005, 5])
@@ -117,14 +117,14 @@ test('loops are cut: in a triangle every mesh is entered, none by the same bridg
   const seed = announceSeed(t)
   const bridges = { x: ['a', 'b'], y: ['b', 'c'], z: ['a', 'c'], w: ['b', 'c'] } as const
   fc.assert(
-    fc.property(seeds, (draw) => {
+    fc.property(seeds, (runSeed) => {
       const messages = messagesOf(['a', 'b', 'c'], 9)
-      const entries = carry({ bridges, delays: upTo(1_500, draw) }, messages)
+      const entries = carry({ bridges, delays: randomDelays(1_500, runSeed) }, messages)
       for (const { id, originMesh } of messages) {
         assert.equal(count(entries, id, originMesh), 1)
         for (const mesh of ['a', 'b', 'c']) assert(count(entries, id, mesh) >= 1, `${id} never came to ${mesh}`)
-        const acts = entries.filter((entry) => entry.id === id && entry.by !== 'origin')
-        assert.equal(new Set(acts.map(({ by }) => by)).size, acts.length)
+        const forwards = entries.filter((entry) => entry.id === id && entry.by !== 'origin')
+        assert.equal(new Set(forwards.map(({ by }) => by)).size, forwards.length)
       }
     }),
     { seed, numRuns: 60 },

@@ -24,22 +24,22 @@ function message(changes: Partial<Crossing> = {}): Crossing {
 
 function bridge(self: string, others: readonly string[], meshes: readonly string[] = ['a', 'b']) {
   const owner = new Owner(self, new VirtualClock())
-  const options = { self, meshes, hopLimit: 4, takeoverMs: 2_000, seenMs: 120_000, bridges: () => others }
+  const options = { self, meshes, hopLimit: 4, takeoverMs: 2_000, seenTtlMs: 120_000, bridges: () => others }
   const relay = new BridgeRelay(owner, options)
   return {
     relay,
     owner,
     hear: (mesh: string, crossing: Crossing, now = 0) =>
-      relay.handle({ type: 'crossing', mesh, crossing }, now).map(brief),
+      relay.handle({ type: 'crossing', mesh, crossing }, now).map(summarise),
     refuse: (mesh: string, id: string, now = 0) =>
-      relay.handle({ type: 'crossing.refused', mesh, origin, id }, now).map(brief),
-    tick: (now: number) => relay.handle({ type: 'tick' }, now).map(brief),
+      relay.handle({ type: 'crossing.refused', mesh, origin, id }, now).map(summarise),
+    tick: (now: number) => relay.handle({ type: 'tick' }, now).map(summarise),
     size: (name: string) => owner.inventory().registries.find((registry) => registry.name === name)?.size,
   }
 }
 
 /** An effect in one line. */
-function brief(effect: RelayEffect): string {
+function summarise(effect: RelayEffect): string {
   if (effect.do === 'forward') return `forward to ${effect.mesh} hops ${effect.crossing.hops}`
   const attributes = effect.attributes as Record<string, unknown>
   if (effect.span === 'mesh.bridge.forwarded') return `told forwarded rank ${attributes['mesh.bridge.rank']}`
@@ -50,11 +50,11 @@ function brief(effect: RelayEffect): string {
 test('the bridge that is first for an origin forwards at once, with one hop more', () => {
   const { relay } = bridge(x, [y])
   const effects = relay.handle({ type: 'crossing', mesh: 'a', crossing: message({ hops: 2, trace }) }, 0)
-  const [forward, told] = effects
+  const [forward, spans] = effects
   assert.deepEqual(forward, { do: 'forward', mesh: 'b', crossing: message({ hops: 3, trace }) })
-  assert.equal((told as SpanEffect).span, 'mesh.bridge.forwarded')
-  assert.deepEqual((told as SpanEffect).links, [trace])
-  assert.deepEqual((told as SpanEffect).attributes, {
+  assert.equal((spans as SpanEffect).span, 'mesh.bridge.forwarded')
+  assert.deepEqual((spans as SpanEffect).links, [trace])
+  assert.deepEqual((spans as SpanEffect).attributes, {
     'mesh.bridge.from': 'a',
     'mesh.bridge.to': 'b',
     'mesh.bridge.rank': 0,
@@ -135,10 +135,10 @@ test('a broken seal is told, and does not stop the message whose id it carries',
 
 test('a forger is told of ten times a second', () => {
   const first = bridge(x, [])
-  const told = (now: number) => Array.from({ length: 50 }, (_, n) => first.refuse('a', `${n}`, now)).flat().length
-  assert.equal(told(0), 10)
-  assert.equal(told(999), 0)
-  assert.equal(told(1_000), 10)
+  const spans = (now: number) => Array.from({ length: 50 }, (_, n) => first.refuse('a', `${n}`, now)).flat().length
+  assert.equal(spans(0), 10)
+  assert.equal(spans(999), 0)
+  assert.equal(spans(1_000), 10)
 })
 
 test('a node in one mesh, and a mesh that is not ours, relay nothing', () => {
@@ -162,16 +162,16 @@ test('what was seen is forgotten when it was not heard for 120 s, and then nothi
 
 test('a flood of 100,000 messages is held within the bounds, and the refusal is told', () => {
   const second = bridge(y, [x])
-  const told = new Map<string, number>()
+  const spans = new Map<string, number>()
   for (let n = 0; n < 100_000; n++) {
     for (const effect of second.hear('a', message({ id: `${origin}/${n}` }), n / 100)) {
-      told.set(effect, (told.get(effect) ?? 0) + 1)
+      spans.set(effect, (spans.get(effect) ?? 0) + 1)
     }
   }
   assert.equal(second.size('relay_seen'), limits.relaySeen)
   assert.equal(second.size('relay_waiting'), limits.relayWaiting)
-  assert.equal(told.get('told dropped limit'), 100_000 - limits.relayWaiting)
-  assert.equal(told.get('told mesh.limit.reached relayWaiting'), 1)
+  assert.equal(spans.get('told dropped limit'), 100_000 - limits.relayWaiting)
+  assert.equal(spans.get('told mesh.limit.reached relayWaiting'), 1)
   assert.equal(second.tick(5_000).length, 2 * limits.relayWaiting)
   assert.equal(second.size('relay_waiting'), 0)
 })

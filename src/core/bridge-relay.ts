@@ -4,7 +4,7 @@ import { limits } from './limits.ts'
 import type { Machine } from './machine.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
-import { dropped, forwarded, type Passage, refusedFor } from './relay-spans.ts'
+import { emitDropped, emitForwarded, emitRelayLimit, type Passage } from './relay-spans.ts'
 import { rank } from './rendezvous.ts'
 
 export type RelayEvent =
@@ -23,19 +23,19 @@ export interface RelayOptions {
   /** Milliseconds that each bridge gives those before it in an origin's order. */
   readonly takeoverMs: number
   /** Milliseconds for which a message is remembered after it was last heard. */
-  readonly seenMs: number
+  readonly seenTtlMs: number
   /** Peer ids of the other live bridges between the same two meshes. */
   readonly bridges: () => readonly string[]
 }
 
 /** Where a message has been, as far as this bridge knows: its own forwarding counts. */
-interface Seen {
+interface SeenMessage {
   readonly meshes: readonly string[]
   /** So far it was only heard past its hop limit. Hops are not signed, so an honest copy may still come. */
-  readonly spent: boolean
+  readonly isOverHopLimit: boolean
 }
 
-interface Waiting extends Passage {
+interface PendingForward extends Passage {
   readonly dueAt: number
 }
 
@@ -53,107 +53,111 @@ const refusalSpansPerSecond = 10
  */
 export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   readonly #options: RelayOptions
-  readonly #seen: OwnedMap<string, Seen>
-  readonly #waiting: OwnedMap<string, Waiting>
-  #waitingBytes = 0
+  readonly #seenMessages: OwnedMap<string, SeenMessage>
+  readonly #pendingForwards: OwnedMap<string, PendingForward>
+  #pendingBytes = 0
   /** Not later than the earliest `dueAt`: a message that stops waiting leaves it as it is. */
   #dueAt = Infinity
   #sweepAt = Infinity
   #limitSpanAt = -Infinity
-  #refusalsFrom = -Infinity
+  #refusalWindowAt = -Infinity
   #refusals = 0
 
   constructor(owner: Owner, options: RelayOptions) {
     this.#options = options
-    this.#seen = owner.map<string, Seen>({
+    this.#seenMessages = owner.map<string, SeenMessage>({
       name: 'relay_seen',
       capacity: limits.relaySeen,
-      expiry: { idleMs: options.seenMs },
+      expiry: { idleMs: options.seenTtlMs },
       release: () => {},
     })
-    this.#waiting = owner.map<string, Waiting>({
+    this.#pendingForwards = owner.map<string, PendingForward>({
       name: 'relay_waiting',
       capacity: limits.relayWaiting,
       expiry: { event: 'due, or heard in the other mesh' },
       release: ({ crossing }) => {
-        this.#waitingBytes -= crossing.sealed.length
+        this.#pendingBytes -= crossing.sealed.length
       },
     })
   }
 
   handle(event: RelayEvent, now: number): RelayEffect[] {
     if (event.type === 'tick') return this.#tick(now)
-    const to = this.#otherThan(event.mesh)
+    const to = this.#otherMesh(event.mesh)
     if (to === undefined) return []
-    if (event.type === 'crossing') return this.#heard(event.crossing, event.mesh, to, now)
-    return this.#mayEmitRefusal(now) ? [dropped('bad-signature', event.mesh, to, event)] : []
+    if (event.type === 'crossing') return this.#receive(event.crossing, event.mesh, to, now)
+    return this.#mayEmitRefusal(now) ? [emitDropped('bad-signature', event.mesh, to, event)] : []
   }
 
   deadline(): number {
     return Math.min(this.#dueAt, this.#sweepAt)
   }
 
-  #otherThan(mesh: string): string | undefined {
+  #otherMesh(mesh: string): string | undefined {
     const { meshes } = this.#options
     return meshes.includes(mesh) ? meshes.find((other) => other !== mesh) : undefined
   }
 
-  #heard(crossing: Crossing, mesh: string, to: string, now: number): RelayEffect[] {
+  #receive(crossing: Crossing, mesh: string, to: string, now: number): RelayEffect[] {
     const { id } = crossing
-    const seen = this.#seen.get(id)
-    const spent = crossing.hops >= this.#options.hopLimit
-    if (seen?.meshes.includes(mesh) && (spent || !seen.spent)) {
-      this.#seen.touch(id, now)
+    const seen = this.#seenMessages.get(id)
+    const isOverHopLimit = crossing.hops >= this.#options.hopLimit
+    if (seen?.meshes.includes(mesh) && (isOverHopLimit || !seen.isOverHopLimit)) {
+      this.#seenMessages.touch(id, now)
       return []
     }
-    const known = seen?.meshes ?? []
-    this.#remember(id, { meshes: [...known.filter((other) => other !== mesh), mesh], spent }, now)
-    const waiting = this.#waiting.get(id)
-    if (waiting !== undefined) return waiting.to === mesh ? this.#standDown(waiting) : []
-    if (known.includes(to)) return []
+    const seenMeshes = seen?.meshes ?? []
+    this.#recordSeen(
+      id,
+      { meshes: [...seenMeshes.filter((other) => other !== mesh), mesh], isOverHopLimit: isOverHopLimit },
+      now,
+    )
+    const pending = this.#pendingForwards.get(id)
+    if (pending !== undefined) return pending.to === mesh ? this.#standDown(pending) : []
+    if (seenMeshes.includes(to)) return []
     return this.#decide(crossing, mesh, to, now)
   }
 
   /** For a message that was not heard in `to` so far. */
   #decide(crossing: Crossing, from: string, to: string, now: number): RelayEffect[] {
     const { self, hopLimit, bridges } = this.#options
-    if (crossing.originMesh === to) return [dropped('seen', from, to, crossing)]
-    if (crossing.hops >= hopLimit) return [dropped('hop-limit', from, to, crossing)]
+    if (crossing.originMesh === to) return [emitDropped('seen', from, to, crossing)]
+    if (crossing.hops >= hopLimit) return [emitDropped('hop-limit', from, to, crossing)]
     const passage = { from, to, rank: rank(crossing.origin, self, bridges()), crossing }
-    return passage.rank === 0 ? this.#forward(passage, now) : this.#wait(passage, now)
+    return passage.rank === 0 ? this.#forward(passage, now) : this.#defer(passage, now)
   }
 
   #forward(passage: Passage, now: number): RelayEffect[] {
     const { from, to, crossing } = passage
-    this.#remember(crossing.id, { meshes: [from, to], spent: false }, now)
-    const onward = { ...crossing, hops: crossing.hops + 1 }
-    return [{ do: 'forward', mesh: to, crossing: onward }, forwarded(passage)]
+    this.#recordSeen(crossing.id, { meshes: [from, to], isOverHopLimit: false }, now)
+    const forwardedCrossing = { ...crossing, hops: crossing.hops + 1 }
+    return [{ do: 'forward', mesh: to, crossing: forwardedCrossing }, emitForwarded(passage)]
   }
 
   /** When too many wait already, it is this one that goes: those before it are nearer to their time. */
-  #wait(passage: Passage, now: number): RelayEffect[] {
+  #defer(passage: Passage, now: number): RelayEffect[] {
     const { from, to, crossing } = passage
-    const bytes = this.#waitingBytes + crossing.sealed.length
-    if (this.#waiting.size >= limits.relayWaiting || bytes > limits.relayWaitingBytes) {
-      return [dropped('limit', from, to, crossing), ...this.#emitLimit(now)]
+    const bytes = this.#pendingBytes + crossing.sealed.length
+    if (this.#pendingForwards.size >= limits.relayWaiting || bytes > limits.relayWaitingBytes) {
+      return [emitDropped('limit', from, to, crossing), ...this.#emitLimit(now)]
     }
     const dueAt = now + passage.rank * this.#options.takeoverMs
-    this.#waiting.set(crossing.id, { ...passage, dueAt }, now)
-    this.#waitingBytes = bytes
+    this.#pendingForwards.set(crossing.id, { ...passage, dueAt }, now)
+    this.#pendingBytes = bytes
     this.#dueAt = Math.min(this.#dueAt, dueAt)
     return []
   }
 
-  #standDown({ from, to, crossing }: Waiting): RelayEffect[] {
-    this.#waiting.delete(crossing.id)
-    return [dropped('other-bridge', from, to, crossing)]
+  #standDown({ from, to, crossing }: PendingForward): RelayEffect[] {
+    this.#pendingForwards.delete(crossing.id)
+    return [emitDropped('other-bridge', from, to, crossing)]
   }
 
   #tick(now: number): RelayEffect[] {
     const effects = this.#dueAt <= now ? this.#takeOver(now) : []
     if (this.#sweepAt <= now) {
-      this.#seen.expire(now)
-      this.#sweepAt = this.#seen.size === 0 ? Infinity : now + this.#sweepMs
+      this.#seenMessages.expire(now)
+      this.#sweepAt = this.#seenMessages.size === 0 ? Infinity : now + this.#sweepMs
     }
     return effects
   }
@@ -161,36 +165,36 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   #takeOver(now: number): RelayEffect[] {
     const effects: RelayEffect[] = []
     this.#dueAt = Infinity
-    for (const waiting of this.#waiting.values()) {
-      if (waiting.dueAt > now) {
-        this.#dueAt = Math.min(this.#dueAt, waiting.dueAt)
+    for (const pending of this.#pendingForwards.values()) {
+      if (pending.dueAt > now) {
+        this.#dueAt = Math.min(this.#dueAt, pending.dueAt)
         continue
       }
-      this.#waiting.delete(waiting.crossing.id)
-      effects.push(...this.#forward(waiting, now))
+      this.#pendingForwards.delete(pending.crossing.id)
+      effects.push(...this.#forward(pending, now))
     }
     return effects
   }
 
-  #remember(id: string, seen: Seen, now: number): void {
-    this.#seen.set(id, seen, now)
+  #recordSeen(id: string, seen: SeenMessage, now: number): void {
+    this.#seenMessages.set(id, seen, now)
     if (this.#sweepAt === Infinity) this.#sweepAt = now + this.#sweepMs
   }
 
   /** A message is forgotten at most this long after its time. */
   get #sweepMs(): number {
-    return this.#options.seenMs / 4
+    return this.#options.seenTtlMs / 4
   }
 
   #emitLimit(now: number): RelayEffect[] {
     if (now - this.#limitSpanAt < 1_000) return []
     this.#limitSpanAt = now
-    return [refusedFor(this.#waiting.size >= limits.relayWaiting ? 'relayWaiting' : 'relayWaitingBytes')]
+    return [emitRelayLimit(this.#pendingForwards.size >= limits.relayWaiting ? 'relayWaiting' : 'relayWaitingBytes')]
   }
 
   #mayEmitRefusal(now: number): boolean {
-    if (now - this.#refusalsFrom >= 1_000) {
-      this.#refusalsFrom = now
+    if (now - this.#refusalWindowAt >= 1_000) {
+      this.#refusalWindowAt = now
       this.#refusals = 0
     }
     this.#refusals += 1

@@ -9,7 +9,7 @@ import { ConnectionLedger } from './connection-ledger.ts'
 import type { ConnectionInfo } from './events.ts'
 import { limits } from './limits.ts'
 import { Owner } from './owner.ts'
-import { turnedAwayMax } from './peer-records.ts'
+import { maxOverCapacity } from './peer-records.ts'
 
 leakCheck()
 
@@ -40,7 +40,7 @@ suite('a link', () => {
     const ends = new TwoEnds(seededRandom(2))
     ends.dial('a')
     ends.settle(200)
-    const born = spansOf(ends, 'mesh.connection.opened').map(({ effect }) => effect.ref?.traceId)
+    const openedTraces = spansOf(ends, 'mesh.connection.opened').map(({ effect }) => effect.ref?.traceId)
     ends.stop('a')
     ends.settle(200)
     const traces = ['mesh.goodbye.received', 'mesh.connection.closed', 'mesh.connection.closed'].map(
@@ -50,7 +50,7 @@ suite('a link', () => {
     assert.deepEqual(new Set(traces), new Set([sent?.ref?.traceId]))
     for (const { effect } of spansOf(ends, 'mesh.connection.closed')) {
       assert.equal((effect.attributes as Record<string, unknown>)['mesh.close.reason'], 'stopping')
-      assert.equal(effect.links?.[0]?.traceId, born[0])
+      assert.equal(effect.links?.[0]?.traceId, openedTraces[0])
     }
   })
 
@@ -67,9 +67,9 @@ suite('a link', () => {
     )
     const [byA, byB] = sent.map(({ effect }) => effect.ref)
     for (const name of ['mesh.goodbye.received', 'mesh.connection.closed']) {
-      const told = spansOf(ends, name)
-      assert.deepEqual(told.map(({ end }) => end).toSorted(), ['a', 'b'], name)
-      for (const { effect } of told) assert.equal(effect.parent?.traceId, byA?.traceId, name)
+      const outcome = spansOf(ends, name)
+      assert.deepEqual(outcome.map(({ end }) => end).toSorted(), ['a', 'b'], name)
+      for (const { effect } of outcome) assert.equal(effect.parent?.traceId, byA?.traceId, name)
     }
     const received = spansOf(ends, 'mesh.goodbye.received').find(({ end }) => end === 'a')?.effect
     assert.equal(received?.links?.at(-1)?.spanId, byB?.spanId, 'the other goodbye can be found from it')
@@ -113,7 +113,7 @@ suite('a link stream that fails to open', () => {
     return ends
   }
   const joinedAt = (ends: TwoEnds) => {
-    while (ends.ledgers.a.joined('b') === undefined && ends.clock.now() < 60_000) ends.settle(50)
+    while (ends.ledgers.a.joinedLink('b') === undefined && ends.clock.now() < 60_000) ends.settle(50)
     return ends.clock.now()
   }
 
@@ -127,7 +127,7 @@ suite('a link stream that fails to open', () => {
         const at = joinedAt(ends)
         assert.ok(at >= seconds * 1_000 && at <= seconds * 1_000 + 300, `${failures} failures: ${at}`)
         ends.settle(200)
-        assert.notEqual(ends.ledgers.b.joined('a'), undefined)
+        assert.notEqual(ends.ledgers.b.joinedLink('a'), undefined)
         assert.equal(spansOf(ends, 'mesh.hello.received').length, 2)
       }
     })
@@ -163,8 +163,8 @@ test('whatever the order of dials, snapshots and frames, both ends keep the same
         if (step === 'frame' && chosen !== undefined) ends.deliver(chosen.pipe, chosen.to)
       }
       ends.settle(4_000)
-      assert.equal(ends.openConnections().length, dials === 0 ? 0 : 1)
-      assert.equal(ends.ledgers.a.joined('b')?.connection, ends.ledgers.b.joined('a')?.connection)
+      assert.equal(ends.standing().length, dials === 0 ? 0 : 1)
+      assert.equal(ends.ledgers.a.joinedLink('b')?.connection, ends.ledgers.b.joinedLink('a')?.connection)
       const opened = spansOf(ends, 'mesh.connection.opened').length
       const closed = spansOf(ends, 'mesh.connection.closed').length
       assert.equal(opened - closed, dials === 0 ? 0 : 2, 'every opened but the one that stands has its closed')
@@ -210,7 +210,7 @@ suite('the ledger', () => {
       2_000,
     )
     assert.ok(effects.some((e) => e.do === 'close' && e.connection === 'old' && e.abort))
-    assert.equal(one.joined('p')?.connection, 'new')
+    assert.equal(one.joinedLink('p')?.connection, 'new')
   })
 
   test('asks a silent link for a sign of life, and aborts it within 4 s when none comes', () => {
@@ -258,16 +258,16 @@ suite('the ledger', () => {
 
   test('refuses peers beyond its bound, and says so once a second', () => {
     const one = ledger(1)
-    const connections = Array.from({ length: 1 + turnedAwayMax + 2 }, (_, i) => info(`${i}`, `p${i}`))
+    const connections = Array.from({ length: 1 + maxOverCapacity + 2 }, (_, i) => info(`${i}`, `p${i}`))
     const effects = one.handle({ type: 'observed', connections }, 0)
-    assert.equal(one.size, 1 + turnedAwayMax)
+    assert.equal(one.size, 1 + maxOverCapacity)
     assert.deepEqual(
       effects.filter((e) => e.do === 'close').map((e) => e.connection),
       ['9', '10'],
     )
     assert.equal(effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.limit.reached').length, 1)
     const later = one.handle({ type: 'tick' }, 2_000)
-    assert.equal(later.filter((e) => e.do === 'close').length, turnedAwayMax, 'who says no hello is closed')
+    assert.equal(later.filter((e) => e.do === 'close').length, maxOverCapacity, 'who says no hello is closed')
     assert.equal(later.filter((e) => e.do === 'emit-span' && e.span === 'mesh.connection.guest').length, 0)
   })
 
@@ -297,7 +297,7 @@ suite('the ledger', () => {
       ['3'],
     )
     one.handle({ type: 'frame', connection: '4', frame: { type: 'hello', hello: hello(1, 2) } }, 2)
-    assert.equal(one.joined('q'), undefined)
+    assert.equal(one.joinedLink('q'), undefined)
   })
 
   test('closes a link whose frames cannot be read, and no other', () => {
@@ -358,25 +358,25 @@ suite('the ledger', () => {
   })
 
   /** What a ledger does about connections that gossiped and then stay as they are, looked at every 250 ms. */
-  const kept = (connections: readonly ConnectionInfo[], forMs: number, one = ledger()) => {
-    const done: string[] = []
+  const play = (connections: readonly ConnectionInfo[], forMs: number, one = ledger()) => {
+    const actions: string[] = []
     const before = connections.map((info): ConnectionInfo => ({ ...info, gossip: 'open' }))
     one.handle({ type: 'observed', connections: before }, -1)
     for (let now = 0; now < forMs; now += 250) {
       for (const effect of one.handle({ type: 'observed', connections }, now)) {
-        if (effect.do === 'heal' || effect.do === 'identify') done.push(`${now} ${effect.do} ${effect.connection}`)
-        else if (effect.do === 'close') done.push(`${now} close ${effect.connection}`)
+        if (effect.do === 'heal' || effect.do === 'identify') actions.push(`${now} ${effect.do} ${effect.connection}`)
+        else if (effect.do === 'close') actions.push(`${now} close ${effect.connection}`)
         else if (effect.do === 'emit-span' && effect.span === 'mesh.gossip.mute')
-          done.push(`${now} mute, closes: ${effect.attributes['mesh.gossip.closes']}`)
+          actions.push(`${now} mute, closes: ${effect.attributes['mesh.gossip.closes']}`)
         else if (effect.do === 'emit-span' && effect.span === 'mesh.identify.retried')
-          done.push(`${now} retry ${effect.attributes['mesh.identify.retry']}`)
+          actions.push(`${now} retry ${effect.attributes['mesh.identify.retry']}`)
       }
     }
-    return done
+    return actions
   }
 
   test('has gossipsub’s lost stream opened again, and closes the connection when three heals have failed', () => {
-    assert.deepEqual(kept([info('1', 'p', { gossip: 'missing' })], 30_000), [
+    assert.deepEqual(play([info('1', 'p', { gossip: 'missing' })], 30_000), [
       '250 heal 1',
       '3250 heal 1',
       '9250 heal 1',
@@ -386,36 +386,36 @@ suite('the ledger', () => {
   })
 
   test('does not close a connection of the application for its gossip, and says so', () => {
-    const done = kept([info('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
-    assert.deepEqual(done.slice(-1), ['21250 mute, closes: false'])
+    const actions = play([info('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
+    assert.deepEqual(actions.slice(-1), ['21250 mute, closes: false'])
   })
 
   test('closes the connection of one peer for its gossip once in five minutes', () => {
     const one = ledger()
     const muteFor = (id: string, from: number) => {
-      let told = 'nothing'
+      let outcome = 'nothing'
       one.handle({ type: 'observed', connections: [info(id, 'p', { gossip: 'open' })] }, from - 1)
       for (let now = from; now < from + 30_000; now += 250)
         for (const effect of one.handle({ type: 'observed', connections: [info(id, 'p', { gossip: 'missing' })] }, now))
           if (effect.do === 'emit-span' && effect.span === 'mesh.gossip.mute')
-            told = effect.attributes['mesh.gossip.closes'] ? 'closes' : 'stays'
+            outcome = effect.attributes['mesh.gossip.closes'] ? 'closes' : 'stays'
       one.handle({ type: 'observed', connections: [] }, from + 30_000)
-      return told
+      return outcome
     }
     assert.deepEqual([muteFor('1', 0), muteFor('2', 60_000), muteFor('3', 400_000)], ['closes', 'stays', 'closes'])
   })
 
   test('heals four peers at once, and the others after them', () => {
-    const done = kept(
+    const actions = play(
       Array.from({ length: 10 }, (_, index) => info(`${index}`, `p${index}`, { gossip: 'missing' })),
       3_250,
     )
-    assert.equal(done.filter((step) => step.startsWith('250 ')).length, 4)
-    assert.equal(done.length, 4)
+    assert.equal(actions.filter((step) => step.startsWith('250 ')).length, 4)
+    assert.equal(actions.length, 4)
   })
 
   test('runs identify again on a connection that is not identified: four times, spaced twice as far each time', () => {
-    assert.deepEqual(kept([info('1', 'p', { unidentified: true })], 200_000), [
+    assert.deepEqual(play([info('1', 'p', { unidentified: true })], 200_000), [
       '6000 retry 1',
       '6000 identify 1',
       '18000 retry 2',
@@ -425,6 +425,6 @@ suite('the ledger', () => {
       '90000 retry 4',
       '90000 identify 1',
     ])
-    assert.deepEqual(kept([info('1', 'p')], 200_000), [])
+    assert.deepEqual(play([info('1', 'p')], 200_000), [])
   })
 })

@@ -2,17 +2,17 @@ import { emitSpan } from '../catalogue/span-effect.ts'
 import { observedHost } from './address.ts'
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { Frame } from './frames.ts'
-import { GossipKeeper, type KeeperEffect } from './gossip-keeper.ts'
+import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
 import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
-import { enter, isJoined, isRelayed, isStanding, type Link, newLink } from './link.ts'
+import { enter, isActive, isJoined, isRelayed, type Link, newLink } from './link.ts'
 import { carriesLink, guestSuccession } from './link-candidates.ts'
 import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
 import * as spans from './link-spans.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
-import { incumbent, instancesOf, type Judgement, type SurvivorRule, survivor } from './survivor.ts'
+import { chooseIncumbent, chooseSurvivor, instancesOf, type Judgement, type SurvivorRule } from './survivor.ts'
 
 export type LedgerEvent =
   /** All connections that libp2p holds now: the ledger is levelled to it. */
@@ -27,7 +27,7 @@ export type LedgerEvent =
   | { readonly type: 'tick' }
 
 /** `disconnected`: the last connection to the peer is gone. */
-export type LedgerEffect = KeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
+export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
 
 export interface LedgerOptions extends LinkProtocolOptions {
   /** Connected peers at most. */
@@ -48,7 +48,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #areRivals: (peer: string, a: string, b: string) => boolean
   readonly #limits = new LimitSpans()
   readonly #keeper: GossipKeeper
-  #stopping = false
+  #isStopping = false
 
   constructor(owner: Owner, options: LedgerOptions) {
     this.#self = options.self
@@ -65,18 +65,22 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
         return this.#reconcile(event.connections, now)
       case 'tick':
         return [
-          ...this.#each((peer, link) => (this.#protocol.dueAt(peer, link) <= now ? this.#due(peer, link, now) : [])),
-          ...(this.#stopping ? [] : this.#keeper.tick(this.#peers.values(), now)),
+          ...this.#flatMapLinks((peer, link) =>
+            this.#protocol.dueAt(peer, link) <= now ? this.#handleDue(peer, link, now) : [],
+          ),
+          ...(this.#isStopping ? [] : this.#keeper.tick(this.#peers.values(), now)),
         ]
       case 'slept':
         return this.#forgiveSilence(event.ms)
       case 'stopping':
-        this.#stopping = true
-        return this.#each((peer, link) => (isRelayed(link) ? [] : this.#protocol.end(peer, link, 'stopping', now)))
+        this.#isStopping = true
+        return this.#flatMapLinks((peer, link) =>
+          isRelayed(link) ? [] : this.#protocol.endLink(peer, link, 'stopping', now),
+        )
       case 'gossip.unsent':
         return [spans.emitUnsent(event)]
       default:
-        return this.#onLink(event, now)
+        return this.#handleLinkEvent(event, now)
     }
   }
 
@@ -84,7 +88,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     let earliest = Infinity
     for (const { peer, links } of this.#peers.values())
       for (const link of links) earliest = Math.min(earliest, this.#protocol.dueAt(peer, link))
-    return this.#stopping ? earliest : Math.min(earliest, this.#keeper.deadline(this.#peers.values()))
+    return this.#isStopping ? earliest : Math.min(earliest, this.#keeper.deadline(this.#peers.values()))
   }
 
   get(peer: string): PeerRecord | undefined {
@@ -106,7 +110,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   /** The one link that carries frames to this peer. */
-  joined(peer: string): Link | undefined {
+  joinedLink(peer: string): Link | undefined {
     return this.#peers.get(peer)?.links.find(isJoined)
   }
 
@@ -124,93 +128,97 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.find(connection)?.[1].kind === 'member'
   }
 
-  #each(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
+  #flatMapLinks(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
     const records = [...this.#peers.values()]
     return records.flatMap(({ peer, links }) => links.flatMap((link) => act(peer, link)))
   }
 
   #reconcile(connections: readonly ConnectionInfo[], now: number): LedgerEffect[] {
     const present = new Set(connections.map((info) => info.id))
-    const effects = this.#each((peer, link) => (present.has(link.connection) ? [] : this.#closed(peer, link, now)))
+    const effects = this.#flatMapLinks((peer, link) =>
+      present.has(link.connection) ? [] : this.#removeConnection(peer, link, now),
+    )
     for (const info of connections) {
       const link = this.#peers.get(info.peer)?.links.find((one) => one.connection === info.id)
       if (link !== undefined) link.observedHost = observedHost(info)
-      if (link === undefined) effects.push(...this.#opened(info, now))
+      if (link === undefined) effects.push(...this.#addConnection(info, now))
     }
-    return this.#stopping ? effects : [...effects, ...this.#keeper.check([...this.#peers.values()], connections, now)]
+    return this.#isStopping ? effects : [...effects, ...this.#keeper.check([...this.#peers.values()], connections, now)]
   }
 
-  #opened(info: ConnectionInfo, now: number): LedgerEffect[] {
-    if (info.limited === true) return this.#relayed(info, now)
+  #addConnection(info: ConnectionInfo, now: number): LedgerEffect[] {
+    if (info.limited === true) return this.#addRelayed(info, now)
     const close: LedgerEffect = { do: 'close', connection: info.id, abort: false }
-    if (this.#stopping) return [close]
+    if (this.#isStopping) return [close]
     const record = this.#peers.getOrCreate(info.peer)
     const direct = record.links.filter((link) => !isRelayed(link))
-    const turnedAway = direct.length > 0 ? record.turnedAway : this.#peers.isFull
-    const emittedSpans = turnedAway ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
+    const isOverCapacity = direct.length > 0 ? record.isOverCapacity : this.#peers.isFull
+    const emittedSpans = isOverCapacity ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
     // Only a dialler that says hello can be told; what we dialled ourselves needs no word.
-    const cannotNotify = info.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToRefuse)
-    if (turnedAway && cannotNotify) return [...emittedSpans, close]
+    const cannotNotify = info.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToNotify)
+    if (isOverCapacity && cannotNotify) return [...emittedSpans, close]
     if (direct.length >= limits.linksPerPeer)
       return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
     // The application wanted a second connection, for itself: a temporary one would only end the link with it.
     if (info.foreign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(info, now)
-    link.turnedAway = turnedAway
-    record.turnedAway = turnedAway
+    link.isOverCapacity = isOverCapacity
+    record.isOverCapacity = isOverCapacity
     this.#peers.add(record, link, now)
-    if (turnedAway) return emittedSpans
-    return info.direction === 'outbound' ? this.#protocol.dialled(info.peer, link) : this.#newestGuest(record, now)
+    if (isOverCapacity) return emittedSpans
+    return info.direction === 'outbound'
+      ? this.#protocol.onDialled(info.peer, link)
+      : this.#supersedeOlderGuests(record, now)
   }
 
   /** A relayed connection is listed as a guest at once: no stream is opened, nothing is closed, no place is taken. */
-  #relayed(info: ConnectionInfo, now: number): LedgerEffect[] {
+  #addRelayed(info: ConnectionInfo, now: number): LedgerEffect[] {
     const record = this.#peers.getOrCreate(info.peer)
-    if (this.#stopping || !this.#peers.takesRelayed(record)) return []
+    if (this.#isStopping || !this.#peers.hasRoomForRelayed(record)) return []
     const link = newLink(info, now)
     this.#peers.add(record, link, now)
-    return this.#protocol.guest(info.peer, link, now)
+    return this.#protocol.acceptGuest(info.peer, link, now)
   }
 
-  #closed(peer: string, link: Link, now: number): LedgerEffect[] {
+  #removeConnection(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
     if (record === undefined) return []
     const effects: LedgerEffect[] = [...this.#protocol.ensureOpenedSpan(peer, link), spans.emitClosed(peer, link, now)]
     return this.#peers.remove(record, link) ? [...effects, { do: 'disconnected', peer }] : effects
   }
 
-  #onLink(event: Extract<LedgerEvent, { connection: string }>, now: number): LedgerEffect[] {
-    const found = this.find(event.connection)
-    if (found === undefined) return []
-    const [record, link] = found
+  #handleLinkEvent(event: Extract<LedgerEvent, { connection: string }>, now: number): LedgerEffect[] {
+    const entry = this.find(event.connection)
+    if (entry === undefined) return []
+    const [record, link] = entry
     switch (event.type) {
       case 'stream.open':
-        return this.#protocol.greet(link, now)
+        return this.#protocol.onStreamOpen(link, now)
       case 'stream.absent':
         this.#protocol.scheduleReopen(link, now)
-        return [...this.#guest(record, link, now), ...this.#newestGuest(record, now)]
+        return [...this.#acceptGuest(record, link, now), ...this.#supersedeOlderGuests(record, now)]
       case 'stream.closed':
         this.#protocol.scheduleReopen(link, now)
-        return isJoined(link) ? this.#protocol.end(record.peer, link, 'transport', now) : []
+        return isJoined(link) ? this.#protocol.endLink(record.peer, link, 'transport', now) : []
       case 'connection.rejected':
         return this.#rejectConnection(record.peer, link, event.reason, now)
       case 'frame.refused':
-        return this.#refused(record.peer, link, event, now)
+        return this.#refuseFrame(record.peer, link, event, now)
       case 'frame':
-        return this.#frame(record, link, event.frame, now)
+        return this.#receiveFrame(record, link, event.frame, now)
     }
   }
 
-  #frame(record: PeerRecord, link: Link, frame: Frame, now: number): LedgerEffect[] {
-    const before = isJoined(link)
-    const effects: LedgerEffect[] = this.#protocol.frame(record.peer, link, frame, now)
-    if (before || !isJoined(link)) return effects
+  #receiveFrame(record: PeerRecord, link: Link, frame: Frame, now: number): LedgerEffect[] {
+    const wasJoined = isJoined(link)
+    const effects: LedgerEffect[] = this.#protocol.onFrame(record.peer, link, frame, now)
+    if (wasJoined || !isJoined(link)) return effects
     effects.push(...this.#chooseSurvivor(record, now))
     if (isJoined(link)) effects.push({ do: 'joined', peer: record.peer })
     return effects
   }
 
-  #refused(peer: string, link: Link, event: { reason: string; flooding: boolean }, now: number): LedgerEffect[] {
+  #refuseFrame(peer: string, link: Link, event: { reason: string; flooding: boolean }, now: number): LedgerEffect[] {
     // One chunk may hold many bad frames; the first one ends the link, and says all there is to say.
     if (link.state === 'closing') return []
     const attributes = {
@@ -219,7 +227,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       'mesh.frame.reason': event.reason,
     }
     const span = emitSpan('mesh.frame.refused', attributes)
-    return [span, ...this.#protocol.end(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
+    return [span, ...this.#protocol.endLink(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
   }
 
   /** Nothing can be said over it, so it goes without goodbye. */
@@ -227,7 +235,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     if (link.state === 'closing') return []
     const effects: LedgerEffect[] = [
       ...this.#protocol.ensureOpenedSpan(peer, link),
-      ...this.#protocol.drop(link, reason, true, now),
+      ...this.#protocol.dropLink(link, reason, true, now),
     ]
     return reason === 'limit' ? [...this.#limits.emit('linkOutBytes', 'closed', now, peer), ...effects] : effects
   }
@@ -239,7 +247,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     for (const link of record.links.filter(isJoined)) {
       if (best === undefined) best = link
       else {
-        const { winner, loser, rule } = this.#judge(record.peer, best, link)
+        const { winner, loser, rule } = this.#compareLinks(record.peer, best, link)
         effects.push(...this.#supersede(record.peer, loser, winner, rule, now))
         best = winner
       }
@@ -247,43 +255,45 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return effects
   }
 
-  #judge(peer: string, a: Link, b: Link): Judgement {
+  #compareLinks(peer: string, a: Link, b: Link): Judgement {
     const instances = instancesOf(a, b)
-    const rivals = instances !== undefined && this.#areRivals(peer, ...instances)
-    return rivals ? incumbent(a, b) : survivor(this.#self, peer, a, b)
+    const isRivalPair = instances !== undefined && this.#areRivals(peer, ...instances)
+    return isRivalPair ? chooseIncumbent(a, b) : chooseSurvivor(this.#self, peer, a, b)
   }
 
   #supersede(peer: string, loser: Link, winner: Link, rule: SurvivorRule, now: number): LedgerEffect[] {
     const span = spans.emitSuperseded(peer, loser, winner, rule)
     enter(loser, 'draining', now)
-    const nobodyThere = rule === 'incarnation' || rule === 'newer'
-    return nobodyThere ? [span, ...this.#protocol.drop(loser, 'superseded', true, now)] : [span]
+    const isPeerGone = rule === 'incarnation' || rule === 'newer'
+    return isPeerGone ? [span, ...this.#protocol.dropLink(loser, 'superseded', true, now)] : [span]
   }
 
-  #due(peer: string, link: Link, now: number): LedgerEffect[] {
+  #handleDue(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
-    const silent = link.state === 'opening' && !link.turnedAway && link.reopenAt > now
-    return silent && record !== undefined ? this.#guest(record, link, now) : this.#protocol.due(peer, link, now)
+    const isOverdue = link.state === 'opening' && !link.isOverCapacity && link.reopenAt > now
+    return isOverdue && record !== undefined
+      ? this.#acceptGuest(record, link, now)
+      : this.#protocol.handleDue(peer, link, now)
   }
 
   /** A member has a link already: its application uses this connection, and it is no guest for that. */
-  #guest(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
-    const beside = link.kind === 'unsettled' && isStanding(link) && record.links.some(isJoined)
-    if (!beside) return this.#protocol.guest(record.peer, link, now)
+  #acceptGuest(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
+    const hasMemberLink = link.kind === 'unsettled' && isActive(link) && record.links.some(isJoined)
+    if (!hasMemberLink) return this.#protocol.acceptGuest(record.peer, link, now)
     return [
       ...this.#protocol.ensureOpenedSpan(record.peer, link),
-      ...this.#protocol.drop(link, 'duplicate', false, now),
+      ...this.#protocol.dropLink(link, 'duplicate', false, now),
     ]
   }
 
-  #newestGuest(record: PeerRecord, now: number): LedgerEffect[] {
+  #supersedeOlderGuests(record: PeerRecord, now: number): LedgerEffect[] {
     const { newest, older } = guestSuccession(record.links)
     if (newest === undefined) return []
     return older.flatMap((link) => this.#supersede(record.peer, link, newest, 'newer', now))
   }
 
   #forgiveSilence(ms: number): LedgerEffect[] {
-    return this.#each((_, link) => {
+    return this.#flatMapLinks((_, link) => {
       link.heardAt += ms
       link.stateAt += ms
       if (link.probedAt !== undefined) link.probedAt += ms

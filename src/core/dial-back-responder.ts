@@ -7,7 +7,7 @@ import type { DialBackRequest, DialBackResult } from './frames.ts'
 import { isJoined } from './link.ts'
 
 /** A dial on behalf of a neighbour. */
-interface Answering {
+interface PendingDial {
   readonly nonce: string
   readonly peer: string
   readonly connection: string
@@ -22,12 +22,12 @@ interface RecentDial {
 
 /** Guesses. An asker may connect again under another name: so peers, their networks and all together have a limit. */
 const bounds = {
-  atOnce: 4,
+  maxConcurrent: 4,
   dialMs: 3_000,
-  againMs: 4_000,
+  peerIntervalMs: 4_000,
   windowMs: 10_000,
   perWindow: 10,
-  refusalMs: 1_000,
+  refusalIntervalMs: 1_000,
 } as const
 const firstUnprivilegedPort = 1_024
 
@@ -38,8 +38,8 @@ const firstUnprivilegedPort = 1_024
 export class DialBackResponder {
   readonly #ledger: ConnectionLedger
   readonly #isOwn: (host: string) => boolean
-  #answering: readonly Answering[] = []
-  #recent: readonly RecentDial[] = []
+  #pendingDials: readonly PendingDial[] = []
+  #recentDials: readonly RecentDial[] = []
   #refusedAt = -Infinity
 
   constructor(ledger: ConnectionLedger, isOwn: (host: string) => boolean) {
@@ -47,48 +47,57 @@ export class DialBackResponder {
     this.#isOwn = isOwn
   }
 
-  dial(connection: string, { nonce, transport, port }: DialBackRequest, now: number): (NetworkEffect | SpanEffect)[] {
-    const found = this.#ledger.find(connection)
-    if (found === undefined || !isJoined(found[1])) return []
-    const [{ peer }, { info }] = found
+  onRequest(
+    connection: string,
+    { nonce, transport, port }: DialBackRequest,
+    now: number,
+  ): (NetworkEffect | SpanEffect)[] {
+    const entry = this.#ledger.find(connection)
+    if (entry === undefined || !isJoined(entry[1])) return []
+    const [{ peer }, { info }] = entry
     const { host, isRelayed, port: linkPort } = parseAddress(info.address)
-    const answering = { nonce, peer, connection, address: addressAt(host, transport, port) }
+    const pendingDial = { nonce, peer, connection, address: addressAt(host, transport, port) }
     const isReachedThere = info.direction === 'outbound' && linkPort === port
     const isPermitted = port >= firstUnprivilegedPort || isReachedThere
     if (isRelayed || !isDialable(host) || this.#isOwn(host) || !isPermitted)
-      return this.#refuse(answering, 'NotDialable', now)
-    if (!this.#takePlace(peer, networkOf(host), now)) return this.#refuse(answering, 'Busy', now)
-    this.#answering = [...this.#answering, answering]
-    return [{ do: 'dial.back', nonce, peer, address: answering.address, limitMs: bounds.dialMs }]
+      return this.#refuse(pendingDial, 'NotDialable', now)
+    if (!this.#takeSlot(peer, networkOf(host), now)) return this.#refuse(pendingDial, 'Busy', now)
+    this.#pendingDials = [...this.#pendingDials, pendingDial]
+    return [{ do: 'dial.back', nonce, peer, address: pendingDial.address, limitMs: bounds.dialMs }]
   }
 
-  dialled(nonce: string, errorType: string): (NetworkEffect | SpanEffect)[] {
-    const answering = this.#answering.find((one) => one.nonce === nonce)
-    if (answering === undefined) return []
-    this.#answering = this.#answering.filter((one) => one !== answering)
-    return report(answering, errorType === '' ? 'reachable' : 'unreachable', errorType)
+  onDialled(nonce: string, errorType: string): (NetworkEffect | SpanEffect)[] {
+    const pendingDial = this.#pendingDials.find((one) => one.nonce === nonce)
+    if (pendingDial === undefined) return []
+    this.#pendingDials = this.#pendingDials.filter((one) => one !== pendingDial)
+    return reportOutcome(pendingDial, errorType === '' ? 'reachable' : 'unreachable', errorType)
   }
 
-  #takePlace(peer: string, network: string, now: number): boolean {
-    this.#recent = this.#recent.filter(({ at }) => now - at < bounds.windowMs)
-    const isAgain = this.#recent.some((one) => {
-      return now - one.at < bounds.againMs && (one.peer === peer || one.network === network)
+  #takeSlot(peer: string, network: string, now: number): boolean {
+    this.#recentDials = this.#recentDials.filter(({ at }) => now - at < bounds.windowMs)
+    const isTooSoon = this.#recentDials.some((one) => {
+      return now - one.at < bounds.peerIntervalMs && (one.peer === peer || one.network === network)
     })
-    if (isAgain || this.#answering.length >= bounds.atOnce || this.#recent.length >= bounds.perWindow) return false
-    this.#recent = [...this.#recent, { peer, network, at: now }]
+    if (isTooSoon || this.#pendingDials.length >= bounds.maxConcurrent || this.#recentDials.length >= bounds.perWindow)
+      return false
+    this.#recentDials = [...this.#recentDials, { peer, network, at: now }]
     return true
   }
 
   /** One in a second is answered and emitted; others count as unanswered, which makes the asker wait as well. */
-  #refuse(answering: Answering, errorType: string, now: number): (NetworkEffect | SpanEffect)[] {
-    if (now - this.#refusedAt < bounds.refusalMs) return []
+  #refuse(pendingDial: PendingDial, errorType: string, now: number): (NetworkEffect | SpanEffect)[] {
+    if (now - this.#refusedAt < bounds.refusalIntervalMs) return []
     this.#refusedAt = now
-    return report(answering, 'refused', errorType)
+    return reportOutcome(pendingDial, 'refused', errorType)
   }
 }
 
 /** The asker learns the outcome alone; the span on this side has the reason. */
-function report(to: Answering, outcome: DialBackResult['outcome'], errorType: string): (NetworkEffect | SpanEffect)[] {
+function reportOutcome(
+  to: PendingDial,
+  outcome: DialBackResult['outcome'],
+  errorType: string,
+): (NetworkEffect | SpanEffect)[] {
   const { nonce, connection, peer, address } = to
   return [
     { do: 'send', connection, frame: { type: 'dialback.result', result: { nonce, outcome } } },

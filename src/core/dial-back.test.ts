@@ -13,7 +13,7 @@ import { Owner } from './owner.ts'
 leakCheck()
 
 const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-const who = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
+const identity = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
 const listening = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4002']
 const nonce = 'a'.repeat(32)
 
@@ -25,7 +25,7 @@ suite('dial-back', () => {
   beforeEach(() => {
     const random = seededRandom(1)
     connections = []
-    const hello = { ...who, name: 'self', build: 'test' }
+    const hello = { ...identity, name: 'self', build: 'test' }
     ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), { self: 'self', hello, random })
     dialBack = new DialBack(ledger, random)
   })
@@ -41,13 +41,13 @@ suite('dial-back', () => {
     connections = [...connections.filter(({ id }) => id !== peer), info]
     ledger.handle({ type: 'observed', connections }, 0)
     ledger.handle({ type: 'stream.open', connection: peer }, 0)
-    const hello = { ...who, name: peer, build: 'test', counter: 1, trace }
+    const hello = { ...identity, name: peer, build: 'test', counter: 1, trace }
     ledger.handle({ type: 'frame', connection: peer, frame: { type: 'hello', hello } }, 0)
     ledger.handle({ type: 'observed', connections }, 0)
   }
 
-  const listen = (hosts: readonly string[], asks = true) =>
-    dialBack.handle({ type: 'listening', addresses: listening, hosts, asks }, 0)
+  const listen = (hosts: readonly string[], canRequest = true) =>
+    dialBack.handle({ type: 'listening', addresses: listening, hosts, canRequest: canRequest }, 0)
   const tick = (now: number) => dialBack.handle({ type: 'tick' }, now)
   const requestIn = (effects: readonly (NetworkEffect | SpanEffect)[]) => {
     for (const effect of effects) {
@@ -85,7 +85,8 @@ suite('dial-back', () => {
     return dialBack.handle({ type: 'frame', connection, frame: { type: 'dialback.request', request } }, now)
   }
   const dialsIn = (effects: readonly (NetworkEffect | SpanEffect)[]) => effects.filter((one) => one.do === 'dial.back')
-  const states = () => dialBack.observed.map(({ address, confirmed }) => `${address.split('/')[2]} ${confirmed}`)
+  const states = () =>
+    dialBack.observedAddresses.map(({ address, confirmed }) => `${address.split('/')[2]} ${confirmed}`)
 
   test('behind a NAT: a neighbour is asked for each transport, one at a time, at the port that is listened at', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
@@ -109,34 +110,34 @@ suite('dial-back', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
     assert.deepEqual(outcomeIn(answer('reachable', 0)), ['reachable'])
-    assert.deepEqual(dialBack.observed[0], {
-      ...dialBack.observed[0],
+    assert.deepEqual(dialBack.observedAddresses[0], {
+      ...dialBack.observedAddresses[0],
       address: '/ip4/203.0.113.9/udp/4001/quic-v1',
       confirmed: true,
     })
     answer('reachable', 6_000)
-    let asked = 0
-    for (let now = 12_000; now < 600_000; now += 2_000) asked += Number(requestIn(tick(now)) !== undefined)
-    assert.equal(asked, 0)
+    let requests = 0
+    for (let now = 12_000; now < 600_000; now += 2_000) requests += Number(requestIn(tick(now)) !== undefined)
+    assert.equal(requests, 0)
   })
 
   test('an address that no neighbour reaches stays unconfirmed and says why; it is asked for less and less', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
-    let asked = 0
+    let requests = 0
     for (let now = 0; now < 3_600_000; now += 2_000) {
       const request = requestIn(tick(now))
       if (request === undefined) continue
-      asked++
+      requests++
       const result = { nonce: request.nonce, outcome: 'unreachable' } as const
       dialBack.handle({ type: 'frame', connection: 'seed', frame: { type: 'dialback.result', result } }, now)
     }
-    assert.ok(asked >= 4 && asked <= 20, `asked ${asked} times`)
+    assert.ok(requests >= 4 && requests <= 20, `asked ${requests} times`)
     assert.deepEqual(
-      dialBack.observed.map(({ confirmed }) => confirmed),
+      dialBack.observedAddresses.map(({ confirmed }) => confirmed),
       [false, false],
     )
-    assert.match(dialBack.observed[0]?.why ?? '', /could not dial it/)
+    assert.match(dialBack.observedAddresses[0]?.why ?? '', /could not dial it/)
   })
 
   test('a neighbour that never answers is given up after 15 s, and judges nothing', () => {
@@ -146,19 +147,19 @@ suite('dial-back', () => {
     tick(6_000)
     assert.deepEqual(outcomeIn(tick(15_000)), [])
     assert.deepEqual(outcomeIn(tick(21_000)), ['no-answer'])
-    assert.equal(dialBack.observed.filter(({ confirmed }) => confirmed).length, 1)
+    assert.equal(dialBack.observedAddresses.filter(({ confirmed }) => confirmed).length, 1)
   })
 
-  for (const [situation, observed, direction, asks] of [
+  for (const [situation, observed, direction, canRequest] of [
     ['the observed address is one of its own', '/ip4/192.168.1.5/udp/61000/quic-v1', 'outbound', true],
     ['the observed address is loopback', '/ip4/127.0.0.1/udp/61000/quic-v1', 'outbound', true],
     ['configured addresses replace all others', '/ip4/203.0.113.9/udp/61000/quic-v1', 'outbound', false],
   ] as const) {
     test(`nobody is asked when ${situation}`, () => {
       link('seed', observed, direction)
-      listen(['192.168.1.5'], asks)
+      listen(['192.168.1.5'], canRequest)
       assert.equal(requestIn(tick(0)), undefined)
-      assert.deepEqual(dialBack.observed, [])
+      assert.deepEqual(dialBack.observedAddresses, [])
     })
   }
 
@@ -167,14 +168,14 @@ suite('dial-back', () => {
     listen(['45.79.10.2'])
     listen(['45.79.10.22'])
     assert.equal(requestIn(tick(0)), undefined)
-    assert.deepEqual(dialBack.observed, [])
+    assert.deepEqual(dialBack.observedAddresses, [])
   })
 
   test('an answer from another connection or to another question is ignored', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
-    const { nonce: asked = '' } = requestIn(tick(0)) ?? {}
-    const result = { nonce: asked, outcome: 'reachable' } as const
+    const { nonce: requestNonce = '' } = requestIn(tick(0)) ?? {}
+    const result = { nonce: requestNonce, outcome: 'reachable' } as const
     assert.deepEqual(
       dialBack.handle({ type: 'frame', connection: 'other', frame: { type: 'dialback.result', result } }, 1),
       [],
@@ -186,7 +187,7 @@ suite('dial-back', () => {
       ),
       [],
     )
-    assert.equal(dialBack.observed[0]?.confirmed, false)
+    assert.equal(dialBack.observedAddresses[0]?.confirmed, false)
   })
 
   test('a request: the observed IP address of the connection is dialled, at the port of the request', () => {
@@ -232,8 +233,8 @@ suite('dial-back', () => {
       unlinkAll()
       link(peer, undefined, 'inbound', `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/udp/5000/quic-v1`)
       const dials = dialsIn(ask(peer, 4_001 + now, now)).length
-      const made = (4_001 + now).toString(16).padStart(32, '0')
-      dialBack.handle({ type: 'dialled.back', nonce: made, errorType: 'ECONNREFUSED' }, now)
+      const dialNonce = (4_001 + now).toString(16).padStart(32, '0')
+      dialBack.handle({ type: 'dialled.back', nonce: dialNonce, errorType: 'ECONNREFUSED' }, now)
       return dials
     }
     assert.equal(dialOf('b', '198.51.100.7', 0), 1)
@@ -271,7 +272,7 @@ suite('dial-back', () => {
   })
 
   suite('two neighbours', () => {
-    const [nat, wrong] = ['/ip4/203.0.113.9/udp/61000/quic-v1', '/ip4/192.0.2.66/udp/1/quic-v1']
+    const [nat, otherHost] = ['/ip4/203.0.113.9/udp/61000/quic-v1', '/ip4/192.0.2.66/udp/1/quic-v1']
 
     test('both see the address: it is confirmed once both have reached it', () => {
       link('seed', nat)
@@ -279,9 +280,14 @@ suite('dial-back', () => {
       listen(['192.168.1.5'])
       const first = answerBy('reachable', 0)
       assert.equal(states()[0], '203.0.113.9 false')
-      assert.match(dialBack.observed[0]?.why ?? '', /another one has to/)
-      const asked = [first, answerBy('reachable', 5_000), answerBy('reachable', 10_000), answerBy('reachable', 15_000)]
-      assert.deepEqual(asked.toSorted(), ['b', 'b', 'seed', 'seed'])
+      assert.match(dialBack.observedAddresses[0]?.why ?? '', /another one has to/)
+      const requests = [
+        first,
+        answerBy('reachable', 5_000),
+        answerBy('reachable', 10_000),
+        answerBy('reachable', 15_000),
+      ]
+      assert.deepEqual(requests.toSorted(), ['b', 'b', 'seed', 'seed'])
       assert.deepEqual(states(), ['203.0.113.9 true', '203.0.113.9 true'])
     })
 
@@ -293,12 +299,12 @@ suite('dial-back', () => {
       ] as const)
         link(peer, nat, 'outbound', `/ip4/198.51.100.${host}/udp/50000/quic-v1`)
       listen(['192.168.1.5'])
-      const asked = [0, 5_000, 10_000, 15_000].map((now) => answerBy('reachable', now))
-      assert.equal(asked.filter((peer) => peer === 'c').length, 2)
+      const requests = [0, 5_000, 10_000, 15_000].map((now) => answerBy('reachable', now))
+      assert.equal(requests.filter((peer) => peer === 'c').length, 2)
     })
 
     test('one of them lies: its address is confirmed neither by it alone nor by an earlier answer', () => {
-      link('liar', wrong)
+      link('liar', otherHost)
       listen(['192.168.1.5'])
       answerBy('reachable', 0)
       assert.equal(states()[0], '192.0.2.66 true')
@@ -306,7 +312,7 @@ suite('dial-back', () => {
       for (let now = 5_000; now < 3_600_000; now += 5_000) {
         answerBy('reachable', now)
         assert.ok(
-          dialBack.observed.every(({ confirmed }) => !confirmed),
+          dialBack.observedAddresses.every(({ confirmed }) => !confirmed),
           `${now}`,
         )
       }

@@ -15,7 +15,7 @@ export type DialBackEvent =
       readonly type: 'listening'
       readonly addresses: readonly string[]
       readonly hosts: readonly string[]
-      readonly asks: boolean
+      readonly canRequest: boolean
     }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: DialBackFrame }
   /** The fresh dial that `dial.back` asked for has ended; `errorType` is empty when it reached the peer. */
@@ -30,14 +30,14 @@ export interface ObservedAddress {
   readonly why: string
 }
 
-interface Observed extends ObservedAddress {
+interface TrackedAddress extends ObservedAddress {
   readonly host: string
   readonly transport: DialBackTransport
   readonly port: number
   /** Neighbours that have reached it since a dial-back failed last. */
   readonly witnesses: readonly Witness[]
   readonly seenAt: number
-  readonly askAt: number
+  readonly nextRequestAt: number
   readonly failures: number
 }
 
@@ -60,7 +60,7 @@ interface Observer extends Witness {
 
 /** Guesses. One question is under way at a time. */
 const bounds = {
-  observed: 8,
+  tracked: 8,
   askAgainMs: 5_000,
   /** A dial-back takes 3 s at most; a version that does not know the question never answers. */
   answerMs: 15_000,
@@ -85,10 +85,10 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   #listening: readonly string[] = []
   #ownHosts: readonly string[] = []
   #formerHosts: readonly FormerHost[] = []
-  #asks = false
-  #observed: readonly Observed[] = []
-  #asked: { nonce: string; by: Observer; of: Observed; until: number } | undefined
-  #askAt = -Infinity
+  #canRequest = false
+  #tracked: readonly TrackedAddress[] = []
+  #pendingRequest: { nonce: string; by: Observer; of: TrackedAddress; until: number } | undefined
+  #nextRequestAt = -Infinity
   readonly #responder: DialBackResponder
 
   constructor(ledger: ConnectionLedger, random: Random) {
@@ -97,22 +97,22 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     this.#responder = new DialBackResponder(ledger, (host) => this.#isOwn(host))
   }
 
-  get observed(): readonly ObservedAddress[] {
-    return this.#observed
+  get observedAddresses(): readonly ObservedAddress[] {
+    return this.#tracked
   }
 
   handle(event: DialBackEvent, now: number): (NetworkEffect | SpanEffect)[] {
     switch (event.type) {
       case 'listening':
         this.#listening = event.addresses
-        this.#formerHosts = this.#former(event.hosts, now)
+        this.#formerHosts = this.#withFormerHosts(event.hosts, now)
         this.#ownHosts = event.hosts
-        this.#asks = event.asks
+        this.#canRequest = event.canRequest
         return []
       case 'frame':
-        return this.#hear(event.connection, event.frame, now)
+        return this.#onFrame(event.connection, event.frame, now)
       case 'dialled.back':
-        return this.#responder.dialled(event.nonce, event.errorType)
+        return this.#responder.onDialled(event.nonce, event.errorType)
       case 'tick':
         return this.#tick(now)
     }
@@ -123,22 +123,22 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     return Infinity
   }
 
-  #hear(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | SpanEffect)[] {
-    if (frame.type === 'dialback.request') return this.#responder.dial(connection, frame.request, now)
-    return this.#conclude(connection, frame.result, now)
+  #onFrame(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | SpanEffect)[] {
+    if (frame.type === 'dialback.request') return this.#responder.onRequest(connection, frame.request, now)
+    return this.#onResult(connection, frame.result, now)
   }
 
   #tick(now: number): (NetworkEffect | SpanEffect)[] {
-    const late = this.#asked !== undefined && now >= this.#asked.until
-    const spans = late ? this.#judge('no-answer', now) : []
-    this.#refresh(now)
-    return [...spans, ...this.#ask(now)]
+    const isTimedOut = this.#pendingRequest !== undefined && now >= this.#pendingRequest.until
+    const spans = isTimedOut ? this.#applyOutcome('no-answer', now) : []
+    this.#updateTracked(now)
+    return [...spans, ...this.#requestDialBack(now)]
   }
 
   /** Links from before a renumbering still say the old address, which was no NAT's. */
-  #former(hosts: readonly string[], now: number): readonly FormerHost[] {
-    const gone = this.#ownHosts.filter((host) => !hosts.includes(host))
-    const former = gone.map((host) => ({ host, until: now + bounds.formerMs }))
+  #withFormerHosts(hosts: readonly string[], now: number): readonly FormerHost[] {
+    const removedHosts = this.#ownHosts.filter((host) => !hosts.includes(host))
+    const former = removedHosts.map((host) => ({ host, until: now + bounds.formerMs }))
     return [...this.#formerHosts.filter(({ until }) => until > now), ...former].slice(-bounds.formerHosts)
   }
 
@@ -150,33 +150,33 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
    * Entries of the hosts that neighbours see now. Others are kept for a while, links come and go; not where neighbours see
    * another host of the same family, since the NAT has got another address then.
    */
-  #refresh(now: number): void {
-    const observers = this.#asks ? this.#observers() : []
+  #updateTracked(now: number): void {
+    const observers = this.#canRequest ? this.#findObservers() : []
     const hosts = [...new Set(observers.map(({ host }) => host))]
-    const known = this.#observed.filter(
-      ({ seenAt, host }) => this.#asks && now - seenAt < bounds.forgetMs && !this.#isOwn(host),
+    const current = this.#tracked.filter(
+      ({ seenAt, host }) => this.#canRequest && now - seenAt < bounds.forgetMs && !this.#isOwn(host),
     )
-    const seen = hosts.flatMap((host) => this.#listensAt(host, now))
-    const entries = seen.map((one) => {
-      const entry = known.find(({ address }) => address === one.address)
-      return entry === undefined ? one : this.#reassess({ ...entry, seenAt: now }, observers, now)
+    const observable = hosts.flatMap((host) => this.#listensAt(host, now))
+    const entries = observable.map((one) => {
+      const entry = current.find(({ address }) => address === one.address)
+      return entry === undefined ? one : this.#reassessConfirmation({ ...entry, seenAt: now }, observers, now)
     })
-    const unseen = known.filter(({ host }) => !hosts.some((other) => familyOf(other) === familyOf(host)))
-    const count = ({ host }: Observed) => observers.filter((one) => one.host === host).length
-    this.#observed = [...entries.toSorted((a, b) => count(b) - count(a)), ...unseen].slice(0, bounds.observed)
+    const unobserved = current.filter(({ host }) => !hosts.some((other) => familyOf(other) === familyOf(host)))
+    const count = ({ host }: TrackedAddress) => observers.filter((one) => one.host === host).length
+    this.#tracked = [...entries.toSorted((a, b) => count(b) - count(a)), ...unobserved].slice(0, bounds.tracked)
   }
 
   /** Neighbours come and go: one witness may be too few now, or enough. */
-  #reassess(one: Observed, observers: readonly Observer[], now: number): Observed {
+  #reassessConfirmation(one: TrackedAddress, observers: readonly Observer[], now: number): TrackedAddress {
     const isEnough = one.witnesses.length >= requiredWitnesses(one.host, observers)
     if (isEnough === one.confirmed) return one
-    const canAsk = suitable(one, observers).length > 0
+    const canAsk = eligibleObservers(one, observers).length > 0
     if (one.confirmed && !canAsk) return { ...one, confirmed: false, why: oneWitness }
-    return one.failures > 0 ? one : { ...one, askAt: Math.min(one.askAt, now) }
+    return one.failures > 0 ? one : { ...one, nextRequestAt: Math.min(one.nextRequestAt, now) }
   }
 
   /** The observed host with each transport and port that this node listens at. */
-  #listensAt(host: string, now: number): Observed[] {
+  #listensAt(host: string, now: number): TrackedAddress[] {
     const family = familyOf(host)
     const transports = ['quic', 'tcp'] as const
     return transports.flatMap((transport) => {
@@ -187,69 +187,85 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
       const address = addressAt(host, transport, own.port)
       const why = 'no neighbour has dialled it yet'
       const { port } = own
-      const untried = { confirmed: false, why, witnesses: [], seenAt: now, askAt: now, failures: 0 }
+      const untried = { confirmed: false, why, witnesses: [], seenAt: now, nextRequestAt: now, failures: 0 }
       return [{ address, host, transport, port, ...untried }]
     })
   }
 
-  #ask(now: number): (NetworkEffect | SpanEffect)[] {
-    if (this.#asked !== undefined || now < this.#askAt) return []
-    const observers = this.#observers()
-    const due = this.#observed.filter(({ askAt }) => askAt <= now).toSorted((a, b) => a.askAt - b.askAt)
+  #requestDialBack(now: number): (NetworkEffect | SpanEffect)[] {
+    if (this.#pendingRequest !== undefined || now < this.#nextRequestAt) return []
+    const observers = this.#findObservers()
+    const due = this.#tracked
+      .filter(({ nextRequestAt }) => nextRequestAt <= now)
+      .toSorted((a, b) => a.nextRequestAt - b.nextRequestAt)
     for (const of of due) {
-      const choice = suitable(of, observers)
+      const choice = eligibleObservers(of, observers)
       const by = choice[Math.floor(this.#random() * choice.length)]
       if (by === undefined) continue
       const { connection } = by
       const { traceId: nonce } = newTrace(this.#random)
-      this.#asked = { nonce, by, of, until: now + bounds.answerMs }
-      this.#askAt = now + bounds.askAgainMs
+      this.#pendingRequest = { nonce, by, of, until: now + bounds.answerMs }
+      this.#nextRequestAt = now + bounds.askAgainMs
       const { transport, port } = of
       return [{ do: 'send', connection, frame: { type: 'dialback.request', request: { nonce, transport, port } } }]
     }
     return []
   }
 
-  #conclude(connection: string, { nonce, outcome }: DialBackResult, now: number): SpanEffect[] {
-    if (this.#asked?.nonce !== nonce || this.#asked.by.connection !== connection) return []
-    return this.#judge(outcome, now)
+  #onResult(connection: string, { nonce, outcome }: DialBackResult, now: number): SpanEffect[] {
+    if (this.#pendingRequest?.nonce !== nonce || this.#pendingRequest.by.connection !== connection) return []
+    return this.#applyOutcome(outcome, now)
   }
 
-  #judge(outcome: DialBackOutcome, now: number): SpanEffect[] {
-    const asked = this.#asked
-    if (asked === undefined) return []
-    this.#asked = undefined
-    const { by, of } = asked
-    this.#observed = this.#observed.map((one) => {
+  #applyOutcome(outcome: DialBackOutcome, now: number): SpanEffect[] {
+    const pendingRequest = this.#pendingRequest
+    if (pendingRequest === undefined) return []
+    this.#pendingRequest = undefined
+    const { by, of } = pendingRequest
+    this.#tracked = this.#tracked.map((one) => {
       if (one.address !== of.address) return one
-      return outcome === 'reachable' ? this.#reached(one, by, now) : this.#notReached(one, outcome, now)
+      return outcome === 'reachable' ? this.#onReachable(one, by, now) : this.#onUnreachable(one, outcome, now)
     })
     return [dialBackSpan({ side: 'asker', outcome, peer: by.peer, address: of.address, errorType: '' })]
   }
 
-  #reached(one: Observed, { peer, network }: Observer, now: number): Observed {
+  #onReachable(one: TrackedAddress, { peer, network }: Observer, now: number): TrackedAddress {
     const others = one.witnesses.filter((witness) => witness.peer !== peer)
     const witnesses = [...others, { peer, network }].slice(-bounds.witnesses)
-    const isEnough = witnesses.length >= requiredWitnesses(one.host, this.#observers())
-    if (!isEnough) return { ...one, witnesses, why: one.confirmed ? '' : oneWitness, failures: 0, askAt: now }
-    return { ...one, witnesses, confirmed: true, why: '', failures: 0, askAt: this.#later(bounds.retryMaxMs, now) }
+    const isEnough = witnesses.length >= requiredWitnesses(one.host, this.#findObservers())
+    if (!isEnough) return { ...one, witnesses, why: one.confirmed ? '' : oneWitness, failures: 0, nextRequestAt: now }
+    return {
+      ...one,
+      witnesses,
+      confirmed: true,
+      why: '',
+      failures: 0,
+      nextRequestAt: this.#jitteredTime(bounds.retryMaxMs, now),
+    }
   }
 
   /** Only a dial that was made says anything: a neighbour that is busy or silent leaves the judgement as it was. */
-  #notReached(one: Observed, outcome: Exclude<DialBackOutcome, 'reachable'>, now: number): Observed {
+  #onUnreachable(one: TrackedAddress, outcome: Exclude<DialBackOutcome, 'reachable'>, now: number): TrackedAddress {
     const waitMs = (outcome === 'refused' ? bounds.busyMs : bounds.retryMs) * 2 ** one.failures
-    const askAt = this.#later(Math.min(bounds.retryMaxMs, waitMs), now)
+    const requestAt = this.#jitteredTime(Math.min(bounds.retryMaxMs, waitMs), now)
     const failures = one.failures + 1
-    if (outcome !== 'unreachable') return { ...one, failures, askAt }
-    return { ...one, confirmed: false, why: 'a neighbour could not dial it', witnesses: [], failures, askAt }
+    if (outcome !== 'unreachable') return { ...one, failures, nextRequestAt: requestAt }
+    return {
+      ...one,
+      confirmed: false,
+      why: 'a neighbour could not dial it',
+      witnesses: [],
+      failures,
+      nextRequestAt: requestAt,
+    }
   }
 
-  #later(ms: number, now: number): number {
+  #jitteredTime(ms: number, now: number): number {
     return now + ms * (0.5 + this.#random())
   }
 
   /** Members that said where they see this node, at an address that is none of its own. */
-  #observers(): Observer[] {
+  #findObservers(): Observer[] {
     return [...this.#ledger.records()].flatMap(({ peer, links }) =>
       links.filter(isJoined).flatMap(({ connection, info, observedHost: host }) => {
         if (host === undefined || !isDialable(host) || this.#isOwn(host)) return []
@@ -263,18 +279,18 @@ const oneWitness = 'one neighbour has dialled it; another one has to as well'
 
 /** Only neighbours that could see this host count: those on its own network see a private one and no public one. */
 function requiredWitnesses(host: string, observers: readonly Observer[]): number {
-  const able = observers.filter((one) => {
+  const eligible = observers.filter((one) => {
     return familyOf(one.host) === familyOf(host) && (isPrivate(host) || !isPrivate(one.host))
   })
-  return Math.max(1, Math.min(bounds.witnesses, able.length))
+  return Math.max(1, Math.min(bounds.witnesses, eligible.length))
 }
 
 /** Neighbours to ask next: while witnesses are missing others than these, on other networks if there are such. */
-function suitable({ host, witnesses }: Observed, observers: readonly Observer[]): readonly Observer[] {
-  const seeing = observers.filter((one) => one.host === host)
-  const others = seeing.filter(({ peer }) => !witnesses.some((witness) => witness.peer === peer))
-  const isMissing = witnesses.length < requiredWitnesses(host, observers)
+function eligibleObservers({ host, witnesses }: TrackedAddress, observers: readonly Observer[]): readonly Observer[] {
+  const sameHost = observers.filter((one) => one.host === host)
+  const others = sameHost.filter(({ peer }) => !witnesses.some((witness) => witness.peer === peer))
+  const needsWitness = witnesses.length < requiredWitnesses(host, observers)
   const elsewhere = others.filter(({ network }) => !witnesses.some((witness) => witness.network === network))
-  if (isMissing) return elsewhere.length > 0 ? elsewhere : others
-  return seeing
+  if (needsWitness) return elsewhere.length > 0 ? elsewhere : others
+  return sameHost
 }

@@ -42,8 +42,8 @@ const digest: fc.Arbitrary<Digest> = fc
 const digests = fc.array(digest, { maxLength: 60, size: 'max' })
 const via = fc.constantFrom('link' as const, 'gossip' as const)
 
-function merged(heard: readonly Digest[], into = makeView()): Record<string, Digest> {
-  for (const digest of heard) into.handle({ type: 'digest', digest, via: 'gossip', wall: 0 }, 0)
+function merge(received: readonly Digest[], into = makeView()): Record<string, Digest> {
+  for (const digest of received) into.handle({ type: 'digest', digest, via: 'gossip', wall: 0 }, 0)
   return Object.fromEntries(
     into
       .members()
@@ -53,30 +53,32 @@ function merged(heard: readonly Digest[], into = makeView()): Record<string, Dig
 }
 
 test('merging is commutative and idempotent: order and repetition make no difference', () => {
-  const order = digests.chain((heard) =>
+  const order = digests.chain((received) =>
     fc.record({
-      heard: fc.constant(heard),
-      otherwise: fc.shuffledSubarray([...heard, ...heard], { minLength: 2 * heard.length }),
+      received: fc.constant(received),
+      reordered: fc.shuffledSubarray([...received, ...received], { minLength: 2 * received.length }),
     }),
   )
-  fc.assert(fc.property(order, ({ heard, otherwise }) => assert.deepEqual(merged(otherwise), merged(heard))))
+  fc.assert(fc.property(order, ({ received, reordered }) => assert.deepEqual(merge(reordered), merge(received))))
 })
 
 test('merging is associative: what others merged before may be merged as one', () => {
   fc.assert(
     fc.property(digests, digests, digests, (a, b, c) => {
-      const ab = Object.values(merged([...a, ...b]))
-      const bc = Object.values(merged([...b, ...c]))
-      assert.deepEqual(merged([...ab, ...c]), merged([...a, ...bc]))
+      const ab = Object.values(merge([...a, ...b]))
+      const bc = Object.values(merge([...b, ...c]))
+      assert.deepEqual(merge([...ab, ...c]), merge([...a, ...bc]))
     }),
   )
 })
 
 test('what remains is the highest version that anybody said', () => {
   fc.assert(
-    fc.property(digests, (heard) => {
-      for (const { peer, incarnation, sequence } of Object.values(merged(heard))) {
-        const versions = heard.filter((digest) => digest.peer === peer).map((d) => d.incarnation * 1_000 + d.sequence)
+    fc.property(digests, (received) => {
+      for (const { peer, incarnation, sequence } of Object.values(merge(received))) {
+        const versions = received
+          .filter((digest) => digest.peer === peer)
+          .map((d) => d.incarnation * 1_000 + d.sequence)
         assert.equal(incarnation * 1_000 + sequence, Math.max(...versions))
       }
     }),
@@ -99,7 +101,7 @@ const script = fc.array(fc.record({ event, pauseMs: fc.nat(12_000) }), { maxLeng
 function play(
   view: DigestView,
   steps: readonly { event: ViewEvent; pauseMs: number }[],
-  look: (now: number, event: ViewEvent) => void,
+  onStep: (now: number, event: ViewEvent) => void,
 ): number {
   let now = 0
   const tick = { type: 'tick', window } as const
@@ -107,11 +109,11 @@ function play(
     const then = now + pauseMs
     for (let at = view.deadline(); at <= then; at = view.deadline()) {
       view.handle(tick, at)
-      look(at, tick)
+      onStep(at, tick)
     }
     now = then
     view.handle(event, now)
-    look(now, event)
+    onStep(now, event)
   }
   return now
 }
@@ -151,10 +153,10 @@ test('a relayed digest that is not newer refreshes nothing, whoever it is of', (
     fc.property(script, digest, (steps, relayed) => {
       const view = makeView()
       const now = play(view, steps, () => {})
-      const held = view.get(relayed.peer)
-      fc.pre(held !== undefined)
-      const old = { ...relayed, incarnation: held.digest.incarnation, sequence: held.digest.sequence }
-      const before = structuredClone(held)
+      const member = view.get(relayed.peer)
+      fc.pre(member !== undefined)
+      const old = { ...relayed, incarnation: member.digest.incarnation, sequence: member.digest.sequence }
+      const before = structuredClone(member)
       assert.deepEqual(view.handle({ type: 'digest', digest: old, via: 'gossip', wall: 0 }, now + 1), [])
       assert.deepEqual(view.get(relayed.peer), before)
     }),
@@ -167,7 +169,7 @@ test('while its judgement is suspended, a view expires nobody', () => {
       const view = makeView()
       view.handle({ type: 'stalled', untilMs: Number.MAX_SAFE_INTEGER }, 0)
       play(view, steps, () => {
-        for (const peer of ['b', 'c', 'd']) assert.notEqual(view.get(peer)?.how, 'expired')
+        for (const peer of ['b', 'c', 'd']) assert.notEqual(view.get(peer)?.departure, 'expired')
       })
     }),
   )

@@ -61,7 +61,7 @@ test('"unchanged" of somebody unknown or gone makes nobody a member', () => {
   view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1)
   view.handle({ type: 'unchanged', peer: 'b', incarnation: 1, sequence: 2 }, 2)
   assert.deepEqual(names(view), [])
-  assert.equal(view.get('b')?.state, 'gone')
+  assert.equal(view.get('b')?.state, 'departed')
 })
 
 test('a digest about this node itself is ignored', () => {
@@ -85,9 +85,9 @@ test('a goodbye makes the member leave at once', () => {
   hear(view, digestOf('b', { incarnation: 3 }), 0)
   const effects = view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 50)
   assert.deepEqual(summary(effects), ['mesh.member.left', 'departed'])
-  assert.deepEqual(effects.at(-1), { do: 'departed', peer: 'b', how: 'left' })
+  assert.deepEqual(effects.at(-1), { do: 'departed', peer: 'b', departure: 'left' })
   assert.deepEqual(names(view), [])
-  assert.equal(view.get('b')?.how, 'left')
+  assert.equal(view.get('b')?.departure, 'left')
   assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 60), [], 'only once')
 })
 
@@ -163,7 +163,7 @@ test('when full, the node gone for longest makes room', () => {
   assert.equal(spansNamed(effects, 'mesh.limit.reached')[0]?.attributes['mesh.limit.action'], 'evicted')
   assert.deepEqual(names(view), ['b', 'e'])
   assert.equal(view.get('d'), undefined)
-  assert.equal(view.get('c')?.state, 'gone')
+  assert.equal(view.get('c')?.state, 'departed')
 })
 
 test('topology and topics are what the digests of the members say, and nothing else', () => {
@@ -192,14 +192,18 @@ test('topology and topics are what the digests of the members say, and nothing e
 test('a member that names a new address is dialled at once, but not for every digest that does', () => {
   const view = makeView()
   const at = (host: number) => [`/ip4/10.0.0.${host}/tcp/4001`]
-  const failing = () => Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4, dialling: true })
+  const setFailedDials = () =>
+    Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4, isDialling: true })
   hear(view, digestOf('b', { addresses: at(1) }), 0)
-  failing()
+  setFailedDials()
   hear(view, digestOf('b', { sequence: 2, addresses: at(1) }), 1_000)
   assert.equal(view.get('b')?.dialAfter, 99_000)
   hear(view, digestOf('b', { sequence: 3, addresses: at(2) }), 2_000)
-  assert.deepEqual([view.get('b')?.dialAfter, view.get('b')?.dialFailures, view.get('b')?.dialling], [2_000, 0, false])
-  failing()
+  assert.deepEqual(
+    [view.get('b')?.dialAfter, view.get('b')?.dialFailures, view.get('b')?.isDialling],
+    [2_000, 0, false],
+  )
+  setFailedDials()
   hear(view, digestOf('b', { sequence: 4, addresses: at(3) }), 4_000)
   assert.equal(view.get('b')?.dialAfter, 99_000)
 })

@@ -23,7 +23,7 @@ import { noteSighting, noteStop } from './member-sightings.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
-import type { Heard } from './sightings.ts'
+import type { SightingReport } from './sightings.ts'
 import { childOf, type TraceRef } from './trace.ts'
 
 export type ViewEvent =
@@ -32,7 +32,7 @@ export type ViewEvent =
   /** The peer's last digest still holds. */
   | { readonly type: 'unchanged'; readonly peer: string; readonly incarnation: number; readonly sequence: number }
   /** A process that speaks for this peer was heard. */
-  | { readonly type: 'sighted'; readonly peer: string; readonly heard: Heard }
+  | { readonly type: 'sighted'; readonly peer: string; readonly report: SightingReport }
   /** The peer said goodbye because it stops. */
   | { readonly type: 'left'; readonly peer: string; readonly incarnation: number; readonly instance?: string }
   | { readonly type: 'tick'; readonly window: TraceRef }
@@ -42,7 +42,7 @@ export type ViewEvent =
 export type ViewEffect =
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
-  | { readonly do: 'departed'; readonly peer: string; readonly how: Departure }
+  | { readonly do: 'departed'; readonly peer: string; readonly departure: Departure }
 
 export interface ViewOptions {
   readonly self: string
@@ -56,8 +56,8 @@ export interface ViewOptions {
 }
 
 /** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */
-const rememberedWindows = 4
-const limitSpanMs = 1_000
+const retentionWindows = 4
+const limitSpanIntervalMs = 1_000
 
 /**
  * The newest digest of every node of the mesh.
@@ -80,7 +80,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     this.#members = owner.map<string, Member>({
       name: 'members',
       capacity: options.capacity ?? limits.members,
-      expiry: { event: `${rememberedWindows} windows after it left or expired` },
+      expiry: { event: `${retentionWindows} windows after it left or expired` },
       release: () => undefined,
     })
   }
@@ -93,9 +93,9 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
         this.#refresh(event, now)
         return []
       case 'left':
-        return this.#left(event, now)
+        return this.#onLeft(event, now)
       case 'sighted':
-        return this.#sighted(event, now)
+        return this.#onSighted(event, now)
       case 'tick':
         return this.#tick(event.window, now)
       case 'stalled':
@@ -152,45 +152,53 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
 
   #merge(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
     if (digest.peer === this.#options.self) return []
-    const held = this.#members.get(digest.peer)
-    if (held === undefined) return this.#admit(digest, via, wall, now)
-    if (!isNewer(digest, held.digest) && !outlives(digest, via, held, now)) return []
-    const restarted = digest.incarnation > held.digest.incarnation || held.state === 'gone'
-    const moved = digest.addresses.some((one) => !held.digest.addresses.includes(one))
-    Object.assign(held, { digest, via, receivedAt: now })
-    if (via === 'link') Object.assign(held, { linkAt: now, linkIntervalMs: digest.intervalMs })
-    if (restarted) held.answeredAt = -Infinity
-    if (restarted || moved) allowRedial(held, moved, now)
+    const member = this.#members.get(digest.peer)
+    if (member === undefined) return this.#admit(digest, via, wall, now)
+    if (!isNewer(digest, member.digest) && !outlives(digest, via, member, now)) return []
+    const hasRestarted = digest.incarnation > member.digest.incarnation || member.state === 'departed'
+    const hasMoved = digest.addresses.some((one) => !member.digest.addresses.includes(one))
+    Object.assign(member, { digest, via, receivedAt: now })
+    if (via === 'link') Object.assign(member, { linkAt: now, linkIntervalMs: digest.intervalMs })
+    if (hasRestarted) member.answeredAt = -Infinity
+    if (hasRestarted || hasMoved) allowRedial(member, hasMoved, now)
     this.#members.touch(digest.peer, now)
-    const skew = this.#compareClocks(held, wall, now)
-    if (isMember(held)) return skew
-    Object.assign(held, { state: 'member', how: undefined, since: now })
-    return [emitJoined(held), { do: 'joined', peer: digest.peer }, ...skew]
+    const skew = this.#compareClocks(member, wall, now)
+    if (isMember(member)) return skew
+    Object.assign(member, { state: 'member', departure: undefined, since: now })
+    return [emitJoined(member), { do: 'joined', peer: digest.peer }, ...skew]
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
-    const room = this.#makeRoom(digest.peer, now)
-    if (this.#members.size >= this.#members.spec.capacity) return room
+    const limitEffects = this.#makeRoom(digest.peer, now)
+    if (this.#members.size >= this.#members.spec.capacity) return limitEffects
     const member = newMember(digest, via, now)
     this.#members.set(digest.peer, member, now)
-    return [...room, emitJoined(member), { do: 'joined', peer: digest.peer }, ...this.#compareClocks(member, wall, now)]
+    return [
+      ...limitEffects,
+      emitJoined(member),
+      { do: 'joined', peer: digest.peer },
+      ...this.#compareClocks(member, wall, now),
+    ]
   }
 
   /** When full, the member gone for longest makes room; a live one never does. */
   #makeRoom(peer: string, now: number): ViewEffect[] {
     const { capacity } = this.#members.spec
     if (this.#members.size < capacity) return []
-    const gone = [...this.#members.values()].filter((member) => !isMember(member))
-    const longest = gone.reduce<Member | undefined>((a, b) => (a === undefined || b.since < a.since ? b : a), undefined)
-    if (longest !== undefined) this.#members.delete(longest.digest.peer)
-    if (now - this.#limitSpanAt < limitSpanMs) return []
+    const departed = [...this.#members.values()].filter((member) => !isMember(member))
+    const longestDeparted = departed.reduce<Member | undefined>(
+      (a, b) => (a === undefined || b.since < a.since ? b : a),
+      undefined,
+    )
+    if (longestDeparted !== undefined) this.#members.delete(longestDeparted.digest.peer)
+    if (now - this.#limitSpanAt < limitSpanIntervalMs) return []
     this.#limitSpanAt = now
     return [
       emitSpan('mesh.limit.reached', {
         'mesh.limit.name': 'members',
         'mesh.limit.value': capacity,
-        'mesh.limit.action': longest === undefined ? 'refused' : 'evicted',
-        'mesh.peer.id': longest?.digest.peer ?? peer,
+        'mesh.limit.action': longestDeparted === undefined ? 'refused' : 'evicted',
+        'mesh.peer.id': longestDeparted?.digest.peer ?? peer,
       }),
     ]
   }
@@ -204,35 +212,35 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   }
 
   #refresh(event: Extract<ViewEvent, { readonly type: 'unchanged' }>, now: number): void {
-    const held = this.#members.get(event.peer)
-    if (held === undefined || !isMember(held)) return
-    const { digest } = held
+    const member = this.#members.get(event.peer)
+    if (member === undefined || !isMember(member)) return
+    const { digest } = member
     if (event.incarnation !== digest.incarnation || event.sequence <= digest.sequence) return
-    held.digest = { ...digest, sequence: event.sequence }
-    held.receivedAt = now
-    held.linkAt = now
+    member.digest = { ...digest, sequence: event.sequence }
+    member.receivedAt = now
+    member.linkAt = now
     this.#members.touch(event.peer, now)
   }
 
-  #sighted({ peer, heard }: Extract<ViewEvent, { readonly type: 'sighted' }>, now: number): ViewEffect[] {
-    const held = this.#members.get(peer)
-    return held === undefined ? [] : noteSighting(held, heard, now)
+  #onSighted({ peer, report }: Extract<ViewEvent, { readonly type: 'sighted' }>, now: number): ViewEffect[] {
+    const member = this.#members.get(peer)
+    return member === undefined ? [] : noteSighting(member, report, now)
   }
 
   /** A goodbye of an earlier incarnation, or of one of two processes, says nothing about the one that runs. */
-  #left(event: Extract<ViewEvent, { readonly type: 'left' }>, now: number): ViewEffect[] {
+  #onLeft(event: Extract<ViewEvent, { readonly type: 'left' }>, now: number): ViewEffect[] {
     const { peer, incarnation } = event
-    const held = this.#members.get(peer)
-    if (held === undefined || noteStop(held, instanceOf(event), now)) return []
-    if (!isMember(held) || incarnation < held.digest.incarnation) return []
+    const member = this.#members.get(peer)
+    if (member === undefined || noteStop(member, instanceOf(event), now)) return []
+    if (!isMember(member) || incarnation < member.digest.incarnation) return []
     // Of this incarnation nothing more is believed: its last digests may come by gossip after its goodbye.
-    held.digest = { ...held.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
-    this.#depart(held, 'left', now)
-    return [emitLeft(held), { do: 'departed', peer, how: 'left' }]
+    member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
+    this.#depart(member, 'left', now)
+    return [emitLeft(member), { do: 'departed', peer, departure: 'left' }]
   }
 
-  #depart(member: Member, how: Departure, now: number): void {
-    Object.assign(member, { state: 'gone', how, since: now })
+  #depart(member: Member, departure: Departure, now: number): void {
+    Object.assign(member, { state: 'departed', departure, since: now })
   }
 
   #tick(window: TraceRef, now: number): ViewEffect[] {
@@ -247,37 +255,37 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   /** Told even when nobody was stale: a sweep that stops is a symptom. */
   #sweep(window: TraceRef, now: number): ViewEffect[] {
     this.#sweeps++
-    const suspended = now < this.#suspendedUntil
+    const isSuspended = now < this.#suspendedUntil
     const ref = childOf(window, this.#options.random)
-    this.#vouch()
-    const stale = suspended ? [] : this.members().filter((member) => this.#isStale(member, now))
+    this.#applyVouching()
+    const stale = isSuspended ? [] : this.members().filter((member) => this.#isStale(member, now))
     const expired = stale.flatMap((member): ViewEffect[] => {
       this.#depart(member, 'expired', now)
       const { peer } = member.digest
-      return [emitExpired(member, this.#options.stalenessMs, ref, now), { do: 'departed', peer, how: 'expired' }]
+      return [emitExpired(member, this.#options.stalenessMs, ref, now), { do: 'departed', peer, departure: 'expired' }]
     })
-    if (!suspended) this.#forget(now)
+    if (!isSuspended) this.#releaseDeparted(now)
     const remaining = this.members().length
-    const pruned = emitPruned(stale, remaining, suspended, ref, window)
+    const pruned = emitPruned(stale, remaining, isSuspended, ref, window)
     return [pruned, ...expired]
   }
 
-  #forget(now: number): void {
+  #releaseDeparted(now: number): void {
     for (const [peer, member] of this.#members) {
       if (isMember(member)) continue
       const { allowedMs } = silence(this.#options.stalenessMs, member)
-      if (now - member.since > rememberedWindows * allowedMs) this.#members.delete(peer, 'expired')
+      if (now - member.since > retentionWindows * allowedMs) this.#members.delete(peer, 'expired')
     }
   }
 
   /** Who is linked to us and names others among its links has heard of these within what a link may be silent. */
-  #vouch(): void {
+  #applyVouching(): void {
     for (const { digest, linkAt, linkIntervalMs } of this.members()) {
       const vouchedAt = linkAt - linkSilenceMs
       for (const peer of digest.links) {
-        const named = this.#members.get(peer)
-        if (named === undefined || vouchedAt <= named.vouchedAt) continue
-        Object.assign(named, { vouchedAt, vouchIntervalMs: linkIntervalMs })
+        const linkedMember = this.#members.get(peer)
+        if (linkedMember === undefined || vouchedAt <= linkedMember.vouchedAt) continue
+        Object.assign(linkedMember, { vouchedAt, vouchIntervalMs: linkIntervalMs })
       }
     }
   }

@@ -27,12 +27,12 @@ const settings = {
 } as const
 
 /** A node over a network that answers from within `perform`, as a careless one might. */
-function driven(seeds: readonly string[] = [], answers = 1) {
+function driverFixture(seeds: readonly string[] = [], answers = 1) {
   const clock = new VirtualClock()
   const owner = new Owner('t', clock)
   const node = new MeshNode(owner, { ...settings, seeds, random: seededRandom(1) })
-  const done: NetworkEffect[] = []
-  const told: string[] = []
+  const effects: NetworkEffect[] = []
+  const spans: string[] = []
   let deliver: (event: NetworkEvent) => void = () => {}
   const network: Network = {
     self: 'self',
@@ -42,7 +42,7 @@ function driven(seeds: readonly string[] = [], answers = 1) {
     stop: async () => {},
     snapshot: () => [],
     perform: (effect) => {
-      done.push(effect)
+      effects.push(effect)
       if (effect.do !== 'dial.seed') return
       const failure = { stage: 'dial', addresses: [], errorType: 'E', errorMessage: 'no' } as const
       for (let i = 0; i < answers; i++) deliver({ type: 'seed.failed', seed: effect.seed, failure })
@@ -54,34 +54,43 @@ function driven(seeds: readonly string[] = [], answers = 1) {
     network,
     clock,
     owner,
-    emitSpan: (one) => told.push(one.span),
+    emitSpan: (one) => spans.push(one.span),
     census: () => census++,
   })
-  return { clock, owner, node, driver, done, told, census: () => census, hint: () => deliver({ type: 'changed' }) }
+  return {
+    clock,
+    owner,
+    node,
+    driver,
+    effects: effects,
+    spans: spans,
+    census: () => census,
+    hint: () => deliver({ type: 'changed' }),
+  }
 }
 
 test('an answer from within an effect waits for its turn: machines are never re-entered', async () => {
-  const { driver, told } = driven(['/ip4/127.0.0.1/udp/1/quic-v1'])
+  const { driver, spans } = driverFixture(['/ip4/127.0.0.1/udp/1/quic-v1'])
   await driver.start([])
-  assert.ok(told.indexOf('mesh.seed.dial') < told.indexOf('mesh.seed.retry'), told.join(' '))
+  assert.ok(spans.indexOf('mesh.seed.dial') < spans.indexOf('mesh.seed.retry'), spans.join(' '))
 })
 
 test('events beyond the bound of the inbox are refused, and that is told once', async () => {
-  for (const [answers, tells] of [
+  for (const [answers, spanCount] of [
     [limits.inbox - 1, 0],
     [limits.inbox + 100, 1],
   ] as const) {
-    const { driver, told } = driven(['/ip4/127.0.0.1/udp/1/quic-v1'], answers)
+    const { driver, spans } = driverFixture(['/ip4/127.0.0.1/udp/1/quic-v1'], answers)
     await driver.start([])
-    assert.equal(told.filter((span) => span === 'mesh.limit.reached').length, tells, `${answers} at once`)
+    assert.equal(spans.filter((span) => span === 'mesh.limit.reached').length, spanCount, `${answers} at once`)
   }
 })
 
 test('one timer carries all deadlines, and goes with its owner', async () => {
-  const { driver, clock, owner, told, census } = driven()
+  const { driver, clock, owner, spans, census } = driverFixture()
   await driver.start([])
   clock.advance(60_000)
-  assert.equal(told.filter((span) => span === 'mesh.staleness.pruned').length, 12)
+  assert.equal(spans.filter((span) => span === 'mesh.staleness.pruned').length, 12)
   assert.equal(census(), 2)
   assert.ok(clock.pending <= 1, `${clock.pending} timers`)
   await owner.close()
@@ -89,22 +98,22 @@ test('one timer carries all deadlines, and goes with its owner', async () => {
 })
 
 test('a node that did not run for a while says so, and suspends its judgement', async () => {
-  const { driver, node, told } = driven()
+  const { driver, node, spans } = driverFixture()
   await driver.start([])
   const due = node.deadline()
   const effects = node.handle({ type: 'tick' }, due + 45_000)
-  const spans = effects.flatMap((effect) => (effect.do === 'emit-span' ? [effect] : []))
-  assert.ok(spans.some(({ span }) => span === 'mesh.node.stalled'))
-  const pruned = spans.flatMap((one) => (one.span === 'mesh.staleness.pruned' ? [one.attributes] : []))
+  const emitted = effects.flatMap((effect) => (effect.do === 'emit-span' ? [effect] : []))
+  assert.ok(emitted.some(({ span }) => span === 'mesh.node.stalled'))
+  const pruned = emitted.flatMap((one) => (one.span === 'mesh.staleness.pruned' ? [one.attributes] : []))
   assert.deepEqual(
     pruned.map((attributes) => attributes['mesh.pruned.suspended']),
     [true],
   )
-  assert.ok(!told.includes('mesh.node.stalled'), 'nothing of the kind while it ran')
+  assert.ok(!spans.includes('mesh.node.stalled'), 'nothing of the kind while it ran')
 })
 
 test('digests carry the wall clock at which they leave', async () => {
-  const { driver, clock, done, node } = driven()
+  const { driver, clock, effects, node } = driverFixture()
   await driver.start([])
   const info = {
     id: 'c',
@@ -118,7 +127,9 @@ test('digests carry the wall clock at which they leave', async () => {
   const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
   const hello = { meshes: ['m'], name: 'p', role: 'compute', incarnation: 1, build: 't', counter: 1, trace } as const
   driver.deliver({ type: 'frame', connection: 'c', frame: { type: 'hello', hello }, wall: clock.wall() })
-  const sent = done.flatMap((effect) => (effect.do === 'send' && effect.frame.type === 'digest' ? [effect.frame] : []))
+  const sent = effects.flatMap((effect) =>
+    effect.do === 'send' && effect.frame.type === 'digest' ? [effect.frame] : [],
+  )
   assert.equal(sent[0]?.digest.sentAt, clock.wall())
   assert.equal(node.ledger.size, 1)
 })

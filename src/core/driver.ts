@@ -17,7 +17,7 @@ export interface DriverOptions {
 }
 
 /** A deadline in the past or in this millisecond still lets other work run in between. */
-const pauseAtLeastMs = 1
+const minDelayMs = 1
 
 /**
  * Runs a node over a network: one event at a time to its end, effects carried out in order, one timer. A machine is
@@ -26,11 +26,11 @@ const pauseAtLeastMs = 1
 export class Driver {
   readonly #options: DriverOptions
   readonly #inbox: NodeEvent[] = []
-  #running = false
+  #isRunning = false
   #timerAt = Infinity
   #cancelTimer = () => {}
-  #hinted = false
-  #overflowed = false
+  #isHintQueued = false
+  #hasOverflowed = false
 
   constructor(options: DriverOptions) {
     this.#options = options
@@ -44,35 +44,35 @@ export class Driver {
   }
 
   deliver(event: NodeEvent): void {
-    if (event.type === 'changed' && this.#hinted) return
+    if (event.type === 'changed' && this.#isHintQueued) return
     if (this.#inbox.length >= limits.inbox) {
-      this.#overflowed = true
+      this.#hasOverflowed = true
       return
     }
-    this.#hinted ||= event.type === 'changed'
+    this.#isHintQueued ||= event.type === 'changed'
     this.#inbox.push(event)
-    if (!this.#running) this.#run()
+    if (!this.#isRunning) this.#run()
   }
 
   #run(): void {
     const { node, clock } = this.#options
-    this.#running = true
+    this.#isRunning = true
     try {
-      for (let event = this.#next(); event !== undefined; event = this.#next()) {
-        if (event.type === 'changed') this.#hinted = false
+      for (let event = this.#nextEvent(); event !== undefined; event = this.#nextEvent()) {
+        if (event.type === 'changed') this.#isHintQueued = false
         for (const effect of node.handle(event, clock.now())) this.#perform(effect)
       }
     } finally {
-      this.#running = false
+      this.#isRunning = false
     }
-    this.#arm()
+    this.#armTimer()
   }
 
   /** That events had to go is told when those that did not are through. */
-  #next(): NodeEvent | undefined {
+  #nextEvent(): NodeEvent | undefined {
     const next = this.#inbox.shift()
-    if (next !== undefined || !this.#overflowed) return next
-    this.#overflowed = false
+    if (next !== undefined || !this.#hasOverflowed) return next
+    this.#hasOverflowed = false
     return { type: 'limit.reached', limit: 'inbox', action: 'refused' }
   }
 
@@ -81,11 +81,11 @@ export class Driver {
     if (effect.do === 'emit-span') emitSpan(effect, node.window)
     else if (effect.do === 'census') census(node.window)
     else if (effect.do === 'observe') this.#inbox.push({ type: 'observed', connections: network.snapshot() })
-    else network.perform(this.#stamped(effect))
+    else network.perform(this.#stampSentAt(effect))
   }
 
   /** Digests say when they left, by the wall clock that machines do not see. */
-  #stamped(effect: NetworkEffect): NetworkEffect {
+  #stampSentAt(effect: NetworkEffect): NetworkEffect {
     const sentAt = this.#options.clock.wall()
     if (effect.do === 'gossip') return { ...effect, digest: { ...effect.digest, sentAt } }
     if (effect.do !== 'send' || effect.frame.type !== 'digest') return effect
@@ -93,16 +93,16 @@ export class Driver {
   }
 
   /** An armed timer that is early enough stays: most events move the deadline by nothing that matters. */
-  #arm(): void {
+  #armTimer(): void {
     const { node, clock, owner } = this.#options
     const dueAt = node.deadline()
     if (owner.closed || dueAt >= this.#timerAt || dueAt === Infinity) return
     this.#cancelTimer()
     this.#timerAt = dueAt
-    this.#cancelTimer = clock.after(Math.max(pauseAtLeastMs, dueAt - clock.now()), () => {
+    this.#cancelTimer = clock.after(Math.max(minDelayMs, dueAt - clock.now()), () => {
       this.#timerAt = Infinity
       if (node.deadline() <= clock.now()) this.deliver({ type: 'tick' })
-      else this.#arm()
+      else this.#armTimer()
     })
   }
 }

@@ -171,7 +171,7 @@ export type OwnEvent =
       readonly type: 'listening'
       readonly addresses: readonly string[]
       readonly hosts: readonly string[]
-      readonly asks: boolean
+      readonly canRequest: boolean
     }
   | { readonly type: 'stopping' }
 

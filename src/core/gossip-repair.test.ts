@@ -12,9 +12,9 @@ function repair({ member = true, first = true } = {}) {
   let now = 0
   return {
     steps,
-    see(state: GossipState, ms: number, mayHeal = true) {
+    observe(state: GossipState, ms: number, mayHeal = true) {
       for (const end = now + ms; now < end; now += 250) {
-        const step = one.check({ state, member, first }, mayHeal, now)
+        const step = one.check({ state, isMember: member, isFirst: first }, mayHeal, now)
         if (step.do === 'healed') steps.push(`${now} healed after ${step.heals} (${step.lack}, ${step.tookMs} ms)`)
         else if (step.do !== 'nothing') steps.push(`${now} ${step.do} ${step.lack}`)
       }
@@ -25,68 +25,68 @@ function repair({ member = true, first = true } = {}) {
 
 describe('gossip that is merely slow is left alone', () => {
   test('a stream that opens within a second of the connection needs no heal', () => {
-    assert.deepEqual(repair().see('missing', 1_000).see('open', 60_000).steps, [])
+    assert.deepEqual(repair().observe('missing', 1_000).observe('open', 60_000).steps, [])
   })
 
   test('a peer that waits while gossipsub opens streams to others needs none for a minute, and is never given up', () => {
-    assert.deepEqual(repair().see('waiting', 60_000).see('open', 1_000).steps, [])
-    const { steps } = repair().see('waiting', 600_000)
+    assert.deepEqual(repair().observe('waiting', 60_000).observe('open', 1_000).steps, [])
+    const { steps } = repair().observe('waiting', 600_000)
     assert.equal(steps[0], '60000 heal waiting')
     assert.ok(steps.every((step) => step.endsWith('heal waiting')))
   })
 
   test('a member whose streams or subscriptions have not come is given 20 s', () => {
     for (const state of ['no-inbound', 'no-subscription'] as const) {
-      assert.deepEqual(repair().see(state, 20_000).see('open', 5_000).steps, [])
-      assert.deepEqual(repair().see(state, 20_250).steps, [`20000 heal ${state}`])
+      assert.deepEqual(repair().observe(state, 20_000).observe('open', 5_000).steps, [])
+      assert.deepEqual(repair().observe(state, 20_250).steps, [`20000 heal ${state}`])
     }
   })
 
   test('a guest owes no stream that it never had', () => {
-    assert.deepEqual(repair({ member: false }).see('no-inbound', 600_000).steps, [])
+    assert.deepEqual(repair({ member: false }).observe('no-inbound', 600_000).steps, [])
   })
 
   test('while others are being healed it waits', () => {
-    assert.deepEqual(repair().see('missing', 30_000, false).see('missing', 250).steps, ['30000 heal missing'])
+    assert.deepEqual(repair().observe('missing', 30_000, false).observe('missing', 250).steps, ['30000 heal missing'])
   })
 })
 
 describe('gossip that is lost is healed', () => {
   test('at once when it was there before, and it is told when the heal has worked', () => {
-    const { steps } = repair().see('open', 5_000).see('missing', 1_000).see('open', 60_000)
+    const { steps } = repair().observe('open', 5_000).observe('missing', 1_000).observe('open', 60_000)
     assert.deepEqual(steps, ['5250 heal missing', '6000 healed after 1 (missing, 1000 ms)'])
   })
 
   test('of a pair the lower peer id begins: the other would reset the streams that it has just opened', () => {
-    assert.deepEqual(repair({ first: false }).see('open', 1_000).see('no-inbound', 2_500).steps, [
+    assert.deepEqual(repair({ first: false }).observe('open', 1_000).observe('no-inbound', 2_500).steps, [
       '3250 heal no-inbound',
     ])
   })
 
   test('while a heal is under way a look is due every half second, and none when gossip is whole', () => {
     const one = new GossipRepair()
-    const look = (state: GossipState, now: number) => one.check({ state, member: true, first: true }, true, now)
-    look('open', 0)
+    const check = (state: GossipState, now: number) => one.check({ state, isMember: true, isFirst: true }, true, now)
+    check('open', 0)
     assert.equal(one.dueAt, Infinity)
-    look('missing', 1_000)
+    check('missing', 1_000)
     assert.equal(one.dueAt, 1_250)
-    look('missing', 1_250)
+    check('missing', 1_250)
     assert.equal(one.dueAt, 1_750)
-    look('no-subscription', 1_750)
+    check('no-subscription', 1_750)
     assert.equal(one.dueAt, 2_250)
-    look('open', 2_250)
+    check('open', 2_250)
     assert.equal(one.dueAt, Infinity)
   })
 
   test('a guest that had a stream and has lost it is healed too', () => {
-    const { steps } = repair({ member: false }).see('open', 1_000).see('no-inbound', 500)
+    const { steps } = repair({ member: false }).observe('open', 1_000).observe('no-inbound', 500)
     assert.deepEqual(steps, ['1250 heal no-inbound'])
   })
 })
 
 describe('gossip that cannot be healed', () => {
   test('is given up after three heals, 21 s after the first, and healed once a minute from then on', () => {
-    const { steps } = repair().see('open', 1_000).see('missing', 150_000)
+    const { steps } = repair().observe('open', 1_000).observe('missing', 150_000)
     assert.deepEqual(steps, [
       '1250 heal missing',
       '4250 heal missing',
@@ -98,33 +98,33 @@ describe('gossip that cannot be healed', () => {
   })
 
   test('a heal that lasts less than 10 s counts as failed', () => {
-    const one = repair().see('open', 1_000)
-    for (let round = 0; round < 3; round++) one.see('missing', 15_000).see('open', 1_000)
+    const one = repair().observe('open', 1_000)
+    for (let round = 0; round < 3; round++) one.observe('missing', 15_000).observe('open', 1_000)
     assert.ok(one.steps.some((step) => step.endsWith('give-up missing')))
-    const steady = repair().see('open', 1_000)
-    for (let round = 0; round < 20; round++) steady.see('missing', 500).see('open', 10_000)
+    const steady = repair().observe('open', 1_000)
+    for (let round = 0; round < 20; round++) steady.observe('missing', 500).observe('open', 10_000)
     assert.ok(!steady.steps.some((step) => step.endsWith('give-up missing')))
   })
 
   test('of a guest that never took a stream is no reason to close its connection; of one that did it is', () => {
-    const never = repair({ member: false }).see('missing', 90_000).steps
+    const never = repair({ member: false }).observe('missing', 90_000).steps
     assert.deepEqual(never, ['1000 heal missing', '4000 heal missing', '10000 heal missing', '82000 heal missing'])
-    const once = repair({ member: false }).see('open', 1_000).see('missing', 30_000).steps
+    const once = repair({ member: false }).observe('open', 1_000).observe('missing', 30_000).steps
     assert.equal(once.at(-1), '22250 give-up missing')
   })
 
   test('of a peer that has stopped gossipsub is none: no heal, no give-up, and a later start is judged anew', () => {
-    const one = repair({ member: false }).see('open', 5_000).see('missing', 500).see('none', 600_000)
+    const one = repair({ member: false }).observe('open', 5_000).observe('missing', 500).observe('none', 600_000)
     assert.deepEqual(one.steps, ['5250 heal missing'])
-    one.see('missing', 1_000).see('open', 1_000)
+    one.observe('missing', 1_000).observe('open', 1_000)
     assert.deepEqual(one.steps, ['5250 heal missing'])
   })
 
   test('a stream that does not open and keeps all others waiting is given up at once', () => {
-    assert.deepEqual(repair().see('stuck', 250).steps, ['0 give-up stuck'])
+    assert.deepEqual(repair().observe('stuck', 250).steps, ['0 give-up stuck'])
   })
 
   test('a peer that speaks no gossipsub is nobody to heal', () => {
-    assert.deepEqual(repair().see('none', 600_000).steps, [])
+    assert.deepEqual(repair().observe('none', 600_000).steps, [])
   })
 })

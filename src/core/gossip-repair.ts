@@ -7,12 +7,12 @@
 export type GossipState = 'none' | 'open' | GossipLack
 export type GossipLack = 'waiting' | 'stuck' | 'missing' | 'no-inbound' | 'no-subscription'
 
-export interface GossipSight {
+export interface GossipObservation {
   readonly state: GossipState
   /** It is a member: a guest owes nobody a stream or a subscription. */
-  readonly member: boolean
+  readonly isMember: boolean
   /** Of a pair the lower peer id begins, so that the two do not undo each other's repair. */
-  readonly first: boolean
+  readonly isFirst: boolean
 }
 
 /** The answer of one look. Times are milliseconds. */
@@ -28,7 +28,7 @@ export type RepairStep =
  * What was there and is lost is not about to come by itself. What was never there may only be slow: a node that 150
  * peers join at once opens its streams one by one, and takes 17 s.
  */
-const lostMs = 250
+const lostStreamMs = 250
 const graceMs: { readonly [L in GossipLack]: number } = {
   missing: 1_000,
   'no-inbound': 20_000,
@@ -37,16 +37,16 @@ const graceMs: { readonly [L in GossipLack]: number } = {
   stuck: 0,
 }
 /** The other side's loss is seen by both ends; the one with the higher peer id leaves the repair to the other so long. */
-const secondMs = 2_000
+const higherPeerDelayMs = 2_000
 /** The n-th heal is given so long before it counts as failed: 3, 6, 12 s. */
-const healMs = 3_000
-const healsMax = 3
+const healTimeoutMs = 3_000
+const maxHeals = 3
 /** While a heal is under way its effect is looked for this often: a SUBSCRIBE that comes is no event. */
-const watchMs = 500
+const healPollMs = 500
 /** What breaks again so soon after a heal was not healed. */
-const steadyMs = 10_000
+const stableMs = 10_000
 /** A pair that was given up and has not been closed is healed this seldom. */
-const seldomMs = 60_000
+const givenUpHealMs = 60_000
 
 const nothing: RepairStep = { do: 'nothing' }
 
@@ -56,76 +56,78 @@ export class GossipRepair {
   #lack: GossipLack | undefined
   #lackedAt = 0
   #openedAt = -Infinity
-  #healedAt = -Infinity
+  #lastHealAt = -Infinity
   #heals = 0
-  #gaveUp = false
+  #hasGivenUp = false
 
   /** When the next look is due; Infinity while nothing is lacking. */
   dueAt = Infinity
 
   /** A heal is under way and may still work. */
   isHealing(now: number): boolean {
-    return this.#lack !== undefined && this.#heals > 0 && now - this.#healedAt < healMs
+    return this.#lack !== undefined && this.#heals > 0 && now - this.#lastHealAt < healTimeoutMs
   }
 
   /** `mayHeal`: not too many others are being healed. */
-  check({ state, member, first }: GossipSight, mayHeal: boolean, now: number): RepairStep {
+  check({ state, isMember, isFirst }: GossipObservation, mayHeal: boolean, now: number): RepairStep {
     this.dueAt = Infinity
-    if (state === 'none') return this.#forget()
-    if (state === 'open') return this.#open(now)
-    if (state === 'no-inbound' && !member && !this.#wasOpen) return nothing
-    if (this.#lack === undefined) this.#begin(now)
+    if (state === 'none') return this.#reset()
+    if (state === 'open') return this.#onOpen(now)
+    if (state === 'no-inbound' && !isMember && !this.#wasOpen) return nothing
+    if (this.#lack === undefined) this.#onLack(now)
     this.#lack = state
-    const healAt = this.#healAt(state, first)
-    if (now < healAt) return this.#later(healAt, now)
-    if (!this.#gaveUp && (state === 'stuck' || (this.#heals >= healsMax && state !== 'waiting'))) {
-      this.#gaveUp = true
-      this.#healedAt = now
+    const healAt = this.#nextHealAt(state, isFirst)
+    if (now < healAt) return this.#scheduleCheck(healAt, now)
+    if (!this.#hasGivenUp && (state === 'stuck' || (this.#heals >= maxHeals && state !== 'waiting'))) {
+      this.#hasGivenUp = true
+      this.#lastHealAt = now
       // Of a guest that never took a stream it is not known that it would: its connection may serve something else.
-      const isFault = member || this.#wasOpen || state === 'stuck'
-      return isFault ? { do: 'give-up', lack: state, heals: this.#heals } : this.#later(now + seldomMs, now)
+      const isFault = isMember || this.#wasOpen || state === 'stuck'
+      return isFault
+        ? { do: 'give-up', lack: state, heals: this.#heals }
+        : this.#scheduleCheck(now + givenUpHealMs, now)
     }
-    if (!mayHeal) return this.#later(now + watchMs, now)
+    if (!mayHeal) return this.#scheduleCheck(now + healPollMs, now)
     this.#heals++
-    this.#healedAt = now
-    this.dueAt = now + watchMs
+    this.#lastHealAt = now
+    this.dueAt = now + healPollMs
     return { do: 'heal', lack: state }
   }
 
   /** The peer has stopped gossipsub, or never spoke it: nothing is lacking, and what was proven before counts no more. */
-  #forget(): RepairStep {
+  #reset(): RepairStep {
     this.#wasOpen = false
     this.#lack = undefined
-    this.#gaveUp = false
+    this.#hasGivenUp = false
     return nothing
   }
 
-  #open(now: number): RepairStep {
+  #onOpen(now: number): RepairStep {
     const lack = this.#lack
     const heals = this.#heals
     this.#wasOpen = true
     this.#lack = undefined
-    this.#gaveUp = false
+    this.#hasGivenUp = false
     if (lack === undefined) return nothing
     this.#openedAt = now
     if (heals === 0) return nothing
     return { do: 'healed', lack, heals, tookMs: Math.round(now - this.#lackedAt) }
   }
 
-  #begin(now: number): void {
+  #onLack(now: number): void {
     this.#lackedAt = now
-    if (now - this.#openedAt >= steadyMs) this.#heals = 0
+    if (now - this.#openedAt >= stableMs) this.#heals = 0
   }
 
-  #healAt(lack: GossipLack, first: boolean): number {
-    if (this.#gaveUp) return this.#healedAt + seldomMs
-    if (this.#heals > 0) return this.#healedAt + healMs * 2 ** (this.#heals - 1)
-    const graced = this.#wasOpen && lack !== 'waiting' ? lostMs : graceMs[lack]
-    return this.#lackedAt + graced + (lack === 'missing' || first ? 0 : secondMs)
+  #nextHealAt(lack: GossipLack, isFirst: boolean): number {
+    if (this.#hasGivenUp) return this.#lastHealAt + givenUpHealMs
+    if (this.#heals > 0) return this.#lastHealAt + healTimeoutMs * 2 ** (this.#heals - 1)
+    const waitMs = this.#wasOpen && lack !== 'waiting' ? lostStreamMs : graceMs[lack]
+    return this.#lackedAt + waitMs + (lack === 'missing' || isFirst ? 0 : higherPeerDelayMs)
   }
 
-  #later(at: number, now: number): RepairStep {
-    this.dueAt = this.#heals > 0 && !this.#gaveUp ? Math.min(at, now + watchMs) : at
+  #scheduleCheck(at: number, now: number): RepairStep {
+    this.dueAt = this.#heals > 0 && !this.#hasGivenUp ? Math.min(at, now + healPollMs) : at
     return nothing
   }
 }

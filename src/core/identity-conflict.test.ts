@@ -29,13 +29,13 @@ interface Process {
   hangups: number
   dials: number
   dialAt: number
-  sayAt: number
+  digestAt: number
   sequence: number
 }
 
 const process = (instance: string | undefined, host: string, from = 0, to = Infinity, incarnation = 1): Process => ({
   ...{ instance, incarnation, host, from, to },
-  ...{ hangups: 0, dials: 0, dialAt: from, sayAt: Infinity, sequence: 0 },
+  ...{ hangups: 0, dials: 0, dialAt: from, digestAt: Infinity, sequence: 0 },
 })
 
 /** A neighbour that processes of one identity dial, again whenever it closes their link. */
@@ -60,30 +60,30 @@ class Neighbour {
     const owner = new Owner('node-a', new VirtualClock())
     const { node: random, ...rest } = { node: seededRandom(1), ...options }
     this.node = new MeshNode(owner, { ...common, ...rest, self: 'peer-a', name: 'a', seeds: [], random })
-    this.#take(this.node.handle({ type: 'started', settings: [] }, 0))
+    this.#apply(this.node.handle({ type: 'started', settings: [] }, 0))
   }
 
   run(processes: readonly Process[], untilMs: number): this {
     for (; this.#now <= untilMs; this.#now += 100) {
-      for (const one of processes) this.#live(one)
-      if (this.node.deadline() <= this.#now) this.#take(this.node.handle({ type: 'tick' }, this.#now))
+      for (const one of processes) this.#step(one)
+      if (this.node.deadline() <= this.#now) this.#apply(this.node.handle({ type: 'tick' }, this.#now))
     }
     return this
   }
 
-  told<N extends SpanName>(name: N): { at: number; attributes: SpanEffectOf<N>['attributes'] }[] {
+  spansNamed<N extends SpanName>(name: N): { at: number; attributes: SpanEffectOf<N>['attributes'] }[] {
     return this.spans.flatMap(({ at, effect }) =>
       effect.span === name ? [{ at, attributes: (effect as unknown as SpanEffectOf<N>).attributes }] : [],
     )
   }
 
-  #live(one: Process): void {
+  #step(one: Process): void {
     const now = this.#now
     if (now >= one.to && one.connection !== undefined) this.#drop(one.connection, false)
     if (now < one.from || now >= one.to) return
     if (one.connection === undefined && one.dialAt <= now) this.#dial(one)
-    if (one.sayAt <= now && one.connection !== undefined) {
-      one.sayAt = now + 2_000
+    if (one.digestAt <= now && one.connection !== undefined) {
+      one.digestAt = now + 2_000
       this.#frame(one, { type: 'digest', digest: this.#digest(one) })
     }
   }
@@ -91,12 +91,12 @@ class Neighbour {
   #dial(one: Process): void {
     one.dials++
     one.connection = `c${++this.#ids}`
-    one.sayAt = this.#now
+    one.digestAt = this.#now
     const address = `/ip4/${one.host}/udp/${40_000 + one.dials}/quic-v1`
     const info = { id: one.connection, peer, direction: 'inbound', address, transport: 'quic', gossip: 'none' } as const
     this.#connections = [...this.#connections, { info, process: one }]
     this.#observe()
-    this.#take(this.node.handle({ type: 'stream.open', connection: one.connection }, this.#now))
+    this.#apply(this.node.handle({ type: 'stream.open', connection: one.connection }, this.#now))
     const { instance, incarnation } = one
     const hello: Hello = {
       ...common,
@@ -116,38 +116,38 @@ class Neighbour {
 
   #frame(one: Process, frame: Frame): void {
     if (one.connection === undefined) return
-    this.#take(this.node.handle({ type: 'frame', connection: one.connection, frame, wall: 0 }, this.#now))
+    this.#apply(this.node.handle({ type: 'frame', connection: one.connection, frame, wall: 0 }, this.#now))
   }
 
   #observe(): void {
     const connections = this.#connections.map(({ info }) => info)
-    this.#take(this.node.handle({ type: 'observed', connections }, this.#now))
+    this.#apply(this.node.handle({ type: 'observed', connections }, this.#now))
   }
 
   #drop(connection: string, redial = true): void {
-    const found = this.#connections.find(({ info }) => info.id === connection)
-    if (found === undefined) return
-    this.#connections = this.#connections.filter((one) => one !== found)
-    const { process: one } = found
+    const entry = this.#connections.find(({ info }) => info.id === connection)
+    if (entry === undefined) return
+    this.#connections = this.#connections.filter((one) => one !== entry)
+    const { process: one } = entry
     if (one.connection === connection) {
-      Object.assign(one, { connection: undefined, sayAt: Infinity })
+      Object.assign(one, { connection: undefined, digestAt: Infinity })
       one.hangups++
       if (redial) one.dialAt = this.#now + waitMs(backoffPolicy, one.hangups, this.#random())
     }
     this.#observe()
   }
 
-  #take(effects: readonly NodeEffect[]): void {
-    const closed: string[] = []
+  #apply(effects: readonly NodeEffect[]): void {
+    const closedConnections: string[] = []
     for (const effect of effects) {
       if (effect.do === 'emit-span') this.spans.push({ at: this.#now, effect })
-      if (effect.do === 'close') closed.push(effect.connection)
+      if (effect.do === 'close') closedConnections.push(effect.connection)
       const to = effect.do === 'send' && this.#connections.find(({ info }) => info.id === effect.connection)
       if (!to || effect.do !== 'send') continue
       this.sent.push({ at: this.#now, process: to.process, frame: effect.frame })
       if (effect.frame.type === 'probe') this.#frame(to.process, { type: 'answer' })
     }
-    for (const connection of closed) this.#drop(connection)
+    for (const connection of closedConnections) this.#drop(connection)
   }
 }
 
@@ -165,21 +165,21 @@ for (const [kind, incarnations] of [
       process(b, '10.0.0.2', 20_000, Infinity, incarnations[1]),
     ]
     const neighbour = new Neighbour().run([one, two], 195_000)
-    const conflicts = neighbour.told('mesh.identity.conflict')
+    const conflicts = neighbour.spansNamed('mesh.identity.conflict')
     const [first] = conflicts
     assert.ok(first !== undefined && first.at < 50_000, `at ${first?.at}`)
     assert.equal(conflicts.length <= 4, true)
     assert.deepEqual(first.attributes['mesh.identity.instances'], [a, b])
     assert.match(String(first.attributes['mesh.identity.addresses']), /10\.0\.0\.1.*10\.0\.0\.2/)
-    const superseded = neighbour.told('mesh.connection.superseded').length
+    const superseded = neighbour.spansNamed('mesh.connection.superseded').length
     assert.ok(superseded <= 15, `${superseded} in 175 s`)
     // Both learn of it from the neighbour's digest.
     for (const clone of [one, two]) {
-      const told = neighbour.sent.some(
+      const isNotified = neighbour.sent.some(
         ({ process, frame }) =>
           process === clone && frame.type === 'digest' && frame.digest.conflicts?.[0]?.peer === peer,
       )
-      assert.ok(told, `${clone.host} is told`)
+      assert.ok(isNotified, `${clone.host} is told`)
     }
   })
 }
@@ -189,7 +189,7 @@ test('when one of the two has ended, the other is a member without a gap of minu
   const neighbour = new Neighbour().run([one, two], 200_000)
   assert.equal(neighbour.node.view.get(peer)?.state, 'member')
   assert.equal(neighbour.node.view.get(peer)?.digest.instance, a)
-  assert.equal(neighbour.told('mesh.member.expired').length, 0)
+  assert.equal(neighbour.spansNamed('mesh.member.expired').length, 0)
   const [last] = neighbour.sent.flatMap(({ frame }) => (frame.type === 'digest' ? [frame.digest] : [])).slice(-1)
   assert.equal(last?.conflicts, undefined)
 })
@@ -200,7 +200,7 @@ test('a restart at the same or at another place is no conflict', () => {
       const before = process(a, '10.0.0.1', 0, 20_000)
       const after = process(b, host, 20_100, Infinity, incarnation)
       const neighbour = new Neighbour().run([before, after], 120_000)
-      assert.deepEqual(neighbour.told('mesh.identity.conflict'), [])
+      assert.deepEqual(neighbour.spansNamed('mesh.identity.conflict'), [])
     }
 })
 
@@ -221,7 +221,7 @@ test('a process that roams, and one with several connections, is no conflict', (
   const here = process(a, '10.0.0.1', 0, 60_000)
   const there = process(a, '10.0.0.2', 30_000)
   const neighbour = new Neighbour().run([here, there], 120_000)
-  assert.deepEqual(neighbour.told('mesh.identity.conflict'), [])
+  assert.deepEqual(neighbour.spansNamed('mesh.identity.conflict'), [])
 })
 
 test('two processes of a version that names no instance are known by their counts of starts', () => {
@@ -229,6 +229,6 @@ test('two processes of a version that names no instance are known by their count
     process(undefined, '10.0.0.1', 0, Infinity, 1),
     process(undefined, '10.0.0.2', 20_000, Infinity, 2),
   ]
-  const [first] = new Neighbour().run(processes, 120_000).told('mesh.identity.conflict')
+  const [first] = new Neighbour().run(processes, 120_000).spansNamed('mesh.identity.conflict')
   assert.deepEqual(first?.attributes['mesh.identity.instances'], ['#1', '#2'])
 })

@@ -26,28 +26,28 @@ export class IdentityWatch {
     const [record, link] = this.#ledger.find(connection) ?? []
     const hello = frame.type === 'hello' ? frame.hello : link?.hello
     if (record === undefined || link === undefined || hello === undefined) return []
-    const superseded = frame.type === 'goodbye' && frame.reason === 'superseded'
-    if (superseded && !record.links.some((one) => one !== link && isJoined(one))) this.own.refused(now)
-    const heard = { instance: instanceOf(hello), address: withoutPeer(link.info.address), via: 'link' } as const
-    return [{ type: 'sighted', peer: record.peer, heard }]
+    const isSuperseded = frame.type === 'goodbye' && frame.reason === 'superseded'
+    if (isSuperseded && !record.links.some((one) => one !== link && isJoined(one))) this.own.onLinkRefused(now)
+    const report = { instance: instanceOf(hello), address: withoutPeer(link.info.address), via: 'link' } as const
+    return [{ type: 'sighted', peer: record.peer, report: report }]
   }
 
   /** Of a digest over gossip, which its sender has signed; `wall` is this node's clock. */
   onGossip(digest: Digest, wall: number): ViewEvent[] {
     if (digest.peer === this.#self) return []
-    const from = { instance: instanceOf(digest), address: withoutPeer(digest.addresses[0] ?? '') }
-    const heard = { ...from, via: 'gossip', ageMs: ageMs(digest, wall) } as const
-    return [{ type: 'sighted', peer: digest.peer, heard }]
+    const process = { instance: instanceOf(digest), address: withoutPeer(digest.addresses[0] ?? '') }
+    const report = { ...process, via: 'gossip', ageMs: ageMs(digest, wall) } as const
+    return [{ type: 'sighted', peer: digest.peer, report: report }]
   }
 
   /** Of a digest over gossip that may carry this node's own signature. */
   onOwnSignature(digest: Digest, wall: number, now: number): SpanEffect[] {
-    return digest.peer === this.#self ? this.own.heard(digest, ageMs(digest, wall), now) : []
+    return digest.peer === this.#self ? this.own.onOwnSignature(digest, ageMs(digest, wall), now) : []
   }
 
   /** Of a digest on the link to a member. Over gossip anybody can name any peer and instance as a conflict. */
   onNeighbourDigest({ conflicts = [] }: Digest, now: number): SpanEffect[] {
-    return conflicts.flatMap((conflict) => this.own.reported(conflict, now))
+    return conflicts.flatMap((conflict) => this.own.onReport(conflict, now))
   }
 
   /** Whether two processes of this peer are known to run at the same time. */
@@ -59,9 +59,9 @@ export class IdentityWatch {
   /** Whether this connection is that of a second process, while the link to the first one stays. */
   isRefusedRival(connection: string): boolean {
     const [record, link] = this.#ledger.find(connection) ?? []
-    const stays = record && this.#ledger.joined(record.peer)
-    if (link?.hello === undefined || stays?.hello === undefined || stays === link) return false
-    return this.areRivals(record?.peer ?? '', instanceOf(stays.hello), instanceOf(link.hello))
+    const joinedLink = record && this.#ledger.joinedLink(record.peer)
+    if (link?.hello === undefined || joinedLink?.hello === undefined || joinedLink === link) return false
+    return this.areRivals(record?.peer ?? '', instanceOf(joinedLink.hello), instanceOf(link.hello))
   }
 
   /** Identities with which two processes run now. */

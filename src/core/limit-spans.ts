@@ -3,7 +3,7 @@ import { limits } from './limits.ts'
 
 export type LimitName = keyof typeof limits
 
-const apartMs = 1_000
+const spanIntervalMs = 1_000
 
 /** Tells of bounds that were met, each at most once a second: what meets them may come by the thousand. */
 export class LimitSpans {
@@ -16,7 +16,7 @@ export class LimitSpans {
     peer?: string,
     value: number = limits[limit],
   ): SpanEffect[] {
-    if (now - (this.#emittedAt[limit] ?? -Infinity) < apartMs) return []
+    if (now - (this.#emittedAt[limit] ?? -Infinity) < spanIntervalMs) return []
     this.#emittedAt = { ...this.#emittedAt, [limit]: now }
     const bound = { 'mesh.limit.name': limit, 'mesh.limit.value': value, 'mesh.limit.action': action } as const
     return [emitSpan('mesh.limit.reached', { ...bound, ...(peer !== undefined && { 'mesh.peer.id': peer }) })]

@@ -1,8 +1,8 @@
-import { isRelayed, isStanding, type Link } from './link.ts'
+import { isActive, isRelayed, type Link } from './link.ts'
 
 /** It is the link to a member, or it is known soon whether it is. */
 export function carriesLink(link: Link): boolean {
-  if (!isStanding(link) || link.turnedAway) return false
+  if (!isActive(link) || link.isOverCapacity) return false
   return link.kind === 'member' || (link.kind === 'unsettled' && link.info.direction === 'outbound')
 }
 
@@ -12,10 +12,10 @@ export function carriesLink(link: Link): boolean {
  * to choose from.
  */
 export function guestSuccession(links: readonly Link[]): { newest: Link | undefined; older: readonly Link[] } {
-  const dialled = links.filter(
-    (link) => isStanding(link) && !isRelayed(link) && link.info.direction === 'inbound' && !link.hello,
+  const guestLinks = links.filter(
+    (link) => isActive(link) && !isRelayed(link) && link.info.direction === 'inbound' && !link.hello,
   )
-  const newest = dialled.at(-1)
-  const older = dialled.filter((link) => link !== newest && link.kind === 'guest' && link.info.foreign !== true)
+  const newest = guestLinks.at(-1)
+  const older = guestLinks.filter((link) => link !== newest && link.kind === 'guest' && link.info.foreign !== true)
   return { newest, older }
 }

@@ -9,7 +9,7 @@ import type { SurvivorRule } from './survivor.ts'
 import type { TraceRef } from './trace.ts'
 
 /** What every span about a link names. */
-function named(peer: string, link: Link) {
+function linkAttributes(peer: string, link: Link) {
   return {
     'mesh.link.id': link.id,
     'mesh.connection.id': link.connection,
@@ -18,7 +18,7 @@ function named(peer: string, link: Link) {
   }
 }
 
-function birthLinks(link: Link): readonly TraceRef[] {
+function openedSpanLinks(link: Link): readonly TraceRef[] {
   return link.openedSpan === undefined ? [] : [link.openedSpan]
 }
 
@@ -45,7 +45,7 @@ export function emitHello(peer: string, link: Link, parent: TraceRef): SpanEffec
   return emitSpan(
     'mesh.hello.received',
     {
-      ...named(peer, link),
+      ...linkAttributes(peer, link),
       'mesh.peer.role': link.hello?.role ?? 'guest',
       'mesh.peer.incarnation': link.hello?.incarnation ?? 0,
     },
@@ -55,7 +55,7 @@ export function emitHello(peer: string, link: Link, parent: TraceRef): SpanEffec
 
 export function emitGuest(peer: string, link: Link): SpanEffect {
   const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer }
-  return emitSpan('mesh.connection.guest', attributes, underBirth(link))
+  return emitSpan('mesh.connection.guest', attributes, underOpenedSpan(link))
 }
 
 type Healed = Extract<RepairStep, { do: 'healed' }>
@@ -68,7 +68,7 @@ export function emitHealed(peer: string, link: Link, { lack, heals, tookMs }: He
     'mesh.gossip.heals': heals,
     'mesh.gossip.lacked_ms': tookMs,
   }
-  return emitSpan('mesh.gossip.healed', attributes, underBirth(link))
+  return emitSpan('mesh.gossip.healed', attributes, underOpenedSpan(link))
 }
 
 /** `closes`: the connection is closed for it. */
@@ -80,7 +80,7 @@ export function emitMute(peer: string, link: Link, lack: GossipLack, heals: numb
     'mesh.gossip.heals': heals,
     'mesh.gossip.closes': closes,
   }
-  return emitSpan('mesh.gossip.mute', attributes, underBirth(link))
+  return emitSpan('mesh.gossip.mute', attributes, underOpenedSpan(link))
 }
 
 export function emitIdentifyRetried(peer: string, link: Link, retry: number): SpanEffect {
@@ -89,11 +89,11 @@ export function emitIdentifyRetried(peer: string, link: Link, retry: number): Sp
     'mesh.peer.id': peer,
     'mesh.identify.retry': retry,
   }
-  return emitSpan('mesh.identify.retried', attributes, underBirth(link))
+  return emitSpan('mesh.identify.retried', attributes, underOpenedSpan(link))
 }
 
-function underBirth({ openedSpan: birth }: Link): Placement {
-  return birth === undefined ? {} : { parent: birth }
+function underOpenedSpan({ openedSpan: parent }: Link): Place {
+  return parent === undefined ? {} : { parent: parent }
 }
 
 export function emitRefused(peer: string, link: Link, reason: CloseReason, why: string): SpanEffect {
@@ -110,8 +110,8 @@ export function emitRefused(peer: string, link: Link, reason: CloseReason, why: 
 }
 
 export function emitGoodbyeSent(peer: string, link: Link, reason: CloseReason, ref: TraceRef): SpanEffect {
-  const attributes = { ...named(peer, link), 'mesh.goodbye.reason': reason }
-  return emitSpan('mesh.goodbye.sent', attributes, { ref, parent: null, links: birthLinks(link) })
+  const attributes = { ...linkAttributes(peer, link), 'mesh.goodbye.reason': reason }
+  return emitSpan('mesh.goodbye.sent', attributes, { ref, parent: null, links: openedSpanLinks(link) })
 }
 
 /** `sent`: the other end’s span of saying it; `parent` is another when ours counts. */
@@ -122,8 +122,8 @@ export function emitGoodbyeReceived(
   sent: TraceRef,
   parent: TraceRef = sent,
 ): SpanEffect {
-  const attributes = { ...named(peer, link), 'mesh.goodbye.reason': reason }
-  const links = parent === sent ? birthLinks(link) : [...birthLinks(link), sent]
+  const attributes = { ...linkAttributes(peer, link), 'mesh.goodbye.reason': reason }
+  const links = parent === sent ? openedSpanLinks(link) : [...openedSpanLinks(link), sent]
   return emitSpan('mesh.goodbye.received', attributes, { parent, links })
 }
 
@@ -133,7 +133,7 @@ export function emitClosed(peer: string, link: Link, now: number): SpanEffect {
   return emitSpan(
     'mesh.connection.closed',
     {
-      ...named(peer, link),
+      ...linkAttributes(peer, link),
       'mesh.connection.kind': link.kind,
       'mesh.connection.age_ms': Math.round(ageMs),
       'mesh.connection.age_band': ageBand(ageMs),
@@ -141,15 +141,15 @@ export function emitClosed(peer: string, link: Link, now: number): SpanEffect {
       'mesh.close.by': ending?.by ?? 'transport',
       'mesh.close.noticed': (ending?.goodbye ?? 'none') !== 'none',
     },
-    { parent: ending?.trace ?? null, links: birthLinks(link) },
+    { parent: ending?.trace ?? null, links: openedSpanLinks(link) },
   )
 }
 
 export function emitSuperseded(peer: string, link: Link, winner: Link, rule: SurvivorRule): SpanEffect {
   return emitSpan(
     'mesh.connection.superseded',
-    { ...named(peer, link), 'mesh.link.survivor': winner.id, 'mesh.link.rule': rule },
-    { parent: link.openedSpan ?? null, links: birthLinks(winner) },
+    { ...linkAttributes(peer, link), 'mesh.link.survivor': winner.id, 'mesh.link.rule': rule },
+    { parent: link.openedSpan ?? null, links: openedSpanLinks(winner) },
   )
 }
 

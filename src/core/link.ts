@@ -47,7 +47,7 @@ export interface Link {
   /** Identify has not succeeded on it. */
   awaitsIdentify: boolean
   /** This node is full: it waits for a hello only to answer that with a goodbye. */
-  turnedAway: boolean
+  isOverCapacity: boolean
   /** When its stream, which failed to open, is opened again; and how often it was. */
   reopenAt: number
   reopens: number
@@ -75,7 +75,7 @@ export function newLink(info: ConnectionInfo, now: number): Link {
     digestSentAt: -Infinity,
     identify: new IdentifyRetry(now),
     awaitsIdentify: false,
-    turnedAway: false,
+    isOverCapacity: false,
     reopenAt: Infinity,
     reopens: 0,
     observedHost: undefined,
@@ -94,7 +94,7 @@ export function isJoined(link: Link): boolean {
 }
 
 /** Neither ended nor about to be. */
-export function isStanding(link: Link): boolean {
+export function isActive(link: Link): boolean {
   return link.state !== 'draining' && link.state !== 'closing'
 }
 

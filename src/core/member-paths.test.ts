@@ -15,7 +15,7 @@ import { newTrace } from './trace.ts'
 
 leakCheck()
 
-const who = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
+const identity = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
 const quic = '/ip4/10.0.0.1/udp/4001/quic-v1'
 const tcp = '/ip4/10.0.0.1/tcp/4001'
 const addresses = [`${quic}/p2p/p`, `${tcp}/p2p/p`]
@@ -23,7 +23,7 @@ const silent = (address: string, errorType = 'TimeoutError'): PathFailure => ({
   ...{ address, errorType, stage: 'dial', errorMessage: 'timed out' },
 })
 
-function scene() {
+function noteFixture() {
   const member = newMember(digestOf('p', { addresses }), 'link', 0)
   return (worked: readonly string[], ...failed: readonly PathFailure[]) =>
     notePaths(member, { worked, failed }).map(
@@ -32,7 +32,7 @@ function scene() {
 }
 
 test('an address that does not answer while another does is emitted once, with what works and why it fails', () => {
-  const note = scene()
+  const note = noteFixture()
   const [blocked, ...more] = note([tcp], silent(quic))
   assert.equal(blocked?.['span'], 'mesh.path.blocked')
   assert.deepEqual(
@@ -43,7 +43,7 @@ test('an address that does not answer while another does is emitted once, with w
 })
 
 test('when it works again, that is emitted once', () => {
-  const note = scene()
+  const note = noteFixture()
   note([tcp], silent(quic))
   const restored = note([quic])
   assert.deepEqual(
@@ -55,13 +55,13 @@ test('when it works again, that is emitted once', () => {
 })
 
 test('an address at which somebody else answers is not blocked, and nothing is where all answer', () => {
-  const note = scene()
+  const note = noteFixture()
   assert.deepEqual(note([tcp], silent(quic, 'UnexpectedPeer')), [])
   assert.deepEqual(note([quic, tcp]), [])
 })
 
 test('addresses that a member announces no more are forgotten', () => {
-  const note = scene()
+  const note = noteFixture()
   for (let i = 0; i < 50; i++) note([tcp], silent(`/ip4/10.0.1.${i}/tcp/1`))
   const [last] = note([tcp], silent(quic))
   assert.deepEqual(last?.['mesh.path.unreachable'], [quic])
@@ -70,7 +70,7 @@ test('addresses that a member announces no more are forgotten', () => {
 /** A node that has one connection to a peer of which it has no digest yet. */
 function firstContact() {
   const view = makeView()
-  const options = { self: 'self', hello: { ...who, name: 's' }, random: seededRandom(1) }
+  const options = { self: 'self', hello: { ...identity, name: 's' }, random: seededRandom(1) }
   const ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), options)
   const info: ConnectionInfo = {
     ...{ id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' },
@@ -99,8 +99,8 @@ test('of several dials before the first digest the later one counts for each add
   paths.onTried({ peer: 'p', worked: [quic], failed: [] })
   for (let i = 0; i < 100; i++)
     paths.onTried({ peer: 'p', worked: [`/ip4/10.0.1.${i}/tcp/1`], failed: [silent(`/ip4/10.0.2.${i}/tcp/1`)] })
-  const kept = ledger.get('p')?.paths
-  assert.deepEqual([kept?.worked.length, kept?.failed.length], [limits.digestAddresses, limits.digestAddresses])
+  const report = ledger.get('p')?.paths
+  assert.deepEqual([report?.worked.length, report?.failed.length], [limits.digestAddresses, limits.digestAddresses])
   hear(view, digestOf('p', { addresses }), 0)
   const [blocked] = paths.onMember('p')
   assert.equal(JSON.stringify(blocked).includes(quic), false)
@@ -126,19 +126,19 @@ test('a node emits what its first dial of a seed found blocked when the seed’s
     neighbours: 8,
     maxPeers: 300,
   }
-  const self = { ...who, ...options, self: 'self', name: 's', seeds: [], random: seededRandom(1) }
+  const self = { ...identity, ...options, self: 'self', name: 's', seeds: [], random: seededRandom(1) }
   const node = new MeshNode(new Owner('t', new VirtualClock()), self)
-  const emitted = (event: NodeEvent) =>
+  const pathSpans = (event: NodeEvent) =>
     node
       .handle(event, 1)
       .flatMap((effect) => (effect.do === 'emit-span' && /path/.test(effect.span) ? [effect.span] : []))
-  const hello = { ...who, name: 'p', counter: 1, trace: newTrace(seededRandom(2)) }
+  const hello = { ...identity, name: 'p', counter: 1, trace: newTrace(seededRandom(2)) }
   const info = { id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' } as const
-  emitted({ type: 'started', settings: [] })
-  emitted({ type: 'observed', connections: [info] })
-  assert.deepEqual(emitted({ type: 'peer.paths', peer: 'p', worked: [tcp], failed: [silent(quic)] }), [])
-  emitted({ type: 'stream.open', connection: 'c1' })
-  emitted({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello }, wall })
+  pathSpans({ type: 'started', settings: [] })
+  pathSpans({ type: 'observed', connections: [info] })
+  assert.deepEqual(pathSpans({ type: 'peer.paths', peer: 'p', worked: [tcp], failed: [silent(quic)] }), [])
+  pathSpans({ type: 'stream.open', connection: 'c1' })
+  pathSpans({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello }, wall })
   const frame = { type: 'digest', digest: digestOf('p', { addresses }) } as const
-  assert.deepEqual(emitted({ type: 'frame', connection: 'c1', frame, wall }), ['mesh.path.blocked'])
+  assert.deepEqual(pathSpans({ type: 'frame', connection: 'c1', frame, wall }), ['mesh.path.blocked'])
 })

@@ -7,7 +7,7 @@ import type { Member } from './member.ts'
 import { withoutPeer } from './multiaddr-text.ts'
 
 /** An address at which another node answers is not this member's: that blocks nothing. */
-const misplaced: readonly string[] = ['SelfDial', 'UnexpectedPeer']
+const otherNodeErrors: readonly string[] = ['SelfDial', 'UnexpectedPeer']
 
 /**
  * Which addresses of each peer answer. A first contact says so before the peer's first digest, and no later dial does:
@@ -26,7 +26,7 @@ export class MemberPaths {
     const member = this.#view.get(peer)
     if (member !== undefined) return notePaths(member, { worked, failed })
     const record = this.#ledger.get(peer)
-    if (record !== undefined) record.paths = combine(record.paths, { worked, failed })
+    if (record !== undefined) record.paths = mergeReports(record.paths, { worked, failed })
     return []
   }
 
@@ -41,7 +41,7 @@ export class MemberPaths {
 }
 
 /** What the later dial of two found counts; as many addresses as a digest has at most. */
-function combine(before: PathReport | undefined, { worked, failed }: PathReport): PathReport {
+function mergeReports(before: PathReport | undefined, { worked, failed }: PathReport): PathReport {
   const tried = [...worked, ...failed.map(({ address }) => address)]
   const isUntried = (address: string) => !tried.includes(address)
   return {
@@ -56,25 +56,25 @@ function combine(before: PathReport | undefined, { worked, failed }: PathReport)
 /** Notes which addresses of a member answer, and emits what has changed: some are blocked, or work again. */
 export function notePaths(member: Member, { worked, failed }: PathReport): SpanEffect[] {
   const { digest, blocked: before } = member
-  const blocking = failed.filter(({ errorType }) => !misplaced.includes(errorType))
+  const blocking = failed.filter(({ errorType }) => !otherNodeErrors.includes(errorType))
   const announced = digest.addresses.map(withoutPeer)
-  const kept = before.filter((address) => announced.includes(address) && !worked.includes(address))
-  const added = blocking.filter(({ address }) => !kept.includes(address))
+  const stillBlocked = before.filter((address) => announced.includes(address) && !worked.includes(address))
+  const added = blocking.filter(({ address }) => !stillBlocked.includes(address))
   const restored = before.filter((address) => worked.includes(address))
-  member.blocked = [...kept, ...added.map(({ address }) => address)].slice(0, limits.digestAddresses)
+  member.blocked = [...stillBlocked, ...added.map(({ address }) => address)].slice(0, limits.digestAddresses)
   const [first] = added
-  const [reachedBy = ''] = worked
+  const [workingAddress = ''] = worked
   return [
-    ...(first === undefined ? [] : [emitBlocked(member, first, reachedBy)]),
+    ...(first === undefined ? [] : [emitBlocked(member, first, workingAddress)]),
     ...(restored.length === 0
       ? []
-      : [emitSpan('mesh.path.restored', { ...named(member), 'mesh.path.restored': restored })]),
+      : [emitSpan('mesh.path.restored', { ...memberAttributes(member), 'mesh.path.restored': restored })]),
   ]
 }
 
 function emitBlocked(member: Member, failure: PathFailure, reachedBy: string): SpanEffect {
   return emitSpan('mesh.path.blocked', {
-    ...named(member),
+    ...memberAttributes(member),
     'mesh.path.unreachable': member.blocked,
     'mesh.path.reached_by': reachedBy,
     'mesh.dial.stage': failure.stage,
@@ -83,6 +83,6 @@ function emitBlocked(member: Member, failure: PathFailure, reachedBy: string): S
   })
 }
 
-function named({ digest }: Member) {
+function memberAttributes({ digest }: Member) {
   return { 'mesh.peer.id': digest.peer, 'mesh.peer.name': digest.name }
 }

@@ -1,11 +1,18 @@
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Member } from './member.ts'
-import { conflictOf, emitDue, type Heard, rivalRuns, sighted, stopped } from './sightings.ts'
+import {
+  addSighting,
+  conflictOf,
+  isRivalRunning,
+  markEmittedIfDue,
+  removeProcess,
+  type SightingReport,
+} from './sightings.ts'
 
 /** A process that speaks for this member was heard; emits the conflict when that is due. */
-export function noteSighting(member: Member, heard: Heard, now: number): SpanEffect[] {
-  member.sightings = sighted(member.sightings, heard, now)
-  const due = emitDue(member.sightings, now)
+export function noteSighting(member: Member, report: SightingReport, now: number): SpanEffect[] {
+  member.sightings = addSighting(member.sightings, report, now)
+  const due = markEmittedIfDue(member.sightings, now)
   const conflict = due && conflictOf(member.digest.peer, due, now)
   if (due === undefined || conflict === undefined) return []
   member.sightings = due
@@ -25,8 +32,8 @@ export function noteSighting(member: Member, heard: Heard, now: number): SpanEff
  * one says next is newer than what the first one has said.
  */
 export function noteStop(member: Member, instance: string, now: number): boolean {
-  const contested = rivalRuns(member.sightings, instance, now)
-  member.sightings = stopped(member.sightings, instance)
-  if (contested) member.digest = { ...member.digest, incarnation: 0, sequence: 0 }
-  return contested
+  const isContested = isRivalRunning(member.sightings, instance, now)
+  member.sightings = removeProcess(member.sightings, instance)
+  if (isContested) member.digest = { ...member.digest, incarnation: 0, sequence: 0 }
+  return isContested
 }

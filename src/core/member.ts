@@ -32,8 +32,8 @@ export interface Member {
   vouchedAt: number
   vouchIntervalMs: number
   /** Gone ones are remembered for a while, so that an old digest under way does not bring them back. */
-  state: 'member' | 'gone'
-  how: Departure | undefined
+  state: 'member' | 'departed'
+  departure: Departure | undefined
   /** Since when it is in this state. */
   since: number
   /** As its digests on links show it. */
@@ -51,7 +51,7 @@ export interface Member {
   /** When news of it last made this node dial it at once, and how often since it answered a dial. */
   redialAt: number
   redials: number
-  dialling: boolean
+  isDialling: boolean
   dialFailures: number
   answeredAt: number
 }
@@ -71,16 +71,16 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     vouchedAt: -Infinity,
     vouchIntervalMs: 0,
     state: 'member',
-    how: undefined,
+    departure: undefined,
     since: now,
-    clock: { samples: [], off: false },
+    clock: { samples: [], isOff: false },
     blocked: [],
     sightings: noSightings,
     dialAfter: 0,
     dialledAt: -Infinity,
     redialAt: -Infinity,
     redials: 0,
-    dialling: false,
+    isDialling: false,
     dialFailures: 0,
     answeredAt: -Infinity,
   }
@@ -96,17 +96,17 @@ const outlivesMs = 10_000
  * A process that is heard on a link lives; one of a higher version that was silent for so long does not speak for the
  * member any more: the other process of a copied key has ended, or a count of starts went back.
  */
-export function outlives(digest: Digest, via: Via, held: Member, now: number): boolean {
-  const another = digest.instance !== undefined && digest.instance !== held.digest.instance
-  return another && via === 'link' && now - held.receivedAt >= outlivesMs
+export function outlives(digest: Digest, via: Via, current: Member, now: number): boolean {
+  const isOtherInstance = digest.instance !== undefined && digest.instance !== current.digest.instance
+  return isOtherInstance && via === 'link' && now - current.receivedAt >= outlivesMs
 }
 
 /** A peer chooses the interval of its digests; beyond this much silence it may not stretch its window. Guess. */
-const longestWindowMs = 600_000
+const maxWindowMs = 600_000
 
 /** Milliseconds of silence that an interval allows: two digests in a row may be missed. */
 function allowedSilenceMs(stalenessMs: number, intervalMs: number): number {
-  return Math.max(stalenessMs, Math.min(3 * intervalMs, longestWindowMs))
+  return Math.max(stalenessMs, Math.min(3 * intervalMs, maxWindowMs))
 }
 
 /**
@@ -126,24 +126,28 @@ export function silence(stalenessMs: number, member: Member): { readonly since: 
 }
 
 export function emitJoined({ digest, via }: Member): SpanEffect {
-  return emitSpan('mesh.member.joined', { ...named(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
+  return emitSpan('mesh.member.joined', {
+    ...memberAttributes(digest),
+    'mesh.peer.role': digest.role,
+    'mesh.member.via': via,
+  })
 }
 
 export function emitLeft({ digest }: Member): SpanEffect {
-  return emitSpan('mesh.member.left', named(digest))
+  return emitSpan('mesh.member.left', memberAttributes(digest))
 }
 
 export function emitExpired(member: Member, stalenessMs: number, parent: TraceRef, now: number): SpanEffect {
   const { since, allowedMs } = silence(stalenessMs, member)
-  const silent = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
-  return emitSpan('mesh.member.expired', { ...named(member.digest), ...silent }, { parent })
+  const silenceAttributes = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
+  return emitSpan('mesh.member.expired', { ...memberAttributes(member.digest), ...silenceAttributes }, { parent })
 }
 
 /** Emitted even when nobody was stale: a sweep that stops is a symptom. */
 export function emitPruned(
   stale: readonly Member[],
   remaining: number,
-  suspended: boolean,
+  isSuspended: boolean,
   ref: TraceRef,
   parent: TraceRef,
 ): SpanEffect {
@@ -154,7 +158,7 @@ export function emitPruned(
       'mesh.pruned.peers': stale.slice(0, 32).map(({ digest }) => digest.peer),
       'mesh.pruned.remaining': remaining,
       'mesh.pruned.remaining_band': sizeBand(remaining),
-      'mesh.pruned.suspended': suspended,
+      'mesh.pruned.suspended': isSuspended,
     },
     { ref, parent },
   )
@@ -169,7 +173,7 @@ export function emitSkewed({ digest }: Member, skewMs: number, allowedMs: number
   })
 }
 
-function named(digest: Digest) {
+function memberAttributes(digest: Digest) {
   return {
     'mesh.peer.id': digest.peer,
     'mesh.peer.name': digest.name,
@@ -181,14 +185,14 @@ function named(digest: Digest) {
  * A member that names new addresses or a new start in every digest makes this node dial them less and less often, until it
  * answers there: the addresses may be somebody else's. Guesses.
  */
-const redialsApartMs = 10_000
-const redialsApartMaxMs = 1_800_000
+const redialIntervalMs = 10_000
+const maxRedialIntervalMs = 1_800_000
 
 /** Failures of before say nothing of new addresses or a new start, and a dial under way goes to the old addresses. */
-export function allowRedial(member: Member, moved: boolean, now: number): void {
+export function allowRedial(member: Member, hasMoved: boolean, now: number): void {
   const sinceMs = now - member.redialAt
-  if (sinceMs < Math.min(redialsApartMaxMs, redialsApartMs * 2 ** Math.max(0, member.redials - 1))) return
-  const redials = sinceMs < redialsApartMaxMs ? member.redials + 1 : 1
+  if (sinceMs < Math.min(maxRedialIntervalMs, redialIntervalMs * 2 ** Math.max(0, member.redials - 1))) return
+  const redials = sinceMs < maxRedialIntervalMs ? member.redials + 1 : 1
   Object.assign(member, { redialAt: now, redials, dialAfter: now, dialFailures: 0 })
-  if (moved) member.dialling = false
+  if (hasMoved) member.isDialling = false
 }

@@ -45,26 +45,31 @@ function connectedNode(): MeshNode {
   return node
 }
 
-const says = (node: MeshNode, frame: Frame) => node.handle({ type: 'frame', connection: link.id, frame, wall: 0 }, 0)
+const sendFrame = (node: MeshNode, frame: Frame) =>
+  node.handle({ type: 'frame', connection: link.id, frame, wall: 0 }, 0)
 
 /** A node with one joined link at time 0. */
 function linkedNode(): MeshNode {
   const node = connectedNode()
-  says(node, { type: 'hello', hello })
+  sendFrame(node, { type: 'hello', hello })
   return node
 }
 
 test('a bound that the network meets again and again is told once a second, each for itself', () => {
   const node = connectedNode()
-  const met = (limit: 'crossingsWaiting' | 'crossingsWaitingBytes', now: number) =>
+  const countLimitSpans = (limit: 'crossingsWaiting' | 'crossingsWaitingBytes', now: number) =>
     node
       .handle({ type: 'limit.reached', limit, action: 'refused' }, now)
       .filter((effect) => effect.do === 'emit-span' && effect.span === 'mesh.limit.reached').length
   assert.deepEqual(
-    [met('crossingsWaiting', 1), met('crossingsWaiting', 1_000), met('crossingsWaitingBytes', 1_000)],
+    [
+      countLimitSpans('crossingsWaiting', 1),
+      countLimitSpans('crossingsWaiting', 1_000),
+      countLimitSpans('crossingsWaitingBytes', 1_000),
+    ],
     [1, 0, 1],
   )
-  assert.equal(met('crossingsWaiting', 1_001), 1)
+  assert.equal(countLimitSpans('crossingsWaiting', 1_001), 1)
 })
 
 /** Effects of every tick that is due until `time`, with when. */
@@ -89,22 +94,28 @@ test('a member that does not answer a dial has a span of its own', () => {
 })
 
 /** A second of life, then a sleep in which events pile up; the node is handed them all before its tick. */
-function asleep(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
+function wakeFromSleep(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
   const node = linkedNode()
   runUntil(node, 1_000)
   const wokenAt = node.deadline() + sleepMs
-  const piled = Array.from({ length: 8 }, (_, index) => node.handle({ type: 'changed' }, wokenAt + index))
-  return { node, wokenAt, effects: [...piled.flat(), ...node.handle({ type: 'tick' }, wokenAt + piled.length)] }
+  const queuedEffects = Array.from({ length: 8 }, (_, index) => node.handle({ type: 'changed' }, wokenAt + index))
+  return {
+    node,
+    wokenAt,
+    effects: [...queuedEffects.flat(), ...node.handle({ type: 'tick' }, wokenAt + queuedEffects.length)],
+  }
 }
 
 test('a node that slept tells it once, however many events waited for it', () => {
-  const stalls = asleep().effects.filter((effect) => effect.do === 'emit-span' && effect.span === 'mesh.node.stalled')
+  const stalls = wakeFromSleep().effects.filter(
+    (effect) => effect.do === 'emit-span' && effect.span === 'mesh.node.stalled',
+  )
   assert.equal(stalls.length, 1)
   assert.partialDeepStrictEqual(stalls[0], { attributes: { 'mesh.stall.slept_ms': sleepMs } })
 })
 
 test('a link is forgiven the sleep once: who stays silent after it is closed as soon as anybody else', () => {
-  const { node, wokenAt } = asleep()
+  const { node, wokenAt } = wakeFromSleep()
   const closed = runUntil(node, wokenAt + 60_000).find(({ effect }) => effect.do === 'close')
   assert.ok(
     closed !== undefined && closed.at - wokenAt <= 4_000,
@@ -126,16 +137,16 @@ test('a digest is taken from a member, for itself alone; all else is refused, co
     // Its connection is being closed already, and it was told why.
     [[foreign], 'peer-b', true, []],
   ]
-  for (const [before, peer, refused, told] of cases) {
+  for (const [before, peer, isRefused, reasons] of cases) {
     const node = connectedNode()
-    const earlier = before.flatMap((frame) => says(node, frame))
-    const effects = says(node, { type: 'digest', digest: digestOf(peer) })
-    assert.deepEqual(refusals(effects), told)
-    assert.equal(node.framesRefused, refused ? 1 : 0)
-    assert.equal([...earlier, ...effects].filter((effect) => effect.do === 'close').length, refused ? 1 : 0)
+    const earlier = before.flatMap((frame) => sendFrame(node, frame))
+    const effects = sendFrame(node, { type: 'digest', digest: digestOf(peer) })
+    assert.deepEqual(refusals(effects), reasons)
+    assert.equal(node.framesRefused, isRefused ? 1 : 0)
+    assert.equal([...earlier, ...effects].filter((effect) => effect.do === 'close').length, isRefused ? 1 : 0)
     assert.deepEqual(
       node.view.members().map(({ digest }) => digest.peer),
-      refused ? [] : [peer],
+      isRefused ? [] : [peer],
     )
   }
 })

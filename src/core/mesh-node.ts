@@ -17,7 +17,7 @@ import type { Owner } from './owner.ts'
 import { otherBridges, reachOf } from './reach.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
-import { linkedPeerOf } from './seed-peer.ts'
+import { findLinkedPeer } from './seed-peer.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
 export interface MeshNodeOptions {
@@ -53,7 +53,7 @@ const latenessMs = 250
 const stallFraction = 0.25
 
 /** Two bridges in a row and back are three hops; a copy may come as late as gossip’s own memory of it lasts. */
-const relaying = { hopLimit: 4, takeoverMs: 2_000, seenMs: 120_000 }
+const relayOptions = { hopLimit: 4, takeoverMs: 2_000, seenTtlMs: 120_000 }
 
 /** The node as one value: routes events to the machines, and what they say to each other. */
 export class MeshNode implements Machine<NodeEvent, NodeEffect> {
@@ -73,8 +73,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   #dueAt = Infinity
   #framesRefused = 0
   /** When it was last handed anything. */
-  #ranAt = -Infinity
-  #stopping = false
+  #lastEventAt = -Infinity
+  #isStopping = false
 
   constructor(owner: Owner, options: MeshNodeOptions) {
     this.options = options
@@ -85,8 +85,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const areRivals = (peer: string, a: string, b: string) => this.#identity.areRivals(peer, a, b)
     this.ledger = new ConnectionLedger(owner, { self, hello, random, maxPeers: options.maxPeers, areRivals })
     this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs })
-    const known = () => this.view.members().map(({ digest }) => digest.peer)
-    this.seeds = new SeedDialler(options.seeds, { random, spread: () => rankAmong(self, known(), random) })
+    const memberIds = () => this.view.members().map(({ digest }) => digest.peer)
+    this.seeds = new SeedDialler(options.seeds, { random, sampleJitter: () => rankAmong(self, memberIds(), random) })
     this.#digest = new OwnDigest(
       { ...options, instance, stalenessMs },
       this.ledger,
@@ -95,13 +95,13 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     )
     const own = { self, name, instance, addresses: () => this.#digest.addresses }
     this.#identity = new IdentityWatch(own, this.view, this.ledger)
-    this.#neighbours = new Neighbours({ self, wanted: options.neighbours, random }, this.view, this.ledger)
+    this.#neighbours = new Neighbours({ self, targetLinks: options.neighbours, random }, this.view, this.ledger)
     this.#paths = new MemberPaths(this.view, this.ledger)
     this.dialBack = new DialBack(this.ledger, random)
     this.#rounds = new Rounds(random)
     if (meshes.length > 1) {
       const bridges = () => otherBridges(self, meshes, this.view)
-      this.#relay = new BridgeRelay(owner, { self, meshes, ...relaying, bridges })
+      this.#relay = new BridgeRelay(owner, { self, meshes, ...relayOptions, bridges })
     }
   }
 
@@ -116,8 +116,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   handle(event: NodeEvent, now: number): NodeEffect[] {
-    const effects = [...this.#wake(now), ...this.#route(event, now)]
-    this.#dueAt = this.#earliest(now)
+    const effects = [...this.#noteLateness(now), ...this.#route(event, now)]
+    this.#dueAt = this.#earliestDeadline(now)
     return effects
   }
 
@@ -126,17 +126,17 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   /** What did not run could not hear either: its own lateness is nobody’s silence. */
-  #wake(now: number): NodeEffect[] {
+  #noteLateness(now: number): NodeEffect[] {
     // Events that piled up meanwhile come before the tick that moves what was due: the sleep counts for the first alone.
-    const lateMs = now - Math.max(this.#dueAt, this.#ranAt)
-    this.#ranAt = now
+    const lateMs = now - Math.max(this.#dueAt, this.#lastEventAt)
+    this.#lastEventAt = now
     if (lateMs < latenessMs) return []
-    const effects = this.#ledgerTakes({ type: 'slept', ms: lateMs }, now)
+    const effects = this.#dispatchToLedger({ type: 'slept', ms: lateMs }, now)
     const { stalenessMs } = this.options
     if (lateMs < stalenessMs * stallFraction) return effects
-    const slept = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': stalenessMs }
-    effects.push(emitSpan('mesh.node.stalled', slept))
-    return [...effects, ...this.#viewTakes({ type: 'stalled', untilMs: now + stalenessMs }, now)]
+    const stallAttributes = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': stalenessMs }
+    effects.push(emitSpan('mesh.node.stalled', stallAttributes))
+    return [...effects, ...this.#dispatchToView({ type: 'stalled', untilMs: now + stalenessMs }, now)]
   }
 
   #route(event: NodeEvent, now: number): NodeEffect[] {
@@ -146,8 +146,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'tick':
         return this.#tick(now)
       case 'stopping':
-        this.#stopping = true
-        return this.#ledgerTakes({ type: 'stopping' }, now)
+        this.#isStopping = true
+        return this.#dispatchToLedger({ type: 'stopping' }, now)
       case 'profile':
         return this.#digest.handle(event, now)
       case 'changed':
@@ -155,23 +155,23 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'frame':
         return [
           // Before the ledger chooses among the links of this peer.
-          ...this.#sighted(this.#identity.onFrame(event.connection, event.frame, now), now),
-          ...this.#ledgerTakes(event, now),
-          ...this.#hear(event, now),
+          ...this.#noteSightings(this.#identity.onFrame(event.connection, event.frame, now), now),
+          ...this.#dispatchToLedger(event, now),
+          ...this.#onFrame(event, now),
         ]
       case 'gossip':
         if (event.digest.peer !== event.from || !this.options.meshes.includes(event.mesh)) return []
-        return this.#hearGossip(event, now)
+        return this.#onGossip(event, now)
       case 'seed.answered':
         return this.seeds.handle(event, now)
       case 'seed.failed': {
-        const linked = linkedPeerOf(event.seed, event.failure, this.seeds.seeds(), this.view, this.ledger)
+        const linked = findLinkedPeer(event.seed, event.failure, this.seeds.seeds(), this.view, this.ledger)
         return this.seeds.handle({ ...event, linked }, now)
       }
       case 'peer.paths':
         return this.#paths.onTried(event)
       case 'peer.dialled':
-        return this.#neighbours.dialled(event.peer, event.ok ? undefined : event.failure, now)
+        return this.#neighbours.onDialled(event.peer, event.ok ? undefined : event.failure, now)
       case 'listening':
       case 'dialled.back':
         return this.dialBack.handle(event, now)
@@ -181,32 +181,32 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'crossing.refused':
         return this.#relay?.handle(event, now) ?? []
       default:
-        return this.#ledgerTakes(event, now)
+        return this.#dispatchToLedger(event, now)
     }
   }
 
   #start(settings: readonly string[], now: number): NodeEffect[] {
     const { name, role, incarnation } = this.options
-    this.#identity.own.started(now)
-    const started = emitSpan('mesh.node.started', {
+    this.#identity.own.onStarted(now)
+    const startedSpan = emitSpan('mesh.node.started', {
       'mesh.node.name': name,
       'mesh.node.role': role,
       'mesh.node.incarnation': incarnation,
       'mesh.node.instance': this.#instance,
       'mesh.node.settings': settings,
     })
-    return [...this.#rounds.handle({ type: 'started' }, now), started, ...this.#tick(now)]
+    return [...this.#rounds.handle({ type: 'started' }, now), startedSpan, ...this.#tick(now)]
   }
 
   #tick(now: number): NodeEffect[] {
     const effects: NodeEffect[] = this.#rounds.handle({ type: 'tick' }, now)
-    effects.push(...this.#ledgerTakes({ type: 'tick' }, now))
-    if (this.#stopping || this.window === undefined) return effects
-    effects.push(...this.#viewTakes({ type: 'tick', window: this.window }, now))
+    effects.push(...this.#dispatchToLedger({ type: 'tick' }, now))
+    if (this.#isStopping || this.window === undefined) return effects
+    effects.push(...this.#dispatchToView({ type: 'tick', window: this.window }, now))
     effects.push(...this.#digest.handle({ type: 'tick' }, now))
     if (this.#identity.own.dialAfter(now) <= now) {
       const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.poll(now)]
-      if (dials.some((effect) => effect.do !== 'emit-span')) this.#identity.own.dialled(now)
+      if (dials.some((effect) => effect.do !== 'emit-span')) this.#identity.own.onDialled(now)
       effects.push(...dials)
     }
     effects.push(...this.dialBack.handle({ type: 'tick' }, now))
@@ -214,73 +214,73 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     return effects
   }
 
-  #hearGossip({ digest, wall }: { digest: Digest; wall: number }, now: number): NodeEffect[] {
+  #onGossip({ digest, wall }: { digest: Digest; wall: number }, now: number): NodeEffect[] {
     return [
-      ...this.#viewTakes({ type: 'digest', digest, via: 'gossip', wall }, now),
-      ...this.#sighted(this.#identity.onGossip(digest, wall), now),
+      ...this.#dispatchToView({ type: 'digest', digest, via: 'gossip', wall }, now),
+      ...this.#noteSightings(this.#identity.onGossip(digest, wall), now),
       ...this.#identity.onOwnSignature(digest, wall, now),
     ]
   }
 
-  #sighted(events: readonly ViewEvent[], now: number): NodeEffect[] {
-    return events.flatMap((event) => this.#viewTakes(event, now))
+  #noteSightings(events: readonly ViewEvent[], now: number): NodeEffect[] {
+    return events.flatMap((event) => this.#dispatchToView(event, now))
   }
 
   /** Frames that are about members rather than about the link. */
-  #hear({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
+  #onFrame({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
     // The second process of an identity learns from the digest that there is a first one.
     if (frame.type === 'hello' && this.#identity.isRefusedRival(connection))
-      return [this.#digest.toConnection(connection, now)]
+      return [this.#digest.sendFullDigest(connection, now)]
     if (isDialBack(frame)) return this.dialBack.handle({ type: 'frame', connection, frame }, now)
     if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
-    if (!this.ledger.isMember(connection)) return this.#refuse(connection, 'a digest from no member', now)
-    const forged = frame.type === 'digest' && frame.digest.peer !== peer
-    if (forged) return this.#refuse(connection, 'a digest for somebody else', now)
+    if (!this.ledger.isMember(connection)) return this.#refuseFrame(connection, 'a digest from no member', now)
+    const isForged = frame.type === 'digest' && frame.digest.peer !== peer
+    if (isForged) return this.#refuseFrame(connection, 'a digest for somebody else', now)
     const answer = this.#digest.handle({ type: 'heard', peer }, now)
-    if (frame.type === 'unchanged') return [...this.#viewTakes({ ...frame, peer }, now), ...answer]
+    if (frame.type === 'unchanged') return [...this.#dispatchToView({ ...frame, peer }, now), ...answer]
     const { digest } = frame
     const conflicts = this.#identity.onNeighbourDigest(digest, now)
-    return [...this.#viewTakes({ type: 'digest', digest, via: 'link', wall }, now), ...answer, ...conflicts]
+    return [...this.#dispatchToView({ type: 'digest', digest, via: 'link', wall }, now), ...answer, ...conflicts]
   }
 
-  #refuse(connection: string, reason: string, now: number): NodeEffect[] {
+  #refuseFrame(connection: string, reason: string, now: number): NodeEffect[] {
     this.#framesRefused++
-    return this.#ledgerTakes({ type: 'frame.refused', connection, reason, flooding: false }, now)
+    return this.#dispatchToLedger({ type: 'frame.refused', connection, reason, flooding: false }, now)
   }
 
-  #ledgerTakes(event: LedgerEvent, now: number): NodeEffect[] {
+  #dispatchToLedger(event: LedgerEvent, now: number): NodeEffect[] {
     const before = this.ledger.size
-    const effects = this.ledger.handle(event, now).flatMap((effect) => this.#fromLedger(effect, now))
+    const effects = this.ledger.handle(event, now).flatMap((effect) => this.#onLedgerEffect(effect, now))
     const { size } = this.ledger
-    if (size === before || this.#stopping) return effects
+    if (size === before || this.#isStopping) return effects
     return [...effects, ...this.seeds.handle({ type: 'peers', count: size }, now)]
   }
 
-  #fromLedger(effect: LedgerEffect, now: number): NodeEffect[] {
+  #onLedgerEffect(effect: LedgerEffect, now: number): NodeEffect[] {
     switch (effect.do) {
       case 'joined':
         return this.#digest.handle({ type: 'joined', peer: effect.peer }, now)
       case 'left':
-        return this.#viewTakes({ ...effect, type: 'left' }, now)
+        return this.#dispatchToView({ ...effect, type: 'left' }, now)
       case 'disconnected':
-        if (this.#stopping) return []
-        this.#neighbours.lost(effect.peer, now)
+        if (this.#isStopping) return []
+        this.#neighbours.onDisconnected(effect.peer, now)
         return this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now)
       default:
         return [effect]
     }
   }
 
-  #viewTakes(event: ViewEvent, now: number): NodeEffect[] {
-    return this.view.handle(event, now).flatMap((effect) => this.#fromView(effect, now))
+  #dispatchToView(event: ViewEvent, now: number): NodeEffect[] {
+    return this.view.handle(event, now).flatMap((effect) => this.#onViewEffect(effect, now))
   }
 
-  #fromView(effect: ViewEffect, now: number): NodeEffect[] {
+  #onViewEffect(effect: ViewEffect, now: number): NodeEffect[] {
     switch (effect.do) {
       case 'joined':
-        this.#neighbours.joined(effect.peer, now)
+        this.#neighbours.onJoined(effect.peer, now)
         return [...this.#paths.onMember(effect.peer), ...this.#digest.handle({ type: 'member.discovered' }, now)]
       case 'departed':
         return []
@@ -289,11 +289,17 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     }
   }
 
-  #earliest(now: number): number {
-    const ending = Math.min(this.ledger.deadline(), this.#rounds.deadline())
-    if (this.#stopping || this.window === undefined) return ending
-    const dialling = Math.min(this.seeds.deadline(), this.#neighbours.deadline())
-    const dialAt = Math.max(dialling, this.#identity.own.dialAfter(now))
-    return Math.min(ending, dialAt, this.view.deadline(), this.#digest.deadline(), this.#relay?.deadline() ?? Infinity)
+  #earliestDeadline(now: number): number {
+    const linkDeadline = Math.min(this.ledger.deadline(), this.#rounds.deadline())
+    if (this.#isStopping || this.window === undefined) return linkDeadline
+    const dialDeadline = Math.min(this.seeds.deadline(), this.#neighbours.deadline())
+    const dialAt = Math.max(dialDeadline, this.#identity.own.dialAfter(now))
+    return Math.min(
+      linkDeadline,
+      dialAt,
+      this.view.deadline(),
+      this.#digest.deadline(),
+      this.#relay?.deadline() ?? Infinity,
+    )
   }
 }

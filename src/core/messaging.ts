@@ -6,7 +6,7 @@ type Messaging = Pick<
 >
 
 /** A message in OpenTelemetry's names. */
-export function messagingOf(
+export function messagingAttributes(
   type: Messaging['messaging.operation.type'],
   name: Messaging['messaging.operation.name'],
   topic: string,

@@ -15,66 +15,66 @@ leakCheck()
 
 const self = 'm'
 
-function fixture(wanted: number) {
+function fixture(targetLinks: number) {
   const random = seededRandom(1)
   const owner = new Owner('t', new VirtualClock())
   const hello = { meshes: ['x'], name: self, role: 'compute', incarnation: 1, build: 't' } as const
   const ledger = new ConnectionLedger(owner, { self, hello, random })
   const view = new DigestView(owner, { self, stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
-  const neighbours = new Neighbours({ self, wanted, random }, view, ledger)
-  const know = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
+  const neighbours = new Neighbours({ self, targetLinks: targetLinks, random }, view, ledger)
+  const addMember = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
     hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
-    neighbours.joined(peer, 0)
+    neighbours.onJoined(peer, 0)
   }
-  const dialled = (until: number) => {
+  const firstDials = (until: number) => {
     const at: Record<string, number> = {}
     for (let now = neighbours.deadline(); now <= until; now = neighbours.deadline()) {
       for (const effect of neighbours.poll(now)) if (effect.do === 'dial.peer') at[effect.peer] ??= now
     }
     return at
   }
-  return { neighbours, know, dialled }
+  return { neighbours, addMember: addMember, firstDials: firstDials }
 }
 
 test('the lower peer id dials at once, the higher one only if nothing has come in 3 s', () => {
-  const { know, dialled } = fixture(8)
-  know('z')
-  know('a')
-  const at = dialled(10_000)
+  const { addMember, firstDials } = fixture(8)
+  addMember('z')
+  addMember('a')
+  const at = firstDials(10_000)
   assert.ok((at['z'] ?? Infinity) <= 1_500, `z at ${at['z']}`)
   assert.ok((at['a'] ?? 0) >= 3_000, `a at ${at['a']}`)
 })
 
 test('after a link is lost the lower peer id dials again at once, the higher one only if nothing has come in 3 s', () => {
-  const { neighbours, know, dialled } = fixture(8)
+  const { neighbours, addMember, firstDials } = fixture(8)
   for (const peer of ['z', 'a']) {
-    know(peer)
-    neighbours.dialled(peer, undefined, 0)
+    addMember(peer)
+    neighbours.onDialled(peer, undefined, 0)
   }
-  for (const peer of ['z', 'a']) neighbours.lost(peer, 40_000)
-  const at = dialled(60_000)
+  for (const peer of ['z', 'a']) neighbours.onDisconnected(peer, 40_000)
+  const at = firstDials(60_000)
   assert.ok((at['z'] ?? Infinity) <= 41_500, `z at ${at['z']}`)
   assert.ok((at['a'] ?? 0) >= 43_000, `a at ${at['a']}`)
 })
 
 test('a link that is lost does not shorten the wait after failed dials', () => {
-  const { neighbours, know, dialled } = fixture(8)
-  know('z')
-  for (let failed = 0; failed < 6; failed++) neighbours.dialled('z', refusal, 20_000)
-  neighbours.lost('z', 20_100)
-  assert.ok((dialled(60_000)['z'] ?? 0) >= 35_000)
+  const { neighbours, addMember, firstDials } = fixture(8)
+  addMember('z')
+  for (let failed = 0; failed < 6; failed++) neighbours.onDialled('z', refusal, 20_000)
+  neighbours.onDisconnected('z', 20_100)
+  assert.ok((firstDials(60_000)['z'] ?? 0) >= 35_000)
 })
 
 test('a member that takes our dials and hangs up soon is left for longer and longer', () => {
-  const { neighbours, know } = fixture(8)
-  know('z')
+  const { neighbours, addMember } = fixture(8)
+  addMember('z')
   const dials: number[] = []
   for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
     for (const effect of neighbours.poll(now)) {
       if (effect.do !== 'dial.peer') continue
       dials.push(now)
-      neighbours.dialled(effect.peer, undefined, now + 50)
-      neighbours.lost(effect.peer, now + 100)
+      neighbours.onDialled(effect.peer, undefined, now + 50)
+      neighbours.onDisconnected(effect.peer, now + 100)
     }
   }
   const waits = dials.slice(1).map((at, index) => at - (dials[index] ?? 0))
@@ -82,16 +82,16 @@ test('a member that takes our dials and hangs up soon is left for longer and lon
 })
 
 test('no more are dialled than are wanted, those with the fewest links first', () => {
-  const { know, dialled } = fixture(2)
-  know('p', ['1', '2', '3'])
-  know('q', ['1'])
-  know('r', [])
-  assert.deepEqual(Object.keys(dialled(2_000)).toSorted(), ['q', 'r'])
+  const { addMember, firstDials } = fixture(2)
+  addMember('p', ['1', '2', '3'])
+  addMember('q', ['1'])
+  addMember('r', [])
+  assert.deepEqual(Object.keys(firstDials(2_000)).toSorted(), ['q', 'r'])
 })
 
 test('a member that cannot be dialled is left for longer and longer', () => {
-  const { neighbours, know } = fixture(8)
-  know('z')
+  const { neighbours, addMember } = fixture(8)
+  addMember('z')
   const waits: number[] = []
   let last = 0
   for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
@@ -99,7 +99,7 @@ test('a member that cannot be dialled is left for longer and longer', () => {
       if (effect.do !== 'dial.peer') continue
       if (last > 0) waits.push(now - last)
       last = now
-      neighbours.dialled(effect.peer, refusal, now)
+      neighbours.onDialled(effect.peer, refusal, now)
     }
   }
   assert.ok(waits.length > 5)
@@ -107,9 +107,9 @@ test('a member that cannot be dialled is left for longer and longer', () => {
 })
 
 /** Spans of one member in an hour, each with the number of dials before it; every dial takes 40 ms. */
-function anHour(failure: typeof refusal | undefined) {
-  const { neighbours, know } = fixture(8)
-  know('z')
+function playHour(failure: typeof refusal | undefined) {
+  const { neighbours, addMember } = fixture(8)
+  addMember('z')
   const spans: { readonly dials: number; readonly at: number; readonly effect: SpanEffect }[] = []
   let dials = 0
   for (let now = neighbours.deadline(); now <= 3_600_000; now = neighbours.deadline()) {
@@ -117,14 +117,14 @@ function anHour(failure: typeof refusal | undefined) {
       if (effect.do !== 'dial.peer') continue
       dials++
       const at = now + 40
-      spans.push(...neighbours.dialled(effect.peer, failure, at).map((span) => ({ dials, at, effect: span })))
+      spans.push(...neighbours.onDialled(effect.peer, failure, at).map((span) => ({ dials, at, effect: span })))
     }
   }
   return { spans, dials }
 }
 
 test('a failed dial of a member emits a span per step of the back-off, then one per ten failures', () => {
-  const { spans, dials } = anHour(refusal)
+  const { spans, dials } = playHour(refusal)
   const every = Array.from({ length: Math.floor(dials / 10) }, (_, index) => 10 * (index + 1))
   assert.ok(dials > 100, `${dials}`)
   assert.deepEqual(
@@ -134,7 +134,7 @@ test('a failed dial of a member emits a span per step of the back-off, then one 
 })
 
 test('the span of a failed dial says who, where, how far, how often, and when again', () => {
-  const [first, second] = anHour(refusal).spans
+  const [first, second] = playHour(refusal).spans
   assert.ok(first !== undefined && second !== undefined)
   assert.equal(first.effect.since, first.at - 40)
   const { 'mesh.dial.delay_ms': delay, ...rest } = (first.effect as SpanEffectOf<'mesh.member.dial_failed'>).attributes
@@ -155,15 +155,15 @@ test('the span of a failed dial says who, where, how far, how often, and when ag
 })
 
 test('a dial that succeeded emits nothing, nor does an end of which no dial is known', () => {
-  assert.deepEqual(anHour(undefined).spans, [])
-  const { neighbours, know } = fixture(8)
-  know('z')
-  assert.deepEqual(neighbours.dialled('z', refusal, 100), [])
-  assert.deepEqual(neighbours.dialled('nobody', refusal, 100), [])
+  assert.deepEqual(playHour(undefined).spans, [])
+  const { neighbours, addMember } = fixture(8)
+  addMember('z')
+  assert.deepEqual(neighbours.onDialled('z', refusal, 100), [])
+  assert.deepEqual(neighbours.onDialled('nobody', refusal, 100), [])
 })
 
 test('nobody is dialled who has not said where', () => {
-  const { know, dialled } = fixture(8)
-  know('z', [], [])
-  assert.deepEqual(dialled(60_000), {})
+  const { addMember, firstDials } = fixture(8)
+  addMember('z', [], [])
+  assert.deepEqual(firstDials(60_000), {})
 })

@@ -11,14 +11,14 @@ import { networkPeer } from './network-peer.ts'
 export interface NeighbourOptions {
   readonly self: string
   /** Links this node wants; those that others dial come on top. */
-  readonly wanted: number
+  readonly targetLinks: number
   readonly random: Random
 }
 
 const dialLimitMs = 10_000
 /** Of two that are not linked the lower peer id dials first, so that most pairs never cross. */
 const deferMs = 3_000
-const spreadMs = 500
+const jitterMs = 500
 /** How often an unmet wish is looked at again. */
 const pollMs = 1_000
 
@@ -40,11 +40,11 @@ export class Neighbours {
   }
 
   /** A member became known. */
-  joined(peer: string, now: number): void {
+  onJoined(peer: string, now: number): void {
     const member = this.#view.get(peer)
     if (member === undefined) return
     member.dialFailures = 0
-    member.dialAfter = this.#turn(peer, now)
+    member.dialAfter = this.#dialTurnAt(peer, now)
     this.#pollSoon(now)
   }
 
@@ -52,49 +52,49 @@ export class Neighbours {
    * The last link to this peer is gone: both ends want it back, so they take turns as strangers do. Whoever took our dial
    * and hung up soon, for want of room say, did not mean it: that counts as a failure, as it does for seeds.
    */
-  lost(peer: string, now: number): void {
+  onDisconnected(peer: string, now: number): void {
     const member = this.#view.get(peer)
     if (member !== undefined) {
-      if (now - member.answeredAt < backoffPolicy.steadyMs) this.#failed(member, now)
+      if (now - member.answeredAt < backoffPolicy.steadyMs) this.#noteFailure(member, now)
       else member.dialFailures = 0
-      member.dialAfter = Math.max(member.dialAfter, this.#turn(peer, now))
+      member.dialAfter = Math.max(member.dialAfter, this.#dialTurnAt(peer, now))
     }
     this.#pollSoon(now)
   }
 
   /** The end of a dial; `failure` is undefined when it succeeded. */
-  dialled(peer: string, failure: DialFailure | undefined, now: number): SpanEffect[] {
+  onDialled(peer: string, failure: DialFailure | undefined, now: number): SpanEffect[] {
     const member = this.#view.get(peer)
     if (member === undefined) return []
-    const wasDialling = member.dialling
-    member.dialling = false
+    const wasDialling = member.isDialling
+    member.isDialling = false
     this.#pollSoon(now)
     if (failure === undefined) {
       Object.assign(member, { answeredAt: now, redials: 0 })
       return []
     }
-    this.#failed(member, now)
+    this.#noteFailure(member, now)
     // An end that comes late belongs to a dial that was counted before: one span per dial at most.
-    return wasDialling && hasSpan(member.dialFailures) ? [dialFailed(member, failure, now)] : []
+    return wasDialling && shouldEmit(member.dialFailures) ? [emitDialFailed(member, failure, now)] : []
   }
 
-  #failed(member: Member, now: number): void {
+  #noteFailure(member: Member, now: number): void {
     member.dialFailures++
     member.dialAfter = now + waitMs(backoffPolicy, member.dialFailures, this.#options.random())
   }
 
   poll(now: number): NetworkEffect[] {
     if (now < this.#pollAt) return []
-    const free = this.#options.wanted - this.#joinedCount()
-    const strangers = this.#view.members().filter((member) => !this.#ledger.isConnected(member.digest.peer))
-    this.#pollAt = free > 0 && strangers.length > 0 ? now + pollMs : Infinity
+    const missingLinks = this.#options.targetLinks - this.#joinedCount()
+    const unlinked = this.#view.members().filter((member) => !this.#ledger.isConnected(member.digest.peer))
+    this.#pollAt = missingLinks > 0 && unlinked.length > 0 ? now + pollMs : Infinity
     // An answer that never comes holds its place no longer than the dial may take.
-    const underWay = strangers.filter((member) => member.dialling && member.dialAfter > now).length
-    if (free <= underWay) return []
-    const ready = strangers.filter((member) => member.dialAfter <= now && member.digest.addresses.length > 0)
+    const pendingDials = unlinked.filter((member) => member.isDialling && member.dialAfter > now).length
+    if (missingLinks <= pendingDials) return []
+    const ready = unlinked.filter((member) => member.dialAfter <= now && member.digest.addresses.length > 0)
     return this.#shuffled(ready)
       .toSorted((a, b) => a.digest.links.length - b.digest.links.length)
-      .slice(0, free - underWay)
+      .slice(0, missingLinks - pendingDials)
       .map((member) => dial(member, now))
   }
 
@@ -102,9 +102,9 @@ export class Neighbours {
     this.#pollAt = Math.min(this.#pollAt, now + pollMs)
   }
 
-  #turn(peer: string, now: number): number {
+  #dialTurnAt(peer: string, now: number): number {
     const { self, random } = this.#options
-    return now + (self < peer ? 0 : deferMs) + spreadMs * random()
+    return now + (self < peer ? 0 : deferMs) + jitterMs * random()
   }
 
   #joinedCount(): number {
@@ -120,11 +120,11 @@ export class Neighbours {
 }
 
 /** One span per step of the back-off; once the wait has stopped growing, one per ten failures. */
-function hasSpan(failures: number): boolean {
+function shouldEmit(failures: number): boolean {
   return failures <= backoffPolicy.stepsMs.length || failures % backoffPolicy.attempts === 0
 }
 
-function dialFailed(member: Member, failure: DialFailure, now: number): SpanEffect {
+function emitDialFailed(member: Member, failure: DialFailure, now: number): SpanEffect {
   const attributes = {
     'mesh.peer.id': member.digest.peer,
     'mesh.peer.name': member.digest.name,
@@ -140,7 +140,7 @@ function dialFailed(member: Member, failure: DialFailure, now: number): SpanEffe
 }
 
 function dial(member: Member, now: number): NetworkEffect {
-  member.dialling = true
+  member.isDialling = true
   member.dialledAt = now
   member.dialAfter = now + dialLimitMs + pollMs
   const { peer, addresses } = member.digest

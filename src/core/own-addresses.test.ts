@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { parseAddress } from './address.ts'
-import { type AddressInputs, announced, type NetworkInterface, ownAddresses } from './own-addresses.ts'
+import { type AddressInputs, announcedAddresses, type NetworkInterface, ownAddresses } from './own-addresses.ts'
 
 leakCheck()
 
@@ -21,7 +21,7 @@ function inputs(changes: Partial<AddressInputs>): AddressInputs {
   return { listening: both, interfaces: lo, ...nothing, permits: () => true, ...changes }
 }
 
-const announcedOf = (changes: Partial<AddressInputs>) => announced(ownAddresses(inputs(changes)))
+const announcedOf = (changes: Partial<AddressInputs>) => announcedAddresses(ownAddresses(inputs(changes)))
 const reasonOf = (changes: Partial<AddressInputs>, host: string) =>
   ownAddresses(inputs(changes)).find(({ address }) => parseAddress(address).host === host)?.reason
 
@@ -215,21 +215,21 @@ suite('whatever the machine has', () => {
     check((_, list) => {
       const addresses = list.map(({ address }) => address)
       assert.equal(new Set(addresses).size, addresses.length)
-      assert.ok(announced(list).length <= 16)
+      assert.ok(announcedAddresses(list).length <= 16)
     })
   })
 
   test('every transport and IP version that has a usable address is announced', () => {
     check((_, list) => {
       const groupOf = (address: string) => `${parseAddress(address).transport} ${parseAddress(address).family}`
-      const groups = new Set(announced(list).map(groupOf))
+      const groups = new Set(announcedAddresses(list).map(groupOf))
       for (const { address, state } of list) if (state === 'cut') assert.ok(groups.has(groupOf(address)), address)
     })
   })
 
   test('no link-local address is announced, and loopback only alone', () => {
     check((_, list) => {
-      const hosts = announced(list).map((address) => parseAddress(address).host)
+      const hosts = announcedAddresses(list).map((address) => parseAddress(address).host)
       assert.ok(hosts.every((host) => !host.startsWith('fe80:') && !host.startsWith('169.254.')))
       const loopback = hosts.filter((host) => host.startsWith('127.'))
       assert.ok(loopback.length === 0 || loopback.length === hosts.length)

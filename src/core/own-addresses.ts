@@ -76,7 +76,7 @@ const ranks = {
 /** Guesses. Addresses that interfaces without a link keep, however many have one: three hosts with two transports. */
 const unlinkedReserve = 6
 /** Most addresses of bridges. */
-const bridgesMax = 8
+const maxBridges = 8
 
 interface Candidate {
   readonly address: string
@@ -96,18 +96,18 @@ interface Candidate {
  * machine, so peers on this machine reach the others too, and every other machine would dial itself.
  */
 export function ownAddresses(inputs: AddressInputs, max: number = limits.digestAddresses): OwnAddress[] {
-  const candidates = distinct(candidatesOf(inputs))
-  const sound = byUsefulness(candidates.filter(({ reason }) => reason === undefined))
-  const remote = sound.filter(({ rank }) => rank !== ranks.loopback)
-  const usable = remote.length > 0 ? remote : sound
-  const kept = keepMostUseful(usable, max)
+  const candidates = deduplicate(candidatesOf(inputs))
+  const valid = sortByUsefulness(candidates.filter(({ reason }) => reason === undefined))
+  const remote = valid.filter(({ rank }) => rank !== ranks.loopback)
+  const usable = remote.length > 0 ? remote : valid
+  const selected = selectMostUseful(usable, max)
   const reasonOf = (candidate: Candidate): WithholdReason =>
     candidate.reason ?? (usable.includes(candidate) ? 'bound' : 'loopback')
   return [
-    ...kept.map((candidate) => describe(candidate, undefined)),
+    ...selected.map((candidate) => toOwnAddress(candidate, undefined)),
     ...candidates
-      .filter((one) => !kept.includes(one))
-      .map((one) => describe(one, reasonOf(one)))
+      .filter((one) => !selected.includes(one))
+      .map((one) => toOwnAddress(one, reasonOf(one)))
       .toSorted((a, b) => urgency(a) - urgency(b)),
   ]
 }
@@ -119,7 +119,7 @@ function urgency({ reason }: OwnAddress): number {
 }
 
 /** The announced addresses, in order. */
-export function announced(addresses: readonly OwnAddress[]): string[] {
+export function announcedAddresses(addresses: readonly OwnAddress[]): string[] {
   return addresses.filter(({ state }) => state === 'announced').map(({ address }) => address)
 }
 
@@ -127,16 +127,16 @@ export function announced(addresses: readonly OwnAddress[]): string[] {
  * Of every transport and IP version the best address is kept, whatever it pushes out; then configured ones, some of
  * interfaces that have no link yet, and the rest by rank.
  */
-function keepMostUseful(usable: readonly Candidate[], max: number): readonly Candidate[] {
+function selectMostUseful(usable: readonly Candidate[], max: number): readonly Candidate[] {
   const groupOf = ({ parsed }: Candidate) => `${parsed.transport} ${parsed.family}`
   const best = usable.filter((one, index) => usable.findIndex((other) => groupOf(other) === groupOf(one)) === index)
   const configured = usable.filter(({ rank }) => rank === ranks.configured)
   const unlinked = usable.filter(({ rank }) => rank === ranks.routeSource || rank === ranks.interface)
-  const surplus = usable.filter(isBridge).slice(bridgesMax)
+  const surplus = usable.filter(isBridge).slice(maxBridges)
   const rest = usable.filter((one) => !surplus.includes(one))
   const byPriority = [...best, ...configured, ...unlinked.slice(0, unlinkedReserve), ...rest]
-  const kept = [...new Set(byPriority)].slice(0, max)
-  return usable.filter((candidate) => kept.includes(candidate))
+  const selected = [...new Set(byPriority)].slice(0, max)
+  return usable.filter((candidate) => selected.includes(candidate))
 }
 
 function isBridge({ rank }: Candidate): boolean {
@@ -144,9 +144,9 @@ function isBridge({ rank }: Candidate): boolean {
 }
 
 /** By rank; the addresses of one host stay together, so that a bound cuts hosts rather than transports. */
-function byUsefulness(candidates: readonly Candidate[]): readonly Candidate[] {
+function sortByUsefulness(candidates: readonly Candidate[]): readonly Candidate[] {
   const plain = candidates.filter(({ rank }) => rank === ranks.interface)
-  const hosts = [...inTurns(plain), ...candidates.map(({ parsed }) => parsed.host)]
+  const hosts = [...interleaveKinds(plain), ...candidates.map(({ parsed }) => parsed.host)]
   const order = (one: Candidate) => hosts.indexOf(one.parsed.host)
   return candidates.toSorted((a, b) => a.rank - b.rank || order(a) - order(b))
 }
@@ -155,21 +155,23 @@ function byUsefulness(candidates: readonly Candidate[]): readonly Candidate[] {
  * Hosts of interfaces between which nothing else decides. Kinds of interfaces take turns, the smallest kind first: VLANs
  * come by the dozen, a tunnel comes alone. Of one kind the first and the last take turns, since the newest is last.
  */
-function inTurns(candidates: readonly Candidate[]): readonly string[] {
+function interleaveKinds(candidates: readonly Candidate[]): readonly string[] {
   const kinds = Map.groupBy(candidates, ({ interface: name = '' }) => name.replace(/\d+/g, ''))
-  const queues = [...kinds.values()].map((some) => fromBothEnds([...new Set(some.map(({ parsed }) => parsed.host))]))
+  const queues = [...kinds.values()].map((group) =>
+    interleaveEnds([...new Set(group.map(({ parsed }) => parsed.host))]),
+  )
   const turns = queues.toSorted((a, b) => a.length - b.length)
   const longest = Math.max(0, ...turns.map(({ length }) => length))
   return Array.from({ length: longest }, (_, turn) => turns.flatMap((queue) => queue.slice(turn, turn + 1))).flat()
 }
 
-function fromBothEnds<T>(list: readonly T[]): T[] {
+function interleaveEnds<T>(list: readonly T[]): T[] {
   const half = Math.ceil(list.length / 2)
   const fromEnd = list.slice(half).reverse()
   return list.slice(0, half).flatMap((one, index) => [one, ...fromEnd.slice(index, index + 1)])
 }
 
-function describe(
+function toOwnAddress(
   { address, source, detail, interface: name }: Candidate,
   reason: WithholdReason | undefined,
 ): OwnAddress {
@@ -192,9 +194,9 @@ function candidatesOf(inputs: AddressInputs): Candidate[] {
   for (const address of [...inputs.announce, ...inputs.append]) {
     add(address, { source: 'configured', rank: ranks.configured, reason: undefined, interface: undefined })
   }
-  for (const address of inputs.listening.flatMap((one) => expand(one, inputs.interfaces))) {
+  for (const address of inputs.listening.flatMap((one) => expandWildcard(one, inputs.interfaces))) {
     const owner = interfaceOf(address, inputs.interfaces)
-    const reason = replaced ?? unusable(address, owner, inputs.interfaces)
+    const reason = replaced ?? unusableReason(address, owner, inputs.interfaces)
     add(address, { source: 'interface', rank: rankOf(address, owner, inputs), reason, interface: owner?.name })
   }
   for (const { address, confirmed, why } of inputs.observed) {
@@ -208,17 +210,17 @@ function candidatesOf(inputs: AddressInputs): Candidate[] {
 }
 
 /** An address that is known in several ways is the best of them. */
-function distinct(candidates: readonly Candidate[]): readonly Candidate[] {
+function deduplicate(candidates: readonly Candidate[]): readonly Candidate[] {
   const best = new Map<string, Candidate>()
   for (const one of candidates) {
     const other = best.get(one.address)
-    const better = other === undefined || (other.reason !== undefined && one.reason === undefined)
-    if (better) best.set(one.address, one)
+    const isBetter = other === undefined || (other.reason !== undefined && one.reason === undefined)
+    if (isBetter) best.set(one.address, one)
   }
   return [...best.values()]
 }
 
-function expand(address: string, interfaces: readonly NetworkInterface[]): readonly string[] {
+function expandWildcard(address: string, interfaces: readonly NetworkInterface[]): readonly string[] {
   const { host, family } = parseAddress(address)
   if (!isWildcard(host)) return [address]
   const own = interfaces.filter((one) => one.address.includes(':') === (family === 'ip6'))
@@ -231,7 +233,7 @@ function interfaceOf(address: string, interfaces: readonly NetworkInterface[]): 
 }
 
 /** Why a listening address is of no use to others at all. */
-function unusable(
+function unusableReason(
   address: string,
   owner: NetworkInterface | undefined,
   interfaces: readonly NetworkInterface[],

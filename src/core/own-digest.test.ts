@@ -11,7 +11,7 @@ import { Owner } from './owner.ts'
 leakCheck()
 
 const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-const who = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
+const identity = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
 
 suite('what a node says of itself', () => {
   const random = seededRandom(1)
@@ -21,26 +21,26 @@ suite('what a node says of itself', () => {
 
   beforeEach(() => {
     reach = 'linked'
-    const hello = { ...who, name: 'self', build: 'test' }
+    const hello = { ...identity, name: 'self', build: 'test' }
     ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), { self: 'self', hello, random })
     const periods = { digestMs: 2_000, gossipDigestMs: 10_000, stalenessMs: 30_000 }
     digest = new OwnDigest(
-      { ...who, ...periods, self: 'self', name: 'self', instance: 'one', random },
+      { ...identity, ...periods, self: 'self', name: 'self', instance: 'one', random },
       ledger,
       () => reach,
     )
   })
 
   /** A link dialled to each of these peers, both hellos in. */
-  const link = (...peers: string[]) => linked('outbound', peers)
+  const link = (...peers: string[]) => addLinks('outbound', peers)
 
-  function linked(direction: 'inbound' | 'outbound', peers: readonly string[]): void {
+  function addLinks(direction: 'inbound' | 'outbound', peers: readonly string[]): void {
     const info = { direction, address: '/memory/x', transport: 'memory', gossip: 'none' } as const
     const connections = peers.map((peer) => ({ id: `to ${peer}`, peer, ...info }))
     ledger.handle({ type: 'observed', connections }, 0)
     for (const peer of peers) {
       ledger.handle({ type: 'stream.open', connection: `to ${peer}` }, 0)
-      const hello = { ...who, name: peer, build: 'test', counter: 1, trace }
+      const hello = { ...identity, name: peer, build: 'test', counter: 1, trace }
       ledger.handle({ type: 'frame', connection: `to ${peer}`, frame: { type: 'hello', hello } }, 0)
     }
   }
@@ -84,11 +84,11 @@ suite('what a node says of itself', () => {
   })
 
   test('answers the dialler of a link at once, and keeps to its own round only when that is silent', () => {
-    linked('inbound', ['a'])
+    addLinks('inbound', ['a'])
     digest.handle({ type: 'joined', peer: 'a' }, 0)
     digest.handle({ type: 'tick' }, 0)
-    const answered = [500, 2_500, 2_600, 4_500].map((now) => digest.handle({ type: 'heard', peer: 'a' }, now).length)
-    assert.deepEqual(answered, [0, 1, 0, 1], 'not more often than it would say it by itself')
+    const answers = [500, 2_500, 2_600, 4_500].map((now) => digest.handle({ type: 'heard', peer: 'a' }, now).length)
+    assert.deepEqual(answers, [0, 1, 0, 1], 'not more often than it would say it by itself')
     const rounds = [5_000, 7_000].map((now) =>
       kinds(digest.handle({ type: 'tick' }, now)).filter((kind) => kind !== 'gossip'),
     )
@@ -102,7 +102,7 @@ suite('what a node says of itself', () => {
   })
 
   /** Times in seconds at which it went out over gossip. */
-  function gossiped(forMs: number): number[] {
+  function gossipTimes(forMs: number): number[] {
     const at: number[] = []
     for (let now = digest.deadline(); now <= forMs; now = digest.deadline()) {
       if (kinds(digest.handle({ type: 'tick' }, now)).includes('gossip')) at.push(now / 1_000)
@@ -112,9 +112,9 @@ suite('what a node says of itself', () => {
 
   test('goes over gossip every 10 s while somebody is not linked, seldom when all are', () => {
     link('a')
-    assert.ok(gossiped(300_000).length <= 7)
+    assert.ok(gossipTimes(300_000).length <= 7)
     reach = 'unreached'
-    const busy = gossiped(600_000)
+    const busy = gossipTimes(600_000)
     assert.ok(busy.length >= 25 && busy.length <= 36, `${busy.length} in 300 s`)
   })
 
@@ -122,12 +122,12 @@ suite('what a node says of itself', () => {
     link('a')
     reach = 'vouched'
     digest.handle({ type: 'joined', peer: 'a' }, 0)
-    const first = gossiped(60_000).length
+    const first = gossipTimes(60_000).length
     assert.ok(first >= 5 && first <= 8, `${first} in the first minute`)
-    const later = gossiped(660_000).length
+    const later = gossipTimes(660_000).length
     assert.ok(later >= 9 && later <= 13, `${later} in ten minutes`)
     digest.handle({ type: 'profile', topics: ['news'], addresses: [] }, 660_000)
-    const news = gossiped(720_000).length
+    const news = gossipTimes(720_000).length
     assert.ok(news >= 5 && news <= 8, `${news} in the minute after news`)
   })
 
@@ -149,13 +149,13 @@ suite('what a node says of itself', () => {
     link('a')
     digest.handle({ type: 'tick' }, 0)
     for (const now of [100, 200, 300]) digest.handle({ type: 'member.discovered' }, now)
-    const at = gossiped(8_000)
+    const at = gossipTimes(8_000)
     assert.equal(at.length, 1)
     assert.ok((at[0] ?? 0) >= 0.3 && (at[0] ?? 0) <= 3, `at ${at[0]} s`)
   })
 
   test('is not gossiped to nobody', () => {
     reach = 'unreached'
-    assert.deepEqual(gossiped(60_000), [])
+    assert.deepEqual(gossipTimes(60_000), [])
   })
 })

@@ -39,14 +39,14 @@ const quietFactor = 180
 const vouchedFactor = 6
 /** News are gossiped at the full rate for so many windows: for whoever missed some, and until we are vouched for. */
 const newsWindows = 2
-const gossipAtLeastMs = 2_000
+const minGossipIntervalMs = 2_000
 
 /** What this node says of itself, to whom and when. */
 export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   readonly #options: OwnDigestOptions
   readonly #ledger: ConnectionLedger
   readonly #reach: () => Reach
-  readonly #conflictsAt: (now: number) => readonly IdentityConflict[]
+  readonly #findConflicts: (now: number) => readonly IdentityConflict[]
   #topics: readonly string[] = []
   #addresses: readonly string[] = []
   #sequence = 0
@@ -65,9 +65,9 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     options: OwnDigestOptions,
     ledger: ConnectionLedger,
     reach: () => Reach,
-    conflictsAt: (now: number) => readonly IdentityConflict[] = () => [],
+    findConflicts: (now: number) => readonly IdentityConflict[] = () => [],
   ) {
-    this.#conflictsAt = conflictsAt
+    this.#findConflicts = findConflicts
     this.#options = options
     this.#ledger = ledger
     this.#reach = reach
@@ -75,27 +75,27 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
 
   handle(event: OwnDigestEvent, now: number): NetworkEffect[] {
     const version = this.#version
-    const effects = this.#take(event, now)
+    const effects = this.#handleEvent(event, now)
     if (version !== this.#version || event.type === 'member.discovered' || event.type === 'joined') this.#newsAt = now
     return effects
   }
 
-  #take(event: OwnDigestEvent, now: number): NetworkEffect[] {
+  #handleEvent(event: OwnDigestEvent, now: number): NetworkEffect[] {
     switch (event.type) {
       case 'profile':
-        this.#topics = this.#now(this.#topics, event.topics.slice(0, limits.digestTopics))
-        this.#addresses = this.#now(this.#addresses, event.addresses.slice(0, limits.digestAddresses))
+        this.#topics = this.#noteChange(this.#topics, event.topics.slice(0, limits.digestTopics))
+        this.#addresses = this.#noteChange(this.#addresses, event.addresses.slice(0, limits.digestAddresses))
         return []
       case 'member.discovered':
         this.#gossipSoon(200 + 800 * this.#options.random(), now)
         return []
       case 'joined':
         this.#gossipSoon(1_000, now)
-        return this.#toPeer(event.peer, now)
+        return this.#sendToPeer(event.peer, now)
       case 'heard':
-        return this.#answer(event.peer, now)
+        return this.#answerDigest(event.peer, now)
       case 'tick':
-        return [...this.#toLinks(now), ...this.#toGossip(now)]
+        return [...this.#sendToLinks(now), ...this.#gossipIfDue(now)]
     }
   }
 
@@ -103,9 +103,9 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     return Math.min(this.#linksAt, this.#gossipAt)
   }
 
-  #toPeer(peer: string, now: number): NetworkEffect[] {
-    const link = this.#ledger.joined(peer)
-    return link === undefined ? [] : [this.#say(link, this.#compose(this.#options.digestMs, now), now)]
+  #sendToPeer(peer: string, now: number): NetworkEffect[] {
+    const link = this.#ledger.joinedLink(peer)
+    return link === undefined ? [] : [this.#sendDigest(link, this.#compose(this.#options.digestMs, now), now)]
   }
 
   /** Addresses that this node can be dialled at, as others are told. */
@@ -114,7 +114,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   }
 
   /** In full, to a connection that is about to be closed: it tells a second process of an identity about the first. */
-  toConnection(connection: string, now: number): NetworkEffect {
+  sendFullDigest(connection: string, now: number): NetworkEffect {
     const digest = this.#compose(this.#options.digestMs, now)
     return { do: 'send', connection, frame: { type: 'digest', digest } }
   }
@@ -123,28 +123,28 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
    * The dialler of a link sets its pace and the listener answers at once: its digest carries QUIC’s acknowledgement, and
    * both processes wake once for the two. A dialler in haste is not followed.
    */
-  #answer(peer: string, now: number): NetworkEffect[] {
-    const link = this.#ledger.joined(peer)
-    const paced = link?.info.direction === 'inbound' && now - link.digestSentAt >= this.#options.digestMs / 2
-    return paced ? this.#toPeer(peer, now) : []
+  #answerDigest(peer: string, now: number): NetworkEffect[] {
+    const link = this.#ledger.joinedLink(peer)
+    const isDue = link?.info.direction === 'inbound' && now - link.digestSentAt >= this.#options.digestMs / 2
+    return isDue ? this.#sendToPeer(peer, now) : []
   }
 
-  #toLinks(now: number): NetworkEffect[] {
+  #sendToLinks(now: number): NetworkEffect[] {
     if (now < this.#linksAt) return []
     this.#linksAt = now + this.#options.digestMs
     this.#gossipAt = Math.min(this.#gossipAt, this.#gossipedAt + this.#pauseMs(now))
-    const due = this.#joined().filter(
+    const due = this.#joinedLinks().filter(
       (link) => link.info.direction === 'outbound' || now - link.digestSentAt >= this.#options.digestMs,
     )
     if (due.length === 0) return []
     const digest = this.#compose(this.#options.digestMs, now)
-    return due.map((link) => this.#say(link, digest, now))
+    return due.map((link) => this.#sendDigest(link, digest, now))
   }
 
-  #say(link: Link, digest: Digest, now: number): NetworkEffect {
+  #sendDigest(link: Link, digest: Digest, now: number): NetworkEffect {
     link.digestSentAt = now
-    const known = link.digestVersion === this.#version && now - link.digestAt < this.#options.stalenessMs
-    if (!known) {
+    const isCurrent = link.digestVersion === this.#version && now - link.digestAt < this.#options.stalenessMs
+    if (!isCurrent) {
       link.digestVersion = this.#version
       link.digestAt = now
       return { do: 'send', connection: link.connection, frame: { type: 'digest', digest } }
@@ -153,7 +153,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     return { do: 'send', connection: link.connection, frame: { type: 'unchanged', incarnation, sequence } }
   }
 
-  #toGossip(now: number): NetworkEffect[] {
+  #gossipIfDue(now: number): NetworkEffect[] {
     if (now < this.#gossipAt) return []
     const { gossipDigestMs, random, meshes } = this.#options
     const pauseMs = this.#pauseMs(now)
@@ -169,19 +169,21 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     const { gossipDigestMs, stalenessMs } = this.#options
     const reach = this.#reach()
     if (reach === 'linked') return gossipDigestMs * quietFactor
-    const news = now - this.#newsAt <= newsWindows * stalenessMs
-    return reach === 'unreached' || news ? gossipDigestMs : gossipDigestMs * vouchedFactor
+    const hasNews = now - this.#newsAt <= newsWindows * stalenessMs
+    return reach === 'unreached' || hasNews ? gossipDigestMs : gossipDigestMs * vouchedFactor
   }
 
   #gossipSoon(waitMs: number, now: number): void {
-    this.#gossipAt = Math.min(this.#gossipAt, Math.max(now + waitMs, this.#gossipedAt + gossipAtLeastMs))
+    this.#gossipAt = Math.min(this.#gossipAt, Math.max(now + waitMs, this.#gossipedAt + minGossipIntervalMs))
   }
 
   #compose(intervalMs: number, now: number): Digest {
     const { self, name, role, meshes, incarnation, instance } = this.#options
     this.#noteConflicts(now)
-    const joined = [...this.#ledger.records()].filter((record) => record.links.some(isJoined)).map(({ peer }) => peer)
-    this.#links = this.#now(this.#links, joined.slice(0, limits.digestLinks))
+    const linkedPeers = [...this.#ledger.records()]
+      .filter((record) => record.links.some(isJoined))
+      .map(({ peer }) => peer)
+    this.#links = this.#noteChange(this.#links, linkedPeers.slice(0, limits.digestLinks))
     const content = { topics: this.#topics, addresses: this.#addresses, links: this.#links }
     const conflicts = this.#conflicts.length === 0 ? {} : { conflicts: this.#conflicts }
     const version = { incarnation, sequence: ++this.#sequence, instance }
@@ -189,7 +191,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   }
 
   #noteConflicts(now: number): void {
-    const conflicts = this.#conflictsAt(now).slice(0, limits.digestConflicts)
+    const conflicts = this.#findConflicts(now).slice(0, limits.digestConflicts)
     const text = JSON.stringify(conflicts)
     if (text === this.#conflictsText) return
     this.#conflicts = conflicts
@@ -198,13 +200,13 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   }
 
   /** What is to be said now; a new version when it is not what was said before. */
-  #now(before: readonly string[], now: readonly string[]): readonly string[] {
+  #noteChange(before: readonly string[], now: readonly string[]): readonly string[] {
     if (before.length === now.length && before.every((text, index) => text === now[index])) return before
     this.#version++
     return now
   }
 
-  #joined(): Link[] {
+  #joinedLinks(): Link[] {
     return [...this.#ledger.records()].flatMap(({ links }) => links.filter(isJoined))
   }
 }

@@ -17,30 +17,30 @@ const mine = '00000000000000aa'
 const theirs = '00000000000000bb'
 const conflict = { peer: 'self', instances: [mine, theirs], addresses: ['/ip4/10.0.0.1/tcp/1', '/ip4/10.0.0.2/tcp/1'] }
 
-function make(): OwnIdentity {
+function startedIdentity(): OwnIdentity {
   const own = new OwnIdentity({ self: 'self', name: 'me', instance: mine, addresses: () => ['/ip4/10.0.0.1/tcp/1'] })
-  own.started(0)
+  own.onStarted(0)
   return own
 }
 
 test('what a neighbour says of this process and another is emitted once a minute', () => {
-  const own = make()
-  const emitted = [0, 10_000, 59_999, 60_000, 130_000].map((at) => own.reported(conflict, at).length)
+  const own = startedIdentity()
+  const emitted = [0, 10_000, 59_999, 60_000, 130_000].map((at) => own.onReport(conflict, at).length)
   assert.deepEqual(emitted, [1, 0, 0, 1, 1])
 })
 
 test('what concerns another peer, or two processes of before, is not this node’s', () => {
-  const own = make()
-  assert.deepEqual(own.reported({ ...conflict, peer: 'other' }, 0), [])
-  assert.deepEqual(own.reported({ ...conflict, instances: [theirs, '00000000000000cc'] }, 0), [])
+  const own = startedIdentity()
+  assert.deepEqual(own.onReport({ ...conflict, peer: 'other' }, 0), [])
+  assert.deepEqual(own.onReport({ ...conflict, instances: [theirs, '00000000000000cc'] }, 0), [])
 })
 
 test('gossip with this node’s own signature is another process, once none can be of the process before', () => {
-  const own = make()
-  const heard = digestOf('self', { instance: theirs, addresses: ['/ip4/10.0.0.2/tcp/1'] })
-  assert.deepEqual(own.heard(heard, 0, 29_000), [])
-  assert.deepEqual(own.heard(digestOf('self', { instance: mine }), 0, 31_000), [])
-  const [emitted] = own.heard(heard, 0, 31_000)
+  const own = startedIdentity()
+  const otherDigest = digestOf('self', { instance: theirs, addresses: ['/ip4/10.0.0.2/tcp/1'] })
+  assert.deepEqual(own.onOwnSignature(otherDigest, 0, 29_000), [])
+  assert.deepEqual(own.onOwnSignature(digestOf('self', { instance: mine }), 0, 31_000), [])
+  const [emitted] = own.onOwnSignature(otherDigest, 0, 31_000)
   assert.deepEqual(
     emitted?.span === 'mesh.identity.conflict' &&
       (emitted.attributes as Record<string, unknown>)['mesh.identity.addresses'],
@@ -49,19 +49,19 @@ test('gossip with this node’s own signature is another process, once none can 
 })
 
 test('a digest of the process before, or of one that has ended, that somebody sends again proves nothing', () => {
-  const own = make()
-  const heard = digestOf('self', { instance: theirs })
-  assert.deepEqual(own.heard(heard, 80_000, 70_000), [], 'sent before the start')
-  assert.deepEqual(own.heard(heard, 100_000, 1_000_000), [], 'sent long ago')
-  assert.equal(own.heard(heard, 20_000, 1_000_000).length, 1)
+  const own = startedIdentity()
+  const otherDigest = digestOf('self', { instance: theirs })
+  assert.deepEqual(own.onOwnSignature(otherDigest, 80_000, 70_000), [], 'sent before the start')
+  assert.deepEqual(own.onOwnSignature(otherDigest, 100_000, 1_000_000), [], 'sent long ago')
+  assert.equal(own.onOwnSignature(otherDigest, 20_000, 1_000_000).length, 1)
 })
 
 const guest = { ...conflict, peer: 'peer-a' }
 const seeds = ['/ip4/10.0.0.9/tcp/1', '/ip4/10.0.0.9/udp/1/quic-v1']
-const who = { role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const
+const identity = { role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const
 
 /** A node whose seeds never answer; `each` is called every 100 ms and may deliver events. */
-function run(untilMs: number, each: (node: MeshNode, now: number) => NodeEffect[]) {
+function run(untilMs: number, onStep: (node: MeshNode, now: number) => NodeEffect[]) {
   const options = {
     stalenessMs: 30_000,
     sweepMs: 5_000,
@@ -72,23 +72,23 @@ function run(untilMs: number, each: (node: MeshNode, now: number) => NodeEffect[
   }
   const random = seededRandom(1)
   const self = { self: 'peer-a', name: 'me', instance: mine }
-  const node = new MeshNode(new Owner('t', new VirtualClock()), { ...who, ...options, ...self, seeds, random })
+  const node = new MeshNode(new Owner('t', new VirtualClock()), { ...identity, ...options, ...self, seeds, random })
   const failure = { stage: 'dial', addresses: [], errorType: 'ECONNREFUSED', errorMessage: '' } as const
   const [dials, conflicts]: [number[], number[]] = [[], []]
   let ticks = 0
-  const take = (effects: readonly NodeEffect[], now: number) => {
+  const apply = (effects: readonly NodeEffect[], now: number) => {
     for (const effect of effects) {
       if (effect.do === 'emit-span' && effect.span === 'mesh.identity.conflict') conflicts.push(now)
       if (effect.do !== 'dial.seed') continue
       dials.push(now)
-      take(node.handle({ type: 'seed.failed', seed: effect.seed, failure }, now), now)
+      apply(node.handle({ type: 'seed.failed', seed: effect.seed, failure }, now), now)
     }
   }
-  take(node.handle({ type: 'started', settings: [] }, 0), 0)
+  apply(node.handle({ type: 'started', settings: [] }, 0), 0)
   for (let now = 0; now <= untilMs; now += 100) {
-    take(each(node, now), now)
-    for (let many = 0; node.deadline() <= now && many < 10; many++, ticks++)
-      take(node.handle({ type: 'tick' }, now), now)
+    apply(onStep(node, now), now)
+    for (let ticksAtOnce = 0; node.deadline() <= now && ticksAtOnce < 10; ticksAtOnce++, ticks++)
+      apply(node.handle({ type: 'tick' }, now), now)
   }
   return { dials, conflicts, ticks }
 }
@@ -104,20 +104,22 @@ function neighbour(refuses: boolean, untilMs: number) {
   return (node: MeshNode, now: number): NodeEffect[] => {
     const connection = refuses ? `c${Math.floor(now / 50_000)}` : 'c'
     if (now >= untilMs) return node.handle({ type: 'observed', connections: [] }, now)
-    const say = (frame: Frame) => node.handle({ type: 'frame', connection, frame, wall }, now)
-    const hello = { ...who, name: 'b', counter: 1, trace: newTrace(links) }
+    const sendFrame = (frame: Frame) => node.handle({ type: 'frame', connection, frame, wall }, now)
+    const hello = { ...identity, name: 'b', counter: 1, trace: newTrace(links) }
     const first = node.ledger.find(connection) === undefined && (!refuses || now % 50_000 === 0)
     const effects: NodeEffect[] = []
     if (first) {
       effects.push(
         ...node.handle({ type: 'observed', connections: [{ ...info, id: connection, peer: 'peer-b' }] }, now),
       )
-      effects.push(...node.handle({ type: 'stream.open', connection }, now), ...say({ type: 'hello', hello }))
+      effects.push(...node.handle({ type: 'stream.open', connection }, now), ...sendFrame({ type: 'hello', hello }))
     }
     if (now % 2_000 === 0 && node.ledger.isMember(connection))
-      effects.push(...say({ type: 'digest', digest: digestOf('peer-b', { sequence: ++sequence, conflicts: [guest] }) }))
+      effects.push(
+        ...sendFrame({ type: 'digest', digest: digestOf('peer-b', { sequence: ++sequence, conflicts: [guest] }) }),
+      )
     if (!refuses || !first) return effects
-    effects.push(...say({ type: 'goodbye', reason: 'superseded', trace: newTrace(links) }))
+    effects.push(...sendFrame({ type: 'goodbye', reason: 'superseded', trace: newTrace(links) }))
     return [...effects, ...node.handle({ type: 'observed', connections: [] }, now)]
   }
 }
@@ -147,14 +149,14 @@ test('digests over gossip that name this node as a conflict are believed by nobo
 
 test('a neighbour’s word or a refused link alone slows no dial, both together and an own signature do', () => {
   const acts = {
-    word: (own: OwnIdentity) => own.reported(conflict, 40_000),
-    refusal: (own: OwnIdentity) => own.refused(40_000),
+    word: (own: OwnIdentity) => own.onReport(conflict, 40_000),
+    refusal: (own: OwnIdentity) => own.onLinkRefused(40_000),
   }
-  const signature = (own: OwnIdentity) => own.heard(digestOf('self', { instance: theirs }), 0, 40_000)
+  const signature = (own: OwnIdentity) => own.onOwnSignature(digestOf('self', { instance: theirs }), 0, 40_000)
   const dialAfter = (...evidence: ((own: OwnIdentity) => unknown)[]) => {
-    const own = make()
+    const own = startedIdentity()
     for (const act of evidence) act(own)
-    own.dialled(40_000)
+    own.onDialled(40_000)
     return own.dialAfter(41_000)
   }
   assert.equal(dialAfter(acts.word), -Infinity)
@@ -164,8 +166,11 @@ test('a neighbour’s word or a refused link alone slows no dial, both together 
 })
 
 test('what a linked member says of a conflict is emitted; when it refuses each link too, the node dials once a minute', () => {
-  const said = run(600_000, neighbour(false, 300_000))
-  assert.ok(said.conflicts.length >= 4 && said.conflicts.length <= 6, `${said.conflicts}`)
+  const neighbourReports = run(600_000, neighbour(false, 300_000))
+  assert.ok(
+    neighbourReports.conflicts.length >= 4 && neighbourReports.conflicts.length <= 6,
+    `${neighbourReports.conflicts}`,
+  )
   const after = ({ dials }: { dials: readonly number[] }) =>
     new Set(dials.filter((at) => at > 60_000 && at < 300_000)).size
   const refused = run(600_000, neighbour(true, 600_000))

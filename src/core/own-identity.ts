@@ -1,7 +1,7 @@
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { type Digest, type IdentityConflict, instanceOf } from './frames.ts'
 import { withoutPeer } from './multiaddr-text.ts'
-import { runningMs, sentBefore } from './sightings.ts'
+import { earliestSentAt, runningMs } from './sightings.ts'
 
 export interface OwnIdentityOptions {
   readonly self: string
@@ -11,9 +11,9 @@ export interface OwnIdentityOptions {
   readonly addresses: () => readonly string[]
 }
 
-const emitAgainMs = 60_000
+const spanIntervalMs = 60_000
 /** While another process runs: neighbours that keep its link refuse this one at each dial, so it dials rarely. */
-const dialAgainMs = 60_000
+const dialIntervalMs = 60_000
 
 /**
  * Notices that another process runs with this node's own identity. The two cannot link, since libp2p refuses a peer with
@@ -25,30 +25,30 @@ export class OwnIdentity {
   #emittedAt = -Infinity
   #reportedAt = -Infinity
   /** When this node itself found out last, rather than by a neighbour's word. */
-  #foundAt = -Infinity
+  #detectedAt = -Infinity
   #dialAt = -Infinity
 
   constructor(options: OwnIdentityOptions) {
     this.#options = options
   }
 
-  started(now: number): void {
+  onStarted(now: number): void {
     this.#startedAt = now
   }
 
   /** A digest over gossip with this node's own signature. One that was sent before the start is of the process before. */
-  heard(digest: Digest, ageMs: number, now: number): SpanEffect[] {
+  onOwnSignature(digest: Digest, ageMs: number, now: number): SpanEffect[] {
     const { instance, addresses } = this.#options
-    const other = instanceOf(digest)
-    const current = ageMs < runningMs && sentBefore('gossip', ageMs, now) >= this.#startedAt
-    if (other === instance || !current) return []
-    this.#foundAt = now
-    const places = [...addresses().slice(0, 1), ...digest.addresses.slice(0, 1)].map(withoutPeer)
-    return this.#emit([instance, other], places, now)
+    const otherInstance = instanceOf(digest)
+    const isCurrent = ageMs < runningMs && earliestSentAt('gossip', ageMs, now) >= this.#startedAt
+    if (otherInstance === instance || !isCurrent) return []
+    this.#detectedAt = now
+    const conflictAddresses = [...addresses().slice(0, 1), ...digest.addresses.slice(0, 1)].map(withoutPeer)
+    return this.#emit([instance, otherInstance], conflictAddresses, now)
   }
 
   /** What a neighbour says: it concerns this node when it names this process beside another. */
-  reported({ peer, instances, addresses }: IdentityConflict, now: number): SpanEffect[] {
+  onReport({ peer, instances, addresses }: IdentityConflict, now: number): SpanEffect[] {
     const { self, instance } = this.#options
     if (peer !== self || !instances.includes(instance)) return []
     this.#reportedAt = now
@@ -56,8 +56,8 @@ export class OwnIdentity {
   }
 
   /** A peer ended the only link to it as superseded: while a conflict is reported, it keeps the other process's link. */
-  refused(now: number): void {
-    if (now - this.#reportedAt < runningMs) this.#foundAt = now
+  onLinkRefused(now: number): void {
+    if (now - this.#reportedAt < runningMs) this.#detectedAt = now
   }
 
   /**
@@ -65,15 +65,15 @@ export class OwnIdentity {
    * identity. A neighbour's word alone does not slow it down.
    */
   dialAfter(now: number): number {
-    return now - this.#foundAt < runningMs ? this.#dialAt : -Infinity
+    return now - this.#detectedAt < runningMs ? this.#dialAt : -Infinity
   }
 
-  dialled(now: number): void {
-    this.#dialAt = now + dialAgainMs
+  onDialled(now: number): void {
+    this.#dialAt = now + dialIntervalMs
   }
 
   #emit(instances: readonly string[], addresses: readonly string[], now: number): SpanEffect[] {
-    if (now - this.#emittedAt < emitAgainMs) return []
+    if (now - this.#emittedAt < spanIntervalMs) return []
     this.#emittedAt = now
     const { self, name } = this.#options
     return [

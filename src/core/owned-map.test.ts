@@ -9,20 +9,20 @@ leakCheck()
 
 type Released = [value: string, key: string, reason: string]
 
-function make(spec: Partial<RegistrySpec<string, string>> = {}) {
+function makeMap(spec: Partial<RegistrySpec<string, string>> = {}) {
   const released: Released[] = []
   const map = new OwnedMap<string, string>('node-a', {
     name: 'peers',
     capacity: 3,
     expiry: { idleMs: 100 },
-    release: (...leaving) => void released.push(leaving),
+    release: (...args) => void released.push(args),
     ...spec,
   })
   return { map, released }
 }
 
 test('a value put over another releases that other; the same value again is only refreshed', () => {
-  const { map, released } = make()
+  const { map, released } = makeMap()
   map.set('a', 'one', 0)
   map.set('a', 'one', 5)
   assert.deepEqual([released, map.census(5).added, map.census(5).oldestMs], [[], 1, 0])
@@ -32,7 +32,7 @@ test('a value put over another releases that other; the same value again is only
 })
 
 test('a full map evicts the entry longest without a refresh', () => {
-  const { map, released } = make()
+  const { map, released } = makeMap()
   for (const [now, key] of ['a', 'b', 'c'].entries()) map.set(key, `of ${key}`, now)
   map.touch('a', 10)
   map.set('d', 'of d', 11)
@@ -41,7 +41,7 @@ test('a full map evicts the entry longest without a refresh', () => {
 })
 
 test('entries expire when they were not refreshed for longer than idleMs', () => {
-  const { map, released } = make()
+  const { map, released } = makeMap()
   map.set('a', 'one', 0)
   map.set('b', 'two', 0)
   map.touch('b', 1)
@@ -51,13 +51,13 @@ test('entries expire when they were not refreshed for longer than idleMs', () =>
 })
 
 test('where an event empties the map, time does not', () => {
-  const { map } = make({ expiry: { event: 'connection closed' } })
+  const { map } = makeMap({ expiry: { event: 'connection closed' } })
   map.set('a', 'one', 0)
   assert.equal(map.expire(1e9), 0)
 })
 
 test('a time that goes back neither ages nor rejuvenates anything', () => {
-  const { map } = make()
+  const { map } = makeMap()
   map.set('a', 'one', 1_000)
   map.set('b', 'two', 10)
   assert.equal(map.expire(1_100), 0)
@@ -65,7 +65,7 @@ test('a time that goes back neither ages nor rejuvenates anything', () => {
 })
 
 test('a guarded removal leaves the successor alone', () => {
-  const { map, released } = make()
+  const { map, released } = makeMap()
   map.set('a', 'second link', 0)
   assert.equal(
     map.deleteIf('a', (link) => link === 'first link'),
@@ -80,7 +80,7 @@ test('a guarded removal leaves the successor alone', () => {
 })
 
 test('closing releases all and refuses what comes after', () => {
-  const { map, released } = make()
+  const { map, released } = makeMap()
   map.set('a', 'one', 0)
   map.close()
   map.close()
@@ -95,7 +95,7 @@ test('a release that throws is heard of, and leaves the map right', () => {
   const release = (value: string) => {
     throw new Error(`cannot free ${value}`)
   }
-  const { map } = make({ release })
+  const { map } = makeMap({ release })
   map.set('a', 'one', 0)
   assert.throws(() => map.set('a', 'two', 0), /cannot free one/)
   assert.equal(map.get('a'), 'two')
@@ -108,7 +108,7 @@ test('a release that throws is heard of, and leaves the map right', () => {
 })
 
 test('a release may change the map it comes from', () => {
-  const { map, released } = make({
+  const { map, released } = makeMap({
     capacity: 1,
     release: (value, key, reason) => {
       released.push([value, key, reason])
@@ -125,7 +125,7 @@ test('a release may change the map it comes from', () => {
 })
 
 test('a map may be changed while it is walked', () => {
-  const { map } = make()
+  const { map } = makeMap()
   for (const key of ['a', 'b', 'c']) map.set(key, key, 0)
   for (const [key] of map) map.touch(key, 1)
   for (const key of map.keys()) map.delete(key)
@@ -134,8 +134,8 @@ test('a map may be changed while it is walked', () => {
 
 test('a bound that bounds nothing is refused', () => {
   const isRefusal = (error: unknown) => isMeshError(error, 'MESH_CONFIG_INVALID')
-  for (const capacity of [0, -1, 1.5, Infinity, Number.NaN]) assert.throws(() => make({ capacity }), isRefusal)
-  for (const idleMs of [0, -1, Infinity, Number.NaN]) assert.throws(() => make({ expiry: { idleMs } }), isRefusal)
+  for (const capacity of [0, -1, 1.5, Infinity, Number.NaN]) assert.throws(() => makeMap({ capacity }), isRefusal)
+  for (const idleMs of [0, -1, Infinity, Number.NaN]) assert.throws(() => makeMap({ expiry: { idleMs } }), isRefusal)
 })
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')
@@ -148,7 +148,7 @@ const operation = fc.oneof(
 test('whatever is done, each value is released exactly once, the bound holds and the census adds up', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 200 }), (operations) => {
-      const { map, released } = make()
+      const { map, released } = makeMap()
       let now = 0
       const made: string[] = []
       for (const { do: what, key, ms } of operations) {

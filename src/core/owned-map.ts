@@ -32,7 +32,7 @@ export interface RegistryCensus {
 
 interface Entry<V> {
   readonly value: V
-  readonly seenAt: number
+  readonly refreshedAt: number
 }
 
 /**
@@ -80,32 +80,32 @@ export class OwnedMap<K, V extends {}> {
    */
   set(key: K, value: V, now: number): void {
     if (this.#closed) throw new MeshError('MESH_OWNER_CLOSED', { owner: this.#owner, resource: this.spec.name })
-    const held = this.#entries.get(key)
-    if (held !== undefined && Object.is(held.value, value)) {
+    const entry = this.#entries.get(key)
+    if (entry !== undefined && Object.is(entry.value, value)) {
       this.touch(key, now)
       return
     }
-    const evicted = held === undefined && this.size >= this.spec.capacity ? this.#oldest() : undefined
+    const evicted = entry === undefined && this.size >= this.spec.capacity ? this.#oldest() : undefined
     if (evicted !== undefined) this.#entries.delete(evicted[0])
-    this.#put(key, value, now)
+    this.#putEntry(key, value, now)
     this.#added++
     this.#highWaterMark = Math.max(this.#highWaterMark, this.size)
-    if (held !== undefined) this.#release(held.value, key, 'replaced')
+    if (entry !== undefined) this.#release(entry.value, key, 'replaced')
     if (evicted !== undefined) this.#release(evicted[1].value, evicted[0], 'evicted')
   }
 
   /** Refreshes the entry, if there is one. */
   touch(key: K, now: number): void {
-    const held = this.#entries.get(key)
-    if (held !== undefined) this.#put(key, held.value, now)
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) this.#putEntry(key, entry.value, now)
   }
 
   /** Whether there was an entry to release. */
   delete(key: K, reason: 'removed' | 'expired' = 'removed'): boolean {
-    const held = this.#entries.get(key)
-    if (held === undefined) return false
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return false
     this.#entries.delete(key)
-    this.#release(held.value, key, reason)
+    this.#release(entry.value, key, reason)
     return true
   }
 
@@ -122,7 +122,7 @@ export class OwnedMap<K, V extends {}> {
   expire(now: number): number {
     if (!('idleMs' in this.spec.expiry)) return 0
     const before = this.#advance(now) - this.spec.expiry.idleMs
-    return this.#releaseWhile('expired', ({ seenAt }) => seenAt < before)
+    return this.#releaseWhile('expired', ({ refreshedAt }) => refreshedAt < before)
   }
 
   /** For the owner: releases all as 'closed' and takes no more. Failures as in `expire`. */
@@ -159,7 +159,7 @@ export class OwnedMap<K, V extends {}> {
       added: this.#added,
       released: Object.values(this.#byReason).reduce((sum, count) => sum + count, 0),
       byReason: { ...this.#byReason },
-      oldestMs: oldest === undefined ? 0 : Math.max(0, now - oldest[1].seenAt),
+      oldestMs: oldest === undefined ? 0 : Math.max(0, now - oldest[1].refreshedAt),
     }
   }
 
@@ -167,9 +167,9 @@ export class OwnedMap<K, V extends {}> {
     return this.#entries.entries().next().value
   }
 
-  #put(key: K, value: V, now: number): void {
+  #putEntry(key: K, value: V, now: number): void {
     this.#entries.delete(key)
-    this.#entries.set(key, { value, seenAt: this.#advance(now) })
+    this.#entries.set(key, { value, refreshedAt: this.#advance(now) })
   }
 
   /** Never back, or the order of refresh would not be the order of `seenAt`. */
@@ -183,10 +183,10 @@ export class OwnedMap<K, V extends {}> {
     this.spec.release(value, key, reason)
   }
 
-  #releaseWhile(reason: 'expired' | 'closed', leaves: (entry: Entry<V>) => boolean): number {
+  #releaseWhile(reason: 'expired' | 'closed', isDue: (entry: Entry<V>) => boolean): number {
     const failures: unknown[] = []
     let count = 0
-    for (let first = this.#oldest(); first !== undefined && leaves(first[1]); first = this.#oldest()) {
+    for (let first = this.#oldest(); first !== undefined && isDue(first[1]); first = this.#oldest()) {
       const [key, { value }] = first
       this.#entries.delete(key)
       count++
@@ -201,9 +201,9 @@ export class OwnedMap<K, V extends {}> {
   }
 }
 
-function requireBound(key: string, given: number, isRightKind: boolean): void {
-  if (isRightKind && given > 0 && Number.isFinite(given)) return
-  throw new MeshError('MESH_CONFIG_INVALID', { key, given: String(given), expected: 'a positive, finite number' })
+function requireBound(key: string, value: number, isRightKind: boolean): void {
+  if (isRightKind && value > 0 && Number.isFinite(value)) return
+  throw new MeshError('MESH_CONFIG_INVALID', { key, given: String(value), expected: 'a positive, finite number' })
 }
 
 function releaseFailed(owner: string, failures: readonly unknown[]): MeshError<'MESH_RELEASE_FAILED'> {

@@ -11,7 +11,7 @@ leakCheck()
 
 const nothing = { registries: [], resources: [] }
 
-function make() {
+function makeOwner() {
   const clock = new VirtualClock()
   return { clock, owner: new Owner('node-a', clock) }
 }
@@ -20,7 +20,7 @@ function make() {
 const settle = () => new Promise(setImmediate)
 
 test('closes in reverse order, children included, and says how long each step took', async () => {
-  const { owner, clock } = make()
+  const { owner, clock } = makeOwner()
   const closed: string[] = []
   owner.adopt('first', () => void closed.push('first'))
   const map = owner.map<string, string>({
@@ -44,7 +44,7 @@ test('closes in reverse order, children included, and says how long each step to
 })
 
 test('the inventory names what is held, by whom, and forgets what has gone', async () => {
-  const { owner, clock } = make()
+  const { owner, clock } = makeOwner()
   const kit = owner.child('kit')
   kit.map({ name: 'links', capacity: 2, expiry: { event: 'closing' }, release: () => {} })
   const release = kit.adopt('listener', () => {})
@@ -72,7 +72,7 @@ test('the inventory names what is held, by whom, and forgets what has gone', asy
 })
 
 test('a resource is closed once, whoever asks and however often', async () => {
-  const { owner } = make()
+  const { owner } = makeOwner()
   let closes = 0
   const release = owner.adopt('listener', () => void closes++)
   await Promise.all([release(), release(), owner.close(), owner.close(), release()])
@@ -80,7 +80,7 @@ test('a resource is closed once, whoever asks and however often', async () => {
 })
 
 test('a step that never ends is told, stays in the inventory, and holds nothing up', async () => {
-  const { owner, clock } = make()
+  const { owner, clock } = makeOwner()
   let closed = 0
   const { promise, resolve: finish } = Promise.withResolvers<void>()
   owner.adopt('well behaved', () => void closed++)
@@ -109,7 +109,7 @@ test('a step that never ends is told, stays in the inventory, and holds nothing 
 })
 
 test('failures are gathered: close tells them, disposal throws them together', async () => {
-  const { owner } = make()
+  const { owner } = makeOwner()
   owner.adopt('a', () => {
     throw new Error('at once')
   })
@@ -130,7 +130,7 @@ test('failures are gathered: close tells them, disposal throws them together', a
 })
 
 test('no timer fires into what is being closed, not even a child’s', async () => {
-  const { owner, clock } = make()
+  const { owner, clock } = makeOwner()
   let fired = 0
   owner.child('kit').after(5, () => fired++)
   owner.after(5, () => fired++)
@@ -142,7 +142,7 @@ test('no timer fires into what is being closed, not even a child’s', async () 
 })
 
 test('a closed owner takes nothing on', async () => {
-  const { owner } = make()
+  const { owner } = makeOwner()
   let aborted = 0
   owner.signal.addEventListener('abort', () => aborted++)
   await owner.close()
@@ -158,7 +158,7 @@ test('a closed owner takes nothing on', async () => {
 })
 
 test('an owner holds a bounded number of things', () => {
-  const { owner } = make()
+  const { owner } = makeOwner()
   const cancels = Array.from({ length: limits.held }, () => owner.after(1, () => {}))
   const isLimit = (error: unknown) => isMeshError(error, 'MESH_LIMIT_REACHED')
   assert.throws(() => owner.after(1, () => {}), isLimit)
@@ -175,7 +175,7 @@ const operation = fc.record({
 test('whatever is done, everything is closed exactly once or fired, and nothing is left', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
-      const { owner, clock } = make()
+      const { owner, clock } = makeOwner()
       const owners = [owner]
       const closed: number[] = []
       let adopted = 0

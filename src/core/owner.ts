@@ -5,10 +5,10 @@ import { OwnedMap, type RegistryCensus, type RegistrySpec } from './owned-map.ts
 
 export interface Inventory {
   readonly registries: readonly RegistryCensus[]
-  readonly resources: readonly HeldResource[]
+  readonly resources: readonly OwnedResource[]
 }
 
-export interface HeldResource {
+export interface OwnedResource {
   /** Name of the owner that holds it. */
   readonly owner: string
   readonly kind: 'timer' | 'resource' | 'owner'
@@ -27,7 +27,7 @@ export interface CloseStep {
 type Registry = Pick<OwnedMap<unknown, object>, 'census' | 'close'>
 
 /** Anything an owner holds: in one list, since it closes in reverse order of holding. */
-type Held =
+type OwnedItem =
   | { readonly kind: 'timer'; readonly name: string; readonly cancel: () => void }
   | { readonly kind: 'resource'; readonly name: string; readonly release: () => Promise<void> }
   | { readonly kind: 'owner'; readonly name: string; readonly child: Owner }
@@ -43,10 +43,10 @@ export class Owner {
   readonly name: string
   readonly #clock: Clock
   readonly #abort = new AbortController()
-  readonly #held = new Set<Held>()
+  readonly #items = new Set<OwnedItem>()
   #closing: Promise<readonly CloseStep[]> | undefined
   /** Takes this owner off its parent's list, once nothing is left of it. */
-  #leave: () => void = () => {}
+  #detach: () => void = () => {}
 
   constructor(name: string, clock: Clock) {
     this.name = name
@@ -65,28 +65,28 @@ export class Owner {
   /** Throws MESH_CONFIG_INVALID for a bound that is zero, infinite or no number. */
   map<K, V extends {}>(spec: RegistrySpec<K, V>): OwnedMap<K, V> {
     const map = new OwnedMap<K, V>(this.name, spec)
-    this.#hold({ kind: 'map', name: spec.name, map })
+    this.#addItem({ kind: 'map', name: spec.name, map })
     return map
   }
 
   child(name: string): Owner {
     const child = new Owner(`${this.name}/${name}`, this.#clock)
-    const held = this.#hold({ kind: 'owner', name, child })
-    child.#leave = () => this.#drop(held)
+    const item = this.#addItem({ kind: 'owner', name, child })
+    child.#detach = () => this.#removeItem(item)
     return child
   }
 
   /** Calls `run` once after `ms` unless cancelled, by the returned function or by closing. */
   after(ms: number, run: () => void): () => void {
-    this.#mayHold('timer')
+    this.#requireRoom('timer')
     const cancel = this.#clock.after(ms, () => {
-      this.#drop(held)
+      this.#removeItem(item)
       run()
     })
-    const held: Held = { kind: 'timer', name: `after ${ms} ms`, cancel }
-    this.#held.add(held)
+    const item: OwnedItem = { kind: 'timer', name: `after ${ms} ms`, cancel }
+    this.#items.add(item)
     return () => {
-      this.#drop(held)
+      this.#removeItem(item)
       cancel()
     }
   }
@@ -97,34 +97,34 @@ export class Owner {
    * `limitMs`. A resource whose `close` does not settle stays in the inventory until it does.
    */
   adopt(name: string, close: () => void | Promise<void>, limitMs = 1_000): () => Promise<void> {
-    let released: Promise<void> | undefined
+    let releasing: Promise<void> | undefined
     const run = async () => {
       try {
         await close()
       } finally {
-        this.#drop(held)
+        this.#removeItem(item)
       }
     }
     const release = () => {
-      released ??= within(this.#clock, name, limitMs, run)
-      return released
+      releasing ??= withTimeout(this.#clock, name, limitMs, run)
+      return releasing
     }
-    const held = this.#hold({ kind: 'resource', name, release })
+    const item = this.#addItem({ kind: 'resource', name, release })
     return release
   }
 
   /** Everything held now, children's included. */
   inventory(): Inventory {
     const registries: RegistryCensus[] = []
-    const resources: HeldResource[] = []
-    for (const held of this.#held) {
-      if (held.kind === 'map') {
-        registries.push(held.map.census(this.#clock.now()))
+    const resources: OwnedResource[] = []
+    for (const item of this.#items) {
+      if (item.kind === 'map') {
+        registries.push(item.map.census(this.#clock.now()))
         continue
       }
-      resources.push({ owner: this.name, kind: held.kind, name: held.name })
-      if (held.kind !== 'owner') continue
-      const inner = held.child.inventory()
+      resources.push({ owner: this.name, kind: item.kind, name: item.name })
+      if (item.kind !== 'owner') continue
+      const inner = item.child.inventory()
       registries.push(...inner.registries)
       resources.push(...inner.resources)
     }
@@ -143,71 +143,73 @@ export class Owner {
 
   /** As `close`, but throws MESH_RELEASE_FAILED when a step failed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const failed = (await this.close()).flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`]))
-    if (failed.length === 0) return
-    throw new MeshError('MESH_RELEASE_FAILED', { owner: this.name, steps: failed.join('; ') })
+    const failures = (await this.close()).flatMap(({ name, error }) =>
+      error === undefined ? [] : [`${name}: ${error}`],
+    )
+    if (failures.length === 0) return
+    throw new MeshError('MESH_RELEASE_FAILED', { owner: this.name, steps: failures.join('; ') })
   }
 
   async #close(): Promise<readonly CloseStep[]> {
     this.#cancelTimers()
     this.#abort.abort(new MeshError('MESH_OWNER_CLOSED', { owner: this.name, resource: 'work' }))
     const steps: CloseStep[] = []
-    for (const held of [...this.#held].reverse()) {
-      if (held.kind === 'owner') {
-        const inner = await held.child.close()
-        steps.push(...inner.map((step) => ({ ...step, name: `${held.name}/${step.name}` })))
-      } else if (held.kind !== 'timer') steps.push(await this.#step(held))
+    for (const item of [...this.#items].reverse()) {
+      if (item.kind === 'owner') {
+        const inner = await item.child.close()
+        steps.push(...inner.map((step) => ({ ...step, name: `${item.name}/${step.name}` })))
+      } else if (item.kind !== 'timer') steps.push(await this.#closeItem(item))
     }
-    if (this.#held.size === 0) this.#leave()
+    if (this.#items.size === 0) this.#detach()
     return steps
   }
 
   /** Deeply, and before anything else: no timer may fire into what is half closed. */
   #cancelTimers(): void {
-    for (const held of [...this.#held]) {
-      if (held.kind === 'owner') held.child.#cancelTimers()
-      if (held.kind !== 'timer') continue
-      this.#held.delete(held)
-      held.cancel()
+    for (const item of [...this.#items]) {
+      if (item.kind === 'owner') item.child.#cancelTimers()
+      if (item.kind !== 'timer') continue
+      this.#items.delete(item)
+      item.cancel()
     }
   }
 
-  async #step(held: Extract<Held, { kind: 'map' | 'resource' }>): Promise<CloseStep> {
+  async #closeItem(item: Extract<OwnedItem, { kind: 'map' | 'resource' }>): Promise<CloseStep> {
     const began = this.#clock.now()
     try {
-      if (held.kind === 'resource') await held.release()
-      else this.#closeMap(held)
-      return { name: held.name, durationMs: this.#clock.now() - began }
+      if (item.kind === 'resource') await item.release()
+      else this.#closeMap(item)
+      return { name: item.name, durationMs: this.#clock.now() - began }
     } catch (error) {
-      return { name: held.name, durationMs: this.#clock.now() - began, error: describe(error) }
+      return { name: item.name, durationMs: this.#clock.now() - began, error: describe(error) }
     }
   }
 
-  #closeMap(held: Extract<Held, { kind: 'map' }>): void {
-    this.#drop(held)
-    held.map.close()
+  #closeMap(item: Extract<OwnedItem, { kind: 'map' }>): void {
+    this.#removeItem(item)
+    item.map.close()
   }
 
-  #hold<H extends Held>(held: H): H {
-    this.#mayHold(held.name)
-    this.#held.add(held)
-    return held
+  #addItem<H extends OwnedItem>(item: H): H {
+    this.#requireRoom(item.name)
+    this.#items.add(item)
+    return item
   }
 
-  #mayHold(resource: string): void {
+  #requireRoom(resource: string): void {
     if (this.closed) throw new MeshError('MESH_OWNER_CLOSED', { owner: this.name, resource })
-    if (this.#held.size < limits.held) return
+    if (this.#items.size < limits.held) return
     throw new MeshError('MESH_LIMIT_REACHED', { limit: `what ${this.name} may hold`, value: limits.held })
   }
 
-  #drop(held: Held): void {
-    this.#held.delete(held)
-    if (this.closed && this.#held.size === 0) this.#leave()
+  #removeItem(item: OwnedItem): void {
+    this.#items.delete(item)
+    if (this.closed && this.#items.size === 0) this.#detach()
   }
 }
 
 /** Settles as `run` does, or rejects after `ms`; `run` itself cannot be stopped. */
-function within(clock: Clock, step: string, ms: number, run: () => Promise<void>): Promise<void> {
+function withTimeout(clock: Clock, step: string, ms: number, run: () => Promise<void>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const cancel = clock.after(ms, () => reject(new MeshError('MESH_STEP_TIMEOUT', { step, ms })))
   run().finally(cancel).then(resolve, reject)

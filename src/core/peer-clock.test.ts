@@ -7,13 +7,13 @@ leakCheck()
 
 const allowedMs = 5_000
 /** What is told of samples [second, skew]. */
-function spansOf(samples: readonly (readonly [number, number])[]) {
-  const clock: PeerClock = { samples: [], off: false }
+function judgements(samples: readonly (readonly [number, number])[]) {
+  const clock: PeerClock = { samples: [], isOff: false }
   return samples.map(([second, skewMs]) => judgeClock(clock, skewMs, allowedMs, second * 1_000))
 }
 
 test('a clock that is ahead is told at once, and once until it is right again', () => {
-  const told = spansOf([
+  const reportedSkews = judgements([
     [0, 5_000],
     [10, 5_001],
     [20, 9_000],
@@ -22,12 +22,12 @@ test('a clock that is ahead is told at once, and once until it is right again', 
     [50, 0],
     [60, 7_000],
   ])
-  assert.deepEqual(told, [undefined, 5_001, undefined, undefined, undefined, undefined, 7_000])
+  assert.deepEqual(reportedSkews, [undefined, 5_001, undefined, undefined, undefined, undefined, 7_000])
 })
 
 test('a clock that is behind is told when three digests in a row say so, by the least of them', () => {
   assert.deepEqual(
-    spansOf([
+    judgements([
       [0, -60_000],
       [30, -61_000],
       [60, -60_500],
@@ -39,7 +39,7 @@ test('a clock that is behind is told when three digests in a row say so, by the 
 
 test('digests that come late say nothing of their sender’s clock while one of three is in time', () => {
   assert.deepEqual(
-    spansOf([
+    judgements([
       [0, -9_000],
       [30, -8_000],
       [60, -20],
@@ -52,7 +52,7 @@ test('digests that come late say nothing of their sender’s clock while one of 
 
 test('digests of one burst are late together and count once, by the one that was quickest', () => {
   assert.deepEqual(
-    spansOf([
+    judgements([
       [0, -9_000],
       [1, -8_000],
       [2, -7_000],
@@ -62,7 +62,7 @@ test('digests of one burst are late together and count once, by the one that was
     Array(5).fill(undefined),
   )
   assert.deepEqual(
-    spansOf([
+    judgements([
       [0, -9_000],
       [1, -10],
       [11, -9_000],

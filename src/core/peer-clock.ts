@@ -1,6 +1,6 @@
 /** Samples of a clock, and the least time between two of them, in milliseconds: those of one burst are one. Guess. */
-const samplesKept = 3
-const apartMs = 10_000
+const maxSamples = 3
+const sampleIntervalMs = 10_000
 
 interface Sample {
   readonly at: number
@@ -13,7 +13,7 @@ export interface PeerClock {
   /** Newest last. */
   samples: readonly Sample[]
   /** It was told to be off, and has not been right since. */
-  off: boolean
+  isOff: boolean
 }
 
 /**
@@ -27,14 +27,14 @@ export interface PeerClock {
 export function judgeClock(clock: PeerClock, skewMs: number, allowedMs: number, now: number): number | undefined {
   clock.samples = withSample(clock.samples, { at: now, skewMs })
   const best = Math.max(...clock.samples.map((sample) => sample.skewMs))
-  const before = clock.off
-  clock.off = best > allowedMs || (best < -allowedMs && clock.samples.length === samplesKept)
-  return clock.off && !before ? best : undefined
+  const wasOff = clock.isOff
+  clock.isOff = best > allowedMs || (best < -allowedMs && clock.samples.length === maxSamples)
+  return clock.isOff && !wasOff ? best : undefined
 }
 
 function withSample(samples: readonly Sample[], sample: Sample): readonly Sample[] {
   const last = samples.at(-1)
-  if (last === undefined || sample.at - last.at >= apartMs) return [...samples, sample].slice(-samplesKept)
+  if (last === undefined || sample.at - last.at >= sampleIntervalMs) return [...samples, sample].slice(-maxSamples)
   if (sample.skewMs <= last.skewMs) return samples
   return [...samples.slice(0, -1), { at: last.at, skewMs: sample.skewMs }]
 }

@@ -10,7 +10,7 @@ export interface PeerRecord {
   readonly peer: string
   links: readonly Link[]
   /** There was no room for it: all its connections will be closed. */
-  turnedAway: boolean
+  isOverCapacity: boolean
   /** Gossipsub has one pair of streams per peer, on whichever connection. */
   readonly repair: GossipRepair
   /** Which of its addresses answered, until its first digest names the member that this concerns. */
@@ -18,7 +18,7 @@ export interface PeerRecord {
 }
 
 /** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
-export const turnedAwayMax = 8
+export const maxOverCapacity = 8
 
 /**
  * The peers that a node has connections to, and these. A peer takes a place while one of its connections is no relayed
@@ -33,7 +33,7 @@ export class PeerRecords {
     this.#maxPeers = maxPeers
     this.#records = owner.map<string, PeerRecord>({
       name: 'peers',
-      capacity: maxPeers + turnedAwayMax + limits.relayedPeers,
+      capacity: maxPeers + maxOverCapacity + limits.relayedPeers,
       expiry: { event: 'its last connection is gone' },
       release: () => {},
     })
@@ -49,8 +49,8 @@ export class PeerRecords {
     return this.#places >= this.#maxPeers
   }
 
-  get hasRoomToRefuse(): boolean {
-    return this.#places < this.#maxPeers + turnedAwayMax
+  get hasRoomToNotify(): boolean {
+    return this.#places < this.#maxPeers + maxOverCapacity
   }
 
   get(peer: string): PeerRecord | undefined {
@@ -64,7 +64,13 @@ export class PeerRecords {
   /** The record of a peer, or one for it that is not listed before a link is added. */
   getOrCreate(peer: string): PeerRecord {
     return (
-      this.#records.get(peer) ?? { peer, links: [], turnedAway: false, repair: new GossipRepair(), paths: undefined }
+      this.#records.get(peer) ?? {
+        peer,
+        links: [],
+        isOverCapacity: false,
+        repair: new GossipRepair(),
+        paths: undefined,
+      }
     )
   }
 
@@ -84,15 +90,15 @@ export class PeerRecords {
   remove(record: PeerRecord, link: Link): boolean {
     record.links = record.links.filter((one) => one.connection !== link.connection)
     if (record.links.length === 0) this.#records.deleteIf(record.peer, (held) => held === record)
-    const freed = !isRelayed(link) && record.links.every(isRelayed)
-    if (freed) this.#places--
-    return freed
+    const isFreed = !isRelayed(link) && record.links.every(isRelayed)
+    if (isFreed) this.#places--
+    return isFreed
   }
 
   /** Whether one more relayed connection of this peer may be listed. */
-  takesRelayed({ links }: PeerRecord): boolean {
-    const own = links.filter(isRelayed).length
-    if (own > 0) return own < limits.linksPerPeer
+  hasRoomForRelayed({ links }: PeerRecord): boolean {
+    const relayedCount = links.filter(isRelayed).length
+    if (relayedCount > 0) return relayedCount < limits.linksPerPeer
     return [...this.#records.values()].filter((other) => other.links.some(isRelayed)).length < limits.relayedPeers
   }
 }

@@ -10,16 +10,16 @@ import type { Reach } from './own-digest.ts'
 export function reachOf(self: string, meshes: readonly string[], ledger: ConnectionLedger, view: DigestView): Reach {
   for (const { links } of ledger.records()) if (!links.some(isJoined)) return 'unreached'
   const members = view.members()
-  const linked = (peer: string) => peer === self || ledger.joined(peer) !== undefined
-  const common = members.filter(({ digest }) => digest.links.includes(self) && linked(digest.peer))
-  const vouched = new Set(common.flatMap(({ digest }) => digest.links))
+  const isLinked = (peer: string) => peer === self || ledger.joinedLink(peer) !== undefined
+  const linkedNeighbours = members.filter(({ digest }) => digest.links.includes(self) && isLinked(digest.peer))
+  const vouchedPeers = new Set(linkedNeighbours.flatMap(({ digest }) => digest.links))
   let reach: Reach = 'linked'
   for (const { digest } of members) {
-    const elsewhere = digest.meshes.some((mesh) => !meshes.includes(mesh))
+    const isInOtherMesh = digest.meshes.some((mesh) => !meshes.includes(mesh))
     for (const peer of [digest.peer, ...digest.links]) {
-      if (linked(peer)) continue
-      const known = view.get(peer)?.state === 'member'
-      if (known ? !vouched.has(peer) : !elsewhere) return 'unreached'
+      if (isLinked(peer)) continue
+      const isMember = view.get(peer)?.state === 'member'
+      if (isMember ? !vouchedPeers.has(peer) : !isInOtherMesh) return 'unreached'
       reach = 'vouched'
     }
   }

@@ -1,7 +1,7 @@
 import { emitSpan, type Placement, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Crossing } from './events.ts'
 import { limits } from './limits.ts'
-import { messagingOf } from './messaging.ts'
+import { messagingAttributes } from './messaging.ts'
 
 /** A message on its way between the two meshes of a bridge. */
 export interface Passage {
@@ -15,10 +15,10 @@ export interface Passage {
 export type DropReason = 'seen' | 'hop-limit' | 'bad-signature' | 'other-bridge' | 'limit'
 
 /** Of a message whose seal is broken only this much is known, and that as claimed. */
-export type Dropped = Pick<Crossing, 'id' | 'origin' | 'trace'>
+export type DroppedMessage = Pick<Crossing, 'id' | 'origin' | 'trace'>
 
 /** `crossing` is as it was heard: the hop made here is added. */
-export function forwarded({ from, to, rank, crossing }: Passage): SpanEffect {
+export function emitForwarded({ from, to, rank, crossing }: Passage): SpanEffect {
   const attributes = {
     'mesh.bridge.from': from,
     'mesh.bridge.to': to,
@@ -27,12 +27,12 @@ export function forwarded({ from, to, rank, crossing }: Passage): SpanEffect {
     'mesh.message.topic': crossing.topic,
     'mesh.message.hops': crossing.hops + 1,
     'mesh.origin.peer': crossing.origin,
-    ...messagingOf('send', 'forward', crossing.topic, crossing.id),
+    ...messagingAttributes('send', 'forward', crossing.topic, crossing.id),
   }
-  return emitSpan('mesh.bridge.forwarded', attributes, placeOf(crossing))
+  return emitSpan('mesh.bridge.forwarded', attributes, publishLink(crossing))
 }
 
-export function dropped(reason: DropReason, from: string, to: string, message: Dropped): SpanEffect {
+export function emitDropped(reason: DropReason, from: string, to: string, message: DroppedMessage): SpanEffect {
   const attributes = {
     'mesh.bridge.from': from,
     'mesh.bridge.to': to,
@@ -40,10 +40,10 @@ export function dropped(reason: DropReason, from: string, to: string, message: D
     'mesh.message.id': message.id,
     'mesh.origin.peer': message.origin,
   }
-  return emitSpan('mesh.bridge.dropped', attributes, placeOf(message))
+  return emitSpan('mesh.bridge.dropped', attributes, publishLink(message))
 }
 
-export function refusedFor(limit: 'relayWaiting' | 'relayWaitingBytes'): SpanEffect {
+export function emitRelayLimit(limit: 'relayWaiting' | 'relayWaitingBytes'): SpanEffect {
   return emitSpan('mesh.limit.reached', {
     'mesh.limit.name': limit,
     'mesh.limit.value': limits[limit],
@@ -52,6 +52,6 @@ export function refusedFor(limit: 'relayWaiting' | 'relayWaitingBytes'): SpanEff
 }
 
 /** Hops are linked to the publishing, not its children, or one trace would gather all that ever crossed. */
-function placeOf({ trace }: Pick<Crossing, 'trace'>): Placement {
+function publishLink({ trace }: Pick<Crossing, 'trace'>): Place {
   return trace === undefined ? {} : { links: [trace] }
 }

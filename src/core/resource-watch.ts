@@ -49,35 +49,43 @@ export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
   }
 
   handle(event: ResourceEvent, now: number): SpanEffect[] {
-    return event.type === 'tick' ? this.#recover(now) : this.#fail(event.errorType, event.operation, now)
+    return event.type === 'tick' ? this.#recover(now) : this.#noteFailure(event.errorType, event.operation, now)
   }
 
   deadline(): number {
     return Math.min(Infinity, ...this.#exhausted.map(({ lastAt }) => lastAt + quietMs))
   }
 
-  #fail(errorType: ExhaustionType, operation: ResourceOperation, now: number): SpanEffect[] {
+  #noteFailure(errorType: ExhaustionType, operation: ResourceOperation, now: number): SpanEffect[] {
     const before = this.#exhausted.find((one) => one.errorType === errorType)
     const others = this.#exhausted.filter((one) => one !== before)
-    const begun: Omit<Exhaustion, 'errorType' | 'lastAt'> = before ?? {
+    const exhaustion: Omit<Exhaustion, 'errorType' | 'lastAt'> = before ?? {
       ref: newTrace(this.#random),
       since: now,
       failures: 0,
       operations: [],
     }
-    const operations = begun.operations.includes(operation) ? begun.operations : [...begun.operations, operation]
-    const after = {
+    const operations = exhaustion.operations.includes(operation)
+      ? exhaustion.operations
+      : [...exhaustion.operations, operation]
+    const updated = {
       errorType,
-      ref: begun.ref,
-      since: begun.since,
+      ref: exhaustion.ref,
+      since: exhaustion.since,
       lastAt: now,
-      failures: begun.failures + 1,
+      failures: exhaustion.failures + 1,
       operations,
     }
-    this.#exhausted = [...others, after]
+    this.#exhausted = [...others, updated]
     if (before !== undefined) return []
-    const what = { 'mesh.resource.name': exhaustions[errorType], 'error.type': errorType }
-    return [emitSpan('mesh.resource.exhausted', { ...what, 'mesh.resource.operation': operation }, { ref: after.ref })]
+    const attributes = { 'mesh.resource.name': exhaustions[errorType], 'error.type': errorType }
+    return [
+      emitSpan(
+        'mesh.resource.exhausted',
+        { ...attributes, 'mesh.resource.operation': operation },
+        { ref: updated.ref },
+      ),
+    ]
   }
 
   #recover(now: number): SpanEffect[] {

@@ -36,7 +36,7 @@ export class Rounds implements Machine<{ readonly type: 'started' | 'tick' }, Ro
       this.#observeAt = now
     }
     const effects: RoundsEffect[] = []
-    if (now >= this.#windowAt) effects.push(this.#turn(now))
+    if (now >= this.#windowAt) effects.push(this.#startWindow(now))
     if (now >= this.#censusAt) {
       this.#censusAt = now + censusMs
       effects.push({ do: 'census' })
@@ -52,7 +52,7 @@ export class Rounds implements Machine<{ readonly type: 'started' | 'tick' }, Ro
     return Math.min(this.#windowAt, this.#censusAt, this.#observeAt)
   }
 
-  #turn(now: number): SpanEffect {
+  #startWindow(now: number): SpanEffect {
     const before = this.#window
     const ref = newTrace(this.#random)
     this.#window = ref

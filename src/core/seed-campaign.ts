@@ -29,7 +29,7 @@ export interface Seed {
   beganAt: number
   endedAt: number
   /** In [0, 1): where this node's waits lie between half of a step and all of it. */
-  draw: number
+  jitter: number
   /** Attempts of this campaign so far. */
   attempt: number
   attemptAt: number
@@ -42,9 +42,9 @@ export interface Seed {
   /** Failure of the last attempt of this campaign. */
   failure: DialFailure | undefined
   /** What was told of its path last: once per change. Empty while nothing is wrong. */
-  blocked: string
+  reportedBlock: string
   /** That it is this node itself has been told. */
-  selfReported: boolean
+  isSelfReported: boolean
 }
 
 /** Due at once: the first tick begins its first campaign. */
@@ -57,49 +57,52 @@ export function newSeed(address: string): Seed {
     root: undefined,
     beganAt: 0,
     endedAt: 0,
-    draw: 0,
+    jitter: 0,
     attempt: 0,
     attemptAt: 0,
     nextAt: 0,
     peer: undefined,
     hangups: 0,
     failure: undefined,
-    blocked: '',
-    selfReported: false,
+    reportedBlock: '',
+    isSelfReported: false,
   }
 }
 
 /** Root of a campaign; of a later one also how it came to be, linked to the campaign `before`. */
-export function emitBegun(seed: Seed, root: TraceRef, before: TraceRef | undefined, now: number): SpanEffect[] {
-  const named = {
+export function emitCampaign(seed: Seed, root: TraceRef, before: TraceRef | undefined, now: number): SpanEffect[] {
+  const seedAttributes = {
     'mesh.seed.address': seed.address,
     'mesh.seed.campaign': seed.campaign,
     'mesh.seed.cause': seed.cause,
   }
-  const begun = emitSpan('mesh.seed.dial', named, { ref: root, parent: null })
-  if (before === undefined) return [begun]
+  const campaignSpan = emitSpan('mesh.seed.dial', seedAttributes, { ref: root, parent: null })
+  if (before === undefined) return [campaignSpan]
   const delay = { 'mesh.seed.delay_ms': Math.round(seed.nextAt - now) }
-  return [begun, emitSpan('mesh.seed.rearmed', { ...named, ...delay }, { parent: root, links: [before] })]
+  return [
+    campaignSpan,
+    emitSpan('mesh.seed.rearmed', { ...seedAttributes, ...delay }, { parent: root, links: [before] }),
+  ]
 }
 
 export function emitRetry(seed: Seed, failure: DialFailure, now: number): SpanEffect {
   const attributes = {
-    ...attempted(seed, now),
-    ...failed(failure),
+    ...attemptAttributes(seed, now),
+    ...failureAttributes(failure),
     'mesh.seed.delay_ms': Math.round(seed.nextAt - now),
   }
-  return emitSpan('mesh.seed.retry', attributes, { ...under(seed), since: seed.attemptAt })
+  return emitSpan('mesh.seed.retry', attributes, { ...underCampaign(seed), since: seed.attemptAt })
 }
 
 export function emitGiveup(seed: Seed, failure: DialFailure, now: number): SpanEffect {
-  const attributes = { ...attempted(seed, now), ...failed(failure) }
-  return emitSpan('mesh.seed.giveup', attributes, { ...under(seed), since: seed.attemptAt })
+  const attributes = { ...attemptAttributes(seed, now), ...failureAttributes(failure) }
+  return emitSpan('mesh.seed.giveup', attributes, { ...underCampaign(seed), since: seed.attemptAt })
 }
 
 /** `address`: that of the connection. */
 export function emitConnected(seed: Seed, peer: string, address: string, now: number): SpanEffect {
-  const attributes = { ...attempted(seed, now), 'mesh.peer.id': peer, ...networkPeer(address) }
-  return emitSpan('mesh.seed.connected', attributes, { ...under(seed), since: seed.attemptAt })
+  const attributes = { ...attemptAttributes(seed, now), 'mesh.peer.id': peer, ...networkPeer(address) }
+  return emitSpan('mesh.seed.connected', attributes, { ...underCampaign(seed), since: seed.attemptAt })
 }
 
 /** `others`: seeds that are not known to be this node. */
@@ -110,7 +113,7 @@ export function emitSelf(seed: Seed, failure: DialFailure, others: number): Span
     'mesh.seed.others': others,
     'mesh.error.message': failure.errorMessage,
   }
-  return emitSpan('mesh.seed.self', attributes, under(seed))
+  return emitSpan('mesh.seed.self', attributes, underCampaign(seed))
 }
 
 export function emitBlocked(seed: Seed, failure: DialFailure, { peer, address }: LinkedPeer): SpanEffect {
@@ -123,7 +126,7 @@ export function emitBlocked(seed: Seed, failure: DialFailure, { peer, address }:
     'error.type': failure.errorType,
     'mesh.error.message': failure.errorMessage,
   }
-  return emitSpan('mesh.path.blocked', attributes, under(seed))
+  return emitSpan('mesh.path.blocked', attributes, underCampaign(seed))
 }
 
 export function emitRestored(seed: Seed, peer: string): SpanEffect {
@@ -131,26 +134,26 @@ export function emitRestored(seed: Seed, peer: string): SpanEffect {
   return emitSpan(
     'mesh.path.restored',
     { 'mesh.seed.address': seed.address, 'mesh.peer.id': peer, ...restored },
-    under(seed),
+    underCampaign(seed),
   )
 }
 
-function attempted(seed: Seed, now: number) {
+function attemptAttributes(seed: Seed, now: number) {
   return {
     'mesh.seed.address': seed.address,
     'mesh.seed.attempt': seed.attempt,
     'mesh.seed.elapsed_ms': Math.round(now - seed.beganAt),
-    ...server(seed.address),
+    ...serverAttributes(seed.address),
   }
 }
 
 /** Host and port of a seed as configured; nothing of an address that has none. */
-function server(address: string) {
+function serverAttributes(address: string) {
   const { host, port } = parseAddress(address)
   return { ...(host !== '' && { 'server.address': host }), ...(port > 0 && { 'server.port': port }) }
 }
 
-function failed(failure: DialFailure) {
+function failureAttributes(failure: DialFailure) {
   return {
     'mesh.seed.addresses': failure.addresses,
     'mesh.dial.stage': failure.stage,
@@ -160,6 +163,6 @@ function failed(failure: DialFailure) {
   }
 }
 
-function under(seed: Seed): { parent: TraceRef | null } {
+function underCampaign(seed: Seed): { parent: TraceRef | null } {
   return { parent: seed.root ?? null }
 }

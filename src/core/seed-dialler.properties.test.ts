@@ -79,16 +79,16 @@ test('after a tick nothing is overdue', () => {
 test('a campaign has at most nine retries and one end, each in its trace', () => {
   fc.assert(
     fc.property(steps, (script) => {
-      const campaigns = new Map<string, { retries: number; ended: number }>()
+      const campaigns = new Map<string, { retries: number; ends: number }>()
       for (const effect of play(script).flatMap(({ effects }) => effects)) {
         if (effect.do !== 'emit-span') continue
-        if (effect.span === 'mesh.seed.dial') campaigns.set(effect.ref?.traceId ?? '', { retries: 0, ended: 0 })
+        if (effect.span === 'mesh.seed.dial') campaigns.set(effect.ref?.traceId ?? '', { retries: 0, ends: 0 })
         const campaign = campaigns.get((effect.ref ?? effect.parent)?.traceId ?? '')
         assert.ok(campaign, `${effect.span} outside a campaign`)
-        assert.equal(campaign.ended, 0, `${effect.span} after the end`)
+        assert.equal(campaign.ends, 0, `${effect.span} after the end`)
         if (effect.span === 'mesh.seed.retry') campaign.retries++
         if (effect.span === 'mesh.seed.giveup') assert.equal(campaign.retries, 9)
-        if (effect.span === 'mesh.seed.giveup' || effect.span === 'mesh.seed.connected') campaign.ended++
+        if (effect.span === 'mesh.seed.giveup' || effect.span === 'mesh.seed.connected') campaign.ends++
         assert.ok(campaign.retries <= 9)
       }
     }),

@@ -5,8 +5,8 @@ import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'
 import {
-  emitBegun,
   emitBlocked,
+  emitCampaign,
   emitConnected,
   emitGiveup,
   emitRestored,
@@ -39,7 +39,7 @@ export interface SeedOptions {
    * Where in [0, 1) this node's waits lie; `random` unless told otherwise. A node that knows the others can take its
    * place among them, (rank + random) / nodes, and spread with them evenly rather than by chance.
    */
-  readonly spread?: Random
+  readonly sampleJitter?: Random
 }
 
 /** One seed as people see it. */
@@ -76,10 +76,10 @@ const selfDial = 'SelfDial'
 export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   readonly #policy: BackoffPolicy
   readonly #random: Random
-  readonly #spread: Random
+  readonly #sampleJitter: Random
   /** Fixed when the node starts. */
   readonly #seeds: readonly Seed[]
-  #alone = true
+  #isAlone = true
 
   /** Seeds named twice count once. Throws MESH_LIMIT_REACHED for more than `limits.seeds`. */
   constructor(seeds: readonly string[], options: SeedOptions) {
@@ -88,24 +88,24 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'seeds', value: limits.seeds })
     this.#policy = options.policy ?? backoffPolicy
     this.#random = options.random
-    this.#spread = options.spread ?? options.random
+    this.#sampleJitter = options.sampleJitter ?? options.random
     this.#seeds = distinct.map(newSeed)
   }
 
   handle(event: SeedEvent, now: number): SeedEffect[] {
     switch (event.type) {
       case 'tick':
-        return this.#seeds.flatMap((seed) => [...this.#lose(seed, now), ...this.#dialDue(seed, now)])
+        return this.#seeds.flatMap((seed) => [...this.#timeOutAttempt(seed, now), ...this.#dialIfDue(seed, now)])
       case 'seed.answered':
-        return this.#inFlight(event.seed).flatMap((seed) => this.#answered(seed, event, now))
+        return this.#seedsInFlight(event.seed).flatMap((seed) => this.#onAnswered(seed, event, now))
       case 'seed.failed':
-        return this.#inFlight(event.seed).flatMap((seed) => this.#failed(seed, event.failure, now, event.linked))
+        return this.#seedsInFlight(event.seed).flatMap((seed) => this.#onFailed(seed, event.failure, now, event.linked))
       case 'peers':
-        return this.#counted(event.count === 0, now)
+        return this.#onPeerCount(event.count === 0, now)
       case 'disconnected':
         return this.#seeds
           .filter((seed) => isReached(seed) && seed.peer === event.peer)
-          .flatMap((seed) => this.#lost(seed, now))
+          .flatMap((seed) => this.#onLost(seed, now))
     }
   }
 
@@ -115,66 +115,70 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
 
   seeds(): SeedView[] {
     return this.#seeds.map(({ address, state, attempt, campaign, nextAt, peer }) => {
-      const due = state !== 'connected' && state !== 'dialling'
-      return { address, state, attempt, campaign, nextAt: due ? nextAt : undefined, peer }
+      const isScheduled = state !== 'connected' && state !== 'dialling'
+      return { address, state, attempt, campaign, nextAt: isScheduled ? nextAt : undefined, peer }
     })
   }
 
   /** Answers count only while an attempt is in flight: what comes later was already counted as failed. */
-  #inFlight(address: string): Seed[] {
+  #seedsInFlight(address: string): Seed[] {
     return this.#seeds.filter((seed) => seed.address === address && seed.state === 'dialling')
   }
 
-  #dialDue(seed: Seed, now: number): SeedEffect[] {
+  #dialIfDue(seed: Seed, now: number): SeedEffect[] {
     if (seed.state === 'connected' || seed.state === 'dialling' || seed.nextAt > now) return []
-    const begun = seed.state === 'given-up' || seed.campaign === 0 ? this.#begin(seed, this.#cause(seed), now, now) : []
+    const campaignEffects =
+      seed.state === 'given-up' || seed.campaign === 0
+        ? this.#beginCampaign(seed, this.#campaignCause(seed), now, now)
+        : []
     const { limitMs, graceMs } = this.#policy
     const fresh = seed.state === 'linked-elsewhere' ? ({ fresh: true } as const) : {}
     seed.state = 'dialling'
     seed.attempt += 1
     seed.attemptAt = now
     seed.nextAt = now + limitMs + graceMs
-    return [...begun, { do: 'dial.seed', seed: seed.address, limitMs, ...fresh }]
+    return [...campaignEffects, { do: 'dial.seed', seed: seed.address, limitMs, ...fresh }]
   }
 
-  #cause(seed: Seed): SeedCause {
+  #campaignCause(seed: Seed): SeedCause {
     if (seed.campaign === 0) return 'start'
-    return this.#alone ? 'alone' : 'periodic'
+    return this.#isAlone ? 'alone' : 'periodic'
   }
 
-  #begin(seed: Seed, cause: SeedCause, firstAt: number, now: number): SeedEffect[] {
+  #beginCampaign(seed: Seed, cause: SeedCause, firstAt: number, now: number): SeedEffect[] {
     const before = seed.root
     // The draw outlives a campaign that was given up, so that the ones after it stay spread as it was.
-    if (cause === 'start') seed.draw = this.#spread()
+    if (cause === 'start') seed.jitter = this.#sampleJitter()
     const root = newTrace(this.#random)
     Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })
     seed.failure = undefined
     seed.campaign += 1
-    return emitBegun(seed, root, before, now)
+    return emitCampaign(seed, root, before, now)
   }
 
-  #answered(seed: Seed, { peer, address, elsewhere }: Answer, now: number): SeedEffect[] {
+  #onAnswered(seed: Seed, { peer, address, elsewhere }: Answer, now: number): SeedEffect[] {
     // Its own address has failed, and the peer has connected by another one meanwhile.
     const { failure } = seed
-    if (elsewhere !== undefined && failure) return this.#isLinked(seed, failure, { peer, address: elsewhere }, now)
-    const restored = seed.blocked === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
-    const blocked = elsewhere === undefined ? '' : seed.blocked
-    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, selfReported: false, blocked })
-    return [...restored, emitConnected(seed, peer, address, now)]
+    if (elsewhere !== undefined && failure) return this.#restAsLinked(seed, failure, { peer, address: elsewhere }, now)
+    const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
+    const reportedBlock = elsewhere === undefined ? '' : seed.reportedBlock
+    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity })
+    Object.assign(seed, { isSelfReported: false, reportedBlock })
+    return [...restoredSpans, emitConnected(seed, peer, address, now)]
   }
 
-  #failed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {
+  #onFailed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {
     const { attempts, aloneMs } = this.#policy
-    if (failure.errorType === selfDial) return this.#isSelf(seed, failure, now)
+    if (failure.errorType === selfDial) return this.#restAsSelf(seed, failure, now)
     seed.failure = failure
-    seed.selfReported = false
-    if (linked !== undefined) return this.#isLinked(seed, failure, linked, now)
+    seed.isSelfReported = false
+    if (linked !== undefined) return this.#restAsLinked(seed, failure, linked, now)
     if (seed.attempt < attempts) {
       seed.state = 'waiting'
       seed.nextAt =
         seed.cause === 'alone'
           ? Math.max(now, seed.attemptAt + aloneMs)
-          : now + waitMs(this.#policy, seed.attempt, seed.draw)
+          : now + waitMs(this.#policy, seed.attempt, seed.jitter)
       return [emitRetry(seed, failure, now)]
     }
     seed.state = 'given-up'
@@ -184,60 +188,60 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   }
 
   /** Its campaign stays open, with no attempt counted: it goes on if ever another node is found there. */
-  #isSelf(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
+  #restAsSelf(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
     Object.assign(seed, { state: 'self', attempt: 0, endedAt: now })
     seed.nextAt = this.#restUntil(seed, now)
-    if (seed.selfReported) return []
-    seed.selfReported = true
+    if (seed.isSelfReported) return []
+    seed.isSelfReported = true
     const others = this.#seeds.filter(({ state }) => state !== 'self').length
     return [emitSelf(seed, failure, others)]
   }
 
   /** As with itself, the campaign stays open: it goes on when the link is lost, or when the address answers. */
-  #isLinked(seed: Seed, failure: DialFailure, linked: LinkedPeer, now: number): SeedEffect[] {
-    const blocked = `${linked.peer} ${failure.errorType}`
-    const reported = seed.blocked === blocked
-    Object.assign(seed, { state: 'linked-elsewhere', peer: linked.peer, attempt: 0, endedAt: now, blocked })
+  #restAsLinked(seed: Seed, failure: DialFailure, linked: LinkedPeer, now: number): SeedEffect[] {
+    const reportedBlock = `${linked.peer} ${failure.errorType}`
+    const isReported = seed.reportedBlock === reportedBlock
+    Object.assign(seed, { state: 'linked-elsewhere', peer: linked.peer, attempt: 0, endedAt: now, reportedBlock })
     seed.nextAt = this.#restUntil(seed, now)
-    return reported ? [] : [emitBlocked(seed, failure, linked)]
+    return isReported ? [] : [emitBlocked(seed, failure, linked)]
   }
 
   /** An attempt that nobody reported the end of: a lost answer must not end the campaign in silence. */
-  #lose(seed: Seed, now: number): SeedEffect[] {
+  #timeOutAttempt(seed: Seed, now: number): SeedEffect[] {
     if (seed.state !== 'dialling' || now < seed.nextAt) return []
     const errorMessage = `the attempt did not end within ${this.#policy.limitMs + this.#policy.graceMs} ms`
-    return this.#failed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)
+    return this.#onFailed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)
   }
 
   /** When a seed that was given up is tried again. Alone, attempts keep their 30 s from start to start. */
   #restUntil(seed: Seed, now: number): number {
     const { aloneMs, periodicMs } = this.#policy
-    if (!this.#alone) return seed.endedAt + periodicMs
+    if (!this.#isAlone) return seed.endedAt + periodicMs
     return Math.max(now, (seed.cause === 'alone' ? seed.attemptAt : seed.endedAt) + aloneMs)
   }
 
-  #counted(alone: boolean, now: number): SeedEffect[] {
-    if (alone === this.#alone) return []
-    this.#alone = alone
+  #onPeerCount(isAlone: boolean, now: number): SeedEffect[] {
+    if (isAlone === this.#isAlone) return []
+    this.#isAlone = isAlone
     const resting = this.#seeds.filter((seed) => seed.state === 'given-up')
-    if (!alone) {
+    if (!isAlone) {
       for (const seed of resting) seed.nextAt = this.#restUntil(seed, now)
       return []
     }
     return this.#seeds
       .filter((seed) => seed.state === 'given-up' || isReached(seed))
-      .flatMap((seed) => this.#lost(seed, now))
+      .flatMap((seed) => this.#onLost(seed, now))
   }
 
   /**
    * A new campaign, shortly after a loss. A seed that hangs up each time soon after it answered (it is full, or in
    * another mesh) is met with a longer first wait each time, or the two would dance at one dial a second for ever.
    */
-  #lost(seed: Seed, now: number): SeedEffect[] {
+  #onLost(seed: Seed, now: number): SeedEffect[] {
     if (!isReached(seed) || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0
     seed.hangups += 1
-    seed.draw = this.#spread()
-    return this.#begin(seed, 'lost', now + waitMs(this.#policy, seed.hangups, seed.draw), now)
+    seed.jitter = this.#sampleJitter()
+    return this.#beginCampaign(seed, 'lost', now + waitMs(this.#policy, seed.hangups, seed.jitter), now)
   }
 }
 

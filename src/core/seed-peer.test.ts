@@ -7,18 +7,18 @@ import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
 import { Owner } from './owner.ts'
 import type { SeedView } from './seed-dialler.ts'
-import { linkedPeerOf } from './seed-peer.ts'
+import { findLinkedPeer } from './seed-peer.ts'
 import { newTrace } from './trace.ts'
 
 leakCheck()
 
 const random = seededRandom(1)
-const who = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
+const identity = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
 const quic = (host: string, port = 4001) => `/ip4/${host}/udp/${port}/quic-v1`
 const tcp = (host: string, port = 4001) => `/ip4/${host}/tcp/${port}`
 
 /** A node that is linked to one peer over TCP, and what it knows of it. */
-function scene({
+function fixture({
   host = '10.0.0.1',
   announced = [] as readonly string[],
   others = [] as readonly string[][],
@@ -27,59 +27,63 @@ function scene({
   const view = makeView()
   const ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), {
     self: 'self',
-    hello: { ...who, name: 's' },
+    hello: { ...identity, name: 's' },
     random,
   })
   const info = { direction: 'outbound', address: tcp(host), transport: 'tcp', gossip: 'none' } as const
   ledger.handle({ type: 'observed', connections: [{ ...info, id: 'c1', peer: 'peer-a', limited }] }, 0)
   ledger.handle({ type: 'stream.open', connection: 'c1' }, 0)
-  const hello = { ...who, name: 'a', counter: 1, trace: newTrace(random) }
+  const hello = { ...identity, name: 'a', counter: 1, trace: newTrace(random) }
   ledger.handle({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello } }, 0)
   hear(view, digestOf('peer-a', { addresses: announced }), 0)
   for (const [index, addresses] of others.entries()) hear(view, digestOf(`other-${index}`, { addresses }), 0)
   return (seed: string, seeds: readonly Partial<SeedView>[] = [], addresses: readonly string[] = [seed]) => {
     const failure = { stage: 'dial', addresses, errorType: 'TimeoutError', errorMessage: '' } as const
-    return linkedPeerOf(seed, failure, seeds as SeedView[], view, ledger)?.peer
+    return findLinkedPeer(seed, failure, seeds as SeedView[], view, ledger)?.peer
   }
 }
 
 test('a seed with a peer id belongs to that peer', () => {
-  const found = scene({})
-  assert.equal(found(`${quic('10.9.9.9')}/p2p/peer-a`), 'peer-a')
-  assert.equal(found(`${quic('10.0.0.1')}/p2p/peer-b`), undefined)
+  const findPeer = fixture({})
+  assert.equal(findPeer(`${quic('10.9.9.9')}/p2p/peer-a`), 'peer-a')
+  assert.equal(findPeer(`${quic('10.0.0.1')}/p2p/peer-b`), undefined)
 })
 
 test('a seed at the same host and port as one that answered over another transport belongs to its peer', () => {
-  const found = scene({})
+  const findPeer = fixture({})
   const sibling = { address: tcp('10.0.0.1'), peer: 'peer-a' }
-  assert.equal(found(quic('10.0.0.1'), [sibling]), 'peer-a')
-  assert.equal(found(quic('10.0.0.1', 4002), [sibling]), undefined, 'another port may be another node')
-  assert.equal(found(quic('10.0.0.2'), [sibling]), undefined, 'another host')
-  assert.equal(found(quic('10.0.0.1'), [{ ...sibling, peer: 'peer-b' }]), undefined, 'who answered there is not linked')
+  assert.equal(findPeer(quic('10.0.0.1'), [sibling]), 'peer-a')
+  assert.equal(findPeer(quic('10.0.0.1', 4002), [sibling]), undefined, 'another port may be another node')
+  assert.equal(findPeer(quic('10.0.0.2'), [sibling]), undefined, 'another host')
+  assert.equal(
+    findPeer(quic('10.0.0.1'), [{ ...sibling, peer: 'peer-b' }]),
+    undefined,
+    'who answered there is not linked',
+  )
 })
 
 test('of one name that is given with both transports, the address that answered decides', () => {
-  const found = scene({})
+  const findPeer = fixture({})
   const sibling = { address: '/dns4/seed.example/tcp/4001', peer: 'peer-a' }
   const seed = '/dns4/seed.example/udp/4001/quic-v1'
-  assert.equal(found(seed, [sibling], [quic('10.0.0.1')]), 'peer-a')
-  assert.equal(found(seed, [sibling], [quic('10.0.0.7')]), undefined, 'the name leads to another machine for UDP')
+  assert.equal(findPeer(seed, [sibling], [quic('10.0.0.1')]), 'peer-a')
+  assert.equal(findPeer(seed, [sibling], [quic('10.0.0.7')]), undefined, 'the name leads to another machine for UDP')
 })
 
 test('a seed that answered before belongs to the same peer while that is linked from the same host', () => {
   const seed = { address: quic('10.0.0.1'), peer: 'peer-a' }
-  assert.equal(scene({})(quic('10.0.0.1'), [seed]), 'peer-a')
-  assert.equal(scene({ host: '10.0.0.2' })(quic('10.0.0.1'), [seed]), undefined)
+  assert.equal(fixture({})(quic('10.0.0.1'), [seed]), 'peer-a')
+  assert.equal(fixture({ host: '10.0.0.2' })(quic('10.0.0.1'), [seed]), undefined)
 })
 
 test('a seed whose address one member announces belongs to it when it is linked from that host', () => {
   const announced = [`${quic('10.0.0.1', 4002)}/p2p/peer-a`]
-  assert.equal(scene({ announced })(quic('10.0.0.1', 4002)), 'peer-a')
+  assert.equal(fixture({ announced })(quic('10.0.0.1', 4002)), 'peer-a')
   const mapped = '/ip6/::ffff:10.0.0.1/udp/4002/quic-v1'
-  assert.equal(scene({ announced })(mapped), 'peer-a', 'one address in two spellings')
+  assert.equal(fixture({ announced })(mapped), 'peer-a', 'one address in two spellings')
   const long = '/ip6/2001:db8:0:0::1/tcp/4001'
   const six = '/ip6/2001:db8::1/tcp/4001'
-  const foundSix = scene({ announced: [six] })
+  const foundSix = fixture({ announced: [six] })
   assert.equal(foundSix(long), undefined, 'it is linked from another host')
   assert.equal(foundSix(long, [{ address: long, peer: 'peer-a' }]), 'peer-a', 'it answered there before')
   assert.equal(foundSix(long, [{ address: tcp('10.0.0.1'), peer: 'peer-a' }]), 'peer-a', 'it is another seed')
@@ -88,18 +92,18 @@ test('a seed whose address one member announces belongs to it when it is linked 
 
 test('a member does not become the owner of a seed by announcing its address', () => {
   const seed = quic('45.79.10.1')
-  assert.equal(scene({ host: '6.6.6.6', announced: [tcp('6.6.6.6'), seed] })(seed), undefined)
+  assert.equal(fixture({ host: '6.6.6.6', announced: [tcp('6.6.6.6'), seed] })(seed), undefined)
   // One member has a docker0 of the same address as the host of the seed.
-  assert.equal(scene({ announced: [tcp('10.0.0.1'), quic('172.17.0.1')] })(quic('172.17.0.1')), undefined)
-  const relayed = scene({ host: '45.79.10.1', announced: [seed], limited: true })
+  assert.equal(fixture({ announced: [tcp('10.0.0.1'), quic('172.17.0.1')] })(quic('172.17.0.1')), undefined)
+  const relayed = fixture({ host: '45.79.10.1', announced: [seed], limited: true })
   assert.equal(relayed(seed), undefined, 'the host is that of its relay')
-  assert.equal(scene({ host: 'no-ip', announced: ['/unix/x'] })('/unix/x'), undefined, 'an address without host')
+  assert.equal(fixture({ host: 'no-ip', announced: ['/unix/x'] })('/unix/x'), undefined, 'an address without host')
 })
 
 test('unsure: an address that two members announce, that every machine has, or whose member is not linked', () => {
   const bridge = quic('172.17.0.1')
-  assert.equal(scene({ announced: [bridge], others: [[bridge]] })(bridge), undefined)
-  assert.equal(scene({ announced: [quic('127.0.0.1')] })(quic('127.0.0.1')), undefined)
-  assert.equal(scene({ others: [[quic('10.0.0.9')]] })(quic('10.0.0.9')), undefined)
-  assert.equal(scene({})(quic('10.0.0.9')), undefined)
+  assert.equal(fixture({ announced: [bridge], others: [[bridge]] })(bridge), undefined)
+  assert.equal(fixture({ announced: [quic('127.0.0.1')] })(quic('127.0.0.1')), undefined)
+  assert.equal(fixture({ others: [[quic('10.0.0.9')]] })(quic('10.0.0.9')), undefined)
+  assert.equal(fixture({})(quic('10.0.0.9')), undefined)
 })

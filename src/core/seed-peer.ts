@@ -2,7 +2,7 @@ import { isLinkLocal, isLoopback, type ParsedAddress, parseAddress } from './add
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { DialFailure } from './events.ts'
-import { isRelayed, isStanding } from './link.ts'
+import { isActive, isRelayed } from './link.ts'
 import { withoutPeer } from './multiaddr-text.ts'
 import type { LinkedPeer } from './seed-campaign.ts'
 import type { SeedView } from './seed-dialler.ts'
@@ -12,28 +12,28 @@ import type { SeedView } from './seed-dialler.ts'
  * blocked. Undefined when nothing proves it, so that the seed is retried and given up as any other. What a member
  * announces proves nothing alone: any member can announce any address, and bridges have the same one on many machines.
  */
-export function linkedPeerOf(
+export function findLinkedPeer(
   seed: string,
   failure: DialFailure,
   seeds: readonly SeedView[],
   view: DigestView,
   ledger: ConnectionLedger,
 ): LinkedPeer | undefined {
-  const [, named] = /\/p2p\/([^/]+)$/.exec(seed) ?? []
-  if (named !== undefined) return linked(named, ledger)
+  const [, peerId] = /\/p2p\/([^/]+)$/.exec(seed) ?? []
+  if (peerId !== undefined) return findLink(peerId, ledger)
   const failed = failure.addresses.map(parseAddress).filter(({ host }) => host !== '')
   const hosts = failed.map(({ host }) => host)
-  const sameHost = (peer: string) => linked(peer, ledger, (host) => hosts.includes(host))
+  const sameHost = (peer: string) => findLink(peer, ledger, (host) => hosts.includes(host))
   for (const other of seeds) {
-    const known = other.address === seed || isSibling(parseAddress(seed), parseAddress(other.address))
-    const found = known && other.peer !== undefined ? sameHost(other.peer) : undefined
-    if (found !== undefined) return found
+    const isCandidate = other.address === seed || isSibling(parseAddress(seed), parseAddress(other.address))
+    const link = isCandidate && other.peer !== undefined ? sameHost(other.peer) : undefined
+    if (link !== undefined) return link
   }
   const announcer = onlyAnnouncer(failed, view)
   if (announcer === undefined) return undefined
   // A peer that answered at an address which the operator gave is believed about its further addresses.
   const isSeed = seeds.some(({ peer }) => peer === announcer)
-  return isSeed ? linked(announcer, ledger) : sameHost(announcer)
+  return isSeed ? findLink(announcer, ledger) : sameHost(announcer)
 }
 
 /** The one member that announces an address of these; two that do prove nothing. */
@@ -46,9 +46,9 @@ function onlyAnnouncer(failed: readonly ParsedAddress[], view: DigestView): stri
 }
 
 /** The link to this peer whose remote host fits. The host of a relayed connection is that of the relay. */
-function linked(peer: string, ledger: ConnectionLedger, fits = (_host: string) => true): LinkedPeer | undefined {
-  const direct = ledger.get(peer)?.links.filter((one) => isStanding(one) && one.state === 'settled' && !isRelayed(one))
-  const link = direct?.find(({ info }) => fits(parseAddress(info.address).host))
+function findLink(peer: string, ledger: ConnectionLedger, isHost = (_host: string) => true): LinkedPeer | undefined {
+  const direct = ledger.get(peer)?.links.filter((one) => isActive(one) && one.state === 'settled' && !isRelayed(one))
+  const link = direct?.find(({ info }) => isHost(parseAddress(info.address).host))
   return link && { peer, address: withoutPeer(link.info.address) }
 }
 

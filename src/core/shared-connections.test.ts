@@ -36,7 +36,8 @@ function fixture(maxPeers = 8) {
   return { random, owner, ledger, observe, join }
 }
 
-const done = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (one.do === 'emit-span' ? [] : [one.do]))
+const performed = (effects: readonly LedgerEffect[]) =>
+  effects.flatMap((one) => (one.do === 'emit-span' ? [] : [one.do]))
 const spans = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (one.do === 'emit-span' ? [one.span] : []))
 
 const relayed = { limited: true, address: '/ip4/10.0.0.1/tcp/1/p2p/r/p2p-circuit' } as const
@@ -46,11 +47,11 @@ suite('a relayed connection', () => {
     for (const direction of ['inbound', 'outbound'] as const) {
       const { ledger, observe } = fixture(1)
       const effects = observe(0, info('1', { ...relayed, direction }))
-      assert.deepEqual(done(effects), [])
+      assert.deepEqual(performed(effects), [])
       assert.deepEqual(spans(effects), ['mesh.connection.opened', 'mesh.connection.guest'])
       assert.deepEqual([ledger.size, ledger.isConnected('p'), ledger.get('p')?.links.length], [0, false, 1])
       assert.equal(ledger.deadline(), Infinity, 'nothing is ever due on it')
-      assert.deepEqual(done(observe(1, info('1', { ...relayed, direction }), info('2', { peer: 'q' }))), ['open'])
+      assert.deepEqual(performed(observe(1, info('1', { ...relayed, direction }), info('2', { peer: 'q' }))), ['open'])
       assert.equal(ledger.size, 1, 'the one place is free for another peer')
     }
   })
@@ -58,8 +59,8 @@ suite('a relayed connection', () => {
   test('is not healed, and not closed at the stop', () => {
     const { ledger, observe } = fixture()
     observe(0, info('1', relayed))
-    assert.deepEqual(done(observe(60_000, info('1', { ...relayed, gossip: 'missing' }))), [])
-    assert.deepEqual(done(ledger.handle({ type: 'stopping' }, 60_001)), [])
+    assert.deepEqual(performed(observe(60_000, info('1', { ...relayed, gossip: 'missing' }))), [])
+    assert.deepEqual(performed(ledger.handle({ type: 'stopping' }, 60_001)), [])
   })
 
   test('upgraded by dcutr: the direct connection becomes the link, the end of either leaves the other', () => {
@@ -68,15 +69,15 @@ suite('a relayed connection', () => {
       const relay = info('1', { ...relayed, direction })
       const direct = info('2', { direction, foreign: true })
       observe(0, relay)
-      assert.deepEqual(done(observe(1, relay, direct)), direction === 'outbound' ? ['open'] : [])
+      assert.deepEqual(performed(observe(1, relay, direct)), direction === 'outbound' ? ['open'] : [])
       join('2', 2)
-      assert.equal(ledger.joined('p')?.connection, '2')
-      assert.deepEqual(done(ledger.handle({ type: 'tick' }, 3)), [])
-      assert.deepEqual(done(observe(4, direct)), [], 'the relayed one goes without consequence')
+      assert.equal(ledger.joinedLink('p')?.connection, '2')
+      assert.deepEqual(performed(ledger.handle({ type: 'tick' }, 3)), [])
+      assert.deepEqual(performed(observe(4, direct)), [], 'the relayed one goes without consequence')
       observe(5, direct, { ...relay, id: '3' })
-      assert.deepEqual(done(observe(6, { ...relay, id: '3' })), ['disconnected'])
+      assert.deepEqual(performed(observe(6, { ...relay, id: '3' })), ['disconnected'])
       assert.deepEqual([ledger.size, ledger.isConnected('p')], [0, false])
-      assert.deepEqual(done(observe(7)), [], 'no place is given back twice')
+      assert.deepEqual(performed(observe(7)), [], 'no place is given back twice')
       assert.equal(ledger.size, 0)
     }
   })
@@ -88,16 +89,16 @@ suite('a relayed connection', () => {
     observe(0, relay('1'))
     observe(1, relay('1'), direct)
     const guest = ledger.handle({ type: 'stream.absent', connection: '2' }, 2)
-    assert.deepEqual(done([...guest, ...observe(3, relay('1'), direct, relay('3'))]), [])
+    assert.deepEqual(performed([...guest, ...observe(3, relay('1'), direct, relay('3'))]), [])
   })
 
   test('of a known member does not keep the mesh from dialling it', () => {
     const { random, owner, ledger, observe } = fixture()
     const view = new DigestView(owner, { self: 'm', stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
-    const neighbours = new Neighbours({ self: 'm', wanted: 8, random }, view, ledger)
+    const neighbours = new Neighbours({ self: 'm', targetLinks: 8, random }, view, ledger)
     observe(0, info('1', relayed))
     hear(view, digestOf('p', { links: [], addresses: ['/ip4/10.0.0.1/udp/1/quic-v1'] }), 0, 'gossip')
-    neighbours.joined('p', 0)
+    neighbours.onJoined('p', 0)
     assert.deepEqual(
       neighbours.poll(10_000).map((effect) => effect.do),
       ['dial.peer'],
@@ -125,27 +126,27 @@ suite('a second connection that the application opens to a linked peer', () => {
     join('1', 1)
     const effects = observe(2, own, second)
     assert.deepEqual(effects, [{ do: 'close', connection: '2', abort: false }])
-    assert.equal(ledger.joined('p')?.connection, '1')
+    assert.equal(ledger.joinedLink('p')?.connection, '1')
   })
 
   test('is left while the stream of the first is being opened', () => {
     const { observe } = fixture()
     observe(0, own)
-    assert.deepEqual(done(observe(1, own, second)), ['close'])
+    assert.deepEqual(performed(observe(1, own, second)), ['close'])
   })
 
   test('is a candidate for the link where the first is none', () => {
     const { ledger, observe } = fixture()
     observe(0, own)
     ledger.handle({ type: 'stream.absent', connection: '1' }, 1)
-    assert.deepEqual(done(observe(2, own, second)), ['open'])
+    assert.deepEqual(performed(observe(2, own, second)), ['open'])
   })
 
   test('that the mesh dialled is asked as before, since it may be to a successor', () => {
     const { observe, join } = fixture()
     observe(0, own)
     join('1', 1)
-    assert.deepEqual(done(observe(2, own, info('2'))), ['open'])
+    assert.deepEqual(performed(observe(2, own, info('2'))), ['open'])
   })
 
   test('at the listener makes a member no guest', () => {
@@ -161,7 +162,7 @@ suite('a second connection that the application opens to a linked peer', () => {
       [{ do: 'close', connection: '2', abort: false }],
     )
     assert.equal(spans(effects).includes('mesh.connection.guest'), false)
-    assert.equal(ledger.joined('p')?.connection, '1')
+    assert.equal(ledger.joinedLink('p')?.connection, '1')
   })
 
   test('of a guest supersedes nothing', () => {
@@ -169,11 +170,11 @@ suite('a second connection that the application opens to a linked peer', () => {
     const inbound = { direction: 'inbound', foreign: true } as const
     observe(0, info('1', inbound))
     ledger.handle({ type: 'tick' }, 6_000)
-    assert.deepEqual(done(observe(6_001, info('1', inbound), info('2', inbound))), [])
+    assert.deepEqual(performed(observe(6_001, info('1', inbound), info('2', inbound))), [])
     const own = fixture()
     own.observe(0, info('1', { direction: 'inbound' }))
     own.ledger.handle({ type: 'tick' }, 6_000)
     const effects = own.observe(6_001, info('1', { direction: 'inbound' }), info('2', { direction: 'inbound' }))
-    assert.deepEqual(done(effects), ['close'], 'where the mesh owns all connections the newest stays')
+    assert.deepEqual(performed(effects), ['close'], 'where the mesh owns all connections the newest stays')
   })
 })

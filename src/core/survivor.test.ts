@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Link, newLink } from './link.ts'
-import { survivor } from './survivor.ts'
+import { chooseSurvivor } from './survivor.ts'
 
 leakCheck()
 
@@ -11,14 +11,14 @@ leakCheck()
 interface Sample {
   readonly dialler: 'a' | 'b'
   readonly counter: number
-  readonly of: number
+  readonly incarnation: number
 }
 
-function seenBy(end: 'a' | 'b', { dialler, counter, of }: Sample): Link {
+function linkAt(end: 'a' | 'b', { dialler, counter, incarnation: peerIncarnation }: Sample): Link {
   const direction = dialler === end ? 'outbound' : 'inbound'
   const id = `${dialler}${counter}`
   const link = newLink({ id, peer: '', direction, address: '', transport: 'quic', gossip: 'none' }, 0)
-  const incarnation = end === 'a' ? of : 1
+  const incarnation = end === 'a' ? peerIncarnation : 1
   const trace = { traceId: '', spanId: '' }
   link.counter = counter
   link.hello = { meshes: ['m'], name: '', role: 'compute', incarnation, build: '', counter, trace }
@@ -26,18 +26,28 @@ function seenBy(end: 'a' | 'b', { dialler, counter, of }: Sample): Link {
 }
 
 const rows: readonly (readonly [why: string, stays: Sample, goes: Sample, rule: string])[] = [
-  ['the later dial of one side', { dialler: 'a', counter: 3, of: 1 }, { dialler: 'a', counter: 2, of: 1 }, 'counter'],
-  ['… of the other side too', { dialler: 'b', counter: 9, of: 1 }, { dialler: 'b', counter: 8, of: 1 }, 'counter'],
+  [
+    'the later dial of one side',
+    { dialler: 'a', counter: 3, incarnation: 1 },
+    { dialler: 'a', counter: 2, incarnation: 1 },
+    'counter',
+  ],
+  [
+    '… of the other side too',
+    { dialler: 'b', counter: 9, incarnation: 1 },
+    { dialler: 'b', counter: 8, incarnation: 1 },
+    'counter',
+  ],
   [
     'of crossed dials the lower id’s',
-    { dialler: 'a', counter: 1, of: 1 },
-    { dialler: 'b', counter: 7, of: 1 },
+    { dialler: 'a', counter: 1, incarnation: 1 },
+    { dialler: 'b', counter: 7, incarnation: 1 },
     'lower-peer',
   ],
   [
     'the later incarnation’s, whoever dialled',
-    { dialler: 'b', counter: 1, of: 6 },
-    { dialler: 'a', counter: 5, of: 5 },
+    { dialler: 'b', counter: 1, incarnation: 6 },
+    { dialler: 'a', counter: 5, incarnation: 5 },
     'incarnation',
   ],
 ]
@@ -48,7 +58,7 @@ for (const [why, stays, goes, rule] of rows) {
       [stays, goes],
       [goes, stays],
     ] as const) {
-      const judged = survivor('a', 'b', seenBy('a', first), seenBy('a', second))
+      const judged = chooseSurvivor('a', 'b', linkAt('a', first), linkAt('a', second))
       assert.deepEqual([judged.winner.info.id, judged.rule], [`${stays.dialler}${stays.counter}`, rule])
     }
   })
@@ -58,13 +68,13 @@ test('both ends of live links judge alike, whatever order they see them in', () 
   const sample = fc.record({
     dialler: fc.constantFrom('a' as const, 'b' as const),
     counter: fc.nat(9),
-    of: fc.constant(1),
+    incarnation: fc.constant(1),
   })
   fc.assert(
     fc.property(sample, sample, (x, y) => {
       fc.pre(x.dialler !== y.dialler || x.counter !== y.counter)
-      const atA = survivor('a', 'b', seenBy('a', x), seenBy('a', y))
-      const atB = survivor('b', 'a', seenBy('b', y), seenBy('b', x))
+      const atA = chooseSurvivor('a', 'b', linkAt('a', x), linkAt('a', y))
+      const atB = chooseSurvivor('b', 'a', linkAt('b', y), linkAt('b', x))
       assert.deepEqual([atA.winner.info.id, atA.rule], [atB.winner.info.id, atB.rule])
     }),
   )

@@ -14,17 +14,17 @@ export interface Judgement {
  * the same answer in whatever order they see the links: a link to an earlier incarnation of the peer is dead; of links
  * dialled by one side the later dial stays; of crossed dials the one of the lower peer id.
  */
-export function survivor(self: string, peer: string, a: Link, b: Link): Judgement {
+export function chooseSurvivor(self: string, peer: string, a: Link, b: Link): Judgement {
   const incarnations = (a.hello?.incarnation ?? 0) - (b.hello?.incarnation ?? 0)
-  if (incarnations !== 0) return judge(incarnations > 0, a, b, 'incarnation')
-  if (a.info.direction === b.info.direction) return judge((a.counter ?? 0) > (b.counter ?? 0), a, b, 'counter')
+  if (incarnations !== 0) return judgement(incarnations > 0, a, b, 'incarnation')
+  if (a.info.direction === b.info.direction) return judgement((a.counter ?? 0) > (b.counter ?? 0), a, b, 'counter')
   const lowerDialled = self < peer ? 'outbound' : 'inbound'
-  return judge(a.info.direction === lowerDialled, a, b, 'lower-peer')
+  return judgement(a.info.direction === lowerDialled, a, b, 'lower-peer')
 }
 
 /** Two processes of one identity would supersede each other for ever, so the link that was joined first stays. */
-export function incumbent(a: Link, b: Link): Judgement {
-  return judge(a.stateAt <= b.stateAt, a, b, 'incumbent')
+export function chooseIncumbent(a: Link, b: Link): Judgement {
+  return judgement(a.stateAt <= b.stateAt, a, b, 'incumbent')
 }
 
 /** The processes at the other ends of these links; undefined where a link has no hello. */
@@ -32,6 +32,6 @@ export function instancesOf(a: Link, b: Link): readonly [string, string] | undef
   return a.hello && b.hello && [instanceOf(a.hello), instanceOf(b.hello)]
 }
 
-function judge(aWins: boolean, a: Link, b: Link, rule: SurvivorRule): Judgement {
+function judgement(aWins: boolean, a: Link, b: Link, rule: SurvivorRule): Judgement {
   return aWins ? { winner: a, loser: b, rule } : { winner: b, loser: a, rule }
 }

@@ -4,7 +4,7 @@ import { canonicalHost, parseAddress } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
 import {
   type AddressInputs,
-  announced,
+  announcedAddresses,
   type NetworkInterface,
   type OwnAddress,
   ownAddresses,
@@ -20,7 +20,7 @@ import { defaultRouteTargets, sourceAddress } from './routes.ts'
 export interface Listening {
   readonly addresses: readonly string[]
   readonly hosts: readonly string[]
-  readonly asks: boolean
+  readonly canRequest: boolean
 }
 
 export interface AddressWatchOptions {
@@ -32,7 +32,7 @@ export interface AddressWatchOptions {
   /** Addresses at which neighbours see this node. */
   readonly observed: () => AddressInputs['observed']
   readonly changed: (addresses: readonly OwnAddress[]) => void
-  /** Where the transports listen, hosts of own interfaces; `asks`: an observed address would be announced. */
+  /** Where the transports listen, hosts of own interfaces; `canRequest`: an observed address would be announced. */
   readonly listening: (listening: Listening) => void
   readonly emitSpan: (span: SpanEffect) => void
   /** The machine's interfaces and routes by default. */
@@ -80,7 +80,9 @@ export class AddressWatch {
 
   /** The announced ones, as others dial them. */
   announced(): string[] {
-    return announced(this.#addresses).map((address) => `${address}/p2p/${this.#options.components.peerId.toString()}`)
+    return announcedAddresses(this.#addresses).map(
+      (address) => `${address}/p2p/${this.#options.components.peerId.toString()}`,
+    )
   }
 
   /** Whether this node itself listens at this multiaddr; with or without a peer id. */
@@ -113,7 +115,7 @@ export class AddressWatch {
     const before = this.#addresses
     this.#addresses = this.#compute()
     this.#lookUpRoutes()
-    const [was, is] = [announced(before), announced(this.#addresses)]
+    const [was, is] = [announcedAddresses(before), announcedAddresses(this.#addresses)]
     this.#emitChange(was, is)
     if (was.join() === is.join()) return
     this.#updateIdentify()
@@ -155,7 +157,7 @@ export class AddressWatch {
     const interfaces = this.#interfaces()
     const announce = addressManager.getAnnounceAddrs().map(withoutPeer)
     const hosts = interfaces.map(({ address }) => canonicalHost(address))
-    this.#options.listening({ addresses: listening, hosts, asks: announce.length === 0 })
+    this.#options.listening({ addresses: listening, hosts, canRequest: announce.length === 0 })
     return ownAddresses({
       listening,
       interfaces,

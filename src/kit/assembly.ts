@@ -123,7 +123,7 @@ export class Assembly {
       owner: this.owner,
       clock,
       remotes: () => memberLinks().map(({ info: connectionInfo }) => connectionInfo.address),
-      observed: () => this.node.dialBack.observed,
+      observed: () => this.node.dialBack.observedAddresses,
       changed: () => this.#profile(),
       listening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
       emitSpan: (span) => this.emitSpan(span, this.node.window),
@@ -135,7 +135,7 @@ export class Assembly {
     const { owner } = this
     const identify = identifyOf(components, config)
     const { lookup, maxPeers, closes, gossipLimits } = config
-    const joined = (peer: string) => this.node.ledger.joined(peer) !== undefined
+    const joined = (peer: string) => this.node.ledger.joinedLink(peer) !== undefined
     const dialFailed = (errorType: string) => this.resources.failed(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
     const own = { owner, clock, meshes, lookup, maxPeers, closes, joined, gossipLimits, dialFailed, isOwn }
@@ -200,7 +200,7 @@ export class Assembly {
     const { components, clock, config } = this.#options
     const { connectionManager, registrar } = components
     const connectionTo = (peer: string) => {
-      const id = this.node.ledger.joined(peer)?.connection
+      const id = this.node.ledger.joinedLink(peer)?.connection
       return connectionManager.getConnections().find((connection) => connection.id === id)
     }
     const isMember = (peer: string) => this.node.ledger.get(peer)?.links.some(({ kind }) => kind === 'member') === true

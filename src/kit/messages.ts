@@ -3,7 +3,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
-import { messagingOf } from '../core/messaging.ts'
+import { messagingAttributes } from '../core/messaging.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import { spanIn, type TraceRef } from '../core/trace.ts'
@@ -139,7 +139,7 @@ export class Messages {
         'mesh.message.id': id,
         'mesh.message.bytes': data.length,
         'mesh.message.recipients': recipients.length,
-        ...messagingOf('send', 'publish', topic, id),
+        ...messagingAttributes('send', 'publish', topic, id),
         'messaging.message.body.size': data.length,
       }
       this.#options.tell(emitSpan('mesh.message.published', attributes, { ref, parent: parent ?? null, since: now }))
@@ -220,7 +220,7 @@ export class Messages {
       'mesh.message.bytes': data.length,
       'mesh.message.hops': hops,
       'mesh.origin.peer': from,
-      ...messagingOf('process', 'deliver', topic, id),
+      ...messagingAttributes('process', 'deliver', topic, id),
       'messaging.message.body.size': data.length,
       ...(sentAt !== undefined && { 'mesh.message.lateness_ms': Math.round(clock.wall() - sentAt) }),
     }

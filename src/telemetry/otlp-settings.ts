@@ -132,7 +132,7 @@ function readPem(env: Environment, name: string, check: (pem: Buffer) => void): 
     check(pem)
     return { variable, pem }
   } catch {
-    const problem = invalid(variable, withheld(value), 'the path of a readable file in PEM format')
+    const problem = invalid(variable, redact(value), 'the path of a readable file in PEM format')
     return { variable, pem: Buffer.alloc(0), problem }
   }
 }

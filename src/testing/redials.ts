@@ -20,7 +20,7 @@ const seed = '/dns4/seed.example/tcp/4001'
 
 /** The seed dialler alone of a node that also has other peers. */
 export function redials(random: Random, spread: Random): number[] {
-  const dialler = new SeedDialler([seed], { random, spread })
+  const dialler = new SeedDialler([seed], { random, sampleJitter: spread })
   const player = new SeedPlayer(dialler, (_, at) => ({ afterMs: attemptMs, ...(at === 0 ? { peer: 'seed' } : {}) }))
   player.send({ type: 'peers', count: 2 })
   player.runUntil(lostAt)

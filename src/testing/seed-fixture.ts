@@ -13,7 +13,7 @@ export function play(
   spread = () => highest,
   seeds = [seed],
 ) {
-  const dialler = new SeedDialler(seeds, { random: seededRandom(1), spread })
+  const dialler = new SeedDialler(seeds, { random: seededRandom(1), sampleJitter: spread })
   return { dialler, player: new SeedPlayer(dialler, outcome) }
 }
 

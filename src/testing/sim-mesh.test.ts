@@ -53,7 +53,7 @@ function pairs(mesh: SimMesh): [SimNode, SimNode][] {
 function linkMismatches(mesh: SimMesh): string[] {
   return pairs(mesh).flatMap(([one, other]) => {
     const counts = [mesh.links(one.name, other.name).length, mesh.links(other.name, one.name).length]
-    const ids = [one.node.ledger.joined(other.peer)?.id, other.node.ledger.joined(one.peer)?.id]
+    const ids = [one.node.ledger.joinedLink(other.peer)?.id, other.node.ledger.joinedLink(one.peer)?.id]
     const fine = counts[0] === counts[1] && (counts[0] ?? 0) <= 1 && ids[0] === ids[1]
     return fine ? [] : [`${one.name}-${other.name}: ${counts.join('/')} connections, links ${ids.join('/')}`]
   })
