@@ -59,7 +59,7 @@ test('node --help: lists every setting with its flag and its variable', async ()
 test('node with invalid settings: reports each with key, value and allowed values, and starts nothing', async () => {
   const { code, err } = await runCommand('node', '--sede', '/ip4/10.0.0.1/tcp/1', '--role', 'queen', '--stop-ms=0')
   assert.equal(code, 2)
-  assert.match(err, /--sede is no setting of tracemesh; did you mean --seed\?/)
+  assert.match(err, /unknown setting --sede; did you mean --seed\?/)
   assert.match(err, /MESH_ROLE \(--role\) is "queen"; expected one of seed/)
   assert.match(err, /MESH_STOP_MS \(--stop-ms\) is "0"; expected a whole number/)
 })

@@ -1,15 +1,15 @@
-/** What is read from the text of a multiaddr; the core knows no library for it. */
+/** The parts of a multiaddr that the core needs. The core depends on no multiaddr library. */
 export interface ParsedAddress {
-  /** IP address, canonical; a name; or empty. */
+  /** Canonical IP address, DNS name, or empty. */
   readonly host: string
   readonly family: 'ip4' | 'ip6' | 'dns' | 'none'
   readonly port: number
-  /** `quic`, `tcp`, or the protocols on top of the host for any other. */
+  /** `quic`, `tcp`, or for any other transport the protocols above the host. */
   readonly transport: string
   readonly isRelayed: boolean
 }
 
-/** Of a multiaddr that is well formed; anything else has no host. */
+/** Parses a well-formed multiaddr; the result for any other text has no host. */
 export function parseAddress(address: string): ParsedAddress {
   const [, protocol = '', value = '', ...rest] = withoutZone(address).split('/')
   const family = protocol === 'ip4' || protocol === 'ip6' ? protocol : protocol.startsWith('dns') ? 'dns' : 'none'
@@ -30,7 +30,7 @@ export function withHost(address: string, host: string): string {
   return ['', host.includes(':') ? 'ip6' : 'ip4', host, ...rest].join('/')
 }
 
-/** One spelling of an IP address, the IPv4 one for an IPv4 address that is mapped into IPv6; names as they are. */
+/** The canonical form of an IP address, IPv4 for an IPv4-mapped IPv6 address; names stay unchanged. */
 export function canonicalHost(host: string): string {
   if (!host.includes(':')) return host
   try {
@@ -44,7 +44,7 @@ export function canonicalHost(host: string): string {
   }
 }
 
-/** What one party has at least: an IPv4 address, or the /64 network of an IPv6 address. */
+/** The smallest network that one party controls: an IPv4 address, or the /64 of an IPv6 address. */
 export function networkOf(host: string): string {
   if (!host.includes(':')) return host
   const [head = '', tail = ''] = host.split('::')
@@ -62,7 +62,7 @@ export function isLoopback(host: string): boolean {
   return host.startsWith('127.') || host === '::1'
 }
 
-/** Of a network that others have as well: private, shared by a carrier, or unique local. */
+/** An address that is not globally unique: private, carrier-grade NAT, or unique local. */
 export function isPrivate(host: string): boolean {
   return /^(10|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd][0-9a-f]{2}:/i.test(host)
 }
@@ -71,7 +71,7 @@ export function isLinkLocal(host: string): boolean {
   return /^fe[89ab][0-9a-f]:/i.test(host) || host.startsWith('169.254.')
 }
 
-/** Host at which a peer sees this node; over a relay it sees the relay. */
+/** The host at which a peer observes this node; undefined over a relay, where the peer observes the relay. */
 export function observedHost(at: {
   readonly address: string
   readonly observed?: string | undefined

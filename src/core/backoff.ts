@@ -1,20 +1,20 @@
 import type { Random } from './machine.ts'
 
-/** When a seed is dialled again. All times in milliseconds, none zero or infinite. */
+/** The schedule of a seed's dial attempts. All times are in milliseconds, none zero or infinite. */
 export interface BackoffPolicy {
-  /** Upper end of the wait after attempt n; the last one holds for all later attempts. */
+  /** Longest wait after attempt n; the last value applies to all later attempts. */
   readonly stepsMs: readonly number[]
-  /** Attempts of one campaign. */
+  /** Attempts per campaign. */
   readonly attempts: number
-  /** One attempt ends within this. */
+  /** Timeout of one attempt. */
   readonly limitMs: number
-  /** An attempt whose end was never reported counts as failed this much later. */
+  /** Time after the timeout at which an attempt without a reported result counts as failed. */
   readonly graceMs: number
-  /** From one attempt to the next while the node has no peer at all. */
+  /** Interval between attempts while the node has no peers. */
   readonly aloneMs: number
-  /** From a give-up to the next campaign while the node has other peers. */
+  /** Time from a give-up to the next campaign while the node has other peers. */
   readonly periodicMs: number
-  /** A seed that is lost sooner than this after it answered has hung up on us. */
+  /** A connection to a seed that closes sooner than this counts as a hangup. */
   readonly steadyMs: number
 }
 
@@ -29,12 +29,13 @@ export const backoffPolicy: BackoffPolicy = {
 }
 
 /**
- * Milliseconds to wait after attempt `n` (from 1), between half of the step and all of it: `draw` in [0, 1) says where.
+ * Milliseconds to wait after attempt `attempt` (from 1): between half of the step and the whole step, at the position
+ * that `jitter` in [0, 1) selects.
  *
- * `draw` stays the same for every wait of a node until the seed answers. Drawing afresh for each wait looks more random
- * and spreads worse: a sum of independent draws piles up in its middle, so a thousand nodes that lost one seed together
- * would meet again there, at up to four times their mean rate. With one draw the moment of attempt k is a straight line in
- * that draw, so it is uniform over all of the time in which attempt k can fall.
+ * A node keeps the same jitter for all of its waits until the seed answers. Fresh jitter for each wait looks more
+ * random but spreads worse: a sum of independent samples concentrates around its mean, so a thousand nodes that lost
+ * one seed together would dial at up to four times their mean rate. With one sample the time of attempt k is linear in
+ * that sample, so it is uniform over the whole interval in which attempt k can happen.
  */
 export function waitMs(policy: BackoffPolicy, attempt: number, jitter: number): number {
   return (stepMs(policy, attempt) / 2) * (1 + jitter)
@@ -46,10 +47,11 @@ function stepMs(policy: BackoffPolicy, attempt: number): number {
 }
 
 /**
- * This node's place in [0, 1) among all that it knows, by peer id: `known` others, with or without itself.
+ * This node's position in [0, 1) by peer id among `peers`, which may or may not include the node itself.
  *
- * For waits of nodes that lost the same seed at the same moment. By chance alone a thousand nodes over 76 s now and then
- * put twice their mean into one second; by place they never do. A node that knows nobody gets a plain draw.
+ * It spreads the waits of nodes that lost the same seed at the same moment. With random jitter alone a thousand nodes
+ * over 76 s sometimes put twice the mean rate into one second; ranked nodes never do. Without peers it is a random
+ * sample.
  */
 export function rankAmong(self: string, peers: readonly string[], random: Random): number {
   const others = peers.filter((peer) => peer !== self)

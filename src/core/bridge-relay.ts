@@ -16,22 +16,22 @@ export type RelayEffect = Extract<NetworkEffect, { readonly do: 'forward' }> | S
 export interface RelayOptions {
   /** Own peer id. */
   readonly self: string
-  /** The two meshes of this bridge. A node that is in one mesh relays nothing. */
+  /** The two meshes of this bridge. A node in one mesh relays nothing. */
   readonly meshes: readonly string[]
-  /** Bridges that a message may pass in all. */
+  /** Largest number of bridges that a message may pass. */
   readonly hopLimit: number
-  /** Milliseconds that each bridge gives those before it in an origin's order. */
+  /** Milliseconds that a bridge waits for each bridge that ranks before it. */
   readonly takeoverMs: number
-  /** Milliseconds for which a message is remembered after it was last heard. */
+  /** Milliseconds for which the relay remembers a message after its last receipt. */
   readonly seenTtlMs: number
   /** Peer ids of the other live bridges between the same two meshes. */
   readonly bridges: () => readonly string[]
 }
 
-/** Where a message has been, as far as this bridge knows: its own forwarding counts. */
+/** The meshes in which this bridge received the message or into which it forwarded it. */
 interface SeenMessage {
   readonly meshes: readonly string[]
-  /** So far it was only heard past its hop limit. Hops are not signed, so an honest copy may still come. */
+  /** All copies so far exceeded the hop limit. Hops are not signed, so an honest copy may still arrive. */
   readonly isOverHopLimit: boolean
 }
 
@@ -39,24 +39,24 @@ interface PendingForward extends Passage {
   readonly dueAt: number
 }
 
-/** A forger's messages would otherwise become spans one for one. Guess. */
+/** Limits the spans that a forger can cause. Guess. */
 const refusalSpansPerSecond = 10
 
 /**
- * Carries messages between the two meshes of a bridge. Of several bridges one acts for each origin; the next in that
- * origin's order acts when it has not heard the message in the other mesh after `takeoverMs`, and so on.
+ * Forwards messages between the two meshes of a bridge. Of several bridges one acts for each origin; the next in that
+ * origin's order acts if it has not received the message in the other mesh after `takeoverMs`, and so on.
  *
- * What holds: this bridge forwards a message at most once while it remembers it, and never into its origin mesh or a
- * mesh it has heard it in. Among live bridges that agree on who is one, a message enters the other mesh once, if the
- * time by which they hear it apart and the way through the other mesh take less than `takeoverMs` together. Otherwise
- * it may enter again: receivers tell copies by `crossing.id`. What was decided is told once per message.
+ * Invariant: this bridge forwards a message at most once while it remembers it, and never into its origin mesh or a
+ * mesh in which it received it. A message enters the other mesh once if the live bridges agree on the set of bridges,
+ * and the difference of their receipt times plus the latency of the other mesh is below `takeoverMs`. Otherwise it may
+ * enter again; receivers recognise duplicates by `crossing.id`. The relay emits each decision once per message.
  */
 export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   readonly #options: RelayOptions
   readonly #seenMessages: OwnedMap<string, SeenMessage>
   readonly #pendingForwards: OwnedMap<string, PendingForward>
   #pendingBytes = 0
-  /** Not later than the earliest `dueAt`: a message that stops waiting leaves it as it is. */
+  /** A lower bound of the earliest `dueAt`: removing a pending message does not update it. */
   #dueAt = Infinity
   #sweepAt = Infinity
   #limitSpanAt = -Infinity
@@ -74,7 +74,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     this.#pendingForwards = owner.map<string, PendingForward>({
       name: 'relay_waiting',
       capacity: limits.relayWaiting,
-      expiry: { event: 'due, or heard in the other mesh' },
+      expiry: { event: 'due, or received in the other mesh' },
       release: ({ crossing }) => {
         this.#pendingBytes -= crossing.sealed.length
       },
@@ -118,7 +118,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return this.#decide(crossing, mesh, to, now)
   }
 
-  /** For a message that was not heard in `to` so far. */
+  /** The message has not been received in `to` so far. */
   #decide(crossing: Crossing, from: string, to: string, now: number): RelayEffect[] {
     const { self, hopLimit, bridges } = this.#options
     if (crossing.originMesh === to) return [emitDropped('seen', from, to, crossing)]
@@ -134,7 +134,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return [{ do: 'forward', mesh: to, crossing: forwardedCrossing }, emitForwarded(passage)]
   }
 
-  /** When too many wait already, it is this one that goes: those before it are nearer to their time. */
+  /** A full queue drops the new message: the earlier ones are nearer to their due time. */
   #defer(passage: Passage, now: number): RelayEffect[] {
     const { from, to, crossing } = passage
     const bytes = this.#pendingBytes + crossing.sealed.length
@@ -181,7 +181,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     if (this.#sweepAt === Infinity) this.#sweepAt = now + this.#sweepMs
   }
 
-  /** A message is forgotten at most this long after its time. */
+  /** Messages expire at most this long after their TTL. */
   get #sweepMs(): number {
     return this.#options.seenTtlMs / 4
   }

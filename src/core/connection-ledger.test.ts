@@ -317,7 +317,7 @@ suite('the ledger', () => {
     const refused = {
       type: 'frame.refused',
       connection: '1',
-      reason: 'a digest for somebody else',
+      reason: 'digest for another peer',
       flooding: false,
     } as const
     const effects = [1, 2, 3].flatMap(() => one.handle(refused, 1))

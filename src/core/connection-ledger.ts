@@ -15,30 +15,30 @@ import { type PeerRecord, PeerRecords } from './peer-records.ts'
 import { chooseIncumbent, chooseSurvivor, instancesOf, type Judgement, type SurvivorRule } from './survivor.ts'
 
 export type LedgerEvent =
-  /** All connections that libp2p holds now: the ledger is levelled to it. */
+  /** A snapshot of all libp2p connections; the ledger reconciles its links with it. */
   | { readonly type: 'observed'; readonly connections: readonly ConnectionInfo[] }
   | { readonly type: 'stream.open' | 'stream.absent' | 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
   | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
   | Extract<NetworkEvent, { readonly type: 'connection.rejected' | 'gossip.unsent' }>
-  /** We did not run for `ms`: nobody’s silence of that time counts. */
+  /** This process was suspended for `ms`; peers' silence during that time does not count. */
   | { readonly type: 'slept'; readonly ms: number }
   | { readonly type: 'stopping' }
   | { readonly type: 'tick' }
 
-/** `disconnected`: the last connection to the peer is gone. */
+/** `disconnected`: the last connection to the peer closed. */
 export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
 
 export interface LedgerOptions extends LinkProtocolOptions {
-  /** Connected peers at most. */
+  /** Largest number of connected peers. */
   readonly maxPeers?: number
-  /** Whether two processes of this peer are known to run at the same time. */
+  /** Whether two processes of this peer are known to run concurrently. */
   readonly areRivals?: (peer: string, a: string, b: string) => boolean
 }
 
 /**
- * Who is connected, and how: levelled by snapshots, so a missed callback costs time and nothing else. Removal is by
- * connection id, so an old link that ends late cannot take its successor with it.
+ * The connected peers and their links. Snapshots reconcile it, so a missed callback only delays an update. It removes
+ * links by connection id, so a late close of an old link cannot remove its successor.
  */
 export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #self: string
@@ -99,12 +99,12 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#peers.values()
   }
 
-  /** Connected peers, members and guests; those behind relays do not count. */
+  /** Number of connected peers, members and guests; peers connected through relays only do not count. */
   get size(): number {
     return this.#peers.places
   }
 
-  /** Whether there is a connection to this peer that no relay carries. */
+  /** Whether a direct connection to this peer exists. */
   isConnected(peer: string): boolean {
     return this.#peers.get(peer)?.links.some((link) => !isRelayed(link)) === true
   }
@@ -118,12 +118,11 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#peers.find(connection)
   }
 
-  /** Whose connection this is. */
   peerOf(connection: string): string | undefined {
     return this.find(connection)?.[0].peer
   }
 
-  /** Whether the peer at the other end of this connection has said a hello that was accepted. */
+  /** Whether this node accepted the remote peer's hello on this connection. */
   isMember(connection: string): boolean {
     return this.find(connection)?.[1].kind === 'member'
   }
@@ -154,12 +153,12 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const direct = record.links.filter((link) => !isRelayed(link))
     const isOverCapacity = direct.length > 0 ? record.isOverCapacity : this.#peers.isFull
     const emittedSpans = isOverCapacity ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
-    // Only a dialler that says hello can be told; what we dialled ourselves needs no word.
+    // A goodbye needs the hello of the dialler; a connection that this node dialled needs no goodbye.
     const cannotNotify = info.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToNotify)
     if (isOverCapacity && cannotNotify) return [...emittedSpans, close]
     if (direct.length >= limits.linksPerPeer)
       return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
-    // The application wanted a second connection, for itself: a temporary one would only end the link with it.
+    // The application opened a second connection for itself; if it carried the link, its close would end the link.
     if (info.foreign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(info, now)
     link.isOverCapacity = isOverCapacity
@@ -171,7 +170,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       : this.#supersedeOlderGuests(record, now)
   }
 
-  /** A relayed connection is listed as a guest at once: no stream is opened, nothing is closed, no place is taken. */
+  /** Lists a relayed connection as a guest at once: it opens no stream, closes nothing and takes no place. */
   #addRelayed(info: ConnectionInfo, now: number): LedgerEffect[] {
     const record = this.#peers.getOrCreate(info.peer)
     if (this.#isStopping || !this.#peers.hasRoomForRelayed(record)) return []
@@ -219,7 +218,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #refuseFrame(peer: string, link: Link, event: { reason: string; flooding: boolean }, now: number): LedgerEffect[] {
-    // One chunk may hold many bad frames; the first one ends the link, and says all there is to say.
+    // One chunk may contain many bad frames; the first one closes the link and emits the span.
     if (link.state === 'closing') return []
     const attributes = {
       'mesh.connection.id': link.connection,
@@ -230,7 +229,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return [span, ...this.#protocol.endLink(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
   }
 
-  /** Nothing can be said over it, so it goes without goodbye. */
+  /** Such a connection cannot carry a goodbye. */
   #rejectConnection(peer: string, link: Link, reason: RejectionReason, now: number): LedgerEffect[] {
     if (link.state === 'closing') return []
     const effects: LedgerEffect[] = [
@@ -240,7 +239,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return reason === 'limit' ? [...this.#limits.emit('linkOutBytes', 'closed', now, peer), ...effects] : effects
   }
 
-  /** Of several joined links one stays. */
+  /** Keeps one of several joined links. */
   #chooseSurvivor(record: PeerRecord, now: number): LedgerEffect[] {
     const effects: LedgerEffect[] = []
     let best: Link | undefined
@@ -276,7 +275,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       : this.#protocol.handleDue(peer, link, now)
   }
 
-  /** A member has a link already: its application uses this connection, and it is no guest for that. */
+  /** A member that already has a link does not become a guest because its application opened this connection. */
   #acceptGuest(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
     const hasMemberLink = link.kind === 'unsettled' && isActive(link) && record.links.some(isJoined)
     if (!hasMemberLink) return this.#protocol.acceptGuest(record.peer, link, now)

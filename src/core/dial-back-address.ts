@@ -9,7 +9,7 @@ export function dialBackSpan(of: {
   readonly outcome: DialBackOutcome
   readonly peer: string
   readonly address: string
-  /** Only the responder knows it. */
+  /** Set by the responder only. */
   readonly errorType: string
 }): SpanEffect {
   const { host, port, transport } = parseAddress(of.address)

@@ -6,7 +6,7 @@ import type { NetworkEffect } from './events.ts'
 import type { DialBackRequest, DialBackResult } from './frames.ts'
 import { isJoined } from './link.ts'
 
-/** A dial on behalf of a neighbour. */
+/** A dial-back in progress for a neighbour. */
 interface PendingDial {
   readonly nonce: string
   readonly peer: string
@@ -20,7 +20,7 @@ interface RecentDial {
   readonly at: number
 }
 
-/** Guesses. An asker may connect again under another name: so peers, their networks and all together have a limit. */
+/** Guesses. A requester may reconnect with another peer id, so peers, networks and the total each have a limit. */
 const bounds = {
   maxConcurrent: 4,
   dialMs: 3_000,
@@ -32,8 +32,8 @@ const bounds = {
 const firstUnprivilegedPort = 1_024
 
 /**
- * Dials neighbours back that ask for it, few and seldom: at the IP address of the connection, which the asker does not
- * choose, and never at an own one. A privileged port is dialled only where this node has reached the asker there before.
+ * Dials neighbours back on request, at a low rate: at the IP address of the connection, which the requester cannot
+ * choose, and never at an own address. It dials a privileged port only if this node reached the requester there before.
  */
 export class DialBackResponder {
   readonly #ledger: ConnectionLedger
@@ -84,7 +84,7 @@ export class DialBackResponder {
     return true
   }
 
-  /** One in a second is answered and emitted; others count as unanswered, which makes the asker wait as well. */
+  /** Answers and emits one refusal per second; without an answer the requester waits as well. */
   #refuse(pendingDial: PendingDial, errorType: string, now: number): (NetworkEffect | SpanEffect)[] {
     if (now - this.#refusedAt < bounds.refusalIntervalMs) return []
     this.#refusedAt = now
@@ -92,7 +92,7 @@ export class DialBackResponder {
   }
 }
 
-/** The asker learns the outcome alone; the span on this side has the reason. */
+/** Sends only the outcome to the requester; the span on this side has the reason. */
 function reportOutcome(
   to: PendingDial,
   outcome: DialBackResult['outcome'],

@@ -10,7 +10,7 @@ import type { Machine, Random } from './machine.ts'
 import { newTrace } from './trace.ts'
 
 export type DialBackEvent =
-  /** Where the transports listen, and hosts of own interfaces. `asks`: neighbours may be asked at all. */
+  /** Listening addresses and hosts of own interfaces. `canRequest`: this node may send dial-back requests. */
   | {
       readonly type: 'listening'
       readonly addresses: readonly string[]
@@ -18,11 +18,11 @@ export type DialBackEvent =
       readonly canRequest: boolean
     }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: DialBackFrame }
-  /** The fresh dial that `dial.back` asked for has ended; `errorType` is empty when it reached the peer. */
+  /** Result of the fresh dial of a `dial.back` effect; `errorType` is empty when it reached the peer. */
   | { readonly type: 'dialled.back'; readonly nonce: string; readonly errorType: string }
   | { readonly type: 'tick' }
 
-/** An address at which neighbours see this node, and what a neighbour's dial-back said of it. */
+/** An address at which neighbours observe this node, and the result of their dial-backs. */
 export interface ObservedAddress {
   readonly address: string
   readonly confirmed: boolean
@@ -34,14 +34,14 @@ interface TrackedAddress extends ObservedAddress {
   readonly host: string
   readonly transport: DialBackTransport
   readonly port: number
-  /** Neighbours that have reached it since a dial-back failed last. */
+  /** Neighbours that have reached it since the last failed dial-back. */
   readonly witnesses: readonly Witness[]
   readonly seenAt: number
   readonly nextRequestAt: number
   readonly failures: number
 }
 
-/** A host that was an own one until it was renumbered. */
+/** An own host from before a renumbering. */
 interface FormerHost {
   readonly host: string
   readonly until: number
@@ -52,17 +52,17 @@ interface Witness {
   readonly network: string
 }
 
-/** A neighbour that sees this node at `host`. */
+/** A neighbour that observes this node at `host`. */
 interface Observer extends Witness {
   readonly connection: string
   readonly host: string
 }
 
-/** Guesses. One question is under way at a time. */
+/** Guesses. At most one request is pending. */
 const bounds = {
   tracked: 8,
   askAgainMs: 5_000,
-  /** A dial-back takes 3 s at most; a version that does not know the question never answers. */
+  /** A dial-back takes at most 3 s; a version without dial-back never answers. */
   answerMs: 15_000,
   retryMs: 60_000,
   retryMaxMs: 1_800_000,
@@ -70,14 +70,14 @@ const bounds = {
   forgetMs: 600_000,
   formerMs: 60_000,
   formerHosts: 32,
-  /** Where the node has as many neighbours that could be asked. One that lies confirms nothing by itself then. */
+  /** Required if that many neighbours can dial back, so that a single lying neighbour confirms nothing. */
   witnesses: 2,
 } as const
 
 /**
- * Finds out whether others reach this node at the address they see it at, which is that of a NAT. A neighbour dials that
- * IP address, never one that the asker chose, at the port and transport at which the asker listens. Whether the asker or the
- * neighbour dialled the link is all one: a node that dials nobody learns from those that dial it where they reached it.
+ * Checks whether peers can reach this node at its observed address, which may be that of a NAT. A neighbour dials that
+ * IP address, never one that the requester chose, at the port and transport on which the requester listens. Either end
+ * may have dialled the link: a node without outbound links learns its address from inbound ones.
  */
 export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffect> {
   readonly #ledger: ConnectionLedger
@@ -118,7 +118,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     }
   }
 
-  /** Nothing here is urgent: it happens at the ticks that digests cause anyway. */
+  /** Not urgent: it uses the ticks that digests cause anyway. */
   deadline(): number {
     return Infinity
   }
@@ -135,7 +135,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     return [...spans, ...this.#requestDialBack(now)]
   }
 
-  /** Links from before a renumbering still say the old address, which was no NAT's. */
+  /** Links from before a renumbering still report the old address, which was not a NAT's. */
   #withFormerHosts(hosts: readonly string[], now: number): readonly FormerHost[] {
     const removedHosts = this.#ownHosts.filter((host) => !hosts.includes(host))
     const former = removedHosts.map((host) => ({ host, until: now + bounds.formerMs }))
@@ -147,8 +147,8 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   }
 
   /**
-   * Entries of the hosts that neighbours see now. Others are kept for a while, links come and go; not where neighbours see
-   * another host of the same family, since the NAT has got another address then.
+   * Tracks the hosts that neighbours observe now. Other entries stay for a while, because links come and go, unless
+   * neighbours observe another host of the same family: then the address of the NAT has changed.
    */
   #updateTracked(now: number): void {
     const observers = this.#canRequest ? this.#findObservers() : []
@@ -166,7 +166,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     this.#tracked = [...entries.toSorted((a, b) => count(b) - count(a)), ...unobserved].slice(0, bounds.tracked)
   }
 
-  /** Neighbours come and go: one witness may be too few now, or enough. */
+  /** The number of required witnesses changes with the neighbours. */
   #reassessConfirmation(one: TrackedAddress, observers: readonly Observer[], now: number): TrackedAddress {
     const isEnough = one.witnesses.length >= requiredWitnesses(one.host, observers)
     if (isEnough === one.confirmed) return one
@@ -175,7 +175,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     return one.failures > 0 ? one : { ...one, nextRequestAt: Math.min(one.nextRequestAt, now) }
   }
 
-  /** The observed host with each transport and port that this node listens at. */
+  /** The observed host combined with each transport and port on which this node listens. */
   #listensAt(host: string, now: number): TrackedAddress[] {
     const family = familyOf(host)
     const transports = ['quic', 'tcp'] as const
@@ -244,7 +244,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     }
   }
 
-  /** Only a dial that was made says anything: a neighbour that is busy or silent leaves the judgement as it was. */
+  /** Only a failed dial changes the confirmation; a busy or silent neighbour does not. */
   #onUnreachable(one: TrackedAddress, outcome: Exclude<DialBackOutcome, 'reachable'>, now: number): TrackedAddress {
     const waitMs = (outcome === 'refused' ? bounds.busyMs : bounds.retryMs) * 2 ** one.failures
     const requestAt = this.#jitteredTime(Math.min(bounds.retryMaxMs, waitMs), now)
@@ -264,7 +264,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     return now + ms * (0.5 + this.#random())
   }
 
-  /** Members that said where they see this node, at an address that is none of its own. */
+  /** Members that observe this node at an address that is not one of its own. */
   #findObservers(): Observer[] {
     return [...this.#ledger.records()].flatMap(({ peer, links }) =>
       links.filter(isJoined).flatMap(({ connection, info, observedHost: host }) => {
@@ -277,7 +277,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
 
 const oneWitness = 'one neighbour has dialled it; another one has to as well'
 
-/** Only neighbours that could see this host count: those on its own network see a private one and no public one. */
+/** Counts only neighbours that can observe this host: those on its own network observe a private address. */
 function requiredWitnesses(host: string, observers: readonly Observer[]): number {
   const eligible = observers.filter((one) => {
     return familyOf(one.host) === familyOf(host) && (isPrivate(host) || !isPrivate(one.host))
@@ -285,7 +285,7 @@ function requiredWitnesses(host: string, observers: readonly Observer[]): number
   return Math.max(1, Math.min(bounds.witnesses, eligible.length))
 }
 
-/** Neighbours to ask next: while witnesses are missing others than these, on other networks if there are such. */
+/** Neighbours for the next request: while witnesses are missing, new ones, on other networks if possible. */
 function eligibleObservers({ host, witnesses }: TrackedAddress, observers: readonly Observer[]): readonly Observer[] {
   const sameHost = observers.filter((one) => one.host === host)
   const others = sameHost.filter(({ peer }) => !witnesses.some((witness) => witness.peer === peer))

@@ -29,14 +29,14 @@ import { childOf, type TraceRef } from './trace.ts'
 export type ViewEvent =
   /** `wall`: this node's wall clock at receipt, Unix milliseconds. */
   | { readonly type: 'digest'; readonly digest: Digest; readonly via: Via; readonly wall: number }
-  /** The peer's last digest still holds. */
+  /** The peer's last digest is still valid. */
   | { readonly type: 'unchanged'; readonly peer: string; readonly incarnation: number; readonly sequence: number }
-  /** A process that speaks for this peer was heard. */
+  /** This node received something from a process with this peer's identity. */
   | { readonly type: 'sighted'; readonly peer: string; readonly report: SightingReport }
-  /** The peer said goodbye because it stops. */
+  /** The peer sent a goodbye because it stops. */
   | { readonly type: 'left'; readonly peer: string; readonly incarnation: number; readonly instance?: string }
   | { readonly type: 'tick'; readonly window: TraceRef }
-  /** This node slept: until then it cannot tell the silence of others from its own. */
+  /** This process was suspended: until then it cannot tell a peer's silence from its own. */
   | { readonly type: 'stalled'; readonly untilMs: number }
 
 export type ViewEffect =
@@ -46,26 +46,25 @@ export type ViewEffect =
 
 export interface ViewOptions {
   readonly self: string
-  /** Milliseconds of silence that a member is allowed at least. */
+  /** Shortest staleness window, in milliseconds of silence. */
   readonly stalenessMs: number
   readonly sweepMs: number
-  /** How far a peer's clock may be off. */
+  /** Tolerated clock skew of a peer. */
   readonly skewAllowedMs: number
   readonly random: Random
   readonly capacity?: number
 }
 
-/** How long departed members are remembered, in windows of theirs: longer than a digest is on its way. Guess. */
+/** Retention of departed members, in staleness windows: longer than a digest can be in transit. Guess. */
 const retentionWindows = 4
 const limitSpanIntervalMs = 1_000
 
 /**
  * The newest digest of every node of the mesh.
  *
- * Merging digests is idempotent, commutative and associative: only the highest (incarnation, sequence) counts, in
- * whatever order and however often digests come. Silence is measured from when this node received something newer, or
- * something newer from a neighbour that has a link to that node: neither an old digest that is relayed nor the clock of
- * its sender keeps anybody alive.
+ * Merging digests is idempotent, commutative and associative: only the highest (incarnation, sequence) counts,
+ * regardless of order and repetition. A member's silence starts when this node last received something newer from it,
+ * or from a neighbour that has a link to it. Neither a relayed old digest nor the sender's clock keeps a member alive.
  */
 export class DigestView implements Machine<ViewEvent, ViewEffect> {
   readonly #options: ViewOptions
@@ -104,12 +103,11 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     }
   }
 
-  /** The first tick starts the rhythm of sweeps, so it is wanted at once. */
+  /** The first tick starts the sweep interval, so it is due at once. */
   deadline(): number {
     return this.#sweepAt ?? 0
   }
 
-  /** Sweeps so far. */
   get sweeps(): number {
     return this.#sweeps
   }
@@ -118,17 +116,17 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return [...this.#members.values()].filter(isMember)
   }
 
-  /** Departed members that are still remembered included; its `state` says so. */
+  /** Includes departed members that are still retained; see `state`. */
   get(peer: string): Member | undefined {
     return this.#members.get(peer)
   }
 
-  /** When a member is known to have lived last, by its own word or a neighbour’s. */
+  /** When a member was last known to be alive, by its own messages or a neighbour’s. */
   aliveAt(member: Member): number {
     return silence(this.#options.stalenessMs, member).since
   }
 
-  /** Departed members as well. */
+  /** Includes departed members. */
   records(): Iterable<Member> {
     return this.#members.values()
   }
@@ -137,7 +135,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return this.members().map(({ digest: { peer, name, role, links } }) => ({ peer, name, role, links }))
   }
 
-  /** Peer ids of the members that listen to each topic. */
+  /** Peer ids of each topic's subscribers. */
   topics(): ReadonlyMap<string, readonly string[]> {
     const listeners = new Map<string, string[]>()
     for (const { digest } of this.members()) {
@@ -181,7 +179,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     ]
   }
 
-  /** When full, the member gone for longest makes room; a live one never does. */
+  /** A full view evicts the member that departed first; it never evicts a live one. */
   #makeRoom(peer: string, now: number): ViewEffect[] {
     const { capacity } = this.#members.spec
     if (this.#members.size < capacity) return []
@@ -203,7 +201,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     ]
   }
 
-  /** Only on a link: over gossip a digest takes its time, and that is no fault of the sender's clock. */
+  /** On links only: gossip delays digests, which would look like clock skew. */
   #compareClocks(member: Member, wall: number, now: number): ViewEffect[] {
     if (member.via !== 'link') return []
     const { skewAllowedMs } = this.#options
@@ -227,13 +225,13 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return member === undefined ? [] : noteSighting(member, report, now)
   }
 
-  /** A goodbye of an earlier incarnation, or of one of two processes, says nothing about the one that runs. */
+  /** Ignores the goodbye of an earlier incarnation, or of one of two processes: another process still runs. */
   #onLeft(event: Extract<ViewEvent, { readonly type: 'left' }>, now: number): ViewEffect[] {
     const { peer, incarnation } = event
     const member = this.#members.get(peer)
     if (member === undefined || noteStop(member, instanceOf(event), now)) return []
     if (!isMember(member) || incarnation < member.digest.incarnation) return []
-    // Of this incarnation nothing more is believed: its last digests may come by gossip after its goodbye.
+    // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
     member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(member, 'left', now)
     return [emitLeft(member), { do: 'departed', peer, departure: 'left' }]
@@ -252,7 +250,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return this.#sweep(window, now)
   }
 
-  /** Told even when nobody was stale: a sweep that stops is a symptom. */
+  /** Emits a span even without stale members: missing sweeps are a symptom. */
   #sweep(window: TraceRef, now: number): ViewEffect[] {
     this.#sweeps++
     const isSuspended = now < this.#suspendedUntil
@@ -278,7 +276,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     }
   }
 
-  /** Who is linked to us and names others among its links has heard of these within what a link may be silent. */
+  /** A linked member vouches for the peers in its list of links: it heard from each within `linkSilenceMs`. */
   #applyVouching(): void {
     for (const { digest, linkAt, linkIntervalMs } of this.members()) {
       const vouchedAt = linkAt - linkSilenceMs

@@ -12,16 +12,16 @@ export interface DriverOptions {
   readonly clock: Clock
   readonly owner: Owner
   readonly emitSpan: (span: SpanEffect, window: TraceRef | undefined) => void
-  /** Count what is held and tell it. */
+  /** Counts the owned resources and emits the census. */
   readonly census: (window: TraceRef | undefined) => void
 }
 
-/** A deadline in the past or in this millisecond still lets other work run in between. */
+/** A deadline that is already due still yields to other work. */
 const minDelayMs = 1
 
 /**
- * Runs a node over a network: one event at a time to its end, effects carried out in order, one timer. A machine is
- * never re-entered: what an effect brings about at once waits in the inbox.
+ * Runs a node over a network: it handles one event at a time, performs the effects in order, and has one timer. It
+ * never re-enters a machine: events that an effect causes synchronously wait in the inbox.
  */
 export class Driver {
   readonly #options: DriverOptions
@@ -36,7 +36,7 @@ export class Driver {
     this.#options = options
   }
 
-  /** `settings`: process settings that are not as recommended, for the span of the start. */
+  /** `settings`: process settings that differ from the recommended ones, for the start span. */
   async start(settings: readonly string[]): Promise<void> {
     this.#options.owner.adopt('driver timer', () => this.#cancelTimer())
     await this.#options.network.start((event) => this.deliver(event))
@@ -68,7 +68,7 @@ export class Driver {
     this.#armTimer()
   }
 
-  /** That events had to go is told when those that did not are through. */
+  /** Reports an overflow once the inbox is empty. */
   #nextEvent(): NodeEvent | undefined {
     const next = this.#inbox.shift()
     if (next !== undefined || !this.#hasOverflowed) return next
@@ -84,7 +84,7 @@ export class Driver {
     else network.perform(this.#stampSentAt(effect))
   }
 
-  /** Digests say when they left, by the wall clock that machines do not see. */
+  /** Sets the send time of digests by the wall clock, which machines cannot read. */
   #stampSentAt(effect: NetworkEffect): NetworkEffect {
     const sentAt = this.#options.clock.wall()
     if (effect.do === 'gossip') return { ...effect, digest: { ...effect.digest, sentAt } }
@@ -92,7 +92,7 @@ export class Driver {
     return { ...effect, frame: { type: 'digest', digest: { ...effect.frame.digest, sentAt } } }
   }
 
-  /** An armed timer that is early enough stays: most events move the deadline by nothing that matters. */
+  /** Keeps an armed timer that is early enough: most events hardly move the deadline. */
   #armTimer(): void {
     const { node, clock, owner } = this.#options
     const dueAt = node.deadline()

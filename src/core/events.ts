@@ -5,7 +5,7 @@ import type { GossipLack, GossipState } from './gossip-repair.ts'
 import type { LimitName } from './limit-spans.ts'
 import type { TraceRef } from './trace.ts'
 
-/** One connection as libp2p shows it: a snapshot of them all is what the ledger is levelled by. */
+/** One connection in a libp2p snapshot, with which the ledger reconciles its links. */
 export interface ConnectionInfo {
   readonly id: string
   readonly peer: string
@@ -13,15 +13,15 @@ export interface ConnectionInfo {
   /** Remote multiaddr. */
   readonly address: string
   readonly transport: 'quic' | 'tcp' | 'memory' | 'other'
-  /** What gossipsub has towards the peer. */
+  /** State of gossipsub towards the peer. */
   readonly gossip: GossipState
-  /** Identify has not succeeded on it yet. */
+  /** Identify has not succeeded on this connection yet. */
   readonly unidentified?: boolean
-  /** Multiaddr at which the peer sees this node, by identify. */
+  /** Multiaddr at which the peer observes this node, from identify. */
   readonly observed?: string | undefined
-  /** A relay carries it, within limits of time and bytes: the peer is a guest. */
+  /** A relayed connection with limits of time and bytes; its peer is a guest. */
   readonly limited?: boolean
-  /** Other code of the application opened it, and the mesh may not close it. */
+  /** The application opened it; the mesh may not close it. */
   readonly foreign?: boolean
 }
 
@@ -29,9 +29,9 @@ export type DialStage = (typeof dialStages)[number]
 
 export interface DialFailure {
   readonly stage: DialStage
-  /** Addresses tried, names resolved. */
+  /** Dialled addresses, with names resolved. */
   readonly addresses: readonly string[]
-  /** Of these the one whose failure this is; undefined where none was dialled. */
+  /** The address that failed; undefined if none was dialled. */
   readonly address?: string
   readonly errorType: string
   readonly errorMessage: string
@@ -45,63 +45,63 @@ export interface PathFailure {
   readonly errorMessage: string
 }
 
-/** Which addresses of a peer answered in one dial, the one of the connection that stays first, and which did not. */
+/** The addresses of a peer that answered in one dial, that of the remaining connection first, and the failed ones. */
 export interface PathReport {
   readonly worked: readonly string[]
   readonly failed: readonly PathFailure[]
 }
 
-/** A message that is meant to cross into other meshes, as bridges see it. The payload stays sealed. */
+/** A message that crosses into other meshes. Bridges do not open its sealed payload. */
 export interface Crossing {
-  /** Origin and its sequence number: unique for good. */
+  /** Origin and its sequence number; never reused. */
   readonly id: string
   readonly origin: string
   readonly originMesh: string
   readonly topic: string
-  /** Bridges passed so far. */
+  /** Number of bridges passed. */
   readonly hops: number
-  /** Origin’s signed envelope, unchanged from hop to hop. */
+  /** Signed envelope of the origin, unchanged on every hop. */
   readonly sealed: Uint8Array
-  /** The origin's span of publishing it, if it told one: bridges link to it. */
+  /** The origin's publish span, if it emitted one; bridges link to it. */
   readonly trace?: TraceRef
 }
 
-/** Why the network would not keep a connection. */
+/** Why the network rejected a connection. */
 export type RejectionReason = Extract<CloseReason, 'limit' | 'silent' | 'duplicate'>
 
-/** A message that gossipsub did not send to one neighbour, and how many more there were since the last such event. */
+/** A message that gossipsub did not send to a neighbour, and the number of such messages since the last event. */
 export interface UnsentGossip {
   readonly peer: string
-  /** It is larger than the neighbour takes, or too much waits already for a neighbour that reads slowly. */
+  /** It exceeds the neighbour's size limit, or the send queue of a slow neighbour is full. */
   readonly reason: 'size' | 'backlog'
   readonly topic: string
   readonly bytes: number
   readonly limit: number
-  /** Messages not sent since the last event, this one included. */
+  /** Unsent messages since the last event, including this one. */
   readonly count: number
 }
 
-/** What the network tells the node. */
+/** Events from the network to the node. */
 export type NetworkEvent =
-  /** Connections may have changed: a hint to take a snapshot, nothing more. */
+  /** Hint that connections may have changed, so that the node takes a snapshot. */
   | { readonly type: 'changed' }
   | { readonly type: 'observed'; readonly connections: readonly ConnectionInfo[] }
-  /** The link stream is there (opened by the dialler, accepted by the listener). */
+  /** The link stream is open: opened by the dialler, accepted by the listener. */
   | { readonly type: 'stream.open'; readonly connection: string }
-  /** The other side does not speak the link protocol. */
+  /** The peer does not support the link protocol. */
   | { readonly type: 'stream.absent'; readonly connection: string }
-  /** The link stream ended although the connection may live on. */
+  /** The link stream closed; the connection may still be open. */
   | { readonly type: 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly wall: number }
   | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
   /**
-   * Not to be kept: its peer does not read (`limit`: `linkOutBytes`), lets no link stream open (`silent`), or another
-   * address of the same dial was faster (`duplicate`). The ledger ends it.
+   * The ledger should close it: its peer does not read (`limit`: `linkOutBytes`), accepts no link stream (`silent`), or
+   * another address of the same dial was faster (`duplicate`).
    */
   | { readonly type: 'connection.rejected'; readonly connection: string; readonly reason: RejectionReason }
   /**
-   * `address`: remote multiaddr of the connection. `elsewhere`: nothing was dialled, since the peer is connected already,
-   * by this address that is none of the seed's.
+   * `address`: remote multiaddr of the connection. `elsewhere`: the address of an existing connection to the peer,
+   * which is none of the seed's addresses; no dial was made.
    */
   | {
       readonly type: 'seed.answered'
@@ -113,36 +113,36 @@ export type NetworkEvent =
   | { readonly type: 'seed.failed'; readonly seed: string; readonly failure: DialFailure }
   | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: true }
   | { readonly type: 'peer.dialled'; readonly peer: string; readonly ok: false; readonly failure: DialFailure }
-  /** After a dial of several addresses that succeeded: what became of the others that were tried before. */
+  /** After a successful dial of several addresses: the results for the addresses tried before. */
   | ({ readonly type: 'peer.paths'; readonly peer: string } & PathReport)
-  /** The end of a `dial.back`; `errorType` is empty when it reached the peer. */
+  /** Result of a `dial.back`; `errorType` is empty when it reached the peer. */
   | { readonly type: 'dialled.back'; readonly nonce: string; readonly errorType: string }
-  /** A digest that came over gossip; `from` is the peer whose signature the message carries. */
+  /** A digest from gossip; `from` is the peer that signed the message. */
   | {
       readonly type: 'gossip'
       readonly mesh: string
       readonly from: string
       readonly digest: Digest
-      /** Unix milliseconds on receipt. */
+      /** Unix milliseconds at receipt. */
       readonly wall: number
     }
   | { readonly type: 'crossing'; readonly mesh: string; readonly crossing: Crossing }
-  /** A bound of the network's own was met: told at most once a second each. */
+  /** The network reached one of its own limits; at most one event per limit and second. */
   | { readonly type: 'limit.reached'; readonly limit: LimitName; readonly action: 'refused' | 'closed' }
-  /** Gossipsub had messages that a neighbour does not take, or that had no room: told at most once a second. */
+  /** Gossipsub did not send messages to a neighbour; at most one event per second. */
   | ({ readonly type: 'gossip.unsent' } & UnsentGossip)
-  /** A message that should have crossed but whose seal is broken. */
+  /** A crossing message with an invalid seal. */
   | { readonly type: 'crossing.refused'; readonly mesh: string; readonly origin: string; readonly id: string }
 
-/** What the node asks of the network. Nothing here answers; answers are events. */
+/** Requests from the node to the network. Results arrive as events. */
 export type NetworkEffect =
   /**
-   * One attempt: all addresses of the seed, names resolved now; ends by identify within `limitMs`. `fresh`: a connection
-   * to the same peer at another address is no answer.
+   * One attempt: dials all addresses of the seed with names resolved now, and ends with identify within `limitMs`.
+   * `fresh`: a connection to the same peer at another address does not count.
    */
   | { readonly do: 'dial.seed'; readonly seed: string; readonly limitMs: number; readonly fresh?: true }
   | { readonly do: 'dial.peer'; readonly peer: string; readonly addresses: readonly string[]; readonly limitMs: number }
-  /** A dial with sockets and an identity of its own, closed at once: whether the peer can be reached at this address. */
+  /** A fresh dial with its own sockets and identity, closed at once, which tests whether this address is reachable. */
   | {
       readonly do: 'dial.back'
       readonly nonce: string
@@ -152,21 +152,21 @@ export type NetworkEffect =
     }
   | { readonly do: 'open'; readonly connection: string }
   | { readonly do: 'send'; readonly connection: string; readonly frame: Frame }
-  /** `abort` for a connection that is dead or hostile; otherwise what was sent is flushed first. */
+  /** `abort` closes a dead or hostile connection; otherwise pending data is flushed first. */
   | { readonly do: 'close'; readonly connection: string; readonly abort: boolean }
-  /** Have gossipsub open what is missing. */
+  /** Makes gossipsub open its missing streams or subscriptions. */
   | { readonly do: 'heal'; readonly connection: string; readonly lack: GossipLack }
   | { readonly do: 'identify'; readonly connection: string }
   | { readonly do: 'gossip'; readonly mesh: string; readonly digest: Digest }
   | { readonly do: 'forward'; readonly mesh: string; readonly crossing: Crossing }
 
-/** What happens to the node from its own side. */
+/** Events from the node's own process. */
 export type OwnEvent =
   | { readonly type: 'started'; readonly settings: readonly string[] }
   | { readonly type: 'tick' }
-  /** Topics the application listens to, and addresses the node can be dialled at, as they are now. */
+  /** Current topic subscriptions of the application and current dialable addresses of the node. */
   | { readonly type: 'profile'; readonly topics: readonly string[]; readonly addresses: readonly string[] }
-  /** Where the transports listen, hosts of own interfaces, and whether neighbours may be asked to dial back. */
+  /** Listening addresses, hosts of own interfaces, and whether the node may send dial-back requests. */
   | {
       readonly type: 'listening'
       readonly addresses: readonly string[]
@@ -177,12 +177,12 @@ export type OwnEvent =
 
 export type NodeEvent = NetworkEvent | OwnEvent
 
-/** `observe`: take a snapshot of the connections. `census`: count what is held and tell it. */
+/** `observe`: take a snapshot of the connections. `census`: count the owned resources and emit the counts. */
 export type NodeEffect = NetworkEffect | SpanEffect | { readonly do: 'observe' } | { readonly do: 'census' }
 
 /**
- * The port between the machines and any network: libp2p in a node, a virtual one in the simulator.
- * One conformance suite (`testing/network-suite.ts`) says what both must do.
+ * The port between the machines and a network: libp2p in a node, a virtual network in the simulator.
+ * One conformance suite (`testing/network-suite.ts`) tests both.
  */
 export interface Network {
   /** Own peer id, as text. */
@@ -190,6 +190,6 @@ export interface Network {
   start(deliver: (event: NetworkEvent) => void): Promise<void>
   stop(): Promise<void>
   snapshot(): readonly ConnectionInfo[]
-  /** Never throws: what fails becomes an event. */
+  /** Never throws: failures become events. */
   perform(effect: NetworkEffect): void
 }

@@ -4,14 +4,14 @@ import type { TraceRef } from './trace.ts'
 
 export type CloseReason = (typeof closeReasons)[number]
 
-/** First thing each end says on a link stream. */
+/** First frame of each end on a link stream. */
 export interface Hello {
   /** Meshes this node is in: one, or two for a bridge. */
   readonly meshes: readonly string[]
   readonly name: string
   readonly role: Role
   readonly incarnation: number
-  /** Drawn by each process at its start; earlier versions send none. */
+  /** Random id of the process; earlier versions send none. */
   readonly instance?: string | undefined
   /** Version of the software, for people. */
   readonly build: string
@@ -21,7 +21,7 @@ export interface Hello {
   readonly trace: TraceRef
 }
 
-/** What a node says of itself. Newer is higher (incarnation, sequence); the sender's clock decides nothing. */
+/** A node's description of itself. The higher (incarnation, sequence) is newer, regardless of the sender's clock. */
 export interface Digest {
   readonly peer: string
   readonly name: string
@@ -30,26 +30,26 @@ export interface Digest {
   readonly incarnation: number
   readonly sequence: number
   readonly instance?: string | undefined
-  /** Milliseconds between digests on the way this one came; the staleness window scales with it. */
+  /** Milliseconds between digests on this path (link or gossip); the staleness window scales with it. */
   readonly intervalMs: number
   readonly addresses: readonly string[]
   readonly topics: readonly string[]
   /** Peer ids of its links. */
   readonly links: readonly string[]
-  /** Identities that the sender hears from two processes: it is how these learn of each other. */
+  /** Identities that two processes use, as the sender observes; the processes learn of each other by this field. */
   readonly conflicts?: readonly IdentityConflict[] | undefined
-  /** Unix milliseconds by the sender's clock: only ever compared to tell of skew. */
+  /** Unix milliseconds by the sender's clock; used only to detect skew and to estimate the age of gossip. */
   readonly sentAt: number
 }
 
-/** Two live processes with one identity, and where each was heard from. */
+/** Two live processes with one identity, and the address of each. */
 export interface IdentityConflict {
   readonly peer: string
   readonly instances: readonly string[]
   readonly addresses: readonly string[]
 }
 
-/** The process behind a hello or digest. Earlier versions name none; their starts are told apart by incarnation. */
+/** The process behind a hello or digest. Earlier versions send no instance; the incarnation replaces it. */
 export function instanceOf({
   instance,
   incarnation,
@@ -62,9 +62,9 @@ export function instanceOf({
 
 export type DialBackTransport = 'quic' | 'tcp'
 
-/** Asks a neighbour whether it reaches the sender at the IP address it sees, by a fresh dial. */
+/** Requests that a neighbour dials the sender back at its observed IP address. */
 export interface DialBackRequest {
-  /** 32 hexadecimal digits. The peer id of the fresh dial follows from it, so the asker knows that dial. */
+  /** 32 hexadecimal digits. The fresh dial derives its peer id from it, by which the requester recognises the dial. */
   readonly nonce: string
   readonly transport: DialBackTransport
   readonly port: number
@@ -72,15 +72,15 @@ export interface DialBackRequest {
 
 export interface DialBackResult {
   readonly nonce: string
-  /** No more than that: the reason of a failure would tell an asker which ports are open at a host that it shares. */
+  /** Without an error: it would reveal to a requester which ports are open on a host that it shares. */
   readonly outcome: 'reachable' | 'unreachable' | 'refused'
 }
 
-/** Messages of the link stream. Numbers of the wire are in `kit/wire.ts`. */
+/** Messages of the link stream. `kit/wire.ts` has their wire numbers. */
 export type Frame =
   | { readonly type: 'hello'; readonly hello: Hello }
   | { readonly type: 'digest'; readonly digest: Digest }
-  /** The last digest still holds: only its sequence number has moved on. */
+  /** The last digest is still valid; only its sequence number has changed. */
   | { readonly type: 'unchanged'; readonly incarnation: number; readonly sequence: number }
   | { readonly type: 'probe' }
   | { readonly type: 'answer' }
@@ -96,7 +96,7 @@ export function isDialBack(frame: Frame): frame is DialBackFrame {
 
 export type FrameType = Frame['type']
 
-/** Shared name of a link: who dialled, in which incarnation, and which of its dials it was. */
+/** Link id on both ends: the dialler, its incarnation, and its dial counter. */
 export function linkId(dialler: string, incarnation: number, counter: number): string {
   return `${dialler.slice(-8)}.${incarnation}.${counter}`
 }

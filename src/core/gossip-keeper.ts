@@ -4,7 +4,7 @@ import { isActive, isRelayed, type Link } from './link.ts'
 import type { LinkProtocol, LinkProtocolEffect } from './link-protocol.ts'
 import * as spans from './link-spans.ts'
 
-/** A connected peer, as far as its gossip is concerned. */
+/** The gossip-related part of a peer record. */
 export interface GossipPeer {
   readonly peer: string
   readonly links: readonly Link[]
@@ -14,11 +14,10 @@ export interface GossipPeer {
 
 export type GossipKeeperEffect = LinkProtocolEffect | { readonly do: 'observe' }
 
-/** Heals under way at once: each costs both ends an identify and a stream, and a busy machine would only get busier. */
+/** Each heal costs both ends an identify and a stream, so more of them would overload a busy machine. */
 const maxConcurrentHeals = 4
-/** A peer whose gossip no new connection has helped either is not closed again for so long. */
+/** Shortest time between two closes for mute gossip with one peer, since a new connection may not help either. */
 const closeIntervalMs = 300_000
-/** Closed peers that are remembered for it. */
 const maxRecentCloses = 64
 
 interface RecentClose {
@@ -26,13 +25,13 @@ interface RecentClose {
   readonly at: number
 }
 
-/** A link with what libp2p shows of its connection now. */
+/** An active link with its connection in the current snapshot. */
 interface ActiveLink {
   readonly link: Link
   readonly info: ConnectionInfo
 }
 
-/** Keeps gossip going with all connected peers: identify retries, heals, and closes where neither helps. */
+/** Keeps gossip working with all connected peers: it retries identify, heals, and closes if neither helps. */
 export class GossipKeeper {
   readonly #self: string
   readonly #protocol: Pick<LinkProtocol, 'endLink'>
@@ -43,12 +42,12 @@ export class GossipKeeper {
     this.#protocol = protocol
   }
 
-  /** A look takes a snapshot of the connections. */
+  /** A due check takes a snapshot of the connections. */
   tick(peers: Iterable<GossipPeer>, now: number): GossipKeeperEffect[] {
     return this.deadline(peers) <= now ? [{ do: 'observe' }] : []
   }
 
-  /** When a look is due. */
+  /** When the next check is due. */
   deadline(peers: Iterable<GossipPeer>): number {
     let earliest = Infinity
     for (const { repair, links } of peers) {
@@ -115,7 +114,7 @@ function activeLinks({ links }: GossipPeer, infos: ReadonlyMap<string, Connectio
     })
 }
 
-/** Of several connections one on which the peer is known to speak gossipsub. */
+/** Prefers a connection on which the peer is known to speak gossipsub. */
 function preferredLink(active: readonly ActiveLink[]): ActiveLink | undefined {
   return active.find(({ info }) => info.gossip !== 'none') ?? active[0]
 }

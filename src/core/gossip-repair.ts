@@ -1,32 +1,32 @@
 /**
- * What gossipsub has towards a peer: `none` when the peer speaks no gossipsub, as far as is known; `waiting` when
- * gossipsub is busy opening streams to others; `stuck` when the stream it is opening to this peer does not open and
- * keeps the others waiting; without its own stream (`missing`); without one from the peer (`no-inbound`); or without a
- * SUBSCRIBE from a member, all of which subscribe to the topic of digests.
+ * State of gossipsub towards a peer: `none` if the peer is not known to speak gossipsub; `waiting` while gossipsub
+ * opens streams to others; `stuck` if the stream to this peer does not open and blocks the others; `missing` without an
+ * outbound stream; `no-inbound` without a stream from the peer; `no-subscription` without a SUBSCRIBE from a member,
+ * all of which subscribe to the digest topic.
  */
 export type GossipState = 'none' | 'open' | GossipLack
 export type GossipLack = 'waiting' | 'stuck' | 'missing' | 'no-inbound' | 'no-subscription'
 
 export interface GossipObservation {
   readonly state: GossipState
-  /** It is a member: a guest owes nobody a stream or a subscription. */
+  /** A guest need not open a stream or subscribe. */
   readonly isMember: boolean
-  /** Of a pair the lower peer id begins, so that the two do not undo each other's repair. */
+  /** The lower peer id of a pair starts, so that the two do not undo each other's repair. */
   readonly isFirst: boolean
 }
 
-/** The answer of one look. Times are milliseconds. */
+/** The result of one check. Times are milliseconds. */
 export type RepairStep =
   | { readonly do: 'nothing' }
   | { readonly do: 'heal'; readonly lack: GossipLack }
-  /** A heal has worked. */
+  /** A heal succeeded. */
   | { readonly do: 'healed'; readonly lack: GossipLack; readonly heals: number; readonly tookMs: number }
-  /** So many heals have failed: the pair is mute, and only a new connection can help. */
+  /** All heals failed: the pair is mute, and only a new connection can help. */
   | { readonly do: 'give-up'; readonly lack: GossipLack; readonly heals: number }
 
 /**
- * What was there and is lost is not about to come by itself. What was never there may only be slow: a node that 150
- * peers join at once opens its streams one by one, and takes 17 s.
+ * A lost stream does not come back by itself. A stream that was never open may only be slow: a node that 150 peers join
+ * at once opens its streams one by one, which takes 17 s.
  */
 const lostStreamMs = 250
 const graceMs: { readonly [L in GossipLack]: number } = {
@@ -36,21 +36,21 @@ const graceMs: { readonly [L in GossipLack]: number } = {
   waiting: 60_000,
   stuck: 0,
 }
-/** The other side's loss is seen by both ends; the one with the higher peer id leaves the repair to the other so long. */
+/** Both ends see a loss of the other side; the higher peer id leaves the repair to the other end for this long. */
 const higherPeerDelayMs = 2_000
-/** The n-th heal is given so long before it counts as failed: 3, 6, 12 s. */
+/** Timeout of a heal, doubled each time: 3, 6, 12 s. */
 const healTimeoutMs = 3_000
 const maxHeals = 3
-/** While a heal is under way its effect is looked for this often: a SUBSCRIBE that comes is no event. */
+/** Poll interval during a heal, because the arrival of a SUBSCRIBE is not an event. */
 const healPollMs = 500
-/** What breaks again so soon after a heal was not healed. */
+/** A loss this soon after a heal means that the heal failed. */
 const stableMs = 10_000
-/** A pair that was given up and has not been closed is healed this seldom. */
+/** Interval of heals for a pair that was given up but not closed. */
 const givenUpHealMs = 60_000
 
 const nothing: RepairStep = { do: 'nothing' }
 
-/** The repair of gossip with one peer, for as long as it is connected. */
+/** Repairs gossip with one peer while it is connected. */
 export class GossipRepair {
   #wasOpen = false
   #lack: GossipLack | undefined
@@ -60,15 +60,15 @@ export class GossipRepair {
   #heals = 0
   #hasGivenUp = false
 
-  /** When the next look is due; Infinity while nothing is lacking. */
+  /** When the next check is due; Infinity while gossip works. */
   dueAt = Infinity
 
-  /** A heal is under way and may still work. */
+  /** A heal is in progress and may still succeed. */
   isHealing(now: number): boolean {
     return this.#lack !== undefined && this.#heals > 0 && now - this.#lastHealAt < healTimeoutMs
   }
 
-  /** `mayHeal`: not too many others are being healed. */
+  /** `mayHeal`: fewer than the largest number of concurrent heals are in progress. */
   check({ state, isMember, isFirst }: GossipObservation, mayHeal: boolean, now: number): RepairStep {
     this.dueAt = Infinity
     if (state === 'none') return this.#reset()
@@ -81,7 +81,7 @@ export class GossipRepair {
     if (!this.#hasGivenUp && (state === 'stuck' || (this.#heals >= maxHeals && state !== 'waiting'))) {
       this.#hasGivenUp = true
       this.#lastHealAt = now
-      // Of a guest that never took a stream it is not known that it would: its connection may serve something else.
+      // A guest that never accepted a stream may use its connection for something else.
       const isFault = isMember || this.#wasOpen || state === 'stuck'
       return isFault
         ? { do: 'give-up', lack: state, heals: this.#heals }
@@ -94,7 +94,7 @@ export class GossipRepair {
     return { do: 'heal', lack: state }
   }
 
-  /** The peer has stopped gossipsub, or never spoke it: nothing is lacking, and what was proven before counts no more. */
+  /** The peer has stopped gossipsub or never spoke it: nothing to repair, and earlier state is void. */
   #reset(): RepairStep {
     this.#wasOpen = false
     this.#lack = undefined

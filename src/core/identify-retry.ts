@@ -1,12 +1,12 @@
 /**
- * Libp2p runs identify once, when a connection opens, and gives it 5 s: on a busy machine that is not enough, and without
- * it gossipsub never opens its stream. So it is run again after 6 s, and 12, 24 and 48 s after that. A peer that never
- * answers is a guest that speaks no identify.
+ * Libp2p runs identify once, when a connection opens, with a timeout of 5 s. That is too short on a busy machine, and
+ * gossipsub never opens its stream without identify. Retries follow after 6 s, and 12, 24 and 48 s after that. A peer
+ * that never answers is a guest without identify.
  */
 const firstRetryMs = 6_000
 const maxRetries = 4
 
-/** The retries of identify on one connection. */
+/** Schedules identify retries on one connection. */
 export class IdentifyRetry {
   #retries = 0
   #dueAt: number
@@ -20,7 +20,7 @@ export class IdentifyRetry {
     return this.#retries < maxRetries ? this.#dueAt : Infinity
   }
 
-  /** Number of the retry that is due now, from 1; undefined when none is. */
+  /** Number of the retry that is due now, from 1; undefined if no retry is due. */
   takeDueRetry(now: number): number | undefined {
     if (now < this.dueAt) return undefined
     this.#retries++

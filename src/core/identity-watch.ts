@@ -7,7 +7,7 @@ import { withoutPeer } from './multiaddr-text.ts'
 import { OwnIdentity, type OwnIdentityOptions } from './own-identity.ts'
 import { areRivals, conflictOf } from './sightings.ts'
 
-/** Which processes speak for which peer: what is heard of them becomes sightings of members, two at once a conflict. */
+/** Tracks which processes use which identity: it reports sightings per member; two concurrent ones are a conflict. */
 export class IdentityWatch {
   readonly own: OwnIdentity
   readonly #self: string
@@ -21,7 +21,7 @@ export class IdentityWatch {
     this.#ledger = ledger
   }
 
-  /** Which process speaks on this connection; for the view, before the ledger chooses among the peer's links. */
+  /** Reports the process on this connection to the view, before the ledger chooses among the peer's links. */
   onFrame(connection: string, frame: Frame, now: number): ViewEvent[] {
     const [record, link] = this.#ledger.find(connection) ?? []
     const hello = frame.type === 'hello' ? frame.hello : link?.hello
@@ -32,7 +32,7 @@ export class IdentityWatch {
     return [{ type: 'sighted', peer: record.peer, report: report }]
   }
 
-  /** Of a digest over gossip, which its sender has signed; `wall` is this node's clock. */
+  /** A digest over gossip, signed by its sender; `wall` is this node's clock. */
   onGossip(digest: Digest, wall: number): ViewEvent[] {
     if (digest.peer === this.#self) return []
     const process = { instance: instanceOf(digest), address: withoutPeer(digest.addresses[0] ?? '') }
@@ -40,23 +40,23 @@ export class IdentityWatch {
     return [{ type: 'sighted', peer: digest.peer, report: report }]
   }
 
-  /** Of a digest over gossip that may carry this node's own signature. */
+  /** A digest over gossip, which may have this node's own signature. */
   onOwnSignature(digest: Digest, wall: number, now: number): SpanEffect[] {
     return digest.peer === this.#self ? this.own.onOwnSignature(digest, ageMs(digest, wall), now) : []
   }
 
-  /** Of a digest on the link to a member. Over gossip anybody can name any peer and instance as a conflict. */
+  /** A digest on the link to a member. Conflicts over gossip are not trusted: any peer can forge them. */
   onNeighbourDigest({ conflicts = [] }: Digest, now: number): SpanEffect[] {
     return conflicts.flatMap((conflict) => this.own.onReport(conflict, now))
   }
 
-  /** Whether two processes of this peer are known to run at the same time. */
+  /** Whether two processes of this peer are known to run concurrently. */
   areRivals(peer: string, a: string, b: string): boolean {
     const member = this.#view.get(peer)
     return member !== undefined && areRivals(member.sightings, a, b)
   }
 
-  /** Whether this connection is that of a second process, while the link to the first one stays. */
+  /** Whether this connection belongs to a second process while the link to the first one stays. */
   isRefusedRival(connection: string): boolean {
     const [record, link] = this.#ledger.find(connection) ?? []
     const joinedLink = record && this.#ledger.joinedLink(record.peer)
@@ -64,13 +64,13 @@ export class IdentityWatch {
     return this.areRivals(record?.peer ?? '', instanceOf(joinedLink.hello), instanceOf(link.hello))
   }
 
-  /** Identities with which two processes run now. */
+  /** Identities that two processes use now. */
   conflicts(now: number): IdentityConflict[] {
     return [...this.#view.records()].flatMap(({ digest, sightings }) => conflictOf(digest.peer, sightings, now) ?? [])
   }
 }
 
-/** Since when a digest is under way, as far as two clocks can say. */
+/** Time in transit of a digest, estimated from two clocks. */
 function ageMs({ sentAt }: Digest, wall: number): number {
   return Math.max(0, wall - sentAt)
 }

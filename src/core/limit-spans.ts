@@ -5,7 +5,7 @@ export type LimitName = keyof typeof limits
 
 const spanIntervalMs = 1_000
 
-/** Tells of bounds that were met, each at most once a second: what meets them may come by the thousand. */
+/** Emits spans for reached limits, at most one per limit and second, because refusals may come by the thousand. */
 export class LimitSpans {
   #emittedAt: { readonly [L in LimitName]?: number } = {}
 

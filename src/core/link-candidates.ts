@@ -1,15 +1,14 @@
 import { isActive, isRelayed, type Link } from './link.ts'
 
-/** It is the link to a member, or it is known soon whether it is. */
+/** Whether this connection carries the link to a member, or may do so soon. */
 export function carriesLink(link: Link): boolean {
   if (!isActive(link) || link.isOverCapacity) return false
   return link.kind === 'member' || (link.kind === 'unsettled' && link.info.direction === 'outbound')
 }
 
 /**
- * A guest that comes back after a crash leaves its old connection open for as long as QUIC’s idle timeout, and
- * gossipsub on it. Of the connections that a guest dialled the newest stays; the application's own are not the mesh's
- * to choose from.
+ * The old connection of a guest that crashed and came back stays open until QUIC’s idle timeout, with gossipsub on it.
+ * Of the connections that a guest dialled, the newest stays. The mesh does not close connections of the application.
  */
 export function guestSuccession(links: readonly Link[]): { newest: Link | undefined; older: readonly Link[] } {
   const guestLinks = links.filter(

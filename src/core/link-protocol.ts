@@ -10,49 +10,50 @@ export type LinkProtocolEffect =
   | Exclude<NetworkEffect, { do: 'dial.seed' | 'dial.peer' | 'gossip' | 'forward' }>
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
-  /** The peer said that it stops. */
+  /** The peer's goodbye says that it stops. */
   | { readonly do: 'left'; readonly peer: string; readonly incarnation: number; readonly instance: string }
 
 type Goodbye = Extract<Frame, { type: 'goodbye' }>
 
 export interface LinkProtocolOptions {
   readonly self: string
-  /** What this node says of itself; counter and trace are the link’s. */
+  /** Own hello; each link adds its counter and trace. */
   readonly hello: Omit<Hello, 'counter' | 'trace'>
   readonly random: Random
 }
 
 /**
- * A dialler’s wait for the answer to its hello, and a listener’s for a hello; after it the peer is a guest, until it
- * speaks after all. On a machine with ten times its load hellos were seen to take 3 s, and the birth was then two traces.
+ * Timeout for the answer to the dialler’s hello and for the hello at the listener. After it the peer is a guest until
+ * its hello arrives. On a machine with ten times its load hellos took 3 s; a shorter timeout split the opening into two
+ * traces.
  */
 const helloTimeoutMs = 6_000
 /**
- * Digests come every 2 s, so a link is only asked for a sign of life when one is overdue; with the wait for the answer
- * a dead peer is seen in 3.5 s. Libp2p’s own monitor takes 10 s and is 82 % of a node’s idle CPU time.
+ * Digests arrive every 2 s, so the node only probes a link whose digest is overdue. With the probe timeout it detects a
+ * dead peer in 3.5 s. Libp2p’s own monitor takes 10 s and is 82 % of a node’s idle CPU time.
  */
 const probeAfterMs = 2_300
 const probeTimeoutMs = 1_200
-/** A joined link is to a peer that was heard of so many milliseconds ago at most. */
+/** Longest silence of a peer on a joined link, in milliseconds. */
 export const linkSilenceMs = probeAfterMs + probeTimeoutMs
 /**
- * What is under way on a loser may still arrive, the answer to a request included that the other end sent before it had
- * both hellos: a round trip. Frames arrive whatever it is, since a polite close waits for them. The lower peer id says
- * goodbye, so that the end is one trace; the other end only acts if it does not.
+ * Frames in transit on the losing link may still arrive, such as the answer to a request that the other end sent before
+ * it had both hellos: one round trip. A graceful close waits for them in any case. The lower peer id sends the goodbye,
+ * so that the close is one trace; the higher one acts only if no goodbye comes.
  */
 const lowerDrainMs = 150
 const higherDrainMs = 1_500
 /**
- * A stream that failed to open is opened again, for a peer whose service only comes up or that was short of streams.
- * Few times: a guest that never speaks the protocol is asked in vain. Guess.
+ * Delays before reopening a stream that failed to open: the peer's service may still be starting, or the peer may have
+ * run out of streams. Only two, because a guest never speaks the protocol. Guess.
  */
 const reopenDelaysMs = [2_000, 8_000]
-/** Whoever is turned away and has said no hello by then is not told why. It takes a place, so this is short. */
+/** Wait for the hello of a peer over capacity, which a goodbye answers. It takes a place, so the wait is short. */
 const overCapacityMs = 2_000
-/** A close that has not happened by then is done again, by force. */
+/** A close that takes longer is aborted. */
 const closeTimeoutMs = 2_000
 
-/** The conversation on one link: hello, signs of life, goodbye. Which of several links stays is the ledger’s affair. */
+/** The protocol on one link: hello, probes, goodbye. The ledger chooses among several links. */
 export class LinkProtocol {
   readonly #options: LinkProtocolOptions
   #dials = 0
@@ -61,14 +62,14 @@ export class LinkProtocol {
     this.#options = options
   }
 
-  /** The dialler numbers its dials, and with that names the link for both ends. */
+  /** The dialler numbers its dials; the number is part of the link id on both ends. */
   onDialled(peer: string, link: Link): LinkProtocolEffect[] {
     link.counter = ++this.#dials
     link.id = linkId(this.#options.self, this.#options.hello.incarnation, link.counter)
     return [...this.ensureOpenedSpan(peer, link), { do: 'open', connection: link.connection }]
   }
 
-  /** A listener tells of a connection when it knows whose trace that belongs to, at the latest when more is told of it. */
+  /** A listener emits the opened span once it knows its trace, at the latest before any other span of the link. */
   ensureOpenedSpan(peer: string, link: Link): LinkProtocolEffect[] {
     if (link.openedSpan !== undefined) return []
     link.openedSpan = newTrace(this.#options.random)
@@ -79,14 +80,14 @@ export class LinkProtocol {
     link.heardAt = now
     link.reopenAt = Infinity
     if (link.info.direction === 'inbound') return []
-    // A guest is asked again, and stays one if it does not answer.
+    // Sends a hello to a guest too; without an answer it stays a guest.
     if (link.state === 'settled' && link.kind === 'guest') return this.#sendHello(link)
     if (link.state !== 'opening') return []
     enter(link, 'greeting', now)
     return this.#sendHello(link)
   }
 
-  /** The stream of this link is not there: without it two members would be guests to each other for good. */
+  /** The stream of this link is missing; without a retry two members would stay guests of each other. */
   scheduleReopen(link: Link, now: number): void {
     const waitMs = reopenDelaysMs[link.reopens]
     if (link.info.direction === 'inbound' || waitMs === undefined || !awaitsStream(link)) return
@@ -111,7 +112,7 @@ export class LinkProtocol {
     return [...effects, spans.emitGuest(peer, link)]
   }
 
-  /** Ends a link from here, with a goodbye where there is somebody to read it. */
+  /** Ends a link from this side, with a goodbye if the peer can read it. */
   endLink(peer: string, link: Link, reason: CloseReason, now: number): LinkProtocolEffect[] {
     if (link.state === 'closing') return []
     const effects = this.ensureOpenedSpan(peer, link)
@@ -128,7 +129,7 @@ export class LinkProtocol {
     ]
   }
 
-  /** Ends a link with nobody told. */
+  /** Ends a link without a goodbye. */
   dropLink(link: Link, reason: CloseReason, abort: boolean, now: number): LinkProtocolEffect[] {
     return closeLink(link, { reason, by: 'us', goodbye: 'none', trace: undefined }, abort, now)
   }
@@ -193,7 +194,7 @@ export class LinkProtocol {
     }
     const ownMeshes = this.#options.hello.meshes
     if (!hello.meshes.some((mesh) => ownMeshes.includes(mesh))) {
-      const why = `it is in ${hello.meshes.join(' and ')}, we are in ${ownMeshes.join(' and ')}`
+      const why = `the peer is in ${hello.meshes.join(' and ')}, this node is in ${ownMeshes.join(' and ')}`
       effects.push(spans.emitRefused(peer, link, 'foreign-mesh', why))
       return [...effects, ...this.endLink(peer, link, 'foreign-mesh', now)]
     }
@@ -213,13 +214,13 @@ export class LinkProtocol {
     const effects: LinkProtocolEffect[] = this.ensureOpenedSpan(peer, link)
     effects.push(spans.emitGoodbyeReceived(peer, link, frame.reason, frame.trace))
     if (frame.reason === 'foreign-mesh') {
-      effects.push(spans.emitRefused(peer, link, 'foreign-mesh', 'the other side is in another mesh'))
+      effects.push(spans.emitRefused(peer, link, 'foreign-mesh', 'the peer refused the link: it is in another mesh'))
     }
     const remoteEnding: Ending = { reason: frame.reason, by: 'them', goodbye: 'received', trace: frame.trace }
     return [...effects, ...leftEffects, ...closeLink(link, remoteEnding, false, now)]
   }
 
-  /** Both said goodbye before either had heard it: the end is in the trace of the lower peer id’s, on both ends. */
+  /** The goodbyes of both ends crossed: on both ends the close belongs to the trace of the lower peer id’s goodbye. */
   #onCrossedGoodbye(peer: string, link: Link, ownEnding: Ending, frame: Goodbye): LinkProtocolEffect {
     const trace = peer < this.#options.self ? frame.trace : (ownEnding.trace ?? frame.trace)
     link.ending = { ...ownEnding, goodbye: 'both', trace }
@@ -227,7 +228,7 @@ export class LinkProtocol {
   }
 }
 
-/** Nobody has spoken on it, and that may only be for want of a stream. */
+/** Whether the link has no hello yet, perhaps because its stream did not open. */
 function awaitsStream(link: Link): boolean {
   return link.state === 'opening' || (link.state === 'settled' && link.kind === 'guest')
 }

@@ -8,7 +8,7 @@ import { networkPeer } from './network-peer.ts'
 import type { SurvivorRule } from './survivor.ts'
 import type { TraceRef } from './trace.ts'
 
-/** What every span about a link names. */
+/** Attributes of every span about a link. */
 function linkAttributes(peer: string, link: Link) {
   return {
     'mesh.link.id': link.id,
@@ -71,7 +71,7 @@ export function emitHealed(peer: string, link: Link, { lack, heals, tookMs }: He
   return emitSpan('mesh.gossip.healed', attributes, underOpenedSpan(link))
 }
 
-/** `closes`: the connection is closed for it. */
+/** `closes`: the node closes the connection because of it. */
 export function emitMute(peer: string, link: Link, lack: GossipLack, heals: number, closes: boolean): SpanEffect {
   const attributes = {
     'mesh.connection.id': link.connection,
@@ -114,7 +114,7 @@ export function emitGoodbyeSent(peer: string, link: Link, reason: CloseReason, r
   return emitSpan('mesh.goodbye.sent', attributes, { ref, parent: null, links: openedSpanLinks(link) })
 }
 
-/** `sent`: the other end’s span of saying it; `parent` is another when ours counts. */
+/** `sent`: the other end’s goodbye span; `parent` differs if the goodbyes crossed. */
 export function emitGoodbyeReceived(
   peer: string,
   link: Link,

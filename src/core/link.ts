@@ -4,54 +4,54 @@ import { IdentifyRetry } from './identify-retry.ts'
 import type { TraceRef } from './trace.ts'
 
 /**
- * How far a link has come: its stream is being opened, our hello is out, it is known whether the peer is a member or a
- * guest, another link of the pair stays, or it is being closed.
+ * Progress of a link: the stream is opening, the own hello is sent, the peer is known to be a member or a guest,
+ * another link of the pair won, or the connection is closing.
  */
 export type LinkState = 'opening' | 'greeting' | 'settled' | 'draining' | 'closing'
 
-/** How a link ends, fixed by whoever moves first. */
+/** How a link ends; the first side to act decides. */
 export interface Ending {
   readonly reason: CloseReason
   readonly by: 'us' | 'them' | 'transport'
-  /** Which goodbyes are known of: of one that was sent it is not known whether it arrived. */
+  /** Known goodbyes; a sent one may not have arrived. */
   readonly goodbye: 'none' | 'sent' | 'received' | 'both'
-  /** Trace of the end, shared with the other side by the goodbye. */
+  /** Trace of the close, which the goodbye shares with the other side. */
   readonly trace: TraceRef | undefined
 }
 
-/** One connection of a peer, as the ledger holds it. */
+/** One connection of a peer in the ledger. */
 export interface Link {
   readonly connection: string
   readonly info: ConnectionInfo
   readonly openedAt: number
   state: LinkState
-  /** Since when it is in this state. */
+  /** When the link entered this state. */
   stateAt: number
   /** Dials of the dialler so far; undefined on the listener until hello. */
   counter: number | undefined
   id: string
-  /** Own `mesh.connection.opened`; undefined until it was told. */
+  /** Own `mesh.connection.opened`; undefined until emitted. */
   openedSpan: TraceRef | undefined
-  /** What the peer turned out to be: a guest has no hello. */
+  /** `unsettled` until known; a guest has no hello. */
   kind: 'unsettled' | 'member' | 'guest'
   hello: Hello | undefined
-  /** Last time anything was heard, and since when an answer to a probe is awaited. */
+  /** When the last frame arrived, and when the pending probe was sent. */
   heardAt: number
   probedAt: number | undefined
-  /** Version of the own digest that was last sent in full, and when. */
+  /** Version of the own digest last sent in full, and when. */
   digestVersion: number
   digestAt: number
-  /** When anything of the own digest was last sent. */
+  /** When a digest or `unchanged` was last sent. */
   digestSentAt: number
   readonly identify: IdentifyRetry
-  /** Identify has not succeeded on it. */
+  /** Identify has not succeeded on this connection. */
   awaitsIdentify: boolean
-  /** This node is full: it waits for a hello only to answer that with a goodbye. */
+  /** This node is at its peer limit: it waits for the hello only to answer with a goodbye. */
   isOverCapacity: boolean
-  /** When its stream, which failed to open, is opened again; and how often it was. */
+  /** When to reopen a stream that failed to open, and the number of reopens so far. */
   reopenAt: number
   reopens: number
-  /** Host at which the peer sees this node. */
+  /** Host at which the peer observes this node. */
   observedHost: string | undefined
   ending: Ending | undefined
 }
@@ -83,17 +83,17 @@ export function newLink(info: ConnectionInfo, now: number): Link {
   }
 }
 
-/** A relay carries it: it is listed as a guest, takes no place and never becomes a link. */
+/** A relayed connection: the ledger lists it as a guest; it takes no place and never carries a link. */
 export function isRelayed(link: Link): boolean {
   return link.info.limited === true
 }
 
-/** Both hellos are in, and it stays. */
+/** Both hellos arrived, and no other link of the pair won. */
 export function isJoined(link: Link): boolean {
   return link.state === 'settled' && link.kind === 'member'
 }
 
-/** Neither ended nor about to be. */
+/** Neither draining nor closing. */
 export function isActive(link: Link): boolean {
   return link.state !== 'draining' && link.state !== 'closing'
 }

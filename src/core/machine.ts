@@ -1,22 +1,22 @@
 /**
- * A rule of the mesh as a value: events in, effects out, no I/O.
+ * A state machine of the mesh: events in, effects out, no I/O.
  *
- * `now` is monotonic milliseconds from one clock per process; a machine never reads a clock itself. It holds no timer
- * either: `deadline()` says when it wants to be handed a `tick` (Infinity: never), and the shell polls.
+ * `now` is monotonic milliseconds from one clock per process; a machine never reads a clock. It has no timers either:
+ * `deadline()` returns when it needs the next `tick` (Infinity: never), and the driver delivers it.
  */
 export interface Machine<Event, Effect> {
   handle(event: Event, now: number): Effect[]
   deadline(): number
 }
 
-/** Uniform in [0, 1). The simulator passes a seeded one, a node passes `Math.random`. */
+/** Uniform in [0, 1). The simulator passes a seeded generator, a node passes `Math.random`. */
 export type Random = () => number
 
-/** Time as a port: monotonic milliseconds, and timers that an owner can hold. */
+/** The time port: monotonic milliseconds, and cancellable timers. */
 export interface Clock {
   now(): number
-  /** Wall clock in Unix milliseconds: for people and for spans, never for a rule. */
+  /** Wall clock in Unix milliseconds: for people and for spans, never for decisions. */
   wall(): number
-  /** Calls `run` once after `ms`; the returned function cancels. */
+  /** Calls `run` once after `ms`; the returned function cancels the timer. */
   after(ms: number, run: () => void): () => void
 }

@@ -6,12 +6,12 @@ import { limits } from './limits.ts'
 import type { Member } from './member.ts'
 import { withoutPeer } from './multiaddr-text.ts'
 
-/** An address at which another node answers is not this member's: that blocks nothing. */
+/** Errors of an address that belongs to another node; they do not mean that this member's address is blocked. */
 const otherNodeErrors: readonly string[] = ['SelfDial', 'UnexpectedPeer']
 
 /**
- * Which addresses of each peer answer. A first contact says so before the peer's first digest, and no later dial does:
- * the peer's record keeps it until that digest, or until its last connection is gone.
+ * Tracks which addresses of each member answer. The first dial may report this before the peer's first digest; the peer
+ * record keeps that report until the digest arrives or the last connection closes.
  */
 export class MemberPaths {
   readonly #view: DigestView
@@ -30,7 +30,7 @@ export class MemberPaths {
     return []
   }
 
-  /** The first digest of this peer is in. */
+  /** The first digest of this peer arrived. */
   onMember(peer: string): SpanEffect[] {
     const [member, record] = [this.#view.get(peer), this.#ledger.get(peer)]
     const paths = record?.paths
@@ -40,7 +40,7 @@ export class MemberPaths {
   }
 }
 
-/** What the later dial of two found counts; as many addresses as a digest has at most. */
+/** The later of two reports wins per address; limited to the addresses of one digest. */
 function mergeReports(before: PathReport | undefined, { worked, failed }: PathReport): PathReport {
   const tried = [...worked, ...failed.map(({ address }) => address)]
   const isUntried = (address: string) => !tried.includes(address)
@@ -53,7 +53,7 @@ function mergeReports(before: PathReport | undefined, { worked, failed }: PathRe
   }
 }
 
-/** Notes which addresses of a member answer, and emits what has changed: some are blocked, or work again. */
+/** Updates the blocked addresses of a member, and emits those that became blocked or work again. */
 export function notePaths(member: Member, { worked, failed }: PathReport): SpanEffect[] {
   const { digest, blocked: before } = member
   const blocking = failed.filter(({ errorType }) => !otherNodeErrors.includes(errorType))

@@ -9,7 +9,7 @@ import {
   type SightingReport,
 } from './sightings.ts'
 
-/** A process that speaks for this member was heard; emits the conflict when that is due. */
+/** Adds a sighting of a process with this member's identity, and emits a conflict that is due. */
 export function noteSighting(member: Member, report: SightingReport, now: number): SpanEffect[] {
   member.sightings = addSighting(member.sightings, report, now)
   const due = markEmittedIfDue(member.sightings, now)
@@ -28,8 +28,8 @@ export function noteSighting(member: Member, report: SightingReport, now: number
 }
 
 /**
- * One process of this member said that it stops. True when a second one runs: then the member stays, and whatever that
- * one says next is newer than what the first one has said.
+ * One process of this member stops. Returns true if a second one runs: then the member stays, and the next digest of
+ * the second process counts as newer than those of the first.
  */
 export function noteStop(member: Member, instance: string, now: number): boolean {
   const isContested = isRivalRunning(member.sightings, instance, now)

@@ -10,7 +10,7 @@ import type { TraceRef } from './trace.ts'
 export type Via = 'link' | 'gossip'
 export type Departure = 'left' | 'expired'
 
-/** One member and its neighbours, for people. */
+/** One member and its neighbours, for display. */
 export interface TopologyNode {
   readonly peer: string
   readonly name: string
@@ -18,37 +18,37 @@ export interface TopologyNode {
   readonly links: readonly string[]
 }
 
-/** A node as its digests tell of it. Times are monotonic milliseconds of this process. */
+/** A node as its digests describe it. Times are monotonic milliseconds of this process. */
 export interface Member {
-  /** The newest one received; its sequence moves on with every "unchanged". */
+  /** The newest digest; every "unchanged" advances its sequence. */
   digest: Digest
-  /** When something newer was received from itself. */
+  /** When this node last received something newer from the member itself. */
   receivedAt: number
   via: Via
-  /** When a digest or its sequence came over a link last, and the interval that was promised there. */
+  /** When a digest or "unchanged" last arrived over a link, and the interval that the member announced there. */
   linkAt: number
   linkIntervalMs: number
-  /** When it lived at least, since a member that is linked to this node named it as linked; and that one's interval. */
+  /** When it was alive according to a linked neighbour that lists it as linked, and that neighbour's interval. */
   vouchedAt: number
   vouchIntervalMs: number
-  /** Gone ones are remembered for a while, so that an old digest under way does not bring them back. */
+  /** Departed members are retained for a while, so that an old digest in transit does not bring them back. */
   state: 'member' | 'departed'
   departure: Departure | undefined
-  /** Since when it is in this state. */
+  /** When it entered this state. */
   since: number
-  /** As its digests on links show it. */
+  /** Estimated from its digests on links. */
   readonly clock: PeerClock
-  /** Of its addresses those that did not answer while another did, without peer id; as many as a digest has at most. */
+  /** Its addresses, without peer id, that did not answer while another did; at most as many as a digest has. */
   blocked: readonly string[]
-  /** The processes that speak for it: more than one at a time is a copied key. */
+  /** The processes with its identity; two concurrent ones mean a copied key. */
   sightings: Sightings
   /**
-   * Of the neighbour policy: not dialled before this, after so many failures in a row; when a dial of ours began, and when
-   * one was answered; and whether it is being dialled.
+   * State of the neighbour policy: earliest next dial, start of the last dial, consecutive failures, last answer, and
+   * whether a dial is in progress.
    */
   dialAfter: number
   dialledAt: number
-  /** When news of it last made this node dial it at once, and how often since it answered a dial. */
+  /** When a new address or start last allowed an immediate dial, and how often since the last answer. */
   redialAt: number
   redials: number
   isDialling: boolean
@@ -56,7 +56,7 @@ export interface Member {
   answeredAt: number
 }
 
-/** What is newer: the later start of the node, and within one start the later digest. */
+/** Orders digests: by start of the node, then by digest within one start. */
 export interface Version {
   readonly incarnation: number
   readonly sequence: number
@@ -93,26 +93,26 @@ export function isNewer(a: Version, b: Version): boolean {
 const outlivesMs = 10_000
 
 /**
- * A process that is heard on a link lives; one of a higher version that was silent for so long does not speak for the
- * member any more: the other process of a copied key has ended, or a count of starts went back.
+ * A digest on a link proves that its process runs. It replaces a silent process even of a higher version: the other
+ * process of a copied key has ended, or the start counter was reset.
  */
 export function outlives(digest: Digest, via: Via, current: Member, now: number): boolean {
   const isOtherInstance = digest.instance !== undefined && digest.instance !== current.digest.instance
   return isOtherInstance && via === 'link' && now - current.receivedAt >= outlivesMs
 }
 
-/** A peer chooses the interval of its digests; beyond this much silence it may not stretch its window. Guess. */
+/** Largest staleness window, since a peer chooses its own digest interval. Guess. */
 const maxWindowMs = 600_000
 
-/** Milliseconds of silence that an interval allows: two digests in a row may be missed. */
+/** Milliseconds of silence that an interval allows: two consecutive digests may be lost. */
 function allowedSilenceMs(stalenessMs: number, intervalMs: number): number {
   return Math.max(stalenessMs, Math.min(3 * intervalMs, maxWindowMs))
 }
 
 /**
- * Since when a member is silent, and for how many milliseconds it may be: at least `windowMs`, and three intervals of
- * whoever gave the sign of life. That is the member itself, on a link or over gossip; or, for one that has no link here,
- * somebody linked to both, whose list of links loses whoever is silent for `linkSilenceMs`.
+ * When a member's silence began, and how many milliseconds it may last: at least `stalenessMs`, and three intervals of
+ * the source of the last sign of life. The source is the member itself, on a link or over gossip; or, for a member
+ * without a link here, a common neighbour, whose list of links drops a peer that is silent for `linkSilenceMs`.
  */
 export function silence(stalenessMs: number, member: Member): { readonly since: number; readonly allowedMs: number } {
   const { receivedAt, linkAt, linkIntervalMs, vouchedAt, vouchIntervalMs, digest } = member
@@ -143,7 +143,7 @@ export function emitExpired(member: Member, stalenessMs: number, parent: TraceRe
   return emitSpan('mesh.member.expired', { ...memberAttributes(member.digest), ...silenceAttributes }, { parent })
 }
 
-/** Emitted even when nobody was stale: a sweep that stops is a symptom. */
+/** Emitted even without stale members: missing sweeps are a symptom. */
 export function emitPruned(
   stale: readonly Member[],
   remaining: number,
@@ -182,13 +182,13 @@ function memberAttributes(digest: Digest) {
 }
 
 /**
- * A member that names new addresses or a new start in every digest makes this node dial them less and less often, until it
- * answers there: the addresses may be somebody else's. Guesses.
+ * Backoff for a member that announces new addresses or a new start in every digest, until it answers: the addresses may
+ * belong to others. Guesses.
  */
 const redialIntervalMs = 10_000
 const maxRedialIntervalMs = 1_800_000
 
-/** Failures of before say nothing of new addresses or a new start, and a dial under way goes to the old addresses. */
+/** Earlier failures do not apply to new addresses or a new start, and a pending dial uses the old addresses. */
 export function allowRedial(member: Member, hasMoved: boolean, now: number): void {
   const sinceMs = now - member.redialAt
   if (sinceMs < Math.min(maxRedialIntervalMs, redialIntervalMs * 2 ** Math.max(0, member.redials - 1))) return

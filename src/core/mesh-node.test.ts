@@ -132,8 +132,8 @@ test('a digest is taken from a member, for itself alone; all else is refused, co
   const foreign: Frame = { type: 'hello', hello: { ...hello, meshes: ['mesh-z'] } }
   const cases: readonly [before: readonly Frame[], peer: string, refused: boolean, told: readonly string[]][] = [
     [[{ type: 'hello', hello }], 'peer-b', false, []],
-    [[{ type: 'hello', hello }], 'peer-c', true, ['a digest for somebody else']],
-    [[], 'peer-b', true, ['a digest from no member']],
+    [[{ type: 'hello', hello }], 'peer-c', true, ['digest for another peer']],
+    [[], 'peer-b', true, ['digest from a non-member']],
     // Its connection is being closed already, and it was told why.
     [[foreign], 'peer-b', true, []],
   ]

@@ -28,7 +28,7 @@ export interface MeshNodeOptions {
   /** One mesh; two for a bridge. */
   readonly meshes: readonly string[]
   readonly incarnation: number
-  /** Told from other processes of the same identity by this; drawn when left out. */
+  /** Distinguishes processes of one identity; random by default. */
   readonly instance?: string
   /** Software version, for people. */
   readonly build: string
@@ -40,22 +40,22 @@ export interface MeshNodeOptions {
   readonly sweepMs: number
   readonly digestMs: number
   readonly gossipDigestMs: number
-  /** Links wanted. */
+  /** Target number of links. */
   readonly neighbours: number
   readonly maxPeers: number
 }
 
 /** Tolerated difference of clocks. Guess: well above NTP’s error, well below what confuses a reader of traces. */
 const skewAllowedMs = 5_000
-/** A late timer of up to this much is normal on a busy machine. */
+/** Timer lateness up to this is normal on a busy machine. */
 const latenessMs = 250
-/** After a sleep of this fraction of the window the node does not trust its own judgement. */
+/** A suspension of this fraction of the window suspends the expiry of members. */
 const stallFraction = 0.25
 
-/** Two bridges in a row and back are three hops; a copy may come as late as gossip’s own memory of it lasts. */
+/** Two bridges in a row and back are three hops; a copy may arrive until it leaves gossipsub’s seen cache. */
 const relayOptions = { hopLimit: 4, takeoverMs: 2_000, seenTtlMs: 120_000 }
 
-/** The node as one value: routes events to the machines, and what they say to each other. */
+/** The node as one machine: routes events to its parts, and their effects to each other. */
 export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly options: MeshNodeOptions
   readonly ledger: ConnectionLedger
@@ -72,7 +72,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly #limits = new LimitSpans()
   #dueAt = Infinity
   #framesRefused = 0
-  /** When it was last handed anything. */
+  /** When the node last handled an event. */
   #lastEventAt = -Infinity
   #isStopping = false
 
@@ -105,12 +105,12 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     }
   }
 
-  /** Root of the current minute; undefined before the start. */
+  /** Root span of the current window; undefined before the start. */
   get window(): TraceRef | undefined {
     return this.#rounds.window
   }
 
-  /** Frames that were sound and yet not their sender's to send. */
+  /** Well-formed frames that their sender was not allowed to send. */
   get framesRefused(): number {
     return this.#framesRefused
   }
@@ -125,9 +125,9 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     return this.#dueAt
   }
 
-  /** What did not run could not hear either: its own lateness is nobody’s silence. */
+  /** A suspended process receives nothing, so its own lateness must not count as silence of its peers. */
   #noteLateness(now: number): NodeEffect[] {
-    // Events that piled up meanwhile come before the tick that moves what was due: the sleep counts for the first alone.
+    // Queued events arrive before the tick that updates the deadline: only the first of them counts the suspension.
     const lateMs = now - Math.max(this.#dueAt, this.#lastEventAt)
     this.#lastEventAt = now
     if (lateMs < latenessMs) return []
@@ -154,7 +154,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         return [{ do: 'observe' }]
       case 'frame':
         return [
-          // Before the ledger chooses among the links of this peer.
+          // The ledger needs the sighting to choose among the links of this peer.
           ...this.#noteSightings(this.#identity.onFrame(event.connection, event.frame, now), now),
           ...this.#dispatchToLedger(event, now),
           ...this.#onFrame(event, now),
@@ -226,18 +226,18 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     return events.flatMap((event) => this.#dispatchToView(event, now))
   }
 
-  /** Frames that are about members rather than about the link. */
+  /** Handles frames about members rather than the link. */
   #onFrame({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
-    // The second process of an identity learns from the digest that there is a first one.
+    // The digest informs the second process of an identity about the first one.
     if (frame.type === 'hello' && this.#identity.isRefusedRival(connection))
       return [this.#digest.sendFullDigest(connection, now)]
     if (isDialBack(frame)) return this.dialBack.handle({ type: 'frame', connection, frame }, now)
     if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
-    if (!this.ledger.isMember(connection)) return this.#refuseFrame(connection, 'a digest from no member', now)
+    if (!this.ledger.isMember(connection)) return this.#refuseFrame(connection, 'digest from a non-member', now)
     const isForged = frame.type === 'digest' && frame.digest.peer !== peer
-    if (isForged) return this.#refuseFrame(connection, 'a digest for somebody else', now)
+    if (isForged) return this.#refuseFrame(connection, 'digest for another peer', now)
     const answer = this.#digest.handle({ type: 'heard', peer }, now)
     if (frame.type === 'unchanged') return [...this.#dispatchToView({ ...frame, peer }, now), ...answer]
     const { digest } = frame

@@ -5,7 +5,7 @@ type Messaging = Pick<
   Extract<keyof AttributesOf<'mesh.bridge.forwarded'>, `messaging.${string}`>
 >
 
-/** A message in OpenTelemetry's names. */
+/** OpenTelemetry messaging attributes of a message. */
 export function messagingAttributes(
   type: Messaging['messaging.operation.type'],
   name: Messaging['messaging.operation.name'],

@@ -1,6 +1,6 @@
-/** Multiaddrs as texts, for rules that compare them; the kit parses those that it dials. */
+/** Multiaddrs as text, for comparisons in the core; the kit parses the addresses that it dials. */
 
-/** Only the peer id at the end goes: a relayed address names the relay's as well. */
+/** Removes only the last peer id: a relayed address contains the relay's as well. */
 export function withoutPeer(address: string): string {
   return address.replace(/\/p2p\/[^/]+$/, '')
 }

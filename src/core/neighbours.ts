@@ -10,19 +10,19 @@ import { networkPeer } from './network-peer.ts'
 
 export interface NeighbourOptions {
   readonly self: string
-  /** Links this node wants; those that others dial come on top. */
+  /** Target number of links; links that others dial may exceed it. */
   readonly targetLinks: number
   readonly random: Random
 }
 
 const dialLimitMs = 10_000
-/** Of two that are not linked the lower peer id dials first, so that most pairs never cross. */
+/** The lower peer id of an unlinked pair dials first, so that dials rarely cross. */
 const deferMs = 3_000
 const jitterMs = 500
-/** How often an unmet wish is looked at again. */
+/** Poll interval while links are missing. */
 const pollMs = 1_000
 
-/** Which members this node dials: those with the fewest links first, until it has as many links as it wants. */
+/** Dials members, those with the fewest links first, until the node has its target number of links. */
 export class Neighbours {
   readonly #options: NeighbourOptions
   readonly #view: DigestView
@@ -39,7 +39,7 @@ export class Neighbours {
     return this.#pollAt
   }
 
-  /** A member became known. */
+  /** A member joined the view. */
   onJoined(peer: string, now: number): void {
     const member = this.#view.get(peer)
     if (member === undefined) return
@@ -49,8 +49,8 @@ export class Neighbours {
   }
 
   /**
-   * The last link to this peer is gone: both ends want it back, so they take turns as strangers do. Whoever took our dial
-   * and hung up soon, for want of room say, did not mean it: that counts as a failure, as it does for seeds.
+   * The last connection to this peer closed. Both ends may redial, so they take turns as for a new member. A peer that
+   * hangs up soon after answering, for example at its peer limit, counts as a failure, as for seeds.
    */
   onDisconnected(peer: string, now: number): void {
     const member = this.#view.get(peer)
@@ -62,7 +62,7 @@ export class Neighbours {
     this.#pollSoon(now)
   }
 
-  /** The end of a dial; `failure` is undefined when it succeeded. */
+  /** Result of a dial; `failure` is undefined on success. */
   onDialled(peer: string, failure: DialFailure | undefined, now: number): SpanEffect[] {
     const member = this.#view.get(peer)
     if (member === undefined) return []
@@ -74,7 +74,7 @@ export class Neighbours {
       return []
     }
     this.#noteFailure(member, now)
-    // An end that comes late belongs to a dial that was counted before: one span per dial at most.
+    // A late result belongs to a dial that already counted: at most one span per dial.
     return wasDialling && shouldEmit(member.dialFailures) ? [emitDialFailed(member, failure, now)] : []
   }
 
@@ -88,7 +88,7 @@ export class Neighbours {
     const missingLinks = this.#options.targetLinks - this.#joinedCount()
     const unlinked = this.#view.members().filter((member) => !this.#ledger.isConnected(member.digest.peer))
     this.#pollAt = missingLinks > 0 && unlinked.length > 0 ? now + pollMs : Infinity
-    // An answer that never comes holds its place no longer than the dial may take.
+    // A dial without a result counts as pending only until its timeout.
     const pendingDials = unlinked.filter((member) => member.isDialling && member.dialAfter > now).length
     if (missingLinks <= pendingDials) return []
     const ready = unlinked.filter((member) => member.dialAfter <= now && member.digest.addresses.length > 0)
@@ -119,7 +119,7 @@ export class Neighbours {
   }
 }
 
-/** One span per step of the back-off; once the wait has stopped growing, one per ten failures. */
+/** One span per step of the back-off, then one per ten failures. */
 function shouldEmit(failures: number): boolean {
   return failures <= backoffPolicy.stepsMs.length || failures % backoffPolicy.attempts === 0
 }

@@ -1,6 +1,6 @@
 import { parseAddress } from './address.ts'
 
-/** The other end of a connection in OpenTelemetry's names; nothing of an address that has no IP or port. */
+/** OpenTelemetry attributes of the remote end; empty for an address without IP. */
 export interface NetworkPeer {
   readonly 'network.peer.address'?: string
   readonly 'network.peer.port'?: number
@@ -8,7 +8,7 @@ export interface NetworkPeer {
   readonly 'network.protocol.name'?: 'quic'
 }
 
-/** IP address and port of a multiaddr: of a relayed connection they are the relay's. */
+/** IP address and port of a multiaddr; for a relayed connection those of the relay. */
 export function networkPeer(multiaddr: string): NetworkPeer {
   const { host, family, port, transport } = parseAddress(multiaddr)
   if (host === '' || (family !== 'ip4' && family !== 'ip6')) return {}

@@ -9,7 +9,7 @@ import {
 } from './address.ts'
 import { limits } from './limits.ts'
 
-/** Why an own address is not announced. `bound`: more useful ones fill the digest. */
+/** Why an own address is not announced. `bound`: more useful addresses fill the digest. */
 export type WithholdReason =
   | 'link-local'
   | 'loopback'
@@ -20,7 +20,7 @@ export type WithholdReason =
   | 'unconfirmed'
   | 'bound'
 
-/** One address of this node, and whether other nodes are told of it. */
+/** One address of this node, and whether the node announces it. */
 export interface OwnAddress {
   /** Multiaddr without peer id. */
   readonly address: string
@@ -28,9 +28,9 @@ export interface OwnAddress {
   readonly state: 'announced' | 'withheld' | 'unconfirmed' | 'cut'
   /** Why it is not announced; undefined for an announced one. */
   readonly reason?: WithholdReason | undefined
-  /** More about the reason, where there is more. */
+  /** Details of the reason, if any. */
   readonly detail?: string | undefined
-  /** Interface that has it. */
+  /** Interface with this address. */
   readonly interface?: string | undefined
 }
 
@@ -38,20 +38,20 @@ export interface NetworkInterface {
   readonly name: string
   /** IP address. */
   readonly address: string
-  /** A bridge for containers or virtual machines: mostly out of reach for other machines. */
+  /** A bridge for containers or virtual machines, usually unreachable from other machines. */
   readonly isBridge: boolean
 }
 
-/** What an announced list is computed from. IP addresses and multiaddrs as text, multiaddrs without peer id. */
+/** Inputs of the announced list. IP addresses and multiaddrs as text, multiaddrs without peer id. */
 export interface AddressInputs {
-  /** Where the transports listen, with the real ports; 0.0.0.0 and :: stand for every interface. */
+  /** Listening addresses with the actual ports; 0.0.0.0 and :: stand for every interface. */
   readonly listening: readonly string[]
   readonly interfaces: readonly NetworkInterface[]
   /** Configured addresses that replace all others. */
   readonly announce: readonly string[]
-  /** Configured addresses in addition to all others. */
+  /** Configured addresses that are added to all others. */
   readonly append: readonly string[]
-  /** Addresses at which neighbours see this node. */
+  /** Addresses at which neighbours observe this node. */
   readonly observed: readonly { readonly address: string; readonly confirmed: boolean; readonly why: string }[]
   /** Source addresses of packets to linked peers. */
   readonly linkSources: readonly string[]
@@ -61,7 +61,7 @@ export interface AddressInputs {
   readonly permits: (address: string) => boolean
 }
 
-/** Lower is more useful to a peer that dials. A link over a bridge goes to a container, which all others reach anyway. */
+/** Lower is more useful to a dialler. A link over a bridge goes to a container, which can reach all other addresses. */
 const ranks = {
   configured: 0,
   linkSource: 1,
@@ -73,9 +73,9 @@ const ranks = {
   loopback: 7,
 }
 
-/** Guesses. Addresses that interfaces without a link keep, however many have one: three hosts with two transports. */
+/** Guesses. Addresses reserved for interfaces without a link: three hosts with two transports. */
 const unlinkedReserve = 6
-/** Most addresses of bridges. */
+/** Largest number of announced bridge addresses. */
 const maxBridges = 8
 
 interface Candidate {
@@ -89,11 +89,11 @@ interface Candidate {
 }
 
 /**
- * All own addresses, each with its state; the announced ones first, the most useful first among them, then those that an
- * operator has to act on.
+ * All own addresses with their states: first the announced ones by usefulness, then those that need an operator's
+ * action, then the rest.
  *
- * Loopback addresses are announced only by a node that has no other: a packet to any own address stays within the
- * machine, so peers on this machine reach the others too, and every other machine would dial itself.
+ * A node announces loopback addresses only if it has no others: peers on this machine reach the other addresses too,
+ * and any other machine would dial itself.
  */
 export function ownAddresses(inputs: AddressInputs, max: number = limits.digestAddresses): OwnAddress[] {
   const candidates = deduplicate(candidatesOf(inputs))
@@ -112,7 +112,7 @@ export function ownAddresses(inputs: AddressInputs, max: number = limits.digestA
   ]
 }
 
-/** A host with twenty bridges has dozens of addresses that are merely cut: one to be confirmed must not be lost below. */
+/** A host with twenty bridges has dozens of cut addresses; an unconfirmed one must be listed before them. */
 function urgency({ reason }: OwnAddress): number {
   if (reason === 'unconfirmed') return 0
   return reason === 'bound' || reason === 'loopback' || reason === 'link-local' ? 2 : 1
@@ -124,8 +124,8 @@ export function announcedAddresses(addresses: readonly OwnAddress[]): string[] {
 }
 
 /**
- * Of every transport and IP version the best address is kept, whatever it pushes out; then configured ones, some of
- * interfaces that have no link yet, and the rest by rank.
+ * Selects the best address of every transport and IP version, then configured addresses, some of interfaces without a
+ * link, and the rest by rank.
  */
 function selectMostUseful(usable: readonly Candidate[], max: number): readonly Candidate[] {
   const groupOf = ({ parsed }: Candidate) => `${parsed.transport} ${parsed.family}`
@@ -143,7 +143,7 @@ function isBridge({ rank }: Candidate): boolean {
   return rank === ranks.linkedBridge || rank === ranks.bridge
 }
 
-/** By rank; the addresses of one host stay together, so that a bound cuts hosts rather than transports. */
+/** Sorts by rank; the addresses of one host stay together, so that the limit cuts hosts rather than transports. */
 function sortByUsefulness(candidates: readonly Candidate[]): readonly Candidate[] {
   const plain = candidates.filter(({ rank }) => rank === ranks.interface)
   const hosts = [...interleaveKinds(plain), ...candidates.map(({ parsed }) => parsed.host)]
@@ -152,8 +152,8 @@ function sortByUsefulness(candidates: readonly Candidate[]): readonly Candidate[
 }
 
 /**
- * Hosts of interfaces between which nothing else decides. Kinds of interfaces take turns, the smallest kind first: VLANs
- * come by the dozen, a tunnel comes alone. Of one kind the first and the last take turns, since the newest is last.
+ * Orders the hosts of equally ranked interfaces. Kinds of interfaces alternate, the smallest kind first: there are
+ * dozens of VLANs, but one tunnel. Within a kind the first and the last alternate, since the newest is last.
  */
 function interleaveKinds(candidates: readonly Candidate[]): readonly string[] {
   const kinds = Map.groupBy(candidates, ({ interface: name = '' }) => name.replace(/\d+/g, ''))
@@ -209,7 +209,7 @@ function candidatesOf(inputs: AddressInputs): Candidate[] {
   return candidates
 }
 
-/** An address that is known in several ways is the best of them. */
+/** Of several candidates for one address a usable one wins. */
 function deduplicate(candidates: readonly Candidate[]): readonly Candidate[] {
   const best = new Map<string, Candidate>()
   for (const one of candidates) {
@@ -232,7 +232,7 @@ function interfaceOf(address: string, interfaces: readonly NetworkInterface[]): 
   return interfaces.find((one) => canonicalHost(one.address) === host)
 }
 
-/** Why a listening address is of no use to others at all. */
+/** Why a listening address is useless to other nodes. */
 function unusableReason(
   address: string,
   owner: NetworkInterface | undefined,
@@ -241,7 +241,7 @@ function unusableReason(
   const { host, family, isRelayed } = parseAddress(address)
   if (isRelayed) return 'relayed'
   if (isLinkLocal(host)) return 'link-local'
-  // Where the system lists no interfaces, what the transports say has to do.
+  // Without a list of interfaces the node trusts the transports.
   const isLocal = family !== 'none' && family !== 'dns'
   if (isLocal && owner === undefined && interfaces.length > 0 && !isLoopback(host)) return 'no-interface'
   return undefined
@@ -251,7 +251,7 @@ function rankOf(address: string, owner: NetworkInterface | undefined, inputs: Ad
   const { host } = parseAddress(address)
   if (isLoopback(host)) return ranks.loopback
   const [isLinked, isRoute] = [inputs.linkSources.includes(host), inputs.routeSources.includes(host)]
-  // The bridge with the default route is how other machines reach a host of virtual machines.
+  // Other machines reach a host of virtual machines through the bridge with the default route.
   if (owner?.isBridge === true && !isRoute) return isLinked ? ranks.linkedBridge : ranks.bridge
   if (isLinked) return ranks.linkSource
   return isRoute ? ranks.routeSource : ranks.interface

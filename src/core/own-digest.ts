@@ -10,9 +10,9 @@ export type OwnDigestEvent =
   | { readonly type: 'tick' }
   | { readonly type: 'profile'; readonly topics: readonly string[]; readonly addresses: readonly string[] }
   | { readonly type: 'joined'; readonly peer: string }
-  /** A digest of the peer came over the link. */
+  /** A digest of the peer arrived over the link. */
   | { readonly type: 'heard'; readonly peer: string }
-  /** Somebody heard of for the first time should hear of us soon. */
+  /** A new member should receive the own digest soon. */
   | { readonly type: 'member.discovered' }
 
 export interface OwnDigestOptions {
@@ -25,23 +25,23 @@ export interface OwnDigestOptions {
   /** Milliseconds between digests on a link, and over gossip. */
   readonly digestMs: number
   readonly gossipDigestMs: number
-  /** A digest goes out in full at least this often, so that whoever forgot it learns it again. */
+  /** Longest interval between full digests, so that a peer that released this member learns of it again. */
   readonly stalenessMs: number
   readonly random: Random
 }
 
-/** How this node can be known to live without its gossip: to all by links, or by links and word of a common neighbour. */
+/** How members know that this node is alive without gossip: all by links, by links or a common neighbour, or not. */
 export type Reach = 'linked' | 'vouched' | 'unreached'
 
-/** With every known peer linked, gossip only serves those nobody has heard of; a partition that healed, say. */
+/** With every known peer linked, gossip only reaches unknown nodes, for example after a partition. */
 const quietFactor = 180
-/** With neighbours who vouch for us, gossip makes up for what was lost; three of these pauses are the staleness window. */
+/** With neighbours that vouch for this node, gossip covers losses; three such pauses are the staleness window. */
 const vouchedFactor = 6
-/** News are gossiped at the full rate for so many windows: for whoever missed some, and until we are vouched for. */
+/** Windows of full-rate gossip after a change: for members that missed it, and until neighbours vouch for this node. */
 const newsWindows = 2
 const minGossipIntervalMs = 2_000
 
-/** What this node says of itself, to whom and when. */
+/** Composes the own digest and schedules it for links and gossip. */
 export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   readonly #options: OwnDigestOptions
   readonly #ledger: ConnectionLedger
@@ -52,7 +52,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #sequence = 0
   #version = 0
   #links: readonly string[] = []
-  /** As last said, and as text: a change makes the digest a new one. */
+  /** Conflicts in the last digest, and as text to detect changes. */
   #conflicts: readonly IdentityConflict[] = []
   #conflictsText = '[]'
   #linksAt = 0
@@ -60,7 +60,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #gossipedAt = -Infinity
   #newsAt = -Infinity
 
-  /** `reach` is asked every `digestMs`, of all nodes that are known by themselves or through others. */
+  /** Calls `reach` every `digestMs`; it covers all nodes known directly or through others. */
   constructor(
     options: OwnDigestOptions,
     ledger: ConnectionLedger,
@@ -108,20 +108,20 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     return link === undefined ? [] : [this.#sendDigest(link, this.#compose(this.#options.digestMs, now), now)]
   }
 
-  /** Addresses that this node can be dialled at, as others are told. */
+  /** The announced addresses of this node. */
   get addresses(): readonly string[] {
     return this.#addresses
   }
 
-  /** In full, to a connection that is about to be closed: it tells a second process of an identity about the first. */
+  /** A full digest for a connection that is about to close: it informs a second process of an identity of the first. */
   sendFullDigest(connection: string, now: number): NetworkEffect {
     const digest = this.#compose(this.#options.digestMs, now)
     return { do: 'send', connection, frame: { type: 'digest', digest } }
   }
 
   /**
-   * The dialler of a link sets its pace and the listener answers at once: its digest carries QUIC’s acknowledgement, and
-   * both processes wake once for the two. A dialler in haste is not followed.
+   * The dialler of a link sets the pace, and the listener answers at once: its digest carries QUIC’s acknowledgement,
+   * and both processes wake up once for the two. The listener does not follow a dialler that sends too often.
    */
   #answerDigest(peer: string, now: number): NetworkEffect[] {
     const link = this.#ledger.joinedLink(peer)
@@ -160,7 +160,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     this.#gossipAt = now + pauseMs * (0.9 + 0.2 * random())
     this.#gossipedAt = now
     if (this.#ledger.size === 0) return []
-    // Whoever has a link to us does not judge us by gossip.
+    // Linked peers do not judge this node by gossip.
     const digest = this.#compose(Math.min(pauseMs, gossipDigestMs * vouchedFactor), now)
     return meshes.map((mesh) => ({ do: 'gossip', mesh, digest }))
   }
@@ -199,7 +199,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
     this.#version++
   }
 
-  /** What is to be said now; a new version when it is not what was said before. */
+  /** Returns the current list, and starts a new version if it changed. */
   #noteChange(before: readonly string[], now: readonly string[]): readonly string[] {
     if (before.length === now.length && before.every((text, index) => text === now[index])) return before
     this.#version++

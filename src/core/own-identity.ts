@@ -7,24 +7,24 @@ export interface OwnIdentityOptions {
   readonly self: string
   readonly name: string
   readonly instance: string
-  /** Addresses that this node can be dialled at. */
+  /** Addresses at which peers can dial this node. */
   readonly addresses: () => readonly string[]
 }
 
 const spanIntervalMs = 60_000
-/** While another process runs: neighbours that keep its link refuse this one at each dial, so it dials rarely. */
+/** Dial interval during a conflict: neighbours that keep the link of the other process refuse every dial. */
 const dialIntervalMs = 60_000
 
 /**
- * Notices that another process runs with this node's own identity. The two cannot link, since libp2p refuses a peer with
- * one's own id: this node hears the other's gossip, or a neighbour that hears both says so.
+ * Detects another process with this node's identity. The two cannot link, since libp2p refuses a peer with the own id:
+ * this node receives the other's gossip, or the report of a neighbour that receives from both.
  */
 export class OwnIdentity {
   readonly #options: OwnIdentityOptions
   #startedAt = Infinity
   #emittedAt = -Infinity
   #reportedAt = -Infinity
-  /** When this node itself found out last, rather than by a neighbour's word. */
+  /** When this node last detected the conflict itself, rather than by a neighbour's report. */
   #detectedAt = -Infinity
   #dialAt = -Infinity
 
@@ -36,7 +36,7 @@ export class OwnIdentity {
     this.#startedAt = now
   }
 
-  /** A digest over gossip with this node's own signature. One that was sent before the start is of the process before. */
+  /** A digest over gossip with this node's signature. If sent before the start, it is from the previous process. */
   onOwnSignature(digest: Digest, ageMs: number, now: number): SpanEffect[] {
     const { instance, addresses } = this.#options
     const otherInstance = instanceOf(digest)
@@ -47,7 +47,7 @@ export class OwnIdentity {
     return this.#emit([instance, otherInstance], conflictAddresses, now)
   }
 
-  /** What a neighbour says: it concerns this node when it names this process beside another. */
+  /** A neighbour's report; it concerns this node if it names this process and another. */
   onReport({ peer, instances, addresses }: IdentityConflict, now: number): SpanEffect[] {
     const { self, instance } = this.#options
     if (peer !== self || !instances.includes(instance)) return []
@@ -55,14 +55,14 @@ export class OwnIdentity {
     return this.#emit(instances, addresses, now)
   }
 
-  /** A peer ended the only link to it as superseded: while a conflict is reported, it keeps the other process's link. */
+  /** A peer closed its only link as superseded: during a reported conflict it keeps the other process's link. */
   onLinkRefused(now: number): void {
     if (now - this.#reportedAt < runningMs) this.#detectedAt = now
   }
 
   /**
-   * Until when this node does not dial; a moment of the past unless it found out itself that another process has its
-   * identity. A neighbour's word alone does not slow it down.
+   * Earliest next dial; -Infinity unless this node itself detected another process with its identity. A neighbour's
+   * report alone does not slow it down.
    */
   dialAfter(now: number): number {
     return now - this.#detectedAt < runningMs ? this.#dialAt : -Infinity

@@ -4,18 +4,18 @@ import { MeshError } from './errors.ts'
 /** Why a value left its registry. */
 export type ReleaseReason = 'replaced' | 'removed' | 'expired' | 'evicted' | 'closed'
 
-/** A registry cannot be made without saying what bounds it, what empties it and how a value is let go. */
+/** Every registry needs a capacity, an expiry and a release function. */
 export interface RegistrySpec<K, V extends {}> {
   readonly name: RegistryName
-  /** Most entries at once, a positive integer. */
+  /** Largest number of entries, a positive integer. */
   readonly capacity: number
-  /** Milliseconds without a refresh after which `expire` lets an entry go; or the event that removes entries. */
+  /** Milliseconds without a refresh after which `expire` releases an entry; or the event that removes entries. */
   readonly expiry: { readonly idleMs: number } | { readonly event: string }
-  /** Frees what the value holds. Called exactly once per value held, however it leaves. */
+  /** Frees the resources of a value. Called exactly once per value, for any reason. */
   readonly release: (value: V, key: K, reason: ReleaseReason) => void
 }
 
-/** What one registry reports: `added` less `released` is `size`, and `released` is the sum of `byReason`. */
+/** Counts of one registry: `added` less `released` is `size`, and `released` is the sum of `byReason`. */
 export interface RegistryCensus {
   readonly name: RegistryName
   readonly owner: string
@@ -26,7 +26,7 @@ export interface RegistryCensus {
   readonly added: number
   readonly released: number
   readonly byReason: Readonly<Record<ReleaseReason, number>>
-  /** Milliseconds since the entry longest without a refresh was refreshed; 0 when empty. */
+  /** Milliseconds since the last refresh of the least recently refreshed entry; 0 when empty. */
   readonly oldestMs: number
 }
 
@@ -36,16 +36,16 @@ interface Entry<V> {
 }
 
 /**
- * A map with a bound and an end: whatever leaves it is released.
+ * A bounded map that releases every value it removes.
  *
- * Every change puts the map right first and calls `release` last, so a release that throws, or that comes back into
- * the map, finds it whole; what it throws reaches the caller. Times are monotonic milliseconds; one that lies before
- * an earlier call's counts as that earlier one.
+ * Every change updates the map first and calls `release` last, so a release that throws or re-enters the map finds it
+ * consistent; its error reaches the caller. Times are monotonic milliseconds; a time before that of an earlier call
+ * counts as the earlier one.
  */
 export class OwnedMap<K, V extends {}> {
   readonly spec: RegistrySpec<K, V>
   readonly #owner: string
-  /** Kept in order of refresh, so that the first is the one to evict or to expire. */
+  /** In order of refresh: the first entry is the next to evict or to expire. */
   readonly #entries = new Map<K, Entry<V>>()
   readonly #byReason: Record<ReleaseReason, number> = { replaced: 0, removed: 0, expired: 0, evicted: 0, closed: 0 }
   #added = 0
@@ -53,7 +53,7 @@ export class OwnedMap<K, V extends {}> {
   #latest = -Infinity
   #closed = false
 
-  /** For `Owner.map`. Throws MESH_CONFIG_INVALID for a bound that bounds nothing. */
+  /** For `Owner.map`. Throws MESH_CONFIG_INVALID for a capacity or `idleMs` that is not positive and finite. */
   constructor(owner: string, spec: RegistrySpec<K, V>) {
     requireBound(`capacity of ${spec.name}`, spec.capacity, Number.isSafeInteger(spec.capacity))
     if ('idleMs' in spec.expiry) requireBound(`idleMs of ${spec.name}`, spec.expiry.idleMs, true)
@@ -74,9 +74,9 @@ export class OwnedMap<K, V extends {}> {
   }
 
   /**
-   * Holds `value`, or refreshes it when it is held already. Another value held under `key` is released as 'replaced';
-   * when the map is full, the entry longest without a refresh is released as 'evicted'.
-   * Throws MESH_OWNER_CLOSED; the value then stays the caller's.
+   * Adds `value`, or refreshes it if it is already present. Releases another value under `key` as 'replaced'. A full
+   * map releases its least recently refreshed entry as 'evicted'. Throws MESH_OWNER_CLOSED; the value then stays the
+   * caller's.
    */
   set(key: K, value: V, now: number): void {
     if (this.#closed) throw new MeshError('MESH_OWNER_CLOSED', { owner: this.#owner, resource: this.spec.name })
@@ -100,7 +100,7 @@ export class OwnedMap<K, V extends {}> {
     if (entry !== undefined) this.#putEntry(key, entry.value, now)
   }
 
-  /** Whether there was an entry to release. */
+  /** Returns whether an entry was released. */
   delete(key: K, reason: 'removed' | 'expired' = 'removed'): boolean {
     const entry = this.#entries.get(key)
     if (entry === undefined) return false
@@ -109,15 +109,15 @@ export class OwnedMap<K, V extends {}> {
     return true
   }
 
-  /** Removes only what is meant: a removal that comes late must not take the successor. */
-  deleteIf(key: K, isMeant: (value: V) => boolean): boolean {
+  /** Removes the entry only if its value matches, so that a late removal cannot take the successor. */
+  deleteIf(key: K, matches: (value: V) => boolean): boolean {
     const value = this.get(key)
-    return value !== undefined && isMeant(value) && this.delete(key)
+    return value !== undefined && matches(value) && this.delete(key)
   }
 
   /**
-   * Releases every entry that was not refreshed for longer than `idleMs`; returns how many. All are released even if
-   * a release throws: then MESH_RELEASE_FAILED, with every failure in its cause.
+   * Releases every entry without a refresh for longer than `idleMs` and returns their number. If releases throw, it
+   * still releases all, then throws MESH_RELEASE_FAILED with every error in its cause.
    */
   expire(now: number): number {
     if (!('idleMs' in this.spec.expiry)) return 0
@@ -125,13 +125,13 @@ export class OwnedMap<K, V extends {}> {
     return this.#releaseWhile('expired', ({ refreshedAt }) => refreshedAt < before)
   }
 
-  /** For the owner: releases all as 'closed' and takes no more. Failures as in `expire`. */
+  /** For the owner: releases all entries as 'closed' and rejects further ones. Errors as in `expire`. */
   close(): void {
     this.#closed = true
     this.#releaseWhile('closed', () => true)
   }
 
-  /** Iteration is over a copy: the map may be changed meanwhile. Longest without a refresh first. */
+  /** Iterates over a copy, so the map may change meanwhile. Least recently refreshed first. */
   keys(): ArrayIterator<K> {
     return [...this.#entries.keys()].values()
   }
@@ -172,7 +172,7 @@ export class OwnedMap<K, V extends {}> {
     this.#entries.set(key, { value, refreshedAt: this.#advance(now) })
   }
 
-  /** Never back, or the order of refresh would not be the order of `seenAt`. */
+  /** Never goes back, so that the order of entries is the order of `refreshedAt`. */
   #advance(now: number): number {
     this.#latest = Math.max(this.#latest, now)
     return this.#latest

@@ -9,24 +9,24 @@ export interface Inventory {
 }
 
 export interface OwnedResource {
-  /** Name of the owner that holds it. */
+  /** Name of its owner. */
   readonly owner: string
   readonly kind: 'timer' | 'resource' | 'owner'
   readonly name: string
 }
 
 export interface CloseStep {
-  /** What was closed; for a child's, with the child's name before it. */
+  /** Name of the closed item, prefixed with the child's name for a child's item. */
   readonly name: string
   readonly durationMs: number
-  /** Code, if it has one, and message of what went wrong. */
+  /** Error code, if any, and message. */
   readonly error?: string
 }
 
-/** What an owner needs to know of a map, whatever its keys and values are. */
+/** The part of a map that its owner needs, independent of key and value types. */
 type Registry = Pick<OwnedMap<unknown, object>, 'census' | 'close'>
 
-/** Anything an owner holds: in one list, since it closes in reverse order of holding. */
+/** Any item of an owner; one list, since the owner closes items in reverse order. */
 type OwnedItem =
   | { readonly kind: 'timer'; readonly name: string; readonly cancel: () => void }
   | { readonly kind: 'resource'; readonly name: string; readonly release: () => Promise<void> }
@@ -34,9 +34,9 @@ type OwnedItem =
   | { readonly kind: 'map'; readonly name: string; readonly map: Registry }
 
 /**
- * Holds what lives long: registries, timers, any resource with an end, and owners in turn. What it holds can be
- * listed, is bounded in number, and ends with it, in reverse order. Once closed it takes nothing on: `map`, `child`,
- * `after` and `adopt` then throw MESH_OWNER_CLOSED, and MESH_LIMIT_REACHED when it holds `limits.held` things.
+ * Owns long-lived items: registries, timers, closable resources, and child owners. It lists them, limits their number,
+ * and closes them in reverse order. `map`, `child`, `after` and `adopt` throw MESH_OWNER_CLOSED after closing, and
+ * MESH_LIMIT_REACHED at `limits.held` items.
  */
 export class Owner {
   /** A child's name begins with its parent's: `node-a/kit`. */
@@ -45,7 +45,7 @@ export class Owner {
   readonly #abort = new AbortController()
   readonly #items = new Set<OwnedItem>()
   #closing: Promise<readonly CloseStep[]> | undefined
-  /** Takes this owner off its parent's list, once nothing is left of it. */
+  /** Removes this owner from its parent once its last item is closed. */
   #detach: () => void = () => {}
 
   constructor(name: string, clock: Clock) {
@@ -53,7 +53,7 @@ export class Owner {
     this.#clock = clock
   }
 
-  /** Aborts when closing begins, before anything is closed. */
+  /** Aborts when closing begins, before any item closes. */
   get signal(): AbortSignal {
     return this.#abort.signal
   }
@@ -62,7 +62,7 @@ export class Owner {
     return this.signal.aborted
   }
 
-  /** Throws MESH_CONFIG_INVALID for a bound that is zero, infinite or no number. */
+  /** Throws MESH_CONFIG_INVALID for a capacity or `idleMs` that is not positive and finite. */
   map<K, V extends {}>(spec: RegistrySpec<K, V>): OwnedMap<K, V> {
     const map = new OwnedMap<K, V>(this.name, spec)
     this.#addItem({ kind: 'map', name: spec.name, map })
@@ -76,7 +76,7 @@ export class Owner {
     return child
   }
 
-  /** Calls `run` once after `ms` unless cancelled, by the returned function or by closing. */
+  /** Calls `run` once after `ms` unless the returned function or closing cancels it. */
   after(ms: number, run: () => void): () => void {
     this.#requireRoom('timer')
     const cancel = this.#clock.after(ms, () => {
@@ -92,9 +92,9 @@ export class Owner {
   }
 
   /**
-   * Takes on a resource: `close` is called once, when this owner closes or when the returned function is called,
-   * whichever is first. That function's promise settles when `close` has, or rejects with MESH_STEP_TIMEOUT after
-   * `limitMs`. A resource whose `close` does not settle stays in the inventory until it does.
+   * Adopts a resource: the owner calls `close` once, when it closes or when the returned function is called, whichever
+   * comes first. The promise of that function settles with `close`, or rejects with MESH_STEP_TIMEOUT after `limitMs`.
+   * A resource stays in the inventory until its `close` settles.
    */
   adopt(name: string, close: () => void | Promise<void>, limitMs = 1_000): () => Promise<void> {
     let releasing: Promise<void> | undefined
@@ -113,7 +113,7 @@ export class Owner {
     return release
   }
 
-  /** Everything held now, children's included. */
+  /** All current items, including those of children. */
   inventory(): Inventory {
     const registries: RegistryCensus[] = []
     const resources: OwnedResource[] = []
@@ -132,9 +132,8 @@ export class Owner {
   }
 
   /**
-   * Closes all that is held, in reverse order, one after the other, each step bounded by its own limit. Timers are
-   * cancelled first of all and are no steps. Never rejects: what went wrong is in the steps. Every call gives the
-   * same answer.
+   * Closes all items in reverse order, one after the other, each within its own limit. It cancels timers first and does
+   * not list them as steps. Never rejects: the steps contain the errors. Every call returns the same promise.
    */
   close(): Promise<readonly CloseStep[]> {
     this.#closing ??= this.#close()
@@ -164,7 +163,7 @@ export class Owner {
     return steps
   }
 
-  /** Deeply, and before anything else: no timer may fire into what is half closed. */
+  /** Recursive, and before all steps: no timer may fire while items are closing. */
   #cancelTimers(): void {
     for (const item of [...this.#items]) {
       if (item.kind === 'owner') item.child.#cancelTimers()
@@ -199,7 +198,7 @@ export class Owner {
   #requireRoom(resource: string): void {
     if (this.closed) throw new MeshError('MESH_OWNER_CLOSED', { owner: this.name, resource })
     if (this.#items.size < limits.held) return
-    throw new MeshError('MESH_LIMIT_REACHED', { limit: `what ${this.name} may hold`, value: limits.held })
+    throw new MeshError('MESH_LIMIT_REACHED', { limit: `items of ${this.name}`, value: limits.held })
   }
 
   #removeItem(item: OwnedItem): void {
@@ -208,7 +207,7 @@ export class Owner {
   }
 }
 
-/** Settles as `run` does, or rejects after `ms`; `run` itself cannot be stopped. */
+/** Settles with `run`, or rejects after `ms`; it cannot stop `run`. */
 function withTimeout(clock: Clock, step: string, ms: number, run: () => Promise<void>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const cancel = clock.after(ms, () => reject(new MeshError('MESH_STEP_TIMEOUT', { step, ms })))

@@ -1,28 +1,28 @@
-/** Samples of a clock, and the least time between two of them, in milliseconds: those of one burst are one. Guess. */
+/** Number of samples, and their shortest interval in milliseconds, so that a burst counts as one sample. Guess. */
 const maxSamples = 3
 const sampleIntervalMs = 10_000
 
 interface Sample {
   readonly at: number
-  /** When a digest was sent by its sender’s clock, less when it came by ours: the difference of the clocks less its way. */
+  /** Send time by the sender’s clock less receipt time by the own clock: the clock offset less the latency. */
   readonly skewMs: number
 }
 
-/** What is known of the clock of a peer. */
+/** Estimate of a peer's clock. */
 export interface PeerClock {
   /** Newest last. */
   samples: readonly Sample[]
-  /** It was told to be off, and has not been right since. */
+  /** The clock was reported as skewed and has not been within the limit since. */
   isOff: boolean
 }
 
 /**
- * Takes one more sample: the skew in milliseconds when it is to be told, beyond `allowedMs` and not told since the clock
- * was right last.
+ * Adds a sample. Returns the skew in milliseconds if it exceeds `allowedMs` and was not reported since the clock was
+ * last within the limit.
  *
- * A digest that was under way for long, or waited here, looks as if its sender’s clock were behind; nothing makes it look
- * ahead. So the best sample is the nearest to the truth (as in a clock filter, RFC 5905 §10): one is enough to say that a
- * clock is ahead, that it is behind takes three in a row.
+ * Latency makes the sender’s clock look behind, and nothing makes it look ahead. So the highest sample is the most
+ * accurate (as in a clock filter, RFC 5905 §10): one sample proves that a clock is ahead; three in a row prove that it
+ * is behind.
  */
 export function judgeClock(clock: PeerClock, skewMs: number, allowedMs: number, now: number): number | undefined {
   clock.samples = withSample(clock.samples, { at: now, skewMs })

@@ -5,24 +5,24 @@ import { isRelayed, type Link } from './link.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 
-/** One record per peer: everything about it that is not in its digest. */
+/** Connection state of one peer: everything that is not in its digest. */
 export interface PeerRecord {
   readonly peer: string
   links: readonly Link[]
-  /** There was no room for it: all its connections will be closed. */
+  /** The node was full when it connected: the ledger will close all its connections. */
   isOverCapacity: boolean
-  /** Gossipsub has one pair of streams per peer, on whichever connection. */
+  /** Gossipsub has one pair of streams per peer, on any of its connections. */
   readonly repair: GossipRepair
-  /** Which of its addresses answered, until its first digest names the member that this concerns. */
+  /** Which of its addresses answered, until its first digest creates the member. */
   paths: PathReport | undefined
 }
 
-/** Peers beyond the bound that are held for as long as it takes to say so; any more are closed without a word. Guess. */
+/** Peers above the limit that stay until their goodbye; the ledger closes further ones without it. Guess. */
 export const maxOverCapacity = 8
 
 /**
- * The peers that a node has connections to, and these. A peer takes a place while one of its connections is no relayed
- * one; peers behind relays alone are listed up to a bound of their own.
+ * The connected peers and their connections. A peer takes a place while it has a direct connection; peers connected
+ * through relays only have a separate limit.
  */
 export class PeerRecords {
   readonly #records: OwnedMap<string, PeerRecord>
@@ -34,17 +34,17 @@ export class PeerRecords {
     this.#records = owner.map<string, PeerRecord>({
       name: 'peers',
       capacity: maxPeers + maxOverCapacity + limits.relayedPeers,
-      expiry: { event: 'its last connection is gone' },
+      expiry: { event: 'its last connection closed' },
       release: () => {},
     })
   }
 
-  /** Places taken. */
+  /** Number of peers with a direct connection. */
   get places(): number {
     return this.#places
   }
 
-  /** A further peer is turned away, for which `hasRoomToRefuse` says whether it can be told. */
+  /** Further peers are over capacity; `hasRoomToNotify` says whether they can receive a goodbye. */
   get isFull(): boolean {
     return this.#places >= this.#maxPeers
   }
@@ -61,7 +61,7 @@ export class PeerRecords {
     return this.#records.values()
   }
 
-  /** The record of a peer, or one for it that is not listed before a link is added. */
+  /** The record of a peer, or a new one, which is listed once a link is added. */
   getOrCreate(peer: string): PeerRecord {
     return (
       this.#records.get(peer) ?? {
@@ -86,16 +86,16 @@ export class PeerRecords {
     this.#records.set(record.peer, record, now)
   }
 
-  /** Whether the peer’s place is free by that. */
+  /** Returns whether that freed the peer’s place. */
   remove(record: PeerRecord, link: Link): boolean {
     record.links = record.links.filter((one) => one.connection !== link.connection)
-    if (record.links.length === 0) this.#records.deleteIf(record.peer, (held) => held === record)
+    if (record.links.length === 0) this.#records.deleteIf(record.peer, (listed) => listed === record)
     const isFreed = !isRelayed(link) && record.links.every(isRelayed)
     if (isFreed) this.#places--
     return isFreed
   }
 
-  /** Whether one more relayed connection of this peer may be listed. */
+  /** Whether the list has room for another relayed connection of this peer. */
   hasRoomForRelayed({ links }: PeerRecord): boolean {
     const relayedCount = links.filter(isRelayed).length
     if (relayedCount > 0) return relayedCount < limits.linksPerPeer

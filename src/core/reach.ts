@@ -4,8 +4,8 @@ import { isJoined } from './link.ts'
 import type { Reach } from './own-digest.ts'
 
 /**
- * Of all that are known, by themselves or in somebody’s list of links. Guests may hide more. Whom nobody but a bridge
- * names may be in its other mesh, and is not waited for.
+ * Reach among all known peers: members and the peers in their lists of links. A guest may know further peers, so it
+ * counts as unreached. A peer that only a bridge lists may be in its other mesh and does not count.
  */
 export function reachOf(self: string, meshes: readonly string[], ledger: ConnectionLedger, view: DigestView): Reach {
   for (const { links } of ledger.records()) if (!links.some(isJoined)) return 'unreached'
@@ -26,7 +26,7 @@ export function reachOf(self: string, meshes: readonly string[], ledger: Connect
   return reach
 }
 
-/** Members that are in all of these meshes too. */
+/** Members that are in all of these meshes. */
 export function otherBridges(self: string, meshes: readonly string[], view: DigestView): readonly string[] {
   return view
     .members()

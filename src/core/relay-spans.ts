@@ -3,21 +3,21 @@ import type { Crossing } from './events.ts'
 import { limits } from './limits.ts'
 import { messagingAttributes } from './messaging.ts'
 
-/** A message on its way between the two meshes of a bridge. */
+/** A message that crosses from one mesh of a bridge to the other. */
 export interface Passage {
   readonly from: string
   readonly to: string
-  /** Place of this bridge for the origin. */
+  /** Rank of this bridge for the origin. */
   readonly rank: number
   readonly crossing: Crossing
 }
 
 export type DropReason = 'seen' | 'hop-limit' | 'bad-signature' | 'other-bridge' | 'limit'
 
-/** Of a message whose seal is broken only this much is known, and that as claimed. */
+/** The fields available for a message with an invalid seal, as the message claims them. */
 export type DroppedMessage = Pick<Crossing, 'id' | 'origin' | 'trace'>
 
-/** `crossing` is as it was heard: the hop made here is added. */
+/** `crossing` is the received message; the span counts this bridge's hop too. */
 export function emitForwarded({ from, to, rank, crossing }: Passage): SpanEffect {
   const attributes = {
     'mesh.bridge.from': from,
@@ -51,7 +51,7 @@ export function emitRelayLimit(limit: 'relayWaiting' | 'relayWaitingBytes'): Spa
   })
 }
 
-/** Hops are linked to the publishing, not its children, or one trace would gather all that ever crossed. */
+/** Hops link to the publish span instead of being its children, which would make one trace grow with every hop. */
 function publishLink({ trace }: Pick<Crossing, 'trace'>): Place {
   return trace === undefined ? {} : { links: [trace] }
 }

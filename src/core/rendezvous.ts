@@ -1,10 +1,10 @@
 /**
- * Rendezvous hashing, also "highest random weight" (Thaler and Ravishankar, IEEE/ACM ToN 6(1), 1998): everyone who
- * knows the same bridges gives each origin the same order of them, without a word said; and when one goes, only the
- * origins that it was first for change hands.
+ * Rendezvous hashing, also "highest random weight" (Thaler and Ravishankar, IEEE/ACM ToN 6(1), 1998): nodes that know
+ * the same bridges compute the same order of them for each origin, without coordination. When a bridge leaves, only the
+ * origins for which it was first move to another bridge.
  *
- * Returns how many of `bridges` come before `self` for this origin: 0 acts at once. Whether `self` is among them
- * makes no difference.
+ * Returns the number of `bridges` that rank before `self` for this origin; 0 acts at once. `bridges` may include
+ * `self`.
  */
 export function rank(origin: string, self: string, bridges: readonly string[]): number {
   const own = weight(self, origin)

@@ -2,7 +2,7 @@ import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Machine, Random } from './machine.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
-/** Error codes of an operating system that has run out of something; what that is. */
+/** Error codes of the operating system for an exhausted resource, and the resource. */
 export const exhaustions = {
   EMFILE: 'descriptors',
   ENFILE: 'system-descriptors',
@@ -18,7 +18,7 @@ export type ResourceEvent =
   | { readonly type: 'failed'; readonly errorType: ExhaustionType; readonly operation: ResourceOperation }
   | { readonly type: 'tick' }
 
-/** From the first failure until none has come for a while. */
+/** From the first failure until `quietMs` pass without one. */
 interface Exhaustion {
   readonly errorType: ExhaustionType
   readonly ref: TraceRef
@@ -28,7 +28,7 @@ interface Exhaustion {
   readonly operations: readonly ResourceOperation[]
 }
 
-/** Without a failure it is over: three looks at the process, and more than the pause of most retries. */
+/** Time without a failure that ends an exhaustion: three polls of the process, longer than most retry waits. */
 export const quietMs = 15_000
 
 export function isExhaustion(errorType: string): errorType is ExhaustionType {
@@ -36,12 +36,12 @@ export function isExhaustion(errorType: string): errorType is ExhaustionType {
 }
 
 /**
- * Emits when the process has run out of a resource, and when it has it again: one span at the first failure of each kind,
- * however many follow, and one at the end with how long it was and how many failed.
+ * Emits a span when the process runs out of a resource and one when it recovers: the first at the first failure of each
+ * kind, the second with the duration and the number of failures.
  */
 export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
   readonly #random: Random
-  /** One entry for each error type at most. */
+  /** At most one entry per error type. */
   #exhausted: readonly Exhaustion[] = []
 
   constructor(random: Random) {

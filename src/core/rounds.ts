@@ -2,15 +2,15 @@ import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Machine, Random } from './machine.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
-/** The minute under which a node’s spans are told: one trace each, so that no trace grows for ever. */
+/** Length of a window, the parent of a node’s other spans: one trace each, so that no trace grows without bound. */
 const windowMs = 60_000
 const censusMs = 30_000
-/** Callbacks are hints; a snapshot at least this often makes up for one that never came. */
+/** Interval of snapshots, which make up for missed callbacks. */
 const observeMs = 5_000
 
 export type RoundsEffect = SpanEffect | { readonly do: 'observe' } | { readonly do: 'census' }
 
-/** What a node does by the clock alone. */
+/** The periodic tasks of a node: windows, censuses and snapshots. */
 export class Rounds implements Machine<{ readonly type: 'started' | 'tick' }, RoundsEffect> {
   readonly #random: Random
   #window: TraceRef | undefined

@@ -5,49 +5,49 @@ import { networkPeer } from './network-peer.ts'
 import type { TraceRef } from './trace.ts'
 
 /**
- * `self`: this node itself would answer there. `linked-elsewhere`: the address does not answer, and the peer
- * it belongs to is linked by another one.
+ * `self`: the address belongs to this node. `linked-elsewhere`: the address does not answer, and its peer is linked
+ * through another address.
  */
 export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up' | 'self' | 'linked-elsewhere'
 
-/** The peer that a seed's address belongs to, and the address at which it is linked. */
+/** The peer behind a seed's address, and the address through which it is linked. */
 export interface LinkedPeer {
   readonly peer: string
   readonly address: string
 }
 export type SeedCause = AttributesOf<'mesh.seed.dial'>['mesh.seed.cause']
 
-/** One seed and the campaign for it: the one that runs, or the last one. Times are monotonic milliseconds. */
+/** One seed and its current or last campaign. Times are monotonic milliseconds. */
 export interface Seed {
   readonly address: string
   state: SeedState
-  /** Campaigns so far. */
+  /** Number of campaigns so far. */
   campaign: number
   cause: SeedCause
   /** The campaign's `mesh.seed.dial`. */
   root: TraceRef | undefined
   beganAt: number
   endedAt: number
-  /** In [0, 1): where this node's waits lie between half of a step and all of it. */
+  /** In [0, 1): position of this node's waits between half of a step and the whole step. */
   jitter: number
   /** Attempts of this campaign so far. */
   attempt: number
   attemptAt: number
-  /** When the next attempt is due; while one is in flight, when it counts as lost. */
+  /** When the next attempt is due; during an attempt, when that counts as failed. */
   nextAt: number
-  /** Who answered last: a seed may come back with another identity. */
+  /** The peer that answered last; a seed may come back with another identity. */
   peer: string | undefined
-  /** Losses in a row that came soon after the answer. */
+  /** Consecutive losses soon after the answer. */
   hangups: number
   /** Failure of the last attempt of this campaign. */
   failure: DialFailure | undefined
-  /** What was told of its path last: once per change. Empty while nothing is wrong. */
+  /** Last reported problem of its path, to emit one span per change; empty without a problem. */
   reportedBlock: string
-  /** That it is this node itself has been told. */
+  /** Whether `mesh.seed.self` was emitted. */
   isSelfReported: boolean
 }
 
-/** Due at once: the first tick begins its first campaign. */
+/** A new seed is due at once: the first tick starts its first campaign. */
 export function newSeed(address: string): Seed {
   return {
     address,
@@ -69,7 +69,7 @@ export function newSeed(address: string): Seed {
   }
 }
 
-/** Root of a campaign; of a later one also how it came to be, linked to the campaign `before`. */
+/** The root span of a campaign; for a later campaign also its cause, linked to the campaign `before`. */
 export function emitCampaign(seed: Seed, root: TraceRef, before: TraceRef | undefined, now: number): SpanEffect[] {
   const seedAttributes = {
     'mesh.seed.address': seed.address,
@@ -99,13 +99,13 @@ export function emitGiveup(seed: Seed, failure: DialFailure, now: number): SpanE
   return emitSpan('mesh.seed.giveup', attributes, { ...underCampaign(seed), since: seed.attemptAt })
 }
 
-/** `address`: that of the connection. */
+/** `address`: remote address of the connection. */
 export function emitConnected(seed: Seed, peer: string, address: string, now: number): SpanEffect {
   const attributes = { ...attemptAttributes(seed, now), 'mesh.peer.id': peer, ...networkPeer(address) }
   return emitSpan('mesh.seed.connected', attributes, { ...underCampaign(seed), since: seed.attemptAt })
 }
 
-/** `others`: seeds that are not known to be this node. */
+/** `others`: number of seeds not known to be this node. */
 export function emitSelf(seed: Seed, failure: DialFailure, others: number): SpanEffect {
   const attributes = {
     'mesh.seed.address': seed.address,
@@ -147,7 +147,7 @@ function attemptAttributes(seed: Seed, now: number) {
   }
 }
 
-/** Host and port of a seed as configured; nothing of an address that has none. */
+/** Configured host and port of a seed, if its address has them. */
 function serverAttributes(address: string) {
   const { host, port } = parseAddress(address)
   return { ...(host !== '' && { 'server.address': host }), ...(port > 0 && { 'server.port': port }) }

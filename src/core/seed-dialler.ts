@@ -23,11 +23,11 @@ import { newTrace } from './trace.ts'
 export type SeedEvent =
   | { readonly type: 'tick' }
   | Extract<NetworkEvent, { readonly type: 'seed.answered' }>
-  /** `linked`: the peer that the seed's address belongs to, when that is known and linked by another address. */
+  /** `linked`: the peer behind the seed's address, if it is known and linked through another address. */
   | (Extract<NetworkEvent, { readonly type: 'seed.failed' }> & { readonly linked?: LinkedPeer | undefined })
-  /** Connected peers, guests included, whenever their number changes. */
+  /** Number of connected peers, guests included, after a change. */
   | { readonly type: 'peers'; readonly count: number }
-  /** The last connection to a peer is gone. */
+  /** The last connection to a peer closed. */
   | { readonly type: 'disconnected'; readonly peer: string }
 
 export type SeedEffect = Extract<NetworkEffect, { readonly do: 'dial.seed' }> | SpanEffect
@@ -36,13 +36,13 @@ export interface SeedOptions {
   readonly policy?: BackoffPolicy
   readonly random: Random
   /**
-   * Where in [0, 1) this node's waits lie; `random` unless told otherwise. A node that knows the others can take its
-   * place among them, (rank + random) / nodes, and spread with them evenly rather than by chance.
+   * Samples the jitter in [0, 1) of this node's waits; `random` by default. A node that knows the other nodes can use
+   * (rank + random) / nodes, so that their waits spread evenly.
    */
   readonly sampleJitter?: Random
 }
 
-/** One seed as people see it. */
+/** One seed, for display. */
 export interface SeedView {
   readonly address: string
   readonly state: SeedState
@@ -51,27 +51,27 @@ export interface SeedView {
   readonly campaign: number
   /** Monotonic milliseconds of the next attempt; undefined while connected or dialling. */
   readonly nextAt: number | undefined
-  /** Who answered last. */
+  /** The peer that answered last. */
   readonly peer: string | undefined
 }
 
 type Answer = Extract<SeedEvent, { readonly type: 'seed.answered' }>
 
-/** What a dial fails with when all that it found is this node’s own. */
+/** Error type of a dial whose addresses all belong to this node. */
 const selfDial = 'SelfDial'
 
 /**
- * Dials each seed until it answers, and again when it is lost.
+ * Dials each seed until it answers, and again after a loss.
  *
- * A campaign is at most ten attempts, each ended by an event and followed by a growing wait; then it is given up. A node
- * that has no peer goes on with one attempt every 30 s, one that has some begins anew every five minutes. Losing the
- * last peer, or the seed itself, begins a campaign shortly after. Every campaign is a trace of its own.
+ * A campaign has at most ten attempts with growing waits between them; then the node gives the seed up. Without peers
+ * it continues with one attempt every 30 s; with peers it starts a new campaign every five minutes. The loss of the
+ * last peer, or of the seed itself, starts a campaign shortly after. Every campaign is a trace of its own.
  *
- * Where all nodes have the same list, one of the seeds is the node itself: that is told once, and the seed rests. Its
- * name may lead to others later, so it is dialled again as rarely as a seed that was given up.
+ * If all nodes have the same list, one of the seeds is the node itself: it emits that once, and the seed rests. The
+ * name may resolve to other nodes later, so the node dials it again as rarely as a seed that was given up.
  *
- * A seed whose peer is linked by another address needs no campaign: that the one address does not answer is told once,
- * and the seed rests likewise.
+ * A seed whose peer is linked through another address needs no campaign: the node emits once that the address does not
+ * answer, and the seed rests likewise.
  */
 export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   readonly #policy: BackoffPolicy
@@ -81,7 +81,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   readonly #seeds: readonly Seed[]
   #isAlone = true
 
-  /** Seeds named twice count once. Throws MESH_LIMIT_REACHED for more than `limits.seeds`. */
+  /** Ignores duplicate seeds. Throws MESH_LIMIT_REACHED for more than `limits.seeds`. */
   constructor(seeds: readonly string[], options: SeedOptions) {
     const distinct = [...new Set(seeds)]
     if (distinct.length > limits.seeds)
@@ -120,7 +120,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     })
   }
 
-  /** Answers count only while an attempt is in flight: what comes later was already counted as failed. */
+  /** Results count only during an attempt: a later one belongs to an attempt that already counted as failed. */
   #seedsInFlight(address: string): Seed[] {
     return this.#seeds.filter((seed) => seed.address === address && seed.state === 'dialling')
   }
@@ -147,7 +147,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
 
   #beginCampaign(seed: Seed, cause: SeedCause, firstAt: number, now: number): SeedEffect[] {
     const before = seed.root
-    // The draw outlives a campaign that was given up, so that the ones after it stay spread as it was.
+    // The jitter outlives a campaign that was given up, so that later campaigns stay spread.
     if (cause === 'start') seed.jitter = this.#sampleJitter()
     const root = newTrace(this.#random)
     Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })
@@ -157,7 +157,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   }
 
   #onAnswered(seed: Seed, { peer, address, elsewhere }: Answer, now: number): SeedEffect[] {
-    // Its own address has failed, and the peer has connected by another one meanwhile.
+    // The seed's address failed, and its peer has connected through another address meanwhile.
     const { failure } = seed
     if (elsewhere !== undefined && failure) return this.#restAsLinked(seed, failure, { peer, address: elsewhere }, now)
     const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
@@ -187,7 +187,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     return [emitGiveup(seed, failure, now)]
   }
 
-  /** Its campaign stays open, with no attempt counted: it goes on if ever another node is found there. */
+  /** Keeps the campaign open with no attempt counted; it continues if another node answers at this address. */
   #restAsSelf(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
     Object.assign(seed, { state: 'self', attempt: 0, endedAt: now })
     seed.nextAt = this.#restUntil(seed, now)
@@ -197,7 +197,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     return [emitSelf(seed, failure, others)]
   }
 
-  /** As with itself, the campaign stays open: it goes on when the link is lost, or when the address answers. */
+  /** Keeps the campaign open; it continues when the link closes or the address answers. */
   #restAsLinked(seed: Seed, failure: DialFailure, linked: LinkedPeer, now: number): SeedEffect[] {
     const reportedBlock = `${linked.peer} ${failure.errorType}`
     const isReported = seed.reportedBlock === reportedBlock
@@ -206,14 +206,14 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     return isReported ? [] : [emitBlocked(seed, failure, linked)]
   }
 
-  /** An attempt that nobody reported the end of: a lost answer must not end the campaign in silence. */
+  /** Fails an attempt without a result, so that a lost result cannot stall the campaign. */
   #timeOutAttempt(seed: Seed, now: number): SeedEffect[] {
     if (seed.state !== 'dialling' || now < seed.nextAt) return []
     const errorMessage = `the attempt did not end within ${this.#policy.limitMs + this.#policy.graceMs} ms`
     return this.#onFailed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)
   }
 
-  /** When a seed that was given up is tried again. Alone, attempts keep their 30 s from start to start. */
+  /** When the node retries a seed that was given up. Without peers, attempts start 30 s apart. */
   #restUntil(seed: Seed, now: number): number {
     const { aloneMs, periodicMs } = this.#policy
     if (!this.#isAlone) return seed.endedAt + periodicMs
@@ -234,8 +234,8 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   }
 
   /**
-   * A new campaign, shortly after a loss. A seed that hangs up each time soon after it answered (it is full, or in
-   * another mesh) is met with a longer first wait each time, or the two would dance at one dial a second for ever.
+   * Starts a new campaign shortly after a loss. Each hangup soon after an answer (a full seed, or one in another mesh)
+   * lengthens the first wait, which otherwise would mean one dial a second without end.
    */
   #onLost(seed: Seed, now: number): SeedEffect[] {
     if (!isReached(seed) || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0

@@ -8,9 +8,9 @@ import type { LinkedPeer } from './seed-campaign.ts'
 import type { SeedView } from './seed-dialler.ts'
 
 /**
- * The linked peer that a seed's address belongs to, although that address does not answer: half the ways to it are
- * blocked. Undefined when nothing proves it, so that the seed is retried and given up as any other. What a member
- * announces proves nothing alone: any member can announce any address, and bridges have the same one on many machines.
+ * The linked peer behind a seed's address that does not answer. Undefined without proof, so that the node retries the
+ * seed and gives it up like any other. An announcement alone proves nothing: any member can announce any address, and
+ * network bridges have the same address on many machines.
  */
 export function findLinkedPeer(
   seed: string,
@@ -31,12 +31,12 @@ export function findLinkedPeer(
   }
   const announcer = onlyAnnouncer(failed, view)
   if (announcer === undefined) return undefined
-  // A peer that answered at an address which the operator gave is believed about its further addresses.
+  // A peer that answered at a configured address is trusted about its further addresses.
   const isSeed = seeds.some(({ peer }) => peer === announcer)
   return isSeed ? findLink(announcer, ledger) : sameHost(announcer)
 }
 
-/** The one member that announces an address of these; two that do prove nothing. */
+/** The only member that announces one of these addresses; two members prove nothing. */
 function onlyAnnouncer(failed: readonly ParsedAddress[], view: DigestView): string | undefined {
   const meaningful = failed.filter(({ host }) => !isLoopback(host) && !isLinkLocal(host))
   const isOneOf = (address: ParsedAddress) => meaningful.some((one) => isSame(one, address))
@@ -45,7 +45,7 @@ function onlyAnnouncer(failed: readonly ParsedAddress[], view: DigestView): stri
   return another === undefined ? only?.digest.peer : undefined
 }
 
-/** The link to this peer whose remote host fits. The host of a relayed connection is that of the relay. */
+/** The link to this peer with a matching remote host. A relayed connection has the host of its relay. */
 function findLink(peer: string, ledger: ConnectionLedger, isHost = (_host: string) => true): LinkedPeer | undefined {
   const direct = ledger.get(peer)?.links.filter((one) => isActive(one) && one.state === 'settled' && !isRelayed(one))
   const link = direct?.find(({ info }) => isHost(parseAddress(info.address).host))
@@ -56,7 +56,7 @@ function isSame(a: ParsedAddress, b: ParsedAddress): boolean {
   return a.host === b.host && a.port === b.port && a.transport === b.transport
 }
 
-/** The same host and port by another transport: one process listens to both. */
+/** The same host and port with another transport: one process listens on both. */
 function isSibling(a: ParsedAddress, b: ParsedAddress): boolean {
   return a.host !== '' && a.host === b.host && a.port === b.port && a.transport !== b.transport
 }

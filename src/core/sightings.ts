@@ -1,23 +1,23 @@
 import type { IdentityConflict } from './frames.ts'
 import type { Via } from './member.ts'
 
-/** One process that speaks for a peer, as this node has heard it. Times are monotonic milliseconds. */
+/** One process with a peer's identity, as this node observed it. Times are monotonic milliseconds. */
 export interface Sighting {
   readonly instance: string
   readonly address: string
   readonly firstAt: number
   readonly at: number
-  /** It ran from `firstAt` until then at least; earlier than `firstAt` while only one moment is known. */
+  /** It ran from `firstAt` at least until then; earlier than `firstAt` if only one moment is known. */
   readonly aliveUntil: number
 }
 
-/** What is known of the processes behind one peer id. */
+/** The observed processes of one peer id. */
 export interface Sightings {
   readonly processes: readonly Sighting[]
   readonly conflict: Conflict | undefined
 }
 
-/** Two processes that ran with one identity at the same time. */
+/** Two processes that ran with one identity concurrently. */
 export interface Conflict {
   readonly instances: readonly [string, string]
   readonly emittedAt: number
@@ -27,27 +27,26 @@ export interface SightingReport {
   readonly instance: string
   readonly address: string
   readonly via: Via
-  /** Since it was sent, by the clocks of both. Anybody can send a signed digest again, minutes or days later. */
+  /** Age by the clocks of both nodes. Any node can replay a signed digest, minutes or days later. */
   readonly ageMs?: number
 }
 
 export const noSightings: Sightings = { processes: [], conflict: undefined }
 
-/** Processes that are remembered for one identity; a conflict is between two of them. */
+/** Retained processes per identity; a conflict is between two of them. */
 const maxProcesses = 4
 /**
- * What is heard may have been under way for so long: little on a link, even when this node itself had slept and reads
- * all of it at once; over gossip a digest may wait for a neighbour that is slow. Guess.
+ * Longest time in transit: short on a link, even if this node was suspended and reads everything at once; over gossip a
+ * digest may wait for a slow neighbour. Guess.
  */
 const maxTransitMs: Readonly<Record<Via, number>> = { link: 5_000, gossip: 30_000 }
-/** A process counts as running for so long after it was heard: three of the longest waits between two dials. */
+/** A process counts as running for this long after its last sighting: three of the longest waits between two dials. */
 export const runningMs = 90_000
 const spanIntervalMs = 60_000
 
 /**
- * Records that a process was heard. An instance is drawn at random by each process, so a restart never brings an earlier
- * one back: two of them are in conflict when the times over which they are known to have run overlap. What was sent long
- * ago proves nothing about now.
+ * Adds a sighting. Each process has a random instance, so a restart never brings an earlier one back: two processes are
+ * in conflict if the intervals in which they are known to have run overlap. Old messages prove nothing about now.
  */
 export function addSighting(
   before: Sightings,
@@ -71,18 +70,18 @@ export function addSighting(
   return { processes: processes, conflict: { instances, emittedAt: Number.NEGATIVE_INFINITY } }
 }
 
-/** The earliest moment at which something may have been sent that was received now. */
+/** The earliest possible send time of a message received now. */
 export function earliestSentAt(via: Via, ageMs: number, now: number): number {
   return now - Math.max(maxTransitMs[via], ageMs)
 }
 
-/** A process said that it stops: it does not run any more. */
+/** Removes a process that announced its stop. */
 export function removeProcess({ processes, conflict }: Sightings, instance: string): Sightings {
   const rest = processes.filter((one) => one.instance !== instance)
   return { processes: rest, conflict: retainConflict(conflict, rest) }
 }
 
-/** The same, marked as emitted, when the conflict's span is due: at first, then once a minute while it goes on. */
+/** Marks the conflict as emitted if its span is due: at first, then once a minute while it lasts. */
 export function markEmittedIfDue(sightings: Sightings, now: number): Sightings | undefined {
   const { conflict, processes } = sightings
   const [earlier, later] = conflictingProcesses(conflict, processes)
@@ -92,12 +91,12 @@ export function markEmittedIfDue(sightings: Sightings, now: number): Sightings |
   return { processes: processes, conflict: { ...conflict, emittedAt: now } }
 }
 
-/** Whether these two processes of one identity are known to run at the same time. */
+/** Whether these two processes of one identity are known to run concurrently. */
 export function areRivals({ conflict }: Sightings, a: string, b: string): boolean {
   return a !== b && conflict?.instances.includes(a) === true && conflict.instances.includes(b)
 }
 
-/** Whether the other process of a conflict runs, as far as is known. */
+/** Whether the other process of a conflict is known to run. */
 export function isRivalRunning({ conflict, processes }: Sightings, instance: string, now: number): boolean {
   if (conflict?.instances.includes(instance) !== true) return false
   return conflictingProcesses(conflict, processes).some(
@@ -105,7 +104,7 @@ export function isRivalRunning({ conflict, processes }: Sightings, instance: str
   )
 }
 
-/** The conflict in the form in which others are told of it, the earlier process first. */
+/** The conflict as announced in digests, the earlier process first. */
 export function conflictOf(
   peer: string,
   { conflict, processes }: Sightings,
@@ -118,7 +117,7 @@ export function conflictOf(
   return { peer, instances: both.map(({ instance }) => instance), addresses: both.map(({ address }) => address) }
 }
 
-/** The last moment at which both are known to have run; undefined when there is none. */
+/** The last moment at which both are known to have run, if any. */
 function overlapEnd(a: Sighting, b: Sighting): number | undefined {
   const overlapEndAt = Math.min(a.aliveUntil, b.aliveUntil)
   return overlapEndAt >= Math.max(a.firstAt, b.firstAt) ? overlapEndAt : undefined

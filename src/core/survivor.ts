@@ -10,9 +10,9 @@ export interface Judgement {
 }
 
 /**
- * Which of two links of one pair stays. It uses only what both ends learn from hello, and no time, so both ends come to
- * the same answer in whatever order they see the links: a link to an earlier incarnation of the peer is dead; of links
- * dialled by one side the later dial stays; of crossed dials the one of the lower peer id.
+ * Chooses the winner of two links of one pair. It uses only the contents of the hellos and no times, so both ends
+ * choose the same link in any order of events: a link to an earlier incarnation loses; of two dials of one side the
+ * later wins; of crossed dials that of the lower peer id wins.
  */
 export function chooseSurvivor(self: string, peer: string, a: Link, b: Link): Judgement {
   const incarnations = (a.hello?.incarnation ?? 0) - (b.hello?.incarnation ?? 0)
@@ -22,7 +22,7 @@ export function chooseSurvivor(self: string, peer: string, a: Link, b: Link): Ju
   return judgement(a.info.direction === lowerDialled, a, b, 'lower-peer')
 }
 
-/** Two processes of one identity would supersede each other for ever, so the link that was joined first stays. */
+/** Two processes of one identity would supersede each other forever, so the link that joined first stays. */
 export function chooseIncumbent(a: Link, b: Link): Judgement {
   return judgement(a.stateAt <= b.stateAt, a, b, 'incumbent')
 }

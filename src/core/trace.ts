@@ -3,17 +3,17 @@ import type { Random } from './machine.ts'
 
 export type { TraceRef }
 
-/** A span that starts a trace of its own. */
+/** A span that starts a new trace. */
 export function newTrace(random: Random): TraceRef {
   return { traceId: hex(random, 4), spanId: hex(random, 2) }
 }
 
-/** A further span of the trace that `parent` belongs to. */
+/** A child span in the trace of `parent`. */
 export function childOf(parent: TraceRef, random: Random): TraceRef {
   return { traceId: parent.traceId, spanId: hex(random, 2) }
 }
 
-/** A further span of a trace, or the first of a new one. */
+/** A child span of `parent`, or the first span of a new trace. */
 export function spanIn(parent: TraceRef | undefined, random: Random): TraceRef {
   return parent === undefined ? newTrace(random) : childOf(parent, random)
 }

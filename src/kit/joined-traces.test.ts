@@ -93,7 +93,7 @@ test('a request handler that fails is an error in the spans of both ends, and lo
     there.mesh.respond('long', () => new Uint8Array(60_001))
     const ask = (topic: string) => here.mesh.request(there.mesh.peer, topic, body)
     await assert.rejects(ask('broken'), { code: 'MESH_REQUEST_FAILED' })
-    await assert.rejects(ask('long'), /60001 bytes is above the limit/)
+    await assert.rejects(ask('long'), /60001 bytes exceeds the limit/)
     const [sent] = here.told('mesh.request.sent')
     const [handled] = there.told('mesh.request.handled')
     assert.deepEqual([sent?.failed, handled?.failed], [true, true])

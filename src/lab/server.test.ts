@@ -39,7 +39,7 @@ test('an invalid request: refused with a status and the reason', async () => {
   await using lab = await app()
   const { get, post, calls } = lab
   const cases = [
-    [await post('/api/lab/nodes/nobody/kill'), 404, /there is no node nobody/],
+    [await post('/api/lab/nodes/nobody/kill'), 404, /unknown node nobody/],
     [await post('/api/lab/nodes/stopped/kill'), 409, /it is stopped/],
     [await post('/api/lab/nodes/broken/kill'), 500, /internal error of the lab/],
     [await post('/api/lab/nodes/a-1/start?identity=mine'), 400, /identity/],

@@ -137,8 +137,8 @@ test('several problems: all are reported at once', () => {
   assert.deepEqual(
     problems.map((problem) => problem.message),
     [
-      'MESH_SEED is no setting of tracemesh; did you mean MESH_SEEDS?',
-      '--lisen is no setting of tracemesh; did you mean --listen?',
+      'unknown setting MESH_SEED; did you mean MESH_SEEDS?',
+      'unknown setting --lisen; did you mean --listen?',
       'MESH_ROLE (--role) is "queen"; expected one of seed, registry, gateway, broker, compute, bridge, observer',
       'MESH_SWEEP_MS (--sweep-ms) is "0"; expected a whole number of milliseconds from 100 to 600000',
     ],

@@ -70,13 +70,13 @@ export function rudenesses(member: string): readonly Rudeness[] {
       what: 'a digest without a hello',
       saying: { chunks: [digestFor(member)] },
       span,
-      reason: 'no member',
+      reason: 'non-member',
     },
     {
       what: 'a digest for somebody else',
       saying: { chunks: [said, digestFor(member)] },
       span,
-      reason: 'somebody else',
+      reason: 'another peer',
     },
     {
       what: '10,000 frames at once that mean nothing',
