@@ -10,7 +10,7 @@ leakCheck()
 const seconds = (ms: number) => ms / 1_000
 const attempts = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
-test('the highest draw waits 1 2 4 8 16 30 30 30 30 s, the lowest half of that', () => {
+test('highest jitter: waits of 1 2 4 8 16 30 30 30 30 s; lowest jitter: half of them', () => {
   const steps = [1, 2, 4, 8, 16, 30, 30, 30, 30]
   assert.deepEqual(
     attempts.map((n) => seconds(waitMs(backoffPolicy, n, 1))),
@@ -33,7 +33,7 @@ test('every wait n lies in [w/2, w]', () => {
   )
 })
 
-test('places among the known divide [0, 1) evenly, whether or not one knows oneself', () => {
+test('rank among peers: ranks divide [0, 1) evenly, with or without the node itself in the list', () => {
   const peers = ['d', 'a', 'c', 'b']
   const places = peers.map((self) => rankAmong(self, peers, () => 0.5))
   assert.deepEqual(places, [0.875, 0.125, 0.625, 0.375])
@@ -43,6 +43,6 @@ test('places among the known divide [0, 1) evenly, whether or not one knows ones
   )
 })
 
-test('a node that knows nobody is placed by chance', () => {
+test('rank without peers: a random sample', () => {
   assert.equal(rankAmong('a', [], seededRandom(1)), seededRandom(1)())
 })

@@ -11,10 +11,10 @@ import { Owner } from './owner.ts'
 leakCheck()
 
 interface World {
-  /** Meshes of each bridge, by its name. */
+  /** Meshes of each bridge, by name. */
   readonly bridges: Readonly<Record<string, readonly [string, string]>>
   readonly dead?: readonly string[]
-  /** Milliseconds after which one bridge hears one publication in one mesh, once per entry. */
+  /** Latencies in milliseconds of the copies of one publication to one bridge in one mesh. */
   readonly delays: () => readonly number[]
 }
 
@@ -25,7 +25,7 @@ interface Entry {
   readonly by: string
 }
 
-/** Publishes messages in their origin meshes and lets the bridges of a world carry them, until nothing moves. */
+/** Publishes messages in their origin meshes and runs the bridges of a world until they are idle. */
 function carry({ bridges, dead = [], delays }: World, messages: readonly Crossing[]): Entry[] {
   const clock = new VirtualClock()
   const entries: Entry[] = []
@@ -76,13 +76,13 @@ function count(entries: readonly Entry[], id: string, mesh: string): number {
 const twoBridges = { x: ['a', 'b'], y: ['a', 'b'] } as const
 const seeds = fc.integer({ min: 0, max: 2 ** 31 })
 
-/** Duplicates included: one to three copies, each after up to `most` milliseconds. */
+/** One to three copies, each with a latency of up to `most` milliseconds. */
 function randomDelays(most: number, seed: number): () => readonly number[] {
   const random = seededRandom(seed)
   return () => Array.from({ length: 1 + Math.floor(random() * 3) }, () => Math.floor(random() * most))
 }
 
-test('both bridges live, ways below half the takeover: each message enters each mesh exactly once', (t) => {
+test('two live bridges, latencies below half the takeover: each message enters each mesh exactly once', (t) => {
   const seed = announceSeed(t)
   fc.assert(
     fc.property(seeds, (runSeed) => {
@@ -94,16 +94,16 @@ test('both bridges live, ways below half the takeover: each message enters each 
   )
 })
 
-test('slower ways can make a message enter twice, which is why receivers tell copies by their id', (t) => {
+test('latencies above the takeover: a message may enter twice, so receivers must detect duplicates by id', (t) => {
   const seed = announceSeed(t)
   const messages = messagesOf(['a'], 200)
   const entries = carry({ bridges: twoBridges, delays: randomDelays(6_000, seed) }, messages)
   const duplicated = messages.filter(({ id }) => count(entries, id, 'b') === 2)
   assert(duplicated.length > 0)
-  for (const { id } of messages) assert(count(entries, id, 'b') <= 2, 'more often than there are bridges')
+  for (const { id } of messages) assert(count(entries, id, 'b') <= 2, 'at most one copy per bridge')
 })
 
-test('both act for about half the origins; when one is dead the other takes over within 2 s', () => {
+test('two bridges: each forwards for about half of the origins; if one dies, the other takes over within 2 s', () => {
   const messages = messagesOf(['a'], 200)
   const both = carry({ bridges: twoBridges, delays: () => [5] }, messages)
   const forwardedByX = both.filter(({ by }) => by === 'x').length
@@ -113,7 +113,7 @@ test('both act for about half the origins; when one is dead the other takes over
   assert.deepEqual([...new Set(alone.filter(({ by }) => by === 'y').map(({ at }) => at))].sort(), [2_005, 5])
 })
 
-test('loops are cut: in a triangle every mesh is entered, none by the same bridge twice, the origin never again', (t) => {
+test('triangle of meshes: a message enters every mesh, at most once per bridge, and never its origin again', (t) => {
   const seed = announceSeed(t)
   const bridges = { x: ['a', 'b'], y: ['b', 'c'], z: ['a', 'c'], w: ['b', 'c'] } as const
   fc.assert(
@@ -122,7 +122,7 @@ test('loops are cut: in a triangle every mesh is entered, none by the same bridg
       const entries = carry({ bridges, delays: randomDelays(1_500, runSeed) }, messages)
       for (const { id, originMesh } of messages) {
         assert.equal(count(entries, id, originMesh), 1)
-        for (const mesh of ['a', 'b', 'c']) assert(count(entries, id, mesh) >= 1, `${id} never came to ${mesh}`)
+        for (const mesh of ['a', 'b', 'c']) assert(count(entries, id, mesh) >= 1, `${id} did not reach ${mesh}`)
         const forwards = entries.filter((entry) => entry.id === id && entry.by !== 'origin')
         assert.equal(new Set(forwards.map(({ by }) => by)).size, forwards.length)
       }
@@ -131,7 +131,7 @@ test('loops are cut: in a triangle every mesh is entered, none by the same bridg
   )
 })
 
-test('a chain of meshes is passed as far as the hop limit', () => {
+test('chain of meshes: a message passes as many bridges as the hop limit', () => {
   const bridges = { p: ['0', '1'], q: ['1', '2'], r: ['2', '3'], s: ['3', '4'], t: ['4', '5'] } as const
   const entries = carry({ bridges, delays: () => [5] }, messagesOf(['0'], 1))
   assert.deepEqual(

@@ -100,18 +100,14 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
 
   #receive(crossing: Crossing, mesh: string, to: string, now: number): RelayEffect[] {
     const { id } = crossing
-    const seen = this.#seenMessages.get(id)
+    const seenMessage = this.#seenMessages.get(id)
     const isOverHopLimit = crossing.hops >= this.#options.hopLimit
-    if (seen?.meshes.includes(mesh) && (isOverHopLimit || !seen.isOverHopLimit)) {
+    if (seenMessage?.meshes.includes(mesh) && (isOverHopLimit || !seenMessage.isOverHopLimit)) {
       this.#seenMessages.touch(id, now)
       return []
     }
-    const seenMeshes = seen?.meshes ?? []
-    this.#recordSeen(
-      id,
-      { meshes: [...seenMeshes.filter((other) => other !== mesh), mesh], isOverHopLimit: isOverHopLimit },
-      now,
-    )
+    const seenMeshes = seenMessage?.meshes ?? []
+    this.#recordSeen(id, { meshes: [...seenMeshes.filter((other) => other !== mesh), mesh], isOverHopLimit }, now)
     const pending = this.#pendingForwards.get(id)
     if (pending !== undefined) return pending.to === mesh ? this.#standDown(pending) : []
     if (seenMeshes.includes(to)) return []
@@ -176,8 +172,8 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return effects
   }
 
-  #recordSeen(id: string, seen: SeenMessage, now: number): void {
-    this.#seenMessages.set(id, seen, now)
+  #recordSeen(id: string, seenMessage: SeenMessage, now: number): void {
+    this.#seenMessages.set(id, seenMessage, now)
     if (this.#sweepAt === Infinity) this.#sweepAt = now + this.#sweepMs
   }
 

@@ -9,7 +9,7 @@ import { ConnectionLedger } from './connection-ledger.ts'
 import type { ConnectionInfo } from './events.ts'
 import { limits } from './limits.ts'
 import { Owner } from './owner.ts'
-import { maxOverCapacity } from './peer-records.ts'
+import { maxOverLimit } from './peer-records.ts'
 
 leakCheck()
 
@@ -18,7 +18,7 @@ const names = (ends: TwoEnds, end: 'a' | 'b') =>
 const spansOf = (ends: TwoEnds, name: string) => ends.spans.filter(({ effect }) => effect.span === name)
 
 suite('a link', () => {
-  test('is born in one trace for both ends, under the dialler’s opened', () => {
+  test('opens in one trace for both ends, under the dialler’s opened span', () => {
     const ends = new TwoEnds(seededRandom(1))
     ends.dial('a')
     ends.settle(200)
@@ -36,7 +36,7 @@ suite('a link', () => {
     assert.deepEqual([...ids], ['a.1.1'])
   })
 
-  test('ends in one trace for both ends, linked to its birth', () => {
+  test('closes in one trace for both ends, linked to the opened span', () => {
     const ends = new TwoEnds(seededRandom(2))
     ends.dial('a')
     ends.settle(200)
@@ -54,7 +54,7 @@ suite('a link', () => {
     }
   })
 
-  test('that both end at once ends in one trace, that of the lower peer id', () => {
+  test('with crossed goodbyes closes in one trace, that of the lower peer id', () => {
     const ends = new TwoEnds(seededRandom(2))
     ends.dial('b')
     ends.settle(200)
@@ -72,36 +72,36 @@ suite('a link', () => {
       for (const { effect } of outcome) assert.equal(effect.parent?.traceId, byA?.traceId, name)
     }
     const received = spansOf(ends, 'mesh.goodbye.received').find(({ end }) => end === 'a')?.effect
-    assert.equal(received?.links?.at(-1)?.spanId, byB?.spanId, 'the other goodbye can be found from it')
+    assert.equal(received?.links?.at(-1)?.spanId, byB?.spanId, 'it links to the other goodbye')
     for (const end of ['a', 'b']) {
       const left = ends.effects.filter((one) => one.end === end && one.effect.do === 'left')
-      assert.equal(left.length, 1, `${end} knows that the other stops`)
+      assert.equal(left.length, 1, `${end} learns that the other stops`)
     }
   })
 
-  test('that crosses another is settled alike on both ends', () => {
+  test('of two crossed dials: both ends keep the one dialled by the lower peer id', () => {
     const ends = new TwoEnds(seededRandom(3))
     ends.dial('a')
     ends.dial('b')
     ends.settle(2_000)
-    assert.deepEqual(ends.openConnections(), ['c1'], 'the one that the lower peer id dialled stays')
-    assert.equal(spansOf(ends, 'mesh.goodbye.sent').length, 1, 'one goodbye, so that the end is one trace')
+    assert.deepEqual(ends.standing(), ['c1'], 'the link dialled by the lower peer id stays')
+    assert.equal(spansOf(ends, 'mesh.goodbye.sent').length, 1, 'one goodbye, so that the close is one trace')
     assert.ok(names(ends, 'a').includes('mesh.connection.superseded'))
   })
 
-  test('of a foreign mesh is refused, and both sides see why', () => {
+  test('to a foreign mesh: both ends refuse it and emit why', () => {
     const ends = new TwoEnds(seededRandom(4), { a: 'm', b: 'other' })
     ends.dial('a')
     ends.settle(200)
     assert.deepEqual(ends.openConnections(), [])
     for (const end of ['a', 'b'] as const) {
       const refused = spansOf(ends, 'mesh.link.refused').filter((one) => one.end === end)
-      assert.equal(refused.length, 1, `${end} sees it once`)
+      assert.equal(refused.length, 1, `${end} emits it once`)
       const joined = ends.effects.some((one) => one.end === end && one.effect.do === 'joined')
       assert.equal(joined, false)
     }
     const closed = spansOf(ends, 'mesh.connection.closed').map(({ effect }) => effect.parent?.traceId)
-    assert.deepEqual([closed.length, new Set(closed).size], [2, 1], 'and end it in one trace')
+    assert.deepEqual([closed.length, new Set(closed).size], [2, 1], 'both ends close it in one trace')
   })
 })
 
@@ -133,7 +133,7 @@ suite('a link stream that fails to open', () => {
     })
   }
 
-  test('is given up after that: the peer is a guest, which was told at once and once', () => {
+  test('that never opens: two retries, and one guest span, at once', () => {
     const ends = failing('stream.absent', Infinity)
     ends.settle(200)
     const guests = () => spansOf(ends, 'mesh.connection.guest').filter(({ end }) => end === 'a').length
@@ -145,7 +145,7 @@ suite('a link stream that fails to open', () => {
   })
 })
 
-test('whatever the order of dials, snapshots and frames, both ends keep the same one link', () => {
+test('any order of dials, snapshots and frames: both ends keep the same single link', () => {
   const steps = fc.array(fc.constantFrom('dial a', 'dial b', 'see a', 'see b', 'frame'), {
     minLength: 1,
     maxLength: 40,
@@ -167,7 +167,7 @@ test('whatever the order of dials, snapshots and frames, both ends keep the same
       assert.equal(ends.ledgers.a.joinedLink('b')?.connection, ends.ledgers.b.joinedLink('a')?.connection)
       const opened = spansOf(ends, 'mesh.connection.opened').length
       const closed = spansOf(ends, 'mesh.connection.closed').length
-      assert.equal(opened - closed, dials === 0 ? 0 : 2, 'every opened but the one that stands has its closed')
+      assert.equal(opened - closed, dials === 0 ? 0 : 2, 'all but the remaining link are closed')
     }),
     { numRuns: 300 },
   )
@@ -200,7 +200,7 @@ suite('the ledger', () => {
       ...(maxPeers === undefined ? {} : { maxPeers }),
     })
 
-  test('drops the link to an earlier incarnation at once, whoever dialled', () => {
+  test('link to an earlier incarnation: aborted at once, whichever end dialled', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('old', 'p')] }, 0)
     one.handle({ type: 'frame', connection: 'old', frame: { type: 'hello', hello: hello(5, 9) } }, 0)
@@ -213,7 +213,7 @@ suite('the ledger', () => {
     assert.equal(one.joinedLink('p')?.connection, 'new')
   })
 
-  test('asks a silent link for a sign of life, and aborts it within 4 s when none comes', () => {
+  test('silent link: probed, and aborted within 4 s without an answer', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
     one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
@@ -227,7 +227,7 @@ suite('the ledger', () => {
     assert.deepEqual(at, { probe: 2_300, abort: 3_500 })
   })
 
-  test('counts no silence of the time it did not run itself', () => {
+  test('own suspension: does not count as silence of the peer', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
     one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
@@ -235,7 +235,7 @@ suite('the ledger', () => {
     assert.equal(one.handle({ type: 'tick' }, 45_100).length, 0)
   })
 
-  test('takes a peer without hello for a guest, and as a member if it speaks after all', () => {
+  test('peer without a hello: a guest, and a member after a late hello', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
     const effects = one.handle({ type: 'tick' }, 6_000)
@@ -244,7 +244,7 @@ suite('the ledger', () => {
     assert.ok(late.some((e) => e.do === 'joined'))
   })
 
-  test('removes by connection: the end of an old one leaves its successor', () => {
+  test('old connection closes: its successor stays', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('old', 'p')] }, 0)
     one.handle({ type: 'observed', connections: [info('old', 'p'), info('new', 'p')] }, 10)
@@ -256,22 +256,22 @@ suite('the ledger', () => {
     assert.equal(one.size, 1)
   })
 
-  test('refuses peers beyond its bound, and says so once a second', () => {
+  test('peers above the limit: refused, with one span a second', () => {
     const one = ledger(1)
-    const connections = Array.from({ length: 1 + maxOverCapacity + 2 }, (_, i) => info(`${i}`, `p${i}`))
+    const connections = Array.from({ length: 1 + maxOverLimit + 2 }, (_, i) => info(`${i}`, `p${i}`))
     const effects = one.handle({ type: 'observed', connections }, 0)
-    assert.equal(one.size, 1 + maxOverCapacity)
+    assert.equal(one.size, 1 + maxOverLimit)
     assert.deepEqual(
       effects.filter((e) => e.do === 'close').map((e) => e.connection),
       ['9', '10'],
     )
     assert.equal(effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.limit.reached').length, 1)
     const later = one.handle({ type: 'tick' }, 2_000)
-    assert.equal(later.filter((e) => e.do === 'close').length, maxOverCapacity, 'who says no hello is closed')
+    assert.equal(later.filter((e) => e.do === 'close').length, maxOverLimit, 'peers without a hello are closed')
     assert.equal(later.filter((e) => e.do === 'emit-span' && e.span === 'mesh.connection.guest').length, 0)
   })
 
-  test('says goodbye to a peer it has no room for, and has no hello for it', () => {
+  test('hello of a peer above the limit: answered with a goodbye, not with a hello', () => {
     const one = ledger(1)
     one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
     const effects = one.handle({ type: 'frame', connection: '2', frame: { type: 'hello', hello: hello(1, 1) } }, 10)
@@ -284,7 +284,7 @@ suite('the ledger', () => {
     assert.equal(one.isMember('2'), false)
   })
 
-  test('takes nobody in beyond its bound, who dials twice or is dialled neither', () => {
+  test('second connection of a peer above the limit, either direction: refused too', () => {
     const one = ledger(1)
     const own = info('3', 'q', { direction: 'outbound' })
     one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
@@ -300,7 +300,7 @@ suite('the ledger', () => {
     assert.equal(one.joinedLink('q'), undefined)
   })
 
-  test('closes a link whose frames cannot be read, and no other', () => {
+  test('invalid frame: closes its link and no other', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
     const effects = one.handle({ type: 'frame.refused', connection: '1', reason: 'too long', flooding: false }, 1)
@@ -310,7 +310,7 @@ suite('the ledger', () => {
     )
   })
 
-  test('tells of the first bad frame of many, and of no other', () => {
+  test('many refused frames: one span and one close', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('1', 'p')] }, 0)
     one.handle({ type: 'frame', connection: '1', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
@@ -325,7 +325,7 @@ suite('the ledger', () => {
     assert.equal(effects.filter((e) => e.do === 'close').length, 1)
   })
 
-  test('ends what the network would not keep by force, for its reason, and tells of a bound once a second', () => {
+  test('rejected connections: aborted with the given reason, and one limit span a second', () => {
     const one = ledger()
     const connections = [info('1', 'p'), info('2', 'q'), info('3', 'r')]
     one.handle({ type: 'observed', connections }, 0)
@@ -357,7 +357,7 @@ suite('the ledger', () => {
     assert.deepEqual(closed, ['limit', 'limit', 'silent'])
   })
 
-  /** What a ledger does about connections that gossiped and then stay as they are, looked at every 250 ms. */
+  /** The actions of a ledger on connections with gossip that then stay unchanged, with a snapshot every 250 ms. */
   const play = (connections: readonly ConnectionInfo[], forMs: number, one = ledger()) => {
     const actions: string[] = []
     const before = connections.map((info): ConnectionInfo => ({ ...info, gossip: 'open' }))
@@ -375,7 +375,7 @@ suite('the ledger', () => {
     return actions
   }
 
-  test('has gossipsub’s lost stream opened again, and closes the connection when three heals have failed', () => {
+  test('lost gossipsub stream: three heals, then closes the connection', () => {
     assert.deepEqual(play([info('1', 'p', { gossip: 'missing' })], 30_000), [
       '250 heal 1',
       '3250 heal 1',
@@ -385,12 +385,12 @@ suite('the ledger', () => {
     ])
   })
 
-  test('does not close a connection of the application for its gossip, and says so', () => {
+  test('mute gossip on a connection of the application: emitted, and the connection stays', () => {
     const actions = play([info('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
     assert.deepEqual(actions.slice(-1), ['21250 mute, closes: false'])
   })
 
-  test('closes the connection of one peer for its gossip once in five minutes', () => {
+  test('repeatedly mute peer: its connection closes once in five minutes', () => {
     const one = ledger()
     const muteFor = (id: string, from: number) => {
       let outcome = 'nothing'
@@ -405,7 +405,7 @@ suite('the ledger', () => {
     assert.deepEqual([muteFor('1', 0), muteFor('2', 60_000), muteFor('3', 400_000)], ['closes', 'stays', 'closes'])
   })
 
-  test('heals four peers at once, and the others after them', () => {
+  test('ten peers without gossip: four concurrent heals, the others wait', () => {
     const actions = play(
       Array.from({ length: 10 }, (_, index) => info(`${index}`, `p${index}`, { gossip: 'missing' })),
       3_250,
@@ -414,7 +414,7 @@ suite('the ledger', () => {
     assert.equal(actions.length, 4)
   })
 
-  test('runs identify again on a connection that is not identified: four times, spaced twice as far each time', () => {
+  test('connection without identify: four retries at doubling intervals', () => {
     assert.deepEqual(play([info('1', 'p', { unidentified: true })], 200_000), [
       '6000 retry 1',
       '6000 identify 1',

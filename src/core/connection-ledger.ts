@@ -65,18 +65,14 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
         return this.#reconcile(event.connections, now)
       case 'tick':
         return [
-          ...this.#flatMapLinks((peer, link) =>
-            this.#protocol.dueAt(peer, link) <= now ? this.#handleDue(peer, link, now) : [],
-          ),
+          ...this.#each((peer, link) => (this.#protocol.dueAt(peer, link) <= now ? this.#onDue(peer, link, now) : [])),
           ...(this.#isStopping ? [] : this.#keeper.tick(this.#peers.values(), now)),
         ]
       case 'slept':
         return this.#forgiveSilence(event.ms)
       case 'stopping':
         this.#isStopping = true
-        return this.#flatMapLinks((peer, link) =>
-          isRelayed(link) ? [] : this.#protocol.endLink(peer, link, 'stopping', now),
-        )
+        return this.#each((peer, link) => (isRelayed(link) ? [] : this.#protocol.endLink(peer, link, 'stopping', now)))
       case 'gossip.unsent':
         return [spans.emitUnsent(event)]
       default:
@@ -127,47 +123,45 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.find(connection)?.[1].kind === 'member'
   }
 
-  #flatMapLinks(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
+  #each(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
     const records = [...this.#peers.values()]
     return records.flatMap(({ peer, links }) => links.flatMap((link) => act(peer, link)))
   }
 
   #reconcile(connections: readonly ConnectionInfo[], now: number): LedgerEffect[] {
     const present = new Set(connections.map((info) => info.id))
-    const effects = this.#flatMapLinks((peer, link) =>
-      present.has(link.connection) ? [] : this.#removeConnection(peer, link, now),
-    )
+    const effects = this.#each((peer, link) => (present.has(link.connection) ? [] : this.#onClosed(peer, link, now)))
     for (const info of connections) {
       const link = this.#peers.get(info.peer)?.links.find((one) => one.connection === info.id)
       if (link !== undefined) link.observedHost = observedHost(info)
-      if (link === undefined) effects.push(...this.#addConnection(info, now))
+      if (link === undefined) effects.push(...this.#onOpened(info, now))
     }
     return this.#isStopping ? effects : [...effects, ...this.#keeper.check([...this.#peers.values()], connections, now)]
   }
 
-  #addConnection(info: ConnectionInfo, now: number): LedgerEffect[] {
+  #onOpened(info: ConnectionInfo, now: number): LedgerEffect[] {
     if (info.limited === true) return this.#addRelayed(info, now)
     const close: LedgerEffect = { do: 'close', connection: info.id, abort: false }
     if (this.#isStopping) return [close]
     const record = this.#peers.getOrCreate(info.peer)
     const direct = record.links.filter((link) => !isRelayed(link))
-    const isOverCapacity = direct.length > 0 ? record.isOverCapacity : this.#peers.isFull
-    const emittedSpans = isOverCapacity ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
+    const isOverLimit = direct.length > 0 ? record.isOverLimit : this.#peers.isFull
+    const emittedSpans = isOverLimit ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
     // A goodbye needs the hello of the dialler; a connection that this node dialled needs no goodbye.
     const cannotNotify = info.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToNotify)
-    if (isOverCapacity && cannotNotify) return [...emittedSpans, close]
+    if (isOverLimit && cannotNotify) return [...emittedSpans, close]
     if (direct.length >= limits.linksPerPeer)
       return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
     // The application opened a second connection for itself; if it carried the link, its close would end the link.
     if (info.foreign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(info, now)
-    link.isOverCapacity = isOverCapacity
-    record.isOverCapacity = isOverCapacity
+    link.isOverLimit = isOverLimit
+    record.isOverLimit = isOverLimit
     this.#peers.add(record, link, now)
-    if (isOverCapacity) return emittedSpans
+    if (isOverLimit) return emittedSpans
     return info.direction === 'outbound'
       ? this.#protocol.onDialled(info.peer, link)
-      : this.#supersedeOlderGuests(record, now)
+      : this.#supersedeGuests(record, now)
   }
 
   /** Lists a relayed connection as a guest at once: it opens no stream, closes nothing and takes no place. */
@@ -179,7 +173,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#protocol.acceptGuest(info.peer, link, now)
   }
 
-  #removeConnection(peer: string, link: Link, now: number): LedgerEffect[] {
+  #onClosed(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
     if (record === undefined) return []
     const effects: LedgerEffect[] = [...this.#protocol.ensureOpenedSpan(peer, link), spans.emitClosed(peer, link, now)]
@@ -195,7 +189,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
         return this.#protocol.onStreamOpen(link, now)
       case 'stream.absent':
         this.#protocol.scheduleReopen(link, now)
-        return [...this.#acceptGuest(record, link, now), ...this.#supersedeOlderGuests(record, now)]
+        return [...this.#acceptGuest(record, link, now), ...this.#supersedeGuests(record, now)]
       case 'stream.closed':
         this.#protocol.scheduleReopen(link, now)
         return isJoined(link) ? this.#protocol.endLink(record.peer, link, 'transport', now) : []
@@ -267,12 +261,12 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return isPeerGone ? [span, ...this.#protocol.dropLink(loser, 'superseded', true, now)] : [span]
   }
 
-  #handleDue(peer: string, link: Link, now: number): LedgerEffect[] {
+  #onDue(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
-    const isOverdue = link.state === 'opening' && !link.isOverCapacity && link.reopenAt > now
+    const isOverdue = link.state === 'opening' && !link.isOverLimit && link.reopenAt > now
     return isOverdue && record !== undefined
       ? this.#acceptGuest(record, link, now)
-      : this.#protocol.handleDue(peer, link, now)
+      : this.#protocol.onDue(peer, link, now)
   }
 
   /** A member that already has a link does not become a guest because its application opened this connection. */
@@ -285,14 +279,14 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     ]
   }
 
-  #supersedeOlderGuests(record: PeerRecord, now: number): LedgerEffect[] {
+  #supersedeGuests(record: PeerRecord, now: number): LedgerEffect[] {
     const { newest, older } = guestSuccession(record.links)
     if (newest === undefined) return []
     return older.flatMap((link) => this.#supersede(record.peer, link, newest, 'newer', now))
   }
 
   #forgiveSilence(ms: number): LedgerEffect[] {
-    return this.#flatMapLinks((_, link) => {
+    return this.#each((_, link) => {
       link.heardAt += ms
       link.stateAt += ms
       if (link.probedAt !== undefined) link.probedAt += ms

@@ -22,7 +22,7 @@ interface RecentDial {
 
 /** Guesses. A requester may reconnect with another peer id, so peers, networks and the total each have a limit. */
 const bounds = {
-  maxConcurrent: 4,
+  concurrent: 4,
   dialMs: 3_000,
   peerIntervalMs: 4_000,
   windowMs: 10_000,
@@ -38,8 +38,8 @@ const firstUnprivilegedPort = 1_024
 export class DialBackResponder {
   readonly #ledger: ConnectionLedger
   readonly #isOwn: (host: string) => boolean
-  #pendingDials: readonly PendingDial[] = []
-  #recentDials: readonly RecentDial[] = []
+  #pending: readonly PendingDial[] = []
+  #recent: readonly RecentDial[] = []
   #refusedAt = -Infinity
 
   constructor(ledger: ConnectionLedger, isOwn: (host: string) => boolean) {
@@ -47,11 +47,7 @@ export class DialBackResponder {
     this.#isOwn = isOwn
   }
 
-  onRequest(
-    connection: string,
-    { nonce, transport, port }: DialBackRequest,
-    now: number,
-  ): (NetworkEffect | SpanEffect)[] {
+  answer(connection: string, { nonce, transport, port }: DialBackRequest, now: number): (NetworkEffect | SpanEffect)[] {
     const entry = this.#ledger.find(connection)
     if (entry === undefined || !isJoined(entry[1])) return []
     const [{ peer }, { info }] = entry
@@ -62,25 +58,24 @@ export class DialBackResponder {
     if (isRelayed || !isDialable(host) || this.#isOwn(host) || !isPermitted)
       return this.#refuse(pendingDial, 'NotDialable', now)
     if (!this.#takeSlot(peer, networkOf(host), now)) return this.#refuse(pendingDial, 'Busy', now)
-    this.#pendingDials = [...this.#pendingDials, pendingDial]
+    this.#pending = [...this.#pending, pendingDial]
     return [{ do: 'dial.back', nonce, peer, address: pendingDial.address, limitMs: bounds.dialMs }]
   }
 
   onDialled(nonce: string, errorType: string): (NetworkEffect | SpanEffect)[] {
-    const pendingDial = this.#pendingDials.find((one) => one.nonce === nonce)
+    const pendingDial = this.#pending.find((one) => one.nonce === nonce)
     if (pendingDial === undefined) return []
-    this.#pendingDials = this.#pendingDials.filter((one) => one !== pendingDial)
-    return reportOutcome(pendingDial, errorType === '' ? 'reachable' : 'unreachable', errorType)
+    this.#pending = this.#pending.filter((one) => one !== pendingDial)
+    return reply(pendingDial, errorType === '' ? 'reachable' : 'unreachable', errorType)
   }
 
   #takeSlot(peer: string, network: string, now: number): boolean {
-    this.#recentDials = this.#recentDials.filter(({ at }) => now - at < bounds.windowMs)
-    const isTooSoon = this.#recentDials.some((one) => {
+    this.#recent = this.#recent.filter(({ at }) => now - at < bounds.windowMs)
+    const isTooSoon = this.#recent.some((one) => {
       return now - one.at < bounds.peerIntervalMs && (one.peer === peer || one.network === network)
     })
-    if (isTooSoon || this.#pendingDials.length >= bounds.maxConcurrent || this.#recentDials.length >= bounds.perWindow)
-      return false
-    this.#recentDials = [...this.#recentDials, { peer, network, at: now }]
+    if (isTooSoon || this.#pending.length >= bounds.concurrent || this.#recent.length >= bounds.perWindow) return false
+    this.#recent = [...this.#recent, { peer, network, at: now }]
     return true
   }
 
@@ -88,16 +83,12 @@ export class DialBackResponder {
   #refuse(pendingDial: PendingDial, errorType: string, now: number): (NetworkEffect | SpanEffect)[] {
     if (now - this.#refusedAt < bounds.refusalIntervalMs) return []
     this.#refusedAt = now
-    return reportOutcome(pendingDial, 'refused', errorType)
+    return reply(pendingDial, 'refused', errorType)
   }
 }
 
 /** Sends only the outcome to the requester; the span on this side has the reason. */
-function reportOutcome(
-  to: PendingDial,
-  outcome: DialBackResult['outcome'],
-  errorType: string,
-): (NetworkEffect | SpanEffect)[] {
+function reply(to: PendingDial, outcome: DialBackResult['outcome'], errorType: string): (NetworkEffect | SpanEffect)[] {
   const { nonce, connection, peer, address } = to
   return [
     { do: 'send', connection, frame: { type: 'dialback.result', result: { nonce, outcome } } },

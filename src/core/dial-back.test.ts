@@ -30,7 +30,7 @@ suite('dial-back', () => {
     dialBack = new DialBack(ledger, random)
   })
 
-  /** A joined link; `observed` is where the peer sees this node. */
+  /** A joined link; the peer observes this node at `observed`. */
   function link(
     peer: string,
     observed?: string,
@@ -47,7 +47,7 @@ suite('dial-back', () => {
   }
 
   const listen = (hosts: readonly string[], canRequest = true) =>
-    dialBack.handle({ type: 'listening', addresses: listening, hosts, canRequest: canRequest }, 0)
+    dialBack.handle({ type: 'listening', addresses: listening, hosts, canRequest }, 0)
   const tick = (now: number) => dialBack.handle({ type: 'tick' }, now)
   const requestIn = (effects: readonly (NetworkEffect | SpanEffect)[]) => {
     for (const effect of effects) {
@@ -59,7 +59,7 @@ suite('dial-back', () => {
     effects.flatMap((one) =>
       one.do === 'emit-span' && one.span === 'mesh.address.dialback' ? [one.attributes['mesh.dialback.outcome']] : [],
     )
-  /** The neighbour that is asked now answers; its id, and none where nobody is asked. */
+  /** Answers the request that is due now; returns the id of the neighbour, or undefined without a request. */
   const answerBy = (outcome: DialBackResult['outcome'], now: number): string | undefined => {
     for (const one of tick(now)) {
       if (one.do !== 'send' || one.frame.type !== 'dialback.request') continue
@@ -88,7 +88,7 @@ suite('dial-back', () => {
   const states = () =>
     dialBack.observedAddresses.map(({ address, confirmed }) => `${address.split('/')[2]} ${confirmed}`)
 
-  test('behind a NAT: a neighbour is asked for each transport, one at a time, at the port that is listened at', () => {
+  test('behind a NAT: requests a dial-back per transport, one at a time, for the listening port', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
     const first = requestIn(tick(0))
@@ -106,7 +106,7 @@ suite('dial-back', () => {
     assert.deepEqual([second?.transport, second?.port], ['tcp', 4002])
   })
 
-  test('an address is confirmed once a neighbour reached it, and asked for again half an hour later at most', () => {
+  test('address that a neighbour reached: confirmed, and no new request for at least 10 minutes', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
     assert.deepEqual(outcomeIn(answer('reachable', 0)), ['reachable'])
@@ -116,23 +116,23 @@ suite('dial-back', () => {
       confirmed: true,
     })
     answer('reachable', 6_000)
-    let requests = 0
-    for (let now = 12_000; now < 600_000; now += 2_000) requests += Number(requestIn(tick(now)) !== undefined)
-    assert.equal(requests, 0)
+    let peers = 0
+    for (let now = 12_000; now < 600_000; now += 2_000) peers += Number(requestIn(tick(now)) !== undefined)
+    assert.equal(peers, 0)
   })
 
-  test('an address that no neighbour reaches stays unconfirmed and says why; it is asked for less and less', () => {
+  test('unreachable address: unconfirmed with a reason, and requests back off', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
-    let requests = 0
+    let peers = 0
     for (let now = 0; now < 3_600_000; now += 2_000) {
       const request = requestIn(tick(now))
       if (request === undefined) continue
-      requests++
+      peers++
       const result = { nonce: request.nonce, outcome: 'unreachable' } as const
       dialBack.handle({ type: 'frame', connection: 'seed', frame: { type: 'dialback.result', result } }, now)
     }
-    assert.ok(requests >= 4 && requests <= 20, `asked ${requests} times`)
+    assert.ok(peers >= 4 && peers <= 20, `${peers} requests`)
     assert.deepEqual(
       dialBack.observedAddresses.map(({ confirmed }) => confirmed),
       [false, false],
@@ -140,7 +140,7 @@ suite('dial-back', () => {
     assert.match(dialBack.observedAddresses[0]?.why ?? '', /could not dial it/)
   })
 
-  test('a neighbour that never answers is given up after 15 s, and judges nothing', () => {
+  test('neighbour without an answer: times out after 15 s, and changes no confirmation', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
     answer('reachable', 0)
@@ -155,7 +155,7 @@ suite('dial-back', () => {
     ['the observed address is loopback', '/ip4/127.0.0.1/udp/61000/quic-v1', 'outbound', true],
     ['configured addresses replace all others', '/ip4/203.0.113.9/udp/61000/quic-v1', 'outbound', false],
   ] as const) {
-    test(`nobody is asked when ${situation}`, () => {
+    test(`no request when ${situation}`, () => {
       link('seed', observed, direction)
       listen(['192.168.1.5'], canRequest)
       assert.equal(requestIn(tick(0)), undefined)
@@ -163,7 +163,7 @@ suite('dial-back', () => {
     })
   }
 
-  test('a link from before a renumbering still names the old address: nobody is asked for it', () => {
+  test('link from before a renumbering that still reports the old address: no request', () => {
     link('seed', '/ip4/45.79.10.2/udp/61000/quic-v1')
     listen(['45.79.10.2'])
     listen(['45.79.10.22'])
@@ -171,7 +171,7 @@ suite('dial-back', () => {
     assert.deepEqual(dialBack.observedAddresses, [])
   })
 
-  test('an answer from another connection or to another question is ignored', () => {
+  test('result from another connection or with another nonce: ignored', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
     const { nonce: requestNonce = '' } = requestIn(tick(0)) ?? {}
@@ -190,7 +190,7 @@ suite('dial-back', () => {
     assert.equal(dialBack.observedAddresses[0]?.confirmed, false)
   })
 
-  test('a request: the observed IP address of the connection is dialled, at the port of the request', () => {
+  test('request: the node dials the remote IP address of the connection, at the requested port', () => {
     link('b', undefined, 'inbound')
     const request = { nonce, transport: 'tcp', port: 4002 } as const
     const effects = dialBack.handle({ type: 'frame', connection: 'b', frame: { type: 'dialback.request', request } }, 0)
@@ -203,7 +203,7 @@ suite('dial-back', () => {
     assert.deepEqual(outcomeIn([span as SpanEffect]), ['unreachable'])
   })
 
-  test('requests without end: one dial in four seconds for each peer, the others are refused', () => {
+  test('endless requests: one dial per peer in four seconds, the others refused', () => {
     link('b', undefined, 'inbound')
     let dials = 0
     let refused = 0
@@ -228,7 +228,7 @@ suite('dial-back', () => {
     assert.equal(effects.length, 3)
   })
 
-  test('a peer that connects again, or another one at its host or IPv6 network, gets no further dial', () => {
+  test('reconnected peer, or another peer at its host or IPv6 network: no further dial', () => {
     const dialOf = (peer: string, host: string, now: number) => {
       unlinkAll()
       link(peer, undefined, 'inbound', `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/udp/5000/quic-v1`)
@@ -264,7 +264,7 @@ suite('dial-back', () => {
     })
   }
 
-  test('a node that dialled nobody asks those that dialled it, and announces the host at which they did', () => {
+  test('node without outbound links: requests from its dialler, and confirms the host observed there', () => {
     link('b', '/ip4/203.0.113.9/udp/4001/quic-v1', 'inbound')
     listen(['10.0.0.4'])
     assert.equal(answerBy('reachable', 0), 'b')
@@ -274,24 +274,19 @@ suite('dial-back', () => {
   suite('two neighbours', () => {
     const [nat, otherHost] = ['/ip4/203.0.113.9/udp/61000/quic-v1', '/ip4/192.0.2.66/udp/1/quic-v1']
 
-    test('both see the address: it is confirmed once both have reached it', () => {
+    test('both observe the address: confirmed once both have reached it', () => {
       link('seed', nat)
       link('b', nat)
       listen(['192.168.1.5'])
       const first = answerBy('reachable', 0)
       assert.equal(states()[0], '203.0.113.9 false')
       assert.match(dialBack.observedAddresses[0]?.why ?? '', /another one has to/)
-      const requests = [
-        first,
-        answerBy('reachable', 5_000),
-        answerBy('reachable', 10_000),
-        answerBy('reachable', 15_000),
-      ]
-      assert.deepEqual(requests.toSorted(), ['b', 'b', 'seed', 'seed'])
+      const peers = [first, answerBy('reachable', 5_000), answerBy('reachable', 10_000), answerBy('reachable', 15_000)]
+      assert.deepEqual(peers.toSorted(), ['b', 'b', 'seed', 'seed'])
       assert.deepEqual(states(), ['203.0.113.9 true', '203.0.113.9 true'])
     })
 
-    test('a witness on another network is asked before one on the same', () => {
+    test('witnesses on two networks: another network comes before the same one', () => {
       for (const [peer, host] of [
         ['a', 7],
         ['b', 7],
@@ -299,11 +294,11 @@ suite('dial-back', () => {
       ] as const)
         link(peer, nat, 'outbound', `/ip4/198.51.100.${host}/udp/50000/quic-v1`)
       listen(['192.168.1.5'])
-      const requests = [0, 5_000, 10_000, 15_000].map((now) => answerBy('reachable', now))
-      assert.equal(requests.filter((peer) => peer === 'c').length, 2)
+      const peers = [0, 5_000, 10_000, 15_000].map((now) => answerBy('reachable', now))
+      assert.equal(peers.filter((peer) => peer === 'c').length, 2)
     })
 
-    test('one of them lies: its address is confirmed neither by it alone nor by an earlier answer', () => {
+    test('one of them lies: its address is confirmed neither by it alone nor by an earlier result', () => {
       link('liar', otherHost)
       listen(['192.168.1.5'])
       answerBy('reachable', 0)
@@ -318,7 +313,7 @@ suite('dial-back', () => {
       }
     })
 
-    test('an address of a single witness stays while a second neighbour that sees it too is asked', () => {
+    test('address of a single witness: stays confirmed during the request to a second neighbour', () => {
       link('seed', nat)
       listen(['192.168.1.5'])
       answerBy('reachable', 0)
@@ -328,7 +323,7 @@ suite('dial-back', () => {
       assert.deepEqual(states(), ['203.0.113.9 true', '203.0.113.9 true'])
     })
 
-    test('one of them is gone: the other is asked once more, and is enough', () => {
+    test('one of them leaves: one more dial-back by the other confirms the address', () => {
       link('seed', nat)
       link('b', nat)
       listen(['192.168.1.5'])
@@ -340,7 +335,7 @@ suite('dial-back', () => {
       assert.deepEqual(states(), ['203.0.113.9 true', '203.0.113.9 true'])
     })
 
-    test('one sees a private address: the other confirms the public one alone, and the private one needs both', () => {
+    test('one observes a private address: the other alone confirms the public one, the private one needs both', () => {
       link('near', '/ip4/192.168.1.1/udp/61000/quic-v1')
       link('seed', nat)
       listen(['192.168.1.5'])
@@ -354,7 +349,7 @@ suite('dial-back', () => {
     })
   })
 
-  test('the NAT gets another address: the old one is withheld once no link sees it and another is seen', () => {
+  test('NAT with a new address: the old one is dropped once links observe only the new one', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
     listen(['192.168.1.5'])
     answerBy('reachable', 0)
@@ -366,7 +361,7 @@ suite('dial-back', () => {
     assert.deepEqual(states(), ['203.0.113.77 false', '203.0.113.77 false'])
   })
 
-  test('over a relay nobody is asked, and nobody is dialled for', () => {
+  test('relayed link: no request and no dial', () => {
     const relayed = '/ip4/198.51.100.7/tcp/4001/p2p/12D3KooWRelay/p2p-circuit'
     link('b', '/ip4/198.51.100.7/tcp/4001/p2p/12D3KooWRelay/p2p-circuit', 'outbound', relayed)
     listen(['192.168.1.5'])
@@ -376,7 +371,7 @@ suite('dial-back', () => {
     assert.deepEqual(outcomeIn(effects), ['refused'])
   })
 
-  test('a peer that is no member is not dialled for', () => {
+  test('request of a non-member: no dial', () => {
     const request = { nonce, transport: 'tcp', port: 4002 } as const
     assert.deepEqual(
       dialBack.handle({ type: 'frame', connection: 'stranger', frame: { type: 'dialback.request', request } }, 0),

@@ -37,7 +37,7 @@ interface TrackedAddress extends ObservedAddress {
   /** Neighbours that have reached it since the last failed dial-back. */
   readonly witnesses: readonly Witness[]
   readonly seenAt: number
-  readonly nextRequestAt: number
+  readonly requestAt: number
   readonly failures: number
 }
 
@@ -61,13 +61,13 @@ interface Observer extends Witness {
 /** Guesses. At most one request is pending. */
 const bounds = {
   tracked: 8,
-  askAgainMs: 5_000,
+  requestIntervalMs: 5_000,
   /** A dial-back takes at most 3 s; a version without dial-back never answers. */
-  answerMs: 15_000,
+  resultTimeoutMs: 15_000,
   retryMs: 60_000,
   retryMaxMs: 1_800_000,
   busyMs: 20_000,
-  forgetMs: 600_000,
+  expiryMs: 600_000,
   formerMs: 60_000,
   formerHosts: 32,
   /** Required if that many neighbours can dial back, so that a single lying neighbour confirms nothing. */
@@ -87,8 +87,8 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   #formerHosts: readonly FormerHost[] = []
   #canRequest = false
   #tracked: readonly TrackedAddress[] = []
-  #pendingRequest: { nonce: string; by: Observer; of: TrackedAddress; until: number } | undefined
-  #nextRequestAt = -Infinity
+  #pendingRequest: { nonce: string; observer: Observer; target: TrackedAddress; until: number } | undefined
+  #requestAt = -Infinity
   readonly #responder: DialBackResponder
 
   constructor(ledger: ConnectionLedger, random: Random) {
@@ -124,7 +124,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   }
 
   #onFrame(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | SpanEffect)[] {
-    if (frame.type === 'dialback.request') return this.#responder.onRequest(connection, frame.request, now)
+    if (frame.type === 'dialback.request') return this.#responder.answer(connection, frame.request, now)
     return this.#onResult(connection, frame.result, now)
   }
 
@@ -154,7 +154,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     const observers = this.#canRequest ? this.#findObservers() : []
     const hosts = [...new Set(observers.map(({ host }) => host))]
     const current = this.#tracked.filter(
-      ({ seenAt, host }) => this.#canRequest && now - seenAt < bounds.forgetMs && !this.#isOwn(host),
+      ({ seenAt, host }) => this.#canRequest && now - seenAt < bounds.expiryMs && !this.#isOwn(host),
     )
     const observable = hosts.flatMap((host) => this.#listensAt(host, now))
     const entries = observable.map((one) => {
@@ -170,9 +170,9 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   #reassessConfirmation(one: TrackedAddress, observers: readonly Observer[], now: number): TrackedAddress {
     const isEnough = one.witnesses.length >= requiredWitnesses(one.host, observers)
     if (isEnough === one.confirmed) return one
-    const canAsk = eligibleObservers(one, observers).length > 0
-    if (one.confirmed && !canAsk) return { ...one, confirmed: false, why: oneWitness }
-    return one.failures > 0 ? one : { ...one, nextRequestAt: Math.min(one.nextRequestAt, now) }
+    const hasObserver = eligibleObservers(one, observers).length > 0
+    if (one.confirmed && !hasObserver) return { ...one, confirmed: false, why: oneWitness }
+    return one.failures > 0 ? one : { ...one, requestAt: Math.min(one.requestAt, now) }
   }
 
   /** The observed host combined with each transport and port on which this node listens. */
@@ -187,33 +187,31 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
       const address = addressAt(host, transport, own.port)
       const why = 'no neighbour has dialled it yet'
       const { port } = own
-      const untried = { confirmed: false, why, witnesses: [], seenAt: now, nextRequestAt: now, failures: 0 }
+      const untried = { confirmed: false, why, witnesses: [], seenAt: now, requestAt: now, failures: 0 }
       return [{ address, host, transport, port, ...untried }]
     })
   }
 
   #requestDialBack(now: number): (NetworkEffect | SpanEffect)[] {
-    if (this.#pendingRequest !== undefined || now < this.#nextRequestAt) return []
+    if (this.#pendingRequest !== undefined || now < this.#requestAt) return []
     const observers = this.#findObservers()
-    const due = this.#tracked
-      .filter(({ nextRequestAt }) => nextRequestAt <= now)
-      .toSorted((a, b) => a.nextRequestAt - b.nextRequestAt)
-    for (const of of due) {
-      const choice = eligibleObservers(of, observers)
-      const by = choice[Math.floor(this.#random() * choice.length)]
-      if (by === undefined) continue
-      const { connection } = by
+    const due = this.#tracked.filter(({ requestAt }) => requestAt <= now).toSorted((a, b) => a.requestAt - b.requestAt)
+    for (const target of due) {
+      const choice = eligibleObservers(target, observers)
+      const observer = choice[Math.floor(this.#random() * choice.length)]
+      if (observer === undefined) continue
+      const { connection } = observer
       const { traceId: nonce } = newTrace(this.#random)
-      this.#pendingRequest = { nonce, by, of, until: now + bounds.answerMs }
-      this.#nextRequestAt = now + bounds.askAgainMs
-      const { transport, port } = of
+      this.#pendingRequest = { nonce, observer: observer, target: target, until: now + bounds.resultTimeoutMs }
+      this.#requestAt = now + bounds.requestIntervalMs
+      const { transport, port } = target
       return [{ do: 'send', connection, frame: { type: 'dialback.request', request: { nonce, transport, port } } }]
     }
     return []
   }
 
   #onResult(connection: string, { nonce, outcome }: DialBackResult, now: number): SpanEffect[] {
-    if (this.#pendingRequest?.nonce !== nonce || this.#pendingRequest.by.connection !== connection) return []
+    if (this.#pendingRequest?.nonce !== nonce || this.#pendingRequest.observer.connection !== connection) return []
     return this.#applyOutcome(outcome, now)
   }
 
@@ -221,46 +219,32 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     const pendingRequest = this.#pendingRequest
     if (pendingRequest === undefined) return []
     this.#pendingRequest = undefined
-    const { by, of } = pendingRequest
+    const { observer, target } = pendingRequest
     this.#tracked = this.#tracked.map((one) => {
-      if (one.address !== of.address) return one
-      return outcome === 'reachable' ? this.#onReachable(one, by, now) : this.#onUnreachable(one, outcome, now)
+      if (one.address !== target.address) return one
+      return outcome === 'reachable' ? this.#onReachable(one, observer, now) : this.#onNotReached(one, outcome, now)
     })
-    return [dialBackSpan({ side: 'asker', outcome, peer: by.peer, address: of.address, errorType: '' })]
+    return [dialBackSpan({ side: 'asker', outcome, peer: observer.peer, address: target.address, errorType: '' })]
   }
 
   #onReachable(one: TrackedAddress, { peer, network }: Observer, now: number): TrackedAddress {
     const others = one.witnesses.filter((witness) => witness.peer !== peer)
     const witnesses = [...others, { peer, network }].slice(-bounds.witnesses)
     const isEnough = witnesses.length >= requiredWitnesses(one.host, this.#findObservers())
-    if (!isEnough) return { ...one, witnesses, why: one.confirmed ? '' : oneWitness, failures: 0, nextRequestAt: now }
-    return {
-      ...one,
-      witnesses,
-      confirmed: true,
-      why: '',
-      failures: 0,
-      nextRequestAt: this.#jitteredTime(bounds.retryMaxMs, now),
-    }
+    if (!isEnough) return { ...one, witnesses, why: one.confirmed ? '' : oneWitness, failures: 0, requestAt: now }
+    return { ...one, witnesses, confirmed: true, why: '', failures: 0, requestAt: this.#jitter(bounds.retryMaxMs, now) }
   }
 
   /** Only a failed dial changes the confirmation; a busy or silent neighbour does not. */
-  #onUnreachable(one: TrackedAddress, outcome: Exclude<DialBackOutcome, 'reachable'>, now: number): TrackedAddress {
+  #onNotReached(one: TrackedAddress, outcome: Exclude<DialBackOutcome, 'reachable'>, now: number): TrackedAddress {
     const waitMs = (outcome === 'refused' ? bounds.busyMs : bounds.retryMs) * 2 ** one.failures
-    const requestAt = this.#jitteredTime(Math.min(bounds.retryMaxMs, waitMs), now)
+    const requestAt = this.#jitter(Math.min(bounds.retryMaxMs, waitMs), now)
     const failures = one.failures + 1
-    if (outcome !== 'unreachable') return { ...one, failures, nextRequestAt: requestAt }
-    return {
-      ...one,
-      confirmed: false,
-      why: 'a neighbour could not dial it',
-      witnesses: [],
-      failures,
-      nextRequestAt: requestAt,
-    }
+    if (outcome !== 'unreachable') return { ...one, failures, requestAt }
+    return { ...one, confirmed: false, why: 'a neighbour could not dial it', witnesses: [], failures, requestAt }
   }
 
-  #jitteredTime(ms: number, now: number): number {
+  #jitter(ms: number, now: number): number {
     return now + ms * (0.5 + this.#random())
   }
 

@@ -15,7 +15,7 @@ import {
 
 leakCheck()
 
-test('the first sweep is one rhythm after the first tick, then every 5 s, told even when nobody is known', () => {
+test('without members: the first sweep is 5 s after the first tick, then every 5 s, each with a span', () => {
   const view = makeView()
   assert.deepEqual(tick(view, 1_000), [])
   assert.equal(view.deadline(), 6_000)
@@ -31,7 +31,7 @@ test('the first sweep is one rhythm after the first tick, then every 5 s, told e
   assert.equal(view.deadline(), 11_000)
 })
 
-test('a late tick sweeps once and does not catch up; a little lateness does not shift the rhythm', () => {
+test('late tick: one sweep without catching up; slight lateness does not shift the interval', () => {
   const view = makeView()
   tick(view, 0)
   assert.equal(spansNamed(tick(view, 5_300), 'mesh.staleness.pruned').length, 1)
@@ -40,7 +40,7 @@ test('a late tick sweeps once and does not catch up; a little lateness does not 
   assert.equal(view.deadline(), 38_000)
 })
 
-test('a member silent for longer than the window expires in the next sweep, as its child', () => {
+test('member silent for longer than the window: expires in the next sweep, as its child span', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('b'), 100)
@@ -61,14 +61,14 @@ test('a member silent for longer than the window expires in the next sweep, as i
   assert.deepEqual(names(view), ['c'])
 })
 
-test('silence of exactly the window is not too long', () => {
+test('silence of exactly the window: the member stays', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('b'), 0)
   assert.deepEqual(summary(runUntil(view, 30_000)), Array(6).fill('mesh.staleness.pruned'))
 })
 
-test('the window grows with the interval of the digests, but not for ever', () => {
+test('digest interval: the window grows with it, up to a maximum', () => {
   const table = [
     [2_000, 30_000],
     [10_000, 30_000],
@@ -88,7 +88,7 @@ test('the window grows with the interval of the digests, but not for ever', () =
   }
 })
 
-test('a member without a link lives while a neighbour names it as linked, and a window from then on', () => {
+test('member without a link: stays while a neighbour lists it as linked, and one window longer', () => {
   const view = makeView()
   tick(view, 0)
   const seldom = { intervalMs: 60_000 }
@@ -100,7 +100,7 @@ test('a member without a link lives while a neighbour names it as linked, and a 
   }
   let sequence = 0
   for (let now = 2_000; now <= 120_000; now += 2_000) {
-    // Of its own word alone it would be stale: what it says over gossip comes seldom.
+    // Its own gossip is too rare to keep it alive.
     if (now % 60_000 === 0) hear(view, digestOf('far', { ...seldom, sequence: ++sequence + 1 }), now, 'gossip')
     assert.deepEqual(speak(now, ['far', 'self']), [], `at ${now}`)
   }
@@ -115,12 +115,12 @@ test('a member without a link lives while a neighbour names it as linked, and a 
     ['far', 'unnamed'],
   )
   const [far, unnamed] = late
-  // Named last at 120 s, so heard of at 116.5 s; or of its own word, at 120 s.
+  // The neighbour listed it last at 120 s, so it was alive at 116.5 s; its own gossip arrived last at 120 s.
   assert.ok(far && far.at >= 148_000 && far.at <= 155_000, `expired at ${far?.at}`)
-  assert.ok(unnamed && unnamed.silence > 180_000, 'whom nobody vouches for is judged by its own interval')
+  assert.ok(unnamed && unnamed.silence > 180_000, 'without vouching its own interval counts')
 })
 
-test('the word of somebody who is not linked itself, or who is silent, keeps nobody alive', () => {
+test('list of links of an unlinked or silent member: keeps no member alive', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('far'), 0, 'gossip')
@@ -132,7 +132,7 @@ test('the word of somebody who is not linked itself, or who is silent, keeps nob
   assert.deepEqual(names(view), ['other'])
 })
 
-test('a member with a link is judged by the pace of that, whatever it says over gossip', () => {
+test('member with a link: the interval on the link determines its window, not that over gossip', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('b'), 0)
@@ -141,7 +141,7 @@ test('a member with a link is judged by the pace of that, whatever it says over 
   assert.equal(expired[0]?.attributes['mesh.member.window_ms'], 30_000)
 })
 
-test('at most 32 are named in one sweep, and all are told', () => {
+test('40 expired members: the sweep lists 32, and each has a span', () => {
   const view = makeView()
   tick(view, 0)
   for (let i = 0; i < 40; i++) hear(view, digestOf(`peer-${i}`), 0)
@@ -152,7 +152,7 @@ test('at most 32 are named in one sweep, and all are told', () => {
   assert.equal(spansNamed(effects, 'mesh.member.expired').length, 40)
 })
 
-test('an old digest that is relayed does not keep its node alive', () => {
+test('relayed old digest: does not keep its node alive', () => {
   const view = makeView()
   tick(view, 0)
   for (let now = 0; now <= 35_000; now += 1_000) {
@@ -162,7 +162,7 @@ test('an old digest that is relayed does not keep its node alive', () => {
   assert.deepEqual(names(view), [])
 })
 
-test('who departed is remembered for four windows, then forgotten by the sweep', () => {
+test('departed member: retained for four windows, then released by the sweep', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('b'), 0)
@@ -173,7 +173,7 @@ test('who departed is remembered for four windows, then forgotten by the sweep',
   assert.equal(view.get('b'), undefined)
 })
 
-test('a judge that slept expires nobody until it has listened for long enough, and says so', () => {
+test('after a suspension: no member expires until the node has listened for long enough, and sweeps say so', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('b'), 0)
@@ -192,7 +192,7 @@ test('a judge that slept expires nobody until it has listened for long enough, a
   assert.equal(spansNamed(after, 'mesh.staleness.pruned').at(-1)?.attributes['mesh.pruned.suspended'], false)
 })
 
-test('nor does it forget anybody meanwhile', () => {
+test('after a suspension: departed members are retained meanwhile', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('b'), 0)

@@ -22,7 +22,7 @@ function makeView(capacity = 64): DigestView {
   return new DigestView(owner, { self: 'self', stalenessMs: windowMs, sweepMs, skewAllowedMs: 5_000, random, capacity })
 }
 
-/** A node signs what it says, so one (incarnation, sequence) has one content. */
+/** Nodes sign their digests, so one (incarnation, sequence) has one content. */
 const digest: fc.Arbitrary<Digest> = fc
   .record({ peer: fc.constantFrom('b', 'c', 'd', 'self'), incarnation: fc.nat(2), sequence: fc.nat(6) })
   .map(({ peer, incarnation, sequence }) => ({
@@ -42,8 +42,8 @@ const digest: fc.Arbitrary<Digest> = fc
 const digests = fc.array(digest, { maxLength: 60, size: 'max' })
 const via = fc.constantFrom('link' as const, 'gossip' as const)
 
-function merge(received: readonly Digest[], into = makeView()): Record<string, Digest> {
-  for (const digest of received) into.handle({ type: 'digest', digest, via: 'gossip', wall: 0 }, 0)
+function merge(inputs: readonly Digest[], into = makeView()): Record<string, Digest> {
+  for (const digest of inputs) into.handle({ type: 'digest', digest, via: 'gossip', wall: 0 }, 0)
   return Object.fromEntries(
     into
       .members()
@@ -53,16 +53,16 @@ function merge(received: readonly Digest[], into = makeView()): Record<string, D
 }
 
 test('merging is commutative and idempotent: order and repetition make no difference', () => {
-  const order = digests.chain((received) =>
+  const order = digests.chain((inputs) =>
     fc.record({
-      received: fc.constant(received),
-      reordered: fc.shuffledSubarray([...received, ...received], { minLength: 2 * received.length }),
+      inputs: fc.constant(inputs),
+      reordered: fc.shuffledSubarray([...inputs, ...inputs], { minLength: 2 * inputs.length }),
     }),
   )
-  fc.assert(fc.property(order, ({ received, reordered }) => assert.deepEqual(merge(reordered), merge(received))))
+  fc.assert(fc.property(order, ({ inputs, reordered }) => assert.deepEqual(merge(reordered), merge(inputs))))
 })
 
-test('merging is associative: what others merged before may be merged as one', () => {
+test('merging is associative: previously merged digests may be merged as one', () => {
   fc.assert(
     fc.property(digests, digests, digests, (a, b, c) => {
       const ab = Object.values(merge([...a, ...b]))
@@ -72,13 +72,11 @@ test('merging is associative: what others merged before may be merged as one', (
   )
 })
 
-test('what remains is the highest version that anybody said', () => {
+test('merging keeps the highest version', () => {
   fc.assert(
-    fc.property(digests, (received) => {
-      for (const { peer, incarnation, sequence } of Object.values(merge(received))) {
-        const versions = received
-          .filter((digest) => digest.peer === peer)
-          .map((d) => d.incarnation * 1_000 + d.sequence)
+    fc.property(digests, (inputs) => {
+      for (const { peer, incarnation, sequence } of Object.values(merge(inputs))) {
+        const versions = inputs.filter((digest) => digest.peer === peer).map((d) => d.incarnation * 1_000 + d.sequence)
         assert.equal(incarnation * 1_000 + sequence, Math.max(...versions))
       }
     }),
@@ -97,7 +95,7 @@ const event: fc.Arbitrary<ViewEvent> = fc.oneof(
 )
 const script = fc.array(fc.record({ event, pauseMs: fc.nat(12_000) }), { maxLength: 80, size: 'max' })
 
-/** Plays a script with every tick at its time; `look` after each event and tick. */
+/** Plays a script with every tick at its time, and calls `onStep` after each event and tick. */
 function play(
   view: DigestView,
   steps: readonly { event: ViewEvent; pauseMs: number }[],
@@ -118,7 +116,7 @@ function play(
   return now
 }
 
-test('nobody who was silent for longer than the window and one sweep is a member', () => {
+test('silence longer than the window and one sweep: not a member', () => {
   fc.assert(
     fc.property(script, (steps) => {
       const view = makeView()
@@ -129,7 +127,7 @@ test('nobody who was silent for longer than the window and one sweep is a member
   )
 })
 
-test('nobody lives by word of mouth for longer than somebody with a link here has been heard', () => {
+test('vouching by neighbours: lasts no longer than the last digest on a link', () => {
   fc.assert(
     fc.property(script, (steps) => {
       const view = makeView()
@@ -148,7 +146,7 @@ test('nobody lives by word of mouth for longer than somebody with a link here ha
   )
 })
 
-test('a relayed digest that is not newer refreshes nothing, whoever it is of', () => {
+test('relayed digest that is not newer: refreshes no member', () => {
   fc.assert(
     fc.property(script, digest, (steps, relayed) => {
       const view = makeView()
@@ -163,7 +161,7 @@ test('a relayed digest that is not newer refreshes nothing, whoever it is of', (
   )
 })
 
-test('while its judgement is suspended, a view expires nobody', () => {
+test('suspended expiry: no member expires', () => {
   fc.assert(
     fc.property(script, (steps) => {
       const view = makeView()
@@ -175,7 +173,7 @@ test('while its judgement is suspended, a view expires nobody', () => {
   )
 })
 
-test('a version never goes back while its node is remembered, and the bound holds', () => {
+test('retained member: its version never decreases, and the capacity holds', () => {
   fc.assert(
     fc.property(script, fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
       const view = makeView(capacity)

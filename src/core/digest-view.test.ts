@@ -19,7 +19,7 @@ test('the first digest of a node makes it a member', () => {
   assert.deepEqual(names(view), ['b'])
 })
 
-test('newer is the higher (incarnation, sequence); what is not newer changes nothing', () => {
+test('higher (incarnation, sequence): replaces the digest; any other changes nothing', () => {
   const table = [
     [1, 5, false],
     [1, 4, false],
@@ -53,7 +53,7 @@ test('"unchanged" refreshes a member of that incarnation, if its sequence is hig
   }
 })
 
-test('"unchanged" of somebody unknown or gone makes nobody a member', () => {
+test('"unchanged" of an unknown or departed peer: adds no member', () => {
   const view = makeView()
   view.handle({ type: 'unchanged', peer: 'b', incarnation: 1, sequence: 2 }, 0)
   assert.deepEqual(names(view), [])
@@ -70,7 +70,7 @@ test('a digest about this node itself is ignored', () => {
   assert.equal(view.get('self'), undefined)
 })
 
-test('an old digest does not bring a departed node back, while that is remembered; something newer does', () => {
+test('retained departed member: an old digest does not bring it back, a newer one does', () => {
   const view = makeView()
   tick(view, 0)
   hear(view, digestOf('b', { sequence: 9 }), 0)
@@ -91,7 +91,7 @@ test('a goodbye makes the member leave at once', () => {
   assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 60), [], 'only once')
 })
 
-test('a goodbye outlives the digests of that incarnation that are under way; the next start is heard', () => {
+test('late digests of an incarnation that said goodbye: ignored; its next incarnation joins', () => {
   const view = makeView()
   hear(view, digestOf('b', { incarnation: 3, sequence: 7 }), 0)
   view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 50)
@@ -101,14 +101,14 @@ test('a goodbye outlives the digests of that incarnation that are under way; the
   assert.deepEqual(summary(again), ['mesh.member.joined', 'joined'])
 })
 
-test('a goodbye of an earlier incarnation does not take the one that runs', () => {
+test('goodbye of an earlier incarnation: the running one stays', () => {
   const view = makeView()
   hear(view, digestOf('b', { incarnation: 3 }), 0)
   assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 50), [])
   assert.deepEqual(names(view), ['b'])
 })
 
-test('a goodbye of a later incarnation than known ends that one too', () => {
+test('goodbye of a later incarnation: the member leaves', () => {
   const view = makeView()
   hear(view, digestOf('b', { incarnation: 3, sequence: 7 }), 0)
   view.handle({ type: 'left', peer: 'b', incarnation: 4 }, 50)
@@ -116,11 +116,11 @@ test('a goodbye of a later incarnation than known ends that one too', () => {
   assert.deepEqual(names(view), [])
 })
 
-test('who was never known cannot leave', () => {
+test('goodbye of an unknown peer: ignored', () => {
   assert.deepEqual(makeView().handle({ type: 'left', peer: 'b', incarnation: 1 }, 0), [])
 })
 
-test('a clock that is off by more than allowed is told, with by how much', () => {
+test('clock skew above the limit: emitted with the skew', () => {
   const view = makeView()
   const skews = [5_000, 5_001].map((skew, i) =>
     spansNamed(hear(view, digestOf('b', { sequence: i + 1, sentAt: wall + skew }), i), 'mesh.clock.skewed').map(
@@ -130,12 +130,12 @@ test('a clock that is off by more than allowed is told, with by how much', () =>
   assert.deepEqual(skews, [[], [5_001]])
 })
 
-test('no clock is judged by a digest that came over gossip', () => {
+test('digest over gossip: no estimate of the clock', () => {
   const effects = hear(makeView(), digestOf('b', { sentAt: 0 }), 0, 'gossip')
   assert.deepEqual(spansNamed(effects, 'mesh.clock.skewed'), [])
 })
 
-test('when full of members, a new one is refused, told at most once a second', () => {
+test('view full of members: refuses a new one, with at most one span a second', () => {
   const view = makeView({ capacity: 2 })
   for (const peer of ['b', 'c']) hear(view, digestOf(peer), 0)
   const refused = hear(view, digestOf('d'), 10)
@@ -150,7 +150,7 @@ test('when full of members, a new one is refused, told at most once a second', (
   assert.deepEqual(names(view), ['b', 'c'])
 })
 
-test('when full, the node gone for longest makes room', () => {
+test('full view: evicts the member that departed first', () => {
   const view = makeView({ capacity: 3 })
   for (const peer of ['b', 'c', 'd']) hear(view, digestOf(peer), 0)
   for (const [peer, now] of [
@@ -166,7 +166,7 @@ test('when full, the node gone for longest makes room', () => {
   assert.equal(view.get('c')?.state, 'departed')
 })
 
-test('topology and topics are what the digests of the members say, and nothing else', () => {
+test('topology and topics: from the digests of current members only', () => {
   const view = makeView()
   hear(view, digestOf('b', { topics: ['weather', '__proto__'], links: ['c'], role: 'gateway' }), 0)
   hear(view, digestOf('c', { topics: ['weather', 'weather'] }), 0)
@@ -189,13 +189,12 @@ test('topology and topics are what the digests of the members say, and nothing e
   )
 })
 
-test('a member that names a new address is dialled at once, but not for every digest that does', () => {
+test('new address of a member: dialled at once, but not for every digest', () => {
   const view = makeView()
   const at = (host: number) => [`/ip4/10.0.0.${host}/tcp/4001`]
-  const setFailedDials = () =>
-    Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4, isDialling: true })
+  const setFailed = () => Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4, isDialling: true })
   hear(view, digestOf('b', { addresses: at(1) }), 0)
-  setFailedDials()
+  setFailed()
   hear(view, digestOf('b', { sequence: 2, addresses: at(1) }), 1_000)
   assert.equal(view.get('b')?.dialAfter, 99_000)
   hear(view, digestOf('b', { sequence: 3, addresses: at(2) }), 2_000)
@@ -203,16 +202,19 @@ test('a member that names a new address is dialled at once, but not for every di
     [view.get('b')?.dialAfter, view.get('b')?.dialFailures, view.get('b')?.isDialling],
     [2_000, 0, false],
   )
-  setFailedDials()
+  setFailed()
   hear(view, digestOf('b', { sequence: 4, addresses: at(3) }), 4_000)
   assert.equal(view.get('b')?.dialAfter, 99_000)
 })
 
 for (const [news, digest] of [
-  ['names a new address', (n: number) => digestOf('b', { sequence: n, addresses: [`/ip4/10.0.0.${n % 2}/tcp/4001`] })],
-  ['starts anew', (n: number) => digestOf('b', { incarnation: n })],
+  [
+    'announces a new address',
+    (n: number) => digestOf('b', { sequence: n, addresses: [`/ip4/10.0.0.${n % 2}/tcp/4001`] }),
+  ],
+  ['restarts', (n: number) => digestOf('b', { incarnation: n })],
 ] as const) {
-  test(`a member that ${news} in every digest is dialled for it less and less, until it answers`, () => {
+  test(`member that ${news} in every digest: dials back off until it answers`, () => {
     const view = makeView()
     const dialsIn = (from: number, minutes: number) => {
       let dials = 0
@@ -230,7 +232,7 @@ for (const [news, digest] of [
   })
 }
 
-test('a node that started anew is dialled without regard to failures of before', () => {
+test('restarted member: earlier dial failures do not count', () => {
   const view = makeView()
   hear(view, digestOf('b'), 0)
   Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4 })

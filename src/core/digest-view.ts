@@ -167,12 +167,12 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
-    const limitEffects = this.#makeRoom(digest.peer, now)
-    if (this.#members.size >= this.#members.spec.capacity) return limitEffects
+    const spans = this.#makeRoom(digest.peer, now)
+    if (this.#members.size >= this.#members.spec.capacity) return spans
     const member = newMember(digest, via, now)
     this.#members.set(digest.peer, member, now)
     return [
-      ...limitEffects,
+      ...spans,
       emitJoined(member),
       { do: 'joined', peer: digest.peer },
       ...this.#compareClocks(member, wall, now),
@@ -184,19 +184,19 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const { capacity } = this.#members.spec
     if (this.#members.size < capacity) return []
     const departed = [...this.#members.values()].filter((member) => !isMember(member))
-    const longestDeparted = departed.reduce<Member | undefined>(
+    const oldest = departed.reduce<Member | undefined>(
       (a, b) => (a === undefined || b.since < a.since ? b : a),
       undefined,
     )
-    if (longestDeparted !== undefined) this.#members.delete(longestDeparted.digest.peer)
+    if (oldest !== undefined) this.#members.delete(oldest.digest.peer)
     if (now - this.#limitSpanAt < limitSpanIntervalMs) return []
     this.#limitSpanAt = now
     return [
       emitSpan('mesh.limit.reached', {
         'mesh.limit.name': 'members',
         'mesh.limit.value': capacity,
-        'mesh.limit.action': longestDeparted === undefined ? 'refused' : 'evicted',
-        'mesh.peer.id': longestDeparted?.digest.peer ?? peer,
+        'mesh.limit.action': oldest === undefined ? 'refused' : 'evicted',
+        'mesh.peer.id': oldest?.digest.peer ?? peer,
       }),
     ]
   }

@@ -26,12 +26,12 @@ const settings = {
   maxPeers: 10,
 } as const
 
-/** A node over a network that answers from within `perform`, as a careless one might. */
+/** A node over a network that delivers events from within `perform`. */
 function driverFixture(seeds: readonly string[] = [], answers = 1) {
   const clock = new VirtualClock()
   const owner = new Owner('t', clock)
   const node = new MeshNode(owner, { ...settings, seeds, random: seededRandom(1) })
-  const effects: NetworkEffect[] = []
+  const sent: NetworkEffect[] = []
   const spans: string[] = []
   let deliver: (event: NetworkEvent) => void = () => {}
   const network: Network = {
@@ -42,7 +42,7 @@ function driverFixture(seeds: readonly string[] = [], answers = 1) {
     stop: async () => {},
     snapshot: () => [],
     perform: (effect) => {
-      effects.push(effect)
+      sent.push(effect)
       if (effect.do !== 'dial.seed') return
       const failure = { stage: 'dial', addresses: [], errorType: 'E', errorMessage: 'no' } as const
       for (let i = 0; i < answers; i++) deliver({ type: 'seed.failed', seed: effect.seed, failure })
@@ -57,36 +57,27 @@ function driverFixture(seeds: readonly string[] = [], answers = 1) {
     emitSpan: (one) => spans.push(one.span),
     census: () => census++,
   })
-  return {
-    clock,
-    owner,
-    node,
-    driver,
-    effects: effects,
-    spans: spans,
-    census: () => census,
-    hint: () => deliver({ type: 'changed' }),
-  }
+  return { clock, owner, node, driver, sent, spans, census: () => census, hint: () => deliver({ type: 'changed' }) }
 }
 
-test('an answer from within an effect waits for its turn: machines are never re-entered', async () => {
+test('event from within an effect: waits in the inbox, machines are never re-entered', async () => {
   const { driver, spans } = driverFixture(['/ip4/127.0.0.1/udp/1/quic-v1'])
   await driver.start([])
   assert.ok(spans.indexOf('mesh.seed.dial') < spans.indexOf('mesh.seed.retry'), spans.join(' '))
 })
 
-test('events beyond the bound of the inbox are refused, and that is told once', async () => {
+test('full inbox: refuses further events, with one span', async () => {
   for (const [answers, spanCount] of [
     [limits.inbox - 1, 0],
     [limits.inbox + 100, 1],
   ] as const) {
     const { driver, spans } = driverFixture(['/ip4/127.0.0.1/udp/1/quic-v1'], answers)
     await driver.start([])
-    assert.equal(spans.filter((span) => span === 'mesh.limit.reached').length, spanCount, `${answers} at once`)
+    assert.equal(spans.filter((span) => span === 'mesh.limit.reached').length, spanCount, `${answers} answers`)
   }
 })
 
-test('one timer carries all deadlines, and goes with its owner', async () => {
+test('one timer for all deadlines; closing the owner cancels it', async () => {
   const { driver, clock, owner, spans, census } = driverFixture()
   await driver.start([])
   clock.advance(60_000)
@@ -97,23 +88,23 @@ test('one timer carries all deadlines, and goes with its owner', async () => {
   assert.equal(clock.pending, 0)
 })
 
-test('a node that did not run for a while says so, and suspends its judgement', async () => {
+test('suspended process: emits the stall and suspends expiry', async () => {
   const { driver, node, spans } = driverFixture()
   await driver.start([])
   const due = node.deadline()
-  const effects = node.handle({ type: 'tick' }, due + 45_000)
-  const emitted = effects.flatMap((effect) => (effect.do === 'emit-span' ? [effect] : []))
+  const sent = node.handle({ type: 'tick' }, due + 45_000)
+  const emitted = sent.flatMap((effect) => (effect.do === 'emit-span' ? [effect] : []))
   assert.ok(emitted.some(({ span }) => span === 'mesh.node.stalled'))
   const pruned = emitted.flatMap((one) => (one.span === 'mesh.staleness.pruned' ? [one.attributes] : []))
   assert.deepEqual(
     pruned.map((attributes) => attributes['mesh.pruned.suspended']),
     [true],
   )
-  assert.ok(!spans.includes('mesh.node.stalled'), 'nothing of the kind while it ran')
+  assert.ok(!spans.includes('mesh.node.stalled'), 'no stall while it ran')
 })
 
-test('digests carry the wall clock at which they leave', async () => {
-  const { driver, clock, effects, node } = driverFixture()
+test('digests contain the wall clock of their sending', async () => {
+  const { driver, clock, sent, node } = driverFixture()
   await driver.start([])
   const info = {
     id: 'c',
@@ -127,9 +118,9 @@ test('digests carry the wall clock at which they leave', async () => {
   const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
   const hello = { meshes: ['m'], name: 'p', role: 'compute', incarnation: 1, build: 't', counter: 1, trace } as const
   driver.deliver({ type: 'frame', connection: 'c', frame: { type: 'hello', hello }, wall: clock.wall() })
-  const sent = effects.flatMap((effect) =>
+  const digests = sent.flatMap((effect) =>
     effect.do === 'send' && effect.frame.type === 'digest' ? [effect.frame] : [],
   )
-  assert.equal(sent[0]?.digest.sentAt, clock.wall())
+  assert.equal(digests[0]?.digest.sentAt, clock.wall())
   assert.equal(node.ledger.size, 1)
 })

@@ -5,11 +5,11 @@ const errors = {
   MESH_CONFIG_UNKNOWN: (d: { key: string; nearest: string }) =>
     `unknown setting ${d.key}${d.nearest === '' ? '' : `; did you mean ${d.nearest}?`}`,
   MESH_PORT_TAKEN: (d: { key: string; address: string }) =>
-    `${d.key}: ${d.address} is in use; stop the process that listens there, or choose another port (0 picks a free one)`,
+    `${d.key}: ${d.address} is in use; stop the process using it, or choose another port (0 picks a free one)`,
   MESH_IDENTITY_UNREADABLE: (d: { file: string; cause: string }) =>
     `cannot load the identity in ${d.file} (${d.cause}); restore it from a backup, or remove it to get a new identity`,
   MESH_IDENTITY_EXPOSED: (d: { file: string; mode: string }) =>
-    `the identity in ${d.file} is accessible to other users (mode ${d.mode}); run chmod 600 on it, or remove it to get a new identity`,
+    `other users can access the identity in ${d.file} (mode ${d.mode}); run chmod 600, or remove it for a new one`,
   MESH_IDENTITY_COUNTER: (d: { file: string; cause: string }) =>
     `cannot write the start counter in ${d.file} (${d.cause}); make its directory writable`,
   MESH_OWNER_CLOSED: (d: { owner: string; resource: string }) => `cannot add ${d.resource} to ${d.owner}: it is closed`,

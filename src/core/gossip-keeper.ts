@@ -8,7 +8,7 @@ import * as spans from './link-spans.ts'
 export interface GossipPeer {
   readonly peer: string
   readonly links: readonly Link[]
-  readonly isOverCapacity: boolean
+  readonly isOverLimit: boolean
   readonly repair: GossipRepair
 }
 
@@ -63,7 +63,7 @@ export class GossipKeeper {
     const byId = new Map(infos.map((info) => [info.id, info]))
     let healCount = peers.filter(({ repair }) => repair.isHealing(now)).length
     return peers.flatMap((record) => {
-      const active = record.isOverCapacity ? [] : activeLinks(record, byId)
+      const active = record.isOverLimit ? [] : activeLinks(record, byId)
       const step = this.#step(record, active, healCount < maxConcurrentHeals, now)
       if (step.do === 'heal') healCount++
       return [...retryIdentify(record, active, now), ...this.#effects(record, active, step, now)]
@@ -71,9 +71,9 @@ export class GossipKeeper {
   }
 
   #step({ peer, repair }: GossipPeer, active: readonly ActiveLink[], mayHeal: boolean, now: number): RepairStep {
-    const member = active.some(({ link }) => link.kind === 'member')
+    const isMember = active.some(({ link }) => link.kind === 'member')
     const state = preferredLink(active)?.info.gossip ?? 'none'
-    return repair.check({ state, isMember: member, isFirst: !member || this.#self < peer }, mayHeal, now)
+    return repair.check({ state, isMember, isFirst: !isMember || this.#self < peer }, mayHeal, now)
   }
 
   #effects({ peer }: GossipPeer, active: readonly ActiveLink[], step: RepairStep, now: number): GossipKeeperEffect[] {

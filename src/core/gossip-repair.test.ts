@@ -5,7 +5,7 @@ import { GossipRepair, type GossipState } from './gossip-repair.ts'
 
 leakCheck()
 
-/** A repair that is looked at every 250 ms; what it answered, and when. */
+/** A repair with a check every 250 ms; records the steps and their times. */
 function repair({ member = true, first = true } = {}) {
   const one = new GossipRepair()
   const steps: string[] = []
@@ -23,47 +23,47 @@ function repair({ member = true, first = true } = {}) {
   }
 }
 
-describe('gossip that is merely slow is left alone', () => {
-  test('a stream that opens within a second of the connection needs no heal', () => {
+describe('slow gossip: no heal', () => {
+  test('a stream that opens within a second of the connection', () => {
     assert.deepEqual(repair().observe('missing', 1_000).observe('open', 60_000).steps, [])
   })
 
-  test('a peer that waits while gossipsub opens streams to others needs none for a minute, and is never given up', () => {
+  test('a peer that waits for streams to others: none for a minute, and no give-up', () => {
     assert.deepEqual(repair().observe('waiting', 60_000).observe('open', 1_000).steps, [])
     const { steps } = repair().observe('waiting', 600_000)
     assert.equal(steps[0], '60000 heal waiting')
     assert.ok(steps.every((step) => step.endsWith('heal waiting')))
   })
 
-  test('a member whose streams or subscriptions have not come is given 20 s', () => {
+  test('a member without inbound stream or subscription: none for 20 s', () => {
     for (const state of ['no-inbound', 'no-subscription'] as const) {
       assert.deepEqual(repair().observe(state, 20_000).observe('open', 5_000).steps, [])
       assert.deepEqual(repair().observe(state, 20_250).steps, [`20000 heal ${state}`])
     }
   })
 
-  test('a guest owes no stream that it never had', () => {
+  test('a guest that never had an inbound stream', () => {
     assert.deepEqual(repair({ member: false }).observe('no-inbound', 600_000).steps, [])
   })
 
-  test('while others are being healed it waits', () => {
+  test('while the largest number of heals are in progress', () => {
     assert.deepEqual(repair().observe('missing', 30_000, false).observe('missing', 250).steps, ['30000 heal missing'])
   })
 })
 
-describe('gossip that is lost is healed', () => {
-  test('at once when it was there before, and it is told when the heal has worked', () => {
+describe('lost gossip: healed', () => {
+  test('at once if it was open before, and the success is reported', () => {
     const { steps } = repair().observe('open', 5_000).observe('missing', 1_000).observe('open', 60_000)
     assert.deepEqual(steps, ['5250 heal missing', '6000 healed after 1 (missing, 1000 ms)'])
   })
 
-  test('of a pair the lower peer id begins: the other would reset the streams that it has just opened', () => {
+  test('by the lower peer id of the pair first, so that the other does not reset its new streams', () => {
     assert.deepEqual(repair({ first: false }).observe('open', 1_000).observe('no-inbound', 2_500).steps, [
       '3250 heal no-inbound',
     ])
   })
 
-  test('while a heal is under way a look is due every half second, and none when gossip is whole', () => {
+  test('with a check every half second during a heal, and none once gossip works', () => {
     const one = new GossipRepair()
     const check = (state: GossipState, now: number) => one.check({ state, isMember: true, isFirst: true }, true, now)
     check('open', 0)
@@ -78,7 +78,7 @@ describe('gossip that is lost is healed', () => {
     assert.equal(one.dueAt, Infinity)
   })
 
-  test('a guest that had a stream and has lost it is healed too', () => {
+  test('also for a guest that had a stream', () => {
     const { steps } = repair({ member: false }).observe('open', 1_000).observe('no-inbound', 500)
     assert.deepEqual(steps, ['1250 heal no-inbound'])
   })
@@ -106,25 +106,30 @@ describe('gossip that cannot be healed', () => {
     assert.ok(!steady.steps.some((step) => step.endsWith('give-up missing')))
   })
 
-  test('of a guest that never took a stream is no reason to close its connection; of one that did it is', () => {
-    const never = repair({ member: false }).observe('missing', 90_000).steps
-    assert.deepEqual(never, ['1000 heal missing', '4000 heal missing', '10000 heal missing', '82000 heal missing'])
-    const once = repair({ member: false }).observe('open', 1_000).observe('missing', 30_000).steps
-    assert.equal(once.at(-1), '22250 give-up missing')
+  test('of a guest: give-up only if the guest accepted a stream before', () => {
+    const withoutStream = repair({ member: false }).observe('missing', 90_000).steps
+    assert.deepEqual(withoutStream, [
+      '1000 heal missing',
+      '4000 heal missing',
+      '10000 heal missing',
+      '82000 heal missing',
+    ])
+    const withStream = repair({ member: false }).observe('open', 1_000).observe('missing', 30_000).steps
+    assert.equal(withStream.at(-1), '22250 give-up missing')
   })
 
-  test('of a peer that has stopped gossipsub is none: no heal, no give-up, and a later start is judged anew', () => {
+  test('of a peer that stopped gossipsub: no heal, no give-up, and a fresh state after its restart', () => {
     const one = repair({ member: false }).observe('open', 5_000).observe('missing', 500).observe('none', 600_000)
     assert.deepEqual(one.steps, ['5250 heal missing'])
     one.observe('missing', 1_000).observe('open', 1_000)
     assert.deepEqual(one.steps, ['5250 heal missing'])
   })
 
-  test('a stream that does not open and keeps all others waiting is given up at once', () => {
+  test('a stuck stream that blocks all others: given up at once', () => {
     assert.deepEqual(repair().observe('stuck', 250).steps, ['0 give-up stuck'])
   })
 
-  test('a peer that speaks no gossipsub is nobody to heal', () => {
+  test('a peer without gossipsub: no heal', () => {
     assert.deepEqual(repair().observe('none', 600_000).steps, [])
   })
 })

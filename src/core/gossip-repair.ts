@@ -46,7 +46,7 @@ const healPollMs = 500
 /** A loss this soon after a heal means that the heal failed. */
 const stableMs = 10_000
 /** Interval of heals for a pair that was given up but not closed. */
-const givenUpHealMs = 60_000
+const retryMs = 60_000
 
 const nothing: RepairStep = { do: 'nothing' }
 
@@ -77,17 +77,15 @@ export class GossipRepair {
     if (this.#lack === undefined) this.#onLack(now)
     this.#lack = state
     const healAt = this.#nextHealAt(state, isFirst)
-    if (now < healAt) return this.#scheduleCheck(healAt, now)
+    if (now < healAt) return this.#recheckAt(healAt, now)
     if (!this.#hasGivenUp && (state === 'stuck' || (this.#heals >= maxHeals && state !== 'waiting'))) {
       this.#hasGivenUp = true
       this.#lastHealAt = now
       // A guest that never accepted a stream may use its connection for something else.
       const isFault = isMember || this.#wasOpen || state === 'stuck'
-      return isFault
-        ? { do: 'give-up', lack: state, heals: this.#heals }
-        : this.#scheduleCheck(now + givenUpHealMs, now)
+      return isFault ? { do: 'give-up', lack: state, heals: this.#heals } : this.#recheckAt(now + retryMs, now)
     }
-    if (!mayHeal) return this.#scheduleCheck(now + healPollMs, now)
+    if (!mayHeal) return this.#recheckAt(now + healPollMs, now)
     this.#heals++
     this.#lastHealAt = now
     this.dueAt = now + healPollMs
@@ -120,13 +118,13 @@ export class GossipRepair {
   }
 
   #nextHealAt(lack: GossipLack, isFirst: boolean): number {
-    if (this.#hasGivenUp) return this.#lastHealAt + givenUpHealMs
+    if (this.#hasGivenUp) return this.#lastHealAt + retryMs
     if (this.#heals > 0) return this.#lastHealAt + healTimeoutMs * 2 ** (this.#heals - 1)
     const waitMs = this.#wasOpen && lack !== 'waiting' ? lostStreamMs : graceMs[lack]
     return this.#lackedAt + waitMs + (lack === 'missing' || isFirst ? 0 : higherPeerDelayMs)
   }
 
-  #scheduleCheck(at: number, now: number): RepairStep {
+  #recheckAt(at: number, now: number): RepairStep {
     this.dueAt = this.#heals > 0 && !this.#hasGivenUp ? Math.min(at, now + healPollMs) : at
     return nothing
   }

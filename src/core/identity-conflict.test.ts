@@ -24,7 +24,7 @@ interface Process {
   readonly host: string
   readonly from: number
   readonly to: number
-  /** Redials when its link is closed, with growing waits; otherwise a link stays away once it is lost. */
+  /** Redials with growing waits when the node closes its link. */
   connection?: string
   hangups: number
   dials: number
@@ -38,7 +38,7 @@ const process = (instance: string | undefined, host: string, from = 0, to = Infi
   ...{ hangups: 0, dials: 0, dialAt: from, digestAt: Infinity, sequence: 0 },
 })
 
-/** A neighbour that processes of one identity dial, again whenever it closes their link. */
+/** A neighbour that processes of one identity dial, and redial whenever it closes their link. */
 class Neighbour {
   readonly node: MeshNode
   readonly spans: { readonly at: number; readonly effect: SpanEffect }[] = []
@@ -155,11 +155,11 @@ const a = '00000000000000aa'
 const b = '00000000000000bb'
 
 for (const [kind, incarnations] of [
-  ['equal counts of starts', [1, 1]],
-  ['the later one with the higher count', [1, 2]],
-  ['the later one with the lower count', [2, 1]],
+  ['equal incarnations', [1, 1]],
+  ['the later one with the higher incarnation', [1, 2]],
+  ['the later one with the lower incarnation', [2, 1]],
 ] as const) {
-  test(`two processes of one identity, ${kind}: the neighbour says so with both addresses, and the links do not flap`, () => {
+  test(`two processes of one identity, ${kind}: the neighbour reports both addresses, and links do not flap`, () => {
     const [one, two] = [
       process(a, '10.0.0.1', 0, Infinity, incarnations[0]),
       process(b, '10.0.0.2', 20_000, Infinity, incarnations[1]),
@@ -173,18 +173,18 @@ for (const [kind, incarnations] of [
     assert.match(String(first.attributes['mesh.identity.addresses']), /10\.0\.0\.1.*10\.0\.0\.2/)
     const superseded = neighbour.spansNamed('mesh.connection.superseded').length
     assert.ok(superseded <= 15, `${superseded} in 175 s`)
-    // Both learn of it from the neighbour's digest.
+    // The neighbour's digest informs both processes.
     for (const clone of [one, two]) {
       const isNotified = neighbour.sent.some(
         ({ process, frame }) =>
           process === clone && frame.type === 'digest' && frame.digest.conflicts?.[0]?.peer === peer,
       )
-      assert.ok(isNotified, `${clone.host} is told`)
+      assert.ok(isNotified, `${clone.host} has the conflict in a digest`)
     }
   })
 }
 
-test('when one of the two has ended, the other is a member without a gap of minutes', () => {
+test('one of the two stops: the other stays a member without expiring', () => {
   const [one, two] = [process(a, '10.0.0.1', 0, Infinity, 1), process(b, '10.0.0.2', 20_000, 80_000, 2)]
   const neighbour = new Neighbour().run([one, two], 200_000)
   assert.equal(neighbour.node.view.get(peer)?.state, 'member')
@@ -194,7 +194,7 @@ test('when one of the two has ended, the other is a member without a gap of minu
   assert.equal(last?.conflicts, undefined)
 })
 
-test('a restart at the same or at another place is no conflict', () => {
+test('restart at the same or another address: no conflict', () => {
   for (const host of ['10.0.0.1', '10.0.0.2'])
     for (const incarnation of [1, 2]) {
       const before = process(a, '10.0.0.1', 0, 20_000)
@@ -204,7 +204,7 @@ test('a restart at the same or at another place is no conflict', () => {
     }
 })
 
-test('digests of a process of before that a guest publishes again after a restart make no conflict', () => {
+test('guest replays digests of the previous process after a restart: no conflict', () => {
   const neighbour = new Neighbour()
   const processes = [process(a, '10.0.0.1', 0, 20_000), process(b, '10.0.0.2', 20_100, Infinity, 2)]
   const startedAt = 1_700_000_000_000
@@ -217,14 +217,14 @@ test('digests of a process of before that a guest publishes again after a restar
   }
 })
 
-test('a process that roams, and one with several connections, is no conflict', () => {
+test('roaming process, or one with several connections: no conflict', () => {
   const here = process(a, '10.0.0.1', 0, 60_000)
   const there = process(a, '10.0.0.2', 30_000)
   const neighbour = new Neighbour().run([here, there], 120_000)
   assert.deepEqual(neighbour.spansNamed('mesh.identity.conflict'), [])
 })
 
-test('two processes of a version that names no instance are known by their counts of starts', () => {
+test('two processes of a version without instances: distinguished by incarnation', () => {
   const processes = [
     process(undefined, '10.0.0.1', 0, Infinity, 1),
     process(undefined, '10.0.0.2', 20_000, Infinity, 2),

@@ -29,7 +29,7 @@ export class IdentityWatch {
     const isSuperseded = frame.type === 'goodbye' && frame.reason === 'superseded'
     if (isSuperseded && !record.links.some((one) => one !== link && isJoined(one))) this.own.onLinkRefused(now)
     const report = { instance: instanceOf(hello), address: withoutPeer(link.info.address), via: 'link' } as const
-    return [{ type: 'sighted', peer: record.peer, report: report }]
+    return [{ type: 'sighted', peer: record.peer, report }]
   }
 
   /** A digest over gossip, signed by its sender; `wall` is this node's clock. */
@@ -37,7 +37,7 @@ export class IdentityWatch {
     if (digest.peer === this.#self) return []
     const process = { instance: instanceOf(digest), address: withoutPeer(digest.addresses[0] ?? '') }
     const report = { ...process, via: 'gossip', ageMs: ageMs(digest, wall) } as const
-    return [{ type: 'sighted', peer: digest.peer, report: report }]
+    return [{ type: 'sighted', peer: digest.peer, report }]
   }
 
   /** A digest over gossip, which may have this node's own signature. */

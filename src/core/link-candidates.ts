@@ -2,7 +2,7 @@ import { isActive, isRelayed, type Link } from './link.ts'
 
 /** Whether this connection carries the link to a member, or may do so soon. */
 export function carriesLink(link: Link): boolean {
-  if (!isActive(link) || link.isOverCapacity) return false
+  if (!isActive(link) || link.isOverLimit) return false
   return link.kind === 'member' || (link.kind === 'unsettled' && link.info.direction === 'outbound')
 }
 

@@ -48,8 +48,8 @@ const higherDrainMs = 1_500
  * run out of streams. Only two, because a guest never speaks the protocol. Guess.
  */
 const reopenDelaysMs = [2_000, 8_000]
-/** Wait for the hello of a peer over capacity, which a goodbye answers. It takes a place, so the wait is short. */
-const overCapacityMs = 2_000
+/** Wait for the hello of a peer over the limit, which a goodbye answers. It takes a place, so the wait is short. */
+const overLimitMs = 2_000
 /** A close that takes longer is aborted. */
 const closeTimeoutMs = 2_000
 
@@ -137,7 +137,7 @@ export class LinkProtocol {
   dueAt(peer: string, link: Link): number {
     switch (link.state) {
       case 'opening':
-        return Math.min(link.stateAt + (link.isOverCapacity ? overCapacityMs : helloTimeoutMs), link.reopenAt)
+        return Math.min(link.stateAt + (link.isOverLimit ? overLimitMs : helloTimeoutMs), link.reopenAt)
       case 'greeting':
         return link.stateAt + helloTimeoutMs
       case 'settled':
@@ -150,14 +150,14 @@ export class LinkProtocol {
     }
   }
 
-  handleDue(peer: string, link: Link, now: number): LinkProtocolEffect[] {
+  onDue(peer: string, link: Link, now: number): LinkProtocolEffect[] {
     if (awaitsStream(link) && link.reopenAt <= now) {
       link.reopenAt = Infinity
       return [{ do: 'open', connection: link.connection }]
     }
     switch (link.state) {
       case 'opening':
-        return link.isOverCapacity ? this.endLink(peer, link, 'limit', now) : this.acceptGuest(peer, link, now)
+        return link.isOverLimit ? this.endLink(peer, link, 'limit', now) : this.acceptGuest(peer, link, now)
       case 'greeting':
         return this.endLink(peer, link, 'silent', now)
       case 'settled':
@@ -189,7 +189,7 @@ export class LinkProtocol {
         link.openedSpan = childOf(hello.trace, this.#options.random)
         effects.push(spans.emitOpened(peer, link, link.openedSpan, hello.trace))
       }
-      if (link.isOverCapacity) return [...effects, ...this.endLink(peer, link, 'limit', now)]
+      if (link.isOverLimit) return [...effects, ...this.endLink(peer, link, 'limit', now)]
       effects.push(...this.#sendHello(link))
     }
     const ownMeshes = this.#options.hello.meshes

@@ -93,7 +93,7 @@ export function emitIdentifyRetried(peer: string, link: Link, retry: number): Sp
 }
 
 function underOpenedSpan({ openedSpan: parent }: Link): Place {
-  return parent === undefined ? {} : { parent: parent }
+  return parent === undefined ? {} : { parent }
 }
 
 export function emitRefused(peer: string, link: Link, reason: CloseReason, why: string): SpanEffect {

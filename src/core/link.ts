@@ -47,7 +47,7 @@ export interface Link {
   /** Identify has not succeeded on this connection. */
   awaitsIdentify: boolean
   /** This node is at its peer limit: it waits for the hello only to answer with a goodbye. */
-  isOverCapacity: boolean
+  isOverLimit: boolean
   /** When to reopen a stream that failed to open, and the number of reopens so far. */
   reopenAt: number
   reopens: number
@@ -75,7 +75,7 @@ export function newLink(info: ConnectionInfo, now: number): Link {
     digestSentAt: -Infinity,
     identify: new IdentifyRetry(now),
     awaitsIdentify: false,
-    isOverCapacity: false,
+    isOverLimit: false,
     reopenAt: Infinity,
     reopens: 0,
     observedHost: undefined,

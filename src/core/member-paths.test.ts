@@ -31,7 +31,7 @@ function noteFixture() {
     )
 }
 
-test('an address that does not answer while another does is emitted once, with what works and why it fails', () => {
+test('address that does not answer while another does: emitted once, with the working address and the error', () => {
   const note = noteFixture()
   const [blocked, ...more] = note([tcp], silent(quic))
   assert.equal(blocked?.['span'], 'mesh.path.blocked')
@@ -42,7 +42,7 @@ test('an address that does not answer while another does is emitted once, with w
   assert.deepEqual([more, note([tcp], silent(quic))], [[], []])
 })
 
-test('when it works again, that is emitted once', () => {
+test('blocked address that answers again: emitted once', () => {
   const note = noteFixture()
   note([tcp], silent(quic))
   const restored = note([quic])
@@ -54,20 +54,20 @@ test('when it works again, that is emitted once', () => {
   assert.deepEqual(note([quic]), [])
 })
 
-test('an address at which somebody else answers is not blocked, and nothing is where all answer', () => {
+test('address of another node, or all addresses answer: nothing blocked', () => {
   const note = noteFixture()
   assert.deepEqual(note([tcp], silent(quic, 'UnexpectedPeer')), [])
   assert.deepEqual(note([quic, tcp]), [])
 })
 
-test('addresses that a member announces no more are forgotten', () => {
+test('addresses that a member no longer announces: removed from the blocked ones', () => {
   const note = noteFixture()
   for (let i = 0; i < 50; i++) note([tcp], silent(`/ip4/10.0.1.${i}/tcp/1`))
   const [last] = note([tcp], silent(quic))
   assert.deepEqual(last?.['mesh.path.unreachable'], [quic])
 })
 
-/** A node that has one connection to a peer of which it has no digest yet. */
+/** A ledger with one connection to a peer without a digest. */
 function firstContact() {
   const view = makeView()
   const options = { self: 'self', hello: { ...identity, name: 's' }, random: seededRandom(1) }
@@ -79,7 +79,7 @@ function firstContact() {
   return { view, ledger, paths: new MemberPaths(view, ledger) }
 }
 
-test('what a first contact finds blocked is emitted with the first digest, once', () => {
+test('blocked address at the first dial: emitted once, with the first digest', () => {
   const { view, paths } = firstContact()
   const unreachable = silent('/ip6/2001:db8::1/udp/1/quic-v1', 'ENETUNREACH')
   assert.deepEqual(paths.onTried({ peer: 'p', worked: [tcp], failed: [unreachable] }), [])
@@ -93,7 +93,7 @@ test('what a first contact finds blocked is emitted with the first digest, once'
   assert.deepEqual([more, paths.onMember('p')], [[], []])
 })
 
-test('of several dials before the first digest the later one counts for each address, up to a bound', () => {
+test('several dials before the first digest: the latest result per address counts, up to a limit', () => {
   const { view, ledger, paths } = firstContact()
   paths.onTried({ peer: 'p', worked: [tcp], failed: [silent(quic)] })
   paths.onTried({ peer: 'p', worked: [quic], failed: [] })
@@ -106,7 +106,7 @@ test('of several dials before the first digest the later one counts for each add
   assert.equal(JSON.stringify(blocked).includes(quic), false)
 })
 
-test('what was found goes with the last connection, and nothing is kept without one', () => {
+test('report of a first dial: dropped with the last connection, and ignored without one', () => {
   const { view, ledger, paths } = firstContact()
   paths.onTried({ peer: 'p', worked: [tcp], failed: [silent(quic)] })
   paths.onTried({ peer: 'q', worked: [tcp], failed: [silent(quic)] })
@@ -117,7 +117,7 @@ test('what was found goes with the last connection, and nothing is kept without 
   }
 })
 
-test('a node emits what its first dial of a seed found blocked when the seed’s digest comes', () => {
+test('node: emits the blocked addresses of its first dial of a seed with the seed’s digest', () => {
   const options = {
     stalenessMs: 30_000,
     sweepMs: 5_000,

@@ -4,7 +4,7 @@ import {
   addSighting,
   conflictOf,
   isRivalRunning,
-  markEmittedIfDue,
+  markEmitted,
   removeProcess,
   type SightingReport,
 } from './sightings.ts'
@@ -12,7 +12,7 @@ import {
 /** Adds a sighting of a process with this member's identity, and emits a conflict that is due. */
 export function noteSighting(member: Member, report: SightingReport, now: number): SpanEffect[] {
   member.sightings = addSighting(member.sightings, report, now)
-  const due = markEmittedIfDue(member.sightings, now)
+  const due = markEmitted(member.sightings, now)
   const conflict = due && conflictOf(member.digest.peer, due, now)
   if (due === undefined || conflict === undefined) return []
   member.sightings = due

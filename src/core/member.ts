@@ -126,21 +126,17 @@ export function silence(stalenessMs: number, member: Member): { readonly since: 
 }
 
 export function emitJoined({ digest, via }: Member): SpanEffect {
-  return emitSpan('mesh.member.joined', {
-    ...memberAttributes(digest),
-    'mesh.peer.role': digest.role,
-    'mesh.member.via': via,
-  })
+  return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
 }
 
 export function emitLeft({ digest }: Member): SpanEffect {
-  return emitSpan('mesh.member.left', memberAttributes(digest))
+  return emitSpan('mesh.member.left', describe(digest))
 }
 
 export function emitExpired(member: Member, stalenessMs: number, parent: TraceRef, now: number): SpanEffect {
   const { since, allowedMs } = silence(stalenessMs, member)
   const silenceAttributes = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
-  return emitSpan('mesh.member.expired', { ...memberAttributes(member.digest), ...silenceAttributes }, { parent })
+  return emitSpan('mesh.member.expired', { ...describe(member.digest), ...silenceAttributes }, { parent })
 }
 
 /** Emitted even without stale members: missing sweeps are a symptom. */
@@ -173,7 +169,7 @@ export function emitSkewed({ digest }: Member, skewMs: number, allowedMs: number
   })
 }
 
-function memberAttributes(digest: Digest) {
+function describe(digest: Digest) {
   return {
     'mesh.peer.id': digest.peer,
     'mesh.peer.name': digest.name,

@@ -45,34 +45,33 @@ function connectedNode(): MeshNode {
   return node
 }
 
-const sendFrame = (node: MeshNode, frame: Frame) =>
-  node.handle({ type: 'frame', connection: link.id, frame, wall: 0 }, 0)
+const send = (node: MeshNode, frame: Frame) => node.handle({ type: 'frame', connection: link.id, frame, wall: 0 }, 0)
 
 /** A node with one joined link at time 0. */
 function linkedNode(): MeshNode {
   const node = connectedNode()
-  sendFrame(node, { type: 'hello', hello })
+  send(node, { type: 'hello', hello })
   return node
 }
 
-test('a bound that the network meets again and again is told once a second, each for itself', () => {
+test('repeatedly reached network limits: one span per limit and second', () => {
   const node = connectedNode()
-  const countLimitSpans = (limit: 'crossingsWaiting' | 'crossingsWaitingBytes', now: number) =>
+  const limitSpans = (limit: 'crossingsWaiting' | 'crossingsWaitingBytes', now: number) =>
     node
       .handle({ type: 'limit.reached', limit, action: 'refused' }, now)
       .filter((effect) => effect.do === 'emit-span' && effect.span === 'mesh.limit.reached').length
   assert.deepEqual(
     [
-      countLimitSpans('crossingsWaiting', 1),
-      countLimitSpans('crossingsWaiting', 1_000),
-      countLimitSpans('crossingsWaitingBytes', 1_000),
+      limitSpans('crossingsWaiting', 1),
+      limitSpans('crossingsWaiting', 1_000),
+      limitSpans('crossingsWaitingBytes', 1_000),
     ],
     [1, 0, 1],
   )
-  assert.equal(countLimitSpans('crossingsWaiting', 1_001), 1)
+  assert.equal(limitSpans('crossingsWaiting', 1_001), 1)
 })
 
-/** Effects of every tick that is due until `time`, with when. */
+/** Effects of every tick that is due until `time`, with their times. */
 function runUntil(node: MeshNode, time: number): { at: number; effect: NodeEffect }[] {
   const effects: { at: number; effect: NodeEffect }[] = []
   for (let at = node.deadline(); at <= time; at = node.deadline()) {
@@ -81,7 +80,7 @@ function runUntil(node: MeshNode, time: number): { at: number; effect: NodeEffec
   return effects
 }
 
-test('a member that does not answer a dial has a span of its own', () => {
+test('failed dial of a member: one span', () => {
   const node = connectedNode()
   const digest = digestOf('peer-z', { addresses: ['/ip4/192.0.2.1/tcp/4001'] })
   node.handle({ type: 'gossip', mesh: 'mesh-a', from: 'peer-z', digest, wall: digest.sentAt }, 0)
@@ -93,29 +92,23 @@ test('a member that does not answer a dial has a span of its own', () => {
   assert.equal((spans[0] as SpanEffect).since, dial.at)
 })
 
-/** A second of life, then a sleep in which events pile up; the node is handed them all before its tick. */
-function wakeFromSleep(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
+/** Runs for a second, then is suspended while events queue; the node handles them all before its tick. */
+function suspend(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
   const node = linkedNode()
   runUntil(node, 1_000)
   const wokenAt = node.deadline() + sleepMs
-  const queuedEffects = Array.from({ length: 8 }, (_, index) => node.handle({ type: 'changed' }, wokenAt + index))
-  return {
-    node,
-    wokenAt,
-    effects: [...queuedEffects.flat(), ...node.handle({ type: 'tick' }, wokenAt + queuedEffects.length)],
-  }
+  const queued = Array.from({ length: 8 }, (_, index) => node.handle({ type: 'changed' }, wokenAt + index))
+  return { node, wokenAt, effects: [...queued.flat(), ...node.handle({ type: 'tick' }, wokenAt + queued.length)] }
 }
 
-test('a node that slept tells it once, however many events waited for it', () => {
-  const stalls = wakeFromSleep().effects.filter(
-    (effect) => effect.do === 'emit-span' && effect.span === 'mesh.node.stalled',
-  )
+test('suspended process with many queued events: one stall span', () => {
+  const stalls = suspend().effects.filter((effect) => effect.do === 'emit-span' && effect.span === 'mesh.node.stalled')
   assert.equal(stalls.length, 1)
   assert.partialDeepStrictEqual(stalls[0], { attributes: { 'mesh.stall.slept_ms': sleepMs } })
 })
 
-test('a link is forgiven the sleep once: who stays silent after it is closed as soon as anybody else', () => {
-  const { node, wokenAt } = wakeFromSleep()
+test("suspension: extends a link's silence once; a link that stays silent closes as usual", () => {
+  const { node, wokenAt } = suspend()
   const closed = runUntil(node, wokenAt + 60_000).find(({ effect }) => effect.do === 'close')
   assert.ok(
     closed !== undefined && closed.at - wokenAt <= 4_000,
@@ -128,19 +121,24 @@ const refusals = (effects: readonly NodeEffect[]) =>
     effect.do === 'emit-span' && effect.span === 'mesh.frame.refused' ? [effect.attributes['mesh.frame.reason']] : [],
   )
 
-test('a digest is taken from a member, for itself alone; all else is refused, counted, and ends the connection', () => {
+test('digest of a non-member or for another peer: refused, counted, and closes the connection', () => {
   const foreign: Frame = { type: 'hello', hello: { ...hello, meshes: ['mesh-z'] } }
-  const cases: readonly [before: readonly Frame[], peer: string, refused: boolean, told: readonly string[]][] = [
+  const cases: readonly [
+    earlierFrames: readonly Frame[],
+    peer: string,
+    isRefused: boolean,
+    reasons: readonly string[],
+  ][] = [
     [[{ type: 'hello', hello }], 'peer-b', false, []],
     [[{ type: 'hello', hello }], 'peer-c', true, ['digest for another peer']],
     [[], 'peer-b', true, ['digest from a non-member']],
-    // Its connection is being closed already, and it was told why.
+    // The connection is already closing, with a goodbye.
     [[foreign], 'peer-b', true, []],
   ]
   for (const [before, peer, isRefused, reasons] of cases) {
     const node = connectedNode()
-    const earlier = before.flatMap((frame) => sendFrame(node, frame))
-    const effects = sendFrame(node, { type: 'digest', digest: digestOf(peer) })
+    const earlier = before.flatMap((frame) => send(node, frame))
+    const effects = send(node, { type: 'digest', digest: digestOf(peer) })
     assert.deepEqual(refusals(effects), reasons)
     assert.equal(node.framesRefused, isRefused ? 1 : 0)
     assert.equal([...earlier, ...effects].filter((effect) => effect.do === 'close').length, isRefused ? 1 : 0)

@@ -290,16 +290,10 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   #earliestDeadline(now: number): number {
-    const linkDeadline = Math.min(this.ledger.deadline(), this.#rounds.deadline())
-    if (this.#isStopping || this.window === undefined) return linkDeadline
+    const dueAt = Math.min(this.ledger.deadline(), this.#rounds.deadline())
+    if (this.#isStopping || this.window === undefined) return dueAt
     const dialDeadline = Math.min(this.seeds.deadline(), this.#neighbours.deadline())
     const dialAt = Math.max(dialDeadline, this.#identity.own.dialAfter(now))
-    return Math.min(
-      linkDeadline,
-      dialAt,
-      this.view.deadline(),
-      this.#digest.deadline(),
-      this.#relay?.deadline() ?? Infinity,
-    )
+    return Math.min(dueAt, dialAt, this.view.deadline(), this.#digest.deadline(), this.#relay?.deadline() ?? Infinity)
   }
 }

@@ -21,7 +21,7 @@ function fixture(targetLinks: number) {
   const hello = { meshes: ['x'], name: self, role: 'compute', incarnation: 1, build: 't' } as const
   const ledger = new ConnectionLedger(owner, { self, hello, random })
   const view = new DigestView(owner, { self, stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
-  const neighbours = new Neighbours({ self, targetLinks: targetLinks, random }, view, ledger)
+  const neighbours = new Neighbours({ self, targetLinks, random }, view, ledger)
   const addMember = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
     hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
     neighbours.onJoined(peer, 0)
@@ -33,10 +33,10 @@ function fixture(targetLinks: number) {
     }
     return at
   }
-  return { neighbours, addMember: addMember, firstDials: firstDials }
+  return { neighbours, addMember, firstDials }
 }
 
-test('the lower peer id dials at once, the higher one only if nothing has come in 3 s', () => {
+test('new member: the lower peer id dials at once, the higher one after 3 s', () => {
   const { addMember, firstDials } = fixture(8)
   addMember('z')
   addMember('a')
@@ -45,7 +45,7 @@ test('the lower peer id dials at once, the higher one only if nothing has come i
   assert.ok((at['a'] ?? 0) >= 3_000, `a at ${at['a']}`)
 })
 
-test('after a link is lost the lower peer id dials again at once, the higher one only if nothing has come in 3 s', () => {
+test('closed link: the lower peer id redials at once, the higher one after 3 s', () => {
   const { neighbours, addMember, firstDials } = fixture(8)
   for (const peer of ['z', 'a']) {
     addMember(peer)
@@ -57,7 +57,7 @@ test('after a link is lost the lower peer id dials again at once, the higher one
   assert.ok((at['a'] ?? 0) >= 43_000, `a at ${at['a']}`)
 })
 
-test('a link that is lost does not shorten the wait after failed dials', () => {
+test('closed link after failed dials: does not shorten the wait', () => {
   const { neighbours, addMember, firstDials } = fixture(8)
   addMember('z')
   for (let failed = 0; failed < 6; failed++) neighbours.onDialled('z', refusal, 20_000)
@@ -65,7 +65,7 @@ test('a link that is lost does not shorten the wait after failed dials', () => {
   assert.ok((firstDials(60_000)['z'] ?? 0) >= 35_000)
 })
 
-test('a member that takes our dials and hangs up soon is left for longer and longer', () => {
+test('member that hangs up soon after each answer: redials back off', () => {
   const { neighbours, addMember } = fixture(8)
   addMember('z')
   const dials: number[] = []
@@ -81,7 +81,7 @@ test('a member that takes our dials and hangs up soon is left for longer and lon
   assert.ok((waits.at(-1) ?? 0) >= 15_000 && dials.length < 25, waits.join(' '))
 })
 
-test('no more are dialled than are wanted, those with the fewest links first', () => {
+test('more members than the target: dials the target number, those with the fewest links first', () => {
   const { addMember, firstDials } = fixture(2)
   addMember('p', ['1', '2', '3'])
   addMember('q', ['1'])
@@ -89,7 +89,7 @@ test('no more are dialled than are wanted, those with the fewest links first', (
   assert.deepEqual(Object.keys(firstDials(2_000)).toSorted(), ['q', 'r'])
 })
 
-test('a member that cannot be dialled is left for longer and longer', () => {
+test('unreachable member: redials back off', () => {
   const { neighbours, addMember } = fixture(8)
   addMember('z')
   const waits: number[] = []
@@ -106,7 +106,7 @@ test('a member that cannot be dialled is left for longer and longer', () => {
   assert.ok((waits.at(-1) ?? 0) >= 15_000 && (waits.at(-1) ?? 0) <= 32_000, waits.join(' '))
 })
 
-/** Spans of one member in an hour, each with the number of dials before it; every dial takes 40 ms. */
+/** Spans about one member in an hour, each with the number of dials so far; every dial takes 40 ms. */
 function playHour(failure: typeof refusal | undefined) {
   const { neighbours, addMember } = fixture(8)
   addMember('z')
@@ -123,7 +123,7 @@ function playHour(failure: typeof refusal | undefined) {
   return { spans, dials }
 }
 
-test('a failed dial of a member emits a span per step of the back-off, then one per ten failures', () => {
+test('failed dials of a member: a span per step of the back-off, then one per ten failures', () => {
   const { spans, dials } = playHour(refusal)
   const every = Array.from({ length: Math.floor(dials / 10) }, (_, index) => 10 * (index + 1))
   assert.ok(dials > 100, `${dials}`)
@@ -133,7 +133,7 @@ test('a failed dial of a member emits a span per step of the back-off, then one 
   )
 })
 
-test('the span of a failed dial says who, where, how far, how often, and when again', () => {
+test('span of a failed dial: peer, addresses, stage, failures and delay', () => {
   const [first, second] = playHour(refusal).spans
   assert.ok(first !== undefined && second !== undefined)
   assert.equal(first.effect.since, first.at - 40)
@@ -154,7 +154,7 @@ test('the span of a failed dial says who, where, how far, how often, and when ag
   assert.ok(second.at - 40 - first.at >= delay)
 })
 
-test('a dial that succeeded emits nothing, nor does an end of which no dial is known', () => {
+test('successful dial, or result without a known dial: no span', () => {
   assert.deepEqual(playHour(undefined).spans, [])
   const { neighbours, addMember } = fixture(8)
   addMember('z')
@@ -162,7 +162,7 @@ test('a dial that succeeded emits nothing, nor does an end of which no dial is k
   assert.deepEqual(neighbours.onDialled('nobody', refusal, 100), [])
 })
 
-test('nobody is dialled who has not said where', () => {
+test('member without addresses: not dialled', () => {
   const { addMember, firstDials } = fixture(8)
   addMember('z', [], [])
   assert.deepEqual(firstDials(60_000), {})

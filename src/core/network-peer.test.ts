@@ -6,7 +6,7 @@ import { networkPeer } from './network-peer.ts'
 
 leakCheck()
 
-test('QUIC is a protocol over UDP, TCP is TCP, and the zone of an IPv6 address is passed over', () => {
+test('QUIC is a protocol over UDP, TCP is TCP, and the zone of an IPv6 address is ignored', () => {
   assert.deepEqual(networkPeer('/ip4/10.0.0.2/udp/4001/quic-v1/p2p/12D3'), {
     'network.peer.address': '10.0.0.2',
     'network.peer.port': 4_001,
@@ -20,7 +20,7 @@ test('QUIC is a protocol over UDP, TCP is TCP, and the zone of an IPv6 address i
   })
 })
 
-test('an IP address has one spelling; protocols above TCP and QUIC change nothing', () => {
+test('IP addresses are canonical; protocols above TCP and QUIC change nothing', () => {
   const one = (address: string) => Object.values(networkPeer(address))
   assert.deepEqual(one('/ip6/::ffff:10.0.0.2/tcp/1'), ['10.0.0.2', 1, 'tcp'])
   assert.deepEqual(one('/ip4/10.0.0.2/tcp/1/tls/ws/p2p/12D3'), ['10.0.0.2', 1, 'tcp'])
@@ -32,10 +32,10 @@ test('a relayed connection has the address of its relay', () => {
   assert.deepEqual([peer['network.peer.address'], peer['network.peer.port']], ['192.0.2.1', 4_001])
 })
 
-test('an address without IP says nothing, and no text whatever throws', () => {
+test('address without IP: no attributes; no text throws', () => {
   for (const address of ['', '/memory/5', '/unix/tmp/x', '/dns4/seed.example/tcp/4001', '/ip4', '/ip4/'])
     assert.deepEqual(networkPeer(address), {}, address)
-  // Nor does a text without a port say one.
+  // An address without a port has no port.
   for (const address of ['/ip4/10.0.0.1', '/ip4/10.0.0.1/udp', '/ip4/10.0.0.1/udp/x', '/ip4/10.0.0.1/sctp/1'])
     assert.deepEqual(networkPeer(address), { 'network.peer.address': '10.0.0.1' }, address)
   fc.assert(

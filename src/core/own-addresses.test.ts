@@ -46,7 +46,7 @@ suite('addresses that a node announces', () => {
     assert.equal(reasonOf({ interfaces, listening: bothFamilies }, 'fe80::1'), 'link-local')
   })
 
-  test('a node that has loopback only announces it', () => {
+  test('a node with loopback only announces it', () => {
     assert.deepEqual(announcedOf({}), ['/ip4/127.0.0.1/udp/4001/quic-v1', '/ip4/127.0.0.1/tcp/4001'])
     assert.deepEqual(
       announcedOf({ listening: ['/ip4/127.0.0.1/tcp/7'], interfaces: [...lo, ...on('eth0', '10.0.0.1')] }),
@@ -54,7 +54,7 @@ suite('addresses that a node announces', () => {
     )
   })
 
-  test('loopback beside another address is withheld, and says so', () => {
+  test('loopback beside another address is withheld with that reason', () => {
     assert.equal(reasonOf({ interfaces: [...lo, ...on('eth0', '10.0.0.1')] }, '127.0.0.1'), 'loopback')
   })
 
@@ -88,7 +88,7 @@ suite('addresses that a node announces', () => {
     assert.equal(reasonOf({ listening: [relayed] }, '10.0.0.7'), 'relayed')
   })
 
-  test('an observed address is announced once a neighbour has confirmed it, and unconfirmed before', () => {
+  test('an observed address is unconfirmed until a neighbour confirms it, then announced', () => {
     const address = '/ip4/203.0.113.9/tcp/4001'
     const interfaces = on('eth0', '192.168.1.5')
     const before = ownAddresses(inputs({ interfaces, observed: [{ address, confirmed: false, why: 'new' }] }))
@@ -103,7 +103,7 @@ suite('addresses that a node announces', () => {
     assert.ok(announcedOf({ interfaces, observed: [{ address, confirmed: true, why: '' }] }).includes(address))
   })
 
-  test('an unconfirmed address stands right behind the announced ones, before dozens that are cut', () => {
+  test('an unconfirmed address follows the announced ones, before dozens that are cut', () => {
     const bridges = Array.from({ length: 60 }, (_, n) => on(`br-${n}`, `172.17.${n}.1`)).flat()
     const observed = [{ address: '/ip4/203.0.113.9/tcp/4001', confirmed: false, why: 'new' }]
     const states = ownAddresses(inputs({ interfaces: bridges, observed })).map(({ state }) => state)
@@ -111,7 +111,7 @@ suite('addresses that a node announces', () => {
     assert.deepEqual(states.slice(from, from + 2), ['unconfirmed', 'cut'])
   })
 
-  test('twenty bridges before the interface that counts: it comes first with both transports, bridges are cut', () => {
+  test('twenty bridges before the only other interface: it comes first with both transports, bridges are cut', () => {
     const bridges = Array.from({ length: 20 }, (_, n) => on(`br-${n}`, `172.${16 + n}.0.1`)).flat()
     const list = announcedOf({ interfaces: [...lo, ...bridges, ...on('eth0', '10.77.0.2')] })
     assert.deepEqual(list.slice(0, 2), ['/ip4/10.77.0.2/udp/4001/quic-v1', '/ip4/10.77.0.2/tcp/4001'])
@@ -127,7 +127,7 @@ suite('addresses that a node announces', () => {
       [],
     )
 
-  test('links to containers behind eight of twenty bridges: the default route and a tunnel keep their places', () => {
+  test('links to containers behind eight of twenty bridges: the default route and a tunnel are announced first', () => {
     const bridges = many(20, 'br-', '172.20')
     const interfaces = [...lo, ...bridges, ...on('eth0', '10.9.0.7'), ...on('wg0', '10.99.0.7')]
     const linkSources = bridges.slice(0, 8).map(({ address }) => address)
@@ -152,19 +152,19 @@ suite('addresses that a node announces', () => {
     includesAll(announcedOf({ interfaces: [...lo, ...many(20, 'eth', '10.20')] }), ['10.20.0.1', '10.20.19.1'])
   })
 
-  test('a bridge that has the default route comes before others', () => {
+  test('a bridge with the default route comes before others', () => {
     const interfaces = [...lo, ...many(20, 'br-', '172.20'), ...on('br-lan', '10.0.0.7')]
     assert.deepEqual(announcedOf({ interfaces, routeSources: ['10.0.0.7'] }).slice(0, 2), at('10.0.0.7'))
   })
 
-  test('twenty interfaces of unknown names before the one with a link: that comes first', () => {
+  test('twenty interfaces before the one with a link: that comes first', () => {
     const others = Array.from({ length: 20 }, (_, n) => on(`net${n}`, `172.${16 + n}.0.1`)).flat()
     const interfaces = [...lo, ...others, ...on('wg0', '10.200.0.2')]
     const list = announcedOf({ interfaces, linkSources: ['10.200.0.2'] })
     assert.deepEqual(list.slice(0, 2), ['/ip4/10.200.0.2/udp/4001/quic-v1', '/ip4/10.200.0.2/tcp/4001'])
   })
 
-  test('a transport that is only at a bridge is kept when the bound cuts bridges', () => {
+  test('a transport that only a bridge has is announced although the limit cuts bridges', () => {
     const many = Array.from({ length: 30 }, (_, n) => on(`net${n}`, `10.1.${n}.1`)).flat()
     const listening = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/172.17.0.1/tcp/4001']
     const list = announcedOf({ listening, interfaces: [...many, ...on('docker0', '172.17.0.1')] })
@@ -204,14 +204,14 @@ const anyInputs: fc.Arbitrary<AddressInputs> = fc
   })
   .map((some) => inputs(some))
 
-suite('whatever the machine has', () => {
-  const check = (holds: (given: AddressInputs, list: ReturnType<typeof ownAddresses>) => void) =>
+suite('any interfaces', () => {
+  const check = (verify: (inputs: AddressInputs, list: ReturnType<typeof ownAddresses>) => void) =>
     fc.assert(
-      fc.property(anyInputs, (given) => holds(given, ownAddresses(given))),
+      fc.property(anyInputs, (inputs) => verify(inputs, ownAddresses(inputs))),
       { numRuns: 500 },
     )
 
-  test('the list is bounded, without duplicates, and every address is in it once', () => {
+  test('the announced list is bounded, and every address is listed once', () => {
     check((_, list) => {
       const addresses = list.map(({ address }) => address)
       assert.equal(new Set(addresses).size, addresses.length)
@@ -227,7 +227,7 @@ suite('whatever the machine has', () => {
     })
   })
 
-  test('no link-local address is announced, and loopback only alone', () => {
+  test('no link-local address is announced, and loopback only without others', () => {
     check((_, list) => {
       const hosts = announcedAddresses(list).map((address) => parseAddress(address).host)
       assert.ok(hosts.every((host) => !host.startsWith('fe80:') && !host.startsWith('169.254.')))
@@ -242,7 +242,7 @@ suite('whatever the machine has', () => {
     })
   })
 
-  test('the order of interfaces decides only between equals: a link’s source address is never cut, but for a bridge’s', () => {
+  test('a link’s source address is never cut in any order of interfaces, except a bridge’s', () => {
     check(({ linkSources, interfaces }, list) => {
       const bridges = interfaces.filter(({ isBridge }) => isBridge).map(({ address }) => address)
       const hosts = linkSources.filter((host) => !bridges.includes(host))

@@ -157,9 +157,7 @@ function sortByUsefulness(candidates: readonly Candidate[]): readonly Candidate[
  */
 function interleaveKinds(candidates: readonly Candidate[]): readonly string[] {
   const kinds = Map.groupBy(candidates, ({ interface: name = '' }) => name.replace(/\d+/g, ''))
-  const queues = [...kinds.values()].map((group) =>
-    interleaveEnds([...new Set(group.map(({ parsed }) => parsed.host))]),
-  )
+  const queues = [...kinds.values()].map((kind) => interleaveEnds([...new Set(kind.map(({ parsed }) => parsed.host))]))
   const turns = queues.toSorted((a, b) => a.length - b.length)
   const longest = Math.max(0, ...turns.map(({ length }) => length))
   return Array.from({ length: longest }, (_, turn) => turns.flatMap((queue) => queue.slice(turn, turn + 1))).flat()

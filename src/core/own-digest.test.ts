@@ -13,7 +13,7 @@ leakCheck()
 const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
 const identity = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
 
-suite('what a node says of itself', () => {
+suite('the own digest', () => {
   const random = seededRandom(1)
   let ledger: ConnectionLedger
   let reach: Reach = 'linked'
@@ -31,7 +31,7 @@ suite('what a node says of itself', () => {
     )
   })
 
-  /** A link dialled to each of these peers, both hellos in. */
+  /** A joined outbound link to each of these peers. */
   const link = (...peers: string[]) => addLinks('outbound', peers)
 
   function addLinks(direction: 'inbound' | 'outbound', peers: readonly string[]): void {
@@ -48,7 +48,7 @@ suite('what a node says of itself', () => {
   const kinds = (effects: NetworkEffect[]) =>
     effects.map((effect) => (effect.do === 'send' ? effect.frame.type : effect.do))
 
-  test('goes out in full to a new link at once, and after that only as its number while nothing changes', () => {
+  test('goes out in full to a new link at once, then as "unchanged" while nothing changes', () => {
     link('a')
     assert.deepEqual(kinds(digest.handle({ type: 'joined', peer: 'a' }, 0)), ['digest'])
     const links = [0, 2_000, 4_000].map((now) =>
@@ -57,7 +57,7 @@ suite('what a node says of itself', () => {
     assert.deepEqual(links, [['unchanged'], ['unchanged'], ['unchanged']])
   })
 
-  test('goes out in full when something changed, and at least once a window', () => {
+  test('goes out in full after a change, and at least once a window', () => {
     link('a')
     digest.handle({ type: 'joined', peer: 'a' }, 0)
     digest.handle({ type: 'tick' }, 0)
@@ -67,7 +67,7 @@ suite('what a node says of itself', () => {
     assert.ok(kinds(digest.handle({ type: 'tick' }, 32_000)).includes('digest'))
   })
 
-  test('its number rises with every one, by whatever way', () => {
+  test('has an increasing sequence across links and gossip', () => {
     link('a', 'b')
     const sequences: number[] = []
     for (let now = 0; now < 30_000; now += 2_000) {
@@ -83,25 +83,25 @@ suite('what a node says of itself', () => {
     assert.ok(new Set(sequences).size > 10)
   })
 
-  test('answers the dialler of a link at once, and keeps to its own round only when that is silent', () => {
+  test('answers the dialler of a link at once, and follows its own interval only if the dialler is silent', () => {
     addLinks('inbound', ['a'])
     digest.handle({ type: 'joined', peer: 'a' }, 0)
     digest.handle({ type: 'tick' }, 0)
     const answers = [500, 2_500, 2_600, 4_500].map((now) => digest.handle({ type: 'heard', peer: 'a' }, now).length)
-    assert.deepEqual(answers, [0, 1, 0, 1], 'not more often than it would say it by itself')
+    assert.deepEqual(answers, [0, 1, 0, 1], 'not more often than by its own interval')
     const rounds = [5_000, 7_000].map((now) =>
       kinds(digest.handle({ type: 'tick' }, now)).filter((kind) => kind !== 'gossip'),
     )
     assert.deepEqual(rounds, [[], ['unchanged']])
   })
 
-  test('is not hurried by the one that was dialled', () => {
+  test('is not sent early when the dialled peer sends its own', () => {
     link('a')
     digest.handle({ type: 'joined', peer: 'a' }, 0)
     assert.deepEqual(digest.handle({ type: 'heard', peer: 'a' }, 1_900), [])
   })
 
-  /** Times in seconds at which it went out over gossip. */
+  /** Times of gossip digests, in seconds. */
   function gossipTimes(forMs: number): number[] {
     const at: number[] = []
     for (let now = digest.deadline(); now <= forMs; now = digest.deadline()) {
@@ -110,7 +110,7 @@ suite('what a node says of itself', () => {
     return at
   }
 
-  test('goes over gossip every 10 s while somebody is not linked, seldom when all are', () => {
+  test('goes over gossip every 10 s with unlinked members, rarely if all are linked', () => {
     link('a')
     assert.ok(gossipTimes(300_000).length <= 7)
     reach = 'unreached'
@@ -118,7 +118,7 @@ suite('what a node says of itself', () => {
     assert.ok(busy.length >= 25 && busy.length <= 36, `${busy.length} in 300 s`)
   })
 
-  test('goes over gossip once a minute when neighbours vouch, and says so; in full pace for a minute after news', () => {
+  test('goes over gossip once a minute if neighbours vouch, and every 10 s for a minute after a change', () => {
     link('a')
     reach = 'vouched'
     digest.handle({ type: 'joined', peer: 'a' }, 0)
@@ -131,7 +131,7 @@ suite('what a node says of itself', () => {
     assert.ok(news >= 5 && news <= 8, `${news} in the minute after news`)
   })
 
-  test('promises the interval that it keeps', () => {
+  test('announces an interval that the node keeps', () => {
     link('a')
     reach = 'vouched'
     let before: { at: number; intervalMs: number } | undefined
@@ -145,7 +145,7 @@ suite('what a node says of itself', () => {
     assert.equal(before?.intervalMs, 60_000)
   })
 
-  test('goes over gossip soon when a stranger was heard of, and not twice within 2 s', () => {
+  test('goes over gossip soon after a new member, and not twice within 2 s', () => {
     link('a')
     digest.handle({ type: 'tick' }, 0)
     for (const now of [100, 200, 300]) digest.handle({ type: 'member.discovered' }, now)
@@ -154,7 +154,7 @@ suite('what a node says of itself', () => {
     assert.ok((at[0] ?? 0) >= 0.3 && (at[0] ?? 0) <= 3, `at ${at[0]} s`)
   })
 
-  test('is not gossiped to nobody', () => {
+  test('is not gossiped without peers', () => {
     reach = 'unreached'
     assert.deepEqual(gossipTimes(60_000), [])
   })

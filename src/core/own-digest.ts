@@ -180,10 +180,8 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #compose(intervalMs: number, now: number): Digest {
     const { self, name, role, meshes, incarnation, instance } = this.#options
     this.#noteConflicts(now)
-    const linkedPeers = [...this.#ledger.records()]
-      .filter((record) => record.links.some(isJoined))
-      .map(({ peer }) => peer)
-    this.#links = this.#noteChange(this.#links, linkedPeers.slice(0, limits.digestLinks))
+    const peers = [...this.#ledger.records()].filter((record) => record.links.some(isJoined)).map(({ peer }) => peer)
+    this.#links = this.#noteChange(this.#links, peers.slice(0, limits.digestLinks))
     const content = { topics: this.#topics, addresses: this.#addresses, links: this.#links }
     const conflicts = this.#conflicts.length === 0 ? {} : { conflicts: this.#conflicts }
     const version = { incarnation, sequence: ++this.#sequence, instance }

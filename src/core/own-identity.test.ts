@@ -23,19 +23,19 @@ function startedIdentity(): OwnIdentity {
   return own
 }
 
-test('what a neighbour says of this process and another is emitted once a minute', () => {
+test("neighbour's report of this process and another: emitted once a minute", () => {
   const own = startedIdentity()
   const emitted = [0, 10_000, 59_999, 60_000, 130_000].map((at) => own.onReport(conflict, at).length)
   assert.deepEqual(emitted, [1, 0, 0, 1, 1])
 })
 
-test('what concerns another peer, or two processes of before, is not this node’s', () => {
+test('report about another peer, or about two earlier processes: ignored', () => {
   const own = startedIdentity()
   assert.deepEqual(own.onReport({ ...conflict, peer: 'other' }, 0), [])
   assert.deepEqual(own.onReport({ ...conflict, instances: [theirs, '00000000000000cc'] }, 0), [])
 })
 
-test('gossip with this node’s own signature is another process, once none can be of the process before', () => {
+test('gossip with this node’s own signature: a conflict, once it cannot be from the previous process', () => {
   const own = startedIdentity()
   const otherDigest = digestOf('self', { instance: theirs, addresses: ['/ip4/10.0.0.2/tcp/1'] })
   assert.deepEqual(own.onOwnSignature(otherDigest, 0, 29_000), [])
@@ -48,7 +48,7 @@ test('gossip with this node’s own signature is another process, once none can 
   )
 })
 
-test('a digest of the process before, or of one that has ended, that somebody sends again proves nothing', () => {
+test('replayed digest of the previous process, or of one that ended: no conflict', () => {
   const own = startedIdentity()
   const otherDigest = digestOf('self', { instance: theirs })
   assert.deepEqual(own.onOwnSignature(otherDigest, 80_000, 70_000), [], 'sent before the start')
@@ -60,7 +60,7 @@ const guest = { ...conflict, peer: 'peer-a' }
 const seeds = ['/ip4/10.0.0.9/tcp/1', '/ip4/10.0.0.9/udp/1/quic-v1']
 const identity = { role: 'compute', meshes: ['mesh-a'], incarnation: 1, build: 'test' } as const
 
-/** A node whose seeds never answer; `each` is called every 100 ms and may deliver events. */
+/** A node whose seeds never answer; calls `onStep` every 100 ms, which may deliver events. */
 function run(untilMs: number, onStep: (node: MeshNode, now: number) => NodeEffect[]) {
   const options = {
     stalenessMs: 30_000,
@@ -96,7 +96,7 @@ function run(untilMs: number, onStep: (node: MeshNode, now: number) => NodeEffec
 const gossip = (digest: Digest, at = wall) =>
   ({ type: 'gossip', mesh: 'mesh-a', from: digest.peer, digest, wall: at }) as const
 
-/** A member that links to the node and names a conflict; `refuses`: it ends each link as superseded, and links anew. */
+/** A member that links to the node and reports a conflict; `refuses`: it closes each link as superseded and relinks. */
 function neighbour(refuses: boolean, untilMs: number) {
   const info = { direction: 'inbound', address: '/ip4/10.0.0.3/tcp/1', transport: 'tcp', gossip: 'none' } as const
   const links = seededRandom(2)
@@ -104,7 +104,7 @@ function neighbour(refuses: boolean, untilMs: number) {
   return (node: MeshNode, now: number): NodeEffect[] => {
     const connection = refuses ? `c${Math.floor(now / 50_000)}` : 'c'
     if (now >= untilMs) return node.handle({ type: 'observed', connections: [] }, now)
-    const sendFrame = (frame: Frame) => node.handle({ type: 'frame', connection, frame, wall }, now)
+    const send = (frame: Frame) => node.handle({ type: 'frame', connection, frame, wall }, now)
     const hello = { ...identity, name: 'b', counter: 1, trace: newTrace(links) }
     const first = node.ledger.find(connection) === undefined && (!refuses || now % 50_000 === 0)
     const effects: NodeEffect[] = []
@@ -112,21 +112,21 @@ function neighbour(refuses: boolean, untilMs: number) {
       effects.push(
         ...node.handle({ type: 'observed', connections: [{ ...info, id: connection, peer: 'peer-b' }] }, now),
       )
-      effects.push(...node.handle({ type: 'stream.open', connection }, now), ...sendFrame({ type: 'hello', hello }))
+      effects.push(...node.handle({ type: 'stream.open', connection }, now), ...send({ type: 'hello', hello }))
     }
     if (now % 2_000 === 0 && node.ledger.isMember(connection))
       effects.push(
-        ...sendFrame({ type: 'digest', digest: digestOf('peer-b', { sequence: ++sequence, conflicts: [guest] }) }),
+        ...send({ type: 'digest', digest: digestOf('peer-b', { sequence: ++sequence, conflicts: [guest] }) }),
       )
     if (!refuses || !first) return effects
-    effects.push(...sendFrame({ type: 'goodbye', reason: 'superseded', trace: newTrace(links) }))
+    effects.push(...send({ type: 'goodbye', reason: 'superseded', trace: newTrace(links) }))
     return [...effects, ...node.handle({ type: 'observed', connections: [] }, now)]
   }
 }
 
 const undisturbed = run(600_000, () => [])
 
-test('while another process has its identity, a node dials once a minute, and again as ever afterwards', () => {
+test('another process with its identity: the node dials once a minute, and at its usual rate afterwards', () => {
   let sequence = 0
   const { dials, ticks } = run(400_000, (node, now) => {
     if (now >= 200_000 || now % 10_000 !== 0) return []
@@ -135,11 +135,11 @@ test('while another process has its identity, a node dials once a minute, and ag
   })
   const during = new Set(dials.filter((at) => at > 40_000 && at < 200_000))
   assert.ok(during.size <= 4, `${[...during]}`)
-  assert.ok(dials.filter((at) => at > 300_000).length >= 6, 'it dials as ever afterwards')
+  assert.ok(dials.filter((at) => at > 300_000).length >= 6, 'it dials at its usual rate afterwards')
   assert.ok(ticks < 2_000, `${ticks} ticks: nothing is due again and again`)
 })
 
-test('digests over gossip that name this node as a conflict are believed by nobody, and slow no dial', () => {
+test('conflict with this node in digests over gossip: not trusted, and slows no dial', () => {
   const forged = run(600_000, (node, now) =>
     now % 60_000 === 0 ? node.handle(gossip(digestOf('guest-1', { sequence: now, conflicts: [guest] })), now) : [],
   )
@@ -147,8 +147,8 @@ test('digests over gossip that name this node as a conflict are believed by nobo
   assert.equal(forged.dials.length, undisturbed.dials.length)
 })
 
-test('a neighbour’s word or a refused link alone slows no dial, both together and an own signature do', () => {
-  const acts = {
+test('dial rate: slowed by a report and a refused link together or an own signature, not by one of the former', () => {
+  const evidenceOf = {
     word: (own: OwnIdentity) => own.onReport(conflict, 40_000),
     refusal: (own: OwnIdentity) => own.onLinkRefused(40_000),
   }
@@ -159,18 +159,15 @@ test('a neighbour’s word or a refused link alone slows no dial, both together 
     own.onDialled(40_000)
     return own.dialAfter(41_000)
   }
-  assert.equal(dialAfter(acts.word), -Infinity)
-  assert.equal(dialAfter(acts.refusal), -Infinity)
-  assert.equal(dialAfter(acts.word, acts.refusal), 100_000)
+  assert.equal(dialAfter(evidenceOf.word), -Infinity)
+  assert.equal(dialAfter(evidenceOf.refusal), -Infinity)
+  assert.equal(dialAfter(evidenceOf.word, evidenceOf.refusal), 100_000)
   assert.equal(dialAfter(signature), 100_000)
 })
 
-test('what a linked member says of a conflict is emitted; when it refuses each link too, the node dials once a minute', () => {
-  const neighbourReports = run(600_000, neighbour(false, 300_000))
-  assert.ok(
-    neighbourReports.conflicts.length >= 4 && neighbourReports.conflicts.length <= 6,
-    `${neighbourReports.conflicts}`,
-  )
+test('conflict report of a linked member: emitted; if it also refuses each link, the node dials once a minute', () => {
+  const reports = run(600_000, neighbour(false, 300_000))
+  assert.ok(reports.conflicts.length >= 4 && reports.conflicts.length <= 6, `${reports.conflicts}`)
   const after = ({ dials }: { dials: readonly number[] }) =>
     new Set(dials.filter((at) => at > 60_000 && at < 300_000)).size
   const refused = run(600_000, neighbour(true, 600_000))

@@ -21,7 +21,7 @@ function makeMap(spec: Partial<RegistrySpec<string, string>> = {}) {
   return { map, released }
 }
 
-test('a value put over another releases that other; the same value again is only refreshed', () => {
+test('set: releases another value of the key; refreshes the same value', () => {
   const { map, released } = makeMap()
   map.set('a', 'one', 0)
   map.set('a', 'one', 5)
@@ -31,7 +31,7 @@ test('a value put over another releases that other; the same value again is only
   assert.equal(map.get('a'), 'two')
 })
 
-test('a full map evicts the entry longest without a refresh', () => {
+test('full map: evicts the least recently refreshed entry', () => {
   const { map, released } = makeMap()
   for (const [now, key] of ['a', 'b', 'c'].entries()) map.set(key, `of ${key}`, now)
   map.touch('a', 10)
@@ -40,7 +40,7 @@ test('a full map evicts the entry longest without a refresh', () => {
   assert.deepEqual([...map.keys()], ['c', 'a', 'd'])
 })
 
-test('entries expire when they were not refreshed for longer than idleMs', () => {
+test('entries without a refresh for longer than idleMs: expire', () => {
   const { map, released } = makeMap()
   map.set('a', 'one', 0)
   map.set('b', 'two', 0)
@@ -50,13 +50,13 @@ test('entries expire when they were not refreshed for longer than idleMs', () =>
   assert.deepEqual(released, [['one', 'a', 'expired']])
 })
 
-test('where an event empties the map, time does not', () => {
+test('map with an expiry event: time expires nothing', () => {
   const { map } = makeMap({ expiry: { event: 'connection closed' } })
   map.set('a', 'one', 0)
   assert.equal(map.expire(1e9), 0)
 })
 
-test('a time that goes back neither ages nor rejuvenates anything', () => {
+test('time that goes back: counts as the latest time', () => {
   const { map } = makeMap()
   map.set('a', 'one', 1_000)
   map.set('b', 'two', 10)
@@ -64,7 +64,7 @@ test('a time that goes back neither ages nor rejuvenates anything', () => {
   assert.equal(map.expire(1_101), 2)
 })
 
-test('a guarded removal leaves the successor alone', () => {
+test('guarded removal: does not remove the successor', () => {
   const { map, released } = makeMap()
   map.set('a', 'second link', 0)
   assert.equal(
@@ -79,7 +79,7 @@ test('a guarded removal leaves the successor alone', () => {
   assert.deepEqual(released, [['second link', 'a', 'removed']])
 })
 
-test('closing releases all and refuses what comes after', () => {
+test('close: releases all entries and rejects further ones', () => {
   const { map, released } = makeMap()
   map.set('a', 'one', 0)
   map.close()
@@ -91,7 +91,7 @@ test('closing releases all and refuses what comes after', () => {
   )
 })
 
-test('a release that throws is heard of, and leaves the map right', () => {
+test('release that throws: the caller gets the error, and the map stays consistent', () => {
   const release = (value: string) => {
     throw new Error(`cannot free ${value}`)
   }
@@ -107,7 +107,7 @@ test('a release that throws is heard of, and leaves the map right', () => {
   assert.deepEqual([map.size, map.census(0).released], [0, 3])
 })
 
-test('a release may change the map it comes from', () => {
+test('release that changes its own map: works', () => {
   const { map, released } = makeMap({
     capacity: 1,
     release: (value, key, reason) => {
@@ -124,7 +124,7 @@ test('a release may change the map it comes from', () => {
   ])
 })
 
-test('a map may be changed while it is walked', () => {
+test('map changed during iteration: works', () => {
   const { map } = makeMap()
   for (const key of ['a', 'b', 'c']) map.set(key, key, 0)
   for (const [key] of map) map.touch(key, 1)
@@ -132,7 +132,7 @@ test('a map may be changed while it is walked', () => {
   assert.deepEqual([...map.values()], [])
 })
 
-test('a bound that bounds nothing is refused', () => {
+test('capacity or idleMs that is not positive and finite: rejected', () => {
   const isRefusal = (error: unknown) => isMeshError(error, 'MESH_CONFIG_INVALID')
   for (const capacity of [0, -1, 1.5, Infinity, Number.NaN]) assert.throws(() => makeMap({ capacity }), isRefusal)
   for (const idleMs of [0, -1, Infinity, Number.NaN]) assert.throws(() => makeMap({ expiry: { idleMs } }), isRefusal)
@@ -145,7 +145,7 @@ const operation = fc.oneof(
   fc.record({ do: fc.constantFrom('expire' as const, 'walk' as const), key, ms: fc.nat(200) }),
 )
 
-test('whatever is done, each value is released exactly once, the bound holds and the census adds up', () => {
+test('any operations: each value is released exactly once, the capacity holds and the census adds up', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 200 }), (operations) => {
       const { map, released } = makeMap()

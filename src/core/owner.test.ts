@@ -16,10 +16,10 @@ function makeOwner() {
   return { clock, owner: new Owner('node-a', clock) }
 }
 
-/** Lets promises that are due settle. */
+/** Lets resolved promises settle. */
 const settle = () => new Promise(setImmediate)
 
-test('closes in reverse order, children included, and says how long each step took', async () => {
+test('close: reverse order, children included, with the duration of each step', async () => {
   const { owner, clock } = makeOwner()
   const closed: string[] = []
   owner.adopt('first', () => void closed.push('first'))
@@ -43,7 +43,7 @@ test('closes in reverse order, children included, and says how long each step to
   assert.deepEqual([owner.inventory(), clock.pending, kit.closed], [nothing, 0, true])
 })
 
-test('the inventory names what is held, by whom, and forgets what has gone', async () => {
+test('inventory: lists current items with their owners, and drops closed ones', async () => {
   const { owner, clock } = makeOwner()
   const kit = owner.child('kit')
   kit.map({ name: 'links', capacity: 2, expiry: { event: 'closing' }, release: () => {} })
@@ -71,7 +71,7 @@ test('the inventory names what is held, by whom, and forgets what has gone', asy
   assert.deepEqual(owner.inventory(), nothing)
 })
 
-test('a resource is closed once, whoever asks and however often', async () => {
+test('repeated release and close: closes a resource once', async () => {
   const { owner } = makeOwner()
   let closes = 0
   const release = owner.adopt('listener', () => void closes++)
@@ -79,7 +79,7 @@ test('a resource is closed once, whoever asks and however often', async () => {
   assert.equal(closes, 1)
 })
 
-test('a step that never ends is told, stays in the inventory, and holds nothing up', async () => {
+test('step that never ends: reported, stays in the inventory, and does not block the others', async () => {
   const { owner, clock } = makeOwner()
   let closed = 0
   const { promise, resolve: finish } = Promise.withResolvers<void>()
@@ -108,7 +108,7 @@ test('a step that never ends is told, stays in the inventory, and holds nothing 
   assert.deepEqual(owner.inventory(), nothing)
 })
 
-test('failures are gathered: close tells them, disposal throws them together', async () => {
+test('failed steps: close returns them, disposal throws them together', async () => {
   const { owner } = makeOwner()
   owner.adopt('a', () => {
     throw new Error('at once')
@@ -129,7 +129,7 @@ test('failures are gathered: close tells them, disposal throws them together', a
   assert.deepEqual(owner.inventory(), nothing)
 })
 
-test('no timer fires into what is being closed, not even a child’s', async () => {
+test('timers during close: none fires, not even a child’s', async () => {
   const { owner, clock } = makeOwner()
   let fired = 0
   owner.child('kit').after(5, () => fired++)
@@ -141,7 +141,7 @@ test('no timer fires into what is being closed, not even a child’s', async () 
   assert.equal(fired, 0)
 })
 
-test('a closed owner takes nothing on', async () => {
+test('closed owner: rejects new items', async () => {
   const { owner } = makeOwner()
   let aborted = 0
   owner.signal.addEventListener('abort', () => aborted++)
@@ -157,7 +157,7 @@ test('a closed owner takes nothing on', async () => {
   assert.deepEqual([aborted, owner.closed], [1, true])
 })
 
-test('an owner holds a bounded number of things', () => {
+test('owner at its limit: rejects further items', () => {
   const { owner } = makeOwner()
   const cancels = Array.from({ length: limits.held }, () => owner.after(1, () => {}))
   const isLimit = (error: unknown) => isMeshError(error, 'MESH_LIMIT_REACHED')
@@ -172,7 +172,7 @@ const operation = fc.record({
   pick: fc.nat(20),
 })
 
-test('whatever is done, everything is closed exactly once or fired, and nothing is left', async () => {
+test('any operations: each resource is closed exactly once, and no item is left', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
       const { owner, clock } = makeOwner()

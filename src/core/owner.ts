@@ -142,11 +142,9 @@ export class Owner {
 
   /** As `close`, but throws MESH_RELEASE_FAILED when a step failed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const failures = (await this.close()).flatMap(({ name, error }) =>
-      error === undefined ? [] : [`${name}: ${error}`],
-    )
-    if (failures.length === 0) return
-    throw new MeshError('MESH_RELEASE_FAILED', { owner: this.name, steps: failures.join('; ') })
+    const errors = (await this.close()).flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`]))
+    if (errors.length === 0) return
+    throw new MeshError('MESH_RELEASE_FAILED', { owner: this.name, steps: errors.join('; ') })
   }
 
   async #close(): Promise<readonly CloseStep[]> {

@@ -6,13 +6,13 @@ import { judgeClock, type PeerClock } from './peer-clock.ts'
 leakCheck()
 
 const allowedMs = 5_000
-/** What is told of samples [second, skew]. */
+/** The reported skews of samples [second, skew]. */
 function judgements(samples: readonly (readonly [number, number])[]) {
   const clock: PeerClock = { samples: [], isOff: false }
   return samples.map(([second, skewMs]) => judgeClock(clock, skewMs, allowedMs, second * 1_000))
 }
 
-test('a clock that is ahead is told at once, and once until it is right again', () => {
+test('clock ahead: reported at once, and once until it is within the limit again', () => {
   const reportedSkews = judgements([
     [0, 5_000],
     [10, 5_001],
@@ -25,7 +25,7 @@ test('a clock that is ahead is told at once, and once until it is right again', 
   assert.deepEqual(reportedSkews, [undefined, 5_001, undefined, undefined, undefined, undefined, 7_000])
 })
 
-test('a clock that is behind is told when three digests in a row say so, by the least of them', () => {
+test('clock behind: reported after three digests in a row, with the smallest skew', () => {
   assert.deepEqual(
     judgements([
       [0, -60_000],
@@ -37,7 +37,7 @@ test('a clock that is behind is told when three digests in a row say so, by the 
   )
 })
 
-test('digests that come late say nothing of their sender’s clock while one of three is in time', () => {
+test('late digests: no report while one of three is in time', () => {
   assert.deepEqual(
     judgements([
       [0, -9_000],
@@ -50,7 +50,7 @@ test('digests that come late say nothing of their sender’s clock while one of 
   )
 })
 
-test('digests of one burst are late together and count once, by the one that was quickest', () => {
+test('burst of late digests: counts once, by the quickest', () => {
   assert.deepEqual(
     judgements([
       [0, -9_000],

@@ -10,7 +10,7 @@ export interface PeerRecord {
   readonly peer: string
   links: readonly Link[]
   /** The node was full when it connected: the ledger will close all its connections. */
-  isOverCapacity: boolean
+  isOverLimit: boolean
   /** Gossipsub has one pair of streams per peer, on any of its connections. */
   readonly repair: GossipRepair
   /** Which of its addresses answered, until its first digest creates the member. */
@@ -18,7 +18,7 @@ export interface PeerRecord {
 }
 
 /** Peers above the limit that stay until their goodbye; the ledger closes further ones without it. Guess. */
-export const maxOverCapacity = 8
+export const maxOverLimit = 8
 
 /**
  * The connected peers and their connections. A peer takes a place while it has a direct connection; peers connected
@@ -33,7 +33,7 @@ export class PeerRecords {
     this.#maxPeers = maxPeers
     this.#records = owner.map<string, PeerRecord>({
       name: 'peers',
-      capacity: maxPeers + maxOverCapacity + limits.relayedPeers,
+      capacity: maxPeers + maxOverLimit + limits.relayedPeers,
       expiry: { event: 'its last connection closed' },
       release: () => {},
     })
@@ -44,13 +44,13 @@ export class PeerRecords {
     return this.#places
   }
 
-  /** Further peers are over capacity; `hasRoomToNotify` says whether they can receive a goodbye. */
+  /** Further peers are over the limit; `hasRoomToNotify` says whether they can receive a goodbye. */
   get isFull(): boolean {
     return this.#places >= this.#maxPeers
   }
 
   get hasRoomToNotify(): boolean {
-    return this.#places < this.#maxPeers + maxOverCapacity
+    return this.#places < this.#maxPeers + maxOverLimit
   }
 
   get(peer: string): PeerRecord | undefined {
@@ -64,13 +64,7 @@ export class PeerRecords {
   /** The record of a peer, or a new one, which is listed once a link is added. */
   getOrCreate(peer: string): PeerRecord {
     return (
-      this.#records.get(peer) ?? {
-        peer,
-        links: [],
-        isOverCapacity: false,
-        repair: new GossipRepair(),
-        paths: undefined,
-      }
+      this.#records.get(peer) ?? { peer, links: [], isOverLimit: false, repair: new GossipRepair(), paths: undefined }
     )
   }
 

@@ -5,7 +5,7 @@ import { quote } from './quote.ts'
 
 leakCheck()
 
-test('a text is quoted and cut; one that may hold a credential is not shown', () => {
+test('text: quoted and cut; text that may contain a credential: redacted', () => {
   assert.equal(quote('x'.repeat(500)).length, 203)
   assert.equal(quote('a "b"\n'), '"a \\"b\\"\\n"')
   for (const url of [

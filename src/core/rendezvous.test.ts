@@ -14,7 +14,7 @@ function ranks(origin: string, bridges: readonly string[]): number[] {
   return bridges.map((self) => rank(origin, self, bridges))
 }
 
-test('all bridges agree on one order: each place is taken once', (t) => {
+test('all bridges compute the same order: each rank occurs once', (t) => {
   const seed = announceSeed(t)
   fc.assert(
     fc.property(peerIdArbitrary, bridgesArbitrary, (origin, bridges) => {
@@ -27,7 +27,7 @@ test('all bridges agree on one order: each place is taken once', (t) => {
   )
 })
 
-test('neither the order of the list nor oneself in it makes a difference', (t) => {
+test('order of the list, or the node itself in it: does not change the rank', (t) => {
   const seed = announceSeed(t)
   fc.assert(
     fc.property(peerIdArbitrary, bridgesArbitrary, (origin, [self = '', ...others]) => {
@@ -39,13 +39,13 @@ test('neither the order of the list nor oneself in it makes a difference', (t) =
   )
 })
 
-test('when a bridge goes, only those behind it move up', (t) => {
+test('bridge that leaves: only those ranked after it move up', (t) => {
   const seed = announceSeed(t)
   fc.assert(
-    fc.property(peerIdArbitrary, bridgesArbitrary, (origin, [gone = '', ...stay]) => {
-      const before = ranks(origin, [gone, ...stay])
+    fc.property(peerIdArbitrary, bridgesArbitrary, (origin, [leaver = '', ...others]) => {
+      const before = ranks(origin, [leaver, ...others])
       const expected = before.slice(1).map((place) => (place > (before[0] ?? 0) ? place - 1 : place))
-      assert.deepEqual(ranks(origin, stay), expected)
+      assert.deepEqual(ranks(origin, others), expected)
     }),
     { seed },
   )

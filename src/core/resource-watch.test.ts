@@ -17,7 +17,7 @@ const types = Object.keys(exhaustions) as readonly ExhaustionType[]
 const operations: readonly ResourceOperation[] = ['open', 'dial', 'accept']
 const watch = () => new ResourceWatch(() => 0.5)
 
-test('out of descriptors: one span at the first failure, one when none has come for a while', () => {
+test('out of descriptors: one span at the first failure, one at the recovery', () => {
   const resources = watch()
   const [first, ...rest] = resources.handle({ type: 'failed', errorType: 'EMFILE', operation: 'open' }, 1_000)
   assert.deepEqual([first?.span, rest], ['mesh.resource.exhausted', []])
@@ -42,12 +42,12 @@ test('out of descriptors: one span at the first failure, one when none has come 
   assert.equal(resources.deadline(), Infinity)
 })
 
-test('an ordinary failure is no exhaustion', () => {
+test('ordinary failure: not an exhaustion', () => {
   assert.deepEqual(['ECONNREFUSED', 'TimeoutError', 'toString', ''].filter(isExhaustion), [])
   assert.deepEqual(watch().handle({ type: 'tick' }, 60_000), [])
 })
 
-test('whatever fails and when: each exhaustion is emitted once, recovers once, and counts its failures', () => {
+test('any failures: each exhaustion is emitted once, recovers once, and counts its failures', () => {
   const failure = fc.record({
     errorType: fc.constantFrom(...types),
     operation: fc.constantFrom(...operations),
@@ -67,7 +67,7 @@ test('whatever fails and when: each exhaustion is emitted once, recovers once, a
       emitted.push(...resources.handle({ type: 'tick' }, now + quietMs))
       const count = (span: string) => emitted.filter((one) => one.span === span).length
       assert.equal(count('mesh.resource.exhausted'), count('mesh.resource.recovered'))
-      const told = emitted.reduce((sum, { span, attributes }) => {
+      const failureCount = emitted.reduce((sum, { span, attributes }) => {
         return (
           sum +
           (span === 'mesh.resource.recovered'
@@ -75,7 +75,7 @@ test('whatever fails and when: each exhaustion is emitted once, recovers once, a
             : 0)
         )
       }, 0)
-      assert.equal(told, failures.length)
+      assert.equal(failureCount, failures.length)
       assert.equal(resources.deadline(), Infinity)
     }),
   )

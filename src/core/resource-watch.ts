@@ -59,33 +59,25 @@ export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
   #noteFailure(errorType: ExhaustionType, operation: ResourceOperation, now: number): SpanEffect[] {
     const before = this.#exhausted.find((one) => one.errorType === errorType)
     const others = this.#exhausted.filter((one) => one !== before)
-    const exhaustion: Omit<Exhaustion, 'errorType' | 'lastAt'> = before ?? {
+    const current: Omit<Exhaustion, 'errorType' | 'lastAt'> = before ?? {
       ref: newTrace(this.#random),
       since: now,
       failures: 0,
       operations: [],
     }
-    const operations = exhaustion.operations.includes(operation)
-      ? exhaustion.operations
-      : [...exhaustion.operations, operation]
-    const updated = {
+    const operations = current.operations.includes(operation) ? current.operations : [...current.operations, operation]
+    const next = {
       errorType,
-      ref: exhaustion.ref,
-      since: exhaustion.since,
+      ref: current.ref,
+      since: current.since,
       lastAt: now,
-      failures: exhaustion.failures + 1,
+      failures: current.failures + 1,
       operations,
     }
-    this.#exhausted = [...others, updated]
+    this.#exhausted = [...others, next]
     if (before !== undefined) return []
-    const attributes = { 'mesh.resource.name': exhaustions[errorType], 'error.type': errorType }
-    return [
-      emitSpan(
-        'mesh.resource.exhausted',
-        { ...attributes, 'mesh.resource.operation': operation },
-        { ref: updated.ref },
-      ),
-    ]
+    const base = { 'mesh.resource.name': exhaustions[errorType], 'error.type': errorType }
+    return [emitSpan('mesh.resource.exhausted', { ...base, 'mesh.resource.operation': operation }, { ref: next.ref })]
   }
 
   #recover(now: number): SpanEffect[] {

@@ -6,7 +6,7 @@ import { Rounds } from './rounds.ts'
 
 leakCheck()
 
-test('a window a minute, each linked to the one before; a census every 30 s; a snapshot every 5 s', () => {
+test('a window a minute, linked to the previous one; a census every 30 s; a snapshot every 5 s', () => {
   const rounds = new Rounds(seededRandom(1))
   assert.equal(rounds.deadline(), Infinity, 'nothing is due before the start')
   const effects = rounds.handle({ type: 'started' }, 0).map((effect) => ({ at: 0, effect }))
@@ -27,7 +27,7 @@ test('a window a minute, each linked to the one before; a census every 30 s; a s
   assert.deepEqual(rounds.window, windows[2]?.ref)
 })
 
-test('a node that slept through windows has one, not as many as it missed', () => {
+test('suspension longer than several windows: one new window', () => {
   const rounds = new Rounds(seededRandom(1))
   rounds.handle({ type: 'started' }, 0)
   const late = rounds.handle({ type: 'tick' }, 600_000)

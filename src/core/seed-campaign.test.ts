@@ -6,7 +6,7 @@ import { refusal } from '../testing/seed-player.ts'
 
 leakCheck()
 
-/** Of the seed as configured, and of the address that the player says it was. */
+/** Attributes of the configured seed and of the dialled address. */
 const dialled = {
   'server.address': 'seed.example',
   'server.port': 4001,
@@ -15,7 +15,7 @@ const dialled = {
   'network.transport': 'tcp',
 }
 
-test('an attempt may take ten seconds; its retry says how it failed and how long the wait is', () => {
+test('failed attempt of ten seconds: its retry span has the error and the delay', () => {
   const { player } = play(() => ({ afterMs: 10_000 }))
   player.runUntil(25_000)
   const [first, second] = player.spansNamed('mesh.seed.retry')
@@ -36,7 +36,7 @@ test('an attempt may take ten seconds; its retry says how it failed and how long
   })
 })
 
-test('the seed’s answer ends the campaign and says after how many attempts', () => {
+test('seed answers: the campaign ends, and the span has the number of attempts', () => {
   const { dialler, player } = play(upBetween(5_000, Infinity))
   player.runUntil(1_000_000)
   assert.deepEqual(player.dials().map(Math.round), [0, 1_000, 3_000, 7_000])
@@ -55,7 +55,7 @@ test('the seed’s answer ends the campaign and says after how many attempts', (
   assert.equal(dialler.deadline(), Infinity)
 })
 
-test('a campaign is one trace: its attempts and its end are children of its root', () => {
+test('campaign: one trace, with its attempts and its end as children of the root', () => {
   const { player } = play(upBetween(5_000, Infinity))
   player.runUntil(10_000)
   const [root] = player.spansNamed('mesh.seed.dial')
@@ -65,7 +65,7 @@ test('a campaign is one trace: its attempts and its end are children of its root
   for (const child of children) assert.deepEqual(child.parent, root?.ref)
 })
 
-test('a later campaign is a trace of its own, linked to the one before', () => {
+test('later campaign: a trace of its own, linked to the previous one', () => {
   const { player } = play(() => refused)
   player.runUntil(500_000)
   const roots = player.spansNamed('mesh.seed.dial').map(({ ref }) => ref)

@@ -71,18 +71,15 @@ export function newSeed(address: string): Seed {
 
 /** The root span of a campaign; for a later campaign also its cause, linked to the campaign `before`. */
 export function emitCampaign(seed: Seed, root: TraceRef, before: TraceRef | undefined, now: number): SpanEffect[] {
-  const seedAttributes = {
+  const attributes = {
     'mesh.seed.address': seed.address,
     'mesh.seed.campaign': seed.campaign,
     'mesh.seed.cause': seed.cause,
   }
-  const campaignSpan = emitSpan('mesh.seed.dial', seedAttributes, { ref: root, parent: null })
+  const campaignSpan = emitSpan('mesh.seed.dial', attributes, { ref: root, parent: null })
   if (before === undefined) return [campaignSpan]
   const delay = { 'mesh.seed.delay_ms': Math.round(seed.nextAt - now) }
-  return [
-    campaignSpan,
-    emitSpan('mesh.seed.rearmed', { ...seedAttributes, ...delay }, { parent: root, links: [before] }),
-  ]
+  return [campaignSpan, emitSpan('mesh.seed.rearmed', { ...attributes, ...delay }, { parent: root, links: [before] })]
 }
 
 export function emitRetry(seed: Seed, failure: DialFailure, now: number): SpanEffect {

@@ -12,10 +12,10 @@ const seeds = ['/ip4/192.0.2.1/tcp/4001', '/ip4/192.0.2.2/tcp/4001']
 const seed = fc.constantFrom(...seeds)
 const peer = fc.constantFrom('peer-a', 'peer-b')
 
-/** Whatever the network may say, sensible or not. */
+/** Any event of the network, sensible or not. */
 const event: fc.Arbitrary<SeedEvent> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<SeedEvent>({ type: 'tick' }) },
-  // Rare enough that campaigns come to their end without one.
+  // Rare enough that campaigns end without an answer.
   fc.record({ type: fc.constant('seed.answered' as const), seed, peer, address: seed }),
   {
     weight: 4,
@@ -25,7 +25,7 @@ const event: fc.Arbitrary<SeedEvent> = fc.oneof(
   fc.record({ type: fc.constant('disconnected' as const), peer }),
 )
 
-/** An event comes after a pause, or just when the machine asked to be woken. */
+/** An event after a pause, or at the deadline of the machine. */
 const step = fc.record({ event, pauseMs: fc.option(fc.nat(60_000), { nil: undefined }) })
 const steps = fc.array(step, { maxLength: 300, size: 'max' })
 
@@ -48,7 +48,7 @@ function play(script: readonly { event: SeedEvent; pauseMs: number | undefined }
 
 const ends = ['mesh.seed.retry', 'mesh.seed.connected', 'mesh.seed.giveup']
 
-test('whatever happens, a seed has at most one attempt in flight', () => {
+test('any events: a seed has at most one attempt in flight', () => {
   fc.assert(
     fc.property(steps, (script) => {
       const inFlight = new Set<string>()
@@ -95,7 +95,7 @@ test('a campaign has at most nine retries and one end, each in its trace', () =>
   )
 })
 
-test('a seed that is not connected is always due some time', () => {
+test('unconnected seed: always has a next attempt', () => {
   fc.assert(
     fc.property(steps, (script) => {
       const dialler = new SeedDialler(seeds, { random: seededRandom(7) })

@@ -10,7 +10,7 @@ leakCheck()
 
 const { address } = refusal
 
-test('a silent seed is dialled at once and ten times in all, then given up once', () => {
+test('silent seed: dialled at once and ten times in all, then given up once', () => {
   const { player } = play(() => refused)
   player.runUntil(152_000)
   assert.equal(player.dials()[0], 0)
@@ -19,7 +19,7 @@ test('a silent seed is dialled at once and ten times in all, then given up once'
   assert.equal(player.spansNamed('mesh.seed.giveup').length, 1)
 })
 
-test('the lowest draw waits half as long', () => {
+test('lowest jitter: half the waits', () => {
   const { player } = play(
     () => refused,
     () => 0,
@@ -28,7 +28,7 @@ test('the lowest draw waits half as long', () => {
   assert.deepEqual(gaps(player.dials()), [0.5, 1, 2, 4, 8, 15, 15, 15, 15])
 })
 
-test('alone, a seed that was given up is tried every 30 s, however long an attempt takes; each ten are a campaign', () => {
+test('no peers, seed given up: an attempt every 30 s, whatever its duration; ten attempts are a campaign', () => {
   for (const afterMs of [0, 10_000]) {
     const { player } = play(() => ({ afterMs }))
     player.runUntil(1_000_000)
@@ -47,7 +47,7 @@ test('alone, a seed that was given up is tried every 30 s, however long an attem
   }
 })
 
-test('with other peers, a seed that was given up is tried again after five minutes, in a whole campaign', () => {
+test('other peers, seed given up: a complete new campaign after five minutes', () => {
   const { player } = play(() => refused)
   player.send({ type: 'peers', count: 3 })
   player.runUntil(127_000 + 24_000 + 300_000 + 60_000)
@@ -58,7 +58,7 @@ test('with other peers, a seed that was given up is tried again after five minut
   assert.equal(player.spansNamed('mesh.seed.rearmed')[0]?.attributes['mesh.seed.delay_ms'], 0)
 })
 
-test('resting alone, the first peer puts the next campaign off to five minutes after the give-up', () => {
+test('no peers, seed given up: the first peer delays the next campaign to five minutes after the give-up', () => {
   const { dialler, player } = play(() => refused)
   player.runUntil(170_000)
   near(dialler.deadline(), 181_000)
@@ -66,21 +66,21 @@ test('resting alone, the first peer puts the next campaign off to five minutes a
   near(dialler.deadline(), 451_000)
 })
 
-test('a count that says nothing new changes nothing', () => {
+test('unchanged number of peers: changes nothing', () => {
   const { dialler, player } = play(() => refused)
   player.runUntil(170_000)
   assert.deepEqual(player.send({ type: 'peers', count: 0 }), [])
   near(dialler.deadline(), 181_000)
 })
 
-test('resting with peers, the loss of the last one begins a campaign within half a second to one', () => {
-  for (const [draw, expected] of [
+test('seed given up, last peer lost: a campaign starts within half a second to one', () => {
+  for (const [jitter, expected] of [
     [0, 500],
     [highest, 1_000],
   ] as const) {
     const { player } = play(
       () => refused,
-      () => draw,
+      () => jitter,
     )
     player.send({ type: 'peers', count: 1 })
     player.runUntil(200_000)
@@ -94,7 +94,7 @@ test('resting with peers, the loss of the last one begins a campaign within half
   }
 })
 
-test('a campaign under way is not begun anew by the loss of the last peer', () => {
+test('running campaign, last peer lost: the campaign continues', () => {
   const { dialler, player } = play(() => refused)
   player.send({ type: 'peers', count: 1 })
   player.runUntil(20_000)
@@ -103,7 +103,7 @@ test('a campaign under way is not begun anew by the loss of the last peer', () =
   assert.equal(dialler.deadline(), due)
 })
 
-test('a seed that is lost while other peers remain is wanted back', () => {
+test('seed lost while other peers remain: dialled again', () => {
   const { player } = play(upBetween(0, Infinity))
   player.runUntil(100)
   player.send({ type: 'peers', count: 5 })
@@ -115,7 +115,7 @@ test('a seed that is lost while other peers remain is wanted back', () => {
   assert.equal(player.spansNamed('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'lost')
 })
 
-test('losing the seed and with it the last peer is one loss, in whichever order it is heard', () => {
+test('seed and last peer lost together: one campaign, in either order of events', () => {
   const events = [{ type: 'peers', count: 0 } as const, { type: 'disconnected', peer: 'peer-a' } as const]
   for (const order of [events, events.toReversed()]) {
     const { player } = play(upBetween(0, 1))
@@ -127,12 +127,12 @@ test('losing the seed and with it the last peer is one loss, in whichever order 
   }
 })
 
-test('a seed that hangs up soon after each answer is met with growing waits, until it stays', () => {
+test('seed that hangs up soon after each answer: growing waits until it stays', () => {
   const { player } = play(upBetween(0, Infinity))
   player.send({ type: 'peers', count: 2 })
   player.runUntil(0)
-  const delays = [0, 0, 0, 0, 29_000, 31_000].map((stoodMs) => {
-    player.runUntil(player.now + stoodMs)
+  const delays = [0, 0, 0, 0, 29_000, 31_000].map((connectedMs) => {
+    player.runUntil(player.now + connectedMs)
     player.send({ type: 'disconnected', peer: 'peer-a' })
     const delay = player.spansNamed('mesh.seed.rearmed').at(-1)?.attributes['mesh.seed.delay_ms'] ?? 0
     player.runUntil(player.now + delay)
@@ -141,7 +141,7 @@ test('a seed that hangs up soon after each answer is met with growing waits, unt
   assert.deepEqual(delays, [1_000, 2_000, 4_000, 8_000, 16_000, 1_000])
 })
 
-test('an answer after the attempt was counted as failed is ignored', () => {
+test('answer after the attempt counted as failed: ignored', () => {
   const { dialler, player } = play(() => refused)
   player.runUntil(500)
   const due = dialler.deadline()
@@ -151,7 +151,7 @@ test('an answer after the attempt was counted as failed is ignored', () => {
   assert.equal(dialler.deadline(), due)
 })
 
-test('each end of an attempt names the seed as configured and the address that was dialled, and lasts as long', () => {
+test('spans of attempts: configured seed, dialled address, and the duration of the attempt', () => {
   const { player } = play((_, at) => ({ afterMs: 1_500, ...(at > 300_000 ? { peer: 'peer-a' } : {}) }))
   player.runUntil(700_000)
   for (const name of ['mesh.seed.retry', 'mesh.seed.giveup', 'mesh.seed.connected'] as const) {
@@ -168,19 +168,19 @@ test('each end of an attempt names the seed as configured and the address that w
   }
 })
 
-test('an attempt in which nothing was dialled has no address, a seed without port no port', () => {
-  const bare = '/dnsaddr/seed.example'
-  const { player } = play(() => undefined, undefined, [bare])
+test('attempt without a dial: no peer address; seed without a port: no port', () => {
+  const seedWithoutPort = '/dnsaddr/seed.example'
+  const { player } = play(() => undefined, undefined, [seedWithoutPort])
   player.runUntil(1)
   const unresolved = { stage: 'resolve', addresses: [], errorType: 'ENOTFOUND', errorMessage: 'no such name' } as const
-  player.send({ type: 'seed.failed', seed: bare, failure: unresolved })
-  const [retry] = player.spansNamed('mesh.seed.retry')
+  player.send({ type: 'seed.failed', seed: seedWithoutPort, failure: unresolved })
+  const [retry] = player.told('mesh.seed.retry')
   assert.equal(retry?.attributes['server.address'], 'seed.example')
   for (const key of ['server.port', 'network.peer.address', 'network.peer.port', 'network.transport'])
     assert.ok(!Object.hasOwn(retry?.attributes ?? {}, key), key)
 })
 
-test('an attempt whose end is never reported counts as failed after its limit and two seconds', () => {
+test('attempt without a result: counts as failed two seconds after its timeout', () => {
   const { player } = play(() => undefined)
   player.runUntil(13_000)
   const [retry] = player.spansNamed('mesh.seed.retry')
@@ -189,7 +189,7 @@ test('an attempt whose end is never reported counts as failed after its limit an
   assert.deepEqual(player.dials().map(Math.round), [0, 13_000])
 })
 
-test('a node that slept through its attempts goes on with one dial, not with all that it missed', () => {
+test('suspension longer than several attempts: one failed attempt, no catching up', () => {
   const { dialler } = play(() => undefined)
   dialler.handle({ type: 'tick' }, 0)
   const effects = dialler.handle({ type: 'tick' }, 3_600_000)
@@ -200,16 +200,16 @@ test('a node that slept through its attempts goes on with one dial, not with all
   assert.ok(dialler.deadline() > 3_600_000)
 })
 
-test('alone, a wait that was slept through is no wait, not a negative one', () => {
-  const slept = new SeedDialler([seed], { random: seededRandom(1) })
+test('no peers, suspension longer than the wait: a delay of zero, not a negative one', () => {
+  const dialler = new SeedDialler([seed], { random: seededRandom(1) })
   let now = 0
-  for (; slept.seeds()[0]?.campaign !== 2; now = slept.deadline()) slept.handle({ type: 'tick' }, now)
-  const late = slept.handle({ type: 'seed.failed', seed, failure: refusal }, now + 3_600_000)
+  for (; dialler.seeds()[0]?.campaign !== 2; now = dialler.deadline()) dialler.handle({ type: 'tick' }, now)
+  const late = dialler.handle({ type: 'seed.failed', seed, failure: refusal }, now + 3_600_000)
   assert.ok(late[0]?.do === 'emit-span' && late[0].span === 'mesh.seed.retry')
   assert.equal(late[0].attributes['mesh.seed.delay_ms'], 0)
 })
 
-test('seeds are dialled apart from each other; one that is named twice is one seed', () => {
+test('several seeds: independent campaigns; a duplicate is one seed', () => {
   const other = '/ip4/192.0.2.7/tcp/4001'
   const up = (of: string): Outcome => (of === other ? { afterMs: 0, peer: 'peer-b' } : refused)
   const { dialler, player } = play(up, () => highest, [seed, other, seed])
@@ -238,7 +238,7 @@ test('seeds are dialled apart from each other; one that is named twice is one se
   )
 })
 
-test('a seed may come back as somebody else', () => {
+test('seed that comes back with another peer id: only the loss of the new peer counts', () => {
   const { dialler, player } = play((_, at) => ({ afterMs: 0, peer: at < 60_000 ? 'peer-a' : 'peer-b' }))
   player.runUntil(100)
   player.send({ type: 'peers', count: 2 })
@@ -250,17 +250,17 @@ test('a seed may come back as somebody else', () => {
   assert.notDeepEqual(player.send({ type: 'disconnected', peer: 'peer-b' }), [])
 })
 
-test('a seed that is this node itself rests, and that is emitted once', () => {
+test('seed that is this node: rests, with one span', () => {
   const { dialler, player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
-  const told = () => player.effects.filter(({ effect }) => effect.do === 'emit-span')
+  const emittedSpans = () => player.noted.filter(({ effect }) => effect.do === 'emit-span')
   player.runUntil(1_000)
   const [view] = dialler.seeds()
   assert.deepEqual([view?.state, view?.attempt], ['self', 0])
   player.send({ type: 'peers', count: 1 })
   player.send({ type: 'peers', count: 0 })
   player.runUntil(600_000)
-  assert.equal(told().length, 2)
-  assert.equal(player.spansNamed('mesh.seed.dial').length, 1)
+  assert.equal(emittedSpans().length, 2)
+  assert.equal(player.told('mesh.seed.dial').length, 1)
   assert.deepEqual(
     player.spansNamed('mesh.seed.self').map(({ attributes }) => attributes['mesh.seed.others']),
     [0],
@@ -268,16 +268,16 @@ test('a seed that is this node itself rests, and that is emitted once', () => {
   assert.deepEqual(new Set(gaps(player.dials())), new Set([30]))
 })
 
-test('among others, a seed that is this node itself is looked at again every five minutes', () => {
+test('seed that is this node, other peers: dialled every five minutes', () => {
   const { player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
   player.send({ type: 'peers', count: 3 })
   player.runUntil(1_000_000)
   assert.deepEqual(gaps(player.dials()), [300, 300, 300])
 })
 
-test('a name that led to this node itself may lead to others later', () => {
-  const itself: Outcome = { afterMs: 0, errorType: 'SelfDial' }
-  const { dialler, player } = play((_, at) => (at < 50_000 ? itself : { afterMs: 0, peer: 'peer-a' }))
+test('seed that was this node resolves to another node: connected', () => {
+  const selfDial: Outcome = { afterMs: 0, errorType: 'SelfDial' }
+  const { dialler, player } = play((_, at) => (at < 50_000 ? selfDial : { afterMs: 0, peer: 'peer-a' }))
   player.runUntil(61_000)
   assert.equal(dialler.seeds()[0]?.state, 'connected')
   assert.equal(player.spansNamed('mesh.seed.connected')[0]?.attributes['mesh.seed.attempt'], 1)
@@ -285,14 +285,14 @@ test('a name that led to this node itself may lead to others later', () => {
 
 const linked = { peer: 'peer-a', address: '/ip4/192.0.2.1/tcp/4001' }
 
-/** An attempt fails while the peer behind the seed is linked by another address. */
+/** An attempt fails while the peer behind the seed is linked through another address. */
 function bypass(player: SeedPlayer, errorType = 'TimeoutError') {
   player.send({ type: 'peers', count: 2 })
   player.send({ type: 'tick' })
   return player.send({ type: 'seed.failed', seed, failure: { ...refusal, errorType }, linked })
 }
 
-test('a seed whose peer is linked by another address is no give-up: its path is emitted once, and it rests', () => {
+test('seed whose peer is linked through another address: no give-up, one path span, and it rests', () => {
   const { dialler, player } = play(() => undefined)
   bypass(player)
   assert.equal(dialler.seeds()[0]?.state, 'linked-elsewhere')
@@ -315,7 +315,7 @@ test('a seed whose peer is linked by another address is no give-up: its path is 
   assert.ok(player.effects.some(({ effect }) => effect.do === 'dial.seed' && effect.fresh === true))
 })
 
-test('a change of why the address does not answer is emitted again', () => {
+test('blocked path with a new error: emitted again', () => {
   const { player } = play(() => undefined)
   bypass(player)
   player.runUntil(301_000)
@@ -323,7 +323,7 @@ test('a change of why the address does not answer is emitted again', () => {
   assert.equal(player.spansNamed('mesh.path.blocked').length, 2)
 })
 
-test('when the address answers at last, that is emitted, and the seed is connected', () => {
+test('blocked path that answers: emitted, and the seed is connected', () => {
   const { dialler, player } = play(() => undefined)
   bypass(player)
   player.runUntil(301_000)
@@ -332,7 +332,7 @@ test('when the address answers at last, that is emitted, and the seed is connect
   assert.equal(dialler.seeds()[0]?.state, 'connected')
 })
 
-test('when the link by the other address is lost, the campaign begins anew', () => {
+test('blocked path, link through the other address lost: a new campaign', () => {
   const { player } = play(() => undefined)
   bypass(player)
   player.send({ type: 'disconnected', peer: 'peer-a' })
@@ -341,7 +341,7 @@ test('when the link by the other address is lost, the campaign begins anew', () 
   assert.equal(player.dials().length, 2)
 })
 
-test('an answer by a connection to another address is no path that works again', () => {
+test('answer through a connection to another address: the path stays blocked', () => {
   const { dialler, player } = play(() => undefined)
   player.send({ type: 'tick' })
   player.send({ type: 'seed.failed', seed, failure: refusal })
@@ -351,7 +351,7 @@ test('an answer by a connection to another address is no path that works again',
   assert.equal(player.spansNamed('mesh.path.blocked').length, 1)
 })
 
-test('a failure of which no peer is known is retried and given up, although others are linked', () => {
+test('failed seed of an unknown peer, other peers linked: retried and given up', () => {
   const { player } = play(() => refused)
   player.send({ type: 'peers', count: 3 })
   player.runUntil(160_000)
@@ -359,7 +359,7 @@ test('a failure of which no peer is known is retried and given up, although othe
   assert.deepEqual(player.spansNamed('mesh.path.blocked'), [])
 })
 
-test('a node without seeds asks for nothing', () => {
+test('node without seeds: no effects', () => {
   const { dialler, player } = play(
     () => refused,
     () => 0,
@@ -369,7 +369,7 @@ test('a node without seeds asks for nothing', () => {
   assert.equal(dialler.deadline(), Infinity)
 })
 
-test('more seeds than the bound are refused', () => {
+test('more seeds than the limit: rejected', () => {
   const seeds = Array.from({ length: 33 }, (_, i) => `/ip4/192.0.2.${i}/tcp/4001`)
   const code = 'MESH_LIMIT_REACHED'
   assert.throws(() => new SeedDialler(seeds, { random: seededRandom(1) }), { code })

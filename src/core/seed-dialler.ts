@@ -127,25 +127,22 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
 
   #dialIfDue(seed: Seed, now: number): SeedEffect[] {
     if (seed.state === 'connected' || seed.state === 'dialling' || seed.nextAt > now) return []
-    const campaignEffects =
-      seed.state === 'given-up' || seed.campaign === 0
-        ? this.#beginCampaign(seed, this.#campaignCause(seed), now, now)
-        : []
+    const spans = seed.state === 'given-up' || seed.campaign === 0 ? this.#begin(seed, this.#cause(seed), now, now) : []
     const { limitMs, graceMs } = this.#policy
     const fresh = seed.state === 'linked-elsewhere' ? ({ fresh: true } as const) : {}
     seed.state = 'dialling'
     seed.attempt += 1
     seed.attemptAt = now
     seed.nextAt = now + limitMs + graceMs
-    return [...campaignEffects, { do: 'dial.seed', seed: seed.address, limitMs, ...fresh }]
+    return [...spans, { do: 'dial.seed', seed: seed.address, limitMs, ...fresh }]
   }
 
-  #campaignCause(seed: Seed): SeedCause {
+  #cause(seed: Seed): SeedCause {
     if (seed.campaign === 0) return 'start'
     return this.#isAlone ? 'alone' : 'periodic'
   }
 
-  #beginCampaign(seed: Seed, cause: SeedCause, firstAt: number, now: number): SeedEffect[] {
+  #begin(seed: Seed, cause: SeedCause, firstAt: number, now: number): SeedEffect[] {
     const before = seed.root
     // The jitter outlives a campaign that was given up, so that later campaigns stay spread.
     if (cause === 'start') seed.jitter = this.#sampleJitter()
@@ -161,9 +158,8 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     const { failure } = seed
     if (elsewhere !== undefined && failure) return this.#restAsLinked(seed, failure, { peer, address: elsewhere }, now)
     const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
-    const reportedBlock = elsewhere === undefined ? '' : seed.reportedBlock
-    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity })
-    Object.assign(seed, { isSelfReported: false, reportedBlock })
+    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, isSelfReported: false })
+    if (elsewhere === undefined) seed.reportedBlock = ''
     return [...restoredSpans, emitConnected(seed, peer, address, now)]
   }
 
@@ -241,7 +237,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     if (!isReached(seed) || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0
     seed.hangups += 1
     seed.jitter = this.#sampleJitter()
-    return this.#beginCampaign(seed, 'lost', now + waitMs(this.#policy, seed.hangups, seed.jitter), now)
+    return this.#begin(seed, 'lost', now + waitMs(this.#policy, seed.hangups, seed.jitter), now)
   }
 }
 

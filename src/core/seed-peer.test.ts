@@ -17,7 +17,7 @@ const identity = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: '
 const quic = (host: string, port = 4001) => `/ip4/${host}/udp/${port}/quic-v1`
 const tcp = (host: string, port = 4001) => `/ip4/${host}/tcp/${port}`
 
-/** A node that is linked to one peer over TCP, and what it knows of it. */
+/** A node that is linked to one peer over TCP, with that peer's digest. */
 function fixture({
   host = '10.0.0.1',
   announced = [] as readonly string[],
@@ -43,13 +43,13 @@ function fixture({
   }
 }
 
-test('a seed with a peer id belongs to that peer', () => {
+test('seed with a peer id: belongs to that peer', () => {
   const findPeer = fixture({})
   assert.equal(findPeer(`${quic('10.9.9.9')}/p2p/peer-a`), 'peer-a')
   assert.equal(findPeer(`${quic('10.0.0.1')}/p2p/peer-b`), undefined)
 })
 
-test('a seed at the same host and port as one that answered over another transport belongs to its peer', () => {
+test('seed at the host and port of one that answered over another transport: belongs to its peer', () => {
   const findPeer = fixture({})
   const sibling = { address: tcp('10.0.0.1'), peer: 'peer-a' }
   assert.equal(findPeer(quic('10.0.0.1'), [sibling]), 'peer-a')
@@ -58,11 +58,11 @@ test('a seed at the same host and port as one that answered over another transpo
   assert.equal(
     findPeer(quic('10.0.0.1'), [{ ...sibling, peer: 'peer-b' }]),
     undefined,
-    'who answered there is not linked',
+    'the peer that answered there is not linked',
   )
 })
 
-test('of one name that is given with both transports, the address that answered decides', () => {
+test('one DNS name with both transports: the dialled address decides', () => {
   const findPeer = fixture({})
   const sibling = { address: '/dns4/seed.example/tcp/4001', peer: 'peer-a' }
   const seed = '/dns4/seed.example/udp/4001/quic-v1'
@@ -70,37 +70,37 @@ test('of one name that is given with both transports, the address that answered 
   assert.equal(findPeer(seed, [sibling], [quic('10.0.0.7')]), undefined, 'the name leads to another machine for UDP')
 })
 
-test('a seed that answered before belongs to the same peer while that is linked from the same host', () => {
+test('seed that answered before: belongs to its peer while that is linked from the same host', () => {
   const seed = { address: quic('10.0.0.1'), peer: 'peer-a' }
   assert.equal(fixture({})(quic('10.0.0.1'), [seed]), 'peer-a')
   assert.equal(fixture({ host: '10.0.0.2' })(quic('10.0.0.1'), [seed]), undefined)
 })
 
-test('a seed whose address one member announces belongs to it when it is linked from that host', () => {
+test('seed whose address one member announces: belongs to it if it is linked from that host', () => {
   const announced = [`${quic('10.0.0.1', 4002)}/p2p/peer-a`]
   assert.equal(fixture({ announced })(quic('10.0.0.1', 4002)), 'peer-a')
   const mapped = '/ip6/::ffff:10.0.0.1/udp/4002/quic-v1'
   assert.equal(fixture({ announced })(mapped), 'peer-a', 'one address in two spellings')
-  const long = '/ip6/2001:db8:0:0::1/tcp/4001'
-  const six = '/ip6/2001:db8::1/tcp/4001'
-  const foundSix = fixture({ announced: [six] })
-  assert.equal(foundSix(long), undefined, 'it is linked from another host')
-  assert.equal(foundSix(long, [{ address: long, peer: 'peer-a' }]), 'peer-a', 'it answered there before')
-  assert.equal(foundSix(long, [{ address: tcp('10.0.0.1'), peer: 'peer-a' }]), 'peer-a', 'it is another seed')
-  assert.equal(foundSix(long, [{ address: long, peer: 'peer-b' }]), undefined, 'another peer answered there')
+  const longForm = '/ip6/2001:db8:0:0::1/tcp/4001'
+  const ip6 = '/ip6/2001:db8::1/tcp/4001'
+  const findIp6Peer = fixture({ announced: [ip6] })
+  assert.equal(findIp6Peer(longForm), undefined, 'it is linked from another host')
+  assert.equal(findIp6Peer(longForm, [{ address: longForm, peer: 'peer-a' }]), 'peer-a', 'it answered there before')
+  assert.equal(findIp6Peer(longForm, [{ address: tcp('10.0.0.1'), peer: 'peer-a' }]), 'peer-a', 'it is another seed')
+  assert.equal(findIp6Peer(longForm, [{ address: longForm, peer: 'peer-b' }]), undefined, 'another peer answered there')
 })
 
-test('a member does not become the owner of a seed by announcing its address', () => {
+test('announcement alone: does not make a member the owner of a seed', () => {
   const seed = quic('45.79.10.1')
   assert.equal(fixture({ host: '6.6.6.6', announced: [tcp('6.6.6.6'), seed] })(seed), undefined)
-  // One member has a docker0 of the same address as the host of the seed.
+  // The member has a docker0 with the same address as the host of the seed.
   assert.equal(fixture({ announced: [tcp('10.0.0.1'), quic('172.17.0.1')] })(quic('172.17.0.1')), undefined)
   const relayed = fixture({ host: '45.79.10.1', announced: [seed], limited: true })
   assert.equal(relayed(seed), undefined, 'the host is that of its relay')
   assert.equal(fixture({ host: 'no-ip', announced: ['/unix/x'] })('/unix/x'), undefined, 'an address without host')
 })
 
-test('unsure: an address that two members announce, that every machine has, or whose member is not linked', () => {
+test('no proof: address of two members, address of every machine, or a member that is not linked', () => {
   const bridge = quic('172.17.0.1')
   assert.equal(fixture({ announced: [bridge], others: [[bridge]] })(bridge), undefined)
   assert.equal(fixture({ announced: [quic('127.0.0.1')] })(quic('127.0.0.1')), undefined)

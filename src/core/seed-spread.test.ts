@@ -11,18 +11,18 @@ const nodes = 1_000
 const peers = Array.from({ length: nodes }, (_, i) => `peer-${String(i).padStart(4, '0')}`)
 const seeds = [1, 2, 3, 4, 5]
 
-test('a thousand nodes that know each other and lose one seed together never put twice the mean into a second', (t) => {
+test('a thousand nodes that know each other lose one seed together: never twice the mean rate in a second', (t) => {
   const random = seededRandom(announceSeed(t))
   const peak = worstFromSixth(peers.map((self) => redials(random, () => rankAmong(self, peers, random))))
   t.diagnostic(`the fullest second has ${peak.toFixed(2)} times the mean`)
   assert.ok(peak <= 1.25, `${peak}`)
 })
 
-test('nor when each knows only half of the others', () => {
+test('each knows only half of the others: never twice the mean rate', () => {
   for (const seed of seeds) {
     const random = seededRandom(seed)
-    const known = () => peers.filter(() => random() < 0.5)
-    const peak = worstFromSixth(peers.map((self) => redials(random, () => rankAmong(self, known(), random))))
+    const knownPeers = () => peers.filter(() => random() < 0.5)
+    const peak = worstFromSixth(peers.map((self) => redials(random, () => rankAmong(self, knownPeers(), random))))
     assert.ok(peak <= 2, `seed ${seed}: ${peak}`)
   }
 })
@@ -31,7 +31,7 @@ test('nor when each knows only half of the others', () => {
  * Seeds are fixed here: attempts 9 and 10 spread so thin (13 dials a second) that chance alone passes twice the mean in
  * about one run of twenty, counted over 3,000 runs.
  */
-test('nor, but for bad luck, when nobody knows anybody: one draw for all waits is uniform over each window', () => {
+test('no node knows another: one jitter for all waits keeps almost always below twice the mean rate', () => {
   for (const seed of seeds) {
     const random = seededRandom(seed)
     const peak = worstFromSixth(peers.map(() => redials(random, random)))
@@ -39,7 +39,7 @@ test('nor, but for bad luck, when nobody knows anybody: one draw for all waits i
   }
 })
 
-test('a draw of its own for each wait would pile them up in the middle', () => {
+test('fresh jitter for each wait: concentrates the dials, above three times the mean rate', () => {
   for (const seed of seeds) {
     const random = seededRandom(seed)
     const peak = worstFromSixth(peers.map(() => redialsWithIndependentWaits(random)))

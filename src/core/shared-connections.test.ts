@@ -11,7 +11,7 @@ import { limits } from './limits.ts'
 import { Neighbours } from './neighbours.ts'
 import { Owner } from './owner.ts'
 
-// Connections of the application that the ledger sees beside the mesh's own.
+// Connections of the application next to those of the mesh.
 
 leakCheck()
 
@@ -28,7 +28,7 @@ function fixture(maxPeers = 8) {
   const ledger = new ConnectionLedger(owner, { self: 'm', hello, random, maxPeers })
   const observe = (now: number, ...connections: ConnectionInfo[]) =>
     ledger.handle({ type: 'observed', connections }, now)
-  /** The link of the first connection is joined. */
+  /** Joins the link on this connection. */
   const join = (connection: string, now: number) => {
     ledger.handle({ type: 'stream.open', connection }, now)
     return ledger.handle({ type: 'frame', connection, frame: { type: 'hello', hello: theirs } }, now)
@@ -43,27 +43,27 @@ const spans = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (on
 const relayed = { limited: true, address: '/ip4/10.0.0.1/tcp/1/p2p/r/p2p-circuit' } as const
 
 suite('a relayed connection', () => {
-  test('is listed as a guest at once: no stream is opened, no place taken', () => {
+  test('is listed as a guest at once, without a stream and without taking a place', () => {
     for (const direction of ['inbound', 'outbound'] as const) {
       const { ledger, observe } = fixture(1)
       const effects = observe(0, info('1', { ...relayed, direction }))
       assert.deepEqual(performed(effects), [])
       assert.deepEqual(spans(effects), ['mesh.connection.opened', 'mesh.connection.guest'])
       assert.deepEqual([ledger.size, ledger.isConnected('p'), ledger.get('p')?.links.length], [0, false, 1])
-      assert.equal(ledger.deadline(), Infinity, 'nothing is ever due on it')
+      assert.equal(ledger.deadline(), Infinity, 'it has no deadline')
       assert.deepEqual(performed(observe(1, info('1', { ...relayed, direction }), info('2', { peer: 'q' }))), ['open'])
       assert.equal(ledger.size, 1, 'the one place is free for another peer')
     }
   })
 
-  test('is not healed, and not closed at the stop', () => {
+  test('is neither healed nor closed at the stop', () => {
     const { ledger, observe } = fixture()
     observe(0, info('1', relayed))
     assert.deepEqual(performed(observe(60_000, info('1', { ...relayed, gossip: 'missing' }))), [])
     assert.deepEqual(performed(ledger.handle({ type: 'stopping' }, 60_001)), [])
   })
 
-  test('upgraded by dcutr: the direct connection becomes the link, the end of either leaves the other', () => {
+  test('upgraded by DCUtR: the direct connection becomes the link, and the close of either leaves the other', () => {
     for (const direction of ['inbound', 'outbound'] as const) {
       const { ledger, observe, join } = fixture()
       const relay = info('1', { ...relayed, direction })
@@ -73,16 +73,16 @@ suite('a relayed connection', () => {
       join('2', 2)
       assert.equal(ledger.joinedLink('p')?.connection, '2')
       assert.deepEqual(performed(ledger.handle({ type: 'tick' }, 3)), [])
-      assert.deepEqual(performed(observe(4, direct)), [], 'the relayed one goes without consequence')
+      assert.deepEqual(performed(observe(4, direct)), [], 'the relayed connection closes without effect')
       observe(5, direct, { ...relay, id: '3' })
       assert.deepEqual(performed(observe(6, { ...relay, id: '3' })), ['disconnected'])
       assert.deepEqual([ledger.size, ledger.isConnected('p')], [0, false])
-      assert.deepEqual(performed(observe(7)), [], 'no place is given back twice')
+      assert.deepEqual(performed(observe(7)), [], 'its place is freed once')
       assert.equal(ledger.size, 0)
     }
   })
 
-  test('of a guest is no predecessor of its direct connection, and no successor', () => {
+  test('of a guest neither supersedes its direct connection nor is superseded by it', () => {
     const { observe, ledger } = fixture()
     const relay = (id: string) => info(id, { ...relayed, direction: 'inbound' })
     const direct = info('2', { direction: 'inbound' })
@@ -92,7 +92,7 @@ suite('a relayed connection', () => {
     assert.deepEqual(performed([...guest, ...observe(3, relay('1'), direct, relay('3'))]), [])
   })
 
-  test('of a known member does not keep the mesh from dialling it', () => {
+  test('of a known member does not stop the mesh from dialling it', () => {
     const { random, owner, ledger, observe } = fixture()
     const view = new DigestView(owner, { self: 'm', stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
     const neighbours = new Neighbours({ self: 'm', targetLinks: 8, random }, view, ledger)
@@ -105,7 +105,7 @@ suite('a relayed connection', () => {
     )
   })
 
-  test('peers behind relays are listed up to a bound, whatever becomes of their direct connections', () => {
+  test('peers behind relays: listed up to a limit, also after their direct connections closed', () => {
     const { ledger, observe } = fixture(1_000)
     const many = Array.from({ length: 2 * limits.relayedPeers }, (_, i) => `p${i}`)
     const relays = many.map((peer) => info(`r ${peer}`, { ...relayed, peer }))
@@ -120,7 +120,7 @@ suite('a second connection that the application opens to a linked peer', () => {
   const own = info('1')
   const second = info('2', { foreign: true })
 
-  test('gets no link stream, and the link stays: the dialler leaves it to the application', () => {
+  test('gets no link stream, and the link stays', () => {
     const { ledger, observe, join } = fixture()
     observe(0, own)
     join('1', 1)
@@ -129,27 +129,27 @@ suite('a second connection that the application opens to a linked peer', () => {
     assert.equal(ledger.joinedLink('p')?.connection, '1')
   })
 
-  test('is left while the stream of the first is being opened', () => {
+  test('gets no link stream while that of the first is opening', () => {
     const { observe } = fixture()
     observe(0, own)
     assert.deepEqual(performed(observe(1, own, second)), ['close'])
   })
 
-  test('is a candidate for the link where the first is none', () => {
+  test('carries the link if the first cannot', () => {
     const { ledger, observe } = fixture()
     observe(0, own)
     ledger.handle({ type: 'stream.absent', connection: '1' }, 1)
     assert.deepEqual(performed(observe(2, own, second)), ['open'])
   })
 
-  test('that the mesh dialled is asked as before, since it may be to a successor', () => {
+  test('gets a link stream if the mesh dialled it, since the peer may have restarted', () => {
     const { observe, join } = fixture()
     observe(0, own)
     join('1', 1)
     assert.deepEqual(performed(observe(2, own, info('2'))), ['open'])
   })
 
-  test('at the listener makes a member no guest', () => {
+  test('does not make a member a guest at the listener', () => {
     const { ledger, observe, join } = fixture()
     const [first, next] = [info('1', { direction: 'inbound' }), info('2', { direction: 'inbound', foreign: true })]
     observe(0, first)
@@ -165,7 +165,7 @@ suite('a second connection that the application opens to a linked peer', () => {
     assert.equal(ledger.joinedLink('p')?.connection, '1')
   })
 
-  test('of a guest supersedes nothing', () => {
+  test('supersedes nothing if the peer is a guest', () => {
     const { ledger, observe } = fixture()
     const inbound = { direction: 'inbound', foreign: true } as const
     observe(0, info('1', inbound))
@@ -175,6 +175,6 @@ suite('a second connection that the application opens to a linked peer', () => {
     own.observe(0, info('1', { direction: 'inbound' }))
     own.ledger.handle({ type: 'tick' }, 6_000)
     const effects = own.observe(6_001, info('1', { direction: 'inbound' }), info('2', { direction: 'inbound' }))
-    assert.deepEqual(performed(effects), ['close'], 'where the mesh owns all connections the newest stays')
+    assert.deepEqual(performed(effects), ['close'], 'if the mesh owns all connections, the newest stays')
   })
 })

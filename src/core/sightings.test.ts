@@ -8,7 +8,7 @@ import {
   areRivals,
   conflictOf,
   isRivalRunning,
-  markEmittedIfDue,
+  markEmitted,
   noSightings,
   removeProcess,
   type Sightings,
@@ -29,7 +29,7 @@ function addReports(reports: readonly Report[], from: Sightings = noSightings): 
 const every = (stepMs: number, from: number, to: number, instance: string, via?: Via): Report[] =>
   Array.from({ length: Math.floor((to - from) / stepMs) + 1 }, (_, i) => [from + i * stepMs, instance, via] as Report)
 
-test('two processes that are heard by turns are in conflict, the earlier one named first', () => {
+test('alternating sightings of two processes: a conflict, the earlier one first', () => {
   const both = addReports([...every(2_000, 0, 20_000, 'a'), ...every(2_000, 7_000, 20_000, 'b')])
   const conflict = { peer: 'p', instances: ['a', 'b'], addresses: ['/at/a', '/at/b'] }
   assert.deepEqual(conflictOf('p', both, 20_000), conflict)
@@ -39,7 +39,7 @@ test('two processes that are heard by turns are in conflict, the earlier one nam
   )
 })
 
-test('processes that are seen by their hellos alone are in conflict when each comes back after the other', () => {
+test('sightings by hellos only: a conflict once each process returned after the other', () => {
   const hellos: Report[] = [
     [0, 'a'],
     [1_000, 'b'],
@@ -49,18 +49,18 @@ test('processes that are seen by their hellos alone are in conflict when each co
   assert.notEqual(addReports([...hellos, [8_000, 'b']]).conflict, undefined)
 })
 
-test('one process on a link and another over gossip are in conflict once gossip cannot be of before', () => {
+test('one process on a link, another over gossip: a conflict once the gossip cannot be older', () => {
   const link = every(2_000, 0, 100_000, 'a')
   assert.equal(addReports([...link.slice(0, 8), [10_000, 'b', 'gossip']]).conflict, undefined)
   assert.notEqual(addReports([...link, [10_000, 'b', 'gossip'], [60_000, 'b', 'gossip']]).conflict, undefined)
 })
 
-test('digests of the earlier process that somebody sends again after a restart are no conflict', () => {
+test('replayed digests of the earlier process after a restart: no conflict', () => {
   const restarted = addReports(
     [...every(2_000, 0, 20_000, 'a'), ...every(2_000, 21_000, 300_000, 'b')].toSorted((x, y) => x[0] - y[0]),
   )
   for (const before of [noSightings, restarted]) {
-    // A node that joined later has not heard the earlier process; all of its digests are sent again, in their order.
+    // A node that joined later never observed the earlier process; all digests of that are replayed in order.
     let sightings = addReports(every(2_000, 22_000, 40_000, 'b'), before)
     for (let sent = 0, at = 40_000; at < 300_000; at += 2_000) {
       sightings = addSighting(sightings, { instance: 'b', address: '', via: 'link' }, at)
@@ -71,7 +71,7 @@ test('digests of the earlier process that somebody sends again after a restart a
   }
 })
 
-test('a process that has ended does not seem to run because its digests are sent again', () => {
+test('replayed digests of a process that ended: it does not count as running', () => {
   const both = addReports([...every(2_000, 0, 60_000, 'a'), ...every(2_000, 7_000, 60_000, 'b')])
   const later = every(2_000, 62_000, 200_000, 'b').reduce(
     (before, [at]) =>
@@ -85,38 +85,38 @@ test('a process that has ended does not seem to run because its digests are sent
   assert.equal(conflictOf('p', later, 200_000), undefined)
 })
 
-test('a restart is no conflict: what the earlier process had said may still arrive', () => {
+test('restart with late messages of the earlier process: no conflict', () => {
   const restart: Report[] = [...every(2_000, 0, 20_000, 'a'), ...every(2_000, 21_000, 90_000, 'b')]
   assert.equal(addReports([...restart, [24_000, 'a']]).conflict, undefined)
   assert.equal(addReports([...restart, [50_000, 'a', 'gossip']]).conflict, undefined)
 })
 
-test('a conflict is emitted at first, and once a minute while both are heard', () => {
+test('conflict: emitted at first, and once a minute while both processes run', () => {
   let sightings = noSightings
   const emitted: number[] = []
   for (let at = 0; at <= 400_000; at += 1_000) {
     if (at < 300_000) sightings = addReports([[at, 'a']], sightings)
     if (at >= 50_000 && at < 200_000) sightings = addReports([[at, 'b']], sightings)
-    const due = markEmittedIfDue(sightings, at)
+    const due = markEmitted(sightings, at)
     if (due !== undefined) emitted.push(at)
     sightings = due ?? sightings
   }
-  // The last one is of the time between the one before and the end of the second process.
+  // The last span covers the time from the previous one to the end of the second process.
   assert.deepEqual(emitted, [55_000, 115_000, 175_000, 235_000])
   assert.equal(conflictOf('p', sightings, 400_000), undefined)
 })
 
-test('the conflict ends when one of the two says that it stops', () => {
+test('one of the two processes stops: the conflict ends', () => {
   const both = addReports([...every(2_000, 0, 20_000, 'a'), ...every(2_000, 1_000, 20_000, 'b')])
   assert.equal(isRivalRunning(both, 'a', 20_000), true)
   assert.equal(removeProcess(both, 'a').conflict, undefined)
   assert.equal(isRivalRunning(removeProcess(both, 'a'), 'a', 20_000), false)
 })
 
-/** How late a word arrives, at most; less than what counts as under way. */
+/** Longest delay of a report, below the longest time in transit. */
 const maxDelayMs: Readonly<Record<Via, number>> = { link: 4_999, gossip: 29_999 }
 
-test('however words are delayed: processes that run one after the other are never in conflict', () => {
+test('any delays: processes that run one after the other are never in conflict', () => {
   const report = fc.record({
     at: fc.nat(1_000),
     via: fc.constantFrom<Via>('link', 'gossip'),
@@ -126,9 +126,9 @@ test('however words are delayed: processes that run one after the other are neve
     lengthMs: fc.integer({ min: 1, max: 120_000 }),
     reports: fc.array(report, { maxLength: 12 }),
   })
-  const lives = fc.array(run, { minLength: 2, maxLength: 5 })
+  const processes = fc.array(run, { minLength: 2, maxLength: 5 })
   fc.assert(
-    fc.property(lives, (runs) => {
+    fc.property(processes, (runs) => {
       let start = 0
       const reports = runs.flatMap(({ lengthMs, reports }, index) => {
         const from = start
@@ -146,7 +146,7 @@ test('however words are delayed: processes that run one after the other are neve
   )
 })
 
-test('processes remembered for one identity are bounded', () => {
-  const many = addReports(Array.from({ length: 50 }, (_, index): Report => [index, `process ${index}`]))
-  assert.equal(many.processes.length, 4)
+test('processes of one identity: the retained number is bounded', () => {
+  const all = addReports(Array.from({ length: 50 }, (_, index): Report => [index, `process ${index}`]))
+  assert.equal(all.processes.length, 4)
 })

@@ -62,12 +62,12 @@ export function addSighting(
   const others = running.filter((one) => one !== previous)
   const processes = [current, ...others].toSorted((a, b) => b.at - a.at).slice(0, maxProcesses)
   const ongoing = retainConflict(before.conflict, processes)
-  if (ongoing !== undefined) return { processes: processes, conflict: ongoing }
+  if (ongoing !== undefined) return { processes, conflict: ongoing }
   const other = processes.find((one) => one !== current && overlapEnd(one, current) !== undefined)
-  if (other === undefined) return { processes: processes, conflict: undefined }
+  if (other === undefined) return { processes, conflict: undefined }
   const [earlier, later] = other.firstAt < current.firstAt ? [other, current] : [current, other]
   const instances = [earlier.instance, later.instance] as const
-  return { processes: processes, conflict: { instances, emittedAt: Number.NEGATIVE_INFINITY } }
+  return { processes, conflict: { instances, emittedAt: Number.NEGATIVE_INFINITY } }
 }
 
 /** The earliest possible send time of a message received now. */
@@ -82,13 +82,13 @@ export function removeProcess({ processes, conflict }: Sightings, instance: stri
 }
 
 /** Marks the conflict as emitted if its span is due: at first, then once a minute while it lasts. */
-export function markEmittedIfDue(sightings: Sightings, now: number): Sightings | undefined {
+export function markEmitted(sightings: Sightings, now: number): Sightings | undefined {
   const { conflict, processes } = sightings
   const [earlier, later] = conflictingProcesses(conflict, processes)
   if (conflict === undefined || earlier === undefined || later === undefined) return undefined
   const isOngoing = (overlapEnd(earlier, later) ?? Number.NEGATIVE_INFINITY) > conflict.emittedAt
   if (!isOngoing || now - conflict.emittedAt < spanIntervalMs) return undefined
-  return { processes: processes, conflict: { ...conflict, emittedAt: now } }
+  return { processes, conflict: { ...conflict, emittedAt: now } }
 }
 
 /** Whether these two processes of one identity are known to run concurrently. */

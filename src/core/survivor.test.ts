@@ -7,7 +7,7 @@ import { chooseSurvivor } from './survivor.ts'
 
 leakCheck()
 
-/** A link between a and b, as one of them holds it. `of`: incarnation of b, which a knows by its hello. */
+/** A link between a and b. `incarnation`: that of b, which a knows from its hello. */
 interface Sample {
   readonly dialler: 'a' | 'b'
   readonly counter: number
@@ -25,7 +25,7 @@ function linkAt(end: 'a' | 'b', { dialler, counter, incarnation: peerIncarnation
   return link
 }
 
-const rows: readonly (readonly [why: string, stays: Sample, goes: Sample, rule: string])[] = [
+const rows: readonly (readonly [why: string, winner: Sample, loser: Sample, rule: string])[] = [
   [
     'the later dial of one side',
     { dialler: 'a', counter: 3, incarnation: 1 },
@@ -52,19 +52,19 @@ const rows: readonly (readonly [why: string, stays: Sample, goes: Sample, rule: 
   ],
 ]
 
-for (const [why, stays, goes, rule] of rows) {
-  test(`what stays: ${why}`, () => {
+for (const [why, winner, loser, rule] of rows) {
+  test(`winner: ${why}`, () => {
     for (const [first, second] of [
-      [stays, goes],
-      [goes, stays],
+      [winner, loser],
+      [loser, winner],
     ] as const) {
       const judged = chooseSurvivor('a', 'b', linkAt('a', first), linkAt('a', second))
-      assert.deepEqual([judged.winner.info.id, judged.rule], [`${stays.dialler}${stays.counter}`, rule])
+      assert.deepEqual([judged.winner.info.id, judged.rule], [`${winner.dialler}${winner.counter}`, rule])
     }
   })
 }
 
-test('both ends of live links judge alike, whatever order they see them in', () => {
+test('live links: both ends choose the same winner in any order', () => {
   const sample = fc.record({
     dialler: fc.constantFrom('a' as const, 'b' as const),
     counter: fc.nat(9),

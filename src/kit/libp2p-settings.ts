@@ -6,7 +6,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
 import { limits } from '../core/limits.ts'
-import { maxOverCapacity } from '../core/peer-records.ts'
+import { maxOverLimit } from '../core/peer-records.ts'
 import { announceFilter } from './announce-filter.ts'
 import { type GossipSettings, gossipSettings } from './gossip-settings.ts'
 import { lazyNoise } from './lazy-noise.ts'
@@ -48,7 +48,7 @@ export type MeshLibp2pOptions = Omit<Libp2pOptions, 'services'> & {
  * - Identify answers with the addresses that digests carry; libp2p would withhold public ones until AutoNAT confirms them.
  */
 export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
-  const { privateKey, listen, announce = [], maxConnections = limits.peers + maxOverCapacity, agent, debug } = settings
+  const { privateKey, listen, announce = [], maxConnections = limits.peers + maxOverLimit, agent, debug } = settings
   return {
     privateKey,
     addresses: { listen: [...listen], announce: [...announce], announceFilter: announceFilter() },

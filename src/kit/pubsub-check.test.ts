@@ -59,7 +59,10 @@ const libp2p3 = (stream: { id: string }, connection: { remotePeer: string }) =>
 describe('a pubsub service is judged by what it does', () => {
   test('one whose handler takes streams as libp2p 2 did is refused, with the package to install', async () => {
     const refusal = await outcome(libp2p2)
-    assert.match(refusal, /libp2p service "pubsub" cannot be used for gossip: .*libp2p 2.*npm install @libp2p\/gossipsub/)
+    assert.match(
+      refusal,
+      /libp2p service "pubsub" cannot be used for gossip: .*libp2p 2.*npm install @libp2p\/gossipsub/,
+    )
     assert.match(await outcome(libp2p2, { delayMs: 300 }), /libp2p 2/)
     assert.match(await outcome(async (one: never) => libp2p2(one)), /libp2p 2/)
   })

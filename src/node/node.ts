@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from 'pino'
 import { Owner } from '../core/owner.ts'
-import { maxOverCapacity } from '../core/peer-records.ts'
+import { maxOverLimit } from '../core/peer-records.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
 import { type Tracemesh, tracemesh } from '../kit/index.ts'
@@ -101,7 +101,7 @@ function createNodeLibp2p(
     privateKey,
     listen: usableListenAddresses(config.listen),
     announce: config.announce,
-    maxConnections: config.maxPeers + maxOverCapacity,
+    maxConnections: config.maxPeers + maxOverLimit,
     agent: `tracemesh/${version}`,
   })
   const { dnsServers } = config
