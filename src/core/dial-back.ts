@@ -202,7 +202,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
       if (observer === undefined) continue
       const { connection } = observer
       const { traceId: nonce } = newTrace(this.#random)
-      this.#pendingRequest = { nonce, observer: observer, target: target, until: now + bounds.resultTimeoutMs }
+      this.#pendingRequest = { nonce, observer, target, until: now + bounds.resultTimeoutMs }
       this.#requestAt = now + bounds.requestIntervalMs
       const { transport, port } = target
       return [{ do: 'send', connection, frame: { type: 'dialback.request', request: { nonce, transport, port } } }]
