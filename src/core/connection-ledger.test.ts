@@ -84,7 +84,7 @@ suite('a link', () => {
     ends.dial('a')
     ends.dial('b')
     ends.settle(2_000)
-    assert.deepEqual(ends.standing(), ['c1'], 'the link dialled by the lower peer id stays')
+    assert.deepEqual(ends.openConnections(), ['c1'], 'the link dialled by the lower peer id stays')
     assert.equal(spansOf(ends, 'mesh.goodbye.sent').length, 1, 'one goodbye, so that the close is one trace')
     assert.ok(names(ends, 'a').includes('mesh.connection.superseded'))
   })
@@ -163,7 +163,7 @@ test('any order of dials, snapshots and frames: both ends keep the same single l
         if (step === 'frame' && chosen !== undefined) ends.deliver(chosen.pipe, chosen.to)
       }
       ends.settle(4_000)
-      assert.equal(ends.standing().length, dials === 0 ? 0 : 1)
+      assert.equal(ends.openConnections().length, dials === 0 ? 0 : 1)
       assert.equal(ends.ledgers.a.joinedLink('b')?.connection, ends.ledgers.b.joinedLink('a')?.connection)
       const opened = spansOf(ends, 'mesh.connection.opened').length
       const closed = spansOf(ends, 'mesh.connection.closed').length

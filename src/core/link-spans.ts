@@ -92,7 +92,7 @@ export function emitIdentifyRetried(peer: string, link: Link, retry: number): Sp
   return emitSpan('mesh.identify.retried', attributes, underOpenedSpan(link))
 }
 
-function underOpenedSpan({ openedSpan: parent }: Link): Place {
+function underOpenedSpan({ openedSpan: parent }: Link): Placement {
   return parent === undefined ? {} : { parent }
 }
 

@@ -52,6 +52,6 @@ export function emitRelayLimit(limit: 'relayWaiting' | 'relayWaitingBytes'): Spa
 }
 
 /** Hops link to the publish span instead of being its children, which would make one trace grow with every hop. */
-function publishLink({ trace }: Pick<Crossing, 'trace'>): Place {
+function publishLink({ trace }: Pick<Crossing, 'trace'>): Placement {
   return trace === undefined ? {} : { links: [trace] }
 }

@@ -174,7 +174,7 @@ test('attempt without a dial: no peer address; seed without a port: no port', ()
   player.runUntil(1)
   const unresolved = { stage: 'resolve', addresses: [], errorType: 'ENOTFOUND', errorMessage: 'no such name' } as const
   player.send({ type: 'seed.failed', seed: seedWithoutPort, failure: unresolved })
-  const [retry] = player.told('mesh.seed.retry')
+  const [retry] = player.spansNamed('mesh.seed.retry')
   assert.equal(retry?.attributes['server.address'], 'seed.example')
   for (const key of ['server.port', 'network.peer.address', 'network.peer.port', 'network.transport'])
     assert.ok(!Object.hasOwn(retry?.attributes ?? {}, key), key)
@@ -252,7 +252,7 @@ test('seed that comes back with another peer id: only the loss of the new peer c
 
 test('seed that is this node: rests, with one span', () => {
   const { dialler, player } = play(() => ({ afterMs: 0, errorType: 'SelfDial' }))
-  const emittedSpans = () => player.noted.filter(({ effect }) => effect.do === 'emit-span')
+  const emittedSpans = () => player.effects.filter(({ effect }) => effect.do === 'emit-span')
   player.runUntil(1_000)
   const [view] = dialler.seeds()
   assert.deepEqual([view?.state, view?.attempt], ['self', 0])
@@ -260,7 +260,7 @@ test('seed that is this node: rests, with one span', () => {
   player.send({ type: 'peers', count: 0 })
   player.runUntil(600_000)
   assert.equal(emittedSpans().length, 2)
-  assert.equal(player.told('mesh.seed.dial').length, 1)
+  assert.equal(player.spansNamed('mesh.seed.dial').length, 1)
   assert.deepEqual(
     player.spansNamed('mesh.seed.self').map(({ attributes }) => attributes['mesh.seed.others']),
     [0],

@@ -36,7 +36,7 @@ test('a lab of three nodes with kills, stops, pauses and restarts: the record ha
       received().some((line) => /^a-seed-1 published “hello” to \d peers?$/.test(line)),
       received().join(),
     )
-    await assert.rejects(lab.publish('nobody', 'x'), /there is no node nobody/)
+    await assert.rejects(lab.publish('nobody', 'x'), /unknown node nobody/)
 
     await assert.rejects(lab.start('a-seed-1', 'same'), /a-seed-1 cannot be started: it is running/)
     await assert.rejects(lab.spawn('compute', 'mesh-z'), /unknown mesh mesh-z; the lab has mesh-a/)

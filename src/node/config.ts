@@ -189,7 +189,7 @@ function invalidSetting(key: ConfigKey, raw: string, expected: string): MeshErro
 /** Quotes a value for an error message, without secrets. */
 function printable(key: ConfigKey, raw: string | readonly string[]): string {
   const text = typeof raw === 'string' ? raw : raw.join(',')
-  if (key === 'adminToken') return withheld(text)
+  if (key === 'adminToken') return redact(text)
   if (key === 'otlp') return describeEndpointFault(text) ?? quote(text)
   return quote(text)
 }

@@ -6,7 +6,7 @@ import { type RunningStack, startStack } from './bare.ts'
 const stopMs = 60_000
 
 /** Runs the stack on this machine without containers until a signal. */
-const stack: Action = async (args, io) => {
+const stack: CommandAction = async (args, io) => {
   const program = command('stack', io)
     .description(
       'Run Collector, Jaeger, Prometheus and Alertmanager on loopback, without containers, until SIGINT ends them.',

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { MeshError } from '../core/errors.ts'
-import { quote, withheld } from '../core/quote.ts'
+import { quote, redact } from '../core/quote.ts'
 import { findHeaderProblems, headerVariables } from './otlp-headers.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -91,7 +91,7 @@ test('six nodes for a minute: each emits its sweep every 5 s, in the window of t
 
 test('a new link: both ends emit its hello in one trace', async (t) => {
   const mesh = await startCompleteMesh({ seed: announceSeed(t) })
-  const link = mesh.node('b').node.ledger.joined('seed')
+  const link = mesh.node('b').node.ledger.joinedLink('seed')
   assert.ok(link)
   const helloSpans = ['b', 'seed'].map((name) =>
     mesh.spansOf(name, 'mesh.hello.received').find((span) => span.attributes['mesh.link.id'] === link.id),
@@ -365,7 +365,7 @@ function lowestIncarnation(mesh: SimMesh, name: string): number {
 }
 
 function areAllLinked(mesh: SimMesh): boolean {
-  const both = pairs(mesh).every(([one, other]) => one.node.ledger.joined(other.peer) !== undefined)
+  const both = pairs(mesh).every(([one, other]) => one.node.ledger.joinedLink(other.peer) !== undefined)
   return both && linkMismatches(mesh).length === 0
 }
 

@@ -61,7 +61,7 @@ function SpanCounts({ trace }: { readonly trace: Trace }) {
 }
 
 /** Newest first. Windows are routine spans: where sampling dropped all of them, the census identifies the trace. */
-async function findWindows(service: string, attributes: Readonly<Record<string, string>>): Promise<Found> {
+async function findWindows(service: string, attributes: Readonly<Record<string, string>>): Promise<FindResult> {
   const toMs = Date.now() + 5_000
   const query = { service, fromMs: toMs - lookbackMs, toMs, attributes, limit: maxWindows }
   const windows = await reader.find({ ...query, span: 'mesh.window' })
