@@ -1,5 +1,6 @@
 import { type Terminal, toExitCode } from '../commands/command.ts'
 import { exitCodes } from '../commands/exit-codes.ts'
+import { type MicroBench, microBenches, readableMicro } from './micro.ts'
 import { readOptions } from './options.ts'
 import { formatReport } from './report.ts'
 import { runBench } from './run.ts'
@@ -18,6 +19,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrup
 process.exitCode = await toExitCode(main, io)
 
 async function main(): Promise<number> {
+  const micro = microBenches.find(({ name }) => name === process.argv[2])
+  if (micro !== undefined) return runMicro(micro, process.argv.includes('--json'))
   const { bench, options, json } = readOptions(process.argv.slice(2), io)
   if (process.platform !== 'linux') {
     io.err('cannot measure on this system: CPU and memory come from /proc, which only Linux has\n')
@@ -35,6 +38,13 @@ async function main(): Promise<number> {
     io.err(`${bench.name}: ${error instanceof Error ? error.message : String(error)}\n`)
     return exitCodes.failure
   }
+}
+
+async function runMicro({ name, about, seconds, run }: MicroBench, json: boolean): Promise<number> {
+  io.err(`${name}: ${about}; about ${seconds} s\n`)
+  const report = await run({ progress: (text) => io.err(`${name}: ${text}\n`) })
+  io.out(json ? `${JSON.stringify({ name, ...report })}\n` : readableMicro(report))
+  return exitCodes.ok
 }
 
 function interrupt(signal: NodeJS.Signals): void {

@@ -6,6 +6,7 @@ import type { Bench, BenchOptions } from './bench.ts'
 import { fanout } from './fanout.ts'
 import { idle } from './idle.ts'
 import { join } from './join.ts'
+import { microBenches } from './micro.ts'
 import { bare, control, ours, reference } from './side.ts'
 
 export const benches: readonly Bench[] = [idle, fanout, join]
@@ -42,7 +43,8 @@ export function readOptions(args: readonly string[], io: Terminal): BenchRequest
   const program = createProgram(io).parse(args, { from: 'user' })
   const [benchName = ''] = program.args
   const bench = benches.find((one) => one.name === benchName)
-  if (bench === undefined) throw invalid('BENCH', benchName, `one of ${benches.map((one) => one.name).join(', ')}`)
+  if (bench === undefined)
+    throw invalid('BENCH', benchName, `one of ${[...benches, ...microBenches].map((one) => one.name).join(', ')}`)
   const given = program.opts<Record<string, string | undefined> & { peer?: string[]; json?: boolean; bare?: boolean }>()
   const numberOptions = Object.entries(numbers).map(([key, { rule }]) => {
     const text = given[key]
@@ -58,7 +60,7 @@ function createProgram(io: Terminal): Command {
     .description(
       'Measure mesh nodes beside stock js-libp2p with gossipsub in one run, in turns; report ratios with their spread.',
     )
-    .argument('<bench>', benches.map(({ name: one, about }) => `${one}: ${about}`).join('\n'))
+    .argument('<bench>', [...benches, ...microBenches].map(({ name: one, about }) => `${one}: ${about}`).join('\n'))
     .option('--json', 'one JSON object on standard output')
     .option('--peer <name=command>', 'measure another program as well; see src/bench/PROTOCOL.md', collect)
     .option('--bare', 'also measure stock with the process settings of a mesh node')

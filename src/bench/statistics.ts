@@ -31,6 +31,13 @@ export function spreadOf(numbers: readonly number[]): Spread | undefined {
   return { median: median([...numbers]), min: Math.min(...numbers), max: Math.max(...numbers) }
 }
 
+/** The spread of rounds that were all measured. Throws RangeError for anything else. */
+export function measured(numbers: readonly number[]): Spread {
+  const spread = spreadOf(numbers)
+  if (spread === undefined) throw new RangeError(`not all measured: ${numbers.join()}`)
+  return spread
+}
+
 /**
  * The ratio of two series measured in pairs. Resampling keeps pairs together, since the machine affected both alike.
  * Undefined if there is no pair, or a pair has no ratio. `seed` seeds the resampling.

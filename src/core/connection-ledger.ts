@@ -56,23 +56,22 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     this.#keeper = new GossipKeeper(options.self, this.#protocol)
     this.#maxPeers = options.maxPeers ?? limits.peers
     this.#areRivals = options.areRivals ?? (() => false)
-    this.#peers = new PeerRecords(owner, this.#maxPeers)
+    this.#peers = new PeerRecords(owner, this.#maxPeers, (record) => this.#dueAt(record))
   }
 
   handle(event: LedgerEvent, now: number): LedgerEffect[] {
     switch (event.type) {
       case 'observed':
-        return this.#reconcile(event.connections, now)
+        return this.#updated(this.#reconcile(event.connections, now))
       case 'tick':
-        return [
-          ...this.#each((peer, link) => (this.#protocol.dueAt(peer, link) <= now ? this.#onDue(peer, link, now) : [])),
-          ...(this.#isStopping ? [] : this.#keeper.tick(this.#peers.values(), now)),
-        ]
+        return this.#tick(now)
       case 'slept':
-        return this.#forgiveSilence(event.ms)
+        return this.#updated(this.#forgiveSilence(event.ms))
       case 'stopping':
         this.#isStopping = true
-        return this.#each((peer, link) => (isRelayed(link) ? [] : this.#protocol.endLink(peer, link, 'stopping', now)))
+        return this.#updated(
+          this.#each((peer, link) => (isRelayed(link) ? [] : this.#protocol.endLink(peer, link, 'stopping', now))),
+        )
       case 'gossip.unsent':
         return [spans.emitUnsent(event)]
       default:
@@ -81,10 +80,21 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   deadline(): number {
-    let earliest = Infinity
-    for (const { peer, links } of this.#peers.values())
-      for (const link of links) earliest = Math.min(earliest, this.#protocol.dueAt(peer, link))
-    return this.#isStopping ? earliest : Math.min(earliest, this.#keeper.deadline(this.#peers.values()))
+    return this.#peers.deadline()
+  }
+
+  isLinked(peer: string): boolean {
+    return this.#peers.get(peer)?.isLinked === true
+  }
+
+  /** Whether a peer is connected without a joined link: a guest, or one that has not said hello yet. */
+  get hasUnlinkedPeers(): boolean {
+    return this.#peers.linkedPeers.length < this.#peers.size
+  }
+
+  /** Peers with a joined link; the same array until one joins or leaves. */
+  get linkedPeers(): readonly string[] {
+    return this.#peers.linkedPeers
   }
 
   get(peer: string): PeerRecord | undefined {
@@ -110,7 +120,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#peers.get(peer)?.links.find(isJoined)
   }
 
-  find(connection: string): [PeerRecord, Link] | undefined {
+  find(connection: string): readonly [PeerRecord, Link] | undefined {
     return this.#peers.find(connection)
   }
 
@@ -121,6 +131,29 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   /** Whether this node accepted the remote peer's hello on this connection. */
   isMember(connection: string): boolean {
     return this.find(connection)?.[1].kind === 'member'
+  }
+
+  #dueAt(record: PeerRecord): number {
+    let earliest = this.#isStopping ? Infinity : this.#keeper.dueAt(record)
+    for (const link of record.links) earliest = Math.min(earliest, this.#protocol.dueAt(record.peer, link))
+    return earliest
+  }
+
+  #tick(now: number): LedgerEffect[] {
+    const effects: LedgerEffect[] = []
+    let needsSnapshot = false
+    for (const record of this.#peers.due(now)) {
+      for (const link of record.links)
+        if (this.#protocol.dueAt(record.peer, link) <= now) effects.push(...this.#onDue(record, link, now))
+      needsSnapshot ||= !this.#isStopping && this.#keeper.dueAt(record) <= now
+      this.#peers.update(record)
+    }
+    return needsSnapshot ? [...effects, { do: 'observe' }] : effects
+  }
+
+  #updated(effects: LedgerEffect[]): LedgerEffect[] {
+    this.#peers.updateAll()
+    return effects
   }
 
   #each(act: (peer: string, link: Link) => LedgerEffect[]): LedgerEffect[] {
@@ -184,6 +217,17 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const entry = this.find(event.connection)
     if (entry === undefined) return []
     const [record, link] = entry
+    const effects = this.#takeLinkEvent(record, link, event, now)
+    this.#peers.update(record)
+    return effects
+  }
+
+  #takeLinkEvent(
+    record: PeerRecord,
+    link: Link,
+    event: Extract<LedgerEvent, { connection: string }>,
+    now: number,
+  ): LedgerEffect[] {
     switch (event.type) {
       case 'stream.open':
         return this.#protocol.onStreamOpen(link, now)
@@ -261,12 +305,9 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return isPeerGone ? [span, ...this.#protocol.dropLink(loser, 'superseded', true, now)] : [span]
   }
 
-  #onDue(peer: string, link: Link, now: number): LedgerEffect[] {
-    const record = this.#peers.get(peer)
+  #onDue(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
     const isOverdue = link.state === 'opening' && !link.isOverLimit && link.reopenAt > now
-    return isOverdue && record !== undefined
-      ? this.#acceptGuest(record, link, now)
-      : this.#protocol.onDue(peer, link, now)
+    return isOverdue ? this.#acceptGuest(record, link, now) : this.#protocol.onDue(record.peer, link, now)
   }
 
   /** A member that already has a link does not become a guest because its application opened this connection. */

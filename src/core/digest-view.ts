@@ -72,6 +72,8 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #sweepAt: number | undefined
   #suspendedUntil = -Infinity
   #sweeps = 0
+  #conflictPeers: readonly string[] = []
+  #topologyVersion = 0
   #limitSpanAt = -Infinity
 
   constructor(owner: Owner, options: ViewOptions) {
@@ -131,6 +133,16 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     return this.#members.values()
   }
 
+  /** Changes whenever a member comes or goes, or any of them names other links or meshes. */
+  get topologyVersion(): number {
+    return this.#topologyVersion
+  }
+
+  /** Members as which two processes run, or ran lately: few, so that a digest need not search all members for them. */
+  contested(): Member[] {
+    return this.#conflictPeers.flatMap((peer) => this.#members.get(peer) ?? [])
+  }
+
   topology(): TopologyNode[] {
     return this.members().map(({ digest: { peer, name, role, links } }) => ({ peer, name, role, links }))
   }
@@ -155,6 +167,8 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (!isNewer(digest, member.digest) && !outlives(digest, via, member, now)) return []
     const hasRestarted = digest.incarnation > member.digest.incarnation || member.state === 'departed'
     const hasMoved = digest.addresses.some((one) => !member.digest.addresses.includes(one))
+    if (!areEqual(digest.links, member.digest.links) || !areEqual(digest.meshes, member.digest.meshes))
+      this.#topologyVersion++
     Object.assign(member, { digest, via, receivedAt: now })
     if (via === 'link') Object.assign(member, { linkAt: now, linkIntervalMs: digest.intervalMs })
     if (hasRestarted) member.answeredAt = -Infinity
@@ -163,6 +177,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const skew = this.#compareClocks(member, wall, now)
     if (isMember(member)) return skew
     Object.assign(member, { state: 'member', departure: undefined, since: now })
+    this.#topologyVersion++
     return [emitJoined(member), { do: 'joined', peer: digest.peer }, ...skew]
   }
 
@@ -171,6 +186,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (this.#members.size >= this.#members.spec.capacity) return spans
     const member = newMember(digest, via, now)
     this.#members.set(digest.peer, member, now)
+    this.#topologyVersion++
     return [
       ...spans,
       emitJoined(member),
@@ -222,14 +238,26 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
 
   #onSighted({ peer, report }: Extract<ViewEvent, { readonly type: 'sighted' }>, now: number): ViewEffect[] {
     const member = this.#members.get(peer)
-    return member === undefined ? [] : noteSighting(member, report, now)
+    if (member === undefined) return []
+    const effects = noteSighting(member, report, now)
+    this.#noteConflict(member)
+    return effects
+  }
+
+  #noteConflict({ digest: { peer }, sightings: { conflict } }: Member): void {
+    const isListed = this.#conflictPeers.includes(peer)
+    if (conflict !== undefined && !isListed) this.#conflictPeers = [...this.#conflictPeers, peer]
+    if (conflict === undefined && isListed) this.#conflictPeers = this.#conflictPeers.filter((one) => one !== peer)
   }
 
   /** Ignores the goodbye of an earlier incarnation, or of one of two processes: another process still runs. */
   #onLeft(event: Extract<ViewEvent, { readonly type: 'left' }>, now: number): ViewEffect[] {
     const { peer, incarnation } = event
     const member = this.#members.get(peer)
-    if (member === undefined || noteStop(member, instanceOf(event), now)) return []
+    if (member === undefined) return []
+    const isContested = noteStop(member, instanceOf(event), now)
+    this.#noteConflict(member)
+    if (isContested) return []
     if (!isMember(member) || incarnation < member.digest.incarnation) return []
     // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
     member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
@@ -239,6 +267,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
 
   #depart(member: Member, departure: Departure, now: number): void {
     Object.assign(member, { state: 'departed', departure, since: now })
+    this.#topologyVersion++
   }
 
   #tick(window: TraceRef, now: number): ViewEffect[] {
@@ -295,3 +324,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
 }
 
 const isMember = ({ state }: Member) => state === 'member'
+
+function areEqual(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((text, index) => text === b[index]))
+}

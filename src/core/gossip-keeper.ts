@@ -42,20 +42,11 @@ export class GossipKeeper {
     this.#protocol = protocol
   }
 
-  /** A due check takes a snapshot of the connections. */
-  tick(peers: Iterable<GossipPeer>, now: number): GossipKeeperEffect[] {
-    return this.deadline(peers) <= now ? [{ do: 'observe' }] : []
-  }
-
-  /** When the next check is due. */
-  deadline(peers: Iterable<GossipPeer>): number {
-    let earliest = Infinity
-    for (const { repair, links } of peers) {
-      earliest = Math.min(earliest, repair.dueAt)
-      for (const link of links)
-        if (link.awaitsIdentify && isActive(link) && !isRelayed(link))
-          earliest = Math.min(earliest, link.identify.dueAt)
-    }
+  /** When the next check of this peer is due: it needs a snapshot of the connections. */
+  dueAt({ repair, links }: GossipPeer): number {
+    let earliest = repair.dueAt
+    for (const link of links)
+      if (link.awaitsIdentify && isActive(link) && !isRelayed(link)) earliest = Math.min(earliest, link.identify.dueAt)
     return earliest
   }
 

@@ -66,7 +66,7 @@ export class IdentityWatch {
 
   /** Identities that two processes use now. */
   conflicts(now: number): IdentityConflict[] {
-    return [...this.#view.records()].flatMap(({ digest, sightings }) => conflictOf(digest.peer, sightings, now) ?? [])
+    return this.#view.contested().flatMap(({ digest, sightings }) => conflictOf(digest.peer, sightings, now) ?? [])
   }
 }
 

@@ -14,7 +14,7 @@ import { MemberPaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
 import { OwnDigest } from './own-digest.ts'
 import type { Owner } from './owner.ts'
-import { otherBridges, reachOf } from './reach.ts'
+import { otherBridges, ReachWatch } from './reach.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
 import { findLinkedPeer } from './seed-peer.ts'
@@ -87,10 +87,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs })
     const memberIds = () => this.view.members().map(({ digest }) => digest.peer)
     this.seeds = new SeedDialler(options.seeds, { random, sampleJitter: () => rankAmong(self, memberIds(), random) })
+    const reach = new ReachWatch(self, meshes, this.ledger, this.view)
     this.#digest = new OwnDigest(
       { ...options, instance, stalenessMs },
       this.ledger,
-      () => reachOf(self, meshes, this.ledger, this.view),
+      () => reach.current,
       (now) => this.#identity.conflicts(now),
     )
     const own = { self, name, instance, addresses: () => this.#digest.addresses }

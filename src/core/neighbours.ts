@@ -3,7 +3,6 @@ import { backoffPolicy, waitMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { DialFailure, NetworkEffect } from './events.ts'
-import { isJoined } from './link.ts'
 import type { Random } from './machine.ts'
 import type { Member } from './member.ts'
 import { networkPeer } from './network-peer.ts'
@@ -85,7 +84,7 @@ export class Neighbours {
 
   poll(now: number): NetworkEffect[] {
     if (now < this.#pollAt) return []
-    const missingLinks = this.#options.targetLinks - this.#joinedCount()
+    const missingLinks = this.#options.targetLinks - this.#ledger.linkedPeers.length
     const unlinked = this.#view.members().filter((member) => !this.#ledger.isConnected(member.digest.peer))
     this.#pollAt = missingLinks > 0 && unlinked.length > 0 ? now + pollMs : Infinity
     // A dial without a result counts as pending only until its timeout.
@@ -105,12 +104,6 @@ export class Neighbours {
   #dialTurnAt(peer: string, now: number): number {
     const { self, random } = this.#options
     return now + (self < peer ? 0 : deferMs) + jitterMs * random()
-  }
-
-  #joinedCount(): number {
-    let count = 0
-    for (const { links } of this.#ledger.records()) if (links.some(isJoined)) count++
-    return count
   }
 
   #shuffled(members: readonly Member[]): Member[] {

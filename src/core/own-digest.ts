@@ -52,6 +52,8 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #sequence = 0
   #version = 0
   #links: readonly string[] = []
+  /** The ledger's list that `#links` is from. */
+  #linkedPeers: readonly string[] = []
   /** Conflicts in the last digest, and as text to detect changes. */
   #conflicts: readonly IdentityConflict[] = []
   #conflictsText = '[]'
@@ -180,16 +182,22 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
   #compose(intervalMs: number, now: number): Digest {
     const { self, name, role, meshes, incarnation, instance } = this.#options
     this.#noteConflicts(now)
-    const peers = [...this.#ledger.records()].filter((record) => record.links.some(isJoined)).map(({ peer }) => peer)
-    this.#links = this.#noteChange(this.#links, peers.slice(0, limits.digestLinks))
+    this.#noteLinks(this.#ledger.linkedPeers)
     const content = { topics: this.#topics, addresses: this.#addresses, links: this.#links }
     const conflicts = this.#conflicts.length === 0 ? {} : { conflicts: this.#conflicts }
     const version = { incarnation, sequence: ++this.#sequence, instance }
     return { peer: self, name, role, meshes, ...version, intervalMs, ...content, ...conflicts, sentAt: 0 }
   }
 
+  #noteLinks(linkedPeers: readonly string[]): void {
+    if (linkedPeers === this.#linkedPeers) return
+    this.#linkedPeers = linkedPeers
+    this.#links = this.#noteChange(this.#links, linkedPeers.slice(0, limits.digestLinks))
+  }
+
   #noteConflicts(now: number): void {
     const conflicts = this.#findConflicts(now).slice(0, limits.digestConflicts)
+    if (conflicts.length === 0 && this.#conflicts.length === 0) return
     const text = JSON.stringify(conflicts)
     if (text === this.#conflictsText) return
     this.#conflicts = conflicts

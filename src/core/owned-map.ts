@@ -32,7 +32,7 @@ export interface RegistryCensus {
 
 interface Entry<V> {
   readonly value: V
-  readonly refreshedAt: number
+  refreshedAt: number
 }
 
 /**
@@ -97,7 +97,10 @@ export class OwnedMap<K, V extends {}> {
   /** Refreshes the entry, if there is one. */
   touch(key: K, now: number): void {
     const entry = this.#entries.get(key)
-    if (entry !== undefined) this.#putEntry(key, entry.value, now)
+    if (entry === undefined) return
+    entry.refreshedAt = this.#advance(now)
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
   }
 
   /** Returns whether an entry was released. */
@@ -137,7 +140,9 @@ export class OwnedMap<K, V extends {}> {
   }
 
   values(): ArrayIterator<V> {
-    return Array.from(this.#entries.values(), ({ value }) => value).values()
+    const values: V[] = []
+    for (const { value } of this.#entries.values()) values.push(value)
+    return values.values()
   }
 
   entries(): ArrayIterator<[K, V]> {

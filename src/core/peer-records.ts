@@ -1,12 +1,13 @@
+import { type Due, DueQueue } from './due-queue.ts'
 import type { PathReport } from './events.ts'
 import { GossipRepair } from './gossip-repair.ts'
 import { limits } from './limits.ts'
-import { isRelayed, type Link } from './link.ts'
+import { isJoined, isRelayed, type Link } from './link.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 
 /** Connection state of one peer: everything that is not in its digest. */
-export interface PeerRecord {
+export interface PeerRecord extends Due {
   readonly peer: string
   links: readonly Link[]
   /** The node was full when it connected: the ledger will close all its connections. */
@@ -15,6 +16,8 @@ export interface PeerRecord {
   readonly repair: GossipRepair
   /** Which of its addresses answered, until its first digest creates the member. */
   paths: PathReport | undefined
+  /** One of its links is joined, as of the last `update`. */
+  isLinked: boolean
 }
 
 /** Peers above the limit that stay until their goodbye; the ledger closes further ones without it. Guess. */
@@ -26,16 +29,23 @@ export const maxOverLimit = 8
  */
 export class PeerRecords {
   readonly #records: OwnedMap<string, PeerRecord>
+  /** Entries of `#records` by the ids of their connections: each frame names its connection alone. */
+  readonly #byConnection = new Map<string, readonly [PeerRecord, Link]>()
+  readonly #queue = new DueQueue<PeerRecord>()
   readonly #maxPeers: number
+  readonly #dueAt: (record: PeerRecord) => number
   #places = 0
+  #linkedPeers: readonly string[] | undefined = []
 
-  constructor(owner: Owner, maxPeers: number) {
+  /** `dueAt`: when a record needs a tick, from its own fields. */
+  constructor(owner: Owner, maxPeers: number, dueAt: (record: PeerRecord) => number) {
     this.#maxPeers = maxPeers
+    this.#dueAt = dueAt
     this.#records = owner.map<string, PeerRecord>({
       name: 'peers',
       capacity: maxPeers + maxOverLimit + limits.relayedPeers,
       expiry: { event: 'its last connection closed' },
-      release: () => {},
+      release: (record) => this.#forget(record),
     })
   }
 
@@ -57,6 +67,11 @@ export class PeerRecords {
     return this.#records.get(peer)
   }
 
+  /** Peers with a connection, those behind relays included. */
+  get size(): number {
+    return this.#records.size
+  }
+
   values(): Iterable<PeerRecord> {
     return this.#records.values()
   }
@@ -64,29 +79,72 @@ export class PeerRecords {
   /** The record of a peer, or a new one, which is listed once a link is added. */
   getOrCreate(peer: string): PeerRecord {
     return (
-      this.#records.get(peer) ?? { peer, links: [], isOverLimit: false, repair: new GossipRepair(), paths: undefined }
+      this.#records.get(peer) ?? {
+        peer,
+        links: [],
+        isOverLimit: false,
+        repair: new GossipRepair(),
+        paths: undefined,
+        isLinked: false,
+        dueAt: Infinity,
+        queueIndex: -1,
+      }
     )
   }
 
-  find(connection: string): [PeerRecord, Link] | undefined {
-    for (const record of this.#records.values())
-      for (const link of record.links) if (link.connection === connection) return [record, link]
-    return undefined
+  find(connection: string): readonly [PeerRecord, Link] | undefined {
+    return this.#byConnection.get(connection)
+  }
+
+  /** Peers with a joined link; the same array until one joins or leaves. */
+  get linkedPeers(): readonly string[] {
+    this.#linkedPeers ??= [...this.#records.values()].filter(({ isLinked }) => isLinked).map(({ peer }) => peer)
+    return this.#linkedPeers
+  }
+
+  /** When the first record needs a tick; Infinity for never. */
+  deadline(): number {
+    return this.#queue.earliest()
+  }
+
+  /** Records that need a tick now; each is updated after it. */
+  due(now: number): readonly PeerRecord[] {
+    return this.#queue.due(now)
+  }
+
+  /** After every change of a record or of its links. */
+  update(record: PeerRecord): void {
+    const isLinked = record.links.some(isJoined)
+    if (isLinked !== record.isLinked) this.#linkedPeers = undefined
+    record.isLinked = isLinked
+    if (record.links.length === 0) this.#queue.remove(record)
+    else this.#queue.schedule(record, this.#dueAt(record))
+  }
+
+  updateAll(): void {
+    for (const record of this.#records.values()) this.update(record)
   }
 
   add(record: PeerRecord, link: Link, now: number): void {
     if (!isRelayed(link) && record.links.every(isRelayed)) this.#places++
     record.links = [...record.links, link]
+    this.#byConnection.set(link.connection, [record, link])
     this.#records.set(record.peer, record, now)
   }
 
   /** Returns whether that freed the peer’s place. */
   remove(record: PeerRecord, link: Link): boolean {
     record.links = record.links.filter((one) => one.connection !== link.connection)
+    this.#byConnection.delete(link.connection)
+    this.update(record)
     if (record.links.length === 0) this.#records.deleteIf(record.peer, (listed) => listed === record)
     const isFreed = !isRelayed(link) && record.links.every(isRelayed)
     if (isFreed) this.#places--
     return isFreed
+  }
+
+  #forget({ links }: PeerRecord): void {
+    for (const { connection } of links) this.#byConnection.delete(connection)
   }
 
   /** Whether the list has room for another relayed connection of this peer. */

@@ -129,7 +129,7 @@ export class SimEnd {
 
   #receive(frame: Frame): void {
     if (!this.isListed || this.#stream !== 'open') return
-    this.node.deliver({ type: 'frame', connection: this.id, frame, wall: this.node.process.clock.wall() })
+    this.node.receive({ type: 'frame', connection: this.id, frame, wall: this.node.process.clock.wall() })
   }
 
   /** Graceful: delivers the packets sent before it, then closes both ends. */

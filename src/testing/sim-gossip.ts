@@ -24,9 +24,15 @@ const maxRecentMessages = 64
 export class SimGossip {
   readonly #world: SimWorld
   #recentMessages: readonly Message[] = []
+  #hops = 0
 
   constructor(world: SimWorld) {
     this.#world = world
+  }
+
+  /** Messages sent from neighbour to neighbour so far. */
+  get hops(): number {
+    return this.#hops
   }
 
   publish(from: SimNetwork, event: Publication): void {
@@ -50,7 +56,10 @@ export class SimGossip {
 
   #flood(message: Message, node: SimNetwork): void {
     for (const end of node.ends) {
-      if (!end.gossips || !end.far.node.meshes.includes(message.event.mesh)) continue
+      const { node: neighbour } = end.far
+      if (!end.gossips || message.reachedNodes.has(neighbour) || !neighbour.meshes.includes(message.event.mesh))
+        continue
+      this.#hops++
       end.send((far) => {
         if (far.isListed) this.#receive(message, far.node)
       })
@@ -66,5 +75,5 @@ export class SimGossip {
 }
 
 function deliver(event: Publication, node: SimNetwork): void {
-  node.deliver(event.type === 'gossip' ? { ...event, wall: node.process.clock.wall() } : event)
+  node.receive(event.type === 'gossip' ? { ...event, wall: node.process.clock.wall() } : event)
 }

@@ -82,6 +82,11 @@ export class SimNetwork implements Network {
     })
   }
 
+  /** What comes from outside is no call of the node's own, and needs no turn of its own. */
+  receive(event: NetworkEvent): void {
+    this.#deliver?.(event)
+  }
+
   attach(end: SimEnd): void {
     this.#ends = [...this.#ends, end]
     this.deliver({ type: 'changed' })

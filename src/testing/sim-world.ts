@@ -100,6 +100,7 @@ export class SimWorld {
   /** One way, random per packet, plus the delays in force. */
   latency(from: string, to: string): number {
     const [least, most] = this.#latencyMs
+    if (this.#delays.length === 0) return least + this.#random() * (most - least)
     const extra = this.#delays.filter(({ peer }) => peer === from || peer === to)
     return least + this.#random() * (most - least) + extra.reduce((sum, { ms }) => sum + ms, 0)
   }
@@ -110,6 +111,7 @@ export class SimWorld {
 
   /** Since when no packet passes between two peers; Infinity while the path works. */
   cutSince(one: string, other: string): number {
+    if (this.#cuts.length === 0) return Infinity
     return Math.min(Infinity, ...this.#cuts.filter((cut) => splits(cut, one, other)).map(({ since }) => since))
   }
 

@@ -11,6 +11,7 @@ export type Rule = (source: Source) => string[]
 const collectionsAllowed: Readonly<Record<string, string>> = {
   'core/owned-map.ts': 'the owned collection itself',
   'core/owner.ts': 'the resources of an owner, bounded by limits.held',
+  'core/peer-records.ts': 'an index of the peers registry, bounded by it',
 }
 
 /** Files that consist of one lookup table: they may be longer than a file of code. */
@@ -40,7 +41,7 @@ export const ownedCollections: Rule = ({ path, text }) =>
 
 export const shortFiles: Rule = ({ path, text }) => {
   const lines = text.trimEnd().split('\n').length
-  return isTest(path) || path in tables || lines <= 300 ? [] : [`${lines} lines, at most 300`]
+  return isTest(path) || path in tables || lines <= 400 ? [] : [`${lines} lines, at most 400`]
 }
 
 /** Excludes tests, whose strings contain scripts that print to the test. */
