@@ -72,8 +72,8 @@ suite('own addresses follow the machine', () => {
       sourceAddress: async () => undefined,
       remotes: () => [],
       observed: () => observed,
-      changed: () => void changes++,
-      listening: () => void computed++,
+      onChange: () => void changes++,
+      onListening: () => void computed++,
       emitSpan: (span) => void spans.push(span),
     })
     watch.start()

@@ -31,9 +31,9 @@ export interface AddressWatchOptions {
   readonly remotes: () => readonly string[]
   /** Addresses at which neighbours see this node. */
   readonly observed: () => AddressInputs['observed']
-  readonly changed: (addresses: readonly OwnAddress[]) => void
-  /** Where the transports listen, hosts of own interfaces; `canRequest`: an observed address would be announced. */
-  readonly listening: (listening: Listening) => void
+  readonly onChange: (addresses: readonly OwnAddress[]) => void
+  /** Where the transports listen, hosts of own interfaces; `asks`: an observed address would be announced. */
+  readonly onListening: (listening: Listening) => void
   readonly emitSpan: (span: SpanEffect) => void
   /** The machine's interfaces and routes by default. */
   readonly interfaces?: () => readonly NetworkInterface[]
@@ -43,13 +43,13 @@ export interface AddressWatchOptions {
 /** Node has no event for interfaces. With a digest every 2 s others know of a change within 8 s. */
 const pollMs = 5_000
 /** The system's routes may change although its addresses do not, and then the whole list is computed anew. */
-const routesAgainMs = 30_000
+const routesMaxAgeMs = 30_000
 /** Remote hosts that are looked up: enough for every interface that has a link. */
-const remotesMax = 32
+const maxRemotes = 32
 /** Addresses in one span. */
-const listedMax = 32
+const maxListed = 32
 /** Transports begin to listen one after the other, within one start. */
-const settleMs = 50
+const debounceMs = 50
 const nothingAnnounced = '|'
 
 /**
@@ -62,12 +62,12 @@ export class AddressWatch {
   #addresses: readonly OwnAddress[] = []
   #linkSources: readonly string[] = []
   #routeSources: readonly string[] = []
-  #routesOf = ''
-  #routesAt = -Infinity
-  #lookingUp = false
-  #hinted = false
-  #polled = ''
-  #spanOf = nothingAnnounced
+  #routesKey = ''
+  #routesReadAt = -Infinity
+  #isLookingUpRoutes = false
+  #isRefreshScheduled = false
+  #lastPoll = ''
+  #lastSpanKey = nothingAnnounced
 
   constructor(options: AddressWatchOptions) {
     this.#options = options
@@ -94,59 +94,59 @@ export class AddressWatch {
   start(): void {
     const { components, owner } = this.#options
     const { events } = components
-    const hint = () => this.#refreshSoon()
-    events.addEventListener('transport:listening', hint)
-    events.addEventListener('transport:close', hint)
+    const onHint = () => this.#scheduleRefresh()
+    events.addEventListener('transport:listening', onHint)
+    events.addEventListener('transport:close', onHint)
     // AutoNAT, UPnP or AutoTLS has verified an address, or lost one.
-    events.addEventListener('self:peer:update', hint)
+    events.addEventListener('self:peer:update', onHint)
     owner.adopt('address listener', () => {
-      events.removeEventListener('transport:listening', hint)
-      events.removeEventListener('transport:close', hint)
-      events.removeEventListener('self:peer:update', hint)
+      events.removeEventListener('transport:listening', onHint)
+      events.removeEventListener('transport:close', onHint)
+      events.removeEventListener('self:peer:update', onHint)
     })
     this.refresh()
-    this.#poll()
+    this.#schedulePoll()
   }
 
   /** Computes the list anew. */
   refresh(): void {
-    const { owner, changed } = this.#options
+    const { owner, onChange } = this.#options
     if (owner.closed) return
     const before = this.#addresses
     this.#addresses = this.#compute()
     this.#lookUpRoutes()
-    const [was, is] = [announcedAddresses(before), announcedAddresses(this.#addresses)]
-    this.#emitChange(was, is)
-    if (was.join() === is.join()) return
+    const [announcedBefore, announcedNow] = [announced(before), announced(this.#addresses)]
+    this.#emitChange(announcedBefore, announcedNow)
+    if (announcedBefore.join() === announcedNow.join()) return
     this.#updateIdentify()
-    changed(this.#addresses)
+    onChange(this.#addresses)
   }
 
-  #refreshSoon(): void {
+  #scheduleRefresh(): void {
     const { owner } = this.#options
-    if (this.#hinted || owner.closed) return
-    this.#hinted = true
-    owner.after(settleMs, () => {
-      this.#hinted = false
+    if (this.#isRefreshScheduled || owner.closed) return
+    this.#isRefreshScheduled = true
+    owner.after(debounceMs, () => {
+      this.#isRefreshScheduled = false
       this.refresh()
     })
   }
 
-  #poll(): void {
+  #schedulePoll(): void {
     const { owner } = this.#options
     if (owner.closed) return
     owner.after(pollMs, () => {
       if (this.#hasChanged()) this.refresh()
-      this.#poll()
+      this.#schedulePoll()
     })
   }
 
   /** Whether anything that has no event is not as at the last poll. To compute the list costs five times this look. */
   #hasChanged(): boolean {
     const { clock, remotes, observed } = this.#options
-    const polled = JSON.stringify([this.#interfaces(), remotes(), observed()])
-    const isCurrent = polled === this.#polled && clock.now() - this.#routesAt < routesAgainMs
-    this.#polled = polled
+    const snapshot = JSON.stringify([this.#interfaces(), remotes(), observed()])
+    const isCurrent = snapshot === this.#lastPoll && clock.now() - this.#routesReadAt < routesMaxAgeMs
+    this.#lastPoll = snapshot
     return !isCurrent
   }
 
@@ -157,7 +157,7 @@ export class AddressWatch {
     const interfaces = this.#interfaces()
     const announce = addressManager.getAnnounceAddrs().map(withoutPeer)
     const hosts = interfaces.map(({ address }) => canonicalHost(address))
-    this.#options.listening({ addresses: listening, hosts, canRequest: announce.length === 0 })
+    this.#options.onListening({ addresses: listening, hosts, asks: announce.length === 0 })
     return ownAddresses({
       listening,
       interfaces,
@@ -175,15 +175,15 @@ export class AddressWatch {
     const { clock, owner, remotes, sourceAddress: sourceOf = sourceAddress } = this.#options
     const hosts = [...new Set(remotes().map((remote) => parseAddress(remote).host))].filter((host) => host !== '')
     const own = this.#addresses.map(({ address }) => parseAddress(address).host)
-    const routesOf = [...hosts, '|', ...new Set(own)].join()
-    const isFresh = routesOf === this.#routesOf && clock.now() - this.#routesAt < routesAgainMs
-    if (isFresh || this.#lookingUp) return
-    this.#lookingUp = true
+    const routesKey = [...hosts, '|', ...new Set(own)].join()
+    const isFresh = routesKey === this.#routesKey && clock.now() - this.#routesReadAt < routesMaxAgeMs
+    if (isFresh || this.#isLookingUpRoutes) return
+    this.#isLookingUpRoutes = true
     const sources = (some: readonly string[]) => Promise.all(some.map((host) => sourceOf(host, owner)))
-    void Promise.all([sources(hosts.slice(0, remotesMax)), sources(defaultRouteTargets)]).then(([links, routes]) => {
-      this.#lookingUp = false
-      this.#routesOf = routesOf
-      this.#routesAt = clock.now()
+    void Promise.all([sources(hosts.slice(0, maxRemotes)), sources(defaultRouteTargets)]).then(([links, routes]) => {
+      this.#isLookingUpRoutes = false
+      this.#routesKey = routesKey
+      this.#routesReadAt = clock.now()
       const before = [this.#linkSources, this.#routeSources].join('|')
       this.#linkSources = distinctHosts(links)
       this.#routeSources = distinctHosts(routes)
@@ -202,19 +202,19 @@ export class AddressWatch {
   }
 
   /** One span for a change of what is announced or of what is not; a mere change of order is none. */
-  #emitChange(was: readonly string[], is: readonly string[]): void {
+  #emitChange(before: readonly string[], after: readonly string[]): void {
     const withheld = this.#addresses.filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
     const keys = withheld.map(({ address, reason }) => `${address} ${reason}`)
     const texts = withheld.map(({ address, reason, detail }) => [address, reason, detail].join(' ').trim())
-    const spanOf = [...is.toSorted(), nothingAnnounced, ...keys.toSorted()].join('')
-    if (spanOf === this.#spanOf) return
-    this.#spanOf = spanOf
+    const spanKey = [...after.toSorted(), nothingAnnounced, ...keys.toSorted()].join('')
+    if (spanKey === this.#lastSpanKey) return
+    this.#lastSpanKey = spanKey
     this.#options.emitSpan(
       emitSpan('mesh.address.changed', {
-        'mesh.address.announced': is,
-        'mesh.address.added': is.filter((address) => !was.includes(address)),
-        'mesh.address.removed': was.filter((address) => !is.includes(address)),
-        'mesh.address.withheld': texts.slice(0, listedMax),
+        'mesh.address.announced': after,
+        'mesh.address.added': after.filter((address) => !before.includes(address)),
+        'mesh.address.removed': before.filter((address) => !after.includes(address)),
+        'mesh.address.withheld': texts.slice(0, maxListed),
         'mesh.address.cut': withheld.filter(({ state }) => state === 'cut').length,
       }),
     )
@@ -227,8 +227,8 @@ function distinctHosts(hosts: readonly (string | undefined)[]): string[] {
 
 /** What the application adds, and what its own AutoNAT, UPnP or AutoTLS has found and verified. */
 function verifiedElsewhere(addressManager: TracemeshComponents['addressManager']): Multiaddr[] {
-  const known = addressManager.getAddressesWithMetadata()
-  return known.filter(({ type, verified }) => verified && type !== 'transport').map((one) => one.multiaddr)
+  const addresses = addressManager.getAddressesWithMetadata()
+  return addresses.filter(({ type, verified }) => verified && type !== 'transport').map((one) => one.multiaddr)
 }
 
 function permits(filter: (addresses: Multiaddr[]) => Multiaddr[], address: string): boolean {

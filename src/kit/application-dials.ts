@@ -4,7 +4,7 @@ import type { NetworkComponents } from './components.ts'
 import { withoutPeer } from './multiaddrs.ts'
 
 /** How long the mesh waits for the application’s dial of the same peer before it dials as well. Guess. */
-export const standBackMs = 3_000
+export const appDialWaitMs = 3_000
 
 /** Whom a dial is for: seeds may be known by their addresses alone. */
 export interface DialTarget {
@@ -13,7 +13,7 @@ export interface DialTarget {
 }
 
 /** Whether the application is dialling this peer, or one of these addresses, through libp2p’s dial queue. */
-export function applicationDials(
+export function isApplicationDialling(
   { connectionManager }: Pick<NetworkComponents, 'connectionManager'>,
   { peer, addresses }: DialTarget,
 ): boolean {
@@ -28,15 +28,15 @@ export function applicationDials(
  * Whether a connection to this peer is there that makes our dial needless: one that this node’s application opened, or
  * one that the lower peer id dialled. Of two ends that dial each other only one gives way.
  */
-export function applicationConnected(
+export function isApplicationConnected(
   { connectionManager, peerId }: Pick<NetworkComponents, 'connectionManager' | 'peerId'>,
   { peer }: DialTarget,
-  ours: (connection: Connection) => boolean,
+  isOurs: (connection: Connection) => boolean,
 ): boolean {
   if (peer === undefined) return false
   const lowerDials = peer.toString() < peerId.toString()
   return connectionManager.getConnections(peer).some((connection) => {
-    if (connection.status !== 'open' || connection.limits !== undefined || ours(connection)) return false
+    if (connection.status !== 'open' || connection.limits !== undefined || isOurs(connection)) return false
     return connection.direction === 'outbound' || lowerDials
   })
 }

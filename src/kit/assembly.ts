@@ -51,7 +51,7 @@ export class Assembly {
   readonly resources: ResourceMonitor
   readonly startedAt: number
   readonly #options: AssemblyOptions
-  #published = 0
+  #publishedCount = 0
 
   constructor(options: AssemblyOptions) {
     const { components, config, clock } = options
@@ -59,19 +59,19 @@ export class Assembly {
     this.startedAt = clock.now()
     this.owner = new Owner(config.name, clock)
     this.telemetry = options.telemetry
-    this.resources = this.#resources()
-    const pubsub = service<PubSub>(components, pubsubName(config))
+    this.resources = this.#createResourceMonitor()
+    const pubsub = findService<PubSub>(components, pubsubName(config))
     const meshes = config.bridgeTo === undefined ? [config.mesh] : [config.mesh, config.bridgeTo]
-    const network = this.#network(meshes, pubsub)
+    const network = this.#createNetwork(meshes, pubsub)
     this.network = network
-    this.node = this.#node(meshes)
-    const census = (window: TraceRef | undefined) => this.#census(network, pubsub, window)
-    const driven = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
-    this.driver = new Driver({ ...driven, clock, emitSpan: this.emitSpan, census })
-    this.messages = this.#messages(meshes, network, pubsub)
-    network.onCrossing((_, crossing) => this.messages.crossed(crossing))
-    this.requests = this.#requests()
-    this.addresses = this.#addressWatch()
+    this.node = this.#createNode(meshes)
+    const census = (window: TraceRef | undefined) => this.#takeCensus(network, pubsub, window)
+    const driverOptions = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
+    this.driver = new Driver({ ...driverOptions, clock, emitSpan: this.emitSpan, census })
+    this.messages = this.#createMessages(meshes, network, pubsub)
+    network.onCrossing((_, crossing) => this.messages.deliverCrossing(crossing))
+    this.requests = this.#createRequests()
+    this.addresses = this.#createAddressWatch()
   }
 
   /** Tells a span, and logs the line that goes with it. */
@@ -84,25 +84,29 @@ export class Assembly {
     this.messages.start()
     await this.requests.start()
     const { faults, logger } = config
-    this.#warnOfPubsub()
-    await this.driver.start([...config.settings, ...this.#apiCopies(), ...faults.map((fault) => `fault ${fault}`)])
+    this.#warnOfUnknownPubsub()
+    await this.driver.start([
+      ...config.settings,
+      ...this.#describeApiCopies(),
+      ...faults.map((fault) => `fault ${fault}`),
+    ])
     this.resources.start()
     startFaults(faults, { owner: this.owner, clock, components, logger })
     this.addresses.start()
-    this.#profile()
+    this.#deliverProfile()
   }
 
-  #apiCopies(): string[] {
-    const other = findApiMismatch()
+  #describeApiCopies(): string[] {
+    const other = otherApi()
     if (other === undefined) return []
     const text = describeApiMismatch(other)
     this.#options.config.logger[other.isReadable ? 'info' : 'warn'](text)
     return [text]
   }
 
-  #warnOfPubsub(): void {
+  #warnOfUnknownPubsub(): void {
     const { components, config } = this.#options
-    const pubsub = service<PubSub>(components, config.services.pubsub ?? 'pubsub')
+    const pubsub = findService<PubSub>(components, config.services.pubsub ?? 'pubsub')
     const missing = pubsub === undefined ? [] : missingInternals(pubsub)
     if (missing.length === 0) return
     const text =
@@ -110,12 +114,12 @@ export class Assembly {
     config.logger.warn({ ...idsOf(this.node.window), missing }, text)
   }
 
-  #profile(): void {
+  #deliverProfile(): void {
     const addresses = this.addresses.announced()
     this.driver.deliver({ type: 'profile', topics: this.messages.topics(), addresses })
   }
 
-  #addressWatch(): AddressWatch {
+  #createAddressWatch(): AddressWatch {
     const { components, clock } = this.#options
     const memberLinks = () => [...this.node.ledger.records()].flatMap(({ links }) => links.filter(isJoined))
     return new AddressWatch({
@@ -123,28 +127,39 @@ export class Assembly {
       owner: this.owner,
       clock,
       remotes: () => memberLinks().map(({ info: connectionInfo }) => connectionInfo.address),
-      observed: () => this.node.dialBack.observedAddresses,
-      changed: () => this.#profile(),
-      listening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
+      observed: () => this.node.dialBack.observed,
+      onChange: () => this.#deliverProfile(),
+      onListening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
       emitSpan: (span) => this.emitSpan(span, this.node.window),
     })
   }
 
-  #network(meshes: readonly string[], pubsub: PubSub | undefined): Libp2pNetwork {
+  #createNetwork(meshes: readonly string[], pubsub: PubSub | undefined): Libp2pNetwork {
     const { components, clock, config } = this.#options
     const { owner } = this
-    const identify = identifyOf(components, config)
+    const identify = requireIdentify(components, config)
     const { lookup, maxPeers, closes, gossipLimits } = config
-    const joined = (peer: string) => this.node.ledger.joinedLink(peer) !== undefined
-    const dialFailed = (errorType: string) => this.resources.failed(errorType, 'dial')
+    const isJoined = (peer: string) => this.node.ledger.joined(peer) !== undefined
+    const onDialFailed = (errorType: string) => this.resources.reportFailure(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
-    const own = { owner, clock, meshes, lookup, maxPeers, closes, joined, gossipLimits, dialFailed, isOwn }
-    const network = new Libp2pNetwork({ components, identify, pubsub, ...own })
+    const networkOptions = {
+      owner,
+      clock,
+      meshes,
+      lookup,
+      maxPeers,
+      closes,
+      isJoined,
+      gossipLimits,
+      onDialFailed,
+      isOwn,
+    }
+    const network = new Libp2pNetwork({ components, identify, pubsub, ...networkOptions })
     owner.adopt('network', () => network.stop())
     return network
   }
 
-  #node(meshes: readonly string[]): MeshNode {
+  #createNode(meshes: readonly string[]): MeshNode {
     const { components, config, incarnation } = this.#options
     return new MeshNode(this.owner, {
       ...config,
@@ -159,7 +174,7 @@ export class Assembly {
     })
   }
 
-  #messages(meshes: readonly string[], network: Libp2pNetwork, pubsub: PubSub | undefined): Messages {
+  #createMessages(meshes: readonly string[], network: Libp2pNetwork, pubsub: PubSub | undefined): Messages {
     const { components, config, incarnation, clock } = this.#options
     const { random, messageBytes, logger } = config
     return new Messages({
@@ -172,31 +187,31 @@ export class Assembly {
       messageBytes,
       isMember: (peer) => this.node.view.get(peer)?.state === 'member',
       waitUntilReachable: () => network.waitUntilReachable(),
-      tell: (span) => this.emitSpan(span, this.node.window),
-      exports: this.telemetry.exports,
-      cross: (mesh, crossing) => {
+      emitSpan: (span) => this.emitSpan(span, this.node.window),
+      exportsSpans: this.telemetry.exports,
+      sendCrossing: (mesh, crossing) => {
         network.perform({ do: 'forward', mesh, crossing })
         // Gossipsub does not hand a node its own messages, and a bridge carries those too.
         this.driver.deliver({ type: 'crossing', mesh, crossing })
       },
-      sequence: () => crossingSequence(incarnation, ++this.#published),
-      seal: (topic, body, sequence, trace) => this.#seal(topic, body, sequence, trace),
-      topicsChanged: () => this.#profile(),
-      failed: ({ topic, from, trace }, error) =>
-        logger.error({ ...this.#ids(trace), err: error, topic, peer: from }, 'a message handler failed'),
-      unreadable: (topic, peer, error) =>
-        logger.warn({ ...this.#ids(), err: error, topic, peer }, 'a message could not be read'),
+      nextSequence: () => crossingSequence(incarnation, ++this.#publishedCount),
+      seal: (topic, body, sequence, trace) => this.#sealMessage(topic, body, sequence, trace),
+      onTopicsChange: () => this.#deliverProfile(),
+      onHandlerError: ({ topic, from, trace }, error) =>
+        logger.error({ ...this.#traceIds(trace), err: error, topic, peer: from }, 'a message handler failed'),
+      onUnreadable: (topic, peer, error) =>
+        logger.warn({ ...this.#traceIds(), err: error, topic, peer }, 'a message could not be read'),
     })
   }
 
-  #resources(): ResourceMonitor {
+  #createResourceMonitor(): ResourceMonitor {
     const { components, config, clock } = this.#options
     const { random, faults } = config
     const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
     return new ResourceMonitor({ owner: this.owner, clock, random, components, emitSpan, probe: faultyProbe(faults) })
   }
 
-  #requests(): Requests {
+  #createRequests(): Requests {
     const { components, clock, config } = this.#options
     const { connectionManager, registrar } = components
     const connectionTo = (peer: string) => {
@@ -213,18 +228,18 @@ export class Assembly {
       connectionTo,
       isMember,
       messageBytes,
-      spans: new RequestSpans({ clock, random, tell: emitSpan, exports: this.telemetry.exports }),
-      failed: ({ topic, from, trace }, error) =>
-        logger.error({ ...this.#ids(trace), err: error, topic, peer: from }, 'a request handler failed'),
+      spans: new RequestSpans({ clock, random, emitSpan, exportsSpans: this.telemetry.exports }),
+      onHandlerError: ({ topic, from, trace }, error) =>
+        logger.error({ ...this.#traceIds(trace), err: error, topic, peer: from }, 'a request handler failed'),
     })
   }
 
   /** Of the trace that a log line belongs to: the node's window when it has none of its own. */
-  #ids(trace?: TraceRef): ReturnType<typeof idsOf> {
+  #traceIds(trace?: TraceRef): ReturnType<typeof idsOf> {
     return idsOf(trace ?? this.node.window)
   }
 
-  #census(network: Libp2pNetwork, pubsub: PubSub | undefined, window: TraceRef | undefined): void {
+  #takeCensus(network: Libp2pNetwork, pubsub: PubSub | undefined, window: TraceRef | undefined): void {
     const { components, config, clock, vitals } = this.#options
     const { owner, node, telemetry } = this
     const { random } = config
@@ -236,13 +251,18 @@ export class Assembly {
     )
   }
 
-  async #seal(topic: string, body: Uint8Array, sequence: bigint, trace: TraceRef | undefined): Promise<Crossing> {
+  async #sealMessage(
+    topic: string,
+    body: Uint8Array,
+    sequence: bigint,
+    trace: TraceRef | undefined,
+  ): Promise<Crossing> {
     const { components, config } = this.#options
     const origin = components.peerId.toString()
-    const traced = trace === undefined ? {} : { trace }
-    const message = { origin, originMesh: config.mesh, sequence, topic, body, ...traced }
+    const traceFields = trace === undefined ? {} : { trace }
+    const message = { origin, originMesh: config.mesh, sequence, topic, body, ...traceFields }
     const sealed = await seal(components.privateKey, message, config.messageBytes)
-    return { id: `${origin}/${sequence}`, origin, originMesh: config.mesh, topic, hops: 0, sealed, ...traced }
+    return { id: `${origin}/${sequence}`, origin, originMesh: config.mesh, topic, hops: 0, sealed, ...traceFields }
   }
 }
 
@@ -251,10 +271,10 @@ interface IdentifyService {
 }
 
 /** Throws MESH_SERVICE_MISSING. */
-export function identifyOf(components: TracemeshComponents, { services }: ResolvedOptions): IdentifyService {
+export function requireIdentify(components: TracemeshComponents, { services }: ResolvedOptions): IdentifyService {
   const name = services.identify ?? 'identify'
-  const found = service<IdentifyService>(components, name)
-  if (found !== undefined) return found
+  const identify = findService<IdentifyService>(components, name)
+  if (identify !== undefined) return identify
   const cure = 'add `identify()` of @libp2p/identify to its services; the mesh counts on it for every dial'
   throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
 }
@@ -264,13 +284,13 @@ function pubsubName({ services }: ResolvedOptions): string {
 }
 
 /** Throws MESH_SERVICE_MISSING where a service is named that is not there, MESH_PUBSUB_UNUSABLE. */
-export async function checkPubSubOf(
+export async function checkPubSubService(
   components: TracemeshComponents,
   config: ResolvedOptions,
   owner: Owner,
 ): Promise<void> {
   const name = pubsubName(config)
-  const pubsub = service<PubSub>(components, name)
+  const pubsub = findService<PubSub>(components, name)
   if (pubsub !== undefined) {
     await checkPubSub({ name, pubsub, registrar: components.registrar, owner })
   } else if (config.services.pubsub !== undefined) {
@@ -280,7 +300,7 @@ export async function checkPubSubOf(
 }
 
 /** Other services are components under their names, once all have been made; libp2p throws for those there are not. */
-function service<S>(components: TracemeshComponents, name: string): S | undefined {
+function findService<S>(components: TracemeshComponents, name: string): S | undefined {
   try {
     return (components as unknown as Record<string, S | undefined>)[name]
   } catch {

@@ -42,9 +42,9 @@ export class ByteReader {
   take(length: number): Uint8Array {
     const end = this.#at + length
     if (end > this.#bytes.length) throw new MeshError('MESH_MESSAGE_INVALID', { reason: 'it is cut short' })
-    const taken = this.#bytes.subarray(this.#at, end)
+    const bytes = this.#bytes.subarray(this.#at, end)
     this.#at = end
-    return taken
+    return bytes
   }
 
   rest(): Uint8Array {

@@ -28,9 +28,9 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
   const { owner, clock, random, node, network, components, pubsub, telemetry, vitals } = options
   const now = clock.now()
   const connections = components.connectionManager.getConnections()
-  const counted = network.counters()
-  const frames = Object.values(counted?.frames ?? {})
-  const refused = (counted?.framesRefused ?? 0) + (counted?.gossipRefused ?? 0) + node.framesRefused
+  const counters = network.counters()
+  const frames = Object.values(counters?.frames ?? {})
+  const framesRefused = (counters?.framesRefused ?? 0) + (counters?.gossipRefused ?? 0) + node.framesRefused
   const links = Array.from(node.ledger.records()).flatMap(({ peer, links }) =>
     links.map((link) => ledgerLink(peer, link, now)),
   )
@@ -39,7 +39,7 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
     links,
     // The ledger knows nothing of those that the application goes on with alone.
     connections: connections
-      .filter(({ id }) => !network.isLeft(id))
+      .filter(({ id }) => !network.isLeftToApp(id))
       .map(({ id, remotePeer, timeline }) => ({
         id,
         peer: remotePeer.toString(),
@@ -55,7 +55,7 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
     frames: {
       in: frames.reduce((sum, count) => sum + count.in, 0),
       out: frames.reduce((sum, count) => sum + count.out, 0),
-      refused,
+      refused: framesRefused,
     },
     sweeps: node.view.sweeps,
     vitals: vitals.read(),

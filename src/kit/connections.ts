@@ -15,28 +15,28 @@ import { transportOf, withoutPeer } from './multiaddrs.ts'
 /** What is known of one connection beside what libp2p says of it. */
 export interface ConnectionRecord {
   readonly connection: Connection
-  identified: boolean
+  isIdentified: boolean
   /** Multiaddr at which the peer sees this node. */
-  observed: string | undefined
+  observedAddress: string | undefined
   /** The peer speaks gossipsub, by its newest identify or, before that, by a stream it has opened; undefined when unknown. */
-  gossips: boolean | undefined
+  speaksGossip: boolean | undefined
   /** Since when gossipsub is seen to lack its stream to this peer, or to know its topics; undefined while it has both. */
   lackingSince: number | undefined
   /** Milliseconds that messages have waited for gossipsub to be there. */
-  awaitedMs: number
+  waitedMs: number
   /** Agent version that identify gave; empty before. */
-  agent: string
+  agentVersion: string
   /** The one link stream, once it is there. */
   link: LinkStream | undefined
   /** Our opening of it is under way. */
-  opening: boolean
-  closing: boolean
+  isOpeningLink: boolean
+  isClosing: boolean
   /** Our dialler opened it. */
-  ours: boolean
+  isOurs: boolean
   /** The mesh is done with it and it is not the mesh's to close: whoever opened it goes on with it. */
-  left: boolean
+  isLeftToApp: boolean
   /** The peer did not answer on it: it is not taken up again. */
-  dead: boolean
+  isUnresponsive: boolean
 }
 
 /**
@@ -78,23 +78,23 @@ export class Connections {
   }
 
   getOrCreate(connection: Connection): ConnectionRecord {
-    const held = this.#records.get(connection.id)
-    if (held !== undefined) return held
+    const existing = this.#records.get(connection.id)
+    if (existing !== undefined) return existing
     const now = this.#clock.now()
-    const fresh = {
-      identified: false,
-      observed: undefined,
-      gossips: undefined,
-      agent: '',
-      awaitedMs: 0,
+    const defaults = {
+      isIdentified: false,
+      observedAddress: undefined,
+      speaksGossip: undefined,
+      agentVersion: '',
+      waitedMs: 0,
       link: undefined,
-      opening: false,
-      closing: false,
-      ours: false,
-      left: false,
-      dead: false,
+      isOpeningLink: false,
+      isClosing: false,
+      isOurs: false,
+      isLeftToApp: false,
+      isUnresponsive: false,
     }
-    const record: ConnectionRecord = { connection, lackingSince: undefined, ...fresh }
+    const record: ConnectionRecord = { connection, lackingSince: undefined, ...defaults }
     this.#records.set(connection.id, record, now)
     return record
   }
@@ -103,19 +103,20 @@ export class Connections {
     return this.#records.get(id)
   }
 
-  identified({ connection, protocols, agentVersion = '', observedAddr }: IdentifyResult): void {
+  onIdentified({ connection, protocols, agentVersion = '', observedAddr }: IdentifyResult): void {
     if (connection.status !== 'open') return
     const record = this.getOrCreate(connection)
-    record.identified = true
-    record.observed = observedAddr?.toString()
-    if (agentVersion !== '') record.agent = agentVersion
+    record.isIdentified = true
+    record.observedAddress = observedAddr?.toString()
+    if (agentVersion !== '') record.agentVersion = agentVersion
     if (protocols.length > 0) this.#setGossips(connection.remotePeer, protocols)
   }
 
   /** A peer that no longer lists gossipsub has stopped it, on all its connections. */
   #setGossips(peer: PeerId, protocols: readonly string[]): void {
-    const gossips = protocols.some((protocol) => protocol.startsWith(gossipPrefix))
-    for (const record of this.#records.values()) if (record.connection.remotePeer.equals(peer)) record.gossips = gossips
+    const speaksGossip = protocols.some((protocol) => protocol.startsWith(gossipPrefix))
+    for (const record of this.#records.values())
+      if (record.connection.remotePeer.equals(peer)) record.speaksGossip = speaksGossip
   }
 
   onClosed(connection: Connection): void {
@@ -124,70 +125,70 @@ export class Connections {
 
   /** Agent version of a peer, by identify; undefined before. */
   agentOf(peer: string): string | undefined {
-    for (const { agent, connection } of this.#records.values())
-      if (agent !== '' && connection.remotePeer.toString() === peer) return agent
+    for (const { agentVersion, connection } of this.#records.values())
+      if (agentVersion !== '' && connection.remotePeer.toString() === peer) return agentVersion
     return undefined
   }
 
   /** All connections to a peer. */
-  to(peer: PeerId): readonly Connection[] {
+  connectionsTo(peer: PeerId): readonly Connection[] {
     return this.#components.connectionManager.getConnections().filter(({ remotePeer }) => remotePeer.equals(peer))
   }
 
   /** Where gossipsub is not there yet, since no longer than `ms`: it is likely to be soon. */
   lackingGossip(ms: number): readonly ConnectionRecord[] {
-    const since = this.#clock.now() - ms
-    const lacking = ({ lackingSince }: ConnectionRecord) => lackingSince !== undefined && lackingSince > since
-    return [...this.#records.values()].filter(lacking)
+    const lackedAfter = this.#clock.now() - ms
+    const isLacking = ({ lackingSince }: ConnectionRecord) => lackingSince !== undefined && lackingSince > lackedAfter
+    return [...this.#records.values()].filter(isLacking)
   }
 
   /**
    * An identified connection to this peer, or one that we dialled to one of these addresses. One that the mesh has left
    * is taken up again: the next snapshot shows it.
    */
-  reaching(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Connection | undefined {
-    const reaching = this.#usable(peer, addresses).filter(({ identified }) => identified)
-    const record = reaching.find(({ left }) => !left) ?? reaching.find(canTakeUp)
-    if (record !== undefined) record.left = false
+  findReaching(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Connection | undefined {
+    const candidates = this.#usable(peer, addresses).filter(({ isIdentified }) => isIdentified)
+    const record = candidates.find(({ isLeftToApp }) => !isLeftToApp) ?? candidates.find(canResume)
+    if (record !== undefined) record.isLeftToApp = false
     return record?.connection
   }
 
   /** A connection to this peer is open whose identify has not ended. */
-  identifying(peer: PeerId | undefined, addresses: readonly Multiaddr[]): boolean {
-    return this.#usable(peer, addresses).some(({ identified, left }) => !identified && !left)
+  isIdentifying(peer: PeerId | undefined, addresses: readonly Multiaddr[]): boolean {
+    return this.#usable(peer, addresses).some(({ isIdentified, isLeftToApp }) => !isIdentified && !isLeftToApp)
   }
 
   #usable(peer: PeerId | undefined, addresses: readonly Multiaddr[]): ConnectionRecord[] {
     const texts = addresses.map(withoutPeer)
-    return [...this.#records.values()].filter(({ connection, closing }) => {
-      if (closing || connection.status !== 'open' || connection.limits !== undefined) return false
+    return [...this.#records.values()].filter(({ connection, isClosing }) => {
+      if (isClosing || connection.status !== 'open' || connection.limits !== undefined) return false
       if (peer !== undefined) return connection.remotePeer.equals(peer)
       return connection.direction === 'outbound' && texts.includes(withoutPeer(connection.remoteAddr))
     })
   }
 
   /** Among connections that the mesh shares it closes those that it dialled and nobody else uses. */
-  mayClose({ ours, connection }: ConnectionRecord): boolean {
-    return this.#closes !== 'own' || (ours && !servesApplication(connection))
+  mayClose({ isOurs, connection }: ConnectionRecord): boolean {
+    return this.#closes !== 'own' || (isOurs && !servesApplication(connection))
   }
 
   /** Other code goes on with it without the mesh. */
-  isLeft(id: string): boolean {
-    return this.#records.get(id)?.left === true
+  isLeftToApp(id: string): boolean {
+    return this.#records.get(id)?.isLeftToApp === true
   }
 
   connectionInfos(): readonly ConnectionInfo[] {
     const connections = this.#components.connectionManager.getConnections()
     const ids = new Set(connections.map((connection) => connection.id))
     for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
-    const streams = this.#gossipStreams(connections)
-    const used = connections.filter(
-      ({ id, remotePeer }) => this.#records.get(id)?.left !== true && !this.#probes.includes(remotePeer),
+    const gossipPeers = this.#gossipPeers(connections)
+    const meshConnections = connections.filter(
+      ({ id, remotePeer }) => this.#records.get(id)?.isLeftToApp !== true && !this.#probes.includes(remotePeer),
     )
-    return used.map((connection) => this.#connectionInfo(connection, streams))
+    return meshConnections.map((connection) => this.#connectionInfo(connection, gossipPeers))
   }
 
-  #connectionInfo(connection: Connection, streams: GossipStreamsSeen): ConnectionInfo {
+  #connectionInfo(connection: Connection, peers: GossipPeers): ConnectionInfo {
     const peer = connection.remotePeer.toString()
     const record = this.getOrCreate(connection)
     return {
@@ -196,16 +197,16 @@ export class Connections {
       direction: connection.direction,
       address: connection.remoteAddr.toString(),
       transport: transportOf(connection.remoteAddr),
-      observed: record.observed,
-      gossip: this.#gossipOf(record, peer, streams),
+      observed: record.observedAddress,
+      gossip: this.#gossipOf(record, peer, peers),
       limited: connection.limits !== undefined,
-      foreign: this.#closes === 'own' && !record.ours,
-      unidentified: !record.identified,
+      foreign: this.#closes === 'own' && !record.isOurs,
+      unidentified: !record.isIdentified,
     }
   }
 
   /** It may have a stream to a peer that it has struck off its list, and a peer on its list without a stream. */
-  #gossipStreams(connections: readonly Connection[]): GossipStreamsSeen {
+  #gossipPeers(connections: readonly Connection[]): GossipPeers {
     const peersOf = (some: readonly Connection[]) => new Set(some.map(({ remotePeer }) => remotePeer.toString()))
     const { pubsub, topics = [], streams } = this.#gossip ?? {}
     const listed = new Set(pubsub?.getPeers().map(String))
@@ -216,41 +217,41 @@ export class Connections {
       (connection) => this.#records.get(connection.id)?.link === undefined && hasGossipStream(connection, 'inbound'),
     )
     return {
-      to:
+      outbound:
         streams === undefined
           ? listed.intersection(outbound)
-          : new Set([...listed].filter((peer) => streams.writes(peer))),
-      from: peersOf(others).union(subscribed),
+          : new Set([...listed].filter((peer) => streams.writesTo(peer))),
+      inbound: peersOf(others).union(subscribed),
       subscribed,
-      ending: peersOf(connections.filter(({ id }) => this.#records.get(id)?.closing)),
+      closing: peersOf(connections.filter(({ id }) => this.#records.get(id)?.isClosing)),
     }
   }
 
-  #gossipOf(record: ConnectionRecord, peer: string, seen: GossipStreamsSeen): GossipState {
+  #gossipOf(record: ConnectionRecord, peer: string, peers: GossipPeers): GossipState {
     if (this.#gossip === undefined) return 'none'
-    const writes = seen.to.has(peer)
+    const writes = peers.outbound.has(peer)
     // A peer may have started gossipsub after identify, and tells that by its stream alone.
     const hasStream = writes || hasGossipStream(record.connection, 'inbound')
-    if (hasStream) record.gossips ??= true
-    const speaks = record.gossips === true || hasStream
-    const isWhole = writes && seen.from.has(peer)
-    if (!speaks || isWhole) record.lackingSince = undefined
-    if (!speaks || record.closing) return writes ? 'open' : 'none'
-    if (!isWhole) record.lackingSince ??= this.#clock.now()
+    if (hasStream) record.speaksGossip ??= true
+    const speaks = record.speaksGossip === true || hasStream
+    const isComplete = writes && peers.inbound.has(peer)
+    if (!speaks || isComplete) record.lackingSince = undefined
+    if (!speaks || record.isClosing) return writes ? 'open' : 'none'
+    if (!isComplete) record.lackingSince ??= this.#clock.now()
     // Gossipsub opens no other stream while the one on a connection that is being closed has not gone.
-    if (!writes && seen.ending.has(peer)) return 'none'
-    return this.#lackOf(record, peer, seen) ?? 'open'
+    if (!writes && peers.closing.has(peer)) return 'none'
+    return this.#lackOf(record, peer, peers) ?? 'open'
   }
 
-  #lackOf({ link }: ConnectionRecord, peer: string, { to, subscribed }: GossipStreamsSeen): GossipLack | undefined {
+  #lackOf({ link }: ConnectionRecord, peer: string, { outbound, subscribed }: GossipPeers): GossipLack | undefined {
     const streams = this.#gossip?.streams
-    if (!to.has(peer)) {
-      if (streams?.stuckOn === peer) return 'stuck'
-      return streams?.busy ? 'waiting' : 'missing'
+    if (!outbound.has(peer)) {
+      if (streams?.stuckPeer === peer) return 'stuck'
+      return streams?.isOpening ? 'waiting' : 'missing'
     }
     // Of another pubsub it is not known what it reads.
     if (streams === undefined) return undefined
-    if (!streams.reads(peer)) return 'no-inbound'
+    if (!streams.readsFrom(peer)) return 'no-inbound'
     return link !== undefined && !subscribed.has(peer) ? 'no-subscription' : undefined
   }
 }
@@ -260,14 +261,14 @@ export interface Gossip {
   readonly pubsub: Pick<PubSub, 'getPeers' | 'getSubscribers'>
   readonly topics: readonly string[]
   /** Its streams, when it is js gossipsub. */
-  readonly streams?: Pick<GossipStreams, 'writes' | 'reads' | 'busy' | 'stuckOn'> | undefined
+  readonly streams?: Pick<GossipStreams, 'writesTo' | 'readsFrom' | 'isOpening' | 'stuckPeer'> | undefined
 }
 
 /** Peers that gossipsub has a stream to, those whose subscriptions it knows, and those with a connection that is being closed. */
-interface GossipStreamsSeen {
-  readonly to: ReadonlySet<string>
-  readonly from: ReadonlySet<string>
-  readonly ending: ReadonlySet<string>
+interface GossipPeers {
+  readonly outbound: ReadonlySet<string>
+  readonly inbound: ReadonlySet<string>
+  readonly closing: ReadonlySet<string>
   readonly subscribed: ReadonlySet<string>
 }
 
@@ -290,6 +291,6 @@ export function isGossip({ protocol }: Pick<Stream, 'protocol'>): boolean {
 }
 
 /** Only the dialler opens the link stream, so only it can take up again what the mesh has left. */
-function canTakeUp({ connection, dead }: ConnectionRecord): boolean {
-  return connection.direction === 'outbound' && !dead
+function canResume({ connection, isUnresponsive }: ConnectionRecord): boolean {
+  return connection.direction === 'outbound' && !isUnresponsive
 }

@@ -34,9 +34,9 @@ function attempt(count: number, limitMs = 10_000, hooks: Partial<AttemptEvents> 
   const tried: TriedPaths[] = []
   const duplicates: Connection[] = []
   new DialAttempt(components, child, addresses, {
-    done: (outcome) => outcomes.push(outcome),
-    tried: (paths) => tried.push(paths),
-    duplicate: (connection) => duplicates.push(connection),
+    onDone: (outcome) => outcomes.push(outcome),
+    onPathsTried: (paths) => tried.push(paths),
+    onDuplicate: (connection) => duplicates.push(connection),
     ...hooks,
   }).start(limitMs)
   const emitSpan = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
@@ -213,7 +213,7 @@ describe('addresses that were tried before the one that succeeded', () => {
 
 describe('an attempt whose connections the application shares', () => {
   test('calls off slower dials too once one address has succeeded', async () => {
-    const { clock, dials, outcomes, emitSpan, tried } = attempt(3, 10_000, { callsOffSlower: true })
+    const { clock, dials, outcomes, emitSpan, tried } = attempt(3, 10_000, { abortsSlower: true })
     await settle()
     clock.advance(500)
     await settle()
@@ -234,8 +234,8 @@ describe('an attempt whose connections the application shares', () => {
 
   test('hands over each connection that it does not need: slower ones, late ones, unidentified ones', async () => {
     const dropped: Connection[] = []
-    const drop = (one: Connection) => dropped.push(one)
-    const { dials, clock, emitSpan } = attempt(3, 10_000, { drop })
+    const onUnneeded = (one: Connection) => dropped.push(one)
+    const { dials, clock, emitSpan } = attempt(3, 10_000, { onUnneeded })
     await settle()
     clock.advance(500)
     await settle()
@@ -246,7 +246,7 @@ describe('an attempt whose connections the application shares', () => {
     emitSpan('peer:identify', { connection: second })
     dials[2]?.open(third)
     await settle()
-    const silent = attempt(1, 3_000, { drop })
+    const silent = attempt(1, 3_000, { onUnneeded })
     await settle()
     const unidentified = connection()
     silent.dials[0]?.open(unidentified)
@@ -260,14 +260,14 @@ describe('an attempt whose connections the application shares', () => {
 describe('an attempt beside other code that dials the same peer', () => {
   test('is called off before it becomes a connection', async () => {
     let other = false
-    const { clock, dials, outcomes } = attempt(3, 10_000, { givesWay: () => other })
+    const { clock, dials, outcomes } = attempt(3, 10_000, { shouldYield: () => other })
     await settle()
     clock.advance(250)
     await settle()
     assert.equal(dials.length, 2)
     other = true
     dials[0]?.progress()
-    assert.deepEqual(outcomes, [{ ok: false, failures: [], gaveWay: true }])
+    assert.deepEqual(outcomes, [{ ok: false, failures: [], hasYielded: true }])
     await settle()
     assert.deepEqual(
       dials.map(({ signal }) => signal.aborted),
@@ -280,17 +280,17 @@ describe('an attempt beside other code that dials the same peer', () => {
 
   test('looks again while a handshake takes its time', async () => {
     let other = false
-    const { clock, outcomes } = attempt(1, 10_000, { givesWay: () => other })
+    const { clock, outcomes } = attempt(1, 10_000, { shouldYield: () => other })
     await settle()
     clock.advance(5_000)
     other = true
     clock.advance(250)
-    assert.deepEqual(outcomes, [{ ok: false, failures: [], gaveWay: true }])
+    assert.deepEqual(outcomes, [{ ok: false, failures: [], hasYielded: true }])
   })
 
   test('is not called off once a connection of its own is there', async () => {
     let other = false
-    const { clock, dials, outcomes, emitSpan } = attempt(2, 10_000, { givesWay: () => other })
+    const { clock, dials, outcomes, emitSpan } = attempt(2, 10_000, { shouldYield: () => other })
     await settle()
     const first = connection()
     dials[0]?.open(first)

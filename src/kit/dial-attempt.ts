@@ -8,7 +8,7 @@ export type DialOutcome =
   /** `others`: connections over other addresses, which are dropped when `done` returns. */
   | { readonly ok: true; readonly connection: Connection; readonly others: readonly Connection[] }
   /** `gaveWay`: called off, since other code reaches the peer. */
-  | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly gaveWay?: boolean }
+  | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly hasYielded?: boolean }
 
 /** What became of the addresses that were tried before the one that succeeded. */
 export interface TriedPaths {
@@ -17,19 +17,19 @@ export interface TriedPaths {
 }
 
 export interface AttemptEvents {
-  done(outcome: DialOutcome): void
+  onDone(outcome: DialOutcome): void
   /** A connection is open, and may be dropped yet. */
-  opened?(connection: Connection): void
+  onOpened?(connection: Connection): void
   /** The attempt does not need this connection. Aborts it when left out. */
-  drop?(connection: Connection, reason: Error): void
+  onUnneeded?(connection: Connection, reason: Error): void
   /** After a success, when it is known of every address that had been tried before; at the limit at the latest. */
-  tried?(paths: TriedPaths): void
+  onPathsTried?(paths: TriedPaths): void
   /** A connection over another address opened after the success; it is dropped next. */
-  duplicate?(connection: Connection): void
+  onDuplicate?(connection: Connection): void
   /** Whether other code reaches the peer: asked again and again, until a connection of this attempt is open. */
-  givesWay?(): boolean
+  shouldYield?(): boolean
   /** Whether the dials that had begun before the one that succeeded are called off like those that began later. */
-  readonly callsOffSlower?: boolean
+  readonly abortsSlower?: boolean
 }
 
 interface Pending {
@@ -41,7 +41,7 @@ interface Pending {
 /** Between the starts of two addresses: the Connection Attempt Delay that RFC 8305 §5 recommends. */
 const staggerMs = 250
 /** First wait for another look at whether other code dials the same peer; each is twice as long, up to `staggerMs`. */
-const watchMs = 5
+const firstPollMs = 5
 /** While one address has a connection that is not identified yet, the next one waits longer: it will hardly be needed. */
 const staggerOpenMs = 1_000
 
@@ -69,9 +69,9 @@ export class DialAttempt {
   /** Dials under way. Each has its own signal: TCP goes on heeding it after the connection has been handed out. */
   #pending: readonly Pending[] = []
   #worked: readonly Multiaddr[] = []
-  #started = 0
+  #startedCount = 0
   #cancelNext: (() => void) | undefined
-  #ended = false
+  #hasEnded = false
 
   constructor(components: NetworkComponents, owner: Owner, addresses: readonly Multiaddr[], events: AttemptEvents) {
     this.#components = components
@@ -83,167 +83,168 @@ export class DialAttempt {
   /** `limitMs`: by then it has ended. Calls `done` exactly once, unless its owner is closed before. */
   start(limitMs: number): void {
     const { events } = this.#components
-    const identified = (event: CustomEvent<IdentifyResult>) => this.#identified(event.detail.connection)
-    const closed = (event: CustomEvent<Connection>) => this.#closed(event.detail)
-    events.addEventListener('peer:identify', identified)
-    events.addEventListener('connection:close', closed)
+    const onIdentify = (event: CustomEvent<IdentifyResult>) => this.#onIdentified(event.detail.connection)
+    const onClose = (event: CustomEvent<Connection>) => this.#onClosed(event.detail)
+    events.addEventListener('peer:identify', onIdentify)
+    events.addEventListener('connection:close', onClose)
     this.#owner.adopt('libp2p listeners', () => {
-      events.removeEventListener('peer:identify', identified)
-      events.removeEventListener('connection:close', closed)
-      this.#ended = true
+      events.removeEventListener('peer:identify', onIdentify)
+      events.removeEventListener('connection:close', onClose)
+      this.#hasEnded = true
       for (const { abort } of this.#pending) abort.abort()
     })
-    this.#owner.after(limitMs, () => this.#timeout(limitMs))
-    if (this.#events.givesWay !== undefined) this.#watch(watchMs)
-    this.#next()
+    this.#owner.after(limitMs, () => this.#onTimeout(limitMs))
+    if (this.#events.shouldYield !== undefined) this.#pollYield(firstPollMs)
+    this.#startNext()
   }
 
-  #next(): void {
-    if (this.#ended || this.#giveWay()) return
+  #startNext(): void {
+    if (this.#hasEnded || this.#yieldIfReached()) return
     this.#cancelNext?.()
     this.#cancelNext = undefined
-    const address = this.#addresses[this.#started]
+    const address = this.#addresses[this.#startedCount]
     if (address === undefined) {
       if (this.#pending.length === 0 && this.#open.length === 0) this.#end({ ok: false, failures: this.#failures })
       return
     }
-    const pending: Pending = { address, index: this.#started++, abort: new AbortController() }
+    const pending: Pending = { address, index: this.#startedCount++, abort: new AbortController() }
     this.#pending = [...this.#pending, pending]
-    const config = () => {
+    const removePending = () => {
       this.#pending = this.#pending.filter((other) => other !== pending)
     }
     this.#dial(address, pending.abort.signal)
-      .finally(config)
+      .finally(removePending)
       .then(
-        (connection) => this.#opened(connection, pending),
-        (error: unknown) => this.#failed(failureOf(error, 'dial', address.toString())),
+        (connection) => this.#onOpened(connection, pending),
+        (error: unknown) => this.#onFailed(failureOf(error, 'dial', address.toString())),
       )
     this.#schedule(staggerMs)
   }
 
   #schedule(ms: number): void {
     this.#cancelNext?.()
-    this.#cancelNext = this.#started < this.#addresses.length ? this.#owner.after(ms, () => this.#next()) : undefined
+    this.#cancelNext =
+      this.#startedCount < this.#addresses.length ? this.#owner.after(ms, () => this.#startNext()) : undefined
   }
 
   async #dial(address: Multiaddr, signal: AbortSignal): Promise<Connection> {
-    const denied = await this.#components.connectionGater?.denyDialMultiaddr?.(address)
-    if (denied === true) throw new Error('the connection gater denies this address')
-    return this.#components.transportManager.dial(address, { signal, onProgress: () => this.#giveWay() })
+    const isDenied = await this.#components.connectionGater?.denyDialMultiaddr?.(address)
+    if (isDenied === true) throw new Error('the connection gater denies this address')
+    return this.#components.transportManager.dial(address, { signal, onProgress: () => this.#yieldIfReached() })
   }
 
-  #watch(ms: number): void {
+  #pollYield(ms: number): void {
     this.#owner.after(ms, () => {
-      if (!this.#ended && !this.#giveWay()) this.#watch(Math.min(2 * ms, staggerMs))
+      if (!this.#hasEnded && !this.#yieldIfReached()) this.#pollYield(Math.min(2 * ms, staggerMs))
     })
   }
 
   /** What is under way is called off before it becomes a connection. */
-  #giveWay(): boolean {
-    if (this.#ended || this.#open.length > 0 || this.#events.givesWay?.() !== true) return false
-    this.#end({ ok: false, failures: this.#failures, gaveWay: true })
+  #yieldIfReached(): boolean {
+    if (this.#hasEnded || this.#open.length > 0 || this.#events.shouldYield?.() !== true) return false
+    this.#end({ ok: false, failures: this.#failures, hasYielded: true })
     return true
   }
 
-  #opened(connection: Connection, { address, index }: Pending): void {
-    if (this.#ended) {
-      this.#openedLate(connection, address)
+  #onOpened(connection: Connection, { address, index }: Pending): void {
+    if (this.#hasEnded) {
+      this.#onOpenedLate(connection, address)
       return
     }
     if (connection.status !== 'open') {
-      this.#retreat('identify', 'the connection was closed at once', address)
+      this.#failIdentify('identify', 'the connection was closed at once', address)
       return
     }
-    this.#events.opened?.(connection)
+    this.#events.onOpened?.(connection)
     this.#open = [...this.#open, { connection, address, index }]
     this.#schedule(staggerOpenMs)
   }
 
-  #openedLate(connection: Connection, address: Multiaddr): void {
+  #onOpenedLate(connection: Connection, address: Multiaddr): void {
     if (!this.#owner.closed) {
       this.#worked = [...this.#worked, address]
-      this.#events.duplicate?.(connection)
+      this.#events.onDuplicate?.(connection)
     }
-    this.#drop(connection, 'the dial had ended')
-    this.#settleTried()
+    this.#dropConnection(connection, 'the dial had ended')
+    this.#reportTriedPaths()
   }
 
-  #failed(failure: AddressFailure): void {
+  #onFailed(failure: AddressFailure): void {
     this.#failures = [...this.#failures, failure]
-    if (this.#ended) this.#settleTried()
-    else this.#next()
+    if (this.#hasEnded) this.#reportTriedPaths()
+    else this.#startNext()
   }
 
   /** Refused by the other side after the handshake, as libp2p does over its limits. */
-  #closed(connection: Connection): void {
-    const found = this.#open.find((other) => other.connection === connection)
-    if (found === undefined) return
-    this.#open = this.#open.filter((other) => other !== found)
-    this.#retreat('identify', 'the connection was closed before the peer was identified', found.address)
+  #onClosed(connection: Connection): void {
+    const entry = this.#open.find((other) => other.connection === connection)
+    if (entry === undefined) return
+    this.#open = this.#open.filter((other) => other !== entry)
+    this.#failIdentify('identify', 'the connection was closed before the peer was identified', entry.address)
   }
 
-  #retreat(stage: 'identify', message: string, address: Multiaddr): void {
+  #failIdentify(stage: 'identify', message: string, address: Multiaddr): void {
     this.#failures = [...this.#failures, { stage, type: 'ConnectionClosed', message, address: address.toString() }]
-    this.#next()
+    this.#startNext()
   }
 
-  #identified(connection: Connection): void {
-    const won = this.#open.find((other) => other.connection === connection)
-    if (this.#ended || won === undefined) return
-    const others = this.#open.filter((other) => other !== won).map((other) => other.connection)
-    this.#worked = [won, ...this.#open.filter((other) => other !== won)].map(({ address }) => address)
-    const behind = this.#pending.filter(({ index }) => this.#events.callsOffSlower === true || index > won.index)
-    this.#pending = this.#pending.filter((one) => !behind.includes(one))
-    for (const { abort } of behind) abort.abort()
+  #onIdentified(connection: Connection): void {
+    const winner = this.#open.find((other) => other.connection === connection)
+    if (this.#hasEnded || winner === undefined) return
+    const others = this.#open.filter((other) => other !== winner).map((other) => other.connection)
+    this.#worked = [winner, ...this.#open.filter((other) => other !== winner)].map(({ address }) => address)
+    const aborted = this.#pending.filter(({ index }) => this.#events.abortsSlower === true || index > winner.index)
+    this.#pending = this.#pending.filter((one) => !aborted.includes(one))
+    for (const { abort } of aborted) abort.abort()
     this.#end({ ok: true, connection, others })
-    for (const other of others) this.#drop(other, 'another address of the dial was faster')
-    this.#settleTried()
+    for (const other of others) this.#dropConnection(other, 'another address of the dial was faster')
+    this.#reportTriedPaths()
   }
 
   /** All that had begun before the success has come to its end. */
-  #settleTried(): void {
+  #reportTriedPaths(): void {
     if (this.#owner.closed || this.#worked.length === 0 || this.#pending.length > 0) return
     void this.#owner.close()
-    this.#events.tried?.({ worked: this.#worked, failures: this.#failures })
+    this.#events.onPathsTried?.({ worked: this.#worked, failures: this.#failures })
   }
 
-  #timeout(limitMs: number): void {
-    if (this.#ended) {
+  #onTimeout(limitMs: number): void {
+    if (this.#hasEnded) {
       const message = `no answer within ${Math.round(limitMs)} ms`
-      const late = this.#pending.map(({ address, abort }): AddressFailure => {
+      const timeouts = this.#pending.map(({ address, abort }): AddressFailure => {
         abort.abort()
         return { stage: 'dial', type: 'TimeoutError', message, address: address.toString() }
       })
-      this.#failures = [...this.#failures, ...late]
+      this.#failures = [...this.#failures, ...timeouts]
       this.#pending = []
-      this.#settleTried()
+      this.#reportTriedPaths()
       return
     }
     const open = this.#open
     const stage = open.length > 0 ? 'identify' : 'dial'
     const address = (open.length > 0 ? open : this.#pending).at(-1)?.address.toString()
-    const waited: AddressFailure = {
+    const timeout: AddressFailure = {
       stage,
       type: 'TimeoutError',
       message: `no answer within ${Math.round(limitMs)} ms`,
       ...(address !== undefined && { address }),
     }
-    this.#end({ ok: false, failures: [...this.#failures, waited] })
-    for (const { connection } of open) this.#drop(connection, 'the peer was not identified in time')
+    this.#end({ ok: false, failures: [...this.#failures, timeout] })
+    for (const { connection } of open) this.#dropConnection(connection, 'the peer was not identified in time')
   }
 
-  #drop(connection: Connection, reason: string): void {
+  #dropConnection(connection: Connection, reason: string): void {
     const error = new Error(reason)
-    if (this.#events.drop === undefined) connection.abort(error)
-    else this.#events.drop(connection, error)
+    if (this.#events.onUnneeded === undefined) connection.abort(error)
+    else this.#events.onUnneeded(connection, error)
   }
 
   #end(outcome: DialOutcome): void {
-    if (this.#ended) return
-    this.#ended = true
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     this.#open = []
     this.#cancelNext?.()
     if (!outcome.ok) void this.#owner.close()
-    this.#events.done(outcome)
+    this.#events.onDone(outcome)
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { failureOf, summary } from './dial-failure.ts'
+import { failureOf, summarizeFailures } from './dial-failure.ts'
 
 leakCheck()
 
@@ -57,9 +57,9 @@ describe('how far a dial came', () => {
 test('our own address is told only when there is no other', () => {
   const self = { stage: 'handshake', type: 'SelfDial', message: '' } as const
   const other = { stage: 'dial', type: 'ECONNREFUSED', message: '' } as const
-  assert.equal(summary([self, other], []).errorType, 'ECONNREFUSED')
-  assert.equal(summary([other, self], []).errorType, 'ECONNREFUSED')
-  assert.equal(summary([self, self], []).errorType, 'SelfDial')
+  assert.equal(summarizeFailures([self, other], []).errorType, 'ECONNREFUSED')
+  assert.equal(summarizeFailures([other, self], []).errorType, 'ECONNREFUSED')
+  assert.equal(summarizeFailures([self, self], []).errorType, 'SelfDial')
 })
 
 test('of several addresses the one that came furthest is told, its message cut', () => {
@@ -68,9 +68,9 @@ test('of several addresses the one that came furthest is told, its message cut',
     { stage: 'identify', type: 'B', message: 'x'.repeat(1_000), address: '/ip4/10.0.0.1/tcp/1' },
     { stage: 'handshake', type: 'C', message: '' },
   ] as const
-  const told = summary(failures, ['/ip4/10.0.0.1/tcp/1'])
+  const told = summarizeFailures(failures, ['/ip4/10.0.0.1/tcp/1'])
   assert.deepEqual([told.stage, told.errorType, told.errorMessage.length], ['identify', 'B', 256])
   assert.deepEqual(told.addresses, ['/ip4/10.0.0.1/tcp/1'])
   assert.equal(told.address, '/ip4/10.0.0.1/tcp/1')
-  assert.equal(summary([{ stage: 'resolve', type: 'ENOTFOUND', message: '' }], []).address, undefined)
+  assert.equal(summarizeFailures([{ stage: 'resolve', type: 'ENOTFOUND', message: '' }], []).address, undefined)
 })

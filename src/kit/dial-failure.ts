@@ -66,18 +66,18 @@ const causes: readonly Cause[] = [
 ]
 
 export function failureOf(error: unknown, stage: DialStage = 'dial', address?: string): AddressFailure {
-  const { name, message, code } = described(error)
+  const { name, message, code } = describeError(error)
   const cause = causes.find(
     ({ names, codes, text }) => names?.includes(name) || codes?.includes(code) || text?.test(message) === true,
   )
-  const reached = stage === 'dial' && handshakeErrors.includes(name) ? 'handshake' : stage
+  const reachedStage = stage === 'dial' && handshakeErrors.includes(name) ? 'handshake' : stage
   const type = cause?.type ?? (name === 'Error' && code !== '' ? code : name)
-  const said = type === 'SelfDial' ? 'the address is our own' : message
-  return { stage: cause?.stage ?? reached, type, message: said, ...(address !== undefined && { address }) }
+  const text = type === 'SelfDial' ? 'the address is our own' : message
+  return { stage: cause?.stage ?? reachedStage, type, message: text, ...(address !== undefined && { address }) }
 }
 
 /** One failure for the whole attempt: that of the address which came furthest, and our own only when there is no other. */
-export function summary(failures: readonly AddressFailure[], addresses: readonly string[]): DialFailure {
+export function summarizeFailures(failures: readonly AddressFailure[], addresses: readonly string[]): DialFailure {
   const rank = ({ stage, type }: AddressFailure) => (type === 'SelfDial' ? -1 : stages.indexOf(stage))
   const furthest = failures.reduce<AddressFailure | undefined>(
     (best, failure) => (best === undefined || rank(failure) > rank(best) ? failure : best),
@@ -96,7 +96,7 @@ export function cutMessage(message: string): string {
   return message.slice(0, messageLength)
 }
 
-function described(error: unknown): { name: string; message: string; code: string } {
+function describeError(error: unknown): { name: string; message: string; code: string } {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error), code: '' }
   const code = nativeCode(error.message) ?? ('code' in error && typeof error.code === 'string' ? error.code : '')
   return { name: error.name || 'Error', message: error.message, code }

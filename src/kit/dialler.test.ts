@@ -45,10 +45,10 @@ async function dialled(closes: 'own' | 'all', protocolOnTcp: string) {
     lookup: async () => [],
     isOwn: () => false,
     deliver: () => {},
-    givesWay: closes === 'own',
-    leave: (record) => left.push(record),
+    yieldsToApp: closes === 'own',
+    leaveToApp: (record) => left.push(record),
   })
-  dialler.peer({ do: 'dial.peer', peer: String(peer), addresses: [quic, tcp], limitMs: 5_000 })
+  dialler.dialPeer({ do: 'dial.peer', peer: String(peer), addresses: [quic, tcp], limitMs: 5_000 })
   await settle()
   clock.advance(250)
   await settle()

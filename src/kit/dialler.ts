@@ -5,11 +5,11 @@ import type { DialFailure, NetworkEffect, NetworkEvent, PathFailure } from '../c
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import { applicationConnected, applicationDials, type DialTarget, standBackMs } from './application-dials.ts'
+import { appDialWaitMs, type DialTarget, isApplicationConnected, isApplicationDialling } from './application-dials.ts'
 import type { NetworkComponents } from './components.ts'
 import type { ConnectionRecord, Connections } from './connections.ts'
 import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
-import { type AddressFailure, cutMessage, failureOf, summary } from './dial-failure.ts'
+import { type AddressFailure, cutMessage, failureOf, summarizeFailures } from './dial-failure.ts'
 import { hasProtocol, throughRelay, withoutPeer } from './multiaddrs.ts'
 import { explainSelfDial } from './own-host.ts'
 import { pause } from './pause.ts'
@@ -41,15 +41,15 @@ export interface DiallerOptions {
   readonly isOwn: (address: string) => boolean
   readonly deliver: (event: NetworkEvent) => void
   /** Each address that was dialled in vain. */
-  readonly failed?: ((failure: AddressFailure) => void) | undefined
+  readonly onFailure?: ((failure: AddressFailure) => void) | undefined
   /** Other code of the application dials as well, and its connection is used rather than doubled. */
-  readonly givesWay?: boolean
+  readonly yieldsToApp?: boolean
   /** Leaves a connection to the application, which uses it. */
-  readonly leave: (record: ConnectionRecord) => void
+  readonly leaveToApp: (record: ConnectionRecord) => void
 }
 
 /** Between two looks at what became of the application’s dial. */
-const lookMs = 50
+const pollMs = 50
 
 /** Dials seeds and peers; each dial has one answer, within its limit. */
 export class Dialler {
@@ -60,37 +60,41 @@ export class Dialler {
     this.#options = options
   }
 
-  seed({ seed, limitMs, fresh }: SeedDial): void {
+  dialSeed({ seed, limitMs, fresh }: SeedDial): void {
     const answer = (result: Result) => this.#options.deliver(seedAnswer(seed, result))
-    this.#run(seed, limitMs, () => ({ ...target([seed], undefined, limitMs), fresh: fresh === true }), answer)
+    this.#run(seed, limitMs, () => ({ ...parseTarget([seed], undefined, limitMs), fresh: fresh === true }), answer)
   }
 
-  peer({ peer, addresses, limitMs }: PeerDial): void {
+  dialPeer({ peer, addresses, limitMs }: PeerDial): void {
     const answer = (result: Result) => this.#options.deliver(peerAnswer(peer, result))
     // Bridges and private networks have the same addresses on many hosts: there this node would only reach itself.
     const elsewhere = addresses.filter((address) => !this.#options.isOwn(address))
-    this.#run(peer, limitMs, () => target(elsewhere, peerIdFromString(peer), limitMs), answer)
+    this.#run(peer, limitMs, () => parseTarget(elsewhere, peerIdFromString(peer), limitMs), answer)
   }
 
   #run(name: string, limitMs: number, parse: () => Target, answer: (result: Result) => void): void {
     if (this.#inFlight >= limits.dials) {
-      const busy = { stage: 'dial', type: 'TooManyDials', message: `${limits.dials} dials are under way` } as const
-      queueMicrotask(() => answer({ ok: false, failures: [busy], addresses: [] }))
+      const tooManyDials = {
+        stage: 'dial',
+        type: 'TooManyDials',
+        message: `${limits.dials} dials are under way`,
+      } as const
+      queueMicrotask(() => answer({ ok: false, failures: [tooManyDials], addresses: [] }))
       return
     }
     const owner = this.#options.owner.child(`dial ${name}`)
     this.#inFlight++
-    let ended = false
-    const end = (result: Result, tries = false) => {
-      if (ended || owner.closed) return
-      ended = true
+    let hasEnded = false
+    const end = (result: Result, keepOwner = false) => {
+      if (hasEnded || owner.closed) return
+      hasEnded = true
       this.#inFlight--
-      if (!tries) void owner.close()
-      if (!result.ok) for (const one of result.failures) this.#options.failed?.(one)
+      if (!keepOwner) void owner.close()
+      if (!result.ok) for (const one of result.failures) this.#options.onFailure?.(one)
       answer(result)
     }
-    const slow = { stage: 'resolve', type: 'TimeoutError', message: `no addresses within ${limitMs} ms` } as const
-    const cancel = owner.after(limitMs, () => end({ ok: false, failures: [slow], addresses: [] }))
+    const timeout = { stage: 'resolve', type: 'TimeoutError', message: `no addresses within ${limitMs} ms` } as const
+    const cancel = owner.after(limitMs, () => end({ ok: false, failures: [timeout], addresses: [] }))
     this.#attempt(owner, parse, cancel, end).catch((error: unknown) =>
       end({ ok: false, failures: [failureOf(error, 'resolve')], addresses: [] }),
     )
@@ -105,120 +109,124 @@ export class Dialler {
       await Promise.resolve()
       return end({ ok: false, failures: [self], addresses: addresses.map(String) })
     }
-    const { found, failures } = await resolveAll(addresses, lookup)
+    const { resolved, failures } = await resolveAll(addresses, lookup)
     if (owner.closed) return
-    const tried = found.map(String)
-    const target = { peer, addresses: found }
-    const answered = await this.#reached(owner, target)
+    const tried = resolved.map(String)
+    const target = { peer, addresses: resolved }
+    const existing = await this.#findConnection(owner, target)
     if (owner.closed) return
-    if (answered !== undefined && !(fresh && answered.elsewhere !== undefined)) return end(answered)
-    const denied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
+    if (existing !== undefined && !(fresh && existing.elsewhere !== undefined)) return end(existing)
+    const isDenied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
     const { transportManager } = components
     // No link stream is opened on a relayed connection.
-    const known = found.filter((one) => !throughRelay(one) && transportManager.dialTransportForMultiaddr(one))
-    const dialable = denied ? [] : quicFirst(known)
+    const supported = resolved.filter((one) => !throughRelay(one) && transportManager.dialTransportForMultiaddr(one))
+    const dialable = isDenied ? [] : quicFirst(supported)
     if (owner.closed) return
     if (dialable.length === 0) {
-      const type = denied ? 'DialDeniedError' : 'NoDialableAddress'
-      const none = {
+      const type = isDenied ? 'DialDeniedError' : 'NoDialableAddress'
+      const notDialable = {
         stage: 'dial',
         type,
-        message: denied ? 'the gater denies this peer' : 'no transport dials it',
+        message: isDenied ? 'the gater denies this peer' : 'no transport dials it',
       } as const
-      return end({ ok: false, failures: failures.length > 0 ? failures : [none], addresses: tried })
+      return end({ ok: false, failures: failures.length > 0 ? failures : [notDialable], addresses: tried })
     }
     cancel()
-    let reached = ''
-    const duplicate = ({ id }: Connection) =>
+    let reachedPeer = ''
+    const onDuplicate = ({ id }: Connection) =>
       deliver({ type: 'connection.rejected', connection: id, reason: 'duplicate' })
-    const done = (outcome: DialOutcome) => {
+    const onDone = (outcome: DialOutcome) => {
       if (!outcome.ok) return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried })
-      outcome.others.forEach(duplicate)
-      reached = outcome.connection.remotePeer.toString()
-      end({ ok: true, peer: reached, address: withoutPeer(outcome.connection.remoteAddr) }, true)
+      outcome.others.forEach(onDuplicate)
+      reachedPeer = outcome.connection.remotePeer.toString()
+      end({ ok: true, peer: reachedPeer, address: withoutPeer(outcome.connection.remoteAddr) }, true)
     }
-    const opened = (connection: Connection) => this.#opened(connection)
-    const paths = (paths: TriedPaths) => {
+    const onOpened = (connection: Connection) => this.#onOpened(connection)
+    const onPathsTried = (paths: TriedPaths) => {
       void owner.close()
-      deliver({ type: 'peer.paths', peer: reached, ...pathsOf(paths) })
+      deliver({ type: 'peer.paths', peer: reachedPeer, ...pathsOf(paths) })
     }
     const dial = (events: AttemptEvents) => {
       const attempt = new DialAttempt(components, owner.child('attempt'), dialable, events)
       attempt.start(Math.max(1, until - clock.now()))
     }
-    const drop = (connection: Connection, reason: Error) => this.#drop(connection, reason)
-    const { givesWay = false } = this.#options
-    const events = { done, opened, drop, duplicate, tried: paths, callsOffSlower: givesWay }
-    if (!givesWay || fresh) return dial(events)
-    const wait = async () => {
-      const answered = await this.#reached(owner, target)
-      if (answered !== undefined) end(answered)
+    const onUnneeded = (connection: Connection, reason: Error) => this.#drop(connection, reason)
+    const { yieldsToApp = false } = this.#options
+    const events = { onDone, onOpened, onUnneeded, onDuplicate, onPathsTried, abortsSlower: yieldsToApp }
+    if (!yieldsToApp || fresh) return dial(events)
+    const waitForApp = async () => {
+      const existing = await this.#findConnection(owner, target)
+      if (existing !== undefined) end(existing)
       else if (!owner.closed) dial(events)
     }
-    const ended = (outcome: DialOutcome) => (!outcome.ok && outcome.gaveWay === true ? void wait() : done(outcome))
-    dial({ ...events, done: ended, givesWay: () => this.#isNeedless(target) })
+    const onDoneOrYielded = (outcome: DialOutcome) =>
+      !outcome.ok && outcome.hasYielded === true ? void waitForApp() : onDone(outcome)
+    dial({ ...events, onDone: onDoneOrYielded, shouldYield: () => this.#isNeedless(target) })
   }
 
   /** By a connection to the target that is there, or that the application’s own dial brings soon. */
-  async #reached(owner: Owner, target: DialTarget): Promise<Extract<Result, { ok: true }> | undefined> {
-    const { components, clock, connections, givesWay, deliver } = this.#options
+  async #findConnection(owner: Owner, target: DialTarget): Promise<Extract<Result, { ok: true }> | undefined> {
+    const { components, clock, connections, yieldsToApp, deliver } = this.#options
     const { peer, addresses } = target
-    const until = clock.now() + standBackMs
-    let there = connections.reaching(peer, addresses)
-    const comes = () => connections.identifying(peer, addresses) || applicationDials(components, target)
-    while (givesWay && there === undefined && !owner.closed && clock.now() < until && comes()) {
-      await pause(owner, lookMs)
-      there = connections.reaching(peer, addresses)
+    const until = clock.now() + appDialWaitMs
+    let connection = connections.findReaching(peer, addresses)
+    const isComing = () => connections.isIdentifying(peer, addresses) || isApplicationDialling(components, target)
+    while (yieldsToApp && connection === undefined && !owner.closed && clock.now() < until && isComing()) {
+      await pause(owner, pollMs)
+      connection = connections.findReaching(peer, addresses)
     }
-    if (there === undefined) return undefined
+    if (connection === undefined) return undefined
     deliver({ type: 'changed' })
-    return answerOf(there, addresses)
+    return answerOf(connection, addresses)
   }
 
   /** The application has begun to dial the same peer, or there is a connection by now. */
   #isNeedless(target: DialTarget): boolean {
     const { components, connections } = this.#options
-    const ours = ({ id }: Connection) => connections.find(id)?.ours === true
-    return applicationDials(components, target) || applicationConnected(components, target, ours)
+    const isOurs = ({ id }: Connection) => connections.find(id)?.isOurs === true
+    return isApplicationDialling(components, target) || isApplicationConnected(components, target, isOurs)
   }
 
   /** The ledger may have seen it before it was known to be ours, and left it to the application. */
-  #opened(connection: Connection): void {
+  #onOpened(connection: Connection): void {
     const record = this.#options.connections.getOrCreate(connection)
-    record.ours = true
-    if (record.left && this.#options.connections.mayClose(record)) {
+    record.isOurs = true
+    if (record.isLeftToApp && this.#options.connections.mayClose(record)) {
       connection.close().catch((error: Error) => connection.abort(error))
     }
   }
 
   /** libp2p hands out each connection that is open, so the application may use one that the dial does not need. */
   #drop(connection: Connection, reason: Error): void {
-    const { owner, connections, leave } = this.#options
+    const { owner, connections, leaveToApp } = this.#options
     const record = owner.closed || connection.status !== 'open' ? undefined : connections.getOrCreate(connection)
-    if (record !== undefined) record.ours = true
+    if (record !== undefined) record.isOurs = true
     if (record === undefined || connections.mayClose(record)) connection.abort(reason)
-    else leave(record)
+    else leaveToApp(record)
   }
 }
 
 /** `tries`: what it holds stays until the addresses that were tried before have come to their ends. */
-type End = (result: Result, tries?: boolean) => void
+type End = (result: Result, keepOwner?: boolean) => void
 
 function seedAnswer(seed: string, result: Result): NetworkEvent {
-  if (!result.ok) return { type: 'seed.failed', seed, failure: failure(result) }
+  if (!result.ok) return { type: 'seed.failed', seed, failure: dialFailure(result) }
   const { peer, address, elsewhere } = result
   return { type: 'seed.answered', seed, peer, address, ...(elsewhere !== undefined && { elsewhere }) }
 }
 
 function peerAnswer(peer: string, result: Result): NetworkEvent {
   if (result.ok) return { type: 'peer.dialled', peer, ok: true }
-  return { type: 'peer.dialled', peer, ok: false, failure: failure(result) }
+  return { type: 'peer.dialled', peer, ok: false, failure: dialFailure(result) }
 }
 
-function answerOf({ remotePeer, remoteAddr }: Connection, asked: readonly Multiaddr[]): Extract<Result, { ok: true }> {
+function answerOf(
+  { remotePeer, remoteAddr }: Connection,
+  requested: readonly Multiaddr[],
+): Extract<Result, { ok: true }> {
   const [peer, address] = [remotePeer.toString(), withoutPeer(remoteAddr)]
   const answer = { ok: true, peer, address } as const
-  return asked.some((one) => withoutPeer(one) === address) ? answer : { ...answer, elsewhere: address }
+  return requested.some((one) => withoutPeer(one) === address) ? answer : { ...answer, elsewhere: address }
 }
 
 function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[]; failed: readonly PathFailure[] } {
@@ -231,14 +239,14 @@ function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[];
 }
 
 /** Throws for an address that is none; the addresses of a peer that are none are left out. */
-function target(texts: readonly string[], peer: PeerId | undefined, limitMs: number): Target {
+function parseTarget(texts: readonly string[], peer: PeerId | undefined, limitMs: number): Target {
   if (peer === undefined) {
     const addresses = texts.map((text) => multiaddr(text))
-    const named = addresses[0]?.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
-    return { peer: named === undefined ? undefined : peerIdFromString(named), addresses, limitMs }
+    const peerId = addresses[0]?.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
+    return { peer: peerId === undefined ? undefined : peerIdFromString(peerId), addresses, limitMs }
   }
   const addresses = texts.slice(0, limits.digestAddresses).flatMap((text) => {
-    const bare = parsed(text)?.decapsulateCode(CODE_P2P)
+    const bare = tryParse(text)?.decapsulateCode(CODE_P2P)
     return bare === undefined ? [] : [bare.encapsulate(`/p2p/${peer.toString()}`)]
   })
   return { peer, addresses, limitMs }
@@ -249,7 +257,7 @@ function quicFirst(addresses: readonly Multiaddr[]): readonly Multiaddr[] {
   return addresses.toSorted((a, b) => Number(isQuic(b)) - Number(isQuic(a)))
 }
 
-function parsed(text: string): Multiaddr | undefined {
+function tryParse(text: string): Multiaddr | undefined {
   try {
     return multiaddr(text)
   } catch {
@@ -259,11 +267,11 @@ function parsed(text: string): Multiaddr | undefined {
 
 async function resolveAll(addresses: readonly Multiaddr[], lookup: Lookup) {
   const answers = await Promise.allSettled(addresses.map((address) => resolve(address, lookup)))
-  const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+  const resolved = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
   const failures = answers.flatMap((one) => (one.status === 'rejected' ? [failureOf(one.reason, 'resolve')] : []))
-  return { found: found.slice(0, limits.digestAddresses), failures }
+  return { resolved: resolved.slice(0, limits.digestAddresses), failures }
 }
 
-function failure(result: Extract<Result, { ok: false }>): DialFailure {
-  return explainSelfDial(summary(result.failures, result.addresses))
+function dialFailure(result: Extract<Result, { ok: false }>): DialFailure {
+  return explainSelfDial(summarizeFailures(result.failures, result.addresses))
 }

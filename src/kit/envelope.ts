@@ -60,9 +60,9 @@ export function encodeMessage(message: Message, limitBytes: number = limits.mess
   const { body, trace, stamp, crossing = false } = message
   checkSize(body, limitBytes)
   const flags = (crossing ? crossingFlag : 0) | (trace ? traceFlag : 0) | (stamp ? stampFlag : 0)
-  const traced = trace === undefined ? new Uint8Array(0) : traceToBytes(trace)
-  const stamped = stamp === undefined ? new Uint8Array(0) : stampToBytes(stamp)
-  return Uint8Array.from(Buffer.concat([magic, Uint8Array.of(version, flags), traced, stamped, body]))
+  const traceHeader = trace === undefined ? new Uint8Array(0) : traceToBytes(trace)
+  const stampHeader = stamp === undefined ? new Uint8Array(0) : stampToBytes(stamp)
+  return Uint8Array.from(Buffer.concat([magic, Uint8Array.of(version, flags), traceHeader, stampHeader, body]))
 }
 
 function stampToBytes({ sequence, sentAt }: Stamp): Uint8Array {
@@ -82,8 +82,9 @@ function stampToBytes({ sequence, sentAt }: Stamp): Uint8Array {
 export function decodeMessage(payload: Uint8Array): Message {
   if (!magic.every((byte, at) => payload[at] === byte)) return { body: payload }
   const reader = new ByteReader(payload.subarray(magic.length))
-  const theirs = reader.u8()
-  if (theirs !== version) throw new MeshError('MESH_MESSAGE_INVALID', { reason: `it is of version ${theirs}` })
+  const headerVersion = reader.u8()
+  if (headerVersion !== version)
+    throw new MeshError('MESH_MESSAGE_INVALID', { reason: `it is of version ${headerVersion}` })
   const flags = reader.u8()
   if ((flags & ~allFlags) !== 0) throw new MeshError('MESH_MESSAGE_INVALID', { reason: `it has flags ${flags}` })
   const trace = (flags & traceFlag) === 0 ? {} : { trace: reader.trace() }

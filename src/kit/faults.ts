@@ -28,14 +28,14 @@ export type Fault = (typeof faultNames)[number]
 const skewMs = 3_600_000
 /** A start emits half a dozen spans at once, whichever share of the routine leaves. */
 const spansWithRoom = 2
-const heldBytes = 256 * 1024 * 1024
+const extraBytes = 256 * 1024 * 1024
 /** Between two dials of one peer, and connections at which they end: each costs both ends some 100 KB. */
-const openMs = 2_000
-const connectionsMax = 64
+const dialAgainMs = 2_000
+const maxConnections = 64
 const dialMs = 5_000
 /** Between two new entries; whether a rule looks back minutes or hours, it sees the same growth. */
 const growMs = 2_000
-const grownMax = 8_192
+const maxEntries = 8_192
 
 /** Milliseconds between two sweeps; Infinity, which no configuration may say, is never. */
 export function faultySweepMs(sweepMs: number, faults: readonly Fault[]): number {
@@ -86,46 +86,48 @@ export interface FaultyParts {
 export function startFaults(faults: readonly Fault[], parts: FaultyParts): void {
   if (faults.length === 0) return
   parts.logger.warn({ faults }, 'this node has faults on purpose (MESH_FAULTS, --fault)')
-  if (faults.includes('keep-connections')) openAnother(parts)
+  if (faults.includes('keep-connections')) dialAgain(parts)
   if (faults.includes('grow-registry')) growRegistry(parts)
   if (faults.includes('hold-memory')) {
     // Written to, or it would not be resident.
-    const held = Buffer.alloc(heldBytes, 1)
-    parts.owner.adopt('memory held by a fault', () => void held.length)
+    const memory = Buffer.alloc(extraBytes, 1)
+    parts.owner.adopt('memory held by a fault', () => void memory.length)
   }
 }
 
-function openAnother(parts: FaultyParts): void {
+function dialAgain(parts: FaultyParts): void {
   const { owner, components } = parts
   const { connectionManager, transportManager } = components
-  owner.after(openMs, () => {
-    openAnother(parts)
+  owner.after(dialAgainMs, () => {
+    dialAgain(parts)
     const open = connectionManager.getConnections()
-    if (open.length >= connectionsMax) return
-    const dialled = open.filter(({ direction }) => direction === 'outbound').map(({ remoteAddr }) => remoteAddr)
-    const each = new Map(dialled.map((address) => [address.toString(), address])).values()
-    for (const address of each) {
+    if (open.length >= maxConnections) return
+    const dialledAddresses = open
+      .filter(({ direction }) => direction === 'outbound')
+      .map(({ remoteAddr }) => remoteAddr)
+    const distinctAddresses = new Map(dialledAddresses.map((address) => [address.toString(), address])).values()
+    for (const address of distinctAddresses) {
       const abort = new AbortController()
       // Libp2p ends even a connection that is open by the signal it was dialled with.
       const cancel = owner.after(dialMs, () => abort.abort())
-      const dialling = transportManager.dial(address, { signal: abort.signal })
-      dialling.catch(() => {}).finally(cancel)
+      const dial = transportManager.dial(address, { signal: abort.signal })
+      dial.catch(() => {}).finally(cancel)
     }
   })
 }
 
 /** One of the fixed names, since a registry has to have one; the owner in its census says whose it is. */
 function growRegistry({ owner, clock }: FaultyParts): void {
-  const faulty = owner.child('fault')
-  const registry = faulty.map<number, object>({
+  const faultOwner = owner.child('fault')
+  const registry = faultOwner.map<number, object>({
     name: 'requests',
-    capacity: grownMax,
+    capacity: maxEntries,
     expiry: { event: 'the node stops' },
     release: () => {},
   })
   const grow = () => {
     registry.set(registry.size, {}, clock.now())
-    if (registry.size < grownMax - 1) faulty.after(growMs, grow)
+    if (registry.size < maxEntries - 1) faultOwner.after(growMs, grow)
   }
   grow()
 }

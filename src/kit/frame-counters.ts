@@ -10,34 +10,34 @@ export interface FrameCount {
 /** Frames that went over the link streams of this node, by type, since it started. */
 export class FrameCounters {
   readonly byType: Readonly<Record<FrameType, FrameCount>> = {
-    hello: none(),
-    digest: none(),
-    unchanged: none(),
-    probe: none(),
-    answer: none(),
-    goodbye: none(),
-    'dialback.request': none(),
-    'dialback.result': none(),
+    hello: zeroCount(),
+    digest: zeroCount(),
+    unchanged: zeroCount(),
+    probe: zeroCount(),
+    answer: zeroCount(),
+    goodbye: zeroCount(),
+    'dialback.request': zeroCount(),
+    'dialback.result': zeroCount(),
   }
   /** Chunks in which something was refused: each ended its stream. */
   refused = 0
   /** Not sent, since there was no stream for them. */
   dropped = 0
 
-  sent(type: FrameType, bytes: number): void {
+  countSent(type: FrameType, bytes: number): void {
     const count = this.byType[type]
     count.out++
     count.bytesOut += bytes
   }
 
-  received(type: FrameType, bytes: number): void {
+  countReceived(type: FrameType, bytes: number): void {
     const count = this.byType[type]
     count.in++
     count.bytesIn += bytes
   }
 }
 
-function none(): FrameCount {
+function zeroCount(): FrameCount {
   return { in: 0, out: 0, bytesIn: 0, bytesOut: 0 }
 }
 

@@ -18,7 +18,7 @@ function channel() {
   const pubsub = Object.assign(new EventTarget(), { subscribe: () => {}, unsubscribe: () => {} })
   const told: NetworkEvent[] = []
   const deliver = (event: NetworkEvent) => told.push(event)
-  const parts = { pubsub: pubsub as unknown as PubSub, owner, clock, deliver, opened: () => {} }
+  const parts = { pubsub: pubsub as unknown as PubSub, owner, clock, deliver, onCrossing: () => {} }
   const gossip = new GossipChannel({ ...parts, meshes: ['mesh-a'] })
   gossip.start()
   const hear = (data: Uint8Array) =>

@@ -5,7 +5,7 @@ import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { GossipMessage, PubSub } from './components.ts'
-import { encodeCrossing, type OpenedCrossing, open } from './seal.ts'
+import { encodeCrossing, type OpenedCrossing, openCrossing } from './seal.ts'
 import { decodeDigest, encodeDigest } from './wire-payloads.ts'
 import { WorkQueue } from './work-queue.ts'
 
@@ -32,11 +32,11 @@ export interface GossipChannelOptions {
   readonly meshes: readonly string[]
   readonly deliver: (event: NetworkEvent) => void
   /** Every crossing whose seal is sound, opened: for the application here. */
-  readonly opened: (mesh: string, crossing: OpenedCrossing) => void
+  readonly onCrossing: (mesh: string, crossing: OpenedCrossing) => void
 }
 
 /** A crossing as it came, not checked yet. */
-interface Heard {
+interface ReceivedCrossing {
   readonly mesh: string
   readonly message: GossipMessage
 }
@@ -45,27 +45,27 @@ interface Heard {
 export class GossipChannel {
   readonly counts: GossipCounts = { refused: 0, dropped: 0, unpublished: 0 }
   readonly #options: GossipChannelOptions
-  readonly #checks: WorkQueue<Heard>
+  readonly #checks: WorkQueue<ReceivedCrossing>
 
   constructor(options: GossipChannelOptions) {
     this.#options = options
     const bounds = { waiting: limits.crossingsWaiting, waitingBytes: limits.crossingsWaitingBytes }
-    this.#checks = new WorkQueue({ atOnce: checksMax, ...bounds }, (heard) => this.#crossing(heard))
+    this.#checks = new WorkQueue({ concurrency: checksMax, ...bounds }, (received) => this.#openCrossing(received))
   }
 
   start(): void {
     const { pubsub, owner, meshes } = this.#options
-    const heard = (event: CustomEvent<GossipMessage>) => this.#heard(event.detail)
-    pubsub.addEventListener('message', heard)
-    owner.adopt('gossip listener', () => pubsub.removeEventListener('message', heard))
+    const onMessage = (event: CustomEvent<GossipMessage>) => this.#onMessage(event.detail)
+    pubsub.addEventListener('message', onMessage)
+    owner.adopt('gossip listener', () => pubsub.removeEventListener('message', onMessage))
     for (const topic of meshes.flatMap((mesh) => [digestTopic(mesh), crossingTopic(mesh)])) {
       pubsub.subscribe(topic)
-      owner.adopt(`topic ${topic}`, () => this.#leave(topic))
+      owner.adopt(`topic ${topic}`, () => this.#unsubscribe(topic))
     }
   }
 
   /** Services stop side by side: gossipsub may have stopped, and so have left, already. */
-  #leave(topic: string): void {
+  #unsubscribe(topic: string): void {
     try {
       this.#options.pubsub.unsubscribe(topic)
     } catch {}
@@ -75,7 +75,7 @@ export class GossipChannel {
     this.#publish(digestTopic(mesh), encodeDigest(digest))
   }
 
-  forward(mesh: string, crossing: Crossing): void {
+  publishCrossing(mesh: string, crossing: Crossing): void {
     this.#publish(crossingTopic(mesh), encodeCrossing(crossing))
   }
 
@@ -86,40 +86,40 @@ export class GossipChannel {
     })
   }
 
-  #heard(message: GossipMessage): void {
+  #onMessage(message: GossipMessage): void {
     const mesh = this.#options.meshes.find((mesh) => message.topic === digestTopic(mesh))
     if (mesh !== undefined) this.#digest(mesh, message)
-    const across = this.#options.meshes.find((mesh) => message.topic === crossingTopic(mesh))
-    if (across !== undefined) this.#check(across, message)
+    const crossingMesh = this.#options.meshes.find((mesh) => message.topic === crossingTopic(mesh))
+    if (crossingMesh !== undefined) this.#queueCheck(crossingMesh, message)
   }
 
-  #check(mesh: string, message: GossipMessage): void {
-    const met = this.#checks.add({ mesh, message }, message.data.length)
-    if (met === undefined) return
+  #queueCheck(mesh: string, message: GossipMessage): void {
+    const bound = this.#checks.add({ mesh, message }, message.data.length)
+    if (bound === undefined) return
     this.counts.dropped++
-    const limit = met === 'waiting' ? 'crossingsWaiting' : 'crossingsWaitingBytes'
+    const limit = bound === 'waiting' ? 'crossingsWaiting' : 'crossingsWaitingBytes'
     this.#options.deliver({ type: 'limit.reached', limit, action: 'refused' })
   }
 
   #digest(mesh: string, { from, data }: GossipMessage): void {
     try {
       const digest = decodeDigest(data)
-      const ownWord = from !== undefined && digest.peer === from.toString()
+      const isFromOwner = from !== undefined && digest.peer === from.toString()
       const { clock, deliver } = this.#options
-      if (ownWord) deliver({ type: 'gossip', mesh, from: digest.peer, digest, wall: clock.wall() })
+      if (isFromOwner) deliver({ type: 'gossip', mesh, from: digest.peer, digest, wall: clock.wall() })
       else this.counts.refused++
     } catch {
       this.counts.refused++
     }
   }
 
-  async #crossing({ mesh, message }: Heard): Promise<void> {
+  async #openCrossing({ mesh, message }: ReceivedCrossing): Promise<void> {
     if (this.#options.owner.closed) return
     try {
-      const opened = await open(message.data)
+      const opened = await openCrossing(message.data)
       const { body: _, ...crossing } = opened
       if (this.#options.owner.closed) return
-      this.#options.opened(mesh, opened)
+      this.#options.onCrossing(mesh, opened)
       this.#options.deliver({ type: 'crossing', mesh, crossing })
     } catch (error) {
       this.counts.refused++

@@ -18,23 +18,23 @@ export interface GossipGuardOptions {
   /** Agent version of a peer, by identify. */
   readonly agentOf: (peer: string) => string | undefined
   /** A stream of gossipsub's was opened or has ended. */
-  readonly changed: () => void
+  readonly onChange: () => void
 }
 
 /** A guard for the streams of a pubsub, to be started; undefined when it is no js gossipsub. */
 export function guardGossip(pubsub: PubSub | undefined, options: GossipGuardOptions): GossipStreams | undefined {
   const gossip = pubsub && gossipInternals(pubsub)
   if (gossip === undefined) return undefined
-  const { owner, clock, deliver, limits, agentOf, changed } = options
-  const unsent = new UnsentReports(owner, deliver)
+  const { owner, clock, deliver, limits, agentOf, onChange } = options
+  const unsentReports = new UnsentReports(owner, deliver)
   return new GossipStreams({
     gossip,
     owner,
     clock,
     limitOf: (peer) => rpcLimit(agentOf(peer), limits),
     smallestLimit: smallestLimit(limits),
-    unsent: (message) => unsent.add(message),
-    changed,
+    onUnsent: (message) => unsentReports.add(message),
+    onChange,
   })
 }
 
@@ -49,7 +49,7 @@ export function clearForHeal(
 ): Connection | undefined {
   const connection = connections.find(id)?.connection
   if (connection === undefined) return undefined
-  const all = connections.to(connection.remotePeer)
+  const all = connections.connectionsTo(connection.remotePeer)
   if (lack === 'no-inbound' || lack === 'no-subscription') streams?.reset(connection.remotePeer, all)
   else streams?.resetUnread(all)
   return connection

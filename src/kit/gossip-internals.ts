@@ -42,7 +42,7 @@ export interface GossipInternals {
 const isMap = (value: unknown) => value instanceof Map
 const isFunction = (value: unknown) => typeof value === 'function'
 
-const shape: { readonly [K in keyof GossipInternals]: (value: never) => boolean } = {
+const checks: { readonly [K in keyof GossipInternals]: (value: never) => boolean } = {
   peers: isMap,
   streamsOutbound: isMap,
   streamsInbound: isMap,
@@ -58,7 +58,7 @@ const shape: { readonly [K in keyof GossipInternals]: (value: never) => boolean 
 /** Names of what a pubsub lacks of these; all of them when it is no js gossipsub. */
 export function missingInternals(pubsub: object): readonly string[] {
   const parts = pubsub as unknown as Record<string, never>
-  return Object.entries(shape).flatMap(([name, fits]) => (fits(parts[name] as never) ? [] : [name]))
+  return Object.entries(checks).flatMap(([name, fits]) => (fits(parts[name] as never) ? [] : [name]))
 }
 
 /** The pubsub's internals; undefined when they are not as expected. */

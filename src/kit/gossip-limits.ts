@@ -19,7 +19,7 @@ const defaults: readonly AgentLimit[] = [
 ]
 
 /** Of go, nim and the JVM; what is unknown is likely to be one of them under a name of its own. */
-const unknownBytes = mib
+const unknownAgentBytes = mib
 
 /** No peer takes less, so what is smaller needs no look at who the peer is. */
 export function smallestLimit(overrides: readonly AgentLimit[] = []): number {
@@ -30,5 +30,5 @@ export function smallestLimit(overrides: readonly AgentLimit[] = []): number {
 export function rpcLimit(agent: string | undefined, overrides: readonly AgentLimit[] = []): number {
   const name = agent?.toLowerCase()
   const fits = (one: AgentLimit) => name?.includes(one.agent.toLowerCase())
-  return [...overrides, ...defaults].find(fits)?.bytes ?? unknownBytes
+  return [...overrides, ...defaults].find(fits)?.bytes ?? unknownAgentBytes
 }

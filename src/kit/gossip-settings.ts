@@ -13,9 +13,9 @@ type FastMessage = Parameters<NonNullable<GossipsubOpts['fastMsgIdFn']>>[0]
  * CPU on both ends; three copies that it saves cost that only when each is of a dozen packets. The library's default of
  * 512 bytes is less than a digest: there telling was half of all that was sent. Derived from measured costs per packet.
  */
-const unwantedBytes = 16_384
+const idontwantMinBytes = 16_384
 /** An answer to IWANT of the size that go takes, and as much again that waits already. */
-const waitingBytes = 2 * 1_048_576
+const outboundBufferBytes = 2 * 1_048_576
 
 /**
  * Gossipsub's options for a mesh node, where the library's defaults were measured to fail. `override` wins.
@@ -54,8 +54,8 @@ export function gossipSettings(override: GossipSettings = {}): GossipSettings {
     allowPublishToZeroTopicPeers: true,
     emitSelf: false,
     tagMeshPeers: false,
-    idontwantMinDataSize: unwantedBytes,
-    maxOutboundBufferSize: waitingBytes,
+    idontwantMinDataSize: idontwantMinBytes,
+    maxOutboundBufferSize: outboundBufferBytes,
     scoreParams: { IPColocationFactorWeight: 0, retainScore: 60_000 },
     ...override,
   }

@@ -43,8 +43,8 @@ function streams({ buffer = 2_000_000, createOutboundStream = () => new Promise<
     clock,
     limitOf: (peer) => limits[peer] ?? 0,
     smallestLimit: 65_536,
-    unsent: (message) => unsent.push(message),
-    changed: () => {},
+    onUnsent: (message) => unsent.push(message),
+    onChange: () => {},
   })
   guarded.start()
   const open = (peer: string) => {
@@ -169,28 +169,28 @@ describe('which streams gossipsub really uses', () => {
   test('it writes to an open stream of a peer on its list, and reads the stream that it was handed last', async () => {
     const { owner, gossip, guarded, open } = streams()
     const { rawStream } = open('go')
-    assert.deepEqual([guarded.writes('go'), guarded.reads('go')], [true, false])
+    assert.deepEqual([guarded.writesTo('go'), guarded.readsFrom('go')], [true, false])
     const inbound = stream({})
     gossip.streamsInbound.set('go', { rawStream: inbound })
-    assert.ok(guarded.reads('go'))
+    assert.ok(guarded.readsFrom('go'))
     Object.assign(inbound, { remoteWriteStatus: 'closed' })
-    assert.ok(!guarded.reads('go'))
+    assert.ok(!guarded.readsFrom('go'))
     Object.assign(rawStream, { writeStatus: 'closing' })
-    assert.ok(!guarded.writes('go'))
+    assert.ok(!guarded.writesTo('go'))
     await owner.close()
   })
 
   test('it is busy while it opens a stream or has others to open, and is stuck on one that takes more than 12 s', async () => {
     const { clock, owner, gossip, guarded } = streams()
-    assert.ok(!guarded.busy)
+    assert.ok(!guarded.isOpening)
     gossip.outboundInflightQueue.readableLength = 1
-    assert.ok(guarded.busy)
+    assert.ok(guarded.isOpening)
     gossip.outboundInflightQueue.readableLength = 0
     const { createOutboundStream } = gossip as unknown as GossipInternals
     void createOutboundStream('go' as unknown as PeerId, {} as Connection)
-    assert.deepEqual([guarded.busy, guarded.stuckOn], [true, undefined])
+    assert.deepEqual([guarded.isOpening, guarded.stuckPeer], [true, undefined])
     clock.advance(12_001)
-    assert.equal(guarded.stuckOn, 'go')
+    assert.equal(guarded.stuckPeer, 'go')
     await owner.close()
   })
 
@@ -201,7 +201,7 @@ describe('which streams gossipsub really uses', () => {
     const { owner, gossip, guarded } = streams({ createOutboundStream: failed })
     const { createOutboundStream } = gossip as unknown as GossipInternals
     await assert.rejects(createOutboundStream('go' as unknown as PeerId, {} as Connection))
-    assert.deepEqual([guarded.busy, guarded.stuckOn], [false, undefined])
+    assert.deepEqual([guarded.isOpening, guarded.stuckPeer], [false, undefined])
     await owner.close()
   })
 

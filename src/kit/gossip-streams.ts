@@ -22,9 +22,9 @@ export interface GossipStreamsOptions {
   readonly limitOf: (peer: string) => number
   /** RPCs of at most this size are sent without asking `limitOf`. */
   readonly smallestLimit: number
-  readonly unsent: (message: UnsentMessage) => void
+  readonly onUnsent: (message: UnsentMessage) => void
   /** A stream of gossipsub's was opened or has ended. */
-  readonly changed: () => void
+  readonly onChange: () => void
 }
 
 /** Protocols of gossipsub, all versions. */
@@ -50,7 +50,7 @@ export class GossipStreams {
   readonly #gossip: GossipInternals
   #opening: { readonly peer: string; readonly since: number } | undefined
   /** The largest message that may still be in gossipsub's cache. */
-  #largest = { bytes: 0, until: -Infinity }
+  #largestCached = { bytes: 0, until: -Infinity }
 
   constructor(options: GossipStreamsOptions) {
     this.#options = options
@@ -59,13 +59,13 @@ export class GossipStreams {
 
   start(): void {
     const gossip = this.#gossip
-    const undo = [
+    const restores = [
       replace(gossip.streamsOutbound, 'set', (set) => (peer, stream) => {
-        this.#guard(peer, stream)
+        this.#guardStream(peer, stream)
         return set(peer, stream)
       }),
       replace(gossip.streamsInbound, 'set', (set) => (peer, stream) => {
-        this.#watch(stream.rawStream)
+        this.#watchStream(stream.rawStream)
         return set(peer, stream)
       }),
       replace(gossip, 'createOutboundStream', (create) => async (peer, connection) => {
@@ -77,40 +77,40 @@ export class GossipStreams {
         }
       }),
       replace(gossip.mcache, 'put', (put) => (id, message, validated) => {
-        this.#noteSize(message)
+        this.#recordSize(message)
         return put(id, message, validated)
       }),
       replace(gossip, 'pushGossip', (push) => (peer, ihave) => {
-        const messageIDs = this.#sendable(peer, ihave.messageIDs ?? [])
+        const messageIDs = this.#idsWithinLimit(peer, ihave.messageIDs ?? [])
         if (messageIDs.length > 0) push(peer, { ...ihave, messageIDs })
       }),
     ]
-    for (const [peer, stream] of gossip.streamsOutbound) this.#guard(peer, stream)
-    for (const { rawStream } of gossip.streamsInbound.values()) this.#watch(rawStream)
+    for (const [peer, stream] of gossip.streamsOutbound) this.#guardStream(peer, stream)
+    for (const { rawStream } of gossip.streamsInbound.values()) this.#watchStream(rawStream)
     this.#options.owner.adopt('gossip streams', () => {
-      for (const restore of undo) restore()
+      for (const restore of restores) restore()
     })
   }
 
   /** Gossipsub has a stream that it writes to this peer. */
-  writes(peer: string): boolean {
+  writesTo(peer: string): boolean {
     const raw = this.#gossip.streamsOutbound.get(peer)?.rawStream
     return this.#gossip.peers.has(peer) && raw?.status === 'open' && raw.writeStatus === 'writable'
   }
 
   /** Gossipsub reads a stream from this peer, and the peer has not ended it. */
-  reads(peer: string): boolean {
+  readsFrom(peer: string): boolean {
     const raw = this.#gossip.streamsInbound.get(peer)?.rawStream
     return this.#gossip.peers.has(peer) && raw?.status === 'open' && raw.remoteWriteStatus === 'writable'
   }
 
   /** Gossipsub opens its streams one after the other, and is at it. */
-  get busy(): boolean {
+  get isOpening(): boolean {
     return this.#opening !== undefined || this.#gossip.outboundInflightQueue.readableLength > 0
   }
 
   /** The peer whose stream does not open, for which all others wait. */
-  get stuckOn(): string | undefined {
+  get stuckPeer(): string | undefined {
     const { clock } = this.#options
     return this.#opening && clock.now() - this.#opening.since > stuckMs ? this.#opening.peer : undefined
   }
@@ -120,96 +120,96 @@ export class GossipStreams {
     // The timeline of a stream is in Unix milliseconds.
     const openedBefore = this.#options.clock.wall() - unreadMs
     for (const connection of connections) {
-      const read = this.#gossip.streamsInbound.get(connection.remotePeer.toString())?.rawStream
+      const inbound = this.#gossip.streamsInbound.get(connection.remotePeer.toString())?.rawStream
       for (const stream of inboundOf(connection)) {
-        if (stream !== read && stream.timeline.open < openedBefore) stream.abort(new Error('nobody reads this'))
+        if (stream !== inbound && stream.timeline.open < openedBefore) stream.abort(new Error('nobody reads this'))
       }
     }
   }
 
   /** Ends all streams of both directions, so that each side has to open its own again. */
   reset(peer: PeerId, connections: readonly Connection[]): void {
-    const written = this.#gossip.streamsOutbound.get(peer.toString())?.rawStream
+    const outbound = this.#gossip.streamsOutbound.get(peer.toString())?.rawStream
     for (const stream of connections.flatMap(inboundOf)) stream.abort(new Error('gossip is begun anew'))
     this.#gossip.removePeer(peer)
-    if (written !== undefined) end(written)
+    if (outbound !== undefined) endStream(outbound)
   }
 
-  #guard(peer: string, stream: OutboundStream): void {
+  #guardStream(peer: string, stream: OutboundStream): void {
     if (!isOutboundStream(stream)) return
     const { rawStream } = stream
     const push = stream.push.bind(stream)
     const pushPrefixed = stream.pushPrefixed.bind(stream)
-    const passes = (bytes: number) => this.#options.owner.closed || this.#isSmall(rawStream, bytes)
+    const isUnguarded = (bytes: number) => this.#options.owner.closed || this.#isSmall(rawStream, bytes)
     stream.push = (rpc) => {
-      if (passes(rpc.length) || this.#fits(peer, rawStream, rpc)) push(rpc)
+      if (isUnguarded(rpc.length) || this.#canSendWhole(peer, rawStream, rpc)) push(rpc)
       else this.#sendSplit(peer, rawStream, rpc, push)
     }
     stream.pushPrefixed = (prefixed) => {
-      if (passes(prefixed.byteLength)) return pushPrefixed(prefixed)
+      if (isUnguarded(prefixed.byteLength)) return pushPrefixed(prefixed)
       const rpc = withoutLength(prefixed.subarray())
-      if (this.#fits(peer, rawStream, rpc)) pushPrefixed(prefixed)
+      if (this.#canSendWhole(peer, rawStream, rpc)) pushPrefixed(prefixed)
       else this.#sendSplit(peer, rawStream, rpc, push)
     }
-    this.#watch(rawStream)
+    this.#watchStream(rawStream)
   }
 
   #isSmall(stream: Stream, bytes: number): boolean {
-    return bytes <= this.#options.smallestLimit && bytes <= room(stream) - reserveBytes
+    return bytes <= this.#options.smallestLimit && bytes <= bufferRoom(stream) - reserveBytes
   }
 
   /** One large message that this peer takes is sent as it is. */
-  #fits(peer: string, stream: Stream, rpc: Uint8Array): boolean {
-    const fits = rpc.length <= room(stream) - reserveBytes && rpc.length <= this.#options.limitOf(peer)
+  #canSendWhole(peer: string, stream: Stream, rpc: Uint8Array): boolean {
+    const fits = rpc.length <= bufferRoom(stream) - reserveBytes && rpc.length <= this.#options.limitOf(peer)
     return fits && isOneMessage(rpc)
   }
 
   /** Throws when nothing of it was sent: gossipsub then counts the peer as not reached, and keeps its control messages. */
   #sendSplit(peer: string, stream: Stream, rpc: Uint8Array, push: (part: Uint8Array) => void): void {
-    const { limitOf, smallestLimit, unsent } = this.#options
+    const { limitOf, smallestLimit, onUnsent } = this.#options
     const limit = Math.min(limitOf(peer), (stream.maxWriteBufferLength ?? Infinity) - reserveBytes)
-    const { parts, oversized } = splitRpc(rpc, { limit, together: Math.min(smallestLimit, limit) })
-    for (const { topic, bytes } of oversized) unsent({ peer, reason: 'size', topic, bytes, limit })
+    const { parts, oversized } = splitRpc(rpc, { limit, partBytes: Math.min(smallestLimit, limit) })
+    for (const { topic, bytes } of oversized) onUnsent({ peer, reason: 'size', topic, bytes, limit })
     let sent = 0
     for (const { bytes, topics } of parts) {
-      const spare = topics.length > 0 ? reserveBytes : 0
-      if (bytes.length <= room(stream) - spare) {
+      const reserve = topics.length > 0 ? reserveBytes : 0
+      if (bytes.length <= bufferRoom(stream) - reserve) {
         push(bytes)
         sent++
       } else {
-        const waiting = { bytes: stream.writeBufferLength, limit: stream.maxWriteBufferLength ?? 0 }
-        for (const topic of topics) unsent({ peer, reason: 'backlog', topic, ...waiting })
+        const backlog = { bytes: stream.writeBufferLength, limit: stream.maxWriteBufferLength ?? 0 }
+        for (const topic of topics) onUnsent({ peer, reason: 'backlog', topic, ...backlog })
       }
     }
     if (sent === 0) throw new Error(`nothing of this RPC of ${rpc.length} bytes could be sent to ${peer}`)
   }
 
-  #noteSize({ data }: RawMessage): void {
+  #recordSize({ data }: RawMessage): void {
     const bytes = (data?.length ?? 0) + envelopeBytes
     if (bytes <= this.#options.smallestLimit) return
     const now = this.#options.clock.now()
-    const before = now < this.#largest.until ? this.#largest.bytes : 0
-    this.#largest = { bytes: Math.max(bytes, before), until: now + cachedMs }
+    const before = now < this.#largestCached.until ? this.#largestCached.bytes : 0
+    this.#largestCached = { bytes: Math.max(bytes, before), until: now + cachedMs }
   }
 
   /** Ids of messages that this peer takes: it would ask for others in vain, and hold that against this node. */
-  #sendable(peer: string, ids: readonly Uint8Array[]): readonly Uint8Array[] {
+  #idsWithinLimit(peer: string, ids: readonly Uint8Array[]): readonly Uint8Array[] {
     const { clock, limitOf } = this.#options
     const limit = limitOf(peer)
-    if (clock.now() >= this.#largest.until || this.#largest.bytes <= limit) return ids
+    if (clock.now() >= this.#largestCached.until || this.#largestCached.bytes <= limit) return ids
     const { msgs, msgIdToStrFn } = this.#gossip.mcache
     const bytesOf = (id: Uint8Array) => msgs.get(msgIdToStrFn(id))?.message.data?.length ?? 0
     return ids.filter((id) => bytesOf(id) + envelopeBytes <= limit)
   }
 
   /** Asks for a look when a stream has come or ends. */
-  #watch(stream: Stream): void {
-    const changed = () => {
-      if (!this.#options.owner.closed) this.#options.changed()
+  #watchStream(stream: Stream): void {
+    const notify = () => {
+      if (!this.#options.owner.closed) this.#options.onChange()
     }
-    stream.addEventListener('close', changed, { once: true })
-    stream.addEventListener('remoteCloseWrite', changed, { once: true })
-    changed()
+    stream.addEventListener('close', notify, { once: true })
+    stream.addEventListener('remoteCloseWrite', notify, { once: true })
+    notify()
   }
 }
 
@@ -220,18 +220,18 @@ function replace<O extends object, K extends keyof O & string>(
   wrap: (original: O[K]) => O[K],
 ): () => void {
   const original = target[name]
-  const own = Object.hasOwn(target, name)
-  const placed = wrap((original as CallableFunction).bind(target) as O[K])
-  Object.assign(target, { [name]: placed })
+  const isOwn = Object.hasOwn(target, name)
+  const replacement = wrap((original as CallableFunction).bind(target) as O[K])
+  Object.assign(target, { [name]: replacement })
   return () => {
-    if (target[name] !== placed) return
-    if (own) Object.assign(target, { [name]: original })
+    if (target[name] !== replacement) return
+    if (isOwn) Object.assign(target, { [name]: original })
     else Reflect.deleteProperty(target, name)
   }
 }
 
 /** Bytes that the stream's write buffer takes before the stream is ended. */
-function room(stream: Stream): number {
+function bufferRoom(stream: Stream): number {
   return (stream.maxWriteBufferLength ?? Infinity) - stream.writeBufferLength
 }
 
@@ -244,7 +244,7 @@ function inboundOf({ streams }: Connection): Stream[] {
 }
 
 /** What waits for a peer that does not read is thrown away. */
-function end(stream: Stream): void {
+function endStream(stream: Stream): void {
   if (stream.status !== 'open') return
   if (stream.writeBufferLength > 0) stream.abort(new Error('gossip is begun anew'))
   else stream.close().catch((error: Error) => stream.abort(error))

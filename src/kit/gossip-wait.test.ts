@@ -17,15 +17,15 @@ function waitFor(members: readonly string[]) {
   const owner = new Owner('test', clock)
   let lacking: readonly ConnectionRecord[] = []
   const connections = { lackingGossip: () => lacking, connectionInfos: () => [] }
-  const wait = new GossipWait({ connections, owner, clock, joined: (peer) => members.includes(peer) })
+  const wait = new GossipWait({ connections, owner, clock, isJoined: (peer) => members.includes(peer) })
   const done: number[] = []
   return {
     owner,
     done,
     lack: (...peers: string[]) => {
-      lacking = peers.map((peer) => ({ awaitedMs: 0, connection: { remotePeer: peer } }) as unknown as ConnectionRecord)
+      lacking = peers.map((peer) => ({ waitedMs: 0, connection: { remotePeer: peer } }) as unknown as ConnectionRecord)
     },
-    publish: (number: number) => void wait.whole().then(() => done.push(number)),
+    publish: (number: number) => void wait.waitUntilReachable().then(() => done.push(number)),
     pass: async (ms: number) => {
       for (let passed = 0; passed < ms; passed += 20) {
         clock.advance(20)

@@ -8,14 +8,14 @@ import { pause } from './pause.ts'
 const waitMs = 2_000
 /** What gossipsub has lacked for longer than this it is not about to have. */
 const lackMs = 5_000
-const lookMs = 20
+const pollMs = 20
 
 export interface GossipWaitOptions {
   readonly connections: Pick<Connections, 'lackingGossip' | 'connectionInfos'>
   readonly owner: Owner
   readonly clock: Clock
   /** Whether a peer is a member with a joined link: nobody waits for others. */
-  readonly joined: (peer: string) => boolean
+  readonly isJoined: (peer: string) => boolean
 }
 
 /**
@@ -25,7 +25,7 @@ export interface GossipWaitOptions {
 export class GossipWait {
   readonly #options: GossipWaitOptions
   /** One wait for all who wait, so that they go on in the order in which they came. */
-  #waitUntilReachable: Promise<void> | undefined
+  #pending: Promise<void> | undefined
   #waiting = 0
 
   constructor(options: GossipWaitOptions) {
@@ -33,34 +33,34 @@ export class GossipWait {
   }
 
   /** Resolves after 2 s at the latest. Once `limits.publishesWaiting` wait, all go on. */
-  whole(): Promise<void> {
-    if (this.#waitUntilReachable === undefined && this.#awaited().length === 0) return Promise.resolve()
+  waitUntilReachable(): Promise<void> {
+    if (this.#pending === undefined && this.#lacking().length === 0) return Promise.resolve()
     this.#waiting++
-    this.#waitUntilReachable ??= this.#wait().finally(() => {
-      this.#waitUntilReachable = undefined
+    this.#pending ??= this.#wait().finally(() => {
+      this.#pending = undefined
       this.#waiting = 0
     })
-    return this.#waitUntilReachable
+    return this.#pending
   }
 
   async #wait(): Promise<void> {
     const { owner, clock, connections } = this.#options
     const until = clock.now() + waitMs
-    let awaited = this.#awaited()
-    while (awaited.length > 0 && this.#waiting < limits.publishesWaiting && clock.now() < until) {
-      const from = clock.now()
-      await pause(owner, lookMs)
+    let lacking = this.#lacking()
+    while (lacking.length > 0 && this.#waiting < limits.publishesWaiting && clock.now() < until) {
+      const polledAt = clock.now()
+      await pause(owner, pollMs)
       if (owner.closed) return
-      for (const record of awaited) record.awaitedMs += clock.now() - from
+      for (const record of lacking) record.waitedMs += clock.now() - polledAt
       connections.connectionInfos()
-      awaited = this.#awaited()
+      lacking = this.#lacking()
     }
   }
 
-  #awaited(): readonly ConnectionRecord[] {
-    const { connections, joined } = this.#options
-    const worth = ({ awaitedMs, connection }: ConnectionRecord) =>
-      awaitedMs < waitMs && joined(connection.remotePeer.toString())
-    return connections.lackingGossip(lackMs).filter(worth)
+  #lacking(): readonly ConnectionRecord[] {
+    const { connections, isJoined } = this.#options
+    const isWaitedFor = ({ waitedMs, connection }: ConnectionRecord) =>
+      waitedMs < waitMs && isJoined(connection.remotePeer.toString())
+    return connections.lackingGossip(lackMs).filter(isWaitedFor)
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { TracemeshComponents } from './components.ts'
 import type { TracemeshInit } from './init.ts'
-import { checkedInit } from './init-rules.ts'
+import { validateInit } from './init-rules.ts'
 import { Tracemesh } from './service.ts'
 
 export { type ErrorCode, type ErrorDetail, MeshError } from '../core/errors.ts'
@@ -27,6 +27,6 @@ export type { MemberInfo, PeerInfo, Topology } from './views.ts'
  * Throws MESH_CONFIG_INVALID for a value that is not allowed.
  */
 export function tracemesh(init: TracemeshInit = {}): (components: TracemeshComponents) => Tracemesh {
-  const checked = checkedInit(init)
+  const checked = validateInit(init)
   return (components) => new Tracemesh(components, checked)
 }

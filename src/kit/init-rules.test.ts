@@ -4,7 +4,7 @@ import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type TracemeshInit, tracemesh } from './index.ts'
 import { resolveOptions } from './init.ts'
-import { checkedInit } from './init-rules.ts'
+import { validateInit } from './init-rules.ts'
 
 leakCheck()
 
@@ -56,6 +56,6 @@ test('any transport of the application’s may lead to a seed, and it may dial a
 
 test('undefined stands for the default', () => {
   const unset = { mesh: undefined, digestMs: undefined, seeds: undefined, clock: undefined } as unknown as TracemeshInit
-  const { mesh, digestMs, seeds, clock } = resolveOptions(checkedInit(unset), 'peer')
+  const { mesh, digestMs, seeds, clock } = resolveOptions(validateInit(unset), 'peer')
   assert.deepEqual([mesh, digestMs, seeds, typeof clock?.now], ['mesh-a', 2_000, [], 'function'])
 })

@@ -57,21 +57,21 @@ const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } 
  * The same without what is `undefined`, so that it does not stand in the place of a default. Throws MESH_CONFIG_INVALID
  * for the first value that is not allowed.
  */
-export function checkedInit(init: TracemeshInit): TracemeshInit {
+export function validateInit(init: TracemeshInit): TracemeshInit {
   const given = Object.entries(init).filter(([, value]) => value !== undefined)
   for (const [key, value] of given) {
     const rule = applicationRules[key as keyof TracemeshInit]
     // Whoever brings telemetry has chosen its endpoint already.
-    const idle = key === 'otlp' && init.telemetry !== undefined
-    if (rule === undefined || idle || rule.schema.safeParse(value).success) continue
-    const given = key === 'otlp' && typeof value === 'string' ? describeEndpointFault(value) : undefined
-    throw new MeshError('MESH_CONFIG_INVALID', { key, given: given ?? show(value), expected: rule.expected })
+    const isUnused = key === 'otlp' && init.telemetry !== undefined
+    if (rule === undefined || isUnused || rule.schema.safeParse(value).success) continue
+    const given = key === 'otlp' && typeof value === 'string' ? endpointFault(value) : undefined
+    throw new MeshError('MESH_CONFIG_INVALID', { key, given: given ?? formatValue(value), expected: rule.expected })
   }
   const { role, mesh = 'mesh-a', bridgeTo } = init
   if (bridgeTo !== undefined && bridgeTo === mesh) {
     throw new MeshError('MESH_CONFIG_INVALID', {
       key: 'bridgeTo',
-      given: show(bridgeTo),
+      given: formatValue(bridgeTo),
       expected: 'another mesh than `mesh`',
     })
   }
@@ -91,7 +91,7 @@ function isMultiaddr(text: string): boolean {
 }
 
 /** Infinity and functions have no JSON. */
-function show(value: unknown): string {
+function formatValue(value: unknown): string {
   if (typeof value === 'string') return quote(value)
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   return text.length > 200 ? `${text.slice(0, 200)}…` : text

@@ -18,9 +18,9 @@ export function interfaceReader(read = networkInterfaces, isBridge = isLinuxBrid
   let kinds: ReadonlyMap<string, boolean> = new Map()
   return () => {
     try {
-      const found = Object.entries(read())
-      kinds = new Map(found.map(([name]) => [name, kinds.get(name) ?? (bridgeNames.test(name) || isBridge(name))]))
-      return found.flatMap(([name, addresses = []]) =>
+      const entries = Object.entries(read())
+      kinds = new Map(entries.map(([name]) => [name, kinds.get(name) ?? (bridgeNames.test(name) || isBridge(name))]))
+      return entries.flatMap(([name, addresses = []]) =>
         addresses.map(({ address }) => ({ name, address, isBridge: kinds.get(name) === true })),
       )
     } catch {

@@ -8,26 +8,26 @@ import type { NoiseComponents } from '@libp2p/noise'
  */
 export function lazyNoise(load = loadNoise): (components: NoiseComponents) => ConnectionEncrypter {
   return (components) => {
-    let loaded: Promise<ConnectionEncrypter> | undefined
-    const noise = () => {
-      loaded ??= load(components).catch((error: unknown) => {
+    let loading: Promise<ConnectionEncrypter> | undefined
+    const getNoise = () => {
+      loading ??= load(components).catch((error: unknown) => {
         // Out of file descriptors, say: the next connection tries again.
-        loaded = undefined
+        loading = undefined
         throw error
       })
-      return loaded
+      return loading
     }
     const encrypter: ConnectionEncrypter & { readonly [serviceCapabilities]: readonly string[] } = {
       protocol: '/noise',
       [serviceCapabilities]: ['@libp2p/connection-encryption', '@libp2p/noise'],
-      secureInbound: async (connection, options) => (await noise()).secureInbound(connection, options),
-      secureOutbound: async (connection, options) => (await noise()).secureOutbound(connection, options),
+      secureInbound: async (connection, options) => (await getNoise()).secureInbound(connection, options),
+      secureOutbound: async (connection, options) => (await getNoise()).secureOutbound(connection, options),
     }
     return encrypter
   }
 }
 
 async function loadNoise(components: NoiseComponents): Promise<ConnectionEncrypter> {
-  const { noise } = await import('@libp2p/noise')
-  return noise()(components)
+  const { noise: getNoise } = await import('@libp2p/noise')
+  return getNoise()(components)
 }

@@ -12,8 +12,8 @@ import { clearForHeal, guardGossip } from './gossip-guard.ts'
 import type { AgentLimit } from './gossip-limits.ts'
 import type { GossipStreams } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
+import { closeGracefully, endLink } from './graceful-close.ts'
 import { LinkStreams } from './link-streams.ts'
-import { closePolitely, endLink } from './polite-close.ts'
 import { type Lookup, systemLookup } from './resolve.ts'
 import type { OpenedCrossing } from './seal.ts'
 
@@ -30,7 +30,7 @@ export interface Libp2pNetworkOptions {
   /** Its gossipsub, when it has one. */
   readonly pubsub?: PubSub | undefined
   /** Whether a peer is a member with a joined link; messages wait for no other. */
-  readonly joined?: ((peer: string) => boolean) | undefined
+  readonly isJoined?: ((peer: string) => boolean) | undefined
   /** Connections it may close: all by default, or only those that its own dialler opened. */
   readonly closes?: 'own' | 'all' | undefined
   /** Whether this node itself listens at a multiaddr: no member is dialled there. */
@@ -40,12 +40,12 @@ export interface Libp2pNetworkOptions {
   /** Resolves the names of seeds; the system's resolver when left out. */
   readonly lookup?: Lookup | undefined
   /** Called for each address that was dialled in vain, with `error.type`. */
-  readonly dialFailed?: ((errorType: string) => void) | undefined
+  readonly onDialFailed?: ((errorType: string) => void) | undefined
 }
 
 /** Between two looks at whether gossipsub has its streams, while it lacks one; later the ledger’s own rounds have to do. */
-const lookAgainMs = 200
-const watchMs = 15_000
+const gossipPollMs = 200
+const gossipPollLimitMs = 15_000
 /** What there is between a start and its stop. */
 interface Running {
   readonly owner: Owner
@@ -68,8 +68,8 @@ export class Libp2pNetwork implements Network {
   #running: Running | undefined
   #deliver: (event: NetworkEvent) => void = () => {}
   #onCrossing: (mesh: string, crossing: OpenedCrossing) => void = () => {}
-  #hinted = false
-  #lookingAgain = false
+  #isChangeQueued = false
+  #isPollScheduled = false
 
   constructor(options: Libp2pNetworkOptions) {
     this.self = options.components.peerId.toString()
@@ -80,42 +80,42 @@ export class Libp2pNetwork implements Network {
     if (this.#running !== undefined) return
     const { clock, components, meshes, pubsub, maxPeers, lookup = systemLookup, closes } = this.#options
     const owner = this.#options.owner.child('network')
-    const emitSpan = (event: NetworkEvent) => {
+    const deliverIfOpen = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
     const streams = guardGossip(pubsub, {
       owner,
       clock,
-      deliver: emitSpan,
+      deliver: deliverIfOpen,
       limits: this.#options.gossipLimits,
       agentOf: (peer) => connections.agentOf(peer),
-      changed: () => this.#lookAgain(owner),
+      onChange: () => this.#pollGossip(owner),
     })
-    const gossiping = pubsub && { pubsub, topics: meshes.map(digestTopic), streams }
+    const gossipOptions = pubsub && { pubsub, topics: meshes.map(digestTopic), streams }
     const probes = new ExpectedProbes(owner)
-    const connections = new Connections(components, owner, clock, gossiping, maxPeers, probes, closes)
-    const opened = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
-    const shared = { components, owner, clock, connections, deliver: emitSpan }
-    const links = new LinkStreams(shared)
-    const { dialFailed, isOwn = () => false } = this.#options
+    const connections = new Connections(components, owner, clock, gossipOptions, maxPeers, probes, closes)
+    const onCrossing = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
+    const sharedOptions = { components, owner, clock, connections, deliver: deliverIfOpen }
+    const links = new LinkStreams(sharedOptions)
+    const { onDialFailed, isOwn = () => false } = this.#options
     const dialler = new Dialler({
-      ...shared,
+      ...sharedOptions,
       lookup,
       isOwn,
-      failed: ({ type }) => dialFailed?.(type),
-      givesWay: closes === 'own',
-      leave: (record) => this.#leave(record, false, owner),
+      onFailure: ({ type }) => onDialFailed?.(type),
+      yieldsToApp: closes === 'own',
+      leaveToApp: (record) => this.#leaveToApp(record, false, owner),
     })
-    const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: emitSpan, opened })
-    this.#deliver = emitSpan
-    const { joined = () => true } = this.#options
-    const wait = new GossipWait({ connections, owner, clock, joined })
+    const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: deliverIfOpen, onCrossing })
+    this.#deliver = deliverIfOpen
+    const { isJoined = () => true } = this.#options
+    const wait = new GossipWait({ connections, owner, clock, isJoined })
     this.#running = { owner, connections, links, dialler, gossip, wait, streams, probes }
-    this.#listen(owner, connections)
+    this.#listenToLibp2p(owner, connections)
     streams?.start()
     gossip?.start()
     await links.start()
-    this.#hint()
+    this.#queueChange()
   }
 
   async stop(): Promise<void> {
@@ -129,13 +129,13 @@ export class Libp2pNetwork implements Network {
     if (running === undefined) return []
     const { connections, streams, owner } = running
     // Of another pubsub nobody hears when it opens or loses a stream.
-    if (streams === undefined && connections.lackingGossip(watchMs).length > 0) this.#lookAgain(owner)
+    if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
     return connections.connectionInfos()
   }
 
   /** Resolves when gossipsub can reach all members it is about to reach: at once in the usual case, see `GossipWait`. */
   async waitUntilReachable(): Promise<void> {
-    await this.#running?.wait.whole()
+    await this.#running?.wait.waitUntilReachable()
   }
 
   perform(effect: NetworkEffect): void {
@@ -154,8 +154,8 @@ export class Libp2pNetwork implements Network {
   }
 
   /** Whether the mesh has left this connection to other code of the application. */
-  isLeft(connection: string): boolean {
-    return this.#running?.connections.isLeft(connection) === true
+  isLeftToApp(connection: string): boolean {
+    return this.#running?.connections.isLeftToApp(connection) === true
   }
 
   counters(): NetworkCounts | undefined {
@@ -176,10 +176,10 @@ export class Libp2pNetwork implements Network {
   #perform({ links, dialler, gossip, connections, probes, owner, streams }: Running, effect: NetworkEffect): void {
     switch (effect.do) {
       case 'dial.seed':
-        dialler.seed(effect)
+        dialler.dialSeed(effect)
         break
       case 'dial.peer':
-        dialler.peer(effect)
+        dialler.dialPeer(effect)
         break
       case 'dial.back':
         this.#dialBack(effect, owner)
@@ -194,9 +194,9 @@ export class Libp2pNetwork implements Network {
       case 'close': {
         const record = connections.find(effect.connection)
         if (record === undefined) break
-        if (!connections.mayClose(record)) this.#leave(record, effect.abort, owner)
+        if (!connections.mayClose(record)) this.#leaveToApp(record, effect.abort, owner)
         else if (effect.abort) record.connection.abort(new Error('the mesh gave this connection up'))
-        else closePolitely(record, owner, this.#options.clock)
+        else closeGracefully(record, owner, this.#options.clock)
         break
       }
       case 'heal':
@@ -209,7 +209,7 @@ export class Libp2pNetwork implements Network {
         gossip?.digest(effect.mesh, effect.digest)
         break
       case 'forward':
-        gossip?.forward(effect.mesh, effect.crossing)
+        gossip?.publishCrossing(effect.mesh, effect.crossing)
         break
     }
   }
@@ -221,14 +221,14 @@ export class Libp2pNetwork implements Network {
   }
 
   /** Ends what is the mesh's of a connection that somebody else uses: the link stream. The ledger sees it gone. */
-  #leave(record: ConnectionRecord, abort: boolean, owner: Owner): void {
-    if (record.left) return
-    record.left = true
-    record.dead = abort
-    const gone = new Error('the mesh is done with this connection')
-    if (abort) record.link?.abort(gone)
+  #leaveToApp(record: ConnectionRecord, abort: boolean, owner: Owner): void {
+    if (record.isLeftToApp) return
+    record.isLeftToApp = true
+    record.isUnresponsive = abort
+    const error = new Error('the mesh is done with this connection')
+    if (abort) record.link?.abort(error)
     else if (record.link !== undefined) endLink(record.link, owner, this.#options.clock)
-    this.#hint()
+    this.#queueChange()
   }
 
   /** Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks. */
@@ -236,47 +236,47 @@ export class Libp2pNetwork implements Network {
     if (connection?.status === 'open') this.#options.identify.identify(connection).catch(() => {})
   }
 
-  #listen(owner: Owner, connections: Connections): void {
+  #listenToLibp2p(owner: Owner, connections: Connections): void {
     const { events } = this.#options.components
-    const opened = (event: CustomEvent<Connection>) => {
+    const onOpened = (event: CustomEvent<Connection>) => {
       connections.getOrCreate(event.detail)
-      this.#hint()
+      this.#queueChange()
     }
-    const closed = (event: CustomEvent<Connection>) => {
+    const onClosed = (event: CustomEvent<Connection>) => {
       connections.onClosed(event.detail)
-      this.#hint()
+      this.#queueChange()
     }
-    const identified = (event: CustomEvent<IdentifyResult>) => {
-      connections.identified(event.detail)
-      this.#hint()
+    const onIdentified = (event: CustomEvent<IdentifyResult>) => {
+      connections.onIdentified(event.detail)
+      this.#queueChange()
     }
-    events.addEventListener('connection:open', opened)
-    events.addEventListener('connection:close', closed)
-    events.addEventListener('peer:identify', identified)
+    events.addEventListener('connection:open', onOpened)
+    events.addEventListener('connection:close', onClosed)
+    events.addEventListener('peer:identify', onIdentified)
     owner.adopt('libp2p listeners', () => {
-      events.removeEventListener('connection:open', opened)
-      events.removeEventListener('connection:close', closed)
-      events.removeEventListener('peer:identify', identified)
+      events.removeEventListener('connection:open', onOpened)
+      events.removeEventListener('connection:close', onClosed)
+      events.removeEventListener('peer:identify', onIdentified)
     })
   }
 
   /** One hint per turn, however much has changed in it. */
-  #hint(): void {
-    if (this.#hinted) return
-    this.#hinted = true
+  #queueChange(): void {
+    if (this.#isChangeQueued) return
+    this.#isChangeQueued = true
     queueMicrotask(() => {
-      this.#hinted = false
+      this.#isChangeQueued = false
       this.#deliver({ type: 'changed' })
     })
   }
 
   /** That gossipsub has opened its stream, or has not, is an event that does not come: it takes another look. */
-  #lookAgain(owner: Owner): void {
-    if (this.#lookingAgain || owner.closed) return
-    this.#lookingAgain = true
-    owner.after(lookAgainMs, () => {
-      this.#lookingAgain = false
-      this.#hint()
+  #pollGossip(owner: Owner): void {
+    if (this.#isPollScheduled || owner.closed) return
+    this.#isPollScheduled = true
+    owner.after(gossipPollMs, () => {
+      this.#isPollScheduled = false
+      this.#queueChange()
     })
   }
 }

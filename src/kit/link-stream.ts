@@ -3,14 +3,14 @@ import type { Frame } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { FrameCounters } from './frame-counters.ts'
-import { encodeFrame, FrameReader, FrameRefused } from './wire.ts'
+import { encodeFrame, FrameReader, FrameRefusedError } from './wire.ts'
 
 export interface LinkStreamHooks {
-  frame(frame: Frame): void
-  refused(reason: string, flooding: boolean): void
+  onFrame(frame: Frame): void
+  onRefused(reason: string, flooding: boolean): void
   /** The other side does not read: more than `limits.linkOutBytes` wait for it. */
-  stuck(): void
-  closed(): void
+  onOverflow(): void
+  onClosed(): void
 }
 
 /**
@@ -24,21 +24,21 @@ export class LinkStream {
   readonly #hooks: LinkStreamHooks
   readonly #reader: FrameReader
   readonly #closed = Promise.withResolvers<void>()
-  #refusing = false
-  #stuck = false
+  #hasRefused = false
+  #hasOverflowed = false
 
   constructor(stream: Stream, clock: Clock, counters: FrameCounters, hooks: LinkStreamHooks) {
     this.#stream = stream
     this.#clock = clock
     this.#counters = counters
     this.#hooks = hooks
-    this.#reader = new FrameReader((type, bytes) => counters.received(type, bytes))
-    stream.addEventListener('close', () => this.#ended(), { once: true })
-    stream.addEventListener('remoteCloseWrite', () => this.#follow(), { once: true })
+    this.#reader = new FrameReader((type, bytes) => counters.countReceived(type, bytes))
+    stream.addEventListener('close', () => this.#onStreamClose(), { once: true })
+    stream.addEventListener('remoteCloseWrite', () => this.#closeAfterRemote(), { once: true })
     stream.addEventListener('message', (event) => this.#read(event))
     // Either may have been before there was anybody to hear it; what was buffered is read first.
-    if (stream.status !== 'open') queueMicrotask(() => this.#ended())
-    else if (stream.remoteWriteStatus === 'closed') queueMicrotask(() => this.#follow())
+    if (stream.status !== 'open') queueMicrotask(() => this.#onStreamClose())
+    else if (stream.remoteWriteStatus === 'closed') queueMicrotask(() => this.#closeAfterRemote())
   }
 
   send(frame: Frame): void {
@@ -49,13 +49,13 @@ export class LinkStream {
     try {
       const bytes = encodeFrame(frame)
       this.#stream.send(bytes)
-      this.#counters.sent(frame.type, bytes.length)
+      this.#counters.countSent(frame.type, bytes.length)
     } catch {
       this.#counters.dropped++
     }
-    if (this.#stuck || this.#stream.writeBufferLength <= limits.linkOutBytes) return
-    this.#stuck = true
-    this.#hooks.stuck()
+    if (this.#hasOverflowed || this.#stream.writeBufferLength <= limits.linkOutBytes) return
+    this.#hasOverflowed = true
+    this.#hooks.onOverflow()
   }
 
   /** Flushes, closes our side and waits for the other side to close its own. Unbounded: the caller bounds it. */
@@ -69,36 +69,36 @@ export class LinkStream {
   }
 
   #read(event: StreamMessageEvent): void {
-    if (this.#refusing) return
+    if (this.#hasRefused) return
     const chunk = event.data instanceof Uint8Array ? event.data : event.data.subarray()
     try {
       this.#deliver(this.#reader.push(chunk, this.#clock.now()))
     } catch (error) {
-      if (!(error instanceof FrameRefused)) throw error
-      this.#refuse(error.detail.reason, error.flooding, error.frames)
+      if (!(error instanceof FrameRefusedError)) throw error
+      this.#refuse(error.detail.reason, error.isFlood, error.frames)
     }
   }
 
   /** `frames`: sound ones that came before what is refused. */
   #refuse(reason: string, flooding: boolean, frames: readonly Frame[] = []): void {
-    this.#refusing = true
+    this.#hasRefused = true
     this.#counters.refused++
     this.#deliver(frames)
-    this.#hooks.refused(reason, flooding)
+    this.#hooks.onRefused(reason, flooding)
   }
 
   #deliver(frames: readonly Frame[]): void {
-    for (const frame of frames) this.#hooks.frame(frame)
+    for (const frame of frames) this.#hooks.onFrame(frame)
   }
 
   /** The other side has said all: so have we. It may be waiting for that, to know that we have read everything. */
-  #follow(): void {
-    if (!this.#refusing && this.#reader.heldBytes > 0) this.#refuse('the stream ended within a frame', false)
+  #closeAfterRemote(): void {
+    if (!this.#hasRefused && this.#reader.bufferedBytes > 0) this.#refuse('the stream ended within a frame', false)
     this.#stream.close().catch((error: Error) => this.#stream.abort(error))
   }
 
-  #ended(): void {
+  #onStreamClose(): void {
     this.#closed.resolve()
-    this.#hooks.closed()
+    this.#hooks.onClosed()
   }
 }

@@ -43,10 +43,10 @@ export class LinkStreams {
   open(id: string): void {
     const record = this.#options.connections.find(id)
     if (record === undefined || record.connection.direction !== 'outbound') return
-    if (record.link !== undefined || record.opening || record.closing || record.left) return
-    record.opening = true
+    if (record.link !== undefined || record.isOpeningLink || record.isClosing || record.isLeftToApp) return
+    record.isOpeningLink = true
     void this.#open(record).finally(() => {
-      record.opening = false
+      record.isOpeningLink = false
     })
   }
 
@@ -67,10 +67,10 @@ export class LinkStreams {
     try {
       const stream = await connection.newStream(linkProtocol, { signal: abort.signal })
       if (owner.closed || connection.status !== 'open') stream.abort(new Error('the connection has ended'))
-      else this.#take(record, stream)
+      else this.#attach(record, stream)
     } catch (error) {
-      const absent = error instanceof Error && error.name === 'UnsupportedProtocolError'
-      deliver({ type: absent ? 'stream.absent' : 'stream.closed', connection: connection.id })
+      const isUnsupported = error instanceof Error && error.name === 'UnsupportedProtocolError'
+      deliver({ type: isUnsupported ? 'stream.absent' : 'stream.closed', connection: connection.id })
     } finally {
       cancel()
     }
@@ -85,30 +85,30 @@ export class LinkStreams {
     if (connection.direction === 'outbound') stream.abort(new Error('the dialler opens the link stream'))
     else if (record.link !== undefined) stream.abort(new Error('there is a link stream already'))
     else {
-      this.#takeUp(record)
-      this.#take(record, stream)
+      this.#resume(record)
+      this.#attach(record, stream)
     }
   }
 
   /** The other end begins anew on a connection that this mesh was done with. The ledger learns of it before any frame. */
-  #takeUp(record: ConnectionRecord): void {
-    if (!record.left) return
-    record.left = false
+  #resume(record: ConnectionRecord): void {
+    if (!record.isLeftToApp) return
+    record.isLeftToApp = false
     this.#options.deliver({ type: 'changed' })
   }
 
-  #take(record: ConnectionRecord, stream: Stream): void {
+  #attach(record: ConnectionRecord, stream: Stream): void {
     const { clock, deliver } = this.#options
     const connection = record.connection.id
     const link: LinkStream = new LinkStream(stream, clock, this.counters, {
-      frame: (frame) => deliver({ type: 'frame', connection, frame, wall: clock.wall() }),
-      refused: (reason, flooding) => {
+      onFrame: (frame) => deliver({ type: 'frame', connection, frame, wall: clock.wall() }),
+      onRefused: (reason, flooding) => {
         deliver({ type: 'frame.refused', connection, reason, flooding })
         link.abort(new Error('a frame was refused'))
       },
       // From within a send, and no event is delivered from within an effect.
-      stuck: () => queueMicrotask(() => deliver({ type: 'connection.rejected', connection, reason: 'limit' })),
-      closed: () => {
+      onOverflow: () => queueMicrotask(() => deliver({ type: 'connection.rejected', connection, reason: 'limit' })),
+      onClosed: () => {
         if (record.link !== link) return
         record.link = undefined
         deliver({ type: 'stream.closed', connection })

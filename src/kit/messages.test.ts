@@ -21,7 +21,7 @@ const body = bytes('hello')
 const remote = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
 /** Messages on a pubsub that keeps what is published and delivers what the test says. */
-function setup({ exports = true } = {}) {
+function setup({ exportsSpans = true } = {}) {
   const clock = new VirtualClock()
   const payloads: Uint8Array[] = []
   const spans: SpanEffect[] = []
@@ -47,17 +47,17 @@ function setup({ exports = true } = {}) {
     messageBytes: 100,
     isMember: (peer) => peer === 'peer',
     waitUntilReachable: async () => {},
-    tell: (span) => spans.push(span),
-    exports,
-    cross: () => {},
+    emitSpan: (span) => spans.push(span),
+    exportsSpans,
+    sendCrossing: () => {},
     seal: async (topic, data, number, ref) => {
       sealed.push(ref)
       return { id: `me/${number}`, origin: 'me', originMesh: 'mesh-a', topic, hops: 0, sealed: data }
     },
-    sequence: () => ++sequence,
-    topicsChanged: () => {},
-    failed: ({ topic }, error) => failed.push(`${topic} ${error}`),
-    unreadable: (topic, from) => unreadable.push(`${topic} ${from}`),
+    nextSequence: () => ++sequence,
+    onTopicsChange: () => {},
+    onHandlerError: ({ topic }, error) => failed.push(`${topic} ${error}`),
+    onUnreadable: (topic, from) => unreadable.push(`${topic} ${from}`),
   })
   messages.start()
   const arrive = (data: Uint8Array, from = 'peer') =>
@@ -250,7 +250,7 @@ describe('context', () => {
     at.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]))
     at.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]), { raw: true })
     const crossing = { id: 'far/1', origin: 'far', originMesh: 'mesh-b', topic: 'news', hops: 1, sealed: body }
-    at.messages.crossed({ ...crossing, body, trace: remote })
+    at.messages.deliverCrossing({ ...crossing, body, trace: remote })
     assert.deepEqual(seen, [
       [body, remote.traceId],
       [body, remote.traceId],
@@ -273,7 +273,7 @@ describe('context', () => {
 })
 
 test('where no span is exported a message carries none of the mesh, and that of an application still', async () => {
-  const { messages, payloads, spans } = setup({ exports: false })
+  const { messages, payloads, spans } = setup({ exportsSpans: false })
   await messages.publish('news', body)
   const app = await tracer.startActiveSpan('app', async (span) => {
     await messages.publish('news', body)

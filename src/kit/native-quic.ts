@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 /** Native part from which on a listener's stop is bounded and three remote memory exhaustions are fixed. */
-export const nativeQuicWanted = '2.1.4'
+export const minNativeQuic = '2.1.4'
 
 const platforms: Record<string, readonly string[]> = {
   'linux-x64': ['linux-x64-gnu', 'linux-x64-musl'],
@@ -23,24 +23,24 @@ export interface NativeQuic {
  * The `overrides` by which this project takes a newer native part do not reach applications that install it: they are
  * to set it themselves, and are told so.
  */
-export function nativeQuic(find: (name: string) => string | undefined = installed): NativeQuic {
+export function nativeQuic(findVersion: (name: string) => string | undefined = installedVersion): NativeQuic {
   const names = platforms[`${process.platform}-${process.arch}`] ?? []
   for (const name of names) {
-    const version = find(`@chainsafe/libp2p-quic-${name}`)
+    const version = findVersion(`@chainsafe/libp2p-quic-${name}`)
     if (version === undefined) continue
-    if (!isOlder(version, nativeQuicWanted)) return { version, warning: undefined }
-    return { version, warning: `${advice(name)}; loaded is ${version}` }
+    if (!isOlder(version, minNativeQuic)) return { version, warning: undefined }
+    return { version, warning: `${overrideAdvice(name)}; loaded is ${version}` }
   }
   return { version: undefined, warning: undefined }
 }
 
-function advice(name: string): string {
-  const override = `"overrides": { "@chainsafe/libp2p-quic-${name}": "${nativeQuicWanted}" }`
-  return `the native QUIC library should be ${nativeQuicWanted} or newer: put ${override} into package.json`
+function overrideAdvice(name: string): string {
+  const override = `"overrides": { "@chainsafe/libp2p-quic-${name}": "${minNativeQuic}" }`
+  return `the native QUIC library should be ${minNativeQuic} or newer: put ${override} into package.json`
 }
 
 /** Looked for from where the transport itself looks. */
-function installed(name: string): string | undefined {
+function installedVersion(name: string): string | undefined {
   try {
     const transport = createRequire(import.meta.url).resolve('@libp2p/quic/package.json')
     const file = createRequire(transport).resolve(`${name}/package.json`)
@@ -52,10 +52,10 @@ function installed(name: string): string | undefined {
 }
 
 /** By number, field by field; a pre-release counts as its release. */
-export function isOlder(version: string, wanted: string): boolean {
-  const [have, want] = [version, wanted].map((text) => text.split(/[.-]/).slice(0, 3).map(Number))
+export function isOlder(version: string, minimum: string): boolean {
+  const [parts, minParts] = [version, minimum].map((text) => text.split(/[.-]/).slice(0, 3).map(Number))
   for (let i = 0; i < 3; i++) {
-    const difference = (have?.[i] ?? 0) - (want?.[i] ?? 0)
+    const difference = (parts?.[i] ?? 0) - (minParts?.[i] ?? 0)
     if (difference !== 0) return difference < 0
   }
   return false

@@ -55,8 +55,8 @@ const quicNode = (options?: Parameters<typeof realNode>[1]) => realNode([listenO
 describe('who is dialled', () => {
   test('a system error of a dial is reported by its code', () => {
     const codes: string[] = []
-    const dialFailed = (errorType: string) => void codes.push(errorType)
-    return withNodes([realNode([listenOn.tcp], { dialFailed })], async (node) => {
+    const onDialFailed = (errorType: string) => void codes.push(errorType)
+    return withNodes([realNode([listenOn.tcp], { onDialFailed })], async (node) => {
       const heard = await listening(node)
       node.network.perform({ do: 'dial.seed', seed: deadAddressOf.tcp, limitMs: 3_000 })
       await until('failed', () => heard.of('seed.failed').length > 0)

@@ -8,8 +8,8 @@ import { readInterfaces } from './interfaces.ts'
  */
 export function explainSelfDial(failure: DialFailure, interfaces = readInterfaces): DialFailure {
   if (failure.errorType !== 'SelfDial') return failure
-  const own = interfaces().map(({ address }) => canonicalHost(address))
-  const isOwn = (host: string) => own.includes(host) || isLoopback(host)
+  const ownHosts = interfaces().map(({ address }) => canonicalHost(address))
+  const isOwn = (host: string) => ownHosts.includes(host) || isLoopback(host)
   const foreign = failure.addresses.find((address) => !isOwn(parseAddress(address).host))
   const copy = 'another machine has a copy of its key file'
   const explain = () => {
@@ -17,7 +17,7 @@ export function explainSelfDial(failure: DialFailure, interfaces = readInterface
     // Such an address is not dialled at all.
     if (foreign.includes('/p2p/')) return `the seed names this node’s own peer id: it is this node itself, or ${copy}`
     const answers = `this node’s own peer id answers at ${foreign}`
-    if (own.length === 0) return `${answers}: it is this node itself, or ${copy}`
+    if (ownHosts.length === 0) return `${answers}: it is this node itself, or ${copy}`
     return `${answers}, which is no address of this machine: it is this node behind a NAT, or ${copy}`
   }
   return { ...failure, errorMessage: explain().slice(0, 256) }

@@ -19,8 +19,8 @@ export interface OwnTelemetryOptions {
 export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<Telemetry> {
   const { config, peer, incarnation, clock } = options
   const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults, random } = config
-  const off = otlp === 'off' || isExportOff()
-  if (spanProcessor === undefined && (off || isMeantForOthers(logger, otlp))) return silentTelemetry(random)
+  const isOff = otlp === 'off' || exportingIsOff()
+  if (spanProcessor === undefined && (isOff || warnOfUnsupportedOtlp(logger, otlp))) return silentTelemetry(random)
   const { startTelemetry } = await import('../telemetry/telemetry.ts')
   return startTelemetry({
     clock,
@@ -37,8 +37,8 @@ export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<T
  * Whether OpenTelemetry's variables name what this exporter cannot do. In an application they may be meant for its own
  * SDK, so the mesh starts without exporting, and says so where nobody has given it a logger.
  */
-function isMeantForOthers(logger: MeshLogger, otlp: string | undefined): boolean {
-  const problems = findOtlpProblems(otlp)
+function warnOfUnsupportedOtlp(logger: MeshLogger, otlp: string | undefined): boolean {
+  const problems = otlpProblems(otlp)
   for (const { code, message } of problems) {
     const text = `spans of the mesh are not exported: ${message}`
     if (logger.isLevelEnabled('warn')) logger.warn(text)

@@ -4,7 +4,7 @@ import type { Owner } from '../core/owner.ts'
 import type { PubSub } from './components.ts'
 import { pause } from './pause.ts'
 
-const methods = [
+const requiredMethods = [
   'subscribe',
   'unsubscribe',
   'publish',
@@ -17,10 +17,10 @@ const methods = [
 const install = 'npm install @libp2p/gossipsub, and use `gossipsub()` of it'
 /** A pubsub service registers its protocols as it starts, beside the mesh: how long and how often the check waits. */
 const pollMs = 5
-const polls = 200
+const maxPolls = 200
 
 /** What a pubsub service may have besides; each is asked for only where it is there. */
-interface Inspected {
+interface InspectedPubSub {
   readonly protocols?: unknown
   readonly multicodecs?: unknown
   readonly globalSignaturePolicy?: unknown
@@ -46,25 +46,25 @@ export async function checkPubSub(options: PubSubCheckOptions): Promise<void> {
   const refuse = (reason: string, cure: string) => {
     throw new MeshError('MESH_PUBSUB_UNUSABLE', { service: name, reason, cure })
   }
-  const missing = methods.filter((method) => typeof pubsub[method] !== 'function')
+  const missing = requiredMethods.filter((method) => typeof pubsub[method] !== 'function')
   if (missing.length > 0) refuse(`it has no ${missing.join(', ')}`, install)
-  if ((pubsub as Inspected).globalSignaturePolicy === 'StrictNoSign') {
+  if ((pubsub as InspectedPubSub).globalSignaturePolicy === 'StrictNoSign') {
     refuse('its messages are unsigned, so nobody knows who sent them', 'leave `globalSignaturePolicy` out')
   }
-  if ((await firstRead(options)) === 'libp2p 2') {
+  if ((await detectHandler(options)) === 'libp2p 2') {
     refuse('it takes streams as libp2p 2 handed them out, so it reads nothing that peers send', install)
   }
 }
 
 /** Which libp2p the handler of incoming streams is written for; undefined when that does not show. */
-async function firstRead(options: PubSubCheckOptions): Promise<'libp2p 2' | 'libp2p 3' | undefined> {
+async function detectHandler(options: PubSubCheckOptions): Promise<'libp2p 2' | 'libp2p 3' | undefined> {
   const { pubsub, owner } = options
-  const { protocols, multicodecs } = pubsub as Inspected
-  const known = protocols ?? multicodecs
-  const [protocol] = Array.isArray(known) ? known : []
+  const { protocols, multicodecs } = pubsub as InspectedPubSub
+  const protocolList = protocols ?? multicodecs
+  const [protocol] = Array.isArray(protocolList) ? protocolList : []
   if (typeof protocol !== 'string') return undefined
-  for (let poll = 0; poll < polls && !owner.closed; poll++) {
-    const answer = probe(options, protocol)
+  for (let poll = 0; poll < maxPolls && !owner.closed; poll++) {
+    const answer = probeHandler(options, protocol)
     if (answer !== undefined) return answer
     await pause(owner, pollMs)
   }
@@ -76,9 +76,9 @@ async function firstRead(options: PubSubCheckOptions): Promise<'libp2p 2' | 'lib
  * handler is called with two objects that throw at the first read: it cannot do anything with either. A service that
  * has not started yet reads nothing.
  */
-function probe({ registrar }: PubSubCheckOptions, protocol: string): 'libp2p 2' | 'libp2p 3' | undefined {
+function probeHandler({ registrar }: PubSubCheckOptions, protocol: string): 'libp2p 2' | 'libp2p 3' | undefined {
   const reads: string[] = []
-  const spy = (argument: string) =>
+  const probeArgument = (argument: string) =>
     new Proxy(Object.create(null), {
       get: (_, key) => {
         reads.push(`${argument}.${String(key)}`)
@@ -87,7 +87,7 @@ function probe({ registrar }: PubSubCheckOptions, protocol: string): 'libp2p 2' 
     })
   try {
     const { handler } = registrar.getHandler(protocol)
-    Promise.resolve(handler(spy('first'), spy('second'))).catch(() => {})
+    Promise.resolve(handler(probeArgument('first'), probeArgument('second'))).catch(() => {})
   } catch {
     // Not registered yet, or the handler has met the probe.
   }

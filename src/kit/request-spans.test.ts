@@ -14,20 +14,20 @@ const { tracer } = appTracing()
 const request = { peer: 'p', topic: 'sum', data: Uint8Array.of(1, 2) }
 const remote = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
-function setup(exports = true) {
+function setup(exportsSpans = true) {
   const clock = new VirtualClock()
   const spans: SpanEffect[] = []
   const emitSpan = (span: SpanEffect) => spans.push(span)
-  return { clock, spans, requests: new RequestSpans({ clock, random: seededRandom(1), tell: emitSpan, exports }) }
+  return { clock, spans, requests: new RequestSpans({ clock, random: seededRandom(1), emitSpan, exportsSpans }) }
 }
 
 test('the span of a request lasts until its end, and is an error with its type when there is no response', () => {
   const { clock, spans, requests } = setup()
-  const first = requests.sent(request)
+  const first = requests.startSent(request)
   clock.advance(50)
   first.end({ response: Uint8Array.of(3) })
   clock.advance(1_000)
-  requests.sent(request).end({ error: new TypeError('not a number') })
+  requests.startSent(request).end({ error: new TypeError('not a number') })
   const attributes = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 2 }
   assert.deepEqual(
     spans.map(({ span, since, failed, attributes }) => ({ span, since, failed, attributes })),
@@ -46,8 +46,8 @@ test('the span of a request lasts until its end, and is an error with its type w
 test('one per second and direction, whatever the other side has sampled', () => {
   const { clock, spans, requests } = setup()
   for (let i = 0; i < 100; i++) {
-    requests.sent(request).end({ error: 'x' })
-    requests.handled(request, remote).end({ error: 'x' })
+    requests.startSent(request).end({ error: 'x' })
+    requests.startHandled(request, remote).end({ error: 'x' })
     clock.advance(10)
   }
   assert.deepEqual(
@@ -61,8 +61,8 @@ test('the other side is a child of the span of the mesh; beyond the sample, of t
   const work = tracer.startSpan('work')
   const { traceId, spanId } = work.spanContext()
   const [sampled, beyond] = context.with(trace.setSpan(context.active(), work), () => [
-    requests.sent(request),
-    requests.sent(request),
+    requests.startSent(request),
+    requests.startSent(request),
   ])
   work.end()
   sampled?.end({ response: Uint8Array.of() })
@@ -70,27 +70,27 @@ test('the other side is a child of the span of the mesh; beyond the sample, of t
   assert.deepEqual(sampled?.context, spans[0]?.ref)
   assert.equal(sampled?.context?.traceId, traceId)
   assert.deepEqual(beyond?.context, { traceId, spanId })
-  assert.equal(requests.sent(request).context, undefined)
+  assert.equal(requests.startSent(request).context, undefined)
 })
 
 test('a handler’s context is the span of the mesh that is a child of the remote one; beyond the sample, the remote one', () => {
   const { spans, requests } = setup()
-  const sampled = requests.handled(request, remote)
+  const sampled = requests.startHandled(request, remote)
   sampled.end({ response: Uint8Array.of() })
   assert.deepEqual(spans[0]?.parent, remote)
   assert.deepEqual(sampled.context, spans[0]?.ref)
-  assert.deepEqual(requests.handled(request, remote).context, remote)
-  assert.equal(requests.handled(request, undefined).context, undefined)
+  assert.deepEqual(requests.startHandled(request, remote).context, remote)
+  assert.equal(requests.startHandled(request, undefined).context, undefined)
 })
 
 test('where no spans leave the node, nothing becomes a child of them', () => {
   const { requests } = setup(false)
-  assert.equal(requests.sent(request).context, undefined)
-  assert.deepEqual(requests.handled(request, remote).context, remote)
+  assert.equal(requests.startSent(request).context, undefined)
+  assert.deepEqual(requests.startHandled(request, remote).context, remote)
 })
 
 test('a request within a span that is not sampled carries no trace', () => {
   const { requests } = setup()
   const unsampled = trace.setSpan(context.active(), tracer.startSpan(unsampledName))
-  assert.equal(context.with(unsampled, () => requests.sent(request)).context, undefined)
+  assert.equal(context.with(unsampled, () => requests.startSent(request)).context, undefined)
 })

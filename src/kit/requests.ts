@@ -9,7 +9,7 @@ import type { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { checkSize, decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
 import { pause } from './pause.ts'
-import { type RequestSpans, type Result, reason } from './request-spans.ts'
+import { errorMessage, type RequestSpans, type Result } from './request-spans.ts'
 import { withRemoteSpan } from './trace-context.ts'
 
 export interface MeshRequest {
@@ -40,23 +40,23 @@ export interface RequestsOptions {
   readonly messageBytes: number
   readonly spans: RequestSpans
   /** A handler of the application failed. */
-  readonly failed: (request: MeshRequest, error: unknown) => void
+  readonly onHandlerError: (request: MeshRequest, error: unknown) => void
 }
 
 const protocol = '/tracemesh/request/1.0.0'
 const timeoutMs = 10_000
-const status = { done: 0, failed: 1, unknown: 2, refused: 3 } as const
+const status = { ok: 0, handlerFailed: 1, noHandler: 2, notAMember: 3 } as const
 /** What the other side answers in place of a response, as `error.type`. */
-const refusals: readonly (string | undefined)[] = [undefined, 'handler-failed', 'no-handler', 'not-a-member']
+const errorTypes: readonly (string | undefined)[] = [undefined, 'handler-failed', 'no-handler', 'not-a-member']
 /** A peer that has our hello may ask before we have its own: streams keep no order among each other. */
-const greetLooks = 10
-const greetLookMs = 50
+const memberPolls = 10
+const memberPollMs = 50
 
 /** The other side has answered without a response. */
 class Refusal extends Error {
   constructor(code: number | undefined, why: string) {
     super(why)
-    this.name = refusals[code ?? 0] ?? 'unknown-status'
+    this.name = errorTypes[code ?? 0] ?? 'unknown-status'
   }
 }
 
@@ -85,7 +85,7 @@ export class Requests {
   respond(topic: string, handler: RequestHandler): () => void {
     this.#handlers.set(topic, handler, this.#options.clock.now())
     return () => {
-      this.#handlers.deleteIf(topic, (held) => held === handler)
+      this.#handlers.deleteIf(topic, (current) => current === handler)
     }
   }
 
@@ -95,39 +95,39 @@ export class Requests {
     if (connection === undefined) throw new MeshError('MESH_NO_LINK', { peer })
     const { messageBytes, spans } = this.#options
     checkSize(data, messageBytes)
-    const span = spans.sent({ peer, topic, data })
+    const span = spans.startSent({ peer, topic, data })
     const body = encodeMessage({ body: data, ...(span.context && { trace: span.context }) }, messageBytes)
-    const signal = this.#until(options.timeoutMs ?? timeoutMs)
+    const signal = this.#signalWithin(options.timeoutMs ?? timeoutMs)
     try {
-      const response = await within(signal, this.#ask(connection, topic, body, signal))
+      const response = await raceAbort(signal, this.#exchange(connection, topic, body, signal))
       span.end({ response })
       return response
     } catch (error) {
       span.end({ error })
-      throw new MeshError('MESH_REQUEST_FAILED', { peer, topic, cause: reason(error) }, { cause: error })
+      throw new MeshError('MESH_REQUEST_FAILED', { peer, topic, cause: errorMessage(error) }, { cause: error })
     }
   }
 
-  async #ask(connection: Connection, topic: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+  async #exchange(connection: Connection, topic: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const stream = await connection.newStream(protocol, { signal })
     try {
-      const wire = this.#wire(stream)
+      const wire = this.#framed(stream)
       await wire.writeV([new TextEncoder().encode(topic), body], { signal })
       const answer = (await wire.read({ signal })).subarray()
-      if (answer[0] === status.done) return answer.subarray(1)
+      if (answer[0] === status.ok) return answer.subarray(1)
       throw new Refusal(answer[0], new TextDecoder().decode(answer.subarray(1)))
     } finally {
-      finish(stream, signal)
+      closeStream(stream, signal)
     }
   }
 
   async #serve(stream: Stream, connection: Connection): Promise<void> {
-    const signal = this.#until(timeoutMs)
+    const signal = this.#signalWithin(timeoutMs)
     try {
-      const wire = this.#wire(stream)
+      const wire = this.#framed(stream)
       const from = connection.remotePeer.toString()
-      if (!(await this.#isMemberSoon(from))) {
-        const refusal = Buffer.concat([Uint8Array.of(status.refused), text('only members are answered there')])
+      if (!(await this.#waitForMember(from))) {
+        const refusal = Buffer.concat([Uint8Array.of(status.notAMember), encodeText('only members are answered there')])
         return await wire.write(Uint8Array.from(refusal), { signal })
       }
       const topic = new TextDecoder().decode((await wire.read({ signal })).subarray())
@@ -137,37 +137,39 @@ export class Requests {
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)))
     } finally {
-      finish(stream, signal)
+      closeStream(stream, signal)
     }
   }
 
-  async #isMemberSoon(peer: string): Promise<boolean> {
+  async #waitForMember(peer: string): Promise<boolean> {
     const { isMember, owner } = this.#options
-    for (let look = 0; look < greetLooks && !isMember(peer) && !owner.closed; look++) {
-      await pause(owner, greetLookMs)
+    for (let poll = 0; poll < memberPolls && !isMember(peer) && !owner.closed; poll++) {
+      await pause(owner, memberPollMs)
     }
     return isMember(peer)
   }
 
   async #answer(request: MeshRequest): Promise<readonly [number, Uint8Array]> {
     const handler = this.#handlers.get(request.topic)
-    if (handler === undefined) return [status.unknown, text('nobody answers this topic there')]
-    const result = await this.#handle(handler, request)
-    return 'error' in result ? [status.failed, text(reason(result.error))] : [status.done, result.response]
+    if (handler === undefined) return [status.noHandler, encodeText('nobody answers this topic there')]
+    const result = await this.#runHandler(handler, request)
+    return 'error' in result
+      ? [status.handlerFailed, encodeText(errorMessage(result.error))]
+      : [status.ok, result.response]
   }
 
   /** The response must fit the frame in which the other side reads it. */
-  async #handle(handler: RequestHandler, request: MeshRequest): Promise<Result> {
-    const { spans, messageBytes, failed } = this.#options
+  async #runHandler(handler: RequestHandler, request: MeshRequest): Promise<Result> {
+    const { spans, messageBytes, onHandlerError } = this.#options
     const { from: peer, topic, data, trace } = request
-    const span = spans.handled({ peer, topic, data }, trace)
+    const span = spans.startHandled({ peer, topic, data }, trace)
     const result = await withRemoteSpan(span.context, async (): Promise<Result> => {
       try {
         const response = await handler(request)
         checkSize(response, messageBytes)
         return { response }
       } catch (error) {
-        failed(request, error)
+        onHandlerError(request, error)
         return { error }
       }
     })
@@ -175,17 +177,17 @@ export class Requests {
     return result
   }
 
-  #wire(stream: Stream): LengthPrefixedStream {
+  #framed(stream: Stream): LengthPrefixedStream {
     return lpStream(stream, { maxDataLength: this.#options.messageBytes + envelopeBytes + 1 })
   }
 
-  #until(ms: number): AbortSignal {
+  #signalWithin(ms: number): AbortSignal {
     return AbortSignal.any([this.#options.owner.signal, AbortSignal.timeout(ms)])
   }
 }
 
 /** QUIC’s streams open without regard for signals, so the wait for them is bounded from outside. */
-function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+function raceAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
@@ -193,10 +195,10 @@ function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 }
 
 /** Every handler closes its own side: on QUIC a half-open stream counts against the peer’s limit for ever. */
-function finish(stream: Stream, signal: AbortSignal): void {
+function closeStream(stream: Stream, signal: AbortSignal): void {
   stream.close({ signal }).catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error('closed')))
 }
 
-function text(message: string): Uint8Array {
+function encodeText(message: string): Uint8Array {
   return new TextEncoder().encode(message.slice(0, 256))
 }

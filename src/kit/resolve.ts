@@ -14,8 +14,8 @@ const families: Record<string, 0 | 4 | 6> = { dns: 0, dns4: 4, dns6: 6 }
 
 /** As the system resolves: hosts file, search domains, whatever its administrator set up. */
 export const systemLookup: Lookup = async (name, family) => {
-  const found = await dns.promises.lookup(name, { all: true, family, order: 'verbatim' })
-  return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
+  const addresses = await dns.promises.lookup(name, { all: true, family, order: 'verbatim' })
+  return addresses.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
 }
 
 /**
@@ -26,13 +26,13 @@ export function serverLookup(servers: readonly string[], timeoutMs = 2_000): Loo
   return async (name, family) => {
     const resolver = new dns.promises.Resolver({ timeout: timeoutMs, tries: 2 })
     resolver.setServers(servers)
-    const ask = async (family: 4 | 6): Promise<ResolvedName[]> => {
+    const query = async (family: 4 | 6): Promise<ResolvedName[]> => {
       const addresses = await (family === 4 ? resolver.resolve4(name) : resolver.resolve6(name))
       return addresses.map((address) => ({ address, family }))
     }
-    const answers = await Promise.allSettled(family === 0 ? [ask(4), ask(6)] : [ask(family)])
-    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
-    if (found.length > 0) return found
+    const answers = await Promise.allSettled(family === 0 ? [query(4), query(6)] : [query(family)])
+    const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+    if (addresses.length > 0) return addresses
     throw answers[0]?.status === 'rejected' ? answers[0].reason : new Error(`${name} has no address`)
   }
 }

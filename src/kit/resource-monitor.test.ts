@@ -32,7 +32,7 @@ function monitored(probe: () => void = () => {}) {
 
 test('nothing is exhausted: no span, whatever else fails', async () => {
   const { clock, owner, monitor, names } = monitored()
-  monitor.failed('ECONNREFUSED', 'dial')
+  monitor.reportFailure('ECONNREFUSED', 'dial')
   clock.advance(120_000)
   assert.deepEqual(names(), [])
   await owner.close()
@@ -69,7 +69,7 @@ test('a listener that cannot accept: emitted, for those that listen later too, a
 
 test('dials that fail for want of memory: emitted once, with their number when it is over', () => {
   const { clock, monitor, spans, names } = monitored()
-  for (let n = 0; n < 100; n++) monitor.failed('ENOBUFS', 'dial')
+  for (let n = 0; n < 100; n++) monitor.reportFailure('ENOBUFS', 'dial')
   clock.advance(20_000)
   assert.deepEqual(names(), ['mesh.resource.exhausted', 'mesh.resource.recovered'])
   assert.deepEqual(Object.values(spans[1]?.attributes ?? {}), ['socket-memory', 'ENOBUFS', 100, ['dial'], 0])

@@ -27,7 +27,7 @@ const probeMs = 5_000
 export class ResourceMonitor {
   readonly #options: ResourceMonitorOptions
   readonly #watch: ResourceWatch
-  readonly #onAcceptError = ({ detail }: CustomEvent<Error>) => this.failed(codeOf(detail), 'accept')
+  readonly #onAcceptError = ({ detail }: CustomEvent<Error>) => this.reportFailure(codeOf(detail), 'accept')
 
   constructor(options: ResourceMonitorOptions) {
     this.#options = options
@@ -36,19 +36,19 @@ export class ResourceMonitor {
 
   start(): void {
     const { owner, components } = this.#options
-    const listening = ({ detail }: CustomEvent<Listener>) => this.#watchListener(detail)
+    const onListening = ({ detail }: CustomEvent<Listener>) => this.#watchListener(detail)
     for (const listener of components.transportManager.getListeners()) this.#watchListener(listener)
-    components.events.addEventListener('transport:listening', listening)
+    components.events.addEventListener('transport:listening', onListening)
     owner.adopt('resource listeners', () => {
-      components.events.removeEventListener('transport:listening', listening)
+      components.events.removeEventListener('transport:listening', onListening)
       for (const listener of components.transportManager.getListeners())
         listener.removeEventListener('error', this.#onAcceptError)
     })
-    this.#probe()
+    this.#probeDescriptors()
   }
 
   /** An operation failed; anything but a lack of descriptors or memory is ignored. */
-  failed(errorType: string, operation: ResourceOperation): void {
+  reportFailure(errorType: string, operation: ResourceOperation): void {
     if (!isExhaustion(errorType)) return
     const { clock, emitSpan } = this.#options
     for (const span of this.#watch.handle({ type: 'failed', errorType, operation }, clock.now())) emitSpan(span)
@@ -58,15 +58,15 @@ export class ResourceMonitor {
     listener.addEventListener('error', this.#onAcceptError)
   }
 
-  #probe(): void {
+  #probeDescriptors(): void {
     const { owner, clock, emitSpan, probe = openDescriptor } = this.#options
     try {
       probe()
     } catch (error) {
-      this.failed(codeOf(error), 'open')
+      this.reportFailure(codeOf(error), 'open')
     }
     for (const span of this.#watch.handle({ type: 'tick' }, clock.now())) emitSpan(span)
-    owner.after(probeMs, () => this.#probe())
+    owner.after(probeMs, () => this.#probeDescriptors())
   }
 }
 

@@ -43,7 +43,7 @@ test('the parts of an RPC say what it said, less the messages that fit nowhere, 
   fc.assert(
     fc.property(rpcs, fc.integer({ min: 17_000, max: 40_000 }), (rpc, limit) => {
       const encoded = RPC.encode(rpc)
-      const { parts, oversized } = splitRpc(encoded, { limit: 100_000, together: limit })
+      const { parts, oversized } = splitRpc(encoded, { limit: 100_000, partBytes: limit })
       assert.deepEqual(oversized, [])
       assert.ok(parts.every((part) => part.bytes.length <= limit))
       assert.deepEqual(said(parts), said([{ bytes: encoded }]))
@@ -55,7 +55,7 @@ test('the parts of an RPC say what it said, less the messages that fit nowhere, 
 test('a message that is larger than the limit is left out and named; those beside it stay', () => {
   const message = (size: number) => ({ topic: 'news', data: new Uint8Array(size) })
   const encoded = RPC.encode({ subscriptions: [], messages: [message(10), message(70_000), message(20)] })
-  const { parts, oversized } = splitRpc(encoded, { limit: 65_536, together: 65_536 })
+  const { parts, oversized } = splitRpc(encoded, { limit: 65_536, partBytes: 65_536 })
   assert.deepEqual(said(parts).messages, ['news 10', 'news 20'])
   assert.deepEqual(
     oversized.map(({ topic, bytes }) => [topic, bytes > 70_000 && bytes < 70_100]),
@@ -65,7 +65,7 @@ test('a message that is larger than the limit is left out and named; those besid
 
 test('messages are sent together as far as the least that any peer takes, and a larger one alone', () => {
   const messages = [60_000, 30_000, 30_000, 500_000, 10].map((size) => ({ topic: 'news', data: new Uint8Array(size) }))
-  const { parts } = splitRpc(RPC.encode({ subscriptions: [], messages }), { limit: 1_048_576, together: 65_536 })
+  const { parts } = splitRpc(RPC.encode({ subscriptions: [], messages }), { limit: 1_048_576, partBytes: 65_536 })
   assert.deepEqual(
     parts.map(({ bytes }) => RPC.decode(bytes).messages.map(({ data }) => data?.length)),
     [[60_000], [30_000, 30_000], [500_000], [10]],

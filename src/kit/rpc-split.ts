@@ -20,7 +20,7 @@ export interface SplitRpc {
 }
 
 /** Message ids of one IHAVE or IWANT that stay together: a dozen KiB with ids of the usual length. */
-const idsTogether = 256
+const idsPerPart = 256
 /** Tag and length of a control message within an RPC. */
 const controlOverhead = 8
 
@@ -28,16 +28,18 @@ export interface SplitSizes {
   /** The largest RPC that may be sent: a message that is larger is left out. */
   readonly limit: number
   /** What is sent together is no larger; a message that is larger, and within the limit, goes alone. */
-  readonly together: number
+  readonly partBytes: number
 }
 
 /**
  * Splits an encoded RPC. Repeated fields may stand in several encodings one after the other, so subscriptions and
  * messages are encoded one by one and packed in their order; control messages follow.
  */
-export function splitRpc(encoded: Uint8Array, { limit, together }: SplitSizes): SplitRpc {
+export function splitRpc(encoded: Uint8Array, { limit, partBytes }: SplitSizes): SplitRpc {
   const rpc = RPC.decode(encoded)
-  const subscriptions = rpc.subscriptions.map((one) => untitled(RPC.encode({ subscriptions: [one], messages: [] })))
+  const subscriptions = rpc.subscriptions.map((one) =>
+    withoutTopics(RPC.encode({ subscriptions: [one], messages: [] })),
+  )
   const messages = rpc.messages.map((one) => ({
     topics: [one.topic],
     bytes: RPC.encode({ subscriptions: [], messages: [one] }),
@@ -45,7 +47,7 @@ export function splitRpc(encoded: Uint8Array, { limit, together }: SplitSizes): 
   const oversized = messages.filter(({ bytes }) => bytes.length > limit)
   const fitting = messages.filter(({ bytes }) => bytes.length <= limit)
   return {
-    parts: [...pack(subscriptions, together), ...pack(fitting, together), ...controlParts(rpc.control, together)],
+    parts: [...pack(subscriptions, partBytes), ...pack(fitting, partBytes), ...controlParts(rpc.control, partBytes)],
     oversized: oversized.map(({ topics: [topic = ''], bytes }) => ({ topic, bytes: bytes.length })),
   }
 }
@@ -66,7 +68,7 @@ export function isOneMessage(encoded: Uint8Array): boolean {
   return at + length === encoded.length
 }
 
-function controlParts(control: RPC.ControlMessage | undefined, together: number): RpcPart[] {
+function controlParts(control: RPC.ControlMessage | undefined, partBytes: number): RpcPart[] {
   if (control === undefined) return []
   const none: RPC.ControlMessage = { ihave: [], iwant: [], graft: [], prune: [], idontwant: [] }
   const pieces: RPC.ControlMessage[] = [
@@ -82,28 +84,28 @@ function controlParts(control: RPC.ControlMessage | undefined, together: number)
       chunks(one.messageIDs).map((messageIDs) => ({ ...none, idontwant: [{ messageIDs }] })),
     ),
   ]
-  const encoded = pieces.map((piece) => untitled(RPC.ControlMessage.encode(piece)))
+  const encoded = pieces.map((piece) => withoutTopics(RPC.ControlMessage.encode(piece)))
   // Not every decoder merges two control messages of one RPC, so each part has one.
-  return pack(encoded, together - controlOverhead).map(({ bytes }) =>
-    untitled(RPC.encode({ subscriptions: [], messages: [], control: RPC.ControlMessage.decode(bytes) })),
+  return pack(encoded, partBytes - controlOverhead).map(({ bytes }) =>
+    withoutTopics(RPC.encode({ subscriptions: [], messages: [], control: RPC.ControlMessage.decode(bytes) })),
   )
 }
 
-function untitled(bytes: Uint8Array): RpcPart {
+function withoutTopics(bytes: Uint8Array): RpcPart {
   return { bytes, topics: [] }
 }
 
 /** Joins neighbours as long as they fit together. */
-function pack(pieces: readonly RpcPart[], together: number): RpcPart[] {
+function pack(pieces: readonly RpcPart[], partBytes: number): RpcPart[] {
   const groups: RpcPart[][] = []
-  let room = 0
+  let roomLeft = 0
   for (const piece of pieces) {
-    if (piece.bytes.length > room) {
+    if (piece.bytes.length > roomLeft) {
       groups.push([])
-      room = together
+      roomLeft = partBytes
     }
     groups.at(-1)?.push(piece)
-    room -= piece.bytes.length
+    roomLeft -= piece.bytes.length
   }
   return groups.map((group) => ({
     bytes: Buffer.concat(group.map(({ bytes }) => bytes)),
@@ -112,6 +114,6 @@ function pack(pieces: readonly RpcPart[], together: number): RpcPart[] {
 }
 
 function chunks(ids: readonly Uint8Array[]): Uint8Array[][] {
-  const count = Math.ceil(ids.length / idsTogether)
-  return Array.from({ length: count }, (_, index) => ids.slice(index * idsTogether, (index + 1) * idsTogether))
+  const count = Math.ceil(ids.length / idsPerPart)
+  return Array.from({ length: count }, (_, index) => ids.slice(index * idsPerPart, (index + 1) * idsPerPart))
 }

@@ -8,7 +8,7 @@ import { limits } from '../core/limits.ts'
 import { traceArbitrary } from '../testing/frame-arbitraries.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed } from '../testing/random.ts'
-import { crossingSequence, encodeCrossing, open, type Sealable, seal } from './seal.ts'
+import { crossingSequence, encodeCrossing, openCrossing, type Sealable, seal } from './seal.ts'
 
 leakCheck()
 
@@ -26,7 +26,7 @@ const message: Sealable = {
 const id = `${origin}/${3n * 2n ** 32n + 41n}`
 
 async function refusalOf(payload: Uint8Array) {
-  const error = await open(payload).then(
+  const error = await openCrossing(payload).then(
     () => assert.fail('it was opened'),
     (reason: unknown) => reason,
   )
@@ -48,7 +48,7 @@ test('a crossing is opened as it was sealed, with the hops in front', async (t) 
       const given = { ...rest, origin, ...(trace === undefined ? {} : { trace }) }
       const sealed = await seal(key, given)
       const { sequence, ...fields } = given
-      const opened = await open(encodeCrossing({ hops, sealed }))
+      const opened = await openCrossing(encodeCrossing({ hops, sealed }))
       assert.deepEqual(opened, { ...fields, id: `${origin}/${sequence}`, hops, sealed })
     }),
     { seed, numRuns: 60 },
@@ -60,7 +60,7 @@ test('hops may change on the way, any other byte may not', async () => {
   for (let at = 0; at < payload.length; at++) {
     const bent = payload.slice()
     bent[at] = (bent[at] ?? 0) ^ 1
-    if (at === 0) assert.equal((await open(bent)).hops, 1)
+    if (at === 0) assert.equal((await openCrossing(bent)).hops, 1)
     else await refusalOf(bent)
   }
 })
@@ -109,7 +109,7 @@ test('what is too long is refused before it is sealed', async () => {
   await assert.rejects(seal(key, { ...message, topic: 't'.repeat(256) }), { code: 'MESH_MESSAGE_INVALID' })
   const longest = { ...message, body: new Uint8Array(limits.messageBytes), topic: 't'.repeat(255) }
   const payload = encodeCrossing({ hops: 4, sealed: await seal(key, longest) })
-  assert.equal((await open(payload)).topic, longest.topic)
+  assert.equal((await openCrossing(payload)).topic, longest.topic)
   assert(payload.length < 65_536 - 300, 'no room is left for gossipsub’s own envelope')
 })
 

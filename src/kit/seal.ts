@@ -51,7 +51,7 @@ export async function seal(
   if (privateKey.type !== 'Ed25519') {
     throw new MeshError('MESH_MESSAGE_INVALID', { reason: `an ${privateKey.type} key cannot seal; use Ed25519` })
   }
-  const signed = Buffer.concat([
+  const signedBytes = Buffer.concat([
     domain,
     Uint8Array.of(version, trace === undefined ? 0 : traceFlag),
     ...[originMesh, origin, topic].map(shortText),
@@ -59,7 +59,7 @@ export async function seal(
     trace === undefined ? new Uint8Array(0) : traceToBytes(trace),
     body,
   ])
-  return Uint8Array.from(Buffer.concat([signed.subarray(domain.length), await privateKey.sign(signed)]))
+  return Uint8Array.from(Buffer.concat([signedBytes.subarray(domain.length), await privateKey.sign(signedBytes)]))
 }
 
 /** The gossip payload of a crossing. */
@@ -74,43 +74,43 @@ export function encodeCrossing({ hops, sealed }: Pick<Crossing, 'hops' | 'sealed
  * The crossing in a gossip payload, its signature checked; `sealed` and `body` are views of it. Throws
  * `MESH_SEAL_INVALID`, with origin and id as claimed when they could be read.
  */
-export async function open(payload: Uint8Array): Promise<OpenedCrossing> {
-  const { crossing, signed, signature } = read(payload)
+export async function openCrossing(payload: Uint8Array): Promise<OpenedCrossing> {
+  const { crossing, signedBytes, signature } = readPayload(payload)
   const publicKey = keyOf(crossing.origin)
-  if (publicKey === undefined) throw broken('the origin has no Ed25519 key in its peer id', crossing)
-  if (await publicKey.verify(signed, signature)) return crossing
-  throw broken('the signature is not the origin’s', crossing)
+  if (publicKey === undefined) throw sealError('the origin has no Ed25519 key in its peer id', crossing)
+  if (await publicKey.verify(signedBytes, signature)) return crossing
+  throw sealError('the signature is not the origin’s', crossing)
 }
 
-interface Read {
+interface SealedPayload {
   readonly crossing: OpenedCrossing
-  readonly signed: Uint8Array
+  readonly signedBytes: Uint8Array
   readonly signature: Uint8Array
 }
 
-function read(payload: Uint8Array): Read {
+function readPayload(payload: Uint8Array): SealedPayload {
   const sealed = payload.subarray(1)
-  if (payload.length > limits.messageBytes + overheadBytes) throw broken(`it has ${payload.length} bytes`)
-  if (sealed.length < signatureBytes) throw broken('it is cut short')
-  const split = sealed.length - signatureBytes
+  if (payload.length > limits.messageBytes + overheadBytes) throw sealError(`it has ${payload.length} bytes`)
+  if (sealed.length < signatureBytes) throw sealError('it is cut short')
+  const bodyEnd = sealed.length - signatureBytes
   try {
-    const fields = readFields(sealed.subarray(0, split))
+    const fields = readFields(sealed.subarray(0, bodyEnd))
     return {
       crossing: { ...fields, hops: payload[0] ?? 0, sealed },
-      signed: Buffer.concat([domain, sealed.subarray(0, split)]),
-      signature: sealed.subarray(split),
+      signedBytes: Buffer.concat([domain, sealed.subarray(0, bodyEnd)]),
+      signature: sealed.subarray(bodyEnd),
     }
   } catch (cause) {
-    throw broken(cause instanceof MeshError ? cause.message : 'it cannot be read')
+    throw sealError(cause instanceof MeshError ? cause.message : 'it cannot be read')
   }
 }
 
 function readFields(bytes: Uint8Array): Omit<OpenedCrossing, 'hops' | 'sealed'> {
   const reader = new ByteReader(bytes)
-  const theirs = reader.u8()
+  const sealVersion = reader.u8()
   const flags = reader.u8()
-  if (theirs !== version || (flags & ~traceFlag) !== 0) {
-    throw new MeshError('MESH_MESSAGE_INVALID', { reason: `it is of version ${theirs} with flags ${flags}` })
+  if (sealVersion !== version || (flags & ~traceFlag) !== 0) {
+    throw new MeshError('MESH_MESSAGE_INVALID', { reason: `it is of version ${sealVersion} with flags ${flags}` })
   }
   const originMesh = reader.shortText()
   const origin = reader.shortText()
@@ -130,6 +130,6 @@ function keyOf(origin: string): PublicKey | undefined {
   }
 }
 
-function broken(reason: string, claimed: { origin: string; id: string } = { origin: '', id: '' }) {
+function sealError(reason: string, claimed: { origin: string; id: string } = { origin: '', id: '' }) {
   return new MeshError('MESH_SEAL_INVALID', { reason, origin: claimed.origin, id: claimed.id })
 }

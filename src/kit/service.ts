@@ -8,14 +8,14 @@ import { logSpan } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
-import { Assembly, checkPubSubOf, identifyOf } from './assembly.ts'
+import { Assembly, checkPubSubService, requireIdentify } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import type { NetworkCounts } from './frame-counters.ts'
+import { closeLimitMs } from './graceful-close.ts'
 import { nextIncarnation, type ResolvedOptions, resolveOptions, type TracemeshInit } from './init.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
-import { closeLimitMs } from './polite-close.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { stopSpans } from './stop-spans.ts'
 import { type Topology, topologyOf } from './views.ts'
@@ -25,7 +25,7 @@ import { type Topology, topologyOf } from './views.ts'
  * closed by then is dropped with libp2p’s own stop.
  */
 const goodbyeMs = closeLimitMs + 100
-const goodbyeLookMs = 20
+const goodbyePollMs = 20
 const flushMs = 2_000
 
 /**
@@ -38,11 +38,11 @@ export class Tracemesh implements Startable {
   readonly #vitals = new VitalsReader()
   readonly #clock: Clock
   /** What the start waits with, until the assembly is there. */
-  #starting: Owner | undefined
+  #startOwner: Owner | undefined
   #running: Assembly | undefined
   #incarnation = 0
-  #stops = 0
-  #closed: readonly CloseStep[] = []
+  #stopCount = 0
+  #closeSteps: readonly CloseStep[] = []
 
   constructor(components: TracemeshComponents, init: TracemeshInit) {
     this.#components = components
@@ -61,11 +61,11 @@ export class Tracemesh implements Startable {
    * libp2p listens later and would not undo that.
    */
   async start(): Promise<void> {
-    identifyOf(this.#components, this.#config)
+    requireIdentify(this.#components, this.#config)
     const owner = new Owner(`${this.#config.name}/start`, this.#config.clock)
-    this.#starting = owner
+    this.#startOwner = owner
     try {
-      await checkPubSubOf(this.#components, this.#config, owner)
+      await checkPubSubService(this.#components, this.#config, owner)
     } finally {
       await owner.close()
     }
@@ -76,10 +76,10 @@ export class Tracemesh implements Startable {
     if (this.#running !== undefined) return
     this.#incarnation = nextIncarnation(this.#config, this.#incarnation, this.#clock.wall())
     const options = { config: this.#config, incarnation: this.#incarnation, clock: this.#clock }
-    const stops = this.#stops
+    const stopsBefore = this.#stopCount
     const telemetry = this.#config.telemetry ?? (await startOwnTelemetry({ ...options, peer: this.peer }))
     // Where another service fails to start, libp2p stops all of them without waiting for this one.
-    if (stops !== this.#stops) {
+    if (stopsBefore !== this.#stopCount) {
       if (this.#config.telemetry === undefined) void telemetry.close(0)
       return
     }
@@ -94,22 +94,22 @@ export class Tracemesh implements Startable {
     running.driver.deliver({ type: 'stopping' })
     const { promise, resolve } = Promise.withResolvers<void>()
     const until = this.#clock.now() + goodbyeMs
-    const look = () => {
+    const checkClosed = () => {
       if (running.node.ledger.size === 0 || this.#clock.now() >= until) resolve()
-      else running.owner.after(goodbyeLookMs, look)
+      else running.owner.after(goodbyePollMs, checkClosed)
     }
-    look()
+    checkClosed()
     await promise
   }
 
   async stop(): Promise<void> {
-    this.#stops++
-    await this.#starting?.close()
+    this.#stopCount++
+    await this.#startOwner?.close()
     const running = this.#running
     if (running === undefined) return
     this.#running = undefined
     const steps = await running.owner.close()
-    this.#closed = steps
+    this.#closeSteps = steps
     if (this.#config.telemetry !== undefined) return
     this.emitStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
     await running.telemetry.close(flushMs)
@@ -117,61 +117,61 @@ export class Tracemesh implements Startable {
 
   /** Sends to all subscribers. Throws MESH_MESSAGE_TOO_LARGE, MESH_SERVICE_MISSING without gossipsub. */
   publish(topic: string, data: Uint8Array, options?: PublishOptions): Promise<Published> {
-    return this.#started('publish').messages.publish(topic, data, options)
+    return this.#requireRunning('publish').messages.publish(topic, data, options)
   }
 
   /** Calls the handler within the trace that a message was published in. Returns what ends the subscription. */
   subscribe(topic: string, handler: MessageHandler, options?: SubscribeOptions): () => void {
-    return this.#started('subscribe').messages.subscribe(topic, handler, options)
+    return this.#requireRunning('subscribe').messages.subscribe(topic, handler, options)
   }
 
   /** Asks one peer; resolves with its answer. Throws MESH_NO_LINK or MESH_REQUEST_FAILED. */
   request(peer: string, topic: string, data: Uint8Array, options?: RequestOptions): Promise<Uint8Array> {
-    return this.#started('request').requests.request(peer, topic, data, options)
+    return this.#requireRunning('request').requests.request(peer, topic, data, options)
   }
 
   /** Answers requests, each within the trace of its asker; returns what ends it. */
   respond(topic: string, handler: RequestHandler): () => void {
-    return this.#started('respond').requests.respond(topic, handler)
+    return this.#requireRunning('respond').requests.respond(topic, handler)
   }
 
   /** Own addresses as they are now, with those that other nodes are not told of, and why. */
   ownAddresses(): readonly OwnAddress[] {
-    const { addresses } = this.#started('ownAddresses')
+    const { addresses } = this.#requireRunning('ownAddresses')
     addresses.refresh()
     return addresses.addresses
   }
 
   /** Multiaddrs that other nodes dial, with peer id. */
   addresses(): readonly string[] {
-    const { addresses } = this.#started('addresses')
+    const { addresses } = this.#requireRunning('addresses')
     addresses.refresh()
     return addresses.announced()
   }
 
   topology(): Topology {
-    const { node } = this.#started('topology')
+    const { node } = this.#requireRunning('topology')
     const own = this.ownAddresses()
     return topologyOf(this.peer, own, node.ledger, node.view, this.#clock.now())
   }
 
   inventory(): Inventory {
-    return this.#started('inventory').owner.inventory()
+    return this.#requireRunning('inventory').owner.inventory()
   }
 
   /** Frames of the link streams so far, by type and direction; and what was refused. */
   frames(): NetworkCounts | undefined {
-    return this.#started('frames').network.counters()
+    return this.#requireRunning('frames').network.counters()
   }
 
   /** The seeds as configured, and how far each campaign is. */
   seeds(): SeedView[] {
-    return this.#started('seeds').node.seeds.seeds()
+    return this.#requireRunning('seeds').node.seeds.seeds()
   }
 
   /** The last messages, newest last. */
   messages(): MessageRecord[] {
-    return this.#started('messages').messages.recent()
+    return this.#requireRunning('messages').messages.recent()
   }
 
   /** Connected peers, guests included. */
@@ -181,7 +181,7 @@ export class Tracemesh implements Startable {
 
   /** What the last stop closed, and how that went. For whoever owns the telemetry, to be told with its own steps. */
   get closed(): readonly CloseStep[] {
-    return this.#closed
+    return this.#closeSteps
   }
 
   /** For whoever owns the telemetry: the stop with its steps, one trace. `uptimeMs` in milliseconds. */
@@ -190,7 +190,7 @@ export class Tracemesh implements Startable {
     for (const span of stopSpans(cause, uptimeMs, steps, random)) logSpan(logger, span, telemetry.emit(span, undefined))
   }
 
-  #started(what: string): Assembly {
+  #requireRunning(what: string): Assembly {
     if (this.#running === undefined) throw new MeshError('MESH_NOT_STARTED', { what })
     return this.#running
   }

@@ -6,9 +6,9 @@ import { newTrace } from '../core/trace.ts'
 /** A stop in one trace: what asked for it, and each closing step with its duration and error. */
 export function stopSpans(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): SpanEffect[] {
   const ref = newTrace(random)
-  const stopped = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
+  const attributes = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
   return [
-    emitSpan('mesh.node.stopped', stopped, { ref, parent: null }),
+    emitSpan('mesh.node.stopped', attributes, { ref, parent: null }),
     ...steps.map((step) =>
       emitSpan(
         'mesh.node.step',

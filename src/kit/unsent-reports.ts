@@ -2,15 +2,15 @@ import type { NetworkEvent } from '../core/events.ts'
 import type { Owner } from '../core/owner.ts'
 import type { UnsentMessage } from './gossip-streams.ts'
 
-const apartMs = 1_000
+const intervalMs = 1_000
 
 /** Reports messages that gossipsub did not send, at most once a second: one large message may not fit 300 neighbours. */
 export class UnsentReports {
   readonly #owner: Owner
   readonly #deliver: (event: NetworkEvent) => void
-  #last: UnsentMessage | undefined
+  #lastMessage: UnsentMessage | undefined
   #count = 0
-  #waiting = false
+  #isPaused = false
 
   constructor(owner: Owner, deliver: (event: NetworkEvent) => void) {
     this.#owner = owner
@@ -18,19 +18,19 @@ export class UnsentReports {
   }
 
   add(message: UnsentMessage): void {
-    this.#last = message
+    this.#lastMessage = message
     this.#count++
-    if (!this.#waiting) this.#report()
+    if (!this.#isPaused) this.#report()
   }
 
   #report(): void {
-    if (this.#last === undefined || this.#owner.closed) return
-    const event = { type: 'gossip.unsent', ...this.#last, count: this.#count } as const
-    this.#last = undefined
+    if (this.#lastMessage === undefined || this.#owner.closed) return
+    const event = { type: 'gossip.unsent', ...this.#lastMessage, count: this.#count } as const
+    this.#lastMessage = undefined
     this.#count = 0
-    this.#waiting = true
-    this.#owner.after(apartMs, () => {
-      this.#waiting = false
+    this.#isPaused = true
+    this.#owner.after(intervalMs, () => {
+      this.#isPaused = false
       this.#report()
     })
     // Gossipsub is in the middle of sending.

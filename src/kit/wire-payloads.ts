@@ -31,18 +31,18 @@ const reasons = Object.keys(reasonCodes) as CloseReason[]
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const nothing = new Uint8Array(0)
+const emptyPayload = new Uint8Array(0)
 
 /**
  * A digest as JSON: the payload of its frame, and of its gossip message. What others would refuse is left out, and
  * topics too while the whole is longer than a frame.
  */
 export function encodeDigest(digest: Digest): Uint8Array {
-  let fitting = fitDigest(digest)
-  let bytes = encoder.encode(JSON.stringify(fitting))
-  while (bytes.length > limits.frameBytes && fitting.topics.length > 0) {
-    fitting = { ...fitting, topics: fitting.topics.slice(0, fitting.topics.length >> 1) }
-    bytes = encoder.encode(JSON.stringify(fitting))
+  let fitted = fitDigest(digest)
+  let bytes = encoder.encode(JSON.stringify(fitted))
+  while (bytes.length > limits.frameBytes && fitted.topics.length > 0) {
+    fitted = { ...fitted, topics: fitted.topics.slice(0, fitted.topics.length >> 1) }
+    bytes = encoder.encode(JSON.stringify(fitted))
   }
   return bytes
 }
@@ -69,7 +69,7 @@ export function encodePayload(frame: Frame): Uint8Array {
       return encoder.encode(JSON.stringify(frame.result))
     case 'probe':
     case 'answer':
-      return nothing
+      return emptyPayload
   }
 }
 

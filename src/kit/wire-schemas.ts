@@ -130,13 +130,13 @@ export function helloOnWire(hello: Hello): object {
 export function fitDigest(digest: Digest): Digest {
   return {
     ...digest,
-    addresses: fit(digest.addresses, address, limits.digestAddresses),
-    topics: fit(digest.topics, topic, limits.digestTopics),
-    links: fit(digest.links, peer, limits.digestLinks),
-    ...(digest.conflicts && { conflicts: fit(digest.conflicts, conflict, limits.digestConflicts) }),
+    addresses: fitList(digest.addresses, address, limits.digestAddresses),
+    topics: fitList(digest.topics, topic, limits.digestTopics),
+    links: fitList(digest.links, peer, limits.digestLinks),
+    ...(digest.conflicts && { conflicts: fitList(digest.conflicts, conflict, limits.digestConflicts) }),
   }
 }
 
-function fit<T>(values: readonly T[], schema: z.ZodMiniType, most: number): readonly T[] {
-  return values.filter((value) => schema.safeParse(value).success).slice(0, most)
+function fitList<T>(values: readonly T[], schema: z.ZodMiniType, max: number): readonly T[] {
+  return values.filter((value) => schema.safeParse(value).success).slice(0, max)
 }

@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts'
 import { digestArbitrary, frameArbitrary } from '../testing/frame-arbitraries.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed } from '../testing/random.ts'
-import { encodeFrame, FrameReader, FrameRefused } from './wire.ts'
+import { encodeFrame, FrameReader, FrameRefusedError } from './wire.ts'
 import { decodeDigest, encodeDigest } from './wire-payloads.ts'
 
 leakCheck()
@@ -45,11 +45,11 @@ function read(bytes: Uint8Array, reader = new FrameReader()): Frame[] {
   return reader.push(bytes, 0)
 }
 
-function refusalOf(run: () => unknown): FrameRefused {
+function refusalOf(run: () => unknown): FrameRefusedError {
   try {
     run()
   } catch (error) {
-    assert(error instanceof FrameRefused, String(error))
+    assert(error instanceof FrameRefusedError, String(error))
     assert.equal(error.code, 'MESH_FRAME_INVALID')
     return error
   }
@@ -74,7 +74,7 @@ test('frames come out as they went in, wherever the stream is cut', (t) => {
         at += size
       }
       assert.deepEqual(got, frames)
-      assert.equal(reader.heldBytes, 0)
+      assert.equal(reader.bufferedBytes, 0)
     }),
     { seed, numRuns: 200 },
   )
@@ -106,11 +106,11 @@ test('10,000 random strings yield sound frames or a refusal, and hold no more th
       try {
         for (const sound of reader.push(bytes, 0)) assert.deepEqual(read(encodeFrame(sound)), [sound])
       } catch (error) {
-        if (!(error instanceof FrameRefused)) throw error
+        if (!(error instanceof FrameRefusedError)) throw error
         refusals += 1
-        assert.equal(reader.heldBytes, 0)
+        assert.equal(reader.bufferedBytes, 0)
       }
-      assert(reader.heldBytes <= 3 + limits.frameBytes)
+      assert(reader.bufferedBytes <= 3 + limits.frameBytes)
     }),
     { seed, numRuns: 10_000 },
   )
@@ -204,7 +204,7 @@ test('a flood is refused as such; the same frames over a longer time are not', (
   const flooded = new FrameReader()
   const flood = Buffer.concat(Array(limits.framesPerSecond + 1).fill(probe))
   const refusal = refusalOf(() => read(flood, flooded))
-  assert.equal(refusal.flooding, true)
+  assert.equal(refusal.isFlood, true)
   assert.equal(refusal.frames.length, limits.framesPerSecond)
 })
 
@@ -212,7 +212,7 @@ test('sound frames ahead of a refused one are handed over with the refusal, and 
   const reader = new FrameReader()
   const bytes = Buffer.concat([encodeFrame({ type: 'probe' }), frame(0), encodeFrame({ type: 'answer' })])
   const refusal = refusalOf(() => read(bytes, reader))
-  assert.equal(refusal.flooding, false)
+  assert.equal(refusal.isFlood, false)
   assert.deepEqual(refusal.frames, [{ type: 'probe' }])
   assert.match(refusalOf(() => read(encodeFrame({ type: 'probe' }), reader)).detail.reason, /earlier refusal/)
 })

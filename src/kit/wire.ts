@@ -20,7 +20,7 @@ const typeCodes: Record<FrameType, number> = {
   'dialback.result': 129,
 }
 const types = Object.keys(typeCodes) as FrameType[]
-const passedOverFrom = 128
+const ignoredFrom = 128
 const headerBytes = 3
 const windowMs = 1_000
 
@@ -38,14 +38,14 @@ export function encodeFrame(frame: Frame): Uint8Array {
 export type FrameLimits = { readonly [K in 'frameBytes' | 'framesPerSecond']: number }
 
 /** `MESH_FRAME_INVALID` from a reader: whether it was for too many frames, and what had been read before it. */
-export class FrameRefused extends MeshError<'MESH_FRAME_INVALID'> {
-  readonly flooding: boolean
+export class FrameRefusedError extends MeshError<'MESH_FRAME_INVALID'> {
+  readonly isFlood: boolean
   /** Sound frames of the same chunk, ahead of the refused one: how a stream is cut into chunks means nothing. */
   readonly frames: readonly Frame[]
 
   constructor(reason: string, flooding: boolean, frames: readonly Frame[]) {
     super('MESH_FRAME_INVALID', { reason })
-    this.flooding = flooding
+    this.isFlood = flooding
     this.frames = frames
   }
 }
@@ -55,25 +55,25 @@ export class FrameRefused extends MeshError<'MESH_FRAME_INVALID'> {
  * of which is copied once. After it has refused anything it refuses all: nothing can be trusted to start at a frame.
  */
 export class FrameReader {
-  readonly #read: (type: FrameType, bytes: number) => void
+  readonly #onFrame: (type: FrameType, bytes: number) => void
   readonly #limits: FrameLimits
   readonly #header = new Uint8Array(headerBytes)
   #headerFilled = 0
   /** Undefined until the header is whole. */
   #payload: Uint8Array | undefined
   #payloadFilled = 0
-  #countedFrom = Number.NEGATIVE_INFINITY
-  #counted = 0
-  #refused: string | undefined
+  #windowStart = Number.NEGATIVE_INFINITY
+  #framesInWindow = 0
+  #refusalReason: string | undefined
 
   /** `read` is called for each sound frame, with its bytes on the wire. */
-  constructor(read: (type: FrameType, bytes: number) => void = () => {}, bounds: FrameLimits = limits) {
-    this.#read = read
-    this.#limits = bounds
+  constructor(onFrame: (type: FrameType, bytes: number) => void = () => {}, frameLimits: FrameLimits = limits) {
+    this.#onFrame = onFrame
+    this.#limits = frameLimits
   }
 
   /** Bytes held of a frame that is not whole yet, those still to come included. */
-  get heldBytes(): number {
+  get bufferedBytes(): number {
     return this.#headerFilled + (this.#payload?.length ?? 0)
   }
 
@@ -81,7 +81,7 @@ export class FrameReader {
   push(chunk: Uint8Array, now: number): Frame[] {
     const frames: Frame[] = []
     try {
-      if (this.#refused !== undefined) throw refusal(this.#refused)
+      if (this.#refusalReason !== undefined) throw refusal(this.#refusalReason)
       for (let at = 0; at < chunk.length; ) at = this.#take(chunk, at, frames, now)
       return frames
     } catch (error) {
@@ -97,11 +97,11 @@ export class FrameReader {
       next = this.#fill(this.#header, this.#headerFilled, chunk, at)
       this.#headerFilled += next - at
       if (this.#headerFilled < headerBytes) return next
-      this.#payload = new Uint8Array(this.#announced())
+      this.#payload = new Uint8Array(this.#announcedLength())
     }
     const end = this.#fill(this.#payload, this.#payloadFilled, chunk, next)
     this.#payloadFilled += end - next
-    if (this.#payloadFilled === this.#payload.length) this.#finish(this.#payload, frames, now)
+    if (this.#payloadFilled === this.#payload.length) this.#endFrame(this.#payload, frames, now)
     return end
   }
 
@@ -112,40 +112,41 @@ export class FrameReader {
   }
 
   /** Length of the payload that the header announces, refused before anything is allocated for it. */
-  #announced(): number {
+  #announcedLength(): number {
     const [high = 0, low = 0, code = 0] = this.#header
     const length = high * 256 + low
     if (length > this.#limits.frameBytes) throw refusal(`a frame of ${length} bytes is too long`)
-    if (code < passedOverFrom && typeOf(code) === undefined) throw refusal(`no frame has type ${code}`)
+    if (code < ignoredFrom && typeOf(code) === undefined) throw refusal(`no frame has type ${code}`)
     return length
   }
 
-  #finish(payload: Uint8Array, frames: Frame[], now: number): void {
+  #endFrame(payload: Uint8Array, frames: Frame[], now: number): void {
     this.#headerFilled = 0
     this.#payload = undefined
     this.#payloadFilled = 0
-    this.#count(now)
+    this.#countFrame(now)
     const type = typeOf(this.#header[2])
     if (type === undefined) return
     frames.push(decodePayload(type, payload))
-    this.#read(type, headerBytes + payload.length)
+    this.#onFrame(type, headerBytes + payload.length)
   }
 
   /** Frames passed over count as well. */
-  #count(now: number): void {
-    if (now - this.#countedFrom >= windowMs) {
-      this.#countedFrom = now
-      this.#counted = 0
+  #countFrame(now: number): void {
+    if (now - this.#windowStart >= windowMs) {
+      this.#windowStart = now
+      this.#framesInWindow = 0
     }
-    this.#counted += 1
-    if (this.#counted > this.#limits.framesPerSecond) throw new FrameRefused('more frames than allowed', true, [])
+    this.#framesInWindow += 1
+    if (this.#framesInWindow > this.#limits.framesPerSecond)
+      throw new FrameRefusedError('more frames than allowed', true, [])
   }
 
-  #refuse(error: MeshError<'MESH_FRAME_INVALID'>, frames: readonly Frame[]): FrameRefused {
-    this.#refused ??= `after an earlier refusal (${error.detail.reason})`
+  #refuse(error: MeshError<'MESH_FRAME_INVALID'>, frames: readonly Frame[]): FrameRefusedError {
+    this.#refusalReason ??= `after an earlier refusal (${error.detail.reason})`
     this.#payload = undefined
     this.#headerFilled = 0
-    return new FrameRefused(error.detail.reason, error instanceof FrameRefused && error.flooding, frames)
+    return new FrameRefusedError(error.detail.reason, error instanceof FrameRefusedError && error.isFlood, frames)
   }
 }
 

@@ -9,7 +9,7 @@ leakCheck()
 function queueOf(atOnce: number, waiting: number, waitingBytes = 1_000) {
   const begun: number[] = []
   const ends: (() => void)[] = []
-  const queue = new WorkQueue<number>({ atOnce, waiting, waitingBytes }, (item) => {
+  const queue = new WorkQueue<number>({ concurrency: atOnce, waiting, waitingBytes }, (item) => {
     begun.push(item)
     return new Promise((resolve) => ends.push(resolve))
   })

@@ -1,6 +1,6 @@
 export interface QueueBounds {
   /** Pieces of work under way. */
-  readonly atOnce: number
+  readonly concurrency: number
   /** Pieces waiting, and the bytes of those. */
   readonly waiting: number
   readonly waitingBytes: number
@@ -9,7 +9,7 @@ export interface QueueBounds {
 /** Which bound a piece of work met. */
 export type QueueBound = Exclude<keyof QueueBounds, 'atOnce'>
 
-interface Piece<T> {
+interface QueuedWork<T> {
   readonly item: T
   readonly bytes: number
 }
@@ -19,7 +19,7 @@ export class WorkQueue<T> {
   readonly #bounds: QueueBounds
   readonly #work: (item: T) => Promise<void>
   /** Bounded by `waiting`. */
-  readonly #waiting: Piece<T>[] = []
+  readonly #waiting: QueuedWork<T>[] = []
   #waitingBytes = 0
   #running = 0
 
@@ -31,7 +31,7 @@ export class WorkQueue<T> {
 
   /** Undefined when it was taken on; otherwise the bound for which it was not. */
   add(item: T, bytes: number): QueueBound | undefined {
-    if (this.#running < this.#bounds.atOnce) {
+    if (this.#running < this.#bounds.concurrency) {
       this.#run(item)
       return undefined
     }

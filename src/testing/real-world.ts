@@ -64,7 +64,7 @@ const stopMs = 8_000
 export async function realNode(
   listen: readonly string[],
   options: Partial<
-    Pick<Libp2pNetworkOptions, 'isOwn' | 'gossipLimits' | 'lookup' | 'meshes' | 'dialFailed' | 'closes'>
+    Pick<Libp2pNetworkOptions, 'isOwn' | 'gossipLimits' | 'lookup' | 'meshes' | 'onDialFailed' | 'closes'>
   > = {},
 ): Promise<RealNode> {
   const privateKey = await generateKeyPair('Ed25519')

@@ -13,22 +13,22 @@ const flushMs = 500
  * Closes a connection so that what was sent on its link stream arrives. QUIC's close discards what is still under way,
  * so our end of the stream is closed first, and the other side answers by closing its own.
  */
-export function closePolitely(record: ConnectionRecord, owner: Owner, clock: Clock): void {
-  if (record.closing) return
-  record.closing = true
+export function closeGracefully(record: ConnectionRecord, owner: Owner, clock: Clock): void {
+  if (record.isClosing) return
+  record.isClosing = true
   const { connection } = record
   // Timers of the adopted resource below, not of the owner: that would cancel them before it waits for this.
   const cancel = clock.after(closeLimitMs, () =>
     connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'closing a connection', ms: closeLimitMs })),
   )
   endGossip(record)
-  const done = (record.link === undefined ? Promise.resolve() : flush(record.link, clock))
+  const finished = (record.link === undefined ? Promise.resolve() : flush(record.link, clock))
     .then(() => connection.close({ signal: AbortSignal.timeout(closeLimitMs - flushMs) }))
     .catch((error: Error) => connection.abort(error))
     .finally(cancel)
   // Adopted, so that a stop waits for goodbyes on their way.
-  const release = owner.adopt(`closing ${connection.id}`, () => done, 2 * closeLimitMs)
-  void done.finally(() => release().catch(() => {}))
+  const release = owner.adopt(`closing ${connection.id}`, () => finished, 2 * closeLimitMs)
+  void finished.finally(() => release().catch(() => {}))
 }
 
 /**
@@ -43,16 +43,16 @@ function endGossip({ connection }: ConnectionRecord): void {
 
 /** Ends the link stream alone, so that what was sent on it arrives; aborted when the other side does not end it too. */
 export function endLink(link: LinkStream, owner: Owner, clock: Clock): void {
-  const done = flush(link, clock).then(() => link.abort(new Error('the other side did not end the link stream')))
+  const finished = flush(link, clock).then(() => link.abort(new Error('the other side did not end the link stream')))
   // Adopted, so that a stop waits for goodbyes on their way.
-  const release = owner.adopt('ending a link stream', () => done, 2 * flushMs)
-  void done.finally(() => release().catch(() => {}))
+  const release = owner.adopt('ending a link stream', () => finished, 2 * flushMs)
+  void finished.finally(() => release().catch(() => {}))
 }
 
 /** Closes our side and waits for the other side to close its own, for `flushMs` at most. */
 async function flush(link: LinkStream, clock: Clock): Promise<void> {
-  const waited = Promise.withResolvers<void>()
-  const cancel = clock.after(flushMs, waited.resolve)
-  await Promise.race([link.end().catch(() => {}), waited.promise])
+  const timeout = Promise.withResolvers<void>()
+  const cancel = clock.after(flushMs, timeout.resolve)
+  await Promise.race([link.end().catch(() => {}), timeout.promise])
   cancel()
 }

@@ -1,7 +1,7 @@
 /** Lets one event pass per `intervalMs`. */
-export class Pace {
+export class RateLimiter {
   readonly #intervalMs: number
-  #last = -Infinity
+  #lastMs = -Infinity
 
   constructor(intervalMs: number) {
     this.#intervalMs = intervalMs
@@ -9,8 +9,8 @@ export class Pace {
 
   /** Whether the event at `now` (monotonic milliseconds) passes. */
   take(now: number): boolean {
-    if (now - this.#last < this.#intervalMs) return false
-    this.#last = now
+    if (now - this.#lastMs < this.#intervalMs) return false
+    this.#lastMs = now
     return true
   }
 }
