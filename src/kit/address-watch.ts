@@ -29,10 +29,10 @@ export interface AddressWatchOptions {
   readonly clock: Clock
   /** Remote multiaddrs of the member links. */
   readonly remotes: () => readonly string[]
-  /** Addresses at which neighbours see this node. */
+  /** Addresses at which neighbours observe this node. */
   readonly observed: () => AddressInputs['observed']
   readonly onChange: (addresses: readonly OwnAddress[]) => void
-  /** Where the transports listen, hosts of own interfaces; `asks`: an observed address would be announced. */
+  /** Listen addresses and hosts of own interfaces; `asks`: the node would announce an observed address. */
   readonly onListening: (listening: Listening) => void
   readonly emitSpan: (span: SpanEffect) => void
   /** The machine's interfaces and routes by default. */
@@ -40,21 +40,21 @@ export interface AddressWatchOptions {
   readonly sourceAddress?: (host: string, owner: Owner) => Promise<string | undefined>
 }
 
-/** Node has no event for interfaces. With a digest every 2 s others know of a change within 8 s. */
+/** Node has no event for interfaces. With a digest every 2 s other nodes learn of a change within 8 s. */
 const pollMs = 5_000
-/** The system's routes may change although its addresses do not, and then the whole list is computed anew. */
+/** The system's routes may change while its addresses do not, so the list is recomputed at this interval. */
 const routesMaxAgeMs = 30_000
-/** Remote hosts that are looked up: enough for every interface that has a link. */
+/** Remote hosts to look up: enough for every interface that has a link. */
 const maxRemotes = 32
 /** Addresses in one span. */
 const maxListed = 32
-/** Transports begin to listen one after the other, within one start. */
+/** Transports start to listen one after the other, within one start. */
 const debounceMs = 50
 const nothingAnnounced = '|'
 
 /**
- * Keeps the list of own addresses current: what the transports listen at, on the interfaces as they are now. The list
- * goes into the digest, into identify where libp2p was made with the mesh's announce filter, and into a span.
+ * Keeps the list of own addresses current: the listen addresses, expanded to the current interfaces. The list goes into
+ * the digest, into a span, and into identify if libp2p has the mesh's announce filter.
  */
 export class AddressWatch {
   readonly #options: AddressWatchOptions
@@ -78,7 +78,7 @@ export class AddressWatch {
     return this.#addresses
   }
 
-  /** The announced ones, as others dial them. */
+  /** The announced addresses, as other nodes dial them. */
   announced(): string[] {
     return announcedAddresses(this.#addresses).map(
       (address) => `${address}/p2p/${this.#options.components.peerId.toString()}`,
@@ -97,7 +97,7 @@ export class AddressWatch {
     const onHint = () => this.#scheduleRefresh()
     events.addEventListener('transport:listening', onHint)
     events.addEventListener('transport:close', onHint)
-    // AutoNAT, UPnP or AutoTLS has verified an address, or lost one.
+    // AutoNAT, UPnP or AutoTLS verified or lost an address.
     events.addEventListener('self:peer:update', onHint)
     owner.adopt('address listener', () => {
       events.removeEventListener('transport:listening', onHint)
@@ -108,7 +108,7 @@ export class AddressWatch {
     this.#schedulePoll()
   }
 
-  /** Computes the list anew. */
+  /** Recomputes the list. */
   refresh(): void {
     const { owner, onChange } = this.#options
     if (owner.closed) return
@@ -141,7 +141,7 @@ export class AddressWatch {
     })
   }
 
-  /** Whether anything that has no event is not as at the last poll. To compute the list costs five times this look. */
+  /** Whether inputs without an event changed since the last poll. To compute the list costs five times this check. */
   #hasChanged(): boolean {
     const { clock, remotes, observed } = this.#options
     const snapshot = JSON.stringify([this.#interfaces(), remotes(), observed()])
@@ -170,7 +170,7 @@ export class AddressWatch {
     })
   }
 
-  /** Asks the system for source addresses again, when interfaces or links are others than at the last time. */
+  /** Queries the system for source addresses again if interfaces or links changed. */
   #lookUpRoutes(): void {
     const { clock, owner, remotes, sourceAddress: sourceOf = sourceAddress } = this.#options
     const hosts = [...new Set(remotes().map((remote) => parseAddress(remote).host))].filter((host) => host !== '')
@@ -191,7 +191,7 @@ export class AddressWatch {
     })
   }
 
-  /** Identify answers with this list from now on; a running identify push sends it, since the own peer record changes. */
+  /** Makes identify answer with this list; the change of the own peer record also triggers identify push. */
   #updateIdentify(): void {
     const { addressManager, peerStore, peerId } = this.#options.components
     const filter = filterOf(addressManager)
@@ -201,7 +201,7 @@ export class AddressWatch {
     peerStore.patch(peerId, { multiaddrs }).catch(() => {})
   }
 
-  /** One span for a change of what is announced or of what is not; a mere change of order is none. */
+  /** Emits one span per change of the announced or withheld addresses; a change of order emits none. */
   #emitChange(before: readonly string[], after: readonly string[]): void {
     const withheld = this.#addresses.filter(({ state, reason }) => state !== 'announced' && reason !== 'link-local')
     const keys = withheld.map(({ address, reason }) => `${address} ${reason}`)
@@ -225,7 +225,7 @@ function distinctHosts(hosts: readonly (string | undefined)[]): string[] {
   return [...new Set(hosts.flatMap((host) => (host === undefined ? [] : [canonicalHost(host)])))]
 }
 
-/** What the application adds, and what its own AutoNAT, UPnP or AutoTLS has found and verified. */
+/** Addresses that the application appends or that its AutoNAT, UPnP or AutoTLS verified. */
 function verifiedElsewhere(addressManager: TracemeshComponents['addressManager']): Multiaddr[] {
   const addresses = addressManager.getAddressesWithMetadata()
   return addresses.filter(({ type, verified }) => verified && type !== 'transport').map((one) => one.multiaddr)

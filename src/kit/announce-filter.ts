@@ -1,18 +1,18 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { parseAddress } from '../core/address.ts'
 
-/** libp2p's `addresses.announceFilter`: what it returns is what identify answers and `getMultiaddrs()` returns. */
+/** libp2p's `addresses.announceFilter`: identify and `getMultiaddrs()` return its result. */
 type Filter = (addresses: Multiaddr[]) => Multiaddr[]
 
 /**
- * A filter that returns the mesh's own list instead of libp2p's, once there is one. Relayed addresses stay: digests leave
- * them out, yet a relay's reservation that the application has made is of use to any other libp2p peer.
+ * A filter that returns the mesh's own list, once it exists, instead of libp2p's. Relayed addresses stay: digests leave
+ * them out, but other libp2p peers can use a relay reservation of the application.
  */
 export interface AnnounceFilter extends Filter {
   meshAddresses: readonly Multiaddr[] | undefined
 }
 
-/** For `createLibp2p`: the mesh service finds the filter there, and keeps its list current. */
+/** For `createLibp2p`: the mesh service finds the filter there and updates its list. */
 export function announceFilter(): AnnounceFilter {
   const filter: AnnounceFilter = Object.assign(
     (addresses: Multiaddr[]) => withRelayed(filter.meshAddresses ?? addresses, addresses),
@@ -27,8 +27,8 @@ function withRelayed(list: readonly Multiaddr[], addresses: readonly Multiaddr[]
 }
 
 /**
- * The filter that this libp2p was made with. libp2p offers no getter for it, so the field is read; without it the mesh
- * announces the same addresses in digests, and identify keeps to libp2p's list.
+ * The announce filter of this libp2p. libp2p has no getter, so this reads the field; without it the mesh announces the
+ * same addresses in digests, and identify keeps libp2p's list.
  */
 export function filterOf(addressManager: object): Filter | AnnounceFilter | undefined {
   const { announceFilter: filter } = addressManager as { announceFilter?: unknown }

@@ -6,7 +6,7 @@ import { withoutPeer } from './multiaddrs.ts'
 /** How long the mesh waits for the application’s dial of the same peer before it dials as well. Guess. */
 export const appDialWaitMs = 3_000
 
-/** Whom a dial is for: seeds may be known by their addresses alone. */
+/** The target of a dial; for a seed the peer id may be unknown. */
 export interface DialTarget {
   readonly peer: PeerId | undefined
   readonly addresses: readonly Multiaddr[]
@@ -25,8 +25,8 @@ export function isApplicationDialling(
 }
 
 /**
- * Whether a connection to this peer is there that makes our dial needless: one that this node’s application opened, or
- * one that the lower peer id dialled. Of two ends that dial each other only one gives way.
+ * Whether an existing connection to this peer makes our dial unnecessary: one that this node’s application opened, or
+ * one that the lower peer id dialled. Of two ends that dial each other only one yields.
  */
 export function isApplicationConnected(
   { connectionManager, peerId }: Pick<NetworkComponents, 'connectionManager' | 'peerId'>,

@@ -38,7 +38,7 @@ export interface AssemblyOptions {
 
 export type EmitSpan = (span: SpanEffect, window?: TraceRef) => void
 
-/** The parts of a node, fitted together: what lives from one start to the next stop. */
+/** The parts of a running node, wired together: they live from one start to the next stop. */
 export class Assembly {
   readonly owner: Owner
   readonly telemetry: Telemetry
@@ -74,7 +74,7 @@ export class Assembly {
     this.addresses = this.#createAddressWatch()
   }
 
-  /** Tells a span, and logs the line that goes with it. */
+  /** Emits a span and logs its line. */
   readonly emitSpan: EmitSpan = (span, window) => {
     logSpan(this.#options.config.logger, span, this.telemetry.emit(span, window))
   }
@@ -110,7 +110,7 @@ export class Assembly {
     const missing = pubsub === undefined ? [] : missingInternals(pubsub)
     if (missing.length === 0) return
     const text =
-      'this pubsub is no gossipsub that the mesh knows: its RPCs are not split, and only lost streams of its own are healed'
+      'unknown pubsub implementation: the mesh does not split its RPCs, and heals only outbound streams that it lost'
     config.logger.warn({ ...idsOf(this.node.window), missing }, text)
   }
 
@@ -191,7 +191,7 @@ export class Assembly {
       exportsSpans: this.telemetry.exports,
       sendCrossing: (mesh, crossing) => {
         network.perform({ do: 'forward', mesh, crossing })
-        // Gossipsub does not hand a node its own messages, and a bridge carries those too.
+        // Gossipsub does not deliver a node its own messages, and a bridge forwards those too.
         this.driver.deliver({ type: 'crossing', mesh, crossing })
       },
       nextSequence: () => crossingSequence(incarnation, ++this.#publishedCount),
@@ -234,7 +234,7 @@ export class Assembly {
     })
   }
 
-  /** Of the trace that a log line belongs to: the node's window when it has none of its own. */
+  /** Ids for a log line: those of `trace`, else of the node's window. */
   #traceIds(trace?: TraceRef): ReturnType<typeof idsOf> {
     return idsOf(trace ?? this.node.window)
   }
@@ -275,7 +275,7 @@ export function requireIdentify(components: TracemeshComponents, { services }: R
   const name = services.identify ?? 'identify'
   const identify = findService<IdentifyService>(components, name)
   if (identify !== undefined) return identify
-  const cure = 'add `identify()` of @libp2p/identify to its services; the mesh counts on it for every dial'
+  const cure = 'add `identify()` of @libp2p/identify to its services; the mesh needs it for every dial'
   throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
 }
 
@@ -283,7 +283,7 @@ function pubsubName({ services }: ResolvedOptions): string {
   return services.pubsub ?? 'pubsub'
 }
 
-/** Throws MESH_SERVICE_MISSING where a service is named that is not there, MESH_PUBSUB_UNUSABLE. */
+/** Throws MESH_SERVICE_MISSING if `services` names a missing service, MESH_PUBSUB_UNUSABLE. */
 export async function checkPubSubService(
   components: TracemeshComponents,
   config: ResolvedOptions,
@@ -299,7 +299,7 @@ export async function checkPubSubService(
   }
 }
 
-/** Other services are components under their names, once all have been made; libp2p throws for those there are not. */
+/** libp2p makes services available as components under their names, and throws for an unknown name. */
 function findService<S>(components: TracemeshComponents, name: string): S | undefined {
   try {
     return (components as unknown as Record<string, S | undefined>)[name]

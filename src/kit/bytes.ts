@@ -7,10 +7,10 @@ export const traceBytes = 24
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Throws `MESH_MESSAGE_INVALID` for ids that W3C trace context does not allow: every reader would refuse them. */
+/** Throws `MESH_MESSAGE_INVALID` for ids that W3C trace context does not allow: every reader would reject them. */
 export function traceToBytes(ref: TraceRef): Uint8Array {
   if (parseTraceparent(formatTraceparent(ref)) === undefined) {
-    throw new MeshError('MESH_MESSAGE_INVALID', { reason: 'its trace is not one of W3C trace context' })
+    throw new MeshError('MESH_MESSAGE_INVALID', { reason: 'its trace ids are not valid in W3C trace context' })
   }
   return Uint8Array.from(Buffer.from(ref.traceId + ref.spanId, 'hex'))
 }
@@ -29,7 +29,7 @@ export function u64(value: bigint): Uint8Array {
   return new Uint8Array(view.buffer)
 }
 
-/** Reads from the front. Everything throws `MESH_MESSAGE_INVALID` when there is not enough, or it is not what it says. */
+/** Reads from the front. Every method throws `MESH_MESSAGE_INVALID` for missing or malformed bytes. */
 export class ByteReader {
   readonly #bytes: Uint8Array
   #at = 0

@@ -23,7 +23,7 @@ export interface CensusOptions {
   readonly vitals: VitalsReader
 }
 
-/** Counts what every layer holds, side by side. */
+/** Counts the resources of every layer. */
 export async function takeCensus(options: CensusOptions, window: TraceRef | undefined): Promise<SpanEffect[]> {
   const { owner, clock, random, node, network, components, pubsub, telemetry, vitals } = options
   const now = clock.now()
@@ -37,7 +37,7 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
   const input = {
     inventory: owner.inventory(),
     links,
-    // The ledger knows nothing of those that the application goes on with alone.
+    // The ledger does not have the connections that the mesh left to the application.
     connections: connections
       .filter(({ id }) => !network.isLeftToApp(id))
       .map(({ id, remotePeer, timeline }) => ({

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/machine.ts'
 
-/** The process's own time. Timers keep it alive only as long as their owner does, so none is unreferenced. */
+/** The process's clock. Owners cancel their timers, so none needs `unref`. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),

@@ -1,7 +1,7 @@
 import type { ConnectionGater, Libp2pEvents, PeerId, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 
-/** What the mesh uses of libp2p: the components that any libp2p service is handed. */
+/** The parts of libp2p's service components that the network uses. */
 export interface NetworkComponents {
   readonly peerId: PeerId
   readonly events: TypedEventTarget<Libp2pEvents>
@@ -11,7 +11,7 @@ export interface NetworkComponents {
   readonly connectionGater?: ConnectionGater
 }
 
-/** What libp2p hands to the mesh service. */
+/** The parts of libp2p's service components that the mesh service uses. */
 export type TracemeshComponents = NetworkComponents & {
   readonly privateKey: PrivateKey
   readonly registrar: Pick<Registrar, 'getHandler'>
@@ -23,7 +23,7 @@ export type TracemeshComponents = NetworkComponents & {
   readonly peerStore: Pick<PeerStore, 'all' | 'patch'>
 }
 
-/** A message as gossipsub hands it out: under `StrictSign` its signature has been checked. */
+/** A message as gossipsub delivers it: under `StrictSign` it has verified the signature. */
 export interface GossipMessage {
   readonly type: 'signed' | 'unsigned'
   readonly topic: string
@@ -33,11 +33,11 @@ export interface GossipMessage {
 }
 
 interface PubSubOptions {
-  /** Gossipsub otherwise throws when nobody is there yet, unless its own options say so. */
+  /** Without it gossipsub throws while a topic has no peer, unless its own options allow that. */
   readonly allowPublishToZeroTopicPeers: boolean
 }
 
-/** What the mesh uses of gossipsub; any libp2p 3 pubsub of this shape will do. */
+/** The part of gossipsub that the mesh uses; any libp2p 3 pubsub of this shape works. */
 export interface PubSub {
   subscribe(topic: string): void
   unsubscribe(topic: string): void

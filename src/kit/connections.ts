@@ -12,36 +12,36 @@ import { type GossipStreams, gossipPrefix } from './gossip-streams.ts'
 import type { LinkStream } from './link-stream.ts'
 import { transportOf, withoutPeer } from './multiaddrs.ts'
 
-/** What is known of one connection beside what libp2p says of it. */
+/** State of one connection that libp2p does not hold. */
 export interface ConnectionRecord {
   readonly connection: Connection
   isIdentified: boolean
   /** Multiaddr at which the peer sees this node. */
   observedAddress: string | undefined
-  /** The peer speaks gossipsub, by its newest identify or, before that, by a stream it has opened; undefined when unknown. */
+  /** By the newest identify, or before it by an open stream of the peer; undefined when unknown. */
   speaksGossip: boolean | undefined
-  /** Since when gossipsub is seen to lack its stream to this peer, or to know its topics; undefined while it has both. */
+  /** Since when gossipsub lacks its stream to this peer or the peer's subscriptions; undefined while it has both. */
   lackingSince: number | undefined
-  /** Milliseconds that messages have waited for gossipsub to be there. */
+  /** Milliseconds that messages have waited for gossipsub on this connection. */
   waitedMs: number
-  /** Agent version that identify gave; empty before. */
+  /** From identify; empty before. */
   agentVersion: string
-  /** The one link stream, once it is there. */
+  /** The one link stream, once it is open. */
   link: LinkStream | undefined
-  /** Our opening of it is under way. */
+  /** This node is opening the link stream. */
   isOpeningLink: boolean
   isClosing: boolean
   /** Our dialler opened it. */
   isOurs: boolean
-  /** The mesh is done with it and it is not the mesh's to close: whoever opened it goes on with it. */
+  /** The mesh no longer uses this connection but may not close it; the application goes on with it. */
   isLeftToApp: boolean
-  /** The peer did not answer on it: it is not taken up again. */
+  /** The peer did not answer on it: the mesh does not resume it. */
   isUnresponsive: boolean
 }
 
 /**
- * One record per connection of libp2p's, found by id. Events of libp2p are hints only: a snapshot drops what libp2p no
- * longer has and adds what was missed.
+ * One record per libp2p connection, by id. Events of libp2p are hints only: a snapshot removes records of connections
+ * that libp2p no longer has and adds missing ones.
  */
 export class Connections {
   readonly #components: NetworkComponents
@@ -52,8 +52,8 @@ export class Connections {
   readonly #records: OwnedMap<string, ConnectionRecord>
 
   /**
-   * `gossip`: undefined for a node that runs no gossipsub. `maxPeers`: peers connected at most. `probes`: peers
-   * that only dial back. `closes`: the connections that the mesh may close.
+   * `gossip`: undefined for a node without gossipsub. `maxPeers`: maximum of connected peers. `probes`: peers that only
+   * dial back. `closes`: the connections that the mesh may close.
    */
   constructor(
     components: NetworkComponents,
@@ -72,8 +72,8 @@ export class Connections {
     this.#records = owner.map<string, ConnectionRecord>({
       name: 'links',
       capacity: (maxPeers + limits.relayedPeers) * limits.linksPerPeer,
-      expiry: { event: 'its connection is gone' },
-      release: (record) => record.link?.abort(new Error('its connection is gone')),
+      expiry: { event: 'its connection closes' },
+      release: (record) => record.link?.abort(new Error('the connection is closed')),
     })
   }
 
@@ -112,7 +112,7 @@ export class Connections {
     if (protocols.length > 0) this.#setGossips(connection.remotePeer, protocols)
   }
 
-  /** A peer that no longer lists gossipsub has stopped it, on all its connections. */
+  /** A peer that no longer lists gossipsub has stopped it on all its connections. */
   #setGossips(peer: PeerId, protocols: readonly string[]): void {
     const speaksGossip = protocols.some((protocol) => protocol.startsWith(gossipPrefix))
     for (const record of this.#records.values())
@@ -123,7 +123,7 @@ export class Connections {
     this.#records.deleteIf(connection.id, (record) => record.connection === connection)
   }
 
-  /** Agent version of a peer, by identify; undefined before. */
+  /** Agent version of a peer from identify; undefined before. */
   agentOf(peer: string): string | undefined {
     for (const { agentVersion, connection } of this.#records.values())
       if (agentVersion !== '' && connection.remotePeer.toString() === peer) return agentVersion
@@ -135,7 +135,7 @@ export class Connections {
     return this.#components.connectionManager.getConnections().filter(({ remotePeer }) => remotePeer.equals(peer))
   }
 
-  /** Where gossipsub is not there yet, since no longer than `ms`: it is likely to be soon. */
+  /** Connections that have lacked gossipsub for at most `ms`: they are likely to get it soon. */
   lackingGossip(ms: number): readonly ConnectionRecord[] {
     const lackedAfter = this.#clock.now() - ms
     const isLacking = ({ lackingSince }: ConnectionRecord) => lackingSince !== undefined && lackingSince > lackedAfter
@@ -143,8 +143,8 @@ export class Connections {
   }
 
   /**
-   * An identified connection to this peer, or one that we dialled to one of these addresses. One that the mesh has left
-   * is taken up again: the next snapshot shows it.
+   * An identified connection to this peer, or one that we dialled to one of these addresses. It also resumes a
+   * connection that the mesh left to the application: the next snapshot shows it.
    */
   findReaching(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Connection | undefined {
     const candidates = this.#usable(peer, addresses).filter(({ isIdentified }) => isIdentified)
@@ -153,7 +153,7 @@ export class Connections {
     return record?.connection
   }
 
-  /** A connection to this peer is open whose identify has not ended. */
+  /** Whether an open connection to this peer waits for identify. */
   isIdentifying(peer: PeerId | undefined, addresses: readonly Multiaddr[]): boolean {
     return this.#usable(peer, addresses).some(({ isIdentified, isLeftToApp }) => !isIdentified && !isLeftToApp)
   }
@@ -167,12 +167,12 @@ export class Connections {
     })
   }
 
-  /** Among connections that the mesh shares it closes those that it dialled and nobody else uses. */
+  /** Of shared connections the mesh closes only those that it dialled and the application does not use. */
   mayClose({ isOurs, connection }: ConnectionRecord): boolean {
     return this.#closes !== 'own' || (isOurs && !servesApplication(connection))
   }
 
-  /** Other code goes on with it without the mesh. */
+  /** Whether the application goes on with the connection without the mesh. */
   isLeftToApp(id: string): boolean {
     return this.#records.get(id)?.isLeftToApp === true
   }
@@ -205,14 +205,14 @@ export class Connections {
     }
   }
 
-  /** It may have a stream to a peer that it has struck off its list, and a peer on its list without a stream. */
+  /** Gossipsub may have a stream to a peer that it removed from its list, and list a peer without a stream. */
   #gossipPeers(connections: readonly Connection[]): GossipPeers {
     const peersOf = (some: readonly Connection[]) => new Set(some.map(({ remotePeer }) => remotePeer.toString()))
     const { pubsub, topics = [], streams } = this.#gossip ?? {}
     const listed = new Set(pubsub?.getPeers().map(String))
     const subscribed = new Set(topics.flatMap((topic) => pubsub?.getSubscribers(topic).map(String) ?? []))
     const outbound = peersOf(connections.filter((connection) => hasGossipStream(connection, 'outbound')))
-    // A member subscribes to what every member does. What others listen to is for them to say, or not to.
+    // All members subscribe to the same mesh topics. Other peers need not subscribe to anything.
     const others = connections.filter(
       (connection) => this.#records.get(connection.id)?.link === undefined && hasGossipStream(connection, 'inbound'),
     )
@@ -230,7 +230,7 @@ export class Connections {
   #gossipOf(record: ConnectionRecord, peer: string, peers: GossipPeers): GossipState {
     if (this.#gossip === undefined) return 'none'
     const writes = peers.outbound.has(peer)
-    // A peer may have started gossipsub after identify, and tells that by its stream alone.
+    // A peer may start gossipsub after identify; then only its stream shows that.
     const hasStream = writes || hasGossipStream(record.connection, 'inbound')
     if (hasStream) record.speaksGossip ??= true
     const speaks = record.speaksGossip === true || hasStream
@@ -238,7 +238,7 @@ export class Connections {
     if (!speaks || isComplete) record.lackingSince = undefined
     if (!speaks || record.isClosing) return writes ? 'open' : 'none'
     if (!isComplete) record.lackingSince ??= this.#clock.now()
-    // Gossipsub opens no other stream while the one on a connection that is being closed has not gone.
+    // Gossipsub opens no other stream until the one on the closing connection has closed.
     if (!writes && peers.closing.has(peer)) return 'none'
     return this.#lackOf(record, peer, peers) ?? 'open'
   }
@@ -249,22 +249,22 @@ export class Connections {
       if (streams?.stuckPeer === peer) return 'stuck'
       return streams?.isOpening ? 'waiting' : 'missing'
     }
-    // Of another pubsub it is not known what it reads.
+    // The mesh cannot see what another pubsub reads.
     if (streams === undefined) return undefined
     if (!streams.readsFrom(peer)) return 'no-inbound'
     return link !== undefined && !subscribed.has(peer) ? 'no-subscription' : undefined
   }
 }
 
-/** Gossipsub, and the topics that every member of the mesh subscribes to at its start. */
+/** Gossipsub, and the topics to which every member subscribes at its start. */
 export interface Gossip {
   readonly pubsub: Pick<PubSub, 'getPeers' | 'getSubscribers'>
   readonly topics: readonly string[]
-  /** Its streams, when it is js gossipsub. */
+  /** Its streams, if it is js gossipsub. */
   readonly streams?: Pick<GossipStreams, 'writesTo' | 'readsFrom' | 'isOpening' | 'stuckPeer'> | undefined
 }
 
-/** Peers that gossipsub has a stream to, those whose subscriptions it knows, and those with a connection that is being closed. */
+/** Peers by gossipsub's streams to and from them, with subscriptions, and with a closing connection. */
 interface GossipPeers {
   readonly outbound: ReadonlySet<string>
   readonly inbound: ReadonlySet<string>
@@ -273,8 +273,8 @@ interface GossipPeers {
 }
 
 /**
- * Gossipsub keeps one outbound stream per peer, on whichever connection: that is the one it writes to. One that it has
- * closed stays open for reading, for as long as the other side does not close its own end.
+ * Gossipsub writes to one outbound stream per peer, on any of its connections. A stream that it has closed stays open
+ * for reading until the other side closes its own end.
  */
 function hasGossipStream({ streams }: Connection, direction: Stream['direction']): boolean {
   return streams.some(
@@ -290,7 +290,7 @@ export function isGossip({ protocol }: Pick<Stream, 'protocol'>): boolean {
   return protocol.startsWith(gossipPrefix)
 }
 
-/** Only the dialler opens the link stream, so only it can take up again what the mesh has left. */
+/** Only the dialler opens the link stream, so only it can resume a connection that the mesh left. */
 function canResume({ connection, isUnresponsive }: ConnectionRecord): boolean {
   return connection.direction === 'outbound' && !isUnresponsive
 }

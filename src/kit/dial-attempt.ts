@@ -5,12 +5,12 @@ import type { NetworkComponents } from './components.ts'
 import { type AddressFailure, failureOf } from './dial-failure.ts'
 
 export type DialOutcome =
-  /** `others`: connections over other addresses, which are dropped when `done` returns. */
+  /** `others`: connections over other addresses; the attempt drops them when `onDone` returns. */
   | { readonly ok: true; readonly connection: Connection; readonly others: readonly Connection[] }
-  /** `gaveWay`: called off, since other code reaches the peer. */
+  /** `hasYielded`: the attempt stopped because other code reaches the peer. */
   | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly hasYielded?: boolean }
 
-/** What became of the addresses that were tried before the one that succeeded. */
+/** Outcome of the addresses whose dials began before that of the winner. */
 export interface TriedPaths {
   readonly worked: readonly Multiaddr[]
   readonly failures: readonly AddressFailure[]
@@ -18,17 +18,17 @@ export interface TriedPaths {
 
 export interface AttemptEvents {
   onDone(outcome: DialOutcome): void
-  /** A connection is open, and may be dropped yet. */
+  /** A connection is open; the attempt may still drop it. */
   onOpened?(connection: Connection): void
-  /** The attempt does not need this connection. Aborts it when left out. */
+  /** The attempt does not need this connection. By default it aborts it. */
   onUnneeded?(connection: Connection, reason: Error): void
-  /** After a success, when it is known of every address that had been tried before; at the limit at the latest. */
+  /** After a success, once every earlier dial has ended; at the limit at the latest. */
   onPathsTried?(paths: TriedPaths): void
-  /** A connection over another address opened after the success; it is dropped next. */
+  /** A connection over another address opened after the success; the attempt drops it next. */
   onDuplicate?(connection: Connection): void
-  /** Whether other code reaches the peer: asked again and again, until a connection of this attempt is open. */
+  /** Whether other code reaches the peer; polled until a connection of this attempt is open. */
   shouldYield?(): boolean
-  /** Whether the dials that had begun before the one that succeeded are called off like those that began later. */
+  /** Whether a success also aborts the dials that began before the winner's. */
   readonly abortsSlower?: boolean
 }
 
@@ -40,33 +40,33 @@ interface Pending {
 
 /** Between the starts of two addresses: the Connection Attempt Delay that RFC 8305 §5 recommends. */
 const staggerMs = 250
-/** First wait for another look at whether other code dials the same peer; each is twice as long, up to `staggerMs`. */
+/** First interval of the poll of `shouldYield`; it doubles each time, up to `staggerMs`. */
 const firstPollMs = 5
-/** While one address has a connection that is not identified yet, the next one waits longer: it will hardly be needed. */
+/** While a connection waits for identify, the next address starts later, as it is rarely needed. */
 const staggerOpenMs = 1_000
 
 /**
- * One attempt at one peer over several addresses side by side. It succeeds when a connection is identified: over QUIC
- * a dial succeeds although the other side has refused the connection. What opens later is closed. It does not go
- * through libp2p's dial queue, which tries addresses one after the other, 10 s each when a QUIC port is dead, and
- * shares its result with other dials.
+ * One attempt at one peer over several addresses in parallel. It succeeds when a connection is identified: over QUIC a
+ * dial succeeds even if the other side refuses the connection. It drops later connections. It bypasses libp2p's dial
+ * queue, which tries addresses one after the other, 10 s each when a QUIC port is dead, and shares its result with
+ * other dials.
  *
- * Dials that had begun before the one that succeeded go on to their end: where the faster way is blocked, that is the
- * only time at which it shows. Where the application shares the connections they are called off too (`callsOffSlower`):
- * libp2p hands out every connection that opens, so the application may use the slower one.
+ * Dials that began before the winner's run to their end: only they show that a usually faster path is blocked. If the
+ * application shares the connections, a success aborts them too (`abortsSlower`): libp2p shares every open connection,
+ * so the application may use the slower one.
  *
- * A native QUIC dial cannot be called off; when it succeeds after the signal, libp2p's upgrader drops its connection.
+ * A native QUIC dial cannot be aborted; if it succeeds after the signal, libp2p's upgrader drops its connection.
  */
 export class DialAttempt {
   readonly #components: NetworkComponents
-  /** Of this attempt alone: what it holds goes with its end. */
+  /** Belongs to this attempt alone and closes with it. */
   readonly #owner: Owner
   readonly #addresses: readonly Multiaddr[]
   readonly #events: AttemptEvents
   /** Bounded by the addresses, like the failures. */
   #open: readonly { readonly connection: Connection; readonly address: Multiaddr; readonly index: number }[] = []
   #failures: readonly AddressFailure[] = []
-  /** Dials under way. Each has its own signal: TCP goes on heeding it after the connection has been handed out. */
+  /** Running dials. Each has its own signal: on TCP it still ends the connection after the dial returned. */
   #pending: readonly Pending[] = []
   #worked: readonly Multiaddr[] = []
   #startedCount = 0
@@ -80,7 +80,7 @@ export class DialAttempt {
     this.#events = events
   }
 
-  /** `limitMs`: by then it has ended. Calls `done` exactly once, unless its owner is closed before. */
+  /** Ends within `limitMs`. Calls `onDone` exactly once, unless its owner closes before. */
   start(limitMs: number): void {
     const { events } = this.#components
     const onIdentify = (event: CustomEvent<IdentifyResult>) => this.#onIdentified(event.detail.connection)
@@ -139,7 +139,7 @@ export class DialAttempt {
     })
   }
 
-  /** What is under way is called off before it becomes a connection. */
+  /** Aborts the running dials, before one opens a connection, if other code reaches the peer. */
   #yieldIfReached(): boolean {
     if (this.#hasEnded || this.#open.length > 0 || this.#events.shouldYield?.() !== true) return false
     this.#end({ ok: false, failures: this.#failures, hasYielded: true })
@@ -175,7 +175,7 @@ export class DialAttempt {
     else this.#startNext()
   }
 
-  /** Refused by the other side after the handshake, as libp2p does over its limits. */
+  /** The other side refused the connection after the handshake, as libp2p does over its limits. */
   #onClosed(connection: Connection): void {
     const entry = this.#open.find((other) => other.connection === connection)
     if (entry === undefined) return
@@ -201,7 +201,7 @@ export class DialAttempt {
     this.#reportTriedPaths()
   }
 
-  /** All that had begun before the success has come to its end. */
+  /** Reports once every dial that began before the success has ended. */
   #reportTriedPaths(): void {
     if (this.#owner.closed || this.#worked.length === 0 || this.#pending.length > 0) return
     void this.#owner.close()

@@ -20,15 +20,14 @@ export interface DialBackTarget {
   readonly owner: Owner
 }
 
-/** Closing sockets takes no longer. */
+/** Time to close the sockets. */
 const stopMs = 2_000
-/** For a dial-back to arrive after it was asked for, and to end. */
+/** Time for a dial-back to arrive after its request, and to end. */
 const expectedMs = 20_000
 
 /**
- * Dials an address with a node of its own: the node that asked would otherwise hand out the connection that is there,
- * or keep a second one to the peer. Resolves with an empty text when the peer with this id answers there, and with the
- * `error.type` otherwise.
+ * Dials an address with a temporary libp2p node: this node's own would reuse its connection to the peer, or keep a
+ * second one. Resolves with an empty text if the peer with this id answers, else with the `error.type`.
  */
 export async function dialBack({ nonce, peer, address, limitMs, owner }: DialBackTarget): Promise<string> {
   try {
@@ -52,14 +51,14 @@ export async function dialBack({ nonce, peer, address, limitMs, owner }: DialBac
   }
 }
 
-/** One outgoing connection, and nothing that keeps or repeats it. */
+/** One outbound connection, without keepalive or reconnects. */
 const baseSettings: Libp2pOptions = {
   connectionMonitor: { enabled: false },
   connectionManager: { reconnectRetries: 0 },
   logger: silentLibp2p,
 }
 
-/** Loads the transport of the address alone: an application that only speaks TCP needs no native QUIC library. */
+/** Loads only the transport of the address: an application that only uses TCP needs no native QUIC library. */
 async function transportTo(address: string): Promise<Libp2pOptions> {
   if (address.includes('/quic-v1')) {
     const { quic } = await import('@libp2p/quic')
@@ -69,7 +68,7 @@ async function transportTo(address: string): Promise<Libp2pOptions> {
   return { transports: [tcp()], connectionEncrypters: [lazyNoise()], streamMuxers: [yamux()] }
 }
 
-/** A failure takes as long as the limit: an early one would tell the asker a closed port from a filtered one. */
+/** A failure takes the full limit: an early one would let the requester distinguish closed from filtered ports. */
 export async function dialBackInTime(target: DialBackTarget, clock: Clock): Promise<string> {
   const { limitMs, owner } = target
   const startedAt = clock.now()
@@ -82,7 +81,7 @@ export async function dialBackInTime(target: DialBackTarget, clock: Clock): Prom
   return errorType
 }
 
-/** Peers that come to dial this node back, and are gone at once: neither guests nor members. */
+/** Peers that only dial this node back and disconnect at once: neither guests nor members. */
 export class ExpectedProbes {
   readonly #owner: Owner
   #peers: readonly string[] = []
@@ -91,7 +90,7 @@ export class ExpectedProbes {
     this.#owner = owner
   }
 
-  /** A neighbour that was asked with this nonce dials with the identity that follows from it. */
+  /** The neighbour that gets this nonce dials with a peer id derived from it. */
   expect(nonce: string): void {
     void keyOf(nonce).then((key) => {
       if (this.#owner.closed) return

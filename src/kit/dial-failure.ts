@@ -6,14 +6,14 @@ export interface AddressFailure {
   readonly stage: DialStage
   readonly type: string
   readonly message: string
-  /** Undefined where no address was dialled: a name that did not resolve, say. */
+  /** Undefined without a dial, for example when a name did not resolve. */
   readonly address?: string
 }
 
-/** Longest text of an error in a span: the bound of `mesh.error.message` in the catalogue. */
+/** Longest error text in a span: the bound of `mesh.error.message` in the catalogue. */
 const messageLength = 256
 
-/** How far a dial has to come to fail so. Everything not named here failed before anybody answered. */
+/** Errors that a dial meets only in the handshake. All others occur before a peer answers. */
 const handshakeErrors: readonly string[] = [
   'ConnectionDeniedError',
   'ConnectionInterceptedError',
@@ -38,9 +38,9 @@ interface Cause {
 }
 
 /**
- * One cause has one `error.type`, whichever transport or resolver met it; the first that matches decides. Noise wraps
- * its errors, so some of them are known by their text alone. QUIC's native library ignores ICMP: over QUIC a refused or
- * unreachable address is silence, a `TimeoutError`.
+ * One cause has one `error.type` over every transport and resolver; the first match decides. Noise wraps its errors, so
+ * only the text identifies some of them. QUIC's native library ignores ICMP: over QUIC a refused or unreachable address
+ * is silent, a `TimeoutError`.
  */
 const causes: readonly Cause[] = [
   { type: 'SelfDial', stage: 'handshake', text: /^Can not dial self$/ },
@@ -76,7 +76,7 @@ export function failureOf(error: unknown, stage: DialStage = 'dial', address?: s
   return { stage: cause?.stage ?? reachedStage, type, message: text, ...(address !== undefined && { address }) }
 }
 
-/** One failure for the whole attempt: that of the address which came furthest, and our own only when there is no other. */
+/** One failure for the attempt: that of the address that came furthest; a self dial only if it is the only failure. */
 export function summarizeFailures(failures: readonly AddressFailure[], addresses: readonly string[]): DialFailure {
   const rank = ({ stage, type }: AddressFailure) => (type === 'SelfDial' ? -1 : stages.indexOf(stage))
   const furthest = failures.reduce<AddressFailure | undefined>(
@@ -102,7 +102,7 @@ function describeError(error: unknown): { name: string; message: string; code: s
   return { name: error.name || 'Error', message: error.message, code }
 }
 
-/** Native QUIC gives the number of a system error in its text alone. */
+/** Native QUIC reports the number of a system error only in its text. */
 function nativeCode(message: string): string | undefined {
   const number = /\(os error (\d+)\)/.exec(message)?.[1]
   return number === undefined ? undefined : getSystemErrorMap().get(-Number(number))?.[0]

@@ -10,7 +10,7 @@ import type { NetworkComponents } from './components.ts'
 import type { ConnectionRecord, Connections } from './connections.ts'
 import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
 import { type AddressFailure, cutMessage, failureOf, summarizeFailures } from './dial-failure.ts'
-import { hasProtocol, throughRelay, withoutPeer } from './multiaddrs.ts'
+import { hasProtocol, isRelayed, withoutPeer } from './multiaddrs.ts'
 import { explainSelfDial } from './own-host.ts'
 import { pause } from './pause.ts'
 import { type Lookup, resolve } from './resolve.ts'
@@ -22,12 +22,12 @@ interface Target {
   readonly peer: PeerId | undefined
   readonly addresses: readonly Multiaddr[]
   readonly limitMs: number
-  /** A connection to this peer by another address is no answer. */
+  /** A connection to this peer over another address does not count. */
   readonly fresh?: boolean
 }
 
 type Result =
-  /** `elsewhere`: the address of a connection that was there, when it is none of those asked for. */
+  /** `elsewhere`: the address of an existing connection, if it is not one of the requested ones. */
   | { readonly ok: true; readonly peer: string; readonly address: string; readonly elsewhere?: string }
   | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly addresses: readonly string[] }
 
@@ -40,18 +40,18 @@ export interface DiallerOptions {
   /** Whether this node itself listens at a multiaddr. */
   readonly isOwn: (address: string) => boolean
   readonly deliver: (event: NetworkEvent) => void
-  /** Each address that was dialled in vain. */
+  /** Called for each address whose dial failed. */
   readonly onFailure?: ((failure: AddressFailure) => void) | undefined
-  /** Other code of the application dials as well, and its connection is used rather than doubled. */
+  /** The application may dial the same peers; the dialler then uses its connection instead of a second one. */
   readonly yieldsToApp?: boolean
-  /** Leaves a connection to the application, which uses it. */
+  /** Leaves a connection to the application that uses it. */
   readonly leaveToApp: (record: ConnectionRecord) => void
 }
 
-/** Between two looks at what became of the application’s dial. */
+/** Interval at which the dialler polls the application’s dial. */
 const pollMs = 50
 
-/** Dials seeds and peers; each dial has one answer, within its limit. */
+/** Dials seeds and peers; each dial delivers one result within its limit. */
 export class Dialler {
   readonly #options: DiallerOptions
   #inFlight = 0
@@ -67,7 +67,7 @@ export class Dialler {
 
   dialPeer({ peer, addresses, limitMs }: PeerDial): void {
     const answer = (result: Result) => this.#options.deliver(peerAnswer(peer, result))
-    // Bridges and private networks have the same addresses on many hosts: there this node would only reach itself.
+    // Bridges and private networks have the same addresses on many hosts: such an address may lead to this node itself.
     const elsewhere = addresses.filter((address) => !this.#options.isOwn(address))
     this.#run(peer, limitMs, () => parseTarget(elsewhere, peerIdFromString(peer), limitMs), answer)
   }
@@ -118,8 +118,10 @@ export class Dialler {
     if (existing !== undefined && !(fresh && existing.elsewhere !== undefined)) return end(existing)
     const isDenied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
     const { transportManager } = components
-    // No link stream is opened on a relayed connection.
-    const supported = resolved.filter((one) => !throughRelay(one) && transportManager.dialTransportForMultiaddr(one))
+    // The mesh opens no link stream on a relayed connection.
+    const supported = resolved.filter(
+      (address) => !isRelayed(address) && transportManager.dialTransportForMultiaddr(address),
+    )
     const dialable = isDenied ? [] : quicFirst(supported)
     if (owner.closed) return
     if (dialable.length === 0) {
@@ -127,7 +129,7 @@ export class Dialler {
       const notDialable = {
         stage: 'dial',
         type,
-        message: isDenied ? 'the gater denies this peer' : 'no transport dials it',
+        message: isDenied ? 'the connection gater denies this peer' : 'no transport can dial the address',
       } as const
       return end({ ok: false, failures: failures.length > 0 ? failures : [notDialable], addresses: tried })
     }
@@ -164,7 +166,7 @@ export class Dialler {
     dial({ ...events, onDone: onDoneOrYielded, shouldYield: () => this.#isNeedless(target) })
   }
 
-  /** By a connection to the target that is there, or that the application’s own dial brings soon. */
+  /** An existing connection to the target, or one that the application’s own dial opens soon. */
   async #findConnection(owner: Owner, target: DialTarget): Promise<Extract<Result, { ok: true }> | undefined> {
     const { components, clock, connections, yieldsToApp, deliver } = this.#options
     const { peer, addresses } = target
@@ -180,14 +182,14 @@ export class Dialler {
     return answerOf(connection, addresses)
   }
 
-  /** The application has begun to dial the same peer, or there is a connection by now. */
+  /** Whether the application dials the same peer or has connected to it. */
   #isNeedless(target: DialTarget): boolean {
     const { components, connections } = this.#options
     const isOurs = ({ id }: Connection) => connections.find(id)?.isOurs === true
     return isApplicationDialling(components, target) || isApplicationConnected(components, target, isOurs)
   }
 
-  /** The ledger may have seen it before it was known to be ours, and left it to the application. */
+  /** The ledger may have seen the connection before it was marked as ours, and left it to the application. */
   #onOpened(connection: Connection): void {
     const record = this.#options.connections.getOrCreate(connection)
     record.isOurs = true
@@ -196,7 +198,7 @@ export class Dialler {
     }
   }
 
-  /** libp2p hands out each connection that is open, so the application may use one that the dial does not need. */
+  /** libp2p shares each open connection, so the application may use one that the dial does not need. */
   #drop(connection: Connection, reason: Error): void {
     const { owner, connections, leaveToApp } = this.#options
     const record = owner.closed || connection.status !== 'open' ? undefined : connections.getOrCreate(connection)
@@ -206,7 +208,7 @@ export class Dialler {
   }
 }
 
-/** `tries`: what it holds stays until the addresses that were tried before have come to their ends. */
+/** `keepOwner`: the owner stays open until the dials of the earlier addresses have ended. */
 type End = (result: Result, keepOwner?: boolean) => void
 
 function seedAnswer(seed: string, result: Result): NetworkEvent {
@@ -238,7 +240,7 @@ function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[];
   return { worked: worked.map(withoutPeer), failed }
 }
 
-/** Throws for an address that is none; the addresses of a peer that are none are left out. */
+/** Throws for an invalid seed address; skips invalid addresses of a peer. */
 function parseTarget(texts: readonly string[], peer: PeerId | undefined, limitMs: number): Target {
   if (peer === undefined) {
     const addresses = texts.map((text) => multiaddr(text))

@@ -3,26 +3,26 @@ import { limits } from '../core/limits.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { ByteReader, traceToBytes, u64 } from './bytes.ts'
 
-/** Makes a traced message the same message at both ends. */
+/** Identifies a traced message at both ends. */
 export interface Stamp {
-  /** Of its publisher, never used twice: with the publisher's peer id it names the message. */
+  /** Unique per publisher: with the publisher's peer id it identifies the message. */
   readonly sequence: bigint
   /** Unix milliseconds by the publisher's clock. */
   readonly sentAt: number
 }
 
-/** The payload of a gossip message: the body, and the header in front of it. */
+/** The payload of a gossip message: header and body. */
 export interface Message {
   readonly body: Uint8Array
-  /** A sampled span that the message was published in. */
+  /** The sampled span of the publish. */
   readonly trace?: TraceRef
   readonly stamp?: Stamp
-  /** The same message is also on its way into other meshes. */
+  /** The publisher also sends the message into other meshes. */
   readonly crossing?: boolean
 }
 
 /**
- * Gossip messages have no headers, so the header travels in front of the body, integers big-endian:
+ * Gossip messages have no headers, so the payload has one in front of the body, integers big-endian:
  *
  *     offset  bytes
  *     0       4      magic f5 74 6d 65; no UTF-8 text begins with f5
@@ -32,7 +32,7 @@ export interface Message {
  *     ..      8+6    sequence and Unix milliseconds, if flagged
  *     ..      rest   the body
  *
- * A payload that does not begin with the magic has no header: it is a body, published by a guest or raw.
+ * A payload without the magic has no header: it is the body of a guest's or a raw message.
  */
 const magic = Uint8Array.of(0xf5, 0x74, 0x6d, 0x65)
 const version = 1
@@ -41,7 +41,7 @@ const traceFlag = 2
 const stampFlag = 4
 const allFlags = crossingFlag | traceFlag | stampFlag
 const timeBytes = 6
-/** Longest form that `encodeMessage` puts in front of a body. */
+/** Longest header of `encodeMessage`. */
 export const envelopeBytes = magic.length + 2 + 24 + 8 + timeBytes
 
 /** Throws `MESH_MESSAGE_TOO_LARGE` for a body of more than `limitBytes`. */
@@ -52,9 +52,9 @@ export function checkSize(body: Uint8Array, limitBytes: number): void {
 }
 
 /**
- * The payload to publish. A body gets a header even when there is nothing to say of it, or one that begins with the
- * magic would be misread. Throws `MESH_MESSAGE_TOO_LARGE` for a body of more than `limitBytes`, and
- * `MESH_MESSAGE_INVALID` for a trace or a stamp that does not fit its bytes.
+ * The payload to publish. Every body gets a header, if only an empty one: readers would misread a body that begins with
+ * the magic. Throws `MESH_MESSAGE_TOO_LARGE` for a body of more than `limitBytes`, and `MESH_MESSAGE_INVALID` for a
+ * trace or a stamp that does not fit its bytes.
  */
 export function encodeMessage(message: Message, limitBytes: number = limits.messageBytes): Uint8Array {
   const { body, trace, stamp, crossing = false } = message
@@ -76,8 +76,8 @@ function stampToBytes({ sequence, sentAt }: Stamp): Uint8Array {
 }
 
 /**
- * The message in a payload; its body is a view of it. Throws `MESH_MESSAGE_INVALID` for a payload that begins with
- * the magic and is cut short, or is of a later version.
+ * Decodes a payload; the body is a view of it. Throws `MESH_MESSAGE_INVALID` for a payload that begins with the magic
+ * and is truncated or of a later version.
  */
 export function decodeMessage(payload: Uint8Array): Message {
   if (!magic.every((byte, at) => payload[at] === byte)) return { body: payload }

@@ -107,7 +107,7 @@ describe('a fault', () => {
     await node.libp2p.stop()
     const { parts, lines } = fakeParts()
     startFaults(['hold-sweep'], parts)
-    assert.match(lines.join(), /"level":"warn".*"faults":\["hold-sweep"\].*on purpose/)
+    assert.match(lines.join(), /"level":"warn".*"faults":\["hold-sweep"\].*injected faults/)
   })
 
   test('hold-sweep: no sweep is ever told', async () => {

@@ -5,39 +5,39 @@ import type { ExportLimits } from '../telemetry/exporter.ts'
 import type { MeshLogger } from '../telemetry/log.ts'
 import type { NetworkComponents } from './components.ts'
 
-/** What a node can be told to do wrong, so that an alert can be seen to ring and to end. Nothing else reads these names. */
+/** Faults to inject, to see an alert fire and resolve. Only this file acts on these names. */
 export const faultNames = [
   /** The staleness sweep never runs. */
   'hold-sweep',
-  /** Connections are not closed, and each peer is dialled once more every two seconds; where both ends have the fault, all stay. */
+  /** Closes no connection, and dials each peer once more every two seconds; with the fault on both ends all stay. */
   'keep-connections',
-  /** A registry of the node grows by one entry every two seconds, for hours, almost to its bound. */
+  /** Grows a registry by one entry every two seconds, for hours, almost to its bound. */
   'grow-registry',
-  /** There is room for two spans, so that a start loses some, and every census whose registries leave. */
+  /** The export queue holds two spans, so a start loses some, and so does every census that exports registries. */
   'lose-spans',
-  /** The clock that peers are told of is an hour ahead; the times of spans of `tracemesh node` are right. */
+  /** The clock that peers see is an hour ahead; the times of spans of `tracemesh node` are right. */
   'skew-clock',
-  /** 256 MiB more are held. */
+  /** Holds 256 MiB more. */
   'hold-memory',
-  /** Every look at the process finds it out of file descriptors. */
+  /** Every probe of the process finds no free file descriptor. */
   'no-descriptors',
 ] as const
 
 export type Fault = (typeof faultNames)[number]
 
 const skewMs = 3_600_000
-/** A start emits half a dozen spans at once, whichever share of the routine leaves. */
+/** A start emits half a dozen spans at once, at any share of routine spans. */
 const spansWithRoom = 2
 const extraBytes = 256 * 1024 * 1024
-/** Between two dials of one peer, and connections at which they end: each costs both ends some 100 KB. */
+/** Interval of the dials of one peer, and connections at which they stop: each costs both ends some 100 KB. */
 const dialAgainMs = 2_000
 const maxConnections = 64
 const dialMs = 5_000
-/** Between two new entries; whether a rule looks back minutes or hours, it sees the same growth. */
+/** Interval of new entries; a rule sees the same growth over minutes as over hours. */
 const growMs = 2_000
 const maxEntries = 8_192
 
-/** Milliseconds between two sweeps; Infinity, which no configuration may say, is never. */
+/** Milliseconds between two sweeps; Infinity, which no configuration allows, means never. */
 export function faultySweepMs(sweepMs: number, faults: readonly Fault[]): number {
   return faults.includes('hold-sweep') ? Infinity : sweepMs
 }
@@ -47,20 +47,20 @@ export function faultyClock(clock: Clock, faults: readonly Fault[]): Clock {
   return { now: () => clock.now(), wall: () => clock.wall() + skewMs, after: (ms, run) => clock.after(ms, run) }
 }
 
-/** Limits of telemetry in place of its own. */
+/** Overrides of the export limits. */
 export function faultyLimits(faults: readonly Fault[]): Partial<ExportLimits> {
   return faults.includes('lose-spans') ? { spans: spansWithRoom } : {}
 }
 
-/** What finds out whether the process can open a descriptor; undefined: the real one. */
+/** Replaces the probe for a free descriptor; undefined keeps the real one. */
 export function faultyProbe(faults: readonly Fault[]): (() => void) | undefined {
   if (!faults.includes('no-descriptors')) return undefined
   return () => {
-    throw Object.assign(new Error('no descriptor is left, on purpose'), { code: 'EMFILE' })
+    throw Object.assign(new Error('injected fault: no free descriptor'), { code: 'EMFILE' })
   }
 }
 
-/** What the driver performs its effects on. */
+/** The network on which the driver performs its effects. */
 export function faultyNetwork(network: Network, faults: readonly Fault[]): Network {
   if (!faults.includes('keep-connections')) return network
   return {
@@ -74,7 +74,7 @@ export function faultyNetwork(network: Network, faults: readonly Fault[]): Netwo
   }
 }
 
-/** What a fault that goes on by itself works on. */
+/** Parts of the node that running faults use. */
 export interface FaultyParts {
   readonly owner: Owner
   readonly components: Pick<NetworkComponents, 'connectionManager' | 'transportManager'>
@@ -82,14 +82,14 @@ export interface FaultyParts {
   readonly logger: MeshLogger
 }
 
-/** Begins those faults that do something by themselves, and says in the log which there are. They end with the owner. */
+/** Starts the faults that run by themselves, and logs all of them. They end with the owner. */
 export function startFaults(faults: readonly Fault[], parts: FaultyParts): void {
   if (faults.length === 0) return
-  parts.logger.warn({ faults }, 'this node has faults on purpose (MESH_FAULTS, --fault)')
+  parts.logger.warn({ faults }, 'injected faults are active (MESH_FAULTS, --fault)')
   if (faults.includes('keep-connections')) dialAgain(parts)
   if (faults.includes('grow-registry')) growRegistry(parts)
   if (faults.includes('hold-memory')) {
-    // Written to, or it would not be resident.
+    // Filled, as untouched memory would not be resident.
     const memory = Buffer.alloc(extraBytes, 1)
     parts.owner.adopt('memory held by a fault', () => void memory.length)
   }
@@ -108,7 +108,7 @@ function dialAgain(parts: FaultyParts): void {
     const distinctAddresses = new Map(dialledAddresses.map((address) => [address.toString(), address])).values()
     for (const address of distinctAddresses) {
       const abort = new AbortController()
-      // Libp2p ends even a connection that is open by the signal it was dialled with.
+      // The signal of the dial would also end the open connection.
       const cancel = owner.after(dialMs, () => abort.abort())
       const dial = transportManager.dial(address, { signal: abort.signal })
       dial.catch(() => {}).finally(cancel)
@@ -116,7 +116,7 @@ function dialAgain(parts: FaultyParts): void {
   })
 }
 
-/** One of the fixed names, since a registry has to have one; the owner in its census says whose it is. */
+/** Uses one of the fixed registry names; the owner in the census identifies the fault. */
 function growRegistry({ owner, clock }: FaultyParts): void {
   const faultOwner = owner.child('fault')
   const registry = faultOwner.map<number, object>({

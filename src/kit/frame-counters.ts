@@ -7,7 +7,7 @@ export interface FrameCount {
   bytesOut: number
 }
 
-/** Frames that went over the link streams of this node, by type, since it started. */
+/** Frames on the link streams of this node since its start, by type. */
 export class FrameCounters {
   readonly byType: Readonly<Record<FrameType, FrameCount>> = {
     hello: zeroCount(),
@@ -19,9 +19,9 @@ export class FrameCounters {
     'dialback.request': zeroCount(),
     'dialback.result': zeroCount(),
   }
-  /** Chunks in which something was refused: each ended its stream. */
+  /** Chunks with a refused frame: each ended its stream. */
   refused = 0
-  /** Not sent, since there was no stream for them. */
+  /** Frames not sent for lack of a stream. */
   dropped = 0
 
   countSent(type: FrameType, bytes: number): void {
@@ -45,10 +45,10 @@ export interface NetworkCounts {
   readonly frames: Readonly<Record<FrameType, Readonly<FrameCount>>>
   /** Refused frames: each ended its stream. */
   readonly framesRefused: number
-  /** Frames for which there was no stream. */
+  /** Frames not sent for lack of a stream. */
   readonly framesDropped: number
   readonly gossipRefused: number
   readonly gossipUnpublished: number
-  /** Crossings that came faster than their seals could be checked. */
+  /** Crossings that arrived faster than the node could verify their seals. */
   readonly crossingsDropped: number
 }

@@ -12,15 +12,15 @@ import { WorkQueue } from './work-queue.ts'
 export const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`
 const crossingTopic = (mesh: string) => `tracemesh/1/cross/${mesh}`
 
-/** Signatures being checked at once. */
+/** Concurrent signature checks. */
 const checksMax = 64
 
 export interface GossipCounts {
-  /** Digests that were none, or not of their sender; crossings that were none or whose seal was broken. */
+  /** Invalid digests and those not of their sender; crossings that are malformed or have an invalid seal. */
   refused: number
-  /** Crossings beyond `limits.crossingsWaiting`: never looked at. */
+  /** Unchecked crossings beyond `limits.crossingsWaiting`. */
   dropped: number
-  /** Not published, since gossipsub could not. */
+  /** Messages that gossipsub failed to publish. */
   unpublished: number
 }
 
@@ -31,17 +31,17 @@ export interface GossipChannelOptions {
   /** Meshes this node is in. */
   readonly meshes: readonly string[]
   readonly deliver: (event: NetworkEvent) => void
-  /** Every crossing whose seal is sound, opened: for the application here. */
+  /** Called for every crossing with a valid seal, for the local application. */
   readonly onCrossing: (mesh: string, crossing: OpenedCrossing) => void
 }
 
-/** A crossing as it came, not checked yet. */
+/** A received crossing, not verified yet. */
 interface ReceivedCrossing {
   readonly mesh: string
   readonly message: GossipMessage
 }
 
-/** What this node says and hears over gossipsub for the mesh itself: digests, and messages on their way across. */
+/** The mesh's own gossipsub topics: digests, and messages that cross meshes. */
 export class GossipChannel {
   readonly counts: GossipCounts = { refused: 0, dropped: 0, unpublished: 0 }
   readonly #options: GossipChannelOptions
@@ -64,7 +64,7 @@ export class GossipChannel {
     }
   }
 
-  /** Services stop side by side: gossipsub may have stopped, and so have left, already. */
+  /** libp2p stops services in parallel: gossipsub may have stopped, and left its topics, already. */
   #unsubscribe(topic: string): void {
     try {
       this.#options.pubsub.unsubscribe(topic)
@@ -79,7 +79,7 @@ export class GossipChannel {
     this.#publish(crossingTopic(mesh), encodeCrossing(crossing))
   }
 
-  /** Nobody there to hear it is no failure: who is linked hears it over the link. */
+  /** Without subscribers this is no failure: linked peers get the digest over the link. */
   #publish(topic: string, bytes: Uint8Array): void {
     this.#options.pubsub.publish(topic, bytes, { allowPublishToZeroTopicPeers: true }).catch(() => {
       this.counts.unpublished++
@@ -124,7 +124,7 @@ export class GossipChannel {
     } catch (error) {
       this.counts.refused++
       const claimed = isMeshError(error, 'MESH_SEAL_INVALID') ? error.detail : { origin: '', id: '' }
-      // Whoever published it is at least known, since gossipsub has checked that signature.
+      // The publisher is known at least: gossipsub has verified its signature.
       const origin = claimed.origin || (message.from?.toString() ?? '')
       const id = claimed.id || `${origin}/${message.sequenceNumber ?? ''}`
       this.#options.deliver({ type: 'crossing.refused', mesh, origin, id })

@@ -13,15 +13,15 @@ export interface GossipGuardOptions {
   readonly owner: Owner
   readonly clock: Clock
   readonly deliver: (event: NetworkEvent) => void
-  /** In place of the defaults for these agents. */
+  /** Override the defaults for these agents. */
   readonly limits?: readonly AgentLimit[] | undefined
   /** Agent version of a peer, by identify. */
   readonly agentOf: (peer: string) => string | undefined
-  /** A stream of gossipsub's was opened or has ended. */
+  /** A gossipsub stream opened or ended. */
   readonly onChange: () => void
 }
 
-/** A guard for the streams of a pubsub, to be started; undefined when it is no js gossipsub. */
+/** Creates the guard for the streams of a pubsub; undefined if it is no js gossipsub. */
 export function guardGossip(pubsub: PubSub | undefined, options: GossipGuardOptions): GossipStreams | undefined {
   const gossip = pubsub && gossipInternals(pubsub)
   if (gossip === undefined) return undefined
@@ -39,8 +39,8 @@ export function guardGossip(pubsub: PubSub | undefined, options: GossipGuardOpti
 }
 
 /**
- * Ends what stands in the way of a heal: streams that gossipsub does not read, or all of them where the other side has to
- * open its own, which it does upon a stream that is new to it. Returns the connection to identify for the rest.
+ * Ends the streams that block a heal: those that gossipsub does not read, or all of them if the other side has to open
+ * its own, which it does when it sees a new stream. Returns the connection on which to run identify next.
  */
 export function clearForHeal(
   streams: GossipStreams | undefined,

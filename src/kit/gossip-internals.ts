@@ -1,12 +1,12 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 
-/** A message as gossipsub keeps and sends it. */
+/** A message as gossipsub caches and sends it. */
 export interface RawMessage {
   readonly topic: string
   readonly data?: Uint8Array
 }
 
-/** Gossipsub's end of the stream that it writes to a peer; both methods take one RPC, the second with its length. */
+/** Gossipsub's outbound stream to a peer; both methods take one RPC, the second with its length prefix. */
 export interface OutboundStream {
   readonly rawStream: Stream
   push(rpc: Uint8Array): void
@@ -18,14 +18,14 @@ interface Ihave {
 }
 
 /**
- * What the mesh uses of js gossipsub beyond its public interface. This file is the only one that names it;
- * `missingInternals` is checked at start and by a test, so that another version of gossipsub fails loudly.
+ * The private members of js gossipsub that the mesh uses. Only this file names them; the start and a test check
+ * `missingInternals`, so another version of gossipsub fails visibly.
  */
 export interface GossipInternals {
   readonly peers: ReadonlyMap<string, PeerId>
   readonly streamsOutbound: Map<string, OutboundStream>
   readonly streamsInbound: Map<string, { readonly rawStream: Stream }>
-  /** Connections to which it opens an outbound stream, one after the other. */
+  /** Queue of connections on which to open an outbound stream. */
   readonly outboundInflightQueue: { readonly readableLength: number }
   readonly mcache: {
     readonly msgs: ReadonlyMap<string, { readonly message: RawMessage }>
@@ -35,7 +35,7 @@ export interface GossipInternals {
   createOutboundStream(peer: PeerId, connection: Connection): Promise<void>
   /** Queues an IHAVE for a peer. */
   pushGossip(peer: string, ihave: Ihave): void
-  /** Closes both streams to the peer and forgets it. */
+  /** Closes both streams of the peer and removes it. */
   removePeer(peer: PeerId): void
 }
 
@@ -55,18 +55,18 @@ const checks: { readonly [K in keyof GossipInternals]: (value: never) => boolean
   removePeer: isFunction,
 }
 
-/** Names of what a pubsub lacks of these; all of them when it is no js gossipsub. */
+/** Names of the members that a pubsub lacks; all of them if it is no js gossipsub. */
 export function missingInternals(pubsub: object): readonly string[] {
   const parts = pubsub as unknown as Record<string, never>
   return Object.entries(checks).flatMap(([name, fits]) => (fits(parts[name] as never) ? [] : [name]))
 }
 
-/** The pubsub's internals; undefined when they are not as expected. */
+/** The pubsub's private members; undefined if any is missing. */
 export function gossipInternals(pubsub: object): GossipInternals | undefined {
   return missingInternals(pubsub).length === 0 ? (pubsub as unknown as GossipInternals) : undefined
 }
 
-/** Likewise of a stream, which there is only once a peer is connected. */
+/** The same check for a stream, which exists only once a peer is connected. */
 export function isOutboundStream({ rawStream, push, pushPrefixed }: Partial<OutboundStream>): boolean {
   return rawStream !== undefined && isFunction(push) && isFunction(pushPrefixed)
 }

@@ -1,6 +1,6 @@
-/** Bytes of one RPC that peers of an implementation take. */
+/** Bytes of one RPC that peers of an implementation accept. */
 export interface AgentLimit {
-  /** Part of the agent version that identify gives, in any case. */
+  /** Part of the agent version from identify, case-insensitive. */
   readonly agent: string
   readonly bytes: number
 }
@@ -9,7 +9,7 @@ const mib = 1_048_576
 
 /**
  * Defaults of the implementations: `max_transmit_size` of rust, `WithMaxMessageSize` of go, and the longest frame that
- * js decodes when its `maxInboundDataLength` is not set.
+ * js decodes without `maxInboundDataLength`.
  */
 const defaults: readonly AgentLimit[] = [
   { agent: 'rust-libp2p', bytes: 65_536 },
@@ -18,17 +18,17 @@ const defaults: readonly AgentLimit[] = [
   { agent: 'helia', bytes: 4 * mib },
 ]
 
-/** Of go, nim and the JVM; what is unknown is likely to be one of them under a name of its own. */
+/** The limit of go, nim and the JVM; an unknown agent is likely one of them under another name. */
 const unknownAgentBytes = mib
 
-/** No peer takes less, so what is smaller needs no look at who the peer is. */
+/** Every peer accepts this much, so smaller RPCs need no lookup of the peer's agent. */
 export function smallestLimit(overrides: readonly AgentLimit[] = []): number {
   return Math.min(...[...overrides, ...defaults].map(({ bytes }) => bytes))
 }
 
-/** The largest RPC to send to a peer of this agent version; the first of `overrides` that fits wins. */
+/** The largest RPC to send to a peer of this agent version; the first match in `overrides` wins. */
 export function rpcLimit(agent: string | undefined, overrides: readonly AgentLimit[] = []): number {
   const name = agent?.toLowerCase()
-  const fits = (one: AgentLimit) => name?.includes(one.agent.toLowerCase())
-  return [...overrides, ...defaults].find(fits)?.bytes ?? unknownAgentBytes
+  const matches = (one: AgentLimit) => name?.includes(one.agent.toLowerCase())
+  return [...overrides, ...defaults].find(matches)?.bytes ?? unknownAgentBytes
 }

@@ -7,7 +7,7 @@ import { isOneMessage, splitRpc } from './rpc-split.ts'
 /** A message that was not sent to one neighbour. */
 export interface UnsentMessage {
   readonly peer: string
-  /** It is larger than the neighbour takes, or too much waits already for a neighbour that reads slowly. */
+  /** It exceeds the neighbour's RPC limit, or the write buffer to a slow neighbour is full. */
   readonly reason: 'size' | 'backlog'
   readonly topic: string
   readonly bytes: number
@@ -18,32 +18,33 @@ export interface GossipStreamsOptions {
   readonly gossip: GossipInternals
   readonly owner: Owner
   readonly clock: Clock
-  /** Bytes of one RPC that this peer takes. */
+  /** Bytes of one RPC that this peer accepts. */
   readonly limitOf: (peer: string) => number
-  /** RPCs of at most this size are sent without asking `limitOf`. */
+  /** RPCs of at most this size need no `limitOf`. */
   readonly smallestLimit: number
   readonly onUnsent: (message: UnsentMessage) => void
-  /** A stream of gossipsub's was opened or has ended. */
+  /** A gossipsub stream opened or ended. */
   readonly onChange: () => void
 }
 
-/** Protocols of gossipsub, all versions. */
+/** Protocol prefix of all gossipsub versions. */
 export const gossipPrefix = '/meshsub/'
-/** Kept free in a stream's write buffer for RPCs without messages: subscriptions, GRAFT, PRUNE. */
+/** Room in a stream's write buffer reserved for RPCs without messages: subscriptions, GRAFT, PRUNE. */
 const reserveBytes = 65_536
-/** What an RPC with one message adds to the message's data, at most: sender, key, signature, topic. */
+/** Most bytes that an RPC with one message adds to its data: sender, key, signature, topic. */
 const envelopeBytes = 1_024
-/** A message stays in gossipsub's cache for some heartbeats, which are a second unless set otherwise. */
+/** Gossipsub caches a message for some heartbeats, of a second each by default. */
 const cachedMs = 60_000
-/** A connection to which a stream has been opening for longer keeps all others waiting for nothing. */
+/** A stream that takes longer to open blocks the streams to all other peers. */
 const stuckMs = 12_000
-/** A stream is handed to gossipsub right after its negotiation; one that is unread for longer will not be read. */
+/** libp2p passes a stream to gossipsub right after its negotiation; an older unread stream stays unread. */
 const unreadMs = 1_000
 
 /**
- * Stands between gossipsub and its streams. Every RPC that gossipsub sends is measured: one that is larger than the
- * neighbour takes would end the stream there with neither side noticing, so it is split, and a message that fits into
- * no RPC is not sent to that neighbour. Messages go together only as far as the least that any peer takes. It also says which streams gossipsub really writes to and reads from.
+ * Wraps gossipsub's streams. It measures every RPC that gossipsub sends: one above the neighbour's limit would end the
+ * stream there, unnoticed by either side. So it splits such RPCs, and drops a message that fits no RPC for that
+ * neighbour. Parts with several messages stay below the smallest limit of any peer. It also tells which streams
+ * gossipsub really writes to and reads from.
  */
 export class GossipStreams {
   readonly #options: GossipStreamsOptions
@@ -92,45 +93,46 @@ export class GossipStreams {
     })
   }
 
-  /** Gossipsub has a stream that it writes to this peer. */
+  /** Whether gossipsub has an outbound stream to this peer. */
   writesTo(peer: string): boolean {
     const raw = this.#gossip.streamsOutbound.get(peer)?.rawStream
     return this.#gossip.peers.has(peer) && raw?.status === 'open' && raw.writeStatus === 'writable'
   }
 
-  /** Gossipsub reads a stream from this peer, and the peer has not ended it. */
+  /** Whether gossipsub reads an inbound stream that this peer has not ended. */
   readsFrom(peer: string): boolean {
     const raw = this.#gossip.streamsInbound.get(peer)?.rawStream
     return this.#gossip.peers.has(peer) && raw?.status === 'open' && raw.remoteWriteStatus === 'writable'
   }
 
-  /** Gossipsub opens its streams one after the other, and is at it. */
+  /** Whether gossipsub is opening streams, which it does one after the other. */
   get isOpening(): boolean {
     return this.#opening !== undefined || this.#gossip.outboundInflightQueue.readableLength > 0
   }
 
-  /** The peer whose stream does not open, for which all others wait. */
+  /** The peer whose stream does not open and blocks all others. */
   get stuckPeer(): string | undefined {
     const { clock } = this.#options
     return this.#opening && clock.now() - this.#opening.since > stuckMs ? this.#opening.peer : undefined
   }
 
-  /** Resets inbound streams that gossipsub does not read: the peer goes on writing to them until it learns of it. */
+  /** Resets inbound streams that gossipsub does not read: the peer would go on writing to them. */
   resetUnread(connections: readonly Connection[]): void {
     // The timeline of a stream is in Unix milliseconds.
     const openedBefore = this.#options.clock.wall() - unreadMs
     for (const connection of connections) {
       const inbound = this.#gossip.streamsInbound.get(connection.remotePeer.toString())?.rawStream
       for (const stream of inboundOf(connection)) {
-        if (stream !== inbound && stream.timeline.open < openedBefore) stream.abort(new Error('nobody reads this'))
+        if (stream !== inbound && stream.timeline.open < openedBefore)
+          stream.abort(new Error('gossipsub does not read this stream'))
       }
     }
   }
 
-  /** Ends all streams of both directions, so that each side has to open its own again. */
+  /** Ends all gossip streams in both directions, so that each side opens its own again. */
   reset(peer: PeerId, connections: readonly Connection[]): void {
     const outbound = this.#gossip.streamsOutbound.get(peer.toString())?.rawStream
-    for (const stream of connections.flatMap(inboundOf)) stream.abort(new Error('gossip is begun anew'))
+    for (const stream of connections.flatMap(inboundOf)) stream.abort(new Error('gossip streams are reset'))
     this.#gossip.removePeer(peer)
     if (outbound !== undefined) endStream(outbound)
   }
@@ -158,13 +160,13 @@ export class GossipStreams {
     return bytes <= this.#options.smallestLimit && bytes <= bufferRoom(stream) - reserveBytes
   }
 
-  /** One large message that this peer takes is sent as it is. */
+  /** Whether the RPC is one large message within the peer's limit, which needs no split. */
   #canSendWhole(peer: string, stream: Stream, rpc: Uint8Array): boolean {
     const fits = rpc.length <= bufferRoom(stream) - reserveBytes && rpc.length <= this.#options.limitOf(peer)
     return fits && isOneMessage(rpc)
   }
 
-  /** Throws when nothing of it was sent: gossipsub then counts the peer as not reached, and keeps its control messages. */
+  /** Throws if it sent no part: gossipsub then counts the peer as not reached, and keeps its control messages. */
   #sendSplit(peer: string, stream: Stream, rpc: Uint8Array, push: (part: Uint8Array) => void): void {
     const { limitOf, smallestLimit, onUnsent } = this.#options
     const limit = Math.min(limitOf(peer), (stream.maxWriteBufferLength ?? Infinity) - reserveBytes)
@@ -181,7 +183,7 @@ export class GossipStreams {
         for (const topic of topics) onUnsent({ peer, reason: 'backlog', topic, ...backlog })
       }
     }
-    if (sent === 0) throw new Error(`nothing of this RPC of ${rpc.length} bytes could be sent to ${peer}`)
+    if (sent === 0) throw new Error(`no part of an RPC of ${rpc.length} bytes could be sent to ${peer}`)
   }
 
   #recordSize({ data }: RawMessage): void {
@@ -192,7 +194,7 @@ export class GossipStreams {
     this.#largestCached = { bytes: Math.max(bytes, before), until: now + cachedMs }
   }
 
-  /** Ids of messages that this peer takes: it would ask for others in vain, and hold that against this node. */
+  /** Ids of messages within the peer's limit: its IWANT for others would fail and lower this node's score. */
   #idsWithinLimit(peer: string, ids: readonly Uint8Array[]): readonly Uint8Array[] {
     const { clock, limitOf } = this.#options
     const limit = limitOf(peer)
@@ -202,7 +204,7 @@ export class GossipStreams {
     return ids.filter((id) => bytesOf(id) + envelopeBytes <= limit)
   }
 
-  /** Asks for a look when a stream has come or ends. */
+  /** Notifies when a stream opens or ends. */
   #watchStream(stream: Stream): void {
     const notify = () => {
       if (!this.#options.owner.closed) this.#options.onChange()
@@ -213,7 +215,7 @@ export class GossipStreams {
   }
 }
 
-/** Puts a function in the place of another; the result puts the other back. */
+/** Replaces a method; the result restores the original. */
 function replace<O extends object, K extends keyof O & string>(
   target: O,
   name: K,
@@ -230,7 +232,7 @@ function replace<O extends object, K extends keyof O & string>(
   }
 }
 
-/** Bytes that the stream's write buffer takes before the stream is ended. */
+/** Bytes left in the stream's write buffer; libp2p ends a stream that exceeds it. */
 function bufferRoom(stream: Stream): number {
   return (stream.maxWriteBufferLength ?? Infinity) - stream.writeBufferLength
 }
@@ -243,9 +245,9 @@ function inboundOf({ streams }: Connection): Stream[] {
   return streams.filter(({ protocol, direction }) => direction === 'inbound' && protocol.startsWith(gossipPrefix))
 }
 
-/** What waits for a peer that does not read is thrown away. */
+/** Discards buffered data for a peer that does not read. */
 function endStream(stream: Stream): void {
   if (stream.status !== 'open') return
-  if (stream.writeBufferLength > 0) stream.abort(new Error('gossip is begun anew'))
+  if (stream.writeBufferLength > 0) stream.abort(new Error('gossip streams are reset'))
   else stream.close().catch((error: Error) => stream.abort(error))
 }

@@ -4,9 +4,9 @@ import type { Owner } from '../core/owner.ts'
 import type { ConnectionRecord, Connections } from './connections.ts'
 import { pause } from './pause.ts'
 
-/** A message waits so long at most, and for one connection all messages together no longer. */
+/** Longest wait of a message, and of all messages together for one connection. */
 const waitMs = 2_000
-/** What gossipsub has lacked for longer than this it is not about to have. */
+/** A stream that gossipsub has lacked for longer is unlikely to open soon. */
 const lackMs = 5_000
 const pollMs = 20
 
@@ -14,17 +14,17 @@ export interface GossipWaitOptions {
   readonly connections: Pick<Connections, 'lackingGossip' | 'connectionInfos'>
   readonly owner: Owner
   readonly clock: Clock
-  /** Whether a peer is a member with a joined link: nobody waits for others. */
+  /** Whether a peer is a member with a joined link: messages wait for no other peer. */
   readonly isJoined: (peer: string) => boolean
 }
 
 /**
- * What is published before gossipsub has its stream to a peer is lost on the way there, with nobody told. So messages
- * wait for peers that gossipsub has just met or is being healed for; in the usual case there is none.
+ * A message published before gossipsub has its stream to a peer never reaches it, without an error. So messages wait
+ * for peers whose gossip streams are opening or being healed; usually there are none.
  */
 export class GossipWait {
   readonly #options: GossipWaitOptions
-  /** One wait for all who wait, so that they go on in the order in which they came. */
+  /** One wait for all messages, so that they keep their order. */
   #pending: Promise<void> | undefined
   #waiting = 0
 
@@ -32,7 +32,7 @@ export class GossipWait {
     this.#options = options
   }
 
-  /** Resolves after 2 s at the latest. Once `limits.publishesWaiting` wait, all go on. */
+  /** Resolves after 2 s at the latest, or when `limits.publishesWaiting` messages wait. */
   waitUntilReachable(): Promise<void> {
     if (this.#pending === undefined && this.#lacking().length === 0) return Promise.resolve()
     this.#waiting++

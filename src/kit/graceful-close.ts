@@ -4,20 +4,20 @@ import type { Owner } from '../core/owner.ts'
 import { type ConnectionRecord, isGossip } from './connections.ts'
 import type { LinkStream } from './link-stream.ts'
 
-/** After this a connection is aborted; libp2p's own close may wait for ever for a peer that does not read. */
+/** After this it aborts the connection; libp2p's own close may wait forever for a peer that does not read. */
 export const closeLimitMs = 1_000
-/** Of that, for the other side to read what we sent and close its side of the link stream. */
+/** Part of that limit for the other side to read our data and close its side of the link stream. */
 const flushMs = 500
 
 /**
- * Closes a connection so that what was sent on its link stream arrives. QUIC's close discards what is still under way,
- * so our end of the stream is closed first, and the other side answers by closing its own.
+ * Closes a connection after the data of its link stream has arrived. QUIC's close discards data in flight, so this
+ * closes our end of the stream first, and the other side answers by closing its own.
  */
 export function closeGracefully(record: ConnectionRecord, owner: Owner, clock: Clock): void {
   if (record.isClosing) return
   record.isClosing = true
   const { connection } = record
-  // Timers of the adopted resource below, not of the owner: that would cancel them before it waits for this.
+  // A timer of the clock, not of the owner, which would cancel it before it waits for the resource below.
   const cancel = clock.after(closeLimitMs, () =>
     connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'closing a connection', ms: closeLimitMs })),
   )
@@ -26,14 +26,14 @@ export function closeGracefully(record: ConnectionRecord, owner: Owner, clock: C
     .then(() => connection.close({ signal: AbortSignal.timeout(closeLimitMs - flushMs) }))
     .catch((error: Error) => connection.abort(error))
     .finally(cancel)
-  // Adopted, so that a stop waits for goodbyes on their way.
+  // The owner adopts it, so that a stop waits for goodbyes in flight.
   const release = owner.adopt(`closing ${connection.id}`, () => finished, 2 * closeLimitMs)
   void finished.finally(() => release().catch(() => {}))
 }
 
 /**
- * Gossipsub takes a stream that breaks off for the loss of its peer, and forgets it with all its topics, whatever other
- * connections there are. One that ends in good order loses it nothing but that stream.
+ * When a stream is reset, gossipsub removes the peer with all its topics, even if other connections exist. When it
+ * closes in order, gossipsub loses only that stream.
  */
 function endGossip({ connection }: ConnectionRecord): void {
   for (const stream of connection.streams) {
@@ -41,10 +41,10 @@ function endGossip({ connection }: ConnectionRecord): void {
   }
 }
 
-/** Ends the link stream alone, so that what was sent on it arrives; aborted when the other side does not end it too. */
+/** Ends only the link stream, after its data has arrived; aborts it if the other side does not end it too. */
 export function endLink(link: LinkStream, owner: Owner, clock: Clock): void {
   const finished = flush(link, clock).then(() => link.abort(new Error('the other side did not end the link stream')))
-  // Adopted, so that a stop waits for goodbyes on their way.
+  // The owner adopts it, so that a stop waits for goodbyes in flight.
   const release = owner.adopt('ending a link stream', () => finished, 2 * flushMs)
   void finished.finally(() => release().catch(() => {}))
 }

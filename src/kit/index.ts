@@ -1,6 +1,6 @@
 /**
  * tracemesh for js-libp2p applications: `services: { identify: identify(), tracemesh: tracemesh({ … }) }`. It loads no
- * transport and no gossipsub: the application has its own. Those of `tracemesh node` are in `tracemesh/libp2p`.
+ * transport and no gossipsub: the application brings its own. `tracemesh/libp2p` has those of `tracemesh node`.
  * @module
  */
 import type { TracemeshComponents } from './components.ts'
@@ -22,11 +22,11 @@ export type { Tracemesh } from './service.ts'
 export type { MemberInfo, PeerInfo, Topology } from './views.ts'
 
 /**
- * A mesh node as a libp2p service: seeds are dialled until they answer, links settled, members told apart from guests,
- * silence judged, everything counted and told in traces. Needs the `identify` service; uses gossipsub where there is one.
- * Throws MESH_CONFIG_INVALID for a value that is not allowed.
+ * A mesh node as a libp2p service. It dials seeds until they answer, keeps one link per member, distinguishes members
+ * from guests, detects silent peers, and records all of it as spans. Needs the `identify` service; uses gossipsub if
+ * present. Throws MESH_CONFIG_INVALID for a value that is not allowed.
  */
 export function tracemesh(init: TracemeshInit = {}): (components: TracemeshComponents) => Tracemesh {
-  const checked = validateInit(init)
-  return (components) => new Tracemesh(components, checked)
+  const options = validateInit(init)
+  return (components) => new Tracemesh(components, options)
 }

@@ -16,7 +16,7 @@ const agentLimit = z.object({
   bytes: z.int().check(z.minimum(1_024), z.maximum(agentBytesMax)),
 })
 
-/** Bounds of what both an application and the command line may set. */
+/** Bounds of the options that both an application and the command line may set. */
 export const initRules = {
   mesh: name(),
   bridgeTo: name(),
@@ -41,7 +41,7 @@ export const initRules = {
   },
 } as const satisfies { readonly [K in keyof TracemeshInit]?: Rule<unknown> }
 
-/** What differs for an application: it may have transports of its own, dial by itself, and count its own starts. */
+/** Other bounds for an application: it may bring its own transports, dial by itself, and count its own starts. */
 const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } = {
   ...initRules,
   neighbours: whole(0, 64, 'links'),
@@ -54,18 +54,18 @@ const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } 
 }
 
 /**
- * The same without what is `undefined`, so that it does not stand in the place of a default. Throws MESH_CONFIG_INVALID
- * for the first value that is not allowed.
+ * The options without those that are `undefined`, which would override a default. Throws MESH_CONFIG_INVALID for the
+ * first value that is not allowed.
  */
 export function validateInit(init: TracemeshInit): TracemeshInit {
-  const given = Object.entries(init).filter(([, value]) => value !== undefined)
-  for (const [key, value] of given) {
+  const entries = Object.entries(init).filter(([, value]) => value !== undefined)
+  for (const [key, value] of entries) {
     const rule = applicationRules[key as keyof TracemeshInit]
-    // Whoever brings telemetry has chosen its endpoint already.
+    // The caller's telemetry has its own endpoint.
     const isUnused = key === 'otlp' && init.telemetry !== undefined
     if (rule === undefined || isUnused || rule.schema.safeParse(value).success) continue
-    const given = key === 'otlp' && typeof value === 'string' ? endpointFault(value) : undefined
-    throw new MeshError('MESH_CONFIG_INVALID', { key, given: given ?? formatValue(value), expected: rule.expected })
+    const fault = key === 'otlp' && typeof value === 'string' ? endpointFault(value) : undefined
+    throw new MeshError('MESH_CONFIG_INVALID', { key, given: fault ?? formatValue(value), expected: rule.expected })
   }
   const { role, mesh = 'mesh-a', bridgeTo } = init
   if (bridgeTo !== undefined && bridgeTo === mesh) {
@@ -79,7 +79,7 @@ export function validateInit(init: TracemeshInit): TracemeshInit {
     const expected = 'the second mesh, since the role is bridge'
     throw new MeshError('MESH_CONFIG_INVALID', { key: 'bridgeTo', given: 'not set', expected })
   }
-  return Object.fromEntries(given) as TracemeshInit
+  return Object.fromEntries(entries) as TracemeshInit
 }
 
 function isMultiaddr(text: string): boolean {
@@ -90,7 +90,7 @@ function isMultiaddr(text: string): boolean {
   }
 }
 
-/** Infinity and functions have no JSON. */
+/** JSON cannot represent Infinity and functions. */
 function formatValue(value: unknown): string {
   if (typeof value === 'string') return quote(value)
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))

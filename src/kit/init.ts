@@ -9,72 +9,71 @@ import type { Fault } from './faults.ts'
 import type { AgentLimit } from './gossip-limits.ts'
 import type { Lookup } from './resolve.ts'
 
-/** What an application may tell the mesh; everything has a default. Durations are milliseconds. */
+/** Options of the mesh; each has a default. Durations are milliseconds. */
 export interface TracemeshInit {
   /** Mesh this node belongs to; `mesh-a` by default. */
   readonly mesh?: string
   /** Second mesh, for a bridge. */
   readonly bridgeTo?: string | undefined
-  /** What the node calls itself in traces; by default its role and the end of its peer id. */
+  /** Name of the node in traces; by default its role and the end of its peer id. */
   readonly name?: string
   /** A label with a meaning only for `seed` and `bridge`; `compute` by default. */
   readonly role?: Role
   /** Multiaddrs, with or without `/p2p/<id>`. */
   readonly seeds?: readonly string[]
   /**
-   * Tells the starts of one identity apart: others believe only the highest. By default the wall clock’s seconds at the
-   * start, and in one process higher at every start; a node that keeps its key and may find its clock set back needs a
-   * count of its own.
+   * Distinguishes the starts of one identity: other nodes accept only the highest. By default the wall clock’s seconds
+   * at the start, and higher at every start within one process. A node that keeps its key while its clock may be set
+   * back needs a counter of its own.
    */
   readonly incarnation?: number
-  /** Where the services are found in `services`; `identify` and `pubsub` by default. The latter may be missing. */
+  /** Names of the two services in libp2p; `identify` and `pubsub` by default. The latter may be missing. */
   readonly services?: { readonly identify?: string; readonly pubsub?: string }
   /**
-   * Endpoint of an OTLP/gRPC receiver, or `off`. By default what `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
-   * `OTEL_EXPORTER_OTLP_ENDPOINT` names, then `http://127.0.0.1:4317`.
+   * Endpoint of an OTLP/gRPC receiver, or `off`. By default `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, then
+   * `OTEL_EXPORTER_OTLP_ENDPOINT`, then `http://127.0.0.1:4317`.
    */
   readonly otlp?: string
   /**
-   * Share of the minutes, 0 to 1, whose routine spans (sweeps, windows, registries) leave the node; by default what
-   * `OTEL_TRACES_SAMPLER` says, or all. Every other span always leaves.
+   * Share of the minutes, 0 to 1, whose routine spans (sweeps, windows, registries) the node exports; by default that
+   * of `OTEL_TRACES_SAMPLER`, or all. It always exports every other span.
    */
   readonly traceRoutine?: number | undefined
   /**
-   * One or several of the application’s own span processors, of SDK 1.x, 2 or 3, such as a
-   * `BatchSpanProcessor`. They get every span, and `otlp` means nothing; flushing and closing them stays with the
-   * application.
+   * One or several span processors of the application, of SDK 1.x, 2 or 3, such as a `BatchSpanProcessor`. They get
+   * every span, and the mesh ignores `otlp`; the application flushes and closes them.
    */
   readonly spanProcessor?: SpanProcessors
-  /** Telemetry that the caller has started, and will close. Then `otlp` and `spanProcessor` mean nothing. */
+  /** Telemetry that the caller starts and closes. The mesh then ignores `otlp` and `spanProcessor`. */
   readonly telemetry?: Telemetry
-  /** Gets a line for what is told as a span, with the ids of its trace; silent by default. */
+  /** Logs a line per span, with its trace ids; silent by default. */
   readonly logger?: MeshLogger
   readonly stalenessMs?: number
   readonly sweepMs?: number
   readonly digestMs?: number
   readonly gossipDigestMs?: number
-  /** Links wanted. */
+  /** Links that the node wants. */
   readonly neighbours?: number
   readonly maxPeers?: number
-  /** Largest payload that `publish` and `request` take. */
+  /** Largest payload that `publish` and `request` accept. */
   readonly messageBytes?: number
   /**
-   * Connections that the mesh may close: those that it dialled itself (`own`, the default), or also those that other code
-   * of the application opened (`all`). One that it may not close it leaves: no link, and the connection goes on.
+   * Connections that the mesh may close: those that it dialled itself (`own`, the default), or also those that other
+   * code of the application opened (`all`). Any other one it leaves to the application: without a link, but open.
    */
   readonly closes?: 'own' | 'all'
   /**
-   * Bytes that peers take in one RPC of gossipsub, by a part of the agent version they give, where the default is wrong:
-   * 4 MiB for js, 64 KiB for rust, 1 MiB for go and all others. A message that is larger is not sent to such a peer.
+   * Bytes that peers accept in one gossipsub RPC, by a part of their agent version, where the default is wrong: 4 MiB
+   * for js, 64 KiB for rust, 1 MiB for go and all others. The mesh does not send a larger message to such a peer.
    */
   readonly gossipLimits?: readonly AgentLimit[]
   /** Resolves the names of seeds; the system’s resolver by default. */
   readonly lookup?: Lookup
   readonly clock?: Clock
   readonly random?: Random
-  /** Process settings that are not as recommended, for the span of the start. */
+  /** Process settings that differ from the recommended ones, for the span of the start. */
   readonly settings?: readonly string[]
-  /** What it is to do wrong on purpose, for drills of alerts; nothing by default. */
+  /** Faults to inject, for drills of alerts; none by default. */
   readonly faults?: readonly Fault[]
 }
 
@@ -85,8 +84,8 @@ export type ResolvedOptions = Required<Omit<TracemeshInit, Optional | 'name'>> &
 type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'traceRoutine' | 'spanProcessor' | 'lookup' | 'incarnation'
 
 /**
- * Of the start that comes now; `last` is that of the one before in this process. Two starts in one second, or a clock
- * that was set back, make it no lower.
+ * The incarnation of the next start; `last` is the previous one in this process. It rises even with two starts in one
+ * second or a clock that was set back.
  *
  * @param wall Unix milliseconds.
  */

@@ -5,14 +5,14 @@ import type { NetworkInterface } from '../core/own-addresses.ts'
 /** Interfaces that container engines, their networks and virtual machines make on a host. */
 const bridgeNames = /^(docker|br-|veth|virbr|vnet|cni|flannel|cali|cilium|podman|lxc|lxd|nerdctl|kube|vmnet|vboxnet)/
 
-/** The addresses of this machine's interfaces as they are now; empty where the system lists none. */
+/** The current addresses of this machine's interfaces; empty where the system lists none. */
 export function readInterfaces(read = networkInterfaces): NetworkInterface[] {
   return interfaceReader(read)()
 }
 
 /**
- * Reads them again and again: an interface keeps its kind as long as it is there, so only that of a new one costs a look
- * into the file system.
+ * For repeated reads: an interface keeps its kind as long as it exists, so only a new interface costs a file system
+ * access.
  */
 export function interfaceReader(read = networkInterfaces, isBridge = isLinuxBridge): () => NetworkInterface[] {
   let kinds: ReadonlyMap<string, boolean> = new Map()
@@ -29,7 +29,7 @@ export function interfaceReader(read = networkInterfaces, isBridge = isLinuxBrid
   }
 }
 
-/** Linux tells a bridge of any name by this directory; other systems have none. */
+/** On Linux every bridge has this directory, whatever its name; other systems have none. */
 function isLinuxBridge(name: string): boolean {
   return existsSync(`/sys/class/net/${encodeURIComponent(name)}/bridge`)
 }

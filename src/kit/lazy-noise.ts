@@ -3,15 +3,15 @@ import { serviceCapabilities } from '@libp2p/interface'
 import type { NoiseComponents } from '@libp2p/noise'
 
 /**
- * Noise, loaded by the first connection that needs it. QUIC encrypts by itself: a node that only speaks QUIC does
- * without 3 MB of ciphers.
+ * Noise, loaded by the first connection that needs it. QUIC encrypts by itself: a node that only uses QUIC saves 3 MB
+ * of ciphers.
  */
 export function lazyNoise(load = loadNoise): (components: NoiseComponents) => ConnectionEncrypter {
   return (components) => {
     let loading: Promise<ConnectionEncrypter> | undefined
     const getNoise = () => {
       loading ??= load(components).catch((error: unknown) => {
-        // Out of file descriptors, say: the next connection tries again.
+        // For example without a free file descriptor: the next connection tries again.
         loading = undefined
         throw error
       })

@@ -21,32 +21,33 @@ export interface Libp2pNetworkOptions {
   readonly components: NetworkComponents
   readonly owner: Owner
   readonly clock: Clock
-  /** Meshes this node is in. */
+  /** Meshes of this node. */
   readonly meshes: readonly string[]
   /** The node's identify service. */
   readonly identify: { identify(connection: Connection): Promise<unknown> }
-  /** Peers connected at most; `limits.peers` when left out. */
+  /** Maximum of connected peers; `limits.peers` by default. */
   readonly maxPeers?: number
-  /** Its gossipsub, when it has one. */
+  /** Its gossipsub, if it has one. */
   readonly pubsub?: PubSub | undefined
   /** Whether a peer is a member with a joined link; messages wait for no other. */
   readonly isJoined?: ((peer: string) => boolean) | undefined
   /** Connections it may close: all by default, or only those that its own dialler opened. */
   readonly closes?: 'own' | 'all' | undefined
-  /** Whether this node itself listens at a multiaddr: no member is dialled there. */
+  /** Whether this node itself listens at a multiaddr: it dials no member there. */
   readonly isOwn?: ((address: string) => boolean) | undefined
-  /** What peers of some agents take in one RPC of gossipsub, where the defaults of `gossip-limits.ts` are wrong. */
+  /** RPC limits of some agents, where the defaults of `gossip-limits.ts` are wrong. */
   readonly gossipLimits?: readonly AgentLimit[] | undefined
-  /** Resolves the names of seeds; the system's resolver when left out. */
+  /** Resolves the names of seeds; the system's resolver by default. */
   readonly lookup?: Lookup | undefined
-  /** Called for each address that was dialled in vain, with `error.type`. */
+  /** Called with `error.type` for each address whose dial failed. */
   readonly onDialFailed?: ((errorType: string) => void) | undefined
 }
 
-/** Between two looks at whether gossipsub has its streams, while it lacks one; later the ledger’s own rounds have to do. */
+/** Poll interval and time limit while gossipsub lacks a stream; later the ledger’s own rounds check it. */
 const gossipPollMs = 200
 const gossipPollLimitMs = 15_000
-/** What there is between a start and its stop. */
+
+/** State between a start and its stop. */
 interface Running {
   readonly owner: Owner
   readonly connections: Connections
@@ -59,8 +60,8 @@ interface Running {
 }
 
 /**
- * The mesh's network on libp2p. Start it when gossipsub has started (`afterStart` of a libp2p service): it subscribes.
- * Every event is delivered from a fresh turn or from an event of libp2p's, never from within `perform`.
+ * The mesh's network on libp2p. Start it after gossipsub (`afterStart` of a libp2p service), since it subscribes. It
+ * delivers every event from a new turn or from a libp2p event, never from within `perform`.
  */
 export class Libp2pNetwork implements Network {
   readonly self: string
@@ -128,12 +129,12 @@ export class Libp2pNetwork implements Network {
     const running = this.#running
     if (running === undefined) return []
     const { connections, streams, owner } = running
-    // Of another pubsub nobody hears when it opens or loses a stream.
+    // Another pubsub has no event for a stream that opens or ends.
     if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
     return connections.connectionInfos()
   }
 
-  /** Resolves when gossipsub can reach all members it is about to reach: at once in the usual case, see `GossipWait`. */
+  /** Resolves when gossipsub can reach all newly linked members; usually at once, see `GossipWait`. */
   async waitUntilReachable(): Promise<void> {
     await this.#running?.wait.waitUntilReachable()
   }
@@ -144,16 +145,16 @@ export class Libp2pNetwork implements Network {
     try {
       this.#perform(running, effect)
     } catch {
-      // What cannot be done shows in the next snapshot, or as an answer that does not come.
+      // A failed effect shows in the next snapshot, or as a missing answer.
     }
   }
 
-  /** Hears every crossing whose seal is sound, in whichever own mesh it was heard; one listener, the last one set. */
+  /** Sets the one listener for crossings with a valid seal; `mesh` is the own mesh that delivered it. */
   onCrossing(listener: (mesh: string, crossing: OpenedCrossing) => void): void {
     this.#onCrossing = listener
   }
 
-  /** Whether the mesh has left this connection to other code of the application. */
+  /** Whether the mesh has left this connection to the application. */
   isLeftToApp(connection: string): boolean {
     return this.#running?.connections.isLeftToApp(connection) === true
   }
@@ -195,7 +196,7 @@ export class Libp2pNetwork implements Network {
         const record = connections.find(effect.connection)
         if (record === undefined) break
         if (!connections.mayClose(record)) this.#leaveToApp(record, effect.abort, owner)
-        else if (effect.abort) record.connection.abort(new Error('the mesh gave this connection up'))
+        else if (effect.abort) record.connection.abort(new Error('the mesh aborted this connection'))
         else closeGracefully(record, owner, this.#options.clock)
         break
       }
@@ -220,18 +221,18 @@ export class Libp2pNetwork implements Network {
     )
   }
 
-  /** Ends what is the mesh's of a connection that somebody else uses: the link stream. The ledger sees it gone. */
+  /** Ends only the link stream of a connection that the application uses. The ledger sees the connection as closed. */
   #leaveToApp(record: ConnectionRecord, abort: boolean, owner: Owner): void {
     if (record.isLeftToApp) return
     record.isLeftToApp = true
     record.isUnresponsive = abort
-    const error = new Error('the mesh is done with this connection')
+    const error = new Error('the mesh no longer uses this connection')
     if (abort) record.link?.abort(error)
     else if (record.link !== undefined) endLink(record.link, owner, this.#options.clock)
     this.#queueChange()
   }
 
-  /** Identify emits `peer:identify`, upon which gossipsub opens the stream it lacks. */
+  /** Identify emits `peer:identify`, upon which gossipsub opens its missing stream. */
   #identify(connection: Connection | undefined): void {
     if (connection?.status === 'open') this.#options.identify.identify(connection).catch(() => {})
   }
@@ -260,7 +261,7 @@ export class Libp2pNetwork implements Network {
     })
   }
 
-  /** One hint per turn, however much has changed in it. */
+  /** Delivers one hint per turn, for any number of changes. */
   #queueChange(): void {
     if (this.#isChangeQueued) return
     this.#isChangeQueued = true
@@ -270,7 +271,7 @@ export class Libp2pNetwork implements Network {
     })
   }
 
-  /** That gossipsub has opened its stream, or has not, is an event that does not come: it takes another look. */
+  /** Gossipsub has no event for a stream that opens or fails to, so this polls. */
   #pollGossip(owner: Owner): void {
     if (this.#isPollScheduled || owner.closed) return
     this.#isPollScheduled = true

@@ -17,13 +17,13 @@ export interface Libp2pSettings {
   readonly privateKey: PrivateKey
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
-  /** Addresses to say instead of those listened on: behind NAT, in containers. */
+  /** Addresses to announce instead of the listen addresses: behind NAT, in containers. */
   readonly announce?: readonly string[]
-  /** Let it be above the mesh’s `maxPeers`: whom libp2p refuses is not told why. */
+  /** Keep it above the mesh’s `maxPeers`: libp2p gives no reason to a peer that it refuses. */
   readonly maxConnections?: number
-  /** Software name and version that identify gives to others. */
+  /** Software name and version that identify sends. */
   readonly agent?: string
-  /** Libp2p's own debug log, as DEBUG selects it; costly even when nothing is printed. */
+  /** Libp2p's own debug log, as DEBUG selects it; costly even when it prints nothing. */
   readonly debug?: boolean
 }
 
@@ -35,17 +35,18 @@ export type MeshLibp2pOptions = Omit<Libp2pOptions, 'services'> & {
 }
 
 /**
- * What `createLibp2p` is given for a mesh node, its own service left out: `{ ...settings, services: { ...services,
+ * The `createLibp2p` options of a mesh node, without the mesh service: `{ ...settings, services: { ...services,
  * tracemesh } }`.
  *
  * - Connection monitor off: a ping stream per connection and 10 s is four fifths of an idle node's CPU; the mesh
  *   probes its links on a stream that is open anyway.
  * - Inbound limits per host raised: the default of 5 per second loses peers when a cluster boots behind one address,
  *   and over QUIC the dialler sees success.
- * - Not reconnected by libp2p: seeds and members are redialled by the mesh, with reasons told.
- * - Addresses of peers last a week, not an hour: one that stays connected for longer than that would lose them.
- * - Identify without push: addresses and topics travel in digests.
- * - Identify answers with the addresses that digests carry; libp2p would withhold public ones until AutoNAT confirms them.
+ * - No reconnects by libp2p: the mesh redials seeds and members, and its spans give the reason.
+ * - The peer store keeps addresses for a week, not an hour: a peer that stays connected for longer would lose them.
+ * - Identify without push: digests carry addresses and topics.
+ * - Identify answers with the addresses that digests carry; libp2p would withhold public ones until AutoNAT confirms
+ *   them.
  */
 export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
   const { privateKey, listen, announce = [], maxConnections = limits.peers + maxOverLimit, agent, debug } = settings

@@ -8,14 +8,14 @@ import { encodeFrame, FrameReader, FrameRefusedError } from './wire.ts'
 export interface LinkStreamHooks {
   onFrame(frame: Frame): void
   onRefused(reason: string, flooding: boolean): void
-  /** The other side does not read: more than `limits.linkOutBytes` wait for it. */
+  /** The other side does not read: the write buffer exceeds `limits.linkOutBytes`. */
   onOverflow(): void
   onClosed(): void
 }
 
 /**
- * The stream that carries the frames of one connection, on events and `send` alone: async iterators would be the
- * greater part of what a frame costs.
+ * The stream that carries the frames of one connection. It uses only events and `send`: async iterators would be most
+ * of the cost of a frame.
  */
 export class LinkStream {
   readonly #stream: Stream
@@ -36,7 +36,7 @@ export class LinkStream {
     stream.addEventListener('close', () => this.#onStreamClose(), { once: true })
     stream.addEventListener('remoteCloseWrite', () => this.#closeAfterRemote(), { once: true })
     stream.addEventListener('message', (event) => this.#read(event))
-    // Either may have been before there was anybody to hear it; what was buffered is read first.
+    // Both events may have fired before these listeners; the microtask lets buffered data be read first.
     if (stream.status !== 'open') queueMicrotask(() => this.#onStreamClose())
     else if (stream.remoteWriteStatus === 'closed') queueMicrotask(() => this.#closeAfterRemote())
   }
@@ -58,7 +58,7 @@ export class LinkStream {
     this.#hooks.onOverflow()
   }
 
-  /** Flushes, closes our side and waits for the other side to close its own. Unbounded: the caller bounds it. */
+  /** Flushes, closes our side and waits for the other side to close its own. The caller bounds the wait. */
   async end(): Promise<void> {
     await this.#stream.close()
     await this.#closed.promise
@@ -79,7 +79,7 @@ export class LinkStream {
     }
   }
 
-  /** `frames`: sound ones that came before what is refused. */
+  /** `frames`: valid frames ahead of the refused one. */
   #refuse(reason: string, flooding: boolean, frames: readonly Frame[] = []): void {
     this.#hasRefused = true
     this.#counters.refused++
@@ -91,7 +91,7 @@ export class LinkStream {
     for (const frame of frames) this.#hooks.onFrame(frame)
   }
 
-  /** The other side has said all: so have we. It may be waiting for that, to know that we have read everything. */
+  /** Closes our side after the other's: it may wait for that as a sign that we have read everything. */
   #closeAfterRemote(): void {
     if (!this.#hasRefused && this.#reader.bufferedBytes > 0) this.#refuse('the stream ended within a frame', false)
     this.#stream.close().catch((error: Error) => this.#stream.abort(error))

@@ -10,7 +10,7 @@ import { LinkStream } from './link-stream.ts'
 
 export const linkProtocol = '/tracemesh/link/1.0.0'
 
-/** Opening a stream over QUIC waits for ever when the other side grants none, and no signal ends that. */
+/** Over QUIC a stream never opens if the other side grants none, and no signal ends that wait. */
 const openMs = 5_000
 
 export interface LinkStreamsOptions {
@@ -21,7 +21,7 @@ export interface LinkStreamsOptions {
   readonly deliver: (event: NetworkEvent) => void
 }
 
-/** One link stream per connection, opened by whoever dialled it. */
+/** One link stream per connection, opened by the node that dialled it. */
 export class LinkStreams {
   readonly counters = new FrameCounters()
   readonly #options: LinkStreamsOptions
@@ -33,7 +33,7 @@ export class LinkStreams {
   async start(): Promise<void> {
     const { registrar } = this.#options.components
     this.#options.owner.adopt('link protocol', () => registrar.unhandle(linkProtocol))
-    // One at a time is what we take; the second is let in so that it is refused by us, visibly, and not lost in QUIC.
+    // This node accepts one at a time; the limit of two lets it refuse the second itself instead of losing it in QUIC.
     await registrar.handle(linkProtocol, (stream, connection) => this.#accept(stream, connection), {
       maxInboundStreams: 2,
       maxOutboundStreams: 2,
@@ -90,7 +90,7 @@ export class LinkStreams {
     }
   }
 
-  /** The other end begins anew on a connection that this mesh was done with. The ledger learns of it before any frame. */
+  /** The other end resumes a connection that this mesh left. The ledger learns of it before any frame. */
   #resume(record: ConnectionRecord): void {
     if (!record.isLeftToApp) return
     record.isLeftToApp = false
@@ -106,7 +106,7 @@ export class LinkStreams {
         deliver({ type: 'frame.refused', connection, reason, flooding })
         link.abort(new Error('a frame was refused'))
       },
-      // From within a send, and no event is delivered from within an effect.
+      // `send` runs within an effect, which must not deliver events.
       onOverflow: () => queueMicrotask(() => deliver({ type: 'connection.rejected', connection, reason: 'limit' })),
       onClosed: () => {
         if (record.link !== link) return

@@ -1,17 +1,18 @@
 import { isWildcard, parseAddress, withHost } from '../core/address.ts'
 
-/** What is asked of one of libp2p's listeners: where it listens, wildcards expanded. */
+/** The addresses of one libp2p listener, wildcards expanded. */
 interface Listener {
   getAddrs(): readonly { toString(): string }[]
 }
 
 /**
- * Where the transports listen, with real ports. Listeners say wildcards as a list of interface addresses, and QUIC's
- * list is as old as its module: so a listener of a configured wildcard is told as that wildcard, and expanded anew.
+ * The listen addresses of the transports, with real ports. Listeners expand wildcards to interface addresses, and
+ * QUIC's list dates from the load of its module. So this returns the configured wildcard, and the caller expands it
+ * again.
  */
 export function listeningAddresses(configured: readonly string[], listeners: readonly Listener[]): string[] {
   const lists = listeners.map((listener) => listener.getAddrs().map(String))
-  // A listener that knew no interface when it was made names no address, but the configured port may be known.
+  // A listener that found no interface at its start has no address, but the configuration may name its port.
   const hasNameless = lists.some((list) => list.length === 0)
   const fixedPorts = configured.filter((one) => isWildcard(parseAddress(one).host) && parseAddress(one).port !== 0)
   return [
@@ -33,7 +34,7 @@ function listenerAddresses(configured: readonly string[], addresses: readonly st
   return [withHost(first, family === 'ip4' ? '0.0.0.0' : '::')]
 }
 
-/** Port 0 asks for any port. */
+/** Port 0 matches any port. */
 function matches(configured: string, actual: string): boolean {
   const [expected, found] = [parseAddress(configured), parseAddress(actual)]
   return expected.host === found.host && (expected.port === 0 || expected.port === found.port)

@@ -3,36 +3,36 @@ import type { TraceRef } from '../core/trace.ts'
 /** A message as the application gets it. */
 export interface MeshMessage {
   readonly topic: string
-  /** Peer id of the publisher; its signature was checked. */
+  /** Peer id of the publisher, verified by its signature. */
   readonly from: string
   readonly data: Uint8Array
-  /** The sampled span that it was published in: the active span while a handler runs. Raw messages carry none. */
+  /** The sampled span of the publish: the active span while a handler runs. Raw messages carry none. */
   readonly trace: TraceRef | undefined
-  /** Bridges passed. */
+  /** Number of bridges on its way. */
   readonly hops: number
 }
 
-/** May be async: a promise that rejects counts as a handler that throws. */
+/** May be async: a rejected promise counts as a thrown error. */
 export type MessageHandler = (message: MeshMessage) => void
 
 export interface PublishOptions {
-  /** Also to the meshes that a bridge leads to. */
+  /** Also publishes to the meshes behind bridges. */
   readonly cross?: boolean
-  /** Publishes the body alone, without the header: for guests that do not know it. The message carries no trace. */
+  /** Publishes the body without the header, for guests that do not know it. The message carries no trace. */
   readonly raw?: boolean
 }
 
 export interface SubscribeOptions {
-  /** Hands out each payload as it was published; a header, where a member put one, stays in front of the body. */
+  /** Delivers each payload as published; the header of a member's message stays in front of the body. */
   readonly raw?: boolean
 }
 
 export interface Published {
-  /** Peers the first hop went to: 0 means that nobody heard it. */
+  /** Peers of the first hop: 0 means that no peer received it. */
   readonly recipients: number
 }
 
-/** One of the last messages, for people. */
+/** One of the last messages, for display. */
 export interface MessageRecord {
   readonly at: number
   readonly direction: 'in' | 'out'

@@ -29,23 +29,23 @@ export interface MessagesOptions {
   readonly meshes: readonly string[]
   readonly pubsub: PubSub | undefined
   readonly messageBytes: number
-  /** Whether a peer is a member, whose sampling is followed. */
+  /** Whether a peer is a member: handlers follow the sampling of members. */
   readonly isMember: (peer: string) => boolean
-  /** Resolves when the pubsub can reach the peers that it has just met. */
+  /** Resolves when the pubsub can reach newly connected peers. */
   readonly waitUntilReachable: () => Promise<void>
   readonly emitSpan: (effect: SpanEffect) => void
-  /** Whether spans go anywhere: others should not link to one that never leaves. */
+  /** Whether the node exports spans: other spans should not link to one that is never exported. */
   readonly exportsSpans: boolean
-  /** Sends a message on its way into other meshes. */
+  /** Sends a message into other meshes. */
   readonly sendCrossing: (mesh: string, crossing: Crossing) => void
   readonly seal: (topic: string, body: Uint8Array, sequence: bigint, trace: TraceRef | undefined) => Promise<Crossing>
-  /** Never the same twice, over restarts too. */
+  /** Unique, also over restarts. */
   readonly nextSequence: () => bigint
-  /** The topics listened to have changed. */
+  /** The subscribed topics have changed. */
   readonly onTopicsChange: () => void
   /** A handler of the application threw. */
   readonly onHandlerError: (message: MeshMessage, error: unknown) => void
-  /** A message has a header that cannot be read. At most once per second. */
+  /** The node could not decode the header of a message. At most once per second. */
   readonly onUnreadable: (topic: string, from: string, error: unknown) => void
 }
 
@@ -54,7 +54,7 @@ interface Subscription {
   readonly raw: boolean
 }
 
-/** A message that arrived: as a raw handler gets it, and as the others do; they do not when it cannot be read. */
+/** A received message: as raw handlers get it, and as other handlers do; undefined if decoding failed. */
 interface ReceivedMessage {
   readonly raw: MeshMessage
   readonly message: MeshMessage | undefined
@@ -62,14 +62,14 @@ interface ReceivedMessage {
   readonly sentAt?: number | undefined
 }
 
-/** Publish and subscribe for the application; on gossipsub for now, one topic per mesh and name. */
+/** Publish and subscribe for the application, on gossipsub: one gossipsub topic per mesh and topic. */
 export class Messages {
   readonly #options: MessagesOptions
   readonly #subscriptions: OwnedMap<string, readonly Subscription[]>
   readonly #recent: OwnedMap<string, MessageRecord>
   readonly #publishRate = new RateLimiter(sampleMs)
   readonly #receiveRate = new RateLimiter(sampleMs)
-  /** Messages of others than members whose sampling is followed. */
+  /** Limits the non-members' messages whose sampling handlers follow. */
   readonly #guestTraceRate = new RateLimiter(sampleMs)
   readonly #unreadableRate = new RateLimiter(sampleMs)
 
@@ -109,8 +109,9 @@ export class Messages {
   }
 
   /**
-   * Throws MESH_MESSAGE_TOO_LARGE before anything is sent: gossipsub itself would send it and lose its stream to every
-   * peer with a smaller limit, for good and without an error. What cannot be sealed to cross is published nowhere.
+   * Throws MESH_MESSAGE_TOO_LARGE before it sends anything: gossipsub itself would send the message and permanently
+   * lose its stream to every peer with a smaller limit, without an error. It does not publish a message that it cannot
+   * seal.
    */
   async publish(topic: string, data: Uint8Array, options: PublishOptions = {}): Promise<Published> {
     const { cross = false, raw = false } = options
@@ -122,7 +123,7 @@ export class Messages {
     const active = activeSpan()
     const parent = active?.sampled ? active.ref : undefined
     const ref = exportsSpans && this.#publishRate.take(now) ? spanIn(parent, random) : undefined
-    // Not the mesh's own span where the application has one: the two may leave by different exporters.
+    // The application's span wins over the mesh's: different exporters may export the two.
     const traceSent = active === undefined ? ref : parent
     const sequence = this.#options.nextSequence()
     const header = traceSent && { trace: traceSent, stamp: { sequence, sentAt: clock.wall() } }
@@ -149,7 +150,7 @@ export class Messages {
     return { recipients: recipients.length }
   }
 
-  /** Returns what ends the subscription. Throws MESH_LIMIT_REACHED when there are `limits.topics` topics. */
+  /** Returns a function that ends the subscription. Throws MESH_LIMIT_REACHED when there are `limits.topics` topics. */
   subscribe(topic: string, handler: MessageHandler, { raw = false }: SubscribeOptions = {}): () => void {
     const pubsub = this.#requirePubSub()
     const subscriptions = this.#subscriptions.get(topic)
@@ -163,7 +164,7 @@ export class Messages {
     return () => this.#unsubscribe(topic, subscription)
   }
 
-  /** A message out of another mesh; out of one of our own it was heard as it was published. */
+  /** Delivers a message from another mesh; one from an own mesh has arrived over gossip already. */
   deliverCrossing(crossing: OpenedCrossing): void {
     const { meshes, self } = this.#options
     if (meshes.includes(crossing.originMesh) || crossing.origin === self) return
@@ -185,7 +186,7 @@ export class Messages {
     this.#deliver({ raw, message, id, sentAt: stamp?.sentAt })
   }
 
-  /** Undefined when it cannot be read, and where every handler wants it raw. */
+  /** Undefined if decoding fails or every handler is raw. */
   #decode(topic: string, from: string, data: Uint8Array): Message | undefined {
     if (this.#subscriptions.get(topic)?.every(({ raw }) => raw)) return undefined
     try {
@@ -207,7 +208,7 @@ export class Messages {
       this.#callHandler(receiver.handler, receiver.raw || message === undefined ? raw : message, isSampled)
   }
 
-  /** A guest must not be able to switch on the sampling of every application: of all guests one message a second is. */
+  /** Guests must not control the sampling of applications: handlers follow one message a second of all guests. */
   #allowsSampling(from: string): boolean {
     const { isMember, clock } = this.#options
     return isMember(from) || this.#guestTraceRate.take(clock.now())
@@ -255,12 +256,12 @@ export class Messages {
     }
   }
 
-  /** Another list of handlers for the topic; the topic itself stays subscribed. */
+  /** Replaces the handlers of the topic; the topic itself stays subscribed. */
   #setHandlers(topic: string, handlers: readonly Subscription[]): void {
     this.#subscriptions.set(topic, handlers, this.#options.clock.now())
   }
 
-  /** Services stop side by side: gossipsub may have stopped, and so have left, already. */
+  /** libp2p stops services in parallel: gossipsub may have stopped, and left its topics, already. */
   #unsubscribeAll(topic: string): void {
     try {
       for (const name of this.#topicNames(topic)) this.#options.pubsub?.unsubscribe(name)
@@ -279,7 +280,7 @@ export class Messages {
   }
 }
 
-/** The gossipsub topic of a topic: guests subscribe to this name. */
+/** The gossipsub topic of a mesh topic: guests subscribe to this name. */
 export function topicName(mesh: string, topic: string): string {
   return `${mesh}/${topic}`
 }

@@ -1,7 +1,7 @@
 import { CODE_MEMORY, CODE_P2P_CIRCUIT, CODE_QUIC_V1, CODE_TCP, type Multiaddr } from '@multiformats/multiaddr'
 import { withoutPeer as textWithoutPeer } from '../core/multiaddr-text.ts'
 
-/** Text of an address without the peer id at its end. */
+/** Text of an address without its trailing peer id. */
 export function withoutPeer(address: Multiaddr): string {
   return textWithoutPeer(address.toString())
 }
@@ -11,8 +11,8 @@ export function hasProtocol(address: Multiaddr, code: number): boolean {
   return address.getComponents().some((component) => component.code === code)
 }
 
-/** Whether a connection to this address would pass through a relay. */
-export function throughRelay(address: Multiaddr): boolean {
+/** Whether this address leads through a relay. */
+export function isRelayed(address: Multiaddr): boolean {
   return hasProtocol(address, CODE_P2P_CIRCUIT)
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-/** Native part from which on a listener's stop is bounded and three remote memory exhaustions are fixed. */
+/** First native library that bounds a listener's stop and fixes three remote memory exhaustions. */
 export const minNativeQuic = '2.1.4'
 
 const platforms: Record<string, readonly string[]> = {
@@ -13,15 +13,15 @@ const platforms: Record<string, readonly string[]> = {
 }
 
 export interface NativeQuic {
-  /** Of the package for this platform that the QUIC transport would load; undefined when it cannot be told. */
+  /** Version of this platform's package that the QUIC transport would load; undefined when unknown. */
   readonly version: string | undefined
-  /** What to tell the operator; undefined when all is well. */
+  /** Advice for the operator; undefined when the version is new enough. */
   readonly warning: string | undefined
 }
 
 /**
- * The `overrides` by which this project takes a newer native part do not reach applications that install it: they are
- * to set it themselves, and are told so.
+ * This project's `overrides` for a newer native library do not apply to applications that install it: the warning tells
+ * them to set their own.
  */
 export function nativeQuic(findVersion: (name: string) => string | undefined = installedVersion): NativeQuic {
   const names = platforms[`${process.platform}-${process.arch}`] ?? []
@@ -39,7 +39,7 @@ function overrideAdvice(name: string): string {
   return `the native QUIC library should be ${minNativeQuic} or newer: put ${override} into package.json`
 }
 
-/** Looked for from where the transport itself looks. */
+/** Resolves from the same place as the transport does. */
 function installedVersion(name: string): string | undefined {
   try {
     const transport = createRequire(import.meta.url).resolve('@libp2p/quic/package.json')
@@ -51,7 +51,7 @@ function installedVersion(name: string): string | undefined {
   }
 }
 
-/** By number, field by field; a pre-release counts as its release. */
+/** Compares number by number; a pre-release counts as its release. */
 export function isOlder(version: string, minimum: string): boolean {
   const [parts, minParts] = [version, minimum].map((text) => text.split(/[.-]/).slice(0, 3).map(Number))
   for (let i = 0; i < 3; i++) {

@@ -15,7 +15,7 @@ export interface OwnTelemetryOptions {
   readonly clock: Clock
 }
 
-/** Starts the telemetry that the mesh itself owns. The SDK is loaded only here, and only where spans are exported. */
+/** Starts the mesh's own telemetry. Only here it loads the SDK, and only if it exports spans. */
 export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<Telemetry> {
   const { config, peer, incarnation, clock } = options
   const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults, random } = config
@@ -34,8 +34,8 @@ export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<T
 }
 
 /**
- * Whether OpenTelemetry's variables name what this exporter cannot do. In an application they may be meant for its own
- * SDK, so the mesh starts without exporting, and says so where nobody has given it a logger.
+ * Whether OpenTelemetry's variables require something that this exporter does not support. In an application they may
+ * be meant for its own SDK, so the mesh starts without export, and warns even without a logger.
  */
 function warnOfUnsupportedOtlp(logger: MeshLogger, otlp: string | undefined): boolean {
   const problems = otlpProblems(otlp)

@@ -1,6 +1,6 @@
 import type { Owner } from '../core/owner.ts'
 
-/** Milliseconds of an owner's time. Ends early when the owner is closed, which drops its timers. */
+/** Waits on the owner's clock, in milliseconds. Ends early when the owner closes, which cancels its timers. */
 export function pause(owner: Owner, ms: number): Promise<void> {
   if (owner.closed) return Promise.resolve()
   const { promise, resolve } = Promise.withResolvers<void>()

@@ -14,12 +14,12 @@ const requiredMethods = [
   'removeEventListener',
 ] as const satisfies readonly (keyof PubSub)[]
 
-const install = 'npm install @libp2p/gossipsub, and use `gossipsub()` of it'
-/** A pubsub service registers its protocols as it starts, beside the mesh: how long and how often the check waits. */
+const install = 'npm install @libp2p/gossipsub, and use its `gossipsub()`'
+/** Poll of the check: a pubsub service registers its protocols while it starts, in parallel to the mesh. */
 const pollMs = 5
 const maxPolls = 200
 
-/** What a pubsub service may have besides; each is asked for only where it is there. */
+/** Optional members of a pubsub service. */
 interface InspectedPubSub {
   readonly protocols?: unknown
   readonly multicodecs?: unknown
@@ -31,13 +31,13 @@ export interface PubSubCheckOptions {
   readonly name: string
   readonly pubsub: PubSub
   readonly registrar: Pick<Registrar, 'getHandler'>
-  /** The check waits in its time, and no longer than it is open. */
+  /** The check waits on its clock, and ends when it closes. */
   readonly owner: Owner
 }
 
 /**
- * Refuses a pubsub service that would start and then reach nobody, without an error from anyone. It is judged by what
- * it does, so a service of any package passes that works, and one that the check cannot judge passes too.
+ * Refuses a pubsub service that would start and then silently reach no peer. The check looks at behaviour, not at
+ * package names: every service that works passes, and so does one that it cannot judge.
  *
  * @throws MESH_PUBSUB_UNUSABLE
  */
@@ -49,14 +49,14 @@ export async function checkPubSub(options: PubSubCheckOptions): Promise<void> {
   const missing = requiredMethods.filter((method) => typeof pubsub[method] !== 'function')
   if (missing.length > 0) refuse(`it has no ${missing.join(', ')}`, install)
   if ((pubsub as InspectedPubSub).globalSignaturePolicy === 'StrictNoSign') {
-    refuse('its messages are unsigned, so nobody knows who sent them', 'leave `globalSignaturePolicy` out')
+    refuse('its messages are unsigned, so their sender is unknown', 'leave `globalSignaturePolicy` out')
   }
   if ((await detectHandler(options)) === 'libp2p 2') {
-    refuse('it takes streams as libp2p 2 handed them out, so it reads nothing that peers send', install)
+    refuse('its handler expects the streams of libp2p 2, so it reads nothing from peers', install)
   }
 }
 
-/** Which libp2p the handler of incoming streams is written for; undefined when that does not show. */
+/** The libp2p version that the handler of inbound streams is written for; undefined when unknown. */
 async function detectHandler(options: PubSubCheckOptions): Promise<'libp2p 2' | 'libp2p 3' | undefined> {
   const { pubsub, owner } = options
   const { protocols, multicodecs } = pubsub as InspectedPubSub
@@ -72,9 +72,9 @@ async function detectHandler(options: PubSubCheckOptions): Promise<'libp2p 2' | 
 }
 
 /**
- * libp2p 2 called a handler with one object that holds stream and connection, libp2p 3 calls it with the two. So the
- * handler is called with two objects that throw at the first read: it cannot do anything with either. A service that
- * has not started yet reads nothing.
+ * libp2p 2 called a handler with one object of stream and connection, libp2p 3 calls it with the two. So this calls the
+ * handler with two objects that throw at the first read, which makes the call harmless. A service that has not started
+ * yet reads nothing.
  */
 function probeHandler({ registrar }: PubSubCheckOptions, protocol: string): 'libp2p 2' | 'libp2p 3' | undefined {
   const reads: string[] = []
@@ -82,14 +82,14 @@ function probeHandler({ registrar }: PubSubCheckOptions, protocol: string): 'lib
     new Proxy(Object.create(null), {
       get: (_, key) => {
         reads.push(`${argument}.${String(key)}`)
-        throw new Error('a probe of the mesh: nothing may be read of this stream')
+        throw new Error('a probe of the mesh: this is no real stream')
       },
     })
   try {
     const { handler } = registrar.getHandler(protocol)
     Promise.resolve(handler(probeArgument('first'), probeArgument('second'))).catch(() => {})
   } catch {
-    // Not registered yet, or the handler has met the probe.
+    // The handler is not registered yet, or it read the probe.
   }
   if (reads.length === 0) return undefined
   return reads[0] === 'first.stream' || reads[0] === 'first.connection' ? 'libp2p 2' : 'libp2p 3'

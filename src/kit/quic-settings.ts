@@ -1,14 +1,14 @@
 import type { quic } from '@libp2p/quic'
 
 /**
- * For a listener's connections to drain once they are closed, milliseconds; its stop waits for all of them. On loopback
- * they do at once, far away within some round trips. A handshake that got no further knows of no round trip and takes
- * three seconds, which is longer than a whole stop may. A native library before 2.1.4 has no such bound and ignores
- * this; from then on it is required.
+ * Milliseconds for a listener's closed connections to drain; its stop waits for all of them. On loopback they drain at
+ * once, over a long path within some round trips. An unfinished handshake has no measured round trip and takes three
+ * seconds, longer than a complete stop may. Native libraries before 2.1.4 have no such bound and ignore this; later
+ * ones require it.
  */
 const shutdownTimeout = 400
 
-/** Death is seen by probes; the times are what a peer without them needs, and what go and rust use. */
+/** Probes detect dead peers; these times serve peers without probes, and equal those of go and rust. */
 export const quicSettings = { shutdownTimeout, maxIdleTimeout: 10_000, keepAliveInterval: 5_000 } as Parameters<
   typeof quic
 >[0]

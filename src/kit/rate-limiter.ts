@@ -15,5 +15,5 @@ export class RateLimiter {
   }
 }
 
-/** Distance in milliseconds between two sampled spans of messages or requests, in each direction. */
+/** Milliseconds between two sampled spans of messages or requests, in each direction. */
 export const sampleMs = 1_000

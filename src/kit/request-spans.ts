@@ -9,21 +9,21 @@ export interface RequestSpansOptions {
   readonly clock: Clock
   readonly random: Random
   readonly emitSpan: (effect: SpanEffect) => void
-  /** Whether spans leave this node: only then others may be children of them. */
+  /** Whether this node exports spans: only then may other spans be their children. */
   readonly exportsSpans: boolean
 }
 
-/** How a request ended: with a response, or without. */
+/** Outcome of a request. */
 export type Result = { readonly response: Uint8Array } | { readonly error: unknown }
 
 export interface RequestSpan {
-  /** What is to be a child of it, at the other side or in the handler; the span around it when it was not sampled. */
+  /** Parent for spans at the other side or in the handler; the enclosing span if this one is not sampled. */
   readonly context: TraceRef | undefined
-  /** Emits the span, if it was sampled. */
+  /** Emits the span if it is sampled. */
   readonly end: (result: Result) => void
 }
 
-/** A request as its spans describe it. */
+/** The request that a span describes. */
 export interface RequestInfo {
   /** The other side. */
   readonly peer: string
@@ -39,7 +39,7 @@ interface Ids {
 
 type RequestSpanName = 'mesh.request.sent' | 'mesh.request.handled'
 
-/** Spans of requests are samples: at most one per second in each direction, whatever the other side has sampled. */
+/** Samples request spans: at most one per second and direction, independent of the other side's sampling. */
 export class RequestSpans {
   readonly #options: RequestSpansOptions
   readonly #sentRate = new RateLimiter(sampleMs)
@@ -49,7 +49,7 @@ export class RequestSpans {
     this.#options = options
   }
 
-  /** Of a request that is sent now. */
+  /** Starts the span of an outbound request. */
   startSent(request: RequestInfo): RequestSpan {
     const { clock, random, exportsSpans } = this.#options
     const active = activeSpan()
@@ -60,7 +60,7 @@ export class RequestSpans {
     return { context, end: this.#endSpan('mesh.request.sent', request, { ref, parent }) }
   }
 
-  /** Of a request that a handler gets now; `remote` is what it was sent with. */
+  /** Starts the span of a handler's request; `remote` is the sender's span. */
   startHandled(request: RequestInfo, remote: TraceRef | undefined): RequestSpan {
     const { clock, random, exportsSpans } = this.#options
     const isSampled = remote !== undefined && this.#handledRate.take(clock.now())

@@ -14,18 +14,18 @@ import { withRemoteSpan } from './trace-context.ts'
 
 export interface MeshRequest {
   readonly topic: string
-  /** Peer id of whoever asks. */
+  /** Peer id of the requester. */
   readonly from: string
   readonly data: Uint8Array
-  /** The sampled span that it was sent in. */
+  /** The sampled span of the sender. */
   readonly trace: TraceRef | undefined
 }
 
-/** Runs within the trace of the request, so that its spans and what it asks of others belong to that. */
+/** Runs within the trace of the request, so its spans and its own requests join that trace. */
 export type RequestHandler = (request: MeshRequest) => Uint8Array | Promise<Uint8Array>
 
 export interface RequestOptions {
-  /** Milliseconds until the answer must be there. */
+  /** Milliseconds until the response must arrive. */
   readonly timeoutMs?: number
 }
 
@@ -35,7 +35,7 @@ export interface RequestsOptions {
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
   /** The connection that carries the link to a peer; undefined when there is none. */
   readonly connectionTo: (peer: string) => Connection | undefined
-  /** Whether a peer has said a hello that was accepted. */
+  /** Whether this node has accepted the peer's hello. */
   readonly isMember: (peer: string) => boolean
   readonly messageBytes: number
   readonly spans: RequestSpans
@@ -46,21 +46,21 @@ export interface RequestsOptions {
 const protocol = '/tracemesh/request/1.0.0'
 const timeoutMs = 10_000
 const status = { ok: 0, handlerFailed: 1, noHandler: 2, notAMember: 3 } as const
-/** What the other side answers in place of a response, as `error.type`. */
+/** `error.type` of each status that carries no response. */
 const errorTypes: readonly (string | undefined)[] = [undefined, 'handler-failed', 'no-handler', 'not-a-member']
-/** A peer that has our hello may ask before we have its own: streams keep no order among each other. */
+/** A peer may send a request before its hello arrives: streams have no order among each other. */
 const memberPolls = 10
 const memberPollMs = 50
 
-/** The other side has answered without a response. */
+/** The other side answered with an error status. */
 class Refusal extends Error {
-  constructor(code: number | undefined, why: string) {
-    super(why)
+  constructor(code: number | undefined, message: string) {
+    super(message)
     this.name = errorTypes[code ?? 0] ?? 'unknown-status'
   }
 }
 
-/** Request and response on a stream each: topic, request; then a status byte and the response. */
+/** One stream per request: topic and request, then a status byte and the response. */
 export class Requests {
   readonly #options: RequestsOptions
   readonly #handlers: OwnedMap<string, RequestHandler>
@@ -70,7 +70,7 @@ export class Requests {
     this.#handlers = options.owner.map<string, RequestHandler>({
       name: 'requests',
       capacity: limits.topics,
-      expiry: { event: 'the application ends it' },
+      expiry: { event: 'the application removes it' },
       release: () => {},
     })
   }
@@ -81,7 +81,7 @@ export class Requests {
     owner.adopt('request protocol', () => registrar.unhandle(protocol))
   }
 
-  /** One handler per topic: a second one takes the place of the first. Returns what ends it. */
+  /** One handler per topic: a second one replaces the first. Returns a function that removes the handler. */
   respond(topic: string, handler: RequestHandler): () => void {
     this.#handlers.set(topic, handler, this.#options.clock.now())
     return () => {
@@ -89,7 +89,7 @@ export class Requests {
     }
   }
 
-  /** Throws MESH_NO_LINK, MESH_MESSAGE_TOO_LARGE, or MESH_REQUEST_FAILED with what went wrong there or on the way. */
+  /** Throws MESH_NO_LINK, MESH_MESSAGE_TOO_LARGE, or MESH_REQUEST_FAILED with the cause at the peer or on the way. */
   async request(peer: string, topic: string, data: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
     const connection = this.#options.connectionTo(peer)
     if (connection === undefined) throw new MeshError('MESH_NO_LINK', { peer })
@@ -127,7 +127,7 @@ export class Requests {
       const wire = this.#framed(stream)
       const from = connection.remotePeer.toString()
       if (!(await this.#waitForMember(from))) {
-        const refusal = Buffer.concat([Uint8Array.of(status.notAMember), encodeText('only members are answered there')])
+        const refusal = Buffer.concat([Uint8Array.of(status.notAMember), encodeText('request refused: not a member')])
         return await wire.write(Uint8Array.from(refusal), { signal })
       }
       const topic = new TextDecoder().decode((await wire.read({ signal })).subarray())
@@ -151,14 +151,14 @@ export class Requests {
 
   async #answer(request: MeshRequest): Promise<readonly [number, Uint8Array]> {
     const handler = this.#handlers.get(request.topic)
-    if (handler === undefined) return [status.noHandler, encodeText('nobody answers this topic there')]
+    if (handler === undefined) return [status.noHandler, encodeText(`no handler for topic "${request.topic}"`)]
     const result = await this.#runHandler(handler, request)
     return 'error' in result
       ? [status.handlerFailed, encodeText(errorMessage(result.error))]
       : [status.ok, result.response]
   }
 
-  /** The response must fit the frame in which the other side reads it. */
+  /** The response must fit the frame limit of the other side. */
   async #runHandler(handler: RequestHandler, request: MeshRequest): Promise<Result> {
     const { spans, messageBytes, onHandlerError } = this.#options
     const { from: peer, topic, data, trace } = request
@@ -186,7 +186,7 @@ export class Requests {
   }
 }
 
-/** QUIC’s streams open without regard for signals, so the wait for them is bounded from outside. */
+/** QUIC streams ignore signals while they open, so this bounds the wait. */
 function raceAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)
@@ -194,7 +194,7 @@ function raceAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
 }
 
-/** Every handler closes its own side: on QUIC a half-open stream counts against the peer’s limit for ever. */
+/** Every handler closes its side: on QUIC a half-open stream counts against the peer’s limit forever. */
 function closeStream(stream: Stream, signal: AbortSignal): void {
   stream.close({ signal }).catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error('closed')))
 }

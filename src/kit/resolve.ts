@@ -7,20 +7,20 @@ export interface ResolvedName {
   readonly family: 4 | 6
 }
 
-/** The addresses of a name; family 0 means both. Rejects when there is none. */
+/** The addresses of a name; family 0 means both. Rejects when the name has none. */
 export type Lookup = (name: string, family: 0 | 4 | 6) => Promise<readonly ResolvedName[]>
 
 const families: Record<string, 0 | 4 | 6> = { dns: 0, dns4: 4, dns6: 6 }
 
-/** As the system resolves: hosts file, search domains, whatever its administrator set up. */
+/** The system's resolver, with hosts file and search domains. */
 export const systemLookup: Lookup = async (name, family) => {
   const addresses = await dns.promises.lookup(name, { all: true, family, order: 'verbatim' })
   return addresses.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
 }
 
 /**
- * Asks these servers (`host` or `host:port`) and nobody else; A and AAAA side by side. `timeoutMs` is per try, and
- * there are two.
+ * Queries only these servers (`host` or `host:port`), A and AAAA in parallel. `timeoutMs` is per try, and it tries
+ * twice.
  */
 export function serverLookup(servers: readonly string[], timeoutMs = 2_000): Lookup {
   return async (name, family) => {
@@ -38,9 +38,9 @@ export function serverLookup(servers: readonly string[], timeoutMs = 2_000): Loo
 }
 
 /**
- * The address with its DNS name replaced by each of its addresses, families alternating so that a broken one costs one
- * attempt (RFC 8305 §4); an address without a name as it is. QUIC in js-libp2p cannot dial a name, and a name is worth
- * asking anew each time: it outlives the machine behind it. Rejects as `lookup` does.
+ * Replaces the DNS name of an address by each of its IP addresses, families alternating so that a broken one costs one
+ * attempt (RFC 8305 §4); returns an address without a name unchanged. QUIC in js-libp2p cannot dial a name. Each call
+ * queries again: a name outlives the machine behind it. Rejects as `lookup` does.
  */
 export async function resolve(address: Multiaddr, lookup: Lookup): Promise<readonly Multiaddr[]> {
   const [first, ...rest] = address.getComponents()

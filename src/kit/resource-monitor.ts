@@ -21,8 +21,8 @@ type Listener = ReturnType<TracemeshComponents['transportManager']['getListeners
 const probeMs = 5_000
 
 /**
- * Notices that the process has run out of descriptors or memory. Dials fail with an error, but a listener does not: out of
- * descriptors, libuv accepts and closes each connection without a word. So the monitor opens a descriptor now and then.
+ * Detects that the process has run out of descriptors or memory. Dials fail with an error, but listeners do not: out of
+ * descriptors, libuv silently accepts and closes each connection. So the monitor opens a descriptor at intervals.
  */
 export class ResourceMonitor {
   readonly #options: ResourceMonitorOptions
@@ -47,7 +47,7 @@ export class ResourceMonitor {
     this.#probeDescriptors()
   }
 
-  /** An operation failed; anything but a lack of descriptors or memory is ignored. */
+  /** Reports a failed operation; ignores errors other than a lack of descriptors or memory. */
   reportFailure(errorType: string, operation: ResourceOperation): void {
     if (!isExhaustion(errorType)) return
     const { clock, emitSpan } = this.#options

@@ -2,14 +2,14 @@ import { createSocket } from 'node:dgram'
 import { isIP } from 'node:net'
 import type { Owner } from '../core/owner.ts'
 
-/** Addresses kept for documentation: only a default route leads to them. Discard port; nothing is ever sent. */
+/** Documentation addresses: only a default route leads to them. Discard port; the socket never sends. */
 export const defaultRouteTargets = ['198.51.100.1', '2001:db8::1']
 const discardPort = 9
 const limitMs = 1_000
 
 /**
- * The source address that the system would choose for packets to `host`: a connected UDP socket knows it, and sends
- * nothing. Undefined when no route leads there, and when the owner closes.
+ * The source address that the system would choose for packets to `host`: a connected UDP socket has it, without
+ * sending. Undefined when no route leads there, and when the owner closes.
  */
 export function sourceAddress(host: string, owner: Owner): Promise<string | undefined> {
   const version = isIP(host)

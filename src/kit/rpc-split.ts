@@ -1,6 +1,6 @@
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 
-/** A message that fits into no RPC of the allowed size. */
+/** A message that exceeds the RPC limit by itself. */
 export interface OversizedMessage {
   readonly topic: string
   /** Bytes of the RPC that would carry it alone. */
@@ -9,31 +9,31 @@ export interface OversizedMessage {
 
 export interface RpcPart {
   readonly bytes: Uint8Array
-  /** Topics of the messages in it; none in a part of subscriptions or control messages. */
+  /** Topics of its messages; empty for subscriptions and control messages. */
   readonly topics: readonly string[]
 }
 
 export interface SplitRpc {
-  /** Encoded RPCs that together say what the one did, less the messages that are too large. */
+  /** Encoded RPCs that together carry the original one, without the oversized messages. */
   readonly parts: readonly RpcPart[]
   readonly oversized: readonly OversizedMessage[]
 }
 
-/** Message ids of one IHAVE or IWANT that stay together: a dozen KiB with ids of the usual length. */
+/** Message ids per IHAVE or IWANT: a dozen KiB with ids of the usual length. */
 const idsPerPart = 256
 /** Tag and length of a control message within an RPC. */
 const controlOverhead = 8
 
 export interface SplitSizes {
-  /** The largest RPC that may be sent: a message that is larger is left out. */
+  /** Limit of one RPC: larger messages are oversized. */
   readonly limit: number
-  /** What is sent together is no larger; a message that is larger, and within the limit, goes alone. */
+  /** Limit of a part with several messages; a larger message within `limit` goes alone. */
   readonly partBytes: number
 }
 
 /**
- * Splits an encoded RPC. Repeated fields may stand in several encodings one after the other, so subscriptions and
- * messages are encoded one by one and packed in their order; control messages follow.
+ * Splits an encoded RPC. Protobuf concatenates the repeated fields of successive encodings, so it encodes subscriptions
+ * and messages one by one and packs them in order; control messages follow.
  */
 export function splitRpc(encoded: Uint8Array, { limit, partBytes }: SplitSizes): SplitRpc {
   const rpc = RPC.decode(encoded)
@@ -52,7 +52,7 @@ export function splitRpc(encoded: Uint8Array, { limit, partBytes }: SplitSizes):
   }
 }
 
-/** Tag of the field of messages, which are length-delimited. */
+/** Protobuf tag of the `messages` field, length-delimited. */
 const messageTag = 0x12
 
 /** Whether the RPC is one message and nothing else. */
@@ -95,7 +95,7 @@ function withoutTopics(bytes: Uint8Array): RpcPart {
   return { bytes, topics: [] }
 }
 
-/** Joins neighbours as long as they fit together. */
+/** Joins successive pieces up to `partBytes`. */
 function pack(pieces: readonly RpcPart[], partBytes: number): RpcPart[] {
   const groups: RpcPart[][] = []
   let roomLeft = 0

@@ -2,19 +2,19 @@ import * as z from 'zod/mini'
 import { limits } from '../core/limits.ts'
 import { isOtlpEndpoint, otlpEndpointExpected } from '../telemetry/otlp-settings.ts'
 
-/** What a setting may be: in words, for whoever got it wrong, and as a schema. */
+/** Allowed values of a setting: in words, for error messages, and as a schema. */
 export interface Rule<T> {
   readonly expected: string
   readonly schema: z.ZodMiniType<T, unknown>
 }
 
-/** A whole number within bounds. Infinity is none, so it is no limit either. */
+/** A whole number within bounds; Infinity is not allowed. */
 export function whole(min: number, max: number, unit = ''): Rule<number> {
   const schema = z.int().check(z.minimum(min), z.maximum(max))
   return { expected: `a whole number${unit === '' ? '' : ` of ${unit}`} from ${min} to ${max}`, schema }
 }
 
-/** A part of a whole. */
+/** A fraction of a total. */
 export function share(): Rule<number> {
   return { expected: 'a number from 0 to 1', schema: z.number().check(z.minimum(0), z.maximum(1)) }
 }
@@ -23,7 +23,7 @@ export function oneOf<const T extends readonly string[]>(values: T): Rule<T[numb
   return { expected: `one of ${values.join(', ')}`, schema: z.enum(values) }
 }
 
-/** Names stand in spans, logs and topics. */
+/** Spans, logs and topics contain these names. */
 export function name(): Rule<string> {
   const max = limits.nameLength
   const schema = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/), z.maxLength(max))
@@ -39,7 +39,7 @@ export function topic(): Rule<string> {
   return { expected: '1 to 128 printable characters without spaces or commas', schema }
 }
 
-/** Where spans go by OTLP over gRPC. */
+/** An OTLP/gRPC endpoint, or `off`. */
 export function otlpEndpointOrOff(): Rule<string> {
   const schema = z.string().check(z.refine((text) => text === 'off' || isOtlpEndpoint(text)))
   return { expected: `${otlpEndpointExpected}, or off`, schema }

@@ -7,24 +7,24 @@ import type { TraceRef } from '../core/trace.ts'
 import { ByteReader, shortText, traceToBytes, u64 } from './bytes.ts'
 
 /**
- * Messages that cross into other meshes. Gossipsub's own signature ends at the first bridge, so the origin signs once
- * more, inside: u8 version, u8 flags, then origin mesh, origin peer id and topic, each behind its length in one byte,
+ * Messages that cross into other meshes. Gossipsub's own signature ends at the first bridge, so the origin signs the
+ * message itself: u8 version, u8 flags, then origin mesh, origin peer id and topic, each behind its length in one byte,
  * u64 sequence, 24 bytes trace if flagged, body; the last 64 bytes are the signature over a domain and all before it.
- * On the wire one byte stands in front, the bridges passed so far. It is not signed, since every bridge changes it.
+ * On the wire one byte precedes it, the number of bridges so far, unsigned, since every bridge changes it.
  */
 const version = 1
 const traceFlag = 1
 const signatureBytes = 64
-/** Keeps a signature that the same key made for anything else from being taken for a seal. */
+/** Prevents the reuse of another signature of the same key as a seal. */
 const domain = new TextEncoder().encode('tracemesh-crossing:1')
-/** Longest seal round a body: version, flags, three names of at most 255 bytes, sequence, trace, signature, hops. */
+/** Most bytes around a body: version, flags, three names of at most 255 bytes, sequence, trace, signature, hops. */
 const overheadBytes = 2 + 3 * 256 + 8 + 24 + signatureBytes + 1
 
 export interface Sealable {
-  /** Peer id of the node whose key seals. */
+  /** Peer id of the node that signs. */
   readonly origin: string
   readonly originMesh: string
-  /** Never used twice by this origin, over restarts too: see `crossingSequence`. */
+  /** Unique per origin, also over restarts: see `crossingSequence`. */
   readonly sequence: bigint
   readonly topic: string
   readonly body: Uint8Array
@@ -38,7 +38,7 @@ export function crossingSequence(incarnation: number, count: number): bigint {
   return (BigInt(incarnation) << 32n) | BigInt(count)
 }
 
-/** Throws `MESH_MESSAGE_TOO_LARGE` for a body over `limitBytes`, `MESH_MESSAGE_INVALID` for a key that is not Ed25519. */
+/** Throws `MESH_MESSAGE_TOO_LARGE` for a body over `limitBytes`, `MESH_MESSAGE_INVALID` if the key is not Ed25519. */
 export async function seal(
   privateKey: PrivateKey,
   message: Sealable,
@@ -71,8 +71,8 @@ export function encodeCrossing({ hops, sealed }: Pick<Crossing, 'hops' | 'sealed
 }
 
 /**
- * The crossing in a gossip payload, its signature checked; `sealed` and `body` are views of it. Throws
- * `MESH_SEAL_INVALID`, with origin and id as claimed when they could be read.
+ * Decodes a gossip payload and verifies its signature; `sealed` and `body` are views of the payload. Throws
+ * `MESH_SEAL_INVALID`, with the claimed origin and id if it could decode them.
  */
 export async function openCrossing(payload: Uint8Array): Promise<OpenedCrossing> {
   const { crossing, signedBytes, signature } = readPayload(payload)
@@ -120,7 +120,7 @@ function readFields(bytes: Uint8Array): Omit<OpenedCrossing, 'hops' | 'sealed'> 
   return { id, origin, originMesh, topic, ...trace, body: reader.rest() }
 }
 
-/** Ed25519 keys are inside their peer id. Another text form of an id is refused: it would make a second message id. */
+/** A peer id contains its Ed25519 key. Other text forms of the id are invalid: they would yield a second message id. */
 function keyOf(origin: string): PublicKey | undefined {
   try {
     const peerId = peerIdFromString(origin)

@@ -21,23 +21,23 @@ import { stopSpans } from './stop-spans.ts'
 import { type Topology, topologyOf } from './views.ts'
 
 /**
- * For links to say goodbye, milliseconds: a little more than one may take, after which it is aborted. What has not
- * closed by then is dropped with libp2p’s own stop.
+ * Milliseconds for links to say goodbye: a little more than `closeLimitMs`, after which a close is aborted. libp2p’s
+ * own stop drops the connections that are still open then.
  */
 const goodbyeMs = closeLimitMs + 100
 const goodbyePollMs = 20
 const flushMs = 2_000
 
 /**
- * A mesh node as a libp2p service. It lives by libp2p’s start and stop, and can be started again after a stop; what is
- * subscribed or answered is then to be said anew.
+ * A mesh node as a libp2p service. libp2p starts and stops it, and may start it again after a stop; the application
+ * then has to subscribe and respond again.
  */
 export class Tracemesh implements Startable {
   readonly #components: TracemeshComponents
   readonly #config: ResolvedOptions
   readonly #vitals = new VitalsReader()
   readonly #clock: Clock
-  /** What the start waits with, until the assembly is there. */
+  /** Owns the checks of `start`, until the assembly exists. */
   #startOwner: Owner | undefined
   #running: Assembly | undefined
   #incarnation = 0
@@ -57,8 +57,8 @@ export class Tracemesh implements Startable {
   }
 
   /**
-   * Throws MESH_SERVICE_MISSING without identify, MESH_PUBSUB_UNUSABLE where gossip would reach nobody: here, since
-   * libp2p listens later and would not undo that.
+   * Throws MESH_SERVICE_MISSING without identify, and MESH_PUBSUB_UNUSABLE if gossip would reach no peer. It checks
+   * here, before libp2p listens: libp2p would not stop listening after an error.
    */
   async start(): Promise<void> {
     requireIdentify(this.#components, this.#config)
@@ -71,14 +71,14 @@ export class Tracemesh implements Startable {
     }
   }
 
-  /** Only now have the other services started: gossipsub takes no subscription before. */
+  /** Runs after the other services have started: gossipsub accepts no subscription before its start. */
   async afterStart(): Promise<void> {
     if (this.#running !== undefined) return
     this.#incarnation = nextIncarnation(this.#config, this.#incarnation, this.#clock.wall())
     const options = { config: this.#config, incarnation: this.#incarnation, clock: this.#clock }
     const stopsBefore = this.#stopCount
     const telemetry = this.#config.telemetry ?? (await startOwnTelemetry({ ...options, peer: this.peer }))
-    // Where another service fails to start, libp2p stops all of them without waiting for this one.
+    // If another service fails to start, libp2p stops all services without waiting for this one.
     if (stopsBefore !== this.#stopCount) {
       if (this.#config.telemetry === undefined) void telemetry.close(0)
       return
@@ -87,7 +87,7 @@ export class Tracemesh implements Startable {
     await this.#running.start()
   }
 
-  /** All services stop side by side, so goodbye is said before any of them. */
+  /** libp2p stops all services in parallel, so the node says goodbye before any of them stops. */
   async beforeStop(): Promise<void> {
     const running = this.#running
     if (running === undefined) return
@@ -120,22 +120,22 @@ export class Tracemesh implements Startable {
     return this.#requireRunning('publish').messages.publish(topic, data, options)
   }
 
-  /** Calls the handler within the trace that a message was published in. Returns what ends the subscription. */
+  /** Calls the handler within the trace of the publish. Returns a function that ends the subscription. */
   subscribe(topic: string, handler: MessageHandler, options?: SubscribeOptions): () => void {
     return this.#requireRunning('subscribe').messages.subscribe(topic, handler, options)
   }
 
-  /** Asks one peer; resolves with its answer. Throws MESH_NO_LINK or MESH_REQUEST_FAILED. */
+  /** Sends a request to one peer; resolves with its response. Throws MESH_NO_LINK or MESH_REQUEST_FAILED. */
   request(peer: string, topic: string, data: Uint8Array, options?: RequestOptions): Promise<Uint8Array> {
     return this.#requireRunning('request').requests.request(peer, topic, data, options)
   }
 
-  /** Answers requests, each within the trace of its asker; returns what ends it. */
+  /** Registers a request handler, which runs within the trace of each request; returns a function that removes it. */
   respond(topic: string, handler: RequestHandler): () => void {
     return this.#requireRunning('respond').requests.respond(topic, handler)
   }
 
-  /** Own addresses as they are now, with those that other nodes are not told of, and why. */
+  /** Current own addresses, with those that the node does not announce and the reason. */
   ownAddresses(): readonly OwnAddress[] {
     const { addresses } = this.#requireRunning('ownAddresses')
     addresses.refresh()
@@ -159,12 +159,12 @@ export class Tracemesh implements Startable {
     return this.#requireRunning('inventory').owner.inventory()
   }
 
-  /** Frames of the link streams so far, by type and direction; and what was refused. */
+  /** Frames of the link streams so far, by type and direction, and the refused ones. */
   frames(): NetworkCounts | undefined {
     return this.#requireRunning('frames').network.counters()
   }
 
-  /** The seeds as configured, and how far each campaign is. */
+  /** The configured seeds and the state of each campaign. */
   seeds(): SeedView[] {
     return this.#requireRunning('seeds').node.seeds.seeds()
   }
@@ -179,12 +179,12 @@ export class Tracemesh implements Startable {
     return this.#running?.node.ledger.size ?? 0
   }
 
-  /** What the last stop closed, and how that went. For whoever owns the telemetry, to be told with its own steps. */
+  /** The steps of the last stop, with durations and errors; the owner of the telemetry emits them with its own. */
   get closed(): readonly CloseStep[] {
     return this.#closeSteps
   }
 
-  /** For whoever owns the telemetry: the stop with its steps, one trace. `uptimeMs` in milliseconds. */
+  /** Emits a stop and its steps as one trace, for the owner of the telemetry. `uptimeMs` in milliseconds. */
   emitStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): void {
     const { random, logger } = this.#config
     for (const span of stopSpans(cause, uptimeMs, steps, random)) logSpan(logger, span, telemetry.emit(span, undefined))

@@ -3,7 +3,7 @@ import type { Random } from '../core/machine.ts'
 import type { CloseStep } from '../core/owner.ts'
 import { newTrace } from '../core/trace.ts'
 
-/** A stop in one trace: what asked for it, and each closing step with its duration and error. */
+/** A stop in one trace: its cause, and each closing step with its duration and error. */
 export function stopSpans(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): SpanEffect[] {
   const ref = newTrace(random)
   const attributes = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }

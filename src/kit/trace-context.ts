@@ -4,7 +4,7 @@ import type { TraceRef } from '../core/trace.ts'
 /** The active span of the application; undefined when there is none. */
 export interface ActiveSpan {
   readonly ref: TraceRef
-  /** Only a sampled span travels: the wire has no trace flags, and a receiver takes every trace for a sampled one. */
+  /** Messages carry only sampled spans: the wire has no trace flags, and a receiver treats every trace as sampled. */
   readonly sampled: boolean
 }
 
@@ -16,9 +16,9 @@ export function activeSpan(): ActiveSpan | undefined {
 }
 
 /**
- * Calls a handler of the application with a remote span as its active span; what it awaits keeps that context. Without
- * a remote span the handler runs in the root context: the context around the call belongs to the code that opened the stream.
- * Spans of the handler join the trace also where it is not `sampled`; a sampler that follows its parent then records none.
+ * Calls a handler of the application with a remote span as its active span, across awaits too. Without a remote span
+ * the handler runs in the root context: the context around the call belongs to the code that opened the stream. Spans
+ * of the handler join the trace even if it is not sampled; a parent-based sampler then records none.
  */
 export function withRemoteSpan<T>(remote: TraceRef | undefined, handler: () => T, sampled = true): T {
   if (remote === undefined) return context.with(ROOT_CONTEXT, handler)

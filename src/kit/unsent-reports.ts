@@ -4,7 +4,7 @@ import type { UnsentMessage } from './gossip-streams.ts'
 
 const intervalMs = 1_000
 
-/** Reports messages that gossipsub did not send, at most once a second: one large message may not fit 300 neighbours. */
+/** Reports unsent gossip messages at most once a second: one large message may exceed the limit of 300 neighbours. */
 export class UnsentReports {
   readonly #owner: Owner
   readonly #deliver: (event: NetworkEvent) => void
@@ -33,7 +33,7 @@ export class UnsentReports {
       this.#isPaused = false
       this.#report()
     })
-    // Gossipsub is in the middle of sending.
+    // Gossipsub is still sending at this point.
     queueMicrotask(() => this.#deliver(event))
   }
 }

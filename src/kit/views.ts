@@ -3,7 +3,7 @@ import type { DigestView } from '../core/digest-view.ts'
 import type { Link } from '../core/link.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
 
-/** One connected peer, for people. */
+/** One connected peer, for display. */
 export interface PeerInfo {
   readonly peer: string
   /** Empty for a guest. */
@@ -17,7 +17,7 @@ export interface PeerInfo {
     readonly transport: string
     readonly address: string
     readonly ageMs: number
-    /** Trace of its birth, to be opened. */
+    /** Id of the trace in which the link opened. */
     readonly trace: string | undefined
   }[]
 }
@@ -30,16 +30,16 @@ export interface MemberInfo {
   readonly incarnation: number
   readonly addresses: readonly string[]
   readonly topics: readonly string[]
-  /** Peer ids of its links, by its own word. */
+  /** Peer ids of its links, from its digest. */
   readonly links: readonly string[]
   readonly silentMs: number
   readonly via: 'link' | 'gossip'
 }
 
-/** What this node knows of its mesh. */
+/** This node's view of its mesh. */
 export interface Topology {
   readonly self: string
-  /** Own addresses, with those that other nodes are not told of. */
+  /** Own addresses, including those that the node does not announce. */
   readonly addresses: readonly OwnAddress[]
   readonly peers: readonly PeerInfo[]
   readonly members: readonly MemberInfo[]

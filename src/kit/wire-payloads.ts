@@ -11,9 +11,9 @@ import {
   parseHello,
 } from './wire-schemas.ts'
 
-/** What stands behind a frame's header, for each type of frame. */
+/** The payload behind a frame's header, for each type of frame. */
 
-/** Numbers of the wire, apart from the catalogue: its order may change, these may not. */
+/** Wire codes, independent of the catalogue: its order may change, these must not. */
 const reasonCodes: Record<CloseReason, number> = {
   unknown: 0,
   stopping: 1,
@@ -34,8 +34,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const emptyPayload = new Uint8Array(0)
 
 /**
- * A digest as JSON: the payload of its frame, and of its gossip message. What others would refuse is left out, and
- * topics too while the whole is longer than a frame.
+ * A digest as JSON: the payload of its frame and of its gossip message. It omits values that other nodes would refuse,
+ * and topics until the payload fits a frame.
  */
 export function encodeDigest(digest: Digest): Uint8Array {
   let fitted = fitDigest(digest)
@@ -73,7 +73,7 @@ export function encodePayload(frame: Frame): Uint8Array {
   }
 }
 
-/** Throws `MESH_FRAME_INVALID`. What is returned shares no memory with `payload`. */
+/** Throws `MESH_FRAME_INVALID`. The result shares no memory with `payload`. */
 export function decodePayload(type: FrameType, payload: Uint8Array): Frame {
   switch (type) {
     case 'hello':
@@ -99,7 +99,7 @@ export function refusal(reason: string): MeshError<'MESH_FRAME_INVALID'> {
   return new MeshError('MESH_FRAME_INVALID', { reason })
 }
 
-/** Deep nesting is harmless here: V8 parses without recursion, and the schemas look at known fields alone. */
+/** Deep nesting is harmless: V8 parses without recursion, and the schemas read only known fields. */
 function json(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes))
@@ -126,7 +126,7 @@ function decodeUnchanged(payload: Uint8Array): Frame {
   throw refusal('unchanged beyond safe integers')
 }
 
-/** A reason that only a later version knows is still a goodbye. */
+/** A goodbye with an unknown reason, of a later version, is still a goodbye. */
 function decodeGoodbye(payload: Uint8Array): Frame {
   const reason = reasons.find((name) => reasonCodes[name] === payload[0]) ?? 'unknown'
   const trace = parseTraceparent(String.fromCharCode(...payload.subarray(1, 64)))

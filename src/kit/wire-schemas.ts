@@ -6,8 +6,8 @@ import { limits } from '../core/limits.ts'
 import { formatTraceparent, parseTraceparent } from '../core/trace.ts'
 
 /**
- * What a peer may say of itself, as JSON. Fields that this version does not know are left out, never copied: a later
- * version may add some, and a key such as `__proto__` goes nowhere.
+ * JSON schemas of what a peer sends about itself. They drop unknown fields: a later version may add some, and a key
+ * such as `__proto__` has no effect.
  */
 
 /** Longest multiaddr accepted: IPv6, QUIC, a relay and two peer ids stay below it. */
@@ -15,8 +15,8 @@ const addressLength = 256
 /** Longest topic accepted. Guess: gossipsub itself names no bound. */
 const topicLength = 128
 /**
- * The most that configuration allows. The staleness window scales with the interval: a bound on it is a bound on how
- * long a dead node may count as alive.
+ * The maximum that configuration allows. The staleness window scales with the interval, so this also bounds how long a
+ * dead node may count as alive.
  */
 const intervalMsMax = 600_000
 
@@ -34,7 +34,7 @@ const meshes = z.array(name).check(z.minLength(1), z.maxLength(2))
 const peer = z.string().check(z.regex(peerId))
 const address = z.string().check(z.maxLength(addressLength), z.regex(/^\/[\x21-\x7e]+$/))
 const topic = line(topicLength)
-/** A random number in hex, or `#` and an incarnation for a process that names no instance. */
+/** A random number in hex, or `#` and an incarnation for a process that sends no instance. */
 const instance = z.string().check(z.regex(/^(?:[0-9a-f]{16}|#\d{1,16})$/))
 const ownInstance = z.string().check(z.regex(/^[0-9a-f]{16}$/))
 const conflict = z.object({
@@ -109,7 +109,7 @@ export function parseDialBackResult(value: unknown): DialBackResult {
   return check('dialback.result', dialBackResultSchema, value)
 }
 
-/** The refusal repeats nothing that the peer has sent: only our own names for the field and the fault. */
+/** The error repeats no data of the peer, only our names for the field and the fault. */
 function check<T>(what: string, schema: z.ZodMiniType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
@@ -118,14 +118,14 @@ function check<T>(what: string, schema: z.ZodMiniType<T>, value: unknown): T {
   throw new MeshError('MESH_FRAME_INVALID', { reason: `${field}: ${issue?.code.replaceAll('_', ' ')}` })
 }
 
-/** The form in which a hello is written as JSON: its trace as a `traceparent`. */
+/** A hello as it is encoded to JSON: its trace as a `traceparent`. */
 export function helloOnWire(hello: Hello): object {
   return { ...hello, trace: formatTraceparent(hello.trace) }
 }
 
 /**
- * As much of the digest as others accept: what is over a bound, or not theirs to accept (a topic with a line break in
- * it), is left out. A node that says less of itself stays a member; one whose digest is refused does not.
+ * The part of the digest that other nodes accept: it omits values over a bound and invalid ones (a topic with a line
+ * break). A node with a shortened digest stays a member; one whose digest is refused does not.
  */
 export function fitDigest(digest: Digest): Digest {
   return {

@@ -6,8 +6,8 @@ import { decodePayload, encodePayload, refusal } from './wire-payloads.ts'
 /**
  * Frames of the link stream: u16 payload length (big-endian), u8 type, payload.
  *
- * Types from 16 on are the data plane's. What a node does with a type that it does not know is decided by the number:
- * below 128 it is refused, from 128 on it is passed over, so that a later version can send hints to an earlier one.
+ * Types from 16 on belong to the data plane. A node refuses unknown types below 128 and ignores those from 128 on, so
+ * that a later version can send hints to an earlier one.
  */
 const typeCodes: Record<FrameType, number> = {
   hello: 1,
@@ -24,7 +24,7 @@ const ignoredFrom = 128
 const headerBytes = 3
 const windowMs = 1_000
 
-/** The bytes of one frame. Throws `MESH_FRAME_INVALID` when its payload is longer than `limits.frameBytes`. */
+/** Encodes one frame. Throws `MESH_FRAME_INVALID` for a payload longer than `limits.frameBytes`. */
 export function encodeFrame(frame: Frame): Uint8Array {
   const payload = encodePayload(frame)
   if (payload.length > limits.frameBytes) throw refusal(`a ${frame.type} of ${payload.length} bytes is too long`)
@@ -37,10 +37,11 @@ export function encodeFrame(frame: Frame): Uint8Array {
 
 export type FrameLimits = { readonly [K in 'frameBytes' | 'framesPerSecond']: number }
 
-/** `MESH_FRAME_INVALID` from a reader: whether it was for too many frames, and what had been read before it. */
+/** `MESH_FRAME_INVALID` from a reader, with the frames ahead of the refused one. */
 export class FrameRefusedError extends MeshError<'MESH_FRAME_INVALID'> {
+  /** The peer sent too many frames. */
   readonly isFlood: boolean
-  /** Sound frames of the same chunk, ahead of the refused one: how a stream is cut into chunks means nothing. */
+  /** Valid frames of the same chunk, ahead of the refused one: chunk boundaries are arbitrary. */
   readonly frames: readonly Frame[]
 
   constructor(reason: string, flooding: boolean, frames: readonly Frame[]) {
@@ -51,33 +52,33 @@ export class FrameRefusedError extends MeshError<'MESH_FRAME_INVALID'> {
 }
 
 /**
- * Cuts one link stream into frames, wherever its chunks begin and end. It holds at most one unfinished frame, each byte
- * of which is copied once. After it has refused anything it refuses all: nothing can be trusted to start at a frame.
+ * Cuts one link stream into frames, independent of chunk boundaries. It buffers at most one incomplete frame and copies
+ * each byte once. After a refusal it refuses everything, since it no longer knows where a frame starts.
  */
 export class FrameReader {
   readonly #onFrame: (type: FrameType, bytes: number) => void
   readonly #limits: FrameLimits
   readonly #header = new Uint8Array(headerBytes)
   #headerFilled = 0
-  /** Undefined until the header is whole. */
+  /** Undefined until the header is complete. */
   #payload: Uint8Array | undefined
   #payloadFilled = 0
   #windowStart = Number.NEGATIVE_INFINITY
   #framesInWindow = 0
   #refusalReason: string | undefined
 
-  /** `read` is called for each sound frame, with its bytes on the wire. */
+  /** Calls `onFrame` for each valid frame, with its bytes on the wire. */
   constructor(onFrame: (type: FrameType, bytes: number) => void = () => {}, frameLimits: FrameLimits = limits) {
     this.#onFrame = onFrame
     this.#limits = frameLimits
   }
 
-  /** Bytes held of a frame that is not whole yet, those still to come included. */
+  /** Size of the buffered incomplete frame, missing bytes included. */
   get bufferedBytes(): number {
     return this.#headerFilled + (this.#payload?.length ?? 0)
   }
 
-  /** Frames that end in this chunk. `now` is monotonic milliseconds. Throws `FrameRefused`. */
+  /** Returns the frames that end in this chunk. `now` is monotonic milliseconds. Throws `FrameRefusedError`. */
   push(chunk: Uint8Array, now: number): Frame[] {
     const frames: Frame[] = []
     try {
@@ -90,7 +91,7 @@ export class FrameReader {
     }
   }
 
-  /** Takes on as much of the current frame as the chunk has from `at`; returns where it stopped. */
+  /** Reads the current frame from `at` as far as the chunk goes; returns the end offset. */
   #take(chunk: Uint8Array, at: number, frames: Frame[], now: number): number {
     let next = at
     if (this.#payload === undefined) {
@@ -111,7 +112,7 @@ export class FrameReader {
     return end
   }
 
-  /** Length of the payload that the header announces, refused before anything is allocated for it. */
+  /** The payload length in the header; it refuses a bad header before the allocation. */
   #announcedLength(): number {
     const [high = 0, low = 0, code = 0] = this.#header
     const length = high * 256 + low
@@ -131,7 +132,7 @@ export class FrameReader {
     this.#onFrame(type, headerBytes + payload.length)
   }
 
-  /** Frames passed over count as well. */
+  /** Ignored frames count as well. */
   #countFrame(now: number): void {
     if (now - this.#windowStart >= windowMs) {
       this.#windowStart = now

@@ -1,12 +1,12 @@
 export interface QueueBounds {
-  /** Pieces of work under way. */
+  /** Items in progress. */
   readonly concurrency: number
-  /** Pieces waiting, and the bytes of those. */
+  /** Items in the queue, and their bytes. */
   readonly waiting: number
   readonly waitingBytes: number
 }
 
-/** Which bound a piece of work met. */
+/** The bound that an item exceeds. */
 export type QueueBound = Exclude<keyof QueueBounds, 'atOnce'>
 
 interface QueuedWork<T> {
@@ -14,7 +14,7 @@ interface QueuedWork<T> {
   readonly bytes: number
 }
 
-/** Work begun in the order in which it came, so much of it at once, and so much waiting. */
+/** A FIFO queue of async work, with bounds on concurrency and on the queue. */
 export class WorkQueue<T> {
   readonly #bounds: QueueBounds
   readonly #work: (item: T) => Promise<void>
@@ -29,7 +29,7 @@ export class WorkQueue<T> {
     this.#work = work
   }
 
-  /** Undefined when it was taken on; otherwise the bound for which it was not. */
+  /** Undefined if it accepts the item, otherwise the bound that the item exceeds. */
   add(item: T, bytes: number): QueueBound | undefined {
     if (this.#running < this.#bounds.concurrency) {
       this.#run(item)
