@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, suite, test } from 'node:test'
-import { setImmediate as config } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
@@ -19,15 +19,15 @@ const eth0 = (address: string): NetworkInterface => ({ name: 'eth0', address, is
 const listen = '/ip4/0.0.0.0/tcp/4001'
 const relayed = `/ip4/45.79.10.9/tcp/4001/p2p/12D3KooWGRUVh7vGgNMGkAbBhRZVkYhpaiRkYkzyTJbYWbH3Wjvn/p2p-circuit/p2p/${peer}`
 
-suite('own addresses follow the machine', () => {
+suite('own addresses follow the interfaces', () => {
   let clock: VirtualClock
   let owner: Owner
   let interfaces: NetworkInterface[]
   let filter: ((addresses: ReturnType<typeof multiaddr>[]) => ReturnType<typeof multiaddr>[]) | undefined
   let changes: number
-  let patched: string[][]
+  let patches: string[][]
   let spans: SpanEffect[]
-  let computed: number
+  let computations: number
   let events: EventTarget
   let observed: AddressInputs['observed']
 
@@ -37,9 +37,9 @@ suite('own addresses follow the machine', () => {
     interfaces = [eth0('45.79.10.1')]
     filter = undefined
     changes = 0
-    patched = []
+    patches = []
     spans = []
-    computed = 0
+    computations = 0
     events = new EventTarget()
     observed = []
   })
@@ -61,7 +61,7 @@ suite('own addresses follow the machine', () => {
       transportManager: { getListeners: () => [{ getAddrs: () => [] }] },
       peerStore: {
         patch: async (_: unknown, { multiaddrs }: { multiaddrs: unknown[] }) =>
-          void patched.push(multiaddrs.map(String)),
+          void patches.push(multiaddrs.map(String)),
       },
     } as unknown as TracemeshComponents
     const watch = new AddressWatch({
@@ -73,7 +73,7 @@ suite('own addresses follow the machine', () => {
       remotes: () => [],
       observed: () => observed,
       onChange: () => void changes++,
-      onListening: () => void computed++,
+      onListening: () => void computations++,
       emitSpan: (span) => void spans.push(span),
     })
     watch.start()
@@ -92,7 +92,7 @@ suite('own addresses follow the machine', () => {
     assert.deepEqual(attributes['mesh.address.removed'], ['/ip4/45.79.10.1/tcp/4001'])
   })
 
-  test('an unconfirmed address is in the span of a host with dozens of addresses that are cut', () => {
+  test('a host with dozens of cut addresses: the span still has the unconfirmed one', () => {
     interfaces = Array.from({ length: 60 }, (_, n) => ({ name: `br-${n}`, address: `172.17.${n}.1`, isBridge: true }))
     observed = [{ address: '/ip4/45.79.10.254/tcp/4001', confirmed: false, why: 'a neighbour could not dial it' }]
     start()
@@ -102,43 +102,43 @@ suite('own addresses follow the machine', () => {
     assert.equal(withheld.length, 32)
   })
 
-  test('nothing changes for an hour: one span, one announcement', () => {
+  test('an hour without a change: one span, one announcement', () => {
     start()
     clock.advance(3_600_000)
     assert.equal(spans.length, 1)
     assert.equal(changes, 1)
   })
 
-  test('the list is computed anew when something has changed, and once in 30 s for the routes', async () => {
+  test('the list is recomputed after a change, and every 30 s for the routes', async () => {
     start()
-    await config()
-    const before = computed
+    await nextTurn()
+    const before = computations
     clock.advance(27_000)
-    assert.ok(computed - before <= 1, `${computed - before} times`)
+    assert.ok(computations - before <= 1, `${computations - before} times`)
     events.dispatchEvent(new CustomEvent('self:peer:update'))
     clock.advance(50)
-    assert.ok(computed - before <= 2, `${computed - before} times`)
+    assert.ok(computations - before <= 2, `${computations - before} times`)
     interfaces = [eth0('45.79.10.1'), eth0('45.79.10.2')]
     clock.advance(5_000)
-    assert.equal(computed - before, 3)
-    await config()
-    const changed = computed
+    assert.equal(computations - before, 3)
+    await nextTurn()
+    const changed = computations
     clock.advance(35_000)
-    await config()
-    assert.equal(computed - changed, 1)
+    await nextTurn()
+    assert.equal(computations - changed, 1)
   })
 
-  test('identify answers with the announced list where libp2p was made with the mesh’s filter', () => {
+  test('with the mesh’s announce filter identify answers with the announced list', () => {
     const ours = announceFilter()
     filter = ours
     const stale = multiaddr('/ip4/10.0.0.9/tcp/1')
     assert.deepEqual(ours([stale]), [stale])
     start()
     assert.deepEqual(ours([stale]).map(String), [`/ip4/45.79.10.1/tcp/4001/p2p/${peer}`])
-    assert.deepEqual(patched, [['/ip4/45.79.10.1/tcp/4001', relayed.replace(/\/p2p\/[^/]+$/, '')]])
+    assert.deepEqual(patches, [['/ip4/45.79.10.1/tcp/4001', relayed.replace(/\/p2p\/[^/]+$/, '')]])
   })
 
-  test('a reservation at a relay stays in identify beside the announced list, and out of the digest', () => {
+  test('a relay reservation stays in identify, and out of the digest', () => {
     const ours = announceFilter()
     filter = ours
     const watch = start()
@@ -147,11 +147,11 @@ suite('own addresses follow the machine', () => {
     assert.deepEqual(watch.announced(), listed.slice(0, 1))
   })
 
-  test('an application’s own filter withholds addresses, and identify stays the application’s', () => {
+  test('an application’s own filter withholds addresses, and the mesh does not change identify', () => {
     filter = (addresses) => addresses.filter((address) => !address.toString().includes('/45.'))
     const watch = start()
     assert.deepEqual(watch.announced(), [])
     assert.equal(watch.addresses[0]?.reason, 'filtered')
-    assert.deepEqual(patched, [])
+    assert.deepEqual(patches, [])
   })
 })

@@ -14,7 +14,7 @@ import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
 
-/** Applications on loopback TCP, each with the mesh as one of its services; the mesh dials nobody by itself. */
+/** Applications on loopback TCP, each with the mesh as one of its services; the mesh dials no peer by itself. */
 async function withApps(inits: readonly TracemeshInit[], run: (one: App, other: App) => Promise<void>) {
   const apps = await Promise.all(inits.map((init) => app(init)))
   try {
@@ -30,14 +30,14 @@ type App = Awaited<ReturnType<typeof app>>
 async function app(init: TracemeshInit, afterStart: (components: Components) => void = () => {}) {
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
-  /** Code of the application that is started beside the mesh. */
-  const itself = (components: Components) => ({
+  /** A service of the application that starts together with the mesh. */
+  const afterMesh = (components: Components) => ({
     start: () => {},
     afterStart: () => afterStart(components),
     stop: () => {},
   })
   const mesh = tracemesh({ otlp: 'off', neighbours: 0, ...init })
-  const services = { identify: identify(), tracemesh: mesh, itself }
+  const services = { identify: identify(), tracemesh: mesh, afterMesh }
   const libp2p = await createLibp2p({ ...settings, start: false, services })
   const links = () => libp2p.services.tracemesh.topology().peers.flatMap((peer) => peer.links)
   const dial = async (other: { libp2p: typeof libp2p }) =>
@@ -76,31 +76,31 @@ async function withSeed(
   }
 }
 
-const drained = (one: App, other: App) => () =>
+const haveOneLink = (one: App, other: App) => () =>
   [one, other].every((end) => end.links().length === 1 && end.links()[0]?.state === 'settled')
 
-/** Longer than a loser is drained and closed. */
+/** Longer than the mesh takes to drain and close a superseded link. */
 const lastingMs = 3_000
 
 describe('connections that the application opened', () => {
-  test('of two between a pair one is the link, and the other goes on without the mesh', () =>
+  test('two between a pair: one carries the link, and the other stays open without the mesh', () =>
     withApps([{}, {}], async (one, other) => {
       await Promise.all([one.dial(other), other.dial(one)])
-      await until(drained(one, other), 8_000, 'one link on each end')
+      await until(haveOneLink(one, other), 8_000, 'one link on each end')
       assert.equal(one.links()[0]?.id, other.links()[0]?.id, 'the same link')
       await sleep(lastingMs)
       assert.deepEqual([one.connections(), other.connections()], [2, 2])
-      assert.ok(drained(one, other)())
+      assert.ok(haveOneLink(one, other)())
     }))
 
-  test('the one that is not the link is closed where the mesh may close all', () =>
+  test('two between a pair, `closes: all`: the mesh closes the one without the link', () =>
     withApps([{ closes: 'all' }, { closes: 'all' }], async (one, other) => {
       await Promise.all([one.dial(other), other.dial(one)])
-      await until(() => drained(one, other)() && one.connections() === 1, 8_000, 'one connection')
+      await until(() => haveOneLink(one, other)() && one.connections() === 1, 8_000, 'one connection')
       assert.equal(other.connections(), 1)
     }))
 
-  test('to a member of another mesh it is no link, and goes on', () =>
+  test('one to a member of another mesh: no link, and it stays open', () =>
     withApps([{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }], async (one, other) => {
       await one.dial(other)
       await until(() => one.links().length === 0 && other.links().length === 0, 8_000, 'no link')
@@ -108,15 +108,15 @@ describe('connections that the application opened', () => {
       assert.deepEqual([one.links(), other.links(), one.connections(), other.connections()], [[], [], 1, 1])
     }))
 
-  test('beside a link gets none, and carries the next one when that link ends: nobody dials again', () =>
+  test('a second one beside a link: it carries the next link when the first ends, without a new dial', () =>
     withSeed([{}, {}], async (one, other) => {
-      await until(drained(one, other), 8_000, 'a link')
+      await until(haveOneLink(one, other), 8_000, 'a link')
       await one.dial(other)
       await sleep(200)
       const first = one.links()[0]?.connection
       assert.deepEqual([one.links().length, first], [1, one.opened[0]?.id])
       await one.opened[0]?.close()
-      await until(() => drained(one, other)() && one.links()[0]?.connection !== first, 8_000, 'a link on the other')
+      await until(() => haveOneLink(one, other)() && one.links()[0]?.connection !== first, 8_000, 'a link on the other')
       assert.deepEqual([one.connections(), other.connections(), one.opened.length], [1, 1, 2])
     }))
 })
@@ -127,11 +127,11 @@ describe('a dial of the mesh', () => {
     'at the same time': (dial: () => void) => queueMicrotask(dial),
   }
   for (const [when, afterStart] of Object.entries(beside)) {
-    test(`gives way to the application that dials the same peer ${when}`, () =>
+    test(`yields to the application that dials the same peer ${when}`, () =>
       withSeed(
         [{}, {}],
         async (one, other) => {
-          await until(drained(one, other), 8_000, 'a link')
+          await until(haveOneLink(one, other), 8_000, 'a link')
           await sleep(200)
           const counts = [one, other].map(({ opened, closed }) => [opened.length, closed.length])
           assert.deepEqual(counts, [
@@ -143,7 +143,7 @@ describe('a dial of the mesh', () => {
       ))
   }
 
-  test('brings a connection that is left while the application uses it', () =>
+  test('a connection without a link that the application uses stays open', () =>
     withSeed(
       [{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }],
       async (one, other) => {
@@ -155,7 +155,7 @@ describe('a dial of the mesh', () => {
         events.addEventListener('connection:open', ({ detail }) => void detail.newStream(chat).catch(() => {})),
     ))
 
-  test('brings a connection that is closed when it is no link and nobody uses it', () =>
+  test('a connection without a link that the application does not use is closed', () =>
     withSeed([{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }], async (one) => {
       await until(() => one.closed.length > 0, 8_000, 'a close')
     }))

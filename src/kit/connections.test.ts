@@ -9,7 +9,7 @@ import { Connections } from './connections.ts'
 
 leakCheck()
 
-test('there is room for as many links as the peers that are allowed, and those behind relays, may have', () => {
+test('the links registry has room for all links of the allowed peers and of relayed ones', () => {
   const clock = new VirtualClock()
   for (const [maxPeers, expected] of [
     [undefined, limits.peers],

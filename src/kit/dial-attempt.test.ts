@@ -10,7 +10,7 @@ import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } fr
 
 leakCheck()
 
-/** A dial whose answers the test gives. */
+/** An attempt whose dials the test resolves. */
 function attempt(count: number, limitMs = 10_000, hooks: Partial<AttemptEvents> = {}) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
@@ -31,16 +31,16 @@ function attempt(count: number, limitMs = 10_000, hooks: Partial<AttemptEvents> 
   const addresses = Array.from({ length: count }, (_, index) => multiaddr(`/ip4/10.0.0.${index + 1}/udp/1/quic-v1`))
   const outcomes: DialOutcome[] = []
   const child = owner.child('attempt')
-  const tried: TriedPaths[] = []
+  const triedPaths: TriedPaths[] = []
   const duplicates: Connection[] = []
   new DialAttempt(components, child, addresses, {
     onDone: (outcome) => outcomes.push(outcome),
-    onPathsTried: (paths) => tried.push(paths),
+    onPathsTried: (paths) => triedPaths.push(paths),
     onDuplicate: (connection) => duplicates.push(connection),
     ...hooks,
   }).start(limitMs)
-  const emitSpan = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
-  return { clock, owner, dials, outcomes, tried, duplicates, emitSpan }
+  const dispatch = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
+  return { clock, owner, dials, outcomes, triedPaths, duplicates, dispatch }
 }
 
 function connection(status = 'open'): Connection & { readonly aborted: boolean } {
@@ -48,65 +48,65 @@ function connection(status = 'open'): Connection & { readonly aborted: boolean }
   return fake as unknown as Connection & { readonly aborted: boolean }
 }
 
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 describe('one attempt over several addresses', () => {
-  test('starts them 250 ms apart, and the next one at once when one fails', async () => {
+  test('dials start 250 ms apart, and the next at once when one fails', async () => {
     const { clock, dials } = attempt(4)
-    await settle()
+    await nextTurn()
     clock.advance(250)
-    await settle()
+    await nextTurn()
     dials[0]?.fail(new Error('refused'))
-    await settle()
+    await nextTurn()
     clock.advance(250)
-    await settle()
+    await nextTurn()
     assert.deepEqual(
       dials.map(({ at }) => at),
       [0, 250, 250, 500],
     )
   })
 
-  test('succeeds at identify, not at the connection; what opens later is closed, what is under way called off', async () => {
-    const { clock, dials, outcomes, emitSpan, owner } = attempt(3)
-    await settle()
+  test('an identified connection ends the attempt: it drops other connections and aborts later dials', async () => {
+    const { clock, dials, outcomes, dispatch, owner } = attempt(3)
+    await nextTurn()
     clock.advance(500)
-    await settle()
+    await nextTurn()
     const [first, second, third] = [connection(), connection(), connection()]
     dials[0]?.open(first)
     dials[1]?.open(second)
-    await settle()
+    await nextTurn()
     assert.deepEqual(outcomes, [])
-    emitSpan('peer:identify', { connection: second })
+    dispatch('peer:identify', { connection: second })
     assert.deepEqual(outcomes, [{ ok: true, connection: second, others: [first] }])
     assert.deepEqual([first.aborted, second.aborted], [true, false])
-    await settle()
+    await nextTurn()
     assert.equal(dials[2]?.signal.aborted, true)
     assert.equal(dials[1]?.signal.aborted, false, 'TCP would end the connection that was handed out')
     dials[2]?.open(third)
-    await settle()
+    await nextTurn()
     assert.equal(third.aborted, true)
     assert.deepEqual(owner.inventory().resources, [])
   })
 
-  test('with a connection open, the next address waits a second for identify', async () => {
+  test('an open connection: the next dial waits a second for identify', async () => {
     const { clock, dials } = attempt(2)
-    await settle()
+    await nextTurn()
     dials[0]?.open(connection())
-    await settle()
+    await nextTurn()
     clock.advance(999)
     assert.equal(dials.length, 1)
     clock.advance(1)
-    await settle()
+    await nextTurn()
     assert.equal(dials.length, 2)
   })
 
-  test('a connection that the other side drops before identify has failed there', async () => {
-    const { dials, outcomes, emitSpan } = attempt(1)
-    await settle()
-    const refused = connection()
-    dials[0]?.open(refused)
-    await settle()
-    emitSpan('connection:close', refused)
+  test('a connection closed by the other side before identify: a failure at stage identify', async () => {
+    const { dials, outcomes, dispatch } = attempt(1)
+    await nextTurn()
+    const refusedConnection = connection()
+    dials[0]?.open(refusedConnection)
+    await nextTurn()
+    dispatch('connection:close', refusedConnection)
     const [outcome] = outcomes
     assert.ok(outcome?.ok === false)
     assert.deepEqual(
@@ -115,9 +115,9 @@ describe('one attempt over several addresses', () => {
     )
   })
 
-  test('ends when its time is over, and closes a dial that succeeds after that', async () => {
+  test('at the limit the attempt fails, and drops a connection that opens later', async () => {
     const { clock, dials, outcomes } = attempt(1, 3_000)
-    await settle()
+    await nextTurn()
     clock.advance(3_000)
     const [outcome] = outcomes
     assert.ok(outcome?.ok === false)
@@ -127,25 +127,25 @@ describe('one attempt over several addresses', () => {
     )
     const late = connection()
     dials[0]?.open(late)
-    await settle()
+    await nextTurn()
     assert.equal(late.aborted, true)
     assert.equal(outcomes.length, 1)
   })
 
-  test('a peer that never identifies is dropped at the limit', async () => {
+  test('a peer that never identifies: its connection is dropped at the limit', async () => {
     const { clock, dials, outcomes } = attempt(1, 3_000)
-    await settle()
+    await nextTurn()
     const mute = connection()
     dials[0]?.open(mute)
-    await settle()
+    await nextTurn()
     clock.advance(3_000)
     assert.equal(outcomes[0]?.ok === false && outcomes[0].failures[0]?.stage, 'identify')
     assert.equal(mute.aborted, true)
   })
 
-  test('whose owner is closed says nothing and holds nothing', async () => {
+  test('a closed owner: no outcome, no timers, aborted dials', async () => {
     const { clock, dials, outcomes, owner } = attempt(2)
-    await settle()
+    await nextTurn()
     await owner.close()
     clock.advance(20_000)
     assert.deepEqual(outcomes, [])
@@ -154,18 +154,18 @@ describe('one attempt over several addresses', () => {
   })
 })
 
-describe('addresses that were tried before the one that succeeded', () => {
-  /** The second address wins while the first one is silent. */
-  async function won() {
+describe('addresses dialled before the winner', () => {
+  /** The second address wins while the first is silent. */
+  async function winningAttempt() {
     const scene = attempt(3)
-    await settle()
+    await nextTurn()
     scene.clock.advance(250)
-    await settle()
+    await nextTurn()
     const connected = connection()
     scene.dials[1]?.open(connected)
-    await settle()
-    scene.emitSpan('peer:identify', { connection: connected })
-    await settle()
+    await nextTurn()
+    scene.dispatch('peer:identify', { connection: connected })
+    await nextTurn()
     assert.equal(scene.outcomes[0]?.ok, true)
     return scene
   }
@@ -175,132 +175,132 @@ describe('addresses that were tried before the one that succeeded', () => {
   })
   const [first, second] = ['/ip4/10.0.0.1/udp/1/quic-v1', '/ip4/10.0.0.2/udp/1/quic-v1']
 
-  test('one that fails later is reported when it fails', async () => {
-    const { dials, tried, owner } = await won()
-    assert.deepEqual([tried, dials[0]?.signal.aborted], [[], false])
+  test('a dial that fails later: the paths are reported then', async () => {
+    const { dials, triedPaths, owner } = await winningAttempt()
+    assert.deepEqual([triedPaths, dials[0]?.signal.aborted], [[], false])
     dials[0]?.fail(Object.assign(new Error('timed out'), { code: 'Unknown' }))
-    await settle()
-    assert.deepEqual(tried.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
-    await settle()
+    await nextTurn()
+    assert.deepEqual(triedPaths.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
+    await nextTurn()
     assert.deepEqual(owner.inventory().resources, [])
   })
 
-  test('one that never ends is called off at the limit, and has timed out', async () => {
-    const { clock, dials, tried } = await won()
+  test('a dial that never ends: aborted at the limit, and reported as a timeout', async () => {
+    const { clock, dials, triedPaths } = await winningAttempt()
     clock.advance(10_000)
-    await settle()
-    assert.deepEqual(tried.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
+    await nextTurn()
+    assert.deepEqual(triedPaths.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
     assert.equal(dials[0]?.signal.aborted, true)
   })
 
-  test('one that answers late has worked, and its connection is a duplicate that is aborted', async () => {
-    const { dials, tried, duplicates } = await won()
+  test('a dial that succeeds later: reported as working, its connection aborted as a duplicate', async () => {
+    const { dials, triedPaths, duplicates } = await winningAttempt()
     const late = connection()
     dials[0]?.open(late)
-    await settle()
-    assert.deepEqual(tried.map(texts), [{ worked: [second, first], failed: [] }])
+    await nextTurn()
+    assert.deepEqual(triedPaths.map(texts), [{ worked: [second, first], failed: [] }])
     assert.deepEqual([duplicates, late.aborted], [[late], true])
   })
 
-  test('nothing is reported once the node stops', async () => {
-    const { owner, dials, tried } = await won()
+  test('a stopped node: no report', async () => {
+    const { owner, dials, triedPaths } = await winningAttempt()
     await owner.close()
     dials[0]?.fail(new Error('aborted'))
-    await settle()
-    assert.deepEqual([tried, dials[0]?.signal.aborted], [[], true])
+    await nextTurn()
+    assert.deepEqual([triedPaths, dials[0]?.signal.aborted], [[], true])
   })
 })
 
-describe('an attempt whose connections the application shares', () => {
-  test('calls off slower dials too once one address has succeeded', async () => {
-    const { clock, dials, outcomes, emitSpan, tried } = attempt(3, 10_000, { abortsSlower: true })
-    await settle()
+describe('an attempt that shares its connections with the application', () => {
+  test('a success aborts the slower dials too', async () => {
+    const { clock, dials, outcomes, dispatch, triedPaths } = attempt(3, 10_000, { abortsSlower: true })
+    await nextTurn()
     clock.advance(500)
-    await settle()
+    await nextTurn()
     const connected = connection()
     dials[1]?.open(connected)
-    await settle()
-    emitSpan('peer:identify', { connection: connected })
+    await nextTurn()
+    dispatch('peer:identify', { connection: connected })
     assert.equal(outcomes[0]?.ok, true)
     assert.deepEqual(
       dials.map(({ signal }) => signal.aborted),
       [true, false, true],
     )
     assert.deepEqual(
-      tried.map(({ worked, failures }) => [worked.length, failures.length]),
+      triedPaths.map(({ worked, failures }) => [worked.length, failures.length]),
       [[1, 0]],
     )
   })
 
-  test('hands over each connection that it does not need: slower ones, late ones, unidentified ones', async () => {
+  test('every unneeded connection is handed over: slower, late and unidentified ones', async () => {
     const dropped: Connection[] = []
     const onUnneeded = (one: Connection) => dropped.push(one)
-    const { dials, clock, emitSpan } = attempt(3, 10_000, { onUnneeded })
-    await settle()
+    const { dials, clock, dispatch } = attempt(3, 10_000, { onUnneeded })
+    await nextTurn()
     clock.advance(500)
-    await settle()
+    await nextTurn()
     const [first, second, third] = [connection(), connection(), connection()]
     dials[0]?.open(first)
     dials[1]?.open(second)
-    await settle()
-    emitSpan('peer:identify', { connection: second })
+    await nextTurn()
+    dispatch('peer:identify', { connection: second })
     dials[2]?.open(third)
-    await settle()
+    await nextTurn()
     const silent = attempt(1, 3_000, { onUnneeded })
-    await settle()
+    await nextTurn()
     const unidentified = connection()
     silent.dials[0]?.open(unidentified)
-    await settle()
+    await nextTurn()
     silent.clock.advance(3_000)
     assert.deepEqual(dropped, [first, third, unidentified])
     assert.ok(!dropped.some((one) => one.status === 'aborted'))
   })
 })
 
-describe('an attempt beside other code that dials the same peer', () => {
-  test('is called off before it becomes a connection', async () => {
-    let other = false
-    const { clock, dials, outcomes } = attempt(3, 10_000, { shouldYield: () => other })
-    await settle()
+describe('an attempt while other code dials the same peer', () => {
+  test('the attempt yields before it has a connection', async () => {
+    let isReached = false
+    const { clock, dials, outcomes } = attempt(3, 10_000, { shouldYield: () => isReached })
+    await nextTurn()
     clock.advance(250)
-    await settle()
+    await nextTurn()
     assert.equal(dials.length, 2)
-    other = true
+    isReached = true
     dials[0]?.progress()
     assert.deepEqual(outcomes, [{ ok: false, failures: [], hasYielded: true }])
-    await settle()
+    await nextTurn()
     assert.deepEqual(
       dials.map(({ signal }) => signal.aborted),
       [true, true],
     )
     clock.advance(10_000)
-    await settle()
+    await nextTurn()
     assert.deepEqual([dials.length, outcomes.length], [2, 1])
   })
 
-  test('looks again while a handshake takes its time', async () => {
-    let other = false
-    const { clock, outcomes } = attempt(1, 10_000, { shouldYield: () => other })
-    await settle()
+  test('the attempt polls during a long handshake, and yields', async () => {
+    let isReached = false
+    const { clock, outcomes } = attempt(1, 10_000, { shouldYield: () => isReached })
+    await nextTurn()
     clock.advance(5_000)
-    other = true
+    isReached = true
     clock.advance(250)
     assert.deepEqual(outcomes, [{ ok: false, failures: [], hasYielded: true }])
   })
 
-  test('is not called off once a connection of its own is there', async () => {
-    let other = false
-    const { clock, dials, outcomes, emitSpan } = attempt(2, 10_000, { shouldYield: () => other })
-    await settle()
+  test('the attempt does not yield once it has a connection', async () => {
+    let isReached = false
+    const { clock, dials, outcomes, dispatch } = attempt(2, 10_000, { shouldYield: () => isReached })
+    await nextTurn()
     const first = connection()
     dials[0]?.open(first)
-    await settle()
-    other = true
+    await nextTurn()
+    isReached = true
     dials[0]?.progress()
     clock.advance(1_000)
-    await settle()
+    await nextTurn()
     assert.deepEqual(outcomes, [])
-    emitSpan('peer:identify', { connection: first })
+    dispatch('peer:identify', { connection: first })
     assert.deepEqual(outcomes, [{ ok: true, connection: first, others: [] }])
   })
 })

@@ -48,8 +48,7 @@ const staggerOpenMs = 1_000
 /**
  * One attempt at one peer over several addresses in parallel. It succeeds when a connection is identified: over QUIC a
  * dial succeeds even if the other side refuses the connection. It drops later connections. It bypasses libp2p's dial
- * queue, which tries addresses one after the other, 10 s each when a QUIC port is dead, and shares its result with
- * other dials.
+ * queue, which tries addresses serially, 10 s each when a QUIC port is dead, and shares its result with other dials.
  *
  * Dials that began before the winner's run to their end: only they show that a usually faster path is blocked. If the
  * application shares the connections, a success aborts them too (`abortsSlower`): libp2p shares every open connection,

@@ -11,42 +11,48 @@ const nonce = '5a'.repeat(16)
 
 suite('a dial-back', () => {
   for (const transport of ['quic', 'tcp'] as const) {
-    test(`over ${transport}: it reaches the peer, as no connection of either and in no snapshot`, async () => {
-      const [asker, other] = [await realNode([listenOn[transport]]), await realNode([listenOn[transport]])]
+    test(`over ${transport}: it reaches the peer, and appears in no snapshot of either end`, async () => {
+      const [requester, other] = [await realNode([listenOn[transport]]), await realNode([listenOn[transport]])]
       try {
-        await asker.network.start(() => {})
+        await requester.network.start(() => {})
         const request = { nonce, transport, port: 1 }
-        asker.network.perform({ do: 'send', connection: 'none', frame: { type: 'dialback.request', request } })
-        const arrived: { peer: string; inSnapshot: number }[] = []
-        asker.libp2p.addEventListener('connection:open', ({ detail }) => {
-          arrived.push({ peer: detail.remotePeer.toString(), inSnapshot: asker.network.snapshot().length })
+        requester.network.perform({ do: 'send', connection: 'none', frame: { type: 'dialback.request', request } })
+        const connections: { peer: string; inSnapshot: number }[] = []
+        requester.libp2p.addEventListener('connection:open', ({ detail }) => {
+          connections.push({ peer: detail.remotePeer.toString(), inSnapshot: requester.network.snapshot().length })
         })
-        const target = { nonce, peer: asker.network.self, address: asker.address, limitMs: 5_000, owner: other.owner }
+        const target = {
+          nonce,
+          peer: requester.network.self,
+          address: requester.address,
+          limitMs: 5_000,
+          owner: other.owner,
+        }
         assert.equal(await dialBack(target), '')
         assert.deepEqual(
-          arrived.filter(({ inSnapshot, peer }) => inSnapshot > 0 || peer === other.network.self),
+          connections.filter(({ inSnapshot, peer }) => inSnapshot > 0 || peer === other.network.self),
           [],
         )
         assert.deepEqual(other.libp2p.getConnections(), [])
       } finally {
-        await Promise.all([asker.stop(), other.stop()])
+        await Promise.all([requester.stop(), other.stop()])
       }
     })
 
-    test(`over ${transport}: another peer at the address, or nobody, is a failure with its type`, async () => {
-      const [asker, other] = [await realNode([listenOn[transport]]), await realNode([listenOn[transport]])]
+    test(`over ${transport}: another peer or no listener at the address yields its error.type`, async () => {
+      const [requester, other] = [await realNode([listenOn[transport]]), await realNode([listenOn[transport]])]
       try {
         const target = { nonce, peer: other.network.self, limitMs: 1_000, owner: other.owner }
-        assert.equal(await dialBack({ ...target, address: asker.address }), 'UnexpectedPeer')
+        assert.equal(await dialBack({ ...target, address: requester.address }), 'UnexpectedPeer')
         const dead = await dialBack({ ...target, address: deadAddressOf[transport] })
         assert.equal(dead, transport === 'tcp' ? 'ECONNREFUSED' : 'TimeoutError')
       } finally {
-        await Promise.all([asker.stop(), other.stop()])
+        await Promise.all([requester.stop(), other.stop()])
       }
     })
   }
 
-  test('for a neighbour: a port that is closed is answered no sooner than one that is silent', async () => {
+  test('for a neighbour: the result for a closed port takes as long as for a silent one', async () => {
     const node = await realNode([listenOn.tcp])
     try {
       const { promise: errorType, resolve } = Promise.withResolvers<string>()

@@ -11,13 +11,13 @@ import { withoutPeer } from './multiaddrs.ts'
 leakCheck()
 
 const limitMs = 800
-const unknown = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
+const unknownPeer = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
 
 describe('one cause has one error.type over QUIC and TCP', () => {
   let dialler: RealNode
   let others: Readonly<Record<Transport, RealNode>>
   const failures = new Map<string, DialFailure>()
-  const servers: Awaited<ReturnType<typeof rudeServer>>[] = []
+  const servers: Awaited<ReturnType<typeof startTcpServer>>[] = []
 
   before(async () => {
     dialler = await realNode([listenOn.quic, listenOn.tcp])
@@ -31,7 +31,7 @@ describe('one cause has one error.type over QUIC and TCP', () => {
     for (const { close } of servers) await close()
   })
 
-  async function failed(seed: string): Promise<DialFailure> {
+  async function dialUntilFailure(seed: string): Promise<DialFailure> {
     dialler.network.perform({ do: 'dial.seed', seed, limitMs })
     const until = performance.now() + 2 * limitMs
     while (!failures.has(seed) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -40,39 +40,45 @@ describe('one cause has one error.type over QUIC and TCP', () => {
     return failure
   }
 
-  const own = (transport: Transport) => {
+  const ownAddress = (transport: Transport) => {
     const all = dialler.libp2p.getMultiaddrs().map(withoutPeer)
     return all.find((address) => address.includes(transport === 'quic' ? '/quic-v1' : '/tcp/')) as string
   }
 
   const table: readonly [string, Transport, () => string | Promise<string>, DialFailure['stage'], string][] = [
-    ['another peer id answers', 'quic', () => `${others.quic.address}/p2p/${unknown}`, 'handshake', 'UnexpectedPeer'],
-    ['another peer id answers', 'tcp', () => `${others.tcp.address}/p2p/${unknown}`, 'handshake', 'UnexpectedPeer'],
-    ['this node answers', 'quic', () => own('quic'), 'handshake', 'SelfDial'],
-    ['this node answers', 'tcp', () => own('tcp'), 'handshake', 'SelfDial'],
+    [
+      'another peer id answers',
+      'quic',
+      () => `${others.quic.address}/p2p/${unknownPeer}`,
+      'handshake',
+      'UnexpectedPeer',
+    ],
+    ['another peer id answers', 'tcp', () => `${others.tcp.address}/p2p/${unknownPeer}`, 'handshake', 'UnexpectedPeer'],
+    ['this node answers', 'quic', () => ownAddress('quic'), 'handshake', 'SelfDial'],
+    ['this node answers', 'tcp', () => ownAddress('tcp'), 'handshake', 'SelfDial'],
     ['the name is unknown', 'quic', () => '/dns4/nobody.invalid/udp/4001/quic-v1', 'resolve', 'ENOTFOUND'],
     ['the name is unknown', 'tcp', () => '/dns4/nobody.invalid/tcp/4001', 'resolve', 'ENOTFOUND'],
-    ['nobody listens', 'tcp', () => deadAddressOf.tcp, 'dial', 'ECONNREFUSED'],
-    ['a listener says nothing', 'tcp', () => rude(() => {}), 'dial', 'TimeoutError'],
-    ['a listener resets', 'tcp', () => rude((socket) => socket.resetAndDestroy()), 'dial', 'ECONNRESET'],
-    ['a listener hangs up', 'tcp', () => rude((socket) => socket.end()), 'handshake', 'ECONNRESET'],
+    ['no listener', 'tcp', () => deadAddressOf.tcp, 'dial', 'ECONNREFUSED'],
+    ['a listener says nothing', 'tcp', () => misbehave(() => {}), 'dial', 'TimeoutError'],
+    ['a listener resets', 'tcp', () => misbehave((socket) => socket.resetAndDestroy()), 'dial', 'ECONNRESET'],
+    ['a listener hangs up', 'tcp', () => misbehave((socket) => socket.end()), 'handshake', 'ECONNRESET'],
     [
       'a web server answers',
       'tcp',
-      () => rude((socket) => socket.end(webAnswer)),
+      () => misbehave((socket) => socket.end(webAnswer)),
       'handshake',
       'EncryptionFailedError',
     ],
   ]
   for (const [situation, transport, seed, stage, type] of table) {
     test(`${situation}, ${transport}: ${type}`, async () => {
-      const failure = await failed(await seed())
+      const failure = await dialUntilFailure(await seed())
       assert.deepEqual([failure.stage, failure.errorType], [stage, type], failure.errorMessage)
     })
   }
 
-  async function rude(answer: (socket: Socket) => void): Promise<string> {
-    const server = await rudeServer(answer)
+  async function misbehave(answer: (socket: Socket) => void): Promise<string> {
+    const server = await startTcpServer(answer)
     servers.push(server)
     return `/ip4/127.0.0.1/tcp/${server.port}`
   }
@@ -80,7 +86,7 @@ describe('one cause has one error.type over QUIC and TCP', () => {
 
 const webAnswer = 'HTTP/1.1 400 Bad Request\r\n\r\n'
 
-async function rudeServer(answer: (socket: Socket) => void) {
+async function startTcpServer(answer: (socket: Socket) => void) {
   const sockets: Socket[] = []
   const server = createServer((socket) => {
     sockets.push(socket)

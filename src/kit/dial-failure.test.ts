@@ -5,30 +5,30 @@ import { failureOf, summarizeFailures } from './dial-failure.ts'
 
 leakCheck()
 
-const coded = (code: string, message: string) => Object.assign(new Error(message), { code })
-const named = (name: string, message = 'm') => Object.assign(new Error(message), { name })
+const errorWithCode = (code: string, message: string) => Object.assign(new Error(message), { code })
+const errorNamed = (name: string, message = 'm') => Object.assign(new Error(message), { name })
 
-describe('how far a dial came', () => {
+describe('the stage that a dial reached', () => {
   const table: readonly [unknown, string, string][] = [
     [Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }), 'dial', 'ECONNREFUSED'],
-    [named('TimeoutError'), 'dial', 'TimeoutError'],
-    [named('EncryptionFailedError'), 'handshake', 'EncryptionFailedError'],
-    [named('UnexpectedPeerError'), 'handshake', 'UnexpectedPeer'],
+    [errorNamed('TimeoutError'), 'dial', 'TimeoutError'],
+    [errorNamed('EncryptionFailedError'), 'handshake', 'EncryptionFailedError'],
+    [errorNamed('UnexpectedPeerError'), 'handshake', 'UnexpectedPeer'],
     [
-      named('EncryptionFailedError', 'Payload identity key A does not match expected remote identity key B'),
+      errorNamed('EncryptionFailedError', 'Payload identity key A does not match expected remote identity key B'),
       'handshake',
       'UnexpectedPeer',
     ],
-    [coded('Unknown', 'timed out'), 'dial', 'TimeoutError'],
-    [coded('ETIMEDOUT', 'connect ETIMEDOUT'), 'dial', 'TimeoutError'],
+    [errorWithCode('Unknown', 'timed out'), 'dial', 'TimeoutError'],
+    [errorWithCode('ETIMEDOUT', 'connect ETIMEDOUT'), 'dial', 'TimeoutError'],
     [
-      named('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 0/1 bytes'),
+      errorNamed('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 0/1 bytes'),
       'handshake',
       'ECONNRESET',
     ],
-    [coded('EHOSTUNREACH', 'connect EHOSTUNREACH'), 'dial', 'EHOSTUNREACH'],
+    [errorWithCode('EHOSTUNREACH', 'connect EHOSTUNREACH'), 'dial', 'EHOSTUNREACH'],
     [new Error('Dialed peer A but connected to B'), 'handshake', 'UnexpectedPeer'],
-    [named('InvalidPeerIdError', 'Can not dial self'), 'handshake', 'SelfDial'],
+    [errorNamed('InvalidPeerIdError', 'Can not dial self'), 'handshake', 'SelfDial'],
     [Object.assign(new Error('Too many open files (os error 24)'), { code: 'GenericFailure' }), 'dial', 'EMFILE'],
     [new Error('No buffer space available (os error 105)'), 'dial', 'ENOBUFS'],
     [new Error('no such thing (os error 99999)'), 'dial', 'Error'],
@@ -48,13 +48,13 @@ describe('how far a dial came', () => {
     ['EAI_AGAIN', 'TimeoutError'],
   ] as const) {
     test(`a lookup that fails with ${code} is a failure to resolve, ${type}`, () => {
-      const failure = failureOf(coded(code, `queryA ${code}`), 'resolve')
+      const failure = failureOf(errorWithCode(code, `queryA ${code}`), 'resolve')
       assert.deepEqual(failure, { stage: 'resolve', type, message: `queryA ${code}` })
     })
   }
 })
 
-test('our own address is told only when there is no other', () => {
+test('a self dial is the summary only without other failures', () => {
   const self = { stage: 'handshake', type: 'SelfDial', message: '' } as const
   const other = { stage: 'dial', type: 'ECONNREFUSED', message: '' } as const
   assert.equal(summarizeFailures([self, other], []).errorType, 'ECONNREFUSED')
@@ -62,15 +62,15 @@ test('our own address is told only when there is no other', () => {
   assert.equal(summarizeFailures([self, self], []).errorType, 'SelfDial')
 })
 
-test('of several addresses the one that came furthest is told, its message cut', () => {
+test('several failures: the summary is the one that came furthest, its message cut', () => {
   const failures = [
     { stage: 'dial', type: 'A', message: '' },
     { stage: 'identify', type: 'B', message: 'x'.repeat(1_000), address: '/ip4/10.0.0.1/tcp/1' },
     { stage: 'handshake', type: 'C', message: '' },
   ] as const
-  const told = summarizeFailures(failures, ['/ip4/10.0.0.1/tcp/1'])
-  assert.deepEqual([told.stage, told.errorType, told.errorMessage.length], ['identify', 'B', 256])
-  assert.deepEqual(told.addresses, ['/ip4/10.0.0.1/tcp/1'])
-  assert.equal(told.address, '/ip4/10.0.0.1/tcp/1')
+  const failure = summarizeFailures(failures, ['/ip4/10.0.0.1/tcp/1'])
+  assert.deepEqual([failure.stage, failure.errorType, failure.errorMessage.length], ['identify', 'B', 256])
+  assert.deepEqual(failure.addresses, ['/ip4/10.0.0.1/tcp/1'])
+  assert.equal(failure.address, '/ip4/10.0.0.1/tcp/1')
   assert.equal(summarizeFailures([{ stage: 'resolve', type: 'ENOTFOUND', message: '' }], []).address, undefined)
 })

@@ -17,10 +17,10 @@ const peer = peerIdFromString('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6n
 const quic = '/ip4/10.0.0.1/udp/1/quic-v1'
 const tcp = '/ip4/10.0.0.1/tcp/1'
 
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** A dial to a peer over QUIC and TCP, both of which open; the one over QUIC is identified first. */
-async function dialled(closes: 'own' | 'all', protocolOnTcp: string) {
+/** Dials a peer over QUIC and TCP; both open, and QUIC is identified first. */
+async function dialBoth(closes: 'own' | 'all', protocolOnTcp: string) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
   const events = new EventTarget()
@@ -36,7 +36,7 @@ async function dialled(closes: 'own' | 'all', protocolOnTcp: string) {
     },
   } as unknown as NetworkComponents
   const connections = new Connections(components, owner, clock, undefined, 8, undefined, closes)
-  const left: ConnectionRecord[] = []
+  const leftToApp: ConnectionRecord[] = []
   const dialler = new Dialler({
     components,
     owner,
@@ -46,20 +46,20 @@ async function dialled(closes: 'own' | 'all', protocolOnTcp: string) {
     isOwn: () => false,
     deliver: () => {},
     yieldsToApp: closes === 'own',
-    leaveToApp: (record) => left.push(record),
+    leaveToApp: (record) => leftToApp.push(record),
   })
   dialler.dialPeer({ do: 'dial.peer', peer: String(peer), addresses: [quic, tcp], limitMs: 5_000 })
-  await settle()
+  await nextTurn()
   clock.advance(250)
-  await settle()
+  await nextTurn()
   const [fast, other] = [connectionTo(quic, '/meshsub/1.2.0'), connectionTo(tcp, protocolOnTcp)]
   open[quic]?.(fast)
   open[tcp]?.(other)
-  await settle()
+  await nextTurn()
   events.dispatchEvent(Object.assign(new Event('peer:identify'), { detail: { connection: fast } }))
-  await settle()
+  await nextTurn()
   await owner.close()
-  return { fast, other, left: left.map(({ connection }) => connection) }
+  return { fast, other, leftToApp: leftToApp.map(({ connection }) => connection) }
 }
 
 function connectionTo(address: string, protocol: string) {
@@ -69,19 +69,19 @@ function connectionTo(address: string, protocol: string) {
   return Object.assign(fake, { remoteAddr: multiaddr(address) }) as unknown as Connection
 }
 
-describe('of two connections that one dial opened', () => {
-  test('an application keeps the second while it has a stream on it', async () => {
-    const { fast, other, left } = await dialled('own', '/bitswap/1.2.0')
-    assert.deepEqual([fast.status, other.status, left], ['open', 'open', [other]])
+describe('two connections of one dial', () => {
+  test('the application has a stream on the second: it stays open', async () => {
+    const { fast, other, leftToApp } = await dialBoth('own', '/bitswap/1.2.0')
+    assert.deepEqual([fast.status, other.status, leftToApp], ['open', 'open', [other]])
   })
 
-  test('the second is aborted while the application does not use it', async () => {
-    const { fast, other, left } = await dialled('own', '/ipfs/id/1.0.0')
-    assert.deepEqual([fast.status, other.status, left], ['open', 'aborted', []])
+  test('the application does not use the second: it is aborted', async () => {
+    const { fast, other, leftToApp } = await dialBoth('own', '/ipfs/id/1.0.0')
+    assert.deepEqual([fast.status, other.status, leftToApp], ['open', 'aborted', []])
   })
 
-  test('the second is aborted whatever is on it where the mesh may close all', async () => {
-    const { fast, other, left } = await dialled('all', '/bitswap/1.2.0')
-    assert.deepEqual([fast.status, other.status, left], ['open', 'aborted', []])
+  test('`closes: all`: the second is aborted even with a stream of the application', async () => {
+    const { fast, other, leftToApp } = await dialBoth('all', '/bitswap/1.2.0')
+    assert.deepEqual([fast.status, other.status, leftToApp], ['open', 'aborted', []])
   })
 })

@@ -21,7 +21,7 @@ const stamps = fc
   )
   .map(([sequence, sentAt]) => ({ sequence, sentAt }))
 
-test('body, trace, stamp and flag come out as they went in', (t) => {
+test('body, trace, stamp and flag survive encode and decode', (t) => {
   const seed = announceSeed(t)
   const traces = fc.option(traceArbitrary, { nil: undefined })
   fc.assert(
@@ -37,22 +37,22 @@ test('body, trace, stamp and flag come out as they went in', (t) => {
 
 const stamp = { sequence: 7n, sentAt: 1_700_000_000_000 }
 
-test('a trace costs 24 bytes, a stamp 14, everything else six', () => {
+test('a trace takes 24 bytes, a stamp 14, the rest of the header 6', () => {
   assert.equal(encodeMessage({ body }).length, 6 + body.length)
   assert.equal(encodeMessage({ body, trace }).length, 30 + body.length)
   assert.equal(encodeMessage({ body, trace, stamp }).length, envelopeBytes + body.length)
 })
 
-test('the layout is the one that readers in other languages count on', () => {
+test('the layout matches the one documented for readers in other languages', () => {
   const header = 'f5746d65 01 07 0af7651916cd43dd8448eb211c80319c b7ad6b7169203331 0000000000000007 018bcfe56800'
   const payload = Buffer.from(`${header} 68656c6c6f`.replaceAll(' ', ''), 'hex')
   assert.deepEqual(Buffer.from(encodeMessage({ body, trace, stamp, crossing: true })), payload)
-  // How a reader strips the header: by the flags alone.
+  // A reader strips the header by the flags alone.
   const flags = payload[5] ?? 0
   assert.deepEqual(payload.subarray(6 + (flags & 2 ? 24 : 0) + (flags & 4 ? 14 : 0)), Buffer.from(body))
 })
 
-test('whatever follows the magic is read or refused, and what is read encodes to the same payload', (t) => {
+test('random bytes after the magic: refused, or decoded and encoded to the same payload', (t) => {
   const seed = announceSeed(t)
   const versions = fc.oneof(fc.constant(1), fc.nat(255))
   const flags = fc.oneof(fc.nat(7), fc.nat(255))
@@ -70,8 +70,8 @@ test('whatever follows the magic is read or refused, and what is read encodes to
   )
 })
 
-test('a trace or a stamp that does not fit its bytes is refused: no reader would find the body', () => {
-  const wrong = [
+test('a trace or a stamp that does not fit its bytes is refused', () => {
+  const invalid = [
     { trace: { traceId: '0af7', spanId: 'b7ad' } },
     { trace: { traceId: '0'.repeat(32), spanId: 'b7ad6b7169203331' } },
     { trace: { traceId: 'g'.repeat(32), spanId: 'b7ad6b7169203331' } },
@@ -80,12 +80,12 @@ test('a trace or a stamp that does not fit its bytes is refused: no reader would
     { stamp: { sequence: 1n, sentAt: 2 ** 48 } },
     { stamp: { sequence: 1n, sentAt: Number.NaN } },
   ]
-  for (const part of wrong) {
+  for (const part of invalid) {
     assert.throws(() => encodeMessage({ body, ...part }), { code: 'MESH_MESSAGE_INVALID' }, JSON.stringify(part.trace))
   }
 })
 
-test('what a guest publishes is a body as it stands', (t) => {
+test('a guest’s payload without a header is the body', (t) => {
   const seed = announceSeed(t)
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
@@ -97,28 +97,28 @@ test('what a guest publishes is a body as it stands', (t) => {
   assert.deepEqual(decodeMessage(new Uint8Array(0)), { body: new Uint8Array(0) })
 })
 
-test('a body that looks like an envelope is still a body', () => {
+test('a body that looks like an envelope stays a body', () => {
   const envelope = encodeMessage({ body, trace, crossing: true })
   assert.deepEqual(decodeMessage(encodeMessage({ body: envelope })), { body: envelope })
 })
 
-test('an envelope that is cut short, of a later version, or without a real trace is refused', () => {
-  const whole = encodeMessage({ body: new Uint8Array(0), trace, stamp })
-  for (let length = 4; length < whole.length; length++) {
-    assert.throws(() => decodeMessage(whole.subarray(0, length)), { code: 'MESH_MESSAGE_INVALID' }, `${length} bytes`)
+test('a truncated envelope, a later version, or an all-zero trace is refused', () => {
+  const encoded = encodeMessage({ body: new Uint8Array(0), trace, stamp })
+  for (let length = 4; length < encoded.length; length++) {
+    assert.throws(() => decodeMessage(encoded.subarray(0, length)), { code: 'MESH_MESSAGE_INVALID' }, `${length} bytes`)
   }
   for (const [at, byte] of [
     [4, 2],
     [5, 8],
   ] as const) {
-    const bent = whole.slice()
-    bent[at] = byte
-    assert.throws(() => decodeMessage(bent), { code: 'MESH_MESSAGE_INVALID' })
+    const corrupted = encoded.slice()
+    corrupted[at] = byte
+    assert.throws(() => decodeMessage(corrupted), { code: 'MESH_MESSAGE_INVALID' })
   }
-  assert.throws(() => decodeMessage(whole.slice().fill(0, 6)), { code: 'MESH_MESSAGE_INVALID' })
+  assert.throws(() => decodeMessage(encoded.slice().fill(0, 6)), { code: 'MESH_MESSAGE_INVALID' })
 })
 
-test('a body above the limit is refused before it is sent', () => {
+test('a body above the limit is refused', () => {
   assert.equal(
     decodeMessage(encodeMessage({ body: new Uint8Array(limits.messageBytes) })).body.length,
     limits.messageBytes,

@@ -35,37 +35,40 @@ import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
 
-/** A node on loopback TCP, started, and what it tells. */
-async function started(...faults: Fault[]) {
-  const { spans, telemetry } = recordingTelemetry()
+/** A started node on loopback TCP, and its spans. */
+async function startNode(...faults: Fault[]) {
+  const { spans, telemetry } = keptTelemetry()
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
   const mesh = tracemesh({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })
   const libp2p = await createLibp2p({ ...settings, services: { identify: identify(), tracemesh: mesh } })
   return {
     libp2p,
-    told: (name: SpanName) => spans.filter(({ span }) => span === name),
+    spansNamed: (name: SpanName) => spans.filter(({ span }) => span === name),
     size: (name: string) =>
       libp2p.services.tracemesh.inventory().registries.find((registry) => registry.name === name)?.size ?? -1,
   }
 }
 
-type Started = Awaited<ReturnType<typeof started>>
+type FaultyNode = Awaited<ReturnType<typeof startNode>>
 
-/** Runs with two linked nodes that both have these faults. */
-async function linked(faults: readonly Fault[], run: (one: Started, other: Started) => Promise<void>): Promise<void> {
-  const [one, other] = [await started(...faults), await started(...faults)]
+/** Runs with two linked nodes with these faults. */
+async function withLinkedNodes(
+  faults: readonly Fault[],
+  run: (one: FaultyNode, other: FaultyNode) => Promise<void>,
+): Promise<void> {
+  const [one, other] = [await startNode(...faults), await startNode(...faults)]
   try {
     await one.libp2p.dial(multiaddr(String(other.libp2p.getMultiaddrs()[0])))
-    await until(() => one.told('mesh.hello.received').length > 0, 8_000, 'a link')
+    await until(() => one.spansNamed('mesh.hello.received').length > 0, 8_000, 'a link')
     await run(one, other)
   } finally {
     await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
   }
 }
 
-describe('without a fault nothing is changed', () => {
-  test('the network, the clock, the limits and the sweep are the very same', () => {
+describe('without a fault nothing changes', () => {
+  test('network, clock, limits and sweep are the originals', () => {
     const network = fakeNetwork([])
     const others = (...mine: Fault[]) => faultNames.filter((fault) => !mine.includes(fault))
     assert.equal(faultyNetwork(network, others('keep-connections')), network)
@@ -75,25 +78,25 @@ describe('without a fault nothing is changed', () => {
     assert.equal(faultyProbe(others('no-descriptors')), undefined)
   })
 
-  test('nothing is started, held or logged', () => {
+  test('no resources, no log lines', () => {
     const { parts, clock, owner, lines } = fakeParts()
     startFaults([], parts)
     clock.advance(600_000)
     assert.deepEqual([owner.inventory(), lines], [{ registries: [], resources: [] }, []])
   })
 
-  test('a node sweeps, keeps one connection, and tells no fault', () =>
-    linked([], async (one) => {
+  test('a node sweeps, keeps one connection, and emits no fault', () =>
+    withLinkedNodes([], async (one) => {
       await sleep(2_500)
-      assert.ok(one.told('mesh.staleness.pruned').length > 0)
+      assert.ok(one.spansNamed('mesh.staleness.pruned').length > 0)
       assert.equal(one.libp2p.getConnections().length, 1)
-      assert.deepEqual([one.size('requests'), one.told('mesh.clock.skewed').length], [0, 0])
+      assert.deepEqual([one.size('requests'), one.spansNamed('mesh.clock.skewed').length], [0, 0])
       assert.deepEqual(settingsOf(one), [])
     }))
 })
 
-describe('a fault', () => {
-  test('is none that has no name', () => {
+describe('an injected fault', () => {
+  test('an unknown name throws MESH_CONFIG_INVALID', () => {
     assert.throws(
       () => tracemesh({ faults: ['explode' as Fault] }),
       (error) =>
@@ -101,8 +104,8 @@ describe('a fault', () => {
     )
   })
 
-  test('is told in the span of the start, and in the log', async () => {
-    const node = await started('hold-sweep')
+  test('the span of the start and the log name it', async () => {
+    const node = await startNode('hold-sweep')
     assert.deepEqual(settingsOf(node), ['fault hold-sweep'])
     await node.libp2p.stop()
     const { parts, lines } = fakeParts()
@@ -110,32 +113,32 @@ describe('a fault', () => {
     assert.match(lines.join(), /"level":"warn".*"faults":\["hold-sweep"\].*injected faults/)
   })
 
-  test('hold-sweep: no sweep is ever told', async () => {
-    const node = await started('hold-sweep')
+  test('hold-sweep: no span of a sweep', async () => {
+    const node = await startNode('hold-sweep')
     await sleep(1_000)
-    assert.equal(node.told('mesh.staleness.pruned').length, 0)
+    assert.equal(node.spansNamed('mesh.staleness.pruned').length, 0)
     await node.libp2p.stop()
   })
 
-  test('keep-connections: more and more are open, those beyond the bound of a pair with no owner, and the stop ends them', () =>
-    linked(['keep-connections'], async (one, other) => {
+  test('keep-connections: more connections open than the bound of a pair, and the stop closes them', () =>
+    withLinkedNodes(['keep-connections'], async (one, other) => {
       const open = () => one.libp2p.getConnections().length
-      await until(() => open() > limits.linksPerPeer, 20_000, 'more than one pair may have')
-      assert.equal(one.told('mesh.connection.closed').length, 0)
-      assert.ok(one.told('mesh.connection.superseded').length > 0)
-      assert.equal(one.told('mesh.connection.opened').length, limits.linksPerPeer)
+      await until(() => open() > limits.linksPerPeer, 20_000, 'more connections than a pair may have')
+      assert.equal(one.spansNamed('mesh.connection.closed').length, 0)
+      assert.ok(one.spansNamed('mesh.connection.superseded').length > 0)
+      assert.equal(one.spansNamed('mesh.connection.opened').length, limits.linksPerPeer)
       await until(() => other.libp2p.getConnections().length > limits.linksPerPeer, 8_000, 'there as well')
     }))
 
-  test('keep-connections: only closes are held back', () => {
-    const done: NetworkEffect[] = []
-    const network = faultyNetwork(fakeNetwork(done), ['keep-connections'])
+  test('keep-connections: only close effects are dropped', () => {
+    const effects: NetworkEffect[] = []
+    const network = faultyNetwork(fakeNetwork(effects), ['keep-connections'])
     network.perform({ do: 'close', connection: 'c', abort: true })
     network.perform({ do: 'open', connection: 'c' })
-    assert.deepEqual(done, [{ do: 'open', connection: 'c' }])
+    assert.deepEqual(effects, [{ do: 'open', connection: 'c' }])
   })
 
-  test('grow-registry: it grows over minutes and over hours, and never meets its bound', async () => {
+  test('grow-registry: it grows over minutes and hours, and stays below its bound', async () => {
     const { parts, clock, owner } = fakeParts()
     startFaults(['grow-registry'], parts)
     const census = () => owner.inventory().registries[0]
@@ -145,17 +148,17 @@ describe('a fault', () => {
     })
     assert.deepEqual(sizes, [31, 1_831, 3_631])
     clock.advance(24 * 3_600_000)
-    const { size = 0, capacity = 0, owner: whose } = census() ?? {}
+    const { size = 0, capacity = 0, owner: ownerName } = census() ?? {}
     assert.ok(size < capacity, `${size} of ${capacity}`)
-    assert.deepEqual([clock.pending, whose], [0, 't/fault'])
+    assert.deepEqual([clock.pending, ownerName], [0, 't/fault'])
     await owner.close()
     assert.deepEqual(owner.inventory().registries, [])
   })
 
-  test('lose-spans: what comes at once is too much', async () => {
+  test('lose-spans: a burst of spans exceeds the queue', async () => {
     const exporter = { export: (_: unknown, done: (result: { code: number }) => void) => done({ code: 0 }) }
     const resource = { meshId: 'm', nodeName: 'n', role: 'compute', incarnation: 1, peer: 'p', version: '1' } as const
-    const lostOf = async (...faults: Fault[]) => {
+    const countLost = async (...faults: Fault[]) => {
       const clock = new VirtualClock()
       const options = { clock, resource, limits: faultyLimits(faults) }
       const telemetry = startTelemetry({ ...options, exporter: { ...exporter, shutdown: async () => {} } })
@@ -171,26 +174,26 @@ describe('a fault', () => {
       await closing
       return lost
     }
-    assert.deepEqual([await lostOf('lose-spans'), await lostOf()], [10, 0])
+    assert.deepEqual([await countLost('lose-spans'), await countLost()], [10, 0])
   })
 
-  test('skew-clock: others see a clock that is ahead at its first digest', async () => {
-    const [right, wrong] = [await started(), await started('skew-clock')]
-    await right.libp2p.dial(multiaddr(String(wrong.libp2p.getMultiaddrs()[0])))
-    await until(() => right.told('mesh.clock.skewed').length > 0, 8_000, 'skew')
-    await Promise.all([right.libp2p.stop(), wrong.libp2p.stop()])
+  test('skew-clock: other nodes detect the skew at the first digest', async () => {
+    const [accurate, skewed] = [await startNode(), await startNode('skew-clock')]
+    await accurate.libp2p.dial(multiaddr(String(skewed.libp2p.getMultiaddrs()[0])))
+    await until(() => accurate.spansNamed('mesh.clock.skewed').length > 0, 8_000, 'skew')
+    await Promise.all([accurate.libp2p.stop(), skewed.libp2p.stop()])
   })
 
-  test('no-descriptors: the node says that it has run out of them', async () => {
-    const node = await started('no-descriptors')
+  test('no-descriptors: the node emits that it has run out of descriptors', async () => {
+    const node = await startNode('no-descriptors')
     assert.deepEqual(
-      node.told('mesh.resource.exhausted').map(({ attributes }) => Object.values(attributes)),
+      node.spansNamed('mesh.resource.exhausted').map(({ attributes }) => Object.values(attributes)),
       [['descriptors', 'EMFILE', 'open']],
     )
     await node.libp2p.stop()
   })
 
-  test('hold-memory: it is resident, has a name in the inventory, and goes with the owner', async () => {
+  test('hold-memory: it is resident, has a name in the inventory, and ends with the owner', async () => {
     const { parts, owner } = fakeParts()
     const mib = () => process.memoryUsage().rss / 1024 / 1024
     const before = mib()
@@ -205,20 +208,20 @@ describe('a fault', () => {
   })
 })
 
-function settingsOf(node: Started): unknown {
+function settingsOf(node: FaultyNode): unknown {
   return node
-    .told('mesh.node.started')
+    .spansNamed('mesh.node.started')
     .flatMap(({ attributes }) => Object.entries(attributes))
     .find(([name]) => name === 'mesh.node.settings')?.[1]
 }
 
-function fakeNetwork(done: NetworkEffect[]): Network {
+function fakeNetwork(effects: NetworkEffect[]): Network {
   return {
     self: 'self',
     start: async () => {},
     stop: async () => {},
     snapshot: () => [],
-    perform: (effect) => void done.push(effect),
+    perform: (effect) => void effects.push(effect),
   }
 }
 

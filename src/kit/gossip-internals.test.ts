@@ -7,13 +7,13 @@ import { silentLibp2p } from './silent-libp2p.ts'
 
 leakCheck()
 
-test('the installed gossipsub has all that the mesh uses beyond its public interface', () => {
+test('the installed gossipsub has every private member that the mesh uses', () => {
   const installed = gossipsub()({ logger: silentLibp2p } as GossipSubComponents)
   assert.deepEqual(missingInternals(installed), [])
   assert.equal(gossipInternals(installed), installed)
 })
 
-test('a pubsub of another shape is used by its public interface alone, and what it lacks is named', () => {
+test('a pubsub of another shape: no internals, and the missing members are named', () => {
   const other = { peers: new Map(), streamsOutbound: new Map(), streamsInbound: [], removePeer: () => {} }
   assert.equal(gossipInternals(other), undefined)
   assert.deepEqual(missingInternals(other), [

@@ -12,11 +12,11 @@ leakCheck()
 
 const limits: Readonly<Record<string, number>> = { go: 1_048_576, rust: 65_536 }
 
-/** Gossipsub's tables without gossipsub, and its streams. */
-function streams({ buffer = 2_000_000, createOutboundStream = () => new Promise<void>(() => {}) } = {}) {
+/** A guard on a fake gossipsub with its tables and streams. */
+function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Promise<void>(() => {}) } = {}) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
-  const asked: string[][] = []
+  const offered: string[][] = []
   const gossip = {
     peers: new Map<string, PeerId>(),
     streamsOutbound: new Map<string, OutboundStream>(),
@@ -32,12 +32,12 @@ function streams({ buffer = 2_000_000, createOutboundStream = () => new Promise<
     },
     createOutboundStream,
     pushGossip: (_: string, { messageIDs = [] }: { messageIDs?: readonly Uint8Array[] }) => {
-      asked.push(messageIDs.map(String))
+      offered.push(messageIDs.map(String))
     },
     removePeer: (peer: PeerId) => void gossip.peers.delete(String(peer)),
   }
   const unsent: UnsentMessage[] = []
-  const guarded = new GossipStreams({
+  const guard = new GossipStreams({
     gossip: gossip as unknown as GossipInternals,
     owner,
     clock,
@@ -46,7 +46,7 @@ function streams({ buffer = 2_000_000, createOutboundStream = () => new Promise<
     onUnsent: (message) => unsent.push(message),
     onChange: () => {},
   })
-  guarded.start()
+  guard.start()
   const open = (peer: string) => {
     const rawStream = stream({ maxWriteBufferLength: buffer })
     const sent: RPC[] = []
@@ -57,10 +57,10 @@ function streams({ buffer = 2_000_000, createOutboundStream = () => new Promise<
     gossip.streamsOutbound.set(peer, outbound)
     return { outbound, sent, rawStream }
   }
-  return { clock, owner, gossip, guarded, unsent, asked, open }
+  return { clock, owner, gossip, guard, unsent, offered, open }
 }
 
-/** Bytes of the length before an RPC of more than 16 KiB and up to 2 MiB. */
+/** Bytes of the length prefix of an RPC of more than 16 KiB and up to 2 MiB. */
 const prefix = 3
 
 function stream(extra: object) {
@@ -72,9 +72,9 @@ const rpc = (...sizes: number[]) =>
   RPC.encode({ subscriptions: [], messages: sizes.map((size) => ({ topic: 'news', data: new Uint8Array(size) })) })
 const sizesOf = (sent: readonly RPC[]) => sent.map(({ messages }) => messages.map(({ data }) => data?.length))
 
-describe('an RPC is measured before it is sent', () => {
-  test('20 messages of 60 kB in one answer go one by one, and small ones together', async () => {
-    const { owner, open, unsent } = streams()
+describe('the guard measures an RPC before gossipsub sends it', () => {
+  test('20 messages of 60 kB in one RPC: split into single ones; small ones share parts', async () => {
+    const { owner, open, unsent } = createGuard()
     const answer = rpc(...Array(20).fill(60_000))
     const go = open('go')
     const rust = open('rust')
@@ -91,8 +91,8 @@ describe('an RPC is measured before it is sent', () => {
     await owner.close()
   })
 
-  test('a message that the neighbour does not take is not sent there, which is reported, and gossipsub sees it fail', async () => {
-    const { owner, open, unsent } = streams()
+  test('a message above the neighbour’s limit: not sent, reported, and gossipsub gets an error', async () => {
+    const { owner, open, unsent } = createGuard()
     const { outbound, sent } = open('rust')
     const published = rpc(70_000)
     const length = Uint8Array.of(
@@ -109,8 +109,8 @@ describe('an RPC is measured before it is sent', () => {
     await owner.close()
   })
 
-  test('a large message that the neighbour takes is sent as it is', async () => {
-    const { owner, open, unsent } = streams()
+  test('a large message within the neighbour’s limit is sent unchanged', async () => {
+    const { owner, open, unsent } = createGuard()
     const { outbound, sent } = open('go')
     outbound.push(rpc(900_000))
     assert.deepEqual(sizesOf(sent), [[900_000]])
@@ -118,8 +118,8 @@ describe('an RPC is measured before it is sent', () => {
     await owner.close()
   })
 
-  test('a neighbour that does not read gets no more messages, but what keeps its stream is still sent', async () => {
-    const { owner, open, unsent } = streams({ buffer: 1_000_000 })
+  test('a neighbour that does not read: no further messages, but subscriptions and control', async () => {
+    const { owner, open, unsent } = createGuard({ buffer: 1_000_000 })
     const { outbound, sent, rawStream } = open('go')
     rawStream.writeBufferLength = 950_000
     assert.throws(() => outbound.push(rpc(1_000)))
@@ -132,8 +132,8 @@ describe('an RPC is measured before it is sent', () => {
     await owner.close()
   })
 
-  test('once its owner is closed gossipsub is as it was', async () => {
-    const { owner, gossip, open, unsent } = streams()
+  test('a closed owner: gossipsub has its original methods again', async () => {
+    const { owner, gossip, open, unsent } = createGuard()
     const { outbound, sent } = open('rust')
     await owner.close()
     outbound.push(rpc(70_000))
@@ -147,8 +147,8 @@ describe('an RPC is measured before it is sent', () => {
   })
 })
 
-test('a message that a neighbour does not take is not offered to it, and those beside it are', async () => {
-  const { clock, owner, gossip, asked } = streams()
+test('IHAVE omits only the messages above the neighbour’s limit', async () => {
+  const { clock, owner, gossip, offered } = createGuard()
   const ids = [Uint8Array.of(1), Uint8Array.of(2)]
   const offer = () => gossip.pushGossip('rust', { messageIDs: ids })
   gossip.mcache.put(ids[0], { topic: 'news', data: new Uint8Array(100) })
@@ -157,56 +157,56 @@ test('a message that a neighbour does not take is not offered to it, and those b
   offer()
   gossip.pushGossip('go', { messageIDs: ids })
   gossip.pushGossip('rust', { messageIDs: ids.slice(1) })
-  assert.deepEqual(asked, [['1', '2'], ['1'], ['1', '2']])
-  // From then on it is no longer in the cache.
+  assert.deepEqual(offered, [['1', '2'], ['1'], ['1', '2']])
+  // The large message has left the cache by then.
   clock.advance(60_000)
   offer()
-  assert.deepEqual(asked.at(-1), ['1', '2'])
+  assert.deepEqual(offered.at(-1), ['1', '2'])
   await owner.close()
 })
 
-describe('which streams gossipsub really uses', () => {
-  test('it writes to an open stream of a peer on its list, and reads the stream that it was handed last', async () => {
-    const { owner, gossip, guarded, open } = streams()
+describe('the streams that gossipsub really uses', () => {
+  test('a peer on its list: gossipsub writes to the open stream, and reads the last one it got', async () => {
+    const { owner, gossip, guard, open } = createGuard()
     const { rawStream } = open('go')
-    assert.deepEqual([guarded.writesTo('go'), guarded.readsFrom('go')], [true, false])
+    assert.deepEqual([guard.writesTo('go'), guard.readsFrom('go')], [true, false])
     const inbound = stream({})
     gossip.streamsInbound.set('go', { rawStream: inbound })
-    assert.ok(guarded.readsFrom('go'))
+    assert.ok(guard.readsFrom('go'))
     Object.assign(inbound, { remoteWriteStatus: 'closed' })
-    assert.ok(!guarded.readsFrom('go'))
+    assert.ok(!guard.readsFrom('go'))
     Object.assign(rawStream, { writeStatus: 'closing' })
-    assert.ok(!guarded.writesTo('go'))
+    assert.ok(!guard.writesTo('go'))
     await owner.close()
   })
 
-  test('it is busy while it opens a stream or has others to open, and is stuck on one that takes more than 12 s', async () => {
-    const { clock, owner, gossip, guarded } = streams()
-    assert.ok(!guarded.isOpening)
+  test('gossipsub is opening while it has streams to open, and stuck on one that takes more than 12 s', async () => {
+    const { clock, owner, gossip, guard } = createGuard()
+    assert.ok(!guard.isOpening)
     gossip.outboundInflightQueue.readableLength = 1
-    assert.ok(guarded.isOpening)
+    assert.ok(guard.isOpening)
     gossip.outboundInflightQueue.readableLength = 0
     const { createOutboundStream } = gossip as unknown as GossipInternals
     void createOutboundStream('go' as unknown as PeerId, {} as Connection)
-    assert.deepEqual([guarded.isOpening, guarded.stuckPeer], [true, undefined])
+    assert.deepEqual([guard.isOpening, guard.stuckPeer], [true, undefined])
     clock.advance(12_001)
-    assert.equal(guarded.stuckPeer, 'go')
+    assert.equal(guard.stuckPeer, 'go')
     await owner.close()
   })
 
-  test('it is not busy any more when opening a stream has failed', async () => {
-    const failed = async () => {
+  test('gossipsub is not opening any more when a stream has failed to open', async () => {
+    const failToOpen = async () => {
       throw new Error('the connection is gone')
     }
-    const { owner, gossip, guarded } = streams({ createOutboundStream: failed })
+    const { owner, gossip, guard } = createGuard({ createOutboundStream: failToOpen })
     const { createOutboundStream } = gossip as unknown as GossipInternals
     await assert.rejects(createOutboundStream('go' as unknown as PeerId, {} as Connection))
-    assert.deepEqual([guarded.isOpening, guarded.stuckPeer], [false, undefined])
+    assert.deepEqual([guard.isOpening, guard.stuckPeer], [false, undefined])
     await owner.close()
   })
 
-  test('an inbound stream that it does not read is reset, one that has just come is not', async () => {
-    const { clock, owner, gossip, guarded } = streams()
+  test('an unread inbound stream is reset, a new one is not', async () => {
+    const { clock, owner, gossip, guard } = createGuard()
     const reset: string[] = []
     const inbound = (name: string, ageMs: number) =>
       stream({
@@ -218,7 +218,7 @@ describe('which streams gossipsub really uses', () => {
     const read = inbound('read', 60_000)
     gossip.streamsInbound.set('go', { rawStream: read })
     const all = [read, inbound('unread', 60_000), inbound('fresh', 0)]
-    guarded.resetUnread([{ remotePeer: 'go', streams: all } as unknown as Connection])
+    guard.resetUnread([{ remotePeer: 'go', streams: all } as unknown as Connection])
     assert.deepEqual(reset, ['unread'])
     await owner.close()
   })

@@ -9,9 +9,9 @@ import { GossipWait } from './gossip-wait.ts'
 
 leakCheck()
 
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** A wait for connections whose gossip is there when the test says so. `members`: peers with a joined link. */
+/** A wait for connections that lack gossip until the test says otherwise. `members`: peers with a joined link. */
 function waitFor(members: readonly string[]) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
@@ -22,73 +22,73 @@ function waitFor(members: readonly string[]) {
   return {
     owner,
     done,
-    lack: (...peers: string[]) => {
+    setLacking: (...peers: string[]) => {
       lacking = peers.map((peer) => ({ waitedMs: 0, connection: { remotePeer: peer } }) as unknown as ConnectionRecord)
     },
     publish: (number: number) => void wait.waitUntilReachable().then(() => done.push(number)),
-    pass: async (ms: number) => {
-      for (let passed = 0; passed < ms; passed += 20) {
+    advance: async (ms: number) => {
+      for (let elapsed = 0; elapsed < ms; elapsed += 20) {
         clock.advance(20)
-        await settle()
+        await nextTurn()
       }
     },
   }
 }
 
-test('a message waits until gossip is there for all members, and those behind it go on in their order', async () => {
-  const { lack, publish, pass, done } = waitFor(['p'])
-  lack('p')
+test('messages wait until all members have gossip, and keep their order', async () => {
+  const { setLacking, publish, advance, done } = waitFor(['p'])
+  setLacking('p')
   publish(1)
   publish(2)
-  await pass(400)
+  await advance(400)
   assert.deepEqual(done, [])
-  lack()
-  await pass(20)
+  setLacking()
+  await advance(20)
   assert.deepEqual(done, [1, 2])
 })
 
-test('nobody waits for a peer that is no member', async () => {
-  const { lack, publish, done } = waitFor(['p'])
-  lack('a guest')
+test('messages do not wait for a guest', async () => {
+  const { setLacking, publish, done } = waitFor(['p'])
+  setLacking('a guest')
   publish(1)
-  await settle()
+  await nextTurn()
   assert.deepEqual(done, [1])
 })
 
-test('a connection holds messages up for 2 s in all, not for 2 s each', async () => {
-  const { lack, publish, pass, done } = waitFor(['p', 'q'])
-  lack('p')
+test('a connection delays messages for 2 s in total, not for 2 s each', async () => {
+  const { setLacking, publish, advance, done } = waitFor(['p', 'q'])
+  setLacking('p')
   publish(1)
-  await pass(1_980)
+  await advance(1_980)
   assert.deepEqual(done, [])
-  await pass(20)
+  await advance(20)
   publish(2)
-  await settle()
+  await nextTurn()
   assert.deepEqual(done, [1, 2])
-  lack('q')
+  setLacking('q')
   publish(3)
-  await settle()
+  await nextTurn()
   assert.deepEqual(done, [1, 2], 'another connection has its own')
-  lack()
-  await pass(20)
+  setLacking()
+  await advance(20)
 })
 
-test('when too many wait, all go on', async () => {
-  const { lack, publish, pass, done } = waitFor(['p'])
-  lack('p')
+test('too many waiting messages: all resolve', async () => {
+  const { setLacking, publish, advance, done } = waitFor(['p'])
+  setLacking('p')
   for (let number = 1; number < limits.publishesWaiting; number++) publish(number)
-  await pass(100)
+  await advance(100)
   assert.equal(done.length, 0)
   publish(limits.publishesWaiting)
-  await pass(20)
+  await advance(20)
   assert.equal(done.length, limits.publishesWaiting)
 })
 
 test('a stop ends the wait', async () => {
-  const { owner, lack, publish, done } = waitFor(['p'])
-  lack('p')
+  const { owner, setLacking, publish, done } = waitFor(['p'])
+  setLacking('p')
   publish(1)
   await owner.close()
-  await settle()
+  await nextTurn()
   assert.deepEqual(done, [1])
 })

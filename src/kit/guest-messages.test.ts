@@ -16,7 +16,7 @@ leakCheck()
 
 const topic = topicName('mesh-a', 'news')
 const text = new TextEncoder().encode('hello')
-/** What a guest publishes may begin like a header by chance. */
+/** A guest's payload may begin like a header by chance. */
 const lookalike = Uint8Array.of(...encodeMessage({ body: text }).subarray(0, 4), 0xff)
 
 async function settings() {

@@ -8,7 +8,7 @@ import { validateInit } from './init-rules.ts'
 
 leakCheck()
 
-const refused: Readonly<Record<string, readonly unknown[]>> = {
+const invalidValues: Readonly<Record<string, readonly unknown[]>> = {
   mesh: ['', 'a b', 'a'.repeat(65), 7],
   bridgeTo: ['mesh-a', 'a/b'],
   name: ['a'.repeat(65), ''],
@@ -30,31 +30,31 @@ const refused: Readonly<Record<string, readonly unknown[]>> = {
   messageBytes: [0, 63, 60_001],
 }
 
-describe('what an application sets is checked before anything is made of it', () => {
-  for (const [key, values] of Object.entries(refused))
+describe('tracemesh() validates the options of an application', () => {
+  for (const [key, values] of Object.entries(invalidValues))
     for (const value of values) {
-      const named = key === 'role' && value === 'bridge' ? 'bridgeTo' : key
+      const expectedKey = key === 'role' && value === 'bridge' ? 'bridgeTo' : key
       test(`${key}: ${String(JSON.stringify(value) ?? value).slice(0, 40)} (${String(value).slice(0, 10)})`, () => {
         assert.throws(
           () => tracemesh({ [key]: value } as TracemeshInit),
-          (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && error.detail.key === named,
+          (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && error.detail.key === expectedKey,
         )
       })
     }
 
-  test('what is refused is said with the value and what would do', () => {
+  test('the error names the value and the allowed ones', () => {
     assert.throws(() => tracemesh({ digestMs: Infinity }), {
       message: 'digestMs is Infinity; expected a whole number of milliseconds from 100 to 600000',
     })
   })
 })
 
-test('any transport of the application’s may lead to a seed, and it may dial all others by itself', () => {
+test('a seed may use any transport of the application, and `neighbours` may be 0', () => {
   const seeds = ['/dns4/seed.example.org/tcp/443/wss', '/memory/seed', '/ip4/192.0.2.1/udp/4001/quic-v1']
   assert.equal(typeof tracemesh({ seeds, neighbours: 0 }), 'function')
 })
 
-test('undefined stands for the default', () => {
+test('an undefined option has its default', () => {
   const unset = { mesh: undefined, digestMs: undefined, seeds: undefined, clock: undefined } as unknown as TracemeshInit
   const { mesh, digestMs, seeds, clock } = resolveOptions(validateInit(unset), 'peer')
   assert.deepEqual([mesh, digestMs, seeds, typeof clock?.now], ['mesh-a', 2_000, [], 'function'])

@@ -11,24 +11,24 @@ leakCheck()
 
 const info = (address: string) => ({ address, family: 'IPv4' }) as NetworkInterfaceInfo
 
-test('bridges of container engines are known by their names, real interfaces are none', () => {
+test('the names of container bridges are recognized, real interfaces are no bridges', () => {
   const names = ['docker0', 'br-4f2a', 'veth12ab', 'cni0', 'virbr0', 'eth0', 'wlp3s0', 'wg0', 'tailscale0']
   const found = readInterfaces(() => Object.fromEntries(names.map((name) => [name, [info('10.0.0.1')]])))
   const bridges = found.filter(({ isBridge }) => isBridge).map(({ name }) => name)
   assert.deepEqual(bridges, ['docker0', 'br-4f2a', 'veth12ab', 'cni0', 'virbr0'])
 })
 
-test('a system that lists no interfaces has none', () => {
+test('a system that cannot list interfaces: an empty list', () => {
   const failing = () => {
     throw new Error('not permitted')
   }
   assert.deepEqual(readInterfaces(failing), [])
 })
 
-test('the kind of an interface is looked up once while it is there, and anew when it comes back', () => {
+test('the kind of an interface is looked up once, and again when it comes back', () => {
   let present = ['eth0', 'lan']
-  const looked: string[] = []
-  const isBridge = (name: string) => looked.push(name) > 0 && name === 'lan'
+  const lookups: string[] = []
+  const isBridge = (name: string) => lookups.push(name) > 0 && name === 'lan'
   const read = interfaceReader(() => Object.fromEntries(present.map((name) => [name, [info('10.0.0.1')]])), isBridge)
   read()
   assert.deepEqual(
@@ -38,15 +38,15 @@ test('the kind of an interface is looked up once while it is there, and anew whe
       ['lan', true],
     ],
   )
-  assert.deepEqual(looked, ['eth0', 'lan'])
+  assert.deepEqual(lookups, ['eth0', 'lan'])
   present = ['eth0']
   read()
   present = ['eth0', 'lan']
   read()
-  assert.deepEqual(looked, ['eth0', 'lan', 'lan'])
+  assert.deepEqual(lookups, ['eth0', 'lan', 'lan'])
 })
 
-test('the source address towards loopback is loopback; a name or no route has none', async () => {
+test('the source address towards loopback is loopback; a name or a missing route has none', async () => {
   const owner = new Owner('t', systemClock)
   assert.equal(await sourceAddress('127.0.0.1', owner), '127.0.0.1')
   assert.equal(await sourceAddress('example.invalid', owner), undefined)
@@ -56,7 +56,7 @@ test('the source address towards loopback is loopback; a name or no route has no
   assert.deepEqual(owner.inventory().resources, [])
 })
 
-test('an owner that closes ends the lookups under way, and starts no further ones', async () => {
+test('an owner that closes ends running lookups, and starts no new ones', async () => {
   const owner = new Owner('t', systemClock)
   const lookup = sourceAddress('127.0.0.1', owner)
   assert.equal(owner.inventory().resources.length, 2)

@@ -10,10 +10,7 @@ export function readInterfaces(read = networkInterfaces): NetworkInterface[] {
   return interfaceReader(read)()
 }
 
-/**
- * For repeated reads: an interface keeps its kind as long as it exists, so only a new interface costs a file system
- * access.
- */
+/** For repeated reads: an interface keeps its kind, so only a new one costs a file system access. */
 export function interfaceReader(read = networkInterfaces, isBridge = isLinuxBridge): () => NetworkInterface[] {
   let kinds: ReadonlyMap<string, boolean> = new Map()
   return () => {

@@ -29,13 +29,13 @@ async function app(seeds: readonly string[]) {
   const services = { identify: identify(), pubsub: gossipsub(), tracemesh: tracemesh({ telemetry, logger, seeds }) }
   const libp2p = await createLibp2p({ ...settings, services })
   const { tracemesh: mesh, pubsub } = libp2p.services
-  return { libp2p, mesh, pubsub, lines, told: (name: string) => spans.filter(({ span }) => span === name) }
+  return { libp2p, mesh, pubsub, lines, spansNamed: (name: string) => spans.filter(({ span }) => span === name) }
 }
 
 type App = Awaited<ReturnType<typeof app>>
 
 /** Runs with two linked applications. */
-async function linked(run: (here: App, there: App) => Promise<void>): Promise<void> {
+async function withLinkedApps(run: (here: App, there: App) => Promise<void>): Promise<void> {
   const there = await app([])
   const here = await app([String(there.libp2p.getMultiaddrs()[0])])
   try {
@@ -46,8 +46,8 @@ async function linked(run: (here: App, there: App) => Promise<void>): Promise<vo
   }
 }
 
-test('spans of an application join across the mesh: publish and handler, request and responder', () =>
-  linked(async (here, there) => {
+test('spans of two applications join one trace: publish and handler, request and responder', () =>
+  withLinkedApps(async (here, there) => {
     there.mesh.subscribe('news', async () => {
       await null
       tracer.startSpan('handle').end()
@@ -73,29 +73,29 @@ test('spans of an application join across the mesh: publish and handler, request
     )
     assert.equal(handle?.spanContext().traceId, publish?.spanContext().traceId)
     assert.equal(handle?.parentSpanContext?.spanId, publish?.spanContext().spanId)
-    assert.deepEqual(there.told('mesh.message.received')[0]?.links, [
+    assert.deepEqual(there.spansNamed('mesh.message.received')[0]?.links, [
       { traceId: publish?.spanContext().traceId, spanId: publish?.spanContext().spanId },
     ])
 
-    const [sent] = here.told('mesh.request.sent')
-    const [handled] = there.told('mesh.request.handled')
+    const [sent] = here.spansNamed('mesh.request.sent')
+    const [handled] = there.spansNamed('mesh.request.handled')
     assert.equal(sent?.parent?.spanId, request?.spanContext().spanId)
     assert.deepEqual(handled?.parent, sent?.ref)
     assert.equal(respond?.parentSpanContext?.spanId, handled?.ref?.spanId)
     assert.equal(respond?.spanContext().traceId, request?.spanContext().traceId)
   }))
 
-test('a request handler that fails is an error in the spans of both ends, and logged in the trace of the request', () =>
-  linked(async (here, there) => {
+test('a failing request handler: error spans on both ends, and a log line in the trace of the request', () =>
+  withLinkedApps(async (here, there) => {
     there.mesh.respond('broken', () => {
       throw new TypeError('the shelf is empty')
     })
     there.mesh.respond('long', () => new Uint8Array(60_001))
-    const ask = (topic: string) => here.mesh.request(there.mesh.peer, topic, body)
-    await assert.rejects(ask('broken'), { code: 'MESH_REQUEST_FAILED' })
-    await assert.rejects(ask('long'), /60001 bytes exceeds the limit/)
-    const [sent] = here.told('mesh.request.sent')
-    const [handled] = there.told('mesh.request.handled')
+    const request = (topic: string) => here.mesh.request(there.mesh.peer, topic, body)
+    await assert.rejects(request('broken'), { code: 'MESH_REQUEST_FAILED' })
+    await assert.rejects(request('long'), /60001 bytes is above the limit/)
+    const [sent] = here.spansNamed('mesh.request.sent')
+    const [handled] = there.spansNamed('mesh.request.handled')
     assert.deepEqual([sent?.failed, handled?.failed], [true, true])
     const errors = [sent, handled].map((span) => span?.attributes as { readonly 'error.type'?: string } | undefined)
     assert.deepEqual(

@@ -20,7 +20,7 @@ function start(encrypter: ReturnType<typeof lazyNoise> | ReturnType<typeof noise
   })
 }
 
-test('noise that could not be loaded is loaded by the next connection', async () => {
+test('a failed load of noise is retried by the next connection', async () => {
   let loads = 0
   const load = async () => {
     loads++
@@ -33,7 +33,7 @@ test('noise that could not be loaded is loaded by the next connection', async ()
   }
 })
 
-test('it is noise to whoever dials or is dialled', async () => {
+test('lazy and plain noise interoperate in both directions', async () => {
   const nodes = await Promise.all([start(lazyNoise()), start(lazyNoise()), start(noise())])
   try {
     for (const dialler of nodes) {

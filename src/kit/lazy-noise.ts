@@ -2,10 +2,7 @@ import type { ConnectionEncrypter } from '@libp2p/interface'
 import { serviceCapabilities } from '@libp2p/interface'
 import type { NoiseComponents } from '@libp2p/noise'
 
-/**
- * Noise, loaded by the first connection that needs it. QUIC encrypts by itself: a node that only uses QUIC saves 3 MB
- * of ciphers.
- */
+/** Noise, loaded by the first connection that needs it: a node with only QUIC, which has TLS, saves 3 MB of ciphers. */
 export function lazyNoise(load = loadNoise): (components: NoiseComponents) => ConnectionEncrypter {
   return (components) => {
     let loading: Promise<ConnectionEncrypter> | undefined

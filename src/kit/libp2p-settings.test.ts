@@ -10,7 +10,7 @@ import { isOlder, nativeQuic } from './native-quic.ts'
 leakCheck()
 
 describe('gossipsub', () => {
-  test('a message is known by its sender and its sequence number, as the specification has it', async () => {
+  test('the message id is sender and sequence number, as in the specification', async () => {
     const key = await generateKeyPair('Ed25519')
     const from = peerIdFromPrivateKey(key)
     const message = { type: 'signed', from, topic: 't', data: new Uint8Array(3), sequenceNumber: 258n } as const
@@ -25,17 +25,17 @@ describe('gossipsub', () => {
     )
   })
 
-  test('nodes behind one NAT share an address: that costs no score', () => {
+  test('nodes behind one NAT share an address without a score penalty', () => {
     assert.equal(gossipSettings().scoreParams?.IPColocationFactorWeight, 0)
   })
 
-  test('an application may set what it likes', () => {
+  test('an application may override the options', () => {
     assert.equal(gossipSettings({ D: 6, Dhi: 12 }).Dhi, 12)
     assert.equal(gossipSettings({ D: 6 }).Dlo, 3)
   })
 })
 
-test('libp2p is silent and unmonitored, and takes a cluster that boots at once', async () => {
+test('libp2p has no logger and no connection monitor, and accepts a cluster that boots at once', async () => {
   const privateKey = await generateKeyPair('Ed25519')
   const settings = libp2pSettings({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] })
   assert.equal(settings.connectionMonitor?.enabled, false)
@@ -45,14 +45,14 @@ test('libp2p is silent and unmonitored, and takes a cluster that boots at once',
   assert.equal('logger' in libp2pSettings({ privateKey, listen: [], debug: true }), false)
 })
 
-describe('the native part of QUIC', () => {
-  test('that is loaded here is new enough', () => {
+describe('the native QUIC library', () => {
+  test('the installed version is new enough', () => {
     const { version, warning } = nativeQuic()
     assert.ok(version === undefined || !isOlder(version, '2.1.4'), version)
     assert.equal(warning, undefined)
   })
 
-  test('that is old is told, with the cure', () => {
+  test('an old version: the warning contains the override', () => {
     const { version, warning } = nativeQuic(() => '2.1.1')
     if (version === undefined) return
     assert.match(warning ?? '', /"overrides": \{ "@chainsafe\/libp2p-quic-[a-z0-9-]+": "2\.1\.4" \}.*loaded is 2\.1\.1/)

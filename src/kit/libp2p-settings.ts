@@ -45,8 +45,7 @@ export type MeshLibp2pOptions = Omit<Libp2pOptions, 'services'> & {
  * - No reconnects by libp2p: the mesh redials seeds and members, and its spans give the reason.
  * - The peer store keeps addresses for a week, not an hour: a peer that stays connected for longer would lose them.
  * - Identify without push: digests carry addresses and topics.
- * - Identify answers with the addresses that digests carry; libp2p would withhold public ones until AutoNAT confirms
- *   them.
+ * - Identify answers with the addresses of the digests; libp2p would withhold public ones until AutoNAT confirms them.
  */
 export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
   const { privateKey, listen, announce = [], maxConnections = limits.peers + maxOverLimit, agent, debug } = settings

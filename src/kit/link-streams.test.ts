@@ -12,14 +12,14 @@ import { LinkStreams } from './link-streams.ts'
 
 leakCheck()
 
-/** A connection whose streams open as the test says. */
+/** Link streams on a connection whose streams the test opens. */
 function linkOf(newStream: () => Promise<Stream>) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
-  const told: NetworkEvent[] = []
+  const events: NetworkEvent[] = []
   const components = {} as NetworkComponents
   const connections = new Connections(components, owner, clock, undefined)
-  const links = new LinkStreams({ components, owner, clock, connections, deliver: (event) => told.push(event) })
+  const links = new LinkStreams({ components, owner, clock, connections, deliver: (event) => events.push(event) })
   const fake = {
     id: 'c',
     direction: 'outbound',
@@ -28,11 +28,11 @@ function linkOf(newStream: () => Promise<Stream>) {
     abort: () => {},
   }
   connections.getOrCreate(fake as unknown as Connection)
-  return { clock, links, told }
+  return { clock, links, events }
 }
 
 /** A stream to a peer that reads nothing. */
-function unread(): Stream {
+function unreadStream(): Stream {
   const stream = Object.assign(new EventTarget(), {
     status: 'open',
     writeStatus: 'writable',
@@ -47,38 +47,38 @@ function unread(): Stream {
   return stream as unknown as Stream
 }
 
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-test('a stream that does not open within 5 s makes its connection unfit: QUIC would wait for ever', async () => {
-  const { clock, links, told } = linkOf(() => new Promise(() => {}))
+test('a stream that does not open within 5 s: the connection is rejected as silent', async () => {
+  const { clock, links, events } = linkOf(() => new Promise(() => {}))
   links.open('c')
   links.open('c')
   clock.advance(4_999)
-  assert.deepEqual(told, [])
+  assert.deepEqual(events, [])
   clock.advance(1)
-  assert.deepEqual(told, [{ type: 'connection.rejected', connection: 'c', reason: 'silent' }])
+  assert.deepEqual(events, [{ type: 'connection.rejected', connection: 'c', reason: 'silent' }])
 })
 
-test('a peer that does not read is given up once too much waits for it, not before', async () => {
-  const { links, told } = linkOf(async () => unread())
+test('a peer that does not read: the connection is rejected at the limit of the write buffer', async () => {
+  const { links, events } = linkOf(async () => unreadStream())
   links.open('c')
-  await settle()
-  assert.deepEqual(told, [{ type: 'stream.open', connection: 'c' }])
+  await nextTurn()
+  assert.deepEqual(events, [{ type: 'stream.open', connection: 'c' }])
   const frames = Math.floor(limits.linkOutBytes / 3)
   for (let i = 0; i < frames; i++) links.send('c', { type: 'probe' })
-  await settle()
-  assert.equal(told.length, 1)
+  await nextTurn()
+  assert.equal(events.length, 1)
   for (let i = 0; i < 3; i++) links.send('c', { type: 'probe' })
-  assert.equal(told.length, 1, 'from within a send')
-  await settle()
-  assert.deepEqual(told.slice(1), [{ type: 'connection.rejected', connection: 'c', reason: 'limit' }])
+  assert.equal(events.length, 1, 'from within a send')
+  await nextTurn()
+  assert.deepEqual(events.slice(1), [{ type: 'connection.rejected', connection: 'c', reason: 'limit' }])
 })
 
-test('frames are counted by type, and those without a stream as dropped', async () => {
-  const { links } = linkOf(async () => unread())
+test('frames are counted by type, and as dropped without a stream', async () => {
+  const { links } = linkOf(async () => unreadStream())
   links.send('c', { type: 'probe' })
   links.open('c')
-  await settle()
+  await nextTurn()
   links.send('c', { type: 'probe' })
   links.send('c', { type: 'unchanged', incarnation: 1, sequence: 2 })
   assert.deepEqual(links.counters.byType.probe, { in: 0, out: 1, bytesIn: 0, bytesOut: 3 })
@@ -86,34 +86,34 @@ test('frames are counted by type, and those without a stream as dropped', async 
   assert.equal(links.counters.dropped, 1)
 })
 
-test('a stream that the other side ended before we had it ends here too', async () => {
-  let closed = 0
-  const stream = Object.assign(unread(), { remoteWriteStatus: 'closed', close: async () => void closed++ })
+test('a stream that the other side ended before it opened here ends here too', async () => {
+  let closes = 0
+  const stream = Object.assign(unreadStream(), { remoteWriteStatus: 'closed', close: async () => void closes++ })
   const { links } = linkOf(async () => stream)
   links.open('c')
-  await settle()
-  assert.equal(closed, 1)
+  await nextTurn()
+  assert.equal(closes, 1)
 })
 
-test('a stream that ends within a frame is refused; one that ends after it is not', async () => {
-  for (const [bytes, refused] of [
+test('a stream that ends within a frame is refused; one that ends after a frame is not', async () => {
+  for (const [bytes, refusals] of [
     [[0, 0, 4], 0],
     [[0, 9, 2, 123], 1],
   ] as const) {
-    const stream = unread()
-    const { links, told } = linkOf(async () => stream)
+    const stream = unreadStream()
+    const { links, events } = linkOf(async () => stream)
     links.open('c')
-    await settle()
+    await nextTurn()
     stream.dispatchEvent(Object.assign(new Event('message'), { data: Uint8Array.from(bytes) }))
     stream.dispatchEvent(new Event('remoteCloseWrite'))
-    assert.equal(told.filter(({ type }) => type === 'frame.refused').length, refused)
-    assert.equal(links.counters.refused, refused)
+    assert.equal(events.filter(({ type }) => type === 'frame.refused').length, refusals)
+    assert.equal(links.counters.refused, refusals)
   }
 })
 
-test('a stream that fails to open for another reason than the protocol has closed, it is not absent', async () => {
-  const { links, told } = linkOf(() => Promise.reject(new Error('the connection is closing')))
+test('a stream that fails to open, but not for its protocol: closed, not absent', async () => {
+  const { links, events } = linkOf(() => Promise.reject(new Error('the connection is closing')))
   links.open('c')
-  await settle()
-  assert.deepEqual(told, [{ type: 'stream.closed', connection: 'c' }])
+  await nextTurn()
+  assert.deepEqual(events, [{ type: 'stream.closed', connection: 'c' }])
 })

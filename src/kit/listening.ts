@@ -6,9 +6,8 @@ interface Listener {
 }
 
 /**
- * The listen addresses of the transports, with real ports. Listeners expand wildcards to interface addresses, and
- * QUIC's list dates from the load of its module. So this returns the configured wildcard, and the caller expands it
- * again.
+ * The listen addresses of the transports, with real ports. Listeners expand wildcards, and QUIC's list of interfaces
+ * dates from the load of its module. So this returns the configured wildcard, and the caller expands it again.
  */
 export function listeningAddresses(configured: readonly string[], listeners: readonly Listener[]): string[] {
   const lists = listeners.map((listener) => listener.getAddrs().map(String))

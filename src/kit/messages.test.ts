@@ -20,7 +20,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const body = bytes('hello')
 const remote = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
-/** Messages on a pubsub that keeps what is published and delivers what the test says. */
+/** Messages on a fake pubsub that records publishes and delivers the test’s messages. */
 function setup({ exportsSpans = true } = {}) {
   const clock = new VirtualClock()
   const payloads: Uint8Array[] = []
@@ -69,46 +69,46 @@ function setup({ exportsSpans = true } = {}) {
   return { clock, messages, payloads, spans, failed, unreadable, sealed, arrive }
 }
 
-let at = setup()
+let fixture = setup()
 beforeEach(() => {
-  at = setup()
+  fixture = setup()
 })
 
-/** What the handlers of a topic get. */
-function heard(raw: boolean): MeshMessage[] {
-  const all: MeshMessage[] = []
-  at.messages.subscribe('news', (message) => all.push(message), { raw })
-  return all
+/** Subscribes, and collects the messages of the handler. */
+function collect(raw: boolean): MeshMessage[] {
+  const messages: MeshMessage[] = []
+  fixture.messages.subscribe('news', (message) => messages.push(message), { raw })
+  return messages
 }
 
-describe('raw', () => {
-  test('a raw message is the body alone; its size is bounded, and it can cross', async () => {
+describe('raw messages and handlers', () => {
+  test('a raw publish: the payload is the body, its size is bounded, and it can cross', async () => {
     const lookalike = encodeMessage({ body })
-    await at.messages.publish('news', body, { raw: true })
-    await at.messages.publish('news', lookalike, { raw: true, cross: true })
-    assert.deepEqual(at.payloads, [body, lookalike])
-    assert.equal(at.sealed.length, 1)
-    await assert.rejects(at.messages.publish('news', new Uint8Array(101), { raw: true }), {
+    await fixture.messages.publish('news', body, { raw: true })
+    await fixture.messages.publish('news', lookalike, { raw: true, cross: true })
+    assert.deepEqual(fixture.payloads, [body, lookalike])
+    assert.equal(fixture.sealed.length, 1)
+    await assert.rejects(fixture.messages.publish('news', new Uint8Array(101), { raw: true }), {
       code: 'MESH_MESSAGE_TOO_LARGE',
     })
-    assert.equal(at.payloads.length, 2)
+    assert.equal(fixture.payloads.length, 2)
   })
 
-  test('without raw a header goes in front, also of a body that looks like one', async () => {
+  test('a body that looks like a header: a publish without raw puts a header in front', async () => {
     const lookalike = encodeMessage({ body })
-    await at.messages.publish('news', lookalike)
-    assert.deepEqual(decodeMessage(at.payloads[0] ?? body).body, lookalike)
-    const plain = heard(false)
-    at.arrive(at.payloads[0] ?? body)
+    await fixture.messages.publish('news', lookalike)
+    assert.deepEqual(decodeMessage(fixture.payloads[0] ?? body).body, lookalike)
+    const plain = collect(false)
+    fixture.arrive(fixture.payloads[0] ?? body)
     assert.deepEqual(plain[0]?.data, lookalike)
   })
 
-  test('a raw handler gets each payload as it was published, another the body of the same message', () => {
-    const raw = heard(true)
-    const read = heard(false)
+  test('one message: a raw handler gets the payload, another handler the body', () => {
+    const raw = collect(true)
+    const decoded = collect(false)
     const payload = encodeMessage({ body, trace: remote, stamp: { sequence: 1n, sentAt: 0 } })
-    at.arrive(payload)
-    at.arrive(body)
+    fixture.arrive(payload)
+    fixture.arrive(body)
     assert.deepEqual(
       raw.map(({ data, trace }) => [data, trace]),
       [
@@ -117,91 +117,91 @@ describe('raw', () => {
       ],
     )
     assert.deepEqual(
-      read.map(({ data, trace }) => [data, trace]),
+      decoded.map(({ data, trace }) => [data, trace]),
       [
         [body, remote],
         [body, undefined],
       ],
     )
     assert.deepEqual(
-      at.messages.recent().map(({ bytes }) => bytes),
+      fixture.messages.recent().map(({ bytes }) => bytes),
       [body.length, body.length],
     )
   })
 
-  test('a body that begins like a header reaches raw handlers only, and is reported once per second', () => {
-    const raw = heard(true)
+  test('a malformed header: only raw handlers get the message, and it is reported once per second', () => {
+    const raw = collect(true)
     const broken = Uint8Array.of(...encodeMessage({ body }).subarray(0, 4), 9, 9, 9)
-    at.arrive(broken)
-    assert.deepEqual(at.unreadable, [])
-    const read = heard(false)
-    for (let i = 0; i < 3; i++) at.arrive(broken)
-    at.clock.advance(1_000)
-    at.arrive(broken)
-    assert.deepEqual([raw.length, read.length], [5, 0])
-    assert.deepEqual(at.unreadable, ['news peer', 'news peer'])
-    assert.deepEqual(at.failed, [])
+    fixture.arrive(broken)
+    assert.deepEqual(fixture.unreadable, [])
+    const decoded = collect(false)
+    for (let i = 0; i < 3; i++) fixture.arrive(broken)
+    fixture.clock.advance(1_000)
+    fixture.arrive(broken)
+    assert.deepEqual([raw.length, decoded.length], [5, 0])
+    assert.deepEqual(fixture.unreadable, ['news peer', 'news peer'])
+    assert.deepEqual(fixture.failed, [])
   })
 
-  test('a handler that subscribed twice ends each subscription by itself', () => {
-    const all: MeshMessage[] = []
-    const handler = (message: MeshMessage) => all.push(message)
-    const endRaw = at.messages.subscribe('news', handler, { raw: true })
-    at.messages.subscribe('news', handler)
+  test('a handler with two subscriptions: each ends separately', () => {
+    const messages: MeshMessage[] = []
+    const handler = (message: MeshMessage) => messages.push(message)
+    const endRaw = fixture.messages.subscribe('news', handler, { raw: true })
+    fixture.messages.subscribe('news', handler)
     endRaw()
     endRaw()
-    at.arrive(encodeMessage({ body }))
+    fixture.arrive(encodeMessage({ body }))
     assert.deepEqual(
-      all.map(({ data }) => data),
+      messages.map(({ data }) => data),
       [body],
     )
   })
 })
 
-describe('context', () => {
-  const carried = (index = 0) => decodeMessage(at.payloads[index] ?? body).trace
+describe('trace context', () => {
+  const traceOf = (index = 0) => decodeMessage(fixture.payloads[index] ?? body).trace
 
-  test('a message carries the active span of the application, before the sampled span of the mesh', async () => {
+  test('an active span of the application: the message carries it instead of the mesh’s span', async () => {
     const span = tracer.startSpan('work')
     const { traceId, spanId } = span.spanContext()
     await context.with(trace.setSpan(context.active(), span), async () => {
-      await at.messages.publish('news', body)
-      await at.messages.publish('news', body, { cross: true })
+      await fixture.messages.publish('news', body)
+      await fixture.messages.publish('news', body, { cross: true })
     })
     span.end()
-    assert.deepEqual([carried(0), carried(1), at.sealed[0]], Array(3).fill({ traceId, spanId }))
-    const [published] = at.spans
-    assert.equal(at.spans.length, 1)
+    assert.deepEqual([traceOf(0), traceOf(1), fixture.sealed[0]], Array(3).fill({ traceId, spanId }))
+    const [published] = fixture.spans
+    assert.equal(fixture.spans.length, 1)
     assert.deepEqual(published?.parent, { traceId, spanId })
     assert.equal(published?.ref?.traceId, traceId)
   })
 
-  test('without an active span it carries the sampled span of the mesh, at most once per second', async () => {
-    await at.messages.publish('news', body)
-    await at.messages.publish('news', body)
-    assert.deepEqual(carried(0), at.spans[0]?.ref)
-    assert.equal(carried(1), undefined)
+  test('without an active span: the message carries the mesh’s sampled span, at most once per second', async () => {
+    await fixture.messages.publish('news', body)
+    await fixture.messages.publish('news', body)
+    assert.deepEqual(traceOf(0), fixture.spans[0]?.ref)
+    assert.equal(traceOf(1), undefined)
   })
 
-  test('within a span that is not sampled a message carries no trace, not even that of the mesh', async () => {
+  test('an unsampled active span: the message carries no trace, not even the mesh’s', async () => {
     const unsampled = tracer.startSpan(unsampledName)
     assert.equal(unsampled.spanContext().traceFlags, TraceFlags.NONE)
-    await context.with(trace.setSpan(context.active(), unsampled), () => at.messages.publish('news', body))
-    assert.equal(carried(), undefined)
-    assert.equal(at.spans[0]?.parent, null)
+    await context.with(trace.setSpan(context.active(), unsampled), () => fixture.messages.publish('news', body))
+    assert.equal(traceOf(), undefined)
+    assert.equal(fixture.spans[0]?.parent, null)
   })
 
-  test('an invalid span, as an API without an SDK hands out, is as good as none', async () => {
+  test('an invalid active span, from an API without an SDK, counts as none', async () => {
     const invalid = trace.wrapSpanContext({ ...INVALID_SPAN_CONTEXT, traceFlags: TraceFlags.SAMPLED })
-    await context.with(trace.setSpan(context.active(), invalid), () => at.messages.publish('news', body))
-    assert.deepEqual(carried(), at.spans[0]?.ref)
-    assert.equal(at.spans[0]?.parent, null)
+    await context.with(trace.setSpan(context.active(), invalid), () => fixture.messages.publish('news', body))
+    assert.deepEqual(traceOf(), fixture.spans[0]?.ref)
+    assert.equal(fixture.spans[0]?.parent, null)
   })
 
-  test('a handler runs in the trace of its message, what it awaits too; without one in no trace', async () => {
+  test('a handler runs in the trace of its message, across awaits; without a trace in the root context', async () => {
     const seen: (string | undefined)[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
-    at.messages.subscribe('news', async () => {
+    fixture.messages.subscribe('news', async () => {
       await null
       seen.push(activeTraceId())
       if (seen.length === 2) resolve()
@@ -209,70 +209,70 @@ describe('context', () => {
     // Gossip arrives in the context of the code that opened the connection.
     const opener = tracer.startSpan('opener')
     context.with(trace.setSpan(context.active(), opener), () => {
-      at.arrive(encodeMessage({ body, trace: remote }))
-      at.arrive(body)
+      fixture.arrive(encodeMessage({ body, trace: remote }))
+      fixture.arrive(body)
     })
     opener.end()
     await promise
     assert.deepEqual(seen, [remote.traceId, undefined])
     assert.deepEqual(
-      at.spans.map(({ span, links }) => [span, links]),
+      fixture.spans.map(({ span, links }) => [span, links]),
       [['mesh.message.received', [remote]]],
     )
   })
 
-  test('every traced message of a member, and one a second of all others, runs its handler with a sampled parent', () => {
+  test('handlers have a sampled parent for each traced message of members, and one a second of guests', () => {
     const flags: (number | undefined)[] = []
     const ids: (string | undefined)[] = []
-    at.messages.subscribe('news', () => {
+    fixture.messages.subscribe('news', () => {
       flags.push(trace.getSpanContext(context.active())?.traceFlags)
       ids.push(activeTraceId())
     })
     const traced = encodeMessage({ body, trace: remote })
-    for (const from of ['peer', 'peer', 'guest', 'guest', 'other guest']) at.arrive(traced, from)
-    at.clock.advance(1_000)
-    for (const from of ['other guest', 'guest']) at.arrive(traced, from)
+    for (const from of ['peer', 'peer', 'guest', 'guest', 'other guest']) fixture.arrive(traced, from)
+    fixture.clock.advance(1_000)
+    for (const from of ['other guest', 'guest']) fixture.arrive(traced, from)
     const { SAMPLED, NONE } = TraceFlags
     assert.deepEqual(flags, [SAMPLED, SAMPLED, SAMPLED, NONE, NONE, SAMPLED, NONE])
     assert.deepEqual(ids, Array(7).fill(remote.traceId))
   })
 
-  test('a guest’s untraced message takes no place of a traced one', () => {
+  test('a guest’s untraced message does not use up the rate of traced ones', () => {
     const flags: (number | undefined)[] = []
-    at.messages.subscribe('news', () => flags.push(trace.getSpanContext(context.active())?.traceFlags))
-    at.arrive(body, 'guest')
-    at.arrive(encodeMessage({ body, trace: remote }), 'guest')
+    fixture.messages.subscribe('news', () => flags.push(trace.getSpanContext(context.active())?.traceFlags))
+    fixture.arrive(body, 'guest')
+    fixture.arrive(encodeMessage({ body, trace: remote }), 'guest')
     assert.deepEqual(flags, [undefined, TraceFlags.SAMPLED])
   })
 
-  test('a message out of another mesh brings its trace; a raw handler gets its body alone, too', () => {
+  test('a message from another mesh carries its trace; a raw handler gets its body too', () => {
     const seen: unknown[] = []
-    at.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]))
-    at.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]), { raw: true })
+    fixture.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]))
+    fixture.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]), { raw: true })
     const crossing = { id: 'far/1', origin: 'far', originMesh: 'mesh-b', topic: 'news', hops: 1, sealed: body }
-    at.messages.deliverCrossing({ ...crossing, body, trace: remote })
+    fixture.messages.deliverCrossing({ ...crossing, body, trace: remote })
     assert.deepEqual(seen, [
       [body, remote.traceId],
       [body, remote.traceId],
     ])
   })
 
-  test('a handler that throws or rejects is reported, and spares the others', async () => {
-    at.messages.subscribe('news', () => {
+  test('a handler that throws or rejects is reported, and does not affect the others', async () => {
+    fixture.messages.subscribe('news', () => {
       throw new Error('thrown')
     })
-    at.messages.subscribe('news', async () => {
+    fixture.messages.subscribe('news', async () => {
       throw new Error('rejected')
     })
-    const all = heard(false)
-    at.arrive(body)
+    const messages = collect(false)
+    fixture.arrive(body)
     await new Promise(setImmediate)
-    assert.deepEqual(at.failed, ['news Error: thrown', 'news Error: rejected'])
-    assert.equal(all.length, 1)
+    assert.deepEqual(fixture.failed, ['news Error: thrown', 'news Error: rejected'])
+    assert.equal(messages.length, 1)
   })
 })
 
-test('where no span is exported a message carries none of the mesh, and that of an application still', async () => {
+test('without export: a message carries no span of the mesh, but still that of the application', async () => {
   const { messages, payloads, spans } = setup({ exportsSpans: false })
   await messages.publish('news', body)
   const app = await tracer.startActiveSpan('app', async (span) => {

@@ -109,9 +109,8 @@ export class Messages {
   }
 
   /**
-   * Throws MESH_MESSAGE_TOO_LARGE before it sends anything: gossipsub itself would send the message and permanently
-   * lose its stream to every peer with a smaller limit, without an error. It does not publish a message that it cannot
-   * seal.
+   * Throws MESH_MESSAGE_TOO_LARGE before it sends anything: gossipsub would send the message and silently lose its
+   * stream to every peer with a smaller limit, for good. It does not publish a message that it cannot seal.
    */
   async publish(topic: string, data: Uint8Array, options: PublishOptions = {}): Promise<Published> {
     const { cross = false, raw = false } = options

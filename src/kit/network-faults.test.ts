@@ -6,7 +6,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import type { Connection, Startable, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
-import { multiaddr } from '@multiformats/multiaddr'
+import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { ConnectionInfo, NetworkEvent } from '../core/events.ts'
 import { delayedRelay } from '../testing/delayed-relay.ts'
@@ -21,115 +21,119 @@ import { encodeFrame } from './wire.ts'
 collectNative()
 leakCheck()
 
-type Heard = NetworkEvent[] & { of<T extends NetworkEvent['type']>(type: T): Extract<NetworkEvent, { type: T }>[] }
+type RecordedEvents = NetworkEvent[] & {
+  of<T extends NetworkEvent['type']>(type: T): Extract<NetworkEvent, { type: T }>[]
+}
 
-async function until(what: string, holds: () => boolean, ms = 4_000): Promise<void> {
+async function until(what: string, condition: () => boolean, ms = 4_000): Promise<void> {
   const end = performance.now() + ms
-  while (!holds()) {
+  while (!condition()) {
     assert.ok(performance.now() < end, `not in time: ${what}`)
     await sleep(10)
   }
 }
 
-async function listening(node: RealNode): Promise<Heard> {
-  const heard: NetworkEvent[] = []
-  await node.network.start((event) => heard.push(event))
-  return Object.assign(heard, { of: (type: string) => heard.filter((event) => event.type === type) }) as Heard
+async function startRecording(node: RealNode): Promise<RecordedEvents> {
+  const events: NetworkEvent[] = []
+  await node.network.start((event) => events.push(event))
+  return Object.assign(events, {
+    of: (type: string) => events.filter((event) => event.type === type),
+  }) as RecordedEvents
 }
 
-/** Runs with nodes that are stopped whatever happens. */
+/** Runs with nodes, and stops them also after a failure. */
 async function withNodes(
   nodes: readonly Promise<RealNode>[],
   run: (...nodes: [RealNode, RealNode, RealNode]) => Promise<void>,
 ) {
-  const made = await Promise.all(nodes)
+  const started = await Promise.all(nodes)
   try {
-    await run(...(made as [RealNode, RealNode, RealNode]))
+    await run(...(started as [RealNode, RealNode, RealNode]))
   } finally {
-    await Promise.all(made.map((node) => node.stop()))
+    await Promise.all(started.map((node) => node.stop()))
   }
 }
 
 const quicNode = (options?: Parameters<typeof realNode>[1]) => realNode([listenOn.quic], options)
 
-describe('who is dialled', () => {
-  test('a system error of a dial is reported by its code', () => {
+describe('dials', () => {
+  test('a dial with a system error: reported by its code', () => {
     const codes: string[] = []
     const onDialFailed = (errorType: string) => void codes.push(errorType)
     return withNodes([realNode([listenOn.tcp], { onDialFailed })], async (node) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       node.network.perform({ do: 'dial.seed', seed: deadAddressOf.tcp, limitMs: 3_000 })
-      await until('failed', () => heard.of('seed.failed').length > 0)
+      await until('failed', () => events.of('seed.failed').length > 0)
       assert.deepEqual(codes, ['ECONNREFUSED'])
     })
   })
 
-  test('of several addresses a dead one costs a moment, not the attempt', () =>
+  test('several addresses with a dead one: the dial still succeeds within 2 s', () =>
     withNodes([quicNode(), quicNode()], async (node, target) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       const addresses = ['no address', deadAddressOf.quic, target.address]
       const peer = target.network.self
-      const began = performance.now()
+      const startedAt = performance.now()
       node.network.perform({ do: 'dial.peer', peer, addresses, limitMs: 3_000 })
-      await until('dialled', () => heard.of('peer.dialled').length === 1)
-      assert.deepEqual(heard.of('peer.dialled')[0], { type: 'peer.dialled', peer, ok: true })
-      assert.ok(performance.now() - began < 2_000)
+      await until('dialled', () => events.of('peer.dialled').length === 1)
+      assert.deepEqual(events.of('peer.dialled')[0], { type: 'peer.dialled', peer, ok: true })
+      assert.ok(performance.now() - startedAt < 2_000)
     }))
 
-  test('a member is not dialled at an address at which this node itself listens', () =>
+  test('an address at which this node itself listens is not dialled for a member', () =>
     withNodes([quicNode({ isOwn: (address) => address === deadAddressOf.quic }), quicNode()], async (node, target) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       const peer = target.network.self
       node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic], limitMs: 3_000 })
-      await until('failed', () => heard.of('peer.dialled').length === 1, 1_000)
-      assert.equal(heard.of('peer.dialled')[0]?.ok, false)
+      await until('failed', () => events.of('peer.dialled').length === 1, 1_000)
+      assert.equal(events.of('peer.dialled')[0]?.ok, false)
       node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic, target.address], limitMs: 3_000 })
-      await until('dialled', () => heard.of('peer.dialled').length === 2)
-      assert.equal(heard.of('peer.dialled')[1]?.ok, true)
+      await until('dialled', () => events.of('peer.dialled').length === 2)
+      assert.equal(events.of('peer.dialled')[1]?.ok, true)
     }))
 
-  test('a seed given by name is found where its name leads now', async () => {
-    let there = '127.0.0.2'
-    const asked: string[] = []
+  test('a seed with a DNS name: each dial resolves the name again', async () => {
+    let address = '127.0.0.2'
+    const queries: string[] = []
     const lookup = async (name: string, family: 0 | 4 | 6) => {
-      asked.push(`${name} ${family}`)
-      if (there === '') throw Object.assign(new Error('queryA ENOTFOUND seed.test'), { code: 'ENOTFOUND' })
-      return [{ address: there, family: 4 as const }]
+      queries.push(`${name} ${family}`)
+      if (address === '') throw Object.assign(new Error('queryA ENOTFOUND seed.test'), { code: 'ENOTFOUND' })
+      return [{ address, family: 4 as const }]
     }
     await withNodes([quicNode({ lookup }), quicNode()], async (node, target) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       const seed = target.address.replace('/ip4/127.0.0.1/', '/dns4/seed.test/')
       const dial = () => node.network.perform({ do: 'dial.seed', seed, limitMs: 1_000 })
       dial()
-      await until('failed', () => heard.of('seed.failed').length === 1)
-      const failed = heard.of('seed.failed')[0]?.failure
-      assert.equal(failed?.stage, 'dial')
-      assert.deepEqual(failed?.addresses, [seed.replace('/dns4/seed.test/', '/ip4/127.0.0.2/')])
-      there = ''
+      await until('failed', () => events.of('seed.failed').length === 1)
+      const failure = events.of('seed.failed')[0]?.failure
+      assert.equal(failure?.stage, 'dial')
+      assert.deepEqual(failure?.addresses, [seed.replace('/dns4/seed.test/', '/ip4/127.0.0.2/')])
+      address = ''
       dial()
-      await until('failed again', () => heard.of('seed.failed').length === 2)
-      assert.equal(heard.of('seed.failed')[1]?.failure.stage, 'resolve')
-      assert.equal(heard.of('seed.failed')[1]?.failure.errorType, 'ENOTFOUND')
-      there = '127.0.0.1'
+      await until('failed again', () => events.of('seed.failed').length === 2)
+      assert.equal(events.of('seed.failed')[1]?.failure.stage, 'resolve')
+      assert.equal(events.of('seed.failed')[1]?.failure.errorType, 'ENOTFOUND')
+      address = '127.0.0.1'
       dial()
-      await until('answered', () => heard.of('seed.answered').length === 1)
-      assert.deepEqual(asked, ['seed.test 4', 'seed.test 4', 'seed.test 4'])
+      await until('answered', () => events.of('seed.answered').length === 1)
+      assert.deepEqual(queries, ['seed.test 4', 'seed.test 4', 'seed.test 4'])
     })
   })
 
-  test('a plain libp2p peer without mesh and gossip is a guest', () =>
+  test('a plain libp2p peer: no link stream, no gossip', () =>
     withNodes([quicNode()], async (node) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       const privateKey = await generateKeyPair('Ed25519')
       const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.quic] })
       const plain = await createLibp2p({ ...settings, services: { identify: identify() } })
       try {
         const seed = plain.getMultiaddrs()[0]?.toString() as string
         node.network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
-        await until('answered', () => heard.of('seed.answered').length === 1)
+        await until('answered', () => events.of('seed.answered').length === 1)
         const connection = node.network.snapshot()[0]?.id as string
         node.network.perform({ do: 'open', connection })
-        await until('absent', () => heard.of('stream.absent').length === 1)
+        await until('absent', () => events.of('stream.absent').length === 1)
         await sleep(1_200)
         assert.equal(node.network.snapshot()[0]?.gossip, 'none')
       } finally {
@@ -137,9 +141,9 @@ describe('who is dialled', () => {
       }
     }))
 
-  test('a peer that has stopped gossipsub on purpose lacks nothing, once identify has said so', () =>
+  test('a peer that stopped gossipsub: it lacks no stream after the next identify', () =>
     withNodes([realNode([listenOn.tcp]), realNode([listenOn.tcp])], async (node, guest) => {
-      await listening(node)
+      await startRecording(node)
       node.network.perform({ do: 'dial.seed', seed: guest.address, limitMs: 3_000 })
       const gossip = () => node.network.snapshot()[0]?.gossip
       const streams = () => node.libp2p.getConnections().flatMap((one) => one.streams.map(({ protocol }) => protocol))
@@ -158,119 +162,119 @@ describe('who is dialled', () => {
       assert.equal(gossip(), 'none')
     }))
 
-  test('our own address is no seed', () =>
+  test('a seed with our own address: the dial fails with SelfDial', () =>
     withNodes([quicNode()], async (node) => {
       const { network, address } = node
-      const heard = await listening(node)
+      const events = await startRecording(node)
       for (const seed of [address, `${address}/p2p/${network.self}`])
         network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
-      await until('failed', () => heard.of('seed.failed').length === 2)
-      const types = heard.of('seed.failed').map((event) => event.failure.errorType)
+      await until('failed', () => events.of('seed.failed').length === 2)
+      const types = events.of('seed.failed').map((event) => event.failure.errorType)
       assert.deepEqual(types, ['SelfDial', 'SelfDial'])
     }))
 
-  test('a dial that QUIC calls a success and the other side refuses fails at identify', () =>
+  test('a QUIC dial that the other side refuses after success: it fails at identify', () =>
     withNodes([quicNode(), quicNode()], async (node, full) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       Object.assign(full.components.connectionManager, { acceptIncomingConnection: () => false })
       node.network.perform({ do: 'dial.seed', seed: full.address, limitMs: 3_000 })
-      await until('failed', () => heard.of('seed.failed').length === 1)
-      assert.equal(heard.of('seed.failed')[0]?.failure.stage, 'identify')
+      await until('failed', () => events.of('seed.failed').length === 1)
+      assert.equal(events.of('seed.failed')[0]?.failure.stage, 'identify')
     }))
 
-  test('a QUIC dial that succeeds after its limit leaves no connection', () =>
+  test('a QUIC dial that succeeds after its limit: no connection remains', () =>
     withNodes([quicNode(), quicNode()], async (node, early) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       const address = early.address
       await early.stop()
       node.network.perform({ do: 'dial.seed', seed: address, limitMs: 300 })
-      await until('failed', () => heard.of('seed.failed').length === 1)
+      await until('failed', () => events.of('seed.failed').length === 1)
       await withNodes([realNode([address])], async (late) => {
         let opened = 0
         late.components.events.addEventListener('connection:open', () => opened++)
         await sleep(4_000)
         assert.deepEqual(node.network.snapshot(), [])
         assert.equal(late.libp2p.getConnections().length, 0)
-        assert.equal(opened, 1, 'the native dial did come through, or this test shows nothing')
+        assert.equal(opened, 1, 'the native dial must succeed, or the test proves nothing')
       })
     }))
 })
 
-describe('what a hostile peer sends', () => {
-  const bad: readonly [string, () => Uint8Array, boolean][] = [
+describe('a misbehaving peer', () => {
+  const payloads: readonly [string, () => Uint8Array, boolean][] = [
     ['random bytes', () => Uint8Array.from([255, 255, ...randomBytes(600)]), false],
-    ['a frame announced as larger than any may be', () => Uint8Array.of(0xff, 0xff, 2), false],
-    ['a digest that is no JSON', () => Uint8Array.of(0, 2, 2, 123, 123), false],
-    ['a frame of no known type', () => Uint8Array.of(0, 0, 77), false],
+    ['a frame above the length limit', () => Uint8Array.of(0xff, 0xff, 2), false],
+    ['a digest that is not JSON', () => Uint8Array.of(0, 2, 2, 123, 123), false],
+    ['a frame of an unknown type', () => Uint8Array.of(0, 0, 77), false],
     ['more frames than allowed', () => Buffer.concat(Array(400).fill(encodeFrame({ type: 'probe' }))), true],
   ]
-  for (const [what, bytes, flooding] of bad) {
-    test(`${what}: refused, that stream ends, nobody else is touched`, () =>
+  for (const [what, bytes, flooding] of payloads) {
+    test(`sends ${what}: refused, its stream ends, other links are unaffected`, () =>
       withNodes([quicNode(), quicNode(), quicNode()], async (node, friend, attacker) => {
-        const heard = await listening(node)
-        await listening(friend)
-        const link = await linked(friend, node)
+        const events = await startRecording(node)
+        await startRecording(friend)
+        const link = await linkNodes(friend, node)
         const connection = await attacker.libp2p.dial(multiaddr(node.address))
         const stream = await connection.newStream(linkProtocol)
         stream.send(bytes())
-        await until('refused', () => heard.of('frame.refused').length === 1)
-        assert.equal(heard.of('frame.refused')[0]?.flooding, flooding)
-        await until('closed', () => heard.of('stream.closed').length === 1)
-        await until('closed at the sender', () => ended(stream))
+        await until('refused', () => events.of('frame.refused').length === 1)
+        assert.equal(events.of('frame.refused')[0]?.flooding, flooding)
+        await until('closed', () => events.of('stream.closed').length === 1)
+        await until('closed at the sender', () => hasEnded(stream))
         assert.equal(connection.status, 'open')
-        const before = heard.of('frame').length
+        const before = events.of('frame').length
         friend.network.perform({ do: 'send', connection: link, frame: { type: 'probe' } })
-        await until('the friend is heard', () => heard.of('frame').length === before + 1)
+        await until('a frame of the friend', () => events.of('frame').length === before + 1)
         assert.equal(node.network.counters()?.framesRefused, 1)
       }))
   }
 
-  test('a second link stream on one connection is refused, the first stays', () =>
+  test('opens a second link stream on one connection: refused, the first stays', () =>
     withNodes([quicNode(), quicNode()], async (node, attacker) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       const connection = await attacker.libp2p.dial(multiaddr(node.address))
       const first = await connection.newStream(linkProtocol)
       const second = await connection.newStream(linkProtocol)
-      await until('refused', () => ended(second))
+      await until('refused', () => hasEnded(second))
       first.send(encodeFrame({ type: 'probe' }))
-      await until('heard', () => heard.of('frame').length === 1)
-      assert.equal(heard.of('stream.open').length, 1)
+      await until('heard', () => events.of('frame').length === 1)
+      assert.equal(events.of('stream.open').length, 1)
     }))
 
-  test('the listener opens no link stream: one that tries is refused', () =>
+  test('opens a link stream as the listener: refused', () =>
     withNodes([quicNode(), quicNode()], async (node, attacker) => {
-      const heard = await listening(node)
+      const events = await startRecording(node)
       node.network.perform({ do: 'dial.seed', seed: attacker.address, limitMs: 3_000 })
-      await until('connected', () => heard.of('seed.answered').length === 1)
+      await until('connected', () => events.of('seed.answered').length === 1)
       const stream = await attacker.libp2p.getConnections()[0]?.newStream(linkProtocol)
-      await until('refused', () => stream !== undefined && ended(stream))
-      assert.equal(heard.of('stream.open').length, 0)
+      await until('refused', () => stream !== undefined && hasEnded(stream))
+      assert.equal(events.of('stream.open').length, 0)
     }))
 
-  test('a digest that names somebody else is counted and not told', () =>
+  test('gossips a digest of another peer: counted, and not delivered', () =>
     withNodes([quicNode(), quicNode()], async (node, forger) => {
-      const heard = await listening(node)
-      await listening(forger)
-      await linked(forger, node)
-      await until('subscribed', () => gossiping(node, forger))
+      const events = await startRecording(node)
+      await startRecording(forger)
+      await linkNodes(forger, node)
+      await until('subscribed', () => areSubscribed(node, forger))
       const digest = digestOf(node.network.self, 1)
       await until('counted', () => {
         forger.network.perform({ do: 'gossip', mesh: 'suite', digest })
         return (node.network.counters()?.gossipRefused ?? 0) > 0
       })
-      assert.equal(heard.of('gossip').length, 0)
+      assert.equal(events.of('gossip').length, 0)
     }))
 })
 
-describe('messages that cross', () => {
-  test('a sound seal is told and handed on, a broken one is refused by name', () =>
+describe('messages that cross meshes', () => {
+  test('a valid seal is delivered, an invalid one is refused with origin and id', () =>
     withNodes([quicNode(), quicNode()], async (node, bridge) => {
-      const heard = await listening(node)
-      await listening(bridge)
+      const events = await startRecording(node)
+      await startRecording(bridge)
       const opened: string[] = []
       node.network.onCrossing((mesh, crossing) => opened.push(`${mesh} ${Buffer.from(crossing.body)}`))
-      await linked(bridge, node)
-      await until('subscribed', () => gossiping(node, bridge))
+      await linkNodes(bridge, node)
+      await until('subscribed', () => areSubscribed(node, bridge))
       const key = await generateKeyPair('Ed25519')
       const origin = key.publicKey.toString()
       const message = { origin, originMesh: 'far', sequence: 7n, topic: 't', body: Buffer.from('hello') }
@@ -279,14 +283,14 @@ describe('messages that cross', () => {
       const forward = (sealed: Uint8Array) =>
         bridge.network.perform({ do: 'forward', mesh: 'suite', crossing: { ...crossing, sealed } })
       forward(sealed)
-      await until('crossing', () => heard.of('crossing').length === 1)
-      const { sealed: told, ...rest } = heard.of('crossing')[0]?.crossing ?? { sealed: new Uint8Array() }
+      await until('crossing', () => events.of('crossing').length === 1)
+      const { sealed: sealedBytes, ...rest } = events.of('crossing')[0]?.crossing ?? { sealed: new Uint8Array() }
       assert.deepEqual(rest, crossing)
-      assert.deepEqual(Buffer.from(told), Buffer.from(sealed))
+      assert.deepEqual(Buffer.from(sealedBytes), Buffer.from(sealed))
       assert.deepEqual(opened, ['suite hello'])
       forward(Uint8Array.from(sealed, (byte, index) => (index === sealed.length - 1 ? byte ^ 1 : byte)))
-      await until('refused', () => heard.of('crossing.refused').length === 1)
-      assert.deepEqual(heard.of('crossing.refused')[0], {
+      await until('refused', () => events.of('crossing.refused').length === 1)
+      assert.deepEqual(events.of('crossing.refused')[0], {
         type: 'crossing.refused',
         mesh: 'suite',
         origin,
@@ -296,11 +300,11 @@ describe('messages that cross', () => {
     }))
 })
 
-test('a gossip stream that is lost is seen as missing, and healed', () =>
+test('a lost gossip stream: the snapshot shows it as missing, and a heal restores it', () =>
   withNodes([quicNode(), quicNode()], async (node, peer) => {
-    await listening(node)
-    await listening(peer)
-    const connection = await linked(node, peer)
+    await startRecording(node)
+    await startRecording(peer)
+    const connection = await linkNodes(node, peer)
     const gossip = () => node.network.snapshot()[0]?.gossip
     await until('open', () => gossip() === 'open')
     const streams = node.libp2p.getConnections()[0]?.streams ?? []
@@ -315,10 +319,10 @@ test('a gossip stream that is lost is seen as missing, and healed', () =>
     assert.equal(gossip(), 'open')
   }))
 
-test('a connection on which identify has failed is seen, and identified when asked', () =>
+test('a connection whose identify failed: unidentified in the snapshot, until an identify effect', () =>
   withNodes([quicNode(), quicNode()], async (node, peer) => {
-    await listening(node)
-    await listening(peer)
+    await startRecording(node)
+    await startRecording(peer)
     const protocol = '/ipfs/id/1.0.0'
     const { registrar } = peer.components as unknown as { registrar: Registrar }
     const { handler, options } = registrar.getHandler(protocol)
@@ -336,90 +340,91 @@ test('a connection on which identify has failed is seen, and identified when ask
     )
   }))
 
-describe('an RPC that is larger than the neighbour takes', () => {
+describe('an RPC above the limit of the neighbour', () => {
   const small = { agent: 'js-libp2p', bytes: 65_536 }
   const own = 'an application’s own topic'
   const subscribed = ({ libp2p }: RealNode) => libp2p.services.pubsub.getSubscribers(own).length > 0
-  /** Two linked nodes that both listen to the topic; what the second has heard on it, in bytes. */
-  const hearing = async (node: RealNode, peer: RealNode) => {
-    const heard: number[] = []
+  /** Links two nodes that subscribe to the topic; returns the sizes of the messages that the second receives. */
+  const subscribeAndLink = async (node: RealNode, peer: RealNode) => {
+    const received: number[] = []
     for (const { libp2p } of [node, peer]) libp2p.services.pubsub.subscribe(own)
     peer.libp2p.services.pubsub.addEventListener('message', ({ detail }) => {
-      if (detail.topic === own) heard.push(detail.data.length)
+      if (detail.topic === own) received.push(detail.data.length)
     })
-    await linked(node, peer)
+    await linkNodes(node, peer)
     await until('subscribed', () => subscribed(node) && subscribed(peer))
-    return heard
+    return received
   }
 
-  test('is not sent, which is told, and smaller messages go on', () =>
+  test('a known limit: not sent but reported, and smaller messages arrive', () =>
     withNodes([quicNode({ gossipLimits: [small] }), quicNode()], async (node, peer) => {
-      const events = await listening(node)
-      await listening(peer)
-      const heard = await hearing(node, peer)
+      const events = await startRecording(node)
+      await startRecording(peer)
+      const received = await subscribeAndLink(node, peer)
       const { pubsub } = node.libp2p.services
       assert.deepEqual((await pubsub.publish(own, new Uint8Array(70_000))).recipients, [])
       await pubsub.publish(own, new Uint8Array(60_000))
-      await until('heard', () => heard.length > 0)
-      assert.deepEqual(heard, [60_000])
+      await until('received', () => received.length > 0)
+      assert.deepEqual(received, [60_000])
       const [{ peer: to, topic, limit, count } = {}] = events.of('gossip.unsent')
       assert.deepEqual([to, topic, limit, count], [peer.network.self, own, small.bytes, 1])
     }))
 
   for (const transport of ['quic', 'tcp'] as const) {
-    test(`and is sent all the same ends the stream there: both ends see it, and a heal of one mends both (${transport})`, () =>
+    test(`an unknown limit: the stream ends there, both ends see it, and one heal restores both (${transport})`, () =>
       withNodes([realNode([listenOn[transport]]), realNode([listenOn[transport]])], async (node, peer) => {
-        await listening(node)
-        await listening(peer)
+        await startRecording(node)
+        await startRecording(peer)
         Object.assign((peer.libp2p.services.pubsub as unknown as { opts: object }).opts, {
           maxInboundDataLength: small.bytes,
         })
-        const heard = await hearing(node, peer)
+        const received = await subscribeAndLink(node, peer)
         const gossip = (one: RealNode) => one.network.snapshot()[0]?.gossip
-        // What is younger may not have been handed to gossipsub yet, and is not reset.
+        // A heal does not reset younger streams, which gossipsub may not have got yet.
         await sleep(1_100)
         await node.libp2p.services.pubsub.publish(own, new Uint8Array(100_000))
         await until('lost', () => gossip(node) === 'no-inbound' && gossip(peer) === 'missing')
         // As the ledger does. Over QUIC the other end learns that its stream is not read only when it writes again.
         const publish = () => node.libp2p.services.pubsub.publish(own, new Uint8Array(10))
-        const lost = ({ id, gossip }: ConnectionInfo) => gossip !== 'none' && gossip !== 'open' && { id, lack: gossip }
-        for (let heals = 0; heals < 4 && heard.length === 0; heals++) {
-          const found = peer.network.snapshot().map(lost)[0]
-          if (found) peer.network.perform({ do: 'heal', connection: found.id, lack: found.lack })
-          for (let times = 0; times < 5 && heard.length === 0; times++) await publish().then(() => sleep(100))
+        const lackOf = ({ id, gossip }: ConnectionInfo) =>
+          gossip !== 'none' && gossip !== 'open' && { id, lack: gossip }
+        for (let heals = 0; heals < 4 && received.length === 0; heals++) {
+          const lacking = peer.network.snapshot().map(lackOf)[0]
+          if (lacking) peer.network.perform({ do: 'heal', connection: lacking.id, lack: lacking.lack })
+          for (let times = 0; times < 5 && received.length === 0; times++) await publish().then(() => sleep(100))
         }
-        assert.equal(heard[0], 10)
-        await until('whole', () => gossip(node) === 'open' && gossip(peer) === 'open')
+        assert.equal(received[0], 10)
+        await until('healed', () => gossip(node) === 'open' && gossip(peer) === 'open')
       }))
   }
 })
 
-test('a network that was stopped can be started again', () =>
+test('a stopped network can be started again', () =>
   withNodes([quicNode(), quicNode()], async (node, peer) => {
-    const heard = await listening(node)
-    await listening(peer)
-    await linked(peer, node)
-    await until('accepted', () => heard.of('stream.open').length === 1)
+    const events = await startRecording(node)
+    await startRecording(peer)
+    await linkNodes(peer, node)
+    await until('accepted', () => events.of('stream.open').length === 1)
     await node.network.stop()
-    const again = await listening(node)
+    const eventsAfter = await startRecording(node)
     assert.equal(node.network.snapshot().length, 1, 'the connection has outlived the stop')
     const connection = peer.network.snapshot()[0]?.id as string
     await until('ended', () => !peer.libp2p.getConnections()[0]?.streams.some((one) => one.protocol === linkProtocol))
     peer.network.perform({ do: 'open', connection })
-    await until('open again', () => again.of('stream.open').length === 1)
+    await until('open again', () => eventsAfter.of('stream.open').length === 1)
   }))
 
-/** A reset over QUIC looks like an orderly end to who is reset. */
-function ended(stream: Stream): boolean {
+/** To the reset side, a reset over QUIC looks like an orderly end. */
+function hasEnded(stream: Stream): boolean {
   return stream.status !== 'open' || stream.remoteWriteStatus === 'closed'
 }
 
-function gossiping(a: RealNode, b: RealNode): boolean {
+function areSubscribed(a: RealNode, b: RealNode): boolean {
   return [a, b].every((node) => node.libp2p.services.pubsub.getSubscribers('tracemesh/1/cross/suite').length > 0)
 }
 
-/** Links two started nodes; the dialler's connection. */
-async function linked(dialler: RealNode, listener: RealNode): Promise<string> {
+/** Links two started nodes; returns the dialler's connection. */
+async function linkNodes(dialler: RealNode, listener: RealNode): Promise<string> {
   const outbound = () =>
     dialler.network.snapshot().find((connectionInfo) => connectionInfo.peer === listener.network.self)?.id
   dialler.network.perform({ do: 'dial.seed', seed: listener.address, limitMs: 3_000 })
@@ -433,13 +438,13 @@ async function linked(dialler: RealNode, listener: RealNode): Promise<string> {
   return connection
 }
 
-/** Milliseconds of a path on which QUIC's handshake takes a second. */
+/** Milliseconds of delay with which QUIC's handshake takes a second. */
 const oneWayMs = 500
 
-test('a dial over a slow QUIC path and a fast TCP path closes no connection that the application uses', async () => {
+test('a dial over slow QUIC and fast TCP closes no connection that the application uses', async () => {
   const other = await realNode([listenOn.tcp, listenOn.quic], { closes: 'own' })
   const one = await realNode([], { closes: 'own' })
-  const addresses = other.libp2p.getMultiaddrs().map((address) => address.decapsulateCode(421).toString())
+  const addresses = other.libp2p.getMultiaddrs().map((address) => address.decapsulateCode(CODE_P2P).toString())
   const tcp = addresses.find((address) => address.includes('/tcp/')) ?? ''
   const quic = addresses.find((address) => address.includes('/quic-v1')) ?? ''
   await using relay = await delayedRelay(Number(quic.split('/')[4]), oneWayMs)

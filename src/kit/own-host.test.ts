@@ -11,7 +11,7 @@ const explain = (address: string, interfaces = () => eth0) =>
   explainSelfDial({ stage: 'handshake', addresses: [address], errorType: 'SelfDial', errorMessage: '' }, interfaces)
     .errorMessage
 
-test('a self dial at an address of this machine, however it is spelled, is this node itself', () => {
+test('a self dial at any spelling of an address of this machine is this node itself', () => {
   const hosts = [
     ...['/ip4/127.0.0.1', '/ip4/127.9.9.9', '/ip4/192.0.2.7', '/ip6/::1', '/ip6/0:0:0:0:0:0:0:1'],
     ...['/ip6/2001:db8::7', '/ip6/2001:0DB8:0:0::0007', '/ip6/::ffff:192.0.2.7', '/ip6zone/eth0/ip6/2001:db8::7'],
@@ -19,18 +19,18 @@ test('a self dial at an address of this machine, however it is spelled, is this 
   for (const host of hosts) assert.equal(explain(`${host}/tcp/4001`), 'this node itself listens there', host)
 })
 
-test('a self dial at another address may be a copy of the key, and the message names the address', () => {
+test('a self dial at another address: the message names the address and a copied key', () => {
   for (const host of ['/ip4/192.0.2.8', '/ip6/2001:db8::8'])
     assert.match(explain(`${host}/tcp/4001`), new RegExp(`${host}/tcp/4001, which is no address of this machine`))
 })
 
-test('a seed that names the own peer id was not dialled, so the message does not say that it answers', () => {
+test('a seed with the own peer id: the message does not say that it answers, as it was not dialled', () => {
   const message = explain('/dns4/seed.example/tcp/4001/p2p/12D3KooW')
   assert.match(message, /^the seed names this node’s own peer id/)
   assert.equal(message.includes('answers'), false)
 })
 
-test('where the interfaces cannot be read, a self dial is still explained', () => {
+test('unreadable interfaces: a self dial is still explained', () => {
   const unreadable = () =>
     readInterfaces(() => {
       throw new Error('not permitted')
@@ -39,7 +39,7 @@ test('where the interfaces cannot be read, a self dial is still explained', () =
   assert.equal(explain('/ip4/127.0.0.1/tcp/4001', unreadable), 'this node itself listens there')
 })
 
-test('any other failure stays as it is', () => {
+test('any other failure is unchanged', () => {
   const failure = { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage: 'timed out' } as const
   assert.equal(explainSelfDial(failure), failure)
 })

@@ -9,7 +9,7 @@ import { checkPubSub } from './pubsub-check.ts'
 
 leakCheck()
 
-type Handler = (...given: never[]) => unknown
+type Handler = (...args: never[]) => unknown
 
 const nothing = () => {}
 const shape: PubSub = {
@@ -24,7 +24,7 @@ const shape: PubSub = {
 
 const withProtocol = { protocols: ['/meshsub/1.2.0'] }
 
-/** The outcome for a pubsub service whose handler is registered after `delayMs`. */
+/** The result for a pubsub service that registers its handler after `delayMs`. */
 async function outcome(handler: Handler, { delayMs = 0, ...extra }: { delayMs?: number; [key: string]: unknown } = {}) {
   const clock = new VirtualClock()
   let registered = delayMs === 0
@@ -38,26 +38,26 @@ async function outcome(handler: Handler, { delayMs = 0, ...extra }: { delayMs?: 
   const pubsub = { ...shape, ...withProtocol, ...extra }
   const check = checkPubSub({ name: 'pubsub', pubsub, registrar, owner: new Owner('test', clock) })
   let done = false
-  const ended = check.then(
+  const result = check.then(
     () => 'accepted',
     (error: unknown) => (isMeshError(error, 'MESH_PUBSUB_UNUSABLE') ? error.message : `threw ${error}`),
   )
-  void ended.then(() => (done = true))
+  void result.then(() => (done = true))
   for (let turn = 0; !done && turn < 5_000; turn++) {
     clock.advance(1)
     await new Promise<void>((resolve) => queueMicrotask(resolve))
   }
-  return ended
+  return result
 }
 
-// As gossipsub 14 and 17 begin.
+// The first lines of the handlers of gossipsub 14 and 17.
 const libp2p2 = ({ stream, connection }: { stream: { id: string }; connection: { remotePeer: string } }) =>
   [connection.remotePeer, stream.id].join()
 const libp2p3 = (stream: { id: string }, connection: { remotePeer: string }) =>
   [connection.remotePeer, stream.id].join()
 
-describe('a pubsub service is judged by what it does', () => {
-  test('one whose handler takes streams as libp2p 2 did is refused, with the package to install', async () => {
+describe('the check of a pubsub service', () => {
+  test('a handler for libp2p 2: refused, with the package to install', async () => {
     const refusal = await outcome(libp2p2)
     assert.match(
       refusal,
@@ -67,20 +67,20 @@ describe('a pubsub service is judged by what it does', () => {
     assert.match(await outcome(async (one: never) => libp2p2(one)), /libp2p 2/)
   })
 
-  test('one whose handler takes stream and connection is accepted', async () => {
+  test('a handler with stream and connection: accepted', async () => {
     assert.equal(await outcome(libp2p3), 'accepted')
     assert.equal(await outcome(libp2p3, { delayMs: 300 }), 'accepted')
     assert.equal(await outcome(async (one: never, two: never) => libp2p3(one, two)), 'accepted')
     assert.equal(await outcome((stream: { protocol: string }) => stream.protocol), 'accepted')
   })
 
-  test('one that cannot be judged is accepted', async () => {
+  test('a service that the check cannot judge: accepted', async () => {
     assert.equal(await outcome(nothing), 'accepted')
     assert.equal(await outcome(libp2p3, { delayMs: 1_000_000 }), 'accepted')
     assert.equal(await outcome(libp2p2, { protocols: undefined }), 'accepted')
   })
 
-  test('the check ends with its owner, and leaves no timer', async () => {
+  test('the owner closes: the check ends without timers', async () => {
     const clock = new VirtualClock()
     const owner = new Owner('test', clock)
     const registrar = {
@@ -95,11 +95,11 @@ describe('a pubsub service is judged by what it does', () => {
     assert.equal(clock.pending, 0)
   })
 
-  test('one without a method that the mesh calls is refused, and the method is named', async () => {
+  test('a missing method: refused, and the method is named', async () => {
     assert.match(await outcome(libp2p3, { getSubscribers: undefined }), /it has no getSubscribers/)
   })
 
-  test('one whose messages are unsigned is refused', async () => {
+  test('unsigned messages: refused', async () => {
     assert.match(await outcome(libp2p3, { globalSignaturePolicy: 'StrictNoSign' }), /unsigned/)
     assert.equal(await outcome(libp2p3, { globalSignaturePolicy: 'StrictSign' }), 'accepted')
   })

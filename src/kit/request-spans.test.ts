@@ -21,7 +21,7 @@ function setup(exportsSpans = true) {
   return { clock, spans, requests: new RequestSpans({ clock, random: seededRandom(1), emitSpan, exportsSpans }) }
 }
 
-test('the span of a request lasts until its end, and is an error with its type when there is no response', () => {
+test('the span of a request lasts until its end; without a response it is an error with its type', () => {
   const { clock, spans, requests } = setup()
   const first = requests.startSent(request)
   clock.advance(50)
@@ -43,7 +43,7 @@ test('the span of a request lasts until its end, and is an error with its type w
   )
 })
 
-test('one per second and direction, whatever the other side has sampled', () => {
+test('at most one span per second and direction, independent of the other side’s sampling', () => {
   const { clock, spans, requests } = setup()
   for (let i = 0; i < 100; i++) {
     requests.startSent(request).end({ error: 'x' })
@@ -56,7 +56,7 @@ test('one per second and direction, whatever the other side has sampled', () => 
   )
 })
 
-test('the other side is a child of the span of the mesh; beyond the sample, of the span of the application', () => {
+test('an outbound request: the context is the mesh’s span; beyond the sample the application’s', () => {
   const { spans, requests } = setup()
   const work = tracer.startSpan('work')
   const { traceId, spanId } = work.spanContext()
@@ -73,7 +73,7 @@ test('the other side is a child of the span of the mesh; beyond the sample, of t
   assert.equal(requests.startSent(request).context, undefined)
 })
 
-test('a handler’s context is the span of the mesh that is a child of the remote one; beyond the sample, the remote one', () => {
+test('a handled request: the context is the mesh’s span below the remote one; beyond the sample the remote one', () => {
   const { spans, requests } = setup()
   const sampled = requests.startHandled(request, remote)
   sampled.end({ response: Uint8Array.of() })
@@ -83,13 +83,13 @@ test('a handler’s context is the span of the mesh that is a child of the remot
   assert.equal(requests.startHandled(request, undefined).context, undefined)
 })
 
-test('where no spans leave the node, nothing becomes a child of them', () => {
+test('without export: no context is a span of the mesh', () => {
   const { requests } = setup(false)
   assert.equal(requests.startSent(request).context, undefined)
   assert.deepEqual(requests.startHandled(request, remote).context, remote)
 })
 
-test('a request within a span that is not sampled carries no trace', () => {
+test('a request within an unsampled span carries no trace', () => {
   const { requests } = setup()
   const unsampled = trace.setSpan(context.active(), tracer.startSpan(unsampledName))
   assert.equal(context.with(unsampled, () => requests.startSent(request)).context, undefined)

@@ -16,14 +16,14 @@ const both: Lookup = async (_, family) =>
     { address: 'fd00::1', family: 6 as const },
   ].filter((one) => family === 0 || one.family === family)
 
-async function resolved(address: string, lookup: Lookup = both): Promise<string[]> {
+async function resolveTexts(address: string, lookup: Lookup = both): Promise<string[]> {
   return (await resolve(multiaddr(address), lookup)).map(String)
 }
 
 describe('names in addresses', () => {
-  test('a name becomes all its addresses, families alternating; the rest of the address stays', async () => {
+  test('a name: all its addresses, families alternating, with the rest of the multiaddr', async () => {
     const id = '12D3KooWH1fVQ1Ec5N6aWPuxBviCBHYS1XmvdYKxEZDZCuNCU4tb'
-    assert.deepEqual(await resolved(`/dns/seed/udp/4001/quic-v1/p2p/${id}`), [
+    assert.deepEqual(await resolveTexts(`/dns/seed/udp/4001/quic-v1/p2p/${id}`), [
       `/ip4/10.0.0.1/udp/4001/quic-v1/p2p/${id}`,
       `/ip6/fd00::1/udp/4001/quic-v1/p2p/${id}`,
       `/ip4/10.0.0.2/udp/4001/quic-v1/p2p/${id}`,
@@ -31,43 +31,46 @@ describe('names in addresses', () => {
     ])
   })
 
-  test('dns4 asks for IPv4 alone, dns6 for IPv6 alone', async () => {
-    assert.deepEqual(await resolved('/dns6/seed/tcp/1'), ['/ip6/fd00::1/tcp/1'])
-    assert.equal((await resolved('/dns4/seed/tcp/1')).length, 3)
+  test('dns4 queries only IPv4, dns6 only IPv6', async () => {
+    assert.deepEqual(await resolveTexts('/dns6/seed/tcp/1'), ['/ip6/fd00::1/tcp/1'])
+    assert.equal((await resolveTexts('/dns4/seed/tcp/1')).length, 3)
   })
 
-  test('an address without a name, or with an address for a name, asks nobody', async () => {
-    const nobody: Lookup = () => assert.fail('asked')
-    assert.deepEqual(await resolved('/ip4/127.0.0.1/tcp/1', nobody), ['/ip4/127.0.0.1/tcp/1'])
-    assert.deepEqual(await resolved('/dns4/127.0.0.1/tcp/1', nobody), ['/ip4/127.0.0.1/tcp/1'])
+  test('an address without a name, or with an IP address as its name: no lookup', async () => {
+    const unexpected: Lookup = () => assert.fail('a lookup')
+    assert.deepEqual(await resolveTexts('/ip4/127.0.0.1/tcp/1', unexpected), ['/ip4/127.0.0.1/tcp/1'])
+    assert.deepEqual(await resolveTexts('/dns4/127.0.0.1/tcp/1', unexpected), ['/ip4/127.0.0.1/tcp/1'])
   })
 
-  test('a name without addresses is the failure of the lookup', async () => {
+  test('a name without addresses rejects with the error of the lookup', async () => {
     const none: Lookup = () => Promise.reject(new Error('ENOTFOUND'))
-    await assert.rejects(resolved('/dns4/seed/tcp/1', none), /ENOTFOUND/)
+    await assert.rejects(resolveTexts('/dns4/seed/tcp/1', none), /ENOTFOUND/)
   })
 
-  test('the system knows localhost', async () => {
+  test('the system resolves localhost', async () => {
     assert.ok((await systemLookup('localhost', 4)).some(({ address }) => address === '127.0.0.1'))
   })
 })
 
 describe('a configured DNS server', () => {
-  test('is asked anew each time, for A and AAAA', async () => {
+  test('each call queries it again, for A and AAAA', async () => {
     const server = await dnsServer()
     try {
       const lookup = serverLookup([server.at], 500)
-      assert.deepEqual(await resolved('/dns/seed.test/tcp/1', lookup), ['/ip4/10.1.1.1/tcp/1', '/ip6/fd00::7/tcp/1'])
+      assert.deepEqual(await resolveTexts('/dns/seed.test/tcp/1', lookup), [
+        '/ip4/10.1.1.1/tcp/1',
+        '/ip6/fd00::7/tcp/1',
+      ])
       server.move('10.1.1.2')
-      assert.deepEqual(await resolved('/dns4/seed.test/tcp/1', lookup), ['/ip4/10.1.1.2/tcp/1'])
-      await assert.rejects(resolved('/dns4/other.test/tcp/1', lookup), { code: 'ENOTFOUND' })
+      assert.deepEqual(await resolveTexts('/dns4/seed.test/tcp/1', lookup), ['/ip4/10.1.1.2/tcp/1'])
+      await assert.rejects(resolveTexts('/dns4/other.test/tcp/1', lookup), { code: 'ENOTFOUND' })
     } finally {
       await server.close()
     }
   })
 })
 
-/** Answers A and AAAA for `seed.test`, NXDOMAIN for all else. */
+/** Answers A and AAAA for `seed.test`, NXDOMAIN for other names. */
 async function dnsServer() {
   const socket = createSocket('udp4')
   let address = '10.1.1.1'
@@ -89,12 +92,24 @@ async function dnsServer() {
 function answer(query: Buffer, address: string): Buffer {
   const nameEnd = query.indexOf(0, 12)
   const question = query.subarray(12, nameEnd + 5)
-  const known = question.toString('latin1').startsWith('\x04seed\x04test\0')
+  const isKnown = question.toString('latin1').startsWith('\x04seed\x04test\0')
   const data = question.readUInt16BE(question.length - 4) === 1 ? Buffer.from(address.split('.').map(Number)) : v6
-  const header = Buffer.from([...query.subarray(0, 2), 0x81, known ? 0x80 : 0x83, 0, 1, 0, known ? 1 : 0, 0, 0, 0, 0])
+  const header = Buffer.from([
+    ...query.subarray(0, 2),
+    0x81,
+    isKnown ? 0x80 : 0x83,
+    0,
+    1,
+    0,
+    isKnown ? 1 : 0,
+    0,
+    0,
+    0,
+    0,
+  ])
   const type = question.subarray(-4)
   const record = Buffer.concat([Buffer.of(0xc0, 12), type, Buffer.of(0, 0, 0, 0, 0, data.length), data])
-  return Buffer.concat([header, question, ...(known ? [record] : [])])
+  return Buffer.concat([header, question, ...(isKnown ? [record] : [])])
 }
 
 const v6 = Buffer.from('fd000000000000000000000000000007', 'hex')

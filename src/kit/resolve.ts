@@ -1,6 +1,6 @@
 import dns from 'node:dns'
 import { isIP } from 'node:net'
-import { type Component, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { CODE_IP4, CODE_IP6, type Component, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 
 export interface ResolvedName {
   readonly address: string
@@ -19,8 +19,7 @@ export const systemLookup: Lookup = async (name, family) => {
 }
 
 /**
- * Queries only these servers (`host` or `host:port`), A and AAAA in parallel. `timeoutMs` is per try, and it tries
- * twice.
+ * Queries only these servers (`host` or `host:port`), A and AAAA in parallel, twice at most. `timeoutMs` is per try.
  */
 export function serverLookup(servers: readonly string[], timeoutMs = 2_000): Lookup {
   return async (name, family) => {
@@ -55,7 +54,9 @@ function literal(address: string): ResolvedName {
 }
 
 function component({ address, family }: ResolvedName): Component {
-  return family === 6 ? { code: 41, name: 'ip6', value: address } : { code: 4, name: 'ip4', value: address }
+  return family === 6
+    ? { code: CODE_IP6, name: 'ip6', value: address }
+    : { code: CODE_IP4, name: 'ip4', value: address }
 }
 
 function interleave(names: readonly ResolvedName[]): ResolvedName[] {

@@ -10,11 +10,11 @@ leakCheck()
 
 const systemError = (code: string) => Object.assign(new Error(code), { code })
 
-function monitored(probe: () => void = () => {}) {
+function startMonitor(probe: () => void = () => {}) {
   const clock = new VirtualClock()
   const owner = new Owner('t', clock)
   const [events, listener] = [new EventTarget(), new EventTarget()]
-  const later = new EventTarget()
+  const lateListener = new EventTarget()
   const spans: SpanEffect[] = []
   const components = { events, transportManager: { getListeners: () => [listener] } }
   const monitor = new ResourceMonitor({
@@ -26,12 +26,12 @@ function monitored(probe: () => void = () => {}) {
     probe,
   })
   monitor.start()
-  const listen = () => events.dispatchEvent(new CustomEvent('transport:listening', { detail: later }))
-  return { clock, owner, monitor, listener, later, listen, spans, names: () => spans.map(({ span }) => span) }
+  const listen = () => events.dispatchEvent(new CustomEvent('transport:listening', { detail: lateListener }))
+  return { clock, owner, monitor, listener, lateListener, listen, spans, names: () => spans.map(({ span }) => span) }
 }
 
-test('nothing is exhausted: no span, whatever else fails', async () => {
-  const { clock, owner, monitor, names } = monitored()
+test('other failures: no span', async () => {
+  const { clock, owner, monitor, names } = startMonitor()
   monitor.reportFailure('ECONNREFUSED', 'dial')
   clock.advance(120_000)
   assert.deepEqual(names(), [])
@@ -39,9 +39,9 @@ test('nothing is exhausted: no span, whatever else fails', async () => {
   assert.equal(clock.pending, 0)
 })
 
-test('no descriptor can be opened: emitted at the next probe, and its end when there are some again', async () => {
+test('no free descriptor: a span at the next probe, and one at the recovery', async () => {
   let isExhausted = true
-  const { clock, owner, names, spans } = monitored(() => {
+  const { clock, owner, names, spans } = startMonitor(() => {
     if (isExhausted) throw systemError('EMFILE')
   })
   clock.advance(20_000)
@@ -53,13 +53,13 @@ test('no descriptor can be opened: emitted at the next probe, and its end when t
   await owner.close()
 })
 
-test('a listener that cannot accept: emitted, for those that listen later too, and no more once it has stopped', async () => {
-  const { listener, later, listen, owner, spans } = monitored()
+test('a listener that cannot accept: a span, for later listeners too, and none after the stop', async () => {
+  const { listener, lateListener, listen, owner, spans } = startMonitor()
   const fail = (target: EventTarget, code: string) =>
     target.dispatchEvent(new CustomEvent('error', { detail: systemError(code) }))
   fail(listener, 'ENOBUFS')
   listen()
-  fail(later, 'ENOMEM')
+  fail(lateListener, 'ENOMEM')
   const what = () => spans.map(({ attributes }) => Object.values(attributes).join())
   assert.deepEqual(what(), ['socket-memory,ENOBUFS,accept', 'memory,ENOMEM,accept'])
   await owner.close()
@@ -67,8 +67,8 @@ test('a listener that cannot accept: emitted, for those that listen later too, a
   assert.equal(spans.length, 2)
 })
 
-test('dials that fail for want of memory: emitted once, with their number when it is over', () => {
-  const { clock, monitor, spans, names } = monitored()
+test('dials that fail for lack of memory: one span, and their number at the recovery', () => {
+  const { clock, monitor, spans, names } = startMonitor()
   for (let n = 0; n < 100; n++) monitor.reportFailure('ENOBUFS', 'dial')
   clock.advance(20_000)
   assert.deepEqual(names(), ['mesh.resource.exhausted', 'mesh.resource.recovered'])

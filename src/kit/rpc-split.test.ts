@@ -22,8 +22,8 @@ const rpcs = fc.record({
   }),
 })
 
-/** Everything that some RPCs say, in order, however it is distributed over them. */
-function said(parts: readonly Pick<RpcPart, 'bytes'>[]) {
+/** The content of some RPCs, in order, independent of how they are split. */
+function contentOf(parts: readonly Pick<RpcPart, 'bytes'>[]) {
   const decoded = parts.map((part) => RPC.decode(part.bytes))
   const controls = decoded.flatMap(({ control }) => control ?? [])
   const idsOf = (list: readonly { readonly messageIDs: readonly Uint8Array[] }[]) =>
@@ -39,31 +39,31 @@ function said(parts: readonly Pick<RpcPart, 'bytes'>[]) {
   }
 }
 
-test('the parts of an RPC say what it said, less the messages that fit nowhere, and none exceeds the limit', () => {
+test('the parts of an RPC have its content, and none exceeds the limit', () => {
   fc.assert(
     fc.property(rpcs, fc.integer({ min: 17_000, max: 40_000 }), (rpc, limit) => {
       const encoded = RPC.encode(rpc)
       const { parts, oversized } = splitRpc(encoded, { limit: 100_000, partBytes: limit })
       assert.deepEqual(oversized, [])
       assert.ok(parts.every((part) => part.bytes.length <= limit))
-      assert.deepEqual(said(parts), said([{ bytes: encoded }]))
+      assert.deepEqual(contentOf(parts), contentOf([{ bytes: encoded }]))
     }),
     { numRuns: 60 },
   )
 })
 
-test('a message that is larger than the limit is left out and named; those beside it stay', () => {
+test('a message above the limit: left out and named; the others stay', () => {
   const message = (size: number) => ({ topic: 'news', data: new Uint8Array(size) })
   const encoded = RPC.encode({ subscriptions: [], messages: [message(10), message(70_000), message(20)] })
   const { parts, oversized } = splitRpc(encoded, { limit: 65_536, partBytes: 65_536 })
-  assert.deepEqual(said(parts).messages, ['news 10', 'news 20'])
+  assert.deepEqual(contentOf(parts).messages, ['news 10', 'news 20'])
   assert.deepEqual(
     oversized.map(({ topic, bytes }) => [topic, bytes > 70_000 && bytes < 70_100]),
     [['news', true]],
   )
 })
 
-test('messages are sent together as far as the least that any peer takes, and a larger one alone', () => {
+test('messages share parts up to `partBytes`; a larger one goes alone', () => {
   const messages = [60_000, 30_000, 30_000, 500_000, 10].map((size) => ({ topic: 'news', data: new Uint8Array(size) }))
   const { parts } = splitRpc(RPC.encode({ subscriptions: [], messages }), { limit: 1_048_576, partBytes: 65_536 })
   assert.deepEqual(
@@ -72,12 +72,12 @@ test('messages are sent together as far as the least that any peer takes, and a 
   )
 })
 
-test('an RPC of one message is told from all others without being decoded', () => {
+test('isOneMessage recognizes an RPC of one message without decoding it', () => {
   fc.assert(
     fc.property(rpcs, (rpc) => {
-      const whole = RPC.decode(RPC.encode(rpc))
-      const control = Object.values(whole.control ?? {}).some((list) => list.length > 0)
-      const one = whole.messages.length === 1 && whole.subscriptions.length === 0
+      const decoded = RPC.decode(RPC.encode(rpc))
+      const control = Object.values(decoded.control ?? {}).some((list) => list.length > 0)
+      const one = decoded.messages.length === 1 && decoded.subscriptions.length === 0
       const { control: _, ...plain } = rpc
       const encoded = RPC.encode(control ? rpc : plain)
       assert.equal(isOneMessage(encoded), one && !control)

@@ -27,14 +27,14 @@ const id = `${origin}/${3n * 2n ** 32n + 41n}`
 
 async function refusalOf(payload: Uint8Array) {
   const error = await openCrossing(payload).then(
-    () => assert.fail('it was opened'),
+    () => assert.fail('the seal was valid'),
     (reason: unknown) => reason,
   )
   if (!isMeshError(error, 'MESH_SEAL_INVALID')) throw error
   return error.detail
 }
 
-test('a crossing is opened as it was sealed, with the hops in front', async (t) => {
+test('a crossing survives seal and open, with the hops in front', async (t) => {
   const seed = announceSeed(t)
   const contents = fc.record({
     originMesh: fc.string({ unit: 'grapheme', maxLength: 6 }),
@@ -45,9 +45,9 @@ test('a crossing is opened as it was sealed, with the hops in front', async (t) 
   })
   await fc.assert(
     fc.asyncProperty(contents, fc.nat(255), async ({ trace, ...rest }, hops) => {
-      const given = { ...rest, origin, ...(trace === undefined ? {} : { trace }) }
-      const sealed = await seal(key, given)
-      const { sequence, ...fields } = given
+      const input = { ...rest, origin, ...(trace === undefined ? {} : { trace }) }
+      const sealed = await seal(key, input)
+      const { sequence, ...fields } = input
       const opened = await openCrossing(encodeCrossing({ hops, sealed }))
       assert.deepEqual(opened, { ...fields, id: `${origin}/${sequence}`, hops, sealed })
     }),
@@ -55,17 +55,17 @@ test('a crossing is opened as it was sealed, with the hops in front', async (t) 
   )
 })
 
-test('hops may change on the way, any other byte may not', async () => {
+test('a changed byte: only the hops may change', async () => {
   const payload = encodeCrossing({ hops: 0, sealed: await seal(key, message) })
   for (let at = 0; at < payload.length; at++) {
-    const bent = payload.slice()
-    bent[at] = (bent[at] ?? 0) ^ 1
-    if (at === 0) assert.equal((await openCrossing(bent)).hops, 1)
-    else await refusalOf(bent)
+    const corrupted = payload.slice()
+    corrupted[at] = (corrupted[at] ?? 0) ^ 1
+    if (at === 0) assert.equal((await openCrossing(corrupted)).hops, 1)
+    else await refusalOf(corrupted)
   }
 })
 
-test('a broken seal is told with what it claims to be', async () => {
+test('an invalid seal: the error has the claimed origin and id', async () => {
   const payload = encodeCrossing({ hops: 0, sealed: await seal(key, message) })
   payload[payload.length - 70] = 0
   assert.deepEqual(await refusalOf(payload), { reason: 'the signature is not the origin’s', origin, id })
@@ -73,7 +73,7 @@ test('a broken seal is told with what it claims to be', async () => {
   assert.deepEqual(await refusalOf(forged), { reason: 'the signature is not the origin’s', origin, id })
 })
 
-test('what is cut short, oversized or of a later version is refused', async () => {
+test('a truncated or oversized payload, or a later version, is refused', async () => {
   const payload = encodeCrossing({ hops: 0, sealed: await seal(key, message) })
   for (let length = 0; length < payload.length; length++) await refusalOf(payload.subarray(0, length))
   const later = payload.slice()
@@ -92,7 +92,7 @@ test('random bytes are refused', async (t) => {
   )
 })
 
-test('only Ed25519 origins, in the one text form of their peer id, can be checked', async () => {
+test('an origin without an Ed25519 key, or in another text form of its peer id, is refused', async () => {
   const secp = await generateKeyPair('secp256k1')
   await assert.rejects(async () => seal(secp, message), { code: 'MESH_MESSAGE_INVALID' })
   const cid = peerIdFromPrivateKey(key).toCID().toString()
@@ -102,7 +102,7 @@ test('only Ed25519 origins, in the one text form of their peer id, can be checke
   }
 })
 
-test('what is too long is refused before it is sealed', async () => {
+test('a body or a topic that is too long is refused before the seal', async () => {
   await assert.rejects(seal(key, { ...message, body: new Uint8Array(limits.messageBytes + 1) }), {
     code: 'MESH_MESSAGE_TOO_LARGE',
   })
@@ -110,9 +110,9 @@ test('what is too long is refused before it is sealed', async () => {
   const longest = { ...message, body: new Uint8Array(limits.messageBytes), topic: 't'.repeat(255) }
   const payload = encodeCrossing({ hops: 4, sealed: await seal(key, longest) })
   assert.equal((await openCrossing(payload)).topic, longest.topic)
-  assert(payload.length < 65_536 - 300, 'no room is left for gossipsub’s own envelope')
+  assert(payload.length < 65_536 - 300, 'no room for gossipsub’s own envelope')
 })
 
-test('a later incarnation continues above an earlier one', () => {
+test('the sequence of a later incarnation is higher', () => {
   assert(crossingSequence(2, 0) > crossingSequence(1, 2 ** 32 - 1))
 })

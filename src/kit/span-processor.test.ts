@@ -12,7 +12,7 @@ import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
 
-test('the spans of a mesh leave by the pipeline of the application, which outlives it', async () => {
+test('a span processor of the application gets the spans of the mesh, and outlives it', async () => {
   const exporter = new InMemorySpanExporter()
   const spanProcessor = new SimpleSpanProcessor({ exporter })
   const { services: _, ...settings } = libp2pSettings({

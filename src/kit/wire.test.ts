@@ -53,27 +53,27 @@ function refusalOf(run: () => unknown): FrameRefusedError {
     assert.equal(error.code, 'MESH_FRAME_INVALID')
     return error
   }
-  return assert.fail('nothing was refused')
+  return assert.fail('no refusal')
 }
 
-function refused(bytes: Uint8Array): string {
+function refusalReason(bytes: Uint8Array): string {
   return refusalOf(() => read(bytes)).detail.reason
 }
 
-test('frames come out as they went in, wherever the stream is cut', (t) => {
+test('frames survive encode and decode at any chunk boundaries', (t) => {
   const seed = announceSeed(t)
   const cuts = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 })
   fc.assert(
     fc.property(fc.array(frameArbitrary, { maxLength: 12 }), cuts, (frames, sizes) => {
       const bytes = Buffer.concat(frames.map(encodeFrame))
       const reader = new FrameReader()
-      const got: Frame[] = []
+      const decoded: Frame[] = []
       for (let at = 0, n = 0; at < bytes.length; n++) {
         const size = sizes[n % sizes.length] ?? 1
-        got.push(...reader.push(bytes.subarray(at, at + size), 0))
+        decoded.push(...reader.push(bytes.subarray(at, at + size), 0))
         at += size
       }
-      assert.deepEqual(got, frames)
+      assert.deepEqual(decoded, frames)
       assert.equal(reader.bufferedBytes, 0)
     }),
     { seed, numRuns: 200 },
@@ -90,18 +90,18 @@ test('the layout is u16 length, u8 type, payload', () => {
   assert.equal(new TextDecoder().decode(goodbye.subarray(4)), `00-${trace.traceId}-${trace.spanId}-01`)
 })
 
-test('10,000 random strings yield sound frames or a refusal, and hold no more than one frame', (t) => {
+test('10,000 random strings: valid frames or a refusal, and at most one frame buffered', (t) => {
   const seed = announceSeed(t)
   const header = fc.tuple(fc.nat(70), fc.nat(255), fc.nat(9), fc.uint8Array({ maxLength: 300 }))
   const nearlyFrames = header.map(([high, low, type, rest]) => Uint8Array.of(high, low, type, ...rest))
-  const bent = fc.tuple(frameArbitrary, fc.nat(), fc.nat(255)).map(([sound, at, byte]) => {
+  const corrupted = fc.tuple(frameArbitrary, fc.nat(), fc.nat(255)).map(([sound, at, byte]) => {
     const bytes = encodeFrame(sound)
     bytes[at % bytes.length] = byte
     return bytes
   })
   let refusals = 0
   fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 400 }), nearlyFrames, bent), (bytes) => {
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 400 }), nearlyFrames, corrupted), (bytes) => {
       const reader = new FrameReader()
       try {
         for (const sound of reader.push(bytes, 0)) assert.deepEqual(read(encodeFrame(sound)), [sound])
@@ -114,28 +114,28 @@ test('10,000 random strings yield sound frames or a refusal, and hold no more th
     }),
     { seed, numRuns: 10_000 },
   )
-  assert(refusals > 1_000, `only ${refusals} were refused: the generator is too kind`)
+  assert(refusals > 1_000, `only ${refusals} refusals: the generator is too weak`)
 })
 
-test('what is not whole is waited for', () => {
+test('an incomplete frame is buffered until the rest arrives', () => {
   const bytes = encodeFrame({ type: 'hello', hello })
   const reader = new FrameReader()
   assert.deepEqual(read(bytes.subarray(0, -1), reader), [])
   assert.deepEqual(read(bytes.subarray(-1), reader), [{ type: 'hello', hello }])
 })
 
-test('a frame that announces too much is refused before it has come', () => {
+test('a header above the length limit is refused before the payload arrives', () => {
   const tooLong = limits.frameBytes + 1
-  assert.match(refused(Uint8Array.of(tooLong >> 8, tooLong & 255, 2)), /too long/)
+  assert.match(refusalReason(Uint8Array.of(tooLong >> 8, tooLong & 255, 2)), /too long/)
 })
 
-test('unknown types below 128 are refused, later ones passed over', () => {
-  for (const type of [0, 7, 15, 16, 127]) assert.match(refused(frame(type)), /no frame has type/)
+test('unknown types below 128 are refused, from 128 on ignored', () => {
+  for (const type of [0, 7, 15, 16, 127]) assert.match(refusalReason(frame(type)), /no frame has type/)
   const later = Buffer.concat([frame(250, 'hint'), encodeFrame({ type: 'probe' }), frame(255, 'hint')])
   assert.deepEqual(read(later), [{ type: 'probe' }])
 })
 
-test('payloads of the wrong form are refused, and the reason names the field alone', () => {
+test('malformed payloads are refused, and the reason names only the field', () => {
   const secret = 'from the peer'
   const wire = { ...digest }
   for (const [bytes, reason] of [
@@ -168,18 +168,18 @@ test('payloads of the wrong form are refused, and the reason names the field alo
     [frame(2, JSON.stringify({ ...wire, topics: Array(65).fill('t') })), /^digest\.topics: too big$/],
     [frame(2, JSON.stringify({ ...wire, addresses: ['127.0.0.1'] })), /^digest\.addresses\.0: invalid format$/],
   ] as const) {
-    const told = refused(bytes)
-    assert.match(told, reason)
-    assert(!told.includes(secret))
+    const message = refusalReason(bytes)
+    assert.match(message, reason)
+    assert(!message.includes(secret))
   }
 })
 
-test('keys that reach for the prototype, and deep nesting, do nothing', () => {
+test('prototype keys and deep nesting have no effect', () => {
   const evil = JSON.stringify({ ...hello, trace: `00-${trace.traceId}-${trace.spanId}-01`, later: 1 })
   const polluting = evil.replace('{', '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},')
   assert.deepEqual(read(frame(1, polluting)), [{ type: 'hello', hello }])
   assert.equal((Object.prototype as { polluted?: boolean }).polluted, undefined)
-  assert.match(refused(frame(2, '['.repeat(limits.frameBytes))), /not JSON/)
+  assert.match(refusalReason(frame(2, '['.repeat(limits.frameBytes))), /not JSON/)
   const deep = evil.replace('{', `{"deep":${'['.repeat(8_000)}${']'.repeat(8_000)},`)
   assert.deepEqual(read(frame(1, deep)), [{ type: 'hello', hello }])
 })
@@ -192,23 +192,23 @@ test('peer ids of every key type and both text forms are accepted', () => {
     'bafzaajaiaejcal72gwuz2or47oyxxn6b3rkwdmmkrxgkjxzy3rqt5kczyn7lcm3l',
     'k51qzi5uqu5dh9ihj4p2v5sl3hxvv27ryx2w0xrsv6jmmqi91t9xp8p9kaipc2',
   ]) {
-    const named = { ...digest, peer: id, links: [id] }
-    assert.deepEqual(read(encodeFrame({ type: 'digest', digest: named })), [{ type: 'digest', digest: named }])
+    const withPeer = { ...digest, peer: id, links: [id] }
+    assert.deepEqual(read(encodeFrame({ type: 'digest', digest: withPeer })), [{ type: 'digest', digest: withPeer }])
   }
 })
 
-test('a flood is refused as such; the same frames over a longer time are not', () => {
+test('a flood is refused; the same frames over a longer time are not', () => {
   const probe = encodeFrame({ type: 'probe' })
-  const steady = new FrameReader()
-  for (let now = 0; now < 10_000; now += 10) steady.push(probe, now)
-  const flooded = new FrameReader()
+  const steadyReader = new FrameReader()
+  for (let now = 0; now < 10_000; now += 10) steadyReader.push(probe, now)
+  const floodedReader = new FrameReader()
   const flood = Buffer.concat(Array(limits.framesPerSecond + 1).fill(probe))
-  const refusal = refusalOf(() => read(flood, flooded))
+  const refusal = refusalOf(() => read(flood, floodedReader))
   assert.equal(refusal.isFlood, true)
   assert.equal(refusal.frames.length, limits.framesPerSecond)
 })
 
-test('sound frames ahead of a refused one are handed over with the refusal, and nothing after it', () => {
+test('a refused frame: the refusal has the valid frames ahead of it, and none after it', () => {
   const reader = new FrameReader()
   const bytes = Buffer.concat([encodeFrame({ type: 'probe' }), frame(0), encodeFrame({ type: 'answer' })])
   const refusal = refusalOf(() => read(bytes, reader))
@@ -217,13 +217,13 @@ test('sound frames ahead of a refused one are handed over with the refusal, and 
   assert.match(refusalOf(() => read(encodeFrame({ type: 'probe' }), reader)).detail.reason, /earlier refusal/)
 })
 
-test('a goodbye whose reason only a later version knows is still a goodbye', () => {
+test('a goodbye with an unknown reason is still a goodbye', () => {
   const bytes = encodeFrame({ type: 'goodbye', reason: 'limit', trace })
   bytes[3] = 200
   assert.deepEqual(read(bytes), [{ type: 'goodbye', reason: 'unknown', trace }])
 })
 
-test('a digest says less of itself rather than be refused by others', (t) => {
+test('a digest with invalid or excess values is shortened, and other nodes accept it', (t) => {
   const odd = {
     ...digest,
     topics: ['fine', '', 'two\nlines', 't'.repeat(129)],
