@@ -142,19 +142,8 @@ export class Assembly {
     const isJoined = (peer: string) => this.node.ledger.joined(peer) !== undefined
     const onDialFailed = (errorType: string) => this.resources.reportFailure(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
-    const networkOptions = {
-      owner,
-      clock,
-      meshes,
-      lookup,
-      maxPeers,
-      closes,
-      isJoined,
-      gossipLimits,
-      onDialFailed,
-      isOwn,
-    }
-    const network = new Libp2pNetwork({ components, identify, pubsub, ...networkOptions })
+    const parts = { owner, clock, meshes, lookup, maxPeers, closes, isJoined, gossipLimits, onDialFailed, isOwn }
+    const network = new Libp2pNetwork({ components, identify, pubsub, ...parts })
     owner.adopt('network', () => network.stop())
     return network
   }

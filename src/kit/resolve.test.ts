@@ -16,14 +16,14 @@ const both: Lookup = async (_, family) =>
     { address: 'fd00::1', family: 6 as const },
   ].filter((one) => family === 0 || one.family === family)
 
-async function resolveTexts(address: string, lookup: Lookup = both): Promise<string[]> {
+async function expand(address: string, lookup: Lookup = both): Promise<string[]> {
   return (await resolve(multiaddr(address), lookup)).map(String)
 }
 
 describe('names in addresses', () => {
   test('a name: all its addresses, families alternating, with the rest of the multiaddr', async () => {
     const id = '12D3KooWH1fVQ1Ec5N6aWPuxBviCBHYS1XmvdYKxEZDZCuNCU4tb'
-    assert.deepEqual(await resolveTexts(`/dns/seed/udp/4001/quic-v1/p2p/${id}`), [
+    assert.deepEqual(await expand(`/dns/seed/udp/4001/quic-v1/p2p/${id}`), [
       `/ip4/10.0.0.1/udp/4001/quic-v1/p2p/${id}`,
       `/ip6/fd00::1/udp/4001/quic-v1/p2p/${id}`,
       `/ip4/10.0.0.2/udp/4001/quic-v1/p2p/${id}`,
@@ -32,19 +32,19 @@ describe('names in addresses', () => {
   })
 
   test('dns4 queries only IPv4, dns6 only IPv6', async () => {
-    assert.deepEqual(await resolveTexts('/dns6/seed/tcp/1'), ['/ip6/fd00::1/tcp/1'])
-    assert.equal((await resolveTexts('/dns4/seed/tcp/1')).length, 3)
+    assert.deepEqual(await expand('/dns6/seed/tcp/1'), ['/ip6/fd00::1/tcp/1'])
+    assert.equal((await expand('/dns4/seed/tcp/1')).length, 3)
   })
 
   test('an address without a name, or with an IP address as its name: no lookup', async () => {
     const unexpected: Lookup = () => assert.fail('a lookup')
-    assert.deepEqual(await resolveTexts('/ip4/127.0.0.1/tcp/1', unexpected), ['/ip4/127.0.0.1/tcp/1'])
-    assert.deepEqual(await resolveTexts('/dns4/127.0.0.1/tcp/1', unexpected), ['/ip4/127.0.0.1/tcp/1'])
+    assert.deepEqual(await expand('/ip4/127.0.0.1/tcp/1', unexpected), ['/ip4/127.0.0.1/tcp/1'])
+    assert.deepEqual(await expand('/dns4/127.0.0.1/tcp/1', unexpected), ['/ip4/127.0.0.1/tcp/1'])
   })
 
   test('a name without addresses rejects with the error of the lookup', async () => {
     const none: Lookup = () => Promise.reject(new Error('ENOTFOUND'))
-    await assert.rejects(resolveTexts('/dns4/seed/tcp/1', none), /ENOTFOUND/)
+    await assert.rejects(expand('/dns4/seed/tcp/1', none), /ENOTFOUND/)
   })
 
   test('the system resolves localhost', async () => {
@@ -57,13 +57,10 @@ describe('a configured DNS server', () => {
     const server = await dnsServer()
     try {
       const lookup = serverLookup([server.at], 500)
-      assert.deepEqual(await resolveTexts('/dns/seed.test/tcp/1', lookup), [
-        '/ip4/10.1.1.1/tcp/1',
-        '/ip6/fd00::7/tcp/1',
-      ])
+      assert.deepEqual(await expand('/dns/seed.test/tcp/1', lookup), ['/ip4/10.1.1.1/tcp/1', '/ip6/fd00::7/tcp/1'])
       server.move('10.1.1.2')
-      assert.deepEqual(await resolveTexts('/dns4/seed.test/tcp/1', lookup), ['/ip4/10.1.1.2/tcp/1'])
-      await assert.rejects(resolveTexts('/dns4/other.test/tcp/1', lookup), { code: 'ENOTFOUND' })
+      assert.deepEqual(await expand('/dns4/seed.test/tcp/1', lookup), ['/ip4/10.1.1.2/tcp/1'])
+      await assert.rejects(expand('/dns4/other.test/tcp/1', lookup), { code: 'ENOTFOUND' })
     } finally {
       await server.close()
     }
