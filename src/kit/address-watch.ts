@@ -115,7 +115,7 @@ export class AddressWatch {
     const before = this.#addresses
     this.#addresses = this.#compute()
     this.#lookUpRoutes()
-    const [announcedBefore, announcedNow] = [announced(before), announced(this.#addresses)]
+    const [announcedBefore, announcedNow] = [announcedAddresses(before), announcedAddresses(this.#addresses)]
     this.#emitChange(announcedBefore, announcedNow)
     if (announcedBefore.join() === announcedNow.join()) return
     this.#updateIdentify()
@@ -157,7 +157,7 @@ export class AddressWatch {
     const interfaces = this.#interfaces()
     const announce = addressManager.getAnnounceAddrs().map(withoutPeer)
     const hosts = interfaces.map(({ address }) => canonicalHost(address))
-    this.#options.onListening({ addresses: listening, hosts, asks: announce.length === 0 })
+    this.#options.onListening({ addresses: listening, hosts, canRequest: announce.length === 0 })
     return ownAddresses({
       listening,
       interfaces,

@@ -97,7 +97,7 @@ export class Assembly {
   }
 
   #describeApiCopies(): string[] {
-    const other = otherApi()
+    const other = findApiMismatch()
     if (other === undefined) return []
     const text = describeApiMismatch(other)
     this.#options.config.logger[other.isReadable ? 'info' : 'warn'](text)
@@ -127,7 +127,7 @@ export class Assembly {
       owner: this.owner,
       clock,
       remotes: () => memberLinks().map(({ info: connectionInfo }) => connectionInfo.address),
-      observed: () => this.node.dialBack.observed,
+      observed: () => this.node.dialBack.observedAddresses,
       onChange: () => this.#deliverProfile(),
       onListening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
       emitSpan: (span) => this.emitSpan(span, this.node.window),
@@ -139,7 +139,7 @@ export class Assembly {
     const { owner } = this
     const identify = requireIdentify(components, config)
     const { lookup, maxPeers, closes, gossipLimits } = config
-    const isJoined = (peer: string) => this.node.ledger.joined(peer) !== undefined
+    const isJoined = (peer: string) => this.node.ledger.joinedLink(peer) !== undefined
     const onDialFailed = (errorType: string) => this.resources.reportFailure(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
     const parts = { owner, clock, meshes, lookup, maxPeers, closes, isJoined, gossipLimits, onDialFailed, isOwn }

@@ -37,7 +37,7 @@ leakCheck()
 
 /** A started node on loopback TCP, and its spans. */
 async function startNode(...faults: Fault[]) {
-  const { spans, telemetry } = keptTelemetry()
+  const { spans, telemetry } = recordingTelemetry()
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
   const mesh = tracemesh({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })

@@ -64,7 +64,7 @@ export function validateInit(init: TracemeshInit): TracemeshInit {
     // The caller's telemetry has its own endpoint.
     const isUnused = key === 'otlp' && init.telemetry !== undefined
     if (rule === undefined || isUnused || rule.schema.safeParse(value).success) continue
-    const fault = key === 'otlp' && typeof value === 'string' ? endpointFault(value) : undefined
+    const fault = key === 'otlp' && typeof value === 'string' ? describeEndpointFault(value) : undefined
     throw new MeshError('MESH_CONFIG_INVALID', { key, given: fault ?? formatValue(value), expected: rule.expected })
   }
   const { role, mesh = 'mesh-a', bridgeTo } = init

@@ -93,7 +93,7 @@ test('a failing request handler: error spans on both ends, and a log line in the
     there.mesh.respond('long', () => new Uint8Array(60_001))
     const request = (topic: string) => here.mesh.request(there.mesh.peer, topic, body)
     await assert.rejects(request('broken'), { code: 'MESH_REQUEST_FAILED' })
-    await assert.rejects(request('long'), /60001 bytes is above the limit/)
+    await assert.rejects(request('long'), /60001 bytes exceeds the limit/)
     const [sent] = here.spansNamed('mesh.request.sent')
     const [handled] = there.spansNamed('mesh.request.handled')
     assert.deepEqual([sent?.failed, handled?.failed], [true, true])

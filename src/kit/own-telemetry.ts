@@ -19,7 +19,7 @@ export interface OwnTelemetryOptions {
 export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<Telemetry> {
   const { config, peer, incarnation, clock } = options
   const { mesh, name, role, otlp, traceRoutine, spanProcessor, logger, faults, random } = config
-  const isOff = otlp === 'off' || exportingIsOff()
+  const isOff = otlp === 'off' || isExportOff()
   if (spanProcessor === undefined && (isOff || warnOfUnsupportedOtlp(logger, otlp))) return silentTelemetry(random)
   const { startTelemetry } = await import('../telemetry/telemetry.ts')
   return startTelemetry({
@@ -38,7 +38,7 @@ export async function startOwnTelemetry(options: OwnTelemetryOptions): Promise<T
  * be meant for its own SDK, so the mesh starts without export, and warns even without a logger.
  */
 function warnOfUnsupportedOtlp(logger: MeshLogger, otlp: string | undefined): boolean {
-  const problems = otlpProblems(otlp)
+  const problems = findOtlpProblems(otlp)
   for (const { code, message } of problems) {
     const text = `spans of the mesh are not exported: ${message}`
     if (logger.isLevelEnabled('warn')) logger.warn(text)
