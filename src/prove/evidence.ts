@@ -3,11 +3,11 @@ import type { ReceivedSpan } from '../testing/otlp-receiver.ts'
 
 type Spans = readonly ReceivedSpan[]
 
-export function named(spans: Spans, name: SpanName): ReceivedSpan[] {
+export function spansNamed(spans: Spans, name: SpanName): ReceivedSpan[] {
   return spans.filter((span) => span.name === name)
 }
 
-export function inTrace(spans: Spans, traceId: string): ReceivedSpan[] {
+export function spansInTrace(spans: Spans, traceId: string): ReceivedSpan[] {
   return spans.filter((span) => span.traceId === traceId)
 }
 
@@ -63,15 +63,19 @@ export function gapsOf(spans: Spans): number[] {
 
 /** As `gapsOf`, from the start of each node to its end: a job that was never done leaves a gap as well. */
 export function gapsOfLives(spans: Spans, name: SpanName): number[] {
-  return gapsOf([...named(spans, name), ...named(spans, 'mesh.node.started'), ...named(spans, 'mesh.node.stopped')])
+  return gapsOf([
+    ...spansNamed(spans, name),
+    ...spansNamed(spans, 'mesh.node.started'),
+    ...spansNamed(spans, 'mesh.node.stopped'),
+  ])
 }
 
 /** Connections told as opened that were not told as closed exactly once, by (instance, connection). */
-export function unclosed(spans: Spans): string[] {
+export function unclosedConnections(spans: Spans): string[] {
   const key = (span: ReceivedSpan) => `${instanceOf(span)} ${span.attributes['mesh.connection.id']}`
-  const closed = named(spans, 'mesh.connection.closed').map(key)
+  const closed = spansNamed(spans, 'mesh.connection.closed').map(key)
   const count = Map.groupBy(closed, (one) => one)
-  return named(spans, 'mesh.connection.opened')
+  return spansNamed(spans, 'mesh.connection.opened')
     .map(key)
     .filter((one) => count.get(one)?.length !== 1)
 }

@@ -6,7 +6,7 @@ import { delimiter, resolve } from 'node:path'
 /** The checkout whose product is proven. */
 export const root = resolve(import.meta.dirname, '../..')
 
-export interface Ran {
+export interface CommandResult {
   readonly code: number | null
   readonly seconds: number
   /** Standard output and error together, the last 100,000 characters. */
@@ -16,7 +16,12 @@ export interface Ran {
 const keptCharacters = 100_000
 
 /** Runs a command line to its end, in a process group of its own that ends with `signal`. */
-export async function sh(command: string, cwd: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Ran> {
+export async function sh(
+  command: string,
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<CommandResult> {
   const began = performance.now()
   const child = spawn('sh', ['-c', command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let output = ''

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
 import type { Application } from './application.ts'
-import { type Comparison, runBeside, type SideFigures, secondsMeasured } from './beside.ts'
+import { type Comparison, compareSides, type SideFigures, secondsMeasured } from './comparison.ts'
 
 /** What the mesh may cost an application. Stops differ by as much from one run to the next. */
 const allowed = { cpuRatioMax: 1.1, rssMb: 12, exitMs: 500 }
@@ -14,7 +14,7 @@ export function applicationProof(name: string, about: string, application: Appli
     quick: false,
     seconds: Math.round(secondsMeasured * 1.2 + 120),
     async run(context) {
-      const compared = await runBeside(application, context)
+      const compared = await compareSides(application, context)
       return { figures: figuresOf(compared, application), checks: checksOf(compared, application) }
     },
   }

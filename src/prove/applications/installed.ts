@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { plainEnvironment, root, sh } from '../shell.ts'
 
-export interface Installed extends AsyncDisposable {
+export interface InstalledProgram extends AsyncDisposable {
   readonly directory: string
   readonly file: string
 }
@@ -14,7 +14,7 @@ const programs = join(import.meta.dirname, 'programs')
  * An application in an empty folder, with its packages from the registry and with the package that this clone would
  * publish. Throws when one of them does not install.
  */
-export async function install(program: string, signal: AbortSignal): Promise<Installed> {
+export async function installProgram(program: string, signal: AbortSignal): Promise<InstalledProgram> {
   const directory = await mkdtemp(join(tmpdir(), `tracemesh-${program}-`))
   const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3 })
   try {

@@ -7,15 +7,19 @@ export interface Side {
   readonly reader: TraceReader
 }
 
-export interface Compared {
+export interface Comparison {
   readonly what: string
   /** Undefined where both answer the same. */
   readonly difference: string | undefined
 }
 
 /** Asks both the same, in raw HTTP and through the reader, and tells where the answers are not the same. */
-export async function differences(sides: readonly [Side, Side], fromMs: number, toMs: number): Promise<Compared[]> {
-  const results: Compared[] = []
+export async function compareAnswers(
+  sides: readonly [Side, Side],
+  fromMs: number,
+  toMs: number,
+): Promise<Comparison[]> {
+  const results: Comparison[] = []
   const compare = async (what: string, ask: (side: Side) => Promise<unknown>) => {
     const [ours, theirs] = await Promise.allSettled([ask(sides[0]), ask(sides[1])])
     results.push({ what, difference: differenceOf(ours, theirs) })

@@ -7,7 +7,7 @@ import { playedMinute, playedNodes } from '../../testing/lab-spans.ts'
 import { until } from '../../testing/until.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { type Check, equals, type Proof, type ProofContext } from '../proof.ts'
-import { differences, type Side } from './answers-compared.ts'
+import { compareAnswers, type Side } from './answers-compared.ts'
 import { oddExports } from './odd-spans.ts'
 
 /** What is compared: answers to the same questions after the same spans. */
@@ -31,14 +31,14 @@ export const proof: Proof = {
     }
     const jaeger = await startJaeger(binary.path)
     try {
-      return await compared(jaeger, context)
+      return await compareStores(jaeger, context)
     } finally {
       await jaeger.stop()
     }
   },
 }
 
-async function compared(jaeger: RunningJaeger, { random }: ProofContext) {
+async function compareStores(jaeger: RunningJaeger, { random }: ProofContext) {
   const bounds = { maxSpans: 100_000, maxBytes: 64_000_000, maxAgeMs: 3_600_000 }
   const store = await startStore({ otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:', ...bounds })
   try {
@@ -61,7 +61,7 @@ async function compared(jaeger: RunningJaeger, { random }: ProofContext) {
     }
     // Jaeger takes in batches what it has acknowledged.
     await until(settled, settleMs, 'both have as many spans of each service').catch(() => {})
-    const results = await differences(sides, fromMs, toMs)
+    const results = await compareAnswers(sides, fromMs, toMs)
     const checks: Check[] = [
       equals(
         'spans of each service',

@@ -33,11 +33,11 @@ export const proof: Proof = {
       const victims = nodes.filter(({ role, meshes }) => role !== 'seed' && meshes[0] === 'mesh-a')
       const victim = victims[Math.floor(random() * victims.length)] ?? nodes[0]
       if (victim === undefined) throw new Error('the lab has no node')
-      const survivors = nodes.filter(({ name, meshes }) => name !== victim.name && sharesOne(meshes, victim.meshes))
+      const survivors = nodes.filter(({ name, meshes }) => name !== victim.name && shareMesh(meshes, victim.meshes))
       progress(`everybody knows everybody; killing ${victim.name}`)
       const killedAt = Date.now()
       await fetch(`${server.url}/api/lab/nodes/${victim.name}/kill`, { method: 'POST' })
-      const found = await expired(new TraceReader(server.url), victim.id, killedAt, survivors.length)
+      const found = await findExpiries(new TraceReader(server.url), victim.id, killedAt, survivors.length)
       progress(`${found.length} of ${survivors.length} survivors have told of it`)
       const reader = new TraceReader(server.url)
       const traces = await Promise.all(found.map(({ span }) => reader.trace(span.traceId)))
@@ -87,7 +87,7 @@ interface FoundSpan {
 }
 
 /** Asks, as the page does, until so many nodes have told that this peer is expired, or it is too late. */
-async function expired(reader: TraceReader, peer: string, fromMs: number, count: number): Promise<FoundSpan[]> {
+async function findExpiries(reader: TraceReader, peer: string, fromMs: number, count: number): Promise<FoundSpan[]> {
   const found: FoundSpan[] = []
   const look = async () => {
     for (const service of ['mesh-a', 'mesh-b']) {
@@ -106,7 +106,7 @@ async function expired(reader: TraceReader, peer: string, fromMs: number, count:
   return found
 }
 
-function sharesOne(a: readonly string[], b: readonly string[]): boolean {
+function shareMesh(a: readonly string[], b: readonly string[]): boolean {
   return a.some((mesh) => b.includes(mesh))
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { LabRecord, NodeRecord } from '../../lab/record.ts'
 import { each } from '../checks.ts'
 import { atLeast, atMost, type Check, equals, type Proof } from '../proof.ts'
-import { plainEnvironment, processesIn, type Ran, root, sh } from '../shell.ts'
+import { type CommandResult, plainEnvironment, processesIn, root, sh } from '../shell.ts'
 
 /** From `npm ci` to the prompt. */
 const limitSeconds = 120
@@ -44,7 +44,7 @@ export const proof: Proof = {
   },
 }
 
-function recordIn({ output }: Ran): LabRecord | undefined {
+function recordIn({ output }: CommandResult): LabRecord | undefined {
   const line = output.split('\n').findLast((one) => one.startsWith('{"seed":'))
   return line === undefined ? undefined : (JSON.parse(line) as LabRecord)
 }

@@ -35,7 +35,7 @@ export const proof: Proof = {
       const disk = await diskMb(file)
       const searches = await searchesOf(store, toMs)
       const peakMb = await peakRssMb(store)
-      const beyond = await fedBeyond(directory, context)
+      const beyond = await overfillStore(directory, context)
       return {
         figures: {
           ...fed,
@@ -69,7 +69,7 @@ export const proof: Proof = {
 }
 
 /** What becomes of a store that is fed a fifth more than it may hold. */
-async function fedBeyond(directory: string, context: ProofContext) {
+async function overfillStore(directory: string, context: ProofContext) {
   const file = join(directory, 'small.db')
   const store = await startStoreProcess(file, ['--max-mb', String(small.mb)])
   const disk: number[] = []
@@ -88,7 +88,7 @@ async function fedBeyond(directory: string, context: ProofContext) {
   }
 }
 
-function beyondChecks({ sent, kept, evicted, looks, diskMb }: Awaited<ReturnType<typeof fedBeyond>>): Check[] {
+function beyondChecks({ sent, kept, evicted, looks, diskMb }: Awaited<ReturnType<typeof overfillStore>>): Check[] {
   return [
     equals('small store: spans kept and evicted', sent, kept + evicted),
     atLeast('small store: evicted, of those kept', 0.15, round(evicted / kept)),

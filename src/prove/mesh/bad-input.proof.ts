@@ -2,10 +2,10 @@ import { loadavg } from 'node:os'
 import { startCluster } from '../../testing/cluster.ts'
 import { startRudePeer } from '../../testing/rude-peer.ts'
 import { atMost, type Check, type Proof, round } from '../proof.ts'
-import { settled } from './mesh.ts'
+import { misbehaviours } from './malformed-frames.ts'
+import { waitForFullMesh } from './mesh.ts'
+import { censusCheck, harmChecks, misbehaviourCheck, randomFramesCheck } from './misbehaving-peer.ts'
 import { configurationChecks } from './refused-configurations.ts'
-import { rudenesses } from './rude-sayings.ts'
-import { censusCheck, harmChecks, randomCheck, rudenessCheck } from './rude-visit.ts'
 
 const settleMs = 30_000
 const rudeLimitMs = 10_000
@@ -25,15 +25,15 @@ export const proof: Proof = {
     const node = await cluster.node('node', { role: 'seed' })
     const friend = await cluster.node('friend', { seeds })
     const nodes = [node, friend, await cluster.node('other', { seeds })]
-    const before = await settled(nodes, settleMs)
+    const before = await waitForFullMesh(nodes, settleMs)
     const rss = [(await node.usage()).rssMb]
     const rude = await startRudePeer(cluster.address('node'), rudeLimitMs)
     const checks: Check[] = []
     try {
       progress('a peer says what it must not')
-      for (const rudeness of rudenesses(friend.peer)) checks.push(await rudenessCheck(cluster, rude, rudeness))
+      for (const rudeness of misbehaviours(friend.peer)) checks.push(await misbehaviourCheck(cluster, rude, rudeness))
       progress(`${random.connections * random.frames} random frames over ${random.connections} connections`)
-      const { check, slowestMs } = await randomCheck(cluster, rude, random, context)
+      const { check, slowestMs } = await randomFramesCheck(cluster, rude, random, context)
       rss.push((await node.usage()).rssMb)
       checks.push(check, ...(await harmChecks(cluster, nodes, rude, before)))
       progress('configurations that no node may start with, and the next census')

@@ -2,20 +2,20 @@ import { fileURLToPath } from 'node:url'
 import type { NodeOptions } from '../../testing/cluster.ts'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
 
-interface Chat {
+interface ChatMessage {
   readonly n: number
   readonly sentAt: number
 }
 
 /** One message as a chatty node printed it. Times are Unix milliseconds. */
-interface Heard {
-  readonly heard: Chat
+interface ReceivedMessage {
+  readonly heard: ChatMessage
   readonly from: string
   readonly at: number
 }
 
 /** When messages passed again between two nodes, in milliseconds after `since`. */
-export interface BothWays {
+export interface Exchange {
   readonly other: string
   readonly toMs: number
   readonly fromMs: number
@@ -29,9 +29,9 @@ export function chattyNode(cluster: Cluster, name: string, options: NodeOptions 
 }
 
 /** What `node` heard from `peer` that was sent and received after `since`, oldest first. */
-export function heardFrom(node: NodeProcess, peer: string, since: number): Heard[] {
+export function messagesFrom(node: NodeProcess, peer: string, since: number): ReceivedMessage[] {
   return node.log
-    .filter((line): line is typeof line & Heard => 'heard' in line && line['from'] === peer)
+    .filter((line): line is typeof line & ReceivedMessage => 'heard' in line && line['from'] === peer)
     .filter((line) => line.heard.sentAt >= since && line.at >= since)
 }
 
@@ -39,17 +39,17 @@ export function heardFrom(node: NodeProcess, peer: string, since: number): Heard
  * Waits until each of `others` has heard `node` and the other way round, each by a message sent after `since` (Unix
  * milliseconds). What has not passed by then is Infinity.
  */
-export async function bothWays(
+export async function waitForExchange(
   node: NodeProcess,
   others: readonly NodeProcess[],
   since: number,
   limitMs: number,
-): Promise<BothWays[]> {
+): Promise<Exchange[]> {
   const look = () =>
     others.map((other) => ({
       other: other.name,
-      toMs: (heardFrom(other, node.peer, since)[0]?.at ?? Infinity) - since,
-      fromMs: (heardFrom(node, other.peer, since)[0]?.at ?? Infinity) - since,
+      toMs: (messagesFrom(other, node.peer, since)[0]?.at ?? Infinity) - since,
+      fromMs: (messagesFrom(node, other.peer, since)[0]?.at ?? Infinity) - since,
     }))
   const passed = () => look().every(({ toMs, fromMs }) => toMs < Infinity && fromMs < Infinity)
   await until(passed, limitMs, 'messages both ways').catch(() => {})
@@ -57,17 +57,21 @@ export async function bothWays(
 }
 
 /** Messages that any of these nodes said from `from` to `to` (Unix milliseconds), and how many another did not hear. */
-export function hearing(nodes: readonly NodeProcess[], from: number, to: number): { said: number; missed: number } {
-  const within = ({ sentAt }: Chat) => sentAt >= from && sentAt < to
+export function countMessages(
+  nodes: readonly NodeProcess[],
+  from: number,
+  to: number,
+): { said: number; missed: number } {
+  const within = ({ sentAt }: ChatMessage) => sentAt >= from && sentAt < to
   let said = 0
   let missed = 0
   for (const speaker of nodes) {
-    const spoken = speaker.log.filter((line): line is typeof line & { said: Chat } => 'said' in line)
+    const spoken = speaker.log.filter((line): line is typeof line & { said: ChatMessage } => 'said' in line)
     const numbers = spoken.map((line) => line.said).filter(within)
     said += numbers.length
     for (const listener of nodes) {
       if (listener === speaker) continue
-      const heard = new Set(heardFrom(listener, speaker.peer, from).map((line) => line.heard.n))
+      const heard = new Set(messagesFrom(listener, speaker.peer, from).map((line) => line.heard.n))
       missed += numbers.filter(({ n }) => !heard.has(n)).length
     }
   }
@@ -75,6 +79,6 @@ export function hearing(nodes: readonly NodeProcess[], from: number, to: number)
 }
 
 /** The slowest way, in milliseconds. */
-export function slowest(ways: readonly BothWays[]): number {
+export function slowestMs(ways: readonly Exchange[]): number {
   return Math.max(...ways.flatMap(({ toMs, fromMs }) => [toMs, fromMs]))
 }

@@ -13,7 +13,7 @@ export const aboutCrossedDials = (rounds: number) =>
   `four processes dial each other all at the same instant, ${rounds} times: each time one link per pair is left, the same on both ends, and messages pass each way`
 
 /** So many rounds of all dialling all, over QUIC. A round ends with every link closed. */
-export async function crossedDials(rounds: number, { signal, progress }: ProofContext): Promise<ProofResult> {
+export async function runCrossedDials(rounds: number, { signal, progress }: ProofContext): Promise<ProofResult> {
   await using mesh = await CrossingMesh.start(nodes, signal)
   progress(`${nodes} nodes listen`)
   const seen: Round[] = []
@@ -28,8 +28,8 @@ function figures(rounds: readonly Round[], told: Readonly<Record<string, number>
   return {
     rounds: rounds.length,
     pairs,
-    'one link after ms': spread(rounds.flatMap((round) => settled(round))),
-    'of the first round alone, which warms up': spread(rounds.slice(0, 1).flatMap((round) => settled(round))),
+    'one link after ms': spread(rounds.flatMap((round) => settledTimes(round))),
+    'of the first round alone, which warms up': spread(rounds.slice(0, 1).flatMap((round) => settledTimes(round))),
     'gossip delivered after ms': spread(rounds.flatMap((round) => round.heardMs)),
     'pairs that had two connections': sum(rounds, (round) => round.crossed),
     'gossip duplicates': sum(rounds, (round) => round.duplicates),
@@ -45,7 +45,7 @@ function figures(rounds: readonly Round[], told: Readonly<Record<string, number>
 }
 
 function checks(rounds: readonly Round[]): Check[] {
-  const times = rounds.flatMap((round) => settled(round))
+  const times = rounds.flatMap((round) => settledTimes(round))
   const missing = pairs * rounds.length - times.length
   const crossed = sum(rounds, (round) => round.crossed)
   const within = (share: number) => (missing > 0 ? Number.NaN : quantile(times, share))
@@ -83,7 +83,7 @@ function checks(rounds: readonly Round[]): Check[] {
   ]
 }
 
-function settled(round: Round): number[] {
+function settledTimes(round: Round): number[] {
   return round.settledMs.filter((ms) => ms !== undefined)
 }
 

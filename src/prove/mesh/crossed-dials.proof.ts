@@ -1,5 +1,5 @@
 import type { Proof } from '../proof.ts'
-import { aboutCrossedDials, crossedDials } from './crossed-dials-run.ts'
+import { aboutCrossedDials, runCrossedDials } from './crossed-dials-run.ts'
 
 const rounds = 200
 
@@ -8,5 +8,5 @@ export const proof: Proof = {
   about: aboutCrossedDials(rounds),
   quick: false,
   seconds: 200,
-  run: (context) => crossedDials(rounds, context),
+  run: (context) => runCrossedDials(rounds, context),
 }

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
-import { named } from '../evidence.ts'
+import { spansNamed } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
 
 /** More than a node of one link needs, about 35, and fewer than the connections that come. */
@@ -13,10 +13,10 @@ const flood = { http: 60, tcp: 20, everyMs: 2_000, ms: 20_000 } as const
 const spanDelayMs = 20_000
 const backMs = 20_000
 
-type Which = keyof typeof limits
+type Variant = keyof typeof limits
 
 interface Outcome {
-  readonly which: Which
+  readonly variant: Variant
   /** Descriptors of the process before the flood, at its height, and after it. */
   readonly descriptors: readonly number[]
   /** The HTTP API answered while the flood went on. */
@@ -39,14 +39,14 @@ export const proof: Proof = {
   quick: false,
   seconds: 80,
   async run(context) {
-    const outcomes = [await play('low', context), await play('control', context)] as const
+    const outcomes = [await runVariant('low', context), await runVariant('control', context)] as const
     return { figures: { outcomes, load: loadavg() }, checks: outcomes.flatMap(checksOf) }
   },
 }
 
-async function play(which: Which, { progress, signal }: ProofContext): Promise<Outcome> {
+async function runVariant(variant: Variant, { progress, signal }: ProofContext): Promise<Outcome> {
   await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
-  const limit = limits[which]
+  const limit = limits[variant]
   const host = { through: ['prlimit', `--nofile=${limit}:${limit}`] }
   const [address, tcp] = [cluster.address('node'), tcpOf(cluster.address('node'))]
   const seeds = [cluster.address('seed')]
@@ -55,18 +55,18 @@ async function play(which: Which, { progress, signal }: ProofContext): Promise<O
   await until(async () => (await linksOf(node)).includes(seed.peer), backMs, 'linked with the seed')
   const descriptors = [descriptorsOf(node)]
   progress(`${limit} descriptors, ${descriptors[0]} in use; flooded with connections`)
-  const { answered, again, highest } = await floodIt(node, portOf(tcp), seed, cluster, signal)
+  const { answered, again, highest } = await floodNode(node, portOf(tcp), seed, cluster, signal)
   const ended = Date.now()
-  const linkedMs = await timeOf(async () => (await linksOf(node)).includes(again.peer))
+  const linkedMs = await timeUntil(async () => (await linksOf(node)).includes(again.peer))
   const newcomer = await cluster.node('newcomer', { seeds: [tcp] })
-  const newcomerMs = await timeOf(async () => (await linksOf(node)).includes(newcomer.peer))
+  const newcomerMs = await timeUntil(async () => (await linksOf(node)).includes(newcomer.peer))
   const spans = (name: 'mesh.resource.exhausted' | 'mesh.resource.recovered') =>
-    named(cluster.receiver.spans, name).filter(({ resource }) => resource['mesh.node.name'] === 'node')
+    spansNamed(cluster.receiver.spans, name).filter(({ resource }) => resource['mesh.node.name'] === 'node')
   const isInSpans = async () => spans('mesh.resource.recovered').length > 0
-  if (which === 'low') await timeOf(isInSpans, spanDelayMs)
+  if (variant === 'low') await timeUntil(isInSpans, spanDelayMs)
   else await sleep(spanDelayMs, undefined, { signal })
   return {
-    which,
+    variant: variant,
     descriptors: [...descriptors, highest, descriptorsOf(node)],
     answered,
     exhausted: spans('mesh.resource.exhausted').map(({ attributes }) => attributes),
@@ -80,7 +80,7 @@ async function play(which: Which, { progress, signal }: ProofContext): Promise<O
 }
 
 /** Opens connections until all descriptors are gone; meanwhile the seed goes and another one comes at its address. */
-async function floodIt(node: NodeProcess, tcpPort: number, seed: NodeProcess, cluster: Cluster, signal: AbortSignal) {
+async function floodNode(node: NodeProcess, tcpPort: number, seed: NodeProcess, cluster: Cluster, signal: AbortSignal) {
   const sockets: Socket[] = []
   const open = (port: number) => sockets.push(connect(port, '127.0.0.1').on('error', () => {}))
   const until = performance.now() + flood.ms
@@ -122,18 +122,18 @@ async function linksOf(node: NodeProcess): Promise<readonly string[]> {
   return peers.filter(({ links }) => links.some(({ state }) => state === 'settled')).map(({ peer }) => peer)
 }
 
-async function timeOf(holds: () => Promise<boolean>, limitMs = backMs): Promise<number> {
+async function timeUntil(holds: () => Promise<boolean>, limitMs = backMs): Promise<number> {
   return round(await until(holds, limitMs, '').catch(() => Number.NaN))
 }
 
 function checksOf(outcome: Outcome): Check[] {
-  const { which, exhausted, recovered, recoveredMs, logged, descriptors, linkedMs, newcomerMs, exit } = outcome
+  const { variant, exhausted, recovered, recoveredMs, logged, descriptors, linkedMs, newcomerMs, exit } = outcome
   const back = [
-    atMost(`${which}: linked with the new seed after`, backMs, linkedMs, 'ms'),
-    atMost(`${which}: linked with a newcomer over TCP after`, backMs, newcomerMs, 'ms'),
-    equals(`${which}: exit code`, 0, exit),
+    atMost(`${variant}: linked with the new seed after`, backMs, linkedMs, 'ms'),
+    atMost(`${variant}: linked with a newcomer over TCP after`, backMs, newcomerMs, 'ms'),
+    equals(`${variant}: exit code`, 0, exit),
   ]
-  if (which === 'control') {
+  if (variant === 'control') {
     return [
       atLeast('control: descriptors at the height', limits.low, Number(descriptors[1])),
       equals('control: spans of exhaustion', 0, exhausted.length + recovered.length),

@@ -1,5 +1,5 @@
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { emitterOf, inTrace, named, numberOf } from '../evidence.ts'
+import { emitterOf, numberOf, spansInTrace, spansNamed } from '../evidence.ts'
 
 /** First campaign of one node, as told. */
 export interface Campaign {
@@ -17,18 +17,18 @@ const roundingMs = 1
 
 /** First campaigns of all nodes. */
 export function firstCampaigns(spans: readonly ReceivedSpan[]): Campaign[] {
-  const roots = named(spans, 'mesh.seed.dial').filter((span) => numberOf(span, 'mesh.seed.campaign') === 1)
+  const roots = spansNamed(spans, 'mesh.seed.dial').filter((span) => numberOf(span, 'mesh.seed.campaign') === 1)
   return roots.map((root) => {
-    const trace = inTrace(spans, root.traceId)
+    const trace = spansInTrace(spans, root.traceId)
     const inOrder = (a: ReceivedSpan, b: ReceivedSpan) => a.endMs - b.endMs
-    const retries = named(trace, 'mesh.seed.retry').sort(inOrder)
-    const connected = named(trace, 'mesh.seed.connected')[0]
+    const retries = spansNamed(trace, 'mesh.seed.retry').sort(inOrder)
+    const connected = spansNamed(trace, 'mesh.seed.connected')[0]
     return { emitter: emitterOf(root), retries, connected, fault: faultOf(root, trace, retries) }
   })
 }
 
 function faultOf(root: ReceivedSpan, trace: readonly ReceivedSpan[], retries: readonly ReceivedSpan[]): string {
-  const ends = named(trace, 'mesh.seed.connected')
+  const ends = spansNamed(trace, 'mesh.seed.connected')
   if (root.parentSpanId !== '') return 'the campaign is no root'
   const stray = [...retries, ...ends].find(({ parentSpanId }) => parentSpanId !== root.spanId)
   if (stray !== undefined) return `${stray.name} is no child of its campaign`

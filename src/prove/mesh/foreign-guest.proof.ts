@@ -1,5 +1,5 @@
 import type { Proof } from '../proof.ts'
-import { aboutGuests, guestVisits } from './guest-visits.ts'
+import { aboutGuests, runGuestVisits } from './guest-visits.ts'
 
 /** Command line, words between spaces, of a guest that speaks as `testing/guest-peer.ts` says. */
 const variable = 'TRACEMESH_GUEST_PEER'
@@ -11,7 +11,7 @@ export const proof: Proof = {
   seconds: 35,
   async run(context) {
     const command = process.env[variable]?.trim() ?? ''
-    if (command !== '') return guestVisits(command.split(/\s+/), context)
+    if (command !== '') return runGuestVisits(command.split(/\s+/), context)
     context.progress(`NOT SHOWN: set ${variable} to the command line of a guest of another implementation`)
     const unshown = { what: 'a guest of another implementation', want: 'one', got: `${variable} is not set` }
     return { figures: {}, checks: [{ ...unshown, holds: 'not shown' }] }

@@ -1,10 +1,10 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from '../../testing/cluster.ts'
-import { emitterOf, named, numberOf } from '../evidence.ts'
+import { emitterOf, numberOf, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, equals, type Proof } from '../proof.ts'
-import { bothWays, chattyNode, hearing, slowest } from './chat.ts'
-import { settled } from './mesh.ts'
+import { chattyNode, countMessages, slowestMs, waitForExchange } from './chat.ts'
+import { waitForFullMesh } from './mesh.ts'
 
 const frozenMs = 45_000
 const backMs = 15_000
@@ -22,7 +22,7 @@ export const proof: Proof = {
     const seed = await chattyNode(cluster, 'seed', { role: 'seed' })
     const names = Array.from({ length: 5 }, (_, index) => `node-${index + 1}`)
     const rest = await Promise.all(names.map((name) => chattyNode(cluster, name, { seeds })))
-    await settled([seed, ...rest], 30_000)
+    await waitForFullMesh([seed, ...rest], 30_000)
     const all = [seed, ...rest]
     const sleeper = all[Math.floor(random() * all.length)] ?? seed
     const others = all.filter((node) => node !== sleeper)
@@ -31,25 +31,27 @@ export const proof: Proof = {
     await sleep(frozenMs)
     const wokenAt = Date.now()
     sleeper.resume()
-    const ways = await bothWays(sleeper, others, wokenAt, backMs + 10_000)
-    progress(`messages both ways after ${slowest(ways)} ms; watching whom it expires`)
-    const links = await settled([sleeper, ...others], 20_000)
+    const ways = await waitForExchange(sleeper, others, wokenAt, backMs + 10_000)
+    progress(`messages both ways after ${slowestMs(ways)} ms; watching whom it expires`)
+    const links = await waitForFullMesh([sleeper, ...others], 20_000)
     const settledMs = Date.now() - wokenAt
     await sleep(wokenAt + patienceMs - Date.now())
-    const after = hearing(all, wokenAt + backMs, wokenAt + patienceMs - 1_000)
+    const after = countMessages(all, wokenAt + backMs, wokenAt + patienceMs - 1_000)
     const code = await sleeper.stop()
     const spans = cluster.receiver.spans
     const own = spans.filter((span) => emitterOf(span) === sleeper.peer)
-    const stalls = named(own, 'mesh.node.stalled')
-    const expired = named(spans, 'mesh.member.expired')
-    const suspended = named(own, 'mesh.staleness.pruned').filter((span) => span.attributes['mesh.pruned.suspended'])
+    const stalls = spansNamed(own, 'mesh.node.stalled')
+    const expired = spansNamed(spans, 'mesh.member.expired')
+    const suspended = spansNamed(own, 'mesh.staleness.pruned').filter(
+      (span) => span.attributes['mesh.pruned.suspended'],
+    )
     const checks = [
       equals(
         'others that expired it while it slept',
         others.length,
         expired.filter((span) => emitterOf(span) !== sleeper.peer).length,
       ),
-      equals('members it expired', 0, named(own, 'mesh.member.expired').length),
+      equals('members it expired', 0, spansNamed(own, 'mesh.member.expired').length),
       equals('stalls it told', 1, stalls.length),
       atLeast(
         'told sleep',
@@ -58,8 +60,8 @@ export const proof: Proof = {
         'ms',
       ),
       atLeast('sweeps in which it suspended its judgement', 1, suspended.length),
-      equals('others it exchanges messages with', 5, ways.filter((way) => slowest([way]) < Infinity).length),
-      atMost('messages both ways with all, from its waking', backMs, slowest(ways), 'ms'),
+      equals('others it exchanges messages with', 5, ways.filter((way) => slowestMs([way]) < Infinity).length),
+      atMost('messages both ways with all, from its waking', backMs, slowestMs(ways), 'ms'),
       atLeast('messages said by all from then on', 264, after.said),
       equals('of them missed by anybody', 0, after.missed),
       equals('links on QUIC, one per pair', 15, links.filter(({ transport }) => transport === 'quic').length),

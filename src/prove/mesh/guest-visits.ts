@@ -27,7 +27,7 @@ export const aboutGuests =
   'is a guest: told, listed, no member, gossiped with both ways, and it can leave, crash, and come back'
 
 /** A guest, by its command line, with a mesh of two nodes. */
-export async function guestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
+export async function runGuestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
   await using cluster = await startCluster()
   const mesh = 'mesh-a'
   const near = await cluster.node('near', { mesh, role: 'seed', entry: talking })

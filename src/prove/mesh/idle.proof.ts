@@ -5,7 +5,7 @@ import { builtPackage } from '../../testing/built-package.ts'
 import { each } from '../checks.ts'
 import { sum } from '../evidence.ts'
 import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
-import { type IdleMesh, type SpansSeen, startIdleMesh } from './idle-mesh.ts'
+import { type IdleMesh, type SpanCounts, startIdleMesh } from './idle-mesh.ts'
 
 const count = 9
 /** Every node is linked to every other. */
@@ -22,11 +22,11 @@ const cpuMost = 6
 const sides = ['package', 'stock'] as const
 type Side = (typeof sides)[number]
 
-interface Seen {
+interface WindowSample {
   readonly use: WindowUse
   readonly links: readonly number[]
   readonly stockConnections: readonly number[]
-  readonly spans: SpansSeen
+  readonly spans: SpanCounts
 }
 
 export const proof: Proof = {
@@ -43,90 +43,90 @@ export const proof: Proof = {
     const mesh = resources.use(await startIdleMesh('package', { count, links, bin }))
     progress(`${count} mesh nodes have ${links} links each; settling for ${settleMs / 1_000} s`)
     await sleep(settleMs, undefined, { signal })
-    const seen: Seen[] = []
+    const samples: WindowSample[] = []
     mesh.spans()
     for (let i = 1; i <= windows; i++) {
       const use = await idleWindow({ package: mesh.nodes, stock: stock.nodes }, windowMs, signal)
       const spans = mesh.spans()
       const held = mesh.links()
       const stockConnections = await Promise.all(stock.nodes.map((node) => node.connections()))
-      seen.push({ use, spans, links: held, stockConnections })
-      progress(`window ${i} of ${windows}: ${sides.map((side) => `${side} ${shown(use, side)}`).join(', ')}`)
+      samples.push({ use, spans, links: held, stockConnections })
+      progress(`window ${i} of ${windows}: ${sides.map((side) => `${side} ${describeUse(use, side)}`).join(', ')}`)
     }
-    return { figures: { ...figuresOf(seen), ...(await onceAsked(mesh)) }, checks: checksOf(seen) }
+    return { figures: { ...figuresOf(samples), ...(await rssAfterFirstRequest(mesh)) }, checks: checksOf(samples) }
   },
 }
 
 /** The HTTP API is loaded by the first request. */
-async function onceAsked({ nodes }: IdleMesh): Promise<Record<string, unknown>> {
+async function rssAfterFirstRequest({ nodes }: IdleMesh): Promise<Record<string, unknown>> {
   await Promise.all(nodes.map((node) => node.api('/healthz')))
   const usage = await Promise.all(nodes.map((node) => node.usage()))
   return { 'RSS MiB once the HTTP API was asked': spread(usage.map(({ rssMb }) => rssMb)) }
 }
 
-function checksOf(seen: readonly Seen[]): Check[] {
-  const rssOfStock = round(mean(rss(seen, 'stock')))
+function checksOf(samples: readonly WindowSample[]): Check[] {
+  const rssOfStock = round(mean(rss(samples, 'stock')))
   return [
-    atMost('CPU per node, median', cpuMost, median(cpu(seen, 'package')), 'ms/s'),
-    atMost('RSS per node, mean; at most stock’s', rssOfStock, mean(rss(seen, 'package')), 'MiB'),
+    atMost('CPU per node, median', cpuMost, median(cpu(samples, 'package')), 'ms/s'),
+    atMost('RSS per node, mean; at most stock’s', rssOfStock, mean(rss(samples, 'package')), 'MiB'),
     each(
       'links of each node after each window',
       `${links}`,
-      seen.flatMap((one) => one.links),
+      samples.flatMap((one) => one.links),
       (n) => n === links,
     ),
     each(
       'connections of each stock node after each window',
       `${links}`,
-      seen.flatMap((one) => one.stockConnections),
+      samples.flatMap((one) => one.stockConnections),
       (n) => n === links,
     ),
-    each('spans that arrived from each node in each window', 'some', spansByNode(seen), (n) => n > 0),
-    equals('spans that were told and have not arrived', 0, Math.max(...seen.map(({ spans }) => gone(spans)))),
+    each('spans that arrived from each node in each window', 'some', spansByNode(samples), (n) => n > 0),
+    equals('spans that were told and have not arrived', 0, Math.max(...samples.map(({ spans }) => undelivered(spans)))),
   ]
 }
 
-function figuresOf(seen: readonly Seen[]): Record<string, unknown> {
+function figuresOf(samples: readonly WindowSample[]): Record<string, unknown> {
   const figures = sides.map((side) => [
     side,
     {
-      'CPU ms/s per node': spread(cpu(seen, side)),
-      'CPU ms/s per node, mean of each window': seen.map(({ use }) => round(mean(use.sides[side]?.cpu ?? []))),
-      'RSS MiB': spread(rss(seen, side)),
-      'PSS MiB': spread(seen.flatMap(({ use }) => use.sides[side]?.pss ?? [])),
-      'CPU to stock, by window': seen.map(({ use }) => ratio(use.sides[side]?.cpu, use.sides['stock']?.cpu)),
-      'RSS to stock, by window': seen.map(({ use }) => ratio(use.sides[side]?.rss, use.sides['stock']?.rss)),
+      'CPU ms/s per node': spread(cpu(samples, side)),
+      'CPU ms/s per node, mean of each window': samples.map(({ use }) => round(mean(use.sides[side]?.cpu ?? []))),
+      'RSS MiB': spread(rss(samples, side)),
+      'PSS MiB': spread(samples.flatMap(({ use }) => use.sides[side]?.pss ?? [])),
+      'CPU to stock, by window': samples.map(({ use }) => ratio(use.sides[side]?.cpu, use.sides['stock']?.cpu)),
+      'RSS to stock, by window': samples.map(({ use }) => ratio(use.sides[side]?.rss, use.sides['stock']?.rss)),
     },
   ])
   return {
     'nodes per side': count,
     'links per node': links,
-    'windows of s': seen.map(({ use }) => round(use.seconds)),
+    'windows of s': samples.map(({ use }) => round(use.seconds)),
     'settled for s': settleMs / 1_000,
     ...Object.fromEntries(figures),
-    'CPU ms/s of everything else, by window': seen.map(({ use }) => Math.round(use.others)),
-    'load average, by window': seen.map(({ use }) => round(use.load)),
-    'spans per node and window': spread(spansByNode(seen)),
+    'CPU ms/s of everything else, by window': samples.map(({ use }) => Math.round(use.others)),
+    'load average, by window': samples.map(({ use }) => round(use.load)),
+    'spans per node and window': spread(spansByNode(samples)),
   }
 }
 
-function cpu(seen: readonly Seen[], side: Side): number[] {
-  return seen.flatMap(({ use }) => use.sides[side]?.cpu ?? [])
+function cpu(samples: readonly WindowSample[], side: Side): number[] {
+  return samples.flatMap(({ use }) => use.sides[side]?.cpu ?? [])
 }
 
-function rss(seen: readonly Seen[], side: Side): number[] {
-  return seen.flatMap(({ use }) => use.sides[side]?.rss ?? [])
+function rss(samples: readonly WindowSample[], side: Side): number[] {
+  return samples.flatMap(({ use }) => use.sides[side]?.rss ?? [])
 }
 
-function spansByNode(seen: readonly Seen[]): number[] {
-  return seen.flatMap(({ spans }) => spans.byNode)
+function spansByNode(samples: readonly WindowSample[]): number[] {
+  return samples.flatMap(({ spans }) => spans.byNode)
 }
 
-function gone({ missing, lost }: SpansSeen): number {
+function undelivered({ missing, lost }: SpanCounts): number {
   return missing + lost
 }
 
-function shown({ sides: used }: WindowUse, side: Side): string {
+function describeUse({ sides: used }: WindowUse, side: Side): string {
   return `${mean(used[side]?.cpu ?? []).toFixed(1)} ms/s ${mean(used[side]?.rss ?? []).toFixed(0)} MiB`
 }
 

@@ -2,9 +2,9 @@ import { loadavg } from 'node:os'
 import type { Topology } from '../../kit/views.ts'
 import { type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { named, nameOf } from '../evidence.ts'
+import { nameOf, spansNamed } from '../evidence.ts'
 import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
-import { settled, topologiesOf } from './mesh.ts'
+import { topologiesOf, waitForFullMesh } from './mesh.ts'
 
 const windowMs = 30_000
 /** One sweep, and a second for what is slow about a machine. */
@@ -26,7 +26,7 @@ export const proof: Proof = {
     const rest = await Promise.all(
       Array.from({ length: 5 }, (_, index) => cluster.node(`node-${index + 1}`, { seeds })),
     )
-    await settled([seed, ...rest], 30_000)
+    await waitForFullMesh([seed, ...rest], 30_000)
     const all = [seed, ...rest]
     const victim = all[Math.floor(random() * all.length)] ?? seed
     const others = all.filter((node) => node !== victim)
@@ -36,7 +36,7 @@ export const proof: Proof = {
     victim.kill()
     const { spans } = cluster.receiver
     const about = (name: 'mesh.connection.closed' | 'mesh.member.expired') =>
-      named(spans, name).filter((span) => span.attributes['mesh.peer.id'] === victim.peer)
+      spansNamed(spans, name).filter((span) => span.attributes['mesh.peer.id'] === victim.peer)
     const told = () => about('mesh.member.expired').length >= others.length
     await until(told, windowMs + sweepMs + arrivalMs, 'expired by all others').catch(() => {})
     progress(`${about('mesh.member.expired').length} of ${others.length} have expired it`)
@@ -48,7 +48,11 @@ export const proof: Proof = {
       ),
       ...closedChecks(about('mesh.connection.closed'), others, killedAt),
       ...expiredChecks(about('mesh.member.expired'), others, killedAt),
-      equals('others expired', 0, named(spans, 'mesh.member.expired').length - about('mesh.member.expired').length),
+      equals(
+        'others expired',
+        0,
+        spansNamed(spans, 'mesh.member.expired').length - about('mesh.member.expired').length,
+      ),
       equals('nodes that still name it anywhere', 0, (await topologiesOf(others)).filter(mentions(victim)).length),
     ]
     const figures = {

@@ -1,6 +1,6 @@
 import { startCluster } from '../../testing/cluster.ts'
 import type { Proof } from '../proof.ts'
-import { lateSeed } from './late-seed.ts'
+import { runLateSeed } from './late-seed.ts'
 
 export const proof: Proof = {
   name: 'late-seed',
@@ -10,6 +10,6 @@ export const proof: Proof = {
   async run(context) {
     await using cluster = await startCluster()
     // Long enough for every node to begin a second window.
-    return await lateSeed(cluster, { lateMs: 20_000, watchMs: 45_000 }, context)
+    return await runLateSeed(cluster, { lateMs: 20_000, watchMs: 45_000 }, context)
   },
 }

@@ -2,11 +2,20 @@ import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { emitterOf, gapsOf, gapsOfLives, missingSpans, named, numberOf, orphans, unclosed } from '../evidence.ts'
+import {
+  emitterOf,
+  gapsOf,
+  gapsOfLives,
+  missingSpans,
+  numberOf,
+  orphans,
+  spansNamed,
+  unclosedConnections,
+} from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { firstCampaigns, longestWaitMs } from './first-campaigns.ts'
-import { birthFault, endFault } from './link-traces.ts'
-import { allKnown, type PairLink, settled, topologiesOf } from './mesh.ts'
+import { closeFault, openFault } from './link-traces.ts'
+import { haveFullMembership, type PairLink, topologiesOf, waitForFullMesh } from './mesh.ts'
 
 export interface LateSeedOptions {
   /** How much later than the others the seed starts, in milliseconds. */
@@ -34,7 +43,7 @@ const sweepGapMs = 6_000
 const windowMs = 60_000
 
 /** Six nodes, one of them the seed of the others, which starts late; then one stops politely, then all. */
-export async function lateSeed(
+export async function runLateSeed(
   cluster: Cluster,
   { lateMs, watchMs }: LateSeedOptions,
   { progress }: Pick<ProofContext, 'progress'>,
@@ -48,16 +57,20 @@ export async function lateSeed(
   const seedAt = Date.now()
   const seed = await cluster.node('seed', { role: 'seed' })
   const all = [...early, seed]
-  await until(async () => allKnown(await topologiesOf(all)), 60_000, 'everybody known to everybody')
+  await until(async () => haveFullMembership(await topologiesOf(all)), 60_000, 'everybody known to everybody')
   const allKnownAt = Date.now()
   progress(`everybody is known ${allKnownAt - seedAt} ms after the seed was started`)
-  const links = await settled(all, 10_000)
+  const links = await waitForFullMesh(all, 10_000)
   await sleep(watchMs)
   const [first, ...others] = early as [NodeProcess, ...NodeProcess[]]
   const exitCodes = [await first.stop()]
   progress('one has stopped; now all')
   // For the others to have closed their ends, before they stop themselves.
-  await until(async () => allKnown(await topologiesOf([...others, seed])), 5_000, 'the stopped node forgotten')
+  await until(
+    async () => haveFullMembership(await topologiesOf([...others, seed])),
+    5_000,
+    'the stopped node forgotten',
+  )
   exitCodes.push(...(await Promise.all([...others, seed].map((node) => node.stop()))))
   const story = { seed: seed.peer, seedAt, allKnownAt, links, stopped: first.peer, exitCodes }
   return judge(cluster.receiver.spans, story)
@@ -84,10 +97,10 @@ function judge(spans: readonly ReceivedSpan[], story: Story): ProofResult {
     longestWaitMs: round(waitMs),
     allKnownAfterSeedStartMs: tookMs,
     transports: [...new Set(story.links.map(({ transport }) => transport))],
-    superseded: named(spans, 'mesh.connection.superseded').length,
-    connectionsOpened: named(spans, 'mesh.connection.opened').length,
+    superseded: spansNamed(spans, 'mesh.connection.superseded').length,
+    connectionsOpened: spansNamed(spans, 'mesh.connection.opened').length,
     longestSweepGapMs: round(Math.max(...gapsOfLives(spans, 'mesh.staleness.pruned'))),
-    longestWindowGapMs: round(Math.max(...gapsOf(named(spans, 'mesh.window')))),
+    longestWindowGapMs: round(Math.max(...gapsOf(spansNamed(spans, 'mesh.window')))),
     loadavg: loadavg(),
   }
   return { figures, checks }
@@ -95,21 +108,21 @@ function judge(spans: readonly ReceivedSpan[], story: Story): ProofResult {
 
 function linkChecks(spans: readonly ReceivedSpan[], { links, stopped }: Story): Check[] {
   const ended = links.filter(({ ends }) => ends.includes(stopped))
-  const births = links.map((link) => birthFault(spans, link)).filter((fault) => fault !== '')
-  const ends = ended.map((link) => endFault(spans, link, stopped)).filter((fault) => fault !== '')
+  const births = links.map((link) => openFault(spans, link)).filter((fault) => fault !== '')
+  const ends = ended.map((link) => closeFault(spans, link, stopped)).filter((fault) => fault !== '')
   return [
     equals('links of the pairs, one each, both ends agreeing on its id', (nodes * (nodes - 1)) / 2, links.length),
     equals('links over another transport than QUIC', 0, links.filter(({ transport }) => transport !== 'quic').length),
     equals('births that are not one trace of both ends', '', births.join('; ')),
     equals('links of the node that stopped first', nodes - 1, ended.length),
     equals('ends that are not one trace of both ends, linked to the birth', '', ends.join('; ')),
-    equals('connections opened and not closed exactly once', 0, unclosed(spans).length),
+    equals('connections opened and not closed exactly once', 0, unclosedConnections(spans).length),
   ]
 }
 
 function rhythmChecks(spans: readonly ReceivedSpan[]): Check[] {
-  const sweeps = named(spans, 'mesh.staleness.pruned')
-  const windows = named(spans, 'mesh.window')
+  const sweeps = spansNamed(spans, 'mesh.staleness.pruned')
+  const windows = spansNamed(spans, 'mesh.window')
   const unlinked = windows.filter((span) => numberOf(span, 'mesh.window.seq') > 1 && !isLinkedBack(span, windows))
   return [
     equals('nodes that swept', nodes, new Set(sweeps.map(emitterOf)).size),
@@ -136,11 +149,11 @@ function isLinkedBack(window: ReceivedSpan, windows: readonly ReceivedSpan[]): b
 function lossChecks(spans: readonly ReceivedSpan[]): Check[] {
   return [
     equals('spans missing in the numbers from 1', 0, missingSpans(spans)),
-    equals('spans told as lost', 0, named(spans, 'mesh.telemetry.lost').length),
+    equals('spans told as lost', 0, spansNamed(spans, 'mesh.telemetry.lost').length),
     equals('spans whose parent never came', 0, orphans(spans).length),
-    equals('nodes told as stopped', nodes, new Set(named(spans, 'mesh.node.stopped').map(emitterOf)).size),
-    equals('members expired', 0, named(spans, 'mesh.member.expired').length),
-    equals('leaks suspected', 0, named(spans, 'mesh.leak.suspected').length),
+    equals('nodes told as stopped', nodes, new Set(spansNamed(spans, 'mesh.node.stopped').map(emitterOf)).size),
+    equals('members expired', 0, spansNamed(spans, 'mesh.member.expired').length),
+    equals('leaks suspected', 0, spansNamed(spans, 'mesh.leak.suspected').length),
   ]
 }
 

@@ -15,7 +15,7 @@ export function topologiesOf(nodes: readonly NodeProcess[]): Promise<Topology[]>
 }
 
 /** Whether each of these nodes knows all the others as members, and nobody else. */
-export function allKnown(topologies: readonly Topology[]): boolean {
+export function haveFullMembership(topologies: readonly Topology[]): boolean {
   const everybody = topologies.map(({ self }) => self)
   return topologies.every(({ self, members }) => {
     const known = members.map(({ peer }) => peer)
@@ -32,8 +32,8 @@ export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] 
   for (const [index, one] of topologies.entries()) {
     if (one.peers.length !== topologies.length - 1) return `${one.self} has ${one.peers.length} peers`
     for (const other of topologies.slice(index + 1)) {
-      const here = only(one.peers, other.self)
-      const there = only(other.peers, one.self)
+      const here = singleSettledLink(one.peers, other.self)
+      const there = singleSettledLink(other.peers, one.self)
       if (here === undefined || there === undefined)
         return `${one.self} and ${other.self} have not one settled link each`
       if (here.id !== there.id) return `${here.id} is ${there.id} at the other end`
@@ -46,11 +46,11 @@ export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] 
 }
 
 /** Resolves with the links once everybody knows everybody and the two ends of every pair agree on one link. */
-export async function settled(nodes: readonly NodeProcess[], limitMs: number): Promise<readonly PairLink[]> {
+export async function waitForFullMesh(nodes: readonly NodeProcess[], limitMs: number): Promise<readonly PairLink[]> {
   let links: readonly PairLink[] | string = 'not asked yet'
   const agreed = async () => {
     const topologies = await topologiesOf(nodes)
-    links = allKnown(topologies) ? pairLinks(topologies) : 'not all are known'
+    links = haveFullMembership(topologies) ? pairLinks(topologies) : 'not all are known'
     return typeof links !== 'string'
   }
   await until(agreed, limitMs, `${nodes.length} nodes with one link per pair`).catch((error: Error) => {
@@ -59,7 +59,7 @@ export async function settled(nodes: readonly NodeProcess[], limitMs: number): P
   return typeof links === 'string' ? [] : links
 }
 
-function only(peers: readonly PeerInfo[], peer: string): PeerInfo['links'][number] | undefined {
+function singleSettledLink(peers: readonly PeerInfo[], peer: string): PeerInfo['links'][number] | undefined {
   const links = peers.find((one) => one.peer === peer)?.links ?? []
   return links.length === 1 && links[0]?.state === 'settled' ? links[0] : undefined
 }

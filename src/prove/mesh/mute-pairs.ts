@@ -94,9 +94,9 @@ export async function startPeer(kind: Kind, transport: Transport): Promise<JsPee
     cached: () => idsOf(topic),
     ask: (peer, ids) => {
       pubsub.subscribe(cachedTopic)
-      insides.sendRpc(peer, wanting(ids))
+      insides.sendRpc(peer, iwantRpc(ids))
     },
-    answer: (peer, ids) => insides.handleReceivedRpc(insides.peers.get(peer), wanting(ids)),
+    answer: (peer, ids) => insides.handleReceivedRpc(insides.peers.get(peer), iwantRpc(ids)),
     stop: async () => void (await libp2p.stop()),
   }
 }
@@ -128,13 +128,13 @@ async function create(
   return (await createLibp2p({ ...settings, services: { ...base, ...kit } })) as unknown as Created
 }
 
-function wanting(messageIDs: readonly Uint8Array[]): object {
+function iwantRpc(messageIDs: readonly Uint8Array[]): object {
   const control = { ihave: [], graft: [], prune: [], idontwant: [], iwant: [{ messageIDs }] }
   return { subscriptions: [], messages: [], control }
 }
 
 /** A guest of another implementation, by its command line, that dials `address`. */
-export async function startForeign(command: string, address: string): Promise<Peer> {
+export async function startForeignGuest(command: string, address: string): Promise<Peer> {
   const guest: Guest = await startGuest(command.split(/\s+/), address, topic)
   const heard: { at: number; bytes: number }[] = []
   const collect = () => {
@@ -155,7 +155,7 @@ export async function startForeign(command: string, address: string): Promise<Pe
 }
 
 /** Milliseconds until each has heard a short message that the other published from now on; NaN when they do not. */
-export async function bothWays(one: Peer, other: Peer, limitMs: number): Promise<number> {
+export async function timeUntilExchange(one: Peer, other: Peer, limitMs: number): Promise<number> {
   const from = performance.now()
   const hears = ({ heard }: Peer) => heard.some(({ at, bytes }) => at > from + 100 && bytes < 1_000)
   while (performance.now() - from < limitMs) {

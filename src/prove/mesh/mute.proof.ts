@@ -2,7 +2,7 @@ import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Transport } from '../../testing/real-world.ts'
 import { atMost, type Check, type Proof } from '../proof.ts'
-import { bothWays, cachedBytes, type Kind, type Peer, startForeign, startPeer } from './mute-pairs.ts'
+import { cachedBytes, type Kind, type Peer, startForeignGuest, startPeer, timeUntilExchange } from './mute-pairs.ts'
 
 /** Command line of a guest of another implementation, as for `foreign-guest`. */
 const variable = 'TRACEMESH_GUEST_PEER'
@@ -32,7 +32,7 @@ interface Outcome {
   readonly sent: number
   readonly bothWaysMs: number
   /** Spans about gossip that the two told meanwhile. */
-  readonly told: readonly string[]
+  readonly gossipSpans: readonly string[]
 }
 
 export const proof: Proof = {
@@ -45,15 +45,15 @@ export const proof: Proof = {
     const outcomes: Outcome[] = []
     for (const transport of ['tcp', 'quic'] as const) {
       for (const [one, other] of pairs) {
-        outcomes.push(...(await pair(one, other, transport)))
+        outcomes.push(...(await runPair(one, other, transport)))
         progress(`${transport}, ${one} and ${other}: ${outcomes.slice(-4).map(inWords).join('; ')}`)
       }
     }
     const command = process.env[variable]?.trim() ?? ''
-    if (command !== '') outcomes.push(...(await foreign(command)))
+    if (command !== '') outcomes.push(...(await runForeignGuest(command)))
     const unshown = { what: 'a guest of another implementation', want: 'one', got: `${variable} is not set` }
     const without: Check[] = command === '' ? [{ ...unshown, holds: 'not shown' }] : []
-    return { figures: { outcomes, load: loadavg() }, checks: [...outcomes.flatMap(checked), ...without] }
+    return { figures: { outcomes, load: loadavg() }, checks: [...outcomes.flatMap(checksOf), ...without] }
   },
 }
 
@@ -61,7 +61,7 @@ function inWords({ bothWaysMs, arrived, sent }: Outcome): string {
   return `${arrived} of ${sent} arrived, both ways after ${bothWaysMs} ms`
 }
 
-function checked({ what, arrived, sent, bothWaysMs, told }: Outcome): Check[] {
+function checksOf({ what, arrived, sent, bothWaysMs, gossipSpans: told }: Outcome): Check[] {
   const missing = arrived < sent
   return [
     atMost(`${what}: gossip both ways again`, backMs, bothWaysMs, 'ms'),
@@ -74,21 +74,21 @@ function checked({ what, arrived, sent, bothWaysMs, told }: Outcome): Check[] {
   ]
 }
 
-async function pair(kindOne: Kind, kindOther: Kind, transport: Transport): Promise<Outcome[]> {
+async function runPair(kindOne: Kind, kindOther: Kind, transport: Transport): Promise<Outcome[]> {
   const one = await startPeer(kindOne, transport)
   const other = await startPeer(kindOther, transport)
   try {
     await one.dial(other.address)
-    await started(one, other)
+    await waitForStart(one, other)
     const outcomes: Outcome[] = []
     for (const [from, to] of [
       [one, other],
       [other, one],
     ] as const) {
       const name = `${transport}, ${from.kind} to ${to.kind}`
-      outcomes.push(await large(name, from, to))
+      outcomes.push(await sendLarge(name, from, to))
       outcomes.push(
-        await outcome(`${name}, ${cachedCount} messages in one answer`, from, to, cachedCount, async () => {
+        await measureOutcome(`${name}, ${cachedCount} messages in one answer`, from, to, cachedCount, async () => {
           to.ask(from.id, await from.cache(cachedCount))
         }),
       )
@@ -100,16 +100,16 @@ async function pair(kindOne: Kind, kindOther: Kind, transport: Transport): Promi
 }
 
 /** With a node, over TCP: what a guest of another implementation sends and takes. */
-async function foreign(command: string): Promise<Outcome[]> {
+async function runForeignGuest(command: string): Promise<Outcome[]> {
   const node = await startPeer('mesh', 'tcp')
-  const guest = await startForeign(command, `${node.address}`)
+  const guest = await startForeignGuest(command, `${node.address}`)
   try {
-    await started(node, guest)
+    await waitForStart(node, guest)
     const outcomes = [
-      await large('node to foreign guest', node, guest),
+      await sendLarge('node to foreign guest', node, guest),
       // Above 1 MiB its own library may drop it, and then nothing has left that anybody here could miss.
-      await large('foreign guest to node', guest, node, largeBytes, 0),
-      await large('foreign guest to node', guest, node, foreignBytes),
+      await sendLarge('foreign guest to node', guest, node, largeBytes, 0),
+      await sendLarge('foreign guest to node', guest, node, foreignBytes),
     ]
     for (let count = 0; count < cachedCount; count++) await guest.publish(cachedBytes)
     await sleep(arrivalMs)
@@ -121,7 +121,7 @@ async function foreign(command: string): Promise<Outcome[]> {
     for (const [name, ask] of answers) {
       const what = `${name}, ${ids.length} messages in one answer`
       // They have all been heard before, so that nobody is handed them again.
-      outcomes.push(await outcome(what, node, guest, 0, async () => ask()))
+      outcomes.push(await measureOutcome(what, node, guest, 0, async () => ask()))
     }
     return outcomes
   } finally {
@@ -130,26 +130,32 @@ async function foreign(command: string): Promise<Outcome[]> {
   }
 }
 
-async function started(one: Peer, other: Peer): Promise<void> {
-  const heardMs = await bothWays(one, other, startMs)
+async function waitForStart(one: Peer, other: Peer): Promise<void> {
+  const heardMs = await timeUntilExchange(one, other, startMs)
   if (Number.isNaN(heardMs)) throw new Error(`${one.kind} and ${other.kind} do not hear each other to begin with`)
   await sleep(arrivalMs)
 }
 
-function large(name: string, from: Peer, to: Peer, bytes = largeBytes, sent = 1): Promise<Outcome> {
+function sendLarge(name: string, from: Peer, to: Peer, bytes = largeBytes, sent = 1): Promise<Outcome> {
   const what = `${name}, one message of ${bytes} bytes`
-  return outcome(what, from, to, sent, async () => void (await from.publish(bytes)))
+  return measureOutcome(what, from, to, sent, async () => void (await from.publish(bytes)))
 }
 
-async function outcome(what: string, from: Peer, to: Peer, sent: number, send: () => Promise<void>): Promise<Outcome> {
+async function measureOutcome(
+  what: string,
+  from: Peer,
+  to: Peer,
+  sent: number,
+  send: () => Promise<void>,
+): Promise<Outcome> {
   const before = [from, to].map(({ spans }) => spans.length)
   const since = performance.now()
   await send()
   await sleep(arrivalMs)
-  const bothWaysMs = await bothWays(from, to, backMs + arrivalMs)
+  const bothWaysMs = await timeUntilExchange(from, to, backMs + arrivalMs)
   // A heal that has worked is told at the next look.
   await sleep(2 * arrivalMs)
   const told = [from, to].flatMap((peer, index) => peer.spans.slice(before[index]).map(({ span }) => span))
   const arrived = to.heard.filter(({ at, bytes }) => at > since && bytes > 1_000).length
-  return { what, arrived, sent, bothWaysMs, told: told.filter((span) => span.startsWith('mesh.gossip.')) }
+  return { what, arrived, sent, bothWaysMs, gossipSpans: told.filter((span) => span.startsWith('mesh.gossip.')) }
 }

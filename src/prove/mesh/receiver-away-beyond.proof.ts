@@ -2,7 +2,7 @@ import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startCluster, until } from '../../testing/cluster.ts'
-import { named } from '../evidence.ts'
+import { spansNamed } from '../evidence.ts'
 import { atLeast, equals, type Proof } from '../proof.ts'
 import { spanAccounts, total } from './span-accounts.ts'
 
@@ -36,7 +36,7 @@ export const proof: Proof = {
       await sleep(ms, undefined, { signal })
       const backAt = Date.now()
       await receiver.restart()
-      const told = () => named(receiver.spans, 'mesh.telemetry.lost').some(({ endMs }) => endMs > backAt)
+      const told = () => spansNamed(receiver.spans, 'mesh.telemetry.lost').some(({ endMs }) => endMs > backAt)
       await until(told, backWithinMs, 'the loss is told')
     }
     node.send({ perSecond: 0 })
@@ -48,7 +48,7 @@ export const proof: Proof = {
       checks: [
         equals('told lost, against missing', total(accounts, 'missing'), total(accounts, 'lostBySpans')),
         atLeast('missing: the bound was passed', bound, total(accounts, 'missing')),
-        atLeast('times it was told', absencesMs.length, named(receiver.spans, 'mesh.telemetry.lost').length),
+        atLeast('times it was told', absencesMs.length, spansNamed(receiver.spans, 'mesh.telemetry.lost').length),
         equals('lost at exit', 0, atExit.length),
         equals('exit code', 0, exit),
       ],

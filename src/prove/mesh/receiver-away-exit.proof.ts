@@ -24,7 +24,7 @@ export const proof: Proof = {
       progress('the receiver goes')
       await cluster.receiver.stop()
       await sleep(3_000, undefined, { signal })
-      const exits = [await exitOf(cluster, away), await exitOf(cluster, unheard)]
+      const exits = [await stopNode(cluster, away), await stopNode(cluster, unheard)]
       const checks = exits.flatMap((exit) => checksOf(exit))
       const arrived = exits.map(({ received }) => received)
       return {
@@ -46,7 +46,7 @@ interface Exit {
   readonly code: number
   readonly tookMs: number
   /** By the log, one line each. */
-  readonly told: number
+  readonly emitted: number
   readonly received: number
   /** By the last word of the log; NaN when it says nothing of it. */
   readonly loggedLost: number
@@ -57,7 +57,7 @@ function isInSpans({ msg }: NodeProcess['log'][number]): boolean {
   return String(msg).startsWith('mesh.') || msg === 'spans were lost'
 }
 
-async function exitOf({ receiver }: Cluster, node: NodeProcess): Promise<Exit> {
+async function stopNode({ receiver }: Cluster, node: NodeProcess): Promise<Exit> {
   const began = performance.now()
   const code = await node.stop()
   const tookMs = Math.round(performance.now() - began)
@@ -67,17 +67,17 @@ async function exitOf({ receiver }: Cluster, node: NodeProcess): Promise<Exit> {
     name: node.name,
     code,
     tookMs,
-    told: node.log.filter(isInSpans).length,
+    emitted: node.log.filter(isInSpans).length,
     received: new Set(numbers.map(({ spanId }) => spanId)).size,
     loggedLost: Number(last?.['lost']),
   }
 }
 
-function checksOf({ name, code, tookMs, told, received, loggedLost }: Exit): Check[] {
+function checksOf({ name, code, tookMs, emitted, received, loggedLost }: Exit): Check[] {
   return [
     equals(`${name}: exit code`, 0, code),
     atMost(`${name}: from SIGTERM to its end`, outWithinMs, tookMs, 'ms'),
-    equals(`${name}: logged as lost, against told less arrived`, told - received, loggedLost),
+    equals(`${name}: logged as lost, against told less arrived`, emitted - received, loggedLost),
     atLeast(`${name}: lost`, 1, loggedLost),
   ]
 }

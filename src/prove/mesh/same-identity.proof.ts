@@ -2,8 +2,8 @@ import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster.ts'
 import { atLeast, atMost, type Check, equals, type Proof } from '../proof.ts'
-import { type BothWays, bothWays, chattyNode, hearing, slowest } from './chat.ts'
-import { type PairLink, settled } from './mesh.ts'
+import { chattyNode, countMessages, type Exchange, slowestMs, waitForExchange } from './chat.ts'
+import { type PairLink, waitForFullMesh } from './mesh.ts'
 
 interface Round {
   readonly name: string
@@ -15,7 +15,7 @@ interface Round {
 interface Outcome extends Round {
   readonly samePeer: boolean
   readonly listeningMs: number
-  readonly ways: readonly BothWays[]
+  readonly ways: readonly Exchange[]
   readonly settledMs: number
   /** All messages between all nodes once it is to be over. */
   readonly after: { readonly said: number; readonly missed: number }
@@ -45,11 +45,11 @@ export const proof: Proof = {
     const seed = await chattyNode(cluster, 'seed', { role: 'seed' })
     const names = Array.from({ length: 5 }, (_, index) => `node-${index + 1}`)
     const all = [seed, ...(await Promise.all(names.map((name) => chattyNode(cluster, name, { seeds }))))]
-    await settled(all, 30_000)
+    await waitForFullMesh(all, 30_000)
     const outcomes: Outcome[] = []
     for (const round of rounds) {
       const outcome = await play(cluster, round, seeds)
-      progress(`${round.name}, away ${round.awayMs} ms: messages both ways after ${slowest(outcome.ways)} ms`)
+      progress(`${round.name}, away ${round.awayMs} ms: messages both ways after ${slowestMs(outcome.ways)} ms`)
       outcomes.push(outcome)
     }
     const figures = {
@@ -72,11 +72,11 @@ async function play(cluster: Cluster, { name, awayMs }: Round, seeds: readonly s
   const startedAt = Date.now()
   const node = await chattyNode(cluster, name, name === 'seed' ? { role: 'seed' } : { seeds })
   const listeningMs = Date.now() - startedAt
-  const ways = await bothWays(node, others, startedAt, backMs + 10_000)
-  const links = await settled([node, ...others], 20_000)
+  const ways = await waitForExchange(node, others, startedAt, backMs + 10_000)
+  const links = await waitForFullMesh([node, ...others], 20_000)
   const settledMs = Date.now() - startedAt
   await sleep(startedAt + backMs + steadyMs + arrivalMs - Date.now())
-  const after = hearing([node, ...others], startedAt + backMs, startedAt + backMs + steadyMs)
+  const after = countMessages([node, ...others], startedAt + backMs, startedAt + backMs + steadyMs)
   return {
     name,
     awayMs,
@@ -93,8 +93,8 @@ function checksOf({ name, awayMs, samePeer, ways, links, after }: Outcome): Chec
   const round = `${name}, away ${awayMs / 1_000} s`
   return [
     equals(`${round}: the same identity`, true, samePeer),
-    equals(`${round}: others it exchanges messages with`, 5, ways.filter((way) => slowest([way]) < Infinity).length),
-    atMost(`${round}: messages both ways with all, from its start`, backMs, slowest(ways), 'ms'),
+    equals(`${round}: others it exchanges messages with`, 5, ways.filter((way) => slowestMs([way]) < Infinity).length),
+    atMost(`${round}: messages both ways with all, from its start`, backMs, slowestMs(ways), 'ms'),
     atLeast(`${round}: messages said by all from then on`, 30, after.said),
     equals(`${round}: of them missed by anybody`, 0, after.missed),
     equals(`${round}: links on QUIC, one per pair`, 15, links.filter(({ transport }) => transport === 'quic').length),

@@ -5,7 +5,7 @@ import { isRoutine } from '../../telemetry/sampling.ts'
 import { startCluster } from '../../testing/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import { each } from '../checks.ts'
-import { named, nameOf, orphans } from '../evidence.ts'
+import { nameOf, orphans, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, equals, type Proof, round } from '../proof.ts'
 import { spanAccounts } from './span-accounts.ts'
 
@@ -63,7 +63,7 @@ export const proof: Proof = {
         each('spans that are missing, by mesh.seq', '0', spanAccounts(spans), ({ missing }) => missing === 0),
         equals('spans whose parent never came', 0, orphans(spans).length),
         equals('routine spans at a share of 0', 0, of('rare').filter(routine).length),
-        atLeast('censuses at a share of 0', 9, named(of('rare'), 'mesh.audit').length),
+        atLeast('censuses at a share of 0', 9, spansNamed(of('rare'), 'mesh.audit').length),
         equals('starts and stops at a share of 0', 2, starts(of('rare'))),
         equals(
           'rare names at a tenth that all had and it had not',
@@ -85,7 +85,7 @@ function routine(span: ReceivedSpan): boolean {
 }
 
 function starts(spans: readonly ReceivedSpan[]): number {
-  return named(spans, 'mesh.node.started').length + named(spans, 'mesh.node.stopped').length
+  return spansNamed(spans, 'mesh.node.started').length + spansNamed(spans, 'mesh.node.stopped').length
 }
 
 interface Volume {

@@ -1,6 +1,6 @@
 import type { Proof } from '../proof.ts'
-import { simulateUnanswered } from './simulated-seed.ts'
-import { unansweredChecks, unansweredFigures } from './unanswered.ts'
+import { noAnswerChecks, noAnswerFigures } from './no-answer.ts'
+import { simulateNoAnswer } from './simulated-seed.ts'
 
 const watchedMs = 360_000
 
@@ -13,7 +13,7 @@ export const proof: Proof = {
   seconds: 1,
   async run({ seed, progress }) {
     progress(`one node, ${watchedMs / 1_000} s of virtual time`)
-    const spans = await simulateUnanswered(seed, watchedMs)
-    return { figures: unansweredFigures(spans), checks: unansweredChecks(spans) }
+    const spans = await simulateNoAnswer(seed, watchedMs)
+    return { figures: noAnswerFigures(spans), checks: noAnswerChecks(spans) }
   },
 }

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { startCluster, until } from '../../testing/cluster.ts'
 import { equals, type Proof } from '../proof.ts'
-import { attemptsOf, isSeedSpan, unansweredChecks, unansweredFigures } from './unanswered.ts'
+import { attemptsOf, isSeedSpan, noAnswerChecks, noAnswerFigures } from './no-answer.ts'
 
 /** Ten attempts, three after the give-up to have two spaces between them. */
 const wanted = 13
@@ -34,8 +34,8 @@ export const proof: Proof = {
     )
     const exit = await node.stop()
     return {
-      figures: { ...unansweredFigures(spans()), load: loadavg() },
-      checks: [...unansweredChecks(spans()), equals('exit code', 0, exit)],
+      figures: { ...noAnswerFigures(spans()), load: loadavg() },
+      checks: [...noAnswerChecks(spans()), equals('exit code', 0, exit)],
     }
   },
 }

@@ -1,11 +1,11 @@
 import { type EmittedSpan, SimMesh } from '../../testing/sim-mesh.ts'
-import { isSeedSpan, type SeedSpan } from './unanswered.ts'
+import { isSeedSpan, type SeedSpan } from './no-answer.ts'
 
 /** Simulated QUIC gives up a port where nobody answers after its idle timeout, in milliseconds. */
 const attemptMs = 10_000
 
 /** What one simulated node tells of its only seed within `watchedMs` of virtual time; nobody ever is where it dials. */
-export async function simulateUnanswered(seed: number, watchedMs: number): Promise<SeedSpan[]> {
+export async function simulateNoAnswer(seed: number, watchedMs: number): Promise<SeedSpan[]> {
   const mesh = new SimMesh({ seed, names: ['seed', 'node'] })
   try {
     await mesh.start('node', { seeds: [mesh.addressOf('seed')] })

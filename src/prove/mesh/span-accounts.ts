@@ -1,12 +1,12 @@
 import { emptySequence, missingOf, withNumbers } from '../../store/sequence.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { byInstance, named, numberOf } from '../evidence.ts'
+import { byInstance, numberOf, spansNamed } from '../evidence.ts'
 
 /** What arrived of one process's spans. */
 export interface SpanAccount {
   readonly node: string
   /** Highest number seen: as many were told at least. */
-  readonly told: number
+  readonly emitted: number
   readonly received: number
   readonly missing: number
   /** By its own `mesh.telemetry.lost`. */
@@ -35,10 +35,10 @@ function accountOf(spans: readonly ReceivedSpan[]): SpanAccount {
   const received = sequence.last - missing
   return {
     node: String(spans[0]?.resource['mesh.node.name']),
-    told: sequence.last,
+    emitted: sequence.last,
     received,
     missing,
-    lostBySpans: named(distinct, 'mesh.telemetry.lost').reduce(
+    lostBySpans: spansNamed(distinct, 'mesh.telemetry.lost').reduce(
       (sum, span) => sum + numberOf(span, 'mesh.lost.count'),
       0,
     ),

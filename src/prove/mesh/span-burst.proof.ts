@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { startCluster, until } from '../../testing/cluster.ts'
-import { named } from '../evidence.ts'
+import { spansNamed } from '../evidence.ts'
 import { equals, type Proof, round } from '../proof.ts'
 import { spanAccounts, total } from './span-accounts.ts'
 
@@ -20,7 +20,7 @@ export const proof: Proof = {
     const node = await cluster.node('busy', { entry: load })
     const before = await node.usage()
     node.send({ burst })
-    const arrived = () => named(receiver.spans, 'mesh.bridge.dropped')
+    const arrived = () => spansNamed(receiver.spans, 'mesh.bridge.dropped')
     const tookMs = await until(() => arrived().length >= burst, limitMs, `${burst} spans`)
     const after = await node.usage()
     const exit = await node.stop()
@@ -37,7 +37,7 @@ export const proof: Proof = {
       checks: [
         equals('of the burst arrived', burst, new Set(arrived().map(({ spanId }) => spanId)).size),
         equals('spans missing, of the node’s own too', 0, total(accounts, 'missing')),
-        equals('mesh.telemetry.lost', 0, named(receiver.spans, 'mesh.telemetry.lost').length),
+        equals('mesh.telemetry.lost', 0, spansNamed(receiver.spans, 'mesh.telemetry.lost').length),
         equals('exit code', 0, exit),
       ],
     }

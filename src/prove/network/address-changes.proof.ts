@@ -4,8 +4,8 @@ import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import type { Lan, Network } from '../../testing/netns/network.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
+import { areLinkedBothWays, timeUntil, viewOf, viewsOf } from './node-view.ts'
 import { addressesAt, listen, onNetwork } from './on-network.ts'
-import { linkedBothWays, sightOf, sightsOf, timeUntil } from './sight.ts'
 
 const watcher = fileURLToPath(new URL('../../testing/identify-watch.ts', import.meta.url))
 /** An address that changes is in the next digest and in identify within this, in milliseconds. */
@@ -15,7 +15,7 @@ const ip = (n: number) => `45.79.10.${n}`
 const vpn = (n: number) => `10.99.0.${n}`
 
 /** Until a change of own addresses was known by digest to another node, by identify to any peer. */
-interface Known {
+interface AnnounceTime {
   readonly what: string
   readonly digestMs: number
   readonly identifyMs: number
@@ -49,25 +49,25 @@ export const proof: Proof = {
       const scene: Scene = { cluster, context, host, node, others: [one.node, two.node], watch }
       const all = [seed.node, one.node, two.node, node]
       const first = await linkedAfter(scene, all)
-      const control = (await sightOf(two.node)).members[one.node.name]
+      const control = (await viewOf(two.node)).members[one.node.name]
 
       context.progress('one address is replaced by another')
       await host.renumber('eth0', `${ip(4)}/24`, `${ip(44)}/24`)
-      const renumbered = await known(scene, 'renumbered', { has: ip(44), hasNot: ip(4) })
+      const renumbered = await measureAnnounce(scene, 'renumbered', { has: ip(44), hasNot: ip(4) })
       const again = await linkedAfter(scene, all)
       const newcomer = await start(5)
       const met = await linkedAfter(scene, [...all, newcomer.node])
 
       context.progress('a second interface comes, and goes')
       await host.attach({ interface: 'wg0', lan: tunnel, addresses: [`${vpn(4)}/24`] })
-      const late = await known(scene, 'late', { has: vpn(4) })
+      const late = await measureAnnounce(scene, 'late', { has: vpn(4) })
       const far = await network.host('far')
       await far.attach({ interface: 'eth0', lan: tunnel, addresses: [`${vpn(9)}/24`] })
       const beyond = await cluster.node('far', { host: far, listen, seeds: addressesAt(vpn(4)) })
       const metBeyond = await linkedAfter(scene, [node, beyond])
       await host.detach('wg0')
-      const removed = await known(scene, 'removed', { hasNot: vpn(4) })
-      const unchanged = (await sightOf(two.node)).members[one.node.name]
+      const removed = await measureAnnounce(scene, 'removed', { hasNot: vpn(4) })
+      const unchanged = (await viewOf(two.node)).members[one.node.name]
       return {
         figures: { first, again, met, metBeyond, known: [renumbered, late, removed], control, load: loadavg() },
         checks: [
@@ -94,22 +94,22 @@ function starter(network: Network, cluster: Cluster, lan: Lan) {
 
 async function linkedAfter({ context }: Scene, nodes: readonly NodeProcess[]): Promise<number> {
   const linked = async () => {
-    const sights = await sightsOf(nodes)
-    return sights.every((one) => sights.every((other) => one === other || linkedBothWays(one, other)))
+    const sights = await viewsOf(nodes)
+    return sights.every((one) => sights.every((other) => one === other || areLinkedBothWays(one, other)))
   }
   return round(await timeUntil(linked, linkedMs, context.signal))
 }
 
-async function known(
+async function measureAnnounce(
   { context, node, others, watch }: Scene,
   what: string,
   { has, hasNot }: { readonly has?: string; readonly hasNot?: string },
-): Promise<Known> {
+): Promise<AnnounceTime> {
   const right = (addresses: readonly string[]) => {
     const at = (host: string | undefined) => addresses.some((address) => address.startsWith(`/ip4/${host}/`))
     return addresses.length > 0 && (has === undefined || at(has)) && (hasNot === undefined || !at(hasNot))
   }
-  const byDigest = async () => right((await sightOf(others[0])).members[node.name] ?? [])
+  const byDigest = async () => right((await viewOf(others[0])).members[node.name] ?? [])
   const byIdentify = async () => {
     const last = watch.log.findLast(({ msg }) => msg === 'identified')
     return right((last?.['addresses'] as readonly string[] | undefined) ?? [])
@@ -122,7 +122,7 @@ async function known(
   return { what, digestMs: round(digestMs), identifyMs: round(identifyMs) }
 }
 
-function checksOf({ what, digestMs, identifyMs }: Known): Check[] {
+function checksOf({ what, digestMs, identifyMs }: AnnounceTime): Check[] {
   return [
     atMost(`${what}: in the digest of another node after`, announcedMs, digestMs, 'ms'),
     atMost(`${what}: in identify after`, announcedMs, identifyMs, 'ms'),

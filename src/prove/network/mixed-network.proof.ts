@@ -1,6 +1,6 @@
 import type { Proof } from '../proof.ts'
+import { runMixedHosts } from './mixed-hosts.ts'
 import { addressesAt, listen, onNetwork } from './on-network.ts'
-import { playWholeMesh } from './whole-mesh.ts'
 
 const ipv4 = (n: number) => `45.79.10.${n}`
 const ipv6 = (n: number) => `2600:3c00::${n}`
@@ -28,7 +28,7 @@ export const proof: Proof = {
         gateways: [],
         seeds: addressesAt(ipv4(1), ipv6(1)),
       }
-      const { figures, checks } = await playWholeMesh({ network, cluster, seed, site, watchedMs: 225_000, context })
+      const { figures, checks } = await runMixedHosts({ network, cluster, seed, site, watchedMs: 225_000, context })
       return { figures, checks }
     }),
 }

@@ -1,9 +1,9 @@
 import type { Topology } from '../../kit/views.ts'
 import { each } from '../checks.ts'
 import type { Proof } from '../proof.ts'
-import type { Player } from './cast.ts'
+import type { HostedNode } from './hosted-nodes.ts'
+import { runMixedHosts } from './mixed-hosts.ts'
 import { addressesAt, listen, onNetwork } from './on-network.ts'
-import { playWholeMesh } from './whole-mesh.ts'
 
 const seedAt = { ipv4: '45.79.10.1', ipv6: '2600:3c00::1' }
 const router = { inside: ['10.88.0.254/24', 'fd88::fe/64'], outside: ['45.79.10.254/24', '2600:3c00::fe/64'] }
@@ -35,7 +35,7 @@ export const proof: Proof = {
         gateways: router.inside.map((address) => address.replace(/\/.*/, '')),
         seeds: addressesAt(seedAt.ipv4, seedAt.ipv6),
       }
-      const played = await playWholeMesh({ network, cluster, seed, site, watchedMs: 90_000, context })
+      const played = await runMixedHosts({ network, cluster, seed, site, watchedMs: 90_000, context })
       const spans = cluster.receiver.spans.filter(({ name }) => name.startsWith('mesh.address.'))
       const names = played.players.map(({ node }) => node.name)
       const said = names.map((name) => {
@@ -57,7 +57,7 @@ export const proof: Proof = {
     }),
 }
 
-async function ownAddressesOf(players: readonly Player[]): Promise<Record<string, unknown>> {
+async function ownAddressesOf(players: readonly HostedNode[]): Promise<Record<string, unknown>> {
   const entries = players.map(async ({ node }) => {
     const { addresses } = await node.api<Topology & { addresses?: unknown }>('/api/topology')
     return [node.name, addresses] as const

@@ -1,6 +1,6 @@
 import { type AlertName, alertNames, alertOf } from '../../catalogue/alerts.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { named, nameOf, numberOf } from '../evidence.ts'
+import { nameOf, numberOf, spansNamed } from '../evidence.ts'
 
 /** One alert that these spans would have made page somebody. */
 export interface Page {
@@ -11,7 +11,7 @@ export interface Page {
 }
 
 type Spans = readonly ReceivedSpan[]
-type Judge = (spans: Spans) => readonly Page[]
+type Rule = (spans: Spans) => readonly Page[]
 
 const minuteMs = 60_000
 const stepMs = 10_000
@@ -22,10 +22,10 @@ const stepMs = 10_000
  */
 export function pagesOf(spans: Spans): Page[] {
   const paging = alertNames.filter((name) => alertOf(name).severity === 'page' && alertOf(name).about === 'mesh')
-  return paging.flatMap((alert) => (judges[alert] ?? firstSpan(alert))(spans))
+  return paging.flatMap((alert) => (rules[alert] ?? firstSpan(alert))(spans))
 }
 
-const judges: Partial<Record<AlertName, Judge>> = {
+const rules: Partial<Record<AlertName, Rule>> = {
   MeshRetryStorm: retryStorm,
   MeshNodeAlone: alone,
   MeshMembersExpiredInBulk: expiredInBulk,
@@ -33,15 +33,16 @@ const judges: Partial<Record<AlertName, Judge>> = {
   MeshNodeSilent: () => [],
 }
 
-function firstSpan(alert: AlertName): Judge {
+function firstSpan(alert: AlertName): Rule {
   const { search } = alertOf(alert)
   if (typeof search === 'string') throw new Error(`no rule here says when ${alert} pages`)
-  return (spans) => [...byNode(named(spans, search.span))].map(([node, { length }]) => ({ alert, node, spans: length }))
+  return (spans) =>
+    [...byNode(spansNamed(spans, search.span))].map(([node, { length }]) => ({ alert, node, spans: length }))
 }
 
 /** At least three nodes, and half of all, failed within every minute of two. */
 function retryStorm(spans: Spans): Page[] {
-  const retries = named(spans, 'mesh.seed.retry')
+  const retries = spansNamed(spans, 'mesh.seed.retry')
   const nodes = new Set(spans.map(nameOf)).size
   const retrying = (at: number) =>
     new Set(retries.filter(({ endMs }) => endMs > at - minuteMs && endMs <= at).map(nameOf)).size
@@ -54,7 +55,7 @@ function retryStorm(spans: Spans): Page[] {
 
 /** A node counts no link in any census of two minutes. */
 function alone(spans: Spans): Page[] {
-  return [...byNode(named(spans, 'mesh.audit'))].flatMap(([node, audits]) => {
+  return [...byNode(spansNamed(spans, 'mesh.audit'))].flatMap(([node, audits]) => {
     const last = (at: number) => audits.findLast(({ endMs }) => endMs <= at)
     const without = longest(audits, (at) => {
       const audit = last(at)
@@ -67,7 +68,7 @@ function alone(spans: Spans): Page[] {
 /** A node expires at least three members, and a quarter of all, within two minutes. */
 function expiredInBulk(spans: Spans): Page[] {
   const nodes = new Set(spans.map(nameOf)).size
-  return [...byNode(named(spans, 'mesh.member.expired'))].flatMap(([node, expired]) => {
+  return [...byNode(spansNamed(spans, 'mesh.member.expired'))].flatMap(([node, expired]) => {
     const most = Math.max(
       ...expired.map(
         ({ endMs }) => expired.filter((one) => one.endMs <= endMs && one.endMs > endMs - 2 * minuteMs).length,

@@ -2,8 +2,8 @@ import { loadavg } from 'node:os'
 import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
+import { areLinkedBothWays, type NodeView, timeUntil, viewsOf } from './node-view.ts'
 import { addressesAt, listen, onNetwork } from './on-network.ts'
-import { linkedBothWays, type Sight, sightsOf, timeUntil } from './sight.ts'
 
 interface Range {
   readonly name: string
@@ -28,8 +28,8 @@ interface Outcome {
   readonly linkedMs: number
   readonly expiredMs: number
   /** Of the two others, before and after the seed was killed. */
-  readonly before: readonly Sight[]
-  readonly after: readonly Sight[]
+  readonly before: readonly NodeView[]
+  readonly after: readonly NodeView[]
 }
 
 export const proof: Proof = {
@@ -74,7 +74,7 @@ async function startMesh(network: Network, cluster: Cluster, range: Range): Prom
 }
 
 async function play({ range, seed, others }: Started, { progress, signal }: ProofContext): Promise<Outcome> {
-  const sights = () => sightsOf(others)
+  const sights = () => viewsOf(others)
   const linked = async () => isPair(await sights())
   const tookMs = await timeUntil(linked, linkedMs, signal)
   const before = await sights()
@@ -85,8 +85,8 @@ async function play({ range, seed, others }: Started, { progress, signal }: Proo
   return { range, linkedMs: round(tookMs), expiredMs: round(goneMs), before, after: await sights() }
 }
 
-function isPair([one, other]: readonly Sight[]): boolean {
-  return one !== undefined && other !== undefined && linkedBothWays(one, other)
+function isPair([one, other]: readonly NodeView[]): boolean {
+  return one !== undefined && other !== undefined && areLinkedBothWays(one, other)
 }
 
 function checksOf({ range, linkedMs: tookMs, expiredMs: goneMs, before, after }: Outcome): Check[] {

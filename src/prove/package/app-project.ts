@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { plainEnvironment, type Ran, root, sh } from '../shell.ts'
-import { adapted, readmeApplication } from './readme-code.ts'
+import { type CommandResult, plainEnvironment, root, sh } from '../shell.ts'
+import { adaptCode, readmeApplication } from './readme-code.ts'
 
 /** Environment of commands in a project: this Node.js, and nothing of npm's or of ours. */
 const environment = () => plainEnvironment(dirname(process.execPath))
@@ -9,12 +9,12 @@ const environment = () => plainEnvironment(dirname(process.execPath))
 /** An application that has installed the packed kit. */
 export interface AppProject {
   readonly directory: string
-  readonly installed: Ran
+  readonly installed: CommandResult
   /** Absolute path of its program. */
   readonly entry: string
   /** The compiler's verdict on its sources. */
-  typeCheck(): Promise<Ran>
-  run(command: string): Promise<Ran>
+  typeCheck(): Promise<CommandResult>
+  run(command: string): Promise<CommandResult>
 }
 
 export interface ProjectOptions {
@@ -114,7 +114,7 @@ export async function appProject(options: ProjectOptions): Promise<AppProject> {
   const files: Readonly<Record<string, string>> = {
     'package.json': JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }),
     'tsconfig.json': JSON.stringify({ compilerOptions, include: ['*.ts'] }),
-    'app.ts': before + adapted(code, [...surroundings, ...changes]) + after,
+    'app.ts': before + adaptCode(code, [...surroundings, ...changes]) + after,
     'own-gossipsub.ts': ownGossipsub,
     'main.mjs': telemetry,
   }

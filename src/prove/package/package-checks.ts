@@ -1,8 +1,8 @@
 import type { Check } from '../proof.ts'
-import type { Ran } from '../shell.ts'
+import type { CommandResult } from '../shell.ts'
 import type { AppProject } from './app-project.ts'
 
-export function succeeds(what: string, { code, output }: Ran): Check {
+export function succeeds(what: string, { code, output }: CommandResult): Check {
   return { what, want: 'exit 0', got: code === 0 ? 'exit 0' : `exit ${code}: ${output.slice(-500)}`, holds: code === 0 }
 }
 

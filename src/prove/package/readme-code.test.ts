@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { packagesOf } from '../../publish/manifest.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { root } from '../shell.ts'
-import { adapted, readmeApplication } from './readme-code.ts'
+import { adaptCode, readmeApplication } from './readme-code.ts'
 
 leakCheck()
 
@@ -27,6 +27,6 @@ test('the gossipsub of the README is the one that the sources import by its othe
 })
 
 test('a change to the application of the README that is no longer possible is not lost', () => {
-  assert.equal(adapted('a b a', [['a', 'c']]), 'c b c')
-  assert.throws(() => adapted('a', [['b', 'c']]), /has no b/)
+  assert.equal(adaptCode('a b a', [['a', 'c']]), 'c b c')
+  assert.throws(() => adaptCode('a', [['b', 'c']]), /has no b/)
 })

@@ -19,7 +19,7 @@ export async function readmeApplication(): Promise<ReadmeApplication> {
 }
 
 /** Every `from` replaced by its `to`. Throws when one is not there: the text has changed, and the change would be lost. */
-export function adapted(code: string, changes: readonly (readonly [from: string, to: string])[]): string {
+export function adaptCode(code: string, changes: readonly (readonly [from: string, to: string])[]): string {
   let text = code
   for (const [from, to] of changes) {
     if (!text.includes(from)) throw new Error(`the application of the README has no ${from}`)

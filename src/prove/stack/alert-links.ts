@@ -23,7 +23,7 @@ function searchOf(link: string): Search | undefined {
 }
 
 /** That each alert that rang has a link, and that one of them leads to traces wherever they lead to a search. */
-export async function linksLead(results: readonly DrillResult[], jaeger: string): Promise<Check> {
+export async function checkAlertLinks(results: readonly DrillResult[], jaeger: string): Promise<Check> {
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   const rang = results.filter(({ firedAfterMs }) => firedAfterMs !== null)
   const followed = await Promise.all(

@@ -23,12 +23,12 @@ export class AlertWatch implements AsyncDisposable {
 
   /** Names of those that rang so far, about the mesh or about the way of its spans. */
   rang(about: 'mesh' | 'pipeline'): readonly string[] {
-    return named(this.#seen.active, about)
+    return alertsAbout(this.#seen.active, about)
   }
 
   /** Names of those that were held back at some time. */
   heldBack(about: 'mesh' | 'pipeline'): readonly string[] {
-    return named(this.#seen.suppressed, about)
+    return alertsAbout(this.#seen.suppressed, about)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -51,6 +51,6 @@ export class AlertWatch implements AsyncDisposable {
   }
 }
 
-function named(seen: ReadonlyMap<string, string>, about: string): readonly string[] {
+function alertsAbout(seen: ReadonlyMap<string, string>, about: string): readonly string[] {
   return [...seen].flatMap(([name, its]) => (its === about ? [name] : [])).sort()
 }

@@ -27,7 +27,7 @@ export const proof: Proof = {
     'a day of churn with a fresh identity at every start, replayed through the Collector: the number of series is flat',
   quick: false,
   seconds: 60 + hours * 10,
-  run: (context) => withStack(['otelcol-contrib'], context, () => replayed(context)),
+  run: (context) => withStack(['otelcol-contrib'], context, () => replayDay(context)),
 }
 
 interface Count {
@@ -37,7 +37,7 @@ interface Count {
   readonly rssMb: number
 }
 
-async function replayed({ seed, random, progress, signal }: ProofContext): Promise<ProofResult> {
+async function replayDay({ seed, random, progress, signal }: ProofContext): Promise<ProofResult> {
   // In place of Jaeger: whatever comes is taken.
   const nowhere = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, take: async () => {} })
   await using stack = await startStack({
@@ -56,7 +56,7 @@ async function replayed({ seed, random, progress, signal }: ProofContext): Promi
       await sendAll(client, requests)
       if (hour !== 1 && hour % Math.ceil(hours / 6) !== 0) continue
       await sleep(flushedMs, undefined, { signal })
-      const { text, ...count } = await counted(stack, hour)
+      const { text, ...count } = await countSeries(stack, hour)
       counts.push(count)
       progress(`hour ${hour}: ${mesh.identities} identities, ${count.series} series, ${count.rssMb} MiB`)
       if (/12D3KooW/.test(text)) labelled++
@@ -99,7 +99,7 @@ async function sendAll(client: OtlpClient, requests: readonly Buffer[]): Promise
   }
 }
 
-async function counted({ urls, pid }: RunningStack, hour: number): Promise<Count & { readonly text: string }> {
+async function countSeries({ urls, pid }: RunningStack, hour: number): Promise<Count & { readonly text: string }> {
   const text = await (await fetch(urls.spanMetrics)).text()
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   const calls = lines.filter((line) => line.startsWith('traces_span_metrics_calls_total')).length
@@ -118,6 +118,6 @@ async function attack(client: OtlpClient, stack: RunningStack, random: ProofCont
     await sendAll(client, [exportBytes(resource, [span('mesh.window'), span(`${foreign}${index}`)])])
   }
   await sleep(flushedMs)
-  const { text, ...count } = await counted(stack, hours)
+  const { text, ...count } = await countSeries(stack, hours)
   return { ...count, overflow: text.includes('otel_metric_overflow="true"'), foreign: text.includes(foreign) }
 }

@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { freeTcpPorts } from '../../stack/free-tcp-ports.ts'
 import type { ProofContext } from '../proof.ts'
-import { plainEnvironment, type Ran, sh } from '../shell.ts'
+import { type CommandResult, plainEnvironment, sh } from '../shell.ts'
 import { docker } from './containers.ts'
 
 /** The containers' stack of a clone, under a project, ports and an image name of its own. */
@@ -11,7 +11,7 @@ export interface ComposeStack {
   readonly image: string
   readonly jaeger: string
   /** Runs a script of the clone's deploy/. */
-  script(command: string): Promise<Ran>
+  script(command: string): Promise<CommandResult>
   /** Takes down whatever there is, its data and its image too, also when nobody waits any more. */
   remove(): Promise<void>
 }

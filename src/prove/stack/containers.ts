@@ -30,7 +30,7 @@ export async function docker(...args: readonly string[]): Promise<string> {
 
 /** Containers of a Compose project, ended ones too. */
 export async function containersOf(project: string): Promise<readonly Container[]> {
-  const ids = await listed('ps', '--all', '--quiet', '--filter', label(project))
+  const ids = await listLines('ps', '--all', '--quiet', '--filter', label(project))
   if (ids.length === 0) return []
   const lines = await docker('inspect', '--format', template, ...ids)
   return lines.split('\n').map((line) => {
@@ -45,14 +45,14 @@ export async function leftOf(project: string, kinds: readonly ('container' | 'ne
   const found = await Promise.all(
     kinds.map(async (kind) => {
       const all = kind === 'container' ? ['--all'] : []
-      const names = await listed(kind, 'ls', '--quiet', ...all, '--filter', label(project))
+      const names = await listLines(kind, 'ls', '--quiet', ...all, '--filter', label(project))
       return names.map((name) => `${kind} ${name}`)
     }),
   )
   return found.flat()
 }
 
-async function listed(...args: readonly string[]): Promise<readonly string[]> {
+async function listLines(...args: readonly string[]): Promise<readonly string[]> {
   return (await docker(...args)).split('\n').filter((line) => line !== '')
 }
 

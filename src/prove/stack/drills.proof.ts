@@ -8,7 +8,7 @@ import { waitUntil } from '../../drill/waiting.ts'
 import { systemClock } from '../../kit/clock.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { atMost, type Check, type Proof, type ProofContext } from '../proof.ts'
-import { linksLead } from './alert-links.ts'
+import { checkAlertLinks } from './alert-links.ts'
 import { withStack } from './needs.ts'
 
 /** Windows, `for` and `keep_firing_for` of the rules are so much shorter; where that is too short they have floors. */
@@ -31,7 +31,7 @@ export const proof: Proof = {
   run: (context) =>
     withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, async () => {
       const first = await onStack(1, (stack) => firstGiveup(stack, context))
-      const { results, links } = await onStack(timeFactor, (stack) => all(stack, context))
+      const { results, links } = await onStack(timeFactor, (stack) => drillAll(stack, context))
       const checks = [...first.checks, ...results.map(checkOf), links]
       return { figures: { timeFactor, traceRoutine, firstGiveup: first.figures, results }, checks }
     }),
@@ -75,13 +75,13 @@ async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofCo
   }
 }
 
-async function all(stack: RunningStack, { signal, progress }: ProofContext) {
+async function drillAll(stack: RunningStack, { signal, progress }: ProofContext) {
   const { otlp, prometheus, alertmanager } = stack.urls
   const told = (result: DrillResult) => progress(resultLine(result))
   const where = { otlp, prometheus, alertmanager }
   const options = { wanted: alertNames, ...where, timeFactor, traceRoutine, atOnce: 4 }
   const results = await runDrills({ ...options, stack, signal, say: progress, told })
-  return { results, links: await linksLead(results, stack.urls.jaeger) }
+  return { results, links: await checkAlertLinks(results, stack.urls.jaeger) }
 }
 
 function checkOf(result: DrillResult): Check {

@@ -12,7 +12,7 @@ const waitsWithinMs = 600_000
 const endsWithinMs = 90_000
 
 /** Ctrl-C while deploy/start.sh of `clone` waits for health: the whole process group is told, as a terminal does. */
-export async function interrupted(clone: string, compose: string, { signal }: ProofContext): Promise<Check[]> {
+export async function checkInterrupt(clone: string, compose: string, { signal }: ProofContext): Promise<Check[]> {
   const project = `tracemesh-interrupt-${process.pid}`
   const env = await stackEnvironment(compose, project)
   const child = spawn('/bin/bash', ['deploy/start.sh', '--offline', '--nodes', '1'], {

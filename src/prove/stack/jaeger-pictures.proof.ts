@@ -13,7 +13,7 @@ import { each } from '../checks.ts'
 import { pictures } from '../pictures.ts'
 import { type Check, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
 import { count, nodeOf, type Subjects, subjectsOf } from './jaeger-subjects.ts'
-import { type Walked, walkJaeger } from './jaeger-walk.ts'
+import { type WalkResult, walkJaeger } from './jaeger-walk.ts'
 import { withStack } from './needs.ts'
 
 const mesh = 'mesh-a'
@@ -40,9 +40,9 @@ export const proof: Proof = {
   quick: false,
   seconds: 330,
   run(context) {
-    const lacking = whatLacks()
+    const lacking = missingPart()
     if (lacking === undefined)
-      return withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => shown(context))
+      return withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => walkLab(context))
     context.progress(`NOT SHOWN: ${lacking}`)
     const check = { what: 'Jaeger’s page and a browser', want: 'there', got: lacking, holds: 'not shown' } as const
     return Promise.resolve({ figures: { lacking }, checks: [check] })
@@ -54,14 +54,14 @@ function assets(): string {
   return process.env['TRACEMESH_JAEGER_UI'] ?? ''
 }
 
-function whatLacks(): string | undefined {
+function missingPart(): string | undefined {
   if (assets() === '') return 'TRACEMESH_JAEGER_UI names no directory with Jaeger’s page, as built for its release'
   const index = join(resolve(assets()), 'index.html')
   if (!existsSync(index)) return `TRACEMESH_JAEGER_UI is ${assets()}, and there is no ${index}`
   return chromiumPath === undefined ? 'no Chromium on this machine (TRACEMESH_CHROMIUM names one)' : undefined
 }
 
-async function shown({ seed, progress, signal }: ProofContext): Promise<ProofResult> {
+async function walkLab({ seed, progress, signal }: ProofContext): Promise<ProofResult> {
   await using stack = await startStack({ env: { jaeger: { JAEGER_UI_ASSETS: resolve(assets()) } } })
   const { otlp, jaeger } = stack.urls
   const fromMs = Date.now()
@@ -71,7 +71,7 @@ async function shown({ seed, progress, signal }: ProofContext): Promise<ProofRes
   progress(`a lab, and a node whose seed is ${lateMs / 1_000} s late`)
   await sleep(lateMs, undefined, { signal })
   await cluster.node(late, { role: 'seed' })
-  const subjects = await told(jaeger, fromMs, signal)
+  const subjects = await waitForSubjects(jaeger, fromMs, signal)
   const { directory, sizes, keep, small } = pictures()
   const browser = await launchBrowser()
   try {
@@ -84,7 +84,7 @@ async function shown({ seed, progress, signal }: ProofContext): Promise<ProofRes
   }
 }
 
-async function told(jaeger: string, fromMs: number, signal: AbortSignal): Promise<Subjects> {
+async function waitForSubjects(jaeger: string, fromMs: number, signal: AbortSignal): Promise<Subjects> {
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   let subjects: Subjects | undefined
   const look = async () => {
@@ -96,7 +96,7 @@ async function told(jaeger: string, fromMs: number, signal: AbortSignal): Promis
   return subjects as Subjects
 }
 
-async function checksOf(walked: Walked, { campaign, birth }: Subjects, lab: LabProcess): Promise<Check[]> {
+async function checksOf(walked: WalkResult, { campaign, birth }: Subjects, lab: LabProcess): Promise<Check[]> {
   const { found, attempts, documented, threads, followed, menu, ready, said } = walked
   const dialled = (title: string) => title.startsWith(`${mesh}: mesh.seed.dial`)
   const names = birth.spans.filter(({ name }) => name === 'mesh.connection.opened').map(nodeOf)

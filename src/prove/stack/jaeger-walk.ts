@@ -18,7 +18,7 @@ export interface Walk {
   progress(text: string): void
 }
 
-export type Walked = Awaited<ReturnType<typeof walkJaeger>>
+export type WalkResult = Awaited<ReturnType<typeof walkJaeger>>
 
 interface Tour extends Walk {
   readonly page: Page

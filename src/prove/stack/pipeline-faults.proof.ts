@@ -8,9 +8,9 @@ import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
 import { each } from '../checks.ts'
 import { atLeast, type Check, equals, type Proof, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { AlertWatch } from './alert-watch.ts'
+import { accountsOf, allSpans, queueSize } from './jaeger-spans.ts'
 import { withStack } from './needs.ts'
 import { type SmallDisk, smallDisk } from './small-disk.ts'
-import { accountsOf, everything, queued } from './told-spans.ts'
 
 /** So that the alert of the one give-up that there is has ended before Prometheus is wiped. */
 const timeFactor = 0.1
@@ -49,7 +49,7 @@ async function onSmallDisk(context: ProofContext): Promise<ProofResult> {
     cluster.nodes().map(async (node) => ({ name: node.name, code: await node.stop(), log: node.log })),
   )
   const lines = ends.flatMap(({ log }) => log)
-  const instances = accountsOf(await everything(stack, fromMs, nodes))
+  const instances = accountsOf(await allSpans(stack, fromMs, nodes))
   return {
     figures: { ...wiped.figures, ...full.figures, instances },
     checks: [
@@ -109,11 +109,11 @@ async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, 
   await until(() => watch.rang('pipeline').some((name) => /^MeshCollectorRefusing/.test(name)), ringMs, 'that rings')
   progress('that the Collector refuses rings')
   await sleep(fullMs, undefined, { signal })
-  const well = await Promise.all(cluster.nodes().map((node) => isWell(node.api('/readyz'))))
-  const waiting = await queued(stack)
+  const well = await Promise.all(cluster.nodes().map((node) => isReady(node.api('/readyz'))))
+  const waiting = await queueSize(stack)
   await disk.free()
   await stack.start('jaeger')
-  const drainedMs = await until(async () => (await queued(stack)) === 0, drainMs, 'the queue is empty')
+  const drainedMs = await until(async () => (await queueSize(stack)) === 0, drainMs, 'the queue is empty')
   progress(`room again, and Jaeger: the queue is empty after ${Math.round(drainedMs)} ms`)
   const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh') }
   const checks: Check[] = [
@@ -126,6 +126,6 @@ async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, 
   return { figures: { rang, waiting, drainedMs: round(drainedMs) }, checks }
 }
 
-async function isWell(answer: Promise<unknown>): Promise<boolean> {
+async function isReady(answer: Promise<unknown>): Promise<boolean> {
   return ((await answer) as { readonly ready?: boolean }).ready === true
 }

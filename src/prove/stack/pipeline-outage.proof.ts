@@ -4,8 +4,8 @@ import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
 import { each } from '../checks.ts'
 import { atLeast, equals, type Proof, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { AlertWatch } from './alert-watch.ts'
+import { accountsOf, allSpans, queueSize } from './jaeger-spans.ts'
 import { fromEnv, withStack } from './needs.ts'
-import { accountsOf, everything, queued } from './told-spans.ts'
 
 /** OUTAGE_SECONDS makes it shorter. */
 const outageMs = 1_000 * fromEnv('OUTAGE_SECONDS', 600)
@@ -37,16 +37,16 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
   progress(`${nodes} nodes tell; Jaeger stops for ${outageMs / 1_000} s`)
   await stack.stop('jaeger')
   await sleep(outageMs / 2, undefined, { signal })
-  const atDeath = await queued(stack)
+  const atDeath = await queueSize(stack)
   progress(`${atDeath} spans wait; the Collector is killed`)
   await stack.kill('collector')
   await sleep(Math.min(awayMs, outageMs / 2), undefined, { signal })
   await stack.start('collector')
   await sleep(Math.max(0, outageMs / 2 - awayMs), undefined, { signal })
-  const atReturn = await queued(stack)
+  const atReturn = await queueSize(stack)
   progress(`${atReturn} spans wait; Jaeger is started`)
   await stack.start('jaeger')
-  const drainedMs = await until(async () => (await queued(stack)) === 0, drainMs, 'the queue is empty')
+  const drainedMs = await until(async () => (await queueSize(stack)) === 0, drainMs, 'the queue is empty')
   progress(`the queue is empty after ${Math.round(drainedMs)} ms; ${afterMs / 1_000} s of quiet`)
   await sleep(afterMs, undefined, { signal })
   progress('the nodes stop')
@@ -54,7 +54,7 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
     cluster.nodes().map(async (node) => ({ name: node.name, code: await node.stop(), log: node.log })),
   )
   const lines = ends.flatMap(({ log }) => log)
-  const spans = await everything(stack, fromMs, names.length)
+  const spans = await allSpans(stack, fromMs, names.length)
   const instances = accountsOf(spans)
   const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh'), heldBack: watch.heldBack('mesh') }
   return {
@@ -70,9 +70,13 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
       ...(outageMs < 600_000
         ? []
         : [
-            equals('that Jaeger is away', 'rang', told(rang.pipeline, 'MeshPipelineDown of jaeger')),
-            equals('that the Collector is away', 'rang', told(rang.pipeline, 'MeshPipelineDown of mesh-spans')),
-            equals('that the nodes tell nothing', 'held back', told(rang.heldBack, 'MeshNodeSilent', 'held back')),
+            equals('that Jaeger is away', 'rang', alertState(rang.pipeline, 'MeshPipelineDown of jaeger')),
+            equals('that the Collector is away', 'rang', alertState(rang.pipeline, 'MeshPipelineDown of mesh-spans')),
+            equals(
+              'that the nodes tell nothing',
+              'held back',
+              alertState(rang.heldBack, 'MeshNodeSilent', 'held back'),
+            ),
           ]),
       atLeast('looks at Alertmanager', outageMs / 10_000, watch.looks),
       equals('alerts about the mesh that rang', '', rang.mesh.join(', ')),
@@ -81,7 +85,7 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
   }
 }
 
-function told(seen: readonly string[], alert: string, how = 'rang'): string {
+function alertState(seen: readonly string[], alert: string, how = 'rang'): string {
   return seen.includes(alert) ? how : `only ${seen.join(', ') || 'nothing'} ${how}`
 }
 

@@ -26,10 +26,10 @@ export const proof: Proof = {
   quick: false,
   seconds: quietSeconds + 300,
   run: (context) =>
-    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => quiet(context)),
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => runQuietHour(context)),
 }
 
-async function quiet(context: ProofContext): Promise<ProofResult> {
+async function runQuietHour(context: ProofContext): Promise<ProofResult> {
   const { progress, signal, seed } = context
   await using stack = await startStack()
   const { otlp, jaeger } = stack.urls
@@ -56,12 +56,12 @@ async function quiet(context: ProofContext): Promise<ProofResult> {
   // These could not have rung so soon, whatever there was.
   const tooSlow = alertNames.filter((name) => firesWithinMs(name) > 1_000 * seconds)
   progress('a node is killed')
-  const silentAfterMs = await killed(lab, stack, signal)
+  const silentAfterMs = await timeUntilSilentAlert(lab, stack, signal)
   return {
-    figures: { seconds, pending: [...new Set(pending.map(named))], tooSlow, silentAfterMs },
+    figures: { seconds, pending: [...new Set(pending.map(alertLabel))], tooSlow, silentAfterMs },
     checks: [
       atLeast('quiet seconds', quietSeconds, seconds),
-      equals('alerts that rang', '', [...new Set(rang.map(named))].join(', ')),
+      equals('alerts that rang', '', [...new Set(rang.map(alertLabel))].join(', ')),
       equals('rules that were watched', alertNames.length, new Set(rules.map(({ name }) => name)).size),
       each('rules that could be evaluated', 'all', rules, ({ health }) => health === 'ok'),
       equals('nodes whose spans were counted', nodesOfLab, known.flat().length),
@@ -72,7 +72,7 @@ async function quiet(context: ProofContext): Promise<ProofResult> {
 }
 
 /** Milliseconds until its alert rings. Throws MESH_STEP_TIMEOUT when it does not within the stated time. */
-async function killed(lab: LabProcess, stack: RunningStack, signal: AbortSignal): Promise<number> {
+async function timeUntilSilentAlert(lab: LabProcess, stack: RunningStack, signal: AbortSignal): Promise<number> {
   const { nodes } = await lab.view()
   const victim = nodes.find(({ role }) => role === 'compute')
   await lab.act(victim?.name ?? '', 'kill')
@@ -84,6 +84,6 @@ async function killed(lab: LabProcess, stack: RunningStack, signal: AbortSignal)
   return Math.round(performance.now() - began)
 }
 
-function named(labels: Readonly<Record<string, string>>): string {
+function alertLabel(labels: Readonly<Record<string, string>>): string {
   return [labels['alertname'], labels['mesh_node_name']].filter((label) => label !== undefined).join(' of ')
 }

@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { roles } from '../../catalogue/roles.ts'
 import { each } from '../checks.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
-import type { Ran } from '../shell.ts'
+import type { CommandResult } from '../shell.ts'
 import { cloneWithChanges } from './clone.ts'
 import { type ComposeStack, type ComposeVersion, composeCommand, composeStack } from './compose.ts'
 import { containersOf, docker, leftOf, MemoryWatch } from './containers.ts'
-import { stackStory } from './story.ts'
+import { runTraceChecks } from './run-trace-checks.ts'
 
 const healthySeconds = 120
 /** The late seed's links, and the digests that tell of everybody. */
@@ -32,7 +32,7 @@ export function stackProof(version: ComposeVersion): Proof {
       const directory = await mkdtemp(join(tmpdir(), 'tracemesh-stack-'))
       try {
         const clone = await cloneWithChanges(directory, context.signal)
-        return await shown(await composeStack(clone, compose.command, context), context)
+        return await runStack(await composeStack(clone, compose.command, context), context)
       } finally {
         await rm(directory, { recursive: true, force: true })
       }
@@ -40,7 +40,7 @@ export function stackProof(version: ComposeVersion): Proof {
   }
 }
 
-async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofResult> {
+async function runStack(stack: ComposeStack, context: ProofContext): Promise<ProofResult> {
   const { progress, signal } = context
   try {
     progress('deploy/offline.sh images')
@@ -66,12 +66,21 @@ async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofR
     checks.push(
       equals('of its table, not well', 0, status.output.match(/ (unhealthy|starting|restarting) /g)?.length ?? 0),
     )
-    await lonely(stack)
+    await startLonelyNode(stack)
     await sleep(settleMs, undefined, { signal })
-    await troubled(stack, progress)
+    await removeTwoNodes(stack, progress)
     await sleep(expiryMs, undefined, { signal })
     const meshes = ['mesh-a', 'mesh-b']
-    const story = await stackStory({ ...stack, meshes, roles, names: true, fromMs, limitMs: storyMs, signal, progress })
+    const story = await runTraceChecks({
+      ...stack,
+      meshes,
+      roles,
+      names: true,
+      fromMs,
+      limitMs: storyMs,
+      signal,
+      progress,
+    })
     const memory = await watch.stop()
     const containers = await containersOf(stack.project)
     checks.push(
@@ -79,7 +88,7 @@ async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofR
       each('memory in use, at most', 'below each limit', memory, ({ workingMb, limitMb }) => workingMb < limitMb),
       each('containers', 'none killed for memory', containers, ({ oomKilled }) => !oomKilled),
       each('containers', 'none started again', containers, ({ restarts }) => restarts === 0),
-      ...(await stopped(stack)),
+      ...(await stopStack(stack)),
     )
     return { figures: { ...story.figures, healthyAfterS: began.seconds, alerts, memory }, checks }
   } finally {
@@ -93,7 +102,7 @@ function notShown(what: string, why: string, { progress }: ProofContext): ProofR
   return { figures: { missing: why }, checks: [{ what, want: 'there', got: why, holds: 'not shown' }] }
 }
 
-function exits(command: string, { code, output }: Ran): Check {
+function exits(command: string, { code, output }: CommandResult): Check {
   const got = code === 0 ? 0 : `${code}: ${output.slice(-2_000)}`
   return { what: `${command} exits with`, want: '0', got, holds: code === 0 }
 }
@@ -103,7 +112,7 @@ function lonelyName({ project }: ComposeStack): string {
 }
 
 /** A node beside them whose seed never answers: giving up takes minutes. */
-async function lonely(stack: ComposeStack): Promise<void> {
+async function startLonelyNode(stack: ComposeStack): Promise<void> {
   const env = {
     MESH_ID: 'mesh-a',
     MESH_NAME: 'lonely',
@@ -116,7 +125,7 @@ async function lonely(stack: ComposeStack): Promise<void> {
 }
 
 /** One node dies, another leaves in order. */
-async function troubled(stack: ComposeStack, progress: (text: string) => void): Promise<void> {
+async function removeTwoNodes(stack: ComposeStack, progress: (text: string) => void): Promise<void> {
   const all = await containersOf(stack.project)
   const [victim, leaver] = all.filter(({ service }) => service.endsWith('-compute'))
   if (victim === undefined || leaver === undefined) throw new Error('there are no two compute nodes')
@@ -126,7 +135,7 @@ async function troubled(stack: ComposeStack, progress: (text: string) => void): 
 }
 
 /** First as it is, which keeps the data, then with its data. */
-async function stopped(stack: ComposeStack): Promise<Check[]> {
+async function stopStack(stack: ComposeStack): Promise<Check[]> {
   await docker('rm', '--force', lonelyName(stack))
   const stop = await stack.script('stop.sh')
   const left = await leftOf(stack.project, ['container', 'network'])

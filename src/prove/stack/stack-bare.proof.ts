@@ -6,7 +6,7 @@ import { startCluster, until } from '../../testing/cluster.ts'
 import { type LabProcess, startLabProcess } from '../../testing/lab-process.ts'
 import { equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
 import { withStack } from './needs.ts'
-import { stackStory } from './story.ts'
+import { runTraceChecks } from './run-trace-checks.ts'
 
 /** Everybody knows everybody; the late seed comes after 20 s. */
 const bootMs = 90_000
@@ -19,10 +19,10 @@ export const proof: Proof = {
   quick: false,
   seconds: 260,
   run: (context) =>
-    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => told(context)),
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => runBareStack(context)),
 }
 
-async function told(context: ProofContext): Promise<ProofResult> {
+async function runBareStack(context: ProofContext): Promise<ProofResult> {
   await using stack = await startStack()
   const fromMs = Date.now()
   const { otlp, jaeger } = stack.urls
@@ -30,16 +30,24 @@ async function told(context: ProofContext): Promise<ProofResult> {
   await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: otlp } })
   await cluster.node('a-observer-1', { role: 'observer', seeds: [cluster.address('nobody')] })
   await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(context.seed))
-  await troubled(lab, context)
+  await removeTwoNodes(lab, context)
   const { progress, signal } = context
   const meshes = ['mesh-a', 'mesh-b']
-  const { checks, figures } = await stackStory({ jaeger, meshes, roles, fromMs, limitMs: storyMs, signal, progress })
+  const { checks, figures } = await runTraceChecks({
+    jaeger,
+    meshes,
+    roles,
+    fromMs,
+    limitMs: storyMs,
+    signal,
+    progress,
+  })
   const dead = serviceNames.filter((name) => stack.pid(name) === undefined)
   return { figures, checks: [...checks, equals('services that ended by themselves', '', dead.join(', '))] }
 }
 
 /** One node dies, another leaves in order, once everybody knows everybody. */
-async function troubled(lab: LabProcess, { progress, signal }: ProofContext): Promise<void> {
+async function removeTwoNodes(lab: LabProcess, { progress, signal }: ProofContext): Promise<void> {
   const whole = async () => {
     signal.throwIfAborted()
     const { nodes } = await lab.view()

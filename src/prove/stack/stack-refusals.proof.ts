@@ -8,7 +8,7 @@ import { sh } from '../shell.ts'
 import { cloneWithChanges } from './clone.ts'
 import { composeCommand, stackEnvironment } from './compose.ts'
 import { leftOf } from './containers.ts'
-import { interrupted } from './interrupt.ts'
+import { checkInterrupt } from './interrupt.ts'
 import { type Refusal, refusals } from './refusals.ts'
 
 export const proof: Proof = {
@@ -32,10 +32,10 @@ export const proof: Proof = {
       const checks: Check[] = []
       for (const refusal of refusals(port, await withoutDocker(directory))) {
         context.progress(refusal.what)
-        checks.push(...(await refused(refusal, clone, compose.command, context)))
+        checks.push(...(await checkRefusal(refusal, clone, compose.command, context)))
       }
       context.progress('interrupted while it waits')
-      checks.push(...(await interrupted(clone, compose.command, context)))
+      checks.push(...(await checkInterrupt(clone, compose.command, context)))
       return { figures: { compose: compose.command }, checks }
     } finally {
       taken.close()
@@ -44,7 +44,7 @@ export const proof: Proof = {
   },
 }
 
-async function refused(
+async function checkRefusal(
   { what, env: own = {}, append = {}, online = false, code, says }: Refusal,
   clone: string,
   compose: string,
@@ -52,7 +52,7 @@ async function refused(
 ): Promise<Check[]> {
   const project = `tracemesh-refusals-${process.pid}`
   const env = await stackEnvironment(compose, project)
-  const undo = await changed(clone, append)
+  const undo = await appendToFiles(clone, append)
   try {
     const variables = Object.entries(own).map(([key, value]) => `${key}=${value}`)
     const start = `env ${variables.join(' ')} /bin/bash deploy/start.sh${online ? '' : ' --offline'}`
@@ -75,7 +75,7 @@ async function refused(
 }
 
 /** Appends to files; the returned function brings back what was there. */
-async function changed(clone: string, append: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
+async function appendToFiles(clone: string, append: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
   const before = await Promise.all(
     Object.entries(append).map(async ([name, text]) => {
       const file = join(clone, name)

@@ -42,10 +42,10 @@ export const proof: Proof = {
     'ten million spans, more than a week of the lab, in Jaeger with badger: it keeps to its memory, give-ups are found in 5 s',
   quick: false,
   seconds: Math.round(wanted / 2_400),
-  run: (context) => withStack(['jaeger'], context, () => filled(context)),
+  run: (context) => withStack(['jaeger'], context, () => fillJaeger(context)),
 }
 
-async function filled(context: ProofContext): Promise<ProofResult> {
+async function fillJaeger(context: ProofContext): Promise<ProofResult> {
   const group = await memoryGroup(memoryMb)
   const bounded = 'missing' in group ? undefined : group
   if ('missing' in group) context.progress(`memory is not bounded: ${group.missing}`)

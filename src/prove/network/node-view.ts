@@ -2,7 +2,7 @@ import type { Topology } from '../../kit/views.ts'
 import { type NodeProcess, until } from '../../testing/cluster.ts'
 
 /** What one node knows of the others, by their names where it knows them. */
-export interface Sight {
+export interface NodeView {
   readonly name: string
   readonly peer: string
   /** Names of the members it has a link with. */
@@ -13,7 +13,7 @@ export interface Sight {
   readonly members: Readonly<Record<string, readonly string[]>>
 }
 
-export async function sightOf(node: NodeProcess): Promise<Sight> {
+export async function viewOf(node: NodeProcess): Promise<NodeView> {
   const { peers, members } = await node.api<Topology>('/api/topology')
   const linked = peers.filter(({ links }) => links.some(({ state }) => state === 'settled'))
   return {
@@ -25,12 +25,12 @@ export async function sightOf(node: NodeProcess): Promise<Sight> {
   }
 }
 
-export function sightsOf(nodes: readonly NodeProcess[]): Promise<Sight[]> {
-  return Promise.all(nodes.map(sightOf))
+export function viewsOf(nodes: readonly NodeProcess[]): Promise<NodeView[]> {
+  return Promise.all(nodes.map(viewOf))
 }
 
 /** Of these nodes, those that do not know all others of them. */
-export function blind(sights: readonly Sight[]): string[] {
+export function incompleteViews(sights: readonly NodeView[]): string[] {
   const names = sights.map(({ name }) => name)
   return sights.flatMap(({ name, members }) => {
     const missing = names.filter((other) => other !== name && members[other] === undefined)
@@ -38,7 +38,7 @@ export function blind(sights: readonly Sight[]): string[] {
   })
 }
 
-export function linkedBothWays(one: Sight, other: Sight): boolean {
+export function areLinkedBothWays(one: NodeView, other: NodeView): boolean {
   return one.links.includes(other.name) && other.links.includes(one.name)
 }
 

@@ -2,12 +2,12 @@ import type { SpanName } from '../../catalogue/spans.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import type { TraceReader } from '../../traces/reader.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
-import { emitterOf, named } from '../evidence.ts'
-import { birthFault, endFault } from '../mesh/link-traces.ts'
+import { emitterOf, spansNamed } from '../evidence.ts'
+import { closeFault, openFault } from '../mesh/link-traces.ts'
 import type { PairLink } from '../mesh/mesh.ts'
 
 /** What a chapter found. */
-export interface Told {
+export interface Finding {
   /** Why it is not shown; empty when it is. */
   readonly fault: string
   /** Nothing of the kind is there yet. */
@@ -15,7 +15,7 @@ export interface Told {
   readonly figure?: unknown
 }
 
-export interface Asked {
+export interface StackQuery {
   readonly jaeger: string
   readonly reader: TraceReader
   readonly meshes: readonly string[]
@@ -23,18 +23,18 @@ export interface Asked {
   readonly fromMs: number
 }
 
-export interface Chapter {
+export interface TraceCheck {
   readonly what: string
   /** About all that there is: read once the others are found, and what is found then is final. */
   readonly atTheEnd?: true
   /** Only where seeds are known by name, as containers are. */
   readonly ofNames?: true
-  read(asked: Asked): Promise<Told>
+  read(asked: StackQuery): Promise<Finding>
 }
 
 /** Spans of this name in any mesh, and the traces they are in. */
 async function search(
-  { reader, meshes, fromMs }: Asked,
+  { reader, meshes, fromMs }: StackQuery,
   span: SpanName,
   attributes: Readonly<Record<string, string | number | boolean>> = {},
 ): Promise<{ spans: readonly TraceSpan[]; traces: readonly Trace[] }> {
@@ -45,20 +45,20 @@ async function search(
   return { traces, spans: traces.flatMap(({ spans }) => spans).filter(({ name }) => name === span) }
 }
 
-const none = (what: string): Told => ({ fault: `no ${what} yet`, none: true })
+const none = (what: string): Finding => ({ fault: `no ${what} yet`, none: true })
 
 /** The first of several that is as it should be, or what is wrong with the last. */
-function best(what: string, candidates: readonly Told[]): Told {
+function best(what: string, candidates: readonly Finding[]): Finding {
   return candidates.find(({ fault }) => fault === '') ?? candidates.at(-1) ?? none(what)
 }
 
-async function services({ reader, meshes }: Asked): Promise<Told> {
+async function services({ reader, meshes }: StackQuery): Promise<Finding> {
   const known = await reader.services()
   const missing = meshes.filter((mesh) => !known.includes(mesh))
   return { fault: missing.length === 0 ? '' : `no ${missing.join(', ')} among ${known.join(', ')}`, figure: known }
 }
 
-async function everyRole(asked: Asked): Promise<Told> {
+async function everyRole(asked: StackQuery): Promise<Finding> {
   const { spans } = await search(asked, 'mesh.node.started')
   const nodes = new Set(spans.map(({ resource }) => `${resource['mesh.node.role']} ${resource['mesh.node.name']}`))
   const roles = [...nodes].map((node) => node.split(' ')[0])
@@ -67,7 +67,7 @@ async function everyRole(asked: Asked): Promise<Told> {
 }
 
 /** One trace: the campaign is its root, retries are numbered from 1, and the seed answers after them. */
-async function lateSeed(asked: Asked): Promise<Told> {
+async function lateSeed(asked: StackQuery): Promise<Finding> {
   const { traces } = await search(asked, 'mesh.seed.connected')
   const late = traces.filter(({ spans }) => spans.some(({ name }) => name === 'mesh.seed.retry'))
   return best(
@@ -76,7 +76,7 @@ async function lateSeed(asked: Asked): Promise<Told> {
   )
 }
 
-async function giveUp(asked: Asked): Promise<Told> {
+async function giveUp(asked: StackQuery): Promise<Finding> {
   const { traces } = await search(asked, 'mesh.seed.giveup')
   return best(
     'give-up',
@@ -90,7 +90,7 @@ async function giveUp(asked: Asked): Promise<Told> {
   )
 }
 
-function campaign({ traceId, spans }: Trace, endName: SpanName): Told {
+function campaign({ traceId, spans }: Trace, endName: SpanName): Finding {
   const [root, ...more] = spans.filter(({ name }) => name === 'mesh.seed.dial')
   const retries = spans.filter(({ name }) => name === 'mesh.seed.retry')
   const [end, ...ends] = spans.filter(({ name }) => name === endName)
@@ -108,7 +108,7 @@ function campaign({ traceId, spans }: Trace, endName: SpanName): Told {
 }
 
 /** A sweep says whom it found, and each of them is told below it. */
-async function sweep(asked: Asked): Promise<Told> {
+async function sweep(asked: StackQuery): Promise<Finding> {
   const { traces } = await search(asked, 'mesh.member.expired')
   return best(
     'sweep that found somebody',
@@ -138,7 +138,7 @@ function listOf(value: Value | undefined): readonly unknown[] {
 }
 
 /** A goodbye, the trace it is in, and the trace of the birth that it is linked to: both with both ends. */
-async function birthAndEnd(asked: Asked): Promise<Told> {
+async function birthAndEnd(asked: StackQuery): Promise<Finding> {
   const { spans } = await search(asked, 'mesh.goodbye.sent', { 'mesh.goodbye.reason': 'stopping' })
   let last = none('goodbye')
   for (const sent of spans.slice(0, 20)) {
@@ -148,15 +148,15 @@ async function birthAndEnd(asked: Asked): Promise<Told> {
   return last
 }
 
-async function linkOf(reader: TraceReader, sent: TraceSpan): Promise<Told> {
+async function linkOf(reader: TraceReader, sent: TraceSpan): Promise<Finding> {
   const birthId = sent.links[0]?.traceId ?? ''
   const [birth, end] = await Promise.all([reader.trace(birthId), reader.trace(sent.traceId)])
   const spans = [...(birth?.spans ?? []), ...(end?.spans ?? [])].map(received)
   const opened = spans.filter(({ traceId }) => traceId === birthId)
-  const ends = named(opened, 'mesh.connection.opened').map(emitterOf).sort() as [string, string]
+  const ends = spansNamed(opened, 'mesh.connection.opened').map(emitterOf).sort() as [string, string]
   const transport = String(opened[0]?.attributes['mesh.connection.transport'])
   const link: PairLink = { id: String(sent.attributes['mesh.link.id']), trace: birthId, transport, ends }
-  const fault = birthFault(spans, link) || endFault(spans, link, emitterOf(received(sent)))
+  const fault = openFault(spans, link) || closeFault(spans, link, emitterOf(received(sent)))
   return { fault, figure: { link: link.id, birth: birthId, end: sent.traceId, transport } }
 }
 
@@ -165,7 +165,7 @@ function received(span: TraceSpan): ReceivedSpan {
   return { ...span, endMs: span.startMs + span.durationMs, status: span.status }
 }
 
-async function allQuic(asked: Asked): Promise<Told> {
+async function allQuic(asked: StackQuery): Promise<Finding> {
   const { spans } = await search(asked, 'mesh.connection.opened')
   const other = spans.filter(({ attributes }) => attributes['mesh.connection.transport'] !== 'quic')
   if (spans.length === 0) return none('connection')
@@ -173,7 +173,7 @@ async function allQuic(asked: Asked): Promise<Told> {
   return { fault, figure: { connections: spans.length, addresses: spans.slice(0, 3).map(address) } }
 }
 
-async function dialledByName(asked: Asked): Promise<Told> {
+async function dialledByName(asked: StackQuery): Promise<Finding> {
   const { spans } = await search(asked, 'mesh.seed.dial')
   const seeds = [...new Set(spans.map(({ attributes }) => String(attributes['mesh.seed.address'])))].sort()
   if (spans.length === 0) return none('campaign')
@@ -192,7 +192,7 @@ interface PageTraces {
 }
 
 /** Jaeger's page warns of times that do not fit; asked as the page of 2.13 asks. */
-async function timesBelieved({ jaeger, meshes }: Asked): Promise<Told> {
+async function timesBelieved({ jaeger, meshes }: StackQuery): Promise<Finding> {
   let spans = 0
   for (const service of meshes) {
     const query = new URLSearchParams({ service, lookback: '1h', limit: '400' })
@@ -211,7 +211,7 @@ interface Series {
 }
 
 /** What the Monitor tab asks for: calls a minute of spans of kind internal, by name. */
-async function monitor({ jaeger, meshes }: Asked): Promise<Told> {
+async function monitor({ jaeger, meshes }: StackQuery): Promise<Finding> {
   const query = new URLSearchParams({
     service: meshes[0] ?? '',
     groupByOperation: 'true',
@@ -238,7 +238,7 @@ function highestOf({ metricPoints = [] }: Series): number {
   return Math.max(0, ...values.filter(Number.isFinite))
 }
 
-export const chapters: readonly Chapter[] = [
+export const traceChecks: readonly TraceCheck[] = [
   { what: 'each mesh is a service', read: services },
   { what: 'every role has told its start', read: everyRole },
   { what: 'the campaign of a late seed', read: lateSeed },

@@ -4,13 +4,13 @@ import type { AlertName } from '../../catalogue/alerts.ts'
 import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { each } from '../checks.ts'
-import { named, nameOf } from '../evidence.ts'
+import { nameOf, spansNamed } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { changeNetwork, type Player, type Site, startCast, withinReach } from './cast.ts'
+import { changeNetwork, type HostedNode, reachableCount, type Site, startHostedNodes } from './hosted-nodes.ts'
+import { incompleteViews, type NodeView, timeUntil, viewsOf } from './node-view.ts'
 import { type Page, pagesOf } from './pages.ts'
-import { blind, type Sight, sightsOf, timeUntil } from './sight.ts'
 
-export interface WholeMesh {
+export interface MixedHosts {
   readonly network: Network
   readonly cluster: Cluster
   readonly seed: NodeProcess
@@ -29,17 +29,17 @@ const seenMs = 60_000
 const expiredMs = 45_000
 const againMs = 20_000
 
-export interface Played extends ProofResult {
-  readonly players: readonly Player[]
+export interface MixedHostsResult extends ProofResult {
+  readonly players: readonly HostedNode[]
   /** What all nodes knew just before the seed was killed. */
-  readonly before: readonly Sight[]
+  readonly before: readonly NodeView[]
 }
 
 /** The whole cast joins through one seed, which is then killed. */
-export async function playWholeMesh(mesh: WholeMesh): Promise<Played> {
+export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult> {
   const { seed, site, cluster, context } = mesh
   const { progress, signal } = context
-  const players = await startCast(mesh.network, cluster, site)
+  const players = await startHostedNodes(mesh.network, cluster, site)
   const others = players.map(({ node }) => node)
   const began = performance.now()
   progress('all are started; one interface comes, another is renumbered twice')
@@ -50,15 +50,15 @@ export async function playWholeMesh(mesh: WholeMesh): Promise<Played> {
     `all see all after ${joined.seenMs} ms, neighbours are linked after ${joined.linkedMs} ms; watching for pages`,
   )
   await sleep(Math.max(0, mesh.watchedMs - (performance.now() - began)), undefined, { signal })
-  const before = await sightsOf([seed, ...others])
+  const before = await viewsOf([seed, ...others])
   const pagesBefore = pagesOf(cluster.receiver.spans)
   const seedSpans = seedSpansByNode(cluster)
   progress('the seed is killed')
   seed.kill()
-  const expired = async () => (await sightsOf(others)).every(({ members }) => members[seed.name] === undefined)
+  const expired = async () => (await viewsOf(others)).every(({ members }) => members[seed.name] === undefined)
   const goneMs = await timeUntil(expired, expiredMs, signal)
   const again = await joinedWithin(others, false, againMs, signal)
-  const after = await sightsOf(others)
+  const after = await viewsOf(others)
   const pagesAfter = pagesOf(cluster.receiver.spans).filter(({ alert }) => !aboutTheSeed.includes(alert))
   return {
     players,
@@ -90,28 +90,28 @@ export async function playWholeMesh(mesh: WholeMesh): Promise<Played> {
 
 async function joinedWithin(nodes: readonly NodeProcess[], seedToo: boolean, limitMs: number, signal: AbortSignal) {
   const began = performance.now()
-  const seen = await timeUntil(async () => blind(await sightsOf(nodes)).length === 0, limitMs, signal)
+  const seen = await timeUntil(async () => incompleteViews(await viewsOf(nodes)).length === 0, limitMs, signal)
   const left = Math.max(0, limitMs - (performance.now() - began))
   const linked = await timeUntil(
-    async () => (await sightsOf(nodes)).every((one) => hasNeighbours(one, seedToo)),
+    async () => (await viewsOf(nodes)).every((one) => hasNeighbours(one, seedToo)),
     left,
     signal,
   )
   return { seenMs: round(seen), linkedMs: round(seen + linked) }
 }
 
-function hasNeighbours({ name, links }: Sight, seedToo: boolean): boolean {
-  return links.length >= Math.min(wanted, withinReach(name, seedToo && name !== 'seed'))
+function hasNeighbours({ name, links }: NodeView, seedToo: boolean): boolean {
+  return links.length >= Math.min(wanted, reachableCount(name, seedToo && name !== 'seed'))
 }
 
-function stateChecks(when: string, sights: readonly Sight[], seedToo: boolean): Check[] {
+function stateChecks(when: string, sights: readonly NodeView[], seedToo: boolean): Check[] {
   const few = sights.map((sight) => ({
     name: sight.name,
     links: sight.links.length,
     enough: hasNeighbours(sight, seedToo),
   }))
   return [
-    equals(`${when}: nodes that do not see all`, '', blind(sights).join('; ')),
+    equals(`${when}: nodes that do not see all`, '', incompleteViews(sights).join('; ')),
     each(`${when}: nodes with as many links as they want, or can have`, 'all', few, ({ enough }) => enough),
   ]
 }
@@ -124,7 +124,7 @@ function inWords(pages: readonly Page[]): string {
 function seedSpansByNode({ receiver }: Cluster): Record<string, string> {
   const began = Math.min(...receiver.spans.map(({ startMs }) => startMs))
   const nodes = [...Map.groupBy(receiver.spans, nameOf)].map(([node, spans]) => {
-    const [retries, giveups] = [named(spans, 'mesh.seed.retry'), named(spans, 'mesh.seed.giveup')]
+    const [retries, giveups] = [spansNamed(spans, 'mesh.seed.retry'), spansNamed(spans, 'mesh.seed.giveup')]
     const last = Math.round((Math.max(began, ...retries.map(({ endMs }) => endMs)) - began) / 1_000)
     return [node, `${retries.length} retries, the last after ${last} s, ${giveups.length} give-ups`] as const
   })

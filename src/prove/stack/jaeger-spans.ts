@@ -5,7 +5,7 @@ import { TraceReader } from '../../traces/reader.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
 
 /** Spans in the Collector's queue, by its own word. */
-export async function queued({ urls }: RunningStack): Promise<number> {
+export async function queueSize({ urls }: RunningStack): Promise<number> {
   const text = await (await fetch(urls.collectorMetrics)).text()
   const size = /^otelcol_exporter_queue_size\{[^}]*exporter="otlp_grpc\/jaeger"[^}]*\} (\S+)$/m.exec(text)?.[1]
   if (size === undefined) throw new Error('the Collector says nothing of its queue')
@@ -13,7 +13,7 @@ export async function queued({ urls }: RunningStack): Promise<number> {
 }
 
 /** All that Jaeger has, once every node's last word is among it. */
-export async function everything(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
+export async function allSpans(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
   const reader = new TraceReader(stack.urls.jaeger, { countLimit: 2_000, timeoutMs: 30_000 })
   const ask = async (span?: string) => {
     const query = { service: 'mesh-a', fromMs, toMs: Date.now() + 1_000, limit: 1_999, ...(span && { span }) }

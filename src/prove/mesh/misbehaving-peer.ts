@@ -3,10 +3,10 @@ import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import type { RudePeer } from '../../testing/rude-peer.ts'
 import { each } from '../checks.ts'
-import { named, numberOf } from '../evidence.ts'
+import { numberOf, spansNamed } from '../evidence.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
+import { type Misbehaviour, randomFrames } from './malformed-frames.ts'
 import { type PairLink, pairLinks, topologiesOf } from './mesh.ts'
-import { type Rudeness, randomFrames } from './rude-sayings.ts'
 
 const goneWithinMs = 5_000
 const spanWithinMs = 5_000
@@ -14,11 +14,11 @@ const censusWithinMs = 35_000
 const reasonIn = { 'mesh.frame.refused': 'mesh.frame.reason', 'mesh.link.refused': 'mesh.error.message' } as const
 
 /** One rudeness: told with its reason, and the connection ended. */
-export async function rudenessCheck({ receiver }: Cluster, rude: RudePeer, rudeness: Rudeness): Promise<Check> {
+export async function misbehaviourCheck({ receiver }: Cluster, rude: RudePeer, rudeness: Misbehaviour): Promise<Check> {
   const { what, saying, span, reason } = rudeness
-  const seen = named(receiver.spans, span).length
+  const seen = spansNamed(receiver.spans, span).length
   const ofRude = ({ attributes }: ReceivedSpan) => attributes['mesh.peer.id'] === rude.peer
-  const told = () => named(receiver.spans, span).slice(seen).find(ofRude)
+  const told = () => spansNamed(receiver.spans, span).slice(seen).find(ofRude)
   const end = await rude.say(saying).then(
     ({ endedAfterMs, frames }) => {
       const goodbye = frames.find((frame) => frame.type === 'goodbye')
@@ -38,20 +38,20 @@ export async function rudenessCheck({ receiver }: Cluster, rude: RudePeer, ruden
 }
 
 /** Random frames over several connections, one after the other: each is refused once, and told once. */
-export async function randomCheck(
+export async function randomFramesCheck(
   { receiver }: Cluster,
   rude: RudePeer,
   { connections, frames }: { readonly connections: number; readonly frames: number },
   { random, signal }: ProofContext,
 ): Promise<{ readonly check: Check; readonly slowestMs: number }> {
-  const seen = named(receiver.spans, 'mesh.frame.refused').length
+  const seen = spansNamed(receiver.spans, 'mesh.frame.refused').length
   let slowestMs = 0
   for (let i = 0; i < connections; i++) {
     signal.throwIfAborted()
     const { endedAfterMs } = await rude.say(randomFrames(frames, random))
     slowestMs = Math.max(slowestMs, endedAfterMs)
   }
-  const told = () => named(receiver.spans, 'mesh.frame.refused').length - seen
+  const told = () => spansNamed(receiver.spans, 'mesh.frame.refused').length - seen
   await until(() => told() >= connections, spanWithinMs, 'all refusals are told').catch(() => {})
   const what = `refusals told of ${connections * frames} random frames, one for each connection`
   return { check: equals(what, connections, told()), slowestMs }
@@ -72,7 +72,7 @@ export async function harmChecks(
   }
   await until(gone, goneWithinMs, 'nothing is left of the rude peer').catch(() => {})
   const healthy = nodes.map(({ peer }) => peer)
-  const closed = named(receiver.spans, 'mesh.connection.closed').filter(({ attributes }) =>
+  const closed = spansNamed(receiver.spans, 'mesh.connection.closed').filter(({ attributes }) =>
     healthy.includes(String(attributes['mesh.peer.id'])),
   )
   const names = topologies.flatMap(({ members }) => members.map(({ name }) => name))
@@ -88,9 +88,9 @@ export async function harmChecks(
 
 /** The census of the node counts what was told. */
 export async function censusCheck({ receiver }: Cluster): Promise<Check> {
-  const refused = named(receiver.spans, 'mesh.frame.refused').length
+  const refused = spansNamed(receiver.spans, 'mesh.frame.refused').length
   const counted = () =>
-    Math.max(0, ...named(receiver.spans, 'mesh.audit').map((span) => numberOf(span, 'mesh.audit.frames_refused')))
+    Math.max(0, ...spansNamed(receiver.spans, 'mesh.audit').map((span) => numberOf(span, 'mesh.audit.frames_refused')))
   await until(() => counted() >= refused, censusWithinMs, 'the census counts them').catch(() => {})
   return equals('refused frames by the census, against those told', refused, counted())
 }

@@ -31,7 +31,7 @@ export function attemptsOf(spans: readonly SeedSpan[]): SeedSpan[] {
 }
 
 /** What the spans of a node must say whose only seed never answers. */
-export function unansweredChecks(spans: readonly SeedSpan[]): Check[] {
+export function noAnswerChecks(spans: readonly SeedSpan[]): Check[] {
   const attempts = attemptsOf(spans)
   const [first, second] = spans.filter(({ name }) => name === 'mesh.seed.dial')
   const campaign = attempts.filter(({ traceId }) => traceId === first?.traceId)
@@ -92,7 +92,7 @@ function traceChecks(
 }
 
 /** Figures for people, in seconds. */
-export function unansweredFigures(spans: readonly SeedSpan[]): Record<string, unknown> {
+export function noAnswerFigures(spans: readonly SeedSpan[]): Record<string, unknown> {
   const attempts = attemptsOf(spans)
   const retries = attempts.filter(({ name }) => name === 'mesh.seed.retry')
   const seconds = (ms: number) => Math.round(ms) / 1_000

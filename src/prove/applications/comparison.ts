@@ -7,7 +7,7 @@ import type { ProofContext } from '../proof.ts'
 import { plainEnvironment } from '../shell.ts'
 import type { Application, Side } from './application.ts'
 import { type ApplicationProcess, type Status, startApplication } from './application-process.ts'
-import { type Installed, install } from './installed.ts'
+import { type InstalledProgram, installProgram } from './installed.ts'
 
 /** How long the application works while it is measured; APPLICATION_SECONDS for a trial. */
 export const secondsMeasured = Number(process.env['APPLICATION_SECONDS'] ?? 300)
@@ -52,13 +52,13 @@ export interface Comparison {
 }
 
 /** Runs an application with the mesh beside the same application without it, so that both fare alike. */
-export async function runBeside(
+export async function compareSides(
   application: Application,
   { progress, signal, seed }: ProofContext,
 ): Promise<Comparison> {
   await using resources = new AsyncDisposableStack()
   progress('packing and installing')
-  const installed = resources.use(await install(application.program, signal))
+  const installed = resources.use(await installProgram(application.program, signal))
   const receiver = await startReceiver()
   resources.defer(() => receiver.close())
   const sides: Side[] = []
@@ -118,7 +118,12 @@ async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[
 }
 
 /** One process after the other: each is told where those before it listen. */
-async function startSide(name: Side['name'], application: Application, { directory, file }: Installed, otlp: string) {
+async function startSide(
+  name: Side['name'],
+  application: Application,
+  { directory, file }: InstalledProgram,
+  otlp: string,
+) {
   const group = `tm${process.pid}${name}`
   const processes: ApplicationProcess[] = []
   const pass = (command: string, parameters: object) => {

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { verdictOf } from '../proof.ts'
-import { simulateUnanswered } from './simulated-seed.ts'
-import { type SeedSpan, unansweredChecks } from './unanswered.ts'
+import { noAnswerChecks, type SeedSpan } from './no-answer.ts'
+import { simulateNoAnswer } from './simulated-seed.ts'
 
 leakCheck()
 
-const spans = await simulateUnanswered(1, 360_000)
-const verdict = (changed: readonly SeedSpan[]) => verdictOf(unansweredChecks(changed))
+const spans = await simulateNoAnswer(1, 360_000)
+const verdict = (changed: readonly SeedSpan[]) => verdictOf(noAnswerChecks(changed))
 const without = (index: number) => spans.toSpliced(index, 1)
 const indexOf = (name: string, attempt: number) =>
   spans.findIndex((span) => span.name === name && span.attributes['mesh.seed.attempt'] === attempt)

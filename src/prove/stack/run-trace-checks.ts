@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TraceReader } from '../../traces/reader.ts'
 import type { Check } from '../proof.ts'
-import { type Chapter, chapters, type Told } from './chapters.ts'
+import { type Finding, type TraceCheck, traceChecks } from './trace-checks.ts'
 
-export interface StoryOptions {
+export interface TraceCheckOptions {
   /** Jaeger's page and API; nothing else is asked. */
   readonly jaeger: string
   readonly meshes: readonly string[]
@@ -19,7 +19,7 @@ export interface StoryOptions {
   progress(text: string): void
 }
 
-export interface Story {
+export interface TraceCheckResult {
   /** One for each chapter. */
   readonly checks: readonly Check[]
   /** What was found, by chapter: trace ids to open, numbers. */
@@ -34,14 +34,14 @@ const lookEveryMs = 2_000
  * seed that came late, a give-up, a sweep that names who died, the birth and the end of a link, rates of spans. Who calls
  * has seen to it that a seed was late, that one never answered, that one node was killed and one stopped in order.
  */
-export async function stackStory(options: StoryOptions): Promise<Story> {
+export async function runTraceChecks(options: TraceCheckOptions): Promise<TraceCheckResult> {
   const { jaeger, names = false, limitMs, signal, progress } = options
-  const wanted = chapters.filter(({ ofNames = false }) => names || !ofNames)
+  const wanted = traceChecks.filter(({ ofNames = false }) => names || !ofNames)
   // A search for a span reads traces whole, and a minute of a node is one.
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   const began = performance.now()
-  const told: Partial<Record<string, Told>> = {}
-  const final = ({ atTheEnd }: Chapter, its: Told | undefined) =>
+  const told: Partial<Record<string, Finding>> = {}
+  const final = ({ atTheEnd }: TraceCheck, its: Finding | undefined) =>
     atTheEnd && its !== undefined && its.none === undefined
   const untold = () =>
     wanted.filter((chapter) => told[chapter.what]?.fault !== '' && !final(chapter, told[chapter.what]))
@@ -67,7 +67,7 @@ export async function stackStory(options: StoryOptions): Promise<Story> {
 }
 
 /** What cannot be asked is not there yet: services start in any order. */
-async function read(chapter: Chapter, asked: Parameters<Chapter['read']>[0]): Promise<Told> {
+async function read(chapter: TraceCheck, asked: Parameters<TraceCheck['read']>[0]): Promise<Finding> {
   try {
     return await chapter.read(asked)
   } catch (error) {

@@ -26,7 +26,7 @@ interface Machine {
   readonly odd?: 'late' | 'udp-blocked'
 }
 
-export interface Player {
+export interface HostedNode {
   readonly machine: Machine
   readonly host: Host
   readonly node: NodeProcess
@@ -50,8 +50,8 @@ export const machines: readonly Machine[] = [
 const startsAtOnce = 2
 
 /** Starts a node on each machine. The late one has only a container bridge until `changeNetwork`. */
-export async function startCast(network: Network, cluster: Cluster, site: Site): Promise<Player[]> {
-  const players: Player[] = []
+export async function startHostedNodes(network: Network, cluster: Cluster, site: Site): Promise<HostedNode[]> {
+  const players: HostedNode[] = []
   for (let first = 0; first < machines.length; first += startsAtOnce) {
     const some = machines.slice(first, first + startsAtOnce)
     players.push(...(await Promise.all(some.map((machine) => start(network, cluster, site, machine)))))
@@ -59,7 +59,7 @@ export async function startCast(network: Network, cluster: Cluster, site: Site):
   return players
 }
 
-async function start(network: Network, cluster: Cluster, site: Site, machine: Machine): Promise<Player> {
+async function start(network: Network, cluster: Cluster, site: Site, machine: Machine): Promise<HostedNode> {
   const host = await network.host(machine.name)
   await host.addContainerBridges(machine.bridges ?? 0)
   if (machine.odd !== 'late') await host.attach(attachment(site, machine))
@@ -86,7 +86,7 @@ function attachment(site: Site, { n, has }: Machine): Attachment {
 const betweenMs = 15_000
 
 /** Brings the late interface, and renumbers another one twice. */
-export async function changeNetwork(players: readonly Player[], site: Site, signal: AbortSignal): Promise<void> {
+export async function changeNetwork(players: readonly HostedNode[], site: Site, signal: AbortSignal): Promise<void> {
   for (const { host, machine } of players) if (machine.odd === 'late') await host.attach(attachment(site, machine))
   const renumbered = players.find(({ machine }) => machine.name === 'renumbered')
   if (renumbered === undefined) return
@@ -97,7 +97,7 @@ export async function changeNetwork(players: readonly Player[], site: Site, sign
 }
 
 /** Nodes that have an IP version in common with this one: it can have no link with others. */
-export function withinReach(name: string, seedToo: boolean): number {
+export function reachableCount(name: string, seedToo: boolean): number {
   const kinds = (has: Machine['has']) => has.map((kind) => (kind === 'ipv6' ? 6 : 4))
   const own = kinds(machines.find((machine) => machine.name === name)?.has ?? ['ipv4', 'ipv6'])
   const others = machines.filter((other) => other.name !== name && kinds(other.has).some((kind) => own.includes(kind)))

@@ -4,7 +4,7 @@ import { encodeFrame } from '../../kit/wire.ts'
 import { helloOf, rawFrame, type Saying } from '../../testing/rude-peer.ts'
 
 /** What a peer says that it must not, and what the node has to say of it. */
-export interface Rudeness {
+export interface Misbehaviour {
   readonly what: string
   readonly saying: Saying
   /** Span that tells of it, and what its reason or message has to hold. */
@@ -18,7 +18,7 @@ const hello = 1
 const passedOver = 200
 
 /** `member`: peer id of a healthy node, for which the peer will speak. */
-export function rudenesses(member: string): readonly Rudeness[] {
+export function misbehaviours(member: string): readonly Misbehaviour[] {
   const span = 'mesh.frame.refused'
   const wrong = { meshes: 'mesh-a', name: 7, role: 'queen', incarnation: 'one', build: [], counter: -1, trace: null }
   const said = helloOf()
