@@ -21,11 +21,11 @@ const limits = { completeMs: 90_000, expiredMs: 60_000 }
 const victim = 'a-compute-2'
 const firstPaint = `performance.getEntriesByName('first-contentful-paint')[0]?.startTime`
 
-/** Keeps a picture under a name. */
-export type Keep = (name: string, png: Buffer) => Promise<void>
+/** Saves a picture under a name. */
+export type Save = (name: string, png: Buffer) => Promise<void>
 
 /** A whole lab on its page: opened, a node killed, its expiry followed to the trace. */
-export async function walkLabPage(browser: Browser, keep: Keep, progress: (text: string) => void): Promise<LabPage> {
+export async function walkLabPage(browser: Browser, save: Save, progress: (text: string) => void): Promise<LabPage> {
   await using lab = await startLabProcess('--for', '10m', '--seed', '7')
   const total = await complete(lab)
   progress(`${total} nodes know each other`)
@@ -35,11 +35,11 @@ export async function walkLabPage(browser: Browser, keep: Keep, progress: (text:
   const firstPaintMs = median([...opened, last].map((one) => one.firstPaintMs))
   const drawnMs = median([...opened, last].map((one) => one.drawnMs))
   await page.waitForTimeout(2_500)
-  await keep('topology', await page.screenshot())
-  await keep('terminal', await pictureTerminal(await (await browser.newContext()).newPage(), await lab.view(), lab.url))
+  await save('topology', await page.screenshot())
+  await save('terminal', await pictureTerminal(await (await browser.newContext()).newPage(), await lab.view(), lab.url))
   const dark = await openPage(browser, lab.url, { colorScheme: 'dark', viewport: { width: 390, height: 844 } })
   await dark.page.waitForTimeout(2_500)
-  await keep('phone', await dark.page.screenshot())
+  await save('phone', await dark.page.screenshot())
   const darkComplaints = [...dark.complaints]
   await dark.context.close()
 
@@ -48,14 +48,14 @@ export async function walkLabPage(browser: Browser, keep: Keep, progress: (text:
   const services = ['mesh-a', 'mesh-b']
   const question = { url: lab.url, node: victim, survivors, services, limitMs: limits.expiredMs }
   const expiries = await killOnPage(page, question)
-  await keep('node', await page.screenshot())
+  await save('node', await page.screenshot())
   await openExpiry(page, expiries[0]?.by ?? '')
   const details = (await page.locator('.span-details').textContent()) ?? ''
   await page.waitForTimeout(1_500)
-  await keep('trace', await page.screenshot())
+  await save('trace', await page.screenshot())
   await page.goto(`${lab.url}/#/boot`)
   await page.waitForTimeout(500)
-  await keep('boot', await page.screenshot())
+  await save('boot', await page.screenshot())
   // What is on its way when a page is closed fails, and a page that outlives its lab complains: rightly so.
   const lastComplaints = [...complaints]
   await context.close()

@@ -37,14 +37,14 @@ export const proof: Proof = {
     const assets = await pageAssets()
     const buildMs = performance.now() - began
     const bytes = assets.reduce((sum, { gzipped }) => sum + gzipped.length, 0)
-    const { directory, sizes, keep, small } = pictures()
+    const { directory, sizes, save, sizeCheck } = pictures()
     const browser = await launchBrowser()
     try {
       progress('60 nodes, one of which dies or returns each second')
       const frames = await watchFrames(browser)
-      const lab = await walkLabPage(browser, keep, progress)
+      const lab = await walkLabPage(browser, save, progress)
       const checks = [atMost('building it', limits.build, buildMs, 'ms'), ...frameChecks(frames), ...labChecks(lab)]
-      return { figures: { buildMs, bytes, frames, lab, pictures: directory, sizes }, checks: [...checks, small()] }
+      return { figures: { buildMs, bytes, frames, lab, pictures: directory, sizes }, checks: [...checks, sizeCheck()] }
     } finally {
       await browser.close()
     }

@@ -7,15 +7,15 @@ import { waitForFullMesh } from './mesh.ts'
 import { censusCheck, harmChecks, misbehaviourCheck, randomFramesCheck } from './misbehaving-peer.ts'
 import { configurationChecks } from './refused-configurations.ts'
 
-const settleMs = 30_000
-const rudeLimitMs = 10_000
+const meshLimitMs = 30_000
+const replyLimitMs = 10_000
 const growthMostMb = 32
 const random = { connections: 50, frames: 200 }
 
 export const proof: Proof = {
   name: 'bad-input',
   about:
-    'bad configuration: exit 2, names key, value, cure; a peer that speaks badly: refused, told, counted, harms nobody',
+    'bad configuration: exit 2, names key, value, cure; a misbehaving peer: refused, emitted, counted, harms no other link',
   quick: true,
   seconds: 40,
   async run(context) {
@@ -25,18 +25,19 @@ export const proof: Proof = {
     const node = await cluster.node('node', { role: 'seed' })
     const friend = await cluster.node('friend', { seeds })
     const nodes = [node, friend, await cluster.node('other', { seeds })]
-    const before = await waitForFullMesh(nodes, settleMs)
+    const before = await waitForFullMesh(nodes, meshLimitMs)
     const rss = [(await node.usage()).rssMb]
-    const rude = await startRudePeer(cluster.address('node'), rudeLimitMs)
+    const peer = await startRudePeer(cluster.address('node'), replyLimitMs)
     const checks: Check[] = []
     try {
-      progress('a peer says what it must not')
-      for (const rudeness of misbehaviours(friend.peer)) checks.push(await misbehaviourCheck(cluster, rude, rudeness))
+      progress('a peer sends malformed frames')
+      for (const misbehaviour of misbehaviours(friend.peer))
+        checks.push(await misbehaviourCheck(cluster, peer, misbehaviour))
       progress(`${random.connections * random.frames} random frames over ${random.connections} connections`)
-      const { check, slowestMs } = await randomFramesCheck(cluster, rude, random, context)
+      const { check, slowestMs } = await randomFramesCheck(cluster, peer, random, context)
       rss.push((await node.usage()).rssMb)
-      checks.push(check, ...(await harmChecks(cluster, nodes, rude, before)))
-      progress('configurations that no node may start with, and the next census')
+      checks.push(check, ...(await harmChecks(cluster, nodes, peer, before)))
+      progress('invalid configurations, and the next census')
       checks.push(...(await configurationChecks()), await censusCheck(cluster))
       rss.push((await node.usage()).rssMb)
       const growth = Math.max(...rss) - (rss[0] ?? Number.NaN)
@@ -47,7 +48,7 @@ export const proof: Proof = {
       }
       return { figures: { ...figures, load: loadavg() }, checks }
     } finally {
-      await rude.stop()
+      await peer.stop()
     }
   },
 }

@@ -3,7 +3,7 @@ import { aboutCrossedDials, runCrossedDials } from './crossed-dials-run.ts'
 
 const rounds = 15
 
-/** The same as `crossed-dials`, for a run that does not take minutes. */
+/** A short `crossed-dials`. */
 export const proof: Proof = {
   name: 'crossed-dials-quick',
   about: aboutCrossedDials(rounds),

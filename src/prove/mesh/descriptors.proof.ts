@@ -6,12 +6,12 @@ import { type Cluster, type NodeProcess, startCluster, until } from '../../testi
 import { spansNamed } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
 
-/** More than a node of one link needs, about 35, and fewer than the connections that come. */
+/** More descriptors than a node with one link needs, about 35, and fewer than the flood opens. */
 const limits = { low: 60, control: 1_024 } as const
-/** Connections to the HTTP API, which keeps idle ones for 10 s, and to the TCP listener. */
+/** Connections to the HTTP API, which keeps idle ones open for 10 s, and to the TCP listener. */
 const flood = { http: 60, tcp: 20, everyMs: 2_000, ms: 20_000 } as const
 const spanDelayMs = 20_000
-const backMs = 20_000
+const recoveryLimitMs = 20_000
 
 type Variant = keyof typeof limits
 
@@ -19,23 +19,22 @@ interface Outcome {
   readonly variant: Variant
   /** Descriptors of the process before the flood, at its height, and after it. */
   readonly descriptors: readonly number[]
-  /** The HTTP API answered while the flood went on. */
+  /** Whether the HTTP API answered during the flood. */
   readonly answered: boolean
   readonly exhausted: readonly Readonly<Record<string, unknown>>[]
   readonly recovered: readonly Readonly<Record<string, unknown>>[]
   readonly recoveredMs: number
   readonly logged: readonly unknown[]
-  /** From the end of the flood until the node is linked with its new seed, which was dialled in vain meanwhile. */
+  /** From the end of the flood until the node has a link to its new seed, which it could not dial during the flood. */
   readonly linkedMs: number
-  /** Until one that was never there is linked with it, over TCP. */
+  /** Until a new node has a link to it, over TCP. */
   readonly newcomerMs: number
   readonly exit: number
 }
 
 export const proof: Proof = {
   name: 'descriptors',
-  about:
-    'a node that runs out of file descriptors says so, says when that is over, and accepts, dials and answers again',
+  about: 'a node that runs out of file descriptors emits exhaustion and recovery, and accepts, dials and answers again',
   quick: false,
   seconds: 80,
   async run(context) {
@@ -52,12 +51,12 @@ async function runVariant(variant: Variant, { progress, signal }: ProofContext):
   const seeds = [cluster.address('seed')]
   const seed = await cluster.node('seed', { role: 'seed' })
   const node = await cluster.node('node', { host, listen: [address, tcp], seeds })
-  await until(async () => (await linksOf(node)).includes(seed.peer), backMs, 'linked with the seed')
+  await until(async () => (await linksOf(node)).includes(seed.peer), recoveryLimitMs, 'linked with the seed')
   const descriptors = [descriptorsOf(node)]
-  progress(`${limit} descriptors, ${descriptors[0]} in use; flooded with connections`)
-  const { answered, again, highest } = await floodNode(node, portOf(tcp), seed, cluster, signal)
+  progress(`${limit} descriptors, ${descriptors[0]} in use; opening connections`)
+  const { answered, newSeed, highest } = await floodNode(node, portOf(tcp), seed, cluster, signal)
   const ended = Date.now()
-  const linkedMs = await timeUntil(async () => (await linksOf(node)).includes(again.peer))
+  const linkedMs = await timeUntil(async () => (await linksOf(node)).includes(newSeed.peer))
   const newcomer = await cluster.node('newcomer', { seeds: [tcp] })
   const newcomerMs = await timeUntil(async () => (await linksOf(node)).includes(newcomer.peer))
   const spans = (name: 'mesh.resource.exhausted' | 'mesh.resource.recovered') =>
@@ -79,13 +78,13 @@ async function runVariant(variant: Variant, { progress, signal }: ProofContext):
   }
 }
 
-/** Opens connections until all descriptors are gone; meanwhile the seed goes and another one comes at its address. */
+/** Opens connections until no descriptor is left; meanwhile another seed replaces the seed at its address. */
 async function floodNode(node: NodeProcess, tcpPort: number, seed: NodeProcess, cluster: Cluster, signal: AbortSignal) {
   const sockets: Socket[] = []
   const open = (port: number) => sockets.push(connect(port, '127.0.0.1').on('error', () => {}))
   const until = performance.now() + flood.ms
   let [highest, answered] = [0, false]
-  let again: Promise<NodeProcess> | undefined
+  let newSeed: Promise<NodeProcess> | undefined
   while (performance.now() < until) {
     for (let n = 0; n < flood.http; n++) open(Number(new URL(node.adminUrl).port))
     for (let n = 0; n < flood.tcp; n++) open(tcpPort)
@@ -95,13 +94,13 @@ async function floodNode(node: NodeProcess, tcpPort: number, seed: NodeProcess, 
       () => true,
       () => false,
     )
-    if (again === undefined) {
+    if (newSeed === undefined) {
       seed.kill()
-      again = seed.exited.then(() => cluster.node('seed', { role: 'seed' }))
+      newSeed = seed.exited.then(() => cluster.node('seed', { role: 'seed' }))
     }
   }
   for (const socket of sockets) socket.destroy()
-  return { answered, highest, again: await (again ?? Promise.reject(new Error('no flood'))) }
+  return { answered, highest, newSeed: await (newSeed ?? Promise.reject(new Error('no flood'))) }
 }
 
 /** The TCP port of the same number as its QUIC port. */
@@ -122,15 +121,15 @@ async function linksOf(node: NodeProcess): Promise<readonly string[]> {
   return peers.filter(({ links }) => links.some(({ state }) => state === 'settled')).map(({ peer }) => peer)
 }
 
-async function timeUntil(holds: () => Promise<boolean>, limitMs = backMs): Promise<number> {
+async function timeUntil(holds: () => Promise<boolean>, limitMs = recoveryLimitMs): Promise<number> {
   return round(await until(holds, limitMs, '').catch(() => Number.NaN))
 }
 
 function checksOf(outcome: Outcome): Check[] {
   const { variant, exhausted, recovered, recoveredMs, logged, descriptors, linkedMs, newcomerMs, exit } = outcome
   const back = [
-    atMost(`${variant}: linked with the new seed after`, backMs, linkedMs, 'ms'),
-    atMost(`${variant}: linked with a newcomer over TCP after`, backMs, newcomerMs, 'ms'),
+    atMost(`${variant}: linked with the new seed after`, recoveryLimitMs, linkedMs, 'ms'),
+    atMost(`${variant}: linked with a newcomer over TCP after`, recoveryLimitMs, newcomerMs, 'ms'),
     equals(`${variant}: exit code`, 0, exit),
   ]
   if (variant === 'control') {

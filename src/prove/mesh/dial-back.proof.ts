@@ -14,7 +14,7 @@ const routers = { mapped: '45.79.10.101', closed: '45.79.10.102', cloud: '45.79.
 const inner = '192.168.1.2'
 const stepLimitMs = 60_000
 
-/** The routers of the mapped node and of the cloud pass the port of their one host on. */
+/** The routers of the mapped node and of the cloud forward the port of their one host. */
 const mapping = `
 table ip mapping {
   chain arrive {
@@ -28,7 +28,8 @@ add rule ip nat pass iifname "outside" ip daddr ${inner} accept
 
 export const proof: Proof = {
   name: 'dial-back',
-  about: 'behind NAT: an address is announced once a neighbour has dialled it back, and told as unconfirmed before',
+  about:
+    'behind NAT: a node announces an address once a neighbour has dialled it back, and emits it as unconfirmed before',
   quick: false,
   seconds: 80,
   run: (context) => onNetwork('dial-back', (network, cluster) => play(context, network, cluster)),
@@ -72,7 +73,7 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
       what,
     )
 
-  progress('the mapped node asks, and is dialled back over both transports')
+  progress('the mapped node requests dial-backs, and gets them over both transports')
   await step('both addresses of the mapped node announced', async () => {
     const states = await Promise.all(at('mapped').map((address) => own(mapped, address)))
     return states.every((one) => one?.state === 'announced')
@@ -82,17 +83,17 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
     const member = (await topology(seed)).members.find(({ name }) => name === 'mapped')
     return at('mapped').every((address) => member?.addresses.some((one) => one.startsWith(address)))
   })
-  progress('the closed node is dialled back in vain')
+  progress('dial-backs of the closed node fail')
   await step('both addresses of the closed node tried', async () => {
     const states = await Promise.all(at('closed').map((address) => own(closed, address)))
     return states.every((one) => one?.detail?.includes('could not dial it') === true)
   })
   const unconfirmed = await Promise.all(at('closed').map((address) => own(closed, address)))
-  progress('the two nodes behind different routers are linked by the confirmed address')
+  progress('the two nodes behind different routers link by the confirmed address')
   await step('the closed node has a link to the mapped one', async () =>
     (await topology(closed)).peers.some(({ peer, kind }) => peer === mapped.peer && kind === 'member'),
   )
-  progress('a seed in a cloud, which dials nobody, asks the node that dials it')
+  progress('a seed in a cloud, which dials no node, requests a dial-back from the node that dials it')
   const cloud = await cluster.node('cloud', { role: 'seed', host: cloudHost, listen })
   const visitorHost = await network.host('visitor')
   await visitorHost.attach(outside('45.79.10.4'))
@@ -103,10 +104,13 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
     return states.every((one) => one?.state === 'announced')
   })
   const cloudMs = Date.now() - cloudStartedAt
-  const known = [seed, mapped, closed, cloud, visitor].map(({ peer }) => peer)
+  const nodePeers = [seed, mapped, closed, cloud, visitor].map(({ peer }) => peer)
   const spans = (name: string, holds: (span: ReceivedSpan) => boolean = () => true) =>
     cluster.receiver.spans.filter((span) => span.name === name && holds(span))
-  const strangers = spans('mesh.connection.opened', (span) => !known.includes(String(span.attributes['mesh.peer.id'])))
+  const unknownPeers = spans(
+    'mesh.connection.opened',
+    (span) => !nodePeers.includes(String(span.attributes['mesh.peer.id'])),
+  )
   const dialBacks = spans('mesh.address.dialback').map(({ attributes, resource }) => ({
     node: resource['mesh.node.name'],
     ...attributes,
@@ -122,9 +126,9 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
     figures: { announcedMs, cloudMs, unconfirmed, dialBacks, closes, load: loadavg() },
     checks: [
       atMost('until the mapped addresses are announced', 30_000, announcedMs, 'ms'),
-      atMost('until the addresses of a seed that dials nobody are announced', 30_000, cloudMs, 'ms'),
+      atMost('until the addresses of a seed without dials are announced', 30_000, cloudMs, 'ms'),
       equals('state of the closed node’s address', 'unconfirmed', unconfirmed[0]?.state ?? ''),
-      equals('connections of dial-backs in a ledger', 0, strangers.length),
+      equals('connections of dial-backs in a ledger', 0, unknownPeers.length),
       equals('guests', 0, spans('mesh.connection.guest').length),
       equals('connections of a node to itself', 0, selfDials.length),
     ],

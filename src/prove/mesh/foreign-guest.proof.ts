@@ -1,7 +1,7 @@
 import type { Proof } from '../proof.ts'
 import { aboutGuests, runGuestVisits } from './guest-visits.ts'
 
-/** Command line, words between spaces, of a guest that speaks as `testing/guest-peer.ts` says. */
+/** Command line, split at spaces, of a guest that follows the protocol of `testing/guest-peer.ts`. */
 const variable = 'TRACEMESH_GUEST_PEER'
 
 export const proof: Proof = {

@@ -8,24 +8,23 @@ import { type Network, networkImpossible, startNetwork } from '../../testing/net
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
 
-/** As long as the case in which 32 supersedes were counted. */
+/** Duration of the case with 32 superseded connections. */
 const conflictMs = 175_000
-const noticedWithinMs = 60_000
+const noticeLimitMs = 60_000
 const afterRestartMs = 45_000
 const listen = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001']
 const seeds = ['/ip4/45.79.10.1/udp/4001/quic-v1', '/ip4/45.79.10.1/tcp/4001']
 
 export const proof: Proof = {
   name: 'identity-conflict',
-  about:
-    'a key file that was copied to a second machine is noticed by all, with both addresses; restarts are no conflict',
+  about: 'all nodes detect a key file copied to a second machine, with both addresses; restarts are no conflict',
   quick: false,
   seconds: 330,
   run: (context) => {
-    const impossible = networkImpossible()
-    if (impossible === undefined) return play(context)
-    const unshown: Check = { what: 'a network of namespaces', want: 'one', got: impossible, holds: 'not shown' }
-    return Promise.resolve({ figures: {}, checks: [unshown] })
+    const reason = networkImpossible()
+    if (reason === undefined) return play(context)
+    const check: Check = { what: 'a network of namespaces', want: 'one', got: reason, holds: 'not shown' }
+    return Promise.resolve({ figures: {}, checks: [check] })
   },
 }
 
@@ -40,9 +39,9 @@ async function play({ progress, signal }: ProofContext): Promise<ProofResult> {
     const seed = await cluster.node('seed', { role: 'seed', host: h1, listen })
     const node = await start('node', h2)
     const original = await start('original', h3)
-    await known(seed, 2, signal)
+    await waitForMembers(seed, 2, signal)
 
-    progress('a restart at the same place, as if the power had gone, and one at another place')
+    progress('a restart on the same host after a crash, and one on another host')
     original.kill()
     await original.exited
     const again = await start('original', h3)
@@ -54,17 +53,17 @@ async function play({ progress, signal }: ProofContext): Promise<ProofResult> {
     const afterRestarts = conflicts(cluster).length
     await moved.stop()
 
-    progress('the same key file at two machines, with the same count of starts beside it')
+    progress('the same key file on two machines, with the same start count beside it')
     await copy(keys, 'moved', 'one')
     await copy(keys, 'moved', 'two')
     const one = await start('one', h3, 'one')
     const before = cluster.receiver.spans.length
     const two = await start('two', h4, 'two')
     const startedAt = Date.now()
-    const heard = () => new Set(conflicts(cluster).map(nameOf))
-    const noticed: Record<string, number> = {}
+    const detectedBy = () => new Set(conflicts(cluster).map(nameOf))
+    const detectedAfterMs: Record<string, number> = {}
     for (const until = startedAt + conflictMs; Date.now() < until && !signal.aborted; await sleep(250)) {
-      for (const name of heard()) noticed[name] ??= Date.now() - startedAt
+      for (const name of detectedBy()) detectedAfterMs[name] ??= Date.now() - startedAt
     }
     const spans = cluster.receiver.spans.slice(before)
     const superseded = spans.filter(({ name }) => name === 'mesh.connection.superseded')
@@ -79,14 +78,14 @@ async function play({ progress, signal }: ProofContext): Promise<ProofResult> {
     const both = addresses.filter((text) => text.includes('45.79.10.3') && text.includes('45.79.10.4')).length
     const errors = node.log.filter(({ msg }) => msg === 'mesh.identity.conflict').length
 
-    progress('one of the two stops: the other is a member, and nothing more is said')
+    progress('one of the two stops: the other is a member, and no node emits a conflict')
     await two.stop()
     await sleep(20_000)
     const members = await Promise.all([seed, node].map((process) => process.api<Members>('/api/topology')))
-    const still = members.every((topology) => topology.members.some(({ peer }) => peer === one.peer))
+    const isMember = members.every((topology) => topology.members.some(({ peer }) => peer === one.peer))
     return {
       figures: {
-        noticed,
+        detectedAfterMs,
         perNode,
         addresses: [...new Set(addresses)].slice(0, 6),
         conflicts: addresses.length,
@@ -96,13 +95,13 @@ async function play({ progress, signal }: ProofContext): Promise<ProofResult> {
         equals('the two have one identity', true, one.peer === two.peer),
         equals('conflicts after restarts', 0, afterRestarts),
         ...['seed', 'node', 'one', 'two'].map((name) =>
-          atMost(`${name} notices within`, noticedWithinMs, noticed[name] ?? Number.NaN, 'ms'),
+          atMost(`${name} detects it within`, noticeLimitMs, detectedAfterMs[name] ?? Number.NaN, 'ms'),
         ),
         equals('spans that name both addresses', addresses.length, both),
-        atMost('most times that one node says it in 175 s', 4, errors),
+        atMost('conflicts that one node logs in 175 s', 4, errors),
         ...['seed', 'node'].map((name) => atMost(`links superseded by ${name} in 175 s`, 20, perNode[name] ?? 0)),
         atMost('links superseded by the seed in the last minute', 4, lately),
-        equals('the other one is a member 20 s after', true, still),
+        equals('the other one is a member 20 s after', true, isMember),
       ],
     }
   } finally {
@@ -126,14 +125,14 @@ function hosts(network: Network): Promise<Host[]> {
   )
 }
 
-/** A key file and its count of starts. */
+/** Copies a key file and its start count. */
 async function copy(directory: string, from: string, to: string): Promise<void> {
   for (const end of ['', '.incarnation']) await cp(join(directory, from + end), join(directory, to + end))
 }
 
-function known(node: NodeProcess, count: number, signal: AbortSignal): Promise<number> {
+function waitForMembers(node: NodeProcess, count: number, signal: AbortSignal): Promise<number> {
   const members = () => node.api<Members>('/api/topology').then((topology) => topology.members.length)
-  return until(async () => signal.aborted || (await members()) >= count, 60_000, `${count} members known`)
+  return until(async () => signal.aborted || (await members()) >= count, 60_000, `${count} members`)
 }
 
 function conflicts({ receiver }: Cluster): readonly ReceivedSpan[] {

@@ -10,15 +10,15 @@ import { type IdleMesh, type SpanCounts, startIdleMesh } from './idle-mesh.ts'
 const count = 9
 /** Every node is linked to every other. */
 const links = count - 1
-/** Compiling, identifying and the garbage of both: not idle. V8 tidies up after it when a process is 110 s old. */
+/** Compilation, identify and their garbage are not idle. V8 collects it when a process is 110 s old. */
 const settleMs = 120_000
 const windows = 4
 /** Linux counts CPU in steps of 10 ms: 0.25 ms/s of this. */
 const windowMs = 40_000
-/** CPU milliseconds per second and node: what is claimed. */
-const cpuMost = 6
+/** Claimed CPU milliseconds per second and node. */
+const maxCpuMsPerS = 6
 
-/** What a user of the package or the container runs, and neither of ours. */
+/** The published package, and stock js-libp2p beside it. */
 const sides = ['package', 'stock'] as const
 type Side = (typeof sides)[number]
 
@@ -48,26 +48,26 @@ export const proof: Proof = {
     for (let i = 1; i <= windows; i++) {
       const use = await idleWindow({ package: mesh.nodes, stock: stock.nodes }, windowMs, signal)
       const spans = mesh.spans()
-      const held = mesh.links()
+      const meshLinks = mesh.links()
       const stockConnections = await Promise.all(stock.nodes.map((node) => node.connections()))
-      samples.push({ use, spans, links: held, stockConnections })
+      samples.push({ use, spans, links: meshLinks, stockConnections })
       progress(`window ${i} of ${windows}: ${sides.map((side) => `${side} ${describeUse(use, side)}`).join(', ')}`)
     }
     return { figures: { ...figuresOf(samples), ...(await rssAfterFirstRequest(mesh)) }, checks: checksOf(samples) }
   },
 }
 
-/** The HTTP API is loaded by the first request. */
+/** The first request loads the HTTP API. */
 async function rssAfterFirstRequest({ nodes }: IdleMesh): Promise<Record<string, unknown>> {
   await Promise.all(nodes.map((node) => node.api('/healthz')))
   const usage = await Promise.all(nodes.map((node) => node.usage()))
-  return { 'RSS MiB once the HTTP API was asked': spread(usage.map(({ rssMb }) => rssMb)) }
+  return { 'RSS MiB after the first HTTP request': spread(usage.map(({ rssMb }) => rssMb)) }
 }
 
 function checksOf(samples: readonly WindowSample[]): Check[] {
   const rssOfStock = round(mean(rss(samples, 'stock')))
   return [
-    atMost('CPU per node, median', cpuMost, median(cpu(samples, 'package')), 'ms/s'),
+    atMost('CPU per node, median', maxCpuMsPerS, median(cpu(samples, 'package')), 'ms/s'),
     atMost('RSS per node, mean; at most stock’s', rssOfStock, mean(rss(samples, 'package')), 'MiB'),
     each(
       'links of each node after each window',
@@ -82,7 +82,7 @@ function checksOf(samples: readonly WindowSample[]): Check[] {
       (n) => n === links,
     ),
     each('spans that arrived from each node in each window', 'some', spansByNode(samples), (n) => n > 0),
-    equals('spans that were told and have not arrived', 0, Math.max(...samples.map(({ spans }) => undelivered(spans)))),
+    equals('emitted spans that have not arrived', 0, Math.max(...samples.map(({ spans }) => undelivered(spans)))),
   ]
 }
 

@@ -9,9 +9,9 @@ import { atMost, type Check, equals, type Proof } from '../proof.ts'
 const crowdSize = 150
 const topic = 'own'
 const joinMs = 60_000
-/** After all have joined: what is healed late shows. */
+/** After all have joined: late heals show. */
 const restMs = 15_000
-const runsEach = 2
+const runsPerSide = 2
 
 interface Outcome {
   readonly healing: boolean
@@ -23,14 +23,14 @@ interface Outcome {
 
 export const proof: Proof = {
   name: 'join-storm',
-  about: `${crowdSize} peers that join a node at once: gossip that is merely slow is not healed, and costs what it costs without healing`,
+  about: `${crowdSize} peers join a node at once: the node heals no gossip that is merely slow, and CPU and time are those without healing`,
   quick: false,
   seconds: 240,
   async run({ progress }) {
     const outcomes: Outcome[] = []
-    for (let run = 0; run < runsEach; run++) {
+    for (let run = 0; run < runsPerSide; run++) {
       for (const healing of [true, false]) {
-        const outcome = await storm(healing)
+        const outcome = await runStorm(healing)
         progress(`healing ${healing ? 'on' : 'off'}: ${JSON.stringify(outcome)}`)
         outcomes.push(outcome)
       }
@@ -64,19 +64,19 @@ export const proof: Proof = {
   },
 }
 
-/** One node, one crowd. */
-async function storm(healing: boolean): Promise<Outcome> {
-  await using hub = program('join-hub.ts', [topic, healing ? 'on' : 'off'])
-  const address = String((await hub.said('ready', 20_000))['address'])
-  await using crowd = program('join-crowd.ts', [address, topic, String(crowdSize)])
-  await crowd.said('ready', 60_000)
+/** Runs one node and one crowd. */
+async function runStorm(healing: boolean): Promise<Outcome> {
+  await using hub = startProgram('join-hub.ts', [topic, healing ? 'on' : 'off'])
+  const address = String((await hub.nextEvent('ready', 20_000))['address'])
+  await using crowd = startProgram('join-crowd.ts', [address, topic, String(crowdSize)])
+  await crowd.nextEvent('ready', 60_000)
   hub.write()
-  const before = Number((await hub.said('count', 10_000))['cpuMs'])
+  const before = Number((await hub.nextEvent('count', 10_000))['cpuMs'])
   crowd.write()
-  const joinedMs = Number((await crowd.said('joined', joinMs))['ms'])
+  const joinedMs = Number((await crowd.nextEvent('joined', joinMs))['ms'])
   await new Promise((resolve) => setTimeout(resolve, restMs))
   hub.write()
-  const { cpuMs, heals, subscribers } = await hub.said('count', 10_000)
+  const { cpuMs, heals, subscribers } = await hub.nextEvent('count', 10_000)
   return {
     healing,
     joinedMs,
@@ -86,22 +86,22 @@ async function storm(healing: boolean): Promise<Outcome> {
   }
 }
 
-/** A program of `src/testing` that prints events and reads lines, and ends with its input. */
-function program(file: string, args: readonly string[]) {
+/** Starts a program of `src/testing` that prints events, reads lines, and ends with its input. */
+function startProgram(file: string, args: readonly string[]) {
   const path = fileURLToPath(new URL(`../../testing/${file}`, import.meta.url))
   const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'close')
-  const said: Record<string, unknown>[] = []
+  const events: Record<string, unknown>[] = []
   child.stdin.on('error', () => {})
-  createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)))
+  createInterface({ input: child.stdout }).on('line', (line) => events.push(JSON.parse(line)))
   return {
     write: () => void child.stdin.write('\n'),
     /** The next event of this kind. */
-    said: async (event: string, limitMs: number) => {
-      const find = () => said.findIndex((one) => one['event'] === event)
-      await until(() => find() >= 0, limitMs, `${file} says ${event}`)
-      const [found] = said.splice(find(), 1)
-      return found ?? {}
+    nextEvent: async (event: string, limitMs: number) => {
+      const find = () => events.findIndex((one) => one['event'] === event)
+      await until(() => find() >= 0, limitMs, `${file} emits ${event}`)
+      const [next] = events.splice(find(), 1)
+      return next ?? {}
     },
     [Symbol.asyncDispose]: async () => {
       child.stdin.end()

@@ -7,16 +7,17 @@ import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
 import { topologiesOf, waitForFullMesh } from './mesh.ts'
 
 const windowMs = 30_000
-/** One sweep, and a second for what is slow about a machine. */
+/** One sweep, and a second for a slow machine. */
 const sweepMs = 6_000
 const closeMs = 4_000
-/** For spans to arrive. */
+/** Time for spans to arrive. */
 const arrivalMs = 8_000
 const topic = 'orders'
 
 export const proof: Proof = {
   name: 'kill',
-  about: 'a node that is killed is closed by all others within 4 s and expired within window + 6 s, and is forgotten',
+  about:
+    'all others close the link to a killed node within 4 s, expire it within window + 6 s, and remove every mention of it',
   quick: false,
   seconds: 55,
   async run({ random, progress }) {
@@ -31,14 +32,14 @@ export const proof: Proof = {
     const victim = all[Math.floor(random() * all.length)] ?? seed
     const others = all.filter((node) => node !== victim)
     const before = await topologiesOf(others)
-    progress(`everybody is linked; killing ${victim.name}`)
+    progress(`all are linked; killing ${victim.name}`)
     const killedAt = Date.now()
     victim.kill()
     const { spans } = cluster.receiver
     const about = (name: 'mesh.connection.closed' | 'mesh.member.expired') =>
       spansNamed(spans, name).filter((span) => span.attributes['mesh.peer.id'] === victim.peer)
-    const told = () => about('mesh.member.expired').length >= others.length
-    await until(told, windowMs + sweepMs + arrivalMs, 'expired by all others').catch(() => {})
+    const isExpired = () => about('mesh.member.expired').length >= others.length
+    await until(isExpired, windowMs + sweepMs + arrivalMs, 'expired by all others').catch(() => {})
     progress(`${about('mesh.member.expired').length} of ${others.length} have expired it`)
     const checks = [
       equals(
@@ -69,7 +70,7 @@ export const proof: Proof = {
 function closedChecks(closed: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
   const silent = closed.filter((span) => span.attributes['mesh.close.reason'] === 'silent')
   return [
-    equals('nodes that told their link as closed', names(others), emitters(closed)),
+    equals('nodes that emitted their link as closed', names(others), emitters(closed)),
     equals('of them for silence', others.length, silent.length),
     atMost('last link closed after', closeMs, Math.max(...after(closed, killedAt)), 'ms'),
   ]
@@ -77,7 +78,7 @@ function closedChecks(closed: readonly ReceivedSpan[], others: readonly NodeProc
 
 function expiredChecks(expired: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
   return [
-    equals('nodes that told it as expired, once each', names(others), emitters(expired)),
+    equals('nodes that emitted its expiry, once each', names(others), emitters(expired)),
     atMost('last expired after', windowMs + sweepMs, Math.max(...after(expired, killedAt)), 'ms'),
   ]
 }
@@ -97,7 +98,7 @@ function after(spans: readonly ReceivedSpan[], at: number): number[] {
   return spans.map(({ endMs }) => round(endMs - at))
 }
 
-/** Whether a topology has this node as a peer, as a member and under its topic. */
+/** Whether a topology lists this node as a peer, as a member and under its topic. */
 function holds({ peer }: NodeProcess): (topology: Topology) => boolean {
   return ({ peers, members, topics }) =>
     peers.some((one) => one.peer === peer) &&
@@ -105,7 +106,7 @@ function holds({ peer }: NodeProcess): (topology: Topology) => boolean {
     topics[topic]?.includes(peer) === true
 }
 
-/** Whether the peer id stands anywhere in it, the links that others tell of included. */
+/** Whether a topology contains the peer id anywhere, the links in other members' digests included. */
 function mentions({ peer }: NodeProcess): (topology: Topology) => boolean {
   return (topology) => JSON.stringify(topology).includes(peer)
 }

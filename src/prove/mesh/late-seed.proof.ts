@@ -4,12 +4,12 @@ import { runLateSeed } from './late-seed.ts'
 
 export const proof: Proof = {
   name: 'late-seed',
-  about: 'six nodes whose seed starts 20 s late find it and each other, and tell of it in traces without a gap',
+  about: 'six nodes whose seed starts 20 s late find it and each other, and their traces have no gap',
   quick: false,
   seconds: 80,
   async run(context) {
     await using cluster = await startCluster()
-    // Long enough for every node to begin a second window.
+    // Every node begins a second window.
     return await runLateSeed(cluster, { lateMs: 20_000, watchMs: 45_000 }, context)
   },
 }

@@ -3,25 +3,25 @@ import type { Random } from '../../core/machine.ts'
 import { encodeFrame } from '../../kit/wire.ts'
 import { helloOf, rawFrame, type Saying } from '../../testing/rude-peer.ts'
 
-/** What a peer says that it must not, and what the node has to say of it. */
+/** Malformed frames of a peer, and the span that the node must emit for them. */
 export interface Misbehaviour {
   readonly what: string
   readonly saying: Saying
-  /** Span that tells of it, and what its reason or message has to hold. */
+  /** The span, and a part of its reason or message. */
   readonly span: 'mesh.frame.refused' | 'mesh.link.refused'
   readonly reason: string
 }
 
 const encoder = new TextEncoder()
 const hello = 1
-/** Of a type that only a later version knows: passed over, and counted all the same. */
-const passedOver = 200
+/** A type of a later version: the node ignores the frame, and counts it. */
+const ignoredType = 200
 
-/** `member`: peer id of a healthy node, for which the peer will speak. */
+/** `member`: peer id of a healthy node, in whose name the peer sends a digest. */
 export function misbehaviours(member: string): readonly Misbehaviour[] {
   const span = 'mesh.frame.refused'
   const wrong = { meshes: 'mesh-a', name: 7, role: 'queen', incarnation: 'one', build: [], counter: -1, trace: null }
-  const said = helloOf()
+  const helloFrame = helloOf()
   return [
     {
       what: 'oversized',
@@ -37,11 +37,16 @@ export function misbehaviours(member: string): readonly Misbehaviour[] {
     },
     {
       what: 'truncated by the end of the stream',
-      saying: { chunks: [said.subarray(0, 50)], ends: true },
+      saying: { chunks: [helloFrame.subarray(0, 50)], ends: true },
       span,
       reason: 'within a frame',
     },
-    { what: 'truncated JSON', saying: { chunks: [rawFrame(hello, said.subarray(3, 50))] }, span, reason: 'not JSON' },
+    {
+      what: 'truncated JSON',
+      saying: { chunks: [rawFrame(hello, helloFrame.subarray(3, 50))] },
+      span,
+      reason: 'not JSON',
+    },
     {
       what: 'wrong types',
       saying: { chunks: [rawFrame(hello, encoder.encode(JSON.stringify(wrong)))] },
@@ -49,13 +54,13 @@ export function misbehaviours(member: string): readonly Misbehaviour[] {
       reason: 'hello.',
     },
     {
-      what: 'an array for a hello',
+      what: 'an array as hello',
       saying: { chunks: [rawFrame(hello, encoder.encode('[]'))] },
       span,
       reason: 'hello',
     },
     {
-      what: 'a frame of no known type',
+      what: 'a frame of unknown type',
       saying: { chunks: [rawFrame(99, new Uint8Array(4))] },
       span,
       reason: 'type 99',
@@ -73,15 +78,15 @@ export function misbehaviours(member: string): readonly Misbehaviour[] {
       reason: 'no member',
     },
     {
-      what: 'a digest for somebody else',
-      saying: { chunks: [said, digestFor(member)] },
+      what: 'a digest in the name of another node',
+      saying: { chunks: [helloFrame, digestFor(member)] },
       span,
       reason: 'somebody else',
     },
     {
-      what: '10,000 frames at once that mean nothing',
+      what: '10,000 frames of an ignored type at once',
       saying: {
-        chunks: [said, Buffer.concat(Array<Uint8Array>(10_000).fill(rawFrame(passedOver, new Uint8Array(8))))],
+        chunks: [helloFrame, Buffer.concat(Array<Uint8Array>(10_000).fill(rawFrame(ignoredType, new Uint8Array(8))))],
       },
       span,
       reason: 'more frames than allowed',
@@ -89,7 +94,7 @@ export function misbehaviours(member: string): readonly Misbehaviour[] {
   ]
 }
 
-/** `count` frames of random bytes, behind a hello or not: a third without a sound header, a third of known types, a third to be passed over. */
+/** `count` frames of random bytes, with or without a hello: a third without a valid header, of known, of ignored types. */
 export function randomFrames(count: number, random: Random): Saying {
   const byte = () => Math.floor(random() * 256)
   const bytes = () => Uint8Array.from({ length: Math.floor(random() * 300) }, byte)
@@ -99,11 +104,11 @@ export function randomFrames(count: number, random: Random): Saying {
     () => rawFrame(128 + byte() / 2, bytes()),
   ]
   const frame = () => kinds[Math.floor(random() * kinds.length)]?.() ?? bytes()
-  const polite = random() < 0.5 ? [helloOf()] : []
-  return { chunks: [...polite, ...Array.from({ length: count }, frame)], ends: true }
+  const optionalHello = random() < 0.5 ? [helloOf()] : []
+  return { chunks: [...optionalHello, ...Array.from({ length: count }, frame)], ends: true }
 }
 
-/** Newer than anything that the member says of itself: believed, it would take its place. */
+/** Newer than the member's own digests: a node that accepts it replaces the member. */
 function digestFor(peer: string): Uint8Array {
   const digest: Digest = {
     peer,

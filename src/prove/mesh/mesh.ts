@@ -3,7 +3,7 @@ import { type NodeProcess, until } from '../../testing/cluster.ts'
 
 export interface PairLink {
   readonly id: string
-  /** Trace of its birth, as the dialler names it. */
+  /** Trace of its opening, as the dialler reports it. */
   readonly trace: string
   readonly transport: string
   /** Peer ids of both ends, the lower one first. */
@@ -14,18 +14,17 @@ export function topologiesOf(nodes: readonly NodeProcess[]): Promise<Topology[]>
   return Promise.all(nodes.map((node) => node.api<Topology>('/api/topology')))
 }
 
-/** Whether each of these nodes knows all the others as members, and nobody else. */
+/** Whether each of these nodes has exactly the others as members. */
 export function haveFullMembership(topologies: readonly Topology[]): boolean {
-  const everybody = topologies.map(({ self }) => self)
+  const all = topologies.map(({ self }) => self)
   return topologies.every(({ self, members }) => {
-    const known = members.map(({ peer }) => peer)
-    return sameSet([...known, self], everybody)
+    return sameSet([...members.map(({ peer }) => peer), self], all)
   })
 }
 
 /**
- * The links of a full mesh by the word of both ends, or why it is none: every pair has exactly one link, settled, which
- * both ends give the same id.
+ * The links of a full mesh, or why it is not one: every pair has exactly one settled link, with the same id at both
+ * ends.
  */
 export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] | string {
   const links: PairLink[] = []
@@ -35,7 +34,7 @@ export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] 
       const here = singleSettledLink(one.peers, other.self)
       const there = singleSettledLink(other.peers, one.self)
       if (here === undefined || there === undefined)
-        return `${one.self} and ${other.self} have not one settled link each`
+        return `${one.self} and ${other.self} do not have one settled link each`
       if (here.id !== there.id) return `${here.id} is ${there.id} at the other end`
       const dialler = here.direction === 'outbound' ? here : there
       const ends = [one.self, other.self].sort() as [string, string]
@@ -45,15 +44,15 @@ export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] 
   return links
 }
 
-/** Resolves with the links once everybody knows everybody and the two ends of every pair agree on one link. */
+/** Resolves with the links once all are members of each other and both ends of every pair agree on one link. */
 export async function waitForFullMesh(nodes: readonly NodeProcess[], limitMs: number): Promise<readonly PairLink[]> {
-  let links: readonly PairLink[] | string = 'not asked yet'
-  const agreed = async () => {
+  let links: readonly PairLink[] | string = 'no topology yet'
+  const isFullMesh = async () => {
     const topologies = await topologiesOf(nodes)
-    links = haveFullMembership(topologies) ? pairLinks(topologies) : 'not all are known'
+    links = haveFullMembership(topologies) ? pairLinks(topologies) : 'membership is incomplete'
     return typeof links !== 'string'
   }
-  await until(agreed, limitMs, `${nodes.length} nodes with one link per pair`).catch((error: Error) => {
+  await until(isFullMesh, limitMs, `${nodes.length} nodes with one link per pair`).catch((error: Error) => {
     throw new Error(typeof links === 'string' ? `${error.message}: ${links}` : error.message, { cause: error })
   })
   return typeof links === 'string' ? [] : links

@@ -15,21 +15,21 @@ const indexOf = (name: string, attempt: number) =>
 const changed = (index: number, change: Partial<SeedSpan>) =>
   spans.with(index, { ...(spans[index] as SeedSpan), ...change })
 
-test('what the simulated node tells holds', () => {
+test('a simulated seed that never answers: all checks hold', () => {
   assert.equal(verdict(spans), 'holds')
 })
 
-test('nothing told does not', () => {
+test('no spans: the checks fail', () => {
   assert.equal(verdict([]), 'fails')
 })
 
-test('any attempt that is missing is found', () => {
+test('any missing attempt: the checks fail', () => {
   for (let attempt = 1; attempt <= 9; attempt++)
     assert.equal(verdict(without(indexOf('mesh.seed.retry', attempt))), 'fails')
   assert.equal(verdict(without(indexOf('mesh.seed.giveup', 10))), 'fails')
 })
 
-test('a wait beyond its bounds is found, told or kept', () => {
+test('a wait beyond its bounds, emitted or measured: the checks fail', () => {
   const index = indexOf('mesh.seed.retry', 4)
   const { attributes, startMs, endMs } = spans[index] as SeedSpan
   for (const delay of [3_999, 8_001])
@@ -37,12 +37,12 @@ test('a wait beyond its bounds is found, told or kept', () => {
   assert.equal(verdict(changed(index, { startMs: startMs + 8_000, endMs: endMs + 8_000 })), 'fails')
 })
 
-test('an attempt outside its campaign’s trace is found', () => {
+test('an attempt outside its campaign’s trace: the checks fail', () => {
   assert.equal(verdict(changed(indexOf('mesh.seed.retry', 2), { parentSpanId: 'somewhere' })), 'fails')
   assert.equal(verdict(changed(indexOf('mesh.seed.giveup', 10), { traceId: 'another' })), 'fails')
 })
 
-test('an attempt off its 30 s after the give-up is found', () => {
+test('an attempt 2 s off its 30 s after the give-up: the checks fail', () => {
   const last = spans.findLastIndex(({ name }) => name === 'mesh.seed.retry')
   assert.equal(verdict(changed(last, { startMs: (spans[last]?.startMs ?? 0) + 2_000 })), 'fails')
 })

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster.ts'
 import { atLeast, atMost, type Check, equals, type Proof } from '../proof.ts'
 
-const outWithinMs = 5_000
-/** Every told span is a line of its own at this level, so the log can be counted; sweeps are frequent for more of them. */
+const exitLimitMs = 5_000
+/** At this level each emitted span is a log line, so the log counts them; frequent sweeps make more of them. */
 const env = { MESH_LOG_LEVEL: 'trace', MESH_SWEEP_MS: '100', OTEL_BSP_SCHEDULE_DELAY: '1000' }
 
 export const proof: Proof = {
   name: 'receiver-away-exit',
   about:
-    'SIGTERM while the receiver is away or mute: out within 5 s, and the exact number of spans that never left is logged',
+    'SIGTERM while the receiver is away or mute: exit within 5 s, and the node logs the exact number of unsent spans',
   quick: false,
   seconds: 15,
   async run({ progress, signal }) {
@@ -19,12 +19,12 @@ export const proof: Proof = {
     const mute = await muteServer()
     try {
       const away = await cluster.node('away')
-      const unheard = await cluster.node('unheard', { env: { MESH_OTLP: mute.endpoint } })
+      const unanswered = await cluster.node('unanswered', { env: { MESH_OTLP: mute.endpoint } })
       await sleep(3_000, undefined, { signal })
       progress('the receiver goes')
       await cluster.receiver.stop()
       await sleep(3_000, undefined, { signal })
-      const exits = [await stopNode(cluster, away), await stopNode(cluster, unheard)]
+      const exits = [await stopNode(cluster, away), await stopNode(cluster, unanswered)]
       const checks = exits.flatMap((exit) => checksOf(exit))
       const arrived = exits.map(({ received }) => received)
       return {
@@ -32,7 +32,7 @@ export const proof: Proof = {
         checks: [
           ...checks,
           atLeast('away: spans that arrived before', 10, arrived[0] ?? 0),
-          equals('unheard: spans that arrived', 0, arrived[1] ?? Number.NaN),
+          equals('unanswered: spans that arrived', 0, arrived[1] ?? Number.NaN),
         ],
       }
     } finally {
@@ -45,7 +45,7 @@ interface Exit {
   readonly name: string
   readonly code: number
   readonly tookMs: number
-  /** By the log, one line each. */
+  /** Emitted spans by the log, one line each. */
   readonly emitted: number
   readonly received: number
   /** By the last word of the log; NaN when it says nothing of it. */
@@ -61,14 +61,14 @@ async function stopNode({ receiver }: Cluster, node: NodeProcess): Promise<Exit>
   const began = performance.now()
   const code = await node.stop()
   const tookMs = Math.round(performance.now() - began)
-  const numbers = receiver.spans.filter(({ resource }) => resource['mesh.node.name'] === node.name)
+  const spans = receiver.spans.filter(({ resource }) => resource['mesh.node.name'] === node.name)
   const last = node.log.findLast(({ msg }) => msg === 'spans were lost at exit')
   return {
     name: node.name,
     code,
     tookMs,
     emitted: node.log.filter(isInSpans).length,
-    received: new Set(numbers.map(({ spanId }) => spanId)).size,
+    received: new Set(spans.map(({ spanId }) => spanId)).size,
     loggedLost: Number(last?.['lost']),
   }
 }
@@ -76,13 +76,13 @@ async function stopNode({ receiver }: Cluster, node: NodeProcess): Promise<Exit>
 function checksOf({ name, code, tookMs, emitted, received, loggedLost }: Exit): Check[] {
   return [
     equals(`${name}: exit code`, 0, code),
-    atMost(`${name}: from SIGTERM to its end`, outWithinMs, tookMs, 'ms'),
-    equals(`${name}: logged as lost, against told less arrived`, emitted - received, loggedLost),
+    atMost(`${name}: from SIGTERM to its exit`, exitLimitMs, tookMs, 'ms'),
+    equals(`${name}: logged as lost, against emitted less arrived`, emitted - received, loggedLost),
     atLeast(`${name}: lost`, 1, loggedLost),
   ]
 }
 
-/** Takes connections and never says a word. */
+/** Accepts connections and never answers. */
 async function muteServer(): Promise<{ endpoint: string; close(): Promise<void> }> {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {

@@ -12,10 +12,10 @@ import { atLeast, atMost, type Proof, round } from '../proof.ts'
 
 const nodes = 1_000
 const runs = 3
-/** The fullest second over the mean: what is claimed. */
-const most = 2
-/** What the control has to pass at least, or this would show nothing. */
-const controlLeast = 3
+/** Claimed dials of the fullest second over the mean. */
+const maxRatio = 2
+/** The control must exceed this ratio, or the measurement shows nothing. */
+const minControlRatio = 3
 
 const peers = Array.from({ length: nodes }, (_, i) => `peer-${String(i).padStart(4, '0')}`)
 
@@ -28,8 +28,8 @@ function ratios(dials: Dials): Record<string, number> {
 }
 
 /**
- * The claim is made for a mesh whose nodes know each other. What those that know half of it or nobody come to is shown
- * beside it: by chance alone, attempts 9 and 10 (13 dials a second) pass twice the mean in about one run of twenty.
+ * The claim holds for a mesh whose nodes know each other. Nodes that know half of it or no other are figures beside it:
+ * by chance alone, attempts 9 and 10 (13 dials a second) exceed twice the mean in about one run of twenty.
  */
 export const proof: Proof = {
   name: 'redial-spread',
@@ -39,39 +39,39 @@ export const proof: Proof = {
   virtual: true,
   seconds: 20,
   async run({ random, progress }) {
-    progress('1,000 whole nodes, each of which knows the others')
-    const whole = peers.map((self) => redialsOfNode(self, peers, seededRandom(random() * 2 ** 32)))
+    progress('1,000 complete nodes, each of which knows the others')
+    const complete = peers.map((self) => redialsOfNode(self, peers, seededRandom(random() * 2 ** 32)))
     progress(`${runs} times 1,000 seed diallers, by what each knows`)
-    const known: Dials[] = []
-    const half: Dials[] = []
-    const strangers: Dials[] = []
-    const afresh: Dials[] = []
+    const knowingAll: Dials[] = []
+    const knowingHalf: Dials[] = []
+    const knowingNone: Dials[] = []
+    const independent: Dials[] = []
     for (let run = 0; run < runs; run++) {
-      const draw = seededRandom(random() * 2 ** 32)
-      const some = () => peers.filter(() => draw() < 0.5)
-      known.push(peers.map((self) => redials(draw, () => rankAmong(self, peers, draw))))
-      half.push(peers.map((self) => redials(draw, () => rankAmong(self, some(), draw))))
-      strangers.push(peers.map(() => redials(draw, draw)))
-      afresh.push(peers.map(() => redialsDrawnAfresh(draw)))
+      const randomOfRun = seededRandom(random() * 2 ** 32)
+      const some = () => peers.filter(() => randomOfRun() < 0.5)
+      knowingAll.push(peers.map((self) => redials(randomOfRun, () => rankAmong(self, peers, randomOfRun))))
+      knowingHalf.push(peers.map((self) => redials(randomOfRun, () => rankAmong(self, some(), randomOfRun))))
+      knowingNone.push(peers.map(() => redials(randomOfRun, randomOfRun)))
+      independent.push(peers.map(() => redialsDrawnAfresh(randomOfRun)))
     }
     const worst = (all: readonly Dials[]) => Math.max(...all.map(worstFromSixth))
     return {
       figures: {
         nodes,
         runs,
-        'whole nodes, max over mean': ratios(whole),
-        'diallers that know all, worst run': round(worst(known)),
-        'diallers that know half, by run': half.map((dials) => round(worstFromSixth(dials))),
-        'diallers that know nobody, by run': strangers.map((dials) => round(worstFromSixth(dials))),
-        'control: a draw for each wait, by attempt': ratios(afresh[0] ?? []),
+        'complete nodes, max over mean': ratios(complete),
+        'diallers that know all, worst run': round(worst(knowingAll)),
+        'diallers that know half, by run': knowingHalf.map((dials) => round(worstFromSixth(dials))),
+        'diallers that know no other, by run': knowingNone.map((dials) => round(worstFromSixth(dials))),
+        'control: independent jitter for each wait, by attempt': ratios(independent[0] ?? []),
       },
       checks: [
-        atMost('whole nodes: fullest second over mean, attempts 6 to 10', most, worstFromSixth(whole)),
-        atMost(`diallers that know all, worst of ${runs} runs`, most, worst(known)),
+        atMost('complete nodes: fullest second over mean, attempts 6 to 10', maxRatio, worstFromSixth(complete)),
+        atMost(`diallers that know all, worst of ${runs} runs`, maxRatio, worst(knowingAll)),
         atLeast(
-          'control: with a draw of its own for each wait they meet',
-          controlLeast,
-          Math.min(...afresh.map(worstFromSixth)),
+          'control: with independent jitter for each wait the dials coincide',
+          minControlRatio,
+          Math.min(...independent.map(worstFromSixth)),
         ),
       ],
     }

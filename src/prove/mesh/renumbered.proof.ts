@@ -9,12 +9,12 @@ import { atMost, equals, type Proof, type ProofContext, type ProofResult } from 
 const listen = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001']
 const seedAt = ['/ip4/45.79.10.1/udp/4001/quic-v1', '/ip4/45.79.10.1/tcp/4001']
 const stepLimitMs = 60_000
-const knownWithinMs = 10_000
+const knownLimitMs = 10_000
 
 export const proof: Proof = {
   name: 'renumbered',
   about:
-    'an interface is renumbered, another comes late behind twenty bridges: others know within 10 s, and link again',
+    'an interface is renumbered, another comes late behind twenty bridges: others learn it within 10 s, and link again',
   quick: false,
   seconds: 100,
   run: (context) => onNetwork('renumbered', (network, cluster) => play(context, network, cluster)),
@@ -49,7 +49,7 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
       return member?.addresses.some((one) => one.startsWith(listen[index]?.replace('0.0.0.0', host) ?? '?'))
     })
   }
-  /** Milliseconds until it holds. */
+  /** Milliseconds until `holds`. */
   const step = async (what: string, holds: () => Promise<boolean>) => {
     const startedAt = Date.now()
     await until(
@@ -72,7 +72,7 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
       (await isLinked(third, moved)) && (await isLinked(seed, moved)) && !(await knows(third, 'moved', '45.79.10.2'))
     )
   })
-  progress('the node behind twenty bridges gets the interface that counts')
+  progress('the node behind twenty bridges gets its public interface')
   await late.attach({ interface: 'wg0', lan, addresses: ['45.79.10.4/24'] })
   const lateMs = await step('the late node is linked with the third', () => isLinked(third, lateNode))
   const lateKnownMs = await step('the third node knows it', () => knows(third, 'late', '45.79.10.4'))
@@ -100,8 +100,8 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
       load: loadavg(),
     },
     checks: [
-      atMost('until others know a new address', knownWithinMs, movedMs, 'ms'),
-      atMost('until others know the late address, once linked', knownWithinMs, lateKnownMs, 'ms'),
+      atMost('until others learn a new address', knownLimitMs, movedMs, 'ms'),
+      atMost('until others learn the late address, once linked', knownLimitMs, lateKnownMs, 'ms'),
       equals('first address of the late node', '/ip4/45.79.10.4/udp/4001/quic-v1', addresses[0]?.address ?? ''),
       equals('spans for the change', 2, changes.length),
       equals(

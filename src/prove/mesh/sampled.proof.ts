@@ -9,7 +9,7 @@ import { nameOf, orphans, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, equals, type Proof, round } from '../proof.ts'
 import { spanAccounts } from './span-accounts.ts'
 
-/** Until the links are there; what a node emits meanwhile is of its start, not of its day. */
+/** Until all links exist; spans of the start do not count for the day. */
 const settleMs = 20_000
 const measuredMs = 300_000
 const day = 86_400_000 / measuredMs
@@ -26,27 +26,27 @@ const names = Object.keys(settings) as readonly Name[]
 export const proof: Proof = {
   name: 'sampled',
   about:
-    'four linked nodes for five minutes with all, a tenth and none of their routine spans, and always_off: rare spans leave, numbers have no gap, and what a node sends in a day',
+    'four linked nodes for five minutes with all, a tenth and none of their routine spans, and always_off: rare spans arrive, numbers have no gap, and the volume of a day',
   quick: false,
   seconds: 360,
   async run({ progress, signal }) {
     await using cluster = await startCluster()
     await using resources = new AsyncDisposableStack()
-    const ways = new Map<Name, CountedWay>()
-    for (const name of names) ways.set(name, resources.use(await countedWay(cluster.receiver.endpoint)))
+    const proxies = new Map<Name, CountingProxy>()
+    for (const name of names) proxies.set(name, resources.use(await startCountingProxy(cluster.receiver.endpoint)))
     for (const name of names) {
       const seeds = name === names[0] ? [] : [cluster.address(names[0] as string)]
-      const env = { ...settings[name], MESH_OTLP: ways.get(name)?.endpoint ?? '' }
+      const env = { ...settings[name], MESH_OTLP: proxies.get(name)?.endpoint ?? '' }
       await cluster.node(name, { seeds, env })
     }
     await sleep(settleMs, undefined, { signal })
-    const before = new Map(names.map((name) => [name, ways.get(name)?.bytes() ?? 0]))
+    const before = new Map(names.map((name) => [name, proxies.get(name)?.bytes() ?? 0]))
     const from = cluster.receiver.spans.length
     progress(`${names.length} nodes are linked; measuring for ${measuredMs / 1_000} s`)
     await sleep(measuredMs, undefined, { signal })
     const measured = cluster.receiver.spans.slice(from)
     const perDay = Object.fromEntries(
-      names.map((name) => [name, volume(measured, name, (ways.get(name)?.bytes() ?? 0) - (before.get(name) ?? 0))]),
+      names.map((name) => [name, volume(measured, name, (proxies.get(name)?.bytes() ?? 0) - (before.get(name) ?? 0))]),
     )
     await Promise.all(cluster.nodes().map((node) => node.stop()))
     const { spans } = cluster.receiver
@@ -54,37 +54,37 @@ export const proof: Proof = {
     const rare = (name: Name) =>
       new Set(
         of(name)
-          .filter((span) => !routine(span))
+          .filter((span) => !isRoutineSpan(span))
           .map((span) => span.name),
       )
     return {
       figures: { perDay },
       checks: [
         each('spans that are missing, by mesh.seq', '0', spanAccounts(spans), ({ missing }) => missing === 0),
-        equals('spans whose parent never came', 0, orphans(spans).length),
-        equals('routine spans at a share of 0', 0, of('rare').filter(routine).length),
+        equals('spans without their parent', 0, orphans(spans).length),
+        equals('routine spans at a share of 0', 0, of('rare').filter(isRoutineSpan).length),
         atLeast('censuses at a share of 0', 9, spansNamed(of('rare'), 'mesh.audit').length),
-        equals('starts and stops at a share of 0', 2, starts(of('rare'))),
+        equals('starts and stops at a share of 0', 2, startsAndStops(of('rare'))),
         equals(
-          'rare names at a tenth that all had and it had not',
+          'rare span names that are missing at a tenth',
           '',
           ['mesh.audit', 'mesh.member.joined', 'mesh.connection.opened', 'mesh.hello.received', 'mesh.node.step']
             .filter((name) => !rare('tenth').has(name as never))
             .join(),
         ),
         equals('spans with always_off', 0, of('off').length),
-        equals('bytes with always_off', 0, ways.get('off')?.bytes() ?? Number.NaN),
+        equals('bytes with always_off', 0, proxies.get('off')?.bytes() ?? Number.NaN),
         atMost('spans at a share of 0 over all', 0.2, ratio(perDay, 'rare', 'all')),
       ],
     }
   },
 }
 
-function routine(span: ReceivedSpan): boolean {
+function isRoutineSpan(span: ReceivedSpan): boolean {
   return isRoutine({ span: span.name, attributes: span.attributes } as never)
 }
 
-function starts(spans: readonly ReceivedSpan[]): number {
+function startsAndStops(spans: readonly ReceivedSpan[]): number {
   return spansNamed(spans, 'mesh.node.started').length + spansNamed(spans, 'mesh.node.stopped').length
 }
 
@@ -102,14 +102,14 @@ function ratio(perDay: Readonly<Record<string, Volume>>, part: Name, whole: Name
   return round((perDay[part]?.spans ?? 0) / (perDay[whole]?.spans ?? 0))
 }
 
-interface CountedWay extends AsyncDisposable {
+interface CountingProxy extends AsyncDisposable {
   readonly endpoint: string
   /** Bytes sent to the receiver so far, HTTP/2 included. */
   bytes(): number
 }
 
 /** A way to a receiver that counts what goes along it. */
-async function countedWay(to: string): Promise<CountedWay> {
+async function startCountingProxy(to: string): Promise<CountingProxy> {
   const { hostname, port } = new URL(to)
   const sockets = new Set<Socket>()
   let bytes = 0

@@ -7,7 +7,7 @@ const watchedMs = 360_000
 export const proof: Proof = {
   name: 'seed-never-virtual',
   about:
-    'simulated: a seed that never comes costs nine retries with growing waits, one give-up, then one attempt each 30 s',
+    'simulated: a seed that never answers costs nine retries with growing waits, one give-up, then one attempt each 30 s',
   quick: true,
   virtual: true,
   seconds: 1,

@@ -2,17 +2,17 @@ import { emptySequence, missingOf, withNumbers } from '../../store/sequence.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
 import { byInstance, numberOf, spansNamed } from '../evidence.ts'
 
-/** What arrived of one process's spans. */
+/** Count of one process's spans at the receiver. */
 export interface SpanAccount {
   readonly node: string
-  /** Highest number seen: as many were told at least. */
+  /** Highest sequence number: the process emitted at least as many. */
   readonly emitted: number
   readonly received: number
   readonly missing: number
-  /** By its own `mesh.telemetry.lost`. */
+  /** Sum of its own `mesh.telemetry.lost` spans. */
   readonly lostBySpans: number
-  /** Arrived more than once. */
-  readonly twice: number
+  /** Spans that arrived more than once. */
+  readonly duplicates: number
 }
 
 /** One account per process, in the order in which their first spans came. */
@@ -42,6 +42,6 @@ function accountOf(spans: readonly ReceivedSpan[]): SpanAccount {
       (sum, span) => sum + numberOf(span, 'mesh.lost.count'),
       0,
     ),
-    twice: spans.length - received,
+    duplicates: spans.length - received,
   }
 }

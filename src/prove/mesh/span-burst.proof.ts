@@ -11,7 +11,7 @@ const limitMs = 30_000
 
 export const proof: Proof = {
   name: 'span-burst',
-  about: 'of 10,000 spans told in one tick none is lost',
+  about: 'a node emits 10,000 spans in one tick and loses none',
   quick: true,
   seconds: 10,
   async run() {
@@ -29,13 +29,13 @@ export const proof: Proof = {
     return {
       figures: {
         accounts,
-        'all there after, ms': round(tookMs),
-        'told within, ms': times.reduce((a, b) => Math.max(a, b)) - times.reduce((a, b) => Math.min(a, b)),
+        'all arrived after, ms': round(tookMs),
+        'emitted within, ms': times.reduce((a, b) => Math.max(a, b)) - times.reduce((a, b) => Math.min(a, b)),
         'RSS before and after, MiB': [round(before.rssMb), round(after.rssMb)],
         load: loadavg(),
       },
       checks: [
-        equals('of the burst arrived', burst, new Set(arrived().map(({ spanId }) => spanId)).size),
+        equals('arrived spans of the burst', burst, new Set(arrived().map(({ spanId }) => spanId)).size),
         equals('spans missing, of the node’s own too', 0, total(accounts, 'missing')),
         equals('mesh.telemetry.lost', 0, spansNamed(receiver.spans, 'mesh.telemetry.lost').length),
         equals('exit code', 0, exit),

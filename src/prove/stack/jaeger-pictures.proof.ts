@@ -72,12 +72,12 @@ async function walkLab({ seed, progress, signal }: ProofContext): Promise<ProofR
   await sleep(lateMs, undefined, { signal })
   await cluster.node(late, { role: 'seed' })
   const subjects = await waitForSubjects(jaeger, fromMs, signal)
-  const { directory, sizes, keep, small } = pictures()
+  const { directory, sizes, save, sizeCheck } = pictures()
   const browser = await launchBrowser()
   try {
-    const walk = { jaeger, mesh, subjects, monitorFromMs: fromMs + curvesMs, signal, keep, progress }
+    const walk = { jaeger, mesh, subjects, monitorFromMs: fromMs + curvesMs, signal, save, progress }
     const walked = await walkJaeger(browser, walk)
-    const checks = [...(await checksOf(walked, subjects, lab)), small()]
+    const checks = [...(await checksOf(walked, subjects, lab)), sizeCheck()]
     return { figures: { pictures: directory, sizes, ...walked }, checks }
   } finally {
     await browser.close()

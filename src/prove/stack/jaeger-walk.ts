@@ -14,7 +14,7 @@ export interface Walk {
   /** Until then the Monitor tab is not looked at, milliseconds since 1970: its curves need some minutes. */
   readonly monitorFromMs: number
   readonly signal: AbortSignal
-  keep(name: string, png: Buffer): Promise<void>
+  save(name: string, png: Buffer): Promise<void>
   progress(text: string): void
 }
 
@@ -41,7 +41,7 @@ export async function walkJaeger(browser: Browser, walk: Walk) {
     // Nothing is pointed at.
     await page.mouse.move(0, viewport.height - 1)
     await page.waitForTimeout(1_000)
-    await walk.keep(name, await page.screenshot())
+    await walk.save(name, await page.screenshot())
   }
   const tour = { ...walk, page, picture }
   const campaign = await ofCampaign(tour)
