@@ -10,14 +10,14 @@ import { type Check, equals, type Proof, type ProofContext } from '../proof.ts'
 import { compareAnswers, type Side } from './answers-compared.ts'
 import { oddExports } from './odd-spans.ts'
 
-/** What is compared: answers to the same questions after the same spans. */
+/** Minutes of spans in both stores. */
 const minutes = 3
 const seconds = 30
 const settleMs = 15_000
 
 export const proof: Proof = {
   name: 'jaeger-differential',
-  about: `the pocket store answers as Jaeger ${jaegerVersion} does, to the same questions after the same spans`,
+  about: `the pocket store answers the same queries as Jaeger ${jaegerVersion} does, after the same spans`,
   quick: false,
   seconds,
   async run(context) {
@@ -55,17 +55,17 @@ async function compareStores(jaeger: RunningJaeger, { random }: ProofContext) {
     ]
     const toMs = fromMs + minutes * 60_000
     let counts: readonly Record<string, number>[] = []
-    const settled = async () => {
-      counts = await both(sides, (side) => spanCounts(side, fromMs, toMs))
+    const haveSameCounts = async () => {
+      counts = await askBoth(sides, (side) => spanCounts(side, fromMs, toMs))
       return Object.keys(counts[0] ?? {}).length > 0 && isDeepStrictEqual(counts[0], counts[1])
     }
-    // Jaeger takes in batches what it has acknowledged.
-    await until(settled, settleMs, 'both have as many spans of each service').catch(() => {})
+    // Jaeger stores acknowledged spans in batches.
+    await until(haveSameCounts, settleMs, 'both have as many spans of each service').catch(() => {})
     const results = await compareAnswers(sides, fromMs, toMs)
     const checks: Check[] = [
       equals(
         'spans of each service',
-        JSON.stringify(counts[0] ?? 'not told'),
+        JSON.stringify(counts[0] ?? 'not counted'),
         JSON.stringify(counts[1] ?? 'not counted'),
       ),
       ...results.map(({ what, difference }) => equals(what, 'the same', difference ?? 'the same')),
@@ -79,7 +79,7 @@ async function compareStores(jaeger: RunningJaeger, { random }: ProofContext) {
   }
 }
 
-/** Spans by service, of all traces that a search tells. */
+/** Number of spans by service, over all traces that a search returns. */
 async function spanCounts({ reader }: Side, fromMs: number, toMs: number): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const service of (await reader.services()).toSorted()) {
@@ -99,6 +99,6 @@ async function feed(url: string, exports: readonly Buffer[]): Promise<void> {
   client.close()
 }
 
-function both<T>(sides: readonly [Side, Side], ask: (side: Side) => Promise<T>): Promise<[T, T]> {
+function askBoth<T>(sides: readonly [Side, Side], ask: (side: Side) => Promise<T>): Promise<[T, T]> {
   return Promise.all([ask(sides[0]), ask(sides[1])])
 }

@@ -9,9 +9,9 @@ import { type CommandResult, plainEnvironment, processesIn, root, sh } from '../
 /** From `npm ci` to the prompt. */
 const limitSeconds = 120
 const command = 'npm ci && npm start -- --for 90s --json'
-/** Of one mesh, bridges among them. */
+/** Members of one mesh, bridges included. */
 const members = 10
-/** Both meshes are complete; the pair of bridges, 45 in each, is the same one. */
+/** Both meshes are complete with 45 pairs each; the pair of bridges is in both. */
 const pairs = members * (members - 1) - 1
 
 export const proof: Proof = {
@@ -26,18 +26,18 @@ export const proof: Proof = {
       const version = (await sh('node --version', directory, env, signal)).output.trim()
       await sh(`git clone --quiet ${JSON.stringify(root)} clone`, directory, env, signal)
       progress(command)
-      const ran = await sh(command, join(directory, 'clone'), env, signal)
+      const result = await sh(command, join(directory, 'clone'), env, signal)
       const left = processesIn(directory)
-      const record = recordIn(ran)
+      const record = recordIn(result)
       const checks: Check[] = [
-        equals(`${command} exits with`, 0, ran.code ?? -1),
-        atMost('it takes', limitSeconds, ran.seconds, 's'),
+        equals(`${command} exits with`, 0, result.code ?? -1),
+        atMost('it takes', limitSeconds, result.seconds, 's'),
         equals('processes left', 0, left.length),
         { what: 'the machine’s Node', want: 'v20', got: version, holds: version.startsWith('v20') || 'not shown' },
         ...(record === undefined ? [equals('closing record', 'one', 'none')] : recordChecks(record)),
       ]
-      const tail = ran.code === 0 ? '' : ran.output.slice(-4_000)
-      return { figures: { seconds: Math.round(ran.seconds), version, record, tail }, checks }
+      const tail = result.code === 0 ? '' : result.output.slice(-4_000)
+      return { figures: { seconds: Math.round(result.seconds), version, record, tail }, checks }
     } finally {
       await rm(directory, { recursive: true, force: true })
     }
@@ -49,18 +49,19 @@ function recordIn({ output }: CommandResult): LabRecord | undefined {
   return line === undefined ? undefined : (JSON.parse(line) as LabRecord)
 }
 
-/** What the closing record of a lab of 90 s has to say. */
+/** Checks the closing record of a lab of 90 s. */
 function recordChecks(record: LabRecord): Check[] {
   const { perNode, spans, links, lost, retries, problems } = record
   const nodes: readonly NodeRecord[] = perNode
-  const known = ({ mesh }: NodeRecord) => mesh.split(' ').length * (members - 1) - (mesh.includes(' ') ? 1 : 0)
+  const expectedMembers = ({ mesh }: NodeRecord) =>
+    mesh.split(' ').length * (members - 1) - (mesh.includes(' ') ? 1 : 0)
   return [
     equals('nodes', 18, record.nodes),
     each('nodes that run to the end', 'all', nodes, ({ state }) => state === 'running'),
-    each('members that a node sees', 'all others of its meshes', nodes, (node) => node.members === known(node)),
+    each('members of a node', 'all others of its meshes', nodes, (node) => node.members === expectedMembers(node)),
     equals('pairs linked', pairs, links.pairs),
     equals('pairs with more than one link', '', links.doubled.join(', ')),
-    atLeast('retries of the seed that was late', 1, retries),
+    atLeast('retries of the late seed', 1, retries),
     equals('retries among the spans', retries, spans['mesh.seed.retry'] ?? 0),
     each(
       'sweeps of a node',

@@ -5,8 +5,7 @@ const runs = 100_000
 
 export const proof: Proof = {
   name: 'odd-otlp',
-  about:
-    'whatever spans and answers hold, an odd one costs itself: 100,000 random cases for each property of intake and reader',
+  about: 'an odd span or answer affects no other: 100,000 random cases for each property of intake and reader',
   quick: false,
   seconds: 240,
   run: async ({ seed, progress }) => {
@@ -22,7 +21,7 @@ export const proof: Proof = {
   },
 }
 
-/** A counterexample, as fast-check words it. */
+/** The counterexample of fast-check, if any. */
 function outcomeOf(check: () => void): string {
   try {
     check()

@@ -6,10 +6,10 @@ import { type Frames, watchFrames } from './page-frames.ts'
 import { type LabPage, walkLabPage } from './page-lab.ts'
 
 /**
- * Milliseconds. A frame may come two late of an empty page's on the same machine: three in a row are seen, a stutter.
- * A pause may be 150 longer than an empty page's longest: an update that takes 300 is one. Where an empty page pauses for
- * more than 100, the machine is busy with something else, and how smooth another page is cannot be told. The main thread
- * may be busy for a third of the time, drawing by the processor alone.
+ * Milliseconds. A frame may be two frames later than on an empty page: three in a row are a visible stutter. A pause may
+ * be 150 longer than the longest of an empty page. When an empty page pauses for more than 100, the machine is busy, and
+ * the smoothness of another page cannot be measured. The main thread may be busy for a third of the time, since the
+ * processor alone draws.
  */
 const limits = {
   build: 3_000,
@@ -21,7 +21,7 @@ const limits = {
   busy: 330,
 }
 
-/** What README shows is made by `TRACEMESH_PICTURES=src/page/pictures npm run prove -- page`. */
+/** `TRACEMESH_PICTURES=src/page/pictures npm run prove -- page` makes the pictures of the README. */
 export const proof: Proof = {
   name: 'page',
   about:
@@ -40,7 +40,7 @@ export const proof: Proof = {
     const { directory, sizes, save, sizeCheck } = pictures()
     const browser = await launchBrowser()
     try {
-      progress('60 nodes, one of which dies or returns each second')
+      progress('60 nodes, of which one dies or returns each second')
       const frames = await watchFrames(browser)
       const lab = await walkLabPage(browser, save, progress)
       const checks = [atMost('building it', limits.build, buildMs, 'ms'), ...frameChecks(frames), ...labChecks(lab)]
@@ -71,7 +71,7 @@ function labChecks({ firstPaintMs, drawnMs, expiries, traceExplains, complaints,
     atMost('first paint on the lab, its heading', limits.firstPaint, firstPaintMs, 'ms'),
     atMost('all nodes drawn', 2 * limits.firstPaint, drawnMs, 'ms'),
     atMost('an expiry is on the page', limits.shown, latest, 'ms'),
-    equals('the trace that it leads to tells of the node', true, traceExplains),
+    equals('the trace of the expiry names the node', true, traceExplains),
     equals('complaints in the console, lab', '', complaints.join(' | ')),
     equals('exit code of the lab', 0, exitCode ?? -1),
   ]

@@ -24,7 +24,7 @@ export async function runCrossedDials(rounds: number, { signal, progress }: Proo
   return { figures: figures(results, mesh.told), checks: checks(results) }
 }
 
-function figures(rounds: readonly Round[], told: Readonly<Record<string, number>>): Record<string, unknown> {
+function figures(rounds: readonly Round[], spanCounts: Readonly<Record<string, number>>): Record<string, unknown> {
   return {
     rounds: rounds.length,
     pairs,
@@ -33,11 +33,11 @@ function figures(rounds: readonly Round[], told: Readonly<Record<string, number>
     'gossip delivered after ms': spread(rounds.flatMap((round) => round.heardMs)),
     'pairs that had two connections': sum(rounds, (round) => round.crossed),
     'gossip duplicates': sum(rounds, (round) => round.duplicates),
-    'connections opened, both ends': told['mesh.connection.opened'] ?? 0,
-    'connections superseded, both ends': told['mesh.connection.superseded'] ?? 0,
-    'goodbyes sent': told['mesh.goodbye.sent'] ?? 0,
-    'goodbyes received': told['mesh.goodbye.received'] ?? 0,
-    'connections closed, both ends': told['mesh.connection.closed'] ?? 0,
+    'connections opened, both ends': spanCounts['mesh.connection.opened'] ?? 0,
+    'connections superseded, both ends': spanCounts['mesh.connection.superseded'] ?? 0,
+    'goodbyes sent': spanCounts['mesh.goodbye.sent'] ?? 0,
+    'goodbyes received': spanCounts['mesh.goodbye.received'] ?? 0,
+    'connections closed, both ends': spanCounts['mesh.connection.closed'] ?? 0,
     'failed dials': rounds.flatMap((round) => round.failedDials).slice(0, 5),
     'failed requests': rounds.flatMap((round) => round.requestErrors).slice(0, 5),
     load: loadavg().map((load) => rounded(load)),
@@ -49,8 +49,8 @@ function checks(rounds: readonly Round[]): Check[] {
   const missing = pairs * rounds.length - times.length
   const crossed = sum(rounds, (round) => round.crossed)
   const within = (share: number) => (missing > 0 ? Number.NaN : quantile(times, share))
-  // With fewer pairs the slowest hundredth is a single pair of the first round, in which all code is cold; and a short run
-  // is one of many tests on a busy machine.
+  // With fewer pairs the slowest hundredth is a single pair of the first round, in which all code is cold; and a short
+  // run is one of many tests on a busy machine.
   const tail = times.length < 1_000 ? [] : [atMost('99 of 100 pairs: to one link', claimed.p99, within(0.99), 'ms')]
   return [
     equals('pairs without one link, the same on both ends', 0, missing),

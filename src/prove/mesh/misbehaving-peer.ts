@@ -71,11 +71,11 @@ export async function harmChecks(
   let topologies: readonly Topology[] = []
   const spanOfPeer = () =>
     topologies.flatMap(({ peers }) => peers).filter(({ peer }) => peer === misbehaving.peer).length
-  const gone = async () => {
+  const isRemoved = async () => {
     topologies = await topologiesOf(nodes)
     return spanOfPeer() === 0
   }
-  await until(gone, removalLimitMs, 'no connection of the misbehaving peer is left').catch(() => {})
+  await until(isRemoved, removalLimitMs, 'no connection of the misbehaving peer is left').catch(() => {})
   const healthy = nodes.map(({ peer }) => peer)
   const closed = spansNamed(receiver.spans, 'mesh.connection.closed').filter(({ attributes }) =>
     healthy.includes(String(attributes['mesh.peer.id'])),

@@ -61,15 +61,15 @@ function describeOutcome({ bothWaysMs, arrived, sent }: Outcome): string {
   return `${arrived} of ${sent} arrived, both ways after ${bothWaysMs} ms`
 }
 
-function checksOf({ what, arrived, sent, bothWaysMs, gossipSpans: told }: Outcome): Check[] {
+function checksOf({ what, arrived, sent, bothWaysMs, gossipSpans }: Outcome): Check[] {
   const missing = arrived < sent
   return [
     atMost(`${what}: gossip both ways`, exchangeLimitMs, bothWaysMs, 'ms'),
     {
       what: `${what}: a span for the missing messages`,
       want: 'a span',
-      got: missing ? told.join(' ') || 'none' : 'all arrived',
-      holds: !missing || told.length > 0,
+      got: missing ? gossipSpans.join(' ') || 'none' : 'all arrived',
+      holds: !missing || gossipSpans.length > 0,
     },
   ]
 }

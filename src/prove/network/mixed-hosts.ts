@@ -15,39 +15,39 @@ export interface MixedHosts {
   readonly cluster: Cluster
   readonly seed: NodeProcess
   readonly site: Site
-  /** Milliseconds from the start of all until the seed is killed: ten attempts at an address need about 213,000. */
+  /** Milliseconds from the start of all until the kill of the seed: ten attempts at an address need about 213,000. */
   readonly watchedMs: number
   readonly context: ProofContext
 }
 
-/** Links that a node wants unless `MESH_NEIGHBOURS` says otherwise. */
-const wanted = 8
-/** Rightly: nobody reaches a seed that was killed. */
-const aboutTheSeed: readonly AlertName[] = ['MeshSeedGiveup', 'MeshRetryStorm']
-const seenMs = 60_000
-/** Window and sweep, and what is slow about a machine. */
+/** Default of `MESH_NEIGHBOURS`. */
+const neighbours = 8
+/** These page rightly: no node reaches a killed seed. */
+const expectedPages: readonly AlertName[] = ['MeshSeedGiveup', 'MeshRetryStorm']
+const membershipMs = 60_000
+/** Window, sweep, and a margin for a slow machine. */
 const expiredMs = 45_000
-const againMs = 20_000
+const relinkMs = 20_000
 
 export interface MixedHostsResult extends ProofResult {
-  readonly players: readonly HostedNode[]
-  /** What all nodes knew just before the seed was killed. */
+  readonly hostedNodes: readonly HostedNode[]
+  /** Views of all nodes just before the kill of the seed. */
   readonly before: readonly NodeView[]
 }
 
-/** The whole cast joins through one seed, which is then killed. */
+/** All hosts join through one seed, which is then killed. */
 export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult> {
   const { seed, site, cluster, context } = mesh
   const { progress, signal } = context
-  const players = await startHostedNodes(mesh.network, cluster, site)
-  const others = players.map(({ node }) => node)
+  const hostedNodes = await startHostedNodes(mesh.network, cluster, site)
+  const others = hostedNodes.map(({ node }) => node)
   const began = performance.now()
-  progress('all are started; one interface comes, another is renumbered twice')
-  const changed = changeNetwork(players, site, signal)
-  const joined = await joinedWithin([seed, ...others], true, seenMs, signal)
+  progress('all are started; one interface is attached, another is renumbered twice')
+  const changed = changeNetwork(hostedNodes, site, signal)
+  const joined = await joinedWithin([seed, ...others], true, membershipMs, signal)
   await changed
   progress(
-    `all see all after ${joined.seenMs} ms, neighbours are linked after ${joined.linkedMs} ms; watching for pages`,
+    `membership is complete after ${joined.membershipMs} ms, neighbours are linked after ${joined.linkedMs} ms; watching for pages`,
   )
   await sleep(Math.max(0, mesh.watchedMs - (performance.now() - began)), undefined, { signal })
   const before = await viewsOf([seed, ...others])
@@ -56,17 +56,17 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
   progress('the seed is killed')
   seed.kill()
   const expired = async () => (await viewsOf(others)).every(({ members }) => members[seed.name] === undefined)
-  const goneMs = await timeUntil(expired, expiredMs, signal)
-  const again = await joinedWithin(others, false, againMs, signal)
+  const removedMs = await timeUntil(expired, expiredMs, signal)
+  const relinked = await joinedWithin(others, false, relinkMs, signal)
   const after = await viewsOf(others)
-  const pagesAfter = pagesOf(cluster.receiver.spans).filter(({ alert }) => !aboutTheSeed.includes(alert))
+  const pagesAfter = pagesOf(cluster.receiver.spans).filter(({ alert }) => !expectedPages.includes(alert))
   return {
-    players,
+    hostedNodes,
     before,
     figures: {
       joined,
-      'seed gone after, ms': round(goneMs),
-      again,
+      'seed removed after, ms': round(removedMs),
+      relinked,
       pages: { before: pagesBefore, after: pagesAfter },
       'seed spans before the kill': seedSpans,
       links: Object.fromEntries(
@@ -77,50 +77,50 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
       load: loadavg(),
     },
     checks: [
-      atMost('all members see all after', seenMs, joined.seenMs, 'ms'),
-      atMost('neighbours are linked after', seenMs, joined.linkedMs, 'ms'),
+      atMost('complete membership after', membershipMs, joined.membershipMs, 'ms'),
+      atMost('neighbours are linked after', membershipMs, joined.linkedMs, 'ms'),
       ...stateChecks('before the seed is killed', before, true),
-      atMost('the killed seed is gone from all views after', expiredMs, goneMs, 'ms'),
+      atMost('the killed seed is removed from all views after', expiredMs, removedMs, 'ms'),
       ...stateChecks('then', after, false),
-      equals('pages before the seed is killed', '', inWords(pagesBefore)),
-      equals('pages by then, but for those about the seed itself', '', inWords(pagesAfter)),
+      equals('pages before the seed is killed', '', describePages(pagesBefore)),
+      equals('pages by then, except those about the seed itself', '', describePages(pagesAfter)),
     ],
   }
 }
 
 async function joinedWithin(nodes: readonly NodeProcess[], seedToo: boolean, limitMs: number, signal: AbortSignal) {
   const began = performance.now()
-  const seen = await timeUntil(async () => incompleteViews(await viewsOf(nodes)).length === 0, limitMs, signal)
-  const left = Math.max(0, limitMs - (performance.now() - began))
+  const membership = await timeUntil(async () => incompleteViews(await viewsOf(nodes)).length === 0, limitMs, signal)
+  const remainingMs = Math.max(0, limitMs - (performance.now() - began))
   const linked = await timeUntil(
     async () => (await viewsOf(nodes)).every((one) => hasNeighbours(one, seedToo)),
-    left,
+    remainingMs,
     signal,
   )
-  return { seenMs: round(seen), linkedMs: round(seen + linked) }
+  return { membershipMs: round(membership), linkedMs: round(membership + linked) }
 }
 
 function hasNeighbours({ name, links }: NodeView, seedToo: boolean): boolean {
-  return links.length >= Math.min(wanted, reachableCount(name, seedToo && name !== 'seed'))
+  return links.length >= Math.min(neighbours, reachableCount(name, seedToo && name !== 'seed'))
 }
 
-function stateChecks(when: string, sights: readonly NodeView[], seedToo: boolean): Check[] {
-  const few = sights.map((sight) => ({
-    name: sight.name,
-    links: sight.links.length,
-    enough: hasNeighbours(sight, seedToo),
+function stateChecks(when: string, views: readonly NodeView[], seedToo: boolean): Check[] {
+  const counts = views.map((view) => ({
+    name: view.name,
+    links: view.links.length,
+    enough: hasNeighbours(view, seedToo),
   }))
   return [
-    equals(`${when}: nodes that do not see all`, '', incompleteViews(sights).join('; ')),
-    each(`${when}: nodes with as many links as they want, or can have`, 'all', few, ({ enough }) => enough),
+    equals(`${when}: nodes with incomplete membership`, '', incompleteViews(views).join('; ')),
+    each(`${when}: nodes with their target number of links, or all possible`, 'all', counts, ({ enough }) => enough),
   ]
 }
 
-function inWords(pages: readonly Page[]): string {
+function describePages(pages: readonly Page[]): string {
   return [...new Set(pages.map(({ alert, node }) => `${alert} of ${node}`))].join(', ')
 }
 
-/** How many attempts at seeds each node emitted, and how long after the first span of all the last retry was. */
+/** Retries and give-ups of each node, and the time of its last retry after the first span of all. */
 function seedSpansByNode({ receiver }: Cluster): Record<string, string> {
   const began = Math.min(...receiver.spans.map(({ startMs }) => startMs))
   const nodes = [...Map.groupBy(receiver.spans, nameOf)].map(([node, spans]) => {
@@ -131,10 +131,10 @@ function seedSpansByNode({ receiver }: Cluster): Record<string, string> {
   return Object.fromEntries(nodes)
 }
 
-/** Spans of seeds and addresses, by name and how many nodes emitted them. */
+/** Number of spans and of emitting nodes, by span name. */
 function spanCounts({ receiver }: Cluster): Record<string, string> {
-  const some = receiver.spans.filter(({ name }) => /^mesh\.(seed|address|member|node|limit|leak|link)\./.test(name))
-  const counts = [...Map.groupBy(some, ({ name }) => name)].map(([name, spans]) => {
+  const selected = receiver.spans.filter(({ name }) => /^mesh\.(seed|address|member|node|limit|leak|link)\./.test(name))
+  const counts = [...Map.groupBy(selected, ({ name }) => name)].map(([name, spans]) => {
     return [name, `${spans.length} of ${new Set(spans.map(nameOf)).size} nodes`] as const
   })
   return Object.fromEntries(counts)

@@ -8,7 +8,7 @@ const ipv6 = (n: number) => `2600:3c00::${n}`
 export const proof: Proof = {
   name: 'mixed-network',
   about:
-    'sixteen hosts, public, bridged, renumbered, late, without UDP, with IPv6 alone, are one mesh, without its seed too',
+    'sixteen hosts, public, bridged, renumbered, late, without UDP, with IPv6 only, are one mesh, also without its seed',
   quick: false,
   seconds: 295,
   run: (context) =>

@@ -11,7 +11,7 @@ const router = { inside: ['10.88.0.254/24', 'fd88::fe/64'], outside: ['45.79.10.
 export const proof: Proof = {
   name: 'nat-network',
   about:
-    'the hosts of mixed-network, all behind one NAT, with a public seed: linked among themselves, without the seed too',
+    'the hosts of mixed-network, all behind one NAT, with a public seed: linked with each other, also without the seed',
   quick: false,
   seconds: 175,
   run: (context) =>
@@ -35,21 +35,21 @@ export const proof: Proof = {
         gateways: router.inside.map((address) => address.replace(/\/.*/, '')),
         seeds: addressesAt(seedAt.ipv4, seedAt.ipv6),
       }
-      const played = await runMixedHosts({ network, cluster, seed, site, watchedMs: 90_000, context })
+      const result = await runMixedHosts({ network, cluster, seed, site, watchedMs: 90_000, context })
       const spans = cluster.receiver.spans.filter(({ name }) => name.startsWith('mesh.address.'))
-      const names = played.players.map(({ node }) => node.name)
-      const said = names.map((name) => {
+      const names = result.hostedNodes.map(({ node }) => node.name)
+      const unconfirmedByNode = names.map((name) => {
         const own = spans.filter(({ resource }) => resource['mesh.node.name'] === name)
         return { name, unconfirmed: own.some(({ attributes }) => JSON.stringify(attributes).includes('unconfirmed')) }
       })
       return {
-        figures: { ...played.figures, 'own addresses': await ownAddressesOf(played.players) },
+        figures: { ...result.figures, 'own addresses': await ownAddressesOf(result.hostedNodes) },
         checks: [
-          ...played.checks,
+          ...result.checks,
           each(
             'nodes whose span names the address of the router as unconfirmed',
             'all',
-            said,
+            unconfirmedByNode,
             (one) => one.unconfirmed,
           ),
         ],
@@ -57,8 +57,8 @@ export const proof: Proof = {
     }),
 }
 
-async function ownAddressesOf(players: readonly HostedNode[]): Promise<Record<string, unknown>> {
-  const entries = players.map(async ({ node }) => {
+async function ownAddressesOf(hostedNodes: readonly HostedNode[]): Promise<Record<string, unknown>> {
+  const entries = hostedNodes.map(async ({ node }) => {
     const { addresses } = await node.api<Topology & { addresses?: unknown }>('/api/topology')
     return [node.name, addresses] as const
   })

@@ -1,15 +1,15 @@
 import type { Topology } from '../../kit/views.ts'
 import { type NodeProcess, until } from '../../testing/cluster.ts'
 
-/** What one node knows of the others, by their names where it knows them. */
+/** One node's view of the others, by their names. */
 export interface NodeView {
   readonly name: string
   readonly peer: string
-  /** Names of the members it has a link with. */
+  /** Names of the members with a link to it. */
   readonly links: readonly string[]
   /** Transports of these links. */
   readonly transports: readonly string[]
-  /** Members it knows, and the addresses that each announces. */
+  /** Announced addresses of each member. */
   readonly members: Readonly<Record<string, readonly string[]>>
 }
 
@@ -29,10 +29,10 @@ export function viewsOf(nodes: readonly NodeProcess[]): Promise<NodeView[]> {
   return Promise.all(nodes.map(viewOf))
 }
 
-/** Of these nodes, those that do not know all others of them. */
-export function incompleteViews(sights: readonly NodeView[]): string[] {
-  const names = sights.map(({ name }) => name)
-  return sights.flatMap(({ name, members }) => {
+/** Nodes that lack members, with the names of these. */
+export function incompleteViews(views: readonly NodeView[]): string[] {
+  const names = views.map(({ name }) => name)
+  return views.flatMap(({ name, members }) => {
     const missing = names.filter((other) => other !== name && members[other] === undefined)
     return missing.length === 0 ? [] : [`${name} without ${missing.join(' ')}`]
   })
@@ -42,13 +42,13 @@ export function areLinkedBothWays(one: NodeView, other: NodeView): boolean {
   return one.links.includes(other.name) && other.links.includes(one.name)
 }
 
-/** Milliseconds until `holds`; NaN, with what was seen last, when it does not within the limit. */
+/** Milliseconds until `holds`; NaN after the limit. */
 export async function timeUntil(holds: () => Promise<boolean>, limitMs: number, signal: AbortSignal): Promise<number> {
-  const look = () => {
+  const poll = () => {
     signal.throwIfAborted()
     return holds()
   }
-  return until(look, limitMs, '').catch(() => {
+  return until(poll, limitMs, '').catch(() => {
     signal.throwIfAborted()
     return Number.NaN
   })

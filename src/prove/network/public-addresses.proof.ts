@@ -11,7 +11,7 @@ interface Range {
   readonly length: number
 }
 
-/** Of the seed and the two others, in this order. */
+/** Host numbers of the seed and the two others. */
 const hosts = [1, 2, 3] as const
 const ranges: readonly Range[] = [
   { name: 'public IPv4', prefix: '45.79.10.', length: 24 },
@@ -20,14 +20,14 @@ const ranges: readonly Range[] = [
   { name: 'private IPv4', prefix: '10.88.0.', length: 24 },
 ]
 const linkedMs = 30_000
-/** Window and sweep, and what is slow about a machine. */
+/** Window, sweep, and a margin for a slow machine. */
 const expiredMs = 45_000
 
 interface Outcome {
   readonly range: Range
   readonly linkedMs: number
   readonly expiredMs: number
-  /** Of the two others, before and after the seed was killed. */
+  /** Views of the two others, before and after the kill of the seed. */
   readonly before: readonly NodeView[]
   readonly after: readonly NodeView[]
 }
@@ -39,9 +39,9 @@ export const proof: Proof = {
   seconds: 75,
   run: (context) =>
     onNetwork('public-addresses', async (network, cluster) => {
-      const started: Started[] = []
-      for (const range of ranges) started.push(await startMesh(network, cluster, range))
-      const outcomes = await Promise.all(started.map((mesh) => play(mesh, context)))
+      const meshes: RangeMesh[] = []
+      for (const range of ranges) meshes.push(await startMesh(network, cluster, range))
+      const outcomes = await Promise.all(meshes.map((mesh) => play(mesh, context)))
       return {
         figures: {
           outcomes: outcomes.map(({ range, ...rest }) => ({ range: range.name, ...rest })),
@@ -52,13 +52,13 @@ export const proof: Proof = {
     }),
 }
 
-interface Started {
+interface RangeMesh {
   readonly range: Range
   readonly seed: NodeProcess
   readonly others: readonly NodeProcess[]
 }
 
-async function startMesh(network: Network, cluster: Cluster, range: Range): Promise<Started> {
+async function startMesh(network: Network, cluster: Cluster, range: Range): Promise<RangeMesh> {
   const index = ranges.indexOf(range)
   const lan = await network.lan(`lan${index}`)
   const addressOf = (n: number) => `${range.prefix}${n}`
@@ -73,23 +73,23 @@ async function startMesh(network: Network, cluster: Cluster, range: Range): Prom
   return { range, seed, others: await Promise.all(hosts.slice(1).map(start)) }
 }
 
-async function play({ range, seed, others }: Started, { progress, signal }: ProofContext): Promise<Outcome> {
-  const sights = () => viewsOf(others)
-  const linked = async () => isPair(await sights())
+async function play({ range, seed, others }: RangeMesh, { progress, signal }: ProofContext): Promise<Outcome> {
+  const views = () => viewsOf(others)
+  const linked = async () => isPair(await views())
   const tookMs = await timeUntil(linked, linkedMs, signal)
-  const before = await sights()
+  const before = await views()
   progress(`${range.name}: ${tookMs > 0 ? 'linked' : 'NOT linked'}; the seed is killed`)
   seed.kill()
-  const expired = async () => (await sights()).every(({ members }) => members[seed.name] === undefined)
-  const goneMs = await timeUntil(expired, expiredMs, signal)
-  return { range, linkedMs: round(tookMs), expiredMs: round(goneMs), before, after: await sights() }
+  const expired = async () => (await views()).every(({ members }) => members[seed.name] === undefined)
+  const removedMs = await timeUntil(expired, expiredMs, signal)
+  return { range, linkedMs: round(tookMs), expiredMs: round(removedMs), before, after: await views() }
 }
 
 function isPair([one, other]: readonly NodeView[]): boolean {
   return one !== undefined && other !== undefined && areLinkedBothWays(one, other)
 }
 
-function checksOf({ range, linkedMs: tookMs, expiredMs: goneMs, before, after }: Outcome): Check[] {
+function checksOf({ range, linkedMs: tookMs, expiredMs: removedMs, before, after }: Outcome): Check[] {
   const own = hosts.slice(1).map((n) => `${range.prefix}${n}`)
   const announced = before.flatMap(({ members }) => Object.values(members).flat())
   const complete = own.every((host) =>
@@ -103,7 +103,7 @@ function checksOf({ range, linkedMs: tookMs, expiredMs: goneMs, before, after }:
       0,
       announced.filter((one) => /127\.|\/::1\//.test(one)).length,
     ),
-    atMost(`${range.name}: the killed seed is gone from their view after`, expiredMs, goneMs, 'ms'),
+    atMost(`${range.name}: the killed seed is removed from their view after`, expiredMs, removedMs, 'ms'),
     equals(`${range.name}: then they are linked`, true, isPair(after)),
   ]
 }
