@@ -4,7 +4,7 @@ import { applicationProof } from './application-proof.ts'
 
 export const proof = applicationProof(
   'app-helia',
-  'Helia fares with the mesh as without: every block arrives over bitswap, no connection closed, CPU, memory, exit',
+  'Helia works with the mesh as without: every block arrives over bitswap, no connection closed, CPU, memory, exit',
   {
     program: 'helia',
     processes: 2,

@@ -4,13 +4,13 @@ import { applicationProof } from './application-proof.ts'
 
 export const proof = applicationProof(
   'app-orbitdb',
-  'OrbitDB on Helia fares with the mesh as without: every entry is replicated, no connection closed, CPU, memory, exit',
+  'OrbitDB on Helia works with the mesh as without: every entry is replicated, no connection closed, CPU, memory, exit',
   {
     program: 'orbitdb',
     processes: 2,
     rate: 2,
     async prepare({ processes: [first, ...others] }) {
-      for (const other of others) await other.ask('open', { address: first?.said['address'] })
+      for (const other of others) await other.request('open', { address: first?.details['address'] })
     },
     nothingLost: (side, ends) =>
       ends.map(({ work }, index) =>

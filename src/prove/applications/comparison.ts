@@ -9,12 +9,12 @@ import type { Application, Side } from './application.ts'
 import { type ApplicationProcess, type Status, startApplication } from './application-process.ts'
 import { type InstalledProgram, installProgram } from './installed.ts'
 
-/** How long the application works while it is measured; APPLICATION_SECONDS for a trial. */
+/** Length of the measurement; APPLICATION_SECONDS for a trial. */
 export const secondsMeasured = Number(process.env['APPLICATION_SECONDS'] ?? 300)
 const windows = 10
-/** V8 optimizes and tidies up after a start. */
+/** V8 optimizes and collects garbage after a start. */
 const settleMs = Math.min(60_000, secondsMeasured * 200)
-/** What is under way when the work ends arrives by then. */
+/** Time for messages in flight to arrive after the end of the work. */
 const restMs = 5_000
 
 /** Figures of one side, or of both. */
@@ -41,17 +41,17 @@ export interface Comparison {
   /** The ratios of the windows, for their spread. */
   readonly cpuRatios: Ratio | undefined
   /**
-   * MiB that the mesh adds, per process, garbage collected: while an application works, V8 gives back 100 MiB at a moment
-   * of its choice, and a side that had it in another window differs by that.
+   * MiB that the mesh adds, per process, after garbage collection: during the work, V8 releases 100 MiB at a moment of
+   * its choice, and two sides that do so in different windows differ by that.
    */
   readonly rssAdded: number
   /** Spans that the mesh sent. */
   readonly spans: number
-  /** CPU milliseconds per second that everything else on the machine used at most. */
+  /** Highest CPU of all other processes of the machine, in milliseconds per second. */
   readonly others: number
 }
 
-/** Runs an application with the mesh beside the same application without it, so that both fare alike. */
+/** Runs an application with the mesh beside the same application without it, under the same load of the machine. */
 export async function compareSides(
   application: Application,
   { progress, signal, seed }: ProofContext,
@@ -70,7 +70,7 @@ export async function compareSides(
     })
   }
   for (const side of sides) await application.prepare?.(side)
-  for (const one of sides.flatMap(({ processes }) => processes)) await one.ask('work')
+  for (const one of sides.flatMap(({ processes }) => processes)) await one.request('work')
   progress(`both work; settling for ${settleMs / 1_000} s`)
   await sleep(settleMs, undefined, { signal })
   const uses: WindowUse[] = []
@@ -79,19 +79,19 @@ export async function compareSides(
       sides.map(({ name, processes }) => [name, processes]),
     )
     uses.push(await idleWindow(measured, (secondsMeasured * 1_000) / windows, signal))
-    progress(`window ${i} of ${windows}: ${shown(uses.at(-1))}`)
+    progress(`window ${i} of ${windows}: ${describeUse(uses.at(-1))}`)
   }
   return await finish(sides, uses, receiver.spans, seed, signal)
 }
 
 async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[], seed: number, signal: AbortSignal) {
-  for (const one of sides.flatMap(({ processes }) => processes)) await one.ask('rest')
+  for (const one of sides.flatMap(({ processes }) => processes)) await one.request('rest')
   await sleep(restMs, undefined, { signal })
   const figures = new Map<Side['name'], SideFigures>()
   for (const { name, processes } of sides) {
     const ends = await Promise.all(processes.map((one) => one.status()))
-    await Promise.all(processes.map((one) => one.ask('collect')))
-    const rested = await Promise.all(processes.map((one) => one.usage()))
+    await Promise.all(processes.map((one) => one.request('collect')))
+    const restedUsage = await Promise.all(processes.map((one) => one.usage()))
     const exitMs = await Promise.all(processes.map((one) => one.stop()))
     const of = (use: (one: WindowUse) => readonly number[] | undefined) => spreadOf(uses.map((one) => meanOf(use(one))))
     figures.set(name, {
@@ -100,7 +100,7 @@ async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[
       cpu: of((one) => one.sides[name]?.cpu),
       rss: of((one) => one.sides[name]?.rss),
       pss: of((one) => one.sides[name]?.pss),
-      restedRss: rested.map(({ rssMb }) => rssMb),
+      restedRss: restedUsage.map(({ rssMb }) => rssMb),
     })
   }
   const [mesh, bare] = [figures.get('with'), figures.get('without')]
@@ -117,7 +117,7 @@ async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[
   }
 }
 
-/** One process after the other: each is told where those before it listen. */
+/** Starts the processes in sequence; each gets the addresses of those before it. */
 async function startSide(
   name: Side['name'],
   application: Application,
@@ -127,7 +127,7 @@ async function startSide(
   const group = `tm${process.pid}${name}`
   const processes: ApplicationProcess[] = []
   const pass = (command: string, parameters: object) => {
-    for (const other of processes.slice(1)) other.ask(command, parameters).catch(() => {})
+    for (const other of processes.slice(1)) other.request(command, parameters).catch(() => {})
   }
   for (let index = 0; index < application.processes; index++) {
     const direct = processes.map(({ addresses }) => addresses.find((one) => !/\/ws|p2p-circuit/.test(one)))
@@ -149,7 +149,7 @@ function meanOf(numbers: readonly number[] = []): number {
   return numbers.length === 0 ? Number.NaN : mean([...numbers])
 }
 
-function shown(use: WindowUse | undefined): string {
+function describeUse(use: WindowUse | undefined): string {
   return Object.entries(use?.sides ?? {})
     .map(([side, { cpu, rss }]) => `${side} ${meanOf(cpu).toFixed(1)} ms/s ${meanOf(rss).toFixed(0)} MiB`)
     .join(', ')

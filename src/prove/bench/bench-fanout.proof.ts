@@ -5,8 +5,8 @@ import { ratioOf } from '../../bench/statistics.ts'
 import { atLeast, type Check, type Proof } from '../proof.ts'
 import { benchRun, benchSeconds, noiseCheck, ratioAtMost, withoutPeer } from './run.ts'
 
-/** Upper bounds of ours to theirs, tracing on. Go is native code: a multiple of it is what JavaScript may cost. */
-const cpuMost = { stock: 1, foreign: 6 }
+/** Upper bounds of our ratio to each, with tracing on. Go is native code, so JavaScript may cost a multiple of it. */
+const maxCpuRatio = { stock: 1, foreign: 6 }
 const delivered = 'deliveredPercent'
 const cpu = 'cpuMsPerDelivery'
 
@@ -19,7 +19,7 @@ export const proof: Proof = {
     const report = await benchRun(fanout, context)
     const checks = [
       noiseCheck(report),
-      ratioAtMost('CPU per delivery to stock', cpuMost.stock, report.ratios[own]?.[cpu], report),
+      ratioAtMost('CPU per delivery to stock', maxCpuRatio.stock, report.ratios[own]?.[cpu], report),
       atLeast('delivered, worst round', 100, report.sides[own]?.[delivered]?.min ?? Number.NaN, '%'),
       ...foreign(report),
     ]
@@ -30,9 +30,14 @@ export const proof: Proof = {
 function foreign(report: BenchReport): Check[] {
   const what = 'CPU per delivery to'
   const others = Object.keys(report.sides).filter((side) => ![own, reference, again].includes(side))
-  if (others.length === 0) return [withoutPeer(`${what} go-libp2p`, `at most ${cpuMost.foreign}`)]
+  if (others.length === 0) return [withoutPeer(`${what} go-libp2p`, `at most ${maxCpuRatio.foreign}`)]
   const series = (side: string) => report.rounds.map((round) => round[side]?.[cpu] ?? Number.NaN)
   return others.map((side) =>
-    ratioAtMost(`${what} ${side}`, cpuMost.foreign, ratioOf(series(own), series(side), report.options.seed), report),
+    ratioAtMost(
+      `${what} ${side}`,
+      maxCpuRatio.foreign,
+      ratioOf(series(own), series(side), report.options.seed),
+      report,
+    ),
   )
 }

@@ -24,8 +24,8 @@ export const proof: Proof = {
       const version = (await run('node --version', directory)).output.trim()
       await run(`git clone --quiet ${JSON.stringify(root)} clone`, directory)
       const tested = await run('npm ci && npm test')
-      const left = processesIn(directory)
-      const quiet = await run('rm -rf node_modules && npm ci --ignore-scripts && node src/bin.js --version')
+      const remaining = processesIn(directory)
+      const withoutScripts = await run('rm -rf node_modules && npm ci --ignore-scripts && node src/bin.js --version')
       const counts = Object.fromEntries(
         [...tested.output.matchAll(/ℹ (tests|pass|fail|skipped) (\d+)/g)].map(([, what, count]) => [
           what,
@@ -35,8 +35,8 @@ export const proof: Proof = {
       const checks: Check[] = [
         equals('npm ci && npm test exits with', 0, tested.code ?? -1),
         atMost('it takes', limitSeconds, tested.seconds, 's'),
-        equals('processes left', 0, left.length),
-        equals('npm ci --ignore-scripts, then a command, exits with', 0, quiet.code ?? -1),
+        equals('processes left', 0, remaining.length),
+        equals('npm ci --ignore-scripts, then a command, exits with', 0, withoutScripts.code ?? -1),
         { what: 'the machine’s Node', want: 'v20', got: version, holds: version.startsWith('v20') || 'not shown' },
       ]
       const tail = tested.code === 0 ? '' : tested.output.slice(-4_000)

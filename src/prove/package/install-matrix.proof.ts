@@ -8,7 +8,7 @@ import { appProject, packKit } from './app-project.ts'
 import { installChecks, succeeds } from './package-checks.ts'
 import { readmeApplication } from './readme-code.ts'
 
-/** The first of everything that is for libp2p 3: the lower ends of the peer ranges. */
+/** The oldest packages for libp2p 3: the lower ends of the peer ranges. */
 const oldest = {
   libp2p: '3.0.0',
   '@libp2p/interface': '3.3.0',
@@ -23,7 +23,7 @@ const sdk1 = { '@opentelemetry/api': '1.9.0', '@opentelemetry/sdk-node': '0.57.2
 const sdk2 = { '@opentelemetry/api': '1.9.1', '@opentelemetry/sdk-node': '0.223.0' }
 const sdk3 = { '@opentelemetry/api': 'latest', '@opentelemetry/sdk-node': 'latest' }
 
-/** Oldest and newest of libp2p, every generation of the SDK, and of the API each that one of these accepts. */
+/** Oldest and newest libp2p, and every major version of the SDK with an API that it accepts. */
 const telemetry = (newest: Readonly<Record<string, string>>) =>
   [
     ['oldest libp2p, SDK 1', { ...oldest, ...sdk1 }],
@@ -31,7 +31,7 @@ const telemetry = (newest: Readonly<Record<string, string>>) =>
     ['newest libp2p, SDK 3', { ...newest, ...sdk3 }],
   ] as const
 
-/** A gossipsub of the application's own with the options of a mesh node. */
+/** The application's own gossipsub with the options of a mesh node. */
 const ownOptions = [
   ['import { tracemesh }', 'import { gossipSettings, tracemesh }'],
   ['pubsub: gossipsub()', 'pubsub: gossipsub(gossipSettings())'],
@@ -53,7 +53,7 @@ export const proof: Proof = {
       const checks: Check[] = []
       const figures: Record<string, unknown> = { pnpm: pnpm.version }
       const managers = [
-        // Scripts of the application's own SDK (protobufjs) are for the application to allow.
+        // The application decides about install scripts of its own SDK (protobufjs).
         { manager: 'npm', alone: 'npm install --strict-peer-deps', install: 'npm install --strict-peer-deps' },
         { manager: 'pnpm', alone: pnpm.command, install: `${pnpm.command} --ignore-scripts` },
       ]

@@ -7,20 +7,20 @@ import { atMost, type Check, equals, type Proof, type ProofContext, type ProofRe
 
 const program = (name: string) => fileURLToPath(new URL(`../../testing/${name}.ts`, import.meta.url))
 
-/** What each step may take, in milliseconds. */
-const limits = { joined: 10_000, heard: 10_000, told: 12_000, left: 8_000 }
+/** Limit of each step, in milliseconds. */
+const limits = { joined: 10_000, received: 10_000, emitted: 12_000, left: 8_000 }
 
-/** How long it took, or NaN when it did not come within the limit. */
-const took = (limitMs: number, holds: () => boolean | Promise<boolean>): Promise<number> =>
+/** Milliseconds until `holds`; NaN after the limit. */
+const timeUntil = (limitMs: number, holds: () => boolean | Promise<boolean>): Promise<number> =>
   until(holds, limitMs, 'the step').catch(() => Number.NaN)
 
-const logged = (node: NodeProcess, wanted: Readonly<Record<string, string>>) =>
-  node.log.some((line) => Object.entries(wanted).every(([key, value]) => line[key] === value))
+const hasLogged = (node: NodeProcess, fields: Readonly<Record<string, string>>) =>
+  node.log.some((line) => Object.entries(fields).every(([key, value]) => line[key] === value))
 
 export const proof: Proof = {
   name: 'kit-app',
   about:
-    'a plain js-libp2p application with one line for the mesh is a member: it publishes, hears, asks and answers, its spans arrive, and its own tracer provider is left alone',
+    'a plain js-libp2p application with one line for the mesh is a member: it publishes, receives, requests and answers, its spans arrive, and its own tracer provider stays global',
   quick: true,
   seconds: 20,
   async run({ progress }: ProofContext): Promise<ProofResult> {
@@ -43,52 +43,61 @@ interface Trio {
 async function measure(cluster: Cluster, { seed, talker, app }: Trio): Promise<ProofResult> {
   const members = async (node: NodeProcess) => (await node.api<Topology>('/api/topology')).members
   const sees = async (node: NodeProcess) => (await members(node)).some(({ peer }) => peer === app.peer)
-  const joinedMs = await took(limits.joined, async () => (await sees(seed)) && (await sees(talker)))
+  const joinedMs = await timeUntil(limits.joined, async () => (await sees(seed)) && (await sees(talker)))
   const kind = (await seed.api<Topology>('/api/topology')).peers.find(({ peer }) => peer === app.peer)?.kind ?? 'absent'
 
   const news = { heard: 'news from the app', from: app.peer }
-  const plainNodeHeard = async () =>
+  const nodeReceived = async () =>
     (await seed.api<MessageRecord[]>('/api/messages')).some(
       ({ direction, topic, peer }) => direction === 'in' && topic === 'news' && peer === app.peer,
     )
   const steps: readonly (readonly [string, number])[] = [
     ['the seed and a node list it as a member', joinedMs],
-    ['a node hears what it publishes', await took(limits.heard, () => logged(talker, news))],
-    ['so does `tracemesh node`', await took(limits.heard, plainNodeHeard)],
-    ['it hears what a node publishes', await took(limits.heard, () => logged(app, { heard: 'news from talker' }))],
+    ['a node receives its message', await timeUntil(limits.received, () => hasLogged(talker, news))],
+    ['`tracemesh node` receives its message', await timeUntil(limits.received, nodeReceived)],
+    [
+      'it receives a message of a node',
+      await timeUntil(limits.received, () => hasLogged(app, { heard: 'news from talker' })),
+    ],
     [
       'a node answers its request',
-      await took(limits.heard, () => logged(app, { from: talker.peer, answer: 'talker greets you' })),
+      await timeUntil(limits.received, () => hasLogged(app, { from: talker.peer, answer: 'talker greets you' })),
     ],
     [
       'it answers the request of a node',
-      await took(limits.heard, () => logged(talker, { from: app.peer, answer: 'the app greets you' })),
+      await timeUntil(limits.received, () => hasLogged(talker, { from: app.peer, answer: 'the app greets you' })),
     ],
   ]
-  const spansMs = await took(limits.told, () => spansOf(cluster, app).has('mesh.hello.received'))
+  const spansMs = await timeUntil(limits.emitted, () => spansOf(cluster, app).has('mesh.hello.received'))
   app.kill('SIGUSR2')
-  await took(limits.heard, () => app.log.some((line) => 'untouched' in line))
+  await timeUntil(limits.received, () => app.log.some((line) => 'untouched' in line))
   const own = app.log.find((line) => 'untouched' in line)
   const code = await app.stop()
-  const leftMs = await took(limits.left, async () => !(await sees(seed)))
-  const told = spansOf(cluster, app)
+  const leftMs = await timeUntil(limits.left, async () => !(await sees(seed)))
+  const spanCounts = spansOf(cluster, app)
   return {
-    figures: { steps: Object.fromEntries(steps), spans: Object.fromEntries(told), spansMs, leftMs, load: loadavg() },
+    figures: {
+      steps: Object.fromEntries(steps),
+      spans: Object.fromEntries(spanCounts),
+      spansMs,
+      leftMs,
+      load: loadavg(),
+    },
     checks: [
       ...steps.map(([what, ms]) => atMost(what, limits.joined, ms, 'ms')),
-      equals('what the seed takes it for', 'member', kind),
-      atMost('its spans arrive', limits.told, spansMs, 'ms'),
-      present('its start is told', told.get('mesh.node.started')),
-      present('its stop is told', told.get('mesh.node.stopped')),
+      equals('its kind at the seed', 'member', kind),
+      atMost('its spans arrive', limits.emitted, spansMs, 'ms'),
+      oneSpan('its start is emitted', spanCounts.get('mesh.node.started')),
+      oneSpan('its stop is emitted', spanCounts.get('mesh.node.stopped')),
       equals('its own tracer provider is still the global one', true, own?.['untouched'] === true),
       equals('spans in it', '["work of the app"]', JSON.stringify(own?.['ownSpans'] ?? [])),
       equals('its exit code', 0, code),
-      atMost('the seed forgets it after its goodbye', limits.left, leftMs, 'ms'),
+      atMost('the seed removes it after its goodbye', limits.left, leftMs, 'ms'),
     ],
   }
 }
 
-/** Spans of one node at the receiver: how many of each name. */
+/** Number of spans of one node at the receiver, by name. */
 function spansOf(cluster: Cluster, { peer }: NodeProcess): Map<string, number> {
   const counts = new Map<string, number>()
   for (const { name, resource } of cluster.receiver.spans) {
@@ -97,6 +106,6 @@ function spansOf(cluster: Cluster, { peer }: NodeProcess): Map<string, number> {
   return counts
 }
 
-function present(what: string, count: number | undefined): Check {
+function oneSpan(what: string, count: number | undefined): Check {
   return equals(what, 1, count ?? 0)
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { setTimeout as passed } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { median } from 'simple-statistics'
 import { usageOf } from '../../lab/usage.ts'
@@ -13,8 +13,8 @@ import { plainEnvironment } from '../shell.ts'
 const program = fileURLToPath(new URL('./idle-app.js', import.meta.url))
 const idleMs = 20_000
 const rounds = 3
-/** What the mesh may add to the resident memory of an application, MiB. */
-const addedMost = 12
+/** Memory that the mesh may add to an application, MiB resident. */
+const maxAddedMb = 12
 
 export const proof: Proof = {
   name: 'kit-memory',
@@ -28,21 +28,21 @@ export const proof: Proof = {
     try {
       const kit = { MESH_KIT: pathToFileURL(`${built.directory}/dist/kit/index.js`).href }
       const sides = { without: {}, off: kit, exporting: { ...kit, MESH_OTLP: receiver.endpoint } }
-      const seen: { [Side in keyof typeof sides]: number }[] = []
+      const samples: { [Side in keyof typeof sides]: number }[] = []
       for (let round = 1; round <= rounds; round++) {
         progress(`round ${round} of ${rounds}`)
-        // All at once, since a window of its own for each would be another machine.
+        // At the same time, since the load of the machine changes between windows.
         const [without, off, exporting] = await Promise.all(
           [sides.without, sides.off, sides.exporting].map((env) => idleMebibytes(env, signal)),
         )
-        seen.push({ without: without ?? Number.NaN, off: off ?? Number.NaN, exporting: exporting ?? Number.NaN })
+        samples.push({ without: without ?? Number.NaN, off: off ?? Number.NaN, exporting: exporting ?? Number.NaN })
       }
-      const of = (side: keyof typeof sides) => median(seen.map((round) => round[side]))
+      const of = (side: keyof typeof sides) => median(samples.map((round) => round[side]))
       return {
-        figures: { idleMs, mebibytes: seen, without: of('without'), spans: receiver.spans.length },
+        figures: { idleMs, mebibytes: samples, without: of('without'), spans: receiver.spans.length },
         checks: [
-          atMost('the mesh adds, with spans exported', addedMost, of('exporting') - of('without'), 'MiB'),
-          atMost('the mesh adds, with telemetry off', addedMost, of('off') - of('without'), 'MiB'),
+          atMost('the mesh adds, with spans exported', maxAddedMb, of('exporting') - of('without'), 'MiB'),
+          atMost('the mesh adds, with telemetry off', maxAddedMb, of('off') - of('without'), 'MiB'),
           atLeast('spans that arrived', rounds, receiver.spans.length),
         ],
       }
@@ -52,7 +52,7 @@ export const proof: Proof = {
   },
 }
 
-/** Resident memory of an application that has idled. */
+/** Resident memory of an application after `idleMs`. */
 async function idleMebibytes(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
   const child = spawn(process.execPath, [program], {
     env: { ...plainEnvironment(), ...env },
@@ -62,8 +62,8 @@ async function idleMebibytes(env: NodeJS.ProcessEnv, signal: AbortSignal): Promi
   try {
     const listening = once(createInterface({ input: child.stdout }), 'line', { signal })
     const [first] = await Promise.race([listening, ended])
-    if (first !== 'listening') throw new Error(`the application ended: ${String(first)}`)
-    await passed(idleMs, undefined, { signal })
+    if (first !== 'listening') throw new Error(`the application exited: ${String(first)}`)
+    await sleep(idleMs, undefined, { signal })
     return (await usageOf(child.pid ?? 0))?.rssMb ?? Number.NaN
   } finally {
     child.kill()

@@ -12,7 +12,7 @@ const limits = { listensMs: 120_000, linkedMs: 15_000, stopsMs: 6_000 }
 
 export const proof: Proof = {
   name: 'npx-node',
-  about: 'npx of the packed package in an empty folder: two nodes over QUIC that find each other, and stop in order',
+  about: 'npx of the packed package in an empty folder: two nodes over QUIC find each other, and stop with goodbyes',
   quick: false,
   seconds: 60,
   async run({ signal, progress }) {
@@ -41,14 +41,14 @@ export const proof: Proof = {
       const stopping = performance.now()
       for (const one of both) one.stop()
       await Promise.all(both.map(({ exited }) => exited))
-      // npx itself ends by the signal, whatever the exit code of its command.
-      const ordered = both.filter((one) => one.line('mesh.node.stopped') !== undefined).length
+      // npx itself ends by the signal, so the exit code of its command is unknown.
+      const stoppedCount = both.filter((one) => one.line('mesh.node.stopped') !== undefined).length
       const checks: Check[] = [
         atMost('installed and listening', limits.listensMs, listensMs, 'ms'),
         equals('it listens at QUIC', true, quic !== ''),
         atMost('each has the other as a member', limits.linkedMs, linkedMs, 'ms'),
-        equals('they are linked by', 'quic', String(transport)),
-        equals('nodes that stopped in order', 2, ordered),
+        equals('transport of their link', 'quic', String(transport)),
+        equals('nodes that stopped with goodbyes', 2, stoppedCount),
         atMost('stopped', limits.stopsMs, performance.now() - stopping, 'ms'),
         equals('processes left', 0, processesIn(directory).length),
       ]
@@ -99,7 +99,7 @@ function npx(folder: string, cache: string, tarball: string, name: string, args:
     line: (message) => lines().find(({ msg }) => msg === message),
     exited,
     tail: () => output.slice(-1_500),
-    // As a terminal does: every process of the group gets it.
+    // As a terminal does, to every process of the group.
     stop: () => signalGroup(child, 'SIGINT'),
     kill: () => signalGroup(child, 'SIGKILL'),
   }
@@ -110,7 +110,7 @@ function signalGroup({ pid, exitCode }: ChildProcess, signal: NodeJS.Signals): v
   try {
     process.kill(-pid, signal)
   } catch {
-    // It has just ended.
+    // The group has just ended.
   }
 }
 

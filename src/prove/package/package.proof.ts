@@ -6,7 +6,7 @@ import { plainEnvironment, sh } from '../shell.ts'
 import { packKit } from './app-project.ts'
 import { succeeds } from './package-checks.ts'
 
-/** The oldest Node that is supported, and the one that a clone brings along. */
+/** The oldest supported Node, and the Node of a clone. */
 const versions = ['22.15.0', '24.21.0']
 
 const application = `
@@ -14,10 +14,10 @@ import { type MeshMessage, MeshError, tracemesh } from 'tracemesh'
 import { libp2pSettings } from 'tracemesh/libp2p'
 const init: Parameters<typeof tracemesh>[0] = { mesh: 'mesh-a', seeds: [] }
 const service = tracemesh(init)
-const heard = ({ topic, data }: MeshMessage): number => topic.length + data.length
-// @ts-expect-error a role that there is none of
-const refused = () => tracemesh({ role: 'king' })
-if (typeof libp2pSettings !== 'function' || typeof service !== 'function' || typeof heard !== 'function' || typeof refused !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
+const sizeOf = ({ topic, data }: MeshMessage): number => topic.length + data.length
+// @ts-expect-error an unknown role
+const unknownRole = () => tracemesh({ role: 'king' })
+if (typeof libp2pSettings !== 'function' || typeof service !== 'function' || || typeof unknownRole !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
 process.stdout.write('typed and run')
 `
 

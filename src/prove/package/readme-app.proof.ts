@@ -7,7 +7,7 @@ import { appProject, packKit } from './app-project.ts'
 import { installChecks, succeeds } from './package-checks.ts'
 import { readmeApplication } from './readme-code.ts'
 
-/** Both generations of the API, each with the newest SDK that accepts it. */
+/** Both minor versions of the API, each with the newest SDK that accepts it. */
 const telemetry = [
   { name: 'API 1.9', packages: { '@opentelemetry/api': '~1.9.0', '@opentelemetry/sdk-node': '<0.300' } },
   { name: 'API 1.10', packages: { '@opentelemetry/api': '~1.10.0', '@opentelemetry/sdk-node': 'latest' } },
@@ -50,7 +50,7 @@ export const proof: Proof = {
   },
 }
 
-/** With npm's package of the old name: it starts and reaches nobody, if nothing stops it. */
+/** The package of the old name must be refused: with it a node would start and reach no peer. */
 async function refusal(
   directory: string,
   tarball: string,

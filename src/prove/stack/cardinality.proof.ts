@@ -11,14 +11,14 @@ import { fromEnv, withStack } from './needs.ts'
 
 /** CHURN_HOURS makes it shorter. */
 const hours = fromEnv('CHURN_HOURS', 24)
-/** Two flushes of the Collector's: a counter is born in the first. */
+/** Two flushes of the Collector: the first creates a counter. */
 const flushedMs = 11_000
-/** Series of one mesh that otel/collector.yaml allows, and more names of nodes than that. */
+/** Series of one mesh that otel/collector.yaml allows, and a larger number of node names. */
 const limit = 5_000
-const strangers = limit + 1_000
-/** Begins the name of a span that an application tells, another one each time. */
+const unknownNames = limit + 1_000
+/** Prefix of the span names of an application, each with another suffix. */
 const foreign = 'GET /users/'
-/** What its container may take. */
+/** Memory limit of its container. */
 const memoryMb = 256
 
 export const proof: Proof = {
@@ -38,11 +38,11 @@ interface Count {
 }
 
 async function replayDay({ seed, random, progress, signal }: ProofContext): Promise<ProofResult> {
-  // In place of Jaeger: whatever comes is taken.
-  const nowhere = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, take: async () => {} })
+  // Stands in for Jaeger and accepts every request.
+  const sink = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, take: async () => {} })
   await using stack = await startStack({
     services: ['collector'],
-    env: { collector: { JAEGER_OTLP: `127.0.0.1:${nowhere.port}` } },
+    env: { collector: { JAEGER_OTLP: `127.0.0.1:${sink.port}` } },
   })
   const client = otlpClient(stack.urls.otlp)
   const mesh = await ChurnedMesh.start(seed, random, Date.now() - hours * 3_600_000)
@@ -67,16 +67,16 @@ async function replayDay({ seed, random, progress, signal }: ProofContext): Prom
       figures: { hours, names: mesh.names.length, identities: mesh.identities, exports, counts, attacked },
       checks: [
         atLeast('identities', hours * 10, mesh.identities),
-        equals('looks at which an identity was the label of a series', 0, labelled),
-        atLeast('series, so that there is something to count', 200, last?.series ?? 0),
+        equals('counts with an identity in the label of a series', 0, labelled),
+        atLeast('series, as a minimum', 200, last?.series ?? 0),
         atMost(
           'series that the second half of the time added',
           round((middle?.series ?? 0) * 0.01),
           (last?.series ?? 0) - (middle?.series ?? 0),
         ),
-        atMost(`series of calls after ${strangers} names that nobody had before`, limit + 1, attacked.calls),
-        equals('the rest is counted together', true, attacked.overflow),
-        equals(`one of ${strangers} names of spans that are not the mesh’s is counted`, false, attacked.foreign),
+        atMost(`series of calls after ${unknownNames} new node names`, limit + 1, attacked.calls),
+        equals('the overflow series counts the rest', true, attacked.overflow),
+        equals(`a span name of an application among ${unknownNames} is counted`, false, attacked.foreign),
         atMost(
           'resident memory of the Collector',
           memoryMb,
@@ -88,14 +88,14 @@ async function replayDay({ seed, random, progress, signal }: ProofContext): Prom
   } finally {
     mesh.close()
     client.close()
-    nowhere.close()
+    sink.close()
   }
 }
 
 async function sendAll(client: OtlpClient, requests: readonly Buffer[]): Promise<void> {
   for (const request of requests) {
     const { code, details } = await client.send(request)
-    if (code !== 0) throw new Error(`an export was answered ${code}: ${details}`)
+    if (code !== 0) throw new Error(`an export failed with status ${code}: ${details}`)
   }
 }
 
@@ -107,10 +107,10 @@ async function countSeries({ urls, pid }: RunningStack, hour: number): Promise<C
   return { hour, series: lines.length, calls, rssMb: round(mebibytesOf(status, 'VmRSS')), text }
 }
 
-/** What nobody configures: a name of its own for every span. */
+/** Sends every span under a new node name. */
 async function attack(client: OtlpClient, stack: RunningStack, random: ProofContext['random']) {
-  for (let index = 0; index < strangers; index++) {
-    const resource = { 'service.name': 'mesh-a', 'mesh.id': 'mesh-a', 'mesh.node.name': `stranger-${index}` }
+  for (let index = 0; index < unknownNames; index++) {
+    const resource = { 'service.name': 'mesh-a', 'mesh.id': 'mesh-a', 'mesh.node.name': `unknown-${index}` }
     const span = (name: string) => ({
       ...{ traceId: hex(random, 32), spanId: hex(random, 16), startMs: Date.now() },
       name,

@@ -11,21 +11,21 @@ import { atMost, type Check, type Proof, type ProofContext } from '../proof.ts'
 import { checkAlertLinks } from './alert-links.ts'
 import { withStack } from './needs.ts'
 
-/** Windows, `for` and `keep_firing_for` of the rules are so much shorter; where that is too short they have floors. */
+/** Factor on windows, `for` and `keep_firing_for` of the rules, which have lower bounds. */
 const timeFactor = 0.03
-/** Of the nodes' routine spans only so much leaves: no alert may need them. */
+/** Sampled share of the nodes' routine spans: no alert may need them. */
 const traceRoutine = 0.1
-/** What the Collector's queue holds, so that filling it takes seconds. */
+/** Size of the Collector's queue, so that it fills within seconds. */
 const queueItems = 20_000
-/** From a campaign's first attempt to its last, refused at once: its waits are 151 s at most. */
+/** From the first attempt of a campaign to its last, each refused at once: its waits are 151 s at most. */
 const giveupMs = 180_000
-/** The first give-up ever is to ring within it, as shipped. */
+/** Limit until the first give-up ever fires, with the shipped rules. */
 const firstGiveupMs = 60_000
 const totalSeconds = 900
 
 export const proof: Proof = {
   name: 'drills',
-  about: `every alert rings within its stated time, silent before and ended after (time factor ${timeFactor}, a share of ${traceRoutine} of routine spans); as shipped, the first give-up ever rings within ${seconds(firstGiveupMs)}`,
+  about: `every alert fires within its stated time, silent before and resolved after (time factor ${timeFactor}, a share of ${traceRoutine} of routine spans); with the shipped rules, the first give-up ever fires within ${seconds(firstGiveupMs)}`,
   quick: false,
   seconds: totalSeconds,
   run: (context) =>
@@ -45,7 +45,7 @@ async function onStack<T>(factor: number, run: (stack: RunningStack) => Promise<
   return await run(stack)
 }
 
-/** By itself, since it is the very first that counts: with rules as shipped and a database that has never seen one. */
+/** On its own stack, since the first counts: with the shipped rules and a database without any give-up. */
 async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofContext) {
   const alert = 'MeshSeedGiveup'
   const crew = new Crew({ otlp: urls.otlp, clock: systemClock, say: progress })
@@ -53,21 +53,21 @@ async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofCo
     const mesh = await crew.mesh('drill-first', 2, false)
     const alertmanager = new Alertmanager(urls.alertmanager)
     const [, node] = mesh.nodes
-    const gaveUp = node?.said('mesh.seed.giveup', giveupMs)
+    const giveUp = node?.said('mesh.seed.giveup', giveupMs)
     await mesh.start(mesh.nodes.slice(1), '--seed', '/ip4/127.0.0.1/tcp/1')
     progress(`a node has a seed that never answers; within ${seconds(giveupMs)} it gives up`)
-    await gaveUp
+    await giveUp
     const before = await alertmanager.look(alert, mesh.id)
     const began = performance.now()
-    const rings = async () => (await alertmanager.look(alert, mesh.id)) === 'rings'
-    const within = { step: 'the first give-up ringing', limitMs: 2 * firstGiveupMs, clock: systemClock, signal }
-    await waitUntil(rings, within)
+    const isFiring = async () => (await alertmanager.look(alert, mesh.id)) === 'rings'
+    const within = { step: 'the first give-up fires', limitMs: 2 * firstGiveupMs, clock: systemClock, signal }
+    await waitUntil(isFiring, within)
     const afterMs = Math.round(performance.now() - began)
-    progress(`the first give-up rang after ${seconds(afterMs)}`)
+    progress(`the first give-up fired after ${seconds(afterMs)}`)
     const checks: Check[] = [
       { what: 'before the first give-up the alert', want: 'silent', got: before, holds: before === 'silent' },
-      atMost('the first give-up ever rings after', firstGiveupMs, afterMs, 'ms'),
-      atMost('that is within what is stated', firesWithinMs(alert), afterMs, 'ms'),
+      atMost('the first give-up ever fires after', firstGiveupMs, afterMs, 'ms'),
+      atMost('that is within the stated time', firesWithinMs(alert), afterMs, 'ms'),
     ]
     return { figures: { afterMs }, checks }
   } finally {
@@ -87,5 +87,5 @@ async function drillAll(stack: RunningStack, { signal, progress }: ProofContext)
 function checkOf(result: DrillResult): Check {
   const { alert, verdict, statedMs } = result
   const holds = verdict === 'not shown' ? 'not shown' : result.ok
-  return { what: alert, want: `within ${seconds(statedMs)}, and ended`, got: resultText(result), holds }
+  return { what: alert, want: `within ${seconds(statedMs)}, and resolved`, got: resultText(result), holds }
 }

@@ -17,39 +17,39 @@ import { type WalkResult, walkJaeger } from './jaeger-walk.ts'
 import { withStack } from './needs.ts'
 
 const mesh = 'mesh-a'
-/** Beside the lab, whose late seed is not late enough for many retries: attempts that nobody answers take 10 s each. */
+/** Nodes beside the lab, whose own late seed causes too few retries: an unanswered attempt takes 10 s. */
 const [early, late] = ['a-gateway-9', 'a-seed-9']
 const lateMs = 80_000
-/** Until the late seed is found, after a wait of at most 30 s. Milliseconds. */
-const storyMs = 60_000
-/** Span metrics need so long to be curves, in milliseconds. */
+/** Until the node finds the late seed, after a wait of at most 30 s. Milliseconds. */
+const subjectsMs = 60_000
+/** Time until span metrics form curves, in milliseconds. */
 const curvesMs = 270_000
 
-/** What Jaeger's page says of itself, wherever it runs. */
+/** Console messages that Jaeger's page always prints. */
 const usualNoise: readonly RegExp[] = [
-  // Asked for by a page that was left before the answer came.
+  // A request of a page that was left before the response.
   /: net::ERR_ABORTED$/,
-  // The curves of the Monitor tab are drawn once before there is room for them.
+  // The Monitor tab draws its curves once before its layout.
   /^The width\(-1\) and height\(-1\) of chart should be greater than 0/,
 ]
 
 export const proof: Proof = {
   name: 'jaeger-pictures',
   about:
-    'Jaeger’s own page in a real browser: a search, the campaign of a late seed, the birth of a link, the Monitor tab, menus and links',
+    'Jaeger’s own page in a real browser: a search, the campaign of a late seed, the opening of a link, the Monitor tab, menus and links',
   quick: false,
   seconds: 330,
   run(context) {
-    const lacking = missingPart()
-    if (lacking === undefined)
+    const missing = missingPart()
+    if (missing === undefined)
       return withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => walkLab(context))
-    context.progress(`NOT SHOWN: ${lacking}`)
-    const check = { what: 'Jaeger’s page and a browser', want: 'there', got: lacking, holds: 'not shown' } as const
-    return Promise.resolve({ figures: { lacking }, checks: [check] })
+    context.progress(`NOT SHOWN: ${missing}`)
+    const check = { what: 'Jaeger’s page and a browser', want: 'there', got: missing, holds: 'not shown' } as const
+    return Promise.resolve({ figures: { missing }, checks: [check] })
   },
 }
 
-/** Jaeger's Go module carries no page: who wants this shown has one, built from the release that goes with it. */
+/** Jaeger's Go module contains no page: TRACEMESH_JAEGER_UI names one, built for its release. */
 function assets(): string {
   return process.env['TRACEMESH_JAEGER_UI'] ?? ''
 }
@@ -57,7 +57,7 @@ function assets(): string {
 function missingPart(): string | undefined {
   if (assets() === '') return 'TRACEMESH_JAEGER_UI names no directory with Jaeger’s page, as built for its release'
   const index = join(resolve(assets()), 'index.html')
-  if (!existsSync(index)) return `TRACEMESH_JAEGER_UI is ${assets()}, and there is no ${index}`
+  if (!existsSync(index)) return `TRACEMESH_JAEGER_UI is ${assets()}, but ${index} does not exist`
   return chromiumPath === undefined ? 'no Chromium on this machine (TRACEMESH_CHROMIUM names one)' : undefined
 }
 
@@ -92,35 +92,35 @@ async function waitForSubjects(jaeger: string, fromMs: number, signal: AbortSign
     subjects = await subjectsOf(reader, mesh, early, fromMs)
     return subjects !== undefined
   }
-  await until(look, storyMs, 'a campaign with retries that its seed answered, and the birth of the link it led to')
+  await until(look, subjectsMs, 'a campaign with retries that its seed answered, and the opening of its link')
   return subjects as Subjects
 }
 
 async function checksOf(walked: WalkResult, { campaign, birth }: Subjects, lab: LabProcess): Promise<Check[]> {
-  const { found, attempts, documented, threads, followed, menu, ready, said } = walked
+  const { results, attempts, docLinks, threads, followed, menu, ready, complaints } = walked
   const dialled = (title: string) => title.startsWith(`${mesh}: mesh.seed.dial`)
   const names = birth.spans.filter(({ name }) => name === 'mesh.connection.opened').map(nodeOf)
-  const [target = ''] = Object.values(documented)
+  const [target = ''] = Object.values(docLinks)
   const [address, anchor = ''] = target.split('#')
-  const explained = await (await fetch(`${lab.url}/spans`)).text()
-  const labels = await menuShipped()
+  const spansPage = await (await fetch(`${lab.url}/spans`)).text()
+  const labels = await shippedMenuLabels()
   const noise = (text: string) => usualNoise.some((usual) => usual.test(text))
   return [
-    each('the search finds campaigns', 'all of them', found, dialled),
+    each('the search finds campaigns', 'all of them', results, dialled),
     sameSpans('the campaign', walked.campaign, campaign.spans),
-    equals('its last retry tells its number', String(count(campaign, 'mesh.seed.retry')), attempts.join()),
-    sameSpans('the birth of the link', walked.birth, birth.spans),
+    equals('its last retry has its number', String(count(campaign, 'mesh.seed.retry')), attempts.join()),
+    sameSpans('the opening of the link', walked.birth, birth.spans),
     equals('both nodes are named there', names.sort().join(), [...walked.ends].sort().join()),
     equals('a node leads to the page', `/#/nodes/${walked.ends[0]}`, pathOf(Object.values(walked.toPage)[0])),
     equals('an attribute leads to the page', 'http://127.0.0.1:16680/spans', address ?? ''),
-    equals('where it is explained', true, anchor !== '' && explained.includes(`id="${anchor}"`)),
+    equals('which explains it', true, anchor !== '' && spansPage.includes(`id="${anchor}"`)),
     equals('an address leads to all its campaigns', true, 'All campaigns for this seed' in threads),
     each('that search finds them', 'all of them', followed, dialled),
     equals('searches in the menu', labels.join(' | '), Object.keys(menu).join(' | ')),
     each('one of them finds campaigns', 'all of them', ready, dialled),
     equals('the Monitor tab shows rates of sweeps', 'mesh.staleness.pruned', walked.rates.join()),
     equals('it says that there is no data', 0, walked.empty),
-    equals('complaints in the console', '', said.filter((text) => !noise(text)).join(' | ')),
+    equals('complaints in the console', '', complaints.filter((text) => !noise(text)).join(' | ')),
   ]
 }
 
@@ -134,8 +134,8 @@ function pathOf(target: string | undefined): string {
   return (target ?? '').replace(/^http:\/\/127\.0\.0\.1:16680/, '')
 }
 
-/** Labels of the mesh's menu in the configuration that Jaeger is given. */
-async function menuShipped(): Promise<readonly string[]> {
+/** Labels of the mesh's menu in Jaeger's shipped configuration. */
+async function shippedMenuLabels(): Promise<readonly string[]> {
   const { menu } = JSON.parse(await readFile(shippedConfigs.jaegerUi, 'utf8')) as {
     menu: readonly { label: string; items: readonly { label: string }[] }[]
   }

@@ -12,18 +12,18 @@ import { accountsOf, allSpans, queueSize } from './jaeger-spans.ts'
 import { withStack } from './needs.ts'
 import { type SmallDisk, smallDisk } from './small-disk.ts'
 
-/** So that the alert of the one give-up that there is has ended before Prometheus is wiped. */
+/** Resolves the alert of the only give-up before Prometheus is wiped. */
 const timeFactor = 0.1
 const nodes = 4
 const diskMb = 64
-/** Room for some requests, not for a minute of them. */
+/** Space for some requests, but not for a minute. */
 const leftBytes = 256 * 1_024
-const [giveupMs, endedMs, wipedMs, fullMs, ringMs, drainMs] = [240_000, 300_000, 120_000, 60_000, 180_000, 180_000]
+const [giveupMs, resolvedMs, wipedMs, fullMs, fireMs, drainMs] = [240_000, 300_000, 120_000, 60_000, 180_000, 180_000]
 
 export const proof: Proof = {
   name: 'pipeline-faults',
   about:
-    'Prometheus loses its database, then the disk of the Collector’s queue is full while Jaeger is away: no alert about the mesh rings for it, and every span is found afterwards',
+    'Prometheus loses its database, then the disk of the Collector’s queue is full while Jaeger is away: no alert about the mesh fires for it, and Jaeger has every span afterwards',
   quick: false,
   seconds: 900,
   run: (context) =>
@@ -31,18 +31,23 @@ export const proof: Proof = {
 }
 
 async function onSmallDisk(context: ProofContext): Promise<ProofResult> {
-  const made = await smallDisk(diskMb)
-  if ('missing' in made) {
-    context.progress(`NOT SHOWN: ${made.missing}`)
-    const check = { what: 'a disk that can be filled', want: 'there', got: made.missing, holds: 'not shown' } as const
+  const result = await smallDisk(diskMb)
+  if ('missing' in result) {
+    context.progress(`NOT SHOWN: ${result.missing}`)
+    const check = {
+      what: 'a disk that can be filled',
+      want: 'present',
+      got: result.missing,
+      holds: 'not shown',
+    } as const
     return { figures: {}, checks: [check] }
   }
-  await using disk = made
+  await using disk = result
   const dirs = { QUEUE_DIR: join(disk.directory, 'queue'), SPANS_DIR: join(disk.directory, 'archive') }
   await using stack = await startStack({ rules: renderRules({ timeFactor }), env: { collector: dirs } })
   const fromMs = Date.now()
   await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: stack.urls.otlp } })
-  await meshOf(cluster)
+  await startMesh(cluster)
   const wiped = await prometheusWiped(stack, context)
   const full = await diskFull(stack, disk, cluster, context)
   const ends = await Promise.all(
@@ -55,16 +60,16 @@ async function onSmallDisk(context: ProofContext): Promise<ProofResult> {
     checks: [
       ...wiped.checks,
       ...full.checks,
-      equals('nodes that told', nodes, instances.length),
+      equals('nodes with spans', nodes, instances.length),
       each('spans of a node that are missing, by mesh.seq', 'none', instances, ({ missing }) => missing === 0),
-      equals('nodes that say they lost some', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
+      equals('log lines about lost spans', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
       each('exit code of a node', '0', ends, ({ code }) => code === 0),
     ],
   }
 }
 
-/** All in one mesh; the last has a second seed, which never answers. */
-async function meshOf(cluster: Cluster): Promise<void> {
+/** Starts all nodes in one mesh; the last has a second seed, which never answers. */
+async function startMesh(cluster: Cluster): Promise<void> {
   const names = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`)
   const [first = ''] = names
   for (const name of names) {
@@ -73,15 +78,15 @@ async function meshOf(cluster: Cluster): Promise<void> {
   }
 }
 
-/** After the alert of a give-up has rung and ended, so that its counter is there and must not ring again. */
+/** After the alert of a give-up has resolved: its counter exists and must not fire again. */
 async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofContext) {
   {
     await using watch = new AlertWatch(stack.urls.alertmanager)
-    await until(() => watch.rang('mesh').includes('MeshSeedGiveup'), giveupMs, 'a give-up rings')
-    progress('a give-up rings')
+    await until(() => watch.fired('mesh').includes('MeshSeedGiveup'), giveupMs, 'a give-up fires')
+    progress('a give-up fires')
   }
   const alertmanager = new Alertmanager(stack.urls.alertmanager)
-  await until(async () => (await alertmanager.all('active')).length === 0, endedMs, 'its alert ends')
+  await until(async () => (await alertmanager.all('active')).length === 0, resolvedMs, 'its alert resolves')
   await stack.stop('prometheus')
   await rm(join(stack.directory, 'prometheus'), { recursive: true })
   await stack.start('prometheus')
@@ -89,14 +94,14 @@ async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofC
   await using watch = new AlertWatch(stack.urls.alertmanager)
   await sleep(wipedMs, undefined, { signal })
   return {
-    figures: { looks: watch.looks },
+    figures: { polls: watch.polls },
     checks: [
       equals(
-        'alerts that rang once Prometheus was wiped',
+        'alerts that fired after the wipe of Prometheus',
         '',
-        [...watch.rang('mesh'), ...watch.rang('pipeline')].join(', '),
+        [...watch.fired('mesh'), ...watch.fired('pipeline')].join(', '),
       ),
-      atLeast('looks at Alertmanager meanwhile', 10, watch.looks),
+      atLeast('polls of Alertmanager meanwhile', 10, watch.polls),
     ],
   }
 }
@@ -105,25 +110,29 @@ async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, 
   await using watch = new AlertWatch(stack.urls.alertmanager)
   await stack.stop('jaeger')
   await disk.fill(leftBytes)
-  progress('Jaeger is away, and the disk of the queue is full but for some requests')
-  await until(() => watch.rang('pipeline').some((name) => /^MeshCollectorRefusing/.test(name)), ringMs, 'that rings')
-  progress('that the Collector refuses rings')
+  progress('Jaeger is away, and the disk of the queue has space for some requests only')
+  await until(
+    () => watch.fired('pipeline').some((name) => /^MeshCollectorRefusing/.test(name)),
+    fireMs,
+    'MeshCollectorRefusing fires',
+  )
+  progress('MeshCollectorRefusing fires')
   await sleep(fullMs, undefined, { signal })
-  const well = await Promise.all(cluster.nodes().map((node) => isReady(node.api('/readyz'))))
-  const waiting = await queueSize(stack)
+  const readiness = await Promise.all(cluster.nodes().map((node) => isReady(node.api('/readyz'))))
+  const queuedSpans = await queueSize(stack)
   await disk.free()
   await stack.start('jaeger')
   const drainedMs = await until(async () => (await queueSize(stack)) === 0, drainMs, 'the queue is empty')
-  progress(`room again, and Jaeger: the queue is empty after ${Math.round(drainedMs)} ms`)
-  const rang = { pipeline: watch.rang('pipeline'), mesh: watch.rang('mesh') }
+  progress(`the disk has space and Jaeger is back: the queue is empty after ${Math.round(drainedMs)} ms`)
+  const fired = { pipeline: watch.fired('pipeline'), mesh: watch.fired('mesh') }
   const checks: Check[] = [
-    atLeast('looks at Alertmanager while the disk was full', 10, watch.looks),
-    equals('alerts about the mesh that rang while the disk was full', '', rang.mesh.join(', ')),
-    // What the receiver refuses is sent again and counted again: this holds alerts about the mesh back.
-    equals('that the receiver refuses', 'rang', rang.pipeline.includes('MeshCollectorRefusing') ? 'rang' : 'did not'),
-    equals('nodes that were ready meanwhile', nodes, well.filter(Boolean).length),
+    atLeast('polls of Alertmanager while the disk was full', 10, watch.polls),
+    equals('alerts about the mesh that fired while the disk was full', '', fired.mesh.join(', ')),
+    // The nodes resend refused spans, which are counted again: this alert inhibits alerts about the mesh.
+    equals('MeshCollectorRefusing', 'fired', fired.pipeline.includes('MeshCollectorRefusing') ? 'fired' : 'did not'),
+    equals('nodes that were ready meanwhile', nodes, readiness.filter(Boolean).length),
   ]
-  return { figures: { rang, waiting, drainedMs: round(drainedMs) }, checks }
+  return { figures: { fired, queuedSpans, drainedMs: round(drainedMs) }, checks }
 }
 
 async function isReady(answer: Promise<unknown>): Promise<boolean> {

@@ -12,8 +12,8 @@ import { fromEnv, withStack } from './needs.ts'
 
 /** QUIET_SECONDS makes it shorter. */
 const quietSeconds = fromEnv('QUIET_SECONDS', 3_600)
-const lookEveryMs = 300_000
-/** For every target to be there, once the stack is ready. */
+const pollMs = 300_000
+/** Time for every target to be up, once the stack is ready. */
 const startSeconds = 60
 const meshes = ['mesh-a', 'mesh-b']
 /** Two meshes of eight, and two bridges that belong to the first. */
@@ -22,7 +22,7 @@ const nodesOfLab = 18
 export const proof: Proof = {
   name: 'quiet-hour',
   about:
-    'a lab left to itself for an hour, its late seeds and its start included, rings no alert; a node killed then does',
+    'in an undisturbed hour of a lab, its start and late seeds included, no alert fires; a node killed then fires one',
   quick: false,
   seconds: quietSeconds + 300,
   run: (context) =>
@@ -38,22 +38,22 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
   const began = performance.now()
   const elapsed = () => Math.ceil((performance.now() - began) / 1_000)
   while (elapsed() < quietSeconds) {
-    await sleep(Math.min(lookEveryMs, 1_000 * quietSeconds), undefined, { signal })
+    await sleep(Math.min(pollMs, 1_000 * quietSeconds), undefined, { signal })
     const [firing, pending] = await Promise.all([
       prometheus.alertsWithin(300, 'firing'),
       prometheus.alertsWithin(300, 'pending'),
     ])
-    progress(`${elapsed()} s: ${firing.length} alerts ring, ${pending.length} were about to`)
+    progress(`${elapsed()} s: ${firing.length} alerts fire, ${pending.length} are pending`)
   }
   const seconds = elapsed()
-  const known = await Promise.all(meshes.map((mesh) => prometheus.knownNodes(mesh)))
-  const [rules, rang, pending, down] = [
+  const knownNodes = await Promise.all(meshes.map((mesh) => prometheus.knownNodes(mesh)))
+  const [rules, fired, pending, down] = [
     await prometheus.alertRules(),
     await prometheus.alertsWithin(seconds, 'firing'),
     await prometheus.alertsWithin(seconds, 'pending'),
     await prometheus.downWithin(Math.max(1, seconds - startSeconds)),
   ]
-  // These could not have rung so soon, whatever there was.
+  // These cannot fire within this time.
   const tooSlow = alertNames.filter((name) => firesWithinMs(name) > 1_000 * seconds)
   progress('a node is killed')
   const silentAfterMs = await timeUntilSilentAlert(lab, stack, signal)
@@ -61,26 +61,26 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
     figures: { seconds, pending: [...new Set(pending.map(alertLabel))], tooSlow, silentAfterMs },
     checks: [
       atLeast('quiet seconds', quietSeconds, seconds),
-      equals('alerts that rang', '', [...new Set(rang.map(alertLabel))].join(', ')),
-      equals('rules that were watched', alertNames.length, new Set(rules.map(({ name }) => name)).size),
-      each('rules that could be evaluated', 'all', rules, ({ health }) => health === 'ok'),
-      equals('nodes whose spans were counted', nodesOfLab, known.flat().length),
+      equals('alerts that fired', '', [...new Set(fired.map(alertLabel))].join(', ')),
+      equals('evaluated rules', alertNames.length, new Set(rules.map(({ name }) => name)).size),
+      each('rules in health ok', 'all', rules, ({ health }) => health === 'ok'),
+      equals('nodes whose spans were counted', nodesOfLab, knownNodes.flat().length),
       equals('targets that did not answer meanwhile', '', down.map(({ job }) => job).join(', ')),
-      atMost('MeshNodeSilent for a node killed then rings after', firesWithinMs('MeshNodeSilent'), silentAfterMs, 'ms'),
+      atMost('MeshNodeSilent fires for a node killed then after', firesWithinMs('MeshNodeSilent'), silentAfterMs, 'ms'),
     ],
   }
 }
 
-/** Milliseconds until its alert rings. Throws MESH_STEP_TIMEOUT when it does not within the stated time. */
+/** Kills a node; milliseconds until its alert fires. Throws MESH_STEP_TIMEOUT after the stated time. */
 async function timeUntilSilentAlert(lab: LabProcess, stack: RunningStack, signal: AbortSignal): Promise<number> {
   const { nodes } = await lab.view()
   const victim = nodes.find(({ role }) => role === 'compute')
   await lab.act(victim?.name ?? '', 'kill')
   const began = performance.now()
   const alertmanager = new Alertmanager(stack.urls.alertmanager)
-  const rings = async () => (await alertmanager.look('MeshNodeSilent', undefined)) === 'rings'
+  const isFiring = async () => (await alertmanager.look('MeshNodeSilent', undefined)) === 'rings'
   const limitMs = firesWithinMs('MeshNodeSilent')
-  await waitUntil(rings, { step: 'the alert of a killed node', limitMs, clock: systemClock, signal })
+  await waitUntil(isFiring, { step: 'the alert of a killed node', limitMs, clock: systemClock, signal })
   return Math.round(performance.now() - began)
 }
 

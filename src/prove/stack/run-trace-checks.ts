@@ -4,73 +4,73 @@ import type { Check } from '../proof.ts'
 import { type Finding, type TraceCheck, traceChecks } from './trace-checks.ts'
 
 export interface TraceCheckOptions {
-  /** Jaeger's page and API; nothing else is asked. */
+  /** Jaeger's page and API, the only source. */
   readonly jaeger: string
   readonly meshes: readonly string[]
-  /** Roles that the meshes have between them. */
+  /** Roles of the nodes of all meshes. */
   readonly roles: readonly string[]
-  /** Whether the nodes know their seeds by name. */
+  /** Whether the nodes dial their seeds by DNS name. */
   readonly names?: boolean
-  /** Milliseconds since 1970 before which nothing counts. */
+  /** Milliseconds since 1970 from which spans count. */
   readonly fromMs: number
-  /** For all of it to be there, milliseconds from now. */
+  /** Limit until all checks hold, milliseconds from now. */
   readonly limitMs: number
   readonly signal: AbortSignal
   progress(text: string): void
 }
 
 export interface TraceCheckResult {
-  /** One for each chapter. */
+  /** One for each trace check. */
   readonly checks: readonly Check[]
-  /** What was found, by chapter: trace ids to open, numbers. */
+  /** Trace ids and numbers, by check. */
   readonly figures: Readonly<Record<string, unknown>>
 }
 
-/** Between two looks at what is not there yet, in milliseconds. */
-const lookEveryMs = 2_000
+/** Interval of the searches for missing spans, in milliseconds. */
+const pollMs = 2_000
 
 /**
- * Reads through Jaeger's API alone what a stack tells of meshes that have just begun: every role, the campaign of a
- * seed that came late, a give-up, a sweep that names who died, the birth and the end of a link, rates of spans. Who calls
- * has seen to it that a seed was late, that one never answered, that one node was killed and one stopped in order.
+ * Checks through Jaeger's API alone the traces of meshes that have just started: every role, the campaign of a late
+ * seed, a give-up, a sweep with an expiry, the opening and the close of a link, rates of spans. The caller provides a
+ * late seed, one that never answers, a killed node and one that stopped with goodbyes.
  */
 export async function runTraceChecks(options: TraceCheckOptions): Promise<TraceCheckResult> {
   const { jaeger, names = false, limitMs, signal, progress } = options
-  const wanted = traceChecks.filter(({ ofNames = false }) => names || !ofNames)
-  // A search for a span reads traces whole, and a minute of a node is one.
+  const selected = traceChecks.filter(({ needsNames = false }) => names || !needsNames)
+  // A search for a span reads complete traces, and a minute of a node is one.
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   const began = performance.now()
-  const told: Partial<Record<string, Finding>> = {}
-  const final = ({ atTheEnd }: TraceCheck, its: Finding | undefined) =>
-    atTheEnd && its !== undefined && its.none === undefined
-  const untold = () =>
-    wanted.filter((chapter) => told[chapter.what]?.fault !== '' && !final(chapter, told[chapter.what]))
-  const next = () => {
-    const first = untold().filter(({ atTheEnd }) => atTheEnd === undefined)
-    return first.length > 0 ? first : untold()
+  const findings: Partial<Record<string, Finding>> = {}
+  const isFinal = ({ isLast }: TraceCheck, finding: Finding | undefined) =>
+    isLast && finding !== undefined && finding.isMissing === undefined
+  const openChecks = () =>
+    selected.filter((check) => findings[check.what]?.fault !== '' && !isFinal(check, findings[check.what]))
+  const nextChecks = () => {
+    const first = openChecks().filter(({ isLast }) => isLast === undefined)
+    return first.length > 0 ? first : openChecks()
   }
   for (;;) {
-    for (const chapter of next()) {
-      told[chapter.what] = await read(chapter, { ...options, reader })
-      if (told[chapter.what]?.fault === '') progress(`${chapter.what}: found`)
+    for (const check of nextChecks()) {
+      findings[check.what] = await evaluate(check, { ...options, reader })
+      if (findings[check.what]?.fault === '') progress(`${check.what}: found`)
     }
-    if (untold().length === 0 || performance.now() - began > limitMs) break
-    await sleep(lookEveryMs, undefined, { signal })
+    if (openChecks().length === 0 || performance.now() - began > limitMs) break
+    await sleep(pollMs, undefined, { signal })
   }
   return {
-    checks: wanted.map(({ what }) => {
-      const fault = told[what]?.fault ?? 'not asked'
+    checks: selected.map(({ what }) => {
+      const fault = findings[what]?.fault ?? 'not evaluated'
       return { what, want: 'found', got: fault === '' ? 'found' : fault, holds: fault === '' }
     }),
-    figures: Object.fromEntries(wanted.map(({ what }) => [what, told[what]?.figure])),
+    figures: Object.fromEntries(selected.map(({ what }) => [what, findings[what]?.figure])),
   }
 }
 
-/** What cannot be asked is not there yet: services start in any order. */
-async function read(chapter: TraceCheck, asked: Parameters<TraceCheck['read']>[0]): Promise<Finding> {
+/** A failed request counts as a missing span: services start in any order. */
+async function evaluate(check: TraceCheck, query: Parameters<TraceCheck['evaluate']>[0]): Promise<Finding> {
   try {
-    return await chapter.read(asked)
+    return await check.evaluate(query)
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error), none: true }
+    return { fault: error instanceof Error ? error.message : String(error), isMissing: true }
   }
 }

@@ -8,14 +8,14 @@ import { equals, type Proof, type ProofContext, type ProofResult } from '../proo
 import { withStack } from './needs.ts'
 import { runTraceChecks } from './run-trace-checks.ts'
 
-/** Everybody knows everybody; the late seed comes after 20 s. */
+/** Until membership is complete; the late seed starts after 20 s. */
 const bootMs = 90_000
-/** Ten attempts at a port that refuses at once, with waits of at most 1 2 4 8 16 30 30 30 30 s; and all on its way. */
-const storyMs = 200_000
+/** Ten attempts, each refused at once, with waits of at most 1 2 4 8 16 30 30 30 30 s; and the export of the spans. */
+const tracesMs = 200_000
 
 export const proof: Proof = {
   name: 'stack-bare',
-  about: 'a lab in the stack without containers: Jaeger’s API alone tells the story of its meshes',
+  about: 'a lab in the stack without containers: Jaeger’s API alone has all expected traces of its meshes',
   quick: false,
   seconds: 260,
   run: (context) =>
@@ -26,7 +26,7 @@ async function runBareStack(context: ProofContext): Promise<ProofResult> {
   await using stack = await startStack()
   const fromMs = Date.now()
   const { otlp, jaeger } = stack.urls
-  // An observer whose only seed never answers; begun first, since giving up takes minutes.
+  // An observer whose only seed never answers; it starts first, since its give-up takes minutes.
   await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: otlp } })
   await cluster.node('a-observer-1', { role: 'observer', seeds: [cluster.address('nobody')] })
   await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(context.seed))
@@ -38,7 +38,7 @@ async function runBareStack(context: ProofContext): Promise<ProofResult> {
     meshes,
     roles,
     fromMs,
-    limitMs: storyMs,
+    limitMs: tracesMs,
     signal,
     progress,
   })
@@ -46,15 +46,15 @@ async function runBareStack(context: ProofContext): Promise<ProofResult> {
   return { figures, checks: [...checks, equals('services that ended by themselves', '', dead.join(', '))] }
 }
 
-/** One node dies, another leaves in order, once everybody knows everybody. */
+/** Kills one node and stops another with goodbyes, once membership is complete. */
 async function removeTwoNodes(lab: LabProcess, { progress, signal }: ProofContext): Promise<void> {
-  const whole = async () => {
+  const isComplete = async () => {
     signal.throwIfAborted()
     const { nodes } = await lab.view()
     return nodes.length === 18 && nodes.every(({ counts, meshes }) => counts.members === (meshes.length > 1 ? 17 : 9))
   }
-  await until(whole, bootMs, 'everybody knows everybody')
-  progress('everybody knows everybody; one node is killed, another stopped')
+  await until(isComplete, bootMs, 'complete membership')
+  progress('membership is complete; one node is killed, another stopped')
   const { nodes } = await lab.view()
   const [victim, leaver] = nodes.filter(({ role }) => role === 'compute')
   await lab.act(victim?.name ?? '', 'kill')

@@ -7,26 +7,26 @@ import { type Check, equals, type Proof, type ProofContext } from '../proof.ts'
 import { sh } from '../shell.ts'
 import { cloneWithChanges } from './clone.ts'
 import { composeCommand, stackEnvironment } from './compose.ts'
-import { leftOf } from './containers.ts'
+import { remainingObjects } from './containers.ts'
 import { checkInterrupt } from './interrupt.ts'
 import { type Refusal, refusals } from './refusals.ts'
 
 export const proof: Proof = {
   name: 'stack-refusals',
   about:
-    'deploy/start.sh says what is wrong and how to cure it: ports, Docker, settings, files, images, memory; interrupted, it leaves no container and no network',
+    'deploy/start.sh names each fault and its cure: ports, Docker, settings, files, images, memory; interrupted, it leaves no container and no network',
   quick: false,
   seconds: 180,
   async run(context) {
     const compose = await composeCommand('v1', context.signal)
     if ('missing' in compose) {
       context.progress(`NOT SHOWN: ${compose.missing}`)
-      return { figures: {}, checks: [{ what: 'Compose', want: 'there', got: compose.missing, holds: 'not shown' }] }
+      return { figures: {}, checks: [{ what: 'Compose', want: 'present', got: compose.missing, holds: 'not shown' }] }
     }
     const directory = await mkdtemp(join(tmpdir(), 'tracemesh-refusals-'))
-    const taken = createServer().listen(0, '127.0.0.1')
-    await once(taken, 'listening')
-    const { port } = taken.address() as { port: number }
+    const occupied = createServer().listen(0, '127.0.0.1')
+    await once(occupied, 'listening')
+    const { port } = occupied.address() as { port: number }
     try {
       const clone = await cloneWithChanges(directory, context.signal)
       const checks: Check[] = []
@@ -38,7 +38,7 @@ export const proof: Proof = {
       checks.push(...(await checkInterrupt(clone, compose.command, context)))
       return { figures: { compose: compose.command }, checks }
     } finally {
-      taken.close()
+      occupied.close()
       await rm(directory, { recursive: true, force: true })
     }
   },
@@ -57,41 +57,41 @@ async function checkRefusal(
     const variables = Object.entries(own).map(([key, value]) => `${key}=${value}`)
     const start = `env ${variables.join(' ')} /bin/bash deploy/start.sh${online ? '' : ' --offline'}`
     const { code: got, output } = await sh(start, clone, env, signal)
-    const unsaid = says.filter((pattern) => !pattern.test(output))
+    const missing = says.filter((pattern) => !pattern.test(output))
     return [
       equals(`${what}: exit code`, code, got ?? -1),
       {
-        what: `${what}: what it says`,
+        what: `${what}: message`,
         want: says.join(' '),
-        got: unsaid.length === 0 ? 'said' : output.slice(-1_500),
-        holds: unsaid.length === 0,
+        got: missing.length === 0 ? 'complete' : output.slice(-1_500),
+        holds: missing.length === 0,
       },
     ]
   } finally {
     await undo()
-    if ((await leftOf(project, ['container', 'volume'])).length > 0)
+    if ((await remainingObjects(project, ['container', 'volume'])).length > 0)
       await sh('deploy/stop.sh --delete-data >/dev/null 2>&1', clone, env, new AbortController().signal)
   }
 }
 
-/** Appends to files; the returned function brings back what was there. */
+/** Appends to files; the returned function restores them. */
 async function appendToFiles(clone: string, append: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
   const before = await Promise.all(
     Object.entries(append).map(async ([name, text]) => {
       const file = join(clone, name)
-      const held = await readFile(file, 'utf8')
-      await writeFile(file, held + text)
-      return { file, held }
+      const content = await readFile(file, 'utf8')
+      await writeFile(file, content + text)
+      return { file, content }
     }),
   )
   return async () => {
-    for (const { file, held } of before) await writeFile(file, held)
+    for (const { file, content } of before) await writeFile(file, content)
   }
 }
 
 const tools = 'awk basename bash cat cut dirname find grep head id mktemp paste rm sed sort tail tr uniq wc xargs'
 
-/** A directory for PATH with what the scripts use, and without Docker. */
+/** A directory for PATH with the tools of the scripts, without Docker. */
 async function withoutDocker(directory: string): Promise<string> {
   const bare = join(directory, 'bin')
   await mkdir(bare)

@@ -6,12 +6,12 @@ import { emitterOf, spansNamed } from '../evidence.ts'
 import { closeFault, openFault } from '../mesh/link-traces.ts'
 import type { PairLink } from '../mesh/mesh.ts'
 
-/** What a chapter found. */
+/** Result of a check of the traces. */
 export interface Finding {
-  /** Why it is not shown; empty when it is. */
+  /** Why the check fails; empty when it holds. */
   readonly fault: string
-  /** Nothing of the kind is there yet. */
-  readonly none?: true
+  /** No such span has arrived yet. */
+  readonly isMissing?: true
   readonly figure?: unknown
 }
 
@@ -25,14 +25,14 @@ export interface StackQuery {
 
 export interface TraceCheck {
   readonly what: string
-  /** About all that there is: read once the others are found, and what is found then is final. */
-  readonly atTheEnd?: true
-  /** Only where seeds are known by name, as containers are. */
-  readonly ofNames?: true
-  read(asked: StackQuery): Promise<Finding>
+  /** About all spans: evaluated once the other checks hold, and final. */
+  readonly isLast?: true
+  /** Only for nodes that dial their seeds by DNS name, as containers do. */
+  readonly needsNames?: true
+  evaluate(query: StackQuery): Promise<Finding>
 }
 
-/** Spans of this name in any mesh, and the traces they are in. */
+/** Spans of this name in any mesh, and their traces. */
 async function search(
   { reader, meshes, fromMs }: StackQuery,
   span: SpanName,
@@ -45,52 +45,52 @@ async function search(
   return { traces, spans: traces.flatMap(({ spans }) => spans).filter(({ name }) => name === span) }
 }
 
-const none = (what: string): Finding => ({ fault: `no ${what} yet`, none: true })
+const missing = (what: string): Finding => ({ fault: `no ${what} yet`, isMissing: true })
 
-/** The first of several that is as it should be, or what is wrong with the last. */
+/** The first finding without a fault, or the last one. */
 function best(what: string, candidates: readonly Finding[]): Finding {
-  return candidates.find(({ fault }) => fault === '') ?? candidates.at(-1) ?? none(what)
+  return candidates.find(({ fault }) => fault === '') ?? candidates.at(-1) ?? missing(what)
 }
 
-async function services({ reader, meshes }: StackQuery): Promise<Finding> {
-  const known = await reader.services()
-  const missing = meshes.filter((mesh) => !known.includes(mesh))
-  return { fault: missing.length === 0 ? '' : `no ${missing.join(', ')} among ${known.join(', ')}`, figure: known }
+async function findServices({ reader, meshes }: StackQuery): Promise<Finding> {
+  const services = await reader.services()
+  const absent = meshes.filter((mesh) => !services.includes(mesh))
+  return { fault: absent.length === 0 ? '' : `no ${absent.join(', ')} among ${services.join(', ')}`, figure: services }
 }
 
-async function everyRole(asked: StackQuery): Promise<Finding> {
-  const { spans } = await search(asked, 'mesh.node.started')
+async function findEveryRole(query: StackQuery): Promise<Finding> {
+  const { spans } = await search(query, 'mesh.node.started')
   const nodes = new Set(spans.map(({ resource }) => `${resource['mesh.node.role']} ${resource['mesh.node.name']}`))
   const roles = [...nodes].map((node) => node.split(' ')[0])
-  const missing = asked.roles.filter((role) => !roles.includes(role))
+  const missing = query.roles.filter((role) => !roles.includes(role))
   return { fault: missing.length === 0 ? '' : `no ${missing.join(', ')}`, figure: [...nodes].sort() }
 }
 
 /** One trace: the campaign is its root, retries are numbered from 1, and the seed answers after them. */
-async function lateSeed(asked: StackQuery): Promise<Finding> {
-  const { traces } = await search(asked, 'mesh.seed.connected')
+async function findLateSeed(query: StackQuery): Promise<Finding> {
+  const { traces } = await search(query, 'mesh.seed.connected')
   const late = traces.filter(({ spans }) => spans.some(({ name }) => name === 'mesh.seed.retry'))
   return best(
     'campaign with retries that ended well',
-    late.map((trace) => campaign(trace, 'mesh.seed.connected')),
+    late.map((trace) => checkCampaign(trace, 'mesh.seed.connected')),
   )
 }
 
-async function giveUp(asked: StackQuery): Promise<Finding> {
-  const { traces } = await search(asked, 'mesh.seed.giveup')
+async function findGiveUp(query: StackQuery): Promise<Finding> {
+  const { traces } = await search(query, 'mesh.seed.giveup')
   return best(
     'give-up',
     traces.map((trace) => {
-      const told = campaign(trace, 'mesh.seed.giveup')
-      if (told.fault !== '') return told
+      const finding = checkCampaign(trace, 'mesh.seed.giveup')
+      if (finding.fault !== '') return finding
       const [end] = trace.spans.filter(({ name }) => name === 'mesh.seed.giveup')
       const tenth = end?.attributes['mesh.seed.attempt'] === 10 && end.status === 'error'
-      return tenth ? told : { fault: `${trace.traceId}: the give-up is not a tenth attempt with status ERROR` }
+      return tenth ? finding : { fault: `${trace.traceId}: the give-up is not a tenth attempt with status ERROR` }
     }),
   )
 }
 
-function campaign({ traceId, spans }: Trace, endName: SpanName): Finding {
+function checkCampaign({ traceId, spans }: Trace, endName: SpanName): Finding {
   const [root, ...more] = spans.filter(({ name }) => name === 'mesh.seed.dial')
   const retries = spans.filter(({ name }) => name === 'mesh.seed.retry')
   const [end, ...ends] = spans.filter(({ name }) => name === endName)
@@ -104,24 +104,24 @@ function campaign({ traceId, spans }: Trace, endName: SpanName): Finding {
   const stray = attempts.find(({ parentSpanId }) => parentSpanId !== root.spanId)
   return stray === undefined
     ? { fault: '', figure }
-    : { fault: `${traceId}: ${stray.name} is no child of its campaign` }
+    : { fault: `${traceId}: ${stray.name} is not a child of its campaign` }
 }
 
-/** A sweep says whom it found, and each of them is told below it. */
-async function sweep(asked: StackQuery): Promise<Finding> {
-  const { traces } = await search(asked, 'mesh.member.expired')
+/** A sweep names the members it expires, and each has an expiry below it. */
+async function findSweep(query: StackQuery): Promise<Finding> {
+  const { traces } = await search(query, 'mesh.member.expired')
   return best(
-    'sweep that found somebody',
+    'sweep with expiries',
     traces.map(({ traceId, spans }) => {
       const expired = spans.filter(({ name }) => name === 'mesh.member.expired')
       const found = spans.find(({ spanId }) => expired.some(({ parentSpanId }) => parentSpanId === spanId))
-      const whom = listOf(found?.attributes['mesh.pruned.peers'])
+      const prunedPeers = listOf(found?.attributes['mesh.pruned.peers'])
       const peers = expired
         .filter(({ parentSpanId }) => parentSpanId === found?.spanId)
         .map(({ attributes }) => attributes['mesh.peer.id'])
       if (found?.name !== 'mesh.staleness.pruned') return { fault: `${traceId}: an expiry without its sweep` }
-      if (peers.some((peer) => !whom.includes(String(peer))))
-        return { fault: `${traceId}: the sweep names ${whom}, and not ${peers}` }
+      if (peers.some((peer) => !prunedPeers.includes(String(peer))))
+        return { fault: `${traceId}: the sweep names ${prunedPeers}, and not ${peers}` }
       return {
         fault: '',
         figure: { trace: traceId, names: expired.map(({ attributes }) => attributes['mesh.peer.name']) },
@@ -130,55 +130,55 @@ async function sweep(asked: StackQuery): Promise<Finding> {
   )
 }
 
-/** A list; Jaeger's badger keeps one as JSON in a text. */
+/** A list attribute; Jaeger's badger stores it as JSON text. */
 function listOf(value: Value | undefined): readonly unknown[] {
   if (typeof value !== 'string') return Array.isArray(value) ? value : []
   const parsed: unknown = JSON.parse(value)
   return Array.isArray(parsed) ? parsed : []
 }
 
-/** A goodbye, the trace it is in, and the trace of the birth that it is linked to: both with both ends. */
-async function birthAndEnd(asked: StackQuery): Promise<Finding> {
-  const { spans } = await search(asked, 'mesh.goodbye.sent', { 'mesh.goodbye.reason': 'stopping' })
-  let last = none('goodbye')
+/** A goodbye, its trace, and the linked opening trace: both contain both ends. */
+async function findLinkTraces(query: StackQuery): Promise<Finding> {
+  const { spans } = await search(query, 'mesh.goodbye.sent', { 'mesh.goodbye.reason': 'stopping' })
+  let last = missing('goodbye')
   for (const sent of spans.slice(0, 20)) {
-    last = await linkOf(asked.reader, sent)
+    last = await checkLink(query.reader, sent)
     if (last.fault === '') return last
   }
   return last
 }
 
-async function linkOf(reader: TraceReader, sent: TraceSpan): Promise<Finding> {
-  const birthId = sent.links[0]?.traceId ?? ''
-  const [birth, end] = await Promise.all([reader.trace(birthId), reader.trace(sent.traceId)])
-  const spans = [...(birth?.spans ?? []), ...(end?.spans ?? [])].map(received)
-  const opened = spans.filter(({ traceId }) => traceId === birthId)
+async function checkLink(reader: TraceReader, sent: TraceSpan): Promise<Finding> {
+  const openId = sent.links[0]?.traceId ?? ''
+  const [open, end] = await Promise.all([reader.trace(openId), reader.trace(sent.traceId)])
+  const spans = [...(open?.spans ?? []), ...(end?.spans ?? [])].map(toReceivedSpan)
+  const opened = spans.filter(({ traceId }) => traceId === openId)
   const ends = spansNamed(opened, 'mesh.connection.opened').map(emitterOf).sort() as [string, string]
   const transport = String(opened[0]?.attributes['mesh.connection.transport'])
-  const link: PairLink = { id: String(sent.attributes['mesh.link.id']), trace: birthId, transport, ends }
-  const fault = openFault(spans, link) || closeFault(spans, link, emitterOf(received(sent)))
-  return { fault, figure: { link: link.id, birth: birthId, end: sent.traceId, transport } }
+  const link: PairLink = { id: String(sent.attributes['mesh.link.id']), trace: openId, transport, ends }
+  const fault = openFault(spans, link) || closeFault(spans, link, emitterOf(toReceivedSpan(sent)))
+  return { fault, figure: { link: link.id, birth: openId, end: sent.traceId, transport } }
 }
 
-/** As the evidence of other proofs is. */
-function received(span: TraceSpan): ReceivedSpan {
+/** A span in the form of the receiver. */
+function toReceivedSpan(span: TraceSpan): ReceivedSpan {
   return { ...span, endMs: span.startMs + span.durationMs, status: span.status }
 }
 
-async function allQuic(asked: StackQuery): Promise<Finding> {
-  const { spans } = await search(asked, 'mesh.connection.opened')
+async function findAllQuic(query: StackQuery): Promise<Finding> {
+  const { spans } = await search(query, 'mesh.connection.opened')
   const other = spans.filter(({ attributes }) => attributes['mesh.connection.transport'] !== 'quic')
-  if (spans.length === 0) return none('connection')
+  if (spans.length === 0) return missing('connection')
   const fault = other.length === 0 ? '' : `${other.length} of ${spans.length} are not`
   return { fault, figure: { connections: spans.length, addresses: spans.slice(0, 3).map(address) } }
 }
 
-async function dialledByName(asked: StackQuery): Promise<Finding> {
-  const { spans } = await search(asked, 'mesh.seed.dial')
+async function findNames(query: StackQuery): Promise<Finding> {
+  const { spans } = await search(query, 'mesh.seed.dial')
   const seeds = [...new Set(spans.map(({ attributes }) => String(attributes['mesh.seed.address'])))].sort()
-  if (spans.length === 0) return none('campaign')
+  if (spans.length === 0) return missing('campaign')
   const other = seeds.filter((seed) => !/^\/dns[46]?\//.test(seed))
-  return { fault: other.length === 0 ? '' : `${other.join(', ')} are no names`, figure: seeds }
+  return { fault: other.length === 0 ? '' : `${other.join(', ')} are not DNS names`, figure: seeds }
 }
 
 function address({ attributes }: TraceSpan): unknown {
@@ -191,18 +191,18 @@ interface PageTraces {
   }[]
 }
 
-/** Jaeger's page warns of times that do not fit; asked as the page of 2.13 asks. */
-async function timesBelieved({ jaeger, meshes }: StackQuery): Promise<Finding> {
+/** Jaeger's page warns of inconsistent times; this is the request of the page of 2.13. */
+async function findTimeWarnings({ jaeger, meshes }: StackQuery): Promise<Finding> {
   let spans = 0
   for (const service of meshes) {
     const query = new URLSearchParams({ service, lookback: '1h', limit: '400' })
     const answer = await fetch(`${jaeger}/api/traces?${query}`, { signal: AbortSignal.timeout(30_000) })
-    const told = ((await answer.json()) as PageTraces).data.flatMap((trace) => trace.spans)
-    const [warned] = told.filter(({ warnings }) => warnings?.some((text) => /clock skew|adjusted/.test(text)))
+    const finding = ((await answer.json()) as PageTraces).data.flatMap((trace) => trace.spans)
+    const [warned] = finding.filter(({ warnings }) => warnings?.some((text) => /clock skew|adjusted/.test(text)))
     if (warned !== undefined) return { fault: `${warned.operationName}: ${warned.warnings?.join('; ')}` }
-    spans += told.length
+    spans += finding.length
   }
-  return spans === 0 ? none('span') : { fault: '', figure: { spans } }
+  return spans === 0 ? missing('span') : { fault: '', figure: { spans } }
 }
 
 interface Series {
@@ -210,8 +210,8 @@ interface Series {
   readonly metricPoints?: readonly { readonly gaugeValue?: { readonly doubleValue?: number } }[]
 }
 
-/** What the Monitor tab asks for: calls a minute of spans of kind internal, by name. */
-async function monitor({ jaeger, meshes }: StackQuery): Promise<Finding> {
+/** The request of the Monitor tab: calls per minute of spans of kind internal, by name. */
+async function findRates({ jaeger, meshes }: StackQuery): Promise<Finding> {
   const query = new URLSearchParams({
     service: meshes[0] ?? '',
     groupByOperation: 'true',
@@ -239,14 +239,14 @@ function highestOf({ metricPoints = [] }: Series): number {
 }
 
 export const traceChecks: readonly TraceCheck[] = [
-  { what: 'each mesh is a service', read: services },
-  { what: 'every role has told its start', read: everyRole },
-  { what: 'the campaign of a late seed', read: lateSeed },
-  { what: 'a sweep that names who died', read: sweep },
-  { what: 'the birth and the end of a link, a trace each, with both nodes', read: birthAndEnd },
-  { what: 'rates of spans for the Monitor tab', read: monitor },
-  { what: 'a give-up, after nine retries', read: giveUp },
-  { what: 'every connection is QUIC', read: allQuic, atTheEnd: true },
-  { what: 'no span whose time Jaeger’s page doubts', read: timesBelieved, atTheEnd: true },
-  { what: 'seeds are dialled by their names', read: dialledByName, atTheEnd: true, ofNames: true },
+  { what: 'each mesh is a service', evaluate: findServices },
+  { what: 'every role has emitted its start', evaluate: findEveryRole },
+  { what: 'the campaign of a late seed', evaluate: findLateSeed },
+  { what: 'a sweep that names the dead member', evaluate: findSweep },
+  { what: 'the opening and the close of a link, a trace each, with both nodes', evaluate: findLinkTraces },
+  { what: 'rates of spans for the Monitor tab', evaluate: findRates },
+  { what: 'a give-up, after nine retries', evaluate: findGiveUp },
+  { what: 'every connection is QUIC', evaluate: findAllQuic, isLast: true },
+  { what: 'no span with a time warning on Jaeger’s page', evaluate: findTimeWarnings, isLast: true },
+  { what: 'nodes dial their seeds by DNS name', evaluate: findNames, isLast: true, needsNames: true },
 ]

@@ -22,26 +22,26 @@ import { type MemoryGroup, memoryGroup } from './memory-group.ts'
 import { fromEnv, withStack } from './needs.ts'
 
 /** WEEK_SPANS makes it less. */
-const wanted = fromEnv('WEEK_SPANS', 10_000_000)
+const spanTarget = fromEnv('WEEK_SPANS', 10_000_000)
 const weekMs = 7 * 86_400_000
-/** What Jaeger's container may take, page cache included: whole MiB. */
+/** Memory limit of Jaeger's container, page cache included: whole MiB. */
 const memoryMb = Number(/^(\d+)m$/.exec(containerSettings['JAEGER_MEMORY'] ?? '')?.[1])
 const searchMs = 5_000
-/** When it starts, Jaeger reads the names of services and operations out of the index of all spans. */
+/** At its start, Jaeger reads the names of services and operations from the index of all spans. */
 const startMs = 600_000
-/** Spans of one request, as the Collector sends them, and requests on their way at once. */
+/** Spans of one request, as the Collector sends them, and concurrent requests. */
 const [perExport, inFlight] = [2_048, 4]
-/** How long what Jaeger refuses is sent again; the Collector would do so for as long as its queue lasts. */
+/** How long refused requests are resent; the Collector does so until its queue is full. */
 const refusedMs = 600_000
-/** About so many give-ups in the week: what is looked for in all of it. */
+/** Approximate number of give-ups in the week: the searches look for these. */
 const giveUps = 40
 
 export const proof: Proof = {
   name: 'week-volume',
   about:
-    'ten million spans, more than a week of the lab, in Jaeger with badger: it keeps to its memory, give-ups are found in 5 s',
+    'ten million spans, more than a week of the lab, in Jaeger with badger: it keeps to its memory limit, a search finds give-ups in 5 s',
   quick: false,
-  seconds: Math.round(wanted / 2_400),
+  seconds: Math.round(spanTarget / 2_400),
   run: (context) => withStack(['jaeger'], context, () => fillJaeger(context)),
 }
 
@@ -57,7 +57,7 @@ async function fillJaeger(context: ProofContext): Promise<ProofResult> {
     const toMs = Date.now()
     const fed = await feed(client, stack, toMs - weekMs, context).finally(() => client.close())
     const warm = await searches(stack, toMs)
-    context.progress(`give-ups found in ${warm.ms.join(', ')} ms; Jaeger is started anew`)
+    context.progress(`give-ups found in ${warm.ms.join(', ')} ms; Jaeger restarts`)
     const survived = stack.pid('jaeger') === pid
     const stopBegan = performance.now()
     await stack.stop('jaeger')
@@ -76,13 +76,13 @@ async function fillJaeger(context: ProofContext): Promise<ProofResult> {
         'bytes per span': round(disk / fed.spans),
       },
       checks: [
-        atLeast('spans that Jaeger took', wanted, fed.spans),
-        equals('it is the same process to the end', true, survived),
+        atLeast('spans that Jaeger accepted', spanTarget, fed.spans),
+        equals('Jaeger runs in the same process to the end', true, survived),
         boundCheck(group),
         equals('give-ups found', fed.giveUps, warm.found),
         atMost(`a search for give-ups of a week, slowest of ${warm.ms.length}`, searchMs, Math.max(...warm.ms), 'ms'),
-        equals('give-ups found after a new start', fed.giveUps, cold.found),
-        atMost('the first search after a new start', searchMs, cold.ms[0] ?? Number.NaN, 'ms'),
+        equals('give-ups found after the restart', fed.giveUps, cold.found),
+        atMost('the first search after the restart', searchMs, cold.ms[0] ?? Number.NaN, 'ms'),
       ],
     }
   } finally {
@@ -90,15 +90,15 @@ async function fillJaeger(context: ProofContext): Promise<ProofResult> {
   }
 }
 
-/** Page cache fills whatever there is, as it should: what is shown is that Jaeger lives within it. */
+/** The page cache fills the limit, as it should: the check is that Jaeger survives within it. */
 function boundCheck(group: MemoryGroup | { readonly missing: string }): Check {
-  const bound = { what: 'memory that it may take, page cache included', want: `${memoryMb} MiB` }
+  const bound = { what: 'memory limit, page cache included', want: `${memoryMb} MiB` }
   return 'missing' in group
     ? { ...bound, got: group.missing, holds: 'not shown' }
     : { ...bound, got: `${memoryMb} MiB`, holds: true }
 }
 
-/** Minutes of the lab, spread over a week, until there are enough. */
+/** Feeds minutes of the lab, spread over a week, until the target. */
 async function feed(
   client: OtlpClient,
   stack: RunningStack,
@@ -106,32 +106,33 @@ async function feed(
   { random, progress, signal }: ProofContext,
 ) {
   const nodes = playedNodes(random)
-  const minutes = Math.ceil(wanted / (nodes.length * spansPerMinute))
+  const minutes = Math.ceil(spanTarget / (nodes.length * spansPerMinute))
   const sending = new Set<Promise<void>>()
   const began = performance.now()
-  let [spans, again, gaveUp, ownMb, refused] = [0, 0, 0, 0, 0]
+  let [spans, resent, giveUpCount, ownMb, refused] = [0, 0, 0, 0, 0]
   const waiting = nodes.map((): SentSpan[] => [])
   const send = async ({ resource }: PlayedNode, part: readonly SentSpan[]) => {
     const body = exportBytes(resource, part)
-    // As the Collector does: what was not taken in time is sent again, and is then the same span.
+    // As the Collector does: a request without success is resent with the same spans.
     const first = performance.now()
     for (;;) {
       const { code, details } = await client.send(body)
       if (code === status.OK) break
-      const said = () => stack.said('jaeger').slice(-500)
+      const jaegerOutput = () => stack.said('jaeger').slice(-500)
       const forMs = performance.now() - first
       refused = Math.max(refused, round(forMs / 1_000))
-      if (forMs > refusedMs) throw new Error(`an export was answered ${code}: ${details}; Jaeger said: ${said()}`)
-      again++
+      if (forMs > refusedMs)
+        throw new Error(`an export failed with status ${code}: ${details}; output of Jaeger: ${jaegerOutput()}`)
+      resent++
       await sleep(1_000, undefined, { signal })
     }
     spans += part.length
   }
   const flush = async (least: number) => {
     for (const [index, node] of nodes.entries()) {
-      const held = waiting[index] ?? []
-      if (held.length < least) continue
-      const sent: Promise<void> = send(node, held.splice(0)).finally(() => sending.delete(sent))
+      const batch = waiting[index] ?? []
+      if (batch.length < least) continue
+      const sent: Promise<void> = send(node, batch.splice(0)).finally(() => sending.delete(sent))
       sending.add(sent)
       if (sending.size >= inFlight) await Promise.race(sending)
     }
@@ -142,7 +143,7 @@ async function feed(
     for (const [index] of nodes.entries()) waiting[index]?.push(...playedMinute(nodes, minute, atMs, random))
     if (minute % Math.ceil(minutes / giveUps) === 0) {
       waiting[0]?.push(...campaign(atMs, random))
-      gaveUp++
+      giveUpCount++
     }
     await flush(perExport - spansPerMinute)
     if (minute % 10 === 0) ownMb = Math.max(ownMb, await anonymousMb(stack))
@@ -153,17 +154,17 @@ async function feed(
   await Promise.all(sending)
   const seconds = (performance.now() - began) / 1_000
   const rate = round(spans / seconds)
-  const refusals = { 'sent again': again, 'longest refusal, s': refused }
-  return { spans, giveUps: gaveUp, seconds: round(seconds), 'spans per second': rate, ...refusals, ownMb }
+  const refusals = { 'sent again': resent, 'longest refusal, s': refused }
+  return { spans, giveUps: giveUpCount, seconds: round(seconds), 'spans per second': rate, ...refusals, ownMb }
 }
 
-/** Memory of Jaeger's own, without files that it has mapped, MiB; 0 when it is gone. */
+/** Anonymous memory of Jaeger, MiB; 0 when its process has ended. */
 async function anonymousMb({ pid }: RunningStack): Promise<number> {
   const status = await readFile(`/proc/${pid('jaeger')}/status`, 'utf8').catch(() => 'RssAnon: 0 kB')
   return Math.round(mebibytesOf(status, 'RssAnon'))
 }
 
-/** Ten attempts in vain, a trace. */
+/** One trace of ten failed attempts. */
 function campaign(atMs: number, random: ProofContext['random']): SentSpan[] {
   const traceId = hex(random, 32)
   const root = hex(random, 16)
@@ -182,7 +183,7 @@ function campaign(atMs: number, random: ProofContext['random']): SentSpan[] {
   return [dial, ...Array.from({ length: 10 }, (_, index) => attempt(index + 1))]
 }
 
-/** The same search of the whole week five times, one after the other. */
+/** The same search of the complete week five times in sequence. */
 async function searches({ urls }: RunningStack, toMs: number) {
   const reader = new TraceReader(urls.jaeger, { timeoutMs: 60_000 })
   const query = { service: 'mesh-a', span: 'mesh.seed.giveup', fromMs: toMs - weekMs, toMs: toMs + 600_000, limit: 100 }
@@ -196,7 +197,7 @@ async function searches({ urls }: RunningStack, toMs: number) {
   return { found, ms }
 }
 
-/** Bytes of all files below. */
+/** Bytes of all files below a directory. */
 async function sizeOf(directory: string): Promise<number> {
   let bytes = 0
   for await (const entry of await opendir(directory, { recursive: true }))
