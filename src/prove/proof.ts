@@ -1,6 +1,11 @@
 import type { Random } from '../core/machine.ts'
 
-/** One claim about the product, with the run that checks it. `<name>.proof.ts` exports it as `proof`. */
+/** The file of a proof is its name with this suffix. */
+export const suffix = '.e2e.ts'
+/** Begins the diagnostic with the figures and checks of a proof as JSON, for `figures-reporter.ts`. */
+export const figuresPrefix = 'figures '
+
+/** One claim about the product, with the run that checks it. `<name>.e2e.ts` exports it as `proof`. */
 export interface Proof {
   /** Its argument of `npm run prove`. */
   readonly name: string
@@ -36,14 +41,6 @@ export interface Check {
   readonly want: string
   readonly got: string | number | boolean
   readonly holds: boolean | 'not shown'
-}
-
-export type Verdict = 'holds' | 'fails' | 'not shown'
-
-/** `fails` with any failed check; else `not shown` with any check that is not shown, or without checks. */
-export function verdictOf(checks: readonly Check[]): Verdict {
-  if (checks.some(({ holds }) => holds === false)) return 'fails'
-  return checks.length === 0 || checks.some(({ holds }) => holds === 'not shown') ? 'not shown' : 'holds'
 }
 
 export function equals<T extends string | number | boolean>(what: string, want: T, got: T): Check {

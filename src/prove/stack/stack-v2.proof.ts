@@ -1,3 +1,0 @@
-import { stackProof } from './run.ts'
-
-export const proof = stackProof('v2')
