@@ -9,7 +9,7 @@ import { type Check, figuresPrefix, type Proof, suffix } from './proof.ts'
 /** After an interrupt a proof may take this long to end its processes, whose watchdogs end the others. Milliseconds. */
 const unwindMs = 1_000
 
-/** Registers the proof as a test of node:test when its own file runs; when another module imports it, only returns it. */
+/** Registers the proof as a test when its own file runs; for another module that imports it, only returns it. */
 export function endToEnd(proof: Proof): Proof {
   if (basename(process.argv[1] ?? '') === `${proof.name}${suffix}`) register(proof)
   return proof

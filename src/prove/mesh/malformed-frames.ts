@@ -94,7 +94,7 @@ export function misbehaviours(member: string): readonly Misbehaviour[] {
   ]
 }
 
-/** `count` frames of random bytes, with or without a hello: a third without a valid header, of known, of ignored types. */
+/** `count` random frames, with or without a hello: a third with an invalid header, of known types, of ignored types. */
 export function randomFrames(count: number, random: Random): Saying {
   const byte = () => Math.floor(random() * 256)
   const bytes = () => Uint8Array.from({ length: Math.floor(random() * 300) }, byte)
