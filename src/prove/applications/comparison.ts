@@ -34,8 +34,8 @@ export interface Comparison {
   readonly with: SideFigures
   readonly without: SideFigures
   /**
-   * CPU of all processes in all windows, with to without. Ratios of single windows scatter by a fifth: V8 collects garbage
-   * in another window on each side.
+   * CPU of all processes in all windows, with to without. Ratios of single windows scatter by a fifth: V8 collects
+   * garbage in another window on each side.
    */
   readonly cpuRatio: number
   /** The ratios of the windows, for their spread. */

@@ -7,7 +7,7 @@ import { pictureTerminal } from './terminal-picture.ts'
 
 export interface LabPage {
   readonly nodes: number
-  /** Milliseconds from the request of the page until the first paint and until all nodes are drawn: medians of three. */
+  /** Milliseconds from the request until the first paint and until all nodes are drawn: medians of three. */
   readonly firstPaintMs: number
   readonly drawnMs: number
   readonly expiries: readonly ShownExpiry[]

@@ -17,8 +17,8 @@ const minuteMs = 60_000
 const stepMs = 10_000
 
 /**
- * Pages by the spans alone; promtool tests the rules themselves. An alert without a rule below, such as a new one, pages
- * for the first span that it searches for.
+ * Pages by the spans alone; promtool tests the rules themselves. An alert without a rule below, such as a new one,
+ * pages for the first span that it searches for.
  */
 export function pagesOf(spans: Spans): Page[] {
   const paging = alertNames.filter((name) => alertOf(name).severity === 'page' && alertOf(name).about === 'mesh')
