@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os'
+import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
 import type { Application } from './application.ts'
 import { type Comparison, compareSides, type SideFigures, secondsMeasured } from './comparison.ts'
@@ -8,7 +9,7 @@ const limits = { cpuRatioMax: 1.1, rssMb: 12, exitMs: 500 }
 
 /** The proof that an application works with the mesh as it does without. */
 export function applicationProof(name: string, about: string, application: Application): Proof {
-  return {
+  return endToEnd({
     name,
     about,
     quick: false,
@@ -17,23 +18,15 @@ export function applicationProof(name: string, about: string, application: Appli
       const comparison = await compareSides(application, context)
       return { figures: figuresOf(comparison, application), checks: checksOf(comparison, application) }
     },
-  }
+  })
 }
 
 function figuresOf({ with: mesh, without: bare, ...both }: Comparison, { processes, rate }: Application) {
-  return {
-    secondsMeasured,
-    processes,
-    rate,
-    with: sideFigures(mesh),
-    without: sideFigures(bare),
-    ...both,
-    load: loadavg(),
-  }
+  return { secondsMeasured, processes, rate, with: totalsOf(mesh), without: totalsOf(bare), ...both, load: loadavg() }
 }
 
 /** The totals of a side, and the counters of each of its processes. */
-function sideFigures({ ends, cpu, rss, pss, restedRss, exitMs }: SideFigures) {
+function totalsOf({ ends, cpu, rss, pss, restedRss, exitMs }: SideFigures) {
   const restedRssMb = restedRss.map(round)
   return { cpuMsPerS: cpu, rssMb: rss, pssMb: pss, restedRssMb, exitMs: exitMs.map(round), ends }
 }

@@ -8,8 +8,8 @@ import { type LabPage, walkLabPage } from './page-lab.ts'
 
 /**
  * Milliseconds. A frame may be two frames later than on an empty page: three in a row are a visible stutter. A pause
- * may be 150 longer than the longest of an empty page. When an empty page pauses for more than 100, the machine is busy,
- * and the smoothness of another page cannot be measured. The main thread may be busy for a third of the time: it draws.
+ * may be 150 longer than the longest of an empty page. When an empty page pauses for more than 100, the machine is
+ * busy, and the smoothness of another page cannot be measured. The main thread may be busy for a third of the time.
  */
 const limits = {
   build: 3_000,

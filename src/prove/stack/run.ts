@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { roles } from '../../catalogue/roles.ts'
 import { each } from '../checks.ts'
+import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
 import type { CommandResult } from '../shell.ts'
 import { cloneWithChanges } from './clone.ts'
@@ -21,7 +22,7 @@ const tracesMs = 200_000
 
 /** The stack of a fresh clone in containers, with one version of Compose. */
 export function stackProof(version: ComposeVersion): Proof {
-  return {
+  return endToEnd({
     name: `stack-${version}`,
     about: `deploy/start.sh of a fresh clone with Compose ${version}: healthy in time, Jaeger has all expected traces, stop.sh leaves nothing`,
     quick: false,
@@ -37,7 +38,7 @@ export function stackProof(version: ComposeVersion): Proof {
         await rm(directory, { recursive: true, force: true })
       }
     },
-  }
+  })
 }
 
 async function runStack(stack: ComposeStack, context: ProofContext): Promise<ProofResult> {

@@ -1,4 +1,3 @@
-import { endToEnd } from '../end-to-end.ts'
 import { stackProof } from './run.ts'
 
-export const proof = endToEnd(stackProof('v1'))
+export const proof = stackProof('v1')

@@ -1,4 +1,3 @@
-import { endToEnd } from '../end-to-end.ts'
 import { stackProof } from './run.ts'
 
-export const proof = endToEnd(stackProof('v2'))
+export const proof = stackProof('v2')
