@@ -1,6 +1,6 @@
 import type { Check } from './proof.ts'
 
-/** Holds when it does for each of several, of which there must be some; otherwise shows the first that do not. */
+/** Holds when `holds` does for every item, and there is at least one; otherwise shows the first that fail. */
 export function each<T>(what: string, want: string, items: readonly T[], holds: (item: T) => boolean): Check {
   const failing = items.filter((item) => !holds(item))
   const shown = failing.slice(0, 5).map((item) => JSON.stringify(item))

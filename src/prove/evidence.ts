@@ -3,11 +3,11 @@ import type { ReceivedSpan } from '../testing/otlp-receiver.ts'
 
 type Spans = readonly ReceivedSpan[]
 
-export function named(spans: Spans, name: SpanName): ReceivedSpan[] {
+export function spansNamed(spans: Spans, name: SpanName): ReceivedSpan[] {
   return spans.filter((span) => span.name === name)
 }
 
-export function inTrace(spans: Spans, traceId: string): ReceivedSpan[] {
+export function spansInTrace(spans: Spans, traceId: string): ReceivedSpan[] {
   return spans.filter((span) => span.traceId === traceId)
 }
 
@@ -16,17 +16,17 @@ export function instanceOf(span: ReceivedSpan): string {
   return String(span.resource['service.instance.id'])
 }
 
-/** Peer id of who told it. */
+/** Peer id of the node that emitted the span. */
 export function emitterOf(span: ReceivedSpan): string {
   return String(span.resource['mesh.peer.self'])
 }
 
-/** Configured name of the node that told it. */
+/** Configured name of the node that emitted the span. */
 export function nameOf(span: ReceivedSpan): string {
   return String(span.resource['mesh.node.name'])
 }
 
-/** A numeric attribute; NaN when it is not there, so that no bound holds for it. */
+/** A numeric attribute; NaN when the span lacks it, so that no bound holds. */
 export function numberOf(span: ReceivedSpan, attribute: string): number {
   const value = span.attributes[attribute]
   return typeof value === 'number' ? value : Number.NaN
@@ -37,7 +37,7 @@ export function byInstance(spans: Spans): ReadonlyMap<string, Spans> {
   return Map.groupBy(spans, instanceOf)
 }
 
-/** How many of the spans numbered 1 to the highest are not here, over all instances. */
+/** Spans missing between number 1 and the highest number, over all instances. */
 export function missingSpans(spans: Spans): number {
   return sum([...byInstance(spans).values()].map(missingOfOne))
 }
@@ -47,13 +47,13 @@ function missingOfOne(spans: Spans): number {
   return Math.max(0, ...numbers) - numbers.size
 }
 
-/** Spans whose parent never came: a parent that was lost, or one that was left open. */
+/** Spans without their parent: the node lost the parent, or never ended it. */
 export function orphans(spans: Spans): ReceivedSpan[] {
-  const known = new Set(spans.map(({ spanId }) => spanId))
-  return spans.filter(({ parentSpanId }) => parentSpanId !== '' && !known.has(parentSpanId))
+  const spanIds = new Set(spans.map(({ spanId }) => spanId))
+  return spans.filter(({ parentSpanId }) => parentSpanId !== '' && !spanIds.has(parentSpanId))
 }
 
-/** Milliseconds between spans that follow each other, as each instance told them. */
+/** Milliseconds between the ends of consecutive spans of each instance. */
 export function gapsOf(spans: Spans): number[] {
   return [...byInstance(spans).values()].flatMap((emittedSpans) => {
     const ends = emittedSpans.map(({ endMs }) => endMs).sort((a, b) => a - b)
@@ -61,17 +61,21 @@ export function gapsOf(spans: Spans): number[] {
   })
 }
 
-/** As `gapsOf`, from the start of each node to its end: a job that was never done leaves a gap as well. */
+/** As `gapsOf`, from the start of each node to its end: a job that a node never does leaves a gap as well. */
 export function gapsOfLives(spans: Spans, name: SpanName): number[] {
-  return gapsOf([...named(spans, name), ...named(spans, 'mesh.node.started'), ...named(spans, 'mesh.node.stopped')])
+  return gapsOf([
+    ...spansNamed(spans, name),
+    ...spansNamed(spans, 'mesh.node.started'),
+    ...spansNamed(spans, 'mesh.node.stopped'),
+  ])
 }
 
-/** Connections told as opened that were not told as closed exactly once, by (instance, connection). */
-export function unclosed(spans: Spans): string[] {
+/** Opened connections without exactly one `mesh.connection.closed`, by (instance, connection). */
+export function unclosedConnections(spans: Spans): string[] {
   const key = (span: ReceivedSpan) => `${instanceOf(span)} ${span.attributes['mesh.connection.id']}`
-  const closed = named(spans, 'mesh.connection.closed').map(key)
+  const closed = spansNamed(spans, 'mesh.connection.closed').map(key)
   const count = Map.groupBy(closed, (one) => one)
-  return named(spans, 'mesh.connection.opened')
+  return spansNamed(spans, 'mesh.connection.opened')
     .map(key)
     .filter((one) => count.get(one)?.length !== 1)
 }

@@ -4,14 +4,12 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { exitCodes } from '../commands/exit-codes.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { answerOf, readable } from './answer.ts'
-import { equals, type Proof, type ProofContext } from './proof.ts'
-import { proofNames } from './proofs.ts'
+import type { Proof } from './proof.ts'
+import { byName, proofNames, quickNames } from './proofs.ts'
 
 leakCheck()
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
-const shown = { progress: () => {}, signal: new AbortController().signal }
 
 function prove(...args: string[]): Promise<{ code: unknown; out: string; err: string }> {
   return new Promise((resolve) => {
@@ -19,55 +17,47 @@ function prove(...args: string[]): Promise<{ code: unknown; out: string; err: st
   })
 }
 
-function proofThat(run: (context: ProofContext) => ReturnType<Proof['run']>): Proof {
-  return { name: 'trial', about: 'a trial', quick: true, seconds: 1, run }
-}
-
-test('every proof is known by the name of its file, and `list` shows it', async () => {
+test('`list`: every proof by the name of its file; the texts of the files name the quick ones', async () => {
   const { code, out } = await prove('list', '--json')
   assert.equal(code, exitCodes.ok)
-  const listed = out
+  const proofs = out
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Proof)
   assert.deepEqual(
-    listed.map(({ name }) => name),
+    proofs.map(({ name }) => name),
     proofNames(),
   )
-  for (const { name, about, quick, seconds } of listed) {
-    assert.ok(about !== '' && seconds > 0 && (!quick || seconds < 60), name)
-  }
+  const quick = proofs.filter((proof) => proof.quick)
+  assert.deepEqual(
+    quick.map(({ name }) => name),
+    quickNames(),
+  )
+  for (const { name, seconds } of quick) assert.ok(seconds < 60, name)
+  for (const { name, about, seconds } of proofs) assert.ok(about !== '' && seconds > 0, name)
 })
 
-test('a name that is none is wrong use, and so is no name at all', async () => {
+test('a virtual proof: one seed of the environment, the answer as one line of JSON, exit 0', async () => {
+  const { code, out, err } = await prove('seed-never-virtual', '--json')
+  assert.equal(code, exitCodes.ok, err)
+  const { name, verdict, seed, checks } = JSON.parse(out)
+  assert.deepEqual(
+    [name, verdict, Number.isInteger(seed), out.trim().split('\n').length],
+    ['seed-never-virtual', 'holds', true, 1],
+  )
+  assert.ok(checks.length > 5)
+  assert.match(err, /seed-never-virtual: one node/)
+})
+
+test('an unknown name, or no name: usage error', async () => {
   const unknown = await prove('no-such-proof')
   assert.deepEqual([unknown.code, unknown.out], [exitCodes.usage, ''])
-  assert.match(unknown.err, /there is no proof no-such-proof/)
+  assert.match(unknown.err, /unknown proof no-such-proof/)
   assert.equal((await prove()).code, exitCodes.usage)
 })
 
-test('what a proof throws is an answer that fails', async () => {
-  const answer = await answerOf(
-    proofThat(() => Promise.reject(new Error('no receiver'))),
-    7,
-    shown,
-  )
-  assert.deepEqual([answer.verdict, answer.seed, answer.checks[0]?.got], ['fails', 7, 'no receiver'])
-})
-
-test('the same seed draws the same', async () => {
-  const draw = async ({ random }: ProofContext) => ({ figures: { drawn: random() }, checks: [] })
-  const [one, same, other] = [7, 7, 8].map((seed) => answerOf(proofThat(draw), seed, shown))
-  assert.deepEqual((await one)?.figures, (await same)?.figures)
-  assert.notDeepEqual((await one)?.figures, (await other)?.figures)
-})
-
-test('people read each check with what was wanted and what was got', async () => {
-  const checks = [equals('spans lost', 0, 3)]
-  const answer = await answerOf(
-    proofThat(async () => ({ figures: {}, checks })),
-    7,
-    shown,
-  )
-  assert.match(readable(answer), /NOT spans lost: 3 \(want 0\)\ntrial fails after \d+\.\d s \(seed 7\)/)
+test('two proofs of one name: throws with both files', () => {
+  const paths = ['mesh/kill.e2e.ts', 'lab/lab-kill.e2e.ts']
+  assert.deepEqual([...byName(paths).keys()], ['kill', 'lab-kill'])
+  assert.throws(() => byName([...paths, 'network/kill.e2e.ts']), /mesh\/kill.e2e.ts and network\/kill.e2e.ts/)
 })

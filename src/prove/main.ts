@@ -1,59 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { exitCodes } from '../commands/exit-codes.ts'
 import { seedFromEnv } from '../testing/random.ts'
-import { answerOf, readable } from './answer.ts'
-import type { Verdict } from './proof.ts'
-import { loadProof, proofNames } from './proofs.ts'
+import { jsonVariable } from './figures-reporter.ts'
+import { loadProof, proofFile, proofNames, quickNames } from './proofs.ts'
 
-const usage = `usage: npm run prove -- list | all | NAME [NAME...] [--json]
+const usage = `usage: npm run prove -- list | all | quick | NAME [NAME...] [--json]
 
-Runs proofs and says what they show, for people and as JSON; --json leaves standard output to the JSON alone, one
-answer a line. SEED=<number> replays a run. Exit codes: 0 all hold, 1 one fails, 2 used wrongly, 3 one is not shown.
+Runs proofs and prints their checks and figures, for people and as JSON; --json leaves standard output to the JSON alone,
+one answer a line. SEED=<number> replays a run. Exit codes: 0 all hold, 1 one fails, 2 usage error, 3 one is not shown.
 `
-/** Interrupted, a proof may take this long to end what it started; what is left then is killed. Milliseconds. */
-const unwindMs = 1_000
+/** Exit code of a proof after SIGINT or SIGTERM. */
+const interruptedCode = 130
+const reporter = new URL('./figures-reporter.ts', import.meta.url).href
 
-const { out, err } = {
-  out: (text: string) => void process.stdout.write(text),
-  err: (text: string) => void process.stderr.write(text),
-}
-const abort = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
+let running: ChildProcess | undefined
+let isInterrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    isInterrupted = true
+    running?.kill(signal)
+  })
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const asked = read()
-  if (asked === undefined) return exitCodes.usage
-  if (asked.list) return list(asked.json)
-  const verdicts: Verdict[] = []
-  for (const name of asked.names) {
-    if (abort.signal.aborted) break
-    const proof = await loadProof(name)
-    err(`${name}: ${proof.about}; about ${proof.seconds} s\n`)
-    const progress = (text: string) => err(`${name}: ${text}\n`)
-    const answer = await answerOf(proof, asked.seed, { progress, signal: abort.signal })
-    verdicts.push(answer.verdict)
-    out(asked.json ? `${JSON.stringify(answer)}\n` : `${readable(answer)}${JSON.stringify(answer, null, 2)}\n`)
+  const options = readOptions()
+  if (options === undefined) return exitCodes.usage
+  if (options.list) return list(options.json)
+  const codes: unknown[] = []
+  for (const name of options.names) {
+    codes.push(await run(name, options))
+    if (isInterrupted || codes.includes(interruptedCode)) return interruptedCode
   }
-  if (abort.signal.aborted) return 130
-  if (verdicts.includes('fails')) return exitCodes.failure
-  return verdicts.includes('not shown') ? exitCodes.inconclusive : exitCodes.ok
+  if (codes.some((code) => code !== exitCodes.ok && code !== exitCodes.inconclusive)) return exitCodes.failure
+  return codes.includes(exitCodes.inconclusive) ? exitCodes.inconclusive : exitCodes.ok
 }
 
-/** Undefined, and said why, when the command line is wrong. */
-function read(): { names: readonly string[]; list: boolean; json: boolean; seed: number } | undefined {
+/** Runs the file of a proof as a test, in its own process; resolves with its exit code. */
+async function run(name: string, { json, seed }: { readonly json: boolean; readonly seed: number }): Promise<unknown> {
+  // NODE_TEST_CONTEXT of a test that runs this command would replace the reporter.
+  const env = { ...process.env, SEED: `${seed}`, [jsonVariable]: json ? '1' : '', NODE_TEST_CONTEXT: undefined }
+  running = spawn(process.execPath, [`--test-reporter=${reporter}`, proofFile(name)], { env, stdio: 'inherit' })
+  const [code] = await once(running, 'close')
+  return code
+}
+
+/** Undefined, with a message, for a usage error. */
+function readOptions(): { names: readonly string[]; list: boolean; json: boolean; seed: number } | undefined {
   try {
     const options = { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } } as const
     const { values, positionals } = parseArgs({ allowPositionals: true, options })
-    const known = proofNames()
-    const unknown = positionals.filter((name) => ![...known, 'list', 'all'].includes(name))
-    if (unknown.length > 0) throw new Error(`there is no proof ${unknown.join(', ')}; \`list\` names them`)
+    const unknown = positionals.filter((name) => ![...proofNames(), 'list', 'all', 'quick'].includes(name))
+    if (unknown.length > 0) throw new Error(`unknown proof ${unknown.join(', ')}; \`list\` prints all names`)
     if (positionals.length === 0 || values.help) throw new Error('')
-    const names = positionals.includes('all') ? known : positionals
-    return { names, list: positionals.includes('list'), json: values.json, seed: seedFromEnv() }
+    const names = positionals.flatMap((name) =>
+      name === 'all' ? proofNames() : name === 'quick' ? quickNames() : name,
+    )
+    return { names: [...new Set(names)], list: positionals.includes('list'), json: values.json, seed: seedFromEnv() }
   } catch (error) {
-    err(`${error instanceof Error && error.message !== '' ? `${error.message}\n` : ''}${usage}`)
+    const message = error instanceof Error && error.message !== '' ? `${error.message}\n` : ''
+    process.stderr.write(`${message}${usage}`)
     return undefined
   }
 }
@@ -61,16 +69,8 @@ function read(): { names: readonly string[]; list: boolean; json: boolean; seed:
 async function list(json: boolean): Promise<number> {
   for (const name of proofNames()) {
     const { about, quick, seconds } = await loadProof(name)
-    if (json) out(`${JSON.stringify({ name, about, quick, seconds })}\n`)
-    else out(`${name.padEnd(24)} ${`${seconds} s`.padStart(7)} ${quick ? 'quick' : '     '}  ${about}\n`)
+    const columns = [name.padEnd(24), `${seconds} s`.padStart(7), quick ? 'quick' : '     ', ` ${about}`]
+    process.stdout.write(`${json ? JSON.stringify({ name, about, quick, seconds }) : columns.join(' ')}\n`)
   }
   return exitCodes.ok
-}
-
-/** Processes that are left when this one ends are killed by whoever started them. */
-function interrupt(signal: NodeJS.Signals): void {
-  if (abort.signal.aborted) return
-  err(`${signal}: ending what was started\n`)
-  abort.abort(new Error('interrupted'))
-  setTimeout(() => process.exit(130), unwindMs).unref()
 }

@@ -2,32 +2,32 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { atMost, type Check } from './proof.ts'
 
-/** What a repository should bear for one picture, in bytes. */
-const pictureBytes = 200_000
+/** Largest picture that the repository accepts, in bytes. */
+const maxPictureBytes = 200_000
 
 export interface Pictures {
-  /** Absolute: what `TRACEMESH_PICTURES` names, else one that is not committed. */
+  /** Absolute: `TRACEMESH_PICTURES`, or a directory that git ignores. */
   readonly directory: string
-  /** Bytes of each that was kept. */
+  /** Bytes of each saved picture. */
   readonly sizes: Readonly<Record<string, number>>
   /** Writes `<name>.png`. */
-  keep(name: string, png: Buffer): Promise<void>
-  /** None may be larger than a repository should bear. */
-  small(): Check
+  save(name: string, png: Buffer): Promise<void>
+  /** Checks that no picture is too large for the repository. */
+  sizeCheck(): Check
 }
 
-/** Where a proof leaves the pictures that it takes. */
+/** The directory for the pictures that a proof takes. */
 export function pictures(): Pictures {
   const directory = resolve(process.env['TRACEMESH_PICTURES'] || '.tracemesh/pictures')
   const sizes: Record<string, number> = {}
   return {
     directory,
     sizes,
-    async keep(name, png) {
+    async save(name, png) {
       sizes[name] = png.length
       await mkdir(directory, { recursive: true })
       await writeFile(join(directory, `${name}.png`), png)
     },
-    small: () => atMost('the largest picture', pictureBytes, Math.max(...Object.values(sizes)), 'bytes'),
+    sizeCheck: () => atMost('the largest picture', maxPictureBytes, Math.max(...Object.values(sizes)), 'bytes'),
   }
 }

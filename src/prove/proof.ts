@@ -1,28 +1,33 @@
 import type { Random } from '../core/machine.ts'
 
-/** One promise of the product, shown by doing it. `<name>.proof.ts` exports it as `proof`. */
+/** The file of a proof is its name with this suffix. */
+export const suffix = '.e2e.ts'
+/** Begins the diagnostic with the figures and checks of a proof as JSON, for `figures-reporter.ts`. */
+export const figuresPrefix = 'figures '
+
+/** One claim about the product, with the run that checks it. `<name>.e2e.ts` exports it as `proof`. */
 export interface Proof {
-  /** What is typed to run it. */
+  /** Its argument of `npm run prove`. */
   readonly name: string
-  /** What it shows, in words. */
+  /** The claim, in words. */
   readonly about: string
   /** Whether `npm test` runs it too: only when it takes less than a minute. */
   readonly quick: boolean
-  /** It starts no process and waits for nothing: `npm test` runs it with the unit tests. */
+  /** It starts no process and waits on no timer: `npm test` runs it with the unit tests. */
   readonly virtual?: boolean
   /** About how long it takes. */
   readonly seconds: number
-  /** What cannot be measured is thrown; what was measured and is wrong is a check that does not hold. */
+  /** Throws when it cannot measure; a wrong measurement is a check that does not hold. */
   run(context: ProofContext): Promise<ProofResult>
 }
 
 export interface ProofContext {
   readonly seed: number
-  /** Drawn from that seed. */
+  /** Random numbers from that seed. */
   readonly random: Random
-  /** One line for whoever waits. */
+  /** Reports progress, one line. */
   progress(text: string): void
-  /** Aborts when nobody waits any more. */
+  /** Aborts on an interrupt. */
   readonly signal: AbortSignal
 }
 
@@ -38,19 +43,11 @@ export interface Check {
   readonly holds: boolean | 'not shown'
 }
 
-export type Verdict = 'holds' | 'fails' | 'not shown'
-
-/** A single failure decides; otherwise what could not be shown does, and a proof without checks shows nothing. */
-export function verdictOf(checks: readonly Check[]): Verdict {
-  if (checks.some(({ holds }) => holds === false)) return 'fails'
-  return checks.length === 0 || checks.some(({ holds }) => holds === 'not shown') ? 'not shown' : 'holds'
-}
-
 export function equals<T extends string | number | boolean>(what: string, want: T, got: T): Check {
   return { what, want: String(want), got, holds: got === want }
 }
 
-/** `got` that is no number (nothing was measured) does not hold. */
+/** NaN, without a measurement, does not hold. */
 export function atMost(what: string, most: number, got: number, unit = ''): Check {
   return { what, want: `at most ${most}${unit === '' ? '' : ` ${unit}`}`, got: round(got), holds: got <= most }
 }

@@ -1,9 +1,7 @@
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Proof } from './proof.ts'
-
-const suffix = '.proof.ts'
+import { type Proof, suffix } from './proof.ts'
 
 /** The file of each proof, by its name; a folder holds the proofs of one part of the product. */
 const files = byName(globSync(`*/*${suffix}`, { cwd: import.meta.dirname }))
@@ -25,11 +23,29 @@ export function proofNames(): string[] {
   return [...files.keys()].sort()
 }
 
-/** Throws when there is no such file, or its proof goes by another name: what is typed would then not be what runs. */
-export async function loadProof(name: string): Promise<Proof> {
+/** Absolute path of the file of a proof. Throws for an unknown name. */
+export function proofFile(name: string): string {
   const file = files.get(name)
   if (file === undefined) throw new Error(`no file ${name}${suffix}`)
-  const { proof } = (await import(pathToFileURL(join(import.meta.dirname, file)).href)) as { proof: Proof }
+  return join(import.meta.dirname, file)
+}
+
+/** Throws when there is no such file, or its proof has another name, under which its test would never run. */
+export async function loadProof(name: string): Promise<Proof> {
+  const file = proofFile(name)
+  const { proof } = (await import(pathToFileURL(file).href)) as { proof: Proof }
   if (proof.name !== name) throw new Error(`the proof in ${file} is named ${proof.name}`)
   return proof
+}
+
+/** Names of the quick proofs by the text of their files: `npm test` need not load them all. */
+export function quickNames({ virtual }: { readonly virtual?: boolean } = {}): string[] {
+  return proofNames().filter((name) => {
+    const text = readFileSync(proofFile(name), 'utf8')
+    return hasFlag(text, 'quick') && (virtual === undefined || hasFlag(text, 'virtual') === virtual)
+  })
+}
+
+function hasFlag(text: string, flag: 'quick' | 'virtual'): boolean {
+  return text.includes(`\n  ${flag}: true,\n`)
 }

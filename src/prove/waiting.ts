@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeProcess, Usage } from '../testing/cluster.ts'
 
-/** Between two looks at the memory of processes, in milliseconds. */
-const lookEveryMs = 1_000
+/** Interval of memory samples, in milliseconds. */
+const sampleIntervalMs = 1_000
 
-/** Waits while looking at the memory of processes; the highest resident set of each, in MiB, by name. */
+/** Samples the memory of processes for `ms`; returns the highest resident set of each, in MiB, by name. */
 export async function highestRss(
   nodes: readonly NodeProcess[],
   ms: number,
@@ -18,7 +18,7 @@ export async function highestRss(
       const name = nodes[index]?.name ?? ''
       highest[name] = Math.max(highest[name] ?? 0, rssMb)
     }
-    await sleep(Math.max(0, Math.min(lookEveryMs, until - performance.now())), undefined, { signal })
+    await sleep(Math.max(0, Math.min(sampleIntervalMs, until - performance.now())), undefined, { signal })
   } while (performance.now() < until)
   return highest
 }

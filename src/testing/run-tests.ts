@@ -1,16 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
+import { proofFile, quickNames } from '../prove/proofs.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 /**
  * Real processes on real sockets disturb each other's timing: they run last, one file at a time. The tests in a browser
  * and those of Collector, Jaeger and Prometheus, which mostly wait, run beside them, also one at a time.
  */
-const isReal = (file: string) => file.endsWith('.real.test.ts') && !runsBeside(file)
+const isReal = (file: string) => (file.endsWith('.real.test.ts') || realProofs.includes(file)) && !runsBeside(file)
 const runsBeside = (file: string) =>
   file.endsWith('.browser.test.ts') || /^src\/(?:catalogue|drill|stack)\/.*\.real\.test\.ts$/.test(file)
+const fileOf = (name: string) => relative(root, proofFile(name))
+/** Quick proofs: the virtual ones run with the unit tests. */
+const realProofs = quickNames({ virtual: false }).map(fileOf)
+const virtualProofs = quickNames({ virtual: true }).map(fileOf)
 /** Milliseconds for one test file, after which the runner fails it: the guard against a file that hangs. */
 const fileLimitMs = 300_000
 
@@ -115,7 +120,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-const files = globSync('src/**/*.test.ts', { cwd: root })
+const files = [...globSync('src/**/*.test.ts', { cwd: root }), ...realProofs, ...virtualProofs]
   .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
   .sort()
 const steps = stepsOf(files)

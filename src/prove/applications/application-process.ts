@@ -19,8 +19,8 @@ const status = z.object({
 export type Status = z.infer<typeof status>
 
 const ready = z.object({ ready: z.literal(true), peer: z.string(), addresses: z.array(z.string()) }).loose()
-const answered = z.object({ id: z.number(), answer: z.unknown(), failed: z.string().optional() })
-const passed = z.object({ pass: z.string() }).loose()
+const answerLine = z.object({ id: z.number(), answer: z.unknown(), failed: z.string().optional() })
+const relayLine = z.object({ pass: z.string() }).loose()
 
 /** One process of an application under test. */
 export interface ApplicationProcess {
@@ -28,12 +28,12 @@ export interface ApplicationProcess {
   readonly pid: number
   readonly peer: string
   readonly addresses: readonly string[]
-  /** What it said beside its addresses when it was ready. */
-  readonly said: Readonly<Record<string, unknown>>
+  /** Further fields of its ready line. */
+  readonly details: Readonly<Record<string, unknown>>
   usage(): Promise<Usage>
-  ask(command: string, parameters?: object): Promise<unknown>
+  request(command: string, parameters?: object): Promise<unknown>
   status(): Promise<Status>
-  /** Stops it; milliseconds until the process was gone, which it does by itself. NaN when it had to be killed. */
+  /** Stops it; milliseconds until the process exited by itself. NaN after a kill. */
   stop(): Promise<number>
   kill(): void
 }
@@ -43,7 +43,7 @@ export interface ApplicationProgram {
   readonly directory: string
   readonly file: string
   readonly env: NodeJS.ProcessEnv
-  /** It wants the others of its side to do this. */
+  /** The program requests this command of the others of its side. */
   readonly pass: (command: string, parameters: object) => void
 }
 
@@ -55,54 +55,54 @@ export async function startApplication(program: ApplicationProgram): Promise<App
   const child = spawn(process.execPath, [file], { cwd: directory, env, stdio: ['pipe', 'pipe', 'pipe'] })
   const kill = () => void child.kill('SIGKILL')
   const exited = new Promise<number>((resolve) => child.once('exit', () => resolve(performance.now())))
-  const isReady = Promise.withResolvers<z.infer<typeof ready>>()
+  const readiness = Promise.withResolvers<z.infer<typeof ready>>()
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
-  let asked = 0
+  let lastId = 0
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-bounds.errorChars)
   })
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const said: unknown = JSON.parse(line)
-    const { data: answer } = answered.safeParse(said)
-    const { data: wish } = passed.safeParse(said)
-    const { data: start } = ready.safeParse(said)
-    if (start !== undefined) isReady.resolve(start)
-    if (wish !== undefined) pass(wish.pass, wish)
+    const message: unknown = JSON.parse(line)
+    const { data: answer } = answerLine.safeParse(message)
+    const { data: relayed } = relayLine.safeParse(message)
+    const { data: start } = ready.safeParse(message)
+    if (start !== undefined) readiness.resolve(start)
+    if (relayed !== undefined) pass(relayed.pass, relayed)
     if (answer === undefined) return
     if (answer.failed === undefined) waiting.get(answer.id)?.resolve(answer.answer)
     else waiting.get(answer.id)?.reject(new Error(`${name}: ${answer.failed}`))
     waiting.delete(answer.id)
   })
-  const ended = () => new Error(`${name} has ended (${child.exitCode ?? child.signalCode}): ${errors}`)
+  const ended = () => new Error(`${name} has exited (${child.exitCode ?? child.signalCode}): ${errors}`)
   child.once('exit', () => {
-    isReady.reject(ended())
+    readiness.reject(ended())
     for (const { reject } of waiting.values()) reject(ended())
   })
-  const ask = (command: string, parameters: object = {}) => {
-    const id = ++asked
+  const request = (command: string, parameters: object = {}) => {
+    const id = ++lastId
     const answer = Promise.withResolvers<unknown>()
     waiting.set(id, answer)
-    child.stdin.write(`${JSON.stringify({ id, ask: command, ...parameters })}\n`)
+    child.stdin.write(`${JSON.stringify({ id, command, ...parameters })}\n`)
     return within(answer.promise, bounds.answerMs, `${name} did not answer ${command}`)
   }
   const stop = async () => {
     const began = performance.now()
     const timer = setTimeout(kill, bounds.exitMs)
-    await ask('stop').catch(() => undefined)
+    await request('stop').catch(() => undefined)
     const tookMs = (await exited) - began
     clearTimeout(timer)
     return child.signalCode === null ? tookMs : Number.NaN
   }
-  const { peer, addresses, ...said } = await within(isReady.promise, bounds.readyMs, `${name} is not ready`).catch(
+  const { peer, addresses, ...details } = await within(readiness.promise, bounds.readyMs, `${name} is not ready`).catch(
     (error: Error) => {
       kill()
       throw new Error(`${error.message}: ${errors}`)
     },
   )
   const pid = child.pid ?? 0
-  const ownStatus = async () => status.parse(await ask('status'))
-  return { name, pid, peer, addresses, said, usage: () => processUsage(pid), ask, status: ownStatus, stop, kill }
+  const ownStatus = async () => status.parse(await request('status'))
+  return { name, pid, peer, addresses, details, usage: () => processUsage(pid), request, status: ownStatus, stop, kill }
 }
 
 async function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {

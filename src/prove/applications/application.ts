@@ -7,18 +7,18 @@ export interface Side {
   readonly processes: readonly ApplicationProcess[]
 }
 
-/** A real application, and what its own users would miss first. */
+/** A real application, and the checks of its own work. */
 export interface Application {
-  /** Of its program, and of the packages that it is installed with. */
+  /** Name of its program and of its package file. */
   readonly program: string
   readonly processes: number
   /** Units of work of each process in a second. */
   readonly rate: number
   /** Most CPU of a process with the mesh, as a multiple of that without; 1.1 by default. */
   readonly cpuRatioMax?: number
-  /** Once all processes listen, before the work begins. */
+  /** Runs once all processes listen, before the work begins. */
   readonly prepare?: (side: Side) => Promise<void>
-  /** Its own workload, counted at the end: nothing may be lost. */
+  /** Checks on its final counters: nothing may be lost. */
   readonly nothingLost: (side: Side['name'], ends: readonly Status[]) => readonly Check[]
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { plainEnvironment, root, sh } from '../shell.ts'
 
-export interface Installed extends AsyncDisposable {
+export interface InstalledProgram extends AsyncDisposable {
   readonly directory: string
   readonly file: string
 }
@@ -11,10 +11,10 @@ export interface Installed extends AsyncDisposable {
 const programs = join(import.meta.dirname, 'programs')
 
 /**
- * An application in an empty folder, with its packages from the registry and with the package that this clone would
- * publish. Throws when one of them does not install.
+ * Installs an application in an empty folder, with its packages from the registry and with the package that this clone
+ * would publish. Throws when an install fails.
  */
-export async function install(program: string, signal: AbortSignal): Promise<Installed> {
+export async function installProgram(program: string, signal: AbortSignal): Promise<InstalledProgram> {
   const directory = await mkdtemp(join(tmpdir(), `tracemesh-${program}-`))
   const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3 })
   try {
@@ -27,7 +27,7 @@ export async function install(program: string, signal: AbortSignal): Promise<Ins
     const text = await readFile(join(programs, `${program}.json`), 'utf8')
     await writeFile(join(directory, 'package.json'), text)
     for (const file of [`${program}.mjs`, 'harness.mjs']) await cp(join(programs, file), join(directory, file))
-    // Scripts of packages would build what nobody here uses, from sources that they fetch elsewhere.
+    // Install scripts would build unused native code, from sources that they download.
     await run('npm install --no-audit --no-fund --ignore-scripts ./tracemesh-*.tgz', directory)
     return { directory, file: join(directory, `${program}.mjs`), [Symbol.asyncDispose]: remove }
   } catch (error) {

@@ -3,10 +3,10 @@ import { runBench } from '../../bench/run.ts'
 import type { Ratio } from '../../bench/statistics.ts'
 import { atMost, type Check, type ProofContext } from '../proof.ts'
 
-/** `name=command` of a go-libp2p peer that speaks the bench protocol. */
+/** `name=command` of a go-libp2p peer with the bench protocol. */
 export const peerVariable = 'TRACEMESH_BENCH_PEER'
 
-/** Runs a bench as it is by default, beside the peer that the environment names. */
+/** Runs a bench with its defaults, beside the peer that the environment names. */
 export async function benchRun(bench: Bench, { seed, progress, signal }: ProofContext): Promise<BenchReport> {
   return await runBench(bench, { ...optionsFor(bench), seed }, { progress, signal })
 }
@@ -27,18 +27,18 @@ function peersFrom(text = ''): BenchOptions['peers'] {
   return [{ name, command }]
 }
 
-/** Holds when the whole interval does; too few rounds have none. A run that its A/A pair makes void shows nothing, and so does one not made. */
+/** Holds when the complete interval does; too few rounds have none. A void A/A pair makes the check not shown. */
 export function ratioAtMost(what: string, most: number, ratio: Ratio | undefined, { noise }: BenchReport): Check {
   const { holds, ...check } = atMost(`${what}, upper end of 95 %`, most, ratio?.high ?? Number.NaN)
   return { ...check, holds: noise.void ? 'not shown' : holds }
 }
 
-/** What there is to say where no other peer was named. */
+/** The check without another peer: not shown. */
 export function withoutPeer(what: string, want: string): Check {
   return { what, want, got: `not run: ${peerVariable} names no peer`, holds: 'not shown' }
 }
 
-/** The A/A pair, for people: it decides whether the ratios are shown at all. */
+/** The A/A pair: it decides whether the ratios are shown. */
 export function noiseCheck({ noise }: BenchReport): Check {
   const got = noise.ratio === undefined ? 'not measured' : noise.ratio.toFixed(3)
   const what = `stock beside itself, ${noise.metric}`

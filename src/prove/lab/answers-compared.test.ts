@@ -5,7 +5,7 @@ import { differenceOf } from './answers-compared.ts'
 
 leakCheck()
 
-test('answers are the same or not, and two equal failures are not', () => {
+test('two answers: equal or a difference; two equal failures are a difference', () => {
   const answer = (value: unknown) => ({ status: 'fulfilled', value }) as const
   const failure = { status: 'rejected', reason: new Error('no answer') } as const
   assert.equal(differenceOf(answer([1]), answer([1])), undefined)

@@ -7,17 +7,21 @@ export interface Side {
   readonly reader: TraceReader
 }
 
-export interface Compared {
+export interface Comparison {
   readonly what: string
-  /** Undefined where both answer the same. */
+  /** Undefined when both answers are equal. */
   readonly difference: string | undefined
 }
 
-/** Asks both the same, in raw HTTP and through the reader, and tells where the answers are not the same. */
-export async function differences(sides: readonly [Side, Side], fromMs: number, toMs: number): Promise<Compared[]> {
-  const results: Compared[] = []
-  const compare = async (what: string, ask: (side: Side) => Promise<unknown>) => {
-    const [ours, theirs] = await Promise.allSettled([ask(sides[0]), ask(sides[1])])
+/** Sends the same queries to both, by raw HTTP and through the reader, and compares the answers. */
+export async function compareAnswers(
+  sides: readonly [Side, Side],
+  fromMs: number,
+  toMs: number,
+): Promise<Comparison[]> {
+  const results: Comparison[] = []
+  const compare = async (what: string, query: (side: Side) => Promise<unknown>) => {
+    const [ours, theirs] = await Promise.allSettled([query(sides[0]), query(sides[1])])
     results.push({ what, difference: differenceOf(ours, theirs) })
   }
   const [first] = sides
@@ -37,13 +41,13 @@ export async function differences(sides: readonly [Side, Side], fromMs: number, 
     'all of a service': base,
     'all of the other': { ...base, service: 'mesh-b' },
     'a name': { ...base, span: 'mesh.window' },
-    'a name nobody has': { ...base, span: 'mesh.nothing' },
-    'a service nobody has': { ...base, service: 'nobody' },
+    'an unknown name': { ...base, span: 'mesh.nothing' },
+    'an unknown service': { ...base, service: 'nobody' },
     'the second minute': { ...base, fromMs: fromMs + 60_000, toMs: fromMs + 120_000 },
     'half a second': { ...base, fromMs: fromMs + 5_000, toMs: fromMs + 5_500 },
     'an attribute of the resource': { ...base, span: 'mesh.window', attributes: { 'mesh.node.name': 'node-4' } },
     'an attribute of a span': { ...base, attributes: { 'mesh.registry.size': 7 } },
-    'what failed': { ...base, service: 'shop', attributes: { error: true } },
+    'failed spans': { ...base, service: 'shop', attributes: { error: true } },
     both: { ...base, span: 'mesh.audit.peers', attributes: { 'mesh.registry.size': 7, 'mesh.node.name': 'node-6' } },
   }
   for (const [what, query] of Object.entries(searches))
@@ -51,7 +55,7 @@ export async function differences(sides: readonly [Side, Side], fromMs: number, 
   return results
 }
 
-/** Two that fail alike are no agreement: every question here has an answer. */
+/** Two equal failures are a difference: every query here has an answer. */
 export function differenceOf(
   ours: PromiseSettledResult<unknown>,
   theirs: PromiseSettledResult<unknown>,
@@ -99,14 +103,14 @@ function timesOf(fromMs: number, toMs: number): string {
   return `query.start_time_min=${new Date(fromMs).toISOString()}&query.start_time_max=${new Date(toMs).toISOString()}`
 }
 
-/** Which traces are found, where what is told of them is not the same. */
+/** Ids of the found traces, where their contents differ between the two. */
 async function traceIds(url: string): Promise<unknown> {
   const response = await fetch(url)
   const ids = (await response.text()).matchAll(/"traceId":"(\w+)"/g)
   return { status: response.status, ids: Array.from(ids, ([, id]) => id).sort() }
 }
 
-/** Status and answer, lists in an order of their own. Of an error its code: the words are each one's own. */
+/** Status and body, with sorted lists. Of an error only its code: the messages differ. */
 async function raw(url: string): Promise<unknown> {
   const response = await fetch(url)
   const body = JSON.parse(await response.text()) as { error?: { httpCode?: number; message?: unknown } }
@@ -114,7 +118,7 @@ async function raw(url: string): Promise<unknown> {
   return { status: response.status, code: body.error.httpCode, says: typeof body.error.message }
 }
 
-/** Spans by id and attributes by key, each span with its resource: how they are grouped is nobody's promise. */
+/** Sorted spans with sorted attributes, each with its resource: neither store promises how it groups spans. */
 function canonical(body: object): unknown {
   const { result } = body as { result?: { resourceSpans?: readonly Grouped[] } }
   if (result === undefined) return sorted(body)
@@ -128,15 +132,15 @@ interface Grouped {
   readonly scopeSpans?: readonly { readonly spans?: readonly object[] }[]
 }
 
-/** Jaeger's own remarks about a span: nobody sent them. */
-function isRemark(value: unknown): boolean {
+/** Jaeger adds warnings to a span that no sender has sent. */
+function isJaegerWarning(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'key' in value && value.key === '@jaeger@warnings'
 }
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value))
     return value
-      .filter((inner) => !isRemark(inner))
+      .filter((inner) => !isJaegerWarning(inner))
       .map(sorted)
       .sort((a, b) => order(JSON.stringify(a), JSON.stringify(b)))
   if (typeof value !== 'object' || value === null) return value
@@ -148,12 +152,12 @@ function order(a = '', b = ''): number {
   return a < b ? -1 : Number(a > b)
 }
 
-/** Without prototypes and in an order of its own, for comparing. */
+/** A sorted copy without prototypes, for comparison. */
 function plain(found: unknown): unknown {
   return sorted(JSON.parse(JSON.stringify(found)))
 }
 
-/** What comes first where two answers part, with its surroundings. */
+/** The first difference of two answers, with its surroundings. */
 function firstDifference(ours: unknown, theirs: unknown): string {
   const [a, b] = [JSON.stringify(ours) ?? 'nothing', JSON.stringify(theirs) ?? 'nothing']
   let at = 0

@@ -1,8 +1,8 @@
 import { exportBytes } from '../../store/otlp-client.ts'
 
 /**
- * Spans as other programs send them: what ours never hold, and both stores have to answer alike. Each takes some time:
- * Jaeger makes a nanosecond of none, and puts a warning into the span, which the store does not.
+ * Spans of other programs, with contents that ours never have; both stores must return them alike. Each has a duration:
+ * Jaeger turns a duration of 0 into a nanosecond and adds a warning to the span, which the store does not.
  */
 export function oddExports(atMs: number): Buffer[] {
   const at = (offset: number) => atMs + 1_000 + offset
@@ -47,16 +47,16 @@ export function oddExports(atMs: number): Buffer[] {
     durationMs: 1,
   }
   const across = { ...trace(13), traceId: failed.traceId, name: 'across', startMs: at(22), durationMs: 1 }
-  // A clock was set back while it ran: Jaeger makes a nanosecond of it, and says so in the span.
+  // A clock that was set back: Jaeger turns the duration into a nanosecond and adds a warning.
   const backwards = { ...trace(15), name: 'backwards', startMs: at(30), durationMs: -12 }
   const once = exportBytes(other, [...kinds, values, failed, child])
   return [
     once,
-    // The same again, as a sender does that got no answer.
+    // A repetition, as by a sender without an answer.
     exportBytes(other, [failed, child]),
     exportBytes({ 'service.name': 'shop-2' }, [across]),
     exportBytes({ 'service.name': odd.backwards }, [backwards]),
-    exportBytes({}, [{ ...trace(14), name: 'of nobody', startMs: at(23), durationMs: 1 }]),
+    exportBytes({}, [{ ...trace(14), name: 'without service', startMs: at(23), durationMs: 1 }]),
   ]
 }
 

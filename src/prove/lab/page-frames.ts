@@ -9,17 +9,17 @@ export interface Gaps {
   readonly p50: number
   readonly p95: number
   readonly longest: number
-  /** How many were longer than 100 ms, from which on a pause is seen. */
+  /** Number of gaps longer than 100 ms, which a user sees as a pause. */
   readonly long: number
   readonly frames: number
 }
 
 export interface Frames {
   readonly nodes: number
-  /** While 60 nodes are live; and of an empty page before and after, the worse of the two: what the machine does by itself. */
+  /** With 60 live nodes; and of an empty page, the worse of before and after, as the baseline of the machine. */
   readonly live: Gaps
   readonly empty: Gaps
-  /** CPU of the page's main thread, in milliseconds per second: of all it does, and of its own code. */
+  /** CPU of the page's main thread, in milliseconds per second: all tasks, and scripts only. */
   readonly cpuMsPerS: number
   readonly scriptMsPerS: number
   readonly complaints: readonly string[]
@@ -27,10 +27,10 @@ export interface Frames {
 
 const perMesh = 29
 const watchedMs = 8_000
-/** From opening until it is watched: the page is loaded, the layout has come to rest. */
+/** Time for the page to load and the layout to come to rest. */
 const settleMs = 3_000
 
-/** What takes longer is seen as a pause: the R of RAIL (web.dev/articles/rail). */
+/** A user sees a longer gap as a pause: the R of RAIL (web.dev/articles/rail). */
 const pauseMs = 100
 
 const watch = `new Promise((done) => {
@@ -46,23 +46,23 @@ const watch = `new Promise((done) => {
   requestAnimationFrame(frame)
 })`
 
-/** Watches the frames of a mesh in which each second a node dies or comes back, its links with it. */
+/** Measures the frames of a mesh in which each second a node and its links die or come back. */
 export async function watchFrames(browser: Browser): Promise<Frames> {
-  const whole = pageMesh(perMesh)
-  await using server = await startPageServer(whole)
+  const complete = pageMesh(perMesh)
+  await using server = await startPageServer(complete)
   const before = await emptyGaps(browser, server.url)
   const { page, context, complaints } = await openPage(browser, server.url)
   await page.waitForTimeout(settleMs)
   const cpu = await mainThread(page)
   let second = 0
   const change = setInterval(() => {
-    server.view = without(whole, second++)
+    server.view = without(complete, second++)
   }, 1_000)
   const live = await gapsOf(page).finally(() => clearInterval(change))
-  const used = await cpu()
+  const cpuUse = await cpu()
   await context.close()
   const empty = worse(before, await emptyGaps(browser, server.url))
-  return { nodes: 2 * perMesh + 2, live, empty, ...used, complaints }
+  return { nodes: 2 * perMesh + 2, live, empty, ...cpuUse, complaints }
 }
 
 async function emptyGaps(browser: Browser, url: string): Promise<Gaps> {
@@ -86,28 +86,28 @@ async function gapsOf(page: Page): Promise<Gaps> {
   return { p50: at(0.5), p95: at(0.95), longest: at(1), long, frames: gaps.length }
 }
 
-/** Begins to count the CPU time of a page's main thread; what it returns ends that. */
+/** Starts counting the CPU time of a page's main thread; the returned function returns the count. */
 async function mainThread(page: Page): Promise<() => Promise<Pick<Frames, 'cpuMsPerS' | 'scriptMsPerS'>>> {
   const session = await page.context().newCDPSession(page)
   await session.send('Performance.enable', { timeDomain: 'threadTicks' })
-  const look = async () => {
+  const sample = async () => {
     const { metrics } = await session.send('Performance.getMetrics')
     const seconds = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? Number.NaN
     return { task: seconds('TaskDuration'), script: seconds('ScriptDuration'), at: performance.now() }
   }
-  const before = await look()
+  const before = await sample()
   return async () => {
-    const after = await look()
+    const after = await sample()
     const perS = (seconds: number) => (seconds * 1_000_000) / (after.at - before.at)
     return { cpuMsPerS: perS(after.task - before.task), scriptMsPerS: perS(after.script - before.script) }
   }
 }
 
 function without(view: MeshView, second: number): MeshView {
-  const gone = second % 2 === 0 ? view.nodes[second % view.nodes.length] : undefined
+  const killed = second % 2 === 0 ? view.nodes[second % view.nodes.length] : undefined
   const nodes = view.nodes.map((node) =>
-    node === gone ? { ...node, state: 'killed' as const } : { ...node, silentMs: second },
+    node === killed ? { ...node, state: 'killed' as const } : { ...node, silentMs: second },
   )
-  const links = view.links.filter(({ a, b }) => a !== gone?.id && b !== gone?.id)
+  const links = view.links.filter(({ a, b }) => a !== killed?.id && b !== killed?.id)
   return { ...view, atMs: Date.now(), nodes, links }
 }

@@ -7,11 +7,11 @@ import { pictureTerminal } from './terminal-picture.ts'
 
 export interface LabPage {
   readonly nodes: number
-  /** Milliseconds from asking for the page until something is painted, and until all nodes are drawn: medians of three. */
+  /** Milliseconds from the request until the first paint and until all nodes are drawn: medians of three. */
   readonly firstPaintMs: number
   readonly drawnMs: number
   readonly expiries: readonly ShownExpiry[]
-  /** Whether the trace that was opened tells of the node that was killed. */
+  /** Whether the opened trace names the killed node. */
   readonly traceExplains: boolean
   readonly complaints: readonly string[]
   readonly exitCode: number | null
@@ -21,25 +21,25 @@ const limits = { completeMs: 90_000, expiredMs: 60_000 }
 const victim = 'a-compute-2'
 const firstPaint = `performance.getEntriesByName('first-contentful-paint')[0]?.startTime`
 
-/** Keeps a picture under a name. */
-export type Keep = (name: string, png: Buffer) => Promise<void>
+/** Saves a picture under a name. */
+export type Save = (name: string, png: Buffer) => Promise<void>
 
-/** A whole lab on its page: opened, a node killed, its expiry followed to the trace. */
-export async function walkLabPage(browser: Browser, keep: Keep, progress: (text: string) => void): Promise<LabPage> {
+/** Opens the page of a lab, kills a node there, and follows its expiry to the trace. */
+export async function walkLabPage(browser: Browser, save: Save, progress: (text: string) => void): Promise<LabPage> {
   await using lab = await startLabProcess('--for', '10m', '--seed', '7')
-  const total = await complete(lab)
-  progress(`${total} nodes know each other`)
+  const total = await waitUntilComplete(lab)
+  progress(`${total} nodes have complete membership`)
   const opened = [await openAndClose(browser, lab.url, total), await openAndClose(browser, lab.url, total)]
   const last = await openLab(browser, lab.url, total)
   const { page, context, complaints } = last
   const firstPaintMs = median([...opened, last].map((one) => one.firstPaintMs))
   const drawnMs = median([...opened, last].map((one) => one.drawnMs))
   await page.waitForTimeout(2_500)
-  await keep('topology', await page.screenshot())
-  await keep('terminal', await pictureTerminal(await (await browser.newContext()).newPage(), await lab.view(), lab.url))
+  await save('topology', await page.screenshot())
+  await save('terminal', await pictureTerminal(await (await browser.newContext()).newPage(), await lab.view(), lab.url))
   const dark = await openPage(browser, lab.url, { colorScheme: 'dark', viewport: { width: 390, height: 844 } })
   await dark.page.waitForTimeout(2_500)
-  await keep('phone', await dark.page.screenshot())
+  await save('phone', await dark.page.screenshot())
   const darkComplaints = [...dark.complaints]
   await dark.context.close()
 
@@ -48,15 +48,15 @@ export async function walkLabPage(browser: Browser, keep: Keep, progress: (text:
   const services = ['mesh-a', 'mesh-b']
   const question = { url: lab.url, node: victim, survivors, services, limitMs: limits.expiredMs }
   const expiries = await killOnPage(page, question)
-  await keep('node', await page.screenshot())
+  await save('node', await page.screenshot())
   await openExpiry(page, expiries[0]?.by ?? '')
   const details = (await page.locator('.span-details').textContent()) ?? ''
   await page.waitForTimeout(1_500)
-  await keep('trace', await page.screenshot())
+  await save('trace', await page.screenshot())
   await page.goto(`${lab.url}/#/boot`)
   await page.waitForTimeout(500)
-  await keep('boot', await page.screenshot())
-  // What is on its way when a page is closed fails, and a page that outlives its lab complains: rightly so.
+  await save('boot', await page.screenshot())
+  // Complaints after this are expected: pending requests of a closed page fail, and a page without its lab complains.
   const lastComplaints = [...complaints]
   await context.close()
   const exitCode = await lab.stop()
@@ -72,7 +72,7 @@ export async function walkLabPage(browser: Browser, keep: Keep, progress: (text:
   }
 }
 
-/** Opens the page with nothing in its cache, and waits until every node is drawn. */
+/** Opens the page with an empty cache, and waits until every node is drawn. */
 async function openLab(browser: Browser, url: string, nodes: number) {
   const opened = await openPage(browser, url, { viewport: { width: 1120, height: 660 } })
   await opened.page
@@ -83,7 +83,7 @@ async function openLab(browser: Browser, url: string, nodes: number) {
   return { ...opened, drawnMs, firstPaintMs: Number(await opened.page.evaluate(firstPaint)) }
 }
 
-/** For its figures alone, and for what it complains of until then. */
+/** Opens the page for its figures and its console complaints only. */
 async function openAndClose(browser: Browser, url: string, nodes: number) {
   const { context, complaints, firstPaintMs, drawnMs } = await openLab(browser, url, nodes)
   const until = [...complaints]
@@ -95,15 +95,15 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }
 
-/** Resolves with the number of nodes once they all run and nobody is missed. */
-async function complete(lab: LabProcess): Promise<number> {
+/** Resolves with the number of nodes once they all run and have all members. */
+async function waitUntilComplete(lab: LabProcess): Promise<number> {
   let nodes = 0
-  const whole = async () => {
+  const isComplete = async () => {
     const view = await lab.view()
     nodes = view.nodes.length
-    const known = new Set(view.boot.filter(({ what }) => what === 'all members').map(({ node }) => node))
-    return view.nodes.every(({ name, state }) => state === 'running' && known.has(name))
+    const completeNodes = new Set(view.boot.filter(({ what }) => what === 'all members').map(({ node }) => node))
+    return view.nodes.every(({ name, state }) => state === 'running' && completeNodes.has(name))
   }
-  await until(whole, limits.completeMs, 'the lab is complete')
+  await until(isComplete, limits.completeMs, 'the lab is complete')
   return nodes
 }

@@ -10,12 +10,12 @@ import {
 } from '../../testing/lab-spans.ts'
 import { type ProofContext, round } from '../proof.ts'
 
-/** Exports on their way at once: eighteen nodes of which not all send in the same moment. */
-const inFlight = 12
-/** One node dies once: what is looked for in a whole day. */
+/** Concurrent exports: of eighteen nodes not all send at the same moment. */
+const maxInFlight = 12
+/** One node dies once: the rare span of a whole day. */
 export const rare = { minute: 200, peer: 'one-that-died', silenceMs: 31_000 }
 
-/** Sends what the lab's nodes tell in so many minutes. */
+/** Sends the spans of the lab's nodes for `minutes`. */
 export async function feed(
   client: OtlpClient,
   fromMs: number,
@@ -31,7 +31,7 @@ export async function feed(
     const body = exportBytes(resource, part)
     const sent = performance.now()
     const { code, details } = await client.send(body)
-    if (code !== 0) throw new Error(`an export was answered ${code}: ${details}`)
+    if (code !== 0) throw new Error(`an export failed with status ${code}: ${details}`)
     spans += part.length
     bytes += body.length
     slowestMs = Math.max(slowestMs, performance.now() - sent)
@@ -46,11 +46,11 @@ export async function feed(
     const size = Math.ceil(spansPerMinute / exportsPerMinute)
     for (let part = 0; part <= exportsPerMinute; part++) {
       for (const { node, spans } of played) {
-        const some = spans.slice(part * size, (part + 1) * size)
-        if (some.length === 0) continue
-        const sent: Promise<void> = send(node, some).finally(() => sending.delete(sent))
+        const batch = spans.slice(part * size, (part + 1) * size)
+        if (batch.length === 0) continue
+        const sent: Promise<void> = send(node, batch).finally(() => sending.delete(sent))
         sending.add(sent)
-        if (sending.size >= inFlight) await Promise.race(sending)
+        if (sending.size >= maxInFlight) await Promise.race(sending)
       }
     }
     if ((minute + 1) % (minutes / 10) !== 0) continue

@@ -2,20 +2,20 @@ import { fileURLToPath } from 'node:url'
 import type { NodeOptions } from '../../testing/cluster.ts'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
 
-interface Chat {
+interface ChatMessage {
   readonly n: number
   readonly sentAt: number
 }
 
-/** One message as a chatty node printed it. Times are Unix milliseconds. */
-interface Heard {
-  readonly heard: Chat
+/** One message as a chatty node logs its receipt. Times are Unix milliseconds. */
+interface ReceivedMessage {
+  readonly heard: ChatMessage
   readonly from: string
   readonly at: number
 }
 
-/** When messages passed again between two nodes, in milliseconds after `since`. */
-export interface BothWays {
+/** When messages passed again in both directions between two nodes, in milliseconds after `since`. */
+export interface Exchange {
   readonly other: string
   readonly toMs: number
   readonly fromMs: number
@@ -23,58 +23,62 @@ export interface BothWays {
 
 const entry = fileURLToPath(new URL('../../testing/chatty-node.ts', import.meta.url))
 
-/** A node that publishes every 500 ms and prints what it hears. */
+/** A node that publishes every 500 ms and logs each message that it receives. */
 export function chattyNode(cluster: Cluster, name: string, options: NodeOptions = {}): Promise<NodeProcess> {
   return cluster.node(name, { keepIdentity: true, ...options, entry })
 }
 
-/** What `node` heard from `peer` that was sent and received after `since`, oldest first. */
-export function heardFrom(node: NodeProcess, peer: string, since: number): Heard[] {
+/** Messages from `peer` that were sent, and received by `node`, after `since`, oldest first. */
+export function messagesFrom(node: NodeProcess, peer: string, since: number): ReceivedMessage[] {
   return node.log
-    .filter((line): line is typeof line & Heard => 'heard' in line && line['from'] === peer)
+    .filter((line): line is typeof line & ReceivedMessage => 'heard' in line && line['from'] === peer)
     .filter((line) => line.heard.sentAt >= since && line.at >= since)
 }
 
 /**
- * Waits until each of `others` has heard `node` and the other way round, each by a message sent after `since` (Unix
- * milliseconds). What has not passed by then is Infinity.
+ * Waits until `node` and each of `others` have received a message from each other that was sent after `since` (Unix
+ * milliseconds). A direction without a message within the limit is Infinity.
  */
-export async function bothWays(
+export async function waitForExchange(
   node: NodeProcess,
   others: readonly NodeProcess[],
   since: number,
   limitMs: number,
-): Promise<BothWays[]> {
-  const look = () =>
+): Promise<Exchange[]> {
+  const measure = () =>
     others.map((other) => ({
       other: other.name,
-      toMs: (heardFrom(other, node.peer, since)[0]?.at ?? Infinity) - since,
-      fromMs: (heardFrom(node, other.peer, since)[0]?.at ?? Infinity) - since,
+      toMs: (messagesFrom(other, node.peer, since)[0]?.at ?? Infinity) - since,
+      fromMs: (messagesFrom(node, other.peer, since)[0]?.at ?? Infinity) - since,
     }))
-  const passed = () => look().every(({ toMs, fromMs }) => toMs < Infinity && fromMs < Infinity)
-  await until(passed, limitMs, 'messages both ways').catch(() => {})
-  return look()
+  const allPassed = () => measure().every(({ toMs, fromMs }) => toMs < Infinity && fromMs < Infinity)
+  await until(allPassed, limitMs, 'messages both ways').catch(() => {})
+  return measure()
 }
 
-/** Messages that any of these nodes said from `from` to `to` (Unix milliseconds), and how many another did not hear. */
-export function hearing(nodes: readonly NodeProcess[], from: number, to: number): { said: number; missed: number } {
-  const within = ({ sentAt }: Chat) => sentAt >= from && sentAt < to
-  let said = 0
+/** Messages that these nodes published from `from` to `to` (Unix milliseconds), and how many receptions are missing. */
+export function countMessages(
+  nodes: readonly NodeProcess[],
+  from: number,
+  to: number,
+): { published: number; missed: number } {
+  const within = ({ sentAt }: ChatMessage) => sentAt >= from && sentAt < to
+  let published = 0
   let missed = 0
-  for (const speaker of nodes) {
-    const spoken = speaker.log.filter((line): line is typeof line & { said: Chat } => 'said' in line)
-    const numbers = spoken.map((line) => line.said).filter(within)
-    said += numbers.length
-    for (const listener of nodes) {
-      if (listener === speaker) continue
-      const heard = new Set(heardFrom(listener, speaker.peer, from).map((line) => line.heard.n))
-      missed += numbers.filter(({ n }) => !heard.has(n)).length
+  for (const publisher of nodes) {
+    const lines = publisher.log.filter((line): line is typeof line & { said: ChatMessage } => 'said' in line)
+    const numbers = lines.map((line) => line.said).filter(within)
+    published += numbers.length
+    for (const receiver of nodes) {
+      if (receiver === publisher) continue
+      const received = new Set(messagesFrom(receiver, publisher.peer, from).map((line) => line.heard.n))
+      missed += numbers.filter(({ n }) => !received.has(n)).length
     }
   }
-  return { said, missed }
+  return { published, missed }
 }
 
-/** The slowest way, in milliseconds. */
-export function slowest(ways: readonly BothWays[]): number {
+/** The slowest direction, in milliseconds. */
+export function slowestMs(ways: readonly Exchange[]): number {
   return Math.max(...ways.flatMap(({ toMs, fromMs }) => [toMs, fromMs]))
 }

@@ -6,38 +6,38 @@ import { atMost, type Check, equals, type ProofContext, type ProofResult, round 
 const nodes = 4
 const pairs = (nodes * (nodes - 1)) / 2
 const ways = nodes * (nodes - 1)
-/** What is claimed for the time to one link, in milliseconds. */
+/** Claimed time until a pair has one link, in milliseconds. */
 const claimed = { p99: 1_000, max: 3_000 }
 
 export const aboutCrossedDials = (rounds: number) =>
-  `four processes dial each other all at the same instant, ${rounds} times: each time one link per pair is left, the same on both ends, and messages pass each way`
+  `four processes dial each other at the same instant, ${rounds} times: each pair keeps one link, the same on both ends, and messages pass both ways`
 
-/** So many rounds of all dialling all, over QUIC. A round ends with every link closed. */
-export async function crossedDials(rounds: number, { signal, progress }: ProofContext): Promise<ProofResult> {
+/** In each round all nodes dial all others over QUIC. A round ends with every link closed. */
+export async function runCrossedDials(rounds: number, { signal, progress }: ProofContext): Promise<ProofResult> {
   await using mesh = await CrossedDialsMesh.start(nodes, signal)
   progress(`${nodes} nodes listen`)
-  const seen: Round[] = []
+  const results: Round[] = []
   for (let number = 1; number <= rounds; number++) {
-    seen.push(await mesh.round(number))
+    results.push(await mesh.round(number))
     if (number % 10 === 0) progress(`${number} of ${rounds} rounds`)
   }
-  return { figures: figures(seen, mesh.spanCounts), checks: checks(seen) }
+  return { figures: figures(results, mesh.spanCounts), checks: checks(results) }
 }
 
-function figures(rounds: readonly Round[], told: Readonly<Record<string, number>>): Record<string, unknown> {
+function figures(rounds: readonly Round[], spanCounts: Readonly<Record<string, number>>): Record<string, unknown> {
   return {
     rounds: rounds.length,
     pairs,
-    'one link after ms': spread(rounds.flatMap((round) => settled(round))),
-    'of the first round alone, which warms up': spread(rounds.slice(0, 1).flatMap((round) => settled(round))),
+    'one link after ms': spread(rounds.flatMap((round) => settledTimes(round))),
+    'of the first round alone, which warms up': spread(rounds.slice(0, 1).flatMap((round) => settledTimes(round))),
     'gossip delivered after ms': spread(rounds.flatMap((round) => round.deliveryMs)),
     'pairs that had two connections': sum(rounds, (round) => round.crossed),
     'gossip duplicates': sum(rounds, (round) => round.duplicates),
-    'connections opened, both ends': told['mesh.connection.opened'] ?? 0,
-    'connections superseded, both ends': told['mesh.connection.superseded'] ?? 0,
-    'goodbyes sent': told['mesh.goodbye.sent'] ?? 0,
-    'goodbyes received': told['mesh.goodbye.received'] ?? 0,
-    'connections closed, both ends': told['mesh.connection.closed'] ?? 0,
+    'connections opened, both ends': spanCounts['mesh.connection.opened'] ?? 0,
+    'connections superseded, both ends': spanCounts['mesh.connection.superseded'] ?? 0,
+    'goodbyes sent': spanCounts['mesh.goodbye.sent'] ?? 0,
+    'goodbyes received': spanCounts['mesh.goodbye.received'] ?? 0,
+    'connections closed, both ends': spanCounts['mesh.connection.closed'] ?? 0,
     'failed dials': rounds.flatMap((round) => round.failedDials).slice(0, 5),
     'failed requests': rounds.flatMap((round) => round.requestErrors).slice(0, 5),
     load: loadavg().map((load) => rounded(load)),
@@ -45,19 +45,19 @@ function figures(rounds: readonly Round[], told: Readonly<Record<string, number>
 }
 
 function checks(rounds: readonly Round[]): Check[] {
-  const times = rounds.flatMap((round) => settled(round))
+  const times = rounds.flatMap((round) => settledTimes(round))
   const missing = pairs * rounds.length - times.length
   const crossed = sum(rounds, (round) => round.crossed)
   const within = (share: number) => (missing > 0 ? Number.NaN : quantile(times, share))
-  // Of fewer the slowest hundredth is a single pair, of the first round, in which all code is cold; and a short run is one
-  // of many tests, on a machine that is busy with others.
+  // With fewer pairs the slowest hundredth is a single pair of the first round, in which all code is cold; and a short
+  // run is one of many tests on a busy machine.
   const tail = times.length < 1_000 ? [] : [atMost('99 of 100 pairs: to one link', claimed.p99, within(0.99), 'ms')]
   return [
     equals('pairs without one link, the same on both ends', 0, missing),
     ...tail,
     atMost('every pair: to one link', claimed.max, within(1), 'ms'),
     equals(
-      'pairs whose link was another one at the round’s end',
+      'pairs that changed their link before the round’s end',
       0,
       sum(rounds, (round) => round.changed),
     ),
@@ -73,7 +73,7 @@ function checks(rounds: readonly Round[]): Check[] {
       rounds,
       (one) => one.deliveryMs.length === ways,
     ),
-    // Without crossings there was nothing to settle.
+    // Without crossed dials the nodes have nothing to resolve.
     {
       what: 'pairs whose dials crossed',
       want: 'at least half',
@@ -83,7 +83,7 @@ function checks(rounds: readonly Round[]): Check[] {
   ]
 }
 
-function settled(round: Round): number[] {
+function settledTimes(round: Round): number[] {
   return round.settledMs.filter((ms) => ms !== undefined)
 }
 
@@ -96,7 +96,7 @@ function spread(values: readonly number[]): Record<'p50' | 'p90' | 'p99' | 'max'
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) }
 }
 
-/** The least value that `share` of all values do not exceed. */
+/** The lowest value that `share` of all values do not exceed. */
 function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN

@@ -6,39 +6,39 @@ import { type Cluster, type NodeProcess, startCluster, until } from '../../testi
 import { type Guest, startGuest } from '../../testing/guest.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
 
-const talking = fileURLToPath(new URL('../../testing/talking-node.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../../testing/talking-node.ts', import.meta.url))
 
-/** What each step may take, in milliseconds. A listener waits 6 s for a hello; spans leave within 1 s. */
-const limits = { guest: 9_000, told: 12_000, heard: 10_000, gone: 6_000, goneUnsaid: 15_000 }
+/** Limit of each step, in milliseconds. A listener waits 6 s for a hello; nodes export spans within 1 s. */
+const limits = { guest: 9_000, emitted: 12_000, received: 10_000, left: 6_000, crashed: 15_000 }
 
 const topic = 'news'
 
 interface Mesh {
   readonly cluster: Cluster
-  /** Dialled by the guest. */
+  /** The guest dials it. */
   readonly near: NodeProcess
-  /** A neighbour of that: what reaches it from the guest was passed on. */
+  /** Its neighbour: `near` relays the guest's messages to it. */
   readonly far: NodeProcess
 }
 
 type Start = () => Promise<Guest>
 
 export const aboutGuests =
-  'is a guest: told, listed, no member, gossiped with both ways, and it can leave, crash, and come back'
+  'is a guest: emitted, listed, no member, gossip passes both ways, and it can leave, crash, and come back'
 
-/** A guest, by its command line, with a mesh of two nodes. */
-export async function guestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
+/** Runs a guest, started by its command line, against a mesh of two nodes. */
+export async function runGuestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
   await using cluster = await startCluster()
   const mesh = 'mesh-a'
-  const near = await cluster.node('near', { mesh, role: 'seed', entry: talking })
+  const near = await cluster.node('near', { mesh, role: 'seed', entry })
   const far = await cluster.node('far', { mesh, seeds: [cluster.address('near')], env: { MESH_TOPICS: topic } })
-  await until(async () => (await topology(far)).members.length > 0, 10_000, 'two nodes that know each other')
+  await until(async () => (await topology(far)).members.length > 0, 10_000, 'two nodes have each other as members')
   const address = `${cluster.address('near')}/p2p/${near.peer}`
   const env = { GUEST_KEY: Array.from({ length: 64 }, () => Math.floor(random() * 16).toString(16)).join('') }
   return await visit({ cluster, near, far }, () => startGuest(command, address, `${mesh}/${topic}`, env))
 }
 
-/** It comes, talks, leaves in order, comes back, falls silent, and comes back once more. */
+/** The guest joins, publishes, leaves with a goodbye, comes back, crashes, and comes back once more. */
 async function visit(mesh: Mesh, start: Start): Promise<ProofResult> {
   const first = await stay(mesh, await start(), 'at first')
   const again = await start()
@@ -55,20 +55,22 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
   await using leaving = guest
   const { peer } = leaving
   const since = Date.now()
-  const seen = async () => (await topology(near)).peers.find((one) => one.peer === peer)
-  const listedMs = await took(limits.guest, async () => (await seen())?.kind === 'guest')
+  const listedPeer = async () => (await topology(near)).peers.find((one) => one.peer === peer)
+  const listedMs = await timeUntil(limits.guest, async () => (await listedPeer())?.kind === 'guest')
   const members = (await Promise.all([near, far].map(topology))).flatMap((one) =>
     one.members.map((member) => member.peer),
   )
-  const said = `${title} says ${since}`
-  const hasHeard = (node: NodeProcess) => node.log.some((line) => line['heard'] === said && line['from'] === peer)
-  guest.publish(said)
-  const nearMs = await took(limits.heard, () => hasHeard(near))
-  const farMs = await took(limits.heard, async () => heardSince(await far.api('/api/messages'), peer, since))
-  const backMs = await took(limits.heard, () =>
-    guest.messages.some(({ from, text }) => from === near.peer && text.includes('news from near')),
+  const text = `${title} says ${since}`
+  const hasReceived = (node: NodeProcess) => node.log.some((line) => line['heard'] === text && line['from'] === peer)
+  guest.publish(text)
+  const nearMs = await timeUntil(limits.received, () => hasReceived(near))
+  const farMs = await timeUntil(limits.received, async () =>
+    hasMessageSince(await far.api('/api/messages'), peer, since),
   )
-  const spanDelayMs = await took(limits.told, () =>
+  const backMs = await timeUntil(limits.received, () =>
+    guest.messages.some((message) => message.from === near.peer && message.text.includes('news from near')),
+  )
+  const spanDelayMs = await timeUntil(limits.emitted, () =>
     cluster.receiver.spans.some(
       ({ name, attributes, startMs }) =>
         name === 'mesh.connection.guest' && attributes['mesh.peer.id'] === peer && startMs >= since,
@@ -76,16 +78,19 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
   )
   await end()
   const crashed = end !== guest.leave
-  const goneMs = await took(crashed ? limits.goneUnsaid : limits.gone, async () => (await seen()) === undefined)
-  const steps = { listedMs, nearMs, farMs, backMs, spanDelayMs, goneMs }
+  const removedMs = await timeUntil(
+    crashed ? limits.crashed : limits.left,
+    async () => (await listedPeer()) === undefined,
+  )
+  const steps = { listedMs, nearMs, farMs, backMs, spanDelayMs, removedMs }
   const checks: Check[] = [
     atMost(`${title}: listed as a guest`, limits.guest, listedMs, 'ms'),
-    atMost(`${title}: mesh.connection.guest is told`, limits.told, spanDelayMs, 'ms'),
+    atMost(`${title}: mesh.connection.guest is emitted`, limits.emitted, spanDelayMs, 'ms'),
     equals(`${title}: among the members`, false, members.includes(peer)),
-    atMost(`${title}: the node it dialled hears it`, limits.heard, nearMs, 'ms'),
-    atMost(`${title}: the node behind that hears it`, limits.heard, farMs, 'ms'),
-    atMost(`${title}: it hears the node`, limits.heard, backMs, 'ms'),
-    atMost(`${title}: no longer listed once gone`, crashed ? limits.goneUnsaid : limits.gone, goneMs, 'ms'),
+    atMost(`${title}: the node it dialled receives its message`, limits.received, nearMs, 'ms'),
+    atMost(`${title}: the node behind that receives its message`, limits.received, farMs, 'ms'),
+    atMost(`${title}: it receives the node's message`, limits.received, backMs, 'ms'),
+    atMost(`${title}: no longer listed once it left`, crashed ? limits.crashed : limits.left, removedMs, 'ms'),
   ]
   return { title, steps, checks }
 }
@@ -94,11 +99,11 @@ function topology(node: NodeProcess): Promise<Topology> {
   return node.api<Topology>('/api/topology')
 }
 
-function heardSince(messages: readonly MessageRecord[], from: string, since: number): boolean {
+function hasMessageSince(messages: readonly MessageRecord[], from: string, since: number): boolean {
   return messages.some(({ direction, peer, at }) => direction === 'in' && peer === from && at >= since)
 }
 
-/** How long it took, or NaN when it did not come within the limit. */
-function took(limitMs: number, holds: () => boolean | Promise<boolean>): Promise<number> {
+/** Milliseconds until `holds`; NaN after the limit. */
+function timeUntil(limitMs: number, holds: () => boolean | Promise<boolean>): Promise<number> {
   return until(holds, limitMs, 'the step').catch(() => Number.NaN)
 }

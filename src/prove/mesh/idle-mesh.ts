@@ -1,33 +1,33 @@
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
-import { emitterOf, missingSpans, named, numberOf } from '../evidence.ts'
+import { emitterOf, missingSpans, numberOf, spansNamed } from '../evidence.ts'
 
 export interface IdleMesh extends AsyncDisposable {
   readonly nodes: readonly NodeProcess[]
-  /** Joined links of every node, as its last census has them: asking for them would wake it. NaN before the first. */
+  /** Joined links of each node by its last census, since a request would wake it. NaN before the first census. */
   links(): readonly number[]
-  /** What has reached the receiver since the last call. */
-  spans(): SpansSeen
+  /** Spans that have reached the receiver since the last call. */
+  spans(): SpanCounts
 }
 
-export interface SpansSeen {
+export interface SpanCounts {
   /** Spans of each node, in their order. */
   readonly byNode: readonly number[]
-  /** Since the start: told and not arrived, by their numbers; and told as lost. */
+  /** Since the start: gaps in the numbers of arrived spans, and `mesh.telemetry.lost` spans. */
   readonly missing: number
   readonly lost: number
 }
 
 export interface IdleMeshOptions {
   readonly count: number
-  /** Links that each is to have before anything is measured. */
+  /** Links that each node must have before the measurement. */
   readonly links: number
-  /** What to run in place of the clone's `tracemesh`. */
+  /** Program to run in place of the clone's `tracemesh`. */
   readonly bin?: string
 }
 
 const linkedMs = 90_000
 
-/** `count` mesh nodes as a user starts them, all of which know the first as their seed. Resolves once all are linked. */
+/** Starts `count` mesh nodes as a user does, with the first as the seed of the others. Resolves once all are linked. */
 export async function startIdleMesh(name: string, { count, links, bin }: IdleMeshOptions): Promise<IdleMesh> {
   const cluster = await startCluster()
   try {
@@ -37,9 +37,9 @@ export async function startIdleMesh(name: string, { count, links, bin }: IdleMes
       const program = bin === undefined ? {} : { entry: bin, args: ['node'] }
       nodes.push(await cluster.node(`${name}-${i}`, { ...role, ...program }))
     }
-    const held = () => linksOf(cluster, nodes)
-    await until(() => held().every((n) => n >= links), linkedMs, `each of ${name} has ${links} links`)
-    return { nodes, links: held, spans: reader(cluster, nodes), [Symbol.asyncDispose]: () => cluster.close() }
+    const readLinks = () => linksOf(cluster, nodes)
+    await until(() => readLinks().every((n) => n >= links), linkedMs, `each of ${name} has ${links} links`)
+    return { nodes, links: readLinks, spans: spanCounter(cluster, nodes), [Symbol.asyncDispose]: () => cluster.close() }
   } catch (error) {
     await cluster.close()
     throw error
@@ -48,12 +48,12 @@ export async function startIdleMesh(name: string, { count, links, bin }: IdleMes
 
 function linksOf({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): number[] {
   const last = new Map(
-    named(spans, 'mesh.audit').map((audit) => [emitterOf(audit), numberOf(audit, 'mesh.audit.links')]),
+    spansNamed(spans, 'mesh.audit').map((audit) => [emitterOf(audit), numberOf(audit, 'mesh.audit.links')]),
   )
   return nodes.map(({ peer }) => last.get(peer) ?? Number.NaN)
 }
 
-function reader({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): () => SpansSeen {
+function spanCounter({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): () => SpanCounts {
   let read = 0
   return () => {
     const fresh = Map.groupBy(spans.slice(read), emitterOf)
@@ -61,7 +61,7 @@ function reader({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[])
     return {
       byNode: nodes.map(({ peer }) => fresh.get(peer)?.length ?? 0),
       missing: missingSpans(spans),
-      lost: named(spans, 'mesh.telemetry.lost').length,
+      lost: spansNamed(spans, 'mesh.telemetry.lost').length,
     }
   }
 }

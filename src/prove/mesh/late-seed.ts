@@ -2,39 +2,48 @@ import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { emitterOf, gapsOf, gapsOfLives, missingSpans, named, numberOf, orphans, unclosed } from '../evidence.ts'
+import {
+  emitterOf,
+  gapsOf,
+  gapsOfLives,
+  missingSpans,
+  numberOf,
+  orphans,
+  spansNamed,
+  unclosedConnections,
+} from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { firstCampaigns, longestWaitMs } from './first-campaigns.ts'
-import { birthFault, endFault } from './link-traces.ts'
-import { allKnown, type PairLink, settled, topologiesOf } from './mesh.ts'
+import { closeFault, openFault } from './link-traces.ts'
+import { haveFullMembership, type PairLink, topologiesOf, waitForFullMesh } from './mesh.ts'
 
 export interface LateSeedOptions {
   /** How much later than the others the seed starts, in milliseconds. */
   readonly lateMs: number
-  /** How long to watch the settled mesh. */
+  /** How long to watch the complete mesh. */
   readonly watchMs: number
 }
 
-/** What happened, as far as it can be told only while it happens. Times are Unix milliseconds. */
-interface Story {
+/** Facts of the run that the spans do not contain. Times are Unix milliseconds. */
+interface Run {
   readonly seed: string
   readonly seedAt: number
-  readonly allKnownAt: number
+  readonly completeAt: number
   readonly links: readonly PairLink[]
-  /** Who stopped first, and its exit code and everybody's. */
+  /** Peer id of the node that stopped first; exit codes of all nodes. */
   readonly stopped: string
   readonly exitCodes: readonly number[]
 }
 
 const nodes = 6
-/** From the seed's start, beyond the longest wait that was due then. */
+/** From the seed's start, beyond the longest remaining wait. */
 const graceMs = 15_000
-/** A sweep is due every 5 s. */
+/** A node sweeps every 5 s. */
 const sweepGapMs = 6_000
 const windowMs = 60_000
 
-/** Six nodes, one of them the seed of the others, which starts late; then one stops politely, then all. */
-export async function lateSeed(
+/** Six nodes, one of which is the late seed of the others; then one stops with goodbyes, then all. */
+export async function runLateSeed(
   cluster: Cluster,
   { lateMs, watchMs }: LateSeedOptions,
   { progress }: Pick<ProofContext, 'progress'>,
@@ -48,68 +57,72 @@ export async function lateSeed(
   const seedAt = Date.now()
   const seed = await cluster.node('seed', { role: 'seed' })
   const all = [...early, seed]
-  await until(async () => allKnown(await topologiesOf(all)), 60_000, 'everybody known to everybody')
-  const allKnownAt = Date.now()
-  progress(`everybody is known ${allKnownAt - seedAt} ms after the seed was started`)
-  const links = await settled(all, 10_000)
+  await until(async () => haveFullMembership(await topologiesOf(all)), 60_000, 'all nodes have each other as members')
+  const completeAt = Date.now()
+  progress(`membership is complete ${completeAt - seedAt} ms after the seed was started`)
+  const links = await waitForFullMesh(all, 10_000)
   await sleep(watchMs)
   const [first, ...others] = early as [NodeProcess, ...NodeProcess[]]
   const exitCodes = [await first.stop()]
   progress('one has stopped; now all')
-  // For the others to have closed their ends, before they stop themselves.
-  await until(async () => allKnown(await topologiesOf([...others, seed])), 5_000, 'the stopped node forgotten')
+  // The others close their ends before they stop themselves.
+  await until(
+    async () => haveFullMembership(await topologiesOf([...others, seed])),
+    5_000,
+    'the others remove the stopped node',
+  )
   exitCodes.push(...(await Promise.all([...others, seed].map((node) => node.stop()))))
-  const story = { seed: seed.peer, seedAt, allKnownAt, links, stopped: first.peer, exitCodes }
-  return judge(cluster.receiver.spans, story)
+  const run = { seed: seed.peer, seedAt, completeAt, links, stopped: first.peer, exitCodes }
+  return judge(cluster.receiver.spans, run)
 }
 
-function judge(spans: readonly ReceivedSpan[], story: Story): ProofResult {
+function judge(spans: readonly ReceivedSpan[], run: Run): ProofResult {
   const campaigns = firstCampaigns(spans)
-  const waitMs = longestWaitMs(campaigns, story.seedAt)
-  const tookMs = story.allKnownAt - story.seedAt
+  const waitMs = longestWaitMs(campaigns, run.seedAt)
+  const tookMs = run.completeAt - run.seedAt
   const checks = [
     equals('campaigns, one for each of the others', nodes - 1, campaigns.length),
     equals('campaigns whose attempts are not their children, 1 2 3 … and then connected', '', faults(campaigns)),
     equals('campaigns without a failed attempt', 0, campaigns.filter(({ retries }) => retries.length === 0).length),
-    equals('campaigns that found somebody else', 0, campaigns.filter(foundNot(story.seed)).length),
-    atMost('everybody sees everybody, after the longest wait then due', graceMs, tookMs - waitMs, 'ms'),
-    ...linkChecks(spans, story),
+    equals('campaigns that found another peer', 0, campaigns.filter(hasOtherPeer(run.seed)).length),
+    atMost('complete membership, after the longest remaining wait', graceMs, tookMs - waitMs, 'ms'),
+    ...linkChecks(spans, run),
     ...rhythmChecks(spans),
     ...lossChecks(spans),
-    equals('exit codes after SIGTERM', '0 0 0 0 0 0', story.exitCodes.join(' ')),
+    equals('exit codes after SIGTERM', '0 0 0 0 0 0', run.exitCodes.join(' ')),
   ]
   const figures = {
     spans: spans.length,
     attempts: campaigns.map(({ retries }) => retries.length + 1),
     longestWaitMs: round(waitMs),
-    allKnownAfterSeedStartMs: tookMs,
-    transports: [...new Set(story.links.map(({ transport }) => transport))],
-    superseded: named(spans, 'mesh.connection.superseded').length,
-    connectionsOpened: named(spans, 'mesh.connection.opened').length,
+    completeAfterSeedStartMs: tookMs,
+    transports: [...new Set(run.links.map(({ transport }) => transport))],
+    superseded: spansNamed(spans, 'mesh.connection.superseded').length,
+    connectionsOpened: spansNamed(spans, 'mesh.connection.opened').length,
     longestSweepGapMs: round(Math.max(...gapsOfLives(spans, 'mesh.staleness.pruned'))),
-    longestWindowGapMs: round(Math.max(...gapsOf(named(spans, 'mesh.window')))),
+    longestWindowGapMs: round(Math.max(...gapsOf(spansNamed(spans, 'mesh.window')))),
     loadavg: loadavg(),
   }
   return { figures, checks }
 }
 
-function linkChecks(spans: readonly ReceivedSpan[], { links, stopped }: Story): Check[] {
-  const ended = links.filter(({ ends }) => ends.includes(stopped))
-  const births = links.map((link) => birthFault(spans, link)).filter((fault) => fault !== '')
-  const ends = ended.map((link) => endFault(spans, link, stopped)).filter((fault) => fault !== '')
+function linkChecks(spans: readonly ReceivedSpan[], { links, stopped }: Run): Check[] {
+  const linksOfStopped = links.filter(({ ends }) => ends.includes(stopped))
+  const openFaults = links.map((link) => openFault(spans, link)).filter((fault) => fault !== '')
+  const closeFaults = linksOfStopped.map((link) => closeFault(spans, link, stopped)).filter((fault) => fault !== '')
   return [
     equals('links of the pairs, one each, both ends agreeing on its id', (nodes * (nodes - 1)) / 2, links.length),
     equals('links over another transport than QUIC', 0, links.filter(({ transport }) => transport !== 'quic').length),
-    equals('births that are not one trace of both ends', '', births.join('; ')),
-    equals('links of the node that stopped first', nodes - 1, ended.length),
-    equals('ends that are not one trace of both ends, linked to the birth', '', ends.join('; ')),
-    equals('connections opened and not closed exactly once', 0, unclosed(spans).length),
+    equals('opened links that are not one trace of both ends', '', openFaults.join('; ')),
+    equals('links of the node that stopped first', nodes - 1, linksOfStopped.length),
+    equals('closed links that are not one trace of both ends, linked to the opening trace', '', closeFaults.join('; ')),
+    equals('connections opened and not closed exactly once', 0, unclosedConnections(spans).length),
   ]
 }
 
 function rhythmChecks(spans: readonly ReceivedSpan[]): Check[] {
-  const sweeps = named(spans, 'mesh.staleness.pruned')
-  const windows = named(spans, 'mesh.window')
+  const sweeps = spansNamed(spans, 'mesh.staleness.pruned')
+  const windows = spansNamed(spans, 'mesh.window')
   const unlinked = windows.filter((span) => numberOf(span, 'mesh.window.seq') > 1 && !isLinkedBack(span, windows))
   return [
     equals('nodes that swept', nodes, new Set(sweeps.map(emitterOf)).size),
@@ -136,11 +149,11 @@ function isLinkedBack(window: ReceivedSpan, windows: readonly ReceivedSpan[]): b
 function lossChecks(spans: readonly ReceivedSpan[]): Check[] {
   return [
     equals('spans missing in the numbers from 1', 0, missingSpans(spans)),
-    equals('spans told as lost', 0, named(spans, 'mesh.telemetry.lost').length),
-    equals('spans whose parent never came', 0, orphans(spans).length),
-    equals('nodes told as stopped', nodes, new Set(named(spans, 'mesh.node.stopped').map(emitterOf)).size),
-    equals('members expired', 0, named(spans, 'mesh.member.expired').length),
-    equals('leaks suspected', 0, named(spans, 'mesh.leak.suspected').length),
+    equals('spans reported as lost', 0, spansNamed(spans, 'mesh.telemetry.lost').length),
+    equals('spans without their parent', 0, orphans(spans).length),
+    equals('nodes that emitted their stop', nodes, new Set(spansNamed(spans, 'mesh.node.stopped').map(emitterOf)).size),
+    equals('members expired', 0, spansNamed(spans, 'mesh.member.expired').length),
+    equals('leaks suspected', 0, spansNamed(spans, 'mesh.leak.suspected').length),
   ]
 }
 
@@ -148,6 +161,6 @@ function faults(campaigns: readonly { emitter: string; fault: string }[]): strin
   return campaigns.flatMap(({ emitter, fault }) => (fault === '' ? [] : [`${emitter}: ${fault}`])).join('; ')
 }
 
-function foundNot(seed: string): (campaign: { connected: ReceivedSpan | undefined }) => boolean {
+function hasOtherPeer(seed: string): (campaign: { connected: ReceivedSpan | undefined }) => boolean {
   return ({ connected }) => connected?.attributes['mesh.peer.id'] !== seed
 }

@@ -1,32 +1,32 @@
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { emitterOf, inTrace, isLinkedTo, named } from '../evidence.ts'
+import { emitterOf, isLinkedTo, spansInTrace, spansNamed } from '../evidence.ts'
 import type { PairLink } from './mesh.ts'
 
 type Spans = readonly ReceivedSpan[]
 
-/** Why the birth of this link is not one trace with the spans of both ends; empty when it is. */
-export function birthFault(spans: Spans, { id, trace, ends }: PairLink): string {
-  const emittedSpans = inTrace(spans, trace)
+/** Why the opening of this link is not one trace with the spans of both ends; empty when it is. */
+export function openFault(spans: Spans, { id, trace, ends }: PairLink): string {
+  const emittedSpans = spansInTrace(spans, trace)
   const [first, ...more] = emittedSpans.filter(({ parentSpanId }) => parentSpanId === '')
   if (first?.name !== 'mesh.connection.opened' || more.length > 0) return `${id}: the root is ${first?.name}`
   for (const name of ['mesh.connection.opened', 'mesh.hello.received'] as const) {
-    const emitters = named(emittedSpans, name).map(emitterOf).sort()
+    const emitters = spansNamed(emittedSpans, name).map(emitterOf).sort()
     if (emitters.join() !== ends.join()) return `${id}: ${emitters.length} × ${name}`
   }
   return ''
 }
 
-/** Why the end of this link, which `stopped` ended, is not one trace with the spans of both ends; empty when it is. */
-export function endFault(spans: Spans, { id, trace, ends }: PairLink, stopped: string): string {
+/** Why the close of this link by `stopped` is not one trace with the spans of both ends; empty when it is. */
+export function closeFault(spans: Spans, { id, trace, ends }: PairLink, stopped: string): string {
   const ofLink = spans.filter((span) => span.attributes['mesh.link.id'] === id)
-  const [sent, ...moreSent] = named(ofLink, 'mesh.goodbye.sent')
-  if (sent === undefined || moreSent.length > 0) return `${id}: ${moreSent.length} goodbyes too many, or none`
-  const emittedSpans = inTrace(spans, sent.traceId)
-  const received = named(emittedSpans, 'mesh.goodbye.received')
-  const closed = named(emittedSpans, 'mesh.connection.closed')
+  const [sent, ...moreSent] = spansNamed(ofLink, 'mesh.goodbye.sent')
+  if (sent === undefined || moreSent.length > 0) return `${id}: ${moreSent.length} extra goodbyes, or none`
+  const emittedSpans = spansInTrace(spans, sent.traceId)
+  const received = spansNamed(emittedSpans, 'mesh.goodbye.received')
+  const closed = spansNamed(emittedSpans, 'mesh.connection.closed')
   if (emitterOf(sent) !== stopped) return `${id}: the goodbye came from ${emitterOf(sent)}`
   if (received.length !== 1 || received.some((span) => emitterOf(span) === stopped)) return `${id}: no goodbye received`
   if (closed.map(emitterOf).sort().join() !== ends.join()) return `${id}: ${closed.length} × closed`
   const unlinked = [sent, ...received, ...closed].find((span) => !isLinkedTo(span, trace))
-  return unlinked === undefined ? '' : `${id}: ${unlinked.name} is not linked to the birth`
+  return unlinked === undefined ? '' : `${id}: ${unlinked.name} is not linked to the opening trace`
 }

@@ -3,7 +3,7 @@ import { type NodeProcess, until } from '../../testing/cluster.ts'
 
 export interface PairLink {
   readonly id: string
-  /** Trace of its birth, as the dialler names it. */
+  /** Trace of its opening, as the dialler reports it. */
   readonly trace: string
   readonly transport: string
   /** Peer ids of both ends, the lower one first. */
@@ -14,28 +14,27 @@ export function topologiesOf(nodes: readonly NodeProcess[]): Promise<Topology[]>
   return Promise.all(nodes.map((node) => node.api<Topology>('/api/topology')))
 }
 
-/** Whether each of these nodes knows all the others as members, and nobody else. */
-export function allKnown(topologies: readonly Topology[]): boolean {
-  const everybody = topologies.map(({ self }) => self)
+/** Whether each of these nodes has exactly the others as members. */
+export function haveFullMembership(topologies: readonly Topology[]): boolean {
+  const all = topologies.map(({ self }) => self)
   return topologies.every(({ self, members }) => {
-    const known = members.map(({ peer }) => peer)
-    return sameSet([...known, self], everybody)
+    return sameSet([...members.map(({ peer }) => peer), self], all)
   })
 }
 
 /**
- * The links of a full mesh by the word of both ends, or why it is none: every pair has exactly one link, settled, which
- * both ends give the same id.
+ * The links of a full mesh, or why it is not one: every pair has exactly one settled link, with the same id at both
+ * ends.
  */
 export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] | string {
   const links: PairLink[] = []
   for (const [index, one] of topologies.entries()) {
     if (one.peers.length !== topologies.length - 1) return `${one.self} has ${one.peers.length} peers`
     for (const other of topologies.slice(index + 1)) {
-      const here = only(one.peers, other.self)
-      const there = only(other.peers, one.self)
+      const here = singleSettledLink(one.peers, other.self)
+      const there = singleSettledLink(other.peers, one.self)
       if (here === undefined || there === undefined)
-        return `${one.self} and ${other.self} have not one settled link each`
+        return `${one.self} and ${other.self} do not have one settled link each`
       if (here.id !== there.id) return `${here.id} is ${there.id} at the other end`
       const dialler = here.direction === 'outbound' ? here : there
       const ends = [one.self, other.self].sort() as [string, string]
@@ -45,21 +44,21 @@ export function pairLinks(topologies: readonly Topology[]): readonly PairLink[] 
   return links
 }
 
-/** Resolves with the links once everybody knows everybody and the two ends of every pair agree on one link. */
-export async function settled(nodes: readonly NodeProcess[], limitMs: number): Promise<readonly PairLink[]> {
-  let links: readonly PairLink[] | string = 'not asked yet'
-  const agreed = async () => {
+/** Resolves with the links once all are members of each other and both ends of every pair agree on one link. */
+export async function waitForFullMesh(nodes: readonly NodeProcess[], limitMs: number): Promise<readonly PairLink[]> {
+  let links: readonly PairLink[] | string = 'no topology yet'
+  const isFullMesh = async () => {
     const topologies = await topologiesOf(nodes)
-    links = allKnown(topologies) ? pairLinks(topologies) : 'not all are known'
+    links = haveFullMembership(topologies) ? pairLinks(topologies) : 'membership is incomplete'
     return typeof links !== 'string'
   }
-  await until(agreed, limitMs, `${nodes.length} nodes with one link per pair`).catch((error: Error) => {
+  await until(isFullMesh, limitMs, `${nodes.length} nodes with one link per pair`).catch((error: Error) => {
     throw new Error(typeof links === 'string' ? `${error.message}: ${links}` : error.message, { cause: error })
   })
   return typeof links === 'string' ? [] : links
 }
 
-function only(peers: readonly PeerInfo[], peer: string): PeerInfo['links'][number] | undefined {
+function singleSettledLink(peers: readonly PeerInfo[], peer: string): PeerInfo['links'][number] | undefined {
   const links = peers.find((one) => one.peer === peer)?.links ?? []
   return links.length === 1 && links[0]?.state === 'settled' ? links[0] : undefined
 }

@@ -1,18 +1,18 @@
 import { addNumbers, countMissing, emptySequence } from '../../store/sequence.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { byInstance, named, numberOf } from '../evidence.ts'
+import { byInstance, numberOf, spansNamed } from '../evidence.ts'
 
-/** What arrived of one process's spans. */
+/** Count of one process's spans at the receiver. */
 export interface SpanAccount {
   readonly node: string
-  /** Highest number seen: as many were told at least. */
-  readonly told: number
+  /** Highest sequence number: the process emitted at least as many. */
+  readonly emitted: number
   readonly received: number
   readonly missing: number
-  /** By its own `mesh.telemetry.lost`. */
+  /** Sum of its own `mesh.telemetry.lost` spans. */
   readonly lostBySpans: number
-  /** Arrived more than once. */
-  readonly twice: number
+  /** Spans that arrived more than once. */
+  readonly duplicates: number
 }
 
 /** One account per process, in the order in which their first spans came. */
@@ -35,13 +35,13 @@ function accountOf(spans: readonly ReceivedSpan[]): SpanAccount {
   const received = sequence.last - missing
   return {
     node: String(spans[0]?.resource['mesh.node.name']),
-    told: sequence.last,
+    emitted: sequence.last,
     received,
     missing,
-    lostBySpans: named(distinct, 'mesh.telemetry.lost').reduce(
+    lostBySpans: spansNamed(distinct, 'mesh.telemetry.lost').reduce(
       (sum, span) => sum + numberOf(span, 'mesh.lost.count'),
       0,
     ),
-    twice: spans.length - received,
+    duplicates: spans.length - received,
   }
 }

@@ -3,28 +3,32 @@ import { type Network, networkImpossible, startNetwork } from '../../testing/net
 import { notRun } from '../../testing/not-run.ts'
 import type { ProofResult } from '../proof.ts'
 
-const ways = ['udp/4001/quic-v1', 'tcp/4001']
+const transports = ['udp/4001/quic-v1', 'tcp/4001']
 
-/** Where every node of these proofs listens: at a known port of each address that its host has, or gets. */
-export const listen = ['ip4/0.0.0.0', 'ip6/::'].flatMap((host) => ways.map((way) => `/${host}/${way}`))
+/** Listen addresses of each node of these proofs: a fixed port at every present and later address of its host. */
+export const listen = ['ip4/0.0.0.0', 'ip6/::'].flatMap((host) =>
+  transports.map((transport) => `/${host}/${transport}`),
+)
 
-/** Multiaddrs of a node that listens so, at these IP addresses. */
+/** Multiaddrs of such a node at these IP addresses. */
 export function addressesAt(...hosts: readonly string[]): string[] {
-  return hosts.flatMap((host) => ways.map((way) => `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/${way}`))
+  return hosts.flatMap((host) =>
+    transports.map((transport) => `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/${transport}`),
+  )
 }
 
-/** Runs a proof on a network of its own; where there can be none, it shows nothing and says why. */
+/** Runs a proof on its own network; without one, the check is not shown, with the reason. */
 export async function onNetwork(
   name: string,
   run: (network: Network, cluster: Cluster) => Promise<ProofResult>,
 ): Promise<ProofResult> {
-  const impossible = networkImpossible()
-  if (impossible !== undefined) {
-    notRun(name, impossible)
+  const reason = networkImpossible()
+  if (reason !== undefined) {
+    notRun(name, reason)
     const check = {
-      what: 'hosts on a network of their own',
+      what: 'hosts on their own network',
       want: 'possible',
-      got: impossible,
+      got: reason,
       holds: 'not shown',
     } as const
     return { figures: {}, checks: [check] }

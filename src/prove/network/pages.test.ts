@@ -22,12 +22,12 @@ const nodes = ['a', 'b', 'c', 'd']
 const every = (seconds: number, until: number) => Array.from({ length: until / seconds }, (_, n) => n * seconds)
 const alerts = (spans: readonly ReceivedSpan[]) => pagesOf(spans).map(({ alert, node }) => `${alert} ${node}`)
 
-test('one give-up pages, retries that end do not', () => {
+test('one give-up: MeshSeedGiveup; one retry of each node: no page', () => {
   assert.deepEqual(alerts([span('mesh.seed.giveup', 'a', 1), span('mesh.seed.retry', 'b', 1)]), ['MeshSeedGiveup a'])
   assert.deepEqual(alerts(nodes.map((node) => span('mesh.seed.retry', node, 1))), [])
 })
 
-test('three nodes that retry for minutes page, two or a minute do not', () => {
+test('three nodes retry for three minutes: MeshRetryStorm; two nodes, or one minute: no page', () => {
   const retries = (of: readonly string[], until: number) => [
     ...nodes.map((node) => span('mesh.window', node, 0)),
     ...every(30, until).flatMap((at) => of.map((node) => span('mesh.seed.retry', node, at))),
@@ -37,14 +37,14 @@ test('three nodes that retry for minutes page, two or a minute do not', () => {
   assert.deepEqual(alerts(retries(nodes, 60)), [])
 })
 
-test('two minutes without a link page, a late link does not', () => {
+test('two minutes without a link: MeshNodeAlone; a late link: no page', () => {
   const audits = (links: (at: number) => number) =>
     every(30, 300).map((at) => span('mesh.audit', 'a', at, { 'mesh.audit.links': links(at) }))
   assert.deepEqual(alerts(audits(() => 0)), ['MeshNodeAlone a'])
   assert.deepEqual(alerts(audits((at) => (at < 90 ? 0 : 2))), [])
 })
 
-test('three expired at once page, one by all does not', () => {
+test('one node expires three members at once: MeshMembersExpiredInBulk; all nodes expire one: no page', () => {
   const expired = (node: string, count: number) =>
     Array.from({ length: count }, (_, n) => span('mesh.member.expired', node, n))
   assert.deepEqual(alerts(expired('a', 3)), ['MeshMembersExpiredInBulk a'])

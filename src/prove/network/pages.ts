@@ -1,47 +1,48 @@
 import { type AlertName, alertNames, alertOf } from '../../catalogue/alerts.ts'
 import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
-import { named, nameOf, numberOf } from '../evidence.ts'
+import { nameOf, numberOf, spansNamed } from '../evidence.ts'
 
-/** One alert that these spans would have made page somebody. */
+/** One page that these spans would have caused. */
 export interface Page {
   readonly alert: AlertName
-  /** The node that it is about, or the first of several. */
+  /** Its node, or the first of several. */
   readonly node: string
   readonly spans: number
 }
 
 type Spans = readonly ReceivedSpan[]
-type Judge = (spans: Spans) => readonly Page[]
+type Rule = (spans: Spans) => readonly Page[]
 
 const minuteMs = 60_000
 const stepMs = 10_000
 
 /**
- * What would have paged, judged by the spans alone; the rules themselves are tested with promtool. An alert that is not
- * named below pages for the first span it searches for: so does every new one, until it is.
+ * Pages by the spans alone; promtool tests the rules themselves. An alert without a rule below, such as a new one,
+ * pages for the first span that it searches for.
  */
 export function pagesOf(spans: Spans): Page[] {
   const paging = alertNames.filter((name) => alertOf(name).severity === 'page' && alertOf(name).about === 'mesh')
-  return paging.flatMap((alert) => (judges[alert] ?? firstSpan(alert))(spans))
+  return paging.flatMap((alert) => (rules[alert] ?? firstSpan(alert))(spans))
 }
 
-const judges: Partial<Record<AlertName, Judge>> = {
+const rules: Partial<Record<AlertName, Rule>> = {
   MeshRetryStorm: retryStorm,
   MeshNodeAlone: alone,
   MeshMembersExpiredInBulk: expiredInBulk,
-  // About nodes that end without a goodbye: what a proof kills, it knows.
+  // For nodes that end without a goodbye: a proof kills them on purpose.
   MeshNodeSilent: () => [],
 }
 
-function firstSpan(alert: AlertName): Judge {
+function firstSpan(alert: AlertName): Rule {
   const { search } = alertOf(alert)
-  if (typeof search === 'string') throw new Error(`no rule here says when ${alert} pages`)
-  return (spans) => [...byNode(named(spans, search.span))].map(([node, { length }]) => ({ alert, node, spans: length }))
+  if (typeof search === 'string') throw new Error(`no rule decides when ${alert} pages`)
+  return (spans) =>
+    [...byNode(spansNamed(spans, search.span))].map(([node, { length }]) => ({ alert, node, spans: length }))
 }
 
-/** At least three nodes, and half of all, failed within every minute of two. */
+/** At least three nodes, and half of all, retry in every minute of two minutes. */
 function retryStorm(spans: Spans): Page[] {
-  const retries = named(spans, 'mesh.seed.retry')
+  const retries = spansNamed(spans, 'mesh.seed.retry')
   const nodes = new Set(spans.map(nameOf)).size
   const retrying = (at: number) =>
     new Set(retries.filter(({ endMs }) => endMs > at - minuteMs && endMs <= at).map(nameOf)).size
@@ -52,9 +53,9 @@ function retryStorm(spans: Spans): Page[] {
     : [{ alert: 'MeshRetryStorm', node: nameOf(first), spans: retries.length }]
 }
 
-/** A node counts no link in any census of two minutes. */
+/** A node has no link in any census of two minutes. */
 function alone(spans: Spans): Page[] {
-  return [...byNode(named(spans, 'mesh.audit'))].flatMap(([node, audits]) => {
+  return [...byNode(spansNamed(spans, 'mesh.audit'))].flatMap(([node, audits]) => {
     const last = (at: number) => audits.findLast(({ endMs }) => endMs <= at)
     const without = longest(audits, (at) => {
       const audit = last(at)
@@ -67,7 +68,7 @@ function alone(spans: Spans): Page[] {
 /** A node expires at least three members, and a quarter of all, within two minutes. */
 function expiredInBulk(spans: Spans): Page[] {
   const nodes = new Set(spans.map(nameOf)).size
-  return [...byNode(named(spans, 'mesh.member.expired'))].flatMap(([node, expired]) => {
+  return [...byNode(spansNamed(spans, 'mesh.member.expired'))].flatMap(([node, expired]) => {
     const most = Math.max(
       ...expired.map(
         ({ endMs }) => expired.filter((one) => one.endMs <= endMs && one.endMs > endMs - 2 * minuteMs).length,
@@ -81,7 +82,7 @@ function byNode(spans: Spans): ReadonlyMap<string, Spans> {
   return Map.groupBy(spans, nameOf)
 }
 
-/** Milliseconds of the longest time for which `holds`, looked at every ten seconds while there are such spans. */
+/** The longest time for which `holds`, in milliseconds, evaluated every ten seconds from the first span to the last. */
 function longest(spans: Spans, holds: (at: number) => boolean): number {
   const times = spans.map(({ endMs }) => endMs)
   let [most, since] = [0, Number.NaN]

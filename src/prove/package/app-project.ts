@@ -1,27 +1,27 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { plainEnvironment, type Ran, root, sh } from '../shell.ts'
-import { adapted, readmeApplication } from './readme-code.ts'
+import { type CommandResult, plainEnvironment, root, sh } from '../shell.ts'
+import { adaptCode, readmeApplication } from './readme-code.ts'
 
-/** Environment of commands in a project: this Node.js, and nothing of npm's or of ours. */
+/** Environment of commands in a project: this Node.js, without variables of npm or of the launcher. */
 const environment = () => plainEnvironment(dirname(process.execPath))
 
-/** An application that has installed the packed kit. */
+/** An application with the packed kit installed. */
 export interface AppProject {
   readonly directory: string
-  readonly installed: Ran
+  readonly installed: CommandResult
   /** Absolute path of its program. */
   readonly entry: string
-  /** The compiler's verdict on its sources. */
-  typeCheck(): Promise<Ran>
-  run(command: string): Promise<Ran>
+  /** Type-checks its sources. */
+  typeCheck(): Promise<CommandResult>
+  run(command: string): Promise<CommandResult>
 }
 
 export interface ProjectOptions {
   readonly directory: string
-  /** Of the packed kit. */
+  /** The packed kit. */
   readonly tarball: string
-  /** Name and version of what is installed beside it. */
+  /** Names and versions of the packages beside it. */
   readonly packages: Readonly<Record<string, string>>
   readonly install: string
   /** Changes to the application of the README. */
@@ -29,33 +29,33 @@ export interface ProjectOptions {
   readonly signal: AbortSignal
 }
 
-/** `npm pack` of this checkout into `directory`; resolves to the tarball. Throws with npm's words when that fails. */
+/** `npm pack` of this checkout into `directory`; resolves to the tarball. Throws with the output of npm. */
 export async function packKit(directory: string, signal: AbortSignal): Promise<string> {
   const packed = await sh(`npm pack --pack-destination ${directory}`, root, environment(), signal)
-  // Interrupted, npm leaves the manifest of the package where that of the checkout belongs.
+  // An interrupted npm leaves the manifest of the package in place of the checkout's.
   if (packed.code !== 0) await sh('npm run postpack', root, environment(), AbortSignal.timeout(5_000))
   const name = /^tracemesh-\S+\.tgz$/m.exec(packed.output)?.[0]
   if (packed.code !== 0 || name === undefined) throw new Error(`npm pack failed: ${packed.output.slice(-1_000)}`)
   return join(directory, name)
 }
 
-/** On loopback, with seeds and receiver from outside: what cannot stand in a README. */
-const surroundings = [
+/** On loopback, with seeds and receiver from the environment: changes that a README cannot contain. */
+const environmentChanges = [
   ['/ip4/0.0.0.0/tcp/0', '/ip4/127.0.0.1/tcp/0'],
   ["seeds: ['/ip4/10.0.0.1/tcp/4001']", "seeds: (process.env['MESH_SEEDS'] ?? '').split(',').filter(Boolean), otlp"],
 ] as const
 
 const before = `const otlp = process.env['MESH_OTLP'] ?? 'off'\n`
 
-/** What the application does besides: it publishes under spans of its own, and says what it hears. */
+/** Additional code of the application: it publishes under its own spans, and logs received messages. */
 const after = `
 import { trace } from '@opentelemetry/api'
 const tracer = trace.getTracer('app')
-const say = (line: object) => process.stdout.write(JSON.stringify(line) + '\\n')
+const print = (line: object) => process.stdout.write(JSON.stringify(line) + '\\n')
 const name = process.env['MESH_NAME'] ?? ''
 mesh.subscribe('news', ({ from, data }) => {
   const span = tracer.startSpan('app.handle')
-  say({ heard: new TextDecoder().decode(data), from })
+  print({ heard: new TextDecoder().decode(data), from })
   span.end()
 })
 const timer = setInterval(() => {
@@ -67,7 +67,7 @@ process.once('SIGTERM', () => {
   clearInterval(timer)
   void node.stop()
 })
-say({ msg: 'listening', peer: mesh.peer, addresses: node.getMultiaddrs().map(String) })
+print({ msg: 'listening', peer: mesh.peer, addresses: node.getMultiaddrs().map(String) })
 `
 
 /** The application's own SDK, of whatever major version: each ended span is a line of standard output. */
@@ -106,7 +106,7 @@ const compilerOptions = {
   noEmit: true,
 }
 
-/** Copies the application of the README into an empty folder, and installs the kit and what the application needs. */
+/** Copies the application of the README into an empty folder, and installs the kit and the application's packages. */
 export async function appProject(options: ProjectOptions): Promise<AppProject> {
   const { directory, tarball, packages, install, changes = [], signal } = options
   const { code } = await readmeApplication()
@@ -114,7 +114,7 @@ export async function appProject(options: ProjectOptions): Promise<AppProject> {
   const files: Readonly<Record<string, string>> = {
     'package.json': JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }),
     'tsconfig.json': JSON.stringify({ compilerOptions, include: ['*.ts'] }),
-    'app.ts': before + adapted(code, [...surroundings, ...changes]) + after,
+    'app.ts': before + adaptCode(code, [...environmentChanges, ...changes]) + after,
     'own-gossipsub.ts': ownGossipsub,
     'main.mjs': telemetry,
   }

@@ -5,8 +5,8 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 
-// A js-libp2p application that listens and does nothing; with the mesh where `MESH_KIT` is the URL of a kit. Plain
-// JavaScript, since Node.js holds its compiler of types in memory once it has needed it.
+// A js-libp2p application that listens and does nothing; with the mesh when `MESH_KIT` is the URL of a kit. Plain
+// JavaScript, since Node.js keeps its type stripper in memory after the first use.
 
 const { MESH_KIT: kit, MESH_OTLP: otlp = 'off' } = process.env
 const services = { identify: identify(), pubsub: gossipsub() }

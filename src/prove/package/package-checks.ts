@@ -1,25 +1,25 @@
 import type { Check } from '../proof.ts'
-import type { Ran } from '../shell.ts'
+import type { CommandResult } from '../shell.ts'
 import type { AppProject } from './app-project.ts'
 
-export function succeeds(what: string, { code, output }: Ran): Check {
+export function succeeds(what: string, { code, output }: CommandResult): Check {
   return { what, want: 'exit 0', got: code === 0 ? 'exit 0' : `exit ${code}: ${output.slice(-500)}`, holds: code === 0 }
 }
 
-/** What npm and pnpm say where versions do not fit each other. */
+/** Messages of npm and pnpm about version conflicts. */
 const conflict = /ERESOLVE|peer dependenc|unmet peer|ELSPROBLEMS/i
-/** What the commands use and the kit does not: none of it may come along with the kit. */
-const unwanted = ['fastify', 'commander', '@opentelemetry/otlp-transformer', '@grpc/proto-loader']
+/** Packages of the commands, which the kit must not install. */
+const commandPackages = ['fastify', 'commander', '@opentelemetry/otlp-transformer', '@grpc/proto-loader']
 
-/** Installed without a word about conflicts, and with one copy of the API. */
+/** Checks an install: no conflict, and one copy of the API. */
 export async function installChecks(on: string, project: AppProject, ownSdk: boolean): Promise<Check[]> {
   const { installed } = project
   const conflicts = installed.output.split('\n').filter((line) => conflict.test(line))
-  // Real directories only: pnpm links each package to wherever it is needed.
+  // Real directories only: pnpm links each package into its dependents.
   const copies = await project.run(
     `find node_modules -type d -path '*@opentelemetry/api' -not -path '*/api/*' | sort | uniq | wc -l`,
   )
-  const names = ownSdk ? unwanted.slice(0, 2) : unwanted
+  const names = ownSdk ? commandPackages.slice(0, 2) : commandPackages
   const paths = names.map((name) => `-path '*/node_modules/${name}'`).join(' -o ')
   const extra = await project.run(`find node_modules -type d \\( ${paths} \\) | head -3`)
   return [

@@ -5,19 +5,19 @@ import { test } from 'node:test'
 import { packagesOf } from '../../publish/manifest.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { root } from '../shell.ts'
-import { adapted, readmeApplication } from './readme-code.ts'
+import { adaptCode, readmeApplication } from './readme-code.ts'
 
 leakCheck()
 
 const gossipsub = '@libp2p/gossipsub'
 
-test('the README tells to install what its application imports, and nothing else', async () => {
+test('the README installs exactly the packages that its application imports', async () => {
   const { packages, code } = await readmeApplication()
   assert.deepEqual([...new Set(packagesOf(code))].sort(), [...packages].sort())
   assert.ok(packages.includes(gossipsub))
 })
 
-test('the gossipsub of the README is the one that the sources import by its other name', () => {
+test('the gossipsub of the README: the sources import the same version by its alias', () => {
   const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const alias = dependencies['@chainsafe/libp2p-gossipsub']
   assert.equal(alias, `npm:${gossipsub}@${devDependencies[gossipsub]}`)
@@ -26,7 +26,7 @@ test('the gossipsub of the README is the one that the sources import by its othe
   assert.deepEqual(importing, [])
 })
 
-test('a change to the application of the README that is no longer possible is not lost', () => {
-  assert.equal(adapted('a b a', [['a', 'c']]), 'c b c')
-  assert.throws(() => adapted('a', [['b', 'c']]), /has no b/)
+test('a change to the application of the README without a match: throws', () => {
+  assert.equal(adaptCode('a b a', [['a', 'c']]), 'c b c')
+  assert.throws(() => adaptCode('a', [['b', 'c']]), /has no b/)
 })

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { root } from '../shell.ts'
 
 export interface ReadmeApplication {
-  /** Packages that the README tells to install, `tracemesh` among them. */
+  /** Packages of the install command in the README, `tracemesh` included. */
   readonly packages: readonly string[]
   readonly code: string
 }
 
-/** The application of the README as it stands there. Throws when the README has none. */
+/** The application of the README. Throws when the README has none. */
 export async function readmeApplication(): Promise<ReadmeApplication> {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
   const section = /^## In your own js-libp2p application$([\s\S]*?)^## /m.exec(readme)?.[1] ?? ''
@@ -18,8 +18,8 @@ export async function readmeApplication(): Promise<ReadmeApplication> {
   return { packages: install.trim().split(/\s+/), code }
 }
 
-/** Every `from` replaced by its `to`. Throws when one is not there: the text has changed, and the change would be lost. */
-export function adapted(code: string, changes: readonly (readonly [from: string, to: string])[]): string {
+/** Replaces every `from` by its `to`. Throws when a `from` is missing, so that no change is lost. */
+export function adaptCode(code: string, changes: readonly (readonly [from: string, to: string])[]): string {
   let text = code
   for (const [from, to] of changes) {
     if (!text.includes(from)) throw new Error(`the application of the README has no ${from}`)

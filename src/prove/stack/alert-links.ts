@@ -3,36 +3,36 @@ import { TraceReader } from '../../traces/reader.ts'
 import { each } from '../checks.ts'
 import type { Check } from '../proof.ts'
 
-/** Those of a link of Jaeger's search page, which its API has by other names. */
+/** The search of a link to Jaeger's search page, in the terms of its API. */
 interface Search {
   readonly service: string
   readonly span?: string
   readonly attributes: Readonly<Record<string, string>>
 }
 
-/** Undefined for one that leads to the search page without a search: the alerts about the pipeline. */
+/** Undefined for a link without a search, as in the alerts about the pipeline. */
 function searchOf(link: string): Search | undefined {
-  const { searchParams: said } = new URL(link)
-  const [service, span] = [said.get('service'), said.get('operation')]
+  const { searchParams: parameters } = new URL(link)
+  const [service, span] = [parameters.get('service'), parameters.get('operation')]
   if (service === null) return undefined
   return {
     service,
     ...(span !== null && { span }),
-    attributes: JSON.parse(said.get('tags') ?? '{}') as Record<string, string>,
+    attributes: JSON.parse(parameters.get('tags') ?? '{}') as Record<string, string>,
   }
 }
 
-/** That each alert that rang has a link, and that one of them leads to traces wherever they lead to a search. */
-export async function linksLead(results: readonly DrillResult[], jaeger: string): Promise<Check> {
+/** Checks that each firing alert has a link without a search, or one whose search finds traces. */
+export async function checkAlertLinks(results: readonly DrillResult[], jaeger: string): Promise<Check> {
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
-  const rang = results.filter(({ firedAfterMs }) => firedAfterMs !== null)
-  const followed = await Promise.all(
-    rang.map(async ({ alert, traces }) => ({ alert, traces, leads: await someLeads(reader, traces) })),
+  const fired = results.filter(({ firedAfterMs }) => firedAfterMs !== null)
+  const linkResults = await Promise.all(
+    fired.map(async ({ alert, traces }) => ({ alert, traces, leads: await hasWorkingLink(reader, traces) })),
   )
-  return each('alerts that rang whose links lead nowhere', 'none', followed, ({ leads }) => leads)
+  return each('alerts that fired whose links lead nowhere', 'none', linkResults, ({ leads }) => leads)
 }
 
-async function someLeads(reader: TraceReader, links: readonly string[]): Promise<boolean> {
+async function hasWorkingLink(reader: TraceReader, links: readonly string[]): Promise<boolean> {
   const toMs = Date.now() + 60_000
   for (const link of links) {
     const search = searchOf(link)

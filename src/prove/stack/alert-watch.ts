@@ -1,34 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Alertmanager } from '../../drill/alertmanager.ts'
 
-const lookEveryMs = 5_000
+const pollMs = 5_000
 
-/** Notes which alerts ring at an Alertmanager, and which are held back, until it is disposed of. */
+/** Records the active and the inhibited alerts of an Alertmanager until it is disposed of. */
 export class AlertWatch implements AsyncDisposable {
   readonly #alertmanager: Alertmanager
   readonly #abort = new AbortController()
-  readonly #seen = { active: new Map<string, string>(), suppressed: new Map<string, string>() }
+  readonly #alerts = { active: new Map<string, string>(), suppressed: new Map<string, string>() }
   readonly #watching: Promise<void>
-  #looks = 0
+  #polls = 0
 
   constructor(url: string) {
     this.#alertmanager = new Alertmanager(url)
-    this.#watching = this.#watch()
+    this.#watching = this.#watchAlerts()
   }
 
-  /** How often it was answered. */
-  get looks(): number {
-    return this.#looks
+  /** Number of answered polls. */
+  get polls(): number {
+    return this.#polls
   }
 
-  /** Names of those that rang so far, about the mesh or about the way of its spans. */
-  rang(about: 'mesh' | 'pipeline'): readonly string[] {
-    return named(this.#seen.active, about)
+  /** Names of the alerts that were active so far, about the mesh or about the pipeline of its spans. */
+  fired(about: 'mesh' | 'pipeline'): readonly string[] {
+    return alertsAbout(this.#alerts.active, about)
   }
 
-  /** Names of those that were held back at some time. */
-  heldBack(about: 'mesh' | 'pipeline'): readonly string[] {
-    return named(this.#seen.suppressed, about)
+  /** Names of the alerts that were inhibited so far. */
+  inhibited(about: 'mesh' | 'pipeline'): readonly string[] {
+    return alertsAbout(this.#alerts.suppressed, about)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -36,21 +36,21 @@ export class AlertWatch implements AsyncDisposable {
     await this.#watching
   }
 
-  async #watch(): Promise<void> {
+  async #watchAlerts(): Promise<void> {
     const { signal } = this.#abort
     while (!signal.aborted) {
-      // It may be away for a moment; that it answered is counted.
-      const answered = await Promise.all([this.#note('active'), this.#note('suppressed')]).catch(() => undefined)
-      if (answered !== undefined) this.#looks++
-      await sleep(lookEveryMs, undefined, { signal }).catch(() => {})
+      // Alertmanager may be unreachable for a moment, so answered polls are counted.
+      const results = await Promise.all([this.#record('active'), this.#record('suppressed')]).catch(() => undefined)
+      if (results !== undefined) this.#polls++
+      await sleep(pollMs, undefined, { signal }).catch(() => {})
     }
   }
-  async #note(which: 'active' | 'suppressed'): Promise<void> {
+  async #record(which: 'active' | 'suppressed'): Promise<void> {
     for (const { alertname = '', about = '', job, exporter } of await this.#alertmanager.all(which))
-      this.#seen[which].set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
+      this.#alerts[which].set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
   }
 }
 
-function named(seen: ReadonlyMap<string, string>, about: string): readonly string[] {
-  return [...seen].flatMap(([name, its]) => (its === about ? [name] : [])).sort()
+function alertsAbout(alerts: ReadonlyMap<string, string>, about: string): readonly string[] {
+  return [...alerts].flatMap(([name, alertAbout]) => (alertAbout === about ? [name] : [])).sort()
 }

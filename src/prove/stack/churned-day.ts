@@ -5,17 +5,17 @@ import { exportBytes, type SentSpan, type SentValue } from '../../store/otlp-cli
 import { hex } from '../../testing/lab-spans.ts'
 import { type EmittedSpan, SimMesh, type SimNode } from '../../testing/sim-mesh.ts'
 
-/** One node every five minutes dies or leaves, and comes back as somebody new under its name. */
+/** Every five minutes a node dies or leaves, and comes back with a new identity under its name. */
 const churnMs = 300_000
 const censusMs = 30_000
-/** Spans of one request, below what a receiver takes at once. */
+/** Spans of one request, below the limit of a receiver. */
 const perExport = 500
 
 const seeds = ['seed-1', 'seed-2']
 const others = Array.from({ length: 8 }, (_, index) => `node-${index + 1}`)
 const registries = ['peers', 'members', 'links', 'messages', 'subscriptions', 'requests', 'relay_seen', 'relay_waiting']
 
-/** Nodes of the simulator, whose identities are fresh with every start, and their spans as requests to a Collector. */
+/** Nodes of the simulator with a new identity at every start, and their spans as requests to a Collector. */
 export class ChurnedMesh {
   readonly #mesh: SimMesh
   readonly #random: Random
@@ -29,14 +29,14 @@ export class ChurnedMesh {
     this.#began = fromMs
   }
 
-  /** `fromMs`: what its clock's zero is to a span, in milliseconds since 1970. */
+  /** `fromMs`: time of the simulator's zero, in milliseconds since 1970. */
   static async start(seed: number, random: Random, fromMs: number): Promise<ChurnedMesh> {
     const mesh = new ChurnedMesh(seed, random, fromMs)
     for (const name of [...seeds, ...others]) await mesh.#start(name)
     return mesh
   }
 
-  /** Peer ids that there have been. */
+  /** Number of peer ids so far. */
   get identities(): number {
     return this.#identities
   }
@@ -45,7 +45,7 @@ export class ChurnedMesh {
     return [...seeds, ...others]
   }
 
-  /** Runs for `ms`, in steps of one churn, and returns what was told meanwhile, as requests. */
+  /** Runs for `ms`, in steps of one churn, and returns the spans emitted meanwhile, as requests. */
   async run(ms: number): Promise<readonly Buffer[]> {
     const requests: Buffer[] = []
     for (let ran = 0; ran < ms; ran += churnMs) {
@@ -65,9 +65,9 @@ export class ChurnedMesh {
 
   async #start(name: string): Promise<void> {
     const role = seeds.includes(name) ? 'seed' : 'compute'
-    const known = seeds.filter((seed) => seed !== name).map((seed) => this.#mesh.addressOf(seed))
+    const otherSeeds = seeds.filter((seed) => seed !== name).map((seed) => this.#mesh.addressOf(seed))
     const peer = `12D3KooW${hex(this.#random, 12)}${++this.#identities}`
-    await this.#mesh.start(name, { peer, role, meshes: ['mesh-a'], seeds: known })
+    await this.#mesh.start(name, { peer, role, meshes: ['mesh-a'], seeds: otherSeeds })
   }
 
   #requests(): Buffer[] {
@@ -76,7 +76,7 @@ export class ChurnedMesh {
     this.#spansUntil = now
     const byNode = Map.groupBy(emittedSpans, ({ node }) => node)
     return this.#mesh.nodes.flatMap((node) => {
-      const all = [...(byNode.get(node.name) ?? []).map((one) => this.#sent(one)), ...this.#censuses(now)]
+      const all = [...(byNode.get(node.name) ?? []).map((one) => this.#toSentSpan(one)), ...this.#censuses(now)]
       const parts = Array.from({ length: Math.ceil(all.length / perExport) }, (_, index) =>
         all.slice(index * perExport, (index + 1) * perExport),
       )
@@ -84,7 +84,7 @@ export class ChurnedMesh {
     })
   }
 
-  #sent({ span, at, attributes, ref, parent, links }: EmittedSpan): SentSpan {
+  #toSentSpan({ span, at, attributes, ref, parent, links }: EmittedSpan): SentSpan {
     return {
       traceId: ref?.traceId ?? parent?.traceId ?? hex(this.#random, 32),
       spanId: ref?.spanId ?? hex(this.#random, 16),
@@ -97,9 +97,9 @@ export class ChurnedMesh {
     }
   }
 
-  /** What a real node tells of itself twice a minute, which the simulator's does not. */
+  /** The census that a real node emits twice a minute; a node of the simulator does not. */
   #censuses(now: number): SentSpan[] {
-    const some = (most: number) => Math.floor(this.#random() * most)
+    const randomInt = (most: number) => Math.floor(this.#random() * most)
     return Array.from({ length: churnMs / censusMs }, (_, index) => {
       const traceId = hex(this.#random, 32)
       const startMs = this.#began + now - index * censusMs
@@ -107,20 +107,20 @@ export class ChurnedMesh {
         return { traceId, spanId: hex(this.#random, 16), name, startMs, attributes }
       }
       const census = span('mesh.audit', {
-        'process.memory.usage': (80 + some(20)) * 1_048_576,
+        'process.memory.usage': (80 + randomInt(20)) * 1_048_576,
         'process.cpu.time': (0.0045 * (startMs - this.#began)) / 1_000,
         'mesh.telemetry.lost_total': 0,
         'mesh.audit.sweeps': Math.floor((startMs - this.#began) / 5_000),
-        'mesh.audit.links': some(9),
-        'mesh.audit.members': some(9),
-        'mesh.audit.connections': some(9),
+        'mesh.audit.links': randomInt(9),
+        'mesh.audit.members': randomInt(9),
+        'mesh.audit.connections': randomInt(9),
       })
       return [
         census,
         ...registries.map((name) =>
           span(`mesh.audit.${name}` as SpanName, {
             'mesh.registry.name': name,
-            'mesh.registry.size': some(100),
+            'mesh.registry.size': randomInt(100),
             'mesh.registry.capacity': 4_096,
           }),
         ),

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 import { plainEnvironment, root, sh } from '../shell.ts'
 
 /**
- * A fresh clone of this repository in `directory`/clone, as the work tree is: what is committed, and on top what is
- * changed, new or deleted but not ignored. Returns its path. Throws when git cannot make it.
+ * Clones this repository into `directory`/clone and applies the uncommitted changes of the work tree, without ignored
+ * files. Returns the path. Throws when git fails.
  */
 export async function cloneWithChanges(directory: string, signal: AbortSignal): Promise<string> {
   const clone = join(directory, 'clone')

@@ -2,17 +2,17 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { freeTcpPorts } from '../../stack/free-tcp-ports.ts'
 import type { ProofContext } from '../proof.ts'
-import { plainEnvironment, type Ran, sh } from '../shell.ts'
+import { type CommandResult, plainEnvironment, sh } from '../shell.ts'
 import { docker } from './containers.ts'
 
-/** The containers' stack of a clone, under a project, ports and an image name of its own. */
+/** The containers' stack of a clone, with its own project, ports and image name. */
 export interface ComposeStack {
   readonly project: string
   readonly image: string
   readonly jaeger: string
   /** Runs a script of the clone's deploy/. */
-  script(command: string): Promise<Ran>
-  /** Takes down whatever there is, its data and its image too, also when nobody waits any more. */
+  script(command: string): Promise<CommandResult>
+  /** Removes the stack, its data and its image, also after an abort. */
   remove(): Promise<void>
 }
 
@@ -21,7 +21,7 @@ const keys = [
   ...['OTLP_PORT', 'OTLP_HTTP_PORT', 'COLLECTOR_HEALTH_PORT'],
 ]
 
-/** How a version of Compose is called; v2 may be the one that `deploy/offline.sh compose` builds. */
+/** Commands of each version of Compose; v2 may be the one that `deploy/offline.sh compose` builds. */
 const commands = {
   v1: ['docker-compose'],
   v2: [
@@ -32,7 +32,7 @@ const commands = {
 export type ComposeVersion = keyof typeof commands
 export const composeCommands: readonly string[] = Object.values(commands).flat()
 
-/** What is missing here for containers with that Compose, or how it is called. */
+/** The command of that Compose, or what is missing to run it. */
 export async function composeCommand(
   version: ComposeVersion,
   signal: AbortSignal,
@@ -48,7 +48,7 @@ export async function composeCommand(
   }
 }
 
-/** Variables that keep a stack of `project` apart from any other: ports of its own, and the Compose it is to use. */
+/** Variables that separate the stack of `project` from any other: its own ports, and its Compose. */
 export async function stackEnvironment(compose: string, project: string): Promise<Readonly<Record<string, string>>> {
   const ports = await freeTcpPorts(keys.map(() => 0))
   return {
@@ -67,7 +67,7 @@ export async function composeStack(clone: string, compose: string, { signal }: P
     TRACEMESH_IMAGE: image,
   }
   const remove = async () => {
-    // No pipe, which may be gone before it is done.
+    // No pipe, which may close before the command ends.
     const down = 'deploy/stop.sh --delete-data >/dev/null 2>&1'
     await sh(`${down}; docker image rm --force ${image} >/dev/null 2>&1`, clone, env, new AbortController().signal)
   }

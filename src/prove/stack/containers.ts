@@ -14,7 +14,7 @@ export interface Container {
 export interface MemoryAccount {
   readonly service: string
   readonly limitMb: number
-  /** Highest of all looks. */
+  /** Highest of all samples. */
   readonly workingMb: number
   readonly peakMb: number
 }
@@ -22,15 +22,15 @@ export interface MemoryAccount {
 const template =
   '{{.ID}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Pid}} {{.State.OOMKilled}} {{.RestartCount}} {{.HostConfig.Memory}}'
 
-/** Standard output of `docker`. Throws what it says on standard error. */
+/** Standard output of `docker`. Throws with its standard error. */
 export async function docker(...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('docker', args, { maxBuffer: 16 << 20 })
   return stdout.trim()
 }
 
-/** Containers of a Compose project, ended ones too. */
+/** Containers of a Compose project, also exited ones. */
 export async function containersOf(project: string): Promise<readonly Container[]> {
-  const ids = await listed('ps', '--all', '--quiet', '--filter', label(project))
+  const ids = await listLines('ps', '--all', '--quiet', '--filter', label(project))
   if (ids.length === 0) return []
   const lines = await docker('inspect', '--format', template, ...ids)
   return lines.split('\n').map((line) => {
@@ -40,19 +40,19 @@ export async function containersOf(project: string): Promise<readonly Container[
   })
 }
 
-/** Whatever of the project is there: containers, networks and, if asked for, volumes, by kind and name. */
-export async function leftOf(project: string, kinds: readonly ('container' | 'network' | 'volume')[]) {
+/** Remaining objects of these kinds of the project, by kind and name. */
+export async function remainingObjects(project: string, kinds: readonly ('container' | 'network' | 'volume')[]) {
   const found = await Promise.all(
     kinds.map(async (kind) => {
       const all = kind === 'container' ? ['--all'] : []
-      const names = await listed(kind, 'ls', '--quiet', ...all, '--filter', label(project))
+      const names = await listLines(kind, 'ls', '--quiet', ...all, '--filter', label(project))
       return names.map((name) => `${kind} ${name}`)
     }),
   )
   return found.flat()
 }
 
-async function listed(...args: readonly string[]): Promise<readonly string[]> {
+async function listLines(...args: readonly string[]): Promise<readonly string[]> {
   return (await docker(...args)).split('\n').filter((line) => line !== '')
 }
 
@@ -60,27 +60,27 @@ function label(project: string): string {
   return `label=com.docker.compose.project=${project}`
 }
 
-/** Looks at the memory of every container until it is asked for the accounts. */
+/** Samples the memory of every container until `stop`. */
 export class MemoryWatch {
   readonly #project: string
   readonly #timer: NodeJS.Timeout
   #accounts: readonly (MemoryAccount & { readonly id: string })[] = []
 
-  /** A look reads a few small files for each container; Docker is asked for them each time. */
-  constructor(project: string, everyMs = 5_000) {
+  /** A sample lists the containers with Docker and reads a few small files of each. */
+  constructor(project: string, sampleMs = 5_000) {
     this.#project = project
-    this.#timer = setInterval(() => void this.#look().catch(() => {}), everyMs)
+    this.#timer = setInterval(() => void this.#sample().catch(() => {}), sampleMs)
   }
 
-  /** One for each container there has been, the one nearest to its limit first. */
+  /** One for each container so far, the one nearest to its limit first. */
   async stop(): Promise<readonly MemoryAccount[]> {
     clearInterval(this.#timer)
-    await this.#look()
+    await this.#sample()
     const accounts = this.#accounts.map(({ id, ...account }) => account)
     return accounts.toSorted((a, b) => b.workingMb / b.limitMb - a.workingMb / a.limitMb)
   }
 
-  async #look(): Promise<void> {
+  async #sample(): Promise<void> {
     for (const { id, service, pid, limitMb } of await containersOf(this.#project)) {
       const memory = pid === 0 ? undefined : await containerMemory(pid)
       if (memory === undefined) continue

@@ -15,14 +15,14 @@ leakCheck()
 const deploy = join(root, 'deploy')
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
 
-/** Runs lines of Bash after the parts of deploy/lib, with the files of `here` and a Docker of four CPUs. */
+/** Runs lines of Bash after the parts of deploy/lib, with the files of `here` and a Docker with four CPUs. */
 function lib(lines: string, env: Readonly<Record<string, string>> = {}, here = deploy) {
   const parts = ['say', 'settings', 'docker', 'wait', 'where'].map((part) => `. "$here/lib/${part}.sh"`)
   const script = ['set -euo pipefail', `here=${quoted(here)}`, ...parts, 'docker() { echo 4; }', lines].join('\n')
   return sh(`bash -c ${quoted(script)}`, root, { ...plainEnvironment(), ...env }, AbortSignal.timeout(60_000))
 }
 
-test('a value that a container could not use is refused, with what it may be', async () => {
+test('an invalid setting: exit 2, with the valid values', async () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
     ['PAGE_TOKEN', 'sixteen-or-more-$HOME', /PAGE_TOKEN=\(hidden\).*is not a token/],
     ['PAGE_TOKEN', 'short', /16 to 256 letters/],
@@ -50,7 +50,7 @@ test('a value that a container could not use is refused, with what it may be', a
   assert.equal(code, 0, output)
 })
 
-test('a $ in .env is refused, and the value is not shown; so is one without the name of the project', async () => {
+test('a $ in .env, or no project name: exit 2, and the value stays hidden', async () => {
   const here = await mkdtemp(join(tmpdir(), 'tracemesh-env-'))
   try {
     await cp(deploy, here, { recursive: true })
@@ -68,7 +68,7 @@ test('a $ in .env is refused, and the value is not shown; so is one without the 
   }
 })
 
-test('what operators are told to change is, unless they do, what each program has by itself', async () => {
+test('tunable settings of .env: equal to the defaults of each program', async () => {
   const env = await readFile(join(deploy, '.env'), 'utf8')
   const files = await Promise.all(
     ['otel/collector.yaml', 'jaeger/jaeger.yaml'].map((file) => readFile(join(root, file))),
@@ -78,43 +78,43 @@ test('what operators are told to change is, unless they do, what each program ha
   )
   for (const { env: key, ...setting } of Object.values(configTable))
     defaults[key] = 'defaultValue' in setting ? setting.defaultValue : undefined
-  const told = [
+  const tunables = [
     ...['CALLS_LIMIT', 'SERIES_EXPIRATION', 'QUEUE_ITEMS', 'SPANS_FILES', 'SPANS_FILE_MB', 'JAEGER_TTL'],
     ...['MESH_MAX_PEERS', 'MESH_NEIGHBOURS', 'MESH_STALENESS_MS'],
   ]
-  for (const key of told) {
+  for (const key of tunables) {
     assert.notEqual(defaults[key], undefined, key)
     assert.equal(new RegExp(`^${key}=(.*)$`, 'm').exec(env)?.[1], defaults[key], key)
   }
 })
 
-test('the Collector is well when it answers 200; that its port opens is not enough', async () => {
+test('the Collector: healthy with an answer 200, not with an open port alone', async () => {
   const states = 'states() { echo collector running none 0 0 false 1a2b; }'
   const health =
     (status: number): RequestListener =>
     (request, response) => {
       response.writeHead(request.url === '/' ? status : 404).end()
     }
-  const ways: readonly (readonly [string, Server, string])[] = [
+  const cases: readonly (readonly [string, Server, string])[] = [
     ['says nothing', createTcpServer((socket) => socket.resume()), 'collector\n'],
     ['ends at once', createTcpServer((socket) => socket.destroy()), 'collector\n'],
     ['answers 503', createServer(health(503)), 'collector\n'],
     ['answers 200', createServer(health(200)), ''],
   ]
-  for (const [way, server, unhealthy] of ways) {
+  for (const [behaviour, server, unhealthy] of cases) {
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
     try {
       const { port } = server.address() as { port: number }
       const { output, seconds } = await lib(`${states}\nunhealthy`, { COLLECTOR_HEALTH_PORT: String(port) })
-      assert.equal(output, unhealthy, way)
-      assert.ok(seconds < 10, `${way}: ${seconds} s`)
+      assert.equal(output, unhealthy, behaviour)
+      assert.ok(seconds < 10, `${behaviour}: ${seconds} s`)
     } finally {
       await new Promise((done) => server.close(done))
     }
   }
 })
 
-test('time to be healthy counts from where the caller has set it to 0', async () => {
+test('an unhealthy service after 120 s since SECONDS was 0: exit 1', async () => {
   const never = 'states() { echo a-broker running starting 0 0 false 1a2b /a-broker; }'
   const { code, output, seconds } = await lib(`${never}\nSECONDS=119\nwait_healthy 120 900`)
   assert.equal(code, 1, output)
@@ -122,46 +122,46 @@ test('time to be healthy counts from where the caller has set it to 0', async ()
   assert.ok(seconds < 20, `${seconds} s`)
 })
 
-test('Jaeger alone may take longer, since it reads what it has kept, and not for ever', async () => {
+test('an unhealthy Jaeger: exit 1 after 900 s, since it reads its stored spans', async () => {
   const never = 'states() { echo jaeger running starting 0 0 false 1a2b /jaeger; }'
   const { code, output } = await lib(`${never}\nSECONDS=896\nwait_healthy 120 900`)
   assert.equal(code, 1, output)
   assert.match(output, /reads the index of its stored spans[^\n]*\n[\s\S]*not healthy after 90\d s: jaeger\n/)
 })
 
-test('who was started again long ago and is well now is not what is being waited for', async () => {
+test('a healthy service with old restarts: not reported as a cause of the wait', async () => {
   const states = [
     'echo collector running none 0 7 false 1a2b /collector',
     'echo a-broker running starting 0 0 false 1a2b /a-broker',
   ].join('; ')
-  const well = `states() { ${states}; }\nanswers() { true; }\nSECONDS=119\nwait_healthy 120 900`
-  assert.match((await lib(well)).output, /not healthy after 12\d s: a-broker\n/)
-  const ill = await lib(well.replace('true', 'false'))
-  assert.match(ill.output, /collector exits right after its start/)
+  const restarted = `states() { ${states}; }\nanswers() { true; }\nSECONDS=119\nwait_healthy 120 900`
+  assert.match((await lib(restarted)).output, /not healthy after 12\d s: a-broker\n/)
+  const failing = await lib(restarted.replace('true', 'false'))
+  assert.match(failing.output, /collector exits right after its start/)
 })
 
-test('a Compose that has started nothing is no success', async () => {
+test('a Compose that starts nothing: exit 1', async () => {
   const { code, output } = await lib('states() { :; }\nwait_healthy 120 900')
   assert.equal(code, 1, output)
   assert.match(output, /Compose started no container/)
 })
 
-test('Compose is not led to the file of another stack', async () => {
+test('COMPOSE_FILE of another stack: ignored', async () => {
   const { code, output } = await lib('compose=(env)\ncompose', { COMPOSE_FILE: '/elsewhere/compose.yaml' })
   assert.equal(code, 0, output)
   assert.doesNotMatch(output, /elsewhere/)
 })
 
-test('the token that was made is shown on a terminal, and elsewhere the command that shows it', async () => {
+test('a generated token: shown on a terminal, elsewhere the command that shows it', async () => {
   const made =
     'states() { echo observer running healthy 0 0 false 0123456789abcdef; }\ndocker() { echo SECRET; }\nwhere'
-  const kept = await lib(made)
-  assert.doesNotMatch(kept.output, /SECRET/)
-  assert.match(kept.output, /token: see: docker exec 0123456789ab cat \/var\/lib\/tracemesh\/page-token\n/)
-  const given = await lib(made, { PAGE_TOKEN: 'a-token-of-some-length' })
-  assert.match(given.output, /token: PAGE_TOKEN of deploy\/\.env\n/)
+  const piped = await lib(made)
+  assert.doesNotMatch(piped.output, /SECRET/)
+  assert.match(piped.output, /token: see: docker exec 0123456789ab cat \/var\/lib\/tracemesh\/page-token\n/)
+  const configured = await lib(made, { PAGE_TOKEN: 'a-token-of-some-length' })
+  assert.match(configured.output, /token: PAGE_TOKEN of deploy\/\.env\n/)
   const { code } = await lib('command -v script')
-  if (code !== 0) return notRun('a token on a terminal', 'there is no program `script`')
+  if (code !== 0) return notRun('a token on a terminal', 'the program `script` is not installed')
   const file = join(await mkdtemp(join(tmpdir(), 'tracemesh-terminal-')), 'where.sh')
   const parts = ['say', 'settings', 'docker', 'where'].map((part) => `. "$here/lib/${part}.sh"`)
   try {
@@ -174,7 +174,7 @@ test('the token that was made is shown on a terminal, and elsewhere the command 
   }
 })
 
-test('stop.sh fails when anything is left, and says what and how to remove it', async () => {
+test('stop.sh with remaining objects: exit 1, names them and the command to remove them', async () => {
   const bin = await mkdtemp(join(tmpdir(), 'tracemesh-docker-'))
   const program = async (name: string, script: string) => {
     await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`)
@@ -187,25 +187,25 @@ test('stop.sh fails when anything is left, and says what and how to remove it', 
   try {
     await program('down-fails', 'case "$*" in *down*) echo "has active endpoints" >&2; exit 1;; esac')
     await program('docker', 'case "$1" in network) echo mesh_default;; volume) echo mesh_jaeger;; esac')
-    const kept = await stop('')
-    assert.equal(kept.code, 1, kept.output)
-    assert.match(kept.output, /has active endpoints/)
-    assert.match(kept.output, /still there: network mesh_default\n[\s\S]*docker network rm mesh_default\n/)
+    const piped = await stop('')
+    assert.equal(piped.code, 1, piped.output)
+    assert.match(piped.output, /has active endpoints/)
+    assert.match(piped.output, /still there: network mesh_default\n[\s\S]*docker network rm mesh_default\n/)
     const deleted = await stop('--delete-data')
     assert.equal(deleted.code, 1, deleted.output)
     assert.match(deleted.output, /network mesh_default; volume mesh_jaeger\n[\s\S]*docker volume rm mesh_jaeger\n/)
     await program('docker', 'case "$1" in volume) echo mesh_jaeger;; esac')
     const clean = await stop('')
     assert.equal(clean.code, 0, clean.output)
-    const asked = join(bin, 'asked')
-    await program('down-fails', `echo "$*" >> ${quoted(asked)}`)
+    const calls = join(bin, 'calls')
+    await program('down-fails', `echo "$*" >> ${quoted(calls)}`)
     const inspected = 'a-broker running healthy 0 0 false 1a /a; collector running none 0 0 false 2b /c'
     const rows = [inspected, 'prometheus running healthy 0 0 false 3c /p'].join('; ').replaceAll('; ', '\\n')
     await program('docker', `case "$1" in ps) echo 1a;; inspect) printf '${rows}\\n';; esac`)
     await program('sleep', 'true')
     const ordered = await stop('')
     assert.match(ordered.output, /until Prometheus has counted the goodbyes/)
-    assert.match(await readFile(asked, 'utf8'), /^stop a-broker$[\s\S]*^--profile grafana down /m)
+    assert.match(await readFile(calls, 'utf8'), /^stop a-broker$[\s\S]*^--profile grafana down /m)
     const now = await stop('--now')
     assert.doesNotMatch(now.output, /counted the goodbyes/)
   } finally {

@@ -12,14 +12,14 @@ leakCheck()
 const scripts = globSync('deploy/{*,lib/*,offline/*}.sh', { cwd: root })
 const run = (command: string, cwd = root) => sh(command, cwd, plainEnvironment(), AbortSignal.timeout(60_000))
 
-test('shellcheck finds nothing in the scripts', async () => {
+test('shellcheck on all scripts: no finding', async () => {
   assert.ok(scripts.length >= 10)
-  if ((await run('command -v shellcheck')).code !== 0) return notRun('shellcheck', 'it is not installed')
+  if ((await run('command -v shellcheck')).code !== 0) return notRun('shellcheck', 'shellcheck is not installed')
   const { code, output } = await run(`shellcheck -x ${scripts.join(' ')}`)
   assert.equal(code, 0, output)
 })
 
-test('every script answers --help, and refuses what it does not know with 2', async () => {
+test('every script: prints --help, and exits with 2 for an unknown option', async () => {
   for (const script of scripts.filter((name) => /^deploy\/(start|stop|build|status|offline)\.sh$/.test(name))) {
     const help = await run(`${script} --help`)
     assert.equal(help.code, 0, `${script}: ${help.output}`)
@@ -30,7 +30,7 @@ test('every script answers --help, and refuses what it does not know with 2', as
   }
 })
 
-test('each Compose reads compose.yaml', async () => {
+test('compose.yaml: valid for each installed Compose', async () => {
   const found = []
   for (const compose of composeCommands) {
     if ((await run(`${compose} version`)).code !== 0) continue
@@ -38,5 +38,5 @@ test('each Compose reads compose.yaml', async () => {
     const { code, output } = await run(`${compose} --profile grafana config --quiet`, resolve(root, 'deploy'))
     assert.equal(code, 0, `${compose}: ${output}`)
   }
-  if (found.length === 0) notRun('compose config', 'there is no Compose here, neither v1 nor v2')
+  if (found.length === 0) notRun('compose config', 'neither Compose v1 nor v2 is installed')
 })

@@ -16,13 +16,13 @@ function settings(text: string): Record<string, string> {
   return Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]))
 }
 
-test('every setting is asked for by compose.yaml, and every one that it asks for is there', () => {
-  const asked = [...read('compose.yaml').matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, key]) => key)
-  const given = Object.keys(settings(read('.env'))).filter((key) => key !== 'COMPOSE_PROJECT_NAME')
-  assert.deepEqual(given.toSorted(), [...new Set(asked)].toSorted())
+test('settings of .env: exactly the variables of compose.yaml', () => {
+  const variables = [...read('compose.yaml').matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, key]) => key)
+  const settingNames = Object.keys(settings(read('.env'))).filter((key) => key !== 'COMPOSE_PROJECT_NAME')
+  assert.deepEqual(settingNames.toSorted(), [...new Set(variables)].toSorted())
 })
 
-test('what is built where no image can be pulled has the versions of the images', () => {
+test('offline builds have the versions of the images', () => {
   const images = settings(read('.env'))
   const offline = settings(read('offline.env'))
   const built = settings(read('offline/versions.sh'))
@@ -39,31 +39,31 @@ test('what is built where no image can be pulled has the versions of the images'
   assert.equal(offline['NODE_IMAGE'], `tracemesh-offline/node:${built['node_version']}`)
 })
 
-test('images that stand in for others have the same keys', () => {
+test('offline images have the keys of the images they replace', () => {
   const keys = Object.keys(settings(read('.env')))
   for (const key of Object.keys(settings(read('offline.env')))) assert.ok(keys.includes(key), key)
 })
 
-test('Grafana has no admin with a password that everybody knows', () => {
+test('Grafana has no admin with a default password', () => {
   const { grafana = '' } = services(read('compose.yaml'))
   assert.match(grafana, /GF_AUTH_BASIC_ENABLED: "false"\n/)
   assert.match(grafana, /GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: "true"\n/)
 })
 
-/** What of a compose file belongs to each service, by name. */
+/** Section of each service of a compose file, by name. */
 function services(text: string): Record<string, string> {
   const [, body = ''] = text.split(/^services:$/m)
   const blocks = body.split(/^volumes:$/m)[0]?.split(/^ {2}(?=[\w-]+:$)/m) ?? []
-  const named = blocks.map((block) => [/^([\w-]+):$/m.exec(block)?.[1] ?? '', block] as const)
-  return Object.fromEntries(named.filter(([name]) => name !== ''))
+  const entries = blocks.map((block) => [/^([\w-]+):$/m.exec(block)?.[1] ?? '', block] as const)
+  return Object.fromEntries(entries.filter(([name]) => name !== ''))
 }
 
-test('every service has a bound of memory and CPU, restarts, and listens on loopback only', () => {
+test('every service has a limit of memory and CPU, restarts, and listens on loopback only', () => {
   const compose = read('compose.yaml')
   const all = services(compose)
   assert.ok(Object.keys(all).length >= 20)
   const [shared = ''] = compose.split(/^services:$/m)
-  // Without the second line what reaches its limit is swapped, and slow, where the machine has swap.
+  // Without memswap_limit a container at its limit swaps, and is slow, on a machine with swap.
   const bounds = [...compose.matchAll(/^ +mem_limit: (.+)\n +(\w+): (.+)$/gm)]
   assert.ok(bounds.length >= 7)
   for (const [line, most, key, both] of bounds) assert.deepEqual([key, both], ['memswap_limit', most], line)
@@ -73,14 +73,14 @@ test('every service has a bound of memory and CPU, restarts, and listens on loop
   assert.match(shared, /x-service:(?:(?!^x-)[\s\S])*restart(?:(?!^x-)[\s\S])*max-size(?:(?!^x-)[\s\S])*cap_drop/m)
   for (const [name, block] of Object.entries(all)) {
     assert.ok(inherits(block), `${name} inherits restart, log rotation and capabilities`)
-    assert.ok(isNode(block) || /mem_limit:/.test(block), `${name} has a bound of memory`)
-    assert.ok(isNode(block) || name === 'collector-volume' || /cpus:/.test(block), `${name} has a bound of CPU`)
+    assert.ok(isNode(block) || /mem_limit:/.test(block), `${name} has a limit of memory`)
+    assert.ok(isNode(block) || name === 'collector-volume' || /cpus:/.test(block), `${name} has a limit of CPU`)
     for (const [, port] of block.matchAll(/"([^"]*\$\{\w*_PORT[^"]*:\d+)"/g))
       assert.ok(port?.startsWith('127.0.0.1:'), `${name}: ${port}`)
   }
 })
 
-/** What deploy/start.sh says of a setting of the shell before it starts anything; empty when it is fine. */
+/** Error of deploy/start.sh about the settings of the shell; empty when they are valid. */
 function complaint(env: Readonly<Record<string, string>>): string {
   const parts = ['say', 'settings'].map((part) => `. "$here/lib/${part}.sh"`)
   const script = [
@@ -94,7 +94,7 @@ function complaint(env: Readonly<Record<string, string>>): string {
   return spawnSync('bash', ['--norc', '-c', script.join('\n')], { env: { PATH, ...env }, encoding: 'utf8' }).stderr
 }
 
-test('the port of profiles may be left empty, and is otherwise a port that nothing else has', () => {
+test('PPROF_PORT: empty or a free port is valid, a malformed or duplicate one is refused', () => {
   assert.equal(settings(read('.env'))['PPROF_PORT'], '')
   assert.equal(complaint({}), '')
   assert.equal(complaint({ PPROF_PORT: '6060' }), '')

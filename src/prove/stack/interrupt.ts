@@ -4,15 +4,15 @@ import { rejectOnAbort } from '../../drill/waiting.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
 import { sh } from '../shell.ts'
 import { stackEnvironment } from './compose.ts'
-import { leftOf } from './containers.ts'
+import { remainingObjects } from './containers.ts'
 
-/** Until it waits for health: it may have to build the nodes' image first. */
-const waitsWithinMs = 600_000
-/** Until it has taken down what it brought up: nodes have 10 s, what shows them 30 s. */
-const endsWithinMs = 90_000
+/** Until it waits for health: it may build the nodes' image first. */
+const waitLimitMs = 600_000
+/** Until it has removed the stack: nodes have 10 s, other services 30 s. */
+const exitLimitMs = 90_000
 
-/** Ctrl-C while deploy/start.sh of `clone` waits for health: the whole process group is told, as a terminal does. */
-export async function interrupted(clone: string, compose: string, { signal }: ProofContext): Promise<Check[]> {
+/** Sends SIGINT to the process group of deploy/start.sh while it waits for health, as Ctrl-C in a terminal does. */
+export async function checkInterrupt(clone: string, compose: string, { signal }: ProofContext): Promise<Check[]> {
   const project = `tracemesh-interrupt-${process.pid}`
   const env = await stackEnvironment(compose, project)
   const child = spawn('/bin/bash', ['deploy/start.sh', '--offline', '--nodes', '1'], {
@@ -31,17 +31,22 @@ export async function interrupted(clone: string, compose: string, { signal }: Pr
   const ended = once(child, 'close')
   const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
   try {
-    await rejectOnAbort(Promise.race([waits.promise, ended]), within(waitsWithinMs))
-    const before = await leftOf(project, ['container'])
+    await rejectOnAbort(Promise.race([waits.promise, ended]), within(waitLimitMs))
+    const before = await remainingObjects(project, ['container'])
     if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGINT')
-    const [code] = (await rejectOnAbort(ended, within(endsWithinMs))) as [number | null]
-    const left = await leftOf(project, ['container', 'network'])
-    const said = /interrupted: stopping/.test(output)
+    const [code] = (await rejectOnAbort(ended, within(exitLimitMs))) as [number | null]
+    const remaining = await remainingObjects(project, ['container', 'network'])
+    const hasMessage = /interrupted: stopping/.test(output)
     return [
       { what: 'interrupted: containers by then', want: 'some', got: before.length, holds: before.length > 0 },
       equals('interrupted: exit code', 130, code ?? -1),
-      { what: 'interrupted: what it says', want: 'so', got: said ? 'so' : output.slice(-1_500), holds: said },
-      equals('interrupted: what is left', '', left.join(', ')),
+      {
+        what: 'interrupted: its message',
+        want: 'printed',
+        got: hasMessage ? 'printed' : output.slice(-1_500),
+        holds: hasMessage,
+      },
+      equals('interrupted: left', '', remaining.join(', ')),
     ]
   } finally {
     if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')

@@ -1,16 +1,16 @@
 import type { Locator, Page } from 'playwright-core'
 
-/** Steps on Jaeger's own page, each as its reader takes it. All of them throw when what they look for does not come. */
+/** Steps of a user on Jaeger's own page. Each throws when its element does not appear. */
 
-/** Opens a search by its address; resolves with the title of each trace that was found. */
+/** Opens a search by its URL; resolves with the title of each result. */
 export async function search(page: Page, url: string): Promise<readonly string[]> {
   await page.goto(url)
   await page.locator('.ResultItem').first().waitFor()
   return page.locator('.ResultItemTitle--title').allTextContents()
 }
 
-/** From what was found to one of the traces; resolves with the names of its spans, from the top. */
-export async function openFound(page: Page, traceId: string): Promise<readonly string[]> {
+/** Opens one of the results; resolves with the names of its spans, from the top. */
+export async function openResult(page: Page, traceId: string): Promise<readonly string[]> {
   await page.locator(`.ResultItem a[href*="${traceId}"]`).first().click()
   return spanNames(page)
 }
@@ -25,13 +25,13 @@ async function spanNames(page: Page): Promise<readonly string[]> {
   return page.locator('.span-row .endpoint-name').allTextContents()
 }
 
-/** Opens one of a trace's spans, `place` counting those of that name from 0 and from the end when negative. */
+/** Opens one of a trace's spans; `place` counts the spans of that name from 0, or from the end when negative. */
 export async function openSpan(page: Page, name: string, place: number): Promise<void> {
   const rows = page.locator('.span-row').filter({ has: page.getByText(name, { exact: true }) })
   await rows.nth(place).locator('.span-name').click()
 }
 
-/** Opens that part of every span that is open. */
+/** Opens that part of every open span. */
 export async function openParts(page: Page, part: 'Tags' | 'Process'): Promise<void> {
   const label = page.locator('strong', { hasText: exactly(part) })
   const headers = page.locator('.AccordianKeyValues--header').filter({ has: label })
@@ -39,12 +39,12 @@ export async function openParts(page: Page, part: 'Tags' | 'Process'): Promise<v
   for (const header of await headers.all()) await header.click()
 }
 
-/** Values of an attribute, of every span whose attributes are open. */
+/** Values of an attribute, over all spans with open attributes. */
 export function valuesOf(page: Page, key: string): Promise<string[]> {
   return attribute(page, key).locator('.json-markup').allTextContents()
 }
 
-/** Where the value of an attribute leads to; the first that is open. Those that lead to several places open a menu. */
+/** Link targets of the first open value of an attribute. A value with several links opens a menu. */
 export async function linksOf(page: Page, key: string): Promise<Readonly<Record<string, string>>> {
   const link = attribute(page, key).first().locator('.KeyValueTable--valueColumn a')
   const target = await link.getAttribute('href')
@@ -55,14 +55,19 @@ export async function linksOf(page: Page, key: string): Promise<Readonly<Record<
   return links
 }
 
-/** Entries of one of the menus at the top, with where they lead to. */
+/** Entries of one of the menus at the top, with their targets. */
 export async function menuOf(page: Page, label: string): Promise<Readonly<Record<string, string>>> {
   await page.locator('.Dropdown--icon-container', { hasText: exactly(label) }).hover()
   return linksIn(openMenu(page))
 }
 
-/** What the Monitor tab shows of spans of kind internal: names in its table whose name has `part`. */
-export async function monitor(page: Page, jaeger: string, service: string, part: string): Promise<readonly string[]> {
+/** Names that contain `part` in the table of the Monitor tab, for spans of kind internal. */
+export async function monitorNames(
+  page: Page,
+  jaeger: string,
+  service: string,
+  part: string,
+): Promise<readonly string[]> {
   await page.goto(`${jaeger}/monitor`)
   await choose(page, '.select-a-service-input', service)
   await choose(page, '.span-kind-selector', 'Internal')
@@ -74,20 +79,20 @@ export async function monitor(page: Page, jaeger: string, service: string, part:
   return names
 }
 
-/** What a select of the Monitor tab shows. */
-export async function chosen(page: Page, select: string): Promise<string> {
+/** Shown value of a select of the Monitor tab. */
+export async function shownValue(page: Page, select: string): Promise<string> {
   return (await enabled(page, select).textContent()) ?? ''
 }
 
 async function choose(page: Page, select: string, label: string): Promise<void> {
-  if ((await chosen(page, select)) === label) return
+  if ((await shownValue(page, select)) === label) return
   await enabled(page, select).click()
   const options = page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option')
   await options.getByText(label, { exact: true }).click()
   await enabled(page, select).waitFor()
 }
 
-/** Selects are closed to their reader while figures are on their way. */
+/** Selects are disabled while figures load. */
 function enabled(page: Page, select: string): Locator {
   return page.locator(`${select}:not(.ant-select-disabled)`)
 }
@@ -97,7 +102,7 @@ function attribute(page: Page, key: string): Locator {
   return page.locator('.KeyValueTable--row').filter({ has: name })
 }
 
-/** All of the text, and not a part of it: names of attributes begin with each other. */
+/** Matches the complete text: some attribute names are prefixes of others. */
 function exactly(text: string): RegExp {
   return new RegExp(`^${text.replaceAll('.', '\\.')}:?\\s*$`)
 }

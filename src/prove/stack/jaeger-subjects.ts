@@ -2,15 +2,15 @@ import type { SpanName } from '../../catalogue/spans.ts'
 import type { TraceReader } from '../../traces/reader.ts'
 import type { Trace, TraceSpan } from '../../traces/trace.ts'
 
-/** Two traces that belong together: how a node came to a seed that was late, and the link that this led to. */
+/** Two related traces: the campaign of a node for a late seed, and the opening of the resulting link. */
 export interface Subjects {
-  /** Retries, and the seed answered after them. */
+  /** Retries, then the answer of the seed. */
   readonly campaign: Trace
-  /** Both ends told of it. */
+  /** With spans of both ends. */
   readonly birth: Trace
 }
 
-/** The first campaign of the node of this name in `mesh`. Undefined as long as either trace is not all there. */
+/** The first campaign of the node of this name in `mesh`. Undefined while either trace is incomplete. */
 export async function subjectsOf(
   reader: TraceReader,
   mesh: string,
@@ -30,7 +30,7 @@ export async function subjectsOf(
   return birth && { campaign, birth }
 }
 
-/** Of who told it. */
+/** Name of the emitting node. */
 export function nodeOf({ resource }: TraceSpan): string {
   return String(resource['mesh.node.name'])
 }

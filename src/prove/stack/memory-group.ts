@@ -2,11 +2,11 @@ import { existsSync, readFileSync, rmdirSync } from 'node:fs'
 import { mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Memory that processes may take between them, page cache included, as a container's. */
+/** Memory limit of a group of processes, page cache included, as of a container. */
 export interface MemoryGroup {
-  /** A process that writes its id there is in it, and so is whatever it starts. */
+  /** A process that writes its id there joins the group, with the processes that it starts. */
   readonly procsFile: string
-  /** Once its processes have ended. */
+  /** Waits for its processes to end. */
   close(): Promise<void>
 }
 
@@ -16,7 +16,7 @@ const kinds = [
   { root: '/sys/fs/cgroup', limit: 'memory.max' },
 ] as const
 
-/** A group of its own, or why there can be none: that takes Linux and its root. */
+/** Creates a group, or says why it cannot: it needs Linux and root. */
 export async function memoryGroup(limitMb: number): Promise<MemoryGroup | { readonly missing: string }> {
   const kind = kinds.find(({ root }) => existsSync(join(root, 'cgroup.procs')))
   if (kind === undefined) return { missing: 'this system has no control groups' }
@@ -26,21 +26,21 @@ export async function memoryGroup(limitMb: number): Promise<MemoryGroup | { read
     await writeFile(join(directory, kind.limit), String(limitMb * 1_048_576))
   } catch (error) {
     await rmdir(directory).catch(() => {})
-    return { missing: `no control group can be made (${error instanceof Error ? error.message : error})` }
+    return { missing: `cannot create a control group (${error instanceof Error ? error.message : error})` }
   }
   const atExit = () => {
     try {
-      end(directory)
+      killGroup(directory)
     } catch {
-      // Others have to end what they have started, too.
+      // Other exit handlers must run, too.
     }
   }
   process.once('exit', atExit)
   return {
     procsFile: join(directory, 'cgroup.procs'),
     close: async () => {
-      // The kernel lets go of it when the last of its processes has been waited for.
-      for (let tries = 0; tries < 50 && processesIn(directory).length > 0; tries++)
+      // The kernel releases the group once its last process is reaped.
+      for (let attempt = 0; attempt < 50 && processesIn(directory).length > 0; attempt++)
         await new Promise((done) => setTimeout(done, 100))
       await rmdir(directory)
       process.off('exit', atExit)
@@ -48,15 +48,15 @@ export async function memoryGroup(limitMb: number): Promise<MemoryGroup | { read
   }
 }
 
-/** At the end of this process nobody waits any more. */
-function end(directory: string): void {
+/** Kills the group at the exit of this process. */
+function killGroup(directory: string): void {
   for (const pid of processesIn(directory)) process.kill(pid, 'SIGKILL')
   const pause = new Int32Array(new SharedArrayBuffer(4))
-  for (let tries = 0; tries < 50 && processesIn(directory).length > 0; tries++) Atomics.wait(pause, 0, 0, 20)
+  for (let attempt = 0; attempt < 50 && processesIn(directory).length > 0; attempt++) Atomics.wait(pause, 0, 0, 20)
   rmdirSync(directory)
 }
 
 function processesIn(directory: string): number[] {
-  const listed = readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().split('\n')
-  return listed.filter(Boolean).map(Number)
+  const pids = readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().split('\n')
+  return pids.filter(Boolean).map(Number)
 }

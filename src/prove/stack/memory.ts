@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises'
 
-/** What a container has used of its memory, in MiB. */
+/** Memory use of a container, in MiB. */
 export interface ContainerMemory {
-  /** What could not be given back at the last look: usage without the file pages that nobody needs. */
+  /** Working set at the last sample: usage without inactive file pages. */
   readonly workingMb: number
-  /** The kernel's own highest mark, file pages included. */
+  /** The kernel's high-water mark, file pages included. */
   readonly peakMb: number
 }
 
-/** Names of the same numbers in the two versions of control groups. */
+/** Files of the two versions of control groups. */
 const versions = [
   {
     line: /^\d+:memory:(.*)$/m,
@@ -26,7 +26,7 @@ const versions = [
   },
 ] as const
 
-/** Memory of the container that the process `pid` of this machine is in; undefined when the process has ended. */
+/** Memory of the container of the process `pid` of this machine; undefined when the process has ended. */
 export async function containerMemory(pid: number): Promise<ContainerMemory | undefined> {
   try {
     const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8')
@@ -39,7 +39,7 @@ export async function containerMemory(pid: number): Promise<ContainerMemory | un
       return { workingMb: toMb(Number(used) - idle), peakMb: toMb(Number(highest)) }
     }
   } catch {
-    // It ended between two of these.
+    // The process ended between two reads.
   }
   return undefined
 }

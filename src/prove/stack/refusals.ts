@@ -1,18 +1,18 @@
-/** What keeps a stack from starting, and what deploy/start.sh is to say about it. */
+/** A fault that keeps a stack from starting, and the required message of deploy/start.sh. */
 export interface Refusal {
   readonly what: string
-  /** Variables that make it so. */
+  /** Variables that cause it. */
   readonly env?: Readonly<Record<string, string>>
-  /** Files of the clone that make it so, and what is written into them, after what is there. */
+  /** Text to append to files of the clone that causes it. */
   readonly append?: Readonly<Record<string, string>>
-  /** With the images of deploy/.env, in place of those made here. */
+  /** Uses the images of deploy/.env instead of those built here. */
   readonly online?: boolean
   readonly code: number
-  /** What must be said: what is wrong, and its cure. */
+  /** The message: the fault and its cure. */
   readonly says: readonly RegExp[]
 }
 
-/** `bare`: a directory of the tools that the script uses, without Docker. */
+/** `bare`: a directory with the tools of the script, without Docker. */
 export function refusals(takenPort: number, bare: string): readonly Refusal[] {
   return [
     {
@@ -27,21 +27,21 @@ export function refusals(takenPort: number, bare: string): readonly Refusal[] {
       code: 3,
       says: [/daemon does not answer/, /systemctl start docker/, /npm start/],
     },
-    { what: 'there is no docker', env: { PATH: bare }, code: 3, says: [/not installed/, /Install Docker/] },
+    { what: 'Docker is not installed', env: { PATH: bare }, code: 3, says: [/not installed/, /Install Docker/] },
     {
-      what: 'a value that is none',
+      what: 'an invalid value',
       env: { NODE_MEMORY: 'lots' },
       code: 2,
       says: [/NODE_MEMORY=lots/, /such as 160m/],
     },
     {
-      what: 'a key that is none',
+      what: 'an unknown key',
       append: { 'deploy/.env': '\nJAEGER_PROT=16686\n' },
       code: 2,
       says: [/JAEGER_PROT .* is an unknown setting/, /JAEGER_UI_PORT/],
     },
     {
-      what: 'a line that is none',
+      what: 'a malformed line',
       append: { 'deploy/.env': '\nPAGE_PORT = 1\n' },
       code: 2,
       says: [/line \d+/, /KEY=value/],
@@ -59,14 +59,14 @@ export function refusals(takenPort: number, bare: string): readonly Refusal[] {
       says: [/rejects otel\/collector\.yaml/, /nonsense/, /git checkout/],
     },
     {
-      what: 'an image that is not there',
+      what: 'a missing image',
       online: true,
       env: { COLLECTOR_IMAGE: 'tracemesh-offline/nothing:1' },
       code: 1,
       says: [/tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
     },
     {
-      what: 'nodes that need more memory than they may have',
+      what: 'nodes that need more memory than their limit',
       env: { NODE_MEMORY: '24m' },
       code: 1,
       says: [/needs more memory than its limit/, /Raise NODE_MEMORY/],

@@ -4,26 +4,27 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { roles } from '../../catalogue/roles.ts'
 import { each } from '../checks.ts'
+import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
-import type { Ran } from '../shell.ts'
+import type { CommandResult } from '../shell.ts'
 import { cloneWithChanges } from './clone.ts'
 import { type ComposeStack, type ComposeVersion, composeCommand, composeStack } from './compose.ts'
-import { containersOf, docker, leftOf, MemoryWatch } from './containers.ts'
-import { stackStory } from './story.ts'
+import { containersOf, docker, MemoryWatch, remainingObjects } from './containers.ts'
+import { runTraceChecks } from './run-trace-checks.ts'
 
 const healthySeconds = 120
-/** The late seed's links, and the digests that tell of everybody. */
+/** The late seed's links, and the digests of all members. */
 const settleMs = 20_000
 /** A window and a sweep. */
 const expiryMs = 36_000
-/** Ten attempts, with waits of at most 1 2 4 8 16 30 30 30 30 s; and all on its way. */
-const storyMs = 200_000
+/** Ten attempts, with waits of at most 1 2 4 8 16 30 30 30 30 s; and the export of the spans. */
+const tracesMs = 200_000
 
 /** The stack of a fresh clone in containers, with one version of Compose. */
 export function stackProof(version: ComposeVersion): Proof {
-  return {
+  return endToEnd({
     name: `stack-${version}`,
-    about: `deploy/start.sh of a fresh clone with Compose ${version}: healthy in time, Jaeger tells the whole story, stop.sh leaves nothing`,
+    about: `deploy/start.sh of a fresh clone with Compose ${version}: healthy in time, Jaeger has all expected traces, stop.sh leaves nothing`,
     quick: false,
     seconds: 360,
     async run(context) {
@@ -32,27 +33,27 @@ export function stackProof(version: ComposeVersion): Proof {
       const directory = await mkdtemp(join(tmpdir(), 'tracemesh-stack-'))
       try {
         const clone = await cloneWithChanges(directory, context.signal)
-        return await shown(await composeStack(clone, compose.command, context), context)
+        return await runStack(await composeStack(clone, compose.command, context), context)
       } finally {
         await rm(directory, { recursive: true, force: true })
       }
     },
-  }
+  })
 }
 
-async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofResult> {
+async function runStack(stack: ComposeStack, context: ProofContext): Promise<ProofResult> {
   const { progress, signal } = context
   try {
     progress('deploy/offline.sh images')
-    const made = await stack.script('offline.sh images')
-    if (made.code === 3) return notShown('images', made.output.trim(), context)
+    const images = await stack.script('offline.sh images')
+    if (images.code === 3) return notShown('images', images.output.trim(), context)
     progress('deploy/build.sh')
     const built = await stack.script('build.sh --offline')
     progress('deploy/start.sh')
     const fromMs = Date.now()
     const began = await stack.script('start.sh --offline')
     const checks: Check[] = [
-      exits('deploy/offline.sh images', made),
+      exits('deploy/offline.sh images', images),
       exits('deploy/build.sh --offline', built),
       exits('deploy/start.sh --offline', began),
       atMost('until all are healthy', healthySeconds, began.seconds, 's'),
@@ -60,28 +61,37 @@ async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofR
     if (checks.some(({ holds }) => holds !== true)) return { figures: {}, checks }
     const watch = new MemoryWatch(stack.project)
     const status = await stack.script('status.sh')
-    // On a machine that is busy otherwise an alert may ring rightly: which ones do is told, not judged.
+    // On a busy machine an alert may fire rightly, so alerts are a figure and no check.
     const alerts = /^firing alerts:\n((?:\S.*\n)+)/m.exec(status.output)?.[1]?.trim().split('\n') ?? []
     checks.push(equals('deploy/status.sh exits with', alerts.length === 0 ? 0 : 1, status.code ?? -1))
     checks.push(
-      equals('of its table, not well', 0, status.output.match(/ (unhealthy|starting|restarting) /g)?.length ?? 0),
+      equals('not healthy in its table', 0, status.output.match(/ (unhealthy|starting|restarting) /g)?.length ?? 0),
     )
-    await lonely(stack)
+    await startLonelyNode(stack)
     await sleep(settleMs, undefined, { signal })
-    await troubled(stack, progress)
+    await removeTwoNodes(stack, progress)
     await sleep(expiryMs, undefined, { signal })
     const meshes = ['mesh-a', 'mesh-b']
-    const story = await stackStory({ ...stack, meshes, roles, names: true, fromMs, limitMs: storyMs, signal, progress })
+    const traceResult = await runTraceChecks({
+      ...stack,
+      meshes,
+      roles,
+      names: true,
+      fromMs,
+      limitMs: tracesMs,
+      signal,
+      progress,
+    })
     const memory = await watch.stop()
     const containers = await containersOf(stack.project)
     checks.push(
-      ...story.checks,
+      ...traceResult.checks,
       each('memory in use, at most', 'below each limit', memory, ({ workingMb, limitMb }) => workingMb < limitMb),
       each('containers', 'none killed for memory', containers, ({ oomKilled }) => !oomKilled),
-      each('containers', 'none started again', containers, ({ restarts }) => restarts === 0),
-      ...(await stopped(stack)),
+      each('containers', 'none restarted', containers, ({ restarts }) => restarts === 0),
+      ...(await stopStack(stack)),
     )
-    return { figures: { ...story.figures, healthyAfterS: began.seconds, alerts, memory }, checks }
+    return { figures: { ...traceResult.figures, healthyAfterS: began.seconds, alerts, memory }, checks }
   } finally {
     await docker('rm', '--force', lonelyName(stack)).catch(() => {})
     await stack.remove()
@@ -90,10 +100,10 @@ async function shown(stack: ComposeStack, context: ProofContext): Promise<ProofR
 
 function notShown(what: string, why: string, { progress }: ProofContext): ProofResult {
   progress(`NOT SHOWN: ${why}`)
-  return { figures: { missing: why }, checks: [{ what, want: 'there', got: why, holds: 'not shown' }] }
+  return { figures: { missing: why }, checks: [{ what, want: 'present', got: why, holds: 'not shown' }] }
 }
 
-function exits(command: string, { code, output }: Ran): Check {
+function exits(command: string, { code, output }: CommandResult): Check {
   const got = code === 0 ? 0 : `${code}: ${output.slice(-2_000)}`
   return { what: `${command} exits with`, want: '0', got, holds: code === 0 }
 }
@@ -102,8 +112,8 @@ function lonelyName({ project }: ComposeStack): string {
   return `${project}-lonely`
 }
 
-/** A node beside them whose seed never answers: giving up takes minutes. */
-async function lonely(stack: ComposeStack): Promise<void> {
+/** Starts a node whose seed never answers: its give-up takes minutes. */
+async function startLonelyNode(stack: ComposeStack): Promise<void> {
   const env = {
     MESH_ID: 'mesh-a',
     MESH_NAME: 'lonely',
@@ -115,29 +125,29 @@ async function lonely(stack: ComposeStack): Promise<void> {
   await docker('run', '--detach', '--name', lonelyName(stack), ...network, ...variables, stack.image)
 }
 
-/** One node dies, another leaves in order. */
-async function troubled(stack: ComposeStack, progress: (text: string) => void): Promise<void> {
+/** Kills one node and stops another with goodbyes. */
+async function removeTwoNodes(stack: ComposeStack, progress: (text: string) => void): Promise<void> {
   const all = await containersOf(stack.project)
   const [victim, leaver] = all.filter(({ service }) => service.endsWith('-compute'))
-  if (victim === undefined || leaver === undefined) throw new Error('there are no two compute nodes')
+  if (victim === undefined || leaver === undefined) throw new Error('the stack has fewer than two compute nodes')
   progress(`one ${victim.service} is killed, one ${leaver.service} is stopped`)
   await docker('kill', victim.id)
   await docker('stop', leaver.id)
 }
 
-/** First as it is, which keeps the data, then with its data. */
-async function stopped(stack: ComposeStack): Promise<Check[]> {
+/** Stops the stack, which keeps the data, then deletes the data. */
+async function stopStack(stack: ComposeStack): Promise<Check[]> {
   await docker('rm', '--force', lonelyName(stack))
   const stop = await stack.script('stop.sh')
-  const left = await leftOf(stack.project, ['container', 'network'])
-  const kept = await leftOf(stack.project, ['volume'])
+  const remaining = await remainingObjects(stack.project, ['container', 'network'])
+  const volumes = await remainingObjects(stack.project, ['volume'])
   const remove = await stack.script('stop.sh --delete-data')
-  const rest = await leftOf(stack.project, ['container', 'network', 'volume'])
+  const afterDelete = await remainingObjects(stack.project, ['container', 'network', 'volume'])
   return [
     exits('deploy/stop.sh', stop),
-    equals('left by deploy/stop.sh', '', left.join(', ')),
-    { what: 'volumes kept by it', want: 'some', got: kept.length, holds: kept.length > 0 },
+    equals('left by deploy/stop.sh', '', remaining.join(', ')),
+    { what: 'volumes kept by it', want: 'some', got: volumes.length, holds: volumes.length > 0 },
     exits('deploy/stop.sh --delete-data', remove),
-    equals('left by deploy/stop.sh --delete-data', '', rest.join(', ')),
+    equals('left by deploy/stop.sh --delete-data', '', afterDelete.join(', ')),
   ]
 }

@@ -7,31 +7,31 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A disk of its own that can be filled. */
+/** A small disk to fill. */
 export interface SmallDisk extends AsyncDisposable {
   readonly directory: string
   /** Leaves this many bytes free. */
   fill(leave: number): Promise<void>
-  /** Frees what was filled. */
+  /** Frees the filled space. */
   free(): Promise<void>
 }
 
-/** In memory; or why there can be none: that takes Linux and its root. */
+/** Mounts a disk in memory, or says why it cannot: it needs Linux and root. */
 export async function smallDisk(mebibytes: number): Promise<SmallDisk | { readonly missing: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-disk-'))
   try {
     await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=700`, 'tracemesh-disk', directory])
   } catch (error) {
     await rmdir(directory)
-    return { missing: `no disk of its own can be mounted (${error instanceof Error ? error.message : error})` }
+    return { missing: `cannot mount a disk (${error instanceof Error ? error.message : error})` }
   }
-  // Whatever still has files open there ends with this process, too.
+  // A lazy unmount: processes with open files there end with this process.
   const atExit = () => {
     try {
       execFileSync('umount', ['--lazy', directory])
       rmdirSync(directory)
     } catch {
-      // Others have to end what they have started, too.
+      // Other exit handlers must run, too.
     }
   }
   process.once('exit', atExit)

@@ -1,4 +1,4 @@
-// The chat of the js-libp2p examples, with every service that they show: whoever is discovered is dialled.
+// The chat of the js-libp2p examples, with all their services: it dials each discovered peer.
 import { autoNAT } from '@libp2p/autonat'
 import { bootstrap } from '@libp2p/bootstrap'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
@@ -12,7 +12,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { every, group, index, node, peers, serve } from './harness.mjs'
 
 const echo = '/chat/echo/1.0.0'
-/** The first is the relay; it lets a relayed connection live as long as the proof. */
+/** The first process is the relay; its limits let a relayed connection outlive the proof. */
 const isRelay = index === 0
 const relay = circuitRelayServer({
   reservations: { defaultDurationLimit: 3_600_000, defaultDataLimit: 1n << 30n, applyDefaultLimit: true },
@@ -62,7 +62,7 @@ serve({
       })
       return {}
     },
-    /** A stream to another through the relay, beside whatever there is. */
+    /** Opens a stream to another process through the relay, beside existing connections. */
     relay: async ({ through, peer }) => {
       const address = multiaddr(`${through}/p2p-circuit/p2p/${peer}`)
       const connection = await libp2p.dial(address, { force: true, signal: AbortSignal.timeout(10_000) })

@@ -1,5 +1,5 @@
-// What every program here shares: the libp2p node that it makes, the mesh beside it, and the conversation with the proof
-// over standard input and output, one JSON object a line. It is copied into the folder where the packages are installed.
+// Shared by every program here: its libp2p node, the mesh beside it, and the protocol with the proof
+// over standard input and output, one JSON object per line. The proof copies it beside the installed packages.
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -10,7 +10,7 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 
 const { WITH_MESH, GROUP = 'group', INDEX = '0', PEERS = '', OTLP = 'off', RATE = '2' } = process.env
-/** Whom this process may dial: addresses of those that were started before it. */
+/** Addresses of the processes that started before this one. */
 export const peers = PEERS.split(',').filter((address) => address !== '')
 export const group = GROUP
 export const index = Number(INDEX)
@@ -29,14 +29,14 @@ for (const event of ['unhandledRejection', 'uncaughtException', 'warning']) {
 
 const line = (object) => process.stdout.write(`${JSON.stringify(object)}\n`)
 
-/** The mesh, as an application adds it; nothing in a process without it. */
+/** The mesh service, as an application adds it; none in a process without the mesh. */
 async function mesh() {
   if (WITH_MESH !== '1') return {}
   const { tracemesh } = await import('tracemesh')
   return { tracemesh: tracemesh({ mesh: group, name: `${group}-${index}`, seeds: peers, otlp: OTLP }) }
 }
 
-/** Options for a libp2p node of an application; `over` is what it has beside TCP. */
+/** Options for a libp2p node of an application; `over` are its options beside TCP. */
 export async function options({ listen = [], transports = [], services = {}, ...over }) {
   return {
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0', ...listen] },
@@ -52,7 +52,7 @@ export async function node(over) {
   return watched(await createLibp2p(await options(over)))
 }
 
-/** Counts which connections are closed before the stop, and by which code. */
+/** Counts connections closed before the stop, by the code that closed them. */
 export function watched(libp2p) {
   libp2p.addEventListener('connection:open', ({ detail }) => {
     opened++
@@ -79,7 +79,7 @@ function callerOf(stack) {
   return frame?.match(/node_modules\/(.*:\d+)/)?.[1] ?? frame?.trim() ?? 'unknown'
 }
 
-/** Calls `work` at the rate, with the number of the call, until the proof says that it is enough. */
+/** Calls `work` at the rate, with the number of the call, until the command `rest`. */
 let working
 export function every(work) {
   let count = 0
@@ -88,8 +88,8 @@ export function every(work) {
 
 /**
  * @param libp2p the node
- * @param report what was done so far, as an object of numbers
- * @param commands what the proof may ask for beside `status`, `rest` and `stop`
+ * @param report counters of the work so far, as an object of numbers
+ * @param commands commands of the program beside `status`, `rest`, `collect` and `stop`
  * @param stop ends the application, its node included
  */
 export function serve({ libp2p, report, commands = {}, stop = () => libp2p.stop(), ready = {} }) {
@@ -134,9 +134,9 @@ export function serve({ libp2p, report, commands = {}, stop = () => libp2p.stop(
   }
   const input = createInterface({ input: process.stdin })
   input.on('line', async (text) => {
-    const { id, ask, ...rest } = JSON.parse(text)
+    const { id, command, ...rest } = JSON.parse(text)
     try {
-      line({ id, answer: await answer[ask](rest) })
+      line({ id, answer: await answer[command](rest) })
     } catch (error) {
       line({ id, failed: String(error?.stack ?? error) })
     }

@@ -1,4 +1,4 @@
-// OrbitDB on Helia: both write into one database, and each has all entries in the end.
+// OrbitDB on Helia: both write into one database, and each has all entries at the end.
 import { bitswap } from '@helia/block-brokers'
 import { libp2pRouting } from '@helia/routers'
 import { gossipsub } from '@libp2p/gossipsub'

@@ -1,4 +1,4 @@
-// An application with a tracer provider of its own: one span of its own for each message that it sends.
+// An application with its own tracer provider: one of its own spans for each message that it sends.
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { multiaddr } from '@multiformats/multiaddr'

@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import type { TestEvent } from 'node:test/reporters'
+import { exitCodes } from '../commands/exit-codes.ts'
+import { figuresPrefix, type ProofResult, round } from './proof.ts'
+
+/** Leaves standard output to the answer on one line. */
+export const jsonVariable = 'TRACEMESH_PROVE_JSON'
+
+/** The result of a proof, for programs. */
+interface Answer extends ProofResult {
+  readonly name: string
+  readonly about: string
+  readonly verdict: 'holds' | 'fails' | 'not shown'
+  /** With `-dirty` when files differ from it; `unknown` outside a clone. */
+  readonly commit: string
+  readonly seed: number
+  readonly node: string
+  readonly cores: number
+  /** Start of the process, ISO 8601. */
+  readonly at: string
+  readonly seconds: number
+}
+
+/** Reporter of node:test for the file of one proof: each check on a line, the verdict, and all of it as JSON. */
+export default async function* figuresReporter(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  let answer = begin()
+  const lines: string[] = []
+  const verdicts = new Set<Answer['verdict']>()
+  for await (const { type, data } of events) {
+    if (type === 'test:diagnostic') answer = { ...answer, ...read(data.message) }
+    if (type !== 'test:pass' && type !== 'test:fail') continue
+    const verdict = type === 'test:fail' ? 'fails' : data.skip === undefined ? 'holds' : 'not shown'
+    if (data.nesting > 0) lines.push(`  ${marks[verdict]} ${data.name}`)
+    else answer = { ...answer, ...titleOf(data.name), seconds: round(data.details.duration_ms / 1_000) }
+    // A proof that only has failed checks has the error of node:test about these.
+    if (data.nesting === 0 && type === 'test:fail' && !verdicts.has('fails')) {
+      const error = data.details.error.cause ?? data.details.error
+      const check = { what: 'the proof ran to its end', want: 'no error', got: firstLine(error), holds: false }
+      answer = { ...answer, figures: { error: describe(error) }, checks: [check] }
+      lines.push(`  ${marks.fails} ${check.what}: ${check.got} (want ${check.want})`)
+    }
+    verdicts.add(verdict)
+  }
+  const verdict = verdicts.has('fails')
+    ? 'fails'
+    : verdicts.has('not shown') || verdicts.size === 0
+      ? 'not shown'
+      : 'holds'
+  if (verdict === 'not shown') process.exitCode ??= exitCodes.inconclusive
+  answer = { ...answer, verdict }
+  if (process.env[jsonVariable] === '1') return yield `${JSON.stringify(answer)}\n`
+  const { name, about, seconds, seed } = answer
+  const last = `${name} ${verdict} after ${seconds.toFixed(1)} s (seed ${seed})`
+  yield [`${name}: ${about}`, ...lines, last, JSON.stringify(answer, null, 2), ''].join('\n')
+}
+
+const marks = { holds: 'ok ', fails: 'NOT', 'not shown': '?  ' } as const
+
+function begin(): Answer {
+  return {
+    ...{ name: '', about: '', verdict: 'not shown', commit: commit(), seed: Number.NaN, node: process.version },
+    ...{ cores: availableParallelism(), at: new Date(performance.timeOrigin).toISOString(), seconds: 0 },
+    ...{ checks: [], figures: {} },
+  }
+}
+
+/** Seed, or figures and checks, of a diagnostic of `endToEnd`. */
+function read(message: string): Partial<Answer> {
+  if (message.startsWith(figuresPrefix)) return JSON.parse(message.slice(figuresPrefix.length)) as ProofResult
+  const seed = /^seed (\d+):/.exec(message)?.[1]
+  return seed === undefined ? {} : { seed: Number(seed) }
+}
+
+function titleOf(title: string): Pick<Answer, 'name' | 'about'> {
+  const [name = '', ...about] = title.split(': ')
+  return { name, about: about.join(': ') }
+}
+
+function commit(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  try {
+    return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '-dirty'}`
+  } catch {
+    return 'unknown'
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause === undefined ? '' : `\ncaused by ${describe(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
+}

@@ -1,0 +1,179 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mebibytesOf } from '../../lab/proc.ts'
+import { otlpClient } from '../../store/otlp-client.ts'
+import { type StoreProcess, startStoreProcess } from '../../testing/store-process.ts'
+import { TraceReader } from '../../traces/reader.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atLeast, atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
+import { diskMb, feed, rare } from './store-feed.ts'
+
+const minutes = 24 * 60
+const limits = { rssMb: 200, diskMb: 500, perSecond: 5_000, searchMs: 300 }
+/** A small store and its input: about 23 MB are left beside its journal, for 100 bytes a span. */
+const small = { mb: 40, minutes: 216 }
+
+export const proof = endToEnd({
+  name: 'store-volume',
+  about:
+    'two million spans, a day of the lab: the pocket store stays small and answers quickly, also when it overflows',
+  quick: false,
+  seconds: 360,
+  async run(context) {
+    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-store-'))
+    const file = join(directory, 'traces.db')
+    const store = await startStoreProcess(file)
+    try {
+      const client = otlpClient(store.otlpUrl)
+      const toMs = Math.floor(Date.now())
+      const fed = await feed(client, toMs - minutes * 60_000, minutes, context).finally(() => client.close())
+      const stats = (await (await fetch(`${store.queryUrl}/api/stats`)).json()) as {
+        spans: number
+        evicted: number
+        refused: number
+        bytes: number
+      }
+      const disk = await diskMb(file)
+      const searches = await searchesOf(store, toMs)
+      const peakMb = await peakRssMb(store)
+      const beyond = await overfillStore(directory, context)
+      return {
+        figures: {
+          ...fed,
+          stats: { spans: stats.spans, evicted: stats.evicted, bytes: stats.bytes },
+          'disk, MB': disk,
+          'bytes per span': round((disk * 1e6) / stats.spans),
+          'peak RSS, MiB': round(peakMb),
+          searches,
+          beyond,
+        },
+        checks: [
+          atLeast('spans stored', 1_990_000, stats.spans),
+          equals('spans evicted or refused', 0, stats.evicted + stats.refused),
+          equals('spans stored, of those acknowledged', fed.spans, stats.spans),
+          atMost('disk', limits.diskMb, disk, 'MB'),
+          atMost('peak RSS', limits.rssMb, peakMb, 'MiB'),
+          atLeast('ingest', limits.perSecond, fed['spans per second'], 'spans/s'),
+          atLeast('ingest, slowest tenth', limits.perSecond, fed['slowest tenth, spans per second'], 'spans/s'),
+          ...searches.flatMap(({ what, traces, ms }) => [
+            atMost(`${what}: slowest of ${ms.length}`, limits.searchMs, Math.max(...ms), 'ms'),
+            atLeast(`${what}: traces found`, 1, traces),
+          ]),
+          ...beyondChecks(beyond),
+        ],
+      }
+    } finally {
+      await store.process.stop()
+      await rm(directory, { recursive: true, force: true })
+    }
+  },
+})
+
+/** Feeds a small store a fifth more than its limit. */
+async function overfillStore(directory: string, context: ProofContext) {
+  const file = join(directory, 'small.db')
+  const store = await startStoreProcess(file, ['--max-mb', String(small.mb)])
+  const disk: number[] = []
+  const sampleDisk = () => diskMb(file).then((mb) => disk.push(mb))
+  const timer = setInterval(() => void sampleDisk().catch(() => {}), 100)
+  try {
+    const client = otlpClient(store.otlpUrl)
+    const fromMs = Date.now() - small.minutes * 60_000
+    const { spans } = await feed(client, fromMs, small.minutes, context).finally(() => client.close())
+    const stats = (await (await fetch(`${store.queryUrl}/api/stats`)).json()) as { spans: number; evicted: number }
+    await sampleDisk()
+    return { sent: spans, stored: stats.spans, evicted: stats.evicted, samples: disk.length, diskMb: Math.max(...disk) }
+  } finally {
+    clearInterval(timer)
+    await store.process.stop()
+  }
+}
+
+function beyondChecks({ sent, stored, evicted, samples, diskMb }: Awaited<ReturnType<typeof overfillStore>>): Check[] {
+  return [
+    equals('small store: spans stored and evicted', sent, stored + evicted),
+    atLeast('small store: evicted, of those stored', 0.15, round(evicted / stored)),
+    atLeast('small store: samples of its files', 100, samples),
+    atMost('small store: largest size of its files', small.mb, diskMb, 'MB'),
+  ]
+}
+
+async function searchesOf({ queryUrl }: StoreProcess, toMs: number) {
+  const reader = new TraceReader(queryUrl)
+  const hour = { service: 'mesh-a', fromMs: toMs - 3_600_000, toMs }
+  const day = { ...hour, fromMs: toMs - minutes * 60_000 }
+  const week = { ...hour, fromMs: toMs - 7 * 24 * 3_600_000 }
+  const queries = {
+    'last hour, name and node': {
+      ...hour,
+      span: 'mesh.staleness.pruned',
+      attributes: { 'mesh.node.name': 'node-4' },
+      limit: 20,
+    },
+    'last hours, name and a rare pair of values': {
+      ...hour,
+      // One minute in twenty has it.
+      fromMs: toMs - 4 * 3_600_000,
+      span: 'mesh.audit.peers',
+      attributes: { 'mesh.registry.size': 7, 'mesh.node.name': 'node-6' },
+      limit: 20,
+    },
+    'last hour, name and a value that matches nothing': {
+      ...hour,
+      span: 'mesh.staleness.pruned',
+      attributes: { 'mesh.pruned.count': 5 },
+      limit: 20,
+    },
+    'whole day, a rare value': { ...day, attributes: { 'mesh.peer.id': rare.peer }, limit: 20 },
+    'whole day, name and a rare value': {
+      ...day,
+      span: 'mesh.member.expired',
+      attributes: { 'mesh.peer.id': rare.peer },
+      limit: 20,
+    },
+    'a week, a pair that every minute has': { ...week, attributes: { 'mesh.node.name': 'node-4' }, limit: 20 },
+    'a week, pairs that match nothing': {
+      ...week,
+      span: 'mesh.audit.peers',
+      // Each value occurs, together they never do: a registry’s peak is three above its size.
+      attributes: { 'mesh.node.name': 'node-6', 'mesh.registry.size': 7, 'mesh.registry.high': 11 },
+      limit: 20,
+    },
+  }
+  const measured: { what: string; traces: number; ms: number[] }[] = []
+  for (const [what, query] of Object.entries(queries)) {
+    const ms: number[] = []
+    let traces = 0
+    for (let i = 0; i < 5; i++) {
+      const began = performance.now()
+      traces = (await reader.find(query)).traces.length
+      ms.push(round(performance.now() - began))
+    }
+    measured.push({ what, traces: /matche?s? nothing$/.test(what) ? 1 - traces : traces, ms })
+  }
+  return [...measured, await slowSpans(queryUrl, week)]
+}
+
+/** By duration, as a user of Jaeger's page searches; our reader never does. */
+async function slowSpans(
+  queryUrl: string,
+  { service, fromMs, toMs }: { service: string; fromMs: number; toMs: number },
+) {
+  const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()]
+  const times = `query.start_time_min=${from}&query.start_time_max=${to}`
+  const url = `${queryUrl}/api/v3/traces?query.service_name=${service}&${times}&query.duration_min=10s`
+  const ms: number[] = []
+  let traces = 0
+  for (let i = 0; i < 5; i++) {
+    const began = performance.now()
+    const text = await (await fetch(url)).text()
+    traces = text.split('"traceId"').length - 1
+    ms.push(round(performance.now() - began))
+  }
+  return { what: 'a week, slow spans', traces, ms }
+}
+
+async function peakRssMb({ process }: StoreProcess): Promise<number> {
+  return mebibytesOf(await readFile(`/proc/${process.pid}/status`, 'utf8'), 'VmHWM')
+}

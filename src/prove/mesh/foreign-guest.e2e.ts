@@ -1,0 +1,19 @@
+import { endToEnd } from '../end-to-end.ts'
+import { aboutGuests, runGuestVisits } from './guest-visits.ts'
+
+/** Command line, split at spaces, of a guest that follows the protocol of `testing/guest-peer.ts`. */
+const variable = 'TRACEMESH_GUEST_PEER'
+
+export const proof = endToEnd({
+  name: 'foreign-guest',
+  about: `a libp2p peer of another implementation, named by ${variable}, ${aboutGuests}`,
+  quick: false,
+  seconds: 35,
+  async run(context) {
+    const command = process.env[variable]?.trim() ?? ''
+    if (command !== '') return runGuestVisits(command.split(/\s+/), context)
+    context.progress(`NOT SHOWN: set ${variable} to the command line of a guest of another implementation`)
+    const unshown = { what: 'a guest of another implementation', want: 'one', got: `${variable} is not set` }
+    return { figures: {}, checks: [{ ...unshown, holds: 'not shown' }] }
+  },
+})

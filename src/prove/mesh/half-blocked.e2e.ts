@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
+import type { Host } from '../../testing/netns/host.ts'
+import { type Network, networkImpossible, startNetwork } from '../../testing/netns/network.ts'
+import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atLeast, atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+
+/** When attempts time out, a node gives a seed up 151 s to 251 s after its start. */
+const blockedMs = 260_000
+/** A node dials a resting seed every five minutes. */
+const restoredLimitMs = 310_000
+const linkedLimitMs = 10_000
+const listen = [
+  '/ip4/0.0.0.0/udp/4001/quic-v1',
+  '/ip4/0.0.0.0/tcp/4001',
+  '/ip6/::/udp/4001/quic-v1',
+  '/ip6/::/tcp/4001',
+]
+const seed4 = ['/ip4/45.79.10.1/udp/4001/quic-v1', '/ip4/45.79.10.1/tcp/4001']
+const seed6 = ['/ip6/2600:3c00::1/udp/4001/quic-v1']
+
+/** What is broken on the way to each node, and its seeds. */
+const nodes = [
+  { name: 'udp-dropped', seeds: seed4, breaks: (host: Host) => host.drop('eth0', 'udp') },
+  { name: 'small-mtu', seeds: seed4, breaks: (host: Host) => host.setMtu('eth0', 1200) },
+  { name: 'no-ipv6', seeds: [...seed4, ...seed6], breaks: (host: Host) => host.drop('eth0', 'ipv6') },
+  { name: 'unimpaired', seeds: seed4, breaks: async () => {} },
+] as const
+
+export const proof = endToEnd({
+  name: 'half-blocked',
+  about:
+    'where UDP is dropped, the MTU is 1200 or IPv6 is broken, nodes link by the remaining path, and emit it without a give-up',
+  quick: false,
+  seconds: 420,
+  run: (context) => {
+    const reason = networkImpossible()
+    if (reason === undefined) return play(context)
+    const check: Check = { what: 'a network of namespaces', want: 'one', got: reason, holds: 'not shown' }
+    return Promise.resolve({ figures: {}, checks: [check] })
+  },
+})
+
+async function play({ progress, signal }: ProofContext): Promise<ProofResult> {
+  await using network = await startNetwork()
+  await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '500' } })
+  const lan = await network.lan('public')
+  const hosts = await Promise.all([1, 2, 3, 4, 5].map((n) => hostOf(network, lan, n)))
+  const [first, ...others] = hosts as [Host, ...Host[]]
+  const seed = await cluster.node('seed', { role: 'seed', host: first, listen })
+  const startedAt = Date.now()
+  await Promise.all(
+    nodes.map(async ({ name, seeds, breaks }, index) => {
+      const host = others[index] as Host
+      await breaks(host)
+      await cluster.node(name, { host, listen, seeds })
+    }),
+  )
+  const linked = await Promise.all(
+    nodes.map(async ({ name }) => {
+      await until(
+        () => signal.aborted || spans(cluster, 'mesh.seed.connected', name).length > 0,
+        60_000,
+        `${name} linked`,
+      )
+      return [name, Date.now() - startedAt] as const
+    }),
+  )
+  progress(`linked after ${linked.map(([name, ms]) => `${name} ${ms} ms`).join(', ')}; four minutes of watching`)
+  await sleep(startedAt + blockedMs - Date.now(), undefined, { signal })
+  const state = Object.fromEntries(nodes.map(({ name }) => [name, summary(cluster, name, seed.peer)]))
+
+  progress('UDP passes again')
+  await others[0]?.drop('eth0')
+  const healedAt = Date.now()
+  const isRestored = () => spans(cluster, 'mesh.path.restored', 'udp-dropped').length > 0
+  await until(() => isRestored() || signal.aborted, restoredLimitMs, 'the path restored').catch(() => {})
+  const restoredMs = isRestored() ? Date.now() - healedAt : Number.NaN
+  return {
+    figures: { linked: Object.fromEntries(linked), state, restoredMs },
+    checks: [
+      ...linked.map(([name, ms]) => atMost(`${name}: linked`, linkedLimitMs + 20_000, ms, 'ms')),
+      ...nodes.map(({ name }) => equals(`${name}: give-ups`, 0, state[name]?.giveups ?? -1)),
+      ...nodes.map(({ name }) => atMost(`${name}: retries`, 1, state[name]?.retries ?? Number.NaN)),
+      ...['udp-dropped', 'small-mtu', 'no-ipv6'].flatMap((name) => [
+        atLeast(`${name}: blocked paths to its seed`, 1, state[name]?.blocked.length ?? 0),
+        atMost(`${name}: each is emitted once`, 1, state[name]?.most ?? Number.NaN),
+      ]),
+      equals('unimpaired: blocked paths to its seed', 0, state['unimpaired']?.blocked.length ?? -1),
+      atMost('the path restored after', restoredLimitMs, restoredMs, 'ms'),
+    ],
+  }
+}
+
+async function hostOf(network: Network, lan: Awaited<ReturnType<Network['lan']>>, n: number): Promise<Host> {
+  const host = await network.host(`host-${n}`)
+  await host.attach({ interface: 'eth0', lan, addresses: [`45.79.10.${n}/24`, `2600:3c00::${n}/64`] })
+  return host
+}
+
+function spans({ receiver }: Cluster, name: string, node: string): readonly ReceivedSpan[] {
+  return receiver.spans.filter((span) => span.name === name && span.resource['mesh.node.name'] === node)
+}
+
+function summary(cluster: Cluster, node: string, seed: string) {
+  const blocked = spans(cluster, 'mesh.path.blocked', node).filter(({ attributes }) => {
+    return attributes['mesh.peer.id'] === seed && attributes['mesh.seed.address'] !== undefined
+  })
+  const members = spans(cluster, 'mesh.path.blocked', node).length - blocked.length
+  const texts = blocked.map(({ attributes: of }) => {
+    return `${of['mesh.path.unreachable']}: ${of['error.type']}; reached by ${of['mesh.path.reached_by']}`
+  })
+  const most = Math.max(0, ...texts.map((text) => texts.filter((other) => other === text).length))
+  const count = (name: string) => spans(cluster, name, node).length
+  return { giveups: count('mesh.seed.giveup'), retries: count('mesh.seed.retry'), blocked: texts, most, members }
+}

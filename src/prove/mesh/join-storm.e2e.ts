@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { loadavg } from 'node:os'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { until } from '../../testing/until.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atMost, type Check, equals } from '../proof.ts'
+
+const crowdSize = 150
+const topic = 'own'
+const joinMs = 60_000
+/** After all have joined: late heals show. */
+const restMs = 15_000
+const runsPerSide = 2
+
+interface Outcome {
+  readonly healing: boolean
+  readonly joinedMs: number
+  readonly cpuMs: number
+  readonly heals: number
+  readonly subscribers: number
+}
+
+export const proof = endToEnd({
+  name: 'join-storm',
+  about: `${crowdSize} peers join a node at once: the node heals no gossip that is merely slow, and CPU and time are those without healing`,
+  quick: false,
+  seconds: 240,
+  async run({ progress }) {
+    const outcomes: Outcome[] = []
+    for (let run = 0; run < runsPerSide; run++) {
+      for (const healing of [true, false]) {
+        const outcome = await runStorm(healing)
+        progress(`healing ${healing ? 'on' : 'off'}: ${JSON.stringify(outcome)}`)
+        outcomes.push(outcome)
+      }
+    }
+    const mean = (healing: boolean, of: (outcome: Outcome) => number) => {
+      const values = outcomes.filter((one) => one.healing === healing).map(of)
+      return values.reduce((sum, value) => sum + value, 0) / values.length
+    }
+    const ratio = (of: (outcome: Outcome) => number) => mean(true, of) / mean(false, of)
+    const figures = { outcomes, load: loadavg() }
+    const healed = Math.max(...outcomes.filter((one) => one.healing).map(({ heals }) => heals))
+    const checks: Check[] = [
+      equals(
+        'fewest peers that the node knows in the end',
+        crowdSize,
+        Math.min(...outcomes.map((one) => one.subscribers)),
+      ),
+      atMost('most heals and identify retries in a run', 5, healed),
+      atMost(
+        'time until all have joined, over that without healing',
+        1.5,
+        ratio(({ joinedMs }) => joinedMs),
+      ),
+      atMost(
+        'CPU of the node, over that without healing',
+        1.25,
+        ratio(({ cpuMs }) => cpuMs),
+      ),
+    ]
+    return { figures, checks }
+  },
+})
+
+/** Runs one node and one crowd. */
+async function runStorm(healing: boolean): Promise<Outcome> {
+  await using hub = startProgram('join-hub.ts', [topic, healing ? 'on' : 'off'])
+  const address = String((await hub.nextEvent('ready', 20_000))['address'])
+  await using crowd = startProgram('join-crowd.ts', [address, topic, String(crowdSize)])
+  await crowd.nextEvent('ready', 60_000)
+  hub.write()
+  const before = Number((await hub.nextEvent('count', 10_000))['cpuMs'])
+  crowd.write()
+  const joinedMs = Number((await crowd.nextEvent('joined', joinMs))['ms'])
+  await new Promise((resolve) => setTimeout(resolve, restMs))
+  hub.write()
+  const { cpuMs, heals, subscribers } = await hub.nextEvent('count', 10_000)
+  return {
+    healing,
+    joinedMs,
+    cpuMs: Number(cpuMs) - before,
+    heals: Number(heals),
+    subscribers: Number(subscribers),
+  }
+}
+
+/** Starts a program of `src/testing` that prints events, reads lines, and ends with its input. */
+function startProgram(file: string, args: readonly string[]) {
+  const path = fileURLToPath(new URL(`../../testing/${file}`, import.meta.url))
+  const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const exited = once(child, 'close')
+  const events: Record<string, unknown>[] = []
+  child.stdin.on('error', () => {})
+  createInterface({ input: child.stdout }).on('line', (line) => events.push(JSON.parse(line)))
+  return {
+    write: () => void child.stdin.write('\n'),
+    /** The next event of this kind. */
+    nextEvent: async (event: string, limitMs: number) => {
+      const find = () => events.findIndex((one) => one['event'] === event)
+      await until(() => find() >= 0, limitMs, `${file} emits ${event}`)
+      const [next] = events.splice(find(), 1)
+      return next ?? {}
+    },
+    [Symbol.asyncDispose]: async () => {
+      child.stdin.end()
+      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+      await exited
+      clearTimeout(timer)
+    },
+  }
+}

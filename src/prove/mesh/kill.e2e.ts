@@ -1,0 +1,113 @@
+import { loadavg } from 'node:os'
+import type { Topology } from '../../kit/views.ts'
+import { type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
+import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { nameOf, spansNamed } from '../evidence.ts'
+import { atMost, type Check, equals, round } from '../proof.ts'
+import { topologiesOf, waitForFullMesh } from './mesh.ts'
+
+const windowMs = 30_000
+/** One sweep, and a second for a slow machine. */
+const sweepMs = 6_000
+const closeMs = 4_000
+/** Time for spans to arrive. */
+const arrivalMs = 8_000
+const topic = 'orders'
+
+export const proof = endToEnd({
+  name: 'kill',
+  about:
+    'all others close the link to a killed node within 4 s, expire it within window + 6 s, and remove every mention of it',
+  quick: false,
+  seconds: 55,
+  async run({ random, progress }) {
+    await using cluster = await startCluster({ env: { MESH_TOPICS: topic } })
+    const seeds = [cluster.address('seed')]
+    const seed = await cluster.node('seed', { role: 'seed' })
+    const rest = await Promise.all(
+      Array.from({ length: 5 }, (_, index) => cluster.node(`node-${index + 1}`, { seeds })),
+    )
+    await waitForFullMesh([seed, ...rest], 30_000)
+    const all = [seed, ...rest]
+    const victim = all[Math.floor(random() * all.length)] ?? seed
+    const others = all.filter((node) => node !== victim)
+    const before = await topologiesOf(others)
+    progress(`all are linked; killing ${victim.name}`)
+    const killedAt = Date.now()
+    victim.kill()
+    const { spans } = cluster.receiver
+    const about = (name: 'mesh.connection.closed' | 'mesh.member.expired') =>
+      spansNamed(spans, name).filter((span) => span.attributes['mesh.peer.id'] === victim.peer)
+    const isExpired = () => about('mesh.member.expired').length >= others.length
+    await until(isExpired, windowMs + sweepMs + arrivalMs, 'expired by all others').catch(() => {})
+    progress(`${about('mesh.member.expired').length} of ${others.length} have expired it`)
+    const checks = [
+      equals(
+        'nodes that had it in links, members and topics before',
+        others.length,
+        before.filter(holds(victim)).length,
+      ),
+      ...closedChecks(about('mesh.connection.closed'), others, killedAt),
+      ...expiredChecks(about('mesh.member.expired'), others, killedAt),
+      equals(
+        'others expired',
+        0,
+        spansNamed(spans, 'mesh.member.expired').length - about('mesh.member.expired').length,
+      ),
+      equals('nodes that still name it anywhere', 0, (await topologiesOf(others)).filter(mentions(victim)).length),
+    ]
+    const figures = {
+      victim: victim.name,
+      closedAfterMs: after(about('mesh.connection.closed'), killedAt),
+      expiredAfterMs: after(about('mesh.member.expired'), killedAt),
+      silenceMs: about('mesh.member.expired').map((span) => span.attributes['mesh.member.silence_ms']),
+      loadavg: loadavg(),
+    }
+    return { figures, checks }
+  },
+})
+
+function closedChecks(closed: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
+  const silent = closed.filter((span) => span.attributes['mesh.close.reason'] === 'silent')
+  return [
+    equals('nodes that emitted their link as closed', names(others), emitters(closed)),
+    equals('of them for silence', others.length, silent.length),
+    atMost('last link closed after', closeMs, Math.max(...after(closed, killedAt)), 'ms'),
+  ]
+}
+
+function expiredChecks(expired: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
+  return [
+    equals('nodes that emitted its expiry, once each', names(others), emitters(expired)),
+    atMost('last expired after', windowMs + sweepMs, Math.max(...after(expired, killedAt)), 'ms'),
+  ]
+}
+
+function emitters(spans: readonly ReceivedSpan[]): string {
+  return spans.map(nameOf).sort().join(' ')
+}
+
+function names(nodes: readonly NodeProcess[]): string {
+  return nodes
+    .map(({ name }) => name)
+    .sort()
+    .join(' ')
+}
+
+function after(spans: readonly ReceivedSpan[], at: number): number[] {
+  return spans.map(({ endMs }) => round(endMs - at))
+}
+
+/** Whether a topology lists this node as a peer, as a member and under its topic. */
+function holds({ peer }: NodeProcess): (topology: Topology) => boolean {
+  return ({ peers, members, topics }) =>
+    peers.some((one) => one.peer === peer) &&
+    members.some((one) => one.peer === peer) &&
+    topics[topic]?.includes(peer) === true
+}
+
+/** Whether a topology contains the peer id anywhere, the links in other members' digests included. */
+function mentions({ peer }: NodeProcess): (topology: Topology) => boolean {
+  return (topology) => JSON.stringify(topology).includes(peer)
+}

@@ -1,0 +1,107 @@
+import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atLeast, atMost, type Check, equals } from '../proof.ts'
+import { chattyNode, countMessages, type Exchange, slowestMs, waitForExchange } from './chat.ts'
+import { type PairLink, waitForFullMesh } from './mesh.ts'
+
+interface Round {
+  readonly name: string
+  /** From the kill to the next start, in milliseconds. */
+  readonly awayMs: number
+}
+
+/** Result of one round. Milliseconds count from the restart of the killed node. */
+interface Outcome extends Round {
+  readonly samePeer: boolean
+  readonly listeningMs: number
+  readonly exchanges: readonly Exchange[]
+  readonly linkedMs: number
+  /** All messages between all nodes after the limit. */
+  readonly after: { readonly published: number; readonly missed: number }
+  readonly links: readonly PairLink[]
+}
+
+/** Before the others detect the death, about then, and well after; and the seed itself. */
+const rounds: readonly Round[] = [
+  { name: 'node-1', awayMs: 0 },
+  { name: 'node-2', awayMs: 2_000 },
+  { name: 'node-3', awayMs: 9_000 },
+  { name: 'seed', awayMs: 2_000 },
+]
+const exchangeLimitMs = 15_000
+/** Duration after the limit in which no message may be missing. */
+const steadyMs = 5_000
+const arrivalMs = 1_000
+
+export const proof = endToEnd({
+  name: 'same-identity',
+  about: 'a killed node that is back within 10 s under the same identity exchanges messages with all again within 15 s',
+  quick: false,
+  seconds: 110,
+  async run({ progress }) {
+    await using cluster = await startCluster()
+    const seeds = [cluster.address('seed')]
+    const seed = await chattyNode(cluster, 'seed', { role: 'seed' })
+    const names = Array.from({ length: 5 }, (_, index) => `node-${index + 1}`)
+    const all = [seed, ...(await Promise.all(names.map((name) => chattyNode(cluster, name, { seeds }))))]
+    await waitForFullMesh(all, 30_000)
+    const outcomes: Outcome[] = []
+    for (const round of rounds) {
+      const outcome = await runRound(cluster, round, seeds)
+      progress(`${round.name}, away ${round.awayMs} ms: messages both ways after ${slowestMs(outcome.exchanges)} ms`)
+      outcomes.push(outcome)
+    }
+    const figures = {
+      rounds: outcomes.map(({ links, ...rest }) => ({
+        ...rest,
+        transports: [...new Set(links.map(({ transport }) => transport))],
+      })),
+      loadavg: loadavg(),
+    }
+    return { figures, checks: outcomes.flatMap(checksOf) }
+  },
+})
+
+async function runRound(cluster: Cluster, { name, awayMs }: Round, seeds: readonly string[]): Promise<Outcome> {
+  const others = cluster.nodes().filter((node) => node.name !== name)
+  const killed = cluster.nodes().find((node) => node.name === name) as NodeProcess
+  killed.kill()
+  await killed.exited
+  await sleep(awayMs)
+  const startedAt = Date.now()
+  const node = await chattyNode(cluster, name, name === 'seed' ? { role: 'seed' } : { seeds })
+  const listeningMs = Date.now() - startedAt
+  const exchanges = await waitForExchange(node, others, startedAt, exchangeLimitMs + 10_000)
+  const links = await waitForFullMesh([node, ...others], 20_000)
+  const linkedMs = Date.now() - startedAt
+  await sleep(startedAt + exchangeLimitMs + steadyMs + arrivalMs - Date.now())
+  const after = countMessages([node, ...others], startedAt + exchangeLimitMs, startedAt + exchangeLimitMs + steadyMs)
+  return {
+    name,
+    awayMs,
+    samePeer: node.peer === killed.peer,
+    listeningMs,
+    exchanges,
+    linkedMs,
+    after,
+    links,
+  }
+}
+
+function checksOf({ name, awayMs, samePeer, exchanges, links, after }: Outcome): Check[] {
+  const round = `${name}, away ${awayMs / 1_000} s`
+  return [
+    equals(`${round}: the same identity`, true, samePeer),
+    equals(
+      `${round}: others it exchanges messages with`,
+      5,
+      exchanges.filter((exchange) => slowestMs([exchange]) < Infinity).length,
+    ),
+    atMost(`${round}: messages both ways with all, from its start`, exchangeLimitMs, slowestMs(exchanges), 'ms'),
+    atLeast(`${round}: messages published by all from then on`, 30, after.published),
+    equals(`${round}: of them not received by another node`, 0, after.missed),
+    equals(`${round}: links on QUIC, one per pair`, 15, links.filter(({ transport }) => transport === 'quic').length),
+  ]
+}

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { median } from 'simple-statistics'
+import { usageOf } from '../../lab/usage.ts'
+import { buildTestPackage } from '../../testing/built-package.ts'
+import { startReceiver } from '../../testing/otlp-receiver.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atLeast, atMost } from '../proof.ts'
+import { plainEnvironment } from '../shell.ts'
+
+const program = fileURLToPath(new URL('./idle-app.js', import.meta.url))
+const idleMs = 20_000
+const rounds = 3
+/** Memory that the mesh may add to an application, MiB resident. */
+const maxAddedMb = 12
+
+export const proof = endToEnd({
+  name: 'kit-memory',
+  about:
+    'an idle js-libp2p application beside itself with the published kit: what the mesh adds to its resident memory, with spans exported and without',
+  quick: false,
+  seconds: 80,
+  async run({ progress, signal }) {
+    await using built = await buildTestPackage()
+    const receiver = await startReceiver()
+    try {
+      const kit = { MESH_KIT: pathToFileURL(`${built.directory}/dist/kit/index.js`).href }
+      const sides = { without: {}, off: kit, exporting: { ...kit, MESH_OTLP: receiver.endpoint } }
+      const samples: { [Side in keyof typeof sides]: number }[] = []
+      for (let round = 1; round <= rounds; round++) {
+        progress(`round ${round} of ${rounds}`)
+        // At the same time, since the load of the machine changes between windows.
+        const [without, off, exporting] = await Promise.all(
+          [sides.without, sides.off, sides.exporting].map((env) => idleMebibytes(env, signal)),
+        )
+        samples.push({ without: without ?? Number.NaN, off: off ?? Number.NaN, exporting: exporting ?? Number.NaN })
+      }
+      const of = (side: keyof typeof sides) => median(samples.map((round) => round[side]))
+      return {
+        figures: { idleMs, mebibytes: samples, without: of('without'), spans: receiver.spans.length },
+        checks: [
+          atMost('the mesh adds, with spans exported', maxAddedMb, of('exporting') - of('without'), 'MiB'),
+          atMost('the mesh adds, with telemetry off', maxAddedMb, of('off') - of('without'), 'MiB'),
+          atLeast('spans that arrived', rounds, receiver.spans.length),
+        ],
+      }
+    } finally {
+      await receiver.close()
+    }
+  },
+})
+
+/** Resident memory of an application after `idleMs`. */
+async function idleMebibytes(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
+  const child = spawn(process.execPath, [program], {
+    env: { ...plainEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  try {
+    const listening = once(createInterface({ input: child.stdout }), 'line', { signal })
+    const [first] = await Promise.race([listening, ended])
+    if (first !== 'listening') throw new Error(`the application exited: ${String(first)}`)
+    await sleep(idleMs, undefined, { signal })
+    return (await usageOf(child.pid ?? 0))?.rssMb ?? Number.NaN
+  } finally {
+    child.kill()
+    await ended
+  }
+}

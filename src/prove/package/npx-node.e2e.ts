@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { until } from '../../testing/until.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atMost, type Check, equals } from '../proof.ts'
+import { plainEnvironment, processesIn } from '../shell.ts'
+import { packKit } from './app-project.ts'
+
+/** npx installs the package first. */
+const limits = { listensMs: 120_000, linkedMs: 15_000, stopsMs: 6_000 }
+
+export const proof = endToEnd({
+  name: 'npx-node',
+  about: 'npx of the packed package in an empty folder: two nodes over QUIC find each other, and stop with goodbyes',
+  quick: false,
+  seconds: 60,
+  async run({ signal, progress }) {
+    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-npx-'))
+    const children: Npx[] = []
+    try {
+      const tarball = await packKit(directory, signal)
+      const start = async (name: string, ...args: string[]) => {
+        const folder = join(directory, name)
+        await mkdir(folder)
+        progress(`npx tracemesh node, as ${name}`)
+        const child = npx(folder, join(directory, 'cache'), tarball, name, args)
+        children.push(child)
+        return child
+      }
+      const seed = await start('seed', '--role', 'seed')
+      const listensMs = await within(limits.listensMs, () => seed.line('listening') !== undefined)
+      const addresses = (seed.line('listening')?.['addresses'] ?? []) as string[]
+      const quic = addresses.find((address) => address.includes('/quic-v1')) ?? ''
+      const node = await start('node', '--seed', quic)
+      const both = [seed, node]
+      const linked = () => both.every((one) => one.line('mesh.member.joined') !== undefined)
+      await within(limits.listensMs, () => node.line('listening') !== undefined)
+      const linkedMs = await within(limits.linkedMs, linked)
+      const transport = node.line('mesh.connection.opened')?.['mesh.connection.transport'] ?? 'none'
+      const stopping = performance.now()
+      for (const one of both) one.stop()
+      await Promise.all(both.map(({ exited }) => exited))
+      // npx itself ends by the signal, so the exit code of its command is unknown.
+      const stoppedCount = both.filter((one) => one.line('mesh.node.stopped') !== undefined).length
+      const checks: Check[] = [
+        atMost('installed and listening', limits.listensMs, listensMs, 'ms'),
+        equals('it listens at QUIC', true, quic !== ''),
+        atMost('each has the other as a member', limits.linkedMs, linkedMs, 'ms'),
+        equals('transport of their link', 'quic', String(transport)),
+        equals('nodes that stopped with goodbyes', 2, stoppedCount),
+        atMost('stopped', limits.stopsMs, performance.now() - stopping, 'ms'),
+        equals('processes left', 0, processesIn(directory).length),
+      ]
+      const tail = checks.every(({ holds }) => holds === true) ? '' : both.map(({ tail }) => tail()).join('\n')
+      return { figures: { listensMs: Math.round(listensMs), linkedMs: Math.round(linkedMs), tail }, checks }
+    } finally {
+      for (const child of children) child.kill()
+      await rm(directory, { recursive: true, force: true })
+    }
+  },
+})
+
+interface Npx {
+  /** The first log line with this message. */
+  line(message: string): Readonly<Record<string, unknown>> | undefined
+  readonly exited: Promise<number | null>
+  tail(): string
+  stop(): void
+  kill(): void
+}
+
+/** `npx tracemesh node` in a process group of its own. */
+function npx(folder: string, cache: string, tarball: string, name: string, args: readonly string[]): Npx {
+  const listen = ['--listen', '/ip4/127.0.0.1/udp/0/quic-v1', '--listen', '/ip4/127.0.0.1/tcp/0']
+  const node = ['node', '--name', name, '--log-level', 'debug', '--otlp', 'off', ...listen, ...args]
+  const child = spawn('npx', ['--yes', `--package=${tarball}`, 'tracemesh', ...node], {
+    cwd: folder,
+    env: { ...plainEnvironment(dirname(process.execPath)), npm_config_cache: cache },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-1_000_000)
+    })
+  }
+  const lines = () =>
+    output.split('\n').flatMap((text) => {
+      try {
+        return text.startsWith('{') ? [JSON.parse(text) as Record<string, unknown>] : []
+      } catch {
+        return []
+      }
+    })
+  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
+  return {
+    line: (message) => lines().find(({ msg }) => msg === message),
+    exited,
+    tail: () => output.slice(-1_500),
+    // As a terminal does, to every process of the group.
+    stop: () => signalGroup(child, 'SIGINT'),
+    kill: () => signalGroup(child, 'SIGKILL'),
+  }
+}
+
+function signalGroup({ pid, exitCode }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid === undefined || exitCode !== null) return
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // The group has just ended.
+  }
+}
+
+const within = (limitMs: number, holds: () => boolean): Promise<number> =>
+  until(holds, limitMs, 'the step').catch(() => Number.NaN)

@@ -1,0 +1,92 @@
+import { renderRules } from '../../catalogue/alert-rules.ts'
+import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
+import { Alertmanager } from '../../drill/alertmanager.ts'
+import { DrillProcesses } from '../../drill/drill-processes.ts'
+import { type DrillResult, resultLine, resultText, seconds } from '../../drill/result.ts'
+import { runDrills } from '../../drill/run.ts'
+import { waitUntil } from '../../drill/waiting.ts'
+import { systemClock } from '../../kit/clock.ts'
+import { type RunningStack, startStack } from '../../stack/bare.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atMost, type Check, type ProofContext } from '../proof.ts'
+import { checkAlertLinks } from './alert-links.ts'
+import { withStack } from './needs.ts'
+
+/** Factor on windows, `for` and `keep_firing_for` of the rules, which have lower bounds. */
+const timeFactor = 0.03
+/** Sampled share of the nodes' routine spans: no alert may need them. */
+const traceRoutine = 0.1
+/** Size of the Collector's queue, so that it fills within seconds. */
+const queueItems = 20_000
+/** From the first attempt of a campaign to its last, each refused at once: its waits are 151 s at most. */
+const giveupMs = 180_000
+/** Limit until the first give-up ever fires, with the shipped rules. */
+const firstGiveupMs = 60_000
+const totalSeconds = 900
+
+export const proof = endToEnd({
+  name: 'drills',
+  about: `every alert fires within its stated time, silent before and resolved after (time factor ${timeFactor}, a share of ${traceRoutine} of routine spans); with the shipped rules, the first give-up ever fires within ${seconds(firstGiveupMs)}`,
+  quick: false,
+  seconds: totalSeconds,
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, async () => {
+      const first = await onStack(1, (stack) => firstGiveup(stack, context))
+      const { results, links } = await onStack(timeFactor, (stack) => drillAll(stack, context))
+      const checks = [...first.checks, ...results.map(checkOf), links]
+      return { figures: { timeFactor, traceRoutine, firstGiveup: first.figures, results }, checks }
+    }),
+})
+
+async function onStack<T>(factor: number, run: (stack: RunningStack) => Promise<T>): Promise<T> {
+  await using stack = await startStack({
+    rules: renderRules({ timeFactor: factor }),
+    env: { collector: { QUEUE_ITEMS: String(queueItems) } },
+  })
+  return await run(stack)
+}
+
+/** On its own stack, since the first counts: with the shipped rules and a database without any give-up. */
+async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofContext) {
+  const alert = 'MeshSeedGiveup'
+  const crew = new DrillProcesses({ otlp: urls.otlp, clock: systemClock, log: progress })
+  try {
+    const mesh = await crew.mesh('drill-first', 2, false)
+    const alertmanager = new Alertmanager(urls.alertmanager)
+    const [, node] = mesh.nodes
+    const giveUp = node?.waitForLog('mesh.seed.giveup', giveupMs)
+    await mesh.start(mesh.nodes.slice(1), '--seed', '/ip4/127.0.0.1/tcp/1')
+    progress(`a node has a seed that never answers; within ${seconds(giveupMs)} it gives up`)
+    await giveUp
+    const before = await alertmanager.state(alert, mesh.id)
+    const began = performance.now()
+    const isFiring = async () => (await alertmanager.state(alert, mesh.id)) === 'firing'
+    const within = { step: 'the first give-up fires', limitMs: 2 * firstGiveupMs, clock: systemClock, signal }
+    await waitUntil(isFiring, within)
+    const afterMs = Math.round(performance.now() - began)
+    progress(`the first give-up fired after ${seconds(afterMs)}`)
+    const checks: Check[] = [
+      { what: 'before the first give-up the alert', want: 'inactive', got: before, holds: before === 'inactive' },
+      atMost('the first give-up ever fires after', firstGiveupMs, afterMs, 'ms'),
+      atMost('that is within the stated time', firesWithinMs(alert), afterMs, 'ms'),
+    ]
+    return { figures: { afterMs }, checks }
+  } finally {
+    await crew.close()
+  }
+}
+
+async function drillAll(stack: RunningStack, { signal, progress }: ProofContext) {
+  const { otlp, prometheus, alertmanager } = stack.urls
+  const told = (result: DrillResult) => progress(resultLine(result))
+  const where = { otlp, prometheus, alertmanager }
+  const options = { alerts: alertNames, ...where, timeFactor, traceRoutine, atOnce: 4 }
+  const results = await runDrills({ ...options, stack, signal, log: progress, onResult: told })
+  return { results, links: await checkAlertLinks(results, stack.urls.jaeger) }
+}
+
+function checkOf(result: DrillResult): Check {
+  const { alert, verdict, statedMs } = result
+  const holds = verdict === 'not shown' ? 'not shown' : result.ok
+  return { what: alert, want: `within ${seconds(statedMs)}, and resolved`, got: resultText(result), holds }
+}

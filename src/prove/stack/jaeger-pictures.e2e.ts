@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startStack } from '../../stack/bare.ts'
+import { shippedConfigs } from '../../stack/own-configs.ts'
+import { chromiumPath, launchBrowser } from '../../testing/browser.ts'
+import { startCluster } from '../../testing/cluster.ts'
+import { type LabProcess, startLabProcess } from '../../testing/lab-process.ts'
+import { until } from '../../testing/until.ts'
+import { TraceReader } from '../../traces/reader.ts'
+import { each } from '../checks.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { pictures } from '../pictures.ts'
+import { type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { count, nodeOf, type Subjects, subjectsOf } from './jaeger-subjects.ts'
+import { type WalkResult, walkJaeger } from './jaeger-walk.ts'
+import { withStack } from './needs.ts'
+
+const mesh = 'mesh-a'
+/** Nodes beside the lab, whose own late seed causes too few retries: an unanswered attempt takes 10 s. */
+const [early, late] = ['a-gateway-9', 'a-seed-9']
+const lateMs = 80_000
+/** Until the node finds the late seed, after a wait of at most 30 s. Milliseconds. */
+const subjectsMs = 60_000
+/** Time until span metrics form curves, in milliseconds. */
+const curvesMs = 270_000
+
+/** Console messages that Jaeger's page always prints. */
+const usualNoise: readonly RegExp[] = [
+  // A request of a page that was left before the response.
+  /: net::ERR_ABORTED$/,
+  // The Monitor tab draws its curves once before its layout.
+  /^The width\(-1\) and height\(-1\) of chart should be greater than 0/,
+]
+
+export const proof = endToEnd({
+  name: 'jaeger-pictures',
+  about:
+    'Jaeger’s own page in a real browser: a search, the campaign of a late seed, the opening of a link, the Monitor tab, menus and links',
+  quick: false,
+  seconds: 330,
+  run(context) {
+    const missing = missingPart()
+    if (missing === undefined)
+      return withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => walkLab(context))
+    context.progress(`NOT SHOWN: ${missing}`)
+    const check = { what: 'Jaeger’s page and a browser', want: 'there', got: missing, holds: 'not shown' } as const
+    return Promise.resolve({ figures: { missing }, checks: [check] })
+  },
+})
+
+/** Jaeger's Go module contains no page: TRACEMESH_JAEGER_UI names one, built for its release. */
+function assets(): string {
+  return process.env['TRACEMESH_JAEGER_UI'] ?? ''
+}
+
+function missingPart(): string | undefined {
+  if (assets() === '') return 'TRACEMESH_JAEGER_UI names no directory with Jaeger’s page, as built for its release'
+  const index = join(resolve(assets()), 'index.html')
+  if (!existsSync(index)) return `TRACEMESH_JAEGER_UI is ${assets()}, but ${index} does not exist`
+  return chromiumPath === undefined ? 'no Chromium on this machine (TRACEMESH_CHROMIUM names one)' : undefined
+}
+
+async function walkLab({ seed, progress, signal }: ProofContext): Promise<ProofResult> {
+  await using stack = await startStack({ env: { jaeger: { JAEGER_UI_ASSETS: resolve(assets()) } } })
+  const { otlp, jaeger } = stack.urls
+  const fromMs = Date.now()
+  await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(seed), '--for', '15m')
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: otlp } })
+  await cluster.node(early, { role: 'gateway', seeds: [cluster.address(late)] })
+  progress(`a lab, and a node whose seed is ${lateMs / 1_000} s late`)
+  await sleep(lateMs, undefined, { signal })
+  await cluster.node(late, { role: 'seed' })
+  const subjects = await waitForSubjects(jaeger, fromMs, signal)
+  const { directory, sizes, save, sizeCheck } = pictures()
+  const browser = await launchBrowser()
+  try {
+    const walk = { jaeger, mesh, subjects, monitorFromMs: fromMs + curvesMs, signal, save, progress }
+    const walked = await walkJaeger(browser, walk)
+    const checks = [...(await checksOf(walked, subjects, lab)), sizeCheck()]
+    return { figures: { pictures: directory, sizes, ...walked }, checks }
+  } finally {
+    await browser.close()
+  }
+}
+
+async function waitForSubjects(jaeger: string, fromMs: number, signal: AbortSignal): Promise<Subjects> {
+  const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
+  let subjects: Subjects | undefined
+  const look = async () => {
+    signal.throwIfAborted()
+    subjects = await subjectsOf(reader, mesh, early, fromMs)
+    return subjects !== undefined
+  }
+  await until(look, subjectsMs, 'a campaign with retries that its seed answered, and the opening of its link')
+  return subjects as Subjects
+}
+
+async function checksOf(walked: WalkResult, { campaign, birth }: Subjects, lab: LabProcess): Promise<Check[]> {
+  const { results, attempts, docLinks, threads, followed, menu, ready, complaints } = walked
+  const dialled = (title: string) => title.startsWith(`${mesh}: mesh.seed.dial`)
+  const names = birth.spans.filter(({ name }) => name === 'mesh.connection.opened').map(nodeOf)
+  const [target = ''] = Object.values(docLinks)
+  const [address, anchor = ''] = target.split('#')
+  const spansPage = await (await fetch(`${lab.url}/spans`)).text()
+  const labels = await shippedMenuLabels()
+  const noise = (text: string) => usualNoise.some((usual) => usual.test(text))
+  return [
+    each('the search finds campaigns', 'all of them', results, dialled),
+    sameSpans('the campaign', walked.campaign, campaign.spans),
+    equals('its last retry has its number', String(count(campaign, 'mesh.seed.retry')), attempts.join()),
+    sameSpans('the opening of the link', walked.birth, birth.spans),
+    equals('both nodes are named there', names.sort().join(), [...walked.ends].sort().join()),
+    equals('a node leads to the page', `/#/nodes/${walked.ends[0]}`, pathOf(Object.values(walked.toPage)[0])),
+    equals('an attribute leads to the page', 'http://127.0.0.1:16680/spans', address ?? ''),
+    equals('which explains it', true, anchor !== '' && spansPage.includes(`id="${anchor}"`)),
+    equals('an address leads to all its campaigns', true, 'All campaigns for this seed' in threads),
+    each('that search finds them', 'all of them', followed, dialled),
+    equals('searches in the menu', labels.join(' | '), Object.keys(menu).join(' | ')),
+    each('one of them finds campaigns', 'all of them', ready, dialled),
+    equals('the Monitor tab shows rates of sweeps', 'mesh.staleness.pruned', walked.rates.join()),
+    equals('it says that there is no data', 0, walked.empty),
+    equals('complaints in the console', '', complaints.filter((text) => !noise(text)).join(' | ')),
+  ]
+}
+
+/** The page shows the spans that the trace has, whatever the order. */
+function sameSpans(what: string, got: readonly string[], spans: Subjects['birth']['spans']): Check {
+  const want = spans.map(({ name }) => name).sort()
+  return equals(`${what} is shown, span by span`, want.join(' '), [...got].sort().join(' '))
+}
+
+function pathOf(target: string | undefined): string {
+  return (target ?? '').replace(/^http:\/\/127\.0\.0\.1:16680/, '')
+}
+
+/** Labels of the mesh's menu in Jaeger's shipped configuration. */
+async function shippedMenuLabels(): Promise<readonly string[]> {
+  const { menu } = JSON.parse(await readFile(shippedConfigs.jaegerUi, 'utf8')) as {
+    menu: readonly { label: string; items: readonly { label: string }[] }[]
+  }
+  return menu.find(({ label }) => label === mesh)?.items.map(({ label }) => label) ?? []
+}

@@ -1,0 +1,141 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { renderRules } from '../../catalogue/alert-rules.ts'
+import { Alertmanager } from '../../drill/alertmanager.ts'
+import { type RunningStack, startStack } from '../../stack/bare.ts'
+import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
+import { each } from '../checks.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atLeast, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { AlertWatch } from './alert-watch.ts'
+import { accountsOf, allSpans, queueSize } from './jaeger-spans.ts'
+import { withStack } from './needs.ts'
+import { type SmallDisk, smallDisk } from './small-disk.ts'
+
+/** Resolves the alert of the only give-up before Prometheus is wiped. */
+const timeFactor = 0.1
+const nodes = 4
+const diskMb = 64
+/** Space for some requests, but not for a minute. */
+const leftBytes = 256 * 1_024
+const [giveupMs, resolvedMs, wipedMs, fullMs, fireMs, drainMs] = [240_000, 300_000, 120_000, 60_000, 180_000, 180_000]
+
+export const proof = endToEnd({
+  name: 'pipeline-faults',
+  about:
+    'Prometheus loses its database, then the disk of the Collector’s queue is full while Jaeger is away: no alert about the mesh fires for it, and Jaeger has every span afterwards',
+  quick: false,
+  seconds: 900,
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => onSmallDisk(context)),
+})
+
+async function onSmallDisk(context: ProofContext): Promise<ProofResult> {
+  const result = await smallDisk(diskMb)
+  if ('missing' in result) {
+    context.progress(`NOT SHOWN: ${result.missing}`)
+    const check = {
+      what: 'a disk that can be filled',
+      want: 'present',
+      got: result.missing,
+      holds: 'not shown',
+    } as const
+    return { figures: {}, checks: [check] }
+  }
+  await using disk = result
+  const dirs = { QUEUE_DIR: join(disk.directory, 'queue'), SPANS_DIR: join(disk.directory, 'archive') }
+  await using stack = await startStack({ rules: renderRules({ timeFactor }), env: { collector: dirs } })
+  const fromMs = Date.now()
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: stack.urls.otlp } })
+  await startMesh(cluster)
+  const wiped = await prometheusWiped(stack, context)
+  const full = await diskFull(stack, disk, cluster, context)
+  const ends = await Promise.all(
+    cluster.nodes().map(async (node) => ({ name: node.name, code: await node.stop(), log: node.log })),
+  )
+  const lines = ends.flatMap(({ log }) => log)
+  const instances = accountsOf(await allSpans(stack, fromMs, nodes))
+  return {
+    figures: { ...wiped.figures, ...full.figures, instances },
+    checks: [
+      ...wiped.checks,
+      ...full.checks,
+      equals('nodes with spans', nodes, instances.length),
+      each('spans of a node that are missing, by mesh.seq', 'none', instances, ({ missing }) => missing === 0),
+      equals('log lines about lost spans', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
+      each('exit code of a node', '0', ends, ({ code }) => code === 0),
+    ],
+  }
+}
+
+/** Starts all nodes in one mesh; the last has a second seed, which never answers. */
+async function startMesh(cluster: Cluster): Promise<void> {
+  const names = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`)
+  const [first = ''] = names
+  for (const name of names) {
+    const dead = name === names.at(-1) ? ['/ip4/127.0.0.1/tcp/1'] : []
+    await cluster.node(name, name === first ? { role: 'seed' } : { seeds: [cluster.address(first), ...dead] })
+  }
+}
+
+/** After the alert of a give-up has resolved: its counter exists and must not fire again. */
+async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofContext) {
+  {
+    await using watch = new AlertWatch(stack.urls.alertmanager)
+    await until(() => watch.fired('mesh').includes('MeshSeedGiveup'), giveupMs, 'a give-up fires')
+    progress('a give-up fires')
+  }
+  const alertmanager = new Alertmanager(stack.urls.alertmanager)
+  await until(async () => (await alertmanager.all('active')).length === 0, resolvedMs, 'its alert resolves')
+  await stack.stop('prometheus')
+  await rm(join(stack.directory, 'prometheus'), { recursive: true })
+  await stack.start('prometheus')
+  progress(`Prometheus has lost its database; ${wipedMs / 1_000} s`)
+  await using watch = new AlertWatch(stack.urls.alertmanager)
+  await sleep(wipedMs, undefined, { signal })
+  return {
+    figures: { polls: watch.polls },
+    checks: [
+      equals(
+        'alerts that fired after the wipe of Prometheus',
+        '',
+        [...watch.fired('mesh'), ...watch.fired('pipeline')].join(', '),
+      ),
+      atLeast('polls of Alertmanager meanwhile', 10, watch.polls),
+    ],
+  }
+}
+
+async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, { progress, signal }: ProofContext) {
+  await using watch = new AlertWatch(stack.urls.alertmanager)
+  await stack.stop('jaeger')
+  await disk.fill(leftBytes)
+  progress('Jaeger is away, and the disk of the queue has space for some requests only')
+  await until(
+    () => watch.fired('pipeline').some((name) => /^MeshCollectorRefusing/.test(name)),
+    fireMs,
+    'MeshCollectorRefusing fires',
+  )
+  progress('MeshCollectorRefusing fires')
+  await sleep(fullMs, undefined, { signal })
+  const readiness = await Promise.all(cluster.nodes().map((node) => isReady(node.api('/readyz'))))
+  const queuedSpans = await queueSize(stack)
+  await disk.free()
+  await stack.start('jaeger')
+  const drainedMs = await until(async () => (await queueSize(stack)) === 0, drainMs, 'the queue is empty')
+  progress(`the disk has space and Jaeger is back: the queue is empty after ${Math.round(drainedMs)} ms`)
+  const fired = { pipeline: watch.fired('pipeline'), mesh: watch.fired('mesh') }
+  const checks: Check[] = [
+    atLeast('polls of Alertmanager while the disk was full', 10, watch.polls),
+    equals('alerts about the mesh that fired while the disk was full', '', fired.mesh.join(', ')),
+    // The nodes resend refused spans, which are counted again: this alert inhibits alerts about the mesh.
+    equals('MeshCollectorRefusing', 'fired', fired.pipeline.includes('MeshCollectorRefusing') ? 'fired' : 'did not'),
+    equals('nodes that were ready meanwhile', nodes, readiness.filter(Boolean).length),
+  ]
+  return { figures: { fired, queuedSpans, drainedMs: round(drainedMs) }, checks }
+}
+
+async function isReady(answer: Promise<unknown>): Promise<boolean> {
+  return ((await answer) as { readonly ready?: boolean }).ready === true
+}

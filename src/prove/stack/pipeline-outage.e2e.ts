@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startStack } from '../../stack/bare.ts'
+import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
+import { each } from '../checks.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atLeast, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { AlertWatch } from './alert-watch.ts'
+import { accountsOf, allSpans, queueSize } from './jaeger-spans.ts'
+import { fromEnv, withStack } from './needs.ts'
+
+/** OUTAGE_SECONDS makes it shorter. */
+const outageMs = 1_000 * fromEnv('OUTAGE_SECONDS', 600)
+/** Time without a Collector, in the middle: nodes queue their spans, long enough for alerts of silence. */
+const awayMs = 240_000
+/** Time without inhibition: an alert caused by the absence would fire now. */
+const afterMs = 180_000
+const nodes = 6
+/** From Jaeger's return until the queue is empty; the Collector retries every ten seconds at most. */
+const drainMs = 120_000
+
+export const proof = endToEnd({
+  name: 'pipeline-outage',
+  about:
+    'Jaeger is away for ten minutes, and the killed Collector for four of them: Jaeger has every span afterwards, and only alerts about the pipeline fire',
+  quick: false,
+  seconds: 180 + (outageMs + afterMs) / 1_000,
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => outage(context)),
+})
+
+async function outage({ progress, signal }: ProofContext): Promise<ProofResult> {
+  await using stack = await startStack()
+  await using watch = new AlertWatch(stack.urls.alertmanager)
+  const fromMs = Date.now()
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: stack.urls.otlp } })
+  const names = await startMesh(cluster)
+  await sleep(20_000, undefined, { signal })
+  progress(`${nodes} nodes emit spans; Jaeger stops for ${outageMs / 1_000} s`)
+  await stack.stop('jaeger')
+  await sleep(outageMs / 2, undefined, { signal })
+  const atDeath = await queueSize(stack)
+  progress(`${atDeath} spans are queued; the Collector is killed`)
+  await stack.kill('collector')
+  await sleep(Math.min(awayMs, outageMs / 2), undefined, { signal })
+  await stack.start('collector')
+  await sleep(Math.max(0, outageMs / 2 - awayMs), undefined, { signal })
+  const atReturn = await queueSize(stack)
+  progress(`${atReturn} spans are queued; Jaeger is started`)
+  await stack.start('jaeger')
+  const drainedMs = await until(async () => (await queueSize(stack)) === 0, drainMs, 'the queue is empty')
+  progress(`the queue is empty after ${Math.round(drainedMs)} ms; ${afterMs / 1_000} s of observation`)
+  await sleep(afterMs, undefined, { signal })
+  progress('the nodes stop')
+  const ends = await Promise.all(
+    cluster.nodes().map(async (node) => ({ name: node.name, code: await node.stop(), log: node.log })),
+  )
+  const lines = ends.flatMap(({ log }) => log)
+  const spans = await allSpans(stack, fromMs, names.length)
+  const instances = accountsOf(spans)
+  const fired = { pipeline: watch.fired('pipeline'), mesh: watch.fired('mesh'), inhibited: watch.inhibited('mesh') }
+  return {
+    figures: { fired, nodes, outageMs, atDeath, atReturn, drainedMs: round(drainedMs), spans: spans.length, instances },
+    checks: [
+      equals('nodes with spans', nodes, instances.length),
+      each('spans of a node that are missing, by mesh.seq', 'none', instances, ({ missing }) => missing === 0),
+      each('the stop of a node', 'found', instances, ({ stopped }) => stopped),
+      atLeast('queued spans when the Collector was killed', 1, atDeath),
+      atLeast('queued spans when Jaeger came back', atDeath, atReturn),
+      equals('log lines about lost spans', 0, lines.filter(({ msg }) => /lost/.test(String(msg))).length),
+      // They fire after minutes.
+      ...(outageMs < 600_000
+        ? []
+        : [
+            equals('MeshPipelineDown of jaeger', 'fired', alertState(fired.pipeline, 'MeshPipelineDown of jaeger')),
+            equals(
+              'MeshPipelineDown of mesh-spans',
+              'fired',
+              alertState(fired.pipeline, 'MeshPipelineDown of mesh-spans'),
+            ),
+            equals('MeshNodeSilent', 'inhibited', alertState(fired.inhibited, 'MeshNodeSilent', 'inhibited')),
+          ]),
+      atLeast('polls of Alertmanager', outageMs / 10_000, watch.polls),
+      equals('alerts about the mesh that fired', '', fired.mesh.join(', ')),
+      each('exit code of a node', '0', ends, ({ code }) => code === 0),
+    ],
+  }
+}
+
+function alertState(alerts: readonly string[], alert: string, state = 'fired'): string {
+  return alerts.includes(alert) ? state : `only ${alerts.join(', ') || 'nothing'} ${state}`
+}
+
+async function startMesh(cluster: Cluster): Promise<readonly string[]> {
+  const names = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`)
+  const [first = ''] = names
+  for (const name of names)
+    await cluster.node(name, name === first ? { role: 'seed' } : { seeds: [cluster.address(first)] })
+  return names
+}

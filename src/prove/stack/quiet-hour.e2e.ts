@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
+import { Alertmanager } from '../../drill/alertmanager.ts'
+import { Prometheus } from '../../drill/prometheus.ts'
+import { waitUntil } from '../../drill/waiting.ts'
+import { systemClock } from '../../kit/clock.ts'
+import { type RunningStack, startStack } from '../../stack/bare.ts'
+import { type LabProcess, startLabProcess } from '../../testing/lab-process.ts'
+import { each } from '../checks.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atLeast, atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { fromEnv, withStack } from './needs.ts'
+
+/** QUIET_SECONDS makes it shorter. */
+const quietSeconds = fromEnv('QUIET_SECONDS', 3_600)
+const pollMs = 300_000
+/** Time for every target to be up, once the stack is ready. */
+const startSeconds = 60
+const meshes = ['mesh-a', 'mesh-b']
+/** Two meshes of eight, and two bridges that belong to the first. */
+const nodesOfLab = 18
+
+export const proof = endToEnd({
+  name: 'quiet-hour',
+  about:
+    'in an undisturbed hour of a lab, its start and late seeds included, no alert fires; a node killed then fires one',
+  quick: false,
+  seconds: quietSeconds + 300,
+  run: (context) =>
+    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => runQuietHour(context)),
+})
+
+async function runQuietHour(context: ProofContext): Promise<ProofResult> {
+  const { progress, signal, seed } = context
+  await using stack = await startStack()
+  const { otlp, jaeger } = stack.urls
+  await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(seed))
+  const prometheus = new Prometheus(stack.urls.prometheus)
+  const began = performance.now()
+  const elapsed = () => Math.ceil((performance.now() - began) / 1_000)
+  while (elapsed() < quietSeconds) {
+    await sleep(Math.min(pollMs, 1_000 * quietSeconds), undefined, { signal })
+    const [firing, pending] = await Promise.all([
+      prometheus.alertsWithin(300, 'firing'),
+      prometheus.alertsWithin(300, 'pending'),
+    ])
+    progress(`${elapsed()} s: ${firing.length} alerts fire, ${pending.length} are pending`)
+  }
+  const seconds = elapsed()
+  const knownNodes = await Promise.all(meshes.map((mesh) => prometheus.knownNodes(mesh)))
+  const [rules, fired, pending, down] = [
+    await prometheus.alertRules(),
+    await prometheus.alertsWithin(seconds, 'firing'),
+    await prometheus.alertsWithin(seconds, 'pending'),
+    await prometheus.downWithin(Math.max(1, seconds - startSeconds)),
+  ]
+  // These cannot fire within this time.
+  const tooSlow = alertNames.filter((name) => firesWithinMs(name) > 1_000 * seconds)
+  progress('a node is killed')
+  const silentAfterMs = await timeUntilSilentAlert(lab, stack, signal)
+  return {
+    figures: { seconds, pending: [...new Set(pending.map(alertLabel))], tooSlow, silentAfterMs },
+    checks: [
+      atLeast('quiet seconds', quietSeconds, seconds),
+      equals('alerts that fired', '', [...new Set(fired.map(alertLabel))].join(', ')),
+      equals('evaluated rules', alertNames.length, new Set(rules.map(({ name }) => name)).size),
+      each('rules in health ok', 'all', rules, ({ health }) => health === 'ok'),
+      equals('nodes whose spans were counted', nodesOfLab, knownNodes.flat().length),
+      equals('targets that did not answer meanwhile', '', down.map(({ job }) => job).join(', ')),
+      atMost('MeshNodeSilent fires for a node killed then after', firesWithinMs('MeshNodeSilent'), silentAfterMs, 'ms'),
+    ],
+  }
+}
+
+/** Kills a node; milliseconds until its alert fires. Throws MESH_STEP_TIMEOUT after the stated time. */
+async function timeUntilSilentAlert(lab: LabProcess, stack: RunningStack, signal: AbortSignal): Promise<number> {
+  const { nodes } = await lab.view()
+  const victim = nodes.find(({ role }) => role === 'compute')
+  await lab.act(victim?.name ?? '', 'kill')
+  const began = performance.now()
+  const alertmanager = new Alertmanager(stack.urls.alertmanager)
+  const isFiring = async () => (await alertmanager.state('MeshNodeSilent', undefined)) === 'firing'
+  const limitMs = firesWithinMs('MeshNodeSilent')
+  await waitUntil(isFiring, { step: 'the alert of a killed node', limitMs, clock: systemClock, signal })
+  return Math.round(performance.now() - began)
+}
+
+function alertLabel(labels: Readonly<Record<string, string>>): string {
+  return [labels['alertname'], labels['mesh_node_name']].filter((label) => label !== undefined).join(' of ')
+}
