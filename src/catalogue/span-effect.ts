@@ -25,6 +25,8 @@ export type AttributesOf<N extends SpanName> = {
 export interface TraceRef {
   readonly traceId: string
   readonly spanId: string
+  /** False for a span of another process that it does not export: it is no parent and no link. */
+  readonly sampled?: false
 }
 
 /** Position of a span in its trace. */

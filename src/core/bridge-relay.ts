@@ -1,10 +1,11 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Crossing, NetworkEffect, NetworkEvent } from './events.ts'
+import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
 import type { Machine } from './machine.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
-import { emitDropped, emitForwarded, emitRelayLimit, type Passage } from './relay-spans.ts'
+import { emitDropped, emitForwarded, type Passage } from './relay-spans.ts'
 import { rank } from './rendezvous.ts'
 
 export type RelayEvent =
@@ -59,7 +60,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   /** A lower bound of the earliest `dueAt`: removing a pending message does not update it. */
   #dueAt = Infinity
   #sweepAt = Infinity
-  #limitSpanAt = -Infinity
+  readonly #limits = new LimitSpans()
   #refusalWindowAt = -Infinity
   #refusals = 0
 
@@ -135,7 +136,8 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     const { from, to, crossing } = passage
     const bytes = this.#pendingBytes + crossing.sealed.length
     if (this.#pendingForwards.size >= limits.relayWaiting || bytes > limits.relayWaitingBytes) {
-      return [emitDropped('limit', from, to, crossing), ...this.#emitLimit(now)]
+      const limit = this.#pendingForwards.size >= limits.relayWaiting ? 'relayWaiting' : 'relayWaitingBytes'
+      return [emitDropped('limit', from, to, crossing), ...this.#limits.emit(limit, 'refused', now)]
     }
     const dueAt = now + passage.rank * this.#options.takeoverMs
     this.#pendingForwards.set(crossing.id, { ...passage, dueAt }, now)
@@ -180,12 +182,6 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   /** Messages expire at most this long after their TTL. */
   get #sweepMs(): number {
     return this.#options.seenTtlMs / 4
-  }
-
-  #emitLimit(now: number): RelayEffect[] {
-    if (now - this.#limitSpanAt < 1_000) return []
-    this.#limitSpanAt = now
-    return [emitRelayLimit(this.#pendingForwards.size >= limits.relayWaiting ? 'relayWaiting' : 'relayWaitingBytes')]
   }
 
   #mayEmitRefusal(now: number): boolean {

@@ -1,5 +1,6 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { type Digest, instanceOf } from './frames.ts'
+import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-protocol.ts'
 import type { Machine, Random } from './machine.ts'
@@ -57,7 +58,6 @@ export interface ViewOptions {
 
 /** Retention of departed members, in staleness windows: longer than a digest can be in transit. Guess. */
 const retentionWindows = 4
-const limitSpanIntervalMs = 1_000
 
 /**
  * The newest digest of every node of the mesh.
@@ -74,7 +74,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #sweeps = 0
   #conflictPeers: readonly string[] = []
   #topologyVersion = 0
-  #limitSpanAt = -Infinity
+  readonly #limits = new LimitSpans()
 
   constructor(owner: Owner, options: ViewOptions) {
     this.#options = options
@@ -205,16 +205,8 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       undefined,
     )
     if (oldest !== undefined) this.#members.delete(oldest.digest.peer)
-    if (now - this.#limitSpanAt < limitSpanIntervalMs) return []
-    this.#limitSpanAt = now
-    return [
-      emitSpan('mesh.limit.reached', {
-        'mesh.limit.name': 'members',
-        'mesh.limit.value': capacity,
-        'mesh.limit.action': oldest === undefined ? 'refused' : 'evicted',
-        'mesh.peer.id': oldest?.digest.peer ?? peer,
-      }),
-    ]
+    const action = oldest === undefined ? 'refused' : 'evicted'
+    return this.#limits.emit('members', action, now, oldest?.digest.peer ?? peer, capacity)
   }
 
   /** On links only: gossip delays digests, which would look like clock skew. */

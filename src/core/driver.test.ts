@@ -27,7 +27,7 @@ const settings = {
 } as const
 
 /** A node over a network that delivers events from within `perform`. */
-function driverFixture(seeds: readonly string[] = [], answers = 1) {
+function driverFixture(seeds: readonly string[] = [], answers = 1, exportsSpans = true) {
   const clock = new VirtualClock()
   const owner = new Owner('t', clock)
   const node = new MeshNode(owner, { ...settings, seeds, random: seededRandom(1) })
@@ -55,9 +55,11 @@ function driverFixture(seeds: readonly string[] = [], answers = 1) {
     clock,
     owner,
     emitSpan: (one) => spans.push(one.span),
+    exportsSpans,
     census: () => census++,
   })
-  return { clock, owner, node, driver, sent, spans, census: () => census, hint: () => deliver({ type: 'changed' }) }
+  const hint = () => deliver({ type: 'changed' })
+  return { clock, owner, node, driver, sent, spans, census: () => census, hint }
 }
 
 test('event from within an effect: waits in the inbox, machines are never re-entered', async () => {
@@ -123,4 +125,32 @@ test('digests contain the wall clock of their sending', async () => {
   )
   assert.equal(digests[0]?.digest.sentAt, clock.wall())
   assert.equal(node.ledger.size, 1)
+})
+
+test('a node that exports no spans: its hello and goodbye say that theirs are not sampled', async () => {
+  for (const exportsSpans of [true, false]) {
+    const { driver, sent } = driverFixture([], 1, exportsSpans)
+    await driver.start([])
+    const info = {
+      id: 'c',
+      peer: 'p',
+      direction: 'outbound',
+      address: '/ip4/10.0.0.1/tcp/1',
+      transport: 'tcp',
+    } as const
+    driver.deliver({ type: 'observed', connections: [{ ...info, gossip: 'none' }] })
+    driver.deliver({ type: 'stream.open', connection: 'c' })
+    const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+    const hello = { meshes: ['m'], name: 'p', role: 'compute', incarnation: 1, build: 'b', counter: 1, trace } as const
+    driver.deliver({ type: 'frame', connection: 'c', wall: 0, frame: { type: 'hello', hello } })
+    driver.deliver({ type: 'stopping' })
+    const frames = sent.flatMap((effect) => (effect.do === 'send' ? [effect.frame] : []))
+    const traces = frames.flatMap((frame) =>
+      frame.type === 'hello' ? [frame.hello.trace] : frame.type === 'goodbye' ? [frame.trace] : [],
+    )
+    assert.deepEqual(
+      traces.map(({ sampled }) => sampled),
+      exportsSpans ? [undefined, undefined] : [false, false],
+    )
+  }
 })

@@ -1,5 +1,6 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Network, NetworkEffect, NodeEffect, NodeEvent } from './events.ts'
+import type { Frame } from './frames.ts'
 import { limits } from './limits.ts'
 import type { Clock } from './machine.ts'
 import type { MeshNode } from './mesh-node.ts'
@@ -12,6 +13,8 @@ export interface DriverOptions {
   readonly clock: Clock
   readonly owner: Owner
   readonly emitSpan: (span: SpanEffect, window: TraceRef | undefined) => void
+  /** Whether spans leave the process; true by default. */
+  readonly exportsSpans?: boolean
   /** Counts the owned resources and emits the census. */
   readonly census: (window: TraceRef | undefined) => void
 }
@@ -81,15 +84,17 @@ export class Driver {
     if (effect.do === 'emit-span') emitSpan(effect, node.window)
     else if (effect.do === 'census') census(node.window)
     else if (effect.do === 'observe') this.#inbox.push({ type: 'observed', connections: network.snapshot() })
-    else network.perform(this.#stampSentAt(effect))
+    else network.perform(this.#stamp(effect))
   }
 
-  /** Sets the send time of digests by the wall clock, which machines cannot read. */
-  #stampSentAt(effect: NetworkEffect): NetworkEffect {
+  /** Adds what machines cannot know: the send time of digests, and that nobody exports the spans that frames name. */
+  #stamp(effect: NetworkEffect): NetworkEffect {
     const sentAt = this.#options.clock.wall()
     if (effect.do === 'gossip') return { ...effect, digest: { ...effect.digest, sentAt } }
-    if (effect.do !== 'send' || effect.frame.type !== 'digest') return effect
-    return { ...effect, frame: { type: 'digest', digest: { ...effect.frame.digest, sentAt } } }
+    if (effect.do !== 'send') return effect
+    const { frame } = effect
+    if (frame.type === 'digest') return { ...effect, frame: { type: 'digest', digest: { ...frame.digest, sentAt } } }
+    return this.#options.exportsSpans === false ? { ...effect, frame: withoutSampling(frame) } : effect
   }
 
   /** Keeps an armed timer that is early enough: most events hardly move the deadline. */
@@ -105,4 +110,10 @@ export class Driver {
       else this.#armTimer()
     })
   }
+}
+
+function withoutSampling(frame: Frame): Frame {
+  if (frame.type === 'hello')
+    return { ...frame, hello: { ...frame.hello, trace: { ...frame.hello.trace, sampled: false } } }
+  return frame.type === 'goodbye' ? { ...frame, trace: { ...frame.trace, sampled: false } } : frame
 }

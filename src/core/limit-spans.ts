@@ -11,7 +11,7 @@ export class LimitSpans {
 
   emit(
     limit: LimitName,
-    action: 'refused' | 'closed',
+    action: 'refused' | 'closed' | 'evicted',
     now: number,
     peer?: string,
     value: number = limits[limit],

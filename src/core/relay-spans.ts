@@ -1,6 +1,5 @@
 import { emitSpan, type Placement, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Crossing } from './events.ts'
-import { limits } from './limits.ts'
 import { messagingAttributes } from './messaging.ts'
 
 /** A message that crosses from one mesh of a bridge to the other. */
@@ -41,14 +40,6 @@ export function emitDropped(reason: DropReason, from: string, to: string, messag
     'mesh.origin.peer': message.origin,
   }
   return emitSpan('mesh.bridge.dropped', attributes, publishLink(message))
-}
-
-export function emitRelayLimit(limit: 'relayWaiting' | 'relayWaitingBytes'): SpanEffect {
-  return emitSpan('mesh.limit.reached', {
-    'mesh.limit.name': limit,
-    'mesh.limit.value': limits[limit],
-    'mesh.limit.action': 'refused',
-  })
 }
 
 /** Hops link to the publish span instead of being its children, which would make one trace grow with every hop. */

@@ -28,15 +28,19 @@ function hex(random: Random, words: number): string {
   return text
 }
 
-const traceparent = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/
+const traceparent = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/
 
-/** `traceparent` of W3C Trace Context level 1, always sampled: rates are the signal here, so nothing is sampled out. */
-export function formatTraceparent(ref: TraceRef): string {
-  return `00-${ref.traceId}-${ref.spanId}-01`
+const sampledFlag = 1
+
+/** `traceparent` of W3C Trace Context level 1. */
+export function formatTraceparent({ traceId, spanId, sampled }: TraceRef): string {
+  return `00-${traceId}-${spanId}-0${sampled === false ? 0 : sampledFlag}`
 }
 
 /** Undefined for anything that is not a well-formed version 00 `traceparent`. */
 export function parseTraceparent(text: string): TraceRef | undefined {
-  const match = traceparent.exec(text)
-  return match?.[1] === undefined || match[2] === undefined ? undefined : { traceId: match[1], spanId: match[2] }
+  const [, traceId, spanId, flags = ''] = traceparent.exec(text) ?? []
+  if (traceId === undefined || spanId === undefined) return undefined
+  const isSampled = (Number.parseInt(flags, 16) & sampledFlag) !== 0
+  return { traceId, spanId, ...(!isSampled && { sampled: false }) }
 }

@@ -67,7 +67,8 @@ export class Assembly {
     this.node = this.#createNode(meshes)
     const census = (window: TraceRef | undefined) => this.#takeCensus(network, pubsub, window)
     const driverOptions = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
-    this.driver = new Driver({ ...driverOptions, clock, emitSpan: this.emitSpan, census })
+    const spans = { emitSpan: this.emitSpan, exportsSpans: this.telemetry.exports }
+    this.driver = new Driver({ ...driverOptions, clock, ...spans, census })
     this.messages = this.#createMessages(meshes, network, pubsub)
     network.onCrossing((_, crossing) => this.messages.deliverCrossing(crossing))
     this.requests = this.#createRequests()

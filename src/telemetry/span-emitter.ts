@@ -130,9 +130,10 @@ export class SpanEmitter {
     return ref
   }
 
-  /** The parent, unless it was sampled out: then a rare span becomes a root of the same trace. */
+  /** The parent, unless it is not exported, here or by its own process: then the span is a root of the same trace. */
   #exportedParent(parent: TraceRef | undefined): TraceRef | undefined {
-    return parent !== undefined && this.#sampledOutRoots.includes(parent.spanId) ? undefined : parent
+    const isExported = parent?.sampled !== false && !this.#sampledOutRoots.includes(parent?.spanId ?? '')
+    return isExported ? parent : undefined
   }
 
   emitLoss(loss: Loss): void {
@@ -196,7 +197,8 @@ function errorStatusOf(attributes: QueuedSpan['attributes']): SpanStatus {
 }
 
 function linksOf(effect: SpanEffect): Link[] {
-  return effect.links === undefined ? [] : effect.links.map((ref) => ({ context: contextOf(ref) }))
+  const links = effect.links?.filter(({ sampled }) => sampled !== false) ?? []
+  return links.map((ref) => ({ context: contextOf(ref) }))
 }
 
 function contextOf(ref: TraceRef): SpanContext {

@@ -73,6 +73,18 @@ test('the parent of a span: by default the window, with null none, otherwise the
   )
 })
 
+test('a parent or link that its process does not export: the span is a root of the same trace, without that link', async () => {
+  const { telemetry, flush } = start()
+  const remote = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16), sampled: false } as const
+  telemetry.emit({ ...memberLeft(), parent: remote, links: [remote, window] }, window)
+  const [span] = await flush()
+  assert.deepEqual([span?.spanContext().traceId, span?.parentSpanContext], [remote.traceId, undefined])
+  assert.deepEqual(
+    span?.links.map(({ context }) => context.spanId),
+    [window.spanId],
+  )
+})
+
 test('a span: has the kind of the catalogue, and status ERROR if its effect failed', async () => {
   const { telemetry, flush } = start()
   const request = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 1 }
