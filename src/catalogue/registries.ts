@@ -6,7 +6,7 @@ export const registries = [
   'members',
   'relay_seen',
   'relay_waiting',
-  'links',
+  'connections',
   'messages',
   'subscriptions',
   'requests',

@@ -12,6 +12,8 @@ export interface AttributeRename {
  */
 export const attributeRenames: Readonly<Record<string, AttributeRename>> = {
   'error.message': { name: 'mesh.error.message' },
+  // It counts connections, and `mesh.audit.links` counts links.
+  'mesh.registry.links.size': { name: 'mesh.registry.connections.size' },
   'process.memory.rss_mb': { name: 'process.memory.usage', times: 1_048_576 },
   'process.memory.heap_mb': { name: 'v8js.memory.heap.used', times: 1_048_576 },
   'process.loop.delay_p99_ms': { name: 'nodejs.eventloop.delay.p99', times: 0.001 },

@@ -374,7 +374,7 @@ export const spans = {
   'mesh.audit.members': registry,
   'mesh.audit.relay_seen': registry,
   'mesh.audit.relay_waiting': registry,
-  'mesh.audit.links': registry,
+  'mesh.audit.connections': registry,
   'mesh.audit.messages': registry,
   'mesh.audit.subscriptions': registry,
   'mesh.audit.requests': registry,

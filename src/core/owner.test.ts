@@ -46,7 +46,7 @@ test('close: reverse order, children included, with the duration of each step', 
 test('inventory: lists current items with their owners, and drops closed ones', async () => {
   const { owner, clock } = makeOwner()
   const kit = owner.child('kit')
-  kit.map({ name: 'links', capacity: 2, expiry: { event: 'closing' }, release: () => {} })
+  kit.map({ name: 'connections', capacity: 2, expiry: { event: 'closing' }, release: () => {} })
   const release = kit.adopt('listener', () => {})
   kit.after(50, () => {})
   const cancel = kit.after(70, () => {})
@@ -58,7 +58,7 @@ test('inventory: lists current items with their owners, and drops closed ones', 
   ])
   assert.deepEqual(
     owner.inventory().registries.map(({ name, owner }) => [name, owner]),
-    [['links', 'node-a/kit']],
+    [['connections', 'node-a/kit']],
   )
   clock.advance(50)
   cancel()

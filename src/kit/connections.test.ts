@@ -18,7 +18,7 @@ test('the links registry has room for all links of the allowed peers and of rela
   ] as const) {
     const owner = new Owner('node', clock)
     new Connections({} as NetworkComponents, owner, clock, undefined, maxPeers)
-    const links = owner.inventory().registries.find(({ name }) => name === 'links')
+    const links = owner.inventory().registries.find(({ name }) => name === 'connections')
     assert.equal(links?.capacity, (expected + limits.relayedPeers) * limits.linksPerPeer)
   }
 })

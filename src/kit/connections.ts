@@ -70,7 +70,7 @@ export class Connections {
     this.#gossip = gossip
     this.#closes = closes
     this.#records = owner.map<string, ConnectionRecord>({
-      name: 'links',
+      name: 'connections',
       capacity: (maxPeers + limits.relayedPeers) * limits.linksPerPeer,
       expiry: { event: 'its connection closes' },
       release: (record) => record.link?.abort(new Error('the connection is closed')),

@@ -81,7 +81,7 @@ async function isStored(stack: RunningStack, span: string): Promise<boolean> {
 test('span metrics have the labels that rules and boards use, and no peer id', async (t) => {
   const stack = await startServices(t, ['jaeger', 'collector'])
   if (stack === undefined) return
-  const registry = { 'mesh.registry.name': 'links', 'mesh.registry.size': 2, 'mesh.registry.capacity': 64 }
+  const registry = { 'mesh.registry.name': 'connections', 'mesh.registry.size': 2, 'mesh.registry.capacity': 64 }
   const census = {
     'process.memory.usage': 91 * 1_048_576,
     // A whole number: some senders encode it as an integer.
@@ -89,7 +89,7 @@ test('span metrics have the labels that rules and boards use, and no peer id', a
     'mesh.telemetry.lost_total': 5,
     'mesh.audit.links': 7,
     'mesh.audit.sweeps': 12,
-    'mesh.registry.links.size': 3,
+    'mesh.registry.connections.size': 3,
     'mesh.registry.relay_seen.size': 4,
     'mesh.audit.guests': 2,
     'mesh.audit.members': 9,
@@ -98,24 +98,24 @@ test('span metrics have the labels that rules and boards use, and no peer id', a
   }
   await send(
     stack.urls.otlp,
-    { name: 'mesh.audit.links', attributes: registry },
+    { name: 'mesh.audit.connections', attributes: registry },
     { name: 'mesh.audit', attributes: census },
     { name: 'GET /user/1' },
     { name: 'mesh.seed.giveup', attributes: { 'mesh.peer.id': peer }, status: 2 },
   )
   const older = { ...resource, 'mesh.node.name': 'a-old-1' }
   const names = { 'process.memory.rss_mb': 50, 'process.cpu.ms_per_s': 7, 'process.loop.delay_p99_ms': 2 }
-  const row = { name: 'mesh.audit.links', attributes: registry }
+  const row = { name: 'mesh.audit.connections', attributes: registry }
   await sendOf(older, '', stack.urls.otlp, { name: 'mesh.audit', attributes: names }, row)
   const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
   const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
   const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
   const expected = [
-    `mesh_registry_size{job="mesh-a",${node},mesh_registry="links"} 3`,
+    `mesh_registry_size{job="mesh-a",${node},mesh_registry="connections"} 3`,
     `mesh_registry_size{job="mesh-a",${node},mesh_registry="relay_seen"} 4`,
-    `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_registry="links"} 2`,
+    `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_registry="connections"} 2`,
     `mesh_sweeps{job="mesh-a",${node}} 12`,
-    `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="links"} 64`,
+    `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="connections"} 64`,
     `mesh_process_rss_mb{job="mesh-a",${node},mesh_node_role="seed"} 91`,
     `mesh_process_cpu_seconds{job="mesh-a",${node},mesh_node_role="seed"} 12`,
     `mesh_process_rss_mb{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 50`,

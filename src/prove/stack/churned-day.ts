@@ -13,7 +13,16 @@ const perExport = 500
 
 const seeds = ['seed-1', 'seed-2']
 const others = Array.from({ length: 8 }, (_, index) => `node-${index + 1}`)
-const registries = ['peers', 'members', 'links', 'messages', 'subscriptions', 'requests', 'relay_seen', 'relay_waiting']
+const registries = [
+  'peers',
+  'members',
+  'connections',
+  'messages',
+  'subscriptions',
+  'requests',
+  'relay_seen',
+  'relay_waiting',
+]
 
 /** Nodes of the simulator with a new identity at every start, and their spans as requests to a Collector. */
 export class ChurnedMesh {
