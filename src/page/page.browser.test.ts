@@ -67,7 +67,7 @@ browserTest(
   'links between traces: the page follows them both ways and searches for them on request',
   async (browser) => {
     await using server = await startPageServer(pageMesh(8), oldSpans)
-    const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('birth')}`)
+    const { page, complaints } = await openPage(browser, `${server.url}/#/traces/${pageTrace('opened')}`)
     const requestCount = (path: string) =>
       server.requests.filter((request) => request.startsWith(`GET /api/v3/traces${path}`)).length
     const button = page.getByRole('button', { name: 'Find spans that link here' })

@@ -31,7 +31,7 @@ async function withRemote(
 /** Emits one span with these variables, and counts the spans that stay queued. */
 async function countUnsent(env: Readonly<Record<string, string>>, endpoint: string): Promise<number> {
   Object.assign(process.env, env)
-  const limits = { delayMs: 20, retryMs: 50, retryMaxMs: 200 }
+  const limits = { delayMs: 20, retryMs: 50, maxRetryMs: 200 }
   const telemetry = startTelemetry({ clock: systemTime, resource, endpoint, limits })
   try {
     telemetry.emit(emitSpan('mesh.node.stalled', { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 1 }), undefined)

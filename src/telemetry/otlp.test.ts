@@ -15,7 +15,7 @@ leakCheck()
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 
 function start(receiver: Receiver, options: Partial<TelemetryOptions> = {}): Telemetry {
-  const limits = { delayMs: 50, retryMs: 50, retryMaxMs: 400, ...options.limits }
+  const limits = { delayMs: 50, retryMs: 50, maxRetryMs: 400, ...options.limits }
   return startTelemetry({ clock: systemTime, resource, endpoint: receiver.endpoint, ...options, limits })
 }
 

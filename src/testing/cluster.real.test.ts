@@ -32,7 +32,7 @@ test('a killed node with keepIdentity: its next start has the same address and p
   assert.equal(await first.exited, null)
   const second = await cluster.node('a', { role: 'seed', keepIdentity: true })
   assert.deepEqual([second.peer, second.addresses], [first.peer, first.addresses])
-  assert.deepEqual(await second.api('/readyz'), { ready: true, why: 'a seed waits for others' })
+  assert.deepEqual(await second.api('/readyz'), { ready: true, why: 'a seed waits for other nodes' })
   const { cpuMs, rssMb, pssMb } = await second.usage()
   assert.ok(cpuMs > 0 && rssMb > 30 && pssMb > 0 && pssMb <= rssMb, `${cpuMs} ms, ${rssMb} MiB, ${pssMb} MiB`)
   assert.equal(await second.stop(), 0)

@@ -30,7 +30,7 @@ test('waitFor: resolves with the span, or rejects at its limit', async () => {
 
 test('a receiver that pauses, stops and restarts: exports fail until then, the span arrives once', async () => {
   const receiver = await startReceiver()
-  const limits = { delayMs: 1, retryMs: 10, retryMaxMs: 20 }
+  const limits = { delayMs: 1, retryMs: 10, maxRetryMs: 20 }
   const causes: unknown[] = []
   const telemetry = startTelemetry({
     clock: systemTime,
