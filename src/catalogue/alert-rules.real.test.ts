@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type StackBinary, stackBinary } from '../stack/binaries.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { notRun } from '../testing/not-run.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
 import { renderRuleTests, ruleTestLengths } from './alert-tests.ts'
 import { alertNames } from './alerts.ts'
@@ -18,11 +18,11 @@ leakCheck()
 const run = promisify(execFile)
 const otel = fileURLToPath(new URL('../../otel/', import.meta.url))
 
-/** Output of a checker; `ok` if it exits with 0. Undefined, with a notice, if the program is missing. */
+/** Output of a checker; `ok` if it exits with 0. Undefined, and the test is skipped, if the program is missing. */
 async function runChecker(t: TestContext, name: StackBinary, ...args: string[]) {
   const found = await stackBinary(name)
   if ('missing' in found) {
-    notRun(t.name, found.missing)
+    skipWithout(t, name, found.missing)
     return undefined
   }
   return run(found.path, args, { timeout: 300_000 }).then(

@@ -9,6 +9,7 @@ import { boardRows } from '../catalogue/board-panels.ts'
 import { boardPage, renderBoard } from '../catalogue/grafana-board.ts'
 import { jsonText } from '../catalogue/json-text.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import { stackBinary } from './binaries.ts'
 
 leakCheck()
@@ -104,17 +105,22 @@ test('data sources have the ids that the board uses, and Kubernetes sets their v
   for (const name of variables) assert.ok(pod.includes(`name: ${name},`), `${name} is set nowhere`)
 })
 
-/** Runs promtool on files with these texts; returns its error, or undefined. */
-async function refusal(args: readonly string[], files: Readonly<Record<string, string>>): Promise<string | undefined> {
-  const promtool = await stackBinary('promtool')
-  if ('missing' in promtool) {
-    process.stderr.write(`NOT RUN: the queries of the board by promtool, because ${promtool.missing}\n`)
-    return undefined
-  }
+type Refusal = (args: readonly string[], files: Readonly<Record<string, string>>) => Promise<string | undefined>
+
+/** A test with promtool: `refusal` runs it on files with these texts, and resolves to its error, if any. */
+function promtoolTest(name: string, run: (refusal: Refusal) => Promise<void>): void {
+  test(name, async (t) => {
+    const promtool = await stackBinary('promtool')
+    if ('missing' in promtool) return skipWithout(t, 'promtool', promtool.missing)
+    await run((args, files) => refusalOf(promtool.path, args, files))
+  })
+}
+
+async function refusalOf(promtool: string, ...[args, files]: Parameters<Refusal>): Promise<string | undefined> {
   const cwd = await mkdtemp(join(tmpdir(), 'board-'))
   try {
     for (const [name, content] of Object.entries(files)) await writeFile(join(cwd, name), content)
-    await promisify(execFile)(promtool.path, args, { cwd, timeout: 30_000 })
+    await promisify(execFile)(promtool, args, { cwd, timeout: 30_000 })
     return undefined
   } catch (error) {
     const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string }
@@ -130,22 +136,21 @@ function rulesOf(exprs: readonly string[]): string {
   return jsonText({ groups: [{ name: 'board', rules }] })
 }
 
-test('every query of the board is valid PromQL', async () => {
+promtoolTest('every query of the board is valid PromQL', async (refusal) => {
   assert.equal(
     await refusal(['check', 'rules', 'board.yml'], { 'board.yml': rulesOf(queries.map((q) => q.expr)) }),
     undefined,
   )
 })
 
-test('promtool reports an invalid query', async () => {
-  if ('missing' in (await stackBinary('promtool'))) return
+promtoolTest('promtool reports an invalid query', async (refusal) => {
   const refusalText = await refusal(['check', 'rules', 'board.yml'], {
     'board.yml': rulesOf(['sum by (a) (rate(b[5m])']),
   })
   assert.match(refusalText ?? '', /parse error|unclosed/)
 })
 
-test('the first give-up counts, an old one does not', async () => {
+promtoolTest('the first give-up counts, an old one does not', async (refusal) => {
   const [stat, graph] = ['Give-ups', 'Give-ups'].map(
     (title, index) => panels.filter((panel) => panel.title === title)[index]?.queries[0]?.expr ?? '',
   )

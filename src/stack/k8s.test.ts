@@ -18,16 +18,25 @@ import {
 } from '../testing/k8s-objects.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { allows, type NetworkPolicy, selects } from '../testing/network-policies.ts'
+import { skipWithout } from '../testing/requirement.ts'
+import { stackBinary } from './binaries.ts'
 import { containerSettings } from './services.ts'
 
 leakCheck()
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const single = await checkKustomization(join(root, 'deploy/k8s'))
-const clustered = await checkKustomization(join(root, 'deploy/k8s/clustered'))
-const variants = [single, clustered].filter((variant) => variant !== undefined)
-const objects = single?.objects ?? []
-const isRendered = single !== undefined && clustered !== undefined
+const program = await stackBinary('k8s-check')
+const check = (directory: string) =>
+  'path' in program ? checkKustomization(program.path, directory) : { objects: [], problems: [] }
+const single = await check(join(root, 'deploy/k8s'))
+const clustered = await check(join(root, 'deploy/k8s/clustered'))
+const variants = [single, clustered]
+const { objects } = single
+
+/** A test of the objects that `k8s-check` renders. */
+function renderedTest(name: string, run: () => void | Promise<void>): void {
+  test(name, (t) => ('path' in program ? run() : skipWithout(t, 'k8s-check', program.missing)))
+}
 
 const nodes = (from = objects) => workloads(from).filter((object) => nodeOf(object) !== undefined)
 
@@ -60,12 +69,11 @@ function environment(object: KubeObject, container: Container, from = objects): 
   return env
 }
 
-test('an API server would accept every object of both variants', () => {
+renderedTest('an API server would accept every object of both variants', () => {
   for (const { problems } of variants) assert.deepEqual(problems, [])
 })
 
-test('the check rejects what an API server would refuse', async () => {
-  if (!isRendered) return
+renderedTest('the check rejects what an API server would refuse', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'k8s-'))
   const pod = 'containers: [{ name: a, image: b, imagePullPolcy: Always, securityContext: { privileged: true } }]'
   const deployment = `apiVersion: apps/v1
@@ -79,7 +87,7 @@ spec:
     const problemsOf = async (text: string) => {
       await writeFile(join(directory, 'kustomization.yaml'), 'resources: [a.yaml]')
       await writeFile(join(directory, 'a.yaml'), text)
-      return (await checkKustomization(directory))?.problems.join('\n') ?? ''
+      return (await check(directory)).problems.join('\n')
     }
     assert.match(await problemsOf(deployment), /unknown field.*imagePullPolcy/)
     const corrected = deployment.replace(', imagePullPolcy: Always', '')
@@ -93,8 +101,7 @@ spec:
   }
 })
 
-test('each mesh has two seeds and every role, one bridge included', () => {
-  if (!isRendered) return
+renderedTest('each mesh has two seeds and every role, one bridge included', () => {
   const environments = nodes().map((object) => environment(object, nodeOf(object) as Container))
   for (const mesh of ['mesh-a', 'mesh-b']) {
     const here = environments.filter((env) => env['MESH_ID'] === mesh).map((env) => env['MESH_ROLE'])
@@ -103,8 +110,7 @@ test('each mesh has two seeds and every role, one bridge included', () => {
   }
 })
 
-test('every node accepts its configuration and announces the address of its pod', () => {
-  if (!isRendered) return
+renderedTest('every node accepts its configuration and announces the address of its pod', () => {
   assert.equal(nodes().length, 14)
   for (const object of nodes()) {
     const env = environment(object, nodeOf(object) as Container)
@@ -116,8 +122,7 @@ test('every node accepts its configuration and announces the address of its pod'
   }
 })
 
-test('every seed in MESH_SEEDS is a pod with a stable DNS name and identity', () => {
-  if (!isRendered) return
+renderedTest('every seed in MESH_SEEDS is a pod with a stable DNS name and identity', () => {
   const dialled = new Set(
     nodes().flatMap((object) => environment(object, nodeOf(object) as Container)['MESH_SEEDS']?.split(',') ?? []),
   )
@@ -137,8 +142,7 @@ test('every seed in MESH_SEEDS is a pod with a stable DNS name and identity', ()
   }
 })
 
-test('the ConfigMaps of the stack equal the files of otel and jaeger, byte for byte', async () => {
-  if (!isRendered) return
+renderedTest('the ConfigMaps of the stack equal the files of otel and jaeger, byte for byte', async () => {
   const files: Record<string, Record<string, string>> = {
     'collector-config': { 'config.yaml': 'otel/collector.yaml' },
     'prometheus-config': { 'prometheus.yml': 'otel/prometheus.yml' },
@@ -156,7 +160,7 @@ test('the ConfigMaps of the stack equal the files of otel and jaeger, byte for b
   }
 })
 
-test('every reference of a pod resolves, and the only secret is the token', () => {
+renderedTest('every reference of a pod resolves, and the only secret is the token', () => {
   for (const { objects: all } of variants) {
     for (const object of workloads(all)) {
       const { spec } = templateOf(object)
@@ -178,8 +182,7 @@ test('every reference of a pod resolves, and the only secret is the token', () =
   }
 })
 
-test('images are those of compose, so only one version of each is in use', async () => {
-  if (!isRendered) return
+renderedTest('images are those of compose, so only one version of each is in use', async () => {
   const compose = await readFile(join(root, 'deploy/.env'), 'utf8')
   const own = ['opensearch', 'forget']
   for (const { objects: all } of variants) {
@@ -203,8 +206,7 @@ test('the volume of the Collector has room for its archive and twice its queue',
   assert.ok(mebibytes(claim) > filesMib + 2 * queueMib, `${claim} for ${filesMib} MiB and ${queueMib} MiB`)
 })
 
-test('several Jaegers: the Collector sends to each, and Prometheus scrapes each', async () => {
-  if (!isRendered) return
+renderedTest('several Jaegers: the Collector sends to each, and Prometheus scrapes each', async () => {
   const all = clustered.objects
   const find = (name: string) => workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
   const [collector, jaeger] = [find('collector'), find('jaeger')]
@@ -230,7 +232,7 @@ test('several Jaegers: the Collector sends to each, and Prometheus scrapes each'
   )
 })
 
-test('ports of services and probes are ports of their containers', () => {
+renderedTest('ports of services and probes are ports of their containers', () => {
   for (const { objects: all } of variants) {
     for (const { spec, metadata } of all.filter(({ kind }) => kind === 'Service')) {
       const behind = workloads(all).filter((one) =>
@@ -258,8 +260,7 @@ test('ports of services and probes are ports of their containers', () => {
   }
 })
 
-test('Collector and Jaeger have the memory limits of compose, which are measured', () => {
-  if (!isRendered) return
+renderedTest('Collector and Jaeger have the memory limits of compose, which are measured', () => {
   for (const name of ['collector', 'jaeger']) {
     const object = workloads(objects).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)
     const [container = assert.fail(name)] = templateOf(object).spec.containers
@@ -269,7 +270,7 @@ test('Collector and Jaeger have the memory limits of compose, which are measured
   }
 })
 
-test('every container has limits; a node requests its budget, and its limits are higher', () => {
+renderedTest('every container has limits; a node requests its budget, and its limits are higher', () => {
   for (const { objects: all } of variants) {
     for (const object of workloads(all)) {
       for (const { name, resources } of templateOf(object).spec.containers) {
@@ -288,7 +289,7 @@ test('every container has limits; a node requests its budget, and its limits are
   }
 })
 
-test('every workload with several pods has one disruption budget of one pod', () => {
+renderedTest('every workload with several pods has one disruption budget of one pod', () => {
   for (const { objects: all } of variants) {
     const budgetsOf = all.filter(({ kind }) => kind === 'PodDisruptionBudget')
     for (const object of workloads(all).filter(({ spec }) => (spec.replicas ?? 1) > 1)) {
@@ -304,8 +305,7 @@ test('every workload with several pods has one disruption budget of one pod', ()
   }
 })
 
-test('network policies allow what the stack needs and nothing else', () => {
-  if (!isRendered) return
+renderedTest('network policies allow what the stack needs and nothing else', () => {
   const labels = (all: readonly KubeObject[], name: string) =>
     templateOf(workloads(all).find(({ metadata }) => metadata.name === name) ?? assert.fail(name)).metadata.labels
   const check = (all: readonly KubeObject[], expected: boolean, ...ways: [string, string, number, string?][]) => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { isMeshError } from '../core/errors.ts'
 import { exportBytes, otlpClient, type SentSpan } from '../store/otlp-client.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { notRun } from '../testing/not-run.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import { until } from '../testing/until.ts'
 import { TraceReader } from '../traces/reader.ts'
 import { type RunningStack, type StackOptions, startStack } from './bare.ts'
@@ -33,12 +33,12 @@ const resource = {
   'mesh.peer.self': peer,
 }
 
-/** Undefined, with a notice, if a program is missing. */
+/** Undefined, and the test is skipped, if a program is missing. */
 async function startServices(t: TestContext, services: readonly ServiceName[], options: StackOptions = {}) {
   for (const name of services) {
-    const isStored = await stackBinary(binaries[name])
-    if ('missing' in isStored) {
-      notRun(t.name, isStored.missing)
+    const binary = await stackBinary(binaries[name])
+    if ('missing' in binary) {
+      skipWithout(t, binaries[name], binary.missing)
       return undefined
     }
   }
@@ -182,7 +182,7 @@ test('Prometheus scrapes every target of the stack', async (t) => {
 test('a killed stack leaves no process and no directory', async (t) => {
   for (const name of serviceNames) {
     const binary = await stackBinary(binaries[name])
-    if ('missing' in binary) return notRun(t.name, binary.missing)
+    if ('missing' in binary) return skipWithout(t, binaries[name], binary.missing)
   }
   const entry = fileURLToPath(new URL('./main.ts', import.meta.url))
   const child = spawn(process.execPath, [entry, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] })
@@ -204,7 +204,7 @@ test('a killed stack leaves no process and no directory', async (t) => {
   await until(() => !existsSync(urls['directory'] ?? '/'), 10_000, 'the directory is removed')
 })
 
-test('a missing program or one that does not start: the error names it, and nothing is left behind', async (t) => {
+test('a missing program: the error names the script that builds it', async (t) => {
   const before = process.env['TRACEMESH_STACK']
   t.after(() => {
     if (before === undefined) delete process.env['TRACEMESH_STACK']
@@ -215,8 +215,11 @@ test('a missing program or one that does not start: the error names it, and noth
     startStack(),
     (error) => isMeshError(error, 'MESH_STACK_MISSING') && /offline\.sh/.test(error.message),
   )
-  process.env['TRACEMESH_STACK'] = before ?? ''
-  if ('missing' in (await stackBinary('otelcol-contrib'))) return
+})
+
+test('a program that does not start: the error has its output, and nothing is left behind', async (t) => {
+  const collector = await stackBinary('otelcol-contrib')
+  if ('missing' in collector) return skipWithout(t, 'otelcol-contrib', collector.missing)
   const broken = startStack({ services: ['collector'], env: { collector: { QUEUE_ITEMS: 'many' } } })
   await assert.rejects(broken, (error) => isMeshError(error, 'MESH_STACK_FAILED') && /queue_size/.test(error.message))
 })

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { leakCheck } from '../testing/leak-check.ts'
-import { notRun } from '../testing/not-run.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import { type StackBinary, stackBinary } from './binaries.ts'
 import { shippedConfigs } from './own-configs.ts'
 
@@ -26,11 +26,11 @@ async function faultsOf(binary: string, ...configs: readonly string[]): Promise<
   return promisify(execFile)(binary, args, { timeout: 30_000 }).then(() => '', failed)
 }
 
-/** Undefined, with a notice, if the program is missing. */
+/** Undefined, and the test is skipped, if the program is missing. */
 async function binary(t: TestContext, name: StackBinary): Promise<string | undefined> {
   const found = await stackBinary(name)
   if ('path' in found) return found.path
-  notRun(t.name, found.missing)
+  skipWithout(t, name, found.missing)
   return undefined
 }
 

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { makeCertificates } from '../testing/certificates.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { notRun } from '../testing/not-run.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import { exportTimeout, findOtlpProblems, isExportOff, isOtlpEndpoint } from './otlp-settings.ts'
 
 leakCheck()
@@ -124,7 +124,7 @@ test('a timeout below ten seconds is raised to ten; a longer one stays', () => {
 
 test('certificates: a missing or invalid file, half a pair and a key of another certificate are refused', async (t) => {
   await using files = await makeCertificates()
-  if (files === undefined) return notRun(t.name, 'openssl is not installed')
+  if (files === undefined) return skipWithout(t, 'openssl', 'openssl is not installed')
   const folder = mkdtempSync(join(tmpdir(), 'tracemesh-pem-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const nonsense = join(folder, 'nonsense.pem')

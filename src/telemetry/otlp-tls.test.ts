@@ -6,8 +6,8 @@ import { emitSpan } from '../catalogue/span-effect.ts'
 import { type Certificates, makeCertificates } from '../testing/certificates.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { resource } from '../testing/node-resource.ts'
-import { notRun } from '../testing/not-run.ts'
 import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import { systemTime } from '../testing/system-time.ts'
 import { startTelemetry } from './telemetry.ts'
 
@@ -21,7 +21,7 @@ async function withRemote(
   use: (remote: Receiver, files: Certificates) => Promise<void>,
 ): Promise<void> {
   await using files = await makeCertificates()
-  if (files === undefined) return notRun(t.name, 'openssl is not installed')
+  if (files === undefined) return skipWithout(t, 'openssl', 'openssl is not installed')
   const pair = { private_key: readFileSync(files.server.key), cert_chain: readFileSync(files.server.certificate) }
   const tls = ServerCredentials.createSsl(readFileSync(files.authority), [pair], true)
   const receiver = await startReceiver({ tls, authorization })

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { skipWithout } from './requirement.ts'
 
 const override = process.env['TRACEMESH_CHROMIUM']
 const path = override === undefined || override === '' ? '/usr/bin/chromium' : override
@@ -47,17 +48,10 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   return { page, context, complaints }
 }
 
-/**
- * A test in its own browser. Without Chromium it prints NOT RUN and passes without a check; the proof `page` answers
- * `not shown` in that case.
- */
+/** A test in its own browser. Without Chromium it is skipped; the proof `page` answers `not shown` in that case. */
 export function browserTest(name: string, run: (browser: Browser) => Promise<void>): void {
   test(name, async (t) => {
-    if (chromiumPath === undefined) {
-      const what = `NOT RUN, Chromium not found on this machine: ${name}`
-      process.stderr.write(`${what}\n`)
-      return t.diagnostic(what)
-    }
+    if (chromiumPath === undefined) return skipWithout(t, 'chromium', `Chromium not found: ${path} does not exist`)
     const browser = await launchBrowser()
     try {
       await run(browser)

@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { globSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
-import { parseArgs, stripVTControlCharacters } from 'node:util'
+import { parseArgs } from 'node:util'
 import { proofFile, quickNames } from '../prove/proofs.ts'
+import { addRecords, emptyRecord, readRecord, reportOf, type TestRecord } from './test-record.ts'
 
 const root = resolve(import.meta.dirname, '../..')
+const src = join(root, 'src')
 /**
  * Real processes on real sockets disturb each other's timing: they run last, one file at a time. The tests in a browser
  * and those of Collector, Jaeger and Prometheus, which mostly wait, run beside them, also one at a time.
@@ -22,6 +25,8 @@ const fileLimitMs = 300_000
 interface Step {
   readonly name: string
   readonly command: readonly string[]
+  /** A run of tests, which records its outcomes. */
+  readonly tests?: { readonly files: readonly string[]; readonly record: string }
   /** Runs at the same time; its output follows at its end. */
   readonly beside?: Step
 }
@@ -30,12 +35,22 @@ interface Outcome {
   readonly name: string
   readonly ok: boolean
   readonly seconds: string
+  readonly record?: TestRecord
 }
 
 const { values: options, positionals: filters } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, 'no-lint': { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    'no-lint': { type: 'boolean', default: false },
+    /** Runs the tests of this directory in place of `src`: the runner's own test. */
+    in: { type: 'string', default: src },
+  },
 })
+
+/** The test runs of this process write their records here. */
+const records = mkdtempSync(join(tmpdir(), 'test-records-'))
+process.once('exit', () => rmSync(records, { recursive: true }))
 
 function stepsOf(files: readonly string[]): Step[] {
   const real = options.quick ? [] : files.filter(isReal)
@@ -47,9 +62,9 @@ function stepsOf(files: readonly string[]): Step[] {
     steps.push({ name: 'types', command: [tool('typescript/bin/tsc'), '--noEmit'] })
     steps.push({ name: 'types of the page', command: [tool('typescript/bin/tsc'), '--noEmit', '-p', 'src/page/app'] })
   }
-  if (rest.length > 0) steps.push({ name: 'tests', command: nodeTest(rest, 3) })
-  const ofBeside = { name: 'tests in a browser and of the stack', command: nodeTest(beside, 1) }
-  const ofReal = { name: 'tests of real processes', command: nodeTest(real, 1) }
+  if (rest.length > 0) steps.push(testStep('tests', rest, 3))
+  const ofBeside = testStep('tests in a browser and of the stack', beside, 1)
+  const ofReal = testStep('tests of real processes', real, 1)
   if (real.length === 0) return beside.length === 0 ? steps : [...steps, ofBeside]
   return [...steps, beside.length === 0 ? ofReal : { ...ofReal, beside: ofBeside }]
 }
@@ -58,28 +73,21 @@ function tool(path: string): string {
   return join(root, 'node_modules', path)
 }
 
-function nodeTest(files: readonly string[], concurrency: number): string[] {
-  const flags = [`--test-concurrency=${concurrency}`, '--test-reporter=spec', `--test-timeout=${fileLimitMs}`]
-  return ['--test', ...flags, ...files]
-}
-
-/** Characters at the end of a run’s output to search for its summary: Node prints long failures after it. */
-const tailLength = 4_000_000
-
-/** Node's own counts, summed over its runs. */
-const totals: Record<string, number> = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
-
-function count(output: string): void {
-  const summary = stripVTControlCharacters(output).matchAll(/^ℹ (\w+) (\d+)$/gm)
-  for (const [, what, number] of summary)
-    if (what !== undefined && what in totals) totals[what] = (totals[what] ?? 0) + Number(number)
+function testStep(name: string, files: readonly string[], concurrency: number): Step {
+  const record = join(records, `${name}.jsonl`)
+  const reporters = [
+    ['spec', 'stdout'],
+    [join(import.meta.dirname, 'record-reporter.ts'), record],
+  ].flatMap(([reporter, to]) => [`--test-reporter=${reporter}`, `--test-reporter-destination=${to}`])
+  const flags = [`--test-concurrency=${concurrency}`, `--test-timeout=${fileLimitMs}`, ...reporters]
+  return { name, command: ['--test', ...flags, ...files], tests: { files, record } }
 }
 
 let running: readonly ChildProcess[] = []
 let interrupted = false
 
 async function run(
-  { name, command }: Step,
+  { name, command, tests }: Step,
   write = (text: string) => void process.stdout.write(text),
 ): Promise<Outcome> {
   const startedAt = performance.now()
@@ -87,18 +95,17 @@ async function run(
   const env = { ...process.env, ...colour, TOKIO_WORKER_THREADS: '1' }
   const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
   running = [...running, child]
-  let tail = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    write(text)
-    tail = (tail + text).slice(-tailLength)
-  })
+  child.stdout.setEncoding('utf8').on('data', (text: string) => write(text))
   const ok = await new Promise<boolean>((done) => {
     child.once('error', () => done(false))
     child.once('close', (code) => done(code === 0))
   })
   running = running.filter((other) => other !== child)
-  if (command.includes('--test')) count(tail)
-  return { name, ok, seconds: ((performance.now() - startedAt) / 1_000).toFixed(1) }
+  const outcome = { name, ok, seconds: ((performance.now() - startedAt) / 1_000).toFixed(1) }
+  if (tests === undefined) return outcome
+  const text = existsSync(tests.record) ? readFileSync(tests.record, 'utf8') : ''
+  const record = readRecord(text, interrupted ? [] : tests.files, root)
+  return { ...outcome, ok: ok && record.unrun.length === 0, record }
 }
 
 async function runBoth(step: Step): Promise<readonly Outcome[]> {
@@ -120,11 +127,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-const files = [...globSync('src/**/*.test.ts', { cwd: root }), ...realProofs, ...virtualProofs]
+const testFiles = globSync('**/*.test.ts', { cwd: options.in }).map((file) => relative(root, join(options.in, file)))
+const files = [...testFiles, ...(options.in === src ? [...realProofs, ...virtualProofs] : [])]
   .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
   .sort()
 const steps = stepsOf(files)
-if (!steps.some(({ command }) => command.includes('--test'))) {
+if (!steps.some(({ tests }) => tests !== undefined)) {
   process.stderr.write(`no test file matches ${filters.join(' ')}\n`)
   process.exit(2)
 }
@@ -136,6 +144,6 @@ for (const step of steps) {
   outcomes.push(...(await runBoth(step)))
 }
 const summary = outcomes.map(({ name, ok, seconds }) => `${ok ? 'ok' : 'FAILED'} ${name} (${seconds} s)`)
-const counts = Object.entries(totals).map(([what, number]) => `ℹ ${what} ${number}\n`)
-process.stdout.write(`\n${summary.join(', ')}${interrupted ? ', interrupted' : ''}\n${counts.join('')}`)
+const record = outcomes.flatMap(({ record }) => record ?? []).reduce(addRecords, emptyRecord)
+process.stdout.write(`\n${summary.join(', ')}${interrupted ? ', interrupted' : ''}\n${reportOf(record)}`)
 process.exitCode = interrupted ? 130 : outcomes.every(({ ok }) => ok) ? 0 : 1

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { configTable } from '../../node/config-table.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
-import { notRun } from '../../testing/not-run.ts'
+import { skipWithout } from '../../testing/requirement.ts'
 import { plainEnvironment, root, sh } from '../shell.ts'
 
 leakCheck()
@@ -152,7 +152,7 @@ test('COMPOSE_FILE of another stack: ignored', async () => {
   assert.doesNotMatch(output, /elsewhere/)
 })
 
-test('a generated token: shown on a terminal, elsewhere the command that shows it', async () => {
+test('a generated token: shown on a terminal, elsewhere the command that shows it', async (t) => {
   const made =
     'states() { echo observer running healthy 0 0 false 0123456789abcdef; }\ndocker() { echo SECRET; }\nwhere'
   const piped = await lib(made)
@@ -161,7 +161,7 @@ test('a generated token: shown on a terminal, elsewhere the command that shows i
   const configured = await lib(made, { PAGE_TOKEN: 'a-token-of-some-length' })
   assert.match(configured.output, /token: PAGE_TOKEN of deploy\/\.env\n/)
   const { code } = await lib('command -v script')
-  if (code !== 0) return notRun('a token on a terminal', 'the program `script` is not installed')
+  if (code !== 0) return skipWithout(t, 'script', 'the program `script` is not installed')
   const file = join(await mkdtemp(join(tmpdir(), 'tracemesh-terminal-')), 'where.sh')
   const parts = ['say', 'settings', 'docker', 'where'].map((part) => `. "$here/lib/${part}.sh"`)
   try {

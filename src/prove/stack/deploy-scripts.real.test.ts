@@ -3,7 +3,7 @@ import { globSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
-import { notRun } from '../../testing/not-run.ts'
+import { skipWithout } from '../../testing/requirement.ts'
 import { plainEnvironment, root, sh } from '../shell.ts'
 import { composeCommands } from './compose.ts'
 
@@ -12,9 +12,10 @@ leakCheck()
 const scripts = globSync('deploy/{*,lib/*,offline/*}.sh', { cwd: root })
 const run = (command: string, cwd = root) => sh(command, cwd, plainEnvironment(), AbortSignal.timeout(60_000))
 
-test('shellcheck on all scripts: no finding', async () => {
+test('shellcheck on all scripts: no finding', async (t) => {
   assert.ok(scripts.length >= 10)
-  if ((await run('command -v shellcheck')).code !== 0) return notRun('shellcheck', 'shellcheck is not installed')
+  if ((await run('command -v shellcheck')).code !== 0)
+    return skipWithout(t, 'shellcheck', 'shellcheck is not installed')
   const { code, output } = await run(`shellcheck -x ${scripts.join(' ')}`)
   assert.equal(code, 0, output)
 })
@@ -30,7 +31,7 @@ test('every script: prints --help, and exits with 2 for an unknown option', asyn
   }
 })
 
-test('compose.yaml: valid for each installed Compose', async () => {
+test('compose.yaml: valid for each installed Compose', async (t) => {
   const found = []
   for (const compose of composeCommands) {
     if ((await run(`${compose} version`)).code !== 0) continue
@@ -38,5 +39,5 @@ test('compose.yaml: valid for each installed Compose', async () => {
     const { code, output } = await run(`${compose} --profile grafana config --quiet`, resolve(root, 'deploy'))
     assert.equal(code, 0, `${compose}: ${output}`)
   }
-  if (found.length === 0) notRun('compose config', 'neither Compose v1 nor v2 is installed')
+  if (found.length === 0) skipWithout(t, 'compose', 'neither Compose v1 nor v2 is installed')
 })

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { leakCheck } from './leak-check.ts'
+import { type Machine, type Provision, requirements, skipWithout } from './requirement.ts'
+
+leakCheck()
+
+const root = resolve(import.meta.dirname, '../..')
+
+/** A directory with these programs, for a PATH. */
+async function binWith(t: TestContext, ...programs: readonly string[]): Promise<string> {
+  const bin = await mkdtemp(join(tmpdir(), 'requirement-'))
+  t.after(() => rm(bin, { recursive: true }))
+  for (const name of programs) await writeFile(join(bin, name), '', { mode: 0o755 })
+  return bin
+}
+
+/** The reason that the test was skipped for. */
+function skipReason(name: keyof typeof requirements, machine: Machine): string | undefined {
+  const reasons: (string | undefined)[] = []
+  skipWithout({ skip: (reason) => void reasons.push(reason) }, name, 'it is missing', machine)
+  return reasons[0]
+}
+
+test('a missing requirement with CI=true: the test fails where .ci/run provides it, else it is skipped', async (t) => {
+  const [debian, withGo, neither] = [await binWith(t, 'apt-get'), await binWith(t, 'go'), await binWith(t)]
+  const ofRoot = (PATH: string): Machine => ({ env: { CI: 'true', PATH }, uid: 0 })
+  const ofUser = (PATH: string): Machine => ({ env: { CI: 'true', PATH }, uid: 1_000 })
+  const withoutCi = (PATH: string): Machine => ({ env: { PATH }, uid: 0 })
+  const cases = [
+    { name: 'chromium', fails: [ofRoot(debian)], skips: [ofUser(debian), ofRoot(neither), withoutCi(debian)] },
+    { name: 'promtool', fails: [ofRoot(withGo), ofUser(withGo)], skips: [ofRoot(debian), withoutCi(withGo)] },
+    { name: 'network namespaces', fails: [], skips: [ofRoot(debian), ofUser(withGo)] },
+  ] as const
+  for (const { name, fails, skips } of cases) {
+    const expected = { message: new RegExp(`it is missing.+provides ${name}.+${requirements[name].cure}`) }
+    for (const machine of fails) assert.throws(() => skipReason(name, machine), expected, name)
+    for (const machine of skips) assert.equal(skipReason(name, machine), 'it is missing', name)
+  }
+})
+
+const provisions: Readonly<Record<Provision, string>> = {
+  'as root': 'as root on Debian',
+  'with Go': 'if Go is installed',
+  never: 'no',
+}
+
+test('CONTRIBUTING.md lists every requirement as the code does', async () => {
+  const text = await readFile(join(root, 'CONTRIBUTING.md'), 'utf8')
+  const [, table = ''] = /^\| requirement .+\n\| --- .+\n((?:\|.+\n)+)/m.exec(text) ?? []
+  const rows = Object.entries(requirements).map(
+    ([name, { use, provided, cure }]) => `| ${name} | ${use} | ${provisions[provided]} | ${codeOf(cure)} |`,
+  )
+  assert.deepEqual(table.trimEnd().split('\n'), rows)
+})
+
+/** A command as code, a condition as text. */
+function codeOf(cure: string): string {
+  return cure.startsWith('a ') ? cure : `\`${cure}\``
+}
+
+test('.ci/run installs the Debian packages that the table names', async () => {
+  const script = await readFile(join(root, '.ci/run'), 'utf8')
+  for (const [name, { provided, cure }] of Object.entries(requirements)) {
+    const packageName = /^apt-get install (.+)$/.exec(cure)?.[1]
+    if (provided === 'as root' && packageName !== undefined)
+      assert.match(script, new RegExp(`\\b${name}:${packageName}\\b`))
+  }
+  assert.match(script, /^export CI=true$/m)
+})
