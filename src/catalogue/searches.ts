@@ -38,7 +38,7 @@ export const searches: readonly Search[] = [
 /** Reasons without a goodbye: the peer cannot read one, or should not get one. */
 const withoutGoodbye: readonly string[] = ['silent', 'bad-frame', 'flooding', 'transport', 'unknown']
 
-/** One search per close reason: for the goodbye, or for the closed connection if there is none. */
+/** One search per close reason: for the goodbye, or for the closed connection where the node sends no goodbye. */
 export const endings: readonly Search[] = closeReasons.map((reason) =>
   withoutGoodbye.includes(reason)
     ? { label: `Closed: ${reason}`, span: 'mesh.connection.closed', tags: { 'mesh.close.reason': reason } }

@@ -37,7 +37,7 @@ export type ViewEvent =
   /** The peer sent a goodbye because it stops. */
   | { readonly type: 'left'; readonly peer: string; readonly incarnation: number; readonly instance?: string }
   | { readonly type: 'tick'; readonly window: TraceRef }
-  /** This process was suspended: until then it cannot tell a peer's silence from its own. */
+  /** This process was suspended: until then it cannot distinguish a peer's silence from its own. */
   | { readonly type: 'stalled'; readonly untilMs: number }
 
 export type ViewEffect =

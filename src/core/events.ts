@@ -101,7 +101,7 @@ export type NetworkEvent =
   | { readonly type: 'connection.rejected'; readonly connection: string; readonly reason: RejectionReason }
   /**
    * `address`: remote multiaddr of the connection. `elsewhere`: the address of an existing connection to the peer,
-   * which is none of the seed's addresses; no dial was made.
+   * which matches no address of the seed; the node made no dial.
    */
   | {
       readonly type: 'seed.answered'

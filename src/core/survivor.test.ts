@@ -45,7 +45,7 @@ const rows: readonly (readonly [why: string, winner: Sample, loser: Sample, rule
     'lower-peer',
   ],
   [
-    'the later incarnation’s, whoever dialled',
+    'the later incarnation’s, whichever side dialled',
     { dialler: 'b', counter: 1, incarnation: 6 },
     { dialler: 'a', counter: 5, incarnation: 5 },
     'incarnation',

@@ -33,7 +33,7 @@ export interface RequestsOptions {
   readonly owner: Owner
   readonly clock: Clock
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
-  /** The connection that carries the link to a peer; undefined when there is none. */
+  /** The connection that carries the link to a peer; undefined without a link. */
   readonly connectionTo: (peer: string) => Connection | undefined
   /** Whether this node has accepted the peer's hello. */
   readonly isMember: (peer: string) => boolean

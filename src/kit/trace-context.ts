@@ -1,7 +1,7 @@
 import { context, isSpanContextValid, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
 import type { TraceRef } from '../core/trace.ts'
 
-/** The active span of the application; undefined when there is none. */
+/** The active span of the application. */
 export interface ActiveSpan {
   readonly ref: TraceRef
   /** Messages carry only sampled spans: the wire has no trace flags, and a receiver treats every trace as sampled. */

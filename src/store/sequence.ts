@@ -1,6 +1,6 @@
 /** Received numbers of a process's spans: `mesh.seq` counts from 1. Plain data, stored as JSON. */
 export interface Sequence {
-  /** Highest number received; 0 if there is none. */
+  /** Highest number received; 0 before the first. */
   readonly last: number
   /** Ranges of missing numbers below it, ascending. */
   readonly gaps: readonly Gap[]

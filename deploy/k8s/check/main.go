@@ -16,9 +16,9 @@ import (
 
 const usage = `usage: k8s-check [--json] DIRECTORY
 
-Builds the kustomization in DIRECTORY and says what an API server would refuse of it, an object and a reason a line.
+Builds the kustomization in DIRECTORY and lists the objects that an API server would refuse, each with the reason.
 --json: {"objects": [...], "problems": [...]}, objects with the defaults that the server would add.
-Exit codes: 0 fine, 1 something was found, 2 used wrongly or not a kustomization.
+Exit codes: 0 no problem, 1 problems found, 2 usage error or not a kustomization.
 `
 
 type verdict struct {

@@ -9,7 +9,7 @@ export interface ExpirySearch {
   readonly isMember: boolean
   /** Milliseconds since the search began. */
   readonly searchAgeMs: number
-  /** Milliseconds since the newest expiry; undefined if there is none. */
+  /** Milliseconds since the newest expiry; undefined before the first expiry. */
   readonly expiryAgeMs: number | undefined
 }
 
