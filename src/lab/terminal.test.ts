@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { leakCheck } from '../testing/leak-check.ts'
 import type { Lab } from './lab.ts'
 import { LiveTerminal } from './terminal.ts'
@@ -78,7 +79,8 @@ function openTerminal(refusal?: string) {
   const terminal = new LiveTerminal({ lab, page, startedAt: performance.now(), quit, input, output })
   const type = async (keys: string) => {
     ;(input as unknown as PassThrough).write(keys)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    // The action that a key starts ends within this turn of the event loop, and so does its reply on the screen.
+    await nextTurn()
   }
   return { terminal, type, calls, quits, raw, shown: () => text }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { leakCheck } from '../testing/leak-check.ts'
 import { until } from '../testing/until.ts'
 import { createDecoder } from './decode.ts'
@@ -36,20 +37,40 @@ test('clients that disconnect while queued: are not searched for', async (t) => 
   const { url, query, store } = await startServer(t, 30_000)
   const stalled = await stalledReaders(t, url)
   const freshCalls = t.mock.method(store, 'fresh')
-  // Wait until the socket buffers are full and reading stops.
-  for (let before = -1; before !== freshCalls.mock.callCount(); await sleep(200)) before = freshCalls.mock.callCount()
+  await untilUnchanged(() => freshCalls.mock.callCount(), 'the socket buffers are full and reading stops')
   freshCalls.mock.resetCalls()
+  const responses = openedResponses(t)
   const leaving = Array.from({ length: 8 }, () => reader(t, url, t0 + hourMs))
-  await Promise.all(leaving.map((socket) => once(socket, 'ready')))
-  await sleep(200)
+  await until(() => responses.length === leaving.length, 5_000, 'the server has all requests')
   for (const socket of leaving) socket.destroy()
-  await sleep(200)
+  await until(() => responses.every(({ closed }) => closed), 5_000, 'the server notices that the clients left')
   assert.equal(freshCalls.mock.callCount(), 0)
   const [first] = stalled
   first?.destroy()
   assert.equal((await query()).status, 404)
   assert.equal(freshCalls.mock.callCount(), 1, 'only the client that stayed')
 })
+
+/** Resolves when a value is the same in five polls in a row. */
+async function untilUnchanged(value: () => number, what: string): Promise<void> {
+  let [last, polls] = [Number.NaN, 0]
+  const isUnchanged = () => {
+    const now = value()
+    polls = now === last ? polls + 1 : 1
+    last = now
+    return polls >= 5
+  }
+  await until(isUnchanged, 5_000, what)
+}
+
+/** Responses to the requests that HTTP servers of this process receive from now on. */
+function openedResponses(t: TestContext): ServerResponse[] {
+  const responses: ServerResponse[] = []
+  const onStart = (message: unknown) => void responses.push((message as { response: ServerResponse }).response)
+  subscribe('http.server.request.start', onStart)
+  t.after(() => unsubscribe('http.server.request.start', onStart))
+  return responses
+}
 
 /** Four clients occupy all slots: their responses exceed the socket buffers. */
 async function stalledReaders(t: TestContext, url: string): Promise<Socket[]> {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { resource } from '../testing/node-resource.ts'
@@ -68,6 +67,15 @@ test('attributes of type text, number, boolean and list: arrive with type and va
   await telemetry.close(1_000)
   await receiver.close()
 })
+
+/** A logger, and a promise of the first export failure that it gets. */
+function failureLog() {
+  const { promise: failed, resolve } = Promise.withResolvers<void>()
+  const logger: TelemetryOptions['logger'] = (_level, message) => {
+    if (message.startsWith('OTLP export failed')) resolve()
+  }
+  return { logger, failed }
+}
 
 /** Sends one span with these variables set; `reports`: what the logger got. */
 async function sendWith(
@@ -166,14 +174,14 @@ test('ten thousand spans in one tick: all arrive', async () => {
 
 test('a receiver that stopped and restarts: gets every span', async () => {
   const receiver = await startReceiver()
-  const telemetry = start(receiver)
+  const { logger, failed } = failureLog()
+  const telemetry = start(receiver, { logger })
   burst(telemetry, 20)
   await telemetry.flush(5_000)
   await receiver.stop()
-  for (let i = 0; i < 20; i++) {
-    burst(telemetry, 100)
-    await sleep(100)
-  }
+  burst(telemetry, 1_000)
+  await failed
+  burst(telemetry, 1_000)
   assert.equal(telemetry.stats.exported, 20)
   await receiver.restart()
   await receiver.waitFor(({ attributes }) => attributes['mesh.seq'] === 2_020, 10_000)
@@ -184,12 +192,12 @@ test('a receiver that stopped and restarts: gets every span', async () => {
 
 test('more spans than the bound: the loss spans count exactly the missing ones', async () => {
   const receiver = await startReceiver()
-  const telemetry = start(receiver, { limits: { spans: 1_000 } })
+  const { logger, failed } = failureLog()
+  const telemetry = start(receiver, { logger, limits: { spans: 1_000 } })
   receiver.pause()
-  for (let i = 0; i < 5; i++) {
-    burst(telemetry, 700)
-    await sleep(60)
-  }
+  burst(telemetry, 700)
+  await failed
+  for (let i = 0; i < 4; i++) burst(telemetry, 700)
   receiver.resume()
   await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 10_000)
   assert.deepEqual(await telemetry.flush(10_000), { left: 0 })

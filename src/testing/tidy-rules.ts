@@ -99,14 +99,33 @@ export const retiredWords: Rule = ({ text }) =>
     }),
   )
 
-/**
- * A skipped test, or one that skips the others, proves nothing. Only a missing requirement may skip a test:
- * `skipWithout` of `testing/requirement.ts`.
- */
+/** Files that may skip a test, and when. */
+const skipsAllowed: Readonly<Record<string, string>> = {
+  'testing/requirement.ts': 'a requirement is missing',
+  'prove/end-to-end.ts': 'a check is not shown',
+}
+
+/** A skipped test, or one that skips the others, proves nothing. */
 export const allTestsRun: Rule = ({ path, text }) =>
-  isTestCode(path) && path !== 'testing/requirement.ts'
+  isTestCode(path) && !(path in skipsAllowed)
     ? matches(text, /\b(?:t|test|it|describe|suite)\.(?:only|skip|todo)\b|\b(?:only|skip): true/)
     : []
+
+/** Unit tests that may wait for a fixed time, and why. */
+const sleepsAllowed: Readonly<Record<string, string>> = {
+  'bench/peer-loop.test.ts': 'a publisher that is late',
+  'kit/closes.test.ts': 'real connections that nobody may close for a while',
+  'kit/dial-causes.test.ts': 'a poll',
+  'kit/faults.test.ts': 'real timers that may not fire for a while',
+  'kit/network-faults.test.ts': 'real connections on which nothing may happen for a while',
+  'prove/end-to-end.test.ts': 'a proof that is interrupted while it waits',
+}
+
+/** A fixed wait makes a test slow on a fast machine, and unreliable on a slow one. */
+export const noSleeps: Rule = ({ path, text }) =>
+  !isTest(path) || /\.(?:real|browser)\.test\.ts$/.test(path) || path in sleepsAllowed
+    ? []
+    : matches(text, /\bsleep\(\w|\bsetTimeout\((?:resolve|done)\b/)
 
 /** Codes of `errors` (the text of `core/errors.ts`) that no other source uses. */
 export function unusedErrors(errors: string, others: readonly Source[]): string[] {

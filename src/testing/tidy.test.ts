@@ -117,6 +117,12 @@ const cases: readonly Case[] = [
     bad: at('kit/a.test.ts', `test.${only}('a')`, `test('a', { ${skip}: true })`, `t.${skip}('no openssl')`),
     good: at('kit/a.test.ts', `test('a')`),
   },
+  {
+    title: 'a unit test: does not sleep',
+    rule: rules.noSleeps,
+    bad: at('kit/a.test.ts', `await ${'sleep'}(200)`, `await new Promise((done) => ${'setTimeout'}(done, 20))`),
+    good: [...at('kit/a.real.test.ts', `await ${'sleep'}(200)`), ...at('kit/a.test.ts', 'await until(isOpen, 5_000)')],
+  },
 ]
 
 for (const { title, rule, files = sources, bad, good } of cases) {
