@@ -304,7 +304,7 @@ export const spans = {
   },
   'mesh.connection.superseded': {
     brief: 'Another link of the same pair wins; the node drains and closes this one.',
-    when: 'on the end that decides, once per losing link',
+    when: 'on each end that compares both links, once per losing link',
     attributes: [...link, 'mesh.link.survivor', 'mesh.link.rule'],
     log: 'info',
   },

@@ -6,7 +6,7 @@ import { decodePayload, encodePayload, refusal } from './wire-payloads.ts'
 /**
  * Frames of the link stream: u16 payload length (big-endian), u8 type, payload.
  *
- * Types from 16 on belong to the data plane. A node refuses unknown types below 128 and ignores those from 128 on, so
+ * Types from 16 to 127 are reserved. A node refuses unknown types below 128 and ignores those from 128 on, so
  * that a later version can send hints to an earlier one.
  */
 const typeCodes: Record<FrameType, number> = {
