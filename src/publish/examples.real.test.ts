@@ -28,7 +28,7 @@ const resolutions = {
   nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
   bundler: { module: 'preserve', moduleResolution: 'bundler' },
 }
-const limits = { lineMs: 20_000, stopMs: 8_000 }
+const limits = { lineMs: 45_000, stopMs: 8_000 }
 
 interface Example {
   readonly lines: readonly string[]
