@@ -169,14 +169,21 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const hasMoved = digest.addresses.some((one) => !member.digest.addresses.includes(one))
     if (!areEqual(digest.links, member.digest.links) || !areEqual(digest.meshes, member.digest.meshes))
       this.#topologyVersion++
-    Object.assign(member, { digest, via, receivedAt: now })
-    if (via === 'link') Object.assign(member, { linkAt: now, linkIntervalMs: digest.intervalMs })
+    member.digest = digest
+    member.via = via
+    member.receivedAt = now
+    if (via === 'link') {
+      member.linkAt = now
+      member.linkIntervalMs = digest.intervalMs
+    }
     if (hasRestarted) member.answeredAt = -Infinity
     if (hasRestarted || hasMoved) allowRedial(member, hasMoved, now)
     this.#members.touch(digest.peer, now)
     const skew = this.#compareClocks(member, wall, now)
     if (isMember(member)) return skew
-    Object.assign(member, { state: 'member', departure: undefined, since: now })
+    member.state = 'member'
+    member.departure = undefined
+    member.since = now
     this.#topologyVersion++
     return [emitJoined(member), { do: 'joined', peer: digest.peer }, ...skew]
   }
@@ -258,7 +265,9 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   }
 
   #depart(member: Member, departure: Departure, now: number): void {
-    Object.assign(member, { state: 'departed', departure, since: now })
+    member.state = 'departed'
+    member.departure = departure
+    member.since = now
     this.#topologyVersion++
   }
 
@@ -304,7 +313,8 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       for (const peer of digest.links) {
         const linkedMember = this.#members.get(peer)
         if (linkedMember === undefined || vouchedAt <= linkedMember.vouchedAt) continue
-        Object.assign(linkedMember, { vouchedAt, vouchIntervalMs: linkIntervalMs })
+        linkedMember.vouchedAt = vouchedAt
+        linkedMember.vouchIntervalMs = linkIntervalMs
       }
     }
   }

@@ -188,7 +188,9 @@ const maxRedialIntervalMs = 1_800_000
 export function allowRedial(member: Member, hasMoved: boolean, now: number): void {
   const sinceMs = now - member.redialAt
   if (sinceMs < Math.min(maxRedialIntervalMs, redialIntervalMs * 2 ** Math.max(0, member.redials - 1))) return
-  const redials = sinceMs < maxRedialIntervalMs ? member.redials + 1 : 1
-  Object.assign(member, { redialAt: now, redials, dialAfter: now, dialFailures: 0 })
+  member.redials = sinceMs < maxRedialIntervalMs ? member.redials + 1 : 1
+  member.redialAt = now
+  member.dialAfter = now
+  member.dialFailures = 0
   if (hasMoved) member.isDialling = false
 }

@@ -69,7 +69,8 @@ export class Neighbours {
     member.isDialling = false
     this.#pollSoon(now)
     if (failure === undefined) {
-      Object.assign(member, { answeredAt: now, redials: 0 })
+      member.answeredAt = now
+      member.redials = 0
       return []
     }
     this.#noteFailure(member, now)

@@ -147,7 +147,12 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     // The jitter outlives a campaign that was given up, so that later campaigns stay spread.
     if (cause === 'start') seed.jitter = this.#sampleJitter()
     const root = newTrace(this.#random)
-    Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })
+    seed.state = 'waiting'
+    seed.cause = cause
+    seed.root = root
+    seed.beganAt = now
+    seed.attempt = 0
+    seed.nextAt = firstAt
     seed.failure = undefined
     seed.campaign += 1
     return emitCampaign(seed, root, before, now)
@@ -158,7 +163,11 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     const { failure } = seed
     if (elsewhere !== undefined && failure) return this.#restAsLinked(seed, failure, { peer, address: elsewhere }, now)
     const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
-    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, isSelfReported: false })
+    seed.state = 'connected'
+    seed.peer = peer
+    seed.endedAt = now
+    seed.nextAt = Infinity
+    seed.isSelfReported = false
     if (elsewhere === undefined) seed.reportedBlock = ''
     return [...restoredSpans, emitConnected(seed, peer, address, now)]
   }
@@ -185,7 +194,9 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
 
   /** Keeps the campaign open with no attempt counted; it continues if another node answers at this address. */
   #restAsSelf(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
-    Object.assign(seed, { state: 'self', attempt: 0, endedAt: now })
+    seed.state = 'self'
+    seed.attempt = 0
+    seed.endedAt = now
     seed.nextAt = this.#restUntil(seed, now)
     if (seed.isSelfReported) return []
     seed.isSelfReported = true
@@ -197,7 +208,11 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   #restAsLinked(seed: Seed, failure: DialFailure, linked: LinkedPeer, now: number): SeedEffect[] {
     const reportedBlock = `${linked.peer} ${failure.errorType}`
     const isReported = seed.reportedBlock === reportedBlock
-    Object.assign(seed, { state: 'linked-elsewhere', peer: linked.peer, attempt: 0, endedAt: now, reportedBlock })
+    seed.state = 'linked-elsewhere'
+    seed.peer = linked.peer
+    seed.attempt = 0
+    seed.endedAt = now
+    seed.reportedBlock = reportedBlock
     seed.nextAt = this.#restUntil(seed, now)
     return isReported ? [] : [emitBlocked(seed, failure, linked)]
   }
