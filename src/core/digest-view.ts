@@ -7,11 +7,6 @@ import type { Machine, Random } from './machine.ts'
 import {
   allowRedial,
   type Departure,
-  emitExpired,
-  emitJoined,
-  emitLeft,
-  emitPruned,
-  emitSkewed,
   isNewer,
   type Member,
   newMember,
@@ -25,6 +20,13 @@ import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
 import type { SightingReport } from './sightings.ts'
+import {
+  emitClockSkewed,
+  emitMemberExpired,
+  emitMemberJoined,
+  emitMemberLeft,
+  emitStalenessPruned,
+} from './spans/member.ts'
 import { childOf, type TraceRef } from './trace.ts'
 
 export type ViewEvent =
@@ -185,7 +187,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     member.departure = undefined
     member.since = now
     this.#topologyVersion++
-    return [emitJoined(member), { do: 'joined', peer: digest.peer }, ...skew]
+    return [emitMemberJoined(member), { do: 'joined', peer: digest.peer }, ...skew]
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
@@ -196,7 +198,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     this.#topologyVersion++
     return [
       ...spans,
-      emitJoined(member),
+      emitMemberJoined(member),
       { do: 'joined', peer: digest.peer },
       ...this.#compareClocks(member, wall, now),
     ]
@@ -221,7 +223,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (member.via !== 'link') return []
     const { skewAllowedMs } = this.#options
     const skewMs = judgeClock(member.clock, member.digest.sentAt - wall, skewAllowedMs, now)
-    return skewMs === undefined ? [] : [emitSkewed(member, skewMs, skewAllowedMs)]
+    return skewMs === undefined ? [] : [emitClockSkewed(member, skewMs, skewAllowedMs)]
   }
 
   #refresh(event: Extract<ViewEvent, { readonly type: 'unchanged' }>, now: number): void {
@@ -261,7 +263,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
     member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(member, 'left', now)
-    return [emitLeft(member), { do: 'departed', peer, departure: 'left' }]
+    return [emitMemberLeft(member), { do: 'departed', peer, departure: 'left' }]
   }
 
   #depart(member: Member, departure: Departure, now: number): void {
@@ -290,11 +292,14 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const expired = stale.flatMap((member): ViewEffect[] => {
       this.#depart(member, 'expired', now)
       const { peer } = member.digest
-      return [emitExpired(member, this.#options.stalenessMs, ref, now), { do: 'departed', peer, departure: 'expired' }]
+      return [
+        emitMemberExpired(member, this.#options.stalenessMs, ref, now),
+        { do: 'departed', peer, departure: 'expired' },
+      ]
     })
     if (!isSuspended) this.#releaseDeparted(now)
     const remaining = this.members().length
-    const pruned = emitPruned(stale, remaining, isSuspended, ref, window)
+    const pruned = emitStalenessPruned(stale, remaining, isSuspended, ref, window)
     return [pruned, ...expired]
   }
 

@@ -2,7 +2,8 @@ import type { ConnectionInfo } from './events.ts'
 import type { GossipRepair, RepairStep } from './gossip-repair.ts'
 import { isActive, isRelayed, type Link } from './link.ts'
 import type { LinkProtocol, LinkProtocolEffect } from './link-protocol.ts'
-import * as spans from './link-spans.ts'
+import { emitGossipHealed, emitGossipMute } from './spans/gossip.ts'
+import { emitIdentifyRetried } from './spans/link.ts'
 
 /** The gossip-related part of a peer record. */
 export interface GossipPeer {
@@ -71,11 +72,11 @@ export class GossipKeeper {
     const link = preferredLink(active)?.link
     if (link === undefined) return []
     if (step.do === 'heal') return [{ do: 'heal', connection: link.connection, lack: step.lack }]
-    if (step.do === 'healed') return [spans.emitHealed(peer, link, step)]
+    if (step.do === 'healed') return [emitGossipHealed(peer, link, step)]
     if (step.do === 'nothing') return []
     const links = active.filter(({ info }) => info.foreign !== true).map((one) => one.link)
     const closes = links.length > 0 && this.#mayClose(peer, now)
-    const span = spans.emitMute(peer, link, step.lack, step.heals, closes)
+    const span = emitGossipMute(peer, link, step.lack, step.heals, closes)
     return closes ? [span, ...links.flatMap((one) => this.#protocol.endLink(peer, one, 'gossip-mute', now))] : [span]
   }
 
@@ -92,7 +93,7 @@ function retryIdentify({ peer }: GossipPeer, active: readonly ActiveLink[], now:
     link.awaitsIdentify = info.unidentified === true
     const retry = link.awaitsIdentify ? link.identify.takeDueRetry(now) : undefined
     if (retry === undefined) return []
-    return [spans.emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
+    return [emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
   })
 }
 

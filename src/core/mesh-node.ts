@@ -1,5 +1,4 @@
 import type { Role } from '../catalogue/roles.ts'
-import { emitSpan } from '../catalogue/span-effect.ts'
 import { rankAmong } from './backoff.ts'
 import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
@@ -18,6 +17,7 @@ import { otherBridges, ReachWatch } from './reach.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
 import { findLinkedPeer } from './seed-peer.ts'
+import { emitNodeStalled, emitNodeStarted } from './spans/node.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
 export interface MeshNodeOptions {
@@ -135,8 +135,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const effects = this.#dispatchToLedger({ type: 'slept', ms: lateMs }, now)
     const { stalenessMs } = this.options
     if (lateMs < stalenessMs * stallFraction) return effects
-    const stallAttributes = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': stalenessMs }
-    effects.push(emitSpan('mesh.node.stalled', stallAttributes))
+    effects.push(emitNodeStalled(lateMs, stalenessMs))
     return [...effects, ...this.#dispatchToView({ type: 'stalled', untilMs: now + stalenessMs }, now)]
   }
 
@@ -187,15 +186,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   #start(settings: readonly string[], now: number): NodeEffect[] {
-    const { name, role, incarnation } = this.options
     this.#identity.own.onStarted(now)
-    const startedSpan = emitSpan('mesh.node.started', {
-      'mesh.node.name': name,
-      'mesh.node.role': role,
-      'mesh.node.incarnation': incarnation,
-      'mesh.node.instance': this.#instance,
-      'mesh.node.settings': settings,
-    })
+    const startedSpan = emitNodeStarted({ ...this.options, instance: this.#instance, settings })
     return [...this.#rounds.handle({ type: 'started' }, now), startedSpan, ...this.#tick(now)]
   }
 

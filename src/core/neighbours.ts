@@ -1,11 +1,11 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { backoffPolicy, waitMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { DialFailure, NetworkEffect } from './events.ts'
 import type { Random } from './machine.ts'
 import type { Member } from './member.ts'
-import { networkPeer } from './network-peer.ts'
+import { emitMemberDialFailed } from './spans/member.ts'
 
 export interface NeighbourOptions {
   readonly self: string
@@ -75,7 +75,7 @@ export class Neighbours {
     }
     this.#noteFailure(member, now)
     // A late result belongs to a dial that already counted: at most one span per dial.
-    return wasDialling && shouldEmit(member.dialFailures) ? [emitDialFailed(member, failure, now)] : []
+    return wasDialling && shouldEmit(member.dialFailures) ? [emitMemberDialFailed(member, failure, now)] : []
   }
 
   #noteFailure(member: Member, now: number): void {
@@ -116,21 +116,6 @@ export class Neighbours {
 /** One span per step of the back-off, then one per ten failures. */
 function shouldEmit(failures: number): boolean {
   return failures <= backoffPolicy.stepsMs.length || failures % backoffPolicy.attempts === 0
-}
-
-function emitDialFailed(member: Member, failure: DialFailure, now: number): SpanEffect {
-  const attributes = {
-    'mesh.peer.id': member.digest.peer,
-    'mesh.peer.name': member.digest.name,
-    'mesh.dial.addresses': failure.addresses,
-    'mesh.dial.failures': member.dialFailures,
-    'mesh.dial.delay_ms': Math.round(member.dialAfter - now),
-    'mesh.dial.stage': failure.stage,
-    'error.type': failure.errorType,
-    'mesh.error.message': failure.errorMessage,
-    ...networkPeer(failure.address ?? ''),
-  }
-  return emitSpan('mesh.member.dial_failed', attributes, { since: member.dialledAt })
 }
 
 function dial(member: Member, now: number): NetworkEffect {

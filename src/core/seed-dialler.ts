@@ -4,20 +4,16 @@ import { MeshError } from './errors.ts'
 import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'
+import { type LinkedPeer, newSeed, type Seed, type SeedCause, type SeedState } from './seed-campaign.ts'
+import { emitSeedPathBlocked, emitSeedPathRestored } from './spans/path.ts'
 import {
-  emitBlocked,
-  emitCampaign,
-  emitConnected,
-  emitGiveup,
-  emitRestored,
-  emitRetry,
-  emitSelf,
-  type LinkedPeer,
-  newSeed,
-  type Seed,
-  type SeedCause,
-  type SeedState,
-} from './seed-campaign.ts'
+  emitSeedConnected,
+  emitSeedDial,
+  emitSeedGiveup,
+  emitSeedRearmed,
+  emitSeedRetry,
+  emitSeedSelf,
+} from './spans/seed.ts'
 import { newTrace } from './trace.ts'
 
 export type SeedEvent =
@@ -155,21 +151,21 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     seed.nextAt = firstAt
     seed.failure = undefined
     seed.campaign += 1
-    return emitCampaign(seed, root, before, now)
+    return [emitSeedDial(seed, root), ...(before === undefined ? [] : [emitSeedRearmed(seed, before, now)])]
   }
 
   #onAnswered(seed: Seed, { peer, address, elsewhere }: Answer, now: number): SeedEffect[] {
     // The seed's address failed, and its peer has connected through another address meanwhile.
     const { failure } = seed
     if (elsewhere !== undefined && failure) return this.#restAsLinked(seed, failure, { peer, address: elsewhere }, now)
-    const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
+    const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitSeedPathRestored(seed, peer)]
     seed.state = 'connected'
     seed.peer = peer
     seed.endedAt = now
     seed.nextAt = Infinity
     seed.isSelfReported = false
     if (elsewhere === undefined) seed.reportedBlock = ''
-    return [...restoredSpans, emitConnected(seed, peer, address, now)]
+    return [...restoredSpans, emitSeedConnected(seed, peer, address, now)]
   }
 
   #onFailed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {
@@ -184,12 +180,12 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
         seed.cause === 'alone'
           ? Math.max(now, seed.attemptAt + aloneMs)
           : now + waitMs(this.#policy, seed.attempt, seed.jitter)
-      return [emitRetry(seed, failure, now)]
+      return [emitSeedRetry(seed, failure, now)]
     }
     seed.state = 'given-up'
     seed.endedAt = now
     seed.nextAt = this.#restUntil(seed, now)
-    return [emitGiveup(seed, failure, now)]
+    return [emitSeedGiveup(seed, failure, now)]
   }
 
   /** Keeps the campaign open with no attempt counted; it continues if another node answers at this address. */
@@ -201,7 +197,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     if (seed.isSelfReported) return []
     seed.isSelfReported = true
     const others = this.#seeds.filter(({ state }) => state !== 'self').length
-    return [emitSelf(seed, failure, others)]
+    return [emitSeedSelf(seed, failure, others)]
   }
 
   /** Keeps the campaign open; it continues when the link closes or the address answers. */
@@ -214,7 +210,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     seed.endedAt = now
     seed.reportedBlock = reportedBlock
     seed.nextAt = this.#restUntil(seed, now)
-    return isReported ? [] : [emitBlocked(seed, failure, linked)]
+    return isReported ? [] : [emitSeedPathBlocked(seed, failure, linked)]
   }
 
   /** Fails an attempt without a result, so that a lost result cannot stall the campaign. */
