@@ -83,11 +83,14 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   }
 
   handle(event: RelayEvent, now: number): RelayEffect[] {
-    if (event.type === 'tick') return this.#tick(now)
-    const to = this.#otherMesh(event.mesh)
-    if (to === undefined) return []
-    if (event.type === 'crossing') return this.#receive(event.crossing, event.mesh, to, now)
-    return this.#mayEmitRefusal(now) ? [emitBridgeDropped('bad-signature', event.mesh, to, event)] : []
+    switch (event.type) {
+      case 'tick':
+        return this.#tick(now)
+      case 'crossing':
+        return this.#receive(event.crossing, event.mesh, now)
+      case 'crossing.refused':
+        return this.#refuse(event, now)
+    }
   }
 
   deadline(): number {
@@ -99,7 +102,15 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return meshes.includes(mesh) ? meshes.find((other) => other !== mesh) : undefined
   }
 
-  #receive(crossing: Crossing, mesh: string, to: string, now: number): RelayEffect[] {
+  #refuse(event: Extract<RelayEvent, { readonly type: 'crossing.refused' }>, now: number): RelayEffect[] {
+    const to = this.#otherMesh(event.mesh)
+    if (to === undefined || !this.#mayEmitRefusal(now)) return []
+    return [emitBridgeDropped('bad-signature', event.mesh, to, event)]
+  }
+
+  #receive(crossing: Crossing, mesh: string, now: number): RelayEffect[] {
+    const to = this.#otherMesh(mesh)
+    if (to === undefined) return []
     const { id } = crossing
     const seenMessage = this.#seenMessages.get(id)
     const isOverHopLimit = crossing.hops >= this.#options.hopLimit

@@ -74,7 +74,12 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
         )
       case 'gossip.unsent':
         return [emitGossipUnsent(event)]
-      default:
+      case 'stream.open':
+      case 'stream.absent':
+      case 'stream.closed':
+      case 'frame':
+      case 'frame.refused':
+      case 'connection.rejected':
         return this.#handleLinkEvent(event, now)
     }
   }

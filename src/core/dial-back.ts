@@ -125,8 +125,12 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   }
 
   #onFrame(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | SpanEffect)[] {
-    if (frame.type === 'dialback.request') return this.#responder.answer(connection, frame.request, now)
-    return this.#onResult(connection, frame.result, now)
+    switch (frame.type) {
+      case 'dialback.request':
+        return this.#responder.answer(connection, frame.request, now)
+      case 'dialback.result':
+        return this.#onResult(connection, frame.result, now)
+    }
   }
 
   #tick(now: number): (NetworkEffect | SpanEffect)[] {

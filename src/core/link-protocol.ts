@@ -14,7 +14,7 @@ import {
 import { childOf, newTrace } from './trace.ts'
 
 export type LinkProtocolEffect =
-  | Exclude<NetworkEffect, { do: 'dial.seed' | 'dial.peer' | 'gossip' | 'forward' }>
+  | Extract<NetworkEffect, { readonly do: 'open' | 'send' | 'close' }>
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
   /** The peer's goodbye says that it stops. */
@@ -105,10 +105,20 @@ export class LinkProtocol {
   onFrame(peer: string, link: Link, frame: Frame, now: number): LinkProtocolEffect[] {
     link.heardAt = now
     link.probedAt = undefined
-    if (frame.type === 'hello') return this.#receiveHello(peer, link, frame.hello, now)
-    if (frame.type === 'goodbye') return this.#receiveGoodbye(peer, link, frame, now)
-    if (frame.type === 'probe') return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
-    return []
+    switch (frame.type) {
+      case 'hello':
+        return this.#receiveHello(peer, link, frame.hello, now)
+      case 'goodbye':
+        return this.#receiveGoodbye(peer, link, frame, now)
+      case 'probe':
+        return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
+      case 'answer':
+      case 'digest':
+      case 'unchanged':
+      case 'dialback.request':
+      case 'dialback.result':
+        return []
+    }
   }
 
   acceptGuest(peer: string, link: Link, now: number): LinkProtocolEffect[] {

@@ -5,7 +5,7 @@ import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connect
 import { DialBack } from './dial-back.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
-import { type Digest, type Frame, isDialBack } from './frames.ts'
+import type { Digest, DigestFrame, Frame } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitSpans } from './limit-spans.ts'
 import type { Machine, Random } from './machine.ts'
@@ -180,7 +180,13 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'crossing':
       case 'crossing.refused':
         return this.#relay?.handle(event, now) ?? []
-      default:
+      case 'observed':
+      case 'stream.open':
+      case 'stream.absent':
+      case 'stream.closed':
+      case 'frame.refused':
+      case 'connection.rejected':
+      case 'gossip.unsent':
         return this.#dispatchToLedger(event, now)
     }
   }
@@ -221,11 +227,24 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   /** Handles frames about members rather than the link. */
   #onFrame({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
-    // The digest informs the second process of an identity about the first one.
-    if (frame.type === 'hello' && this.#identity.isRefusedRival(connection))
-      return [this.#digest.sendFullDigest(connection, now)]
-    if (isDialBack(frame)) return this.dialBack.handle({ type: 'frame', connection, frame }, now)
-    if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
+    switch (frame.type) {
+      case 'hello':
+        // The digest informs the second process of an identity about the first one.
+        return this.#identity.isRefusedRival(connection) ? [this.#digest.sendFullDigest(connection, now)] : []
+      case 'digest':
+      case 'unchanged':
+        return this.#onDigestFrame(connection, frame, wall, now)
+      case 'dialback.request':
+      case 'dialback.result':
+        return this.dialBack.handle({ type: 'frame', connection, frame }, now)
+      case 'probe':
+      case 'answer':
+      case 'goodbye':
+        return []
+    }
+  }
+
+  #onDigestFrame(connection: string, frame: DigestFrame, wall: number, now: number): NodeEffect[] {
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
     if (!this.ledger.isMember(connection)) return this.#refuseFrame(connection, 'digest from a non-member', now)
@@ -261,7 +280,13 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         if (this.#isStopping) return []
         this.#neighbours.onDisconnected(effect.peer, now)
         return this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now)
-      default:
+      case 'open':
+      case 'send':
+      case 'close':
+      case 'heal':
+      case 'identify':
+      case 'observe':
+      case 'emit-span':
         return [effect]
     }
   }
@@ -277,7 +302,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         return [...this.#paths.onMember(effect.peer), ...this.#digest.handle({ type: 'member.discovered' }, now)]
       case 'departed':
         return []
-      default:
+      case 'emit-span':
         return [effect]
     }
   }

@@ -50,7 +50,12 @@ export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
   }
 
   handle(event: ResourceEvent, now: number): SpanEffect[] {
-    return event.type === 'tick' ? this.#recover(now) : this.#noteFailure(event.errorType, event.operation, now)
+    switch (event.type) {
+      case 'failed':
+        return this.#noteFailure(event.errorType, event.operation, now)
+      case 'tick':
+        return this.#recover(now)
+    }
   }
 
   deadline(): number {
