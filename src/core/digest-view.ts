@@ -5,7 +5,6 @@ import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-protocol.ts'
 import type { Machine, Random } from './machine.ts'
 import {
-  allowRedial,
   type Departure,
   isNewer,
   type Member,
@@ -45,6 +44,10 @@ export type ViewEvent =
 export type ViewEffect =
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
+  /** A retained member started again or came back, or announces addresses that it did not announce before. */
+  | { readonly do: 'renewed'; readonly peer: string; readonly hasRestarted: boolean; readonly hasMoved: boolean }
+  /** The view has released a departed member. */
+  | { readonly do: 'forgotten'; readonly peer: string }
   | { readonly do: 'departed'; readonly peer: string; readonly departure: Departure }
 
 export interface ViewOptions {
@@ -178,26 +181,26 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       member.linkAt = now
       member.linkIntervalMs = digest.intervalMs
     }
-    if (hasRestarted) member.answeredAt = -Infinity
-    if (hasRestarted || hasMoved) allowRedial(member, hasMoved, now)
     this.#members.touch(digest.peer, now)
     const skew = this.#compareClocks(member, wall, now)
-    if (isMember(member)) return skew
+    const { peer } = digest
+    const renewed: ViewEffect[] = hasRestarted || hasMoved ? [{ do: 'renewed', peer, hasRestarted, hasMoved }] : []
+    if (isMember(member)) return [...renewed, ...skew]
     member.state = 'member'
     member.departure = undefined
     member.since = now
     this.#topologyVersion++
-    return [emitMemberJoined(member), { do: 'joined', peer: digest.peer }, ...skew]
+    return [...renewed, emitMemberJoined(member), { do: 'joined', peer }, ...skew]
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
-    const spans = this.#makeRoom(digest.peer, now)
-    if (this.#members.size >= this.#members.spec.capacity) return spans
+    const effects = this.#makeRoom(digest.peer, now)
+    if (this.#members.size >= this.#members.spec.capacity) return effects
     const member = newMember(digest, via, now)
     this.#members.set(digest.peer, member, now)
     this.#topologyVersion++
     return [
-      ...spans,
+      ...effects,
       emitMemberJoined(member),
       { do: 'joined', peer: digest.peer },
       ...this.#compareClocks(member, wall, now),
@@ -213,9 +216,10 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       (a, b) => (a === undefined || b.since < a.since ? b : a),
       undefined,
     )
-    if (oldest !== undefined) this.#members.delete(oldest.digest.peer)
-    const action = oldest === undefined ? 'refused' : 'evicted'
-    return this.#limits.emit('members', action, now, oldest?.digest.peer ?? peer, capacity)
+    if (oldest === undefined) return this.#limits.emit('members', 'refused', now, peer, capacity)
+    const evicted = oldest.digest.peer
+    this.#members.delete(evicted)
+    return [...this.#limits.emit('members', 'evicted', now, evicted, capacity), { do: 'forgotten', peer: evicted }]
   }
 
   /** On links only: gossip delays digests, which would look like clock skew. */
@@ -297,18 +301,22 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
         { do: 'departed', peer, departure: 'expired' },
       ]
     })
-    if (!isSuspended) this.#releaseDeparted(now)
+    const forgotten = isSuspended ? [] : this.#releaseDeparted(now)
     const remaining = this.members().length
     const pruned = emitStalenessPruned(stale, remaining, isSuspended, ref, window)
-    return [pruned, ...expired]
+    return [pruned, ...expired, ...forgotten]
   }
 
-  #releaseDeparted(now: number): void {
+  #releaseDeparted(now: number): ViewEffect[] {
+    const effects: ViewEffect[] = []
     for (const [peer, member] of this.#members) {
       if (isMember(member)) continue
       const { allowedMs } = silence(this.#options.stalenessMs, member)
-      if (now - member.since > retentionWindows * allowedMs) this.#members.delete(peer, 'expired')
+      if (now - member.since <= retentionWindows * allowedMs) continue
+      this.#members.delete(peer, 'expired')
+      effects.push({ do: 'forgotten', peer })
     }
+    return effects
   }
 
   /** A linked member vouches for the peers in its list of links: it heard from each within `linkSilenceMs`. */

@@ -39,18 +39,6 @@ export interface Member {
   blocked: readonly string[]
   /** The processes with its identity; two concurrent ones mean a copied key. */
   sightings: Sightings
-  /**
-   * State of the neighbour policy: earliest next dial, start of the last dial, consecutive failures, last answer, and
-   * whether a dial is in progress.
-   */
-  dialAfter: number
-  dialledAt: number
-  /** When a new address or start last allowed an immediate dial, and how often since the last answer. */
-  redialAt: number
-  redials: number
-  isDialling: boolean
-  dialFailures: number
-  answeredAt: number
 }
 
 /** Orders digests: by start of the node, then by digest within one start. */
@@ -73,13 +61,6 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     clock: { samples: [], isOff: false },
     blocked: [],
     sightings: noSightings,
-    dialAfter: 0,
-    dialledAt: -Infinity,
-    redialAt: -Infinity,
-    redials: 0,
-    isDialling: false,
-    dialFailures: 0,
-    answeredAt: -Infinity,
   }
 }
 
@@ -120,22 +101,4 @@ export function silence(stalenessMs: number, member: Member): { readonly since: 
     return { since: receivedAt, allowedMs: allowedSilenceMs(stalenessMs, digest.intervalMs) }
   }
   return { since: Math.max(receivedAt, vouchedAt), allowedMs: vouchedMs }
-}
-
-/**
- * Backoff for a member that announces new addresses or a new start in every digest, until it answers: the addresses may
- * belong to others. Guesses.
- */
-const redialIntervalMs = 10_000
-const maxRedialIntervalMs = 1_800_000
-
-/** Earlier failures do not apply to new addresses or a new start, and a pending dial uses the old addresses. */
-export function allowRedial(member: Member, hasMoved: boolean, now: number): void {
-  const sinceMs = now - member.redialAt
-  if (sinceMs < Math.min(maxRedialIntervalMs, redialIntervalMs * 2 ** Math.max(0, member.redials - 1))) return
-  member.redials = sinceMs < maxRedialIntervalMs ? member.redials + 1 : 1
-  member.redialAt = now
-  member.dialAfter = now
-  member.dialFailures = 0
-  if (hasMoved) member.isDialling = false
 }

@@ -171,7 +171,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'peer.paths':
         return this.#paths.onTried(event)
       case 'peer.dialled':
-        return this.#neighbours.onDialled(event.peer, event.ok ? undefined : event.failure, now)
+        return this.#neighbours.handle(event, now)
       case 'listening':
       case 'dialled.back':
         return this.dialBack.handle(event, now)
@@ -204,7 +204,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     effects.push(...this.#dispatchToView({ type: 'tick', window: this.window }, now))
     effects.push(...this.#digest.handle({ type: 'tick' }, now))
     if (this.#identity.own.dialAfter(now) <= now) {
-      const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.poll(now)]
+      const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.handle({ type: 'tick' }, now)]
       if (dials.some((effect) => effect.do !== 'emit-span')) this.#identity.own.onDialled(now)
       effects.push(...dials)
     }
@@ -278,8 +278,10 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         return this.#dispatchToView({ ...effect, type: 'left' }, now)
       case 'disconnected':
         if (this.#isStopping) return []
-        this.#neighbours.onDisconnected(effect.peer, now)
-        return this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now)
+        return [
+          ...this.#neighbours.handle({ type: 'disconnected', peer: effect.peer }, now),
+          ...this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now),
+        ]
       case 'open':
       case 'send':
       case 'close':
@@ -298,8 +300,15 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   #onViewEffect(effect: ViewEffect, now: number): NodeEffect[] {
     switch (effect.do) {
       case 'joined':
-        this.#neighbours.onJoined(effect.peer, now)
-        return [...this.#paths.onMember(effect.peer), ...this.#digest.handle({ type: 'member.discovered' }, now)]
+        return [
+          ...this.#neighbours.handle({ type: 'joined', peer: effect.peer }, now),
+          ...this.#paths.onMember(effect.peer),
+          ...this.#digest.handle({ type: 'member.discovered' }, now),
+        ]
+      case 'renewed':
+        return this.#neighbours.handle({ ...effect, type: 'renewed' }, now)
+      case 'forgotten':
+        return this.#neighbours.handle({ type: 'forgotten', peer: effect.peer }, now)
       case 'departed':
         return []
       case 'emit-span':

@@ -14,6 +14,7 @@ const collectionsAllowed: Readonly<Record<string, string>> = {
   'core/owned-map.ts': 'the owned collection itself',
   'core/owner.ts': 'the resources of an owner, bounded by limits.held',
   'core/peer-records.ts': 'an index of the peers registry, bounded by it',
+  'core/neighbours.ts': 'one record per entry of the members registry, bounded by it',
 }
 
 /** Files that consist of one lookup table: they may be longer than a file of code. */

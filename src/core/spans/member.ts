@@ -1,5 +1,6 @@
 import { sizeBand } from '../../catalogue/bands.ts'
 import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
+import type { DialRecord } from '../dial-record.ts'
 import type { DialFailure } from '../events.ts'
 import type { Digest } from '../frames.ts'
 import { type Member, silence } from '../member.ts'
@@ -50,19 +51,24 @@ export function emitClockSkewed({ digest }: Member, skewMs: number, allowedMs: n
   })
 }
 
-export function emitMemberDialFailed(member: Member, failure: DialFailure, now: number): SpanEffect {
+export function emitMemberDialFailed(
+  digest: Digest,
+  record: DialRecord,
+  failure: DialFailure,
+  now: number,
+): SpanEffect {
   const attributes = {
-    'mesh.peer.id': member.digest.peer,
-    'mesh.peer.name': member.digest.name,
+    'mesh.peer.id': digest.peer,
+    'mesh.peer.name': digest.name,
     'mesh.dial.addresses': failure.addresses,
-    'mesh.dial.failures': member.dialFailures,
-    'mesh.dial.delay_ms': Math.round(member.dialAfter - now),
+    'mesh.dial.failures': record.dialFailures,
+    'mesh.dial.delay_ms': Math.round(record.dialAfter - now),
     'mesh.dial.stage': failure.stage,
     'error.type': failure.errorType,
     'mesh.error.message': failure.errorMessage,
     ...networkPeer(failure.address ?? ''),
   }
-  return emitSpan('mesh.member.dial_failed', attributes, { since: member.dialledAt })
+  return emitSpan('mesh.member.dial_failed', attributes, { since: record.dialledAt })
 }
 
 function describe(digest: Digest) {
