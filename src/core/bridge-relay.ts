@@ -104,7 +104,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
 
   #refuse(event: Extract<RelayEvent, { readonly type: 'crossing.refused' }>, now: number): RelayEffect[] {
     const to = this.#otherMesh(event.mesh)
-    if (to === undefined || !this.#mayEmitRefusal(now)) return []
+    if (to === undefined || !this.#takeRefusalSlot(now)) return []
     return [emitBridgeDropped('bad-signature', event.mesh, to, event)]
   }
 
@@ -195,7 +195,8 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return this.#options.seenTtlMs / 4
   }
 
-  #mayEmitRefusal(now: number): boolean {
+  /** Counts the refusal, and says whether it may have a span. */
+  #takeRefusalSlot(now: number): boolean {
     if (now - this.#refusalWindowAt >= 1_000) {
       this.#refusalWindowAt = now
       this.#refusals = 0

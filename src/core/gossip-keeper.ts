@@ -91,12 +91,13 @@ export class GossipKeeper {
   /** Closes the connections of a mute pair, except those of the application. */
   #giveUp(peer: string, link: Link, active: readonly ActiveLink[], step: GivenUp, now: number): GossipKeeperEffect[] {
     const links = active.filter(({ info }) => info.foreign !== true).map((one) => one.link)
-    const closes = links.length > 0 && this.#mayClose(peer, now)
+    const closes = links.length > 0 && this.#takeCloseSlot(peer, now)
     const span = emitGossipMute(peer, link, step.lack, step.heals, closes)
     return closes ? [span, ...links.flatMap((one) => this.#protocol.endLink(peer, one, 'gossip-mute', now))] : [span]
   }
 
-  #mayClose(peer: string, now: number): boolean {
+  /** Notes the close if the node may close the peer's connections now. */
+  #takeCloseSlot(peer: string, now: number): boolean {
     const recent = this.#recentCloses.filter(({ at }) => now - at < closeIntervalMs)
     const mayClose = !recent.some((one) => one.peer === peer)
     this.#recentCloses = mayClose ? [...recent, { peer, at: now }].slice(-maxRecentCloses) : recent
