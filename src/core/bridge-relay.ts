@@ -5,8 +5,8 @@ import { limits } from './limits.ts'
 import type { Machine } from './machine.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
-import { emitDropped, emitForwarded, type Passage } from './relay-spans.ts'
 import { rank } from './rendezvous.ts'
+import { emitBridgeDropped, emitBridgeForwarded, type Passage } from './spans/relay.ts'
 
 export type RelayEvent =
   | Extract<NetworkEvent, { readonly type: 'crossing' | 'crossing.refused' }>
@@ -83,11 +83,14 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   }
 
   handle(event: RelayEvent, now: number): RelayEffect[] {
-    if (event.type === 'tick') return this.#tick(now)
-    const to = this.#otherMesh(event.mesh)
-    if (to === undefined) return []
-    if (event.type === 'crossing') return this.#receive(event.crossing, event.mesh, to, now)
-    return this.#mayEmitRefusal(now) ? [emitDropped('bad-signature', event.mesh, to, event)] : []
+    switch (event.type) {
+      case 'tick':
+        return this.#tick(now)
+      case 'crossing':
+        return this.#receive(event.crossing, event.mesh, now)
+      case 'crossing.refused':
+        return this.#refuse(event, now)
+    }
   }
 
   deadline(): number {
@@ -99,7 +102,15 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return meshes.includes(mesh) ? meshes.find((other) => other !== mesh) : undefined
   }
 
-  #receive(crossing: Crossing, mesh: string, to: string, now: number): RelayEffect[] {
+  #refuse(event: Extract<RelayEvent, { readonly type: 'crossing.refused' }>, now: number): RelayEffect[] {
+    const to = this.#otherMesh(event.mesh)
+    if (to === undefined || !this.#takeRefusalSlot(now)) return []
+    return [emitBridgeDropped('bad-signature', event.mesh, to, event)]
+  }
+
+  #receive(crossing: Crossing, mesh: string, now: number): RelayEffect[] {
+    const to = this.#otherMesh(mesh)
+    if (to === undefined) return []
     const { id } = crossing
     const seenMessage = this.#seenMessages.get(id)
     const isOverHopLimit = crossing.hops >= this.#options.hopLimit
@@ -118,8 +129,8 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   /** The message has not been received in `to` so far. */
   #decide(crossing: Crossing, from: string, to: string, now: number): RelayEffect[] {
     const { self, hopLimit, bridges } = this.#options
-    if (crossing.originMesh === to) return [emitDropped('seen', from, to, crossing)]
-    if (crossing.hops >= hopLimit) return [emitDropped('hop-limit', from, to, crossing)]
+    if (crossing.originMesh === to) return [emitBridgeDropped('seen', from, to, crossing)]
+    if (crossing.hops >= hopLimit) return [emitBridgeDropped('hop-limit', from, to, crossing)]
     const passage = { from, to, rank: rank(crossing.origin, self, bridges()), crossing }
     return passage.rank === 0 ? this.#forward(passage, now) : this.#defer(passage, now)
   }
@@ -128,7 +139,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     const { from, to, crossing } = passage
     this.#recordSeen(crossing.id, { meshes: [from, to], isOverHopLimit: false }, now)
     const forwardedCrossing = { ...crossing, hops: crossing.hops + 1 }
-    return [{ do: 'forward', mesh: to, crossing: forwardedCrossing }, emitForwarded(passage)]
+    return [{ do: 'forward', mesh: to, crossing: forwardedCrossing }, emitBridgeForwarded(passage)]
   }
 
   /** A full queue drops the new message: the earlier ones are nearer to their due time. */
@@ -137,7 +148,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     const bytes = this.#pendingBytes + crossing.sealed.length
     if (this.#pendingForwards.size >= limits.relayWaiting || bytes > limits.relayWaitingBytes) {
       const limit = this.#pendingForwards.size >= limits.relayWaiting ? 'relayWaiting' : 'relayWaitingBytes'
-      return [emitDropped('limit', from, to, crossing), ...this.#limits.emit(limit, 'refused', now)]
+      return [emitBridgeDropped('limit', from, to, crossing), ...this.#limits.emit(limit, 'refused', now)]
     }
     const dueAt = now + passage.rank * this.#options.takeoverMs
     this.#pendingForwards.set(crossing.id, { ...passage, dueAt }, now)
@@ -148,7 +159,7 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
 
   #standDown({ from, to, crossing }: PendingForward): RelayEffect[] {
     this.#pendingForwards.delete(crossing.id)
-    return [emitDropped('other-bridge', from, to, crossing)]
+    return [emitBridgeDropped('other-bridge', from, to, crossing)]
   }
 
   #tick(now: number): RelayEffect[] {
@@ -184,7 +195,8 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
     return this.#options.seenTtlMs / 4
   }
 
-  #mayEmitRefusal(now: number): boolean {
+  /** Counts the refusal, and says whether it may have a span. */
+  #takeRefusalSlot(now: number): boolean {
     if (now - this.#refusalWindowAt >= 1_000) {
       this.#refusalWindowAt = now
       this.#refusals = 0

@@ -1,4 +1,3 @@
-import { emitSpan } from '../catalogue/span-effect.ts'
 import { observedHost } from './address.ts'
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { Frame } from './frames.ts'
@@ -8,10 +7,11 @@ import { limits } from './limits.ts'
 import { enter, isActive, isJoined, isRelayed, type Link, newLink } from './link.ts'
 import { carriesLink, guestSuccession } from './link-candidates.ts'
 import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
-import * as spans from './link-spans.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
+import { emitGossipUnsent } from './spans/gossip.ts'
+import { emitConnectionClosed, emitConnectionSuperseded, emitFrameRefused } from './spans/link.ts'
 import { chooseIncumbent, chooseSurvivor, instancesOf, type Judgement, type SurvivorRule } from './survivor.ts'
 
 export type LedgerEvent =
@@ -73,8 +73,13 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
           this.#each((peer, link) => (isRelayed(link) ? [] : this.#protocol.endLink(peer, link, 'stopping', now))),
         )
       case 'gossip.unsent':
-        return [spans.emitUnsent(event)]
-      default:
+        return [emitGossipUnsent(event)]
+      case 'stream.open':
+      case 'stream.absent':
+      case 'stream.closed':
+      case 'frame':
+      case 'frame.refused':
+      case 'connection.rejected':
         return this.#handleLinkEvent(event, now)
     }
   }
@@ -209,7 +214,10 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #onClosed(peer: string, link: Link, now: number): LedgerEffect[] {
     const record = this.#peers.get(peer)
     if (record === undefined) return []
-    const effects: LedgerEffect[] = [...this.#protocol.ensureOpenedSpan(peer, link), spans.emitClosed(peer, link, now)]
+    const effects: LedgerEffect[] = [
+      ...this.#protocol.ensureOpenedSpan(peer, link),
+      emitConnectionClosed(peer, link, now),
+    ]
     return this.#peers.remove(record, link) ? [...effects, { do: 'disconnected', peer }] : effects
   }
 
@@ -258,12 +266,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #refuseFrame(peer: string, link: Link, event: { reason: string; flooding: boolean }, now: number): LedgerEffect[] {
     // One chunk may contain many bad frames; the first one closes the link and emits the span.
     if (link.state === 'closing') return []
-    const attributes = {
-      'mesh.connection.id': link.connection,
-      'mesh.peer.id': peer,
-      'mesh.frame.reason': event.reason,
-    }
-    const span = emitSpan('mesh.frame.refused', attributes)
+    const span = emitFrameRefused(peer, link, event.reason)
     return [span, ...this.#protocol.endLink(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
   }
 
@@ -299,7 +302,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #supersede(peer: string, loser: Link, winner: Link, rule: SurvivorRule, now: number): LedgerEffect[] {
-    const span = spans.emitSuperseded(peer, loser, winner, rule)
+    const span = emitConnectionSuperseded(peer, loser, winner, rule)
     enter(loser, 'draining', now)
     const isPeerGone = rule === 'incarnation' || rule === 'newer'
     return isPeerGone ? [span, ...this.#protocol.dropLink(loser, 'superseded', true, now)] : [span]

@@ -1,10 +1,11 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
-import { addressAt, dialBackSpan, isDialable } from './dial-back-address.ts'
+import { addressAt, isDialable } from './dial-back-address.ts'
 import type { NetworkEffect } from './events.ts'
 import type { DialBackRequest, DialBackResult } from './frames.ts'
 import { isJoined } from './link.ts'
+import { emitDialBack } from './spans/dial-back.ts'
 
 /** A dial-back in progress for a neighbour. */
 interface PendingDial {
@@ -92,6 +93,6 @@ function reply(to: PendingDial, outcome: DialBackResult['outcome'], errorType: s
   const { nonce, connection, peer, address } = to
   return [
     { do: 'send', connection, frame: { type: 'dialback.result', result: { nonce, outcome } } },
-    dialBackSpan({ side: 'responder', outcome, peer, address, errorType }),
+    emitDialBack({ side: 'responder', outcome, peer, address, errorType }),
   ]
 }

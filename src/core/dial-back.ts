@@ -1,12 +1,13 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { isLoopback, isPrivate, networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
-import { addressAt, type DialBackOutcome, dialBackSpan, familyOf, isDialable } from './dial-back-address.ts'
+import { addressAt, type DialBackOutcome, familyOf, isDialable } from './dial-back-address.ts'
 import { DialBackResponder } from './dial-back-responder.ts'
 import type { NetworkEffect } from './events.ts'
 import type { DialBackFrame, DialBackResult, DialBackTransport } from './frames.ts'
 import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
+import { emitDialBack } from './spans/dial-back.ts'
 import { newTrace } from './trace.ts'
 
 export type DialBackEvent =
@@ -124,8 +125,12 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   }
 
   #onFrame(connection: string, frame: DialBackFrame, now: number): (NetworkEffect | SpanEffect)[] {
-    if (frame.type === 'dialback.request') return this.#responder.answer(connection, frame.request, now)
-    return this.#onResult(connection, frame.result, now)
+    switch (frame.type) {
+      case 'dialback.request':
+        return this.#responder.answer(connection, frame.request, now)
+      case 'dialback.result':
+        return this.#onResult(connection, frame.result, now)
+    }
   }
 
   #tick(now: number): (NetworkEffect | SpanEffect)[] {
@@ -224,7 +229,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
       if (one.address !== target.address) return one
       return outcome === 'reachable' ? this.#onReachable(one, observer, now) : this.#onNotReached(one, outcome, now)
     })
-    return [dialBackSpan({ side: 'asker', outcome, peer: observer.peer, address: target.address, errorType: '' })]
+    return [emitDialBack({ side: 'asker', outcome, peer: observer.peer, address: target.address, errorType: '' })]
   }
 
   #onReachable(one: TrackedAddress, { peer, network }: Observer, now: number): TrackedAddress {

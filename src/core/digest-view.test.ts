@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { digestOf, hear, makeView, names, runUntil, spansNamed, summary, tick, wall } from '../testing/view-fixture.ts'
+import type { Digest } from './frames.ts'
 
 leakCheck()
 
@@ -30,7 +31,8 @@ test('higher (incarnation, sequence): replaces the digest; any other changes not
   for (const [incarnation, sequence, newer] of table) {
     const view = makeView()
     hear(view, digestOf('b', { sequence: 5, topics: ['old'] }), 0)
-    assert.deepEqual(hear(view, digestOf('b', { incarnation, sequence, topics: ['new'] }), 7_000), [])
+    const effects = hear(view, digestOf('b', { incarnation, sequence, topics: ['new'] }), 7_000)
+    assert.deepEqual(summary(effects), incarnation > 1 ? ['renewed'] : [])
     assert.deepEqual(view.get('b')?.digest.topics, newer ? ['new'] : ['old'], `${incarnation}.${sequence}`)
     assert.equal(view.get('b')?.receivedAt, newer ? 7_000 : 0)
   }
@@ -76,7 +78,8 @@ test('retained departed member: an old digest does not bring it back, a newer on
   hear(view, digestOf('b', { sequence: 9 }), 0)
   runUntil(view, 35_000)
   assert.deepEqual(hear(view, digestOf('b', { sequence: 9 }), 36_000), [])
-  assert.deepEqual(summary(hear(view, digestOf('b', { sequence: 10 }), 37_000)), ['mesh.member.joined', 'joined'])
+  const again = hear(view, digestOf('b', { sequence: 10 }), 37_000)
+  assert.deepEqual(summary(again), ['renewed', 'mesh.member.joined', 'joined'])
   assert.deepEqual(names(view), ['b'])
 })
 
@@ -98,7 +101,7 @@ test('late digests of an incarnation that said goodbye: ignored; its next incarn
   assert.deepEqual(hear(view, digestOf('b', { incarnation: 3, sequence: 8 }), 60, 'gossip'), [])
   assert.deepEqual(names(view), [])
   const again = hear(view, digestOf('b', { incarnation: 4, sequence: 1 }), 70)
-  assert.deepEqual(summary(again), ['mesh.member.joined', 'joined'])
+  assert.deepEqual(summary(again), ['renewed', 'mesh.member.joined', 'joined'])
 })
 
 test('goodbye of an earlier incarnation: the running one stays', () => {
@@ -159,7 +162,7 @@ test('full view: evicts the member that departed first', () => {
   ] as const)
     view.handle({ type: 'left', peer, incarnation: 1 }, now)
   const effects = hear(view, digestOf('e'), 30)
-  assert.deepEqual(summary(effects), ['mesh.limit.reached', 'mesh.member.joined', 'joined'])
+  assert.deepEqual(summary(effects), ['mesh.limit.reached', 'forgotten', 'mesh.member.joined', 'joined'])
   assert.equal(spansNamed(effects, 'mesh.limit.reached')[0]?.attributes['mesh.limit.action'], 'evicted')
   assert.deepEqual(names(view), ['b', 'e'])
   assert.equal(view.get('d'), undefined)
@@ -189,56 +192,17 @@ test('topology and topics: from the digests of current members only', () => {
   )
 })
 
-test('new address of a member: dialled at once, but not for every digest', () => {
+test('known member with a new address or start: renewed', () => {
   const view = makeView()
   const at = (host: number) => [`/ip4/10.0.0.${host}/tcp/4001`]
-  const setFailed = () => Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4, isDialling: true })
-  hear(view, digestOf('b', { addresses: at(1) }), 0)
-  setFailed()
-  hear(view, digestOf('b', { sequence: 2, addresses: at(1) }), 1_000)
-  assert.equal(view.get('b')?.dialAfter, 99_000)
-  hear(view, digestOf('b', { sequence: 3, addresses: at(2) }), 2_000)
-  assert.deepEqual(
-    [view.get('b')?.dialAfter, view.get('b')?.dialFailures, view.get('b')?.isDialling],
-    [2_000, 0, false],
-  )
-  setFailed()
-  hear(view, digestOf('b', { sequence: 4, addresses: at(3) }), 4_000)
-  assert.equal(view.get('b')?.dialAfter, 99_000)
-})
-
-for (const [news, digest] of [
-  [
-    'announces a new address',
-    (n: number) => digestOf('b', { sequence: n, addresses: [`/ip4/10.0.0.${n % 2}/tcp/4001`] }),
-  ],
-  ['restarts', (n: number) => digestOf('b', { incarnation: n })],
-] as const) {
-  test(`member that ${news} in every digest: dials back off until it answers`, () => {
-    const view = makeView()
-    const dialsIn = (from: number, minutes: number) => {
-      let dials = 0
-      for (let n = from; n < from + minutes * 30; n++) {
-        Object.assign(view.get('b') ?? {}, { dialAfter: Infinity })
-        hear(view, digest(n), n * 2_000)
-        dials += Number(view.get('b')?.dialAfter !== Infinity)
-      }
-      return dials
-    }
-    hear(view, digest(1), 0)
-    assert.equal(dialsIn(2, 60), 9)
-    Object.assign(view.get('b') ?? {}, { redials: 0 })
-    assert.equal(dialsIn(1_802, 1), 3)
-  })
-}
-
-test('restarted member: earlier dial failures do not count', () => {
-  const view = makeView()
-  hear(view, digestOf('b'), 0)
-  Object.assign(view.get('b') ?? {}, { dialAfter: 99_000, dialFailures: 4 })
-  hear(view, digestOf('b', { sequence: 2 }), 1)
-  assert.equal(view.get('b')?.dialFailures, 4)
-  hear(view, digestOf('b', { incarnation: 2 }), 2)
-  assert.equal(view.get('b')?.dialFailures, 0)
-  assert.equal(view.get('b')?.dialAfter, 2)
+  const renewals = (changes: Partial<Digest>, now: number) =>
+    hear(view, digestOf('b', changes), now).filter((effect) => effect.do === 'renewed')
+  assert.deepEqual(renewals({ addresses: [...at(1), ...at(2)] }, 0), [], 'a new member')
+  assert.deepEqual(renewals({ sequence: 2, addresses: at(1) }, 1), [], 'fewer addresses')
+  const moved = { do: 'renewed', peer: 'b', hasRestarted: false, hasMoved: true }
+  assert.deepEqual(renewals({ sequence: 3, addresses: at(3) }, 2), [moved])
+  const restarted = { do: 'renewed', peer: 'b', hasRestarted: true, hasMoved: false }
+  assert.deepEqual(renewals({ incarnation: 2, addresses: at(3) }, 3), [restarted])
+  view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 4)
+  assert.deepEqual(renewals({ incarnation: 3, addresses: at(3) }, 5), [restarted])
 })

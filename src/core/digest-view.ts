@@ -5,13 +5,7 @@ import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-protocol.ts'
 import type { Machine, Random } from './machine.ts'
 import {
-  allowRedial,
   type Departure,
-  emitExpired,
-  emitJoined,
-  emitLeft,
-  emitPruned,
-  emitSkewed,
   isNewer,
   type Member,
   newMember,
@@ -25,6 +19,13 @@ import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
 import type { SightingReport } from './sightings.ts'
+import {
+  emitClockSkewed,
+  emitMemberExpired,
+  emitMemberJoined,
+  emitMemberLeft,
+  emitStalenessPruned,
+} from './spans/member.ts'
 import { childOf, type TraceRef } from './trace.ts'
 
 export type ViewEvent =
@@ -43,6 +44,10 @@ export type ViewEvent =
 export type ViewEffect =
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
+  /** A retained member started again or came back, or announces addresses that it did not announce before. */
+  | { readonly do: 'renewed'; readonly peer: string; readonly hasRestarted: boolean; readonly hasMoved: boolean }
+  /** The view has released a departed member. */
+  | { readonly do: 'forgotten'; readonly peer: string }
   | { readonly do: 'departed'; readonly peer: string; readonly departure: Departure }
 
 export interface ViewOptions {
@@ -169,27 +174,34 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const hasMoved = digest.addresses.some((one) => !member.digest.addresses.includes(one))
     if (!areEqual(digest.links, member.digest.links) || !areEqual(digest.meshes, member.digest.meshes))
       this.#topologyVersion++
-    Object.assign(member, { digest, via, receivedAt: now })
-    if (via === 'link') Object.assign(member, { linkAt: now, linkIntervalMs: digest.intervalMs })
-    if (hasRestarted) member.answeredAt = -Infinity
-    if (hasRestarted || hasMoved) allowRedial(member, hasMoved, now)
+    member.digest = digest
+    member.via = via
+    member.receivedAt = now
+    if (via === 'link') {
+      member.linkAt = now
+      member.linkIntervalMs = digest.intervalMs
+    }
     this.#members.touch(digest.peer, now)
     const skew = this.#compareClocks(member, wall, now)
-    if (isMember(member)) return skew
-    Object.assign(member, { state: 'member', departure: undefined, since: now })
+    const { peer } = digest
+    const renewed: ViewEffect[] = hasRestarted || hasMoved ? [{ do: 'renewed', peer, hasRestarted, hasMoved }] : []
+    if (isMember(member)) return [...renewed, ...skew]
+    member.state = 'member'
+    member.departure = undefined
+    member.since = now
     this.#topologyVersion++
-    return [emitJoined(member), { do: 'joined', peer: digest.peer }, ...skew]
+    return [...renewed, emitMemberJoined(member), { do: 'joined', peer }, ...skew]
   }
 
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
-    const spans = this.#makeRoom(digest.peer, now)
-    if (this.#members.size >= this.#members.spec.capacity) return spans
+    const effects = this.#makeRoom(digest.peer, now)
+    if (this.#members.size >= this.#members.spec.capacity) return effects
     const member = newMember(digest, via, now)
     this.#members.set(digest.peer, member, now)
     this.#topologyVersion++
     return [
-      ...spans,
-      emitJoined(member),
+      ...effects,
+      emitMemberJoined(member),
       { do: 'joined', peer: digest.peer },
       ...this.#compareClocks(member, wall, now),
     ]
@@ -204,9 +216,10 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       (a, b) => (a === undefined || b.since < a.since ? b : a),
       undefined,
     )
-    if (oldest !== undefined) this.#members.delete(oldest.digest.peer)
-    const action = oldest === undefined ? 'refused' : 'evicted'
-    return this.#limits.emit('members', action, now, oldest?.digest.peer ?? peer, capacity)
+    if (oldest === undefined) return this.#limits.emit('members', 'refused', now, peer, capacity)
+    const evicted = oldest.digest.peer
+    this.#members.delete(evicted)
+    return [...this.#limits.emit('members', 'evicted', now, evicted, capacity), { do: 'forgotten', peer: evicted }]
   }
 
   /** On links only: gossip delays digests, which would look like clock skew. */
@@ -214,7 +227,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (member.via !== 'link') return []
     const { skewAllowedMs } = this.#options
     const skewMs = judgeClock(member.clock, member.digest.sentAt - wall, skewAllowedMs, now)
-    return skewMs === undefined ? [] : [emitSkewed(member, skewMs, skewAllowedMs)]
+    return skewMs === undefined ? [] : [emitClockSkewed(member, skewMs, skewAllowedMs)]
   }
 
   #refresh(event: Extract<ViewEvent, { readonly type: 'unchanged' }>, now: number): void {
@@ -254,11 +267,13 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
     member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(member, 'left', now)
-    return [emitLeft(member), { do: 'departed', peer, departure: 'left' }]
+    return [emitMemberLeft(member), { do: 'departed', peer, departure: 'left' }]
   }
 
   #depart(member: Member, departure: Departure, now: number): void {
-    Object.assign(member, { state: 'departed', departure, since: now })
+    member.state = 'departed'
+    member.departure = departure
+    member.since = now
     this.#topologyVersion++
   }
 
@@ -281,20 +296,27 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const expired = stale.flatMap((member): ViewEffect[] => {
       this.#depart(member, 'expired', now)
       const { peer } = member.digest
-      return [emitExpired(member, this.#options.stalenessMs, ref, now), { do: 'departed', peer, departure: 'expired' }]
+      return [
+        emitMemberExpired(member, this.#options.stalenessMs, ref, now),
+        { do: 'departed', peer, departure: 'expired' },
+      ]
     })
-    if (!isSuspended) this.#releaseDeparted(now)
+    const forgotten = isSuspended ? [] : this.#releaseDeparted(now)
     const remaining = this.members().length
-    const pruned = emitPruned(stale, remaining, isSuspended, ref, window)
-    return [pruned, ...expired]
+    const pruned = emitStalenessPruned(stale, remaining, isSuspended, ref, window)
+    return [pruned, ...expired, ...forgotten]
   }
 
-  #releaseDeparted(now: number): void {
+  #releaseDeparted(now: number): ViewEffect[] {
+    const effects: ViewEffect[] = []
     for (const [peer, member] of this.#members) {
       if (isMember(member)) continue
       const { allowedMs } = silence(this.#options.stalenessMs, member)
-      if (now - member.since > retentionWindows * allowedMs) this.#members.delete(peer, 'expired')
+      if (now - member.since <= retentionWindows * allowedMs) continue
+      this.#members.delete(peer, 'expired')
+      effects.push({ do: 'forgotten', peer })
     }
+    return effects
   }
 
   /** A linked member vouches for the peers in its list of links: it heard from each within `linkSilenceMs`. */
@@ -304,7 +326,8 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       for (const peer of digest.links) {
         const linkedMember = this.#members.get(peer)
         if (linkedMember === undefined || vouchedAt <= linkedMember.vouchedAt) continue
-        Object.assign(linkedMember, { vouchedAt, vouchIntervalMs: linkIntervalMs })
+        linkedMember.vouchedAt = vouchedAt
+        linkedMember.vouchIntervalMs = linkIntervalMs
       }
     }
   }

@@ -92,9 +92,26 @@ export class Driver {
     const sentAt = this.#options.clock.wall()
     if (effect.do === 'gossip') return { ...effect, digest: { ...effect.digest, sentAt } }
     if (effect.do !== 'send') return effect
-    const { frame } = effect
-    if (frame.type === 'digest') return { ...effect, frame: { type: 'digest', digest: { ...frame.digest, sentAt } } }
-    return this.#options.exportsSpans === false ? { ...effect, frame: withoutSampling(frame) } : effect
+    const frame = this.#stampFrame(effect.frame, sentAt)
+    return frame === effect.frame ? effect : { ...effect, frame }
+  }
+
+  #stampFrame(frame: Frame, sentAt: number): Frame {
+    const isUnsampled = this.#options.exportsSpans === false
+    switch (frame.type) {
+      case 'digest':
+        return { ...frame, digest: { ...frame.digest, sentAt } }
+      case 'hello':
+        return isUnsampled ? { ...frame, hello: { ...frame.hello, trace: unsampled(frame.hello.trace) } } : frame
+      case 'goodbye':
+        return isUnsampled ? { ...frame, trace: unsampled(frame.trace) } : frame
+      case 'unchanged':
+      case 'probe':
+      case 'answer':
+      case 'dialback.request':
+      case 'dialback.result':
+        return frame
+    }
   }
 
   /** Keeps an armed timer that is early enough: most events hardly move the deadline. */
@@ -112,8 +129,6 @@ export class Driver {
   }
 }
 
-function withoutSampling(frame: Frame): Frame {
-  if (frame.type === 'hello')
-    return { ...frame, hello: { ...frame.hello, trace: { ...frame.hello.trace, sampled: false } } }
-  return frame.type === 'goodbye' ? { ...frame, trace: { ...frame.trace, sampled: false } } : frame
+function unsampled(trace: TraceRef): TraceRef {
+  return { ...trace, sampled: false }
 }

@@ -2,7 +2,7 @@ import type { dialStages } from '../catalogue/attributes.ts'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { CloseReason, Digest, Frame } from './frames.ts'
 import type { GossipLack, GossipState } from './gossip-repair.ts'
-import type { LimitName } from './limit-spans.ts'
+import type { LimitName } from './limits.ts'
 import type { TraceRef } from './trace.ts'
 
 /** One connection in a libp2p snapshot, with which the ledger reconciles its links. */

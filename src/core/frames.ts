@@ -90,9 +90,7 @@ export type Frame =
 
 export type DialBackFrame = Extract<Frame, { readonly type: 'dialback.request' | 'dialback.result' }>
 
-export function isDialBack(frame: Frame): frame is DialBackFrame {
-  return frame.type === 'dialback.request' || frame.type === 'dialback.result'
-}
+export type DigestFrame = Extract<Frame, { readonly type: 'digest' | 'unchanged' }>
 
 export type FrameType = Frame['type']
 

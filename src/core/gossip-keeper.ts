@@ -1,8 +1,9 @@
-import type { ConnectionInfo } from './events.ts'
+import type { ConnectionInfo, NetworkEffect } from './events.ts'
 import type { GossipRepair, RepairStep } from './gossip-repair.ts'
 import { isActive, isRelayed, type Link } from './link.ts'
 import type { LinkProtocol, LinkProtocolEffect } from './link-protocol.ts'
-import * as spans from './link-spans.ts'
+import { emitGossipHealed, emitGossipMute } from './spans/gossip.ts'
+import { emitIdentifyRetried } from './spans/link.ts'
 
 /** The gossip-related part of a peer record. */
 export interface GossipPeer {
@@ -12,7 +13,10 @@ export interface GossipPeer {
   readonly repair: GossipRepair
 }
 
-export type GossipKeeperEffect = LinkProtocolEffect | { readonly do: 'observe' }
+export type GossipKeeperEffect =
+  | LinkProtocolEffect
+  | Extract<NetworkEffect, { readonly do: 'heal' | 'identify' }>
+  | { readonly do: 'observe' }
 
 /** Each heal costs both ends an identify and a stream, so more of them would overload a busy machine. */
 const maxConcurrentHeals = 4
@@ -24,6 +28,8 @@ interface RecentClose {
   readonly peer: string
   readonly at: number
 }
+
+type GivenUp = Extract<RepairStep, { readonly do: 'give-up' }>
 
 /** An active link with its connection in the current snapshot. */
 interface ActiveLink {
@@ -70,16 +76,28 @@ export class GossipKeeper {
   #effects({ peer }: GossipPeer, active: readonly ActiveLink[], step: RepairStep, now: number): GossipKeeperEffect[] {
     const link = preferredLink(active)?.link
     if (link === undefined) return []
-    if (step.do === 'heal') return [{ do: 'heal', connection: link.connection, lack: step.lack }]
-    if (step.do === 'healed') return [spans.emitHealed(peer, link, step)]
-    if (step.do === 'nothing') return []
+    switch (step.do) {
+      case 'nothing':
+        return []
+      case 'heal':
+        return [{ do: 'heal', connection: link.connection, lack: step.lack }]
+      case 'healed':
+        return [emitGossipHealed(peer, link, step)]
+      case 'give-up':
+        return this.#giveUp(peer, link, active, step, now)
+    }
+  }
+
+  /** Closes the connections of a mute pair, except those of the application. */
+  #giveUp(peer: string, link: Link, active: readonly ActiveLink[], step: GivenUp, now: number): GossipKeeperEffect[] {
     const links = active.filter(({ info }) => info.foreign !== true).map((one) => one.link)
-    const closes = links.length > 0 && this.#mayClose(peer, now)
-    const span = spans.emitMute(peer, link, step.lack, step.heals, closes)
+    const closes = links.length > 0 && this.#takeCloseSlot(peer, now)
+    const span = emitGossipMute(peer, link, step.lack, step.heals, closes)
     return closes ? [span, ...links.flatMap((one) => this.#protocol.endLink(peer, one, 'gossip-mute', now))] : [span]
   }
 
-  #mayClose(peer: string, now: number): boolean {
+  /** Notes the close if the node may close the peer's connections now. */
+  #takeCloseSlot(peer: string, now: number): boolean {
     const recent = this.#recentCloses.filter(({ at }) => now - at < closeIntervalMs)
     const mayClose = !recent.some((one) => one.peer === peer)
     this.#recentCloses = mayClose ? [...recent, { peer, at: now }].slice(-maxRecentCloses) : recent
@@ -92,7 +110,7 @@ function retryIdentify({ peer }: GossipPeer, active: readonly ActiveLink[], now:
     link.awaitsIdentify = info.unidentified === true
     const retry = link.awaitsIdentify ? link.identify.takeDueRetry(now) : undefined
     if (retry === undefined) return []
-    return [spans.emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
+    return [emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
   })
 }
 

@@ -130,7 +130,8 @@ class Neighbour {
     this.#connections = this.#connections.filter((one) => one !== entry)
     const { process: one } = entry
     if (one.connection === connection) {
-      Object.assign(one, { connection: undefined, digestAt: Infinity })
+      delete one.connection
+      one.digestAt = Infinity
       one.hangups++
       if (redial) one.dialAt = this.#now + waitMs(backoffPolicy, one.hangups, this.#random())
     }

@@ -1,7 +1,6 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
-import { limits } from './limits.ts'
-
-export type LimitName = keyof typeof limits
+import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { type LimitName, limits } from './limits.ts'
+import { emitLimitReached, type LimitAction } from './spans/limit.ts'
 
 const spanIntervalMs = 1_000
 
@@ -9,16 +8,9 @@ const spanIntervalMs = 1_000
 export class LimitSpans {
   #emittedAt: { readonly [L in LimitName]?: number } = {}
 
-  emit(
-    limit: LimitName,
-    action: 'refused' | 'closed' | 'evicted',
-    now: number,
-    peer?: string,
-    value: number = limits[limit],
-  ): SpanEffect[] {
+  emit(limit: LimitName, action: LimitAction, now: number, peer?: string, value: number = limits[limit]): SpanEffect[] {
     if (now - (this.#emittedAt[limit] ?? -Infinity) < spanIntervalMs) return []
     this.#emittedAt = { ...this.#emittedAt, [limit]: now }
-    const bound = { 'mesh.limit.name': limit, 'mesh.limit.value': value, 'mesh.limit.action': action } as const
-    return [emitSpan('mesh.limit.reached', { ...bound, ...(peer !== undefined && { 'mesh.peer.id': peer }) })]
+    return [emitLimitReached(limit, value, action, peer)]
   }
 }

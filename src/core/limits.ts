@@ -54,3 +54,5 @@ export const limits = {
   /** Characters of a name that a peer chooses. */
   nameLength: 64,
 } as const
+
+export type LimitName = keyof typeof limits

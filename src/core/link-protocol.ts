@@ -2,12 +2,19 @@ import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { NetworkEffect } from './events.ts'
 import { type CloseReason, type Frame, type Hello, instanceOf, linkId } from './frames.ts'
 import { type Ending, enter, isActive, type Link } from './link.ts'
-import * as spans from './link-spans.ts'
 import type { Random } from './machine.ts'
+import {
+  emitConnectionGuest,
+  emitConnectionOpened,
+  emitGoodbyeReceived,
+  emitGoodbyeSent,
+  emitHelloReceived,
+  emitLinkRefused,
+} from './spans/link.ts'
 import { childOf, newTrace } from './trace.ts'
 
 export type LinkProtocolEffect =
-  | Exclude<NetworkEffect, { do: 'dial.seed' | 'dial.peer' | 'gossip' | 'forward' }>
+  | Extract<NetworkEffect, { readonly do: 'open' | 'send' | 'close' }>
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
   /** The peer's goodbye says that it stops. */
@@ -73,7 +80,7 @@ export class LinkProtocol {
   ensureOpenedSpan(peer: string, link: Link): LinkProtocolEffect[] {
     if (link.openedSpan !== undefined) return []
     link.openedSpan = newTrace(this.#options.random)
-    return [spans.emitOpened(peer, link, link.openedSpan, null)]
+    return [emitConnectionOpened(peer, link, link.openedSpan, null)]
   }
 
   onStreamOpen(link: Link, now: number): LinkProtocolEffect[] {
@@ -98,10 +105,20 @@ export class LinkProtocol {
   onFrame(peer: string, link: Link, frame: Frame, now: number): LinkProtocolEffect[] {
     link.heardAt = now
     link.probedAt = undefined
-    if (frame.type === 'hello') return this.#receiveHello(peer, link, frame.hello, now)
-    if (frame.type === 'goodbye') return this.#receiveGoodbye(peer, link, frame, now)
-    if (frame.type === 'probe') return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
-    return []
+    switch (frame.type) {
+      case 'hello':
+        return this.#receiveHello(peer, link, frame.hello, now)
+      case 'goodbye':
+        return this.#receiveGoodbye(peer, link, frame, now)
+      case 'probe':
+        return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
+      case 'answer':
+      case 'digest':
+      case 'unchanged':
+      case 'dialback.request':
+      case 'dialback.result':
+        return []
+    }
   }
 
   acceptGuest(peer: string, link: Link, now: number): LinkProtocolEffect[] {
@@ -109,7 +126,7 @@ export class LinkProtocol {
     const effects = this.ensureOpenedSpan(peer, link)
     link.kind = 'guest'
     enter(link, 'settled', now)
-    return [...effects, spans.emitGuest(peer, link)]
+    return [...effects, emitConnectionGuest(peer, link)]
   }
 
   /** Ends a link from this side, with a goodbye if the peer can read it. */
@@ -123,7 +140,7 @@ export class LinkProtocol {
     const trace = newTrace(this.#options.random)
     return [
       ...effects,
-      spans.emitGoodbyeSent(peer, link, reason, trace),
+      emitGoodbyeSent(peer, link, reason, trace),
       { do: 'send', connection: link.connection, frame: { type: 'goodbye', reason, trace } },
       ...closeLink(link, { reason, by: 'us', goodbye: 'sent', trace }, false, now),
     ]
@@ -187,7 +204,7 @@ export class LinkProtocol {
       link.id = linkId(peer, hello.incarnation, hello.counter)
       if (link.openedSpan === undefined) {
         link.openedSpan = childOf(hello.trace, this.#options.random)
-        effects.push(spans.emitOpened(peer, link, link.openedSpan, hello.trace))
+        effects.push(emitConnectionOpened(peer, link, link.openedSpan, hello.trace))
       }
       if (link.isOverLimit) return [...effects, ...this.endLink(peer, link, 'limit', now)]
       effects.push(...this.#sendHello(link))
@@ -195,12 +212,12 @@ export class LinkProtocol {
     const ownMeshes = this.#options.hello.meshes
     if (!hello.meshes.some((mesh) => ownMeshes.includes(mesh))) {
       const why = `the peer is in ${hello.meshes.join(' and ')}, this node is in ${ownMeshes.join(' and ')}`
-      effects.push(spans.emitRefused(peer, link, 'foreign-mesh', why))
+      effects.push(emitLinkRefused(peer, link, 'foreign-mesh', why))
       return [...effects, ...this.endLink(peer, link, 'foreign-mesh', now)]
     }
     link.kind = 'member'
     enter(link, 'settled', now)
-    return [...effects, spans.emitHello(peer, link, hello.trace)]
+    return [...effects, emitHelloReceived(peer, link, hello.trace)]
   }
 
   #receiveGoodbye(peer: string, link: Link, frame: Goodbye, now: number): LinkProtocolEffect[] {
@@ -212,9 +229,9 @@ export class LinkProtocol {
         : []
     if (ending?.goodbye === 'sent') return [this.#onCrossedGoodbye(peer, link, ending, frame), ...leftEffects]
     const effects: LinkProtocolEffect[] = this.ensureOpenedSpan(peer, link)
-    effects.push(spans.emitGoodbyeReceived(peer, link, frame.reason, frame.trace))
+    effects.push(emitGoodbyeReceived(peer, link, frame.reason, frame.trace))
     if (frame.reason === 'foreign-mesh') {
-      effects.push(spans.emitRefused(peer, link, 'foreign-mesh', 'the peer refused the link: it is in another mesh'))
+      effects.push(emitLinkRefused(peer, link, 'foreign-mesh', 'the peer refused the link: it is in another mesh'))
     }
     const remoteEnding: Ending = { reason: frame.reason, by: 'them', goodbye: 'received', trace: frame.trace }
     return [...effects, ...leftEffects, ...closeLink(link, remoteEnding, false, now)]
@@ -224,7 +241,7 @@ export class LinkProtocol {
   #onCrossedGoodbye(peer: string, link: Link, ownEnding: Ending, frame: Goodbye): LinkProtocolEffect {
     const trace = peer < this.#options.self ? frame.trace : (ownEnding.trace ?? frame.trace)
     link.ending = { ...ownEnding, goodbye: 'both', trace }
-    return spans.emitGoodbyeReceived(peer, link, frame.reason, frame.trace, trace)
+    return emitGoodbyeReceived(peer, link, frame.reason, frame.trace, trace)
   }
 }
 

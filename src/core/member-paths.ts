@@ -1,10 +1,11 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
-import type { PathFailure, PathReport } from './events.ts'
+import type { PathReport } from './events.ts'
 import { limits } from './limits.ts'
 import type { Member } from './member.ts'
 import { withoutPeer } from './multiaddr-text.ts'
+import { emitMemberPathBlocked, emitMemberPathRestored } from './spans/path.ts'
 
 /** Errors of an address that belongs to another node; they do not mean that this member's address is blocked. */
 const otherNodeErrors: readonly string[] = ['SelfDial', 'UnexpectedPeer']
@@ -65,24 +66,7 @@ export function notePaths(member: Member, { worked, failed }: PathReport): SpanE
   const [first] = added
   const [workingAddress = ''] = worked
   return [
-    ...(first === undefined ? [] : [emitBlocked(member, first, workingAddress)]),
-    ...(restored.length === 0
-      ? []
-      : [emitSpan('mesh.path.restored', { ...memberAttributes(member), 'mesh.path.restored': restored })]),
+    ...(first === undefined ? [] : [emitMemberPathBlocked(member, first, workingAddress)]),
+    ...(restored.length === 0 ? [] : [emitMemberPathRestored(member, restored)]),
   ]
-}
-
-function emitBlocked(member: Member, failure: PathFailure, reachedBy: string): SpanEffect {
-  return emitSpan('mesh.path.blocked', {
-    ...memberAttributes(member),
-    'mesh.path.unreachable': member.blocked,
-    'mesh.path.reached_by': reachedBy,
-    'mesh.dial.stage': failure.stage,
-    'error.type': failure.errorType,
-    'mesh.error.message': failure.errorMessage,
-  })
-}
-
-function memberAttributes({ digest }: Member) {
-  return { 'mesh.peer.id': digest.peer, 'mesh.peer.name': digest.name }
 }

@@ -1,4 +1,4 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Member } from './member.ts'
 import {
   addSighting,
@@ -8,6 +8,7 @@ import {
   removeProcess,
   type SightingReport,
 } from './sightings.ts'
+import { emitIdentityConflict } from './spans/identity.ts'
 
 /** Adds a sighting of a process with this member's identity, and emits a conflict that is due. */
 export function noteSighting(member: Member, report: SightingReport, now: number): SpanEffect[] {
@@ -16,15 +17,7 @@ export function noteSighting(member: Member, report: SightingReport, now: number
   const conflict = due && conflictOf(member.digest.peer, due, now)
   if (due === undefined || conflict === undefined) return []
   member.sightings = due
-  return [
-    emitSpan('mesh.identity.conflict', {
-      'mesh.peer.id': member.digest.peer,
-      'mesh.peer.name': member.digest.name,
-      'mesh.identity.instances': conflict.instances,
-      'mesh.identity.addresses': conflict.addresses,
-      'mesh.identity.own': false,
-    }),
-  ]
+  return [emitIdentityConflict({ ...conflict, name: member.digest.name, own: false })]
 }
 
 /**

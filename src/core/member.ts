@@ -1,11 +1,8 @@
-import { sizeBand } from '../catalogue/bands.ts'
 import type { Role } from '../catalogue/roles.ts'
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Digest } from './frames.ts'
 import { linkSilenceMs } from './link-protocol.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { noSightings, type Sightings } from './sightings.ts'
-import type { TraceRef } from './trace.ts'
 
 export type Via = 'link' | 'gossip'
 export type Departure = 'left' | 'expired'
@@ -42,18 +39,6 @@ export interface Member {
   blocked: readonly string[]
   /** The processes with its identity; two concurrent ones mean a copied key. */
   sightings: Sightings
-  /**
-   * State of the neighbour policy: earliest next dial, start of the last dial, consecutive failures, last answer, and
-   * whether a dial is in progress.
-   */
-  dialAfter: number
-  dialledAt: number
-  /** When a new address or start last allowed an immediate dial, and how often since the last answer. */
-  redialAt: number
-  redials: number
-  isDialling: boolean
-  dialFailures: number
-  answeredAt: number
 }
 
 /** Orders digests: by start of the node, then by digest within one start. */
@@ -76,13 +61,6 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     clock: { samples: [], isOff: false },
     blocked: [],
     sightings: noSightings,
-    dialAfter: 0,
-    dialledAt: -Infinity,
-    redialAt: -Infinity,
-    redials: 0,
-    isDialling: false,
-    dialFailures: 0,
-    answeredAt: -Infinity,
   }
 }
 
@@ -123,72 +101,4 @@ export function silence(stalenessMs: number, member: Member): { readonly since: 
     return { since: receivedAt, allowedMs: allowedSilenceMs(stalenessMs, digest.intervalMs) }
   }
   return { since: Math.max(receivedAt, vouchedAt), allowedMs: vouchedMs }
-}
-
-export function emitJoined({ digest, via }: Member): SpanEffect {
-  return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
-}
-
-export function emitLeft({ digest }: Member): SpanEffect {
-  return emitSpan('mesh.member.left', describe(digest))
-}
-
-export function emitExpired(member: Member, stalenessMs: number, parent: TraceRef, now: number): SpanEffect {
-  const { since, allowedMs } = silence(stalenessMs, member)
-  const silenceAttributes = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
-  return emitSpan('mesh.member.expired', { ...describe(member.digest), ...silenceAttributes }, { parent })
-}
-
-/** Emitted even without stale members: missing sweeps are a symptom. */
-export function emitPruned(
-  stale: readonly Member[],
-  remaining: number,
-  isSuspended: boolean,
-  ref: TraceRef,
-  parent: TraceRef,
-): SpanEffect {
-  return emitSpan(
-    'mesh.staleness.pruned',
-    {
-      'mesh.pruned.count': stale.length,
-      'mesh.pruned.peers': stale.slice(0, 32).map(({ digest }) => digest.peer),
-      'mesh.pruned.remaining': remaining,
-      'mesh.pruned.remaining_band': sizeBand(remaining),
-      'mesh.pruned.suspended': isSuspended,
-    },
-    { ref, parent },
-  )
-}
-
-export function emitSkewed({ digest }: Member, skewMs: number, allowedMs: number): SpanEffect {
-  return emitSpan('mesh.clock.skewed', {
-    'mesh.peer.id': digest.peer,
-    'mesh.peer.name': digest.name,
-    'mesh.clock.skew_ms': Math.round(skewMs),
-    'mesh.clock.allowed_ms': allowedMs,
-  })
-}
-
-function describe(digest: Digest) {
-  return {
-    'mesh.peer.id': digest.peer,
-    'mesh.peer.name': digest.name,
-    'mesh.peer.incarnation': digest.incarnation,
-  }
-}
-
-/**
- * Backoff for a member that announces new addresses or a new start in every digest, until it answers: the addresses may
- * belong to others. Guesses.
- */
-const redialIntervalMs = 10_000
-const maxRedialIntervalMs = 1_800_000
-
-/** Earlier failures do not apply to new addresses or a new start, and a pending dial uses the old addresses. */
-export function allowRedial(member: Member, hasMoved: boolean, now: number): void {
-  const sinceMs = now - member.redialAt
-  if (sinceMs < Math.min(maxRedialIntervalMs, redialIntervalMs * 2 ** Math.max(0, member.redials - 1))) return
-  const redials = sinceMs < maxRedialIntervalMs ? member.redials + 1 : 1
-  Object.assign(member, { redialAt: now, redials, dialAfter: now, dialFailures: 0 })
-  if (hasMoved) member.isDialling = false
 }

@@ -1,12 +1,11 @@
 import type { Role } from '../catalogue/roles.ts'
-import { emitSpan } from '../catalogue/span-effect.ts'
 import { rankAmong } from './backoff.ts'
 import { BridgeRelay } from './bridge-relay.ts'
 import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connection-ledger.ts'
 import { DialBack } from './dial-back.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
-import { type Digest, type Frame, isDialBack } from './frames.ts'
+import type { Digest, DigestFrame, Frame } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitSpans } from './limit-spans.ts'
 import type { Machine, Random } from './machine.ts'
@@ -18,6 +17,7 @@ import { otherBridges, ReachWatch } from './reach.ts'
 import { Rounds } from './rounds.ts'
 import { SeedDialler } from './seed-dialler.ts'
 import { findLinkedPeer } from './seed-peer.ts'
+import { emitNodeStalled, emitNodeStarted } from './spans/node.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
 export interface MeshNodeOptions {
@@ -135,8 +135,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const effects = this.#dispatchToLedger({ type: 'slept', ms: lateMs }, now)
     const { stalenessMs } = this.options
     if (lateMs < stalenessMs * stallFraction) return effects
-    const stallAttributes = { 'mesh.stall.slept_ms': Math.round(lateMs), 'mesh.stall.suspended_ms': stalenessMs }
-    effects.push(emitSpan('mesh.node.stalled', stallAttributes))
+    effects.push(emitNodeStalled(lateMs, stalenessMs))
     return [...effects, ...this.#dispatchToView({ type: 'stalled', untilMs: now + stalenessMs }, now)]
   }
 
@@ -172,7 +171,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'peer.paths':
         return this.#paths.onTried(event)
       case 'peer.dialled':
-        return this.#neighbours.onDialled(event.peer, event.ok ? undefined : event.failure, now)
+        return this.#neighbours.handle(event, now)
       case 'listening':
       case 'dialled.back':
         return this.dialBack.handle(event, now)
@@ -181,21 +180,20 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'crossing':
       case 'crossing.refused':
         return this.#relay?.handle(event, now) ?? []
-      default:
+      case 'observed':
+      case 'stream.open':
+      case 'stream.absent':
+      case 'stream.closed':
+      case 'frame.refused':
+      case 'connection.rejected':
+      case 'gossip.unsent':
         return this.#dispatchToLedger(event, now)
     }
   }
 
   #start(settings: readonly string[], now: number): NodeEffect[] {
-    const { name, role, incarnation } = this.options
     this.#identity.own.onStarted(now)
-    const startedSpan = emitSpan('mesh.node.started', {
-      'mesh.node.name': name,
-      'mesh.node.role': role,
-      'mesh.node.incarnation': incarnation,
-      'mesh.node.instance': this.#instance,
-      'mesh.node.settings': settings,
-    })
+    const startedSpan = emitNodeStarted({ ...this.options, instance: this.#instance, settings })
     return [...this.#rounds.handle({ type: 'started' }, now), startedSpan, ...this.#tick(now)]
   }
 
@@ -206,7 +204,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     effects.push(...this.#dispatchToView({ type: 'tick', window: this.window }, now))
     effects.push(...this.#digest.handle({ type: 'tick' }, now))
     if (this.#identity.own.dialAfter(now) <= now) {
-      const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.poll(now)]
+      const dials = [...this.seeds.handle({ type: 'tick' }, now), ...this.#neighbours.handle({ type: 'tick' }, now)]
       if (dials.some((effect) => effect.do !== 'emit-span')) this.#identity.own.onDialled(now)
       effects.push(...dials)
     }
@@ -229,11 +227,24 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   /** Handles frames about members rather than the link. */
   #onFrame({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
-    // The digest informs the second process of an identity about the first one.
-    if (frame.type === 'hello' && this.#identity.isRefusedRival(connection))
-      return [this.#digest.sendFullDigest(connection, now)]
-    if (isDialBack(frame)) return this.dialBack.handle({ type: 'frame', connection, frame }, now)
-    if (frame.type !== 'digest' && frame.type !== 'unchanged') return []
+    switch (frame.type) {
+      case 'hello':
+        // The digest informs the second process of an identity about the first one.
+        return this.#identity.isRefusedRival(connection) ? [this.#digest.sendFullDigest(connection, now)] : []
+      case 'digest':
+      case 'unchanged':
+        return this.#onDigestFrame(connection, frame, wall, now)
+      case 'dialback.request':
+      case 'dialback.result':
+        return this.dialBack.handle({ type: 'frame', connection, frame }, now)
+      case 'probe':
+      case 'answer':
+      case 'goodbye':
+        return []
+    }
+  }
+
+  #onDigestFrame(connection: string, frame: DigestFrame, wall: number, now: number): NodeEffect[] {
     const peer = this.ledger.peerOf(connection)
     if (peer === undefined) return []
     if (!this.ledger.isMember(connection)) return this.#refuseFrame(connection, 'digest from a non-member', now)
@@ -267,9 +278,17 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         return this.#dispatchToView({ ...effect, type: 'left' }, now)
       case 'disconnected':
         if (this.#isStopping) return []
-        this.#neighbours.onDisconnected(effect.peer, now)
-        return this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now)
-      default:
+        return [
+          ...this.#neighbours.handle({ type: 'disconnected', peer: effect.peer }, now),
+          ...this.seeds.handle({ type: 'disconnected', peer: effect.peer }, now),
+        ]
+      case 'open':
+      case 'send':
+      case 'close':
+      case 'heal':
+      case 'identify':
+      case 'observe':
+      case 'emit-span':
         return [effect]
     }
   }
@@ -281,11 +300,18 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   #onViewEffect(effect: ViewEffect, now: number): NodeEffect[] {
     switch (effect.do) {
       case 'joined':
-        this.#neighbours.onJoined(effect.peer, now)
-        return [...this.#paths.onMember(effect.peer), ...this.#digest.handle({ type: 'member.discovered' }, now)]
+        return [
+          ...this.#neighbours.handle({ type: 'joined', peer: effect.peer }, now),
+          ...this.#paths.onMember(effect.peer),
+          ...this.#digest.handle({ type: 'member.discovered' }, now),
+        ]
+      case 'renewed':
+        return this.#neighbours.handle({ ...effect, type: 'renewed' }, now)
+      case 'forgotten':
+        return this.#neighbours.handle({ type: 'forgotten', peer: effect.peer }, now)
       case 'departed':
         return []
-      default:
+      case 'emit-span':
         return [effect]
     }
   }

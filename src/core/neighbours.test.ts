@@ -4,36 +4,48 @@ import type { SpanEffect, SpanEffectOf } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { refusal } from '../testing/seed-player.ts'
-import { digestOf, hear } from '../testing/view-fixture.ts'
+import { digestOf, hear, tick } from '../testing/view-fixture.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
-import { DigestView } from './digest-view.ts'
-import { Neighbours } from './neighbours.ts'
+import { DigestView, type ViewEffect } from './digest-view.ts'
+import type { DialFailure } from './events.ts'
+import { type NeighbourEvent, Neighbours } from './neighbours.ts'
 import { Owner } from './owner.ts'
 
 leakCheck()
 
 const self = 'm'
 
-function fixture(targetLinks: number) {
+const dialled = (peer: string, failure: DialFailure | undefined): NeighbourEvent =>
+  failure === undefined ? { type: 'peer.dialled', peer, ok: true } : { type: 'peer.dialled', peer, ok: false, failure }
+
+function fixture(targetLinks: number, capacity = 100) {
   const random = seededRandom(1)
   const owner = new Owner('t', new VirtualClock())
   const hello = { meshes: ['x'], name: self, role: 'compute', incarnation: 1, build: 't' } as const
   const ledger = new ConnectionLedger(owner, { self, hello, random })
-  const view = new DigestView(owner, { self, stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
+  const view = new DigestView(owner, {
+    self,
+    stalenessMs: 30_000,
+    sweepMs: 5_000,
+    skewAllowedMs: 5_000,
+    random,
+    capacity,
+  })
   const neighbours = new Neighbours({ self, targetLinks, random }, view, ledger)
   const addMember = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
     hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
-    neighbours.onJoined(peer, 0)
+    neighbours.handle({ type: 'joined', peer }, 0)
   }
   const firstDials = (until: number) => {
     const at: Record<string, number> = {}
     for (let now = neighbours.deadline(); now <= until; now = neighbours.deadline()) {
-      for (const effect of neighbours.poll(now)) if (effect.do === 'dial.peer') at[effect.peer] ??= now
+      for (const effect of neighbours.handle({ type: 'tick' }, now))
+        if (effect.do === 'dial.peer') at[effect.peer] ??= now
     }
     return at
   }
-  return { neighbours, addMember, firstDials }
+  return { view, neighbours, addMember, firstDials }
 }
 
 test('new member: the lower peer id dials at once, the higher one after 3 s', () => {
@@ -49,9 +61,9 @@ test('closed link: the lower peer id redials at once, the higher one after 3 s',
   const { neighbours, addMember, firstDials } = fixture(8)
   for (const peer of ['z', 'a']) {
     addMember(peer)
-    neighbours.onDialled(peer, undefined, 0)
+    neighbours.handle(dialled(peer, undefined), 0)
   }
-  for (const peer of ['z', 'a']) neighbours.onDisconnected(peer, 40_000)
+  for (const peer of ['z', 'a']) neighbours.handle({ type: 'disconnected', peer }, 40_000)
   const at = firstDials(60_000)
   assert.ok((at['z'] ?? Infinity) <= 41_500, `z at ${at['z']}`)
   assert.ok((at['a'] ?? 0) >= 43_000, `a at ${at['a']}`)
@@ -60,8 +72,8 @@ test('closed link: the lower peer id redials at once, the higher one after 3 s',
 test('closed link after failed dials: does not shorten the wait', () => {
   const { neighbours, addMember, firstDials } = fixture(8)
   addMember('z')
-  for (let failed = 0; failed < 6; failed++) neighbours.onDialled('z', refusal, 20_000)
-  neighbours.onDisconnected('z', 20_100)
+  for (let failed = 0; failed < 6; failed++) neighbours.handle(dialled('z', refusal), 20_000)
+  neighbours.handle({ type: 'disconnected', peer: 'z' }, 20_100)
   assert.ok((firstDials(60_000)['z'] ?? 0) >= 35_000)
 })
 
@@ -70,11 +82,11 @@ test('member that hangs up soon after each answer: redials back off', () => {
   addMember('z')
   const dials: number[] = []
   for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.poll(now)) {
+    for (const effect of neighbours.handle({ type: 'tick' }, now)) {
       if (effect.do !== 'dial.peer') continue
       dials.push(now)
-      neighbours.onDialled(effect.peer, undefined, now + 50)
-      neighbours.onDisconnected(effect.peer, now + 100)
+      neighbours.handle(dialled(effect.peer, undefined), now + 50)
+      neighbours.handle({ type: 'disconnected', peer: effect.peer }, now + 100)
     }
   }
   const waits = dials.slice(1).map((at, index) => at - (dials[index] ?? 0))
@@ -95,11 +107,11 @@ test('unreachable member: redials back off', () => {
   const waits: number[] = []
   let last = 0
   for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.poll(now)) {
+    for (const effect of neighbours.handle({ type: 'tick' }, now)) {
       if (effect.do !== 'dial.peer') continue
       if (last > 0) waits.push(now - last)
       last = now
-      neighbours.onDialled(effect.peer, refusal, now)
+      neighbours.handle(dialled(effect.peer, refusal), now)
     }
   }
   assert.ok(waits.length > 5)
@@ -113,11 +125,12 @@ function playHour(failure: typeof refusal | undefined) {
   const spans: { readonly dials: number; readonly at: number; readonly effect: SpanEffect }[] = []
   let dials = 0
   for (let now = neighbours.deadline(); now <= 3_600_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.poll(now)) {
+    for (const effect of neighbours.handle({ type: 'tick' }, now)) {
       if (effect.do !== 'dial.peer') continue
       dials++
       const at = now + 40
-      spans.push(...neighbours.onDialled(effect.peer, failure, at).map((span) => ({ dials, at, effect: span })))
+      const emitted = neighbours.handle(dialled(effect.peer, failure), at)
+      spans.push(...emitted.flatMap((span) => (span.do === 'emit-span' ? [{ dials, at, effect: span }] : [])))
     }
   }
   return { spans, dials }
@@ -158,12 +171,36 @@ test('successful dial, or result without a known dial: no span', () => {
   assert.deepEqual(playHour(undefined).spans, [])
   const { neighbours, addMember } = fixture(8)
   addMember('z')
-  assert.deepEqual(neighbours.onDialled('z', refusal, 100), [])
-  assert.deepEqual(neighbours.onDialled('nobody', refusal, 100), [])
+  assert.deepEqual(neighbours.handle(dialled('z', refusal), 100), [])
+  assert.deepEqual(neighbours.handle(dialled('nobody', refusal), 100), [])
 })
 
 test('member without addresses: not dialled', () => {
   const { addMember, firstDials } = fixture(8)
   addMember('z', [], [])
   assert.deepEqual(firstDials(60_000), {})
+})
+
+test('restarted member: dialled at once, whatever failed before', () => {
+  const { neighbours, addMember, firstDials } = fixture(8)
+  addMember('z')
+  for (let failed = 0; failed < 6; failed++) neighbours.handle(dialled('z', refusal), 20_000)
+  neighbours.handle({ type: 'renewed', peer: 'z', hasRestarted: true, hasMoved: false }, 21_000)
+  assert.ok((firstDials(60_000)['z'] ?? Infinity) <= 22_000)
+})
+
+test('members that the view evicts or releases: their dial records go with them', () => {
+  const { view, neighbours } = fixture(8, 2)
+  const apply = (effects: readonly ViewEffect[], now: number) => {
+    for (const effect of effects)
+      if (effect.do === 'joined' || effect.do === 'forgotten')
+        neighbours.handle({ type: effect.do, peer: effect.peer }, now)
+    assert.equal(neighbours.size, [...view.records()].length)
+  }
+  for (const peer of ['b', 'c', 'd']) apply(hear(view, digestOf(peer), 0, 'gossip'), 0)
+  apply(view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1), 1)
+  assert.equal(neighbours.size, 2, 'a departed member is retained')
+  apply(hear(view, digestOf('d'), 2, 'gossip'), 2)
+  for (let now = view.deadline(); now < 400_000; now = view.deadline()) apply(tick(view, now), now)
+  assert.equal(neighbours.size, 0)
 })

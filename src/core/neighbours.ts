@@ -1,17 +1,38 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { backoffPolicy, waitMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
-import type { DigestView } from './digest-view.ts'
-import type { DialFailure, NetworkEffect } from './events.ts'
-import type { Random } from './machine.ts'
-import type { Member } from './member.ts'
-import { networkPeer } from './network-peer.ts'
+import { allowRedial, type DialRecord, newDialRecord } from './dial-record.ts'
+import type { DigestView, ViewEffect } from './digest-view.ts'
+import type { NetworkEffect, NetworkEvent } from './events.ts'
+import type { Digest } from './frames.ts'
+import type { Machine, Random } from './machine.ts'
+import { emitMemberDialFailed } from './spans/member.ts'
+
+type Renewal = Extract<ViewEffect, { readonly do: 'renewed' }>
+type DialResult = Extract<NetworkEvent, { readonly type: 'peer.dialled' }>
+
+export type NeighbourEvent =
+  /** A member joined the view, started again or has other addresses, or was released by the view. */
+  | { readonly type: 'joined' | 'forgotten'; readonly peer: string }
+  | ({ readonly type: 'renewed' } & Omit<Renewal, 'do'>)
+  /** The last connection to this peer closed. */
+  | { readonly type: 'disconnected'; readonly peer: string }
+  | DialResult
+  | { readonly type: 'tick' }
+
+export type NeighbourEffect = Extract<NetworkEffect, { readonly do: 'dial.peer' }> | SpanEffect
 
 export interface NeighbourOptions {
   readonly self: string
   /** Target number of links; links that others dial may exceed it. */
   readonly targetLinks: number
   readonly random: Random
+}
+
+/** A member and its dials. */
+interface Candidate {
+  readonly digest: Digest
+  readonly record: DialRecord
 }
 
 const dialLimitMs = 10_000
@@ -22,10 +43,15 @@ const jitterMs = 500
 const pollMs = 1_000
 
 /** Dials members, those with the fewest links first, until the node has its target number of links. */
-export class Neighbours {
+export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
   readonly #options: NeighbourOptions
   readonly #view: DigestView
   readonly #ledger: ConnectionLedger
+  /**
+   * One record per entry of the view: `joined` adds it and `forgotten` removes it, so the `members` registry bounds and
+   * counts both. An owned map would audit the same number a second time.
+   */
+  readonly #records = new Map<string, DialRecord>()
   #pollAt = Infinity
 
   constructor(options: NeighbourOptions, view: DigestView, ledger: ConnectionLedger) {
@@ -34,67 +60,108 @@ export class Neighbours {
     this.#ledger = ledger
   }
 
+  handle(event: NeighbourEvent, now: number): NeighbourEffect[] {
+    switch (event.type) {
+      case 'joined':
+        this.#onJoined(event.peer, now)
+        return []
+      case 'renewed':
+        this.#onRenewed(event, now)
+        return []
+      case 'forgotten':
+        this.#records.delete(event.peer)
+        return []
+      case 'disconnected':
+        this.#onDisconnected(event.peer, now)
+        return []
+      case 'peer.dialled':
+        return this.#onDialled(event, now)
+      case 'tick':
+        return this.#poll(now)
+    }
+  }
+
   deadline(): number {
     return this.#pollAt
   }
 
-  /** A member joined the view. */
-  onJoined(peer: string, now: number): void {
-    const member = this.#view.get(peer)
-    if (member === undefined) return
-    member.dialFailures = 0
-    member.dialAfter = this.#dialTurnAt(peer, now)
+  /** Number of dial records. */
+  get size(): number {
+    return this.#records.size
+  }
+
+  #onJoined(peer: string, now: number): void {
+    const record = this.#records.get(peer) ?? newDialRecord()
+    this.#records.set(peer, record)
+    record.dialFailures = 0
+    record.dialAfter = this.#dialTurnAt(peer, now)
     this.#pollSoon(now)
+  }
+
+  #onRenewed({ peer, hasRestarted, hasMoved }: Omit<Renewal, 'do'>, now: number): void {
+    const record = this.#records.get(peer)
+    if (record === undefined) return
+    if (hasRestarted) record.answeredAt = -Infinity
+    allowRedial(record, hasMoved, now)
   }
 
   /**
-   * The last connection to this peer closed. Both ends may redial, so they take turns as for a new member. A peer that
-   * hangs up soon after answering, for example at its peer limit, counts as a failure, as for seeds.
+   * Both ends may redial, so they take turns as for a new member. A peer that hangs up soon after answering, for example
+   * at its peer limit, counts as a failure, as for seeds.
    */
-  onDisconnected(peer: string, now: number): void {
-    const member = this.#view.get(peer)
-    if (member !== undefined) {
-      if (now - member.answeredAt < backoffPolicy.steadyMs) this.#noteFailure(member, now)
-      else member.dialFailures = 0
-      member.dialAfter = Math.max(member.dialAfter, this.#dialTurnAt(peer, now))
+  #onDisconnected(peer: string, now: number): void {
+    const record = this.#records.get(peer)
+    if (record !== undefined) {
+      if (now - record.answeredAt < backoffPolicy.steadyMs) this.#noteFailure(record, now)
+      else record.dialFailures = 0
+      record.dialAfter = Math.max(record.dialAfter, this.#dialTurnAt(peer, now))
     }
     this.#pollSoon(now)
   }
 
-  /** Result of a dial; `failure` is undefined on success. */
-  onDialled(peer: string, failure: DialFailure | undefined, now: number): SpanEffect[] {
-    const member = this.#view.get(peer)
-    if (member === undefined) return []
-    const wasDialling = member.isDialling
-    member.isDialling = false
+  #onDialled(result: DialResult, now: number): SpanEffect[] {
+    const record = this.#records.get(result.peer)
+    const member = this.#view.get(result.peer)
+    if (record === undefined || member === undefined) return []
+    const wasDialling = record.isDialling
+    record.isDialling = false
     this.#pollSoon(now)
-    if (failure === undefined) {
-      Object.assign(member, { answeredAt: now, redials: 0 })
+    if (result.ok) {
+      record.answeredAt = now
+      record.redials = 0
       return []
     }
-    this.#noteFailure(member, now)
+    this.#noteFailure(record, now)
     // A late result belongs to a dial that already counted: at most one span per dial.
-    return wasDialling && shouldEmit(member.dialFailures) ? [emitDialFailed(member, failure, now)] : []
+    if (!wasDialling || !shouldEmit(record.dialFailures)) return []
+    return [emitMemberDialFailed(member.digest, record, result.failure, now)]
   }
 
-  #noteFailure(member: Member, now: number): void {
-    member.dialFailures++
-    member.dialAfter = now + waitMs(backoffPolicy, member.dialFailures, this.#options.random())
+  #noteFailure(record: DialRecord, now: number): void {
+    record.dialFailures++
+    record.dialAfter = now + waitMs(backoffPolicy, record.dialFailures, this.#options.random())
   }
 
-  poll(now: number): NetworkEffect[] {
+  #poll(now: number): NeighbourEffect[] {
     if (now < this.#pollAt) return []
     const missingLinks = this.#options.targetLinks - this.#ledger.linkedPeers.length
-    const unlinked = this.#view.members().filter((member) => !this.#ledger.isConnected(member.digest.peer))
+    const unlinked = this.#unlinked()
     this.#pollAt = missingLinks > 0 && unlinked.length > 0 ? now + pollMs : Infinity
     // A dial without a result counts as pending only until its timeout.
-    const pendingDials = unlinked.filter((member) => member.isDialling && member.dialAfter > now).length
+    const pendingDials = unlinked.filter(({ record }) => record.isDialling && record.dialAfter > now).length
     if (missingLinks <= pendingDials) return []
-    const ready = unlinked.filter((member) => member.dialAfter <= now && member.digest.addresses.length > 0)
+    const ready = unlinked.filter(({ digest, record }) => record.dialAfter <= now && digest.addresses.length > 0)
     return this.#shuffled(ready)
       .toSorted((a, b) => a.digest.links.length - b.digest.links.length)
       .slice(0, missingLinks - pendingDials)
-      .map((member) => dial(member, now))
+      .map((candidate) => dial(candidate, now))
+  }
+
+  #unlinked(): Candidate[] {
+    return this.#view.members().flatMap(({ digest }) => {
+      const record = this.#ledger.isConnected(digest.peer) ? undefined : this.#records.get(digest.peer)
+      return record === undefined ? [] : [{ digest, record }]
+    })
   }
 
   #pollSoon(now: number): void {
@@ -106,9 +173,9 @@ export class Neighbours {
     return now + (self < peer ? 0 : deferMs) + jitterMs * random()
   }
 
-  #shuffled(members: readonly Member[]): Member[] {
-    const keyed = members.map((member) => ({ member, key: this.#options.random() }))
-    return keyed.toSorted((a, b) => a.key - b.key).map(({ member }) => member)
+  #shuffled(candidates: readonly Candidate[]): Candidate[] {
+    const keyed = candidates.map((candidate) => ({ candidate, key: this.#options.random() }))
+    return keyed.toSorted((a, b) => a.key - b.key).map(({ candidate }) => candidate)
   }
 }
 
@@ -117,25 +184,9 @@ function shouldEmit(failures: number): boolean {
   return failures <= backoffPolicy.stepsMs.length || failures % backoffPolicy.attempts === 0
 }
 
-function emitDialFailed(member: Member, failure: DialFailure, now: number): SpanEffect {
-  const attributes = {
-    'mesh.peer.id': member.digest.peer,
-    'mesh.peer.name': member.digest.name,
-    'mesh.dial.addresses': failure.addresses,
-    'mesh.dial.failures': member.dialFailures,
-    'mesh.dial.delay_ms': Math.round(member.dialAfter - now),
-    'mesh.dial.stage': failure.stage,
-    'error.type': failure.errorType,
-    'mesh.error.message': failure.errorMessage,
-    ...networkPeer(failure.address ?? ''),
-  }
-  return emitSpan('mesh.member.dial_failed', attributes, { since: member.dialledAt })
-}
-
-function dial(member: Member, now: number): NetworkEffect {
-  member.isDialling = true
-  member.dialledAt = now
-  member.dialAfter = now + dialLimitMs + pollMs
-  const { peer, addresses } = member.digest
+function dial({ digest: { peer, addresses }, record }: Candidate, now: number): NeighbourEffect {
+  record.isDialling = true
+  record.dialledAt = now
+  record.dialAfter = now + dialLimitMs + pollMs
   return { do: 'dial.peer', peer, addresses, limitMs: dialLimitMs }
 }

@@ -1,7 +1,8 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { type Digest, type IdentityConflict, instanceOf } from './frames.ts'
 import { withoutPeer } from './multiaddr-text.ts'
 import { earliestSentAt, runningMs } from './sightings.ts'
+import { emitIdentityConflict } from './spans/identity.ts'
 
 export interface OwnIdentityOptions {
   readonly self: string
@@ -76,14 +77,6 @@ export class OwnIdentity {
     if (now - this.#emittedAt < spanIntervalMs) return []
     this.#emittedAt = now
     const { self, name } = this.#options
-    return [
-      emitSpan('mesh.identity.conflict', {
-        'mesh.peer.id': self,
-        'mesh.peer.name': name,
-        'mesh.identity.instances': instances,
-        'mesh.identity.addresses': addresses,
-        'mesh.identity.own': true,
-      }),
-    ]
+    return [emitIdentityConflict({ peer: self, name, instances, addresses, own: true })]
   }
 }

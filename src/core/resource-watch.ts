@@ -1,5 +1,6 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Machine, Random } from './machine.ts'
+import { emitResourceExhausted, emitResourceRecovered } from './spans/resource.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
 /** Error codes of the operating system for an exhausted resource, and the resource. */
@@ -19,7 +20,7 @@ export type ResourceEvent =
   | { readonly type: 'tick' }
 
 /** From the first failure until `quietMs` pass without one. */
-interface Exhaustion {
+export interface Exhaustion {
   readonly errorType: ExhaustionType
   readonly ref: TraceRef
   readonly since: number
@@ -49,7 +50,12 @@ export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
   }
 
   handle(event: ResourceEvent, now: number): SpanEffect[] {
-    return event.type === 'tick' ? this.#recover(now) : this.#noteFailure(event.errorType, event.operation, now)
+    switch (event.type) {
+      case 'failed':
+        return this.#noteFailure(event.errorType, event.operation, now)
+      case 'tick':
+        return this.#recover(now)
+    }
   }
 
   deadline(): number {
@@ -76,26 +82,13 @@ export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
     }
     this.#exhausted = [...others, next]
     if (before !== undefined) return []
-    const base = { 'mesh.resource.name': exhaustions[errorType], 'error.type': errorType }
-    return [emitSpan('mesh.resource.exhausted', { ...base, 'mesh.resource.operation': operation }, { ref: next.ref })]
+    return [emitResourceExhausted(exhaustions[errorType], next, operation)]
   }
 
   #recover(now: number): SpanEffect[] {
     const recovered = this.#exhausted.filter(({ lastAt }) => now - lastAt >= quietMs)
     if (recovered.length === 0) return []
     this.#exhausted = this.#exhausted.filter((one) => !recovered.includes(one))
-    return recovered.map(({ errorType, ref, since, lastAt, failures, operations }) =>
-      emitSpan(
-        'mesh.resource.recovered',
-        {
-          'mesh.resource.name': exhaustions[errorType],
-          'error.type': errorType,
-          'mesh.resource.failures': failures,
-          'mesh.resource.operations': operations,
-          'mesh.resource.exhausted_ms': Math.round(lastAt - since),
-        },
-        { parent: ref, since },
-      ),
-    )
+    return recovered.map((one) => emitResourceRecovered(exhaustions[one.errorType], one))
   }
 }

@@ -1,5 +1,6 @@
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Machine, Random } from './machine.ts'
+import { emitWindow } from './spans/node.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
 /** Length of a window, the parent of a node’s other spans: one trace each, so that no trace grows without bound. */
@@ -57,10 +58,6 @@ export class Rounds implements Machine<{ readonly type: 'started' | 'tick' }, Ro
     const ref = newTrace(this.#random)
     this.#window = ref
     this.#windowAt = now + windowMs
-    const attributes = {
-      'mesh.window.seq': ++this.#windows,
-      'mesh.node.uptime_ms': Math.round(now - this.#startedAt),
-    }
-    return emitSpan('mesh.window', attributes, { ref, parent: null, links: before === undefined ? [] : [before] })
+    return emitWindow(++this.#windows, now - this.#startedAt, ref, before)
   }
 }

@@ -4,20 +4,16 @@ import { MeshError } from './errors.ts'
 import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'
+import { type LinkedPeer, newSeed, type Seed, type SeedCause, type SeedState } from './seed-campaign.ts'
+import { emitSeedPathBlocked, emitSeedPathRestored } from './spans/path.ts'
 import {
-  emitBlocked,
-  emitCampaign,
-  emitConnected,
-  emitGiveup,
-  emitRestored,
-  emitRetry,
-  emitSelf,
-  type LinkedPeer,
-  newSeed,
-  type Seed,
-  type SeedCause,
-  type SeedState,
-} from './seed-campaign.ts'
+  emitSeedConnected,
+  emitSeedDial,
+  emitSeedGiveup,
+  emitSeedRearmed,
+  emitSeedRetry,
+  emitSeedSelf,
+} from './spans/seed.ts'
 import { newTrace } from './trace.ts'
 
 export type SeedEvent =
@@ -147,20 +143,29 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     // The jitter outlives a campaign that was given up, so that later campaigns stay spread.
     if (cause === 'start') seed.jitter = this.#sampleJitter()
     const root = newTrace(this.#random)
-    Object.assign(seed, { state: 'waiting', cause, root, beganAt: now, attempt: 0, nextAt: firstAt })
+    seed.state = 'waiting'
+    seed.cause = cause
+    seed.root = root
+    seed.beganAt = now
+    seed.attempt = 0
+    seed.nextAt = firstAt
     seed.failure = undefined
     seed.campaign += 1
-    return emitCampaign(seed, root, before, now)
+    return [emitSeedDial(seed, root), ...(before === undefined ? [] : [emitSeedRearmed(seed, before, now)])]
   }
 
   #onAnswered(seed: Seed, { peer, address, elsewhere }: Answer, now: number): SeedEffect[] {
     // The seed's address failed, and its peer has connected through another address meanwhile.
     const { failure } = seed
     if (elsewhere !== undefined && failure) return this.#restAsLinked(seed, failure, { peer, address: elsewhere }, now)
-    const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitRestored(seed, peer)]
-    Object.assign(seed, { state: 'connected', peer, endedAt: now, nextAt: Infinity, isSelfReported: false })
+    const restoredSpans = seed.reportedBlock === '' || elsewhere !== undefined ? [] : [emitSeedPathRestored(seed, peer)]
+    seed.state = 'connected'
+    seed.peer = peer
+    seed.endedAt = now
+    seed.nextAt = Infinity
+    seed.isSelfReported = false
     if (elsewhere === undefined) seed.reportedBlock = ''
-    return [...restoredSpans, emitConnected(seed, peer, address, now)]
+    return [...restoredSpans, emitSeedConnected(seed, peer, address, now)]
   }
 
   #onFailed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {
@@ -175,31 +180,37 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
         seed.cause === 'alone'
           ? Math.max(now, seed.attemptAt + aloneMs)
           : now + waitMs(this.#policy, seed.attempt, seed.jitter)
-      return [emitRetry(seed, failure, now)]
+      return [emitSeedRetry(seed, failure, now)]
     }
     seed.state = 'given-up'
     seed.endedAt = now
     seed.nextAt = this.#restUntil(seed, now)
-    return [emitGiveup(seed, failure, now)]
+    return [emitSeedGiveup(seed, failure, now)]
   }
 
   /** Keeps the campaign open with no attempt counted; it continues if another node answers at this address. */
   #restAsSelf(seed: Seed, failure: DialFailure, now: number): SeedEffect[] {
-    Object.assign(seed, { state: 'self', attempt: 0, endedAt: now })
+    seed.state = 'self'
+    seed.attempt = 0
+    seed.endedAt = now
     seed.nextAt = this.#restUntil(seed, now)
     if (seed.isSelfReported) return []
     seed.isSelfReported = true
     const others = this.#seeds.filter(({ state }) => state !== 'self').length
-    return [emitSelf(seed, failure, others)]
+    return [emitSeedSelf(seed, failure, others)]
   }
 
   /** Keeps the campaign open; it continues when the link closes or the address answers. */
   #restAsLinked(seed: Seed, failure: DialFailure, linked: LinkedPeer, now: number): SeedEffect[] {
     const reportedBlock = `${linked.peer} ${failure.errorType}`
     const isReported = seed.reportedBlock === reportedBlock
-    Object.assign(seed, { state: 'linked-elsewhere', peer: linked.peer, attempt: 0, endedAt: now, reportedBlock })
+    seed.state = 'linked-elsewhere'
+    seed.peer = linked.peer
+    seed.attempt = 0
+    seed.endedAt = now
+    seed.reportedBlock = reportedBlock
     seed.nextAt = this.#restUntil(seed, now)
-    return isReported ? [] : [emitBlocked(seed, failure, linked)]
+    return isReported ? [] : [emitSeedPathBlocked(seed, failure, linked)]
   }
 
   /** Fails an attempt without a result, so that a lost result cannot stall the campaign. */

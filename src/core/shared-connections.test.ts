@@ -98,9 +98,9 @@ suite('a relayed connection', () => {
     const neighbours = new Neighbours({ self: 'm', targetLinks: 8, random }, view, ledger)
     observe(0, info('1', relayed))
     hear(view, digestOf('p', { links: [], addresses: ['/ip4/10.0.0.1/udp/1/quic-v1'] }), 0, 'gossip')
-    neighbours.onJoined('p', 0)
+    neighbours.handle({ type: 'joined', peer: 'p' }, 0)
     assert.deepEqual(
-      neighbours.poll(10_000).map((effect) => effect.do),
+      neighbours.handle({ type: 'tick' }, 10_000).map((effect) => effect.do),
       ['dial.peer'],
     )
   })

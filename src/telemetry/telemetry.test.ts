@@ -11,7 +11,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import type { Link } from '../core/link.ts'
-import { emitOpened } from '../core/link-spans.ts'
+import { emitConnectionOpened } from '../core/spans/link.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { resource } from '../testing/node-resource.ts'
 import { seededRandom } from '../testing/random.ts'
@@ -146,7 +146,7 @@ test('span kinds: a failed attempt and a dialled connection are CLIENT, an accep
   for (const direction of ['outbound', 'inbound'] as const) {
     const info = { direction, address: '/ip4/10.0.0.2/udp/4001/quic-v1', transport: 'quic' } as const
     const opened = { id: 'l1', connection: 'c1', info, openedAt: 5_000 } as unknown as Link
-    telemetry.emit(emitOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
+    telemetry.emit(emitConnectionOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
   }
   telemetry.emit(memberLeft(), window)
   const spans = await flush()

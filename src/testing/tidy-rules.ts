@@ -1,3 +1,5 @@
+import { posix } from 'node:path'
+
 /** A source file: its path inside `src`, with forward slashes, and its text. */
 export interface Source {
   readonly path: string
@@ -12,6 +14,7 @@ const collectionsAllowed: Readonly<Record<string, string>> = {
   'core/owned-map.ts': 'the owned collection itself',
   'core/owner.ts': 'the resources of an owner, bounded by limits.held',
   'core/peer-records.ts': 'an index of the peers registry, bounded by it',
+  'core/neighbours.ts': 'one record per entry of the members registry, bounded by it',
 }
 
 /** Files that consist of one lookup table: they may be longer than a file of code. */
@@ -54,7 +57,18 @@ export const leakChecked: Rule = ({ path, text }) =>
 export const pureCore: Rule = ({ path, text }) =>
   !path.startsWith('core/') || isTest(path)
     ? []
-    : imports(text).filter((name) => !/^\.\/[\w-]+\.ts$|^\.\.\/catalogue\/[\w-]+\.ts$/.test(name))
+    : imports(text).filter(
+        (name) => !(name.startsWith('.') && /^(core|catalogue)\/[\w/-]+\.ts$/.test(resolve(path, name))),
+      )
+
+/** The path inside `src` of a relative import. */
+const resolve = (path: string, name: string) => posix.join(posix.dirname(path), name)
+
+/** Core builds its spans in `core/spans`, a function per span, so that a reader finds each span by its name. */
+export const spansInOneFolder: Rule = ({ path, text }) =>
+  !path.startsWith('core/') || path.startsWith('core/spans/') || isTest(path)
+    ? []
+    : Array.from(text.matchAll(/^import \{[^}]*\bemitSpan\b[^}]*\}/gm), ([line]) => line)
 
 export const withoutLibp2p: Rule = ({ path, text }) =>
   !/^(core|telemetry)\//.test(path) || isTest(path)

@@ -70,8 +70,29 @@ const cases: readonly Case[] = [
   {
     title: 'a file of core: imports only core and the catalogue',
     rule: rules.pureCore,
-    bad: at('core/a.ts', `import { b } from '../kit/b.ts'`, `import 'node:fs'`, `await import('libp2p')`),
-    good: at('core/a.ts', `import { b } from './b.ts'`, `import type { c } from '../catalogue/c.ts'`),
+    bad: [
+      ...at('core/a.ts', `import { b } from '../kit/b.ts'`, `import 'node:fs'`, `await import('libp2p')`),
+      ...at('core/spans/a.ts', `import { b } from '../../kit/b.ts'`, `import { b } from '../../../core/b.ts'`),
+    ],
+    good: [
+      ...at('core/a.ts', `import { b } from './b.ts'`, `import type { c } from '../catalogue/c.ts'`),
+      ...at('core/a.ts', `import { emitB } from './spans/b.ts'`),
+      ...at('core/spans/a.ts', `import type { b } from '../b.ts'`, `import { c } from '../../catalogue/c.ts'`),
+    ],
+  },
+  {
+    title: 'a file of core: leaves the building of spans to core/spans',
+    rule: rules.spansInOneFolder,
+    bad: at(
+      'core/a.ts',
+      `import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'`,
+      `import {\n  type SpanEffect,\n  emitSpan,\n} from '../catalogue/span-effect.ts'`,
+    ),
+    good: [
+      ...at('core/a.ts', `import type { SpanEffect } from '../catalogue/span-effect.ts'`, '  emitSpan(effect, window)'),
+      ...at('core/spans/a.ts', `import { emitSpan } from '../../catalogue/span-effect.ts'`),
+      ...at('kit/a.ts', `import { emitSpan } from '../catalogue/span-effect.ts'`),
+    ],
   },
   {
     title: 'a file of core or telemetry: does not import libp2p',

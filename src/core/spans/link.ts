@@ -1,12 +1,10 @@
-import { ageBand } from '../catalogue/bands.ts'
-import { emitSpan, type Placement, type SpanEffect } from '../catalogue/span-effect.ts'
-import type { UnsentGossip } from './events.ts'
-import type { CloseReason } from './frames.ts'
-import type { GossipLack, RepairStep } from './gossip-repair.ts'
-import type { Link } from './link.ts'
-import { networkPeer } from './network-peer.ts'
-import type { SurvivorRule } from './survivor.ts'
-import type { TraceRef } from './trace.ts'
+import { ageBand } from '../../catalogue/bands.ts'
+import { emitSpan, type Placement, type SpanEffect } from '../../catalogue/span-effect.ts'
+import type { CloseReason } from '../frames.ts'
+import type { Link } from '../link.ts'
+import { networkPeer } from '../network-peer.ts'
+import type { SurvivorRule } from '../survivor.ts'
+import type { TraceRef } from '../trace.ts'
 
 /** Attributes of every span about a link. */
 function linkAttributes(peer: string, link: Link) {
@@ -23,7 +21,7 @@ function openedSpanLinks(link: Link): readonly TraceRef[] {
 }
 
 /** `parent` is the dialler’s opened span on the listener, null on the dialler. */
-export function emitOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): SpanEffect {
+export function emitConnectionOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): SpanEffect {
   const { info } = link
   const attributes = {
     'mesh.connection.id': link.connection,
@@ -41,7 +39,7 @@ export function emitOpened(peer: string, link: Link, ref: TraceRef, parent: Trac
   })
 }
 
-export function emitHello(peer: string, link: Link, parent: TraceRef): SpanEffect {
+export function emitHelloReceived(peer: string, link: Link, parent: TraceRef): SpanEffect {
   return emitSpan(
     'mesh.hello.received',
     {
@@ -53,34 +51,9 @@ export function emitHello(peer: string, link: Link, parent: TraceRef): SpanEffec
   )
 }
 
-export function emitGuest(peer: string, link: Link): SpanEffect {
+export function emitConnectionGuest(peer: string, link: Link): SpanEffect {
   const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer }
   return emitSpan('mesh.connection.guest', attributes, underOpenedSpan(link))
-}
-
-type Healed = Extract<RepairStep, { do: 'healed' }>
-
-export function emitHealed(peer: string, link: Link, { lack, heals, tookMs }: Healed): SpanEffect {
-  const attributes = {
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
-    'mesh.gossip.lack': lack,
-    'mesh.gossip.heals': heals,
-    'mesh.gossip.lacked_ms': tookMs,
-  }
-  return emitSpan('mesh.gossip.healed', attributes, underOpenedSpan(link))
-}
-
-/** `closes`: the node closes the connection because of it. */
-export function emitMute(peer: string, link: Link, lack: GossipLack, heals: number, closes: boolean): SpanEffect {
-  const attributes = {
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
-    'mesh.gossip.lack': lack,
-    'mesh.gossip.heals': heals,
-    'mesh.gossip.closes': closes,
-  }
-  return emitSpan('mesh.gossip.mute', attributes, underOpenedSpan(link))
 }
 
 export function emitIdentifyRetried(peer: string, link: Link, retry: number): SpanEffect {
@@ -92,11 +65,11 @@ export function emitIdentifyRetried(peer: string, link: Link, retry: number): Sp
   return emitSpan('mesh.identify.retried', attributes, underOpenedSpan(link))
 }
 
-function underOpenedSpan({ openedSpan: parent }: Link): Placement {
+export function underOpenedSpan({ openedSpan: parent }: Link): Placement {
   return parent === undefined ? {} : { parent }
 }
 
-export function emitRefused(peer: string, link: Link, reason: CloseReason, why: string): SpanEffect {
+export function emitLinkRefused(peer: string, link: Link, reason: CloseReason, why: string): SpanEffect {
   return emitSpan(
     'mesh.link.refused',
     {
@@ -105,8 +78,17 @@ export function emitRefused(peer: string, link: Link, reason: CloseReason, why: 
       'mesh.close.reason': reason,
       'mesh.error.message': why,
     },
-    link.openedSpan === undefined ? {} : { parent: link.openedSpan },
+    underOpenedSpan(link),
   )
+}
+
+export function emitFrameRefused(peer: string, link: Link, reason: string): SpanEffect {
+  const attributes = {
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.frame.reason': reason,
+  }
+  return emitSpan('mesh.frame.refused', attributes)
 }
 
 export function emitGoodbyeSent(peer: string, link: Link, reason: CloseReason, ref: TraceRef): SpanEffect {
@@ -127,7 +109,7 @@ export function emitGoodbyeReceived(
   return emitSpan('mesh.goodbye.received', attributes, { parent, links })
 }
 
-export function emitClosed(peer: string, link: Link, now: number): SpanEffect {
+export function emitConnectionClosed(peer: string, link: Link, now: number): SpanEffect {
   const ageMs = now - link.openedAt
   const ending = link.ending
   return emitSpan(
@@ -145,21 +127,10 @@ export function emitClosed(peer: string, link: Link, now: number): SpanEffect {
   )
 }
 
-export function emitSuperseded(peer: string, link: Link, winner: Link, rule: SurvivorRule): SpanEffect {
+export function emitConnectionSuperseded(peer: string, link: Link, winner: Link, rule: SurvivorRule): SpanEffect {
   return emitSpan(
     'mesh.connection.superseded',
     { ...linkAttributes(peer, link), 'mesh.link.survivor': winner.id, 'mesh.link.rule': rule },
     { parent: link.openedSpan ?? null, links: openedSpanLinks(winner) },
   )
-}
-
-export function emitUnsent({ peer, reason, topic, bytes, limit, count }: UnsentGossip): SpanEffect {
-  return emitSpan('mesh.gossip.unsent', {
-    'mesh.peer.id': peer,
-    'mesh.gossip.reason': reason,
-    'mesh.message.topic': topic,
-    'mesh.gossip.bytes': bytes,
-    'mesh.gossip.limit': limit,
-    'mesh.gossip.count': count,
-  })
 }

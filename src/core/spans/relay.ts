@@ -1,6 +1,6 @@
-import { emitSpan, type Placement, type SpanEffect } from '../catalogue/span-effect.ts'
-import type { Crossing } from './events.ts'
-import { messagingAttributes } from './messaging.ts'
+import { emitSpan, type Placement, type SpanEffect } from '../../catalogue/span-effect.ts'
+import type { Crossing } from '../events.ts'
+import { messagingAttributes } from '../messaging.ts'
 
 /** A message that crosses from one mesh of a bridge to the other. */
 export interface Passage {
@@ -17,7 +17,7 @@ export type DropReason = 'seen' | 'hop-limit' | 'bad-signature' | 'other-bridge'
 export type DroppedMessage = Pick<Crossing, 'id' | 'origin' | 'trace'>
 
 /** `crossing` is the received message; the span counts this bridge's hop too. */
-export function emitForwarded({ from, to, rank, crossing }: Passage): SpanEffect {
+export function emitBridgeForwarded({ from, to, rank, crossing }: Passage): SpanEffect {
   const attributes = {
     'mesh.bridge.from': from,
     'mesh.bridge.to': to,
@@ -31,7 +31,7 @@ export function emitForwarded({ from, to, rank, crossing }: Passage): SpanEffect
   return emitSpan('mesh.bridge.forwarded', attributes, publishLink(crossing))
 }
 
-export function emitDropped(reason: DropReason, from: string, to: string, message: DroppedMessage): SpanEffect {
+export function emitBridgeDropped(reason: DropReason, from: string, to: string, message: DroppedMessage): SpanEffect {
   const attributes = {
     'mesh.bridge.from': from,
     'mesh.bridge.to': to,

@@ -1,0 +1,80 @@
+import { sizeBand } from '../../catalogue/bands.ts'
+import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
+import type { DialRecord } from '../dial-record.ts'
+import type { DialFailure } from '../events.ts'
+import type { Digest } from '../frames.ts'
+import { type Member, silence } from '../member.ts'
+import { networkPeer } from '../network-peer.ts'
+import type { TraceRef } from '../trace.ts'
+
+export function emitMemberJoined({ digest, via }: Member): SpanEffect {
+  return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
+}
+
+export function emitMemberLeft({ digest }: Member): SpanEffect {
+  return emitSpan('mesh.member.left', describe(digest))
+}
+
+export function emitMemberExpired(member: Member, stalenessMs: number, parent: TraceRef, now: number): SpanEffect {
+  const { since, allowedMs } = silence(stalenessMs, member)
+  const silenceAttributes = { 'mesh.member.silence_ms': Math.round(now - since), 'mesh.member.window_ms': allowedMs }
+  return emitSpan('mesh.member.expired', { ...describe(member.digest), ...silenceAttributes }, { parent })
+}
+
+/** Emitted even without stale members: missing sweeps are a symptom. */
+export function emitStalenessPruned(
+  stale: readonly Member[],
+  remaining: number,
+  isSuspended: boolean,
+  ref: TraceRef,
+  parent: TraceRef,
+): SpanEffect {
+  return emitSpan(
+    'mesh.staleness.pruned',
+    {
+      'mesh.pruned.count': stale.length,
+      'mesh.pruned.peers': stale.slice(0, 32).map(({ digest }) => digest.peer),
+      'mesh.pruned.remaining': remaining,
+      'mesh.pruned.remaining_band': sizeBand(remaining),
+      'mesh.pruned.suspended': isSuspended,
+    },
+    { ref, parent },
+  )
+}
+
+export function emitClockSkewed({ digest }: Member, skewMs: number, allowedMs: number): SpanEffect {
+  return emitSpan('mesh.clock.skewed', {
+    'mesh.peer.id': digest.peer,
+    'mesh.peer.name': digest.name,
+    'mesh.clock.skew_ms': Math.round(skewMs),
+    'mesh.clock.allowed_ms': allowedMs,
+  })
+}
+
+export function emitMemberDialFailed(
+  digest: Digest,
+  record: DialRecord,
+  failure: DialFailure,
+  now: number,
+): SpanEffect {
+  const attributes = {
+    'mesh.peer.id': digest.peer,
+    'mesh.peer.name': digest.name,
+    'mesh.dial.addresses': failure.addresses,
+    'mesh.dial.failures': record.dialFailures,
+    'mesh.dial.delay_ms': Math.round(record.dialAfter - now),
+    'mesh.dial.stage': failure.stage,
+    'error.type': failure.errorType,
+    'mesh.error.message': failure.errorMessage,
+    ...networkPeer(failure.address ?? ''),
+  }
+  return emitSpan('mesh.member.dial_failed', attributes, { since: record.dialledAt })
+}
+
+function describe(digest: Digest) {
+  return {
+    'mesh.peer.id': digest.peer,
+    'mesh.peer.name': digest.name,
+    'mesh.peer.incarnation': digest.incarnation,
+  }
+}
