@@ -6,7 +6,8 @@
 import type { TracemeshComponents } from './components.ts'
 import type { TracemeshInit } from './init.ts'
 import { validateInit } from './init-rules.ts'
-import { Tracemesh } from './service.ts'
+import { TracemeshService } from './service.ts'
+import type { Tracemesh } from './tracemesh.ts'
 
 export { type ErrorCode, type ErrorDetail, MeshError } from '../core/errors.ts'
 export type { Inventory } from '../core/owner.ts'
@@ -18,7 +19,7 @@ export type { TracemeshInit } from './init.ts'
 export type { MeshMessage, MessageHandler, Published, PublishOptions, SubscribeOptions } from './message.ts'
 export { topicName } from './messages.ts'
 export type { MeshRequest, RequestHandler, RequestOptions } from './requests.ts'
-export type { Tracemesh } from './service.ts'
+export type { Tracemesh } from './tracemesh.ts'
 export type { MemberInfo, PeerInfo, Topology } from './views.ts'
 
 /**
@@ -28,5 +29,5 @@ export type { MemberInfo, PeerInfo, Topology } from './views.ts'
  */
 export function tracemesh(init: TracemeshInit = {}): (components: TracemeshComponents) => Tracemesh {
   const options = validateInit(init)
-  return (components) => new Tracemesh(components, options)
+  return (components) => new TracemeshService(components, options)
 }
