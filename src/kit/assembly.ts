@@ -259,12 +259,16 @@ interface IdentifyService {
   identify(connection: unknown): Promise<unknown>
 }
 
+export function hasIdentify(components: TracemeshComponents, { services }: ResolvedOptions): boolean {
+  return findService<IdentifyService>(components, services.identify ?? 'identify') !== undefined
+}
+
 /** Throws MESH_SERVICE_MISSING. */
 export function requireIdentify(components: TracemeshComponents, { services }: ResolvedOptions): IdentifyService {
   const name = services.identify ?? 'identify'
   const identify = findService<IdentifyService>(components, name)
   if (identify !== undefined) return identify
-  const cure = 'add `identify()` of @libp2p/identify to its services; the mesh needs it for every dial'
+  const cure = 'add `identify()` of @libp2p/identify, or set `services.identify` to the name that it has there'
   throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
 }
 

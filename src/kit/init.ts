@@ -90,7 +90,8 @@ export interface TracemeshInit {
   readonly spanProcessor?: SpanProcessors
   /**
    * Gets a line per span, with its trace ids, and the warnings of the node: a pino logger, or an object with its
-   * methods. Silent by default.
+   * methods. By default the lines go to libp2p's log under `tracemesh`, which prints those that the environment
+   * variable `DEBUG` selects: `DEBUG=tracemesh*`, or `DEBUG=tracemesh:error` for warnings and errors.
    */
   readonly logger?: MeshLogger
   /**
@@ -197,14 +198,17 @@ export function nextIncarnation(init: Pick<InternalInit, 'incarnation'>, last: n
   return Math.max(last + 1, init.incarnation ?? Math.floor(wall / 1_000))
 }
 
-/** `peer`: own peer id. */
-export function resolveOptions(init: InternalInit, peer: string): ResolvedOptions {
+/**
+ * @param peer Own peer id.
+ * @param logger Used without the option `logger`.
+ */
+export function resolveOptions(init: InternalInit, peer: string, logger: MeshLogger = silentLogger): ResolvedOptions {
   const role = init.role ?? 'compute'
   return {
     mesh: 'mesh-a',
     seeds: [],
     services: {},
-    logger: silentLogger,
+    logger,
     stalenessMs: 30_000,
     sweepMs: 5_000,
     digestMs: 2_000,

@@ -152,17 +152,6 @@ describe('the mesh service follows the start and stop of libp2p', () => {
         .map(({ attributes }) => attributes['mesh.node.incarnation'])
       assert.ok((incarnations[1] ?? 0) > (incarnations[0] ?? Infinity), incarnations.join(' '))
     }))
-
-  test('without identify the service does not start', async () => {
-    const { services: _, ...settings } = libp2pSettings({
-      privateKey: await generateKeyPair('Ed25519'),
-      listen: [listenOn.tcp],
-    })
-    const service = tracemeshInternal({ telemetry: recordingTelemetry().telemetry })
-    const libp2p = await createLibp2p({ ...settings, start: false, services: { tracemesh: service } })
-    await assert.rejects(Promise.resolve(libp2p.start()), (error) => isMeshError(error, 'MESH_SERVICE_MISSING'))
-    await libp2p.stop()
-  })
 })
 
 describe('publish and subscribe', () => {

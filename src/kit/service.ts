@@ -1,4 +1,4 @@
-import type { Startable } from '@libp2p/interface'
+import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
@@ -8,12 +8,13 @@ import { logSpan } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
-import { Assembly, checkPubSubService, requireIdentify } from './assembly.ts'
+import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import type { NetworkCounts } from './frame-counters.ts'
 import { closeLimitMs } from './graceful-close.ts'
 import { type InternalInit, nextIncarnation, type ResolvedOptions, resolveOptions } from './init.ts'
+import { libp2pLogger } from './libp2p-logger.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
@@ -42,11 +43,20 @@ export class TracemeshService implements Tracemesh, Startable {
   #stopCount = 0
   #closeSteps: readonly CloseStep[] = []
 
+  readonly [Symbol.toStringTag] = 'tracemesh'
+  readonly [serviceCapabilities]: string[] = ['@tracemesh/mesh']
+
   constructor(components: TracemeshComponents, init: InternalInit) {
     this.#components = components
-    this.#config = resolveOptions(init, components.peerId.toString())
+    const logger = components.logger && libp2pLogger(components.logger)
+    this.#config = resolveOptions(init, components.peerId.toString(), logger)
     const { clock, faults } = this.#config
     this.#clock = measuredClock(faultyClock(clock, faults), (ms) => this.#vitals.recordTimerDelay(ms))
+  }
+
+  /** What libp2p requires of the other services. An identify service of the application may not declare itself. */
+  get [serviceDependencies](): string[] {
+    return hasIdentify(this.#components, this.#config) ? [] : ['@libp2p/identify']
   }
 
   get peer(): string {
