@@ -126,7 +126,7 @@ export function silence(stalenessMs: number, member: Member): { readonly since: 
 }
 
 export function emitJoined({ digest, via }: Member): SpanEffect {
-  return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
+  return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.member.via': via })
 }
 
 export function emitLeft({ digest }: Member): SpanEffect {
@@ -173,6 +173,7 @@ function describe(digest: Digest) {
   return {
     'mesh.peer.id': digest.peer,
     'mesh.peer.name': digest.name,
+    'mesh.peer.role': digest.role,
     'mesh.peer.incarnation': digest.incarnation,
   }
 }

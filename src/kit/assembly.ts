@@ -34,6 +34,8 @@ export interface AssemblyOptions {
   readonly clock: Clock
   readonly vitals: VitalsReader
   readonly telemetry: Telemetry
+  /** Gets every span of this node: the events of the service derive from them. */
+  readonly onSpan: (span: SpanEffect) => void
 }
 
 export type EmitSpan = (span: SpanEffect, window?: TraceRef) => void
@@ -74,9 +76,11 @@ export class Assembly {
     this.addresses = this.#createAddressWatch()
   }
 
-  /** Emits a span and logs its line. */
+  /** Emits a span, logs its line, and dispatches its event. */
   readonly emitSpan: EmitSpan = (span, window) => {
-    logSpan(this.#options.config.logger, span, this.telemetry.emit(span, window))
+    const { config, onSpan } = this.#options
+    logSpan(config.logger, span, this.telemetry.emit(span, window))
+    onSpan(span)
   }
 
   async start(): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
@@ -15,6 +16,7 @@ import type { NetworkCounts } from './frame-counters.ts'
 import { closeLimitMs } from './graceful-close.ts'
 import { type InternalInit, nextIncarnation, type ResolvedOptions, resolveOptions } from './init.ts'
 import { libp2pLogger } from './libp2p-logger.ts'
+import { MeshEvents } from './mesh-events.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
@@ -31,7 +33,7 @@ const goodbyePollMs = 20
 const flushMs = 2_000
 
 /** The mesh service. libp2p starts and stops it, and may start it again after a stop. */
-export class TracemeshService implements Tracemesh, Startable {
+export class TracemeshService extends MeshEvents implements Tracemesh, Startable {
   readonly #components: TracemeshComponents
   readonly #config: ResolvedOptions
   readonly #vitals = new VitalsReader()
@@ -47,6 +49,7 @@ export class TracemeshService implements Tracemesh, Startable {
   readonly [serviceCapabilities]: string[] = ['@tracemesh/mesh']
 
   constructor(components: TracemeshComponents, init: InternalInit) {
+    super((event, error) => this.#config.logger.error({ err: error, event }, 'an event listener failed'))
     this.#components = components
     const logger = components.logger && libp2pLogger(components.logger)
     this.#config = resolveOptions(init, components.peerId.toString(), logger)
@@ -90,7 +93,9 @@ export class TracemeshService implements Tracemesh, Startable {
       if (this.#config.telemetry === undefined) void telemetry.close(0)
       return
     }
-    this.#running = new Assembly({ ...options, components: this.#components, vitals: this.#vitals, telemetry })
+    const onSpan = (span: SpanEffect) => this.dispatchOf(span)
+    const parts = { components: this.#components, vitals: this.#vitals, telemetry, onSpan }
+    this.#running = new Assembly({ ...options, ...parts })
     await this.#running.start()
   }
 

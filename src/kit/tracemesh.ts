@@ -1,4 +1,6 @@
+import type { TypedEventTarget } from '@libp2p/interface'
 import type { Inventory } from '../core/owner.ts'
+import type { TracemeshEvents } from './mesh-events.ts'
 import type { MessageHandler, Published, PublishOptions, SubscribeOptions } from './message.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import type { Topology } from './views.ts'
@@ -7,9 +9,20 @@ import type { Topology } from './views.ts'
  * A node of a mesh, as an application uses it: `libp2p.services.tracemesh`. libp2p starts and stops it. After a stop
  * and another start the application has to subscribe and respond again.
  *
- * Every method throws `MESH_NOT_STARTED` before the start and after the stop; one that returns a promise rejects.
+ * It is an `EventTarget` with the events of `TracemeshEvents`. Listeners stay over a stop and another start; one that
+ * throws does not disturb the mesh, and its error is in the log.
+ *
+ * Every other method throws `MESH_NOT_STARTED` before the start and after the stop; one that returns a promise rejects.
+ *
+ * @example
+ *
+ * ```typescript
+ * const mesh = libp2p.services.tracemesh
+ * mesh.addEventListener('member:joined', ({ detail }) => console.log(`${detail.name} joined`))
+ * mesh.addEventListener('seed:giveup', ({ detail }) => console.log(`${detail.address} does not answer`))
+ * ```
  */
-export interface Tracemesh {
+export interface Tracemesh extends TypedEventTarget<TracemeshEvents> {
   /** Peer id of this node. */
   readonly peer: string
 
