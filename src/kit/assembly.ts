@@ -179,7 +179,7 @@ export class Assembly {
       pubsub,
       messageBytes,
       isMember: (peer) => this.node.view.get(peer)?.state === 'member',
-      waitUntilReachable: () => network.waitUntilReachable(),
+      waitUntilReachable: (signal) => network.waitUntilReachable(signal),
       emitSpan: (span) => this.emitSpan(span, this.node.window),
       exportsSpans: this.telemetry.exports,
       sendCrossing: (mesh, crossing) => {

@@ -37,6 +37,7 @@ export interface Tracemesh extends TypedEventTarget<TracemeshEvents> {
    *
    * @throws MeshError `MESH_MESSAGE_TOO_LARGE` for more bytes than the option `messageBytes`.
    * @throws MeshError `MESH_SERVICE_MISSING` without gossipsub.
+   * @throws The reason of `options.signal`, an `AbortError` by default, if it aborts before gossipsub has the message.
    *
    * @example
    *
@@ -72,11 +73,20 @@ export interface Tracemesh extends TypedEventTarget<TracemeshEvents> {
    * @throws MeshError `MESH_MESSAGE_TOO_LARGE` for more bytes than the option `messageBytes`.
    * @throws MeshError `MESH_REQUEST_FAILED` if the peer has no handler, its handler failed, or no response arrived in
    * time; `detail.cause` is the reason.
+   * @throws The reason of `options.signal`, an `AbortError` by default, if it aborts before the response.
    *
    * @example
    *
    * ```typescript
    * const [sum] = await mesh.request(peer, 'sum', Uint8Array.of(1, 2, 3), { timeoutMs: 2_000 })
+   * ```
+   *
+   * @example With a signal
+   *
+   * ```typescript
+   * const controller = new AbortController()
+   * button.onclick = () => controller.abort()
+   * await mesh.request(peer, 'search', query, { signal: controller.signal })
    * ```
    */
   request(peer: string, topic: string, data: Uint8Array, options?: RequestOptions): Promise<Uint8Array>
