@@ -27,17 +27,14 @@ for (const address of node.getMultiaddrs()) console.log(`listening on ${address}
 
 mesh.subscribe('news', ({ from, data }) => console.log(`${from} says ${new TextDecoder().decode(data)}`))
 
-let names = ''
-const watch = setInterval(() => {
-  const members = mesh.topology().members.map(({ name }) => name)
-  const now = members.toSorted().join(', ')
-  if (now !== names) console.log(`members: ${now}`)
-  names = now
-}, 500)
+const listMembers = () => {
+  const names = mesh.topology().members.map(({ name }) => name)
+  console.log(`members: ${names.toSorted().join(', ')}`)
+}
+for (const event of ['member:joined', 'member:left', 'member:expired'] as const) {
+  mesh.addEventListener(event, listMembers)
+}
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, async () => {
-    clearInterval(watch)
-    await node.stop()
-  })
+  process.once(signal, () => void node.stop())
 }

@@ -330,13 +330,13 @@ export const spans = {
   'mesh.member.left': {
     brief: 'A member said goodbye.',
     when: 'on receipt of its goodbye',
-    attributes: [...peer, 'mesh.peer.incarnation'],
+    attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation'],
     log: 'info',
   },
   'mesh.member.expired': {
     brief: 'A member was silent for longer than its staleness window.',
     when: 'in the sweep that pruned it; child of that `mesh.staleness.pruned`',
-    attributes: [...peer, 'mesh.peer.incarnation', 'mesh.member.silence_ms', 'mesh.member.window_ms'],
+    attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation', 'mesh.member.silence_ms', 'mesh.member.window_ms'],
     log: 'warn',
   },
   'mesh.audit': {

@@ -34,6 +34,8 @@ export interface AssemblyOptions {
   readonly clock: Clock
   readonly vitals: VitalsReader
   readonly telemetry: Telemetry
+  /** Gets every span of this node: the events of the service derive from them. */
+  readonly onSpan: (span: SpanEffect) => void
 }
 
 export type EmitSpan = (span: SpanEffect, window?: TraceRef) => void
@@ -75,9 +77,11 @@ export class Assembly {
     this.addresses = this.#createAddressWatch()
   }
 
-  /** Emits a span and logs its line. */
+  /** Emits a span, logs its line, and dispatches its event. */
   readonly emitSpan: EmitSpan = (span, window) => {
-    logSpan(this.#options.config.logger, span, this.telemetry.emit(span, window))
+    const { config, onSpan } = this.#options
+    logSpan(config.logger, span, this.telemetry.emit(span, window))
+    onSpan(span)
   }
 
   async start(): Promise<void> {
@@ -176,7 +180,7 @@ export class Assembly {
       pubsub,
       messageBytes,
       isMember: (peer) => this.node.view.get(peer)?.state === 'member',
-      waitUntilReachable: () => network.waitUntilReachable(),
+      waitUntilReachable: (signal) => network.waitUntilReachable(signal),
       emitSpan: (span) => this.emitSpan(span, this.node.window),
       exportsSpans: this.telemetry.exports,
       sendCrossing: (mesh, crossing) => {
@@ -260,12 +264,16 @@ interface IdentifyService {
   identify(connection: unknown): Promise<unknown>
 }
 
+export function hasIdentify(components: TracemeshComponents, { services }: ResolvedOptions): boolean {
+  return findService<IdentifyService>(components, services.identify ?? 'identify') !== undefined
+}
+
 /** Throws MESH_SERVICE_MISSING. */
 export function requireIdentify(components: TracemeshComponents, { services }: ResolvedOptions): IdentifyService {
   const name = services.identify ?? 'identify'
   const identify = findService<IdentifyService>(components, name)
   if (identify !== undefined) return identify
-  const cure = 'add `identify()` of @libp2p/identify to its services; the mesh needs it for every dial'
+  const cure = 'add `identify()` of @libp2p/identify, or set `services.identify` to the name that it has there'
   throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
 }
 

@@ -9,13 +9,13 @@ import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
 import { until } from '../testing/until.ts'
-import { type TracemeshInit, tracemesh } from './index.ts'
+import { type InternalInit, tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
 
 /** Applications on loopback TCP, each with the mesh as one of its services; the mesh dials no peer by itself. */
-async function withApps(inits: readonly TracemeshInit[], run: (one: App, other: App) => Promise<void>) {
+async function withApps(inits: readonly InternalInit[], run: (one: App, other: App) => Promise<void>) {
   const apps = await Promise.all(inits.map((init) => app(init)))
   try {
     await Promise.all(apps.map(({ libp2p }) => libp2p.start()))
@@ -27,7 +27,7 @@ async function withApps(inits: readonly TracemeshInit[], run: (one: App, other: 
 
 type App = Awaited<ReturnType<typeof app>>
 
-async function app(init: TracemeshInit, afterStart: (components: Components) => void = () => {}) {
+async function app(init: InternalInit, afterStart: (components: Components) => void = () => {}) {
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
   /** A service of the application that starts together with the mesh. */
@@ -36,7 +36,7 @@ async function app(init: TracemeshInit, afterStart: (components: Components) => 
     afterStart: () => afterStart(components),
     stop: () => {},
   })
-  const mesh = tracemesh({ otlp: 'off', neighbours: 0, ...init })
+  const mesh = tracemeshInternal({ otlp: 'off', neighbours: 0, ...init })
   const services = { identify: identify(), tracemesh: mesh, afterMesh }
   const libp2p = await createLibp2p({ ...settings, start: false, services })
   const links = () => libp2p.services.tracemesh.topology().peers.flatMap((peer) => peer.links)
@@ -59,7 +59,7 @@ interface Components {
 
 /** The mesh of `one` dials `other`, which listens already. */
 async function withSeed(
-  inits: readonly [TracemeshInit, TracemeshInit],
+  inits: readonly [InternalInit, InternalInit],
   run: (one: App, other: App) => Promise<void>,
   afterStart: (components: Components, other: Multiaddr) => void = () => {},
 ) {

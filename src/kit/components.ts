@@ -1,4 +1,12 @@
-import type { ConnectionGater, Libp2pEvents, PeerId, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
+import type {
+  ComponentLogger,
+  ConnectionGater,
+  Libp2pEvents,
+  PeerId,
+  PeerStore,
+  PrivateKey,
+  TypedEventTarget,
+} from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 
 /** The parts of libp2p's service components that the network uses. */
@@ -14,6 +22,7 @@ export interface NetworkComponents {
 /** The parts of libp2p's service components that the mesh service uses. */
 export type TracemeshComponents = NetworkComponents & {
   readonly privateKey: PrivateKey
+  readonly logger?: ComponentLogger
   readonly registrar: Pick<Registrar, 'getHandler'>
   readonly addressManager: Pick<
     AddressManager,

@@ -30,7 +30,7 @@ import {
   faultySweepMs,
   startFaults,
 } from './faults.ts'
-import { tracemesh } from './index.ts'
+import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
@@ -40,7 +40,7 @@ async function startNode(...faults: Fault[]) {
   const { spans, telemetry } = recordingTelemetry()
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
-  const mesh = tracemesh({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })
+  const mesh = tracemeshInternal({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })
   const libp2p = await createLibp2p({ ...settings, services: { identify: identify(), tracemesh: mesh } })
   return {
     libp2p,
@@ -98,7 +98,7 @@ describe('without a fault nothing changes', () => {
 describe('an injected fault', () => {
   test('an unknown name throws MESH_CONFIG_INVALID', () => {
     assert.throws(
-      () => tracemesh({ faults: ['explode' as Fault] }),
+      () => tracemeshInternal({ faults: ['explode' as Fault] }),
       (error) =>
         isMeshError(error, 'MESH_CONFIG_INVALID') && /faults.*hold-sweep, keep-connections/.test(error.message),
     )

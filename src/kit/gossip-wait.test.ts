@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
@@ -25,7 +26,11 @@ function waitFor(members: readonly string[]) {
     setLacking: (...peers: string[]) => {
       lacking = peers.map((peer) => ({ waitedMs: 0, connection: { remotePeer: peer } }) as unknown as ConnectionRecord)
     },
-    publish: (number: number) => void wait.waitUntilReachable().then(() => done.push(number)),
+    publish: (number: number, signal?: AbortSignal) =>
+      wait.waitUntilReachable(signal).then(
+        () => void done.push(number),
+        (error: unknown) => error,
+      ),
     advance: async (ms: number) => {
       for (let elapsed = 0; elapsed < ms; elapsed += 20) {
         clock.advance(20)
@@ -45,6 +50,46 @@ test('messages wait until all members have gossip, and keep their order', async 
   setLacking()
   await advance(20)
   assert.deepEqual(done, [1, 2])
+})
+
+test('messages with and without a signal keep their order', async () => {
+  const { setLacking, publish, advance, done } = waitFor(['p'])
+  const { signal } = new AbortController()
+  setLacking('p')
+  for (const number of [1, 2, 3, 4]) void publish(number, number % 2 === 0 ? undefined : signal)
+  await advance(20)
+  setLacking()
+  await advance(20)
+  assert.deepEqual(done, [1, 2, 3, 4])
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+})
+
+test('an aborted message: rejects at once with the reason, and the others go on waiting', async () => {
+  const { setLacking, publish, advance, done } = waitFor(['p'])
+  const controller = new AbortController()
+  setLacking('p')
+  const aborted = publish(1, controller.signal)
+  void publish(2)
+  await advance(20)
+  controller.abort()
+  assert.equal(await aborted, controller.signal.reason)
+  await advance(40)
+  assert.deepEqual(done, [])
+  setLacking()
+  await advance(20)
+  assert.deepEqual(done, [2])
+})
+
+test('after the abort of the only message: the wait ends, with its timer', async () => {
+  const { owner, setLacking, publish, advance } = waitFor(['p'])
+  const controller = new AbortController()
+  setLacking('p')
+  const aborted = publish(1, controller.signal)
+  await advance(20)
+  controller.abort()
+  await aborted
+  await advance(20)
+  assert.deepEqual(owner.inventory().resources, [])
 })
 
 test('messages do not wait for a guest', async () => {

@@ -3,6 +3,7 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { ConnectionRecord, Connections } from './connections.ts'
 import { pause } from './pause.ts'
+import { raceAbort } from './race-abort.ts'
 
 /** Longest wait of a message, and of all messages together for one connection. */
 const waitMs = 2_000
@@ -32,22 +33,30 @@ export class GossipWait {
     this.#options = options
   }
 
-  /** Resolves after 2 s at the latest, or when `limits.publishesWaiting` messages wait. */
-  waitUntilReachable(): Promise<void> {
+  /**
+   * Resolves after 2 s at the latest, or when `limits.publishesWaiting` messages wait. Rejects with the reason of the
+   * signal when it aborts first; the message then no longer counts as waiting.
+   */
+  waitUntilReachable(signal?: AbortSignal): Promise<void> {
     if (this.#pending === undefined && this.#lacking().length === 0) return Promise.resolve()
     this.#waiting++
     this.#pending ??= this.#wait().finally(() => {
       this.#pending = undefined
       this.#waiting = 0
     })
-    return this.#pending
+    const pending = this.#pending
+    return raceAbort(signal, pending).catch((error: unknown) => {
+      if (this.#pending === pending) this.#waiting--
+      throw error
+    })
   }
 
   async #wait(): Promise<void> {
     const { owner, clock, connections } = this.#options
     const until = clock.now() + waitMs
     let lacking = this.#lacking()
-    while (lacking.length > 0 && this.#waiting < limits.publishesWaiting && clock.now() < until) {
+    const isWorthwhile = () => this.#waiting > 0 && this.#waiting < limits.publishesWaiting && clock.now() < until
+    while (lacking.length > 0 && isWorthwhile()) {
       const polledAt = clock.now()
       await pause(owner, pollMs)
       if (owner.closed) return

@@ -9,7 +9,8 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
 import { recordingTelemetry } from '../testing/recording-telemetry.ts'
 import { until } from '../testing/until.ts'
-import { decodeMessage, encodeMessage, topicName, tracemesh } from './index.ts'
+import { decodeMessage, encodeMessage, topicName } from './index.ts'
+import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
@@ -29,7 +30,7 @@ async function settings() {
 
 test('a plain js-libp2p guest and a member read each other’s messages', async () => {
   const pubsub = gossipsub()
-  const service = tracemesh({ telemetry: recordingTelemetry().telemetry })
+  const service = tracemeshInternal({ telemetry: recordingTelemetry().telemetry })
   const member = await createLibp2p({
     ...(await settings()),
     services: { identify: identify(), pubsub, tracemesh: service },

@@ -6,27 +6,75 @@
 import type { TracemeshComponents } from './components.ts'
 import type { TracemeshInit } from './init.ts'
 import { validateInit } from './init-rules.ts'
-import { Tracemesh } from './service.ts'
+import { TracemeshService } from './service.ts'
+import type { Tracemesh } from './tracemesh.ts'
 
-export { type ErrorCode, type ErrorDetail, MeshError } from '../core/errors.ts'
-export type { Inventory } from '../core/owner.ts'
+export type { Role } from '../catalogue/roles.ts'
+export { type ErrorCode, type ErrorDetail, isMeshError, MeshError } from '../core/errors.ts'
+export type { LinkState } from '../core/link.ts'
+export type { OwnAddress, WithholdReason } from '../core/own-addresses.ts'
+export type { RegistryCensus, ReleaseReason } from '../core/owned-map.ts'
+export type { Inventory, OwnedResource } from '../core/owner.ts'
 export type { TraceRef } from '../core/trace.ts'
-export type { TracemeshComponents } from './components.ts'
+export type { SpanProcessors } from '../telemetry/forwarding-span-processor.ts'
+export type { LogLine, MeshLogger } from '../telemetry/log.ts'
+export type {
+  InstrumentationScope,
+  ReadableSpan,
+  Resource,
+  SpanEvent,
+  SpanProcessor,
+} from '../telemetry/sdk-types.ts'
+export type { NetworkComponents, TracemeshComponents } from './components.ts'
 export { decodeMessage, encodeMessage, type Message, type Stamp } from './envelope.ts'
+export type { AgentLimit } from './gossip-limits.ts'
 export { type GossipSettings, gossipSettings } from './gossip-settings.ts'
-export type { TracemeshInit } from './init.ts'
+export type { ServiceNames, TracemeshInit } from './init.ts'
+export type {
+  LeakDetail,
+  LeakInvariant,
+  MemberEventDetail,
+  SeedConnectedDetail,
+  SeedGiveupDetail,
+  TracemeshEvents,
+} from './mesh-events.ts'
 export type { MeshMessage, MessageHandler, Published, PublishOptions, SubscribeOptions } from './message.ts'
 export { topicName } from './messages.ts'
 export type { MeshRequest, RequestHandler, RequestOptions } from './requests.ts'
-export type { Tracemesh } from './service.ts'
+export type { Lookup, ResolvedName } from './resolve.ts'
+export type { Tracemesh } from './tracemesh.ts'
 export type { MemberInfo, PeerInfo, Topology } from './views.ts'
 
 /**
  * A mesh node as a libp2p service. It dials seeds until they answer, keeps one link per member, distinguishes members
- * from guests, detects silent peers, and records all of it as spans. Needs the `identify` service; uses gossipsub if
- * present. Throws MESH_CONFIG_INVALID for a value that is not allowed.
+ * from guests, detects silent peers, and records all of it as spans. It needs the `identify` service, and uses gossipsub
+ * if present.
+ *
+ * The start of libp2p rejects with `MESH_SERVICE_MISSING` if a service that the option `services` names is missing, and
+ * with `MESH_PUBSUB_UNUSABLE` if gossip would reach no peer.
+ *
+ * @throws MeshError `MESH_CONFIG_INVALID` for a value that is not allowed; its message names the allowed ones.
+ *
+ * @example
+ *
+ * ```typescript
+ * import { gossipsub } from '@libp2p/gossipsub'
+ * import { identify } from '@libp2p/identify'
+ * import { createLibp2p } from 'libp2p'
+ * import { tracemesh } from 'tracemesh'
+ *
+ * const libp2p = await createLibp2p({
+ *   // ...transports, encrypters, muxers
+ *   services: {
+ *     identify: identify(),
+ *     pubsub: gossipsub(),
+ *     tracemesh: tracemesh({ mesh: 'mesh-a', seeds: ['/ip4/10.0.0.1/tcp/4001'] }),
+ *   },
+ * })
+ * const mesh = libp2p.services.tracemesh
+ * ```
  */
 export function tracemesh(init: TracemeshInit = {}): (components: TracemeshComponents) => Tracemesh {
   const options = validateInit(init)
-  return (components) => new Tracemesh(components, options)
+  return (components) => new TracemeshService(components, options)
 }

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type TracemeshInit, tracemesh } from './index.ts'
-import { resolveOptions } from './init.ts'
-import { validateInit } from './init-rules.ts'
+import { type InternalInit, resolveOptions } from './init.ts'
+import { validateInternalInit } from './init-rules.ts'
 
 leakCheck()
 
@@ -49,13 +49,22 @@ describe('tracemesh() validates the options of an application', () => {
   })
 })
 
+test('an option that only the code of this repository has: tracemesh() refuses it', () => {
+  for (const key of ['telemetry', 'clock', 'random', 'settings', 'faults']) {
+    assert.throws(
+      () => tracemesh({ [key]: [] } as TracemeshInit),
+      (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && error.detail.key === key,
+    )
+  }
+})
+
 test('a seed may use any transport of the application, and `neighbours` may be 0', () => {
   const seeds = ['/dns4/seed.example.org/tcp/443/wss', '/memory/seed', '/ip4/192.0.2.1/udp/4001/quic-v1']
   assert.equal(typeof tracemesh({ seeds, neighbours: 0 }), 'function')
 })
 
 test('an undefined option has its default', () => {
-  const unset = { mesh: undefined, digestMs: undefined, seeds: undefined, clock: undefined } as unknown as TracemeshInit
-  const { mesh, digestMs, seeds, clock } = resolveOptions(validateInit(unset), 'peer')
+  const unset = { mesh: undefined, digestMs: undefined, seeds: undefined, clock: undefined } as unknown as InternalInit
+  const { mesh, digestMs, seeds, clock } = resolveOptions(validateInternalInit(unset), 'peer')
   assert.deepEqual([mesh, digestMs, seeds, typeof clock?.now], ['mesh-a', 2_000, [], 'function'])
 })

@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts'
 import { quote } from '../core/quote.ts'
 import { describeEndpointFault } from '../telemetry/otlp-settings.ts'
 import { faultNames } from './faults.ts'
-import type { TracemeshInit } from './init.ts'
+import type { InternalInit, TracemeshInit } from './init.ts'
 import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules.ts'
 
 const agentLimitsMax = 32
@@ -39,10 +39,10 @@ export const initRules = {
     expected: `any of ${faultNames.join(', ')}`,
     schema: z.readonly(z.array(z.enum(faultNames)).check(z.maxLength(faultNames.length))),
   },
-} as const satisfies { readonly [K in keyof TracemeshInit]?: Rule<unknown> }
+} as const satisfies { readonly [K in keyof InternalInit]?: Rule<unknown> }
 
 /** Other bounds for an application: it may bring its own transports, dial by itself, and count its own starts. */
-const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } = {
+const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } = {
   ...initRules,
   neighbours: whole(0, 64, 'links'),
   seeds: {
@@ -53,14 +53,24 @@ const applicationRules: { readonly [K in keyof TracemeshInit]?: Rule<unknown> } 
   closes: oneOf(['own', 'all']),
 }
 
+/** Options that only the code of this repository has. */
+const internalOptions = ['telemetry', 'clock', 'random', 'settings', 'faults'] as const satisfies (keyof InternalInit)[]
+
+/** `validateInternalInit` for an application: throws MESH_CONFIG_INVALID for an internal option, too. */
+export function validateInit(init: TracemeshInit): TracemeshInit {
+  const key = internalOptions.find((name) => (init as InternalInit)[name] !== undefined)
+  if (key === undefined) return validateInternalInit(init)
+  throw new MeshError('MESH_CONFIG_INVALID', { key, given: 'set', expected: 'only the options of `TracemeshInit`' })
+}
+
 /**
  * The options without those that are `undefined`, which would override a default. Throws MESH_CONFIG_INVALID for the
  * first value that is not allowed.
  */
-export function validateInit(init: TracemeshInit): TracemeshInit {
+export function validateInternalInit(init: InternalInit): InternalInit {
   const entries = Object.entries(init).filter(([, value]) => value !== undefined)
   for (const [key, value] of entries) {
-    const rule = applicationRules[key as keyof TracemeshInit]
+    const rule = applicationRules[key as keyof InternalInit]
     // The caller's telemetry has its own endpoint.
     const isUnused = key === 'otlp' && init.telemetry !== undefined
     if (rule === undefined || isUnused || rule.schema.safeParse(value).success) continue
@@ -79,7 +89,7 @@ export function validateInit(init: TracemeshInit): TracemeshInit {
     const expected = 'the second mesh, since the role is bridge'
     throw new MeshError('MESH_CONFIG_INVALID', { key: 'bridgeTo', given: 'not set', expected })
   }
-  return Object.fromEntries(entries) as TracemeshInit
+  return Object.fromEntries(entries) as InternalInit
 }
 
 function isMultiaddr(text: string): boolean {

@@ -9,17 +9,57 @@ import type { Fault } from './faults.ts'
 import type { AgentLimit } from './gossip-limits.ts'
 import type { Lookup } from './resolve.ts'
 
-/** Options of the mesh; each has a default. Durations are milliseconds. */
+/**
+ * Options of the mesh service; each has a default.
+ *
+ * @example A member of a mesh
+ *
+ * ```typescript
+ * tracemesh({ mesh: 'mesh-a', seeds: ['/ip4/10.0.0.1/tcp/4001'] })
+ * ```
+ *
+ * @example A bridge between two meshes
+ *
+ * ```typescript
+ * tracemesh({ role: 'bridge', mesh: 'mesh-a', bridgeTo: 'mesh-b', seeds: ['/dns4/seed.example.org/tcp/4001'] })
+ * ```
+ *
+ * @example Spans through the application's own OpenTelemetry SDK
+ *
+ * ```typescript
+ * const processor = new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })
+ * tracemesh({ spanProcessor: processor })
+ * ```
+ */
 export interface TracemeshInit {
-  /** Mesh this node belongs to; `mesh-a` by default. */
+  /**
+   * Mesh that this node belongs to: nodes of different meshes refuse each other. 1 to 64 letters, digits, dots, dashes
+   * or underscores, beginning with a letter or digit.
+   *
+   * @default 'mesh-a'
+   */
   readonly mesh?: string
-  /** Second mesh, for a bridge. */
+  /** Second mesh, for a bridge. The role `bridge` requires it. */
   readonly bridgeTo?: string | undefined
-  /** Name of the node in traces; by default its role and the end of its peer id. */
+  /** Name of the node in traces, as for `mesh`. By default its role and the end of its peer id. */
   readonly name?: string
-  /** A label with a meaning only for `seed` and `bridge`; `compute` by default. */
+  /**
+   * A label. Only `seed` and `bridge` have a meaning for the mesh.
+   *
+   * @default 'compute'
+   */
   readonly role?: Role
-  /** Multiaddrs, with or without `/p2p/<id>`. */
+  /**
+   * Multiaddrs of nodes to join at, with or without `/p2p/<id>`; at most 32. The node dials them until they answer.
+   *
+   * @default []
+   *
+   * @example
+   *
+   * ```typescript
+   * seeds: ['/dns4/seed.example.org/udp/4001/quic-v1', '/ip4/10.0.0.1/tcp/4001']
+   * ```
+   */
   readonly seeds?: readonly string[]
   /**
    * Distinguishes the starts of one identity: other nodes accept only the highest. By default the wall clock’s seconds
@@ -27,8 +67,12 @@ export interface TracemeshInit {
    * back needs a counter of its own.
    */
   readonly incarnation?: number
-  /** Names of the two services in libp2p; `identify` and `pubsub` by default. The latter may be missing. */
-  readonly services?: { readonly identify?: string; readonly pubsub?: string }
+  /**
+   * Names of two services in libp2p. The pubsub service may be missing unless this names it.
+   *
+   * @default { identify: 'identify', pubsub: 'pubsub' }
+   */
+  readonly services?: ServiceNames
   /**
    * Endpoint of an OTLP/gRPC receiver, or `off`. By default `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, then
    * `OTEL_EXPORTER_OTLP_ENDPOINT`, then `http://127.0.0.1:4317`.
@@ -44,42 +88,103 @@ export interface TracemeshInit {
    * every span, and the mesh ignores `otlp`; the application flushes and closes them.
    */
   readonly spanProcessor?: SpanProcessors
-  /** Telemetry that the caller starts and closes. The mesh then ignores `otlp` and `spanProcessor`. */
-  readonly telemetry?: Telemetry
-  /** Logs a line per span, with its trace ids; silent by default. */
+  /**
+   * Gets a line per span, with its trace ids, and the warnings of the node: a pino logger, or an object with its
+   * methods. By default the lines go to libp2p's log under `tracemesh`, which prints those that the environment
+   * variable `DEBUG` selects: `DEBUG=tracemesh*`, or `DEBUG=tracemesh:error` for warnings and errors.
+   */
   readonly logger?: MeshLogger
+  /**
+   * Milliseconds after which a silent member expires, 1,000 to 3,600,000; longer for a member that sends rarely.
+   *
+   * @default 30_000
+   */
   readonly stalenessMs?: number
+  /**
+   * Milliseconds between two sweeps for silent members, 100 to 600,000.
+   *
+   * @default 5_000
+   */
   readonly sweepMs?: number
+  /**
+   * Milliseconds between two digests on a link, 100 to 600,000.
+   *
+   * @default 2_000
+   */
   readonly digestMs?: number
+  /**
+   * Milliseconds between two digests over gossip, 500 to 600,000.
+   *
+   * @default 10_000
+   */
   readonly gossipDigestMs?: number
-  /** Links that the node wants. */
+  /**
+   * Links that the node wants, 0 to 64. With 0 it dials seeds only.
+   *
+   * @default 8
+   */
   readonly neighbours?: number
+  /**
+   * Peers with a connection, 2 to 10,000. A full node says goodbye to a further one.
+   *
+   * @default 300
+   */
   readonly maxPeers?: number
-  /** Largest payload that `publish` and `request` accept. */
+  /**
+   * Largest payload in bytes that `publish` and `request` accept, 64 to 60,000.
+   *
+   * @default 60_000
+   */
   readonly messageBytes?: number
   /**
-   * Connections that the mesh may close: those that it dialled itself (`own`, the default), or also those that other
-   * code of the application opened (`all`). Any other one it leaves to the application: without a link, but open.
+   * Connections that the mesh may close: those that it dialled itself (`own`), or also those that other code of the
+   * application opened (`all`). Any other one it leaves to the application: without a link, but open.
+   *
+   * @default 'own'
    */
   readonly closes?: 'own' | 'all'
   /**
    * Bytes that peers accept in one gossipsub RPC, by a part of their agent version, where the default is wrong: 4 MiB
    * for js, 64 KiB for rust, 1 MiB for go and all others. The mesh does not send a larger message to such a peer.
+   *
+   * @default []
    */
   readonly gossipLimits?: readonly AgentLimit[]
   /** Resolves the names of seeds; the system’s resolver by default. */
   readonly lookup?: Lookup
+}
+
+/** Names under which an application has the services that the mesh uses. */
+export interface ServiceNames {
+  /**
+   * The identify service, which the mesh requires.
+   *
+   * @default 'identify'
+   */
+  readonly identify?: string
+  /**
+   * The gossipsub service.
+   *
+   * @default 'pubsub'
+   */
+  readonly pubsub?: string
+}
+
+/** Options for the code of this repository: its nodes, laboratories and tests. */
+export interface InternalInit extends TracemeshInit {
+  /** Telemetry that the caller starts and closes. The mesh then ignores `otlp` and `spanProcessor`. */
+  readonly telemetry?: Telemetry
   readonly clock?: Clock
   readonly random?: Random
   /** Process settings that differ from the recommended ones, for the span of the start. */
   readonly settings?: readonly string[]
-  /** Faults to inject, for drills of alerts; none by default. */
+  /** Faults to inject, for drills of alerts. */
   readonly faults?: readonly Fault[]
 }
 
 /** With every default filled in. */
-export type ResolvedOptions = Required<Omit<TracemeshInit, Optional | 'name'>> &
-  Pick<TracemeshInit, Optional> & { readonly name: string }
+export type ResolvedOptions = Required<Omit<InternalInit, Optional | 'name'>> &
+  Pick<InternalInit, Optional> & { readonly name: string }
 
 type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'traceRoutine' | 'spanProcessor' | 'lookup' | 'incarnation'
 
@@ -89,18 +194,21 @@ type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'traceRoutine' | 'spanProces
  *
  * @param wall Unix milliseconds.
  */
-export function nextIncarnation(init: Pick<TracemeshInit, 'incarnation'>, last: number, wall: number): number {
+export function nextIncarnation(init: Pick<InternalInit, 'incarnation'>, last: number, wall: number): number {
   return Math.max(last + 1, init.incarnation ?? Math.floor(wall / 1_000))
 }
 
-/** `peer`: own peer id. */
-export function resolveOptions(init: TracemeshInit, peer: string): ResolvedOptions {
+/**
+ * @param peer Own peer id.
+ * @param logger Used without the option `logger`.
+ */
+export function resolveOptions(init: InternalInit, peer: string, logger: MeshLogger = silentLogger): ResolvedOptions {
   const role = init.role ?? 'compute'
   return {
     mesh: 'mesh-a',
     seeds: [],
     services: {},
-    logger: silentLogger,
+    logger,
     stalenessMs: 30_000,
     sweepMs: 5_000,
     digestMs: 2_000,

@@ -10,7 +10,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
 import { recordingTelemetry } from '../testing/recording-telemetry.ts'
 import { until } from '../testing/until.ts'
-import { tracemesh } from './index.ts'
+import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
@@ -26,7 +26,11 @@ async function app(seeds: readonly string[]) {
     privateKey: await generateKeyPair('Ed25519'),
     listen: [listenOn.tcp],
   })
-  const services = { identify: identify(), pubsub: gossipsub(), tracemesh: tracemesh({ telemetry, logger, seeds }) }
+  const services = {
+    identify: identify(),
+    pubsub: gossipsub(),
+    tracemesh: tracemeshInternal({ telemetry, logger, seeds }),
+  }
   const libp2p = await createLibp2p({ ...settings, services })
   const { tracemesh: mesh, pubsub } = libp2p.services
   return { libp2p, mesh, pubsub, lines, spansNamed: (name: string) => spans.filter(({ span }) => span === name) }

@@ -135,8 +135,8 @@ export class Libp2pNetwork implements Network {
   }
 
   /** Resolves when gossipsub can reach all newly linked members; usually at once, see `GossipWait`. */
-  async waitUntilReachable(): Promise<void> {
-    await this.#running?.wait.waitUntilReachable()
+  async waitUntilReachable(signal?: AbortSignal): Promise<void> {
+    await this.#running?.wait.waitUntilReachable(signal)
   }
 
   perform(effect: NetworkEffect): void {

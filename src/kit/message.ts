@@ -16,14 +16,31 @@ export interface MeshMessage {
 export type MessageHandler = (message: MeshMessage) => void
 
 export interface PublishOptions {
-  /** Also publishes to the meshes behind bridges. */
+  /**
+   * Also publishes to the meshes behind bridges.
+   *
+   * @default false
+   */
   readonly cross?: boolean
-  /** Publishes the body without the header, for guests that do not know it. The message carries no trace. */
+  /**
+   * Publishes the body without the header, for guests that do not know it. The message carries no trace.
+   *
+   * @default false
+   */
   readonly raw?: boolean
+  /**
+   * Aborts the publish while the message waits for neighbours: it rejects with the reason of the signal, and nothing is
+   * sent. Once gossipsub has the message the signal has no effect.
+   */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface SubscribeOptions {
-  /** Delivers each payload as published; the header of a member's message stays in front of the body. */
+  /**
+   * Delivers each payload as published; the header of a member's message stays in front of the body.
+   *
+   * @default false
+   */
   readonly raw?: boolean
 }
 

@@ -32,7 +32,7 @@ export interface MessagesOptions {
   /** Whether a peer is a member: handlers follow the sampling of members. */
   readonly isMember: (peer: string) => boolean
   /** Resolves when the pubsub can reach newly connected peers. */
-  readonly waitUntilReachable: () => Promise<void>
+  readonly waitUntilReachable: (signal?: AbortSignal) => Promise<void>
   readonly emitSpan: (effect: SpanEffect) => void
   /** Whether the node exports spans: other spans should not link to one that is never exported. */
   readonly exportsSpans: boolean
@@ -113,7 +113,8 @@ export class Messages {
    * stream to every peer with a smaller limit, for good. It does not publish a message that it cannot seal.
    */
   async publish(topic: string, data: Uint8Array, options: PublishOptions = {}): Promise<Published> {
-    const { cross = false, raw = false } = options
+    const { cross = false, raw = false, signal } = options
+    signal?.throwIfAborted()
     const { self, meshes, messageBytes, clock, random, exportsSpans, sendCrossing, seal } = this.#options
     checkSize(data, messageBytes)
     const mesh = meshes[0] ?? ''
@@ -128,7 +129,8 @@ export class Messages {
     const header = traceSent && { trace: traceSent, stamp: { sequence, sentAt: clock.wall() } }
     const payload = raw ? data : encodeMessage({ body: data, crossing: cross, ...header }, messageBytes)
     const crossing = cross ? await seal(topic, data, sequence, traceSent) : undefined
-    await this.#options.waitUntilReachable()
+    await this.#options.waitUntilReachable(signal)
+    signal?.throwIfAborted()
     const { recipients } = await pubsub.publish(topicName(mesh, topic), payload, { allowPublishToZeroTopicPeers: true })
     if (crossing !== undefined) sendCrossing(mesh, crossing)
     const id = `${self}/${sequence}`

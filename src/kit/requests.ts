@@ -7,8 +7,10 @@ import type { Clock } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
+import { type Deadline, startDeadline } from './deadline.ts'
 import { checkSize, decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
 import { pause } from './pause.ts'
+import { raceAbort } from './race-abort.ts'
 import { errorMessage, type RequestSpans, type Result } from './request-spans.ts'
 import { withRemoteSpan } from './trace-context.ts'
 
@@ -25,8 +27,14 @@ export interface MeshRequest {
 export type RequestHandler = (request: MeshRequest) => Uint8Array | Promise<Uint8Array>
 
 export interface RequestOptions {
-  /** Milliseconds until the response must arrive. */
+  /**
+   * Milliseconds until the response must arrive.
+   *
+   * @default 10_000
+   */
   readonly timeoutMs?: number
+  /** Aborts the request: it rejects with the reason of the signal, and its stream is reset at once. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface RequestsOptions {
@@ -89,27 +97,37 @@ export class Requests {
     }
   }
 
-  /** Throws MESH_NO_LINK, MESH_MESSAGE_TOO_LARGE, or MESH_REQUEST_FAILED with the cause at the peer or on the way. */
+  /**
+   * Throws MESH_NO_LINK, MESH_MESSAGE_TOO_LARGE, the reason of an aborted signal, or MESH_REQUEST_FAILED with the cause
+   * at the peer or on the way.
+   */
   async request(peer: string, topic: string, data: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
+    options.signal?.throwIfAborted()
     const connection = this.#options.connectionTo(peer)
     if (connection === undefined) throw new MeshError('MESH_NO_LINK', { peer })
     const { messageBytes, spans } = this.#options
     checkSize(data, messageBytes)
     const span = spans.startSent({ peer, topic, data })
     const body = encodeMessage({ body: data, ...(span.context && { trace: span.context }) }, messageBytes)
-    const signal = this.#signalWithin(options.timeoutMs ?? timeoutMs)
+    const deadline = this.#startDeadline(options.timeoutMs ?? timeoutMs, options.signal)
     try {
-      const response = await raceAbort(signal, this.#exchange(connection, topic, body, signal))
+      // QUIC streams ignore signals while they open.
+      const response = await raceAbort(deadline.signal, this.#exchange(connection, topic, body, deadline))
       span.end({ response })
       return response
     } catch (error) {
       span.end({ error })
+      options.signal?.throwIfAborted()
       throw new MeshError('MESH_REQUEST_FAILED', { peer, topic, cause: errorMessage(error) }, { cause: error })
     }
   }
 
-  async #exchange(connection: Connection, topic: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const stream = await connection.newStream(protocol, { signal })
+  async #exchange(connection: Connection, topic: string, body: Uint8Array, deadline: Deadline): Promise<Uint8Array> {
+    const { signal, clear } = deadline
+    const stream = await connection.newStream(protocol, { signal }).catch((error: unknown) => {
+      clear()
+      throw error
+    })
     try {
       const wire = this.#framed(stream)
       await wire.writeV([new TextEncoder().encode(topic), body], { signal })
@@ -117,12 +135,13 @@ export class Requests {
       if (answer[0] === status.ok) return answer.subarray(1)
       throw new Refusal(answer[0], new TextDecoder().decode(answer.subarray(1)))
     } finally {
-      closeStream(stream, signal)
+      closeStream(stream, deadline)
     }
   }
 
   async #serve(stream: Stream, connection: Connection): Promise<void> {
-    const signal = this.#signalWithin(timeoutMs)
+    const deadline = this.#startDeadline(timeoutMs)
+    const { signal } = deadline
     try {
       const wire = this.#framed(stream)
       const from = connection.remotePeer.toString()
@@ -135,9 +154,9 @@ export class Requests {
       const [code, answer] = await this.#answer({ topic, from, data, trace })
       await wire.write(Uint8Array.from(Buffer.concat([Uint8Array.of(code), answer])), { signal })
     } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      stream.abort(asError(error))
     } finally {
-      closeStream(stream, signal)
+      closeStream(stream, deadline)
     }
   }
 
@@ -181,22 +200,24 @@ export class Requests {
     return lpStream(stream, { maxDataLength: this.#options.messageBytes + envelopeBytes + 1 })
   }
 
-  #signalWithin(ms: number): AbortSignal {
-    return AbortSignal.any([this.#options.owner.signal, AbortSignal.timeout(ms)])
+  #startDeadline(ms: number, caller?: AbortSignal): Deadline {
+    const { signal } = this.#options.owner
+    return startDeadline(ms, caller === undefined ? [signal] : [signal, caller])
   }
 }
 
-/** QUIC streams ignore signals while they open, so this bounds the wait. */
-function raceAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
+/** Every handler closes its side: on QUIC a half-open stream counts against the peer’s limit forever. */
+function closeStream(stream: Stream, { signal, clear }: Deadline): void {
+  // A close would wait for the other side.
+  if (signal.aborted) stream.abort(asError(signal.reason))
+  else {
+    const closed = stream.close({ signal }).catch((error: unknown) => stream.abort(asError(error)))
+    void closed.finally(clear)
+  }
 }
 
-/** Every handler closes its side: on QUIC a half-open stream counts against the peer’s limit forever. */
-function closeStream(stream: Stream, signal: AbortSignal): void {
-  stream.close({ signal }).catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error('closed')))
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
 }
 
 function encodeText(message: string): Uint8Array {

@@ -13,7 +13,8 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
 import { recordingTelemetry } from '../testing/recording-telemetry.ts'
 import { until } from '../testing/until.ts'
-import { type MeshMessage, type TracemeshInit, tracemesh } from './index.ts'
+import type { MeshMessage } from './index.ts'
+import { type InternalInit, tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
@@ -24,13 +25,13 @@ const text = (data: Uint8Array) => new TextDecoder().decode(data)
 type App = Awaited<ReturnType<typeof app>>
 
 /** An application on loopback TCP, not started yet. */
-async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
+async function app(init: InternalInit = {}, { gossip = true } = {}) {
   const { telemetry, spans } = recordingTelemetry()
   const { services: _, ...settings } = libp2pSettings({
     privateKey: await generateKeyPair('Ed25519'),
     listen: [listenOn.tcp],
   })
-  const service = tracemesh({ telemetry, sweepMs: 1_000, ...init })
+  const service = tracemeshInternal({ telemetry, sweepMs: 1_000, ...init })
   const services = { identify: identify(), tracemesh: service, ...(gossip ? { pubsub: gossipsub() } : {}) }
   const libp2p = await createLibp2p({ ...settings, start: false, services })
   const mesh = libp2p.services.tracemesh
@@ -49,7 +50,7 @@ async function app(init: TracemeshInit = {}, { gossip = true } = {}) {
 
 /** Runs with started applications; the first is linked to all others. */
 async function withLinkedApps(
-  inits: readonly TracemeshInit[],
+  inits: readonly InternalInit[],
   run: (...apps: [App, App, App]) => Promise<void>,
 ): Promise<void> {
   const apps = await Promise.all(inits.map((init) => app(init)))
@@ -68,13 +69,17 @@ async function withLinkedApps(
 const two = [{}, {}] as const
 
 describe('a start with an unusable pubsub service fails', () => {
-  const start = async (pubsub: object, init: TracemeshInit = {}) => {
+  const start = async (pubsub: object, init: InternalInit = {}) => {
     const { telemetry } = recordingTelemetry()
     const { services: _, ...settings } = libp2pSettings({
       privateKey: await generateKeyPair('Ed25519'),
       listen: [listenOn.tcp],
     })
-    const services = { identify: identify(), pubsub: () => pubsub, tracemesh: tracemesh({ telemetry, ...init }) }
+    const services = {
+      identify: identify(),
+      pubsub: () => pubsub,
+      tracemesh: tracemeshInternal({ telemetry, ...init }),
+    }
     const libp2p = await createLibp2p({ ...settings, start: false, services })
     try {
       await libp2p.start()
@@ -147,17 +152,6 @@ describe('the mesh service follows the start and stop of libp2p', () => {
         .map(({ attributes }) => attributes['mesh.node.incarnation'])
       assert.ok((incarnations[1] ?? 0) > (incarnations[0] ?? Infinity), incarnations.join(' '))
     }))
-
-  test('without identify the service does not start', async () => {
-    const { services: _, ...settings } = libp2pSettings({
-      privateKey: await generateKeyPair('Ed25519'),
-      listen: [listenOn.tcp],
-    })
-    const service = tracemesh({ telemetry: recordingTelemetry().telemetry })
-    const libp2p = await createLibp2p({ ...settings, start: false, services: { tracemesh: service } })
-    await assert.rejects(Promise.resolve(libp2p.start()), (error) => isMeshError(error, 'MESH_SERVICE_MISSING'))
-    await libp2p.stop()
-  })
 })
 
 describe('publish and subscribe', () => {
@@ -351,7 +345,7 @@ test('a full node refuses a further peer, and both ends emit the reason in one t
 
 test('two bridges: one forwards each crossing message, once, and no other message', async () => {
   const bridge = { role: 'bridge', mesh: 'mesh-a', bridgeTo: 'mesh-b', gossipDigestMs: 500 } as const
-  const inits: TracemeshInit[] = [{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }, bridge, bridge]
+  const inits: InternalInit[] = [{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }, bridge, bridge]
   const apps = await Promise.all(inits.map((init) => app(init)))
   const [from, to, left, right] = apps as [App, App, App, App]
   try {
@@ -391,7 +385,7 @@ test('unsupported OpenTelemetry variables: the mesh starts, and warns that it ex
   const onWarning = (warning: Error) => void warnings.push(warning)
   process.on('warning', onWarning)
   t.after(() => process.off('warning', onWarning))
-  const node = await app({ telemetry: undefined } as unknown as TracemeshInit)
+  const node = await app({ telemetry: undefined } as unknown as InternalInit)
   await node.libp2p.start()
   await until(() => warnings.some(({ name }) => name === 'TracemeshWarning'), 2_000, 'the warning')
   assert.match(
@@ -404,7 +398,7 @@ test('unsupported OpenTelemetry variables: the mesh starts, and warns that it ex
 test('a service stopped while its telemetry loads does not start', async () => {
   const privateKey = await generateKeyPair('Ed25519')
   const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
-  const services = { identify: identify(), tracemesh: tracemesh({ otlp: 'off' }) }
+  const services = { identify: identify(), tracemesh: tracemeshInternal({ otlp: 'off' }) }
   const { tracemesh: mesh } = (await createLibp2p({ ...settings, start: false, services })).services
   const starting = mesh.afterStart()
   await mesh.stop()

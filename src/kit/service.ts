@@ -1,4 +1,5 @@
-import type { Startable } from '@libp2p/interface'
+import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
@@ -8,16 +9,19 @@ import { logSpan } from '../telemetry/log.ts'
 import { measuredClock } from '../telemetry/measured-clock.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { VitalsReader } from '../telemetry/vitals.ts'
-import { Assembly, checkPubSubService, requireIdentify } from './assembly.ts'
+import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import type { NetworkCounts } from './frame-counters.ts'
 import { closeLimitMs } from './graceful-close.ts'
-import { nextIncarnation, type ResolvedOptions, resolveOptions, type TracemeshInit } from './init.ts'
+import { type InternalInit, nextIncarnation, type ResolvedOptions, resolveOptions } from './init.ts'
+import { libp2pLogger } from './libp2p-logger.ts'
+import { MeshEvents } from './mesh-events.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { stopSpans } from './stop-spans.ts'
+import type { Tracemesh } from './tracemesh.ts'
 import { type Topology, topologyOf } from './views.ts'
 
 /**
@@ -28,11 +32,8 @@ const goodbyeMs = closeLimitMs + 100
 const goodbyePollMs = 20
 const flushMs = 2_000
 
-/**
- * A mesh node as a libp2p service. libp2p starts and stops it, and may start it again after a stop; the application
- * then has to subscribe and respond again.
- */
-export class Tracemesh implements Startable {
+/** The mesh service. libp2p starts and stops it, and may start it again after a stop. */
+export class TracemeshService extends MeshEvents implements Tracemesh, Startable {
   readonly #components: TracemeshComponents
   readonly #config: ResolvedOptions
   readonly #vitals = new VitalsReader()
@@ -44,14 +45,23 @@ export class Tracemesh implements Startable {
   #stopCount = 0
   #closeSteps: readonly CloseStep[] = []
 
-  constructor(components: TracemeshComponents, init: TracemeshInit) {
+  readonly [Symbol.toStringTag] = 'tracemesh'
+  readonly [serviceCapabilities]: string[] = ['@tracemesh/mesh']
+
+  constructor(components: TracemeshComponents, init: InternalInit) {
+    super((event, error) => this.#config.logger.error({ err: error, event }, 'an event listener failed'))
     this.#components = components
-    this.#config = resolveOptions(init, components.peerId.toString())
+    const logger = components.logger && libp2pLogger(components.logger)
+    this.#config = resolveOptions(init, components.peerId.toString(), logger)
     const { clock, faults } = this.#config
     this.#clock = measuredClock(faultyClock(clock, faults), (ms) => this.#vitals.recordTimerDelay(ms))
   }
 
-  /** Own peer id. */
+  /** What libp2p requires of the other services. An identify service of the application may not declare itself. */
+  get [serviceDependencies](): string[] {
+    return hasIdentify(this.#components, this.#config) ? [] : ['@libp2p/identify']
+  }
+
   get peer(): string {
     return this.#components.peerId.toString()
   }
@@ -83,7 +93,9 @@ export class Tracemesh implements Startable {
       if (this.#config.telemetry === undefined) void telemetry.close(0)
       return
     }
-    this.#running = new Assembly({ ...options, components: this.#components, vitals: this.#vitals, telemetry })
+    const onSpan = (span: SpanEffect) => this.dispatchOf(span)
+    const parts = { components: this.#components, vitals: this.#vitals, telemetry, onSpan }
+    this.#running = new Assembly({ ...options, ...parts })
     await this.#running.start()
   }
 
@@ -115,22 +127,18 @@ export class Tracemesh implements Startable {
     await running.telemetry.close(flushMs)
   }
 
-  /** Sends to all subscribers. Throws MESH_MESSAGE_TOO_LARGE, MESH_SERVICE_MISSING without gossipsub. */
-  publish(topic: string, data: Uint8Array, options?: PublishOptions): Promise<Published> {
+  async publish(topic: string, data: Uint8Array, options?: PublishOptions): Promise<Published> {
     return this.#requireRunning('publish').messages.publish(topic, data, options)
   }
 
-  /** Calls the handler within the trace of the publish. Returns a function that ends the subscription. */
   subscribe(topic: string, handler: MessageHandler, options?: SubscribeOptions): () => void {
     return this.#requireRunning('subscribe').messages.subscribe(topic, handler, options)
   }
 
-  /** Sends a request to one peer; resolves with its response. Throws MESH_NO_LINK or MESH_REQUEST_FAILED. */
-  request(peer: string, topic: string, data: Uint8Array, options?: RequestOptions): Promise<Uint8Array> {
+  async request(peer: string, topic: string, data: Uint8Array, options?: RequestOptions): Promise<Uint8Array> {
     return this.#requireRunning('request').requests.request(peer, topic, data, options)
   }
 
-  /** Registers a request handler, which runs within the trace of each request; returns a function that removes it. */
   respond(topic: string, handler: RequestHandler): () => void {
     return this.#requireRunning('respond').requests.respond(topic, handler)
   }
@@ -142,7 +150,6 @@ export class Tracemesh implements Startable {
     return addresses.addresses
   }
 
-  /** Multiaddrs that other nodes dial, with peer id. */
   addresses(): readonly string[] {
     const { addresses } = this.#requireRunning('addresses')
     addresses.refresh()
@@ -174,7 +181,6 @@ export class Tracemesh implements Startable {
     return this.#requireRunning('messages').messages.recent()
   }
 
-  /** Connected peers, guests included. */
   get peers(): number {
     return this.#running?.node.ledger.size ?? 0
   }

@@ -7,7 +7,7 @@ import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@o
 import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/real-world.ts'
-import { tracemesh } from './index.ts'
+import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 
 leakCheck()
@@ -20,7 +20,7 @@ test('a span processor of the application gets the spans of the mesh, and outliv
     listen: [listenOn.tcp],
   })
   const global = trace.getTracerProvider()
-  const service = tracemesh({ spanProcessor, name: 'app' })
+  const service = tracemeshInternal({ spanProcessor, name: 'app' })
   const libp2p = await createLibp2p({ ...settings, services: { identify: identify(), tracemesh: service } })
   const { peer } = libp2p.services.tracemesh
   await libp2p.stop()

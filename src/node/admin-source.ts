@@ -1,11 +1,11 @@
 import type { AdminSource } from '../admin/source.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
-import type { Tracemesh } from '../kit/index.ts'
+import type { TracemeshService } from '../kit/internal.ts'
 import { version } from '../kit/version.ts'
 import type { NodeConfig } from './config.ts'
 
 /** What the HTTP API shows of a running node. */
-export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: Tracemesh): AdminSource {
+export function adminSource({ name, mesh: meshId, role }: NodeConfig, mesh: TracemeshService): AdminSource {
   return {
     health: () => ({ status: 'alive', version, peer: mesh.peer, name, mesh: meshId, role }),
     ready: () => {

@@ -6,7 +6,7 @@ import { Owner } from '../core/owner.ts'
 import { maxOverLimit } from '../core/peer-records.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
-import { type Tracemesh, tracemesh } from '../kit/index.ts'
+import { type TracemeshService, tracemeshInternal } from '../kit/internal.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { nativeQuic } from '../kit/native-quic.ts'
 import { serverLookup } from '../kit/resolve.ts'
@@ -28,7 +28,7 @@ export interface RunningNode {
   readonly addresses: readonly string[]
   readonly adminUrl: string | undefined
   readonly pprofUrl: string | undefined
-  readonly mesh: Tracemesh
+  readonly mesh: TracemeshService
   readonly telemetry: Telemetry
   /**
    * Sends goodbyes and stops in order; `cause` is an attribute of the span. Rejects after all steps if one failed.
@@ -106,14 +106,14 @@ function createNodeLibp2p(
   })
   const { dnsServers } = config
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
-  const service = tracemesh({ ...config, ...lookup, closes: 'all', incarnation, telemetry, settings, logger })
+  const service = tracemeshInternal({ ...config, ...lookup, closes: 'all', incarnation, telemetry, settings, logger })
   return createLibp2p({ ...base, start: false, services: { ...base.services, tracemesh: service } })
 }
 
 /** Imports the HTTP API only when it is enabled: fastify takes 3 MB of a node’s memory. */
 async function startAdminApi(
   config: NodeConfig,
-  mesh: Tracemesh,
+  mesh: TracemeshService,
   owner: Owner,
   closeMs: number,
   logger: Logger,

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Tracemesh } from '../kit/index.ts'
+import type { TracemeshService } from '../kit/internal.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
 import type { NodeConfig } from './config.ts'
@@ -9,7 +9,7 @@ import { observerView } from './observer-view.ts'
 export async function observerRoutes(
   app: FastifyInstance,
   config: NodeConfig,
-  mesh: Tracemesh,
+  mesh: TracemeshService,
   onError: (error: unknown) => void,
 ): Promise<void> {
   // Without the page files the node still serves its topology.

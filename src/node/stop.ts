@@ -1,6 +1,6 @@
 import type { CloseStep, Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
-import type { Tracemesh } from '../kit/index.ts'
+import type { TracemeshService } from '../kit/internal.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /**
@@ -19,7 +19,7 @@ const marginMs = 300
 
 export interface StopOptions {
   readonly owner: Owner
-  readonly mesh: Tracemesh
+  readonly mesh: TracemeshService
   readonly telemetry: Telemetry
   readonly cause: string
   readonly uptimeMs: number
@@ -41,6 +41,6 @@ export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, within
 }
 
 /** The close steps of the mesh service, which run inside `libp2p.stop()`. */
-function meshSteps({ name }: CloseStep, { closed }: Tracemesh): CloseStep[] {
+function meshSteps({ name }: CloseStep, { closed }: TracemeshService): CloseStep[] {
   return closed.map((step) => ({ ...step, name: `${name}/${step.name}` }))
 }

@@ -14,6 +14,7 @@ const ids = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 const expired = emitSpan('mesh.member.expired', {
   'mesh.peer.id': 'p',
   'mesh.peer.name': 'x'.repeat(1_000),
+  'mesh.peer.role': 'compute',
   'mesh.peer.incarnation': 1,
   'mesh.member.silence_ms': 31_000,
   'mesh.member.window_ms': 30_000,
@@ -42,6 +43,7 @@ test('the log line of a span: has its level, name, attributes and ids', () => {
     span_id: ids.spanId,
     'mesh.peer.id': 'p',
     'mesh.peer.name': 'x'.repeat(256),
+    'mesh.peer.role': 'compute',
     'mesh.peer.incarnation': 1,
     'mesh.member.silence_ms': 31_000,
     'mesh.member.window_ms': 30_000,

@@ -1,11 +1,25 @@
-import type { Logger } from 'pino'
 import { type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { truncateAttributes } from './truncate.ts'
 
-/** The part of a pino logger that the mesh uses; types only, so that only applications that use pino load it. */
-export type MeshLogger = Pick<Logger, 'isLevelEnabled' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>
+/** Writes a line: its fields and its message, or only a message. */
+export interface LogLine {
+  (fields: object, message?: string): void
+  (message: string): void
+}
+
+/** A method per level, as a pino logger has them. */
+export interface MeshLogger {
+  /** Whether a line of this level would be written: the mesh then builds it. */
+  isLevelEnabled(level: string): boolean
+  readonly trace: LogLine
+  readonly debug: LogLine
+  readonly info: LogLine
+  readonly warn: LogLine
+  readonly error: LogLine
+  readonly fatal: LogLine
+}
 
 const noop = () => {}
 

@@ -19,7 +19,12 @@ function start(receiver: Receiver, options: Partial<TelemetryOptions> = {}): Tel
 }
 
 function burst(telemetry: Telemetry, count: number): void {
-  const left = emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+  const left = emitSpan('mesh.member.left', {
+    'mesh.peer.id': 'p',
+    'mesh.peer.name': 'n2',
+    'mesh.peer.role': 'compute',
+    'mesh.peer.incarnation': 1,
+  })
   for (let i = 0; i < count; i++) telemetry.emit(left, window)
 }
 

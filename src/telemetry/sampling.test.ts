@@ -19,7 +19,12 @@ import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
 
-const lost = emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+const lost = emitSpan('mesh.member.left', {
+  'mesh.peer.id': 'p',
+  'mesh.peer.name': 'n2',
+  'mesh.peer.role': 'compute',
+  'mesh.peer.incarnation': 1,
+})
 
 /** Sets the sampler in the environment of the process. */
 function withSampler(t: TestContext, sampler: string): void {
@@ -64,6 +69,7 @@ function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[
   const expiredMember = {
     'mesh.peer.id': 'p',
     'mesh.peer.name': 'n2',
+    'mesh.peer.role': 'compute' as const,
     'mesh.peer.incarnation': 1,
     'mesh.member.silence_ms': 31_000,
     'mesh.member.window_ms': 30_000,

@@ -25,7 +25,12 @@ leakCheck()
 
 const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 const memberLeft = () =>
-  emitSpan('mesh.member.left', { 'mesh.peer.id': 'p', 'mesh.peer.name': 'n2', 'mesh.peer.incarnation': 1 })
+  emitSpan('mesh.member.left', {
+    'mesh.peer.id': 'p',
+    'mesh.peer.name': 'n2',
+    'mesh.peer.role': 'compute',
+    'mesh.peer.incarnation': 1,
+  })
 
 /** Bytes, after a full collection. */
 function heapUsed(): number {

@@ -1,7 +1,7 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { type Tracemesh, tracemesh } from '../kit/index.ts'
+import { type TracemeshService, tracemeshInternal } from '../kit/internal.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { version } from '../kit/version.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
@@ -71,9 +71,9 @@ async function main(): Promise<void> {
   const privateKey = await generateKeyPair('Ed25519')
   const { services, ...settings } = libp2pSettings({ privateKey, listen: ['/ip4/127.0.0.1/udp/0/quic-v1'] })
   const telemetry = countingTelemetry(spanCounts, scheduleStateReport)
-  const service = tracemesh({ neighbours: 0, closes: 'all', telemetry })
+  const service = tracemeshInternal({ neighbours: 0, closes: 'all', telemetry })
   const libp2p = await createLibp2p({ ...settings, services: { ...services, tracemesh: service } })
-  const mesh: Tracemesh = libp2p.services.tracemesh
+  const mesh: TracemeshService = libp2p.services.tracemesh
   libp2p.addEventListener('connection:open', scheduleStateReport)
   libp2p.addEventListener('connection:close', scheduleStateReport)
 

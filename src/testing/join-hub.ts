@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Connection } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
-import { tracemesh } from '../kit/index.ts'
+import { tracemeshInternal } from '../kit/internal.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { recordingTelemetry } from './recording-telemetry.ts'
 
@@ -26,7 +26,11 @@ const { services, ...settings } = libp2pSettings({
   privateKey: await generateKeyPair('Ed25519'),
   listen: ['/ip4/127.0.0.1/udp/0/quic-v1'],
 })
-const mesh = tracemesh({ services: { identify: 'counting' }, telemetry: recordingTelemetry().telemetry, closes: 'all' })
+const mesh = tracemeshInternal({
+  services: { identify: 'counting' },
+  telemetry: recordingTelemetry().telemetry,
+  closes: 'all',
+})
 const libp2p = await createLibp2p({ ...settings, services: { ...services, counting, tracemesh: mesh } })
 real = libp2p.services.identify
 const { pubsub } = libp2p.services

@@ -8,7 +8,7 @@ import { networkPeer } from '../network-peer.ts'
 import type { TraceRef } from '../trace.ts'
 
 export function emitMemberJoined({ digest, via }: Member): SpanEffect {
-  return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.peer.role': digest.role, 'mesh.member.via': via })
+  return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.member.via': via })
 }
 
 export function emitMemberLeft({ digest }: Member): SpanEffect {
@@ -75,6 +75,7 @@ function describe(digest: Digest) {
   return {
     'mesh.peer.id': digest.peer,
     'mesh.peer.name': digest.name,
+    'mesh.peer.role': digest.role,
     'mesh.peer.incarnation': digest.incarnation,
   }
 }

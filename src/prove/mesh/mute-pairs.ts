@@ -10,7 +10,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { SpanEffect } from '../../catalogue/span-effect.ts'
-import { tracemesh } from '../../kit/index.ts'
+import { tracemeshInternal } from '../../kit/internal.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { type Guest, startGuest } from '../../testing/guest.ts'
 import { listenOn, type Transport } from '../../testing/real-world.ts'
@@ -125,7 +125,7 @@ async function create(
   const hasKit = kind !== 'small-guest'
   // The proof dials as the application does, so the mesh in an application may close no connection: it has to heal.
   const closes = kind === 'mesh' ? 'all' : 'own'
-  const kit = hasKit ? { tracemesh: tracemesh({ telemetry, closes }) } : {}
+  const kit = hasKit ? { tracemesh: tracemeshInternal({ telemetry, closes }) } : {}
   const settings = kind === 'mesh' ? own : plain
   return (await createLibp2p({ ...settings, services: { ...base, ...kit } })) as unknown as TestLibp2p
 }

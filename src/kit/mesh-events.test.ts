@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { createLibp2p } from 'libp2p'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { listenOn } from '../testing/real-world.ts'
+import { recordingTelemetry } from '../testing/recording-telemetry.ts'
+import { until } from '../testing/until.ts'
+import { type InternalInit, tracemeshInternal } from './internal.ts'
+import { libp2pSettings } from './libp2p-settings.ts'
+import { type MeshEvent, MeshEvents } from './mesh-events.ts'
+
+leakCheck()
+
+const types = [
+  'member:joined',
+  'member:left',
+  'member:expired',
+  'seed:connected',
+  'seed:giveup',
+  'leak:suspected',
+] as const
+const seed = '/ip4/192.0.2.1/tcp/4001'
+const attempt = { 'mesh.seed.address': seed, 'mesh.seed.attempt': 10, 'mesh.seed.elapsed_ms': 90_000 }
+const failure = {
+  'mesh.seed.addresses': [seed],
+  'mesh.dial.stage': 'dial',
+  'error.type': 'ECONNREFUSED',
+  'mesh.error.message': 'connection refused',
+} as const
+const member = {
+  'mesh.peer.id': 'p',
+  'mesh.peer.name': 'compute-1',
+  'mesh.peer.role': 'compute',
+  'mesh.peer.incarnation': 1,
+} as const
+const silence = { 'mesh.member.silence_ms': 31_000, 'mesh.member.window_ms': 30_000 }
+const leak = { 'mesh.invariant': 'one-link-per-pair', 'mesh.expected': 2, 'mesh.actual': 3 } as const
+
+/** Events of these spans, after the microtasks. */
+async function eventsOf(...spans: readonly SpanEffect[]): Promise<MeshEvent[]> {
+  const events = new MeshEvents(assert.fail)
+  const seen: MeshEvent[] = []
+  for (const type of types) events.addEventListener(type, ({ detail }) => void seen.push({ type, detail } as MeshEvent))
+  for (const span of spans) events.dispatchOf(span)
+  assert.deepEqual(seen, [], 'no listener runs within the emission of its span')
+  await Promise.resolve()
+  return seen
+}
+
+describe('each event derives from one span', () => {
+  const node = { peer: 'p', name: 'compute-1', role: 'compute' } as const
+
+  test('member:joined', async () => {
+    const span = emitSpan('mesh.member.joined', { ...member, 'mesh.member.via': 'link' })
+    assert.deepEqual(await eventsOf(span), [{ type: 'member:joined', detail: node }])
+  })
+
+  test('member:left', async () => {
+    assert.deepEqual(await eventsOf(emitSpan('mesh.member.left', member)), [{ type: 'member:left', detail: node }])
+  })
+
+  test('member:expired', async () => {
+    const span = emitSpan('mesh.member.expired', { ...member, ...silence })
+    assert.deepEqual(await eventsOf(span), [{ type: 'member:expired', detail: node }])
+  })
+
+  test('seed:connected', async () => {
+    const span = emitSpan('mesh.seed.connected', { ...attempt, 'mesh.peer.id': 'p' })
+    const detail = { address: seed, peer: 'p', attempts: 10 }
+    assert.deepEqual(await eventsOf(span), [{ type: 'seed:connected', detail }])
+  })
+
+  test('seed:giveup, with the peer id of an address that has one', async () => {
+    const withPeer = { ...attempt, 'mesh.seed.address': `${seed}/p2p/p` }
+    const spans = [attempt, withPeer].map((one) => emitSpan('mesh.seed.giveup', { ...one, ...failure }))
+    assert.deepEqual(await eventsOf(...spans), [
+      { type: 'seed:giveup', detail: { address: seed, attempts: 10 } },
+      { type: 'seed:giveup', detail: { address: `${seed}/p2p/p`, peer: 'p', attempts: 10 } },
+    ])
+  })
+
+  test('leak:suspected', async () => {
+    const detail = { invariant: 'one-link-per-pair', expected: 2, actual: 3 }
+    assert.deepEqual(await eventsOf(emitSpan('mesh.leak.suspected', leak)), [{ type: 'leak:suspected', detail }])
+  })
+
+  test('other spans have no event', async () => {
+    const retry = emitSpan('mesh.seed.retry', { ...attempt, ...failure, 'mesh.seed.delay_ms': 1_000 })
+    assert.deepEqual(await eventsOf(retry, emitSpan('mesh.seed.self', selfAttributes)), [])
+  })
+})
+
+const selfAttributes = {
+  'mesh.seed.address': seed,
+  'mesh.seed.addresses': [seed],
+  'mesh.seed.others': 0,
+  'mesh.error.message': 'the own peer id',
+}
+
+describe('listeners', () => {
+  const left = emitSpan('mesh.member.left', member)
+
+  test('a listener that throws or rejects: the others run, and the node gets both errors', async () => {
+    const errors: string[] = []
+    const events = new MeshEvents((type, error) => void errors.push(`${type} ${(error as Error).message}`))
+    let calls = 0
+    events.addEventListener('member:left', () => {
+      throw new Error('thrown')
+    })
+    events.addEventListener('member:left', async () => {
+      throw new Error('rejected')
+    })
+    events.addEventListener('member:left', { handleEvent: () => void calls++ })
+    events.dispatchOf(left)
+    await until(() => errors.length === 2, 1_000, 'two errors')
+    assert.deepEqual([errors, calls], [['member:left thrown', 'member:left rejected'], 1])
+  })
+
+  test('a removed listener gets no event, and one with `once` or an aborted signal no second one', async () => {
+    const events = new MeshEvents(assert.fail)
+    const calls: string[] = []
+    const [removed, once, aborted] = ['removed', 'once', 'aborted'].map((name) => () => void calls.push(name))
+    assert.ok(removed && once && aborted)
+    const controller = new AbortController()
+    events.addEventListener('member:left', removed)
+    events.addEventListener('member:left', removed)
+    events.removeEventListener('member:left', removed)
+    events.addEventListener('member:left', once, { once: true })
+    events.addEventListener('member:left', aborted, { signal: controller.signal })
+    events.dispatchOf(left)
+    await Promise.resolve()
+    controller.abort()
+    events.dispatchOf(left)
+    await Promise.resolve()
+    assert.deepEqual(calls, ['once', 'aborted'])
+    assert.equal(events.listenerCount('member:left'), 0)
+  })
+})
+
+async function createNode(init: InternalInit = {}) {
+  const { services: _, ...settings } = libp2pSettings({
+    privateKey: await generateKeyPair('Ed25519'),
+    listen: [listenOn.tcp],
+  })
+  const mesh = tracemeshInternal({ telemetry: recordingTelemetry().telemetry, ...init })
+  return createLibp2p({ ...settings, start: false, services: { identify: identify(), tracemesh: mesh } })
+}
+
+test('two nodes: each hears of seed, join and goodbye, sees the state after it, and keeps its listeners over a restart', async () => {
+  const one = await createNode({ name: 'one', role: 'seed' })
+  await one.start()
+  const other = await createNode({ name: 'other', seeds: one.services.tracemesh.addresses() })
+  const mesh = one.services.tracemesh
+  const seen: string[] = []
+  for (const type of ['member:joined', 'member:left'] as const) {
+    mesh.addEventListener(type, ({ detail }) => {
+      seen.push(`${type} ${detail.name} ${detail.role} ${mesh.topology().members.length}`)
+      throw new Error('a broken listener')
+    })
+  }
+  const connected: unknown[] = []
+  other.services.tracemesh.addEventListener('seed:connected', ({ detail }) => void connected.push(detail))
+  try {
+    await other.start()
+    await until(() => seen.length === 1, 8_000, 'member:joined')
+    await until(() => connected.length === 1, 8_000, 'seed:connected')
+    assert.deepEqual(connected, [{ address: mesh.addresses()[0], peer: mesh.peer, attempts: 1 }])
+    await other.stop()
+    await until(() => seen.length === 2, 8_000, 'member:left')
+    await one.stop()
+    await one.start()
+    await other.start()
+    await one.dial(other.getMultiaddrs())
+    await until(() => seen.length === 3, 8_000, 'member:joined after a restart')
+    const joined = 'member:joined other compute 1'
+    assert.deepEqual(seen, [joined, 'member:left other compute 0', joined])
+  } finally {
+    await Promise.all([one.stop(), other.stop()])
+  }
+})

@@ -1,0 +1,141 @@
+import type { TypedEventTarget } from '@libp2p/interface'
+import type { Inventory } from '../core/owner.ts'
+import type { TracemeshEvents } from './mesh-events.ts'
+import type { MessageHandler, Published, PublishOptions, SubscribeOptions } from './message.ts'
+import type { RequestHandler, RequestOptions } from './requests.ts'
+import type { Topology } from './views.ts'
+
+/**
+ * A node of a mesh, as an application uses it: `libp2p.services.tracemesh`. libp2p starts and stops it. After a stop
+ * and another start the application has to subscribe and respond again.
+ *
+ * It is an `EventTarget` with the events of `TracemeshEvents`. Listeners stay over a stop and another start; one that
+ * throws does not disturb the mesh, and its error is in the log.
+ *
+ * Every other method throws `MESH_NOT_STARTED` before the start and after the stop; one that returns a promise rejects.
+ *
+ * @example
+ *
+ * ```typescript
+ * const mesh = libp2p.services.tracemesh
+ * mesh.addEventListener('member:joined', ({ detail }) => console.log(`${detail.name} joined`))
+ * mesh.addEventListener('seed:giveup', ({ detail }) => console.log(`${detail.address} does not answer`))
+ * ```
+ */
+export interface Tracemesh extends TypedEventTarget<TracemeshEvents> {
+  /** Peer id of this node. */
+  readonly peer: string
+
+  /** Number of connected peers, guests included; 0 while the node is stopped. */
+  readonly peers: number
+
+  /**
+   * Sends a message to all subscribers of a topic in this mesh.
+   *
+   * The message carries the active span of the application, if it is sampled. It waits for up to two seconds for
+   * neighbours whose gossip streams are still opening.
+   *
+   * @throws MeshError `MESH_MESSAGE_TOO_LARGE` for more bytes than the option `messageBytes`.
+   * @throws MeshError `MESH_SERVICE_MISSING` without gossipsub.
+   * @throws The reason of `options.signal`, an `AbortError` by default, if it aborts before gossipsub has the message.
+   *
+   * @example
+   *
+   * ```typescript
+   * const { recipients } = await mesh.publish('news', new TextEncoder().encode('hello'))
+   * if (recipients === 0) console.log('no neighbour subscribes to the topic')
+   * ```
+   */
+  publish(topic: string, data: Uint8Array, options?: PublishOptions): Promise<Published>
+
+  /**
+   * Calls the handler with every message on a topic, within the trace of its publish.
+   *
+   * @returns A function that ends the subscription.
+   *
+   * @throws MeshError `MESH_SERVICE_MISSING` without gossipsub.
+   * @throws MeshError `MESH_LIMIT_REACHED` at 256 topics.
+   *
+   * @example
+   *
+   * ```typescript
+   * const unsubscribe = mesh.subscribe('news', ({ from, data }) => {
+   *   console.log(from, new TextDecoder().decode(data))
+   * })
+   * ```
+   */
+  subscribe(topic: string, handler: MessageHandler, options?: SubscribeOptions): () => void
+
+  /**
+   * Sends a request to one peer with a link, and resolves with its response.
+   *
+   * @throws MeshError `MESH_NO_LINK` if this node has no link to the peer.
+   * @throws MeshError `MESH_MESSAGE_TOO_LARGE` for more bytes than the option `messageBytes`.
+   * @throws MeshError `MESH_REQUEST_FAILED` if the peer has no handler, its handler failed, or no response arrived in
+   * time; `detail.cause` is the reason.
+   * @throws The reason of `options.signal`, an `AbortError` by default, if it aborts before the response.
+   *
+   * @example
+   *
+   * ```typescript
+   * const [sum] = await mesh.request(peer, 'sum', Uint8Array.of(1, 2, 3), { timeoutMs: 2_000 })
+   * ```
+   *
+   * @example With a signal
+   *
+   * ```typescript
+   * const controller = new AbortController()
+   * button.onclick = () => controller.abort()
+   * await mesh.request(peer, 'search', query, { signal: controller.signal })
+   * ```
+   */
+  request(peer: string, topic: string, data: Uint8Array, options?: RequestOptions): Promise<Uint8Array>
+
+  /**
+   * Answers the requests of members on a topic. The handler runs within the trace of each request; if it throws, the
+   * requester gets the message of the error. A second handler of a topic replaces the first, and the handler of a 257th
+   * topic the least recent one.
+   *
+   * @returns A function that removes the handler.
+   *
+   * @example
+   *
+   * ```typescript
+   * mesh.respond('sum', ({ data }) => Uint8Array.of(data.reduce((a, b) => a + b, 0)))
+   * ```
+   */
+  respond(topic: string, handler: RequestHandler): () => void
+
+  /**
+   * Multiaddrs at which other nodes dial this one, with its peer id.
+   *
+   * @example
+   *
+   * ```typescript
+   * for (const address of mesh.addresses()) console.log(`seed: ${address}`)
+   * ```
+   */
+  addresses(): readonly string[]
+
+  /**
+   * What this node knows of its mesh: its peers with their links, all members, and the subscribers of each topic.
+   *
+   * @example
+   *
+   * ```typescript
+   * const names = mesh.topology().members.map(({ name }) => name)
+   * ```
+   */
+  topology(): Topology
+
+  /**
+   * Registries, timers and resources that this node owns, with their counts and bounds.
+   *
+   * @example
+   *
+   * ```typescript
+   * const full = mesh.inventory().registries.filter(({ size, capacity }) => size === capacity)
+   * ```
+   */
+  inventory(): Inventory
+}
