@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { missingProxyExemption, missingSettings, processSettings } from './launcher.js'
+import { isAlive } from './testing/cluster/process-tree.ts'
 import { leakCheck } from './testing/leak-check.ts'
-import { isAlive } from './testing/process-tree.ts'
 import { until } from './testing/until.ts'
 
 leakCheck()

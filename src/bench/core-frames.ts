@@ -1,4 +1,4 @@
-import { LinkedNode } from '../testing/linked-node.ts'
+import { LinkedNode } from '../testing/core/linked-node.ts'
 import type { MicroBench, MicroReport } from './micro.ts'
 import { measured } from './statistics.ts'
 

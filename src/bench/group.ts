@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freeUdpPorts } from '../lab/free-ports.ts'
-import type { Usage } from '../testing/process-usage.ts'
+import type { Usage } from '../testing/cluster/process-usage.ts'
 import type { Graph } from './graph.ts'
 import { type PeerProcess, startPeer } from './peer-process.ts'
 import type { EventOf } from './protocol.ts'

@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Usage } from '../testing/process-usage.ts'
+import type { Usage } from '../testing/cluster/process-usage.ts'
 import { machineUse } from './usage.ts'
 
 /** A process to measure; `usage` comes from `/proc`. */

@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { processUsage, type Usage } from '../testing/process-usage.ts'
+import { processUsage, type Usage } from '../testing/cluster/process-usage.ts'
 import { type Command, type EventOf, encodeCommand, type PeerEvent, parseEvent } from './protocol.ts'
 import { kernelCpuMs } from './usage.ts'
 

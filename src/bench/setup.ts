@@ -1,5 +1,5 @@
 import { v8Flags } from '../node/v8-flags.ts'
-import { type Receiver, startReceiver } from '../testing/otlp-receiver.ts'
+import { type Receiver, startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import type { BenchOptions, SideSettings } from './bench.ts'
 import { spawnGroup } from './group.ts'
 import { ourBundle } from './our-bundle.ts'

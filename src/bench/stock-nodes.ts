@@ -1,4 +1,4 @@
-import type { Usage } from '../testing/process-usage.ts'
+import type { Usage } from '../testing/cluster/process-usage.ts'
 import { type Group, spawnGroup } from './group.ts'
 import { dialsForAll, reference, stockSide } from './side.ts'
 

@@ -1,4 +1,4 @@
-import { SimMesh } from '../testing/sim-mesh.ts'
+import { SimMesh } from '../testing/sim/sim-mesh.ts'
 import type { MicroBench } from './micro.ts'
 import { measured } from './statistics.ts'
 

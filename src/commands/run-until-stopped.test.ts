@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { runUntilStopped, type SignalHost } from './run-until-stopped.ts'
 
 leakCheck()

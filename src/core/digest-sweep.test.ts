@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { leakCheck } from '../testing/leak-check.ts'
 import {
   digestOf,
   hear,
@@ -11,7 +10,8 @@ import {
   summary,
   tick,
   window,
-} from '../testing/view-fixture.ts'
+} from '../testing/core/view-fixture.ts'
+import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck()
 

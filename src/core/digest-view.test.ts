@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import {
+  digestOf,
+  hear,
+  makeView,
+  names,
+  runUntil,
+  spansNamed,
+  summary,
+  tick,
+  wall,
+} from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { digestOf, hear, makeView, names, runUntil, spansNamed, summary, tick, wall } from '../testing/view-fixture.ts'
 import type { Digest } from './frames.ts'
 
 leakCheck()

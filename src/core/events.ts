@@ -182,7 +182,7 @@ export type NodeEffect = NetworkEffect | SpanEffect | { readonly do: 'observe' }
 
 /**
  * The port between the machines and a network: libp2p in a node, a virtual network in the simulator.
- * One conformance suite (`testing/network-suite.ts`) tests both.
+ * One conformance suite (`testing/suite/network-suite.ts`) tests both.
  */
 export interface Network {
   /** Own peer id, as text. */

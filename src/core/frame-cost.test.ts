@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { LinkedNode } from '../testing/core/linked-node.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { LinkedNode } from '../testing/linked-node.ts'
 
 leakCheck()
 

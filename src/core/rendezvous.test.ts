@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { peerIdArbitrary } from '../testing/frame-arbitraries.ts'
+import { peerIdArbitrary } from '../testing/core/frame-arbitraries.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed } from '../testing/random.ts'
 import { rank } from './rendezvous.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { near, play, refused, seed, upBetween } from '../testing/core/seed-fixture.ts'
+import { refusal } from '../testing/core/seed-player.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { near, play, refused, seed, upBetween } from '../testing/seed-fixture.ts'
-import { refusal } from '../testing/seed-player.ts'
 
 leakCheck()
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { refusal } from '../testing/core/seed-player.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { refusal } from '../testing/seed-player.ts'
 import { SeedDialler, type SeedEffect, type SeedEvent } from './seed-dialler.ts'
 
 leakCheck()

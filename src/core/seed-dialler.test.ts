@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gaps, highest, near, play, refused, seed, upBetween } from '../testing/core/seed-fixture.ts'
+import { type Outcome, refusal, type SeedPlayer } from '../testing/core/seed-player.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { gaps, highest, near, play, refused, seed, upBetween } from '../testing/seed-fixture.ts'
-import { type Outcome, refusal, type SeedPlayer } from '../testing/seed-player.ts'
 import { SeedDialler } from './seed-dialler.ts'
 
 leakCheck()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed, seededRandom } from '../testing/random.ts'
-import { redials, redialsWithIndependentWaits, worstFromSixth } from '../testing/redials.ts'
+import { redials, redialsWithIndependentWaits, worstFromSixth } from '../testing/sim/redials.ts'
 import { rankAmong } from './backoff.ts'
 
 leakCheck()

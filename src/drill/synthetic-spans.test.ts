@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { startReceiver } from '../testing/otlp-receiver.ts'
+import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { fillQueue, sendNodeSpans } from './synthetic-spans.ts'
 
 leakCheck()

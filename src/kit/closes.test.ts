@@ -7,7 +7,7 @@ import type { Connection, Libp2pEvents, TypedEventTarget } from '@libp2p/interfa
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
-import { listenOn } from '../testing/real-world.ts'
+import { listenOn } from '../testing/suite/real-world.ts'
 import { until } from '../testing/until.ts'
 import { type InternalInit, tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import type { NetworkComponents } from './components.ts'
 import { Connections } from './connections.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { collectNative, deadAddressOf, listenOn, realNode } from '../testing/real-world.ts'
+import { collectNative, deadAddressOf, listenOn, realNode } from '../testing/suite/real-world.ts'
 import { dialBack } from './dial-back.ts'
 
 collectNative()

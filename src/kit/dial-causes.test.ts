@@ -5,7 +5,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { DialFailure } from '../core/events.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { deadAddressOf, listenOn, type RealNode, realNode, type Transport } from '../testing/real-world.ts'
+import { deadAddressOf, listenOn, type RealNode, realNode, type Transport } from '../testing/suite/real-world.ts'
 import { withoutPeer } from './multiaddrs.ts'
 
 leakCheck()

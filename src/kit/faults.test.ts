@@ -14,10 +14,10 @@ import { Owner } from '../core/owner.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { listenOn } from '../testing/real-world.ts'
-import { recordingTelemetry } from '../testing/recording-telemetry.ts'
+import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
+import { listenOn } from '../testing/suite/real-world.ts'
 import { until } from '../testing/until.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
 import { systemClock } from './clock.ts'
 import {
   type Fault,

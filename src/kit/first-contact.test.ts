@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NetworkEvent } from '../core/events.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { collectNative, listenOn, realNode } from '../testing/real-world.ts'
+import { collectNative, listenOn, realNode } from '../testing/suite/real-world.ts'
 
 collectNative()
 leakCheck()

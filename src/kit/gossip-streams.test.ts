@@ -4,7 +4,7 @@ import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import type { GossipInternals, OutboundStream, RawMessage } from './gossip-internals.ts'
 import { GossipStreams, type UnsentMessage } from './gossip-streams.ts'
 

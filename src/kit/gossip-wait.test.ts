@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import type { ConnectionRecord } from './connections.ts'
 import { GossipWait } from './gossip-wait.ts'
 

@@ -1,6 +1,6 @@
 import { leakCheck } from '../testing/leak-check.ts'
-import { networkSuite } from '../testing/network-suite.ts'
-import { collectNative, realHarness } from '../testing/real-world.ts'
+import { networkSuite } from '../testing/suite/network-suite.ts'
+import { collectNative, realHarness } from '../testing/suite/real-world.ts'
 
 collectNative()
 leakCheck()

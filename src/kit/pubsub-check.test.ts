@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import type { PubSub } from './components.ts'
 import { checkPubSub } from './pubsub-check.ts'
 

@@ -5,7 +5,7 @@ import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { appTracing, unsampledName } from '../testing/app-tracing.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { RequestSpans } from './request-spans.ts'
 
 leakCheck()

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { ResourceMonitor, type ResourceMonitorOptions } from './resource-monitor.ts'
 
 leakCheck()

@@ -6,8 +6,8 @@ import { type Connection, serviceCapabilities, serviceDependencies } from '@libp
 import { createLibp2p } from 'libp2p'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { listenOn } from '../testing/real-world.ts'
-import { recordingTelemetry } from '../testing/recording-telemetry.ts'
+import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
+import { listenOn } from '../testing/suite/real-world.ts'
 import { type InternalInit, tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 

@@ -6,7 +6,7 @@ import { trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
 import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
-import { listenOn } from '../testing/real-world.ts'
+import { listenOn } from '../testing/suite/real-world.ts'
 import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { type LabProcess, startLabProcess } from '../testing/lab-process.ts'
+import { type LabProcess, startLabProcess } from '../testing/cluster/lab-process.ts'
+import { childrenOf, commandOf, isAlive } from '../testing/cluster/process-tree.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { childrenOf, commandOf, isAlive } from '../testing/process-tree.ts'
 import { until } from '../testing/until.ts'
 
 leakCheck({ graceMs: 8_000 })

@@ -1,7 +1,7 @@
 import { test } from 'node:test'
 import { testChecks } from '../prove/end-to-end.ts'
 import { runLateSeed } from '../prove/mesh/late-seed.ts'
-import { startCluster } from '../testing/cluster.ts'
+import { startCluster } from '../testing/cluster/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck()

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { browserTest, openPage } from '../testing/browser.ts'
-import { startLabProcess } from '../testing/lab-process.ts'
+import { startLabProcess } from '../testing/cluster/lab-process.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { killOnPage, openExpiry } from '../testing/page-steps.ts'
+import { browserTest, openPage } from '../testing/page/browser.ts'
+import { killOnPage, openExpiry } from '../testing/page/page-steps.ts'
 import { until } from '../testing/until.ts'
 
 leakCheck({ graceMs: 8_000 })

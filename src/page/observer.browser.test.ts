@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { startStore } from '../store/store.ts'
-import { browserTest, openPage } from '../testing/browser.ts'
-import { startCluster } from '../testing/cluster.ts'
+import { startCluster } from '../testing/cluster/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { browserTest, openPage } from '../testing/page/browser.ts'
 
 leakCheck({ graceMs: 8_000 })
 

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed, seededRandom } from '../testing/random.ts'
-import { collectNative } from '../testing/real-world.ts'
+import { collectNative } from '../testing/suite/real-world.ts'
 import { type Check, figuresPrefix, type Proof, suffix } from './proof.ts'
 
 /** After an interrupt a proof may take this long to end its processes, whose watchdogs end the others. Milliseconds. */

@@ -1,5 +1,5 @@
 import type { SpanName } from '../catalogue/spans.ts'
-import type { ReceivedSpan } from '../testing/otlp-receiver.ts'
+import type { ReceivedSpan } from '../testing/otlp/otlp-receiver.ts'
 
 type Spans = readonly ReceivedSpan[]
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { NodeProcess, Usage } from '../testing/cluster.ts'
+import type { NodeProcess, Usage } from '../testing/cluster/cluster.ts'
 
 /** Interval of memory samples, in milliseconds. */
 const sampleIntervalMs = 1_000

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { buildTestPackage } from '../testing/built-package.ts'
-import { startCluster, until } from '../testing/cluster.ts'
+import { startCluster, until } from '../testing/cluster/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck()

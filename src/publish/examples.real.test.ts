@@ -6,13 +6,13 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { buildTestPackage } from '../testing/built-package.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { startReceiver } from '../testing/otlp-receiver.ts'
+import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { until } from '../testing/until.ts'
 
 leakCheck()
 
 const root = resolve(import.meta.dirname, '../..')
-const guard = join(root, 'src/testing/die-with-parent.js')
+const guard = join(root, 'src/testing/cluster/die-with-parent.js')
 const compilerOptions = {
   target: 'es2024',
   strict: true,

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { budgets } from '../catalogue/budgets.ts'
 import { roles } from '../catalogue/roles.ts'
 import { readConfig } from '../node/config.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import {
   type Container,
   checkKustomization,
@@ -15,10 +17,8 @@ import {
   millicores,
   templateOf,
   workloads,
-} from '../testing/k8s-objects.ts'
-import { leakCheck } from '../testing/leak-check.ts'
-import { allows, type NetworkPolicy, selects } from '../testing/network-policies.ts'
-import { skipWithout } from '../testing/requirement.ts'
+} from '../testing/stack/k8s-objects.ts'
+import { allows, type NetworkPolicy, selects } from '../testing/stack/network-policies.ts'
 import { stackBinary } from './binaries.ts'
 import { containerSettings } from './services.ts'
 

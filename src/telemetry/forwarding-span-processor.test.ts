@@ -4,9 +4,9 @@ import { context, ProxyTracerProvider, propagation, TraceFlags, trace } from '@o
 import { InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { resource } from '../testing/node-resource.ts'
+import { resource } from '../testing/otlp/node-resource.ts'
 import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import type { SpanProcessors } from './forwarding-span-processor.ts'
 import { startTelemetry } from './telemetry.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
-import { pageMesh, pagePeer } from '../../testing/page-mesh.ts'
+import { pageMesh, pagePeer } from '../../testing/page/page-mesh.ts'
 import type { BootStep } from '../mesh-view.ts'
 import { bootChart } from './boot.ts'
 import { type ExpirySearch, nextPollMs, noExpiryText } from './expiry.ts'

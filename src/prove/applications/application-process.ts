@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
-import { processUsage, type Usage } from '../../testing/process-usage.ts'
+import { processUsage, type Usage } from '../../testing/cluster/process-usage.ts'
 
 const status = z.object({
   work: z.record(z.string(), z.number()),

@@ -1,4 +1,4 @@
-import { oddOtlpProperties } from '../../testing/odd-otlp-properties.ts'
+import { oddOtlpProperties } from '../../testing/otlp/odd-otlp-properties.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { equals } from '../proof.ts'
 

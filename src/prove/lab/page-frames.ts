@@ -1,8 +1,8 @@
 import type { Browser, Page } from 'playwright-core'
 import type { MeshView } from '../../page/mesh-view.ts'
-import { openPage } from '../../testing/browser.ts'
-import { pageMesh } from '../../testing/page-mesh.ts'
-import { startPageServer } from '../../testing/page-server.ts'
+import { openPage } from '../../testing/page/browser.ts'
+import { pageMesh } from '../../testing/page/page-mesh.ts'
+import { startPageServer } from '../../testing/page/page-server.ts'
 
 /** Milliseconds between frames. */
 export interface Gaps {

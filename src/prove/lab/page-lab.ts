@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
-import { openPage } from '../../testing/browser.ts'
-import { type LabProcess, startLabProcess } from '../../testing/lab-process.ts'
-import { killOnPage, openExpiry, type ShownExpiry } from '../../testing/page-steps.ts'
+import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
+import { openPage } from '../../testing/page/browser.ts'
+import { killOnPage, openExpiry, type ShownExpiry } from '../../testing/page/page-steps.ts'
 import { until } from '../../testing/until.ts'
 import { pictureTerminal } from './terminal-picture.ts'
 

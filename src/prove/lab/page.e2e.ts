@@ -1,5 +1,5 @@
 import { pageAssets } from '../../page/assets.ts'
-import { chromiumPath, launchBrowser } from '../../testing/browser.ts'
+import { chromiumPath, launchBrowser } from '../../testing/page/browser.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { pictures } from '../pictures.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'

@@ -7,7 +7,7 @@ import {
   playedMinute,
   playedNodes,
   spansPerMinute,
-} from '../../testing/lab-spans.ts'
+} from '../../testing/otlp/lab-spans.ts'
 import { type ProofContext, round } from '../proof.ts'
 
 /** Concurrent exports: of eighteen nodes not all send at the same moment. */

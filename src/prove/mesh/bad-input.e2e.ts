@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
-import { startCluster } from '../../testing/cluster.ts'
-import { startMisbehavingPeer } from '../../testing/misbehaving-peer.ts'
+import { startCluster } from '../../testing/cluster/cluster.ts'
+import { startMisbehavingPeer } from '../../testing/cluster/misbehaving-peer.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, round } from '../proof.ts'
 import { misbehaviours } from './malformed-frames.ts'

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import type { NodeOptions } from '../../testing/cluster.ts'
-import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
+import type { NodeOptions } from '../../testing/cluster/cluster.ts'
+import { type Cluster, type NodeProcess, until } from '../../testing/cluster/cluster.ts'
 
 interface ChatMessage {
   readonly n: number
@@ -21,7 +21,7 @@ export interface Exchange {
   readonly fromMs: number
 }
 
-const entry = fileURLToPath(new URL('../../testing/chatty-node.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../../testing/cluster/chatty-node.ts', import.meta.url))
 
 /** A node that publishes every 500 ms and logs each message that it receives. */
 export function chattyNode(cluster: Cluster, name: string, options: NodeOptions = {}): Promise<NodeProcess> {

@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import { CrossedDialsMesh, type Round } from '../../testing/crossed-dials-mesh.ts'
+import { CrossedDialsMesh, type Round } from '../../testing/cluster/crossed-dials-mesh.ts'
 import { each } from '../checks.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round as rounded } from '../proof.ts'
 

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
-import { startCluster, until } from '../../testing/cluster.ts'
-import { startDnsServer } from '../../testing/dns-server.ts'
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import { startCluster, until } from '../../testing/cluster/cluster.ts'
+import { startDnsServer } from '../../testing/cluster/dns-server.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, equals } from '../proof.ts'
 

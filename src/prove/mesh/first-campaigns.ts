@@ -1,4 +1,4 @@
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { emitterOf, numberOf, spansInTrace, spansNamed } from '../evidence.ts'
 
 /** First campaign of one node, from its spans. */

@@ -1,7 +1,7 @@
 import { endToEnd } from '../end-to-end.ts'
 import { aboutGuests, runGuestVisits } from './guest-visits.ts'
 
-/** Command line, split at spaces, of a guest that follows the protocol of `testing/guest-peer.ts`. */
+/** Command line, split at spaces, of a guest that follows the protocol of `testing/cluster/guest-peer.ts`. */
 const variable = 'TRACEMESH_GUEST_PEER'
 
 export const proof = endToEnd({

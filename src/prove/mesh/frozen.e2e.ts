@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startCluster } from '../../testing/cluster.ts'
+import { startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { emitterOf, numberOf, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, equals } from '../proof.ts'

@@ -2,11 +2,11 @@ import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { MessageRecord } from '../../kit/message.ts'
 import type { Topology } from '../../kit/views.ts'
-import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
-import { type Guest, startGuest } from '../../testing/guest.ts'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import { type Guest, startGuest } from '../../testing/cluster/guest.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
 
-const entry = fileURLToPath(new URL('../../testing/talking-node.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../../testing/cluster/talking-node.ts', import.meta.url))
 
 /** Limit of each step, in milliseconds. A listener waits 6 s for a hello; nodes export spans within 1 s. */
 const limits = { guest: 9_000, emitted: 12_000, received: 10_000, left: 6_000, crashed: 15_000 }

@@ -1,4 +1,4 @@
-import { plainGuest } from '../../testing/guest.ts'
+import { plainGuest } from '../../testing/cluster/guest.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { aboutGuests, runGuestVisits } from './guest-visits.ts'
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
+import { type Cluster, startCluster, until } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import { type Network, networkImpossible, startNetwork } from '../../testing/netns/network.ts'
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
 

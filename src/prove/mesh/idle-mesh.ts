@@ -1,4 +1,4 @@
-import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { emitterOf, missingSpans, numberOf, spansNamed } from '../evidence.ts'
 
 export interface IdleMesh extends AsyncDisposable {

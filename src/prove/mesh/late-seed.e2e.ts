@@ -1,4 +1,4 @@
-import { startCluster } from '../../testing/cluster.ts'
+import { startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { runLateSeed } from './late-seed.ts'
 

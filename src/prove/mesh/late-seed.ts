@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Cluster, type NodeProcess, until } from '../../testing/cluster.ts'
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import { type Cluster, type NodeProcess, until } from '../../testing/cluster/cluster.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import {
   emitterOf,
   gapsOf,

@@ -1,4 +1,4 @@
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { emitterOf, isLinkedTo, spansInTrace, spansNamed } from '../evidence.ts'
 import type { PairLink } from './mesh.ts'
 

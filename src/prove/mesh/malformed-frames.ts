@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/frames.ts'
 import type { Random } from '../../core/machine.ts'
 import { encodeFrame } from '../../kit/wire.ts'
-import { helloOf, rawFrame, type StreamInput } from '../../testing/misbehaving-peer.ts'
+import { helloOf, rawFrame, type StreamInput } from '../../testing/cluster/misbehaving-peer.ts'
 
 /** Malformed frames of a peer, and the span that the node must emit for them. */
 export interface Misbehaviour {

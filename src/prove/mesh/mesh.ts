@@ -1,5 +1,5 @@
 import type { PeerInfo, Topology } from '../../kit/views.ts'
-import { type NodeProcess, until } from '../../testing/cluster.ts'
+import { type NodeProcess, until } from '../../testing/cluster/cluster.ts'
 
 export interface PairLink {
   readonly id: string

@@ -12,9 +12,9 @@ import { createLibp2p } from 'libp2p'
 import type { SpanEffect } from '../../catalogue/span-effect.ts'
 import { tracemeshInternal } from '../../kit/internal.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
-import { type Guest, startGuest } from '../../testing/guest.ts'
-import { listenOn, type Transport } from '../../testing/real-world.ts'
-import { recordingTelemetry } from '../../testing/recording-telemetry.ts'
+import { type Guest, startGuest } from '../../testing/cluster/guest.ts'
+import { recordingTelemetry } from '../../testing/otlp/recording-telemetry.ts'
+import { listenOn, type Transport } from '../../testing/suite/real-world.ts'
 
 /**
  * A node as `tracemesh node` composes it, the kit in an application with stock gossipsub, and stock js-libp2p. The two

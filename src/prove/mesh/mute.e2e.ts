@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Transport } from '../../testing/real-world.ts'
+import type { Transport } from '../../testing/suite/real-world.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check } from '../proof.ts'
 import { cachedBytes, type Kind, type Peer, startForeignGuest, startPeer, timeUntilExchange } from './mute-pairs.ts'

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster.ts'
+import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, type Check, equals } from '../proof.ts'
 

@@ -1,13 +1,13 @@
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { startCluster, until } from '../../testing/cluster.ts'
+import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, equals, round } from '../proof.ts'
 import { highestRss } from '../waiting.ts'
 import { spanAccounts, total } from './span-accounts.ts'
 
-const load = fileURLToPath(new URL('../../testing/span-load.ts', import.meta.url))
+const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
 /** Additional spans per second of the busy node. */
 const perSecond = 50
 const settleMs = 30_000

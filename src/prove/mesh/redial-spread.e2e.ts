@@ -7,7 +7,7 @@ import {
   redialsOfNode,
   redialsWithIndependentWaits,
   worstFromSixth,
-} from '../../testing/redials.ts'
+} from '../../testing/sim/redials.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, round } from '../proof.ts'
 

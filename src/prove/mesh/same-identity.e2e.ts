@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster.ts'
+import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, type Check, equals } from '../proof.ts'
 import { chattyNode, countMessages, type Exchange, slowestMs, waitForExchange } from './chat.ts'

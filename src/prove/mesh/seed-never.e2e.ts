@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import { startCluster, until } from '../../testing/cluster.ts'
+import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { equals } from '../proof.ts'
 import { attemptsOf, isSeedSpan, noAnswerChecks, noAnswerFigures } from './no-answer.ts'

@@ -1,5 +1,5 @@
 import { get } from 'node:http'
-import { startCluster, until } from '../../testing/cluster.ts'
+import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, equals } from '../proof.ts'
 

@@ -1,4 +1,4 @@
-import { type EmittedSpan, SimMesh } from '../../testing/sim-mesh.ts'
+import { type EmittedSpan, SimMesh } from '../../testing/sim/sim-mesh.ts'
 import { isSeedSpan, type SeedSpan } from './no-answer.ts'
 
 /** Simulated QUIC gives up a port without a listener after its idle timeout, in milliseconds. */

@@ -1,5 +1,5 @@
 import { addNumbers, countMissing, emptySequence } from '../../store/sequence.ts'
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { byInstance, numberOf, spansNamed } from '../evidence.ts'
 
 /** Count of one process's spans at the receiver. */

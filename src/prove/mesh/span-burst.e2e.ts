@@ -1,12 +1,12 @@
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { startCluster, until } from '../../testing/cluster.ts'
+import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { spansNamed } from '../evidence.ts'
 import { equals, round } from '../proof.ts'
 import { spanAccounts, total } from './span-accounts.ts'
 
-const load = fileURLToPath(new URL('../../testing/span-load.ts', import.meta.url))
+const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
 const burst = 10_000
 const limitMs = 30_000
 

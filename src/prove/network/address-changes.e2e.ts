@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
+import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import type { Lan, Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -8,7 +8,7 @@ import { atMost, type Check, equals, type ProofContext, round } from '../proof.t
 import { areLinkedBothWays, timeUntil, viewOf, viewsOf } from './node-view.ts'
 import { addressesAt, listen, onNetwork } from './on-network.ts'
 
-const watcher = fileURLToPath(new URL('../../testing/identify-watch.ts', import.meta.url))
+const watcher = fileURLToPath(new URL('../../testing/cluster/identify-watch.ts', import.meta.url))
 /** A changed address must be in digest and identify within this, in milliseconds. */
 const announcedMs = 10_000
 const linkedMs = 20_000

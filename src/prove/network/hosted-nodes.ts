@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
+import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import type { Attachment, Lan, Network } from '../../testing/netns/network.ts'
 import { listen } from './on-network.ts'

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AlertName } from '../../catalogue/alerts.ts'
-import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
+import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { each } from '../checks.ts'
 import { nameOf, spansNamed } from '../evidence.ts'

@@ -1,5 +1,5 @@
 import type { Topology } from '../../kit/views.ts'
-import { type NodeProcess, until } from '../../testing/cluster.ts'
+import { type NodeProcess, until } from '../../testing/cluster/cluster.ts'
 
 /** One node's view of the others, by their names. */
 export interface NodeView {

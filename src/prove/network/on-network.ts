@@ -1,4 +1,4 @@
-import { type Cluster, startCluster } from '../../testing/cluster.ts'
+import { type Cluster, startCluster } from '../../testing/cluster/cluster.ts'
 import { type Network, networkImpossible, startNetwork } from '../../testing/netns/network.ts'
 import type { ProofResult } from '../proof.ts'
 

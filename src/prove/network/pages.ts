@@ -1,5 +1,5 @@
 import { type AlertName, alertNames, alertOf } from '../../catalogue/alerts.ts'
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { nameOf, numberOf, spansNamed } from '../evidence.ts'
 
 /** One page that these spans would have caused. */

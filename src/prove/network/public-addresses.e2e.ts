@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import type { Cluster, NodeProcess } from '../../testing/cluster.ts'
+import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type ProofContext, round } from '../proof.ts'

@@ -1,4 +1,4 @@
-import { type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
+import { type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { atMost, type Check, equals } from '../proof.ts'
 
 /** Limit of each step, in milliseconds: links, gossip and the first batch of spans, during another install. */

@@ -2,7 +2,7 @@ import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { MessageRecord } from '../../kit/message.ts'
 import type { Topology } from '../../kit/views.ts'
-import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster.ts'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
 

@@ -2,8 +2,8 @@ import { specOf } from '../../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../../catalogue/spans.ts'
 import type { Random } from '../../core/machine.ts'
 import { exportBytes, type SentSpan, type SentValue } from '../../store/otlp-client.ts'
-import { hex } from '../../testing/lab-spans.ts'
-import { type EmittedSpan, SimMesh, type SimNode } from '../../testing/sim-mesh.ts'
+import { hex } from '../../testing/otlp/lab-spans.ts'
+import { type EmittedSpan, SimMesh, type SimNode } from '../../testing/sim/sim-mesh.ts'
 
 /** Every five minutes a node dies or leaves, and comes back with a new identity under its name. */
 const churnMs = 300_000

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
 import { searches, searchUrl } from '../../catalogue/searches.ts'
-import { openPage } from '../../testing/browser.ts'
+import { openPage } from '../../testing/page/browser.ts'
 import { until } from '../../testing/until.ts'
 import * as steps from './jaeger-steps.ts'
 import type { Subjects } from './jaeger-subjects.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startStack } from '../../stack/bare.ts'
-import { type Cluster, startCluster, until } from '../../testing/cluster.ts'
+import { type Cluster, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, equals, type ProofContext, type ProofResult, round } from '../proof.ts'

@@ -1,5 +1,5 @@
 import type { SpanName } from '../../catalogue/spans.ts'
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import type { TraceReader } from '../../traces/reader.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
 import { emitterOf, spansNamed } from '../evidence.ts'

@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { connect, type Server, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { ProcessHost } from '../process-host.ts'
+import type { ProcessHost } from '../cluster/process-host.ts'
 import type { AgentMessage, AgentRequest } from './agent.ts'
 import { env, run } from './commands.ts'
 import type { Transport } from './echo.ts'
 
 const agent = fileURLToPath(new URL('./agent.ts', import.meta.url))
-const guard = fileURLToPath(new URL('../die-with-parent.js', import.meta.url))
+const guard = fileURLToPath(new URL('../cluster/die-with-parent.js', import.meta.url))
 
 const bounds = { startMs: 20_000, pending: 64, sockets: 64 }
 

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { leakCheck } from '../leak-check.ts'
+import { startCluster, until } from './cluster.ts'
+
+leakCheck()
+
+/** A dead process whose parent has not yet read its exit code is a zombie. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+test('a killed node with keepIdentity: its next start has the same address and peer id', async () => {
+  await using cluster = await startCluster({ receiver: 'none' })
+  const first = await cluster.node('a', { role: 'seed', keepIdentity: true })
+  assert.deepEqual(first.addresses, [`${cluster.address('a')}/p2p/${first.peer}`])
+  const listening = first.log.find(({ msg }) => msg === 'listening')
+  assert.match(String(listening?.['trace_id']), /^[0-9a-f]{32}$/)
+  await assert.rejects(cluster.node('a'), /is already running/)
+  first.kill()
+  assert.equal(await first.exited, null)
+  const second = await cluster.node('a', { role: 'seed', keepIdentity: true })
+  assert.deepEqual([second.peer, second.addresses], [first.peer, first.addresses])
+  assert.deepEqual(await second.api('/readyz'), { ready: true, why: 'a seed waits for other nodes' })
+  const { cpuMs, rssMb, pssMb } = await second.usage()
+  assert.ok(cpuMs > 0 && rssMb > 30 && pssMb > 0 && pssMb <= rssMb, `${cpuMs} ms, ${rssMb} MiB, ${pssMb} MiB`)
+  assert.equal(await second.stop(), 0)
+})
+
+test('a cluster with a paused node: close ends the node', async () => {
+  const cluster = await startCluster({ receiver: 'none' })
+  const node = await cluster.node('a', { role: 'seed' })
+  node.pause()
+  await cluster.close()
+  assert.equal(isAlive(node.pid), false)
+})
+
+test('a node with an invalid setting: the error names the setting', async () => {
+  await using cluster = await startCluster({ receiver: 'none', env: { MESH_SWEEP_MS: '0' } })
+  await assert.rejects(cluster.node('a'), /ended with 2 .*MESH_SWEEP_MS/)
+})
+
+test('SIGKILL to the process that started a cluster: the nodes end', async () => {
+  // A killed process cannot remove its files.
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'tracemesh-'))
+  const env = { ...process.env, TMPDIR: directory.path }
+  const child = fork(fileURLToPath(new URL('./lone-cluster.ts', import.meta.url)), { stdio: 'ignore', env })
+  const [pid] = (await once(child, 'message')) as [number]
+  assert.equal(isAlive(pid), true)
+  child.kill('SIGKILL')
+  await until(() => !isAlive(pid), 5_000, 'the node ends')
+})

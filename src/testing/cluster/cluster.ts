@@ -1,0 +1,150 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Role } from '../../catalogue/roles.ts'
+import { freeUdpPorts } from '../../lab/free-ports.ts'
+import { type Receiver, startReceiver } from '../otlp/otlp-receiver.ts'
+import { type NodeProcess, startProcess } from './node-process.ts'
+import type { ProcessHost } from './process-host.ts'
+
+export { until } from '../until.ts'
+export type { NodeProcess } from './node-process.ts'
+export type { Usage } from './process-usage.ts'
+
+export interface ClusterOptions {
+  /** The receiver of all spans; by default the cluster starts one. `none` turns export off. */
+  readonly receiver?: Receiver | 'none'
+  /** For every process. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface NodeOptions {
+  readonly role?: Role
+  readonly seeds?: readonly string[]
+  /** By default one QUIC port on loopback, the same at every start of this name. */
+  readonly listen?: readonly string[]
+  readonly mesh?: string
+  /** Stores the key in a file by this name, so that the next start has the same identity. */
+  readonly keepIdentity?: boolean
+  readonly env?: Readonly<Record<string, string>>
+  /** Absolute path of a program to run in place of `tracemesh node`; it gets the same environment. */
+  readonly entry?: string
+  /** Added to the command line. */
+  readonly args?: readonly string[]
+  /** The host it runs on; by default this machine, on loopback. */
+  readonly host?: ProcessHost
+}
+
+/** Real node processes on loopback, which end when their parent process ends. */
+export interface Cluster extends AsyncDisposable {
+  /** Throws when the cluster runs without a receiver. */
+  readonly receiver: Receiver
+  /** Resolves once the node listens. Rejects when it fails to listen, or when a node of this name still runs. */
+  node(name: string, options?: NodeOptions): Promise<NodeProcess>
+  /** Multiaddr, without `/p2p`, that a node of this name listens at, now or later. */
+  address(name: string): string
+  /** The running nodes. */
+  nodes(): readonly NodeProcess[]
+  /** Stops every process it started, and removes their files. */
+  close(): Promise<void>
+}
+
+/** A process that does not yet listen. */
+interface StartingProcess {
+  readonly kill: () => void
+}
+
+/** Node names per cluster: each has its own port. */
+const names = 32
+
+const bin = fileURLToPath(new URL('../../bin.js', import.meta.url))
+
+export async function startCluster({ receiver, env = {} }: ClusterOptions = {}): Promise<Cluster> {
+  const own = receiver === undefined ? await startReceiver() : undefined
+  const target = receiver === 'none' ? undefined : (receiver ?? own)
+  const directory = await mkdtemp(join(tmpdir(), 'tracemesh-'))
+  const ports = await freeUdpPorts(names)
+  const portOf = new Map<string, number>()
+  const running = new Map<string, NodeProcess | StartingProcess>()
+  const starting = new Set<Promise<NodeProcess>>()
+  const nodes = () => [...running.values()].filter((node) => 'pid' in node)
+  const atExit = () => {
+    for (const node of running.values()) node.kill()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  process.once('exit', atExit)
+
+  let closing: Promise<void> | undefined
+
+  const address = (name: string) => {
+    const port = portOf.get(name) ?? ports[portOf.size]
+    if (port === undefined) throw new Error(`a cluster has ports for ${names} names at most`)
+    portOf.set(name, port)
+    return `/ip4/127.0.0.1/udp/${port}/quic-v1`
+  }
+  const node = async (name: string, options: NodeOptions = {}) => {
+    if (running.has(name)) throw new Error(`${name} is already running`)
+    if (closing !== undefined) throw new Error('this cluster is closed')
+    running.set(name, { kill: () => {} })
+    const start = startProcess({
+      name,
+      entry: options.entry ?? bin,
+      args: [...(options.entry === undefined ? ['node'] : []), ...(options.args ?? [])],
+      env: { ...inheritedEnv(), ...settings(name, options), ...env, ...options.env },
+      host: options.host,
+      onSpawn: (child) => running.set(name, child),
+    })
+    starting.add(start)
+    try {
+      const nodeProcess = await start
+      running.set(name, nodeProcess)
+      nodeProcess.exited.then(() => running.delete(name))
+      return nodeProcess
+    } catch (error) {
+      running.delete(name)
+      throw error
+    } finally {
+      starting.delete(start)
+    }
+  }
+  const settings = (name: string, options: NodeOptions) => ({
+    MESH_NAME: name,
+    MESH_ROLE: options.role ?? 'compute',
+    MESH_ID: options.mesh ?? 'mesh-a',
+    MESH_SEEDS: (options.seeds ?? []).join(','),
+    MESH_LISTEN: (options.listen ?? [address(name)]).join(','),
+    MESH_OTLP: target === undefined ? 'off' : (options.host?.forward?.(target.endpoint) ?? target.endpoint),
+    ...(options.keepIdentity ? { MESH_IDENTITY: join(directory, `${name}.key`) } : {}),
+  })
+  const close = async () => {
+    // A node that is still starting can be stopped only once it runs.
+    await Promise.allSettled(starting)
+    await Promise.all(nodes().map((one) => one.stop()))
+    process.off('exit', atExit)
+    await own?.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+  const closeOnce = () => {
+    closing ??= close()
+    return closing
+  }
+  return {
+    get receiver() {
+      if (target === undefined) throw new Error('this cluster runs without a receiver')
+      return target
+    },
+    node,
+    address,
+    nodes,
+    close: closeOnce,
+    [Symbol.asyncDispose]: closeOnce,
+  }
+}
+
+/** This process's environment without the settings of meshes, telemetry and Node. */
+function inheritedEnv(): Record<string, string | undefined> {
+  const entries = Object.entries(process.env).filter(([name]) => !/^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV)/.test(name))
+  return Object.fromEntries(entries)
+}

@@ -1,0 +1,89 @@
+import { MeshNode } from '../../core/mesh-node.ts'
+import { Owner } from '../../core/owner.ts'
+import { seededRandom } from '../random.ts'
+import { VirtualClock } from '../sim/virtual-clock.ts'
+
+const digestMs = 2_000
+
+/** A node with joined links, and the frames that their peers send in turn. */
+export class LinkedNode {
+  readonly #node: MeshNode
+  readonly #connections: readonly string[]
+  #sequence = 1
+  #now = 1_000
+  #next = 0
+
+  constructor(count: number) {
+    this.#node = meshNode(count)
+    this.#connections = Array.from({ length: count }, (_, index) => `connection-${index}`)
+    for (const [index, connection] of this.#connections.entries()) join(this.#node, connection, index, this.#now)
+  }
+
+  /** Microseconds of CPU per frame. The time between two frames is that of so many links. */
+  frameCost(frames: number): number {
+    const before = process.cpuUsage()
+    for (let frame = 0; frame < frames; frame++) this.#receive()
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / frames
+  }
+
+  #receive(): void {
+    const connection = this.#connections[this.#next] ?? ''
+    this.#now += digestMs / this.#connections.length
+    const frame = { type: 'unchanged', incarnation: 1, sequence: this.#sequence + 1 } as const
+    this.#node.handle({ type: 'frame', connection, wall: this.#now, frame }, this.#now)
+    this.#node.deadline()
+    this.#next = (this.#next + 1) % this.#connections.length
+    if (this.#next === 0) this.#sequence++
+  }
+}
+
+function meshNode(connections: number): MeshNode {
+  const node = new MeshNode(new Owner('bench', new VirtualClock()), {
+    self: peerId(connections),
+    name: 'bench',
+    role: 'compute',
+    meshes: ['m'],
+    incarnation: 1,
+    build: 'bench',
+    seeds: [],
+    random: seededRandom(1),
+    stalenessMs: 30_000,
+    sweepMs: 5_000,
+    digestMs,
+    gossipDigestMs: 10_000,
+    neighbours: 8,
+    maxPeers: connections,
+  })
+  node.handle({ type: 'started', settings: [] }, 0)
+  const infos = Array.from({ length: connections }, (_, index) => ({
+    id: `connection-${index}`,
+    peer: peerId(index),
+    direction: 'inbound' as const,
+    address: addressOf(index),
+    transport: 'quic' as const,
+    gossip: 'open' as const,
+  }))
+  node.handle({ type: 'observed', connections: infos }, 0)
+  return node
+}
+
+function join(node: MeshNode, connection: string, index: number, now: number): void {
+  const peer = peerId(index)
+  const common = { meshes: ['m'], name: `peer-${index}`, role: 'compute', incarnation: 1 } as const
+  const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+  const hello = { ...common, instance: peer.slice(-16), build: 'bench', counter: 1, trace }
+  const lists = { addresses: [addressOf(index)], topics: ['t'], links: [0, 1, 2, 3].map(peerId) }
+  const digest = { ...common, peer, sequence: 1, intervalMs: digestMs, ...lists, sentAt: now }
+  node.handle({ type: 'stream.open', connection }, now)
+  node.handle({ type: 'frame', connection, wall: now, frame: { type: 'hello', hello } }, now)
+  node.handle({ type: 'frame', connection, wall: now, frame: { type: 'digest', digest } }, now)
+}
+
+function peerId(index: number): string {
+  return `12D3KooW${String(index).padStart(44, '1')}`
+}
+
+function addressOf(index: number): string {
+  return `/ip4/10.0.${index >> 8}.${index & 255}/udp/4001/quic-v1`
+}

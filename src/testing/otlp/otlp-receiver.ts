@@ -1,0 +1,120 @@
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { Server, ServerCredentials, status } from '@grpc/grpc-js'
+import { traceService, type WireRequest } from '../../store/wire.ts'
+import { type ReceivedSpan, spansOf } from './otlp-decode.ts'
+
+export type { ReceivedSpan } from './otlp-decode.ts'
+
+export interface Receiver {
+  /** `http://127.0.0.1:<port>`, or `https`; stays the same over `stop` and `restart`. */
+  readonly endpoint: string
+  /** In order of arrival; a span that arrives twice is in it twice. */
+  readonly spans: readonly ReceivedSpan[]
+  /** Resolves to the first span for which `predicate` holds; rejects after `timeoutMs`. */
+  waitFor(predicate: (span: ReceivedSpan) => boolean, timeoutMs: number): Promise<ReceivedSpan>
+  /** Rejects exports with this status, UNAVAILABLE by default, until `resume`. */
+  pause(code?: number): void
+  resume(): void
+  /** Closes the port and every connection, as if the process had died. Keeps its spans. */
+  stop(): Promise<void>
+  /** Listens on the same port again. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ReceiverOptions {
+  /** By default a free one. */
+  readonly port?: number
+  /** Credentials for TLS; without them it uses plain text. */
+  readonly tls?: ServerCredentials
+  /** Rejects every other `authorization` header as UNAUTHENTICATED, with the header in the message. */
+  readonly authorization?: string
+  /** Milliseconds between a batch and its answer; 0 by default. */
+  readonly answerMs?: number
+}
+
+/** An OTLP gRPC receiver that keeps spans in memory, for tests. Loopback only. */
+export async function startReceiver(options: ReceiverOptions = {}): Promise<Receiver> {
+  const { port = 0, tls, authorization, answerMs = 0 } = options
+  const credentials = tls ?? ServerCredentials.createInsecure()
+  const spans: ReceivedSpan[] = []
+  const watchers = new Set<(span: ReceivedSpan) => void>()
+  let pauseStatus: number | undefined
+  const handler = (call: ServerUnaryCall<WireRequest, object>, answer: sendUnaryData<object>): void => {
+    if (pauseStatus !== undefined) {
+      answer({ code: pauseStatus, details: 'paused' })
+      return
+    }
+    const [header] = call.metadata.get('authorization')
+    if (authorization !== undefined && header !== authorization) {
+      answer({ code: status.UNAUTHENTICATED, details: `unknown token ${String(header).split(' ')[1]}` })
+      return
+    }
+    for (const span of spansOf(call.request)) {
+      spans.push(span)
+      for (const watch of watchers) watch(span)
+    }
+    if (answerMs === 0) answer(null, {})
+    else setTimeout(() => answer(null, {}), answerMs)
+  }
+  let server = await listen(port, credentials, handler)
+  const bound = server.port
+  return {
+    endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${bound}`,
+    spans,
+    waitFor: (predicate, timeoutMs) => waitForSpan(spans, watchers, predicate, timeoutMs),
+    pause: (code = status.UNAVAILABLE) => {
+      pauseStatus = code
+    },
+    resume: () => {
+      pauseStatus = undefined
+    },
+    stop: async () => server.stop(),
+    restart: async () => {
+      server = await listen(bound, credentials, handler)
+    },
+    close: async () => {
+      server.stop()
+      watchers.clear()
+    },
+  }
+}
+
+type Handler = (call: ServerUnaryCall<WireRequest, object>, answer: sendUnaryData<object>) => void
+
+async function listen(port: number, credentials: ServerCredentials, handler: Handler) {
+  const server = new Server()
+  server.addService(traceService(), { Export: handler })
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, actual) =>
+      error === null ? resolve(actual) : reject(error),
+    )
+  })
+  return { port: bound, stop: () => server.forceShutdown() }
+}
+
+function waitForSpan(
+  spans: readonly ReceivedSpan[],
+  watchers: Set<(span: ReceivedSpan) => void>,
+  predicate: (span: ReceivedSpan) => boolean,
+  timeoutMs: number,
+): Promise<ReceivedSpan> {
+  const existing = spans.find(predicate)
+  if (existing !== undefined) return Promise.resolve(existing)
+  return new Promise((resolve, reject) => {
+    const watch = (span: ReceivedSpan): void => {
+      if (!predicate(span)) return
+      stopWaiting()
+      resolve(span)
+    }
+    const stopWaiting = (): void => {
+      clearTimeout(timer)
+      watchers.delete(watch)
+    }
+    const timer = setTimeout(() => {
+      stopWaiting()
+      reject(new Error(`no such span within ${timeoutMs} ms; ${spans.length} others arrived`))
+    }, timeoutMs)
+    watchers.add(watch)
+  })
+}

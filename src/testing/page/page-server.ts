@@ -1,0 +1,78 @@
+import type { AddressInfo } from 'node:net'
+import { SpanStatusCode } from '@opentelemetry/api'
+import fastify from 'fastify'
+import type { MeshView } from '../../page/mesh-view.ts'
+import { pageRoutes } from '../../page/serve.ts'
+import type { TraceSpan } from '../../traces/trace.ts'
+
+/** A server of the page with answers from a test, which records its requests. */
+export interface PageServer extends AsyncDisposable {
+  readonly url: string
+  /** Answer of `/api/mesh`; undefined: 503. */
+  view: MeshView | undefined
+  /** Requests so far, as `METHOD /path`. */
+  readonly requests: string[]
+}
+
+/** Starts it on a free loopback port. */
+export async function startPageServer(first: MeshView, spans: readonly TraceSpan[] = []): Promise<PageServer> {
+  const app = fastify()
+  const server = { view: first as MeshView | undefined, requests: [] as string[] }
+  app.addHook('onRequest', async ({ method, url }) => void server.requests.push(`${method} ${url}`))
+  app.get('/api/mesh', (_request, reply) =>
+    server.view === undefined ? reply.code(503).send({ message: 'not now' }) : reply.send(server.view),
+  )
+  app.post('/api/lab/*', () => ({}))
+  app.get('/api/v3/services', () => ({ services: [...new Set(spans.map(({ service }) => service))] }))
+  app.get<{ Querystring: { service: string } }>('/api/v3/operations', ({ query }) => ({
+    operations: spans.filter(({ service }) => service === query.service).map(({ name }) => ({ name })),
+  }))
+  app.get<{ Params: { id: string } }>('/api/v3/traces/:id', ({ params }) =>
+    answerOf(spans.filter(({ traceId }) => traceId === params.id)),
+  )
+  app.get<{ Querystring: Record<string, string> }>('/api/v3/traces', ({ query }) => {
+    const matches = spans.filter(
+      ({ service, name }) =>
+        service === query['query.service_name'] && name === (query['query.operation_name'] ?? name),
+    )
+    const ids = new Set(matches.map(({ traceId }) => traceId))
+    return answerOf(spans.filter(({ traceId }) => ids.has(traceId)))
+  })
+  await pageRoutes(app)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const close = async () => {
+    app.server.closeAllConnections()
+    await app.close()
+  }
+  return Object.assign(server, { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: close })
+}
+
+function answerOf(spans: readonly TraceSpan[]): object {
+  return { result: { resourceSpans: spans.map(resourceSpan) } }
+}
+
+function resourceSpan({
+  resource,
+  startMs,
+  durationMs,
+  attributes,
+  status,
+  kind: _,
+  service: __,
+  scope,
+  ...span
+}: TraceSpan): object {
+  const nano = (ms: number) => `${Math.round(ms)}000000`
+  const code = status === 'error' ? SpanStatusCode.ERROR : SpanStatusCode.UNSET
+  const own = { startTimeUnixNano: nano(startMs), endTimeUnixNano: nano(startMs + durationMs), status: { code } }
+  const spans = [{ ...span, ...own, attributes: pairs(attributes) }]
+  return { resource: { attributes: pairs(resource) }, scopeSpans: [{ scope, spans }] }
+}
+
+function pairs(values: TraceSpan['attributes']): object[] {
+  return Object.entries(values).map(([key, value]) => ({
+    key,
+    value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: String(value) },
+  }))
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import type { Network, NetworkEvent } from '../../core/events.ts'
+import type { Frame } from '../../core/frames.ts'
+import { type SuiteHarness, type SuiteWorld, suiteMesh } from './suite-world.ts'
+
+type EventOf<T extends NetworkEvent['type']> = Extract<NetworkEvent, { type: T }>
+
+/** A network under test, with its events so far. */
+export class Recorder {
+  readonly network: Network
+  readonly #world: SuiteWorld
+  #events: NetworkEvent[] = []
+
+  constructor(network: Network, world: SuiteWorld) {
+    this.network = network
+    this.#world = world
+  }
+
+  start(): Promise<void> {
+    return this.network.start((event) => this.#events.push(event))
+  }
+
+  all(): readonly NetworkEvent[] {
+    return this.#events
+  }
+
+  clear(): void {
+    this.#events = []
+  }
+
+  events<T extends NetworkEvent['type']>(type: T): EventOf<T>[] {
+    return this.#events.filter((event): event is EventOf<T> => event.type === type)
+  }
+
+  count(type: NetworkEvent['type']): number {
+    return this.events(type).length
+  }
+
+  frames(): Frame[] {
+    return this.events('frame').map((event) => event.frame)
+  }
+
+  /** Waits up to `ms` for the first event of this type. */
+  async wait<T extends NetworkEvent['type']>(type: T, ms = 6_000): Promise<EventOf<T>> {
+    await until(this.#world, () => this.count(type) > 0, ms, `${type} within ${ms} ms`)
+    return this.events(type)[0] as EventOf<T>
+  }
+}
+
+/** Lets time pass until `holds` is true, for `ms` at most. */
+export async function until(world: SuiteWorld, holds: () => boolean, ms: number, what = 'condition'): Promise<void> {
+  const stepMs = 10
+  for (let passed = 0; passed < ms && !holds(); passed += stepMs) await world.settle(stepMs)
+  assert.ok(holds(), `not met in time: ${what}`)
+}
+
+/** Dials, opens the link stream, and returns the connection's id on each end. */
+export async function connect(world: SuiteWorld, dialler: Recorder, listener: Recorder) {
+  const seed = world.addresses[world.networks.indexOf(listener.network)] as string
+  const outbound = (): string | undefined =>
+    dialler.network.snapshot().find((info) => info.peer === listener.network.self && info.direction === 'outbound')?.id
+  const inbound = (): string | undefined =>
+    listener.network.snapshot().find((info) => info.peer === dialler.network.self && info.direction === 'inbound')?.id
+  dialler.network.perform({ do: 'dial.seed', seed, limitMs: 5_000 })
+  await until(world, () => outbound() !== undefined && inbound() !== undefined, 6_000, 'connected')
+  const ids = { dialler: outbound() as string, listener: inbound() as string }
+  dialler.network.perform({ do: 'open', connection: ids.dialler })
+  const open = (end: Recorder, id: string) => end.events('stream.open').some((event) => event.connection === id)
+  await until(world, () => open(dialler, ids.dialler) && open(listener, ids.listener), 6_000, 'stream open')
+  return ids
+}
+
+type Recorders = [Recorder, Recorder, Recorder]
+
+/** Creates, starts, runs, stops and frees a world, also when the test fails. */
+export async function withWorld(
+  harness: SuiteHarness,
+  count: 1 | 2 | 3,
+  guests: number,
+  run: (world: SuiteWorld, recorders: Recorders) => Promise<void>,
+  options: { start: boolean } = { start: true },
+): Promise<void> {
+  const world = await harness.create(count, { guests, mesh: suiteMesh })
+  const recorders = world.networks.map((network) => new Recorder(network, world))
+  try {
+    if (options.start) for (const recorder of recorders) await recorder.start()
+    await run(world, recorders as Recorders)
+  } finally {
+    for (const { network } of recorders) await network.stop()
+    await world.close()
+  }
+}
