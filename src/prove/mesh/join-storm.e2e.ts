@@ -89,7 +89,7 @@ async function runStorm(healing: boolean): Promise<Outcome> {
 
 /** Starts a program of `src/testing` that prints events, reads lines, and ends with its input. */
 function startProgram(file: string, args: readonly string[]) {
-  const path = fileURLToPath(new URL(`../../testing/${file}`, import.meta.url))
+  const path = fileURLToPath(new URL(`../../testing/cluster/${file}`, import.meta.url))
   const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'close')
   const events: Record<string, unknown>[] = []

@@ -6,7 +6,7 @@ import { type Cluster, type NodeProcess, startCluster, until } from '../../testi
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
 
-const program = (name: string) => fileURLToPath(new URL(`../../testing/${name}.ts`, import.meta.url))
+const program = (name: string) => fileURLToPath(new URL(`../../testing/cluster/${name}.ts`, import.meta.url))
 
 /** Limit of each step, in milliseconds. */
 const limits = { joined: 10_000, received: 10_000, emitted: 12_000, left: 8_000 }
