@@ -38,11 +38,19 @@ export async function loadProof(name: string): Promise<Proof> {
   return proof
 }
 
+/** Which quick proofs: those of simulated time alone or none of them, and at most so many seconds long. */
+export interface QuickFilter {
+  readonly virtual?: boolean
+  readonly maxSeconds?: number
+}
+
 /** Names of the quick proofs by the text of their files: `npm test` need not load them all. */
-export function quickNames({ virtual }: { readonly virtual?: boolean } = {}): string[] {
+export function quickNames({ virtual, maxSeconds = Infinity }: QuickFilter = {}): string[] {
   return proofNames().filter((name) => {
     const text = readFileSync(proofFile(name), 'utf8')
-    return hasFlag(text, 'quick') && (virtual === undefined || hasFlag(text, 'virtual') === virtual)
+    const seconds = Number(/\n {2}seconds: ([\d_]+),\n/.exec(text)?.[1])
+    const isKind = virtual === undefined || hasFlag(text, 'virtual') === virtual
+    return hasFlag(text, 'quick') && isKind && seconds <= maxSeconds
   })
 }
 

@@ -23,7 +23,7 @@ export const proof = endToEnd({
   about:
     'a plain js-libp2p application with one line for the mesh is a member: it publishes, receives, requests and answers, its spans arrive, and its own tracer provider stays global',
   quick: true,
-  seconds: 20,
+  seconds: 12,
   async run({ progress }: ProofContext): Promise<ProofResult> {
     await using cluster = await startCluster()
     const seed = await cluster.node('seed', { role: 'seed', env: { MESH_TOPICS: 'news' } })
