@@ -147,7 +147,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #tick(now: number): LedgerEffect[] {
     const effects: LedgerEffect[] = []
     let needsSnapshot = false
-    for (const record of this.#peers.due(now)) {
+    for (const record of this.#peers.takeDue(now)) {
       for (const link of record.links)
         if (this.#protocol.dueAt(record.peer, link) <= now) effects.push(...this.#onDue(record, link, now))
       needsSnapshot ||= !this.#isStopping && this.#keeper.dueAt(record) <= now

@@ -216,3 +216,19 @@ test('known member with a new address or start: renewed', () => {
   view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 4)
   assert.deepEqual(renewals({ incarnation: 3, addresses: at(3) }, 5), [restarted])
 })
+
+test('released member with two processes: no longer contested, also when the peer joins again', () => {
+  const view = makeView()
+  hear(view, digestOf('b'), 0)
+  for (const now of [0, 20_000])
+    for (const instance of ['x', 'y'])
+      view.handle({ type: 'sighted', peer: 'b', report: { instance, address: '/a', via: 'link' } }, now)
+  assert.deepEqual(
+    view.contested().map(({ digest }) => digest.peer),
+    ['b'],
+  )
+  runUntil(view, 200_000)
+  assert.equal(view.get('b'), undefined)
+  hear(view, digestOf('b', { incarnation: 2 }), 200_000)
+  assert.deepEqual(view.contested(), [])
+})

@@ -1,5 +1,5 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { type Digest, instanceOf } from './frames.ts'
+import { areSameTexts, type Digest, instanceOf } from './frames.ts'
 import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-protocol.ts'
@@ -87,7 +87,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       name: 'members',
       capacity: options.capacity ?? limits.members,
       expiry: { event: `${retentionWindows} windows after it left or expired` },
-      release: () => undefined,
+      release: (_, peer) => this.#listConflict(peer, false),
     })
   }
 
@@ -172,7 +172,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (!isNewer(digest, member.digest) && !outlives(digest, via, member, now)) return []
     const hasRestarted = digest.incarnation > member.digest.incarnation || member.state === 'departed'
     const hasMoved = digest.addresses.some((one) => !member.digest.addresses.includes(one))
-    if (!areEqual(digest.links, member.digest.links) || !areEqual(digest.meshes, member.digest.meshes))
+    if (!areSameTexts(digest.links, member.digest.links) || !areSameTexts(digest.meshes, member.digest.meshes))
       this.#topologyVersion++
     member.digest = digest
     member.via = via
@@ -245,14 +245,14 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const member = this.#members.get(peer)
     if (member === undefined) return []
     const effects = noteSighting(member, report, now)
-    this.#noteConflict(member)
+    this.#listConflict(peer, member.sightings.conflict !== undefined)
     return effects
   }
 
-  #noteConflict({ digest: { peer }, sightings: { conflict } }: Member): void {
-    const isListed = this.#conflictPeers.includes(peer)
-    if (conflict !== undefined && !isListed) this.#conflictPeers = [...this.#conflictPeers, peer]
-    if (conflict === undefined && isListed) this.#conflictPeers = this.#conflictPeers.filter((one) => one !== peer)
+  #listConflict(peer: string, isContested: boolean): void {
+    if (this.#conflictPeers.includes(peer) === isContested) return
+    const others = this.#conflictPeers.filter((one) => one !== peer)
+    this.#conflictPeers = isContested ? [...others, peer] : others
   }
 
   /** Ignores the goodbye of an earlier incarnation, or of one of two processes: another process still runs. */
@@ -261,7 +261,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const member = this.#members.get(peer)
     if (member === undefined) return []
     const isContested = noteStop(member, instanceOf(event), now)
-    this.#noteConflict(member)
+    this.#listConflict(peer, member.sightings.conflict !== undefined)
     if (isContested) return []
     if (!isMember(member) || incarnation < member.digest.incarnation) return []
     // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
@@ -339,7 +339,3 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
 }
 
 const isMember = ({ state }: Member) => state === 'member'
-
-function areEqual(a: readonly string[], b: readonly string[]): boolean {
-  return a === b || (a.length === b.length && a.every((text, index) => text === b[index]))
-}

@@ -15,7 +15,7 @@ const item = (name: string): Item => ({ name, dueAt: Infinity, queueIndex: -1 })
 test('an empty queue is never due', () => {
   const queue = new DueQueue<Item>()
   assert.equal(queue.earliest(), Infinity)
-  assert.deepEqual(queue.due(1e9), [])
+  assert.deepEqual(queue.takeDue(1e9), [])
 })
 
 test('a delayed item: its old time no longer counts; an advanced one comes first', () => {
@@ -27,10 +27,10 @@ test('a delayed item: its old time no longer counts; an advanced one comes first
   assert.equal(queue.earliest(), 20)
   queue.schedule(a, 5)
   assert.deepEqual(
-    queue.due(20).map(({ name }) => name),
+    queue.takeDue(20).map(({ name }) => name),
     ['a', 'b'],
   )
-  assert.equal(queue.size, 2, 'what is due stays until it is scheduled anew or removed')
+  assert.deepEqual([queue.size, queue.earliest()], [0, Infinity], 'due items are out until scheduled anew')
 })
 
 test('any order of schedules and removals: the queue finds the same earliest item as a search of all', () => {
@@ -54,12 +54,14 @@ test('any order of schedules and removals: the queue finds the same earliest ite
         }
         assert.equal(queue.size, held.size)
         assert.equal(queue.earliest(), Math.min(Infinity, ...held.values()))
-        const due = queue.due(50)
+        const due = queue.takeDue(50)
+        assert.equal(queue.size, held.size - due.length)
         assert.deepEqual(new Set(due), new Set([...held].filter(([, time]) => time <= 50).map(([it]) => it)))
         assert.deepEqual(
           due.map(({ dueAt }) => dueAt),
           due.map(({ dueAt }) => dueAt).toSorted((a, b) => a - b),
         )
+        for (const one of due) queue.schedule(one, one.dueAt)
       }
     }),
   )

@@ -15,7 +15,7 @@ const arity = 4
  */
 export class DueQueue<T extends Due> {
   readonly #items: T[] = []
-  /** `queuedAt` of each item: a comparison need not touch the items. */
+  /** Time by which each item stands in the heap, earlier than its `dueAt` after a delay. A comparison reads these alone. */
   readonly #times: number[] = []
 
   get size(): number {
@@ -48,14 +48,13 @@ export class DueQueue<T extends Due> {
     return this.#first()?.dueAt ?? Infinity
   }
 
-  /** Items due by `now`, earliest first. They stay: what becomes of one schedules it anew. */
-  due(now: number): T[] {
+  /** Takes out the items due by `now`, earliest first; the caller schedules each anew. */
+  takeDue(now: number): T[] {
     const due: T[] = []
     for (let first = this.#first(); first !== undefined && first.dueAt <= now; first = this.#first()) {
       this.remove(first)
       due.push(first)
     }
-    for (const item of due) this.schedule(item, item.dueAt)
     return due
   }
 

@@ -98,3 +98,8 @@ export type FrameType = Frame['type']
 export function linkId(dialler: string, incarnation: number, counter: number): string {
   return `${dialler.slice(-8)}.${incarnation}.${counter}`
 }
+
+/** Whether two lists of a digest say the same, in the same order. */
+export function areSameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((text, index) => text === b[index]))
+}

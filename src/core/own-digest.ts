@@ -1,7 +1,7 @@
 import type { Role } from '../catalogue/roles.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { NetworkEffect } from './events.ts'
-import type { Digest, IdentityConflict } from './frames.ts'
+import { areSameTexts, type Digest, type IdentityConflict } from './frames.ts'
 import { limits } from './limits.ts'
 import { isJoined, type Link } from './link.ts'
 import type { Machine, Random } from './machine.ts'
@@ -207,7 +207,7 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
 
   /** Returns the current list, and starts a new version if it changed. */
   #noteChange(before: readonly string[], now: readonly string[]): readonly string[] {
-    if (before.length === now.length && before.every((text, index) => text === now[index])) return before
+    if (areSameTexts(before, now)) return before
     this.#version++
     return now
   }

@@ -107,9 +107,9 @@ export class PeerRecords {
     return this.#queue.earliest()
   }
 
-  /** Records that need a tick now; each is updated after it. */
-  due(now: number): readonly PeerRecord[] {
-    return this.#queue.due(now)
+  /** Records that need a tick now; `update` has to follow for each. */
+  takeDue(now: number): readonly PeerRecord[] {
+    return this.#queue.takeDue(now)
   }
 
   /** After every change of a record or of its links. */
@@ -117,8 +117,7 @@ export class PeerRecords {
     const isLinked = record.links.some(isJoined)
     if (isLinked !== record.isLinked) this.#linkedPeers = undefined
     record.isLinked = isLinked
-    if (record.links.length === 0) this.#queue.remove(record)
-    else this.#queue.schedule(record, this.#dueAt(record))
+    this.#queue.schedule(record, this.#dueAt(record))
   }
 
   updateAll(): void {
@@ -143,8 +142,9 @@ export class PeerRecords {
     return isFreed
   }
 
-  #forget({ links }: PeerRecord): void {
-    for (const { connection } of links) this.#byConnection.delete(connection)
+  #forget(record: PeerRecord): void {
+    this.#queue.remove(record)
+    for (const { connection } of record.links) this.#byConnection.delete(connection)
   }
 
   /** Whether the list has room for another relayed connection of this peer. */

@@ -54,22 +54,14 @@ export function addSighting(
   now: number,
 ): Sightings {
   if (ageMs >= runningMs) return before
-  const [only] = before.processes
-  if (before.processes.length === 1 && only?.instance === instance && before.conflict === undefined) {
-    // The usual case, with every frame: one process, heard again.
-    const aliveUntil = Math.max(only.aliveUntil, earliestSentAt(via, ageMs, now))
-    const firstAt = now - only.at < runningMs ? only.firstAt : now
-    return {
-      processes: [{ instance, address, firstAt, at: Math.max(only.at, now - ageMs), aliveUntil }],
-      conflict: undefined,
-    }
-  }
   const running = before.processes.filter(({ at }) => now - at < runningMs)
   const previous = running.find((one) => one.instance === instance)
   const aliveUntil = Math.max(previous?.aliveUntil ?? Number.NEGATIVE_INFINITY, earliestSentAt(via, ageMs, now))
   const at = Math.max(previous?.at ?? Number.NEGATIVE_INFINITY, now - ageMs)
   const current = { instance, address, firstAt: previous?.firstAt ?? now, at, aliveUntil }
   const others = running.filter((one) => one !== previous)
+  // The usual case, with every frame: a conflict takes two.
+  if (others.length === 0) return { processes: [current], conflict: undefined }
   const processes = [current, ...others].toSorted((a, b) => b.at - a.at).slice(0, maxProcesses)
   const ongoing = retainConflict(before.conflict, processes)
   if (ongoing !== undefined) return { processes, conflict: ongoing }

@@ -1,6 +1,7 @@
 /**
  * Settles as `work` does, or rejects with the reason of the signal when it aborts first; `work` itself goes on. Takes as
- * many microtasks without a signal as with one: several callers that wait for the same `work` keep their order.
+ * many microtasks without a signal as with one: several callers that wait for the same `work` keep their order. (libp2p's
+ * `race-signal` does neither: it rejects with an error of its own.)
  */
 export function raceAbort<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()

@@ -2,36 +2,30 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import { type Cluster, type NodeProcess, until } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
-import { type Network, networkImpossible, startNetwork } from '../../testing/netns/network.ts'
+import type { Network } from '../../testing/netns/network.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { addressesAt, onNetwork } from '../network/on-network.ts'
+import { atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
 
 /** Duration of the case with 32 superseded connections. */
 const conflictMs = 175_000
 const noticeLimitMs = 60_000
 const afterRestartMs = 45_000
-const listen = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001']
-const seeds = ['/ip4/45.79.10.1/udp/4001/quic-v1', '/ip4/45.79.10.1/tcp/4001']
+const listen = addressesAt('0.0.0.0')
+const seeds = addressesAt('45.79.10.1')
 
 export const proof = endToEnd({
   name: 'identity-conflict',
   about: 'all nodes detect a key file copied to a second machine, with both addresses; restarts are no conflict',
   quick: false,
   seconds: 330,
-  run: (context) => {
-    const reason = networkImpossible()
-    if (reason === undefined) return play(context)
-    const check: Check = { what: 'a network of namespaces', want: 'one', got: reason, holds: 'not shown' }
-    return Promise.resolve({ figures: {}, checks: [check] })
-  },
+  run: (context) => onNetwork('identity-conflict', (network, cluster) => play(network, cluster, context)),
 })
 
-async function play({ progress, signal }: ProofContext): Promise<ProofResult> {
-  await using network = await startNetwork()
-  await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '500' } })
+async function play(network: Network, cluster: Cluster, { progress, signal }: ProofContext): Promise<ProofResult> {
   const keys = await mkdtemp(join(tmpdir(), 'tracemesh-keys-'))
   try {
     const [h1, h2, h3, h4] = (await hosts(network)) as [Host, Host, Host, Host]
