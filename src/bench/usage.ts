@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { cpuMsOf, msPerTick } from '../lab/proc.ts'
+import { cpuMsOf, msPerTick } from '../lab/process-usage.ts'
 
 const nsPerMs = 1e6
 

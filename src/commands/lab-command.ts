@@ -1,5 +1,5 @@
 import { bridgesOf, labFlags, readLabFlags } from '../lab/flags.ts'
-import { stopWithinMs } from '../lab/stop-limits.ts'
+import { stopWithinMs } from '../lab/stop.ts'
 import { type CommandAction, command } from './command.ts'
 import { addFlags, rawFlags } from './flag-options.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'

@@ -1,7 +1,7 @@
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import { Child, type ChildExit, exitReason, type LogEntry } from '../lab/child.ts'
-import { count, newTally, type Tally } from '../lab/tally.ts'
+import { count, newTally, type Tally } from '../lab/node-log.ts'
 
 export interface DrillNodeOptions {
   readonly name: string

@@ -4,15 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { exitProblem } from './exit-problem.ts'
-import { LabNode } from './lab-node.ts'
+import { exitProblem, LabNode } from './lab-node.ts'
 
 leakCheck()
 
 test('a node that never listens: the lab kills it, and its start resolves', async (t) => {
   const { node, problems } = startableNode(t, 'setInterval(() => {}, 1_000)', 400)
   await node.start('same')
-  assert.deepEqual([problems, node.state], [['did not listen within 45 s and was killed'], 'killed'])
+  assert.deepEqual([problems, node.state], [['did not listen within 45 s and was killed'], 'failed'])
 })
 
 test('a node that fails during its stop is a problem, an ordered exit is not', async (t) => {
@@ -24,7 +23,9 @@ test('a node that fails during its stop is a problem, an ordered exit is not', a
     assert.equal(node.state, 'running')
     assert.throws(() => node.start('same'), { code: 'MESH_LAB_REFUSED' })
     await node.stop()
-    assert.deepEqual(problems, code === 0 ? [undefined] : ['was stopped and exited with 3: no output on stderr'])
+    const expected =
+      code === 0 ? [undefined, 'stopped'] : ['was stopped and exited with 3: no output on stderr', 'failed']
+    assert.deepEqual([...problems, node.state], expected)
   }
 })
 
@@ -42,8 +43,21 @@ function startableNode(t: TestContext, program: string, startLimitMs: number) {
     args: () => [],
     keyFile: () => 'key',
     onLine: () => {},
-    onExit: (_node, end, requestedAction) => problems.push(exitProblem(end, requestedAction)),
+    onExit: (_node, problem) => problems.push(problem),
     startLimitMs,
   })
   return { node, problems }
 }
+
+test('an exit is a problem unless it is the result of the requested action', () => {
+  const fine = { code: 0, signal: null, errors: '' }
+  const failed = { code: 1, signal: null, errors: 'Error: no port\n  at x' }
+  const killed = { code: null, signal: 'SIGKILL' as const, errors: '' }
+  assert.equal(exitProblem(fine, 'stop'), undefined)
+  assert.equal(exitProblem(killed, 'kill'), undefined)
+  assert.equal(exitProblem(fine, undefined), 'exited by itself with 0: no output on stderr')
+  assert.equal(exitProblem(failed, undefined), 'exited by itself with 1: Error: no port')
+  assert.equal(exitProblem(failed, 'stop'), 'was stopped and exited with 1: Error: no port')
+  assert.equal(exitProblem(killed, 'stop'), 'was stopped and exited with SIGKILL: no output on stderr')
+  assert.match(exitProblem(killed, 'start-timeout') ?? '', /did not listen within 45 s/)
+})

@@ -1,12 +1,11 @@
 import { MeshError } from '../core/errors.ts'
 import type { Topology } from '../kit/views.ts'
 import type { NodeState } from '../page/mesh-view.ts'
-import { Child, type ChildExit, type LogEntry } from './child.ts'
-import { type RequestedAction, startLimitMs } from './exit-problem.ts'
+import { Child, type ChildExit, exitReason, type LogEntry } from './child.ts'
+import { count, newTally, type Tally } from './node-log.ts'
 import type { PlannedNode } from './plan.ts'
-import { stopLimits } from './stop-limits.ts'
-import { count, newTally, type Tally } from './tally.ts'
-import { type Usage, usageOf } from './usage.ts'
+import { type Usage, usageOf } from './process-usage.ts'
+import { stopLimits } from './stop.ts'
 
 export interface LabNodeOptions {
   readonly plan: PlannedNode
@@ -17,7 +16,8 @@ export interface LabNodeOptions {
   /** Key file by number of the identity. */
   readonly keyFile: (identity: number) => string
   readonly onLine: (node: LabNode, entry: LogEntry) => void
-  readonly onExit: (node: LabNode, end: ChildExit, requestedAction: RequestedAction | undefined) => void
+  /** `problem` describes an exit that the lab did not request, or that failed. */
+  readonly onExit: (node: LabNode, problem: string | undefined) => void
   /** 45 s by default. */
   readonly startLimitMs?: number
 }
@@ -25,7 +25,17 @@ export interface LabNodeOptions {
 /** The CPU of the start does not count: measuring begins this long after `listening`. Guess. */
 const warmUpMs = 5_000
 
-/** One node of the lab: its processes, one after the other, and the state of the last one. */
+/**
+ * One node of the lab: its processes, one after the other, and the state of the last one.
+ *
+ * | action | process | state |
+ * | --- | --- | --- |
+ * | `start` | a new one, with the same identity or a fresh one; SIGKILL if it does not listen in time | `starting`, `running`; `failed` |
+ * | `kill` | SIGKILL, as if its power had failed: no goodbye, other nodes expire it | `killed` |
+ * | `stop` | SIGTERM, so that it says goodbye; SIGKILL after a limit | `stopped`; `failed` if its exit code is not 0 |
+ * | `pause`, `resume` | SIGSTOP, SIGCONT | `paused`, `running` |
+ * | none: it exits by itself | | `failed`; `stopped` if its exit code is 0 |
+ */
 export class LabNode {
   readonly plan: PlannedNode
   readonly #options: LabNodeOptions
@@ -184,10 +194,10 @@ export class LabNode {
   }
 
   #onExit(end: ChildExit): void {
-    this.#state = this.#requestedAction === 'stop' || end.code === 0 ? 'stopped' : 'killed'
+    this.#state = stateAfter(end, this.#requestedAction)
     this.#resetProcessState()
     this.#listening.resolve()
-    this.#options.onExit(this, end, this.#requestedAction)
+    this.#options.onExit(this, exitProblem(end, this.#requestedAction))
   }
 
   /** Clears the state of the process. The peer id stays, so that its traces can be found. */
@@ -214,4 +224,27 @@ function rate(
 ): number | undefined {
   if (from === undefined || to === undefined || to.at - from.at < 500) return undefined
   return Math.round(((to.cpuMs - from.cpuMs) / (to.at - from.at)) * 10_000) / 10
+}
+
+/** What the lab did to a process; `start-timeout`: killed because it did not listen. Any other exit is a problem. */
+type RequestedAction = 'kill' | 'stop' | 'start-timeout'
+
+/** From a start until the node listens, in milliseconds: later starts wait for it. Guess. */
+const startLimitMs = 45_000
+
+function stateAfter({ code }: ChildExit, requestedAction: RequestedAction | undefined): NodeState {
+  if (code === 0) return 'stopped'
+  return requestedAction === 'kill' ? 'killed' : 'failed'
+}
+
+/** Describes an unexpected exit of a process; undefined for the expected exit. */
+export function exitProblem(
+  { code, signal, errors }: ChildExit,
+  requestedAction: RequestedAction | undefined,
+): string | undefined {
+  const end = signal ?? code
+  const how = `with ${end}: ${exitReason(errors)}`
+  if (requestedAction === undefined) return `exited by itself ${how}`
+  if (requestedAction === 'start-timeout') return `did not listen within ${startLimitMs / 1_000} s and was killed`
+  return requestedAction === 'stop' && end !== 0 ? `was stopped and exited ${how}` : undefined
 }

@@ -18,7 +18,7 @@ test('a lab of three nodes with kills, stops, pauses and restarts: the record ha
     const state = (name: string) => lab.nodes().find((node) => node.name === name)?.state
     const members = (name: string) => lab.nodes().find((node) => node.name === name)?.counts.members
     // On a slow machine late nodes may have started by themselves already.
-    for (const name of ['a-seed-2', 'a-gateway-1']) if (state(name) === 'waiting') await lab.start(name, 'same')
+    for (const name of ['a-seed-2', 'a-gateway-1']) if (state(name) === 'waiting') await lab.startNode(name, 'same')
     const spawned = await Promise.all([lab.spawn('compute', 'mesh-a'), lab.spawn('compute', 'mesh-a')])
     const all = ['a-compute-1', 'a-compute-2', 'a-gateway-1', 'a-seed-1', 'a-seed-2']
     assert.deepEqual(spawned, all.slice(0, 2), 'concurrent spawns get different names')
@@ -38,23 +38,23 @@ test('a lab of three nodes with kills, stops, pauses and restarts: the record ha
     )
     await assert.rejects(lab.publish('nobody', 'x'), /unknown node nobody/)
 
-    await assert.rejects(lab.start('a-seed-1', 'same'), /a-seed-1 cannot be started: it is running/)
+    await assert.rejects(lab.startNode('a-seed-1', 'same'), /a-seed-1 cannot be started: it is running/)
     await assert.rejects(lab.spawn('compute', 'mesh-z'), /unknown mesh mesh-z; the lab has mesh-a/)
     await assert.rejects(lab.spawn('bridge', 'mesh-a'), /a bridge needs two meshes/)
 
-    await lab.pause('a-gateway-1')
+    await lab.pauseNode('a-gateway-1')
     assert.equal(state('a-gateway-1'), 'paused')
-    await lab.resume('a-gateway-1')
-    await lab.kill('a-compute-1', 'kill')
+    await lab.resumeNode('a-gateway-1')
+    await lab.killNode('a-compute-1')
     assert.equal(state('a-compute-1'), 'killed')
     const before = lab.nodes().find(({ name }) => name === 'a-seed-2')
-    await lab.kill('a-seed-2', 'stop')
+    await lab.stopNode('a-seed-2')
     assert.equal(state('a-seed-2'), 'stopped')
-    await lab.start('a-seed-2', 'same')
+    await lab.startNode('a-seed-2', 'same')
     const after = lab.nodes().find(({ name }) => name === 'a-seed-2')
     assert.deepEqual([after?.id, after?.incarnation], [before?.id, 2], 'the same identity, the next incarnation')
-    await lab.kill('a-seed-2', 'stop')
-    await lab.start('a-seed-2', 'fresh')
+    await lab.stopNode('a-seed-2')
+    await lab.startNode('a-seed-2', 'fresh')
     assert.notEqual(lab.nodes().find(({ name }) => name === 'a-seed-2')?.id, before?.id)
     await until(() => (members('a-seed-2') ?? 0) >= 2, 40_000, 'it is a member again')
   } finally {

@@ -4,25 +4,37 @@ import { MeshError } from '../core/errors.ts'
 import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
-import { Boot } from './boot.ts'
-import type { ChildExit, LogEntry } from './child.ts'
-import { exitProblem, type RequestedAction } from './exit-problem.ts'
+import type { LogEntry } from './child.ts'
 import { freeUdpPorts } from './free-ports.ts'
 import { LabNode } from './lab-node.ts'
-import type { LabOptions } from './lab-options.ts'
-import type { LabSpan } from './lab-span.ts'
-import { nodeArgs } from './node-args.ts'
-import { maxNodes, type PlannedNode, planLab, planOneMore } from './plan.ts'
-import { pollTopologies, publishFrom, requestInventory } from './polls.ts'
-import { RecentEvents } from './recent-events.ts'
+import { Boot, type LabSpan, RecentEvents } from './node-log.ts'
+import { type LabSize, maxNodes, nodeArgs, type PlannedNode, planLab, planOneMore } from './plan.ts'
+import { pollMs, pollNodes, pollTopologies, publishFrom, requestInventory, survey } from './polls.ts'
 import { type LabRecord, recordOf, type Snapshot } from './record.ts'
 import { StartQueue } from './start-queue.ts'
-import { stopAll } from './stop-all.ts'
-import { pollMs, pollNodes, survey } from './survey.ts'
+import { stopAll } from './stop.ts'
 import { externalSink, ownSink, type SinkEvents, type SinkStats, type TraceSink } from './trace-sink.ts'
 import { labView, viewNodes } from './view.ts'
 import { Watchdog } from './watchdog.ts'
 import { makeWorkspace, type Workspace } from './workspace.ts'
+
+export interface LabOptions extends LabSize {
+  /** Seed of all random decisions. */
+  readonly seed: number
+  /** OTLP endpoint for spans, or `off`; by default the lab runs its own store. */
+  readonly otlp?: string | undefined
+  /** URL of `/api/v3` of an external receiver. */
+  readonly query?: string | undefined
+  readonly jaegerUi?: string | undefined
+  /** Directory of key files that outlives the lab; without it all identities are new. */
+  readonly identities?: string | undefined
+  /** Whether the watchdog has to restore the terminal when the lab is killed. */
+  readonly terminal?: boolean
+  /** Receives spans of nodes that are worth a line. */
+  readonly onSpan?: (span: LabSpan) => void
+  /** Receives messages of the lab itself. */
+  readonly log?: (text: string) => void
+}
 
 /** The lab polls topologies only while a page watches: the first request costs a node 4 MB and 0.1 s of CPU. */
 const watchWindowMs = 10_000
@@ -96,26 +108,31 @@ export class Lab {
     return labView(this.#nodes, this.options, history)
   }
 
-  /** `kill`: SIGKILL. `stop`: ordered. This and the next methods throw MESH_LAB_UNKNOWN or MESH_LAB_REFUSED. */
-  async kill(name: string, how: 'kill' | 'stop'): Promise<void> {
-    const node = this.#requireNode(name)
-    await (how === 'kill' ? node.kill() : node.stop())
-    this.#log(`${name} ${how === 'kill' ? 'killed' : 'stopped'}`)
+  /** Resolves when the process has exited. The methods on one node throw MESH_LAB_UNKNOWN or MESH_LAB_REFUSED. */
+  async killNode(name: string): Promise<void> {
+    await this.#requireNode(name).kill()
+    this.#log(`${name} killed`)
   }
 
-  async pause(name: string): Promise<void> {
+  /** Stops it in order; resolves when the process has exited. */
+  async stopNode(name: string): Promise<void> {
+    await this.#requireNode(name).stop()
+    this.#log(`${name} stopped`)
+  }
+
+  async pauseNode(name: string): Promise<void> {
     this.#requireNode(name).pause()
     this.#log(`${name} paused`)
   }
 
-  async resume(name: string): Promise<void> {
+  async resumeNode(name: string): Promise<void> {
     this.#requireNode(name).resume()
     this.#log(`${name} resumed`)
   }
 
   /** Resolves when the node listens. */
-  async start(name: string, identity: 'same' | 'fresh'): Promise<void> {
-    await this.#startNode(this.#requireNode(name), identity)
+  async startNode(name: string, identity: 'same' | 'fresh'): Promise<void> {
+    await this.#startProcess(this.#requireNode(name), identity)
   }
 
   /** Adds a node; a bridge leads to the mesh after `mesh`. Returns its name before it listens. */
@@ -190,7 +207,7 @@ export class Lab {
       args: () => nodeArgs({ plan, port }, this.#nodes, this.#sink.otlp),
       keyFile: (identity) => join(keys, `${plan.name}${identity === 1 ? '' : `.${identity}`}.key`),
       onLine: (one, line) => this.#onLine(one, line),
-      onExit: (one, end, requestedAction) => this.#onExit(one, end, requestedAction),
+      onExit: (one, problem) => this.#onExit(one, problem),
     })
     this.#nodes.push(node)
     this.#nodes.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
@@ -201,11 +218,11 @@ export class Lab {
     this.#queue.add(async () => {
       // The user may have started it meanwhile.
       if (node.state === 'waiting')
-        await this.#startNode(node, 'same').catch((error) => this.#addProblem(String(error)))
+        await this.#startProcess(node, 'same').catch((error) => this.#addProblem(String(error)))
     })
   }
 
-  async #startNode(node: LabNode, identity: 'same' | 'fresh'): Promise<void> {
+  async #startProcess(node: LabNode, identity: 'same' | 'fresh'): Promise<void> {
     if (this.#stopping !== undefined) return
     const listening = node.start(identity)
     this.#boot.onStart(node)
@@ -219,10 +236,9 @@ export class Lab {
     if (span !== undefined) this.options.onSpan?.(span)
   }
 
-  #onExit(node: LabNode, end: ChildExit, requestedAction: RequestedAction | undefined): void {
+  #onExit(node: LabNode, problem: string | undefined): void {
     this.#updateWatchdog()
-    const why = exitProblem(end, requestedAction)
-    if (why !== undefined) this.#addProblem(`${node.name} ${why}`)
+    if (problem !== undefined) this.#addProblem(`${node.name} ${problem}`)
   }
 
   #updateWatchdog(): void {

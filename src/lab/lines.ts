@@ -1,7 +1,6 @@
 import { styleText } from 'node:util'
-import type { Colour, LabSpan } from './lab-span.ts'
+import type { Colour, LabSpan } from './node-log.ts'
 import type { LabRecord, NodeRecord } from './record.ts'
-import { type Column, table } from './table.ts'
 
 /** Colours a text, or returns it unchanged. */
 export type Paint = (colour: Colour, text: string) => string
@@ -42,4 +41,25 @@ export function recordLines(record: LabRecord): string[] {
     `${seconds.toFixed(1)} s, seed ${seed}: ${links.pairs} pairs linked, ${doubled}; ${spanCount}`,
     ...problems.map((problem) => `problem: ${problem}`),
   ]
+}
+
+/** A column of a text table. */
+export interface Column<T> {
+  readonly head: string
+  readonly of: (item: T) => string | number
+}
+
+/** Renders a table as lines, its head first, with numbers aligned to the right. */
+export function table<T>(columns: readonly Column<T>[], items: readonly T[]): string[] {
+  const rows = items.map((item) => columns.map(({ of }) => of(item)))
+  const widths = columns.map(({ head }, at) => Math.max(head.length, ...rows.map((row) => String(row[at]).length)))
+  const right = columns.map((_column, at) =>
+    rows.some((row) => typeof row[at] === 'number' || /^\d/.test(String(row[at]))),
+  )
+  const line = (cells: readonly (string | number)[]) =>
+    cells
+      .map((cell, at) => (right[at] ? String(cell).padStart(widths[at] ?? 0) : String(cell).padEnd(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  return [line(columns.map(({ head }) => head)), ...rows.map(line)]
 }

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import type { Role } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
-import { seededRandom } from './seeded-random.ts'
+import type { LabNode } from './lab-node.ts'
 
 /** Size of a lab. */
 export interface LabSize {
@@ -69,6 +70,11 @@ function spawnRefused(why: string): MeshError {
   return new MeshError('MESH_LAB_REFUSED', { what: 'a node cannot be spawned', why })
 }
 
+/** Whether two nodes have a mesh in common. */
+export function shareMesh(a: PlannedNode, b: PlannedNode): boolean {
+  return a.meshes.some((mesh) => b.meshes.includes(mesh))
+}
+
 /** `mesh-a`, `mesh-b` … */
 function meshName(index: number): string {
   return `mesh-${String.fromCharCode(97 + index)}`
@@ -106,4 +112,40 @@ function planMesh(mesh: string, index: number, nodes: number, seed: number): Pla
 function planBridge(meshes: readonly string[], index: number): PlannedNode {
   const [from = '', to = ''] = [meshes[index % meshes.length], meshes[(index + 1) % meshes.length]]
   return { name: `bridge-${index + 1}`, role: 'bridge', meshes: [from, to], startsAtMs: 0 }
+}
+
+/**
+ * A number in [0, 1) that depends only on the seed and on its purpose `what`, not on earlier calls.
+ */
+export function seededRandom(seed: number, what: string): number {
+  return createHash('sha256').update(`${seed} ${what}`).digest().readUInt32BE(0) / 2 ** 32
+}
+
+/** The maximum of `--neighbours`. */
+const maxNeighbours = 64
+
+/** Topic that every node of the lab subscribes to. */
+export const labTopic = 'lab'
+
+/** Listen address of a node, the same at every start. */
+export function quicAddress(port: number): string {
+  return `/ip4/127.0.0.1/udp/${port}/quic-v1`
+}
+
+/** Command line of a node, without its identity. */
+export function nodeArgs({ plan, port }: { plan: PlannedNode; port: number }, all: readonly LabNode[], otlp: string) {
+  const [mesh = '', to] = plan.meshes
+  const inMesh = (one: string) => all.filter((node) => node.plan.meshes.includes(one))
+  const seeds = plan.meshes.flatMap((one) => inMesh(one).filter((node) => node.plan.role === 'seed'))
+  const neighbours = neighbourTarget(plan.meshes.map((one) => inMesh(one).length))
+  return [
+    ...['node', '--name', plan.name, '--role', plan.role, '--mesh', mesh],
+    ...(to === undefined ? [] : ['--bridge-to', to]),
+    ...['--listen', quicAddress(port), '--admin', '127.0.0.1:0'],
+    ...seeds.filter((seed) => seed.port !== port).flatMap((seed) => ['--seed', quicAddress(seed.port)]),
+    ...['--neighbours', String(Math.min(maxNeighbours, neighbours)), '--otlp', otlp],
+    ...['--topic', labTopic],
+    // The lab counts all spans from the log, including sweeps and messages.
+    ...['--log-level', 'trace'],
+  ]
 }

@@ -4,8 +4,8 @@ import type { Topology } from '../kit/views.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import type { LabNode } from './lab-node.ts'
 import { recordLines } from './lines.ts'
+import { newTally } from './node-log.ts'
 import { missingSpans, type RecordInput, recordOf, snapshotOf } from './record.ts'
-import { newTally } from './tally.ts'
 import { viewLinks, viewNodes } from './view.ts'
 
 leakCheck()

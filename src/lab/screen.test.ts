@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ViewNode } from '../page/mesh-view.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import type { LabSpan } from './lab-span.ts'
 import { plain } from './lines.ts'
+import type { LabSpan } from './node-log.ts'
 import { keys, type ScreenInput, screen } from './screen.ts'
 
 leakCheck()

@@ -1,7 +1,6 @@
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
-import type { Colour, LabSpan } from './lab-span.ts'
-import { type Paint, spanLine } from './lines.ts'
-import { type Column, table } from './table.ts'
+import { type Column, type Paint, spanLine, table } from './lines.ts'
+import type { Colour, LabSpan } from './node-log.ts'
 
 export interface ScreenInput {
   readonly view: MeshView
@@ -42,6 +41,7 @@ const stateColours: Readonly<Record<string, Colour>> = {
   unreachable: 'yellow',
   stopped: 'gray',
   killed: 'red',
+  failed: 'red',
 }
 
 const nodeColumns: readonly Column<ViewNode>[] = [

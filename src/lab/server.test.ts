@@ -22,8 +22,8 @@ test('the HTTP API of the lab: the view, and one call of the lab per control', a
   assert.deepEqual((await get('/api/lab/nodes/a-1/inventory')).json(), { links: 1 })
   assert.deepEqual((await post('/api/lab/nodes/a-1/messages', { text: 'hello' })).json(), { recipients: 7 })
   assert.deepEqual(calls, [
-    'kill a-1 kill',
-    'kill a-1 stop',
+    'kill a-1',
+    'stop a-1',
     'pause a-1',
     'resume a-1',
     'start a-1 same',
@@ -125,10 +125,11 @@ function labOf(calls: string[]): ServedLab {
     query: undefined,
     view: () => ({ title: 'a view' }),
     record: async () => ({}),
-    kill: call('kill'),
-    pause: call('pause'),
-    resume: call('resume'),
-    start: call('start'),
+    killNode: call('kill'),
+    stopNode: call('stop'),
+    pauseNode: call('pause'),
+    resumeNode: call('resume'),
+    startNode: call('start'),
     spawn: call('spawn', 'a-9'),
     publish: call('publish', { recipients: 7 }),
     inventory: call('inventory', { links: 1 }),

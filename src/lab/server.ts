@@ -11,7 +11,17 @@ import type { Lab } from './lab.ts'
 /** The part of a lab that the server uses. */
 export type ServedLab = Pick<
   Lab,
-  'view' | 'record' | 'kill' | 'pause' | 'resume' | 'start' | 'spawn' | 'publish' | 'inventory' | 'query'
+  | 'view'
+  | 'record'
+  | 'killNode'
+  | 'stopNode'
+  | 'pauseNode'
+  | 'resumeNode'
+  | 'startNode'
+  | 'spawn'
+  | 'publish'
+  | 'inventory'
+  | 'query'
 >
 
 export interface LabServer {
@@ -73,11 +83,11 @@ function addControls(app: FastifyInstance, lab: ServedLab): void {
       await run(request.params.name, request)
       return { done: verb, node: request.params.name }
     })
-  addControl('kill', (name) => lab.kill(name, 'kill'))
-  addControl('stop', (name) => lab.kill(name, 'stop'))
-  addControl('pause', (name) => lab.pause(name))
-  addControl('resume', (name) => lab.resume(name))
-  addControl('start', (name, { query }) => lab.start(name, startQuery.parse(query).identity))
+  addControl('kill', (name) => lab.killNode(name))
+  addControl('stop', (name) => lab.stopNode(name))
+  addControl('pause', (name) => lab.pauseNode(name))
+  addControl('resume', (name) => lab.resumeNode(name))
+  addControl('start', (name, { query }) => lab.startNode(name, startQuery.parse(query).identity))
   app.post('/api/lab/nodes', async (request, reply) => {
     const { role, mesh } = spawnBody.parse(request.body)
     return reply.code(201).send({ node: await lab.spawn(role, mesh) })

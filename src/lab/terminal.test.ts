@@ -19,11 +19,11 @@ test('keys act on the selected node, and close restores the terminal', async () 
   await type('f')
   await type('n')
   assert.deepEqual(calls, [
-    'kill a-1 kill',
-    'kill a-2 stop',
-    'pause a-1',
-    'start a-1 same',
-    'start a-1 fresh',
+    'killNode a-1',
+    'stopNode a-2',
+    'pauseNode a-1',
+    'startNode a-1 same',
+    'startNode a-1 fresh',
     'spawn compute mesh-a',
   ])
   await type('o')
@@ -65,7 +65,9 @@ function openTerminal(refusal?: string) {
     view: () => ({ title: 'lab', nodes, boot: [] }),
     nodes: () => nodes,
     spans: [],
-    ...Object.fromEntries(['kill', 'pause', 'resume', 'start', 'spawn'].map((what) => [what, call(what)])),
+    ...Object.fromEntries(
+      ['killNode', 'stopNode', 'pauseNode', 'resumeNode', 'startNode', 'spawn'].map((what) => [what, call(what)]),
+    ),
   } as unknown as Lab
   const setRawMode = (on: boolean) => raw.push(on)
   const input = Object.assign(new PassThrough(), { isTTY: true, setRawMode }) as unknown as NodeJS.ReadStream

@@ -121,11 +121,14 @@ export class LiveTerminal {
     if (node === undefined) return
     const { name, state, meshes } = node
     const actions: Readonly<Record<string, readonly [string, () => Promise<unknown>]>> = {
-      x: [`killing ${name}`, () => lab.kill(name, 'kill')],
-      s: [`stopping ${name}`, () => lab.kill(name, 'stop')],
-      p: state === 'paused' ? [`resuming ${name}`, () => lab.resume(name)] : [`pausing ${name}`, () => lab.pause(name)],
-      r: [`starting ${name}`, () => lab.start(name, 'same')],
-      f: [`starting ${name} with a fresh identity`, () => lab.start(name, 'fresh')],
+      x: [`killing ${name}`, () => lab.killNode(name)],
+      s: [`stopping ${name}`, () => lab.stopNode(name)],
+      p:
+        state === 'paused'
+          ? [`resuming ${name}`, () => lab.resumeNode(name)]
+          : [`pausing ${name}`, () => lab.pauseNode(name)],
+      r: [`starting ${name}`, () => lab.startNode(name, 'same')],
+      f: [`starting ${name} with a fresh identity`, () => lab.startNode(name, 'fresh')],
       n: [`adding a node to ${meshes[0]}`, () => lab.spawn('compute', meshes[0] ?? '')],
     }
     const action = actions[key]

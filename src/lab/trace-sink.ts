@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { MeshError } from '../core/errors.ts'
 import { Child, type ChildExit, exitReason, type LogEntry } from './child.ts'
-import { stopLimits } from './stop-limits.ts'
+import { stopLimits } from './stop.ts'
 
 /** The receiver of the lab's spans, and the query URL for them. */
 export interface TraceSink {

@@ -1,7 +1,7 @@
 import type { Topology } from '../kit/views.ts'
 import type { MeshView, ViewLink, ViewNode } from '../page/mesh-view.ts'
+import type { LabOptions } from './lab.ts'
 import type { LabNode } from './lab-node.ts'
-import type { LabOptions } from './lab-options.ts'
 
 /** The view of a lab for the page. */
 export function labView(

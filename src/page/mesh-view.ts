@@ -24,8 +24,12 @@ export type NodeState =
   | 'starting'
   | 'running'
   | 'paused'
+  /** Ended in order, with exit code 0. */
   | 'stopped'
+  /** The lab killed it on request. */
   | 'killed'
+  /** Ended by itself with an error, or the lab had to kill it: it did not listen, or did not stop. */
+  | 'failed'
   | 'unreachable'
   /** State and role of a connected peer that sends no hello and is no member. */
   | 'guest'

@@ -65,7 +65,7 @@ function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean 
     >
       <circle class="halo" r={radius + 6} />
       <circle class="body" r={radius} />
-      {node.state === 'killed' && <path class="glyph" d="M-4-4L4 4M4-4L-4 4" />}
+      {(node.state === 'killed' || node.state === 'failed') && <path class="glyph" d="M-4-4L4 4M4-4L-4 4" />}
       {node.state === 'paused' && <path class="glyph" d="M-2.5-4V4M2.5-4V4" />}
       <text y={radius + 13}>{name}</text>
     </a>

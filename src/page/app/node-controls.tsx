@@ -20,6 +20,7 @@ const buttonsByState: Partial<Record<NodeState, readonly ActionButton[]>> = {
   paused: [resume, kill],
   stopped: [start, fresh],
   killed: [start, fresh],
+  failed: [start, fresh],
   waiting: [start],
   unreachable: [kill, stop, pause],
 }

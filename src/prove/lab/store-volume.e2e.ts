@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mebibytesOf } from '../../lab/proc.ts'
+import { mebibytesOf } from '../../lab/process-usage.ts'
 import { otlpClient } from '../../store/otlp-client.ts'
 import { type StoreProcess, startStoreProcess } from '../../testing/cluster/store-process.ts'
 import { TraceReader } from '../../traces/reader.ts'

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
-import type { Colour } from '../../lab/lab-span.ts'
 import type { Paint } from '../../lab/lines.ts'
+import type { Colour } from '../../lab/node-log.ts'
 import { screen } from '../../lab/screen.ts'
 import type { MeshView } from '../../page/mesh-view.ts'
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { mebibytesOf } from '../../lab/proc.ts'
+import { mebibytesOf } from '../../lab/process-usage.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { exportBytes, type OtlpClient, otlpClient } from '../../store/otlp-client.ts'
 import { startOtlpServer } from '../../store/otlp-server.ts'

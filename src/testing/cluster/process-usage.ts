@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { mebibytesOf } from '../../lab/proc.ts'
-import { type Usage as BaseUsage, usageOf } from '../../lab/usage.ts'
+import { type Usage as BaseUsage, mebibytesOf, usageOf } from '../../lab/process-usage.ts'
 
 export interface Usage extends BaseUsage {
   /** Proportional set size: resident, with shared pages divided among their processes, in MiB. */

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LabNode } from './lab-node.ts'
 import { maxNodes } from './plan.ts'
 
 /** Time limits of the steps of a lab's stop, in milliseconds. */
@@ -21,3 +23,14 @@ export const stopWithinMs =
   stopLimits.statsMs +
   stopLimits.storeMs +
   6_000
+
+/** Stops all running nodes, one shortly after the other, and waits for the last. */
+export async function stopAll(nodes: readonly LabNode[]): Promise<void> {
+  const stopping: Promise<void>[] = []
+  for (const node of nodes) {
+    if (node.pid === undefined) continue
+    stopping.push(node.stop())
+    await sleep(stopLimits.intervalMs)
+  }
+  await Promise.all(stopping)
+}
