@@ -1,6 +1,6 @@
 import { test } from 'node:test'
 import { testChecks } from '../prove/end-to-end.ts'
-import { runLateSeed } from '../prove/mesh/late-seed.ts'
+import { runLateSeed } from '../prove/mesh/late-seed.e2e.ts'
 import { startCluster } from '../testing/cluster/cluster.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 

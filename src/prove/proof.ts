@@ -60,3 +60,11 @@ export function atLeast(what: string, least: number, got: number, unit = ''): Ch
 export function round(value: number): number {
   return Math.round(value * 1_000) / 1_000
 }
+
+/** Holds when `holds` does for every item, and there is at least one; otherwise shows the first that fail. */
+export function each<T>(what: string, want: string, items: readonly T[], holds: (item: T) => boolean): Check {
+  const failing = items.filter((item) => !holds(item))
+  const shown = failing.slice(0, 5).map((item) => JSON.stringify(item))
+  const got = failing.length === 0 ? `${items.length} of ${items.length}` : `not: ${shown.join(' ')}`
+  return { what, want, got, holds: items.length > 0 && failing.length === 0 }
+}

@@ -1,7 +1,6 @@
 import { sum } from '../evidence.ts'
 import { equals } from '../proof.ts'
-import { total } from './application.ts'
-import { applicationProof } from './application-proof.ts'
+import { applicationProof, total } from './application-proof.ts'
 
 const processes = 3
 

@@ -1,6 +1,5 @@
 import { equals } from '../proof.ts'
-import { total } from './application.ts'
-import { applicationProof } from './application-proof.ts'
+import { applicationProof, total } from './application-proof.ts'
 
 export const proof = applicationProof(
   'app-orbitdb',

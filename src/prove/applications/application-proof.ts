@@ -1,8 +1,18 @@
-import { loadavg } from 'node:os'
+import { spawn } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mean } from 'simple-statistics'
+import { z } from 'zod'
+import { idleWindow, type MeasuredProcess, type WindowUse } from '../../bench/idle-window.ts'
+import { type Ratio, ratioOf, type Spread, spreadOf } from '../../bench/statistics.ts'
+import { processUsage, type Usage } from '../../testing/cluster/process-usage.ts'
+import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, equals, type Proof, round } from '../proof.ts'
-import type { Application } from './application.ts'
-import { type Comparison, compareSides, type SideFigures, secondsMeasured } from './comparison.ts'
+import { atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
+import { plainEnvironment, root, sh } from '../shell.ts'
 
 /** Limits for the cost of the mesh. Stops differ by as much between runs. */
 const limits = { cpuRatioMax: 1.1, rssMb: 12, exitMs: 500 }
@@ -62,4 +72,315 @@ function faultsOf({ ends }: SideFigures): string {
 
 function joinTexts(texts: readonly string[]): string {
   return texts.length === 0 ? 'none' : texts.join('; ')
+}
+
+/** The processes of one application, with the mesh or without it. */
+interface Side {
+  readonly name: 'with' | 'without'
+  readonly processes: readonly ApplicationProcess[]
+}
+
+/** A real application, and the checks of its own work. */
+interface Application {
+  /** Name of its program and of its package file. */
+  readonly program: string
+  readonly processes: number
+  /** Units of work of each process in a second. */
+  readonly rate: number
+  /** Most CPU of a process with the mesh, as a multiple of that without; 1.1 by default. */
+  readonly cpuRatioMax?: number
+  /** Runs once all processes listen, before the work begins. */
+  readonly prepare?: (side: Side) => Promise<void>
+  /** Checks on its final counters: nothing may be lost. */
+  readonly nothingLost: (side: Side['name'], ends: readonly Status[]) => readonly Check[]
+}
+
+/** A total over the processes of one side. */
+export function total(ends: readonly Status[], counter: string): number {
+  return ends.reduce((sum, { work }) => sum + (work[counter] ?? Number.NaN), 0)
+}
+
+/** Length of the measurement; APPLICATION_SECONDS for a trial. */
+const secondsMeasured = Number(process.env['APPLICATION_SECONDS'] ?? 300)
+const windows = 10
+/** V8 optimizes and collects garbage after a start. */
+const settleMs = Math.min(60_000, secondsMeasured * 200)
+/** Time for messages in flight to arrive after the end of the work. */
+const restMs = 5_000
+
+/** Figures of one side, or of both. */
+interface SideFigures {
+  readonly ends: readonly Status[]
+  /** CPU milliseconds per second, and MiB: means over the processes of the side, one per window. */
+  readonly cpu: Spread | undefined
+  readonly rss: Spread | undefined
+  readonly pss: Spread | undefined
+  /** MiB resident of each process once the work rests and garbage is collected. */
+  readonly restedRss: readonly number[]
+  /** Milliseconds from the order to stop to the end of the process. */
+  readonly exitMs: readonly number[]
+}
+
+interface Comparison {
+  readonly with: SideFigures
+  readonly without: SideFigures
+  /**
+   * CPU of all processes in all windows, with to without. Ratios of single windows scatter by a fifth: V8 collects
+   * garbage in another window on each side.
+   */
+  readonly cpuRatio: number
+  /** The ratios of the windows, for their spread. */
+  readonly cpuRatios: Ratio | undefined
+  /**
+   * MiB that the mesh adds, per process, after garbage collection: during the work, V8 releases 100 MiB at a moment of
+   * its choice, and two sides that do so in different windows differ by that.
+   */
+  readonly rssAdded: number
+  /** Spans that the mesh sent. */
+  readonly spans: number
+  /** Highest CPU of all other processes of the machine, in milliseconds per second. */
+  readonly others: number
+}
+
+/** Runs an application with the mesh beside the same application without it, under the same load of the machine. */
+async function compareSides(application: Application, { progress, signal, seed }: ProofContext): Promise<Comparison> {
+  await using resources = new AsyncDisposableStack()
+  progress('packing and installing')
+  const installed = resources.use(await installProgram(application.program, signal))
+  const receiver = await startReceiver()
+  resources.defer(() => receiver.close())
+  const sides: Side[] = []
+  for (const name of ['with', 'without'] as const) {
+    const side = await startSide(name, application, installed, receiver.endpoint)
+    sides.push(side)
+    resources.defer(async () => {
+      for (const one of side.processes) one.kill()
+    })
+  }
+  for (const side of sides) await application.prepare?.(side)
+  for (const one of sides.flatMap(({ processes }) => processes)) await one.request('work')
+  progress(`both work; settling for ${settleMs / 1_000} s`)
+  await sleep(settleMs, undefined, { signal })
+  const uses: WindowUse[] = []
+  for (let i = 1; i <= windows; i++) {
+    const measured: Record<string, readonly MeasuredProcess[]> = Object.fromEntries(
+      sides.map(({ name, processes }) => [name, processes]),
+    )
+    uses.push(await idleWindow(measured, (secondsMeasured * 1_000) / windows, signal))
+    progress(`window ${i} of ${windows}: ${describeUse(uses.at(-1))}`)
+  }
+  return await finish(sides, uses, receiver.spans, seed, signal)
+}
+
+async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[], seed: number, signal: AbortSignal) {
+  for (const one of sides.flatMap(({ processes }) => processes)) await one.request('rest')
+  await sleep(restMs, undefined, { signal })
+  const figures = new Map<Side['name'], SideFigures>()
+  for (const { name, processes } of sides) {
+    const ends = await Promise.all(processes.map((one) => one.status()))
+    await Promise.all(processes.map((one) => one.request('collect')))
+    const restedUsage = await Promise.all(processes.map((one) => one.usage()))
+    const exitMs = await Promise.all(processes.map((one) => one.stop()))
+    const of = (use: (one: WindowUse) => readonly number[] | undefined) => spreadOf(uses.map((one) => meanOf(use(one))))
+    figures.set(name, {
+      ends,
+      exitMs,
+      cpu: of((one) => one.sides[name]?.cpu),
+      rss: of((one) => one.sides[name]?.rss),
+      pss: of((one) => one.sides[name]?.pss),
+      restedRss: restedUsage.map(({ rssMb }) => rssMb),
+    })
+  }
+  const [mesh, bare] = [figures.get('with'), figures.get('without')]
+  if (mesh === undefined || bare === undefined) throw new Error('a side is missing')
+  const cpuOf = (name: Side['name']) => uses.map((one) => meanOf(one.sides[name]?.cpu))
+  return {
+    with: mesh,
+    without: bare,
+    cpuRatio: meanOf(cpuOf('with')) / meanOf(cpuOf('without')),
+    cpuRatios: ratioOf(cpuOf('with'), cpuOf('without'), seed),
+    rssAdded: meanOf(mesh.restedRss) - meanOf(bare.restedRss),
+    spans: spans.length,
+    others: Math.max(...uses.map(({ others }) => others)),
+  }
+}
+
+/** Starts the processes in sequence; each gets the addresses of those before it. */
+async function startSide(
+  name: Side['name'],
+  application: Application,
+  { directory, file }: InstalledProgram,
+  otlp: string,
+) {
+  const group = `tm${process.pid}${name}`
+  const processes: ApplicationProcess[] = []
+  const pass = (command: string, parameters: object) => {
+    for (const other of processes.slice(1)) other.request(command, parameters).catch(() => {})
+  }
+  for (let index = 0; index < application.processes; index++) {
+    const direct = processes.map(({ addresses }) => addresses.find((one) => !/\/ws|p2p-circuit/.test(one)))
+    const env = {
+      ...plainEnvironment(),
+      WITH_MESH: name === 'with' ? '1' : '0',
+      GROUP: group,
+      INDEX: String(index),
+      RATE: String(application.rate),
+      PEERS: direct.join(','),
+      OTLP: otlp,
+    }
+    processes.push(await startApplication({ name: `${name} ${index}`, directory, file, env, pass }))
+  }
+  return { name, processes }
+}
+
+function meanOf(numbers: readonly number[] = []): number {
+  return numbers.length === 0 ? Number.NaN : mean([...numbers])
+}
+
+function describeUse(use: WindowUse | undefined): string {
+  return Object.entries(use?.sides ?? {})
+    .map(([side, { cpu, rss }]) => `${side} ${meanOf(cpu).toFixed(1)} ms/s ${meanOf(rss).toFixed(0)} MiB`)
+    .join(', ')
+}
+
+interface InstalledProgram extends AsyncDisposable {
+  readonly directory: string
+  readonly file: string
+}
+
+const programs = join(import.meta.dirname, 'programs')
+
+/**
+ * Installs an application in an empty folder, with its packages from the registry and with the package that this clone
+ * would publish. Throws when an install fails.
+ */
+async function installProgram(program: string, signal: AbortSignal): Promise<InstalledProgram> {
+  const directory = await mkdtemp(join(tmpdir(), `tracemesh-${program}-`))
+  const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  try {
+    const env = plainEnvironment()
+    const run = async (command: string, cwd: string) => {
+      const { code, output } = await sh(command, cwd, env, signal)
+      if (code !== 0) throw new Error(`${command}: exit ${code}: ${output.slice(-2_000)}`)
+    }
+    await run(`npm pack --pack-destination ${directory}`, root)
+    const text = await readFile(join(programs, `${program}.json`), 'utf8')
+    await writeFile(join(directory, 'package.json'), text)
+    for (const file of [`${program}.mjs`, 'harness.mjs']) await cp(join(programs, file), join(directory, file))
+    // Install scripts would build unused native code, from sources that they download.
+    await run('npm install --no-audit --no-fund --ignore-scripts ./tracemesh-*.tgz', directory)
+    return { directory, file: join(directory, `${program}.mjs`), [Symbol.asyncDispose]: remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+const status = z.object({
+  work: z.record(z.string(), z.number()),
+  opened: z.number(),
+  /** Connections closed before the stop, by the code that closed them. */
+  closes: z.record(z.string(), z.number()),
+  /** Unhandled rejections, uncaught exceptions and warnings. */
+  faults: z.array(z.string()),
+  connections: z.number(),
+  limited: z.number(),
+  members: z.number(),
+  kinds: z.array(z.string()),
+  heapMb: z.number(),
+})
+
+type Status = z.infer<typeof status>
+
+const ready = z.object({ ready: z.literal(true), peer: z.string(), addresses: z.array(z.string()) }).loose()
+const answerLine = z.object({ id: z.number(), answer: z.unknown(), failed: z.string().optional() })
+const relayLine = z.object({ pass: z.string() }).loose()
+
+/** One process of an application under test. */
+interface ApplicationProcess {
+  readonly name: string
+  readonly pid: number
+  readonly peer: string
+  readonly addresses: readonly string[]
+  /** Further fields of its ready line. */
+  readonly details: Readonly<Record<string, unknown>>
+  usage(): Promise<Usage>
+  request(command: string, parameters?: object): Promise<unknown>
+  status(): Promise<Status>
+  /** Stops it; milliseconds until the process exited by itself. NaN after a kill. */
+  stop(): Promise<number>
+  kill(): void
+}
+
+interface ApplicationProgram {
+  readonly name: string
+  readonly directory: string
+  readonly file: string
+  readonly env: NodeJS.ProcessEnv
+  /** The program requests this command of the others of its side. */
+  readonly pass: (command: string, parameters: object) => void
+}
+
+const bounds = { readyMs: 40_000, answerMs: 20_000, exitMs: 15_000, errorChars: 4_000 }
+
+/** Starts a program in the folder of its packages; resolves once its node listens. */
+async function startApplication(program: ApplicationProgram): Promise<ApplicationProcess> {
+  const { name, directory, file, env, pass } = program
+  const child = spawn(process.execPath, [file], { cwd: directory, env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const kill = () => void child.kill('SIGKILL')
+  const exited = new Promise<number>((resolve) => child.once('exit', () => resolve(performance.now())))
+  const readiness = Promise.withResolvers<z.infer<typeof ready>>()
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>()
+  let lastId = 0
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-bounds.errorChars)
+  })
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const message: unknown = JSON.parse(line)
+    const { data: answer } = answerLine.safeParse(message)
+    const { data: relayed } = relayLine.safeParse(message)
+    const { data: start } = ready.safeParse(message)
+    if (start !== undefined) readiness.resolve(start)
+    if (relayed !== undefined) pass(relayed.pass, relayed)
+    if (answer === undefined) return
+    if (answer.failed === undefined) waiting.get(answer.id)?.resolve(answer.answer)
+    else waiting.get(answer.id)?.reject(new Error(`${name}: ${answer.failed}`))
+    waiting.delete(answer.id)
+  })
+  const ended = () => new Error(`${name} has exited (${child.exitCode ?? child.signalCode}): ${errors}`)
+  child.once('exit', () => {
+    readiness.reject(ended())
+    for (const { reject } of waiting.values()) reject(ended())
+  })
+  const request = (command: string, parameters: object = {}) => {
+    const id = ++lastId
+    const answer = Promise.withResolvers<unknown>()
+    waiting.set(id, answer)
+    child.stdin.write(`${JSON.stringify({ id, command, ...parameters })}\n`)
+    return within(answer.promise, bounds.answerMs, `${name} did not answer ${command}`)
+  }
+  const stop = async () => {
+    const began = performance.now()
+    const timer = setTimeout(kill, bounds.exitMs)
+    await request('stop').catch(() => undefined)
+    const tookMs = (await exited) - began
+    clearTimeout(timer)
+    return child.signalCode === null ? tookMs : Number.NaN
+  }
+  const { peer, addresses, ...details } = await within(readiness.promise, bounds.readyMs, `${name} is not ready`).catch(
+    (error: Error) => {
+      kill()
+      throw new Error(`${error.message}: ${errors}`)
+    },
+  )
+  const pid = child.pid ?? 0
+  const ownStatus = async () => status.parse(await request('status'))
+  return { name, pid, peer, addresses, details, usage: () => processUsage(pid), request, status: ownStatus, stop, kill }
+}
+
+async function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`${what} within ${ms} ms`)), ms)
+  return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer))
 }

@@ -5,9 +5,8 @@ import type { MeshView } from '../../page/mesh-view.ts'
 import { until } from '../../testing/until.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
-import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, equals, round } from '../proof.ts'
+import { atMost, each, equals, round } from '../proof.ts'
 
 const span = 'mesh.member.expired'
 /** Window, one sweep, and a second for a slow machine. */

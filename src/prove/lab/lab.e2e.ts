@@ -2,9 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LabRecord, NodeRecord } from '../../lab/record.ts'
-import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atLeast, atMost, type Check, equals } from '../proof.ts'
+import { atLeast, atMost, type Check, each, equals } from '../proof.ts'
 import { type CommandResult, plainEnvironment, processesIn, root, sh } from '../shell.ts'
 
 /** From `npm ci` to the prompt. */

@@ -1,10 +1,18 @@
+import type { Browser, Page } from 'playwright-core'
+import type { Paint } from '../../lab/lines.ts'
+import type { Colour } from '../../lab/node-log.ts'
+import { screen } from '../../lab/screen.ts'
 import { pageAssets } from '../../page/assets.ts'
-import { chromiumPath, launchBrowser } from '../../testing/page/browser.ts'
+import type { MeshView } from '../../page/mesh-view.ts'
+import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
+import { chromiumPath, launchBrowser, openPage } from '../../testing/page/browser.ts'
+import { pageMesh } from '../../testing/page/page-mesh.ts'
+import { startPageServer } from '../../testing/page/page-server.ts'
+import { killOnPage, openExpiry, type ShownExpiry } from '../../testing/page/page-steps.ts'
+import { until } from '../../testing/until.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { pictures } from '../pictures.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
-import { type Frames, watchFrames } from './page-frames.ts'
-import { type LabPage, walkLabPage } from './page-lab.ts'
 
 /**
  * Milliseconds. A frame may be two frames later than on an empty page: three in a row are a visible stutter. A pause
@@ -20,6 +28,45 @@ const limits = {
   emptyLongest: 100,
   busy: 330,
 }
+
+const perMesh = 29
+const watchedMs = 8_000
+/** Time for the page to load and the layout to come to rest. */
+const settleMs = 3_000
+
+/** A user sees a longer gap as a pause: the R of RAIL (web.dev/articles/rail). */
+const pauseMs = 100
+
+const watch = `new Promise((done) => {
+  const gaps = []
+  const began = performance.now()
+  let last = began
+  const frame = (now) => {
+    gaps.push(now - last)
+    last = now
+    if (now - began < ${watchedMs}) requestAnimationFrame(frame)
+    else done(gaps.slice(1))
+  }
+  requestAnimationFrame(frame)
+})`
+
+const labLimits = { completeMs: 90_000, expiredMs: 60_000 }
+const victim = 'a-compute-2'
+const firstPaint = `performance.getEntriesByName('first-contentful-paint')[0]?.startTime`
+
+const size = { columns: 118, rows: 36 }
+/** Marks of a colour's start and end: private characters, which no node name may contain. */
+const marks: Readonly<Record<Colour, string>> = {
+  green: '\ue001',
+  yellow: '\ue002',
+  red: '\ue003',
+  cyan: '\ue004',
+  gray: '\ue005',
+}
+const end = '\ue000'
+const style = `body{margin:0;background:#12161d}pre{margin:0;padding:14px 18px;color:#dfe5ee;display:inline-block;
+font:13px/1.35 ui-monospace,"DejaVu Sans Mono",monospace}.green{color:#7fd6a0}.yellow{color:#e8b45c}.red{color:#ff8a80}
+.cyan{color:#7cc7e8}.gray{color:#8b97a8}`
 
 /** `TRACEMESH_PICTURES=src/page/pictures npm run prove -- page` makes the pictures of the README. */
 export const proof = endToEnd({
@@ -75,4 +122,211 @@ function labChecks({ firstPaintMs, drawnMs, expiries, traceExplains, complaints,
     equals('complaints in the console, lab', '', complaints.join(' | ')),
     equals('exit code of the lab', 0, exitCode ?? -1),
   ]
+}
+
+/** Milliseconds between frames. */
+interface Gaps {
+  readonly p50: number
+  readonly p95: number
+  readonly longest: number
+  /** Number of gaps longer than 100 ms, which a user sees as a pause. */
+  readonly long: number
+  readonly frames: number
+}
+
+interface Frames {
+  readonly nodes: number
+  /** With 60 live nodes; and of an empty page, the worse of before and after, as the baseline of the machine. */
+  readonly live: Gaps
+  readonly empty: Gaps
+  /** CPU of the page's main thread, in milliseconds per second: all tasks, and scripts only. */
+  readonly cpuMsPerS: number
+  readonly scriptMsPerS: number
+  readonly complaints: readonly string[]
+}
+
+/** Measures the frames of a mesh in which each second a node and its links die or come back. */
+async function watchFrames(browser: Browser): Promise<Frames> {
+  const complete = pageMesh(perMesh)
+  await using server = await startPageServer(complete)
+  const before = await emptyGaps(browser, server.url)
+  const { page, context, complaints } = await openPage(browser, server.url)
+  await page.waitForTimeout(settleMs)
+  const cpu = await mainThread(page)
+  let second = 0
+  const change = setInterval(() => {
+    server.view = without(complete, second++)
+  }, 1_000)
+  const live = await gapsOf(page).finally(() => clearInterval(change))
+  const cpuUse = await cpu()
+  await context.close()
+  const empty = worse(before, await emptyGaps(browser, server.url))
+  return { nodes: 2 * perMesh + 2, live, empty, ...cpuUse, complaints }
+}
+
+async function emptyGaps(browser: Browser, url: string): Promise<Gaps> {
+  const { page, context } = await openPage(browser, `${url}/icon.svg`)
+  const gaps = await gapsOf(page)
+  await context.close()
+  return gaps
+}
+
+function worse(one: Gaps, other: Gaps): Gaps {
+  const most = (key: keyof Gaps) => Math.max(one[key], other[key])
+  const frames = Math.min(one.frames, other.frames)
+  return { p50: most('p50'), p95: most('p95'), longest: most('longest'), long: most('long'), frames }
+}
+
+async function gapsOf(page: Page): Promise<Gaps> {
+  const gaps = (await page.evaluate(watch)) as number[]
+  const sorted = gaps.toSorted((a, b) => a - b)
+  const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN
+  const long = gaps.filter((gap) => gap > pauseMs).length
+  return { p50: at(0.5), p95: at(0.95), longest: at(1), long, frames: gaps.length }
+}
+
+/** Starts counting the CPU time of a page's main thread; the returned function returns the count. */
+async function mainThread(page: Page): Promise<() => Promise<Pick<Frames, 'cpuMsPerS' | 'scriptMsPerS'>>> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+  const sample = async () => {
+    const { metrics } = await session.send('Performance.getMetrics')
+    const seconds = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? Number.NaN
+    return { task: seconds('TaskDuration'), script: seconds('ScriptDuration'), at: performance.now() }
+  }
+  const before = await sample()
+  return async () => {
+    const after = await sample()
+    const perS = (seconds: number) => (seconds * 1_000_000) / (after.at - before.at)
+    return { cpuMsPerS: perS(after.task - before.task), scriptMsPerS: perS(after.script - before.script) }
+  }
+}
+
+function without(view: MeshView, second: number): MeshView {
+  const killed = second % 2 === 0 ? view.nodes[second % view.nodes.length] : undefined
+  const nodes = view.nodes.map((node) =>
+    node === killed ? { ...node, state: 'killed' as const } : { ...node, silentMs: second },
+  )
+  const links = view.links.filter(({ a, b }) => a !== killed?.id && b !== killed?.id)
+  return { ...view, atMs: Date.now(), nodes, links }
+}
+
+interface LabPage {
+  readonly nodes: number
+  /** Milliseconds from the request until the first paint and until all nodes are drawn: medians of three. */
+  readonly firstPaintMs: number
+  readonly drawnMs: number
+  readonly expiries: readonly ShownExpiry[]
+  /** Whether the opened trace names the killed node. */
+  readonly traceExplains: boolean
+  readonly complaints: readonly string[]
+  readonly exitCode: number | null
+}
+
+/** Saves a picture under a name. */
+type Save = (name: string, png: Buffer) => Promise<void>
+
+/** Opens the page of a lab, kills a node there, and follows its expiry to the trace. */
+async function walkLabPage(browser: Browser, save: Save, progress: (text: string) => void): Promise<LabPage> {
+  await using lab = await startLabProcess('--for', '10m', '--seed', '7')
+  const total = await waitUntilComplete(lab)
+  progress(`${total} nodes have complete membership`)
+  const opened = [await openAndClose(browser, lab.url, total), await openAndClose(browser, lab.url, total)]
+  const last = await openLab(browser, lab.url, total)
+  const { page, context, complaints } = last
+  const firstPaintMs = median([...opened, last].map((one) => one.firstPaintMs))
+  const drawnMs = median([...opened, last].map((one) => one.drawnMs))
+  await page.waitForTimeout(2_500)
+  await save('topology', await page.screenshot())
+  await save('terminal', await pictureTerminal(await (await browser.newContext()).newPage(), await lab.view(), lab.url))
+  const dark = await openPage(browser, lab.url, { colorScheme: 'dark', viewport: { width: 390, height: 844 } })
+  await dark.page.waitForTimeout(2_500)
+  await save('phone', await dark.page.screenshot())
+  const darkComplaints = [...dark.complaints]
+  await dark.context.close()
+
+  progress(`${victim} is killed`)
+  const survivors = (await lab.view()).nodes.filter(({ meshes }) => meshes.includes('mesh-a')).length - 1
+  const services = ['mesh-a', 'mesh-b']
+  const question = { url: lab.url, node: victim, survivors, services, limitMs: labLimits.expiredMs }
+  const expiries = await killOnPage(page, question)
+  await save('node', await page.screenshot())
+  await openExpiry(page, expiries[0]?.by ?? '')
+  const details = (await page.locator('.span-details').textContent()) ?? ''
+  await page.waitForTimeout(1_500)
+  await save('trace', await page.screenshot())
+  await page.goto(`${lab.url}/#/boot`)
+  await page.waitForTimeout(500)
+  await save('boot', await page.screenshot())
+  // Complaints after this are expected: pending requests of a closed page fail, and a page without its lab complains.
+  const lastComplaints = [...complaints]
+  await context.close()
+  const exitCode = await lab.stop()
+  const all = [...opened.flatMap((one) => one.complaints), ...lastComplaints, ...darkComplaints]
+  return {
+    nodes: total,
+    firstPaintMs,
+    drawnMs,
+    expiries,
+    traceExplains: details.includes(victim),
+    complaints: all,
+    exitCode,
+  }
+}
+
+/** Opens the page with an empty cache, and waits until every node is drawn. */
+async function openLab(browser: Browser, url: string, nodes: number) {
+  const opened = await openPage(browser, url, { viewport: { width: 1120, height: 660 } })
+  await opened.page
+    .locator('.graph a.node')
+    .nth(nodes - 1)
+    .waitFor()
+  const drawnMs = Number(await opened.page.evaluate('performance.now()'))
+  return { ...opened, drawnMs, firstPaintMs: Number(await opened.page.evaluate(firstPaint)) }
+}
+
+/** Opens the page for its figures and its console complaints only. */
+async function openAndClose(browser: Browser, url: string, nodes: number) {
+  const { context, complaints, firstPaintMs, drawnMs } = await openLab(browser, url, nodes)
+  const until = [...complaints]
+  await context.close()
+  return { firstPaintMs, drawnMs, complaints: until }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+/** Resolves with the number of nodes once they all run and have all members. */
+async function waitUntilComplete(lab: LabProcess): Promise<number> {
+  let nodes = 0
+  const isComplete = async () => {
+    const view = await lab.view()
+    nodes = view.nodes.length
+    const completeNodes = new Set(view.boot.filter(({ what }) => what === 'all members').map(({ node }) => node))
+    return view.nodes.every(({ name, state }) => state === 'running' && completeNodes.has(name))
+  }
+  await until(isComplete, labLimits.completeMs, 'the lab is complete')
+  return nodes
+}
+
+/** Draws the current terminal of a lab in its own page, and takes a picture of it. */
+async function pictureTerminal(page: Page, view: MeshView, url: string): Promise<Buffer> {
+  const paint: Paint = (colour, text) => `${marks[colour]}${text}${end}`
+  // The picture uses the colours of the lab's terminal.
+  const spans = view.spans.map((span) => ({ colour: 'gray' as const, ...span }))
+  const seconds = Math.max(0, ...view.boot.map(({ atMs }) => atMs)) / 1_000
+  const selected = view.nodes[0]?.name ?? ''
+  const lines = screen({ view, spans, selected, ...size, seconds, page: url, notice: '', help: false, paint })
+  await page.setContent(`<style>${style}</style><pre>${html(lines.join('\n'))}</pre>`)
+  return page.locator('pre').screenshot()
+}
+
+function html(text: string): string {
+  const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+  const opened = Object.entries(marks).reduce(
+    (all, [colour, mark]) => all.replaceAll(mark, `<span class="${colour}">`),
+    escaped,
+  )
+  return opened.replaceAll(end, '</span>')
 }

@@ -1,18 +1,30 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mebibytesOf } from '../../lab/process-usage.ts'
-import { otlpClient } from '../../store/otlp-client.ts'
+import { exportBytes, type OtlpClient, otlpClient, type SentSpan } from '../../store/otlp-client.ts'
 import { type StoreProcess, startStoreProcess } from '../../testing/cluster/store-process.ts'
+import {
+  exportsPerMinute,
+  hex,
+  type PlayedNode,
+  playedMinute,
+  playedNodes,
+  spansPerMinute,
+} from '../../testing/otlp/lab-spans.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
-import { diskMb, feed, rare } from './store-feed.ts'
 
 const minutes = 24 * 60
 const limits = { rssMb: 200, diskMb: 500, perSecond: 5_000, searchMs: 300 }
 /** A small store and its input: about 23 MB are left beside its journal, for 100 bytes a span. */
 const small = { mb: 40, minutes: 216 }
+
+/** Concurrent exports: of eighteen nodes not all send at the same moment. */
+const maxInFlight = 12
+/** One node dies once: the rare span of a whole day. */
+const rare = { minute: 200, peer: 'one-that-died', silenceMs: 31_000 }
 
 export const proof = endToEnd({
   name: 'store-volume',
@@ -176,4 +188,67 @@ async function slowSpans(
 
 async function peakRssMb({ process }: StoreProcess): Promise<number> {
   return mebibytesOf(await readFile(`/proc/${process.pid}/status`, 'utf8'), 'VmHWM')
+}
+
+/** Sends the spans of the lab's nodes for `minutes`. */
+async function feed(client: OtlpClient, fromMs: number, minutes: number, { random, progress, signal }: ProofContext) {
+  const nodes = playedNodes(random)
+  const sending = new Set<Promise<void>>()
+  const began = performance.now()
+  const rates: number[] = []
+  let [spans, bytes, slowestMs, mark, markSpans] = [0, 0, 0, began, 0]
+  const send = async ({ resource }: PlayedNode, part: readonly SentSpan[]) => {
+    const body = exportBytes(resource, part)
+    const sent = performance.now()
+    const { code, details } = await client.send(body)
+    if (code !== 0) throw new Error(`an export failed with status ${code}: ${details}`)
+    spans += part.length
+    bytes += body.length
+    slowestMs = Math.max(slowestMs, performance.now() - sent)
+  }
+  for (let minute = 0; minute < minutes; minute++) {
+    signal.throwIfAborted()
+    const played = nodes.map((node) => ({
+      node,
+      spans: playedMinute(nodes, minute, fromMs + minute * 60_000, random),
+    }))
+    if (minute === rare.minute) played[0]?.spans.push(expiry(fromMs + minute * 60_000 + 30_000, random))
+    const size = Math.ceil(spansPerMinute / exportsPerMinute)
+    for (let part = 0; part <= exportsPerMinute; part++) {
+      for (const { node, spans } of played) {
+        const batch = spans.slice(part * size, (part + 1) * size)
+        if (batch.length === 0) continue
+        const sent: Promise<void> = send(node, batch).finally(() => sending.delete(sent))
+        sending.add(sent)
+        if (sending.size >= maxInFlight) await Promise.race(sending)
+      }
+    }
+    if ((minute + 1) % (minutes / 10) !== 0) continue
+    rates.push((spans - markSpans) / ((performance.now() - mark) / 1_000))
+    mark = performance.now()
+    markSpans = spans
+    progress(`${spans} spans, ${Math.round(rates.at(-1) ?? 0)} a second`)
+  }
+  await Promise.all(sending)
+  const seconds = (performance.now() - began) / 1_000
+  return {
+    spans,
+    'seconds to send': round(seconds),
+    'spans per second': round(spans / seconds),
+    'slowest tenth, spans per second': round(Math.min(...rates)),
+    'protobuf bytes per span': round(bytes / spans),
+    'slowest export, ms': round(slowestMs),
+  }
+}
+
+function expiry(startMs: number, random: ProofContext['random']): SentSpan {
+  const attributes = { 'mesh.peer.id': rare.peer, 'mesh.member.silence_ms': rare.silenceMs }
+  const ids = { traceId: hex(random, 32), spanId: hex(random, 16) }
+  return { ...ids, name: 'mesh.member.expired', startMs, durationMs: rare.silenceMs, attributes }
+}
+
+/** Of the database and its journal, in MB. */
+async function diskMb(file: string): Promise<number> {
+  const sizes = await Promise.all([file, `${file}-wal`].map(async (path) => (await stat(path)).size))
+  return round(sizes.reduce((a, b) => a + b) / 1e6)
 }

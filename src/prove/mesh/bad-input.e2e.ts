@@ -1,17 +1,71 @@
+import { execFile } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
 import { loadavg } from 'node:os'
-import { startCluster } from '../../testing/cluster/cluster.ts'
-import { startMisbehavingPeer } from '../../testing/cluster/misbehaving-peer.ts'
+import { fileURLToPath } from 'node:url'
+import type { Digest } from '../../core/frames.ts'
+import type { Random } from '../../core/machine.ts'
+import type { Topology } from '../../kit/views.ts'
+import { encodeFrame } from '../../kit/wire.ts'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import {
+  helloOf,
+  type MisbehavingPeer,
+  rawFrame,
+  type StreamInput,
+  startMisbehavingPeer,
+} from '../../testing/cluster/misbehaving-peer.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, round } from '../proof.ts'
-import { misbehaviours } from './malformed-frames.ts'
-import { waitForFullMesh } from './mesh.ts'
-import { censusCheck, harmChecks, misbehaviourCheck, randomFramesCheck } from './misbehaving-peer.ts'
-import { configurationChecks } from './refused-configurations.ts'
+import { numberOf, spansNamed } from '../evidence.ts'
+import { atMost, type Check, each, equals, type ProofContext, round } from '../proof.ts'
+import { type PairLink, pairLinks, topologiesOf, waitForFullMesh } from './mesh.ts'
 
 const meshLimitMs = 30_000
 const replyLimitMs = 10_000
 const growthMostMb = 32
 const random = { connections: 50, frames: 200 }
+
+const encoder = new TextEncoder()
+const hello = 1
+/** A type of a later version: the node ignores the frame, and counts it. */
+const ignoredType = 200
+
+const removalLimitMs = 5_000
+const spanLimitMs = 5_000
+const censusLimitMs = 35_000
+const reasonIn = { 'mesh.frame.refused': 'mesh.frame.reason', 'mesh.link.refused': 'mesh.error.message' } as const
+
+const bin = fileURLToPath(new URL('../../bin.js', import.meta.url))
+/** A failing start must end within this. */
+const limitMs = 60_000
+const usageError = 2
+
+const cases: readonly Case[] = [
+  {
+    what: 'an unknown variable',
+    env: { MESH_STALENES_MS: '1000' },
+    mentions: ['MESH_STALENES_MS', 'MESH_STALENESS_MS'],
+  },
+  { what: 'an unknown flag', args: ['--neighbour', '3'], mentions: ['--neighbour', '--neighbours'] },
+  { what: 'zero', env: { MESH_NEIGHBOURS: '0' }, mentions: ['MESH_NEIGHBOURS', '0', 'from 1 to 64'] },
+  { what: 'zero by flag', args: ['--staleness-ms', '0'], mentions: ['--staleness-ms', '0', 'from 1000 to 3600000'] },
+  {
+    what: 'Infinity',
+    env: { MESH_STALENESS_MS: 'Infinity' },
+    mentions: ['MESH_STALENESS_MS', 'Infinity', 'from 1000'],
+  },
+  {
+    what: 'a bad multiaddr to dial',
+    env: { MESH_SEEDS: '/ip4/192.0.2.1/udp/port/quic-v1' },
+    mentions: ['MESH_SEEDS', '/ip4/192.0.2.1/udp/port/quic-v1', '/udp/<port>/quic-v1'],
+  },
+  {
+    what: 'a bad multiaddr to listen at',
+    env: { MESH_LISTEN: '/ip4/300.0.0.1/tcp/1' },
+    mentions: ['MESH_LISTEN', '/ip4/300.0.0.1/tcp/1', 'multiaddrs of ip4 or ip6'],
+  },
+]
 
 export const proof = endToEnd({
   name: 'bad-input',
@@ -53,3 +107,281 @@ export const proof = endToEnd({
     }
   },
 })
+
+/** Malformed frames of a peer, and the span that the node must emit for them. */
+interface Misbehaviour {
+  readonly what: string
+  readonly saying: StreamInput
+  /** The span, and a part of its reason or message. */
+  readonly span: 'mesh.frame.refused' | 'mesh.link.refused'
+  readonly reason: string
+}
+
+/** `member`: peer id of a healthy node, in whose name the peer sends a digest. */
+function misbehaviours(member: string): readonly Misbehaviour[] {
+  const span = 'mesh.frame.refused'
+  const wrong = { meshes: 'mesh-a', name: 7, role: 'queen', incarnation: 'one', build: [], counter: -1, trace: null }
+  const helloFrame = helloOf()
+  return [
+    {
+      what: 'oversized',
+      saying: { chunks: [rawFrame(hello, new Uint8Array(20_000))] },
+      span,
+      reason: '20000 bytes is too long',
+    },
+    {
+      what: 'oversized by its header alone',
+      saying: { chunks: [Uint8Array.of(255, 255, hello)] },
+      span,
+      reason: 'too long',
+    },
+    {
+      what: 'truncated by the end of the stream',
+      saying: { chunks: [helloFrame.subarray(0, 50)], ends: true },
+      span,
+      reason: 'within a frame',
+    },
+    {
+      what: 'truncated JSON',
+      saying: { chunks: [rawFrame(hello, helloFrame.subarray(3, 50))] },
+      span,
+      reason: 'not JSON',
+    },
+    {
+      what: 'wrong types',
+      saying: { chunks: [rawFrame(hello, encoder.encode(JSON.stringify(wrong)))] },
+      span,
+      reason: 'hello.',
+    },
+    {
+      what: 'an array as hello',
+      saying: { chunks: [rawFrame(hello, encoder.encode('[]'))] },
+      span,
+      reason: 'hello',
+    },
+    {
+      what: 'a frame of unknown type',
+      saying: { chunks: [rawFrame(99, new Uint8Array(4))] },
+      span,
+      reason: 'type 99',
+    },
+    {
+      what: 'another mesh',
+      saying: { chunks: [helloOf({ meshes: ['mesh-z'] })] },
+      span: 'mesh.link.refused',
+      reason: 'mesh-z',
+    },
+    {
+      what: 'a digest without a hello',
+      saying: { chunks: [digestFor(member)] },
+      span,
+      reason: 'non-member',
+    },
+    {
+      what: 'a digest in the name of another node',
+      saying: { chunks: [helloFrame, digestFor(member)] },
+      span,
+      reason: 'another peer',
+    },
+    {
+      what: '10,000 frames of an ignored type at once',
+      saying: {
+        chunks: [helloFrame, Buffer.concat(Array<Uint8Array>(10_000).fill(rawFrame(ignoredType, new Uint8Array(8))))],
+      },
+      span,
+      reason: 'more frames than allowed',
+    },
+  ]
+}
+
+/** `count` random frames, with or without a hello: a third with an invalid header, of known types, of ignored types. */
+function randomFrames(count: number, random: Random): StreamInput {
+  const byte = () => Math.floor(random() * 256)
+  const bytes = () => Uint8Array.from({ length: Math.floor(random() * 300) }, byte)
+  const kinds = [
+    bytes,
+    () => rawFrame(1 + Math.floor(random() * 6), bytes()),
+    () => rawFrame(128 + byte() / 2, bytes()),
+  ]
+  const frame = () => kinds[Math.floor(random() * kinds.length)]?.() ?? bytes()
+  const optionalHello = random() < 0.5 ? [helloOf()] : []
+  return { chunks: [...optionalHello, ...Array.from({ length: count }, frame)], ends: true }
+}
+
+/** Newer than the member's own digests: a node that accepts it replaces the member. */
+function digestFor(peer: string): Uint8Array {
+  const digest: Digest = {
+    peer,
+    name: 'impostor',
+    role: 'compute',
+    meshes: ['mesh-a'],
+    incarnation: 2 ** 40,
+    sequence: 1,
+    intervalMs: 2_000,
+    addresses: [],
+    topics: [],
+    links: [],
+    sentAt: Date.now(),
+  }
+  return encodeFrame({ type: 'digest', digest })
+}
+
+/** One misbehaviour: the node emits a span with the reason and ends the connection. */
+async function misbehaviourCheck(
+  { receiver }: Cluster,
+  misbehaving: MisbehavingPeer,
+  misbehaviour: Misbehaviour,
+): Promise<Check> {
+  const { what, saying, span, reason } = misbehaviour
+  const before = spansNamed(receiver.spans, span).length
+  const spanOfPeer = ({ attributes }: ReceivedSpan) => attributes['mesh.peer.id'] === misbehaving.peer
+  const refusal = () => spansNamed(receiver.spans, span).slice(before).find(spanOfPeer)
+  const end = await misbehaving.send(saying).then(
+    ({ endedAfterMs, frames }) => {
+      const goodbye = frames.find((frame) => frame.type === 'goodbye')
+      return `ended after ${Math.round(endedAfterMs)} ms, goodbye: ${goodbye?.reason ?? 'none'}`
+    },
+    (error: Error) => error.message,
+  )
+  await until(() => refusal() !== undefined, spanLimitMs, `${what} is emitted`).catch(() => {})
+  const reasonText = String(refusal()?.attributes[reasonIn[span]])
+  const expected = span === 'mesh.link.refused' ? 'goodbye: foreign-mesh' : 'ended after'
+  return {
+    what: `peer: ${what}`,
+    want: `${span} "… ${reason} …", ${expected}`,
+    got: `"${reasonText}", ${end}`,
+    holds: reasonText.includes(reason) && end.startsWith('ended after') && end.includes(expected),
+  }
+}
+
+/** Random frames over several connections, one after the other: the node refuses each once, and emits one span. */
+async function randomFramesCheck(
+  { receiver }: Cluster,
+  misbehaving: MisbehavingPeer,
+  { connections, frames }: { readonly connections: number; readonly frames: number },
+  { random, signal }: ProofContext,
+): Promise<{ readonly check: Check; readonly slowestMs: number }> {
+  const before = spansNamed(receiver.spans, 'mesh.frame.refused').length
+  let slowestMs = 0
+  for (let i = 0; i < connections; i++) {
+    signal.throwIfAborted()
+    const { endedAfterMs } = await misbehaving.send(randomFrames(frames, random))
+    slowestMs = Math.max(slowestMs, endedAfterMs)
+  }
+  const refusal = () => spansNamed(receiver.spans, 'mesh.frame.refused').length - before
+  await until(() => refusal() >= connections, spanLimitMs, 'all refusals are emitted').catch(() => {})
+  const what = `refusals emitted for ${connections * frames} random frames, one for each connection`
+  return { check: equals(what, connections, refusal()), slowestMs }
+}
+
+/** The healthy links are unchanged, no node accepts an impostor, and no connection of the misbehaving peer is left. */
+async function harmChecks(
+  { receiver }: Cluster,
+  nodes: readonly NodeProcess[],
+  misbehaving: MisbehavingPeer,
+  before: readonly PairLink[],
+): Promise<Check[]> {
+  let topologies: readonly Topology[] = []
+  const spanOfPeer = () =>
+    topologies.flatMap(({ peers }) => peers).filter(({ peer }) => peer === misbehaving.peer).length
+  const isRemoved = async () => {
+    topologies = await topologiesOf(nodes)
+    return spanOfPeer() === 0
+  }
+  await until(isRemoved, removalLimitMs, 'no connection of the misbehaving peer is left').catch(() => {})
+  const healthy = nodes.map(({ peer }) => peer)
+  const closed = spansNamed(receiver.spans, 'mesh.connection.closed').filter(({ attributes }) =>
+    healthy.includes(String(attributes['mesh.peer.id'])),
+  )
+  const names = topologies.flatMap(({ members }) => members.map(({ name }) => name))
+  return [
+    equals('links between the healthy nodes, before and after', ids(before), ids(pairLinks(topologies))),
+    equals('connections between them that were reported as closed', 0, closed.length),
+    equals('connections left of the misbehaving peer', 0, spanOfPeer()),
+    each('members as the nodes list them', 'by their own names', names, (name) =>
+      nodes.some((node) => node.name === name),
+    ),
+  ]
+}
+
+/** The census of the node counts the emitted refusals. */
+async function censusCheck({ receiver }: Cluster): Promise<Check> {
+  const refused = spansNamed(receiver.spans, 'mesh.frame.refused').length
+  const counted = () =>
+    Math.max(0, ...spansNamed(receiver.spans, 'mesh.audit').map((span) => numberOf(span, 'mesh.audit.frames_refused')))
+  await until(() => counted() >= refused, censusLimitMs, 'the census counts them').catch(() => {})
+  return equals('refused frames by the census, against those emitted', refused, counted())
+}
+
+function ids(links: readonly PairLink[] | string): string {
+  if (typeof links === 'string') return links
+  return links
+    .map(({ id }) => id)
+    .sort()
+    .join(' ')
+}
+
+interface Case {
+  readonly what: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly args?: readonly string[]
+  /** The message must contain all of them: the key, the value, the cure. */
+  readonly mentions: readonly string[]
+}
+
+/** Starts a node with each invalid configuration. */
+async function configurationChecks(): Promise<Check[]> {
+  const udp = createSocket('udp4')
+  const tcp = createServer()
+  try {
+    await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve))
+    const { port } = tcp.address() as { port: number }
+    const takenAddresses = [`/ip4/127.0.0.1/udp/${udp.address().port}/quic-v1`, `/ip4/127.0.0.1/tcp/${port}`]
+    const ports = takenAddresses.map((address): Case => {
+      const mentions = ['MESH_LISTEN', address, 'choose another port']
+      return {
+        what: `a port in use (${address.includes('udp') ? 'UDP' : 'TCP'})`,
+        env: { MESH_LISTEN: address },
+        mentions,
+      }
+    })
+    const admin = `127.0.0.1:${port}`
+    const adminTaken: Case = {
+      what: 'a port in use (HTTP API)',
+      env: { MESH_ADMIN: admin },
+      mentions: ['MESH_ADMIN (--admin)', admin, 'choose another port'],
+    }
+    const checks: Check[] = []
+    for (const one of [...cases, ...ports, adminTaken]) checks.push(await checkOf(one))
+    return checks
+  } finally {
+    udp.close()
+    tcp.close()
+  }
+}
+
+async function checkOf({ what, env = {}, args = [], mentions }: Case): Promise<Check> {
+  const { code, stderr } = await start(env, args)
+  const missing = mentions.filter((text) => !stderr.includes(text))
+  const firstLine = stderr.trim().split('\n')[0] ?? ''
+  return {
+    what: `configuration: ${what}`,
+    want: `exit ${usageError}, names ${mentions.join(' and ')}`,
+    got: `exit ${code}: ${firstLine}`,
+    holds: code === usageError && missing.length === 0,
+  }
+}
+
+function start(env: Readonly<Record<string, string>>, args: readonly string[]) {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(MESH|OTEL|NODE)_/.test(name))
+  const quiet = { MESH_OTLP: 'off', MESH_ADMIN: 'off', MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }
+  return new Promise<{ code: number | string; stderr: string }>((resolve) => {
+    execFile(
+      process.execPath,
+      [bin, 'node', ...args],
+      { env: { ...Object.fromEntries(inherited), ...quiet, ...env }, timeout: limitMs },
+      (error, _, stderr) => resolve({ code: error === null ? 0 : (error.code ?? 'none'), stderr }),
+    )
+  })
+}

@@ -1,5 +1,5 @@
 import { endToEnd } from '../end-to-end.ts'
-import { aboutCrossedDials, runCrossedDials } from './crossed-dials-run.ts'
+import { aboutCrossedDials, runCrossedDials } from './crossed-dials.e2e.ts'
 
 const rounds = 15
 

@@ -1,5 +1,5 @@
 import { endToEnd } from '../end-to-end.ts'
-import { aboutGuests, runGuestVisits } from './guest-visits.ts'
+import { aboutGuests, runGuestVisits } from './guests.e2e.ts'
 
 /** Command line, split at spaces, of a guest that follows the protocol of `testing/cluster/guest-peer.ts`. */
 const variable = 'TRACEMESH_GUEST_PEER'

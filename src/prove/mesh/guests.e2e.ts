@@ -1,6 +1,21 @@
-import { plainGuest } from '../../testing/cluster/guest.ts'
+import { loadavg } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { MessageRecord } from '../../kit/message.ts'
+import type { Topology } from '../../kit/views.ts'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import { type Guest, plainGuest, startGuest } from '../../testing/cluster/guest.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { aboutGuests, runGuestVisits } from './guest-visits.ts'
+import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+
+const entry = fileURLToPath(new URL('../../testing/cluster/talking-node.ts', import.meta.url))
+
+/** Limit of each step, in milliseconds. A listener waits 6 s for a hello; nodes export spans within 1 s. */
+const limits = { guest: 9_000, emitted: 12_000, received: 10_000, left: 6_000, crashed: 15_000 }
+
+const topic = 'news'
+
+export const aboutGuests =
+  'is a guest: emitted, listed, no member, gossip passes both ways, and it can leave, crash, and come back'
 
 export const proof = endToEnd({
   name: 'guests',
@@ -9,3 +24,95 @@ export const proof = endToEnd({
   seconds: 35,
   run: (context) => runGuestVisits(plainGuest(), context),
 })
+
+interface Mesh {
+  readonly cluster: Cluster
+  /** The guest dials it. */
+  readonly near: NodeProcess
+  /** Its neighbour: `near` relays the guest's messages to it. */
+  readonly far: NodeProcess
+}
+
+type Start = () => Promise<Guest>
+
+/** Runs a guest, started by its command line, against a mesh of two nodes. */
+export async function runGuestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
+  await using cluster = await startCluster()
+  const mesh = 'mesh-a'
+  const near = await cluster.node('near', { mesh, role: 'seed', entry })
+  const far = await cluster.node('far', { mesh, seeds: [cluster.address('near')], env: { MESH_TOPICS: topic } })
+  await until(async () => (await topology(far)).members.length > 0, 10_000, 'two nodes have each other as members')
+  const address = `${cluster.address('near')}/p2p/${near.peer}`
+  const env = { GUEST_KEY: Array.from({ length: 64 }, () => Math.floor(random() * 16).toString(16)).join('') }
+  return await visit({ cluster, near, far }, () => startGuest(command, address, `${mesh}/${topic}`, env))
+}
+
+/** The guest joins, publishes, leaves with a goodbye, comes back, crashes, and comes back once more. */
+async function visit(mesh: Mesh, start: Start): Promise<ProofResult> {
+  const first = await stay(mesh, await start(), 'at first')
+  const again = await start()
+  const second = await stay(mesh, again, 'back after it left', again.kill)
+  const last = await stay(mesh, await start(), 'back after a crash')
+  const stays = [first, second, last]
+  return {
+    figures: { ...Object.fromEntries(stays.map(({ title, steps }) => [title, steps])), load: loadavg() },
+    checks: stays.flatMap(({ checks }) => checks),
+  }
+}
+
+async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, end: Guest['kill'] = guest.leave) {
+  await using leaving = guest
+  const { peer } = leaving
+  const since = Date.now()
+  const listedPeer = async () => (await topology(near)).peers.find((one) => one.peer === peer)
+  const listedMs = await timeUntil(limits.guest, async () => (await listedPeer())?.kind === 'guest')
+  const members = (await Promise.all([near, far].map(topology))).flatMap((one) =>
+    one.members.map((member) => member.peer),
+  )
+  const text = `${title} says ${since}`
+  const hasReceived = (node: NodeProcess) => node.log.some((line) => line['heard'] === text && line['from'] === peer)
+  guest.publish(text)
+  const nearMs = await timeUntil(limits.received, () => hasReceived(near))
+  const farMs = await timeUntil(limits.received, async () =>
+    hasMessageSince(await far.api('/api/messages'), peer, since),
+  )
+  const backMs = await timeUntil(limits.received, () =>
+    guest.messages.some((message) => message.from === near.peer && message.text.includes('news from near')),
+  )
+  const spanDelayMs = await timeUntil(limits.emitted, () =>
+    cluster.receiver.spans.some(
+      ({ name, attributes, startMs }) =>
+        name === 'mesh.connection.guest' && attributes['mesh.peer.id'] === peer && startMs >= since,
+    ),
+  )
+  await end()
+  const crashed = end !== guest.leave
+  const removedMs = await timeUntil(
+    crashed ? limits.crashed : limits.left,
+    async () => (await listedPeer()) === undefined,
+  )
+  const steps = { listedMs, nearMs, farMs, backMs, spanDelayMs, removedMs }
+  const checks: Check[] = [
+    atMost(`${title}: listed as a guest`, limits.guest, listedMs, 'ms'),
+    atMost(`${title}: mesh.connection.guest is emitted`, limits.emitted, spanDelayMs, 'ms'),
+    equals(`${title}: among the members`, false, members.includes(peer)),
+    atMost(`${title}: the node it dialled receives its message`, limits.received, nearMs, 'ms'),
+    atMost(`${title}: the node behind that receives its message`, limits.received, farMs, 'ms'),
+    atMost(`${title}: it receives the node's message`, limits.received, backMs, 'ms'),
+    atMost(`${title}: no longer listed once it left`, crashed ? limits.crashed : limits.left, removedMs, 'ms'),
+  ]
+  return { title, steps, checks }
+}
+
+function topology(node: NodeProcess): Promise<Topology> {
+  return node.api<Topology>('/api/topology')
+}
+
+function hasMessageSince(messages: readonly MessageRecord[], from: string, since: number): boolean {
+  return messages.some(({ direction, peer, at }) => direction === 'in' && peer === from && at >= since)
+}
+
+/** Milliseconds until `holds`; NaN after the limit. */
+function timeUntil(limitMs: number, holds: () => boolean | Promise<boolean>): Promise<number> {
+  return until(holds, limitMs, 'the step').catch(() => Number.NaN)
+}

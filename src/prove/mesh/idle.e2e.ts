@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { idleWindow, type WindowUse } from '../../bench/idle-window.ts'
 import { startStockNodes } from '../../bench/stock-nodes.ts'
 import { buildTestPackage } from '../../testing/built-package.ts'
-import { each } from '../checks.ts'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { sum } from '../evidence.ts'
-import { atMost, type Check, equals, round } from '../proof.ts'
-import { type IdleMesh, type SpanCounts, startIdleMesh } from './idle-mesh.ts'
+import { emitterOf, missingSpans, numberOf, spansNamed, sum } from '../evidence.ts'
+import { atMost, type Check, each, equals, round } from '../proof.ts'
 
 const count = 9
 /** Every node is linked to every other. */
@@ -21,6 +20,7 @@ const maxCpuMsPerS = 6
 
 /** The published package, and stock js-libp2p beside it. */
 const sides = ['package', 'stock'] as const
+
 type Side = (typeof sides)[number]
 
 interface WindowSample {
@@ -29,6 +29,8 @@ interface WindowSample {
   readonly stockConnections: readonly number[]
   readonly spans: SpanCounts
 }
+
+const linkedMs = 90_000
 
 export const proof = endToEnd({
   name: 'idle',
@@ -149,4 +151,67 @@ function median(numbers: readonly number[]): number {
   const middle = sorted.length >> 1
   const upper = sorted[middle] ?? Number.NaN
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
+}
+
+interface IdleMesh extends AsyncDisposable {
+  readonly nodes: readonly NodeProcess[]
+  /** Joined links of each node by its last census, since a request would wake it. NaN before the first census. */
+  links(): readonly number[]
+  /** Spans that have reached the receiver since the last call. */
+  spans(): SpanCounts
+}
+
+interface SpanCounts {
+  /** Spans of each node, in their order. */
+  readonly byNode: readonly number[]
+  /** Since the start: gaps in the numbers of arrived spans, and `mesh.telemetry.lost` spans. */
+  readonly missing: number
+  readonly lost: number
+}
+
+interface IdleMeshOptions {
+  readonly count: number
+  /** Links that each node must have before the measurement. */
+  readonly links: number
+  /** Program to run in place of the clone's `tracemesh`. */
+  readonly bin?: string
+}
+
+/** Starts `count` mesh nodes as a user does, with the first as the seed of the others. Resolves once all are linked. */
+async function startIdleMesh(name: string, { count, links, bin }: IdleMeshOptions): Promise<IdleMesh> {
+  const cluster = await startCluster()
+  try {
+    const nodes: NodeProcess[] = []
+    for (let i = 0; i < count; i++) {
+      const role = i === 0 ? ({ role: 'seed' } as const) : { seeds: [cluster.address(`${name}-0`)] }
+      const program = bin === undefined ? {} : { entry: bin, args: ['node'] }
+      nodes.push(await cluster.node(`${name}-${i}`, { ...role, ...program }))
+    }
+    const readLinks = () => linksOf(cluster, nodes)
+    await until(() => readLinks().every((n) => n >= links), linkedMs, `each of ${name} has ${links} links`)
+    return { nodes, links: readLinks, spans: spanCounter(cluster, nodes), [Symbol.asyncDispose]: () => cluster.close() }
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
+}
+
+function linksOf({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): number[] {
+  const last = new Map(
+    spansNamed(spans, 'mesh.audit').map((audit) => [emitterOf(audit), numberOf(audit, 'mesh.audit.links')]),
+  )
+  return nodes.map(({ peer }) => last.get(peer) ?? Number.NaN)
+}
+
+function spanCounter({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): () => SpanCounts {
+  let read = 0
+  return () => {
+    const fresh = Map.groupBy(spans.slice(read), emitterOf)
+    read = spans.length
+    return {
+      byNode: nodes.map(({ peer }) => fresh.get(peer)?.length ?? 0),
+      missing: missingSpans(spans),
+      lost: spansNamed(spans, 'mesh.telemetry.lost').length,
+    }
+  }
 }

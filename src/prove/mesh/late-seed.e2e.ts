@@ -1,6 +1,33 @@
-import { startCluster } from '../../testing/cluster/cluster.ts'
+import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { runLateSeed } from './late-seed.ts'
+import {
+  emitterOf,
+  gapsOf,
+  gapsOfLives,
+  missingSpans,
+  numberOf,
+  orphans,
+  spansInTrace,
+  spansNamed,
+  unclosedConnections,
+} from '../evidence.ts'
+import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { closeFault, haveFullMembership, openFault, type PairLink, topologiesOf, waitForFullMesh } from './mesh.ts'
+
+const nodes = 6
+/** From the seed's start, beyond the longest remaining wait. */
+const graceMs = 15_000
+/** A node sweeps every 5 s. */
+const sweepGapMs = 6_000
+const windowMs = 60_000
+
+/** Upper ends of the waits, in milliseconds; the last one repeats. */
+const stepsMs = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
+/** Rounding of `mesh.seed.delay_ms`, in milliseconds. */
+const roundingMs = 1
 
 export const proof = endToEnd({
   name: 'late-seed',
@@ -13,3 +40,193 @@ export const proof = endToEnd({
     return await runLateSeed(cluster, { lateMs: 20_000, watchMs: 45_000 }, context)
   },
 })
+
+interface LateSeedOptions {
+  /** How much later than the others the seed starts, in milliseconds. */
+  readonly lateMs: number
+  /** How long to watch the complete mesh. */
+  readonly watchMs: number
+}
+
+/** Facts of the run that the spans do not contain. Times are Unix milliseconds. */
+interface Run {
+  readonly seed: string
+  readonly seedAt: number
+  readonly completeAt: number
+  readonly links: readonly PairLink[]
+  /** Peer id of the node that stopped first; exit codes of all nodes. */
+  readonly stopped: string
+  readonly exitCodes: readonly number[]
+}
+
+/** Six nodes, one of which is the late seed of the others; then one stops with goodbyes, then all. */
+export async function runLateSeed(
+  cluster: Cluster,
+  { lateMs, watchMs }: LateSeedOptions,
+  { progress }: Pick<ProofContext, 'progress'>,
+): Promise<ProofResult> {
+  const seeds = [cluster.address('seed')]
+  const early = await Promise.all(
+    Array.from({ length: nodes - 1 }, (_, index) => cluster.node(`node-${index + 1}`, { seeds })),
+  )
+  progress(`${early.length} nodes wait for their seed, ${lateMs / 1_000} s`)
+  await sleep(lateMs)
+  const seedAt = Date.now()
+  const seed = await cluster.node('seed', { role: 'seed' })
+  const all = [...early, seed]
+  await until(async () => haveFullMembership(await topologiesOf(all)), 60_000, 'all nodes have each other as members')
+  const completeAt = Date.now()
+  progress(`membership is complete ${completeAt - seedAt} ms after the seed was started`)
+  const links = await waitForFullMesh(all, 10_000)
+  await sleep(watchMs)
+  const [first, ...others] = early as [NodeProcess, ...NodeProcess[]]
+  const exitCodes = [await first.stop()]
+  progress('one has stopped; now all')
+  // The others close their ends before they stop themselves.
+  await until(
+    async () => haveFullMembership(await topologiesOf([...others, seed])),
+    5_000,
+    'the others remove the stopped node',
+  )
+  exitCodes.push(...(await Promise.all([...others, seed].map((node) => node.stop()))))
+  const run = { seed: seed.peer, seedAt, completeAt, links, stopped: first.peer, exitCodes }
+  return judge(cluster.receiver.spans, run)
+}
+
+function judge(spans: readonly ReceivedSpan[], run: Run): ProofResult {
+  const campaigns = firstCampaigns(spans)
+  const waitMs = longestWaitMs(campaigns, run.seedAt)
+  const tookMs = run.completeAt - run.seedAt
+  const checks = [
+    equals('campaigns, one for each of the others', nodes - 1, campaigns.length),
+    equals('campaigns whose attempts are not their children, 1 2 3 … and then connected', '', faults(campaigns)),
+    equals('campaigns without a failed attempt', 0, campaigns.filter(({ retries }) => retries.length === 0).length),
+    equals('campaigns that found another peer', 0, campaigns.filter(hasOtherPeer(run.seed)).length),
+    atMost('complete membership, after the longest remaining wait', graceMs, tookMs - waitMs, 'ms'),
+    ...linkChecks(spans, run),
+    ...rhythmChecks(spans),
+    ...lossChecks(spans),
+    equals('exit codes after SIGTERM', '0 0 0 0 0 0', run.exitCodes.join(' ')),
+  ]
+  const figures = {
+    spans: spans.length,
+    attempts: campaigns.map(({ retries }) => retries.length + 1),
+    longestWaitMs: round(waitMs),
+    completeAfterSeedStartMs: tookMs,
+    transports: [...new Set(run.links.map(({ transport }) => transport))],
+    superseded: spansNamed(spans, 'mesh.connection.superseded').length,
+    connectionsOpened: spansNamed(spans, 'mesh.connection.opened').length,
+    longestSweepGapMs: round(Math.max(...gapsOfLives(spans, 'mesh.staleness.pruned'))),
+    longestWindowGapMs: round(Math.max(...gapsOf(spansNamed(spans, 'mesh.window')))),
+    loadavg: loadavg(),
+  }
+  return { figures, checks }
+}
+
+function linkChecks(spans: readonly ReceivedSpan[], { links, stopped }: Run): Check[] {
+  const linksOfStopped = links.filter(({ ends }) => ends.includes(stopped))
+  const openFaults = links.map((link) => openFault(spans, link)).filter((fault) => fault !== '')
+  const closeFaults = linksOfStopped.map((link) => closeFault(spans, link, stopped)).filter((fault) => fault !== '')
+  return [
+    equals('links of the pairs, one each, both ends agreeing on its id', (nodes * (nodes - 1)) / 2, links.length),
+    equals('links over another transport than QUIC', 0, links.filter(({ transport }) => transport !== 'quic').length),
+    equals('opened links that are not one trace of both ends', '', openFaults.join('; ')),
+    equals('links of the node that stopped first', nodes - 1, linksOfStopped.length),
+    equals('closed links that are not one trace of both ends, linked to the opening trace', '', closeFaults.join('; ')),
+    equals('connections opened and not closed exactly once', 0, unclosedConnections(spans).length),
+  ]
+}
+
+function rhythmChecks(spans: readonly ReceivedSpan[]): Check[] {
+  const sweeps = spansNamed(spans, 'mesh.staleness.pruned')
+  const windows = spansNamed(spans, 'mesh.window')
+  const unlinked = windows.filter((span) => numberOf(span, 'mesh.window.seq') > 1 && !isLinkedBack(span, windows))
+  return [
+    equals('nodes that swept', nodes, new Set(sweeps.map(emitterOf)).size),
+    atMost('longest time without a sweep', sweepGapMs, Math.max(...gapsOfLives(spans, 'mesh.staleness.pruned')), 'ms'),
+    equals('nodes with windows', nodes, new Set(windows.map(emitterOf)).size),
+    equals(
+      'windows not a minute after the one before',
+      0,
+      gapsOf(windows).filter((gap) => Math.abs(gap - windowMs) > 1_000).length,
+    ),
+    equals('windows not linked to the one before', 0, unlinked.length),
+  ]
+}
+
+function isLinkedBack(window: ReceivedSpan, windows: readonly ReceivedSpan[]): boolean {
+  const before = windows.find(
+    (one) =>
+      emitterOf(one) === emitterOf(window) &&
+      numberOf(one, 'mesh.window.seq') === numberOf(window, 'mesh.window.seq') - 1,
+  )
+  return window.links.some(({ spanId }) => spanId === before?.spanId)
+}
+
+function lossChecks(spans: readonly ReceivedSpan[]): Check[] {
+  return [
+    equals('spans missing in the numbers from 1', 0, missingSpans(spans)),
+    equals('spans reported as lost', 0, spansNamed(spans, 'mesh.telemetry.lost').length),
+    equals('spans without their parent', 0, orphans(spans).length),
+    equals('nodes that emitted their stop', nodes, new Set(spansNamed(spans, 'mesh.node.stopped').map(emitterOf)).size),
+    equals('members expired', 0, spansNamed(spans, 'mesh.member.expired').length),
+    equals('leaks suspected', 0, spansNamed(spans, 'mesh.leak.suspected').length),
+  ]
+}
+
+function faults(campaigns: readonly { emitter: string; fault: string }[]): string {
+  return campaigns.flatMap(({ emitter, fault }) => (fault === '' ? [] : [`${emitter}: ${fault}`])).join('; ')
+}
+
+function hasOtherPeer(seed: string): (campaign: { connected: ReceivedSpan | undefined }) => boolean {
+  return ({ connected }) => connected?.attributes['mesh.peer.id'] !== seed
+}
+
+/** First campaign of one node, from its spans. */
+interface Campaign {
+  readonly emitter: string
+  readonly retries: readonly ReceivedSpan[]
+  readonly connected: ReceivedSpan | undefined
+  /** What is wrong with it; empty when nothing is. */
+  readonly fault: string
+}
+
+/** First campaigns of all nodes. */
+function firstCampaigns(spans: readonly ReceivedSpan[]): Campaign[] {
+  const roots = spansNamed(spans, 'mesh.seed.dial').filter((span) => numberOf(span, 'mesh.seed.campaign') === 1)
+  return roots.map((root) => {
+    const trace = spansInTrace(spans, root.traceId)
+    const inOrder = (a: ReceivedSpan, b: ReceivedSpan) => a.endMs - b.endMs
+    const retries = spansNamed(trace, 'mesh.seed.retry').sort(inOrder)
+    const connected = spansNamed(trace, 'mesh.seed.connected')[0]
+    return { emitter: emitterOf(root), retries, connected, fault: faultOf(root, trace, retries) }
+  })
+}
+
+function faultOf(root: ReceivedSpan, trace: readonly ReceivedSpan[], retries: readonly ReceivedSpan[]): string {
+  const ends = spansNamed(trace, 'mesh.seed.connected')
+  if (root.parentSpanId !== '') return 'the campaign is not a root span'
+  const stray = [...retries, ...ends].find(({ parentSpanId }) => parentSpanId !== root.spanId)
+  if (stray !== undefined) return `${stray.name} is not a child of its campaign`
+  if (ends.length !== 1) return `${ends.length} ends`
+  const numbered = [...retries, ...ends].map((span) => numberOf(span, 'mesh.seed.attempt'))
+  if (numbered.some((attempt, index) => attempt !== index + 1)) return `attempts are numbered ${numbered.join(' ')}`
+  const wrong = retries.find((retry, index) => !isWait(numberOf(retry, 'mesh.seed.delay_ms'), index))
+  return wrong === undefined
+    ? ''
+    : `wait ${wrong.attributes['mesh.seed.delay_ms']} after attempt ${wrong.attributes['mesh.seed.attempt']}`
+}
+
+function isWait(delayMs: number, index: number): boolean {
+  const step = stepsMs[Math.min(index, stepsMs.length - 1)] ?? 0
+  return delayMs >= step / 2 - roundingMs && delayMs <= step + roundingMs
+}
+
+/** The longest remaining wait of any campaign at `atMs` (Unix milliseconds), without attempts in progress. */
+function longestWaitMs(campaigns: readonly Campaign[], atMs: number): number {
+  const waits = campaigns.map(({ retries }) => {
+    const last = retries.filter((retry) => retry.startMs <= atMs).at(-1)
+    return last === undefined ? 0 : last.endMs + numberOf(last, 'mesh.seed.delay_ms') - atMs
+  })
+  return Math.max(0, ...waits)
+}

@@ -3,9 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { spansNamed } from '../evidence.ts'
+import { spanAccounts, spansNamed, total } from '../evidence.ts'
 import { atLeast, equals } from '../proof.ts'
-import { spanAccounts, total } from './span-accounts.ts'
 
 const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
 const perSecond = 200

@@ -1,11 +1,10 @@
 import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { startCluster, until } from '../../testing/cluster/cluster.ts'
-import { each } from '../checks.ts'
+import { type NodeProcess, startCluster, type Usage, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atLeast, atMost, equals, round } from '../proof.ts'
-import { highestRss } from '../waiting.ts'
-import { spanAccounts, total } from './span-accounts.ts'
+import { spanAccounts, total } from '../evidence.ts'
+import { atLeast, atMost, each, equals, round } from '../proof.ts'
 
 const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
 /** Additional spans per second of the busy node. */
@@ -15,6 +14,9 @@ const awayMs = 120_000
 /** 15 s between export attempts at most, 5 s for a sweep, 10 s for the export of the queue. */
 const returnLimitMs = 15_000 + 5_000 + 10_000
 const maxGrowthMb = 32
+
+/** Interval of memory samples, in milliseconds. */
+const sampleIntervalMs = 1_000
 
 export const proof = endToEnd({
   name: 'receiver-away',
@@ -63,3 +65,22 @@ export const proof = endToEnd({
     }
   },
 })
+
+/** Samples the memory of processes for `ms`; returns the highest resident set of each, in MiB, by name. */
+async function highestRss(
+  nodes: readonly NodeProcess[],
+  ms: number,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, number>>> {
+  const highest: Record<string, number> = {}
+  const until = performance.now() + ms
+  do {
+    const usages = await Promise.all(nodes.map((node): Promise<Usage> => node.usage()))
+    for (const [index, { rssMb }] of usages.entries()) {
+      const name = nodes[index]?.name ?? ''
+      highest[name] = Math.max(highest[name] ?? 0, rssMb)
+    }
+    await sleep(Math.max(0, Math.min(sampleIntervalMs, until - performance.now())), undefined, { signal })
+  } while (performance.now() < until)
+  return highest
+}

@@ -4,11 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isRoutine } from '../../telemetry/sampling.ts'
 import { startCluster } from '../../testing/cluster/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
-import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { nameOf, orphans, spansNamed } from '../evidence.ts'
-import { atLeast, atMost, equals, round } from '../proof.ts'
-import { spanAccounts } from './span-accounts.ts'
+import { nameOf, orphans, spanAccounts, spansNamed } from '../evidence.ts'
+import { atLeast, atMost, each, equals, round } from '../proof.ts'
 
 /** Until all links exist; spans of the start do not count for the day. */
 const settleMs = 20_000

@@ -2,7 +2,7 @@ import { loadavg } from 'node:os'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { equals } from '../proof.ts'
-import { attemptsOf, isSeedSpan, noAnswerChecks, noAnswerFigures } from './no-answer.ts'
+import { attemptsOf, isSeedSpan, noAnswerChecks, noAnswerFigures } from './seed-never-virtual.e2e.ts'
 
 /** Ten attempts, and three after the give-up with two gaps between them. */
 const attemptCount = 13

@@ -2,9 +2,8 @@ import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { spansNamed } from '../evidence.ts'
+import { spanAccounts, spansNamed, total } from '../evidence.ts'
 import { equals, round } from '../proof.ts'
-import { spanAccounts, total } from './span-accounts.ts'
 
 const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
 const burst = 10_000

@@ -5,8 +5,7 @@ import type { Host } from '../../testing/netns/host.ts'
 import type { Lan, Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
-import { areLinkedBothWays, timeUntil, viewOf, viewsOf } from './node-view.ts'
-import { addressesAt, listen, onNetwork } from './on-network.ts'
+import { addressesAt, areLinkedBothWays, listen, onNetwork, timeUntil, viewOf, viewsOf } from './on-network.ts'
 
 const watcher = fileURLToPath(new URL('../../testing/cluster/identify-watch.ts', import.meta.url))
 /** A changed address must be in digest and identify within this, in milliseconds. */

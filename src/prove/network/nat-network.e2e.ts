@@ -1,8 +1,8 @@
 import type { Topology } from '../../kit/views.ts'
-import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
-import type { HostedNode } from './hosted-nodes.ts'
-import { runMixedHosts } from './mixed-hosts.ts'
+import { each } from '../proof.ts'
+import type { HostedNode } from './mixed-network.e2e.ts'
+import { runMixedHosts } from './mixed-network.e2e.ts'
 import { addressesAt, listen, onNetwork } from './on-network.ts'
 
 const seedAt = { ipv4: '45.79.10.1', ipv6: '2600:3c00::1' }

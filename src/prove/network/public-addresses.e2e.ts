@@ -3,8 +3,7 @@ import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
-import { areLinkedBothWays, type NodeView, timeUntil, viewsOf } from './node-view.ts'
-import { addressesAt, listen, onNetwork } from './on-network.ts'
+import { addressesAt, areLinkedBothWays, listen, type NodeView, onNetwork, timeUntil, viewsOf } from './on-network.ts'
 
 interface Range {
   readonly name: string

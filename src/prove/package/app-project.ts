@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import { atMost, type Check, equals } from '../proof.ts'
 import { type CommandResult, plainEnvironment, root, sh } from '../shell.ts'
-import { adaptCode, readmeApplication } from './readme-code.ts'
 
 /** Environment of commands in a project: this Node.js, without variables of npm or of the launcher. */
 const environment = () => plainEnvironment(dirname(process.execPath))
@@ -127,5 +128,123 @@ export async function appProject(options: ProjectOptions): Promise<AppProject> {
     installed: await run(install),
     typeCheck: () => run('node node_modules/typescript/bin/tsc -p .'),
     run,
+  }
+}
+
+interface ReadmeApplication {
+  /** Packages of the install command in the README, `tracemesh` included. */
+  readonly packages: readonly string[]
+  readonly code: string
+}
+
+/** The application of the README. Throws when the README has none. */
+export async function readmeApplication(): Promise<ReadmeApplication> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8')
+  const section = /^## In your own js-libp2p application$([\s\S]*?)^## /m.exec(readme)?.[1] ?? ''
+  const install = /^npm install (.+)$/m.exec(section)?.[1]
+  const code = /^```ts\n([\s\S]*?)^```$/m.exec(section)?.[1]
+  if (install === undefined || code === undefined) throw new Error('README.md has no application to install and copy')
+  return { packages: install.trim().split(/\s+/), code }
+}
+
+/** Replaces every `from` by its `to`. Throws when a `from` is missing, so that no change is lost. */
+export function adaptCode(code: string, changes: readonly (readonly [from: string, to: string])[]): string {
+  let text = code
+  for (const [from, to] of changes) {
+    if (!text.includes(from)) throw new Error(`the application of the README has no ${from}`)
+    text = text.replaceAll(from, to)
+  }
+  return text
+}
+
+export function succeeds(what: string, { code, output }: CommandResult): Check {
+  return { what, want: 'exit 0', got: code === 0 ? 'exit 0' : `exit ${code}: ${output.slice(-500)}`, holds: code === 0 }
+}
+
+/** Messages of npm and pnpm about version conflicts. */
+const conflict = /ERESOLVE|peer dependenc|unmet peer|ELSPROBLEMS/i
+/** Packages of the commands, which the kit must not install. */
+const commandPackages = ['fastify', 'commander', '@opentelemetry/otlp-transformer', '@grpc/proto-loader']
+
+/** Checks an install: no conflict, and one copy of the API. */
+export async function installChecks(on: string, project: AppProject, ownSdk: boolean): Promise<Check[]> {
+  const { installed } = project
+  const conflicts = installed.output.split('\n').filter((line) => conflict.test(line))
+  // Real directories only: pnpm links each package into its dependents.
+  const copies = await project.run(
+    `find node_modules -type d -path '*@opentelemetry/api' -not -path '*/api/*' | sort | uniq | wc -l`,
+  )
+  const names = ownSdk ? commandPackages.slice(0, 2) : commandPackages
+  const paths = names.map((name) => `-path '*/node_modules/${name}'`).join(' -o ')
+  const extra = await project.run(`find node_modules -type d \\( ${paths} \\) | head -3`)
+  return [
+    succeeds(`${on}: install`, installed),
+    {
+      what: `${on}: conflicts`,
+      want: 'none',
+      got: conflicts.slice(0, 3).join(' | ') || 'none',
+      holds: conflicts.length === 0,
+    },
+    { what: `${on}: copies of the API`, want: '1', got: copies.output.trim(), holds: copies.output.trim() === '1' },
+    {
+      what: `${on}: packages of the commands`,
+      want: 'none',
+      got: extra.output.trim() || 'none',
+      holds: extra.output.trim() === '',
+    },
+  ]
+}
+
+/** Limit of each step, in milliseconds: links, gossip and the first batch of spans, during another install. */
+const limitMs = 20_000
+
+/** A span of the application at its own exporter. */
+interface AppSpan {
+  readonly span: string
+  readonly trace: string
+  readonly links: readonly string[]
+}
+
+const spansOf = ({ log }: NodeProcess, name: string): readonly AppSpan[] =>
+  log.filter((line): line is AppSpan & typeof line => line['span'] === name)
+
+/** Whether a message's handler runs in the trace of its publisher, or links to it. */
+const sharesTrace = (publisher: NodeProcess, receiver: NodeProcess): boolean => {
+  const published = new Set(spansOf(publisher, 'app.publish').map(({ trace }) => trace))
+  return spansOf(receiver, 'app.handle').some(({ trace, links }) => [trace, ...links].some((id) => published.has(id)))
+}
+
+/** Milliseconds until `holds`; NaN after the limit. */
+const timeUntil = (holds: () => boolean): Promise<number> => until(holds, limitMs, 'the step').catch(() => Number.NaN)
+
+/** Runs an application twice, with the first as seed of the second: gossip, traces and exit of both. */
+export async function checkPair(on: string, entry: string): Promise<{ checks: Check[]; figures: object }> {
+  await using cluster = await startCluster()
+  const tcp = ['/ip4/127.0.0.1/tcp/0']
+  const first = await cluster.node('first', { entry, listen: tcp })
+  const second = await cluster.node('second', { entry, listen: tcp, seeds: first.addresses.slice(0, 1) })
+  const receivesFrom = (one: NodeProcess, other: NodeProcess) => () =>
+    one.log.some((line) => line['heard'] === `news from ${other.name}` && line['from'] === other.peer)
+  const receivedMs = [await timeUntil(receivesFrom(first, second)), await timeUntil(receivesFrom(second, first))]
+  const joinedMs = await timeUntil(() => sharesTrace(first, second) && sharesTrace(second, first))
+  const hasSpansOf = (peer: string) =>
+    cluster.receiver.spans.some(({ resource }) => resource['mesh.peer.self'] === peer)
+  await timeUntil(() => hasSpansOf(first.peer) && hasSpansOf(second.peer))
+  const spans = [first, second].filter(({ peer }) => hasSpansOf(peer)).length
+  const codes = [await second.stop(), await first.stop()]
+  return {
+    figures: { heardMs: receivedMs.map(Math.round), joinedMs: Math.round(joinedMs) },
+    checks: [
+      ...receivedMs.map((ms, index) =>
+        atMost(`${on}: ${index === 0 ? 'first' : 'second'} receives the other's message`, limitMs, ms, 'ms'),
+      ),
+      equals(
+        `${on}: traces of publish and handler are joined in the application's exporter, both ways`,
+        true,
+        joinedMs >= 0,
+      ),
+      equals(`${on}: members whose spans reach the receiver`, 2, spans),
+      equals(`${on}: exit codes`, '0 0', codes.join(' ')),
+    ],
   }
 }

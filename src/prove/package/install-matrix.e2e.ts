@@ -4,10 +4,7 @@ import { join } from 'node:path'
 import { endToEnd } from '../end-to-end.ts'
 import type { Check, ProofContext } from '../proof.ts'
 import { plainEnvironment, sh } from '../shell.ts'
-import { checkPair } from './app-pair.ts'
-import { appProject, packKit } from './app-project.ts'
-import { installChecks, succeeds } from './package-checks.ts'
-import { readmeApplication } from './readme-code.ts'
+import { appProject, checkPair, installChecks, packKit, readmeApplication, succeeds } from './app-project.ts'
 
 /** The oldest packages for libp2p 3: the lower ends of the peer ranges. */
 const oldest = {

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { endToEnd } from '../end-to-end.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
 import { plainEnvironment, sh } from '../shell.ts'
-import { packKit } from './app-project.ts'
-import { succeeds } from './package-checks.ts'
+import { packKit, succeeds } from './app-project.ts'
 
 /** The oldest supported Node, and the Node of a clone. */
 const versions = ['22.15.0', '24.21.0']

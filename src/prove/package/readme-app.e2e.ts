@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endToEnd } from '../end-to-end.ts'
 import type { Check, ProofContext } from '../proof.ts'
-import { checkPair } from './app-pair.ts'
-import { appProject, packKit } from './app-project.ts'
-import { installChecks, succeeds } from './package-checks.ts'
-import { readmeApplication } from './readme-code.ts'
+import { appProject, checkPair, installChecks, packKit, readmeApplication, succeeds } from './app-project.ts'
 
 /** Both minor versions of the API, each with the newest SDK that accepts it. */
 const telemetry = [

@@ -1,6 +1,11 @@
 import { execFile } from 'node:child_process'
+import { cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { containerMemory } from './memory.ts'
+import { freeTcpPorts } from '../../stack/free-tcp-ports.ts'
+import type { ProofContext } from '../proof.ts'
+import { type CommandResult, plainEnvironment, root, sh } from '../shell.ts'
 
 export interface Container {
   readonly id: string
@@ -93,4 +98,156 @@ export class MemoryWatch {
       ]
     }
   }
+}
+
+/** Memory use of a container, in MiB. */
+interface ContainerMemory {
+  /** Working set at the last sample: usage without inactive file pages. */
+  readonly workingMb: number
+  /** The kernel's high-water mark, file pages included. */
+  readonly peakMb: number
+}
+
+/** Files of the two versions of control groups. */
+const versions = [
+  {
+    line: /^\d+:memory:(.*)$/m,
+    mount: '/sys/fs/cgroup/memory',
+    usage: 'memory.usage_in_bytes',
+    peak: 'memory.max_usage_in_bytes',
+    inactive: /^total_inactive_file (\d+)$/m,
+  },
+  {
+    line: /^0::(.*)$/m,
+    mount: '/sys/fs/cgroup',
+    usage: 'memory.current',
+    peak: 'memory.peak',
+    inactive: /^inactive_file (\d+)$/m,
+  },
+] as const
+
+/** Memory of the container of the process `pid` of this machine; undefined when the process has ended. */
+async function containerMemory(pid: number): Promise<ContainerMemory | undefined> {
+  try {
+    const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8')
+    for (const { line, mount, usage, peak, inactive } of versions) {
+      const path = line.exec(groups)?.[1]
+      if (path === undefined || path === '/') continue
+      const read = (name: string) => readFile(`${mount}${path}/${name}`, 'utf8')
+      const [used, highest, stat] = await Promise.all([read(usage), read(peak), read('memory.stat')])
+      const idle = Number(inactive.exec(stat)?.[1] ?? 0)
+      return { workingMb: toMb(Number(used) - idle), peakMb: toMb(Number(highest)) }
+    }
+  } catch {
+    // The process ended between two reads.
+  }
+  return undefined
+}
+
+function toMb(bytes: number): number {
+  return Math.round(bytes / 2 ** 20)
+}
+
+/** The containers' stack of a clone, with its own project, ports and image name. */
+export interface ComposeStack {
+  readonly project: string
+  readonly image: string
+  readonly jaeger: string
+  /** Runs a script of the clone's deploy/. */
+  script(command: string): Promise<CommandResult>
+  /** Removes the stack, its data and its image, also after an abort. */
+  remove(): Promise<void>
+}
+
+const keys = [
+  ...['PAGE_PORT', 'JAEGER_UI_PORT', 'PROMETHEUS_PORT', 'ALERTMANAGER_PORT', 'GRAFANA_PORT'],
+  ...['OTLP_PORT', 'OTLP_HTTP_PORT', 'COLLECTOR_HEALTH_PORT'],
+]
+
+/** Commands of each version of Compose; v2 may be the one that `deploy/offline.sh compose` builds. */
+const commands = {
+  v1: ['docker-compose'],
+  v2: [
+    'docker compose',
+    join(process.env['TRACEMESH_STACK'] || join(homedir(), '.cache/tracemesh/stack'), 'bin/docker-compose-v2'),
+  ],
+} as const
+
+export type ComposeVersion = keyof typeof commands
+
+export const composeCommands: readonly string[] = Object.values(commands).flat()
+
+/** The command of that Compose, or what is missing to run it. */
+export async function composeCommand(
+  version: ComposeVersion,
+  signal: AbortSignal,
+): Promise<{ readonly command: string } | { readonly missing: string }> {
+  const daemon = await docker('info', '--format', '{{.ServerVersion}}').catch((error: unknown) => error)
+  if (typeof daemon !== 'string') return { missing: `Docker cannot be reached: ${String(daemon).slice(0, 200)}` }
+  for (const command of commands[version]) {
+    const { code, output } = await sh(`${command} version`, '/', plainEnvironment(), signal)
+    if (code === 0 && output.includes(version === 'v1' ? 'version 1.' : ' v2.')) return { command }
+  }
+  return {
+    missing: `Compose ${version} is not installed (deploy/offline.sh ${version === 'v1' ? 'docker' : 'compose'})`,
+  }
+}
+
+/** Variables that separate the stack of `project` from any other: its own ports, and its Compose. */
+export async function stackEnvironment(compose: string, project: string): Promise<Readonly<Record<string, string>>> {
+  const ports = await freeTcpPorts(keys.map(() => 0))
+  return {
+    ...(plainEnvironment() as Record<string, string>),
+    ...Object.fromEntries(keys.map((key, index) => [key, String(ports[index])])),
+    COMPOSE: compose,
+    COMPOSE_PROJECT_NAME: project,
+  }
+}
+
+export async function composeStack(clone: string, compose: string, { signal }: ProofContext): Promise<ComposeStack> {
+  const project = `tracemesh-proof-${process.pid}`
+  const image = `tracemesh/node:${project}`
+  const env: Readonly<Record<string, string>> = {
+    ...(await stackEnvironment(compose, project)),
+    TRACEMESH_IMAGE: image,
+  }
+  const remove = async () => {
+    // No pipe, which may close before the command ends.
+    const down = 'deploy/stop.sh --delete-data >/dev/null 2>&1'
+    await sh(`${down}; docker image rm --force ${image} >/dev/null 2>&1`, clone, env, new AbortController().signal)
+  }
+  return {
+    project,
+    image,
+    jaeger: `http://127.0.0.1:${env['JAEGER_UI_PORT']}`,
+    script: (command) => sh(`deploy/${command}`, clone, env, signal),
+    remove,
+  }
+}
+
+/**
+ * Clones this repository into `directory`/clone and applies the uncommitted changes of the work tree, without ignored
+ * files. Returns the path. Throws when git fails.
+ */
+export async function cloneWithChanges(directory: string, signal: AbortSignal): Promise<string> {
+  const clone = join(directory, 'clone')
+  await git(`git clone --quiet ${JSON.stringify(root)} ${JSON.stringify(clone)}`, signal)
+  const deleted = await names('git ls-files --deleted -z', signal)
+  const changed = await names('git ls-files --modified --others --exclude-standard -z', signal)
+  for (const name of deleted) await rm(join(clone, name), { force: true })
+  for (const name of changed.filter((one) => !deleted.includes(one))) {
+    await mkdir(dirname(join(clone, name)), { recursive: true })
+    await cp(join(root, name), join(clone, name))
+  }
+  return clone
+}
+
+async function names(command: string, signal: AbortSignal): Promise<readonly string[]> {
+  return (await git(command, signal)).split('\0').filter((name) => name !== '')
+}
+
+async function git(command: string, signal: AbortSignal): Promise<string> {
+  const { code, output } = await sh(command, root, plainEnvironment(), signal)
+  if (code !== 0) throw new Error(`${command}: ${output}`)
+  return output
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { skipWithout } from '../../testing/requirement.ts'
 import { plainEnvironment, root, sh } from '../shell.ts'
-import { composeCommands } from './compose.ts'
+import { composeCommands } from './containers.ts'
 
 leakCheck()
 

@@ -7,10 +7,10 @@ import { runDrills } from '../../drill/run.ts'
 import { waitUntil } from '../../drill/waiting.ts'
 import { systemClock } from '../../kit/clock.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
+import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, type ProofContext } from '../proof.ts'
-import { checkAlertLinks } from './alert-links.ts'
-import { withStack } from './needs.ts'
+import { atMost, type Check, each, type ProofContext } from '../proof.ts'
+import { withStack } from './on-stack.ts'
 
 /** Factor on windows, `for` and `keep_firing_for` of the rules, which have lower bounds. */
 const timeFactor = 0.03
@@ -89,4 +89,44 @@ function checkOf(result: DrillResult): Check {
   const { alert, verdict, statedMs } = result
   const holds = verdict === 'not shown' ? 'not shown' : result.ok
   return { what: alert, want: `within ${seconds(statedMs)}, and resolved`, got: resultText(result), holds }
+}
+
+/** The search of a link to Jaeger's search page, in the terms of its API. */
+interface Search {
+  readonly service: string
+  readonly span?: string
+  readonly attributes: Readonly<Record<string, string>>
+}
+
+/** Undefined for a link without a search, as in the alerts about the pipeline. */
+function searchOf(link: string): Search | undefined {
+  const { searchParams: parameters } = new URL(link)
+  const [service, span] = [parameters.get('service'), parameters.get('operation')]
+  if (service === null) return undefined
+  return {
+    service,
+    ...(span !== null && { span }),
+    attributes: JSON.parse(parameters.get('tags') ?? '{}') as Record<string, string>,
+  }
+}
+
+/** Checks that each firing alert has a link without a search, or one whose search finds traces. */
+async function checkAlertLinks(results: readonly DrillResult[], jaeger: string): Promise<Check> {
+  const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
+  const fired = results.filter(({ firedAfterMs }) => firedAfterMs !== null)
+  const linkResults = await Promise.all(
+    fired.map(async ({ alert, traces }) => ({ alert, traces, leads: await hasWorkingLink(reader, traces) })),
+  )
+  return each('alerts that fired whose links lead nowhere', 'none', linkResults, ({ leads }) => leads)
+}
+
+async function hasWorkingLink(reader: TraceReader, links: readonly string[]): Promise<boolean> {
+  const toMs = Date.now() + 60_000
+  for (const link of links) {
+    const search = searchOf(link)
+    if (search === undefined) return true
+    const { traces } = await reader.find({ ...search, fromMs: toMs - 2 * 86_400_000, toMs, limit: 5 })
+    if (traces.length > 0) return true
+  }
+  return false
 }

@@ -2,20 +2,33 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Browser, Page } from 'playwright-core'
+import { searches, searchUrl } from '../../catalogue/searches.ts'
+import type { SpanName } from '../../catalogue/spans.ts'
 import { startStack } from '../../stack/bare.ts'
 import { shippedConfigs } from '../../stack/own-configs.ts'
 import { startCluster } from '../../testing/cluster/cluster.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
-import { chromiumPath, launchBrowser } from '../../testing/page/browser.ts'
+import { chromiumPath, launchBrowser, openPage } from '../../testing/page/browser.ts'
 import { until } from '../../testing/until.ts'
 import { TraceReader } from '../../traces/reader.ts'
-import { each } from '../checks.ts'
+import type { Trace, TraceSpan } from '../../traces/trace.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { pictures } from '../pictures.ts'
-import { type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
-import { count, nodeOf, type Subjects, subjectsOf } from './jaeger-subjects.ts'
-import { type WalkResult, walkJaeger } from './jaeger-walk.ts'
-import { withStack } from './needs.ts'
+import { type Check, each, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import {
+  linksOf,
+  menuOf,
+  monitorNames,
+  openParts,
+  openResult,
+  openSpan,
+  openTrace,
+  search,
+  shownValue,
+  valuesOf,
+} from './jaeger-steps.ts'
+import { withStack } from './on-stack.ts'
 
 const mesh = 'mesh-a'
 /** Nodes beside the lab, whose own late seed causes too few retries: an unanswered attempt takes 10 s. */
@@ -33,6 +46,14 @@ const usualNoise: readonly RegExp[] = [
   // The Monitor tab draws its curves once before its layout.
   /^The width\(-1\) and height\(-1\) of chart should be greater than 0/,
 ]
+
+/** Wide enough for the menus and the tabs beside them. */
+const viewport = { width: 1600, height: 1000 }
+/** Jaeger reads the complete traces of a search. Milliseconds. */
+const stepLimitMs = 30_000
+const monitorMs = 180_000
+/** Reload interval of the tab, which does not refresh by itself. */
+const reloadMs = 10_000
 
 export const proof = endToEnd({
   name: 'jaeger-pictures',
@@ -141,4 +162,151 @@ async function shippedMenuLabels(): Promise<readonly string[]> {
     menu: readonly { label: string; items: readonly { label: string }[] }[]
   }
   return menu.find(({ label }) => label === mesh)?.items.map(({ label }) => label) ?? []
+}
+
+interface Walk {
+  /** Jaeger's page, no slash at the end. */
+  readonly jaeger: string
+  readonly mesh: string
+  readonly subjects: Subjects
+  /** Start of the look at the Monitor tab, milliseconds since 1970: its curves need some minutes. */
+  readonly monitorFromMs: number
+  readonly signal: AbortSignal
+  save(name: string, png: Buffer): Promise<void>
+  progress(text: string): void
+}
+
+type WalkResult = Awaited<ReturnType<typeof walkJaeger>>
+
+interface Tour extends Walk {
+  readonly page: Page
+  picture(name: string): Promise<void>
+}
+
+/** From a search to a campaign, to its link, to the rates of all spans; with a picture of each. */
+async function walkJaeger(browser: Browser, walk: Walk) {
+  const { page, context, complaints } = await openPage(browser, walk.jaeger, { viewport })
+  page.setDefaultTimeout(stepLimitMs)
+  const picture = async (name: string) => {
+    // The pointer is away from every element.
+    await page.mouse.move(0, viewport.height - 1)
+    await page.waitForTimeout(1_000)
+    await walk.save(name, await page.screenshot())
+  }
+  const tour = { ...walk, page, picture }
+  const campaign = await walkCampaign(tour)
+  const birth = await walkOpening(tour)
+  const menus = await walkMenus(tour, campaign.threads)
+  const monitor = await walkMonitor(tour)
+  const openComplaints = [...complaints]
+  await context.close()
+  return { ...campaign, ...birth, ...menus, ...monitor, complaints: openComplaints }
+}
+
+async function walkCampaign({ page, jaeger, mesh, subjects, progress, picture }: Tour) {
+  progress('a search, and one of its campaigns')
+  const url = searchUrl(mesh, { label: 'all campaigns', span: 'mesh.seed.dial' })
+  const results = await search(page, `${jaeger}${url}`)
+  await picture('search')
+  const campaign = await openResult(page, subjects.campaign.traceId)
+  await openSpan(page, 'mesh.seed.retry', -1)
+  await openParts(page, 'Tags')
+  const attempts = await valuesOf(page, 'mesh.seed.attempt')
+  const docLinks = await linksOf(page, 'mesh.seed.delay_ms')
+  await picture('campaign')
+  const threads = await linksOf(page, 'mesh.seed.address')
+  return { results, campaign, attempts, docLinks, threads }
+}
+
+async function walkOpening({ page, jaeger, subjects, progress, picture }: Tour) {
+  progress('the opening of its link')
+  const birth = await openTrace(page, jaeger, subjects.birth.traceId)
+  await openSpan(page, 'mesh.connection.opened', 0)
+  await openSpan(page, 'mesh.connection.opened', -1)
+  // A collapsed line shows the names of nodes.
+  await picture('birth')
+  await openParts(page, 'Process')
+  const ends = await valuesOf(page, 'mesh.node.name')
+  const toPage = await linksOf(page, 'mesh.node.name')
+  return { birth, ends, toPage }
+}
+
+async function walkMenus({ page, jaeger, mesh, progress }: Tour, threads: Readonly<Record<string, string>>) {
+  progress('a link and a menu to other searches')
+  const thread = Object.values(threads).find((target) => target.startsWith('/search')) ?? ''
+  const followed = await search(page, `${jaeger}${thread}`)
+  const menu = await menuOf(page, mesh)
+  const retrySearch = searches.find(({ span }) => span === 'mesh.seed.retry')
+  const ready = await search(page, `${jaeger}${menu[retrySearch?.label ?? '']}`)
+  await page.goto(`${jaeger}${Object.values(menu).find((target) => target.startsWith('/monitor'))}`)
+  const kindOfRates = await shownValue(page, '.span-kind-selector')
+  return { followed, menu, ready, kindOfRates }
+}
+
+async function walkMonitor({ monitorFromMs, signal, ...tour }: Tour) {
+  const { page, jaeger, mesh, progress, picture } = tour
+  progress('the Monitor tab, after some minutes of spans')
+  await sleep(Math.max(0, monitorFromMs - Date.now()), undefined, { signal })
+  let rates: readonly string[] = []
+  const hasRates = async () => {
+    signal.throwIfAborted()
+    rates = await monitorNames(page, jaeger, mesh, 'mesh.staleness')
+    if (rates.length === 0) await sleep(reloadMs, undefined, { signal })
+    return rates.length > 0
+  }
+  await until(hasRates, monitorMs, 'the Monitor tab shows sweeps')
+  await picture('monitor')
+  const empty = await page.getByText('No data yet!').count()
+  return { rates, empty }
+}
+
+/** Two related traces: the campaign of a node for a late seed, and the opening of the resulting link. */
+interface Subjects {
+  /** Retries, then the answer of the seed. */
+  readonly campaign: Trace
+  /** With spans of both ends. */
+  readonly birth: Trace
+}
+
+/** The first campaign of the node of this name in `mesh`. Undefined while either trace is incomplete. */
+async function subjectsOf(
+  reader: TraceReader,
+  mesh: string,
+  node: string,
+  fromMs: number,
+): Promise<Subjects | undefined> {
+  const campaign = (await tracesWith(reader, mesh, 'mesh.seed.connected', fromMs)).findLast(
+    (trace) => count(trace, 'mesh.seed.retry') > 0 && trace.spans.some((span) => nodeOf(span) === node),
+  )
+  const end = campaign?.spans.find(({ name }) => name === 'mesh.seed.connected')
+  if (campaign === undefined || end === undefined) return undefined
+  const pair = [emitterOf(end), String(end.attributes['mesh.peer.id'])].sort().join()
+  const births = await tracesWith(reader, mesh, 'mesh.connection.opened', fromMs)
+  const birth = births.find((trace) =>
+    (['mesh.connection.opened', 'mesh.hello.received'] as const).every((name) => emittersOf(trace, name) === pair),
+  )
+  return birth && { campaign, birth }
+}
+
+/** Name of the emitting node. */
+function nodeOf({ resource }: TraceSpan): string {
+  return String(resource['mesh.node.name'])
+}
+
+function count({ spans }: Trace, name: SpanName): number {
+  return spans.filter((span) => span.name === name).length
+}
+
+async function tracesWith(reader: TraceReader, service: string, span: SpanName, fromMs: number): Promise<Trace[]> {
+  const { traces } = await reader.find({ service, span, fromMs, toMs: Date.now() + 1_000, limit: 400 })
+  return [...traces]
+}
+
+function emittersOf({ spans }: Trace, name: SpanName): string {
+  const emittedSpans = spans.filter((span) => span.name === name)
+  return emittedSpans.map(emitterOf).sort().join()
+}
+
+function emitterOf({ resource }: TraceSpan): string {
+  return String(resource['mesh.peer.self'])
 }

@@ -1,17 +1,17 @@
-import { rm } from 'node:fs/promises'
+import { execFile, execFileSync } from 'node:child_process'
+import { rmdirSync } from 'node:fs'
+import { mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { renderRules } from '../../catalogue/alert-rules.ts'
 import { Alertmanager } from '../../drill/alertmanager.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { type Cluster, startCluster, until } from '../../testing/cluster/cluster.ts'
-import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atLeast, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { AlertWatch } from './alert-watch.ts'
-import { accountsOf, allSpans, queueSize } from './jaeger-spans.ts'
-import { withStack } from './needs.ts'
-import { type SmallDisk, smallDisk } from './small-disk.ts'
+import { atLeast, type Check, each, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { AlertWatch, accountsOf, allSpans, queueSize, withStack } from './on-stack.ts'
 
 /** Resolves the alert of the only give-up before Prometheus is wiped. */
 const timeFactor = 0.1
@@ -20,6 +20,8 @@ const diskMb = 64
 /** Space for some requests, but not for a minute. */
 const leftBytes = 256 * 1_024
 const [giveupMs, resolvedMs, wipedMs, fullMs, fireMs, drainMs] = [240_000, 300_000, 120_000, 60_000, 180_000, 180_000]
+
+const run = promisify(execFile)
 
 export const proof = endToEnd({
   name: 'pipeline-faults',
@@ -138,4 +140,48 @@ async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, 
 
 async function isReady(answer: Promise<unknown>): Promise<boolean> {
   return ((await answer) as { readonly ready?: boolean }).ready === true
+}
+
+/** A small disk to fill. */
+interface SmallDisk extends AsyncDisposable {
+  readonly directory: string
+  /** Leaves this many bytes free. */
+  fill(leave: number): Promise<void>
+  /** Frees the filled space. */
+  free(): Promise<void>
+}
+
+/** Mounts a disk in memory, or says why it cannot: it needs Linux and root. */
+async function smallDisk(mebibytes: number): Promise<SmallDisk | { readonly missing: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'tracemesh-disk-'))
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=700`, 'tracemesh-disk', directory])
+  } catch (error) {
+    await rmdir(directory)
+    return { missing: `cannot mount a disk (${error instanceof Error ? error.message : error})` }
+  }
+  // A lazy unmount: processes with open files there end with this process.
+  const atExit = () => {
+    try {
+      execFileSync('umount', ['--lazy', directory])
+      rmdirSync(directory)
+    } catch {
+      // Other exit handlers must run, too.
+    }
+  }
+  process.once('exit', atExit)
+  const filler = join(directory, 'filler')
+  return {
+    directory,
+    async fill(leave) {
+      const { bavail, bsize } = await statfs(directory)
+      await writeFile(filler, Buffer.alloc(Math.max(0, bavail * bsize - leave)))
+    },
+    free: () => rm(filler, { force: true }),
+    async [Symbol.asyncDispose]() {
+      process.off('exit', atExit)
+      await run('umount', ['--lazy', directory])
+      await rmdir(directory)
+    },
+  }
 }

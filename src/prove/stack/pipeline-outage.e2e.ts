@@ -1,12 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startStack } from '../../stack/bare.ts'
 import { type Cluster, startCluster, until } from '../../testing/cluster/cluster.ts'
-import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atLeast, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { AlertWatch } from './alert-watch.ts'
-import { accountsOf, allSpans, queueSize } from './jaeger-spans.ts'
-import { fromEnv, withStack } from './needs.ts'
+import { atLeast, each, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { AlertWatch, accountsOf, allSpans, fromEnv, queueSize, withStack } from './on-stack.ts'
 
 /** OUTAGE_SECONDS makes it shorter. */
 const outageMs = 1_000 * fromEnv('OUTAGE_SECONDS', 600)

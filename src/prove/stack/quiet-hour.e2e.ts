@@ -6,10 +6,9 @@ import { waitUntil } from '../../drill/waiting.ts'
 import { systemClock } from '../../kit/clock.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
-import { each } from '../checks.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atLeast, atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
-import { fromEnv, withStack } from './needs.ts'
+import { atLeast, atMost, each, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { fromEnv, withStack } from './on-stack.ts'
 
 /** QUIET_SECONDS makes it shorter. */
 const quietSeconds = fromEnv('QUIET_SECONDS', 3_600)

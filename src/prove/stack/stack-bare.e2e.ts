@@ -6,8 +6,8 @@ import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { equals, type ProofContext, type ProofResult } from '../proof.ts'
-import { withStack } from './needs.ts'
-import { runTraceChecks } from './run-trace-checks.ts'
+import { withStack } from './on-stack.ts'
+import { runTraceChecks } from './trace-checks.ts'
 
 /** Until membership is complete; the late seed starts after 20 s. */
 const bootMs = 90_000

@@ -1,16 +1,19 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { rejectOnAbort } from '../../drill/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
 import { sh } from '../shell.ts'
-import { cloneWithChanges } from './clone.ts'
-import { composeCommand, stackEnvironment } from './compose.ts'
-import { remainingObjects } from './containers.ts'
-import { checkInterrupt } from './interrupt.ts'
-import { type Refusal, refusals } from './refusals.ts'
+import { cloneWithChanges, composeCommand, remainingObjects, stackEnvironment } from './containers.ts'
+
+/** Until it waits for health: it may build the nodes' image first. */
+const waitLimitMs = 600_000
+/** Until it has removed the stack: nodes have 10 s, other services 30 s. */
+const exitLimitMs = 90_000
 
 export const proof = endToEnd({
   name: 'stack-refusals',
@@ -98,4 +101,123 @@ async function withoutDocker(directory: string): Promise<string> {
   await mkdir(bare)
   for (const tool of tools.split(' ')) await symlink(`/usr/bin/${tool}`, join(bare, tool))
   return bare
+}
+
+/** A fault that keeps a stack from starting, and the required message of deploy/start.sh. */
+interface Refusal {
+  readonly what: string
+  /** Variables that cause it. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Text to append to files of the clone that causes it. */
+  readonly append?: Readonly<Record<string, string>>
+  /** Uses the images of deploy/.env instead of those built here. */
+  readonly online?: boolean
+  readonly code: number
+  /** The message: the fault and its cure. */
+  readonly says: readonly RegExp[]
+}
+
+/** `bare`: a directory with the tools of the script, without Docker. */
+function refusals(takenPort: number, bare: string): readonly Refusal[] {
+  return [
+    {
+      what: 'a port is taken',
+      env: { PAGE_PORT: String(takenPort) },
+      code: 1,
+      says: [new RegExp(`port ${takenPort} is in use`), /change PAGE_PORT/],
+    },
+    {
+      what: 'no Docker daemon answers',
+      env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
+      code: 3,
+      says: [/daemon does not answer/, /systemctl start docker/, /npm start/],
+    },
+    { what: 'Docker is not installed', env: { PATH: bare }, code: 3, says: [/not installed/, /Install Docker/] },
+    {
+      what: 'an invalid value',
+      env: { NODE_MEMORY: 'lots' },
+      code: 2,
+      says: [/NODE_MEMORY=lots/, /such as 160m/],
+    },
+    {
+      what: 'an unknown key',
+      append: { 'deploy/.env': '\nJAEGER_PROT=16686\n' },
+      code: 2,
+      says: [/JAEGER_PROT .* is an unknown setting/, /JAEGER_UI_PORT/],
+    },
+    {
+      what: 'a malformed line',
+      append: { 'deploy/.env': '\nPAGE_PORT = 1\n' },
+      code: 2,
+      says: [/line \d+/, /KEY=value/],
+    },
+    {
+      what: 'a broken rule file',
+      append: { 'otel/rules/mesh.yml': '\n  - name: broken\n    rules: [{ alert: Broken, expr: "sum(" }]\n' },
+      code: 1,
+      says: [/otel\/rules/, /parse error|unclosed|unexpected/, /npm run generate/],
+    },
+    {
+      what: 'a broken configuration of the Collector',
+      append: { 'otel/collector.yaml': '\nnonsense: 1\n' },
+      code: 1,
+      says: [/rejects otel\/collector\.yaml/, /nonsense/, /git checkout/],
+    },
+    {
+      what: 'a missing image',
+      online: true,
+      env: { COLLECTOR_IMAGE: 'tracemesh-offline/nothing:1' },
+      code: 1,
+      says: [/tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
+    },
+    {
+      what: 'nodes that need more memory than their limit',
+      env: { NODE_MEMORY: '24m' },
+      code: 1,
+      says: [/needs more memory than its limit/, /Raise NODE_MEMORY/],
+    },
+  ]
+}
+
+/** Sends SIGINT to the process group of deploy/start.sh while it waits for health, as Ctrl-C in a terminal does. */
+async function checkInterrupt(clone: string, compose: string, { signal }: ProofContext): Promise<Check[]> {
+  const project = `tracemesh-interrupt-${process.pid}`
+  const env = await stackEnvironment(compose, project)
+  const child = spawn('/bin/bash', ['deploy/start.sh', '--offline', '--nodes', '1'], {
+    cwd: clone,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let output = ''
+  const waits = Promise.withResolvers<void>()
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.includes('healthy; waiting for')) waits.resolve()
+    })
+  const ended = once(child, 'close')
+  const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
+  try {
+    await rejectOnAbort(Promise.race([waits.promise, ended]), within(waitLimitMs))
+    const before = await remainingObjects(project, ['container'])
+    if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGINT')
+    const [code] = (await rejectOnAbort(ended, within(exitLimitMs))) as [number | null]
+    const remaining = await remainingObjects(project, ['container', 'network'])
+    const hasMessage = /interrupted: stopping/.test(output)
+    return [
+      { what: 'interrupted: containers by then', want: 'some', got: before.length, holds: before.length > 0 },
+      equals('interrupted: exit code', 130, code ?? -1),
+      {
+        what: 'interrupted: its message',
+        want: 'printed',
+        got: hasMessage ? 'printed' : output.slice(-1_500),
+        holds: hasMessage,
+      },
+      equals('interrupted: left', '', remaining.join(', ')),
+    ]
+  } finally {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
+    await sh('deploy/stop.sh --delete-data >/dev/null 2>&1', clone, env, new AbortController().signal)
+  }
 }

@@ -1,3 +1,162 @@
-import { stackProof } from './run.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { roles } from '../../catalogue/roles.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { atMost, type Check, each, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
+import type { CommandResult } from '../shell.ts'
+import {
+  type ComposeStack,
+  type ComposeVersion,
+  cloneWithChanges,
+  composeCommand,
+  composeStack,
+  containersOf,
+  docker,
+  MemoryWatch,
+  remainingObjects,
+} from './containers.ts'
+import { runTraceChecks } from './trace-checks.ts'
+
+const healthySeconds = 120
+/** The late seed's links, and the digests of all members. */
+const settleMs = 20_000
+/** A window and a sweep. */
+const expiryMs = 36_000
+/** Ten attempts, with waits of at most 1 2 4 8 16 30 30 30 30 s; and the export of the spans. */
+const tracesMs = 200_000
 
 export const proof = stackProof('v1')
+
+/** The stack of a fresh clone in containers, with one version of Compose. */
+export function stackProof(version: ComposeVersion): Proof {
+  return endToEnd({
+    name: `stack-${version}`,
+    about: `deploy/start.sh of a fresh clone with Compose ${version}: healthy in time, Jaeger has all expected traces, stop.sh leaves nothing`,
+    quick: false,
+    seconds: 360,
+    async run(context) {
+      const compose = await composeCommand(version, context.signal)
+      if ('missing' in compose) return notShown(`Docker with Compose ${version}`, compose.missing, context)
+      const directory = await mkdtemp(join(tmpdir(), 'tracemesh-stack-'))
+      try {
+        const clone = await cloneWithChanges(directory, context.signal)
+        return await runStack(await composeStack(clone, compose.command, context), context)
+      } finally {
+        await rm(directory, { recursive: true, force: true })
+      }
+    },
+  })
+}
+
+async function runStack(stack: ComposeStack, context: ProofContext): Promise<ProofResult> {
+  const { progress, signal } = context
+  try {
+    progress('deploy/offline.sh images')
+    const images = await stack.script('offline.sh images')
+    if (images.code === 3) return notShown('images', images.output.trim(), context)
+    progress('deploy/build.sh')
+    const built = await stack.script('build.sh --offline')
+    progress('deploy/start.sh')
+    const fromMs = Date.now()
+    const began = await stack.script('start.sh --offline')
+    const checks: Check[] = [
+      exits('deploy/offline.sh images', images),
+      exits('deploy/build.sh --offline', built),
+      exits('deploy/start.sh --offline', began),
+      atMost('until all are healthy', healthySeconds, began.seconds, 's'),
+    ]
+    if (checks.some(({ holds }) => holds !== true)) return { figures: {}, checks }
+    const watch = new MemoryWatch(stack.project)
+    const status = await stack.script('status.sh')
+    // On a busy machine an alert may fire rightly, so alerts are a figure and no check.
+    const alerts = /^firing alerts:\n((?:\S.*\n)+)/m.exec(status.output)?.[1]?.trim().split('\n') ?? []
+    checks.push(equals('deploy/status.sh exits with', alerts.length === 0 ? 0 : 1, status.code ?? -1))
+    checks.push(
+      equals('not healthy in its table', 0, status.output.match(/ (unhealthy|starting|restarting) /g)?.length ?? 0),
+    )
+    await startLonelyNode(stack)
+    await sleep(settleMs, undefined, { signal })
+    await removeTwoNodes(stack, progress)
+    await sleep(expiryMs, undefined, { signal })
+    const meshes = ['mesh-a', 'mesh-b']
+    const traceResult = await runTraceChecks({
+      ...stack,
+      meshes,
+      roles,
+      names: true,
+      fromMs,
+      limitMs: tracesMs,
+      signal,
+      progress,
+    })
+    const memory = await watch.stop()
+    const containers = await containersOf(stack.project)
+    checks.push(
+      ...traceResult.checks,
+      each('memory in use, at most', 'below each limit', memory, ({ workingMb, limitMb }) => workingMb < limitMb),
+      each('containers', 'none killed for memory', containers, ({ oomKilled }) => !oomKilled),
+      each('containers', 'none restarted', containers, ({ restarts }) => restarts === 0),
+      ...(await stopStack(stack)),
+    )
+    return { figures: { ...traceResult.figures, healthyAfterS: began.seconds, alerts, memory }, checks }
+  } finally {
+    await docker('rm', '--force', lonelyName(stack)).catch(() => {})
+    await stack.remove()
+  }
+}
+
+function notShown(what: string, why: string, { progress }: ProofContext): ProofResult {
+  progress(`NOT SHOWN: ${why}`)
+  return { figures: { missing: why }, checks: [{ what, want: 'present', got: why, holds: 'not shown' }] }
+}
+
+function exits(command: string, { code, output }: CommandResult): Check {
+  const got = code === 0 ? 0 : `${code}: ${output.slice(-2_000)}`
+  return { what: `${command} exits with`, want: '0', got, holds: code === 0 }
+}
+
+function lonelyName({ project }: ComposeStack): string {
+  return `${project}-lonely`
+}
+
+/** Starts a node whose seed never answers: its give-up takes minutes. */
+async function startLonelyNode(stack: ComposeStack): Promise<void> {
+  const env = {
+    MESH_ID: 'mesh-a',
+    MESH_NAME: 'lonely',
+    MESH_SEEDS: '/dns4/nobody/udp/4001/quic-v1',
+    MESH_OTLP: 'http://collector:4317',
+  }
+  const variables = Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`])
+  const network = ['--network', `${stack.project}_default`]
+  await docker('run', '--detach', '--name', lonelyName(stack), ...network, ...variables, stack.image)
+}
+
+/** Kills one node and stops another with goodbyes. */
+async function removeTwoNodes(stack: ComposeStack, progress: (text: string) => void): Promise<void> {
+  const all = await containersOf(stack.project)
+  const [victim, leaver] = all.filter(({ service }) => service.endsWith('-compute'))
+  if (victim === undefined || leaver === undefined) throw new Error('the stack has fewer than two compute nodes')
+  progress(`one ${victim.service} is killed, one ${leaver.service} is stopped`)
+  await docker('kill', victim.id)
+  await docker('stop', leaver.id)
+}
+
+/** Stops the stack, which keeps the data, then deletes the data. */
+async function stopStack(stack: ComposeStack): Promise<Check[]> {
+  await docker('rm', '--force', lonelyName(stack))
+  const stop = await stack.script('stop.sh')
+  const remaining = await remainingObjects(stack.project, ['container', 'network'])
+  const volumes = await remainingObjects(stack.project, ['volume'])
+  const remove = await stack.script('stop.sh --delete-data')
+  const afterDelete = await remainingObjects(stack.project, ['container', 'network', 'volume'])
+  return [
+    exits('deploy/stop.sh', stop),
+    equals('left by deploy/stop.sh', '', remaining.join(', ')),
+    { what: 'volumes kept by it', want: 'some', got: volumes.length, holds: volumes.length > 0 },
+    exits('deploy/stop.sh --delete-data', remove),
+    equals('left by deploy/stop.sh --delete-data', '', afterDelete.join(', ')),
+  ]
+}

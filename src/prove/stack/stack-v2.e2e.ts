@@ -1,3 +1,3 @@
-import { stackProof } from './run.ts'
+import { stackProof } from './stack-v1.e2e.ts'
 
 export const proof = stackProof('v2')

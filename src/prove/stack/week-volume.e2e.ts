@@ -1,4 +1,5 @@
-import { opendir, readFile, stat } from 'node:fs/promises'
+import { existsSync, readFileSync, rmdirSync } from 'node:fs'
+import { mkdir, opendir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { status } from '@grpc/grpc-js'
@@ -10,8 +11,7 @@ import { hex, type PlayedNode, playedMinute, playedNodes, spansPerMinute } from 
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { type MemoryGroup, memoryGroup } from './memory-group.ts'
-import { fromEnv, withStack } from './needs.ts'
+import { fromEnv, withStack } from './on-stack.ts'
 
 /** WEEK_SPANS makes it less. */
 const spanTarget = fromEnv('WEEK_SPANS', 10_000_000)
@@ -27,6 +27,12 @@ const [perExport, inFlight] = [2_048, 4]
 const refusedMs = 600_000
 /** Approximate number of give-ups in the week: the searches look for these. */
 const giveUps = 40
+
+/** Files of the two kinds of control groups that Linux has. */
+const kinds = [
+  { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes' },
+  { root: '/sys/fs/cgroup', limit: 'memory.max' },
+] as const
 
 export const proof = endToEnd({
   name: 'week-volume',
@@ -195,4 +201,57 @@ async function sizeOf(directory: string): Promise<number> {
   for await (const entry of await opendir(directory, { recursive: true }))
     if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * 512
   return bytes
+}
+
+/** Memory limit of a group of processes, page cache included, as of a container. */
+interface MemoryGroup {
+  /** A process that writes its id there joins the group, with the processes that it starts. */
+  readonly procsFile: string
+  /** Waits for its processes to end. */
+  close(): Promise<void>
+}
+
+/** Creates a group, or says why it cannot: it needs Linux and root. */
+async function memoryGroup(limitMb: number): Promise<MemoryGroup | { readonly missing: string }> {
+  const kind = kinds.find(({ root }) => existsSync(join(root, 'cgroup.procs')))
+  if (kind === undefined) return { missing: 'this system has no control groups' }
+  const directory = join(kind.root, `tracemesh-${process.pid}`)
+  try {
+    await mkdir(directory)
+    await writeFile(join(directory, kind.limit), String(limitMb * 1_048_576))
+  } catch (error) {
+    await rmdir(directory).catch(() => {})
+    return { missing: `cannot create a control group (${error instanceof Error ? error.message : error})` }
+  }
+  const atExit = () => {
+    try {
+      killGroup(directory)
+    } catch {
+      // Other exit handlers must run, too.
+    }
+  }
+  process.once('exit', atExit)
+  return {
+    procsFile: join(directory, 'cgroup.procs'),
+    close: async () => {
+      // The kernel releases the group once its last process is reaped.
+      for (let attempt = 0; attempt < 50 && processesIn(directory).length > 0; attempt++)
+        await new Promise((done) => setTimeout(done, 100))
+      await rmdir(directory)
+      process.off('exit', atExit)
+    },
+  }
+}
+
+/** Kills the group at the exit of this process. */
+function killGroup(directory: string): void {
+  for (const pid of processesIn(directory)) process.kill(pid, 'SIGKILL')
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (let attempt = 0; attempt < 50 && processesIn(directory).length > 0; attempt++) Atomics.wait(pause, 0, 0, 20)
+  rmdirSync(directory)
+}
+
+function processesIn(directory: string): number[] {
+  const pids = readFileSync(join(directory, 'cgroup.procs'), 'utf8').trim().split('\n')
+  return pids.filter(Boolean).map(Number)
 }

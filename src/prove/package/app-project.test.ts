@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { packagesOf } from '../../publish/manifest.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { root } from '../shell.ts'
-import { adaptCode, readmeApplication } from './readme-code.ts'
+import { adaptCode, readmeApplication } from './app-project.ts'
 
 leakCheck()
 

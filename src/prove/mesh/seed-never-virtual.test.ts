@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
-import { noAnswerChecks, type SeedSpan } from './no-answer.ts'
-import { simulateNoAnswer } from './simulated-seed.ts'
+import { noAnswerChecks, type SeedSpan, simulateNoAnswer } from './seed-never-virtual.e2e.ts'
 
 leakCheck()
 

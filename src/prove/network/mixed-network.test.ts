@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
-import { pagesOf } from './pages.ts'
+import { pagesOf } from './mixed-network.e2e.ts'
 
 leakCheck()
 

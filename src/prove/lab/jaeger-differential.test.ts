@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
-import { differenceOf } from './answers-compared.ts'
+import { differenceOf } from './jaeger-differential.e2e.ts'
 
 leakCheck()
 

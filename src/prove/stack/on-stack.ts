@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Alertmanager } from '../../drill/alertmanager.ts'
+import type { RunningStack } from '../../stack/bare.ts'
+import { type StackBinary, stackBinary } from '../../stack/binaries.ts'
+import { until } from '../../testing/until.ts'
+import { TraceReader } from '../../traces/reader.ts'
+import type { TraceSpan } from '../../traces/trace.ts'
+import type { ProofContext, ProofResult } from '../proof.ts'
+
+/** Runs a proof that needs programs of the stack; without them a check that is not shown names the missing one. */
+export async function withStack(
+  needs: readonly StackBinary[],
+  { progress }: ProofContext,
+  run: () => Promise<ProofResult>,
+): Promise<ProofResult> {
+  for (const name of needs) {
+    const binary = await stackBinary(name)
+    if ('path' in binary) continue
+    progress(`NOT SHOWN: ${binary.missing}`)
+    const check = { what: 'programs of the stack', want: 'there', got: binary.missing, holds: 'not shown' } as const
+    return { figures: { missing: binary.missing }, checks: [check] }
+  }
+  return run()
+}
+
+/** A whole number from the environment, or the default. Throws for anything else. */
+export function fromEnv(name: string, fallback: number): number {
+  const value = process.env[name]
+  if (value === undefined || value === '') return fallback
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`${name} is ${value}; expected a whole number from 1`)
+  return Number(value)
+}
+
+const pollMs = 5_000
+
+/** Records the active and the inhibited alerts of an Alertmanager until it is disposed of. */
+export class AlertWatch implements AsyncDisposable {
+  readonly #alertmanager: Alertmanager
+  readonly #abort = new AbortController()
+  readonly #alerts = { active: new Map<string, string>(), suppressed: new Map<string, string>() }
+  readonly #watching: Promise<void>
+  #polls = 0
+
+  constructor(url: string) {
+    this.#alertmanager = new Alertmanager(url)
+    this.#watching = this.#watchAlerts()
+  }
+
+  /** Number of answered polls. */
+  get polls(): number {
+    return this.#polls
+  }
+
+  /** Names of the alerts that were active so far, about the mesh or about the pipeline of its spans. */
+  fired(about: 'mesh' | 'pipeline'): readonly string[] {
+    return alertsAbout(this.#alerts.active, about)
+  }
+
+  /** Names of the alerts that were inhibited so far. */
+  inhibited(about: 'mesh' | 'pipeline'): readonly string[] {
+    return alertsAbout(this.#alerts.suppressed, about)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort()
+    await this.#watching
+  }
+
+  async #watchAlerts(): Promise<void> {
+    const { signal } = this.#abort
+    while (!signal.aborted) {
+      // Alertmanager may be unreachable for a moment, so answered polls are counted.
+      const results = await Promise.all([this.#record('active'), this.#record('suppressed')]).catch(() => undefined)
+      if (results !== undefined) this.#polls++
+      await sleep(pollMs, undefined, { signal }).catch(() => {})
+    }
+  }
+  async #record(which: 'active' | 'suppressed'): Promise<void> {
+    for (const { alertname = '', about = '', job, exporter } of await this.#alertmanager.all(which))
+      this.#alerts[which].set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
+  }
+}
+
+function alertsAbout(alerts: ReadonlyMap<string, string>, about: string): readonly string[] {
+  return [...alerts].flatMap(([name, alertAbout]) => (alertAbout === about ? [name] : [])).sort()
+}
+
+/** Spans in the Collector's queue, by its own metrics. */
+export async function queueSize({ urls }: RunningStack): Promise<number> {
+  const text = await (await fetch(urls.collectorMetrics)).text()
+  const size = /^otelcol_exporter_queue_size\{[^}]*exporter="otlp_grpc\/jaeger"[^}]*\} (\S+)$/m.exec(text)?.[1]
+  if (size === undefined) throw new Error('the Collector reports no queue size')
+  return Number(size)
+}
+
+/** All spans in Jaeger, once it has the stop of every node. */
+export async function allSpans(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
+  const reader = new TraceReader(stack.urls.jaeger, { countLimit: 2_000, timeoutMs: 30_000 })
+  const find = async (span?: string) => {
+    const query = { service: 'mesh-a', fromMs, toMs: Date.now() + 1_000, limit: 1_999, ...(span && { span }) }
+    const { traces, partial } = await reader.find(query)
+    if (partial !== undefined) throw new Error(`Jaeger returned only a part of the spans: ${partial}`)
+    return traces.flatMap(({ spans }) => spans)
+  }
+  const ended = (spans: readonly TraceSpan[]) => spans.filter(({ name }) => name === 'mesh.node.stopped').length
+  await until(async () => ended(await find('mesh.node.stopped')) === count, 30_000, 'every node has emitted its stop')
+  // Jaeger stores spans of the same requests at about the same time.
+  await sleep(2_000)
+  return find()
+}
+
+interface Account {
+  readonly node: string
+  readonly spans: number
+  /** Missing numbers from 1 to the highest. */
+  readonly missing: number
+  readonly stopped: boolean
+}
+
+/** One account per emitting process. */
+export function accountsOf(spans: readonly TraceSpan[]): readonly Account[] {
+  const instances = Object.groupBy(spans, ({ resource }) => String(resource['service.instance.id']))
+  return Object.values(instances).map((spansOfInstance = []) => accountOf(spansOfInstance))
+}
+
+function accountOf(spans: readonly TraceSpan[]): Account {
+  const numbers = spans.map(({ attributes }) => Number(attributes['mesh.seq']))
+  const distinct = new Set(numbers)
+  return {
+    node: String(spans[0]?.resource['mesh.node.name']),
+    spans: spans.length,
+    missing: Math.max(...numbers) - distinct.size,
+    stopped: spans.some(({ name }) => name === 'mesh.node.stopped'),
+  }
+}
