@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { backoffPolicy, rankAmong, waitMs } from './backoff.ts'
+import { backoffPolicy, delayMs, rankAmong } from './backoff.ts'
 
 leakCheck()
 
@@ -13,11 +13,11 @@ const attempts = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 test('highest jitter: waits of 1 2 4 8 16 30 30 30 30 s; lowest jitter: half of them', () => {
   const steps = [1, 2, 4, 8, 16, 30, 30, 30, 30]
   assert.deepEqual(
-    attempts.map((n) => seconds(waitMs(backoffPolicy, n, 1))),
+    attempts.map((n) => seconds(delayMs(backoffPolicy, n, 1))),
     steps,
   )
   assert.deepEqual(
-    attempts.map((n) => seconds(waitMs(backoffPolicy, n, 0))),
+    attempts.map((n) => seconds(delayMs(backoffPolicy, n, 0))),
     steps.map((step) => step / 2),
   )
 })
@@ -26,8 +26,8 @@ test('every wait n lies in [w/2, w]', () => {
   const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 100 }), jitter, (n, u) => {
-      const highest = waitMs(backoffPolicy, n, 1)
-      const wait = waitMs(backoffPolicy, n, u)
+      const highest = delayMs(backoffPolicy, n, 1)
+      const wait = delayMs(backoffPolicy, n, u)
       assert.ok(wait >= highest / 2 && wait <= highest, `${wait} of ${highest}`)
     }),
   )

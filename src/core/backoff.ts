@@ -7,9 +7,9 @@ export interface BackoffPolicy {
   /** Attempts per campaign. */
   readonly attempts: number
   /** Timeout of one attempt. */
-  readonly limitMs: number
+  readonly attemptTimeoutMs: number
   /** Time after the timeout at which an attempt without a reported result counts as failed. */
-  readonly graceMs: number
+  readonly resultGraceMs: number
   /** Interval between attempts while the node has no peers. */
   readonly aloneMs: number
   /** Time from a give-up to the next campaign while the node has other peers. */
@@ -21,8 +21,8 @@ export interface BackoffPolicy {
 export const backoffPolicy: BackoffPolicy = {
   stepsMs: [1_000, 2_000, 4_000, 8_000, 16_000, 30_000],
   attempts: 10,
-  limitMs: 10_000,
-  graceMs: 2_000,
+  attemptTimeoutMs: 10_000,
+  resultGraceMs: 2_000,
   aloneMs: 30_000,
   periodicMs: 300_000,
   steadyMs: 30_000,
@@ -37,13 +37,13 @@ export const backoffPolicy: BackoffPolicy = {
  * one seed together would dial at up to four times their mean rate. With one sample the time of attempt k is linear in
  * that sample, so it is uniform over the whole interval in which attempt k can happen.
  */
-export function waitMs(policy: BackoffPolicy, attempt: number, jitter: number): number {
+export function delayMs(policy: BackoffPolicy, attempt: number, jitter: number): number {
   return (stepMs(policy, attempt) / 2) * (1 + jitter)
 }
 
 function stepMs(policy: BackoffPolicy, attempt: number): number {
   const { stepsMs } = policy
-  return stepsMs[Math.min(attempt, stepsMs.length) - 1] ?? policy.limitMs
+  return stepsMs[Math.min(attempt, stepsMs.length) - 1] ?? policy.attemptTimeoutMs
 }
 
 /**

@@ -303,7 +303,7 @@ suite('the ledger', () => {
   test('invalid frame: closes its link and no other', () => {
     const one = ledger()
     one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
-    const effects = one.handle({ type: 'frame.refused', connection: '1', reason: 'too long', flooding: false }, 1)
+    const effects = one.handle({ type: 'frame.refused', connection: '1', reason: 'too long', isFlooding: false }, 1)
     assert.deepEqual(
       effects.filter((e) => e.do === 'close').map((e) => ('connection' in e ? e.connection : '')),
       ['1'],
@@ -318,7 +318,7 @@ suite('the ledger', () => {
       type: 'frame.refused',
       connection: '1',
       reason: 'digest for another peer',
-      flooding: false,
+      isFlooding: false,
     } as const
     const effects = [1, 2, 3].flatMap(() => one.handle(refused, 1))
     assert.equal(effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.frame.refused').length, 1)
@@ -386,7 +386,7 @@ suite('the ledger', () => {
   })
 
   test('mute gossip on a connection of the application: emitted, and the connection stays', () => {
-    const actions = play([info('1', 'p', { gossip: 'missing', foreign: true })], 30_000)
+    const actions = play([info('1', 'p', { gossip: 'missing', isForeign: true })], 30_000)
     assert.deepEqual(actions.slice(-1), ['21250 mute, closes: false'])
   })
 
@@ -415,7 +415,7 @@ suite('the ledger', () => {
   })
 
   test('connection without identify: four retries at doubling intervals', () => {
-    assert.deepEqual(play([info('1', 'p', { unidentified: true })], 200_000), [
+    assert.deepEqual(play([info('1', 'p', { isUnidentified: true })], 200_000), [
       '6000 retry 1',
       '6000 identify 1',
       '18000 retry 2',

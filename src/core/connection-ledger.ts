@@ -19,7 +19,12 @@ export type LedgerEvent =
   | { readonly type: 'observed'; readonly connections: readonly ConnectionInfo[] }
   | { readonly type: 'stream.open' | 'stream.absent' | 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
-  | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
+  | {
+      readonly type: 'frame.refused'
+      readonly connection: string
+      readonly reason: string
+      readonly isFlooding: boolean
+    }
   | Extract<NetworkEvent, { readonly type: 'connection.rejected' | 'gossip.unsent' }>
   /** This process was suspended for `ms`; peers' silence during that time does not count. */
   | { readonly type: 'slept'; readonly ms: number }
@@ -178,7 +183,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #onOpened(info: ConnectionInfo, now: number): LedgerEffect[] {
-    if (info.limited === true) return this.#addRelayed(info, now)
+    if (info.isLimited === true) return this.#addRelayed(info, now)
     const close: LedgerEffect = { do: 'close', connection: info.id, abort: false }
     if (this.#isStopping) return [close]
     const record = this.#peers.getOrCreate(info.peer)
@@ -191,7 +196,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     if (direct.length >= limits.linksPerPeer)
       return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
     // The application opened a second connection for itself; if it carried the link, its close would end the link.
-    if (info.foreign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
+    if (info.isForeign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(info, now)
     link.isOverLimit = isOverLimit
     record.isOverLimit = isOverLimit
@@ -263,11 +268,11 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return effects
   }
 
-  #refuseFrame(peer: string, link: Link, event: { reason: string; flooding: boolean }, now: number): LedgerEffect[] {
+  #refuseFrame(peer: string, link: Link, event: { reason: string; isFlooding: boolean }, now: number): LedgerEffect[] {
     // One chunk may contain many bad frames; the first one closes the link and emits the span.
     if (link.state === 'closing') return []
     const span = emitFrameRefused(peer, link, event.reason)
-    return [span, ...this.#protocol.endLink(peer, link, event.flooding ? 'flooding' : 'bad-frame', now)]
+    return [span, ...this.#protocol.endLink(peer, link, event.isFlooding ? 'flooding' : 'bad-frame', now)]
   }
 
   /** Such a connection cannot carry a goodbye. */
@@ -332,7 +337,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #forgiveSilence(ms: number): LedgerEffect[] {
     return this.#each((_, link) => {
       link.heardAt += ms
-      link.stateAt += ms
+      link.enteredAt += ms
       if (link.probedAt !== undefined) link.probedAt += ms
       return []
     })

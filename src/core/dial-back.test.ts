@@ -86,7 +86,7 @@ suite('dial-back', () => {
   }
   const dialsIn = (effects: readonly (NetworkEffect | SpanEffect)[]) => effects.filter((one) => one.do === 'dial.back')
   const states = () =>
-    dialBack.observedAddresses.map(({ address, confirmed }) => `${address.split('/')[2]} ${confirmed}`)
+    dialBack.observedAddresses.map(({ address, isConfirmed: confirmed }) => `${address.split('/')[2]} ${confirmed}`)
 
   test('behind a NAT: requests a dial-back per transport, one at a time, for the listening port', () => {
     link('seed', '/ip4/203.0.113.9/udp/61000/quic-v1')
@@ -113,7 +113,7 @@ suite('dial-back', () => {
     assert.deepEqual(dialBack.observedAddresses[0], {
       ...dialBack.observedAddresses[0],
       address: '/ip4/203.0.113.9/udp/4001/quic-v1',
-      confirmed: true,
+      isConfirmed: true,
     })
     answer('reachable', 6_000)
     let peers = 0
@@ -134,7 +134,7 @@ suite('dial-back', () => {
     }
     assert.ok(peers >= 4 && peers <= 20, `${peers} requests`)
     assert.deepEqual(
-      dialBack.observedAddresses.map(({ confirmed }) => confirmed),
+      dialBack.observedAddresses.map(({ isConfirmed: confirmed }) => confirmed),
       [false, false],
     )
     assert.match(dialBack.observedAddresses[0]?.why ?? '', /could not dial it/)
@@ -147,7 +147,7 @@ suite('dial-back', () => {
     tick(6_000)
     assert.deepEqual(outcomeIn(tick(15_000)), [])
     assert.deepEqual(outcomeIn(tick(21_000)), ['no-answer'])
-    assert.equal(dialBack.observedAddresses.filter(({ confirmed }) => confirmed).length, 1)
+    assert.equal(dialBack.observedAddresses.filter(({ isConfirmed: confirmed }) => confirmed).length, 1)
   })
 
   for (const [situation, observed, direction, canRequest] of [
@@ -187,7 +187,7 @@ suite('dial-back', () => {
       ),
       [],
     )
-    assert.equal(dialBack.observedAddresses[0]?.confirmed, false)
+    assert.equal(dialBack.observedAddresses[0]?.isConfirmed, false)
   })
 
   test('request: the node dials the remote IP address of the connection, at the requested port', () => {
@@ -307,7 +307,7 @@ suite('dial-back', () => {
       for (let now = 5_000; now < 3_600_000; now += 5_000) {
         answerBy('reachable', now)
         assert.ok(
-          dialBack.observedAddresses.every(({ confirmed }) => !confirmed),
+          dialBack.observedAddresses.every(({ isConfirmed: confirmed }) => !confirmed),
           `${now}`,
         )
       }

@@ -26,7 +26,7 @@ export type DialBackEvent =
 /** An address at which neighbours observe this node, and the result of their dial-backs. */
 export interface ObservedAddress {
   readonly address: string
-  readonly confirmed: boolean
+  readonly isConfirmed: boolean
   /** Why it is not confirmed. */
   readonly why: string
 }
@@ -174,9 +174,9 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   /** The number of required witnesses changes with the neighbours. */
   #reassessConfirmation(one: TrackedAddress, observers: readonly Observer[], now: number): TrackedAddress {
     const isEnough = one.witnesses.length >= requiredWitnesses(one.host, observers)
-    if (isEnough === one.confirmed) return one
+    if (isEnough === one.isConfirmed) return one
     const hasObserver = eligibleObservers(one, observers).length > 0
-    if (one.confirmed && !hasObserver) return { ...one, confirmed: false, why: oneWitness }
+    if (one.isConfirmed && !hasObserver) return { ...one, isConfirmed: false, why: oneWitness }
     return one.failures > 0 ? one : { ...one, requestAt: Math.min(one.requestAt, now) }
   }
 
@@ -192,7 +192,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
       const address = addressAt(host, transport, own.port)
       const why = 'no neighbour has dialled it yet'
       const { port } = own
-      const untried = { confirmed: false, why, witnesses: [], seenAt: now, requestAt: now, failures: 0 }
+      const untried = { isConfirmed: false, why, witnesses: [], seenAt: now, requestAt: now, failures: 0 }
       return [{ address, host, transport, port, ...untried }]
     })
   }
@@ -236,8 +236,15 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     const others = one.witnesses.filter((witness) => witness.peer !== peer)
     const witnesses = [...others, { peer, network }].slice(-bounds.witnesses)
     const isEnough = witnesses.length >= requiredWitnesses(one.host, this.#findObservers())
-    if (!isEnough) return { ...one, witnesses, why: one.confirmed ? '' : oneWitness, failures: 0, requestAt: now }
-    return { ...one, witnesses, confirmed: true, why: '', failures: 0, requestAt: this.#jitter(bounds.retryMaxMs, now) }
+    if (!isEnough) return { ...one, witnesses, why: one.isConfirmed ? '' : oneWitness, failures: 0, requestAt: now }
+    return {
+      ...one,
+      witnesses,
+      isConfirmed: true,
+      why: '',
+      failures: 0,
+      requestAt: this.#jitter(bounds.retryMaxMs, now),
+    }
   }
 
   /** Only a failed dial changes the confirmation; a busy or silent neighbour does not. */
@@ -246,7 +253,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     const requestAt = this.#jitter(Math.min(bounds.retryMaxMs, waitMs), now)
     const failures = one.failures + 1
     if (outcome !== 'unreachable') return { ...one, failures, requestAt }
-    return { ...one, confirmed: false, why: 'a neighbour could not dial it', witnesses: [], failures, requestAt }
+    return { ...one, isConfirmed: false, why: 'a neighbour could not dial it', witnesses: [], failures, requestAt }
   }
 
   #jitter(ms: number, now: number): number {

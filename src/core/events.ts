@@ -16,13 +16,13 @@ export interface ConnectionInfo {
   /** State of gossipsub towards the peer. */
   readonly gossip: GossipState
   /** Identify has not succeeded on this connection yet. */
-  readonly unidentified?: boolean
+  readonly isUnidentified?: boolean
   /** Multiaddr at which the peer observes this node, from identify. */
   readonly observed?: string | undefined
   /** A relayed connection with limits of time and bytes; its peer is a guest. */
-  readonly limited?: boolean
+  readonly isLimited?: boolean
   /** The application opened it; the mesh may not close it. */
-  readonly foreign?: boolean
+  readonly isForeign?: boolean
 }
 
 export type DialStage = (typeof dialStages)[number]
@@ -93,7 +93,12 @@ export type NetworkEvent =
   /** The link stream closed; the connection may still be open. */
   | { readonly type: 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly wall: number }
-  | { readonly type: 'frame.refused'; readonly connection: string; readonly reason: string; readonly flooding: boolean }
+  | {
+      readonly type: 'frame.refused'
+      readonly connection: string
+      readonly reason: string
+      readonly isFlooding: boolean
+    }
   /**
    * The ledger should close it: its peer does not read (`limit`: `linkOutBytes`), accepts no link stream (`silent`), or
    * another address of the same dial was faster (`duplicate`).

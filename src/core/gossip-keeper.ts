@@ -90,7 +90,7 @@ export class GossipKeeper {
 
   /** Closes the connections of a mute pair, except those of the application. */
   #giveUp(peer: string, link: Link, active: readonly ActiveLink[], step: GivenUp, now: number): GossipKeeperEffect[] {
-    const links = active.filter(({ info }) => info.foreign !== true).map((one) => one.link)
+    const links = active.filter(({ info }) => info.isForeign !== true).map((one) => one.link)
     const closes = links.length > 0 && this.#takeCloseSlot(peer, now)
     const span = emitGossipMute(peer, link, step.lack, step.heals, closes)
     return closes ? [span, ...links.flatMap((one) => this.#protocol.endLink(peer, one, 'gossip-mute', now))] : [span]
@@ -107,7 +107,7 @@ export class GossipKeeper {
 
 function retryIdentify({ peer }: GossipPeer, active: readonly ActiveLink[], now: number): GossipKeeperEffect[] {
   return active.flatMap(({ link, info }) => {
-    link.awaitsIdentify = info.unidentified === true
+    link.awaitsIdentify = info.isUnidentified === true
     const retry = link.awaitsIdentify ? link.identify.takeDueRetry(now) : undefined
     if (retry === undefined) return []
     return [emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]

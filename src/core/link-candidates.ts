@@ -15,6 +15,6 @@ export function guestSuccession(links: readonly Link[]): { newest: Link | undefi
     (link) => isActive(link) && !isRelayed(link) && link.info.direction === 'inbound' && !link.hello,
   )
   const newest = guestLinks.at(-1)
-  const older = guestLinks.filter((link) => link !== newest && link.kind === 'guest' && link.info.foreign !== true)
+  const older = guestLinks.filter((link) => link !== newest && link.kind === 'guest' && link.info.isForeign !== true)
   return { newest, older }
 }

@@ -154,16 +154,16 @@ export class LinkProtocol {
   dueAt(peer: string, link: Link): number {
     switch (link.state) {
       case 'opening':
-        return Math.min(link.stateAt + (link.isOverLimit ? overLimitMs : helloTimeoutMs), link.reopenAt)
+        return Math.min(link.enteredAt + (link.isOverLimit ? overLimitMs : helloTimeoutMs), link.reopenAt)
       case 'greeting':
-        return link.stateAt + helloTimeoutMs
+        return link.enteredAt + helloTimeoutMs
       case 'settled':
         if (link.kind === 'guest') return link.reopenAt
         return link.probedAt === undefined ? link.heardAt + probeAfterMs : link.probedAt + probeTimeoutMs
       case 'draining':
-        return link.stateAt + (this.#options.self < peer ? lowerDrainMs : higherDrainMs)
+        return link.enteredAt + (this.#options.self < peer ? lowerDrainMs : higherDrainMs)
       case 'closing':
-        return link.stateAt + closeTimeoutMs
+        return link.enteredAt + closeTimeoutMs
     }
   }
 
@@ -184,7 +184,7 @@ export class LinkProtocol {
       case 'draining':
         return this.endLink(peer, link, 'superseded', now)
       case 'closing':
-        link.stateAt = now
+        link.enteredAt = now
         return [{ do: 'close', connection: link.connection, abort: true }]
     }
   }

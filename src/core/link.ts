@@ -26,7 +26,7 @@ export interface Link {
   readonly openedAt: number
   state: LinkState
   /** When the link entered this state. */
-  stateAt: number
+  enteredAt: number
   /** Dials of the dialler so far; undefined on the listener until hello. */
   counter: number | undefined
   id: string
@@ -62,7 +62,7 @@ export function newLink(info: ConnectionInfo, now: number): Link {
     info,
     openedAt: now,
     state: 'opening',
-    stateAt: now,
+    enteredAt: now,
     counter: undefined,
     id: '',
     openedSpan: undefined,
@@ -85,7 +85,7 @@ export function newLink(info: ConnectionInfo, now: number): Link {
 
 /** A relayed connection: the ledger lists it as a guest; it takes no place and never carries a link. */
 export function isRelayed(link: Link): boolean {
-  return link.info.limited === true
+  return link.info.isLimited === true
 }
 
 /** Both hellos arrived, and no other link of the pair won. */
@@ -100,5 +100,5 @@ export function isActive(link: Link): boolean {
 
 export function enter(link: Link, state: LinkState, now: number): void {
   link.state = state
-  link.stateAt = now
+  link.enteredAt = now
 }

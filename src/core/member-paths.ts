@@ -56,13 +56,13 @@ function mergeReports(before: PathReport | undefined, { worked, failed }: PathRe
 
 /** Updates the blocked addresses of a member, and emits those that became blocked or work again. */
 export function notePaths(member: Member, { worked, failed }: PathReport): SpanEffect[] {
-  const { digest, blocked: before } = member
+  const { digest, blockedAddresses: before } = member
   const blocking = failed.filter(({ errorType }) => !otherNodeErrors.includes(errorType))
   const announced = digest.addresses.map(withoutPeer)
   const stillBlocked = before.filter((address) => announced.includes(address) && !worked.includes(address))
   const added = blocking.filter(({ address }) => !stillBlocked.includes(address))
   const restored = before.filter((address) => worked.includes(address))
-  member.blocked = [...stillBlocked, ...added.map(({ address }) => address)].slice(0, limits.digestAddresses)
+  member.blockedAddresses = [...stillBlocked, ...added.map(({ address }) => address)].slice(0, limits.digestAddresses)
   const [first] = added
   const [workingAddress = ''] = worked
   return [

@@ -17,7 +17,7 @@ export function noteSighting(member: Member, report: SightingReport, now: number
   const conflict = due && conflictOf(member.digest.peer, due, now)
   if (due === undefined || conflict === undefined) return []
   member.sightings = due
-  return [emitIdentityConflict({ ...conflict, name: member.digest.name, own: false })]
+  return [emitIdentityConflict({ ...conflict, name: member.digest.name, isOwn: false })]
 }
 
 /**

@@ -36,7 +36,7 @@ export interface Member {
   /** Estimated from its digests on links. */
   readonly clock: PeerClock
   /** Its addresses, without peer id, that did not answer while another did; at most as many as a digest has. */
-  blocked: readonly string[]
+  blockedAddresses: readonly string[]
   /** The processes with its identity; two concurrent ones mean a copied key. */
   sightings: Sightings
 }
@@ -59,7 +59,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     departure: undefined,
     since: now,
     clock: { samples: [], isOff: false },
-    blocked: [],
+    blockedAddresses: [],
     sightings: noSightings,
   }
 }

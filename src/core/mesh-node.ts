@@ -96,7 +96,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     )
     const own = { self, name, instance, addresses: () => this.#digest.addresses }
     this.#identity = new IdentityWatch(own, this.view, this.ledger)
-    this.#neighbours = new Neighbours({ self, targetLinks: options.neighbours, random }, this.view, this.ledger)
+    this.#neighbours = new Neighbours({ self, neighbours: options.neighbours, random }, this.view, this.ledger)
     this.#paths = new MemberPaths(this.view, this.ledger)
     this.dialBack = new DialBack(this.ledger, random)
     this.#rounds = new Rounds(random)
@@ -259,7 +259,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   #refuseFrame(connection: string, reason: string, now: number): NodeEffect[] {
     this.#framesRefused++
-    return this.#dispatchToLedger({ type: 'frame.refused', connection, reason, flooding: false }, now)
+    return this.#dispatchToLedger({ type: 'frame.refused', connection, reason, isFlooding: false }, now)
   }
 
   #dispatchToLedger(event: LedgerEvent, now: number): NodeEffect[] {

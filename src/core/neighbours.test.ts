@@ -32,7 +32,7 @@ function fixture(targetLinks: number, capacity = 100) {
     random,
     capacity,
   })
-  const neighbours = new Neighbours({ self, targetLinks, random }, view, ledger)
+  const neighbours = new Neighbours({ self, neighbours: targetLinks, random }, view, ledger)
   const addMember = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
     hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
     neighbours.handle({ type: 'joined', peer }, 0)

@@ -1,5 +1,5 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { backoffPolicy, waitMs } from './backoff.ts'
+import { backoffPolicy, delayMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import { allowRedial, type DialRecord, newDialRecord } from './dial-record.ts'
 import type { DigestView, ViewEffect } from './digest-view.ts'
@@ -25,7 +25,7 @@ export type NeighbourEffect = Extract<NetworkEffect, { readonly do: 'dial.peer' 
 export interface NeighbourOptions {
   readonly self: string
   /** Target number of links; links that others dial may exceed it. */
-  readonly targetLinks: number
+  readonly neighbours: number
   readonly random: Random
 }
 
@@ -139,12 +139,12 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
 
   #noteFailure(record: DialRecord, now: number): void {
     record.dialFailures++
-    record.dialAfter = now + waitMs(backoffPolicy, record.dialFailures, this.#options.random())
+    record.dialAfter = now + delayMs(backoffPolicy, record.dialFailures, this.#options.random())
   }
 
   #poll(now: number): NeighbourEffect[] {
     if (now < this.#pollAt) return []
-    const missingLinks = this.#options.targetLinks - this.#ledger.linkedPeers.length
+    const missingLinks = this.#options.neighbours - this.#ledger.linkedPeers.length
     const unlinked = this.#unlinked()
     this.#pollAt = missingLinks > 0 && unlinked.length > 0 ? now + pollMs : Infinity
     // A dial without a result counts as pending only until its timeout.

@@ -91,7 +91,7 @@ suite('addresses that a node announces', () => {
   test('an observed address is unconfirmed until a neighbour confirms it, then announced', () => {
     const address = '/ip4/203.0.113.9/tcp/4001'
     const interfaces = on('eth0', '192.168.1.5')
-    const before = ownAddresses(inputs({ interfaces, observed: [{ address, confirmed: false, why: 'new' }] }))
+    const before = ownAddresses(inputs({ interfaces, observed: [{ address, isConfirmed: false, why: 'new' }] }))
     assert.deepEqual(before.at(-1), {
       address,
       source: 'observed',
@@ -100,12 +100,12 @@ suite('addresses that a node announces', () => {
       detail: 'new',
       interface: undefined,
     })
-    assert.ok(announcedOf({ interfaces, observed: [{ address, confirmed: true, why: '' }] }).includes(address))
+    assert.ok(announcedOf({ interfaces, observed: [{ address, isConfirmed: true, why: '' }] }).includes(address))
   })
 
   test('an unconfirmed address follows the announced ones, before dozens that are cut', () => {
     const bridges = Array.from({ length: 60 }, (_, n) => on(`br-${n}`, `172.17.${n}.1`)).flat()
-    const observed = [{ address: '/ip4/203.0.113.9/tcp/4001', confirmed: false, why: 'new' }]
+    const observed = [{ address: '/ip4/203.0.113.9/tcp/4001', isConfirmed: false, why: 'new' }]
     const states = ownAddresses(inputs({ interfaces: bridges, observed })).map(({ state }) => state)
     const from = states.lastIndexOf('announced') + 1
     assert.deepEqual(states.slice(from, from + 2), ['unconfirmed', 'cut'])
@@ -194,7 +194,7 @@ const anyInputs: fc.Arbitrary<AddressInputs> = fc
     listening: fc.subarray(bothFamilies, { minLength: 1 }),
     interfaces: fc.uniqueArray(iface, { maxLength: 40, selector: ({ address }) => address }),
     observed: fc.array(
-      fc.record({ address: ip4.map((host) => `/ip4/${host}/tcp/9`), confirmed: fc.boolean(), why: fc.constant('') }),
+      fc.record({ address: ip4.map((host) => `/ip4/${host}/tcp/9`), isConfirmed: fc.boolean(), why: fc.constant('') }),
       {
         maxLength: 4,
       },

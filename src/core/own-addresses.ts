@@ -52,7 +52,7 @@ export interface AddressInputs {
   /** Configured addresses that are added to all others. */
   readonly append: readonly string[]
   /** Addresses at which neighbours observe this node. */
-  readonly observed: readonly { readonly address: string; readonly confirmed: boolean; readonly why: string }[]
+  readonly observed: readonly { readonly address: string; readonly isConfirmed: boolean; readonly why: string }[]
   /** Source addresses of packets to linked peers. */
   readonly linkSources: readonly string[]
   /** Source addresses of packets to the default route. */
@@ -197,7 +197,7 @@ function candidatesOf(inputs: AddressInputs): Candidate[] {
     const reason = replaced ?? unusableReason(address, owner, inputs.interfaces)
     add(address, { source: 'interface', rank: rankOf(address, owner, inputs), reason, interface: owner?.name })
   }
-  for (const { address, confirmed, why } of inputs.observed) {
+  for (const { address, isConfirmed: confirmed, why } of inputs.observed) {
     const { host } = parseAddress(address)
     const reason = replaced ?? (isLinkLocal(host) ? 'link-local' : confirmed ? undefined : 'unconfirmed')
     const rank = isLoopback(host) ? ranks.loopback : ranks.observed

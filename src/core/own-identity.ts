@@ -77,6 +77,6 @@ export class OwnIdentity {
     if (now - this.#emittedAt < spanIntervalMs) return []
     this.#emittedAt = now
     const { self, name } = this.#options
-    return [emitIdentityConflict({ peer: self, name, instances, addresses, own: true })]
+    return [emitIdentityConflict({ peer: self, name, instances, addresses, isOwn: true })]
   }
 }

@@ -51,7 +51,7 @@ export class OwnedMap<K, V extends {}> {
   #added = 0
   #highWaterMark = 0
   #latest = -Infinity
-  #closed = false
+  #isClosed = false
 
   /** For `Owner.map`. Throws MESH_CONFIG_INVALID for a capacity or `idleMs` that is not positive and finite. */
   constructor(owner: string, spec: RegistrySpec<K, V>) {
@@ -79,7 +79,7 @@ export class OwnedMap<K, V extends {}> {
    * caller's.
    */
   set(key: K, value: V, now: number): void {
-    if (this.#closed) throw new MeshError('MESH_OWNER_CLOSED', { owner: this.#owner, resource: this.spec.name })
+    if (this.#isClosed) throw new MeshError('MESH_OWNER_CLOSED', { owner: this.#owner, resource: this.spec.name })
     const entry = this.#entries.get(key)
     if (entry !== undefined && Object.is(entry.value, value)) {
       this.touch(key, now)
@@ -130,7 +130,7 @@ export class OwnedMap<K, V extends {}> {
 
   /** For the owner: releases all entries as 'closed' and rejects further ones. Errors as in `expire`. */
   close(): void {
-    this.#closed = true
+    this.#isClosed = true
     this.#releaseWhile('closed', () => true)
   }
 

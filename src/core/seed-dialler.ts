@@ -1,5 +1,5 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { type BackoffPolicy, backoffPolicy, waitMs } from './backoff.ts'
+import { type BackoffPolicy, backoffPolicy, delayMs } from './backoff.ts'
 import { MeshError } from './errors.ts'
 import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
@@ -124,7 +124,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   #dialIfDue(seed: Seed, now: number): SeedEffect[] {
     if (seed.state === 'connected' || seed.state === 'dialling' || seed.nextAt > now) return []
     const spans = seed.state === 'given-up' || seed.campaign === 0 ? this.#begin(seed, this.#cause(seed), now, now) : []
-    const { limitMs, graceMs } = this.#policy
+    const { attemptTimeoutMs: limitMs, resultGraceMs: graceMs } = this.#policy
     const fresh = seed.state === 'linked-elsewhere' ? ({ fresh: true } as const) : {}
     seed.state = 'dialling'
     seed.attempt += 1
@@ -179,7 +179,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
       seed.nextAt =
         seed.cause === 'alone'
           ? Math.max(now, seed.attemptAt + aloneMs)
-          : now + waitMs(this.#policy, seed.attempt, seed.jitter)
+          : now + delayMs(this.#policy, seed.attempt, seed.jitter)
       return [emitSeedRetry(seed, failure, now)]
     }
     seed.state = 'given-up'
@@ -216,7 +216,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   /** Fails an attempt without a result, so that a lost result cannot stall the campaign. */
   #timeOutAttempt(seed: Seed, now: number): SeedEffect[] {
     if (seed.state !== 'dialling' || now < seed.nextAt) return []
-    const errorMessage = `the attempt did not end within ${this.#policy.limitMs + this.#policy.graceMs} ms`
+    const errorMessage = `the attempt did not end within ${this.#policy.attemptTimeoutMs + this.#policy.resultGraceMs} ms`
     return this.#onFailed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)
   }
 
@@ -248,7 +248,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     if (!isReached(seed) || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0
     seed.hangups += 1
     seed.jitter = this.#sampleJitter()
-    return this.#begin(seed, 'lost', now + waitMs(this.#policy, seed.hangups, seed.jitter), now)
+    return this.#begin(seed, 'lost', now + delayMs(this.#policy, seed.hangups, seed.jitter), now)
   }
 }
 

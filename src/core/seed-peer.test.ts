@@ -31,7 +31,7 @@ function fixture({
     random,
   })
   const info = { direction: 'outbound', address: tcp(host), transport: 'tcp', gossip: 'none' } as const
-  ledger.handle({ type: 'observed', connections: [{ ...info, id: 'c1', peer: 'peer-a', limited }] }, 0)
+  ledger.handle({ type: 'observed', connections: [{ ...info, id: 'c1', peer: 'peer-a', isLimited: limited }] }, 0)
   ledger.handle({ type: 'stream.open', connection: 'c1' }, 0)
   const hello = { ...identity, name: 'a', counter: 1, trace: newTrace(random) }
   ledger.handle({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello } }, 0)

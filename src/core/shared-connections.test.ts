@@ -40,7 +40,7 @@ const performed = (effects: readonly LedgerEffect[]) =>
   effects.flatMap((one) => (one.do === 'emit-span' ? [] : [one.do]))
 const spans = (effects: readonly LedgerEffect[]) => effects.flatMap((one) => (one.do === 'emit-span' ? [one.span] : []))
 
-const relayed = { limited: true, address: '/ip4/10.0.0.1/tcp/1/p2p/r/p2p-circuit' } as const
+const relayed = { isLimited: true, address: '/ip4/10.0.0.1/tcp/1/p2p/r/p2p-circuit' } as const
 
 suite('a relayed connection', () => {
   test('is listed as a guest at once, without a stream and without taking a place', () => {
@@ -67,7 +67,7 @@ suite('a relayed connection', () => {
     for (const direction of ['inbound', 'outbound'] as const) {
       const { ledger, observe, join } = fixture()
       const relay = info('1', { ...relayed, direction })
-      const direct = info('2', { direction, foreign: true })
+      const direct = info('2', { direction, isForeign: true })
       observe(0, relay)
       assert.deepEqual(performed(observe(1, relay, direct)), direction === 'outbound' ? ['open'] : [])
       join('2', 2)
@@ -95,7 +95,7 @@ suite('a relayed connection', () => {
   test('of a known member does not stop the mesh from dialling it', () => {
     const { random, owner, ledger, observe } = fixture()
     const view = new DigestView(owner, { self: 'm', stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
-    const neighbours = new Neighbours({ self: 'm', targetLinks: 8, random }, view, ledger)
+    const neighbours = new Neighbours({ self: 'm', neighbours: 8, random }, view, ledger)
     observe(0, info('1', relayed))
     hear(view, digestOf('p', { links: [], addresses: ['/ip4/10.0.0.1/udp/1/quic-v1'] }), 0, 'gossip')
     neighbours.handle({ type: 'joined', peer: 'p' }, 0)
@@ -118,7 +118,7 @@ suite('a relayed connection', () => {
 
 suite('a second connection that the application opens to a linked peer', () => {
   const own = info('1')
-  const second = info('2', { foreign: true })
+  const second = info('2', { isForeign: true })
 
   test('gets no link stream, and the link stays', () => {
     const { ledger, observe, join } = fixture()
@@ -151,7 +151,7 @@ suite('a second connection that the application opens to a linked peer', () => {
 
   test('does not make a member a guest at the listener', () => {
     const { ledger, observe, join } = fixture()
-    const [first, next] = [info('1', { direction: 'inbound' }), info('2', { direction: 'inbound', foreign: true })]
+    const [first, next] = [info('1', { direction: 'inbound' }), info('2', { direction: 'inbound', isForeign: true })]
     observe(0, first)
     join('1', 1)
     observe(2, first, next)
@@ -167,7 +167,7 @@ suite('a second connection that the application opens to a linked peer', () => {
 
   test('supersedes nothing if the peer is a guest', () => {
     const { ledger, observe } = fixture()
-    const inbound = { direction: 'inbound', foreign: true } as const
+    const inbound = { direction: 'inbound', isForeign: true } as const
     observe(0, info('1', inbound))
     ledger.handle({ type: 'tick' }, 6_000)
     assert.deepEqual(performed(observe(6_001, info('1', inbound), info('2', inbound))), [])

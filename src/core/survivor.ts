@@ -24,7 +24,7 @@ export function chooseSurvivor(self: string, peer: string, a: Link, b: Link): Ju
 
 /** Two processes of one identity would supersede each other forever, so the link that joined first stays. */
 export function chooseIncumbent(a: Link, b: Link): Judgement {
-  return judgement(a.stateAt <= b.stateAt, a, b, 'incumbent')
+  return judgement(a.enteredAt <= b.enteredAt, a, b, 'incumbent')
 }
 
 /** The processes at the other ends of these links; undefined where a link has no hello. */

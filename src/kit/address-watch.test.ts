@@ -94,7 +94,7 @@ suite('own addresses follow the interfaces', () => {
 
   test('a host with dozens of cut addresses: the span still has the unconfirmed one', () => {
     interfaces = Array.from({ length: 60 }, (_, n) => ({ name: `br-${n}`, address: `172.17.${n}.1`, isBridge: true }))
-    observed = [{ address: '/ip4/45.79.10.254/tcp/4001', confirmed: false, why: 'a neighbour could not dial it' }]
+    observed = [{ address: '/ip4/45.79.10.254/tcp/4001', isConfirmed: false, why: 'a neighbour could not dial it' }]
     start()
     const { attributes } = spans.at(-1) as Extract<SpanEffect, { span: 'mesh.address.changed' }>
     const withheld = attributes['mesh.address.withheld']

@@ -70,8 +70,8 @@ function ledgerLink(peer: string, link: Link, now: number): LedgerLink {
     peer,
     state: stateOf(link),
     ageMs: now - link.openedAt,
-    stateMs: now - link.stateAt,
-    shared: link.kind === 'guest' && (link.info.limited === true || link.info.foreign === true),
+    stateMs: now - link.enteredAt,
+    shared: link.kind === 'guest' && (link.info.isLimited === true || link.info.isForeign === true),
   }
 }
 

@@ -199,9 +199,9 @@ export class Connections {
       transport: transportOf(connection.remoteAddr),
       observed: record.observedAddress,
       gossip: this.#gossipOf(record, peer, peers),
-      limited: connection.limits !== undefined,
-      foreign: this.#closes === 'own' && !record.isOurs,
-      unidentified: !record.isIdentified,
+      isLimited: connection.limits !== undefined,
+      isForeign: this.#closes === 'own' && !record.isOurs,
+      isUnidentified: !record.isIdentified,
     }
   }
 

@@ -103,7 +103,7 @@ export class LinkStreams {
     const link: LinkStream = new LinkStream(stream, clock, this.counters, {
       onFrame: (frame) => deliver({ type: 'frame', connection, frame, wall: clock.wall() }),
       onRefused: (reason, flooding) => {
-        deliver({ type: 'frame.refused', connection, reason, flooding })
+        deliver({ type: 'frame.refused', connection, reason, isFlooding: flooding })
         link.abort(new Error('a frame was refused'))
       },
       // `send` runs within an effect, which must not deliver events.

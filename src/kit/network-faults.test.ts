@@ -218,7 +218,7 @@ describe('a misbehaving peer', () => {
         const stream = await connection.newStream(linkProtocol)
         stream.send(bytes())
         await until('refused', () => events.of('frame.refused').length === 1)
-        assert.equal(events.of('frame.refused')[0]?.flooding, flooding)
+        assert.equal(events.of('frame.refused')[0]?.isFlooding, flooding)
         await until('closed', () => events.of('stream.closed').length === 1)
         await until('closed at the sender', () => hasEnded(stream))
         assert.equal(connection.status, 'open')
@@ -331,12 +331,12 @@ test('a connection whose identify failed: unidentified in the snapshot, until an
     const connectionInfo = () => node.network.snapshot()[0]
     await until('connected', () => connectionInfo() !== undefined)
     await sleep(300)
-    assert.equal(connectionInfo()?.unidentified, true)
+    assert.equal(connectionInfo()?.isUnidentified, true)
     await registrar.handle(protocol, handler, options)
     node.network.perform({ do: 'identify', connection: connectionInfo()?.id as string })
     await until(
       'identified, and gossiping',
-      () => connectionInfo()?.unidentified === false && connectionInfo()?.gossip === 'open',
+      () => connectionInfo()?.isUnidentified === false && connectionInfo()?.gossip === 'open',
     )
   }))
 

@@ -6,13 +6,13 @@ export function emitIdentityConflict(of: {
   readonly name: string
   readonly instances: readonly string[]
   readonly addresses: readonly string[]
-  readonly own: boolean
+  readonly isOwn: boolean
 }): SpanEffect {
   return emitSpan('mesh.identity.conflict', {
     'mesh.peer.id': of.peer,
     'mesh.peer.name': of.name,
     'mesh.identity.instances': of.instances,
     'mesh.identity.addresses': of.addresses,
-    'mesh.identity.own': of.own,
+    'mesh.identity.own': of.isOwn,
   })
 }

@@ -8,7 +8,7 @@ import { underCampaign } from './seed.ts'
 export function emitMemberPathBlocked(member: Member, failure: PathFailure, reachedBy: string): SpanEffect {
   return emitSpan('mesh.path.blocked', {
     ...memberAttributes(member),
-    'mesh.path.unreachable': member.blocked,
+    'mesh.path.unreachable': member.blockedAddresses,
     'mesh.path.reached_by': reachedBy,
     'mesh.dial.stage': failure.stage,
     'error.type': failure.errorType,
