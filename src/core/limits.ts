@@ -49,8 +49,8 @@ export const limits = {
   /** Queued events of the driver; it refuses further ones. A snapshot makes up for missed hints. */
   inbox: 4_096,
   /** Spans and bytes queued while the OTLP receiver is unavailable. */
-  spans: 20_000,
-  spanBytes: 24 * 1024 * 1024,
+  queuedSpans: 20_000,
+  queuedSpanBytes: 24 * 1024 * 1024,
   /** Characters of a name that a peer chooses. */
   nameLength: 64,
 } as const

@@ -1,8 +1,8 @@
 import type { Network } from '../core/events.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import type { ExportLimits } from '../telemetry/exporter.ts'
 import type { MeshLogger } from '../telemetry/log.ts'
+import type { ExportLimits } from '../telemetry/outbox.ts'
 import type { NetworkComponents } from './components.ts'
 
 /** Faults to inject, to see an alert fire and resolve. Only this file acts on these names. */
@@ -49,7 +49,7 @@ export function faultyClock(clock: Clock, faults: readonly Fault[]): Clock {
 
 /** Overrides of the export limits. */
 export function faultyLimits(faults: readonly Fault[]): Partial<ExportLimits> {
-  return faults.includes('lose-spans') ? { spans: spansWithRoom } : {}
+  return faults.includes('lose-spans') ? { queuedSpans: spansWithRoom } : {}
 }
 
 /** Replaces the probe for a free descriptor; undefined keeps the real one. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/machine.ts'
 import type { MeshLogger } from '../telemetry/log.ts'
 import { findOtlpProblems, isExportOff } from '../telemetry/otlp-settings.ts'
-import { silentTelemetry } from '../telemetry/silent-telemetry.ts'
+import { silentTelemetry } from '../telemetry/span-emitter.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { faultyLimits } from './faults.ts'
 import type { ResolvedOptions } from './init.ts'

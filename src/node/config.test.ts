@@ -188,12 +188,16 @@ test('more neighbours than maximum peers: refused', () => {
   assertRefused('neighbours', { MESH_NEIGHBOURS: '9', MESH_MAX_PEERS: '8' })
 })
 
-test('the OTLP endpoint: OpenTelemetry variables win over the default, MESH_OTLP wins over them', () => {
+test('OpenTelemetry variables: the endpoint wins over the default, MESH_OTLP over it, and an invalid header is refused', () => {
   const general = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317' }
   const traces = { ...general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:4317' }
   assert.equal(parseConfig(general).otlp, 'http://collector:4317')
   assert.equal(parseConfig(traces).otlp, 'http://traces:4317')
   assert.equal(parseConfig({ ...traces, MESH_OTLP: 'off' }).otlp, 'off')
+  const header = { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic aHVudGVy\nMg==' }
+  const [problem, ...others] = readConfig(header).problems
+  assert.match(problem?.message ?? '', /^OTEL_EXPORTER_OTLP_HEADERS is the header "authorization"(?!.*aHVudGVy)/)
+  assert.deepEqual(others, [])
 })
 
 function assertRefused(key: ConfigKey, env: Environment, flags: Flags = {}): void {

@@ -4,7 +4,7 @@ import { context, ProxyTracerProvider, propagation, TraceFlags, trace } from '@o
 import { InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { resource } from '../testing/otlp/node-resource.ts'
+import { resource } from '../testing/otlp/memory-telemetry.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import type { SpanProcessors } from './forwarding-span-processor.ts'

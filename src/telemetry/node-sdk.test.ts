@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { context, propagation, type Tracer, trace } from '@opentelemetry/api'
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { resource } from '../testing/otlp/node-resource.ts'
+import { memoryExporter, resource } from '../testing/otlp/memory-telemetry.ts'
 import { systemTime } from '../testing/system-time.ts'
 import { nodeSdkProvider } from './node-sdk.ts'
-import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
+import type { ProviderFactory } from './provider.ts'
+import { startTelemetry } from './telemetry.ts'
 
 leakCheck()
 
@@ -24,22 +24,14 @@ after(() => {
   propagation.disable()
 })
 
-function start(provider?: TelemetryOptions['provider']) {
-  const spans: ReadableSpan[] = []
-  const exporter: SpanExporter = {
-    export: (batch, done) => {
-      spans.push(...batch)
-      done({ code: 0 })
-    },
-    shutdown: () => Promise.resolve(),
-  }
-  const providerOption = provider === undefined ? {} : { provider }
-  const telemetry = startTelemetry({ clock: systemTime, resource, exporter, ...providerOption })
+function start(provider?: ProviderFactory) {
+  const { exporter, spans } = memoryExporter()
+  const telemetry = startTelemetry({ clock: systemTime, resource, exporter, ...(provider && { provider }) })
   const closeAndList = async (): Promise<string[]> => {
     await telemetry.close(1_000)
     return spans.map((span) => `${span.name} ${span.spanContext().spanId}`)
   }
-  return { telemetry, end: closeAndList, spans }
+  return { telemetry, closeAndList, spans }
 }
 
 const isRecording = (tracer: Tracer): boolean => {
@@ -49,7 +41,7 @@ const isRecording = (tracer: Tracer): boolean => {
 }
 
 test('a private provider: the global one stays unchanged', async () => {
-  const { telemetry, end: closeAndList } = start()
+  const { telemetry, closeAndList } = start()
   telemetry.emit(stalled, undefined)
   assert.equal(isRecording(trace.getTracer('application')), false)
   assert.deepEqual(await closeAndList(), [`mesh.node.stalled ${ref.spanId}`])
@@ -58,7 +50,7 @@ test('a private provider: the global one stays unchanged', async () => {
 test('NodeSDK as the global provider: spans of other code are exported too', async (t) => {
   process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
   t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
-  const { telemetry, end: closeAndList, spans } = start(nodeSdkProvider)
+  const { telemetry, closeAndList, spans } = start(nodeSdkProvider)
   telemetry.emit(stalled, undefined)
   trace.getTracer('application').startSpan('foreign').end()
   assert.equal(telemetry.stats.emitted, 2)
@@ -69,7 +61,7 @@ test('NodeSDK as the global provider: spans of other code are exported too', asy
 })
 
 test('a global provider registered before: it stays, and ours is private', async () => {
-  const { telemetry, end: closeAndList } = start(nodeSdkProvider)
+  const { telemetry, closeAndList } = start(nodeSdkProvider)
   telemetry.emit(stalled, undefined)
   assert.deepEqual(await closeAndList(), [`mesh.node.stalled ${ref.spanId}`])
 })

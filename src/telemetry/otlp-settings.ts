@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { MeshError } from '../core/errors.ts'
 import { quote, redact } from '../core/quote.ts'
-import { findHeaderProblems, headerVariables } from './otlp-headers.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 export type SettingProblem = MeshError<'MESH_CONFIG_INVALID'>
@@ -59,7 +58,7 @@ export function findOtlpProblems(endpoint: string | undefined, env: Environment 
   const effectiveEndpoint = endpoint ?? standardEndpoint(env)
   return [
     ...(endpoint === undefined ? [...findExporterProblems(env), ...findEndpointProblems(env)] : []),
-    ...findAllHeaderProblems(env),
+    ...findHeaderProblems(env),
     ...(effectiveEndpoint.startsWith('https:') ? findCertificateProblems(env) : []),
     ...findChoiceProblems(env),
   ]
@@ -88,12 +87,6 @@ function findEndpointProblems(env: Environment): SettingProblem[] {
   const variable = findVariable(env, 'ENDPOINT')
   const fault = variable && describeEndpointFault(variable.value)
   return variable === undefined || fault === undefined ? [] : [invalid(variable.key, fault, otlpEndpointExpected)]
-}
-
-function findAllHeaderProblems(env: Environment): SettingProblem[] {
-  return headerVariables.flatMap((variable) =>
-    findHeaderProblems(env[variable]?.trim() ?? '').map(({ given, expected }) => invalid(variable, given, expected)),
-  )
 }
 
 function findCertificateProblems(env: Environment): SettingProblem[] {
@@ -146,6 +139,72 @@ function findChoiceProblems(env: Environment): SettingProblem[] {
   if (compression !== undefined && !['none', 'gzip'].includes(compression.value))
     problems.push(invalid(compression.key, quote(compression.value), 'none or gzip'))
   return problems
+}
+
+/** Variables that carry headers for the receiver; the first one wins. */
+const headerVariables = ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS'] as const
+const headerFormat = 'name=value, separated by commas, with % , ; and non-ASCII characters of a value written as %XX'
+
+/**
+ * Headers that gRPC cannot send, by name, never with their value. In W3C baggage format, OpenTelemetry’s "Specifying
+ * headers via environment".
+ */
+function findHeaderProblems(env: Environment): SettingProblem[] {
+  return headerVariables.flatMap((variable) => {
+    const entries = env[variable]?.trim().split(',') ?? []
+    return entries.flatMap((entry, index) => findHeaderProblem(variable, entry, `entry ${index + 1}`) ?? [])
+  })
+}
+
+/** The values of all headers, decoded and as written. */
+export function headerValues(env: Environment): string[] {
+  const texts = headerVariables.flatMap((variable) => env[variable]?.split(',') ?? [])
+  return texts.flatMap((entry) => {
+    const raw = entry.slice(entry.indexOf('=') + 1).trim()
+    const value = decodePercent(raw) ?? raw
+    // Receivers repeat a token without its scheme.
+    return [raw, value, value.replace(/^\S+\s+/, '')]
+  })
+}
+
+function findHeaderProblem(variable: string, entry: string, position: string): SettingProblem | undefined {
+  if (entry.trim() === '') return undefined
+  const at = entry.indexOf('=')
+  if (at < 1) return invalid(variable, `${position} without a name`, headerFormat)
+  const name = decodePercent(entry.slice(0, at).trim()) ?? ''
+  const raw = entry.slice(at + 1).trim()
+  const subject = looksLikeHeaderName(name) && /[^=]/.test(raw) ? `the header "${name.toLowerCase()}"` : position
+  if (!/^[0-9A-Za-z_.-]+$/.test(name))
+    return invalid(variable, `${position} with an invalid name`, 'letters, digits, _ . or - in a name')
+  if (/^grpc-|-bin$/i.test(name)) return invalid(variable, subject, 'a name that gRPC does not reserve (grpc-…, …-bin)')
+  const reason = describeHeaderFault(raw)
+  if (reason === undefined) return undefined
+  return invalid(variable, `${subject} with a value of ${raw.length} characters ${reason}`, headerFormat)
+}
+
+/**
+ * A token without a name, or its part after a comma, may end in `=` and pass for a name. Only words joined by dashes
+ * are shown.
+ */
+function looksLikeHeaderName(name: string): boolean {
+  return name.length <= 40 && /^[A-Z]?[a-z]+(-[A-Z]?[a-z]+)*$/.test(name)
+}
+
+function describeHeaderFault(raw: string): string | undefined {
+  const value = decodePercent(raw)
+  if (raw === '') return 'that is empty'
+  if (raw.includes(';')) return 'that holds a semicolon'
+  if (value === undefined) return 'that holds a % without two hex digits'
+  if (/[\r\n]/.test(value)) return 'that holds a line break (base64 -w0 writes none)'
+  return /^[ -~]*$/.test(value) ? undefined : 'that holds control or non-ASCII characters'
+}
+
+function decodePercent(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
 }
 
 function invalid(key: string, given: string, expected: string): SettingProblem {

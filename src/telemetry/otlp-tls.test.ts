@@ -5,7 +5,7 @@ import { ServerCredentials } from '@grpc/grpc-js'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Certificates, makeCertificates } from '../testing/otlp/certificates.ts'
-import { resource } from '../testing/otlp/node-resource.ts'
+import { resource } from '../testing/otlp/memory-telemetry.ts'
 import { type Receiver, startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { skipWithout } from '../testing/requirement.ts'
 import { systemTime } from '../testing/system-time.ts'
@@ -31,7 +31,7 @@ async function withRemote(
 /** Emits one span with these variables, and counts the spans that stay queued. */
 async function countUnsent(env: Readonly<Record<string, string>>, endpoint: string): Promise<number> {
   Object.assign(process.env, env)
-  const limits = { delayMs: 20, retryMs: 50, maxRetryMs: 200 }
+  const limits = { delayMs: 20, backoff: { minMs: 50, maxMs: 200 } }
   const telemetry = startTelemetry({ clock: systemTime, resource, endpoint, limits })
   try {
     telemetry.emit(emitSpan('mesh.node.stalled', { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 1 }), undefined)

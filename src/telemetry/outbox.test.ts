@@ -4,7 +4,15 @@ import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { type Loss, Outbox, type OutboxLimits, type Outcome, type QueueItem } from './outbox.ts'
+import {
+  type Loss,
+  Outbox,
+  type OutboxLimits,
+  type Outcome,
+  type QueueItem,
+  resolveLimits,
+  SpanQueue,
+} from './outbox.ts'
 
 leakCheck()
 
@@ -13,14 +21,15 @@ interface Numbered extends QueueItem {
 }
 
 const limits: OutboxLimits = {
-  spans: 100,
-  spanBytes: 10_000,
+  queuedSpans: 100,
+  queuedBytes: 10_000,
   batchSpans: 10,
   batchBytes: 1_000,
-  retryMs: 500,
-  maxRetryMs: 15_000,
+  backoff: { minMs: 500, maxMs: 15_000 },
   maxUnknowns: 3,
 }
+
+const lossSpan = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
 
 /** An outbox on virtual time, whose receiver answers after 20 ms with `outcome`. */
 function createOutbox(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
@@ -49,7 +58,10 @@ function createOutbox(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
         state.isClosed = true
       },
     },
-    emitLoss: (loss) => add(loss),
+    emitLoss: (_span, loss) => {
+      add(loss)
+      return lossSpan
+    },
     report: (level, message, fields) => reports.push({ level, message, fields }),
   })
   const add = (loss?: Loss, maxDelayMs = 1_000): void => outbox.add({ id: state.next++, bytes: 10, loss }, maxDelayMs)
@@ -158,7 +170,7 @@ test('more items than the bound: the oldest are evicted, and the next delivery r
 })
 
 test('a lost item that reported losses: its count is reported again, plus itself', () => {
-  const { clock, state, outbox, burst, reportedLosses } = createOutbox({ spans: 12, batchSpans: 4 })
+  const { clock, state, outbox, burst, reportedLosses } = createOutbox({ queuedSpans: 12, batchSpans: 4 })
   state.outcome = 'retryable'
   burst(20)
   clock.advance(5)
@@ -185,8 +197,8 @@ test('a refused batch is lost at once; one of unknown outcome after three attemp
   assert.deepEqual([sentAt.length, outbox.lost, outbox.queued], [4, 20, 0])
 })
 
-test('refused items: the next delivery reports the loss', () => {
-  const { clock, state, burst, received } = createOutbox()
+test('refused items: the next delivery reports the loss, as a span and in the log', () => {
+  const { clock, state, burst, received, reports } = createOutbox()
   state.outcome = 'refused'
   burst(10)
   clock.advance(100)
@@ -197,6 +209,12 @@ test('refused items: the next delivery reports the loss', () => {
     received.map(({ loss }) => loss),
     [undefined, { where: 'refused', count: 10 }],
   )
+  const ids = { trace_id: lossSpan.traceId, span_id: lossSpan.spanId }
+  assert.deepEqual(reports.at(-1), {
+    level: 'error',
+    message: 'spans were lost',
+    fields: { where: 'refused', count: 10, ...ids },
+  })
 })
 
 test('a flush: sends at once, without waiting for a full batch or a pending retry', async () => {
@@ -257,7 +275,10 @@ test('any order of bursts, absences, refusals and pauses: added less received is
     fc.boolean(),
     fc.integer(),
     async (steps, recovers, seed) => {
-      const { clock, state, outbox, received, burst, reportedLosses } = createOutbox({ spans: 60 }, seededRandom(seed))
+      const { clock, state, outbox, received, burst, reportedLosses } = createOutbox(
+        { queuedSpans: 60 },
+        seededRandom(seed),
+      )
       for (const action of steps) {
         if ('burst' in action) burst(action.burst)
         else if ('pause' in action) clock.advance(action.pause)
@@ -276,4 +297,54 @@ test('any order of bursts, absences, refusals and pauses: added less received is
     },
   )
   await fc.assert(runs, { numRuns: 300 })
+})
+
+test('OTEL_BSP_* variables: positive integers set delay, batch and bound, other values are ignored', () => {
+  const { delayMs, queuedSpans, batchSpans } = resolveLimits({})
+  assert.deepEqual([delayMs, queuedSpans, batchSpans], [undefined, 20_000, 512])
+  const env = { OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_BSP_MAX_QUEUE_SIZE: '50', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0' }
+  assert.deepEqual(resolveLimits(limits, env), { ...limits, delayMs: 200, queuedSpans: 50 })
+  const invalid = { OTEL_BSP_SCHEDULE_DELAY: 'soon', OTEL_BSP_MAX_QUEUE_SIZE: 'Infinity' }
+  assert.deepEqual(resolveLimits(limits, invalid), limits)
+})
+
+test('any order of push, take and release: the queue evicts the oldest when it must, and takes them in order', () => {
+  const step = fc.oneof(
+    fc.record({ push: fc.integer({ min: 1, max: 70 }) }),
+    fc.record({ take: fc.integer({ min: 1, max: 6 }), bytes: fc.integer({ min: 1, max: 60 }) }),
+    fc.constant('release' as const),
+  )
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 }), (capacity, steps) => {
+      const queue = new SpanQueue<QueueItem>(capacity, 60)
+      let waiting: readonly QueueItem[] = []
+      let inFlight: readonly QueueItem[] = []
+      const bytesOf = (items: readonly QueueItem[]) => items.reduce((sum, { bytes }) => sum + bytes, 0)
+      const exceeds = (items: readonly QueueItem[]) => items.length > capacity || bytesOf(items) > 60
+      for (const action of steps) {
+        if (action === 'release') {
+          queue.release()
+          inFlight = []
+        } else if ('push' in action) {
+          const all = [...waiting, { bytes: action.push }]
+          const { length } = queue.push(all.at(-1) as QueueItem)
+          if (length > 0) assert.ok(exceeds([...inFlight, ...all.slice(length - 1)]), 'evicts no more than it must')
+          waiting = all.slice(length)
+          assert.ok(!exceeds([...inFlight, ...waiting]))
+        } else {
+          const batch = queue.take(action.take, action.bytes)
+          assert.deepEqual(batch, waiting.slice(0, batch.length))
+          const next = waiting.slice(0, batch.length + 1)
+          const isFull = next.length > action.take || bytesOf(next) > action.bytes
+          assert.ok(batch.length <= action.take && (batch.length === 1 || bytesOf(batch) <= action.bytes))
+          assert.ok(inFlight.length > 0 ? batch.length === 0 : batch.length === waiting.length || isFull)
+          waiting = waiting.slice(batch.length)
+          if (batch.length > 0) inFlight = batch
+        }
+        assert.deepEqual([queue.size, queue.waitingCount], [inFlight.length + waiting.length, waiting.length])
+      }
+      assert.deepEqual(queue.clear(), [...inFlight, ...waiting])
+      assert.equal(queue.size, 0)
+    }),
+  )
 })

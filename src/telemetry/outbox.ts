@@ -1,5 +1,12 @@
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
-import { Ring, type Sized } from './ring.ts'
+import type { TraceRef } from '../core/trace.ts'
+
+// All that happens while the OTLP receiver is away. `Outbox.#handleOutcome` retries the oldest batch under the backoff,
+// without limit, and logs the first failure and the recovery. Newer spans wait in the `SpanQueue`, which evicts the
+// oldest at its bounds. The next delivery emits `mesh.telemetry.lost` with the number of lost spans, and `close` logs
+// those that are lost at exit.
 
 /** Where spans were lost: the values of `mesh.lost.where`. */
 export type LossLocation = 'ring' | 'refused' | 'exit'
@@ -9,8 +16,11 @@ export interface Loss {
   readonly count: number
 }
 
-/** An item to be sent. `loss`: the loss that it reports; if the item is lost too, that loss is reported again. */
-export interface QueueItem extends Sized {
+/** An item to be sent. */
+export interface QueueItem {
+  /** Rough size in memory. */
+  readonly bytes: number
+  /** The loss that it reports; if the item is lost too, that loss is reported again. */
   readonly loss?: Loss | undefined
 }
 
@@ -27,17 +37,48 @@ export interface Sender<T> {
 }
 
 export interface OutboxLimits {
-  readonly spans: number
-  readonly spanBytes: number
+  /** Most spans that wait or are in flight, and their estimated bytes. */
+  readonly queuedSpans: number
+  readonly queuedBytes: number
   /** Most spans of one request: the usual batch of OpenTelemetry SDKs. */
   readonly batchSpans: number
   /** Estimated bytes of one request, well under the 4 MiB that gRPC servers accept by default. */
   readonly batchBytes: number
-  /** First and longest delay between attempts, in milliseconds. */
-  readonly retryMs: number
-  readonly maxRetryMs: number
+  /** Shortest and longest delay between attempts, in milliseconds; it doubles with each failure, minus up to half. */
+  readonly backoff: { readonly minMs: number; readonly maxMs: number }
   /** Unknown outcomes of one batch before it counts as refused. */
   readonly maxUnknowns: number
+}
+
+export interface ExportLimits extends OutboxLimits {
+  /** Longest delay before a span is sent, in milliseconds, for routine and other spans alike. */
+  readonly delayMs?: number
+}
+
+/** The batch size is the default of OpenTelemetry SDKs. */
+const defaults: ExportLimits = {
+  queuedSpans: bounds.queuedSpans,
+  queuedBytes: bounds.queuedSpanBytes,
+  batchSpans: 512,
+  batchBytes: 1024 * 1024,
+  backoff: { minMs: 500, maxMs: 15_000 },
+  maxUnknowns: 8,
+}
+
+const variables = [
+  ['delayMs', 'OTEL_BSP_SCHEDULE_DELAY'],
+  ['batchSpans', 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE'],
+  ['queuedSpans', 'OTEL_BSP_MAX_QUEUE_SIZE'],
+] as const satisfies (readonly [keyof ExportLimits, string])[]
+
+/** OpenTelemetry's batching variables, then `overrides`, then the defaults. Ignores values that are not positive integers. */
+export function resolveLimits(
+  overrides: Partial<ExportLimits> = {},
+  env: NodeJS.ProcessEnv = process.env,
+): ExportLimits {
+  const numbers = variables.map(([key, variable]) => [key, Number(env[variable])] as const)
+  const fromEnv = numbers.filter(([, number]) => Number.isSafeInteger(number) && number > 0)
+  return { ...defaults, ...overrides, ...Object.fromEntries(fromEnv) }
 }
 
 export type Reporter = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void
@@ -47,18 +88,18 @@ export interface OutboxOptions<T> {
   readonly random: Random
   readonly limits: OutboxLimits
   readonly sender: Sender<T>
-  /** Called after a delivery if spans were lost before: adds an item that reports the loss. */
-  readonly emitLoss: (loss: Loss) => void
+  /** Emits the span that reports a loss, as an item with that loss. */
+  readonly emitLoss: (span: SpanEffect, loss: Loss) => TraceRef
   readonly report: Reporter
 }
 
 /** A bounded queue of items to be sent: sends them in order, and counts exactly how many are lost. */
 export class Outbox<T extends QueueItem> {
   readonly #options: OutboxOptions<T>
-  readonly #ring: Ring<T>
+  readonly #queue: SpanQueue<T>
   #sent = 0
   #lost = 0
-  /** Losses for the next `emitLoss`, or for the report of `close`. */
+  /** Losses for the next `#emitLoss`, or for the report of `close`. */
   readonly #unreportedLosses: Record<LossLocation, number> = { ring: 0, refused: 0, exit: 0 }
   /** Set while a batch is in flight or waits for a retry. */
   #batch: readonly T[] | undefined
@@ -75,12 +116,12 @@ export class Outbox<T extends QueueItem> {
 
   constructor(options: OutboxOptions<T>) {
     this.#options = options
-    this.#ring = new Ring(options.limits.spans, options.limits.spanBytes)
+    this.#queue = new SpanQueue(options.limits.queuedSpans, options.limits.queuedBytes)
   }
 
   /** Items that wait or are in flight. */
   get queued(): number {
-    return this.#ring.size
+    return this.#queue.size
   }
 
   get sent(): number {
@@ -94,7 +135,7 @@ export class Outbox<T extends QueueItem> {
 
   /** Sends the item within `maxDelayMs` milliseconds, together with all that wait; sooner if a batch fills. */
   add(item: T, maxDelayMs: number): void {
-    const evictedItems = this.#isClosed ? [item] : this.#ring.push(item)
+    const evictedItems = this.#isClosed ? [item] : this.#queue.push(item)
     for (const lost of evictedItems) this.#recordLoss(lost, this.#isClosed ? 'exit' : 'ring')
     if (this.#isClosed) return
     this.#dueAt = Math.min(this.#dueAt, this.#options.clock.now() + maxDelayMs)
@@ -105,12 +146,12 @@ export class Outbox<T extends QueueItem> {
    * Sends without delay until the queue is empty or `limitMs` is over. Resolves to the number of items still queued.
    */
   flush(limitMs: number): Promise<number> {
-    if (this.#isClosed || this.#ring.size === 0) return Promise.resolve(this.#ring.size)
+    if (this.#isClosed || this.#queue.size === 0) return Promise.resolve(this.#queue.size)
     return new Promise((resolve) => {
       const done = (): void => {
         cancel()
         this.#flushCallbacks = this.#flushCallbacks.filter((other) => other !== done)
-        resolve(this.#ring.size)
+        resolve(this.#queue.size)
       }
       const cancel = this.#options.clock.after(limitMs, done)
       this.#flushCallbacks.push(done)
@@ -127,8 +168,7 @@ export class Outbox<T extends QueueItem> {
     await this.flush(limitMs)
     this.#isClosed = true
     this.#cancelTimer?.()
-    for (const item of this.#ring) this.#recordLoss(item, 'exit')
-    this.#ring.clear()
+    for (const item of this.#queue.clear()) this.#recordLoss(item, 'exit')
     for (const done of this.#flushCallbacks) done()
     this.#options.sender.close()
     const { ring, refused, exit } = this.#unreportedLosses
@@ -139,14 +179,14 @@ export class Outbox<T extends QueueItem> {
 
   #schedule(): void {
     const { clock, limits } = this.#options
-    if (this.#batch !== undefined || this.#ring.waitingCount === 0) return
+    if (this.#batch !== undefined || this.#queue.waitingCount === 0) return
     const now = clock.now()
-    const isUrgent = this.#ring.waitingCount >= limits.batchSpans || this.#flushCallbacks.length > 0
+    const isUrgent = this.#queue.waitingCount >= limits.batchSpans || this.#flushCallbacks.length > 0
     const at = isUrgent ? now : Math.max(now, this.#dueAt)
     if (this.#cancelTimer === undefined || at < this.#timerAt) this.#setTimer(at - now, () => this.#sendNextBatch())
   }
 
-  /** Starts or retries a batch at once, without the pending backoff. */
+  /** Starts or retries a batch at once, without the pending delay. */
   #sendNow(): void {
     this.#failures = 0
     const batch = this.#batch
@@ -168,9 +208,9 @@ export class Outbox<T extends QueueItem> {
   #sendNextBatch(): void {
     const { batchSpans, batchBytes } = this.#options.limits
     this.#unknowns = 0
-    const batch = this.#ring.take(batchSpans, batchBytes)
+    const batch = this.#queue.take(batchSpans, batchBytes)
     // Items that did not fit retain the deadline: early for some, late for none.
-    if (this.#ring.waitingCount === 0) this.#dueAt = Number.POSITIVE_INFINITY
+    if (this.#queue.waitingCount === 0) this.#dueAt = Number.POSITIVE_INFINITY
     this.#send(batch)
   }
 
@@ -190,31 +230,38 @@ export class Outbox<T extends QueueItem> {
       this.#retry(batch, cause)
       return
     }
-    this.#ring.release()
+    this.#queue.release()
     this.#batch = undefined
     if (outcome === 'sent') this.#recordDelivery(batch.length)
     else this.#recordRefusal(batch, cause)
     this.#schedule()
-    if (this.#ring.size === 0) for (const done of this.#flushCallbacks) done()
+    if (this.#queue.size === 0) for (const done of this.#flushCallbacks) done()
   }
 
   #retry(batch: readonly T[], cause: unknown): void {
-    const { retryMs, maxRetryMs } = this.#options.limits
+    const { minMs, maxMs } = this.#options.limits.backoff
     if (this.#failures === 0)
       this.#options.report('warn', 'OTLP export failed, spans queued', { cause: describeCause(cause) })
-    const wait = Math.min(maxRetryMs, retryMs * 2 ** this.#failures++)
-    this.#setTimer(wait / 2 + (wait / 2) * this.#options.random(), () => this.#send(batch))
+    const longestMs = Math.min(maxMs, minMs * 2 ** this.#failures++)
+    const delayMs = (longestMs / 2) * (1 + this.#options.random())
+    this.#setTimer(delayMs, () => this.#send(batch))
   }
 
   #recordDelivery(count: number): void {
     this.#sent += count
-    if (this.#failures > 0) this.#options.report('info', 'OTLP export recovered', { queued: this.#ring.size })
+    if (this.#failures > 0) this.#options.report('info', 'OTLP export recovered', { queued: this.#queue.size })
     this.#failures = 0
     for (const where of ['ring', 'refused'] as const) {
       const lost = this.#unreportedLosses[where]
       this.#unreportedLosses[where] = 0
-      if (lost > 0) this.#options.emitLoss({ where, count: lost })
+      if (lost > 0) this.#emitLoss({ where, count: lost })
     }
+  }
+
+  #emitLoss(loss: Loss): void {
+    const span = emitSpan('mesh.telemetry.lost', { 'mesh.lost.count': loss.count, 'mesh.lost.where': loss.where })
+    const { traceId, spanId } = this.#options.emitLoss(span, loss)
+    this.#options.report('error', 'spans were lost', { ...loss, trace_id: traceId, span_id: spanId })
   }
 
   #recordRefusal(batch: readonly T[], cause: unknown): void {
@@ -231,4 +278,99 @@ export class Outbox<T extends QueueItem> {
 
 function describeCause(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
+}
+
+/**
+ * A queue bounded in items and bytes that evicts its oldest items for new ones.
+ *
+ * Items taken are in flight: they count against both bounds until `release`, and are never evicted, since only the
+ * receiver's answer decides whether they are lost.
+ */
+export class SpanQueue<T extends QueueItem> {
+  readonly #capacity: number
+  readonly #capacityBytes: number
+  /** A circular buffer, which grows to the largest size that was needed. */
+  readonly #slots: (T | undefined)[] = []
+  #head = 0
+  #waitingCount = 0
+  #inFlight: readonly T[] = []
+  #bytes = 0
+
+  constructor(capacity: number, capacityBytes: number) {
+    this.#capacity = capacity
+    this.#capacityBytes = capacityBytes
+  }
+
+  /** Items that wait or are in flight. */
+  get size(): number {
+    return this.#waitingCount + this.#inFlight.length
+  }
+
+  /** Items not in flight. */
+  get waitingCount(): number {
+    return this.#waitingCount
+  }
+
+  /**
+   * Adds an item and returns the evicted ones, oldest first. That can be the item itself, if it alone exceeds a bound
+   * or if everything older is in flight.
+   */
+  push(item: T): readonly T[] {
+    const evicted: T[] = []
+    while (this.#waitingCount > 0 && !this.#fits(item)) evicted.push(this.#shift())
+    if (!this.#fits(item)) return [...evicted, item]
+    const end = (this.#head + this.#waitingCount) % this.#capacity
+    if (end < this.#slots.length) this.#slots[end] = item
+    else this.#slots.push(item)
+    this.#waitingCount++
+    this.#bytes += item.bytes
+    return evicted
+  }
+
+  /**
+   * Takes the oldest items: at most `count` of them and `bytes` in all, but at least one if there is any. Empty while
+   * another batch is in flight.
+   */
+  take(count: number, bytes: number): readonly T[] {
+    if (this.#inFlight.length > 0) return []
+    const batch: T[] = []
+    let sum = 0
+    while (this.#waitingCount > 0 && batch.length < count) {
+      const next = this.#slots[this.#head] as T
+      if (batch.length > 0 && sum + next.bytes > bytes) break
+      sum += next.bytes
+      batch.push(this.#shift())
+    }
+    this.#bytes += sum
+    this.#inFlight = batch
+    return batch
+  }
+
+  /** Removes the items in flight, delivered or lost. */
+  release(): void {
+    for (const item of this.#inFlight) this.#bytes -= item.bytes
+    this.#inFlight = []
+  }
+
+  /** Removes and returns everything, oldest first. */
+  clear(): readonly T[] {
+    const items = [...this.#inFlight]
+    this.release()
+    while (this.#waitingCount > 0) items.push(this.#shift())
+    this.#slots.length = 0
+    return items
+  }
+
+  #fits(item: T): boolean {
+    return this.size < this.#capacity && this.#bytes + item.bytes <= this.#capacityBytes
+  }
+
+  #shift(): T {
+    const item = this.#slots[this.#head] as T
+    this.#slots[this.#head] = undefined
+    this.#waitingCount--
+    this.#head = this.#waitingCount === 0 ? 0 : (this.#head + 1) % this.#capacity
+    this.#bytes -= item.bytes
+    return item
+  }
 }

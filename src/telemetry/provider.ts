@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import type { Tracer, TracerProvider as TracerProviderApi } from '@opentelemetry/api'
 import type { Role } from '../catalogue/roles.ts'
-import { machineId } from './machine.ts'
 import { defaultResource, environmentResource, resourceFromAttributes, TracerProvider } from './sdk.ts'
 import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
 
@@ -66,4 +67,18 @@ export function resourceOf(node: NodeResource): Resource {
     'mesh.peer.self': node.peer,
   })
   return defaultResource().merge(own).merge(environmentResource())
+}
+
+const bootId = '/proc/sys/kernel/random/boot_id'
+
+/**
+ * Identifies the clock that this process reads: all containers of a machine share the id, and it changes on reboot.
+ * Without such a file, the host name.
+ */
+export function machineId(file = bootId): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    return hostname()
+  }
 }

@@ -8,53 +8,18 @@ import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { resource } from '../testing/otlp/node-resource.ts'
+import { memberLeft, startMemoryTelemetry as start } from '../testing/otlp/memory-telemetry.ts'
 import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { censusSpans } from './census.ts'
 import type { CensusInput } from './census-input.ts'
 import { isRoutine, isSampled, readSampling } from './sampling.ts'
-import type { ReadableSpan, SpanExporter } from './sdk-types.ts'
-import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
-
-const lost = emitSpan('mesh.member.left', {
-  'mesh.peer.id': 'p',
-  'mesh.peer.name': 'n2',
-  'mesh.peer.role': 'compute',
-  'mesh.peer.incarnation': 1,
-})
 
 /** Sets the sampler in the environment of the process. */
 function withSampler(t: TestContext, sampler: string): void {
   process.env['OTEL_TRACES_SAMPLER'] = sampler
   t.after(() => delete process.env['OTEL_TRACES_SAMPLER'])
-}
-
-function start(options: Partial<TelemetryOptions> = {}) {
-  const clock = new VirtualClock({ start: 5_000 })
-  const exported: ReadableSpan[] = []
-  const calls = { exports: 0 }
-  const exporter: SpanExporter = {
-    export: (batch, done) => {
-      calls.exports++
-      exported.push(...batch)
-      done({ code: 0 })
-    },
-    shutdown: () => Promise.resolve(),
-  }
-  const telemetry = startTelemetry({ clock, resource, exporter, random: seededRandom(1), ...options })
-  const flush = async (): Promise<ReadableSpan[]> => {
-    const flushing = telemetry.flush(60_000)
-    for (let i = 0; i < 500 && telemetry.stats.queued > 0; i++) {
-      clock.advance(0)
-      await Promise.resolve()
-    }
-    await flushing
-    return exported
-  }
-  return { telemetry, flush, calls }
 }
 
 function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[] {
@@ -107,7 +72,7 @@ function* minutesOf(minutes: number, random: () => number): Generator<{ effect: 
       ).flat(),
       ...censusSpans(census, window, random),
       ...censusSpans(census, before ?? window, random),
-      lost,
+      memberLeft,
     ]
     before = window
     for (const effect of effects) yield { effect, window }
@@ -164,15 +129,15 @@ test('a share below 1: a window is exported complete or without routine, a large
   assert.deepEqual([all?.length, none?.length], [200, 0])
 })
 
-test('always_off: makes no span and calls no exporter, not even for rare spans', async (t) => {
+test('always_off: makes and exports no span, not even for rare spans', async (t) => {
   for (const sampler of ['always_off', 'parentbased_always_off', ' Always_Off ']) {
     withSampler(t, sampler)
     const provider = () => assert.fail('a provider is made')
-    const { telemetry, flush, calls } = start({ traceRoutine: 1, provider })
+    const { telemetry, flush } = start({ traceRoutine: 1, provider })
     const window = newTrace(seededRandom(3))
-    const ids = telemetry.emit(lost, window)
+    const ids = telemetry.emit(memberLeft, window)
     assert.deepEqual([ids.traceId, telemetry.window], [window.traceId, window])
-    assert.deepEqual([await flush(), calls.exports], [[], 0])
+    assert.deepEqual(await flush(), [])
     assert.deepEqual(telemetry.stats, { emitted: 1, exported: 0, queued: 0, lostTotal: 0, sampledOut: 1 })
     assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
   }
@@ -182,7 +147,7 @@ test('always_off: a processor of the application gets no span', (t) => {
   withSampler(t, 'always_off')
   const fail = () => assert.fail('a span')
   const spanProcessor = { onStart: fail, onEnd: fail, forceFlush: async () => {}, shutdown: async () => {} }
-  start({ spanProcessor }).telemetry.emit(lost, undefined)
+  start({ spanProcessor }).telemetry.emit(memberLeft, undefined)
 })
 
 test('OTEL_TRACES_SAMPLER: sets the share, MESH_TRACE_ROUTINE overrides it, an invalid value is reported', () => {

@@ -8,21 +8,21 @@ import {
   TraceFlags,
   trace,
 } from '@opentelemetry/api'
-import { emitSpan, type SpanEffect, specOf } from '../catalogue/span-effect.ts'
+import { type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import { newTrace, spanIn, type TraceRef } from '../core/trace.ts'
-import type { Loss, Reporter } from './outbox.ts'
+import type { Loss } from './outbox.ts'
 import type { Provider, ProviderFactory } from './provider.ts'
 import { hrTime, QueuedSpan } from './queued-span.ts'
 import { isRoutine, isSampled, recordAndSample, type Sampling } from './sampling.ts'
 import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
+import type { Telemetry } from './telemetry.ts'
 import { truncateAttributes } from './truncate.ts'
 
 export interface SpanEmitterOptions {
   readonly clock: Clock
   readonly random: Random
-  readonly report: Reporter
   readonly resource: Resource
   /** Version of the instrumentation scope. */
   readonly version: string
@@ -136,12 +136,6 @@ export class SpanEmitter {
     return isExported ? parent : undefined
   }
 
-  emitLoss(loss: Loss): void {
-    const effect = emitSpan('mesh.telemetry.lost', { 'mesh.lost.count': loss.count, 'mesh.lost.where': loss.where })
-    const { traceId, spanId } = this.emit(effect, this.#window, loss)
-    this.#options.report('error', 'spans were lost', { ...loss, trace_id: traceId, span_id: spanId })
-  }
-
   close(): Promise<void> {
     return this.#provider.shutdown().catch(() => {})
   }
@@ -185,7 +179,7 @@ function parentOf(effect: SpanEffect, window: TraceRef | undefined): TraceRef | 
 }
 
 /** Ids of the span: those of the effect, or new ones below its parent. */
-export function refOf(effect: SpanEffect, window: TraceRef | undefined, random: Random): TraceRef {
+function refOf(effect: SpanEffect, window: TraceRef | undefined, random: Random): TraceRef {
   const parent = parentOf(effect, window)
   return effect.ref ?? spanIn(parent, random)
 }
@@ -203,4 +197,25 @@ function linksOf(effect: SpanEffect): Link[] {
 
 function contextOf(ref: TraceRef): SpanContext {
   return { traceId: ref.traceId, spanId: ref.spanId, traceFlags: TraceFlags.SAMPLED }
+}
+
+/** Makes no spans, only ids, for log lines and messages to peers. */
+export function silentTelemetry(random: Random = Math.random): Telemetry {
+  const state: { spanCount: number; window?: TraceRef | undefined } = { spanCount: 0 }
+  return {
+    emit: (effect, window) => {
+      state.spanCount++
+      state.window = window ?? state.window
+      return refOf(effect, window, random)
+    },
+    get window() {
+      return state.window
+    },
+    exports: false,
+    flush: async () => ({ left: 0 }),
+    close: async () => ({ lost: 0 }),
+    get stats() {
+      return { emitted: state.spanCount, exported: 0, queued: 0, lostTotal: 0, sampledOut: state.spanCount }
+    },
+  }
 }

@@ -1,36 +1,22 @@
 import assert from 'node:assert/strict'
+import { hostname } from 'node:os'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import {
-  InMemorySpanExporter,
-  type ReadableSpan,
-  SimpleSpanProcessor,
-  type SpanExporter,
-} from '@opentelemetry/sdk-trace'
-import { emitSpan } from '../catalogue/span-effect.ts'
+import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Link } from '../core/link.ts'
 import { emitConnectionOpened } from '../core/spans/link.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { resource } from '../testing/otlp/node-resource.ts'
-import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
+import { memberLeft, startMemoryTelemetry as start, window } from '../testing/otlp/memory-telemetry.ts'
 import { censusSpans } from './census.ts'
 import type { CensusInput } from './census-input.ts'
-import { machineId } from './machine.ts'
-import { startTelemetry, type TelemetryOptions } from './telemetry.ts'
+import { machineId } from './provider.ts'
 
 leakCheck()
 
-const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
-const memberLeft = () =>
-  emitSpan('mesh.member.left', {
-    'mesh.peer.id': 'p',
-    'mesh.peer.name': 'n2',
-    'mesh.peer.role': 'compute',
-    'mesh.peer.incarnation': 1,
-  })
+const routine = emitSpan('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 })
 
 /** Bytes, after a full collection. */
 function heapUsed(): number {
@@ -39,49 +25,26 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed
 }
 
-function start(options: Partial<TelemetryOptions> = {}) {
-  const clock = new VirtualClock({ start: 5_000 })
-  const spans: ReadableSpan[] = []
-  const exporter: SpanExporter = {
-    export: (batch, done) => {
-      spans.push(...batch)
-      done({ code: 0 })
-    },
-    shutdown: () => Promise.resolve(),
-  }
-  const telemetry = startTelemetry({ clock, resource, exporter, random: seededRandom(1), ...options })
-  const flush = async (): Promise<ReadableSpan[]> => {
-    const flushing = telemetry.flush(60_000)
-    for (let i = 0; i < 200 && telemetry.stats.queued > 0; i++) {
-      clock.advance(0)
-      await Promise.resolve()
-    }
-    await flushing
-    return spans
-  }
-  return { clock, telemetry, flush }
-}
-
 test('the parent of a span: by default the window, with null none, otherwise the given span', async () => {
   const { telemetry, flush } = start()
   const parent = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }
-  const inWindow = telemetry.emit(memberLeft(), window)
-  const root = telemetry.emit({ ...memberLeft(), parent: null }, window)
-  const child = telemetry.emit({ ...memberLeft(), parent }, window)
+  const inWindow = telemetry.emit(memberLeft, window)
+  const root = telemetry.emit({ ...memberLeft, parent: null }, window)
+  const child = telemetry.emit({ ...memberLeft, ref: { ...parent, spanId: '3'.repeat(16) }, parent }, window)
   const [a, b, c] = await flush()
   assert.deepEqual([a?.spanContext().traceId, a?.parentSpanContext?.spanId], [window.traceId, window.spanId])
   assert.equal(b?.parentSpanContext, undefined)
   assert.deepEqual([c?.spanContext().traceId, c?.parentSpanContext?.spanId], [parent.traceId, parent.spanId])
   assert.deepEqual(
-    [inWindow.spanId, root.traceId, child.spanId],
-    [a?.spanContext().spanId, b?.spanContext().traceId, c?.spanContext().spanId],
+    [inWindow.spanId, root.traceId, child.spanId, '3'.repeat(16)],
+    [a?.spanContext().spanId, b?.spanContext().traceId, c?.spanContext().spanId, c?.spanContext().spanId],
   )
 })
 
 test('a parent or link that its process does not export: the span is a root of the same trace, without that link', async () => {
   const { telemetry, flush } = start()
   const remote = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16), sampled: false } as const
-  telemetry.emit({ ...memberLeft(), parent: remote, links: [remote, window] }, window)
+  telemetry.emit({ ...memberLeft, parent: remote, links: [remote, window] }, window)
   const [span] = await flush()
   assert.deepEqual([span?.spanContext().traceId, span?.parentSpanContext], [remote.traceId, undefined])
   assert.deepEqual(
@@ -90,42 +53,11 @@ test('a parent or link that its process does not export: the span is a root of t
   )
 })
 
-test('a span: has the kind of the catalogue, and status ERROR if its effect failed', async () => {
-  const { telemetry, flush } = start()
-  const request = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 1 }
-  telemetry.emit(memberLeft(), window)
-  telemetry.emit(emitSpan('mesh.request.sent', request, { failed: true }), window)
-  telemetry.emit(emitSpan('mesh.request.handled', request, { failed: false }), window)
-  const spans = await flush()
-  assert.deepEqual(
-    spans.map(({ kind, status }) => [kind, status.code]),
-    [
-      [SpanKind.INTERNAL, SpanStatusCode.UNSET],
-      [SpanKind.CLIENT, SpanStatusCode.ERROR],
-      [SpanKind.SERVER, SpanStatusCode.UNSET],
-    ],
-  )
-})
-
-test('an effect with ids and links: the span has both', async () => {
-  const { telemetry, flush } = start()
-  const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-  telemetry.emit({ ...memberLeft(), ref, parent: null, links: [window] }, undefined)
-  telemetry.emit({ ...memberLeft(), ref: { ...ref, spanId: '3'.repeat(16) }, parent: ref }, undefined)
-  const [first, second] = await flush()
-  assert.deepEqual([first?.spanContext().traceId, first?.spanContext().spanId], [ref.traceId, ref.spanId])
-  assert.deepEqual(
-    first?.links.map(({ context }) => context.spanId),
-    [window.spanId],
-  )
-  assert.deepEqual([second?.spanContext().spanId, second?.parentSpanContext?.spanId], ['3'.repeat(16), ref.spanId])
-})
-
 test('an effect with `since`: the span starts then and ends now, by the wall clock', async () => {
   const { clock, telemetry, flush } = start()
   clock.advance(1_500)
-  telemetry.emit({ ...memberLeft(), since: 6_000 }, window)
-  telemetry.emit(memberLeft(), window)
+  telemetry.emit({ ...memberLeft, since: 6_000 }, window)
+  telemetry.emit(memberLeft, window)
   const [attempt, point] = await flush()
   const at = clock.wall() / 1_000
   assert.deepEqual(attempt?.endTime, [Math.floor(at), (at % 1) * 1e9])
@@ -135,8 +67,9 @@ test('an effect with `since`: the span starts then and ends now, by the wall clo
   assert.ok(seconds === 0 && nanoseconds !== undefined && Math.abs(nanoseconds - 1_000) < 300, `${nanoseconds}`)
 })
 
-test('span kinds: a failed attempt and a dialled connection are CLIENT, an accepted one is SERVER', async () => {
-  const { telemetry, flush } = start()
+test('kind, status and number of a span: CLIENT for own dials and requests, ERROR for failures, from 1 without a gap', async () => {
+  const request = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 1 }
+  const broken = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
   const retry = {
     'mesh.seed.address': '/ip4/127.0.0.1/tcp/1',
     'mesh.seed.attempt': 1,
@@ -147,14 +80,27 @@ test('span kinds: a failed attempt and a dialled connection are CLIENT, an accep
     'mesh.error.message': 'refused',
     'mesh.seed.delay_ms': 1,
   } as const
-  telemetry.emit(emitSpan('mesh.seed.retry', retry), window)
-  for (const direction of ['outbound', 'inbound'] as const) {
+  const opened = (direction: 'outbound' | 'inbound') => {
     const info = { direction, address: '/ip4/10.0.0.2/udp/4001/quic-v1', transport: 'quic' } as const
-    const opened = { id: 'l1', connection: 'c1', info, openedAt: 5_000 } as unknown as Link
-    telemetry.emit(emitConnectionOpened('p', opened, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null), window)
+    const link = { id: 'l1', connection: 'c1', info, openedAt: 5_000 } as unknown as Link
+    return emitConnectionOpened('p', link, { traceId: 'e'.repeat(32), spanId: 'f'.repeat(16) }, null)
   }
-  telemetry.emit(memberLeft(), window)
+  const cases: readonly (readonly [SpanEffect, SpanKind, SpanStatusCode])[] = [
+    [emitSpan('mesh.seed.retry', retry), SpanKind.CLIENT, SpanStatusCode.ERROR],
+    [opened('outbound'), SpanKind.CLIENT, SpanStatusCode.UNSET],
+    [opened('inbound'), SpanKind.SERVER, SpanStatusCode.UNSET],
+    [memberLeft, SpanKind.INTERNAL, SpanStatusCode.UNSET],
+    [emitSpan('mesh.leak.suspected', broken), SpanKind.INTERNAL, SpanStatusCode.ERROR],
+    [emitSpan('mesh.request.sent', request, { failed: true }), SpanKind.CLIENT, SpanStatusCode.ERROR],
+    [emitSpan('mesh.request.handled', request, { failed: false }), SpanKind.SERVER, SpanStatusCode.UNSET],
+  ]
+  const { telemetry, flush } = start()
+  for (const [effect] of cases) telemetry.emit(effect, window)
   const spans = await flush()
+  assert.deepEqual(
+    spans.map(({ kind, status, attributes }) => [kind, status.code, attributes['mesh.seq']]),
+    cases.map(([, kind, status], index) => [kind, status, index + 1]),
+  )
   assert.equal(spans[0]?.status.message, 'refused')
   assert.deepEqual(
     ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name'].map(
@@ -162,35 +108,16 @@ test('span kinds: a failed attempt and a dialled connection are CLIENT, an accep
     ),
     ['10.0.0.2', 4_001, 'udp', 'quic'],
   )
-  assert.deepEqual(
-    spans.map(({ kind, status }) => [SpanKind[kind], status.code]),
-    [
-      ['CLIENT', SpanStatusCode.ERROR],
-      ['CLIENT', SpanStatusCode.UNSET],
-      ['SERVER', SpanStatusCode.UNSET],
-      ['INTERNAL', SpanStatusCode.UNSET],
-    ],
-  )
-})
-
-test('scope and resource: the scope has version and schema URL, the service a namespace', async () => {
-  const { telemetry, flush } = start()
-  telemetry.emit(memberLeft(), window)
-  const [span] = await flush()
-  const { name, version, schemaUrl } = span?.instrumentationScope ?? {}
-  assert.deepEqual([name, version], ['tracemesh', '1.2.3'])
-  assert.match(schemaUrl ?? '', /^https:\/\/opentelemetry\.io\/schemas\/1\.\d+\.0$/)
-  assert.equal(span?.resource.attributes['service.namespace'], 'tracemesh')
 })
 
 test('service.version in the environment: sets the resource, the scope has the version of tracemesh', async (t) => {
   process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
   t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
   const { telemetry, flush } = start()
-  telemetry.emit(memberLeft(), window)
+  telemetry.emit(memberLeft, window)
   const exporter = new InMemorySpanExporter()
   const processor = new SimpleSpanProcessor({ exporter })
-  start({ spanProcessor: processor }).telemetry.emit(memberLeft(), window)
+  start({ spanProcessor: processor }).telemetry.emit(memberLeft, window)
   await processor.forceFlush()
   for (const span of [...(await flush()), ...exporter.getFinishedSpans()]) {
     assert.equal(span.resource.attributes['service.version'], 'app-9')
@@ -199,28 +126,13 @@ test('service.version in the environment: sets the resource, the scope has the v
   assert.equal(exporter.getFinishedSpans().length, 1)
 })
 
-test('every span: is numbered from 1, and has status ERROR only for a broken invariant', async () => {
+test('resource and scope: identify the node, the machine by its id only, and the version and schema of the spans', async () => {
   const { telemetry, flush } = start()
-  telemetry.emit(memberLeft(), window)
-  telemetry.emit(
-    emitSpan('mesh.leak.suspected', { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 }),
-    window,
-  )
-  const spans = await flush()
-  assert.deepEqual(
-    spans.map(({ attributes }) => attributes['mesh.seq']),
-    [1, 2],
-  )
-  assert.deepEqual(
-    spans.map(({ status }) => status.code),
-    [SpanStatusCode.UNSET, SpanStatusCode.ERROR],
-  )
-})
-
-test('the resource: identifies the node, and the machine by its id only', async () => {
-  const { telemetry, flush } = start()
-  telemetry.emit(memberLeft(), window)
+  telemetry.emit(memberLeft, window)
   const [span] = await flush()
+  const { name, version, schemaUrl } = span?.instrumentationScope ?? {}
+  assert.deepEqual([name, version], ['tracemesh', '1.2.3'])
+  assert.match(schemaUrl ?? '', /^https:\/\/opentelemetry\.io\/schemas\/1\.\d+\.0$/)
   const { 'service.instance.id': instance, ...rest } = span?.resource.attributes ?? {}
   assert.match(String(instance), /^[0-9a-f-]{36}$/)
   assert.deepEqual(rest, {
@@ -251,35 +163,23 @@ test('long texts and lists: are cut to 256 characters and 32 elements', async ()
   assert.equal(settings.length, 100)
 })
 
-test('ten thousand spans at once: all are exported', async () => {
-  const { telemetry, flush } = start()
-  for (let i = 0; i < 10_000; i++) telemetry.emit(memberLeft(), window)
-  const spans = await flush()
-  assert.deepEqual(
-    spans.map(({ attributes }) => attributes['mesh.seq']),
-    Array.from({ length: 10_000 }, (_, i) => i + 1),
-  )
-  assert.deepEqual(telemetry.stats, { emitted: 10_000, exported: 10_000, queued: 0, lostTotal: 0, sampledOut: 0 })
-})
-
 test('a full outbox of the largest span: costs less than 30 MB of heap', () => {
   const { telemetry } = start()
-  const vitals = {
-    memoryBytes: 94_371_840,
-    heapBytes: 31_457_280,
-    cpuSeconds: 4.5,
-    loopDelayP99: 0.001,
-    loopDelayMax: 0.002,
-    sockets: 9,
-    timers: 9,
-  }
   const input: CensusInput = {
     inventory: { registries: [], resources: [] },
     links: [],
     connections: [],
     counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
     frames: { in: 6, out: 7, refused: 8 },
-    vitals,
+    vitals: {
+      memoryBytes: 94_371_840,
+      heapBytes: 31_457_280,
+      cpuSeconds: 4.5,
+      loopDelayP99: 0.001,
+      loopDelayMax: 0.002,
+      sockets: 9,
+      timers: 9,
+    },
     sweeps: 13,
     telemetry: { queued: 11, lostTotal: 12, sampledOut: 14 },
   }
@@ -295,40 +195,43 @@ test('a full outbox of the largest span: costs less than 30 MB of heap', () => {
   assert.ok(grownMb > 1 && grownMb < 30, `${grownMb} MB for ${queued} spans`)
 })
 
-test('event spans are exported within a second, routine spans within 15 s', async () => {
-  const { clock, telemetry } = start()
-  const exportedAfter = async (ms: number): Promise<number> => {
-    clock.advance(ms)
-    for (let i = 0; i < 5; i++) await Promise.resolve()
-    return telemetry.stats.exported
+test('the delay of a span: at most a second for events, 15 s for routine, or the configured one for both', async () => {
+  const run = (options?: Parameters<typeof start>[0]) => {
+    const { clock, telemetry } = start(options)
+    const exportedAfter = async (ms: number): Promise<number> => {
+      clock.advance(ms)
+      for (let i = 0; i < 5; i++) await Promise.resolve()
+      return telemetry.stats.exported
+    }
+    return { clock, telemetry, exportedAfter }
   }
-  const routine = { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }
-  telemetry.emit(emitSpan('mesh.window', routine), undefined)
+  const { telemetry, exportedAfter } = run()
+  telemetry.emit(routine, undefined)
   assert.equal(await exportedAfter(14_999), 0)
   assert.equal(await exportedAfter(1), 1)
-  telemetry.emit(emitSpan('mesh.window', routine), undefined)
-  telemetry.emit(memberLeft(), window)
+  telemetry.emit(routine, undefined)
+  telemetry.emit(memberLeft, window)
   assert.equal(await exportedAfter(999), 1)
   assert.equal(await exportedAfter(1), 3)
-})
-
-test('a configured delay: applies to event and routine spans', async () => {
-  const { clock, telemetry } = start({ limits: { delayMs: 4_000 } })
-  telemetry.emit(memberLeft(), window)
-  telemetry.emit(emitSpan('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 1 }), undefined)
-  clock.advance(3_999)
-  await Promise.resolve()
-  assert.deepEqual([telemetry.stats.queued, clock.pending], [2, 1])
-  clock.advance(1)
-  for (let i = 0; i < 5; i++) await Promise.resolve()
-  assert.equal(telemetry.stats.exported, 2)
+  const configured = run({ limits: { delayMs: 4_000 } })
+  configured.telemetry.emit(memberLeft, window)
+  configured.telemetry.emit(routine, undefined)
+  assert.equal(await configured.exportedAfter(3_999), 0)
+  assert.equal(configured.clock.pending, 1)
+  assert.equal(await configured.exportedAfter(1), 2)
 })
 
 test('the same random seed: yields the same ids', async () => {
   const ids = async (): Promise<string[]> => {
     const { telemetry, flush } = start()
-    for (let i = 0; i < 3; i++) telemetry.emit(memberLeft(), undefined)
+    for (let i = 0; i < 3; i++) telemetry.emit(memberLeft, undefined)
     return (await flush()).map((span) => span.spanContext().traceId)
   }
   assert.deepEqual(await ids(), await ids())
+})
+
+test('machine id: is stable, and falls back to the host name', () => {
+  assert.equal(machineId(), machineId())
+  assert.match(machineId(), /^\S+$/)
+  assert.equal(machineId('/nowhere'), hostname())
 })

@@ -1,19 +1,15 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { failureDescriber } from './export-failure.ts'
-import { createOtlpExporter, type ExportLimits, limitsFromEnv } from './exporter.ts'
 import { ForwardingSpanProcessor, type SpanProcessors } from './forwarding-span-processor.ts'
-import { createOtlpSender } from './otlp-sender.ts'
-import { exportTimeout, findOtlpProblems, isExportOff, standardEndpoint } from './otlp-settings.ts'
-import { Outbox, type OutboxLimits, type Reporter } from './outbox.ts'
+import { createOtlpExporter, createOtlpSender, failureDescriber } from './otlp-exporter.ts'
+import { exportTimeout, isExportOff, standardEndpoint } from './otlp-settings.ts'
+import { type ExportLimits, Outbox, type OutboxOptions, type Reporter, resolveLimits, type Sender } from './outbox.ts'
 import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } from './provider.ts'
 import type { QueuedSpan } from './queued-span.ts'
-import { readSampling, type Sampling } from './sampling.ts'
+import { readSampling } from './sampling.ts'
 import type { SpanExporter } from './sdk-types.ts'
-import { silentTelemetry } from './silent-telemetry.ts'
-import { SpanEmitter } from './span-emitter.ts'
+import { type Outlet, SpanEmitter, silentTelemetry } from './span-emitter.ts'
 
 export interface TelemetryStats {
   /** Spans emitted so far; `emitted = exported + queued + lostTotal + sampledOut`, always. */
@@ -72,136 +68,112 @@ export interface TelemetryOptions {
   readonly exporter?: SpanExporter
 }
 
-/** The batch size is the default of OpenTelemetry SDKs. */
-const defaults: OutboxLimits = {
-  spans: bounds.spans,
-  spanBytes: bounds.spanBytes,
-  batchSpans: 512,
-  batchBytes: 1024 * 1024,
-  retryMs: 500,
-  maxRetryMs: 15_000,
-  maxUnknowns: 8,
-}
-
 /**
- * Longest delay of a span in milliseconds. Export requests are most of the telemetry cost of an idle node (measured at
- * two spans a second: 3.5 ms/s of CPU with a request each second, 1.6 with one in five), which emits routine spans
- * only.
+ * Longest delay of a span in milliseconds. An idle node emits routine spans only, and each export request has a cost:
+ * see docs/decisions/0013-export-delays.md.
  */
 const heartbeatDelayMs = 15_000
 const eventDelayMs = 1_000
 
-/**
- * Starts telemetry: SDK spans go into a bounded outbox and from there to the receiver, and every loss is counted.
- * `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none` mean the same as the endpoint `off`.
- *
- * Throws MESH_CONFIG_INVALID for the first of OpenTelemetry's variables that this exporter does not support.
- */
-export function startTelemetry(options: TelemetryOptions): Telemetry {
-  const { traceRoutine, logger: report = () => {} } = options
-  const sampling = readSampling({ routineShare: traceRoutine, report })
-  if (sampling.isOff) return silentTelemetry(options.random)
-  return options.spanProcessor === undefined
-    ? startExporting(options, sampling)
-    : startForwarding(options, sampling, options.spanProcessor)
+/** Where the spans of the emitter go. */
+interface Destination {
+  readonly provider: ProviderFactory
+  readonly outlet: Outlet
+  readonly exports: boolean
+  readonly counts: () => Pick<TelemetryStats, 'exported' | 'queued' | 'lostTotal'>
+  flush(limitMs: number): Promise<number>
+  /** Resolves to the number of lost spans that no span reports. */
+  close(limitMs: number): Promise<number>
 }
 
-function startExporting(options: TelemetryOptions, sampling: Sampling): Telemetry {
-  const { clock, random = Math.random, exporter, logger: report = () => {} } = options
-  const isOff = exporter === undefined && (options.endpoint === 'off' || isExportOff())
-  const endpoint = options.endpoint ?? standardEndpoint()
-  const timeout = exportTimeout()
-  const makeExporter =
-    exporter === undefined ? () => createOtlpExporter(endpoint, timeout.ms) : () => withoutShutdown(exporter)
-  if (exporter === undefined && !isOff) {
-    const [problem] = findOtlpProblems(options.endpoint)
-    if (problem !== undefined) throw problem
-    if (timeout.raisedFrom !== undefined)
-      report('warn', 'OTEL_EXPORTER_OTLP_TIMEOUT is too short, raised', {
-        ms: timeout.ms,
-        configured: timeout.raisedFrom,
-      })
-  }
-  const { delayMs, ...limits }: Partial<ExportLimits> & OutboxLimits = {
-    ...defaults,
-    ...options.limits,
-    ...limitsFromEnv(),
-  }
-  const outbox = new Outbox<QueuedSpan>({
-    clock,
-    random,
-    report,
-    limits,
-    sender: isOff
-      ? { send: (_batch, answer) => queueMicrotask(() => answer('sent')), close() {} }
-      : createOtlpSender(makeExporter, failureDescriber(endpoint)),
-    emitLoss: (loss) => emitter.emitLoss(loss),
-  })
+/**
+ * Starts telemetry: SDK spans go into a bounded outbox and from there to the receiver, and every loss is counted.
+ * `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none` mean the same as the endpoint `off`. The caller checks
+ * OpenTelemetry's other variables first, with `findOtlpProblems`.
+ */
+export function startTelemetry(options: TelemetryOptions): Telemetry {
+  const { clock, random = Math.random, resource, traceRoutine, spanProcessor, logger: report = () => {} } = options
+  const sampling = readSampling({ routineShare: traceRoutine, report })
+  if (sampling.isOff) return silentTelemetry(random)
+  const emitLoss: OutboxOptions<QueuedSpan>['emitLoss'] = (span, loss) => emitter.emit(span, emitter.window, loss)
+  const destination =
+    spanProcessor === undefined
+      ? outboxDestination(options, { clock, random, report, emitLoss })
+      : processorDestination(spanProcessor, report)
   const emitter = new SpanEmitter({
     clock,
     random,
-    report,
-    resource: resourceOf(options.resource),
-    version: options.resource.version,
-    provider: options.provider ?? privateProvider,
+    resource: resourceOf(resource),
+    version: resource.version,
+    provider: destination.provider,
     sampling,
-    outlet: { add: (span, routine) => outbox.add(span, delayMs ?? (routine ? heartbeatDelayMs : eventDelayMs)) },
+    outlet: destination.outlet,
   })
   return {
     emit: (effect, window) => emitter.emit(effect, window),
     get window() {
       return emitter.window
     },
-    exports: !isOff,
-    flush: async (limitMs) => ({ left: await outbox.flush(limitMs) }),
+    exports: destination.exports,
+    flush: async (limitMs) => ({ left: await destination.flush(limitMs) }),
     close: async (limitMs) => {
-      const lost = await outbox.close(limitMs)
+      const lost = await destination.close(limitMs)
       await emitter.close()
-      exporter?.shutdown().catch(() => {})
+      options.exporter?.shutdown().catch(() => {})
       return { lost }
     },
     get stats() {
       const { spanCount: emitted, sampledOut } = emitter
-      return { emitted, exported: outbox.sent, queued: outbox.queued, lostTotal: outbox.lost, sampledOut }
+      return { emitted, ...destination.counts(), sampledOut }
     },
   }
+}
+
+function outboxDestination(
+  options: TelemetryOptions,
+  outboxOptions: Pick<OutboxOptions<QueuedSpan>, 'clock' | 'random' | 'report' | 'emitLoss'>,
+): Destination {
+  const isOff = options.exporter === undefined && (options.endpoint === 'off' || isExportOff())
+  const { delayMs, ...limits } = resolveLimits(options.limits)
+  const sender = isOff ? countingSender : createSender(options, outboxOptions.report)
+  const outbox = new Outbox<QueuedSpan>({ ...outboxOptions, limits, sender })
+  return {
+    provider: options.provider ?? privateProvider,
+    outlet: { add: (span, routine) => outbox.add(span, delayMs ?? (routine ? heartbeatDelayMs : eventDelayMs)) },
+    exports: !isOff,
+    counts: () => ({ exported: outbox.sent, queued: outbox.queued, lostTotal: outbox.lost }),
+    flush: (limitMs) => outbox.flush(limitMs),
+    close: (limitMs) => outbox.close(limitMs),
+  }
+}
+
+/** Sends nothing: the spans only count. */
+const countingSender: Sender<QueuedSpan> = {
+  send: (_batch, onOutcome) => queueMicrotask(() => onOutcome('sent')),
+  close() {},
+}
+
+function createSender({ endpoint = standardEndpoint(), exporter }: TelemetryOptions, report: Reporter) {
+  // An exporter from the options survives its failures: only `close` shuts it down.
+  if (exporter !== undefined)
+    return createOtlpSender(() => ({ export: exporter.export.bind(exporter), shutdown: () => Promise.resolve() }))
+  const { ms, raisedFrom } = exportTimeout()
+  if (raisedFrom !== undefined)
+    report('warn', 'OTEL_EXPORTER_OTLP_TIMEOUT is too short, raised', { ms, configured: raisedFrom })
+  return createOtlpSender(() => createOtlpExporter(endpoint, ms), failureDescriber(endpoint))
 }
 
 /**
  * Forwards spans at once: it has no queue to flush, and its private provider gets no spans of other instrumentation.
  */
-function startForwarding(options: TelemetryOptions, sampling: Sampling, processors: SpanProcessors): Telemetry {
-  const { clock, random = Math.random, logger: report = () => {} } = options
+function processorDestination(processors: SpanProcessors, report: Reporter): Destination {
   const forwarder = new ForwardingSpanProcessor(processors, report)
-  const emitter = new SpanEmitter({
-    clock,
-    random,
-    report,
-    resource: resourceOf(options.resource),
-    version: options.resource.version,
-    provider: privateProvider,
-    sampling,
-    outlet: { processor: forwarder.processor },
-  })
   return {
-    emit: (effect, window) => emitter.emit(effect, window),
-    get window() {
-      return emitter.window
-    },
+    provider: privateProvider,
+    outlet: { processor: forwarder.processor },
     exports: true,
-    flush: async () => ({ left: 0 }),
-    close: async () => {
-      await emitter.close()
-      return { lost: forwarder.lost }
-    },
-    get stats() {
-      const { spanCount: emitted, sampledOut } = emitter
-      return { emitted, exported: forwarder.forwarded, queued: 0, lostTotal: forwarder.lost, sampledOut }
-    },
+    counts: () => ({ exported: forwarder.forwarded, queued: 0, lostTotal: forwarder.lost }),
+    flush: async () => 0,
+    close: async () => forwarder.lost,
   }
-}
-
-/** An exporter from the options survives its failures: only `close` shuts it down. */
-function withoutShutdown(exporter: SpanExporter): SpanExporter {
-  return { export: (spans, done) => exporter.export(spans, done), shutdown: () => Promise.resolve() }
 }

@@ -4,7 +4,7 @@ import { emitSpan } from '../../catalogue/span-effect.ts'
 import { startTelemetry } from '../../telemetry/telemetry.ts'
 import { leakCheck } from '../leak-check.ts'
 import { systemTime } from '../system-time.ts'
-import { resource } from './node-resource.ts'
+import { resource } from './memory-telemetry.ts'
 import { startReceiver } from './otlp-receiver.ts'
 
 leakCheck()
@@ -30,19 +30,19 @@ test('waitFor: resolves with the span, or rejects at its limit', async () => {
 
 test('a receiver that pauses, stops and restarts: exports fail until then, the span arrives once', async () => {
   const receiver = await startReceiver()
-  const limits = { delayMs: 1, retryMs: 10, maxRetryMs: 20 }
-  const causes: unknown[] = []
+  const limits = { delayMs: 1, backoff: { minMs: 10, maxMs: 20 } }
+  const { promise: firstCause, resolve } = Promise.withResolvers<unknown>()
   const telemetry = startTelemetry({
     clock: systemTime,
     resource,
     endpoint: receiver.endpoint,
     limits,
-    logger: (_level, _message, fields) => causes.push(fields['cause']),
+    logger: (_level, _message, fields) => resolve(fields['cause']),
   })
   receiver.pause()
   telemetry.emit(stalled, undefined)
+  assert.match(String(await firstCause), /UNAVAILABLE: paused/)
   assert.deepEqual(await telemetry.flush(100), { left: 1 })
-  assert.match(String(causes[0]), /UNAVAILABLE: paused/)
   await receiver.stop()
   receiver.resume()
   assert.deepEqual(await telemetry.flush(100), { left: 1 })
