@@ -188,7 +188,7 @@ test('more neighbours than maximum peers: refused', () => {
   assertRefused('neighbours', { MESH_NEIGHBOURS: '9', MESH_MAX_PEERS: '8' })
 })
 
-test('OpenTelemetry variables: the endpoint wins over the default, MESH_OTLP over it, and an invalid header is refused', () => {
+test('OpenTelemetry’s variables: win over the default, MESH_OTLP over them; an invalid header is refused', () => {
   const general = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317' }
   const traces = { ...general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:4317' }
   assert.equal(parseConfig(general).otlp, 'http://collector:4317')

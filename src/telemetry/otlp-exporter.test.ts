@@ -9,7 +9,7 @@ leakCheck()
 
 type Answer = 0 | 'throws' | 'no code' | number
 
-/** Sends a batch per answer of the exporter, a gRPC status or 0; returns the outcomes, and the exporters made by then. */
+/** Sends a batch for each answer (a gRPC status); returns the outcomes, and the number of exporters made by then. */
 async function send(...answers: readonly Answer[]): Promise<(readonly [Outcome, exporters: number])[]> {
   let exporters = 0
   let answer: Answer = 0
@@ -38,7 +38,7 @@ test('a gRPC status: decides whether the batch is refused, retryable or of unkno
     for (const answer of answers as Answer[]) assert.equal((await send(answer))[0]?.[0], expected, String(answer))
 })
 
-test('an exporter that works is reused; one that failed is replaced; of missed deadlines only the third in a row counts', async () => {
+test('an exporter that failed: is replaced; one that missed deadlines, at the third in a row', async () => {
   const exportersAfter = async (...answers: readonly Answer[]) =>
     (await send(...answers)).map(([, exporters]) => exporters)
   assert.deepEqual(await exportersAfter(0, 0), [1, 1])

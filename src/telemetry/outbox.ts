@@ -71,7 +71,7 @@ const variables = [
   ['queuedSpans', 'OTEL_BSP_MAX_QUEUE_SIZE'],
 ] as const satisfies (readonly [keyof ExportLimits, string])[]
 
-/** OpenTelemetry's batching variables, then `overrides`, then the defaults. Ignores values that are not positive integers. */
+/** OpenTelemetry's batching variables if they are positive integers, then `overrides`, then the defaults. */
 export function resolveLimits(
   overrides: Partial<ExportLimits> = {},
   env: NodeJS.ProcessEnv = process.env,

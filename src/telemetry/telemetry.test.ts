@@ -67,7 +67,7 @@ test('an effect with `since`: the span starts then and ends now, by the wall clo
   assert.ok(seconds === 0 && nanoseconds !== undefined && Math.abs(nanoseconds - 1_000) < 300, `${nanoseconds}`)
 })
 
-test('kind, status and number of a span: CLIENT for own dials and requests, ERROR for failures, from 1 without a gap', async () => {
+test('a span: is CLIENT if this node dialled or asked, ERROR if it failed, and numbered from 1', async () => {
   const request = { 'mesh.peer.id': 'p', 'mesh.request.topic': 'sum', 'mesh.request.bytes': 1 }
   const broken = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
   const retry = {
@@ -126,7 +126,7 @@ test('service.version in the environment: sets the resource, the scope has the v
   assert.equal(exporter.getFinishedSpans().length, 1)
 })
 
-test('resource and scope: identify the node, the machine by its id only, and the version and schema of the spans', async () => {
+test('resource and scope: identify the node, the machine by its id only, version and schema', async () => {
   const { telemetry, flush } = start()
   telemetry.emit(memberLeft, window)
   const [span] = await flush()
