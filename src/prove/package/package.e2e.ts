@@ -1,71 +1,135 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { endToEnd } from '../end-to-end.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
-import { plainEnvironment, sh } from '../shell.ts'
-import { packKit, succeeds } from './app-project.ts'
+import { plainEnvironment, root, sh } from '../shell.ts'
+import { packKit, readmeApplication, succeeds } from './app-project.ts'
 
-/** The oldest supported Node, and the Node of a clone. */
-const versions = ['22.15.0', '24.21.0']
+/** The oldest supported Node, and the Node of a clone; with the types of each. */
+const versions = { '22.15.0': '22', '24.21.0': '24' }
 
+/** Both ways in which an application's compiler looks packages up. The first one also writes `app.js`. */
+const resolutions = {
+  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
+  bundler: { module: 'preserve', moduleResolution: 'bundler', noEmit: true },
+}
+
+/** Two members of a mesh in one process: they link over TCP, and stop. */
 const application = `
-import { type MeshMessage, MeshError, tracemesh } from 'tracemesh'
-import { libp2pSettings } from 'tracemesh/libp2p'
-const init: Parameters<typeof tracemesh>[0] = { mesh: 'mesh-a', seeds: [] }
-const service = tracemesh(init)
-const sizeOf = ({ topic, data }: MeshMessage): number => topic.length + data.length
+import { identify } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { isMeshError, type MemberEventDetail, type Tracemesh, tracemesh } from 'tracemesh'
+import { meshGossip } from 'tracemesh/libp2p'
+
+const start = (seeds: string[]) =>
+  createLibp2p({
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: {
+      identify: identify(),
+      pubsub: meshGossip(),
+      tracemesh: tracemesh({ mesh: 'mesh-a', seeds, otlp: 'off' }),
+    },
+  })
 // @ts-expect-error an unknown role
 const unknownRole = () => tracemesh({ role: 'king' })
-if (typeof libp2pSettings !== 'function' || typeof service !== 'function' || || typeof unknownRole !== 'function') throw new MeshError('MESH_NOT_STARTED', { what: 'x' })
-process.stdout.write('typed and run')
+try {
+  unknownRole()
+} catch (error) {
+  process.stdout.write(isMeshError(error, 'MESH_CONFIG_INVALID') ? 'refused, ' : String(error))
+}
+const first = await start([])
+const mesh: Tracemesh = first.services.tracemesh
+const joined = new Promise<MemberEventDetail>((resolve) =>
+  mesh.addEventListener('member:joined', ({ detail }) => resolve(detail), { once: true }),
+)
+const second = await start(first.getMultiaddrs().map(String))
+const { peer } = await joined
+process.stdout.write(peer === second.services.tracemesh.peer ? 'joined, ' : peer)
+await second.stop()
+await first.stop()
+process.stdout.write(first.status)
 `
 
 export const proof = endToEnd({
   name: 'package',
-  about: 'npm pack into an empty project: npx tracemesh --help and a typed import, on Node 22.15 and 24',
+  about:
+    'npm pack into an empty project, on Node 22.15 and 24: npx tracemesh --help, both entries and their declarations compile for nodenext and bundler, two members that link and stop',
   quick: false,
   seconds: 120,
   async run(context) {
     const directory = await mkdtemp(join(tmpdir(), 'tracemesh-package-'))
     try {
-      const checks: Check[] = []
-      await packKit(directory, context.signal)
-      for (const version of versions) checks.push(...(await onNode(version, directory, context)))
-      return { figures: { versions }, checks }
+      const manifest = () => readFile(join(root, 'package.json'), 'utf8')
+      const before = await manifest()
+      const tarball = await packKit(directory, context.signal)
+      const checks = [
+        equals('package.json of the clone is the same after npm pack', true, before === (await manifest())),
+      ]
+      for (const [version, types] of Object.entries(versions))
+        checks.push(...(await onNode(version, types, tarball, context)))
+      return { figures: { versions: Object.keys(versions) }, checks }
     } finally {
       await rm(directory, { recursive: true, force: true })
     }
   },
 })
 
-async function onNode(version: string, directory: string, { progress, signal }: ProofContext): Promise<Check[]> {
-  const runtime = join(directory, `node-${version}`)
-  const project = join(directory, `project-${version}`)
-  await mkdir(runtime)
-  await mkdir(project)
-  const plain = plainEnvironment()
+async function onNode(
+  version: string,
+  types: string,
+  tarball: string,
+  { progress, signal }: ProofContext,
+): Promise<Check[]> {
+  const runtime = join(dirname(tarball), `node-${version}`)
+  const project = join(dirname(tarball), `project-${version}`)
   const platform = `node-${process.platform}-${process.arch}`
   progress(`Node ${version}`)
-  await sh(`npm init -y && npm install ${platform}@${version}`, runtime, plain, signal)
+  await mkdir(runtime)
+  await sh(`npm init -y && npm install ${platform}@${version}`, runtime, plainEnvironment(), signal)
   const env = plainEnvironment(join(runtime, 'node_modules', platform, 'bin'))
-  await writeFile(join(project, 'app.mts'), application)
-  const settings = { compilerOptions: { module: 'nodenext', target: 'es2024', strict: true, skipLibCheck: true } }
-  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ ...settings, include: ['app.mts'] }))
-  const install = 'npm init -y && npm install ../tracemesh-*.tgz && npm install typescript@5.9 @types/node@22'
-  const installed = await sh(install, project, env, signal)
-  const runs = await sh('node --version && npx tracemesh --help', project, env, signal)
-  const typed = await sh('npx tsc && node app.mjs', project, env, signal)
-  const on = `on Node ${version}: `
+  const run = (command: string) => sh(command, project, env, signal)
+
+  await mkdir(project)
+  await writeFile(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
+  await writeFile(join(project, 'app.ts'), application)
+  const common = {
+    target: 'es2024',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    types: ['node'],
+  }
+  for (const [name, resolution] of Object.entries(resolutions)) {
+    const settings = { compilerOptions: { ...common, ...resolution }, include: ['app.ts'] }
+    await writeFile(join(project, `tsconfig.${name}.json`), JSON.stringify(settings))
+  }
+  const packages = (await readmeApplication()).packages.filter((name) => name !== 'tracemesh')
+  const installed = await run(`npm install ${tarball} ${packages.join(' ')} @types/node@${types}`)
+  const help = await run('node --version && npx tracemesh --help')
+  const compiled: Check[] = []
+  for (const name of Object.keys(resolutions)) {
+    const result = await run(
+      `${process.execPath} ${join(root, 'node_modules/typescript/bin/tsc')} -p tsconfig.${name}.json`,
+    )
+    compiled.push(succeeds(`on Node ${version}: types, ${name}, @types/node ${types}`, result))
+  }
+  const ran = await run('node app.js')
   return [
-    succeeds(`${on}npm install`, installed),
-    equals(`${on}the Node that ran`, true, runs.output.includes(`v${version}`)),
-    succeeds(`${on}npx tracemesh --help`, runs),
-    {
-      what: `${on}a typed import`,
-      want: 'typed and run',
-      got: typed.output.trim().slice(-200),
-      holds: typed.code === 0 && typed.output.includes('typed and run'),
-    },
+    succeeds(`on Node ${version}: npm install`, installed),
+    equals(`on Node ${version}: the Node that ran`, true, help.output.includes(`v${version}`)),
+    succeeds(`on Node ${version}: npx tracemesh --help`, help),
+    ...compiled,
+    equals(
+      `on Node ${version}: two members`,
+      'exit 0: refused, joined, stopped',
+      `exit ${ran.code}: ${ran.output.slice(-500)}`,
+    ),
   ]
 }
