@@ -1,8 +1,11 @@
+import { copyFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { v8Flags } from '../node/v8-flags.ts'
+import { bundleCommands } from '../publish/bundle.ts'
+import { buildInClone } from '../testing/built-package.ts'
 import { type Receiver, startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import type { BenchOptions, SideSettings } from './bench.ts'
 import { spawnGroup } from './group.ts'
-import { ourBundle } from './our-bundle.ts'
 import { bareSide, control, foreignSide, ours, ownSide, reference, type Side, settingsOf, stockSide } from './side.ts'
 
 /** All measured sides, and the receiver for the spans of ours. */
@@ -17,7 +20,8 @@ export interface BenchSetup extends AsyncDisposable {
 export async function startSetup({ peers, bare }: BenchOptions, links: number): Promise<BenchSetup> {
   const resources = new AsyncDisposableStack()
   try {
-    const { entry } = resources.use(await ourBundle())
+    const { directory } = resources.use(await buildInClone(bundleOurs))
+    const entry = join(directory, 'dist/cli/main.js')
     const foreign = peers.map(({ name, command }) => foreignSide(name, command))
     // Fail on a program that does not start before measuring the others.
     for (const side of foreign) await (await spawnGroup(side, 1))[Symbol.asyncDispose]()
@@ -32,6 +36,13 @@ export async function startSetup({ peers, bare }: BenchOptions, links: number): 
     await resources.disposeAsync()
     throw error
   }
+}
+
+/** Bundles a mesh node that speaks the bench protocol, like the published commands. */
+async function bundleOurs(directory: string): Promise<void> {
+  const root = resolve(import.meta.dirname, '../..')
+  await bundleCommands(root, join(directory, 'dist/cli'), 'src/bench/our-peer.ts')
+  await copyFile(join(root, 'package.json'), join(directory, 'package.json'))
 }
 
 /** Includes the flags that our node sets by itself once it runs. */

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** The entries of the package: what an application imports, and the declarations of it in `dist`. */
@@ -84,4 +84,11 @@ function statementsOf(source: string): string[] {
     } else statement += character
   }
   return statements
+}
+
+// `npm run api` writes the public API of the package to `api.txt`, which a test compares with the build.
+if (import.meta.main) {
+  const { buildTestPackage } = await import('../testing/built-package.ts')
+  await using built = await buildTestPackage()
+  await writeFile(join(import.meta.dirname, 'api.txt'), await describeApi(join(built.directory, 'dist')))
 }

@@ -1,17 +1,14 @@
-import { writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
-import { type BuildOptions, build, type Metafile } from 'esbuild'
-import { banner, createRewriter, eagerGrpc, externalsOf } from './bundle.ts'
-import { licences } from './licences.ts'
-import { withEsbuild } from './with-esbuild.ts'
+import type { Metafile } from 'esbuild'
+import { bundleForNode, eagerGrpc, externalsOf } from './bundle.ts'
+import type { Manifest } from './manifest.ts'
 
 /**
- * Packages that the kit bundles. SDK 3 of OpenTelemetry requires API 1.10, SDK 1 and 2 an older one: as dependencies
+ * Packages that the kit bundles, of those in `package.json`. SDK 3 of OpenTelemetry requires API 1.10, SDK 1 and 2 an older one: as dependencies
  * they could not be installed together. The parts of the API that SDK 3 uses exist in 1.9, too. The kit uses only a
  * part of zod, and importing the package would load all of it.
  */
-const bundledPackages = ['zod', '@opentelemetry/sdk-node', '@opentelemetry/exporter-trace-otlp-grpc']
+const bundledPackages = /^(?:zod|@grpc\/.*|@opentelemetry\/(?!api$).*)$/
 
 /**
  * Packages that `tracemesh` may load at import: those that libp2p loads anyway, the API, and the message format of
@@ -32,39 +29,21 @@ const allowedPackages = [
  * exists once, and the SDK of OpenTelemetry with gRPC in a lazy chunk for the export. An application takes 8 MiB less
  * memory than with a file per module. The bundle keeps names for stack traces.
  *
- * @param declared Packages that are installed with the kit, or by the application.
  * @returns The packages that the bundle loads.
  * @throws Error when `index.js` would load more than it may.
  */
-export async function bundleKit(root: string, directory: string, declared: readonly string[]): Promise<string[]> {
-  const { plugin, check } = createRewriter([eagerGrpc])
-  const options = {
-    absWorkingDir: root,
-    entryPoints: { index: 'src/kit/index.ts', libp2p: 'src/kit/libp2p.ts' },
-    outdir: directory,
-    bundle: true,
-    splitting: true,
-    external: declared.filter((name) => !bundledPackages.includes(name)),
-    format: 'esm',
-    platform: 'node',
-    target: 'node22.15',
-    minifyWhitespace: true,
-    minifySyntax: true,
+export async function bundleKit(root: string, directory: string, manifest: Manifest): Promise<string[]> {
+  const declared = { ...manifest.devDependencies, ...manifest.dependencies, ...manifest.peerDependencies }
+  const entryPoints = { index: 'src/kit/index.ts', libp2p: 'src/kit/libp2p.ts' }
+  const metafile = await bundleForNode(root, entryPoints, directory, [eagerGrpc], {
+    external: Object.keys(declared).filter((name) => !bundledPackages.test(name)),
     // Node.js prints the source line of an uncaught error: without a limit it would print the entire kit.
     lineLimit: 120,
-    legalComments: 'none',
-    banner: { js: banner },
-    plugins: [plugin],
-    metafile: true,
-    logLevel: 'warning',
-  } as const satisfies BuildOptions
-  const { metafile } = await withEsbuild(() => build(options))
-  check()
-  const forbidden = forbiddenPackages(metafile, 'src/kit/index.ts')
+  })
+  const forbidden = forbiddenPackages(metafile, entryPoints.index)
   if (forbidden.length > 0) throw new Error(`the kit would load ${forbidden.join(' and ')}`)
   const classicZod = findClassicZod(metafile)
   if (classicZod !== undefined) throw new Error(`the kit would include ${classicZod}: use zod/mini for its schemas`)
-  await writeFile(join(directory, 'LICENCES.txt'), await licences(Object.keys(metafile.inputs), root))
   return externalsOf(metafile)
 }
 

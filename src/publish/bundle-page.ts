@@ -2,8 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, type BuildResult, build } from 'esbuild'
-import { licences } from './licences.ts'
-import { withEsbuild } from './with-esbuild.ts'
+import { licences, withEsbuild } from './bundle.ts'
 
 export interface PageFile {
   readonly name: string
@@ -38,7 +37,7 @@ export async function pageFiles(): Promise<readonly PageFile[]> {
 /** Writes the files of the page into `directory`, with the licences of the bundled packages. */
 export async function bundlePage(directory: string): Promise<void> {
   const built = await withEsbuild(() => build(options))
-  const notices = { name: 'LICENCES.txt', bytes: Buffer.from(await licences(Object.keys(built.metafile.inputs), root)) }
+  const notices = { name: 'LICENCES.txt', bytes: Buffer.from(await licences(built.metafile, root)) }
   await mkdir(directory, { recursive: true })
   await Promise.all([...filesOf(built), notices].map(({ name, bytes }) => writeFile(join(directory, name), bytes)))
 }

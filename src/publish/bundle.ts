@@ -1,12 +1,10 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
-import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
-import { licences } from './licences.ts'
-import { withEsbuild } from './with-esbuild.ts'
+import { type BuildOptions, build, type Metafile, type Plugin, stop } from 'esbuild'
 
 /** CommonJS packages in the bundle load Node's built-in modules by `require`, which an ES module does not have. */
-export const banner = `import { createRequire as tracemeshRequire } from 'node:module'; const require = tracemeshRequire(import.meta.url);`
+const banner = `import { createRequire as tracemeshRequire } from 'node:module'; const require = tracemeshRequire(import.meta.url);`
 
 /** A replacement in a dependency that resolves a package from its own file at run time: a bundle has no such file. */
 interface Rewrite {
@@ -37,10 +35,30 @@ const quicNative: Rewrite = {
  * @throws Error when a rewrite finds no match, or when the bundle would load another package.
  */
 export async function bundleCommands(root: string, directory: string, entry = 'src/commands/main.ts'): Promise<void> {
-  const { plugin, check } = createRewriter([eagerGrpc, quicNative])
+  const metafile = await bundleForNode(root, { main: entry }, directory, [eagerGrpc, quicNative])
+  const externals = externalsOf(metafile)
+  if (externals.length > 0) throw new Error(`the bundle of the commands loads ${externals.join(' and ')}`)
+  // The store reads the file at run time, from the directory of its module.
+  await copyFile(join(root, 'src/store/otlp.proto'), join(directory, 'otlp.proto'))
+}
+
+/**
+ * Bundles programs for Node.js into `directory`, with the licences of the bundled packages. `entryPoints`: sources in
+ * `root` by the names of their bundles. `further`: options of this bundle alone.
+ *
+ * @throws Error when a rewrite finds no match.
+ */
+export async function bundleForNode(
+  root: string,
+  entryPoints: Readonly<Record<string, string>>,
+  directory: string,
+  rewrites: readonly Rewrite[],
+  further: Pick<BuildOptions, 'external' | 'lineLimit'> = {},
+): Promise<Metafile> {
+  const { plugin, check } = createRewriter(rewrites)
   const options = {
     absWorkingDir: root,
-    entryPoints: { main: entry },
+    entryPoints,
     outdir: directory,
     bundle: true,
     splitting: true,
@@ -54,15 +72,29 @@ export async function bundleCommands(root: string, directory: string, entry = 's
     plugins: [plugin],
     metafile: true,
     logLevel: 'warning',
+    ...further,
   } as const satisfies BuildOptions
   const { metafile } = await withEsbuild(() => build(options))
   check()
-  const externals = externalsOf(metafile)
-  if (externals.length > 0) throw new Error(`the bundle of the commands loads ${externals.join(' and ')}`)
   await mkdir(directory, { recursive: true })
-  // The store reads the file at run time, from the directory of its module.
-  await copyFile(join(root, 'src/store/otlp.proto'), join(directory, 'otlp.proto'))
-  await writeFile(join(directory, 'LICENCES.txt'), await licences(Object.keys(metafile.inputs), root))
+  await writeFile(join(directory, 'LICENCES.txt'), await licences(metafile, root))
+  return metafile
+}
+
+let runningBuilds = 0
+
+/**
+ * Runs `build`, and stops esbuild's service after the last concurrent build of this process. A running service would
+ * keep the process alive, and stopping it after each build would break a concurrent build.
+ */
+export async function withEsbuild<T>(build: () => Promise<T>): Promise<T> {
+  runningBuilds += 1
+  try {
+    return await build()
+  } finally {
+    runningBuilds -= 1
+    if (runningBuilds === 0) await stop()
+  }
 }
 
 /** Packages that a bundle imports at run time. */
@@ -73,7 +105,7 @@ export function externalsOf({ outputs }: Metafile): string[] {
 }
 
 /** Creates an esbuild plugin for `rewrites`; `check` throws when one of them had no match. */
-export function createRewriter(rewrites: readonly Rewrite[]): { readonly plugin: Plugin; readonly check: () => void } {
+function createRewriter(rewrites: readonly Rewrite[]): { readonly plugin: Plugin; readonly check: () => void } {
   const applied = new Set<Rewrite>()
   const plugin: Plugin = {
     name: 'rewrite',
@@ -93,4 +125,21 @@ export function createRewriter(rewrites: readonly Rewrite[]): { readonly plugin:
       throw new Error(`nothing to rewrite: ${unusedRewrites.map(({ from }) => from).join(' and ')}`)
   }
   return { plugin, check }
+}
+
+/** The licences of the packages whose files are in a bundle, as one text. */
+export async function licences({ inputs }: Metafile, root: string): Promise<string> {
+  const ownPath = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//
+  const directories = new Set(Object.keys(inputs).flatMap((file) => ownPath.exec(file)?.[1] ?? []))
+  const texts = await Promise.all([...directories].sort().map((directory) => licence(join(root, directory))))
+  return texts.join(`\n${'-'.repeat(80)}\n`)
+}
+
+async function licence(directory: string): Promise<string> {
+  const { name, version, license } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'))
+  const entries = await readdir(directory, { withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name))
+  const names = files.map((entry) => entry.name).sort()
+  const texts = await Promise.all(names.map((file) => readFile(join(directory, file), 'utf8')))
+  return [`${name} ${version}: ${license ?? 'see below'}\n`, ...texts].join('\n')
 }

@@ -5,6 +5,7 @@ export interface Manifest {
   readonly name: string
   readonly dependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
 }
 
 const specifier = /(?:\bfrom ?|\bimport ?|\bimport\(|\brequire\()(["'])([^"'\s]+)\1/g
@@ -29,16 +30,17 @@ export function packageOf(specifier: string): string {
 }
 
 /**
- * The manifest of the published package. It drops dependencies that `dist` does not import: they are bundled.
+ * Checks that the package installs what `dist` imports, and nothing else. A bundled package is a development dependency.
  *
  * @param imported Packages that `dist` imports.
- * @throws Error when one of them is neither a dependency nor a peer dependency.
+ * @throws Error when one is neither a dependency nor a peer dependency, or when a dependency is not among them.
  */
-export function publishedManifest<M extends Manifest>(manifest: M, imported: ReadonlySet<string>): M {
+export function checkDependencies(manifest: Manifest, imported: ReadonlySet<string>): void {
   const { dependencies = {}, peerDependencies = {}, name } = manifest
   const undeclared = [...imported].filter((one) => !(one in dependencies || one in peerDependencies || one === name))
   if (undeclared.length > 0)
-    throw new Error(`dist imports ${undeclared.join(' and ')}, which package.json does not declare`)
-  const published = Object.entries(dependencies).filter(([one]) => imported.has(one))
-  return { ...manifest, dependencies: Object.fromEntries(published) }
+    throw new Error(`dist imports ${undeclared.join(' and ')}, which package.json does not declare for applications`)
+  const unused = Object.keys(dependencies).filter((one) => !imported.has(one))
+  if (unused.length > 0)
+    throw new Error(`dist does not import ${unused.join(' and ')}: in package.json it belongs to devDependencies`)
 }

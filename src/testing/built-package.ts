@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { buildPackage } from '../publish/build.ts'
+
+const root = resolve(import.meta.dirname, '../..')
 
 export interface BuiltPackage extends AsyncDisposable {
   /** The command of the package, which `npx tracemesh` starts. */
@@ -9,19 +11,19 @@ export interface BuiltPackage extends AsyncDisposable {
   readonly directory: string
 }
 
-const root = resolve(import.meta.dirname, '../..')
-
-/** Builds the package as published, in a temporary directory inside the clone, so that it finds its dependencies. */
+/** Builds the package as published. */
 export async function buildTestPackage(): Promise<BuiltPackage> {
+  const built = await buildInClone(buildPackage)
+  return { bin: join(built.directory, 'dist/bin.js'), ...built }
+}
+
+/** Builds into a temporary directory inside the clone, so that the result finds the clone's dependencies. */
+export async function buildInClone(
+  build: (directory: string) => Promise<void>,
+): Promise<AsyncDisposable & { readonly directory: string }> {
   const parent = join(root, '.tracemesh')
   await mkdir(parent, { recursive: true })
-  const directory = await mkdtemp(join(parent, 'package-'))
-  const remove = () => rm(directory, { recursive: true, force: true })
-  try {
-    await buildPackage(directory)
-  } catch (error) {
-    await remove()
-    throw error
-  }
-  return { bin: join(directory, 'dist/bin.js'), directory, [Symbol.asyncDispose]: remove }
+  const { path, remove } = await mkdtempDisposable(join(parent, 'build-'))
+  await build(path).catch((error: unknown) => remove().finally(() => Promise.reject(error)))
+  return { directory: path, [Symbol.asyncDispose]: remove }
 }

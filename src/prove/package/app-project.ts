@@ -33,8 +33,6 @@ export interface ProjectOptions {
 /** `npm pack` of this checkout into `directory`; resolves to the tarball. Throws with the output of npm. */
 export async function packKit(directory: string, signal: AbortSignal): Promise<string> {
   const packed = await sh(`npm pack --pack-destination ${directory}`, root, environment(), signal)
-  // An interrupted npm leaves the manifest of the package in place of the checkout's.
-  if (packed.code !== 0) await sh('npm run postpack', root, environment(), AbortSignal.timeout(5_000))
   const name = /^tracemesh-\S+\.tgz$/m.exec(packed.output)?.[0]
   if (packed.code !== 0 || name === undefined) throw new Error(`npm pack failed: ${packed.output.slice(-1_000)}`)
   return join(directory, name)
