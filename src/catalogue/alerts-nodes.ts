@@ -2,7 +2,7 @@ import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
 import type { Durations } from './alert-durations.ts'
 import { byNode, indent, spanIncrease } from './alert-promql.ts'
 import type { AlertSpec } from './alert-spec.ts'
-import { type Budget, budgets } from './budgets.ts'
+import { type Budget, roleTable } from './roles.ts'
 
 /** Mean over a window for a label selector, and the budget of the metric. */
 const metrics = {
@@ -21,7 +21,7 @@ const metrics = {
 /** One arm per budget value, for all roles with that value. */
 function overBudget(d: Durations): string {
   const arms = Object.entries(metrics).flatMap(([what, { mean: meanOf, of }]) => {
-    const roles = Object.groupBy(Object.entries(budgets), ([, budget]) => String(of(budget)))
+    const roles = Object.groupBy(Object.entries(roleTable), ([, { budget }]) => String(of(budget)))
     return Object.entries(roles).map(([most, those = []]) => {
       const labels = `{mesh_node_role=~"${those.map(([role]) => role).join('|')}"}`
       const mean = `max by (${byNode}, mesh_node_role) (${meanOf(labels, d('5m'))})`
@@ -217,7 +217,7 @@ ${indent(spanIncrease('mesh.identity.conflict', d('5m'), d))} > 0
 } as const satisfies Record<string, AlertSpec>
 
 function budgetsInWords(): string {
-  return Object.entries(budgets)
-    .map(([role, { rssMb, cpuMsPerS }]) => `${role} ${rssMb} and ${cpuMsPerS}`)
+  return Object.entries(roleTable)
+    .map(([role, { budget }]) => `${role} ${budget.rssMb} and ${budget.cpuMsPerS}`)
     .join(', ')
 }

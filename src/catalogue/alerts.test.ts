@@ -10,8 +10,6 @@ import { type AlertName, alertNames, alertOf, firesWithinMs, flushSeconds } from
 import { sampleLimit } from './alerts-pipeline.ts'
 import { attributes } from './attributes.ts'
 import { boardRows } from './board-panels.ts'
-import { budgets } from './budgets.ts'
-import { roles } from './roles.ts'
 import { specOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
 
@@ -179,11 +177,6 @@ test('Alertmanager refers to existing alerts only and inhibits those about the m
   assert.ok(named.includes('MeshPipelineDown'))
   for (const name of named) assert.ok((alertNames as readonly string[]).includes(name), name)
   assert.match(alertmanager, /target_matchers: \["about = mesh"\]/)
-})
-
-test('every role has a positive budget', () => {
-  assert.deepEqual(Object.keys(budgets).toSorted(), [...roles].toSorted())
-  for (const { rssMb, cpuMsPerS } of Object.values(budgets)) assert.ok(rssMb > 0 && cpuMsPerS > 0)
 })
 
 test('the cure of MeshNodeAlone names every span of a seed without a link', () => {

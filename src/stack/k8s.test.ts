@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { budgets } from '../catalogue/budgets.ts'
-import { roles } from '../catalogue/roles.ts'
+import { roles, roleTable } from '../catalogue/roles.ts'
 import { readConfig } from '../node/config.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { skipWithout } from '../testing/requirement.ts'
@@ -281,7 +280,7 @@ renderedTest('every container has limits; a node requests its budget, and its li
     for (const object of nodes(all)) {
       const node = nodeOf(object) as Container
       const role = roles.find((one) => one === environment(object, node, all)['MESH_ROLE'])
-      const { rssMb, cpuMsPerS } = budgets[role ?? 'compute']
+      const { rssMb, cpuMsPerS } = roleTable[role ?? 'compute'].budget
       assert.equal(mebibytes(node.resources.requests.memory), rssMb, object.metadata.name)
       assert.ok(mebibytes(node.resources.limits.memory) > rssMb)
       assert.ok(millicores(node.resources.limits.cpu) > cpuMsPerS)

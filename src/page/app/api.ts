@@ -1,4 +1,6 @@
+import { useEffect, useState } from 'preact/hooks'
 import { TraceReader } from '../../traces/reader.ts'
+import type { MeshView } from '../mesh-view.ts'
 
 const timeoutMs = 10_000
 const tokenKey = 'tracemesh.token'
@@ -41,4 +43,108 @@ export function errorMessage(error: unknown): string {
 function bodyMessage(body: unknown): string | undefined {
   if (typeof body !== 'object' || body === null || !('message' in body)) return undefined
   return typeof body.message === 'string' ? body.message : undefined
+}
+
+export interface Loaded<T> {
+  readonly value: T | undefined
+  readonly problem: string | undefined
+  readonly loading: boolean
+}
+
+/**
+ * The result of `load`. Loads again whenever `key` changes, and `pollMs(result)` milliseconds after each result
+ * (undefined after a failure); when `pollMs` returns undefined, polling ends. The key stands for all that both depend
+ * on.
+ *
+ * A hidden page does not load; a load that came due meanwhile runs once the page is visible. The hook drops results of
+ * an earlier key, and a long load can check `isStale`; the last value stays until the next one. Without a key it loads
+ * nothing.
+ */
+export function useLoaded<T>(
+  key: string | undefined,
+  load: (isStale: () => boolean) => Promise<T>,
+  pollMs: (value: T | undefined) => number | undefined = () => undefined,
+): Loaded<T> {
+  const [loadState, setState] = useState<Loaded<T> & { readonly key: string | undefined }>(emptyState)
+  useEffect(() => {
+    if (key === undefined) return setState(emptyState)
+    let isDisposed = false
+    let isDue = true
+    let timer: number | undefined
+    const poll = async () => {
+      if (!isDue || document.hidden) return
+      isDue = false
+      const { value, problem } = await resultOf(load(() => isDisposed))
+      if (isDisposed) return
+      setState((before) => ({ key, value: problem === undefined ? value : before.value, problem, loading: false }))
+      const delayMs = pollMs(value)
+      if (delayMs === undefined) return
+      timer = window.setTimeout(() => {
+        isDue = true
+        void poll()
+      }, delayMs)
+    }
+    const onVisibilityChange = () => void poll()
+    setState((before) => ({ ...(before.key === key ? before : emptyState), key, loading: true }))
+    document.addEventListener('visibilitychange', onVisibilityChange)
+    onVisibilityChange()
+    return () => {
+      isDisposed = true
+      window.clearTimeout(timer)
+      document.removeEventListener('visibilitychange', onVisibilityChange)
+    }
+  }, [key])
+  return loadState.key === key ? loadState : { value: undefined, problem: undefined, loading: key !== undefined }
+}
+
+const emptyState = { key: undefined, value: undefined, problem: undefined, loading: false }
+
+async function resultOf<T>(promise: Promise<T>): Promise<{ readonly value: T | undefined; readonly problem?: string }> {
+  try {
+    return { value: await promise }
+  } catch (error) {
+    return { value: undefined, problem: errorMessage(error) }
+  }
+}
+
+const pollMs = 1_000
+
+/** The last view of the mesh, and why it could not be updated. */
+export interface MeshState {
+  readonly view: MeshView | undefined
+  readonly problem: string | undefined
+  readonly isTokenRequired: boolean
+}
+
+/** Polls once a second while the page is visible, one request at a time. */
+export function useMesh(): MeshState {
+  const [state, setState] = useState<MeshState>({ view: undefined, problem: undefined, isTokenRequired: false })
+  useEffect(() => {
+    let timer: number | undefined
+    let isPolling = false
+    let isDisposed = false
+    const poll = async () => {
+      if (isPolling || document.hidden) return
+      isPolling = true
+      window.clearTimeout(timer)
+      try {
+        const view = await requestJson<MeshView>('/api/mesh')
+        if (!isDisposed) setState({ view, problem: undefined, isTokenRequired: false })
+      } catch (error) {
+        const failure = { problem: errorMessage(error), isTokenRequired: error instanceof TokenRequiredError }
+        if (!isDisposed) setState(({ view }) => ({ view, ...failure }))
+      }
+      isPolling = false
+      if (!isDisposed && !document.hidden) timer = window.setTimeout(poll, pollMs)
+    }
+    const onVisibilityChange = () => (document.hidden ? window.clearTimeout(timer) : void poll())
+    document.addEventListener('visibilitychange', onVisibilityChange)
+    void poll()
+    return () => {
+      isDisposed = true
+      window.clearTimeout(timer)
+      document.removeEventListener('visibilitychange', onVisibilityChange)
+    }
+  }, [])
+  return state
 }

@@ -1,20 +1,89 @@
 import { render } from 'preact'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks'
 import type { MeshView } from '../mesh-view.ts'
-import { uniqueNames } from '../model/names.ts'
-import { hrefOf, type Route, type Tab, tabs } from '../model/route.ts'
+import { uniqueNames } from '../model/mesh.ts'
+import { clock, hrefOf, parseRoute, plural, type Route, type Tab, tabs } from '../model/text.ts'
+import { storeToken, useMesh } from './api.ts'
 import { Boot } from './boot.tsx'
-import { Header } from './header.tsx'
 import { Messages } from './messages.tsx'
 import { NodePage } from './node-page.tsx'
 import { Nodes } from './nodes.tsx'
-import { UniqueNames } from './parts.tsx'
-import { TokenForm } from './token-form.tsx'
+import { Problem, UniqueNames } from './parts.tsx'
 import { Topology } from './topology.tsx'
 import { TracePage } from './trace-page.tsx'
 import { Traces } from './traces.tsx'
-import { useMesh } from './use-mesh.ts'
-import { useRoute } from './use-route.ts'
+
+interface HeaderProps {
+  readonly view: MeshView | undefined
+  readonly problem: string | undefined
+}
+
+export function Header({ view, problem }: HeaderProps) {
+  const members = view?.nodes.filter(({ state }) => state !== 'guest') ?? []
+  const running = members.filter(({ state }) => state === 'running').length
+  return (
+    <header>
+      <h1>
+        <img src="/icon.svg" alt="" width="22" height="22" /> tracemesh
+        {view && <small>{view.title}</small>}
+      </h1>
+      {view && (
+        <p class="figures">
+          <span>
+            <b>{running}</b> of {plural(members.length, 'node')} running
+          </span>
+          <span>
+            <b>{view.links.length}</b> {view.links.length === 1 ? 'link' : 'links'}
+          </span>
+        </p>
+      )}
+      <p class={`pulse ${problem === undefined ? 'live' : 'stale'}`} role="status">
+        {problem === undefined
+          ? view === undefined
+            ? 'connecting'
+            : 'live'
+          : view === undefined
+            ? problem
+            : `not since ${clock(view.atMs)}: ${problem}`}
+      </p>
+    </header>
+  )
+}
+
+/** Asks the user for the token that a server beyond loopback requires. `problem`: its last error. */
+export function TokenForm({ problem }: { readonly problem: string | undefined }) {
+  const [invalid, setInvalid] = useState<string>()
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    const token = new FormData(event.currentTarget as HTMLFormElement).get('token')
+    const tokenProblem = storeToken(String(token ?? '').trim())
+    setInvalid(tokenProblem)
+    if (tokenProblem === undefined) location.reload()
+  }
+  return (
+    <form class="card narrow" onSubmit={submit}>
+      <h2>Token required</h2>
+      <Problem text={invalid ?? problem} />
+      <label>
+        Token <small>(MESH_ADMIN_TOKEN of this node; stored until this tab is closed)</small>
+        <input name="token" type="password" autocomplete="off" required />
+      </label>
+      <button type="submit">Open</button>
+    </form>
+  )
+}
+
+export function useRoute(): Route {
+  const [route, setRoute] = useState(() => parseRoute(location.hash))
+  useLayoutEffect(() => {
+    const onHashChange = () => setRoute(parseRoute(location.hash))
+    window.addEventListener('hashchange', onHashChange)
+    // The address may have changed since the first render.
+    onHashChange()
+    return () => window.removeEventListener('hashchange', onHashChange)
+  }, [])
+  return route
+}
 
 const titles: Readonly<Record<Tab, string>> = {
   topology: 'Topology',

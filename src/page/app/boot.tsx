@@ -1,7 +1,10 @@
 import type { MeshView } from '../mesh-view.ts'
-import { type BootLane, bootChart } from '../model/boot.ts'
-import { duration } from '../model/format.ts'
-import { NodeLink } from './parts.tsx'
+import { type BootLane, bootChart } from '../model/mesh.ts'
+import { duration } from '../model/text.ts'
+import { type Column, NodeLink, Table } from './parts.tsx'
+
+/** Number of colours for steps in `app.css`. */
+const stepColours = 4
 
 /** Boot steps of each node: a lane per node, a mark per step. */
 export function Boot({ view }: { readonly view: MeshView }) {
@@ -18,46 +21,34 @@ export function Boot({ view }: { readonly view: MeshView }) {
       </section>
     )
   }
+  const columns: readonly Column<BootLane>[] = [
+    {
+      title: 'Node',
+      cell: ({ node, isLate, baseMs }) => (
+        <>
+          <NodeLink node={view.nodes.find(({ name }) => name === node) ?? { name: node, id: node }} />{' '}
+          {isLate && <small>after {duration(baseMs)}</small>}
+        </>
+      ),
+    },
+    {
+      title: 'Steps',
+      head: (
+        <ul class="legend">
+          {stepNames.map((what, index) => (
+            <li key={what}>
+              <i class={`dot step-${index % stepColours}`} /> {what}
+            </li>
+          ))}
+        </ul>
+      ),
+      cell: (lane) => <Lane lane={lane} scaleMs={scaleMs} stepNames={stepNames} />,
+    },
+    { title: 'Took', cell: (lane) => duration(endMsOf(lane) - startMsOf(lane)), number: true },
+  ]
   return (
     <section class="card">
-      <div class="scroll">
-        <table class="boot">
-          <caption>{captionOf(lanes)}</caption>
-          <thead>
-            <tr>
-              <th scope="col">Node</th>
-              <th scope="col">
-                <ul class="legend">
-                  {stepNames.map((what, index) => (
-                    <li key={what}>
-                      <i class={`dot step-${index % 6}`} /> {what}
-                    </li>
-                  ))}
-                </ul>
-              </th>
-              <th scope="col" class="number">
-                Took
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {lanes.map((lane) => (
-              <tr key={lane.node}>
-                <th scope="row">
-                  <NodeLink
-                    node={view.nodes.find(({ name }) => name === lane.node) ?? { name: lane.node, id: lane.node }}
-                  />{' '}
-                  {lane.isLate && <small>after {duration(lane.baseMs)}</small>}
-                </th>
-                <td>
-                  <Lane lane={lane} scaleMs={scaleMs} stepNames={stepNames} />
-                </td>
-                <td class="number">{duration(endMsOf(lane) - startMsOf(lane))}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table class="boot" caption={captionOf(lanes)} columns={columns} rows={lanes} keyOf={({ node }) => node} />
     </section>
   )
 }
@@ -87,7 +78,7 @@ function Lane({ lane, scaleMs, stepNames }: LaneProps) {
       {steps.map(({ what, atMs }) => (
         <i
           key={`${what} ${atMs}`}
-          class={`dot step-${stepNames.indexOf(what) % 6}`}
+          class={`dot step-${stepNames.indexOf(what) % stepColours}`}
           style={{ left: percent(atMs - baseMs) }}
         />
       ))}

@@ -1,12 +1,10 @@
 import { useMemo } from 'preact/hooks'
 import type { TraceSpan } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
-import { type Fate, nextPollMs, noExpiryText } from '../model/expiry.ts'
-import { clock, duration } from '../model/format.ts'
-import { isPeerId } from '../model/names.ts'
-import { reader } from './api.ts'
-import { Partial, Problem, TraceLink } from './parts.tsx'
-import { useLoaded } from './use-loaded.ts'
+import { type Fate, isPeerId, nextPollMs, noExpiryText } from '../model/mesh.ts'
+import { clock, duration } from '../model/text.ts'
+import { reader, useLoaded } from './api.ts'
+import { type Column, Partial, Problem, Table, TraceLink } from './parts.tsx'
 
 interface ExpiredByProps {
   /** Peer id of the node, or its name if the view no longer has its id. */
@@ -47,43 +45,30 @@ export function ExpiredBy({ peer, fate, isMember, view }: ExpiredByProps) {
       <Problem text={problem} />
       {value === undefined && loading && <p class="quiet">Searching …</p>}
       {isEmpty && <p class="quiet">{noExpiryText(fate, pollMs(value) !== undefined)}</p>}
-      {value !== undefined && value.spans.length > 0 && <ExpiryTable spans={value.spans} />}
+      {value !== undefined && value.spans.length > 0 && (
+        <Table
+          caption={`Spans ${spanName}`}
+          isCaptionHidden
+          columns={columns}
+          rows={value.spans}
+          keyOf={({ spanId }) => spanId}
+        />
+      )}
       <Partial text={value?.partial} />
     </section>
   )
 }
 
-function ExpiryTable({ spans }: { readonly spans: readonly TraceSpan[] }) {
-  return (
-    <div class="scroll">
-      <table>
-        <caption class="unseen">Spans {spanName}</caption>
-        <thead>
-          <tr>
-            <th scope="col">By</th>
-            <th scope="col">At</th>
-            <th scope="col" class="number">
-              Silent for
-            </th>
-            <th scope="col">Trace</th>
-          </tr>
-        </thead>
-        <tbody>
-          {spans.map((span) => (
-            <tr key={span.spanId}>
-              <th scope="row">{String(span.resource['mesh.node.name'] ?? span.service)}</th>
-              <td>{clock(span.startMs)}</td>
-              <td class="number">{duration(Number(span.attributes['mesh.member.silence_ms'] ?? 0))}</td>
-              <td>
-                <TraceLink id={span.traceId} span={span.spanId} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  )
-}
+const columns: readonly Column<TraceSpan>[] = [
+  { title: 'By', cell: ({ resource, service }) => String(resource['mesh.node.name'] ?? service) },
+  { title: 'At', cell: ({ startMs }) => clock(startMs) },
+  {
+    title: 'Silent for',
+    cell: ({ attributes }) => duration(Number(attributes['mesh.member.silence_ms'] ?? 0)),
+    number: true,
+  },
+  { title: 'Trace', cell: ({ traceId, spanId }) => <TraceLink id={traceId} span={spanId} /> },
+]
 
 /** Newest first. */
 async function findExpiries(peer: string, services: readonly string[]): Promise<Expiries> {

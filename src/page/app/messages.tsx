@@ -1,9 +1,8 @@
 import { useState } from 'preact/hooks'
 import type { MeshView, ViewSpan } from '../mesh-view.ts'
-import { clock } from '../model/format.ts'
-import { hrefOf } from '../model/route.ts'
-import { TraceLink } from './parts.tsx'
-import { PublishForm } from './publish-form.tsx'
+import { clock, hrefOf } from '../model/text.ts'
+import { PublishForm } from './controls.tsx'
+import { type Column, Table, TraceLink } from './parts.tsx'
 
 /** Live spans and messages, newest first. */
 export function Messages({ view }: { readonly view: MeshView }) {
@@ -74,35 +73,16 @@ function MessageList({ view }: { readonly view: MeshView }) {
 }
 
 function SpanRows({ spans, view }: { readonly spans: readonly ViewSpan[]; readonly view: MeshView }) {
-  return (
-    <div class="scroll">
-      <table>
-        <caption class="unseen">Live spans</caption>
-        <thead>
-          <tr>
-            <th scope="col">At</th>
-            <th scope="col">Node</th>
-            <th scope="col">Span</th>
-            <th scope="col" class="wide">
-              Detail
-            </th>
-            <th scope="col">Trace</th>
-          </tr>
-        </thead>
-        <tbody>
-          {spans.toReversed().map(({ atMs, node, span, detail, trace }, index) => (
-            <tr key={`${atMs} ${node} ${span} ${spans.length - index}`}>
-              <td>{clock(atMs)}</td>
-              <td>
-                <a href={hrefOf('nodes', node)}>{node}</a>
-              </td>
-              <td>{span}</td>
-              <td class="wide detail">{detail}</td>
-              <td>{trace === '' ? '' : view.traces ? <TraceLink id={trace} /> : <code>{trace.slice(0, 8)}</code>}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  )
+  const columns: readonly Column<ViewSpan>[] = [
+    { title: 'At', cell: ({ atMs }) => clock(atMs) },
+    { title: 'Node', cell: ({ node }) => <a href={hrefOf('nodes', node)}>{node}</a> },
+    { title: 'Span', cell: ({ span }) => span },
+    { title: 'Detail', cell: ({ detail }) => <span class="detail">{detail}</span>, wide: true },
+    {
+      title: 'Trace',
+      cell: ({ trace }) => trace !== '' && (view.traces ? <TraceLink id={trace} /> : <code>{trace.slice(0, 8)}</code>),
+    },
+  ]
+  const keyOf = ({ atMs, node, span }: ViewSpan, index: number) => `${atMs} ${node} ${span} ${spans.length - index}`
+  return <Table caption="Live spans" isCaptionHidden columns={columns} rows={spans.toReversed()} keyOf={keyOf} />
 }

@@ -1,25 +1,20 @@
 import { useState } from 'preact/hooks'
 import type { MeshView, ViewNode } from '../mesh-view.ts'
-import { duration } from '../model/format.ts'
-import { type Direction, type Sortable, sortBy } from '../model/sort.ts'
-import { meshesOf, NodeLink, Role, State } from './parts.tsx'
-import { Spawn } from './spawn.tsx'
+import { type Direction, duration, type Sortable, sortBy } from '../model/text.ts'
+import { Spawn } from './controls.tsx'
+import { type Column, meshesOf, NodeLink, Role, State, Table } from './parts.tsx'
 
-interface Column {
-  readonly title: string
+/** A column that orders the nodes by a value, and shows it unless it has its own cell. */
+interface NodeColumn extends Omit<Column<ViewNode>, 'cell'> {
   readonly value: (node: ViewNode) => Sortable
-  /** Renders the cell, where it is not the value itself. */
-  readonly show?: (node: ViewNode) => preact.ComponentChild
-  readonly number?: true
-  /** Hidden on a narrow screen. */
-  readonly wide?: true
+  readonly cell?: Column<ViewNode>['cell']
 }
 
-const columns: readonly Column[] = [
-  { title: 'Node', value: ({ name, id }) => name || id, show: (node) => <NodeLink node={node} /> },
-  { title: 'Role', value: ({ role }) => role, show: ({ role }) => <Role role={role} />, wide: true },
+const columns: readonly NodeColumn[] = [
+  { title: 'Node', value: ({ name, id }) => name || id, cell: (node) => <NodeLink node={node} /> },
+  { title: 'Role', value: ({ role }) => role, cell: ({ role }) => <Role role={role} />, wide: true },
   { title: 'Mesh', value: meshesOf, wide: true },
-  { title: 'State', value: ({ state }) => state, show: ({ state }) => <State state={state} /> },
+  { title: 'State', value: ({ state }) => state, cell: ({ state }) => <State state={state} /> },
   { title: 'Members', value: ({ counts }) => counts.members, number: true },
   { title: 'Links', value: ({ counts, links }) => counts.links ?? links.length, number: true },
   { title: 'Retries', value: ({ counts }) => counts.retries, number: true, wide: true },
@@ -28,7 +23,7 @@ const columns: readonly Column[] = [
   {
     title: 'Silent',
     value: ({ silentMs }) => silentMs,
-    show: ({ silentMs }) => (silentMs === undefined ? '' : duration(silentMs)),
+    cell: ({ silentMs }) => (silentMs === undefined ? '' : duration(silentMs)),
     number: true,
     wide: true,
   },
@@ -49,51 +44,33 @@ export function Nodes({ view }: { readonly view: MeshView }) {
       title: newTitle,
       direction: newTitle === title && direction === 'ascending' ? 'descending' : 'ascending',
     })
+  const caption = (
+    <>
+      {view.nodes.length} nodes <small class="wide">open one to see its registries, links and traces</small>
+    </>
+  )
+  const withButton = (one: NodeColumn): Column<ViewNode> => {
+    const head = (
+      <button type="button" onClick={() => reorder(one.title)}>
+        {one.title}
+      </button>
+    )
+    return { cell: one.value, ...one, head }
+  }
   return (
     <section class="card">
-      <div class="scroll">
-        <table class="sortable">
-          <caption>
-            {view.nodes.length} nodes <small class="wide">open one to see its registries, links and traces</small>
-          </caption>
-          <thead>
-            <tr>
-              {visibleColumns.map((one) => (
-                <th key={one.title} scope="col" class={classOf(one)} aria-sort={one === column ? direction : undefined}>
-                  <button type="button" onClick={() => reorder(one.title)}>
-                    {one.title}
-                  </button>
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {nodes.map((node) => (
-              <tr key={node.id} class={`is-${node.state}`}>
-                {visibleColumns.map((one, index) => {
-                  const content = one.show === undefined ? one.value(node) : one.show(node)
-                  return index === 0 ? (
-                    <th key={one.title} scope="row">
-                      {content}
-                    </th>
-                  ) : (
-                    <td key={one.title} class={classOf(one)}>
-                      {content}
-                    </td>
-                  )
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        class="sortable"
+        caption={caption}
+        columns={visibleColumns.map(withButton)}
+        rows={nodes}
+        keyOf={({ id }) => id}
+        rowClass={({ state }) => `is-${state}`}
+        order={[column?.title, direction]}
+      />
       {view.from === 'lab' && <Spawn view={view} />}
     </section>
   )
-}
-
-function classOf({ number, wide }: Column): string {
-  return `${number ? 'number' : ''} ${wide ? 'wide' : ''}`
 }
 
 function round(value: number | undefined): number | undefined {

@@ -1,8 +1,8 @@
 import { type ComponentChildren, createContext } from 'preact'
 import { useContext, useState } from 'preact/hooks'
+import { roles, roleTable } from '../../catalogue/roles.ts'
 import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
-import { shortId } from '../model/format.ts'
-import { hrefOf } from '../model/route.ts'
+import { type Direction, hrefOf, shortId } from '../model/text.ts'
 
 /** Names that identify exactly one node. */
 export const UniqueNames = createContext<ReadonlySet<string>>(new Set())
@@ -48,7 +48,17 @@ export function State({ state }: { readonly state: NodeState }) {
 }
 
 export function Role({ role }: { readonly role: string }) {
-  return <span class={`role role-${role}`}>{role}</span>
+  return (
+    <span class="role" style={roleStyle(role)}>
+      {role}
+    </span>
+  )
+}
+
+/** Sets the colour of a role; a guest and an unknown role have the default of `app.css`. */
+export function roleStyle(role: string): { readonly '--role'?: string } {
+  const known = roles.find((one) => one === role)
+  return known === undefined ? {} : { '--role': `light-dark(${roleTable[known].colours.join(', ')})` }
 }
 
 /** Renders nothing without a clipboard: browsers have none for plain HTTP from beyond loopback. */
@@ -65,6 +75,106 @@ export function Copy({ text, what }: { readonly text: string; readonly what: str
     <button type="button" class="small" onClick={copy} onBlur={() => setLabel('copy')} aria-label={`Copy ${what}`}>
       {label}
     </button>
+  )
+}
+
+/** One column of a table. The first column is the head of its row. */
+export interface Column<T> {
+  readonly title: string
+  /** In place of the title. */
+  readonly head?: ComponentChildren
+  readonly cell: (row: T) => ComponentChildren
+  /** Aligned to the right. */
+  readonly number?: true
+  /** Hidden on a narrow screen. */
+  readonly wide?: true
+}
+
+interface TableProps<T> {
+  readonly caption: ComponentChildren
+  /** Only for screen readers. */
+  readonly isCaptionHidden?: boolean
+  readonly columns: readonly Column<T>[]
+  readonly rows: readonly T[]
+  readonly keyOf: (row: T, index: number) => string
+  readonly class?: string
+  readonly rowClass?: (row: T) => string
+  /** Title and direction of the column that orders the rows. */
+  readonly order?: readonly [title: string | undefined, Direction]
+}
+
+/** A table that scrolls on a narrow screen. */
+export function Table<T>(props: TableProps<T>) {
+  const { caption, isCaptionHidden, columns, rows, keyOf, rowClass, order } = props
+  return (
+    <div class="scroll">
+      <table class={props.class}>
+        <caption class={isCaptionHidden ? 'unseen' : undefined}>{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map(({ title, head, ...style }) => (
+              <th
+                key={title}
+                scope="col"
+                class={cellClass(style)}
+                aria-sort={order?.[0] === title ? order[1] : undefined}
+              >
+                {head ?? title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, index) => (
+            <tr key={keyOf(row, index)} class={rowClass?.(row)}>
+              {columns.map(({ title, cell, ...style }, column) =>
+                column === 0 ? (
+                  <th key={title} scope="row">
+                    {cell(row)}
+                  </th>
+                ) : (
+                  <td key={title} class={cellClass(style)}>
+                    {cell(row)}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function cellClass({ number, wide }: { readonly number?: true; readonly wide?: true }): string | undefined {
+  return [number && 'number', wide && 'wide'].filter(Boolean).join(' ') || undefined
+}
+
+interface SelectProps {
+  readonly label: string
+  readonly name: string
+  /** Texts, or pairs of value and text. */
+  readonly options: readonly (string | readonly [value: string, text: string])[]
+  readonly value?: string
+  readonly onChange?: (event: { readonly currentTarget: HTMLSelectElement }) => void
+}
+
+/** A field of a form with a choice. */
+export function Select({ label, name, options, value, onChange }: SelectProps) {
+  return (
+    <label>
+      {label}
+      <select name={name} value={value} onChange={onChange}>
+        {options.map((option) => {
+          const [own, text] = typeof option === 'string' ? [option, option] : option
+          return (
+            <option key={own} value={own}>
+              {text}
+            </option>
+          )
+        })}
+      </select>
+    </label>
   )
 }
 

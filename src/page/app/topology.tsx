@@ -1,7 +1,8 @@
-import type { MeshView } from '../mesh-view.ts'
-import { Graph } from './graph.tsx'
-import { Legend } from './legend.tsx'
-import { meshesOf, NodeLink, State } from './parts.tsx'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { MeshView, ViewLink, ViewNode } from '../mesh-view.ts'
+import { Layout, type Place, type Size } from '../model/layout.ts'
+import { shortId } from '../model/text.ts'
+import { meshesOf, NodeLink, roleStyle, State, useNodeHref } from './parts.tsx'
 
 /** The mesh as a graph, and the same as a list. */
 export function Topology({ view }: { readonly view: MeshView }) {
@@ -20,7 +21,7 @@ export function Topology({ view }: { readonly view: MeshView }) {
             <ul>
               {groups.get(name)?.map((node) => (
                 <li key={node.id}>
-                  <i class={`dot role-${node.role}`} aria-hidden="true" />
+                  <i class="dot" style={roleStyle(node.role)} aria-hidden="true" />
                   <NodeLink node={node} /> <small>{node.role}</small>
                   {node.state === 'running' ? (
                     <small class="right">{node.counts.links ?? node.links.length} links</small>
@@ -42,4 +43,151 @@ export function Topology({ view }: { readonly view: MeshView }) {
 /** Meshes first, then bridges, then guests. */
 function rank(group: string): number {
   return group === 'guests' ? 2 : group.includes(' + ') ? 1 : 0
+}
+
+/** Explains the colours that the graph currently uses. */
+export function Legend({ view }: { readonly view: MeshView }) {
+  const roles = [...new Set(view.nodes.map(({ role }) => role))].sort()
+  const states = [...new Set(view.nodes.map(({ state }) => state))]
+    .filter((state) => state !== 'running' && state !== 'guest')
+    .sort()
+  return (
+    <ul class="legend" aria-label="Legend">
+      {roles.map((role) => (
+        <li key={role}>
+          <i class="dot" style={roleStyle(role)} /> {role}
+        </li>
+      ))}
+      {states.map((state) => (
+        <li key={state}>
+          <i class={`dot mark-${state}`} /> {state}
+        </li>
+      ))}
+      {view.links.some(({ ends }) => ends === 1) && (
+        <li>
+          <i class="dash" /> reported by one end
+        </li>
+      )}
+    </ul>
+  )
+}
+
+/** Above this many nodes the graph shows a name only on hover or focus. */
+const maxNamedNodes = 40
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
+
+/**
+ * The mesh as a graph. Preact renders the nodes and links when they change; the layout writes positions straight into
+ * the SVG while it moves.
+ */
+export function Graph({ view }: { readonly view: MeshView }) {
+  const svg = useRef<SVGSVGElement>(null)
+  const [layout] = useState(() => new Layout())
+  const size = useSize(svg)
+  // Most responses change neither links nor nodes; these keys then keep every effect below from running.
+  const linksKey = view.links.map(({ a, b, id, kind, ends }) => `${a} ${b} ${id} ${kind} ${ends}`).join()
+  const nodesKey = view.nodes
+    .map(({ id, name, role, state, meshes }) => `${id} ${name} ${role} ${state} ${meshes}`)
+    .join()
+  useLayoutEffect(() => {
+    if (svg.current === null || size === undefined) return
+    layout.update(view, size)
+    if (reducedMotion.matches) layout.settle()
+    return animate(svg.current, layout)
+  }, [linksKey, nodesKey, size, layout])
+  const links = useMemo(() => view.links.map(lineOf), [linksKey])
+  const nodes = useMemo(
+    () => view.nodes.map((node) => <Node key={node.id} node={node} self={node.id === view.self} />),
+    [nodesKey, view.self],
+  )
+  const names = view.nodes.length > maxNamedNodes ? 'few-names' : ''
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a graph is not a fieldset
+    <svg
+      ref={svg}
+      class={`graph ${names}`}
+      role="group"
+      aria-label={`${view.nodes.length} nodes, ${view.links.length} links`}
+    >
+      <g class="links">{links}</g>
+      <g class="nodes">{nodes}</g>
+    </svg>
+  )
+}
+
+function lineOf({ a, b, id, kind, ends }: ViewLink) {
+  return <line key={`${a} ${b} ${id}`} data-a={a} data-b={b} class={`${kind} ends-${ends}`} />
+}
+
+function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean }) {
+  const hrefOfNode = useNodeHref()
+  const name = node.name === '' ? shortId(node.id) : node.name
+  const radius = node.role === 'seed' || node.role === 'bridge' ? 11 : 8.5
+  return (
+    <a
+      data-id={node.id}
+      class={`node is-${node.state} ${self ? 'self' : ''}`}
+      style={roleStyle(node.role)}
+      href={hrefOfNode(node)}
+      aria-label={`${name}, ${node.role}, ${node.state}`}
+    >
+      <circle class="halo" r={radius + 6} />
+      <circle class="body" r={radius} />
+      {(node.state === 'killed' || node.state === 'failed') && <path class="glyph" d="M-4-4L4 4M4-4L-4 4" />}
+      {node.state === 'paused' && <path class="glyph" d="M-2.5-4V4M2.5-4V4" />}
+      <text y={radius + 13}>{name}</text>
+    </a>
+  )
+}
+
+/** Size of the SVG in CSS pixels, which are also its user units. */
+function useSize(svg: { readonly current: SVGSVGElement | null }): Size | undefined {
+  const [size, setSize] = useState<Size>()
+  useEffect(() => {
+    if (svg.current === null) return
+    const observer = new ResizeObserver(([entry]) => {
+      const box = entry?.contentRect
+      if (box !== undefined && box.width > 0) setSize({ width: Math.round(box.width), height: Math.round(box.height) })
+    })
+    observer.observe(svg.current)
+    return () => observer.disconnect()
+  }, [svg])
+  return size
+}
+
+/** Draws the layout, then redraws it every frame until it comes to rest. Returns a function that stops this. */
+export function animate(svg: SVGSVGElement, layout: Layout): () => void {
+  const nodes = Array.from(svg.querySelectorAll<SVGAElement>('a[data-id]'))
+  const lines = Array.from(svg.querySelectorAll<SVGLineElement>('line'))
+  let frame = 0
+  const draw = () => {
+    const places = new Map(layout.places.map((place) => [place.id, place]))
+    for (const node of nodes) moveNode(node, places.get(node.dataset['id'] ?? ''))
+    for (const line of lines) moveLine(line, places.get(line.dataset['a'] ?? ''), places.get(line.dataset['b'] ?? ''))
+  }
+  const step = () => {
+    if (!layout.isMoving) return
+    layout.step()
+    draw()
+    frame = requestAnimationFrame(step)
+  }
+  draw()
+  frame = requestAnimationFrame(step)
+  return () => cancelAnimationFrame(frame)
+}
+
+function moveNode(node: SVGAElement, place: Place | undefined): void {
+  if (place !== undefined) node.setAttribute('transform', `translate(${oneDecimal(place.x)} ${oneDecimal(place.y)})`)
+}
+
+function moveLine(line: SVGLineElement, from: Place | undefined, to: Place | undefined): void {
+  if (from === undefined || to === undefined) return
+  line.setAttribute('x1', oneDecimal(from.x))
+  line.setAttribute('y1', oneDecimal(from.y))
+  line.setAttribute('x2', oneDecimal(to.x))
+  line.setAttribute('y2', oneDecimal(to.y))
+}
+
+function oneDecimal(value: number | undefined): string {
+  return (value ?? 0).toFixed(1)
 }

@@ -3,9 +3,7 @@ import { test } from 'node:test'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { pageMesh, pagePeer } from '../../testing/page/page-mesh.ts'
 import type { BootStep } from '../mesh-view.ts'
-import { bootChart } from './boot.ts'
-import { type ExpirySearch, nextPollMs, noExpiryText } from './expiry.ts'
-import { findNode, isPeerId, uniqueNames } from './names.ts'
+import { bootChart, type ExpirySearch, findNode, isPeerId, nextPollMs, noExpiryText, uniqueNames } from './mesh.ts'
 
 leakCheck()
 

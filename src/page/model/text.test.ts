@@ -2,10 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../../testing/leak-check.ts'
-import { attributesText, parseAttributes } from './attributes.ts'
-import { duration, shortId } from './format.ts'
-import { hrefOf, parseRoute } from './route.ts'
-import { sortBy } from './sort.ts'
+import { attributesText, duration, hrefOf, parseAttributes, parseRoute, shortId, sortBy } from './text.ts'
 
 leakCheck()
 

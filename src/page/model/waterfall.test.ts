@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../../testing/leak-check.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
-import { linkQueries, spansLinkingTo } from './neighbourhood.ts'
-import { visibleRows, waterfall } from './waterfall.ts'
+import { linkQueries, spansLinkingTo, visibleRows, waterfall } from './waterfall.ts'
 
 leakCheck()
 
