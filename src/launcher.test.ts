@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { missingProxyExemption, missingSettings, processSettings } from './launcher.js'
+import { until } from './processes/waiting.ts'
 import { isAlive } from './testing/cluster/process-tree.ts'
 import { leakCheck } from './testing/leak-check.ts'
-import { until } from './testing/until.ts'
 
 leakCheck()
 

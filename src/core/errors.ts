@@ -72,3 +72,8 @@ export class MeshError<C extends ErrorCode = ErrorCode> extends Error {
 export function isMeshError<C extends ErrorCode>(error: unknown, code: C): error is MeshError<C> {
   return error instanceof MeshError && error.code === code
 }
+
+/** The message of an error; the text of anything else that was thrown. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,7 +1,8 @@
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
-import { Child, type ChildExit, exitReason, type LogEntry } from '../lab/child.ts'
 import { count, newTally, type Tally } from '../lab/node-log.ts'
+import { type LogEntry, nodeCommand, nodeEnvironment, parseLogLine } from '../processes/node-program.ts'
+import { describeExit, type Exit, Subprocess } from '../processes/subprocess.ts'
 
 export interface DrillNodeOptions {
   readonly name: string
@@ -27,7 +28,7 @@ const stopMs = 6_000
 /** A node of a drill: starts, restarts, pauses and kills a process, and reads its log. */
 export class DrillNode {
   readonly #options: DrillNodeOptions
-  #child: Child | undefined
+  #child: Subprocess | undefined
   #waiters: readonly LogWaiter[] = []
   #isEndExpected = false
   tally: Tally = newTally()
@@ -50,11 +51,14 @@ export class DrillNode {
     this.tally = newTally()
     this.#isEndExpected = false
     const listening = this.waitForLog('listening', listenMs)
-    this.#child = new Child({
-      entry,
-      args: [...args, ...further],
-      onLine: (line) => this.#onLine(line),
-      onExit: (end) => this.#onExit(end),
+    this.#child = new Subprocess({
+      name: this.name,
+      command: nodeCommand(entry, [...args, ...further]),
+      env: nodeEnvironment(),
+      ipc: true,
+      ownGroup: true,
+      onLine: (line) => this.#onLine(parseLogLine(line)),
+      onExit: (exit) => this.#onExit(exit),
     })
     onChange()
     return listening
@@ -82,7 +86,7 @@ export class DrillNode {
   async kill(): Promise<void> {
     this.#isEndExpected = true
     this.#child?.signal('SIGKILL')
-    await this.#child?.closed
+    await this.#child?.exited
   }
 
   pause(): void {
@@ -104,8 +108,8 @@ export class DrillNode {
     for (const waiter of this.#waiters) if (waiter.text === entry['msg']) waiter.settle()
   }
 
-  #onExit({ code, signal, errors }: ChildExit): void {
-    const why = `it exited with ${signal ?? code}: ${exitReason(errors)}`
+  #onExit(exit: Exit): void {
+    const why = `it exited ${describeExit(exit)}`
     const error = new MeshError('MESH_LAB_REFUSED', { what: `${this.name} is down`, why })
     for (const waiter of this.#waiters) waiter.settle(error)
     this.#options.onChange()

@@ -4,8 +4,8 @@ import type { Clock } from '../core/machine.ts'
 import { freeUdpPorts } from '../lab/free-ports.ts'
 import { quicAddress } from '../lab/plan.ts'
 import { StartQueue } from '../lab/start-queue.ts'
-import { Watchdog } from '../lab/watchdog.ts'
 import { makeWorkspace, type Workspace } from '../lab/workspace.ts'
+import { Watchdog } from '../processes/watchdog.ts'
 import { DrillNode } from './drill-node.ts'
 
 export interface DrillProcessesOptions {

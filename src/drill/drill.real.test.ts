@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { nodeCommand } from '../processes/node-program.ts'
+import { Subprocess } from '../processes/subprocess.ts'
+import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { fakeStack } from '../testing/stack/fake-stack.ts'
-import { until } from '../testing/until.ts'
 import type { DrillResult } from './result.ts'
 import { runDrills } from './run.ts'
 
@@ -64,22 +64,19 @@ test('an interrupted drill: not shown, and no process stays', async () => {
   // The fake Prometheus never has the nodes, so the drill waits.
   await using fake = await fakeStack({ rules: { MeshNodeStalled: 0 } })
   const where = ['--otlp', 'http://127.0.0.1:1', '--prometheus', fake.url, '--alertmanager', fake.url]
-  const child = spawn(process.execPath, [bin, 'drill', 'MeshNodeStalled', '--json', ...where], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
   let out = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text
+  const child = new Subprocess({
+    name: 'the drill',
+    command: nodeCommand(bin, ['drill', 'MeshNodeStalled', '--json', ...where]),
+    onLine: (line) => {
+      out += line
+    },
   })
-  child.stderr.resume()
-  const closed = once(child, 'close')
   const asking = () => fake.requests.some((path) => path.startsWith('/api/v1/query'))
   await until(asking, 60_000, 'the drill waiting for Prometheus')
-  const nodes = nodesOf(child.pid ?? 0)
+  const nodes = nodesOf(child.pid)
   assert.equal(nodes.length, 2)
-  child.kill('SIGINT')
-  const [code] = await closed
-  assert.equal(code, 3)
+  assert.equal((await child.stop(60_000, 'SIGINT')).code, 3)
   const { verdict, why } = JSON.parse(out) as DrillResult
   assert.deepEqual([verdict, why], ['not shown', 'interrupted'])
   await until(() => nodes.every((pid) => !existsSync(`/proc/${pid}`)), 8_000, 'all nodes to exit')

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/machine.ts'
+import { rejectOnAbort } from '../processes/waiting.ts'
 import { badResult, type DrillResult, okResult, seconds } from './result.ts'
-import { pause, pollMs, rejectOnAbort } from './waiting.ts'
+import { pause, pollMs } from './waiting.ts'
 
 /** State of an alert in Alertmanager. `suppressed`: firing, but silenced or inhibited. */
 export type AlertState = 'inactive' | 'firing' | 'suppressed'

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { until } from '../processes/waiting.ts'
 import { type LabProcess, startLabProcess } from '../testing/cluster/lab-process.ts'
 import { childrenOf, commandOf, isAlive } from '../testing/cluster/process-tree.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { until } from '../testing/until.ts'
 
 leakCheck({ graceMs: 8_000 })
 

@@ -50,9 +50,9 @@ function startableNode(t: TestContext, program: string, startLimitMs: number) {
 }
 
 test('an exit is a problem unless it is the result of the requested action', () => {
-  const fine = { code: 0, signal: null, errors: '' }
-  const failed = { code: 1, signal: null, errors: 'Error: no port\n  at x' }
-  const killed = { code: null, signal: 'SIGKILL' as const, errors: '' }
+  const fine = { code: 0, signal: null, output: '' }
+  const failed = { code: 1, signal: null, output: 'Error: no port\n  at x' }
+  const killed = { code: null, signal: 'SIGKILL' as const, output: '' }
   assert.equal(exitProblem(fine, 'stop'), undefined)
   assert.equal(exitProblem(killed, 'kill'), undefined)
   assert.equal(exitProblem(fine, undefined), 'exited by itself with 0: no output on stderr')

@@ -1,7 +1,8 @@
 import { MeshError } from '../core/errors.ts'
 import type { Topology } from '../kit/views.ts'
 import type { NodeState } from '../page/mesh-view.ts'
-import { Child, type ChildExit, exitReason, type LogEntry } from './child.ts'
+import { type LogEntry, nodeCommand, nodeEnvironment, parseLogLine } from '../processes/node-program.ts'
+import { describeExit, type Exit, Subprocess } from '../processes/subprocess.ts'
 import { count, newTally, type Tally } from './node-log.ts'
 import type { PlannedNode } from './plan.ts'
 import { type Usage, usageOf } from './process-usage.ts'
@@ -40,7 +41,7 @@ export class LabNode {
   readonly plan: PlannedNode
   readonly #options: LabNodeOptions
   #state: NodeState = 'waiting'
-  #child: Child | undefined
+  #child: Subprocess | undefined
   #identity = 1
   /** Of the current process. */
   #requestedAction: RequestedAction | undefined
@@ -110,11 +111,16 @@ export class LabNode {
     this.startedAt = performance.now()
     this.#listening = Promise.withResolvers()
     const { entry, args, keyFile } = this.#options
-    const child: Child = new Child({
-      entry,
-      args: [...args(), '--identity', keyFile(this.#identity)],
-      onLine: (line) => this.#onLine(line),
-      onExit: (end) => this.#onExit(end),
+    const child = new Subprocess({
+      name: this.name,
+      command: nodeCommand(entry, [...args(), '--identity', keyFile(this.#identity)]),
+      env: nodeEnvironment(),
+      // The node stops when this channel closes.
+      ipc: true,
+      // Only the lab gets a Ctrl-C: it stops the nodes first and the store last.
+      ownGroup: true,
+      onLine: (line) => this.#onLine(parseLogLine(line)),
+      onExit: (exit) => this.#onExit(exit),
     })
     this.#child = child
     this.#startTimer = setTimeout(() => {
@@ -128,7 +134,7 @@ export class LabNode {
     const child = this.#requireRunning('killed')
     this.#requestedAction = 'kill'
     child.signal('SIGKILL')
-    await child.closed
+    await child.exited
   }
 
   /** Ordered, with goodbyes; SIGKILL follows after 6 s, or after 15 s for a node that is starting. */
@@ -193,11 +199,11 @@ export class LabNode {
     this.#options.onLine(this, entry)
   }
 
-  #onExit(end: ChildExit): void {
-    this.#state = stateAfter(end, this.#requestedAction)
+  #onExit(exit: Exit): void {
+    this.#state = stateAfter(exit, this.#requestedAction)
     this.#resetProcessState()
     this.#listening.resolve()
-    this.#options.onExit(this, exitProblem(end, this.#requestedAction))
+    this.#options.onExit(this, exitProblem(exit, this.#requestedAction))
   }
 
   /** Clears the state of the process. The peer id stays, so that its traces can be found. */
@@ -208,7 +214,7 @@ export class LabNode {
     this.adminUrl = ''
   }
 
-  #requireRunning(to: string): Child {
+  #requireRunning(to: string): Subprocess {
     if (!this.#child?.isRunning) throw this.#refusal(to)
     return this.#child
   }
@@ -232,19 +238,14 @@ type RequestedAction = 'kill' | 'stop' | 'start-timeout'
 /** From a start until the node listens, in milliseconds: later starts wait for it. Guess. */
 const startLimitMs = 45_000
 
-function stateAfter({ code }: ChildExit, requestedAction: RequestedAction | undefined): NodeState {
+function stateAfter({ code }: Exit, requestedAction: RequestedAction | undefined): NodeState {
   if (code === 0) return 'stopped'
   return requestedAction === 'kill' ? 'killed' : 'failed'
 }
 
 /** Describes an unexpected exit of a process; undefined for the expected exit. */
-export function exitProblem(
-  { code, signal, errors }: ChildExit,
-  requestedAction: RequestedAction | undefined,
-): string | undefined {
-  const end = signal ?? code
-  const how = `with ${end}: ${exitReason(errors)}`
-  if (requestedAction === undefined) return `exited by itself ${how}`
+export function exitProblem(exit: Exit, requestedAction: RequestedAction | undefined): string | undefined {
+  if (requestedAction === undefined) return `exited by itself ${describeExit(exit)}`
   if (requestedAction === 'start-timeout') return `did not listen within ${startLimitMs / 1_000} s and was killed`
-  return requestedAction === 'stop' && end !== 0 ? `was stopped and exited ${how}` : undefined
+  return requestedAction === 'stop' && exit.code !== 0 ? `was stopped and exited ${describeExit(exit)}` : undefined
 }

@@ -1,5 +1,5 @@
 import type { BootStep, ViewMessage, ViewSpan } from '../page/mesh-view.ts'
-import type { LogEntry } from './child.ts'
+import type { LogEntry } from '../processes/node-program.ts'
 import type { LabNode } from './lab-node.ts'
 import { labTopic, shareMesh } from './plan.ts'
 

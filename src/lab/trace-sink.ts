@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { MeshError } from '../core/errors.ts'
-import { Child, type ChildExit, exitReason, type LogEntry } from './child.ts'
+import { type LogEntry, nodeCommand, nodeEnvironment, parseLogLine } from '../processes/node-program.ts'
+import { describeExit, type Exit, Subprocess } from '../processes/subprocess.ts'
 import { stopLimits } from './stop.ts'
 
 /** The receiver of the lab's spans, and the query URL for them. */
@@ -65,7 +66,7 @@ class OwnStore implements TraceSink {
   readonly #entry: string
   readonly #file: string
   readonly #events: SinkEvents
-  #child: Child | undefined
+  #child: Subprocess | undefined
   #listening = Promise.withResolvers<LogEntry>()
   #timer: NodeJS.Timeout | undefined
   #starts = 0
@@ -109,13 +110,18 @@ class OwnStore implements TraceSink {
     this.#starts++
     const listening = Promise.withResolvers<LogEntry>()
     this.#listening = listening
-    const child = new Child({
-      entry: this.#entry,
-      args: ['store', '--otlp', otlp, '--http', http, '--file', this.#file],
-      onLine: (line) => {
+    const child = new Subprocess({
+      name: 'the trace store',
+      command: nodeCommand(this.#entry, ['store', '--otlp', otlp, '--http', http, '--file', this.#file]),
+      env: nodeEnvironment(),
+      // The store stops when this channel closes, and not at a Ctrl-C: the nodes stop first.
+      ipc: true,
+      ownGroup: true,
+      onLine: (text) => {
+        const line = parseLogLine(text)
         if (line['msg'] === 'listening') listening.resolve(line)
       },
-      onExit: (end) => this.#onExit(end),
+      onExit: (exit) => this.#onExit(exit),
     })
     this.#child = child
     this.#events.onProcess(child.pid)
@@ -126,11 +132,11 @@ class OwnStore implements TraceSink {
     return listening.promise.finally(() => clearTimeout(this.#timer))
   }
 
-  #onExit({ code, signal, errors }: ChildExit): void {
-    const why = `exited with ${signal ?? code}: ${exitReason(errors)}`
+  #onExit(exit: Exit): void {
+    const why = `exited ${describeExit(exit)}`
     this.#listening.reject(startRefused(why))
     this.#events.onProcess(0)
-    if (this.#closing && (signal ?? code) !== 0) this.#exitProblem = why
+    if (this.#closing && exit.code !== 0) this.#exitProblem = why
     // `start` reports a store that never listened.
     if (this.#closing || this.query === '') return
     const isLast = this.#starts > restarts.max

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import type { Locator, Page } from 'playwright-core'
+import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { browserTest, openPage } from '../testing/page/browser.ts'
 import { pageMesh, pagePeer } from '../testing/page/page-mesh.ts'
 import { startPageServer } from '../testing/page/page-server.ts'
 import { pageSpans, pageTrace } from '../testing/page/page-traces.ts'
-import { until } from '../testing/until.ts'
 import type { MeshView } from './mesh-view.ts'
 
 leakCheck()

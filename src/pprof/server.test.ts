@@ -4,8 +4,8 @@ import { gunzipSync } from 'node:zlib'
 import { Profile } from 'pprof-format'
 import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
+import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { until } from '../testing/until.ts'
 import { startPprof } from './server.ts'
 
 leakCheck()

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { addAbortListener } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
+import { Subprocess } from '../processes/subprocess.ts'
 
 /** The checkout under test. */
 export const root = resolve(import.meta.dirname, '../..')
@@ -13,8 +13,6 @@ export interface CommandResult {
   readonly output: string
 }
 
-const maxOutputCharacters = 100_000
-
 /** Runs a command line to its end, in its own process group, which `signal` terminates. */
 export async function sh(
   command: string,
@@ -23,17 +21,10 @@ export async function sh(
   signal: AbortSignal,
 ): Promise<CommandResult> {
   const began = performance.now()
-  const child = spawn('sh', ['-c', command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-  let output = ''
-  const append = (chunk: Buffer) => {
-    output = (output + chunk.toString()).slice(-maxOutputCharacters)
-  }
-  child.stdout.on('data', append)
-  child.stderr.on('data', append)
-  const abort = () => child.pid !== undefined && process.kill(-child.pid, 'SIGTERM')
-  signal.addEventListener('abort', abort, { once: true })
-  const [code] = (await once(child, 'close')) as [number | null]
-  signal.removeEventListener('abort', abort)
+  const line = ['sh', '-c', command]
+  const child = new Subprocess({ name: command, command: line, cwd, env, ownGroup: true, outputChars: 100_000 })
+  using _ = addAbortListener(signal, () => child.signal('SIGTERM'))
+  const { code, output } = await child.exited
   return { code, seconds: (performance.now() - began) / 1_000, output }
 }
 

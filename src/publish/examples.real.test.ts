@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { dieWithParent, nodeCommand } from '../processes/node-program.ts'
+import { Subprocess } from '../processes/subprocess.ts'
+import { until } from '../processes/waiting.ts'
 import { buildTestPackage } from '../testing/built-package.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
-import { until } from '../testing/until.ts'
 
 leakCheck()
 
 const root = resolve(import.meta.dirname, '../..')
-const guard = join(root, 'src/testing/cluster/die-with-parent.js')
 const compilerOptions = {
   target: 'es2024',
   strict: true,
@@ -94,36 +95,26 @@ function addressIn(line: string): string {
 }
 
 function startExample(file: string, args: readonly string[], endpoint: string): Example {
-  const flags = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning', `--import=${guard}`]
-  const child = spawn(process.execPath, [...flags, file, ...args], {
-    env: { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, TOKIO_WORKER_THREADS: '1' },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  })
   const lines: string[] = []
-  let rest = ''
-  let errors = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    const whole = (rest + text).split('\n')
-    rest = whole.pop() ?? ''
-    lines.push(...whole)
-  })
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    errors += text
+  const child = new Subprocess({
+    name: file,
+    command: nodeCommand(file, args, ['--experimental-strip-types', dieWithParent]),
+    env: { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, TOKIO_WORKER_THREADS: '1' },
+    ipc: true,
+    onLine: (line) => lines.push(line),
   })
   const line = async (pattern: RegExp): Promise<string> => {
     const matching = () => lines.find((one) => pattern.test(one))
-    await until(() => matching() !== undefined, limits.lineMs, `${file} prints ${pattern}`).catch((cause) => {
-      throw new Error(`${lines.join('\n')}\n${errors}`, { cause })
+    const printed = until(() => matching() !== undefined, limits.lineMs, `${file} prints ${pattern}`, child.ended)
+    await printed.catch((cause) => {
+      throw new Error(`${lines.join('\n')}\n${child.output}`, { cause })
     })
     return matching() ?? ''
   }
-  return { lines, line, interrupt: () => interrupt(child, file, () => errors) }
-}
-
-async function interrupt(child: ChildProcess, file: string, errors: () => string): Promise<void> {
-  if (child.exitCode !== null) assert.fail(`${file} has ended with ${child.exitCode}: ${errors()}`)
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  child.kill('SIGINT')
-  const timer = setTimeout(() => child.kill('SIGKILL'), limits.stopMs)
-  assert.equal(await ended.finally(() => clearTimeout(timer)), 0, `${file}: ${errors()}`)
+  const interrupt = async () => {
+    child.ended.throwIfAborted()
+    const { code, output } = await child.stop(limits.stopMs, 'SIGINT')
+    assert.equal(code, 0, `${file}: ${output}`)
+  }
+  return { lines, line, interrupt }
 }

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../core/errors.ts'
+import { Subprocess } from '../processes/subprocess.ts'
+import { until } from '../processes/waiting.ts'
 
 export interface ServiceOptions {
   readonly name: string
@@ -18,14 +18,12 @@ export interface ServiceOptions {
 }
 
 /** Limits in milliseconds, and the characters of output to keep. */
-const bounds = { readyMs: 60_000, stopMs: 20_000, pollMs: 50, requestMs: 2_000, outputChars: 16_000 }
+const bounds = { readyMs: 60_000, stopMs: 20_000, requestMs: 2_000, outputChars: 16_000 }
 
 /** One program of the stack; it can stop, be killed and start again with the same addresses and data. */
 export class ServiceProcess {
   readonly #options: ServiceOptions
-  #process: ChildProcess | undefined
-  #closed: Promise<void> = Promise.resolve()
-  #output = ''
+  #process: Subprocess | undefined
 
   constructor(options: ServiceOptions) {
     this.#options = options
@@ -33,80 +31,53 @@ export class ServiceProcess {
 
   /** Undefined while the process does not run. */
   get pid(): number | undefined {
-    const child = this.#process
-    return child?.exitCode === null && child.signalCode === null ? child.pid : undefined
+    return this.#process?.isRunning ? this.#process.pid : undefined
   }
 
   /** Last output, at most 16,000 characters. */
   get output(): string {
-    return this.#output
+    return this.#process?.output ?? ''
   }
 
   /** Starts the process unless it runs; resolves when it is ready. Throws MESH_STACK_FAILED after the limit. */
   async start(): Promise<void> {
-    if (this.pid === undefined) this.#spawn()
-    const { readyMs = bounds.readyMs } = this.#options
-    const limit = performance.now() + readyMs
-    while (!(await this.#isReady())) {
-      if (this.pid === undefined) throw this.#failure('it exited')
-      if (performance.now() > limit) {
-        await this.end('SIGKILL')
-        throw this.#failure(`${this.#options.readyUrl} did not answer within ${readyMs} ms`)
-      }
-      await sleep(bounds.pollMs)
+    const child = this.#process?.isRunning ? this.#process : this.#spawn()
+    const { name, readyUrl, readyMs = bounds.readyMs } = this.#options
+    try {
+      await until(() => answers(readyUrl), readyMs, `an answer of ${readyUrl}`, child.ended)
+    } catch (error) {
+      const why = child.isClosed ? 'it exited' : (error as Error).message
+      await this.end('SIGKILL')
+      const last = child.output.trim().split('\n').slice(-3).join(' ').slice(-600)
+      throw new MeshError('MESH_STACK_FAILED', { service: name, why: `${why}; last output: ${last || 'none'}` })
     }
   }
 
   /** Resolves when the process has exited; kills it 20 s after SIGTERM. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    if (this.pid === undefined) return this.#closed
-    const child = this.#process
-    child?.kill(signal)
-    // A paused process would not handle the signal.
-    child?.kill('SIGCONT')
-    const timer = setTimeout(() => child?.kill('SIGKILL'), bounds.stopMs)
-    await this.#closed.finally(() => clearTimeout(timer))
+    await this.#process?.stop(bounds.stopMs, signal)
   }
 
-  #spawn(): void {
-    const { binary, args, env, group, onChange } = this.#options
-    const [program, programArgs] =
-      group === undefined ? [binary, args] : ['/bin/sh', ['-c', 'echo $$ >"$0" && exec "$@"', group, binary, ...args]]
-    // Its own session: Ctrl-C must reach only this process, which stops it in order.
-    const child = spawn(program, programArgs, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  #spawn(): Subprocess {
+    const { name, binary, args, env, group, onChange } = this.#options
+    const command = [binary, ...args]
+    const child = new Subprocess({
+      name,
+      command: group === undefined ? command : ['/bin/sh', '-c', 'echo $$ >"$0" && exec "$@"', group, ...command],
+      env,
+      outputChars: bounds.outputChars,
+      // Ctrl-C must reach only this process, which stops it in order.
+      ownGroup: true,
+      onExit: onChange,
+    })
     this.#process = child
-    for (const stream of [child.stdout, child.stderr])
-      stream?.setEncoding('utf8').on('data', (text: string) => this.#record(text))
-    this.#closed = new Promise((resolve) => {
-      child.once('error', (error) => {
-        this.#record(error.message)
-        resolve()
-      })
-      child.once('close', () => resolve())
-    })
-    void this.#closed.then(onChange)
     onChange()
+    return child
   }
+}
 
-  #record(text: string): void {
-    this.#output = (this.#output + text).slice(-bounds.outputChars)
-  }
-
-  async #isReady(): Promise<boolean> {
-    try {
-      const response = await fetch(this.#options.readyUrl, { signal: AbortSignal.timeout(bounds.requestMs) })
-      await response.body?.cancel()
-      return response.ok
-    } catch {
-      return false
-    }
-  }
-
-  #failure(why: string): MeshError {
-    const last = this.#output.trim().split('\n').slice(-3).join(' ').slice(-600)
-    return new MeshError('MESH_STACK_FAILED', {
-      service: this.#options.name,
-      why: `${why}; last output: ${last || 'none'}`,
-    })
-  }
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(bounds.requestMs) })
+  await response.body?.cancel()
+  return response.ok
 }

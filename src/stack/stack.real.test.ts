@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isMeshError } from '../core/errors.ts'
+import { nodeCommand } from '../processes/node-program.ts'
+import { Subprocess } from '../processes/subprocess.ts'
+import { until } from '../processes/waiting.ts'
 import { exportBytes, otlpClient, type SentSpan } from '../store/otlp-client.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { skipWithout } from '../testing/requirement.ts'
-import { until } from '../testing/until.ts'
 import { TraceReader } from '../traces/reader.ts'
 import { type RunningStack, type StackOptions, startStack } from './bare.ts'
 import { stackBinary } from './binaries.ts'
@@ -185,15 +185,10 @@ test('a killed stack leaves no process and no directory', async (t) => {
     if ('missing' in binary) return skipWithout(t, binaries[name], binary.missing)
   }
   const entry = fileURLToPath(new URL('./main.ts', import.meta.url))
-  const child = spawn(process.execPath, [entry, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] })
-  const line = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once('line', resolve)
-    child.once('exit', (code) => reject(new Error(`the stack exited with ${code}`)))
-  })
-  const urls = JSON.parse(line) as Record<string, string>
-  const closed = new Promise((resolve) => child.once('close', resolve))
-  child.kill('SIGKILL')
-  await closed
+  const printed = Promise.withResolvers<string>()
+  const child = new Subprocess({ name: 'the stack', command: nodeCommand(entry, ['--json']), onLine: printed.resolve })
+  const urls = JSON.parse(await child.ready(printed.promise, 90_000)) as Record<string, string>
+  await child.stop(0, 'SIGKILL')
   const isRefused = (url: string) =>
     fetch(url).then(
       () => false,

@@ -1,13 +1,13 @@
-import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
 import { z } from 'zod'
 import { idleWindow, type MeasuredProcess, type WindowUse } from '../../bench/idle-window.ts'
 import { type Ratio, ratioOf, type Spread, spreadOf } from '../../bench/statistics.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
+import { rejectOnAbort } from '../../processes/waiting.ts'
 import { processUsage, type Usage } from '../../testing/cluster/process-usage.ts'
 import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -321,66 +321,61 @@ interface ApplicationProgram {
   readonly pass: (command: string, parameters: object) => void
 }
 
-const bounds = { readyMs: 40_000, answerMs: 20_000, exitMs: 15_000, errorChars: 4_000 }
+const bounds = { readyMs: 40_000, answerMs: 20_000, exitMs: 15_000 }
 
 /** Starts a program in the folder of its packages; resolves once its node listens. */
 async function startApplication(program: ApplicationProgram): Promise<ApplicationProcess> {
   const { name, directory, file, env, pass } = program
-  const child = spawn(process.execPath, [file], { cwd: directory, env, stdio: ['pipe', 'pipe', 'pipe'] })
-  const kill = () => void child.kill('SIGKILL')
-  const exited = new Promise<number>((resolve) => child.once('exit', () => resolve(performance.now())))
   const readiness = Promise.withResolvers<z.infer<typeof ready>>()
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   let lastId = 0
-  let errors = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors = (errors + text).slice(-bounds.errorChars)
+  const child = new Subprocess({
+    name,
+    command: [process.execPath, file],
+    cwd: directory,
+    env,
+    input: true,
+    onLine: (line) => {
+      const message: unknown = JSON.parse(line)
+      const { data: answer } = answerLine.safeParse(message)
+      const { data: relayed } = relayLine.safeParse(message)
+      const { data: start } = ready.safeParse(message)
+      if (start !== undefined) readiness.resolve(start)
+      if (relayed !== undefined) pass(relayed.pass, relayed)
+      if (answer === undefined) return
+      if (answer.failed === undefined) waiting.get(answer.id)?.resolve(answer.answer)
+      else waiting.get(answer.id)?.reject(new Error(`${name}: ${answer.failed}`))
+      waiting.delete(answer.id)
+    },
   })
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const message: unknown = JSON.parse(line)
-    const { data: answer } = answerLine.safeParse(message)
-    const { data: relayed } = relayLine.safeParse(message)
-    const { data: start } = ready.safeParse(message)
-    if (start !== undefined) readiness.resolve(start)
-    if (relayed !== undefined) pass(relayed.pass, relayed)
-    if (answer === undefined) return
-    if (answer.failed === undefined) waiting.get(answer.id)?.resolve(answer.answer)
-    else waiting.get(answer.id)?.reject(new Error(`${name}: ${answer.failed}`))
-    waiting.delete(answer.id)
-  })
-  const ended = () => new Error(`${name} has exited (${child.exitCode ?? child.signalCode}): ${errors}`)
-  child.once('exit', () => {
-    readiness.reject(ended())
-    for (const { reject } of waiting.values()) reject(ended())
-  })
-  const request = (command: string, parameters: object = {}) => {
+  const request = async (command: string, parameters: object = {}) => {
     const id = ++lastId
     const answer = Promise.withResolvers<unknown>()
     waiting.set(id, answer)
-    child.stdin.write(`${JSON.stringify({ id, command, ...parameters })}\n`)
-    return within(answer.promise, bounds.answerMs, `${name} did not answer ${command}`)
+    child.write(`${JSON.stringify({ id, command, ...parameters })}\n`)
+    const limit = AbortSignal.timeout(bounds.answerMs)
+    return rejectOnAbort(answer.promise, AbortSignal.any([child.ended, limit])).catch((error) => {
+      throw limit.aborted ? new Error(`${name} did not answer ${command} within ${bounds.answerMs} ms`) : error
+    })
   }
   const stop = async () => {
     const began = performance.now()
-    const timer = setTimeout(kill, bounds.exitMs)
+    const exited = child.exitWithin(bounds.exitMs)
     await request('stop').catch(() => undefined)
-    const tookMs = (await exited) - began
-    clearTimeout(timer)
-    return child.signalCode === null ? tookMs : Number.NaN
+    const { signal } = await exited
+    return signal === null ? performance.now() - began : Number.NaN
   }
-  const { peer, addresses, ...details } = await within(readiness.promise, bounds.readyMs, `${name} is not ready`).catch(
-    (error: Error) => {
-      kill()
-      throw new Error(`${error.message}: ${errors}`)
-    },
-  )
-  const pid = child.pid ?? 0
-  const ownStatus = async () => status.parse(await request('status'))
-  return { name, pid, peer, addresses, details, usage: () => processUsage(pid), request, status: ownStatus, stop, kill }
-}
-
-async function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`${what} within ${ms} ms`)), ms)
-  return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer))
+  const { peer, addresses, ...details } = await child.ready(readiness.promise, bounds.readyMs)
+  return {
+    name,
+    pid: child.pid,
+    peer,
+    addresses,
+    details,
+    usage: () => processUsage(child.pid),
+    request,
+    status: async () => status.parse(await request('status')),
+    stop,
+    kill: () => child.signal('SIGKILL'),
+  }
 }

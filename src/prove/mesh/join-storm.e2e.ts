@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { loadavg } from 'node:os'
-import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { until } from '../../testing/until.ts'
+import { nodeCommand } from '../../processes/node-program.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
+import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals } from '../proof.ts'
 
@@ -75,7 +75,7 @@ async function runStorm(healing: boolean): Promise<Outcome> {
   const before = Number((await hub.nextEvent('count', 10_000))['cpuMs'])
   crowd.write()
   const joinedMs = Number((await crowd.nextEvent('joined', joinMs))['ms'])
-  await new Promise((resolve) => setTimeout(resolve, restMs))
+  await sleep(restMs)
   hub.write()
   const { cpuMs, heals, subscribers } = await hub.nextEvent('count', 10_000)
   return {
@@ -90,25 +90,18 @@ async function runStorm(healing: boolean): Promise<Outcome> {
 /** Starts a program of `src/testing` that prints events, reads lines, and ends with its input. */
 function startProgram(file: string, args: readonly string[]) {
   const path = fileURLToPath(new URL(`../../testing/cluster/${file}`, import.meta.url))
-  const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const exited = once(child, 'close')
   const events: Record<string, unknown>[] = []
-  child.stdin.on('error', () => {})
-  createInterface({ input: child.stdout }).on('line', (line) => events.push(JSON.parse(line)))
+  const onLine = (line: string) => void events.push(JSON.parse(line))
+  const child = new Subprocess({ name: file, command: nodeCommand(path, args), input: true, onLine })
   return {
-    write: () => void child.stdin.write('\n'),
+    write: () => child.write('\n'),
     /** The next event of this kind. */
     nextEvent: async (event: string, limitMs: number) => {
       const find = () => events.findIndex((one) => one['event'] === event)
-      await until(() => find() >= 0, limitMs, `${file} emits ${event}`)
+      await until(() => find() >= 0, limitMs, `${file} emits ${event}`, child.ended)
       const [next] = events.splice(find(), 1)
       return next ?? {}
     },
-    [Symbol.asyncDispose]: async () => {
-      child.stdin.end()
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
-      await exited
-      clearTimeout(timer)
-    },
+    [Symbol.asyncDispose]: async () => void (await child.endInput(10_000)),
   }
 }

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
+import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { median } from 'simple-statistics'
 import { usageOf } from '../../lab/process-usage.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
+import { rejectOnAbort } from '../../processes/waiting.ts'
 import { buildTestPackage } from '../../testing/built-package.ts'
 import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -12,7 +12,7 @@ import { atLeast, atMost } from '../proof.ts'
 import { plainEnvironment } from '../shell.ts'
 
 const program = fileURLToPath(new URL('./idle-app.js', import.meta.url))
-const idleMs = 20_000
+const [startMs, idleMs, stopMs] = [60_000, 20_000, 10_000]
 const rounds = 3
 /** Memory that the mesh may add to an application, MiB resident. */
 const maxAddedMb = 12
@@ -55,19 +55,18 @@ export const proof = endToEnd({
 
 /** Resident memory of an application after `idleMs`. */
 async function idleMebibytes(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
-  const child = spawn(process.execPath, [program], {
+  const listening = Promise.withResolvers<string>()
+  const child = new Subprocess({
+    name: 'the application',
+    command: [process.execPath, program],
     env: { ...plainEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    onLine: listening.resolve,
   })
-  const ended = once(child, 'exit')
   try {
-    const listening = once(createInterface({ input: child.stdout }), 'line', { signal })
-    const [first] = await Promise.race([listening, ended])
-    if (first !== 'listening') throw new Error(`the application exited: ${String(first)}`)
+    assert.equal(await child.ready(rejectOnAbort(listening.promise, signal), startMs), 'listening')
     await sleep(idleMs, undefined, { signal })
-    return (await usageOf(child.pid ?? 0))?.rssMb ?? Number.NaN
+    return (await usageOf(child.pid))?.rssMb ?? Number.NaN
   } finally {
-    child.kill()
-    await ended
+    await child.stop(stopMs)
   }
 }

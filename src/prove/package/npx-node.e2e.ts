@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { until } from '../../testing/until.ts'
+import { type LogEntry, parseLogLine } from '../../processes/node-program.ts'
+import { type Exit, Subprocess } from '../../processes/subprocess.ts'
+import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals } from '../proof.ts'
 import { plainEnvironment, processesIn } from '../shell.ts'
@@ -64,8 +65,8 @@ export const proof = endToEnd({
 
 interface Npx {
   /** The first log line with this message. */
-  line(message: string): Readonly<Record<string, unknown>> | undefined
-  readonly exited: Promise<number | null>
+  line(message: string): LogEntry | undefined
+  readonly exited: Promise<Exit>
   tail(): string
   stop(): void
   kill(): void
@@ -75,43 +76,26 @@ interface Npx {
 function npx(folder: string, cache: string, tarball: string, name: string, args: readonly string[]): Npx {
   const listen = ['--listen', '/ip4/127.0.0.1/udp/0/quic-v1', '--listen', '/ip4/127.0.0.1/tcp/0']
   const node = ['node', '--name', name, '--log-level', 'debug', '--otlp', 'off', ...listen, ...args]
-  const child = spawn('npx', ['--yes', `--package=${tarball}`, 'tracemesh', ...node], {
+  const lines: LogEntry[] = []
+  const child = new Subprocess({
+    name: `npx of ${name}`,
+    command: ['npx', '--yes', `--package=${tarball}`, 'tracemesh', ...node],
     cwd: folder,
     env: { ...plainEnvironment(dirname(process.execPath)), npm_config_cache: cache },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
+    ownGroup: true,
+    onLine: (line) => lines.push(parseLogLine(line)),
   })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output = (output + text).slice(-1_000_000)
-    })
-  }
-  const lines = () =>
-    output.split('\n').flatMap((text) => {
-      try {
-        return text.startsWith('{') ? [JSON.parse(text) as Record<string, unknown>] : []
-      } catch {
-        return []
-      }
-    })
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
   return {
-    line: (message) => lines().find(({ msg }) => msg === message),
-    exited,
-    tail: () => output.slice(-1_500),
+    line: (message) => lines.find(({ msg }) => msg === message),
+    exited: child.exited,
+    tail: () =>
+      `${lines
+        .slice(-3)
+        .map((line) => JSON.stringify(line))
+        .join('\n')}\n${child.output}`.slice(-1_500),
     // As a terminal does, to every process of the group.
-    stop: () => signalGroup(child, 'SIGINT'),
-    kill: () => signalGroup(child, 'SIGKILL'),
-  }
-}
-
-function signalGroup({ pid, exitCode }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined || exitCode !== null) return
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // The group has just ended.
+    stop: () => child.signal('SIGINT'),
+    kill: () => child.signal('SIGKILL'),
   }
 }
 

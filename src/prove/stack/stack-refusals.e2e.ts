@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { rejectOnAbort } from '../../drill/waiting.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
+import { rejectOnAbort } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
 import { sh } from '../shell.ts'
@@ -183,26 +183,27 @@ function refusals(takenPort: number, bare: string): readonly Refusal[] {
 async function checkInterrupt(clone: string, compose: string, { signal }: ProofContext): Promise<Check[]> {
   const project = `tracemesh-interrupt-${process.pid}`
   const env = await stackEnvironment(compose, project)
-  const child = spawn('/bin/bash', ['deploy/start.sh', '--offline', '--nodes', '1'], {
-    cwd: clone,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
   let output = ''
   const waits = Promise.withResolvers<void>()
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString()
-      if (output.includes('healthy; waiting for')) waits.resolve()
-    })
-  const ended = once(child, 'close')
+  const read = (line: string) => {
+    output += `${line}\n`
+    if (line.includes('healthy; waiting for')) waits.resolve()
+  }
+  const child = new Subprocess({
+    name: 'deploy/start.sh',
+    command: ['/bin/bash', 'deploy/start.sh', '--offline', '--nodes', '1'],
+    cwd: clone,
+    env,
+    ownGroup: true,
+    onLine: read,
+    onErrorLine: read,
+  })
   const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
   try {
-    await rejectOnAbort(Promise.race([waits.promise, ended]), within(waitLimitMs))
+    await rejectOnAbort(Promise.race([waits.promise, child.exited]), within(waitLimitMs))
     const before = await remainingObjects(project, ['container'])
-    if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGINT')
-    const [code] = (await rejectOnAbort(ended, within(exitLimitMs))) as [number | null]
+    child.signal('SIGINT')
+    const { code } = await rejectOnAbort(child.exited, within(exitLimitMs))
     const remaining = await remainingObjects(project, ['container', 'network'])
     const hasMessage = /interrupted: stopping/.test(output)
     return [
@@ -217,7 +218,7 @@ async function checkInterrupt(clone: string, compose: string, { signal }: ProofC
       equals('interrupted: left', '', remaining.join(', ')),
     ]
   } finally {
-    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
+    child.signal('SIGKILL')
     await sh('deploy/stop.sh --delete-data >/dev/null 2>&1', clone, env, new AbortController().signal)
   }
 }

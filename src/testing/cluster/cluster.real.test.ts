@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,17 +8,9 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { leakCheck } from '../leak-check.ts'
 import { startCluster, until } from './cluster.ts'
+import { isAlive } from './process-tree.ts'
 
 leakCheck()
-
-/** A dead process whose parent has not yet read its exit code is a zombie. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
 
 test('a killed node with keepIdentity: its next start has the same address and peer id', async () => {
   await using cluster = await startCluster({ receiver: 'none' })
@@ -48,7 +39,7 @@ test('a cluster with a paused node: close ends the node', async () => {
 
 test('a node with an invalid setting: the error names the setting', async () => {
   await using cluster = await startCluster({ receiver: 'none', env: { MESH_SWEEP_MS: '0' } })
-  await assert.rejects(cluster.node('a'), /ended with 2 .*MESH_SWEEP_MS/)
+  await assert.rejects(cluster.node('a'), /a exited with 2: .*MESH_SWEEP_MS/)
 })
 
 test('SIGKILL to the process that started a cluster: the nodes end', async () => {

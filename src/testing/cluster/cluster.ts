@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Role } from '../../catalogue/roles.ts'
 import { freeUdpPorts } from '../../lab/free-ports.ts'
+import { nodeEnvironment } from '../../processes/node-program.ts'
 import { type Receiver, startReceiver } from '../otlp/otlp-receiver.ts'
 import { type NodeProcess, startProcess } from './node-process.ts'
 import type { ProcessHost } from './process-host.ts'
 
-export { until } from '../until.ts'
+export { until } from '../../processes/waiting.ts'
 export type { NodeProcess } from './node-process.ts'
 export type { Usage } from './process-usage.ts'
 
@@ -92,7 +93,7 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
       name,
       entry: options.entry ?? bin,
       args: [...(options.entry === undefined ? ['node'] : []), ...(options.args ?? [])],
-      env: { ...inheritedEnv(), ...settings(name, options), ...env, ...options.env },
+      env: { ...nodeEnvironment(), DEBUG: undefined, ...settings(name, options), ...env, ...options.env },
       host: options.host,
       onSpawn: (child) => running.set(name, child),
     })
@@ -141,10 +142,4 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   }
-}
-
-/** This process's environment without the settings of meshes, telemetry and Node. */
-function inheritedEnv(): Record<string, string | undefined> {
-  const entries = Object.entries(process.env).filter(([name]) => !/^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV)/.test(name))
-  return Object.fromEntries(entries)
 }

@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { join } from 'node:path'
-import { processSettings } from '../../launcher.js'
+import { nodeCommand, nodeEnvironment } from '../../processes/node-program.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
+import { rejectOnAbort } from '../../processes/waiting.ts'
 import { monotonic, type NodeCommand, type NodeReport, type PeerConnections } from './crossed-dials-node.ts'
 
 /** The result of one round, in which all nodes dial each other at once. Durations are milliseconds. */
@@ -23,7 +24,7 @@ export interface Round {
 }
 
 interface Member {
-  readonly child: ChildProcess
+  readonly child: Subprocess
   readonly peer: string
   readonly address: string
   /** Its latest report of each peer, and since when that report is unchanged. */
@@ -36,38 +37,30 @@ const settleLimitMs = 6_000
 const deliveryLimitMs = 10_000
 const disconnectLimitMs = 6_000
 const startLimitMs = 30_000
+const stopLimitMs = 4_000
 /** Lead time before the dials, so that every process has its command in time. */
 const leadMs = 40
 
 /** Nodes in separate processes that all dial each other at the same instant, round after round. */
 export class CrossedDialsMesh implements AsyncDisposable {
-  readonly #members: readonly Member[]
+  #members: readonly Member[] = []
   readonly #reports = new EventEmitter<{ report: [Member, NodeReport] }>()
   readonly #signal: AbortSignal
 
-  private constructor(members: readonly Member[], signal: AbortSignal) {
-    this.#members = members
+  private constructor(signal: AbortSignal) {
     this.#signal = signal
     this.#reports.setMaxListeners(0)
-    for (const member of members) {
-      member.child.on('message', (report: NodeReport) => this.#handleReport(member, report))
-      member.child.on('exit', () =>
-        this.#reports.emit('report', member, { is: 'dialled', failed: ['its process has ended'] }),
-      )
-    }
   }
 
   /** Rejects when a node does not start, and then leaves no process running. */
   static async start(count: number, signal: AbortSignal): Promise<CrossedDialsMesh> {
-    const starts = await Promise.allSettled(Array.from({ length: count }, () => startMember(signal)))
-    const mesh = new CrossedDialsMesh(
-      starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : [])),
-      signal,
-    )
+    const mesh = new CrossedDialsMesh(signal)
+    const starts = await Promise.allSettled(Array.from({ length: count }, () => mesh.#startMember()))
+    mesh.#members = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
     const failed = starts.find((start) => start.status === 'rejected')
     if (failed === undefined) return mesh
     await mesh[Symbol.asyncDispose]()
-    throw new Error(`a node did not start within ${startLimitMs} ms`, { cause: failed.reason })
+    throw failed.reason
   }
 
   /** Spans that all nodes together have emitted so far, by name. */
@@ -110,13 +103,9 @@ export class CrossedDialsMesh implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
-      this.#members.map(async ({ child }) => {
-        if (child.exitCode !== null || child.signalCode !== null) return
-        const exited = once(child, 'exit')
-        const timer = setTimeout(() => child.kill('SIGKILL'), 4_000)
-        if (child.connected) child.send({ do: 'stop' } satisfies NodeCommand)
-        await exited
-        clearTimeout(timer)
+      this.#members.map((member) => {
+        sendCommand(member, { do: 'stop' })
+        return member.child.exitWithin(stopLimitMs)
       }),
     )
   }
@@ -180,6 +169,30 @@ export class CrossedDialsMesh implements AsyncDisposable {
     throw new Error(`connections still open after ${disconnectLimitMs} ms: ${connected.join('; ')}`)
   }
 
+  async #startMember(): Promise<Member> {
+    const ready = Promise.withResolvers<Member>()
+    let member: Member | undefined
+    const child = new Subprocess({
+      name: 'a node',
+      command: nodeCommand(join(import.meta.dirname, 'crossed-dials-node.ts')),
+      env: nodeEnvironment(),
+      ipc: true,
+      onMessage: (message) => {
+        const report = message as NodeReport
+        if (member !== undefined) this.#handleReport(member, report)
+        else if (report.is === 'ready') {
+          const { peer, address } = report
+          member = { child, peer, address, views: new Map(), spanCounts: {} }
+          ready.resolve(member)
+        }
+      },
+      onExit: () => {
+        if (member !== undefined) this.#handleReport(member, { is: 'dialled', failed: ['its process has ended'] })
+      },
+    })
+    return child.ready(rejectOnAbort(ready.promise, this.#signal), startLimitMs)
+  }
+
   #handleReport(member: Member, report: NodeReport): void {
     if (report.is === 'state') {
       member.spanCounts = report.spanCounts
@@ -197,9 +210,7 @@ export class CrossedDialsMesh implements AsyncDisposable {
     const limit = AbortSignal.timeout(limitMs)
     while (!holds()) {
       this.#signal.throwIfAborted()
-      const stopped = this.#members.find(({ child }) => child.exitCode !== null || child.signalCode !== null)
-      if (stopped !== undefined)
-        throw new Error(`${stopped.peer} ended with ${stopped.child.exitCode ?? stopped.child.signalCode}`)
+      for (const { child } of this.#members) child.ended.throwIfAborted()
       if (limit.aborted) return false
       await once(this.#reports, 'report', { signal: AbortSignal.any([limit, this.#signal]) }).catch(() => {})
     }
@@ -220,22 +231,4 @@ function agreedLink([one, other]: readonly [Member, Member]): string | undefined
 
 function agreedAt([one, other]: readonly [Member, Member]): number {
   return Math.max(one.views.get(other.peer)?.at ?? 0, other.views.get(one.peer)?.at ?? 0)
-}
-
-async function startMember(signal: AbortSignal): Promise<Member> {
-  const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
-  const child = fork(join(import.meta.dirname, 'crossed-dials-node.ts'), [], {
-    execArgv: [...types, processSettings.flag, '--disable-warning=ExperimentalWarning'],
-    env: { ...process.env, ...processSettings.env },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(startLimitMs)])
-  try {
-    const [ready] = (await once(child, 'message', { signal: limit })) as [NodeReport]
-    if (ready.is !== 'ready') throw new Error(`the first report of a node was ${ready.is}, not ready`)
-    return { child, peer: ready.peer, address: ready.address, views: new Map(), spanCounts: {} }
-  } catch (error) {
-    child.kill('SIGKILL')
-    throw error
-  }
 }

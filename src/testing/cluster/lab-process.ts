@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { stopWithinMs } from '../../lab/stop.ts'
 import type { MeshView } from '../../page/mesh-view.ts'
+import { nodeCommand } from '../../processes/node-program.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
 
 /** A lab in its own process. */
 export interface LabProcess extends AsyncDisposable {
@@ -15,44 +16,37 @@ export interface LabProcess extends AsyncDisposable {
   stderr(): string
   /** Sends SIGKILL. */
   kill(): void
-  /** Sends SIGTERM; resolves with its exit code. */
+  /** Sends SIGTERM, and SIGKILL when that does not end it; resolves with its exit code. */
   stop(): Promise<number | null>
 }
 
 const program = fileURLToPath(new URL('../../commands/main.ts', import.meta.url))
-const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1']
+const bounds = { startMs: 120_000 }
 
 /** Starts `tracemesh lab` with these arguments, on free ports, and resolves once its page is up. */
 export async function startLabProcess(...args: string[]): Promise<LabProcess> {
-  const command = [...flags, program, 'lab', '--json', '--page', '127.0.0.1:0', ...args]
-  const child = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'pipe'] })
-  const closed = new Promise<number | null>((resolve) => child.once('close', resolve))
   const page = Promise.withResolvers<string>()
-  let stderr = ''
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    stderr = `${stderr}${line}\n`.slice(-4_000)
-    const url = /^Page: (http\S+)/.exec(line)?.[1]
-    if (url !== undefined) page.resolve(url)
+  const lab = new Subprocess({
+    name: 'the lab',
+    command: nodeCommand(program, ['lab', '--json', '--page', '127.0.0.1:0', ...args]),
+    onLine: () => {},
+    onErrorLine: (line) => {
+      const url = /^Page: (http\S+)/.exec(line)?.[1]
+      if (url !== undefined) page.resolve(url)
+    },
   })
-  void closed.then(() => page.reject(new Error(`the lab ended before its page was up: ${stderr}`)))
-  const url = await page.promise
-  const stop = async () => {
-    child.kill('SIGTERM')
-    return closed
-  }
-  const view = async () => (await (await fetch(`${url}/api/mesh`)).json()) as MeshView
-  const act = async (node: string, verb: string) => {
-    const answer = await fetch(`${url}/api/lab/nodes/${node}/${verb}`, { method: 'POST' })
-    if (!answer.ok) throw new Error(`${verb} ${node}: ${await answer.text()}`)
-  }
-  const kill = () => void child.kill('SIGKILL')
+  const url = await lab.ready(page.promise, bounds.startMs)
+  const stop = async () => (await lab.stop(stopWithinMs)).code
   return {
     url,
-    pid: child.pid ?? 0,
-    view,
-    act,
-    stderr: () => stderr,
-    kill,
+    pid: lab.pid,
+    view: async () => (await (await fetch(`${url}/api/mesh`)).json()) as MeshView,
+    act: async (node, verb) => {
+      const answer = await fetch(`${url}/api/lab/nodes/${node}/${verb}`, { method: 'POST' })
+      if (!answer.ok) throw new Error(`${verb} ${node}: ${await answer.text()}`)
+    },
+    stderr: () => lab.output,
+    kill: () => lab.signal('SIGKILL'),
     stop,
     [Symbol.asyncDispose]: async () => void (await stop()),
   }

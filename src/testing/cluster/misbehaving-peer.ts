@@ -8,7 +8,7 @@ import { newTrace } from '../../core/trace.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { linkProtocol } from '../../kit/link-streams.ts'
 import { encodeFrame, FrameReader } from '../../kit/wire.ts'
-import { until } from '../until.ts'
+import { until } from '../../processes/waiting.ts'
 
 export interface StreamInput {
   /** Chunks to write, one by one. */

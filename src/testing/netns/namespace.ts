@@ -1,15 +1,15 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { connect, type Server, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { dieWithParent, nodeCommand } from '../../processes/node-program.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
+import { rejectOnAbort } from '../../processes/waiting.ts'
 import type { ProcessHost } from '../cluster/process-host.ts'
 import type { AgentMessage, AgentRequest } from './agent.ts'
 import { env, run } from './commands.ts'
 import type { Transport } from './echo.ts'
 
 const agent = fileURLToPath(new URL('./agent.ts', import.meta.url))
-const guard = fileURLToPath(new URL('../cluster/die-with-parent.js', import.meta.url))
 
 const bounds = { startMs: 20_000, pending: 64, sockets: 64 }
 
@@ -37,10 +37,8 @@ export async function startNamespace(unshare: readonly string[], within?: Namesp
     return ['nsenter', '-t', String(pid), ...user, ...what, '--']
   }
   const inner = inUser && within !== undefined ? [...enter(within.pid), 'unshare', '-nm'] : ['unshare', '-nm']
-  const { child, server, port } = await startAgent(within === undefined ? ['unshare', ...unshare] : inner)
-  const pid = child.pid ?? 0
+  const { pid, server, port, request, end } = await startAgent(within === undefined ? ['unshare', ...unshare] : inner)
   const through = enter(pid, '-n', '-m')
-  const request = requestSender(child)
   const { forward, close: closeForwarder } = forwarder(server, port)
   return {
     pid,
@@ -51,62 +49,50 @@ export async function startNamespace(unshare: readonly string[], within?: Namesp
     forward,
     close: async () => {
       closeForwarder()
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const exited = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exited
+      await end()
     },
   }
 }
 
-async function startAgent(prefix: readonly string[]): Promise<{ child: ChildProcess; server: Server; port: number }> {
-  const [execPath = '', ...before] = [...prefix, process.execPath]
-  const types = process.execArgv.filter((flag) => flag === '--experimental-strip-types')
-  const child = fork(agent, [], {
-    execPath,
-    execArgv: [...before, ...types, '--disable-warning=ExperimentalWarning', `--import=${guard}`],
-    env,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
-  const signal = AbortSignal.timeout(bounds.startMs)
-  const ended = once(child, 'exit', { signal }).then(([code]) => {
-    throw new Error(`failed to start a network namespace: ${prefix.join(' ')} ended with ${code}`)
-  })
-  try {
-    const [message, server] = (await Promise.race([once(child, 'message', { signal }), ended])) as [
-      AgentMessage,
-      Server,
-    ]
-    return { child, server, port: 'listening' in message ? message.listening : 0 }
-  } catch (error) {
-    child.kill('SIGKILL')
-    throw error
-  } finally {
-    ended.catch(() => {})
-  }
+interface Agent {
+  readonly pid: number
+  /** The listener inside, and its port. */
+  readonly server: Server
+  readonly port: number
+  /** Resolves with the agent's answer. */
+  request<T>(request: AgentRequest['request']): Promise<T>
+  end(): Promise<void>
 }
 
-/** Sends requests to the agent and resolves with its answers. */
-function requestSender(child: ChildProcess): <T>(request: AgentRequest['request']) => Promise<T> {
-  const pending = new Map<number, (answer: AgentMessage) => void>()
-  const ended = 'the network namespace has ended'
+async function startAgent(prefix: readonly string[]): Promise<Agent> {
+  const listening = Promise.withResolvers<Pick<Agent, 'server' | 'port'>>()
+  const pending = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
-  child.on('message', (message: AgentMessage) => {
-    if ('id' in message) pending.get(message.id)?.(message)
+  const child = new Subprocess({
+    name: `a network namespace of ${prefix.join(' ')}`,
+    command: [...prefix, ...nodeCommand(agent, [], [dieWithParent])],
+    env,
+    ipc: true,
+    onMessage: (data, handle) => {
+      const message = data as AgentMessage
+      if ('listening' in message) listening.resolve({ server: handle as Server, port: message.listening })
+      else if ('error' in message) pending.get(message.id)?.reject(new Error(message.error))
+      else pending.get(message.id)?.resolve(message.body)
+    },
   })
-  child.on('exit', () => {
-    for (const [id, answer] of pending) answer({ id, error: ended })
-  })
-  return async <T>(request: AgentRequest['request']) => {
-    if (!child.connected) throw new Error(ended)
-    if (pending.size >= bounds.pending) throw new Error(`${bounds.pending} requests are pending`)
-    last++
-    const id = last
-    const answer = new Promise<AgentMessage>((resolve) => pending.set(id, resolve))
-    child.send({ id, request } satisfies AgentRequest)
-    const message = await answer.finally(() => pending.delete(id))
-    if ('error' in message) throw new Error(message.error)
-    return ('body' in message ? message.body : undefined) as T
+  return {
+    pid: child.pid,
+    ...(await child.ready(listening.promise, bounds.startMs)),
+    request: async <T>(request: AgentRequest['request']) => {
+      if (pending.size >= bounds.pending) throw new Error(`${bounds.pending} requests are pending`)
+      last++
+      const id = last
+      const answer = Promise.withResolvers<unknown>()
+      pending.set(id, answer)
+      child.send({ id, request } satisfies AgentRequest)
+      return (await rejectOnAbort(answer.promise, child.ended).finally(() => pending.delete(id))) as T
+    },
+    end: async () => void (await child.stop(0, 'SIGKILL')),
   }
 }
 

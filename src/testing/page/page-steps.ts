@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
+import { until } from '../../processes/waiting.ts'
 import { TraceReader } from '../../traces/reader.ts'
-import { until } from '../until.ts'
 
 /** How late the page showed one survivor's expiry of the node. */
 export interface ShownExpiry {
