@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { MeshError } from '../core/errors.ts'
-import { closeServer } from './close-server.ts'
 import type { GuardOptions } from './guarded-app.ts'
 import { isLoopback, parseHostPort } from './host-port.ts'
 
@@ -14,8 +13,10 @@ export interface ListenerOptions extends GuardOptions {
   readonly listen: string
   /** Creates the app at the first request. */
   readonly app: () => Promise<FastifyInstance>
-  /** Inactivity in ms after which the server closes a socket, above the longest answer; 10,000 by default. */
+  /** Inactivity in ms after which the server closes a socket, above the longest answer; 10,000 by default, 0 for never. */
   readonly socketTimeoutMs?: number
+  /** Connections above which the server drops further ones; 64 by default. */
+  readonly connections?: number
 }
 
 export interface Listener {
@@ -28,6 +29,8 @@ export interface Listener {
 /** The HTTP servers of a node are for people, probes and a page, not for load. Guesses. */
 const limits = {
   connections: 64,
+  /** Connections that wait to be accepted: Node's default. */
+  backlog: 511,
   /** Time to receive a complete request. */
   requestMs: 10_000,
   idleMs: 5_000,
@@ -38,16 +41,16 @@ const limits = {
  * cannot listen on or that is beyond loopback without a token.
  */
 export async function listenHttp(options: ListenerOptions): Promise<Listener> {
-  const { key, listen, token, socketTimeoutMs = limits.requestMs } = options
+  const { key, listen, token, socketTimeoutMs = limits.requestMs, connections = limits.connections } = options
   const address = parseHostPort(listen)
   if (address === undefined) throw invalidListen(key, listen, 'host:port')
   if (token === undefined && !isLoopback(address.host)) throw invalidListen(key, listen, 'a loopback host, or a token')
   const app = lazyApp(options)
   const server = createServer({ requestTimeout: limits.requestMs, keepAliveTimeout: limits.idleMs }, app.handle)
-  server.maxConnections = limits.connections
+  server.maxConnections = connections
   server.setTimeout(socketTimeoutMs)
   try {
-    server.listen(address)
+    server.listen({ ...address, backlog: Math.max(connections, limits.backlog) })
     await once(server, 'listening')
   } catch (error) {
     throw toListenError(error, key, listen)
@@ -55,7 +58,11 @@ export async function listenHttp(options: ListenerOptions): Promise<Listener> {
   // Accepting fails without memory for another socket: an unhandled 'error' event would end the process.
   server.on('error', options.onError)
   const close = async () => {
-    await closeServer(server)
+    const closed = once(server, 'close')
+    server.close()
+    // A stop must not wait for a browser that keeps its connection open.
+    server.closeAllConnections()
+    await closed
     await app.close()
   }
   return { url: urlOf(server), close }

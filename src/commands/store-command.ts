@@ -1,5 +1,5 @@
 import { readStoreFlags, storeFlags } from '../store/flags.ts'
-import { keepHeapSmall } from '../store/small-heap.ts'
+import { keepHeapSmall } from '../store/store.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { type CommandAction, command } from './command.ts'
 import { addFlags, rawFlags } from './flag-options.ts'

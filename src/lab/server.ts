@@ -1,6 +1,6 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import * as z from 'zod'
-import { isCrossSite, namesThisMachine } from '../admin/guard.ts'
+import { isCrossSite, namesThisMachine } from '../admin/guarded-app.ts'
 import { parseHostPort } from '../admin/host-port.ts'
 import { roles } from '../catalogue/roles.ts'
 import { isMeshError, MeshError } from '../core/errors.ts'

@@ -1,4 +1,4 @@
-import type { AdminSource } from '../admin/source.ts'
+import type { AdminSource } from '../admin/server.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
 import type { TracemeshService } from '../kit/internal.ts'
 import { version } from '../kit/version.ts'

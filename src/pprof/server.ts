@@ -1,7 +1,10 @@
-import type { GuardOptions } from '../admin/guarded-app.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type GuardOptions, guardedApp } from '../admin/guarded-app.ts'
 import { type Listener, listenHttp } from '../admin/listener.ts'
+import { isMeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
-import { maxSeconds } from './profile-request.ts'
+import { whole } from '../kit/rules.ts'
+import type { ProfileKind } from './profiler.ts'
 
 export interface PprofOptions extends GuardOptions {
   /** `host:port`; port 0 picks a free one. */
@@ -10,15 +13,70 @@ export interface PprofOptions extends GuardOptions {
   readonly owner: Owner
 }
 
+/** Longest and default profile, in seconds. */
+const [maxSeconds, defaultSeconds] = [60, 10]
 /** Time to encode and send a profile, in milliseconds. Guess. */
 const transferMs = 15_000
 
+const rule = whole(1, maxSeconds, 'seconds')
+const secondsRule = `seconds is ${rule.expected}, such as ?seconds=${defaultSeconds}`
+
+const index = `profiles of this node, for go tool pprof:
+
+/debug/pprof/profile?seconds=N   CPU time by stack
+/debug/pprof/heap?seconds=N      heap: memory allocated in that time and still in use
+
+${secondsRule}; ${defaultSeconds} by default
+`
+
 /** Serves profiles of this process. Throws the errors of `listenHttp`. */
-export function startPprof({ listen, owner, token, onError }: PprofOptions): Promise<Listener> {
-  const app = async () => {
-    const { pprofApp } = await import('./app.ts')
-    return pprofApp({ token, onError: onError, owner })
-  }
+export function startPprof(options: PprofOptions): Promise<Listener> {
+  const { listen, token, onError } = options
   const socketTimeoutMs = maxSeconds * 1_000 + transferMs
+  const app = () => pprofApp(options)
   return listenHttp({ key: 'MESH_PPROF (--pprof)', listen, token, onError, app, socketTimeoutMs })
+}
+
+/** Serves profiles with the paths and the format of Go's net/http/pprof. Imports the profiler at the first request. */
+async function pprofApp({ token, onError, owner }: PprofOptions): Promise<FastifyInstance> {
+  const { Profiler } = await import('./profiler.ts')
+  const profiler = new Profiler(owner)
+
+  async function serveProfile(kind: ProfileKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const seconds = parseSeconds((request.query as Record<string, unknown>)['seconds'])
+    if (seconds === undefined) return sendError(reply, 400, secondsRule)
+    const disconnected = new AbortController()
+    reply.raw.once('close', () => disconnected.abort())
+    // The connection may have closed before the listener was added.
+    if (request.socket.destroyed) disconnected.abort()
+    try {
+      const profile = await profiler.take(kind, seconds, disconnected.signal)
+      const file = { 'content-disposition': `attachment; filename="${kind}.pb.gz"`, 'cache-control': 'no-store' }
+      return reply.headers(file).type('application/octet-stream').send(profile)
+    } catch (error) {
+      if (isMeshError(error, 'MESH_PROFILE_RUNNING')) return sendError(reply, 409, error.message)
+      if (disconnected.signal.aborted) return sendError(reply, 503, 'profile cancelled')
+      throw error
+    }
+  }
+
+  return guardedApp({ token, onError }, (app) => {
+    // A HEAD request must not take a profile.
+    const withoutHead = { exposeHeadRoute: false }
+    app.get('/debug/pprof/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(index))
+    app.get('/debug/pprof/profile', withoutHead, (request, reply) => serveProfile('cpu', request, reply))
+    app.get('/debug/pprof/heap', withoutHead, (request, reply) => serveProfile('heap', request, reply))
+  })
+}
+
+/** The header makes `go tool pprof` show the text, not only the status. */
+function sendError(reply: FastifyReply, code: number, message: string): FastifyReply {
+  return reply.code(code).header('x-go-pprof', '1').type('text/plain; charset=utf-8').send(`${message}\n`)
+}
+
+/** Parses the duration of the query, in seconds; undefined if it is invalid. */
+function parseSeconds(value: unknown): number | undefined {
+  if (value === undefined) return defaultSeconds
+  const { success, data } = rule.schema.safeParse(/^\d{1,3}$/.test(String(value)) ? Number(value) : undefined)
+  return success ? data : undefined
 }

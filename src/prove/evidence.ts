@@ -1,5 +1,5 @@
 import type { SpanName } from '../catalogue/spans.ts'
-import { addNumbers, countMissing, emptySequence } from '../store/sequence.ts'
+import { addNumbers, countMissing, emptySequence } from '../store/tallies.ts'
 import type { ReceivedSpan } from '../testing/otlp/otlp-receiver.ts'
 
 type Spans = readonly ReceivedSpan[]

@@ -1,7 +1,7 @@
-import { zstdCompressSync } from 'node:zlib'
-import { makeFilter } from './bloom-filter.ts'
-import { hashesOf } from './chunk-filter.ts'
-import type { Origin, SpanRecord } from './span-types.ts'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { hashOf, makeFilter, mayContain, mix } from './bloom-filter.ts'
+import { sharedPairs } from './pairs.ts'
+import type { Origin, SpanRecord } from './span-record.ts'
 
 /** Spans compressed together, sorted by trace, with a Bloom filter of their attributes. */
 export interface Chunk {
@@ -107,4 +107,141 @@ function createBatch(): Batch {
       }
     },
   }
+}
+
+/** A chunk's spans, and their bytes in memory. */
+export interface UnpackedChunk {
+  readonly spans: readonly SpanRecord[]
+  readonly bytes: number
+}
+
+export const emptyChunk: UnpackedChunk = { spans: [], bytes: 0 }
+
+const newline = 10
+
+/** Throws errors of decompression and JSON if the database is damaged. */
+export function unpack(body: Uint8Array): UnpackedChunk {
+  const all = zstdDecompressSync(body)
+  const end = all.indexOf(newline)
+  const head = JSON.parse(all.toString('utf8', 0, end)) as ChunkHead
+  let at = end + 1
+  const spans = head.spans.map(([origin, name, startMs, durationMs, bytes]) => {
+    const text = all.subarray(at, at + bytes)
+    at += bytes + 1
+    return new LazySpan(head.origins[origin] as Origin, head.names[name] ?? '', startMs, durationMs, text)
+  })
+  return { spans, bytes: all.length }
+}
+
+/** Decodes its text on demand: a search checks most spans by the chunk's head only. */
+class LazySpan implements SpanRecord {
+  readonly origin: Origin
+  readonly name: string
+  readonly kind = ''
+  readonly startMs: number
+  readonly durationMs: number
+  readonly #text: Buffer
+
+  constructor(origin: Origin, name: string, startMs: number, durationMs: number, text: Buffer) {
+    this.origin = origin
+    this.name = name
+    this.startMs = startMs
+    this.durationMs = durationMs
+    this.#text = text
+  }
+
+  get traceId(): string {
+    // The text begins with {"traceId":"…
+    return this.#text.toString('latin1', 12, 44)
+  }
+
+  get text(): string {
+    return this.#text.toString()
+  }
+}
+
+/** A search for twenty traces of the lab reads about fifty chunks, most of them twice: 8 MiB. */
+const bounds = { chunks: 64, bytes: 8 * 1_024 * 1_024 }
+
+interface CacheEntry {
+  readonly id: number
+  readonly chunk: UnpackedChunk
+}
+
+/** An LRU cache of unpacked chunks; newest last. */
+export class ChunkCache {
+  #entries: CacheEntry[] = []
+  #bytes = 0
+
+  /** The cached chunk, or the result of `read`. */
+  get(id: number, read: () => UnpackedChunk): UnpackedChunk {
+    const chunk = this.#entries.find((one) => one.id === id)?.chunk ?? read()
+    this.remove(id)
+    if (chunk.bytes > bounds.bytes) return chunk
+    this.#entries.push({ id, chunk })
+    this.#bytes += chunk.bytes
+    while (this.#entries.length > bounds.chunks || this.#bytes > bounds.bytes) this.remove(this.#entries[0]?.id ?? 0)
+    return chunk
+  }
+
+  /** Call when the chunk is deleted: another may get its id. */
+  remove(id: number): void {
+    const at = this.#entries.findIndex((one) => one.id === id)
+    const [removed] = at < 0 ? [] : this.#entries.splice(at, 1)
+    this.#bytes -= removed?.chunk.bytes ?? 0
+  }
+}
+
+/** Conditions of a search that one span has to meet. */
+export interface SpanCriteria {
+  /** Empty means any. */
+  readonly service: string
+  readonly name: string
+  /** The span has to have all of them. */
+  readonly pairs: readonly string[]
+}
+
+/** Whether a chunk with this filter may contain a matching span; false only if surely none matches. */
+export function mayMatch({ service, name, pairs }: SpanCriteria): (filter: Uint8Array) => boolean {
+  const hashOfName = nameHash(name)
+  const requiredHashes = [
+    ...(service === '' ? [] : [mix(serviceHash(service), hashOfName)]),
+    ...(service === '' && name !== '' ? [hashOfName] : []),
+  ]
+  const pairHashes = pairs
+    .map((pair) => hashOf(pair))
+    .map((hash) => [mix(hashOfName, hash), resourceHash(hash)] as const)
+  return (filter) =>
+    requiredHashes.every((hash) => mayContain(filter, hash)) &&
+    pairHashes.every(([own, shared]) => mayContain(filter, own) || mayContain(filter, shared))
+}
+
+/** Hashes of all combinations that a search can query: name with service, pair with name, pair with any name. */
+function hashesOf(batch: readonly SpanRecord[], origins: Iterable<Origin>): Set<number> {
+  const hashes = new Set<number>()
+  const anyName = nameHash('')
+  for (const origin of origins) {
+    hashes.add(mix(serviceHash(origin.service), anyName))
+    for (const pair of sharedPairs(origin)) hashes.add(resourceHash(hashOf(pair)))
+  }
+  for (const record of batch) {
+    const name = nameHash(record.name)
+    hashes.add(name).add(mix(serviceHash(record.origin.service), name))
+    for (const hash of record.hashes ?? []) {
+      hashes.add(mix(anyName, hash)).add(mix(name, hash))
+    }
+  }
+  return hashes
+}
+
+function serviceHash(service: string): number {
+  return hashOf(service, 1)
+}
+
+function nameHash(name: string): number {
+  return hashOf(name, 2)
+}
+
+function resourceHash(pair: number): number {
+  return mix(3, pair)
 }

@@ -4,10 +4,10 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { nestedValue, type OddSpan, oddRequest, oddSpanIds } from '../testing/otlp/odd-otlp.ts'
 import { oddOtlpProperties } from '../testing/otlp/odd-otlp-properties.ts'
 import { announceSeed } from '../testing/random.ts'
-import { createDecoder } from './decode.ts'
 import { ownPairs, pairOf, sharedPairs } from './pairs.ts'
-import { parseSearch } from './search-query.ts'
+import { parseSearch } from './search.ts'
 import { maxNesting, recordsOf } from './span-record.ts'
+import { createDecoder } from './wire.ts'
 
 leakCheck()
 

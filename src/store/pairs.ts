@@ -1,6 +1,6 @@
 import { SpanStatusCode } from '@opentelemetry/api'
 import { hashOf } from './bloom-filter.ts'
-import type { AnyValue, Attributed, KeyValue, Origin, SpanRecord } from './span-types.ts'
+import type { AnyValue, Attributed, KeyValue, Origin, SpanRecord } from './span-record.ts'
 
 /** Key and value of an attribute as one text, for comparison. */
 export type Pair = string

@@ -8,14 +8,12 @@ import { status } from '@grpc/grpc-js'
 import { leakCheck } from '../testing/leak-check.ts'
 import { hex, playedMinute, playedNodes } from '../testing/otlp/lab-spans.ts'
 import { seededRandom } from '../testing/random.ts'
-import { createDecoder } from './decode.ts'
-import { Intake } from './intake.ts'
 import { exportBytes, otlpClient } from './otlp-client.ts'
-import { startOtlpServer } from './otlp-server.ts'
-import { search, spansOfTrace } from './search.ts'
-import { parseSearch } from './search-query.ts'
+import { Intake, startOtlpServer } from './otlp-server.ts'
+import { parseSearch, search, spansOfTrace } from './search.ts'
 import { recordsOf } from './span-record.ts'
 import { type Export, SpanStore, type SpanStoreOptions } from './span-store.ts'
+import { createDecoder } from './wire.ts'
 
 leakCheck()
 
@@ -219,7 +217,7 @@ test('a file that is damaged, foreign, of another version or locked: the error h
 })
 
 function openStore(options: Partial<SpanStoreOptions> & { readonly file: string }): SpanStore {
-  return new SpanStore({ maxSpans: 1e6, maxBytes: 1e9, maxAgeMs: 86_400_000, decode, ...options })
+  return new SpanStore({ maxSpans: 1e6, maxBytes: 1e9, maxAgeMs: 86_400_000, ...options })
 }
 
 function fillStore(options: Partial<SpanStoreOptions>, exports: readonly Export[]): SpanStore {

@@ -1,13 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { MeshError } from '../core/errors.ts'
-import { type Chunk, pack } from './chunk.ts'
-import { ChunkCache } from './chunk-cache.ts'
+import { type Chunk, ChunkCache, emptyChunk, pack, unpack } from './chunk.ts'
 import { isDiskError, openDatabase, readPragma } from './database.ts'
+import type { SpanRecord } from './span-record.ts'
 import { recordsOf } from './span-record.ts'
-import type { SpanRecord } from './span-types.ts'
 import { Tallies } from './tallies.ts'
-import { emptyChunk, unpack } from './unpack.ts'
-import type { DecodedRequest } from './wire.ts'
+import { createDecoder } from './wire.ts'
 
 export interface SpanStoreOptions {
   /** A path, or `:memory:`. */
@@ -17,7 +15,6 @@ export interface SpanStoreOptions {
   readonly maxBytes: number
   /** Since arrival, in milliseconds; a span may stay a 24th longer, until the others of its chunk expire. */
   readonly maxAgeMs: number
-  readonly decode: (body: Uint8Array) => DecodedRequest
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -80,9 +77,10 @@ export class SpanStore {
     this.#insertFresh = this.database.prepare('INSERT INTO fresh VALUES (?, ?, ?)')
     const row = this.database.prepare('SELECT total(spans) AS spans FROM chunks').get()
     this.#packedCount = Number(row?.['spans'])
+    const decode = createDecoder()
     for (const { id, atMs, body } of this.database.prepare('SELECT id, atMs, body FROM fresh ORDER BY id').iterate()) {
       const bytes = body as Uint8Array
-      this.#addFresh(recordsOf(options.decode(bytes)).records, bytes.byteLength, Number(atMs))
+      this.#addFresh(recordsOf(decode(bytes)).records, bytes.byteLength, Number(atMs))
       this.#lastFreshId = Number(id)
     }
   }

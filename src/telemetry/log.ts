@@ -1,7 +1,7 @@
 import { type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { truncateAttributes } from './truncate.ts'
+import { truncateAttributes } from './span-emitter.ts'
 
 /** Writes a line: its fields and its message, or only a message. */
 export interface LogLine {

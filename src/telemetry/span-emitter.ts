@@ -1,4 +1,5 @@
 import {
+  type Attributes,
   type Link,
   ROOT_CONTEXT,
   type SpanContext,
@@ -18,7 +19,6 @@ import { hrTime, QueuedSpan } from './queued-span.ts'
 import { isRoutine, isSampled, recordAndSample, type Sampling } from './sampling.ts'
 import type { IdGenerator, Resource, Sampler, SpanProcessor } from './sdk-types.ts'
 import type { Telemetry } from './telemetry.ts'
-import { truncateAttributes } from './truncate.ts'
 
 export interface SpanEmitterOptions {
   readonly clock: Clock
@@ -218,4 +218,31 @@ export function silentTelemetry(random: Random = Math.random): Telemetry {
       return { emitted: state.spanCount, exported: 0, queued: 0, lostTotal: 0, sampledOut: state.spanCount }
     },
   }
+}
+
+/** Bounds of one attribute's value, so that no peer can make a span large. Guesses. */
+export const maxTextLength = 256
+export const maxListLength = 32
+
+/** Cuts texts at 256 characters and lists at 32 elements. Copies the attributes only if one is too long. */
+export function truncateAttributes(original: SpanEffect['attributes']): Attributes {
+  const attributes = original as Attributes
+  let copy: Attributes | undefined
+  for (const name in attributes) {
+    const value = attributes[name]
+    const truncated = Array.isArray(value) ? truncateList(value as readonly string[]) : truncateText(value)
+    if (truncated === value) continue
+    copy ??= { ...attributes }
+    copy[name] = truncated as string
+  }
+  return copy ?? attributes
+}
+
+function truncateList(list: readonly string[]): readonly unknown[] {
+  const isTooLong = list.length > maxListLength || list.some((text) => text.length > maxTextLength)
+  return isTooLong ? list.slice(0, maxListLength).map(truncateText) : list
+}
+
+function truncateText(value: unknown): unknown {
+  return typeof value === 'string' && value.length > maxTextLength ? value.slice(0, maxTextLength) : value
 }

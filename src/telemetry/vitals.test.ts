@@ -3,9 +3,7 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { DelayHistogram } from './delay-histogram.ts'
-import { measuredClock } from './measured-clock.ts'
-import { VitalsReader } from './vitals.ts'
+import { DelayHistogram, measuredClock, VitalsReader } from './vitals.ts'
 
 leakCheck()
 

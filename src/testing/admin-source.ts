@@ -1,4 +1,4 @@
-import type { AdminSource } from '../admin/source.ts'
+import type { AdminSource } from '../admin/server.ts'
 
 /** A node with constant answers; `changes` replaces single ones. */
 export function adminSource(changes: Partial<AdminSource> = {}): AdminSource {

@@ -1,10 +1,10 @@
 import { fetchJson, unreadableError } from './fetch-json.ts'
+import type { FindResult, Query } from './find-traces.ts'
 import { findTraces, type Page } from './find-traces.ts'
 import { type ReadResult, readSpans, ShapeError, toList, toRecord } from './otlp-json.ts'
-import type { FindResult, Query } from './query.ts'
 import { type Trace, tracesOf } from './trace.ts'
 
-export type { FindResult, Query } from './query.ts'
+export type { FindResult, Query } from './find-traces.ts'
 
 export interface ReaderOptions {
   readonly fetch?: typeof fetch

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { createDecoder } from '../../store/decode.ts'
 import { ownPairs, sharedPairs } from '../../store/pairs.ts'
+import type { SpanRecord } from '../../store/span-record.ts'
 import { recordsOf } from '../../store/span-record.ts'
-import type { SpanRecord } from '../../store/span-types.ts'
+import { createDecoder } from '../../store/wire.ts'
 import { readSpans } from '../../traces/otlp-json.ts'
 import { damagedRequest, goodAnsweredSpan, oddAnswer, oddRequest, oddSpans } from './odd-otlp.ts'
 

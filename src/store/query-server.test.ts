@@ -6,11 +6,11 @@ import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { createDecoder } from './decode.ts'
 import { exportBytes } from './otlp-client.ts'
-import { startQueryServer } from './query-server.ts'
+import { ConcurrencyLimiter, startQueryServer } from './query-server.ts'
 import { recordsOf } from './span-record.ts'
 import { SpanStore } from './span-store.ts'
+import { createDecoder } from './wire.ts'
 
 leakCheck()
 
@@ -91,7 +91,7 @@ function reader(t: TestContext, url: string, fromMs: number): Socket {
 
 async function startServer(t: TestContext, answerMs: number) {
   const bounds = { maxSpans: 10_000, maxBytes: 100_000_000, maxAgeMs: 1e12 }
-  const store = new SpanStore({ file: ':memory:', decode, ...bounds })
+  const store = new SpanStore({ file: ':memory:', ...bounds })
   for (let number = 1; number <= 40; number++) {
     const ids = { traceId: number.toString(16).padStart(32, '0'), spanId: number.toString(16).padStart(16, '0') }
     const attributes = { long: 'x'.repeat(700_000) }
@@ -100,9 +100,8 @@ async function startServer(t: TestContext, answerMs: number) {
   }
   store.seal()
   const onError = (error: unknown) => t.diagnostic(String(error))
-  const address = { host: '127.0.0.1', port: 0 }
-  const server = await startQueryServer({ store, onError, address, answerMs })
-  const url = `http://127.0.0.1:${server.port}`
+  const server = await startQueryServer({ store, onError, listen: '127.0.0.1:0', answerMs })
+  const { url } = server
   t.after(async () => {
     await server.close()
     store.close()
@@ -120,3 +119,32 @@ function times(fromMs: number): string {
   const [from, to] = [fromMs, fromMs + hourMs - 1].map((ms) => new Date(ms).toISOString())
   return `query.start_time_min=${from}&query.start_time_max=${to}`
 }
+
+test('one slot and one waiter: the third caller is refused, a released slot passes to the waiter', async () => {
+  const limiter = new ConcurrencyLimiter(1, 1)
+  const { signal } = new AbortController()
+  const first = await limiter.acquire(signal)
+  const second = limiter.acquire(signal)
+  assert.equal(await limiter.acquire(signal), undefined)
+  first?.()
+  first?.()
+  const release = await second
+  const third = limiter.acquire(signal)
+  assert.equal(await limiter.acquire(signal), undefined, 'releasing twice frees one slot')
+  release?.()
+  assert.ok(await third)
+})
+
+test('a waiter that aborts: leaves the queue, and gets no slot', async () => {
+  const limiter = new ConcurrencyLimiter(1, 1)
+  const { signal } = new AbortController()
+  const first = await limiter.acquire(signal)
+  const aborting = new AbortController()
+  const aborted = assert.rejects(limiter.acquire(aborting.signal), /gave up/)
+  aborting.abort(new Error('gave up'))
+  await aborted
+  const next = limiter.acquire(signal)
+  first?.()
+  assert.ok(await next)
+  await assert.rejects(limiter.acquire(aborting.signal), /gave up/)
+})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
-import { addNumbers, countMissing, emptySequence } from './sequence.ts'
+import { addNumbers, countMissing, emptySequence } from './tallies.ts'
 
 leakCheck()
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { ChunkCache } from './chunk-cache.ts'
+import { ChunkCache } from './chunk.ts'
 
 leakCheck()
 

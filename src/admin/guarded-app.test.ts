@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { namesThisMachine, tokenVerifier } from './guard.ts'
+import { namesThisMachine, tokenVerifier } from './guarded-app.ts'
 
 leakCheck()
 
