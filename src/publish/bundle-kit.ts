@@ -4,9 +4,9 @@ import { bundleForNode, eagerGrpc, externalsOf } from './bundle.ts'
 import type { Manifest } from './manifest.ts'
 
 /**
- * Packages that the kit bundles, of those in `package.json`. SDK 3 of OpenTelemetry requires API 1.10, SDK 1 and 2 an older one: as dependencies
- * they could not be installed together. The parts of the API that SDK 3 uses exist in 1.9, too. The kit uses only a
- * part of zod, and importing the package would load all of it.
+ * Packages of `package.json` that the kit bundles. SDK 3 of OpenTelemetry requires API 1.10, SDK 1 and 2 an older one:
+ * as dependencies they could not be installed together. The parts of the API that SDK 3 uses exist in 1.9, too. The kit
+ * uses only a part of zod, and importing the package would load all of it.
  */
 const bundledPackages = /^(?:zod|@grpc\/.*|@opentelemetry\/(?!api$).*)$/
 

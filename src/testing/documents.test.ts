@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { commandsIn, commandsOfDocuments, problemOf, root, runnable } from './document-commands.ts'
 import { leakCheck } from './leak-check.ts'
 
 leakCheck()
 
-const root = resolve(import.meta.dirname, '../..')
 const documents = globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'otel/*.md', 'jaeger/*.md', 'src/**/*.md'], {
   cwd: root,
 })
@@ -47,6 +47,52 @@ test('the documents: each relative link has its file and heading', () => {
 test('brokenLinks: finds a missing file and a missing heading, skips code and web links', () => {
   const text = '[a](nothing.md) [b](../README.md#no-such-heading) [c](https://example.org/x) `[d](gone.md)`'
   assert.deepEqual(brokenLinks('docs/glossary.md', text), ['nothing.md', '../README.md#no-such-heading'])
+})
+
+test('the commands of the documents: of a known kind, with scripts, flags, values and files that exist', () => {
+  const problems = commandsOfDocuments().map(({ document, command }) => [document, command, problemOf(command)])
+  assert.deepEqual(
+    problems.filter(([, , problem]) => problem !== undefined),
+    [],
+  )
+})
+
+test('commandsIn: commands of blocks and quotes, without comments; a quoted argument stays whole', () => {
+  const block = `npm ci && npm start   # q quits\ndeploy/start.sh & node -e 'a("#") &&\n  b()' > out\n`
+  const text = `# \`npm test\`, \`node\`, \`x\`\n\`\`\`sh\n${block}\`\`\`\n\`\`\`ts\nlet a\n\`\`\`\n  \`\`\`\nmake\n  \`\`\`\n`
+  const expected = ['npm ci', 'npm start', 'deploy/start.sh', `node -e 'a("#") &&\n  b()' > out`, 'make', 'npm test']
+  assert.deepEqual(commandsIn(text), expected)
+})
+
+const wrongCommands: Readonly<Record<string, RegExp>> = {
+  'make all': /of no kind/,
+  'npm run nothing': /no script nothing/,
+  'npm run prove -- nothing': /unknown proof nothing/,
+  'npm run bench -- nothing': /unknown bench nothing/,
+  'npm test -- no-such-file': /no test file matches no-such-file/,
+  'npm start -- --node 4': /--node/,
+  'npm start -- --nodes four': /nodes/,
+  'npx tracemesh nothing': /unknown command nothing/,
+  'npx tracemesh node --lisen x': /--lisen/,
+  'npx tracemesh node --listen x': /--listen/,
+  'tracemesh drill MeshNothing': /unknown alert MeshNothing/,
+  'deploy/start.sh --node 4': /unknown argument of deploy\/start.sh: --node/,
+  'deploy/nothing.sh': /no script deploy\/nothing.sh/,
+  'docker exec tracemesh_nothing_1 sh': /unknown service nothing/,
+  'docker build -f deploy/nothing .': /no file deploy\/nothing/,
+  'kubectl apply -k deploy/k8s/nothing': /no file deploy\/k8s\/nothing/,
+}
+
+test('a wrong command in a document: problemOf names the problem', () => {
+  for (const [command, problem] of Object.entries(wrongCommands))
+    assert.match(problemOf(command) ?? '', problem, command)
+})
+
+test('runnable: the commands that end by themselves, each once', () => {
+  assert.deepEqual(runnable(['npm test', 'npm run generate', 'npx tracemesh spans', 'npm run generate']), [
+    'npm run generate -- --check',
+    'node src/bin.js spans',
+  ])
 })
 
 test('the README: at most 150 lines', () => {
