@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { parse } from 'yaml'
 import { leakCheck } from './leak-check.ts'
-import { type Machine, type Provision, requirements, skipWithout } from './requirement.ts'
+import { isOnPath, type Machine, type Provision, requirements, skipWithout } from './requirement.ts'
 
 leakCheck()
 
@@ -70,4 +71,32 @@ test('.ci/run installs the Debian packages that the table names', async () => {
       assert.match(script, new RegExp(`\\b${name}:${packageName}\\b`))
   }
   assert.match(script, /^export CI=true$/m)
+})
+
+interface Workflow {
+  readonly on: object
+  readonly permissions: object
+  readonly jobs: Readonly<
+    Record<string, { readonly steps: readonly { readonly uses?: string; readonly run?: string }[] }>
+  >
+}
+
+/** Steps of a workflow that use an action without its complete version, or that run something else than a program. */
+function wrongSteps({ jobs }: Workflow): unknown[] {
+  const steps = Object.values(jobs).flatMap(({ steps }) => steps)
+  return steps.filter(({ uses, run = '' }) =>
+    uses === undefined ? !isOnPath(basename(run), { PATH: join(root, dirname(run)) }) : !/@v\d+\.\d+\.\d+$/.test(uses),
+  )
+}
+
+test('the workflow of the forge: runs .ci/run on every push, may only read, pins its actions, names no registry', async () => {
+  const text = await readFile(join(root, '.github/workflows/ci.yml'), 'utf8')
+  const workflow = parse(text, { strict: true }) as Workflow
+  assert.deepEqual(Object.keys(workflow.on), ['push', 'pull_request'])
+  assert.deepEqual(workflow.permissions, { contents: 'read' })
+  assert.deepEqual(wrongSteps(workflow), [])
+  assert.match(text, /^ +- run: \.ci\/run$/m)
+  assert.doesNotMatch(text, /registry|https?:/)
+  const steps = [{ uses: 'actions/checkout@v6' }, { run: '.ci/nothing' }, { run: 'README.md' }]
+  assert.deepEqual(wrongSteps({ ...workflow, jobs: { ci: { steps } } }), steps)
 })
