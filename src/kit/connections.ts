@@ -9,7 +9,7 @@ import type { Owner } from '../core/owner.ts'
 import { servesApplication } from './application-streams.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type GossipStreams, gossipPrefix } from './gossip-streams.ts'
-import type { LinkStream } from './link-stream.ts'
+import type { LinkStream } from './link-streams.ts'
 import { transportOf, withoutPeer } from './multiaddrs.ts'
 
 /** State of one connection that libp2p does not hold. */

@@ -6,7 +6,7 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { GossipMessage, PubSub } from './components.ts'
 import { encodeCrossing, type OpenedCrossing, openCrossing } from './seal.ts'
-import { decodeDigest, encodeDigest } from './wire-payloads.ts'
+import { decodeDigest, encodeDigest } from './wire.ts'
 import { WorkQueue } from './work-queue.ts'
 
 export const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`

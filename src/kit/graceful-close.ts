@@ -2,7 +2,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { type ConnectionRecord, isGossip } from './connections.ts'
-import type { LinkStream } from './link-stream.ts'
+import type { LinkStream } from './link-streams.ts'
 
 /** After this it aborts the connection; libp2p's own close may wait forever for a peer that does not read. */
 export const closeLimitMs = 1_000

@@ -6,14 +6,13 @@ import type { NetworkComponents, PubSub } from './components.ts'
 import { type ConnectionRecord, Connections } from './connections.ts'
 import { dialBackInTime, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
-import type { NetworkCounts } from './frame-counters.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
 import { clearForHeal, guardGossip } from './gossip-guard.ts'
 import type { AgentLimit } from './gossip-limits.ts'
 import type { GossipStreams } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
 import { closeGracefully, endLink } from './graceful-close.ts'
-import { LinkStreams } from './link-streams.ts'
+import { type FrameCounters, LinkStreams } from './link-streams.ts'
 import { type Lookup, systemLookup } from './resolve.ts'
 import type { OpenedCrossing } from './seal.ts'
 
@@ -41,6 +40,18 @@ export interface Libp2pNetworkOptions {
   readonly lookup?: Lookup | undefined
   /** Called with `error.type` for each address whose dial failed. */
   readonly onDialFailed?: ((errorType: string) => void) | undefined
+}
+
+export interface NetworkCounts {
+  readonly frames: FrameCounters['byType']
+  /** Refused frames: each ended its stream. */
+  readonly framesRefused: number
+  /** Frames not sent for lack of a stream. */
+  readonly framesDropped: number
+  readonly gossipRefused: number
+  readonly gossipUnpublished: number
+  /** Crossings that arrived faster than the node could verify their seals. */
+  readonly crossingsDropped: number
 }
 
 /** Poll interval and time limit while gossipsub lacks a stream; later the ledger’s own rounds check it. */

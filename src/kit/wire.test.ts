@@ -6,8 +6,7 @@ import { limits } from '../core/limits.ts'
 import { digestArbitrary, frameArbitrary } from '../testing/core/frame-arbitraries.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed } from '../testing/random.ts'
-import { encodeFrame, FrameReader, FrameRefusedError } from './wire.ts'
-import { decodeDigest, encodeDigest } from './wire-payloads.ts'
+import { decodeDigest, encodeDigest, encodeFrame, FrameReader, FrameRefusedError } from './wire.ts'
 
 leakCheck()
 
