@@ -11,8 +11,8 @@ import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
 import { collectNative, listenOn } from '../testing/suite/real-world.ts'
-import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
+import { tracemeshInternal } from './service.ts'
 
 collectNative()
 leakCheck()

@@ -1,6 +1,6 @@
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
-import { canonicalHost, parseAddress } from '../core/address.ts'
+import { canonicalHost, isWildcard, parseAddress, withHost } from '../core/address.ts'
 import type { Clock } from '../core/machine.ts'
 import {
   type AddressInputs,
@@ -10,12 +10,9 @@ import {
   ownAddresses,
 } from '../core/own-addresses.ts'
 import type { Owner } from '../core/owner.ts'
-import { filterOf, isMeshFilter } from './announce-filter.ts'
 import type { TracemeshComponents } from './components.ts'
-import { interfaceReader } from './interfaces.ts'
-import { listeningAddresses } from './listening.ts'
+import { defaultRouteTargets, interfaceReader, sourceAddress } from './interfaces.ts'
 import { withoutPeer } from './multiaddrs.ts'
-import { defaultRouteTargets, sourceAddress } from './routes.ts'
 
 export interface Listening {
   readonly addresses: readonly string[]
@@ -237,4 +234,81 @@ function permits(filter: (addresses: Multiaddr[]) => Multiaddr[], address: strin
   } catch {
     return true
   }
+}
+
+/** The addresses of one libp2p listener, wildcards expanded. */
+interface Listener {
+  getAddrs(): readonly { toString(): string }[]
+}
+
+/**
+ * The listen addresses of the transports, with real ports. Listeners expand wildcards, and QUIC's list of interfaces
+ * dates from the load of its module. So this returns the configured wildcard, and the caller expands it again.
+ */
+export function listeningAddresses(configured: readonly string[], listeners: readonly Listener[]): string[] {
+  const lists = listeners.map((listener) => listener.getAddrs().map(String))
+  // A listener that found no interface at its start has no address, but the configuration may name its port.
+  const hasNameless = lists.some((list) => list.length === 0)
+  const fixedPorts = configured.filter((one) => isWildcard(parseAddress(one).host) && parseAddress(one).port !== 0)
+  return [
+    ...new Set([...lists.flatMap((list) => listenerAddresses(configured, list)), ...(hasNameless ? fixedPorts : [])]),
+  ]
+}
+
+function listenerAddresses(configured: readonly string[], addresses: readonly string[]): readonly string[] {
+  const [first] = addresses
+  if (first === undefined) return []
+  const { family, transport, isRelayed } = parseAddress(first)
+  const sameTransport = configured.filter(
+    (one) => parseAddress(one).family === family && parseAddress(one).transport === transport,
+  )
+  const isExplicit = addresses.length === 1 && sameTransport.some((one) => matches(one, first))
+  const wildcard = sameTransport.find((one) => isWildcard(parseAddress(one).host))
+  const isExpanded = addresses.length > 1 || (wildcard !== undefined && !isExplicit)
+  if (!isExpanded || isRelayed || (family !== 'ip4' && family !== 'ip6')) return addresses
+  return [withHost(first, family === 'ip4' ? '0.0.0.0' : '::')]
+}
+
+/** Port 0 matches any port. */
+function matches(configured: string, actual: string): boolean {
+  const [expected, found] = [parseAddress(configured), parseAddress(actual)]
+  return expected.host === found.host && (expected.port === 0 || expected.port === found.port)
+}
+
+/** libp2p's `addresses.announceFilter`: identify and `getMultiaddrs()` return its result. */
+type Filter = (addresses: Multiaddr[]) => Multiaddr[]
+
+/**
+ * A filter that returns the mesh's own list, once it exists, instead of libp2p's. Relayed addresses stay: digests leave
+ * them out, but other libp2p peers can use a relay reservation of the application.
+ */
+export interface AnnounceFilter extends Filter {
+  meshAddresses: readonly Multiaddr[] | undefined
+}
+
+/** For `createLibp2p`: the mesh service finds the filter there and updates its list. */
+export function announceFilter(): AnnounceFilter {
+  const filter: AnnounceFilter = Object.assign(
+    (addresses: Multiaddr[]) => withRelayed(filter.meshAddresses ?? addresses, addresses),
+    { meshAddresses: undefined },
+  )
+  return filter
+}
+
+function withRelayed(list: readonly Multiaddr[], addresses: readonly Multiaddr[]): Multiaddr[] {
+  const relayed = addresses.filter((address) => parseAddress(address.toString()).isRelayed)
+  return [...list, ...relayed.filter((one) => !list.some((other) => other.equals(one)))]
+}
+
+/**
+ * The announce filter of this libp2p. libp2p has no getter, so this reads the field; without it the mesh announces the
+ * same addresses in digests, and identify keeps libp2p's list.
+ */
+export function filterOf(addressManager: object): Filter | AnnounceFilter | undefined {
+  const { announceFilter: filter } = addressManager as { announceFilter?: unknown }
+  return typeof filter === 'function' ? (filter as Filter) : undefined
+}
+
+export function isMeshFilter(filter: Filter | AnnounceFilter | undefined): filter is AnnounceFilter {
+  return filter !== undefined && 'meshAddresses' in filter
 }

@@ -9,8 +9,9 @@ import { createLibp2p } from 'libp2p'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/suite/real-world.ts'
-import { type InternalInit, tracemeshInternal } from './internal.ts'
+import type { InternalInit } from './init.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
+import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 

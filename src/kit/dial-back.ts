@@ -7,9 +7,8 @@ import type { Libp2pOptions } from 'libp2p'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { failureOf } from './dial-failure.ts'
-import { lazyNoise } from './lazy-noise.ts'
-import { quicSettings } from './quic-settings.ts'
-import { silentLibp2p } from './silent-libp2p.ts'
+import { silentLibp2p } from './libp2p-logger.ts'
+import { lazyNoise, quicSettings } from './transports.ts'
 
 export interface DialBackTarget {
   readonly nonce: string

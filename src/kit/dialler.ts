@@ -5,15 +5,13 @@ import type { DialFailure, NetworkEffect, NetworkEvent, PathFailure } from '../c
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import { appDialWaitMs, type DialTarget, isApplicationConnected, isApplicationDialling } from './application-dials.ts'
+import { appDialWaitMs, type DialTarget, isApplicationConnected, isApplicationDialling } from './application-use.ts'
+import { pause } from './clock.ts'
 import type { NetworkComponents } from './components.ts'
 import type { ConnectionRecord, Connections } from './connections.ts'
 import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } from './dial-attempt.ts'
-import { type AddressFailure, cutMessage, failureOf, summarizeFailures } from './dial-failure.ts'
-import { hasProtocol, isRelayed, withoutPeer } from './multiaddrs.ts'
-import { explainSelfDial } from './own-host.ts'
-import { pause } from './pause.ts'
-import { type Lookup, resolve } from './resolve.ts'
+import { type AddressFailure, cutMessage, explainSelfDial, failureOf, summarizeFailures } from './dial-failure.ts'
+import { hasProtocol, isRelayed, type Lookup, resolve, withoutPeer } from './multiaddrs.ts'
 
 type SeedDial = Extract<NetworkEffect, { do: 'dial.seed' }>
 type PeerDial = Extract<NetworkEffect, { do: 'dial.peer' }>

@@ -30,8 +30,8 @@ import {
   faultySweepMs,
   startFaults,
 } from './faults.ts'
-import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
+import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { type GossipSubComponents, gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import type { GossipInternals, OutboundStream, RawMessage } from './gossip-internals.ts'
+import {
+  type GossipInternals,
+  gossipInternals,
+  missingInternals,
+  type OutboundStream,
+  type RawMessage,
+} from './gossip-internals.ts'
 import { GossipStreams, type UnsentMessage } from './gossip-streams.ts'
+import { silentLibp2p } from './libp2p-logger.ts'
 
 leakCheck()
 
@@ -222,4 +230,22 @@ describe('the streams that gossipsub really uses', () => {
     assert.deepEqual(reset, ['unread'])
     await owner.close()
   })
+})
+
+test('the installed gossipsub has every private member that the mesh uses', () => {
+  const installed = gossipsub()({ logger: silentLibp2p } as GossipSubComponents)
+  assert.deepEqual(missingInternals(installed), [])
+  assert.equal(gossipInternals(installed), installed)
+})
+
+test('a pubsub of another shape: no internals, and the missing members are named', () => {
+  const other = { peers: new Map(), streamsOutbound: new Map(), streamsInbound: [], removePeer: () => {} }
+  assert.equal(gossipInternals(other), undefined)
+  assert.deepEqual(missingInternals(other), [
+    'streamsInbound',
+    'outboundInflightQueue',
+    'mcache',
+    'createOutboundStream',
+    'pushGossip',
+  ])
 })

@@ -1,9 +1,8 @@
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
+import { pause, raceAbort } from './clock.ts'
 import type { ConnectionRecord, Connections } from './connections.ts'
-import { pause } from './pause.ts'
-import { raceAbort } from './race-abort.ts'
 
 /** Longest wait of a message, and of all messages together for one connection. */
 const waitMs = 2_000

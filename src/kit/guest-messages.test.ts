@@ -10,8 +10,8 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
 import { listenOn } from '../testing/suite/real-world.ts'
 import { decodeMessage, encodeMessage, topicName } from './index.ts'
-import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
+import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 

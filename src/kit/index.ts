@@ -4,8 +4,7 @@
  * @module
  */
 import type { TracemeshComponents } from './components.ts'
-import type { TracemeshInit } from './init.ts'
-import { validateInit } from './init-rules.ts'
+import { type TracemeshInit, validateInit } from './init.ts'
 import { TracemeshService } from './service.ts'
 import type { Tracemesh } from './tracemesh.ts'
 
@@ -27,7 +26,6 @@ export type {
 } from '../telemetry/sdk-types.ts'
 export type { NetworkComponents, TracemeshComponents } from './components.ts'
 export { decodeMessage, encodeMessage, type Message, type Stamp } from './envelope.ts'
-export type { AgentLimit } from './gossip-limits.ts'
 export { type GossipSettings, gossipSettings } from './gossip-settings.ts'
 export type { ServiceNames, TracemeshInit } from './init.ts'
 export type {
@@ -38,10 +36,11 @@ export type {
   SeedGiveupDetail,
   TracemeshEvents,
 } from './mesh-events.ts'
-export type { MeshMessage, MessageHandler, Published, PublishOptions, SubscribeOptions } from './message.ts'
+export type { MeshMessage, MessageHandler, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 export { topicName } from './messages.ts'
+export type { Lookup, ResolvedName } from './multiaddrs.ts'
 export type { MeshRequest, RequestHandler, RequestOptions } from './requests.ts'
-export type { Lookup, ResolvedName } from './resolve.ts'
+export type { AgentLimit } from './rpc-size.ts'
 export type { Tracemesh } from './tracemesh.ts'
 export type { MemberInfo, PeerInfo, Topology } from './views.ts'
 

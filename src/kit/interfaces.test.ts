@@ -4,8 +4,7 @@ import { test } from 'node:test'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { systemClock } from './clock.ts'
-import { interfaceReader, readInterfaces } from './interfaces.ts'
-import { defaultRouteTargets, sourceAddress } from './routes.ts'
+import { defaultRouteTargets, interfaceReader, readInterfaces, sourceAddress } from './interfaces.ts'
 
 leakCheck()
 

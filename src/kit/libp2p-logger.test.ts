@@ -7,10 +7,10 @@ import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
 import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
 import { listenOn } from '../testing/suite/real-world.ts'
-import { type InternalInit, tracemeshInternal } from './internal.ts'
-import { libp2pLogger } from './libp2p-logger.ts'
+import type { InternalInit } from './init.ts'
+import { libp2pLogger, silentLibp2p } from './libp2p-logger.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
-import { silentLibp2p } from './silent-libp2p.ts'
+import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 

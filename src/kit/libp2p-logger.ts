@@ -1,4 +1,4 @@
-import type { ComponentLogger } from '@libp2p/interface'
+import type { ComponentLogger, Logger } from '@libp2p/interface'
 import type { LogLine, MeshLogger } from '../telemetry/log.ts'
 
 /** A line with the placeholders of libp2p's loggers: `%s` text, `%o` object, `%e` error. */
@@ -44,3 +44,8 @@ function lineOf(fieldsOrText: object | string, message = ''): Line {
   if (err instanceof Error) return { format: '%s %o - %e', values: [message, fields, err] }
   return { format: '%s %o', values: [message, fieldsOrText] }
 }
+
+const nothing = () => {}
+const mute: Logger = Object.assign(nothing, { error: nothing, trace: nothing, enabled: false, newScope: () => mute })
+/** Formatting unread log lines costs libp2p more than sending. */
+export const silentLibp2p: ComponentLogger = { forComponent: () => mute }

@@ -7,13 +7,12 @@ import { type ConnectionRecord, Connections } from './connections.ts'
 import { dialBackInTime, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
-import { clearForHeal, guardGossip } from './gossip-guard.ts'
-import type { AgentLimit } from './gossip-limits.ts'
-import type { GossipStreams } from './gossip-streams.ts'
+import { clearForHeal, type GossipStreams, guardGossip } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
 import { closeGracefully, endLink } from './graceful-close.ts'
 import { type FrameCounters, LinkStreams } from './link-streams.ts'
-import { type Lookup, systemLookup } from './resolve.ts'
+import { type Lookup, systemLookup } from './multiaddrs.ts'
+import type { AgentLimit } from './rpc-size.ts'
 import type { OpenedCrossing } from './seal.ts'
 
 export interface Libp2pNetworkOptions {
@@ -34,7 +33,7 @@ export interface Libp2pNetworkOptions {
   readonly closes?: 'own' | 'all' | undefined
   /** Whether this node itself listens at a multiaddr: it dials no member there. */
   readonly isOwn?: ((address: string) => boolean) | undefined
-  /** RPC limits of some agents, where the defaults of `gossip-limits.ts` are wrong. */
+  /** RPC limits of some agents, where the defaults of `rpc-size.ts` are wrong. */
   readonly gossipLimits?: readonly AgentLimit[] | undefined
   /** Resolves the names of seeds; the system's resolver by default. */
   readonly lookup?: Lookup | undefined

@@ -7,11 +7,10 @@ import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
 import { limits } from '../core/limits.ts'
 import { maxOverLimit } from '../core/peer-records.ts'
-import { announceFilter } from './announce-filter.ts'
+import { announceFilter } from './address-watch.ts'
 import { type GossipSettings, gossipSettings } from './gossip-settings.ts'
-import { lazyNoise } from './lazy-noise.ts'
-import { quicSettings } from './quic-settings.ts'
-import { silentLibp2p } from './silent-libp2p.ts'
+import { silentLibp2p } from './libp2p-logger.ts'
+import { lazyNoise, quicSettings } from './transports.ts'
 
 export interface Libp2pSettings {
   readonly privateKey: PrivateKey

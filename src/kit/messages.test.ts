@@ -10,8 +10,7 @@ import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import type { PubSub } from './components.ts'
 import { decodeMessage, encodeMessage } from './envelope.ts'
-import type { MeshMessage } from './message.ts'
-import { Messages } from './messages.ts'
+import { type MeshMessage, Messages } from './messages.ts'
 
 leakCheck()
 

@@ -7,17 +7,9 @@ import { messagingAttributes } from '../core/messaging.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import { spanIn, type TraceRef } from '../core/trace.ts'
+import { RateLimiter, sampleMs } from './clock.ts'
 import type { GossipMessage, PubSub } from './components.ts'
 import { checkSize, decodeMessage, encodeMessage, type Message } from './envelope.ts'
-import type {
-  MeshMessage,
-  MessageHandler,
-  MessageRecord,
-  Published,
-  PublishOptions,
-  SubscribeOptions,
-} from './message.ts'
-import { RateLimiter, sampleMs } from './rate-limiter.ts'
 import type { OpenedCrossing } from './seal.ts'
 import { activeSpan, withRemoteSpan } from './trace-context.ts'
 
@@ -284,4 +276,62 @@ export class Messages {
 /** The gossipsub topic of a mesh topic: guests subscribe to this name. */
 export function topicName(mesh: string, topic: string): string {
   return `${mesh}/${topic}`
+}
+
+/** A message as the application gets it. */
+export interface MeshMessage {
+  readonly topic: string
+  /** Peer id of the publisher, verified by its signature. */
+  readonly from: string
+  readonly data: Uint8Array
+  /** The sampled span of the publish: the active span while a handler runs. Raw messages carry none. */
+  readonly trace: TraceRef | undefined
+  /** Number of bridges on its way. */
+  readonly hops: number
+}
+
+/** May be async: a rejected promise counts as a thrown error. */
+export type MessageHandler = (message: MeshMessage) => void
+
+export interface PublishOptions {
+  /**
+   * Also publishes to the meshes behind bridges.
+   *
+   * @default false
+   */
+  readonly cross?: boolean
+  /**
+   * Publishes the body without the header, for guests that do not know it. The message carries no trace.
+   *
+   * @default false
+   */
+  readonly raw?: boolean
+  /**
+   * Aborts the publish while the message waits for neighbours: it rejects with the reason of the signal, and nothing is
+   * sent. Once gossipsub has the message the signal has no effect.
+   */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SubscribeOptions {
+  /**
+   * Delivers each payload as published; the header of a member's message stays in front of the body.
+   *
+   * @default false
+   */
+  readonly raw?: boolean
+}
+
+export interface Published {
+  /** Peers of the first hop: 0 means that no peer received it. */
+  readonly recipients: number
+}
+
+/** One of the last messages, for display. */
+export interface MessageRecord {
+  readonly at: number
+  readonly direction: 'in' | 'out'
+  readonly topic: string
+  readonly peer: string
+  readonly bytes: number
 }

@@ -1,8 +1,8 @@
 import type { Registrar } from '@libp2p/interface-internal'
 import { MeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
+import { pause } from './clock.ts'
 import type { PubSub } from './components.ts'
-import { pause } from './pause.ts'
 
 const requiredMethods = [
   'subscribe',

@@ -2,7 +2,7 @@ import { type AttributesOf, emitSpan, type SpanEffect } from '../catalogue/span-
 import { MeshError } from '../core/errors.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import { childOf, spanIn, type TraceRef } from '../core/trace.ts'
-import { RateLimiter, sampleMs } from './rate-limiter.ts'
+import { RateLimiter, sampleMs } from './clock.ts'
 import { activeSpan } from './trace-context.ts'
 
 export interface RequestSpansOptions {

@@ -4,7 +4,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { ByteReader, shortText, traceToBytes, u64 } from './bytes.ts'
+import { ByteReader, shortText, traceToBytes, u64 } from './envelope.ts'
 
 /**
  * Messages that cross into other meshes. Gossipsub's own signature ends at the first bridge, so the origin signs the

@@ -8,8 +8,9 @@ import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
 import { listenOn } from '../testing/suite/real-world.ts'
-import { type InternalInit, tracemeshInternal } from './internal.ts'
+import type { InternalInit } from './init.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
+import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 

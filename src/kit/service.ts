@@ -1,10 +1,11 @@
 import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
-import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
-import type { Clock } from '../core/machine.ts'
+import type { Clock, Random } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
 import { type CloseStep, type Inventory, Owner } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
+import { newTrace } from '../core/trace.ts'
 import { logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { measuredClock, VitalsReader } from '../telemetry/vitals.ts'
@@ -12,14 +13,19 @@ import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './as
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import { closeLimitMs } from './graceful-close.ts'
-import { type InternalInit, nextIncarnation, type ResolvedOptions, resolveOptions } from './init.ts'
+import {
+  type InternalInit,
+  nextIncarnation,
+  type ResolvedOptions,
+  resolveOptions,
+  validateInternalInit,
+} from './init.ts'
 import { libp2pLogger } from './libp2p-logger.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
 import { MeshEvents } from './mesh-events.ts'
-import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './message.ts'
+import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
-import { stopSpans } from './stop-spans.ts'
 import type { Tracemesh } from './tracemesh.ts'
 import { type Topology, topologyOf } from './views.ts'
 
@@ -199,4 +205,33 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     if (this.#running === undefined) throw new MeshError('MESH_NOT_STARTED', { what })
     return this.#running
   }
+}
+
+/** A stop in one trace: its cause, and each closing step with its duration and error. */
+export function stopSpans(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): SpanEffect[] {
+  const ref = newTrace(random)
+  const attributes = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
+  return [
+    emitSpan('mesh.node.stopped', attributes, { ref, parent: null }),
+    ...steps.map((step) =>
+      emitSpan(
+        'mesh.node.step',
+        {
+          'mesh.step.name': step.name,
+          'mesh.step.duration_ms': Math.round(step.durationMs),
+          'mesh.step.error': step.error ?? '',
+        },
+        { parent: ref },
+      ),
+    ),
+  ]
+}
+
+/**
+ * The mesh service for the code of this repository, with options and methods that applications do not have. The package
+ * does not export it. Throws MESH_CONFIG_INVALID.
+ */
+export function tracemeshInternal(init: InternalInit = {}): (components: TracemeshComponents) => TracemeshService {
+  const options = validateInternalInit(init)
+  return (components) => new TracemeshService(components, options)
 }

@@ -7,8 +7,8 @@ import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@o
 import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
 import { listenOn } from '../testing/suite/real-world.ts'
-import { tracemeshInternal } from './internal.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
+import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 

@@ -1,7 +1,7 @@
 import type { TypedEventTarget } from '@libp2p/interface'
 import type { Inventory } from '../core/owner.ts'
 import type { TracemeshEvents } from './mesh-events.ts'
-import type { MessageHandler, Published, PublishOptions, SubscribeOptions } from './message.ts'
+import type { MessageHandler, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import type { Topology } from './views.ts'
 

@@ -1,6 +1,6 @@
 import type { AdminSource } from '../admin/server.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
-import type { TracemeshService } from '../kit/internal.ts'
+import type { TracemeshService } from '../kit/service.ts'
 import { version } from '../kit/version.ts'
 import type { NodeConfig } from './config.ts'
 

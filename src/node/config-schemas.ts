@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
-import type { AgentLimit } from '../kit/gossip-limits.ts'
+import type { AgentLimit } from '../kit/rpc-size.ts'
 import { type Rule, topic } from '../kit/rules.ts'
 import { type AddressUse, isAddress } from './addresses.ts'
 

@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import { limits } from '../core/limits.ts'
-import { initRules } from '../kit/init-rules.ts'
+import { initRules } from '../kit/init.ts'
 import { endpointOrOff, oneOf, whole } from '../kit/rules.ts'
 import * as check from './config-schemas.ts'
 

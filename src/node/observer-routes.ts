@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { TracemeshService } from '../kit/internal.ts'
+import type { TracemeshService } from '../kit/service.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
 import type { NodeConfig } from './config.ts'

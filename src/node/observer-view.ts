@@ -1,4 +1,4 @@
-import type { MessageRecord } from '../kit/message.ts'
+import type { MessageRecord } from '../kit/messages.ts'
 import type { MemberInfo, PeerInfo, Topology } from '../kit/views.ts'
 import type { MeshView, ViewLink, ViewMessage, ViewNode } from '../page/mesh-view.ts'
 import type { NodeConfig } from './config.ts'

@@ -1,6 +1,6 @@
 import type { CloseStep, Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
-import type { TracemeshService } from '../kit/internal.ts'
+import type { TracemeshService } from '../kit/service.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /**

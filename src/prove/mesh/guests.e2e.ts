@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { MessageRecord } from '../../kit/message.ts'
+import type { MessageRecord } from '../../kit/messages.ts'
 import type { Topology } from '../../kit/views.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { type Guest, plainGuest, startGuest } from '../../testing/cluster/guest.ts'

@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Connection } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
-import { tracemeshInternal } from '../../kit/internal.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
+import { tracemeshInternal } from '../../kit/service.ts'
 import { recordingTelemetry } from '../otlp/recording-telemetry.ts'
 
 // The node that a crowd joins: hub TOPIC on|off; `off` disables healing. Prints {"event":"ready","address"}, and for

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { leakCheck } from '../testing/leak-check.ts'
-import { type Lookup, resolve, serverLookup, systemLookup } from './resolve.ts'
+import { type Lookup, resolve, serverLookup, systemLookup } from './multiaddrs.ts'
 
 leakCheck()
 

@@ -3,8 +3,7 @@ import { describe, test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type TracemeshInit, tracemesh } from './index.ts'
-import { type InternalInit, resolveOptions } from './init.ts'
-import { validateInternalInit } from './init-rules.ts'
+import { type InternalInit, resolveOptions, validateInternalInit } from './init.ts'
 
 leakCheck()
 

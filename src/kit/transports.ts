@@ -1,5 +1,47 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { type ConnectionEncrypter, serviceCapabilities } from '@libp2p/interface'
+import type { NoiseComponents } from '@libp2p/noise'
+import type { quic } from '@libp2p/quic'
+
+/** Noise, loaded by the first connection that needs it: a node with only QUIC, which has TLS, saves 3 MB of ciphers. */
+export function lazyNoise(load = loadNoise): (components: NoiseComponents) => ConnectionEncrypter {
+  return (components) => {
+    let loading: Promise<ConnectionEncrypter> | undefined
+    const getNoise = () => {
+      loading ??= load(components).catch((error: unknown) => {
+        // For example without a free file descriptor: the next connection tries again.
+        loading = undefined
+        throw error
+      })
+      return loading
+    }
+    const encrypter: ConnectionEncrypter & { readonly [serviceCapabilities]: readonly string[] } = {
+      protocol: '/noise',
+      [serviceCapabilities]: ['@libp2p/connection-encryption', '@libp2p/noise'],
+      secureInbound: async (connection, options) => (await getNoise()).secureInbound(connection, options),
+      secureOutbound: async (connection, options) => (await getNoise()).secureOutbound(connection, options),
+    }
+    return encrypter
+  }
+}
+
+async function loadNoise(components: NoiseComponents): Promise<ConnectionEncrypter> {
+  const { noise: getNoise } = await import('@libp2p/noise')
+  return getNoise()(components)
+}
+
+/**
+ * Milliseconds for a listener's closed connections to drain; its stop waits for all of them. On loopback they drain at
+ * once, over a long path within some round trips. An unfinished handshake has no measured round trip and takes three
+ * seconds, longer than a complete stop may. Native libraries before 2.1.4 ignore this; later ones require it.
+ */
+const shutdownTimeout = 400
+
+/** Probes detect dead peers; these times serve peers without probes, and equal those of go and rust. */
+export const quicSettings = { shutdownTimeout, maxIdleTimeout: 10_000, keepAliveInterval: 5_000 } as Parameters<
+  typeof quic
+>[0]
 
 /** First native library that bounds a listener's stop and fixes three remote memory exhaustions. */
 export const minNativeQuic = '2.1.4'

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { startDeadline } from './deadline.ts'
+import { startDeadline } from './clock.ts'
 
 leakCheck()
 
