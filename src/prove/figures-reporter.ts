@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import type { TestEvent } from 'node:test/reporters'
 import { exitCodes } from '../commands/exit-codes.ts'
 import { figuresPrefix, type ProofResult, round } from './proof.ts'
@@ -17,6 +17,8 @@ interface Answer extends ProofResult {
   readonly seed: number
   readonly node: string
   readonly cores: number
+  /** Load averages of 1, 5 and 15 minutes at the end: figures of time and CPU depend on them. */
+  readonly load: readonly number[]
   /** Start of the process, ISO 8601. */
   readonly at: string
   readonly seconds: number
@@ -48,7 +50,7 @@ export default async function* figuresReporter(events: AsyncIterable<TestEvent>)
       ? 'not shown'
       : 'holds'
   if (verdict === 'not shown') process.exitCode ??= exitCodes.inconclusive
-  answer = { ...answer, verdict }
+  answer = { ...answer, verdict, load: loadavg().map(round) }
   if (process.env[jsonVariable] === '1') return yield `${JSON.stringify(answer)}\n`
   const { name, about, seconds, seed } = answer
   const last = `${name} ${verdict} after ${seconds.toFixed(1)} s (seed ${seed})`
@@ -60,7 +62,7 @@ const marks = { holds: 'ok ', fails: 'NOT', 'not shown': '?  ' } as const
 function begin(): Answer {
   return {
     ...{ name: '', about: '', verdict: 'not shown', commit: commit(), seed: Number.NaN, node: process.version },
-    ...{ cores: availableParallelism(), at: new Date(performance.timeOrigin).toISOString(), seconds: 0 },
+    ...{ cores: availableParallelism(), load: [], at: new Date(performance.timeOrigin).toISOString(), seconds: 0 },
     ...{ checks: [], figures: {} },
   }
 }

@@ -56,6 +56,17 @@ export function atLeast(what: string, least: number, got: number, unit = ''): Ch
   return { what, want: `at least ${least}${unit === '' ? '' : ` ${unit}`}`, got: round(got), holds: got >= least }
 }
 
+/** The check of something that this machine cannot show, for the reason `got`. */
+export function notShown(what: string, want: string, got: string): Check {
+  return { what, want, got, holds: 'not shown' }
+}
+
+/** The result of a proof that this machine cannot run, with its one check. */
+export function unrun({ progress }: ProofContext, what: string, want: string, missing: string): ProofResult {
+  progress(`NOT SHOWN: ${missing}`)
+  return { figures: { missing }, checks: [notShown(what, want, missing)] }
+}
+
 /** To a thousandth, for people. */
 export function round(value: number): number {
   return Math.round(value * 1_000) / 1_000

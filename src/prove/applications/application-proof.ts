@@ -1,5 +1,5 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
@@ -32,7 +32,7 @@ export function applicationProof(name: string, about: string, application: Appli
 }
 
 function figuresOf({ with: mesh, without: bare, ...both }: Comparison, { processes, rate }: Application) {
-  return { secondsMeasured, processes, rate, with: totalsOf(mesh), without: totalsOf(bare), ...both, load: loadavg() }
+  return { secondsMeasured, processes, rate, with: totalsOf(mesh), without: totalsOf(bare), ...both }
 }
 
 /** The totals of a side, and the counters of each of its processes. */

@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { Lab } from '../../lab/lab.ts'
 import { serveLab } from '../../lab/server.ts'
 import type { MeshView } from '../../page/mesh-view.ts'
@@ -69,7 +68,6 @@ export const proof = endToEnd({
         victim: victim.name,
         expiredAfterMs: expiries.map((one) => round(one.span.startMs - killedAt)),
         foundAfterMs: expiries.map((one) => one.afterMs),
-        loadavg: loadavg(),
       }
       return { figures, checks }
     } finally {

@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url'
-import type { NodeOptions } from '../../testing/cluster/cluster.ts'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster/cluster.ts'
 
 interface ChatMessage {
@@ -23,9 +22,9 @@ export interface Exchange {
 
 const entry = fileURLToPath(new URL('../../testing/cluster/chatty-node.ts', import.meta.url))
 
-/** A node that publishes every 500 ms and logs each message that it receives. */
-export function chattyNode(cluster: Cluster, name: string, options: NodeOptions = {}): Promise<NodeProcess> {
-  return cluster.node(name, { keepIdentity: true, ...options, entry })
+/** Starts nodes that publish every 500 ms and log each message that they receive. */
+export function chattyNode(cluster: Cluster): Cluster['node'] {
+  return (name, options) => cluster.node(name, { keepIdentity: true, ...options, entry })
 }
 
 /** Messages from `peer` that were sent, and received by `node`, after `since`, oldest first. */

@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { CrossedDialsMesh, type Round } from '../../testing/cluster/crossed-dials-mesh.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, each, equals, type ProofContext, type ProofResult, round as rounded } from '../proof.ts'
@@ -50,7 +49,6 @@ function figures(rounds: readonly Round[], spanCounts: Readonly<Record<string, n
     'connections closed, both ends': spanCounts['mesh.connection.closed'] ?? 0,
     'failed dials': rounds.flatMap((round) => round.failedDials).slice(0, 5),
     'failed requests': rounds.flatMap((round) => round.requestErrors).slice(0, 5),
-    load: loadavg().map((load) => rounded(load)),
   }
 }
 

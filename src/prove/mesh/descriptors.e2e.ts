@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { spansNamed } from '../evidence.ts'
-import { atLeast, atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
+import { spansNamed, timeUntil } from '../evidence.ts'
+import { atLeast, atMost, type Check, equals, type ProofContext } from '../proof.ts'
+import { isLinked, promptSpans } from './mesh.ts'
 
 /** More descriptors than a node with one link needs, about 35, and fewer than the flood opens. */
 const limits = { low: 60, control: 1_024 } as const
@@ -40,30 +40,29 @@ export const proof = endToEnd({
   seconds: 80,
   async run(context) {
     const outcomes = [await runVariant('low', context), await runVariant('control', context)] as const
-    return { figures: { outcomes, load: loadavg() }, checks: outcomes.flatMap(checksOf) }
+    return { figures: { outcomes }, checks: outcomes.flatMap(checksOf) }
   },
 })
 
 async function runVariant(variant: Variant, { progress, signal }: ProofContext): Promise<Outcome> {
-  await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
+  await using cluster = await startCluster(promptSpans)
   const limit = limits[variant]
   const host = { through: ['prlimit', `--nofile=${limit}:${limit}`] }
   const [address, tcp] = [cluster.address('node'), tcpOf(cluster.address('node'))]
   const seeds = [cluster.address('seed')]
   const seed = await cluster.node('seed', { role: 'seed' })
   const node = await cluster.node('node', { host, listen: [address, tcp], seeds })
-  await until(async () => (await linksOf(node)).includes(seed.peer), recoveryLimitMs, 'linked with the seed')
+  await until(() => isLinked(node, seed), recoveryLimitMs, 'linked with the seed')
   const descriptors = [descriptorsOf(node)]
   progress(`${limit} descriptors, ${descriptors[0]} in use; opening connections`)
   const { answered, newSeed, highest } = await floodNode(node, portOf(tcp), seed, cluster, signal)
   const ended = Date.now()
-  const linkedMs = await timeUntil(async () => (await linksOf(node)).includes(newSeed.peer))
+  const linkedMs = await timeUntil(recoveryLimitMs, () => isLinked(node, newSeed))
   const newcomer = await cluster.node('newcomer', { seeds: [tcp] })
-  const newcomerMs = await timeUntil(async () => (await linksOf(node)).includes(newcomer.peer))
+  const newcomerMs = await timeUntil(recoveryLimitMs, () => isLinked(node, newcomer))
   const spans = (name: 'mesh.resource.exhausted' | 'mesh.resource.recovered') =>
-    spansNamed(cluster.receiver.spans, name).filter(({ resource }) => resource['mesh.node.name'] === 'node')
-  const isInSpans = async () => spans('mesh.resource.recovered').length > 0
-  if (variant === 'low') await timeUntil(isInSpans, spanDelayMs)
+    spansNamed(cluster.receiver.spans, name, 'node')
+  if (variant === 'low') await timeUntil(spanDelayMs, () => spans('mesh.resource.recovered').length > 0)
   else await sleep(spanDelayMs, undefined, { signal })
   return {
     variant: variant,
@@ -91,10 +90,7 @@ async function floodNode(node: NodeProcess, tcpPort: number, seed: NodeProcess, 
     for (let n = 0; n < flood.tcp; n++) open(tcpPort)
     await sleep(flood.everyMs, undefined, { signal })
     highest = Math.max(highest, descriptorsOf(node))
-    answered ||= await node.api('/healthz').then(
-      () => true,
-      () => false,
-    )
+    answered ||= (await node.api('/healthz').catch(() => undefined)) !== undefined
     if (newSeed === undefined) {
       seed.kill()
       newSeed = seed.exited.then(() => cluster.node('seed', { role: 'seed' }))
@@ -115,15 +111,6 @@ function portOf(address: string): number {
 
 function descriptorsOf({ pid }: NodeProcess): number {
   return readdirSync(`/proc/${pid}/fd`).length
-}
-
-async function linksOf(node: NodeProcess): Promise<readonly string[]> {
-  const { peers } = await node.api<{ peers: { peer: string; links: { state: string }[] }[] }>('/api/topology')
-  return peers.filter(({ links }) => links.some(({ state }) => state === 'settled')).map(({ peer }) => peer)
-}
-
-async function timeUntil(holds: () => Promise<boolean>, limitMs = recoveryLimitMs): Promise<number> {
-  return round(await until(holds, limitMs, '').catch(() => Number.NaN))
 }
 
 function checksOf(outcome: Outcome): Check[] {

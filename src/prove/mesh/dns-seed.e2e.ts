@@ -1,9 +1,9 @@
-import { loadavg } from 'node:os'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { startDnsServer } from '../../testing/cluster/dns-server.ts'
-import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { spansInTrace, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, equals } from '../proof.ts'
+import { promptSpans } from './mesh.ts'
 
 const seedName = 'seed.test'
 const hosts = { before: '127.0.0.2', after: '127.0.0.3' }
@@ -19,25 +19,15 @@ export const proof = endToEnd({
   async run({ progress, signal }) {
     const dns = await startDnsServer()
     try {
-      await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
+      await using cluster = await startCluster(promptSpans)
       const { receiver } = cluster
       const [, , , , port] = cluster.address('seed').split('/')
       const at = (host: string) => [`/ip4/${host}/udp/${port}/quic-v1`]
-      const spansOf = (name: string, holds: (span: ReceivedSpan) => boolean = () => true) =>
-        receiver.spans.filter((span) => {
-          return span.name === name && span.resource['mesh.node.name'] === 'node' && holds(span)
-        })
       const connected = (peer: string) =>
-        spansOf('mesh.seed.connected', ({ attributes }) => attributes['mesh.peer.id'] === peer)
-      const waitFor = (what: string, holds: () => boolean) =>
-        until(
-          () => {
-            signal.throwIfAborted()
-            return holds()
-          },
-          stepLimitMs,
-          what,
+        spansNamed(receiver.spans, 'mesh.seed.connected', 'node').filter(
+          ({ attributes }) => attributes['mesh.peer.id'] === peer,
         )
+      const waitFor = (what: string, holds: () => boolean) => until(holds, stepLimitMs, what, signal)
 
       dns.set(seedName, [hosts.before])
       const oldSeed = await cluster.node('seed', { role: 'seed', listen: at(hosts.before) })
@@ -53,9 +43,11 @@ export const proof = endToEnd({
         listen: at(hosts.after),
         env: { MESH_NAME: 'seed-2' },
       })
-      const isDialAt = (host: string) => (span: ReceivedSpan) =>
-        String(span.attributes['mesh.seed.addresses']).includes(host)
-      await waitFor('a retry at the old address', () => spansOf('mesh.seed.retry', isDialAt(hosts.before)).length > 0)
+      await waitFor('a retry at the old address', () =>
+        spansNamed(receiver.spans, 'mesh.seed.retry', 'node').some(({ attributes }) =>
+          String(attributes['mesh.seed.addresses']).includes(hosts.before),
+        ),
+      )
 
       progress(`the name now resolves to ${hosts.after}`)
       const queriesBefore = dns.queries.length
@@ -63,22 +55,19 @@ export const proof = endToEnd({
       dns.set(seedName, [hosts.after])
       await waitFor('the seed is found at its new address', () => connected(newSeed.peer).length > 0)
       const end = connected(newSeed.peer)[0]
-      const opened = spansOf('mesh.connection.opened', (span) => span.attributes['mesh.peer.id'] === newSeed.peer)[0]
-      const retries = spansOf('mesh.seed.retry', ({ traceId }) => traceId === end?.traceId)
+      const connectedMs = (end?.endMs ?? Number.NaN) - changedAt
+      const opened = spansNamed(receiver.spans, 'mesh.connection.opened', 'node').find(
+        ({ attributes }) => attributes['mesh.peer.id'] === newSeed.peer,
+      )
+      const retries = spansInTrace(spansNamed(receiver.spans, 'mesh.seed.retry', 'node'), end?.traceId ?? '')
       return {
         figures: {
           asked: dns.queries,
-          'connected after, ms': (end?.endMs ?? Number.NaN) - changedAt,
+          'connected after, ms': connectedMs,
           retries: retries.map(({ attributes }) => attributes),
-          load: loadavg(),
         },
         checks: [
-          atMost(
-            'from the change of the name to mesh.seed.connected',
-            foundLimitMs,
-            (end?.endMs ?? Number.NaN) - changedAt,
-            'ms',
-          ),
+          atMost('from the change of the name to mesh.seed.connected', foundLimitMs, connectedMs, 'ms'),
           equals('transport to the new address', 'quic', String(opened?.attributes['mesh.connection.transport'])),
           equals(
             'the new address',

@@ -1,11 +1,10 @@
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { emitterOf, numberOf, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, equals } from '../proof.ts'
 import { chattyNode, countMessages, slowestMs, waitForExchange } from './chat.ts'
-import { waitForFullMesh } from './mesh.ts'
+import { startMesh, waitForFullMesh } from './mesh.ts'
 
 const frozenMs = 45_000
 const exchangeLimitMs = 15_000
@@ -19,13 +18,9 @@ export const proof = endToEnd({
   seconds: 125,
   async run({ random, progress }) {
     await using cluster = await startCluster()
-    const seeds = [cluster.address('seed')]
-    const seed = await chattyNode(cluster, 'seed', { role: 'seed' })
-    const names = Array.from({ length: 5 }, (_, index) => `node-${index + 1}`)
-    const rest = await Promise.all(names.map((name) => chattyNode(cluster, name, { seeds })))
-    await waitForFullMesh([seed, ...rest], 30_000)
-    const all = [seed, ...rest]
-    const sleeper = all[Math.floor(random() * all.length)] ?? seed
+    const all = await startMesh(cluster, 5, chattyNode(cluster))
+    await waitForFullMesh(all, 30_000)
+    const sleeper = all[Math.floor(random() * all.length)] ?? all[0]
     const others = all.filter((node) => node !== sleeper)
     progress(`freezing ${sleeper.name} for ${frozenMs / 1_000} s`)
     sleeper.pause()
@@ -79,7 +74,6 @@ export const proof = endToEnd({
       linkedMs,
       sleptMs: stalls.map((span) => numberOf(span, 'mesh.stall.slept_ms')),
       suspendedSweeps: suspended.length,
-      loadavg: loadavg(),
     }
     return { figures, checks }
   },

@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { MessageRecord } from '../../kit/messages.ts'
 import type { Topology } from '../../kit/views.ts'
@@ -55,7 +54,7 @@ async function visit(mesh: Mesh, start: Start): Promise<ProofResult> {
   const last = await stay(mesh, await start(), 'back after a crash')
   const stays = [first, second, last]
   return {
-    figures: { ...Object.fromEntries(stays.map(({ title, steps }) => [title, steps])), load: loadavg() },
+    figures: { ...Object.fromEntries(stays.map(({ title, steps }) => [title, steps])) },
     checks: stays.flatMap(({ checks }) => checks),
   }
 }

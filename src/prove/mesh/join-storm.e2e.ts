@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { nodeCommand } from '../../processes/node-program.ts'
@@ -41,7 +40,7 @@ export const proof = endToEnd({
       return values.reduce((sum, value) => sum + value, 0) / values.length
     }
     const ratio = (of: (outcome: Outcome) => number) => mean(true, of) / mean(false, of)
-    const figures = { outcomes, load: loadavg() }
+    const figures = { outcomes }
     const healed = Math.max(...outcomes.filter((one) => one.healing).map(({ heals }) => heals))
     const checks: Check[] = [
       equals(

@@ -1,11 +1,10 @@
-import { loadavg } from 'node:os'
 import type { Topology } from '../../kit/views.ts'
 import { type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { nameOf, spansNamed } from '../evidence.ts'
 import { atMost, type Check, equals, round } from '../proof.ts'
-import { topologiesOf, waitForFullMesh } from './mesh.ts'
+import { startMesh, topologiesOf, waitForFullMesh } from './mesh.ts'
 
 const windowMs = 30_000
 /** One sweep, and a second for a slow machine. */
@@ -23,14 +22,9 @@ export const proof = endToEnd({
   seconds: 55,
   async run({ random, progress }) {
     await using cluster = await startCluster({ env: { MESH_TOPICS: topic } })
-    const seeds = [cluster.address('seed')]
-    const seed = await cluster.node('seed', { role: 'seed' })
-    const rest = await Promise.all(
-      Array.from({ length: 5 }, (_, index) => cluster.node(`node-${index + 1}`, { seeds })),
-    )
-    await waitForFullMesh([seed, ...rest], 30_000)
-    const all = [seed, ...rest]
-    const victim = all[Math.floor(random() * all.length)] ?? seed
+    const all = await startMesh(cluster, 5)
+    await waitForFullMesh(all, 30_000)
+    const victim = all[Math.floor(random() * all.length)] ?? all[0]
     const others = all.filter((node) => node !== victim)
     const before = await topologiesOf(others)
     progress(`all are linked; killing ${victim.name}`)
@@ -62,7 +56,6 @@ export const proof = endToEnd({
       closedAfterMs: after(about('mesh.connection.closed'), killedAt),
       expiredAfterMs: after(about('mesh.member.expired'), killedAt),
       silenceMs: about('mesh.member.expired').map((span) => span.attributes['mesh.member.silence_ms']),
-      loadavg: loadavg(),
     }
     return { figures, checks }
   },

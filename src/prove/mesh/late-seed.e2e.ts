@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
@@ -15,7 +14,16 @@ import {
   unclosedConnections,
 } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { closeFault, haveFullMembership, openFault, type PairLink, topologiesOf, waitForFullMesh } from './mesh.ts'
+import {
+  campaignFault,
+  closeFault,
+  haveFullMembership,
+  isWait,
+  openFault,
+  type PairLink,
+  topologiesOf,
+  waitForFullMesh,
+} from './mesh.ts'
 
 const nodes = 6
 /** From the seed's start, beyond the longest remaining wait. */
@@ -23,11 +31,6 @@ const graceMs = 15_000
 /** A node sweeps every 5 s. */
 const sweepGapMs = 6_000
 const windowMs = 60_000
-
-/** Upper ends of the waits, in milliseconds; the last one repeats. */
-const stepsMs = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
-/** Rounding of `mesh.seed.delay_ms`, in milliseconds. */
-const roundingMs = 1
 
 export const proof = endToEnd({
   name: 'late-seed',
@@ -97,11 +100,12 @@ function judge(spans: readonly ReceivedSpan[], run: Run): ProofResult {
   const campaigns = firstCampaigns(spans)
   const waitMs = longestWaitMs(campaigns, run.seedAt)
   const tookMs = run.completeAt - run.seedAt
+  const hasOtherPeer = ({ connected }: Campaign) => connected?.attributes['mesh.peer.id'] !== run.seed
   const checks = [
     equals('campaigns, one for each of the others', nodes - 1, campaigns.length),
     equals('campaigns whose attempts are not their children, 1 2 3 … and then connected', '', faults(campaigns)),
     equals('campaigns without a failed attempt', 0, campaigns.filter(({ retries }) => retries.length === 0).length),
-    equals('campaigns that found another peer', 0, campaigns.filter(hasOtherPeer(run.seed)).length),
+    equals('campaigns that found another peer', 0, campaigns.filter(hasOtherPeer).length),
     atMost('complete membership, after the longest remaining wait', graceMs, tookMs - waitMs, 'ms'),
     ...linkChecks(spans, run),
     ...rhythmChecks(spans),
@@ -118,7 +122,6 @@ function judge(spans: readonly ReceivedSpan[], run: Run): ProofResult {
     connectionsOpened: spansNamed(spans, 'mesh.connection.opened').length,
     longestSweepGapMs: round(Math.max(...gapsOfLives(spans, 'mesh.staleness.pruned'))),
     longestWindowGapMs: round(Math.max(...gapsOf(spansNamed(spans, 'mesh.window')))),
-    loadavg: loadavg(),
   }
   return { figures, checks }
 }
@@ -174,12 +177,8 @@ function lossChecks(spans: readonly ReceivedSpan[]): Check[] {
   ]
 }
 
-function faults(campaigns: readonly { emitter: string; fault: string }[]): string {
+function faults(campaigns: readonly Campaign[]): string {
   return campaigns.flatMap(({ emitter, fault }) => (fault === '' ? [] : [`${emitter}: ${fault}`])).join('; ')
-}
-
-function hasOtherPeer(seed: string): (campaign: { connected: ReceivedSpan | undefined }) => boolean {
-  return ({ connected }) => connected?.attributes['mesh.peer.id'] !== seed
 }
 
 /** First campaign of one node, from its spans. */
@@ -196,30 +195,18 @@ function firstCampaigns(spans: readonly ReceivedSpan[]): Campaign[] {
   const roots = spansNamed(spans, 'mesh.seed.dial').filter((span) => numberOf(span, 'mesh.seed.campaign') === 1)
   return roots.map((root) => {
     const trace = spansInTrace(spans, root.traceId)
-    const inOrder = (a: ReceivedSpan, b: ReceivedSpan) => a.endMs - b.endMs
-    const retries = spansNamed(trace, 'mesh.seed.retry').sort(inOrder)
-    const connected = spansNamed(trace, 'mesh.seed.connected')[0]
-    return { emitter: emitterOf(root), retries, connected, fault: faultOf(root, trace, retries) }
+    const retries = spansNamed(trace, 'mesh.seed.retry').sort((a, b) => a.endMs - b.endMs)
+    const [connected] = spansNamed(trace, 'mesh.seed.connected')
+    const fault = campaignFault(trace, 'mesh.seed.connected') || waitFault(retries)
+    return { emitter: emitterOf(root), retries, connected, fault }
   })
 }
 
-function faultOf(root: ReceivedSpan, trace: readonly ReceivedSpan[], retries: readonly ReceivedSpan[]): string {
-  const ends = spansNamed(trace, 'mesh.seed.connected')
-  if (root.parentSpanId !== '') return 'the campaign is not a root span'
-  const stray = [...retries, ...ends].find(({ parentSpanId }) => parentSpanId !== root.spanId)
-  if (stray !== undefined) return `${stray.name} is not a child of its campaign`
-  if (ends.length !== 1) return `${ends.length} ends`
-  const numbered = [...retries, ...ends].map((span) => numberOf(span, 'mesh.seed.attempt'))
-  if (numbered.some((attempt, index) => attempt !== index + 1)) return `attempts are numbered ${numbered.join(' ')}`
-  const wrong = retries.find((retry, index) => !isWait(numberOf(retry, 'mesh.seed.delay_ms'), index))
-  return wrong === undefined
-    ? ''
-    : `wait ${wrong.attributes['mesh.seed.delay_ms']} after attempt ${wrong.attributes['mesh.seed.attempt']}`
-}
-
-function isWait(delayMs: number, index: number): boolean {
-  const step = stepsMs[Math.min(index, stepsMs.length - 1)] ?? 0
-  return delayMs >= step / 2 - roundingMs && delayMs <= step + roundingMs
+function waitFault(retries: readonly ReceivedSpan[]): string {
+  const wait = (retry: ReceivedSpan) => numberOf(retry, 'mesh.seed.delay_ms')
+  // The span rounds it to a millisecond.
+  const wrong = retries.findIndex((retry, index) => !isWait(index + 1, wait(retry), 1))
+  return retries[wrong] === undefined ? '' : `wait ${wait(retries[wrong])} after attempt ${wrong + 1}`
 }
 
 /** The longest remaining wait of any campaign at `atMs` (Unix milliseconds), without attempts in progress. */

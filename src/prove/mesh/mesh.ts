@@ -1,7 +1,23 @@
+import type { SpanName } from '../../catalogue/spans.ts'
+import { backoffPolicy } from '../../core/backoff.ts'
 import type { PeerInfo, Topology } from '../../kit/views.ts'
-import { type NodeProcess, until } from '../../testing/cluster/cluster.ts'
-import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
-import { emitterOf, isLinkedTo, spansInTrace, spansNamed } from '../evidence.ts'
+import { type Cluster, type NodeProcess, until } from '../../testing/cluster/cluster.ts'
+import { type AnySpan, emitterOf, isLinkedTo, numberOf, spansInTrace, spansNamed } from '../evidence.ts'
+
+/** For proofs that wait for spans: nodes export them every 200 ms. */
+export const promptSpans = { env: { OTEL_BSP_SCHEDULE_DELAY: '200' } } as const
+
+/** Starts a seed, then `node-1` to `node-<count>` at once, which dial it; the seed is the first of the result. */
+export async function startMesh(
+  cluster: Cluster,
+  count: number,
+  start: Cluster['node'] = cluster.node,
+): Promise<[NodeProcess, ...NodeProcess[]]> {
+  const seeds = [cluster.address('seed')]
+  const seed = await start('seed', { role: 'seed' })
+  const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
+  return [seed, ...(await Promise.all(names.map((name) => start(name, { seeds }))))]
+}
 
 export interface PairLink {
   readonly id: string
@@ -12,15 +28,30 @@ export interface PairLink {
   readonly ends: readonly [string, string]
 }
 
+export function topologyOf(node: NodeProcess): Promise<Topology> {
+  return node.api<Topology>('/api/topology')
+}
+
 export function topologiesOf(nodes: readonly NodeProcess[]): Promise<Topology[]> {
-  return Promise.all(nodes.map((node) => node.api<Topology>('/api/topology')))
+  return Promise.all(nodes.map(topologyOf))
+}
+
+/** Peers with a link to this node. */
+export async function linkedPeers(node: NodeProcess): Promise<readonly PeerInfo[]> {
+  const { peers } = await topologyOf(node)
+  return peers.filter(({ links }) => links.some(({ state }) => state === 'settled'))
+}
+
+export async function isLinked(node: NodeProcess, other: NodeProcess): Promise<boolean> {
+  return (await linkedPeers(node)).some(({ peer }) => peer === other.peer)
 }
 
 /** Whether each of these nodes has exactly the others as members. */
 export function haveFullMembership(topologies: readonly Topology[]): boolean {
   const all = topologies.map(({ self }) => self)
   return topologies.every(({ self, members }) => {
-    return sameSet([...members.map(({ peer }) => peer), self], all)
+    const known = new Set([...members.map(({ peer }) => peer), self])
+    return known.size === all.length && all.every((peer) => known.has(peer))
   })
 }
 
@@ -65,14 +96,8 @@ function singleSettledLink(peers: readonly PeerInfo[], peer: string): PeerInfo['
   return links.length === 1 && links[0]?.state === 'settled' ? links[0] : undefined
 }
 
-function sameSet(some: readonly string[], others: readonly string[]): boolean {
-  return new Set(some).size === others.length && others.every((one) => some.includes(one))
-}
-
-type Spans = readonly ReceivedSpan[]
-
 /** Why the opening of this link is not one trace with the spans of both ends; empty when it is. */
-export function openFault(spans: Spans, { id, trace, ends }: PairLink): string {
+export function openFault(spans: readonly AnySpan[], { id, trace, ends }: PairLink): string {
   const emittedSpans = spansInTrace(spans, trace)
   const [first, ...more] = emittedSpans.filter(({ parentSpanId }) => parentSpanId === '')
   if (first?.name !== 'mesh.connection.opened' || more.length > 0) return `${id}: the root is ${first?.name}`
@@ -84,7 +109,7 @@ export function openFault(spans: Spans, { id, trace, ends }: PairLink): string {
 }
 
 /** Why the close of this link by `stopped` is not one trace with the spans of both ends; empty when it is. */
-export function closeFault(spans: Spans, { id, trace, ends }: PairLink, stopped: string): string {
+export function closeFault(spans: readonly AnySpan[], { id, trace, ends }: PairLink, stopped: string): string {
   const ofLink = spans.filter((span) => span.attributes['mesh.link.id'] === id)
   const [sent, ...moreSent] = spansNamed(ofLink, 'mesh.goodbye.sent')
   if (sent === undefined || moreSent.length > 0) return `${id}: ${moreSent.length} extra goodbyes, or none`
@@ -96,4 +121,24 @@ export function closeFault(spans: Spans, { id, trace, ends }: PairLink, stopped:
   if (closed.map(emitterOf).sort().join() !== ends.join()) return `${id}: ${closed.length} × closed`
   const unlinked = [sent, ...received, ...closed].find((span) => !isLinkedTo(span, trace))
   return unlinked === undefined ? '' : `${id}: ${unlinked.name} is not linked to the opening trace`
+}
+
+/** Why this trace is not one campaign: a root, attempts below it with numbers from 1, one end. Empty when it is. */
+export function campaignFault(trace: readonly AnySpan[], endName: SpanName): string {
+  const [root, ...more] = spansNamed(trace, 'mesh.seed.dial')
+  const ends = spansNamed(trace, endName)
+  const attempts = [...spansNamed(trace, 'mesh.seed.retry').sort((a, b) => a.startMs - b.startMs), ...ends]
+  const numbers = attempts.map((span) => numberOf(span, 'mesh.seed.attempt'))
+  const stray = attempts.find(({ parentSpanId }) => parentSpanId !== root?.spanId)
+  if (root === undefined || more.length > 0 || root.parentSpanId !== '') return 'no single root'
+  if (ends.length !== 1) return `${ends.length} ends`
+  if (numbers.some((number, index) => number !== index + 1)) return `attempts are numbered ${numbers.join(' ')}`
+  return stray === undefined ? '' : `${stray.name} is not a child of its campaign`
+}
+
+/** Whether a seed dialler may wait `ms` after its attempt `n`; it may be so much shorter and longer. Milliseconds. */
+export function isWait(n: number, ms: number, offMs: number, lateMs = offMs): boolean {
+  const { stepsMs } = backoffPolicy
+  const step = stepsMs[Math.min(n, stepsMs.length) - 1] ?? Number.NaN
+  return ms >= step / 2 - offMs && ms <= step + lateMs
 }

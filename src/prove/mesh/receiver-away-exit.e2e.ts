@@ -1,5 +1,4 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -29,7 +28,7 @@ export const proof = endToEnd({
       const checks = exits.flatMap((exit) => checksOf(exit))
       const arrived = exits.map(({ received }) => received)
       return {
-        figures: { exits, load: loadavg() },
+        figures: { exits },
         checks: [
           ...checks,
           atLeast('away: spans that arrived before', 10, arrived[0] ?? 0),

@@ -1,14 +1,14 @@
-import { loadavg } from 'node:os'
-import type { Topology } from '../../kit/index.ts'
 import { type Cluster, until } from '../../testing/cluster/cluster.ts'
 import type { NodeProcess } from '../../testing/cluster/node-process.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { onNetwork } from '../network/on-network.ts'
+import { spansNamed } from '../evidence.ts'
+import { addressesAt, onNetwork } from '../network/on-network.ts'
 import { atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { isLinked, topologyOf } from './mesh.ts'
 
-const listen = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/0.0.0.0/tcp/4001']
-const seedAt = ['/ip4/45.79.10.1/udp/4001/quic-v1', '/ip4/45.79.10.1/tcp/4001']
+const listen = addressesAt('0.0.0.0')
+const seedAt = addressesAt('45.79.10.1')
 const stepLimitMs = 60_000
 const knownLimitMs = 10_000
 
@@ -39,30 +39,11 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
   const moved = await start('moved', hosts.moved)
   const third = await start('third', hosts.third)
   const lateNode = await start('late', late)
-  const topology = (node: NodeProcess) => node.api<Topology>('/api/topology')
-  const isLinked = async (node: NodeProcess, other: NodeProcess) =>
-    (await topology(node)).peers.some(({ peer, links }) => {
-      return peer === other.peer && links.some(({ state }) => state === 'settled')
-    })
   const knows = async (node: NodeProcess, name: string, host: string) => {
-    const member = (await topology(node)).members.find((one) => one.name === name)
-    return listen.every((_, index) => {
-      return member?.addresses.some((one) => one.startsWith(listen[index]?.replace('0.0.0.0', host) ?? '?'))
-    })
+    const member = (await topologyOf(node)).members.find((one) => one.name === name)
+    return addressesAt(host).every((address) => member?.addresses.some((one) => one.startsWith(address)))
   }
-  /** Milliseconds until `holds`. */
-  const step = async (what: string, holds: () => Promise<boolean>) => {
-    const startedAt = Date.now()
-    await until(
-      () => {
-        signal.throwIfAborted()
-        return holds()
-      },
-      stepLimitMs,
-      what,
-    )
-    return Date.now() - startedAt
-  }
+  const step = (what: string, holds: () => Promise<boolean>) => until(holds, stepLimitMs, what, signal)
 
   await step('three nodes linked', async () => (await isLinked(moved, third)) && (await isLinked(third, seed)))
   progress('45.79.10.2 becomes 45.79.10.22')
@@ -87,10 +68,8 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
     )
     return linked.every(Boolean)
   })
-  const changes = cluster.receiver.spans.filter(({ name, resource }) => {
-    return name === 'mesh.address.changed' && resource['mesh.node.name'] === 'moved'
-  })
-  const { addresses } = await topology(lateNode)
+  const changes = spansNamed(cluster.receiver.spans, 'mesh.address.changed', 'moved')
+  const { addresses } = await topologyOf(lateNode)
   return {
     figures: {
       movedMs,
@@ -98,7 +77,6 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
       lateMs,
       lateKnownMs,
       announcedByLate: addresses.filter(({ state }) => state === 'announced').map(({ address }) => address),
-      load: loadavg(),
     },
     checks: [
       atMost('until others learn a new address', knownLimitMs, movedMs, 'ms'),

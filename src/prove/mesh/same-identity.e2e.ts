@@ -1,10 +1,9 @@
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, type Check, equals } from '../proof.ts'
 import { chattyNode, countMessages, type Exchange, slowestMs, waitForExchange } from './chat.ts'
-import { type PairLink, waitForFullMesh } from './mesh.ts'
+import { type PairLink, startMesh, waitForFullMesh } from './mesh.ts'
 
 interface Round {
   readonly name: string
@@ -42,14 +41,11 @@ export const proof = endToEnd({
   seconds: 110,
   async run({ progress }) {
     await using cluster = await startCluster()
-    const seeds = [cluster.address('seed')]
-    const seed = await chattyNode(cluster, 'seed', { role: 'seed' })
-    const names = Array.from({ length: 5 }, (_, index) => `node-${index + 1}`)
-    const all = [seed, ...(await Promise.all(names.map((name) => chattyNode(cluster, name, { seeds }))))]
+    const all = await startMesh(cluster, 5, chattyNode(cluster))
     await waitForFullMesh(all, 30_000)
     const outcomes: Outcome[] = []
     for (const round of rounds) {
-      const outcome = await runRound(cluster, round, seeds)
+      const outcome = await runRound(cluster, round)
       progress(`${round.name}, away ${round.awayMs} ms: messages both ways after ${slowestMs(outcome.exchanges)} ms`)
       outcomes.push(outcome)
     }
@@ -58,20 +54,22 @@ export const proof = endToEnd({
         ...rest,
         transports: [...new Set(links.map(({ transport }) => transport))],
       })),
-      loadavg: loadavg(),
     }
     return { figures, checks: outcomes.flatMap(checksOf) }
   },
 })
 
-async function runRound(cluster: Cluster, { name, awayMs }: Round, seeds: readonly string[]): Promise<Outcome> {
+async function runRound(cluster: Cluster, { name, awayMs }: Round): Promise<Outcome> {
   const others = cluster.nodes().filter((node) => node.name !== name)
   const killed = cluster.nodes().find((node) => node.name === name) as NodeProcess
   killed.kill()
   await killed.exited
   await sleep(awayMs)
   const startedAt = Date.now()
-  const node = await chattyNode(cluster, name, name === 'seed' ? { role: 'seed' } : { seeds })
+  const node = await chattyNode(cluster)(
+    name,
+    name === 'seed' ? { role: 'seed' } : { seeds: [cluster.address('seed')] },
+  )
   const listeningMs = Date.now() - startedAt
   const exchanges = await waitForExchange(node, others, startedAt, exchangeLimitMs + 10_000)
   const links = await waitForFullMesh([node, ...others], 20_000)

@@ -1,7 +1,10 @@
 import { backoffPolicy } from '../../core/backoff.ts'
+import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { type EmittedSpan, SimMesh } from '../../testing/sim/sim-mesh.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { type AnySpan, isLinkedTo, spansNamed } from '../evidence.ts'
 import { atLeast, type Check, each, equals } from '../proof.ts'
+import { isWait } from './mesh.ts'
 
 const watchedMs = 360_000
 
@@ -30,16 +33,7 @@ export const proof = endToEnd({
 })
 
 /** A span of a seed campaign, from the simulator or the receiver. Milliseconds on one clock. */
-export interface SeedSpan {
-  readonly name: string
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentSpanId: string
-  readonly links: readonly { readonly traceId: string }[]
-  readonly startMs: number
-  readonly endMs: number
-  readonly attributes: Readonly<Record<string, unknown>>
-}
+export type SeedSpan = AnySpan & Pick<ReceivedSpan, 'endMs'>
 
 export function isSeedSpan({ name }: { readonly name: string }): boolean {
   return name.startsWith('mesh.seed.')
@@ -53,10 +47,10 @@ export function attemptsOf(spans: readonly SeedSpan[]): SeedSpan[] {
 /** Checks the spans of a node whose only seed never answers. */
 export function noAnswerChecks(spans: readonly SeedSpan[]): Check[] {
   const attempts = attemptsOf(spans)
-  const [first, second] = spans.filter(({ name }) => name === 'mesh.seed.dial')
+  const [first] = spansNamed(spans, 'mesh.seed.dial')
   const campaign = attempts.filter(({ traceId }) => traceId === first?.traceId)
   const later = attempts.slice(campaign.length)
-  const giveups = campaign.filter(({ name }) => name === 'mesh.seed.giveup')
+  const giveups = spansNamed(campaign, 'mesh.seed.giveup')
   return [
     ...waitChecks(campaign),
     equals('give-ups of the first campaign', 1, giveups.length),
@@ -65,43 +59,33 @@ export function noAnswerChecks(spans: readonly SeedSpan[]): Check[] {
     each('from attempt to attempt after the give-up', `${alone.everyMs} ± ${alone.offMs} ms`, gaps(later), (ms) => {
       return Math.abs(ms - alone.everyMs) <= alone.offMs
     }),
-    ...traceChecks(spans, later, first, second),
+    ...traceChecks(spans, later),
   ]
 }
 
 function waitChecks(campaign: readonly SeedSpan[]): Check[] {
-  const retries = campaign.filter(({ name }) => name === 'mesh.seed.retry')
+  const retries = spansNamed(campaign, 'mesh.seed.retry')
   const waits = retries.map((retry, i) => ({
     n: i + 1,
-    stepMsOfWait: stepMs(i + 1),
     emittedMs: Number(retry.attributes['mesh.seed.delay_ms']),
     measuredMs: Math.round((campaign[i + 1]?.startMs ?? Number.NaN) - retry.endMs),
   }))
   return [
     equals('retries of the first campaign', backoffPolicy.attempts - 1, retries.length),
-    each(
-      'wait n as emitted',
-      'in [w/2, w]',
-      waits,
-      ({ emittedMs, stepMsOfWait }) => emittedMs >= stepMsOfWait / 2 && emittedMs <= stepMsOfWait,
+    each('wait n as emitted', 'in [w/2, w]', waits, ({ n, emittedMs }) => isWait(n, emittedMs, 0)),
+    each('wait n as measured', `in [w/2, w + ${lateMs} ms]`, waits, ({ n, measuredMs }) =>
+      isWait(n, measuredMs, 1, lateMs),
     ),
-    each('wait n as measured', `in [w/2, w + ${lateMs} ms]`, waits, ({ measuredMs, stepMsOfWait }) => {
-      return measuredMs >= stepMsOfWait / 2 - 1 && measuredMs <= stepMsOfWait + lateMs
-    }),
   ]
 }
 
-function traceChecks(
-  spans: readonly SeedSpan[],
-  later: readonly SeedSpan[],
-  first: SeedSpan | undefined,
-  second: SeedSpan | undefined,
-): Check[] {
-  const roots = spans.filter(({ name }) => name === 'mesh.seed.dial')
+function traceChecks(spans: readonly SeedSpan[], later: readonly SeedSpan[]): Check[] {
+  const roots = spansNamed(spans, 'mesh.seed.dial')
+  const [first, second] = roots
   const others = spans.filter(({ name }) => name !== 'mesh.seed.dial')
   const apart = second !== undefined && second.traceId !== first?.traceId
   const rearmed = others.find(({ name, traceId }) => name === 'mesh.seed.rearmed' && traceId === second?.traceId)
-  const linked = first !== undefined && rearmed?.links.some(({ traceId }) => traceId === first.traceId) === true
+  const linked = first !== undefined && rearmed !== undefined && isLinkedTo(rearmed, first.traceId)
   const stray = later.filter(({ traceId }) => traceId !== second?.traceId)
   return [
     each('every span of a campaign is a child of its mesh.seed.dial', 'all', others, (span) =>
@@ -115,7 +99,7 @@ function traceChecks(
 /** Figures for people, in seconds. */
 export function noAnswerFigures(spans: readonly SeedSpan[]): Record<string, unknown> {
   const attempts = attemptsOf(spans)
-  const retries = attempts.filter(({ name }) => name === 'mesh.seed.retry')
+  const retries = spansNamed(attempts, 'mesh.seed.retry')
   const seconds = (ms: number) => Math.round(ms) / 1_000
   const failures = attempts.map(({ attributes }) => `${attributes['mesh.dial.stage']} ${attributes['error.type']}`)
   return {
@@ -124,11 +108,6 @@ export function noAnswerFigures(spans: readonly SeedSpan[]): Record<string, unkn
     'length of attempts, s': attempts.map(({ startMs, endMs }) => seconds(endMs - startMs)),
     'failed at': [...new Set(failures)],
   }
-}
-
-function stepMs(n: number): number {
-  const { stepsMs } = backoffPolicy
-  return stepsMs[Math.min(n, stepsMs.length) - 1] ?? Number.NaN
 }
 
 function gaps(attempts: readonly SeedSpan[]): number[] {
@@ -148,7 +127,7 @@ export async function simulateNoAnswer(seed: number, watchedMs: number): Promise
 }
 
 /** The simulator records when a span was emitted, not when it began. */
-function asSpan({ span, at, ref, parent, links, attributes }: EmittedSpan): SeedSpan {
+function asSpan({ node, span, at, ref, parent, links, attributes }: EmittedSpan): SeedSpan {
   const { traceId = '', spanId = '' } = ref ?? {}
   const durationMs = span === 'mesh.seed.retry' || span === 'mesh.seed.giveup' ? attemptMs : 0
   return {
@@ -160,5 +139,6 @@ function asSpan({ span, at, ref, parent, links, attributes }: EmittedSpan): Seed
     startMs: at - durationMs,
     endMs: at,
     attributes,
+    resource: { 'mesh.node.name': node },
   }
 }

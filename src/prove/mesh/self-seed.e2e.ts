@@ -1,7 +1,9 @@
-import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { spansNamed } from '../evidence.ts'
 import { atMost, equals } from '../proof.ts'
+import { promptSpans } from './mesh.ts'
 
 const watchedMs = 1_000
 const emittedLimitMs = 5_000
@@ -12,55 +14,50 @@ export const proof = endToEnd({
   quick: true,
   seconds: 8,
   async run({ signal }) {
-    await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
+    await using cluster = await startCluster(promptSpans)
     const { receiver } = cluster
-    const own = (name: string) => receiver.spans.filter((span) => span.name === name)
+    const selfSpans = (node?: string) => spansNamed(receiver.spans, 'mesh.seed.self', node)
     const quic = cluster.address('node')
     const [, , , , port] = quic.split('/')
     const tcp = `/ip4/127.0.0.1/tcp/${port}`
     const node = await cluster.node('node', { listen: [quic, tcp], seeds: [quic, tcp] })
     const startedAt = Date.now()
-    await until(
-      () => own('mesh.seed.self').length >= 2 || signal.aborted,
-      10_000,
-      'the node detects itself at both seeds',
-    )
+    await until(() => selfSpans().length >= 2, 10_000, 'the node detects itself at both seeds', signal)
     const emittedMs = Date.now() - startedAt
-    await new Promise((resolve) => setTimeout(resolve, watchedMs))
+    await sleep(watchedMs, undefined, { signal })
     const alone = await ready(node.adminUrl)
     const warnings = node.log.filter(({ msg }) => msg === 'mesh.seed.self').map(({ level }) => level)
     // Control: another node with the same seeds finds this one there.
     const other = await cluster.node('other', { seeds: [quic, tcp] })
     await until(async () => (await ready(other.adminUrl)).status === 200, 10_000, 'the other is linked')
     const after = await ready(node.adminUrl)
-    const selfOf = (name: string) => own('mesh.seed.self').filter((span) => span.resource['mesh.node.name'] === name)
+    const failures = [
+      ...spansNamed(receiver.spans, 'mesh.seed.retry'),
+      ...spansNamed(receiver.spans, 'mesh.seed.giveup'),
+    ]
     return {
       figures: { emittedMs, alone, after, warnings },
       checks: [
-        equals('spans, one for each of its two seeds', 2, selfOf('node').length),
+        equals('spans, one for each of its two seeds', 2, selfSpans('node').length),
         equals('log lines at warn', 2, warnings.filter((level) => level === 40 || level === 'warn').length),
         atMost('from its start until both are emitted', emittedLimitMs, emittedMs, 'ms'),
-        equals('seeds that are other nodes, at last', 0, Number(selfOf('node').at(-1)?.attributes['mesh.seed.others'])),
+        equals(
+          'seeds that are other nodes, at last',
+          0,
+          Number(selfSpans('node').at(-1)?.attributes['mesh.seed.others']),
+        ),
         equals('/readyz while alone', 503, alone.status),
         equals('/readyz names the cause', true, /this node itself/.test(alone.why)),
         equals('/readyz once another has joined', 200, after.status),
-        equals('spans of another node with the same seeds', 0, selfOf('other').length),
-        equals('retries and give-ups', 0, own('mesh.seed.retry').length + own('mesh.seed.giveup').length),
+        equals('spans of another node with the same seeds', 0, selfSpans('other').length),
+        equals('retries and give-ups', 0, failures.length),
       ],
     }
   },
 })
 
 /** `/readyz` gives the reason with any status. */
-function ready(url: string): Promise<{ readonly status: number; readonly why: string }> {
-  return new Promise((resolve, reject) => {
-    const request = get(`${url}/readyz`, { agent: false, timeout: 5_000 }, (response) => {
-      let body = ''
-      response.setEncoding('utf8').on('data', (text: string) => {
-        body += text
-      })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, why: String(JSON.parse(body).why) }))
-    })
-    request.on('error', reject)
-  })
+async function ready(url: string): Promise<{ readonly status: number; readonly why: string }> {
+  const response = await fetch(`${url}/readyz`, { headers: { connection: 'close' } })
+  return { status: response.status, why: String(((await response.json()) as { why: unknown }).why) }
 }

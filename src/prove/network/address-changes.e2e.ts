@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
@@ -76,7 +75,6 @@ export const proof = endToEnd({
           farMs,
           known: [renumbered, late, removed],
           control,
-          load: loadavg(),
         },
         checks: [
           atMost('all are linked after', linkedMs, linkedAllMs, 'ms'),

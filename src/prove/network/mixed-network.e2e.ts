@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AlertName, alertNames, alertOf } from '../../catalogue/alerts.ts'
 import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
@@ -136,7 +135,6 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
       ),
       announced: before[0]?.members,
       spans: spanCounts(cluster),
-      load: loadavg(),
     },
     checks: [
       atMost('complete membership after', membershipMs, joined.membershipMs, 'ms'),

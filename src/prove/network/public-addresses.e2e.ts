@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -45,7 +44,6 @@ export const proof = endToEnd({
       return {
         figures: {
           outcomes: outcomes.map(({ range, ...rest }) => ({ range: range.name, ...rest })),
-          load: loadavg(),
         },
         checks: outcomes.flatMap(checksOf),
       }

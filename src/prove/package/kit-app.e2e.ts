@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { MessageRecord } from '../../kit/messages.ts'
 import type { Topology } from '../../kit/views.ts'
@@ -82,7 +81,6 @@ async function measure(cluster: Cluster, { seed, talker, app }: Trio): Promise<P
       spans: Object.fromEntries(spanCounts),
       spansMs,
       leftMs,
-      load: loadavg(),
     },
     checks: [
       ...steps.map(([what, ms]) => atMost(what, limits.joined, ms, 'ms')),
