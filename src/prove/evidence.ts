@@ -1,6 +1,6 @@
 import type { SpanName } from '../catalogue/spans.ts'
-import type { ReceivedSpan } from '../testing/otlp/otlp-receiver.ts'
 import { until } from '../processes/waiting.ts'
+import type { ReceivedSpan } from '../testing/otlp/otlp-receiver.ts'
 import { round } from './proof.ts'
 
 /** What a span of the receiver and a span of a trace store have in common. */

@@ -1,18 +1,19 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
 import { z } from 'zod'
-import { idleWindow, type MeasuredProcess, type WindowUse } from '../../bench/idle-window.ts'
-import { type Ratio, ratioOf, type Spread, spreadOf } from '../../bench/statistics.ts'
+import { idleWindow, type WindowUse } from '../../bench/idle-window.ts'
+import { ratioOf, spreadOf } from '../../bench/statistics.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { rejectOnAbort } from '../../processes/waiting.ts'
 import { processUsage, type Usage } from '../../testing/cluster/process-usage.ts'
 import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { packKit } from '../package/app-project.ts'
 import { atMost, type Check, equals, type Proof, type ProofContext, round } from '../proof.ts'
-import { plainEnvironment, root, sh } from '../shell.ts'
+import { plainEnvironment, sh } from '../shell.ts'
 
 /** Limits for the cost of the mesh. Stops differ by as much between runs. */
 const limits = { cpuRatioMax: 1.1, rssMb: 12, exitMs: 500 }
@@ -108,111 +109,71 @@ const settleMs = Math.min(60_000, secondsMeasured * 200)
 /** Time for messages in flight to arrive after the end of the work. */
 const restMs = 5_000
 
-/** Figures of one side, or of both. */
-interface SideFigures {
-  readonly ends: readonly Status[]
-  /** CPU milliseconds per second, and MiB: means over the processes of the side, one per window. */
-  readonly cpu: Spread | undefined
-  readonly rss: Spread | undefined
-  readonly pss: Spread | undefined
-  /** MiB resident of each process once the work rests and garbage is collected. */
-  readonly restedRss: readonly number[]
-  /** Milliseconds from the order to stop to the end of the process. */
-  readonly exitMs: readonly number[]
-}
+const programs = join(import.meta.dirname, 'programs')
 
-interface Comparison {
-  readonly with: SideFigures
-  readonly without: SideFigures
-  /**
-   * CPU of all processes in all windows, with to without. Ratios of single windows scatter by a fifth: V8 collects
-   * garbage in another window on each side.
-   */
-  readonly cpuRatio: number
-  /** The ratios of the windows, for their spread. */
-  readonly cpuRatios: Ratio | undefined
-  /**
-   * MiB that the mesh adds, per process, after garbage collection: during the work, V8 releases 100 MiB at a moment of
-   * its choice, and two sides that do so in different windows differ by that.
-   */
-  readonly rssAdded: number
-  /** Spans that the mesh sent. */
-  readonly spans: number
-  /** Highest CPU of all other processes of the machine, in milliseconds per second. */
-  readonly others: number
-}
+type Comparison = Awaited<ReturnType<typeof compareSides>>
+type SideFigures = Comparison[Side['name']]
 
 /** Runs an application with the mesh beside the same application without it, under the same load of the machine. */
-async function compareSides(application: Application, { progress, signal, seed }: ProofContext): Promise<Comparison> {
+async function compareSides(application: Application, { progress, signal, seed }: ProofContext) {
   await using resources = new AsyncDisposableStack()
   progress('packing and installing')
-  const installed = resources.use(await installProgram(application.program, signal))
+  const directory = resources.use(await mkdtempDisposable(join(tmpdir(), `tracemesh-${application.program}-`))).path
+  await install(application.program, directory, signal)
   const receiver = await startReceiver()
   resources.defer(() => receiver.close())
-  const sides: Side[] = []
-  for (const name of ['with', 'without'] as const) {
-    const side = await startSide(name, application, installed, receiver.endpoint)
-    sides.push(side)
+  const start = async (name: Side['name']) => {
+    const side = await startSide(name, application, directory, receiver.endpoint)
     resources.defer(async () => {
       for (const one of side.processes) one.kill()
     })
+    return side
   }
-  for (const side of sides) await application.prepare?.(side)
-  for (const one of sides.flatMap(({ processes }) => processes)) await one.request('work')
+  const sides = { with: await start('with'), without: await start('without') }
+  const processes = Object.values(sides).flatMap((side) => side.processes)
+  for (const side of Object.values(sides)) await application.prepare?.(side)
+  for (const one of processes) await one.request('work')
   progress(`both work; settling for ${settleMs / 1_000} s`)
   await sleep(settleMs, undefined, { signal })
   const uses: WindowUse[] = []
+  const measured = { with: sides.with.processes, without: sides.without.processes }
   for (let i = 1; i <= windows; i++) {
-    const measured: Record<string, readonly MeasuredProcess[]> = Object.fromEntries(
-      sides.map(({ name, processes }) => [name, processes]),
-    )
     uses.push(await idleWindow(measured, (secondsMeasured * 1_000) / windows, signal))
     progress(`window ${i} of ${windows}: ${describeUse(uses.at(-1))}`)
   }
-  return await finish(sides, uses, receiver.spans, seed, signal)
-}
-
-async function finish(sides: Side[], uses: WindowUse[], spans: readonly unknown[], seed: number, signal: AbortSignal) {
-  for (const one of sides.flatMap(({ processes }) => processes)) await one.request('rest')
+  for (const one of processes) await one.request('rest')
   await sleep(restMs, undefined, { signal })
-  const figures = new Map<Side['name'], SideFigures>()
-  for (const { name, processes } of sides) {
-    const ends = await Promise.all(processes.map((one) => one.status()))
-    await Promise.all(processes.map((one) => one.request('collect')))
-    const restedUsage = await Promise.all(processes.map((one) => one.usage()))
-    const exitMs = await Promise.all(processes.map((one) => one.stop()))
-    const of = (use: (one: WindowUse) => readonly number[] | undefined) => spreadOf(uses.map((one) => meanOf(use(one))))
-    figures.set(name, {
-      ends,
-      exitMs,
-      cpu: of((one) => one.sides[name]?.cpu),
-      rss: of((one) => one.sides[name]?.rss),
-      pss: of((one) => one.sides[name]?.pss),
-      restedRss: restedUsage.map(({ rssMb }) => rssMb),
-    })
-  }
-  const [mesh, bare] = [figures.get('with'), figures.get('without')]
-  if (mesh === undefined || bare === undefined) throw new Error('a side is missing')
+  const [mesh, bare] = [await finish(sides.with, uses), await finish(sides.without, uses)]
   const cpuOf = (name: Side['name']) => uses.map((one) => meanOf(one.sides[name]?.cpu))
   return {
     with: mesh,
     without: bare,
+    // Of all windows: ratios of single windows scatter by a fifth, since V8 collects garbage in another window on each
+    // side.
     cpuRatio: meanOf(cpuOf('with')) / meanOf(cpuOf('without')),
     cpuRatios: ratioOf(cpuOf('with'), cpuOf('without'), seed),
+    // After garbage collection: during the work, V8 releases 100 MiB at a moment of its choice, and two sides that do so
+    // in different windows differ by that.
     rssAdded: meanOf(mesh.restedRss) - meanOf(bare.restedRss),
-    spans: spans.length,
+    spans: receiver.spans.length,
+    /** Highest CPU of all other processes of the machine, in milliseconds per second. */
     others: Math.max(...uses.map(({ others }) => others)),
   }
 }
 
+/** Ends the processes of a side. CPU in milliseconds per second and memory in MiB: means over them, one per window. */
+async function finish({ name, processes }: Side, uses: readonly WindowUse[]) {
+  const ends = await Promise.all(processes.map((one) => one.status()))
+  await Promise.all(processes.map((one) => one.request('collect')))
+  const restedUsage = await Promise.all(processes.map((one) => one.usage()))
+  const exitMs = await Promise.all(processes.map((one) => one.stop()))
+  const of = (key: 'cpu' | 'rss' | 'pss') => spreadOf(uses.map((one) => meanOf(one.sides[name]?.[key])))
+  const restedRss = restedUsage.map(({ rssMb }) => rssMb)
+  return { ends, exitMs, cpu: of('cpu'), rss: of('rss'), pss: of('pss'), restedRss }
+}
+
 /** Starts the processes in sequence; each gets the addresses of those before it. */
-async function startSide(
-  name: Side['name'],
-  application: Application,
-  { directory, file }: InstalledProgram,
-  otlp: string,
-) {
-  const group = `tm${process.pid}${name}`
+async function startSide(name: Side['name'], application: Application, directory: string, otlp: string): Promise<Side> {
   const processes: ApplicationProcess[] = []
   const pass = (command: string, parameters: object) => {
     for (const other of processes.slice(1)) other.request(command, parameters).catch(() => {})
@@ -222,12 +183,13 @@ async function startSide(
     const env = {
       ...plainEnvironment(),
       WITH_MESH: name === 'with' ? '1' : '0',
-      GROUP: group,
+      GROUP: `tm${process.pid}${name}`,
       INDEX: String(index),
       RATE: String(application.rate),
       PEERS: direct.join(','),
       OTLP: otlp,
     }
+    const file = join(directory, `${application.program}.mjs`)
     processes.push(await startApplication({ name: `${name} ${index}`, directory, file, env, pass }))
   }
   return { name, processes }
@@ -243,37 +205,18 @@ function describeUse(use: WindowUse | undefined): string {
     .join(', ')
 }
 
-interface InstalledProgram extends AsyncDisposable {
-  readonly directory: string
-  readonly file: string
-}
-
-const programs = join(import.meta.dirname, 'programs')
-
 /**
  * Installs an application in an empty folder, with its packages from the registry and with the package that this clone
  * would publish. Throws when an install fails.
  */
-async function installProgram(program: string, signal: AbortSignal): Promise<InstalledProgram> {
-  const directory = await mkdtemp(join(tmpdir(), `tracemesh-${program}-`))
-  const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3 })
-  try {
-    const env = plainEnvironment()
-    const run = async (command: string, cwd: string) => {
-      const { code, output } = await sh(command, cwd, env, signal)
-      if (code !== 0) throw new Error(`${command}: exit ${code}: ${output.slice(-2_000)}`)
-    }
-    await run(`npm pack --pack-destination ${directory}`, root)
-    const text = await readFile(join(programs, `${program}.json`), 'utf8')
-    await writeFile(join(directory, 'package.json'), text)
-    for (const file of [`${program}.mjs`, 'harness.mjs']) await cp(join(programs, file), join(directory, file))
-    // Install scripts would build unused native code, from sources that they download.
-    await run('npm install --no-audit --no-fund --ignore-scripts ./tracemesh-*.tgz', directory)
-    return { directory, file: join(directory, `${program}.mjs`), [Symbol.asyncDispose]: remove }
-  } catch (error) {
-    await remove()
-    throw error
-  }
+async function install(program: string, directory: string, signal: AbortSignal): Promise<void> {
+  const tarball = await packKit(directory, signal)
+  await cp(join(programs, `${program}.json`), join(directory, 'package.json'))
+  for (const file of [`${program}.mjs`, 'harness.mjs']) await cp(join(programs, file), join(directory, file))
+  // Install scripts would build unused native code, from sources that they download.
+  const command = `npm install --no-audit --no-fund --ignore-scripts ${tarball}`
+  const { code, output } = await sh(command, directory, plainEnvironment(), signal)
+  if (code !== 0) throw new Error(`${command}: exit ${code}: ${output.slice(-2_000)}`)
 }
 
 const status = z.object({

@@ -1,7 +1,7 @@
 import type { Bench, BenchOptions, BenchReport } from '../../bench/bench.ts'
 import { runBench } from '../../bench/run.ts'
 import type { Ratio } from '../../bench/statistics.ts'
-import { atMost, type Check, type ProofContext } from '../proof.ts'
+import { atMost, type Check, notShown, type ProofContext } from '../proof.ts'
 
 /** `name=command` of a go-libp2p peer with the bench protocol. */
 export const peerVariable = 'TRACEMESH_BENCH_PEER'
@@ -35,7 +35,7 @@ export function ratioAtMost(what: string, most: number, ratio: Ratio | undefined
 
 /** The check without another peer: not shown. */
 export function withoutPeer(what: string, want: string): Check {
-  return { what, want, got: `not run: ${peerVariable} names no peer`, holds: 'not shown' }
+  return notShown(what, want, `not run: ${peerVariable} names no peer`)
 }
 
 /** The A/A pair: it decides whether the ratios are shown. */

@@ -7,7 +7,7 @@ import { playedMinute, playedNodes } from '../../testing/otlp/lab-spans.ts'
 import { type RunningJaeger, startJaeger } from '../../testing/stack/jaeger.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { type Check, equals, type ProofContext } from '../proof.ts'
+import { type Check, equals, type ProofContext, unrun } from '../proof.ts'
 
 /** Minutes of spans in both stores. */
 const minutes = 3
@@ -28,13 +28,7 @@ export const proof = endToEnd({
   seconds,
   async run(context) {
     const binary = await stackBinary('jaeger')
-    if ('missing' in binary) {
-      context.progress(`NOT SHOWN: ${binary.missing}`)
-      return {
-        figures: binary,
-        checks: [{ what: 'Jaeger to compare with', want: jaegerVersion, got: binary.missing, holds: 'not shown' }],
-      }
-    }
+    if ('missing' in binary) return unrun(context, 'Jaeger to compare with', jaegerVersion, binary.missing)
     const jaeger = await startJaeger(binary.path)
     try {
       return await compareStores(jaeger, context)

@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { LabRecord, NodeRecord } from '../../lab/record.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atLeast, atMost, type Check, each, equals } from '../proof.ts'
-import { type CommandResult, plainEnvironment, processesIn, root, sh } from '../shell.ts'
+import { freshClone } from '../package/fresh-clone.e2e.ts'
+import { atLeast, type Check, each, equals } from '../proof.ts'
+import type { CommandResult } from '../shell.ts'
 
 /** From `npm ci` to the prompt. */
 const limitSeconds = 120
@@ -19,28 +17,12 @@ export const proof = endToEnd({
   about: `a fresh clone on a machine with Node 20: ${command} shows 18 nodes that all know each other, and loses no span`,
   quick: false,
   seconds: 125,
-  async run({ progress, signal }) {
-    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-lab-proof-'))
-    const env = plainEnvironment()
-    try {
-      const version = (await sh('node --version', directory, env, signal)).output.trim()
-      await sh(`git clone --quiet ${JSON.stringify(root)} clone`, directory, env, signal)
-      progress(command)
-      const result = await sh(command, join(directory, 'clone'), env, signal)
-      const left = processesIn(directory)
-      const record = recordIn(result)
-      const checks: Check[] = [
-        equals(`${command} exits with`, 0, result.code ?? -1),
-        atMost('it takes', limitSeconds, result.seconds, 's'),
-        equals('processes left', 0, left.length),
-        { what: 'the machine’s Node', want: 'v20', got: version, holds: version.startsWith('v20') || 'not shown' },
-        ...(record === undefined ? [equals('closing record', 'one', 'none')] : recordChecks(record)),
-      ]
-      const tail = result.code === 0 ? '' : result.output.slice(-4_000)
-      return { figures: { seconds: Math.round(result.seconds), version, record, tail }, checks }
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+  async run(context) {
+    await using clone = await freshClone(context)
+    const { result, figures, checks } = await clone.measure(command, limitSeconds)
+    const record = recordIn(result)
+    const labChecks = record === undefined ? [equals('closing record', 'one', 'none')] : recordChecks(record)
+    return { figures: { ...figures, record }, checks: [...checks, ...labChecks] }
   },
 })
 

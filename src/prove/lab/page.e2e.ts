@@ -12,7 +12,7 @@ import { startPageServer } from '../../testing/page/page-server.ts'
 import { killOnPage, openExpiry, type ShownExpiry } from '../../testing/page/page-steps.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { pictures } from '../pictures.ts'
-import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 
 /**
  * Milliseconds. A frame may be two frames later than on an empty page: three in a row are a visible stutter. A pause
@@ -75,11 +75,10 @@ export const proof = endToEnd({
     'the page of a lab paints within a second, draws 60 nodes without stutter, shows a killed node’s expiry within 5 s and leads to its trace, with nothing in the console',
   quick: false,
   seconds: 160,
-  async run({ progress }: ProofContext): Promise<ProofResult> {
-    if (chromiumPath === undefined) {
-      const what = 'a Chromium on this machine (TRACEMESH_CHROMIUM names one)'
-      return { figures: {}, checks: [{ what, want: 'found', got: 'none', holds: 'not shown' }] }
-    }
+  async run(context: ProofContext): Promise<ProofResult> {
+    if (chromiumPath === undefined)
+      return unrun(context, 'a Chromium on this machine (TRACEMESH_CHROMIUM names one)', 'found', 'none')
+    const { progress } = context
     const began = performance.now()
     const assets = await pageAssets()
     const buildMs = performance.now() - began

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtempDisposable, readFile, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mebibytesOf } from '../../lab/process-usage.ts'
@@ -33,7 +33,8 @@ export const proof = endToEnd({
   quick: false,
   seconds: 360,
   async run(context) {
-    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-store-'))
+    await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-store-'))
+    const directory = temporary.path
     const file = join(directory, 'traces.db')
     const store = await startStoreProcess(file)
     try {
@@ -77,7 +78,6 @@ export const proof = endToEnd({
       }
     } finally {
       await store.process.stop()
-      await rm(directory, { recursive: true, force: true })
     }
   },
 })

@@ -5,7 +5,7 @@ import type { Host } from '../../testing/netns/host.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { emitterOf, nameOf, spansNamed } from '../evidence.ts'
-import { addressesAt, onNetwork } from '../network/on-network.ts'
+import { addressesAt, hostAt, onNetwork } from '../network/on-network.ts'
 import { atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
 import { topologyOf } from './mesh.ts'
 
@@ -38,9 +38,7 @@ export const proof = endToEnd({
 
 async function play({ progress, signal }: ProofContext, network: Network, cluster: Cluster): Promise<ProofResult> {
   const world = await network.lan('world')
-  const outside = (address: string) => ({ interface: 'eth0', lan: world, addresses: [`${address}/24`] })
-  const public1 = await network.host('public')
-  await public1.attach(outside('45.79.10.1'))
+  const public1 = await hostAt(network, world, 'public', '45.79.10.1/24')
   const behind = async (name: keyof typeof routers): Promise<Host> => {
     const home = await network.lan(name)
     const router = await network.natRouter(`${name}-router`, {
@@ -83,8 +81,7 @@ async function play({ progress, signal }: ProofContext, network: Network, cluste
   )
   progress('a seed in a cloud, which dials no node, requests a dial-back from the node that dials it')
   const cloud = await cluster.node('cloud', { role: 'seed', host: cloudHost, listen })
-  const visitorHost = await network.host('visitor')
-  await visitorHost.attach(outside('45.79.10.4'))
+  const visitorHost = await hostAt(network, world, 'visitor', '45.79.10.4/24')
   const cloudStartedAt = Date.now()
   const visitor = await cluster.node('visitor', { host: visitorHost, listen, seeds: addressesAt(routers.cloud) })
   await step('both addresses of the cloud’s seed announced', () => areAnnounced(cloud, 'cloud'))

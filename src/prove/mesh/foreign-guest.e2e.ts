@@ -1,4 +1,5 @@
 import { endToEnd } from '../end-to-end.ts'
+import { unrun } from '../proof.ts'
 import { aboutGuests, runGuestVisits } from './guests.e2e.ts'
 
 /** Command line, split at spaces, of a guest that follows the protocol of `testing/cluster/guest-peer.ts`. */
@@ -12,8 +13,6 @@ export const proof = endToEnd({
   async run(context) {
     const command = process.env[variable]?.trim() ?? ''
     if (command !== '') return runGuestVisits(command.split(/\s+/), context)
-    context.progress(`NOT SHOWN: set ${variable} to the command line of a guest of another implementation`)
-    const unshown = { what: 'a guest of another implementation', want: 'one', got: `${variable} is not set` }
-    return { figures: {}, checks: [{ ...unshown, holds: 'not shown' }] }
+    return unrun(context, 'a guest of another implementation', 'one', `${variable} is not set`)
   },
 })

@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import type { MessageRecord } from '../../kit/messages.ts'
-import type { Topology } from '../../kit/views.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { type Guest, plainGuest, startGuest } from '../../testing/cluster/guest.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { spansNamed, timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { topologiesOf, topologyOf } from './mesh.ts'
 
 const entry = fileURLToPath(new URL('../../testing/cluster/talking-node.ts', import.meta.url))
 
@@ -40,7 +41,7 @@ export async function runGuestVisits(command: readonly string[], { random }: Pro
   const mesh = 'mesh-a'
   const near = await cluster.node('near', { mesh, role: 'seed', entry })
   const far = await cluster.node('far', { mesh, seeds: [cluster.address('near')], env: { MESH_TOPICS: topic } })
-  await until(async () => (await topology(far)).members.length > 0, 10_000, 'two nodes have each other as members')
+  await until(async () => (await topologyOf(far)).members.length > 0, 10_000, 'two nodes have each other as members')
   const address = `${cluster.address('near')}/p2p/${near.peer}`
   const env = { GUEST_KEY: Array.from({ length: 64 }, () => Math.floor(random() * 16).toString(16)).join('') }
   return await visit({ cluster, near, far }, () => startGuest(command, address, `${mesh}/${topic}`, env))
@@ -63,11 +64,9 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
   await using leaving = guest
   const { peer } = leaving
   const since = Date.now()
-  const listedPeer = async () => (await topology(near)).peers.find((one) => one.peer === peer)
+  const listedPeer = async () => (await topologyOf(near)).peers.find((one) => one.peer === peer)
   const listedMs = await timeUntil(limits.guest, async () => (await listedPeer())?.kind === 'guest')
-  const members = (await Promise.all([near, far].map(topology))).flatMap((one) =>
-    one.members.map((member) => member.peer),
-  )
+  const members = (await topologiesOf([near, far])).flatMap((one) => one.members.map((member) => member.peer))
   const text = `${title} says ${since}`
   const hasReceived = (node: NodeProcess) => node.log.some((line) => line['heard'] === text && line['from'] === peer)
   guest.publish(text)
@@ -79,9 +78,8 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
     guest.messages.some((message) => message.from === near.peer && message.text.includes('news from near')),
   )
   const spanDelayMs = await timeUntil(limits.emitted, () =>
-    cluster.receiver.spans.some(
-      ({ name, attributes, startMs }) =>
-        name === 'mesh.connection.guest' && attributes['mesh.peer.id'] === peer && startMs >= since,
+    spansNamed(cluster.receiver.spans, 'mesh.connection.guest').some(
+      ({ attributes, startMs }) => attributes['mesh.peer.id'] === peer && startMs >= since,
     ),
   )
   await end()
@@ -103,15 +101,6 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
   return { title, steps, checks }
 }
 
-function topology(node: NodeProcess): Promise<Topology> {
-  return node.api<Topology>('/api/topology')
-}
-
 function hasMessageSince(messages: readonly MessageRecord[], from: string, since: number): boolean {
   return messages.some(({ direction, peer, at }) => direction === 'in' && peer === from && at >= since)
-}
-
-/** Milliseconds until `holds`; NaN after the limit. */
-function timeUntil(limitMs: number, holds: () => boolean | Promise<boolean>): Promise<number> {
-  return until(holds, limitMs, 'the step').catch(() => Number.NaN)
 }

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SpanName } from '../../catalogue/spans.ts'
 import { type Cluster, until } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { addressesAt, listen, onNetwork } from '../network/on-network.ts'
+import { spansNamed, timeUntil } from '../evidence.ts'
+import { addressesAt, hostAt, listen, onNetwork } from '../network/on-network.ts'
 import { atLeast, atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
 
 /** When attempts time out, a node gives a seed up 151 s to 251 s after its start. */
@@ -34,9 +36,12 @@ export const proof = endToEnd({
 
 async function play(network: Network, cluster: Cluster, { progress, signal }: ProofContext): Promise<ProofResult> {
   const lan = await network.lan('public')
-  const hosts = await Promise.all([1, 2, 3, 4, 5].map((n) => hostOf(network, lan, n)))
+  const hosts = await Promise.all(
+    [1, 2, 3, 4, 5].map((n) => hostAt(network, lan, `host-${n}`, `45.79.10.${n}/24`, `2600:3c00::${n}/64`)),
+  )
   const [first, ...others] = hosts as [Host, ...Host[]]
   const seed = await cluster.node('seed', { role: 'seed', host: first, listen })
+  const { spans } = cluster.receiver
   const startedAt = Date.now()
   await Promise.all(
     nodes.map(async ({ name, seeds, breaks }, index) => {
@@ -47,24 +52,19 @@ async function play(network: Network, cluster: Cluster, { progress, signal }: Pr
   )
   const linked = await Promise.all(
     nodes.map(async ({ name }) => {
-      await until(
-        () => signal.aborted || spans(cluster, 'mesh.seed.connected', name).length > 0,
-        60_000,
-        `${name} linked`,
-      )
+      const isConnected = () => spansNamed(spans, 'mesh.seed.connected', name).length > 0
+      await until(isConnected, 60_000, `${name} linked`, signal)
       return [name, Date.now() - startedAt] as const
     }),
   )
   progress(`linked after ${linked.map(([name, ms]) => `${name} ${ms} ms`).join(', ')}; four minutes of watching`)
   await sleep(startedAt + blockedMs - Date.now(), undefined, { signal })
-  const state = Object.fromEntries(nodes.map(({ name }) => [name, summary(cluster, name, seed.peer)]))
+  const state = Object.fromEntries(nodes.map(({ name }) => [name, summary(spans, name, seed.peer)]))
 
   progress('UDP passes again')
   await others[0]?.drop('eth0')
-  const healedAt = Date.now()
-  const isRestored = () => spans(cluster, 'mesh.path.restored', 'udp-dropped').length > 0
-  await until(() => isRestored() || signal.aborted, restoredLimitMs, 'the path restored').catch(() => {})
-  const restoredMs = isRestored() ? Date.now() - healedAt : Number.NaN
+  const isRestored = () => spansNamed(spans, 'mesh.path.restored', 'udp-dropped').length > 0
+  const restoredMs = await timeUntil(restoredLimitMs, isRestored, signal)
   return {
     figures: { linked: Object.fromEntries(linked), state, restoredMs },
     checks: [
@@ -81,25 +81,16 @@ async function play(network: Network, cluster: Cluster, { progress, signal }: Pr
   }
 }
 
-async function hostOf(network: Network, lan: Awaited<ReturnType<Network['lan']>>, n: number): Promise<Host> {
-  const host = await network.host(`host-${n}`)
-  await host.attach({ interface: 'eth0', lan, addresses: [`45.79.10.${n}/24`, `2600:3c00::${n}/64`] })
-  return host
-}
-
-function spans({ receiver }: Cluster, name: string, node: string): readonly ReceivedSpan[] {
-  return receiver.spans.filter((span) => span.name === name && span.resource['mesh.node.name'] === node)
-}
-
-function summary(cluster: Cluster, node: string, seed: string) {
-  const blocked = spans(cluster, 'mesh.path.blocked', node).filter(({ attributes }) => {
+function summary(spans: readonly ReceivedSpan[], node: string, seed: string) {
+  const all = spansNamed(spans, 'mesh.path.blocked', node)
+  const blocked = all.filter(({ attributes }) => {
     return attributes['mesh.peer.id'] === seed && attributes['mesh.seed.address'] !== undefined
   })
-  const members = spans(cluster, 'mesh.path.blocked', node).length - blocked.length
   const texts = blocked.map(({ attributes: of }) => {
     return `${of['mesh.path.unreachable']}: ${of['error.type']}; reached by ${of['mesh.path.reached_by']}`
   })
   const most = Math.max(0, ...texts.map((text) => texts.filter((other) => other === text).length))
-  const count = (name: string) => spans(cluster, name, node).length
+  const count = (name: SpanName) => spansNamed(spans, name, node).length
+  const members = all.length - blocked.length
   return { giveups: count('mesh.seed.giveup'), retries: count('mesh.seed.retry'), blocked: texts, most, members }
 }

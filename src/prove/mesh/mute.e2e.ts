@@ -16,7 +16,7 @@ import { type Guest, startGuest } from '../../testing/cluster/guest.ts'
 import { recordingTelemetry } from '../../testing/otlp/recording-telemetry.ts'
 import { listenOn, type Transport } from '../../testing/suite/real-world.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check } from '../proof.ts'
+import { atMost, type Check, notShown } from '../proof.ts'
 
 /** Command line of a guest of another implementation, as for `foreign-guest`. */
 const variable = 'TRACEMESH_GUEST_PEER'
@@ -73,8 +73,8 @@ export const proof = endToEnd({
     }
     const command = process.env[variable]?.trim() ?? ''
     if (command !== '') outcomes.push(...(await runForeignGuest(command)))
-    const check = { what: 'a guest of another implementation', want: 'one', got: `${variable} is not set` }
-    const missingGuestChecks: Check[] = command === '' ? [{ ...check, holds: 'not shown' }] : []
+    const what = 'a guest of another implementation'
+    const missingGuestChecks = command === '' ? [notShown(what, 'one', `${variable} is not set`)] : []
     return { figures: { outcomes }, checks: [...outcomes.flatMap(checksOf), ...missingGuestChecks] }
   },
 })

@@ -3,7 +3,7 @@ import type { NodeProcess } from '../../testing/cluster/node-process.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { spansNamed } from '../evidence.ts'
-import { addressesAt, onNetwork } from '../network/on-network.ts'
+import { addressesAt, hostAt, onNetwork } from '../network/on-network.ts'
 import { atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
 import { isLinked, topologyOf } from './mesh.ts'
 
@@ -23,16 +23,12 @@ export const proof = endToEnd({
 
 async function play({ progress, signal }: ProofContext, network: Network, cluster: Cluster): Promise<ProofResult> {
   const lan = await network.lan('public')
-  const eth0 = (last: number) => ({ interface: 'eth0', lan, addresses: [`45.79.10.${last}/24`] })
   const hosts = {
-    seed: await network.host('seed'),
-    moved: await network.host('moved'),
-    third: await network.host('third'),
+    seed: await hostAt(network, lan, 'seed', '45.79.10.1/24'),
+    moved: await hostAt(network, lan, 'moved', '45.79.10.2/24'),
+    third: await hostAt(network, lan, 'third', '45.79.10.3/24'),
   }
   const late = await network.host('late')
-  await hosts.seed.attach(eth0(1))
-  await hosts.moved.attach(eth0(2))
-  await hosts.third.attach(eth0(3))
   await late.addContainerBridges(20)
   const seed = await cluster.node('seed', { role: 'seed', host: hosts.seed, listen })
   const start = (name: string, host: typeof late) => cluster.node(name, { host, listen, seeds: seedAt })

@@ -3,8 +3,9 @@ import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import type { Lan, Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
-import { addressesAt, areLinkedBothWays, listen, onNetwork, timeUntil, viewOf, viewsOf } from './on-network.ts'
+import { timeUntil } from '../evidence.ts'
+import { atMost, type Check, equals, type ProofContext } from '../proof.ts'
+import { addressesAt, areLinkedBothWays, hostAt, listen, onNetwork, viewOf, viewsOf } from './on-network.ts'
 
 const watcher = fileURLToPath(new URL('../../testing/cluster/identify-watch.ts', import.meta.url))
 /** A changed address must be in digest and identify within this, in milliseconds. */
@@ -60,8 +61,7 @@ export const proof = endToEnd({
       context.progress('a second interface is added, and removed')
       await host.attach({ interface: 'wg0', lan: tunnel, addresses: [`${vpn(4)}/24`] })
       const late = await measureAnnounce(setup, 'late', { has: vpn(4) })
-      const farHost = await network.host('far')
-      await farHost.attach({ interface: 'eth0', lan: tunnel, addresses: [`${vpn(9)}/24`] })
+      const farHost = await hostAt(network, tunnel, 'far', `${vpn(9)}/24`)
       const farNode = await cluster.node('far', { host: farHost, listen, seeds: addressesAt(vpn(4)) })
       const farMs = await linkedAfter(setup, [node, farNode])
       await host.detach('wg0')
@@ -91,8 +91,7 @@ export const proof = endToEnd({
 function starter(network: Network, cluster: Cluster, lan: Lan) {
   return async (n: number): Promise<{ host: Host; node: NodeProcess }> => {
     const name = `m${n}`
-    const host = await network.host(name)
-    await host.attach({ interface: 'eth0', lan, addresses: [`${ip(n)}/24`] })
+    const host = await hostAt(network, lan, name, `${ip(n)}/24`)
     const seeds = n === 1 ? [] : addressesAt(ip(1))
     return { host, node: await cluster.node(name, { role: n === 1 ? 'seed' : 'compute', host, listen, seeds }) }
   }
@@ -103,7 +102,7 @@ async function linkedAfter({ context }: Setup, nodes: readonly NodeProcess[]): P
     const sights = await viewsOf(nodes)
     return sights.every((one) => sights.every((other) => one === other || areLinkedBothWays(one, other)))
   }
-  return round(await timeUntil(linked, linkedMs, context.signal))
+  return await timeUntil(linkedMs, linked, context.signal)
 }
 
 async function measureAnnounce(
@@ -122,10 +121,10 @@ async function measureAnnounce(
   }
   const limitMs = 2 * announcedMs
   const [digestMs, identifyMs] = await Promise.all([
-    timeUntil(byDigest, limitMs, context.signal),
-    timeUntil(byIdentify, limitMs, context.signal),
+    timeUntil(limitMs, byDigest, context.signal),
+    timeUntil(limitMs, byIdentify, context.signal),
   ])
-  return { what, digestMs: round(digestMs), identifyMs: round(identifyMs) }
+  return { what, digestMs, identifyMs }
 }
 
 function checksOf({ what, digestMs, identifyMs }: AnnounceTime): Check[] {

@@ -5,9 +5,9 @@ import type { Host } from '../../testing/netns/host.ts'
 import type { Attachment, Lan, Network } from '../../testing/netns/network.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { nameOf, numberOf, spansNamed } from '../evidence.ts'
-import { atMost, type Check, each, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { addressesAt, incompleteViews, listen, type NodeView, onNetwork, timeUntil, viewsOf } from './on-network.ts'
+import { nameOf, numberOf, spansNamed, timeUntil } from '../evidence.ts'
+import { atMost, type Check, each, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { addressesAt, incompleteViews, listen, type NodeView, onNetwork, viewsOf } from './on-network.ts'
 
 const ipv4 = (n: number) => `45.79.10.${n}`
 const ipv6 = (n: number) => `2600:3c00::${n}`
@@ -117,7 +117,7 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
   progress('the seed is killed')
   seed.kill()
   const expired = async () => (await viewsOf(others)).every(({ members }) => members[seed.name] === undefined)
-  const removedMs = await timeUntil(expired, expiredMs, signal)
+  const removedMs = await timeUntil(expiredMs, expired, signal)
   const relinked = await joinedWithin(others, false, relinkMs, signal)
   const after = await viewsOf(others)
   const pagesAfter = pagesOf(cluster.receiver.spans).filter(({ alert }) => !expectedPages.includes(alert))
@@ -126,7 +126,7 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
     before,
     figures: {
       joined,
-      'seed removed after, ms': round(removedMs),
+      'seed removed after, ms': removedMs,
       relinked,
       pages: { before: pagesBefore, after: pagesAfter },
       'seed spans before the kill': seedSpans,
@@ -150,14 +150,10 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
 
 async function joinedWithin(nodes: readonly NodeProcess[], seedToo: boolean, limitMs: number, signal: AbortSignal) {
   const began = performance.now()
-  const membership = await timeUntil(async () => incompleteViews(await viewsOf(nodes)).length === 0, limitMs, signal)
+  const membershipMs = await timeUntil(limitMs, async () => incompleteViews(await viewsOf(nodes)).length === 0, signal)
   const remainingMs = Math.max(0, limitMs - (performance.now() - began))
-  const linked = await timeUntil(
-    async () => (await viewsOf(nodes)).every((one) => hasNeighbours(one, seedToo)),
-    remainingMs,
-    signal,
-  )
-  return { membershipMs: round(membership), linkedMs: round(membership + linked) }
+  const areLinked = async () => (await viewsOf(nodes)).every((one) => hasNeighbours(one, seedToo))
+  return { membershipMs, linkedMs: membershipMs + (await timeUntil(remainingMs, areLinked, signal)) }
 }
 
 function hasNeighbours({ name, links }: NodeView, seedToo: boolean): boolean {

@@ -1,7 +1,8 @@
-import type { Topology } from '../../kit/views.ts'
-import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
-import { type Network, networkImpossible, startNetwork } from '../../testing/netns/network.ts'
-import type { ProofResult } from '../proof.ts'
+import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
+import type { Host } from '../../testing/netns/host.ts'
+import { type Lan, type Network, networkImpossible, startNetwork } from '../../testing/netns/network.ts'
+import { promptSpans, topologyOf } from '../mesh/mesh.ts'
+import { notShown, type ProofResult } from '../proof.ts'
 
 const transports = ['udp/4001/quic-v1', 'tcp/4001']
 
@@ -23,18 +24,18 @@ export async function onNetwork(
   run: (network: Network, cluster: Cluster) => Promise<ProofResult>,
 ): Promise<ProofResult> {
   const reason = networkImpossible()
-  if (reason !== undefined) {
-    const check = {
-      what: `${name}: hosts on their own network`,
-      want: 'possible',
-      got: reason,
-      holds: 'not shown',
-    } as const
-    return { figures: {}, checks: [check] }
-  }
+  if (reason !== undefined)
+    return { figures: {}, checks: [notShown(`${name}: hosts on their own network`, 'possible', reason)] }
   await using network = await startNetwork()
-  await using cluster = await startCluster({ env: { OTEL_BSP_SCHEDULE_DELAY: '200' } })
+  await using cluster = await startCluster(promptSpans)
   return await run(network, cluster)
+}
+
+/** A new host with these addresses on its one interface. */
+export async function hostAt(network: Network, lan: Lan, name: string, ...addresses: readonly string[]): Promise<Host> {
+  const host = await network.host(name)
+  await host.attach({ interface: 'eth0', lan, addresses })
+  return host
 }
 
 /** One node's view of the others, by their names. */
@@ -50,7 +51,7 @@ export interface NodeView {
 }
 
 export async function viewOf(node: NodeProcess): Promise<NodeView> {
-  const { peers, members } = await node.api<Topology>('/api/topology')
+  const { peers, members } = await topologyOf(node)
   const linked = peers.filter(({ links }) => links.some(({ state }) => state === 'settled'))
   return {
     name: node.name,
@@ -76,16 +77,4 @@ export function incompleteViews(views: readonly NodeView[]): string[] {
 
 export function areLinkedBothWays(one: NodeView, other: NodeView): boolean {
   return one.links.includes(other.name) && other.links.includes(one.name)
-}
-
-/** Milliseconds until `holds`; NaN after the limit. */
-export async function timeUntil(holds: () => Promise<boolean>, limitMs: number, signal: AbortSignal): Promise<number> {
-  const poll = () => {
-    signal.throwIfAborted()
-    return holds()
-  }
-  return until(poll, limitMs, '').catch(() => {
-    signal.throwIfAborted()
-    return Number.NaN
-  })
 }

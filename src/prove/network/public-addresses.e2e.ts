@@ -1,8 +1,9 @@
 import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
-import { addressesAt, areLinkedBothWays, listen, type NodeView, onNetwork, timeUntil, viewsOf } from './on-network.ts'
+import { timeUntil } from '../evidence.ts'
+import { atMost, type Check, equals, type ProofContext } from '../proof.ts'
+import { addressesAt, areLinkedBothWays, hostAt, listen, type NodeView, onNetwork, viewsOf } from './on-network.ts'
 
 interface Range {
   readonly name: string
@@ -61,8 +62,7 @@ async function startMesh(network: Network, cluster: Cluster, range: Range): Prom
   const lan = await network.lan(`lan${index}`)
   const addressOf = (n: number) => `${range.prefix}${n}`
   const start = async (n: number) => {
-    const host = await network.host(`${range.name} ${n}`)
-    await host.attach({ interface: 'eth0', lan, addresses: [`${addressOf(n)}/${range.length}`] })
+    const host = await hostAt(network, lan, `${range.name} ${n}`, `${addressOf(n)}/${range.length}`)
     const seeds = n === hosts[0] ? [] : addressesAt(addressOf(hosts[0]))
     const role = n === hosts[0] ? 'seed' : 'compute'
     return cluster.node(`m${index}-${n}`, { mesh: `mesh-${index}`, role, host, listen, seeds })
@@ -73,14 +73,13 @@ async function startMesh(network: Network, cluster: Cluster, range: Range): Prom
 
 async function play({ range, seed, others }: RangeMesh, { progress, signal }: ProofContext): Promise<Outcome> {
   const views = () => viewsOf(others)
-  const linked = async () => isPair(await views())
-  const tookMs = await timeUntil(linked, linkedMs, signal)
+  const tookMs = await timeUntil(linkedMs, async () => isPair(await views()), signal)
   const before = await views()
   progress(`${range.name}: ${tookMs > 0 ? 'linked' : 'NOT linked'}; the seed is killed`)
   seed.kill()
   const expired = async () => (await views()).every(({ members }) => members[seed.name] === undefined)
-  const removedMs = await timeUntil(expired, expiredMs, signal)
-  return { range, linkedMs: round(tookMs), expiredMs: round(removedMs), before, after: await views() }
+  const removedMs = await timeUntil(expiredMs, expired, signal)
+  return { range, linkedMs: tookMs, expiredMs: removedMs, before, after: await views() }
 }
 
 function isPair([one, other]: readonly NodeView[]): boolean {

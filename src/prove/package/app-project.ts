@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
-import { atMost, type Check, equals } from '../proof.ts'
+import { type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
+import { emitterOf, timeUntil } from '../evidence.ts'
+import { atMost, type Check, equals, type ProofContext } from '../proof.ts'
 import { type CommandResult, plainEnvironment, root, sh } from '../shell.ts'
 
 /** Environment of commands in a project: this Node.js, without variables of npm or of the launcher. */
@@ -18,17 +19,9 @@ export interface AppProject {
   run(command: string): Promise<CommandResult>
 }
 
-export interface ProjectOptions {
-  readonly directory: string
-  /** The packed kit. */
-  readonly tarball: string
-  /** Names and versions of the packages beside it. */
-  readonly packages: Readonly<Record<string, string>>
-  readonly install: string
-  /** Changes to the application of the README. */
-  readonly changes?: readonly (readonly [from: string, to: string])[]
-  readonly signal: AbortSignal
-}
+type Packages = Readonly<Record<string, string>>
+/** Changes to the application of the README. */
+type Changes = readonly (readonly [from: string, to: string])[]
 
 /** `npm pack` of this checkout into `directory`; resolves to the tarball. Throws with the output of npm. */
 export async function packKit(directory: string, signal: AbortSignal): Promise<string> {
@@ -105,11 +98,36 @@ const compilerOptions = {
   noEmit: true,
 }
 
-/** Copies the application of the README into an empty folder, and installs the kit and the application's packages. */
-export async function appProject(options: ProjectOptions): Promise<AppProject> {
-  const { directory, tarball, packages, install, changes = [], signal } = options
-  const { code } = await readmeApplication()
-  const dependencies = { tracemesh: `file:${tarball}`, ...packages, typescript: '~5.9.0', '@types/node': '^24' }
+/** Packs the kit into `directory`, for applications in folders below it. */
+export async function packedKit(directory: string, { progress, signal }: ProofContext) {
+  const tarball = await packKit(directory, signal)
+  const { packages, code } = await readmeApplication()
+  return {
+    /** The newest version of each package that the README installs beside the kit. */
+    newest: Object.fromEntries(packages.filter((name) => name !== 'tracemesh').map((name) => [name, 'latest'])),
+    /** Copies the application of the README into an empty folder, and installs the kit and these packages. */
+    project: (name: string, packages: Packages, install: string, changes: Changes = []) => {
+      progress(name)
+      const sources = { code, changes, dependencies: { tracemesh: `file:${tarball}`, ...packages } }
+      return appProject(join(directory, name.replaceAll(/\W+/g, '-')), sources, install, signal)
+    },
+  }
+}
+
+interface Sources {
+  readonly code: string
+  readonly changes: Changes
+  readonly dependencies: Packages
+}
+
+async function appProject(
+  directory: string,
+  sources: Sources,
+  install: string,
+  signal: AbortSignal,
+): Promise<AppProject> {
+  const { code, changes } = sources
+  const dependencies = { ...sources.dependencies, typescript: '~5.9.0', '@types/node': '^24' }
   const files: Readonly<Record<string, string>> = {
     'package.json': JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }),
     'tsconfig.json': JSON.stringify({ compilerOptions, include: ['*.ts'] }),
@@ -146,7 +164,7 @@ export async function readmeApplication(): Promise<ReadmeApplication> {
 }
 
 /** Replaces every `from` by its `to`. Throws when a `from` is missing, so that no change is lost. */
-export function adaptCode(code: string, changes: readonly (readonly [from: string, to: string])[]): string {
+export function adaptCode(code: string, changes: Changes): string {
   let text = code
   for (const [from, to] of changes) {
     if (!text.includes(from)) throw new Error(`the application of the README has no ${from}`)
@@ -212,22 +230,28 @@ const sharesTrace = (publisher: NodeProcess, receiver: NodeProcess): boolean => 
   return spansOf(receiver, 'app.handle').some(({ trace, links }) => [trace, ...links].some((id) => published.has(id)))
 }
 
-/** Milliseconds until `holds`; NaN after the limit. */
-const timeUntil = (holds: () => boolean): Promise<number> => until(holds, limitMs, 'the step').catch(() => Number.NaN)
+/** Checks an application with its own SDK: its install, its types, and two of it as members. */
+export async function applicationChecks(on: string, project: AppProject) {
+  const pair = await checkPair(on, project.entry)
+  const typed = succeeds(`${on}: type check`, await project.typeCheck())
+  return { figures: pair.figures, checks: [...(await installChecks(on, project, true)), typed, ...pair.checks] }
+}
 
 /** Runs an application twice, with the first as seed of the second: gossip, traces and exit of both. */
-export async function checkPair(on: string, entry: string): Promise<{ checks: Check[]; figures: object }> {
+async function checkPair(on: string, entry: string): Promise<{ checks: Check[]; figures: object }> {
   await using cluster = await startCluster()
   const tcp = ['/ip4/127.0.0.1/tcp/0']
   const first = await cluster.node('first', { entry, listen: tcp })
   const second = await cluster.node('second', { entry, listen: tcp, seeds: first.addresses.slice(0, 1) })
   const receivesFrom = (one: NodeProcess, other: NodeProcess) => () =>
     one.log.some((line) => line['heard'] === `news from ${other.name}` && line['from'] === other.peer)
-  const receivedMs = [await timeUntil(receivesFrom(first, second)), await timeUntil(receivesFrom(second, first))]
-  const joinedMs = await timeUntil(() => sharesTrace(first, second) && sharesTrace(second, first))
-  const hasSpansOf = (peer: string) =>
-    cluster.receiver.spans.some(({ resource }) => resource['mesh.peer.self'] === peer)
-  await timeUntil(() => hasSpansOf(first.peer) && hasSpansOf(second.peer))
+  const receivedMs = [
+    await timeUntil(limitMs, receivesFrom(first, second)),
+    await timeUntil(limitMs, receivesFrom(second, first)),
+  ]
+  const joinedMs = await timeUntil(limitMs, () => sharesTrace(first, second) && sharesTrace(second, first))
+  const hasSpansOf = (peer: string) => cluster.receiver.spans.some((span) => emitterOf(span) === peer)
+  await timeUntil(limitMs, () => hasSpansOf(first.peer) && hasSpansOf(second.peer))
   const spans = [first, second].filter(({ peer }) => hasSpansOf(peer)).length
   const codes = [await second.stop(), await first.stop()]
   return {

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempDisposable, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endToEnd } from '../end-to-end.ts'
 import type { Check, ProofContext } from '../proof.ts'
 import { plainEnvironment, sh } from '../shell.ts'
-import { appProject, checkPair, installChecks, packKit, readmeApplication, succeeds } from './app-project.ts'
+import { applicationChecks, installChecks, packedKit } from './app-project.ts'
 
 /** The oldest packages for libp2p 3: the lower ends of the peer ranges. */
 const oldest = {
@@ -42,43 +42,29 @@ export const proof = endToEnd({
   quick: false,
   seconds: 480,
   async run(context) {
-    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-matrix-'))
-    try {
-      const tarball = await packKit(directory, context.signal)
-      const pnpm = await installPnpm(directory, context)
-      const { packages } = await readmeApplication()
-      const newest = Object.fromEntries(packages.filter((name) => name !== 'tracemesh').map((name) => [name, 'latest']))
-      const checks: Check[] = []
-      const figures: Record<string, unknown> = { pnpm: pnpm.version }
-      const managers = [
-        // The application decides about install scripts of its own SDK (protobufjs).
-        { manager: 'npm', alone: 'npm install --strict-peer-deps', install: 'npm install --strict-peer-deps' },
-        { manager: 'pnpm', alone: pnpm.command, install: `${pnpm.command} --ignore-scripts` },
-      ]
-      for (const { manager, alone, install } of managers) {
-        const project = (on: string, packages: Readonly<Record<string, string>>, command: string) => {
-          context.progress(on)
-          const { signal } = context
-          const folder = join(directory, on.replaceAll(/\W+/g, '-'))
-          return appProject({ directory: folder, tarball, packages, install: command, changes: ownOptions, signal })
-        }
-        const bare = await project(`${manager}, no SDK`, { ...newest, '@opentelemetry/api': 'latest' }, alone)
-        checks.push(...(await installChecks(`${manager}, no SDK`, bare, false)))
-        for (const [kind, versions] of telemetry(newest)) {
-          const on = `${manager}, ${kind}`
-          const app = await project(on, versions, install)
-          checks.push(...(await installChecks(on, app, true)))
-          checks.push(succeeds(`${on}: type check`, await app.typeCheck()))
-          const pair = await checkPair(on, app.entry)
-          checks.push(...pair.checks)
-          figures[on] = { ...pair.figures, installSeconds: Math.round(app.installed.seconds) }
-          await rm(app.directory, { recursive: true, force: true })
-        }
+    await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-matrix-'))
+    const { newest, project } = await packedKit(temporary.path, context)
+    const pnpm = await installPnpm(temporary.path, context)
+    const checks: Check[] = []
+    const figures: Record<string, unknown> = { pnpm: pnpm.version }
+    const managers = [
+      // The application decides about install scripts of its own SDK (protobufjs).
+      { manager: 'npm', alone: 'npm install --strict-peer-deps', install: 'npm install --strict-peer-deps' },
+      { manager: 'pnpm', alone: pnpm.command, install: `${pnpm.command} --ignore-scripts` },
+    ]
+    for (const { manager, alone, install } of managers) {
+      const bare = await project(`${manager}, no SDK`, { ...newest, '@opentelemetry/api': 'latest' }, alone, ownOptions)
+      checks.push(...(await installChecks(`${manager}, no SDK`, bare, false)))
+      for (const [kind, versions] of telemetry(newest)) {
+        const on = `${manager}, ${kind}`
+        const app = await project(on, versions, install, ownOptions)
+        const result = await applicationChecks(on, app)
+        checks.push(...result.checks)
+        figures[on] = { ...result.figures, installSeconds: Math.round(app.installed.seconds) }
+        await rm(app.directory, { recursive: true, force: true })
       }
-      return { figures, checks }
-    } finally {
-      await rm(directory, { recursive: true, force: true })
     }
+    return { figures, checks }
   },
 })
 

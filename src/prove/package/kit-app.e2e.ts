@@ -1,18 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import type { MessageRecord } from '../../kit/messages.ts'
-import type { Topology } from '../../kit/views.ts'
-import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { emitterOf, timeUntil } from '../evidence.ts'
+import { topologyOf } from '../mesh/mesh.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
 
 const program = (name: string) => fileURLToPath(new URL(`../../testing/cluster/${name}.ts`, import.meta.url))
 
 /** Limit of each step, in milliseconds. */
 const limits = { joined: 10_000, received: 10_000, emitted: 12_000, left: 8_000 }
-
-/** Milliseconds until `holds`; NaN after the limit. */
-const timeUntil = (limitMs: number, holds: () => boolean | Promise<boolean>): Promise<number> =>
-  until(holds, limitMs, 'the step').catch(() => Number.NaN)
 
 const hasLogged = (node: NodeProcess, fields: Readonly<Record<string, string>>) =>
   node.log.some((line) => Object.entries(fields).every(([key, value]) => line[key] === value))
@@ -41,10 +38,10 @@ interface Trio {
 }
 
 async function measure(cluster: Cluster, { seed, talker, app }: Trio): Promise<ProofResult> {
-  const members = async (node: NodeProcess) => (await node.api<Topology>('/api/topology')).members
+  const members = async (node: NodeProcess) => (await topologyOf(node)).members
   const sees = async (node: NodeProcess) => (await members(node)).some(({ peer }) => peer === app.peer)
   const joinedMs = await timeUntil(limits.joined, async () => (await sees(seed)) && (await sees(talker)))
-  const kind = (await seed.api<Topology>('/api/topology')).peers.find(({ peer }) => peer === app.peer)?.kind ?? 'absent'
+  const kind = (await topologyOf(seed)).peers.find(({ peer }) => peer === app.peer)?.kind ?? 'absent'
 
   const news = { heard: 'news from the app', from: app.peer }
   const nodeReceived = async () =>
@@ -97,12 +94,9 @@ async function measure(cluster: Cluster, { seed, talker, app }: Trio): Promise<P
 }
 
 /** Number of spans of one node at the receiver, by name. */
-function spansOf(cluster: Cluster, { peer }: NodeProcess): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const { name, resource } of cluster.receiver.spans) {
-    if (resource['mesh.peer.self'] === peer) counts.set(name, (counts.get(name) ?? 0) + 1)
-  }
-  return counts
+function spansOf({ receiver }: Cluster, { peer }: NodeProcess): Map<string, number> {
+  const spans = receiver.spans.filter((span) => emitterOf(span) === peer)
+  return new Map([...Map.groupBy(spans, ({ name }) => name)].map(([name, { length }]) => [name, length]))
 }
 
 function oneSpan(what: string, count: number | undefined): Check {

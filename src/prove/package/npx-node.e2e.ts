@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type LogEntry, parseLogLine } from '../../processes/node-program.ts'
 import { type Exit, Subprocess } from '../../processes/subprocess.ts'
-import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals } from '../proof.ts'
 import { plainEnvironment, processesIn } from '../shell.ts'
 import { packKit } from './app-project.ts'
@@ -18,7 +18,8 @@ export const proof = endToEnd({
   quick: false,
   seconds: 60,
   async run({ signal, progress }) {
-    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-npx-'))
+    await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-npx-'))
+    const directory = temporary.path
     const children: Npx[] = []
     try {
       const tarball = await packKit(directory, signal)
@@ -31,14 +32,14 @@ export const proof = endToEnd({
         return child
       }
       const seed = await start('seed', '--role', 'seed')
-      const listensMs = await within(limits.listensMs, () => seed.line('listening') !== undefined)
+      const listensMs = await timeUntil(limits.listensMs, () => seed.line('listening') !== undefined)
       const addresses = (seed.line('listening')?.['addresses'] ?? []) as string[]
       const quic = addresses.find((address) => address.includes('/quic-v1')) ?? ''
       const node = await start('node', '--seed', quic)
       const both = [seed, node]
       const linked = () => both.every((one) => one.line('mesh.member.joined') !== undefined)
-      await within(limits.listensMs, () => node.line('listening') !== undefined)
-      const linkedMs = await within(limits.linkedMs, linked)
+      await timeUntil(limits.listensMs, () => node.line('listening') !== undefined)
+      const linkedMs = await timeUntil(limits.linkedMs, linked)
       const transport = node.line('mesh.connection.opened')?.['mesh.connection.transport'] ?? 'none'
       const stopping = performance.now()
       for (const one of both) one.stop()
@@ -58,7 +59,6 @@ export const proof = endToEnd({
       return { figures: { listensMs: Math.round(listensMs), linkedMs: Math.round(linkedMs), tail }, checks }
     } finally {
       for (const child of children) child.kill()
-      await rm(directory, { recursive: true, force: true })
     }
   },
 })
@@ -98,6 +98,3 @@ function npx(folder: string, cache: string, tarball: string, name: string, args:
     kill: () => child.signal('SIGKILL'),
   }
 }
-
-const within = (limitMs: number, holds: () => boolean): Promise<number> =>
-  until(holds, limitMs, 'the step').catch(() => Number.NaN)

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { endToEnd } from '../end-to-end.ts'
@@ -64,20 +64,14 @@ export const proof = endToEnd({
   quick: false,
   seconds: 120,
   async run(context) {
-    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-package-'))
-    try {
-      const manifest = () => readFile(join(root, 'package.json'), 'utf8')
-      const before = await manifest()
-      const tarball = await packKit(directory, context.signal)
-      const checks = [
-        equals('package.json of the clone is the same after npm pack', true, before === (await manifest())),
-      ]
-      for (const [version, types] of Object.entries(versions))
-        checks.push(...(await onNode(version, types, tarball, context)))
-      return { figures: { versions: Object.keys(versions) }, checks }
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+    await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-package-'))
+    const manifest = () => readFile(join(root, 'package.json'), 'utf8')
+    const before = await manifest()
+    const tarball = await packKit(temporary.path, context.signal)
+    const checks = [equals('package.json of the clone is the same after npm pack', true, before === (await manifest()))]
+    for (const [version, types] of Object.entries(versions))
+      checks.push(...(await onNode(version, types, tarball, context)))
+    return { figures: { versions: Object.keys(versions) }, checks }
   },
 })
 

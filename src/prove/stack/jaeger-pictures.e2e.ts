@@ -12,10 +12,11 @@ import { startCluster } from '../../testing/cluster/cluster.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
 import { chromiumPath, launchBrowser, openPage } from '../../testing/page/browser.ts'
 import { TraceReader } from '../../traces/reader.ts'
-import type { Trace, TraceSpan } from '../../traces/trace.ts'
+import type { Trace } from '../../traces/trace.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { emitterOf, nameOf, spansNamed } from '../evidence.ts'
 import { pictures } from '../pictures.ts'
-import { type Check, each, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { type Check, each, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 import {
   linksOf,
   menuOf,
@@ -65,9 +66,7 @@ export const proof = endToEnd({
     const missing = missingPart()
     if (missing === undefined)
       return withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => walkLab(context))
-    context.progress(`NOT SHOWN: ${missing}`)
-    const check = { what: 'Jaeger’s page and a browser', want: 'there', got: missing, holds: 'not shown' } as const
-    return Promise.resolve({ figures: { missing }, checks: [check] })
+    return Promise.resolve(unrun(context, 'Jaeger’s page and a browser', 'there', missing))
   },
 })
 
@@ -110,18 +109,17 @@ async function waitForSubjects(jaeger: string, fromMs: number, signal: AbortSign
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   let subjects: Subjects | undefined
   const look = async () => {
-    signal.throwIfAborted()
     subjects = await subjectsOf(reader, mesh, early, fromMs)
     return subjects !== undefined
   }
-  await until(look, subjectsMs, 'a campaign with retries that its seed answered, and the opening of its link')
+  await until(look, subjectsMs, 'a campaign with retries that its seed answered, and the opening of its link', signal)
   return subjects as Subjects
 }
 
 async function checksOf(walked: WalkResult, { campaign, birth }: Subjects, lab: LabProcess): Promise<Check[]> {
   const { results, attempts, docLinks, threads, followed, menu, ready, complaints } = walked
   const dialled = (title: string) => title.startsWith(`${mesh}: mesh.seed.dial`)
-  const names = birth.spans.filter(({ name }) => name === 'mesh.connection.opened').map(nodeOf)
+  const names = spansNamed(birth.spans, 'mesh.connection.opened').map(nameOf)
   const [target = ''] = Object.values(docLinks)
   const [address, anchor = ''] = target.split('#')
   const spansPage = await (await fetch(`${lab.url}/spans`)).text()
@@ -130,7 +128,11 @@ async function checksOf(walked: WalkResult, { campaign, birth }: Subjects, lab: 
   return [
     each('the search finds campaigns', 'all of them', results, dialled),
     sameSpans('the campaign', walked.campaign, campaign.spans),
-    equals('its last retry has its number', String(count(campaign, 'mesh.seed.retry')), attempts.join()),
+    equals(
+      'its last retry has its number',
+      String(spansNamed(campaign.spans, 'mesh.seed.retry').length),
+      attempts.join(),
+    ),
     sameSpans('the opening of the link', walked.birth, birth.spans),
     equals('both nodes are named there', names.sort().join(), [...walked.ends].sort().join()),
     equals('a node leads to the page', `/#/nodes/${walked.ends[0]}`, pathOf(Object.values(walked.toPage)[0])),
@@ -249,12 +251,11 @@ async function walkMonitor({ monitorFromMs, signal, ...tour }: Tour) {
   await sleep(Math.max(0, monitorFromMs - Date.now()), undefined, { signal })
   let rates: readonly string[] = []
   const hasRates = async () => {
-    signal.throwIfAborted()
     rates = await monitorNames(page, jaeger, mesh, 'mesh.staleness')
     if (rates.length === 0) await sleep(reloadMs, undefined, { signal })
     return rates.length > 0
   }
-  await until(hasRates, monitorMs, 'the Monitor tab shows sweeps')
+  await until(hasRates, monitorMs, 'the Monitor tab shows sweeps', signal)
   await picture('monitor')
   const empty = await page.getByText('No data yet!').count()
   return { rates, empty }
@@ -276,7 +277,8 @@ async function subjectsOf(
   fromMs: number,
 ): Promise<Subjects | undefined> {
   const campaign = (await tracesWith(reader, mesh, 'mesh.seed.connected', fromMs)).findLast(
-    (trace) => count(trace, 'mesh.seed.retry') > 0 && trace.spans.some((span) => nodeOf(span) === node),
+    (trace) =>
+      spansNamed(trace.spans, 'mesh.seed.retry').length > 0 && trace.spans.some((span) => nameOf(span) === node),
   )
   const end = campaign?.spans.find(({ name }) => name === 'mesh.seed.connected')
   if (campaign === undefined || end === undefined) return undefined
@@ -288,25 +290,11 @@ async function subjectsOf(
   return birth && { campaign, birth }
 }
 
-/** Name of the emitting node. */
-function nodeOf({ resource }: TraceSpan): string {
-  return String(resource['mesh.node.name'])
-}
-
-function count({ spans }: Trace, name: SpanName): number {
-  return spans.filter((span) => span.name === name).length
-}
-
 async function tracesWith(reader: TraceReader, service: string, span: SpanName, fromMs: number): Promise<Trace[]> {
   const { traces } = await reader.find({ service, span, fromMs, toMs: Date.now() + 1_000, limit: 400 })
   return [...traces]
 }
 
 function emittersOf({ spans }: Trace, name: SpanName): string {
-  const emittedSpans = spans.filter((span) => span.name === name)
-  return emittedSpans.map(emitterOf).sort().join()
-}
-
-function emitterOf({ resource }: TraceSpan): string {
-  return String(resource['mesh.peer.self'])
+  return spansNamed(spans, name).map(emitterOf).sort().join()
 }

@@ -3,22 +3,21 @@ import { Alertmanager } from '../../drill/alertmanager.ts'
 import { until } from '../../processes/waiting.ts'
 import type { RunningStack } from '../../stack/bare.ts'
 import { type StackBinary, stackBinary } from '../../stack/binaries.ts'
+import type { Cluster } from '../../testing/cluster/cluster.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
-import type { ProofContext, ProofResult } from '../proof.ts'
+import { spanAccounts, spansNamed } from '../evidence.ts'
+import { each, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 
 /** Runs a proof that needs programs of the stack; without them a check that is not shown names the missing one. */
 export async function withStack(
   needs: readonly StackBinary[],
-  { progress }: ProofContext,
+  context: ProofContext,
   run: () => Promise<ProofResult>,
 ): Promise<ProofResult> {
   for (const name of needs) {
     const binary = await stackBinary(name)
-    if ('path' in binary) continue
-    progress(`NOT SHOWN: ${binary.missing}`)
-    const check = { what: 'programs of the stack', want: 'there', got: binary.missing, holds: 'not shown' } as const
-    return { figures: { missing: binary.missing }, checks: [check] }
+    if ('missing' in binary) return unrun(context, 'programs of the stack', 'there', binary.missing)
   }
   return run()
 }
@@ -94,7 +93,7 @@ export async function queueSize({ urls }: RunningStack): Promise<number> {
 }
 
 /** All spans in Jaeger, once it has the stop of every node. */
-export async function allSpans(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
+async function allSpans(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
   const reader = new TraceReader(stack.urls.jaeger, { countLimit: 2_000, timeoutMs: 30_000 })
   const find = async (span?: string) => {
     const query = { service: 'mesh-a', fromMs, toMs: Date.now() + 1_000, limit: 1_999, ...(span && { span }) }
@@ -102,34 +101,28 @@ export async function allSpans(stack: RunningStack, fromMs: number, count: numbe
     if (partial !== undefined) throw new Error(`Jaeger returned only a part of the spans: ${partial}`)
     return traces.flatMap(({ spans }) => spans)
   }
-  const ended = (spans: readonly TraceSpan[]) => spans.filter(({ name }) => name === 'mesh.node.stopped').length
-  await until(async () => ended(await find('mesh.node.stopped')) === count, 30_000, 'every node has emitted its stop')
+  const ended = async () => spansNamed(await find('mesh.node.stopped'), 'mesh.node.stopped').length
+  await until(async () => (await ended()) === count, 30_000, 'every node has emitted its stop')
   // Jaeger stores spans of the same requests at about the same time.
   await sleep(2_000)
   return find()
 }
 
-interface Account {
-  readonly node: string
-  readonly spans: number
-  /** Missing numbers from 1 to the highest. */
-  readonly missing: number
-  readonly stopped: boolean
-}
-
-/** One account per emitting process. */
-export function accountsOf(spans: readonly TraceSpan[]): readonly Account[] {
-  const instances = Object.groupBy(spans, ({ resource }) => String(resource['service.instance.id']))
-  return Object.values(instances).map((spansOfInstance = []) => accountOf(spansOfInstance))
-}
-
-function accountOf(spans: readonly TraceSpan[]): Account {
-  const numbers = spans.map(({ attributes }) => Number(attributes['mesh.seq']))
-  const distinct = new Set(numbers)
+/** Stops all nodes, finds their spans in Jaeger, and checks that it has every one. */
+export async function stopAndAccount(stack: RunningStack, cluster: Cluster, fromMs: number) {
+  const nodes = cluster.nodes()
+  const ends = await Promise.all(nodes.map(async (node) => ({ name: node.name, code: await node.stop() })))
+  const lost = nodes.flatMap(({ log }) => log).filter(({ msg }) => /lost/.test(String(msg)))
+  const spans = await allSpans(stack, fromMs, nodes.length)
+  const instances = spanAccounts(spans)
   return {
-    node: String(spans[0]?.resource['mesh.node.name']),
-    spans: spans.length,
-    missing: Math.max(...numbers) - distinct.size,
-    stopped: spans.some(({ name }) => name === 'mesh.node.stopped'),
+    spans,
+    instances,
+    checks: [
+      equals('nodes with spans', nodes.length, instances.length),
+      each('spans of a node that are missing, by mesh.seq', 'none', instances, ({ missing }) => missing === 0),
+      equals('log lines about lost spans', 0, lost.length),
+      each('exit code of a node', '0', ends, ({ code }) => code === 0),
+    ],
   }
 }

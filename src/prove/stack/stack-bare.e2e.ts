@@ -50,11 +50,10 @@ async function runBareStack(context: ProofContext): Promise<ProofResult> {
 /** Kills one node and stops another with goodbyes, once membership is complete. */
 async function removeTwoNodes(lab: LabProcess, { progress, signal }: ProofContext): Promise<void> {
   const isComplete = async () => {
-    signal.throwIfAborted()
     const { nodes } = await lab.view()
     return nodes.length === 18 && nodes.every(({ counts, meshes }) => counts.members === (meshes.length > 1 ? 17 : 9))
   }
-  await until(isComplete, bootMs, 'complete membership')
+  await until(isComplete, bootMs, 'complete membership', signal)
   progress('membership is complete; one node is killed, another stopped')
   const { nodes } = await lab.view()
   const [victim, leaver] = nodes.filter(({ role }) => role === 'compute')

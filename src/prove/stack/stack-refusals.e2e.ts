@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { rejectOnAbort } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { type Check, equals, type ProofContext } from '../proof.ts'
+import { type Check, equals, type ProofContext, unrun } from '../proof.ts'
 import { sh } from '../shell.ts'
 import { cloneWithChanges, composeCommand, remainingObjects, stackEnvironment } from './containers.ts'
 
@@ -23,11 +23,9 @@ export const proof = endToEnd({
   seconds: 180,
   async run(context) {
     const compose = await composeCommand('v1', context.signal)
-    if ('missing' in compose) {
-      context.progress(`NOT SHOWN: ${compose.missing}`)
-      return { figures: {}, checks: [{ what: 'Compose', want: 'present', got: compose.missing, holds: 'not shown' }] }
-    }
-    const directory = await mkdtemp(join(tmpdir(), 'tracemesh-refusals-'))
+    if ('missing' in compose) return unrun(context, 'Compose', 'present', compose.missing)
+    await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-refusals-'))
+    const directory = temporary.path
     const occupied = createServer().listen(0, '127.0.0.1')
     await once(occupied, 'listening')
     const { port } = occupied.address() as { port: number }
@@ -43,7 +41,6 @@ export const proof = endToEnd({
       return { figures: { compose: compose.command }, checks }
     } finally {
       occupied.close()
-      await rm(directory, { recursive: true, force: true })
     }
   },
 })

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { roles } from '../../catalogue/roles.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, each, equals, type Proof, type ProofContext, type ProofResult } from '../proof.ts'
+import { atMost, type Check, each, equals, type Proof, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 import type { CommandResult } from '../shell.ts'
 import {
   type ComposeStack,
@@ -38,14 +38,11 @@ export function stackProof(version: ComposeVersion): Proof {
     seconds: 360,
     async run(context) {
       const compose = await composeCommand(version, context.signal)
-      if ('missing' in compose) return notShown(`Docker with Compose ${version}`, compose.missing, context)
-      const directory = await mkdtemp(join(tmpdir(), 'tracemesh-stack-'))
-      try {
-        const clone = await cloneWithChanges(directory, context.signal)
-        return await runStack(await composeStack(clone, compose.command, context), context)
-      } finally {
-        await rm(directory, { recursive: true, force: true })
-      }
+      if ('missing' in compose) return unrun(context, `Docker with Compose ${version}`, 'present', compose.missing)
+      await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-stack-'))
+      const directory = temporary.path
+      const clone = await cloneWithChanges(directory, context.signal)
+      return await runStack(await composeStack(clone, compose.command, context), context)
     },
   })
 }
@@ -55,7 +52,7 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
   try {
     progress('deploy/offline.sh images')
     const images = await stack.script('offline.sh images')
-    if (images.code === 3) return notShown('images', images.output.trim(), context)
+    if (images.code === 3) return unrun(context, 'images', 'present', images.output.trim())
     progress('deploy/build.sh')
     const built = await stack.script('build.sh --offline')
     progress('deploy/start.sh')
@@ -105,11 +102,6 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
     await docker('rm', '--force', lonelyName(stack)).catch(() => {})
     await stack.remove()
   }
-}
-
-function notShown(what: string, why: string, { progress }: ProofContext): ProofResult {
-  progress(`NOT SHOWN: ${why}`)
-  return { figures: { missing: why }, checks: [{ what, want: 'present', got: why, holds: 'not shown' }] }
 }
 
 function exits(command: string, { code, output }: CommandResult): Check {

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SpanName } from '../../catalogue/spans.ts'
-import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
-import { emitterOf, spansNamed } from '../evidence.ts'
-import type { PairLink } from '../mesh/mesh.ts'
-import { closeFault, openFault } from '../mesh/mesh.ts'
+import { emitterOf, nameOf, spansNamed } from '../evidence.ts'
+import { campaignFault, closeFault, openFault, type PairLink } from '../mesh/mesh.ts'
 import type { Check } from '../proof.ts'
 
 /** Result of a check of the traces. */
@@ -71,7 +69,7 @@ async function findEveryRole(query: StackQuery): Promise<Finding> {
 /** One trace: the campaign is its root, retries are numbered from 1, and the seed answers after them. */
 async function findLateSeed(query: StackQuery): Promise<Finding> {
   const { traces } = await search(query, 'mesh.seed.connected')
-  const late = traces.filter(({ spans }) => spans.some(({ name }) => name === 'mesh.seed.retry'))
+  const late = traces.filter(({ spans }) => spansNamed(spans, 'mesh.seed.retry').length > 0)
   return best(
     'campaign with retries that ended well',
     late.map((trace) => checkCampaign(trace, 'mesh.seed.connected')),
@@ -85,7 +83,7 @@ async function findGiveUp(query: StackQuery): Promise<Finding> {
     traces.map((trace) => {
       const finding = checkCampaign(trace, 'mesh.seed.giveup')
       if (finding.fault !== '') return finding
-      const [end] = trace.spans.filter(({ name }) => name === 'mesh.seed.giveup')
+      const [end] = spansNamed(trace.spans, 'mesh.seed.giveup')
       const tenth = end?.attributes['mesh.seed.attempt'] === 10 && end.status === 'error'
       return tenth ? finding : { fault: `${trace.traceId}: the give-up is not a tenth attempt with status ERROR` }
     }),
@@ -93,20 +91,13 @@ async function findGiveUp(query: StackQuery): Promise<Finding> {
 }
 
 function checkCampaign({ traceId, spans }: Trace, endName: SpanName): Finding {
-  const [root, ...more] = spans.filter(({ name }) => name === 'mesh.seed.dial')
-  const retries = spans.filter(({ name }) => name === 'mesh.seed.retry')
-  const [end, ...ends] = spans.filter(({ name }) => name === endName)
-  const attempts = [...retries, ...(end === undefined ? [] : [end])]
-  const numbers = attempts.map(({ attributes }) => attributes['mesh.seed.attempt'])
-  const figure = { trace: traceId, attempts: numbers.length, emitter: root?.resource['mesh.node.name'] }
-  if (root === undefined || more.length > 0 || root.parentSpanId !== '') return { fault: `${traceId}: no single root` }
-  if (end === undefined || ends.length > 0) return { fault: `${traceId}: no single end` }
-  if (numbers.some((number, index) => number !== index + 1))
-    return { fault: `${traceId}: attempts ${numbers.join(' ')}` }
-  const stray = attempts.find(({ parentSpanId }) => parentSpanId !== root.spanId)
-  return stray === undefined
-    ? { fault: '', figure }
-    : { fault: `${traceId}: ${stray.name} is not a child of its campaign` }
+  const fault = campaignFault(spans, endName)
+  if (fault !== '') return { fault: `${traceId}: ${fault}` }
+  const [end] = spansNamed(spans, endName)
+  return {
+    fault,
+    figure: { trace: traceId, attempts: end?.attributes['mesh.seed.attempt'], emitter: end && nameOf(end) },
+  }
 }
 
 /** A sweep names the members it expires, and each has an expiry below it. */
@@ -115,7 +106,7 @@ async function findSweep(query: StackQuery): Promise<Finding> {
   return best(
     'sweep with expiries',
     traces.map(({ traceId, spans }) => {
-      const expired = spans.filter(({ name }) => name === 'mesh.member.expired')
+      const expired = spansNamed(spans, 'mesh.member.expired')
       const found = spans.find(({ spanId }) => expired.some(({ parentSpanId }) => parentSpanId === spanId))
       const prunedPeers = listOf(found?.attributes['mesh.pruned.peers'])
       const peers = expired
@@ -153,18 +144,13 @@ async function findLinkTraces(query: StackQuery): Promise<Finding> {
 async function checkLink(reader: TraceReader, sent: TraceSpan): Promise<Finding> {
   const openId = sent.links[0]?.traceId ?? ''
   const [open, end] = await Promise.all([reader.trace(openId), reader.trace(sent.traceId)])
-  const spans = [...(open?.spans ?? []), ...(end?.spans ?? [])].map(toReceivedSpan)
+  const spans = [...(open?.spans ?? []), ...(end?.spans ?? [])]
   const opened = spans.filter(({ traceId }) => traceId === openId)
   const ends = spansNamed(opened, 'mesh.connection.opened').map(emitterOf).sort() as [string, string]
   const transport = String(opened[0]?.attributes['mesh.connection.transport'])
   const link: PairLink = { id: String(sent.attributes['mesh.link.id']), trace: openId, transport, ends }
-  const fault = openFault(spans, link) || closeFault(spans, link, emitterOf(toReceivedSpan(sent)))
+  const fault = openFault(spans, link) || closeFault(spans, link, emitterOf(sent))
   return { fault, figure: { link: link.id, birth: openId, end: sent.traceId, transport } }
-}
-
-/** A span in the form of the receiver. */
-function toReceivedSpan(span: TraceSpan): ReceivedSpan {
-  return { ...span, endMs: span.startMs + span.durationMs, status: span.status }
 }
 
 async function findAllQuic(query: StackQuery): Promise<Finding> {

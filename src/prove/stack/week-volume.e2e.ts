@@ -10,7 +10,7 @@ import { exportBytes, type OtlpClient, otlpClient, type SentSpan } from '../../s
 import { hex, type PlayedNode, playedMinute, playedNodes, spansPerMinute } from '../../testing/otlp/lab-spans.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atLeast, atMost, type Check, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { atLeast, atMost, type Check, equals, notShown, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { fromEnv, withStack } from './on-stack.ts'
 
 /** WEEK_SPANS makes it less. */
@@ -90,10 +90,8 @@ async function fillJaeger(context: ProofContext): Promise<ProofResult> {
 
 /** The page cache fills the limit, as it should: the check is that Jaeger survives within it. */
 function boundCheck(group: MemoryGroup | { readonly missing: string }): Check {
-  const bound = { what: 'memory limit, page cache included', want: `${memoryMb} MiB` }
-  return 'missing' in group
-    ? { ...bound, got: group.missing, holds: 'not shown' }
-    : { ...bound, got: `${memoryMb} MiB`, holds: true }
+  const [what, limit] = ['memory limit, page cache included', `${memoryMb} MiB`]
+  return 'missing' in group ? notShown(what, limit, group.missing) : equals(what, limit, limit)
 }
 
 /** Feeds minutes of the lab, spread over a week, until the target. */
