@@ -22,22 +22,22 @@ export class IdentityWatch {
   }
 
   /** Reports the process on this connection to the view, before the ledger chooses among the peer's links. */
-  onFrame(connection: string, frame: Frame, now: number): ViewEvent[] {
+  onFrame(connection: string, frame: Frame, now: number): ViewEvent | undefined {
     const [record, link] = this.#ledger.find(connection) ?? []
     const hello = frame.type === 'hello' ? frame.hello : link?.hello
-    if (record === undefined || link === undefined || hello === undefined) return []
+    if (record === undefined || link === undefined || hello === undefined) return undefined
     const isSuperseded = frame.type === 'goodbye' && frame.reason === 'superseded'
     if (isSuperseded && !record.links.some((one) => one !== link && isJoined(one))) this.own.onLinkRefused(now)
-    const report = { instance: instanceOf(hello), address: withoutPeer(link.info.address), via: 'link' } as const
-    return [{ type: 'sighted', peer: record.peer, report }]
+    const report = { instance: instanceOf(hello), address: link.address, via: 'link' } as const
+    return { type: 'sighted', peer: record.peer, report }
   }
 
   /** A digest over gossip, signed by its sender; `wall` is this node's clock. */
-  onGossip(digest: Digest, wall: number): ViewEvent[] {
-    if (digest.peer === this.#self) return []
+  onGossip(digest: Digest, wall: number): ViewEvent | undefined {
+    if (digest.peer === this.#self) return undefined
     const process = { instance: instanceOf(digest), address: withoutPeer(digest.addresses[0] ?? '') }
     const report = { ...process, via: 'gossip', ageMs: ageMs(digest, wall) } as const
-    return [{ type: 'sighted', peer: digest.peer, report }]
+    return { type: 'sighted', peer: digest.peer, report }
   }
 
   /** A digest over gossip, which may have this node's own signature. */

@@ -1,6 +1,7 @@
 import type { ConnectionInfo } from './events.ts'
 import type { CloseReason, Hello } from './frames.ts'
 import { IdentifyRetry } from './identify-retry.ts'
+import { withoutPeer } from './multiaddr-text.ts'
 import type { TraceRef } from './trace.ts'
 
 /**
@@ -23,6 +24,8 @@ export interface Ending {
 export interface Link {
   readonly connection: string
   readonly info: ConnectionInfo
+  /** Remote address, without the peer id. */
+  readonly address: string
   readonly openedAt: number
   state: LinkState
   /** When the link entered this state. */
@@ -60,6 +63,7 @@ export function newLink(info: ConnectionInfo, now: number): Link {
   return {
     connection: info.id,
     info,
+    address: withoutPeer(info.address),
     openedAt: now,
     state: 'opening',
     enteredAt: now,

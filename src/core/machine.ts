@@ -9,6 +9,12 @@ export interface Machine<Event, Effect> {
   deadline(): number
 }
 
+/** Both lists in order. Most events have no effects, so it seldom makes a new array. */
+export function concat<Effect>(first: Effect[], second: Effect[]): Effect[] {
+  if (first.length === 0) return second
+  return second.length === 0 ? first : [...first, ...second]
+}
+
 /** Uniform in [0, 1). The simulator passes a seeded generator, a node passes `Math.random`. */
 export type Random = () => number
 

@@ -6,12 +6,14 @@ import {
   isRivalRunning,
   markEmitted,
   removeProcess,
+  repeatSighting,
   type SightingReport,
 } from './sightings.ts'
 import { emitIdentityConflict } from './spans/identity.ts'
 
 /** Adds a sighting of a process with this member's identity, and emits a conflict that is due. */
 export function noteSighting(member: Member, report: SightingReport, now: number): SpanEffect[] {
+  if (repeatSighting(member.sightings, report, now)) return []
   member.sightings = addSighting(member.sightings, report, now)
   const due = markEmitted(member.sightings, now)
   const conflict = due && conflictOf(member.digest.peer, due, now)

@@ -8,7 +8,7 @@ import type { NodeEffect, NodeEvent } from './events.ts'
 import type { Digest, DigestFrame, Frame } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitSpans } from './limit-spans.ts'
-import type { Machine, Random } from './machine.ts'
+import { concat, type Machine, type Random } from './machine.ts'
 import { MemberPaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
 import { OwnDigest } from './own-digest.ts'
@@ -117,7 +117,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   handle(event: NodeEvent, now: number): NodeEffect[] {
-    const effects = [...this.#noteLateness(now), ...this.#route(event, now)]
+    const effects = concat(this.#noteLateness(now), this.#route(event, now))
     this.#dueAt = this.#earliestDeadline(now)
     return effects
   }
@@ -153,12 +153,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'changed':
         return [{ do: 'observe' }]
       case 'frame':
-        return [
+        return concat(
           // The ledger needs the sighting to choose among the links of this peer.
-          ...this.#noteSightings(this.#identity.onFrame(event.connection, event.frame, now), now),
-          ...this.#dispatchToLedger(event, now),
-          ...this.#onFrame(event, now),
-        ]
+          this.#noteSighting(this.#identity.onFrame(event.connection, event.frame, now), now),
+          concat(this.#dispatchToLedger(event, now), this.#onFrame(event, now)),
+        )
       case 'gossip':
         if (event.digest.peer !== event.from || !this.options.meshes.includes(event.mesh)) return []
         return this.#onGossip(event, now)
@@ -214,15 +213,13 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   #onGossip({ digest, wall }: { digest: Digest; wall: number }, now: number): NodeEffect[] {
-    return [
-      ...this.#dispatchToView({ type: 'digest', digest, via: 'gossip', wall }, now),
-      ...this.#noteSightings(this.#identity.onGossip(digest, wall), now),
-      ...this.#identity.onOwnSignature(digest, wall, now),
-    ]
+    const effects = this.#dispatchToView({ type: 'digest', digest, via: 'gossip', wall }, now)
+    const sighted = this.#noteSighting(this.#identity.onGossip(digest, wall), now)
+    return concat(effects, concat(sighted, this.#identity.onOwnSignature(digest, wall, now)))
   }
 
-  #noteSightings(events: readonly ViewEvent[], now: number): NodeEffect[] {
-    return events.flatMap((event) => this.#dispatchToView(event, now))
+  #noteSighting(event: ViewEvent | undefined, now: number): NodeEffect[] {
+    return event === undefined ? [] : this.#dispatchToView(event, now)
   }
 
   /** Handles frames about members rather than the link. */
@@ -245,13 +242,17 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   #onDigestFrame(connection: string, frame: DigestFrame, wall: number, now: number): NodeEffect[] {
-    const peer = this.ledger.peerOf(connection)
-    if (peer === undefined) return []
-    if (!this.ledger.isMember(connection)) return this.#refuseFrame(connection, 'digest from a non-member', now)
+    const [record, link] = this.ledger.find(connection) ?? []
+    if (record === undefined || link === undefined) return []
+    const { peer } = record
+    if (link.kind !== 'member') return this.#refuseFrame(connection, 'digest from a non-member', now)
     const isForged = frame.type === 'digest' && frame.digest.peer !== peer
     if (isForged) return this.#refuseFrame(connection, 'digest for another peer', now)
     const answer = this.#digest.handle({ type: 'heard', peer }, now)
-    if (frame.type === 'unchanged') return [...this.#dispatchToView({ ...frame, peer }, now), ...answer]
+    if (frame.type === 'unchanged') {
+      const { type, incarnation, sequence } = frame
+      return concat(this.#dispatchToView({ type, peer, incarnation, sequence }, now), answer)
+    }
     const { digest } = frame
     const conflicts = this.#identity.onNeighbourDigest(digest, now)
     return [...this.#dispatchToView({ type: 'digest', digest, via: 'link', wall }, now), ...answer, ...conflicts]
@@ -264,10 +265,11 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
 
   #dispatchToLedger(event: LedgerEvent, now: number): NodeEffect[] {
     const before = this.ledger.size
-    const effects = this.ledger.handle(event, now).flatMap((effect) => this.#onLedgerEffect(effect, now))
+    const effects = this.ledger.handle(event, now)
+    const performed = effects.length === 0 ? [] : effects.flatMap((effect) => this.#onLedgerEffect(effect, now))
     const { size } = this.ledger
-    if (size === before || this.#isStopping) return effects
-    return [...effects, ...this.seeds.handle({ type: 'peers', count: size }, now)]
+    if (size === before || this.#isStopping) return performed
+    return [...performed, ...this.seeds.handle({ type: 'peers', count: size }, now)]
   }
 
   #onLedgerEffect(effect: LedgerEffect, now: number): NodeEffect[] {
@@ -294,7 +296,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   #dispatchToView(event: ViewEvent, now: number): NodeEffect[] {
-    return this.view.handle(event, now).flatMap((effect) => this.#onViewEffect(effect, now))
+    const effects = this.view.handle(event, now)
+    return effects.length === 0 ? [] : effects.flatMap((effect) => this.#onViewEffect(effect, now))
   }
 
   #onViewEffect(effect: ViewEffect, now: number): NodeEffect[] {

@@ -11,6 +11,7 @@ import {
   markEmitted,
   noSightings,
   removeProcess,
+  repeatSighting,
   type Sightings,
 } from './sightings.ts'
 
@@ -149,4 +150,27 @@ test('any delays: processes that run one after the other are never in conflict',
 test('processes of one identity: the retained number is bounded', () => {
   const all = addReports(Array.from({ length: 50 }, (_, index): Report => [index, `process ${index}`]))
   assert.equal(all.processes.length, 4)
+})
+
+test('a repeated report of the only process: the update in place equals a new sighting', () => {
+  const ages = fc.oneof(fc.constant(0), fc.nat(100_000))
+  const report = fc.record({
+    afterMs: fc.oneof(fc.nat(5_000), fc.nat(200_000)),
+    instance: fc.constantFrom('a', 'a', 'a', 'b'),
+    address: fc.constantFrom('/1', '/1', '/2'),
+    via: fc.constantFrom<Via>('link', 'gossip'),
+    ageMs: ages,
+  })
+  fc.assert(
+    fc.property(fc.array(report, { maxLength: 20 }), (reports) => {
+      let now = 0
+      let [updated, added] = [noSightings, noSightings]
+      for (const { afterMs, ...one } of reports) {
+        now += afterMs
+        if (!repeatSighting(updated, one, now)) updated = addSighting(updated, one, now)
+        added = addSighting(added, one, now)
+        assert.deepEqual(updated, added)
+      }
+    }),
+  )
 })

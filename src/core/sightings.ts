@@ -6,9 +6,9 @@ export interface Sighting {
   readonly instance: string
   readonly address: string
   readonly firstAt: number
-  readonly at: number
+  at: number
   /** It ran from `firstAt` at least until then; earlier than `firstAt` if only one moment is known. */
-  readonly aliveUntil: number
+  aliveUntil: number
 }
 
 /** The observed processes of one peer id. */
@@ -60,7 +60,6 @@ export function addSighting(
   const at = Math.max(previous?.at ?? Number.NEGATIVE_INFINITY, now - ageMs)
   const current = { instance, address, firstAt: previous?.firstAt ?? now, at, aliveUntil }
   const others = running.filter((one) => one !== previous)
-  // The usual case, with every frame: a conflict takes two.
   if (others.length === 0) return { processes: [current], conflict: undefined }
   const processes = [current, ...others].toSorted((a, b) => b.at - a.at).slice(0, maxProcesses)
   const ongoing = retainConflict(before.conflict, processes)
@@ -70,6 +69,20 @@ export function addSighting(
   const [earlier, later] = other.firstAt < current.firstAt ? [other, current] : [current, other]
   const instances = [earlier.instance, later.instance] as const
   return { processes, conflict: { instances, emittedAt: Number.NEGATIVE_INFINITY } }
+}
+
+/**
+ * Updates the sighting in place if the report repeats the only process, as almost every frame does: a new object per
+ * frame and peer would outlive a young generation. Returns whether it did.
+ */
+export function repeatSighting({ processes }: Sightings, report: SightingReport, now: number): boolean {
+  const [process] = processes
+  const { instance, address, via, ageMs = 0 } = report
+  if (process === undefined || processes.length > 1 || ageMs >= runningMs || now - process.at >= runningMs) return false
+  if (process.instance !== instance || process.address !== address) return false
+  process.aliveUntil = Math.max(process.aliveUntil, earliestSentAt(via, ageMs, now))
+  process.at = Math.max(process.at, now - ageMs)
+  return true
 }
 
 /** The earliest possible send time of a message received now. */

@@ -5,8 +5,31 @@ import { VirtualClock } from '../sim/virtual-clock.ts'
 
 const digestMs = 2_000
 
-/** A node with joined links, and the frames that their peers send in turn. */
-export class LinkedNode {
+/** Nodes with joined links, each of which receives a frame in turn. */
+export class LinkedNodes {
+  readonly #nodes: readonly LinkedNode[]
+  #next = 0
+
+  constructor(nodes: number, connections: number) {
+    this.#nodes = Array.from({ length: nodes }, () => new LinkedNode(connections))
+  }
+
+  /** Microseconds of CPU per frame. */
+  frameCost(frames: number): number {
+    const before = process.cpuUsage()
+    for (let frame = 0; frame < frames; frame++) this.#receive()
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / frames
+  }
+
+  #receive(): void {
+    this.#nodes[this.#next]?.receive()
+    this.#next = (this.#next + 1) % this.#nodes.length
+  }
+}
+
+/** A node with joined links, whose peers send frames in turn. */
+class LinkedNode {
   readonly #node: MeshNode
   readonly #connections: readonly string[]
   #sequence = 1
@@ -19,15 +42,8 @@ export class LinkedNode {
     for (const [index, connection] of this.#connections.entries()) join(this.#node, connection, index, this.#now)
   }
 
-  /** Microseconds of CPU per frame. The time between two frames is that of so many links. */
-  frameCost(frames: number): number {
-    const before = process.cpuUsage()
-    for (let frame = 0; frame < frames; frame++) this.#receive()
-    const { user, system } = process.cpuUsage(before)
-    return (user + system) / frames
-  }
-
-  #receive(): void {
+  /** Takes the next frame. The time between two frames is that of so many links. */
+  receive(): void {
     const connection = this.#connections[this.#next] ?? ''
     this.#now += digestMs / this.#connections.length
     const frame = { type: 'unchanged', incarnation: 1, sequence: this.#sequence + 1 } as const
@@ -81,7 +97,7 @@ function join(node: MeshNode, connection: string, index: number, now: number): v
 }
 
 function peerId(index: number): string {
-  return `12D3KooW${String(index).padStart(44, '1')}`
+  return `12D3KooW${String(index).padStart(44, 'x')}`
 }
 
 function addressOf(index: number): string {
