@@ -12,7 +12,9 @@ export const registries = [
   'requests',
 ] as const
 
-type SizeName = `mesh.registry.${(typeof registries)[number]}.size`
+export type RegistryName = (typeof registries)[number]
+
+type SizeName = `mesh.registry.${RegistryName}.size`
 
 /** Attributes of the census span, which the node exports even if sampling drops the spans of registries. */
 export const registrySizeNames = registries.map((name): SizeName => `mesh.registry.${name}.size`)

@@ -515,7 +515,3 @@ export const spans = {
 } as const satisfies Record<string, SpanSpec>
 
 export type SpanName = keyof typeof spans
-
-/** Registries of the census: a fixed set, since each has its own span. */
-export type RegistryName =
-  Extract<SpanName, `mesh.audit.${string}`> extends `mesh.audit.${infer R}` ? Exclude<R, 'suspect'> : never

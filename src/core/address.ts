@@ -1,3 +1,5 @@
+import type { DialBackTransport } from './frames.ts'
+
 /** The parts of a multiaddr that the core needs. The core depends on no multiaddr library. */
 export interface ParsedAddress {
   /** Canonical IP address, DNS name, or empty. */
@@ -87,4 +89,45 @@ function withoutZone(address: string): string {
 function transportOf(names: string): string {
   if (names === 'udp/quic-v1') return 'quic'
   return names
+}
+
+export function addressAt(host: string, transport: DialBackTransport, port: number): string {
+  const rest = transport === 'quic' ? `udp/${port}/quic-v1` : `tcp/${port}`
+  return `/${familyOf(host)}/${host}/${rest}`
+}
+
+export function familyOf(host: string): 'ip4' | 'ip6' {
+  return host.includes(':') ? 'ip6' : 'ip4'
+}
+
+export function isDialable(host: string): boolean {
+  return /^[\d.]+$|:/.test(host) && !isWildcard(host) && !isLoopback(host) && !isLinkLocal(host)
+}
+
+/** Removes only the last peer id: a relayed address contains the relay's as well. */
+export function withoutPeer(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, '')
+}
+
+/** OpenTelemetry attributes of the remote end; empty for an address without IP. */
+export interface NetworkPeer {
+  readonly 'network.peer.address'?: string
+  readonly 'network.peer.port'?: number
+  readonly 'network.transport'?: 'tcp' | 'udp'
+  readonly 'network.protocol.name'?: 'quic'
+}
+
+/** IP address and port of a multiaddr; for a relayed connection those of the relay. */
+export function networkPeer(multiaddr: string): NetworkPeer {
+  const { host, family, port, transport } = parseAddress(multiaddr)
+  if (host === '' || (family !== 'ip4' && family !== 'ip6')) return {}
+  const [carrier, protocol] = transport === 'quic' ? ['udp', 'quic'] : transport.split('/')
+  if ((carrier !== 'tcp' && carrier !== 'udp') || !Number.isInteger(port) || port === 0)
+    return { 'network.peer.address': host }
+  return {
+    'network.peer.address': host,
+    'network.peer.port': port,
+    'network.transport': carrier,
+    ...(protocol?.startsWith('quic') && { 'network.protocol.name': 'quic' as const }),
+  }
 }

@@ -2,17 +2,21 @@ import { observedHost } from './address.ts'
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { Frame } from './frames.ts'
 import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
-import { LimitSpans } from './limit-spans.ts'
-import { limits } from './limits.ts'
+import { LimitSpans, limits } from './limits.ts'
 import { enter, isActive, isJoined, isRelayed, type Link, newLink } from './link.ts'
-import { carriesLink, guestSuccession } from './link-candidates.ts'
 import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
-import { emitGossipUnsent } from './spans/gossip.ts'
-import { emitConnectionClosed, emitConnectionSuperseded, emitFrameRefused } from './spans/link.ts'
-import { chooseIncumbent, chooseSurvivor, instancesOf, type Judgement, type SurvivorRule } from './survivor.ts'
+import { emitConnectionClosed, emitConnectionSuperseded, emitFrameRefused, emitGossipUnsent } from './spans/link.ts'
+import {
+  type AreRivals,
+  carriesLink,
+  hasLoserEnded,
+  type Judgement,
+  judgeGuestLinks,
+  judgeMemberLinks,
+} from './survivor.ts'
 
 export type LedgerEvent =
   /** A snapshot of all libp2p connections; the ledger reconciles its links with it. */
@@ -37,8 +41,7 @@ export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; r
 export interface LedgerOptions extends LinkProtocolOptions {
   /** Largest number of connected peers. */
   readonly maxPeers?: number
-  /** Whether two processes of this peer are known to run concurrently. */
-  readonly areRivals?: (peer: string, a: string, b: string) => boolean
+  readonly areRivals?: AreRivals
 }
 
 /**
@@ -50,7 +53,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #protocol: LinkProtocol
   readonly #peers: PeerRecords
   readonly #maxPeers: number
-  readonly #areRivals: (peer: string, a: string, b: string) => boolean
+  readonly #areRivals: AreRivals
   readonly #limits = new LimitSpans()
   readonly #keeper: GossipKeeper
   #isStopping = false
@@ -195,7 +198,6 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     if (isOverLimit && cannotNotify) return [...emittedSpans, close]
     if (direct.length >= limits.linksPerPeer)
       return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
-    // The application opened a second connection for itself; if it carried the link, its close would end the link.
     if (info.isForeign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
     const link = newLink(info, now)
     link.isOverLimit = isOverLimit
@@ -263,7 +265,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const wasJoined = isJoined(link)
     const effects: LedgerEffect[] = this.#protocol.onFrame(record.peer, link, frame, now)
     if (wasJoined || !isJoined(link)) return effects
-    effects.push(...this.#chooseSurvivor(record, now))
+    for (const judgement of judgeMemberLinks(this.#self, record, this.#areRivals))
+      effects.push(...this.#supersede(record.peer, judgement, now))
     if (isJoined(link)) effects.push({ do: 'joined', peer: record.peer })
     return effects
   }
@@ -285,32 +288,11 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return reason === 'limit' ? [...this.#limits.emit('linkOutBytes', 'closed', now, peer), ...effects] : effects
   }
 
-  /** Keeps one of several joined links. */
-  #chooseSurvivor(record: PeerRecord, now: number): LedgerEffect[] {
-    const effects: LedgerEffect[] = []
-    let best: Link | undefined
-    for (const link of record.links.filter(isJoined)) {
-      if (best === undefined) best = link
-      else {
-        const { winner, loser, rule } = this.#compareLinks(record.peer, best, link)
-        effects.push(...this.#supersede(record.peer, loser, winner, rule, now))
-        best = winner
-      }
-    }
-    return effects
-  }
-
-  #compareLinks(peer: string, a: Link, b: Link): Judgement {
-    const instances = instancesOf(a, b)
-    const isRivalPair = instances !== undefined && this.#areRivals(peer, ...instances)
-    return isRivalPair ? chooseIncumbent(a, b) : chooseSurvivor(this.#self, peer, a, b)
-  }
-
-  #supersede(peer: string, loser: Link, winner: Link, rule: SurvivorRule, now: number): LedgerEffect[] {
+  #supersede(peer: string, judgement: Judgement, now: number): LedgerEffect[] {
+    const { winner, loser, rule } = judgement
     const span = emitConnectionSuperseded(peer, loser, winner, rule)
     enter(loser, 'draining', now)
-    const isPeerGone = rule === 'incarnation' || rule === 'newer'
-    return isPeerGone ? [span, ...this.#protocol.dropLink(loser, 'superseded', true, now)] : [span]
+    return hasLoserEnded(judgement) ? [span, ...this.#protocol.dropLink(loser, 'superseded', true, now)] : [span]
   }
 
   #onDue(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
@@ -328,10 +310,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     ]
   }
 
-  #supersedeGuests(record: PeerRecord, now: number): LedgerEffect[] {
-    const { newest, older } = guestSuccession(record.links)
-    if (newest === undefined) return []
-    return older.flatMap((link) => this.#supersede(record.peer, link, newest, 'newer', now))
+  #supersedeGuests({ peer, links }: PeerRecord, now: number): LedgerEffect[] {
+    return judgeGuestLinks(links).flatMap((judgement) => this.#supersede(peer, judgement, now))
   }
 
   #forgiveSilence(ms: number): LedgerEffect[] {

@@ -1,11 +1,10 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { networkOf, parseAddress } from './address.ts'
+import { addressAt, isDialable, networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
-import { addressAt, isDialable } from './dial-back-address.ts'
 import type { NetworkEffect } from './events.ts'
 import type { DialBackRequest, DialBackResult } from './frames.ts'
 import { isJoined } from './link.ts'
-import { emitDialBack } from './spans/dial-back.ts'
+import { emitDialBack } from './spans/node.ts'
 
 /** A dial-back in progress for a neighbour. */
 interface PendingDial {

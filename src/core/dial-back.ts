@@ -1,13 +1,12 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { isLoopback, isPrivate, networkOf, parseAddress } from './address.ts'
+import { addressAt, familyOf, isDialable, isLoopback, isPrivate, networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
-import { addressAt, type DialBackOutcome, familyOf, isDialable } from './dial-back-address.ts'
 import { DialBackResponder } from './dial-back-responder.ts'
 import type { NetworkEffect } from './events.ts'
-import type { DialBackFrame, DialBackResult, DialBackTransport } from './frames.ts'
+import type { DialBackFrame, DialBackOutcome, DialBackResult, DialBackTransport } from './frames.ts'
 import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
-import { emitDialBack } from './spans/dial-back.ts'
+import { emitDialBack } from './spans/node.ts'
 import { newTrace } from './trace.ts'
 
 export type DialBackEvent =

@@ -172,7 +172,7 @@ test('full view: evicts the member that departed first', () => {
   ] as const)
     view.handle({ type: 'left', peer, incarnation: 1 }, now)
   const effects = hear(view, digestOf('e'), 30)
-  assert.deepEqual(summary(effects), ['mesh.limit.reached', 'forgotten', 'mesh.member.joined', 'joined'])
+  assert.deepEqual(summary(effects), ['mesh.limit.reached', 'mesh.member.joined', 'joined'])
   assert.equal(spansNamed(effects, 'mesh.limit.reached')[0]?.attributes['mesh.limit.action'], 'evicted')
   assert.deepEqual(names(view), ['b', 'e'])
   assert.equal(view.get('d'), undefined)

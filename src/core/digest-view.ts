@@ -1,7 +1,6 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { areSameTexts, type Digest, instanceOf } from './frames.ts'
-import { LimitSpans } from './limit-spans.ts'
-import { limits } from './limits.ts'
+import { LimitSpans, limits } from './limits.ts'
 import { linkSilenceMs } from './link-protocol.ts'
 import type { Machine, Random } from './machine.ts'
 import {
@@ -14,11 +13,11 @@ import {
   type TopologyNode,
   type Via,
 } from './member.ts'
-import { noteSighting, noteStop } from './member-sightings.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
 import type { SightingReport } from './sightings.ts'
+import { noteSighting, noteStop } from './sightings.ts'
 import {
   emitClockSkewed,
   emitMemberExpired,
@@ -46,8 +45,6 @@ export type ViewEffect =
   | { readonly do: 'joined'; readonly peer: string }
   /** A retained member started again or came back, or announces addresses that it did not announce before. */
   | { readonly do: 'renewed'; readonly peer: string; readonly hasRestarted: boolean; readonly hasMoved: boolean }
-  /** The view has released a departed member. */
-  | { readonly do: 'forgotten'; readonly peer: string }
   | { readonly do: 'departed'; readonly peer: string; readonly departure: Departure }
 
 export interface ViewOptions {
@@ -219,7 +216,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     if (oldest === undefined) return this.#limits.emit('members', 'refused', now, peer, capacity)
     const evicted = oldest.digest.peer
     this.#members.delete(evicted)
-    return [...this.#limits.emit('members', 'evicted', now, evicted, capacity), { do: 'forgotten', peer: evicted }]
+    return this.#limits.emit('members', 'evicted', now, evicted, capacity)
   }
 
   /** On links only: gossip delays digests, which would look like clock skew. */
@@ -301,22 +298,19 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
         { do: 'departed', peer, departure: 'expired' },
       ]
     })
-    const forgotten = isSuspended ? [] : this.#releaseDeparted(now)
+    if (!isSuspended) this.#releaseDeparted(now)
     const remaining = this.members().length
     const pruned = emitStalenessPruned(stale, remaining, isSuspended, ref, window)
-    return [pruned, ...expired, ...forgotten]
+    return [pruned, ...expired]
   }
 
-  #releaseDeparted(now: number): ViewEffect[] {
-    const effects: ViewEffect[] = []
+  #releaseDeparted(now: number): void {
     for (const [peer, member] of this.#members) {
       if (isMember(member)) continue
       const { allowedMs } = silence(this.#options.stalenessMs, member)
       if (now - member.since <= retentionWindows * allowedMs) continue
       this.#members.delete(peer, 'expired')
-      effects.push({ do: 'forgotten', peer })
     }
-    return effects
   }
 
   /** A linked member vouches for the peers in its list of links: it heard from each within `linkSilenceMs`. */

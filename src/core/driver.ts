@@ -97,21 +97,10 @@ export class Driver {
   }
 
   #stampFrame(frame: Frame, sentAt: number): Frame {
-    const isUnsampled = this.#options.exportsSpans === false
-    switch (frame.type) {
-      case 'digest':
-        return { ...frame, digest: { ...frame.digest, sentAt } }
-      case 'hello':
-        return isUnsampled ? { ...frame, hello: { ...frame.hello, trace: unsampled(frame.hello.trace) } } : frame
-      case 'goodbye':
-        return isUnsampled ? { ...frame, trace: unsampled(frame.trace) } : frame
-      case 'unchanged':
-      case 'probe':
-      case 'answer':
-      case 'dialback.request':
-      case 'dialback.result':
-        return frame
-    }
+    if (frame.type === 'digest') return { ...frame, digest: { ...frame.digest, sentAt } }
+    if (this.#options.exportsSpans !== false) return frame
+    if (frame.type === 'hello') return { ...frame, hello: { ...frame.hello, trace: unsampled(frame.hello.trace) } }
+    return frame.type === 'goodbye' ? { ...frame, trace: unsampled(frame.trace) } : frame
   }
 
   /** Keeps an armed timer that is early enough: most events hardly move the deadline. */

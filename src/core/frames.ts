@@ -76,6 +76,8 @@ export interface DialBackResult {
   readonly outcome: 'reachable' | 'unreachable' | 'refused'
 }
 
+export type DialBackOutcome = DialBackResult['outcome'] | 'no-answer'
+
 /** Messages of the link stream. `kit/wire.ts` has their wire numbers. */
 export type Frame =
   | { readonly type: 'hello'; readonly hello: Hello }

@@ -2,8 +2,7 @@ import type { ConnectionInfo, NetworkEffect } from './events.ts'
 import type { GossipRepair, RepairStep } from './gossip-repair.ts'
 import { isActive, isRelayed, type Link } from './link.ts'
 import type { LinkProtocol, LinkProtocolEffect } from './link-protocol.ts'
-import { emitGossipHealed, emitGossipMute } from './spans/gossip.ts'
-import { emitIdentifyRetried } from './spans/link.ts'
+import { emitGossipHealed, emitGossipMute, emitIdentifyRetried } from './spans/link.ts'
 
 /** The gossip-related part of a peer record. */
 export interface GossipPeer {

@@ -6,7 +6,7 @@ import { digestOf } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { backoffPolicy, delayMs } from './backoff.ts'
+import { delayMs } from './backoff.ts'
 import type { ConnectionInfo, NodeEffect } from './events.ts'
 import type { Digest, Frame, Hello } from './frames.ts'
 import { MeshNode } from './mesh-node.ts'
@@ -133,7 +133,7 @@ class Neighbour {
       delete one.connection
       one.digestAt = Infinity
       one.hangups++
-      if (redial) one.dialAt = this.#now + delayMs(backoffPolicy, one.hangups, this.#random())
+      if (redial) one.dialAt = this.#now + delayMs(one.hangups, this.#random())
     }
     this.#observe()
   }

@@ -1,3 +1,6 @@
+import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { emitLimitReached, type LimitAction } from './spans/node.ts'
+
 /**
  * All limits of a node. None may be zero or infinite. "Guess" marks limits that no measurement or specification
  * supports yet.
@@ -56,3 +59,16 @@ export const limits = {
 } as const
 
 export type LimitName = keyof typeof limits
+
+const spanIntervalMs = 1_000
+
+/** Emits spans for reached limits, at most one per limit and second, because refusals may come by the thousand. */
+export class LimitSpans {
+  #emittedAt: { readonly [L in LimitName]?: number } = {}
+
+  emit(limit: LimitName, action: LimitAction, now: number, peer?: string, value: number = limits[limit]): SpanEffect[] {
+    if (now - (this.#emittedAt[limit] ?? -Infinity) < spanIntervalMs) return []
+    this.#emittedAt = { ...this.#emittedAt, [limit]: now }
+    return [emitLimitReached(limit, value, action, peer)]
+  }
+}

@@ -112,11 +112,7 @@ export class LinkProtocol {
         return this.#receiveGoodbye(peer, link, frame, now)
       case 'probe':
         return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
-      case 'answer':
-      case 'digest':
-      case 'unchanged':
-      case 'dialback.request':
-      case 'dialback.result':
+      default:
         return []
     }
   }

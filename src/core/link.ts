@@ -1,7 +1,7 @@
+import { withoutPeer } from './address.ts'
 import type { ConnectionInfo } from './events.ts'
 import type { CloseReason, Hello } from './frames.ts'
-import { IdentifyRetry } from './identify-retry.ts'
-import { withoutPeer } from './multiaddr-text.ts'
+import { IdentifyRetry } from './gossip-repair.ts'
 import type { TraceRef } from './trace.ts'
 
 /**

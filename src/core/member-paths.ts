@@ -1,11 +1,11 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { withoutPeer } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { PathReport } from './events.ts'
 import { limits } from './limits.ts'
 import type { Member } from './member.ts'
-import { withoutPeer } from './multiaddr-text.ts'
-import { emitMemberPathBlocked, emitMemberPathRestored } from './spans/path.ts'
+import { emitMemberPathBlocked, emitMemberPathRestored } from './spans/member.ts'
 
 /** Errors of an address that belongs to another node; they do not mean that this member's address is blocked. */
 const otherNodeErrors: readonly string[] = ['SelfDial', 'UnexpectedPeer']

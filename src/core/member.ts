@@ -15,6 +15,34 @@ export interface TopologyNode {
   readonly links: readonly string[]
 }
 
+/** The dials of one member. Times are monotonic milliseconds. */
+export interface DialRecord {
+  /** Earliest next dial; while a dial is in progress, when that counts as failed. */
+  dialAfter: number
+  isDialling: boolean
+  /** Start of the last dial. */
+  dialledAt: number
+  /** Consecutive failures. */
+  dialFailures: number
+  /** Last answer of this start of the member. */
+  answeredAt: number
+  /** When a new address or start last allowed an immediate dial, and how often since the last answer. */
+  redialAt: number
+  redials: number
+}
+
+export function newDialRecord(): DialRecord {
+  return {
+    dialAfter: 0,
+    isDialling: false,
+    dialledAt: -Infinity,
+    dialFailures: 0,
+    answeredAt: -Infinity,
+    redialAt: -Infinity,
+    redials: 0,
+  }
+}
+
 /** A node as its digests describe it. Times are monotonic milliseconds of this process. */
 export interface Member {
   /** The newest digest; every "unchanged" advances its sequence. */
@@ -35,6 +63,7 @@ export interface Member {
   since: number
   /** Estimated from its digests on links. */
   readonly clock: PeerClock
+  readonly dials: DialRecord
   /** Its addresses, without peer id, that did not answer while another did; at most as many as a digest has. */
   blockedAddresses: readonly string[]
   /** The processes with its identity; two concurrent ones mean a copied key. */
@@ -59,6 +88,7 @@ export function newMember(digest: Digest, via: Via, now: number): Member {
     departure: undefined,
     since: now,
     clock: { samples: [], isOff: false },
+    dials: newDialRecord(),
     blockedAddresses: [],
     sightings: noSightings,
   }

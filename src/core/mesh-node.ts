@@ -7,7 +7,7 @@ import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
 import type { Digest, DigestFrame, Frame } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
-import { LimitSpans } from './limit-spans.ts'
+import { LimitSpans } from './limits.ts'
 import { concat, type Machine, type Random } from './machine.ts'
 import { MemberPaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
@@ -222,7 +222,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     return event === undefined ? [] : this.#dispatchToView(event, now)
   }
 
-  /** Handles frames about members rather than the link. */
+  /** Handles frames about members. The ledger's `LinkProtocol` has handled those about the link before. */
   #onFrame({ connection, frame, wall }: { connection: string; frame: Frame; wall: number }, now: number): NodeEffect[] {
     switch (frame.type) {
       case 'hello':
@@ -310,8 +310,6 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         ]
       case 'renewed':
         return this.#neighbours.handle({ ...effect, type: 'renewed' }, now)
-      case 'forgotten':
-        return this.#neighbours.handle({ type: 'forgotten', peer: effect.peer }, now)
       case 'departed':
         return []
       case 'emit-span':

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SpanEffect, SpanEffectOf } from '../catalogue/span-effect.ts'
 import { refusal } from '../testing/core/seed-player.ts'
-import { digestOf, hear, tick } from '../testing/core/view-fixture.ts'
+import { digestOf, hear } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { ConnectionLedger } from './connection-ledger.ts'
-import { DigestView, type ViewEffect } from './digest-view.ts'
+import { DigestView } from './digest-view.ts'
 import type { DialFailure } from './events.ts'
-import { type NeighbourEvent, Neighbours } from './neighbours.ts'
+import { type DialRecord, newDialRecord } from './member.ts'
+import { allowRedial, type NeighbourEvent, Neighbours } from './neighbours.ts'
 import { Owner } from './owner.ts'
 
 leakCheck()
@@ -19,7 +20,7 @@ const self = 'm'
 const dialled = (peer: string, failure: DialFailure | undefined): NeighbourEvent =>
   failure === undefined ? { type: 'peer.dialled', peer, ok: true } : { type: 'peer.dialled', peer, ok: false, failure }
 
-function fixture(targetLinks: number, capacity = 100) {
+function fixture(targetLinks: number) {
   const random = seededRandom(1)
   const owner = new Owner('t', new VirtualClock())
   const hello = { meshes: ['x'], name: self, role: 'compute', incarnation: 1, build: 't' } as const
@@ -30,7 +31,6 @@ function fixture(targetLinks: number, capacity = 100) {
     sweepMs: 5_000,
     skewAllowedMs: 5_000,
     random,
-    capacity,
   })
   const neighbours = new Neighbours({ self, neighbours: targetLinks, random }, view, ledger)
   const addMember = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
@@ -45,7 +45,7 @@ function fixture(targetLinks: number, capacity = 100) {
     }
     return at
   }
-  return { view, neighbours, addMember, firstDials }
+  return { neighbours, addMember, firstDials }
 }
 
 test('new member: the lower peer id dials at once, the higher one after 3 s', () => {
@@ -189,18 +189,40 @@ test('restarted member: dialled at once, whatever failed before', () => {
   assert.ok((firstDials(60_000)['z'] ?? Infinity) <= 22_000)
 })
 
-test('members that the view evicts or releases: their dial records go with them', () => {
-  const { view, neighbours } = fixture(8, 2)
-  const apply = (effects: readonly ViewEffect[], now: number) => {
-    for (const effect of effects)
-      if (effect.do === 'joined' || effect.do === 'forgotten')
-        neighbours.handle({ type: effect.do, peer: effect.peer }, now)
-    assert.equal(neighbours.size, [...view.records()].length)
-  }
-  for (const peer of ['b', 'c', 'd']) apply(hear(view, digestOf(peer), 0, 'gossip'), 0)
-  apply(view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1), 1)
-  assert.equal(neighbours.size, 2, 'a departed member is retained')
-  apply(hear(view, digestOf('d'), 2, 'gossip'), 2)
-  for (let now = view.deadline(); now < 400_000; now = view.deadline()) apply(tick(view, now), now)
-  assert.equal(neighbours.size, 0)
+const failed = { dialAfter: 99_000, dialFailures: 4, isDialling: true } satisfies Partial<DialRecord>
+
+test('new address of a member: dialled at once, but not for every digest', () => {
+  const record: DialRecord = { ...newDialRecord(), ...failed }
+  allowRedial(record, true, 2_000)
+  assert.deepEqual([record.dialAfter, record.dialFailures, record.isDialling], [2_000, 0, false])
+  const failedAgain: DialRecord = { ...record, ...failed }
+  allowRedial(failedAgain, true, 4_000)
+  assert.equal(failedAgain.dialAfter, 99_000)
 })
+
+test('restart of a member: earlier failures do not count, a dial in progress still does', () => {
+  const record: DialRecord = { ...newDialRecord(), ...failed }
+  allowRedial(record, false, 2_000)
+  assert.deepEqual([record.dialAfter, record.dialFailures, record.isDialling], [2_000, 0, true])
+})
+
+for (const [news, hasMoved] of [
+  ['announces a new address', true],
+  ['restarts', false],
+] as const) {
+  test(`member that ${news} in every digest: dials back off until it answers`, () => {
+    const record = newDialRecord()
+    const dialsIn = (from: number, minutes: number) => {
+      let dials = 0
+      for (let n = from; n < from + minutes * 30; n++) {
+        record.dialAfter = Infinity
+        allowRedial(record, hasMoved, n * 2_000)
+        dials += Number(record.dialAfter !== Infinity)
+      }
+      return dials
+    }
+    assert.equal(dialsIn(2, 60), 9)
+    record.redials = 0
+    assert.equal(dialsIn(1_802, 1), 3)
+  })
+}

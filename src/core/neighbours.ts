@@ -1,19 +1,18 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { backoffPolicy, delayMs } from './backoff.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
-import { allowRedial, type DialRecord, newDialRecord } from './dial-record.ts'
 import type { DigestView, ViewEffect } from './digest-view.ts'
 import type { NetworkEffect, NetworkEvent } from './events.ts'
-import type { Digest } from './frames.ts'
 import type { Machine, Random } from './machine.ts'
+import type { DialRecord, Member } from './member.ts'
 import { emitMemberDialFailed } from './spans/member.ts'
 
 type Renewal = Extract<ViewEffect, { readonly do: 'renewed' }>
 type DialResult = Extract<NetworkEvent, { readonly type: 'peer.dialled' }>
 
 export type NeighbourEvent =
-  /** A member joined the view, started again or has other addresses, or was released by the view. */
-  | { readonly type: 'joined' | 'forgotten'; readonly peer: string }
+  /** A member joined the view, or started again or has other addresses. */
+  | { readonly type: 'joined'; readonly peer: string }
   | ({ readonly type: 'renewed' } & Omit<Renewal, 'do'>)
   /** The last connection to this peer closed. */
   | { readonly type: 'disconnected'; readonly peer: string }
@@ -29,12 +28,6 @@ export interface NeighbourOptions {
   readonly random: Random
 }
 
-/** A member and its dials. */
-interface Candidate {
-  readonly digest: Digest
-  readonly record: DialRecord
-}
-
 const dialLimitMs = 10_000
 /** The lower peer id of an unlinked pair dials first, so that dials rarely cross. */
 const deferMs = 3_000
@@ -47,11 +40,6 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
   readonly #options: NeighbourOptions
   readonly #view: DigestView
   readonly #ledger: ConnectionLedger
-  /**
-   * One record per entry of the view: `joined` adds it and `forgotten` removes it, so the `members` registry bounds and
-   * counts both. An owned map would audit the same number a second time.
-   */
-  readonly #records = new Map<string, DialRecord>()
   #pollAt = Infinity
 
   constructor(options: NeighbourOptions, view: DigestView, ledger: ConnectionLedger) {
@@ -68,9 +56,6 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
       case 'renewed':
         this.#onRenewed(event, now)
         return []
-      case 'forgotten':
-        this.#records.delete(event.peer)
-        return []
       case 'disconnected':
         this.#onDisconnected(event.peer, now)
         return []
@@ -85,21 +70,16 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
     return this.#pollAt
   }
 
-  /** Number of dial records. */
-  get size(): number {
-    return this.#records.size
-  }
-
   #onJoined(peer: string, now: number): void {
-    const record = this.#records.get(peer) ?? newDialRecord()
-    this.#records.set(peer, record)
+    const record = this.#view.get(peer)?.dials
+    if (record === undefined) return
     record.dialFailures = 0
     record.dialAfter = this.#dialTurnAt(peer, now)
     this.#pollSoon(now)
   }
 
   #onRenewed({ peer, hasRestarted, hasMoved }: Omit<Renewal, 'do'>, now: number): void {
-    const record = this.#records.get(peer)
+    const record = this.#view.get(peer)?.dials
     if (record === undefined) return
     if (hasRestarted) record.answeredAt = -Infinity
     allowRedial(record, hasMoved, now)
@@ -110,7 +90,7 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
    * at its peer limit, counts as a failure, as for seeds.
    */
   #onDisconnected(peer: string, now: number): void {
-    const record = this.#records.get(peer)
+    const record = this.#view.get(peer)?.dials
     if (record !== undefined) {
       if (now - record.answeredAt < backoffPolicy.steadyMs) this.#noteFailure(record, now)
       else record.dialFailures = 0
@@ -120,9 +100,9 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
   }
 
   #onDialled(result: DialResult, now: number): SpanEffect[] {
-    const record = this.#records.get(result.peer)
     const member = this.#view.get(result.peer)
-    if (record === undefined || member === undefined) return []
+    if (member === undefined) return []
+    const record = member.dials
     const wasDialling = record.isDialling
     record.isDialling = false
     this.#pollSoon(now)
@@ -134,12 +114,12 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
     this.#noteFailure(record, now)
     // A late result belongs to a dial that already counted: at most one span per dial.
     if (!wasDialling || !shouldEmit(record.dialFailures)) return []
-    return [emitMemberDialFailed(member.digest, record, result.failure, now)]
+    return [emitMemberDialFailed(member, result.failure, now)]
   }
 
   #noteFailure(record: DialRecord, now: number): void {
     record.dialFailures++
-    record.dialAfter = now + delayMs(backoffPolicy, record.dialFailures, this.#options.random())
+    record.dialAfter = now + delayMs(record.dialFailures, this.#options.random())
   }
 
   #poll(now: number): NeighbourEffect[] {
@@ -148,20 +128,17 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
     const unlinked = this.#unlinked()
     this.#pollAt = missingLinks > 0 && unlinked.length > 0 ? now + pollMs : Infinity
     // A dial without a result counts as pending only until its timeout.
-    const pendingDials = unlinked.filter(({ record }) => record.isDialling && record.dialAfter > now).length
+    const pendingDials = unlinked.filter(({ dials }) => dials.isDialling && dials.dialAfter > now).length
     if (missingLinks <= pendingDials) return []
-    const ready = unlinked.filter(({ digest, record }) => record.dialAfter <= now && digest.addresses.length > 0)
+    const ready = unlinked.filter(({ digest, dials }) => dials.dialAfter <= now && digest.addresses.length > 0)
     return this.#shuffled(ready)
       .toSorted((a, b) => a.digest.links.length - b.digest.links.length)
       .slice(0, missingLinks - pendingDials)
-      .map((candidate) => dial(candidate, now))
+      .map((member) => dial(member, now))
   }
 
-  #unlinked(): Candidate[] {
-    return this.#view.members().flatMap(({ digest }) => {
-      const record = this.#ledger.isConnected(digest.peer) ? undefined : this.#records.get(digest.peer)
-      return record === undefined ? [] : [{ digest, record }]
-    })
+  #unlinked(): Member[] {
+    return this.#view.members().filter(({ digest }) => !this.#ledger.isConnected(digest.peer))
   }
 
   #pollSoon(now: number): void {
@@ -173,20 +150,38 @@ export class Neighbours implements Machine<NeighbourEvent, NeighbourEffect> {
     return now + (self < peer ? 0 : deferMs) + jitterMs * random()
   }
 
-  #shuffled(candidates: readonly Candidate[]): Candidate[] {
-    const keyed = candidates.map((candidate) => ({ candidate, key: this.#options.random() }))
-    return keyed.toSorted((a, b) => a.key - b.key).map(({ candidate }) => candidate)
+  #shuffled(members: readonly Member[]): Member[] {
+    const keyed = members.map((member) => ({ member, key: this.#options.random() }))
+    return keyed.toSorted((a, b) => a.key - b.key).map(({ member }) => member)
   }
 }
 
-/** One span per step of the back-off, then one per ten failures. */
+/** One span per step of the backoff, then one per ten failures. */
 function shouldEmit(failures: number): boolean {
   return failures <= backoffPolicy.stepsMs.length || failures % backoffPolicy.attempts === 0
 }
 
-function dial({ digest: { peer, addresses }, record }: Candidate, now: number): NeighbourEffect {
+function dial({ digest: { peer, addresses }, dials: record }: Member, now: number): NeighbourEffect {
   record.isDialling = true
   record.dialledAt = now
   record.dialAfter = now + dialLimitMs + pollMs
   return { do: 'dial.peer', peer, addresses, limitMs: dialLimitMs }
+}
+
+/**
+ * Backoff for a member that announces new addresses or a new start in every digest, until it answers: the addresses may
+ * belong to others. Guesses.
+ */
+const redialIntervalMs = 10_000
+const maxRedialIntervalMs = 1_800_000
+
+/** Earlier failures do not apply to new addresses or a new start, and a pending dial uses the old addresses. */
+export function allowRedial(record: DialRecord, hasMoved: boolean, now: number): void {
+  const sinceMs = now - record.redialAt
+  if (sinceMs < Math.min(maxRedialIntervalMs, redialIntervalMs * 2 ** Math.max(0, record.redials - 1))) return
+  record.redials = sinceMs < maxRedialIntervalMs ? record.redials + 1 : 1
+  record.redialAt = now
+  record.dialAfter = now
+  record.dialFailures = 0
+  if (hasMoved) record.isDialling = false
 }

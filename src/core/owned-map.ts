@@ -1,4 +1,4 @@
-import type { RegistryName } from '../catalogue/spans.ts'
+import type { RegistryName } from '../catalogue/registries.ts'
 import { MeshError } from './errors.ts'
 
 /** Why a value left its registry. */

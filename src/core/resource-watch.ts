@@ -1,6 +1,6 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Machine, Random } from './machine.ts'
-import { emitResourceExhausted, emitResourceRecovered } from './spans/resource.ts'
+import { emitResourceExhausted, emitResourceRecovered } from './spans/node.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
 /** Error codes of the operating system for an exhausted resource, and the resource. */

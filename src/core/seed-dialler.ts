@@ -1,20 +1,81 @@
-import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { type BackoffPolicy, backoffPolicy, delayMs } from './backoff.ts'
+import type { AttributesOf, SpanEffect } from '../catalogue/span-effect.ts'
+import { backoffPolicy, nextAttemptAt, redialAt, restUntil } from './backoff.ts'
 import { MeshError } from './errors.ts'
 import type { DialFailure, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
 import type { Machine, Random } from './machine.ts'
-import { type LinkedPeer, newSeed, type Seed, type SeedCause, type SeedState } from './seed-campaign.ts'
-import { emitSeedPathBlocked, emitSeedPathRestored } from './spans/path.ts'
+import type { LinkedPeer } from './seed-peer.ts'
 import {
   emitSeedConnected,
   emitSeedDial,
   emitSeedGiveup,
+  emitSeedPathBlocked,
+  emitSeedPathRestored,
   emitSeedRearmed,
   emitSeedRetry,
   emitSeedSelf,
 } from './spans/seed.ts'
-import { newTrace } from './trace.ts'
+import { newTrace, type TraceRef } from './trace.ts'
+
+/**
+ * `self`: the address belongs to this node. `linked-elsewhere`: the address does not answer, and its peer is linked
+ * through another address.
+ */
+export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up' | 'self' | 'linked-elsewhere'
+
+export type SeedCause = AttributesOf<'mesh.seed.dial'>['mesh.seed.cause']
+
+/** One seed and its current or last campaign. Times are monotonic milliseconds. */
+export interface Seed {
+  readonly address: string
+  state: SeedState
+  /** Number of campaigns so far. */
+  campaign: number
+  cause: SeedCause
+  /** The campaign's `mesh.seed.dial`. */
+  root: TraceRef | undefined
+  beganAt: number
+  endedAt: number
+  /** In [0, 1): position of this node's delays between half of a step and the whole step. */
+  jitter: number
+  /** Attempts of this campaign so far. */
+  attempt: number
+  attemptAt: number
+  /** When the next attempt is due; during an attempt, when that counts as failed. */
+  nextAt: number
+  /** The peer that answered last; a seed may come back with another identity. */
+  peer: string | undefined
+  /** Consecutive losses soon after the answer. */
+  hangups: number
+  /** Failure of the last attempt of this campaign. */
+  failure: DialFailure | undefined
+  /** Last reported problem of its path, to emit one span per change; empty without a problem. */
+  reportedBlock: string
+  /** Whether `mesh.seed.self` was emitted. */
+  isSelfReported: boolean
+}
+
+/** A new seed is due at once: the first tick starts its first campaign. */
+export function newSeed(address: string): Seed {
+  return {
+    address,
+    state: 'waiting',
+    campaign: 0,
+    cause: 'start',
+    root: undefined,
+    beganAt: 0,
+    endedAt: 0,
+    jitter: 0,
+    attempt: 0,
+    attemptAt: 0,
+    nextAt: 0,
+    peer: undefined,
+    hangups: 0,
+    failure: undefined,
+    reportedBlock: '',
+    isSelfReported: false,
+  }
+}
 
 export type SeedEvent =
   | { readonly type: 'tick' }
@@ -29,11 +90,10 @@ export type SeedEvent =
 export type SeedEffect = Extract<NetworkEffect, { readonly do: 'dial.seed' }> | SpanEffect
 
 export interface SeedOptions {
-  readonly policy?: BackoffPolicy
   readonly random: Random
   /**
-   * Samples the jitter in [0, 1) of this node's waits; `random` by default. A node that knows the other nodes can use
-   * (rank + random) / nodes, so that their waits spread evenly.
+   * Samples the jitter in [0, 1) of this node's delays; `random` by default. A node that knows the other nodes can use
+   * (rank + random) / nodes, so that their delays spread evenly.
    */
   readonly sampleJitter?: Random
 }
@@ -59,7 +119,7 @@ const selfDial = 'SelfDial'
 /**
  * Dials each seed until it answers, and again after a loss.
  *
- * A campaign has at most ten attempts with growing waits between them; then the node gives the seed up. Without peers
+ * A campaign has at most ten attempts with growing delays between them; then the node gives the seed up. Without peers
  * it continues with one attempt every 30 s; with peers it starts a new campaign every five minutes. The loss of the
  * last peer, or of the seed itself, starts a campaign shortly after. Every campaign is a trace of its own.
  *
@@ -70,7 +130,6 @@ const selfDial = 'SelfDial'
  * answer, and the seed rests likewise.
  */
 export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
-  readonly #policy: BackoffPolicy
   readonly #random: Random
   readonly #sampleJitter: Random
   /** Fixed when the node starts. */
@@ -82,7 +141,6 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     const distinct = [...new Set(seeds)]
     if (distinct.length > limits.seeds)
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'seeds', value: limits.seeds })
-    this.#policy = options.policy ?? backoffPolicy
     this.#random = options.random
     this.#sampleJitter = options.sampleJitter ?? options.random
     this.#seeds = distinct.map(newSeed)
@@ -124,13 +182,13 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   #dialIfDue(seed: Seed, now: number): SeedEffect[] {
     if (seed.state === 'connected' || seed.state === 'dialling' || seed.nextAt > now) return []
     const spans = seed.state === 'given-up' || seed.campaign === 0 ? this.#begin(seed, this.#cause(seed), now, now) : []
-    const { attemptTimeoutMs: limitMs, resultGraceMs: graceMs } = this.#policy
+    const { attemptTimeoutMs, resultGraceMs } = backoffPolicy
     const fresh = seed.state === 'linked-elsewhere' ? ({ fresh: true } as const) : {}
     seed.state = 'dialling'
     seed.attempt += 1
     seed.attemptAt = now
-    seed.nextAt = now + limitMs + graceMs
-    return [...spans, { do: 'dial.seed', seed: seed.address, limitMs, ...fresh }]
+    seed.nextAt = now + attemptTimeoutMs + resultGraceMs
+    return [...spans, { do: 'dial.seed', seed: seed.address, limitMs: attemptTimeoutMs, ...fresh }]
   }
 
   #cause(seed: Seed): SeedCause {
@@ -169,22 +227,18 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
   }
 
   #onFailed(seed: Seed, failure: DialFailure, now: number, linked?: LinkedPeer): SeedEffect[] {
-    const { attempts, aloneMs } = this.#policy
     if (failure.errorType === selfDial) return this.#restAsSelf(seed, failure, now)
     seed.failure = failure
     seed.isSelfReported = false
     if (linked !== undefined) return this.#restAsLinked(seed, failure, linked, now)
-    if (seed.attempt < attempts) {
+    if (seed.attempt < backoffPolicy.attempts) {
       seed.state = 'waiting'
-      seed.nextAt =
-        seed.cause === 'alone'
-          ? Math.max(now, seed.attemptAt + aloneMs)
-          : now + delayMs(this.#policy, seed.attempt, seed.jitter)
+      seed.nextAt = nextAttemptAt(seed, now)
       return [emitSeedRetry(seed, failure, now)]
     }
     seed.state = 'given-up'
     seed.endedAt = now
-    seed.nextAt = this.#restUntil(seed, now)
+    seed.nextAt = restUntil(seed, this.#isAlone, now)
     return [emitSeedGiveup(seed, failure, now)]
   }
 
@@ -193,7 +247,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     seed.state = 'self'
     seed.attempt = 0
     seed.endedAt = now
-    seed.nextAt = this.#restUntil(seed, now)
+    seed.nextAt = restUntil(seed, this.#isAlone, now)
     if (seed.isSelfReported) return []
     seed.isSelfReported = true
     const others = this.#seeds.filter(({ state }) => state !== 'self').length
@@ -209,22 +263,16 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     seed.attempt = 0
     seed.endedAt = now
     seed.reportedBlock = reportedBlock
-    seed.nextAt = this.#restUntil(seed, now)
+    seed.nextAt = restUntil(seed, this.#isAlone, now)
     return isReported ? [] : [emitSeedPathBlocked(seed, failure, linked)]
   }
 
   /** Fails an attempt without a result, so that a lost result cannot stall the campaign. */
   #timeOutAttempt(seed: Seed, now: number): SeedEffect[] {
     if (seed.state !== 'dialling' || now < seed.nextAt) return []
-    const errorMessage = `the attempt did not end within ${this.#policy.attemptTimeoutMs + this.#policy.resultGraceMs} ms`
+    const { attemptTimeoutMs, resultGraceMs } = backoffPolicy
+    const errorMessage = `the attempt did not end within ${attemptTimeoutMs + resultGraceMs} ms`
     return this.#onFailed(seed, { stage: 'dial', addresses: [], errorType: 'TimeoutError', errorMessage }, now)
-  }
-
-  /** When the node retries a seed that was given up. Without peers, attempts start 30 s apart. */
-  #restUntil(seed: Seed, now: number): number {
-    const { aloneMs, periodicMs } = this.#policy
-    if (!this.#isAlone) return seed.endedAt + periodicMs
-    return Math.max(now, (seed.cause === 'alone' ? seed.attemptAt : seed.endedAt) + aloneMs)
   }
 
   #onPeerCount(isAlone: boolean, now: number): SeedEffect[] {
@@ -232,7 +280,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
     this.#isAlone = isAlone
     const resting = this.#seeds.filter((seed) => seed.state === 'given-up')
     if (!isAlone) {
-      for (const seed of resting) seed.nextAt = this.#restUntil(seed, now)
+      for (const seed of resting) seed.nextAt = restUntil(seed, this.#isAlone, now)
       return []
     }
     return this.#seeds
@@ -240,15 +288,12 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
       .flatMap((seed) => this.#onLost(seed, now))
   }
 
-  /**
-   * Starts a new campaign shortly after a loss. Each hangup soon after an answer (a full seed, or one in another mesh)
-   * lengthens the first wait, which otherwise would mean one dial a second without end.
-   */
+  /** Starts a new campaign shortly after a loss. */
   #onLost(seed: Seed, now: number): SeedEffect[] {
-    if (!isReached(seed) || now - seed.endedAt >= this.#policy.steadyMs) seed.hangups = 0
+    if (!isReached(seed) || now - seed.endedAt >= backoffPolicy.steadyMs) seed.hangups = 0
     seed.hangups += 1
     seed.jitter = this.#sampleJitter()
-    return this.#begin(seed, 'lost', now + delayMs(this.#policy, seed.hangups, seed.jitter), now)
+    return this.#begin(seed, 'lost', redialAt(seed, now), now)
   }
 }
 

@@ -1,11 +1,15 @@
-import { isLinkLocal, isLoopback, type ParsedAddress, parseAddress } from './address.ts'
+import { isLinkLocal, isLoopback, type ParsedAddress, parseAddress, withoutPeer } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { DialFailure } from './events.ts'
 import { isActive, isRelayed } from './link.ts'
-import { withoutPeer } from './multiaddr-text.ts'
-import type { LinkedPeer } from './seed-campaign.ts'
 import type { SeedView } from './seed-dialler.ts'
+
+/** The peer behind a seed's address, and the address through which it is linked. */
+export interface LinkedPeer {
+  readonly peer: string
+  readonly address: string
+}
 
 /**
  * The linked peer behind a seed's address that does not answer. Undefined without proof, so that the node retries the

@@ -11,7 +11,7 @@ import {
   type Multiaddr,
   multiaddr,
 } from '@multiformats/multiaddr'
-import { withoutPeer as textWithoutPeer } from '../core/multiaddr-text.ts'
+import { withoutPeer as textWithoutPeer } from '../core/address.ts'
 
 /** Text of an address without its trailing peer id. */
 export function withoutPeer(address: Multiaddr): string {

@@ -1,6 +1,5 @@
 import type * as z from 'zod'
-import { MeshError } from '../core/errors.ts'
-import { quote } from '../core/quote.ts'
+import { MeshError, quote } from '../core/errors.ts'
 import type { Check } from './config-schemas.ts'
 
 /** A flag of a command that takes a value. */

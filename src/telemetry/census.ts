@@ -1,6 +1,6 @@
 import { ageBand, sizeBand } from '../catalogue/bands.ts'
+import type { RegistryName } from '../catalogue/registries.ts'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
-import type { RegistryName } from '../catalogue/spans.ts'
 import type { Random } from '../core/machine.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'

@@ -1,8 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { MeshError } from '../core/errors.ts'
-import { quote, redact } from '../core/quote.ts'
+import { MeshError, quote, redact } from '../core/errors.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 export type SettingProblem = MeshError<'MESH_CONFIG_INVALID'>

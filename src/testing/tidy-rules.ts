@@ -15,7 +15,6 @@ const collectionsAllowed: Readonly<Record<string, string>> = {
   'core/owner.ts': 'the resources of an owner, bounded by limits.held',
   'kit/mesh-events.ts': 'weak: an entry lives as long as the listener of the application',
   'core/peer-records.ts': 'an index of the peers registry, bounded by it',
-  'core/neighbours.ts': 'one record per entry of the members registry, bounded by it',
 }
 
 /** Files that consist of one lookup table: they may be longer than a file of code. */

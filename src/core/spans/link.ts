@@ -1,8 +1,10 @@
 import { ageBand } from '../../catalogue/bands.ts'
 import { emitSpan, type Placement, type SpanEffect } from '../../catalogue/span-effect.ts'
+import { networkPeer } from '../address.ts'
+import type { UnsentGossip } from '../events.ts'
 import type { CloseReason } from '../frames.ts'
+import type { GossipLack, RepairStep } from '../gossip-repair.ts'
 import type { Link } from '../link.ts'
-import { networkPeer } from '../network-peer.ts'
 import type { SurvivorRule } from '../survivor.ts'
 import type { TraceRef } from '../trace.ts'
 
@@ -133,4 +135,40 @@ export function emitConnectionSuperseded(peer: string, link: Link, winner: Link,
     { ...linkAttributes(peer, link), 'mesh.link.survivor': winner.id, 'mesh.link.rule': rule },
     { parent: link.openedSpan ?? null, links: openedSpanLinks(winner) },
   )
+}
+
+type Healed = Extract<RepairStep, { do: 'healed' }>
+
+export function emitGossipHealed(peer: string, link: Link, { lack, heals, tookMs }: Healed): SpanEffect {
+  const attributes = {
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.gossip.lack': lack,
+    'mesh.gossip.heals': heals,
+    'mesh.gossip.lacked_ms': tookMs,
+  }
+  return emitSpan('mesh.gossip.healed', attributes, underOpenedSpan(link))
+}
+
+/** `closes`: the node closes the connection because of it. */
+export function emitGossipMute(peer: string, link: Link, lack: GossipLack, heals: number, closes: boolean): SpanEffect {
+  const attributes = {
+    'mesh.connection.id': link.connection,
+    'mesh.peer.id': peer,
+    'mesh.gossip.lack': lack,
+    'mesh.gossip.heals': heals,
+    'mesh.gossip.closes': closes,
+  }
+  return emitSpan('mesh.gossip.mute', attributes, underOpenedSpan(link))
+}
+
+export function emitGossipUnsent({ peer, reason, topic, bytes, limit, count }: UnsentGossip): SpanEffect {
+  return emitSpan('mesh.gossip.unsent', {
+    'mesh.peer.id': peer,
+    'mesh.gossip.reason': reason,
+    'mesh.message.topic': topic,
+    'mesh.gossip.bytes': bytes,
+    'mesh.gossip.limit': limit,
+    'mesh.gossip.count': count,
+  })
 }

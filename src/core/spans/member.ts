@@ -1,10 +1,9 @@
 import { sizeBand } from '../../catalogue/bands.ts'
 import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
-import type { DialRecord } from '../dial-record.ts'
-import type { DialFailure } from '../events.ts'
+import { networkPeer } from '../address.ts'
+import type { DialFailure, PathFailure } from '../events.ts'
 import type { Digest } from '../frames.ts'
 import { type Member, silence } from '../member.ts'
-import { networkPeer } from '../network-peer.ts'
 import type { TraceRef } from '../trace.ts'
 
 export function emitMemberJoined({ digest, via }: Member): SpanEffect {
@@ -51,24 +50,19 @@ export function emitClockSkewed({ digest }: Member, skewMs: number, allowedMs: n
   })
 }
 
-export function emitMemberDialFailed(
-  digest: Digest,
-  record: DialRecord,
-  failure: DialFailure,
-  now: number,
-): SpanEffect {
+export function emitMemberDialFailed({ digest, dials }: Member, failure: DialFailure, now: number): SpanEffect {
   const attributes = {
     'mesh.peer.id': digest.peer,
     'mesh.peer.name': digest.name,
     'mesh.dial.addresses': failure.addresses,
-    'mesh.dial.failures': record.dialFailures,
-    'mesh.dial.delay_ms': Math.round(record.dialAfter - now),
+    'mesh.dial.failures': dials.dialFailures,
+    'mesh.dial.delay_ms': Math.round(dials.dialAfter - now),
     'mesh.dial.stage': failure.stage,
     'error.type': failure.errorType,
     'mesh.error.message': failure.errorMessage,
     ...networkPeer(failure.address ?? ''),
   }
-  return emitSpan('mesh.member.dial_failed', attributes, { since: record.dialledAt })
+  return emitSpan('mesh.member.dial_failed', attributes, { since: dials.dialledAt })
 }
 
 function describe(digest: Digest) {
@@ -78,4 +72,41 @@ function describe(digest: Digest) {
     'mesh.peer.role': digest.role,
     'mesh.peer.incarnation': digest.incarnation,
   }
+}
+
+/** `own`: it is the identity of this node. */
+export function emitIdentityConflict(of: {
+  readonly peer: string
+  readonly name: string
+  readonly instances: readonly string[]
+  readonly addresses: readonly string[]
+  readonly isOwn: boolean
+}): SpanEffect {
+  return emitSpan('mesh.identity.conflict', {
+    'mesh.peer.id': of.peer,
+    'mesh.peer.name': of.name,
+    'mesh.identity.instances': of.instances,
+    'mesh.identity.addresses': of.addresses,
+    'mesh.identity.own': of.isOwn,
+  })
+}
+
+/** `failure`: that of the first address that became blocked. */
+export function emitMemberPathBlocked(member: Member, failure: PathFailure, reachedBy: string): SpanEffect {
+  return emitSpan('mesh.path.blocked', {
+    ...memberAttributes(member),
+    'mesh.path.unreachable': member.blockedAddresses,
+    'mesh.path.reached_by': reachedBy,
+    'mesh.dial.stage': failure.stage,
+    'error.type': failure.errorType,
+    'mesh.error.message': failure.errorMessage,
+  })
+}
+
+export function emitMemberPathRestored(member: Member, restored: readonly string[]): SpanEffect {
+  return emitSpan('mesh.path.restored', { ...memberAttributes(member), 'mesh.path.restored': restored })
+}
+
+function memberAttributes({ digest }: Member) {
+  return { 'mesh.peer.id': digest.peer, 'mesh.peer.name': digest.name }
 }

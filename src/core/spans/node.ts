@@ -1,5 +1,9 @@
 import type { Role } from '../../catalogue/roles.ts'
-import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
+import { type AttributesOf, emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
+import { parseAddress } from '../address.ts'
+import type { DialBackOutcome } from '../frames.ts'
+import type { LimitName } from '../limits.ts'
+import type { Exhaustion, ResourceOperation } from '../resource-watch.ts'
 import type { TraceRef } from '../trace.ts'
 
 export function emitNodeStarted(of: {
@@ -30,4 +34,62 @@ export function emitNodeStalled(sleptMs: number, suspendedMs: number): SpanEffec
 export function emitWindow(seq: number, uptimeMs: number, ref: TraceRef, before: TraceRef | undefined): SpanEffect {
   const attributes = { 'mesh.window.seq': seq, 'mesh.node.uptime_ms': Math.round(uptimeMs) }
   return emitSpan('mesh.window', attributes, { ref, parent: null, links: before === undefined ? [] : [before] })
+}
+
+export type LimitAction = 'refused' | 'closed' | 'evicted'
+
+export function emitLimitReached(limit: LimitName, value: number, action: LimitAction, peer?: string): SpanEffect {
+  return emitSpan('mesh.limit.reached', {
+    'mesh.limit.name': limit,
+    'mesh.limit.value': value,
+    'mesh.limit.action': action,
+    ...(peer !== undefined && { 'mesh.peer.id': peer }),
+  })
+}
+
+type ResourceName = AttributesOf<'mesh.resource.exhausted'>['mesh.resource.name']
+
+export function emitResourceExhausted(
+  resource: ResourceName,
+  { errorType, ref }: Exhaustion,
+  operation: ResourceOperation,
+): SpanEffect {
+  const attributes = {
+    'mesh.resource.name': resource,
+    'error.type': errorType,
+    'mesh.resource.operation': operation,
+  }
+  return emitSpan('mesh.resource.exhausted', attributes, { ref })
+}
+
+export function emitResourceRecovered(resource: ResourceName, exhaustion: Exhaustion): SpanEffect {
+  const { errorType, ref, since, lastAt, failures, operations } = exhaustion
+  const attributes = {
+    'mesh.resource.name': resource,
+    'error.type': errorType,
+    'mesh.resource.failures': failures,
+    'mesh.resource.operations': operations,
+    'mesh.resource.exhausted_ms': Math.round(lastAt - since),
+  }
+  return emitSpan('mesh.resource.recovered', attributes, { parent: ref, since })
+}
+
+export function emitDialBack(of: {
+  readonly side: 'asker' | 'responder'
+  readonly outcome: DialBackOutcome
+  readonly peer: string
+  readonly address: string
+  /** Set by the responder only. */
+  readonly errorType: string
+}): SpanEffect {
+  const { host, port, transport } = parseAddress(of.address)
+  return emitSpan('mesh.address.dialback', {
+    'mesh.dialback.side': of.side,
+    'mesh.dialback.outcome': of.outcome,
+    'mesh.peer.id': of.peer,
+    'network.peer.address': host,
+    'network.peer.port': port,
+    'network.transport': transport === 'tcp' ? 'tcp' : 'udp',
+    ...(of.errorType === '' ? {} : { 'error.type': of.errorType }),
+  })
 }

@@ -1,6 +1,5 @@
-import { emitSpan, type Placement, type SpanEffect } from '../../catalogue/span-effect.ts'
+import { type AttributesOf, emitSpan, type Placement, type SpanEffect } from '../../catalogue/span-effect.ts'
 import type { Crossing } from '../events.ts'
-import { messagingAttributes } from '../messaging.ts'
 
 /** A message that crosses from one mesh of a bridge to the other. */
 export interface Passage {
@@ -45,4 +44,25 @@ export function emitBridgeDropped(reason: DropReason, from: string, to: string, 
 /** Hops link to the publish span instead of being its children, which would make one trace grow with every hop. */
 function publishLink({ trace }: Pick<Crossing, 'trace'>): Placement {
   return trace === undefined ? {} : { links: [trace] }
+}
+
+type Messaging = Pick<
+  AttributesOf<'mesh.bridge.forwarded'>,
+  Extract<keyof AttributesOf<'mesh.bridge.forwarded'>, `messaging.${string}`>
+>
+
+/** OpenTelemetry messaging attributes of a message. */
+export function messagingAttributes(
+  type: Messaging['messaging.operation.type'],
+  name: Messaging['messaging.operation.name'],
+  topic: string,
+  id: string,
+): Messaging {
+  return {
+    'messaging.system': 'libp2p_gossipsub',
+    'messaging.operation.type': type,
+    'messaging.operation.name': name,
+    'messaging.destination.name': topic,
+    'messaging.message.id': id,
+  }
 }

@@ -1,8 +1,8 @@
 import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
-import { parseAddress } from '../address.ts'
+import { networkPeer, parseAddress } from '../address.ts'
 import type { DialFailure } from '../events.ts'
-import { networkPeer } from '../network-peer.ts'
-import type { Seed } from '../seed-campaign.ts'
+import type { Seed } from '../seed-dialler.ts'
+import type { LinkedPeer } from '../seed-peer.ts'
 import type { TraceRef } from '../trace.ts'
 
 /** The root span of a campaign. */
@@ -47,7 +47,29 @@ export function emitSeedSelf(seed: Seed, failure: DialFailure, others: number): 
   return emitSpan('mesh.seed.self', attributes, underCampaign(seed))
 }
 
-export function underCampaign(seed: Seed): { parent: TraceRef | null } {
+export function emitSeedPathBlocked(seed: Seed, failure: DialFailure, { peer, address }: LinkedPeer): SpanEffect {
+  const attributes = {
+    'mesh.seed.address': seed.address,
+    'mesh.peer.id': peer,
+    'mesh.path.unreachable': failure.addresses,
+    'mesh.path.reached_by': address,
+    'mesh.dial.stage': failure.stage,
+    'error.type': failure.errorType,
+    'mesh.error.message': failure.errorMessage,
+  }
+  return emitSpan('mesh.path.blocked', attributes, underCampaign(seed))
+}
+
+export function emitSeedPathRestored(seed: Seed, peer: string): SpanEffect {
+  const restored = { 'mesh.path.restored': seed.failure?.addresses ?? [seed.address] }
+  return emitSpan(
+    'mesh.path.restored',
+    { 'mesh.seed.address': seed.address, 'mesh.peer.id': peer, ...restored },
+    underCampaign(seed),
+  )
+}
+
+function underCampaign(seed: Seed): { parent: TraceRef | null } {
   return { parent: seed.root ?? null }
 }
 

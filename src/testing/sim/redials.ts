@@ -1,4 +1,4 @@
-import { backoffPolicy, delayMs } from '../../core/backoff.ts'
+import { delayMs } from '../../core/backoff.ts'
 import type { ConnectionInfo, NodeEffect, NodeEvent } from '../../core/events.ts'
 import type { Random } from '../../core/machine.ts'
 import { MeshNode } from '../../core/mesh-node.ts'
@@ -31,8 +31,8 @@ export function redials(random: Random, spread: Random): number[] {
 
 /** The same with an independent random wait per attempt, for comparison; no node does this. */
 export function redialsWithIndependentWaits(random: Random): number[] {
-  const times = [lostAt + delayMs(backoffPolicy, 1, random())]
-  for (let n = 1; n < attempts; n++) times.push((times[n - 1] ?? 0) + attemptMs + delayMs(backoffPolicy, n, random()))
+  const times = [lostAt + delayMs(1, random())]
+  for (let n = 1; n < attempts; n++) times.push((times[n - 1] ?? 0) + attemptMs + delayMs(n, random()))
   return times
 }
 
@@ -91,8 +91,8 @@ function connection(peer: string): ConnectionInfo {
 
 /** Dials of attempt `k` in its busiest second, over the mean of its window: the time in which attempt k may fall. */
 export function peakOverMean(dials: readonly (readonly number[])[], k: number): number {
-  let widthMs = delayMs(backoffPolicy, 1, 1) / 2
-  for (let n = 1; n < k; n++) widthMs += delayMs(backoffPolicy, n, 1) / 2
+  let widthMs = delayMs(1, 1) / 2
+  for (let n = 1; n < k; n++) widthMs += delayMs(n, 1) / 2
   const seconds = Map.groupBy(dials, (times) => Math.floor((times[k - 1] ?? 0) / 1_000))
   const fullest = Math.max(...[...seconds.values()].map(({ length }) => length))
   return fullest / (dials.length / (widthMs / 1_000))

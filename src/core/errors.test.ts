@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { quote } from './quote.ts'
+import { quote } from './errors.ts'
 
 leakCheck()
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
-import { networkPeer } from './network-peer.ts'
+import { networkPeer } from './address.ts'
 
 leakCheck()
 
