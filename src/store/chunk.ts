@@ -161,34 +161,31 @@ class LazySpan implements SpanRecord {
 }
 
 /** A search for twenty traces of the lab reads about fifty chunks, most of them twice: 8 MiB. */
-const bounds = { chunks: 64, bytes: 8 * 1_024 * 1_024 }
-
-interface CacheEntry {
-  readonly id: number
-  readonly chunk: UnpackedChunk
-}
+const cacheBounds = { chunks: 64, bytes: 8 * 1_024 * 1_024 }
 
 /** An LRU cache of unpacked chunks; newest last. */
 export class ChunkCache {
-  #entries: CacheEntry[] = []
+  readonly #chunks = new Map<number, UnpackedChunk>()
   #bytes = 0
 
   /** The cached chunk, or the result of `read`. */
   get(id: number, read: () => UnpackedChunk): UnpackedChunk {
-    const chunk = this.#entries.find((one) => one.id === id)?.chunk ?? read()
+    const chunk = this.#chunks.get(id) ?? read()
     this.remove(id)
-    if (chunk.bytes > bounds.bytes) return chunk
-    this.#entries.push({ id, chunk })
+    if (chunk.bytes > cacheBounds.bytes) return chunk
+    this.#chunks.set(id, chunk)
     this.#bytes += chunk.bytes
-    while (this.#entries.length > bounds.chunks || this.#bytes > bounds.bytes) this.remove(this.#entries[0]?.id ?? 0)
+    for (const oldest of this.#chunks.keys()) {
+      if (this.#chunks.size <= cacheBounds.chunks && this.#bytes <= cacheBounds.bytes) break
+      this.remove(oldest)
+    }
     return chunk
   }
 
   /** Call when the chunk is deleted: another may get its id. */
   remove(id: number): void {
-    const at = this.#entries.findIndex((one) => one.id === id)
-    const [removed] = at < 0 ? [] : this.#entries.splice(at, 1)
-    this.#bytes -= removed?.chunk.bytes ?? 0
+    this.#bytes -= this.#chunks.get(id)?.bytes ?? 0
+    this.#chunks.delete(id)
   }
 }
 

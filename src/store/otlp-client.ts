@@ -1,4 +1,4 @@
-import { credentials, makeGenericClientConstructor, type ServiceError, status } from '@grpc/grpc-js'
+import { Client, credentials, status } from '@grpc/grpc-js'
 import { isLocalHost } from '../telemetry/otlp-proxy.ts'
 import { traceService, type WireResponse } from './wire.ts'
 
@@ -40,30 +40,23 @@ export type SentValue = string | number | boolean | readonly SentValue[]
 
 /** Sends OTLP requests by gRPC, one connection, to `url`: `http://host:port`, or `https:` for TLS. */
 export function otlpClient(url: string): OtlpClient {
-  const { Export } = traceService()
-  const service = { Export: { ...Export, requestSerialize: (bytes: Buffer) => bytes } }
-  const Client = makeGenericClientConstructor(service, 'TraceService')
+  const { path, responseDeserialize } = traceService().Export
   const { host, hostname, protocol } = new URL(url)
   const channel = isLocalHost(hostname) ? { 'grpc.enable_http_proxy': 0 } : {}
   const security = protocol === 'https:' ? credentials.createSsl() : credentials.createInsecure()
   const client = new Client(host, security, channel)
-  const method = (client as unknown as { Export: Method }).Export.bind(client)
+  const encoded = (bytes: Buffer) => bytes
   return {
     send: (bytes) =>
-      new Promise((resolve) =>
-        method(bytes, { deadline: Date.now() + 30_000 }, (error, response) =>
+      new Promise((resolve) => {
+        const options = { deadline: Date.now() + 30_000 }
+        client.makeUnaryRequest(path, encoded, responseDeserialize, bytes, options, (error, response) =>
           resolve({ code: error?.code ?? status.OK, details: error?.details ?? '', response }),
-        ),
-      ),
+        )
+      }),
     close: () => client.close(),
   }
 }
-
-type Method = (
-  bytes: Buffer,
-  options: { readonly deadline: number },
-  callback: (error: ServiceError | null, response?: WireResponse) => void,
-) => void
 
 const { requestSerialize } = traceService().Export
 

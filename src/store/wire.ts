@@ -37,8 +37,13 @@ export interface WirePieces {
   readonly schema_url: string
 }
 
+interface WireAttributed {
+  readonly attributes: readonly WireKeyValue[]
+  readonly dropped_attributes_count: number
+}
+
 export interface WireResourceSpans {
-  readonly resource: { readonly attributes: readonly WireKeyValue[]; readonly dropped_attributes_count: number } | null
+  readonly resource: WireAttributed | null
   readonly scope_spans: readonly WireScopeSpans[]
   readonly schema_url: string
 }
@@ -49,47 +54,37 @@ export interface WireScopeSpans {
   readonly schema_url: string
 }
 
-export interface WireScope {
+interface WireScope extends WireAttributed {
   readonly name: string
   readonly version: string
-  readonly attributes: readonly WireKeyValue[]
-  readonly dropped_attributes_count: number
 }
 
-export interface WireSpan {
+interface WireSpanContext {
   readonly trace_id: Buffer
   readonly span_id: Buffer
   readonly trace_state: string
+  readonly flags: number
+}
+
+export interface WireSpan extends WireSpanContext, WireAttributed {
   readonly parent_span_id: Buffer
   readonly name: string
   readonly kind: number
   readonly start_time_unix_nano: Wire64
   readonly end_time_unix_nano: Wire64
-  readonly attributes: readonly WireKeyValue[]
-  readonly dropped_attributes_count: number
   readonly events: readonly WireEvent[]
   readonly dropped_events_count: number
   readonly links: readonly WireLink[]
   readonly dropped_links_count: number
   readonly status: { readonly code: number; readonly message: string } | null
-  readonly flags: number
 }
 
-export interface WireEvent {
+export interface WireEvent extends WireAttributed {
   readonly time_unix_nano: Wire64
   readonly name: string
-  readonly attributes: readonly WireKeyValue[]
-  readonly dropped_attributes_count: number
 }
 
-export interface WireLink {
-  readonly trace_id: Buffer
-  readonly span_id: Buffer
-  readonly trace_state: string
-  readonly attributes: readonly WireKeyValue[]
-  readonly dropped_attributes_count: number
-  readonly flags: number
-}
+export type WireLink = WireSpanContext & WireAttributed
 
 export interface WireKeyValue {
   readonly key: string

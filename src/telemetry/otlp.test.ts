@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
+import { ServerCredentials } from '@grpc/grpc-js'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { makeCertificates } from '../testing/otlp/certificates.ts'
 import { memberLeft, resource, window } from '../testing/otlp/memory-telemetry.ts'
 import { type Receiver, type ReceiverOptions, startReceiver } from '../testing/otlp/otlp-receiver.ts'
+import { skipWithout } from '../testing/requirement.ts'
 import { systemTime } from '../testing/system-time.ts'
 import { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts'
 
@@ -89,7 +93,7 @@ function failureLog() {
 async function sendWith(
   env: Readonly<Record<string, string>>,
   receiver: Receiver,
-  options: Partial<TelemetryOptions> = {},
+  { flushMs = 5_000, ...options }: Partial<TelemetryOptions> & { readonly flushMs?: number } = {},
 ): Promise<{ left: number; reports: string }> {
   Object.assign(process.env, env)
   const reports: unknown[] = []
@@ -97,7 +101,7 @@ async function sendWith(
     const logger = (...report: unknown[]) => void reports.push(report)
     const telemetry = start(receiver, { logger, ...options })
     burst(telemetry, 1)
-    const { left } = await telemetry.flush(5_000)
+    const { left } = await telemetry.flush(flushMs)
     await telemetry.close(100)
     return { left, reports: JSON.stringify(reports) }
   } finally {
@@ -123,7 +127,7 @@ test('a proxy in the environment: a receiver on loopback is reached without it',
 test('an export that fails through a proxy: the report names the proxy, without its credentials', async (t) => {
   const receiver = await startTestReceiver(t)
   const env = { http_proxy: 'http://me:hunter2@127.0.0.1:1' }
-  const { left, reports } = await sendWith(env, receiver, { endpoint: 'http://192.0.2.1:4317' })
+  const { left, reports } = await sendWith(env, receiver, { endpoint: 'http://192.0.2.1:4317', flushMs: 2_000 })
   assert.equal(left, 1)
   assert.match(reports, /through the proxy 127\.0\.0\.1:1 of http_proxy/)
   assert.doesNotMatch(reports, /hunter2|undefined/)
@@ -143,6 +147,32 @@ test('a refusal that repeats the token: the report redacts it', async (t) => {
   const { reports } = await sendWith(env, receiver)
   assert.match(reports, /refused spans.*token \[redacted\]/)
   assert.doesNotMatch(reports, /hunter2/)
+})
+
+test('a remote Collector with TLS, client certificate and token: OpenTelemetry’s variables configure all three', async (t) => {
+  await using files = await makeCertificates()
+  if (files === undefined) return skipWithout(t, 'openssl', 'openssl is not installed')
+  const { authority, server, client } = files
+  const pair = { private_key: readFileSync(server.key), cert_chain: readFileSync(server.certificate) }
+  const tls = ServerCredentials.createSsl(readFileSync(authority), [pair], true)
+  const receiver = await startTestReceiver(t, { tls, authorization: 'Bearer abc' })
+  const env = {
+    OTEL_EXPORTER_OTLP_CERTIFICATE: authority,
+    OTEL_EXPORTER_OTLP_CLIENT_KEY: client.key,
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: client.certificate,
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20abc',
+  }
+  assert.equal((await sendWith(env, receiver)).left, 0)
+  assert.equal(receiver.spans.length, 1)
+  const { OTEL_EXPORTER_OTLP_HEADERS: _, ...withoutToken } = env
+  await sendWith(withoutToken, receiver)
+  const { OTEL_EXPORTER_OTLP_CERTIFICATE: __, ...unknownAuthority } = env
+  assert.equal(
+    (await sendWith(unknownAuthority, receiver, { flushMs: 2_000 })).left,
+    1,
+    'nothing for an unknown authority',
+  )
+  assert.equal(receiver.spans.length, 1)
 })
 
 test('endpoint off: spans are counted and not sent', async (t) => {

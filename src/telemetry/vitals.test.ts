@@ -3,25 +3,27 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { DelayHistogram, measuredClock, VitalsReader } from './vitals.ts'
+import { measuredClock, VitalsReader } from './vitals.ts'
 
 leakCheck()
 
-test('delay histogram: the maximum is exact, the 99th percentile is its bucket’s edge, collecting resets both', () => {
-  const histogram = new DelayHistogram()
-  for (let i = 0; i < 98; i++) histogram.record(0.4)
-  histogram.record(30)
-  histogram.record(700)
-  assert.deepEqual(histogram.collect(), { p99: 35, max: 700 })
-  assert.deepEqual(histogram.collect(), { p99: 0, max: 0 })
-})
-
-test('delay histogram: the percentile never exceeds the maximum, also beyond the last bucket', () => {
-  const histogram = new DelayHistogram()
-  histogram.record(4)
-  assert.deepEqual(histogram.collect(), { p99: 4, max: 4 })
-  histogram.record(60_000)
-  assert.deepEqual(histogram.collect(), { p99: 60_000, max: 60_000 })
+test('event-loop delay: the maximum is exact, the 99th percentile within a hundredth, reading resets both', () => {
+  const vitals = new VitalsReader()
+  const delays = () => {
+    const { loopDelayP99, loopDelayMax } = vitals.read()
+    return [loopDelayP99, loopDelayMax]
+  }
+  for (let i = 0; i < 98; i++) vitals.recordTimerDelay(0.4)
+  vitals.recordTimerDelay(30)
+  vitals.recordTimerDelay(700)
+  assert.deepEqual(delays(), [0.0301, 0.7])
+  assert.deepEqual(delays(), [0, 0])
+  // The percentile never exceeds the maximum.
+  vitals.recordTimerDelay(4)
+  assert.deepEqual(delays(), [0.004, 0.004])
+  vitals.recordTimerDelay(0)
+  vitals.recordTimerDelay(60_000)
+  assert.deepEqual(delays(), [60, 60])
 })
 
 test('a measured clock: reports how late each timer fired, and nothing for a cancelled one', () => {
