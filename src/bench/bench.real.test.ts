@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
+import { runBench } from './bench.ts'
 import { fanout } from './fanout.ts'
 import { startPeer } from './peer-process.ts'
 import { formatReport } from './report.ts'
-import { runBench } from './run.ts'
-import { stockSide } from './side.ts'
+import { stockSide } from './sides.ts'
 
 leakCheck()
 

@@ -1,14 +1,12 @@
 import { mean } from 'simple-statistics'
 import { seededRandom } from '../testing/random.ts'
 import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
-import { type Metrics, type Round, turns } from './compare.ts'
-import { findCpuMismatches } from './cpu-check.ts'
 import { earlierNeighbours, type Graph, regularGraph } from './graph.ts'
 import { type Group, spawnGroup } from './group.ts'
-import { idleWindow } from './idle-window.ts'
-import { type LoadUse, loadWindow } from './load-window.ts'
-import { startSetup } from './setup.ts'
-import { sideCount } from './side.ts'
+import { type Metrics, type Round, turns } from './report.ts'
+import { sideCount, startSetup } from './sides.ts'
+import { findCpuMismatches } from './usage.ts'
+import { idleWindow, type LoadUse, loadWindow } from './windows.ts'
 
 const degree = 8
 const linkTimeoutMs = 60_000

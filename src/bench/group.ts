@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freeUdpPorts } from '../lab/free-ports.ts'
 import type { Usage } from '../testing/cluster/process-usage.ts'
 import type { Graph } from './graph.ts'
+import type { EventOf } from './peer-process.ts'
 import { type PeerProcess, startPeer } from './peer-process.ts'
-import type { EventOf } from './protocol.ts'
-import type { Side } from './side.ts'
+import type { Side } from './sides.ts'
 
 /** All processes of one side. */
 export interface Group extends AsyncDisposable {

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
 import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
-import type { Metrics, Round } from './compare.ts'
-import { findCpuMismatches } from './cpu-check.ts'
 import { type Group, spawnGroup } from './group.ts'
-import { idleWindow, type SideUse } from './idle-window.ts'
-import { startSetup } from './setup.ts'
-import { dialsForAll, sideCount } from './side.ts'
+import type { Metrics, Round } from './report.ts'
+import { dialsForAll, sideCount, startSetup } from './sides.ts'
+import { findCpuMismatches } from './usage.ts'
+import { idleWindow, type SideUse } from './windows.ts'
 
 const linkTimeoutMs = 60_000
 const pollMs = 500

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean } from 'simple-statistics'
 import type { Bench, BenchContext, BenchOptions, BenchResult } from './bench.ts'
-import { type Metrics, type Round, turns } from './compare.ts'
 import { type Condition, type Group, spawnGroup } from './group.ts'
-import { startSetup } from './setup.ts'
-import { ours, type Side, sideCount } from './side.ts'
+import { type Metrics, type Round, turns } from './report.ts'
+import { ours, type Side, sideCount, startSetup } from './sides.ts'
 
 /**
  * Poll interval for links and members: the resolution of both times. Polling costs the processes CPU, so every side is

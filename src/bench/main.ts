@@ -1,9 +1,8 @@
-import { type Terminal, toExitCode } from '../commands/command.ts'
-import { exitCodes } from '../commands/exit-codes.ts'
+import { exitCodes, type Terminal, toExitCode } from '../commands/command.ts'
+import { runBench } from './bench.ts'
 import { type MicroBench, microBenches, readableMicro } from './micro.ts'
 import { readOptions } from './options.ts'
 import { formatReport } from './report.ts'
-import { runBench } from './run.ts'
 
 const io: Terminal = {
   out: (text) => void process.stdout.write(text),

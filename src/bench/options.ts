@@ -7,7 +7,7 @@ import { fanout } from './fanout.ts'
 import { idle } from './idle.ts'
 import { join } from './join.ts'
 import { microBenches } from './micro.ts'
-import { bare, control, ours, reference } from './side.ts'
+import { bare, control, ours, reference } from './sides.ts'
 
 export const benches: readonly Bench[] = [idle, fanout, join]
 

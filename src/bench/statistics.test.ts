@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { compare, turns } from './compare.ts'
+import { compare, turns } from './report.ts'
 import { percentile, ratioOf, spreadOf } from './statistics.ts'
 
 leakCheck()

@@ -1,6 +1,6 @@
 import type { Usage } from '../testing/cluster/process-usage.ts'
 import { type Group, spawnGroup } from './group.ts'
-import { dialsForAll, reference, stockSide } from './side.ts'
+import { dialsForAll, reference, stockSide } from './sides.ts'
 
 export interface StockNode {
   readonly name: string

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { withConfigDocs } from '../node/config-table.ts'
 import { alertsPage, renderAlertsPage } from './alert-page.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
 import { renderRuleTests, ruleTestPages } from './alert-tests.ts'
@@ -12,6 +15,8 @@ export interface Page {
   readonly render: () => string
 }
 
+const configPage = fileURLToPath(new URL('../../docs/configuration.md', import.meta.url))
+
 /** All generated files; `npm run generate` writes them, `npm run generate -- --check` compares them. */
 export const pages: readonly Page[] = [
   { file: spansPage, render: () => renderSpans() },
@@ -23,6 +28,7 @@ export const pages: readonly Page[] = [
   })),
   { file: jaegerUiPage, render: () => renderJaegerUi() },
   { file: boardPage, render: () => renderBoard() },
+  { file: configPage, render: () => withConfigDocs(readFileSync(configPage, 'utf8')) },
 ]
 
 /** Exit code: 0 if all pages are written or current, 1 if `--check` finds stale ones, which it names. */

@@ -1,6 +1,6 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { MeshError } from '../core/errors.ts'
-import { exitCodes } from './exit-codes.ts'
+import { describeFlag, type FlagTable, type RawFlags } from '../node/flag-table.ts'
 
 /** Where a command writes; a test passes its own. */
 export interface Terminal {
@@ -32,4 +32,31 @@ export async function toExitCode(work: () => Promise<number>, io: Terminal): Pro
     io.err(`${error.code}: ${error.message}\n`)
     return exitCodes.usage
   }
+}
+
+/** The exit codes of all commands. */
+export const exitCodes = {
+  ok: 0,
+  /** A problem was found, or a stop was forced. */
+  failure: 1,
+  /** Invalid flags or settings. */
+  usage: 2,
+  /** Not enough evidence for a verdict. */
+  inconclusive: 3,
+} as const
+
+/** Adds the flags of a table to a command. */
+export function addFlags(program: Command, table: FlagTable): void {
+  for (const [name, flag] of Object.entries(table)) {
+    program.addOption(new Option(`--${name} <value>`, describeFlag(flag)))
+  }
+}
+
+/** The unparsed values of a table's flags, by their names on the command line. */
+export function rawFlags(program: Command, table: FlagTable): RawFlags {
+  const values = program.opts<Record<string, string | undefined>>()
+  const entries = program.options.map(
+    (option) => [option.long?.slice(2) ?? '', values[option.attributeName()]] as const,
+  )
+  return Object.fromEntries(entries.filter(([name]) => name in table))
 }

@@ -1,12 +1,9 @@
 import { type AlertName, alertNames, firesWithinMs } from '../catalogue/alerts.ts'
 import { isMeshError, MeshError } from '../core/errors.ts'
 import { drillFlags } from '../drill/flags.ts'
-import { type DrillResult, resultLine, seconds } from '../drill/result.ts'
-import { type FlagValues, readFlags } from '../node/flag-table.ts'
-import { nearest } from '../node/nearest.ts'
-import { type CommandAction, command, type Terminal } from './command.ts'
-import { exitCodes } from './exit-codes.ts'
-import { addFlags, rawFlags } from './flag-options.ts'
+import { type DrillResult, resultLine, seconds } from '../drill/judge.ts'
+import { type FlagValues, nearest, readFlags } from '../node/flag-table.ts'
+import { addFlags, type CommandAction, command, exitCodes, rawFlags, type Terminal } from './command.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
 /** Restarting a service that a drill stopped may take most of a minute, then nodes stop within 6 s. */

@@ -1,7 +1,6 @@
 import { bridgesOf, labFlags, readLabFlags } from '../lab/flags.ts'
 import { stopWithinMs } from '../lab/stop.ts'
-import { type CommandAction, command } from './command.ts'
-import { addFlags, rawFlags } from './flag-options.ts'
+import { addFlags, type CommandAction, command, rawFlags } from './command.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs whole meshes on this machine until a signal, a key or `--for` ends them. */

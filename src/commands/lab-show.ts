@@ -6,7 +6,7 @@ import type { LabSpan } from '../lab/node-log.ts'
 import { type LabServer, serveLab } from '../lab/server.ts'
 import { LiveTerminal } from '../lab/terminal.ts'
 import type { Terminal } from './command.ts'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes } from './command.ts'
 import type { Stoppable } from './run-until-stopped.ts'
 
 export interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {

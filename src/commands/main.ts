@@ -1,4 +1,4 @@
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes } from './command.ts'
 import { run } from './program.ts'
 
 // A reader that closes the pipe early (`tracemesh spans | head`) is no failure.

@@ -2,8 +2,7 @@ import { Option } from 'commander'
 import { type Flags, readConfig, settingName } from '../node/config.ts'
 import { configEntries, type Setting } from '../node/config-table.ts'
 import { tuneV8 } from '../node/v8-flags.ts'
-import { type CommandAction, command } from './command.ts'
-import { exitCodes } from './exit-codes.ts'
+import { type CommandAction, command, exitCodes } from './command.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs one node until a signal ends it. */

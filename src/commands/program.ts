@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../kit/version.ts'
-import { type CommandAction, command, type Terminal, toExitCode } from './command.ts'
-import { exitCodes } from './exit-codes.ts'
+import { type CommandAction, command, exitCodes, type Terminal, toExitCode } from './command.ts'
 
 const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes } from './command.ts'
 
 /** A service that runs until it is stopped. */
 export interface Stoppable {

@@ -1,8 +1,7 @@
 import { attributes } from '../catalogue/attributes.ts'
 import { specOf } from '../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
-import { type CommandAction, command } from './command.ts'
-import { exitCodes } from './exit-codes.ts'
+import { type CommandAction, command, exitCodes } from './command.ts'
 
 /** Prints the span catalogue: one span per line, or all details with `--json`. */
 export const spansCommand: CommandAction = async (args, io) => {

@@ -1,8 +1,7 @@
 import { readStoreFlags, storeFlags } from '../store/flags.ts'
 import { keepHeapSmall } from '../store/store.ts'
 import { createLogger } from '../telemetry/logger.ts'
-import { type CommandAction, command } from './command.ts'
-import { addFlags, rawFlags } from './flag-options.ts'
+import { addFlags, type CommandAction, command, rawFlags } from './command.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs a trace store until a signal ends it. */

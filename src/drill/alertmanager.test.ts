@@ -4,8 +4,8 @@ import { isMeshError } from '../core/errors.ts'
 import { systemClock } from '../kit/clock.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type FakeAlert, fakeStack } from '../testing/stack/fake-stack.ts'
-import { Alertmanager } from './alertmanager.ts'
 import { judge } from './judge.ts'
+import { Alertmanager } from './stack-api.ts'
 
 // The pool of `fetch` keeps a connection for some seconds after its last use.
 leakCheck({ graceMs: 8_000 })

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { MeshError } from '../core/errors.ts'
-import type { StackControl, StackService } from './stack-control.ts'
+import type { StackControl, StackService } from './scenario.ts'
 
 const run = promisify(execFile)
 /** Longer than the 30 s after which Compose kills a service that does not stop. */

@@ -8,7 +8,7 @@ import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { fakeStack } from '../testing/stack/fake-stack.ts'
-import type { DrillResult } from './result.ts'
+import type { DrillResult } from './judge.ts'
 import { runDrills } from './run.ts'
 
 // The pool of `fetch` keeps a connection for some seconds after its last use.

@@ -1,8 +1,7 @@
 import type { AlertName } from '../catalogue/alerts.ts'
 import type { SpanName } from '../catalogue/spans.ts'
 import type { Fault } from '../kit/faults.ts'
-import { linkMs, type Scenario, type Stage } from './scenario.ts'
-import { firstFulfilled, pause, waitUntil } from './waiting.ts'
+import { firstFulfilled, linkMs, pause, type Scenario, type Stage, waitUntil } from './scenario.ts'
 
 /** Longer than a census interval, in milliseconds: by then the log has evidence of the fault. */
 const evidenceMs = 90_000

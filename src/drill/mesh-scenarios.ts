@@ -1,6 +1,5 @@
 import { startMesh } from './fault-scenarios.ts'
-import { linkMs, type Scenario } from './scenario.ts'
-import { firstFulfilled, waitUntil } from './waiting.ts'
+import { firstFulfilled, linkMs, type Scenario, waitUntil } from './scenario.ts'
 
 /** Loopback ports without a listener: TCP refuses at once, so that a campaign lasts only as long as its delays. */
 const deadSeeds = Array.from({ length: 8 }, (_, index) => ['--seed', `/ip4/127.0.0.1/tcp/${index + 1}`]).flat()

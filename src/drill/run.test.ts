@@ -4,9 +4,9 @@ import { type AlertName, firesWithinMs } from '../catalogue/alerts.ts'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { fakeStack } from '../testing/stack/fake-stack.ts'
-import type { DrillResult } from './result.ts'
+import type { DrillResult } from './judge.ts'
 import { type DrillOptions, runDrills } from './run.ts'
-import type { StackService } from './stack-control.ts'
+import type { StackService } from './scenario.ts'
 
 // The pool of `fetch` keeps a connection for some seconds after its last use.
 leakCheck({ graceMs: 8_000 })

@@ -1,8 +1,8 @@
 import type { AlertName } from '../catalogue/alerts.ts'
+import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { DrillMesh } from './drill-processes.ts'
 import type { Condition } from './judge.ts'
-import type { StackControl } from './stack-control.ts'
 
 /** The environment of a scenario. */
 export interface Stage {
@@ -36,3 +36,55 @@ export interface Scenario {
 
 /** From the start of the last node until every node has a link, in milliseconds. Guess. */
 export const linkMs = 60_000
+
+/** Services of the stack that drills stop. */
+export type StackService = 'collector' | 'jaeger'
+
+/** Control of the services of a stack, by Compose or by the owner of bare processes. Throws MESH_STACK_UNHELD. */
+export interface StackControl {
+  stop(service: StackService): Promise<unknown>
+  start(service: StackService): Promise<unknown>
+}
+
+/** Poll interval in milliseconds: a drill measures with a resolution of one second. */
+export const pollMs = 1_000
+
+/** Sleeps for `ms`. Rejects with the signal's reason on abort. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  if (signal.aborted) {
+    reject(signal.reason)
+    return promise
+  }
+  const abort = () => {
+    cancel()
+    reject(signal.reason)
+  }
+  const cancel = clock.after(ms, () => {
+    signal.removeEventListener('abort', abort)
+    resolve()
+  })
+  signal.addEventListener('abort', abort, { once: true })
+  return promise
+}
+
+/** Polls each second until `holds` is true. Throws MESH_STEP_TIMEOUT after `limitMs`, or the signal's reason. */
+export async function waitUntil(
+  holds: () => boolean | Promise<boolean>,
+  { step, limitMs, clock, signal }: { step: string; limitMs: number; clock: Clock; signal: AbortSignal },
+): Promise<void> {
+  const deadline = clock.now() + limitMs
+  while (!(await holds())) {
+    if (clock.now() >= deadline) throw new MeshError('MESH_STEP_TIMEOUT', { step, ms: limitMs })
+    await pause(clock, Math.min(pollMs, limitMs), signal)
+  }
+}
+
+/** Resolves with the first success; when all fail, rejects with the first error of the list. */
+export async function firstFulfilled(all: readonly Promise<void>[]): Promise<void> {
+  try {
+    await Promise.any(all)
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error
+  }
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
-import { parseDuration } from '../node/duration.ts'
+import { parseDuration } from '../node/config-schemas.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { bridgesOf, readLabFlags } from './flags.ts'
 

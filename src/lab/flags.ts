@@ -1,8 +1,7 @@
 import * as z from 'zod'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { otlpEndpointOrOff, whole } from '../kit/rules.ts'
-import { type Check, count } from '../node/config-schemas.ts'
-import { duration } from '../node/duration.ts'
+import { type Check, count, duration } from '../node/config-schemas.ts'
 import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../node/flag-table.ts'
 import { maxNodes, seedsPerMesh } from './plan.ts'
 

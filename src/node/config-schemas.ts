@@ -1,9 +1,10 @@
 import { isIP } from 'node:net'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
 import type { AgentLimit } from '../kit/rpc-size.ts'
 import { type Rule, topic } from '../kit/rules.ts'
-import { type AddressUse, isAddress } from './addresses.ts'
 
 // Building blocks of the configuration table. Each parses text (or a list of texts) from the environment or the command
 // line, and has a description of the allowed values for errors, `--help` and `docs/configuration.md`.
@@ -109,4 +110,48 @@ export function several<T>(rule: Rule<readonly T[]>): Check<readonly T[]> {
 function listOf(what: string, max: number, isValid: (text: string) => boolean): Check<readonly string[]> {
   const schema = z.array(z.string().refine(isValid)).max(max).readonly()
   return { expected: `at most ${max} ${what}`, schema, list: true }
+}
+
+/** The use of an address decides which components it may have. */
+export type AddressUse = 'listen' | 'dial'
+
+const shapes: Record<AddressUse, RegExp> = {
+  listen: /^(ip4|ip6)\/(udp\/quic-v1|tcp)$/,
+  dial: /^(ip4|ip6|dns|dns4|dns6)\/(udp\/quic-v1|tcp)(\/p2p)?$/,
+}
+const domain = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$/
+
+/** Whether `text` is a multiaddr that this node can listen on, or dial: QUIC or TCP. Port 0 is for listening only. */
+export function isAddress(text: string, use: AddressUse): boolean {
+  try {
+    const parts = multiaddr(text).getComponents()
+    if (!shapes[use].test(parts.map((part) => part.name).join('/'))) return false
+    return parts.every(({ name, value = '' }) => {
+      if (name.startsWith('dns')) return domain.test(value)
+      if (name === 'udp' || name === 'tcp') return use === 'listen' || value !== '0'
+      if (name === 'p2p') peerIdFromString(value)
+      return true
+    })
+  } catch {
+    return false
+  }
+}
+
+const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+/** `setTimeout` takes at most 2^31 - 1 ms. */
+const longestMs = 24 * 86_400_000
+
+/** Parses `90s`, `10m`, `2h` or `7d` to milliseconds; undefined for anything else, below 1 s and above 24 days. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,7}(?:\.\d{1,3})?)([smhd])$/.exec(text)
+  const ms = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? Number.NaN)
+  return ms >= 1_000 && ms <= longestMs ? ms : undefined
+}
+
+/** A flag whose text is a duration; its value is in milliseconds. */
+export function duration(): Check<number> {
+  return {
+    expected: 'a duration such as 90s, 10m, 2h or 7d, from 1s to 24d',
+    schema: z.string().transform(parseDuration).pipe(z.number()),
+  }
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Environment, type Flags, type NodeConfig, parseConfig, readConfig, settingName } from './config.ts'
-import { type ConfigKey, configEntries, configTable, type Setting } from './config-table.ts'
+import { type ConfigKey, configDocs, configEntries, configTable, type Setting, withConfigDocs } from './config-table.ts'
 
 leakCheck()
 
@@ -218,4 +219,22 @@ test('settings of the observer page: refused for other roles', () => {
       message: new RegExp(`^${key} .*observer`),
     })
   }
+})
+
+const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
+
+test('every setting is one row of four cells', () => {
+  const rows = configDocs().split('\n')
+  assert.equal(rows.length, configEntries.length + 2)
+  for (const row of rows) assert.equal(row.split('|').length, 6, row)
+})
+
+test('an edit between the markers is detected and reverted', () => {
+  const drifted = page.replace('`MESH_ID`', '`MESH_IT`')
+  assert.notEqual(drifted, page)
+  assert.equal(withConfigDocs(drifted), page)
+})
+
+test('a document without markers: RangeError', () => {
+  assert.throws(() => withConfigDocs('# nothing here'), RangeError)
 })

@@ -6,7 +6,7 @@ import type { Fault } from '../kit/faults.ts'
 import type { AgentLimit } from '../kit/rpc-size.ts'
 import { describeEndpointFault, findOtlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from './flag-table.ts'
 
 /** The configuration of a node. Durations are milliseconds; `config-table.ts` describes each setting. */
 export interface NodeConfig {

@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { leakCheck } from '../testing/leak-check.ts'
-import { loadIdentity } from './identity.ts'
-import { nextIncarnation } from './incarnation.ts'
+import { loadIdentity, nextIncarnation } from './identity.ts'
 
 leakCheck()
 

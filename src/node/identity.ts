@@ -1,11 +1,8 @@
-import { mkdir, open } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { MeshError } from '../core/errors.ts'
-import { createFile } from './durable-file.ts'
-import { errorCode } from './error-code.ts'
-import { nextIncarnation } from './incarnation.ts'
 
 export interface Identity {
   readonly privateKey: Ed25519PrivateKey
@@ -82,4 +79,81 @@ async function createKey(path: string): Promise<Ed25519PrivateKey | undefined> {
 
 function unreadable(file: string, cause: string, error?: unknown): MeshError {
   return new MeshError('MESH_IDENTITY_UNREADABLE', { file, cause }, { cause: error })
+}
+
+/**
+ * Increments the incarnation of the identity in `keyFile` in a file beside it, and returns it. The file is synced
+ * before the node announces the number, so it never goes back. For an existing key whose file is lost the incarnation
+ * is the Unix time in seconds, which no count of starts reaches. Throws MESH_IDENTITY_COUNTER when the file cannot be
+ * written.
+ *
+ * @param wallMs Unix milliseconds.
+ */
+export async function nextIncarnation(keyFile: string, key: 'new' | 'existing', wallMs = Date.now()): Promise<number> {
+  const file = `${keyFile}.incarnation`
+  const previous = await readCount(file)
+  // A file that outlived its key belongs to another identity, but a higher number does no harm.
+  const next = previous !== undefined ? previous + 1 : key === 'new' ? 1 : Math.max(1, Math.floor(wallMs / 1_000))
+  try {
+    await replaceFile(file, Buffer.from(`${next}\n`))
+  } catch (error) {
+    throw new MeshError('MESH_IDENTITY_COUNTER', { file, cause: errorCode(error) }, { cause: error })
+  }
+  return next
+}
+
+/** Undefined when the file is missing or has no valid number. */
+async function readCount(file: string): Promise<number | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const count = /^[1-9]\d{0,14}\n?$/.test(text) ? Number(text) : undefined
+  return count
+}
+
+const ownerOnly = 0o600
+
+/** Replaces the file at `path` atomically: after a crash it has the old or the new content, complete. */
+export async function replaceFile(path: string, data: Uint8Array): Promise<void> {
+  await writeViaTemporary(path, data, (temporary) => rename(temporary, path))
+}
+
+/** Creates the file atomically. When several processes create the same file, one wins and the others get EEXIST. */
+export async function createFile(path: string, data: Uint8Array): Promise<void> {
+  await writeViaTemporary(path, data, (temporary) => link(temporary, path))
+}
+
+async function writeViaTemporary(
+  path: string,
+  data: Uint8Array,
+  moveInto: (from: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${process.pid}.${performance.now()}.tmp`
+  try {
+    const file = await open(temporary, 'wx', ownerOnly)
+    try {
+      await file.writeFile(data)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await moveInto(temporary)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  await syncDirectory(dirname(path))
+}
+
+/** A new name survives a crash only after an fsync of its directory. Windows cannot open directories. */
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** The code of an error, such as `ENOENT`; its text when it has none. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

@@ -2,7 +2,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { FastifyInstance } from 'fastify'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from 'pino'
-import { Owner } from '../core/owner.ts'
+import { type CloseStep, Owner } from '../core/owner.ts'
 import { maxOverLimit } from '../core/peer-records.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
@@ -17,9 +17,7 @@ import { nodeSdkProvider } from '../telemetry/node-sdk.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
-import { usableListenAddresses } from './listen.ts'
-import { toListenError } from './listen-failure.ts'
-import { flushMs, splitStopTime, stopNode } from './stop.ts'
+import { toListenError, usableListenAddresses } from './listen.ts'
 
 export interface RunningNode {
   /** Peer id of this node. */
@@ -126,7 +124,7 @@ async function startAdminApi(
   const source = adminSource(config, mesh)
   const extend = async (app: FastifyInstance) => {
     if (config.role !== 'observer') return
-    const { observerRoutes } = await import('./observer-routes.ts')
+    const { observerRoutes } = await import('./observer.ts')
     await observerRoutes(app, config, mesh, onError)
   }
   const running = await startAdmin({ listen, ...(token && { token }), source, onError, extend })
@@ -147,4 +145,46 @@ async function startProfiling(
   const running = await startPprof({ listen, token, onError, owner })
   owner.adopt('pprof', () => running.close(), closeMs)
   return running.url
+}
+
+/**
+ * Splits the time of an ordered stop, in milliseconds: HTTP servers close at once, libp2p needs time for its goodbyes.
+ * `http` applies to each server.
+ */
+export function splitStopTime(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
+  const http = Math.round(stopMs / 10)
+  return { http, libp2p: stopMs - servers * http }
+}
+
+/** Time for the last span export after the node has stopped, in milliseconds. */
+export const flushMs = 2_000
+/** Reserved for the last log line and the exit of the process. Guess. */
+const marginMs = 300
+
+export interface StopOptions {
+  readonly owner: Owner
+  readonly mesh: TracemeshService
+  readonly telemetry: Telemetry
+  readonly cause: string
+  readonly uptimeMs: number
+  /** From now to the end of the process, milliseconds. */
+  readonly withinMs: number
+}
+
+/** Stops a node in order, emits a span for each step, then flushes the spans. Rejects after all steps if one failed. */
+export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, withinMs }: StopOptions): Promise<void> {
+  const deadline = systemClock.now() + withinMs - marginMs
+  const ownerSteps = await owner.close()
+  const steps = ownerSteps.flatMap((step): CloseStep[] =>
+    step.name === 'libp2p' ? [...meshSteps(step, mesh), step] : [step],
+  )
+  mesh.emitStopped(telemetry, cause, uptimeMs, steps)
+  await telemetry.close(Math.max(0, Math.min(flushMs, deadline - systemClock.now())))
+  const failedSteps = steps.filter((step) => step.error !== undefined)
+  if (failedSteps.length > 0) throw new Error(failedSteps.map(({ name, error }) => `${name}: ${error}`).join('; '))
+}
+
+/** The close steps of the mesh service, which run inside `libp2p.stop()`. */
+function meshSteps({ name }: CloseStep, { closed }: TracemeshService): CloseStep[] {
+  return closed.map((step) => ({ ...step, name: `${name}/${step.name}` }))
 }

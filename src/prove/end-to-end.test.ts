@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { exitCodes } from '../commands/exit-codes.ts'
+import { exitCodes } from '../commands/command.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { jsonVariable } from './figures-reporter.ts'
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { availableParallelism, loadavg } from 'node:os'
 import type { TestEvent } from 'node:test/reporters'
-import { exitCodes } from '../commands/exit-codes.ts'
+import { exitCodes } from '../commands/command.ts'
 import { figuresPrefix, type ProofResult, round } from './proof.ts'
 
 /** Leaves standard output to the answer on one line. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { exitCodes } from '../commands/exit-codes.ts'
+import { exitCodes } from '../commands/command.ts'
 import { seedFromEnv } from '../testing/random.ts'
 import { jsonVariable } from './figures-reporter.ts'
 import { loadProof, proofFile, proofNames, quickNames } from './proofs.ts'

@@ -1,8 +1,7 @@
 import * as z from 'zod'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { whole } from '../kit/rules.ts'
-import { type Check, count, filePath } from '../node/config-schemas.ts'
-import { duration } from '../node/duration.ts'
+import { type Check, count, duration, filePath } from '../node/config-schemas.ts'
 import { type FlagTable, type RawFlags, readFlags } from '../node/flag-table.ts'
 import { defaults, rules, type StoreOptions } from './store.ts'
 

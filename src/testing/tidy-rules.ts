@@ -127,7 +127,7 @@ export const allTestsRun: Rule = ({ path, text }) =>
 
 /** Unit tests that may wait for a fixed time, and why. */
 const sleepsAllowed: Readonly<Record<string, string>> = {
-  'bench/peer-loop.test.ts': 'a publisher that is late',
+  'bench/peer-process.test.ts': 'a publisher that is late',
   'kit/closes.test.ts': 'real connections that nobody may close for a while',
   'kit/dial-causes.test.ts': 'a poll',
   'kit/faults.test.ts': 'real timers that may not fire for a while',

@@ -1,6 +1,6 @@
 import type { BenchReport } from '../../bench/bench.ts'
 import { fanout } from '../../bench/fanout.ts'
-import { control, ours, reference } from '../../bench/side.ts'
+import { control, ours, reference } from '../../bench/sides.ts'
 import { ratioOf } from '../../bench/statistics.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, type Check } from '../proof.ts'

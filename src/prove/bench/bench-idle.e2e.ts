@@ -1,5 +1,5 @@
 import { idle } from '../../bench/idle.ts'
-import { control, ours, reference } from '../../bench/side.ts'
+import { control, ours, reference } from '../../bench/sides.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check } from '../proof.ts'
 import { benchRun, benchSeconds, noiseCheck, ratioAtMost, withoutPeer } from './run.ts'

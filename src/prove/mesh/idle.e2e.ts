@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { idleWindow, type WindowUse } from '../../bench/idle-window.ts'
 import { startStockNodes } from '../../bench/stock-nodes.ts'
+import { idleWindow, type WindowUse } from '../../bench/windows.ts'
 import { buildTestPackage } from '../../testing/built-package.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'

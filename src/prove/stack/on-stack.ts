@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Alertmanager } from '../../drill/alertmanager.ts'
+import { Alertmanager } from '../../drill/stack-api.ts'
 import { until } from '../../processes/waiting.ts'
 import type { RunningStack } from '../../stack/bare.ts'
 import { type StackBinary, stackBinary } from '../../stack/binaries.ts'

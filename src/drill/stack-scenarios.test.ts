@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
-import { fillQueue, sendNodeSpans } from './synthetic-spans.ts'
+import { fillQueue, sendNodeSpans } from './stack-scenarios.ts'
 
 leakCheck()
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isLoopback, parseHostPort } from '../admin/host-port.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { isAddress } from './addresses.ts'
+import { isAddress } from './config-schemas.ts'
 
 leakCheck()
 

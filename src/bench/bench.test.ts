@@ -2,11 +2,32 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { isMismatch } from './cpu-check.ts'
+import { type Bench, type BenchContext, runBench } from './bench.ts'
 import { benches, readOptions } from './options.ts'
+import { control, reference } from './sides.ts'
 import { minPairs } from './statistics.ts'
+import { isMismatch } from './usage.ts'
 
 leakCheck()
+
+const context: BenchContext = { progress: () => {}, signal: new AbortController().signal }
+const round = { [reference]: { ms: 2 }, [control]: { ms: 2 } }
+
+/** `bench` without its processes: same time estimate, immediate result. */
+function withoutProcesses(bench: Bench): Bench {
+  return { ...bench, decisive: 'ms', run: async () => ({ rounds: Array(4).fill(round), settings: {}, notes: [] }) }
+}
+
+test('the time limit of a bench comes from its estimate, fractions of a second included', async () => {
+  const peers = [{ name: 'go', command: '/bin/go-peer' }]
+  const thirds = (bench: Bench): Bench => ({ ...bench, seconds: () => 100 / 3 })
+  for (const bench of [...benches, ...benches.map(thirds)]) {
+    for (const options of [bench.defaults, { ...bench.defaults, peers }]) {
+      const { noise, rounds } = await runBench(withoutProcesses(bench), options, context)
+      assert.deepEqual([noise.ratio, noise.void, rounds.length], [1, false, 4], bench.name)
+    }
+  }
+})
 
 const quiet = { out: () => {}, err: () => {} }
 const read = (...args: string[]) => readOptions(args, quiet)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from './flag-table.ts'
 
 leakCheck()
 

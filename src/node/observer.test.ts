@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { MemberInfo, PeerInfo } from '../kit/views.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { observerView } from './observer-view.ts'
+import { observerView } from './observer.ts'
 
 leakCheck()
 
