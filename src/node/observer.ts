@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import type { TracemeshService } from '../kit/service.ts'
 import type { MessageRecord } from '../kit/messages.ts'
+import type { TracemeshService } from '../kit/service.ts'
 import type { MemberInfo, PeerInfo, Topology } from '../kit/views.ts'
 import type { MeshView, ViewLink, ViewMessage, ViewNode } from '../page/mesh-view.ts'
 import { pageRoutes } from '../page/serve.ts'
