@@ -64,8 +64,8 @@ const types: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 }
 
-/** In a package: `dist/page` beside `dist/cli`. */
-const publishedDirectory = new URL('./', import.meta.url)
+/** In a package `dist/page`, beside the `dist/cli` of this module. A clone has no `app.js` there. */
+const publishedDirectory = new URL('../page/', import.meta.url)
 /** In a clone, which builds the page on demand. A URL instead of an import: a bundle would include the bundler. */
 const bundler = new URL('../publish/bundle-page.ts', import.meta.url)
 
