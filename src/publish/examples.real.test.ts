@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -39,12 +39,13 @@ interface Example {
   interrupt(): Promise<void>
 }
 
-test('the examples compile, and run as an application would that installs the package', async () => {
+test('the examples and the code of the documents compile, and the examples run as an application would that installs the package', async () => {
   await using built = await buildTestPackage()
   const folder = join(built.directory, 'examples')
   await mkdir(folder)
   for (const file of await readdir(join(root, 'examples')))
     await copyFile(join(root, 'examples', file), join(folder, file))
+  await writeFile(join(folder, 'documents.ts'), await codeOfDocuments())
   for (const [name, resolution] of Object.entries(resolutions)) await compile(folder, name, resolution)
   const receiver = await startReceiver()
   const running: Example[] = []
@@ -81,6 +82,14 @@ test('the examples compile, and run as an application would that installs the pa
     await Promise.all(running.map((example) => example.interrupt())).finally(() => receiver.close())
   }
 })
+
+/** The code of README.md, and that of docs/embedding.md, which goes on from it. */
+async function codeOfDocuments(): Promise<string> {
+  const texts = await Promise.all(['README.md', 'docs/embedding.md'].map((file) => readFile(join(root, file), 'utf8')))
+  const blocks = texts.flatMap((text) => text.match(/(?<=^```ts\n)[\s\S]*?(?=^```$)/gm) ?? [])
+  assert.equal(blocks.length, 3)
+  return ['declare const peer: string, stopping: AbortSignal', ...blocks].join('\n')
+}
 
 async function compile(folder: string, name: string, resolution: object): Promise<void> {
   const file = join(folder, `tsconfig.${name}.json`)
