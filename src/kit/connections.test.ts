@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { Connection } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -43,4 +45,65 @@ test('streams of the mesh, identify, ping, gossipsub, and a negotiating one do n
     '/ipfs/ping/1.0.0',
   ]
   assert.equal(servesWith(...infrastructure, '/meshsub/1.2.0', '/floodsub/1.0.0', '/libp2p/autonat/1.0.0', ''), false)
+})
+
+describe('a reading changes nothing', () => {
+  const peer = peerIdFromString('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN')
+  const address = multiaddr('/ip4/10.0.0.1/tcp/1')
+
+  /** A connection with an inbound gossip stream, on which gossipsub has no outbound one. */
+  function connectionOf(id: string): Connection {
+    const streams = [
+      { protocol: '/meshsub/1.2.0', direction: 'inbound', status: 'open', remoteWriteStatus: 'writable' },
+    ]
+    const open = { status: 'open', direction: 'outbound', remotePeer: peer, remoteAddr: address, streams }
+    return { id, ...open } as unknown as Connection
+  }
+
+  /** Records of the connections of a fake libp2p, which the test opens and closes. */
+  function setup() {
+    const owner = new Owner('node', new VirtualClock())
+    let open: readonly Connection[] = []
+    const connectionManager = { getConnections: () => open }
+    const gossip = { pubsub: { getPeers: () => [], getSubscribers: () => [] }, topics: ['digests'] }
+    const components = { connectionManager } as unknown as NetworkComponents
+    const connections = new Connections(components, owner, new VirtualClock(), gossip)
+    const registry = () => owner.inventory().registries.find(({ name }) => name === 'connections')
+    return { connections, setOpen: (...ids: string[]) => (open = ids.map(connectionOf)), size: () => registry()?.size }
+  }
+
+  test('connectionInfos: lists a new connection; only a reconcile records it, and that it lacks gossip', () => {
+    const { connections, setOpen, size } = setup()
+    setOpen('a')
+    for (let reads = 0; reads < 2; reads++)
+      assert.deepEqual(
+        connections.connectionInfos().map(({ id, gossip }) => [id, gossip]),
+        [['a', 'missing']],
+      )
+    assert.deepEqual([size(), connections.lackingGossip(Infinity)], [0, []])
+    connections.reconcile()
+    assert.deepEqual([size(), connections.lackingGossip(Infinity).length], [1, 1])
+  })
+
+  test('connectionInfos: omits a closed connection; only a reconcile forgets it', () => {
+    const { connections, setOpen, size } = setup()
+    setOpen('a', 'b')
+    connections.reconcile()
+    setOpen('b')
+    assert.deepEqual(
+      connections.connectionInfos().map(({ id }) => id),
+      ['b'],
+    )
+    assert.equal(size(), 2)
+    connections.reconcile()
+    assert.equal(size(), 1)
+  })
+
+  test('findReaching: a connection that the mesh left to the application stays left', () => {
+    const { connections } = setup()
+    const record = connections.getOrCreate(connectionOf('a'))
+    Object.assign(record, { isIdentified: true, isLeftToApp: true })
+    for (let reads = 0; reads < 2; reads++) assert.equal(connections.findReaching(peer, []), record)
+    assert.equal(connections.isLeftToApp('a'), true)
+  })
 })

@@ -40,8 +40,9 @@ export interface ConnectionRecord {
 }
 
 /**
- * One record per libp2p connection, by id. Events of libp2p are hints only: a snapshot removes records of connections
- * that libp2p no longer has and adds missing ones.
+ * One record per libp2p connection, by id. Events of libp2p are hints only: after each of them `reconcile` compares the
+ * records with the connections that libp2p has. Every other method that returns something changes nothing, except
+ * `getOrCreate`.
  */
 export class Connections {
   readonly #components: NetworkComponents
@@ -80,23 +81,26 @@ export class Connections {
   getOrCreate(connection: Connection): ConnectionRecord {
     const existing = this.#records.get(connection.id)
     if (existing !== undefined) return existing
-    const now = this.#clock.now()
-    const defaults = {
-      isIdentified: false,
-      observedAddress: undefined,
-      speaksGossip: undefined,
-      agentVersion: '',
-      waitedMs: 0,
-      link: undefined,
-      isOpeningLink: false,
-      isClosing: false,
-      isOurs: false,
-      isLeftToApp: false,
-      isUnresponsive: false,
-    }
-    const record: ConnectionRecord = { connection, lackingSince: undefined, ...defaults }
-    this.#records.set(connection.id, record, now)
+    const record = newRecord(connection)
+    this.#records.set(connection.id, record, this.#clock.now())
     return record
+  }
+
+  /** Removes the records of connections that libp2p no longer has, adds missing ones, and notes which lack gossip. */
+  reconcile(): void {
+    const connections = this.#components.connectionManager.getConnections()
+    const ids = new Set(connections.map(({ id }) => id))
+    for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
+    const peers = this.#gossipPeers(connections)
+    for (const connection of this.#meshConnections(connections)) {
+      const record = this.getOrCreate(connection)
+      if (this.#gossip === undefined) continue
+      if (hasAnyGossipStream(record, peers)) record.speaksGossip ??= true
+      const peer = connection.remotePeer.toString()
+      const isComplete = peers.outbound.has(peer) && peers.inbound.has(peer)
+      if (!speaksGossip(record, peers) || isComplete) record.lackingSince = undefined
+      else if (!record.isClosing) record.lackingSince ??= this.#clock.now()
+    }
   }
 
   find(id: string): ConnectionRecord | undefined {
@@ -143,14 +147,12 @@ export class Connections {
   }
 
   /**
-   * An identified connection to this peer, or one that we dialled to one of these addresses. It also resumes a
-   * connection that the mesh left to the application: the next snapshot shows it.
+   * An identified connection to this peer, or one that we dialled to one of these addresses. The mesh may have left it to
+   * the application, and then the caller resumes it.
    */
-  findReaching(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Connection | undefined {
+  findReaching(peer: PeerId | undefined, addresses: readonly Multiaddr[]): ConnectionRecord | undefined {
     const candidates = this.#usable(peer, addresses).filter(({ isIdentified }) => isIdentified)
-    const record = candidates.find(({ isLeftToApp }) => !isLeftToApp) ?? candidates.find(canResume)
-    if (record !== undefined) record.isLeftToApp = false
-    return record?.connection
+    return candidates.find(({ isLeftToApp }) => !isLeftToApp) ?? candidates.find(canResume)
   }
 
   /** Whether an open connection to this peer waits for identify. */
@@ -177,20 +179,20 @@ export class Connections {
     return this.#records.get(id)?.isLeftToApp === true
   }
 
+  /** Connections of the mesh, those without a record yet included. */
   connectionInfos(): readonly ConnectionInfo[] {
     const connections = this.#components.connectionManager.getConnections()
-    const ids = new Set(connections.map((connection) => connection.id))
-    for (const id of [...this.#records.keys()]) if (!ids.has(id)) this.#records.delete(id)
     const gossipPeers = this.#gossipPeers(connections)
-    const meshConnections = connections.filter(
-      ({ id, remotePeer }) => this.#records.get(id)?.isLeftToApp !== true && !this.#probes.includes(remotePeer),
-    )
-    return meshConnections.map((connection) => this.#connectionInfo(connection, gossipPeers))
+    return this.#meshConnections(connections).map((connection) => this.#connectionInfo(connection, gossipPeers))
+  }
+
+  #meshConnections(connections: readonly Connection[]): readonly Connection[] {
+    return connections.filter(({ id, remotePeer }) => !this.isLeftToApp(id) && !this.#probes.includes(remotePeer))
   }
 
   #connectionInfo(connection: Connection, peers: GossipPeers): ConnectionInfo {
     const peer = connection.remotePeer.toString()
-    const record = this.getOrCreate(connection)
+    const record = this.#records.get(connection.id) ?? newRecord(connection)
     return {
       id: connection.id,
       peer,
@@ -230,14 +232,7 @@ export class Connections {
   #gossipOf(record: ConnectionRecord, peer: string, peers: GossipPeers): GossipState {
     if (this.#gossip === undefined) return 'none'
     const writes = peers.outbound.has(peer)
-    // A peer may start gossipsub after identify; then only its stream shows that.
-    const hasStream = writes || hasGossipStream(record.connection, 'inbound')
-    if (hasStream) record.speaksGossip ??= true
-    const speaks = record.speaksGossip === true || hasStream
-    const isComplete = writes && peers.inbound.has(peer)
-    if (!speaks || isComplete) record.lackingSince = undefined
-    if (!speaks || record.isClosing) return writes ? 'open' : 'none'
-    if (!isComplete) record.lackingSince ??= this.#clock.now()
+    if (!speaksGossip(record, peers) || record.isClosing) return writes ? 'open' : 'none'
     // Gossipsub opens no other stream until the one on the closing connection has closed.
     if (!writes && peers.closing.has(peer)) return 'none'
     return this.#lackOf(record, peer, peers) ?? 'open'
@@ -256,6 +251,24 @@ export class Connections {
   }
 }
 
+function newRecord(connection: Connection): ConnectionRecord {
+  return {
+    connection,
+    isIdentified: false,
+    observedAddress: undefined,
+    speaksGossip: undefined,
+    lackingSince: undefined,
+    waitedMs: 0,
+    agentVersion: '',
+    link: undefined,
+    isOpeningLink: false,
+    isClosing: false,
+    isOurs: false,
+    isLeftToApp: false,
+    isUnresponsive: false,
+  }
+}
+
 /** Gossipsub, and the topics to which every member subscribes at its start. */
 export interface Gossip {
   readonly pubsub: Pick<PubSub, 'getPeers' | 'getSubscribers'>
@@ -270,6 +283,16 @@ interface GossipPeers {
   readonly inbound: ReadonlySet<string>
   readonly closing: ReadonlySet<string>
   readonly subscribed: ReadonlySet<string>
+}
+
+/** Whether the peer has gossipsub, by identify or by a stream: it may start gossipsub after identify. */
+function speaksGossip(record: ConnectionRecord, peers: GossipPeers): boolean {
+  return record.speaksGossip === true || hasAnyGossipStream(record, peers)
+}
+
+/** Whether gossipsub writes to the peer, or the peer to us. */
+function hasAnyGossipStream({ connection }: ConnectionRecord, { outbound }: GossipPeers): boolean {
+  return outbound.has(connection.remotePeer.toString()) || hasGossipStream(connection, 'inbound')
 }
 
 /**

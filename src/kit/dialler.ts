@@ -169,15 +169,16 @@ export class Dialler {
     const { components, clock, connections, yieldsToApp, deliver } = this.#options
     const { peer, addresses } = target
     const until = clock.now() + appDialWaitMs
-    let connection = connections.findReaching(peer, addresses)
+    let found = connections.findReaching(peer, addresses)
     const isComing = () => connections.isIdentifying(peer, addresses) || isApplicationDialling(components, target)
-    while (yieldsToApp && connection === undefined && !owner.closed && clock.now() < until && isComing()) {
+    while (yieldsToApp && found === undefined && !owner.closed && clock.now() < until && isComing()) {
       await pause(owner, pollMs)
-      connection = connections.findReaching(peer, addresses)
+      found = connections.findReaching(peer, addresses)
     }
-    if (connection === undefined) return undefined
+    if (found === undefined) return undefined
+    found.isLeftToApp = false
     deliver({ type: 'changed' })
-    return answerOf(connection, addresses)
+    return answerOf(found.connection, addresses)
   }
 
   /** Whether the application dials the same peer or has connected to it. */

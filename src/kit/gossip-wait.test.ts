@@ -17,7 +17,7 @@ function waitFor(members: readonly string[]) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
   let lacking: readonly ConnectionRecord[] = []
-  const connections = { lackingGossip: () => lacking, connectionInfos: () => [] }
+  const connections = { lackingGossip: () => lacking, reconcile: () => {} }
   const wait = new GossipWait({ connections, owner, clock, isJoined: (peer) => members.includes(peer) })
   const done: number[] = []
   return {

@@ -11,7 +11,7 @@ const lackMs = 5_000
 const pollMs = 20
 
 export interface GossipWaitOptions {
-  readonly connections: Pick<Connections, 'lackingGossip' | 'connectionInfos'>
+  readonly connections: Pick<Connections, 'lackingGossip' | 'reconcile'>
   readonly owner: Owner
   readonly clock: Clock
   /** Whether a peer is a member with a joined link: messages wait for no other peer. */
@@ -60,7 +60,7 @@ export class GossipWait {
       await pause(owner, pollMs)
       if (owner.closed) return
       for (const record of lacking) record.waitedMs += clock.now() - polledAt
-      connections.connectionInfos()
+      connections.reconcile()
       lacking = this.#lacking()
     }
   }

@@ -136,12 +136,7 @@ export class Libp2pNetwork implements Network {
   }
 
   snapshot(): readonly ConnectionInfo[] {
-    const running = this.#running
-    if (running === undefined) return []
-    const { connections, streams, owner } = running
-    // Another pubsub has no event for a stream that opens or ends.
-    if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
-    return connections.connectionInfos()
+    return this.#running?.connections.connectionInfos() ?? []
   }
 
   /** Resolves when gossipsub can reach all newly linked members; usually at once, see `GossipWait`. */
@@ -277,8 +272,17 @@ export class Libp2pNetwork implements Network {
     this.#isChangeQueued = true
     queueMicrotask(() => {
       this.#isChangeQueued = false
+      this.#reconcile()
       this.#deliver({ type: 'changed' })
     })
+  }
+
+  #reconcile(): void {
+    if (this.#running === undefined || this.#running.owner.closed) return
+    const { connections, streams, owner } = this.#running
+    connections.reconcile()
+    // Another pubsub has no event for a stream that opens or ends.
+    if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
   }
 
   /** Gossipsub has no event for a stream that opens or fails to, so this polls. */
