@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import * as z from 'zod'
+import { isLoopback } from '../core/address.ts'
 import { isMeshError } from '../core/errors.ts'
-import { isLoopback, parseHostPort } from './host-port.ts'
+import { parseHostPort } from './host-port.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -16,8 +16,3 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort | un
   if (/^[\d.]+$/.test(host) && isIP(host) !== 4) return undefined
   return { host, port }
 }
-
-/** Whether only this machine can reach the host. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}

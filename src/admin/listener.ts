@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { isLoopback } from '../core/address.ts'
 import { MeshError } from '../core/errors.ts'
 import type { GuardOptions } from './guarded-app.ts'
-import { isLoopback, parseHostPort } from './host-port.ts'
+import { parseHostPort } from './host-port.ts'
 
 export interface ListenerOptions extends GuardOptions {
   /** Name of the listen setting in errors. */

@@ -60,8 +60,9 @@ export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 
+/** Whether only this machine can reach the host. Takes a canonical host, and not every name that begins with `127.`. */
 export function isLoopback(host: string): boolean {
-  return host.startsWith('127.') || host === '::1'
+  return /^127(\.\d{1,3}){3}$/.test(host) || host === '::1' || host === 'localhost'
 }
 
 /** An address that is not globally unique: private, carrier-grade NAT, or unique local. */

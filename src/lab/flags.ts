@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { isLoopback, parseHostPort } from '../admin/host-port.ts'
+import { parseHostPort } from '../admin/host-port.ts'
+import { isLoopback } from '../core/address.ts'
 import { otlpEndpointOrOff, whole } from '../kit/rules.ts'
 import { type Check, count, duration } from '../node/config-schemas.ts'
 import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../node/flag-table.ts'

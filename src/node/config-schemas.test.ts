@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isLoopback, parseHostPort } from '../admin/host-port.ts'
+import { parseHostPort } from '../admin/host-port.ts'
+import { isLoopback } from '../core/address.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { isAddress } from './config-schemas.ts'
 

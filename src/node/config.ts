@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { isLoopback, parseHostPort } from '../admin/host-port.ts'
+import { parseHostPort } from '../admin/host-port.ts'
 import type { Role } from '../catalogue/roles.ts'
+import { isLoopback } from '../core/address.ts'
 import { MeshError, quote, redact } from '../core/errors.ts'
 import type { Fault } from '../kit/faults.ts'
 import type { AgentLimit } from '../kit/rpc-size.ts'

@@ -1,5 +1,5 @@
 import { Client, credentials, status } from '@grpc/grpc-js'
-import { isLocalHost } from '../telemetry/otlp-proxy.ts'
+import { bypassesProxy } from '../telemetry/otlp-proxy.ts'
 import { traceService, type WireResponse } from './wire.ts'
 
 export interface ExportResult {
@@ -42,7 +42,7 @@ export type SentValue = string | number | boolean | readonly SentValue[]
 export function otlpClient(url: string): OtlpClient {
   const { path, responseDeserialize } = traceService().Export
   const { host, hostname, protocol } = new URL(url)
-  const channel = isLocalHost(hostname) ? { 'grpc.enable_http_proxy': 0 } : {}
+  const channel = bypassesProxy(hostname) ? { 'grpc.enable_http_proxy': 0 } : {}
   const security = protocol === 'https:' ? credentials.createSsl() : credentials.createInsecure()
   const client = new Client(host, security, channel)
   const encoded = (bytes: Buffer) => bytes

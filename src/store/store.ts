@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import type { Logger } from 'pino'
-import { type HostPort, isLoopback, parseHostPort } from '../admin/host-port.ts'
+import { type HostPort, parseHostPort } from '../admin/host-port.ts'
+import { isLoopback } from '../core/address.ts'
 import { MeshError } from '../core/errors.ts'
 import { type Rule, whole } from '../kit/rules.ts'
 import { Intake, startOtlpServer } from './otlp-server.ts'

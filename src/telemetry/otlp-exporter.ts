@@ -1,4 +1,4 @@
-import { findProxy, isLocalHost, withoutProxy } from './otlp-proxy.ts'
+import { bypassesProxy, findProxy, withoutProxy } from './otlp-proxy.ts'
 import { headerValues } from './otlp-settings.ts'
 import type { Outcome, Sender } from './outbox.ts'
 import { OTLPTraceExporter } from './sdk.ts'
@@ -96,7 +96,7 @@ function codeOf(error: unknown): number | undefined {
 export function createOtlpExporter(endpoint: string, timeoutMillis: number): SpanExporter {
   const exporter = new OTLPTraceExporter({ url: endpoint, timeoutMillis })
   const { hostname } = new URL(endpoint)
-  if (!isLocalHost(hostname)) return exporter
+  if (!bypassesProxy(hostname)) return exporter
   return {
     // The exporter opens its channel in the first export, and a new one after several deadlines.
     export: (spans, done) => withoutProxy(hostname, () => exporter.export(spans, done)),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { findProxy, isLocalHost, withoutProxy } from './otlp-proxy.ts'
+import { bypassesProxy, findProxy, withoutProxy } from './otlp-proxy.ts'
 
 leakCheck()
 
@@ -21,9 +21,9 @@ test('loopback addresses and names without a dot are local; other hosts are not'
     'a.localhost',
     'jaeger',
   ])
-    assert.equal(isLocalHost(host), true, host)
+    assert.equal(bypassesProxy(host), true, host)
   for (const host of ['10.0.0.1', '128.0.0.1', '[2001:db8::1]', 'collector.example.org', '127.example.org'])
-    assert.equal(isLocalHost(host), false, host)
+    assert.equal(bypassesProxy(host), false, host)
 })
 
 test('a local host uses no proxy; a remote host uses that of the environment, shown without credentials', () => {

@@ -1,3 +1,5 @@
+import { canonicalHost, isLoopback, isWildcard } from '../core/address.ts'
+
 /** An HTTP proxy that gRPC sends through. */
 export interface Proxy {
   /** Environment variable that names it. */
@@ -13,18 +15,17 @@ const proxyVariables = ['grpc_proxy', 'https_proxy', 'http_proxy'] as const
 const noProxyVariables = ['no_grpc_proxy', 'no_proxy'] as const
 
 /**
- * Whether a host is on this machine or in its own network: loopback, or a name without a dot, such as a service of a
- * compose file. A proxy elsewhere reaches neither.
+ * Whether exports to a host use no proxy: it is on this machine, or its name has no dot, such as a service of a compose
+ * file. A proxy elsewhere reaches neither.
  */
-export function isLocalHost(host: string): boolean {
-  const bare = host.replace(/^\[|\]$|\.$/g, '').toLowerCase()
-  if (bare.includes(':')) return bare === '::1' || bare === '::' || /^::ffff:(127\.|7f)/.test(bare)
-  return /^127(\.\d+){3}$/.test(bare) || bare === '0.0.0.0' || bare.endsWith('.localhost') || !bare.includes('.')
+export function bypassesProxy(host: string): boolean {
+  const bare = canonicalHost(host.replace(/^\[|\]$|\.$/g, '').toLowerCase())
+  return isLoopback(bare) || isWildcard(bare) || bare.endsWith('.localhost') || !/[.:]/.test(bare)
 }
 
 /** The proxy of an export to `host`, if any; reads `no_proxy` like grpc-js, except networks in CIDR. */
 export function findProxy(host: string, env: Environment = process.env): Proxy | undefined {
-  if (isLocalHost(host)) return undefined
+  if (bypassesProxy(host)) return undefined
   const variable = proxyVariables.find((name) => env[name])
   const exemptions = noProxyVariables.map((name) => env[name]).find((list) => list)
   if (variable === undefined || exemptions?.split(',').some((suffix) => suffix !== '' && host.endsWith(suffix)))
