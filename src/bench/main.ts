@@ -1,4 +1,5 @@
 import { exitCodes, type Terminal, toExitCode } from '../commands/command.ts'
+import { errorMessage } from '../core/errors.ts'
 import { runBench } from './bench.ts'
 import { type MicroBench, microBenches, readableMicro } from './micro.ts'
 import { readOptions } from './options.ts'
@@ -34,7 +35,7 @@ async function main(): Promise<number> {
     return report.noise.void ? exitCodes.inconclusive : exitCodes.ok
   } catch (error) {
     if (abort.signal.aborted) return interruptedCode
-    io.err(`${bench.name}: ${error instanceof Error ? error.message : String(error)}\n`)
+    io.err(`${bench.name}: ${errorMessage(error)}\n`)
     return exitCodes.failure
   }
 }

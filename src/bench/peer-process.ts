@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import { errorText } from '../core/errors.ts'
+import { errorMessage } from '../core/errors.ts'
 import { Subprocess } from '../processes/subprocess.ts'
 import { rejectOnAbort } from '../processes/waiting.ts'
 import { processUsage, type Usage } from '../testing/cluster/process-usage.ts'
@@ -61,7 +61,7 @@ export async function startPeer(name: string, { command, args, env }: Program): 
       try {
         handleLine(line)
       } catch (error) {
-        violated.abort(new Error(`${name}: ${errorText(error)}`))
+        violated.abort(new Error(`${name}: ${errorMessage(error)}`))
       }
     },
   })

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { errorMessage } from '../core/errors.ts'
 import { exitCodes } from './command.ts'
 
 /** A service that runs until it is stopped. */
@@ -93,7 +94,7 @@ export async function runUntilStopped(
       const answer = await running.stop(cause, withinMs)
       if (typeof answer === 'number') code = answer
     } catch (error) {
-      signalHost.printError(`stop failed: ${error instanceof Error ? error.message : error}`)
+      signalHost.printError(`stop failed: ${errorMessage(error)}`)
       code = exitCodes.failure
     }
   } finally {

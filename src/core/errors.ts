@@ -74,7 +74,7 @@ export function isMeshError<C extends ErrorCode>(error: unknown, code: C): error
 }
 
 /** The message of an error; the text of anything else that was thrown. */
-export function errorText(error: unknown): string {
+export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
@@ -93,4 +93,9 @@ export function quote(text: string): string {
 /** Placeholder for a value that may be a secret. */
 export function redact(text: string): string {
   return `a text of ${text.length} characters, not shown since it may hold a secret`
+}
+
+/** The code of an error, such as `ENOENT`; its text when it has none. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

@@ -1,5 +1,5 @@
 import type { RegistryName } from '../catalogue/registries.ts'
-import { MeshError } from './errors.ts'
+import { errorMessage, MeshError } from './errors.ts'
 
 /** Why a value left its registry. */
 export type ReleaseReason = 'replaced' | 'removed' | 'expired' | 'evicted' | 'closed'
@@ -212,6 +212,6 @@ function requireBound(key: string, value: number, isRightKind: boolean): void {
 }
 
 function releaseFailed(owner: string, failures: readonly unknown[]): MeshError<'MESH_RELEASE_FAILED'> {
-  const steps = failures.map((failure) => (failure instanceof Error ? failure.message : String(failure))).join('; ')
+  const steps = failures.map(errorMessage).join('; ')
   return new MeshError('MESH_RELEASE_FAILED', { owner, steps }, { cause: new AggregateError(failures) })
 }

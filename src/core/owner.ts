@@ -1,4 +1,4 @@
-import { MeshError } from './errors.ts'
+import { errorMessage, MeshError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Clock } from './machine.ts'
 import { OwnedMap, type RegistryCensus, type RegistrySpec } from './owned-map.ts'
@@ -215,5 +215,5 @@ function withTimeout(clock: Clock, step: string, ms: number, run: () => Promise<
 
 function describe(error: unknown): string {
   if (error instanceof MeshError) return `${error.code}: ${error.message}`
-  return error instanceof Error ? error.message : String(error)
+  return errorMessage(error)
 }

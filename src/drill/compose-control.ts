@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { MeshError } from '../core/errors.ts'
+import { errorMessage, MeshError } from '../core/errors.ts'
 import type { StackControl, StackService } from './scenario.ts'
 
 const run = promisify(execFile)
@@ -69,5 +69,5 @@ function stackError(service: StackService, cause: string): MeshError {
 function lastLine(error: unknown): string {
   const lastErrorLine =
     error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : ''
-  return lastErrorLine || (error instanceof Error ? error.message : String(error))
+  return lastErrorLine || errorMessage(error)
 }

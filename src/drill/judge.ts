@@ -1,3 +1,4 @@
+import { errorMessage } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import { rejectOnAbort } from '../processes/waiting.ts'
 import { pause, pollMs } from './scenario.ts'
@@ -125,7 +126,7 @@ export async function judge(
     isCaused = false
     return [...results, ...(await Promise.all(fired.map((one) => judgeEnd(one, options))))]
   } catch (error) {
-    conclude('not shown', remaining, options.signal.aborted ? 'interrupted' : messageOf(error))
+    conclude('not shown', remaining, options.signal.aborted ? 'interrupted' : errorMessage(error))
     // After an interrupt the caller stops all processes anyway.
     if (isCaused && !options.signal.aborted) await rejectOnAbort(condition.heal(), options.signal).catch(() => {})
     return results
@@ -218,8 +219,4 @@ async function watchEnd(watched: WatchedAlert, { clock, signal, log }: JudgeOpti
     if (afterMs > endMs) return null
     await pause(clock, pollMs, signal)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

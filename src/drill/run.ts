@@ -1,5 +1,6 @@
 import { secondsOf } from '../catalogue/alert-durations.ts'
 import { type AlertName, alertOf, firesWithinMs, timesOf } from '../catalogue/alerts.ts'
+import { errorMessage } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import { systemClock } from '../kit/clock.ts'
 import { DrillProcesses } from './drill-processes.ts'
@@ -113,7 +114,7 @@ async function runScenario(scenario: Scenario, all: readonly AlertName[], runner
   try {
     return await judgeScenario(scenario, alerts, runner)
   } catch (error) {
-    return notShown(error instanceof Error ? error.message : String(error))
+    return notShown(errorMessage(error))
   }
 }
 

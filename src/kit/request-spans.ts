@@ -1,5 +1,5 @@
 import { type AttributesOf, emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
-import { MeshError } from '../core/errors.ts'
+import { errorMessage, MeshError } from '../core/errors.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import { childOf, spanIn, type TraceRef } from '../core/trace.ts'
 import { RateLimiter, sampleMs } from './clock.ts'
@@ -88,8 +88,4 @@ function attributesOf(result: Result): Partial<AttributesOf<RequestSpanName>> {
 function errorType(error: unknown): string {
   if (error instanceof MeshError) return error.code
   return error instanceof Error ? error.name : typeof error
-}
-
-export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

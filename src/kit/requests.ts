@@ -1,7 +1,7 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
-import { MeshError } from '../core/errors.ts'
+import { errorMessage, MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
@@ -9,7 +9,7 @@ import type { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { type Deadline, pause, raceAbort, startDeadline } from './clock.ts'
 import { checkSize, decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
-import { errorMessage, type RequestSpans, type Result } from './request-spans.ts'
+import type { RequestSpans, Result } from './request-spans.ts'
 import { withRemoteSpan } from './trace-context.ts'
 
 export interface MeshRequest {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Role } from '../catalogue/roles.ts'
-import { MeshError } from '../core/errors.ts'
+import { errorMessage, MeshError } from '../core/errors.ts'
 import { Owner } from '../core/owner.ts'
 import { systemClock } from '../kit/clock.ts'
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
@@ -279,7 +279,7 @@ export class Lab {
       try {
         await step()
       } catch (error) {
-        this.#addProblem(`cleanup failed: ${error instanceof Error ? error.message : error}`)
+        this.#addProblem(`cleanup failed: ${errorMessage(error)}`)
       }
     }
   }

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { isCrossSite, namesThisMachine } from '../admin/guarded-app.ts'
 import { parseHostPort } from '../admin/host-port.ts'
 import { roles } from '../catalogue/roles.ts'
-import { isMeshError, MeshError } from '../core/errors.ts'
+import { errorCode, isMeshError, MeshError } from '../core/errors.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
 import type { Lab } from './lab.ts'
@@ -122,8 +122,8 @@ async function listenFrom(app: FastifyInstance, host: string, port: number, list
     try {
       return await app.listen({ host, port: one })
     } catch (error) {
-      if (codeOf(error) === 'EADDRINUSE') continue
-      throw invalidPage(listen, `an address and a port of this machine to listen on (${codeOf(error)})`, error)
+      if (errorCode(error) === 'EADDRINUSE') continue
+      throw invalidPage(listen, `an address and a port of this machine to listen on (${errorCode(error)})`, error)
     }
   }
   throw new MeshError('MESH_PORT_TAKEN', { key: '--page', address: listen })
@@ -131,8 +131,4 @@ async function listenFrom(app: FastifyInstance, host: string, port: number, list
 
 function invalidPage(listen: string, expected: string, cause?: unknown): MeshError {
   return new MeshError('MESH_CONFIG_INVALID', { key: '--page', given: JSON.stringify(listen), expected }, { cause })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

@@ -1,4 +1,5 @@
 import { emitKeypressEvents } from 'node:readline'
+import { errorMessage } from '../core/errors.ts'
 import type { Lab } from './lab.ts'
 import { paint } from './lines.ts'
 import { screen } from './screen.ts'
@@ -136,7 +137,7 @@ export class LiveTerminal {
     const [notice, run] = action
     this.#notice = notice
     run().catch((error: unknown) => {
-      this.#notice = error instanceof Error ? error.message : String(error)
+      this.#notice = errorMessage(error)
       this.#renderScreen()
     })
   }

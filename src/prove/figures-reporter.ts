@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism, loadavg } from 'node:os'
 import type { TestEvent } from 'node:test/reporters'
 import { exitCodes } from '../commands/command.ts'
+import { errorMessage } from '../core/errors.ts'
 import { figuresPrefix, type ProofResult, round } from './proof.ts'
 
 /** Leaves standard output to the answer on one line. */
@@ -100,5 +101,5 @@ function describe(error: unknown): string {
 }
 
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
+  return errorMessage(error).split('\n')[0] ?? ''
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { MeshError } from '../core/errors.ts'
+import { errorMessage, MeshError } from '../core/errors.ts'
 
 /** Version of the tables below; other versions are refused. */
 const version = 2
@@ -91,7 +91,7 @@ function unusable(file: string, cause: string, cure: string): MeshError {
 }
 
 function explainError(file: string, error: unknown): unknown {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorMessage(error)
   const code = codeOf(error)
   if (code === codes.busy) return unusable(file, 'another process has locked it', 'stop it, or choose another file')
   if (code === codes.corrupt || code === codes.notADatabase)

@@ -9,7 +9,7 @@ import {
 } from '@grpc/grpc-js'
 import type { Logger } from 'pino'
 import type { HostPort } from '../admin/host-port.ts'
-import { isMeshError } from '../core/errors.ts'
+import { errorMessage, isMeshError } from '../core/errors.ts'
 import { maxNesting, maxOriginChars, recordsOf } from './span-record.ts'
 import type { Export, SpanStore } from './span-store.ts'
 import { createDecoder, type DecodedRequest, traceService, type WireResponse } from './wire.ts'
@@ -52,7 +52,7 @@ export async function startOtlpServer({ address, ingest }: OtlpServerOptions): P
       if ('code' in one) return callback(one)
       ingest(one).then(
         () => callback(null, responseTo(one)),
-        (error: unknown) => callback({ code: status.UNAVAILABLE, details: messageOf(error) }),
+        (error: unknown) => callback({ code: status.UNAVAILABLE, details: errorMessage(error) }),
       )
     },
   })
@@ -72,7 +72,7 @@ function decodeExport(
   try {
     return { body, ...recordsOf(decode(body)) }
   } catch (error) {
-    return { code: status.INVALID_ARGUMENT, details: `not an OTLP trace request: ${messageOf(error)}` }
+    return { code: status.INVALID_ARGUMENT, details: `not an OTLP trace request: ${errorMessage(error)}` }
   }
 }
 
@@ -84,10 +84,6 @@ function responseTo({ refused }: Export): WireResponse {
       error_message: `spans need a trace id and a span id that are not all zero, a resource and scope of at most ${maxOriginChars} characters as JSON, values nested at most ${maxNesting} deep and 64-bit times`,
     },
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 interface PendingExport {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { MeshError } from '../core/errors.ts'
+import { errorMessage, MeshError } from '../core/errors.ts'
 import { type Chunk, ChunkCache, emptyChunk, pack, unpack } from './chunk.ts'
 import { isDiskError, openDatabase, readPragma } from './database.ts'
 import type { SpanRecord } from './span-record.ts'
@@ -227,7 +227,7 @@ export class SpanStore {
     } catch (error) {
       // On a full disk SQLite often rolls back by itself.
       if (this.database.isTransaction) this.database.exec('ROLLBACK')
-      throw isDiskError(error) ? this.#fullError(error instanceof Error ? error.message : String(error)) : error
+      throw isDiskError(error) ? this.#fullError(errorMessage(error)) : error
     }
   }
 

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import type { Logger } from 'pino'
 import { type HostPort, parseHostPort } from '../admin/host-port.ts'
 import { isLoopback } from '../core/address.ts'
-import { MeshError } from '../core/errors.ts'
+import { errorMessage, MeshError } from '../core/errors.ts'
 import { type Rule, whole } from '../kit/rules.ts'
 import { Intake, startOtlpServer } from './otlp-server.ts'
 import { startQueryServer } from './query-server.ts'
@@ -93,7 +93,7 @@ function parseLoopback(key: string, text: string): HostPort {
 /** gRPC names the cause in the message only. */
 function toListenError(text: string, error: unknown): unknown {
   const key = '--otlp'
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorMessage(error)
   if (message.includes('EADDRINUSE')) return new MeshError('MESH_PORT_TAKEN', { key, address: text }, { cause: error })
   return /EADDRNOTAVAIL|EACCES|ENOTFOUND|EAI_AGAIN|No address added/.test(message)
     ? invalid(key, text, `an address that this machine can listen at (${message})`)

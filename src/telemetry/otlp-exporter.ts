@@ -1,3 +1,4 @@
+import { errorMessage } from '../core/errors.ts'
 import { bypassesProxy, findProxy, withoutProxy } from './otlp-proxy.ts'
 import { headerValues } from './otlp-settings.ts'
 import type { Outcome, Sender } from './outbox.ts'
@@ -123,7 +124,7 @@ export function failureDescriber(
   const proxyHint = proxy && `through the proxy ${proxy.address} of ${proxy.variable}`
   const portHint = url?.port === '4318' ? 'port 4318 is usually OTLP over HTTP; gRPC listens at 4317' : undefined
   return (error) => {
-    const text = redact(error instanceof Error ? error.message : String(error))
+    const text = redact(errorMessage(error))
     const cause = /Last error: (undefined|null)/.test(text) && proxy ? 'no connection' : text
     return [cause, proxyHint, portHint].filter((part) => part !== undefined).join('; ')
   }

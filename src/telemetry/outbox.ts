@@ -1,4 +1,5 @@
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import { errorMessage } from '../core/errors.ts'
 import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
@@ -241,7 +242,7 @@ export class Outbox<T extends QueueItem> {
   #retry(batch: readonly T[], cause: unknown): void {
     const { minMs, maxMs } = this.#options.limits.backoff
     if (this.#failures === 0)
-      this.#options.report('warn', 'OTLP export failed, spans queued', { cause: describeCause(cause) })
+      this.#options.report('warn', 'OTLP export failed, spans queued', { cause: errorMessage(cause) })
     const longestMs = Math.min(maxMs, minMs * 2 ** this.#failures++)
     const delayMs = (longestMs / 2) * (1 + this.#options.random())
     this.#setTimer(delayMs, () => this.#send(batch))
@@ -266,7 +267,7 @@ export class Outbox<T extends QueueItem> {
 
   #recordRefusal(batch: readonly T[], cause: unknown): void {
     for (const item of batch) this.#recordLoss(item, 'refused')
-    this.#options.report('warn', 'the receiver refused spans', { count: batch.length, cause: describeCause(cause) })
+    this.#options.report('warn', 'the receiver refused spans', { count: batch.length, cause: errorMessage(cause) })
   }
 
   #recordLoss(item: T, where: LossLocation): void {
@@ -274,10 +275,6 @@ export class Outbox<T extends QueueItem> {
     this.#unreportedLosses[where]++
     if (item.loss !== undefined) this.#unreportedLosses[item.loss.where] += item.loss.count
   }
-}
-
-function describeCause(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }
 
 /**

@@ -6,6 +6,7 @@ import { microBenches } from '../bench/micro.ts'
 import { benches } from '../bench/options.ts'
 import { alertNames } from '../catalogue/alerts.ts'
 import { flagsOf } from '../commands/node-command.ts'
+import { errorMessage } from '../core/errors.ts'
 import { drillFlags } from '../drill/flags.ts'
 import { labFlags } from '../lab/flags.ts'
 import { readConfig } from '../node/config.ts'
@@ -109,7 +110,7 @@ export function problemOf(command: string): string | undefined {
   try {
     return kind.problem?.(command.split(/\s+/))
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return errorMessage(error)
   }
 }
 

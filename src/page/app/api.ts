@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
+import { errorMessage } from '../../core/errors.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { MeshView } from '../mesh-view.ts'
 
@@ -35,10 +36,6 @@ export async function requestJson<T>(path: string, init?: RequestInit): Promise<
 }
 
 export const reader = new TraceReader(location.origin, { fetch: authorizedFetch })
-
-export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
 
 function bodyMessage(body: unknown): string | undefined {
   if (typeof body !== 'object' || body === null || !('message' in body)) return undefined

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks'
 import { roles } from '../../catalogue/roles.ts'
+import { errorMessage } from '../../core/errors.ts'
 import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
-import { errorMessage, requestJson } from './api.ts'
+import { requestJson } from './api.ts'
 import { Select } from './parts.tsx'
 
 export type NodeAction = 'kill' | 'stop' | 'pause' | 'resume' | 'start' | 'start?identity=fresh'

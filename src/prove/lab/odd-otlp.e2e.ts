@@ -1,3 +1,4 @@
+import { errorMessage } from '../../core/errors.ts'
 import { oddOtlpProperties } from '../../testing/otlp/odd-otlp-properties.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { equals } from '../proof.ts'
@@ -28,6 +29,6 @@ function outcomeOf(check: () => void): string {
     check()
     return 'held'
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return errorMessage(error)
   }
 }

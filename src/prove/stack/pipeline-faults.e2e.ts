@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { renderRules } from '../../catalogue/alert-rules.ts'
+import { errorMessage } from '../../core/errors.ts'
 import { Alertmanager } from '../../drill/stack-api.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { type Cluster, startCluster, until } from '../../testing/cluster/cluster.ts'
@@ -131,7 +132,7 @@ async function smallDisk(mebibytes: number): Promise<SmallDisk | { readonly miss
     await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=700`, 'tracemesh-disk', directory])
   } catch (error) {
     await rmdir(directory)
-    return { missing: `cannot mount a disk (${error instanceof Error ? error.message : error})` }
+    return { missing: `cannot mount a disk (${errorMessage(error)})` }
   }
   // A lazy unmount: processes with open files there end with this process.
   const atExit = () => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SpanName } from '../../catalogue/spans.ts'
+import { errorMessage } from '../../core/errors.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
 import { emitterOf, nameOf, spansNamed } from '../evidence.ts'
@@ -307,6 +308,6 @@ async function evaluate(check: TraceCheck, query: Parameters<TraceCheck['evaluat
   try {
     return await check.evaluate(query)
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error), isMissing: true }
+    return { fault: errorMessage(error), isMissing: true }
   }
 }

@@ -3,6 +3,7 @@ import { mkdir, opendir, readFile, rmdir, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { status } from '@grpc/grpc-js'
+import { errorMessage } from '../../core/errors.ts'
 import { mebibytesOf } from '../../lab/process-usage.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { containerSettings } from '../../stack/services.ts'
@@ -219,7 +220,7 @@ async function memoryGroup(limitMb: number): Promise<MemoryGroup | { readonly mi
     await writeFile(join(directory, kind.limit), String(limitMb * 1_048_576))
   } catch (error) {
     await rmdir(directory).catch(() => {})
-    return { missing: `cannot create a control group (${error instanceof Error ? error.message : error})` }
+    return { missing: `cannot create a control group (${errorMessage(error)})` }
   }
   const atExit = () => {
     try {
