@@ -19,17 +19,14 @@ export const root = resolve(import.meta.dirname, '../..')
 /** Programs with which a command in the text of a document begins. */
 const program = /^(?:npm|npx|tracemesh|node|git|docker|kubectl|go|curl|apt-get|deploy\/\S+\.sh)(?: |$)/
 
-const documents = [
-  '{README,CONTRIBUTING,SECURITY}.md',
-  '{docs,otel}/*.md',
-  'deploy/**/*.md',
-  'examples/*.md',
-  'src/**/*.md',
-]
+/** All documents. */
+export const documents = globSync(['*.md', '{docs,deploy,src}/**/*.md', '{otel,jaeger,examples}/*.md'], { cwd: root })
+/** Those that describe the present: not the changelog and the decisions. */
+export const currentDocuments = documents.filter((path) => !/^(?:CHANGELOG|docs\/decisions)/.test(path))
 
-/** The commands of all documents, without those of the history: the changelog and the decisions. */
+/** The commands of all current documents. */
 export function commandsOfDocuments(): { readonly document: string; readonly command: string }[] {
-  return globSync(documents, { cwd: root }).flatMap((document) =>
+  return currentDocuments.flatMap((document) =>
     commandsIn(readFileSync(join(root, document), 'utf8')).map((command) => ({ document, command })),
   )
 }

@@ -2,14 +2,18 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { commandsIn, commandsOfDocuments, problemOf, root, runnable } from './document-commands.ts'
+import {
+  commandsIn,
+  commandsOfDocuments,
+  currentDocuments,
+  documents,
+  problemOf,
+  root,
+  runnable,
+} from './document-commands.ts'
 import { leakCheck } from './leak-check.ts'
 
 leakCheck()
-
-const documents = globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'otel/*.md', 'jaeger/*.md', 'src/**/*.md'], {
-  cwd: root,
-})
 
 /** Heading anchors as code forges build them: lower case, without punctuation, dashes for spaces. */
 function anchorsOf(text: string): string[] {
@@ -47,6 +51,36 @@ test('the documents: each relative link has its file and heading', () => {
 test('brokenLinks: finds a missing file and a missing heading, skips code and web links', () => {
   const text = '[a](nothing.md) [b](../README.md#no-such-heading) [c](https://example.org/x) `[d](gone.md)`'
   assert.deepEqual(brokenLinks('docs/glossary.md', text), ['nothing.md', '../README.md#no-such-heading'])
+})
+
+const files = globSync('**', {
+  cwd: root,
+  exclude: (name) => ['node_modules', '.git', '.tracemesh', 'dist'].includes(name),
+})
+
+/** Quoted paths and file names of a document that the clone does not have; `*` and NAME stand for any name. */
+function missingFiles(text: string): string[] {
+  const quotes = Array.from(text.matchAll(/`([\w./*-]+)`/g), ([, quote = '']) => quote)
+  const paths = quotes.filter((quote) =>
+    /\.(?:tsx?|js|md|ya?ml|sh|json|html|css)$|^(?:src|deploy|otel|docs)\//.test(quote),
+  )
+  return paths.filter((path) => {
+    const pattern = path
+      .replace(/\/$/, '')
+      .replaceAll('.', '\\.')
+      .replace(/\*|NAME/g, '[\\w.-]+')
+    return !files.some((file) => new RegExp(`(?:^|/)${pattern}$`).test(file))
+  })
+}
+
+test('the documents: each file and directory that they name exists', () => {
+  const missing = currentDocuments.flatMap((path) =>
+    missingFiles(readFileSync(join(root, path), 'utf8')).map((file) => `${path}: ${file}`),
+  )
+  assert.deepEqual(missing, [])
+  const wrong = ['src/nothing.ts', 'src/nothing', 'nothing-*.ts']
+  const right = ['src/commands/NAME-command.ts', 'src/core', 'otel/', 'bundle-kit.ts', '.ci/run', '/api/v3']
+  assert.deepEqual(missingFiles([...wrong, ...right].map((quote) => `\`${quote}\``).join()), wrong)
 })
 
 test('the commands of the documents: of a known kind, with scripts, flags, values and files that exist', () => {
