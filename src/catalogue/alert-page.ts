@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { AlertSpec } from './alert-spec.ts'
 import { type AlertName, alertNames, alertOf, firesWithinMs } from './alerts.ts'
-import { spanAnchor } from './anchors.ts'
+import { spanAnchor } from './span-index.ts'
 
 /** The committed page for operators; `npm run generate` writes it. */
 export const alertsPage = fileURLToPath(new URL('../../otel/ALERTS.md', import.meta.url))

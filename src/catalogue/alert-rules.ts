@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { durations } from './alert-durations.ts'
-import { indent } from './alert-promql.ts'
+import { durations, indent } from './alert-promql.ts'
 import { type AlertName, alertNames, alertOf, timesOf } from './alerts.ts'
-import { quote } from './yaml-text.ts'
+import { quote } from './text-formats.ts'
 
 export interface RuleOptions {
   /** 1: as shipped. 0.1: a tenth of every duration, but not below what the scrape interval allows. */

@@ -1,20 +1,14 @@
-import type { Durations } from './alert-durations.ts'
+import type { Durations } from './alert-promql.ts'
 import type { SpanName } from './spans.ts'
 
 /** A test case of an alert for `promtool test rules`. */
 export interface AlertCase {
-  readonly title: string
   /** Values of each series from 0, one every 10 s, in promtool's notation. */
   readonly series: Readonly<Record<string, string>>
-  readonly checks: readonly AlertCheck[]
+  /** The alerts that fire at a time such as `2m30s`; an empty list: the alert must not fire. */
+  readonly checks: Readonly<Record<string, readonly FiredAlert[]>>
   /** Prometheus' external label `jaeger`: URL of Jaeger's page. */
   readonly jaeger?: string
-}
-
-export interface AlertCheck {
-  readonly at: string
-  /** Firing alerts; empty if the alert must not fire. */
-  readonly fires: readonly FiredAlert[]
 }
 
 /** Labels besides those of the declaration, and the value of the expression if the summary prints it. */
@@ -23,15 +17,19 @@ export interface FiredAlert {
   readonly value?: number
 }
 
-export interface AlertSpec {
+/** The declaration of an alert. */
+export interface AlertDeclaration {
   /** One line; Prometheus fills in `{{ $labels.x }}` and `{{ printf "%.0f" $value }}`. */
   readonly summary: string
   /** `page` needs action now, `warn` can wait until morning. */
   readonly severity: 'page' | 'warn'
-  /** Subject of one alert, which determines its labels: `mesh_id` and `mesh_node_name`, `mesh_id`, or others. */
-  readonly per: 'node' | 'mesh' | 'part'
-  /** Alertmanager inhibits alerts about the mesh while the export of spans is broken. */
-  readonly about: 'mesh' | 'pipeline'
+  /**
+   * Subject of one alert, which determines its labels: `mesh_id` and `mesh_node_name`, `mesh_id`, or others. A node by
+   * default.
+   */
+  readonly per?: 'node' | 'mesh' | 'part'
+  /** Alertmanager inhibits alerts about the mesh, the default, while the export of spans is broken. */
+  readonly about?: 'mesh' | 'pipeline'
   readonly expr: (d: Durations) => string
   /** `for` and `keep_firing_for` of the rule. */
   readonly forTime?: string
@@ -45,6 +43,41 @@ export interface AlertSpec {
   readonly emitDelay: string
   /** Further delays until the windows of the expression are filled. */
   readonly windowDelays?: (d: Durations) => readonly string[]
-  /** At least one that fires and one that does not. */
-  readonly cases: readonly AlertCase[]
+  /** By their titles: at least one that fires and one that does not. */
+  readonly cases: Readonly<Record<string, AlertCase>>
+}
+
+/** A declaration with its defaults. */
+export type AlertSpec = AlertDeclaration & Required<Pick<AlertDeclaration, 'per' | 'about'>>
+
+/** Prometheus' metric for a successful scrape of the Collector's span metrics. */
+export const up = 'up{job="mesh-spans",instance="collector:8889"}'
+
+/** Counter series of a span as the Collector exposes it, by default of node `n1` in mesh `a`. */
+export function counter(span: SpanName, node = 'n1'): string {
+  const labels = `mesh_id="a",mesh_node_name="${node}",mesh_node_role="compute"`
+  return `traces_span_metrics_calls_total{span_name="${span}",${labels}}`
+}
+
+/** `samples` values of a counter that each census raises by `step`, every 30 s, starting at `from`. */
+export function censuses(samples: number, step = 1, from = 0): string {
+  return Array.from({ length: Math.ceil(samples / 3) }, (_, index) => `${from + index * step}x2`).join(' ')
+}
+
+/** Gauge series that the Collector derives from the census; `more` as in `,mesh_registry="peers"`. */
+export function gauge(metric: string, more = '', node = 'n1'): string {
+  return `${metric}{mesh_id="a",mesh_node_name="${node}"${more}}`
+}
+
+/** Series with the same values for several nodes. */
+export function ofNodes(nodes: readonly string[], name: (node: string) => string, values: string) {
+  return Object.fromEntries(nodes.map((node) => [name(node), values]))
+}
+
+export function firesFor(node: string, value?: number): readonly FiredAlert[] {
+  return [{ labels: { mesh_id: 'a', mesh_node_name: node }, ...(value !== undefined && { value }) }]
+}
+
+export function firesForMesh(value?: number): readonly FiredAlert[] {
+  return [{ labels: { mesh_id: 'a' }, ...(value !== undefined && { value }) }]
 }

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
-import { scrapeSeconds, secondsOf } from './alert-durations.ts'
+import { scrapeSeconds, secondsOf } from './alert-promql.ts'
 import { annotationsOf, jaegerByDefault, jaegerTemplate } from './alert-rules.ts'
 import type { AlertCase, FiredAlert } from './alert-spec.ts'
 import { type AlertName, alertNames, alertOf } from './alerts.ts'
-import { quote } from './yaml-text.ts'
+import { quote } from './text-formats.ts'
 
 /** The committed tests of the rules; in another folder, since Prometheus loads every file beside the rules. */
 export const ruleTestPages = {
@@ -28,8 +28,8 @@ function pageOf(name: string): string {
 /** Input of `promtool test rules`: the cases of one length. */
 export function renderRuleTests(which: Length, names: readonly AlertName[] = alertNames): string {
   const tests = names.flatMap((name) => {
-    const cases = alertOf(name).cases.filter((one) => lengthOf(one) === which)
-    return cases.map((one) => test(name, one))
+    const cases = Object.entries(alertOf(name).cases).filter(([, one]) => lengthOf(one) === which)
+    return cases.map(([title, one]) => test(name, title, one))
   })
   return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
 #   promtool test rules otel/rules-test/*.yml
@@ -41,7 +41,7 @@ ${tests.join('\n')}
 }
 
 function lengthOf({ checks }: AlertCase): Length {
-  const seconds = Math.max(...checks.map(({ at }) => secondsOfMoment(at)))
+  const seconds = Math.max(...Object.keys(checks).map(secondsOfMoment))
   return (['days', 'long'] as const).find((length) => seconds >= lengths[length].from) ?? 'short'
 }
 
@@ -50,11 +50,11 @@ function secondsOfMoment(at: string): number {
   return at.match(/\d+[smhd]/g)?.reduce((sum, part) => sum + secondsOf(part), 0) ?? Number.NaN
 }
 
-function test(name: AlertName, { title, series, checks, jaeger }: AlertCase): string {
+function test(name: AlertName, title: string, { series, checks, jaeger }: AlertCase): string {
   const inputSeries = Object.entries(series).map(
     ([key, values]) => `      - series: ${quote(key)}\n        values: ${quote(values)}`,
   )
-  const expected = checks.map(({ at, fires }) => {
+  const expected = Object.entries(checks).map(([at, fires]) => {
     const head = `      - eval_time: ${at}\n        alertname: ${name}`
     if (fires.length === 0) return `${head}\n        exp_alerts: []`
     return `${head}\n        exp_alerts:\n${fires.map((one) => firedAlert(name, one, jaeger)).join('\n')}`

@@ -1,6 +1,6 @@
-import { counter, firesFor, gauge, up } from './alert-case.ts'
 import { byNode, parenthesized, spanIncrease } from './alert-promql.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import type { AlertDeclaration } from './alert-spec.ts'
+import { counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Counts a missing series as 0, where `beside` has one. */
 const orZero = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
@@ -13,8 +13,6 @@ export const connectionAlerts = {
   MeshConnectionsNotClosed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} does not close the connections it opens',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => {
       const hour = d('1h')
       // `increase()` ignores the first value of a series, and the ten connections of a start exceed the threshold.
@@ -37,52 +35,36 @@ export const connectionAlerts = {
     search: { span: 'mesh.connection.opened' },
     emitDelay: '1m',
     windowDelays: (d) => [d('1h')],
-    cases: [
-      {
-        title: 'a fifth of all connections stays open',
+    cases: {
+      'a fifth of all connections stays open': {
         series: { [opened]: '0+0.5x720', [closed]: '0+0.4x720', [gauge('mesh_links')]: '6+0x720' },
-        checks: [
-          { at: '15m', fires: [] },
-          { at: '60m', fires: firesFor('n1') },
-        ],
+        checks: { '15m': [], '60m': firesFor('n1') },
       },
-      {
-        title: 'no connection is ever closed',
+      'no connection is ever closed': {
         series: { [opened]: '0+0.5x720', [gauge('mesh_links')]: '6+0x720' },
-        checks: [{ at: '60m', fires: firesFor('n1') }],
+        checks: { '60m': firesFor('n1') },
       },
-      {
-        title: 'churn: every connection closes',
+      'churn: every connection closes': {
         series: { [opened]: '8+0.5x720', [closed]: '0+0.5x720', [gauge('mesh_links')]: '8+0x720' },
-        checks: [
-          { at: '60m', fires: [] },
-          { at: '115m', fires: [] },
-        ],
+        checks: { '60m': [], '115m': [] },
       },
-      {
-        title: 'three kills in an hour, with eight links each',
+      'three kills in an hour, with eight links each': {
         series: {
           [opened]: '0 8+0x60 16+0x60 24+0x60 32+0x200',
           [counter('mesh.node.started')]: '1+0x61 2+0x60 3+0x60 4+0x200',
           [gauge('mesh_links')]: '0 8+0x384',
         },
-        checks: [
-          { at: '31m', fires: [] },
-          { at: '45m', fires: [] },
-          { at: '60m', fires: [] },
-        ],
+        checks: { '31m': [], '45m': [], '60m': [] },
       },
-      {
-        title: 'guests that stay connected',
+      'guests that stay connected': {
         series: {
           [opened]: '0+0.1x720',
           [gauge('mesh_guests')]: '0+0.1x720',
           [gauge('mesh_links')]: '6+0x720',
         },
-        checks: [{ at: '60m', fires: [] }],
+        checks: { '60m': [] },
       },
-      {
-        title: 'a start on a busy machine: eleven connections open and close before the first scrape',
+      'a start on a busy machine: eleven connections open and close before the first scrape': {
         series: {
           [opened]: '_ 0 20+0x200',
           [closed]: '_ 11+0x201',
@@ -90,36 +72,26 @@ export const connectionAlerts = {
           [gauge('mesh_links')]: '_ 9+0x201',
           [up]: '1+0x202',
         },
-        checks: [
-          { at: '11m', fires: [] },
-          { at: '15m', fires: [] },
-        ],
+        checks: { '11m': [], '15m': [] },
       },
-      {
-        title: 'a leak beside guests that come and go',
+      'a leak beside guests that come and go': {
         series: {
           [opened]: '0+0.2x720',
           [closed]: '0+0.15x720',
           [gauge('mesh_guests')]: '2+0x720',
           [gauge('mesh_links')]: '6+0x720',
         },
-        checks: [{ at: '75m', fires: firesFor('n1') }],
+        checks: { '75m': firesFor('n1') },
       },
-      {
-        title: 'twelve leaked connections an hour beside eight stable links',
+      'twelve leaked connections an hour beside eight stable links': {
         series: { [opened]: '8+0.034x720', [gauge('mesh_links')]: '8+0x720' },
-        checks: [
-          { at: '20m', fires: [] },
-          { at: '75m', fires: firesFor('n1') },
-        ],
+        checks: { '20m': [], '75m': firesFor('n1') },
       },
-    ],
+    },
   },
   MeshSuspects: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has connections that should be closed',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.audit.suspect', d('2m', '90s'), d)} > 0`,
     forTime: '5m',
     meaning:
@@ -127,30 +99,20 @@ export const connectionAlerts = {
     cure: 'mesh.suspect.reason is the kind, mesh.connection.age_band the age. unowned: code outside the mesh opened it. superseded-open: the peer does not close its end. unsettled-old: the peer does not respond; check that peer.',
     search: { span: 'mesh.audit.suspect' },
     emitDelay: '75s',
-    cases: [
-      {
-        title: 'suspects in every census',
+    cases: {
+      'suspects in every census': {
         series: { [counter('mesh.audit.suspect')]: '0 0 0+1x90', [up]: '1+0x92' },
-        checks: [
-          { at: '5m', fires: [] },
-          { at: '6m', fires: firesFor('n1') },
-        ],
+        checks: { '5m': [], '6m': firesFor('n1') },
       },
-      {
-        title: 'suspects in one census',
+      'suspects in one census': {
         series: { [counter('mesh.audit.suspect')]: '0+0x6 2+0x90', [up]: '1+0x97' },
-        checks: [
-          { at: '2m', fires: [] },
-          { at: '7m', fires: [] },
-        ],
+        checks: { '2m': [], '7m': [] },
       },
-    ],
+    },
   },
   MeshLeakSuspected: {
     summary: 'An invariant is broken at {{ $labels.mesh_node_name }} of {{ $labels.mesh_id }}',
     severity: 'page',
-    per: 'node',
-    about: 'mesh',
     // One census may emit several spans at once, so the expression compares recent spans with earlier ones.
     expr: (d) => {
       const within = (window: string) => parenthesized(spanIncrease('mesh.leak.suspected', window, d))
@@ -163,33 +125,19 @@ export const connectionAlerts = {
     cure: 'mesh.invariant names the invariant, mesh.expected and mesh.actual the values. The suspects in the same trace name the connections. Save the traces, then restart the node.',
     search: { span: 'mesh.leak.suspected' },
     emitDelay: '105s',
-    cases: [
-      {
-        title: 'a second census finds a broken invariant',
+    cases: {
+      'a second census finds a broken invariant': {
         series: { [counter('mesh.leak.suspected')]: '_x6 1 1 1 2+0x90', [up]: '1+0x100' },
-        checks: [
-          { at: '1m30s', fires: [] },
-          { at: '1m50s', fires: firesFor('n1') },
-          { at: '15m', fires: [] },
-        ],
+        checks: { '1m30s': [], '1m50s': firesFor('n1'), '15m': [] },
       },
-      {
-        title: 'one census finds two broken invariants',
+      'one census finds two broken invariants': {
         series: { [counter('mesh.leak.suspected')]: '_x6 2+0x90', [up]: '1+0x97' },
-        checks: [
-          { at: '1m30s', fires: [] },
-          { at: '2m', fires: [] },
-          { at: '5m', fires: [] },
-        ],
+        checks: { '1m30s': [], '2m': [], '5m': [] },
       },
-      {
-        title: 'one census finds a broken invariant',
+      'one census finds a broken invariant': {
         series: { [counter('mesh.leak.suspected')]: '_x6 1+0x90', [up]: '1+0x97' },
-        checks: [
-          { at: '1m40s', fires: [] },
-          { at: '5m', fires: [] },
-        ],
+        checks: { '1m40s': [], '5m': [] },
       },
-    ],
+    },
   },
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>

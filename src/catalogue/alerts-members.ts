@@ -1,6 +1,6 @@
-import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
 import { byNode, guardedIncrease, indent, parenthesized } from './alert-promql.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import type { AlertDeclaration } from './alert-spec.ts'
+import { counter, firesFor, firesForMesh, gauge, up } from './alert-spec.ts'
 
 /** Alerts about expired members, a few or many at once. */
 export const memberAlerts = {
@@ -8,45 +8,29 @@ export const memberAlerts = {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has expired {{ printf "%.0f" $value }} members in 15 min',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${parenthesized(guardedIncrease('mesh.member.expired', d('15m'), d('30m')))} > 3`,
     meaning:
       'One node expired more than three members within 15 minutes, without an outage of the Collector. Members that leave with a goodbye do not count.',
     cure: 'Compare which nodes expire which members. The same few members repeatedly: they crash, or their network fails (compare mesh.node.incarnation). Many different members, reported by one node: check the network of that node. mesh.member.silence_ms is the silence of each.',
     search: { span: 'mesh.member.expired' },
     emitDelay: '6s',
-    cases: [
-      {
-        title: 'four expired',
+    cases: {
+      'four expired': {
         series: { [counter('mesh.member.expired')]: '0+0x5 4+0x120', [up]: '1+0x126' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m10s', fires: firesFor('n1', 4) },
-          { at: '18m', fires: [] },
-        ],
+        checks: { '50s': [], '1m10s': firesFor('n1', 4), '18m': [] },
       },
-      {
-        title: 'three expired, more of them much earlier',
+      'three expired, more of them much earlier': {
         series: { [counter('mesh.member.expired')]: '0+0x5 3+0x100 6+0x60', [up]: '1+0x170' },
-        checks: [
-          { at: '1m10s', fires: [] },
-          { at: '18m', fires: [] },
-        ],
+        checks: { '1m10s': [], '18m': [] },
       },
-      {
-        title: 'five expired while Prometheus was down',
+      'five expired while Prometheus was down': {
         series: {
           [counter('mesh.member.expired')]: '1+0x60 stale _x119 6+0x120',
           [up]: '1+0x60 stale _x119 1+0x120',
         },
-        checks: [
-          { at: '31m', fires: [] },
-          { at: '40m', fires: [] },
-        ],
+        checks: { '31m': [], '40m': [] },
       },
-      {
-        title: 'the same spans, sent repeatedly to a Collector that refuses them',
+      'the same spans, sent repeatedly to a Collector that refuses them': {
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+1x20 21+0x60',
           'otelcol_receiver_refused_spans_total{instance="collector:8888",job="collector",receiver="otlp"}':
@@ -54,18 +38,14 @@ export const memberAlerts = {
           'up{instance="collector:8888",job="collector"}': '1+0x90',
           [up]: '1+0x90',
         },
-        checks: [
-          { at: '3m', fires: [] },
-          { at: '12m', fires: [] },
-        ],
+        checks: { '3m': [], '12m': [] },
       },
-    ],
+    },
   },
   MeshMembersExpiredInBulk: {
     summary: '{{ printf "%.0f" $value }} members of {{ $labels.mesh_id }} have expired at once',
     severity: 'page',
     per: 'mesh',
-    about: 'mesh',
     // A node that crashes and returns with a new identity repeatedly leaves the number of members as it was.
     expr: (d) => {
       const most = `max by (${byNode}) (max_over_time(mesh_members[${d('10m', '2m')}]))`
@@ -83,63 +63,47 @@ ${indent(parenthesized(guardedIncrease('mesh.member.expired', d('2m'), d('5m', '
     cure: 'Compare the nodes that report it. All survivors name the same members: check the machines of those. Two groups name each other: the mesh is partitioned, check the network between them. One node names all others: that node is isolated.',
     search: { span: 'mesh.member.expired' },
     emitDelay: '31s',
-    cases: [
-      {
-        title: 'three of five members at once',
+    cases: {
+      'three of five members at once': {
         series: {
           [counter('mesh.member.expired')]: '0+0x5 3+0x90',
           [gauge('mesh_members')]: '5+0x5 2+0x90',
           [up]: '1+0x96',
         },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m10s', fires: firesForMesh(3) },
-          { at: '9m', fires: [] },
-        ],
+        checks: { '50s': [], '1m10s': firesForMesh(3), '9m': [] },
       },
-      {
-        title: 'three of forty members at once',
+      'three of forty members at once': {
         series: {
           [counter('mesh.member.expired')]: '0+0x5 3+0x90',
           [gauge('mesh_members')]: '40+0x5 37+0x90',
           [up]: '1+0x96',
         },
-        checks: [{ at: '1m10s', fires: [] }],
+        checks: { '1m10s': [] },
       },
-      {
-        title: 'three of five members, one every five minutes',
+      'three of five members, one every five minutes': {
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+0x29 2+0x29 3+0x29',
           [gauge('mesh_members')]: '5+0x96',
           [up]: '1+0x96',
         },
-        checks: [{ at: '11m10s', fires: [] }],
+        checks: { '11m10s': [] },
       },
-      {
-        title: 'one node crashes every 16 s and joins with a new identity each time',
+      'one node crashes every 16 s and joins with a new identity each time': {
         series: {
           [counter('mesh.member.expired')]: '0+0x5 1+0.6x90',
           [gauge('mesh_members')]: '10+0x5 11 12 11 12 11 12 11 12 11 12 11 12 11+0x60',
           [up]: '1+0x96',
         },
-        checks: [
-          { at: '3m', fires: [] },
-          { at: '6m', fires: [] },
-        ],
+        checks: { '3m': [], '6m': [] },
       },
-      {
-        title: 'three of nine, an hour apart each, counted at once after an outage of the Collector',
+      'three of nine, an hour apart each, counted at once after an outage of the Collector': {
         series: {
           [counter('mesh.member.expired')]: '0+0x12 stale _x46 0 3+0x60',
           [gauge('mesh_members')]: '9+0x12 stale _x46 9 6+0x60',
           [up]: '1+0x12 0+0x46 1+0x60',
         },
-        checks: [
-          { at: '10m10s', fires: [] },
-          { at: '11m', fires: [] },
-          { at: '13m', fires: [] },
-        ],
+        checks: { '10m10s': [], '11m': [], '13m': [] },
       },
-    ],
+    },
   },
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>

@@ -1,7 +1,7 @@
-import { counter, firesFor, firesForMesh, gauge, up } from './alert-case.ts'
-import type { Durations } from './alert-durations.ts'
+import type { Durations } from './alert-promql.ts'
 import { byNode, indent, spanIncrease } from './alert-promql.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import type { AlertDeclaration } from './alert-spec.ts'
+import { counter, firesFor, firesForMesh, gauge, up } from './alert-spec.ts'
 import { type Budget, roleTable } from './roles.ts'
 
 /** Mean over a window for a label selector, and the budget of the metric. */
@@ -42,36 +42,26 @@ export const nodeAlerts = {
   MeshNodeStalled: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} did not run for a while',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.node.stalled', d('10m'), d)} > 0`,
     meaning:
       'A node was suspended or starved of CPU for at least a quarter of its staleness window (7.5 s of 30 s), and expires no members for one window.',
     cure: 'mesh.stall.slept_ms is the duration. Several nodes of one machine at once: the machine was suspended or is overloaded. A single node: CPU throttling by its limit, or its own code, if nodejs.eventloop.delay.max in its census is high.',
     search: { span: 'mesh.node.stalled' },
     emitDelay: '1s',
-    cases: [
-      {
-        title: 'one stall, and its end',
+    cases: {
+      'one stall, and its end': {
         series: { [counter('mesh.node.stalled')]: '_x6 1+0x120', [up]: '1+0x127' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: firesFor('n1') },
-          { at: '13m', fires: [] },
-        ],
+        checks: { '50s': [], '1m30s': firesFor('n1'), '13m': [] },
       },
-      {
-        title: 'an old one',
+      'an old one': {
         series: { [counter('mesh.node.stalled')]: '1+0x120', [up]: '1+0x120' },
-        checks: [{ at: '13m', fires: [] }],
+        checks: { '13m': [] },
       },
-    ],
+    },
   },
   MeshResourcesExhausted: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has run out of descriptors or memory',
     severity: 'page',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.resource.exhausted', d('5m'), d)} > 0`,
     keepFiring: '5m',
     meaning:
@@ -79,57 +69,41 @@ export const nodeAlerts = {
     cure: 'error.type names the exhausted resource. EMFILE: compare `ulimit -n` of the process with `ls /proc/<pid>/fd`, and raise the limit, or close the files and connections that an application or a flood of peers keeps open. ENFILE: the whole machine is out of descriptors. ENOBUFS, ENOMEM: memory of the machine, or socket memory of the kernel. mesh.resource.recovered has the duration; the node needs no restart.',
     search: { span: 'mesh.resource.exhausted' },
     emitDelay: '6s',
-    cases: [
-      {
-        title: 'one exhaustion, and its end',
+    cases: {
+      'one exhaustion, and its end': {
         series: { [counter('mesh.resource.exhausted')]: '_x6 1+0x120', [up]: '1+0x127' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: firesFor('n1') },
-          { at: '13m', fires: [] },
-        ],
+        checks: { '50s': [], '1m30s': firesFor('n1'), '13m': [] },
       },
-      {
-        title: 'an old one',
+      'an old one': {
         series: { [counter('mesh.resource.exhausted')]: '1+0x120', [up]: '1+0x120' },
-        checks: [{ at: '13m', fires: [] }],
+        checks: { '13m': [] },
       },
-    ],
+    },
   },
   MeshClockSkewed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sees a skewed clock',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.clock.skewed', d('30m'), d)} > 0`,
     meaning:
       'The clock of a peer differs from this node’s by more than 5 s. The node reports a peer once until its clock is correct again, so the alert ends after half an hour in any case. It reports a clock that is ahead at the next digest, one that is behind after three (at most 90 s), since a delayed digest looks the same. Membership does not depend on clocks; the order of spans in traces does.',
     cure: 'mesh.peer.name is the peer, mesh.clock.skew_ms the skew. A node that reports all others has the wrong clock itself. Repair its time service; no restart is needed.',
     search: { span: 'mesh.clock.skewed' },
     emitDelay: '4s',
-    cases: [
-      {
-        title: 'one skewed peer, and its end',
+    cases: {
+      'one skewed peer, and its end': {
         series: { [counter('mesh.clock.skewed')]: '_x6 1+0x240', [up]: '1+0x247' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: firesFor('n1') },
-          { at: '33m', fires: [] },
-        ],
+        checks: { '50s': [], '1m30s': firesFor('n1'), '33m': [] },
       },
-      {
-        title: 'an old one',
+      'an old one': {
         series: { [counter('mesh.clock.skewed')]: '1+0x240', [up]: '1+0x240' },
-        checks: [{ at: '33m', fires: [] }],
+        checks: { '33m': [] },
       },
-    ],
+    },
   },
   MeshRoleOverBudget: {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} is over the {{ $labels.mesh_budget }} budget of a {{ $labels.mesh_node_role }} ({{ printf "%.0f" $value }})',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: overBudget,
     forTime: '10m',
     meaning: `Resident memory (MiB) or CPU (milliseconds per second), as a mean over five minutes, exceeded the budget of the node’s role for ten minutes: ${budgetsInWords()}.`,
@@ -137,52 +111,35 @@ export const nodeAlerts = {
     search: { span: 'mesh.audit' },
     emitDelay: '31s',
     windowDelays: (d) => [d('5m')],
-    cases: [
-      {
-        title: 'memory of a compute node, from the sixth minute on',
+    cases: {
+      'memory of a compute node, from the sixth minute on': {
         series: { [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x120' },
-        checks: [
-          { at: '15m', fires: [] },
-          { at: '17m', fires: firesForBudget('compute', 'memory', 340) },
-        ],
+        checks: { '15m': [], '17m': firesForBudget('compute', 'memory', 340) },
       },
-      {
-        title: 'CPU of a seed; a second seed that restarts does not fire',
+      'CPU of a seed; a second seed that restarts does not fire': {
         series: {
           [ofRole('mesh_process_cpu_seconds', 'seed')]: '0+3x120',
           [gauge('mesh_process_cpu_seconds', ',mesh_node_role="seed"', 'n2')]: '900+1x20 0+1x120',
         },
-        checks: [
-          { at: '13m', fires: [] },
-          { at: '16m', fires: firesForBudget('seed', 'cpu', 300) },
-        ],
+        checks: { '13m': [], '16m': firesForBudget('seed', 'cpu', 300) },
       },
-      {
-        title: 'CPU of a seed of the previous version',
+      'CPU of a seed of the previous version': {
         series: { [ofRole('mesh_process_cpu_ms_per_s', 'seed')]: '300+0x120' },
-        checks: [
-          { at: '9m', fires: [] },
-          { at: '11m', fires: firesForBudget('seed', 'cpu', 300) },
-        ],
+        checks: { '9m': [], '11m': firesForBudget('seed', 'cpu', 300) },
       },
-      {
-        title: 'memory within the budget of a bridge, and a short peak of a compute node',
+      'memory within the budget of a bridge, and a short peak of a compute node': {
         series: {
           [ofRole('mesh_process_rss_mb', 'bridge')]: '140+0x120',
           [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x12 90+0x90',
         },
-        checks: [
-          { at: '11m', fires: [] },
-          { at: '17m', fires: [] },
-        ],
+        checks: { '11m': [], '17m': [] },
       },
-    ],
+    },
   },
   MeshIdentityConflict: {
     summary: '{{ printf "%.0f" $value }} nodes of {{ $labels.mesh_id }} detect two processes with one identity',
     severity: 'page',
     per: 'mesh',
-    about: 'mesh',
     expr: (d) => `count by (mesh_id) (
 ${indent(spanIncrease('mesh.identity.conflict', d('5m'), d))} > 0
 )`,
@@ -192,29 +149,22 @@ ${indent(spanIncrease('mesh.identity.conflict', d('5m'), d))} > 0
     cure: 'mesh.identity.addresses of the span locates the two. Stop one of them, remove its copy of the key file (MESH_IDENTITY), and start it again: it creates a new identity.',
     search: { span: 'mesh.identity.conflict' },
     emitDelay: '1s',
-    cases: [
-      {
-        title: 'two neighbours report it once a minute for ten minutes, and its end',
+    cases: {
+      'two neighbours report it once a minute for ten minutes, and its end': {
         series: {
           [counter('mesh.identity.conflict')]: '_x6 1 1+0x4 2+0x5 3+0x5 4+0x5 5+0x5 6+0x5 7+0x5 8+0x120',
           [counter('mesh.identity.conflict', 'n2')]: '_x6 1+0x160',
           [up]: '1+0x170',
         },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: firesForMesh(2) },
-          { at: '10m', fires: firesForMesh(1) },
-          { at: '20m', fires: [] },
-        ],
+        checks: { '50s': [], '1m30s': firesForMesh(2), '10m': firesForMesh(1), '20m': [] },
       },
-      {
-        title: 'an old one, present since the first scrape of Prometheus',
+      'an old one, present since the first scrape of Prometheus': {
         series: { [counter('mesh.identity.conflict')]: '1+0x120', [up]: '1+0x120' },
-        checks: [{ at: '13m', fires: [] }],
+        checks: { '13m': [] },
       },
-    ],
+    },
   },
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>
 
 function budgetsInWords(): string {
   return Object.entries(roleTable)

@@ -1,7 +1,6 @@
-import { counter, firesFor, gauge, up } from './alert-case.ts'
-import { type Durations, shortestWindow } from './alert-durations.ts'
-import { byNode, increase, jobs, spanIncrease } from './alert-promql.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import { byNode, type Durations, increase, jobs, shortestWindow, spanIncrease } from './alert-promql.ts'
+import type { AlertDeclaration } from './alert-spec.ts'
+import { counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Sample limit of a scrape of the span metrics, as in `otel/prometheus.yml`: beyond it the scrape fails. */
 export const sampleLimit = 50_000
@@ -29,7 +28,6 @@ export const pipelineAlerts = {
   MeshTelemetryLost: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has lost spans',
     severity: 'warn',
-    per: 'node',
     about: 'pipeline',
     expr: (d) => `${spanIncrease('mesh.telemetry.lost', d('15m'), d)} > 0
 or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
@@ -38,27 +36,20 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
     cure: 'mesh.lost.where: ring is an outage beyond the queue of 20,000 spans (hours for an idle node, minutes for a busy one); refused is a rejection by the Collector, see its log. Gaps in mesh.seq show which spans are missing.',
     search: { span: 'mesh.telemetry.lost' },
     emitDelay: '2s',
-    cases: [
-      {
-        title: 'the first loss',
+    cases: {
+      'the first loss': {
         series: { [counter('mesh.telemetry.lost')]: '_x6 1+0x120', [up]: '1+0x127' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: firesFor('n1') },
-          { at: '18m', fires: [] },
-        ],
+        checks: { '50s': [], '1m30s': firesFor('n1'), '18m': [] },
       },
-      {
-        title: 'a loss that only the census reports',
+      'a loss that only the census reports': {
         series: { [gauge('mesh_telemetry_lost_total')]: '0+0x6 40+0x60' },
-        checks: [{ at: '2m', fires: firesFor('n1') }],
+        checks: { '2m': firesFor('n1') },
       },
-      {
-        title: 'no loss since a restart',
+      'no loss since a restart': {
         series: { [gauge('mesh_telemetry_lost_total')]: '40+0x6 0+0x60' },
-        checks: [{ at: '2m', fires: [] }],
+        checks: { '2m': [] },
       },
-    ],
+    },
   },
   MeshCardinalityOverflow: {
     summary:
@@ -74,32 +65,23 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     cure: 'Usually nodes have a new name at every start: set MESH_NAME to a stable name. Count by mesh_node_name to see them. A mesh of this size needs a higher CALLS_LIMIT and sample_limit. Old names expire after SERIES_EXPIRATION, or with a restart of the Collector.',
     search: 'pipeline',
     emitDelay: '5s',
-    cases: [
-      {
-        title: 'a mesh reaches the limit of the Collector',
+    cases: {
+      'a mesh reaches the limit of the Collector': {
         series: { 'traces_span_metrics_calls_total{otel_metric_overflow="true",job="a"}': '_x6 1+1x60' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: [{ labels: { mesh_id: 'a' } }] },
-        ],
+        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a' } }] },
       },
-      {
-        title: 'a scrape of 41,000 samples',
+      'a scrape of 41,000 samples': {
         series: { 'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '30000+0x5 41000+0x30' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
-        ],
+        checks: { '50s': [], '1m30s': [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
       },
-      {
-        title: 'a usual number of series',
+      'a usual number of series': {
         series: {
           'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '4000+0x30',
           [counter('mesh.window')]: '0+1x30',
         },
-        checks: [{ at: '5m', fires: [] }],
+        checks: { '5m': [] },
       },
-    ],
+    },
   },
   MeshCollectorRefusing: {
     summary: 'The Collector refuses or loses spans ({{ $labels.receiver }}{{ $labels.exporter }})',
@@ -113,38 +95,31 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     cure: 'receiver otlp: the Collector is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: the queue is full, or Jaeger rejects spans; see the Collector’s log. exporter file: the disk is full.',
     search: 'pipeline',
     emitDelay: '2s',
-    cases: [
-      {
-        title: 'enqueue failures whose counter starts above 0',
+    cases: {
+      'enqueue failures whose counter starts above 0': {
         series: {
           [ofJaeger('otelcol_exporter_enqueue_failed_spans_total')]: '_x6 12+0x60',
           [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x66',
           [upCollector]: '1+0x66',
         },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: firesForJaeger },
-          { at: '10m', fires: [] },
-        ],
+        checks: { '50s': [], '1m30s': firesForJaeger, '10m': [] },
       },
-      {
-        title: 'spans refused by the receiver',
+      'spans refused by the receiver': {
         series: {
           [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '0+0x6 358+0x60',
           [upCollector]: '1+0x66',
         },
-        checks: [{ at: '1m30s', fires: [{ labels: { receiver: 'otlp' } }] }],
+        checks: { '1m30s': [{ labels: { receiver: 'otlp' } }] },
       },
-      {
-        title: 'old refusals only',
+      'old refusals only': {
         series: {
           [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '358+0x90',
           [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '0+0x90',
           [upCollector]: '1+0x90',
         },
-        checks: [{ at: '14m', fires: [] }],
+        checks: { '14m': [] },
       },
-    ],
+    },
   },
   MeshCollectorQueueFilling: {
     summary: 'The Collector’s queue for {{ $labels.exporter }} is filling',
@@ -161,32 +136,20 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
     search: 'pipeline',
     emitDelay: '30s',
     windowDelays: () => [shortestWindow],
-    cases: [
-      {
-        title: 'more than half full',
+    cases: {
+      'more than half full': {
         series: { [ofJaeger(queue)]: '0+0x6 300000+0x60', [ofJaeger(capacity)]: '500000+0x66' },
-        checks: [
-          { at: '2m', fires: [] },
-          { at: '2m30s', fires: firesForJaeger },
-        ],
+        checks: { '2m': [], '2m30s': firesForJaeger },
       },
-      {
-        title: 'full in five and a half hours',
+      'full in five and a half hours': {
         series: { [ofJaeger(queue)]: '0+250x60', [ofJaeger(capacity)]: '500000+0x60' },
-        checks: [
-          { at: '6m', fires: [] },
-          { at: '9m', fires: firesForJaeger },
-        ],
+        checks: { '6m': [], '9m': firesForJaeger },
       },
-      {
-        title: 'a burst that drains',
+      'a burst that drains': {
         series: { [ofJaeger(queue)]: '0+0x6 4000 2000 0+0x60', [ofJaeger(capacity)]: '500000+0x68' },
-        checks: [
-          { at: '1m20s', fires: [] },
-          { at: '4m', fires: [] },
-        ],
+        checks: { '1m20s': [], '4m': [] },
       },
-    ],
+    },
   },
   MeshPipelineDown: {
     summary: '{{ $labels.job }} at {{ $labels.instance }} does not answer',
@@ -202,32 +165,19 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
     cure: 'Start it again; its log has the reason. Nodes queue 20,000 spans each while the Collector is down; the Collector queues spans on disk while Jaeger is down. No span is lost for hours.',
     search: 'pipeline',
     emitDelay: '0s',
-    cases: [
-      {
-        title: 'Jaeger is down',
+    cases: {
+      'Jaeger is down': {
         series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0+0x60' },
-        checks: [
-          { at: '2m', fires: [] },
-          { at: '2m30s', fires: [{ labels: { job: 'jaeger', instance: 'jaeger:8888' } }] },
-        ],
+        checks: { '2m': [], '2m30s': [{ labels: { job: 'jaeger', instance: 'jaeger:8888' } }] },
       },
-      {
-        title: 'two scrapes fail',
+      'two scrapes fail': {
         series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0 0 1+0x60' },
-        checks: [
-          { at: '1m20s', fires: [] },
-          { at: '3m', fires: [] },
-        ],
+        checks: { '1m20s': [], '3m': [] },
       },
-      {
-        title: 'the Collector exits every 50 s and is back after 10 s',
+      'the Collector exits every 50 s and is back after 10 s': {
         series: { [up]: '1+0x6 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1+0x60' },
-        checks: [
-          { at: '2m', fires: [] },
-          { at: '4m', fires: [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
-          { at: '13m', fires: [] },
-        ],
+        checks: { '2m': [], '4m': [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }], '13m': [] },
       },
-    ],
+    },
   },
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>

@@ -1,7 +1,7 @@
-import { counter, firesFor, gauge, up } from './alert-case.ts'
-import type { Durations } from './alert-durations.ts'
+import type { Durations } from './alert-promql.ts'
 import { byNode, spanIncrease } from './alert-promql.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import type { AlertDeclaration } from './alert-spec.ts'
+import { counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Caches of recent ids: they fill up to their bound by design. */
 const caches = 'messages|relay_seen'
@@ -41,8 +41,6 @@ export const registryAlerts = {
     summary:
       'Registry {{ $labels.mesh_registry }} of {{ $labels.mesh_node_name }} in {{ $labels.mesh_id }} keeps growing',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${growsFast(d)}\nor ${growsSlowly(d)}`,
     forTime: '45m',
     meaning: `The smallest size of a registry within half an hour exceeded that of the previous half-hour by a fifth and that of an hour before by half, for 45 minutes, and is above 32; or the smallest size within six hours grew by a tenth three times in a row. A single step, such as scaling up a mesh, does not fire; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
@@ -50,80 +48,50 @@ export const registryAlerts = {
     search: { span: 'mesh.audit' },
     emitDelay: '1m',
     windowDelays: (d) => [d('1h', '80s'), d('30m')],
-    cases: [
-      {
-        title: 'three entries a minute',
+    cases: {
+      'three entries a minute': {
         series: { [requests]: '0+0.5x1200' },
-        checks: [
-          { at: '100m', fires: [] },
-          { at: '110m', fires: firesForRegistry('requests', 240) },
-        ],
+        checks: { '100m': [], '110m': firesForRegistry('requests', 240) },
       },
-      {
-        title: 'one step to ten times the size',
+      'one step to ten times the size': {
         series: { [requests]: '10+0x200 100+0x1000' },
-        checks: [
-          { at: '70m', fires: [] },
-          { at: '95m', fires: [] },
-          { at: '110m', fires: [] },
-        ],
+        checks: { '70m': [], '95m': [], '110m': [] },
       },
-      {
-        title: 'eleven entries an hour, from a hundred on',
+      'eleven entries an hour, from a hundred on': {
         series: { [requests]: '100+0.03x9000' },
-        checks: [
-          { at: '12h', fires: [] },
-          { at: '23h', fires: firesForRegistry('requests', 284) },
-        ],
+        checks: { '12h': [], '23h': firesForRegistry('requests', 284) },
       },
-      {
-        title: 'two steps: three machines more in the morning, three more at noon',
+      'two steps: three machines more in the morning, three more at noon': {
         series: { [requests]: '40+0x1000 50+0x2000 60+0x6000' },
-        checks: [
-          { at: '14h', fires: [] },
-          { at: '20h', fires: [] },
-        ],
+        checks: { '14h': [], '20h': [] },
       },
-      {
-        title: 'a cache that fills up',
+      'a cache that fills up': {
         series: { [gauge('mesh_registry_size', ',mesh_registry="relay_seen"')]: '0+0.5x1200' },
-        checks: [{ at: '110m', fires: [] }],
+        checks: { '110m': [] },
       },
-      {
-        title: 'a registry that oscillates',
+      'a registry that oscillates': {
         series: { [requests]: '0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60 0+10x60 600-10x60' },
-        checks: [
-          { at: '60m', fires: [] },
-          { at: '75m', fires: [] },
-        ],
+        checks: { '60m': [], '75m': [] },
       },
-    ],
+    },
   },
   MeshLimitReached: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has reached a bound',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.limit.reached', d('5m'), d)} > 0`,
     meaning: 'A node reached a bound, and refused, evicted or closed something because of it.',
     cure: 'mesh.limit.name is the bound, mesh.peer.id the peer. Many peers: add nodes, or raise MESH_MAX_PEERS. One peer: check that peer first. Bounds protect the node; raise one only if you know what fills it.',
     search: { span: 'mesh.limit.reached' },
     emitDelay: '1s',
-    cases: [
-      {
-        title: 'the first span',
+    cases: {
+      'the first span': {
         series: { [counter('mesh.limit.reached')]: '_x6 1+0x90', [up]: '1+0x97' },
-        checks: [
-          { at: '50s', fires: [] },
-          { at: '1m30s', fires: firesFor('n1') },
-          { at: '8m', fires: [] },
-        ],
+        checks: { '50s': [], '1m30s': firesFor('n1'), '8m': [] },
       },
-      {
-        title: 'no new span',
+      'no new span': {
         series: { [counter('mesh.limit.reached')]: '4+0x90', [up]: '1+0x90' },
-        checks: [{ at: '8m', fires: [] }],
+        checks: { '8m': [] },
       },
-    ],
+    },
   },
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>

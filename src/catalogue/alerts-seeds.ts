@@ -1,7 +1,7 @@
-import { censuses, counter, firesFor, firesForMesh, ofNodes, up } from './alert-case.ts'
-import type { Durations } from './alert-durations.ts'
+import type { Durations } from './alert-promql.ts'
 import { indent, parenthesized, runningNodes, spanIncrease } from './alert-promql.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import type { AlertDeclaration } from './alert-spec.ts'
+import { censuses, counter, firesFor, firesForMesh, ofNodes, up } from './alert-spec.ts'
 
 /** A node without peers dials every 30 s, for 10 s each: a minute without a failure ends its campaign. */
 const retrying = (d: Durations) => spanIncrease('mesh.seed.retry', d('1m', '1m'), d)
@@ -17,8 +17,6 @@ export const seedAlerts = {
   MeshSeedRetrying: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has been retrying a seed for minutes',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${retrying(d)} > 0`,
     forTime: '2m',
     keepFiring: '6m',
@@ -27,33 +25,21 @@ export const seedAlerts = {
     cure: 'Open the campaign: mesh.dial.stage is the stage at which the attempts fail. resolve: check the name; dial: address, port, firewall, or the seed is down; handshake, identify: another service answers there. Start the seed, or correct MESH_SEEDS.',
     search: { span: 'mesh.seed.retry' },
     emitDelay: '1s',
-    cases: [
-      {
-        title: 'a seed that never answers',
+    cases: {
+      'a seed that never answers': {
         series: { [counter('mesh.seed.retry')]: '0+0.4x90', [up]: '1+0x90' },
-        checks: [
-          { at: '2m', fires: [] },
-          { at: '2m30s', fires: firesFor('n1') },
-          { at: '14m', fires: firesFor('n1') },
-        ],
+        checks: { '2m': [], '2m30s': firesFor('n1'), '14m': firesFor('n1') },
       },
-      {
-        title: 'a seed that starts a minute late',
+      'a seed that starts a minute late': {
         series: { [counter('mesh.seed.retry')]: '0 1 2 3 4 4 5 6+0x90', [up]: '1+0x97' },
-        checks: [
-          { at: '2m', fires: [] },
-          { at: '2m10s', fires: [] },
-          { at: '5m', fires: [] },
-        ],
+        checks: { '2m': [], '2m10s': [], '5m': [] },
       },
-    ],
+    },
   },
   MeshSeedGiveup: {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has given up a seed ({{ printf "%.0f" $value }} in 5 min)',
     severity: 'page',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `${spanIncrease('mesh.seed.giveup', d('5m'), d)} > 0`,
     keepFiring: '10m',
     meaning:
@@ -61,94 +47,56 @@ export const seedAlerts = {
     cure: 'Open the campaign: error.type and mesh.dial.stage of each attempt give its reason, mesh.seed.addresses the resolved addresses. Remove the cause; the node dials again by itself, every 30 s while it is alone, every 5 min otherwise.',
     search: { span: 'mesh.seed.giveup' },
     emitDelay: '1s',
-    cases: [
-      {
-        title: 'the first give-up, and its end',
+    cases: {
+      'the first give-up, and its end': {
         series: { [counter('mesh.seed.giveup')]: '_x20 1+0x200', [up]: '1+0x220' },
         jaeger: 'https://jaeger.example.org',
-        checks: [
-          { at: '3m', fires: [] },
-          { at: '4m', fires: firesFor('n1', 1) },
-          { at: '30m', fires: [] },
-        ],
+        checks: { '3m': [], '4m': firesFor('n1', 1), '30m': [] },
       },
-      {
-        title: '20 minutes without scrapes: the old give-up does not fire, the next one does',
+      '20 minutes without scrapes: the old give-up does not fire, the next one does': {
         series: {
           [counter('mesh.seed.giveup')]: '1+0x120 stale _x119 1+0x40 2+0x40',
           [up]: '1+0x120 stale _x119 1+0x81',
         },
-        checks: [
-          { at: '19m', fires: [] },
-          { at: '41m', fires: [] },
-          { at: '46m', fires: [] },
-          { at: '48m', fires: firesFor('n1', 1) },
-        ],
+        checks: { '19m': [], '41m': [], '46m': [], '48m': firesFor('n1', 1) },
       },
-      {
-        title: '20 minutes with the Collector down: the old give-up does not fire',
+      '20 minutes with the Collector down: the old give-up does not fire': {
         series: {
           [counter('mesh.seed.giveup')]: '1+0x120 stale _x119 1+0x81',
           [up]: '1+0x120 0+0x119 1+0x81',
         },
-        checks: [
-          { at: '41m', fires: [] },
-          { at: '46m', fires: [] },
-        ],
+        checks: { '41m': [], '46m': [] },
       },
-      {
-        title: 'an empty database: old give-ups do not fire, the next one does',
+      'an empty database: old give-ups do not fire, the next one does': {
         series: { [counter('mesh.seed.giveup')]: '_ _ _ 7+0x15 8+0x60', [up]: '_ 0 0 1+0x80' },
-        checks: [
-          { at: '1m', fires: [] },
-          { at: '2m50s', fires: [] },
-          { at: '3m20s', fires: firesFor('n1', 1) },
-        ],
+        checks: { '1m': [], '2m50s': [], '3m20s': firesFor('n1', 1) },
       },
-      {
-        title: 'a give-up while Prometheus was down',
+      'a give-up while Prometheus was down': {
         series: { [counter('mesh.seed.giveup')]: '_x241 1+0x80', [up]: '1+0x120 stale _x119 1+0x81' },
-        checks: [
-          { at: '40m', fires: [] },
-          { at: '41m', fires: firesFor('n1', 1) },
-        ],
+        checks: { '40m': [], '41m': firesFor('n1', 1) },
       },
-      {
-        title: 'a counter that the Collector dropped restarts at 1',
+      'a counter that the Collector dropped restarts at 1': {
         series: { [counter('mesh.seed.giveup')]: '1+0x30 stale _x119 1+0x40', [up]: '1+0x200' },
-        checks: [
-          { at: '25m', fires: [] },
-          { at: '26m', fires: firesFor('n1', 1) },
-        ],
+        checks: { '25m': [], '26m': firesFor('n1', 1) },
       },
-      {
-        title: 'an upgrade that changes the span kind: the old count does not fire, the next give-up does',
+      'an upgrade that changes the span kind: the old count does not fire, the next give-up does': {
         series: {
           [ofKind('INTERNAL')]: '3+0x30 stale',
           [ofKind('CLIENT')]: '_x60 0 1+0x60',
           [up]: '1+0x130',
         },
-        checks: [
-          { at: '6m', fires: [] },
-          { at: '10m', fires: [] },
-          { at: '10m30s', fires: firesFor('n1', 1) },
-        ],
+        checks: { '6m': [], '10m': [], '10m30s': firesFor('n1', 1) },
       },
-      {
-        title: 'a counter that restarted',
+      'a counter that restarted': {
         series: { [counter('mesh.seed.giveup')]: '3+0x120 0 1+0x60', [up]: '1+0x200' },
-        checks: [
-          { at: '20m', fires: [] },
-          { at: '21m', fires: firesFor('n1', 1) },
-        ],
+        checks: { '20m': [], '21m': firesFor('n1', 1) },
       },
-    ],
+    },
   },
   MeshRetryStorm: {
     summary: '{{ printf "%.0f" $value }} nodes of {{ $labels.mesh_id }} retry their seeds at once',
     severity: 'page',
     per: 'mesh',
-    about: 'mesh',
     expr: (d) => `count by (mesh_id) (
 ${indent(retrying(d))} > 0
 )
@@ -162,35 +110,28 @@ clamp_min(0.5 * count by (mesh_id) (${runningNodes(d)}), 3)`,
     cure: 'Find the common cause: one seed address in all campaigns (start that seed), stage resolve everywhere (name server), stage dial everywhere (network, firewall, or a wrong MESH_SEEDS). Delays grow and have jitter, so the seeds survive the storm.',
     search: { span: 'mesh.seed.retry' },
     emitDelay: '1s',
-    cases: [
-      {
-        title: 'three of four nodes',
+    cases: {
+      'three of four nodes': {
         series: {
           ...ofNodes(nodes, (node) => counter('mesh.audit', node), steady),
           ...ofNodes(nodes.slice(1), (node) => counter('mesh.seed.retry', node), '0+0.4x90'),
           [up]: '1+0x90',
         },
-        checks: [
-          { at: '2m', fires: [] },
-          { at: '2m30s', fires: firesForMesh(3) },
-        ],
+        checks: { '2m': [], '2m30s': firesForMesh(3) },
       },
-      {
-        title: 'two of four nodes, and three of eight',
+      'two of four nodes, and three of eight': {
         series: {
           ...ofNodes([...nodes, 'n5', 'n6', 'n7', 'n8'], (node) => counter('mesh.audit', node), steady),
           ...ofNodes(nodes.slice(1), (node) => counter('mesh.seed.retry', node), '0+0.4x90'),
           [up]: '1+0x90',
         },
-        checks: [{ at: '5m', fires: [] }],
+        checks: { '5m': [] },
       },
-    ],
+    },
   },
   MeshNodeAlone: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs without any link',
     severity: 'page',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => `max by (mesh_id, mesh_node_name) (mesh_links) == 0
 and ${parenthesized(runningNodes(d))}
 and on (mesh_id) (count by (mesh_id) (${runningNodes(d)}) > 1)`,
@@ -201,29 +142,23 @@ and on (mesh_id) (count by (mesh_id) (${runningNodes(d)}) > 1)`,
     // All spans: a node without seeds has no campaign, one whose seed closes the connection has no retry.
     search: 'node',
     emitDelay: '31s',
-    cases: [
-      {
-        title: 'one of two nodes has no link',
+    cases: {
+      'one of two nodes has no link': {
         series: {
           ...ofNodes(['n1', 'n2'], (node) => counter('mesh.audit', node), steady),
           'mesh_links{mesh_id="a",mesh_node_name="n1"}': '0+0x90',
           'mesh_links{mesh_id="a",mesh_node_name="n2"}': '1+0x90',
         },
-        checks: [
-          { at: '1m50s', fires: [] },
-          { at: '2m30s', fires: firesFor('n1') },
-        ],
+        checks: { '1m50s': [], '2m30s': firesFor('n1') },
       },
-      {
-        title: 'the only node of its mesh',
+      'the only node of its mesh': {
         series: {
           [counter('mesh.audit')]: steady,
           'mesh_links{mesh_id="a",mesh_node_name="n1"}': '0+0x90',
         },
-        checks: [{ at: '10m', fires: [] }],
+        checks: { '10m': [] },
       },
-      {
-        title: 'a node that links within its first minute, and one that died without links',
+      'a node that links within its first minute, and one that died without links': {
         series: {
           ...ofNodes(['n1', 'n2'], (node) => counter('mesh.audit', node), steady),
           [counter('mesh.audit', 'n3')]: '0x2 1x2 2+0x80',
@@ -231,11 +166,8 @@ and on (mesh_id) (count by (mesh_id) (${runningNodes(d)}) > 1)`,
           'mesh_links{mesh_id="a",mesh_node_name="n2"}': '0+0x5 1+0x80',
           'mesh_links{mesh_id="a",mesh_node_name="n3"}': '1+0x6 0+0x80',
         },
-        checks: [
-          { at: '2m30s', fires: [] },
-          { at: '4m', fires: [] },
-        ],
+        checks: { '2m30s': [], '4m': [] },
       },
-    ],
+    },
   },
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>

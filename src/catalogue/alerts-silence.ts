@@ -1,7 +1,7 @@
-import { censuses, counter, firesFor, gauge, up } from './alert-case.ts'
-import type { Durations } from './alert-durations.ts'
+import type { Durations } from './alert-promql.ts'
 import { approximateIncrease, byNode, indent, jobs, runningNodes, spanCounter } from './alert-promql.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import type { AlertDeclaration } from './alert-spec.ts'
+import { censuses, counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Unix time in seconds at which an expression was last above 0, by node; 0 for never. */
 function lastTime(what: string, d: Durations): string {
@@ -35,8 +35,6 @@ export const silenceAlerts = {
   MeshPrunerSilent: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs but does not sweep its members',
     severity: 'warn',
-    per: 'node',
-    about: 'mesh',
     expr: (d) => {
       const window = d('2m', '90s')
       const counts = approximateIncrease('mesh.audit', window)
@@ -54,59 +52,37 @@ or ${counts} > 0
     search: { span: 'mesh.audit' },
     emitDelay: '20s',
     windowDelays: (d) => [d('2m', '90s')],
-    cases: [
-      {
-        title: 'sweeps stop, censuses continue',
+    cases: {
+      'sweeps stop, censuses continue': {
         series: { [censusCounter]: censuses(120), [sweeps]: `${censuses(30, 6)} 60+0x90` },
-        checks: [
-          { at: '7m', fires: [] },
-          { at: '8m30s', fires: firesFor('n1') },
-        ],
+        checks: { '7m': [], '8m30s': firesFor('n1') },
       },
-      {
-        title: 'the node never sweeps',
+      'the node never sweeps': {
         series: { [censusCounter]: censuses(60), [sweeps]: '0+0x60' },
-        checks: [{ at: '3m30s', fires: firesFor('n1') }],
+        checks: { '3m30s': firesFor('n1') },
       },
-      {
-        title: 'a node that exited: neither sweeps nor censuses',
+      'a node that exited: neither sweeps nor censuses': {
         series: { [censusCounter]: `${censuses(30)} 10+0x90`, [sweeps]: `${censuses(30, 6)} 60+0x90` },
-        checks: [
-          { at: '5m', fires: [] },
-          { at: '8m30s', fires: [] },
-          { at: '10m', fires: [] },
-        ],
+        checks: { '5m': [], '8m30s': [], '10m': [] },
       },
-      {
-        title: 'sampling drops all sweep spans, the count of sweeps increases; a restart in between',
+      'sampling drops all sweep spans, the count of sweeps increases; a restart in between': {
         series: { [censusCounter]: censuses(90), [sweeps]: `_x2 ${censuses(42, 6, 6)} ${censuses(45, 6, 6)}` },
-        checks: [
-          { at: '1m', fires: [] },
-          { at: '5m', fires: [] },
-          { at: '9m', fires: [] },
-          { at: '14m', fires: [] },
-        ],
+        checks: { '1m': [], '5m': [], '9m': [], '14m': [] },
       },
-      {
-        title: 'previous version: the sweep spans of one node end, those of another continue',
+      'previous version: the sweep spans of one node end, those of another continue': {
         series: {
           [censusCounter]: censuses(120),
           [sweepSpans]: '0+2x30 60+0x90',
           [counter('mesh.audit', 'n2')]: censuses(120),
           [counter('mesh.staleness.pruned', 'n2')]: '0+2x120',
         },
-        checks: [
-          { at: '5m', fires: [] },
-          { at: '8m30s', fires: firesFor('n1') },
-        ],
+        checks: { '5m': [], '8m30s': firesFor('n1') },
       },
-    ],
+    },
   },
   MeshNodeSilent: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sends no more spans and did not stop in order',
     severity: 'page',
-    per: 'node',
-    about: 'mesh',
     // Both times lag by their windows, which differ.
     expr: (d) => `(
 ${indent(lastCensus(d))} > 0
@@ -125,66 +101,39 @@ ${indent(lastCensus(d))} - 60
     search: { span: 'mesh.audit' },
     emitDelay: '0s',
     windowDelays: (d) => [d('2m', '90s')],
-    cases: [
-      {
-        title: 'a killed node, and the end after an hour',
+    cases: {
+      'a killed node, and the end after an hour': {
         series: { [censusCounter]: `${censuses(60)} 20+0x420` },
-        checks: [
-          { at: '11m50s', fires: [] },
-          { at: '13m', fires: firesFor('n1') },
-          { at: '60m', fires: firesFor('n1') },
-          { at: '75m', fires: [] },
-        ],
+        checks: { '11m50s': [], '13m': firesFor('n1'), '60m': firesFor('n1'), '75m': [] },
       },
-      {
-        title: 'a running node whose sweep spans are all sampled out',
+      'a running node whose sweep spans are all sampled out': {
         series: { [censusCounter]: censuses(120) },
-        checks: [{ at: '15m', fires: [] }],
+        checks: { '15m': [] },
       },
-      {
-        title: 'a killed node whose series end with a restart of the Collector',
+      'a killed node whose series end with a restart of the Collector': {
         series: { [censusCounter]: `${censuses(60)} stale`, [counter('mesh.audit', 'n2')]: censuses(120) },
-        checks: [{ at: '13m', fires: firesFor('n1') }],
+        checks: { '13m': firesFor('n1') },
       },
-      {
-        title: 'ordered stop, new start, later kill',
+      'ordered stop, new start, later kill': {
         series: { [censusCounter]: `${censuses(180)} 60+0x60`, [counter('mesh.node.stopped')]: '_x60 0 1+0x180' },
-        checks: [
-          { at: '32m30s', fires: [] },
-          { at: '34m', fires: firesFor('n1') },
-        ],
+        checks: { '32m30s': [], '34m': firesFor('n1') },
       },
-      {
-        title: 'ordered stop, and within a minute the series end with the Collector',
+      'ordered stop, and within a minute the series end with the Collector': {
         series: { [censusCounter]: `${censuses(60)} 20 20 stale`, [counter('mesh.node.stopped')]: '_x60 0 1 1 stale' },
-        checks: [
-          { at: '13m', fires: [] },
-          { at: '15m', fires: [] },
-        ],
+        checks: { '13m': [], '15m': [] },
       },
-      {
-        title: 'ordered stop, later kill, and a failed scrape',
+      'ordered stop, later kill, and a failed scrape': {
         series: {
           [censusCounter]: `${censuses(180)} 60+0x31 stale 60+0x60`,
           [counter('mesh.node.stopped')]: '_x60 0 1+0x151 stale 1+0x60',
           [up]: '1+0x212 0 1+0x60',
         },
-        checks: [
-          { at: '34m', fires: firesFor('n1') },
-          { at: '36m30s', fires: firesFor('n1') },
-          { at: '39m', fires: firesFor('n1') },
-        ],
+        checks: { '34m': firesFor('n1'), '36m30s': firesFor('n1'), '39m': firesFor('n1') },
       },
-      {
-        title: 'ordered stop',
+      'ordered stop': {
         series: { [censusCounter]: `${censuses(60)} 20+0x420`, [counter('mesh.node.stopped')]: '_x60 0 1+0x420' },
-        checks: [
-          { at: '13m', fires: [] },
-          { at: '30m', fires: [] },
-          { at: '65m', fires: [] },
-          { at: '71m', fires: [] },
-        ],
+        checks: { '13m': [], '30m': [], '65m': [], '71m': [] },
       },
-    ],
+    },
   },
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>

@@ -1,5 +1,5 @@
-import { durations, scrapeSeconds, secondsOf } from './alert-durations.ts'
-import type { AlertSpec } from './alert-spec.ts'
+import { durations, scrapeSeconds, secondsOf } from './alert-promql.ts'
+import type { AlertDeclaration, AlertSpec } from './alert-spec.ts'
 import { connectionAlerts } from './alerts-connections.ts'
 import { memberAlerts } from './alerts-members.ts'
 import { nodeAlerts } from './alerts-nodes.ts'
@@ -19,15 +19,14 @@ export const alerts = {
   ...registryAlerts,
   ...nodeAlerts,
   ...pipelineAlerts,
-} as const satisfies Record<string, AlertSpec>
+} as const satisfies Record<string, AlertDeclaration>
 
 export type AlertName = keyof typeof alerts
 
 export const alertNames = Object.keys(alerts) as readonly AlertName[]
 
-/** A declaration, with its type widened for loops over all alerts. */
 export function alertOf(name: AlertName): AlertSpec {
-  return alerts[name]
+  return { per: 'node', about: 'mesh', ...alerts[name] }
 }
 
 /** Seconds between two flushes of the Collector's span metrics, as in `otel/collector.yaml`. */

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { sizeBands } from './bands.ts'
 import { type BoardPanel, type BoardQuery, type BoardRow, boardRows } from './board-panels.ts'
-import { type Json, jsonText } from './json-text.ts'
 import type { SpanName } from './spans.ts'
+import { type Json, jsonText } from './text-formats.ts'
 
 /** The committed board; `npm run generate` writes it. */
 export const boardPage = fileURLToPath(new URL('../../otel/grafana/boards/mesh.json', import.meta.url))

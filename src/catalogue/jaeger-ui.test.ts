@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { attributeAnchor, spanAnchor } from './anchors.ts'
-import { attributeIndex, spansWith } from './attribute-index.ts'
 import { type AttributeName, type AttributeSpec, attributes } from './attributes.ts'
 import { renderJaegerUi } from './jaeger-ui.ts'
 import { endings, type Search, searches } from './searches.ts'
+import { attributeAnchor, attributeIndex, spanAnchor, spansWith } from './span-index.ts'
 import { type SpanName, spans } from './spans.ts'
 
 leakCheck()

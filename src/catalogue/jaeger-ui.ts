@@ -1,10 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { attributeAnchor, spanAnchor } from './anchors.ts'
-import { spansWith } from './attribute-index.ts'
 import { type AttributeName, type AttributeSpec, attributes } from './attributes.ts'
-import { jsonText } from './json-text.ts'
 import { endings, type Search, searches, searchUrl } from './searches.ts'
+import { attributeAnchor, spanAnchor, spansWith } from './span-index.ts'
+import { jsonText } from './text-formats.ts'
 
 /** The committed configuration of Jaeger's page; `npm run generate` writes it. */
 export const jaegerUiPage = fileURLToPath(new URL('../../jaeger/ui.json', import.meta.url))

@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { spanAnchor } from './anchors.ts'
-import { attributeIndex } from './attribute-index.ts'
 import { type AttributeSpec, attributes } from './attributes.ts'
 import { specOf } from './span-effect.ts'
+import { attributeIndex, spanAnchor } from './span-index.ts'
 import { type SpanName, type SpanSpec, spans } from './spans.ts'
 
 /** The committed page; `npm run generate` writes it. */

@@ -1,4 +1,4 @@
-import { secondsOf } from '../catalogue/alert-durations.ts'
+import { secondsOf } from '../catalogue/alert-promql.ts'
 import { type AlertName, alertOf, firesWithinMs, timesOf } from '../catalogue/alerts.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'

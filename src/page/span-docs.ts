@@ -1,7 +1,6 @@
-import { attributeAnchor, spanAnchor } from '../catalogue/anchors.ts'
-import { spansWith } from '../catalogue/attribute-index.ts'
 import { type AttributeName, type AttributeSpec, attributes } from '../catalogue/attributes.ts'
 import { specOf } from '../catalogue/span-effect.ts'
+import { attributeAnchor, spanAnchor, spansWith } from '../catalogue/span-index.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
 
 /**

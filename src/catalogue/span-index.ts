@@ -1,7 +1,16 @@
-import { attributeAnchor, spanAnchor } from './anchors.ts'
 import { type AttributeName, type AttributeSpec, attributes } from './attributes.ts'
 import { specOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
+
+/** Anchor of a span's section: Markdown viewers drop the dots of its heading. */
+export function spanAnchor(name: string): string {
+  return name.replaceAll('.', '')
+}
+
+/** Anchor of an attribute in the index. */
+export function attributeAnchor(name: AttributeName): string {
+  return `attribute-${name.replaceAll(/[._]/g, '-')}`
+}
 
 /** Spans that carry an attribute, optional ones included. Every span has `mesh.seq`, none declares it. */
 export function spansWith(attribute: AttributeName): readonly SpanName[] {

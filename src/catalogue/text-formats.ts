@@ -33,3 +33,8 @@ function text(value: Json, depth: number, before: number): string {
 function isList(value: Json): value is readonly Json[] {
   return Array.isArray(value)
 }
+
+/** A text as a one-line YAML string, with the quotes that this repository's formatter keeps. */
+export function quote(text: string): string {
+  return text.includes('"') && !/['\\\n]/.test(text) ? `'${text}'` : JSON.stringify(text)
+}
