@@ -1,36 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { helloOf, infoOf, makeNode } from '../testing/core/node-fixture.ts'
+import { spansNamed } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { Driver } from './driver.ts'
 import type { Network, NetworkEffect, NetworkEvent } from './events.ts'
 import { limits } from './limits.ts'
-import { MeshNode } from './mesh-node.ts'
 import { Owner } from './owner.ts'
 
 leakCheck()
-
-const settings = {
-  self: 'self',
-  name: 'self',
-  role: 'compute',
-  meshes: ['m'],
-  incarnation: 1,
-  build: 'test',
-  stalenessMs: 30_000,
-  sweepMs: 5_000,
-  digestMs: 2_000,
-  gossipDigestMs: 10_000,
-  neighbours: 8,
-  maxPeers: 10,
-} as const
 
 /** A node over a network that delivers events from within `perform`. */
 function driverFixture(seeds: readonly string[] = [], answers = 1, exportsSpans = true) {
   const clock = new VirtualClock()
   const owner = new Owner('t', clock)
-  const node = new MeshNode(owner, { ...settings, seeds, random: seededRandom(1) })
+  const node = makeNode({ seeds })
   const sent: NetworkEffect[] = []
   const spans: string[] = []
   let deliver: (event: NetworkEvent) => void = () => {}
@@ -93,37 +78,31 @@ test('one timer for all deadlines; closing the owner cancels it', async () => {
 test('suspended process: emits the stall and suspends expiry', async () => {
   const { driver, node, spans } = driverFixture()
   await driver.start([])
-  const due = node.deadline()
-  const sent = node.handle({ type: 'tick' }, due + 45_000)
-  const emitted = sent.flatMap((effect) => (effect.do === 'emit-span' ? [effect] : []))
-  assert.ok(emitted.some(({ span }) => span === 'mesh.node.stalled'))
-  const pruned = emitted.flatMap((one) => (one.span === 'mesh.staleness.pruned' ? [one.attributes] : []))
+  const effects = node.handle({ type: 'tick' }, node.deadline() + 45_000)
+  assert.equal(spansNamed(effects, 'mesh.node.stalled').length, 1)
+  const pruned = spansNamed(effects, 'mesh.staleness.pruned')
   assert.deepEqual(
-    pruned.map((attributes) => attributes['mesh.pruned.suspended']),
+    pruned.map(({ attributes }) => attributes['mesh.pruned.suspended']),
     [true],
   )
   assert.ok(!spans.includes('mesh.node.stalled'), 'no stall while it ran')
 })
 
+/** Joins a link that the peer or this node dialled. */
+function join(driver: Driver, direction: 'inbound' | 'outbound'): void {
+  driver.deliver({ type: 'observed', connections: [infoOf({ direction })] })
+  driver.deliver({ type: 'stream.open', connection: 'c1' })
+  driver.deliver({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello: helloOf() }, wall: 0 })
+}
+
 test('digests contain the wall clock of their sending', async () => {
   const { driver, clock, sent, node } = driverFixture()
   await driver.start([])
-  const info = {
-    id: 'c',
-    peer: 'p',
-    direction: 'inbound',
-    address: '/memory/x',
-    transport: 'memory',
-    gossip: 'none',
-  } as const
-  driver.deliver({ type: 'observed', connections: [info] })
-  const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-  const hello = { meshes: ['m'], name: 'p', role: 'compute', incarnation: 1, build: 't', counter: 1, trace } as const
-  driver.deliver({ type: 'frame', connection: 'c', frame: { type: 'hello', hello }, wall: clock.wall() })
+  join(driver, 'inbound')
   const digests = sent.flatMap((effect) =>
-    effect.do === 'send' && effect.frame.type === 'digest' ? [effect.frame] : [],
+    effect.do === 'send' && effect.frame.type === 'digest' ? [effect.frame.digest] : [],
   )
-  assert.equal(digests[0]?.digest.sentAt, clock.wall())
+  assert.equal(digests[0]?.sentAt, clock.wall())
   assert.equal(node.ledger.size, 1)
 })
 
@@ -131,18 +110,7 @@ test('a node that exports no spans: its hello and goodbye say that theirs are no
   for (const exportsSpans of [true, false]) {
     const { driver, sent } = driverFixture([], 1, exportsSpans)
     await driver.start([])
-    const info = {
-      id: 'c',
-      peer: 'p',
-      direction: 'outbound',
-      address: '/ip4/10.0.0.1/tcp/1',
-      transport: 'tcp',
-    } as const
-    driver.deliver({ type: 'observed', connections: [{ ...info, gossip: 'none' }] })
-    driver.deliver({ type: 'stream.open', connection: 'c' })
-    const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
-    const hello = { meshes: ['m'], name: 'p', role: 'compute', incarnation: 1, build: 'b', counter: 1, trace } as const
-    driver.deliver({ type: 'frame', connection: 'c', wall: 0, frame: { type: 'hello', hello } })
+    join(driver, 'outbound')
     driver.deliver({ type: 'stopping' })
     const frames = sent.flatMap((effect) => (effect.do === 'send' ? [effect.frame] : []))
     const traces = frames.flatMap((frame) =>

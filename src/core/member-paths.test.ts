@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { digestOf, hear, makeView, wall } from '../testing/core/view-fixture.ts'
+import { infoOf, joinLink, makeLedger, makeNode } from '../testing/core/node-fixture.ts'
+import { digestOf, hear, makeView, spansNamed, wall } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { ConnectionLedger } from './connection-ledger.ts'
-import type { ConnectionInfo, NodeEvent, PathFailure } from './events.ts'
+import type { NodeEvent, PathFailure } from './events.ts'
 import { limits } from './limits.ts'
 import { newMember } from './member.ts'
 import { MemberPaths, notePaths } from './member-paths.ts'
-import { MeshNode } from './mesh-node.ts'
-import { Owner } from './owner.ts'
-import { newTrace } from './trace.ts'
 
 leakCheck()
 
-const identity = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
 const quic = '/ip4/10.0.0.1/udp/4001/quic-v1'
 const tcp = '/ip4/10.0.0.1/tcp/4001'
 const addresses = [`${quic}/p2p/p`, `${tcp}/p2p/p`]
@@ -67,15 +61,13 @@ test('addresses that a member no longer announces: removed from the blocked ones
   assert.deepEqual(last?.['mesh.path.unreachable'], [quic])
 })
 
+const connection = infoOf({ direction: 'outbound', address: tcp })
+
 /** A ledger with one connection to a peer without a digest. */
 function firstContact() {
   const view = makeView()
-  const options = { self: 'self', hello: { ...identity, name: 's' }, random: seededRandom(1) }
-  const ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), options)
-  const info: ConnectionInfo = {
-    ...{ id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' },
-  }
-  ledger.handle({ type: 'observed', connections: [info] }, 0)
+  const ledger = makeLedger()
+  ledger.handle({ type: 'observed', connections: [connection] }, 0)
   return { view, ledger, paths: new MemberPaths(view, ledger) }
 }
 
@@ -118,27 +110,12 @@ test('report of a first dial: dropped with the last connection, and ignored with
 })
 
 test('node: emits the blocked addresses of its first dial of a seed with the seed’s digest', () => {
-  const options = {
-    stalenessMs: 30_000,
-    sweepMs: 5_000,
-    digestMs: 2_000,
-    gossipDigestMs: 10_000,
-    neighbours: 8,
-    maxPeers: 300,
-  }
-  const self = { ...identity, ...options, self: 'self', name: 's', seeds: [], random: seededRandom(1) }
-  const node = new MeshNode(new Owner('t', new VirtualClock()), self)
-  const pathSpans = (event: NodeEvent) =>
-    node
-      .handle(event, 1)
-      .flatMap((effect) => (effect.do === 'emit-span' && /path/.test(effect.span) ? [effect.span] : []))
-  const hello = { ...identity, name: 'p', counter: 1, trace: newTrace(seededRandom(2)) }
-  const info = { id: 'c1', peer: 'p', direction: 'outbound', address: tcp, transport: 'tcp', gossip: 'none' } as const
-  pathSpans({ type: 'started', settings: [] })
-  pathSpans({ type: 'observed', connections: [info] })
-  assert.deepEqual(pathSpans({ type: 'peer.paths', peer: 'p', worked: [tcp], failed: [silent(quic)] }), [])
-  pathSpans({ type: 'stream.open', connection: 'c1' })
-  pathSpans({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello }, wall })
+  const node = makeNode()
+  const pathSpans = (event: NodeEvent) => spansNamed(node.handle(event, 1), 'mesh.path.blocked').length
   const frame = { type: 'digest', digest: digestOf('p', { addresses }) } as const
-  assert.deepEqual(pathSpans({ type: 'frame', connection: 'c1', frame, wall }), ['mesh.path.blocked'])
+  node.handle({ type: 'started', settings: [] }, 1)
+  node.handle({ type: 'observed', connections: [connection] }, 1)
+  assert.equal(pathSpans({ type: 'peer.paths', peer: 'p', worked: [tcp], failed: [silent(quic)] }), 0)
+  joinLink(node, connection.id, 1)
+  assert.equal(pathSpans({ type: 'frame', connection: connection.id, frame, wall }), 1)
 })

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { infoOf, joinLink, makeLedger } from '../testing/core/node-fixture.ts'
 import { digestOf, hear, makeView } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { ConnectionLedger } from './connection-ledger.ts'
-import { Owner } from './owner.ts'
 import type { SeedView } from './seed-dialler.ts'
 import { findLinkedPeer } from './seed-peer.ts'
-import { newTrace } from './trace.ts'
 
 leakCheck()
 
-const random = seededRandom(1)
-const identity = { meshes: ['mesh-a'], role: 'compute', incarnation: 1, build: 'test' } as const
 const quic = (host: string, port = 4001) => `/ip4/${host}/udp/${port}/quic-v1`
 const tcp = (host: string, port = 4001) => `/ip4/${host}/tcp/${port}`
 
@@ -22,19 +16,13 @@ function fixture({
   host = '10.0.0.1',
   announced = [] as readonly string[],
   others = [] as readonly string[][],
-  limited = false,
+  isLimited = false,
 }) {
   const view = makeView()
-  const ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), {
-    self: 'self',
-    hello: { ...identity, name: 's' },
-    random,
-  })
-  const info = { direction: 'outbound', address: tcp(host), transport: 'tcp', gossip: 'none' } as const
-  ledger.handle({ type: 'observed', connections: [{ ...info, id: 'c1', peer: 'peer-a', isLimited: limited }] }, 0)
-  ledger.handle({ type: 'stream.open', connection: 'c1' }, 0)
-  const hello = { ...identity, name: 'a', counter: 1, trace: newTrace(random) }
-  ledger.handle({ type: 'frame', connection: 'c1', frame: { type: 'hello', hello } }, 0)
+  const ledger = makeLedger()
+  const info = infoOf({ peer: 'peer-a', direction: 'outbound', address: tcp(host), isLimited })
+  ledger.handle({ type: 'observed', connections: [info] }, 0)
+  joinLink(ledger, info.id)
   hear(view, digestOf('peer-a', { addresses: announced }), 0)
   for (const [index, addresses] of others.entries()) hear(view, digestOf(`other-${index}`, { addresses }), 0)
   return (seed: string, seeds: readonly Partial<SeedView>[] = [], addresses: readonly string[] = [seed]) => {
@@ -95,7 +83,7 @@ test('announcement alone: does not make a member the owner of a seed', () => {
   assert.equal(fixture({ host: '6.6.6.6', announced: [tcp('6.6.6.6'), seed] })(seed), undefined)
   // The member has a docker0 with the same address as the host of the seed.
   assert.equal(fixture({ announced: [tcp('10.0.0.1'), quic('172.17.0.1')] })(quic('172.17.0.1')), undefined)
-  const relayed = fixture({ host: '45.79.10.1', announced: [seed], limited: true })
+  const relayed = fixture({ host: '45.79.10.1', announced: [seed], isLimited: true })
   assert.equal(relayed(seed), undefined, 'the host is that of its relay')
   assert.equal(fixture({ host: 'no-ip', announced: ['/unix/x'] })('/unix/x'), undefined, 'an address without host')
 })

@@ -1,4 +1,4 @@
-import type { SpanEffectOf } from '../../catalogue/span-effect.ts'
+import type { SpanEffect, SpanEffectOf } from '../../catalogue/span-effect.ts'
 import type { SpanName } from '../../catalogue/spans.ts'
 import { DigestView, type ViewEffect, type ViewOptions } from '../../core/digest-view.ts'
 import type { Digest } from '../../core/frames.ts'
@@ -45,12 +45,12 @@ export function runUntil(view: DigestView, time: number): ViewEffect[] {
   return effects
 }
 
-export function spansNamed<N extends SpanName>(effects: readonly ViewEffect[], name: N): SpanEffectOf<N>[] {
-  return effects.flatMap((effect) =>
-    effect.do === 'emit-span' && effect.span === name ? [effect as unknown as SpanEffectOf<N>] : [],
-  )
+/** The spans of this name among the effects of any machine. */
+export function spansNamed<N extends SpanName>(effects: readonly { readonly do: string }[], name: N) {
+  return effects.filter((effect): effect is SpanEffectOf<N> => 'span' in effect && effect.span === name)
 }
 
-export const summary = (effects: readonly ViewEffect[]) =>
-  effects.map((effect) => (effect.do === 'emit-span' ? effect.span : effect.do))
+/** What each effect does, or the name of its span. */
+export const summary = (effects: readonly (SpanEffect | { readonly do: string })[]) =>
+  effects.map((effect) => ('span' in effect ? effect.span : effect.do))
 export const names = (view: DigestView) => view.members().map(({ digest }) => digest.peer)
