@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SpanEffect, SpanEffectOf } from '../catalogue/span-effect.ts'
+import type { SpanEffectOf } from '../catalogue/span-effect.ts'
+import { makeLedger } from '../testing/core/node-fixture.ts'
 import { refusal } from '../testing/core/seed-player.ts'
-import { digestOf, hear } from '../testing/core/view-fixture.ts'
+import { digestOf, hear, makeView, spansNamed } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { ConnectionLedger } from './connection-ledger.ts'
-import { DigestView } from './digest-view.ts'
 import type { DialFailure } from './events.ts'
 import { type DialRecord, newDialRecord } from './member.ts'
 import { allowRedial, type NeighbourEvent, Neighbours } from './neighbours.ts'
-import { Owner } from './owner.ts'
 
 leakCheck()
 
@@ -20,57 +17,61 @@ const self = 'm'
 const dialled = (peer: string, failure: DialFailure | undefined): NeighbourEvent =>
   failure === undefined ? { type: 'peer.dialled', peer, ok: true } : { type: 'peer.dialled', peer, ok: false, failure }
 
-function fixture(targetLinks: number) {
-  const random = seededRandom(1)
-  const owner = new Owner('t', new VirtualClock())
-  const hello = { meshes: ['x'], name: self, role: 'compute', incarnation: 1, build: 't' } as const
-  const ledger = new ConnectionLedger(owner, { self, hello, random })
-  const view = new DigestView(owner, {
-    self,
-    stalenessMs: 30_000,
-    sweepMs: 5_000,
-    skewAllowedMs: 5_000,
-    random,
-  })
-  const neighbours = new Neighbours({ self, neighbours: targetLinks, random }, view, ledger)
+function fixture(targetLinks = 8) {
+  const view = makeView({ self })
+  const neighbours = new Neighbours(
+    { self, neighbours: targetLinks, random: seededRandom(1) },
+    view,
+    makeLedger({ self }),
+  )
   const addMember = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
     hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
     neighbours.handle({ type: 'joined', peer }, 0)
   }
-  const firstDials = (until: number) => {
-    const at: Record<string, number> = {}
-    for (let now = neighbours.deadline(); now <= until; now = neighbours.deadline()) {
-      for (const effect of neighbours.handle({ type: 'tick' }, now))
-        if (effect.do === 'dial.peer') at[effect.peer] ??= now
-    }
-    return at
+  /** Times of the dials until a time; `onDial` may report what comes of each. */
+  const dialsUntil = (time: number, onDial: (peer: string, now: number) => void = () => {}) => {
+    const dials: { readonly peer: string; readonly at: number }[] = []
+    for (let at = neighbours.deadline(); at <= time; at = neighbours.deadline())
+      for (const effect of neighbours.handle({ type: 'tick' }, at)) {
+        if (effect.do !== 'dial.peer') continue
+        dials.push({ peer: effect.peer, at })
+        onDial(effect.peer, at)
+      }
+    return dials
   }
-  return { neighbours, addMember, firstDials }
+  const firstDials = (time: number): Record<string, number> =>
+    Object.fromEntries(
+      dialsUntil(time)
+        .toReversed()
+        .map(({ peer, at }) => [peer, at]),
+    )
+  return { neighbours, addMember, dialsUntil, firstDials }
 }
 
-test('new member: the lower peer id dials at once, the higher one after 3 s', () => {
-  const { addMember, firstDials } = fixture(8)
-  addMember('z')
-  addMember('a')
-  const at = firstDials(10_000)
-  assert.ok((at['z'] ?? Infinity) <= 1_500, `z at ${at['z']}`)
-  assert.ok((at['a'] ?? 0) >= 3_000, `a at ${at['a']}`)
-})
+/** Times between consecutive dials. */
+const delaysOf = (dials: readonly { readonly at: number }[]) =>
+  dials.slice(1).map(({ at }, index) => at - (dials[index]?.at ?? 0))
 
-test('closed link: the lower peer id redials at once, the higher one after 3 s', () => {
-  const { neighbours, addMember, firstDials } = fixture(8)
-  for (const peer of ['z', 'a']) {
-    addMember(peer)
-    neighbours.handle(dialled(peer, undefined), 0)
-  }
-  for (const peer of ['z', 'a']) neighbours.handle({ type: 'disconnected', peer }, 40_000)
-  const at = firstDials(60_000)
-  assert.ok((at['z'] ?? Infinity) <= 41_500, `z at ${at['z']}`)
-  assert.ok((at['a'] ?? 0) >= 43_000, `a at ${at['a']}`)
-})
+for (const [situation, from] of [
+  ['new member', 0],
+  ['closed link', 40_000],
+] as const) {
+  test(`${situation}: the lower peer id dials at once, the higher one after 3 s`, () => {
+    const { neighbours, addMember, firstDials } = fixture()
+    for (const peer of ['z', 'a']) {
+      addMember(peer)
+      if (from === 0) continue
+      neighbours.handle(dialled(peer, undefined), 0)
+      neighbours.handle({ type: 'disconnected', peer }, from)
+    }
+    const at = firstDials(from + 10_000)
+    assert.ok((at['z'] ?? Infinity) <= from + 1_500, `z at ${at['z']}`)
+    assert.ok((at['a'] ?? 0) >= from + 3_000, `a at ${at['a']}`)
+  })
+}
 
-test('closed link after failed dials: does not shorten the wait', () => {
-  const { neighbours, addMember, firstDials } = fixture(8)
+test('closed link after failed dials: does not shorten the delay', () => {
+  const { neighbours, addMember, firstDials } = fixture()
   addMember('z')
   for (let failed = 0; failed < 6; failed++) neighbours.handle(dialled('z', refusal), 20_000)
   neighbours.handle({ type: 'disconnected', peer: 'z' }, 20_100)
@@ -78,19 +79,14 @@ test('closed link after failed dials: does not shorten the wait', () => {
 })
 
 test('member that hangs up soon after each answer: redials back off', () => {
-  const { neighbours, addMember } = fixture(8)
+  const { neighbours, addMember, dialsUntil } = fixture()
   addMember('z')
-  const dials: number[] = []
-  for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.handle({ type: 'tick' }, now)) {
-      if (effect.do !== 'dial.peer') continue
-      dials.push(now)
-      neighbours.handle(dialled(effect.peer, undefined), now + 50)
-      neighbours.handle({ type: 'disconnected', peer: effect.peer }, now + 100)
-    }
-  }
-  const waits = dials.slice(1).map((at, index) => at - (dials[index] ?? 0))
-  assert.ok((waits.at(-1) ?? 0) >= 15_000 && dials.length < 25, waits.join(' '))
+  const dials = dialsUntil(300_000, (peer, now) => {
+    neighbours.handle(dialled(peer, undefined), now + 50)
+    neighbours.handle({ type: 'disconnected', peer }, now + 100)
+  })
+  const delays = delaysOf(dials)
+  assert.ok((delays.at(-1) ?? 0) >= 15_000 && dials.length < 25, delays.join(' '))
 })
 
 test('more members than the target: dials the target number, those with the fewest links first', () => {
@@ -102,46 +98,38 @@ test('more members than the target: dials the target number, those with the fewe
 })
 
 test('unreachable member: redials back off', () => {
-  const { neighbours, addMember } = fixture(8)
+  const { neighbours, addMember, dialsUntil } = fixture()
   addMember('z')
-  const waits: number[] = []
-  let last = 0
-  for (let now = neighbours.deadline(); now <= 300_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.handle({ type: 'tick' }, now)) {
-      if (effect.do !== 'dial.peer') continue
-      if (last > 0) waits.push(now - last)
-      last = now
-      neighbours.handle(dialled(effect.peer, refusal), now)
-    }
-  }
-  assert.ok(waits.length > 5)
-  assert.ok((waits.at(-1) ?? 0) >= 15_000 && (waits.at(-1) ?? 0) <= 32_000, waits.join(' '))
+  const delays = delaysOf(dialsUntil(300_000, (peer, now) => neighbours.handle(dialled(peer, refusal), now)))
+  assert.ok(delays.length > 5)
+  assert.ok((delays.at(-1) ?? 0) >= 15_000 && (delays.at(-1) ?? 0) <= 32_000, delays.join(' '))
 })
 
 /** Spans about one member in an hour, each with the number of dials so far; every dial takes 40 ms. */
 function playHour(failure: typeof refusal | undefined) {
-  const { neighbours, addMember } = fixture(8)
+  const { neighbours, addMember, dialsUntil } = fixture()
   addMember('z')
-  const spans: { readonly dials: number; readonly at: number; readonly effect: SpanEffect }[] = []
+  const spans: {
+    readonly dials: number
+    readonly at: number
+    readonly span: SpanEffectOf<'mesh.member.dial_failed'>
+  }[] = []
   let dials = 0
-  for (let now = neighbours.deadline(); now <= 3_600_000; now = neighbours.deadline()) {
-    for (const effect of neighbours.handle({ type: 'tick' }, now)) {
-      if (effect.do !== 'dial.peer') continue
-      dials++
-      const at = now + 40
-      const emitted = neighbours.handle(dialled(effect.peer, failure), at)
-      spans.push(...emitted.flatMap((span) => (span.do === 'emit-span' ? [{ dials, at, effect: span }] : [])))
-    }
-  }
+  dialsUntil(3_600_000, (peer, now) => {
+    dials++
+    const at = now + 40
+    const emitted = spansNamed(neighbours.handle(dialled(peer, failure), at), 'mesh.member.dial_failed')
+    spans.push(...emitted.map((span) => ({ dials, at, span })))
+  })
   return { spans, dials }
 }
 
-test('failed dials of a member: a span per step of the back-off, then one per ten failures', () => {
+test('failed dials of a member: a span per step of the backoff, then one per ten failures', () => {
   const { spans, dials } = playHour(refusal)
   const every = Array.from({ length: Math.floor(dials / 10) }, (_, index) => 10 * (index + 1))
   assert.ok(dials > 100, `${dials}`)
   assert.deepEqual(
-    spans.map((span) => span.dials),
+    spans.map((one) => one.dials),
     [1, 2, 3, 4, 5, 6, ...every],
   )
 })
@@ -149,8 +137,8 @@ test('failed dials of a member: a span per step of the back-off, then one per te
 test('span of a failed dial: peer, addresses, stage, failures and delay', () => {
   const [first, second] = playHour(refusal).spans
   assert.ok(first !== undefined && second !== undefined)
-  assert.equal(first.effect.since, first.at - 40)
-  const { 'mesh.dial.delay_ms': delay, ...rest } = (first.effect as SpanEffectOf<'mesh.member.dial_failed'>).attributes
+  assert.equal(first.span.since, first.at - 40)
+  const { 'mesh.dial.delay_ms': delay, ...rest } = first.span.attributes
   assert.deepEqual(rest, {
     'mesh.peer.id': 'z',
     'mesh.peer.name': 'name of z',
@@ -169,20 +157,20 @@ test('span of a failed dial: peer, addresses, stage, failures and delay', () => 
 
 test('successful dial, or result without a known dial: no span', () => {
   assert.deepEqual(playHour(undefined).spans, [])
-  const { neighbours, addMember } = fixture(8)
+  const { neighbours, addMember } = fixture()
   addMember('z')
   assert.deepEqual(neighbours.handle(dialled('z', refusal), 100), [])
   assert.deepEqual(neighbours.handle(dialled('nobody', refusal), 100), [])
 })
 
 test('member without addresses: not dialled', () => {
-  const { addMember, firstDials } = fixture(8)
+  const { addMember, firstDials } = fixture()
   addMember('z', [], [])
   assert.deepEqual(firstDials(60_000), {})
 })
 
 test('restarted member: dialled at once, whatever failed before', () => {
-  const { neighbours, addMember, firstDials } = fixture(8)
+  const { neighbours, addMember, firstDials } = fixture()
   addMember('z')
   for (let failed = 0; failed < 6; failed++) neighbours.handle(dialled('z', refusal), 20_000)
   neighbours.handle({ type: 'renewed', peer: 'z', hasRestarted: true, hasMoved: false }, 21_000)

@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict'
 import { beforeEach, suite, test } from 'node:test'
+import { helloOf, infoOf, joinLink, makeLedger } from '../testing/core/node-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { ConnectionLedger } from './connection-ledger.ts'
+import type { ConnectionLedger } from './connection-ledger.ts'
 import type { NetworkEffect } from './events.ts'
 import { OwnDigest, type Reach } from './own-digest.ts'
-import { Owner } from './owner.ts'
 
 leakCheck()
-
-const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-const identity = { meshes: ['m'], role: 'compute' as const, incarnation: 3 }
 
 suite('the own digest', () => {
   const random = seededRandom(1)
@@ -21,28 +17,19 @@ suite('the own digest', () => {
 
   beforeEach(() => {
     reach = 'linked'
-    const hello = { ...identity, name: 'self', build: 'test' }
-    ledger = new ConnectionLedger(new Owner('t', new VirtualClock()), { self: 'self', hello, random })
+    ledger = makeLedger({ random })
     const periods = { digestMs: 2_000, gossipDigestMs: 10_000, stalenessMs: 30_000 }
-    digest = new OwnDigest(
-      { ...identity, ...periods, self: 'self', name: 'self', instance: 'one', random },
-      ledger,
-      () => reach,
-    )
+    const options = { ...helloOf({ name: 'self' }), ...periods, self: 'self', instance: 'one', random }
+    digest = new OwnDigest(options, ledger, () => reach)
   })
 
   /** A joined outbound link to each of these peers. */
   const link = (...peers: string[]) => addLinks('outbound', peers)
 
   function addLinks(direction: 'inbound' | 'outbound', peers: readonly string[]): void {
-    const info = { direction, address: '/memory/x', transport: 'memory', gossip: 'none' } as const
-    const connections = peers.map((peer) => ({ id: `to ${peer}`, peer, ...info }))
+    const connections = peers.map((peer) => infoOf({ id: peer, peer, direction }))
     ledger.handle({ type: 'observed', connections }, 0)
-    for (const peer of peers) {
-      ledger.handle({ type: 'stream.open', connection: `to ${peer}` }, 0)
-      const hello = { ...identity, name: peer, build: 'test', counter: 1, trace }
-      ledger.handle({ type: 'frame', connection: `to ${peer}`, frame: { type: 'hello', hello } }, 0)
-    }
+    for (const peer of peers) joinLink(ledger, peer)
   }
 
   const kinds = (effects: NetworkEffect[]) =>

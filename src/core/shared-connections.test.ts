@@ -1,39 +1,28 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { digestOf, hear } from '../testing/core/view-fixture.ts'
+import { infoOf, joinLink, makeLedger } from '../testing/core/node-fixture.ts'
+import { digestOf, hear, makeView } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { ConnectionLedger, type LedgerEffect } from './connection-ledger.ts'
-import { DigestView } from './digest-view.ts'
+import type { LedgerEffect } from './connection-ledger.ts'
 import type { ConnectionInfo } from './events.ts'
 import { limits } from './limits.ts'
 import { Neighbours } from './neighbours.ts'
-import { Owner } from './owner.ts'
 
 // Connections of the application next to those of the mesh.
 
 leakCheck()
 
-const hello = { meshes: ['x'], name: 'self', role: 'compute', incarnation: 1, build: 't' } as const
-const theirs = { ...hello, name: 'peer', counter: 1, trace: { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) } }
-
-function info(id: string, over: Partial<ConnectionInfo> = {}): ConnectionInfo {
-  return { id, peer: 'p', direction: 'outbound', address: '/x', transport: 'tcp', gossip: 'none', ...over }
+function info(id: string, changes: Partial<ConnectionInfo> = {}): ConnectionInfo {
+  return infoOf({ id, direction: 'outbound', ...changes })
 }
 
 function fixture(maxPeers = 8) {
-  const random = seededRandom(1)
-  const owner = new Owner('t', new VirtualClock())
-  const ledger = new ConnectionLedger(owner, { self: 'm', hello, random, maxPeers })
+  const ledger = makeLedger({ maxPeers })
   const observe = (now: number, ...connections: ConnectionInfo[]) =>
     ledger.handle({ type: 'observed', connections }, now)
-  /** Joins the link on this connection. */
-  const join = (connection: string, now: number) => {
-    ledger.handle({ type: 'stream.open', connection }, now)
-    return ledger.handle({ type: 'frame', connection, frame: { type: 'hello', hello: theirs } }, now)
-  }
-  return { random, owner, ledger, observe, join }
+  const join = (connection: string, now: number) => joinLink(ledger, connection, now)
+  return { ledger, observe, join }
 }
 
 const performed = (effects: readonly LedgerEffect[]) =>
@@ -93,9 +82,9 @@ suite('a relayed connection', () => {
   })
 
   test('of a known member does not stop the mesh from dialling it', () => {
-    const { random, owner, ledger, observe } = fixture()
-    const view = new DigestView(owner, { self: 'm', stalenessMs: 30_000, sweepMs: 5_000, skewAllowedMs: 5_000, random })
-    const neighbours = new Neighbours({ self: 'm', neighbours: 8, random }, view, ledger)
+    const { ledger, observe } = fixture()
+    const view = makeView()
+    const neighbours = new Neighbours({ self: 'self', neighbours: 8, random: seededRandom(1) }, view, ledger)
     observe(0, info('1', relayed))
     hear(view, digestOf('p', { links: [], addresses: ['/ip4/10.0.0.1/udp/1/quic-v1'] }), 0, 'gossip')
     neighbours.handle({ type: 'joined', peer: 'p' }, 0)
