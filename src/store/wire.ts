@@ -193,23 +193,21 @@ function createPieceDecoder() {
 
 /** Undefined if no span is readable. */
 function decodePiecewise(decode: PieceDecoder, bytes: Buffer): DecodedRequest | undefined {
-  const pieces = tryOrUndefined(() => decode.request(bytes))
-  if (pieces === undefined) return undefined
-  let unreadable = 0
-  let readable = 0
-  const resource_spans: WireRequest['resource_spans'][number][] = []
-  for (const { resource, scope_spans, schema_url } of pieces.resource_spans) {
+  const pieces = tryOrUndefined(() => decode.request(bytes).resource_spans) ?? []
+  const resource_spans = pieces.flatMap(({ resource, scope_spans, schema_url }): WireResourceSpans[] => {
     const decoded = decodeOptional(resource, decode.resource)
-    const scopes: WireScopeSpans[] = []
-    for (const part of scope_spans) {
-      const spans = decoded === undefined ? undefined : decodeScopeSpans(part, decode)
-      unreadable += part.spans.length - (spans?.spans.length ?? 0)
-      readable += spans?.spans.length ?? 0
-      if (spans !== undefined) scopes.push(spans)
-    }
-    if (decoded !== undefined) resource_spans.push({ resource: decoded, scope_spans: scopes, schema_url })
-  }
-  return readable === 0 ? undefined : { resource_spans, unreadable }
+    if (decoded === undefined) return []
+    const scopes = scope_spans.flatMap((part) => decodeScopeSpans(part, decode) ?? [])
+    return [{ resource: decoded, scope_spans: scopes, schema_url }]
+  })
+  const readable = countSpans(resource_spans)
+  return readable === 0 ? undefined : { resource_spans, unreadable: countSpans(pieces) - readable }
+}
+
+function countSpans(
+  parts: readonly { readonly scope_spans: readonly { readonly spans: readonly unknown[] }[] }[],
+): number {
+  return parts.flatMap(({ scope_spans }) => scope_spans).reduce((sum, { spans }) => sum + spans.length, 0)
 }
 
 /** Undefined if the scope itself is unreadable: all its spans need it. */

@@ -4,25 +4,19 @@ import { context, ProxyTracerProvider, propagation, TraceFlags, trace } from '@o
 import { InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace'
 import { emitSpan } from '../catalogue/span-effect.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { resource } from '../testing/otlp/memory-telemetry.ts'
-import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
+import { startMemoryTelemetry, window } from '../testing/otlp/memory-telemetry.ts'
 import type { SpanProcessors } from './forwarding-span-processor.ts'
-import { startTelemetry } from './telemetry.ts'
 
 leakCheck()
 
 const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-const window = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
 const stalled = { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 }
 const brokenInvariant = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
 
 function start(spanProcessor: SpanProcessors) {
   const reports: string[] = []
-  const clock = new VirtualClock({ start: 5_000 })
   const logger = (_level: string, message: string) => void reports.push(message)
-  const telemetry = startTelemetry({ clock, resource, spanProcessor, logger, random: seededRandom(1) })
-  return { clock, telemetry, reports }
+  return { ...startMemoryTelemetry({ spanProcessor, logger }), reports }
 }
 
 /** A processor that counts calls, with the methods of `over` in place of its own. */

@@ -8,10 +8,9 @@ import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { memberLeft, startMemoryTelemetry as start } from '../testing/otlp/memory-telemetry.ts'
+import { idleCensus, memberLeft, startMemoryTelemetry as start } from '../testing/otlp/memory-telemetry.ts'
 import { seededRandom } from '../testing/random.ts'
 import { censusSpans } from './census.ts'
-import type { CensusInput } from './census-input.ts'
 import { isRoutine, isSampled, readSampling } from './sampling.ts'
 
 leakCheck()
@@ -47,16 +46,8 @@ function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[
 
 const registry = { owner: 'o', size: 3, capacity: 9, highWaterMark: 3, added: 3, released: 0, oldestMs: 0 } as const
 const byReason = { replaced: 0, removed: 0, expired: 0, evicted: 0, closed: 0 }
-const census: CensusInput = {
-  inventory: { registries: registries.map((name) => ({ ...registry, name, byReason })), resources: [] },
-  links: [],
-  connections: [],
-  counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
-  frames: { in: 6, out: 7, refused: 8 },
-  vitals: { memoryBytes: 1, heapBytes: 1, cpuSeconds: 1, loopDelayP99: 0, loopDelayMax: 0, sockets: 1, timers: 1 },
-  sweeps: 12,
-  telemetry: { queued: 0, lostTotal: 0, sampledOut: 0 },
-}
+const inventory = { registries: registries.map((name) => ({ ...registry, name, byReason })), resources: [] }
+const census = { ...idleCensus, inventory }
 
 /** The spans of an idle node in `minutes`: members expire in every third minute, and one leaves in each. */
 function* minutesOf(minutes: number, random: () => number): Generator<{ effect: SpanEffect; window: TraceRef }> {

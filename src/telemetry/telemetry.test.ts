@@ -9,9 +9,8 @@ import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Link } from '../core/link.ts'
 import { emitConnectionOpened } from '../core/spans/link.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { memberLeft, startMemoryTelemetry as start, window } from '../testing/otlp/memory-telemetry.ts'
+import { idleCensus, memberLeft, startMemoryTelemetry as start, window } from '../testing/otlp/memory-telemetry.ts'
 import { censusSpans } from './census.ts'
-import type { CensusInput } from './census-input.ts'
 import { machineId } from './provider.ts'
 
 leakCheck()
@@ -165,26 +164,8 @@ test('long texts and lists: are cut to 256 characters and 32 elements', async ()
 
 test('a full outbox of the largest span: costs less than 30 MB of heap', () => {
   const { telemetry } = start()
-  const input: CensusInput = {
-    inventory: { registries: [], resources: [] },
-    links: [],
-    connections: [],
-    counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
-    frames: { in: 6, out: 7, refused: 8 },
-    vitals: {
-      memoryBytes: 94_371_840,
-      heapBytes: 31_457_280,
-      cpuSeconds: 4.5,
-      loopDelayP99: 0.001,
-      loopDelayMax: 0.002,
-      sockets: 9,
-      timers: 9,
-    },
-    sweeps: 13,
-    telemetry: { queued: 11, lostTotal: 12, sampledOut: 14 },
-  }
   const emitCensus = (): void => {
-    for (const span of censusSpans(input, window, Math.random)) telemetry.emit(span, window)
+    for (const span of censusSpans(idleCensus, window, Math.random)) telemetry.emit(span, window)
   }
   for (let i = 0; i < 100; i++) emitCensus()
   const before = heapUsed()

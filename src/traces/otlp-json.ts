@@ -62,7 +62,7 @@ function spanOf(span: Fields, scope: TraceSpan['scope'], resource: TraceSpan['re
     traceId: toId(span['traceId'], 32, 'traceId'),
     spanId: toId(span['spanId'], 16, 'spanId'),
     // Jaeger's own senders have written parent ids of every length: an invalid one makes a root.
-    parentSpanId: parseId('', span['parentSpanId'], 16),
+    parentSpanId: parseId(span['parentSpanId'], 16),
     name: toText(span['name'] ?? '', 'name'),
     service: typeof service === 'string' ? service : '',
     kind: enumName(span['kind'], kinds, 'SPAN_KIND_'),
@@ -80,8 +80,8 @@ function spanOf(span: Fields, scope: TraceSpan['scope'], resource: TraceSpan['re
 /** Empty if one of its ids is missing. */
 function linkOf(entry: unknown): TraceSpan['links'] {
   const link = fieldsOf(entry)
-  const traceId = parseId('', link['traceId'], 32)
-  const spanId = parseId('', link['spanId'], 16)
+  const traceId = parseId(link['traceId'], 32)
+  const spanId = parseId(link['spanId'], 16)
   return traceId === '' || spanId === '' ? [] : [{ traceId, spanId }]
 }
 
@@ -172,17 +172,17 @@ function milliseconds(nanos: bigint): number {
 }
 
 function toId(value: unknown, digits: number, what: string): string {
-  const hex = parseId('', value, digits)
+  const hex = parseId(value, digits)
   if (hex === '') throw new ShapeError(`${what} is ${excerpt(value)}, not ${digits} hex digits`)
   return hex
 }
 
-/** Lower-case hex from hex or from base64, protobuf's own JSON format of bytes. An id of zeros is invalid. */
-function parseId(fallback: '', value: unknown, digits: number): string {
-  if (typeof value !== 'string') return fallback
+/** Lower-case hex from hex or from base64, protobuf's own JSON format of bytes; empty for zeros or anything else. */
+function parseId(value: unknown, digits: number): string {
+  if (typeof value !== 'string') return ''
   const isHex = value.length === digits && /^[0-9a-fA-F]+$/.test(value)
   const hex = isHex ? value.toLowerCase() : hexOfBase64(value)
-  return hex?.length === digits && /[^0]/.test(hex) ? hex : fallback
+  return hex?.length === digits && /[^0]/.test(hex) ? hex : ''
 }
 
 /** Undefined if it is not base64. Works in a browser, too. */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { type Query, TraceReader } from './reader.ts'
+import { type Query, type ReaderOptions, TraceReader } from './reader.ts'
+import type { TraceSpan } from './trace.ts'
 
 leakCheck()
 
@@ -14,44 +16,35 @@ const week = 7 * 86_400_000
 /** A store of `size` traces, one span each, a second apart; every tenth span has `late: true`. */
 function fakeStore(size: number, { maxTraces = 500, filtersAttributes = false, spelling = 'snake' } = {}) {
   const queries: URLSearchParams[] = []
-  const handle = (request: IncomingMessage, response: ServerResponse) => {
-    const { searchParams } = new URL(request.url ?? '', 'http://x')
+  const respond = ({ searchParams }: URL): Response => {
     queries.push(searchParams)
     const get = (snake: string, camel: string) => searchParams.get(`query.${spelling === 'snake' ? snake : camel}`)
     const count = Number(get('num_traces', 'searchDepth'))
-    if (!(count > 0 && count <= maxTraces))
-      return json(response, 500, { error: { httpCode: 500, message: 'search depth' } })
-    const [from, to] = [get('start_time_min', 'startTimeMin'), get('start_time_max', 'startTimeMax')].map((time) =>
-      Date.parse(time ?? ''),
-    )
-    const all = Array.from({ length: size }, (_, index) => ({
+    if (!(count > 0 && count <= maxTraces)) return jaegerError(500, 'search depth')
+    const from = Date.parse(get('start_time_min', 'startTimeMin') ?? '')
+    const to = Date.parse(get('start_time_max', 'startTimeMax') ?? '')
+    const filters = filtersAttributes && searchParams.has('query.attributes')
+    const matches = Array.from({ length: size }, (_, index) => ({
       index,
       atMs: t0 + index * 1_000,
       late: index % 10 === 9,
     }))
-    const filters = filtersAttributes && searchParams.has('query.attributes')
-    const matches = all
-      .filter(({ atMs, late }) => atMs >= (from ?? 0) && atMs <= (to ?? 0) && (!filters || late))
+      .filter(({ atMs, late }) => atMs >= from && atMs <= to && (!filters || late))
       .reverse()
       .slice(0, count)
-    if (matches.length === 0) return json(response, 404, { error: { httpCode: 404, message: 'No traces found' } })
-    const spans = matches.map(({ index, atMs, late }) => spanJson(index, atMs, late))
-    json(response, 200, {
-      result: {
-        resourceSpans: [{ resource: { attributes: [text('service.name', 'mesh-a')] }, scopeSpans: [{ spans }] }],
-      },
-    })
+    if (matches.length === 0) return jaegerError(404, 'No traces found')
+    return Response.json(inResult(...matches.map(({ index, atMs, late }) => spanJson(index, atMs, late))))
   }
-  return { queries, handle }
+  return { queries, respond }
 }
 
 const query: Query = { service: 'mesh-a', fromMs: t0, toMs: t0 + week }
 const late = { late: true }
 
-test('a store of either parameter spelling: a search returns the newest traces first, and reports more', async (t) => {
+test('a store of either parameter spelling: a search returns the newest traces first, and reports more', async () => {
   for (const spelling of ['snake', 'camel']) {
-    const { handle } = fakeStore(30, { spelling })
-    const reader = await readerFor(t, handle)
+    const { respond } = fakeStore(30, { spelling })
+    const reader = readerFor(respond)
     const all = await reader.find(query)
     assert.deepEqual([all.traces.length, all.partial], [30, undefined])
     assert.ok((all.traces[0]?.spans[0]?.startMs ?? 0) > (all.traces[1]?.spans[0]?.startMs ?? 0))
@@ -64,9 +57,9 @@ test('a store of either parameter spelling: a search returns the newest traces f
   }
 })
 
-test('a store that ignores attributes: the search filters itself, in ever shorter time ranges', async (t) => {
-  const { queries, handle } = fakeStore(3_000, { maxTraces: 100 })
-  const reader = await readerFor(t, handle, { countLimit: 100 })
+test('a store that ignores attributes: the search filters itself, in ever shorter time ranges', async () => {
+  const { queries, respond } = fakeStore(3_000, { maxTraces: 100 })
+  const reader = readerFor(respond, { countLimit: 100 })
   const { traces, partial } = await reader.find({ ...query, toMs: t0 + 3_000_000, attributes: late, limit: 300 })
   assert.equal(partial, undefined)
   assert.equal(traces.length, 300)
@@ -74,32 +67,22 @@ test('a store that ignores attributes: the search filters itself, in ever shorte
   assert.ok(queries.length > 30 && queries.length <= 64, `${queries.length} requests`)
 })
 
-test('a store that filters by attributes: gets a single request', async (t) => {
-  const { queries, handle } = fakeStore(3_000, { filtersAttributes: true })
-  const reader = await readerFor(t, handle)
+test('a store that filters by attributes: gets a single request', async () => {
+  const { queries, respond } = fakeStore(3_000, { filtersAttributes: true })
+  const reader = readerFor(respond)
   assert.equal((await reader.find({ ...query, attributes: late, limit: 400 })).traces.length, 300)
   assert.equal(queries.length, 1)
   assert.equal(queries[0]?.get('query.attributes'), '{"late":"true"}')
 })
 
-test('a search that cannot be completed: reports the request limit or the crowded millisecond', async (t) => {
-  const { queries, handle } = fakeStore(3_000, { maxTraces: 10 })
-  const reader = await readerFor(t, handle, { countLimit: 10 })
+test('a search that cannot be completed: reports the request limit or the crowded millisecond', async () => {
+  const { queries, respond } = fakeStore(3_000, { maxTraces: 10 })
+  const reader = readerFor(respond, { countLimit: 10 })
   const { partial } = await reader.find({ ...query, attributes: { late: 'never' }, limit: 300 })
   assert.match(partial ?? '', /gave up after 64 requests/)
   assert.equal(queries.length, 64)
-  const crowd = await readerFor(
-    t,
-    (_, response) =>
-      json(response, 200, {
-        result: {
-          resourceSpans: [
-            { scopeSpans: [{ spans: Array.from({ length: 10 }, (_, index) => spanJson(index, t0, false)) }] },
-          ],
-        },
-      }),
-    { countLimit: 10 },
-  )
+  const spans = Array.from({ length: 10 }, (_, index) => spanJson(index, t0, false))
+  const crowd = readerFor(() => Response.json(inResult(...spans)), { countLimit: 10 })
   const crowded = await crowd.find({ ...query, toMs: t0 + 1, attributes: late })
   assert.match(crowded.partial ?? '', /one millisecond/)
 })
@@ -116,21 +99,18 @@ test('a query with an invalid time range or limit: is refused', async () => {
     await assert.rejects(reader.find({ ...query, ...wrong }), RangeError)
 })
 
-test('status 404: means no trace in a search with a JSON body, and is an error otherwise', async (t) => {
-  const reader = await readerFor(t, (_, response) =>
-    json(response, 404, { error: { httpCode: 404, message: 'No traces found' } }),
-  )
+test('status 404: means no trace in a search with a JSON body, and is an error otherwise', async () => {
+  const reader = readerFor(() => jaegerError(404, 'No traces found'))
   assert.equal(await reader.trace('1'.repeat(32)), undefined)
   assert.deepEqual((await reader.find(query)).traces, [])
   for (const request of [reader.services(), reader.operations('x')])
     await assert.rejects(request, (error) => isMeshError(error, 'MESH_TRACES_REFUSED') && error.detail.status === 404)
-  const other = await readerFor(t, (_, response) => response.writeHead(404).end('<h1>404 Not Found</h1>'))
+  const other = readerFor(() => new Response('<h1>404 Not Found</h1>', { status: 404 }))
   await assert.rejects(other.find(query), (error) => isMeshError(error, 'MESH_TRACES_REFUSED'))
 })
 
 const span = spanJson(1, t0, false)
-const inResult = (...spans: object[]) => ({ result: { resourceSpans: [{ scopeSpans: [{ spans }] }] } })
-const unreadableAnswers: Readonly<Record<string, { body: string; type?: string; reason: RegExp }>> = {
+const unreadableAnswers: Readonly<Record<string, { body: unknown; type?: string; reason: RegExp }>> = {
   'an HTML page': { body: '<!doctype html><title>Jaeger UI</title>', type: 'text/html', reason: /web page/ },
   'HTML sent as JSON': { body: '<html>', reason: /not JSON/ },
   'half a response': { body: JSON.stringify(inResult(span)).slice(0, -20), reason: /not JSON/ },
@@ -138,24 +118,19 @@ const unreadableAnswers: Readonly<Record<string, { body: string; type?: string; 
   'another JSON': { body: '[1]', reason: /not an object/ },
   'no result': { body: '{}', reason: /result is missing/ },
   'spans of the wrong type': {
-    body: JSON.stringify({ result: { resourceSpans: [{ scopeSpans: [{ spans: 7 }] }] } }),
+    body: { result: { resourceSpans: [{ scopeSpans: [{ spans: 7 }] }] } },
     reason: /spans is 7, not a list/,
   },
-  'an id of the wrong length': {
-    body: JSON.stringify(inResult({ ...span, traceId: '12' })),
-    reason: /traceId is "12"/,
-  },
-  'an id that is not hex': { body: JSON.stringify(inResult({ ...span, spanId: 'z'.repeat(16) })), reason: /spanId/ },
-  'a time that is not a number': {
-    body: JSON.stringify(inResult({ ...span, startTimeUnixNano: 'noon' })),
-    reason: /nanoseconds/,
-  },
-  'a name that is a number': { body: JSON.stringify(inResult({ ...span, name: 5 })), reason: /name is 5/ },
+  'an id of the wrong length': { body: inResult({ ...span, traceId: '12' }), reason: /traceId is "12"/ },
+  'an id that is not hex': { body: inResult({ ...span, spanId: 'z'.repeat(16) }), reason: /spanId/ },
+  'a time that is not a number': { body: inResult({ ...span, startTimeUnixNano: 'noon' }), reason: /nanoseconds/ },
+  'a name that is a number': { body: inResult({ ...span, name: 5 }), reason: /name is 5/ },
 }
 
-test('an unreadable response: the error has the reason', async (t) => {
+test('an unreadable response: the error has the reason', async () => {
   for (const [what, { body, type = 'application/json', reason }] of Object.entries(unreadableAnswers)) {
-    const reader = await readerFor(t, (_, response) => response.setHeader('content-type', type).end(body))
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    const reader = readerFor(() => new Response(text, { headers: { 'content-type': type } }))
     await assert.rejects(
       reader.trace('1'.repeat(32)),
       (error) => isMeshError(error, 'MESH_TRACES_UNREADABLE') && reason.test(error.message),
@@ -164,15 +139,14 @@ test('an unreadable response: the error has the reason', async (t) => {
   }
 })
 
-test('a malformed span, link or attribute: is left out alone, and unreadable spans are counted', async (t) => {
+test('a malformed span, link or attribute: is left out alone, and unreadable spans are counted', async () => {
   const good = { ...span, spanId: '3'.repeat(16) }
   const odd = [{ ...span, spanId: 'none' }, { ...span, name: 7 }, { ...span, startTimeUnixNano: 'soon' }, 'a text']
   const resource = { attributes: [null, 7, { key: 'k', value: { intValue: 'x' } }] }
   const scope = { name: 7 }
   const spans = [...odd, { ...good, attributes: [null], links: {} }]
   const answer = { result: { resourceSpans: [null, { resource, scopeSpans: [{ scope, spans }] }] } }
-  const reader = await readerFor(t, (_, response) => json(response, 200, answer))
-  const trace = await reader.trace('1'.repeat(32))
+  const trace = await readerFor(() => Response.json(answer)).trace('1'.repeat(32))
   assert.deepEqual(
     trace?.spans.map(({ spanId }) => spanId),
     [good.spanId],
@@ -180,7 +154,7 @@ test('a malformed span, link or attribute: is left out alone, and unreadable spa
   assert.equal(trace?.unreadable, odd.length + 1)
 })
 
-test('base64 ids, numeric times, nulls, a malformed parent and a link without ids: the span is read', async (t) => {
+test('base64 ids, numeric times, nulls, a malformed parent and a link without ids: the span is read', async () => {
   const base64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64')
   const link = { traceId: base64('4'.repeat(32)), spanId: base64('5'.repeat(16)) }
   const odd = {
@@ -199,8 +173,7 @@ test('base64 ids, numeric times, nulls, a malformed parent and a link without id
     ],
     links: [link, { traceId: link.traceId, spanId: '' }, {}, null],
   }
-  const reader = await readerFor(t, (_, response) => json(response, 200, inResult(odd)))
-  const [readSpan] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  const readSpan = await read(odd)
   assert.deepEqual(
     [readSpan?.traceId, readSpan?.spanId, readSpan?.parentSpanId, readSpan?.startMs, readSpan?.kind, readSpan?.status],
     ['1'.repeat(32), '2'.repeat(16), '', 1_790_000_000_000, 'client', 'ok'],
@@ -209,19 +182,13 @@ test('base64 ids, numeric times, nulls, a malformed parent and a link without id
   assert.deepEqual(readSpan?.links, [{ traceId: '4'.repeat(32), spanId: '5'.repeat(16) }])
 })
 
-test('a search by kind, status, scope or resource: returns the matching spans', async (t) => {
+test('a search by kind, status, scope or resource: returns the matching spans', async () => {
   const client = { ...span, kind: 3, status: { code: 2 } }
+  const resource = { attributes: [text('service.name', 'mesh-a'), text('zone', 'eu')] }
   const answer = {
-    result: {
-      resourceSpans: [
-        {
-          resource: { attributes: [text('service.name', 'mesh-a'), text('zone', 'eu')] },
-          scopeSpans: [{ scope: { name: 'lib' }, spans: [client] }],
-        },
-      ],
-    },
+    result: { resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'lib' }, spans: [client] }] }] },
   }
-  const reader = await readerFor(t, (_, response) => json(response, 200, answer))
+  const reader = readerFor(() => Response.json(answer))
   const countMatches = async (attributes: Query['attributes'] = {}) =>
     (await reader.find({ ...query, fromMs: 0, attributes })).traces.length
   assert.equal(
@@ -234,32 +201,31 @@ test('a search by kind, status, scope or resource: returns the matching spans', 
 })
 
 test('errors of the store: a refusal has status and reason, a timeout and a closed port are unreachable', async (t) => {
-  const failing = await readerFor(t, (_, response) =>
-    json(response, 500, { error: { httpCode: 500, message: 'it broke' } }),
-  )
+  const failing = readerFor(() => jaegerError(500, 'it broke'))
   await assert.rejects(failing.services(), { code: 'MESH_TRACES_REFUSED', message: /answered 500: it broke/ })
-  const busy = await readerFor(t, (_, response) => response.writeHead(503).end('try again'))
+  const busy = readerFor(() => new Response('try again', { status: 503 }))
   await assert.rejects(busy.find(query), { code: 'MESH_TRACES_REFUSED', message: /503: try again/ })
-  const slow = await readerFor(t, (_, response) => response.write('{'), { timeoutMs: 100 })
+  const server = createServer((_, response) => response.write('{')).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close().closeAllConnections())
+  const slow = new TraceReader(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { timeoutMs: 100 })
   await assert.rejects(slow.services(), { code: 'MESH_TRACES_UNREACHABLE', message: /within 100 ms/ })
   await assert.rejects(new TraceReader('http://127.0.0.1:1').services(), { code: 'MESH_TRACES_UNREACHABLE' })
 })
 
-test('attribute keys: `__proto__` is read, the warnings of Jaeger are not', async (t) => {
+test('attribute keys: `__proto__` is read, the warnings of Jaeger are not', async () => {
   const attributes = [text('__proto__', 'x'), text('@jaeger@warnings', 'y')]
-  const reader = await readerFor(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
-  const [readSpan] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  const readSpan = await read({ ...span, attributes })
   assert.deepEqual(Object.entries(readSpan?.attributes ?? {}), [['__proto__', 'x']])
 })
 
-test('spans of the previous version: their attributes get the current names and units', async (t) => {
+test('spans of the previous version: their attributes get the current names and units', async () => {
   const attributes = [
     text('error.message', 'refused'),
     { key: 'process.memory.rss_mb', value: { intValue: '90' } },
     { key: 'process.loop.delay_p99_ms', value: { doubleValue: 1.5 } },
   ]
-  const reader = await readerFor(t, (_, response) => json(response, 200, inResult({ ...span, attributes })))
-  const [readSpan] = (await reader.trace('1'.repeat(32)))?.spans ?? []
+  const readSpan = await read({ ...span, attributes })
   assert.deepEqual(Object.entries(readSpan?.attributes ?? {}), [
     ['mesh.error.message', 'refused'],
     ['process.memory.usage', 94_371_840],
@@ -267,22 +233,24 @@ test('spans of the previous version: their attributes get the current names and 
   ])
 })
 
-async function readerFor(
-  t: TestContext,
-  handle: (request: IncomingMessage, response: ServerResponse) => unknown,
-  options = {},
-) {
-  const server = createServer(handle).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return new TraceReader(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, options)
+/** A reader of a server that answers with these responses. */
+function readerFor(respond: (url: URL) => Response, options: ReaderOptions = {}): TraceReader {
+  return new TraceReader('http://store', { fetch: async (url) => respond(new URL(String(url))), ...options })
 }
 
-function json(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+async function read(oneSpan: object): Promise<TraceSpan | undefined> {
+  const trace = await readerFor(() => Response.json(inResult(oneSpan))).trace('1'.repeat(32))
+  return trace?.spans[0]
+}
+
+function jaegerError(status: number, message: string): Response {
+  return Response.json({ error: { httpCode: status, message } }, { status })
+}
+
+/** An answer with one service. */
+function inResult(...spans: object[]) {
+  const resource = { attributes: [text('service.name', 'mesh-a')] }
+  return { result: { resourceSpans: [{ resource, scopeSpans: [{ spans }] }] } }
 }
 
 function spanJson(index: number, atMs: number, isLate: boolean) {

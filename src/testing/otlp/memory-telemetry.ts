@@ -1,4 +1,5 @@
 import { emitSpan } from '../../catalogue/span-effect.ts'
+import type { CensusInput } from '../../telemetry/census-input.ts'
 import type { ReadableSpan, SpanExporter } from '../../telemetry/sdk-types.ts'
 import { startTelemetry, type TelemetryOptions } from '../../telemetry/telemetry.ts'
 import { seededRandom } from '../random.ts'
@@ -24,6 +25,18 @@ export const memberLeft = emitSpan('mesh.member.left', {
   'mesh.peer.role': 'compute',
   'mesh.peer.incarnation': 1,
 })
+
+/** The census of a node without registries. */
+export const idleCensus: CensusInput = {
+  inventory: { registries: [], resources: [] },
+  links: [],
+  connections: [],
+  counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
+  frames: { in: 6, out: 7, refused: 8 },
+  vitals: { memoryBytes: 1, heapBytes: 1, cpuSeconds: 1, loopDelayP99: 0, loopDelayMax: 0, sockets: 1, timers: 1 },
+  sweeps: 12,
+  telemetry: { queued: 0, lostTotal: 0, sampledOut: 0 },
+}
 
 /** An exporter that keeps its spans. */
 export function memoryExporter(): { readonly exporter: SpanExporter; readonly spans: ReadableSpan[] } {
