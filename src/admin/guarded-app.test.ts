@@ -6,27 +6,13 @@ import { namesThisMachine, tokenVerifier } from './guarded-app.ts'
 leakCheck()
 
 test('an authorization header: only the complete token is accepted', () => {
-  const accepts = tokenVerifier('a-token-of-24-characters')
-  assert.ok(accepts('Bearer a-token-of-24-characters'))
-  assert.ok(accepts('bearer a-token-of-24-characters'))
-  for (const header of [
-    undefined,
-    '',
-    'Bearer',
-    'Bearer ',
-    'a-token-of-24-characters',
-    'Basic a-token-of-24-characters',
-  ]) {
+  const token = 'a-token-of-24-characters'
+  const accepts = tokenVerifier(token)
+  for (const header of [`Bearer ${token}`, `bearer ${token}`]) assert.ok(accepts(header), header)
+  for (const header of [undefined, '', 'Bearer', 'Bearer ', token, `Basic ${token}`])
     assert.ok(!accepts(header), header)
-  }
-  for (const token of [
-    'a-token-of-24-character',
-    'a-token-of-24-characters2',
-    'A-TOKEN-OF-24-CHARACTERS',
-    'x'.repeat(10_000),
-  ]) {
-    assert.ok(!accepts(`Bearer ${token}`), token)
-  }
+  for (const other of [token.slice(0, -1), `${token}2`, token.toUpperCase(), 'x'.repeat(10_000)])
+    assert.ok(!accepts(`Bearer ${other}`), other)
 })
 
 test('a host header: only loopback names are this machine', () => {

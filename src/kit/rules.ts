@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { limits } from '../core/limits.ts'
-import { isOtlpEndpoint, otlpEndpointExpected } from '../telemetry/otlp-settings.ts'
+import { describeEndpointFault, otlpEndpointExpected } from '../telemetry/otlp-settings.ts'
 
 /** Allowed values of a setting: in words, for error messages, and as a schema. */
 export interface Rule<T> {
@@ -41,7 +41,7 @@ export function topic(): Rule<string> {
 
 /** An OTLP/gRPC endpoint, or `off`. */
 export function otlpEndpointOrOff(): Rule<string> {
-  const schema = z.string().check(z.refine((text) => text === 'off' || isOtlpEndpoint(text)))
+  const schema = z.string().check(z.refine((text) => text === 'off' || describeEndpointFault(text) === undefined))
   return { expected: `${otlpEndpointExpected}, or off`, schema }
 }
 

@@ -118,7 +118,7 @@ function sendError(reply: FastifyReply, code: number, message: string): FastifyR
 /**
  * Streams complete traces as pieces of JSON: `{"result":{"resourceSpans":[…]}}`. Undefined if there is no span at all.
  */
-export async function streamTraces(
+async function streamTraces(
   store: SpanStore,
   traceIds: readonly string[],
   signal: AbortSignal,
@@ -161,7 +161,7 @@ export class ConcurrencyLimiter {
   readonly #maxActive: number
   readonly #maxWaiting: number
   #active = 0
-  #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
 
   constructor(maxActive: number, maxWaiting: number) {
     this.#maxActive = maxActive
@@ -175,14 +175,14 @@ export class ConcurrencyLimiter {
   async acquire(signal: AbortSignal): Promise<(() => void) | undefined> {
     signal.throwIfAborted()
     if (this.#active < this.#maxActive) this.#active++
-    else if (this.#waiting.length >= this.#maxWaiting) return undefined
+    else if (this.#waiting.size >= this.#maxWaiting) return undefined
     // A released slot passes to the next in the queue, so `active` stays the same.
     else await this.#waitForSlot(signal)
     let isReleased = false
     return () => {
       if (isReleased) return
       isReleased = true
-      const next = this.#waiting.shift()
+      const [next] = this.#waiting
       if (next === undefined) this.#active--
       else next()
     }
@@ -190,16 +190,20 @@ export class ConcurrencyLimiter {
 
   #waitForSlot(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onAbort = () => {
-      this.#waiting = this.#waiting.filter((other) => other !== next)
-      reject(signal.reason)
+    const leave = () => {
+      this.#waiting.delete(next)
+      signal.removeEventListener('abort', onAbort)
     }
     const next = () => {
-      signal.removeEventListener('abort', onAbort)
+      leave()
       resolve()
     }
-    signal.addEventListener('abort', onAbort, { once: true })
-    this.#waiting.push(next)
+    const onAbort = () => {
+      leave()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort)
+    this.#waiting.add(next)
     return promise
   }
 }

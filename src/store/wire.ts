@@ -27,7 +27,7 @@ export interface DecodedRequest extends WireRequest {
 }
 
 /** A part of a request whose resource, scopes and spans are still encoded. */
-export interface WirePieces {
+interface WirePieces {
   readonly resource: Buffer
   readonly scope_spans: readonly {
     readonly scope: Buffer
@@ -120,16 +120,12 @@ export function traceService(): { readonly Export: Export } {
   return loadService('TraceService') as { readonly Export: Export }
 }
 
+/** Decoders for the parts of a request; never served. */
 interface Pieces {
   readonly Request: MethodDefinition<{ readonly resource_spans: readonly WirePieces[] }, object>
   readonly Resource: MethodDefinition<NonNullable<WireResourceSpans['resource']>, object>
   readonly Scope: MethodDefinition<WireScope, object>
   readonly Span: MethodDefinition<WireSpan, object>
-}
-
-/** Defines decoders for the parts of a request; never served. */
-export function piecesService(): Pieces {
-  return loadService('Pieces') as unknown as Pieces
 }
 
 /** Reads `otlp.proto` beside this file. */
@@ -182,7 +178,7 @@ export function createDecoder(): (body: Uint8Array) => DecodedRequest {
 type PieceDecoder = ReturnType<typeof createPieceDecoder>
 
 function createPieceDecoder() {
-  const { Request, Resource, Scope, Span } = piecesService()
+  const { Request, Resource, Scope, Span } = loadService('Pieces') as unknown as Pieces
   return {
     request: Request.requestDeserialize,
     resource: Resource.requestDeserialize,

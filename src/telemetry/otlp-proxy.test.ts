@@ -8,19 +8,9 @@ leakCheck()
 const env = { http_proxy: 'http://user:hunter2@proxy.example.org:3128' }
 
 test('loopback addresses and names without a dot are local; other hosts are not', () => {
-  for (const host of [
-    '127.0.0.1',
-    '127.9.9.9',
-    '[::1]',
-    '::1',
-    '::ffff:127.0.0.1',
-    'localhost',
-    'localhost.',
-    '0.0.0.0',
-    '::',
-    'a.localhost',
-    'jaeger',
-  ])
+  const ipv4 = ['127.0.0.1', '127.9.9.9', '0.0.0.0']
+  const ipv6 = ['[::1]', '::1', '::ffff:127.0.0.1', '::']
+  for (const host of [...ipv4, ...ipv6, 'localhost', 'localhost.', 'a.localhost', 'jaeger'])
     assert.equal(bypassesProxy(host), true, host)
   for (const host of ['10.0.0.1', '128.0.0.1', '[2001:db8::1]', 'collector.example.org', '127.example.org'])
     assert.equal(bypassesProxy(host), false, host)

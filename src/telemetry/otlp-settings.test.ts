@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { makeCertificates } from '../testing/otlp/certificates.ts'
 import { skipWithout } from '../testing/requirement.ts'
-import { exportTimeout, findOtlpProblems, isExportOff, isOtlpEndpoint } from './otlp-settings.ts'
+import { describeEndpointFault, exportTimeout, findOtlpProblems, isExportOff } from './otlp-settings.ts'
 
 leakCheck()
 
@@ -61,7 +61,7 @@ test('an endpoint without a scheme, with a path or a password: is refused, witho
   assertRefused({ [key]: 'http://collector:4318/v1/traces' }, key, /a URL with a path/)
   assertRefused({ [key]: 'https://me:hunter2@collector:4317' }, key, /a URL with a user, not shown/)
   assertRefused({ [key]: 'https://collector:4317?key=hunter2' }, key, /a URL with a query, not shown/)
-  assert.equal(isOtlpEndpoint('http://[::1]:4317'), true)
+  assert.equal(describeEndpointFault('http://[::1]:4317'), undefined)
 })
 
 test('a header that gRPC cannot send: is refused by name, without showing its value', () => {

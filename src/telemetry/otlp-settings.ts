@@ -16,11 +16,6 @@ const defaultEndpoint = 'http://127.0.0.1:4317'
 
 export const otlpEndpointExpected = 'an http:// or https:// URL of host and port, without user and path'
 
-/** Whether OTLP over gRPC can be sent to `text`. */
-export function isOtlpEndpoint(text: string): boolean {
-  return describeEndpointFault(text) === undefined
-}
-
 /** Why `text` is not a valid endpoint, without repeating it: users put tokens into URLs. Undefined if it is valid. */
 export function describeEndpointFault(text: string): string | undefined {
   const url = URL.parse(text)

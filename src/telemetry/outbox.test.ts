@@ -72,58 +72,48 @@ function createOutbox(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
   return { clock, state, sentAt, received, reports, outbox, burst, reportedLosses }
 }
 
-test('items added within a second: leave in one request, and an empty outbox has no timer', () => {
-  const { clock, outbox, burst, received, sentAt } = createOutbox()
-  assert.equal(clock.pending, 0)
-  burst(1)
-  clock.advance(500)
-  burst(2)
-  clock.advance(499)
-  assert.deepEqual(sentAt, [])
-  clock.advance(100)
-  assert.deepEqual(sentAt, [1_000])
-  assert.deepEqual([received.length, outbox.queued, outbox.sent, clock.pending], [3, 0, 3, 0])
-})
+interface Schedule {
+  /** Items to add with their longest delay, or milliseconds to wait. */
+  readonly steps: readonly (number | readonly [count: number, maxDelayMs: number])[]
+  readonly sentAt: readonly number[]
+  readonly received: number
+}
 
-test('items of different delays: all leave when the most urgent one is due', () => {
-  const { clock, burst, received, sentAt } = createOutbox()
-  burst(1, 15_000)
-  clock.advance(4_000)
-  burst(1, 1_000)
-  clock.advance(500)
-  burst(1, 15_000)
-  clock.advance(1_000)
-  assert.deepEqual([sentAt, received.length], [[5_000], 3])
-})
+const schedules: Readonly<Record<string, Schedule>> = {
+  'items added within a second: leave in one request': {
+    steps: [[1, 1_000], 500, [2, 1_000], 520],
+    sentAt: [1_000],
+    received: 3,
+  },
+  'items of different delays: all leave when the most urgent one is due': {
+    steps: [[1, 15_000], 4_000, [1, 1_000], 500, [1, 15_000], 1_000],
+    sentAt: [5_000],
+    received: 3,
+  },
+  'items of a long delay only: leave when the first of them is due': {
+    steps: [[1, 15_000], 5_000, [1, 15_000], 10_019, [1, 15_000], 30_000],
+    sentAt: [15_000, 30_019],
+    received: 3,
+  },
+  'items added while a request is in flight: leave when they are due': {
+    steps: [[10, 1_000], 10, [1, 15_000], [1, 100], 1_000],
+    sentAt: [0, 110],
+    received: 12,
+  },
+  'a full batch: leaves at once': { steps: [[10, 1_000], 20], sentAt: [0], received: 10 },
+}
 
-test('items of a long delay only: leave when the first of them is due', () => {
-  const { clock, burst, received, sentAt } = createOutbox()
-  burst(1, 15_000)
-  clock.advance(5_000)
-  burst(1, 15_000)
-  clock.advance(10_019)
-  assert.deepEqual([sentAt, received.length], [[15_000], 0])
-  burst(1, 15_000)
-  clock.advance(30_000)
-  assert.deepEqual([sentAt, received.length], [[15_000, 30_019], 3])
-})
-
-test('items added while a request is in flight: leave when they are due', () => {
-  const { clock, burst, sentAt } = createOutbox()
-  burst(10)
-  clock.advance(10)
-  burst(1, 15_000)
-  burst(1, 100)
-  clock.advance(1_000)
-  assert.deepEqual(sentAt, [0, 110])
-})
-
-test('a full batch: leaves at once', () => {
-  const { clock, burst, sentAt } = createOutbox()
-  burst(10)
-  clock.advance(0)
-  assert.deepEqual(sentAt, [0])
-})
+for (const [title, { steps, sentAt, received }] of Object.entries(schedules))
+  test(`${title}, and an empty outbox has no timer`, () => {
+    const run = createOutbox()
+    assert.equal(run.clock.pending, 0)
+    for (const step of steps) {
+      if (typeof step === 'number') run.clock.advance(step)
+      else run.burst(...step)
+    }
+    assert.deepEqual([run.sentAt, run.received.length], [sentAt, received])
+    assert.deepEqual([run.outbox.queued, run.outbox.sent, run.clock.pending], [0, received, 0])
+  })
 
 test('a retryable batch: is retried after 0.5, 1, 2, 4, 8, 15, 15 s less jitter, without limit', () => {
   const { clock, state, burst, sentAt, received, reports } = createOutbox({}, () => 1)

@@ -221,8 +221,8 @@ export function silentTelemetry(random: Random = Math.random): Telemetry {
 }
 
 /** Bounds of one attribute's value, so that no peer can make a span large. Guesses. */
-export const maxTextLength = 256
-export const maxListLength = 32
+const maxTextLength = 256
+const maxListLength = 32
 
 /** Cuts texts at 256 characters and lists at 32 elements. Copies the attributes only if one is too long. */
 export function truncateAttributes(original: SpanEffect['attributes']): Attributes {

@@ -24,11 +24,6 @@ export interface TelemetryStats {
   readonly sampledOut: number
 }
 
-export interface FlushResult {
-  /** Spans still queued at the limit. */
-  readonly left: number
-}
-
 export interface Telemetry {
   /** Emits a span that ends now, and returns its ids. `window`: the parent of a span that names none. */
   emit(effect: SpanEffect, window: TraceRef | undefined): TraceRef
@@ -36,7 +31,8 @@ export interface Telemetry {
   readonly window: TraceRef | undefined
   /** Whether spans are exported: only then may others be their children. */
   readonly exports: boolean
-  flush(limitMs: number): Promise<FlushResult>
+  /** `left`: spans still queued at the limit. */
+  flush(limitMs: number): Promise<{ readonly left: number }>
   /**
    * Flushes for at most `limitMs`, then drops the rest. `lost`: unsent spans that no `mesh.telemetry.lost` span
    * reports; the logger gets them too. Never rejects.

@@ -89,23 +89,17 @@ function createMatcher({ service, span: name, fromMs, toMs, attributes = {} }: Q
 }
 
 /** Fields that Jaeger searches under keys of its own. */
+const searchedFields = new Map<string, (span: TraceSpan) => string>([
+  ['error', ({ status }) => String(status === 'error')],
+  ['span.kind', ({ kind }) => kind],
+  ['span.status', ({ status }) => status],
+  ['scope.name', ({ scope }) => scope.name],
+  ['scope.version', ({ scope }) => scope.version],
+])
+
 function fieldOf(span: TraceSpan, key: string): string | undefined {
-  switch (key) {
-    case 'error':
-      return String(span.status === 'error')
-    case 'span.kind':
-      return span.kind
-    case 'span.status':
-      return span.status
-    case 'scope.name':
-      return span.scope.name
-    case 'scope.version':
-      return span.scope.version
-    default: {
-      const shared = key.startsWith('resource.') ? span.resource[key.slice('resource.'.length)] : undefined
-      return shared === undefined ? undefined : String(shared)
-    }
-  }
+  const value = key.startsWith('resource.') ? span.resource[key.slice('resource.'.length)] : undefined
+  return searchedFields.get(key)?.(span) ?? value?.toString()
 }
 
 /** Retains the longer of two versions: a trace in progress has more spans the second time. */
