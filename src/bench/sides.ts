@@ -1,9 +1,9 @@
 import { copyFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processSettings } from '../launcher.js'
 import { v8Flags } from '../node/v8-flags.ts'
-import { bundleCommands } from '../publish/bundle.ts'
+import { bundleCommands, root } from '../publish/bundle.ts'
 import { buildInClone } from '../testing/built-package.ts'
 import { type Receiver, startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import type { BenchOptions, SideSettings } from './bench.ts'
@@ -136,8 +136,7 @@ export async function startSetup({ peers, bare }: BenchOptions, links: number): 
 
 /** Bundles a mesh node that speaks the bench protocol, like the published commands. */
 async function bundleOurs(directory: string): Promise<void> {
-  const root = resolve(import.meta.dirname, '../..')
-  await bundleCommands(root, join(directory, 'dist/cli'), 'src/bench/our-peer.ts')
+  await bundleCommands(join(directory, 'dist/cli'), 'src/bench/our-peer.ts')
   await copyFile(join(root, 'package.json'), join(directory, 'package.json'))
 }
 

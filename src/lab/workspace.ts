@@ -49,7 +49,7 @@ async function bundle(directory: string): Promise<string> {
   const { bundleCommands } = (await import(bundlers.commands.href)) as typeof import('../publish/bundle.ts')
   const { bundlePage } = (await import(bundlers.page.href)) as typeof import('../publish/bundle-page.ts')
   await copyFile(join(clone, 'package.json'), join(directory, 'package.json'))
-  await bundleCommands(clone, join(directory, 'dist/cli'))
+  await bundleCommands(join(directory, 'dist/cli'))
   await bundlePage(join(directory, 'dist/page'))
   return join(directory, 'dist/cli/main.js')
 }

@@ -1,13 +1,11 @@
 import { execFile } from 'node:child_process'
 import { copyFile, glob, mkdir, readFile, rm } from 'node:fs/promises'
-import { dirname, join, normalize, resolve } from 'node:path'
+import { dirname, join, normalize } from 'node:path'
 import { promisify } from 'node:util'
-import { bundleCommands } from './bundle.ts'
+import { bundleCommands, root } from './bundle.ts'
 import { bundleKit } from './bundle-kit.ts'
 import { bundlePage } from './bundle-page.ts'
 import { checkDependencies, type Manifest, packageOf, packagesOf, specifiersOf } from './manifest.ts'
-
-const root = resolve(import.meta.dirname, '../..')
 
 /**
  * Builds the published package into `to`: the kit as a bundle that shares libp2p and the API of OpenTelemetry with the
@@ -24,8 +22,8 @@ export async function buildPackage(to: string): Promise<void> {
   const compiler = join(root, 'node_modules/.bin/tsc')
   await promisify(execFile)(compiler, ['-p', 'tsconfig.build.json', '--outDir', dist], { cwd: root })
   const typePackages = await pruneTypes(dist, ['kit/index.d.ts', 'kit/libp2p.d.ts'])
-  const bundlePackages = await bundleKit(root, join(dist, 'kit'), manifest)
-  await bundleCommands(root, join(dist, 'cli'))
+  const bundlePackages = await bundleKit(join(dist, 'kit'), manifest)
+  await bundleCommands(join(dist, 'cli'))
   for (const file of ['bin.js', 'launcher.js']) await copyFile(join(root, 'src', file), join(dist, file))
   await bundlePage(join(dist, 'page'))
   checkDependencies(manifest, new Set([...typePackages, ...bundlePackages.map(packageOf)]))

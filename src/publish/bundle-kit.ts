@@ -32,10 +32,10 @@ const allowedPackages = [
  * @returns The packages that the bundle loads.
  * @throws Error when `index.js` would load more than it may.
  */
-export async function bundleKit(root: string, directory: string, manifest: Manifest): Promise<string[]> {
+export async function bundleKit(directory: string, manifest: Manifest): Promise<string[]> {
   const declared = { ...manifest.devDependencies, ...manifest.dependencies, ...manifest.peerDependencies }
   const entryPoints = { index: 'src/kit/index.ts', libp2p: 'src/kit/libp2p.ts' }
-  const metafile = await bundleForNode(root, entryPoints, directory, [eagerGrpc], {
+  const metafile = await bundleForNode(entryPoints, directory, [eagerGrpc], {
     external: Object.keys(declared).filter((name) => !bundledPackages.test(name)),
     // Node.js prints the source line of an uncaught error: without a limit it would print the entire kit.
     lineLimit: 120,

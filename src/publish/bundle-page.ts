@@ -1,15 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type BuildOptions, type BuildResult, build } from 'esbuild'
-import { licences, withEsbuild } from './bundle.ts'
+import { licences, root, withEsbuild } from './bundle.ts'
 
 export interface PageFile {
   readonly name: string
   readonly bytes: Uint8Array
 }
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const options = {
   absWorkingDir: root,
@@ -37,7 +34,7 @@ export async function pageFiles(): Promise<readonly PageFile[]> {
 /** Writes the files of the page into `directory`, with the licences of the bundled packages. */
 export async function bundlePage(directory: string): Promise<void> {
   const built = await withEsbuild(() => build(options))
-  const notices = { name: 'LICENCES.txt', bytes: Buffer.from(await licences(built.metafile, root)) }
+  const notices = { name: 'LICENCES.txt', bytes: Buffer.from(await licences(built.metafile)) }
   await mkdir(directory, { recursive: true })
   await Promise.all([...filesOf(built), notices].map(({ name, bytes }) => writeFile(join(directory, name), bytes)))
 }

@@ -1,7 +1,10 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type BuildOptions, build, type Metafile, type Plugin, stop } from 'esbuild'
+
+/** The directory of the clone. */
+export const root = resolve(import.meta.dirname, '../..')
 
 /** CommonJS packages in the bundle load Node's built-in modules by `require`, which an ES module does not have. */
 const banner = `import { createRequire as tracemeshRequire } from 'node:module'; const require = tracemeshRequire(import.meta.url);`
@@ -34,8 +37,8 @@ const quicNative: Rewrite = {
  *
  * @throws Error when a rewrite finds no match, or when the bundle would load another package.
  */
-export async function bundleCommands(root: string, directory: string, entry = 'src/commands/main.ts'): Promise<void> {
-  const metafile = await bundleForNode(root, { main: entry }, directory, [eagerGrpc, quicNative])
+export async function bundleCommands(directory: string, entry = 'src/commands/main.ts'): Promise<void> {
+  const metafile = await bundleForNode({ main: entry }, directory, [eagerGrpc, quicNative])
   const externals = externalsOf(metafile)
   if (externals.length > 0) throw new Error(`the bundle of the commands loads ${externals.join(' and ')}`)
   // The store reads the file at run time, from the directory of its module.
@@ -44,12 +47,11 @@ export async function bundleCommands(root: string, directory: string, entry = 's
 
 /**
  * Bundles programs for Node.js into `directory`, with the licences of the bundled packages. `entryPoints`: sources in
- * `root` by the names of their bundles. `further`: options of this bundle alone.
+ * the clone by the names of their bundles. `further`: options of this bundle alone.
  *
  * @throws Error when a rewrite finds no match.
  */
 export async function bundleForNode(
-  root: string,
   entryPoints: Readonly<Record<string, string>>,
   directory: string,
   rewrites: readonly Rewrite[],
@@ -77,7 +79,7 @@ export async function bundleForNode(
   const { metafile } = await withEsbuild(() => build(options))
   check()
   await mkdir(directory, { recursive: true })
-  await writeFile(join(directory, 'LICENCES.txt'), await licences(metafile, root))
+  await writeFile(join(directory, 'LICENCES.txt'), await licences(metafile))
   return metafile
 }
 
@@ -128,7 +130,7 @@ function createRewriter(rewrites: readonly Rewrite[]): { readonly plugin: Plugin
 }
 
 /** The licences of the packages whose files are in a bundle, as one text. */
-export async function licences({ inputs }: Metafile, root: string): Promise<string> {
+export async function licences({ inputs }: Metafile): Promise<string> {
   const ownPath = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//
   const directories = new Set(Object.keys(inputs).flatMap((file) => ownPath.exec(file)?.[1] ?? []))
   const texts = await Promise.all([...directories].sort().map((directory) => licence(join(root, directory))))
