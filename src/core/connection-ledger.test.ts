@@ -1,82 +1,83 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
+import type { SpanName } from '../catalogue/spans.ts'
+import { helloOf, infoOf, makeLedger } from '../testing/core/node-fixture.ts'
 import { TwoEnds } from '../testing/core/two-ends.ts'
+import { spansNamed } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { ConnectionLedger } from './connection-ledger.ts'
+import type { ConnectionLedger, LedgerEffect } from './connection-ledger.ts'
 import type { ConnectionInfo } from './events.ts'
+import type { Hello } from './frames.ts'
 import { limits } from './limits.ts'
-import { Owner } from './owner.ts'
 import { maxOverLimit } from './peer-records.ts'
 
 leakCheck()
 
-const names = (ends: TwoEnds, end: 'a' | 'b') =>
-  ends.spans.filter((one) => one.end === end).map(({ effect }) => effect.span)
-const spansOf = (ends: TwoEnds, name: string) => ends.spans.filter(({ effect }) => effect.span === name)
+type Attributes = Readonly<Record<string, unknown>>
+
+const spansOf = (ends: TwoEnds, name: SpanName) => ends.spans.filter(({ effect }) => effect.span === name)
+const tracesOf = (ends: TwoEnds, name: SpanName) =>
+  spansOf(ends, name).map(({ effect }) => (effect.parent ?? effect.ref)?.traceId)
+/** Two ends of a link that `dialler` dialled. */
+function linkedBy(dialler: 'a' | 'b'): TwoEnds {
+  const ends = new TwoEnds(seededRandom(1))
+  ends.dial(dialler)
+  ends.settle(200)
+  return ends
+}
 
 suite('a link', () => {
   test('opens in one trace for both ends, under the dialler’s opened span', () => {
-    const ends = new TwoEnds(seededRandom(1))
-    ends.dial('a')
-    ends.settle(200)
-    const opened = spansOf(ends, 'mesh.connection.opened')
-    const root = opened.find(({ end }) => end === 'a')?.effect
-    const other = opened.find(({ end }) => end === 'b')?.effect
+    const ends = linkedBy('a')
+    const [root, other] = ['a', 'b'].map(
+      (end) => spansOf(ends, 'mesh.connection.opened').find((one) => one.end === end)?.effect,
+    )
     assert.equal(root?.parent, null)
     assert.deepEqual(other?.parent, root?.ref)
-    const hellos = spansOf(ends, 'mesh.hello.received')
-    assert.deepEqual(
-      hellos.map(({ effect }) => effect.parent?.traceId),
-      [root?.ref?.traceId, root?.ref?.traceId],
+    assert.deepEqual(tracesOf(ends, 'mesh.hello.received'), [root?.ref?.traceId, root?.ref?.traceId])
+    const ids = spansOf(ends, 'mesh.hello.received').map(
+      ({ effect }) => (effect.attributes as Attributes)['mesh.link.id'],
     )
-    const ids = new Set(hellos.map(({ effect }) => (effect.attributes as Record<string, unknown>)['mesh.link.id']))
-    assert.deepEqual([...ids], ['a.1.1'])
+    assert.deepEqual(ids, ['a.1.1', 'a.1.1'])
   })
 
   test('closes in one trace for both ends, linked to the opened span', () => {
-    const ends = new TwoEnds(seededRandom(2))
-    ends.dial('a')
-    ends.settle(200)
-    const openedTraces = spansOf(ends, 'mesh.connection.opened').map(({ effect }) => effect.ref?.traceId)
+    const ends = linkedBy('a')
+    const [openedTrace] = tracesOf(ends, 'mesh.connection.opened')
     ends.stop('a')
     ends.settle(200)
-    const traces = ['mesh.goodbye.received', 'mesh.connection.closed', 'mesh.connection.closed'].map(
-      (name, index) => spansOf(ends, name)[index > 1 ? 1 : 0]?.effect.parent?.traceId,
-    )
-    const sent = spansOf(ends, 'mesh.goodbye.sent')[0]?.effect
-    assert.deepEqual(new Set(traces), new Set([sent?.ref?.traceId]))
+    const [trace] = tracesOf(ends, 'mesh.goodbye.sent')
+    assert.deepEqual(tracesOf(ends, 'mesh.goodbye.received'), [trace])
+    assert.deepEqual(tracesOf(ends, 'mesh.connection.closed'), [trace, trace])
     for (const { effect } of spansOf(ends, 'mesh.connection.closed')) {
-      assert.equal((effect.attributes as Record<string, unknown>)['mesh.close.reason'], 'stopping')
-      assert.equal(effect.links?.[0]?.traceId, openedTraces[0])
+      assert.equal((effect.attributes as Attributes)['mesh.close.reason'], 'stopping')
+      assert.equal(effect.links?.[0]?.traceId, openedTrace)
     }
   })
 
   test('with crossed goodbyes closes in one trace, that of the lower peer id', () => {
-    const ends = new TwoEnds(seededRandom(2))
-    ends.dial('b')
-    ends.settle(200)
+    const ends = linkedBy('b')
     ends.stop('a', 'b')
     ends.settle(200)
-    const sent = spansOf(ends, 'mesh.goodbye.sent')
-    assert.deepEqual(
-      sent.map(({ end }) => end),
-      ['a', 'b'],
-    )
-    const [byA, byB] = sent.map(({ effect }) => effect.ref)
-    for (const name of ['mesh.goodbye.received', 'mesh.connection.closed']) {
-      const outcome = spansOf(ends, name)
-      assert.deepEqual(outcome.map(({ end }) => end).toSorted(), ['a', 'b'], name)
-      for (const { effect } of outcome) assert.equal(effect.parent?.traceId, byA?.traceId, name)
+    const [byA, byB] = spansOf(ends, 'mesh.goodbye.sent')
+    assert.deepEqual([byA?.end, byB?.end], ['a', 'b'])
+    const trace = byA?.effect.ref?.traceId
+    for (const name of ['mesh.goodbye.received', 'mesh.connection.closed'] as const) {
+      assert.deepEqual(
+        spansOf(ends, name)
+          .map(({ end }) => end)
+          .toSorted(),
+        ['a', 'b'],
+        name,
+      )
+      assert.deepEqual(tracesOf(ends, name), [trace, trace], name)
     }
     const received = spansOf(ends, 'mesh.goodbye.received').find(({ end }) => end === 'a')?.effect
-    assert.equal(received?.links?.at(-1)?.spanId, byB?.spanId, 'it links to the other goodbye')
-    for (const end of ['a', 'b']) {
-      const left = ends.effects.filter((one) => one.end === end && one.effect.do === 'left')
-      assert.equal(left.length, 1, `${end} learns that the other stops`)
-    }
+    assert.equal(received?.links?.at(-1)?.spanId, byB?.effect.ref?.spanId, 'it links to the other goodbye')
+    const left = ends.effects.filter(({ effect }) => effect.do === 'left').map(({ end }) => end)
+    assert.deepEqual(left.toSorted(), ['a', 'b'], 'each learns that the other stops')
   })
 
   test('of two crossed dials: both ends keep the one dialled by the lower peer id', () => {
@@ -86,7 +87,7 @@ suite('a link', () => {
     ends.settle(2_000)
     assert.deepEqual(ends.openConnections(), ['c1'], 'the link dialled by the lower peer id stays')
     assert.equal(spansOf(ends, 'mesh.goodbye.sent').length, 1, 'one goodbye, so that the close is one trace')
-    assert.ok(names(ends, 'a').includes('mesh.connection.superseded'))
+    assert.ok(spansOf(ends, 'mesh.connection.superseded').some(({ end }) => end === 'a'))
   })
 
   test('to a foreign mesh: both ends refuse it and emit why', () => {
@@ -174,49 +175,30 @@ test('any order of dials, snapshots and frames: both ends keep the same single l
 })
 
 suite('the ledger', () => {
-  const info = (id: string, peer: string, extra: Partial<ConnectionInfo> = {}): ConnectionInfo => ({
-    id,
-    peer,
-    direction: 'inbound',
-    address: '/memory/x',
-    transport: 'memory',
-    gossip: 'none',
-    ...extra,
-  })
-  const hello = (incarnation: number, counter: number) => ({
-    meshes: ['m'],
-    name: 'p',
-    role: 'compute' as const,
-    incarnation,
-    build: 'test',
-    counter,
-    trace: { traceId: '1'.repeat(32), spanId: '2'.repeat(16) },
-  })
-  const ledger = (maxPeers?: number) =>
-    new ConnectionLedger(new Owner('t', new VirtualClock()), {
-      self: 'self',
-      hello: { meshes: ['m'], name: 'self', role: 'compute', incarnation: 1, build: 'test' },
-      random: seededRandom(1),
-      ...(maxPeers === undefined ? {} : { maxPeers }),
-    })
+  const info = (id: string, peer = 'p', changes: Partial<ConnectionInfo> = {}) => infoOf({ id, peer, ...changes })
+  const ledger = (maxPeers: number = limits.peers) => makeLedger({ maxPeers })
+  const observe = (one: ConnectionLedger, now: number, ...connections: ConnectionInfo[]) =>
+    one.handle({ type: 'observed', connections }, now)
+  const hear = (one: ConnectionLedger, connection: string, now: number, changes: Partial<Hello> = {}) =>
+    one.handle({ type: 'frame', connection, frame: { type: 'hello', hello: helloOf(changes) } }, now)
+  const closesIn = (effects: readonly LedgerEffect[]) =>
+    effects.flatMap((effect) =>
+      effect.do === 'close' ? [`${effect.abort ? 'abort' : 'close'} ${effect.connection}`] : [],
+    )
 
   test('link to an earlier incarnation: aborted at once, whichever end dialled', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [info('old', 'p')] }, 0)
-    one.handle({ type: 'frame', connection: 'old', frame: { type: 'hello', hello: hello(5, 9) } }, 0)
-    one.handle({ type: 'observed', connections: [info('old', 'p'), info('new', 'p')] }, 2_000)
-    const effects = one.handle(
-      { type: 'frame', connection: 'new', frame: { type: 'hello', hello: hello(6, 1) } },
-      2_000,
-    )
-    assert.ok(effects.some((e) => e.do === 'close' && e.connection === 'old' && e.abort))
+    observe(one, 0, info('old'))
+    hear(one, 'old', 0, { incarnation: 5, counter: 9 })
+    observe(one, 2_000, info('old'), info('new'))
+    assert.deepEqual(closesIn(hear(one, 'new', 2_000, { incarnation: 6 })), ['abort old'])
     assert.equal(one.joinedLink('p')?.connection, 'new')
   })
 
   test('silent link: probed, and aborted within 4 s without an answer', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
-    one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
+    observe(one, 0, info('c'))
+    hear(one, 'c', 0)
     const at: Record<string, number> = {}
     for (let now = one.deadline(); now <= 4_000; now = one.deadline()) {
       for (const e of one.handle({ type: 'tick' }, now)) {
@@ -229,141 +211,104 @@ suite('the ledger', () => {
 
   test('own suspension: does not count as silence of the peer', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
-    one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
+    observe(one, 0, info('c'))
+    hear(one, 'c', 0)
     one.handle({ type: 'slept', ms: 45_000 }, 45_000)
     assert.equal(one.handle({ type: 'tick' }, 45_100).length, 0)
   })
 
   test('peer without a hello: a guest, and a member after a late hello', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [info('c', 'p')] }, 0)
-    const effects = one.handle({ type: 'tick' }, 6_000)
-    assert.ok(effects.some((e) => e.do === 'emit-span' && e.span === 'mesh.connection.guest'))
-    const late = one.handle({ type: 'frame', connection: 'c', frame: { type: 'hello', hello: hello(1, 1) } }, 7_000)
-    assert.ok(late.some((e) => e.do === 'joined'))
+    observe(one, 0, info('c'))
+    assert.equal(spansNamed(one.handle({ type: 'tick' }, 6_000), 'mesh.connection.guest').length, 1)
+    assert.ok(hear(one, 'c', 7_000).some((e) => e.do === 'joined'))
   })
 
   test('old connection closes: its successor stays', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [info('old', 'p')] }, 0)
-    one.handle({ type: 'observed', connections: [info('old', 'p'), info('new', 'p')] }, 10)
-    const effects = one.handle({ type: 'observed', connections: [info('new', 'p')] }, 20)
-    assert.equal(
-      effects.some((e) => e.do === 'disconnected'),
-      false,
-    )
+    observe(one, 0, info('old'))
+    observe(one, 10, info('old'), info('new'))
+    assert.ok(!observe(one, 20, info('new')).some((e) => e.do === 'disconnected'))
     assert.equal(one.size, 1)
   })
 
   test('peers above the limit: refused, with one span a second', () => {
     const one = ledger(1)
-    const connections = Array.from({ length: 1 + maxOverLimit + 2 }, (_, i) => info(`${i}`, `p${i}`))
-    const effects = one.handle({ type: 'observed', connections }, 0)
+    const effects = observe(one, 0, ...Array.from({ length: 1 + maxOverLimit + 2 }, (_, i) => info(`${i}`, `p${i}`)))
     assert.equal(one.size, 1 + maxOverLimit)
-    assert.deepEqual(
-      effects.filter((e) => e.do === 'close').map((e) => e.connection),
-      ['9', '10'],
-    )
-    assert.equal(effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.limit.reached').length, 1)
+    assert.deepEqual(closesIn(effects), ['close 9', 'close 10'])
+    assert.equal(spansNamed(effects, 'mesh.limit.reached').length, 1)
     const later = one.handle({ type: 'tick' }, 2_000)
-    assert.equal(later.filter((e) => e.do === 'close').length, maxOverLimit, 'peers without a hello are closed')
-    assert.equal(later.filter((e) => e.do === 'emit-span' && e.span === 'mesh.connection.guest').length, 0)
+    assert.equal(closesIn(later).length, maxOverLimit, 'peers without a hello are closed')
+    assert.deepEqual(spansNamed(later, 'mesh.connection.guest'), [])
   })
 
   test('hello of a peer above the limit: answered with a goodbye, not with a hello', () => {
     const one = ledger(1)
-    one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
-    const effects = one.handle({ type: 'frame', connection: '2', frame: { type: 'hello', hello: hello(1, 1) } }, 10)
+    observe(one, 0, info('1'), info('2', 'q'))
+    const effects = hear(one, '2', 10)
     const sent = effects.flatMap((e) => (e.do === 'send' ? [e.frame] : []))
     assert.deepEqual(
       sent.map((frame) => [frame.type, frame.type === 'goodbye' && frame.reason]),
       [['goodbye', 'limit']],
     )
-    assert.ok(effects.some((e) => e.do === 'close' && e.connection === '2' && !e.abort))
+    assert.deepEqual(closesIn(effects), ['close 2'])
     assert.equal(one.isMember('2'), false)
   })
 
   test('second connection of a peer above the limit, either direction: refused too', () => {
     const one = ledger(1)
-    const own = info('3', 'q', { direction: 'outbound' })
-    one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
-    const effects = one.handle(
-      { type: 'observed', connections: [info('1', 'p'), info('2', 'q'), own, info('4', 'q')] },
-      1,
-    )
-    assert.deepEqual(
-      effects.filter((e) => e.do === 'close').map((e) => e.connection),
-      ['3'],
-    )
-    one.handle({ type: 'frame', connection: '4', frame: { type: 'hello', hello: hello(1, 2) } }, 2)
+    const first = [info('1'), info('2', 'q')]
+    observe(one, 0, ...first)
+    const effects = observe(one, 1, ...first, info('3', 'q', { direction: 'outbound' }), info('4', 'q'))
+    assert.deepEqual(closesIn(effects), ['close 3'])
+    hear(one, '4', 2, { counter: 2 })
     assert.equal(one.joinedLink('q'), undefined)
   })
 
-  test('invalid frame: closes its link and no other', () => {
+  test('refused frames: the first one closes its link and no other, with one span', () => {
     const one = ledger()
-    one.handle({ type: 'observed', connections: [info('1', 'p'), info('2', 'q')] }, 0)
-    const effects = one.handle({ type: 'frame.refused', connection: '1', reason: 'too long', isFlooding: false }, 1)
-    assert.deepEqual(
-      effects.filter((e) => e.do === 'close').map((e) => ('connection' in e ? e.connection : '')),
-      ['1'],
-    )
-  })
-
-  test('many refused frames: one span and one close', () => {
-    const one = ledger()
-    one.handle({ type: 'observed', connections: [info('1', 'p')] }, 0)
-    one.handle({ type: 'frame', connection: '1', frame: { type: 'hello', hello: hello(1, 1) } }, 0)
-    const refused = {
-      type: 'frame.refused',
-      connection: '1',
-      reason: 'digest for another peer',
-      isFlooding: false,
-    } as const
+    observe(one, 0, info('1'), info('2', 'q'))
+    hear(one, '1', 0)
+    const refused = { type: 'frame.refused', connection: '1', reason: 'too long', isFlooding: false } as const
     const effects = [1, 2, 3].flatMap(() => one.handle(refused, 1))
-    assert.equal(effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.frame.refused').length, 1)
-    assert.equal(effects.filter((e) => e.do === 'close').length, 1)
+    assert.equal(spansNamed(effects, 'mesh.frame.refused').length, 1)
+    assert.deepEqual(closesIn(effects), ['abort 1'])
   })
 
   test('rejected connections: aborted with the given reason, and one limit span a second', () => {
     const one = ledger()
-    const connections = [info('1', 'p'), info('2', 'q'), info('3', 'r')]
-    one.handle({ type: 'observed', connections }, 0)
-    const limit = { type: 'connection.rejected', reason: 'limit' } as const
-    const effects = [
-      ...one.handle({ ...limit, connection: '1' }, 1),
-      ...one.handle({ ...limit, connection: '1' }, 2),
-      ...one.handle({ ...limit, connection: '2' }, 3),
-      ...one.handle({ type: 'connection.rejected', reason: 'silent', connection: '3' }, 4),
-    ]
-    assert.deepEqual(
-      effects.filter((e) => e.do === 'close'),
-      ['1', '2', '3'].map((connection) => ({ do: 'close', connection, abort: true })),
-    )
-    const [span, ...more] = effects.filter((e) => e.do === 'emit-span' && e.span === 'mesh.limit.reached')
-    assert.ok(span?.do === 'emit-span' && span.span === 'mesh.limit.reached')
-    assert.deepEqual(span.attributes, {
-      'mesh.limit.name': 'linkOutBytes',
-      'mesh.limit.value': limits.linkOutBytes,
-      'mesh.limit.action': 'closed',
-      'mesh.peer.id': 'p',
+    observe(one, 0, info('1'), info('2', 'q'), info('3', 'r'))
+    const effects = (['1 limit', '1 limit', '2 limit', '3 silent'] as const).flatMap((row, index) => {
+      const [connection, reason] = row.split(' ') as [string, 'limit' | 'silent']
+      return one.handle({ type: 'connection.rejected', connection, reason }, 1 + index)
     })
-    assert.deepEqual(more, [])
-    const closed = one
-      .handle({ type: 'observed', connections: [] }, 5)
-      .flatMap((e) =>
-        e.do === 'emit-span' && e.span === 'mesh.connection.closed' ? [e.attributes['mesh.close.reason']] : [],
-      )
-    assert.deepEqual(closed, ['limit', 'limit', 'silent'])
+    assert.deepEqual(closesIn(effects), ['abort 1', 'abort 2', 'abort 3'])
+    assert.deepEqual(
+      spansNamed(effects, 'mesh.limit.reached').map(({ attributes }) => attributes),
+      [
+        {
+          'mesh.limit.name': 'linkOutBytes',
+          'mesh.limit.value': limits.linkOutBytes,
+          'mesh.limit.action': 'closed',
+          'mesh.peer.id': 'p',
+        },
+      ],
+    )
+    const closed = spansNamed(observe(one, 5), 'mesh.connection.closed')
+    assert.deepEqual(
+      closed.map(({ attributes }) => attributes['mesh.close.reason']),
+      ['limit', 'limit', 'silent'],
+    )
   })
 
   /** The actions of a ledger on connections with gossip that then stay unchanged, with a snapshot every 250 ms. */
-  const play = (connections: readonly ConnectionInfo[], forMs: number, one = ledger()) => {
+  const play = (connections: readonly ConnectionInfo[], forMs: number, one = ledger(), from = 0) => {
     const actions: string[] = []
     const before = connections.map((info): ConnectionInfo => ({ ...info, gossip: 'open' }))
-    one.handle({ type: 'observed', connections: before }, -1)
-    for (let now = 0; now < forMs; now += 250) {
-      for (const effect of one.handle({ type: 'observed', connections }, now)) {
+    observe(one, from - 1, ...before)
+    for (let now = from; now < from + forMs; now += 250) {
+      for (const effect of observe(one, now, ...connections)) {
         if (effect.do === 'heal' || effect.do === 'identify') actions.push(`${now} ${effect.do} ${effect.connection}`)
         else if (effect.do === 'close') actions.push(`${now} close ${effect.connection}`)
         else if (effect.do === 'emit-span' && effect.span === 'mesh.gossip.mute')
@@ -393,16 +338,12 @@ suite('the ledger', () => {
   test('repeatedly mute peer: its connection closes once in five minutes', () => {
     const one = ledger()
     const muteFor = (id: string, from: number) => {
-      let outcome = 'nothing'
-      one.handle({ type: 'observed', connections: [info(id, 'p', { gossip: 'open' })] }, from - 1)
-      for (let now = from; now < from + 30_000; now += 250)
-        for (const effect of one.handle({ type: 'observed', connections: [info(id, 'p', { gossip: 'missing' })] }, now))
-          if (effect.do === 'emit-span' && effect.span === 'mesh.gossip.mute')
-            outcome = effect.attributes['mesh.gossip.closes'] ? 'closes' : 'stays'
-      one.handle({ type: 'observed', connections: [] }, from + 30_000)
-      return outcome
+      const connections = [info(id, 'p', { gossip: 'missing' })]
+      const actions = play(connections, 30_000, one, from)
+      observe(one, from + 30_000)
+      return actions.find((action) => action.includes('mute'))?.endsWith('true')
     }
-    assert.deepEqual([muteFor('1', 0), muteFor('2', 60_000), muteFor('3', 400_000)], ['closes', 'stays', 'closes'])
+    assert.deepEqual([muteFor('1', 0), muteFor('2', 60_000), muteFor('3', 400_000)], [true, false, true])
   })
 
   test('ten peers without gossip: four concurrent heals, the others wait', () => {

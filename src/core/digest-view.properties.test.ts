@@ -1,43 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { digestOf, makeView, window } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { seededRandom } from '../testing/random.ts'
-import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { DigestView, type ViewEvent } from './digest-view.ts'
+import type { DigestView, ViewEvent } from './digest-view.ts'
 import type { Digest } from './frames.ts'
 import { linkSilenceMs } from './link-protocol.ts'
-import { Owner } from './owner.ts'
-import { newTrace } from './trace.ts'
 
 leakCheck()
 
 const windowMs = 30_000
 const sweepMs = 5_000
-const window = newTrace(seededRandom(1))
-
-function makeView(capacity = 64): DigestView {
-  const owner = new Owner('node-a', new VirtualClock())
-  const random = seededRandom(2)
-  return new DigestView(owner, { self: 'self', stalenessMs: windowMs, sweepMs, skewAllowedMs: 5_000, random, capacity })
-}
 
 /** Nodes sign their digests, so one (incarnation, sequence) has one content. */
 const digest: fc.Arbitrary<Digest> = fc
   .record({ peer: fc.constantFrom('b', 'c', 'd', 'self'), incarnation: fc.nat(2), sequence: fc.nat(6) })
-  .map(({ peer, incarnation, sequence }) => ({
-    peer,
-    name: peer,
-    role: 'compute',
-    meshes: ['mesh-a'],
-    incarnation,
-    sequence,
-    intervalMs: 2_000,
-    addresses: [],
-    topics: [`${incarnation}.${sequence}`],
-    links: sequence % 2 === 0 ? [] : ['b', 'c'].slice(incarnation % 2),
-    sentAt: 0,
-  }))
+  .map(({ peer, incarnation, sequence }) => {
+    const links = sequence % 2 === 0 ? [] : ['b', 'c'].slice(incarnation % 2)
+    return digestOf(peer, { incarnation, sequence, topics: [`${incarnation}.${sequence}`], links, sentAt: 0 })
+  })
 
 const digests = fc.array(digest, { maxLength: 60, size: 'max' })
 const via = fc.constantFrom('link' as const, 'gossip' as const)
@@ -176,7 +157,7 @@ test('suspended expiry: no member expires', () => {
 test('retained member: its version never decreases, and the capacity holds', () => {
   fc.assert(
     fc.property(script, fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
-      const view = makeView(capacity)
+      const view = makeView({ capacity })
       let before: Record<string, number> = {}
       play(view, steps, () => {
         const peers = ['b', 'c', 'd'].flatMap((peer) => view.get(peer)?.digest ?? [])
