@@ -1,5 +1,5 @@
 import { ageBands, sizeBands } from './bands.ts'
-import { registrySizes } from './registries.ts'
+import { libp2pCounts, registrySizes } from './registries.ts'
 import { roles } from './roles.ts'
 
 /** A tuple of strings is an enumeration, which bounds the cardinality. */
@@ -193,9 +193,7 @@ export const attributes = {
   'mesh.audit.links': { type: 'int', brief: 'Links with a hello from both ends.' },
   'mesh.audit.guests': { type: 'int', brief: 'Connected peers that send no hello.' },
   'mesh.audit.connections': { type: 'int', brief: 'Open connections in libp2p.' },
-  'mesh.audit.streams': { type: 'int', brief: 'Streams over all connections.' },
-  'mesh.audit.gossip_peers': { type: 'int', brief: 'Peers in gossipsub.' },
-  'mesh.audit.peer_store': { type: 'int', brief: 'Records in libp2p’s peer store.' },
+  ...libp2pCounts,
   'mesh.audit.sockets': { type: 'int', brief: 'Sockets of the process.' },
   'mesh.audit.timers': { type: 'int', brief: 'Timers of the process.' },
   'mesh.audit.frames_in': { type: 'int', brief: 'Frames received so far.' },

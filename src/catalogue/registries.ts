@@ -25,3 +25,13 @@ export const registrySizes = Object.fromEntries(
     { type: 'int', brief: `Current entries of all registries named ${name}.` },
   ]),
 ) as { readonly [N in SizeName]: AttributeSpec & { readonly type: 'int' } }
+
+/** Counts of libp2p's tables, attributes of the census span: the kit's `census-taker.ts` reads one value for each. */
+export const libp2pCounts = {
+  'mesh.audit.streams': { type: 'int', brief: 'Streams over all connections.' },
+  'mesh.audit.gossip_peers': { type: 'int', brief: 'Peers in gossipsub.' },
+  'mesh.audit.peer_store': { type: 'int', brief: 'Records in libp2p’s peer store.' },
+} as const satisfies Readonly<Record<`mesh.audit.${string}`, AttributeSpec>>
+
+export type Libp2pCount = keyof typeof libp2pCounts
+export const libp2pCountNames = Object.keys(libp2pCounts) as Libp2pCount[]

@@ -1,5 +1,5 @@
 import type { AttributeName } from './attributes.ts'
-import { registrySizeNames } from './registries.ts'
+import { libp2pCountNames, registrySizeNames } from './registries.ts'
 
 export interface SpanSpec {
   /** One sentence for the reader of SPANS.md. */
@@ -349,9 +349,7 @@ export const spans = {
       'mesh.audit.links',
       'mesh.audit.guests',
       'mesh.audit.connections',
-      'mesh.audit.streams',
-      'mesh.audit.gossip_peers',
-      'mesh.audit.peer_store',
+      ...libp2pCountNames,
       'mesh.audit.sockets',
       'mesh.audit.timers',
       'mesh.audit.frames_in',

@@ -4,8 +4,8 @@ import type { Clock, Random } from '../core/machine.ts'
 import type { MeshNode } from '../core/mesh-node.ts'
 import type { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
+import type { LedgerLink } from '../telemetry/census.ts'
 import { censusSpans } from '../telemetry/census.ts'
-import type { LedgerLink } from '../telemetry/census-input.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { VitalsReader } from '../telemetry/vitals.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
@@ -48,9 +48,11 @@ export async function takeCensus(options: CensusOptions, window: TraceRef | unde
     counts: {
       peers: node.ledger.size,
       members: node.view.members().length,
-      streams: connections.reduce((sum, { streams }) => sum + streams.length, 0),
-      gossipPeers: pubsub?.getPeers?.().length ?? 0,
-      peerStore: (await components.peerStore.all()).length,
+    },
+    libp2p: {
+      'mesh.audit.streams': connections.reduce((sum, { streams }) => sum + streams.length, 0),
+      'mesh.audit.gossip_peers': pubsub?.getPeers().length ?? 0,
+      'mesh.audit.peer_store': (await components.peerStore.all()).length,
     },
     frames: {
       in: frames.reduce((sum, count) => sum + count.in, 0),

@@ -4,8 +4,7 @@ import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
-import { censusSpans } from './census.ts'
-import type { CensusInput, LedgerLink, OpenConnection } from './census-input.ts'
+import { type CensusInput, censusSpans, type LedgerLink, type OpenConnection } from './census.ts'
 import { graceMs, maxSuspects, maxUnsettledMs } from './findings.ts'
 
 leakCheck()
@@ -38,7 +37,8 @@ function census(over: Partial<CensusInput> = {}): SpanEffect[] {
     inventory: { registries: [registry], resources: [] },
     links: [link('c1')],
     connections: [connection('c1')],
-    counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
+    counts: { peers: 1, members: 2 },
+    libp2p: { 'mesh.audit.streams': 3, 'mesh.audit.gossip_peers': 4, 'mesh.audit.peer_store': 5 },
     frames: { in: 6, out: 7, refused: 8 },
     vitals: {
       memoryBytes: 94_371_840,

@@ -1,11 +1,47 @@
 import { ageBand, sizeBand } from '../catalogue/bands.ts'
-import type { RegistryName } from '../catalogue/registries.ts'
+import type { Libp2pCount, RegistryName } from '../catalogue/registries.ts'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Random } from '../core/machine.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
+import type { Inventory } from '../core/owner.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
-import type { CensusInput, LedgerLink } from './census-input.ts'
 import { findingsOf } from './findings.ts'
+import type { Vitals } from './vitals.ts'
+
+/** A link in the ledger. */
+export interface LedgerLink {
+  readonly connection: string
+  readonly peer: string
+  /** `superseded`: another link of the pair won, and this one drains. */
+  readonly state: 'joined' | 'guest' | 'unsettled' | 'superseded' | 'closing'
+  /** Milliseconds since it opened, and since it entered this state. */
+  readonly ageMs: number
+  readonly stateMs: number
+  /** The application’s own connection to a guest; it may have several to one peer. */
+  readonly shared?: boolean
+}
+
+/** A connection that libp2p has open. */
+export interface OpenConnection {
+  readonly id: string
+  readonly peer: string
+  readonly ageMs: number
+}
+
+/** What every layer counts at one moment; the kit's `census-taker.ts` reads it. */
+export interface CensusInput {
+  readonly inventory: Inventory
+  readonly links: readonly LedgerLink[]
+  readonly connections: readonly OpenConnection[]
+  readonly counts: { readonly peers: number; readonly members: number }
+  readonly libp2p: Readonly<Record<Libp2pCount, number>>
+  /** Frames since the start. */
+  readonly frames: { readonly in: number; readonly out: number; readonly refused: number }
+  readonly vitals: Vitals
+  /** Sweeps over the members since the start. */
+  readonly sweeps: number
+  readonly telemetry: { readonly queued: number; readonly lostTotal: number; readonly sampledOut: number }
+}
 
 /** The census as spans: `mesh.audit`, one child per registry, and one per suspect and broken invariant. */
 export function censusSpans(input: CensusInput, window: TraceRef | undefined, random: Random): SpanEffect[] {
@@ -44,7 +80,7 @@ export function censusSpans(input: CensusInput, window: TraceRef | undefined, ra
   ]
 }
 
-function countsOf({ links, connections, counts, frames, sweeps, vitals }: CensusInput) {
+function countsOf({ links, connections, counts, libp2p, frames, sweeps, vitals }: CensusInput) {
   const inState = (state: LedgerLink['state']): number => links.filter((link) => link.state === state).length
   return {
     'mesh.audit.peers': counts.peers,
@@ -52,9 +88,7 @@ function countsOf({ links, connections, counts, frames, sweeps, vitals }: Census
     'mesh.audit.links': inState('joined'),
     'mesh.audit.guests': inState('guest'),
     'mesh.audit.connections': connections.length,
-    'mesh.audit.streams': counts.streams,
-    'mesh.audit.gossip_peers': counts.gossipPeers,
-    'mesh.audit.peer_store': counts.peerStore,
+    ...libp2p,
     'mesh.audit.sockets': vitals.sockets,
     'mesh.audit.timers': vitals.timers,
     'mesh.audit.frames_in': frames.in,

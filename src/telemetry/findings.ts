@@ -1,4 +1,4 @@
-import type { CensusInput, LedgerLink } from './census-input.ts'
+import type { CensusInput, LedgerLink } from './census.ts'
 
 export interface Suspect {
   readonly connection: string

@@ -1,5 +1,5 @@
 import { emitSpan } from '../../catalogue/span-effect.ts'
-import type { CensusInput } from '../../telemetry/census-input.ts'
+import type { CensusInput } from '../../telemetry/census.ts'
 import type { ReadableSpan, SpanExporter } from '../../telemetry/sdk-types.ts'
 import { startTelemetry, type TelemetryOptions } from '../../telemetry/telemetry.ts'
 import { seededRandom } from '../random.ts'
@@ -31,7 +31,8 @@ export const idleCensus: CensusInput = {
   inventory: { registries: [], resources: [] },
   links: [],
   connections: [],
-  counts: { peers: 1, members: 2, streams: 3, gossipPeers: 4, peerStore: 5 },
+  counts: { peers: 1, members: 2 },
+  libp2p: { 'mesh.audit.streams': 3, 'mesh.audit.gossip_peers': 4, 'mesh.audit.peer_store': 5 },
   frames: { in: 6, out: 7, refused: 8 },
   vitals: { memoryBytes: 1, heapBytes: 1, cpuSeconds: 1, loopDelayP99: 0, loopDelayMax: 0, sockets: 1, timers: 1 },
   sweeps: 12,
