@@ -1,55 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { parseHostPort } from '../admin/host-port.ts'
-import type { Role } from '../catalogue/roles.ts'
 import { isLoopback } from '../core/address.ts'
 import { MeshError, quote, redact } from '../core/errors.ts'
-import type { Fault } from '../kit/faults.ts'
-import type { AgentLimit } from '../kit/rpc-size.ts'
 import { describeEndpointFault, findOtlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './flag-table.ts'
 
+/** Settings that may be missing: they have no default. */
+type OptionalKey = 'bridgeTo' | 'identity' | 'adminToken' | 'traceRoutine'
+
 /** The configuration of a node. Durations are milliseconds; `config-table.ts` describes each setting. */
-export interface NodeConfig {
-  readonly mesh: string
-  /** Set for the role bridge, and for no other. */
-  readonly bridgeTo: string | undefined
-  readonly name: string
-  readonly role: Role
-  readonly seeds: readonly string[]
-  readonly listen: readonly string[]
-  readonly announce: readonly string[]
-  /** Key file; undefined: a new identity at every start. */
-  readonly identity: string | undefined
-  readonly stalenessMs: number
-  readonly sweepMs: number
-  readonly digestMs: number
-  readonly gossipDigestMs: number
-  readonly neighbours: number
-  readonly maxPeers: number
-  readonly messageBytes: number
-  /** In place of the defaults for these agents. */
-  readonly gossipLimits: readonly AgentLimit[]
-  readonly topics: readonly string[]
-  /** `ip` or `ip:port`; empty: the system's resolver. */
-  readonly dnsServers: readonly string[]
-  /** `host:port`, or `off`. */
-  readonly admin: string
-  readonly adminToken: string | undefined
-  /** `host:port`, or `off`. */
-  readonly pprof: string
-  /** URL of a server of `/api/v3`, or `off`. */
-  readonly query: string
-  /** URL, or `off`. */
-  readonly jaegerUi: string
-  readonly logLevel: ConfigValue<'logLevel'>
-  /** Endpoint of the OTLP receiver, or `off`. */
-  readonly otlp: string
-  /** Undefined: the ratio of OpenTelemetry's sampler. */
-  readonly traceRoutine: number | undefined
-  readonly stopMs: number
-  /** Faults to inject. */
-  readonly faults: readonly Fault[]
+export type NodeConfig = {
+  readonly [K in ConfigKey]: ConfigValue<K> | (K extends OptionalKey ? undefined : never)
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
