@@ -45,8 +45,8 @@ export function startDeadline(ms: number, signals: readonly AbortSignal[]): Dead
   const onAbort = ({ target }: Event) => abort((target as AbortSignal).reason)
   const timer = setTimeout(() => abort(new DOMException(`no response within ${ms} ms`, 'TimeoutError')), ms).unref()
   for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true })
-  const aborted = signals.find((signal) => signal.aborted)
-  if (aborted !== undefined) abort(aborted.reason)
+  const abortedSignal = signals.find((signal) => signal.aborted)
+  if (abortedSignal !== undefined) abort(abortedSignal.reason)
   return { signal: controller.signal, clear }
 }
 

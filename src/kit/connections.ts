@@ -211,8 +211,8 @@ export class Connections {
   #gossipPeers(connections: readonly Connection[]): GossipPeers {
     const peersOf = (some: readonly Connection[]) => new Set(some.map(({ remotePeer }) => remotePeer.toString()))
     const { pubsub, topics = [], streams } = this.#gossip ?? {}
-    const listed = new Set(pubsub?.getPeers().map(String))
-    const subscribed = new Set(topics.flatMap((topic) => pubsub?.getSubscribers(topic).map(String) ?? []))
+    const listedPeers = new Set(pubsub?.getPeers().map(String))
+    const subscribers = new Set(topics.flatMap((topic) => pubsub?.getSubscribers(topic).map(String) ?? []))
     const outbound = peersOf(connections.filter((connection) => hasGossipStream(connection, 'outbound')))
     // All members subscribe to the same mesh topics. Other peers need not subscribe to anything.
     const others = connections.filter(
@@ -221,10 +221,10 @@ export class Connections {
     return {
       outbound:
         streams === undefined
-          ? listed.intersection(outbound)
-          : new Set([...listed].filter((peer) => streams.writesTo(peer))),
-      inbound: peersOf(others).union(subscribed),
-      subscribed,
+          ? listedPeers.intersection(outbound)
+          : new Set([...listedPeers].filter((peer) => streams.writesTo(peer))),
+      inbound: peersOf(others).union(subscribers),
+      subscribers,
       closing: peersOf(connections.filter(({ id }) => this.#records.get(id)?.isClosing)),
     }
   }
@@ -238,7 +238,7 @@ export class Connections {
     return this.#lackOf(record, peer, peers) ?? 'open'
   }
 
-  #lackOf({ link }: ConnectionRecord, peer: string, { outbound, subscribed }: GossipPeers): GossipLack | undefined {
+  #lackOf({ link }: ConnectionRecord, peer: string, { outbound, subscribers }: GossipPeers): GossipLack | undefined {
     const streams = this.#gossip?.streams
     if (!outbound.has(peer)) {
       if (streams?.stuckPeer === peer) return 'stuck'
@@ -247,7 +247,7 @@ export class Connections {
     // The mesh cannot see what another pubsub reads.
     if (streams === undefined) return undefined
     if (!streams.readsFrom(peer)) return 'no-inbound'
-    return link !== undefined && !subscribed.has(peer) ? 'no-subscription' : undefined
+    return link !== undefined && !subscribers.has(peer) ? 'no-subscription' : undefined
   }
 }
 
@@ -282,7 +282,7 @@ interface GossipPeers {
   readonly outbound: ReadonlySet<string>
   readonly inbound: ReadonlySet<string>
   readonly closing: ReadonlySet<string>
-  readonly subscribed: ReadonlySet<string>
+  readonly subscribers: ReadonlySet<string>
 }
 
 /** Whether the peer has gossipsub, by identify or by a stream: it may start gossipsub after identify. */

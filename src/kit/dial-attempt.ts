@@ -192,9 +192,9 @@ export class DialAttempt {
     if (this.#hasEnded || winner === undefined) return
     const others = this.#open.filter((other) => other !== winner).map((other) => other.connection)
     this.#worked = [winner, ...this.#open.filter((other) => other !== winner)].map(({ address }) => address)
-    const aborted = this.#pending.filter(({ index }) => this.#events.abortsSlower === true || index > winner.index)
-    this.#pending = this.#pending.filter((one) => !aborted.includes(one))
-    for (const { abort } of aborted) abort.abort()
+    const losers = this.#pending.filter(({ index }) => this.#events.abortsSlower === true || index > winner.index)
+    this.#pending = this.#pending.filter((one) => !losers.includes(one))
+    for (const { abort } of losers) abort.abort()
     this.#end({ ok: true, connection, others })
     for (const other of others) this.#dropConnection(other, 'another address of the dial was faster')
     this.#reportTriedPaths()

@@ -109,7 +109,7 @@ export class Dialler {
     }
     const { resolved, failures } = await resolveAll(addresses, lookup)
     if (owner.closed) return
-    const tried = resolved.map(String)
+    const triedAddresses = resolved.map(String)
     const target = { peer, addresses: resolved }
     const existing = await this.#findConnection(owner, target)
     if (owner.closed) return
@@ -117,10 +117,10 @@ export class Dialler {
     const isDenied = peer !== undefined && (await components.connectionGater?.denyDialPeer?.(peer)) === true
     const { transportManager } = components
     // The mesh opens no link stream on a relayed connection.
-    const supported = resolved.filter(
+    const dialableAddresses = resolved.filter(
       (address) => !isRelayed(address) && transportManager.dialTransportForMultiaddr(address),
     )
-    const dialable = isDenied ? [] : quicFirst(supported)
+    const dialable = isDenied ? [] : quicFirst(dialableAddresses)
     if (owner.closed) return
     if (dialable.length === 0) {
       const type = isDenied ? 'DialDeniedError' : 'NoDialableAddress'
@@ -129,14 +129,15 @@ export class Dialler {
         type,
         message: isDenied ? 'the connection gater denies this peer' : 'no transport can dial the address',
       } as const
-      return end({ ok: false, failures: failures.length > 0 ? failures : [notDialable], addresses: tried })
+      return end({ ok: false, failures: failures.length > 0 ? failures : [notDialable], addresses: triedAddresses })
     }
     cancel()
     let reachedPeer = ''
     const onDuplicate = ({ id }: Connection) =>
       deliver({ type: 'connection.rejected', connection: id, reason: 'duplicate' })
     const onDone = (outcome: DialOutcome) => {
-      if (!outcome.ok) return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: tried })
+      if (!outcome.ok)
+        return end({ ok: false, failures: [...outcome.failures, ...failures], addresses: triedAddresses })
       outcome.others.forEach(onDuplicate)
       reachedPeer = outcome.connection.remotePeer.toString()
       end({ ok: true, peer: reachedPeer, address: withoutPeer(outcome.connection.remoteAddr) }, true)
@@ -169,16 +170,16 @@ export class Dialler {
     const { components, clock, connections, yieldsToApp, deliver } = this.#options
     const { peer, addresses } = target
     const until = clock.now() + appDialWaitMs
-    let found = connections.findReaching(peer, addresses)
+    let record = connections.findReaching(peer, addresses)
     const isComing = () => connections.isIdentifying(peer, addresses) || isApplicationDialling(components, target)
-    while (yieldsToApp && found === undefined && !owner.closed && clock.now() < until && isComing()) {
+    while (yieldsToApp && record === undefined && !owner.closed && clock.now() < until && isComing()) {
       await pause(owner, pollMs)
-      found = connections.findReaching(peer, addresses)
+      record = connections.findReaching(peer, addresses)
     }
-    if (found === undefined) return undefined
-    found.isLeftToApp = false
+    if (record === undefined) return undefined
+    record.isLeftToApp = false
     deliver({ type: 'changed' })
-    return answerOf(found.connection, addresses)
+    return answerOf(record.connection, addresses)
   }
 
   /** Whether the application dials the same peer or has connected to it. */

@@ -115,10 +115,10 @@ export class GossipChannel {
   async #openCrossing({ mesh, message }: ReceivedCrossing): Promise<void> {
     if (this.#options.owner.closed) return
     try {
-      const opened = await openCrossing(message.data)
-      const { body: _, ...crossing } = opened
+      const crossingWithBody = await openCrossing(message.data)
+      const { body: _, ...crossing } = crossingWithBody
       if (this.#options.owner.closed) return
-      this.#options.onCrossing(mesh, opened)
+      this.#options.onCrossing(mesh, crossingWithBody)
       this.#options.deliver({ type: 'crossing', mesh, crossing })
     } catch (error) {
       this.counts.refused++

@@ -22,13 +22,13 @@ export function closeGracefully(record: ConnectionRecord, owner: Owner, clock: C
     connection.abort(new MeshError('MESH_STEP_TIMEOUT', { step: 'closing a connection', ms: closeLimitMs })),
   )
   endGossip(record)
-  const finished = (record.link === undefined ? Promise.resolve() : flush(record.link, clock))
+  const closing = (record.link === undefined ? Promise.resolve() : flush(record.link, clock))
     .then(() => connection.close({ signal: AbortSignal.timeout(closeLimitMs - flushMs) }))
     .catch((error: Error) => connection.abort(error))
     .finally(cancel)
   // The owner adopts it, so that a stop waits for goodbyes in flight.
-  const release = owner.adopt(`closing ${connection.id}`, () => finished, 2 * closeLimitMs)
-  void finished.finally(() => release().catch(() => {}))
+  const release = owner.adopt(`closing ${connection.id}`, () => closing, 2 * closeLimitMs)
+  void closing.finally(() => release().catch(() => {}))
 }
 
 /**
@@ -43,10 +43,10 @@ function endGossip({ connection }: ConnectionRecord): void {
 
 /** Ends only the link stream, after its data has arrived; aborts it if the other side does not end it too. */
 export function endLink(link: LinkStream, owner: Owner, clock: Clock): void {
-  const finished = flush(link, clock).then(() => link.abort(new Error('the other side did not end the link stream')))
+  const closing = flush(link, clock).then(() => link.abort(new Error('the other side did not end the link stream')))
   // The owner adopts it, so that a stop waits for goodbyes in flight.
-  const release = owner.adopt('ending a link stream', () => finished, 2 * flushMs)
-  void finished.finally(() => release().catch(() => {}))
+  const release = owner.adopt('ending a link stream', () => closing, 2 * flushMs)
+  void closing.finally(() => release().catch(() => {}))
 }
 
 /** Closes our side and waits for the other side to close its own, for `flushMs` at most. */

@@ -136,13 +136,13 @@ export class MeshEvents extends TypedEventEmitter<TracemeshEvents> {
 
   override removeEventListener(type: string, listener?: EventHandler<never> | null, options?: Options): void {
     // `once` removes the guard itself.
-    const registered = listener && (this.#guards.get(listener as Listener) ?? (listener as EventHandler<Event>))
-    super.removeEventListener(type as EventType, registered ?? undefined, options)
+    const registration = listener && (this.#guards.get(listener as Listener) ?? (listener as EventHandler<Event>))
+    super.removeEventListener(type as EventType, registration ?? undefined, options)
   }
 
   #guardOf(listener: Listener): (event: TracemeshEvents[EventType]) => void {
-    const known = this.#guards.get(listener)
-    if (known !== undefined) return known
+    const existing = this.#guards.get(listener)
+    if (existing !== undefined) return existing
     const guard = (event: TracemeshEvents[EventType]): void => {
       const onError = (error: unknown) => this.#onListenerError(event.type, error)
       try {

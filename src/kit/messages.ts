@@ -43,12 +43,14 @@ export interface MessagesOptions {
 
 interface Subscription {
   readonly handler: MessageHandler
-  readonly raw: boolean
+  readonly isRaw: boolean
 }
 
-/** A received message: as raw handlers get it, and as other handlers do; undefined if decoding failed. */
+/** A message from another node. */
 interface ReceivedMessage {
-  readonly raw: MeshMessage
+  /** As raw handlers get it: the payload, with the header of a member. */
+  readonly payload: MeshMessage
+  /** As other handlers get it; undefined if its header could not be decoded, or if every handler is raw. */
   readonly message: MeshMessage | undefined
   readonly id: string
   readonly sentAt?: number | undefined
@@ -105,7 +107,7 @@ export class Messages {
    * stream to every peer with a smaller limit, for good. It does not publish a message that it cannot seal.
    */
   async publish(topic: string, data: Uint8Array, options: PublishOptions = {}): Promise<Published> {
-    const { cross = false, raw = false, signal } = options
+    const { cross = false, raw: isRaw = false, signal } = options
     signal?.throwIfAborted()
     const { self, meshes, messageBytes, clock, random, exportsSpans, sendCrossing, seal } = this.#options
     checkSize(data, messageBytes)
@@ -113,13 +115,13 @@ export class Messages {
     const pubsub = this.#requirePubSub()
     const now = clock.now()
     const active = activeSpan()
-    const parent = active?.sampled ? active.ref : undefined
+    const parent = active?.isSampled ? active.ref : undefined
     const ref = exportsSpans && this.#publishRate.take(now) ? spanIn(parent, random) : undefined
     // The application's span wins over the mesh's: different exporters may export the two.
     const traceSent = active === undefined ? ref : parent
     const sequence = this.#options.nextSequence()
     const header = traceSent && { trace: traceSent, stamp: { sequence, sentAt: clock.wall() } }
-    const payload = raw ? data : encodeMessage({ body: data, crossing: cross, ...header }, messageBytes)
+    const payload = isRaw ? data : encodeMessage({ body: data, crossing: cross, ...header }, messageBytes)
     const crossing = cross ? await seal(topic, data, sequence, traceSent) : undefined
     await this.#options.waitUntilReachable(signal)
     signal?.throwIfAborted()
@@ -144,14 +146,14 @@ export class Messages {
   }
 
   /** Returns a function that ends the subscription. Throws MESH_LIMIT_REACHED when there are `limits.topics` topics. */
-  subscribe(topic: string, handler: MessageHandler, { raw = false }: SubscribeOptions = {}): () => void {
+  subscribe(topic: string, handler: MessageHandler, { raw: isRaw = false }: SubscribeOptions = {}): () => void {
     const pubsub = this.#requirePubSub()
     const subscriptions = this.#subscriptions.get(topic)
     if (subscriptions === undefined && this.#subscriptions.size >= limits.topics) {
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'topics', value: limits.topics })
     }
     if (subscriptions === undefined) for (const name of this.#topicNames(topic)) pubsub.subscribe(name)
-    const subscription = { handler, raw }
+    const subscription = { handler, isRaw }
     this.#setHandlers(topic, [...(subscriptions ?? []), subscription])
     if (subscriptions === undefined) this.#options.onTopicsChange()
     return () => this.#unsubscribe(topic, subscription)
@@ -164,24 +166,24 @@ export class Messages {
     if (!this.#subscriptions.has(crossing.topic) || this.#recent.has(crossing.id)) return
     const { topic, origin: from, hops, body, trace, id } = crossing
     const message = { topic, from, data: body, trace, hops }
-    this.#deliver({ message, raw: message, id })
+    this.#deliver({ message, payload: message, id })
   }
 
   #onGossip({ from, topic: name, data, sequenceNumber }: GossipMessage): void {
     const topic = this.topics().find((one) => this.#topicNames(one).includes(name))
     if (topic === undefined || from === undefined) return
     const origin = from.toString()
-    const raw = { topic, from: origin, data, trace: undefined, hops: 0 }
-    const decoded = this.#decode(topic, origin, data)
-    const message = decoded && { ...raw, data: decoded.body, trace: decoded.trace }
-    const { stamp } = decoded ?? {}
+    const payload = { topic, from: origin, data, trace: undefined, hops: 0 }
+    const envelope = this.#decode(topic, origin, data)
+    const message = envelope && { ...payload, data: envelope.body, trace: envelope.trace }
+    const { stamp } = envelope ?? {}
     const id = `${origin}/${stamp?.sequence ?? sequenceNumber ?? ''}`
-    this.#deliver({ raw, message, id, sentAt: stamp?.sentAt })
+    this.#deliver({ payload, message, id, sentAt: stamp?.sentAt })
   }
 
   /** Undefined if decoding fails or every handler is raw. */
   #decode(topic: string, from: string, data: Uint8Array): Message | undefined {
-    if (this.#subscriptions.get(topic)?.every(({ raw }) => raw)) return undefined
+    if (this.#subscriptions.get(topic)?.every(({ isRaw }) => isRaw)) return undefined
     try {
       return decodeMessage(data)
     } catch (error) {
@@ -190,15 +192,16 @@ export class Messages {
     }
   }
 
-  #deliver({ raw, message, id, sentAt }: ReceivedMessage): void {
-    const { topic, from, data } = message ?? raw
-    const receivers = (this.#subscriptions.get(topic) ?? []).filter((one) => one.raw || message !== undefined)
-    if (receivers.length === 0) return
+  #deliver({ payload, message, id, sentAt }: ReceivedMessage): void {
+    const { topic, from, data } = message ?? payload
+    const all = this.#subscriptions.get(topic) ?? []
+    const subscriptions = all.filter(({ isRaw }) => isRaw || message !== undefined)
+    if (subscriptions.length === 0) return
     this.#record('in', topic, from, data.length, id)
     if (message !== undefined) this.#emitReceived(message, id, sentAt)
     const isSampled = message?.trace !== undefined && this.#allowsSampling(from)
-    for (const receiver of receivers)
-      this.#callHandler(receiver.handler, receiver.raw || message === undefined ? raw : message, isSampled)
+    for (const { handler, isRaw } of subscriptions)
+      this.#callHandler(handler, isRaw || message === undefined ? payload : message, isSampled)
   }
 
   /** Guests must not control the sampling of applications: handlers follow one message a second of all guests. */

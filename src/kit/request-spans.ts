@@ -53,9 +53,9 @@ export class RequestSpans {
   startSent(request: RequestInfo): RequestSpan {
     const { clock, random, exportsSpans } = this.#options
     const active = activeSpan()
-    const parent = active?.sampled ? active.ref : undefined
+    const parent = active?.isSampled ? active.ref : undefined
     const ref = this.#sentRate.take(clock.now()) ? spanIn(parent, random) : undefined
-    const isUnsampled = active !== undefined && !active.sampled
+    const isUnsampled = active !== undefined && !active.isSampled
     const context = ref !== undefined && exportsSpans && !isUnsampled ? ref : parent
     return { context, end: this.#endSpan('mesh.request.sent', request, { ref, parent }) }
   }

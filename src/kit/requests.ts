@@ -209,8 +209,8 @@ function closeStream(stream: Stream, { signal, clear }: Deadline): void {
   // A close would wait for the other side.
   if (signal.aborted) stream.abort(asError(signal.reason))
   else {
-    const closed = stream.close({ signal }).catch((error: unknown) => stream.abort(asError(error)))
-    void closed.finally(clear)
+    const closing = stream.close({ signal }).catch((error: unknown) => stream.abort(asError(error)))
+    void closing.finally(clear)
   }
 }
 

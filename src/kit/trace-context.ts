@@ -5,14 +5,14 @@ import type { TraceRef } from '../core/trace.ts'
 export interface ActiveSpan {
   readonly ref: TraceRef
   /** Messages carry only sampled spans: the wire has no trace flags, and a receiver treats every trace as sampled. */
-  readonly sampled: boolean
+  readonly isSampled: boolean
 }
 
 export function activeSpan(): ActiveSpan | undefined {
   const active = trace.getActiveSpan()?.spanContext()
   if (active === undefined || !isSpanContextValid(active)) return undefined
   const { traceId, spanId, traceFlags } = active
-  return { ref: { traceId, spanId }, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 }
+  return { ref: { traceId, spanId }, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0 }
 }
 
 /**
@@ -20,10 +20,10 @@ export function activeSpan(): ActiveSpan | undefined {
  * the handler runs in the root context: the context around the call belongs to the code that opened the stream. Spans
  * of the handler join the trace even if it is not sampled; a parent-based sampler then records none.
  */
-export function withRemoteSpan<T>(remote: TraceRef | undefined, handler: () => T, sampled = true): T {
+export function withRemoteSpan<T>(remote: TraceRef | undefined, handler: () => T, isSampled = true): T {
   if (remote === undefined) return context.with(ROOT_CONTEXT, handler)
   const { traceId, spanId } = remote
-  const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
+  const traceFlags = isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE
   const spanContext = { traceId, spanId, traceFlags, isRemote: true }
   return context.with(trace.setSpanContext(ROOT_CONTEXT, spanContext), handler)
 }
