@@ -35,15 +35,16 @@ export function commandsOfDocuments(): { readonly document: string; readonly com
 const otherLanguages = ['mermaid', 'ts', 'yaml']
 
 /**
- * The commands of a document: those of its blocks, without comments, and those that its sentences quote. A quote of one
- * word (`docker`, `node`) is a name unless it is a script.
+ * The commands of a document: those of its blocks, without comments, and those of quotes and indented lines. A quote of
+ * one word (`docker`, `node`) is a name unless it is a script.
  */
 export function commandsIn(markdown: string): string[] {
   const fence = /^ *```(.*)\n([\s\S]*?)^ *```$/gm
   const blocks = Array.from(markdown.matchAll(fence), ([, language = '', text = '']) =>
     otherLanguages.includes(language) ? '' : text,
   )
-  const quotes = Array.from(markdown.replace(fence, '').matchAll(/`([^`\n]+)`/g), ([, text = '']) => text)
+  const prose = markdown.replace(fence, '')
+  const quotes = Array.from(prose.matchAll(/`([^`\n]+)`|^ {4}(\S.*)$/gm), ([, quote, line]) => quote ?? line ?? '')
   const quoted = quotes.filter((text) => program.test(text) && /[ /]/.test(text))
   return [...blocks.flatMap(linesOf), ...quoted]
 }
@@ -152,7 +153,7 @@ function scriptProblem([, verb = '', ...words]: readonly string[]): string | und
   if (script === 'bench')
     return unknown(
       'bench',
-      args,
+      args.slice(0, 1),
       [...benches, ...microBenches].map(({ name }) => name),
     )
   const tests = globSync('src/**/*.test.ts', { cwd: root })

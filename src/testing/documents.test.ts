@@ -93,8 +93,16 @@ test('the commands of the documents: of a known kind, with scripts, flags, value
 
 test('commandsIn: commands of blocks and quotes, without comments; a quoted argument stays whole', () => {
   const block = `npm ci && npm start   # q quits\ndeploy/start.sh & node -e 'a("#") &&\n  b()' > out\n`
-  const text = `# \`npm test\`, \`node\`, \`x\`\n\`\`\`sh\n${block}\`\`\`\n\`\`\`ts\nlet a\n\`\`\`\n  \`\`\`\nmake\n  \`\`\`\n`
-  const expected = ['npm ci', 'npm start', 'deploy/start.sh', `node -e 'a("#") &&\n  b()' > out`, 'make', 'npm test']
+  const text = `# \`npm test\`, \`node\`, \`x\`\n\`\`\`sh\n${block}\`\`\`\n\`\`\`ts\nlet a\n\`\`\`\n  \`\`\`\nmake\n  \`\`\`\n\n    npm run b\n`
+  const expected = [
+    'npm ci',
+    'npm start',
+    'deploy/start.sh',
+    `node -e 'a("#") &&\n  b()' > out`,
+    'make',
+    'npm test',
+    'npm run b',
+  ]
   assert.deepEqual(commandsIn(text), expected)
 })
 
