@@ -14,7 +14,7 @@ const sources = globSync('**/*.{ts,tsx,js}', { cwd: src }).map((path) => ({
 }))
 
 /** Rooms that may still contain retired words. Delete a room from this list once it is clean. */
-const retiredIn: readonly string[] = ['prove']
+const retiredIn: readonly string[] = []
 /** The directory in `src`, `src` for the files directly in it, else the first part of the path. */
 const roomOf = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1] ?? path.split('/')[0] ?? ''
 const root = resolve(src, '..')

@@ -1,11 +1,13 @@
-import { execFile } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { exitCodes } from '../../commands/exit-codes.ts'
 import type { Digest } from '../../core/frames.ts'
 import type { Random } from '../../core/machine.ts'
 import type { Topology } from '../../kit/views.ts'
 import { encodeFrame } from '../../kit/wire.ts'
+import { nodeEnvironment } from '../../processes/node-program.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import {
   helloOf,
@@ -25,8 +27,9 @@ const replyLimitMs = 10_000
 const growthMostMb = 32
 const random = { connections: 50, frames: 200 }
 
-const encoder = new TextEncoder()
 const hello = 1
+/** The one misbehaviour that needs the end of the stream. */
+const truncated = 'truncated by the end of the stream'
 /** A type of a later version: the node ignores the frame, and counts it. */
 const ignoredType = 200
 
@@ -38,33 +41,23 @@ const reasonIn = { 'mesh.frame.refused': 'mesh.frame.reason', 'mesh.link.refused
 const bin = fileURLToPath(new URL('../../bin.js', import.meta.url))
 /** A failing start must end within this. */
 const limitMs = 60_000
-const usageError = 2
 
-const cases: readonly Case[] = [
-  {
-    what: 'an unknown variable',
-    env: { MESH_STALENES_MS: '1000' },
-    mentions: ['MESH_STALENES_MS', 'MESH_STALENESS_MS'],
-  },
-  { what: 'an unknown flag', args: ['--neighbour', '3'], mentions: ['--neighbour', '--neighbours'] },
-  { what: 'zero', env: { MESH_NEIGHBOURS: '0' }, mentions: ['MESH_NEIGHBOURS', '0', 'from 1 to 64'] },
-  { what: 'zero by flag', args: ['--staleness-ms', '0'], mentions: ['--staleness-ms', '0', 'from 1000 to 3600000'] },
-  {
-    what: 'Infinity',
-    env: { MESH_STALENESS_MS: 'Infinity' },
-    mentions: ['MESH_STALENESS_MS', 'Infinity', 'from 1000'],
-  },
-  {
-    what: 'a bad multiaddr to dial',
-    env: { MESH_SEEDS: '/ip4/192.0.2.1/udp/port/quic-v1' },
-    mentions: ['MESH_SEEDS', '/ip4/192.0.2.1/udp/port/quic-v1', '/udp/<port>/quic-v1'],
-  },
-  {
-    what: 'a bad multiaddr to listen at',
-    env: { MESH_LISTEN: '/ip4/300.0.0.1/tcp/1' },
-    mentions: ['MESH_LISTEN', '/ip4/300.0.0.1/tcp/1', 'multiaddrs of ip4 or ip6'],
-  },
+/** Flags or variables of a node, and texts that the message must contain: the key, the value, the cure. */
+type Configuration = readonly [what: string, settings: string[] | NodeJS.ProcessEnv, ...mentions: string[]]
+
+const configurations: readonly Configuration[] = [
+  ['an unknown variable', { MESH_STALENES_MS: '1000' }, 'MESH_STALENES_MS', 'MESH_STALENESS_MS'],
+  ['an unknown flag', ['--neighbour', '3'], '--neighbour', '--neighbours'],
+  ['zero', { MESH_NEIGHBOURS: '0' }, 'MESH_NEIGHBOURS', '0', 'from 1 to 64'],
+  ['zero by flag', ['--staleness-ms', '0'], '--staleness-ms', '0', 'from 1000 to 3600000'],
+  ['Infinity', { MESH_STALENESS_MS: 'Infinity' }, 'MESH_STALENESS_MS', 'Infinity', 'from 1000'],
+  invalidAddress('a bad multiaddr to dial', 'MESH_SEEDS', '/ip4/192.0.2.1/udp/port/quic-v1', '/udp/<port>/quic-v1'),
+  invalidAddress('a bad multiaddr to listen at', 'MESH_LISTEN', '/ip4/300.0.0.1/tcp/1', 'multiaddrs of ip4 or ip6'),
 ]
+
+function invalidAddress(what: string, key: string, address: string, cure: string): Configuration {
+  return [what, { [key]: address }, key, address, cure]
+}
 
 export const proof = endToEnd({
   name: 'bad-input',
@@ -100,96 +93,35 @@ export const proof = endToEnd({
         'RSS before, after, later, MiB': rss.map(round),
         'slowest end of a connection, ms': round(slowestMs),
       }
-      return { figures: figures, checks }
+      return { figures, checks }
     } finally {
       await peer.stop()
     }
   },
 })
 
-/** Malformed frames of a peer, and the span that the node must emit for them. */
-interface Misbehaviour {
-  readonly what: string
-  readonly saying: StreamInput
-  /** The span, and a part of its reason or message. */
-  readonly span: 'mesh.frame.refused' | 'mesh.link.refused'
-  readonly reason: string
-}
+/** Malformed frames of a peer, and a part of the reason in the span that the node must emit for them. */
+type Misbehaviour = readonly [what: string, chunks: readonly Uint8Array[], reason: string, span?: keyof typeof reasonIn]
 
 /** `member`: peer id of a healthy node, in whose name the peer sends a digest. */
 function misbehaviours(member: string): readonly Misbehaviour[] {
-  const span = 'mesh.frame.refused'
   const wrong = { meshes: 'mesh-a', name: 7, role: 'queen', incarnation: 'one', build: [], counter: -1, trace: null }
-  const helloFrame = helloOf()
+  const first = helloOf()
+  const rawHello = (payload: Uint8Array | string) =>
+    rawFrame(hello, typeof payload === 'string' ? new TextEncoder().encode(payload) : payload)
+  const flood = Buffer.concat(Array<Uint8Array>(10_000).fill(rawFrame(ignoredType, new Uint8Array(8))))
   return [
-    {
-      what: 'oversized',
-      saying: { chunks: [rawFrame(hello, new Uint8Array(20_000))] },
-      span,
-      reason: '20000 bytes is too long',
-    },
-    {
-      what: 'oversized by its header alone',
-      saying: { chunks: [Uint8Array.of(255, 255, hello)] },
-      span,
-      reason: 'too long',
-    },
-    {
-      what: 'truncated by the end of the stream',
-      saying: { chunks: [helloFrame.subarray(0, 50)], ends: true },
-      span,
-      reason: 'within a frame',
-    },
-    {
-      what: 'truncated JSON',
-      saying: { chunks: [rawFrame(hello, helloFrame.subarray(3, 50))] },
-      span,
-      reason: 'not JSON',
-    },
-    {
-      what: 'wrong types',
-      saying: { chunks: [rawFrame(hello, encoder.encode(JSON.stringify(wrong)))] },
-      span,
-      reason: 'hello.',
-    },
-    {
-      what: 'an array as hello',
-      saying: { chunks: [rawFrame(hello, encoder.encode('[]'))] },
-      span,
-      reason: 'hello',
-    },
-    {
-      what: 'a frame of unknown type',
-      saying: { chunks: [rawFrame(99, new Uint8Array(4))] },
-      span,
-      reason: 'type 99',
-    },
-    {
-      what: 'another mesh',
-      saying: { chunks: [helloOf({ meshes: ['mesh-z'] })] },
-      span: 'mesh.link.refused',
-      reason: 'mesh-z',
-    },
-    {
-      what: 'a digest without a hello',
-      saying: { chunks: [digestFor(member)] },
-      span,
-      reason: 'non-member',
-    },
-    {
-      what: 'a digest in the name of another node',
-      saying: { chunks: [helloFrame, digestFor(member)] },
-      span,
-      reason: 'another peer',
-    },
-    {
-      what: '10,000 frames of an ignored type at once',
-      saying: {
-        chunks: [helloFrame, Buffer.concat(Array<Uint8Array>(10_000).fill(rawFrame(ignoredType, new Uint8Array(8))))],
-      },
-      span,
-      reason: 'more frames than allowed',
-    },
+    ['oversized', [rawHello(new Uint8Array(20_000))], '20000 bytes is too long'],
+    ['oversized by its header alone', [Uint8Array.of(255, 255, hello)], 'too long'],
+    [truncated, [first.subarray(0, 50)], 'within a frame'],
+    ['truncated JSON', [rawHello(first.subarray(3, 50))], 'not JSON'],
+    ['wrong types', [rawHello(JSON.stringify(wrong))], 'hello.'],
+    ['an array as hello', [rawHello('[]')], 'hello'],
+    ['a frame of unknown type', [rawFrame(99, new Uint8Array(4))], 'type 99'],
+    ['another mesh', [helloOf({ meshes: ['mesh-z'] })], 'mesh-z', 'mesh.link.refused'],
+    ['a digest without a hello', [digestFor(member)], 'non-member'],
+    ['a digest in the name of another node', [first, digestFor(member)], 'another peer'],
+    ['10,000 frames of an ignored type at once', [first, flood], 'more frames than allowed'],
   ]
 }
 
@@ -229,13 +161,12 @@ function digestFor(peer: string): Uint8Array {
 async function misbehaviourCheck(
   { receiver }: Cluster,
   misbehaving: MisbehavingPeer,
-  misbehaviour: Misbehaviour,
+  [what, chunks, reason, span = 'mesh.frame.refused']: Misbehaviour,
 ): Promise<Check> {
-  const { what, saying, span, reason } = misbehaviour
   const before = spansNamed(receiver.spans, span).length
   const spanOfPeer = ({ attributes }: ReceivedSpan) => attributes['mesh.peer.id'] === misbehaving.peer
   const refusal = () => spansNamed(receiver.spans, span).slice(before).find(spanOfPeer)
-  const end = await misbehaving.send(saying).then(
+  const end = await misbehaving.send({ chunks, ends: what === truncated }).then(
     ({ endedAfterMs, frames }) => {
       const goodbye = frames.find((frame) => frame.type === 'goodbye')
       return `ended after ${Math.round(endedAfterMs)} ms, goodbye: ${goodbye?.reason ?? 'none'}`
@@ -320,14 +251,6 @@ function ids(links: readonly PairLink[] | string): string {
     .join(' ')
 }
 
-interface Case {
-  readonly what: string
-  readonly env?: Readonly<Record<string, string>>
-  readonly args?: readonly string[]
-  /** The message must contain all of them: the key, the value, the cure. */
-  readonly mentions: readonly string[]
-}
-
 /** Starts a node with each invalid configuration. */
 async function configurationChecks(): Promise<Check[]> {
   const udp = createSocket('udp4')
@@ -337,22 +260,16 @@ async function configurationChecks(): Promise<Check[]> {
     await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve))
     const { port } = tcp.address() as { port: number }
     const takenAddresses = [`/ip4/127.0.0.1/udp/${udp.address().port}/quic-v1`, `/ip4/127.0.0.1/tcp/${port}`]
-    const ports = takenAddresses.map((address): Case => {
-      const mentions = ['MESH_LISTEN', address, 'choose another port']
-      return {
-        what: `a port in use (${address.includes('udp') ? 'UDP' : 'TCP'})`,
-        env: { MESH_LISTEN: address },
-        mentions,
-      }
-    })
     const admin = `127.0.0.1:${port}`
-    const adminTaken: Case = {
-      what: 'a port in use (HTTP API)',
-      env: { MESH_ADMIN: admin },
-      mentions: ['MESH_ADMIN (--admin)', admin, 'choose another port'],
-    }
+    const cure = 'choose another port'
+    const taken: readonly Configuration[] = [
+      ...takenAddresses.map((address) =>
+        invalidAddress(`a port in use (${address.includes('udp') ? 'UDP' : 'TCP'})`, 'MESH_LISTEN', address, cure),
+      ),
+      ['a port in use (HTTP API)', { MESH_ADMIN: admin }, 'MESH_ADMIN (--admin)', admin, cure],
+    ]
     const checks: Check[] = []
-    for (const one of [...cases, ...ports, adminTaken]) checks.push(await checkOf(one))
+    for (const one of [...configurations, ...taken]) checks.push(await configurationCheck(one))
     return checks
   } finally {
     udp.close()
@@ -360,27 +277,19 @@ async function configurationChecks(): Promise<Check[]> {
   }
 }
 
-async function checkOf({ what, env = {}, args = [], mentions }: Case): Promise<Check> {
-  const { code, stderr } = await start(env, args)
-  const missing = mentions.filter((text) => !stderr.includes(text))
-  const firstLine = stderr.trim().split('\n')[0] ?? ''
+async function configurationCheck([what, settings, ...mentions]: Configuration): Promise<Check> {
+  const [args, env] = Array.isArray(settings) ? [settings, {}] : [[], settings]
+  const quiet = { MESH_OTLP: 'off', MESH_ADMIN: 'off', MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }
+  const command = [process.execPath, bin, 'node', ...args]
+  const own = { ...nodeEnvironment(), ...quiet, ...env }
+  // Without its log, which is its standard output.
+  const node = new Subprocess({ name: what, command, env: own, onLine: () => {} })
+  const { code, output } = await node.exitWithin(limitMs)
+  const missing = mentions.filter((text) => !output.includes(text))
   return {
     what: `configuration: ${what}`,
-    want: `exit ${usageError}, names ${mentions.join(' and ')}`,
-    got: `exit ${code}: ${firstLine}`,
-    holds: code === usageError && missing.length === 0,
+    want: `exit ${exitCodes.usage}, names ${mentions.join(' and ')}`,
+    got: `exit ${code}: ${output.trim().split('\n')[0]}`,
+    holds: code === exitCodes.usage && missing.length === 0,
   }
-}
-
-function start(env: Readonly<Record<string, string>>, args: readonly string[]) {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(MESH|OTEL|NODE)_/.test(name))
-  const quiet = { MESH_OTLP: 'off', MESH_ADMIN: 'off', MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }
-  return new Promise<{ code: number | string; stderr: string }>((resolve) => {
-    execFile(
-      process.execPath,
-      [bin, 'node', ...args],
-      { env: { ...Object.fromEntries(inherited), ...quiet, ...env }, timeout: limitMs },
-      (error, _, stderr) => resolve({ code: error === null ? 0 : (error.code ?? 'none'), stderr }),
-    )
-  })
 }

@@ -5,8 +5,8 @@ import type { Host } from '../../testing/netns/host.ts'
 import type { Attachment, Lan, Network } from '../../testing/netns/network.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { nameOf, numberOf, spansNamed, timeUntil } from '../evidence.ts'
-import { atMost, type Check, each, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { nameOf, spansNamed, timeUntil } from '../evidence.ts'
+import { atMost, type Check, each, equals, type ProofContext } from '../proof.ts'
 import { addressesAt, incompleteViews, listen, type NodeView, onNetwork, viewsOf } from './on-network.ts'
 
 const ipv4 = (n: number) => `45.79.10.${n}`
@@ -65,7 +65,6 @@ export const proof = endToEnd({
       const onLink = ['45.79.10.0/24', '10.88.0.0/24']
       const addresses = [`${ipv4(1)}/24`, `${ipv6(1)}/64`]
       await host.attach({ interface: 'eth0', lan, addresses, onLink: onLink.slice(1) })
-      const seed = await cluster.node('seed', { role: 'seed', host, listen })
       const site = {
         lan,
         ipv4: (n: number) => `${ipv4(n)}/24`,
@@ -74,33 +73,27 @@ export const proof = endToEnd({
         onLink,
         gateways: [],
         seeds: addressesAt(ipv4(1), ipv6(1)),
+        watchedMs: 225_000,
       }
-      const { figures, checks } = await runMixedHosts({ network, cluster, seed, site, watchedMs: 225_000, context })
-      return { figures, checks }
+      return await runMixedHosts(
+        network,
+        cluster,
+        await cluster.node('seed', { role: 'seed', host, listen }),
+        site,
+        context,
+      )
     }),
 })
 
-interface MixedHosts {
-  readonly network: Network
-  readonly cluster: Cluster
-  readonly seed: NodeProcess
-  readonly site: Site
-  /** Milliseconds from the start of all until the kill of the seed: ten attempts at an address need about 213,000. */
-  readonly watchedMs: number
-  readonly context: ProofContext
-}
-
-interface MixedHostsResult extends ProofResult {
-  readonly hostedNodes: readonly HostedNode[]
-  /** Views of all nodes just before the kill of the seed. */
-  readonly before: readonly NodeView[]
-}
-
 /** All hosts join through one seed, which is then killed. */
-export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult> {
-  const { seed, site, cluster, context } = mesh
-  const { progress, signal } = context
-  const hostedNodes = await startHostedNodes(mesh.network, cluster, site)
+export async function runMixedHosts(
+  network: Network,
+  cluster: Cluster,
+  seed: NodeProcess,
+  site: Site,
+  { progress, signal }: ProofContext,
+) {
+  const hostedNodes = await startHostedNodes(network, cluster, site)
   const others = hostedNodes.map(({ node }) => node)
   const began = performance.now()
   progress('all are started; one interface is attached, another is renumbered twice')
@@ -108,9 +101,9 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
   const joined = await joinedWithin([seed, ...others], true, membershipMs, signal)
   await changed
   progress(
-    `membership is complete after ${joined.membershipMs} ms, neighbours are linked after ${joined.linkedMs} ms; watching for pages`,
+    `membership is complete after ${joined.membershipMs} ms, links after ${joined.linkedMs} ms; watching for pages`,
   )
-  await sleep(Math.max(0, mesh.watchedMs - (performance.now() - began)), undefined, { signal })
+  await sleep(Math.max(0, site.watchedMs - (performance.now() - began)), undefined, { signal })
   const before = await viewsOf([seed, ...others])
   const pagesBefore = pagesOf(cluster.receiver.spans)
   const seedSpans = seedSpansByNode(cluster)
@@ -122,8 +115,6 @@ export async function runMixedHosts(mesh: MixedHosts): Promise<MixedHostsResult>
   const after = await viewsOf(others)
   const pagesAfter = pagesOf(cluster.receiver.spans).filter(({ alert }) => !expectedPages.includes(alert))
   return {
-    hostedNodes,
-    before,
     figures: {
       joined,
       'seed removed after, ms': removedMs,
@@ -206,6 +197,8 @@ interface Site {
   readonly onLink: readonly string[]
   readonly gateways: readonly string[]
   readonly seeds: readonly string[]
+  /** Milliseconds from the start of all until the kill of the seed: ten attempts at an address need about 213,000. */
+  readonly watchedMs: number
 }
 
 /** One host: its addresses, and its special condition. */
@@ -218,7 +211,7 @@ interface Machine {
   readonly condition?: 'late' | 'udp-blocked'
 }
 
-export interface HostedNode {
+interface HostedNode {
   readonly machine: Machine
   readonly host: Host
   readonly node: NodeProcess
@@ -277,17 +270,15 @@ function reachableCount(name: string, seedToo: boolean): number {
   return others.length + (seedToo ? 1 : 0)
 }
 
-/** One page that these spans would have caused. */
 interface Page {
   readonly alert: AlertName
-  /** Its node, or the first of several. */
   readonly node: string
-  readonly spans: number
 }
 
 type Spans = readonly ReceivedSpan[]
 
-type Rule = (spans: Spans) => readonly Page[]
+/** The nodes for which an alert would have paged, or the first of several that did so together. */
+type Rule = (spans: Spans) => readonly string[]
 
 /**
  * Pages by the spans alone; promtool tests the rules themselves. An alert without a rule below, such as a new one,
@@ -295,56 +286,48 @@ type Rule = (spans: Spans) => readonly Page[]
  */
 export function pagesOf(spans: Spans): Page[] {
   const paging = alertNames.filter((name) => alertOf(name).severity === 'page' && alertOf(name).about === 'mesh')
-  return paging.flatMap((alert) => (rules[alert] ?? firstSpan(alert))(spans))
+  return paging.flatMap((alert) => (rules[alert] ?? firstSpan(alert))(spans).map((node) => ({ alert, node })))
 }
 
 function firstSpan(alert: AlertName): Rule {
   const { search } = alertOf(alert)
   if (typeof search === 'string') throw new Error(`no rule decides when ${alert} pages`)
-  return (spans) =>
-    [...byNode(spansNamed(spans, search.span))].map(([node, { length }]) => ({ alert, node, spans: length }))
+  return (spans) => [...new Set(spansNamed(spans, search.span).map(nameOf))]
 }
 
 /** At least three nodes, and half of all, retry in every minute of two minutes. */
-function retryStorm(spans: Spans): Page[] {
+function retryStorm(spans: Spans): string[] {
   const retries = spansNamed(spans, 'mesh.seed.retry')
   const nodes = new Set(spans.map(nameOf)).size
-  const retrying = (at: number) =>
-    new Set(retries.filter(({ endMs }) => endMs > at - minuteMs && endMs <= at).map(nameOf)).size
+  const retrying = (at: number) => new Set(within(retries, at, minuteMs).map(nameOf)).size
   const storms = longest(retries, (at) => retrying(at) >= Math.max(3, nodes / 2))
-  const [first] = retries
-  return storms < 2 * minuteMs || first === undefined
-    ? []
-    : [{ alert: 'MeshRetryStorm', node: nameOf(first), spans: retries.length }]
+  return storms < 2 * minuteMs ? [] : retries.slice(0, 1).map(nameOf)
 }
 
 /** A node has no link in any census of two minutes. */
-function alone(spans: Spans): Page[] {
-  return [...byNode(spansNamed(spans, 'mesh.audit'))].flatMap(([node, audits]) => {
-    const last = (at: number) => audits.findLast(({ endMs }) => endMs <= at)
-    const without = longest(audits, (at) => {
-      const audit = last(at)
-      return audit !== undefined && numberOf(audit, 'mesh.audit.links') === 0
-    })
-    return without < 2 * minuteMs ? [] : [{ alert: 'MeshNodeAlone', node, spans: audits.length } as const]
+function alone(spans: Spans): string[] {
+  return nodesWhere(spansNamed(spans, 'mesh.audit'), (audits) => {
+    const links = (at: number) => audits.findLast(({ endMs }) => endMs <= at)?.attributes['mesh.audit.links']
+    return longest(audits, (at) => links(at) === 0) >= 2 * minuteMs
   })
 }
 
 /** A node expires at least three members, and a quarter of all, within two minutes. */
-function expiredInBulk(spans: Spans): Page[] {
-  const nodes = new Set(spans.map(nameOf)).size
-  return [...byNode(spansNamed(spans, 'mesh.member.expired'))].flatMap(([node, expired]) => {
-    const most = Math.max(
-      ...expired.map(
-        ({ endMs }) => expired.filter((one) => one.endMs <= endMs && one.endMs > endMs - 2 * minuteMs).length,
-      ),
-    )
-    return most < Math.max(3, nodes / 4) ? [] : [{ alert: 'MeshMembersExpiredInBulk', node, spans: most } as const]
-  })
+function expiredInBulk(spans: Spans): string[] {
+  const least = Math.max(3, new Set(spans.map(nameOf)).size / 4)
+  return nodesWhere(spansNamed(spans, 'mesh.member.expired'), (expired) =>
+    expired.some(({ endMs }) => within(expired, endMs, 2 * minuteMs).length >= least),
+  )
 }
 
-function byNode(spans: Spans): ReadonlyMap<string, Spans> {
-  return Map.groupBy(spans, nameOf)
+/** Names of the nodes of whose spans `holds` is true. */
+function nodesWhere(spans: Spans, holds: (spansOfNode: Spans) => boolean): string[] {
+  return [...Map.groupBy(spans, nameOf)].flatMap(([node, spansOfNode]) => (holds(spansOfNode) ? [node] : []))
+}
+
+/** Spans that ended in the `ms` before `at`. */
+function within(spans: Spans, at: number, ms: number): Spans {
+  return spans.filter(({ endMs }) => endMs > at - ms && endMs <= at)
 }
 
 /** The longest time for which `holds`, in milliseconds, evaluated every ten seconds from the first span to the last. */

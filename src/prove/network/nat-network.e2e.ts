@@ -1,9 +1,9 @@
-import type { Topology } from '../../kit/views.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { nameOf } from '../evidence.ts'
+import { topologyOf } from '../mesh/mesh.ts'
 import { each } from '../proof.ts'
-import type { HostedNode } from './mixed-network.e2e.ts'
 import { runMixedHosts } from './mixed-network.e2e.ts'
-import { addressesAt, listen, onNetwork } from './on-network.ts'
+import { addressesAt, hostAt, listen, onNetwork } from './on-network.ts'
 
 const seedAt = { ipv4: '45.79.10.1', ipv6: '2600:3c00::1' }
 const router = { inside: ['10.88.0.254/24', 'fd88::fe/64'], outside: ['45.79.10.254/24', '2600:3c00::fe/64'] }
@@ -17,9 +17,7 @@ export const proof = endToEnd({
   run: (context) =>
     onNetwork('nat-network', async (network, cluster) => {
       const [world, home] = [await network.lan('world'), await network.lan('home')]
-      const host = await network.host('seed')
-      const addresses = [`${seedAt.ipv4}/24`, `${seedAt.ipv6}/64`]
-      await host.attach({ interface: 'eth0', lan: world, addresses })
+      const host = await hostAt(network, world, 'seed', `${seedAt.ipv4}/24`, `${seedAt.ipv6}/64`)
       await network.natRouter('router', {
         inside: { lan: home, addresses: router.inside },
         outside: { lan: world, addresses: router.outside },
@@ -34,33 +32,19 @@ export const proof = endToEnd({
         onLink: [],
         gateways: router.inside.map((address) => address.replace(/\/.*/, '')),
         seeds: addressesAt(seedAt.ipv4, seedAt.ipv6),
+        watchedMs: 90_000,
       }
-      const result = await runMixedHosts({ network, cluster, seed, site, watchedMs: 90_000, context })
-      const spans = cluster.receiver.spans.filter(({ name }) => name.startsWith('mesh.address.'))
-      const names = result.hostedNodes.map(({ node }) => node.name)
-      const unconfirmedByNode = names.map((name) => {
-        const own = spans.filter(({ resource }) => resource['mesh.node.name'] === name)
-        return { name, unconfirmed: own.some(({ attributes }) => JSON.stringify(attributes).includes('unconfirmed')) }
+      const result = await runMixedHosts(network, cluster, seed, site, context)
+      const others = cluster.nodes().filter((node) => node !== seed)
+      const unconfirmed = cluster.receiver.spans.filter(({ name, attributes }) => {
+        return name.startsWith('mesh.address.') && JSON.stringify(attributes).includes('unconfirmed')
       })
+      const nodes = others.map(({ name }) => ({ name, unconfirmed: unconfirmed.some((span) => nameOf(span) === name) }))
+      const addresses = others.map(async (node) => [node.name, (await topologyOf(node)).addresses] as const)
+      const what = 'nodes whose span names the address of the router as unconfirmed'
       return {
-        figures: { ...result.figures, 'own addresses': await ownAddressesOf(result.hostedNodes) },
-        checks: [
-          ...result.checks,
-          each(
-            'nodes whose span names the address of the router as unconfirmed',
-            'all',
-            unconfirmedByNode,
-            (one) => one.unconfirmed,
-          ),
-        ],
+        figures: { ...result.figures, 'own addresses': Object.fromEntries(await Promise.all(addresses)) },
+        checks: [...result.checks, each(what, 'all', nodes, (one) => one.unconfirmed)],
       }
     }),
 })
-
-async function ownAddressesOf(hostedNodes: readonly HostedNode[]): Promise<Record<string, unknown>> {
-  const entries = hostedNodes.map(async ({ node }) => {
-    const { addresses } = await node.api<Topology & { addresses?: unknown }>('/api/topology')
-    return [node.name, addresses] as const
-  })
-  return Object.fromEntries(await Promise.all(entries))
-}
