@@ -1,6 +1,8 @@
+import { percentile } from '../../bench/statistics.ts'
 import { CrossedDialsMesh, type Round } from '../../testing/cluster/crossed-dials-mesh.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, each, equals, type ProofContext, type ProofResult, round as rounded } from '../proof.ts'
+import { sum } from '../evidence.ts'
+import { atMost, type Check, each, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
 
 const rounds = 200
 
@@ -40,8 +42,8 @@ function figures(rounds: readonly Round[], spanCounts: Readonly<Record<string, n
     'one link after ms': spread(rounds.flatMap((round) => settledTimes(round))),
     'of the first round alone, which warms up': spread(rounds.slice(0, 1).flatMap((round) => settledTimes(round))),
     'gossip delivered after ms': spread(rounds.flatMap((round) => round.deliveryMs)),
-    'pairs that had two connections': sum(rounds, (round) => round.crossed),
-    'gossip duplicates': sum(rounds, (round) => round.duplicates),
+    'pairs that had two connections': sum(rounds.map(({ crossed }) => crossed)),
+    'gossip duplicates': sum(rounds.map(({ duplicates }) => duplicates)),
     'connections opened, both ends': spanCounts['mesh.connection.opened'] ?? 0,
     'connections superseded, both ends': spanCounts['mesh.connection.superseded'] ?? 0,
     'goodbyes sent': spanCounts['mesh.goodbye.sent'] ?? 0,
@@ -55,8 +57,8 @@ function figures(rounds: readonly Round[], spanCounts: Readonly<Record<string, n
 function checks(rounds: readonly Round[]): Check[] {
   const times = rounds.flatMap((round) => settledTimes(round))
   const missing = pairs * rounds.length - times.length
-  const crossed = sum(rounds, (round) => round.crossed)
-  const within = (share: number) => (missing > 0 ? Number.NaN : quantile(times, share))
+  const crossed = sum(rounds.map(({ crossed }) => crossed))
+  const within = (share: number) => (missing > 0 ? Number.NaN : percentile(times, share))
   // With fewer pairs the slowest hundredth is a single pair of the first round, in which all code is cold; and a short
   // run is one of many tests on a busy machine.
   const tail = times.length < 1_000 ? [] : [atMost('99 of 100 pairs: to one link', claimed.p99, within(0.99), 'ms')]
@@ -64,23 +66,9 @@ function checks(rounds: readonly Round[]): Check[] {
     equals('pairs without one link, the same on both ends', 0, missing),
     ...tail,
     atMost('every pair: to one link', claimed.max, within(1), 'ms'),
-    equals(
-      'pairs that changed their link before the round’s end',
-      0,
-      sum(rounds, (round) => round.changed),
-    ),
-    each(
-      'rounds in which a request each way per pair was answered',
-      'all',
-      rounds,
-      ({ answered }) => answered === ways,
-    ),
-    each(
-      'rounds in which a message of each node reached each other',
-      'all',
-      rounds,
-      (one) => one.deliveryMs.length === ways,
-    ),
+    equals('pairs that changed their link before the round’s end', 0, sum(rounds.map(({ changed }) => changed))),
+    each('rounds in which a request each way per pair was answered', 'all', rounds, isAnswered),
+    each('rounds in which a message of each node reached each other', 'all', rounds, isDelivered),
     // Without crossed dials the nodes have nothing to resolve.
     {
       what: 'pairs whose dials crossed',
@@ -91,21 +79,14 @@ function checks(rounds: readonly Round[]): Check[] {
   ]
 }
 
+const isAnswered = ({ answered }: Round) => answered === ways
+const isDelivered = ({ deliveryMs }: Round) => deliveryMs.length === ways
+
 function settledTimes(round: Round): number[] {
   return round.settledMs.filter((ms) => ms !== undefined)
 }
 
-function sum(rounds: readonly Round[], of: (round: Round) => number): number {
-  return rounds.reduce((total, round) => total + of(round), 0)
-}
-
 function spread(values: readonly number[]): Record<'p50' | 'p90' | 'p99' | 'max', number> {
-  const at = (share: number) => rounded(quantile(values, share))
+  const at = (share: number) => round(percentile(values, share))
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) }
-}
-
-/** The lowest value that `share` of all values do not exceed. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 }

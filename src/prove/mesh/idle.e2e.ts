@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { max, mean, median, min } from 'simple-statistics'
 import { startStockNodes } from '../../bench/stock-nodes.ts'
 import { idleWindow, type WindowUse } from '../../bench/windows.ts'
 import { buildTestPackage } from '../../testing/built-package.ts'
-import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
+import { type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { emitterOf, missingSpans, numberOf, spansNamed, sum } from '../evidence.ts'
+import { emitterOf, missingSpans, numberOf, spansNamed } from '../evidence.ts'
 import { atMost, type Check, each, equals, round } from '../proof.ts'
 
 const count = 9
@@ -43,7 +44,7 @@ export const proof = endToEnd({
     const { bin } = resources.use(await buildTestPackage())
     const stock = resources.use(await startStockNodes(count))
     progress(`${count} stock nodes are connected`)
-    const mesh = resources.use(await startIdleMesh('package', { count, links, bin }))
+    const mesh = resources.use(await startIdleMesh(bin))
     progress(`${count} mesh nodes have ${links} links each; settling for ${settleMs / 1_000} s`)
     await sleep(settleMs, undefined, { signal })
     const samples: WindowSample[] = []
@@ -54,7 +55,7 @@ export const proof = endToEnd({
       const meshLinks = mesh.links()
       const stockConnections = await Promise.all(stock.nodes.map((node) => node.connections()))
       samples.push({ use, spans, links: meshLinks, stockConnections })
-      progress(`window ${i} of ${windows}: ${sides.map((side) => `${side} ${describeUse(use, side)}`).join(', ')}`)
+      progress(`window ${i} of ${windows}: ${sides.map((side) => describeUse(use, side)).join(', ')}`)
     }
     return { figures: { ...figuresOf(samples), ...(await rssAfterFirstRequest(mesh)) }, checks: checksOf(samples) }
   },
@@ -68,28 +69,38 @@ async function rssAfterFirstRequest({ nodes }: IdleMesh): Promise<Record<string,
 }
 
 function checksOf(samples: readonly WindowSample[]): Check[] {
+  const all = (of: (sample: WindowSample) => readonly number[]) => samples.flatMap(of)
   const rssOfStock = round(mean(rss(samples, 'stock')))
+  const hasAll = (n: number) => n === links
+  const undelivered = samples.map(({ spans }) => spans.missing + spans.lost)
   return [
     atMost('CPU per node, median', maxCpuMsPerS, median(cpu(samples, 'package')), 'ms/s'),
     atMost('RSS per node, mean; at most stock’s', rssOfStock, mean(rss(samples, 'package')), 'MiB'),
     each(
       'links of each node after each window',
       `${links}`,
-      samples.flatMap((one) => one.links),
-      (n) => n === links,
+      all((one) => one.links),
+      hasAll,
     ),
     each(
       'connections of each stock node after each window',
       `${links}`,
-      samples.flatMap((one) => one.stockConnections),
-      (n) => n === links,
+      all((one) => one.stockConnections),
+      hasAll,
     ),
-    each('spans that arrived from each node in each window', 'some', spansByNode(samples), (n) => n > 0),
-    equals('emitted spans that have not arrived', 0, Math.max(...samples.map(({ spans }) => undelivered(spans)))),
+    each(
+      'spans that arrived from each node in each window',
+      'some',
+      all(({ spans }) => spans.byNode),
+      (n) => n > 0,
+    ),
+    equals('emitted spans that have not arrived', 0, Math.max(...undelivered)),
   ]
 }
 
 function figuresOf(samples: readonly WindowSample[]): Record<string, unknown> {
+  const ratio = (key: 'cpu' | 'rss', side: Side) =>
+    samples.map(({ use }) => round(mean(use.sides[side]?.[key] ?? []) / mean(use.sides['stock']?.[key] ?? [])))
   const figures = sides.map((side) => [
     side,
     {
@@ -97,8 +108,8 @@ function figuresOf(samples: readonly WindowSample[]): Record<string, unknown> {
       'CPU ms/s per node, mean of each window': samples.map(({ use }) => round(mean(use.sides[side]?.cpu ?? []))),
       'RSS MiB': spread(rss(samples, side)),
       'PSS MiB': spread(samples.flatMap(({ use }) => use.sides[side]?.pss ?? [])),
-      'CPU to stock, by window': samples.map(({ use }) => ratio(use.sides[side]?.cpu, use.sides['stock']?.cpu)),
-      'RSS to stock, by window': samples.map(({ use }) => ratio(use.sides[side]?.rss, use.sides['stock']?.rss)),
+      'CPU to stock, by window': ratio('cpu', side),
+      'RSS to stock, by window': ratio('rss', side),
     },
   ])
   return {
@@ -109,7 +120,7 @@ function figuresOf(samples: readonly WindowSample[]): Record<string, unknown> {
     ...Object.fromEntries(figures),
     'CPU ms/s of everything else, by window': samples.map(({ use }) => Math.round(use.others)),
     'load average, by window': samples.map(({ use }) => round(use.load)),
-    'spans per node and window': spread(spansByNode(samples)),
+    'spans per node and window': spread(samples.flatMap(({ spans }) => spans.byNode)),
   }
 }
 
@@ -121,97 +132,49 @@ function rss(samples: readonly WindowSample[], side: Side): number[] {
   return samples.flatMap(({ use }) => use.sides[side]?.rss ?? [])
 }
 
-function spansByNode(samples: readonly WindowSample[]): number[] {
-  return samples.flatMap(({ spans }) => spans.byNode)
-}
-
-function undelivered({ missing, lost }: SpanCounts): number {
-  return missing + lost
-}
-
 function describeUse({ sides: used }: WindowUse, side: Side): string {
-  return `${mean(used[side]?.cpu ?? []).toFixed(1)} ms/s ${mean(used[side]?.rss ?? []).toFixed(0)} MiB`
+  return `${side} ${mean(used[side]?.cpu ?? []).toFixed(1)} ms/s ${mean(used[side]?.rss ?? []).toFixed(0)} MiB`
 }
 
-function spread(numbers: readonly number[]) {
-  const figures = { median: median(numbers), mean: mean(numbers), min: Math.min(...numbers), max: Math.max(...numbers) }
+function spread(numbers: number[]) {
+  const figures = { median: median(numbers), mean: mean(numbers), min: min(numbers), max: max(numbers) }
   return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, round(value)]))
 }
 
-function ratio(ours: readonly number[] = [], theirs: readonly number[] = []): number {
-  return round(mean(ours) / mean(theirs))
-}
-
-function mean(numbers: readonly number[]): number {
-  return sum(numbers) / numbers.length
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
-}
-
-interface IdleMesh extends AsyncDisposable {
-  readonly nodes: readonly NodeProcess[]
-  /** Joined links of each node by its last census, since a request would wake it. NaN before the first census. */
-  links(): readonly number[]
-  /** Spans that have reached the receiver since the last call. */
-  spans(): SpanCounts
-}
+type IdleMesh = Awaited<ReturnType<typeof startIdleMesh>>
 
 interface SpanCounts {
-  /** Spans of each node, in their order. */
+  /** Spans of each node that have reached the receiver since the last call, in the order of the nodes. */
   readonly byNode: readonly number[]
   /** Since the start: gaps in the numbers of arrived spans, and `mesh.telemetry.lost` spans. */
   readonly missing: number
   readonly lost: number
 }
 
-interface IdleMeshOptions {
-  readonly count: number
-  /** Links that each node must have before the measurement. */
-  readonly links: number
-  /** Program to run in place of the clone's `tracemesh`. */
-  readonly bin?: string
-}
-
-/** Starts `count` mesh nodes as a user does, with the first as the seed of the others. Resolves once all are linked. */
-async function startIdleMesh(name: string, { count, links, bin }: IdleMeshOptions): Promise<IdleMesh> {
-  const cluster = await startCluster()
-  try {
-    const nodes: NodeProcess[] = []
-    for (let i = 0; i < count; i++) {
-      const role = i === 0 ? ({ role: 'seed' } as const) : { seeds: [cluster.address(`${name}-0`)] }
-      const program = bin === undefined ? {} : { entry: bin, args: ['node'] }
-      nodes.push(await cluster.node(`${name}-${i}`, { ...role, ...program }))
-    }
-    const readLinks = () => linksOf(cluster, nodes)
-    await until(() => readLinks().every((n) => n >= links), linkedMs, `each of ${name} has ${links} links`)
-    return { nodes, links: readLinks, spans: spanCounter(cluster, nodes), [Symbol.asyncDispose]: () => cluster.close() }
-  } catch (error) {
-    await cluster.close()
-    throw error
+/** Starts the published package as a user does, with the first node as the seed of the others, until all are linked. */
+async function startIdleMesh(bin: string) {
+  await using resources = new AsyncDisposableStack()
+  const cluster = resources.use(await startCluster())
+  const { spans } = cluster.receiver
+  const nodes: NodeProcess[] = []
+  for (let i = 0; i < count; i++) {
+    const role = i === 0 ? ({ role: 'seed' } as const) : { seeds: [cluster.address('node-0')] }
+    nodes.push(await cluster.node(`node-${i}`, { ...role, entry: bin, args: ['node'] }))
   }
-}
-
-function linksOf({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): number[] {
-  const last = new Map(
-    spansNamed(spans, 'mesh.audit').map((audit) => [emitterOf(audit), numberOf(audit, 'mesh.audit.links')]),
-  )
-  return nodes.map(({ peer }) => last.get(peer) ?? Number.NaN)
-}
-
-function spanCounter({ receiver: { spans } }: Cluster, nodes: readonly NodeProcess[]): () => SpanCounts {
+  /** By the last census, since a request would wake the node. NaN before the first census. */
+  const linksOf = ({ peer }: NodeProcess) => {
+    const audit = spansNamed(spans, 'mesh.audit').findLast((span) => emitterOf(span) === peer)
+    return audit === undefined ? Number.NaN : numberOf(audit, 'mesh.audit.links')
+  }
+  const readLinks = () => nodes.map(linksOf)
+  await until(() => readLinks().every((n) => n >= links), linkedMs, `each node has ${links} links`)
   let read = 0
-  return () => {
+  const countSpans = (): SpanCounts => {
     const fresh = Map.groupBy(spans.slice(read), emitterOf)
     read = spans.length
-    return {
-      byNode: nodes.map(({ peer }) => fresh.get(peer)?.length ?? 0),
-      missing: missingSpans(spans),
-      lost: spansNamed(spans, 'mesh.telemetry.lost').length,
-    }
+    const byNode = nodes.map(({ peer }) => fresh.get(peer)?.length ?? 0)
+    return { byNode, missing: missingSpans(spans), lost: spansNamed(spans, 'mesh.telemetry.lost').length }
   }
+  const kept = resources.move()
+  return { nodes, links: readLinks, spans: countSpans, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }

@@ -200,19 +200,6 @@ interface Peer {
   stop(): Promise<void>
 }
 
-interface JsPeer extends Peer {
-  readonly address: string
-  dial(address: string): Promise<void>
-  /** Publishes `count` messages to a topic without subscribers, which fills the cache; returns their ids. */
-  fillCache(count: number): Promise<readonly Uint8Array[]>
-  /** Ids of the cached messages on its topic. */
-  cachedIds(): readonly Uint8Array[]
-  /** Requests these messages from a peer in one IWANT. */
-  sendIwant(peer: string, ids: readonly Uint8Array[]): void
-  /** Answers a peer as if it had requested these messages in one IWANT. */
-  answer(peer: string, ids: readonly Uint8Array[]): Promise<void>
-}
-
 /** Internals of gossipsub that the proof uses to provoke what IHAVE does at a bad moment. */
 interface GossipsubInternals {
   readonly peers: ReadonlyMap<string, unknown>
@@ -221,7 +208,7 @@ interface GossipsubInternals {
   handleReceivedRpc(peer: unknown, rpc: object): Promise<void>
 }
 
-async function startPeer(kind: Kind, transport: Transport): Promise<JsPeer> {
+async function startPeer(kind: Kind, transport: Transport) {
   const { telemetry, spans: emittedSpans } = recordingTelemetry()
   const libp2p = await create(kind, transport, telemetry)
   const { pubsub } = libp2p.services
@@ -241,22 +228,27 @@ async function startPeer(kind: Kind, transport: Transport): Promise<JsPeer> {
     spans: emittedSpans,
     received,
     address: String(libp2p.getMultiaddrs()[0]),
-    dial: async (address) => void (await libp2p.dial(multiaddr(address))),
-    publish: (bytes) =>
+    dial: async (address: string) => void (await libp2p.dial(multiaddr(address))),
+    publish: (bytes: number) =>
       pubsub.publish(topic, new Uint8Array(bytes)).then(
         ({ recipients }) => recipients.length,
         () => undefined,
       ),
-    fillCache: async (count) => {
+    /** Publishes `count` messages to a topic without subscribers, which fills the cache; returns their ids. */
+    fillCache: async (count: number) => {
       for (let index = 0; index < count; index++) await pubsub.publish(cachedTopic, new Uint8Array(cachedBytes))
       return idsOf(cachedTopic)
     },
+    /** Ids of the cached messages on its topic. */
     cachedIds: () => idsOf(topic),
-    sendIwant: (peer, ids) => {
+    /** Requests these messages from a peer in one IWANT. */
+    sendIwant: (peer: string, ids: readonly Uint8Array[]) => {
       pubsub.subscribe(cachedTopic)
       internals.sendRpc(peer, iwantRpc(ids))
     },
-    answer: (peer, ids) => internals.handleReceivedRpc(internals.peers.get(peer), iwantRpc(ids)),
+    /** Answers a peer as if it had requested these messages in one IWANT. */
+    answer: (peer: string, ids: readonly Uint8Array[]) =>
+      internals.handleReceivedRpc(internals.peers.get(peer), iwantRpc(ids)),
     stop: async () => void (await libp2p.stop()),
   }
 }

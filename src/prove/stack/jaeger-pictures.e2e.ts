@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { searches, searchUrl } from '../../catalogue/searches.ts'
 import type { SpanName } from '../../catalogue/spans.ts'
 import { until } from '../../processes/waiting.ts'
@@ -26,12 +26,13 @@ import {
   openSpan,
   openTrace,
   search,
-  shownValue,
   valuesOf,
 } from './jaeger-steps.ts'
 import { withStack } from './on-stack.ts'
 
 const mesh = 'mesh-a'
+/** The page as Jaeger's shipped configuration links to it. */
+const pageUrl = 'http://127.0.0.1:16680'
 /** Nodes beside the lab, whose own late seed causes too few retries: an unanswered attempt takes 10 s. */
 const [early, late] = ['a-gateway-9', 'a-seed-9']
 const lateMs = 80_000
@@ -96,66 +97,119 @@ async function walkLab({ seed, progress, signal }: ProofContext): Promise<ProofR
   const { directory, sizes, save, sizeCheck } = pictures()
   const browser = await launchBrowser()
   try {
-    const walk = { jaeger, mesh, subjects, monitorFromMs: fromMs + curvesMs, signal, save, progress }
-    const walked = await walkJaeger(browser, walk)
-    const checks = [...(await checksOf(walked, subjects, lab)), sizeCheck()]
-    return { figures: { pictures: directory, sizes, ...walked }, checks }
+    const { page, complaints } = await openPage(browser, jaeger, { viewport })
+    page.setDefaultTimeout(stepLimitMs)
+    const picture = async (name: string) => {
+      // The pointer is away from every element.
+      await page.mouse.move(0, viewport.height - 1)
+      await page.waitForTimeout(1_000)
+      await save(name, await page.screenshot())
+    }
+    const tour = { page, jaeger, ...subjects, lab, signal, picture, progress }
+    const checks = [...(await walkCampaign(tour)), ...(await walkOpening(tour)), ...(await walkMenu(tour))]
+    progress('the Monitor tab, after some minutes of spans')
+    await sleep(Math.max(0, fromMs + curvesMs - Date.now()), undefined, { signal })
+    checks.push(...(await walkMonitor(tour)))
+    const unusual = complaints.filter((text) => !usualNoise.some((usual) => usual.test(text)))
+    checks.push(equals('complaints in the console', '', unusual.join(' | ')), sizeCheck())
+    return { figures: { pictures: directory, sizes, complaints: [...complaints] }, checks }
   } finally {
     await browser.close()
   }
 }
 
-async function waitForSubjects(jaeger: string, fromMs: number, signal: AbortSignal): Promise<Subjects> {
-  const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
-  let subjects: Subjects | undefined
-  const look = async () => {
-    subjects = await subjectsOf(reader, mesh, early, fromMs)
-    return subjects !== undefined
-  }
-  await until(look, subjectsMs, 'a campaign with retries that its seed answered, and the opening of its link', signal)
-  return subjects as Subjects
+/** Two related traces of the lab, in a browser on Jaeger's page. */
+interface Tour extends Subjects {
+  readonly page: Page
+  /** Jaeger's page, no slash at the end. */
+  readonly jaeger: string
+  readonly lab: LabProcess
+  readonly signal: AbortSignal
+  picture(name: string): Promise<void>
+  progress(text: string): void
 }
 
-async function checksOf(walked: WalkResult, { campaign, birth }: Subjects, lab: LabProcess): Promise<Check[]> {
-  const { results, attempts, docLinks, threads, followed, menu, ready, complaints } = walked
-  const dialled = (title: string) => title.startsWith(`${mesh}: mesh.seed.dial`)
-  const names = spansNamed(birth.spans, 'mesh.connection.opened').map(nameOf)
-  const [target = ''] = Object.values(docLinks)
-  const [address, anchor = ''] = target.split('#')
+const isCampaign = (title: string) => title.startsWith(`${mesh}: mesh.seed.dial`)
+
+/** From a search to a campaign and its last retry; its attributes lead to the page of spans and to other campaigns. */
+async function walkCampaign({ page, jaeger, campaign, lab, progress, picture }: Tour): Promise<Check[]> {
+  progress('a search, and one of its campaigns')
+  const url = searchUrl(mesh, { label: 'all campaigns', span: 'mesh.seed.dial' })
+  const results = await search(page, `${jaeger}${url}`)
+  await picture('search')
+  const shown = await openResult(page, campaign.traceId)
+  await openSpan(page, 'mesh.seed.retry', -1)
+  await openParts(page, 'Tags')
+  const attempts = await valuesOf(page, 'mesh.seed.attempt')
+  const [target = ''] = Object.values(await linksOf(page, 'mesh.seed.delay_ms'))
+  await picture('campaign')
+  const threads = await linksOf(page, 'mesh.seed.address')
+  progress('a link to another search')
+  const thread = Object.values(threads).find((link) => link.startsWith('/search')) ?? ''
+  const followed = await search(page, `${jaeger}${thread}`)
+  const [address = '', anchor = ''] = target.split('#')
   const spansPage = await (await fetch(`${lab.url}/spans`)).text()
-  const labels = await shippedMenuLabels()
-  const noise = (text: string) => usualNoise.some((usual) => usual.test(text))
+  const retries = spansNamed(campaign.spans, 'mesh.seed.retry').length
   return [
-    each('the search finds campaigns', 'all of them', results, dialled),
-    sameSpans('the campaign', walked.campaign, campaign.spans),
-    equals(
-      'its last retry has its number',
-      String(spansNamed(campaign.spans, 'mesh.seed.retry').length),
-      attempts.join(),
-    ),
-    sameSpans('the opening of the link', walked.birth, birth.spans),
-    equals('both nodes are named there', names.sort().join(), [...walked.ends].sort().join()),
-    equals('a node leads to the page', `/#/nodes/${walked.ends[0]}`, pathOf(Object.values(walked.toPage)[0])),
-    equals('an attribute leads to the page', 'http://127.0.0.1:16680/spans', address ?? ''),
+    each('the search finds campaigns', 'all of them', results, isCampaign),
+    sameSpans('the campaign', shown, campaign),
+    equals('its last retry has its number', String(retries), attempts.join()),
+    equals('an attribute leads to the page', `${pageUrl}/spans`, address),
     equals('which explains it', true, anchor !== '' && spansPage.includes(`id="${anchor}"`)),
     equals('an address leads to all its campaigns', true, 'All campaigns for this seed' in threads),
-    each('that search finds them', 'all of them', followed, dialled),
-    equals('searches in the menu', labels.join(' | '), Object.keys(menu).join(' | ')),
-    each('one of them finds campaigns', 'all of them', ready, dialled),
-    equals('the Monitor tab shows rates of sweeps', 'mesh.staleness.pruned', walked.rates.join()),
-    equals('it says that there is no data', 0, walked.empty),
-    equals('complaints in the console', '', complaints.filter((text) => !noise(text)).join(' | ')),
+    each('that search finds them', 'all of them', followed, isCampaign),
+  ]
+}
+
+async function walkOpening({ page, jaeger, birth, progress, picture }: Tour): Promise<Check[]> {
+  progress('the opening of its link')
+  const shown = await openTrace(page, jaeger, birth.traceId)
+  await openSpan(page, 'mesh.connection.opened', 0)
+  await openSpan(page, 'mesh.connection.opened', -1)
+  // A collapsed line shows the names of nodes.
+  await picture('birth')
+  await openParts(page, 'Process')
+  const ends = await valuesOf(page, 'mesh.node.name')
+  const [target] = Object.values(await linksOf(page, 'mesh.node.name'))
+  const names = spansNamed(birth.spans, 'mesh.connection.opened').map(nameOf)
+  return [
+    sameSpans('the opening of the link', shown, birth),
+    equals('both nodes are named there', names.sort().join(), [...ends].sort().join()),
+    equals('a node leads to the page', `/#/nodes/${ends[0]}`, (target ?? '').replace(pageUrl, '')),
+  ]
+}
+
+async function walkMenu({ page, jaeger, progress }: Tour): Promise<Check[]> {
+  progress('a menu to other searches')
+  const menu = await menuOf(page, mesh)
+  const retrySearch = searches.find(({ span }) => span === 'mesh.seed.retry')
+  const ready = await search(page, `${jaeger}${menu[retrySearch?.label ?? '']}`)
+  await page.goto(`${jaeger}${Object.values(menu).find((target) => target.startsWith('/monitor'))}`)
+  return [
+    equals('searches in the menu', (await shippedMenuLabels()).join(' | '), Object.keys(menu).join(' | ')),
+    each('one of them finds campaigns', 'all of them', ready, isCampaign),
+  ]
+}
+
+async function walkMonitor({ page, jaeger, signal, picture }: Tour): Promise<Check[]> {
+  let rates: readonly string[] = []
+  const hasRates = async () => {
+    rates = await monitorNames(page, jaeger, mesh, 'mesh.staleness')
+    if (rates.length === 0) await sleep(reloadMs, undefined, { signal })
+    return rates.length > 0
+  }
+  await until(hasRates, monitorMs, 'the Monitor tab shows sweeps', signal)
+  await picture('monitor')
+  return [
+    equals('the Monitor tab shows rates of sweeps', 'mesh.staleness.pruned', rates.join()),
+    equals('it says that there is no data', 0, await page.getByText('No data yet!').count()),
   ]
 }
 
 /** The page shows the spans that the trace has, whatever the order. */
-function sameSpans(what: string, got: readonly string[], spans: Subjects['birth']['spans']): Check {
+function sameSpans(what: string, got: readonly string[], { spans }: Trace): Check {
   const want = spans.map(({ name }) => name).sort()
   return equals(`${what} is shown, span by span`, want.join(' '), [...got].sort().join(' '))
-}
-
-function pathOf(target: string | undefined): string {
-  return (target ?? '').replace(/^http:\/\/127\.0\.0\.1:16680/, '')
 }
 
 /** Labels of the mesh's menu in Jaeger's shipped configuration. */
@@ -166,101 +220,6 @@ async function shippedMenuLabels(): Promise<readonly string[]> {
   return menu.find(({ label }) => label === mesh)?.items.map(({ label }) => label) ?? []
 }
 
-interface Walk {
-  /** Jaeger's page, no slash at the end. */
-  readonly jaeger: string
-  readonly mesh: string
-  readonly subjects: Subjects
-  /** Start of the look at the Monitor tab, milliseconds since 1970: its curves need some minutes. */
-  readonly monitorFromMs: number
-  readonly signal: AbortSignal
-  save(name: string, png: Buffer): Promise<void>
-  progress(text: string): void
-}
-
-type WalkResult = Awaited<ReturnType<typeof walkJaeger>>
-
-interface Tour extends Walk {
-  readonly page: Page
-  picture(name: string): Promise<void>
-}
-
-/** From a search to a campaign, to its link, to the rates of all spans; with a picture of each. */
-async function walkJaeger(browser: Browser, walk: Walk) {
-  const { page, context, complaints } = await openPage(browser, walk.jaeger, { viewport })
-  page.setDefaultTimeout(stepLimitMs)
-  const picture = async (name: string) => {
-    // The pointer is away from every element.
-    await page.mouse.move(0, viewport.height - 1)
-    await page.waitForTimeout(1_000)
-    await walk.save(name, await page.screenshot())
-  }
-  const tour = { ...walk, page, picture }
-  const campaign = await walkCampaign(tour)
-  const birth = await walkOpening(tour)
-  const menus = await walkMenus(tour, campaign.threads)
-  const monitor = await walkMonitor(tour)
-  const openComplaints = [...complaints]
-  await context.close()
-  return { ...campaign, ...birth, ...menus, ...monitor, complaints: openComplaints }
-}
-
-async function walkCampaign({ page, jaeger, mesh, subjects, progress, picture }: Tour) {
-  progress('a search, and one of its campaigns')
-  const url = searchUrl(mesh, { label: 'all campaigns', span: 'mesh.seed.dial' })
-  const results = await search(page, `${jaeger}${url}`)
-  await picture('search')
-  const campaign = await openResult(page, subjects.campaign.traceId)
-  await openSpan(page, 'mesh.seed.retry', -1)
-  await openParts(page, 'Tags')
-  const attempts = await valuesOf(page, 'mesh.seed.attempt')
-  const docLinks = await linksOf(page, 'mesh.seed.delay_ms')
-  await picture('campaign')
-  const threads = await linksOf(page, 'mesh.seed.address')
-  return { results, campaign, attempts, docLinks, threads }
-}
-
-async function walkOpening({ page, jaeger, subjects, progress, picture }: Tour) {
-  progress('the opening of its link')
-  const birth = await openTrace(page, jaeger, subjects.birth.traceId)
-  await openSpan(page, 'mesh.connection.opened', 0)
-  await openSpan(page, 'mesh.connection.opened', -1)
-  // A collapsed line shows the names of nodes.
-  await picture('birth')
-  await openParts(page, 'Process')
-  const ends = await valuesOf(page, 'mesh.node.name')
-  const toPage = await linksOf(page, 'mesh.node.name')
-  return { birth, ends, toPage }
-}
-
-async function walkMenus({ page, jaeger, mesh, progress }: Tour, threads: Readonly<Record<string, string>>) {
-  progress('a link and a menu to other searches')
-  const thread = Object.values(threads).find((target) => target.startsWith('/search')) ?? ''
-  const followed = await search(page, `${jaeger}${thread}`)
-  const menu = await menuOf(page, mesh)
-  const retrySearch = searches.find(({ span }) => span === 'mesh.seed.retry')
-  const ready = await search(page, `${jaeger}${menu[retrySearch?.label ?? '']}`)
-  await page.goto(`${jaeger}${Object.values(menu).find((target) => target.startsWith('/monitor'))}`)
-  const kindOfRates = await shownValue(page, '.span-kind-selector')
-  return { followed, menu, ready, kindOfRates }
-}
-
-async function walkMonitor({ monitorFromMs, signal, ...tour }: Tour) {
-  const { page, jaeger, mesh, progress, picture } = tour
-  progress('the Monitor tab, after some minutes of spans')
-  await sleep(Math.max(0, monitorFromMs - Date.now()), undefined, { signal })
-  let rates: readonly string[] = []
-  const hasRates = async () => {
-    rates = await monitorNames(page, jaeger, mesh, 'mesh.staleness')
-    if (rates.length === 0) await sleep(reloadMs, undefined, { signal })
-    return rates.length > 0
-  }
-  await until(hasRates, monitorMs, 'the Monitor tab shows sweeps', signal)
-  await picture('monitor')
-  const empty = await page.getByText('No data yet!').count()
-  return { rates, empty }
-}
-
 /** Two related traces: the campaign of a node for a late seed, and the opening of the resulting link. */
 interface Subjects {
   /** Retries, then the answer of the seed. */
@@ -269,32 +228,26 @@ interface Subjects {
   readonly birth: Trace
 }
 
-/** The first campaign of the node of this name in `mesh`. Undefined while either trace is incomplete. */
-async function subjectsOf(
-  reader: TraceReader,
-  mesh: string,
-  node: string,
-  fromMs: number,
-): Promise<Subjects | undefined> {
-  const campaign = (await tracesWith(reader, mesh, 'mesh.seed.connected', fromMs)).findLast(
-    (trace) =>
-      spansNamed(trace.spans, 'mesh.seed.retry').length > 0 && trace.spans.some((span) => nameOf(span) === node),
-  )
-  const end = campaign?.spans.find(({ name }) => name === 'mesh.seed.connected')
-  if (campaign === undefined || end === undefined) return undefined
-  const pair = [emitterOf(end), String(end.attributes['mesh.peer.id'])].sort().join()
-  const births = await tracesWith(reader, mesh, 'mesh.connection.opened', fromMs)
-  const birth = births.find((trace) =>
-    (['mesh.connection.opened', 'mesh.hello.received'] as const).every((name) => emittersOf(trace, name) === pair),
-  )
-  return birth && { campaign, birth }
-}
-
-async function tracesWith(reader: TraceReader, service: string, span: SpanName, fromMs: number): Promise<Trace[]> {
-  const { traces } = await reader.find({ service, span, fromMs, toMs: Date.now() + 1_000, limit: 400 })
-  return [...traces]
-}
-
-function emittersOf({ spans }: Trace, name: SpanName): string {
-  return spansNamed(spans, name).map(emitterOf).sort().join()
+async function waitForSubjects(jaeger: string, fromMs: number, signal: AbortSignal): Promise<Subjects> {
+  const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
+  const tracesWith = async (span: SpanName) =>
+    (await reader.find({ service: mesh, span, fromMs, toMs: Date.now() + 1_000, limit: 400 })).traces
+  const emittersOf = ({ spans }: Trace, name: SpanName) => spansNamed(spans, name).map(emitterOf).sort().join()
+  let subjects: Subjects | undefined
+  const areComplete = async () => {
+    const campaign = (await tracesWith('mesh.seed.connected')).findLast(({ spans }) => {
+      return spansNamed(spans, 'mesh.seed.retry').length > 0 && spans.some((span) => nameOf(span) === early)
+    })
+    const [end] = spansNamed(campaign?.spans ?? [], 'mesh.seed.connected')
+    if (campaign === undefined || end === undefined) return false
+    const pair = [emitterOf(end), String(end.attributes['mesh.peer.id'])].sort().join()
+    const birth = (await tracesWith('mesh.connection.opened')).find((trace) =>
+      (['mesh.connection.opened', 'mesh.hello.received'] as const).every((name) => emittersOf(trace, name) === pair),
+    )
+    subjects = birth && { campaign, birth }
+    return birth !== undefined
+  }
+  const what = 'a campaign with retries that its seed answered, and the opening of its link'
+  await until(areComplete, subjectsMs, what, signal)
+  return subjects as Subjects
 }

@@ -80,7 +80,7 @@ export async function monitorNames(
 }
 
 /** Shown value of a select of the Monitor tab. */
-export async function shownValue(page: Page, select: string): Promise<string> {
+async function shownValue(page: Page, select: string): Promise<string> {
   return (await enabled(page, select).textContent()) ?? ''
 }
 
