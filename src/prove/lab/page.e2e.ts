@@ -1,4 +1,6 @@
 import type { Browser, Page } from 'playwright-core'
+import { median } from 'simple-statistics'
+import { percentile } from '../../bench/statistics.ts'
 import type { Paint } from '../../lab/lines.ts'
 import type { Colour } from '../../lab/node-log.ts'
 import { screen } from '../../lab/screen.ts'
@@ -9,9 +11,9 @@ import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-proc
 import { chromiumPath, launchBrowser, openPage } from '../../testing/page/browser.ts'
 import { pageMesh } from '../../testing/page/page-mesh.ts'
 import { startPageServer } from '../../testing/page/page-server.ts'
-import { killOnPage, openExpiry, type ShownExpiry } from '../../testing/page/page-steps.ts'
+import { killOnPage, openExpiry } from '../../testing/page/page-steps.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { pictures } from '../pictures.ts'
+import { type Pictures, pictures } from '../pictures.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 
 /**
@@ -123,29 +125,15 @@ function labChecks({ firstPaintMs, drawnMs, expiries, traceExplains, complaints,
   ]
 }
 
-/** Milliseconds between frames. */
-interface Gaps {
-  readonly p50: number
-  readonly p95: number
-  readonly longest: number
-  /** Number of gaps longer than 100 ms, which a user sees as a pause. */
-  readonly long: number
-  readonly frames: number
-}
+type Frames = Awaited<ReturnType<typeof watchFrames>>
+type Gaps = Awaited<ReturnType<typeof gapsOf>>
+type LabPage = Awaited<ReturnType<typeof walkLabPage>>
 
-interface Frames {
-  readonly nodes: number
-  /** With 60 live nodes; and of an empty page, the worse of before and after, as the baseline of the machine. */
-  readonly live: Gaps
-  readonly empty: Gaps
-  /** CPU of the page's main thread, in milliseconds per second: all tasks, and scripts only. */
-  readonly cpuMsPerS: number
-  readonly scriptMsPerS: number
-  readonly complaints: readonly string[]
-}
-
-/** Measures the frames of a mesh in which each second a node and its links die or come back. */
-async function watchFrames(browser: Browser): Promise<Frames> {
+/**
+ * Measures the frames of a mesh in which each second a node and its links die or come back; and of an empty page, the
+ * worse of before and after, as the baseline of the machine.
+ */
+async function watchFrames(browser: Browser) {
   const complete = pageMesh(perMesh)
   await using server = await startPageServer(complete)
   const before = await emptyGaps(browser, server.url)
@@ -163,7 +151,7 @@ async function watchFrames(browser: Browser): Promise<Frames> {
   return { nodes: 2 * perMesh + 2, live, empty, ...cpuUse, complaints }
 }
 
-async function emptyGaps(browser: Browser, url: string): Promise<Gaps> {
+async function emptyGaps(browser: Browser, url: string) {
   const { page, context } = await openPage(browser, `${url}/icon.svg`)
   const gaps = await gapsOf(page)
   await context.close()
@@ -176,16 +164,18 @@ function worse(one: Gaps, other: Gaps): Gaps {
   return { p50: most('p50'), p95: most('p95'), longest: most('longest'), long: most('long'), frames }
 }
 
-async function gapsOf(page: Page): Promise<Gaps> {
+/** Milliseconds between frames; `long` counts those longer than 100 ms, which a user sees as a pause. */
+async function gapsOf(page: Page) {
   const gaps = (await page.evaluate(watch)) as number[]
-  const sorted = gaps.toSorted((a, b) => a - b)
-  const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN
-  const long = gaps.filter((gap) => gap > pauseMs).length
-  return { p50: at(0.5), p95: at(0.95), longest: at(1), long, frames: gaps.length }
+  const [p50, p95, longest] = [0.5, 0.95, 1].map((share) => percentile(gaps, share)) as [number, number, number]
+  return { p50, p95, longest, long: gaps.filter((gap) => gap > pauseMs).length, frames: gaps.length }
 }
 
-/** Starts counting the CPU time of a page's main thread; the returned function returns the count. */
-async function mainThread(page: Page): Promise<() => Promise<Pick<Frames, 'cpuMsPerS' | 'scriptMsPerS'>>> {
+/**
+ * Starts counting the CPU time of a page's main thread; the returned function returns it in milliseconds per second, of
+ * all tasks and of scripts only.
+ */
+async function mainThread(page: Page) {
   const session = await page.context().newCDPSession(page)
   await session.send('Performance.enable', { timeDomain: 'threadTicks' })
   const sample = async () => {
@@ -210,31 +200,14 @@ function without(view: MeshView, second: number): MeshView {
   return { ...view, atMs: Date.now(), nodes, links }
 }
 
-interface LabPage {
-  readonly nodes: number
-  /** Milliseconds from the request until the first paint and until all nodes are drawn: medians of three. */
-  readonly firstPaintMs: number
-  readonly drawnMs: number
-  readonly expiries: readonly ShownExpiry[]
-  /** Whether the opened trace names the killed node. */
-  readonly traceExplains: boolean
-  readonly complaints: readonly string[]
-  readonly exitCode: number | null
-}
-
-/** Saves a picture under a name. */
-type Save = (name: string, png: Buffer) => Promise<void>
-
 /** Opens the page of a lab, kills a node there, and follows its expiry to the trace. */
-async function walkLabPage(browser: Browser, save: Save, progress: (text: string) => void): Promise<LabPage> {
+async function walkLabPage(browser: Browser, save: Pictures['save'], progress: ProofContext['progress']) {
   await using lab = await startLabProcess('--for', '10m', '--seed', '7')
   const total = await waitUntilComplete(lab)
   progress(`${total} nodes have complete membership`)
   const opened = [await openAndClose(browser, lab.url, total), await openAndClose(browser, lab.url, total)]
   const last = await openLab(browser, lab.url, total)
   const { page, context, complaints } = last
-  const firstPaintMs = median([...opened, last].map((one) => one.firstPaintMs))
-  const drawnMs = median([...opened, last].map((one) => one.drawnMs))
   await page.waitForTimeout(2_500)
   await save('topology', await page.screenshot())
   await save('terminal', await pictureTerminal(await (await browser.newContext()).newPage(), await lab.view(), lab.url))
@@ -261,14 +234,14 @@ async function walkLabPage(browser: Browser, save: Save, progress: (text: string
   const lastComplaints = [...complaints]
   await context.close()
   const exitCode = await lab.stop()
-  const all = [...opened.flatMap((one) => one.complaints), ...lastComplaints, ...darkComplaints]
   return {
     nodes: total,
-    firstPaintMs,
-    drawnMs,
+    // Milliseconds from the request until the first paint and until all nodes are drawn.
+    firstPaintMs: median([...opened, last].map((one) => one.firstPaintMs)),
+    drawnMs: median([...opened, last].map((one) => one.drawnMs)),
     expiries,
     traceExplains: details.includes(victim),
-    complaints: all,
+    complaints: [...opened.flatMap((one) => one.complaints), ...lastComplaints, ...darkComplaints],
     exitCode,
   }
 }
@@ -290,10 +263,6 @@ async function openAndClose(browser: Browser, url: string, nodes: number) {
   const until = [...complaints]
   await context.close()
   return { firstPaintMs, drawnMs, complaints: until }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }
 
 /** Resolves with the number of nodes once they all run and have all members. */
