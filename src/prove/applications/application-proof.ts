@@ -8,7 +8,7 @@ import { ratioOf, spreadOf } from '../../bench/statistics.ts'
 import { idleWindow, type WindowUse } from '../../bench/windows.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { rejectOnAbort } from '../../processes/waiting.ts'
-import { processUsage, type Usage } from '../../testing/cluster/process-usage.ts'
+import { processUsage } from '../../testing/cluster/process-usage.ts'
 import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { packKit } from '../package/app-project.ts'
@@ -240,20 +240,7 @@ const answerLine = z.object({ id: z.number(), answer: z.unknown(), failed: z.str
 const relayLine = z.object({ pass: z.string() }).loose()
 
 /** One process of an application under test. */
-interface ApplicationProcess {
-  readonly name: string
-  readonly pid: number
-  readonly peer: string
-  readonly addresses: readonly string[]
-  /** Further fields of its ready line. */
-  readonly details: Readonly<Record<string, unknown>>
-  usage(): Promise<Usage>
-  request(command: string, parameters?: object): Promise<unknown>
-  status(): Promise<Status>
-  /** Stops it; milliseconds until the process exited by itself. NaN after a kill. */
-  stop(): Promise<number>
-  kill(): void
-}
+type ApplicationProcess = Awaited<ReturnType<typeof startApplication>>
 
 interface ApplicationProgram {
   readonly name: string
@@ -267,7 +254,7 @@ interface ApplicationProgram {
 const bounds = { readyMs: 40_000, answerMs: 20_000, exitMs: 15_000 }
 
 /** Starts a program in the folder of its packages; resolves once its node listens. */
-async function startApplication(program: ApplicationProgram): Promise<ApplicationProcess> {
+async function startApplication(program: ApplicationProgram) {
   const { name, directory, file, env, pass } = program
   const readiness = Promise.withResolvers<z.infer<typeof ready>>()
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
@@ -301,6 +288,7 @@ async function startApplication(program: ApplicationProgram): Promise<Applicatio
       throw limit.aborted ? new Error(`${name} did not answer ${command} within ${bounds.answerMs} ms`) : error
     })
   }
+  /** Milliseconds until it exited by itself; NaN after a kill. */
   const stop = async () => {
     const began = performance.now()
     const exited = child.exitWithin(bounds.exitMs)

@@ -5,6 +5,8 @@ import { until } from '../../processes/waiting.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { nameOf } from '../evidence.ts'
+import { joined } from '../mesh/kill.e2e.ts'
 import { atMost, each, equals, round } from '../proof.ts'
 
 const span = 'mesh.member.expired'
@@ -35,32 +37,28 @@ export const proof = endToEnd({
       progress(`complete membership; killing ${victim.name}`)
       const killedAt = Date.now()
       await fetch(`${server.url}/api/lab/nodes/${victim.name}/kill`, { method: 'POST' })
-      const expiries = await findExpiries(new TraceReader(server.url), victim.id, killedAt, survivors.length)
-      progress(`${expiries.length} of ${survivors.length} survivors have emitted its expiry`)
       const reader = new TraceReader(server.url)
-      const traces = await Promise.all(expiries.map(({ span }) => reader.trace(span.traceId)))
-      const shownExpiries = (await fetchView()).spans.filter((effect) => effect.span === span)
+      const expiries = await findExpiries(reader, victim.id, killedAt, survivors.length)
+      progress(`${expiries.length} of ${survivors.length} survivors have emitted its expiry`)
+      const parents = await Promise.all(
+        expiries.map(async ({ span: { traceId, parentSpanId } }) => {
+          const trace = await reader.trace(traceId)
+          return trace?.spans.find(({ spanId }) => spanId === parentSpanId)?.name
+        }),
+      )
+      const view = await fetchView()
+      const shownExpiries = view.spans.filter((effect) => effect.span === span)
+      const names = survivors.map(({ name }) => name)
+      const latestMs = Math.max(...expiries.map((one) => one.afterMs))
       const checks = [
-        equals('survivors that emitted its expiry', namesOf(survivors), emittersOf(expiries.map((one) => one.span))),
+        equals('survivors that emitted its expiry', joined(names), joined(expiries.map(({ span }) => nameOf(span)))),
         atMost('last expired after', expiryMs, Math.max(...expiries.map((one) => one.span.startMs - killedAt)), 'ms'),
-        atMost(
-          'longest from an expiry until a search finds it',
-          foundMs,
-          Math.max(...expiries.map((one) => one.afterMs)),
-          'ms',
-        ),
-        each(
-          'traces of the expiries, by their ids',
-          'the sweep is the parent',
-          expiries.map((one, index) => ({ span: one.span, spans: traces[index]?.spans ?? [] })),
-          (one) => one.spans.some((p) => p.spanId === one.span.parentSpanId && p.name === 'mesh.staleness.pruned'),
-        ),
+        atMost('longest from an expiry until a search finds it', foundMs, latestMs, 'ms'),
+        each('traces of the expiries, by their ids', 'the sweep is the parent', parents, (parent) => {
+          return parent === 'mesh.staleness.pruned'
+        }),
         equals('of them in the lab’s own view', survivors.length, shownExpiries.length),
-        equals(
-          'the victim in that view',
-          'killed',
-          (await fetchView()).nodes.find(({ id }) => id === victim.id)?.state ?? '',
-        ),
+        equals('the victim in that view', 'killed', view.nodes.find(({ id }) => id === victim.id)?.state ?? ''),
       ]
       const record = await lab.stop('shown')
       checks.push(equals('spans lost', 0, record.lost ?? -1))
@@ -105,18 +103,4 @@ async function findExpiries(reader: TraceReader, peer: string, fromMs: number, c
 
 function shareMesh(a: readonly string[], b: readonly string[]): boolean {
   return a.some((mesh) => b.includes(mesh))
-}
-
-function namesOf(nodes: readonly { name: string }[]): string {
-  return nodes
-    .map(({ name }) => name)
-    .sort()
-    .join(' ')
-}
-
-function emittersOf(spans: readonly TraceSpan[]): string {
-  return spans
-    .map(({ resource }) => String(resource['mesh.node.name']))
-    .sort()
-    .join(' ')
 }

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { exitCodes } from '../../commands/exit-codes.ts'
+import { exitCodes } from '../../commands/command.ts'
 import type { Digest } from '../../core/frames.ts'
 import type { Random } from '../../core/machine.ts'
 import type { Topology } from '../../kit/views.ts'

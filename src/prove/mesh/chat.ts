@@ -81,3 +81,8 @@ export function countMessages(
 export function slowestMs(ways: readonly Exchange[]): number {
   return Math.max(...ways.flatMap(({ toMs, fromMs }) => [toMs, fromMs]))
 }
+
+/** Those in which both directions passed. */
+export function completeExchanges(ways: readonly Exchange[]): readonly Exchange[] {
+  return ways.filter((way) => slowestMs([way]) < Infinity)
+}

@@ -16,22 +16,7 @@ const recoveryLimitMs = 20_000
 
 type Variant = keyof typeof limits
 
-interface Outcome {
-  readonly variant: Variant
-  /** Descriptors of the process before the flood, at its height, and after it. */
-  readonly descriptors: readonly number[]
-  /** Whether the HTTP API answered during the flood. */
-  readonly answered: boolean
-  readonly exhausted: readonly Readonly<Record<string, unknown>>[]
-  readonly recovered: readonly Readonly<Record<string, unknown>>[]
-  readonly recoveredMs: number
-  readonly logged: readonly unknown[]
-  /** From the end of the flood until the node has a link to its new seed, which it could not dial during the flood. */
-  readonly linkedMs: number
-  /** Until a new node has a link to it, over TCP. */
-  readonly newcomerMs: number
-  readonly exit: number
-}
+type Outcome = Awaited<ReturnType<typeof runVariant>>
 
 export const proof = endToEnd({
   name: 'descriptors',
@@ -44,7 +29,7 @@ export const proof = endToEnd({
   },
 })
 
-async function runVariant(variant: Variant, { progress, signal }: ProofContext): Promise<Outcome> {
+async function runVariant(variant: Variant, { progress, signal }: ProofContext) {
   await using cluster = await startCluster(promptSpans)
   const limit = limits[variant]
   const host = { through: ['prlimit', `--nofile=${limit}:${limit}`] }
@@ -57,6 +42,7 @@ async function runVariant(variant: Variant, { progress, signal }: ProofContext):
   progress(`${limit} descriptors, ${descriptors[0]} in use; opening connections`)
   const { answered, newSeed, highest } = await floodNode(node, portOf(tcp), seed, cluster, signal)
   const ended = Date.now()
+  // The node could not dial its new seed during the flood.
   const linkedMs = await timeUntil(recoveryLimitMs, () => isLinked(node, newSeed))
   const newcomer = await cluster.node('newcomer', { seeds: [tcp] })
   const newcomerMs = await timeUntil(recoveryLimitMs, () => isLinked(node, newcomer))
@@ -65,7 +51,8 @@ async function runVariant(variant: Variant, { progress, signal }: ProofContext):
   if (variant === 'low') await timeUntil(spanDelayMs, () => spans('mesh.resource.recovered').length > 0)
   else await sleep(spanDelayMs, undefined, { signal })
   return {
-    variant: variant,
+    variant,
+    // Before the flood, at its height, and after it.
     descriptors: [...descriptors, highest, descriptorsOf(node)],
     answered,
     exhausted: spans('mesh.resource.exhausted').map(({ attributes }) => attributes),

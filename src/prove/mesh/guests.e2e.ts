@@ -33,8 +33,6 @@ interface Mesh {
   readonly far: NodeProcess
 }
 
-type Start = () => Promise<Guest>
-
 /** Runs a guest, started by its command line, against a mesh of two nodes. */
 export async function runGuestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
   await using cluster = await startCluster()
@@ -48,7 +46,7 @@ export async function runGuestVisits(command: readonly string[], { random }: Pro
 }
 
 /** The guest joins, publishes, leaves with a goodbye, comes back, crashes, and comes back once more. */
-async function visit(mesh: Mesh, start: Start): Promise<ProofResult> {
+async function visit(mesh: Mesh, start: () => Promise<Guest>): Promise<ProofResult> {
   const first = await stay(mesh, await start(), 'at first')
   const again = await start()
   const second = await stay(mesh, again, 'back after it left', again.kill)

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { mean as average } from 'simple-statistics'
 import { nodeCommand } from '../../processes/node-program.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, equals } from '../proof.ts'
+import { atMost, equals } from '../proof.ts'
 
 const crowdSize = 150
 const topic = 'own'
@@ -13,13 +14,7 @@ const joinMs = 60_000
 const restMs = 15_000
 const runsPerSide = 2
 
-interface Outcome {
-  readonly healing: boolean
-  readonly joinedMs: number
-  readonly cpuMs: number
-  readonly heals: number
-  readonly subscribers: number
-}
+type Outcome = Awaited<ReturnType<typeof runStorm>>
 
 export const proof = endToEnd({
   name: 'join-storm',
@@ -35,37 +30,25 @@ export const proof = endToEnd({
         outcomes.push(outcome)
       }
     }
-    const mean = (healing: boolean, of: (outcome: Outcome) => number) => {
-      const values = outcomes.filter((one) => one.healing === healing).map(of)
-      return values.reduce((sum, value) => sum + value, 0) / values.length
-    }
+    const mean = (healing: boolean, of: (outcome: Outcome) => number) =>
+      average(outcomes.filter((one) => one.healing === healing).map(of))
     const ratio = (of: (outcome: Outcome) => number) => mean(true, of) / mean(false, of)
     const figures = { outcomes }
     const healed = Math.max(...outcomes.filter((one) => one.healing).map(({ heals }) => heals))
-    const checks: Check[] = [
-      equals(
-        'fewest peers that the node knows in the end',
-        crowdSize,
-        Math.min(...outcomes.map((one) => one.subscribers)),
-      ),
+    const subscribers = Math.min(...outcomes.map((one) => one.subscribers))
+    const [joinRatio, cpuRatio] = [ratio(({ joinedMs }) => joinedMs), ratio(({ cpuMs }) => cpuMs)]
+    const checks = [
+      equals('fewest peers that the node knows in the end', crowdSize, subscribers),
       atMost('most heals and identify retries in a run', 5, healed),
-      atMost(
-        'time until all have joined, over that without healing',
-        1.5,
-        ratio(({ joinedMs }) => joinedMs),
-      ),
-      atMost(
-        'CPU of the node, over that without healing',
-        1.25,
-        ratio(({ cpuMs }) => cpuMs),
-      ),
+      atMost('time until all have joined, over that without healing', 1.5, joinRatio),
+      atMost('CPU of the node, over that without healing', 1.25, cpuRatio),
     ]
     return { figures, checks }
   },
 })
 
 /** Runs one node and one crowd. */
-async function runStorm(healing: boolean): Promise<Outcome> {
+async function runStorm(healing: boolean) {
   await using hub = startProgram('join-hub.ts', [topic, healing ? 'on' : 'off'])
   const address = String((await hub.nextEvent('ready', 20_000))['address'])
   await using crowd = startProgram('join-crowd.ts', [address, topic, String(crowdSize)])

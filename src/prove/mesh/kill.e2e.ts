@@ -3,7 +3,7 @@ import { type NodeProcess, startCluster, until } from '../../testing/cluster/clu
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { nameOf, spansNamed } from '../evidence.ts'
-import { atMost, type Check, equals, round } from '../proof.ts'
+import { atMost, equals, round } from '../proof.ts'
 import { startMesh, topologiesOf, waitForFullMesh } from './mesh.ts'
 
 const windowMs = 30_000
@@ -36,60 +36,34 @@ export const proof = endToEnd({
     const isExpired = () => about('mesh.member.expired').length >= others.length
     await until(isExpired, windowMs + sweepMs + arrivalMs, 'expired by all others').catch(() => {})
     progress(`${about('mesh.member.expired').length} of ${others.length} have expired it`)
+    const [closed, expired] = [about('mesh.connection.closed'), about('mesh.member.expired')]
+    const silent = closed.filter((span) => span.attributes['mesh.close.reason'] === 'silent')
+    const after = (spansOfDeath: readonly ReceivedSpan[]) => spansOfDeath.map(({ endMs }) => round(endMs - killedAt))
+    const names = others.map(({ name }) => name)
+    const holders = before.filter(holds(victim))
     const checks = [
-      equals(
-        'nodes that had it in links, members and topics before',
-        others.length,
-        before.filter(holds(victim)).length,
-      ),
-      ...closedChecks(about('mesh.connection.closed'), others, killedAt),
-      ...expiredChecks(about('mesh.member.expired'), others, killedAt),
-      equals(
-        'others expired',
-        0,
-        spansNamed(spans, 'mesh.member.expired').length - about('mesh.member.expired').length,
-      ),
+      equals('nodes that had it in links, members and topics before', others.length, holders.length),
+      equals('nodes that emitted their link as closed', joined(names), joined(closed.map(nameOf))),
+      equals('of them for silence', others.length, silent.length),
+      atMost('last link closed after', closeMs, Math.max(...after(closed)), 'ms'),
+      equals('nodes that emitted its expiry, once each', joined(names), joined(expired.map(nameOf))),
+      atMost('last expired after', windowMs + sweepMs, Math.max(...after(expired)), 'ms'),
+      equals('others expired', 0, spansNamed(spans, 'mesh.member.expired').length - expired.length),
       equals('nodes that still name it anywhere', 0, (await topologiesOf(others)).filter(mentions(victim)).length),
     ]
     const figures = {
       victim: victim.name,
-      closedAfterMs: after(about('mesh.connection.closed'), killedAt),
-      expiredAfterMs: after(about('mesh.member.expired'), killedAt),
-      silenceMs: about('mesh.member.expired').map((span) => span.attributes['mesh.member.silence_ms']),
+      closedAfterMs: after(closed),
+      expiredAfterMs: after(expired),
+      silenceMs: expired.map((span) => span.attributes['mesh.member.silence_ms']),
     }
     return { figures, checks }
   },
 })
 
-function closedChecks(closed: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
-  const silent = closed.filter((span) => span.attributes['mesh.close.reason'] === 'silent')
-  return [
-    equals('nodes that emitted their link as closed', names(others), emitters(closed)),
-    equals('of them for silence', others.length, silent.length),
-    atMost('last link closed after', closeMs, Math.max(...after(closed, killedAt)), 'ms'),
-  ]
-}
-
-function expiredChecks(expired: readonly ReceivedSpan[], others: readonly NodeProcess[], killedAt: number): Check[] {
-  return [
-    equals('nodes that emitted its expiry, once each', names(others), emitters(expired)),
-    atMost('last expired after', windowMs + sweepMs, Math.max(...after(expired, killedAt)), 'ms'),
-  ]
-}
-
-function emitters(spans: readonly ReceivedSpan[]): string {
-  return spans.map(nameOf).sort().join(' ')
-}
-
-function names(nodes: readonly NodeProcess[]): string {
-  return nodes
-    .map(({ name }) => name)
-    .sort()
-    .join(' ')
-}
-
-function after(spans: readonly ReceivedSpan[], at: number): number[] {
-  return spans.map(({ endMs }) => round(endMs - at))
+/** Sorted, for comparison. */
+export function joined(names: readonly string[]): string {
+  return names.toSorted().join(' ')
 }
 
 /** Whether a topology lists this node as a peer, as a member and under its topic. */

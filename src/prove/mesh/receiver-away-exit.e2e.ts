@@ -1,7 +1,9 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { nameOf } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals } from '../proof.ts'
 
 const exitLimitMs = 5_000
@@ -16,59 +18,49 @@ export const proof = endToEnd({
   seconds: 15,
   async run({ progress, signal }) {
     await using cluster = await startCluster({ env })
-    const mute = await muteServer()
-    try {
-      const away = await cluster.node('away')
-      const unanswered = await cluster.node('unanswered', { env: { MESH_OTLP: mute.endpoint } })
-      await sleep(3_000, undefined, { signal })
-      progress('the receiver goes')
-      await cluster.receiver.stop()
-      await sleep(3_000, undefined, { signal })
-      const exits = [await stopNode(cluster, away), await stopNode(cluster, unanswered)]
-      const checks = exits.flatMap((exit) => checksOf(exit))
-      const arrived = exits.map(({ received }) => received)
-      return {
-        figures: { exits },
-        checks: [
-          ...checks,
-          atLeast('away: spans that arrived before', 10, arrived[0] ?? 0),
-          equals('unanswered: spans that arrived', 0, arrived[1] ?? Number.NaN),
-        ],
-      }
-    } finally {
-      await mute.close()
+    // It accepts connections and never answers.
+    await using mute = await startTcpServer(() => {})
+    const away = await cluster.node('away')
+    const unanswered = await cluster.node('unanswered', { env: { MESH_OTLP: mute.endpoint } })
+    await sleep(3_000, undefined, { signal })
+    progress('the receiver goes')
+    await cluster.receiver.stop()
+    await sleep(3_000, undefined, { signal })
+    const exits = [await stopNode(cluster, away), await stopNode(cluster, unanswered)]
+    const checks = exits.flatMap((exit) => checksOf(exit))
+    const arrived = exits.map(({ received }) => received)
+    return {
+      figures: { exits },
+      checks: [
+        ...checks,
+        atLeast('away: spans that arrived before', 10, arrived[0] ?? 0),
+        equals('unanswered: spans that arrived', 0, arrived[1] ?? Number.NaN),
+      ],
     }
   },
 })
 
-interface Exit {
-  readonly name: string
-  readonly code: number
-  readonly tookMs: number
-  /** Emitted spans by the log, one line each. */
-  readonly emitted: number
-  readonly received: number
-  /** By the last word of the log; NaN when it says nothing of it. */
-  readonly loggedLost: number
-}
+type Exit = Awaited<ReturnType<typeof stopNode>>
 
 /** Other lines carry the ids of the window that they belong to. */
 function isInSpans({ msg }: NodeProcess['log'][number]): boolean {
   return String(msg).startsWith('mesh.') || msg === 'spans were lost'
 }
 
-async function stopNode({ receiver }: Cluster, node: NodeProcess): Promise<Exit> {
+async function stopNode({ receiver }: Cluster, node: NodeProcess) {
   const began = performance.now()
   const code = await node.stop()
   const tookMs = Math.round(performance.now() - began)
-  const spans = receiver.spans.filter(({ resource }) => resource['mesh.node.name'] === node.name)
+  const spans = receiver.spans.filter((span) => nameOf(span) === node.name)
   const last = node.log.findLast(({ msg }) => msg === 'spans were lost at exit')
   return {
     name: node.name,
     code,
     tookMs,
+    // By the log, one line each.
     emitted: node.log.filter(isInSpans).length,
     received: new Set(spans.map(({ spanId }) => spanId)).size,
+    // NaN when the log says nothing of it.
     loggedLost: Number(last?.['lost']),
   }
 }
@@ -82,20 +74,21 @@ function checksOf({ name, code, tookMs, emitted, received, loggedLost }: Exit): 
   ]
 }
 
-/** Accepts connections and never answers. */
-async function muteServer(): Promise<{ endpoint: string; close(): Promise<void> }> {
+/** A TCP server on loopback, which closes its connections with itself. Connections that end with an error are fine. */
+export async function startTcpServer(accept: (socket: Socket) => void) {
   const sockets = new Set<Socket>()
-  const server: Server = createServer((socket) => {
+  const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {}).on('close', () => sockets.delete(socket))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+    accept(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
   return {
-    endpoint: `http://127.0.0.1:${port}`,
-    close: () => {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy()
-      return new Promise((resolve) => server.close(() => resolve()))
+      server.close()
+      await once(server, 'close')
     },
   }
 }

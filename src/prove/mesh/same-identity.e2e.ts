@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, type Check, equals } from '../proof.ts'
-import { chattyNode, countMessages, type Exchange, slowestMs, waitForExchange } from './chat.ts'
-import { type PairLink, startMesh, waitForFullMesh } from './mesh.ts'
+import { chattyNode, completeExchanges, countMessages, slowestMs, waitForExchange } from './chat.ts'
+import { startMesh, waitForFullMesh } from './mesh.ts'
 
 interface Round {
   readonly name: string
@@ -11,16 +11,7 @@ interface Round {
   readonly awayMs: number
 }
 
-/** Result of one round. Milliseconds count from the restart of the killed node. */
-interface Outcome extends Round {
-  readonly samePeer: boolean
-  readonly listeningMs: number
-  readonly exchanges: readonly Exchange[]
-  readonly linkedMs: number
-  /** All messages between all nodes after the limit. */
-  readonly after: { readonly published: number; readonly missed: number }
-  readonly links: readonly PairLink[]
-}
+type Outcome = Awaited<ReturnType<typeof runRound>>
 
 /** Before the others detect the death, about then, and well after; and the seed itself. */
 const rounds: readonly Round[] = [
@@ -59,7 +50,8 @@ export const proof = endToEnd({
   },
 })
 
-async function runRound(cluster: Cluster, { name, awayMs }: Round): Promise<Outcome> {
+/** Milliseconds count from the restart of the killed node. */
+async function runRound(cluster: Cluster, { name, awayMs }: Round) {
   const others = cluster.nodes().filter((node) => node.name !== name)
   const killed = cluster.nodes().find((node) => node.name === name) as NodeProcess
   killed.kill()
@@ -76,27 +68,15 @@ async function runRound(cluster: Cluster, { name, awayMs }: Round): Promise<Outc
   const linkedMs = Date.now() - startedAt
   await sleep(startedAt + exchangeLimitMs + steadyMs + arrivalMs - Date.now())
   const after = countMessages([node, ...others], startedAt + exchangeLimitMs, startedAt + exchangeLimitMs + steadyMs)
-  return {
-    name,
-    awayMs,
-    samePeer: node.peer === killed.peer,
-    listeningMs,
-    exchanges,
-    linkedMs,
-    after,
-    links,
-  }
+  const samePeer = node.peer === killed.peer
+  return { name, awayMs, samePeer, listeningMs, exchanges, linkedMs, after, links }
 }
 
 function checksOf({ name, awayMs, samePeer, exchanges, links, after }: Outcome): Check[] {
   const round = `${name}, away ${awayMs / 1_000} s`
   return [
     equals(`${round}: the same identity`, true, samePeer),
-    equals(
-      `${round}: others it exchanges messages with`,
-      5,
-      exchanges.filter((exchange) => slowestMs([exchange]) < Infinity).length,
-    ),
+    equals(`${round}: others it exchanges messages with`, 5, completeExchanges(exchanges).length),
     atMost(`${round}: messages both ways with all, from its start`, exchangeLimitMs, slowestMs(exchanges), 'ms'),
     atLeast(`${round}: messages published by all from then on`, 30, after.published),
     equals(`${round}: of them not received by another node`, 0, after.missed),

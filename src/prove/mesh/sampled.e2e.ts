@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isRoutine } from '../../telemetry/sampling.ts'
 import { startCluster } from '../../testing/cluster/cluster.ts'
@@ -7,6 +6,7 @@ import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { nameOf, orphans, spanAccounts, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, each, equals, round } from '../proof.ts'
+import { startTcpServer } from './receiver-away-exit.e2e.ts'
 
 /** Until all links exist; spans of the start do not count for the day. */
 const settleMs = 20_000
@@ -20,6 +20,13 @@ const settings = {
   off: { OTEL_TRACES_SAMPLER: 'always_off' },
 } as const
 type Name = keyof typeof settings
+const rareNames = [
+  'mesh.audit',
+  'mesh.member.joined',
+  'mesh.connection.opened',
+  'mesh.hello.received',
+  'mesh.node.step',
+] as const
 const names = Object.keys(settings) as readonly Name[]
 
 export const proof = endToEnd({
@@ -50,12 +57,7 @@ export const proof = endToEnd({
     await Promise.all(cluster.nodes().map((node) => node.stop()))
     const { spans } = cluster.receiver
     const of = (name: Name) => spans.filter((span) => nameOf(span) === name)
-    const rare = (name: Name) =>
-      new Set(
-        of(name)
-          .filter((span) => !isRoutineSpan(span))
-          .map((span) => span.name),
-      )
+    const missingRare = rareNames.filter((name) => !spansNamed(of('tenth'), name).some((span) => !isRoutineSpan(span)))
     return {
       figures: { perDay },
       checks: [
@@ -64,13 +66,7 @@ export const proof = endToEnd({
         equals('routine spans at a share of 0', 0, of('rare').filter(isRoutineSpan).length),
         atLeast('censuses at a share of 0', 9, spansNamed(of('rare'), 'mesh.audit').length),
         equals('starts and stops at a share of 0', 2, startsAndStops(of('rare'))),
-        equals(
-          'rare span names that are missing at a tenth',
-          '',
-          ['mesh.audit', 'mesh.member.joined', 'mesh.connection.opened', 'mesh.hello.received', 'mesh.node.step']
-            .filter((name) => !rare('tenth').has(name as never))
-            .join(),
-        ),
+        equals('rare span names that are missing at a tenth', '', missingRare.join()),
         equals('spans with always_off', 0, of('off').length),
         equals('bytes with always_off', 0, proxies.get('off')?.bytes() ?? Number.NaN),
         atMost('spans at a share of 0 over all', 0.2, ratio(perDay, 'rare', 'all')),
@@ -101,35 +97,20 @@ function ratio(perDay: Readonly<Record<string, Volume>>, part: Name, whole: Name
   return round((perDay[part]?.spans ?? 0) / (perDay[whole]?.spans ?? 0))
 }
 
-interface CountingProxy extends AsyncDisposable {
-  readonly endpoint: string
-  /** Bytes sent to the receiver so far, HTTP/2 included. */
-  bytes(): number
-}
+type CountingProxy = Awaited<ReturnType<typeof startCountingProxy>>
 
-/** A way to a receiver that counts what goes along it. */
-async function startCountingProxy(to: string): Promise<CountingProxy> {
+/** A way to a receiver that counts the bytes sent to it, HTTP/2 included. */
+async function startCountingProxy(to: string) {
   const { hostname, port } = new URL(to)
-  const sockets = new Set<Socket>()
   let bytes = 0
-  const server = createServer((near) => {
-    const far = connect(Number(port), hostname)
-    for (const socket of [near, far]) {
-      sockets.add(socket)
-      socket.on('error', () => near.destroy()).on('close', () => sockets.delete(socket))
-    }
-    near.on('data', (chunk) => {
-      bytes += chunk.length
-    })
+  const server = await startTcpServer((near) => {
+    const far = connect(Number(port), hostname).on('error', () => near.destroy())
+    near
+      .on('close', () => far.destroy())
+      .on('data', (chunk) => {
+        bytes += chunk.length
+      })
     near.pipe(far).pipe(near)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    bytes: () => bytes,
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-    },
-  }
+  })
+  return { ...server, bytes: () => bytes }
 }

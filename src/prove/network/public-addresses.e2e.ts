@@ -1,4 +1,4 @@
-import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
+import type { Cluster } from '../../testing/cluster/cluster.ts'
 import type { Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { timeUntil } from '../evidence.ts'
@@ -23,15 +23,6 @@ const linkedMs = 30_000
 /** Window, sweep, and a margin for a slow machine. */
 const expiredMs = 45_000
 
-interface Outcome {
-  readonly range: Range
-  readonly linkedMs: number
-  readonly expiredMs: number
-  /** Views of the two others, before and after the kill of the seed. */
-  readonly before: readonly NodeView[]
-  readonly after: readonly NodeView[]
-}
-
 export const proof = endToEnd({
   name: 'public-addresses',
   about: 'three machines with one address each, of any kind: the seed is killed, the two others stay linked',
@@ -51,13 +42,10 @@ export const proof = endToEnd({
     }),
 })
 
-interface RangeMesh {
-  readonly range: Range
-  readonly seed: NodeProcess
-  readonly others: readonly NodeProcess[]
-}
+type RangeMesh = Awaited<ReturnType<typeof startMesh>>
+type Outcome = Awaited<ReturnType<typeof play>>
 
-async function startMesh(network: Network, cluster: Cluster, range: Range): Promise<RangeMesh> {
+async function startMesh(network: Network, cluster: Cluster, range: Range) {
   const index = ranges.indexOf(range)
   const lan = await network.lan(`lan${index}`)
   const addressOf = (n: number) => `${range.prefix}${n}`
@@ -71,7 +59,8 @@ async function startMesh(network: Network, cluster: Cluster, range: Range): Prom
   return { range, seed, others: await Promise.all(hosts.slice(1).map(start)) }
 }
 
-async function play({ range, seed, others }: RangeMesh, { progress, signal }: ProofContext): Promise<Outcome> {
+/** Views of the two others, before and after the kill of the seed. */
+async function play({ range, seed, others }: RangeMesh, { progress, signal }: ProofContext) {
   const views = () => viewsOf(others)
   const tookMs = await timeUntil(linkedMs, async () => isPair(await views()), signal)
   const before = await views()
@@ -92,14 +81,11 @@ function checksOf({ range, linkedMs: tookMs, expiredMs: removedMs, before, after
   const complete = own.every((host) =>
     addressesAt(host).every((address) => announced.some((one) => one.startsWith(`${address}/`) || one === address)),
   )
+  const loopback = announced.filter((one) => /127\.|\/::1\//.test(one))
   return [
     atMost(`${range.name}: the two others are linked after`, linkedMs, tookMs, 'ms'),
     equals(`${range.name}: both announce their address, over QUIC and TCP`, true, complete),
-    equals(
-      `${range.name}: loopback addresses announced`,
-      0,
-      announced.filter((one) => /127\.|\/::1\//.test(one)).length,
-    ),
+    equals(`${range.name}: loopback addresses announced`, 0, loopback.length),
     atMost(`${range.name}: the killed seed is removed from their view after`, expiredMs, removedMs, 'ms'),
     equals(`${range.name}: then they are linked`, true, isPair(after)),
   ]

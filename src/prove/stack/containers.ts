@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { freeTcpPorts } from '../../stack/free-tcp-ports.ts'
 import type { ProofContext } from '../proof.ts'
-import { type CommandResult, plainEnvironment, root, sh } from '../shell.ts'
+import { plainEnvironment, root, sh } from '../shell.ts'
 
 export interface Container {
   readonly id: string
@@ -148,16 +148,7 @@ function toMb(bytes: number): number {
   return Math.round(bytes / 2 ** 20)
 }
 
-/** The containers' stack of a clone, with its own project, ports and image name. */
-export interface ComposeStack {
-  readonly project: string
-  readonly image: string
-  readonly jaeger: string
-  /** Runs a script of the clone's deploy/. */
-  script(command: string): Promise<CommandResult>
-  /** Removes the stack, its data and its image, also after an abort. */
-  remove(): Promise<void>
-}
+export type ComposeStack = Awaited<ReturnType<typeof composeStack>>
 
 const keys = [
   ...['PAGE_PORT', 'JAEGER_UI_PORT', 'PROMETHEUS_PORT', 'ALERTMANAGER_PORT', 'GRAFANA_PORT'],
@@ -204,7 +195,8 @@ export async function stackEnvironment(compose: string, project: string): Promis
   }
 }
 
-export async function composeStack(clone: string, compose: string, { signal }: ProofContext): Promise<ComposeStack> {
+/** The containers' stack of a clone, with its own project, ports and image name. */
+export async function composeStack(clone: string, compose: string, { signal }: ProofContext) {
   const project = `tracemesh-proof-${process.pid}`
   const image = `tracemesh/node:${project}`
   const env: Readonly<Record<string, string>> = {
@@ -220,7 +212,9 @@ export async function composeStack(clone: string, compose: string, { signal }: P
     project,
     image,
     jaeger: `http://127.0.0.1:${env['JAEGER_UI_PORT']}`,
-    script: (command) => sh(`deploy/${command}`, clone, env, signal),
+    /** Runs a script of the clone's deploy/. */
+    script: (command: string) => sh(`deploy/${command}`, clone, env, signal),
+    /** Removes the stack, its data and its image, also after an abort. */
     remove,
   }
 }
