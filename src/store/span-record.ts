@@ -78,8 +78,8 @@ function originOf(sender: Sender, { scope, schema_url }: Omit<WireScopeSpans, 's
     scope === null
       ? {}
       : {
-          ...textField('name', scope.name),
-          ...textField('version', scope.version),
+          ...field('name', scope.name),
+          ...field('version', scope.version),
           ...attributes(scope.attributes),
           ...droppedCount(scope),
         }
@@ -106,20 +106,20 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
   const json = {
     traceId,
     spanId: span.span_id.toString('hex'),
-    ...textField('traceState', span.trace_state),
+    ...field('traceState', span.trace_state),
     ...(isId(span.parent_span_id, 8) ? { parentSpanId: span.parent_span_id.toString('hex') } : {}),
-    ...countField('flags', span.flags),
+    ...field('flags', span.flags),
     name: span.name,
-    ...countField('kind', span.kind),
+    ...field('kind', span.kind),
     startTimeUnixNano: decimal(span.start_time_unix_nano),
     endTimeUnixNano: decimal(span.end_time_unix_nano),
     ...attributes(span.attributes),
     ...droppedCount(span),
-    ...listField('events', span.events.map(event)),
-    ...countField('droppedEventsCount', span.dropped_events_count),
-    ...listField('links', span.links.filter((link) => isId(link.trace_id, 16)).map(link)),
-    ...countField('droppedLinksCount', span.dropped_links_count),
-    status: { ...textField('message', span.status?.message ?? ''), ...countField('code', span.status?.code ?? 0) },
+    ...field('events', span.events.map(event)),
+    ...field('droppedEventsCount', span.dropped_events_count),
+    ...field('links', span.links.filter((link) => isId(link.trace_id, 16)).map(link)),
+    ...field('droppedLinksCount', span.dropped_links_count),
+    status: { ...field('message', span.status?.message ?? ''), ...field('code', span.status?.code ?? 0) },
   }
   const startMs = milliseconds(span.start_time_unix_nano)
   return {
@@ -137,7 +137,7 @@ function recordOf(span: WireSpan, origin: Origin): SpanRecord {
 function event({ time_unix_nano, name, ...rest }: WireEvent): object {
   return {
     timeUnixNano: decimal(time_unix_nano),
-    ...textField('name', name),
+    ...field('name', name),
     ...attributes(rest.attributes),
     ...droppedCount(rest),
   }
@@ -147,10 +147,10 @@ function link({ trace_id, span_id, trace_state, flags, ...rest }: WireLink): obj
   const ids = { traceId: trace_id.toString('hex'), spanId: span_id.toString('hex') }
   return {
     ...ids,
-    ...textField('traceState', trace_state),
+    ...field('traceState', trace_state),
     ...attributes(rest.attributes),
     ...droppedCount(rest),
-    ...countField('flags', flags),
+    ...field('flags', flags),
   }
 }
 
@@ -174,10 +174,10 @@ function toAnyValue(wire: WireValue | null, depth = 0): AnyValue {
     case 'double_value':
       return { doubleValue: doubleValue(wire.double_value ?? 0) }
     case 'array_value':
-      return { arrayValue: listField('values', (wire.array_value?.values ?? []).map(inner)) }
+      return { arrayValue: field('values', (wire.array_value?.values ?? []).map(inner)) }
     case 'kvlist_value':
       return {
-        kvlistValue: listField(
+        kvlistValue: field(
           'values',
           (wire.kvlist_value?.values ?? []).map(({ key, value }) => ({ key, value: inner(value) })),
         ),
@@ -195,19 +195,13 @@ function doubleValue(value: number): number | string {
 }
 
 function droppedCount({ dropped_attributes_count: count }: { readonly dropped_attributes_count: number }): object {
-  return countField('droppedAttributesCount', count)
+  return field('droppedAttributesCount', count)
 }
 
-function textField(key: string, text: string): object {
-  return text === '' ? {} : { [key]: text }
-}
-
-function countField(key: string, count: number): object {
-  return count === 0 ? {} : { [key]: count }
-}
-
-function listField(key: string, entries: readonly object[]): object {
-  return entries.length === 0 ? {} : { [key]: entries }
+/** Nothing for an empty text, a count of zero and an empty list, which the JSON of OTLP omits. */
+function field(key: string, value: string | number | readonly object[]): object {
+  const isEmpty = typeof value === 'object' ? value.length === 0 : !value
+  return isEmpty ? {} : { [key]: value }
 }
 
 /** An id of zeros is invalid. */

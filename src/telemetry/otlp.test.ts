@@ -52,22 +52,9 @@ function reportedLosses(receiver: Receiver): number {
 
 const numbersUpTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
 
-test('an emitted span: arrives with its ids, links, attributes, resource and status', async (t) => {
+test('an emitted span: arrives with its ids, links, resource and status, and attributes of every type', async (t) => {
   const { receiver, telemetry } = await startPair(t)
   const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
-  const invariant = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
-  telemetry.emit(emitSpan('mesh.leak.suspected', invariant, { ref, parent: null, links: [window] }), undefined)
-  const span = await receiver.waitFor(({ name }) => name === 'mesh.leak.suspected', 5_000)
-  assert.deepEqual([span.traceId, span.spanId, span.parentSpanId], [ref.traceId, ref.spanId, ''])
-  assert.deepEqual(span.links, [window])
-  assert.deepEqual(span.attributes, { ...invariant, 'mesh.seq': 1 })
-  assert.equal(span.resource['mesh.node.name'], 'n1')
-  assert.equal(span.status, 'error')
-  assert.ok(Math.abs(span.endMs - Date.now()) < 10_000)
-})
-
-test('attributes of type text, number, boolean and list: arrive with type and value', async (t) => {
-  const { receiver, telemetry } = await startPair(t)
   const pruned = {
     'mesh.pruned.count': 2,
     'mesh.pruned.peers': ['p1', 'p2'],
@@ -75,9 +62,15 @@ test('attributes of type text, number, boolean and list: arrive with type and va
     'mesh.pruned.remaining_band': '4096+',
     'mesh.pruned.suspended': true,
   } as const
-  telemetry.emit(emitSpan('mesh.staleness.pruned', pruned), window)
+  const options = { ref, parent: null, links: [window], failed: true }
+  telemetry.emit(emitSpan('mesh.staleness.pruned', pruned, options), undefined)
   const span = await receiver.waitFor(({ name }) => name === 'mesh.staleness.pruned', 5_000)
+  assert.deepEqual([span.traceId, span.spanId, span.parentSpanId], [ref.traceId, ref.spanId, ''])
+  assert.deepEqual(span.links, [window])
   assert.deepEqual(span.attributes, { ...pruned, 'mesh.seq': 1 })
+  assert.equal(span.resource['mesh.node.name'], 'n1')
+  assert.equal(span.status, 'error')
+  assert.ok(Math.abs(span.endMs - Date.now()) < 10_000)
 })
 
 /** A logger, and a promise of the first export failure that it gets. */
