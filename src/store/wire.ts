@@ -162,38 +162,26 @@ export function milliseconds({ low, high }: Wire64): number {
  */
 export function createDecoder(): (body: Uint8Array) => DecodedRequest {
   const { requestDeserialize } = traceService().Export
-  const decodePieces = createPieceDecoder()
+  const decoders = loadService('Pieces') as unknown as Pieces
   return (body) => {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     try {
       return { ...requestDeserialize(bytes), unreadable: 0 }
     } catch (error) {
-      const decoded = decodePiecewise(decodePieces, bytes)
+      const decoded = decodePiecewise(decoders, bytes)
       if (decoded === undefined) throw error
       return decoded
     }
   }
 }
 
-type PieceDecoder = ReturnType<typeof createPieceDecoder>
-
-function createPieceDecoder() {
-  const { Request, Resource, Scope, Span } = loadService('Pieces') as unknown as Pieces
-  return {
-    request: Request.requestDeserialize,
-    resource: Resource.requestDeserialize,
-    scope: Scope.requestDeserialize,
-    span: Span.requestDeserialize,
-  }
-}
-
 /** Undefined if no span is readable. */
-function decodePiecewise(decode: PieceDecoder, bytes: Buffer): DecodedRequest | undefined {
-  const pieces = tryOrUndefined(() => decode.request(bytes).resource_spans) ?? []
+function decodePiecewise(decoders: Pieces, bytes: Buffer): DecodedRequest | undefined {
+  const pieces = tryOrUndefined(() => decoders.Request.requestDeserialize(bytes).resource_spans) ?? []
   const resource_spans = pieces.flatMap(({ resource, scope_spans, schema_url }): WireResourceSpans[] => {
-    const decoded = decodeOptional(resource, decode.resource)
+    const decoded = decodeOptional(resource, decoders.Resource)
     if (decoded === undefined) return []
-    const scopes = scope_spans.flatMap((part) => decodeScopeSpans(part, decode) ?? [])
+    const scopes = scope_spans.flatMap((part) => decodeScopeSpans(part, decoders) ?? [])
     return [{ resource: decoded, scope_spans: scopes, schema_url }]
   })
   const readable = countSpans(resource_spans)
@@ -207,16 +195,19 @@ function countSpans(
 }
 
 /** Undefined if the scope itself is unreadable: all its spans need it. */
-function decodeScopeSpans(part: WirePieces['scope_spans'][number], decode: PieceDecoder): WireScopeSpans | undefined {
-  const scope = decodeOptional(part.scope, decode.scope)
+function decodeScopeSpans(
+  part: WirePieces['scope_spans'][number],
+  { Scope, Span }: Pieces,
+): WireScopeSpans | undefined {
+  const scope = decodeOptional(part.scope, Scope)
   if (scope === undefined) return undefined
-  const spans = part.spans.flatMap((bytes): WireSpan[] => tryOrUndefined(() => [decode.span(bytes)]) ?? [])
+  const spans = part.spans.flatMap((bytes): WireSpan[] => tryOrUndefined(() => [Span.requestDeserialize(bytes)]) ?? [])
   return { scope, spans, schema_url: part.schema_url }
 }
 
 /** Null if absent, undefined if unreadable. */
-function decodeOptional<T>(bytes: Buffer, decode: (bytes: Buffer) => T): T | null | undefined {
-  return bytes.length === 0 ? null : tryOrUndefined(() => decode(bytes))
+function decodeOptional<T>(bytes: Buffer, decoder: MethodDefinition<T, object>): T | null | undefined {
+  return bytes.length === 0 ? null : tryOrUndefined(() => decoder.requestDeserialize(bytes))
 }
 
 /** Undefined if `run` throws, including stack overflow. */
