@@ -79,5 +79,5 @@ test('an interrupted drill: not shown, and no process stays', async () => {
   assert.equal((await child.stop(60_000, 'SIGINT')).code, 3)
   const { verdict, why } = JSON.parse(out) as DrillResult
   assert.deepEqual([verdict, why], ['not shown', 'interrupted'])
-  await until(() => nodes.every((pid) => !existsSync(`/proc/${pid}`)), 8_000, 'all nodes to exit')
+  await until(() => nodes.every((pid) => !existsSync(`/proc/${pid}`)), 30_000, 'all nodes to exit')
 })

@@ -87,7 +87,7 @@ describe('connections that the application opened', () => {
   test('two between a pair: one carries the link, and the other stays open without the mesh', () =>
     withApps([{}, {}], async (one, other) => {
       await Promise.all([one.dial(other), other.dial(one)])
-      await until(haveOneLink(one, other), 8_000, 'one link on each end')
+      await until(haveOneLink(one, other), 30_000, 'one link on each end')
       assert.equal(one.links()[0]?.id, other.links()[0]?.id, 'the same link')
       await sleep(lastingMs)
       assert.deepEqual([one.connections(), other.connections()], [2, 2])
@@ -97,27 +97,31 @@ describe('connections that the application opened', () => {
   test('two between a pair, `closes: all`: the mesh closes the one without the link', () =>
     withApps([{ closes: 'all' }, { closes: 'all' }], async (one, other) => {
       await Promise.all([one.dial(other), other.dial(one)])
-      await until(() => haveOneLink(one, other)() && one.connections() === 1, 8_000, 'one connection')
+      await until(() => haveOneLink(one, other)() && one.connections() === 1, 30_000, 'one connection')
       assert.equal(other.connections(), 1)
     }))
 
   test('one to a member of another mesh: no link, and it stays open', () =>
     withApps([{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }], async (one, other) => {
       await one.dial(other)
-      await until(() => one.links().length === 0 && other.links().length === 0, 8_000, 'no link')
+      await until(() => one.links().length === 0 && other.links().length === 0, 30_000, 'no link')
       await sleep(lastingMs)
       assert.deepEqual([one.links(), other.links(), one.connections(), other.connections()], [[], [], 1, 1])
     }))
 
   test('a second one beside a link: it carries the next link when the first ends, without a new dial', () =>
     withSeed([{}, {}], async (one, other) => {
-      await until(haveOneLink(one, other), 8_000, 'a link')
+      await until(haveOneLink(one, other), 30_000, 'a link')
       await one.dial(other)
       await sleep(200)
       const first = one.links()[0]?.connection
       assert.deepEqual([one.links().length, first], [1, one.opened[0]?.id])
       await one.opened[0]?.close()
-      await until(() => haveOneLink(one, other)() && one.links()[0]?.connection !== first, 8_000, 'a link on the other')
+      await until(
+        () => haveOneLink(one, other)() && one.links()[0]?.connection !== first,
+        30_000,
+        'a link on the other',
+      )
       assert.deepEqual([one.connections(), other.connections(), one.opened.length], [1, 1, 2])
     }))
 })
@@ -132,7 +136,7 @@ describe('a dial of the mesh', () => {
       withSeed(
         [{}, {}],
         async (one, other) => {
-          await until(haveOneLink(one, other), 8_000, 'a link')
+          await until(haveOneLink(one, other), 30_000, 'a link')
           await sleep(200)
           const counts = [one, other].map(({ opened, closed }) => [opened.length, closed.length])
           assert.deepEqual(counts, [
@@ -148,7 +152,7 @@ describe('a dial of the mesh', () => {
     withSeed(
       [{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }],
       async (one, other) => {
-        await until(() => one.opened.length === 1 && one.links().length === 0, 8_000, 'no link')
+        await until(() => one.opened.length === 1 && one.links().length === 0, 30_000, 'no link')
         await sleep(500)
         assert.deepEqual([one.opened.length, one.closed, other.closed], [1, [], []])
       },
@@ -158,6 +162,6 @@ describe('a dial of the mesh', () => {
 
   test('a connection without a link that the application does not use is closed', () =>
     withSeed([{ mesh: 'mesh-a' }, { mesh: 'mesh-b' }], async (one) => {
-      await until(() => one.closed.length > 0, 8_000, 'a close')
+      await until(() => one.closed.length > 0, 30_000, 'a close')
     }))
 })

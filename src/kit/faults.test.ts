@@ -60,7 +60,7 @@ async function withLinkedNodes(
   const [one, other] = [await startNode(...faults), await startNode(...faults)]
   try {
     await one.libp2p.dial(multiaddr(String(other.libp2p.getMultiaddrs()[0])))
-    await until(() => one.spansNamed('mesh.hello.received').length > 0, 8_000, 'a link')
+    await until(() => one.spansNamed('mesh.hello.received').length > 0, 30_000, 'a link')
     await run(one, other)
   } finally {
     await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
@@ -123,11 +123,11 @@ describe('an injected fault', () => {
   test('keep-connections: more connections open than the bound of a pair, and the stop closes them', () =>
     withLinkedNodes(['keep-connections'], async (one, other) => {
       const open = () => one.libp2p.getConnections().length
-      await until(() => open() > limits.linksPerPeer, 20_000, 'more connections than a pair may have')
+      await until(() => open() > limits.linksPerPeer, 30_000, 'more connections than a pair may have')
       assert.equal(one.spansNamed('mesh.connection.closed').length, 0)
       assert.ok(one.spansNamed('mesh.connection.superseded').length > 0)
       assert.equal(one.spansNamed('mesh.connection.opened').length, limits.linksPerPeer)
-      await until(() => other.libp2p.getConnections().length > limits.linksPerPeer, 8_000, 'there as well')
+      await until(() => other.libp2p.getConnections().length > limits.linksPerPeer, 30_000, 'there as well')
     }))
 
   test('keep-connections: only close effects are dropped', () => {
@@ -180,7 +180,7 @@ describe('an injected fault', () => {
   test('skew-clock: other nodes detect the skew at the first digest', async () => {
     const [accurate, skewed] = [await startNode(), await startNode('skew-clock')]
     await accurate.libp2p.dial(multiaddr(String(skewed.libp2p.getMultiaddrs()[0])))
-    await until(() => accurate.spansNamed('mesh.clock.skewed').length > 0, 8_000, 'skew')
+    await until(() => accurate.spansNamed('mesh.clock.skewed').length > 0, 30_000, 'skew')
     await Promise.all([accurate.libp2p.stop(), skewed.libp2p.stop()])
   })
 

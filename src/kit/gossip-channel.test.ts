@@ -38,7 +38,7 @@ test('a burst of crossings: all within the bound are checked, the rest counted a
   assert.deepEqual(events, [])
   receive(new Uint8Array(10))
   assert.deepEqual(events, [{ type: 'limit.reached', limit: 'crossingsWaiting', action: 'refused' }])
-  await until(() => gossip.counts.refused === capacity, 2_000, 'all checked')
+  await until(() => gossip.counts.refused === capacity, 30_000, 'all checked')
   assert.deepEqual(gossip.counts, { refused: capacity, dropped: 1, unpublished: 0 })
   await owner.close()
 })

@@ -48,21 +48,21 @@ test('a plain js-libp2p guest and a member read each other’s messages', async 
     await guest.dial(multiaddr(String(member.getMultiaddrs()[0])))
     const subscribed = ({ services }: Pick<typeof guest, 'services'>) =>
       services.pubsub.getSubscribers(topic).length > 0
-    await until(() => subscribed(guest) && subscribed(member), 8_000, 'subscriptions')
+    await until(() => subscribed(guest) && subscribed(member), 30_000, 'subscriptions')
 
     await mesh.publish('news', text)
-    await until(() => atGuest.length === 1, 4_000, 'the message with a header')
+    await until(() => atGuest.length === 1, 30_000, 'the message with a header')
     await mesh.publish('news', text, { raw: true })
-    await until(() => atGuest.length === 2, 4_000, 'the raw message')
+    await until(() => atGuest.length === 2, 30_000, 'the raw message')
     const [withHeader, alone] = atGuest.map((data) => Uint8Array.from(data))
     assert.notDeepEqual(withHeader, text)
     assert.deepEqual(Uint8Array.from(decodeMessage(withHeader ?? text).body), text)
     assert.deepEqual(alone, text)
 
     await guest.services.pubsub.publish(topic, text)
-    await until(() => raw.length === 1, 4_000, 'what the guest published')
+    await until(() => raw.length === 1, 30_000, 'what the guest published')
     await guest.services.pubsub.publish(topic, lookalike)
-    await until(() => raw.length === 2, 4_000, 'what begins like a header')
+    await until(() => raw.length === 2, 30_000, 'what begins like a header')
     assert.deepEqual(
       raw.map((data) => Uint8Array.from(data)),
       [text, lookalike],

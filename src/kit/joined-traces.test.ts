@@ -43,7 +43,7 @@ async function withLinkedApps(run: (here: App, there: App) => Promise<void>): Pr
   const there = await app([])
   const here = await app([String(there.libp2p.getMultiaddrs()[0])])
   try {
-    await until(() => here.mesh.topology().peers.some(({ kind }) => kind === 'member'), 8_000, 'a link')
+    await until(() => here.mesh.topology().peers.some(({ kind }) => kind === 'member'), 30_000, 'a link')
     await run(here, there)
   } finally {
     await Promise.all([here.libp2p.stop(), there.libp2p.stop()])
@@ -61,7 +61,7 @@ test('spans of two applications join one trace: publish and handler, request and
       tracer.startSpan('respond').end()
       return body
     })
-    await until(() => here.pubsub.getSubscribers('mesh-a/news').length > 0, 4_000, 'a subscriber')
+    await until(() => here.pubsub.getSubscribers('mesh-a/news').length > 0, 30_000, 'a subscriber')
     await tracer.startActiveSpan('publish', async (span) => {
       await here.mesh.publish('news', body)
       span.end()
@@ -70,7 +70,7 @@ test('spans of two applications join one trace: publish and handler, request and
       await here.mesh.request(there.mesh.peer, 'sum', body)
       span.end()
     })
-    await until(() => named('handle').length > 0, 4_000, 'the message')
+    await until(() => named('handle').length > 0, 30_000, 'the message')
 
     const [publish, handle, request, respond] = ['publish', 'handle', 'request', 'respond'].map(
       (name) => named(name)[0],

@@ -116,7 +116,7 @@ describe('listeners', () => {
     })
     events.addEventListener('member:left', { handleEvent: () => void calls++ })
     events.dispatchOf(left)
-    await until(() => errors.length === 2, 1_000, 'two errors')
+    await until(() => errors.length === 2, 30_000, 'two errors')
     assert.deepEqual([errors, calls], [['member:left thrown', 'member:left rejected'], 1])
   })
 
@@ -166,16 +166,16 @@ test('two nodes: each hears of seed, join and goodbye, sees the state after it, 
   other.services.tracemesh.addEventListener('seed:connected', ({ detail }) => void connected.push(detail))
   try {
     await other.start()
-    await until(() => seen.length === 1, 8_000, 'member:joined')
-    await until(() => connected.length === 1, 8_000, 'seed:connected')
+    await until(() => seen.length === 1, 30_000, 'member:joined')
+    await until(() => connected.length === 1, 30_000, 'seed:connected')
     assert.deepEqual(connected, [{ address: mesh.addresses()[0], peer: mesh.peer, attempts: 1 }])
     await other.stop()
-    await until(() => seen.length === 2, 8_000, 'member:left')
+    await until(() => seen.length === 2, 30_000, 'member:left')
     await one.stop()
     await one.start()
     await other.start()
     await one.dial(other.getMultiaddrs())
-    await until(() => seen.length === 3, 8_000, 'member:joined after a restart')
+    await until(() => seen.length === 3, 30_000, 'member:joined after a restart')
     const joined = 'member:joined other compute 1'
     assert.deepEqual(seen, [joined, 'member:left other compute 0', joined])
   } finally {

@@ -25,7 +25,7 @@ type RecordedEvents = NetworkEvent[] & {
   of<T extends NetworkEvent['type']>(type: T): Extract<NetworkEvent, { type: T }>[]
 }
 
-async function until(what: string, condition: () => boolean, ms = 4_000): Promise<void> {
+async function until(what: string, condition: () => boolean, ms = 30_000): Promise<void> {
   const end = performance.now() + ms
   while (!condition()) {
     assert.ok(performance.now() < end, `not in time: ${what}`)
@@ -73,11 +73,11 @@ describe('dials', () => {
       const events = await startRecording(node)
       const addresses = ['no address', deadAddressOf.quic, target.address]
       const peer = target.network.self
-      const startedAt = performance.now()
+      const late = AbortSignal.timeout(2_000)
       node.network.perform({ do: 'dial.peer', peer, addresses, limitMs: 3_000 })
       await until('dialled', () => events.of('peer.dialled').length === 1)
       assert.deepEqual(events.of('peer.dialled')[0], { type: 'peer.dialled', peer, ok: true })
-      assert.ok(performance.now() - startedAt < 2_000)
+      assert.equal(late.aborted, false)
     }))
 
   test('an address at which this node itself listens is not dialled for a member', () =>

@@ -24,8 +24,8 @@ test('a killed lab beside another: no process stays, not even a paused one, and 
     const directory = directoryOf(children)
     assert.ok(existsSync(directory))
     one.kill()
-    await until(() => children.every((pid) => !isAlive(pid)), 8_000, 'all processes have exited')
-    await until(() => !existsSync(directory), 3_000, 'and the directory')
+    await until(() => children.every((pid) => !isAlive(pid)), 30_000, 'all processes have exited')
+    await until(() => !existsSync(directory), 30_000, 'and the directory')
   } finally {
     one.kill()
     assert.equal(await other.stop(), 0, other.stderr())

@@ -29,7 +29,7 @@ test('a lab of three nodes with kills, stops, pauses and restarts: the record ha
     const received = () => lab.view(false).messages.map(({ node, text }) => `${node} ${text}`)
     await until(
       () => received().filter((line) => /received 5 bytes on lab/.test(line)).length === 4,
-      5_000,
+      30_000,
       'the other nodes receive the message',
     )
     assert.ok(
@@ -79,7 +79,7 @@ test('a killed trace store: the lab restarts it on the same ports, and no span i
         () => true,
         () => false,
       )
-    await until(async () => !(await back()), 5_000, 'the store is down')
+    await until(async () => !(await back()), 30_000, 'the store is down')
     await until(back, 30_000, 'the store is up')
     assert.deepEqual([lab.query, lab.otlp], [query, otlp])
   } finally {

@@ -24,7 +24,7 @@ browserTest('a node killed on the page of a lab: its page leads to the trace of 
   await rows.filter({ hasText: 'published “hello to all”' }).waitFor()
   await until(
     async () => (await rows.filter({ hasText: 'received 12 bytes on lab' }).count()) === 2,
-    5_000,
+    30_000,
     'both hear',
   )
   const question = { url: lab.url, node: victim.name, survivors: 2, services: ['mesh-a'], limitMs: 60_000 }

@@ -136,7 +136,7 @@ browserTest('node controls: they work in a lab and are absent on an observer', a
   }
   await page.goto(`${server.url}/#/nodes/broker-a4`)
   await page.getByRole('heading', { name: /broker-a4/ }).waitFor()
-  await until(async () => (await page.getByRole('button', { name: 'Kill' }).count()) === 0, 5_000, 'no controls')
+  await until(async () => (await page.getByRole('button', { name: 'Kill' }).count()) === 0, 30_000, 'no controls')
   assert.deepEqual(complaints, [])
 })
 
@@ -149,9 +149,9 @@ browserTest('the keyboard reaches every view', async (browser) => {
   await page.goto(`${server.url}/#/traces/${pageTrace('dial')}`)
   await tabTo(page, page.getByRole('button', { name: /mesh\.seed\.dial/ }))
   await page.keyboard.press('ArrowLeft')
-  await until(async () => (await page.locator('.waterfall li').count()) === 1, 5_000, 'closed')
+  await until(async () => (await page.locator('.waterfall li').count()) === 1, 30_000, 'closed')
   await page.keyboard.press('ArrowRight')
-  await until(async () => (await page.locator('.waterfall li').count()) === 4, 5_000, 'open')
+  await until(async () => (await page.locator('.waterfall li').count()) === 4, 30_000, 'open')
   await page.keyboard.press('End')
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: /mesh\.seed\.giveup/, expanded: true }).waitFor()
@@ -192,7 +192,7 @@ browserTest('a hidden page: it sends no requests and resumes when it is visible'
   const since = server.requests.slice(asked).filter((one) => one.includes('/api/'))
   assert.deepEqual(since, [])
   await hide(false)
-  await until(() => server.requests.includes('GET /api/mesh', asked), 2_000, 'the page polls again')
+  await until(() => server.requests.includes('GET /api/mesh', asked), 30_000, 'the page polls again')
   await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
 })
 

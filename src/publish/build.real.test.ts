@@ -24,7 +24,7 @@ test('the published package: nodes join over QUIC and TCP, with traces and HTTP 
   const watcher = await cluster.node('watcher', { role: 'observer', seeds: [cluster.address('seed')], ...program })
   const { spans } = cluster.receiver
   const joined = () => spans.filter(({ name }) => name === 'mesh.member.joined').length
-  await until(() => joined() === 12, 20_000, 'each of four nodes emits mesh.member.joined for the three others')
+  await until(() => joined() === 12, 30_000, 'each of four nodes emits mesh.member.joined for the three others')
   const opened = spans.filter(({ name }) => name === 'mesh.connection.opened')
   const transports = opened.map(({ attributes }) => attributes['mesh.connection.transport'])
   assert.deepEqual(new Set(transports), new Set(['quic', 'tcp']))

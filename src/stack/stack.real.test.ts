@@ -129,7 +129,7 @@ test('span metrics have the labels that rules and boards use, and no peer id', a
     `,le="5"} 1`,
   ]
   // A counter is 0 in its first flush.
-  await until(async () => (await metrics()).includes(expected.at(-2) ?? ''), 20_000, 'the counter of give-ups is 1')
+  await until(async () => (await metrics()).includes(expected.at(-2) ?? ''), 30_000, 'the counter of give-ups is 1')
   const text = await metrics()
   assert.deepEqual(
     expected.filter((line) => !text.includes(line)),
@@ -138,7 +138,7 @@ test('span metrics have the labels that rules and boards use, and no peer id', a
   assert.doesNotMatch(text, /12D3KooW|start-1|target_info|instance="/)
   // Spans of an application are stored and not counted.
   assert.doesNotMatch(text, /GET \/user/)
-  await until(() => isStored(stack, 'GET /user/1'), 20_000, 'the span of an application is in Jaeger')
+  await until(() => isStored(stack, 'GET /user/1'), 30_000, 'the span of an application is in Jaeger')
   assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
 })
 
@@ -146,7 +146,7 @@ test('Jaeger down and the Collector killed: queued spans survive on disk, stored
   const stack = await startServices(t, ['jaeger', 'collector'])
   if (stack === undefined) return
   await send(stack.urls.otlp, { name: 'mesh.window' })
-  await until(() => isStored(stack, 'mesh.window'), 20_000, 'the first span is in Jaeger')
+  await until(() => isStored(stack, 'mesh.window'), 30_000, 'the first span is in Jaeger')
   await stack.stop('jaeger')
   await send(stack.urls.otlp, { name: 'mesh.audit' })
   await stack.kill('collector')
@@ -195,8 +195,8 @@ test('a killed stack leaves no process and no directory', async (t) => {
       () => true,
     )
   for (const key of ['jaeger', 'prometheus', 'alertmanager', 'collectorMetrics'])
-    await until(() => isRefused(urls[key] ?? ''), 10_000, `${key} is closed`)
-  await until(() => !existsSync(urls['directory'] ?? '/'), 10_000, 'the directory is removed')
+    await until(() => isRefused(urls[key] ?? ''), 30_000, `${key} is closed`)
+  await until(() => !existsSync(urls['directory'] ?? '/'), 30_000, 'the directory is removed')
 })
 
 test('a missing program: the error names the script that builds it', async (t) => {

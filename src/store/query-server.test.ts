@@ -26,7 +26,7 @@ test('clients that stop reading: the server disconnects them, and searches go on
     answers.every(({ status, retry }) => status === 404 || (status === 503 && retry === '1')),
     JSON.stringify(answers),
   )
-  await until(async () => (await query()).status === 404, 5_000, 'searches go on')
+  await until(async () => (await query()).status === 404, 30_000, 'searches go on')
   assert.ok(
     stalled.every((socket) => !socket.destroyed),
     'the server closed them, not the clients',
@@ -41,9 +41,9 @@ test('clients that disconnect while queued: are not searched for', async (t) => 
   freshCalls.mock.resetCalls()
   const responses = openedResponses(t)
   const leaving = Array.from({ length: 8 }, () => reader(t, url, t0 + hourMs))
-  await until(() => responses.length === leaving.length, 5_000, 'the server has all requests')
+  await until(() => responses.length === leaving.length, 30_000, 'the server has all requests')
   for (const socket of leaving) socket.destroy()
-  await until(() => responses.every(({ closed }) => closed), 5_000, 'the server notices that the clients left')
+  await until(() => responses.every(({ closed }) => closed), 30_000, 'the server notices that the clients left')
   assert.equal(freshCalls.mock.callCount(), 0)
   const [first] = stalled
   first?.destroy()
@@ -60,7 +60,7 @@ async function untilUnchanged(value: () => number, what: string): Promise<void> 
     last = now
     return polls >= 5
   }
-  await until(isUnchanged, 5_000, what)
+  await until(isUnchanged, 30_000, what)
 }
 
 /** Responses to the requests that HTTP servers of this process receive from now on. */

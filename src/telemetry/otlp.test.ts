@@ -64,7 +64,7 @@ test('an emitted span: arrives with its ids, links, resource and status, and att
   } as const
   const options = { ref, parent: null, links: [window], failed: true }
   telemetry.emit(emitSpan('mesh.staleness.pruned', pruned, options), undefined)
-  const span = await receiver.waitFor(({ name }) => name === 'mesh.staleness.pruned', 5_000)
+  const span = await receiver.waitFor(({ name }) => name === 'mesh.staleness.pruned', 30_000)
   assert.deepEqual([span.traceId, span.spanId, span.parentSpanId], [ref.traceId, ref.spanId, ''])
   assert.deepEqual(span.links, [window])
   assert.deepEqual(span.attributes, { ...pruned, 'mesh.seq': 1 })
@@ -196,7 +196,7 @@ test('a receiver that stopped and restarts: gets every span', async (t) => {
   burst(telemetry, 1_000)
   assert.equal(telemetry.stats.exported, 20)
   await receiver.restart()
-  await receiver.waitFor(({ attributes }) => attributes['mesh.seq'] === 2_020, 10_000)
+  await receiver.waitFor(({ attributes }) => attributes['mesh.seq'] === 2_020, 30_000)
   assert.deepEqual(sequences(receiver), numbersUpTo(2_020))
   assert.deepEqual(await telemetry.close(1_000), { lost: 0 })
 })
@@ -209,7 +209,7 @@ test('more spans than the bound: the loss spans count exactly the missing ones',
   await failed
   for (let i = 0; i < 4; i++) burst(telemetry, 700)
   receiver.resume()
-  await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 10_000)
+  await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 30_000)
   assert.deepEqual(await telemetry.flush(10_000), { left: 0 })
   const { emitted, lostTotal } = telemetry.stats
   assert.equal(emitted - sequences(receiver).length, reportedLosses(receiver))
@@ -225,7 +225,7 @@ test('spans that the receiver refuses: a loss span counts them once it accepts s
   assert.deepEqual(await telemetry.flush(5_000), { left: 0 })
   receiver.resume()
   burst(telemetry, 1)
-  const lost = await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 5_000)
+  const lost = await receiver.waitFor(({ name }) => name === 'mesh.telemetry.lost', 30_000)
   assert.deepEqual([lost.attributes['mesh.lost.count'], lost.attributes['mesh.lost.where']], [7, 'refused'])
 })
 

@@ -9,7 +9,7 @@ import { atMost, type Check, equals, type ProofContext, type ProofResult } from 
 const program = (name: string) => fileURLToPath(new URL(`../../testing/cluster/${name}.ts`, import.meta.url))
 
 /** Limit of each step, in milliseconds. */
-const limits = { joined: 10_000, received: 10_000, emitted: 12_000, left: 8_000 }
+const limits = { joined: 30_000, received: 30_000, emitted: 30_000, left: 8_000 }
 
 const hasLogged = (node: NodeProcess, fields: Readonly<Record<string, string>>) =>
   node.log.some((line) => Object.entries(fields).every(([key, value]) => line[key] === value))

@@ -50,5 +50,5 @@ test('SIGKILL to the process that started a cluster: the nodes end', async () =>
   const [pid] = (await once(child, 'message')) as [number]
   assert.equal(isAlive(pid), true)
   child.kill('SIGKILL')
-  await until(() => !isAlive(pid), 5_000, 'the node ends')
+  await until(() => !isAlive(pid), 30_000, 'the node ends')
 })

@@ -11,7 +11,9 @@ import { hasEcho, startEcho, type Transport } from './echo.ts'
 
 export interface AgentRequest {
   readonly id: number
-  readonly request: { readonly url: string } | { readonly transport: Transport; readonly address: string }
+  readonly request:
+    | { readonly url: string }
+    | { readonly transport: Transport; readonly address: string; readonly limitMs: number }
 }
 
 export type AgentMessage =
@@ -22,7 +24,8 @@ export type AgentMessage =
 const send = (message: AgentMessage) => void process.send?.(message)
 
 process.on('message', ({ id, request }: AgentRequest) => {
-  const answer = 'url' in request ? fetchJson(request.url) : hasEcho(request.transport, request.address)
+  const answer =
+    'url' in request ? fetchJson(request.url) : hasEcho(request.transport, request.address, request.limitMs)
   answer.then(
     (body) => send({ id, body }),
     (error: Error) => send({ id, error: error.message }),

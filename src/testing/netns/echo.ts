@@ -3,7 +3,6 @@ import { connect, createServer } from 'node:net'
 
 /** Port of the echo protocol, RFC 862; no node uses it. */
 const port = 7
-const limitMs = 700
 const intervalMs = 100
 
 export type Transport = 'udp' | 'tcp'
@@ -19,7 +18,7 @@ export async function startEcho(): Promise<void> {
 }
 
 /** Whether this address echoes within `limitMs`. */
-export function hasEcho(transport: Transport, address: string): Promise<boolean> {
+export function hasEcho(transport: Transport, address: string, limitMs: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const close = transport === 'udp' ? sendByUdp(address, resolve) : sendByTcp(address, resolve)
   const timer = setTimeout(() => resolve(false), limitMs)

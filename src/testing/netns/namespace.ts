@@ -11,7 +11,7 @@ import type { Transport } from './echo.ts'
 
 const agent = fileURLToPath(new URL('./agent.ts', import.meta.url))
 
-const bounds = { startMs: 20_000, pending: 64, sockets: 64 }
+const bounds = { startMs: 60_000, presentMs: 10_000, absentMs: 700, pending: 64, sockets: 64 }
 
 /** A network namespace, controlled by this process from outside. Cluster processes can run in it. */
 export interface Namespace extends ProcessHost {
@@ -19,8 +19,10 @@ export interface Namespace extends ProcessHost {
   readonly pid: number
   readonly fetchJson: <T>(url: string) => Promise<T>
   readonly forward: (endpoint: string) => string
-  /** Whether a host answers at this address when asked from inside. */
+  /** Whether a host answers at this address when asked from inside, within 10 s. */
   reaches(transport: Transport, address: string): Promise<boolean>
+  /** Whether no host answers there within 0.7 s; an answer takes milliseconds. */
+  cannotReach(transport: Transport, address: string): Promise<boolean>
   /** Runs a command inside. */
   run(command: readonly string[], input?: string): Promise<string>
   close(): Promise<void>
@@ -45,7 +47,8 @@ export async function startNamespace(unshare: readonly string[], within?: Namesp
     through,
     run: (command, input) => run([...through, ...command], input),
     fetchJson: (url) => request({ url }),
-    reaches: (transport, address) => request({ transport, address }),
+    reaches: (transport, address) => request({ transport, address, limitMs: bounds.presentMs }),
+    cannotReach: async (transport, address) => !(await request({ transport, address, limitMs: bounds.absentMs })),
     forward,
     close: async () => {
       closeForwarder()

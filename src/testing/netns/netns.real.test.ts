@@ -39,10 +39,10 @@ networkTest('two hosts with public addresses: a node reaches its seed, this mach
   assert.deepEqual([linkList(), routes()], before)
   const seed = await cluster.node('seed', { role: 'seed', host: one, listen })
   const node = await cluster.node('node', { host: two, listen, seeds: ['/ip4/45.79.10.1/udp/4001/quic-v1'] })
-  await until(async () => (await node.api<{ ready: boolean }>('/readyz')).ready, 10_000, 'linked with the seed')
+  await until(async () => (await node.api<{ ready: boolean }>('/readyz')).ready, 30_000, 'linked with the seed')
   const isSeedConnected = ({ name, attributes }: (typeof cluster.receiver.spans)[number]) =>
     name === 'mesh.seed.connected' && attributes['mesh.peer.id'] === seed.peer
-  await cluster.receiver.waitFor(isSeedConnected, 10_000)
+  await cluster.receiver.waitFor(isSeedConnected, 30_000)
 })
 
 networkTest('a dropped protocol, a renumbered host: the change shows at once', async () => {
@@ -57,14 +57,14 @@ networkTest('a dropped protocol, a renumbered host: the change shows at once', a
   assert.match(await two.run(['ls', '/sys/class/net']), /br-19\n(?:.+\n)*eth0\n/)
   assert.equal(await two.reaches('udp', '45.79.10.1'), true)
   await two.drop('eth0', 'udp')
-  assert.deepEqual([await two.reaches('udp', '45.79.10.1'), await two.reaches('tcp', '45.79.10.1')], [false, true])
+  assert.deepEqual([await two.cannotReach('udp', '45.79.10.1'), await two.reaches('tcp', '45.79.10.1')], [true, true])
   await two.drop('eth0')
   await two.addAddress('eth0', '2600:3c00::2/64')
   assert.equal(await two.reaches('udp', '2600:3c00::1'), true)
   await two.drop('eth0', 'ipv6')
-  assert.deepEqual([await two.reaches('udp', '2600:3c00::1'), await two.reaches('udp', '45.79.10.1')], [false, true])
+  assert.deepEqual([await two.cannotReach('udp', '2600:3c00::1'), await two.reaches('udp', '45.79.10.1')], [true, true])
   await one.renumber('eth0', '45.79.10.1/24', '45.79.10.9/24')
-  assert.deepEqual([await two.reaches('udp', '45.79.10.1'), await two.reaches('udp', '45.79.10.9')], [false, true])
+  assert.deepEqual([await two.cannotReach('udp', '45.79.10.1'), await two.reaches('udp', '45.79.10.9')], [true, true])
 })
 
 networkTest('a host behind a NAT router: reaches outside, cannot be reached', async () => {
@@ -80,7 +80,7 @@ networkTest('a host behind a NAT router: reaches outside, cannot be reached', as
   await outer.attach({ interface: 'eth0', lan: world, addresses: [...publicAddresses(1), '2600:3c00::1/64'] })
   for (const address of ['45.79.10.1', '2600:3c00::1']) assert.equal(await inner.reaches('udp', address), true)
   await outer.run(['ip', 'route', 'add', '192.168.1.0/24', 'via', '45.79.10.254'])
-  assert.equal(await outer.reaches('udp', '192.168.1.2'), false)
+  assert.equal(await outer.cannotReach('udp', '192.168.1.2'), true)
 })
 
 networkTest('SIGKILL to the process that created a network: its namespaces end', async () => {
@@ -88,5 +88,5 @@ networkTest('SIGKILL to the process that created a network: its namespaces end',
   const [pid] = (await once(child, 'message')) as [number]
   assert.equal(isAlive(pid), true)
   child.kill('SIGKILL')
-  await until(() => !isAlive(pid), 5_000, 'the namespace ends')
+  await until(() => !isAlive(pid), 30_000, 'the namespace ends')
 })

@@ -20,7 +20,7 @@ test('waitFor: resolves with the span, or rejects at its limit', async () => {
   const limits = { delayMs: 1 }
   const telemetry = startTelemetry({ clock: systemTime, resource, endpoint: receiver.endpoint, limits })
   await assert.rejects(() => receiver.waitFor(() => true, 20), /no such span within 20 ms; 0 others arrived/)
-  const waiting = receiver.waitFor(({ name }) => name === 'mesh.node.stalled', 5_000)
+  const waiting = receiver.waitFor(({ name }) => name === 'mesh.node.stalled', 60_000)
   telemetry.emit(stalled, undefined)
   assert.equal(await waiting, receiver.spans[0])
   assert.equal(await receiver.waitFor(() => true, 0), receiver.spans[0])
@@ -47,7 +47,7 @@ test('a receiver that pauses, stops and restarts: exports fail until then, the s
   receiver.resume()
   assert.deepEqual(await telemetry.flush(100), { left: 1 })
   await receiver.restart()
-  assert.deepEqual(await telemetry.flush(5_000), { left: 0 })
+  assert.deepEqual(await telemetry.flush(60_000), { left: 0 })
   assert.equal(receiver.spans.length, 1)
   await telemetry.close(1_000)
   await receiver.close()
