@@ -189,18 +189,6 @@ test('long pending messages: limited in bytes, and forwarding frees the bytes', 
   assert.deepEqual(receive(most + 1, 2_000), [])
 })
 
-test('two limits within one second: one span for each', () => {
-  const second = bridge(y, [x])
-  const receive = (id: string, bytes: number) =>
-    second.receive('a', message({ id: `${origin}/${id}`, sealed: new Uint8Array(bytes) }), 0)
-  const spans = receive('large', limits.relayWaitingBytes + 1)
-  for (let n = 0; n <= limits.relayWaiting; n++) spans.push(...receive(String(n), 1))
-  assert.deepEqual(
-    spans.filter((effect) => effect.includes('limit.reached')),
-    ['emit mesh.limit.reached relayWaitingBytes', 'emit mesh.limit.reached relayWaiting'],
-  )
-})
-
 const bridgesArbitrary = fc.uniqueArray(peerIdArbitrary, { minLength: 1, maxLength: 8 })
 
 function ranks(origin: string, bridges: readonly string[]): number[] {

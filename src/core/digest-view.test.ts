@@ -371,16 +371,6 @@ test('40 expired members: the sweep lists 32, and each has a span', () => {
   assert.equal(spansNamed(effects, 'mesh.member.expired').length, 40)
 })
 
-test('relayed old digest: does not keep its node alive', () => {
-  const view = makeView()
-  tick(view, 0)
-  for (let now = 0; now <= 35_000; now += 1_000) {
-    hear(view, digestOf('b', { sequence: 9 }), now, 'gossip')
-    runUntil(view, now)
-  }
-  assert.deepEqual(names(view), [])
-})
-
 test('departed member: retained for four windows, then released by the sweep', () => {
   const view = makeView()
   tick(view, 0)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { spansNamed } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import {
   type ExhaustionType,
@@ -65,16 +66,9 @@ test('any failures: each exhaustion is emitted once, recovers once, and counts i
         ]
       })
       emitted.push(...resources.handle({ type: 'tick' }, now + quietMs))
-      const count = (span: string) => emitted.filter((one) => one.span === span).length
-      assert.equal(count('mesh.resource.exhausted'), count('mesh.resource.recovered'))
-      const failureCount = emitted.reduce((sum, { span, attributes }) => {
-        return (
-          sum +
-          (span === 'mesh.resource.recovered'
-            ? Number(Object.entries(attributes).find(([name]) => name === 'mesh.resource.failures')?.[1])
-            : 0)
-        )
-      }, 0)
+      const recovered = spansNamed(emitted, 'mesh.resource.recovered')
+      assert.equal(spansNamed(emitted, 'mesh.resource.exhausted').length, recovered.length)
+      const failureCount = recovered.reduce((sum, { attributes }) => sum + attributes['mesh.resource.failures'], 0)
       assert.equal(failureCount, failures.length)
       assert.equal(resources.deadline(), Infinity)
     }),

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { gaps, highest, near, play, refused, seed, upBetween } from '../testing/core/seed-fixture.ts'
-import { type Outcome, refusal, type SeedPlayer } from '../testing/core/seed-player.ts'
+import {
+  gaps,
+  highest,
+  near,
+  type Outcome,
+  play,
+  refusal,
+  refused,
+  type SeedPlayer,
+  seed,
+  upBetween,
+} from '../testing/core/seed-player.ts'
+import { spansNamed } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { SeedDialler } from './seed-dialler.ts'
@@ -11,21 +22,12 @@ leakCheck()
 const { address } = refusal
 
 test('silent seed: dialled at once and ten times in all, then given up once', () => {
-  const { player } = play(() => refused)
+  const { player } = play()
   player.runUntil(152_000)
   assert.equal(player.dials()[0], 0)
   assert.deepEqual(gaps(player.dials().slice(0, 10)), [1, 2, 4, 8, 16, 30, 30, 30, 30])
   assert.equal(player.spansNamed('mesh.seed.retry').length, 9)
   assert.equal(player.spansNamed('mesh.seed.giveup').length, 1)
-})
-
-test('lowest jitter: half the waits', () => {
-  const { player } = play(
-    () => refused,
-    () => 0,
-  )
-  player.runUntil(76_000)
-  assert.deepEqual(gaps(player.dials()), [0.5, 1, 2, 4, 8, 15, 15, 15, 15])
 })
 
 test('no peers, seed given up: an attempt every 30 s, whatever its duration; ten attempts are a campaign', () => {
@@ -38,28 +40,28 @@ test('no peers, seed given up: an attempt every 30 s, whatever its duration; ten
     const later = player.dials().slice(10)
     near(later[0], (givenUpAt ?? 0) + 30_000)
     assert.deepEqual(new Set(gaps(later)), new Set([30]))
-    const causes = player.spansNamed('mesh.seed.dial').map(({ attributes }) => attributes['mesh.seed.cause'])
+    const causes = player.attributesOf('mesh.seed.dial').map((one) => one['mesh.seed.cause'])
     assert.deepEqual(causes.slice(0, 3), ['start', 'alone', 'alone'])
     assert.deepEqual(
-      player.spansNamed('mesh.seed.giveup').map(({ attributes }) => attributes['mesh.seed.attempt']),
+      player.attributesOf('mesh.seed.giveup').map((one) => one['mesh.seed.attempt']),
       player.spansNamed('mesh.seed.giveup').map(() => 10),
     )
   }
 })
 
 test('other peers, seed given up: a complete new campaign after five minutes', () => {
-  const { player } = play(() => refused)
+  const { player } = play()
   player.send({ type: 'peers', count: 3 })
   player.runUntil(127_000 + 24_000 + 300_000 + 60_000)
   const second = player.dials().slice(10)
   near(second[0], 151_000 + 300_000)
   assert.deepEqual(gaps(second).slice(0, 5), [1, 2, 4, 8, 16])
-  assert.equal(player.spansNamed('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'periodic')
-  assert.equal(player.spansNamed('mesh.seed.rearmed')[0]?.attributes['mesh.seed.delay_ms'], 0)
+  assert.equal(player.attributesOf('mesh.seed.dial')[1]?.['mesh.seed.cause'], 'periodic')
+  assert.equal(player.attributesOf('mesh.seed.rearmed')[0]?.['mesh.seed.delay_ms'], 0)
 })
 
 test('no peers, seed given up: the first peer delays the next campaign to five minutes after the give-up', () => {
-  const { dialler, player } = play(() => refused)
+  const { dialler, player } = play()
   player.runUntil(170_000)
   near(dialler.deadline(), 181_000)
   player.send({ type: 'peers', count: 1 })
@@ -67,7 +69,7 @@ test('no peers, seed given up: the first peer delays the next campaign to five m
 })
 
 test('unchanged number of peers: changes nothing', () => {
-  const { dialler, player } = play(() => refused)
+  const { dialler, player } = play()
   player.runUntil(170_000)
   assert.deepEqual(player.send({ type: 'peers', count: 0 }), [])
   near(dialler.deadline(), 181_000)
@@ -78,10 +80,7 @@ test('seed given up, last peer lost: a campaign starts within half a second to o
     [0, 500],
     [highest, 1_000],
   ] as const) {
-    const { player } = play(
-      () => refused,
-      () => jitter,
-    )
+    const { player } = play(undefined, () => jitter)
     player.send({ type: 'peers', count: 1 })
     player.runUntil(200_000)
     const before = player.dials().length
@@ -95,7 +94,7 @@ test('seed given up, last peer lost: a campaign starts within half a second to o
 })
 
 test('running campaign, last peer lost: the campaign continues', () => {
-  const { dialler, player } = play(() => refused)
+  const { dialler, player } = play()
   player.send({ type: 'peers', count: 1 })
   player.runUntil(20_000)
   const due = dialler.deadline()
@@ -112,7 +111,7 @@ test('seed lost while other peers remain: dialled again', () => {
   player.send({ type: 'disconnected', peer: 'peer-a' })
   player.runUntil(70_000)
   assert.deepEqual(player.dials().map(Math.round), [0, 61_000])
-  assert.equal(player.spansNamed('mesh.seed.dial')[1]?.attributes['mesh.seed.cause'], 'lost')
+  assert.equal(player.attributesOf('mesh.seed.dial')[1]?.['mesh.seed.cause'], 'lost')
 })
 
 test('seed and last peer lost together: one campaign, in either order of events', () => {
@@ -127,14 +126,14 @@ test('seed and last peer lost together: one campaign, in either order of events'
   }
 })
 
-test('seed that hangs up soon after each answer: growing waits until it stays', () => {
+test('seed that hangs up soon after each answer: growing delays until it stays', () => {
   const { player } = play(upBetween(0, Infinity))
   player.send({ type: 'peers', count: 2 })
   player.runUntil(0)
   const delays = [0, 0, 0, 0, 29_000, 31_000].map((connectedMs) => {
     player.runUntil(player.now + connectedMs)
     player.send({ type: 'disconnected', peer: 'peer-a' })
-    const delay = player.spansNamed('mesh.seed.rearmed').at(-1)?.attributes['mesh.seed.delay_ms'] ?? 0
+    const delay = player.attributesOf('mesh.seed.rearmed').at(-1)?.['mesh.seed.delay_ms'] ?? 0
     player.runUntil(player.now + delay)
     return delay
   })
@@ -142,30 +141,13 @@ test('seed that hangs up soon after each answer: growing waits until it stays', 
 })
 
 test('answer after the attempt counted as failed: ignored', () => {
-  const { dialler, player } = play(() => refused)
+  const { dialler, player } = play()
   player.runUntil(500)
   const due = dialler.deadline()
   assert.deepEqual(player.send({ type: 'seed.answered', seed, peer: 'peer-a', address }), [])
   assert.deepEqual(player.send({ type: 'seed.failed', seed, failure: refusal }), [])
   assert.deepEqual(player.send({ type: 'seed.answered', seed: 'no seed of ours', peer: 'peer-a', address }), [])
   assert.equal(dialler.deadline(), due)
-})
-
-test('spans of attempts: configured seed, dialled address, and the duration of the attempt', () => {
-  const { player } = play((_, at) => ({ afterMs: 1_500, ...(at > 300_000 ? { peer: 'peer-a' } : {}) }))
-  player.runUntil(700_000)
-  for (const name of ['mesh.seed.retry', 'mesh.seed.giveup', 'mesh.seed.connected'] as const) {
-    const span = player.effects.find(({ effect }) => effect.do === 'emit-span' && effect.span === name)
-    assert.ok(span?.effect.do === 'emit-span', name)
-    assert.partialDeepStrictEqual(span.effect.attributes, {
-      'server.address': 'seed.example',
-      'server.port': 4_001,
-      'network.peer.address': '192.0.2.1',
-      'network.peer.port': 4_001,
-      'network.transport': 'tcp',
-    })
-    assert.equal(Math.round(span.at - (span.effect.since ?? Infinity)), 1_500, name)
-  }
 })
 
 test('attempt without a dial: no peer address; seed without a port: no port', () => {
@@ -200,7 +182,7 @@ test('suspension longer than several attempts: one failed attempt, no catching u
   assert.ok(dialler.deadline() > 3_600_000)
 })
 
-test('no peers, suspension longer than the wait: a delay of zero, not a negative one', () => {
+test('no peers, suspension longer than the delay: a delay of zero, not a negative one', () => {
   const dialler = new SeedDialler([seed], { random: seededRandom(1) })
   let now = 0
   for (; dialler.seeds()[0]?.campaign !== 2; now = dialler.deadline()) dialler.handle({ type: 'tick' }, now)
@@ -262,7 +244,7 @@ test('seed that is this node: rests, with one span', () => {
   assert.equal(emittedSpans().length, 2)
   assert.equal(player.spansNamed('mesh.seed.dial').length, 1)
   assert.deepEqual(
-    player.spansNamed('mesh.seed.self').map(({ attributes }) => attributes['mesh.seed.others']),
+    player.attributesOf('mesh.seed.self').map((one) => one['mesh.seed.others']),
     [0],
   )
   assert.deepEqual(new Set(gaps(player.dials())), new Set([30]))
@@ -280,7 +262,7 @@ test('seed that was this node resolves to another node: connected', () => {
   const { dialler, player } = play((_, at) => (at < 50_000 ? selfDial : { afterMs: 0, peer: 'peer-a' }))
   player.runUntil(61_000)
   assert.equal(dialler.seeds()[0]?.state, 'connected')
-  assert.equal(player.spansNamed('mesh.seed.connected')[0]?.attributes['mesh.seed.attempt'], 1)
+  assert.equal(player.attributesOf('mesh.seed.connected')[0]?.['mesh.seed.attempt'], 1)
 })
 
 const linked = { peer: 'peer-a', address: '/ip4/192.0.2.1/tcp/4001' }
@@ -337,7 +319,7 @@ test('blocked path, link through the other address lost: a new campaign', () => 
   bypass(player)
   player.send({ type: 'disconnected', peer: 'peer-a' })
   player.runUntil(player.now + 1_000)
-  assert.equal(player.spansNamed('mesh.seed.rearmed')[0]?.attributes['mesh.seed.cause'], 'lost')
+  assert.equal(player.attributesOf('mesh.seed.rearmed')[0]?.['mesh.seed.cause'], 'lost')
   assert.equal(player.dials().length, 2)
 })
 
@@ -352,7 +334,7 @@ test('answer through a connection to another address: the path stays blocked', (
 })
 
 test('failed seed of an unknown peer, other peers linked: retried and given up', () => {
-  const { player } = play(() => refused)
+  const { player } = play()
   player.send({ type: 'peers', count: 3 })
   player.runUntil(160_000)
   assert.equal(player.spansNamed('mesh.seed.giveup').length, 1)
@@ -360,11 +342,7 @@ test('failed seed of an unknown peer, other peers linked: retried and given up',
 })
 
 test('node without seeds: no effects', () => {
-  const { dialler, player } = play(
-    () => refused,
-    () => 0,
-    [],
-  )
+  const { dialler, player } = play(undefined, undefined, [])
   assert.deepEqual(player.send({ type: 'tick' }), [])
   assert.equal(dialler.deadline(), Infinity)
 })
@@ -383,6 +361,17 @@ const dialled = {
   'network.peer.port': 4001,
   'network.transport': 'tcp',
 }
+
+test('end of an attempt: its span has the seed, the dialled address, and the duration of the attempt', () => {
+  const { player } = play((_, at) => ({ afterMs: 1_500, ...(at > 300_000 ? { peer: 'peer-a' } : {}) }))
+  player.runUntil(700_000)
+  for (const name of ['mesh.seed.retry', 'mesh.seed.giveup', 'mesh.seed.connected'] as const) {
+    const [first] = player.effects.flatMap(({ at, effect }) => spansNamed([effect], name).map((span) => ({ at, span })))
+    assert.ok(first, name)
+    assert.partialDeepStrictEqual(first.span.attributes, dialled)
+    assert.equal(Math.round(first.at - (first.span.since ?? Infinity)), 1_500, name)
+  }
+})
 
 test('failed attempt of ten seconds: its retry span has the error and the delay', () => {
   const { player } = play(() => ({ afterMs: 10_000 }))
@@ -409,18 +398,15 @@ test('seed answers: the campaign ends, and the span has the number of attempts',
   const { dialler, player } = play(upBetween(5_000, Infinity))
   player.runUntil(1_000_000)
   assert.deepEqual(player.dials().map(Math.round), [0, 1_000, 3_000, 7_000])
-  assert.deepEqual(
-    player.spansNamed('mesh.seed.connected').map(({ attributes }) => attributes),
-    [
-      {
-        'mesh.seed.address': seed,
-        'mesh.seed.attempt': 4,
-        'mesh.seed.elapsed_ms': 7_000,
-        'mesh.peer.id': 'peer-a',
-        ...dialled,
-      },
-    ],
-  )
+  assert.deepEqual(player.attributesOf('mesh.seed.connected'), [
+    {
+      'mesh.seed.address': seed,
+      'mesh.seed.attempt': 4,
+      'mesh.seed.elapsed_ms': 7_000,
+      'mesh.peer.id': 'peer-a',
+      ...dialled,
+    },
+  ])
   assert.equal(dialler.deadline(), Infinity)
 })
 
@@ -435,7 +421,7 @@ test('campaign: one trace, with its attempts and its end as children of the root
 })
 
 test('later campaign: a trace of its own, linked to the previous one', () => {
-  const { player } = play(() => refused)
+  const { player } = play()
   player.runUntil(500_000)
   const roots = player.spansNamed('mesh.seed.dial').map(({ ref }) => ref)
   const rearmed = player.spansNamed('mesh.seed.rearmed')

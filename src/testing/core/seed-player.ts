@@ -1,6 +1,10 @@
+import assert from 'node:assert/strict'
 import type { SpanEffectOf } from '../../catalogue/span-effect.ts'
 import type { SpanName } from '../../catalogue/spans.ts'
-import type { SeedDialler, SeedEffect, SeedEvent } from '../../core/seed-dialler.ts'
+import type { SeedEffect, SeedEvent } from '../../core/seed-dialler.ts'
+import { SeedDialler } from '../../core/seed-dialler.ts'
+import { seededRandom } from '../random.ts'
+import { spansNamed } from './view-fixture.ts'
 
 /** How an attempt ends: after `afterMs`, with success if `peer` is set. */
 export interface Outcome {
@@ -10,14 +14,9 @@ export interface Outcome {
   readonly errorType?: string
 }
 
-export interface TimedEffect {
-  readonly at: number
-  readonly effect: SeedEffect
-}
-
 /** Simulates the network of a seed dialler in virtual time: `outcome` decides how an attempt ends; undefined: never. */
 export class SeedPlayer {
-  readonly effects: TimedEffect[] = []
+  readonly effects: { readonly at: number; readonly effect: SeedEffect }[] = []
   readonly #dialler: SeedDialler
   readonly #outcome: (seed: string, at: number) => Outcome | undefined
   #answers: { readonly at: number; readonly event: SeedEvent }[] = []
@@ -61,9 +60,14 @@ export class SeedPlayer {
   }
 
   spansNamed<N extends SpanName>(name: N): SpanEffectOf<N>[] {
-    return this.effects.flatMap(({ effect }) =>
-      effect.do === 'emit-span' && effect.span === name ? [effect as unknown as SpanEffectOf<N>] : [],
+    return spansNamed(
+      this.effects.map(({ effect }) => effect),
+      name,
     )
+  }
+
+  attributesOf<N extends SpanName>(name: N): SpanEffectOf<N>['attributes'][] {
+    return this.spansNamed(name).map(({ attributes }) => attributes)
   }
 
   #next(): number {
@@ -89,3 +93,28 @@ export const refusal = {
   errorType: 'ECONNREFUSED',
   errorMessage: 'connection refused',
 } as const
+
+export const seed = '/dns4/seed.example/udp/4001/quic-v1'
+export const highest = 1 - Number.EPSILON
+export const refused: Outcome = { afterMs: 0 }
+
+/** The default `spread` makes every delay the longest, so that figures are round; by default no seed answers. */
+export function play(
+  outcome: (seed: string, at: number) => Outcome | undefined = () => refused,
+  spread = () => highest,
+  seeds = [seed],
+) {
+  const dialler = new SeedDialler(seeds, { random: seededRandom(1), sampleJitter: spread })
+  return { dialler, player: new SeedPlayer(dialler, outcome) }
+}
+
+/** A seed that answers every dial between `from` and `to`. */
+export const upBetween =
+  (from: number, to: number, peer = 'peer-a') =>
+  (_: string, at: number): Outcome =>
+    at >= from && at < to ? { afterMs: 0, peer } : refused
+
+export const gaps = (times: readonly number[]) =>
+  times.slice(1).map((time, i) => Math.round((time - (times[i] ?? 0)) / 10) / 100)
+export const near = (actual: number | undefined, expected: number) =>
+  assert.ok(actual !== undefined && Math.abs(actual - expected) < 1, `${actual}, expected ${expected}`)
