@@ -38,76 +38,74 @@ export interface ChunkHead {
 
 /** Packs spans into chunks by trace, traces in order of arrival. */
 export function* pack(records: readonly SpanRecord[]): Iterable<Chunk> {
-  let batch = new Batch()
+  let batch = createBatch()
   for (const trace of Map.groupBy(records, ({ traceId }) => traceId).values()) {
     // Do not split a trace that fits into one chunk, unless the chunk before would stay half empty.
-    if (batch.size > spansPerChunk / 2 && batch.size + trace.length > spansPerChunk) {
-      yield batch.pack()
-      batch = new Batch()
+    if (batch.size() > spansPerChunk / 2 && batch.size() + trace.length > spansPerChunk) {
+      yield batch.chunk()
+      batch = createBatch()
     }
     for (const record of trace) {
       batch.add(record)
-      if (batch.size < spansPerChunk && batch.chars < charsPerChunk) continue
-      yield batch.pack()
-      batch = new Batch()
+      if (batch.size() < spansPerChunk && batch.chars() < charsPerChunk) continue
+      yield batch.chunk()
+      batch = createBatch()
     }
   }
-  if (batch.size > 0) yield batch.pack()
+  if (batch.size() > 0) yield batch.chunk()
+}
+
+interface Batch {
+  /** Spans in it. */
+  size(): number
+  /** Characters of its body, without the fixed fields of each span. */
+  chars(): number
+  add(record: SpanRecord): void
+  chunk(): Chunk
 }
 
 /** Collects the spans of a chunk and the distinct values that they refer to. */
-class Batch {
-  readonly #records: SpanRecord[] = []
-  readonly #spans: ChunkHead['spans'][number][] = []
-  /** Each export has an origin object of its own; most are equal. */
-  readonly #origins = new Map<Origin, number>()
-  readonly #originTexts = new Map<string, number>()
-  readonly #names = new Map<string, number>()
-  #chars = 0
-
-  /** Spans in it. */
-  get size(): number {
-    return this.#records.length
-  }
-
-  /** Characters of its body, without the fixed fields of each span. */
-  get chars(): number {
-    return this.#chars
-  }
-
-  add(record: SpanRecord): void {
-    const { origin, name, startMs, durationMs, text } = record
-    const index = this.#origins.get(origin) ?? this.#indexIn(this.#originTexts, JSON.stringify(origin))
-    this.#origins.set(origin, index)
-    this.#spans.push([index, this.#indexIn(this.#names, name), startMs, durationMs, Buffer.byteLength(text)])
-    this.#records.push(record)
-    this.#chars += text.length
-  }
-
-  pack(): Chunk {
-    const records = this.#records
-    const head = JSON.stringify({ names: [...this.#names.keys()], spans: this.#spans }).slice(1)
-    const origins = [...this.#originTexts.keys()].join()
-    const lines = [`{"origins":[${origins}],${head}`, ...records.map(({ text }) => text)]
-    const starts = records.map(({ startMs }) => startMs)
-    const durations = records.map(({ durationMs }) => durationMs)
-    return {
-      spans: records.length,
-      firstMs: Math.min(...starts),
-      lastMs: Math.max(...starts),
-      shortestMs: Math.min(...durations),
-      longestMs: Math.max(...durations),
-      traceIds: new Set(records.map(({ traceId }) => traceId)),
-      filter: makeFilter(hashesOf(records, this.#origins.keys())),
-      body: zstdCompressSync(lines.join('\n')),
-    }
-  }
-
-  #indexIn(indexes: Map<string, number>, text: string): number {
+function createBatch(): Batch {
+  const records: SpanRecord[] = []
+  const spans: ChunkHead['spans'][number][] = []
+  // Each export has an origin object of its own; most are equal.
+  const origins = new Map<Origin, number>()
+  const texts = new Map<string, number>()
+  const names = new Map<string, number>()
+  let chars = 0
+  const indexIn = (indexes: Map<string, number>, text: string) => {
     const index = indexes.get(text) ?? indexes.size
-    if (index === indexes.size) this.#chars += text.length
+    if (index === indexes.size) chars += text.length
     indexes.set(text, index)
     return index
+  }
+  return {
+    size: () => records.length,
+    chars: () => chars,
+    add: (record) => {
+      const { origin, name, startMs, durationMs, text } = record
+      const index = origins.get(origin) ?? indexIn(texts, JSON.stringify(origin))
+      origins.set(origin, index)
+      spans.push([index, indexIn(names, name), startMs, durationMs, Buffer.byteLength(text)])
+      records.push(record)
+      chars += text.length
+    },
+    chunk: () => {
+      const head = JSON.stringify({ names: [...names.keys()], spans }).slice(1)
+      const lines = [`{"origins":[${[...texts.keys()].join()}],${head}`, ...records.map(({ text }) => text)]
+      const starts = records.map(({ startMs }) => startMs)
+      const durations = records.map(({ durationMs }) => durationMs)
+      return {
+        spans: records.length,
+        firstMs: Math.min(...starts),
+        lastMs: Math.max(...starts),
+        shortestMs: Math.min(...durations),
+        longestMs: Math.max(...durations),
+        traceIds: new Set(records.map(({ traceId }) => traceId)),
+        filter: makeFilter(hashesOf(records, origins.keys())),
+        body: zstdCompressSync(lines.join('\n')),
+      }
+    },
   }
 }
 
@@ -165,29 +163,33 @@ class LazySpan implements SpanRecord {
 /** A search for twenty traces of the lab reads about fifty chunks, most of them twice: 8 MiB. */
 const cacheBounds = { chunks: 64, bytes: 8 * 1_024 * 1_024 }
 
+interface CacheEntry {
+  readonly id: number
+  readonly chunk: UnpackedChunk
+}
+
 /** An LRU cache of unpacked chunks; newest last. */
 export class ChunkCache {
-  readonly #chunks = new Map<number, UnpackedChunk>()
+  #entries: CacheEntry[] = []
   #bytes = 0
 
   /** The cached chunk, or the result of `read`. */
   get(id: number, read: () => UnpackedChunk): UnpackedChunk {
-    const chunk = this.#chunks.get(id) ?? read()
+    const chunk = this.#entries.find((one) => one.id === id)?.chunk ?? read()
     this.remove(id)
     if (chunk.bytes > cacheBounds.bytes) return chunk
-    this.#chunks.set(id, chunk)
+    this.#entries.push({ id, chunk })
     this.#bytes += chunk.bytes
-    for (const oldest of this.#chunks.keys()) {
-      if (this.#chunks.size <= cacheBounds.chunks && this.#bytes <= cacheBounds.bytes) break
-      this.remove(oldest)
-    }
+    while (this.#entries.length > cacheBounds.chunks || this.#bytes > cacheBounds.bytes)
+      this.remove(this.#entries[0]?.id ?? 0)
     return chunk
   }
 
   /** Call when the chunk is deleted: another may get its id. */
   remove(id: number): void {
-    this.#bytes -= this.#chunks.get(id)?.bytes ?? 0
-    this.#chunks.delete(id)
+    const at = this.#entries.findIndex((one) => one.id === id)
+    const [removed] = at < 0 ? [] : this.#entries.splice(at, 1)
+    this.#bytes -= removed?.chunk.bytes ?? 0
   }
 }
 

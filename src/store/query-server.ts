@@ -161,7 +161,7 @@ export class ConcurrencyLimiter {
   readonly #maxActive: number
   readonly #maxWaiting: number
   #active = 0
-  readonly #waiting = new Set<() => void>()
+  #waiting: (() => void)[] = []
 
   constructor(maxActive: number, maxWaiting: number) {
     this.#maxActive = maxActive
@@ -175,14 +175,14 @@ export class ConcurrencyLimiter {
   async acquire(signal: AbortSignal): Promise<(() => void) | undefined> {
     signal.throwIfAborted()
     if (this.#active < this.#maxActive) this.#active++
-    else if (this.#waiting.size >= this.#maxWaiting) return undefined
+    else if (this.#waiting.length >= this.#maxWaiting) return undefined
     // A released slot passes to the next in the queue, so `active` stays the same.
     else await this.#waitForSlot(signal)
     let isReleased = false
     return () => {
       if (isReleased) return
       isReleased = true
-      const [next] = this.#waiting
+      const next = this.#waiting.shift()
       if (next === undefined) this.#active--
       else next()
     }
@@ -190,20 +190,16 @@ export class ConcurrencyLimiter {
 
   #waitForSlot(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const leave = () => {
-      this.#waiting.delete(next)
-      signal.removeEventListener('abort', onAbort)
-    }
-    const next = () => {
-      leave()
-      resolve()
-    }
     const onAbort = () => {
-      leave()
+      this.#waiting = this.#waiting.filter((other) => other !== next)
       reject(signal.reason)
     }
-    signal.addEventListener('abort', onAbort)
-    this.#waiting.add(next)
+    const next = () => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#waiting.push(next)
     return promise
   }
 }

@@ -89,17 +89,17 @@ function createMatcher({ service, span: name, fromMs, toMs, attributes = {} }: Q
 }
 
 /** Fields that Jaeger searches under keys of its own. */
-const searchedFields = new Map<string, (span: TraceSpan) => string>([
-  ['error', ({ status }) => String(status === 'error')],
-  ['span.kind', ({ kind }) => kind],
-  ['span.status', ({ status }) => status],
-  ['scope.name', ({ scope }) => scope.name],
-  ['scope.version', ({ scope }) => scope.version],
-])
+const searchedFields: Readonly<Record<string, (span: TraceSpan) => string>> = {
+  error: ({ status }) => String(status === 'error'),
+  'span.kind': ({ kind }) => kind,
+  'span.status': ({ status }) => status,
+  'scope.name': ({ scope }) => scope.name,
+  'scope.version': ({ scope }) => scope.version,
+}
 
 function fieldOf(span: TraceSpan, key: string): string | undefined {
-  const value = key.startsWith('resource.') ? span.resource[key.slice('resource.'.length)] : undefined
-  return searchedFields.get(key)?.(span) ?? value?.toString()
+  if (Object.hasOwn(searchedFields, key)) return searchedFields[key]?.(span)
+  return key.startsWith('resource.') ? span.resource[key.slice('resource.'.length)]?.toString() : undefined
 }
 
 /** Retains the longer of two versions: a trace in progress has more spans the second time. */
