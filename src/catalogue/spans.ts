@@ -162,7 +162,7 @@ export const spans = {
   },
   'mesh.member.dial_failed': {
     brief: 'A dial of a member failed; the span lasts as long as the attempt.',
-    when: 'at most once per dial: each of the first six consecutive failures of a member, then every tenth. A node has at most `MESH_NEIGHBOURS` dials in flight, and waits for 1, 2, 4, 8, 16, then 30 s, minus up to half, before it dials the same member again.',
+    when: 'at most once per dial: each of the first six consecutive failures of a member, then every tenth. A node has at most `MESH_NEIGHBOURS` dials in flight, and dials the same member again after a delay of 1, 2, 4, 8, 16, then 30 s, minus up to half.',
     attributes: [
       ...peer,
       'mesh.dial.addresses',
