@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { identify } from '@libp2p/identify'
 import type { Connection, Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { listenOn } from '../testing/suite/real-world.ts'
+import { createApp } from '../testing/suite/mesh-app.ts'
 import type { InternalInit } from './init.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
-import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 
@@ -29,20 +24,14 @@ async function withApps(inits: readonly InternalInit[], run: (one: App, other: A
 type App = Awaited<ReturnType<typeof app>>
 
 async function app(init: InternalInit, afterStart: (components: Components) => void = () => {}) {
-  const privateKey = await generateKeyPair('Ed25519')
-  const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
   /** A service of the application that starts together with the mesh. */
   const afterMesh = (components: Components) => ({
     start: () => {},
     afterStart: () => afterStart(components),
     stop: () => {},
   })
-  const mesh = tracemeshInternal({ otlp: 'off', neighbours: 0, ...init })
-  const services = { identify: identify(), tracemesh: mesh, afterMesh }
-  const libp2p = await createLibp2p({ ...settings, start: false, services })
-  const links = () => libp2p.services.tracemesh.topology().peers.flatMap((peer) => peer.links)
-  const dial = async (other: { libp2p: typeof libp2p }) =>
-    void (await libp2p.dial(multiaddr(String(other.libp2p.getMultiaddrs()[0])), { force: true }))
+  const { libp2p, mesh, dial } = await createApp({ neighbours: 0, ...init }, { gossip: false, services: { afterMesh } })
+  const links = () => mesh.topology().peers.flatMap((peer) => peer.links)
   await libp2p.handle(chat, () => {})
   const opened: Connection[] = []
   const closed: Connection[] = []

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { identify } from '@libp2p/identify'
-import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import type { SpanName } from '../catalogue/spans.ts'
-import { isMeshError } from '../core/errors.ts'
 import type { Network, NetworkEffect } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
@@ -15,9 +9,8 @@ import { until } from '../processes/waiting.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { listenOn } from '../testing/suite/real-world.ts'
+import { type App, startApp, withLinkedApps } from '../testing/suite/mesh-app.ts'
 import { systemClock } from './clock.ts'
 import {
   type Fault,
@@ -30,42 +23,12 @@ import {
   faultySweepMs,
   startFaults,
 } from './faults.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
 import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 
-/** A started node on loopback TCP, and its spans. */
-async function startNode(...faults: Fault[]) {
-  const { spans, telemetry } = recordingTelemetry()
-  const privateKey = await generateKeyPair('Ed25519')
-  const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.tcp] })
-  const mesh = tracemeshInternal({ telemetry, sweepMs: 200, neighbours: 0, closes: 'all', faults })
-  const libp2p = await createLibp2p({ ...settings, services: { identify: identify(), tracemesh: mesh } })
-  return {
-    libp2p,
-    spansNamed: (name: SpanName) => spans.filter(({ span }) => span === name),
-    size: (name: string) =>
-      libp2p.services.tracemesh.inventory().registries.find((registry) => registry.name === name)?.size ?? -1,
-  }
-}
-
-type FaultyNode = Awaited<ReturnType<typeof startNode>>
-
-/** Runs with two linked nodes with these faults. */
-async function withLinkedNodes(
-  faults: readonly Fault[],
-  run: (one: FaultyNode, other: FaultyNode) => Promise<void>,
-): Promise<void> {
-  const [one, other] = [await startNode(...faults), await startNode(...faults)]
-  try {
-    await one.libp2p.dial(multiaddr(String(other.libp2p.getMultiaddrs()[0])))
-    await until(() => one.spansNamed('mesh.hello.received').length > 0, 30_000, 'a link')
-    await run(one, other)
-  } finally {
-    await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
-  }
-}
+const initOf = (...faults: Fault[]) => ({ sweepMs: 200, neighbours: 0, closes: 'all', faults }) as const
+const startNode = (...faults: Fault[]) => startApp(initOf(...faults), { gossip: false })
 
 describe('without a fault nothing changes', () => {
   test('network, clock, limits and sweep are the originals', () => {
@@ -86,44 +49,42 @@ describe('without a fault nothing changes', () => {
   })
 
   test('a node sweeps, keeps one connection, and emits no fault', () =>
-    withLinkedNodes([], async (one) => {
+    withLinkedApps([initOf(), initOf()], async (one) => {
       await sleep(2_500)
       assert.ok(one.spansNamed('mesh.staleness.pruned').length > 0)
       assert.equal(one.libp2p.getConnections().length, 1)
-      assert.deepEqual([one.size('requests'), one.spansNamed('mesh.clock.skewed').length], [0, 0])
+      const requests = one.mesh.inventory().registries.find(({ name }) => name === 'requests')
+      assert.deepEqual([requests?.size, one.spansNamed('mesh.clock.skewed').length], [0, 0])
       assert.deepEqual(settingsOf(one), [])
     }))
 })
 
 describe('an injected fault', () => {
   test('an unknown name throws MESH_CONFIG_INVALID', () => {
-    assert.throws(
-      () => tracemeshInternal({ faults: ['explode' as Fault] }),
-      (error) =>
-        isMeshError(error, 'MESH_CONFIG_INVALID') && /faults.*hold-sweep, keep-connections/.test(error.message),
-    )
+    assert.throws(() => tracemeshInternal({ faults: ['explode' as Fault] }), {
+      code: 'MESH_CONFIG_INVALID',
+      message: /faults.*hold-sweep, keep-connections/,
+    })
   })
 
   test('the span of the start and the log name it', async () => {
-    const node = await startNode('hold-sweep')
+    await using node = await startNode('hold-sweep')
     assert.deepEqual(settingsOf(node), ['fault hold-sweep'])
-    await node.libp2p.stop()
     const { parts, lines } = fakeParts()
     startFaults(['hold-sweep'], parts)
     assert.match(lines.join(), /"level":"warn".*"faults":\["hold-sweep"\].*injected faults/)
   })
 
   test('hold-sweep: no span of a sweep', async () => {
-    const node = await startNode('hold-sweep')
+    await using node = await startNode('hold-sweep')
     await sleep(1_000)
     assert.equal(node.spansNamed('mesh.staleness.pruned').length, 0)
-    await node.libp2p.stop()
   })
 
   test('keep-connections: more connections open than the bound of a pair, and the stop closes them', () =>
-    withLinkedNodes(['keep-connections'], async (one, other) => {
+    withLinkedApps(Array(2).fill(initOf('keep-connections')), async (one, other) => {
       const open = () => one.libp2p.getConnections().length
-      await until(() => open() > limits.linksPerPeer, 30_000, 'more connections than a pair may have')
+      await until(() => open() > limits.linksPerPeer, 20_000, 'more connections than a pair may have')
       assert.equal(one.spansNamed('mesh.connection.closed').length, 0)
       assert.ok(one.spansNamed('mesh.connection.superseded').length > 0)
       assert.equal(one.spansNamed('mesh.connection.opened').length, limits.linksPerPeer)
@@ -178,19 +139,18 @@ describe('an injected fault', () => {
   })
 
   test('skew-clock: other nodes detect the skew at the first digest', async () => {
-    const [accurate, skewed] = [await startNode(), await startNode('skew-clock')]
-    await accurate.libp2p.dial(multiaddr(String(skewed.libp2p.getMultiaddrs()[0])))
+    await using accurate = await startNode()
+    await using skewed = await startNode('skew-clock')
+    await accurate.dial(skewed)
     await until(() => accurate.spansNamed('mesh.clock.skewed').length > 0, 30_000, 'skew')
-    await Promise.all([accurate.libp2p.stop(), skewed.libp2p.stop()])
   })
 
   test('no-descriptors: the node emits that it has run out of descriptors', async () => {
-    const node = await startNode('no-descriptors')
+    await using node = await startNode('no-descriptors')
     assert.deepEqual(
       node.spansNamed('mesh.resource.exhausted').map(({ attributes }) => Object.values(attributes)),
       [['descriptors', 'EMFILE', 'open']],
     )
-    await node.libp2p.stop()
   })
 
   test('hold-memory: it is resident, has a name in the inventory, and ends with the owner', async () => {
@@ -208,11 +168,8 @@ describe('an injected fault', () => {
   })
 })
 
-function settingsOf(node: FaultyNode): unknown {
-  return node
-    .spansNamed('mesh.node.started')
-    .flatMap(({ attributes }) => Object.entries(attributes))
-    .find(([name]) => name === 'mesh.node.settings')?.[1]
+function settingsOf(node: App): unknown {
+  return node.spansNamed('mesh.node.started')[0]?.attributes['mesh.node.settings']
 }
 
 function fakeNetwork(effects: NetworkEffect[]): Network {

@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gossipsub } from '@chainsafe/libp2p-gossipsub'
-import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
-import { listenOn } from '../testing/suite/real-world.ts'
+import { loopbackSettings, startApp } from '../testing/suite/mesh-app.ts'
 import { decodeMessage, encodeMessage, topicName } from './index.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
-import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 
@@ -20,35 +15,26 @@ const text = new TextEncoder().encode('hello')
 /** A guest's payload may begin like a header by chance. */
 const lookalike = Uint8Array.of(...encodeMessage({ body: text }).subarray(0, 4), 0xff)
 
-async function settings() {
-  const { services: _, ...rest } = libp2pSettings({
-    privateKey: await generateKeyPair('Ed25519'),
-    listen: [listenOn.tcp],
-  })
-  return rest
-}
-
 test('a plain js-libp2p guest and a member read each other’s messages', async () => {
-  const pubsub = gossipsub()
-  const service = tracemeshInternal({ telemetry: recordingTelemetry().telemetry })
-  const member = await createLibp2p({
-    ...(await settings()),
-    services: { identify: identify(), pubsub, tracemesh: service },
+  await using member = await startApp()
+  const guest = await createLibp2p({
+    ...(await loopbackSettings()),
+    start: true,
+    services: { identify: identify(), pubsub: gossipsub() },
   })
-  const guest = await createLibp2p({ ...(await settings()), services: { identify: identify(), pubsub: gossipsub() } })
   try {
     const atGuest: Uint8Array[] = []
     guest.services.pubsub.addEventListener('message', ({ detail }) => atGuest.push(detail.data))
     guest.services.pubsub.subscribe(topic)
-    const mesh = member.services.tracemesh
+    const { mesh } = member
     const read: Uint8Array[] = []
     const raw: Uint8Array[] = []
     mesh.subscribe('news', ({ data }) => read.push(data))
     mesh.subscribe('news', ({ data }) => raw.push(data), { raw: true })
-    await guest.dial(multiaddr(String(member.getMultiaddrs()[0])))
-    const subscribed = ({ services }: Pick<typeof guest, 'services'>) =>
-      services.pubsub.getSubscribers(topic).length > 0
-    await until(() => subscribed(guest) && subscribed(member), 30_000, 'subscriptions')
+    await guest.dial(member.libp2p.getMultiaddrs())
+    const haveSubscribers = () =>
+      [guest.services.pubsub, member.pubsub].every((pubsub) => pubsub.getSubscribers(topic).length > 0)
+    await until(haveSubscribers, 30_000, 'subscriptions')
 
     await mesh.publish('news', text)
     await until(() => atGuest.length === 1, 30_000, 'the message with a header')
@@ -72,6 +58,6 @@ test('a plain js-libp2p guest and a member read each other’s messages', async 
       [text],
     )
   } finally {
-    await Promise.all([member.stop(), guest.stop()])
+    await guest.stop()
   }
 })

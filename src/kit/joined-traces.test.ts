@@ -1,57 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { gossipsub } from '@chainsafe/libp2p-gossipsub'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { identify } from '@libp2p/identify'
-import { createLibp2p } from 'libp2p'
 import { until } from '../processes/waiting.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { appTracing } from '../testing/app-tracing.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
-import { listenOn } from '../testing/suite/real-world.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
-import { tracemeshInternal } from './service.ts'
+import { withLinkedApps } from '../testing/suite/mesh-app.ts'
 
 leakCheck()
 
 const { tracer, spansNamed: named } = appTracing()
 const body = Uint8Array.of(1)
 
-async function app(seeds: readonly string[]) {
-  const { telemetry, spans } = recordingTelemetry()
-  const lines: Record<string, unknown>[] = []
-  const logger = createLogger({ level: 'warn', destination: { write: (line) => lines.push(JSON.parse(line)) } })
-  const { services: _, ...settings } = libp2pSettings({
-    privateKey: await generateKeyPair('Ed25519'),
-    listen: [listenOn.tcp],
-  })
-  const services = {
-    identify: identify(),
-    pubsub: gossipsub(),
-    tracemesh: tracemeshInternal({ telemetry, logger, seeds }),
-  }
-  const libp2p = await createLibp2p({ ...settings, services })
-  const { tracemesh: mesh, pubsub } = libp2p.services
-  return { libp2p, mesh, pubsub, lines, spansNamed: (name: string) => spans.filter(({ span }) => span === name) }
-}
-
-type App = Awaited<ReturnType<typeof app>>
-
-/** Runs with two linked applications. */
-async function withLinkedApps(run: (here: App, there: App) => Promise<void>): Promise<void> {
-  const there = await app([])
-  const here = await app([String(there.libp2p.getMultiaddrs()[0])])
-  try {
-    await until(() => here.mesh.topology().peers.some(({ kind }) => kind === 'member'), 30_000, 'a link')
-    await run(here, there)
-  } finally {
-    await Promise.all([here.libp2p.stop(), there.libp2p.stop()])
-  }
-}
-
 test('spans of two applications join one trace: publish and handler, request and responder', () =>
-  withLinkedApps(async (here, there) => {
+  withLinkedApps([{}, {}], async (here, there) => {
     there.mesh.subscribe('news', async () => {
       await null
       tracer.startSpan('handle').end()
@@ -89,8 +50,10 @@ test('spans of two applications join one trace: publish and handler, request and
     assert.equal(respond?.spanContext().traceId, request?.spanContext().traceId)
   }))
 
-test('a failing request handler: error spans on both ends, and a log line in the trace of the request', () =>
-  withLinkedApps(async (here, there) => {
+test('a failing request handler: error spans on both ends, and a log line in the trace of the request', () => {
+  const lines: Record<string, unknown>[] = []
+  const logger = createLogger({ level: 'warn', destination: { write: (line) => lines.push(JSON.parse(line)) } })
+  return withLinkedApps([{}, { logger }], async (here, there) => {
     there.mesh.respond('broken', () => {
       throw new TypeError('the shelf is empty')
     })
@@ -101,14 +64,14 @@ test('a failing request handler: error spans on both ends, and a log line in the
     const [sent] = here.spansNamed('mesh.request.sent')
     const [handled] = there.spansNamed('mesh.request.handled')
     assert.deepEqual([sent?.failed, handled?.failed], [true, true])
-    const errors = [sent, handled].map((span) => span?.attributes as { readonly 'error.type'?: string } | undefined)
     assert.deepEqual(
-      errors.map((attributes) => attributes?.['error.type']),
+      [sent, handled].map((span) => span?.attributes['error.type']),
       ['handler-failed', 'TypeError'],
     )
-    const [line] = there.lines
+    const [line] = lines
     assert.deepEqual(
       [line?.['msg'], line?.['topic'], line?.['peer'], line?.['trace_id']],
       ['a request handler failed', 'broken', here.mesh.peer, sent?.ref?.traceId],
     )
-  }))
+  })
+})

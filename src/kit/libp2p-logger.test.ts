@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { identify } from '@libp2p/identify'
 import type { ComponentLogger, Logger } from '@libp2p/interface'
-import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
-import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
-import { listenOn } from '../testing/suite/real-world.ts'
+import { startApp } from '../testing/suite/mesh-app.ts'
 import type { InternalInit } from './init.ts'
 import { libp2pLogger, silentLibp2p } from './libp2p-logger.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
-import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 
@@ -34,13 +28,8 @@ function recordingLogger({ enabled = true } = {}) {
   return { logger, lines, of: (scope: string) => lines.filter((line) => line.scope === scope) }
 }
 
-async function startAndStop(logger: ComponentLogger, init: InternalInit = {}): Promise<void> {
-  const { services: _, ...settings } = libp2pSettings({
-    privateKey: await generateKeyPair('Ed25519'),
-    listen: [listenOn.tcp],
-  })
-  const mesh = tracemeshInternal({ telemetry: recordingTelemetry().telemetry, ...init })
-  const libp2p = await createLibp2p({ ...settings, logger, services: { identify: identify(), tracemesh: mesh } })
+async function startAndStop(logger: ComponentLogger, init?: InternalInit): Promise<void> {
+  const { libp2p } = await startApp(init, { logger, gossip: false })
   await libp2p.stop()
 }
 

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { identify } from '@libp2p/identify'
-import { createLibp2p } from 'libp2p'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { recordingTelemetry } from '../testing/otlp/recording-telemetry.ts'
-import { listenOn } from '../testing/suite/real-world.ts'
-import type { InternalInit } from './init.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
+import { createApp } from '../testing/suite/mesh-app.ts'
 import { type MeshEvent, MeshEvents } from './mesh-events.ts'
-import { tracemeshInternal } from './service.ts'
 
 leakCheck()
 
@@ -141,20 +134,12 @@ describe('listeners', () => {
   })
 })
 
-async function createNode(init: InternalInit = {}) {
-  const { services: _, ...settings } = libp2pSettings({
-    privateKey: await generateKeyPair('Ed25519'),
-    listen: [listenOn.tcp],
-  })
-  const mesh = tracemeshInternal({ telemetry: recordingTelemetry().telemetry, ...init })
-  return createLibp2p({ ...settings, start: false, services: { identify: identify(), tracemesh: mesh } })
-}
-
 test('two nodes: each hears of seed, join and goodbye, sees the state after it, and keeps its listeners over a restart', async () => {
-  const one = await createNode({ name: 'one', role: 'seed' })
+  await using seedApp = await createApp({ name: 'one', role: 'seed' })
+  const { libp2p: one, mesh } = seedApp
   await one.start()
-  const other = await createNode({ name: 'other', seeds: one.services.tracemesh.addresses() })
-  const mesh = one.services.tracemesh
+  await using otherApp = await createApp({ name: 'other', seeds: mesh.addresses() })
+  const { libp2p: other } = otherApp
   const seen: string[] = []
   for (const type of ['member:joined', 'member:left'] as const) {
     mesh.addEventListener(type, ({ detail }) => {
@@ -163,22 +148,18 @@ test('two nodes: each hears of seed, join and goodbye, sees the state after it, 
     })
   }
   const connected: unknown[] = []
-  other.services.tracemesh.addEventListener('seed:connected', ({ detail }) => void connected.push(detail))
-  try {
-    await other.start()
-    await until(() => seen.length === 1, 30_000, 'member:joined')
-    await until(() => connected.length === 1, 30_000, 'seed:connected')
-    assert.deepEqual(connected, [{ address: mesh.addresses()[0], peer: mesh.peer, attempts: 1 }])
-    await other.stop()
-    await until(() => seen.length === 2, 30_000, 'member:left')
-    await one.stop()
-    await one.start()
-    await other.start()
-    await one.dial(other.getMultiaddrs())
-    await until(() => seen.length === 3, 30_000, 'member:joined after a restart')
-    const joined = 'member:joined other compute 1'
-    assert.deepEqual(seen, [joined, 'member:left other compute 0', joined])
-  } finally {
-    await Promise.all([one.stop(), other.stop()])
-  }
+  otherApp.mesh.addEventListener('seed:connected', ({ detail }) => void connected.push(detail))
+  await other.start()
+  await until(() => seen.length === 1, 30_000, 'member:joined')
+  await until(() => connected.length === 1, 30_000, 'seed:connected')
+  assert.deepEqual(connected, [{ address: mesh.addresses()[0], peer: mesh.peer, attempts: 1 }])
+  await other.stop()
+  await until(() => seen.length === 2, 30_000, 'member:left')
+  await one.stop()
+  await one.start()
+  await other.start()
+  await one.dial(other.getMultiaddrs())
+  await until(() => seen.length === 3, 30_000, 'member:joined after a restart')
+  const joined = 'member:joined other compute 1'
+  assert.deepEqual(seen, [joined, 'member:left other compute 0', joined])
 })

@@ -1,28 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { identify } from '@libp2p/identify'
 import { trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
-import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
-import { listenOn } from '../testing/suite/real-world.ts'
-import { libp2pSettings } from './libp2p-settings.ts'
-import { tracemeshInternal } from './service.ts'
+import { createApp } from '../testing/suite/mesh-app.ts'
+import type { InternalInit } from './init.ts'
 
 leakCheck()
 
 test('a span processor of the application gets the spans of the mesh, and outlives it', async () => {
   const exporter = new InMemorySpanExporter()
   const spanProcessor = new SimpleSpanProcessor({ exporter })
-  const { services: _, ...settings } = libp2pSettings({
-    privateKey: await generateKeyPair('Ed25519'),
-    listen: [listenOn.tcp],
-  })
   const global = trace.getTracerProvider()
-  const service = tracemeshInternal({ spanProcessor, name: 'app' })
-  const libp2p = await createLibp2p({ ...settings, services: { identify: identify(), tracemesh: service } })
-  const { peer } = libp2p.services.tracemesh
+  const init = { spanProcessor, name: 'app', telemetry: undefined } as unknown as InternalInit
+  const { libp2p, mesh } = await createApp(init)
+  const { peer } = mesh
+  await libp2p.start()
   await libp2p.stop()
   await libp2p.start()
   await libp2p.stop()
