@@ -10,8 +10,11 @@ import { type AttemptEvents, DialAttempt, type DialOutcome, type TriedPaths } fr
 
 leakCheck()
 
-/** An attempt whose dials the test resolves. */
-function attempt(count: number, limitMs = 10_000, hooks: Partial<AttemptEvents> = {}) {
+/** An attempt whose dials the test resolves. Every step ends after a turn, in which the attempt reacts. */
+async function attempt(
+  count: number,
+  { limitMs = 10_000, ...hooks }: Partial<AttemptEvents> & { limitMs?: number } = {},
+) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
   const events = new EventTarget()
@@ -30,36 +33,65 @@ function attempt(count: number, limitMs = 10_000, hooks: Partial<AttemptEvents> 
   const components = { events, transportManager: { dial } } as unknown as NetworkComponents
   const addresses = Array.from({ length: count }, (_, index) => multiaddr(`/ip4/10.0.0.${index + 1}/udp/1/quic-v1`))
   const outcomes: DialOutcome[] = []
-  const child = owner.child('attempt')
   const triedPaths: TriedPaths[] = []
   const duplicates: Connection[] = []
-  new DialAttempt(components, child, addresses, {
+  new DialAttempt(components, owner.child('attempt'), addresses, {
     onDone: (outcome) => outcomes.push(outcome),
     onPathsTried: (paths) => triedPaths.push(paths),
     onDuplicate: (connection) => duplicates.push(connection),
     ...hooks,
   }).start(limitMs)
   const dispatch = (type: string, detail: unknown) => events.dispatchEvent(Object.assign(new Event(type), { detail }))
-  return { clock, owner, dials, outcomes, triedPaths, duplicates, dispatch }
+  await nextTurn()
+  return {
+    ...{ clock, owner, dials, outcomes, triedPaths, duplicates },
+    advance: async (ms: number) => {
+      clock.advance(ms)
+      await nextTurn()
+    },
+    open: async (index: number) => {
+      const opened = connection()
+      dials[index]?.open(opened)
+      await nextTurn()
+      return opened
+    },
+    fail: async (index: number, error: Error) => {
+      dials[index]?.fail(error)
+      await nextTurn()
+    },
+    identify: async (one: Connection) => {
+      dispatch('peer:identify', { connection: one })
+      await nextTurn()
+    },
+    close: (one: Connection) => dispatch('connection:close', one),
+    /** Stage, type and address of the failures of the one outcome. */
+    failures: () => {
+      assert.equal(outcomes.length, 1)
+      const [outcome] = outcomes
+      return outcome?.ok === false && outcome.failures.map(({ stage, type, address }) => [stage, type, address])
+    },
+    aborts: () => dials.map(({ signal }) => signal.aborted),
+  }
 }
 
-function connection(status = 'open'): Connection & { readonly aborted: boolean } {
-  const fake = { status, aborted: false, abort: () => Object.assign(fake, { aborted: true, status: 'aborted' }) }
+function connection(): Connection & { readonly aborted: boolean } {
+  const fake = {
+    status: 'open',
+    aborted: false,
+    abort: () => Object.assign(fake, { aborted: true, status: 'aborted' }),
+  }
   return fake as unknown as Connection & { readonly aborted: boolean }
 }
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
+const [first, second] = ['/ip4/10.0.0.1/udp/1/quic-v1', '/ip4/10.0.0.2/udp/1/quic-v1']
 
 describe('one attempt over several addresses', () => {
   test('dials start 250 ms apart, and the next at once when one fails', async () => {
-    const { clock, dials } = attempt(4)
-    await nextTurn()
-    clock.advance(250)
-    await nextTurn()
-    dials[0]?.fail(new Error('refused'))
-    await nextTurn()
-    clock.advance(250)
-    await nextTurn()
+    const { advance, fail, dials } = await attempt(4)
+    await advance(250)
+    await fail(0, new Error('refused'))
+    await advance(250)
     assert.deepEqual(
       dials.map(({ at }) => at),
       [0, 250, 250, 500],
@@ -67,165 +99,108 @@ describe('one attempt over several addresses', () => {
   })
 
   test('an identified connection ends the attempt: it drops other connections and aborts later dials', async () => {
-    const { clock, dials, outcomes, dispatch, owner } = attempt(3)
-    await nextTurn()
-    clock.advance(500)
-    await nextTurn()
-    const [first, second, third] = [connection(), connection(), connection()]
-    dials[0]?.open(first)
-    dials[1]?.open(second)
-    await nextTurn()
+    const { advance, open, identify, outcomes, aborts, owner } = await attempt(3)
+    await advance(500)
+    const [one, winner] = [await open(0), await open(1)]
     assert.deepEqual(outcomes, [])
-    dispatch('peer:identify', { connection: second })
-    assert.deepEqual(outcomes, [{ ok: true, connection: second, others: [first] }])
-    assert.deepEqual([first.aborted, second.aborted], [true, false])
-    await nextTurn()
-    assert.equal(dials[2]?.signal.aborted, true)
-    assert.equal(dials[1]?.signal.aborted, false, 'TCP would end the connection that was handed out')
-    dials[2]?.open(third)
-    await nextTurn()
-    assert.equal(third.aborted, true)
+    await identify(winner)
+    assert.deepEqual(outcomes, [{ ok: true, connection: winner, others: [one] }])
+    assert.deepEqual([one.aborted, winner.aborted], [true, false])
+    assert.deepEqual(aborts(), [false, false, true], 'TCP would end the connection that was handed out')
+    assert.equal((await open(2)).aborted, true)
     assert.deepEqual(owner.inventory().resources, [])
   })
 
   test('an open connection: the next dial waits a second for identify', async () => {
-    const { clock, dials } = attempt(2)
-    await nextTurn()
-    dials[0]?.open(connection())
-    await nextTurn()
-    clock.advance(999)
+    const { advance, open, dials } = await attempt(2)
+    await open(0)
+    await advance(999)
     assert.equal(dials.length, 1)
-    clock.advance(1)
-    await nextTurn()
+    await advance(1)
     assert.equal(dials.length, 2)
   })
 
   test('a connection closed by the other side before identify: a failure at stage identify', async () => {
-    const { dials, outcomes, dispatch } = attempt(1)
-    await nextTurn()
-    const refusedConnection = connection()
-    dials[0]?.open(refusedConnection)
-    await nextTurn()
-    dispatch('connection:close', refusedConnection)
-    const [outcome] = outcomes
-    assert.ok(outcome?.ok === false)
-    assert.deepEqual(
-      outcome.failures.map(({ stage, type }) => [stage, type]),
-      [['identify', 'ConnectionClosed']],
-    )
+    const { open, close, failures } = await attempt(1)
+    close(await open(0))
+    assert.deepEqual(failures(), [['identify', 'ConnectionClosed', first]])
   })
 
   test('at the limit the attempt fails, and drops a connection that opens later', async () => {
-    const { clock, dials, outcomes } = attempt(1, 3_000)
-    await nextTurn()
-    clock.advance(3_000)
-    const [outcome] = outcomes
-    assert.ok(outcome?.ok === false)
-    assert.deepEqual(
-      outcome.failures.map(({ stage, type, address }) => [stage, type, address]),
-      [['dial', 'TimeoutError', '/ip4/10.0.0.1/udp/1/quic-v1']],
-    )
-    const late = connection()
-    dials[0]?.open(late)
-    await nextTurn()
-    assert.equal(late.aborted, true)
-    assert.equal(outcomes.length, 1)
+    const { advance, open, failures } = await attempt(1, { limitMs: 3_000 })
+    await advance(3_000)
+    assert.deepEqual(failures(), [['dial', 'TimeoutError', first]])
+    assert.equal((await open(0)).aborted, true)
+    assert.deepEqual(failures(), [['dial', 'TimeoutError', first]])
   })
 
   test('a peer that never identifies: its connection is dropped at the limit', async () => {
-    const { clock, dials, outcomes } = attempt(1, 3_000)
-    await nextTurn()
-    const mute = connection()
-    dials[0]?.open(mute)
-    await nextTurn()
-    clock.advance(3_000)
-    assert.equal(outcomes[0]?.ok === false && outcomes[0].failures[0]?.stage, 'identify')
-    assert.equal(mute.aborted, true)
+    const { advance, open, failures } = await attempt(1, { limitMs: 3_000 })
+    const mute = await open(0)
+    await advance(3_000)
+    assert.deepEqual([failures(), mute.aborted], [[['identify', 'TimeoutError', first]], true])
   })
 
   test('a closed owner: no outcome, no timers, aborted dials', async () => {
-    const { clock, dials, outcomes, owner } = attempt(2)
-    await nextTurn()
+    const { clock, advance, aborts, outcomes, owner } = await attempt(2)
     await owner.close()
-    clock.advance(20_000)
-    assert.deepEqual(outcomes, [])
-    assert.equal(dials[0]?.signal.aborted, true)
-    assert.equal(clock.pending, 0)
+    await advance(20_000)
+    assert.deepEqual([outcomes, aborts(), clock.pending], [[], [true], 0])
   })
 })
 
 describe('addresses dialled before the winner', () => {
   /** The second address wins while the first is silent. */
   async function winningAttempt() {
-    const scene = attempt(3)
-    await nextTurn()
-    scene.clock.advance(250)
-    await nextTurn()
-    const connected = connection()
-    scene.dials[1]?.open(connected)
-    await nextTurn()
-    scene.dispatch('peer:identify', { connection: connected })
-    await nextTurn()
+    const scene = await attempt(3)
+    await scene.advance(250)
+    await scene.identify(await scene.open(1))
     assert.equal(scene.outcomes[0]?.ok, true)
-    return scene
+    const paths = () =>
+      scene.triedPaths.map(({ worked, failures }) => ({
+        worked: worked.map(String),
+        failed: failures.map(({ address, type }) => [address, type]),
+      }))
+    return { ...scene, paths }
   }
-  const texts = ({ worked, failures }: TriedPaths) => ({
-    worked: worked.map(String),
-    failed: failures.map(({ address, type }) => [address, type]),
-  })
-  const [first, second] = ['/ip4/10.0.0.1/udp/1/quic-v1', '/ip4/10.0.0.2/udp/1/quic-v1']
 
   test('a dial that fails later: the paths are reported then', async () => {
-    const { dials, triedPaths, owner } = await winningAttempt()
-    assert.deepEqual([triedPaths, dials[0]?.signal.aborted], [[], false])
-    dials[0]?.fail(Object.assign(new Error('timed out'), { code: 'Unknown' }))
-    await nextTurn()
-    assert.deepEqual(triedPaths.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
+    const { fail, aborts, paths, owner } = await winningAttempt()
+    assert.deepEqual([paths(), aborts()[0]], [[], false])
+    await fail(0, Object.assign(new Error('timed out'), { code: 'Unknown' }))
+    assert.deepEqual(paths(), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
     await nextTurn()
     assert.deepEqual(owner.inventory().resources, [])
   })
 
   test('a dial that never ends: aborted at the limit, and reported as a timeout', async () => {
-    const { clock, dials, triedPaths } = await winningAttempt()
-    clock.advance(10_000)
-    await nextTurn()
-    assert.deepEqual(triedPaths.map(texts), [{ worked: [second], failed: [[first, 'TimeoutError']] }])
-    assert.equal(dials[0]?.signal.aborted, true)
+    const { advance, aborts, paths } = await winningAttempt()
+    await advance(10_000)
+    assert.deepEqual([paths(), aborts()[0]], [[{ worked: [second], failed: [[first, 'TimeoutError']] }], true])
   })
 
   test('a dial that succeeds later: reported as working, its connection aborted as a duplicate', async () => {
-    const { dials, triedPaths, duplicates } = await winningAttempt()
-    const late = connection()
-    dials[0]?.open(late)
-    await nextTurn()
-    assert.deepEqual(triedPaths.map(texts), [{ worked: [second, first], failed: [] }])
+    const { open, paths, duplicates } = await winningAttempt()
+    const late = await open(0)
+    assert.deepEqual(paths(), [{ worked: [second, first], failed: [] }])
     assert.deepEqual([duplicates, late.aborted], [[late], true])
   })
 
   test('a stopped node: no report', async () => {
-    const { owner, dials, triedPaths } = await winningAttempt()
+    const { owner, fail, aborts, paths } = await winningAttempt()
     await owner.close()
-    dials[0]?.fail(new Error('aborted'))
-    await nextTurn()
-    assert.deepEqual([triedPaths, dials[0]?.signal.aborted], [[], true])
+    await fail(0, new Error('aborted'))
+    assert.deepEqual([paths(), aborts()[0]], [[], true])
   })
 })
 
 describe('an attempt that shares its connections with the application', () => {
   test('a success aborts the slower dials too', async () => {
-    const { clock, dials, outcomes, dispatch, triedPaths } = attempt(3, 10_000, { abortsSlower: true })
-    await nextTurn()
-    clock.advance(500)
-    await nextTurn()
-    const connected = connection()
-    dials[1]?.open(connected)
-    await nextTurn()
-    dispatch('peer:identify', { connection: connected })
+    const { advance, open, identify, outcomes, aborts, triedPaths } = await attempt(3, { abortsSlower: true })
+    await advance(500)
+    await identify(await open(1))
     assert.equal(outcomes[0]?.ok, true)
-    assert.deepEqual(
-      dials.map(({ signal }) => signal.aborted),
-      [true, false, true],
-    )
+    assert.deepEqual(aborts(), [true, false, true])
     assert.deepEqual(
       triedPaths.map(({ worked, failures }) => [worked.length, failures.length]),
       [[1, 0]],
@@ -233,74 +208,54 @@ describe('an attempt that shares its connections with the application', () => {
   })
 
   test('every unneeded connection is handed over: slower, late and unidentified ones', async () => {
-    const dropped: Connection[] = []
-    const onUnneeded = (one: Connection) => dropped.push(one)
-    const { dials, clock, dispatch } = attempt(3, 10_000, { onUnneeded })
-    await nextTurn()
-    clock.advance(500)
-    await nextTurn()
-    const [first, second, third] = [connection(), connection(), connection()]
-    dials[0]?.open(first)
-    dials[1]?.open(second)
-    await nextTurn()
-    dispatch('peer:identify', { connection: second })
-    dials[2]?.open(third)
-    await nextTurn()
-    const silent = attempt(1, 3_000, { onUnneeded })
-    await nextTurn()
-    const unidentified = connection()
-    silent.dials[0]?.open(unidentified)
-    await nextTurn()
-    silent.clock.advance(3_000)
-    assert.deepEqual(dropped, [first, third, unidentified])
-    assert.ok(!dropped.some((one) => one.status === 'aborted'))
+    const unneeded: Connection[] = []
+    const onUnneeded = (one: Connection) => unneeded.push(one)
+    const { advance, open, identify } = await attempt(3, { onUnneeded })
+    await advance(500)
+    const [slower, winner] = [await open(0), await open(1)]
+    await identify(winner)
+    const late = await open(2)
+    const silent = await attempt(1, { limitMs: 3_000, onUnneeded })
+    const unidentified = await silent.open(0)
+    await silent.advance(3_000)
+    assert.deepEqual(unneeded, [slower, late, unidentified])
+    assert.ok(unneeded.every(({ status }) => status === 'open'))
   })
 })
 
 describe('an attempt while other code dials the same peer', () => {
+  const yielded = { ok: false, failures: [], hasYielded: true }
+
   test('the attempt yields before it has a connection', async () => {
     let isReached = false
-    const { clock, dials, outcomes } = attempt(3, 10_000, { shouldYield: () => isReached })
-    await nextTurn()
-    clock.advance(250)
-    await nextTurn()
+    const { advance, dials, outcomes, aborts } = await attempt(3, { shouldYield: () => isReached })
+    await advance(250)
     assert.equal(dials.length, 2)
     isReached = true
     dials[0]?.progress()
-    assert.deepEqual(outcomes, [{ ok: false, failures: [], hasYielded: true }])
-    await nextTurn()
-    assert.deepEqual(
-      dials.map(({ signal }) => signal.aborted),
-      [true, true],
-    )
-    clock.advance(10_000)
-    await nextTurn()
-    assert.deepEqual([dials.length, outcomes.length], [2, 1])
+    assert.deepEqual(outcomes, [yielded])
+    await advance(10_000)
+    assert.deepEqual([aborts(), outcomes.length], [[true, true], 1])
   })
 
   test('the attempt polls during a long handshake, and yields', async () => {
     let isReached = false
-    const { clock, outcomes } = attempt(1, 10_000, { shouldYield: () => isReached })
-    await nextTurn()
+    const { clock, outcomes } = await attempt(1, { shouldYield: () => isReached })
     clock.advance(5_000)
     isReached = true
     clock.advance(250)
-    assert.deepEqual(outcomes, [{ ok: false, failures: [], hasYielded: true }])
+    assert.deepEqual(outcomes, [yielded])
   })
 
   test('the attempt does not yield once it has a connection', async () => {
     let isReached = false
-    const { clock, dials, outcomes, dispatch } = attempt(2, 10_000, { shouldYield: () => isReached })
-    await nextTurn()
-    const first = connection()
-    dials[0]?.open(first)
-    await nextTurn()
+    const { advance, open, identify, dials, outcomes } = await attempt(2, { shouldYield: () => isReached })
+    const winner = await open(0)
     isReached = true
     dials[0]?.progress()
-    clock.advance(1_000)
-    await nextTurn()
+    await advance(1_000)
     assert.deepEqual(outcomes, [])
-    dispatch('peer:identify', { connection: first })
-    assert.deepEqual(outcomes, [{ ok: true, connection: first, others: [] }])
+    await identify(winner)
+    assert.deepEqual(outcomes, [{ ok: true, connection: winner, others: [] }])
   })
 })
