@@ -125,3 +125,17 @@ export async function timeUntil(
   signal?.throwIfAborted()
   return round(tookMs)
 }
+
+/** Runs a query five times in sequence: how much it found at last, and the milliseconds of each run. */
+export async function fiveTimes(
+  query: () => Promise<number>,
+): Promise<{ readonly found: number; readonly ms: number[] }> {
+  const ms: number[] = []
+  let found = 0
+  for (let i = 0; i < 5; i++) {
+    const began = performance.now()
+    found = await query()
+    ms.push(round(performance.now() - began))
+  }
+  return { found, ms }
+}

@@ -14,6 +14,7 @@ import {
 } from '../../testing/otlp/lab-spans.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { fiveTimes } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals, type ProofContext, round } from '../proof.ts'
 
 const minutes = 24 * 60
@@ -41,12 +42,7 @@ export const proof = endToEnd({
       const client = otlpClient(store.otlpUrl)
       const toMs = Math.floor(Date.now())
       const fed = await feed(client, toMs - minutes * 60_000, minutes, context).finally(() => client.close())
-      const stats = (await (await fetch(`${store.queryUrl}/api/stats`)).json()) as {
-        spans: number
-        evicted: number
-        refused: number
-        bytes: number
-      }
+      const stats = await statsOf(store)
       const disk = await diskMb(file)
       const searches = await searchesOf(store, toMs)
       const peakMb = await peakRssMb(store)
@@ -82,6 +78,12 @@ export const proof = endToEnd({
   },
 })
 
+type Stats = Readonly<Record<'spans' | 'evicted' | 'refused' | 'bytes', number>>
+
+async function statsOf({ queryUrl }: StoreProcess): Promise<Stats> {
+  return (await fetch(`${queryUrl}/api/stats`)).json() as Promise<Stats>
+}
+
 /** Feeds a small store a fifth more than its limit. */
 async function overfillStore(directory: string, context: ProofContext) {
   const file = join(directory, 'small.db')
@@ -93,7 +95,7 @@ async function overfillStore(directory: string, context: ProofContext) {
     const client = otlpClient(store.otlpUrl)
     const fromMs = Date.now() - small.minutes * 60_000
     const { spans } = await feed(client, fromMs, small.minutes, context).finally(() => client.close())
-    const stats = (await (await fetch(`${store.queryUrl}/api/stats`)).json()) as { spans: number; evicted: number }
+    const stats = await statsOf(store)
     await sampleDisk()
     return { sent: spans, stored: stats.spans, evicted: stats.evicted, samples: disk.length, diskMb: Math.max(...disk) }
   } finally {
@@ -113,56 +115,32 @@ function beyondChecks({ sent, stored, evicted, samples, diskMb }: Awaited<Return
 
 async function searchesOf({ queryUrl }: StoreProcess, toMs: number) {
   const reader = new TraceReader(queryUrl)
-  const hour = { service: 'mesh-a', fromMs: toMs - 3_600_000, toMs }
+  const hour = { service: 'mesh-a', fromMs: toMs - 3_600_000, toMs, limit: 20 }
+  const sweeps = { ...hour, span: 'mesh.staleness.pruned' }
+  const ofRare = { 'mesh.peer.id': rare.peer }
   const day = { ...hour, fromMs: toMs - minutes * 60_000 }
   const week = { ...hour, fromMs: toMs - 7 * 24 * 3_600_000 }
   const queries = {
-    'last hour, name and node': {
-      ...hour,
-      span: 'mesh.staleness.pruned',
-      attributes: { 'mesh.node.name': 'node-4' },
-      limit: 20,
-    },
+    'last hour, name and node': { ...sweeps, attributes: { 'mesh.node.name': 'node-4' } },
+    // One minute in twenty has it.
     'last hours, name and a rare pair of values': {
-      ...hour,
-      // One minute in twenty has it.
-      fromMs: toMs - 4 * 3_600_000,
-      span: 'mesh.audit.peers',
+      ...{ ...hour, fromMs: toMs - 4 * 3_600_000, span: 'mesh.audit.peers' },
       attributes: { 'mesh.registry.size': 7, 'mesh.node.name': 'node-6' },
-      limit: 20,
     },
-    'last hour, name and a value that matches nothing': {
-      ...hour,
-      span: 'mesh.staleness.pruned',
-      attributes: { 'mesh.pruned.count': 5 },
-      limit: 20,
-    },
-    'whole day, a rare value': { ...day, attributes: { 'mesh.peer.id': rare.peer }, limit: 20 },
-    'whole day, name and a rare value': {
-      ...day,
-      span: 'mesh.member.expired',
-      attributes: { 'mesh.peer.id': rare.peer },
-      limit: 20,
-    },
-    'a week, a pair that every minute has': { ...week, attributes: { 'mesh.node.name': 'node-4' }, limit: 20 },
+    'last hour, name and a value that matches nothing': { ...sweeps, attributes: { 'mesh.pruned.count': 5 } },
+    'whole day, a rare value': { ...day, attributes: ofRare },
+    'whole day, name and a rare value': { ...day, span: 'mesh.member.expired', attributes: ofRare },
+    'a week, a pair that every minute has': { ...week, attributes: { 'mesh.node.name': 'node-4' } },
+    // Each value occurs, together they never do: a registry’s peak is three above its size.
     'a week, pairs that match nothing': {
-      ...week,
-      span: 'mesh.audit.peers',
-      // Each value occurs, together they never do: a registry’s peak is three above its size.
+      ...{ ...week, span: 'mesh.audit.peers' },
       attributes: { 'mesh.node.name': 'node-6', 'mesh.registry.size': 7, 'mesh.registry.high': 11 },
-      limit: 20,
     },
   }
   const measured: { what: string; traces: number; ms: number[] }[] = []
   for (const [what, query] of Object.entries(queries)) {
-    const ms: number[] = []
-    let traces = 0
-    for (let i = 0; i < 5; i++) {
-      const began = performance.now()
-      traces = (await reader.find(query)).traces.length
-      ms.push(round(performance.now() - began))
-    }
-    measured.push({ what, traces: /matche?s? nothing$/.test(what) ? 1 - traces : traces, ms })
+    const { found, ms } = await fiveTimes(async () => (await reader.find(query)).traces.length)
+    measured.push({ what, traces: /matche?s? nothing$/.test(what) ? 1 - found : found, ms })
   }
   return [...measured, await slowSpans(queryUrl, week)]
 }
@@ -175,15 +153,8 @@ async function slowSpans(
   const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()]
   const times = `query.start_time_min=${from}&query.start_time_max=${to}`
   const url = `${queryUrl}/api/v3/traces?query.service_name=${service}&${times}&query.duration_min=10s`
-  const ms: number[] = []
-  let traces = 0
-  for (let i = 0; i < 5; i++) {
-    const began = performance.now()
-    const text = await (await fetch(url)).text()
-    traces = text.split('"traceId"').length - 1
-    ms.push(round(performance.now() - began))
-  }
-  return { what: 'a week, slow spans', traces, ms }
+  const { found, ms } = await fiveTimes(async () => (await (await fetch(url)).text()).split('"traceId"').length - 1)
+  return { what: 'a week, slow spans', traces: found, ms }
 }
 
 async function peakRssMb({ process }: StoreProcess): Promise<number> {

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { roles } from '../../catalogue/roles.ts'
 import { startStack } from '../../stack/bare.ts'
 import { serviceNames } from '../../stack/services.ts'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
@@ -11,9 +10,6 @@ import { runTraceChecks } from './trace-checks.ts'
 
 /** Until membership is complete; the late seed starts after 20 s. */
 const bootMs = 90_000
-/** Ten attempts, each refused at once, with waits of at most 1 2 4 8 16 30 30 30 30 s; and the export of the spans. */
-const tracesMs = 200_000
-
 export const proof = endToEnd({
   name: 'stack-bare',
   about: 'a lab in the stack without containers: Jaeger’s API alone has all expected traces of its meshes',
@@ -32,17 +28,7 @@ async function runBareStack(context: ProofContext): Promise<ProofResult> {
   await cluster.node('a-observer-1', { role: 'observer', seeds: [cluster.address('nobody')] })
   await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(context.seed))
   await removeTwoNodes(lab, context)
-  const { progress, signal } = context
-  const meshes = ['mesh-a', 'mesh-b']
-  const { checks, figures } = await runTraceChecks({
-    jaeger,
-    meshes,
-    roles,
-    fromMs,
-    limitMs: tracesMs,
-    signal,
-    progress,
-  })
+  const { checks, figures } = await runTraceChecks({ jaeger, fromMs }, context)
   const dead = serviceNames.filter((name) => stack.pid(name) === undefined)
   return { figures, checks: [...checks, equals('services that ended by themselves', '', dead.join(', '))] }
 }

@@ -2,7 +2,6 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { roles } from '../../catalogue/roles.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, each, equals, type Proof, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 import type { CommandResult } from '../shell.ts'
@@ -24,10 +23,6 @@ const healthySeconds = 120
 const settleMs = 20_000
 /** A window and a sweep. */
 const expiryMs = 36_000
-/** Ten attempts, with waits of at most 1 2 4 8 16 30 30 30 30 s; and the export of the spans. */
-const tracesMs = 200_000
-
-export const proof = stackProof('v1')
 
 /** The stack of a fresh clone in containers, with one version of Compose. */
 export function stackProof(version: ComposeVersion): Proof {
@@ -77,17 +72,7 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
     await sleep(settleMs, undefined, { signal })
     await removeTwoNodes(stack, progress)
     await sleep(expiryMs, undefined, { signal })
-    const meshes = ['mesh-a', 'mesh-b']
-    const traceResult = await runTraceChecks({
-      ...stack,
-      meshes,
-      roles,
-      names: true,
-      fromMs,
-      limitMs: tracesMs,
-      signal,
-      progress,
-    })
+    const traceResult = await runTraceChecks({ jaeger: stack.jaeger, fromMs, names: true }, context)
     const memory = await watch.stop()
     const containers = await containersOf(stack.project)
     checks.push(

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { roles } from '../../catalogue/roles.ts'
 import type { SpanName } from '../../catalogue/spans.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
 import { emitterOf, nameOf, spansNamed } from '../evidence.ts'
 import { campaignFault, closeFault, openFault, type PairLink } from '../mesh/mesh.ts'
-import type { Check } from '../proof.ts'
+import type { ProofContext, ProofResult } from '../proof.ts'
 
 /** Result of a check of the traces. */
-export interface Finding {
+interface Finding {
   /** Why the check fails; empty when it holds. */
   readonly fault: string
   /** No such span has arrived yet. */
@@ -16,26 +17,31 @@ export interface Finding {
   readonly figure?: unknown
 }
 
-export interface StackQuery {
+/** Traces of the meshes of a lab, or of the containers. */
+interface StackQuery {
+  /** Jaeger's page and API, the only source. */
   readonly jaeger: string
   readonly reader: TraceReader
-  readonly meshes: readonly string[]
-  readonly roles: readonly string[]
+  /** Milliseconds since 1970 from which spans count. */
   readonly fromMs: number
 }
 
-export interface TraceCheck {
+interface TraceCheck {
   readonly what: string
   /** About all spans: evaluated once the other checks hold, and final. */
   readonly isLast?: true
-  /** Only for nodes that dial their seeds by DNS name, as containers do. */
-  readonly needsNames?: true
   evaluate(query: StackQuery): Promise<Finding>
 }
 
+const meshes = ['mesh-a', 'mesh-b']
+/** Interval of the searches for missing spans, in milliseconds. */
+const pollMs = 2_000
+/** Ten attempts, with waits of at most 1 2 4 8 16 30 30 30 30 s; and the export of the spans. */
+const limitMs = 200_000
+
 /** Spans of this name in any mesh, and their traces. */
 async function search(
-  { reader, meshes, fromMs }: StackQuery,
+  { reader, fromMs }: StackQuery,
   span: SpanName,
   attributes: Readonly<Record<string, string | number | boolean>> = {},
 ): Promise<{ spans: readonly TraceSpan[]; traces: readonly Trace[] }> {
@@ -53,7 +59,7 @@ function best(what: string, candidates: readonly Finding[]): Finding {
   return candidates.find(({ fault }) => fault === '') ?? candidates.at(-1) ?? missing(what)
 }
 
-async function findServices({ reader, meshes }: StackQuery): Promise<Finding> {
+async function findServices({ reader }: StackQuery): Promise<Finding> {
   const services = await reader.services()
   const absent = meshes.filter((mesh) => !services.includes(mesh))
   return { fault: absent.length === 0 ? '' : `no ${absent.join(', ')} among ${services.join(', ')}`, figure: services }
@@ -62,8 +68,8 @@ async function findServices({ reader, meshes }: StackQuery): Promise<Finding> {
 async function findEveryRole(query: StackQuery): Promise<Finding> {
   const { spans } = await search(query, 'mesh.node.started')
   const nodes = new Set(spans.map(({ resource }) => `${resource['mesh.node.role']} ${resource['mesh.node.name']}`))
-  const roles = [...nodes].map((node) => node.split(' ')[0])
-  const missing = query.roles.filter((role) => !roles.includes(role))
+  const started = [...nodes].map((node) => node.split(' ')[0])
+  const missing = roles.filter((role) => !started.includes(role))
   return { fault: missing.length === 0 ? '' : `no ${missing.join(', ')}`, figure: [...nodes].sort() }
 }
 
@@ -181,7 +187,7 @@ interface PageTraces {
 }
 
 /** Jaeger's page warns of inconsistent times; this is the request of the page of 2.13. */
-async function findTimeWarnings({ jaeger, meshes }: StackQuery): Promise<Finding> {
+async function findTimeWarnings({ jaeger }: StackQuery): Promise<Finding> {
   let spans = 0
   for (const service of meshes) {
     const query = new URLSearchParams({ service, lookback: '1h', limit: '400' })
@@ -200,7 +206,7 @@ interface Series {
 }
 
 /** The request of the Monitor tab: calls per minute of spans of kind internal, by name. */
-async function findRates({ jaeger, meshes }: StackQuery): Promise<Finding> {
+async function findRates({ jaeger }: StackQuery): Promise<Finding> {
   const query = new URLSearchParams({
     service: meshes[0] ?? '',
     groupByOperation: 'true',
@@ -227,7 +233,7 @@ function highestOf({ metricPoints = [] }: Series): number {
   return Math.max(0, ...values.filter(Number.isFinite))
 }
 
-export const traceChecks: readonly TraceCheck[] = [
+const traceChecks: readonly TraceCheck[] = [
   { what: 'each mesh is a service', evaluate: findServices },
   { what: 'every role has emitted its start', evaluate: findEveryRole },
   { what: 'the campaign of a late seed', evaluate: findLateSeed },
@@ -237,43 +243,21 @@ export const traceChecks: readonly TraceCheck[] = [
   { what: 'a give-up, after nine retries', evaluate: findGiveUp },
   { what: 'every connection is QUIC', evaluate: findAllQuic, isLast: true },
   { what: 'no span with a time warning on Jaeger’s page', evaluate: findTimeWarnings, isLast: true },
-  { what: 'nodes dial their seeds by DNS name', evaluate: findNames, isLast: true, needsNames: true },
 ]
 
-interface TraceCheckOptions {
-  /** Jaeger's page and API, the only source. */
-  readonly jaeger: string
-  readonly meshes: readonly string[]
-  /** Roles of the nodes of all meshes. */
-  readonly roles: readonly string[]
-  /** Whether the nodes dial their seeds by DNS name. */
-  readonly names?: boolean
-  /** Milliseconds since 1970 from which spans count. */
-  readonly fromMs: number
-  /** Limit until all checks hold, milliseconds from now. */
-  readonly limitMs: number
-  readonly signal: AbortSignal
-  progress(text: string): void
-}
-
-interface TraceCheckResult {
-  /** One for each trace check. */
-  readonly checks: readonly Check[]
-  /** Trace ids and numbers, by check. */
-  readonly figures: Readonly<Record<string, unknown>>
-}
-
-/** Interval of the searches for missing spans, in milliseconds. */
-const pollMs = 2_000
+/** Only for nodes that dial their seeds by DNS name, as containers do. */
+const namesCheck: TraceCheck = { what: 'nodes dial their seeds by DNS name', evaluate: findNames, isLast: true }
 
 /**
  * Checks through Jaeger's API alone the traces of meshes that have just started: every role, the campaign of a late
  * seed, a give-up, a sweep with an expiry, the opening and the close of a link, rates of spans. The caller provides a
  * late seed, one that never answers, a killed node and one that stopped with goodbyes.
  */
-export async function runTraceChecks(options: TraceCheckOptions): Promise<TraceCheckResult> {
-  const { jaeger, names = false, limitMs, signal, progress } = options
-  const selected = traceChecks.filter(({ needsNames = false }) => names || !needsNames)
+export async function runTraceChecks(
+  { jaeger, fromMs, names = false }: Omit<StackQuery, 'reader'> & { readonly names?: boolean },
+  { signal, progress }: ProofContext,
+): Promise<ProofResult> {
+  const selected = names ? [...traceChecks, namesCheck] : traceChecks
   // A search for a span reads complete traces, and a minute of a node is one.
   const reader = new TraceReader(jaeger, { timeoutMs: 30_000 })
   const began = performance.now()
@@ -288,7 +272,7 @@ export async function runTraceChecks(options: TraceCheckOptions): Promise<TraceC
   }
   for (;;) {
     for (const check of nextChecks()) {
-      findings[check.what] = await evaluate(check, { ...options, reader })
+      findings[check.what] = await evaluate(check, { jaeger, reader, fromMs })
       if (findings[check.what]?.fault === '') progress(`${check.what}: found`)
     }
     if (openChecks().length === 0 || performance.now() - began > limitMs) break
@@ -304,7 +288,7 @@ export async function runTraceChecks(options: TraceCheckOptions): Promise<TraceC
 }
 
 /** A failed request counts as a missing span: services start in any order. */
-async function evaluate(check: TraceCheck, query: Parameters<TraceCheck['evaluate']>[0]): Promise<Finding> {
+async function evaluate(check: TraceCheck, query: StackQuery): Promise<Finding> {
   try {
     return await check.evaluate(query)
   } catch (error) {

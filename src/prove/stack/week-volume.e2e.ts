@@ -11,6 +11,7 @@ import { exportBytes, type OtlpClient, otlpClient, type SentSpan } from '../../s
 import { hex, type PlayedNode, playedMinute, playedNodes, spansPerMinute } from '../../testing/otlp/lab-spans.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { fiveTimes } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals, notShown, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { fromEnv, withStack } from './on-stack.ts'
 
@@ -181,17 +182,10 @@ function campaign(atMs: number, random: ProofContext['random']): SentSpan[] {
 }
 
 /** The same search of the complete week five times in sequence. */
-async function searches({ urls }: RunningStack, toMs: number) {
+function searches({ urls }: RunningStack, toMs: number) {
   const reader = new TraceReader(urls.jaeger, { timeoutMs: 60_000 })
   const query = { service: 'mesh-a', span: 'mesh.seed.giveup', fromMs: toMs - weekMs, toMs: toMs + 600_000, limit: 100 }
-  const ms: number[] = []
-  let found = 0
-  for (let i = 0; i < 5; i++) {
-    const began = performance.now()
-    found = (await reader.find(query)).traces.length
-    ms.push(round(performance.now() - began))
-  }
-  return { found, ms }
+  return fiveTimes(async () => (await reader.find(query)).traces.length)
 }
 
 /** Bytes of all files below a directory. */
