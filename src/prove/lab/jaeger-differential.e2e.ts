@@ -8,6 +8,7 @@ import { type RunningJaeger, startJaeger } from '../../testing/stack/jaeger.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { type Check, equals, type ProofContext, unrun } from '../proof.ts'
+import { sendAll } from '../stack/cardinality.e2e.ts'
 
 /** Minutes of spans in both stores. */
 const minutes = 3
@@ -62,12 +63,9 @@ async function compareStores(jaeger: RunningJaeger, { random }: ProofContext) {
     // Jaeger stores acknowledged spans in batches.
     await until(haveSameCounts, settleMs, 'both have as many spans of each service').catch(() => {})
     const results = await compareAnswers(sides, fromMs, toMs)
+    const countOf = (side: number) => JSON.stringify(counts[side] ?? 'not counted')
     const checks: Check[] = [
-      equals(
-        'spans of each service',
-        JSON.stringify(counts[0] ?? 'not counted'),
-        JSON.stringify(counts[1] ?? 'not counted'),
-      ),
+      equals('spans of each service', countOf(0), countOf(1)),
       ...results.map(({ what, difference }) => equals(what, 'the same', difference ?? 'the same')),
     ]
     return {
@@ -92,11 +90,7 @@ async function spanCounts({ reader }: Side, fromMs: number, toMs: number): Promi
 
 async function feed(url: string, exports: readonly Buffer[]): Promise<void> {
   const client = otlpClient(url)
-  for (const body of exports) {
-    const { code, details } = await client.send(body)
-    if (code !== 0) throw new Error(`${url} answered an export with ${code}: ${details}`)
-  }
-  client.close()
+  await sendAll(client, exports).finally(() => client.close())
 }
 
 function askBoth<T>(sides: readonly [Side, Side], ask: (side: Side) => Promise<T>): Promise<[T, T]> {

@@ -33,15 +33,10 @@ const perExport = 500
 
 const seeds = ['seed-1', 'seed-2']
 const others = Array.from({ length: 8 }, (_, index) => `node-${index + 1}`)
+const names = [...seeds, ...others]
 const registries = [
-  'peers',
-  'members',
-  'connections',
-  'messages',
-  'subscriptions',
-  'requests',
-  'relay_seen',
-  'relay_waiting',
+  ...['peers', 'members', 'connections', 'messages'],
+  ...['subscriptions', 'requests', 'relay_seen', 'relay_waiting'],
 ]
 
 export const proof = endToEnd({
@@ -68,7 +63,7 @@ async function replayDay({ seed, random, progress, signal }: ProofContext): Prom
     env: { collector: { JAEGER_OTLP: `127.0.0.1:${sink.port}` } },
   })
   const client = otlpClient(stack.urls.otlp)
-  const mesh = await ChurnedMesh.start(seed, random, Date.now() - hours * 3_600_000)
+  const mesh = await startChurnedMesh(seed, random, Date.now() - hours * 3_600_000)
   const counts: Count[] = []
   try {
     let [exports, labelled] = [0, 0]
@@ -81,31 +76,24 @@ async function replayDay({ seed, random, progress, signal }: ProofContext): Prom
       await sleep(flushedMs, undefined, { signal })
       const { text, ...count } = await countSeries(stack, hour)
       counts.push(count)
-      progress(`hour ${hour}: ${mesh.identities} identities, ${count.series} series, ${count.rssMb} MiB`)
+      progress(`hour ${hour}: ${mesh.identities()} identities, ${count.series} series, ${count.rssMb} MiB`)
       if (/12D3KooW/.test(text)) labelled++
     }
     const attacked = await attack(client, stack, random)
-    const [middle, last] = [counts.at(-Math.ceil(counts.length / 2)), counts.at(-1)]
+    const middleSeries = counts.at(-Math.ceil(counts.length / 2))?.series ?? 0
+    const lastSeries = counts.at(-1)?.series ?? 0
+    const rssMb = Math.max(attacked.rssMb, ...counts.map((count) => count.rssMb))
     return {
-      figures: { hours, names: mesh.names.length, identities: mesh.identities, exports, counts, attacked },
+      figures: { hours, names: names.length, identities: mesh.identities(), exports, counts, attacked },
       checks: [
-        atLeast('identities', hours * 10, mesh.identities),
+        atLeast('identities', hours * 10, mesh.identities()),
         equals('counts with an identity in the label of a series', 0, labelled),
-        atLeast('series, as a minimum', 200, last?.series ?? 0),
-        atMost(
-          'series that the second half of the time added',
-          round((middle?.series ?? 0) * 0.01),
-          (last?.series ?? 0) - (middle?.series ?? 0),
-        ),
+        atLeast('series, as a minimum', 200, lastSeries),
+        atMost('series that the second half of the time added', round(middleSeries * 0.01), lastSeries - middleSeries),
         atMost(`series of calls after ${unknownNames} new node names`, limit + 1, attacked.calls),
         equals('the overflow series counts the rest', true, attacked.overflow),
         equals(`a span name of an application among ${unknownNames} is counted`, false, attacked.foreign),
-        atMost(
-          'resident memory of the Collector',
-          memoryMb,
-          Math.max(attacked.rssMb, ...counts.map(({ rssMb }) => rssMb)),
-          'MiB',
-        ),
+        atMost('resident memory of the Collector', memoryMb, rssMb, 'MiB'),
       ],
     }
   } finally {
@@ -115,7 +103,8 @@ async function replayDay({ seed, random, progress, signal }: ProofContext): Prom
   }
 }
 
-async function sendAll(client: OtlpClient, requests: readonly Buffer[]): Promise<void> {
+/** Throws when a request fails. */
+export async function sendAll(client: OtlpClient, requests: readonly Buffer[]): Promise<void> {
   for (const request of requests) {
     const { code, details } = await client.send(request)
     if (code !== 0) throw new Error(`an export failed with status ${code}: ${details}`)
@@ -134,10 +123,8 @@ async function countSeries({ urls, pid }: RunningStack, hour: number): Promise<C
 async function attack(client: OtlpClient, stack: RunningStack, random: ProofContext['random']) {
   for (let index = 0; index < unknownNames; index++) {
     const resource = { 'service.name': 'mesh-a', 'mesh.id': 'mesh-a', 'mesh.node.name': `unknown-${index}` }
-    const span = (name: string) => ({
-      ...{ traceId: hex(random, 32), spanId: hex(random, 16), startMs: Date.now() },
-      name,
-    })
+    const ids = () => ({ traceId: hex(random, 32), spanId: hex(random, 16), startMs: Date.now() })
+    const span = (name: string) => ({ ...ids(), name })
     await sendAll(client, [exportBytes(resource, [span('mesh.window'), span(`${foreign}${index}`)])])
   }
   await sleep(flushedMs)
@@ -145,118 +132,98 @@ async function attack(client: OtlpClient, stack: RunningStack, random: ProofCont
   return { ...count, overflow: text.includes('otel_metric_overflow="true"'), foreign: text.includes(foreign) }
 }
 
-/** Nodes of the simulator with a new identity at every start, and their spans as requests to a Collector. */
-class ChurnedMesh {
-  readonly #mesh: SimMesh
-  readonly #random: Random
-  readonly #began: number
-  #identities = 0
-  #spansUntil = -1
-
-  private constructor(seed: number, random: Random, fromMs: number) {
-    this.#mesh = new SimMesh({ seed, names: [...seeds, ...others] })
-    this.#random = random
-    this.#began = fromMs
-  }
-
-  /** `fromMs`: time of the simulator's zero, in milliseconds since 1970. */
-  static async start(seed: number, random: Random, fromMs: number): Promise<ChurnedMesh> {
-    const mesh = new ChurnedMesh(seed, random, fromMs)
-    for (const name of [...seeds, ...others]) await mesh.#start(name)
-    return mesh
-  }
-
-  /** Number of peer ids so far. */
-  get identities(): number {
-    return this.#identities
-  }
-
-  get names(): readonly string[] {
-    return [...seeds, ...others]
-  }
-
-  /** Runs for `ms`, in steps of one churn, and returns the spans emitted meanwhile, as requests. */
-  async run(ms: number): Promise<readonly Buffer[]> {
-    const requests: Buffer[] = []
-    for (let ran = 0; ran < ms; ran += churnMs) {
-      this.#mesh.run(churnMs)
-      requests.push(...this.#requests())
-      const name = others[Math.floor(this.#random() * others.length)] ?? ''
-      if (this.#random() < 0.5) this.#mesh.kill(name)
-      else await this.#mesh.stop(name)
-      await this.#start(name)
-    }
-    return requests
-  }
-
-  close(): void {
-    this.#mesh.close()
-  }
-
-  async #start(name: string): Promise<void> {
+/**
+ * Nodes of the simulator with a new identity at every start, and their spans as requests to a Collector. `fromMs`: time
+ * of the simulator's zero, in milliseconds since 1970.
+ */
+async function startChurnedMesh(seed: number, random: Random, fromMs: number) {
+  const mesh = new SimMesh({ seed, names })
+  let identities = 0
+  let spansUntil = -1
+  const start = async (name: string) => {
     const role = seeds.includes(name) ? 'seed' : 'compute'
-    const otherSeeds = seeds.filter((seed) => seed !== name).map((seed) => this.#mesh.addressOf(seed))
-    const peer = `12D3KooW${hex(this.#random, 12)}${++this.#identities}`
-    await this.#mesh.start(name, { peer, role, meshes: ['mesh-a'], seeds: otherSeeds })
+    const otherSeeds = seeds.filter((other) => other !== name).map((other) => mesh.addressOf(other))
+    const peer = `12D3KooW${hex(random, 12)}${++identities}`
+    await mesh.start(name, { peer, role, meshes: ['mesh-a'], seeds: otherSeeds })
   }
-
-  #requests(): Buffer[] {
-    const now = this.#mesh.clock.now()
-    const emittedSpans = this.#mesh.spans.filter(({ at }) => at > this.#spansUntil)
-    this.#spansUntil = now
-    const byNode = Map.groupBy(emittedSpans, ({ node }) => node)
-    return this.#mesh.nodes.flatMap((node) => {
-      const all = [...(byNode.get(node.name) ?? []).map((one) => this.#toSentSpan(one)), ...this.#censuses(now)]
+  const requests = (): Buffer[] => {
+    const now = mesh.clock.now()
+    const byNode = Map.groupBy(
+      mesh.spans.filter(({ at }) => at > spansUntil),
+      ({ node }) => node,
+    )
+    spansUntil = now
+    return mesh.nodes.flatMap((node) => {
+      const emittedSpans = (byNode.get(node.name) ?? []).map((one) => sentSpan(one, fromMs, random))
+      const all = [...emittedSpans, ...censuses(fromMs, now, random)]
       const parts = Array.from({ length: Math.ceil(all.length / perExport) }, (_, index) =>
         all.slice(index * perExport, (index + 1) * perExport),
       )
       return parts.map((part) => exportBytes(resourceOf(node), part))
     })
   }
-
-  #toSentSpan({ span, at, attributes, ref, parent, links }: EmittedSpan): SentSpan {
-    return {
-      traceId: ref?.traceId ?? parent?.traceId ?? hex(this.#random, 32),
-      spanId: ref?.spanId ?? hex(this.#random, 16),
-      ...(parent && { parentSpanId: parent.spanId }),
-      name: span,
-      startMs: this.#began + at,
-      attributes: attributes as Readonly<Record<string, SentValue>>,
-      links,
-      status: specOf(spans, span).failed === true ? 2 : 0,
-    }
-  }
-
-  /** The census that a real node emits twice a minute; a node of the simulator does not. */
-  #censuses(now: number): SentSpan[] {
-    const randomInt = (most: number) => Math.floor(this.#random() * most)
-    return Array.from({ length: churnMs / censusMs }, (_, index) => {
-      const traceId = hex(this.#random, 32)
-      const startMs = this.#began + now - index * censusMs
-      const span = (name: SpanName, attributes: Record<string, SentValue>) => {
-        return { traceId, spanId: hex(this.#random, 16), name, startMs, attributes }
+  for (const name of names) await start(name)
+  return {
+    identities: () => identities,
+    close: () => mesh.close(),
+    /** Runs for `ms`, in steps of one churn, and returns the spans emitted meanwhile, as requests. */
+    run: async (ms: number): Promise<readonly Buffer[]> => {
+      const sent: Buffer[] = []
+      for (let ran = 0; ran < ms; ran += churnMs) {
+        mesh.run(churnMs)
+        sent.push(...requests())
+        const name = others[Math.floor(random() * others.length)] ?? ''
+        if (random() < 0.5) mesh.kill(name)
+        else await mesh.stop(name)
+        await start(name)
       }
-      const census = span('mesh.audit', {
-        'process.memory.usage': (80 + randomInt(20)) * 1_048_576,
-        'process.cpu.time': (0.0045 * (startMs - this.#began)) / 1_000,
-        'mesh.telemetry.lost_total': 0,
-        'mesh.audit.sweeps': Math.floor((startMs - this.#began) / 5_000),
-        'mesh.audit.links': randomInt(9),
-        'mesh.audit.members': randomInt(9),
-        'mesh.audit.connections': randomInt(9),
-      })
-      return [
-        census,
-        ...registries.map((name) =>
-          span(`mesh.audit.${name}` as SpanName, {
-            'mesh.registry.name': name,
-            'mesh.registry.size': randomInt(100),
-            'mesh.registry.capacity': 4_096,
-          }),
-        ),
-      ]
-    }).flat()
+      return sent
+    },
   }
+}
+
+function sentSpan({ span, at, attributes, ref, parent, links }: EmittedSpan, fromMs: number, random: Random): SentSpan {
+  return {
+    traceId: ref?.traceId ?? parent?.traceId ?? hex(random, 32),
+    spanId: ref?.spanId ?? hex(random, 16),
+    ...(parent && { parentSpanId: parent.spanId }),
+    name: span,
+    startMs: fromMs + at,
+    attributes: attributes as Readonly<Record<string, SentValue>>,
+    links,
+    status: specOf(spans, span).failed === true ? 2 : 0,
+  }
+}
+
+/** The census that a real node emits twice a minute; a node of the simulator does not. */
+function censuses(fromMs: number, now: number, random: Random): SentSpan[] {
+  const randomInt = (most: number) => Math.floor(random() * most)
+  return Array.from({ length: churnMs / censusMs }, (_, index) => {
+    const traceId = hex(random, 32)
+    const startMs = fromMs + now - index * censusMs
+    const span = (name: SpanName, attributes: Record<string, SentValue>) => {
+      return { traceId, spanId: hex(random, 16), name, startMs, attributes }
+    }
+    const census = span('mesh.audit', {
+      'process.memory.usage': (80 + randomInt(20)) * 1_048_576,
+      'process.cpu.time': (0.0045 * (startMs - fromMs)) / 1_000,
+      'mesh.telemetry.lost_total': 0,
+      'mesh.audit.sweeps': Math.floor((startMs - fromMs) / 5_000),
+      'mesh.audit.links': randomInt(9),
+      'mesh.audit.members': randomInt(9),
+      'mesh.audit.connections': randomInt(9),
+    })
+    return [
+      census,
+      ...registries.map((name) =>
+        span(`mesh.audit.${name}` as SpanName, {
+          'mesh.registry.name': name,
+          'mesh.registry.size': randomInt(100),
+          'mesh.registry.capacity': 4_096,
+        }),
+      ),
+    ]
+  }).flat()
 }
 
 function resourceOf({ name, peer, incarnation }: SimNode): Record<string, SentValue> {
