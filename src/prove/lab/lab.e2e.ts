@@ -37,6 +37,7 @@ function recordChecks(record: LabRecord): Check[] {
   const nodes: readonly NodeRecord[] = perNode
   const expectedMembers = ({ mesh }: NodeRecord) =>
     mesh.split(' ').length * (members - 1) - (mesh.includes(' ') ? 1 : 0)
+  const hasSwept = ({ sweeps, upSeconds }: NodeRecord) => sweeps > 0 && sweeps >= Math.floor((17 * upSeconds) / 90)
   return [
     equals('nodes', 18, record.nodes),
     each('nodes that run to the end', 'all', nodes, ({ state }) => state === 'running'),
@@ -45,12 +46,7 @@ function recordChecks(record: LabRecord): Check[] {
     equals('pairs with more than one link', '', links.doubled.join(', ')),
     atLeast('retries of the late seed', 1, retries),
     equals('retries among the spans', retries, spans['mesh.seed.retry'] ?? 0),
-    each(
-      'sweeps of a node',
-      'at least 17 in 90 s',
-      nodes,
-      ({ sweeps, upSeconds }) => sweeps > 0 && sweeps >= Math.floor((17 * upSeconds) / 90),
-    ),
+    each('sweeps of a node', 'at least 17 in 90 s', nodes, hasSwept),
     equals('spans lost', 0, lost ?? -1),
     each('memory and CPU of a node', 'known', nodes, ({ rssMb, cpuMsPerS }) => rssMb !== null && cpuMsPerS !== null),
     equals('problems', '', problems.join('; ')),

@@ -44,13 +44,6 @@ export const proof = endToEnd({
   },
 })
 
-interface LateSeedOptions {
-  /** How much later than the others the seed starts, in milliseconds. */
-  readonly lateMs: number
-  /** How long to watch the complete mesh. */
-  readonly watchMs: number
-}
-
 /** Facts of the run that the spans do not contain. Times are Unix milliseconds. */
 interface Run {
   readonly seed: string
@@ -64,16 +57,15 @@ interface Run {
   readonly waitedMs: number
 }
 
-/** Six nodes, one of which is the late seed of the others; then one stops with goodbyes, then all. */
+/** Six nodes, the seed of which starts `lateMs` after the others; `watchMs` later one stops with goodbyes, then all. */
 export async function runLateSeed(
   cluster: Cluster,
-  { lateMs, watchMs }: LateSeedOptions,
+  { lateMs, watchMs }: { readonly lateMs: number; readonly watchMs: number },
   { progress }: Pick<ProofContext, 'progress'>,
 ): Promise<ProofResult> {
   const seeds = [cluster.address('seed')]
-  const early = await Promise.all(
-    Array.from({ length: nodes - 1 }, (_, index) => cluster.node(`node-${index + 1}`, { seeds })),
-  )
+  const names = Array.from({ length: nodes - 1 }, (_, index) => `node-${index + 1}`)
+  const early = await Promise.all(names.map((name) => cluster.node(name, { seeds })))
   progress(`${early.length} nodes wait for their seed, ${lateMs / 1_000} s`)
   await sleep(lateMs)
   const seedAt = Date.now()
@@ -89,12 +81,9 @@ export async function runLateSeed(
   const exitCodes = [await first.stop()]
   progress('one has stopped; now all')
   // The others close their ends before they stop themselves.
-  await until(
-    async () => haveFullMembership(await topologiesOf([...others, seed])),
-    20_000,
-    'the others remove the stopped node',
-  )
-  exitCodes.push(...(await Promise.all([...others, seed].map((node) => node.stop()))))
+  const rest = [...others, seed]
+  await until(async () => haveFullMembership(await topologiesOf(rest)), 20_000, 'the others remove the stopped node')
+  exitCodes.push(...(await Promise.all(rest.map((node) => node.stop()))))
   const run = { seed: seed.peer, seedAt, completeAt, links, stopped: first.peer, exitCodes, waitedMs }
   return judge(cluster.receiver.spans, run)
 }
@@ -147,16 +136,13 @@ function linkChecks(spans: readonly ReceivedSpan[], { links, stopped }: Run): Ch
 function rhythmChecks(spans: readonly ReceivedSpan[], { waitedMs }: Run): Check[] {
   const sweeps = spansNamed(spans, 'mesh.staleness.pruned')
   const windows = spansNamed(spans, 'mesh.window')
+  const irregular = gapsOf(windows).filter((gap) => Math.abs(gap - windowMs) > 1_000 + waitedMs)
   const unlinked = windows.filter((span) => numberOf(span, 'mesh.window.seq') > 1 && !isLinkedBack(span, windows))
   return [
     equals('nodes that swept', nodes, new Set(sweeps.map(emitterOf)).size),
     atMost('longest time without a sweep', sweepGapMs + waitedMs, longestSweepGap(spans), 'ms'),
     equals('nodes with windows', nodes, new Set(windows.map(emitterOf)).size),
-    equals(
-      'windows not a minute after the one before',
-      0,
-      gapsOf(windows).filter((gap) => Math.abs(gap - windowMs) > 1_000 + waitedMs).length,
-    ),
+    equals('windows not a minute after the one before', 0, irregular.length),
     equals('windows not linked to the one before', 0, unlinked.length),
   ]
 }
@@ -166,11 +152,8 @@ function longestSweepGap(spans: readonly ReceivedSpan[]): number {
 }
 
 function isLinkedBack(window: ReceivedSpan, windows: readonly ReceivedSpan[]): boolean {
-  const before = windows.find(
-    (one) =>
-      emitterOf(one) === emitterOf(window) &&
-      numberOf(one, 'mesh.window.seq') === numberOf(window, 'mesh.window.seq') - 1,
-  )
+  const seq = numberOf(window, 'mesh.window.seq') - 1
+  const before = windows.find((one) => emitterOf(one) === emitterOf(window) && numberOf(one, 'mesh.window.seq') === seq)
   return window.links.some(({ spanId }) => spanId === before?.spanId)
 }
 

@@ -14,17 +14,10 @@ const linkedMs = 20_000
 const ip = (n: number) => `45.79.10.${n}`
 const vpn = (n: number) => `10.99.0.${n}`
 
-/** Milliseconds until another node has a changed address by digest, and a peer by identify. */
-interface AnnounceTime {
-  readonly what: string
-  readonly digestMs: number
-  readonly identifyMs: number
-}
+type AnnounceTime = Awaited<ReturnType<typeof measureAnnounce>>
 
 interface Setup {
-  readonly cluster: Cluster
   readonly context: ProofContext
-  readonly host: Host
   readonly node: NodeProcess
   /** Two more nodes, neither of them the seed. */
   readonly others: readonly [NodeProcess, NodeProcess]
@@ -46,7 +39,7 @@ export const proof = endToEnd({
       const env = { WATCH_ADDRESS: `/ip4/127.0.0.1/tcp/4001/p2p/${moving.node.peer}` }
       const watch = await cluster.node('watch', { entry: watcher, host: moving.host, env })
       const { host, node } = moving
-      const setup: Setup = { cluster, context, host, node, others: [one.node, two.node], watch }
+      const setup: Setup = { context, node, others: [one.node, two.node], watch }
       const all = [seed.node, one.node, two.node, node]
       const linkedAllMs = await linkedAfter(setup, all)
       const control = (await viewOf(two.node)).members[one.node.name]
@@ -68,14 +61,7 @@ export const proof = endToEnd({
       const removed = await measureAnnounce(setup, 'removed', { hasNot: vpn(4) })
       const unchanged = (await viewOf(two.node)).members[one.node.name]
       return {
-        figures: {
-          linkedAllMs,
-          relinkedMs,
-          newcomerMs,
-          farMs,
-          known: [renumbered, late, removed],
-          control,
-        },
+        figures: { linkedAllMs, relinkedMs, newcomerMs, farMs, known: [renumbered, late, removed], control },
         checks: [
           atMost('all are linked after', linkedMs, linkedAllMs, 'ms'),
           ...[renumbered, late, removed].flatMap(checksOf),
@@ -105,11 +91,12 @@ async function linkedAfter({ context }: Setup, nodes: readonly NodeProcess[]): P
   return await timeUntil(linkedMs, linked, context.signal)
 }
 
+/** Milliseconds until another node has a changed address by digest, and a peer by identify. */
 async function measureAnnounce(
   { context, node, others, watch }: Setup,
   what: string,
   { has, hasNot }: { readonly has?: string; readonly hasNot?: string },
-): Promise<AnnounceTime> {
+) {
   const isRight = (addresses: readonly string[]) => {
     const at = (host: string | undefined) => addresses.some((address) => address.startsWith(`/ip4/${host}/`))
     return addresses.length > 0 && (has === undefined || at(has)) && (hasNot === undefined || !at(hasNot))

@@ -9,15 +9,7 @@ import { type CommandResult, plainEnvironment, root, sh } from '../shell.ts'
 const environment = () => plainEnvironment(dirname(process.execPath))
 
 /** An application with the packed kit installed. */
-export interface AppProject {
-  readonly directory: string
-  readonly installed: CommandResult
-  /** Absolute path of its program. */
-  readonly entry: string
-  /** Type-checks its sources. */
-  typeCheck(): Promise<CommandResult>
-  run(command: string): Promise<CommandResult>
-}
+type AppProject = Awaited<ReturnType<Awaited<ReturnType<typeof packedKit>>['project']>>
 
 type Packages = Readonly<Record<string, string>>
 /** Changes to the application of the README. */
@@ -106,55 +98,31 @@ export async function packedKit(directory: string, { progress, signal }: ProofCo
     /** The newest version of each package that the README installs beside the kit. */
     newest: Object.fromEntries(packages.filter((name) => name !== 'tracemesh').map((name) => [name, 'latest'])),
     /** Copies the application of the README into an empty folder, and installs the kit and these packages. */
-    project: (name: string, packages: Packages, install: string, changes: Changes = []) => {
+    project: async (name: string, more: Packages, install: string, changes: Changes = []) => {
       progress(name)
-      const sources = { code, changes, dependencies: { tracemesh: `file:${tarball}`, ...packages } }
-      return appProject(join(directory, name.replaceAll(/\W+/g, '-')), sources, install, signal)
+      const folder = join(directory, name.replaceAll(/\W+/g, '-'))
+      const dependencies = { tracemesh: `file:${tarball}`, ...more, typescript: '~5.9.0', '@types/node': '^24' }
+      const files: Readonly<Record<string, string>> = {
+        'package.json': JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }),
+        'tsconfig.json': JSON.stringify({ compilerOptions, include: ['*.ts'] }),
+        'app.ts': before + adaptCode(code, [...environmentChanges, ...changes]) + after,
+        'own-gossipsub.ts': ownGossipsub,
+        'main.mjs': telemetry,
+      }
+      await mkdir(folder, { recursive: true })
+      for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text)
+      const run = (command: string) => sh(command, folder, environment(), signal)
+      const typeCheck = () => run('node node_modules/typescript/bin/tsc -p .')
+      return { directory: folder, entry: join(folder, 'main.mjs'), installed: await run(install), typeCheck, run }
     },
   }
 }
 
-interface Sources {
-  readonly code: string
-  readonly changes: Changes
-  readonly dependencies: Packages
-}
-
-async function appProject(
-  directory: string,
-  sources: Sources,
-  install: string,
-  signal: AbortSignal,
-): Promise<AppProject> {
-  const { code, changes } = sources
-  const dependencies = { ...sources.dependencies, typescript: '~5.9.0', '@types/node': '^24' }
-  const files: Readonly<Record<string, string>> = {
-    'package.json': JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }),
-    'tsconfig.json': JSON.stringify({ compilerOptions, include: ['*.ts'] }),
-    'app.ts': before + adaptCode(code, [...environmentChanges, ...changes]) + after,
-    'own-gossipsub.ts': ownGossipsub,
-    'main.mjs': telemetry,
-  }
-  await mkdir(directory, { recursive: true })
-  await Promise.all(Object.entries(files).map(([file, text]) => writeFile(join(directory, file), text)))
-  const run = (command: string) => sh(command, directory, environment(), signal)
-  return {
-    directory,
-    entry: join(directory, 'main.mjs'),
-    installed: await run(install),
-    typeCheck: () => run('node node_modules/typescript/bin/tsc -p .'),
-    run,
-  }
-}
-
-interface ReadmeApplication {
-  /** Packages of the install command in the README, `tracemesh` included. */
-  readonly packages: readonly string[]
-  readonly code: string
-}
-
-/** The application of the README. Throws when the README has none. */
-export async function readmeApplication(): Promise<ReadmeApplication> {
+/**
+ * The application of the README, and the packages of its install command, `tracemesh` included. Throws when the README
+ * has none.
+ */
+export async function readmeApplication() {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
   const section = /^## In your own js-libp2p application$([\s\S]*?)^## /m.exec(readme)?.[1] ?? ''
   const install = /^npm install (.+)$/m.exec(section)?.[1]
@@ -195,21 +163,13 @@ export async function installChecks(on: string, project: AppProject, ownSdk: boo
   const extra = await project.run(`find node_modules -type d \\( ${paths} \\) | head -3`)
   return [
     succeeds(`${on}: install`, installed),
-    {
-      what: `${on}: conflicts`,
-      want: 'none',
-      got: conflicts.slice(0, 3).join(' | ') || 'none',
-      holds: conflicts.length === 0,
-    },
-    { what: `${on}: copies of the API`, want: '1', got: copies.output.trim(), holds: copies.output.trim() === '1' },
-    {
-      what: `${on}: packages of the commands`,
-      want: 'none',
-      got: extra.output.trim() || 'none',
-      holds: extra.output.trim() === '',
-    },
+    equals(`${on}: conflicts`, 'none', conflicts.slice(0, 3).join(' | ') || 'none'),
+    equals(`${on}: copies of the API`, '1', copies.output.trim()),
+    equals(`${on}: packages of the commands`, 'none', extra.output.trim() || 'none'),
   ]
 }
+
+const tracesJoined = "traces of publish and handler are joined in the application's exporter, both ways"
 
 /** Limit of each step, in milliseconds: links, gossip and the first batch of spans, during another install. */
 const limitMs = 20_000
@@ -260,11 +220,7 @@ async function checkPair(on: string, entry: string): Promise<{ checks: Check[]; 
       ...receivedMs.map((ms, index) =>
         atMost(`${on}: ${index === 0 ? 'first' : 'second'} receives the other's message`, limitMs, ms, 'ms'),
       ),
-      equals(
-        `${on}: traces of publish and handler are joined in the application's exporter, both ways`,
-        true,
-        joinedMs >= 0,
-      ),
+      equals(`${on}: ${tracesJoined}`, true, joinedMs >= 0),
       equals(`${on}: members whose spans reach the receiver`, 2, spans),
       equals(`${on}: exit codes`, '0 0', codes.join(' ')),
     ],

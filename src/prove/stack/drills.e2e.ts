@@ -9,7 +9,7 @@ import { systemClock } from '../../kit/clock.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, each, type ProofContext } from '../proof.ts'
+import { atMost, type Check, each, equals, type ProofContext } from '../proof.ts'
 import { withStack } from './on-stack.ts'
 
 /** Factor on windows, `for` and `keep_firing_for` of the rules, which have lower bounds. */
@@ -66,7 +66,7 @@ async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofCo
     const afterMs = Math.round(performance.now() - began)
     progress(`the first give-up fired after ${seconds(afterMs)}`)
     const checks: Check[] = [
-      { what: 'before the first give-up the alert', want: 'inactive', got: before, holds: before === 'inactive' },
+      equals('before the first give-up the alert', 'inactive', before),
       atMost('the first give-up ever fires after', firstGiveupMs, afterMs, 'ms'),
       atMost('that is within the stated time', firesWithinMs(alert), afterMs, 'ms'),
     ]
