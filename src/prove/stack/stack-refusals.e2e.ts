@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { mkdir, mkdtempDisposable, readFile, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { rejectOnAbort } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { startTcpServer } from '../mesh/receiver-away-exit.e2e.ts'
 import { type Check, equals, type ProofContext, unrun } from '../proof.ts'
 import { sh } from '../shell.ts'
 import { cloneWithChanges, composeCommand, remainingObjects, stackEnvironment } from './containers.ts'
@@ -25,35 +24,31 @@ export const proof = endToEnd({
     const compose = await composeCommand('v1', context.signal)
     if ('missing' in compose) return unrun(context, 'Compose', 'present', compose.missing)
     await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-refusals-'))
-    const directory = temporary.path
-    const occupied = createServer().listen(0, '127.0.0.1')
-    await once(occupied, 'listening')
-    const { port } = occupied.address() as { port: number }
-    try {
-      const clone = await cloneWithChanges(directory, context.signal)
-      const checks: Check[] = []
-      for (const refusal of refusals(port, await withoutDocker(directory))) {
-        context.progress(refusal.what)
-        checks.push(...(await checkRefusal(refusal, clone, compose.command, context)))
-      }
-      context.progress('interrupted while it waits')
-      checks.push(...(await checkInterrupt(clone, compose.command, context)))
-      return { figures: { compose: compose.command }, checks }
-    } finally {
-      occupied.close()
+    await using occupied = await startTcpServer(() => {})
+    const { port } = new URL(occupied.endpoint)
+    const clone = await cloneWithChanges(temporary.path, context.signal)
+    const checks: Check[] = []
+    for (const refusal of refusals(port, await withoutDocker(temporary.path))) {
+      context.progress(refusal[0])
+      checks.push(...(await checkRefusal(refusal, clone, compose.command, context)))
     }
+    context.progress('interrupted while it waits')
+    checks.push(...(await checkInterrupt(clone, compose.command, context)))
+    return { figures: { compose: compose.command }, checks }
   },
 })
 
 async function checkRefusal(
-  { what, env: own = {}, append = {}, online = false, code, says }: Refusal,
+  [what, code, { env: own = {}, append: [name, text] = ['deploy/.env', ''], online = false }, ...says]: Refusal,
   clone: string,
   compose: string,
   { signal }: ProofContext,
 ): Promise<Check[]> {
   const project = `tracemesh-refusals-${process.pid}`
   const env = await stackEnvironment(compose, project)
-  const undo = await appendToFiles(clone, append)
+  const file = join(clone, name)
+  const content = await readFile(file, 'utf8')
+  await writeFile(file, content + text)
   try {
     const variables = Object.entries(own).map(([key, value]) => `${key}=${value}`)
     const start = `env ${variables.join(' ')} /bin/bash deploy/start.sh${online ? '' : ' --offline'}`
@@ -69,24 +64,9 @@ async function checkRefusal(
       },
     ]
   } finally {
-    await undo()
+    await writeFile(file, content)
     if ((await remainingObjects(project, ['container', 'volume'])).length > 0)
       await sh('deploy/stop.sh --delete-data >/dev/null 2>&1', clone, env, new AbortController().signal)
-  }
-}
-
-/** Appends to files; the returned function restores them. */
-async function appendToFiles(clone: string, append: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
-  const before = await Promise.all(
-    Object.entries(append).map(async ([name, text]) => {
-      const file = join(clone, name)
-      const content = await readFile(file, 'utf8')
-      await writeFile(file, content + text)
-      return { file, content }
-    }),
-  )
-  return async () => {
-    for (const { file, content } of before) await writeFile(file, content)
   }
 }
 
@@ -100,79 +80,53 @@ async function withoutDocker(directory: string): Promise<string> {
   return bare
 }
 
-/** A fault that keeps a stack from starting, and the required message of deploy/start.sh. */
-interface Refusal {
-  readonly what: string
-  /** Variables that cause it. */
+/** What keeps a stack from starting. */
+interface Fault {
   readonly env?: Readonly<Record<string, string>>
-  /** Text to append to files of the clone that causes it. */
-  readonly append?: Readonly<Record<string, string>>
+  /** Appends a text to a file of the clone. */
+  readonly append?: readonly [file: string, text: string]
   /** Uses the images of deploy/.env instead of those built here. */
   readonly online?: boolean
-  readonly code: number
-  /** The message: the fault and its cure. */
-  readonly says: readonly RegExp[]
 }
 
+/** A fault, and the exit code of deploy/start.sh with its message: the fault and its cure. */
+type Refusal = readonly [what: string, code: number, fault: Fault, ...says: RegExp[]]
+
 /** `bare`: a directory with the tools of the script, without Docker. */
-function refusals(takenPort: number, bare: string): readonly Refusal[] {
+function refusals(takenPort: string, bare: string): readonly Refusal[] {
+  const noDaemon = { env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' } }
+  const unknownKey = { append: ['deploy/.env', '\nJAEGER_PROT=16686\n'] } as const
+  const malformedLine = { append: ['deploy/.env', '\nPAGE_PORT = 1\n'] } as const
+  const group = '\n  - name: broken\n    rules: [{ alert: Broken, expr: "sum(" }]\n'
+  const brokenRule = { append: ['otel/rules/mesh.yml', group] } as const
+  const brokenCollector = { append: ['otel/collector.yaml', '\nnonsense: 1\n'] } as const
+  const noImage = { online: true, env: { COLLECTOR_IMAGE: 'tracemesh-offline/nothing:1' } }
   return [
-    {
-      what: 'a port is taken',
-      env: { PAGE_PORT: String(takenPort) },
-      code: 1,
-      says: [new RegExp(`port ${takenPort} is in use`), /change PAGE_PORT/],
-    },
-    {
-      what: 'no Docker daemon answers',
-      env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
-      code: 3,
-      says: [/daemon does not answer/, /systemctl start docker/, /npm start/],
-    },
-    { what: 'Docker is not installed', env: { PATH: bare }, code: 3, says: [/not installed/, /Install Docker/] },
-    {
-      what: 'an invalid value',
-      env: { NODE_MEMORY: 'lots' },
-      code: 2,
-      says: [/NODE_MEMORY=lots/, /such as 160m/],
-    },
-    {
-      what: 'an unknown key',
-      append: { 'deploy/.env': '\nJAEGER_PROT=16686\n' },
-      code: 2,
-      says: [/JAEGER_PROT .* is an unknown setting/, /JAEGER_UI_PORT/],
-    },
-    {
-      what: 'a malformed line',
-      append: { 'deploy/.env': '\nPAGE_PORT = 1\n' },
-      code: 2,
-      says: [/line \d+/, /KEY=value/],
-    },
-    {
-      what: 'a broken rule file',
-      append: { 'otel/rules/mesh.yml': '\n  - name: broken\n    rules: [{ alert: Broken, expr: "sum(" }]\n' },
-      code: 1,
-      says: [/otel\/rules/, /parse error|unclosed|unexpected/, /npm run generate/],
-    },
-    {
-      what: 'a broken configuration of the Collector',
-      append: { 'otel/collector.yaml': '\nnonsense: 1\n' },
-      code: 1,
-      says: [/rejects otel\/collector\.yaml/, /nonsense/, /git checkout/],
-    },
-    {
-      what: 'a missing image',
-      online: true,
-      env: { COLLECTOR_IMAGE: 'tracemesh-offline/nothing:1' },
-      code: 1,
-      says: [/tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
-    },
-    {
-      what: 'nodes that need more memory than their limit',
-      env: { NODE_MEMORY: '24m' },
-      code: 1,
-      says: [/needs more memory than its limit/, /Raise NODE_MEMORY/],
-    },
+    [
+      'a port is taken',
+      1,
+      { env: { PAGE_PORT: takenPort } },
+      RegExp(`port ${takenPort} is in use`),
+      /change PAGE_PORT/,
+    ],
+    ['no Docker daemon answers', 3, noDaemon, /daemon does not answer/, /systemctl start docker/, /npm start/],
+    ['Docker is not installed', 3, { env: { PATH: bare } }, /not installed/, /Install Docker/],
+    ['an invalid value', 2, { env: { NODE_MEMORY: 'lots' } }, /NODE_MEMORY=lots/, /such as 160m/],
+    ['an unknown key', 2, unknownKey, /JAEGER_PROT .* is an unknown setting/, /JAEGER_UI_PORT/],
+    ['a malformed line', 2, malformedLine, /line \d+/, /KEY=value/],
+    ['a broken rule file', 1, brokenRule, /otel\/rules/, /parse error|unclosed|unexpected/, /npm run generate/],
+    [
+      ...(['a broken configuration of the Collector', 1, brokenCollector] as const),
+      ...[/rejects otel\/collector\.yaml/, /nonsense/, /git checkout/],
+    ],
+    [
+      ...(['a missing image', 1, noImage] as const),
+      ...[/tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
+    ],
+    [
+      ...(['nodes that need more memory than their limit', 1, { env: { NODE_MEMORY: '24m' } }] as const),
+      ...[/needs more memory than its limit/, /Raise NODE_MEMORY/],
+    ],
   ]
 }
 
@@ -206,12 +160,7 @@ async function checkInterrupt(clone: string, compose: string, { signal }: ProofC
     return [
       { what: 'interrupted: containers by then', want: 'some', got: before.length, holds: before.length > 0 },
       equals('interrupted: exit code', 130, code ?? -1),
-      {
-        what: 'interrupted: its message',
-        want: 'printed',
-        got: hasMessage ? 'printed' : output.slice(-1_500),
-        holds: hasMessage,
-      },
+      equals('interrupted: its message', 'printed', hasMessage ? 'printed' : output.slice(-1_500)),
       equals('interrupted: left', '', remaining.join(', ')),
     ]
   } finally {
