@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import { exitCodes } from '../commands/command.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { jsonVariable } from './figures-reporter.ts'
+import { atLeast, atMost } from './proof.ts'
 
 leakCheck()
 
@@ -101,4 +102,15 @@ test('SIGINT to a proof that ignores its signal: exit 130 within seconds', async
     interrupt: true,
   })
   assert.equal(code, 130)
+})
+
+test('a value at a bound holds, beyond it not; NaN holds for no bound', () => {
+  assert.deepEqual(
+    [atMost('a', 5, 5).holds, atMost('a', 5, 5.1).holds, atMost('a', 5, Number.NaN).holds],
+    [true, false, false],
+  )
+  assert.deepEqual(
+    [atLeast('a', 5, 5).holds, atLeast('a', 5, 4.9).holds, atLeast('a', 5, Number.NaN).holds],
+    [true, false, false],
+  )
 })

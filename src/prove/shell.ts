@@ -1,10 +1,13 @@
 import { addAbortListener } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { delimiter, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { Subprocess } from '../processes/subprocess.ts'
 
 /** The checkout under test. */
 export const root = resolve(import.meta.dirname, '../..')
+
+/** Absolute path of a program below `src/testing`. */
+export const testProgram = (file: string) => join(root, 'src/testing', file)
 
 export interface CommandResult {
   readonly code: number | null

@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import { type Cluster, type NodeProcess, until } from '../../testing/cluster/cluster.ts'
+import { testProgram } from '../shell.ts'
 
 interface ChatMessage {
   readonly n: number
@@ -20,7 +20,7 @@ export interface Exchange {
   readonly fromMs: number
 }
 
-const entry = fileURLToPath(new URL('../../testing/cluster/chatty-node.ts', import.meta.url))
+const entry = testProgram('cluster/chatty-node.ts')
 
 /** Starts nodes that publish every 500 ms and log each message that they receive. */
 export function chattyNode(cluster: Cluster): Cluster['node'] {

@@ -1,13 +1,13 @@
-import { fileURLToPath } from 'node:url'
 import type { MessageRecord } from '../../kit/messages.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { type Guest, plainGuest, startGuest } from '../../testing/cluster/guest.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { spansNamed, timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { testProgram } from '../shell.ts'
 import { topologiesOf, topologyOf } from './mesh.ts'
 
-const entry = fileURLToPath(new URL('../../testing/cluster/talking-node.ts', import.meta.url))
+const entry = testProgram('cluster/talking-node.ts')
 
 /** Limit of each step, in milliseconds. A listener waits 6 s for a hello; nodes export spans within 1 s. */
 const limits = { guest: 9_000, emitted: 12_000, received: 10_000, left: 6_000, crashed: 15_000 }

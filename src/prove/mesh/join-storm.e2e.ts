@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { mean as average } from 'simple-statistics'
 import { nodeCommand } from '../../processes/node-program.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, equals } from '../proof.ts'
+import { testProgram } from '../shell.ts'
 
 const crowdSize = 150
 const topic = 'own'
@@ -71,10 +71,14 @@ async function runStorm(healing: boolean) {
 
 /** Starts a program of `src/testing` that prints events, reads lines, and ends with its input. */
 function startProgram(file: string, args: readonly string[]) {
-  const path = fileURLToPath(new URL(`../../testing/cluster/${file}`, import.meta.url))
   const events: Record<string, unknown>[] = []
   const onLine = (line: string) => void events.push(JSON.parse(line))
-  const child = new Subprocess({ name: file, command: nodeCommand(path, args), input: true, onLine })
+  const child = new Subprocess({
+    name: file,
+    command: nodeCommand(testProgram(`cluster/${file}`), args),
+    input: true,
+    onLine,
+  })
   return {
     write: () => child.write('\n'),
     /** The next event of this kind. */

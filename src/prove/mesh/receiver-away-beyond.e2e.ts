@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { missingSpans, spanAccounts, spansNamed, sum } from '../evidence.ts'
 import { atLeast, equals } from '../proof.ts'
+import { testProgram } from '../shell.ts'
 
-const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
+const load = testProgram('otlp/span-load.ts')
 const perSecond = 200
 /** Queue size, as an operator could set it; the node fills it soon. */
 const queueSize = 300

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { type NodeProcess, startCluster, type Usage, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { missingSpans, spanAccounts, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, each, equals, round } from '../proof.ts'
+import { testProgram } from '../shell.ts'
 
-const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
+const load = testProgram('otlp/span-load.ts')
 /** Additional spans per second of the busy node. */
 const perSecond = 50
 const settleMs = 30_000

@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { missingSpans, spanAccounts, spansNamed } from '../evidence.ts'
 import { equals, round } from '../proof.ts'
+import { testProgram } from '../shell.ts'
 
-const load = fileURLToPath(new URL('../../testing/otlp/span-load.ts', import.meta.url))
+const load = testProgram('otlp/span-load.ts')
 const burst = 10_000
 const limitMs = 30_000
 

@@ -1,13 +1,13 @@
-import { fileURLToPath } from 'node:url'
 import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import type { Lan, Network } from '../../testing/netns/network.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext } from '../proof.ts'
+import { testProgram } from '../shell.ts'
 import { addressesAt, areLinkedBothWays, hostAt, listen, onNetwork, viewOf, viewsOf } from './on-network.ts'
 
-const watcher = fileURLToPath(new URL('../../testing/cluster/identify-watch.ts', import.meta.url))
+const watcher = testProgram('cluster/identify-watch.ts')
 /** A changed address must be in digest and identify within this, in milliseconds. */
 const announcedMs = 10_000
 const linkedMs = 20_000

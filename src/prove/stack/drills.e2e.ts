@@ -3,9 +3,9 @@ import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
 import { DrillProcesses } from '../../drill/drill-processes.ts'
 import { type DrillResult, resultLine, resultText, seconds } from '../../drill/judge.ts'
 import { runDrills } from '../../drill/run.ts'
-import { waitUntil } from '../../drill/scenario.ts'
 import { Alertmanager } from '../../drill/stack-api.ts'
 import { systemClock } from '../../kit/clock.ts'
+import { until } from '../../processes/waiting.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -59,11 +59,8 @@ async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofCo
     progress(`a node has a seed that never answers; within ${seconds(giveupMs)} it gives up`)
     await giveUp
     const before = await alertmanager.state(alert, mesh.id)
-    const began = performance.now()
     const isFiring = async () => (await alertmanager.state(alert, mesh.id)) === 'firing'
-    const within = { step: 'the first give-up fires', limitMs: 2 * firstGiveupMs, clock: systemClock, signal }
-    await waitUntil(isFiring, within)
-    const afterMs = Math.round(performance.now() - began)
+    const afterMs = Math.round(await until(isFiring, 2 * firstGiveupMs, 'the first give-up fires', signal))
     progress(`the first give-up fired after ${seconds(afterMs)}`)
     const checks: Check[] = [
       equals('before the first give-up the alert', 'inactive', before),
@@ -78,10 +75,9 @@ async function firstGiveup({ urls }: RunningStack, { signal, progress }: ProofCo
 
 async function drillAll(stack: RunningStack, { signal, progress }: ProofContext) {
   const { otlp, prometheus, alertmanager } = stack.urls
-  const told = (result: DrillResult) => progress(resultLine(result))
-  const where = { otlp, prometheus, alertmanager }
-  const options = { alerts: alertNames, ...where, timeFactor, traceRoutine, atOnce: 4 }
-  const results = await runDrills({ ...options, stack, signal, log: progress, onResult: told })
+  const options = { alerts: alertNames, otlp, prometheus, alertmanager, timeFactor, traceRoutine, atOnce: 4 }
+  const onResult = (result: DrillResult) => progress(resultLine(result))
+  const results = await runDrills({ ...options, stack, signal, log: progress, onResult })
   return { results, links: await checkAlertLinks(results, stack.urls.jaeger) }
 }
 

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
-import { waitUntil } from '../../drill/scenario.ts'
 import { Alertmanager, Prometheus } from '../../drill/stack-api.ts'
-import { systemClock } from '../../kit/clock.ts'
+import { until } from '../../processes/waiting.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -70,17 +69,15 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
   }
 }
 
-/** Kills a node; milliseconds until its alert fires. Throws MESH_STEP_TIMEOUT after the stated time. */
+/** Kills a node; milliseconds until its alert fires. Throws after the stated time. */
 async function timeUntilSilentAlert(lab: LabProcess, stack: RunningStack, signal: AbortSignal): Promise<number> {
   const { nodes } = await lab.view()
   const victim = nodes.find(({ role }) => role === 'compute')
   await lab.act(victim?.name ?? '', 'kill')
-  const began = performance.now()
   const alertmanager = new Alertmanager(stack.urls.alertmanager)
   const isFiring = async () => (await alertmanager.state('MeshNodeSilent', undefined)) === 'firing'
   const limitMs = firesWithinMs('MeshNodeSilent')
-  await waitUntil(isFiring, { step: 'the alert of a killed node', limitMs, clock: systemClock, signal })
-  return Math.round(performance.now() - began)
+  return Math.round(await until(isFiring, limitMs, 'the alert of a killed node', signal))
 }
 
 function alertLabel(labels: Readonly<Record<string, string>>): string {
