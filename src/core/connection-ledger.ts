@@ -19,21 +19,17 @@ import {
 } from './survivor.ts'
 
 export type LedgerEvent =
-  /** A snapshot of all libp2p connections; the ledger reconciles its links with it. */
-  | { readonly type: 'observed'; readonly connections: readonly ConnectionInfo[] }
-  | { readonly type: 'stream.open' | 'stream.absent' | 'stream.closed'; readonly connection: string }
-  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
-  | {
-      readonly type: 'frame.refused'
-      readonly connection: string
-      readonly reason: string
-      readonly isFlooding: boolean
-    }
-  | Extract<NetworkEvent, { readonly type: 'connection.rejected' | 'gossip.unsent' }>
+  | LinkEvent
+  | Extract<NetworkEvent, { readonly type: 'observed' | 'gossip.unsent' }>
   /** This process was suspended for `ms`; peers' silence during that time does not count. */
   | { readonly type: 'slept'; readonly ms: number }
   | { readonly type: 'stopping' }
   | { readonly type: 'tick' }
+
+/** Events on one connection. */
+type LinkEvent =
+  | Extract<NetworkEvent, { readonly type: `stream.${string}` | 'frame.refused' | 'connection.rejected' }>
+  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
 
 /** `disconnected`: the last connection to the peer closed. */
 export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
@@ -228,7 +224,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#peers.remove(record, link) ? [...effects, { do: 'disconnected', peer }] : effects
   }
 
-  #handleLinkEvent(event: Extract<LedgerEvent, { connection: string }>, now: number): LedgerEffect[] {
+  #handleLinkEvent(event: LinkEvent, now: number): LedgerEffect[] {
     const entry = this.find(event.connection)
     if (entry === undefined) return []
     const [record, link] = entry
@@ -237,12 +233,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return effects
   }
 
-  #takeLinkEvent(
-    record: PeerRecord,
-    link: Link,
-    event: Extract<LedgerEvent, { connection: string }>,
-    now: number,
-  ): LedgerEffect[] {
+  #takeLinkEvent(record: PeerRecord, link: Link, event: LinkEvent, now: number): LedgerEffect[] {
     switch (event.type) {
       case 'stream.open':
         return this.#protocol.onStreamOpen(link, now)

@@ -2,7 +2,7 @@ import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { addressAt, familyOf, isDialable, isLoopback, isPrivate, networkOf, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import { DialBackResponder } from './dial-back-responder.ts'
-import type { NetworkEffect } from './events.ts'
+import type { NetworkEffect, NetworkEvent, OwnEvent } from './events.ts'
 import type { DialBackFrame, DialBackOutcome, DialBackResult, DialBackTransport } from './frames.ts'
 import { isJoined } from './link.ts'
 import type { Machine, Random } from './machine.ts'
@@ -10,17 +10,9 @@ import { emitDialBack } from './spans/node.ts'
 import { newTrace } from './trace.ts'
 
 export type DialBackEvent =
-  /** Listening addresses and hosts of own interfaces. `canRequest`: this node may send dial-back requests. */
-  | {
-      readonly type: 'listening'
-      readonly addresses: readonly string[]
-      readonly hosts: readonly string[]
-      readonly canRequest: boolean
-    }
+  | Extract<OwnEvent, { readonly type: 'listening' | 'tick' }>
   | { readonly type: 'frame'; readonly connection: string; readonly frame: DialBackFrame }
-  /** Result of the fresh dial of a `dial.back` effect; `errorType` is empty when it reached the peer. */
-  | { readonly type: 'dialled.back'; readonly nonce: string; readonly errorType: string }
-  | { readonly type: 'tick' }
+  | Extract<NetworkEvent, { readonly type: 'dialled.back' }>
 
 /** An address at which neighbours observe this node, and the result of their dial-backs. */
 export interface ObservedAddress {

@@ -214,6 +214,5 @@ function withTimeout(clock: Clock, step: string, ms: number, run: () => Promise<
 }
 
 function describe(error: unknown): string {
-  if (error instanceof MeshError) return `${error.code}: ${error.message}`
-  return errorMessage(error)
+  return error instanceof MeshError ? `${error.code}: ${error.message}` : errorMessage(error)
 }

@@ -65,20 +65,14 @@ export class ResourceWatch implements Machine<ResourceEvent, SpanEffect> {
   #noteFailure(errorType: ExhaustionType, operation: ResourceOperation, now: number): SpanEffect[] {
     const before = this.#exhausted.find((one) => one.errorType === errorType)
     const others = this.#exhausted.filter((one) => one !== before)
-    const current: Omit<Exhaustion, 'errorType' | 'lastAt'> = before ?? {
-      ref: newTrace(this.#random),
-      since: now,
-      failures: 0,
-      operations: [],
-    }
-    const operations = current.operations.includes(operation) ? current.operations : [...current.operations, operation]
-    const next = {
+    const operations = before?.operations ?? []
+    const next: Exhaustion = {
       errorType,
-      ref: current.ref,
-      since: current.since,
+      ref: before?.ref ?? newTrace(this.#random),
+      since: before?.since ?? now,
       lastAt: now,
-      failures: current.failures + 1,
-      operations,
+      failures: (before?.failures ?? 0) + 1,
+      operations: operations.includes(operation) ? operations : [...operations, operation],
     }
     this.#exhausted = [...others, next]
     if (before !== undefined) return []

@@ -8,12 +8,14 @@ import type { Link } from '../link.ts'
 import type { SurvivorRule } from '../survivor.ts'
 import type { TraceRef } from '../trace.ts'
 
-/** Attributes of every span about a link. */
+function connectionAttributes(peer: string, { connection }: Link) {
+  return { 'mesh.connection.id': connection, 'mesh.peer.id': peer }
+}
+
 function linkAttributes(peer: string, link: Link) {
   return {
     'mesh.link.id': link.id,
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
+    ...connectionAttributes(peer, link),
     'mesh.peer.name': link.hello?.name ?? '',
   }
 }
@@ -26,8 +28,7 @@ function openedSpanLinks(link: Link): readonly TraceRef[] {
 export function emitConnectionOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): SpanEffect {
   const { info } = link
   const attributes = {
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
+    ...connectionAttributes(peer, link),
     'mesh.connection.direction': info.direction,
     'mesh.connection.address': info.address,
     'mesh.connection.transport': info.transport,
@@ -54,43 +55,25 @@ export function emitHelloReceived(peer: string, link: Link, parent: TraceRef): S
 }
 
 export function emitConnectionGuest(peer: string, link: Link): SpanEffect {
-  const attributes = { 'mesh.connection.id': link.connection, 'mesh.peer.id': peer }
-  return emitSpan('mesh.connection.guest', attributes, underOpenedSpan(link))
+  return emitSpan('mesh.connection.guest', connectionAttributes(peer, link), underOpenedSpan(link))
 }
 
 export function emitIdentifyRetried(peer: string, link: Link, retry: number): SpanEffect {
-  const attributes = {
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
-    'mesh.identify.retry': retry,
-  }
+  const attributes = { ...connectionAttributes(peer, link), 'mesh.identify.retry': retry }
   return emitSpan('mesh.identify.retried', attributes, underOpenedSpan(link))
 }
 
-export function underOpenedSpan({ openedSpan: parent }: Link): Placement {
+function underOpenedSpan({ openedSpan: parent }: Link): Placement {
   return parent === undefined ? {} : { parent }
 }
 
 export function emitLinkRefused(peer: string, link: Link, reason: CloseReason, why: string): SpanEffect {
-  return emitSpan(
-    'mesh.link.refused',
-    {
-      'mesh.connection.id': link.connection,
-      'mesh.peer.id': peer,
-      'mesh.close.reason': reason,
-      'mesh.error.message': why,
-    },
-    underOpenedSpan(link),
-  )
+  const attributes = { ...connectionAttributes(peer, link), 'mesh.close.reason': reason, 'mesh.error.message': why }
+  return emitSpan('mesh.link.refused', attributes, underOpenedSpan(link))
 }
 
 export function emitFrameRefused(peer: string, link: Link, reason: string): SpanEffect {
-  const attributes = {
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
-    'mesh.frame.reason': reason,
-  }
-  return emitSpan('mesh.frame.refused', attributes)
+  return emitSpan('mesh.frame.refused', { ...connectionAttributes(peer, link), 'mesh.frame.reason': reason })
 }
 
 export function emitGoodbyeSent(peer: string, link: Link, reason: CloseReason, ref: TraceRef): SpanEffect {
@@ -141,8 +124,7 @@ type Healed = Extract<RepairStep, { do: 'healed' }>
 
 export function emitGossipHealed(peer: string, link: Link, { lack, heals, tookMs }: Healed): SpanEffect {
   const attributes = {
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
+    ...connectionAttributes(peer, link),
     'mesh.gossip.lack': lack,
     'mesh.gossip.heals': heals,
     'mesh.gossip.lacked_ms': tookMs,
@@ -153,8 +135,7 @@ export function emitGossipHealed(peer: string, link: Link, { lack, heals, tookMs
 /** `closes`: the node closes the connection because of it. */
 export function emitGossipMute(peer: string, link: Link, lack: GossipLack, heals: number, closes: boolean): SpanEffect {
   const attributes = {
-    'mesh.connection.id': link.connection,
-    'mesh.peer.id': peer,
+    ...connectionAttributes(peer, link),
     'mesh.gossip.lack': lack,
     'mesh.gossip.heals': heals,
     'mesh.gossip.closes': closes,

@@ -74,7 +74,7 @@ function describe(digest: Digest) {
   }
 }
 
-/** `own`: it is the identity of this node. */
+/** `isOwn`: it is the identity of this node. */
 export function emitIdentityConflict(of: {
   readonly peer: string
   readonly name: string
