@@ -24,7 +24,7 @@ const never = new AbortController().signal
 test('searches: give the same results for packed and fresh spans, and after reopening the store', async (t) => {
   const file = join(directory(t), 'traces.db')
   const { exports, spans } = playLab(10)
-  const store = openStore({ file })
+  const store = openStore(t, { file })
   for (const one of exports) {
     store.add([one])
     store.seal()
@@ -35,8 +35,7 @@ test('searches: give the same results for packed and fresh spans, and after reop
   assert.ok((oldestMs ?? 0) >= t0 && (newestMs ?? 0) <= t0 + 10 * 60_000)
   assert.ok(store.fresh().length < 2_048, 'most are packed')
   store.close()
-  const reopened = openStore({ file })
-  t.after(() => reopened.close())
+  const reopened = openStore(t, { file })
   assert.deepEqual(await answers(reopened), before)
   assert.equal(before.windows.length, (10 * 18) / 2)
   assert.equal(before.trace.length, 74)
@@ -51,16 +50,14 @@ test('searches: give the same results for packed and fresh spans, and after reop
 
 test('bounds in number, age and bytes: the oldest spans are evicted first', (t) => {
   const { exports, spans } = playLab(10)
-  const few = fillStore({ maxSpans: 4_000 }, exports)
-  t.after(() => few.close())
+  const few = fillStore(t, { maxSpans: 4_000 }, exports)
   assert.deepEqual(few.chunk(1), [], 'an evicted chunk is not cached')
   assert.ok(few.spans <= 4_000 + 2_048 && few.spans > 2_000, `${few.spans}`)
   assert.equal(few.stats().evicted, spans - few.spans)
   assert.ok((few.stats().oldestMs ?? 0) > t0 + 4 * 60_000)
 
   let nowMs = t0
-  const old = fillStore({ now: () => nowMs, maxAgeMs: 1_000 }, exports)
-  t.after(() => old.close())
+  const old = fillStore(t, { now: () => nowMs, maxAgeMs: 1_000 }, exports)
   nowMs += 1_001
   old.seal()
   while (old.evict());
@@ -68,13 +65,12 @@ test('bounds in number, age and bytes: the oldest spans are evicted first', (t) 
   assert.equal(old.database.prepare('SELECT count(*) AS left FROM traces').get()?.['left'], 0)
 
   // 16 MiB are reserved for the journal; the rest is for spans.
-  const large = fillStore({ maxBytes: 16 * 1_024 * 1_024 + 1_000_000 }, exports)
-  t.after(() => large.close())
+  const large = fillStore(t, { maxBytes: 16 * 1_024 * 1_024 + 1_000_000 }, exports)
   assert.ok(large.stats().bytes < 1_000_000 && large.stats().evicted > 0, JSON.stringify(large.stats()))
 })
 
 test('a full disk: exports are UNAVAILABLE, none is stored in part, and they succeed once there is room', async (t) => {
-  const store = openStore({ file: join(directory(t), 'traces.db') })
+  const store = openStore(t, { file: join(directory(t), 'traces.db') })
   const intake = new Intake(store, undefined)
   const server = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, ingest: (one) => intake.ingest(one) })
   const client = otlpClient(`http://127.0.0.1:${server.port}`)
@@ -82,7 +78,6 @@ test('a full disk: exports are UNAVAILABLE, none is stored in part, and they suc
     client.close()
     server.close()
     intake.close()
-    store.close()
   })
   const { bodies } = playLab(2)
   const pages = Number(store.database.prepare('PRAGMA page_count').get()?.['page_count'])
@@ -103,8 +98,7 @@ test('a full disk: exports are UNAVAILABLE, none is stored in part, and they suc
 test('a slow sender: old spans expire without the young ones', (t) => {
   const day = 86_400_000
   let nowMs = t0
-  const store = openStore({ file: ':memory:', now: () => nowMs, maxAgeMs: day })
-  t.after(() => store.close())
+  const store = openStore(t, { now: () => nowMs, maxAgeMs: day })
   const { exports } = playLab(1)
   const hours = 36
   // A few spans every hour: far fewer in a day than the number that triggers packing.
@@ -118,8 +112,7 @@ test('a slow sender: old spans expire without the young ones', (t) => {
 })
 
 test('long resources and names: count towards packing, and a resource above the bound is refused', (t) => {
-  const store = openStore({ file: ':memory:' })
-  t.after(() => store.close())
+  const store = openStore(t)
   const one = (number: number, chars: number) =>
     toExport(
       exportBytes({ 'service.name': 'mesh-a', long: `${number}${'x'.repeat(chars)}` }, [
@@ -139,8 +132,7 @@ test('long resources and names: count towards packing, and a resource above the 
 })
 
 test('a duplicate export: does not hide a lost span', (t) => {
-  const store = openStore({ file: ':memory:' })
-  t.after(() => store.close())
+  const store = openStore(t)
   const resource = { 'service.name': 'mesh-a', 'service.instance.id': 'i' }
   const numbered = (...numbers: number[]) =>
     toExport(
@@ -158,8 +150,7 @@ test('a duplicate export: does not hide a lost span', (t) => {
 test('a full disk: spans above the maximum age are evicted, which makes room', (t) => {
   const file = join(directory(t), 'traces.db')
   let nowMs = t0
-  const store = openStore({ file, now: () => nowMs, maxAgeMs: 1_000 })
-  t.after(() => store.close())
+  const store = openStore(t, { file, now: () => nowMs, maxAgeMs: 1_000 })
   const { exports } = playLab(4)
   const fill = () => {
     for (const one of exports) store.add([one])
@@ -185,16 +176,15 @@ test('a file that is damaged, foreign, of another version or locked: the error h
   const other = new DatabaseSync(file('other'))
   other.exec('CREATE TABLE mine (x)')
   other.close()
-  const newer = fillStore({ file: file('newer') }, [])
+  const newer = fillStore(t, { file: file('newer') }, [])
   newer.database.exec('PRAGMA user_version = 99')
   newer.close()
-  fillStore({ file: file('damaged') }, playLab(10).exports).close()
+  fillStore(t, { file: file('damaged') }, playLab(10).exports).close()
   const handle = openSync(file('damaged'), 'r+')
   for (let page = 2; page < 40; page++) writeSync(handle, Buffer.alloc(4_096, 0xa5), 0, 4_096, page * 4_096)
   ftruncateSync(handle, 40 * 4_096)
   closeSync(handle)
-  const lockedStore = openStore({ file: file('locked') })
-  t.after(() => lockedStore.close())
+  openStore(t, { file: file('locked') })
   const refusals = {
     text: /damaged.*another file/,
     other: /another program.*another file/,
@@ -205,7 +195,7 @@ test('a file that is damaged, foreign, of another version or locked: the error h
   }
   for (const [name, message] of Object.entries(refusals)) {
     assert.throws(
-      () => openStore({ file: file(name) }),
+      () => openStore(t, { file: file(name) }),
       (error: Error & { code?: string }) => {
         assert.equal(error.code, 'MESH_STORE_UNUSABLE', name)
         assert.ok(error.message.includes(file(name)), error.message)
@@ -216,12 +206,17 @@ test('a file that is damaged, foreign, of another version or locked: the error h
   }
 })
 
-function openStore(options: Partial<SpanStoreOptions> & { readonly file: string }): SpanStore {
-  return new SpanStore({ maxSpans: 1e6, maxBytes: 1e9, maxAgeMs: 86_400_000, ...options })
+/** A store in memory by default; closes after the test. */
+function openStore(t: TestContext, options: Partial<SpanStoreOptions> = {}): SpanStore {
+  const store = new SpanStore({ file: ':memory:', maxSpans: 1e6, maxBytes: 1e9, maxAgeMs: 86_400_000, ...options })
+  t.after(() => {
+    if (store.database.isOpen) store.close()
+  })
+  return store
 }
 
-function fillStore(options: Partial<SpanStoreOptions>, exports: readonly Export[]): SpanStore {
-  const store = openStore({ file: ':memory:', ...options })
+function fillStore(t: TestContext, options: Partial<SpanStoreOptions>, exports: readonly Export[]): SpanStore {
+  const store = openStore(t, options)
   for (const one of exports) {
     store.add([one])
     store.seal()
