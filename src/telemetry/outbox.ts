@@ -4,10 +4,9 @@ import { limits as bounds } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
 import type { TraceRef } from '../core/trace.ts'
 
-// All that happens while the OTLP receiver is away. `Outbox.#handleOutcome` retries the oldest batch under the backoff,
-// without limit, and logs the first failure and the recovery. Newer spans wait in the `SpanQueue`, which evicts the
-// oldest at its bounds. The next delivery emits `mesh.telemetry.lost` with the number of lost spans, and `close` logs
-// those that are lost at exit.
+// While the OTLP receiver is away, `Outbox.#retry` sends the oldest batch again under the backoff, without limit. Newer
+// spans wait in the `SpanQueue`, which evicts the oldest at its bounds. The outbox logs the first failure and the
+// recovery. The next delivery emits `mesh.telemetry.lost` with the number of lost spans; `close` logs those lost at exit.
 
 /** Where spans were lost: the values of `mesh.lost.where`. */
 export type LossLocation = 'ring' | 'refused' | 'exit'
