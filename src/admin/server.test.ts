@@ -47,10 +47,7 @@ test('a port in use: the error names the address', async () => {
 test('an address of another machine, an open address without a token, an invalid address: refused', async () => {
   const invalid = { code: 'MESH_CONFIG_INVALID', message: /MESH_ADMIN \(--admin\)/ }
   // 203.0.113.0/24 is reserved for documentation (RFC 5737): no machine should have it.
-  await assert.rejects(
-    startAdmin({ listen: '203.0.113.77:0', source, onError, token: 'a-token-of-24-characters' }),
-    invalid,
-  )
+  await assert.rejects(startAdmin({ listen: '203.0.113.77:0', source, onError, token }), invalid)
   await assert.rejects(startAdmin({ listen: '0.0.0.0:0', source, onError }), invalid)
   await assert.rejects(startAdmin({ listen: 'nonsense', source, onError }), invalid)
 })
@@ -111,26 +108,25 @@ test('a client in the middle of a request: close does not wait for it', async ()
   await assert.rejects(fetch(`${admin.url}/healthz`))
 })
 
-const paths = ['/healthz', '/readyz', '/api/inventory', '/api/topology', '/api/seeds', '/api/messages']
+const methodOf = {
+  '/healthz': 'health',
+  '/readyz': 'ready',
+  '/api/inventory': 'inventory',
+  '/api/topology': 'topology',
+  '/api/seeds': 'seeds',
+  '/api/messages': 'messages',
+} as const
+const paths = Object.keys(methodOf)
 const token = 'a-token-of-24-characters'
 const host = '127.0.0.1:8080'
 
 test('each path returns the data of its source as JSON', async (t) => {
   const request = await startClient(t)
-  const source = adminSource()
-  const expected = [
-    source.health(),
-    source.ready(),
-    source.inventory(),
-    source.topology(),
-    source.seeds(),
-    source.messages(),
-  ]
-  for (const [index, path] of paths.entries()) {
+  for (const [path, method] of Object.entries(methodOf)) {
     const answer = await request('GET', path)
     assert.equal(answer.status, 200, path)
     assert.match(answer.type, /^application\/json/)
-    assert.deepEqual(answer.body, expected[index])
+    assert.deepEqual(answer.body, source[method]())
   }
 })
 
