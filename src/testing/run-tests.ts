@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
@@ -8,13 +9,10 @@ import { addRecords, emptyRecord, readRecord, reportOf, type TestRecord } from '
 
 const root = resolve(import.meta.dirname, '../..')
 const src = join(root, 'src')
-/**
- * Real processes on real sockets disturb each other's timing: they run last, one file at a time. The tests in a browser
- * and those of Collector, Jaeger and Prometheus, which mostly wait, run beside them, also one at a time.
- */
-const isReal = (file: string) => (file.endsWith('.real.test.ts') || realProofs.includes(file)) && !runsBeside(file)
-const runsBeside = (file: string) =>
-  file.endsWith('.browser.test.ts') || /^src\/(?:catalogue|drill|stack)\/.*\.real\.test\.ts$/.test(file)
+/** Tests with real processes, with a browser, or with Collector, Jaeger and Prometheus. They mostly wait. */
+const isReal = (file: string) => /\.(?:real|browser)\.test\.ts$/.test(file) || realProofs.includes(file)
+/** Test files that run at a time. */
+const concurrency = 3
 const fileOf = (name: string) => relative(root, proofFile(name))
 /** Seconds of a quick proof that runs here too; `npm run e2e` runs all quick ones. */
 const maxSeconds = 12
@@ -29,8 +27,6 @@ interface Step {
   readonly command: readonly string[]
   /** A run of tests, which records its outcomes. */
   readonly tests?: { readonly files: readonly string[]; readonly record: string }
-  /** Runs at the same time; its output follows at its end. */
-  readonly beside?: Step
 }
 
 interface Outcome {
@@ -55,54 +51,42 @@ const records = mkdtempSync(join(tmpdir(), 'test-records-'))
 process.once('exit', () => rmSync(records, { recursive: true }))
 
 function stepsOf(files: readonly string[]): Step[] {
-  const real = options.quick ? [] : files.filter(isReal)
-  const beside = options.quick ? [] : files.filter(runsBeside)
-  const rest = files.filter((file) => !isReal(file) && !runsBeside(file))
   const steps: Step[] = []
   if (!options['no-lint']) {
     steps.push({ name: 'lint', command: [tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'] })
     steps.push({ name: 'types', command: [tool('typescript/bin/tsc'), '--noEmit'] })
     steps.push({ name: 'types of the page', command: [tool('typescript/bin/tsc'), '--noEmit', '-p', 'src/page/app'] })
   }
-  if (rest.length > 0) steps.push(testStep('tests', rest, 3))
-  const ofBeside = testStep('tests in a browser and of the stack', beside, 1)
-  const ofReal = testStep('tests of real processes', real, 1)
-  if (real.length === 0) return beside.length === 0 ? steps : [...steps, ofBeside]
-  return [...steps, beside.length === 0 ? ofReal : { ...ofReal, beside: ofBeside }]
+  const real = options.quick ? [] : files.filter(isReal)
+  const unit = files.filter((file) => !isReal(file))
+  if (unit.length > 0) steps.push(testStep('tests', unit))
+  if (real.length > 0) steps.push(testStep('tests of real processes', real))
+  return steps
 }
 
 function tool(path: string): string {
   return join(root, 'node_modules', path)
 }
 
-function testStep(name: string, files: readonly string[], concurrency: number): Step {
+function testStep(name: string, files: readonly string[]): Step {
   const record = join(records, `${name}.jsonl`)
   const reporters = [
     ['spec', 'stdout'],
-    [join(import.meta.dirname, 'record-reporter.ts'), record],
+    [join(import.meta.dirname, 'test-record.ts'), record],
   ].flatMap(([reporter, to]) => [`--test-reporter=${reporter}`, `--test-reporter-destination=${to}`])
   const flags = [`--test-concurrency=${concurrency}`, `--test-timeout=${fileLimitMs}`, ...reporters]
   return { name, command: ['--test', ...flags, ...files], tests: { files, record } }
 }
 
-let running: readonly ChildProcess[] = []
+let running: ChildProcess | undefined
 let interrupted = false
 
-async function run(
-  { name, command, tests }: Step,
-  write = (text: string) => void process.stdout.write(text),
-): Promise<Outcome> {
+async function run({ name, command, tests }: Step): Promise<Outcome> {
   const startedAt = performance.now()
-  const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
-  const env = { ...process.env, ...colour, TOKIO_WORKER_THREADS: '1' }
-  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
-  running = [...running, child]
-  child.stdout.setEncoding('utf8').on('data', (text: string) => write(text))
-  const ok = await new Promise<boolean>((done) => {
-    child.once('error', () => done(false))
-    child.once('close', (code) => done(code === 0))
-  })
-  running = running.filter((other) => other !== child)
+  const env = { ...process.env, TOKIO_WORKER_THREADS: '1' }
+  running = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const [code] = (await once(running, 'close')) as [number | null]
+  const ok = code === 0
   const outcome = { name, ok, seconds: ((performance.now() - startedAt) / 1_000).toFixed(1) }
   if (tests === undefined) return outcome
   const text = existsSync(tests.record) ? readFileSync(tests.record, 'utf8') : ''
@@ -110,22 +94,10 @@ async function run(
   return { ...outcome, ok: ok && record.unrun.length === 0, record }
 }
 
-async function runBoth(step: Step): Promise<readonly Outcome[]> {
-  const { beside } = step
-  if (beside === undefined) return [await run(step)]
-  let output = ''
-  const other = run(beside, (text) => {
-    output += text
-  })
-  const outcomes = await Promise.all([run(step), other])
-  process.stdout.write(`\n── ${beside.name}\n${output}`)
-  return outcomes
-}
-
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     interrupted = true
-    for (const child of running) child.kill(signal)
+    running?.kill(signal)
   })
 }
 
@@ -143,7 +115,7 @@ const outcomes: Outcome[] = []
 for (const step of steps) {
   if (interrupted) break
   if (steps.length > 1) process.stdout.write(`\n── ${step.name}\n`)
-  outcomes.push(...(await runBoth(step)))
+  outcomes.push(await run(step))
 }
 const summary = outcomes.map(({ name, ok, seconds }) => `${ok ? 'ok' : 'FAILED'} ${name} (${seconds} s)`)
 const record = outcomes.flatMap(({ record }) => record ?? []).reduce(addRecords, emptyRecord)
