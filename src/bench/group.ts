@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freeUdpPorts } from '../lab/free-ports.ts'
+import { freeUdpPorts } from '../processes/free-ports.ts'
 import type { Usage } from '../testing/cluster/process-usage.ts'
 import type { Graph } from './graph.ts'
 import type { EventOf } from './peer-process.ts'

@@ -9,10 +9,10 @@ import type { Registrar } from '@libp2p/interface-internal'
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { ConnectionInfo, NetworkEvent } from '../core/events.ts'
-import { delayedRelay } from '../testing/cluster/delayed-relay.ts'
+import { udpRelay } from '../testing/cluster/udp-relay.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { collectNative, deadAddressOf, listenOn, type RealNode, realNode } from '../testing/suite/real-world.ts'
-import { digestOf } from '../testing/suite/suite-frames.ts'
+import { digestOf } from '../testing/suite/suite-steps.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 import { linkProtocol } from './link-streams.ts'
 import { seal } from './seal.ts'
@@ -447,7 +447,7 @@ test('a dial over slow QUIC and fast TCP closes no connection that the applicati
   const addresses = other.libp2p.getMultiaddrs().map((address) => address.decapsulateCode(CODE_P2P).toString())
   const tcp = addresses.find((address) => address.includes('/tcp/')) ?? ''
   const quic = addresses.find((address) => address.includes('/quic-v1')) ?? ''
-  await using relay = await delayedRelay(Number(quic.split('/')[4]), oneWayMs)
+  await using relay = await udpRelay(Number(quic.split('/')[4]), { delayMs: oneWayMs })
   const chat = '/chat/1.0.0'
   await other.libp2p.handle(chat, () => {})
   const opened: Connection[] = []

@@ -7,7 +7,7 @@ import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import { silentLibp2p } from '../kit/libp2p-logger.ts'
 import { until } from '../processes/waiting.ts'
-import { oneWayRelay } from '../testing/cluster/one-way-relay.ts'
+import { udpRelay } from '../testing/cluster/udp-relay.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { parseConfig } from './config.ts'
 import { type RunningNode, startNode } from './node.ts'
@@ -52,12 +52,12 @@ test('an ordered stop: one span per step of the node and of the mesh service, no
 test('a handshake that hangs: the stop does not wait for it', async () => {
   const node = await startNode(parseConfig({ ...quietEnv, MESH_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' }))
   const port = Number(/\/udp\/(\d+)\//.exec(node.addresses[0] ?? '')?.[1])
-  await using relay = await oneWayRelay(port)
+  await using relay = await udpRelay(port, { oneWay: true })
   const quicOptions: object = { shutdownTimeout: 100 }
   const client = await createLibp2p({ transports: [quic(quicOptions)], logger: silentLibp2p })
   const abort = new AbortController()
   const dial = client.dial(multiaddr(`/ip4/127.0.0.1/udp/${relay.port}/quic-v1`), { signal: abort.signal })
-  await until(() => relay.dropped() > 0, 30_000, 'the node answers the handshake')
+  await until(() => relay.answered() > 0, 30_000, 'the node answers the handshake')
   await node.stop('SIGTERM')
   abort.abort()
   await assert.rejects(dial)

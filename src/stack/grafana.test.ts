@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
 import { boardRows } from '../catalogue/board-panels.ts'
 import { boardPage, renderBoard } from '../catalogue/grafana-board.ts'
 import { jsonText } from '../catalogue/text-formats.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { skipWithout } from '../testing/requirement.ts'
-import { stackBinary } from './binaries.ts'
+import { programTest } from '../testing/stack/program-test.ts'
 
 leakCheck()
 
@@ -105,52 +101,26 @@ test('data sources have the ids that the board uses, and Kubernetes sets their v
   for (const name of variables) assert.ok(pod.includes(`name: ${name},`), `${name} is set nowhere`)
 })
 
-type Refusal = (args: readonly string[], files: Readonly<Record<string, string>>) => Promise<string | undefined>
-
-/** A test with promtool: `refusal` runs it on files with these texts, and resolves to its error, if any. */
-function promtoolTest(name: string, run: (refusal: Refusal) => Promise<void>): void {
-  test(name, async (t) => {
-    const promtool = await stackBinary('promtool')
-    if ('missing' in promtool) return skipWithout(t, 'promtool', promtool.missing)
-    await run((args, files) => refusalOf(promtool.path, args, files))
-  })
-}
-
-async function refusalOf(promtool: string, ...[args, files]: Parameters<Refusal>): Promise<string | undefined> {
-  const cwd = await mkdtemp(join(tmpdir(), 'board-'))
-  try {
-    for (const [name, content] of Object.entries(files)) await writeFile(join(cwd, name), content)
-    await promisify(execFile)(promtool, args, { cwd, timeout: 30_000 })
-    return undefined
-  } catch (error) {
-    const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string }
-    return `${stdout}${stderr}` || message
-  } finally {
-    await rm(cwd, { recursive: true })
-  }
-}
-
 /** A rule file; JSON is valid YAML. */
 function rulesOf(exprs: readonly string[]): string {
   const rules = exprs.map((expr, index) => ({ record: `board:query_${index}`, expr: filledIn(expr) }))
   return jsonText({ groups: [{ name: 'board', rules }] })
 }
 
-promtoolTest('every query of the board is valid PromQL', async (refusal) => {
-  assert.equal(
-    await refusal(['check', 'rules', 'board.yml'], { 'board.yml': rulesOf(queries.map((q) => q.expr)) }),
-    undefined,
-  )
-})
+programTest(
+  'every query of the board is valid PromQL, and promtool reports an invalid one',
+  ['promtool'],
+  async (tools) => {
+    const file = join(tools.folder, 'board.yml')
+    await writeFile(file, rulesOf(queries.map(({ expr }) => expr)))
+    const sound = await tools.check('check', 'rules', file)
+    assert.ok(sound.ok, sound.text)
+    await writeFile(file, rulesOf(['sum by (a) (rate(b[5m])']))
+    assert.match((await tools.check('check', 'rules', file)).text, /parse error|unclosed/)
+  },
+)
 
-promtoolTest('promtool reports an invalid query', async (refusal) => {
-  const refusalText = await refusal(['check', 'rules', 'board.yml'], {
-    'board.yml': rulesOf(['sum by (a) (rate(b[5m])']),
-  })
-  assert.match(refusalText ?? '', /parse error|unclosed/)
-})
-
-promtoolTest('the first give-up counts, an old one does not', async (refusal) => {
+programTest('the first give-up counts, an old one does not', ['promtool'], async ({ folder, check }) => {
   const [stat, graph] = ['Give-ups', 'Give-ups'].map(
     (title, index) => panels.filter((panel) => panel.title === title)[index]?.queries[0]?.expr ?? '',
   )
@@ -177,5 +147,7 @@ promtoolTest('the first give-up counts, an old one does not', async (refusal) =>
       },
     ],
   })
-  assert.equal(await refusal(['test', 'rules', 'tests.yml'], { 'tests.yml': tests }), undefined)
+  await writeFile(join(folder, 'tests.yml'), tests)
+  const tested = await check('test', 'rules', 'tests.yml')
+  assert.ok(tested.ok, tested.text)
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -9,15 +9,17 @@ import { readConfig } from '../node/config.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { skipWithout } from '../testing/requirement.ts'
 import {
+  allows,
   type Container,
   checkKustomization,
   type KubeObject,
   mebibytes,
   millicores,
+  type NetworkPolicy,
+  selects,
   templateOf,
   workloads,
 } from '../testing/stack/k8s-objects.ts'
-import { allows, type NetworkPolicy, selects } from '../testing/stack/network-policies.ts'
 import { stackBinary } from './binaries.ts'
 import { containerSettings } from './services.ts'
 
@@ -35,6 +37,13 @@ const { objects } = single
 /** A test of the objects that `k8s-check` renders. */
 function renderedTest(name: string, run: () => void | Promise<void>): void {
   test(name, (t) => ('path' in program ? run() : skipWithout(t, 'k8s-check', program.missing)))
+}
+
+/** A test of the objects of both variants. */
+function variantTest(name: string, run: (all: readonly KubeObject[]) => void | Promise<void>): void {
+  renderedTest(name, async () => {
+    for (const { objects: all } of variants) await run(all)
+  })
 }
 
 const nodes = (from = objects) => workloads(from).filter((object) => nodeOf(object) !== undefined)
@@ -73,7 +82,7 @@ renderedTest('an API server would accept every object of both variants', () => {
 })
 
 renderedTest('the check rejects what an API server would refuse', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'k8s-'))
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'k8s-'))
   const pod = 'containers: [{ name: a, image: b, imagePullPolcy: Always, securityContext: { privileged: true } }]'
   const deployment = `apiVersion: apps/v1
 kind: Deployment
@@ -82,22 +91,15 @@ spec:
   selector: { matchLabels: { app: a } }
   template: { metadata: { labels: { app: NAME } }, spec: { ${pod} } }
 `
-  try {
-    const problemsOf = async (text: string) => {
-      await writeFile(join(directory, 'kustomization.yaml'), 'resources: [a.yaml]')
-      await writeFile(join(directory, 'a.yaml'), text)
-      return (await check(directory)).problems.join('\n')
-    }
-    assert.match(await problemsOf(deployment), /unknown field.*imagePullPolcy/)
-    const corrected = deployment.replace(', imagePullPolcy: Always', '')
-    assert.match(await problemsOf(corrected), /selector.*does not match template.*restricted: privileged/s)
-    assert.match(
-      await problemsOf(corrected.replace('name: a, image: b', 'name: a, image: 1')),
-      /cannot unmarshal number/,
-    )
-  } finally {
-    await rm(directory, { recursive: true })
+  const problemsOf = async (text: string) => {
+    await writeFile(join(directory.path, 'kustomization.yaml'), 'resources: [a.yaml]')
+    await writeFile(join(directory.path, 'a.yaml'), text)
+    return (await check(directory.path)).problems.join('\n')
   }
+  assert.match(await problemsOf(deployment), /unknown field.*imagePullPolcy/)
+  const corrected = deployment.replace(', imagePullPolcy: Always', '')
+  assert.match(await problemsOf(corrected), /selector.*does not match template.*restricted: privileged/s)
+  assert.match(await problemsOf(corrected.replace('name: a, image: b', 'name: a, image: 1')), /cannot unmarshal number/)
 })
 
 renderedTest('each mesh has two seeds and every role, one bridge included', () => {
@@ -159,36 +161,32 @@ renderedTest('the ConfigMaps of the stack equal the files of otel and jaeger, by
   }
 })
 
-renderedTest('every reference of a pod resolves, and the only secret is the token', () => {
-  for (const { objects: all } of variants) {
-    for (const object of workloads(all)) {
-      const { spec } = templateOf(object)
-      objectNamed(all, 'ServiceAccount', spec.serviceAccountName)
-      assert.equal(spec.automountServiceAccountToken, false)
-      const claims = object.spec.volumeClaimTemplates?.map(({ metadata }) => metadata.name) ?? []
-      for (const { configMap, projected } of spec.volumes ?? []) {
-        const maps = [configMap, ...(projected?.sources.map((source) => source.configMap) ?? [])]
-        for (const map of maps) if (map !== undefined) objectNamed(all, 'ConfigMap', map.name)
-      }
-      if (claims.length > 0) assert.notEqual(spec.securityContext.fsGroup, undefined, 'root would own its volume')
-      for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
-        for (const { configMapRef } of container.envFrom ?? []) objectNamed(all, 'ConfigMap', configMapRef.name)
-        const secrets = container.env?.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []) ?? []
-        for (const { name, key } of secrets) assert.deepEqual([name, key], ['tracemesh-admin', 'token'])
-        assert.match(container.image, /:[\w.]*[\d.]+$|:dev$/, 'the image has a pinned version')
-      }
+variantTest('every reference of a pod resolves, and the only secret is the token', (all) => {
+  for (const object of workloads(all)) {
+    const { spec } = templateOf(object)
+    objectNamed(all, 'ServiceAccount', spec.serviceAccountName)
+    assert.equal(spec.automountServiceAccountToken, false)
+    const claims = object.spec.volumeClaimTemplates?.map(({ metadata }) => metadata.name) ?? []
+    for (const { configMap, projected } of spec.volumes ?? []) {
+      const maps = [configMap, ...(projected?.sources.map((source) => source.configMap) ?? [])]
+      for (const map of maps) if (map !== undefined) objectNamed(all, 'ConfigMap', map.name)
+    }
+    if (claims.length > 0) assert.notEqual(spec.securityContext.fsGroup, undefined, 'root would own its volume')
+    for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
+      for (const { configMapRef } of container.envFrom ?? []) objectNamed(all, 'ConfigMap', configMapRef.name)
+      const secrets = container.env?.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []) ?? []
+      for (const { name, key } of secrets) assert.deepEqual([name, key], ['tracemesh-admin', 'token'])
+      assert.match(container.image, /:[\w.]*[\d.]+$|:dev$/, 'the image has a pinned version')
     }
   }
 })
 
-renderedTest('images are those of compose, so only one version of each is in use', async () => {
+variantTest('images are those of compose, so only one version of each is in use', async (all) => {
   const compose = await readFile(join(root, 'deploy/.env'), 'utf8')
   const own = ['opensearch', 'forget']
-  for (const { objects: all } of variants) {
-    for (const object of workloads(all).filter(({ metadata }) => !own.includes(metadata.name)))
-      for (const { image } of templateOf(object).spec.containers)
-        assert.match(compose, new RegExp(`^\\w+_IMAGE=${image.replaceAll('.', '\\.')}$`, 'm'), image)
-  }
+  for (const object of workloads(all).filter(({ metadata }) => !own.includes(metadata.name)))
+    for (const { image } of templateOf(object).spec.containers)
+      assert.match(compose, new RegExp(`^\\w+_IMAGE=${image.replaceAll('.', '\\.')}$`, 'm'), image)
 })
 
 test('the volume of the Collector has room for its archive and twice its queue', async () => {
@@ -231,30 +229,28 @@ renderedTest('several Jaegers: the Collector sends to each, and Prometheus scrap
   )
 })
 
-renderedTest('ports of services and probes are ports of their containers', () => {
-  for (const { objects: all } of variants) {
-    for (const { spec, metadata } of all.filter(({ kind }) => kind === 'Service')) {
-      const behind = workloads(all).filter((one) =>
-        selects({ matchLabels: spec.selector }, templateOf(one).metadata.labels),
-      )
-      assert.equal(behind.length, 1, `${metadata.name} selects one workload`)
-      const open = behind.flatMap((one) => templateOf(one).spec.containers[0]?.ports ?? [])
-      for (const { port, targetPort, protocol } of spec.ports ?? []) {
-        const target = open.find(({ name }) => name === targetPort)
-        assert.deepEqual([target?.containerPort, target?.protocol], [port, protocol], `${metadata.name} ${targetPort}`)
-      }
+variantTest('ports of services and probes are ports of their containers', (all) => {
+  for (const { spec, metadata } of all.filter(({ kind }) => kind === 'Service')) {
+    const behind = workloads(all).filter((one) =>
+      selects({ matchLabels: spec.selector }, templateOf(one).metadata.labels),
+    )
+    assert.equal(behind.length, 1, `${metadata.name} selects one workload`)
+    const open = behind.flatMap((one) => templateOf(one).spec.containers[0]?.ports ?? [])
+    for (const { port, targetPort, protocol } of spec.ports ?? []) {
+      const target = open.find(({ name }) => name === targetPort)
+      assert.deepEqual([target?.containerPort, target?.protocol], [port, protocol], `${metadata.name} ${targetPort}`)
     }
-    for (const object of workloads(all).filter(({ kind }) => kind !== 'CronJob')) {
-      const [container] = templateOf(object).spec.containers
-      assert.ok(container?.livenessProbe && container.readinessProbe, `${object.metadata.name} has probes`)
-      for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe]) {
-        const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port
-        if (probe !== undefined)
-          assert.ok(
-            container.ports?.some(({ name }) => name === port),
-            `${object.metadata.name} ${port}`,
-          )
-      }
+  }
+  for (const object of workloads(all).filter(({ kind }) => kind !== 'CronJob')) {
+    const [container] = templateOf(object).spec.containers
+    assert.ok(container?.livenessProbe && container.readinessProbe, `${object.metadata.name} has probes`)
+    for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe]) {
+      const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port
+      if (probe !== undefined)
+        assert.ok(
+          container.ports?.some(({ name }) => name === port),
+          `${object.metadata.name} ${port}`,
+        )
     }
   }
 })
@@ -269,38 +265,34 @@ renderedTest('Collector and Jaeger have the memory limits of compose, which are 
   }
 })
 
-renderedTest('every container has limits; a node requests its budget, and its limits are higher', () => {
-  for (const { objects: all } of variants) {
-    for (const object of workloads(all)) {
-      for (const { name, resources } of templateOf(object).spec.containers) {
-        assert.ok(mebibytes(resources.requests.memory) <= mebibytes(resources.limits.memory), name)
-        assert.ok(millicores(resources.requests.cpu) <= millicores(resources.limits.cpu), name)
-      }
+variantTest('every container has limits; a node requests its budget, and its limits are higher', (all) => {
+  for (const object of workloads(all)) {
+    for (const { name, resources } of templateOf(object).spec.containers) {
+      assert.ok(mebibytes(resources.requests.memory) <= mebibytes(resources.limits.memory), name)
+      assert.ok(millicores(resources.requests.cpu) <= millicores(resources.limits.cpu), name)
     }
-    for (const object of nodes(all)) {
-      const node = nodeOf(object) as Container
-      const role = roles.find((one) => one === environment(object, node, all)['MESH_ROLE'])
-      const { rssMb, cpuMsPerS } = roleTable[role ?? 'compute'].budget
-      assert.equal(mebibytes(node.resources.requests.memory), rssMb, object.metadata.name)
-      assert.ok(mebibytes(node.resources.limits.memory) > rssMb)
-      assert.ok(millicores(node.resources.limits.cpu) > cpuMsPerS)
-    }
+  }
+  for (const object of nodes(all)) {
+    const node = nodeOf(object) as Container
+    const role = roles.find((one) => one === environment(object, node, all)['MESH_ROLE'])
+    const { rssMb, cpuMsPerS } = roleTable[role ?? 'compute'].budget
+    assert.equal(mebibytes(node.resources.requests.memory), rssMb, object.metadata.name)
+    assert.ok(mebibytes(node.resources.limits.memory) > rssMb)
+    assert.ok(millicores(node.resources.limits.cpu) > cpuMsPerS)
   }
 })
 
-renderedTest('every workload with several pods has one disruption budget of one pod', () => {
-  for (const { objects: all } of variants) {
-    const budgetsOf = all.filter(({ kind }) => kind === 'PodDisruptionBudget')
-    for (const object of workloads(all).filter(({ spec }) => (spec.replicas ?? 1) > 1)) {
-      const { labels } = templateOf(object).metadata
-      // Two budgets for one pod would block every eviction.
-      const about = budgetsOf.filter(({ spec }) => selects(spec.selector, labels))
-      assert.deepEqual(
-        about.map(({ spec }) => spec.maxUnavailable),
-        [1],
-        object.metadata.name,
-      )
-    }
+variantTest('every workload with several pods has one disruption budget of one pod', (all) => {
+  const budgetsOf = all.filter(({ kind }) => kind === 'PodDisruptionBudget')
+  for (const object of workloads(all).filter(({ spec }) => (spec.replicas ?? 1) > 1)) {
+    const { labels } = templateOf(object).metadata
+    // Two budgets for one pod would block every eviction.
+    const about = budgetsOf.filter(({ spec }) => selects(spec.selector, labels))
+    assert.deepEqual(
+      about.map(({ spec }) => spec.maxUnavailable),
+      [1],
+      object.metadata.name,
+    )
   }
 })
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
+import { freeTcpPorts } from '../processes/free-ports.ts'
 import type { StackBinary } from './binaries.ts'
-import { freeTcpPorts } from './free-tcp-ports.ts'
 import { type Addresses, prometheusConfigPath, shippedConfigs } from './own-configs.ts'
 
 export const serviceNames = ['jaeger', 'collector', 'alertmanager', 'prometheus'] as const

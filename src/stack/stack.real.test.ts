@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isMeshError } from '../core/errors.ts'
 import { nodeCommand } from '../processes/node-program.ts'
@@ -9,10 +9,9 @@ import { Subprocess } from '../processes/subprocess.ts'
 import { until } from '../processes/waiting.ts'
 import { exportBytes, otlpClient, type SentSpan } from '../store/otlp-client.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { skipWithout } from '../testing/requirement.ts'
+import { programTest } from '../testing/stack/program-test.ts'
 import { TraceReader } from '../traces/reader.ts'
-import { type RunningStack, type StackOptions, startStack } from './bare.ts'
-import { stackBinary } from './binaries.ts'
+import { type RunningStack, startStack } from './bare.ts'
 import { type ServiceName, serviceNames } from './services.ts'
 
 leakCheck()
@@ -33,18 +32,13 @@ const resource = {
   'mesh.peer.self': peer,
 }
 
-/** Undefined, and the test is skipped, if a program is missing. */
-async function startServices(t: TestContext, services: readonly ServiceName[], options: StackOptions = {}) {
-  for (const name of services) {
-    const binary = await stackBinary(binaries[name])
-    if ('missing' in binary) {
-      skipWithout(t, binaries[name], binary.missing)
-      return undefined
-    }
-  }
-  const stack = await startStack({ ...options, services })
-  t.after(() => stack.stop())
-  return stack
+/** A test of these services, which run. */
+function stackTest(title: string, services: readonly ServiceName[], run: (stack: RunningStack) => Promise<void>): void {
+  const programs = services.map((name) => binaries[name])
+  programTest(title, programs, async () => {
+    await using stack = await startStack({ services })
+    await run(stack)
+  })
 }
 
 type Sent = Omit<SentSpan, 'traceId' | 'spanId' | 'startMs'>
@@ -78,94 +72,96 @@ async function isStored(stack: RunningStack, span: string): Promise<boolean> {
   return traces.length > 0
 }
 
-test('span metrics have the labels that rules and boards use, and no peer id', async (t) => {
-  const stack = await startServices(t, ['jaeger', 'collector'])
-  if (stack === undefined) return
-  const registry = { 'mesh.registry.name': 'connections', 'mesh.registry.size': 2, 'mesh.registry.capacity': 64 }
-  const census = {
-    'process.memory.usage': 91 * 1_048_576,
-    // A whole number: some senders encode it as an integer.
-    'process.cpu.time': 12,
-    'mesh.telemetry.lost_total': 5,
-    'mesh.audit.links': 7,
-    'mesh.audit.sweeps': 12,
-    'mesh.registry.connections.size': 3,
-    'mesh.registry.relay_seen.size': 4,
-    'mesh.audit.guests': 2,
-    'mesh.audit.members': 9,
-    'mesh.audit.connections': 8,
-    'mesh.peer.id': peer,
-  }
-  await send(
-    stack.urls.otlp,
-    { name: 'mesh.audit.connections', attributes: registry },
-    { name: 'mesh.audit', attributes: census },
-    { name: 'GET /user/1' },
-    { name: 'mesh.seed.giveup', attributes: { 'mesh.peer.id': peer }, status: 2 },
-  )
-  const older = { ...resource, 'mesh.node.name': 'a-old-1' }
-  const names = { 'process.memory.rss_mb': 50, 'process.cpu.ms_per_s': 7, 'process.loop.delay_p99_ms': 2 }
-  const row = { name: 'mesh.audit.connections', attributes: registry }
-  await sendOf(older, '', stack.urls.otlp, { name: 'mesh.audit', attributes: names }, row)
-  const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
-  const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
-  const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
-  const expected = [
-    `mesh_registry_size{job="mesh-a",${node},mesh_registry="connections"} 3`,
-    `mesh_registry_size{job="mesh-a",${node},mesh_registry="relay_seen"} 4`,
-    `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_registry="connections"} 2`,
-    `mesh_sweeps{job="mesh-a",${node}} 12`,
-    `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="connections"} 64`,
-    `mesh_process_rss_mb{job="mesh-a",${node},mesh_node_role="seed"} 91`,
-    `mesh_process_cpu_seconds{job="mesh-a",${node},mesh_node_role="seed"} 12`,
-    `mesh_process_rss_mb{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 50`,
-    `mesh_process_cpu_ms_per_s{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 7`,
-    `mesh_telemetry_lost_total{job="mesh-a",${node}} 5`,
-    `mesh_links{job="mesh-a",${node}} 7`,
-    `mesh_guests{job="mesh-a",${node}} 2`,
-    `mesh_members{job="mesh-a",${node}} 9`,
-    `mesh_connections{job="mesh-a",${node}} 8`,
-    `job="mesh-a",${node},mesh_node_role="seed",service_name="mesh-a",${of}} 1`,
-    `,le="5"} 1`,
-  ]
-  // A counter is 0 in its first flush.
-  await until(async () => (await metrics()).includes(expected.at(-2) ?? ''), 30_000, 'the counter of give-ups is 1')
-  const text = await metrics()
-  assert.deepEqual(
-    expected.filter((line) => !text.includes(line)),
-    [],
-  )
-  assert.doesNotMatch(text, /12D3KooW|start-1|target_info|instance="/)
-  // Spans of an application are stored and not counted.
-  assert.doesNotMatch(text, /GET \/user/)
-  await until(() => isStored(stack, 'GET /user/1'), 30_000, 'the span of an application is in Jaeger')
-  assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
-})
+stackTest(
+  'span metrics have the labels that rules and boards use, and no peer id',
+  ['jaeger', 'collector'],
+  async (stack) => {
+    const registry = { 'mesh.registry.name': 'connections', 'mesh.registry.size': 2, 'mesh.registry.capacity': 64 }
+    const census = {
+      'process.memory.usage': 91 * 1_048_576,
+      // A whole number: some senders encode it as an integer.
+      'process.cpu.time': 12,
+      'mesh.telemetry.lost_total': 5,
+      'mesh.audit.links': 7,
+      'mesh.audit.sweeps': 12,
+      'mesh.registry.connections.size': 3,
+      'mesh.registry.relay_seen.size': 4,
+      'mesh.audit.guests': 2,
+      'mesh.audit.members': 9,
+      'mesh.audit.connections': 8,
+      'mesh.peer.id': peer,
+    }
+    await send(
+      stack.urls.otlp,
+      { name: 'mesh.audit.connections', attributes: registry },
+      { name: 'mesh.audit', attributes: census },
+      { name: 'GET /user/1' },
+      { name: 'mesh.seed.giveup', attributes: { 'mesh.peer.id': peer }, status: 2 },
+    )
+    const older = { ...resource, 'mesh.node.name': 'a-old-1' }
+    const names = { 'process.memory.rss_mb': 50, 'process.cpu.ms_per_s': 7, 'process.loop.delay_p99_ms': 2 }
+    const row = { name: 'mesh.audit.connections', attributes: registry }
+    await sendOf(older, '', stack.urls.otlp, { name: 'mesh.audit', attributes: names }, row)
+    const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
+    const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
+    const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
+    const expected = [
+      `mesh_registry_size{job="mesh-a",${node},mesh_registry="connections"} 3`,
+      `mesh_registry_size{job="mesh-a",${node},mesh_registry="relay_seen"} 4`,
+      `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_registry="connections"} 2`,
+      `mesh_sweeps{job="mesh-a",${node}} 12`,
+      `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="connections"} 64`,
+      `mesh_process_rss_mb{job="mesh-a",${node},mesh_node_role="seed"} 91`,
+      `mesh_process_cpu_seconds{job="mesh-a",${node},mesh_node_role="seed"} 12`,
+      `mesh_process_rss_mb{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 50`,
+      `mesh_process_cpu_ms_per_s{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 7`,
+      `mesh_telemetry_lost_total{job="mesh-a",${node}} 5`,
+      `mesh_links{job="mesh-a",${node}} 7`,
+      `mesh_guests{job="mesh-a",${node}} 2`,
+      `mesh_members{job="mesh-a",${node}} 9`,
+      `mesh_connections{job="mesh-a",${node}} 8`,
+      `job="mesh-a",${node},mesh_node_role="seed",service_name="mesh-a",${of}} 1`,
+      `,le="5"} 1`,
+    ]
+    // A counter is 0 in its first flush.
+    await until(async () => (await metrics()).includes(expected.at(-2) ?? ''), 30_000, 'the counter of give-ups is 1')
+    const text = await metrics()
+    assert.deepEqual(
+      expected.filter((line) => !text.includes(line)),
+      [],
+    )
+    assert.doesNotMatch(text, /12D3KooW|start-1|target_info|instance="/)
+    // Spans of an application are stored and not counted.
+    assert.doesNotMatch(text, /GET \/user/)
+    await until(() => isStored(stack, 'GET /user/1'), 30_000, 'the span of an application is in Jaeger')
+    assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
+  },
+)
 
-test('Jaeger down and the Collector killed: queued spans survive on disk, stored spans survive in Jaeger', async (t) => {
-  const stack = await startServices(t, ['jaeger', 'collector'])
-  if (stack === undefined) return
-  await send(stack.urls.otlp, { name: 'mesh.window' })
-  await until(() => isStored(stack, 'mesh.window'), 30_000, 'the first span is in Jaeger')
-  await stack.stop('jaeger')
-  await send(stack.urls.otlp, { name: 'mesh.audit' })
-  await stack.kill('collector')
-  assert.equal(stack.pid('collector'), undefined)
-  await stack.start('collector')
-  await stack.start('jaeger')
-  await until(() => isStored(stack, 'mesh.audit'), 60_000, 'the second span is in Jaeger')
-  assert.equal(await isStored(stack, 'mesh.window'), true)
-  const archive = await readFile(`${stack.directory}/archive/spans.jsonl`, 'utf8')
-  const names = archive
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line).resourceSpans[0].scopeSpans[0].spans[0].name)
-  assert.deepEqual(names, ['mesh.window', 'mesh.audit'])
-})
+stackTest(
+  'Jaeger down and the Collector killed: queued spans survive on disk, stored spans survive in Jaeger',
+  ['jaeger', 'collector'],
+  async (stack) => {
+    await send(stack.urls.otlp, { name: 'mesh.window' })
+    await until(() => isStored(stack, 'mesh.window'), 30_000, 'the first span is in Jaeger')
+    await stack.stop('jaeger')
+    await send(stack.urls.otlp, { name: 'mesh.audit' })
+    await stack.kill('collector')
+    assert.equal(stack.pid('collector'), undefined)
+    await stack.start('collector')
+    await stack.start('jaeger')
+    await until(() => isStored(stack, 'mesh.audit'), 60_000, 'the second span is in Jaeger')
+    assert.equal(await isStored(stack, 'mesh.window'), true)
+    const archive = await readFile(`${stack.directory}/archive/spans.jsonl`, 'utf8')
+    const names = archive
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).resourceSpans[0].scopeSpans[0].spans[0].name)
+    assert.deepEqual(names, ['mesh.window', 'mesh.audit'])
+  },
+)
 
-test('Prometheus scrapes every target of the stack', async (t) => {
-  const stack = await startServices(t, serviceNames)
-  if (stack === undefined) return
+stackTest('Prometheus scrapes every target of the stack', serviceNames, async (stack) => {
   const ups = async () => {
     const answer = await fetch(`${stack.urls.prometheus}/api/v1/query?query=up`)
     const { data } = (await answer.json()) as {
@@ -179,11 +175,7 @@ test('Prometheus scrapes every target of the stack', async (t) => {
   assert.ok(known.includes(new URL(stack.urls.alertmanager).host), known)
 })
 
-test('a killed stack leaves no process and no directory', async (t) => {
-  for (const name of serviceNames) {
-    const binary = await stackBinary(binaries[name])
-    if ('missing' in binary) return skipWithout(t, binaries[name], binary.missing)
-  }
+programTest('a killed stack leaves no process and no directory', Object.values(binaries), async () => {
   const entry = fileURLToPath(new URL('./main.ts', import.meta.url))
   const printed = Promise.withResolvers<string>()
   const child = new Subprocess({ name: 'the stack', command: nodeCommand(entry, ['--json']), onLine: printed.resolve })
@@ -212,9 +204,8 @@ test('a missing program: the error names the script that builds it', async (t) =
   )
 })
 
-test('a program that does not start: the error has its output, and nothing is left behind', async (t) => {
-  const collector = await stackBinary('otelcol-contrib')
-  if ('missing' in collector) return skipWithout(t, 'otelcol-contrib', collector.missing)
-  const broken = startStack({ services: ['collector'], env: { collector: { QUEUE_ITEMS: 'many' } } })
-  await assert.rejects(broken, (error) => isMeshError(error, 'MESH_STACK_FAILED') && /queue_size/.test(error.message))
+const broken = 'a program that does not start: the error has its output, and nothing is left behind'
+programTest(broken, ['otelcol-contrib'], async () => {
+  const start = startStack({ services: ['collector'], env: { collector: { QUEUE_ITEMS: 'many' } } })
+  await assert.rejects(start, (error) => isMeshError(error, 'MESH_STACK_FAILED') && /queue_size/.test(error.message))
 })

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { context, propagation, type Tracer, trace } from '@opentelemetry/api'
 import { emitSpan } from '../catalogue/span-effect.ts'
+import { systemClock } from '../kit/clock.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { memoryExporter, resource } from '../testing/otlp/memory-telemetry.ts'
-import { systemTime } from '../testing/system-time.ts'
 import { nodeSdkProvider } from './node-sdk.ts'
 import type { ProviderFactory } from './provider.ts'
 import { startTelemetry } from './telemetry.ts'
@@ -26,7 +26,7 @@ after(() => {
 
 function start(provider?: ProviderFactory) {
   const { exporter, spans } = memoryExporter()
-  const telemetry = startTelemetry({ clock: systemTime, resource, exporter, ...(provider && { provider }) })
+  const telemetry = startTelemetry({ clock: systemClock, resource, exporter, ...(provider && { provider }) })
   const closeAndList = async (): Promise<string[]> => {
     await telemetry.close(1_000)
     return spans.map((span) => `${span.name} ${span.spanContext().spanId}`)

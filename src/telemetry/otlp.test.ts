@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { emitSpan } from '../catalogue/span-effect.ts'
+import { systemClock } from '../kit/clock.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { makeCertificates } from '../testing/otlp/certificates.ts'
 import { memberLeft, resource, window } from '../testing/otlp/memory-telemetry.ts'
 import { type Receiver, type ReceiverOptions, startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { skipWithout } from '../testing/requirement.ts'
-import { systemTime } from '../testing/system-time.ts'
 import { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts'
 
 leakCheck()
@@ -17,7 +17,7 @@ leakCheck()
 
 function start(receiver: Receiver, options: Partial<TelemetryOptions> = {}): Telemetry {
   const limits = { delayMs: 50, backoff: { minMs: 50, maxMs: 400 }, ...options.limits }
-  return startTelemetry({ clock: systemTime, resource, endpoint: receiver.endpoint, ...options, limits })
+  return startTelemetry({ clock: systemClock, resource, endpoint: receiver.endpoint, ...options, limits })
 }
 
 /** A receiver, and telemetry that exports to it; both close after the test. */

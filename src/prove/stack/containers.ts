@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { freeTcpPorts } from '../../stack/free-tcp-ports.ts'
+import { freeTcpPorts } from '../../processes/free-ports.ts'
 import type { ProofContext } from '../proof.ts'
 import { plainEnvironment, root, sh } from '../shell.ts'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Role } from '../../catalogue/roles.ts'
-import { freeUdpPorts } from '../../lab/free-ports.ts'
+import { freeUdpPorts } from '../../processes/free-ports.ts'
 import { nodeEnvironment } from '../../processes/node-program.ts'
 import { type Receiver, startReceiver } from '../otlp/otlp-receiver.ts'
 import { type NodeProcess, startProcess } from './node-process.ts'
@@ -52,11 +52,6 @@ export interface Cluster extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** A process that does not yet listen. */
-interface StartingProcess {
-  readonly kill: () => void
-}
-
 /** Node names per cluster: each has its own port. */
 const names = 32
 
@@ -68,13 +63,12 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-'))
   const ports = await freeUdpPorts(names)
   const portOf = new Map<string, number>()
-  const running = new Map<string, NodeProcess | StartingProcess>()
+  /** By name; a node that does not listen yet is undefined. */
+  const running = new Map<string, NodeProcess | undefined>()
   const starting = new Set<Promise<NodeProcess>>()
-  const nodes = () => [...running.values()].filter((node) => 'pid' in node)
-  const atExit = () => {
-    for (const node of running.values()) node.kill()
-    rmSync(directory, { recursive: true, force: true })
-  }
+  const nodes = () => [...running.values()].filter((node) => node !== undefined)
+  // The processes end by themselves.
+  const atExit = () => rmSync(directory, { recursive: true, force: true })
   process.once('exit', atExit)
 
   let closing: Promise<void> | undefined
@@ -88,14 +82,13 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
   const node = async (name: string, options: NodeOptions = {}) => {
     if (running.has(name)) throw new Error(`${name} is already running`)
     if (closing !== undefined) throw new Error('this cluster is closed')
-    running.set(name, { kill: () => {} })
+    running.set(name, undefined)
     const start = startProcess({
       name,
       entry: options.entry ?? bin,
       args: [...(options.entry === undefined ? ['node'] : []), ...(options.args ?? [])],
       env: { ...nodeEnvironment(), DEBUG: undefined, ...settings(name, options), ...env, ...options.env },
       host: options.host,
-      onSpawn: (child) => running.set(name, child),
     })
     starting.add(start)
     try {

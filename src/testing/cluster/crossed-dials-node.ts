@@ -1,11 +1,11 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { systemClock } from '../../kit/clock.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { type TracemeshService, tracemeshInternal } from '../../kit/service.ts'
 import { version } from '../../kit/version.ts'
 import { startTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
-import { systemTime } from '../system-time.ts'
 
 // A mesh node without seeds and without wanted neighbours: it dials only on command, over IPC, and reports every change
 // of its links at once.
@@ -158,7 +158,7 @@ function countingTelemetry(spanCounts: Record<string, number>, scheduleStateRepo
     peer: '',
     version,
   } as const
-  const telemetry = startTelemetry({ clock: systemTime, endpoint: 'off', resource })
+  const telemetry = startTelemetry({ clock: systemClock, endpoint: 'off', resource })
   return {
     emit: (effect, window) => {
       spanCounts[effect.span] = (spanCounts[effect.span] ?? 0) + 1

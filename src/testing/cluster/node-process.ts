@@ -37,14 +37,12 @@ export interface ProcessOptions {
   readonly env: NodeJS.ProcessEnv
   /** By default this machine. */
   readonly host?: ProcessHost | undefined
-  /** Called as soon as the process exists, long before it listens. */
-  readonly onSpawn?: (child: { readonly kill: () => void }) => void
 }
 
 const bounds = { logLines: 20_000, startMs: 60_000, stopMs: 6_000 }
 
 /** Starts a process as the launcher does, and resolves once it logs `listening`. */
-export async function startProcess({ name, entry, args, env, host, onSpawn }: ProcessOptions): Promise<NodeProcess> {
+export async function startProcess({ name, entry, args, env, host }: ProcessOptions): Promise<NodeProcess> {
   const log: LogEntry[] = []
   const listening = Promise.withResolvers<LogEntry>()
   const child = new Subprocess({
@@ -59,7 +57,6 @@ export async function startProcess({ name, entry, args, env, host, onSpawn }: Pr
       if (log.length > bounds.logLines) log.splice(0, log.length - bounds.logLines)
     },
   })
-  onSpawn?.({ kill: () => child.signal('SIGKILL') })
   const { peer = '', addresses = [], admin = '' } = await child.ready(listening.promise, bounds.startMs)
   const adminUrl = String(admin)
   return {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { emitSpan } from '../../catalogue/span-effect.ts'
+import { systemClock } from '../../kit/clock.ts'
 import { startTelemetry } from '../../telemetry/telemetry.ts'
 import { leakCheck } from '../leak-check.ts'
-import { systemTime } from '../system-time.ts'
 import { resource } from './memory-telemetry.ts'
 import { startReceiver } from './otlp-receiver.ts'
 
@@ -18,7 +18,7 @@ const stalled = emitSpan(
 test('waitFor: resolves with the span, or rejects at its limit', async () => {
   const receiver = await startReceiver()
   const limits = { delayMs: 1 }
-  const telemetry = startTelemetry({ clock: systemTime, resource, endpoint: receiver.endpoint, limits })
+  const telemetry = startTelemetry({ clock: systemClock, resource, endpoint: receiver.endpoint, limits })
   await assert.rejects(() => receiver.waitFor(() => true, 20), /no such span within 20 ms; 0 others arrived/)
   const waiting = receiver.waitFor(({ name }) => name === 'mesh.node.stalled', 60_000)
   telemetry.emit(stalled, undefined)
@@ -33,7 +33,7 @@ test('a receiver that pauses, stops and restarts: exports fail until then, the s
   const limits = { delayMs: 1, backoff: { minMs: 10, maxMs: 20 } }
   const { promise: firstCause, resolve } = Promise.withResolvers<unknown>()
   const telemetry = startTelemetry({
-    clock: systemTime,
+    clock: systemClock,
     resource,
     endpoint: receiver.endpoint,
     limits,

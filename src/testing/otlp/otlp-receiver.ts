@@ -93,28 +93,22 @@ async function listen(port: number, credentials: ServerCredentials, handler: Han
   return { port: bound, stop: () => server.forceShutdown() }
 }
 
-function waitForSpan(
+async function waitForSpan(
   spans: readonly ReceivedSpan[],
   watchers: Set<(span: ReceivedSpan) => void>,
   predicate: (span: ReceivedSpan) => boolean,
   timeoutMs: number,
 ): Promise<ReceivedSpan> {
-  const existing = spans.find(predicate)
-  if (existing !== undefined) return Promise.resolve(existing)
-  return new Promise((resolve, reject) => {
-    const watch = (span: ReceivedSpan): void => {
-      if (!predicate(span)) return
-      stopWaiting()
-      resolve(span)
-    }
-    const stopWaiting = (): void => {
-      clearTimeout(timer)
-      watchers.delete(watch)
-    }
-    const timer = setTimeout(() => {
-      stopWaiting()
-      reject(new Error(`no such span within ${timeoutMs} ms; ${spans.length} others arrived`))
-    }, timeoutMs)
-    watchers.add(watch)
+  const { promise, resolve, reject } = Promise.withResolvers<ReceivedSpan>()
+  const watch = (span: ReceivedSpan) => {
+    if (predicate(span)) resolve(span)
+  }
+  const fail = () => reject(new Error(`no such span within ${timeoutMs} ms; ${spans.length} others arrived`))
+  spans.forEach(watch)
+  watchers.add(watch)
+  const timer = setTimeout(fail, timeoutMs)
+  return promise.finally(() => {
+    clearTimeout(timer)
+    watchers.delete(watch)
   })
 }

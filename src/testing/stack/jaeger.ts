@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import { freeTcpPorts } from '../../processes/free-ports.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { until } from '../../processes/waiting.ts'
-import { freeTcpPorts } from '../../stack/free-tcp-ports.ts'
 
 export interface RunningJaeger {
   readonly otlpUrl: string

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { allFrames, digestOf } from './suite-frames.ts'
-import { connect, type Recorder, until, withWorld } from './suite-steps.ts'
-import { type SuiteHarness, suiteMesh } from './suite-world.ts'
+import {
+  allFrames,
+  connect,
+  digestOf,
+  type Recorder,
+  type SuiteHarness,
+  suiteMesh,
+  until,
+  withWorld,
+} from './suite-steps.ts'
 
 /** Contract tests for every implementation of `Network`, registered under `name`. */
 export function networkSuite(name: string, harness: SuiteHarness): void {

@@ -15,7 +15,7 @@ import { Libp2pNetwork, type Libp2pNetworkOptions } from '../../kit/libp2p-netwo
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { withoutPeer } from '../../kit/multiaddrs.ts'
 import { countResources } from '../leak-check.ts'
-import type { SuiteHarness } from './suite-world.ts'
+import type { SuiteHarness } from './suite-steps.ts'
 
 export type Transport = 'quic' | 'tcp'
 

@@ -1,7 +1,37 @@
 import assert from 'node:assert/strict'
 import type { Network, NetworkEvent } from '../../core/events.ts'
-import type { Frame } from '../../core/frames.ts'
-import { type SuiteHarness, type SuiteWorld, suiteMesh } from './suite-world.ts'
+import type { Digest, Frame } from '../../core/frames.ts'
+import { newTrace } from '../../core/trace.ts'
+import { seededRandom } from '../random.ts'
+
+/** The mesh of all networks of the suite. */
+export const suiteMesh = 'suite'
+
+/** Networks of one kind, not yet started: the suite calls `start` and `stop` of each. */
+export interface SuiteWorld {
+  readonly networks: readonly Network[]
+  /** Listen address of each network, by its index, without `/p2p/`. */
+  readonly addresses: readonly string[]
+  /** Listen addresses of the guests: peers that identify but do not support the link protocol. */
+  readonly guests: readonly string[]
+  /** A valid address without a listener. */
+  readonly deadAddress: string
+  /** Lets `ms` milliseconds pass: virtual ones or real ones. */
+  settle(ms: number): Promise<void>
+  /** Frees everything; the networks are stopped by then. */
+  close(): Promise<void>
+}
+
+export interface SuiteOptions {
+  /** How many guests to run beside the networks. */
+  readonly guests: number
+  /** Mesh whose digests all networks subscribe to. */
+  readonly mesh: string
+}
+
+export interface SuiteHarness {
+  create(count: number, options: SuiteOptions): Promise<SuiteWorld>
+}
 
 type EventOf<T extends NetworkEvent['type']> = Extract<NetworkEvent, { type: T }>
 
@@ -89,4 +119,48 @@ export async function withWorld(
     for (const { network } of recorders) await network.stop()
     await world.close()
   }
+}
+
+const trace = newTrace(seededRandom(1))
+
+/** A digest with every field set, within the limits of every implementation. */
+export function digestOf(peer: string, sequence: number): Digest {
+  return {
+    peer,
+    name: 'node-1',
+    role: 'gateway',
+    meshes: ['suite'],
+    incarnation: 3,
+    sequence,
+    intervalMs: 2_000,
+    addresses: ['/ip4/127.0.0.1/udp/4001/quic-v1', '/ip6/::1/tcp/4001'],
+    topics: ['orders', 'prices'],
+    links: [peer],
+    sentAt: 1_700_000_000_000,
+  }
+}
+
+/** One frame of every type. */
+export function allFrames(peer: string): Frame[] {
+  return [
+    {
+      type: 'hello',
+      hello: {
+        meshes: ['suite', 'other'],
+        name: 'node-1',
+        role: 'bridge',
+        incarnation: 3,
+        build: '1.2.3',
+        counter: 9,
+        trace,
+      },
+    },
+    { type: 'digest', digest: digestOf(peer, 7) },
+    { type: 'unchanged', incarnation: 3, sequence: 8 },
+    { type: 'probe' },
+    { type: 'answer' },
+    { type: 'goodbye', reason: 'stopping', trace },
+    { type: 'dialback.request', request: { nonce: '0a'.repeat(16), transport: 'quic', port: 4001 } },
+    { type: 'dialback.result', result: { nonce: '0a'.repeat(16), outcome: 'unreachable' } },
+  ]
 }
