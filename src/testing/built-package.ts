@@ -27,3 +27,12 @@ export async function buildInClone(
   await build(path).catch((error: unknown) => remove().finally(() => Promise.reject(error)))
   return { directory: path, [Symbol.asyncDispose]: remove }
 }
+
+const strict =
+  '--ignoreConfig --strict --exactOptionalPropertyTypes --verbatimModuleSyntax --target es2024 --types node'
+
+/** Flags of `tsc` for the sources of an application, for both ways in which it looks packages up. */
+export const compilerFlags = {
+  nodenext: `${strict} --module nodenext`,
+  bundler: `${strict} --module preserve --moduleResolution bundler`,
+}

@@ -1,6 +1,7 @@
 import { mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { compilerFlags } from '../../testing/built-package.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { type Check, equals, type ProofContext } from '../proof.ts'
 import { plainEnvironment, root, sh } from '../shell.ts'
@@ -8,12 +9,6 @@ import { packKit, readmeApplication, succeeds } from './app-project.ts'
 
 /** The oldest supported Node, and the Node of a clone; with the types of each. */
 const versions = { '22.15.0': '22', '24.21.0': '24' }
-
-/** Both ways in which an application's compiler looks packages up. The first one also writes `app.js`. */
-const resolutions = {
-  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
-  bundler: { module: 'preserve', moduleResolution: 'bundler', noEmit: true },
-}
 
 /** Two members of a mesh in one process: they link over TCP, and stop. */
 const application = `
@@ -93,25 +88,12 @@ async function onNode(
   await mkdir(project)
   await writeFile(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   await writeFile(join(project, 'app.ts'), application)
-  const common = {
-    target: 'es2024',
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    skipLibCheck: false,
-    types: ['node'],
-  }
-  for (const [name, resolution] of Object.entries(resolutions)) {
-    const settings = { compilerOptions: { ...common, ...resolution }, include: ['app.ts'] }
-    await writeFile(join(project, `tsconfig.${name}.json`), JSON.stringify(settings))
-  }
   const packages = (await readmeApplication()).packages.filter((name) => name !== 'tracemesh')
   const installed = await run(`npm install ${tarball} ${packages.join(' ')} @types/node@${types}`)
   const help = await run('node --version && npx tracemesh --help')
   const compiled: Check[] = []
-  for (const name of Object.keys(resolutions)) {
-    const result = await run(
-      `${process.execPath} ${join(root, 'node_modules/typescript/bin/tsc')} -p tsconfig.${name}.json`,
-    )
+  for (const [name, flags] of Object.entries(compilerFlags)) {
+    const result = await run(`${process.execPath} ${join(root, 'node_modules/typescript/bin/tsc')} ${flags} app.ts`)
     compiled.push(succeeds(`on Node ${version}: types, ${name}, @types/node ${types}`, result))
   }
   const ran = await run('node app.js')
