@@ -24,6 +24,8 @@ const settleMs = 20_000
 /** A window and a sweep. */
 const expiryMs = 36_000
 
+export const proof = stackProof('v1')
+
 /** The stack of a fresh clone in containers, with one version of Compose. */
 export function stackProof(version: ComposeVersion): Proof {
   return endToEnd({
