@@ -25,68 +25,72 @@ const announcedOf = (changes: Partial<AddressInputs>) => announcedAddresses(ownA
 const reasonOf = (changes: Partial<AddressInputs>, host: string) =>
   ownAddresses(inputs(changes)).find(({ address }) => parseAddress(address).host === host)?.reason
 
+const many = (count: number, name: string, net: string) =>
+  Array.from({ length: count }, (_, n) => on(`${name}${n}`, `${net}.${n}.1`)).flat()
+const at = (host: string) => {
+  const family = host.includes(':') ? 'ip6' : 'ip4'
+  return [`/${family}/${host}/udp/4001/quic-v1`, `/${family}/${host}/tcp/4001`]
+}
+const includesAll = (list: readonly string[], hosts: readonly string[]) =>
+  assert.deepEqual(
+    hosts.flatMap(at).filter((address) => !list.includes(address)),
+    [],
+  )
+
 suite('addresses that a node announces', () => {
-  for (const host of ['45.79.10.1', '10.88.0.1', '100.64.0.7']) {
+  for (const host of ['45.79.10.1', '10.88.0.1', '100.64.0.7', '2a01:7e00::7', 'fd00::2', '64:ff9b::a58:1']) {
     test(`an interface with ${host}: both transports are announced there, and no loopback`, () => {
-      const expected = [`/ip4/${host}/udp/4001/quic-v1`, `/ip4/${host}/tcp/4001`]
-      assert.deepEqual(announcedOf({ interfaces: [...lo, ...on('eth0', host)] }), expected)
+      assert.deepEqual(announcedOf({ interfaces: [...lo, ...on('eth0', host)], listening: bothFamilies }), at(host))
     })
   }
 
-  for (const host of ['2a01:7e00::7', 'fd00::2', '64:ff9b::a58:1']) {
-    test(`an interface with ${host}: both transports are announced there`, () => {
-      const interfaces = [...lo, ...on('eth0', host)]
-      const expected = [`/ip6/${host}/udp/4001/quic-v1`, `/ip6/${host}/tcp/4001`]
-      assert.deepEqual(announcedOf({ interfaces, listening: bothFamilies }), expected)
-    })
+  const eth0 = on('eth0', '10.0.0.1')
+  const relayed = '/ip4/10.0.0.7/tcp/4001/p2p/12D3KooWRelay/p2p-circuit'
+  const withheld: readonly (readonly [what: string, host: string, reason: string, changes: Partial<AddressInputs>])[] =
+    [
+      [
+        'link-local',
+        'fe80::1',
+        'link-local',
+        { interfaces: on('eth0', '10.0.0.1', 'fe80::1'), listening: bothFamilies },
+      ],
+      ['loopback beside another address', '127.0.0.1', 'loopback', { interfaces: [...lo, ...eth0] }],
+      ['beside configured ones', '10.0.0.1', 'replaced', { interfaces: eth0, announce: ['/dns4/node.example/tcp/1'] }],
+      ['that the application’s filter refuses', '10.0.0.1', 'filtered', { interfaces: eth0, permits: () => false }],
+      [
+        'that no interface has',
+        '10.0.0.9',
+        'no-interface',
+        { interfaces: eth0, listening: ['/ip4/10.0.0.9/tcp/4001'] },
+      ],
+      ['of a relay', '10.0.0.7', 'relayed', { listening: [relayed] }],
+    ]
+  for (const [what, host, reason, changes] of withheld) {
+    test(`an address ${what}: withheld as ${reason}`, () => assert.equal(reasonOf(changes, host), reason))
   }
-
-  test('a link-local address is withheld', () => {
-    const interfaces = [...lo, ...on('eth0', '10.0.0.1', 'fe80::1')]
-    assert.equal(reasonOf({ interfaces, listening: bothFamilies }, 'fe80::1'), 'link-local')
-  })
 
   test('a node with loopback only announces it', () => {
-    assert.deepEqual(announcedOf({}), ['/ip4/127.0.0.1/udp/4001/quic-v1', '/ip4/127.0.0.1/tcp/4001'])
-    assert.deepEqual(
-      announcedOf({ listening: ['/ip4/127.0.0.1/tcp/7'], interfaces: [...lo, ...on('eth0', '10.0.0.1')] }),
-      ['/ip4/127.0.0.1/tcp/7'],
-    )
-  })
-
-  test('loopback beside another address is withheld with that reason', () => {
-    assert.equal(reasonOf({ interfaces: [...lo, ...on('eth0', '10.0.0.1')] }, '127.0.0.1'), 'loopback')
+    assert.deepEqual(announcedOf({}), at('127.0.0.1'))
+    const listening = ['/ip4/127.0.0.1/tcp/7']
+    assert.deepEqual(announcedOf({ listening, interfaces: [...lo, ...eth0] }), listening)
   })
 
   test('configured addresses replace all others; an application’s additional ones come first', () => {
     const interfaces = on('eth0', '10.0.0.1')
     const announce = ['/dns4/node.example/udp/4001/quic-v1']
     assert.deepEqual(announcedOf({ interfaces, announce }), announce)
-    assert.equal(reasonOf({ interfaces, announce }, '10.0.0.1'), 'replaced')
     assert.deepEqual(announcedOf({ interfaces, append: announce })[0], announce[0])
     assert.equal(announcedOf({ interfaces, append: announce }).length, 3)
   })
 
-  test('an application’s filter withholds what it does not permit', () => {
-    const permits = (address: string) => !address.includes('/10.')
-    assert.equal(reasonOf({ interfaces: on('eth0', '10.0.0.1'), permits }, '10.0.0.1'), 'filtered')
-  })
-
-  test('an explicit address that no interface has is withheld', () => {
-    const listening = ['/ip4/10.0.0.9/tcp/4001']
-    assert.equal(reasonOf({ listening, interfaces: on('eth0', '10.0.0.1') }, '10.0.0.9'), 'no-interface')
-    assert.deepEqual(announcedOf({ listening, interfaces: on('eth0', '10.0.0.9') }), listening)
-  })
-
-  test('an explicit IPv6 address in another spelling is found on its interface', () => {
-    const listening = ['/ip6/2001:db8:0:0::1/tcp/4001']
-    assert.deepEqual(announcedOf({ listening, interfaces: on('eth0', '2001:db8::1') }), listening)
-  })
-
-  test('a relayed address is withheld', () => {
-    const relayed = '/ip4/10.0.0.7/tcp/4001/p2p/12D3KooWRelay/p2p-circuit'
-    assert.equal(reasonOf({ listening: [relayed] }, '10.0.0.7'), 'relayed')
-  })
+  for (const [listening, host] of [
+    ['/ip4/10.0.0.9/tcp/4001', '10.0.0.9'],
+    ['/ip6/2001:db8:0:0::1/tcp/4001', '2001:db8::1'],
+  ] as const) {
+    test(`the explicit address ${listening} is found on the interface with ${host}`, () => {
+      assert.deepEqual(announcedOf({ listening: [listening], interfaces: on('eth0', host) }), [listening])
+    })
+  }
 
   test('an observed address is unconfirmed until a neighbour confirms it, then announced', () => {
     const address = '/ip4/203.0.113.9/tcp/4001'
@@ -104,7 +108,7 @@ suite('addresses that a node announces', () => {
   })
 
   test('an unconfirmed address follows the announced ones, before dozens that are cut', () => {
-    const bridges = Array.from({ length: 60 }, (_, n) => on(`br-${n}`, `172.17.${n}.1`)).flat()
+    const bridges = many(60, 'br-', '172.17')
     const observed = [{ address: '/ip4/203.0.113.9/tcp/4001', isConfirmed: false, why: 'new' }]
     const states = ownAddresses(inputs({ interfaces: bridges, observed })).map(({ state }) => state)
     const from = states.lastIndexOf('announced') + 1
@@ -112,20 +116,11 @@ suite('addresses that a node announces', () => {
   })
 
   test('twenty bridges before the only other interface: it comes first with both transports, bridges are cut', () => {
-    const bridges = Array.from({ length: 20 }, (_, n) => on(`br-${n}`, `172.${16 + n}.0.1`)).flat()
+    const bridges = many(20, 'br-', '172.20')
     const list = announcedOf({ interfaces: [...lo, ...bridges, ...on('eth0', '10.77.0.2')] })
-    assert.deepEqual(list.slice(0, 2), ['/ip4/10.77.0.2/udp/4001/quic-v1', '/ip4/10.77.0.2/tcp/4001'])
+    assert.deepEqual(list.slice(0, 2), at('10.77.0.2'))
     assert.equal(list.length, 10)
   })
-
-  const many = (count: number, name: string, net: string) =>
-    Array.from({ length: count }, (_, n) => on(`${name}${n}`, `${net}.${n}.1`)).flat()
-  const at = (host: string) => [`/ip4/${host}/udp/4001/quic-v1`, `/ip4/${host}/tcp/4001`]
-  const includesAll = (list: readonly string[], hosts: readonly string[]) =>
-    assert.deepEqual(
-      hosts.flatMap(at).filter((address) => !list.includes(address)),
-      [],
-    )
 
   test('links to containers behind eight of twenty bridges: the default route and a tunnel are announced first', () => {
     const bridges = many(20, 'br-', '172.20')
@@ -158,16 +153,16 @@ suite('addresses that a node announces', () => {
   })
 
   test('twenty interfaces before the one with a link: that comes first', () => {
-    const others = Array.from({ length: 20 }, (_, n) => on(`net${n}`, `172.${16 + n}.0.1`)).flat()
+    const others = many(20, 'net', '172.20')
     const interfaces = [...lo, ...others, ...on('wg0', '10.200.0.2')]
     const list = announcedOf({ interfaces, linkSources: ['10.200.0.2'] })
-    assert.deepEqual(list.slice(0, 2), ['/ip4/10.200.0.2/udp/4001/quic-v1', '/ip4/10.200.0.2/tcp/4001'])
+    assert.deepEqual(list.slice(0, 2), at('10.200.0.2'))
   })
 
   test('a transport that only a bridge has is announced although the limit cuts bridges', () => {
-    const many = Array.from({ length: 30 }, (_, n) => on(`net${n}`, `10.1.${n}.1`)).flat()
+    const interfaces = [...many(30, 'net', '10.1'), ...on('docker0', '172.17.0.1')]
     const listening = ['/ip4/0.0.0.0/udp/4001/quic-v1', '/ip4/172.17.0.1/tcp/4001']
-    const list = announcedOf({ listening, interfaces: [...many, ...on('docker0', '172.17.0.1')] })
+    const list = announcedOf({ listening, interfaces })
     assert.equal(list.at(-1), '/ip4/172.17.0.1/tcp/4001')
     assert.equal(list.length, 16)
   })
