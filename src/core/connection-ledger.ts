@@ -3,7 +3,7 @@ import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { Frame } from './frames.ts'
 import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
 import { LimitSpans, limits } from './limits.ts'
-import { enter, isActive, isJoined, isRelayed, type Link, newLink } from './link.ts'
+import { enter, isActive, isJoined, isRelayed, Link } from './link.ts'
 import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
@@ -195,7 +195,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     if (direct.length >= limits.linksPerPeer)
       return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
     if (info.isForeign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
-    const link = newLink(info, now)
+    const link = new Link(info, now)
     link.isOverLimit = isOverLimit
     record.isOverLimit = isOverLimit
     this.#peers.add(record, link, now)
@@ -209,7 +209,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #addRelayed(info: ConnectionInfo, now: number): LedgerEffect[] {
     const record = this.#peers.getOrCreate(info.peer)
     if (this.#isStopping || !this.#peers.hasRoomForRelayed(record)) return []
-    const link = newLink(info, now)
+    const link = new Link(info, now)
     this.#peers.add(record, link, now)
     return this.#protocol.acceptGuest(info.peer, link, now)
   }

@@ -3,16 +3,7 @@ import { areSameTexts, type Digest, instanceOf } from './frames.ts'
 import { LimitSpans, limits } from './limits.ts'
 import { linkSilenceMs } from './link-protocol.ts'
 import type { Machine, Random } from './machine.ts'
-import {
-  type Departure,
-  isNewer,
-  type Member,
-  newMember,
-  outlives,
-  silence,
-  type TopologyNode,
-  type Via,
-} from './member.ts'
+import { type Departure, isNewer, Member, outlives, silence, type TopologyNode, type Via } from './member.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
@@ -193,7 +184,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #admit(digest: Digest, via: Via, wall: number, now: number): ViewEffect[] {
     const effects = this.#makeRoom(digest.peer, now)
     if (this.#members.size >= this.#members.spec.capacity) return effects
-    const member = newMember(digest, via, now)
+    const member = new Member(digest, via, now)
     this.#members.set(digest.peer, member, now)
     this.#topologyVersion++
     return [

@@ -21,69 +21,51 @@ export interface Ending {
 }
 
 /** One connection of a peer in the ledger. */
-export interface Link {
+export class Link {
   readonly connection: string
   readonly info: ConnectionInfo
   /** Remote address, without the peer id. */
   readonly address: string
   readonly openedAt: number
-  state: LinkState
+  state: LinkState = 'opening'
   /** When the link entered this state. */
   enteredAt: number
   /** Dials of the dialler so far; undefined on the listener until hello. */
   counter: number | undefined
-  id: string
+  id = ''
   /** Own `mesh.connection.opened`; undefined until emitted. */
   openedSpan: TraceRef | undefined
   /** `unsettled` until known; a guest has no hello. */
-  kind: 'unsettled' | 'member' | 'guest'
+  kind: 'unsettled' | 'member' | 'guest' = 'unsettled'
   hello: Hello | undefined
   /** When the last frame arrived, and when the pending probe was sent. */
   heardAt: number
   probedAt: number | undefined
   /** Version of the own digest last sent in full, and when. */
-  digestVersion: number
-  digestAt: number
+  digestVersion = -1
+  digestAt = -Infinity
   /** When a digest or `unchanged` was last sent. */
-  digestSentAt: number
+  digestSentAt = -Infinity
   readonly identify: IdentifyRetry
   /** Identify has not succeeded on this connection. */
-  awaitsIdentify: boolean
+  awaitsIdentify = false
   /** This node is at its peer limit: it waits for the hello only to answer with a goodbye. */
-  isOverLimit: boolean
+  isOverLimit = false
   /** When to reopen a stream that failed to open, and the number of reopens so far. */
-  reopenAt: number
-  reopens: number
+  reopenAt = Infinity
+  reopens = 0
   /** Host at which the peer observes this node. */
   observedHost: string | undefined
   ending: Ending | undefined
-}
 
-export function newLink(info: ConnectionInfo, now: number): Link {
-  return {
-    connection: info.id,
-    info,
-    address: withoutPeer(info.address),
-    openedAt: now,
-    state: 'opening',
-    enteredAt: now,
-    counter: undefined,
-    id: '',
-    openedSpan: undefined,
-    kind: 'unsettled',
-    hello: undefined,
-    heardAt: now,
-    probedAt: undefined,
-    digestVersion: -1,
-    digestAt: -Infinity,
-    digestSentAt: -Infinity,
-    identify: new IdentifyRetry(now),
-    awaitsIdentify: false,
-    isOverLimit: false,
-    reopenAt: Infinity,
-    reopens: 0,
-    observedHost: undefined,
-    ending: undefined,
+  constructor(info: ConnectionInfo, now: number) {
+    this.connection = info.id
+    this.info = info
+    this.address = withoutPeer(info.address)
+    this.openedAt = now
+    this.enteredAt = now
+    this.heardAt = now
+    this.identify = new IdentifyRetry(now)
   }
 }
 

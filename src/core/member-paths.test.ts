@@ -5,7 +5,7 @@ import { digestOf, hear, makeView, spansNamed, wall } from '../testing/core/view
 import { leakCheck } from '../testing/leak-check.ts'
 import type { NodeEvent, PathFailure } from './events.ts'
 import { limits } from './limits.ts'
-import { newMember } from './member.ts'
+import { Member } from './member.ts'
 import { MemberPaths, notePaths } from './member-paths.ts'
 
 leakCheck()
@@ -18,7 +18,7 @@ const silent = (address: string, errorType = 'TimeoutError'): PathFailure => ({
 })
 
 function noteFixture() {
-  const member = newMember(digestOf('p', { addresses }), 'link', 0)
+  const member = new Member(digestOf('p', { addresses }), 'link', 0)
   return (worked: readonly string[], ...failed: readonly PathFailure[]) =>
     notePaths(member, { worked, failed }).map(
       ({ span, attributes }): Readonly<Record<string, unknown>> => ({ span, ...attributes }),

@@ -16,35 +16,23 @@ export interface TopologyNode {
 }
 
 /** The dials of one member. Times are monotonic milliseconds. */
-export interface DialRecord {
+export class DialRecord {
   /** Earliest next dial; while a dial is in progress, when that counts as failed. */
-  dialAfter: number
-  isDialling: boolean
+  dialAfter = 0
+  isDialling = false
   /** Start of the last dial. */
-  dialledAt: number
+  dialledAt = -Infinity
   /** Consecutive failures. */
-  dialFailures: number
+  dialFailures = 0
   /** Last answer of this start of the member. */
-  answeredAt: number
+  answeredAt = -Infinity
   /** When a new address or start last allowed an immediate dial, and how often since the last answer. */
-  redialAt: number
-  redials: number
-}
-
-export function newDialRecord(): DialRecord {
-  return {
-    dialAfter: 0,
-    isDialling: false,
-    dialledAt: -Infinity,
-    dialFailures: 0,
-    answeredAt: -Infinity,
-    redialAt: -Infinity,
-    redials: 0,
-  }
+  redialAt = -Infinity
+  redials = 0
 }
 
 /** A node as its digests describe it. Times are monotonic milliseconds of this process. */
-export interface Member {
+export class Member {
   /** The newest digest; every "unchanged" advances its sequence. */
   digest: Digest
   /** When this node last received something newer from the member itself. */
@@ -54,44 +42,35 @@ export interface Member {
   linkAt: number
   linkIntervalMs: number
   /** When it was alive according to a linked neighbour that lists it as linked, and that neighbour's interval. */
-  vouchedAt: number
-  vouchIntervalMs: number
+  vouchedAt = -Infinity
+  vouchIntervalMs = 0
   /** Departed members are retained for a while, so that an old digest in transit does not bring them back. */
-  state: 'member' | 'departed'
+  state: 'member' | 'departed' = 'member'
   departure: Departure | undefined
   /** When it entered this state. */
   since: number
   /** Estimated from its digests on links. */
-  readonly clock: PeerClock
-  readonly dials: DialRecord
+  readonly clock: PeerClock = { samples: [], isOff: false }
+  readonly dials = new DialRecord()
   /** Its addresses, without peer id, that did not answer while another did; at most as many as a digest has. */
-  blockedAddresses: readonly string[]
+  blockedAddresses: readonly string[] = []
   /** The processes with its identity; two concurrent ones mean a copied key. */
-  sightings: Sightings
+  sightings: Sightings = noSightings
+
+  constructor(digest: Digest, via: Via, now: number) {
+    this.digest = digest
+    this.receivedAt = now
+    this.via = via
+    this.linkAt = via === 'link' ? now : -Infinity
+    this.linkIntervalMs = via === 'link' ? digest.intervalMs : 0
+    this.since = now
+  }
 }
 
 /** Orders digests: by start of the node, then by digest within one start. */
 export interface Version {
   readonly incarnation: number
   readonly sequence: number
-}
-
-export function newMember(digest: Digest, via: Via, now: number): Member {
-  return {
-    digest,
-    receivedAt: now,
-    via,
-    ...(via === 'link' ? { linkAt: now, linkIntervalMs: digest.intervalMs } : { linkAt: -Infinity, linkIntervalMs: 0 }),
-    vouchedAt: -Infinity,
-    vouchIntervalMs: 0,
-    state: 'member',
-    departure: undefined,
-    since: now,
-    clock: { samples: [], isOff: false },
-    dials: newDialRecord(),
-    blockedAddresses: [],
-    sightings: noSightings,
-  }
 }
 
 export function isNewer(a: Version, b: Version): boolean {

@@ -7,7 +7,7 @@ import { digestOf, hear, makeView, spansNamed } from '../testing/core/view-fixtu
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import type { DialFailure } from './events.ts'
-import { type DialRecord, newDialRecord } from './member.ts'
+import { DialRecord } from './member.ts'
 import { allowRedial, type NeighbourEvent, Neighbours } from './neighbours.ts'
 
 leakCheck()
@@ -180,7 +180,7 @@ test('restarted member: dialled at once, whatever failed before', () => {
 const failed = { dialAfter: 99_000, dialFailures: 4, isDialling: true } satisfies Partial<DialRecord>
 
 test('new address of a member: dialled at once, but not for every digest', () => {
-  const record: DialRecord = { ...newDialRecord(), ...failed }
+  const record = Object.assign(new DialRecord(), failed)
   allowRedial(record, true, 2_000)
   assert.deepEqual([record.dialAfter, record.dialFailures, record.isDialling], [2_000, 0, false])
   const failedAgain: DialRecord = { ...record, ...failed }
@@ -189,7 +189,7 @@ test('new address of a member: dialled at once, but not for every digest', () =>
 })
 
 test('restart of a member: earlier failures do not count, a dial in progress still does', () => {
-  const record: DialRecord = { ...newDialRecord(), ...failed }
+  const record = Object.assign(new DialRecord(), failed)
   allowRedial(record, false, 2_000)
   assert.deepEqual([record.dialAfter, record.dialFailures, record.isDialling], [2_000, 0, true])
 })
@@ -199,7 +199,7 @@ for (const [news, hasMoved] of [
   ['restarts', false],
 ] as const) {
   test(`member that ${news} in every digest: dials back off until it answers`, () => {
-    const record = newDialRecord()
+    const record = new DialRecord()
     const dialsIn = (from: number, minutes: number) => {
       let dials = 0
       for (let n = from; n < from + minutes * 30; n++) {

@@ -173,11 +173,12 @@ function toOwnAddress(
   { address, source, detail, interface: name }: Candidate,
   reason: WithholdReason | undefined,
 ): OwnAddress {
-  const state = reason === undefined ? 'announced' : reason === 'bound' ? 'cut' : stateOf(reason)
-  return { address, source, state, reason, detail, interface: name }
+  return { address, source, state: stateOf(reason), reason, detail, interface: name }
 }
 
-function stateOf(reason: WithholdReason): OwnAddress['state'] {
+function stateOf(reason: WithholdReason | undefined): OwnAddress['state'] {
+  if (reason === undefined) return 'announced'
+  if (reason === 'bound') return 'cut'
   return reason === 'unconfirmed' ? 'unconfirmed' : 'withheld'
 }
 

@@ -7,17 +7,23 @@ import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 
 /** Connection state of one peer: everything that is not in its digest. */
-export interface PeerRecord extends Due {
+export class PeerRecord implements Due {
   readonly peer: string
-  links: readonly Link[]
+  links: readonly Link[] = []
   /** The node was full when it connected: the ledger will close all its connections. */
-  isOverLimit: boolean
+  isOverLimit = false
   /** Gossipsub has one pair of streams per peer, on any of its connections. */
-  readonly repair: GossipRepair
+  readonly repair = new GossipRepair()
   /** Which of its addresses answered, until its first digest creates the member. */
   paths: PathReport | undefined
   /** One of its links is joined, as of the last `update`. */
-  isLinked: boolean
+  isLinked = false
+  dueAt = Infinity
+  queueIndex = -1
+
+  constructor(peer: string) {
+    this.peer = peer
+  }
 }
 
 /** Peers above the limit that stay until their goodbye; the ledger closes further ones without it. Guess. */
@@ -78,18 +84,7 @@ export class PeerRecords {
 
   /** The record of a peer, or a new one, which is listed once a link is added. */
   getOrCreate(peer: string): PeerRecord {
-    return (
-      this.#records.get(peer) ?? {
-        peer,
-        links: [],
-        isOverLimit: false,
-        repair: new GossipRepair(),
-        paths: undefined,
-        isLinked: false,
-        dueAt: Infinity,
-        queueIndex: -1,
-      }
-    )
+    return this.#records.get(peer) ?? new PeerRecord(peer)
   }
 
   find(connection: string): readonly [PeerRecord, Link] | undefined {

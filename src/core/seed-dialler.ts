@@ -25,55 +25,37 @@ export type SeedState = 'waiting' | 'dialling' | 'connected' | 'given-up' | 'sel
 
 export type SeedCause = AttributesOf<'mesh.seed.dial'>['mesh.seed.cause']
 
-/** One seed and its current or last campaign. Times are monotonic milliseconds. */
-export interface Seed {
+/** One seed and its current or last campaign; due at once when new. Times are monotonic milliseconds. */
+export class Seed {
   readonly address: string
-  state: SeedState
+  state: SeedState = 'waiting'
   /** Number of campaigns so far. */
-  campaign: number
-  cause: SeedCause
+  campaign = 0
+  cause: SeedCause = 'start'
   /** The campaign's `mesh.seed.dial`. */
   root: TraceRef | undefined
-  beganAt: number
-  endedAt: number
+  beganAt = 0
+  endedAt = 0
   /** In [0, 1): position of this node's delays between half of a step and the whole step. */
-  jitter: number
+  jitter = 0
   /** Attempts of this campaign so far. */
-  attempt: number
-  attemptAt: number
+  attempt = 0
+  attemptAt = 0
   /** When the next attempt is due; during an attempt, when that counts as failed. */
-  nextAt: number
+  nextAt = 0
   /** The peer that answered last; a seed may come back with another identity. */
   peer: string | undefined
   /** Consecutive losses soon after the answer. */
-  hangups: number
+  hangups = 0
   /** Failure of the last attempt of this campaign. */
   failure: DialFailure | undefined
   /** Last reported problem of its path, to emit one span per change; empty without a problem. */
-  reportedBlock: string
+  reportedBlock = ''
   /** Whether `mesh.seed.self` was emitted. */
-  isSelfReported: boolean
-}
+  isSelfReported = false
 
-/** A new seed is due at once: the first tick starts its first campaign. */
-export function newSeed(address: string): Seed {
-  return {
-    address,
-    state: 'waiting',
-    campaign: 0,
-    cause: 'start',
-    root: undefined,
-    beganAt: 0,
-    endedAt: 0,
-    jitter: 0,
-    attempt: 0,
-    attemptAt: 0,
-    nextAt: 0,
-    peer: undefined,
-    hangups: 0,
-    failure: undefined,
-    reportedBlock: '',
-    isSelfReported: false,
+  constructor(address: string) {
+    this.address = address
   }
 }
 
@@ -99,16 +81,9 @@ export interface SeedOptions {
 }
 
 /** One seed, for display. */
-export interface SeedView {
-  readonly address: string
-  readonly state: SeedState
-  /** Attempts of this campaign so far. */
-  readonly attempt: number
-  readonly campaign: number
+export interface SeedView extends Readonly<Pick<Seed, 'address' | 'state' | 'attempt' | 'campaign' | 'peer'>> {
   /** Monotonic milliseconds of the next attempt; undefined while connected or dialling. */
   readonly nextAt: number | undefined
-  /** The peer that answered last. */
-  readonly peer: string | undefined
 }
 
 type Answer = Extract<SeedEvent, { readonly type: 'seed.answered' }>
@@ -143,7 +118,7 @@ export class SeedDialler implements Machine<SeedEvent, SeedEffect> {
       throw new MeshError('MESH_LIMIT_REACHED', { limit: 'seeds', value: limits.seeds })
     this.#random = options.random
     this.#sampleJitter = options.sampleJitter ?? options.random
-    this.#seeds = distinct.map(newSeed)
+    this.#seeds = distinct.map((seed) => new Seed(seed))
   }
 
   handle(event: SeedEvent, now: number): SeedEffect[] {

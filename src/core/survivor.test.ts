@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { helloOf, infoOf } from '../testing/core/node-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { type Link, newLink } from './link.ts'
+import { Link } from './link.ts'
 import { chooseSurvivor, type SurvivorRule } from './survivor.ts'
 
 leakCheck()
@@ -15,7 +15,7 @@ type Sample = readonly [dialler: End, counter: number, incarnation: number]
 
 function linkAt(end: End, [dialler, counter, peerIncarnation]: Sample): Link {
   const direction = dialler === end ? 'outbound' : 'inbound'
-  const link = newLink(infoOf({ id: `${dialler}${counter}`, direction }), 0)
+  const link = new Link(infoOf({ id: `${dialler}${counter}`, direction }), 0)
   link.counter = counter
   link.hello = helloOf({ incarnation: end === 'a' ? peerIncarnation : 1, counter })
   return link
