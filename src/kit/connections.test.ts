@@ -7,9 +7,8 @@ import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { servesApplication } from './application-use.ts'
 import type { NetworkComponents } from './components.ts'
-import { Connections } from './connections.ts'
+import { Connections, servesApplication } from './connections.ts'
 import { linkProtocol } from './link-streams.ts'
 
 leakCheck()

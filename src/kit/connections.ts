@@ -6,7 +6,6 @@ import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
-import { servesApplication } from './application-use.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type GossipStreams, gossipPrefix } from './gossip-streams.ts'
 import type { LinkStream } from './link-streams.ts'
@@ -311,6 +310,16 @@ function hasGossipStream({ streams }: Connection, direction: Stream['direction']
 
 export function isGossip({ protocol }: Pick<Stream, 'protocol'>): boolean {
   return protocol.startsWith(gossipPrefix)
+}
+
+/** Protocols of the mesh, of libp2p itself, and of gossipsub, whose stream healing moves to another connection. */
+const infrastructure = ['/tracemesh/', '/meshsub/', '/floodsub/', '/ipfs/id/', '/ipfs/ping/', '/libp2p/autonat/']
+
+/** Whether the application uses this connection: libp2p shares one connection among all users of a peer. */
+export function servesApplication({ streams }: Pick<Connection, 'streams'>): boolean {
+  return streams.some(
+    ({ protocol }) => protocol !== '' && !infrastructure.some((prefix) => protocol.startsWith(prefix)),
+  )
 }
 
 /** Only the dialler opens the link stream, so only it can resume a connection that the mesh left. */

@@ -17,10 +17,12 @@ describe('one cause has one error.type over QUIC and TCP', () => {
   let dialler: RealNode
   let others: Readonly<Record<Transport, RealNode>>
   const failures = new Map<string, DialFailure>()
+  /** Those that the dialler reports to the monitor of resources. */
+  const errorTypes: string[] = []
   const servers: Awaited<ReturnType<typeof startTcpServer>>[] = []
 
   before(async () => {
-    dialler = await realNode([listenOn.quic, listenOn.tcp])
+    dialler = await realNode([listenOn.quic, listenOn.tcp], { onDialFailed: (errorType) => errorTypes.push(errorType) })
     others = { quic: await realNode([listenOn.quic]), tcp: await realNode([listenOn.tcp]) }
     await dialler.network.start((event) => {
       if (event.type === 'seed.failed') failures.set(event.seed, event.failure)
@@ -56,6 +58,13 @@ describe('one cause has one error.type over QUIC and TCP', () => {
     ['another peer id answers', 'tcp', () => `${others.tcp.address}/p2p/${unknownPeer}`, 'handshake', 'UnexpectedPeer'],
     ['this node answers', 'quic', () => ownAddress('quic'), 'handshake', 'SelfDial'],
     ['this node answers', 'tcp', () => ownAddress('tcp'), 'handshake', 'SelfDial'],
+    [
+      'the address has its peer id',
+      'quic',
+      () => `${ownAddress('quic')}/p2p/${dialler.network.self}`,
+      'dial',
+      'SelfDial',
+    ],
     ['the name is unknown', 'quic', () => '/dns4/nobody.invalid/udp/4001/quic-v1', 'resolve', 'ENOTFOUND'],
     ['the name is unknown', 'tcp', () => '/dns4/nobody.invalid/tcp/4001', 'resolve', 'ENOTFOUND'],
     ['no listener', 'tcp', () => deadAddressOf.tcp, 'dial', 'ECONNREFUSED'],
@@ -74,6 +83,7 @@ describe('one cause has one error.type over QUIC and TCP', () => {
     test(`${situation}, ${transport}: ${type}`, async () => {
       const failure = await dialUntilFailure(await seed())
       assert.deepEqual([failure.stage, failure.errorType], [stage, type], failure.errorMessage)
+      assert.equal(errorTypes.at(-1), type)
     })
   }
 

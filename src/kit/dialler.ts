@@ -5,7 +5,6 @@ import type { DialFailure, NetworkEffect, NetworkEvent, PathFailure } from '../c
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import { appDialWaitMs, type DialTarget, isApplicationConnected, isApplicationDialling } from './application-use.ts'
 import { pause } from './clock.ts'
 import type { NetworkComponents } from './components.ts'
 import type { ConnectionRecord, Connections } from './connections.ts'
@@ -48,6 +47,15 @@ export interface DiallerOptions {
 
 /** Interval at which the dialler polls the application’s dial. */
 const pollMs = 50
+
+/** How long the mesh waits for the application’s dial of the same peer before it dials as well. Guess. */
+const appDialWaitMs = 3_000
+
+/** The target of a dial; for a seed the peer id may be unknown. */
+interface DialTarget {
+  readonly peer: PeerId | undefined
+  readonly addresses: readonly Multiaddr[]
+}
 
 /** Dials seeds and peers; each dial delivers one result within its limit. */
 export class Dialler {
@@ -276,4 +284,33 @@ async function resolveAll(addresses: readonly Multiaddr[], lookup: Lookup) {
 
 function dialFailure(result: Extract<Result, { ok: false }>): DialFailure {
   return explainSelfDial(summarizeFailures(result.failures, result.addresses))
+}
+
+/** Whether the application is dialling this peer, or one of these addresses, through libp2p’s dial queue. */
+function isApplicationDialling(
+  { connectionManager }: Pick<NetworkComponents, 'connectionManager'>,
+  { peer, addresses }: DialTarget,
+): boolean {
+  const texts = new Set(addresses.map(withoutPeer))
+  return connectionManager.getDialQueue().some(({ peerId, multiaddrs }) => {
+    if (peer !== undefined && peerId?.equals(peer) === true) return true
+    return multiaddrs.some((address) => texts.has(withoutPeer(address)))
+  })
+}
+
+/**
+ * Whether an existing connection to this peer makes our dial unnecessary: one that this node’s application opened, or
+ * one that the lower peer id dialled. Of two ends that dial each other only one yields.
+ */
+function isApplicationConnected(
+  { connectionManager, peerId }: Pick<NetworkComponents, 'connectionManager' | 'peerId'>,
+  { peer }: DialTarget,
+  isOurs: (connection: Connection) => boolean,
+): boolean {
+  if (peer === undefined) return false
+  const lowerDials = peer.toString() < peerId.toString()
+  return connectionManager.getConnections(peer).some((connection) => {
+    if (connection.status !== 'open' || connection.limits !== undefined || isOurs(connection)) return false
+    return connection.direction === 'outbound' || lowerDials
+  })
 }

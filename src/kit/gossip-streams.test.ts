@@ -226,7 +226,9 @@ describe('the streams that gossipsub really uses', () => {
     const read = inbound('read', 60_000)
     gossip.streamsInbound.set('go', { rawStream: read })
     const all = [read, inbound('unread', 60_000), inbound('fresh', 0)]
-    guard.resetUnread([{ remotePeer: 'go', streams: all } as unknown as Connection])
+    guard.clearForHeal('missing', 'go' as unknown as PeerId, [
+      { remotePeer: 'go', streams: all } as unknown as Connection,
+    ])
     assert.deepEqual(reset, ['unread'])
     await owner.close()
   })

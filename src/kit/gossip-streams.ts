@@ -1,17 +1,10 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
-import type { NetworkEffect, NetworkEvent } from '../core/events.ts'
+import type { NetworkEvent } from '../core/events.ts'
+import type { GossipLack } from '../core/gossip-repair.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import type { PubSub } from './components.ts'
-import type { Connections } from './connections.ts'
-import {
-  type GossipInternals,
-  gossipInternals,
-  isOutboundStream,
-  type OutboundStream,
-  type RawMessage,
-} from './gossip-internals.ts'
-import { type AgentLimit, isOneMessage, rpcLimit, smallestLimit, splitRpc } from './rpc-size.ts'
+import { type GossipInternals, isOutboundStream, type OutboundStream, type RawMessage } from './gossip-internals.ts'
+import { isOneMessage, splitRpc } from './rpc-size.ts'
 
 /** A message that was not sent to one neighbour. */
 export interface UnsentMessage {
@@ -125,8 +118,17 @@ export class GossipStreams {
     return this.#opening && clock.now() - this.#opening.since > stuckMs ? this.#opening.peer : undefined
   }
 
+  /**
+   * Ends the streams to a peer that block a heal: those that gossipsub does not read, or all of them if the other side has
+   * to open its own, which it does when it sees a new stream. `connections`: all those to the peer.
+   */
+  clearForHeal(lack: GossipLack, peer: PeerId, connections: readonly Connection[]): void {
+    if (lack === 'no-inbound' || lack === 'no-subscription') this.#reset(peer, connections)
+    else this.#resetUnread(connections)
+  }
+
   /** Resets inbound streams that gossipsub does not read: the peer would go on writing to them. */
-  resetUnread(connections: readonly Connection[]): void {
+  #resetUnread(connections: readonly Connection[]): void {
     // The timeline of a stream is in Unix milliseconds.
     const openedBefore = this.#options.clock.wall() - unreadMs
     for (const connection of connections) {
@@ -139,7 +141,7 @@ export class GossipStreams {
   }
 
   /** Ends all gossip streams in both directions, so that each side opens its own again. */
-  reset(peer: PeerId, connections: readonly Connection[]): void {
+  #reset(peer: PeerId, connections: readonly Connection[]): void {
     const outbound = this.#gossip.streamsOutbound.get(peer.toString())?.rawStream
     for (const stream of connections.flatMap(inboundOf)) stream.abort(new Error('gossip streams are reset'))
     this.#gossip.removePeer(peer)
@@ -261,84 +263,29 @@ function endStream(stream: Stream): void {
   else stream.close().catch((error: Error) => stream.abort(error))
 }
 
-export interface GossipGuardOptions {
-  readonly owner: Owner
-  readonly clock: Clock
-  readonly deliver: (event: NetworkEvent) => void
-  /** Override the defaults for these agents. */
-  readonly limits?: readonly AgentLimit[] | undefined
-  /** Agent version of a peer, by identify. */
-  readonly agentOf: (peer: string) => string | undefined
-  /** A gossipsub stream opened or ended. */
-  readonly onChange: () => void
-}
+const reportMs = 1_000
 
-/** Creates the guard for the streams of a pubsub; undefined if it is no js gossipsub. */
-export function guardGossip(pubsub: PubSub | undefined, options: GossipGuardOptions): GossipStreams | undefined {
-  const gossip = pubsub && gossipInternals(pubsub)
-  if (gossip === undefined) return undefined
-  const { owner, clock, deliver, limits, agentOf, onChange } = options
-  const unsentReports = new UnsentReports(owner, deliver)
-  return new GossipStreams({
-    gossip,
-    owner,
-    clock,
-    limitOf: (peer) => rpcLimit(agentOf(peer), limits),
-    smallestLimit: smallestLimit(limits),
-    onUnsent: (message) => unsentReports.add(message),
-    onChange,
-  })
-}
-
-/**
- * Ends the streams that block a heal: those that gossipsub does not read, or all of them if the other side has to open
- * its own, which it does when it sees a new stream. Returns the connection on which to run identify next.
- */
-export function clearForHeal(
-  streams: GossipStreams | undefined,
-  connections: Connections,
-  { connection: id, lack }: Extract<NetworkEffect, { do: 'heal' }>,
-): Connection | undefined {
-  const connection = connections.find(id)?.connection
-  if (connection === undefined) return undefined
-  const all = connections.connectionsTo(connection.remotePeer)
-  if (lack === 'no-inbound' || lack === 'no-subscription') streams?.reset(connection.remotePeer, all)
-  else streams?.resetUnread(all)
-  return connection
-}
-
-const intervalMs = 1_000
-
-/** Reports unsent gossip messages at most once a second: one large message may exceed the limit of 300 neighbours. */
-export class UnsentReports {
-  readonly #owner: Owner
-  readonly #deliver: (event: NetworkEvent) => void
-  #lastMessage: UnsentMessage | undefined
-  #count = 0
-  #isPaused = false
-
-  constructor(owner: Owner, deliver: (event: NetworkEvent) => void) {
-    this.#owner = owner
-    this.#deliver = deliver
-  }
-
-  add(message: UnsentMessage): void {
-    this.#lastMessage = message
-    this.#count++
-    if (!this.#isPaused) this.#report()
-  }
-
-  #report(): void {
-    if (this.#lastMessage === undefined || this.#owner.closed) return
-    const event = { type: 'gossip.unsent', ...this.#lastMessage, count: this.#count } as const
-    this.#lastMessage = undefined
-    this.#count = 0
-    this.#isPaused = true
-    this.#owner.after(intervalMs, () => {
-      this.#isPaused = false
-      this.#report()
+/** Reports unsent messages at most once a second: one large message may exceed the limit of 300 neighbours. */
+export function unsentReporter(owner: Owner, deliver: (event: NetworkEvent) => void): (message: UnsentMessage) => void {
+  let last: UnsentMessage | undefined
+  let count = 0
+  let isPaused = false
+  const report = () => {
+    if (last === undefined || owner.closed) return
+    const event = { type: 'gossip.unsent', ...last, count } as const
+    last = undefined
+    count = 0
+    isPaused = true
+    owner.after(reportMs, () => {
+      isPaused = false
+      report()
     })
     // Gossipsub is still sending at this point.
-    queueMicrotask(() => this.#deliver(event))
+    queueMicrotask(() => deliver(event))
+  }
+  return (message) => {
+    last = message
+    count++
+    if (!isPaused) report()
   }
 }

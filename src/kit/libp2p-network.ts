@@ -7,12 +7,12 @@ import { type ConnectionRecord, Connections } from './connections.ts'
 import { dialBackInTime, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
-import { clearForHeal, type GossipStreams, guardGossip } from './gossip-streams.ts'
+import { gossipInternals } from './gossip-internals.ts'
+import { GossipStreams, unsentReporter } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
-import { closeGracefully, endLink } from './graceful-close.ts'
-import { type FrameCounters, LinkStreams } from './link-streams.ts'
+import { closeGracefully, endLink, type FrameCounters, LinkStreams } from './link-streams.ts'
 import { type Lookup, systemLookup } from './multiaddrs.ts'
-import type { AgentLimit } from './rpc-size.ts'
+import { type AgentLimit, rpcLimit, smallestLimit } from './rpc-size.ts'
 import type { OpenedCrossing } from './seal.ts'
 
 export interface Libp2pNetworkOptions {
@@ -94,21 +94,25 @@ export class Libp2pNetwork implements Network {
     const deliverIfOpen = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
-    const streams = guardGossip(pubsub, {
-      owner,
-      clock,
-      deliver: deliverIfOpen,
-      limits: this.#options.gossipLimits,
-      agentOf: (peer) => connections.agentOf(peer),
-      onChange: () => this.#pollGossip(owner),
-    })
+    const { gossipLimits, onDialFailed, isOwn = () => false, isJoined = () => true } = this.#options
+    const internals = pubsub && gossipInternals(pubsub)
+    const streams =
+      internals &&
+      new GossipStreams({
+        gossip: internals,
+        owner,
+        clock,
+        limitOf: (peer) => rpcLimit(connections.agentOf(peer), gossipLimits),
+        smallestLimit: smallestLimit(gossipLimits),
+        onUnsent: unsentReporter(owner, deliverIfOpen),
+        onChange: () => this.#pollGossip(owner),
+      })
     const gossipOptions = pubsub && { pubsub, topics: meshes.map(digestTopic), streams }
     const probes = new ExpectedProbes(owner)
     const connections = new Connections(components, owner, clock, gossipOptions, maxPeers, probes, closes)
     const onCrossing = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const sharedOptions = { components, owner, clock, connections, deliver: deliverIfOpen }
     const links = new LinkStreams(sharedOptions)
-    const { onDialFailed, isOwn = () => false } = this.#options
     const dialler = new Dialler({
       ...sharedOptions,
       lookup,
@@ -119,7 +123,6 @@ export class Libp2pNetwork implements Network {
     })
     const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: deliverIfOpen, onCrossing })
     this.#deliver = deliverIfOpen
-    const { isJoined = () => true } = this.#options
     const wait = new GossipWait({ connections, owner, clock, isJoined })
     this.#running = { owner, connections, links, dialler, gossip, wait, streams, probes }
     this.#listenToLibp2p(owner, connections)
@@ -179,7 +182,8 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  #perform({ links, dialler, gossip, connections, probes, owner, streams }: Running, effect: NetworkEffect): void {
+  #perform(running: Running, effect: NetworkEffect): void {
+    const { links, dialler, gossip, connections, probes, owner } = running
     switch (effect.do) {
       case 'dial.seed':
         dialler.dialSeed(effect)
@@ -206,7 +210,7 @@ export class Libp2pNetwork implements Network {
         break
       }
       case 'heal':
-        this.#identify(clearForHeal(streams, connections, effect))
+        this.#heal(running, effect)
         break
       case 'identify':
         this.#identify(connections.find(effect.connection)?.connection)
@@ -235,6 +239,14 @@ export class Libp2pNetwork implements Network {
     if (abort) record.link?.abort(error)
     else if (record.link !== undefined) endLink(record.link, owner, this.#options.clock)
     this.#queueChange()
+  }
+
+  #heal({ connections, streams }: Running, effect: Extract<NetworkEffect, { do: 'heal' }>): void {
+    const connection = connections.find(effect.connection)?.connection
+    if (connection === undefined) return
+    const peer = connection.remotePeer
+    streams?.clearForHeal(effect.lack, peer, connections.connectionsTo(peer))
+    this.#identify(connection)
   }
 
   /** Identify emits `peer:identify`, upon which gossipsub opens its missing stream. */

@@ -46,40 +46,29 @@ async function eventsOf(...spans: readonly SpanEffect[]): Promise<MeshEvent[]> {
 
 describe('each event derives from one span', () => {
   const node = { peer: 'p', name: 'compute-1', role: 'compute' } as const
-
-  test('member:joined', async () => {
-    const span = emitSpan('mesh.member.joined', { ...member, 'mesh.member.via': 'link' })
-    assert.deepEqual(await eventsOf(span), [{ type: 'member:joined', detail: node }])
-  })
-
-  test('member:left', async () => {
-    assert.deepEqual(await eventsOf(emitSpan('mesh.member.left', member)), [{ type: 'member:left', detail: node }])
-  })
-
-  test('member:expired', async () => {
-    const span = emitSpan('mesh.member.expired', { ...member, ...silence })
-    assert.deepEqual(await eventsOf(span), [{ type: 'member:expired', detail: node }])
-  })
-
-  test('seed:connected', async () => {
-    const span = emitSpan('mesh.seed.connected', { ...attempt, 'mesh.peer.id': 'p' })
-    const detail = { address: seed, peer: 'p', attempts: 10 }
-    assert.deepEqual(await eventsOf(span), [{ type: 'seed:connected', detail }])
-  })
-
-  test('seed:giveup, with the peer id of an address that has one', async () => {
-    const withPeer = { ...attempt, 'mesh.seed.address': `${seed}/p2p/p` }
-    const spans = [attempt, withPeer].map((one) => emitSpan('mesh.seed.giveup', { ...one, ...failure }))
-    assert.deepEqual(await eventsOf(...spans), [
-      { type: 'seed:giveup', detail: { address: seed, attempts: 10 } },
-      { type: 'seed:giveup', detail: { address: `${seed}/p2p/p`, peer: 'p', attempts: 10 } },
-    ])
-  })
-
-  test('leak:suspected', async () => {
-    const detail = { invariant: 'one-link-per-pair', expected: 2, actual: 3 }
-    assert.deepEqual(await eventsOf(emitSpan('mesh.leak.suspected', leak)), [{ type: 'leak:suspected', detail }])
-  })
+  const connected = { address: seed, peer: 'p', attempts: 10 }
+  const giveup = { ...attempt, ...failure }
+  const withPeer = { 'mesh.seed.address': `${seed}/p2p/p` }
+  const table: readonly (readonly [SpanEffect, MeshEvent])[] = [
+    [emitSpan('mesh.member.joined', { ...member, 'mesh.member.via': 'link' }), { type: 'member:joined', detail: node }],
+    [emitSpan('mesh.member.left', member), { type: 'member:left', detail: node }],
+    [emitSpan('mesh.member.expired', { ...member, ...silence }), { type: 'member:expired', detail: node }],
+    [
+      emitSpan('mesh.seed.connected', { ...attempt, 'mesh.peer.id': 'p' }),
+      { type: 'seed:connected', detail: connected },
+    ],
+    [emitSpan('mesh.seed.giveup', giveup), { type: 'seed:giveup', detail: { address: seed, attempts: 10 } }],
+    [
+      emitSpan('mesh.seed.giveup', { ...giveup, ...withPeer }),
+      { type: 'seed:giveup', detail: { ...connected, address: `${seed}/p2p/p` } },
+    ],
+    [
+      emitSpan('mesh.leak.suspected', leak),
+      { type: 'leak:suspected', detail: { invariant: 'one-link-per-pair', expected: 2, actual: 3 } },
+    ],
+  ]
+  for (const [span, event] of table)
+    test(`${span.span}: ${event.type}`, async () => assert.deepEqual(await eventsOf(span), [event]))
 
   test('other spans have no event', async () => {
     const retry = emitSpan('mesh.seed.retry', { ...attempt, ...failure, 'mesh.seed.delay_ms': 1_000 })

@@ -41,36 +41,24 @@ async function startRecording(node: RealNode): Promise<RecordedEvents> {
   }) as RecordedEvents
 }
 
-/** Runs with nodes, and stops them also after a failure. */
+/** Runs with nodes, of which the first is started, and its events; stops them also after a failure. */
 async function withNodes(
   nodes: readonly Promise<RealNode>[],
-  run: (...nodes: [RealNode, RealNode, RealNode]) => Promise<void>,
+  run: (events: RecordedEvents, ...nodes: [RealNode, RealNode, RealNode]) => Promise<void>,
 ) {
-  const started = await Promise.all(nodes)
+  const all = (await Promise.all(nodes)) as [RealNode, RealNode, RealNode]
   try {
-    await run(...(started as [RealNode, RealNode, RealNode]))
+    await run(await startRecording(all[0]), ...all)
   } finally {
-    await Promise.all(started.map((node) => node.stop()))
+    await Promise.all(all.map((node) => node.stop()))
   }
 }
 
 const quicNode = (options?: Parameters<typeof realNode>[1]) => realNode([listenOn.quic], options)
 
 describe('dials', () => {
-  test('a dial with a system error: reported by its code', () => {
-    const codes: string[] = []
-    const onDialFailed = (errorType: string) => void codes.push(errorType)
-    return withNodes([realNode([listenOn.tcp], { onDialFailed })], async (node) => {
-      const events = await startRecording(node)
-      node.network.perform({ do: 'dial.seed', seed: deadAddressOf.tcp, limitMs: 3_000 })
-      await until('failed', () => events.of('seed.failed').length > 0)
-      assert.deepEqual(codes, ['ECONNREFUSED'])
-    })
-  })
-
   test('several addresses with a dead one: the dial still succeeds within 2 s', () =>
-    withNodes([quicNode(), quicNode()], async (node, target) => {
-      const events = await startRecording(node)
+    withNodes([quicNode(), quicNode()], async (events, node, target) => {
       const addresses = ['no address', deadAddressOf.quic, target.address]
       const peer = target.network.self
       const late = AbortSignal.timeout(2_000)
@@ -81,16 +69,18 @@ describe('dials', () => {
     }))
 
   test('an address at which this node itself listens is not dialled for a member', () =>
-    withNodes([quicNode({ isOwn: (address) => address === deadAddressOf.quic }), quicNode()], async (node, target) => {
-      const events = await startRecording(node)
-      const peer = target.network.self
-      node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic], limitMs: 3_000 })
-      await until('failed', () => events.of('peer.dialled').length === 1, 1_000)
-      assert.equal(events.of('peer.dialled')[0]?.ok, false)
-      node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic, target.address], limitMs: 3_000 })
-      await until('dialled', () => events.of('peer.dialled').length === 2)
-      assert.equal(events.of('peer.dialled')[1]?.ok, true)
-    }))
+    withNodes(
+      [quicNode({ isOwn: (address) => address === deadAddressOf.quic }), quicNode()],
+      async (events, node, target) => {
+        const peer = target.network.self
+        node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic], limitMs: 3_000 })
+        await until('failed', () => events.of('peer.dialled').length === 1, 1_000)
+        assert.equal(events.of('peer.dialled')[0]?.ok, false)
+        node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic, target.address], limitMs: 3_000 })
+        await until('dialled', () => events.of('peer.dialled').length === 2)
+        assert.equal(events.of('peer.dialled')[1]?.ok, true)
+      },
+    ))
 
   test('a seed with a DNS name: each dial resolves the name again', async () => {
     let address = '127.0.0.2'
@@ -100,8 +90,7 @@ describe('dials', () => {
       if (address === '') throw Object.assign(new Error('queryA ENOTFOUND seed.test'), { code: 'ENOTFOUND' })
       return [{ address, family: 4 as const }]
     }
-    await withNodes([quicNode({ lookup }), quicNode()], async (node, target) => {
-      const events = await startRecording(node)
+    await withNodes([quicNode({ lookup }), quicNode()], async (events, node, target) => {
       const seed = target.address.replace('/ip4/127.0.0.1/', '/dns4/seed.test/')
       const dial = () => node.network.perform({ do: 'dial.seed', seed, limitMs: 1_000 })
       dial()
@@ -121,9 +110,31 @@ describe('dials', () => {
     })
   })
 
+  test('a seed name with one blocked address: the path report follows the snapshot with the connection', async () => {
+    const lookup = () => Promise.resolve(['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }) as const))
+    await using node = await realNode([listenOn.tcp], { lookup })
+    await using target = await realNode([listenOn.tcp])
+    const events: (NetworkEvent & { readonly listed: number })[] = []
+    const { promise, resolve } = Promise.withResolvers<void>()
+    await target.network.start(() => {})
+    await node.network.start((event) => {
+      events.push({ ...event, listed: node.network.snapshot().length })
+      if (event.type === 'peer.paths' || event.type === 'seed.failed') resolve()
+    })
+    const seed = target.address.replace('/ip4/127.0.0.1/', '/dns4/seed.test/')
+    node.network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
+    await promise
+    const paths = events.findIndex(({ type }) => type === 'peer.paths')
+    const changed = events.findIndex(({ type, listed }) => type === 'changed' && listed === 1)
+    assert.ok(changed >= 0 && changed < paths, events.map(({ type }) => type).join(' '))
+    const report = events[paths]
+    assert.ok(report?.type === 'peer.paths')
+    assert.deepEqual([report.peer, report.worked.length, report.failed.length], [target.network.self, 1, 1])
+    assert.equal(report.failed[0]?.errorType, 'ECONNREFUSED')
+  })
+
   test('a plain libp2p peer: no link stream, no gossip', () =>
-    withNodes([quicNode()], async (node) => {
-      const events = await startRecording(node)
+    withNodes([quicNode()], async (events, node) => {
       const privateKey = await generateKeyPair('Ed25519')
       const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [listenOn.quic] })
       const plain = await createLibp2p({ ...settings, services: { identify: identify() } })
@@ -142,8 +153,7 @@ describe('dials', () => {
     }))
 
   test('a peer that stopped gossipsub: it lacks no stream after the next identify', () =>
-    withNodes([realNode([listenOn.tcp]), realNode([listenOn.tcp])], async (node, guest) => {
-      await startRecording(node)
+    withNodes([realNode([listenOn.tcp]), realNode([listenOn.tcp])], async (_, node, guest) => {
       node.network.perform({ do: 'dial.seed', seed: guest.address, limitMs: 3_000 })
       const gossip = () => node.network.snapshot()[0]?.gossip
       const streams = () => node.libp2p.getConnections().flatMap((one) => one.streams.map(({ protocol }) => protocol))
@@ -162,20 +172,8 @@ describe('dials', () => {
       assert.equal(gossip(), 'none')
     }))
 
-  test('a seed with our own address: the dial fails with SelfDial', () =>
-    withNodes([quicNode()], async (node) => {
-      const { network, address } = node
-      const events = await startRecording(node)
-      for (const seed of [address, `${address}/p2p/${network.self}`])
-        network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
-      await until('failed', () => events.of('seed.failed').length === 2)
-      const types = events.of('seed.failed').map((event) => event.failure.errorType)
-      assert.deepEqual(types, ['SelfDial', 'SelfDial'])
-    }))
-
   test('a QUIC dial that the other side refuses after success: it fails at identify', () =>
-    withNodes([quicNode(), quicNode()], async (node, full) => {
-      const events = await startRecording(node)
+    withNodes([quicNode(), quicNode()], async (events, node, full) => {
       Object.assign(full.components.connectionManager, { acceptIncomingConnection: () => false })
       node.network.perform({ do: 'dial.seed', seed: full.address, limitMs: 3_000 })
       await until('failed', () => events.of('seed.failed').length === 1)
@@ -183,13 +181,12 @@ describe('dials', () => {
     }))
 
   test('a QUIC dial that succeeds after its limit: no connection remains', () =>
-    withNodes([quicNode(), quicNode()], async (node, early) => {
-      const events = await startRecording(node)
+    withNodes([quicNode(), quicNode()], async (events, node, early) => {
       const address = early.address
       await early.stop()
       node.network.perform({ do: 'dial.seed', seed: address, limitMs: 300 })
       await until('failed', () => events.of('seed.failed').length === 1)
-      await withNodes([realNode([address])], async (late) => {
+      await withNodes([realNode([address])], async (_, late) => {
         let opened = 0
         late.components.events.addEventListener('connection:open', () => opened++)
         await sleep(4_000)
@@ -210,8 +207,7 @@ describe('a misbehaving peer', () => {
   ]
   for (const [what, bytes, flooding] of payloads) {
     test(`sends ${what}: refused, its stream ends, other links are unaffected`, () =>
-      withNodes([quicNode(), quicNode(), quicNode()], async (node, friend, attacker) => {
-        const events = await startRecording(node)
+      withNodes([quicNode(), quicNode(), quicNode()], async (events, node, friend, attacker) => {
         await startRecording(friend)
         const link = await linkNodes(friend, node)
         const connection = await attacker.libp2p.dial(multiaddr(node.address))
@@ -230,8 +226,7 @@ describe('a misbehaving peer', () => {
   }
 
   test('opens a second link stream on one connection: refused, the first stays', () =>
-    withNodes([quicNode(), quicNode()], async (node, attacker) => {
-      const events = await startRecording(node)
+    withNodes([quicNode(), quicNode()], async (events, node, attacker) => {
       const connection = await attacker.libp2p.dial(multiaddr(node.address))
       const first = await connection.newStream(linkProtocol)
       const second = await connection.newStream(linkProtocol)
@@ -242,8 +237,7 @@ describe('a misbehaving peer', () => {
     }))
 
   test('opens a link stream as the listener: refused', () =>
-    withNodes([quicNode(), quicNode()], async (node, attacker) => {
-      const events = await startRecording(node)
+    withNodes([quicNode(), quicNode()], async (events, node, attacker) => {
       node.network.perform({ do: 'dial.seed', seed: attacker.address, limitMs: 3_000 })
       await until('connected', () => events.of('seed.answered').length === 1)
       const stream = await attacker.libp2p.getConnections()[0]?.newStream(linkProtocol)
@@ -252,8 +246,7 @@ describe('a misbehaving peer', () => {
     }))
 
   test('gossips a digest of another peer: counted, and not delivered', () =>
-    withNodes([quicNode(), quicNode()], async (node, forger) => {
-      const events = await startRecording(node)
+    withNodes([quicNode(), quicNode()], async (events, node, forger) => {
       await startRecording(forger)
       await linkNodes(forger, node)
       await until('subscribed', () => areSubscribed(node, forger))
@@ -268,8 +261,7 @@ describe('a misbehaving peer', () => {
 
 describe('messages that cross meshes', () => {
   test('a valid seal is delivered, an invalid one is refused with origin and id', () =>
-    withNodes([quicNode(), quicNode()], async (node, bridge) => {
-      const events = await startRecording(node)
+    withNodes([quicNode(), quicNode()], async (events, node, bridge) => {
       await startRecording(bridge)
       const opened: string[] = []
       node.network.onCrossing((mesh, crossing) => opened.push(`${mesh} ${Buffer.from(crossing.body)}`))
@@ -301,8 +293,7 @@ describe('messages that cross meshes', () => {
 })
 
 test('a lost gossip stream: the snapshot shows it as missing, and a heal restores it', () =>
-  withNodes([quicNode(), quicNode()], async (node, peer) => {
-    await startRecording(node)
+  withNodes([quicNode(), quicNode()], async (_, node, peer) => {
     await startRecording(peer)
     const connection = await linkNodes(node, peer)
     const gossip = () => node.network.snapshot()[0]?.gossip
@@ -320,8 +311,7 @@ test('a lost gossip stream: the snapshot shows it as missing, and a heal restore
   }))
 
 test('a connection whose identify failed: unidentified in the snapshot, until an identify effect', () =>
-  withNodes([quicNode(), quicNode()], async (node, peer) => {
-    await startRecording(node)
+  withNodes([quicNode(), quicNode()], async (_, node, peer) => {
     await startRecording(peer)
     const protocol = '/ipfs/id/1.0.0'
     const { registrar } = peer.components as unknown as { registrar: Registrar }
@@ -357,8 +347,7 @@ describe('an RPC above the limit of the neighbour', () => {
   }
 
   test('a known limit: not sent but reported, and smaller messages arrive', () =>
-    withNodes([quicNode({ gossipLimits: [small] }), quicNode()], async (node, peer) => {
-      const events = await startRecording(node)
+    withNodes([quicNode({ gossipLimits: [small] }), quicNode()], async (events, node, peer) => {
       await startRecording(peer)
       const received = await subscribeAndLink(node, peer)
       const { pubsub } = node.libp2p.services
@@ -372,8 +361,7 @@ describe('an RPC above the limit of the neighbour', () => {
 
   for (const transport of ['quic', 'tcp'] as const) {
     test(`an unknown limit: the stream ends there, both ends see it, and one heal restores both (${transport})`, () =>
-      withNodes([realNode([listenOn[transport]]), realNode([listenOn[transport]])], async (node, peer) => {
-        await startRecording(node)
+      withNodes([realNode([listenOn[transport]]), realNode([listenOn[transport]])], async (_, node, peer) => {
         await startRecording(peer)
         Object.assign((peer.libp2p.services.pubsub as unknown as { opts: object }).opts, {
           maxInboundDataLength: small.bytes,
@@ -400,8 +388,7 @@ describe('an RPC above the limit of the neighbour', () => {
 })
 
 test('a stopped network can be started again', () =>
-  withNodes([quicNode(), quicNode()], async (node, peer) => {
-    const events = await startRecording(node)
+  withNodes([quicNode(), quicNode()], async (events, node, peer) => {
     await startRecording(peer)
     await linkNodes(peer, node)
     await until('accepted', () => events.of('stream.open').length === 1)
@@ -442,8 +429,8 @@ async function linkNodes(dialler: RealNode, listener: RealNode): Promise<string>
 const oneWayMs = 500
 
 test('a dial over slow QUIC and fast TCP closes no connection that the application uses', async () => {
-  const other = await realNode([listenOn.tcp, listenOn.quic], { closes: 'own' })
-  const one = await realNode([], { closes: 'own' })
+  await using other = await realNode([listenOn.tcp, listenOn.quic], { closes: 'own' })
+  await using one = await realNode([], { closes: 'own' })
   const addresses = other.libp2p.getMultiaddrs().map((address) => address.decapsulateCode(CODE_P2P).toString())
   const tcp = addresses.find((address) => address.includes('/tcp/')) ?? ''
   const quic = addresses.find((address) => address.includes('/quic-v1')) ?? ''
@@ -457,19 +444,15 @@ test('a dial over slow QUIC and fast TCP closes no connection that the applicati
     detail.newStream(chat).catch(() => {})
   })
   one.libp2p.addEventListener('connection:close', ({ detail }) => closed.push(detail))
-  try {
-    let reached = false
-    await one.network.start((event) => {
-      if (event.type === 'peer.dialled') reached = event.ok
-    })
-    const slow = `/ip4/127.0.0.1/udp/${relay.port}/quic-v1`
-    one.network.perform({ do: 'dial.peer', peer: other.network.self, addresses: [slow, tcp], limitMs: 8_000 })
-    await until('a connection', () => reached, 9_000)
-    assert.ok(relay.received() > 0, 'the slow path is dialled too')
-    await sleep(3 * oneWayMs)
-    assert.deepEqual([opened.map(({ remoteAddr }) => String(remoteAddr).split('/')[3]), closed.length], [['tcp'], 0])
-    assert.ok(opened[0]?.streams.some(({ protocol, status }) => protocol === chat && status === 'open'))
-  } finally {
-    await Promise.all([one.stop(), other.stop()])
-  }
+  let reached = false
+  await one.network.start((event) => {
+    if (event.type === 'peer.dialled') reached = event.ok
+  })
+  const slow = `/ip4/127.0.0.1/udp/${relay.port}/quic-v1`
+  one.network.perform({ do: 'dial.peer', peer: other.network.self, addresses: [slow, tcp], limitMs: 8_000 })
+  await until('a connection', () => reached, 9_000)
+  assert.ok(relay.received() > 0, 'the slow path is dialled too')
+  await sleep(3 * oneWayMs)
+  assert.deepEqual([opened.map(({ remoteAddr }) => String(remoteAddr).split('/')[3]), closed.length], [['tcp'], 0])
+  assert.ok(opened[0]?.streams.some(({ protocol, status }) => protocol === chat && status === 'open'))
 })

@@ -12,7 +12,6 @@ import { measuredClock, VitalsReader } from '../telemetry/vitals.ts'
 import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
-import { closeLimitMs } from './graceful-close.ts'
 import {
   type InternalInit,
   nextIncarnation,
@@ -22,6 +21,7 @@ import {
 } from './init.ts'
 import { libp2pLogger } from './libp2p-logger.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
+import { closeLimitMs } from './link-streams.ts'
 import { MeshEvents } from './mesh-events.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { RegistryCensus } from '../core/owned-map.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { idleCensus } from '../testing/otlp/memory-telemetry.ts'
 import { seededRandom } from '../testing/random.ts'
 import { type CensusInput, censusSpans, type LedgerLink, type OpenConnection } from './census.ts'
 import { graceMs, maxSuspects, maxUnsettledMs } from './findings.ts'
@@ -38,7 +39,7 @@ function census(over: Partial<CensusInput> = {}): SpanEffect[] {
     links: [link('c1')],
     connections: [connection('c1')],
     counts: { peers: 1, members: 2 },
-    libp2p: { 'mesh.audit.streams': 3, 'mesh.audit.gossip_peers': 4, 'mesh.audit.peer_store': 5 },
+    libp2p: idleCensus.libp2p,
     frames: { in: 6, out: 7, refused: 8 },
     vitals: {
       memoryBytes: 94_371_840,

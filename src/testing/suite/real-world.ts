@@ -19,7 +19,7 @@ import type { SuiteHarness } from './suite-steps.ts'
 
 export type Transport = 'quic' | 'tcp'
 
-export interface RealNode {
+export interface RealNode extends AsyncDisposable {
   readonly network: Libp2pNetwork
   readonly libp2p: Libp2p<{ identify: Identify; pubsub: GossipSub }>
   readonly owner: Owner
@@ -90,17 +90,12 @@ export async function realNode(
     pubsub,
     ...options,
   })
-  return {
-    network,
-    libp2p,
-    owner,
-    components,
-    address: libp2p.getMultiaddrs().map(withoutPeer)[0] ?? '',
-    stop: async () => {
-      await network.stop()
-      await owner[Symbol.asyncDispose]()
-    },
+  const stop = async () => {
+    await network.stop()
+    await owner[Symbol.asyncDispose]()
   }
+  const address = libp2p.getMultiaddrs().map(withoutPeer)[0] ?? ''
+  return { network, libp2p, owner, components, address, stop, [Symbol.asyncDispose]: stop }
 }
 
 /** Real nodes in this process, over loopback. */

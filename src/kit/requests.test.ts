@@ -6,7 +6,7 @@ import { appTracing, unsampledName } from '../testing/app-tracing.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import { RequestSpans } from './request-spans.ts'
+import { RequestSpans } from './requests.ts'
 
 leakCheck()
 
