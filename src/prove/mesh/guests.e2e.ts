@@ -33,7 +33,10 @@ interface Mesh {
   readonly far: NodeProcess
 }
 
-/** Runs a guest, started by its command line, against a mesh of two nodes. */
+/**
+ * Runs a guest, started by its command line, against a mesh of two nodes: it joins, publishes, leaves with a goodbye, comes
+ * back, crashes, and comes back once more.
+ */
 export async function runGuestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
   await using cluster = await startCluster()
   const mesh = 'mesh-a'
@@ -42,18 +45,14 @@ export async function runGuestVisits(command: readonly string[], { random }: Pro
   await until(async () => (await topologyOf(far)).members.length > 0, 10_000, 'two nodes have each other as members')
   const address = `${cluster.address('near')}/p2p/${near.peer}`
   const env = { GUEST_KEY: Array.from({ length: 64 }, () => Math.floor(random() * 16).toString(16)).join('') }
-  return await visit({ cluster, near, far }, () => startGuest(command, address, `${mesh}/${topic}`, env))
-}
-
-/** The guest joins, publishes, leaves with a goodbye, comes back, crashes, and comes back once more. */
-async function visit(mesh: Mesh, start: () => Promise<Guest>): Promise<ProofResult> {
-  const first = await stay(mesh, await start(), 'at first')
+  const start = () => startGuest(command, address, `${mesh}/${topic}`, env)
+  const first = await stay({ cluster, near, far }, await start(), 'at first')
   const again = await start()
-  const second = await stay(mesh, again, 'back after it left', again.kill)
-  const last = await stay(mesh, await start(), 'back after a crash')
+  const second = await stay({ cluster, near, far }, again, 'back after it left', again.kill)
+  const last = await stay({ cluster, near, far }, await start(), 'back after a crash')
   const stays = [first, second, last]
   return {
-    figures: { ...Object.fromEntries(stays.map(({ title, steps }) => [title, steps])) },
+    figures: Object.fromEntries(stays.map(({ title, steps }) => [title, steps])),
     checks: stays.flatMap(({ checks }) => checks),
   }
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type LogEntry, parseLogLine } from '../../processes/node-program.ts'
-import { type Exit, Subprocess } from '../../processes/subprocess.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals } from '../proof.ts'
@@ -63,17 +63,10 @@ export const proof = endToEnd({
   },
 })
 
-interface Npx {
-  /** The first log line with this message. */
-  line(message: string): LogEntry | undefined
-  readonly exited: Promise<Exit>
-  tail(): string
-  stop(): void
-  kill(): void
-}
+type Npx = ReturnType<typeof npx>
 
 /** `npx tracemesh node` in a process group of its own. */
-function npx(folder: string, cache: string, tarball: string, name: string, args: readonly string[]): Npx {
+function npx(folder: string, cache: string, tarball: string, name: string, args: readonly string[]) {
   const listen = ['--listen', '/ip4/127.0.0.1/udp/0/quic-v1', '--listen', '/ip4/127.0.0.1/tcp/0']
   const node = ['node', '--name', name, '--log-level', 'debug', '--otlp', 'off', ...listen, ...args]
   const lines: LogEntry[] = []
@@ -86,13 +79,10 @@ function npx(folder: string, cache: string, tarball: string, name: string, args:
     onLine: (line) => lines.push(parseLogLine(line)),
   })
   return {
-    line: (message) => lines.find(({ msg }) => msg === message),
+    /** The first log line with this message. */
+    line: (message: string) => lines.find(({ msg }) => msg === message),
     exited: child.exited,
-    tail: () =>
-      `${lines
-        .slice(-3)
-        .map((line) => JSON.stringify(line))
-        .join('\n')}\n${child.output}`.slice(-1_500),
+    tail: () => [...lines.slice(-3).map((line) => JSON.stringify(line)), child.output].join('\n').slice(-1_500),
     // As a terminal does, to every process of the group.
     stop: () => child.signal('SIGINT'),
     kill: () => child.signal('SIGKILL'),

@@ -37,6 +37,8 @@ test('an invalid setting: exit 2, with the valid values', async () => {
     ['CALLS_LIMIT', '08000', /from 100 /],
     ['SERIES_EXPIRATION', '1d', /h, m or s/],
     ['JAEGER_TTL', 'week', /h, m or s/],
+    ['PPROF_PORT', '16680', /port 16680 is assigned twice/],
+    ...['0', 'x', '70000', '127.0.0.1:6060'].map((port) => ['PPROF_PORT', port, /is not a port/] as const),
   ]
   for (const [key, value, says] of refused) {
     const { code, output } = await lib('check_settings', { [key]: value })
@@ -45,11 +47,12 @@ test('an invalid setting: exit 2, with the valid values', async () => {
   }
   const few = await lib('check_settings', { MESH_MAX_PEERS: '4' })
   assert.match(few.output, /MESH_NEIGHBOURS=8 .* is above MESH_MAX_PEERS/)
-  const { code, output } = await lib('check_settings', {
-    PAGE_TOKEN: 'letters.digits_~+/=-0123',
-    MESH_NEIGHBOURS: '64',
-  })
-  assert.equal(code, 0, output)
+  assert.match((await lib('check_settings', { PPROF_PORT: '6060', PAGE_TOKEN: 'short' })).output, /PAGE_TOKEN/)
+  const good = { PAGE_TOKEN: 'letters.digits_~+/=-0123', MESH_NEIGHBOURS: '64', PPROF_PORT: '6060' }
+  for (const env of [{}, good]) {
+    const { code, output } = await lib('check_settings', env)
+    assert.deepEqual([code, output], [0, ''])
+  }
 })
 
 test('a $ in .env, or no project name: exit 2, and the value stays hidden', async () => {

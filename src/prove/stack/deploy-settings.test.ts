@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -16,7 +15,8 @@ function settings(text: string): Record<string, string> {
   return Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]))
 }
 
-test('settings of .env: exactly the variables of compose.yaml', () => {
+test('settings of .env: exactly the variables of compose.yaml; profiling is off', () => {
+  assert.equal(settings(read('.env'))['PPROF_PORT'], '')
   const variables = [...read('compose.yaml').matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, key]) => key)
   const settingNames = Object.keys(settings(read('.env'))).filter((key) => key !== 'COMPOSE_PROJECT_NAME')
   assert.deepEqual(settingNames.toSorted(), [...new Set(variables)].toSorted())
@@ -78,28 +78,4 @@ test('every service has a limit of memory and CPU, restarts, and listens on loop
     for (const [, port] of block.matchAll(/"([^"]*\$\{\w*_PORT[^"]*:\d+)"/g))
       assert.ok(port?.startsWith('127.0.0.1:'), `${name}: ${port}`)
   }
-})
-
-/** Error of deploy/start.sh about the settings of the shell; empty when they are valid. */
-function complaint(env: Readonly<Record<string, string>>): string {
-  const parts = ['say', 'settings'].map((part) => `. "$here/lib/${part}.sh"`)
-  const script = [
-    'set -euo pipefail',
-    `here=${JSON.stringify(deploy)}`,
-    ...parts,
-    'docker() { echo 4; }',
-    'check_settings',
-  ]
-  const { PATH = '' } = process.env
-  return spawnSync('bash', ['--norc', '-c', script.join('\n')], { env: { PATH, ...env }, encoding: 'utf8' }).stderr
-}
-
-test('PPROF_PORT: empty or a free port is valid, a malformed or duplicate one is refused', () => {
-  assert.equal(settings(read('.env'))['PPROF_PORT'], '')
-  assert.equal(complaint({}), '')
-  assert.equal(complaint({ PPROF_PORT: '6060' }), '')
-  for (const wrong of ['0', 'x', '70000', '127.0.0.1:6060'])
-    assert.match(complaint({ PPROF_PORT: wrong }), /is not a port/)
-  assert.match(complaint({ PPROF_PORT: '16680' }), /port 16680 is assigned twice/)
-  assert.match(complaint({ PPROF_PORT: '6060', PAGE_TOKEN: 'short' }), /PAGE_TOKEN/)
 })
