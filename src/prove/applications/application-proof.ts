@@ -44,10 +44,11 @@ function totalsOf({ ends, cpu, rss, pss, restedRss, exitMs }: SideFigures) {
 
 function checksOf(comparison: Comparison, application: Application): Check[] {
   const { with: mesh, without: bare, cpuRatio, rssAdded } = comparison
+  const fewestMembers = Math.min(...mesh.ends.map(({ members }) => members))
   return [
     ...application.nothingLost('without', bare.ends),
     ...application.nothingLost('with', mesh.ends),
-    equals('each process of the mesh has all others as members', application.processes - 1, fewestMembers(mesh)),
+    equals('each process of the mesh has all others as members', application.processes - 1, fewestMembers),
     equals('connections closed during the work, without the mesh', 'none', closesOf(bare)),
     equals('connections closed during the work, with the mesh', 'none', closesOf(mesh)),
     equals('faults without the mesh', 'none', faultsOf(bare)),
@@ -59,20 +60,13 @@ function checksOf(comparison: Comparison, application: Application): Check[] {
   ]
 }
 
-function fewestMembers({ ends }: SideFigures): number {
-  return Math.min(...ends.map(({ members }) => members))
-}
-
 function closesOf({ ends }: SideFigures): string {
-  return joinTexts(ends.flatMap(({ closes }) => Object.entries(closes).map(([by, count]) => `${count} by ${by}`)))
+  const closes = ends.flatMap((end) => Object.entries(end.closes).map(([by, count]) => `${count} by ${by}`))
+  return closes.join('; ') || 'none'
 }
 
 function faultsOf({ ends }: SideFigures): string {
-  return joinTexts(ends.flatMap(({ faults }) => faults.map((fault) => fault.slice(0, 200))))
-}
-
-function joinTexts(texts: readonly string[]): string {
-  return texts.length === 0 ? 'none' : texts.join('; ')
+  return ends.flatMap(({ faults }) => faults.map((fault) => fault.slice(0, 200))).join('; ') || 'none'
 }
 
 /** The processes of one application, with the mesh or without it. */

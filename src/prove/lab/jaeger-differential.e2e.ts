@@ -2,18 +2,19 @@ import { isDeepStrictEqual } from 'node:util'
 import { until } from '../../processes/waiting.ts'
 import { jaegerVersion, stackBinary } from '../../stack/binaries.ts'
 import { exportBytes, otlpClient } from '../../store/otlp-client.ts'
-import { startStore } from '../../store/store.ts'
+import { type RunningStore, startStore } from '../../store/store.ts'
 import { playedMinute, playedNodes } from '../../testing/otlp/lab-spans.ts'
 import { type RunningJaeger, startJaeger } from '../../testing/stack/jaeger.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { type Check, equals, type ProofContext, unrun } from '../proof.ts'
+import { type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 import { sendAll } from '../stack/cardinality.e2e.ts'
 
 /** Minutes of spans in both stores. */
 const minutes = 3
 const seconds = 30
 const settleMs = 15_000
+const bounds = { maxSpans: 100_000, maxBytes: 64_000_000, maxAgeMs: 3_600_000 }
 
 const odd = {
   services: ['shop', 'shop-2'],
@@ -30,51 +31,47 @@ export const proof = endToEnd({
   async run(context) {
     const binary = await stackBinary('jaeger')
     if ('missing' in binary) return unrun(context, 'Jaeger to compare with', jaegerVersion, binary.missing)
+    await using resources = new AsyncDisposableStack()
     const jaeger = await startJaeger(binary.path)
-    try {
-      return await compareStores(jaeger, context)
-    } finally {
-      await jaeger.stop()
-    }
+    resources.defer(() => jaeger.stop())
+    const store = await startStore({ otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:', ...bounds })
+    resources.defer(() => store.close())
+    return await compareStores(store, jaeger, context)
   },
 })
 
-async function compareStores(jaeger: RunningJaeger, { random }: ProofContext) {
-  const bounds = { maxSpans: 100_000, maxBytes: 64_000_000, maxAgeMs: 3_600_000 }
-  const store = await startStore({ otlp: '127.0.0.1:0', http: '127.0.0.1:0', file: ':memory:', ...bounds })
-  try {
-    const fromMs = Math.floor(Date.now()) - minutes * 60_000
-    const nodes = playedNodes(random)
-    const lab = Array.from({ length: minutes }, (_, minute) =>
-      nodes.map(({ resource }) => exportBytes(resource, playedMinute(nodes, minute, fromMs + minute * 60_000, random))),
-    ).flat()
-    const exports = [...lab, ...oddExports(fromMs)]
-    for (const url of [store.otlpUrl, jaeger.otlpUrl]) await feed(url, exports)
-    const sides: readonly [Side, Side] = [
-      { url: store.queryUrl, reader: new TraceReader(store.queryUrl) },
-      { url: jaeger.queryUrl, reader: new TraceReader(jaeger.queryUrl) },
-    ]
-    const toMs = fromMs + minutes * 60_000
-    let counts: readonly Record<string, number>[] = []
-    const haveSameCounts = async () => {
-      counts = await askBoth(sides, (side) => spanCounts(side, fromMs, toMs))
-      return Object.keys(counts[0] ?? {}).length > 0 && isDeepStrictEqual(counts[0], counts[1])
-    }
-    // Jaeger stores acknowledged spans in batches.
-    await until(haveSameCounts, settleMs, 'both have as many spans of each service').catch(() => {})
-    const results = await compareAnswers(sides, fromMs, toMs)
-    const countOf = (side: number) => JSON.stringify(counts[side] ?? 'not counted')
-    const checks: Check[] = [
-      equals('spans of each service', countOf(0), countOf(1)),
-      ...results.map(({ what, difference }) => equals(what, 'the same', difference ?? 'the same')),
-    ]
-    return {
-      figures: { exports: exports.length, spans: counts[0], questions: results.length, jaeger: jaegerVersion },
-      checks,
-    }
-  } finally {
-    await store.close()
+async function compareStores(
+  store: RunningStore,
+  jaeger: RunningJaeger,
+  { random }: ProofContext,
+): Promise<ProofResult> {
+  const fromMs = Math.floor(Date.now()) - minutes * 60_000
+  const nodes = playedNodes(random)
+  const lab = Array.from({ length: minutes }, (_, minute) =>
+    nodes.map(({ resource }) => exportBytes(resource, playedMinute(nodes, minute, fromMs + minute * 60_000, random))),
+  ).flat()
+  const exports = [...lab, ...oddExports(fromMs)]
+  for (const url of [store.otlpUrl, jaeger.otlpUrl]) await feed(url, exports)
+  const sides: readonly [Side, Side] = [
+    { url: store.queryUrl, reader: new TraceReader(store.queryUrl) },
+    { url: jaeger.queryUrl, reader: new TraceReader(jaeger.queryUrl) },
+  ]
+  const toMs = fromMs + minutes * 60_000
+  let counts: readonly Record<string, number>[] = []
+  const haveSameCounts = async () => {
+    counts = await askBoth(sides, (side) => spanCounts(side, fromMs, toMs))
+    return Object.keys(counts[0] ?? {}).length > 0 && isDeepStrictEqual(counts[0], counts[1])
   }
+  // Jaeger stores acknowledged spans in batches.
+  await until(haveSameCounts, settleMs, 'both have as many spans of each service').catch(() => {})
+  const results = await compareAnswers(sides, fromMs, toMs)
+  const countOf = (side: number) => JSON.stringify(counts[side] ?? 'not counted')
+  const checks: Check[] = [
+    equals('spans of each service', countOf(0), countOf(1)),
+    ...results.map(({ what, difference }) => equals(what, 'the same', difference ?? 'the same')),
+  ]
+  const figures = { exports: exports.length, spans: counts[0], questions: results.length, jaeger: jaegerVersion }
+  return { figures, checks }
 }
 
 /** Number of spans by service, over all traces that a search returns. */

@@ -45,7 +45,7 @@ export const proof = endToEnd({
     'a day of churn with a fresh identity at every start, replayed through the Collector: the number of series is flat',
   quick: false,
   seconds: 60 + hours * 10,
-  run: (context) => withStack(['otelcol-contrib'], context, () => replayDay(context)),
+  run: (context) => withStack(context, () => replayDay(context), ['otelcol-contrib']),
 })
 
 interface Count {

@@ -7,23 +7,6 @@ import { freeTcpPorts } from '../../processes/free-ports.ts'
 import type { ProofContext } from '../proof.ts'
 import { plainEnvironment, root, sh } from '../shell.ts'
 
-export interface Container {
-  readonly id: string
-  readonly service: string
-  readonly pid: number
-  readonly oomKilled: boolean
-  readonly restarts: number
-  readonly limitMb: number
-}
-
-export interface MemoryAccount {
-  readonly service: string
-  readonly limitMb: number
-  /** Highest of all samples. */
-  readonly workingMb: number
-  readonly peakMb: number
-}
-
 const template =
   '{{.ID}} {{index .Config.Labels "com.docker.compose.service"}} {{.State.Pid}} {{.State.OOMKilled}} {{.RestartCount}} {{.HostConfig.Memory}}'
 
@@ -34,7 +17,7 @@ export async function docker(...args: readonly string[]): Promise<string> {
 }
 
 /** Containers of a Compose project, also exited ones. */
-export async function containersOf(project: string): Promise<readonly Container[]> {
+export async function containersOf(project: string) {
   const ids = await listLines('ps', '--all', '--quiet', '--filter', label(project))
   if (ids.length === 0) return []
   const lines = await docker('inspect', '--format', template, ...ids)
@@ -65,11 +48,20 @@ function label(project: string): string {
   return `label=com.docker.compose.project=${project}`
 }
 
+/** Memory of a container, in MiB: the highest of all samples. */
+interface MemoryAccount {
+  readonly service: string
+  readonly limitMb: number
+  readonly workingMb: number
+  readonly peakMb: number
+}
+
 /** Samples the memory of every container until `stop`. */
 export class MemoryWatch {
   readonly #project: string
   readonly #timer: NodeJS.Timeout
-  #accounts: readonly (MemoryAccount & { readonly id: string })[] = []
+  /** By the id of the container. */
+  readonly #accounts = new Map<string, MemoryAccount>()
 
   /** A sample lists the containers with Docker and reads a few small files of each. */
   constructor(project: string, sampleMs = 5_000) {
@@ -81,31 +73,19 @@ export class MemoryWatch {
   async stop(): Promise<readonly MemoryAccount[]> {
     clearInterval(this.#timer)
     await this.#sample()
-    const accounts = this.#accounts.map(({ id, ...account }) => account)
-    return accounts.toSorted((a, b) => b.workingMb / b.limitMb - a.workingMb / a.limitMb)
+    return [...this.#accounts.values()].sort((a, b) => b.workingMb / b.limitMb - a.workingMb / a.limitMb)
   }
 
   async #sample(): Promise<void> {
     for (const { id, service, pid, limitMb } of await containersOf(this.#project)) {
       const memory = pid === 0 ? undefined : await containerMemory(pid)
       if (memory === undefined) continue
-      const before = this.#accounts.find((account) => account.id === id)
+      const before = this.#accounts.get(id)
       const workingMb = Math.max(before?.workingMb ?? 0, memory.workingMb)
       const peakMb = Math.max(before?.peakMb ?? 0, memory.peakMb)
-      this.#accounts = [
-        ...this.#accounts.filter((account) => account.id !== id),
-        { id, service, limitMb, workingMb, peakMb },
-      ]
+      this.#accounts.set(id, { service, limitMb, workingMb, peakMb })
     }
   }
-}
-
-/** Memory use of a container, in MiB. */
-interface ContainerMemory {
-  /** Working set at the last sample: usage without inactive file pages. */
-  readonly workingMb: number
-  /** The kernel's high-water mark, file pages included. */
-  readonly peakMb: number
 }
 
 /** Files of the two versions of control groups. */
@@ -126,8 +106,11 @@ const versions = [
   },
 ] as const
 
-/** Memory of the container of the process `pid` of this machine; undefined when the process has ended. */
-async function containerMemory(pid: number): Promise<ContainerMemory | undefined> {
+/**
+ * Memory of the container of the process `pid` of this machine, in MiB: its working set, which is its usage without
+ * inactive file pages, and the kernel's high-water mark with them. Undefined when the process has ended.
+ */
+async function containerMemory(pid: number) {
   try {
     const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8')
     for (const { line, mount, usage, peak, inactive } of versions) {

@@ -30,7 +30,7 @@ export const proof = endToEnd({
   quick: false,
   seconds: totalSeconds,
   run: (context) =>
-    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, async () => {
+    withStack(context, async () => {
       const first = await onStack(1, (stack) => firstGiveup(stack, context))
       const { results, links } = await onStack(timeFactor, (stack) => drillAll(stack, context))
       const checks = [...first.checks, ...results.map(checkOf), links]

@@ -11,9 +11,9 @@ import { each, equals, type ProofContext, type ProofResult, unrun } from '../pro
 
 /** Runs a proof that needs programs of the stack; without them a check that is not shown names the missing one. */
 export async function withStack(
-  needs: readonly StackBinary[],
   context: ProofContext,
   run: () => Promise<ProofResult>,
+  needs: readonly StackBinary[] = ['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'],
 ): Promise<ProofResult> {
   for (const name of needs) {
     const binary = await stackBinary(name)
@@ -33,55 +33,38 @@ export function fromEnv(name: string, fallback: number): number {
 const pollMs = 5_000
 
 /** Records the active and the inhibited alerts of an Alertmanager until it is disposed of. */
-export class AlertWatch implements AsyncDisposable {
-  readonly #alertmanager: Alertmanager
-  readonly #abort = new AbortController()
-  readonly #alerts = { active: new Map<string, string>(), suppressed: new Map<string, string>() }
-  readonly #watching: Promise<void>
-  #polls = 0
-
-  constructor(url: string) {
-    this.#alertmanager = new Alertmanager(url)
-    this.#watching = this.#watchAlerts()
+export function watchAlerts(url: string) {
+  const alertmanager = new Alertmanager(url)
+  const abort = new AbortController()
+  const { signal } = abort
+  const alerts = { active: new Map<string, string>(), suppressed: new Map<string, string>() }
+  let polls = 0
+  const record = async (which: 'active' | 'suppressed') => {
+    for (const { alertname = '', about = '', job, exporter } of await alertmanager.all(which))
+      alerts[which].set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
   }
-
-  /** Number of answered polls. */
-  get polls(): number {
-    return this.#polls
-  }
-
-  /** Names of the alerts that were active so far, about the mesh or about the pipeline of its spans. */
-  fired(about: 'mesh' | 'pipeline'): readonly string[] {
-    return alertsAbout(this.#alerts.active, about)
-  }
-
-  /** Names of the alerts that were inhibited so far. */
-  inhibited(about: 'mesh' | 'pipeline'): readonly string[] {
-    return alertsAbout(this.#alerts.suppressed, about)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#abort.abort()
-    await this.#watching
-  }
-
-  async #watchAlerts(): Promise<void> {
-    const { signal } = this.#abort
+  const watch = async () => {
     while (!signal.aborted) {
       // Alertmanager may be unreachable for a moment, so answered polls are counted.
-      const results = await Promise.all([this.#record('active'), this.#record('suppressed')]).catch(() => undefined)
-      if (results !== undefined) this.#polls++
+      const results = await Promise.all([record('active'), record('suppressed')]).catch(() => undefined)
+      if (results !== undefined) polls++
       await sleep(pollMs, undefined, { signal }).catch(() => {})
     }
   }
-  async #record(which: 'active' | 'suppressed'): Promise<void> {
-    for (const { alertname = '', about = '', job, exporter } of await this.#alertmanager.all(which))
-      this.#alerts[which].set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
+  /** Names of the alerts so far about the mesh, or about the pipeline of its spans. */
+  const namesOf = (which: keyof typeof alerts, about: 'mesh' | 'pipeline') =>
+    [...alerts[which]].flatMap(([name, alertAbout]) => (alertAbout === about ? [name] : [])).sort()
+  const watching = watch()
+  return {
+    /** Number of answered polls. */
+    polls: () => polls,
+    fired: (about: 'mesh' | 'pipeline') => namesOf('active', about),
+    inhibited: (about: 'mesh' | 'pipeline') => namesOf('suppressed', about),
+    [Symbol.asyncDispose]: async () => {
+      abort.abort()
+      await watching
+    },
   }
-}
-
-function alertsAbout(alerts: ReadonlyMap<string, string>, about: string): readonly string[] {
-  return [...alerts].flatMap(([name, alertAbout]) => (alertAbout === about ? [name] : [])).sort()
 }
 
 /** Spans in the Collector's queue, by its own metrics. */
@@ -125,4 +108,17 @@ export async function stopAndAccount(stack: RunningStack, cluster: Cluster, from
       each('exit code of a node', '0', ends, ({ code }) => code === 0),
     ],
   }
+}
+
+/** Runs at the exit of this process, whatever other exit handlers do; the returned function cancels that. */
+export function onExit(cleanUp: () => void): () => void {
+  const run = () => {
+    try {
+      cleanUp()
+    } catch {
+      // Other exit handlers must run, too.
+    }
+  }
+  process.once('exit', run)
+  return () => void process.off('exit', run)
 }

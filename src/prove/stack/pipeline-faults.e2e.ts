@@ -13,7 +13,7 @@ import { type Cluster, startCluster, until } from '../../testing/cluster/cluster
 import { endToEnd } from '../end-to-end.ts'
 import { startMesh } from '../mesh/mesh.ts'
 import { atLeast, type Check, equals, type ProofContext, type ProofResult, round, unrun } from '../proof.ts'
-import { AlertWatch, queueSize, stopAndAccount, withStack } from './on-stack.ts'
+import { onExit, queueSize, stopAndAccount, watchAlerts, withStack } from './on-stack.ts'
 
 /** Resolves the alert of the only give-up before Prometheus is wiped. */
 const timeFactor = 0.1
@@ -33,8 +33,7 @@ export const proof = endToEnd({
     'Prometheus loses its database, then the disk of the Collector’s queue is full while Jaeger is away: no alert about the mesh fires for it, and Jaeger has every span afterwards',
   quick: false,
   seconds: 900,
-  run: (context) =>
-    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => onSmallDisk(context)),
+  run: (context) => withStack(context, () => onSmallDisk(context)),
 })
 
 async function onSmallDisk(context: ProofContext): Promise<ProofResult> {
@@ -60,7 +59,7 @@ async function onSmallDisk(context: ProofContext): Promise<ProofResult> {
 /** After the alert of a give-up has resolved: its counter exists and must not fire again. */
 async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofContext) {
   {
-    await using watch = new AlertWatch(stack.urls.alertmanager)
+    await using watch = watchAlerts(stack.urls.alertmanager)
     await until(() => watch.fired('mesh').includes('MeshSeedGiveup'), giveupMs, 'a give-up fires')
     progress('a give-up fires')
   }
@@ -70,34 +69,28 @@ async function prometheusWiped(stack: RunningStack, { progress, signal }: ProofC
   await rm(join(stack.directory, 'prometheus'), { recursive: true })
   await stack.start('prometheus')
   progress(`Prometheus has lost its database; ${wipedMs / 1_000} s`)
-  await using watch = new AlertWatch(stack.urls.alertmanager)
+  await using watch = watchAlerts(stack.urls.alertmanager)
   await sleep(wipedMs, undefined, { signal })
+  const fired = [...watch.fired('mesh'), ...watch.fired('pipeline')]
   return {
-    figures: { polls: watch.polls },
+    figures: { polls: watch.polls() },
     checks: [
-      equals(
-        'alerts that fired after the wipe of Prometheus',
-        '',
-        [...watch.fired('mesh'), ...watch.fired('pipeline')].join(', '),
-      ),
-      atLeast('polls of Alertmanager meanwhile', 10, watch.polls),
+      equals('alerts that fired after the wipe of Prometheus', '', fired.join(', ')),
+      atLeast('polls of Alertmanager meanwhile', 10, watch.polls()),
     ],
   }
 }
 
 async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, { progress, signal }: ProofContext) {
-  await using watch = new AlertWatch(stack.urls.alertmanager)
+  await using watch = watchAlerts(stack.urls.alertmanager)
   await stack.stop('jaeger')
   await disk.fill(leftBytes)
   progress('Jaeger is away, and the disk of the queue has space for some requests only')
-  await until(
-    () => watch.fired('pipeline').some((name) => /^MeshCollectorRefusing/.test(name)),
-    fireMs,
-    'MeshCollectorRefusing fires',
-  )
+  const isRefusing = () => watch.fired('pipeline').some((name) => /^MeshCollectorRefusing/.test(name))
+  await until(isRefusing, fireMs, 'MeshCollectorRefusing fires')
   progress('MeshCollectorRefusing fires')
   await sleep(watchedFullMs, undefined, { signal })
-  const readiness = await Promise.all(cluster.nodes().map((node) => isReady(node.api('/readyz'))))
+  const readiness = await Promise.all(cluster.nodes().map((node) => node.api<{ ready?: boolean }>('/readyz')))
   const queuedSpans = await queueSize(stack)
   await disk.free()
   await stack.start('jaeger')
@@ -105,17 +98,13 @@ async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, 
   progress(`the disk has space and Jaeger is back: the queue is empty after ${Math.round(drainedMs)} ms`)
   const fired = { pipeline: watch.fired('pipeline'), mesh: watch.fired('mesh') }
   const checks: Check[] = [
-    atLeast('polls of Alertmanager while the disk was full', 10, watch.polls),
+    atLeast('polls of Alertmanager while the disk was full', 10, watch.polls()),
     equals('alerts about the mesh that fired while the disk was full', '', fired.mesh.join(', ')),
     // The nodes resend refused spans, which are counted again: this alert inhibits alerts about the mesh.
     equals('MeshCollectorRefusing', 'fired', fired.pipeline.includes('MeshCollectorRefusing') ? 'fired' : 'did not'),
-    equals('nodes that were ready meanwhile', nodes, readiness.filter(Boolean).length),
+    equals('nodes that were ready meanwhile', nodes, readiness.filter(({ ready }) => ready === true).length),
   ]
   return { figures: { fired, queuedSpans, drainedMs: round(drainedMs) }, checks }
-}
-
-async function isReady(answer: Promise<unknown>): Promise<boolean> {
-  return ((await answer) as { readonly ready?: boolean }).ready === true
 }
 
 /** A small disk to fill. */
@@ -137,15 +126,10 @@ async function smallDisk(mebibytes: number): Promise<SmallDisk | { readonly miss
     return { missing: `cannot mount a disk (${errorMessage(error)})` }
   }
   // A lazy unmount: processes with open files there end with this process.
-  const atExit = () => {
-    try {
-      execFileSync('umount', ['--lazy', directory])
-      rmdirSync(directory)
-    } catch {
-      // Other exit handlers must run, too.
-    }
-  }
-  process.once('exit', atExit)
+  const cancelExit = onExit(() => {
+    execFileSync('umount', ['--lazy', directory])
+    rmdirSync(directory)
+  })
   const filler = join(directory, 'filler')
   return {
     directory,
@@ -155,7 +139,7 @@ async function smallDisk(mebibytes: number): Promise<SmallDisk | { readonly miss
     },
     free: () => rm(filler, { force: true }),
     async [Symbol.asyncDispose]() {
-      process.off('exit', atExit)
+      cancelExit()
       await run('umount', ['--lazy', directory])
       await rmdir(directory)
     },

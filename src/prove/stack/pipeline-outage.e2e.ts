@@ -5,7 +5,7 @@ import { endToEnd } from '../end-to-end.ts'
 import { nameOf, spansNamed } from '../evidence.ts'
 import { startMesh } from '../mesh/mesh.ts'
 import { atLeast, each, equals, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { AlertWatch, fromEnv, queueSize, stopAndAccount, withStack } from './on-stack.ts'
+import { fromEnv, queueSize, stopAndAccount, watchAlerts, withStack } from './on-stack.ts'
 
 /** OUTAGE_SECONDS makes it shorter. */
 const outageMs = 1_000 * fromEnv('OUTAGE_SECONDS', 600)
@@ -23,13 +23,12 @@ export const proof = endToEnd({
     'Jaeger is away for ten minutes, and the killed Collector for four of them: Jaeger has every span afterwards, and only alerts about the pipeline fire',
   quick: false,
   seconds: 180 + (outageMs + afterMs) / 1_000,
-  run: (context) =>
-    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => outage(context)),
+  run: (context) => withStack(context, () => outage(context)),
 })
 
 async function outage({ progress, signal }: ProofContext): Promise<ProofResult> {
   await using stack = await startStack()
-  await using watch = new AlertWatch(stack.urls.alertmanager)
+  await using watch = watchAlerts(stack.urls.alertmanager)
   const fromMs = Date.now()
   await using cluster = await startCluster({ receiver: 'none', env: { MESH_OTLP: stack.urls.otlp } })
   await startMesh(cluster, nodes - 1)
@@ -72,7 +71,7 @@ async function outage({ progress, signal }: ProofContext): Promise<ProofResult> 
             ),
             equals('MeshNodeSilent', 'inhibited', alertState(fired.inhibited, 'MeshNodeSilent', 'inhibited')),
           ]),
-      atLeast('polls of Alertmanager', outageMs / 10_000, watch.polls),
+      atLeast('polls of Alertmanager', outageMs / 10_000, watch.polls()),
       equals('alerts about the mesh that fired', '', fired.mesh.join(', ')),
     ],
   }

@@ -23,8 +23,7 @@ export const proof = endToEnd({
     'in an undisturbed hour of a lab, its start and late seeds included, no alert fires; a node killed then fires one',
   quick: false,
   seconds: quietSeconds + 300,
-  run: (context) =>
-    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => runQuietHour(context)),
+  run: (context) => withStack(context, () => runQuietHour(context)),
 })
 
 async function runQuietHour(context: ProofContext): Promise<ProofResult> {

@@ -15,8 +15,7 @@ export const proof = endToEnd({
   about: 'a lab in the stack without containers: Jaeger’s API alone has all expected traces of its meshes',
   quick: false,
   seconds: 260,
-  run: (context) =>
-    withStack(['jaeger', 'otelcol-contrib', 'prometheus', 'alertmanager'], context, () => runBareStack(context)),
+  run: (context) => withStack(context, () => runBareStack(context)),
 })
 
 async function runBareStack(context: ProofContext): Promise<ProofResult> {

@@ -13,7 +13,7 @@ import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { fiveTimes } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals, notShown, type ProofContext, type ProofResult, round } from '../proof.ts'
-import { fromEnv, withStack } from './on-stack.ts'
+import { fromEnv, onExit, withStack } from './on-stack.ts'
 
 /** WEEK_SPANS makes it less. */
 const spanTarget = fromEnv('WEEK_SPANS', 10_000_000)
@@ -42,7 +42,7 @@ export const proof = endToEnd({
     'ten million spans, more than a week of the lab, in Jaeger with badger: it keeps to its memory limit, a search finds give-ups in 5 s',
   quick: false,
   seconds: Math.round(spanTarget / 2_400),
-  run: (context) => withStack(['jaeger'], context, () => fillJaeger(context)),
+  run: (context) => withStack(context, () => fillJaeger(context), ['jaeger']),
 })
 
 async function fillJaeger(context: ProofContext): Promise<ProofResult> {
@@ -216,14 +216,7 @@ async function memoryGroup(limitMb: number): Promise<MemoryGroup | { readonly mi
     await rmdir(directory).catch(() => {})
     return { missing: `cannot create a control group (${errorMessage(error)})` }
   }
-  const atExit = () => {
-    try {
-      killGroup(directory)
-    } catch {
-      // Other exit handlers must run, too.
-    }
-  }
-  process.once('exit', atExit)
+  const cancelExit = onExit(() => killGroup(directory))
   return {
     procsFile: join(directory, 'cgroup.procs'),
     close: async () => {
@@ -231,7 +224,7 @@ async function memoryGroup(limitMb: number): Promise<MemoryGroup | { readonly mi
       for (let attempt = 0; attempt < 50 && processesIn(directory).length > 0; attempt++)
         await new Promise((done) => setTimeout(done, 100))
       await rmdir(directory)
-      process.off('exit', atExit)
+      cancelExit()
     },
   }
 }
