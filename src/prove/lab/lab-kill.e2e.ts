@@ -7,11 +7,10 @@ import type { TraceSpan } from '../../traces/trace.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { nameOf } from '../evidence.ts'
 import { joined } from '../mesh/kill.e2e.ts'
+import { deathLimits } from '../mesh/mesh.ts'
 import { atMost, each, equals, round } from '../proof.ts'
 
 const span = 'mesh.member.expired'
-/** Window, one sweep, and a second for a slow machine. */
-const expiryMs = 36_000
 /** From the expiry until a search finds it. */
 const foundMs = 5_000
 const bootMs = 90_000
@@ -52,7 +51,12 @@ export const proof = endToEnd({
       const latestMs = Math.max(...expiries.map((one) => one.afterMs))
       const checks = [
         equals('survivors that emitted its expiry', joined(names), joined(expiries.map(({ span }) => nameOf(span)))),
-        atMost('last expired after', expiryMs, Math.max(...expiries.map((one) => one.span.startMs - killedAt)), 'ms'),
+        atMost(
+          'last expired after',
+          deathLimits.expiredMs,
+          Math.max(...expiries.map((one) => one.span.startMs - killedAt)),
+          'ms',
+        ),
         atMost('longest from an expiry until a search finds it', foundMs, latestMs, 'ms'),
         each('traces of the expiries, by their ids', 'the sweep is the parent', parents, (parent) => {
           return parent === 'mesh.staleness.pruned'
@@ -97,7 +101,7 @@ async function findExpiries(reader: TraceReader, peer: string, fromMs: number, c
     }
     return expiries.length >= count
   }
-  await until(poll, expiryMs + foundMs, 'expired by all survivors').catch(() => {})
+  await until(poll, deathLimits.expiredMs + foundMs, 'expired by all survivors').catch(() => {})
   return expiries
 }
 

@@ -267,15 +267,13 @@ async function openAndClose(browser: Browser, url: string, nodes: number) {
 
 /** Resolves with the number of nodes once they all run and have all members. */
 async function waitUntilComplete(lab: LabProcess): Promise<number> {
-  let nodes = 0
   const isComplete = async () => {
-    const view = await lab.view()
-    nodes = view.nodes.length
-    const completeNodes = new Set(view.boot.filter(({ what }) => what === 'all members').map(({ node }) => node))
-    return view.nodes.every(({ name, state }) => state === 'running' && completeNodes.has(name))
+    const { nodes, boot } = await lab.view()
+    const completeNodes = boot.flatMap(({ what, node }) => (what === 'all members' ? [node] : []))
+    return nodes.every(({ name, state }) => state === 'running' && completeNodes.includes(name))
   }
   await until(isComplete, labLimits.completeMs, 'the lab is complete')
-  return nodes
+  return (await lab.view()).nodes.length
 }
 
 /** Draws the current terminal of a lab in its own page, and takes a picture of it. */

@@ -4,12 +4,8 @@ import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { nameOf, spansNamed } from '../evidence.ts'
 import { atMost, equals, round } from '../proof.ts'
-import { startMesh, topologiesOf, waitForFullMesh } from './mesh.ts'
+import { deathLimits, startMesh, topologiesOf, waitForFullMesh } from './mesh.ts'
 
-const windowMs = 30_000
-/** One sweep, and a second for a slow machine. */
-const sweepMs = 6_000
-const closeMs = 4_000
 /** Time for spans to arrive. */
 const arrivalMs = 8_000
 const topic = 'orders'
@@ -34,7 +30,7 @@ export const proof = endToEnd({
     const about = (name: 'mesh.connection.closed' | 'mesh.member.expired') =>
       spansNamed(spans, name).filter((span) => span.attributes['mesh.peer.id'] === victim.peer)
     const isExpired = () => about('mesh.member.expired').length >= others.length
-    await until(isExpired, windowMs + sweepMs + arrivalMs, 'expired by all others').catch(() => {})
+    await until(isExpired, deathLimits.expiredMs + arrivalMs, 'expired by all others').catch(() => {})
     progress(`${about('mesh.member.expired').length} of ${others.length} have expired it`)
     const [closed, expired] = [about('mesh.connection.closed'), about('mesh.member.expired')]
     const silent = closed.filter((span) => span.attributes['mesh.close.reason'] === 'silent')
@@ -45,9 +41,9 @@ export const proof = endToEnd({
       equals('nodes that had it in links, members and topics before', others.length, holders.length),
       equals('nodes that emitted their link as closed', joined(names), joined(closed.map(nameOf))),
       equals('of them for silence', others.length, silent.length),
-      atMost('last link closed after', closeMs, Math.max(...after(closed)), 'ms'),
+      atMost('last link closed after', deathLimits.closedMs, Math.max(...after(closed)), 'ms'),
       equals('nodes that emitted its expiry, once each', joined(names), joined(expired.map(nameOf))),
-      atMost('last expired after', windowMs + sweepMs, Math.max(...after(expired)), 'ms'),
+      atMost('last expired after', deathLimits.expiredMs, Math.max(...after(expired)), 'ms'),
       equals('others expired', 0, spansNamed(spans, 'mesh.member.expired').length - expired.length),
       equals('nodes that still name it anywhere', 0, (await topologiesOf(others)).filter(mentions(victim)).length),
     ]

@@ -7,6 +7,12 @@ import { type AnySpan, emitterOf, isLinkedTo, numberOf, spansInTrace, spansNamed
 /** For proofs that wait for spans: nodes export them every 200 ms. */
 export const promptSpans = { env: { OTEL_BSP_SCHEDULE_DELAY: '200' } } as const
 
+/**
+ * Within these milliseconds its neighbours close their links to a killed node, and all others expire it: a window, one
+ * sweep, and a second for a slow machine.
+ */
+export const deathLimits = { closedMs: 4_000, expiredMs: 36_000 }
+
 /** Starts a seed, then `node-1` to `node-<count>` at once, which dial it; the seed is the first of the result. */
 export async function startMesh(
   cluster: Cluster,

@@ -17,9 +17,8 @@ import { recordingTelemetry } from '../../testing/otlp/recording-telemetry.ts'
 import { listenOn, type Transport } from '../../testing/suite/real-world.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, notShown } from '../proof.ts'
+import { guestVariable } from './foreign-guest.e2e.ts'
 
-/** Command line of a guest of another implementation, as for `foreign-guest`. */
-const variable = 'TRACEMESH_GUEST_PEER'
 const largeBytes = 1_100_000
 /** Largest message of go-libp2p, less its envelope. */
 const foreignBytes = 1_000_000
@@ -71,10 +70,10 @@ export const proof = endToEnd({
         progress(`${transport}, ${one} and ${other}: ${outcomes.slice(-4).map(describeOutcome).join('; ')}`)
       }
     }
-    const command = process.env[variable]?.trim() ?? ''
+    const command = process.env[guestVariable]?.trim() ?? ''
     if (command !== '') outcomes.push(...(await runForeignGuest(command)))
     const what = 'a guest of another implementation'
-    const missingGuestChecks = command === '' ? [notShown(what, 'one', `${variable} is not set`)] : []
+    const missingGuestChecks = command === '' ? [notShown(what, 'one', `${guestVariable} is not set`)] : []
     return { figures: { outcomes }, checks: [...outcomes.flatMap(checksOf), ...missingGuestChecks] }
   },
 })

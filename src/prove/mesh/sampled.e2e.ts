@@ -39,20 +39,21 @@ export const proof = endToEnd({
     await using cluster = await startCluster()
     await using resources = new AsyncDisposableStack()
     const proxies = new Map<Name, CountingProxy>()
-    for (const name of names) proxies.set(name, resources.use(await startCountingProxy(cluster.receiver.endpoint)))
     for (const name of names) {
+      const proxy = resources.use(await startCountingProxy(cluster.receiver.endpoint))
+      proxies.set(name, proxy)
       const seeds = name === names[0] ? [] : [cluster.address(names[0] as string)]
-      const env = { ...settings[name], MESH_OTLP: proxies.get(name)?.endpoint ?? '' }
-      await cluster.node(name, { seeds, env })
+      await cluster.node(name, { seeds, env: { ...settings[name], MESH_OTLP: proxy.endpoint } })
     }
     await sleep(settleMs, undefined, { signal })
-    const before = new Map(names.map((name) => [name, proxies.get(name)?.bytes() ?? 0]))
+    const bytesOf = (name: Name) => proxies.get(name)?.bytes() ?? Number.NaN
+    const before = new Map(names.map((name) => [name, bytesOf(name)]))
     const from = cluster.receiver.spans.length
     progress(`${names.length} nodes are linked; measuring for ${measuredMs / 1_000} s`)
     await sleep(measuredMs, undefined, { signal })
     const measured = cluster.receiver.spans.slice(from)
     const perDay = Object.fromEntries(
-      names.map((name) => [name, volume(measured, name, (proxies.get(name)?.bytes() ?? 0) - (before.get(name) ?? 0))]),
+      names.map((name) => [name, volume(measured, name, bytesOf(name) - (before.get(name) ?? 0))]),
     )
     await Promise.all(cluster.nodes().map((node) => node.stop()))
     const { spans } = cluster.receiver
@@ -68,7 +69,7 @@ export const proof = endToEnd({
         equals('starts and stops at a share of 0', 2, startsAndStops(of('rare'))),
         equals('rare span names that are missing at a tenth', '', missingRare.join()),
         equals('spans with always_off', 0, of('off').length),
-        equals('bytes with always_off', 0, proxies.get('off')?.bytes() ?? Number.NaN),
+        equals('bytes with always_off', 0, bytesOf('off')),
         atMost('spans at a share of 0 over all', 0.2, ratio(perDay, 'rare', 'all')),
       ],
     }

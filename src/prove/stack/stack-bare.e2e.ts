@@ -4,6 +4,7 @@ import { serviceNames } from '../../stack/services.ts'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/lab-process.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { deathLimits } from '../mesh/mesh.ts'
 import { equals, type ProofContext, type ProofResult } from '../proof.ts'
 import { withStack } from './on-stack.ts'
 import { runTraceChecks } from './trace-checks.ts'
@@ -44,6 +45,5 @@ async function removeTwoNodes(lab: LabProcess, { progress, signal }: ProofContex
   const [victim, leaver] = nodes.filter(({ role }) => role === 'compute')
   await lab.act(victim?.name ?? '', 'kill')
   await lab.act(leaver?.name ?? '', 'stop')
-  // Window and sweep.
-  await sleep(36_000, undefined, { signal })
+  await sleep(deathLimits.expiredMs, undefined, { signal })
 }

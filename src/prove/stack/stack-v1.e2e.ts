@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endToEnd } from '../end-to-end.ts'
+import { deathLimits } from '../mesh/mesh.ts'
 import { atMost, type Check, each, equals, type Proof, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 import type { CommandResult } from '../shell.ts'
 import {
@@ -21,8 +22,6 @@ import { runTraceChecks } from './trace-checks.ts'
 const healthySeconds = 120
 /** The late seed's links, and the digests of all members. */
 const settleMs = 20_000
-/** A window and a sweep. */
-const expiryMs = 36_000
 
 export const proof = stackProof('v1')
 
@@ -73,7 +72,7 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
     await startLonelyNode(stack)
     await sleep(settleMs, undefined, { signal })
     await removeTwoNodes(stack, progress)
-    await sleep(expiryMs, undefined, { signal })
+    await sleep(deathLimits.expiredMs, undefined, { signal })
     const traceResult = await runTraceChecks({ jaeger: stack.jaeger, fromMs, names: true }, context)
     const memory = await watch.stop()
     const containers = await containersOf(stack.project)
