@@ -17,7 +17,7 @@ export interface MicroReport {
 }
 
 /** All rounds of one case. */
-export interface MicroRow extends Spread {
+interface MicroRow extends Spread {
   readonly what: string
   readonly unit: string
 }

@@ -12,7 +12,7 @@ import { bare, control, ours, reference } from './sides.ts'
 export const benches: readonly Bench[] = [idle, fanout, join]
 
 /** A parsed command line. */
-export interface BenchRequest {
+interface BenchRequest {
   readonly bench: Bench
   readonly options: BenchOptions
   readonly json: boolean

@@ -101,7 +101,7 @@ export async function startPeer(name: string, { command, args, env }: Program): 
 }
 
 /** Version of the protocol in PROTOCOL.md. */
-export const protocolVersion = 1
+const protocolVersion = 1
 
 /** A command to a peer, which responds with the same `id`. */
 export type Command =
@@ -134,7 +134,7 @@ const schema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('failed'), id: count, why: z.string() }),
 ])
 
-export type PeerEvent = z.output<typeof schema>
+type PeerEvent = z.output<typeof schema>
 export type EventOf<E extends PeerEvent['event']> = Extract<PeerEvent, { event: E }>
 
 /**

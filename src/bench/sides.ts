@@ -46,7 +46,7 @@ export function stockSide(name: string): Side {
 }
 
 /** Stock with the process settings and V8 flags of ours; not bundled. */
-export function bareSide(): Side {
+function bareSide(): Side {
   return {
     name: bare,
     paceMs: stockPaceMs,
@@ -67,7 +67,7 @@ export function settingsOf({ program }: Side): readonly string[] {
 }
 
 /** The node of the published bundle, started like its launcher; exports spans to `otlp`. `links`: number it seeks. */
-export function ownSide(entry: string, otlp: string, links: number): Side {
+function ownSide(entry: string, otlp: string, links: number): Side {
   return {
     name: ours,
     paceMs: 0,
@@ -85,7 +85,7 @@ export function ownSide(entry: string, otlp: string, links: number): Side {
 }
 
 /** Another program that speaks the protocol: a command line, split at white space. */
-export function foreignSide(name: string, commandLine: string): Side {
+function foreignSide(name: string, commandLine: string): Side {
   const [command = '', ...args] = commandLine.trim().split(/\s+/)
   return { name, paceMs: 0, program: (listen) => ({ command, args, env: plainEnvironment(listen) }) }
 }
@@ -105,7 +105,7 @@ function plainEnvironment(listen: string): NodeJS.ProcessEnv {
 }
 
 /** All measured sides, and the receiver for the spans of ours. */
-export interface BenchSetup extends AsyncDisposable {
+interface BenchSetup extends AsyncDisposable {
   readonly sides: readonly Side[]
   readonly settings: SideSettings
   /** Notes about the compared sides. Throws if no span arrived: ours was then measured without tracing. */

@@ -2,7 +2,7 @@ import type { Usage } from '../testing/cluster/process-usage.ts'
 import { type Group, spawnGroup } from './group.ts'
 import { dialsForAll, reference, stockSide } from './sides.ts'
 
-export interface StockNode {
+interface StockNode {
   readonly name: string
   readonly pid: number
   /** Number of open connections; the request wakes the process. */
@@ -10,7 +10,7 @@ export interface StockNode {
   usage(): Promise<Usage>
 }
 
-export interface StockNodes extends AsyncDisposable {
+interface StockNodes extends AsyncDisposable {
   readonly nodes: readonly StockNode[]
 }
 

@@ -29,7 +29,7 @@ async function threadsMs(pid: number): Promise<number> {
 }
 
 /** CPU use of the machine since boot. */
-export interface MachineUse {
+interface MachineUse {
   /** CPU milliseconds of all cores: user, nice, system, irq and softirq, in steps of 10 ms. */
   readonly busyMs: number
   /** CPU milliseconds that the hypervisor gave to other guests. */

@@ -6,7 +6,7 @@ import { percentile } from './statistics.ts'
 import { machineUse } from './usage.ts'
 
 /** A process to measure; `usage` comes from `/proc`. */
-export interface MeasuredProcess {
+interface MeasuredProcess {
   readonly pid: number
   usage(): Promise<Usage>
 }

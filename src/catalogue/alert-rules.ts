@@ -3,7 +3,7 @@ import { durations, indent } from './alert-promql.ts'
 import { type AlertName, alertNames, alertOf, timesOf } from './alerts.ts'
 import { quote } from './text-formats.ts'
 
-export interface RuleOptions {
+interface RuleOptions {
   /** 1: as shipped. 0.1: a tenth of every duration, but not below what the scrape interval allows. */
   readonly timeFactor: number
   /** Only these alerts; all by default. */

@@ -2,8 +2,8 @@
 export const sizeBands = ['0', '1-7', '8-63', '64-511', '512-4095', '4096+'] as const
 export const ageBands = ['<1m', '1m-10m', '10m-1h', '1h-6h', '6h-1d', '1d-7d', '7d+'] as const
 
-export type SizeBand = (typeof sizeBands)[number]
-export type AgeBand = (typeof ageBands)[number]
+type SizeBand = (typeof sizeBands)[number]
+type AgeBand = (typeof ageBands)[number]
 
 const sizeFrom = [0, 1, 8, 64, 512, 4_096]
 const minute = 60_000

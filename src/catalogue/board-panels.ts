@@ -62,6 +62,18 @@ function events(title: string, description: string, span: SpanName): BoardPanel 
   return { title, description, kind: 'bars', search: span, queries: [{ expr: spanIncrease(span), legend: node }] }
 }
 
+/** `queries`: expressions by their legends, or the only one, whose series are nodes. */
+function lines(
+  title: string,
+  description: string,
+  queries: string | Readonly<Record<string, string>>,
+  more: Partial<BoardPanel> = {},
+): BoardPanel {
+  const byLegend = typeof queries === 'string' ? { [node]: queries } : queries
+  const all = Object.entries(byLegend).map(([legend, expr]) => ({ legend, expr }))
+  return { title, description, kind: 'lines', queries: all, ...more }
+}
+
 const inRange = (span: SpanName) => `sum(${spanIncrease(span, byNode, '$__range')})`
 const hour = (span: SpanName) => spanIncrease(span, byNode, '1h')
 const quantile = (span: SpanName) =>
@@ -103,39 +115,27 @@ export const boardRows: readonly BoardRow[] = [
   {
     title: 'Links',
     panels: [
-      {
-        title: 'Opened and closed, per minute',
-        description: 'Closed connections are drawn downwards: over time both halves are equal.',
-        kind: 'lines',
-        search: 'mesh.connection.closed',
-        queries: [
-          { expr: `60 * ${rate('mesh.connection.opened', 'mesh_id')}`, legend: '{{mesh_id}} opened' },
-          { expr: `-60 * ${rate('mesh.connection.closed', 'mesh_id')}`, legend: '{{mesh_id}} closed' },
-        ],
-      },
-      {
-        title: 'Opened less closed, last hour',
-        description: '0 in a stable mesh; for an hour after a start, its links. A rising line is a leak.',
-        kind: 'lines',
-        search: 'mesh.connection.opened',
-        badFrom: 10,
-        queries: [
-          {
-            expr: `${hour('mesh.connection.opened')} - (${hour('mesh.connection.closed')} or 0 * ${hour('mesh.connection.opened')})`,
-            legend: node,
-          },
-        ],
-      },
-      {
-        title: 'Connections, and links among them',
-        description: 'Connections without a link are guests, or still opening. A growing gap is a leak.',
-        kind: 'lines',
-        search: 'mesh.audit',
-        queries: [
-          { expr: gauge('mesh_connections'), legend: `${node} connections` },
-          { expr: gauge('mesh_links'), legend: `${node} links` },
-        ],
-      },
+      lines(
+        'Opened and closed, per minute',
+        'Closed connections are drawn downwards: over time both halves are equal.',
+        {
+          '{{mesh_id}} opened': `60 * ${rate('mesh.connection.opened', 'mesh_id')}`,
+          '{{mesh_id}} closed': `-60 * ${rate('mesh.connection.closed', 'mesh_id')}`,
+        },
+        { search: 'mesh.connection.closed' },
+      ),
+      lines(
+        'Opened less closed, last hour',
+        '0 in a stable mesh; for an hour after a start, its links. A rising line is a leak.',
+        `${hour('mesh.connection.opened')} - (${hour('mesh.connection.closed')} or 0 * ${hour('mesh.connection.opened')})`,
+        { search: 'mesh.connection.opened', badFrom: 10 },
+      ),
+      lines(
+        'Connections, and links among them',
+        'Connections without a link are guests, or still opening. A growing gap is a leak.',
+        { [`${node} connections`]: gauge('mesh_connections'), [`${node} links`]: gauge('mesh_links') },
+        { search: 'mesh.audit' },
+      ),
     ],
   },
   {
@@ -143,36 +143,27 @@ export const boardRows: readonly BoardRow[] = [
     panels: [
       events('Retries', 'Failed attempts that are followed by another.', 'mesh.seed.retry'),
       events('Give-ups', 'Ten consecutive failures. Normal: none.', 'mesh.seed.giveup'),
-      {
-        title: 'Attempts, 95th percentile',
-        description: 'Duration of failed attempts and of opened connections. An attempt ends after 10 s.',
-        kind: 'lines',
-        unit: 'ms',
-        queries: [
-          { expr: quantile('mesh.seed.retry'), legend: 'failed attempt' },
-          { expr: quantile('mesh.connection.opened'), legend: 'connection opened' },
-        ],
-      },
+      lines(
+        'Attempts, 95th percentile',
+        'Duration of failed attempts and of opened connections. An attempt ends after 10 s.',
+        { 'failed attempt': quantile('mesh.seed.retry'), 'connection opened': quantile('mesh.connection.opened') },
+        { unit: 'ms' },
+      ),
     ],
   },
   {
     title: 'Members',
     panels: [
-      {
-        title: 'Members known',
-        description: 'All nodes of a mesh know the same number, except for seconds.',
-        kind: 'lines',
+      lines('Members known', 'All nodes of a mesh know the same number, except for seconds.', gauge('mesh_members'), {
         search: 'mesh.audit',
-        queries: [{ expr: gauge('mesh_members'), legend: node }],
-      },
+      }),
       events('Expired', 'Members pruned for their silence, by pruning node.', 'mesh.member.expired'),
-      {
-        title: 'Sweeps per minute',
-        description: 'Normal: twelve per node. A node with fewer sweeps stalls; one without sweeps never prunes.',
-        kind: 'lines',
-        search: 'mesh.audit',
-        queries: [{ expr: `60 * max by (${byNode}) (rate(mesh_sweeps{${selector}}[5m]))`, legend: node }],
-      },
+      lines(
+        'Sweeps per minute',
+        'Normal: twelve per node. A node with fewer sweeps stalls; one without sweeps never prunes.',
+        `60 * max by (${byNode}) (rate(mesh_sweeps{${selector}}[5m]))`,
+        { search: 'mesh.audit' },
+      ),
     ],
   },
   {
@@ -184,98 +175,58 @@ export const boardRows: readonly BoardRow[] = [
         kind: 'bands',
         queries: [{ expr: `max by (mesh_registry) (mesh_registry_size{${selector}})`, legend: '{{mesh_registry}}' }],
       },
-      {
-        title: 'Fill',
-        description: 'Size relative to the bound, fullest node. At 100 % the registry evicts and reports it.',
-        kind: 'lines',
-        unit: 'percentunit',
-        badFrom: 0.9,
-        search: 'mesh.limit.reached',
-        queries: [
-          {
-            // Only the sampled span of a registry has its bound, which never changes.
-            expr: `max by (mesh_id, mesh_registry) (mesh_registry_size{${selector}} / last_over_time(mesh_registry_capacity{${selector}}[1d]))`,
-            legend: '{{mesh_id}} {{mesh_registry}}',
-          },
-        ],
-      },
+      lines(
+        'Fill',
+        'Size relative to the bound, fullest node. At 100 % the registry evicts and reports it.',
+        {
+          // Only the sampled span of a registry has its bound, which never changes.
+          '{{mesh_id}} {{mesh_registry}}': `max by (mesh_id, mesh_registry) (mesh_registry_size{${selector}} / last_over_time(mesh_registry_capacity{${selector}}[1d]))`,
+        },
+        { unit: 'percentunit', badFrom: 0.9, search: 'mesh.limit.reached' },
+      ),
       events('Limits reached', 'A node refused, evicted or closed something.', 'mesh.limit.reached'),
     ],
   },
   {
     title: 'Processes',
     panels: [
-      {
-        title: 'Resident memory',
-        description: 'MiB per node, from its census.',
-        kind: 'lines',
+      lines('Resident memory', 'MiB per node, from its census.', gauge('mesh_process_rss_mb'), {
         unit: 'mbytes',
         search: 'mesh.audit',
-        queries: [{ expr: gauge('mesh_process_rss_mb'), legend: node }],
-      },
-      {
-        title: 'CPU',
-        description: 'CPU milliseconds per second and node: 1000 is one core.',
-        kind: 'lines',
-        unit: 'ms',
-        search: 'mesh.audit',
-        queries: [
-          {
-            expr: `max by (${byNode}) (1000 * rate(mesh_process_cpu_seconds{${selector}}[5m]) or mesh_process_cpu_ms_per_s{${selector}})`,
-            legend: node,
-          },
-        ],
-      },
+      }),
+      lines(
+        'CPU',
+        'CPU milliseconds per second and node: 1000 is one core.',
+        `max by (${byNode}) (1000 * rate(mesh_process_cpu_seconds{${selector}}[5m]) or mesh_process_cpu_ms_per_s{${selector}})`,
+        { unit: 'ms', search: 'mesh.audit' },
+      ),
       events('Stalls', 'The process was stopped, starved, or throttled by its CPU limit.', 'mesh.node.stalled'),
     ],
   },
   {
     title: 'Telemetry',
     panels: [
-      {
-        title: 'Spans per second',
-        description: 'By the counters of the Collector.',
-        kind: 'lines',
-        queries: [
-          {
-            expr: 'sum by (mesh_id) (rate(traces_span_metrics_calls_total{mesh_id=~"$mesh"}[$__rate_interval]))',
-            legend: '{{mesh_id}}',
-          },
-        ],
-      },
-      {
-        title: 'Spans lost',
-        description: 'Since the start of each process. Normal: 0; each step has a span with the place of the loss.',
-        kind: 'lines',
-        search: 'mesh.telemetry.lost',
-        queries: [{ expr: gauge('mesh_telemetry_lost_total'), legend: node }],
-      },
-      {
-        title: 'The Collector’s queue',
-        description:
-          'A full queue refuses spans; nodes then queue and finally lose them. It fills while Jaeger is down.',
-        kind: 'lines',
-        unit: 'percentunit',
-        badFrom: 0.5,
-        queries: [
-          {
-            expr: 'max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)',
-            legend: '{{exporter}}',
-          },
-        ],
-      },
-      {
-        title: 'Jaeger’s storage',
-        description: 'Bytes of badger on its volume: a week of spans. Growth after a week means more spans.',
-        kind: 'lines',
-        unit: 'bytes',
-        queries: [
-          {
-            expr: 'sum(jaeger_storage_badger_size_bytes_lsm) + sum(jaeger_storage_badger_size_bytes_vlog)',
-            legend: 'Jaeger',
-          },
-        ],
-      },
+      lines('Spans per second', 'By the counters of the Collector.', {
+        '{{mesh_id}}': 'sum by (mesh_id) (rate(traces_span_metrics_calls_total{mesh_id=~"$mesh"}[$__rate_interval]))',
+      }),
+      lines(
+        'Spans lost',
+        'Since the start of each process. Normal: 0; each step has a span with the place of the loss.',
+        gauge('mesh_telemetry_lost_total'),
+        { search: 'mesh.telemetry.lost' },
+      ),
+      lines(
+        'The Collector’s queue',
+        'A full queue refuses spans; nodes then queue and finally lose them. It fills while Jaeger is down.',
+        { '{{exporter}}': 'max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)' },
+        { unit: 'percentunit', badFrom: 0.5 },
+      ),
+      lines(
+        'Jaeger’s storage',
+        'Bytes of badger on its volume: a week of spans. Growth after a week means more spans.',
+        { Jaeger: 'sum(jaeger_storage_badger_size_bytes_lsm) + sum(jaeger_storage_badger_size_bytes_vlog)' },
+        { unit: 'bytes' },
+      ),
     ],
   },
 ]

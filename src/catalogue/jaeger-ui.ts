@@ -8,7 +8,7 @@ import { jsonText } from './text-formats.ts'
 /** The committed configuration of Jaeger's page; `npm run generate` writes it. */
 export const jaegerUiPage = fileURLToPath(new URL('../../jaeger/ui.json', import.meta.url))
 
-export interface JaegerUiOptions {
+interface JaegerUiOptions {
   /** URL of the page of an observer or a lab, for a browser. */
   readonly page: string
   /** URL of SPANS.md, in any form with the same anchors. */

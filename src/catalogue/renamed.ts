@@ -1,6 +1,6 @@
 import type { AttributeName } from './attributes.ts'
 
-export interface AttributeRename {
+interface AttributeRename {
   readonly name: AttributeName
   /** Factor from the old unit to the new one. */
   readonly times?: number

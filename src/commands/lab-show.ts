@@ -9,7 +9,7 @@ import type { Terminal } from './command.ts'
 import { exitCodes } from './command.ts'
 import type { Stoppable } from './run-until-stopped.ts'
 
-export interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
+interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
   readonly bridges: number
   readonly jaegerUi: string | undefined
   /** Print only the closing record to standard output. */

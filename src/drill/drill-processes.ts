@@ -11,7 +11,7 @@ import { type LogEntry, nodeCommand, nodeEnvironment, parseLogLine } from '../pr
 import { describeExit, type Exit, Subprocess } from '../processes/subprocess.ts'
 import { Watchdog } from '../processes/watchdog.ts'
 
-export interface DrillProcessesOptions {
+interface DrillProcessesOptions {
   /** OTLP endpoint of the nodes. */
   readonly otlp: string
   /** Share of the minutes whose routine spans the nodes export. */
@@ -136,7 +136,7 @@ function keyFile({ directory }: Workspace, name: string): string {
   return join(directory, 'keys', `${name}.key`)
 }
 
-export interface DrillNodeOptions {
+interface DrillNodeOptions {
   readonly name: string
   readonly clock: Clock
   readonly entry: string
@@ -158,7 +158,7 @@ const listenMs = 60_000
 const stopMs = 6_000
 
 /** A node of a drill: starts, restarts, pauses and kills a process, and reads its log. */
-export class DrillNode {
+class DrillNode {
   readonly #options: DrillNodeOptions
   #child: Subprocess | undefined
   #waiters: readonly LogWaiter[] = []

@@ -22,9 +22,9 @@ export interface DrillResult {
 }
 
 const noTimes = { firedAfterMs: null, endedAfterMs: null, traces: [] }
-export type DrillTimes = Partial<Pick<DrillResult, 'firedAfterMs' | 'endedAfterMs' | 'traces'>>
+type DrillTimes = Partial<Pick<DrillResult, 'firedAfterMs' | 'endedAfterMs' | 'traces'>>
 
-export function okResult({ alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>, times: DrillTimes): DrillResult {
+function okResult({ alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>, times: DrillTimes): DrillResult {
   return { alert, verdict: 'ok', ok: true, statedMs, ...noTimes, ...times, why: '' }
 }
 
@@ -77,7 +77,7 @@ export interface Condition {
   heal(): Promise<void>
 }
 
-export interface JudgeOptions {
+interface JudgeOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly log: (text: string) => void

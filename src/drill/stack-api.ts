@@ -114,7 +114,7 @@ const maxAttempts = 3
 const retryMs = 500
 
 /** An HTTP API of the stack. */
-export interface StackEndpoint {
+interface StackEndpoint {
   /** Name in errors. */
   readonly what: string
   readonly url: string
@@ -123,7 +123,7 @@ export interface StackEndpoint {
 }
 
 /** Sends a GET request. Throws MESH_STACK_UNREACHABLE after three attempts without an answer of this shape. */
-export async function queryStack<T>(endpoint: StackEndpoint, path: string, shape: z.ZodType<T>): Promise<T> {
+async function queryStack<T>(endpoint: StackEndpoint, path: string, shape: z.ZodType<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await queryOnce(endpoint, path, shape)

@@ -8,7 +8,7 @@ import type { PlannedNode } from './plan.ts'
 import { type Usage, usageOf } from './process-usage.ts'
 import { stopLimits } from './stop.ts'
 
-export interface LabNodeOptions {
+interface LabNodeOptions {
   readonly plan: PlannedNode
   readonly port: number
   readonly entry: string

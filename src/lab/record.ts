@@ -186,7 +186,7 @@ const deadMs = 40_000
  *
  * @param elapsedMs Since the lab's start.
  */
-export function findingsIn(nodes: readonly LabNode[], elapsedMs: number): string[] {
+function findingsIn(nodes: readonly LabNode[], elapsedMs: number): string[] {
   const steady = nodes.filter(isSteady)
   return [
     ...nodes.flatMap((node) => findStuck(node, elapsedMs) ?? []),

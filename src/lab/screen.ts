@@ -20,7 +20,7 @@ export interface ScreenInput {
 
 export const keys = 'x kill  s stop  p pause  r start  f fresh  n new  o page  ? help  q quit'
 
-export const helpLines = [
+const helpLines = [
   'up down j k   select a node',
   'x             kill it (SIGKILL)',
   's             stop it in order, with goodbyes',

@@ -4,7 +4,7 @@ import type { Lab } from './lab.ts'
 import { paint } from './lines.ts'
 import { screen } from './screen.ts'
 
-export interface TerminalOptions {
+interface TerminalOptions {
   readonly lab: Lab
   readonly page: string | undefined
   /** Monotonic milliseconds of the lab's start. */

@@ -113,7 +113,7 @@ function listOf(what: string, max: number, isValid: (text: string) => boolean): 
 }
 
 /** The use of an address decides which components it may have. */
-export type AddressUse = 'listen' | 'dial'
+type AddressUse = 'listen' | 'dial'
 
 const shapes: Record<AddressUse, RegExp> = {
   listen: /^(ip4|ip6)\/(udp\/quic-v1|tcp)$/,

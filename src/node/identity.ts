@@ -112,12 +112,12 @@ async function readCount(file: string): Promise<number | undefined> {
 const ownerOnly = 0o600
 
 /** Replaces the file at `path` atomically: after a crash it has the old or the new content, complete. */
-export async function replaceFile(path: string, data: Uint8Array): Promise<void> {
+async function replaceFile(path: string, data: Uint8Array): Promise<void> {
   await writeViaTemporary(path, data, (temporary) => rename(temporary, path))
 }
 
 /** Creates the file atomically. When several processes create the same file, one wins and the others get EEXIST. */
-export async function createFile(path: string, data: Uint8Array): Promise<void> {
+async function createFile(path: string, data: Uint8Array): Promise<void> {
   await writeViaTemporary(path, data, (temporary) => link(temporary, path))
 }
 

@@ -151,7 +151,7 @@ async function startProfiling(
  * Splits the time of an ordered stop, in milliseconds: HTTP servers close at once, libp2p needs time for its goodbyes.
  * `http` applies to each server.
  */
-export function splitStopTime(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
+function splitStopTime(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
   const http = Math.round(stopMs / 10)
   return { http, libp2p: stopMs - servers * http }
 }
@@ -161,7 +161,7 @@ export const flushMs = 2_000
 /** Reserved for the last log line and the exit of the process. Guess. */
 const marginMs = 300
 
-export interface StopOptions {
+interface StopOptions {
   readonly owner: Owner
   readonly mesh: TracemeshService
   readonly telemetry: Telemetry

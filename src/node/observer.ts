@@ -23,7 +23,7 @@ export async function observerRoutes(
 }
 
 /** The state of the observer that the view shows. */
-export interface Observation {
+interface Observation {
   readonly topology: Topology
   readonly messages: readonly MessageRecord[]
   /** Unix milliseconds of the request. */

@@ -49,7 +49,7 @@ export async function pageRoutes(app: FastifyInstance): Promise<void> {
 }
 
 /** A file of the page, ready to send. */
-export interface Asset {
+interface Asset {
   readonly path: string
   readonly type: string
   readonly etag: string

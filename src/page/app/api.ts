@@ -7,7 +7,7 @@ const timeoutMs = 10_000
 const tokenKey = 'tracemesh.token'
 
 /** The server requires a token and received none, or a wrong one. */
-export class TokenRequiredError extends Error {}
+class TokenRequiredError extends Error {}
 
 /** Stores a token until this tab is closed. Returns the problem if the text cannot be a token. */
 export function storeToken(token: string): string | undefined {
@@ -17,7 +17,7 @@ export function storeToken(token: string): string | undefined {
 }
 
 /** `fetch` with the stored token, if there is one. */
-export const authorizedFetch: typeof fetch = async (input, init) => {
+const authorizedFetch: typeof fetch = async (input, init) => {
   const token = sessionStorage.getItem(tokenKey)
   const headers = new Headers(init?.headers)
   if (token !== null) headers.set('authorization', `Bearer ${token}`)
@@ -42,7 +42,7 @@ function bodyMessage(body: unknown): string | undefined {
   return typeof body.message === 'string' ? body.message : undefined
 }
 
-export interface Loaded<T> {
+interface Loaded<T> {
   readonly value: T | undefined
   readonly problem: string | undefined
   readonly loading: boolean
@@ -107,7 +107,7 @@ async function resultOf<T>(promise: Promise<T>): Promise<{ readonly value: T | u
 const pollMs = 1_000
 
 /** The last view of the mesh, and why it could not be updated. */
-export interface MeshState {
+interface MeshState {
   readonly view: MeshView | undefined
   readonly problem: string | undefined
   readonly isTokenRequired: boolean

@@ -18,7 +18,7 @@ interface HeaderProps {
   readonly problem: string | undefined
 }
 
-export function Header({ view, problem }: HeaderProps) {
+function Header({ view, problem }: HeaderProps) {
   const members = view?.nodes.filter(({ state }) => state !== 'guest') ?? []
   const running = members.filter(({ state }) => state === 'running').length
   return (
@@ -51,7 +51,7 @@ export function Header({ view, problem }: HeaderProps) {
 }
 
 /** Asks the user for the token that a server beyond loopback requires. `problem`: its last error. */
-export function TokenForm({ problem }: { readonly problem: string | undefined }) {
+function TokenForm({ problem }: { readonly problem: string | undefined }) {
   const [invalid, setInvalid] = useState<string>()
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
@@ -73,7 +73,7 @@ export function TokenForm({ problem }: { readonly problem: string | undefined })
   )
 }
 
-export function useRoute(): Route {
+function useRoute(): Route {
   const [route, setRoute] = useState(() => parseRoute(location.hash))
   useLayoutEffect(() => {
     const onHashChange = () => setRoute(parseRoute(location.hash))

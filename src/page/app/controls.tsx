@@ -5,7 +5,7 @@ import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
 import { requestJson } from './api.ts'
 import { Select } from './parts.tsx'
 
-export type NodeAction = 'kill' | 'stop' | 'pause' | 'resume' | 'start' | 'start?identity=fresh'
+type NodeAction = 'kill' | 'stop' | 'pause' | 'resume' | 'start' | 'start?identity=fresh'
 
 export interface Control {
   readonly busy: boolean
@@ -16,7 +16,7 @@ export interface Control {
 }
 
 /** Runs one action at a time and keeps its result as text. */
-export function useControl(): Control {
+function useControl(): Control {
   const [state, setState] = useState({ busy: false, status: '' })
   const run = async (what: string, path: string, body?: object) => {
     setState({ busy: true, status: `${what} …` })

@@ -46,7 +46,7 @@ function rank(group: string): number {
 }
 
 /** Explains the colours that the graph currently uses. */
-export function Legend({ view }: { readonly view: MeshView }) {
+function Legend({ view }: { readonly view: MeshView }) {
   const roles = [...new Set(view.nodes.map(({ role }) => role))].sort()
   const states = [...new Set(view.nodes.map(({ state }) => state))]
     .filter((state) => state !== 'running' && state !== 'guest')
@@ -156,7 +156,7 @@ function useSize(svg: { readonly current: SVGSVGElement | null }): Size | undefi
 }
 
 /** Draws the layout, then redraws it every frame until it comes to rest. Returns a function that stops this. */
-export function animate(svg: SVGSVGElement, layout: Layout): () => void {
+function animate(svg: SVGSVGElement, layout: Layout): () => void {
   const nodes = Array.from(svg.querySelectorAll<SVGAElement>('a[data-id]'))
   const lines = Array.from(svg.querySelectorAll<SVGLineElement>('line'))
   let frame = 0

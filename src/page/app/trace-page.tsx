@@ -88,7 +88,7 @@ interface Selection {
 const pageRows = 400
 
 /** Spans as nested bars. Up and Down move, Left and Right collapse and expand, Enter shows a span. */
-export function Waterfall({ spans, services, selected }: WaterfallProps) {
+function Waterfall({ spans, services, selected }: WaterfallProps) {
   const rows = useMemo(() => waterfall(spans), [spans])
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => new Set())
   const [{ open, isUserOpened }, setOpen] = useState<Selection>({
@@ -216,7 +216,7 @@ interface SpanDetailsProps {
 }
 
 /** All attributes of a span, and the links to and from it. */
-export function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) {
+function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) {
   return (
     <div class="span-details">
       <p class="quiet">
@@ -277,7 +277,7 @@ interface LinkedFromProps {
 }
 
 /** Spans of other traces that link to this one. It takes many searches, so it runs on request only. */
-export function LinkedFrom({ span, services, isUserOpened }: LinkedFromProps) {
+function LinkedFrom({ span, services, isUserOpened }: LinkedFromProps) {
   const [isRequested, setRequested] = useState(isUserOpened)
   if (!isRequested) {
     return (

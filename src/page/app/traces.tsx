@@ -67,7 +67,7 @@ const lookbacks: readonly (readonly [minutes: string, text: string])[] = [
 ]
 
 /** The current query with unsubmitted edits on top: the page renders every second and must not undo them. */
-export function TraceForm({ services, query, address }: TraceFormProps) {
+function TraceForm({ services, query, address }: TraceFormProps) {
   const [edits, setEdits] = useState<Fields>({})
   useLayoutEffect(() => setEdits({}), [address])
   const fields: Fields = { ...query, ...edits }

@@ -28,7 +28,7 @@ export interface BootLane {
   readonly isLate: boolean
 }
 
-export interface BootChart {
+interface BootChart {
   readonly lanes: readonly BootLane[]
   /** Length of the longest lane in milliseconds, the scale of all lanes; at least 1. */
   readonly scaleMs: number
