@@ -19,10 +19,8 @@ export interface Group extends AsyncDisposable {
   usage(): Promise<readonly Usage[]>
   /** CPU milliseconds of all processes since their start. */
   cpuMs(): Promise<number>
-  /** Polls until the condition holds for all; resolves to the milliseconds it took, or undefined after the limit. */
-  reach(holds: Condition, wait: Wait): Promise<number | undefined>
-  /** As `reach`, but rejects with an error about `what`. */
-  until(holds: Condition, what: string, wait: Wait): Promise<number>
+  /** Polls until the condition holds for all. Rejects with an error about `what` after the limit. */
+  until(holds: Condition, what: string, wait: Wait): Promise<void>
 }
 
 export type Condition = (count: EventOf<'count'>, index: number) => boolean
@@ -76,30 +74,18 @@ function groupOf(side: Side, peers: readonly PeerProcess[], dispose: () => Promi
       const used = await Promise.all(peers.map((peer) => peer.cpuMs()))
       return used.reduce((sum, one) => sum + one, 0)
     },
-    reach: (holds, wait) => reach(counts, holds, wait),
-    until: async (holds, what, wait) => {
-      const ms = await reach(counts, holds, wait)
-      if (ms !== undefined) return ms
-      const summaries = (await counts()).map(
-        ({ links, members }) => `${links}${members === undefined ? '' : `/${members}`}`,
-      )
-      throw new Error(`${side.name}: timeout after ${wait.limitMs} ms: ${what} (links/members ${summaries.join(' ')})`)
+    until: async (holds, what, { limitMs, everyMs, signal }) => {
+      const startMs = performance.now()
+      for (;;) {
+        const all = await counts()
+        if (all.every(holds)) return
+        if (performance.now() - startMs > limitMs) {
+          const summaries = all.map(({ links, members }) => `${links}${members === undefined ? '' : `/${members}`}`)
+          throw new Error(`${side.name}: timeout after ${limitMs} ms: ${what} (links/members ${summaries.join(' ')})`)
+        }
+        await sleep(everyMs, undefined, { signal })
+      }
     },
     [Symbol.asyncDispose]: dispose,
-  }
-}
-
-async function reach(
-  counts: Group['counts'],
-  holds: Condition,
-  { limitMs, everyMs, signal }: Wait,
-): Promise<number | undefined> {
-  const startMs = performance.now()
-  for (;;) {
-    const all = await counts()
-    const ms = performance.now() - startMs
-    if (all.every(holds)) return ms
-    if (ms > limitMs) return undefined
-    await sleep(everyMs, undefined, { signal })
   }
 }

@@ -1,14 +1,10 @@
-import { exitCodes, type Terminal, toExitCode } from '../commands/command.ts'
+import { exitCodes, terminal as io, toExitCode } from '../commands/command.ts'
 import { errorMessage } from '../core/errors.ts'
 import { runBench } from './bench.ts'
 import { type MicroBench, microBenches, readableMicro } from './micro.ts'
 import { readOptions } from './options.ts'
 import { formatReport } from './report.ts'
 
-const io: Terminal = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-}
 /** Limit for ending processes after an interrupt, in milliseconds; the rest exit at the end of their input. */
 const unwindMs = 6_000
 const interruptedCode = 130

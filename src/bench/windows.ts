@@ -1,5 +1,6 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rejectOnAbort } from '../processes/waiting.ts'
 import type { Usage } from '../testing/cluster/process-usage.ts'
 import type { Group } from './group.ts'
 import { percentile } from './statistics.ts'
@@ -99,7 +100,10 @@ export async function loadWindow(group: Group, { publisher, rate, bytes, seconds
   const [cpuBefore, machineBefore] = await Promise.all([group.cpuMs(), machineUse()])
   const startMs = performance.now()
   const count = Math.round(rate * seconds)
-  await abortable(peer.request({ do: 'publish', bytes, rate, count }, 'published', seconds * 1_000 + graceMs), signal)
+  await rejectOnAbort(
+    peer.request({ do: 'publish', bytes, rate, count }, 'published', seconds * 1_000 + graceMs),
+    signal,
+  )
   const expected = count * (group.peers.length - 1)
   const counts = await drainCounts(group, expected, signal)
   const took = (performance.now() - startMs) / 1_000
@@ -143,12 +147,4 @@ async function drainCounts(
 
 function total(numbers: readonly number[]): number {
   return numbers.reduce((sum, one) => sum + one, 0)
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }

@@ -8,6 +8,12 @@ export interface Terminal {
   err(text: string): void
 }
 
+/** The terminal of this process. */
+export const terminal: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+}
+
 /** The function of a command. It returns the exit code. */
 export type CommandAction = (args: readonly string[], terminal: Terminal) => Promise<number>
 

@@ -1,11 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../kit/version.ts'
-import { type CommandAction, command, exitCodes, type Terminal, toExitCode } from './command.ts'
-
-const terminal: Terminal = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-}
+import { type CommandAction, command, exitCodes, type Terminal, terminal, toExitCode } from './command.ts'
 
 interface CommandEntry {
   readonly name: string

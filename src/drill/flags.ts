@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { oneOf, share, whole } from '../kit/rules.ts'
-import { type Check, count, decimal } from '../node/config-schemas.ts'
+import { type Check, count, decimal, httpUrl } from '../node/config-schemas.ts'
 import type { FlagTable } from '../node/flag-table.ts'
 
 /** Concurrent scenarios: a node costs about a second of CPU to start, then 10 ms/s, and 90 MB. Guess. */
@@ -11,10 +11,10 @@ export const drillFlags = {
   otlp: {
     description: 'OTLP endpoint of the drill’s own nodes',
     defaultValue: 'http://127.0.0.1:4317',
-    ...url(),
+    ...httpUrl(),
   },
-  prometheus: { description: 'URL of Prometheus', defaultValue: 'http://127.0.0.1:9090', ...url() },
-  alertmanager: { description: 'URL of Alertmanager', defaultValue: 'http://127.0.0.1:9093', ...url() },
+  prometheus: { description: 'URL of Prometheus', defaultValue: 'http://127.0.0.1:9090', ...httpUrl() },
+  alertmanager: { description: 'URL of Alertmanager', defaultValue: 'http://127.0.0.1:9093', ...httpUrl() },
   'time-factor': {
     description: 'durations of the loaded rules relative to the shipped rules',
     defaultValue: '1',
@@ -37,11 +37,6 @@ export const drillFlags = {
     ...oneOf(['none', 'compose']),
   },
 } as const satisfies FlagTable
-
-function url(): Check<string> {
-  const schema = z.string().refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''))
-  return { expected: 'an http:// or https:// URL', schema }
-}
 
 function factor(): Check<number> {
   const schema = z

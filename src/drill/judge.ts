@@ -24,17 +24,14 @@ export interface DrillResult {
 const noTimes = { firedAfterMs: null, endedAfterMs: null, traces: [] }
 type DrillTimes = Partial<Pick<DrillResult, 'firedAfterMs' | 'endedAfterMs' | 'traces'>>
 
-function okResult({ alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>, times: DrillTimes): DrillResult {
-  return { alert, verdict: 'ok', ok: true, statedMs, ...noTimes, ...times, why: '' }
-}
-
-export function badResult(
-  verdict: 'failed' | 'not shown',
+/** `why` is empty for an alert that is ok. */
+export function resultOf(
+  verdict: DrillResult['verdict'],
   { alert, statedMs }: Pick<DrillResult, 'alert' | 'statedMs'>,
   why: string,
   times: DrillTimes = {},
 ): DrillResult {
-  return { alert, verdict, ok: false, statedMs, ...noTimes, ...times, why }
+  return { alert, verdict, ok: verdict === 'ok', statedMs, ...noTimes, ...times, why }
 }
 
 /** The result as one line of text. */
@@ -107,7 +104,7 @@ export async function judge(
   let remaining = all
   let isCaused = false
   const conclude = (verdict: 'failed' | 'not shown', which: readonly WatchedAlert[], why: string) => {
-    results.push(...which.map((one) => badResult(verdict, one, why)))
+    results.push(...which.map((one) => resultOf(verdict, one, why)))
     remaining = remaining.filter((one) => !which.includes(one))
   }
   try {
@@ -189,20 +186,22 @@ async function judgeEnd(
   options: JudgeOptions,
 ): Promise<DrillResult> {
   const { statedMs, endMs } = watched
-  if (isEarly) return badResult('failed', watched, 'it fired before its cause')
+  if (isEarly) return resultOf('failed', watched, 'it fired before its cause')
   if (afterMs === undefined) {
-    if (isSuppressed) return badResult('not shown', watched, 'a silence, or an alert about the pipeline, suppresses it')
-    return badResult('failed', watched, `it did not fire within ${patience} times its stated time`)
+    if (isSuppressed) return resultOf('not shown', watched, 'a silence, or an alert about the pipeline, suppresses it')
+    return resultOf('failed', watched, `it did not fire within ${patience} times its stated time`)
   }
   const endedAfterMs = await watchEnd(watched, options)
   if (endedAfterMs === null) {
-    return badResult('failed', watched, `it did not resolve within ${seconds(endMs)}`, {
+    return resultOf('failed', watched, `it did not resolve within ${seconds(endMs)}`, {
       firedAfterMs: afterMs,
       traces,
     })
   }
   const times = { firedAfterMs: afterMs, endedAfterMs, traces }
-  return afterMs <= statedMs ? okResult(watched, times) : badResult('failed', watched, 'it fired too late', times)
+  return afterMs <= statedMs
+    ? resultOf('ok', watched, '', times)
+    : resultOf('failed', watched, 'it fired too late', times)
 }
 
 /** Milliseconds until the alert resolves; null when it does not. */

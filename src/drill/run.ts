@@ -4,7 +4,7 @@ import { errorMessage } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import { systemClock } from '../kit/clock.ts'
 import { DrillProcesses } from './drill-processes.ts'
-import { badResult, type DrillResult, judge, seconds, type WatchedAlert } from './judge.ts'
+import { type DrillResult, judge, resultOf, seconds, type WatchedAlert } from './judge.ts'
 import type { Scenario, StackControl, Stage } from './scenario.ts'
 import { pause, waitUntil } from './scenario.ts'
 import { scenariosFor } from './scenarios.ts'
@@ -65,7 +65,7 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
   const mismatch = (alert: AlertName) => ruleMismatch(alert, loaded, options.timeFactor)
   for (const alert of options.alerts) {
     const why = mismatch(alert)
-    if (why !== undefined) addResult(badResult('not shown', statedTime(alert, options), why))
+    if (why !== undefined) addResult(resultOf('not shown', statedTime(alert, options), why))
   }
   const alerts = options.alerts.filter((alert) => mismatch(alert) === undefined)
   if (alerts.length === 0) return results
@@ -106,7 +106,7 @@ function ruleMismatch(alert: AlertName, loaded: readonly AlertRule[], timeFactor
 async function runScenario(scenario: Scenario, all: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
   const { options } = runner
   const alerts = scenario.alerts.filter((alert) => all.includes(alert))
-  const notShown = (why: string) => alerts.map((alert) => badResult('not shown', statedTime(alert, options), why))
+  const notShown = (why: string) => alerts.map((alert) => resultOf('not shown', statedTime(alert, options), why))
   if (scenario.holdsStack && options.stack === undefined) {
     return notShown('not run: it needs control of the services of the stack (--stack compose)')
   }

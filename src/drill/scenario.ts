@@ -1,6 +1,7 @@
 import type { AlertName } from '../catalogue/alerts.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
+import { rejectOnAbort } from '../processes/waiting.ts'
 import type { DrillMesh } from './drill-processes.ts'
 import type { Condition } from './judge.ts'
 
@@ -50,22 +51,10 @@ export interface StackControl {
 export const pollMs = 1_000
 
 /** Sleeps for `ms`. Rejects with the signal's reason on abort. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  if (signal.aborted) {
-    reject(signal.reason)
-    return promise
-  }
-  const abort = () => {
-    cancel()
-    reject(signal.reason)
-  }
-  const cancel = clock.after(ms, () => {
-    signal.removeEventListener('abort', abort)
-    resolve()
-  })
-  signal.addEventListener('abort', abort, { once: true })
-  return promise
+export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.after(ms, resolve)
+  await rejectOnAbort(promise, signal).finally(cancel)
 }
 
 /** Polls each second until `holds` is true. Throws MESH_STEP_TIMEOUT after `limitMs`, or the signal's reason. */

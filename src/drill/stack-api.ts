@@ -140,7 +140,7 @@ async function queryOnce<T>({ what, url, flag }: StackEndpoint, path: string, sh
   let answer: Response
   let body: unknown
   try {
-    answer = await fetch(`${url.replace(/\/+$/, '')}${path}`, { signal: AbortSignal.timeout(answerMs) })
+    answer = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(answerMs) })
     body = answer.ok ? await answer.json() : await answer.body?.cancel()
   } catch (error) {
     throw unreachable(reason(error))

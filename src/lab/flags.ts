@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
 import { isLoopback } from '../core/address.ts'
 import { otlpEndpointOrOff, whole } from '../kit/rules.ts'
-import { type Check, count, duration } from '../node/config-schemas.ts'
+import { count, duration, httpUrl } from '../node/config-schemas.ts'
 import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../node/flag-table.ts'
 import { maxNodes, seedsPerMesh } from './plan.ts'
 
@@ -33,8 +33,8 @@ export const labFlags = {
     description: 'external OTLP receiver in place of the lab’s own store',
     ...otlpEndpointOrOff(),
   },
-  query: { description: 'URL of /api/v3 of that receiver', ...url() },
-  'jaeger-ui': { description: 'URL of the Jaeger UI for links', ...url() },
+  query: { description: 'URL of /api/v3 of that receiver', ...httpUrl() },
+  'jaeger-ui': { description: 'URL of the Jaeger UI for links', ...httpUrl() },
   page: {
     description: 'listen address of the page; the next free port when it is in use',
     defaultValue: '127.0.0.1:16680',
@@ -74,13 +74,4 @@ function checkConflicts(flags: LabFlags): void {
   if (all > maxNodes) throw invalidFlag('nodes', String(nodes), `at most ${maxNodes} nodes in all, not ${all}`)
   if (query !== undefined && (otlp === undefined || otlp === 'off'))
     throw invalidFlag('query', query, 'to be set together with --otlp')
-}
-
-function url(): Check<string> {
-  const schema = z
-    .string()
-    .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''))
-    // The lab appends paths.
-    .transform((text) => text.replace(/\/+$/, ''))
-  return { expected: 'an http:// or https:// URL', schema }
 }

@@ -9,8 +9,8 @@ import type { LogEntry } from '../processes/node-program.ts'
 import { Watchdog } from '../processes/watchdog.ts'
 import { LabNode } from './lab-node.ts'
 import { Boot, type LabSpan, RecentEvents } from './node-log.ts'
-import { type LabSize, maxNodes, nodeArgs, type PlannedNode, planLab, planOneMore } from './plan.ts'
-import { pollMs, pollNodes, pollTopologies, publishFrom, requestInventory, survey } from './polls.ts'
+import { type LabSize, labTopic, maxNodes, nodeArgs, type PlannedNode, planLab, planOneMore } from './plan.ts'
+import { pollMs, pollNodes, pollTopologies, requestFromNode, survey } from './polls.ts'
 import { type LabRecord, recordOf, type Snapshot } from './record.ts'
 import { StartQueue } from './start-queue.ts'
 import { stopAll } from './stop.ts'
@@ -150,19 +150,16 @@ export class Lab {
   /** Publishes a message from a node to its mesh. Returns the number of direct recipients; they forward it. */
   async publish(name: string, text: string): Promise<{ readonly recipients: number }> {
     const node = this.#requireNode(name)
-    const recipients = await publishFrom(node, text)
+    const body = JSON.stringify({ topic: labTopic, text })
+    const post = { method: 'POST', body, headers: { 'content-type': 'application/json' } }
+    const { recipients } = await requestFromNode<{ recipients: number }>(node, 'messages', post)
     this.#events.addPublished(name, text, recipients)
     return { recipients }
   }
 
   /** The inventory of a node, from its HTTP API. */
   async inventory(name: string): Promise<unknown> {
-    return requestInventory(this.#requireNode(name))
-  }
-
-  async record(): Promise<LabRecord> {
-    const snapshot = await survey(this.#nodes, () => this.#elapsed())
-    return this.#recordOf(await this.#sink.stats(), snapshot)
+    return requestFromNode(this.#requireNode(name), 'inventory')
   }
 
   /** Stops all nodes, then the store, and returns the closing record. Every call returns the same record. */

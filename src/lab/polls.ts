@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../core/errors.ts'
 import type { Topology } from '../kit/views.ts'
 import type { LabNode } from './lab-node.ts'
-import { labTopic } from './plan.ts'
 import { type Snapshot, snapshotOf } from './record.ts'
 import { stopLimits } from './stop.ts'
 
@@ -34,20 +33,12 @@ async function poll(node: LabNode, withinMs: number): Promise<void> {
   node.failedPolls = topology === undefined ? node.failedPolls + 1 : 0
 }
 
-/** Requests the inventory of a node. Throws MESH_LAB_REFUSED when it does not run, or does not answer. */
-export function requestInventory(node: LabNode): Promise<unknown> {
-  return requestFromNode(node, 'inventory')
-}
-
-/** Publishes a text from a node; returns the number of direct recipients. Throws like `requestInventory`. */
-export async function publishFrom(node: LabNode, text: string): Promise<number> {
-  const body = JSON.stringify({ topic: labTopic, text })
-  const post = { method: 'POST', body, headers: { 'content-type': 'application/json' } }
-  const { recipients } = await requestFromNode<{ recipients: number }>(node, 'messages', post)
-  return recipients
-}
-
-async function requestFromNode<T>({ name, adminUrl, state }: LabNode, what: string, init?: RequestInit): Promise<T> {
+/** Requests `/api/WHAT` of a node. Throws MESH_LAB_REFUSED when it does not run, or does not answer. */
+export async function requestFromNode<T>(
+  { name, adminUrl, state }: LabNode,
+  what: string,
+  init?: RequestInit,
+): Promise<T> {
   const refused = (why: string) => new MeshError('MESH_LAB_REFUSED', { what: `request to ${name} failed`, why })
   if (adminUrl === '' || state === 'paused') throw refused(`it is ${state}`)
   return fetchJson<T>(adminUrl, what, init).catch(() => {

@@ -124,7 +124,6 @@ function labOf(calls: string[]): ServedLab {
   return {
     query: undefined,
     view: () => ({ title: 'a view' }),
-    record: async () => ({}),
     killNode: call('kill'),
     stopNode: call('stop'),
     pauseNode: call('pause'),

@@ -12,7 +12,6 @@ import type { Lab } from './lab.ts'
 export type ServedLab = Pick<
   Lab,
   | 'view'
-  | 'record'
   | 'killNode'
   | 'stopNode'
   | 'pauseNode'
@@ -65,7 +64,6 @@ export async function labApp(lab: ServedLab): Promise<FastifyInstance> {
   app.setNotFoundHandler(({ method, url }, reply) => refuse(reply, 404, `no route ${method} ${url.slice(0, 200)}`))
   await pageRoutes(app)
   app.get('/api/mesh', () => lab.view())
-  app.get('/api/lab/record', () => lab.record())
   addControls(app, lab)
   if (lab.query !== undefined) traceRoutes(app, lab.query)
   return app

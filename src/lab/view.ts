@@ -1,5 +1,5 @@
 import type { Topology } from '../kit/views.ts'
-import type { MeshView, ViewLink, ViewNode } from '../page/mesh-view.ts'
+import { guestNode, type MeshView, type ViewLink, type ViewNode } from '../page/mesh-view.ts'
 import type { LabOptions } from './lab.ts'
 import type { LabNode } from './lab-node.ts'
 
@@ -29,7 +29,14 @@ export function viewNodes(nodes: readonly LabNode[]): ViewNode[] {
   for (const { peers } of topologies) {
     for (const { peer, kind, links } of peers) {
       if (kind !== 'guest' || ownPeers.has(peer) || guests.has(peer)) continue
-      guests.set(peer, guest(peer, links[0]?.address))
+      guests.set(
+        peer,
+        guestNode(
+          peer,
+          `guest ${peer.slice(-6)}`,
+          links.slice(0, 1).map(({ address }) => address),
+        ),
+      )
     }
   }
   return [...own, ...guests.values()]
@@ -56,21 +63,6 @@ function viewNode(node: LabNode, topologies: readonly Topology[]): ViewNode {
     ...(cpuMsPerS !== undefined && { cpuMsPerS }),
     ...(pid !== undefined && { pid }),
     ...(adminUrl !== '' && state === 'running' && { inventory: `/api/lab/nodes/${name}/inventory` }),
-  }
-}
-
-function guest(peer: string, address: string | undefined): ViewNode {
-  return {
-    id: peer,
-    name: `guest ${peer.slice(-6)}`,
-    role: 'guest',
-    meshes: [],
-    state: 'guest',
-    addresses: address === undefined ? [] : [address],
-    topics: [],
-    links: [],
-    counts: {},
-    controllable: false,
   }
 }
 

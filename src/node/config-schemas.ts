@@ -64,6 +64,15 @@ export function hostPortOrOff(): Check<string> {
   return { expected: 'host:port (an IPv6 host in brackets; port 0 picks a free one), or off', schema }
 }
 
+/** The URL of an HTTP server, without slashes at its end: paths follow it. */
+export function httpUrl(): Check<string> {
+  const schema = z
+    .string()
+    .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''))
+    .transform((text) => text.replace(/\/+$/, ''))
+  return { expected: 'an http:// or https:// URL', schema }
+}
+
 export function addresses(use: AddressUse, max: number): Check<readonly string[]> {
   const hosts = use === 'listen' ? 'ip4 or ip6' : 'ip4, ip6, dns, dns4 or dns6'
   const port = use === 'listen' ? 'port 0 picks a free one' : 'a port above 0, /p2p/<id> if known'

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { MessageRecord } from '../kit/messages.ts'
 import type { TracemeshService } from '../kit/service.ts'
-import type { MemberInfo, PeerInfo, Topology } from '../kit/views.ts'
-import type { MeshView, ViewLink, ViewMessage, ViewNode } from '../page/mesh-view.ts'
+import type { MemberInfo, Topology } from '../kit/views.ts'
+import { guestNode, type MeshView, type ViewLink, type ViewMessage, type ViewNode } from '../page/mesh-view.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
 import type { NodeConfig } from './config.ts'
@@ -41,9 +41,17 @@ const maxMissedDigests = 3
 /** The mesh as the observer sees it: itself, its members by their digests, its guests. */
 export function observerView(settings: Settings, observation: Observation): MeshView {
   const { topology, messages, atMs } = observation
-  const guests = topology.peers.filter(({ kind }) => kind === 'guest')
+  const guests = topology.peers
+    .filter(({ kind }) => kind === 'guest')
+    .map(({ peer, name, links }) =>
+      guestNode(
+        peer,
+        name,
+        links.map(({ address }) => address),
+      ),
+    )
   const members = topology.members.map((member) => memberNode(member, settings))
-  const nodes = [selfNode(settings, topology), ...members, ...guests.map(guestNode)]
+  const nodes = [selfNode(settings, topology), ...members, ...guests]
   const names = new Map(nodes.map(({ id, name }) => [id, name]))
   const toViewMessage = ({ at, direction, topic, peer, bytes }: MessageRecord): ViewMessage => {
     const node = direction === 'out' ? settings.name : names.get(peer) || peer
@@ -88,21 +96,6 @@ function memberNode(member: MemberInfo, { digestMs, gossipDigestMs }: Settings):
   const state = silentMs > maxMissedDigests * intervalMs ? 'unreachable' : 'running'
   const counts = { links: links.length }
   return { id, name, role, meshes, incarnation, addresses, topics, links, silentMs, state, counts, controllable: false }
-}
-
-function guestNode({ peer, name, links }: PeerInfo): ViewNode {
-  return {
-    id: peer,
-    name,
-    role: 'guest',
-    meshes: [],
-    state: 'guest',
-    addresses: links.map(({ address }) => address),
-    topics: [],
-    links: [],
-    counts: {},
-    controllable: false,
-  }
 }
 
 /** Links of the observer from its topology, and links between other members from their digests. */

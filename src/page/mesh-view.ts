@@ -65,6 +65,12 @@ export interface ViewNode {
   readonly inventory?: string
 }
 
+/** A guest as a node of the view. */
+export function guestNode(id: string, name: string, addresses: readonly string[]): ViewNode {
+  const nothing = { meshes: [], topics: [], links: [], counts: {} }
+  return { id, name, role: 'guest', state: 'guest', addresses, ...nothing, controllable: false }
+}
+
 export interface ViewLink {
   /** Node ids, a < b. */
   readonly a: string

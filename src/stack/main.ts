@@ -1,4 +1,4 @@
-import { type CommandAction, command, type Terminal, toExitCode } from '../commands/command.ts'
+import { type CommandAction, command, terminal as io, toExitCode } from '../commands/command.ts'
 import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
 import { type RunningStack, startStack } from './bare.ts'
 
@@ -39,11 +39,6 @@ function addressText({ urls, directory }: RunningStack): string {
     `A mesh for it: npm start -- --otlp ${urls.otlp} --query ${urls.jaeger} --jaeger-ui ${urls.jaeger}`,
     '',
   ].join('\n')
-}
-
-const io: Terminal = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
 }
 
 if (import.meta.main) process.exitCode = await toExitCode(() => stack(process.argv.slice(2), io), io)
