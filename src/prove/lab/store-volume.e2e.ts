@@ -117,24 +117,24 @@ async function searchesOf({ queryUrl }: StoreProcess, toMs: number) {
   const reader = new TraceReader(queryUrl)
   const hour = { service: 'mesh-a', fromMs: toMs - 3_600_000, toMs, limit: 20 }
   const sweeps = { ...hour, span: 'mesh.staleness.pruned' }
+  const audits = { ...hour, span: 'mesh.audit.peers' }
+  const rarePair = { 'mesh.registry.size': 7, 'mesh.node.name': 'node-6' }
   const ofRare = { 'mesh.peer.id': rare.peer }
   const day = { ...hour, fromMs: toMs - minutes * 60_000 }
   const week = { ...hour, fromMs: toMs - 7 * 24 * 3_600_000 }
   const queries = {
     'last hour, name and node': { ...sweeps, attributes: { 'mesh.node.name': 'node-4' } },
     // One minute in twenty has it.
-    'last hours, name and a rare pair of values': {
-      ...{ ...hour, fromMs: toMs - 4 * 3_600_000, span: 'mesh.audit.peers' },
-      attributes: { 'mesh.registry.size': 7, 'mesh.node.name': 'node-6' },
-    },
+    'last hours, name and a rare pair of values': { ...audits, fromMs: toMs - 4 * 3_600_000, attributes: rarePair },
     'last hour, name and a value that matches nothing': { ...sweeps, attributes: { 'mesh.pruned.count': 5 } },
     'whole day, a rare value': { ...day, attributes: ofRare },
     'whole day, name and a rare value': { ...day, span: 'mesh.member.expired', attributes: ofRare },
     'a week, a pair that every minute has': { ...week, attributes: { 'mesh.node.name': 'node-4' } },
     // Each value occurs, together they never do: a registry’s peak is three above its size.
     'a week, pairs that match nothing': {
-      ...{ ...week, span: 'mesh.audit.peers' },
-      attributes: { 'mesh.node.name': 'node-6', 'mesh.registry.size': 7, 'mesh.registry.high': 11 },
+      ...audits,
+      fromMs: week.fromMs,
+      attributes: { ...rarePair, 'mesh.registry.high': 11 },
     },
   }
   const measured: { what: string; traces: number; ms: number[] }[] = []

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { registries } from '../../catalogue/registries.ts'
 import { specOf } from '../../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../../catalogue/spans.ts'
 import type { Random } from '../../core/machine.ts'
@@ -34,10 +35,6 @@ const perExport = 500
 const seeds = ['seed-1', 'seed-2']
 const others = Array.from({ length: 8 }, (_, index) => `node-${index + 1}`)
 const names = [...seeds, ...others]
-const registries = [
-  ...['peers', 'members', 'connections', 'messages'],
-  ...['subscriptions', 'requests', 'relay_seen', 'relay_waiting'],
-]
 
 export const proof = endToEnd({
   name: 'cardinality',
@@ -216,7 +213,7 @@ function censuses(fromMs: number, now: number, random: Random): SentSpan[] {
     return [
       census,
       ...registries.map((name) =>
-        span(`mesh.audit.${name}` as SpanName, {
+        span(`mesh.audit.${name}`, {
           'mesh.registry.name': name,
           'mesh.registry.size': randomInt(100),
           'mesh.registry.capacity': 4_096,

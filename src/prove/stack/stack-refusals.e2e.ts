@@ -116,16 +116,20 @@ function refusals(takenPort: string, bare: string): readonly Refusal[] {
     ['a malformed line', 2, malformedLine, /line \d+/, /KEY=value/],
     ['a broken rule file', 1, brokenRule, /otel\/rules/, /parse error|unclosed|unexpected/, /npm run generate/],
     [
-      ...(['a broken configuration of the Collector', 1, brokenCollector] as const),
-      ...[/rejects otel\/collector\.yaml/, /nonsense/, /git checkout/],
+      'a broken configuration of the Collector',
+      1,
+      brokenCollector,
+      /rejects otel\/collector\.yaml/,
+      /nonsense/,
+      /git checkout/,
     ],
+    ['a missing image', 1, noImage, /tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
     [
-      ...(['a missing image', 1, noImage] as const),
-      ...[/tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
-    ],
-    [
-      ...(['nodes that need more memory than their limit', 1, { env: { NODE_MEMORY: '24m' } }] as const),
-      ...[/needs more memory than its limit/, /Raise NODE_MEMORY/],
+      'nodes that need more memory than their limit',
+      1,
+      { env: { NODE_MEMORY: '24m' } },
+      /needs more memory than its limit/,
+      /Raise NODE_MEMORY/,
     ],
   ]
 }
