@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import { errorMessage } from '../core/errors.ts'
+import { raceAbort } from '../kit/clock.ts'
 import { Subprocess } from '../processes/subprocess.ts'
-import { rejectOnAbort } from '../processes/waiting.ts'
 import { processUsage, type Usage } from '../testing/cluster/process-usage.ts'
 import { kernelCpuMs } from './usage.ts'
 
@@ -79,7 +79,7 @@ export async function startPeer(name: string, { command, args, env }: Program): 
     pending.set(id, { answer, resolve, reject })
     child.write(encodeCommand(command, id))
     const limit = AbortSignal.timeout(limitMs)
-    return rejectOnAbort(promise as Promise<EventOf<E>>, AbortSignal.any([failed, limit])).catch((error) => {
+    return raceAbort(AbortSignal.any([failed, limit]), promise as Promise<EventOf<E>>).catch((error) => {
       throw limit.aborted ? new Error(`${name}: ${command.do}: timeout after ${limitMs} ms`) : error
     })
   }
@@ -94,7 +94,7 @@ export async function startPeer(name: string, { command, args, env }: Program): 
       throw error
     }
   }
-  const { addresses } = await child.ready(rejectOnAbort(ready.promise, failed), bounds.readyMs)
+  const { addresses } = await child.ready(raceAbort(failed, ready.promise), bounds.readyMs)
   const cpuMs = () => whileAlive(() => kernelCpuMs(child.pid))
   const usage = async () => ({ ...(await whileAlive(() => processUsage(child.pid))), cpuMs: await cpuMs() })
   return { name, pid: child.pid, addresses, request, usage, cpuMs, end }

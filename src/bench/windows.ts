@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { rejectOnAbort } from '../processes/waiting.ts'
+import { raceAbort } from '../kit/clock.ts'
 import type { Usage } from '../testing/cluster/process-usage.ts'
 import type { Group } from './group.ts'
 import { percentile } from './statistics.ts'
@@ -100,10 +100,7 @@ export async function loadWindow(group: Group, { publisher, rate, bytes, seconds
   const [cpuBefore, machineBefore] = await Promise.all([group.cpuMs(), machineUse()])
   const startMs = performance.now()
   const count = Math.round(rate * seconds)
-  await rejectOnAbort(
-    peer.request({ do: 'publish', bytes, rate, count }, 'published', seconds * 1_000 + graceMs),
-    signal,
-  )
+  await raceAbort(signal, peer.request({ do: 'publish', bytes, rate, count }, 'published', seconds * 1_000 + graceMs))
   const expected = count * (group.peers.length - 1)
   const counts = await drainCounts(group, expected, signal)
   const took = (performance.now() - startMs) / 1_000

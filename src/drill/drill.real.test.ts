@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { nodeCommand } from '../processes/node-program.ts'
 import { Subprocess } from '../processes/subprocess.ts'
 import { until } from '../processes/waiting.ts'
+import { childrenOf, commandOf, isAlive } from '../testing/cluster/process-tree.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { fakeStack } from '../testing/stack/fake-stack.ts'
@@ -17,19 +17,7 @@ leakCheck({ graceMs: 8_000 })
 const bin = fileURLToPath(new URL('../bin.js', import.meta.url))
 
 /** Processes of this parent that run a node. */
-function nodesOf(parent: number): number[] {
-  return globSync('/proc/[0-9]*').flatMap((directory) => {
-    try {
-      const stat = readFileSync(`${directory}/stat`, 'utf8')
-      const command = readFileSync(`${directory}/cmdline`, 'utf8')
-      const isOurs = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent
-      return isOurs && command.includes('drill-stall') ? [Number(directory.split('/')[2])] : []
-    } catch {
-      // It has ended meanwhile.
-      return []
-    }
-  })
-}
+const nodesOf = (parent: number) => childrenOf(parent).filter((pid) => commandOf(pid).includes('drill-stall'))
 
 test('a drill with real nodes: their spans make the alert fire and resolve, and both nodes stop in order', async () => {
   const receiver = await startReceiver()
@@ -79,5 +67,5 @@ test('an interrupted drill: not shown, and no process stays', async () => {
   assert.equal((await child.stop(60_000, 'SIGINT')).code, 3)
   const { verdict, why } = JSON.parse(out) as DrillResult
   assert.deepEqual([verdict, why], ['not shown', 'interrupted'])
-  await until(() => nodes.every((pid) => !existsSync(`/proc/${pid}`)), 30_000, 'all nodes to exit')
+  await until(() => nodes.every((pid) => !isAlive(pid)), 30_000, 'all nodes to exit')
 })

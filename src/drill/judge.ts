@@ -1,6 +1,6 @@
 import { errorMessage } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
-import { rejectOnAbort } from '../processes/waiting.ts'
+import { raceAbort } from '../kit/clock.ts'
 import { pause, pollMs } from './scenario.ts'
 
 /** Result of the drill of one alert. Times are milliseconds; null: it did not happen. */
@@ -114,18 +114,18 @@ export async function judge(
       'it is firing already; drill again when it has resolved',
     )
     if (remaining.length === 0) return results
-    await rejectOnAbort(condition.prepare(), options.signal)
+    await raceAbort(options.signal, condition.prepare())
     conclude('failed', await findActive(remaining, options), 'it fired before its cause')
     if (remaining.length === 0) return results
     isCaused = true
     const fired = await causeAndWatch(remaining, condition, options)
-    await rejectOnAbort(condition.heal(), options.signal)
+    await raceAbort(options.signal, condition.heal())
     isCaused = false
     return [...results, ...(await Promise.all(fired.map((one) => judgeEnd(one, options))))]
   } catch (error) {
     conclude('not shown', remaining, options.signal.aborted ? 'interrupted' : errorMessage(error))
     // After an interrupt the caller stops all processes anyway.
-    if (isCaused && !options.signal.aborted) await rejectOnAbort(condition.heal(), options.signal).catch(() => {})
+    if (isCaused && !options.signal.aborted) await raceAbort(options.signal, condition.heal()).catch(() => {})
     return results
   }
 }
@@ -134,7 +134,7 @@ async function findActive(
   watched: readonly WatchedAlert[],
   { signal }: JudgeOptions,
 ): Promise<readonly WatchedAlert[]> {
-  const states = await rejectOnAbort(Promise.all(watched.map((one) => one.state())), signal)
+  const states = await raceAbort(signal, Promise.all(watched.map((one) => one.state())))
   return watched.filter((_, index) => states[index] !== 'inactive')
 }
 
@@ -166,13 +166,13 @@ async function watchFiring(
   const { clock, signal, log } = options
   let isSuppressed = false
   for (;;) {
-    const state = await rejectOnAbort(watched.state(), signal)
+    const state = await raceAbort(signal, watched.state())
     const at = causedAt()
     isSuppressed ||= state === 'suppressed'
     const afterMs = at === undefined ? undefined : Math.round(clock.now() - at)
     if (state === 'firing') {
       if (afterMs !== undefined) log(`${watched.alert} fired after ${seconds(afterMs)}`)
-      const traces = await rejectOnAbort(watched.links(), signal)
+      const traces = await raceAbort(signal, watched.links())
       return { watched, afterMs, isEarly: afterMs === undefined, isSuppressed, traces }
     }
     if (afterMs !== undefined && afterMs > watched.statedMs * patience)
@@ -209,7 +209,7 @@ async function watchEnd(watched: WatchedAlert, { clock, signal, log }: JudgeOpti
   const { alert, endMs } = watched
   const startedAt = clock.now()
   for (;;) {
-    const state = await rejectOnAbort(watched.state(), signal)
+    const state = await raceAbort(signal, watched.state())
     const afterMs = Math.round(clock.now() - startedAt)
     if (state === 'inactive') {
       log(`${alert} resolved ${seconds(afterMs)} after the healing`)

@@ -1,7 +1,7 @@
 import type { AlertName } from '../catalogue/alerts.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
-import { rejectOnAbort } from '../processes/waiting.ts'
+import { raceAbort } from '../kit/clock.ts'
 import type { DrillMesh } from './drill-processes.ts'
 import type { Condition } from './judge.ts'
 
@@ -54,7 +54,7 @@ export const pollMs = 1_000
 export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const cancel = clock.after(ms, resolve)
-  await rejectOnAbort(promise, signal).finally(cancel)
+  await raceAbort(signal, promise).finally(cancel)
 }
 
 /** Polls each second until `holds` is true. Throws MESH_STEP_TIMEOUT after `limitMs`, or the signal's reason. */

@@ -9,6 +9,7 @@ import type { Registrar } from '@libp2p/interface-internal'
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { ConnectionInfo, NetworkEvent } from '../core/events.ts'
+import { until as poll } from '../processes/waiting.ts'
 import { udpRelay } from '../testing/cluster/udp-relay.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { collectNative, deadAddressOf, listenOn, type RealNode, realNode } from '../testing/suite/real-world.ts'
@@ -25,13 +26,7 @@ type RecordedEvents = NetworkEvent[] & {
   of<T extends NetworkEvent['type']>(type: T): Extract<NetworkEvent, { type: T }>[]
 }
 
-async function until(what: string, condition: () => boolean, ms = 30_000): Promise<void> {
-  const end = performance.now() + ms
-  while (!condition()) {
-    assert.ok(performance.now() < end, `not in time: ${what}`)
-    await sleep(10)
-  }
-}
+const until = (what: string, condition: () => boolean, ms = 30_000) => poll(condition, ms, what)
 
 async function startRecording(node: RealNode): Promise<RecordedEvents> {
   const events: NetworkEvent[] = []

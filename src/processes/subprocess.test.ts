@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { raceAbort } from '../kit/clock.ts'
 import { isAlive } from '../testing/cluster/process-tree.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { dieWithParent, nodeCommand, parseLogLine } from './node-program.ts'
 import { describeExit, Subprocess, type SubprocessOptions } from './subprocess.ts'
-import { rejectOnAbort, until } from './waiting.ts'
+import { until } from './waiting.ts'
 
 leakCheck()
 
@@ -102,7 +103,7 @@ test('messages: both ways over the channel', async () => {
   const script = `process.on('message', (n) => { process.send(n); process.disconnect() })`
   const { child } = start(script, { ipc: true, onMessage: answer.resolve })
   child.send({ n: 1 })
-  assert.deepEqual(await rejectOnAbort(answer.promise, child.ended), { n: 1 })
+  assert.deepEqual(await raceAbort(child.ended, answer.promise), { n: 1 })
   await child.exited
 })
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, type SendHandle, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { rejectOnAbort } from './waiting.ts'
+import { raceAbort } from '../kit/clock.ts'
 
 export interface SubprocessOptions {
   /** Subject of the errors about it. */
@@ -121,7 +121,7 @@ export class Subprocess {
   async ready<T>(sign: Promise<T>, limitMs: number): Promise<T> {
     const limit = AbortSignal.timeout(limitMs)
     try {
-      return await rejectOnAbort(sign, AbortSignal.any([this.ended, limit]))
+      return await raceAbort(AbortSignal.any([this.ended, limit]), sign)
     } catch (error) {
       const isLate = limit.aborted && !this.isClosed
       this.signal('SIGKILL')

@@ -30,12 +30,3 @@ export async function until(
     await sleep(pollMs)
   }
 }
-
-/** Settles like `work`, or rejects with the signal's reason on abort; it does not stop `work`. */
-export function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  if (signal.aborted) abort()
-  else signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
-}

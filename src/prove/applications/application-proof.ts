@@ -6,8 +6,8 @@ import { mean } from 'simple-statistics'
 import { z } from 'zod'
 import { ratioOf, spreadOf } from '../../bench/statistics.ts'
 import { idleWindow, type WindowUse } from '../../bench/windows.ts'
+import { raceAbort } from '../../kit/clock.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
-import { rejectOnAbort } from '../../processes/waiting.ts'
 import { processUsage } from '../../testing/cluster/process-usage.ts'
 import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -278,7 +278,7 @@ async function startApplication(program: ApplicationProgram) {
     waiting.set(id, answer)
     child.write(`${JSON.stringify({ id, command, ...parameters })}\n`)
     const limit = AbortSignal.timeout(bounds.answerMs)
-    return rejectOnAbort(answer.promise, AbortSignal.any([child.ended, limit])).catch((error) => {
+    return raceAbort(AbortSignal.any([child.ended, limit]), answer.promise).catch((error) => {
       throw limit.aborted ? new Error(`${name} did not answer ${command} within ${bounds.answerMs} ms`) : error
     })
   }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { median } from 'simple-statistics'
+import { raceAbort } from '../../kit/clock.ts'
 import { usageOf } from '../../lab/process-usage.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
-import { rejectOnAbort } from '../../processes/waiting.ts'
 import { buildTestPackage } from '../../testing/built-package.ts'
 import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -63,7 +63,7 @@ async function idleMebibytes(env: NodeJS.ProcessEnv, signal: AbortSignal): Promi
     onLine: listening.resolve,
   })
   try {
-    assert.equal(await child.ready(rejectOnAbort(listening.promise, signal), startMs), 'listening')
+    assert.equal(await child.ready(raceAbort(signal, listening.promise), startMs), 'listening')
     await sleep(idleMs, undefined, { signal })
     return (await usageOf(child.pid))?.rssMb ?? Number.NaN
   } finally {

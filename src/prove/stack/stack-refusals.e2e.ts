@@ -1,8 +1,8 @@
 import { mkdir, mkdtempDisposable, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { raceAbort } from '../../kit/clock.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
-import { rejectOnAbort } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { startTcpServer } from '../mesh/receiver-away-exit.e2e.ts'
 import { type Check, equals, type ProofContext, unrun } from '../proof.ts'
@@ -155,10 +155,10 @@ async function checkInterrupt(clone: string, compose: string, { signal }: ProofC
   })
   const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
   try {
-    await rejectOnAbort(Promise.race([waits.promise, child.exited]), within(waitLimitMs))
+    await raceAbort(within(waitLimitMs), Promise.race([waits.promise, child.exited]))
     const before = await remainingObjects(project, ['container'])
     child.signal('SIGINT')
-    const { code } = await rejectOnAbort(child.exited, within(exitLimitMs))
+    const { code } = await raceAbort(within(exitLimitMs), child.exited)
     const remaining = await remainingObjects(project, ['container', 'network'])
     const hasMessage = /interrupted: stopping/.test(output)
     return [

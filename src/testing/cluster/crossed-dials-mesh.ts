@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { join } from 'node:path'
+import { raceAbort } from '../../kit/clock.ts'
 import { nodeCommand, nodeEnvironment } from '../../processes/node-program.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
-import { rejectOnAbort } from '../../processes/waiting.ts'
 import { monotonic, type NodeCommand, type NodeReport, type PeerConnections } from './crossed-dials-node.ts'
 
 /** The result of one round, in which all nodes dial each other at once. Durations are milliseconds. */
@@ -190,7 +190,7 @@ export class CrossedDialsMesh implements AsyncDisposable {
         if (member !== undefined) this.#handleReport(member, { is: 'dialled', failed: ['its process has ended'] })
       },
     })
-    return child.ready(rejectOnAbort(ready.promise, this.#signal), startLimitMs)
+    return child.ready(raceAbort(this.#signal, ready.promise), startLimitMs)
   }
 
   #handleReport(member: Member, report: NodeReport): void {

@@ -1,7 +1,6 @@
 import { dieWithParent, type LogEntry, nodeCommand, parseLogLine } from '../../processes/node-program.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
-import { fetchJson } from './fetch-json.ts'
-import type { ProcessHost } from './process-host.ts'
+import { fetchJson, type ProcessHost } from './process-host.ts'
 import { processUsage, type Usage } from './process-usage.ts'
 
 /** One real process of a mesh, under control of a test. */

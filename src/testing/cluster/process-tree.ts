@@ -15,9 +15,13 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== 'Z'
 }
 
-/** Command line, split into its arguments. */
+/** Command line, split into its arguments; empty once the process has ended. */
 export function commandOf(pid: number): string[] {
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
 }
 
 function stat(pid: number): { state: string; parent: number } | undefined {

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
-import { fetchJson } from '../cluster/fetch-json.ts'
+import { fetchJson } from '../cluster/process-host.ts'
 import { env } from './commands.ts'
 import { hasEcho, startEcho, type Transport } from './echo.ts'
 

@@ -1,9 +1,9 @@
 import { connect, type Server, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { raceAbort } from '../../kit/clock.ts'
 import { dieWithParent, nodeCommand } from '../../processes/node-program.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
-import { rejectOnAbort } from '../../processes/waiting.ts'
 import type { ProcessHost } from '../cluster/process-host.ts'
 import type { AgentMessage, AgentRequest } from './agent.ts'
 import { env, run } from './commands.ts'
@@ -93,7 +93,7 @@ async function startAgent(prefix: readonly string[]): Promise<Agent> {
       const answer = Promise.withResolvers<unknown>()
       pending.set(id, answer)
       child.send({ id, request } satisfies AgentRequest)
-      return (await rejectOnAbort(answer.promise, child.ended).finally(() => pending.delete(id))) as T
+      return (await raceAbort(child.ended, answer.promise).finally(() => pending.delete(id))) as T
     },
     end: async () => void (await child.stop(0, 'SIGKILL')),
   }
