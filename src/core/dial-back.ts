@@ -189,8 +189,8 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
 
   #requestDialBack(now: number): (NetworkEffect | SpanEffect)[] {
     if (this.#pendingRequest !== undefined || now < this.#requestAt) return []
-    const observers = this.#findObservers()
     const due = this.#tracked.filter(({ requestAt }) => requestAt <= now).toSorted((a, b) => a.requestAt - b.requestAt)
+    const observers = due.length === 0 ? [] : this.#findObservers()
     for (const target of due) {
       const choice = eligibleObservers(target, observers)
       const observer = choice[Math.floor(this.#random() * choice.length)]

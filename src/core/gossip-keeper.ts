@@ -56,7 +56,8 @@ export class GossipKeeper {
   }
 
   check(peers: readonly GossipPeer[], infos: readonly ConnectionInfo[], now: number): GossipKeeperEffect[] {
-    const byId = new Map(infos.map((info) => [info.id, info]))
+    const byId = new Map<string, ConnectionInfo>()
+    for (const info of infos) byId.set(info.id, info)
     let healCount = peers.filter(({ repair }) => repair.isHealing(now)).length
     return peers.flatMap((record) => {
       const active = record.isOverLimit ? [] : activeLinks(record, byId)

@@ -35,8 +35,8 @@ export class IdentityWatch {
   /** A digest over gossip, signed by its sender; `wall` is this node's clock. */
   onGossip(digest: Digest, wall: number): ViewEvent | undefined {
     if (digest.peer === this.#self) return undefined
-    const process = { instance: instanceOf(digest), address: withoutPeer(digest.addresses[0] ?? '') }
-    const report = { ...process, via: 'gossip', ageMs: ageMs(digest, wall) } as const
+    const address = withoutPeer(digest.addresses[0] ?? '')
+    const report = { instance: instanceOf(digest), address, via: 'gossip', ageMs: ageMs(digest, wall) } as const
     return { type: 'sighted', peer: digest.peer, report }
   }
 

@@ -141,12 +141,18 @@ export class OwnedMap<K, V extends {}> {
 
   values(): ArrayIterator<V> {
     const values: V[] = []
-    for (const { value } of this.#entries.values()) values.push(value)
+    this.#entries.forEach(({ value }) => {
+      values.push(value)
+    })
     return values.values()
   }
 
   entries(): ArrayIterator<[K, V]> {
-    return Array.from(this.#entries, ([key, { value }]): [K, V] => [key, value]).values()
+    const entries: [K, V][] = []
+    this.#entries.forEach(({ value }, key) => {
+      entries.push([key, value])
+    })
+    return entries.values()
   }
 
   [Symbol.iterator](): ArrayIterator<[K, V]> {

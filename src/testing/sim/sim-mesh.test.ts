@@ -225,7 +225,7 @@ test('digests that arrive late: do not refresh a dead member', async (t) => {
   const since = mesh.clock.now()
   for (let second = 0; second < 36; second++) {
     mesh.run(1_000)
-    mesh.world.gossip.replay()
+    mesh.world.replayGossip()
   }
   mesh.run(10_000)
   for (const { name } of mesh.nodes) {

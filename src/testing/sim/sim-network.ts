@@ -1,11 +1,10 @@
 import type { ConnectionInfo, Network, NetworkEffect, NetworkEvent } from '../../core/events.ts'
-import type { SimEnd } from './sim-connection.ts'
-import { dial } from './sim-dial.ts'
+import { dial, type Internet, type SimEnd, type SimHost } from './sim-connection.ts'
 import { SimProcess } from './sim-process.ts'
-import type { SimWorld } from './sim-world.ts'
+import type { VirtualClock } from './virtual-clock.ts'
 
 export interface SimNetworkOptions {
-  /** Where it listens, without `/p2p/`. By default a unique address. */
+  /** Where it listens, without `/p2p/`. */
   readonly addresses?: readonly string[]
   /** Meshes whose gossip it subscribes to. */
   readonly meshes?: readonly string[]
@@ -18,7 +17,7 @@ export interface SimNetworkOptions {
 }
 
 /** A node's network in the simulated world: behaves as libp2p over QUIC does, with its flaws. */
-export class SimNetwork implements Network {
+export class SimNetwork implements Network, SimHost {
   readonly self: string
   readonly process: SimProcess
   readonly addresses: readonly string[]
@@ -26,21 +25,23 @@ export class SimNetwork implements Network {
   readonly guest: boolean
   readonly gossips: boolean
   readonly #maxConnections: number
-  readonly #world: SimWorld
+  readonly #internet: Internet
+  readonly #gossip: SimGossip
   #ends: readonly SimEnd[] = []
   #deliver: ((event: NetworkEvent) => void) | undefined
   #isChangeQueued = false
   #stopped = false
 
-  constructor(world: SimWorld, peer: string, address: string, options: SimNetworkOptions) {
+  constructor(internet: Internet, gossip: SimGossip, peer: string, options: SimNetworkOptions) {
     this.self = peer
-    this.process = new SimProcess(world.clock)
-    this.addresses = options.addresses ?? [address]
+    this.process = new SimProcess(internet.clock)
+    this.addresses = options.addresses ?? []
     this.meshes = options.meshes ?? []
     this.guest = options.guest ?? false
     this.gossips = options.gossip ?? true
     this.#maxConnections = options.maxConnections ?? 300
-    this.#world = world
+    this.#internet = internet
+    this.#gossip = gossip
   }
 
   async start(deliver: (event: NetworkEvent) => void): Promise<void> {
@@ -55,7 +56,6 @@ export class SimNetwork implements Network {
     for (const end of this.#ends) end.close()
   }
 
-  /** Whether it accepts dials. */
   get listening(): boolean {
     return this.process.alive && !this.#stopped
   }
@@ -72,7 +72,6 @@ export class SimNetwork implements Network {
     return this.#ends.map((end) => end.info(this.#gossipState(end)))
   }
 
-  /** Delivers an event to the node asynchronously, as callbacks of libp2p do. */
   deliver(event: NetworkEvent): void {
     if (event.type === 'changed' && this.#isChangeQueued) return
     if (event.type === 'changed') this.#isChangeQueued = true
@@ -82,7 +81,6 @@ export class SimNetwork implements Network {
     })
   }
 
-  /** What comes from outside is no call of the node's own, and needs no turn of its own. */
   receive(event: NetworkEvent): void {
     this.#deliver?.(event)
   }
@@ -96,7 +94,6 @@ export class SimNetwork implements Network {
     this.#ends = this.#ends.filter((one) => one !== end)
   }
 
-  /** Gossipsub opens its stream when a peer is identified, unless it has recorded one. */
   markIdentified(end: SimEnd): void {
     if (!end.isListed) return
     end.isIdentified = true
@@ -116,7 +113,7 @@ export class SimNetwork implements Network {
 
   #publish(effect: Extract<NetworkEffect, { mesh: string }>): void {
     const { mesh } = effect
-    this.#world.gossip.publish(
+    this.#gossip.publish(
       this,
       effect.do === 'gossip'
         ? { type: 'gossip', mesh, from: this.self, digest: effect.digest }
@@ -137,7 +134,7 @@ export class SimNetwork implements Network {
 
   #dialSeed({ seed, limitMs }: Extract<NetworkEffect, { do: 'dial.seed' }>): void {
     const peer = seed.split('/p2p/')[1]
-    dial(this.#world, this, { addresses: [seed], peer, limitMs }, (result) =>
+    dial(this.#internet, this, { addresses: [seed], peer, limitMs }, (result) =>
       this.deliver(
         result.ok
           ? { type: 'seed.answered', seed, peer: result.peer, address: result.address }
@@ -152,7 +149,7 @@ export class SimNetwork implements Network {
       succeed()
       return
     }
-    dial(this.#world, this, { addresses, peer, limitMs }, (result) => {
+    dial(this.#internet, this, { addresses, peer, limitMs }, (result) => {
       if (result.ok) succeed()
       else this.deliver({ type: 'peer.dialled', peer, ok: false, failure: result.failure })
     })
@@ -166,4 +163,113 @@ export class SimNetwork implements Network {
   #gossipsWith(peer: string): boolean {
     return this.#ends.some((end) => end.peer === peer && end.gossips)
   }
+}
+
+/** A message as its publisher sent it, without the receiver's wall clock. */
+type Publication = Omit<Extract<NetworkEvent, { type: 'gossip' }>, 'wall'> | Extract<NetworkEvent, { type: 'crossing' }>
+
+interface Message {
+  readonly event: Publication
+  readonly publisher: SimHost
+  /** The first copy on its way to each node; undefined once the node has received it, which it does once. */
+  readonly firstCopies: Map<SimHost, Copy | undefined>
+}
+
+/** A message on its way over one connection. */
+interface Copy {
+  readonly message: Message
+  /** The end at which it arrives. */
+  readonly end: SimEnd
+  readonly arrivesAt: number
+  /** A copy that arrives later at the same node: it matters only if this one is lost. */
+  later: Copy | undefined
+}
+
+/** Messages retained for a replay. */
+const maxRecentMessages = 64
+
+/**
+ * Gossip without gossipsub's mesh degree, heartbeats and IWANT: a message floods along the open gossip streams, hop by
+ * hop, each hop with the latency of its connection.
+ */
+export class SimGossip {
+  readonly #clock: VirtualClock
+  #recentMessages: readonly Message[] = []
+  #hops = 0
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+
+  /** Messages sent from neighbour to neighbour so far. */
+  get hops(): number {
+    return this.#hops
+  }
+
+  publish(from: SimHost, event: Publication): void {
+    const message: Message = { event, publisher: from, firstCopies: new Map([[from, undefined]]) }
+    this.#recentMessages = [...this.#recentMessages.slice(1 - maxRecentMessages), message]
+    this.#flood(message, from)
+  }
+
+  /**
+   * Fault: delivers all recent messages to these nodes again, oldest first, like a late relay: gossipsub forgets a message
+   * id after two minutes. Returns how many.
+   */
+  replay(nodes: readonly SimHost[]): number {
+    const old = this.#recentMessages
+    for (const { event, publisher } of old)
+      for (const node of nodes) {
+        if (node !== publisher && node.meshes.includes(event.mesh)) node.process.arrive(() => deliver(event, node))
+      }
+    return old.length
+  }
+
+  #flood(message: Message, node: SimHost): void {
+    for (const end of node.ends) {
+      if (!end.gossips) continue
+      const { far } = end
+      if (isReached(message, far.node) || !far.node.meshes.includes(message.event.mesh)) continue
+      this.#hops++
+      if (end.isCut) end.send(() => this.#receive({ message, end: far, arrivesAt: 0, later: undefined }))
+      else this.#send(message, far, end.takePacketDelay())
+    }
+  }
+
+  /** Of the copies to one node only the first is scheduled: most of a flood are later ones. */
+  #send(message: Message, end: SimEnd, delayMs: number): void {
+    const arrivesAt = this.#clock.now() + delayMs
+    const copy: Copy = { message, end, arrivesAt, later: undefined }
+    const first = message.firstCopies.get(end.node)
+    if (first !== undefined && first.arrivesAt <= arrivesAt) {
+      copy.later = first.later
+      first.later = copy
+      return
+    }
+    message.firstCopies.set(end.node, copy)
+    const receive = () => this.#receive(copy)
+    this.#clock.schedule(delayMs, () => end.arrive(receive))
+  }
+
+  #receive({ message, end, later }: Copy): void {
+    const { node } = end
+    if (isReached(message, node)) return
+    if (end.isListed) {
+      message.firstCopies.set(node, undefined)
+      deliver(message.event, node)
+      this.#flood(message, node)
+      return
+    }
+    message.firstCopies.delete(node)
+    for (let copy = later; copy !== undefined; copy = copy.later)
+      this.#send(message, copy.end, copy.arrivesAt - this.#clock.now())
+  }
+}
+
+function isReached({ firstCopies }: Message, node: SimHost): boolean {
+  return firstCopies.get(node) === undefined && firstCopies.has(node)
+}
+
+function deliver(event: Publication, node: SimHost): void {
+  node.receive(event.type === 'gossip' ? { ...event, wall: node.process.clock.wall() } : event)
 }

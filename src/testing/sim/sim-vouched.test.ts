@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../leak-check.ts'
 import { announceSeed } from '../random.ts'
-import type { SimGossip } from './sim-gossip.ts'
 import { SimMesh } from './sim-mesh.ts'
+import type { SimGossip } from './sim-network.ts'
 
 leakCheck()
 

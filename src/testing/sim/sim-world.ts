@@ -1,7 +1,6 @@
 import type { Random } from '../../core/machine.ts'
-import { idleTimeoutMs } from './sim-connection.ts'
-import { SimGossip } from './sim-gossip.ts'
-import { SimNetwork, type SimNetworkOptions } from './sim-network.ts'
+import { type Internet, idleTimeoutMs } from './sim-connection.ts'
+import { SimGossip, SimNetwork, type SimNetworkOptions } from './sim-network.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 export interface SimWorldOptions {
@@ -33,7 +32,7 @@ const maxFaults = 64
  * A network of processes in virtual time. It depends only on the clock, the random numbers and the calls, so a seed
  * replays a run exactly. Each fault returns a function that ends it.
  */
-export class SimWorld {
+export class SimWorld implements Internet {
   readonly clock: VirtualClock
   readonly gossip: SimGossip
   readonly #random: Random
@@ -47,7 +46,7 @@ export class SimWorld {
 
   constructor({ clock, random, latencyMs = [1, 20] }: SimWorldOptions) {
     this.clock = clock
-    this.gossip = new SimGossip(this)
+    this.gossip = new SimGossip(clock)
     this.#random = random
     this.#latencyMs = latencyMs
   }
@@ -58,7 +57,7 @@ export class SimWorld {
     if (this.#nodes.length >= maxNodes) throw new RangeError(`the world holds ${maxNodes} nodes at most`)
     const host = ++this.#hosts
     const address = `/ip4/10.${host >> 16}.${(host >> 8) & 255}.${host & 255}/udp/4001/quic-v1`
-    const node = new SimNetwork(this, peer, address, options)
+    const node = new SimNetwork(this, this.gossip, peer, { addresses: [address], ...options })
     this.#nodes = [...this.#nodes, node]
     return node
   }
@@ -72,7 +71,6 @@ export class SimWorld {
     return this.#nodes.find((node) => node.self === peer && node.listening)
   }
 
-  /** The node that listens at an address. */
   listener(address: string): SimNetwork | undefined {
     return this.#nodes.find((node) => node.listening && node.addresses.includes(address))
   }
@@ -84,7 +82,6 @@ export class SimWorld {
     this.#names = hosts.length === 0 ? others : [...others, { name, hosts }]
   }
 
-  /** An address without its peer id and with its name resolved; undefined for an unknown name. */
   resolve(address: string): readonly string[] | undefined {
     const [bare = ''] = address.split('/p2p/')
     const [, protocol = '', name, ...rest] = bare.split('/')
@@ -109,7 +106,6 @@ export class SimWorld {
     return this.cutSince(one, other) !== Infinity
   }
 
-  /** Since when no packet passes between two peers; Infinity while the path works. */
   cutSince(one: string, other: string): number {
     if (this.#cuts.length === 0) return Infinity
     return Math.min(Infinity, ...this.#cuts.filter((cut) => splits(cut, one, other)).map(({ since }) => since))
@@ -164,6 +160,11 @@ export class SimWorld {
     node.process.kill()
     this.#nodes = this.#nodes.filter((one) => one !== node)
     this.#checkIdleLater()
+  }
+
+  /** Fault: see `SimGossip.replay`. */
+  replayGossip(): number {
+    return this.gossip.replay(this.#nodes)
   }
 
   /** Removes a process after a graceful stop, once its closes had time to arrive. */

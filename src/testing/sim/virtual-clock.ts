@@ -42,11 +42,17 @@ export class VirtualClock implements Clock {
 
   /** Throws RangeError for a delay that is not finite: the caller must handle "never". */
   after(ms: number, run: () => void): () => void {
+    const timer = this.schedule(ms, run)
+    return () => this.#cancel(timer)
+  }
+
+  /** As `after`, without a way to cancel: what arrives from a network. */
+  schedule(ms: number, run: () => void): Timer {
     if (!Number.isFinite(ms)) throw new RangeError(`a timer needs a finite delay, not ${ms}`)
     const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, run }
     this.#pending++
     this.#push(timer)
-    return () => this.#cancel(timer)
+    return timer
   }
 
   /** Timers that have neither fired nor been cancelled. */
