@@ -58,7 +58,7 @@ export function emitSpan<N extends SpanName>(span: N, attributes: AttributesOf<N
   return { do: 'emit-span', span, attributes, ...place } as unknown as SpanEffect
 }
 
-/** A declaration, with its type widened for loops over all spans. */
-export function specOf(table: typeof spans, name: SpanName): SpanSpec {
-  return table[name]
+/** A declaration with its defaults. */
+export function specOf(table: typeof spans, name: SpanName): SpanSpec & Required<Pick<SpanSpec, 'log'>> {
+  return { log: 'info', ...table[name] }
 }

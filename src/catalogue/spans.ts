@@ -18,8 +18,8 @@ export interface SpanSpec {
    * alert or board may count these spans. `whenZero`: only while this count is 0.
    */
   readonly routine?: true | { readonly whenZero: AttributeName }
-  /** Level of its log line. */
-  readonly log: 'trace' | 'debug' | 'info' | 'warn' | 'error'
+  /** Level of its log line; `info` by default. */
+  readonly log?: 'trace' | 'debug' | 'info' | 'warn' | 'error'
 }
 
 const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
@@ -75,13 +75,11 @@ export const spans = {
     when: 'once per start',
     attributes: ['mesh.node.name', 'mesh.node.role', 'mesh.node.incarnation', 'mesh.node.settings'],
     optional: ['mesh.node.instance'],
-    log: 'info',
   },
   'mesh.node.stopped': {
     brief: 'The node has stopped; each closing step is a child.',
     when: 'once per stop',
     attributes: ['mesh.node.uptime_ms', 'mesh.node.stop_cause'],
-    log: 'info',
   },
   'mesh.node.step': {
     brief: 'One closing step, with its duration and error.',
@@ -99,7 +97,6 @@ export const spans = {
       'mesh.address.withheld',
       'mesh.address.cut',
     ],
-    log: 'info',
   },
   'mesh.address.dialback': {
     brief: 'A neighbour dialled a node at its observed address, to find out whether other peers can reach it there.',
@@ -113,7 +110,6 @@ export const spans = {
       'network.transport',
     ],
     optional: ['error.type'],
-    log: 'info',
   },
   'mesh.seed.dial': {
     brief: 'Root of one dial campaign; its attempts and its outcome are children.',
@@ -136,7 +132,6 @@ export const spans = {
     attributes: [...attempt, 'mesh.peer.id'],
     optional: [...server, ...network],
     kind: 'client',
-    log: 'info',
   },
   'mesh.seed.giveup': {
     brief: 'The last attempt of a campaign failed.',
@@ -152,7 +147,6 @@ export const spans = {
       'A new campaign for a seed that was given up or lost; child of its `mesh.seed.dial`, linked to the previous campaign.',
     when: 'when a later campaign begins',
     attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause', 'mesh.seed.delay_ms'],
-    log: 'info',
   },
   'mesh.seed.self': {
     brief: 'A seed is this node itself: the node at its address has this node’s peer id.',
@@ -196,7 +190,6 @@ export const spans = {
     when: 'once per change, after `mesh.path.blocked`',
     attributes: ['mesh.peer.id', 'mesh.path.restored'],
     optional: ['mesh.seed.address', 'mesh.peer.name'],
-    log: 'info',
   },
   'mesh.identity.conflict': {
     brief: 'Two processes run with one identity at the same time: a key file was copied.',
@@ -223,14 +216,12 @@ export const spans = {
     brief: 'The peer introduced itself and is now a member.',
     when: 'on both ends, once per link',
     attributes: [...link, 'mesh.peer.role', 'mesh.peer.incarnation'],
-    log: 'info',
   },
   'mesh.connection.guest': {
     brief:
       'The peer does not speak the hello protocol: the node gossips with it, counts and limits it, but it is no member.',
     when: 'once per connection',
     attributes: ['mesh.connection.id', 'mesh.peer.id'],
-    log: 'info',
   },
   'mesh.gossip.healed': {
     brief: 'Gossip with a connected peer was broken and works again after a heal.',
@@ -242,7 +233,6 @@ export const spans = {
       'mesh.gossip.heals',
       'mesh.gossip.lacked_ms',
     ],
-    log: 'info',
   },
   'mesh.gossip.mute': {
     brief: 'Gossip with a connected peer is broken and heals have failed. The node closes the connection where it may.',
@@ -267,7 +257,6 @@ export const spans = {
     brief: 'A connection is not identified yet; the node runs identify again, since gossipsub waits for it.',
     when: 'at most four times per connection, with an interval that doubles each time',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.identify.retry'],
-    log: 'info',
   },
   'mesh.link.refused': {
     brief: 'A node refused a hello; both ends emit a span.',
@@ -300,13 +289,11 @@ export const spans = {
       'mesh.close.by',
       'mesh.close.noticed',
     ],
-    log: 'info',
   },
   'mesh.connection.superseded': {
     brief: 'Another link of the same pair wins; the node drains and closes this one.',
     when: 'on each end that compares both links, once per losing link',
     attributes: [...link, 'mesh.link.survivor', 'mesh.link.rule'],
-    log: 'info',
   },
   'mesh.staleness.pruned': {
     brief: 'A sweep that prunes the members silent for longer than their staleness window.',
@@ -325,13 +312,11 @@ export const spans = {
     brief: 'A node became a member.',
     when: 'on the first digest of a node',
     attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation', 'mesh.member.via'],
-    log: 'info',
   },
   'mesh.member.left': {
     brief: 'A member said goodbye.',
     when: 'on receipt of its goodbye',
     attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation'],
-    log: 'info',
   },
   'mesh.member.expired': {
     brief: 'A member was silent for longer than its staleness window.',
@@ -495,7 +480,6 @@ export const spans = {
       'mesh.resource.operations',
       'mesh.resource.exhausted_ms',
     ],
-    log: 'info',
   },
   'mesh.node.stalled': {
     brief: 'This node was suspended or starved of CPU, and expires no members for a while.',

@@ -15,12 +15,14 @@ export const spansCommand: CommandAction = async (args, io) => {
   return exitCodes.ok
 }
 
+const names = Object.keys(spans) as SpanName[]
+
 function asJson(): string {
-  return `${JSON.stringify({ spans, attributes }, null, 2)}\n`
+  const complete = Object.fromEntries(names.map((name) => [name, specOf(spans, name)]))
+  return `${JSON.stringify({ spans: complete, attributes }, null, 2)}\n`
 }
 
 function asText(): string {
-  const names = Object.keys(spans) as SpanName[]
   const width = Math.max(...names.map((name) => name.length))
   return names.map((name) => `${name.padEnd(width)}  ${specOf(spans, name).brief}\n`).join('')
 }

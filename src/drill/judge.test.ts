@@ -72,59 +72,49 @@ test('an alert that fires too late: failed, with its time', async () => {
   assert.deepEqual([result.verdict, result.firedAfterMs, result.why], ['failed', 80_000, 'it fired too late'])
 })
 
-test('an alert that never fires: failed, and the condition is healed', async () => {
-  const { result, steps } = await drill({})
-  assert.deepEqual([result.verdict, result.firedAfterMs, result.endedAfterMs], ['failed', null, null])
-  assert.match(result.why, /did not fire/)
-  assert.equal(steps.at(-1), 'heal')
-})
+const broken = async () => {
+  throw new Error('no node starts')
+}
+const slow = (clock: VirtualClock) => new Promise<void>((resolve) => clock.after(30_000, resolve))
+const all = ['prepare', 'cause', 'heal']
 
-test('an alert that never resolves: failed', async () => {
-  const { result } = await drill({ from: 20 })
-  assert.deepEqual([result.verdict, result.firedAfterMs, result.endedAfterMs], ['failed', 10_000, null])
-  assert.match(result.why, /did not resolve within 100 s/)
-})
+const bad: readonly (readonly [
+  title: string,
+  times: AlertTimes,
+  condition: ConditionChanges,
+  expected: readonly [DrillResult['verdict'], firedAfterMs: number | null, why: RegExp, steps: readonly string[]],
+])[] = [
+  ['never fires: failed, and the condition is healed', {}, {}, ['failed', null, /did not fire/, all]],
+  ['never resolves: failed', { from: 20 }, {}, ['failed', 10_000, /did not resolve within 100 s/, all]],
+  ['is firing already: not shown, and no step runs', { from: 0 }, {}, ['not shown', null, /firing already/, []]],
+  ['is suppressed already: the same', { from: 0, state: 'suppressed' }, {}, ['not shown', null, /firing already/, []]],
+  ['fires with healthy nodes only: failed', { from: 5 }, { prepare: slow }, ['failed', null, /before its cause$/, []]],
+  ['fires before its own cause: failed', { from: 5, to: 30 }, {}, ['failed', null, /before its cause$/, all]],
+  [
+    'is suppressed: not shown',
+    { from: 20, to: 400, state: 'suppressed' },
+    {},
+    ['not shown', null, /suppresses it/, all],
+  ],
+  ['has no healthy state: not shown', { from: 40 }, { prepare: broken }, ['not shown', null, /^no node starts$/, []]],
+  ['cannot be caused: healed', { from: 40 }, { cause: broken }, ['not shown', null, /^no node s/, ['prepare', 'heal']]],
+  [
+    'is not caused',
+    { from: 40 },
+    { cause: async () => {} },
+    ['not shown', null, /cause of A did not/, ['prepare', 'heal']],
+  ],
+]
 
-test('an alert that is firing already: not shown, and no step runs', async () => {
-  for (const state of ['firing', 'suppressed'] as const) {
-    const { result, steps } = await drill({ from: 0, state })
-    assert.deepEqual([result.verdict, result.firedAfterMs, steps], ['not shown', null, []])
-    assert.match(result.why, /firing already/)
-  }
-})
-
-test('an alert that fires with healthy nodes only, or before its own cause: failed', async () => {
-  const whileWaiting = {
-    prepare: (clock: VirtualClock) => new Promise<void>((resolve) => clock.after(30_000, resolve)),
-  }
-  const healthy = await drill({ from: 5 }, whileWaiting)
-  assert.deepEqual([healthy.result.verdict, healthy.result.why], ['failed', 'it fired before its cause'])
-  assert.deepEqual(healthy.steps, [])
-  const early = await drill({ from: 5, to: 30 })
-  assert.deepEqual([early.result.verdict, early.result.why], ['failed', 'it fired before its cause'])
-  assert.deepEqual(early.steps, ['prepare', 'cause', 'heal'])
-})
-
-test('a suppressed alert: not shown', async () => {
-  const { result } = await drill({ from: 20, to: 400, state: 'suppressed' })
-  assert.equal(result.verdict, 'not shown')
-  assert.match(result.why, /suppresses it/)
-})
-
-test('a condition that cannot be created: not shown, with the reason', async () => {
-  const broken = async () => {
-    throw new Error('no node starts')
-  }
-  for (const [condition, expectedSteps] of [
-    [{ prepare: broken }, []],
-    [{ cause: broken }, ['prepare', 'heal']],
-  ] as const) {
-    const { result, steps } = await drill({ from: 40, to: 70 }, condition)
-    assert.deepEqual([result.verdict, result.why, steps], ['not shown', 'no node starts', expectedSteps])
-  }
-  const { result } = await drill({ from: 40 }, { cause: async () => {} })
-  assert.match(result.why, /the cause of A did not occur/)
-})
+for (const [title, times, condition, [verdict, firedAfterMs, why, steps]] of bad)
+  test(`an alert that ${title}`, async () => {
+    const drilled = await drill(times, condition)
+    assert.deepEqual(
+      [drilled.result.verdict, drilled.result.firedAfterMs, drilled.result.endedAfterMs, drilled.steps],
+      [verdict, firedAfterMs, null, steps],
+    )
+    assert.match(drilled.result.why, why)
+  })
 
 test('an interrupted drill ends at once, in every step', async () => {
   const never = () => new Promise<void>(() => {})

@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { MeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { labApp, type ServedLab, serveLab } from './server.ts'
+import type { Lab } from './lab.ts'
+import { labApp, serveLab } from './server.ts'
 
 leakCheck()
 
@@ -113,7 +114,7 @@ async function app() {
   }
 }
 
-function labOf(calls: string[]): ServedLab {
+function labOf(calls: string[]): Lab {
   const call = (what: string, answer?: unknown) => async (name: string, how?: string) => {
     if (name === 'nobody') throw new MeshError('MESH_LAB_UNKNOWN', { name, known: 'a-1' })
     if (name === 'stopped') throw new MeshError('MESH_LAB_REFUSED', { what: 'no', why: 'it is stopped' })
@@ -132,5 +133,5 @@ function labOf(calls: string[]): ServedLab {
     spawn: call('spawn', 'a-9'),
     publish: call('publish', { recipients: 7 }),
     inventory: call('inventory', { links: 1 }),
-  } as unknown as ServedLab
+  } as unknown as Lab
 }

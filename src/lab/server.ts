@@ -8,21 +8,6 @@ import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
 import type { Lab } from './lab.ts'
 
-/** The part of a lab that the server uses. */
-export type ServedLab = Pick<
-  Lab,
-  | 'view'
-  | 'killNode'
-  | 'stopNode'
-  | 'pauseNode'
-  | 'resumeNode'
-  | 'startNode'
-  | 'spawn'
-  | 'publish'
-  | 'inventory'
-  | 'query'
->
-
 export interface LabServer {
   /** Without a slash at the end. */
   readonly url: string
@@ -38,7 +23,7 @@ const maxTries = 20
  * Serves the page of a lab with its data and controls. `listen`: `host:port` with a loopback host; when the port is in
  * use, one of the next ports, or any. Throws MESH_CONFIG_INVALID when this machine cannot listen there.
  */
-export async function serveLab(lab: ServedLab, listen: string): Promise<LabServer> {
+export async function serveLab(lab: Lab, listen: string): Promise<LabServer> {
   const address = parseHostPort(listen)
   if (address === undefined) throw invalidPage(listen, 'host:port')
   const { host, port } = address
@@ -53,7 +38,7 @@ export async function serveLab(lab: ServedLab, listen: string): Promise<LabServe
 }
 
 /** The app without a listener, for tests, too. */
-export async function labApp(lab: ServedLab): Promise<FastifyInstance> {
+export async function labApp(lab: Lab): Promise<FastifyInstance> {
   const app = fastify({ bodyLimit: maxBodyBytes, forceCloseConnections: true })
   app.addHook('onRequest', guard)
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
@@ -75,7 +60,7 @@ const messageBody = z.object({ text: z.string().min(1).max(500) })
 const startQuery = z.object({ identity: z.enum(['same', 'fresh']).default('same') })
 type NodeParams = { Params: { name: string } }
 
-function addControls(app: FastifyInstance, lab: ServedLab): void {
+function addControls(app: FastifyInstance, lab: Lab): void {
   const addControl = (verb: string, run: (name: string, request: FastifyRequest<NodeParams>) => Promise<unknown>) =>
     app.post<NodeParams>(`/api/lab/nodes/:name/${verb}`, async (request) => {
       await run(request.params.name, request)
