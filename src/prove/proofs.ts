@@ -38,14 +38,17 @@ export async function loadProof(name: string): Promise<Proof> {
   return proof
 }
 
-/** Which quick proofs: those of simulated time alone or none of them, and at most so many seconds long. */
-export interface QuickFilter {
-  readonly virtual?: boolean
-  readonly maxSeconds?: number
-}
-
-/** Names of the quick proofs by the text of their files: `npm test` need not load them all. */
-export function quickNames({ virtual, maxSeconds = Infinity }: QuickFilter = {}): string[] {
+/**
+ * Names of the quick proofs by the text of their files: `npm test` need not load them all. With `virtual` only those of
+ * simulated time, or none of them; at most so many seconds long.
+ */
+export function quickNames({
+  virtual,
+  maxSeconds = Infinity,
+}: {
+  virtual?: boolean
+  maxSeconds?: number
+} = {}): string[] {
   return proofNames().filter((name) => {
     const text = readFileSync(proofFile(name), 'utf8')
     const seconds = Number(/\n {2}seconds: ([\d_]+),\n/.exec(text)?.[1])

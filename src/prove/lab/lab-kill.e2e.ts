@@ -79,15 +79,12 @@ export const proof = endToEnd({
   },
 })
 
-interface FoundSpan {
-  readonly span: TraceSpan
-  /** Milliseconds from its end until a search found it. */
-  readonly afterMs: number
-}
-
-/** Searches, as the page does, until `count` nodes have emitted the expiry of this peer, or the limit. */
-async function findExpiries(reader: TraceReader, peer: string, fromMs: number, count: number): Promise<FoundSpan[]> {
-  const expiries: FoundSpan[] = []
+/**
+ * Searches, as the page does, until `count` nodes have emitted the expiry of this peer, or the limit. `afterMs`: from the end
+ * of a span until a search found it.
+ */
+async function findExpiries(reader: TraceReader, peer: string, fromMs: number, count: number) {
+  const expiries: { span: TraceSpan; afterMs: number }[] = []
   const poll = async () => {
     for (const service of ['mesh-a', 'mesh-b']) {
       const query = { service, span, fromMs, toMs: Date.now() + 1_000, attributes: { 'mesh.peer.id': peer } }

@@ -40,7 +40,7 @@ async function runVariant(variant: Variant, { progress, signal }: ProofContext) 
   await until(() => isLinked(node, seed), recoveryLimitMs, 'linked with the seed')
   const descriptors = [descriptorsOf(node)]
   progress(`${limit} descriptors, ${descriptors[0]} in use; opening connections`)
-  const { answered, newSeed, highest } = await floodNode(node, portOf(tcp), seed, cluster, signal)
+  const { answered, newSeed, highest } = await floodNode(node, Number(tcp.split('/').at(-1)), seed, cluster, signal)
   const ended = Date.now()
   // The node could not dial its new seed during the flood.
   const linkedMs = await timeUntil(recoveryLimitMs, () => isLinked(node, newSeed))
@@ -90,10 +90,6 @@ async function floodNode(node: NodeProcess, tcpPort: number, seed: NodeProcess, 
 /** The TCP port of the same number as its QUIC port. */
 function tcpOf(address: string): string {
   return address.replace(/udp\/(\d+)\/quic-v1/, 'tcp/$1')
-}
-
-function portOf(address: string): number {
-  return Number(address.split('/').at(-1))
 }
 
 function descriptorsOf({ pid }: NodeProcess): number {

@@ -92,10 +92,11 @@ function judge(spans: readonly ReceivedSpan[], run: Run): ProofResult {
   const campaigns = firstCampaigns(spans)
   const waitMs = longestWaitMs(campaigns, run.seedAt)
   const tookMs = run.completeAt - run.seedAt
+  const faults = campaigns.flatMap(({ emitter, fault }) => (fault === '' ? [] : [`${emitter}: ${fault}`]))
   const hasOtherPeer = ({ connected }: Campaign) => connected?.attributes['mesh.peer.id'] !== run.seed
   const checks = [
     equals('campaigns, one for each of the others', nodes - 1, campaigns.length),
-    equals('campaigns whose attempts are not their children, 1 2 3 … and then connected', '', faults(campaigns)),
+    equals('campaigns whose attempts are not their children, 1 2 3 … and then connected', '', faults.join('; ')),
     equals('campaigns without a failed attempt', 0, campaigns.filter(({ retries }) => retries.length === 0).length),
     equals('campaigns that found another peer', 0, campaigns.filter(hasOtherPeer).length),
     atMost('complete membership, after the longest remaining wait', graceMs, tookMs - waitMs, 'ms'),
@@ -166,10 +167,6 @@ function lossChecks(spans: readonly ReceivedSpan[]): Check[] {
     equals('members expired', 0, spansNamed(spans, 'mesh.member.expired').length),
     equals('leaks suspected', 0, spansNamed(spans, 'mesh.leak.suspected').length),
   ]
-}
-
-function faults(campaigns: readonly Campaign[]): string {
-  return campaigns.flatMap(({ emitter, fault }) => (fault === '' ? [] : [`${emitter}: ${fault}`])).join('; ')
 }
 
 /** First campaign of one node, from its spans. */

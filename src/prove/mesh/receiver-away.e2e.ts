@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type NodeProcess, startCluster, type Usage, until } from '../../testing/cluster/cluster.ts'
+import { type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { missingSpans, spanAccounts, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, each, equals, round } from '../proof.ts'
@@ -66,19 +66,11 @@ export const proof = endToEnd({
 })
 
 /** Samples the memory of processes for `ms`; returns the highest resident set of each, in MiB, by name. */
-async function highestRss(
-  nodes: readonly NodeProcess[],
-  ms: number,
-  signal: AbortSignal,
-): Promise<Readonly<Record<string, number>>> {
+async function highestRss(nodes: readonly NodeProcess[], ms: number, signal: AbortSignal) {
   const highest: Record<string, number> = {}
   const until = performance.now() + ms
   do {
-    const usages = await Promise.all(nodes.map((node): Promise<Usage> => node.usage()))
-    for (const [index, { rssMb }] of usages.entries()) {
-      const name = nodes[index]?.name ?? ''
-      highest[name] = Math.max(highest[name] ?? 0, rssMb)
-    }
+    for (const node of nodes) highest[node.name] = Math.max(highest[node.name] ?? 0, (await node.usage()).rssMb)
     await sleep(Math.max(0, Math.min(sampleIntervalMs, until - performance.now())), undefined, { signal })
   } while (performance.now() < until)
   return highest

@@ -45,13 +45,6 @@ export const proof = endToEnd({
   run: (context) => withStack(context, () => replayDay(context), ['otelcol-contrib']),
 })
 
-interface Count {
-  readonly hour: number
-  readonly series: number
-  readonly calls: number
-  readonly rssMb: number
-}
-
 async function replayDay({ seed, random, progress, signal }: ProofContext): Promise<ProofResult> {
   // Stands in for Jaeger and accepts every request.
   const sink = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, ingest: async () => {} })
@@ -61,7 +54,7 @@ async function replayDay({ seed, random, progress, signal }: ProofContext): Prom
   })
   const client = otlpClient(stack.urls.otlp)
   const mesh = await startChurnedMesh(seed, random, Date.now() - hours * 3_600_000)
-  const counts: Count[] = []
+  const counts: Omit<Awaited<ReturnType<typeof countSeries>>, 'text'>[] = []
   try {
     let [exports, labelled] = [0, 0]
     for (let hour = 1; hour <= hours; hour++) {
@@ -108,7 +101,7 @@ export async function sendAll(client: OtlpClient, requests: readonly Buffer[]): 
   }
 }
 
-async function countSeries({ urls, pid }: RunningStack, hour: number): Promise<Count & { readonly text: string }> {
+async function countSeries({ urls, pid }: RunningStack, hour: number) {
   const text = await (await fetch(urls.spanMetrics)).text()
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   const calls = lines.filter((line) => line.startsWith('traces_span_metrics_calls_total')).length

@@ -79,13 +79,8 @@ export async function monitorNames(
   return names
 }
 
-/** Shown value of a select of the Monitor tab. */
-async function shownValue(page: Page, select: string): Promise<string> {
-  return (await enabled(page, select).textContent()) ?? ''
-}
-
 async function choose(page: Page, select: string, label: string): Promise<void> {
-  if ((await shownValue(page, select)) === label) return
+  if ((await enabled(page, select).textContent()) === label) return
   await enabled(page, select).click()
   const options = page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option')
   await options.getByText(label, { exact: true }).click()
