@@ -51,7 +51,7 @@ interface Observer extends Witness {
 
 /** Guesses. At most one request is pending. */
 const bounds = {
-  tracked: 8,
+  trackedAddresses: 8,
   requestIntervalMs: 5_000,
   /** A dial-back takes at most 3 s; a version without dial-back never answers. */
   resultTimeoutMs: 15_000,
@@ -77,7 +77,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   #ownHosts: readonly string[] = []
   #formerHosts: readonly FormerHost[] = []
   #canRequest = false
-  #tracked: readonly TrackedAddress[] = []
+  #trackedAddresses: readonly TrackedAddress[] = []
   #pendingRequest: { nonce: string; observer: Observer; target: TrackedAddress; until: number } | undefined
   #requestAt = -Infinity
   readonly #responder: DialBackResponder
@@ -89,7 +89,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   }
 
   get observedAddresses(): readonly ObservedAddress[] {
-    return this.#tracked
+    return this.#trackedAddresses
   }
 
   handle(event: DialBackEvent, now: number): (NetworkEffect | SpanEffect)[] {
@@ -148,7 +148,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
   #updateTracked(now: number): void {
     const observers = this.#canRequest ? this.#findObservers() : []
     const hosts = [...new Set(observers.map(({ host }) => host))]
-    const current = this.#tracked.filter(
+    const current = this.#trackedAddresses.filter(
       ({ seenAt, host }) => this.#canRequest && now - seenAt < bounds.expiryMs && !this.#isOwn(host),
     )
     const observable = hosts.flatMap((host) => this.#listensAt(host, now))
@@ -158,7 +158,10 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     })
     const unobserved = current.filter(({ host }) => !hosts.some((other) => familyOf(other) === familyOf(host)))
     const count = ({ host }: TrackedAddress) => observers.filter((one) => one.host === host).length
-    this.#tracked = [...entries.toSorted((a, b) => count(b) - count(a)), ...unobserved].slice(0, bounds.tracked)
+    this.#trackedAddresses = [...entries.toSorted((a, b) => count(b) - count(a)), ...unobserved].slice(
+      0,
+      bounds.trackedAddresses,
+    )
   }
 
   /** The number of required witnesses changes with the neighbours. */
@@ -189,7 +192,9 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
 
   #requestDialBack(now: number): (NetworkEffect | SpanEffect)[] {
     if (this.#pendingRequest !== undefined || now < this.#requestAt) return []
-    const due = this.#tracked.filter(({ requestAt }) => requestAt <= now).toSorted((a, b) => a.requestAt - b.requestAt)
+    const due = this.#trackedAddresses
+      .filter(({ requestAt }) => requestAt <= now)
+      .toSorted((a, b) => a.requestAt - b.requestAt)
     const observers = due.length === 0 ? [] : this.#findObservers()
     for (const target of due) {
       const choice = eligibleObservers(target, observers)
@@ -215,7 +220,7 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
     if (pendingRequest === undefined) return []
     this.#pendingRequest = undefined
     const { observer, target } = pendingRequest
-    this.#tracked = this.#tracked.map((one) => {
+    this.#trackedAddresses = this.#trackedAddresses.map((one) => {
       if (one.address !== target.address) return one
       return outcome === 'reachable' ? this.#onReachable(one, observer, now) : this.#onNotReached(one, outcome, now)
     })
@@ -313,8 +318,8 @@ const firstUnprivilegedPort = 1_024
 class DialBackResponder {
   readonly #ledger: ConnectionLedger
   readonly #isOwn: (host: string) => boolean
-  #pending: readonly PendingDial[] = []
-  #recent: readonly RecentDial[] = []
+  #pendingDials: readonly PendingDial[] = []
+  #recentDials: readonly RecentDial[] = []
   #refusedAt = -Infinity
 
   constructor(ledger: ConnectionLedger, isOwn: (host: string) => boolean) {
@@ -333,25 +338,29 @@ class DialBackResponder {
     if (isRelayed || !isDialable(host) || this.#isOwn(host) || !isPermitted)
       return this.#refuse(pendingDial, 'NotDialable', now)
     if (!this.#takeSlot(peer, networkOf(host), now)) return this.#refuse(pendingDial, 'Busy', now)
-    this.#pending = [...this.#pending, pendingDial]
+    this.#pendingDials = [...this.#pendingDials, pendingDial]
     return [{ do: 'dial.back', nonce, peer, address: pendingDial.address, limitMs: answerBounds.dialMs }]
   }
 
   onDialled(nonce: string, errorType: string): (NetworkEffect | SpanEffect)[] {
-    const pendingDial = this.#pending.find((one) => one.nonce === nonce)
+    const pendingDial = this.#pendingDials.find((one) => one.nonce === nonce)
     if (pendingDial === undefined) return []
-    this.#pending = this.#pending.filter((one) => one !== pendingDial)
+    this.#pendingDials = this.#pendingDials.filter((one) => one !== pendingDial)
     return reply(pendingDial, errorType === '' ? 'reachable' : 'unreachable', errorType)
   }
 
   #takeSlot(peer: string, network: string, now: number): boolean {
-    this.#recent = this.#recent.filter(({ at }) => now - at < answerBounds.windowMs)
-    const isTooSoon = this.#recent.some((one) => {
+    this.#recentDials = this.#recentDials.filter(({ at }) => now - at < answerBounds.windowMs)
+    const isTooSoon = this.#recentDials.some((one) => {
       return now - one.at < answerBounds.peerIntervalMs && (one.peer === peer || one.network === network)
     })
-    if (isTooSoon || this.#pending.length >= answerBounds.concurrent || this.#recent.length >= answerBounds.perWindow)
+    if (
+      isTooSoon ||
+      this.#pendingDials.length >= answerBounds.concurrent ||
+      this.#recentDials.length >= answerBounds.perWindow
+    )
       return false
-    this.#recent = [...this.#recent, { peer, network, at: now }]
+    this.#recentDials = [...this.#recentDials, { peer, network, at: now }]
     return true
   }
 

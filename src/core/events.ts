@@ -47,8 +47,8 @@ export interface PathFailure {
 
 /** The addresses of a peer that answered in one dial, that of the remaining connection first, and the failed ones. */
 export interface PathReport {
-  readonly worked: readonly string[]
-  readonly failed: readonly PathFailure[]
+  readonly workingAddresses: readonly string[]
+  readonly failures: readonly PathFailure[]
 }
 
 /** A message that crosses into other meshes. Bridges do not open its sealed payload. */

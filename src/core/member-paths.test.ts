@@ -20,7 +20,7 @@ const silent = (address: string, errorType = 'TimeoutError'): PathFailure => ({
 function noteFixture() {
   const member = new Member(digestOf('p', { addresses }), 'link', 0)
   return (worked: readonly string[], ...failed: readonly PathFailure[]) =>
-    notePaths(member, { worked, failed }).map(
+    notePaths(member, { workingAddresses: worked, failures: failed }).map(
       ({ span, attributes }): Readonly<Record<string, unknown>> => ({ span, ...attributes }),
     )
 }
@@ -74,7 +74,7 @@ function firstContact() {
 test('blocked address at the first dial: emitted once, with the first digest', () => {
   const { view, paths } = firstContact()
   const unreachable = silent('/ip6/2001:db8::1/udp/1/quic-v1', 'ENETUNREACH')
-  assert.deepEqual(paths.onTried({ peer: 'p', worked: [tcp], failed: [unreachable] }), [])
+  assert.deepEqual(paths.onTried({ peer: 'p', workingAddresses: [tcp], failures: [unreachable] }), [])
   hear(view, digestOf('p', { addresses }), 0)
   const [blocked, ...more] = paths.onMember('p')
   const attributes: Readonly<Record<string, unknown>> = { ...blocked?.attributes }
@@ -87,12 +87,19 @@ test('blocked address at the first dial: emitted once, with the first digest', (
 
 test('several dials before the first digest: the latest result per address counts, up to a limit', () => {
   const { view, ledger, paths } = firstContact()
-  paths.onTried({ peer: 'p', worked: [tcp], failed: [silent(quic)] })
-  paths.onTried({ peer: 'p', worked: [quic], failed: [] })
+  paths.onTried({ peer: 'p', workingAddresses: [tcp], failures: [silent(quic)] })
+  paths.onTried({ peer: 'p', workingAddresses: [quic], failures: [] })
   for (let i = 0; i < 100; i++)
-    paths.onTried({ peer: 'p', worked: [`/ip4/10.0.1.${i}/tcp/1`], failed: [silent(`/ip4/10.0.2.${i}/tcp/1`)] })
+    paths.onTried({
+      peer: 'p',
+      workingAddresses: [`/ip4/10.0.1.${i}/tcp/1`],
+      failures: [silent(`/ip4/10.0.2.${i}/tcp/1`)],
+    })
   const report = ledger.get('p')?.paths
-  assert.deepEqual([report?.worked.length, report?.failed.length], [limits.digestAddresses, limits.digestAddresses])
+  assert.deepEqual(
+    [report?.workingAddresses.length, report?.failures.length],
+    [limits.digestAddresses, limits.digestAddresses],
+  )
   hear(view, digestOf('p', { addresses }), 0)
   const [blocked] = paths.onMember('p')
   assert.equal(JSON.stringify(blocked).includes(quic), false)
@@ -100,8 +107,8 @@ test('several dials before the first digest: the latest result per address count
 
 test('report of a first dial: dropped with the last connection, and ignored without one', () => {
   const { view, ledger, paths } = firstContact()
-  paths.onTried({ peer: 'p', worked: [tcp], failed: [silent(quic)] })
-  paths.onTried({ peer: 'q', worked: [tcp], failed: [silent(quic)] })
+  paths.onTried({ peer: 'p', workingAddresses: [tcp], failures: [silent(quic)] })
+  paths.onTried({ peer: 'q', workingAddresses: [tcp], failures: [silent(quic)] })
   ledger.handle({ type: 'observed', connections: [] }, 0)
   for (const peer of ['p', 'q']) {
     hear(view, digestOf(peer, { addresses }), 0)
@@ -115,7 +122,7 @@ test('node: emits the blocked addresses of its first dial of a seed with the see
   const frame = { type: 'digest', digest: digestOf('p', { addresses }) } as const
   node.handle({ type: 'started', settings: [] }, 1)
   node.handle({ type: 'observed', connections: [connection] }, 1)
-  assert.equal(pathSpans({ type: 'peer.paths', peer: 'p', worked: [tcp], failed: [silent(quic)] }), 0)
+  assert.equal(pathSpans({ type: 'peer.paths', peer: 'p', workingAddresses: [tcp], failures: [silent(quic)] }), 0)
   joinLink(node, connection.id, 1)
   assert.equal(pathSpans({ type: 'frame', connection: connection.id, frame, wall }), 1)
 })

@@ -23,11 +23,11 @@ export class MemberPaths {
     this.#ledger = ledger
   }
 
-  onTried({ peer, worked, failed }: PathReport & { readonly peer: string }): SpanEffect[] {
+  onTried({ peer, ...report }: PathReport & { readonly peer: string }): SpanEffect[] {
     const member = this.#view.get(peer)
-    if (member !== undefined) return notePaths(member, { worked, failed })
+    if (member !== undefined) return notePaths(member, report)
     const record = this.#ledger.get(peer)
-    if (record !== undefined) record.paths = mergeReports(record.paths, { worked, failed })
+    if (record !== undefined) record.paths = mergeReports(record.paths, report)
     return []
   }
 
@@ -42,31 +42,34 @@ export class MemberPaths {
 }
 
 /** The later of two reports wins per address; limited to the addresses of one digest. */
-function mergeReports(before: PathReport | undefined, { worked, failed }: PathReport): PathReport {
-  const tried = [...worked, ...failed.map(({ address }) => address)]
-  const isUntried = (address: string) => !tried.includes(address)
+function mergeReports(before: PathReport | undefined, { workingAddresses, failures }: PathReport): PathReport {
+  const triedAddresses = [...workingAddresses, ...failures.map(({ address }) => address)]
+  const isUntried = (address: string) => !triedAddresses.includes(address)
+  const earlierAddresses = (before?.workingAddresses ?? []).filter(isUntried)
+  const earlierFailures = (before?.failures ?? []).filter(({ address }) => isUntried(address))
   return {
-    worked: [...worked, ...(before?.worked ?? []).filter(isUntried)].slice(0, limits.digestAddresses),
-    failed: [...failed, ...(before?.failed ?? []).filter(({ address }) => isUntried(address))].slice(
-      0,
-      limits.digestAddresses,
-    ),
+    workingAddresses: [...workingAddresses, ...earlierAddresses].slice(0, limits.digestAddresses),
+    failures: [...failures, ...earlierFailures].slice(0, limits.digestAddresses),
   }
 }
 
 /** Updates the blocked addresses of a member, and emits those that became blocked or work again. */
-export function notePaths(member: Member, { worked, failed }: PathReport): SpanEffect[] {
-  const { digest, blockedAddresses: before } = member
-  const blocking = failed.filter(({ errorType }) => !otherNodeErrors.includes(errorType))
-  const announced = digest.addresses.map(withoutPeer)
-  const stillBlocked = before.filter((address) => announced.includes(address) && !worked.includes(address))
-  const added = blocking.filter(({ address }) => !stillBlocked.includes(address))
-  const restored = before.filter((address) => worked.includes(address))
-  member.blockedAddresses = [...stillBlocked, ...added.map(({ address }) => address)].slice(0, limits.digestAddresses)
-  const [first] = added
-  const [workingAddress = ''] = worked
+export function notePaths(member: Member, { workingAddresses, failures }: PathReport): SpanEffect[] {
+  const before = member.blockedAddresses
+  const announcedAddresses = member.digest.addresses.map(withoutPeer)
+  const stillBlocked = before.filter(
+    (address) => announcedAddresses.includes(address) && !workingAddresses.includes(address),
+  )
+  const newFailures = failures.filter(
+    ({ address, errorType }) => !otherNodeErrors.includes(errorType) && !stillBlocked.includes(address),
+  )
+  const restoredAddresses = before.filter((address) => workingAddresses.includes(address))
+  const newAddresses = newFailures.map(({ address }) => address)
+  member.blockedAddresses = [...stillBlocked, ...newAddresses].slice(0, limits.digestAddresses)
+  const [firstFailure] = newFailures
+  const [workingAddress = ''] = workingAddresses
   return [
-    ...(first === undefined ? [] : [emitMemberPathBlocked(member, first, workingAddress)]),
-    ...(restored.length === 0 ? [] : [emitMemberPathRestored(member, restored)]),
+    ...(firstFailure === undefined ? [] : [emitMemberPathBlocked(member, firstFailure, workingAddress)]),
+    ...(restoredAddresses.length === 0 ? [] : [emitMemberPathRestored(member, restoredAddresses)]),
   ]
 }

@@ -1,7 +1,7 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, CODE_QUIC_V1, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import type { DialFailure, NetworkEffect, NetworkEvent, PathFailure } from '../core/events.ts'
+import type { DialFailure, NetworkEffect, NetworkEvent, PathReport } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
@@ -239,13 +239,13 @@ function answerOf(
   return requested.some((one) => withoutPeer(one) === address) ? answer : { ...answer, elsewhere: address }
 }
 
-function pathsOf({ worked, failures }: TriedPaths): { worked: readonly string[]; failed: readonly PathFailure[] } {
-  const failed = failures.flatMap(({ address, stage, type, message }) =>
+function pathsOf({ worked, failures }: TriedPaths): PathReport {
+  const pathFailures = failures.flatMap(({ address, stage, type, message }) =>
     address === undefined
       ? []
       : [{ address: withoutPeer(multiaddr(address)), stage, errorType: type, errorMessage: cutMessage(message) }],
   )
-  return { worked: worked.map(withoutPeer), failed }
+  return { workingAddresses: worked.map(withoutPeer), failures: pathFailures }
 }
 
 /** Throws for an invalid seed address; skips invalid addresses of a peer. */

@@ -124,8 +124,8 @@ describe('dials', () => {
     assert.ok(changed >= 0 && changed < paths, events.map(({ type }) => type).join(' '))
     const report = events[paths]
     assert.ok(report?.type === 'peer.paths')
-    assert.deepEqual([report.peer, report.worked.length, report.failed.length], [target.network.self, 1, 1])
-    assert.equal(report.failed[0]?.errorType, 'ECONNREFUSED')
+    assert.deepEqual([report.peer, report.workingAddresses.length, report.failures.length], [target.network.self, 1, 1])
+    assert.equal(report.failures[0]?.errorType, 'ECONNREFUSED')
   })
 
   test('a plain libp2p peer: no link stream, no gossip', () =>
