@@ -18,30 +18,31 @@ const onError = assert.ifError
 /** Containers often have no IPv6 at all. */
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 
-test('the API listens on its address; port 0 picks a free port', async () => {
+const methodOf = {
+  '/healthz': 'health',
+  '/readyz': 'ready',
+  '/api/inventory': 'inventory',
+  '/api/topology': 'topology',
+  '/api/seeds': 'seeds',
+  '/api/messages': 'messages',
+} as const
+const paths = Object.keys(methodOf)
+const token = 'a-token-of-24-characters'
+const host = '127.0.0.1:8080'
+
+test('the API listens on its address; port 0 picks a free port', async (t) => {
   for (const listen of ['127.0.0.1:0', ...(hasIpv6 ? ['[::1]:0'] : [])]) {
-    const admin = await startAdmin({ listen, source, onError })
-    try {
-      assert.match(admin.url, /^http:\/\/(127\.0\.0\.1|\[::1\]):[1-9]\d*$/)
-      const answer = await fetch(`${admin.url}/api/topology`)
-      assert.deepEqual([answer.status, await answer.json()], [200, source.topology()])
-    } finally {
-      await admin.close()
-    }
+    const admin = await startServer(t, listen)
+    assert.match(admin.url, /^http:\/\/(127\.0\.0\.1|\[::1\]):[1-9]\d*$/)
+    const answer = await fetch(`${admin.url}/api/topology`)
+    assert.deepEqual([answer.status, await answer.json()], [200, source.topology()])
   }
 })
 
-test('a port in use: the error names the address', async () => {
-  const first = await startAdmin({ listen: '127.0.0.1:0', source, onError })
-  const listen = new URL(first.url).host
-  try {
-    await assert.rejects(startAdmin({ listen, source, onError }), {
-      code: 'MESH_PORT_TAKEN',
-      message: new RegExp(listen),
-    })
-  } finally {
-    await first.close()
-  }
+test('a port in use: the error names the address', async (t) => {
+  const listen = new URL((await startServer(t)).url).host
+  const taken = { code: 'MESH_PORT_TAKEN', message: new RegExp(listen) }
+  await assert.rejects(startAdmin({ listen, source, onError }), taken)
 })
 
 test('an address of another machine, an open address without a token, an invalid address: refused', async () => {
@@ -52,8 +53,9 @@ test('an address of another machine, an open address without a token, an invalid
   await assert.rejects(startAdmin({ listen: 'nonsense', source, onError }), invalid)
 })
 
-test('a failed accept and a failed load of the API: both are reported, and the next request succeeds', async () => {
-  const errors: unknown[] = []
+test('a failed accept and a failed load of the API: both are reported, and the next request succeeds', async (t) => {
+  const errors: string[] = []
+  const onError = (error: unknown) => void errors.push(String(error))
   let server: EventEmitter | undefined
   const onListen = (message: unknown) => {
     server = (message as { server: EventEmitter }).server
@@ -63,31 +65,16 @@ test('a failed accept and a failed load of the API: both are reported, and the n
   const app = async () => {
     loads++
     if (loads === 1) throw new Error('EMFILE: too many open files')
-    return adminApp({ source, onError: (error) => errors.push(error), token: undefined })
+    return adminApp({ source, onError })
   }
-  const admin = await listenHttp({
-    key: 'k',
-    listen: '127.0.0.1:0',
-    app,
-    token: undefined,
-    onError: (error) => errors.push(error),
-  })
+  const admin = await listenHttp({ key: 'k', listen: '127.0.0.1:0', app, onError })
+  t.after(() => admin.close())
   diagnostics.unsubscribe('tracing:net.server.listen:asyncStart', onListen)
-  try {
-    server?.emit('error', Object.assign(new Error('accept ENOBUFS'), { code: 'ENOBUFS' }))
-    const statuses = [await fetch(`${admin.url}/healthz`), await fetch(`${admin.url}/healthz`)].map(
-      ({ status }) => status,
-    )
-    assert.deepEqual(
-      [statuses, errors.map(String)],
-      [
-        [500, 200],
-        ['Error: accept ENOBUFS', 'Error: EMFILE: too many open files'],
-      ],
-    )
-  } finally {
-    await admin.close()
-  }
+  server?.emit('error', Object.assign(new Error('accept ENOBUFS'), { code: 'ENOBUFS' }))
+  const answers = [await fetch(`${admin.url}/healthz`), await fetch(`${admin.url}/healthz`)]
+  const statuses = answers.map(({ status }) => status)
+  assert.deepEqual(statuses, [500, 200])
+  assert.deepEqual(errors, ['Error: accept ENOBUFS', 'Error: EMFILE: too many open files'])
 })
 
 test('a client in the middle of a request: close does not wait for it', async () => {
@@ -107,18 +94,6 @@ test('a client in the middle of a request: close does not wait for it', async ()
   await ended
   await assert.rejects(fetch(`${admin.url}/healthz`))
 })
-
-const methodOf = {
-  '/healthz': 'health',
-  '/readyz': 'ready',
-  '/api/inventory': 'inventory',
-  '/api/topology': 'topology',
-  '/api/seeds': 'seeds',
-  '/api/messages': 'messages',
-} as const
-const paths = Object.keys(methodOf)
-const token = 'a-token-of-24-characters'
-const host = '127.0.0.1:8080'
 
 test('each path returns the data of its source as JSON', async (t) => {
   const request = await startClient(t)
@@ -242,6 +217,12 @@ test('additional routes: those marked open need no token', async (t) => {
 })
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH'
+
+async function startServer(t: TestContext, listen = '127.0.0.1:0') {
+  const admin = await startAdmin({ listen, source, onError })
+  t.after(() => admin.close())
+  return admin
+}
 
 async function startClient(t: TestContext, options: Partial<AdminAppOptions> = {}) {
   const app = await adminApp({ source: adminSource(), onError: assert.ifError, ...options })
