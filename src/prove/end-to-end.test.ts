@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { exitCodes } from '../commands/command.ts'
+import { Subprocess } from '../processes/subprocess.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { jsonVariable } from './figures-reporter.ts'
 import { atLeast, atMost } from './proof.ts'
@@ -32,16 +31,19 @@ async function trial(body: string, { seed = '7', json = false, interrupt = false
   )
   const args = reporter === 'figures' ? [`--test-reporter=${urlOf('./figures-reporter.ts')}`] : ['--test']
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined, SEED: seed, [jsonVariable]: json ? '1' : '' }
-  const child = spawn(process.execPath, [...args, file], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let [out, err] = ['', '']
-  child.stdout.on('data', (chunk: Buffer) => {
-    out += chunk.toString()
+  let out = ''
+  const child = new Subprocess({
+    name: 'the trial',
+    command: [process.execPath, ...args, file],
+    env,
+    onLine: (line) => {
+      out += `${line}\n`
+    },
+    onErrorLine: (line) => {
+      if (interrupt && line.includes('trial: waiting')) child.signal('SIGINT')
+    },
   })
-  child.stderr.on('data', (chunk: Buffer) => {
-    err += chunk.toString()
-    if (interrupt && err.includes('trial: waiting')) child.kill('SIGINT')
-  })
-  const [code] = await once(child, 'close')
+  const { code, output: err } = await child.exited
   return { code, out, err }
 }
 

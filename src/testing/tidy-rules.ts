@@ -141,6 +141,21 @@ export const noSleeps: Rule = ({ path, text }) =>
     ? []
     : matches(text, /\bsleep\(\w|\bsetTimeout\((?:resolve|done)\b/)
 
+/** Files that start a process by themselves, and why. */
+const spawnsAllowed: Readonly<Record<string, string>> = {
+  'processes/subprocess.ts': 'the supervisor itself',
+  'processes/watchdog.ts': 'a shell that outlives this process',
+  'launcher.js': 'it replaces its own process, on older versions of Node.js too',
+  'launcher.test.ts': 'the process of the launcher',
+  'prove/main.ts': 'it gives its terminal to the process',
+  'telemetry/log.test.ts': 'a reader that closes its pipe',
+  'testing/run-tests.ts': 'it gives its terminal to the process',
+}
+
+/** Another way to start processes would need its own limits, errors and end. */
+export const supervised: Rule = ({ path, text }) =>
+  path in spawnsAllowed ? [] : matches(text, /^import \{.*\b(?:spawn|fork)\b.*\} from 'node:child_process'/)
+
 /** Codes of `errors` (the text of `core/errors.ts`) that no other source uses. */
 export function unusedErrors(errors: string, others: readonly Source[]): string[] {
   const codes = Array.from(errors.matchAll(/^ {2}(MESH_[A-Z_]+):/gm), ([, code]) => code ?? '')

@@ -139,6 +139,12 @@ const cases: readonly Case[] = [
     good: at('kit/a.test.ts', `test('a')`),
   },
   {
+    title: 'a file: starts processes with Subprocess',
+    rule: rules.supervised,
+    bad: at('lab/a.ts', `import { type ChildProcess, ${'spawn'} } from 'node:child_process'`),
+    good: at('lab/a.ts', `import { execFile } from 'node:child_process'`),
+  },
+  {
     title: 'a unit test: does not sleep',
     rule: rules.noSleeps,
     bad: at('kit/a.test.ts', `await ${'sleep'}(200)`, `await new Promise((done) => ${'setTimeout'}(done, 20))`),

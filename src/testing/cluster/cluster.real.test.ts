@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { nodeCommand } from '../../processes/node-program.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
 import { leakCheck } from '../leak-check.ts'
 import { startCluster, until } from './cluster.ts'
 import { isAlive } from './process-tree.ts'
@@ -46,9 +46,11 @@ test('SIGKILL to the process that started a cluster: the nodes end', async () =>
   // A killed process cannot remove its files.
   await using directory = await mkdtempDisposable(join(tmpdir(), 'tracemesh-'))
   const env = { ...process.env, TMPDIR: directory.path }
-  const child = fork(fileURLToPath(new URL('./lone-cluster.ts', import.meta.url)), { stdio: 'ignore', env })
-  const [pid] = (await once(child, 'message')) as [number]
+  const command = nodeCommand(fileURLToPath(new URL('./lone-cluster.ts', import.meta.url)))
+  const started = Promise.withResolvers<unknown>()
+  const parent = new Subprocess({ name: 'the parent', command, env, ipc: true, onMessage: started.resolve })
+  const pid = Number(await parent.ready(started.promise, 60_000))
   assert.equal(isAlive(pid), true)
-  child.kill('SIGKILL')
+  parent.signal('SIGKILL')
   await until(() => !isAlive(pid), 30_000, 'the node ends')
 })

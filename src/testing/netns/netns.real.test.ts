@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { nodeCommand } from '../../processes/node-program.ts'
+import { Subprocess } from '../../processes/subprocess.ts'
 import { startCluster, until } from '../cluster/cluster.ts'
 import { isAlive } from '../cluster/process-tree.ts'
 import { leakCheck } from '../leak-check.ts'
@@ -84,9 +85,11 @@ networkTest('a host behind a NAT router: reaches outside, cannot be reached', as
 })
 
 networkTest('SIGKILL to the process that created a network: its namespaces end', async () => {
-  const child = fork(fileURLToPath(new URL('./lone-network.ts', import.meta.url)), { stdio: 'ignore' })
-  const [pid] = (await once(child, 'message')) as [number]
+  const command = nodeCommand(fileURLToPath(new URL('./lone-network.ts', import.meta.url)))
+  const started = Promise.withResolvers<unknown>()
+  const parent = new Subprocess({ name: 'the parent', command, ipc: true, onMessage: started.resolve })
+  const pid = Number(await parent.ready(started.promise, 60_000))
   assert.equal(isAlive(pid), true)
-  child.kill('SIGKILL')
+  parent.signal('SIGKILL')
   await until(() => !isAlive(pid), 30_000, 'the namespace ends')
 })
