@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freeUdpPorts } from '../processes/free-ports.ts'
 import type { Usage } from '../testing/cluster/process-usage.ts'
 import type { Graph } from './graph.ts'
-import type { EventOf } from './peer-process.ts'
-import { type PeerProcess, startPeer } from './peer-process.ts'
+import { type EventOf, type PeerProcess, startPeer } from './peer-process.ts'
 import type { Side } from './sides.ts'
 
 /** All processes of one side. */

@@ -81,3 +81,17 @@ export function firesFor(node: string, value?: number): readonly FiredAlert[] {
 export function firesForMesh(value?: number): readonly FiredAlert[] {
   return [{ labels: { mesh_id: 'a' }, ...(value !== undefined && { value }) }]
 }
+
+/** Cases of an alert about single events: the first one, whose alert is over at `end`, and one from before the data. */
+export function eventCases(span: SpanName, first: string, end: string, samples: number) {
+  return {
+    [first]: {
+      series: { [counter(span)]: `_x6 1+0x${samples}`, [up]: `1+0x${samples + 7}` },
+      checks: { '50s': [], '1m30s': firesFor('n1'), [end]: [] },
+    },
+    'an old one': {
+      series: { [counter(span)]: `1+0x${samples}`, [up]: `1+0x${samples}` },
+      checks: { [end]: [] },
+    },
+  }
+}

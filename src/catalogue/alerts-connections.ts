@@ -1,6 +1,5 @@
 import { byNode, parenthesized, spanIncrease } from './alert-promql.ts'
-import type { AlertDeclaration } from './alert-spec.ts'
-import { counter, firesFor, gauge, up } from './alert-spec.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Counts a missing series as 0, where `beside` has one. */
 const orZero = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`

@@ -1,6 +1,5 @@
 import { byNode, guardedIncrease, indent, parenthesized } from './alert-promql.ts'
-import type { AlertDeclaration } from './alert-spec.ts'
-import { counter, firesFor, firesForMesh, gauge, up } from './alert-spec.ts'
+import { type AlertDeclaration, counter, firesFor, firesForMesh, gauge, up } from './alert-spec.ts'
 
 /** Alerts about expired members, a few or many at once. */
 export const memberAlerts = {

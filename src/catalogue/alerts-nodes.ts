@@ -1,7 +1,5 @@
-import type { Durations } from './alert-promql.ts'
-import { byNode, indent, spanIncrease } from './alert-promql.ts'
-import type { AlertDeclaration } from './alert-spec.ts'
-import { counter, firesFor, firesForMesh, gauge, up } from './alert-spec.ts'
+import { byNode, type Durations, indent, spanIncrease } from './alert-promql.ts'
+import { type AlertDeclaration, counter, eventCases, firesForMesh, gauge, up } from './alert-spec.ts'
 import { type Budget, roleTable } from './roles.ts'
 
 /** Mean over a window for a label selector, and the budget of the metric. */
@@ -48,16 +46,7 @@ export const nodeAlerts = {
     cure: 'mesh.stall.slept_ms is the duration. Several nodes of one machine at once: the machine was suspended or is overloaded. A single node: CPU throttling by its limit, or its own code, if nodejs.eventloop.delay.max in its census is high.',
     search: { span: 'mesh.node.stalled' },
     emitDelay: '1s',
-    cases: {
-      'one stall, and its end': {
-        series: { [counter('mesh.node.stalled')]: '_x6 1+0x120', [up]: '1+0x127' },
-        checks: { '50s': [], '1m30s': firesFor('n1'), '13m': [] },
-      },
-      'an old one': {
-        series: { [counter('mesh.node.stalled')]: '1+0x120', [up]: '1+0x120' },
-        checks: { '13m': [] },
-      },
-    },
+    cases: eventCases('mesh.node.stalled', 'one stall, and its end', '13m', 120),
   },
   MeshResourcesExhausted: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has run out of descriptors or memory',
@@ -69,16 +58,7 @@ export const nodeAlerts = {
     cure: 'error.type names the exhausted resource. EMFILE: compare `ulimit -n` of the process with `ls /proc/<pid>/fd`, and raise the limit, or close the files and connections that an application or a flood of peers keeps open. ENFILE: the whole machine is out of descriptors. ENOBUFS, ENOMEM: memory of the machine, or socket memory of the kernel. mesh.resource.recovered has the duration; the node needs no restart.',
     search: { span: 'mesh.resource.exhausted' },
     emitDelay: '6s',
-    cases: {
-      'one exhaustion, and its end': {
-        series: { [counter('mesh.resource.exhausted')]: '_x6 1+0x120', [up]: '1+0x127' },
-        checks: { '50s': [], '1m30s': firesFor('n1'), '13m': [] },
-      },
-      'an old one': {
-        series: { [counter('mesh.resource.exhausted')]: '1+0x120', [up]: '1+0x120' },
-        checks: { '13m': [] },
-      },
-    },
+    cases: eventCases('mesh.resource.exhausted', 'one exhaustion, and its end', '13m', 120),
   },
   MeshClockSkewed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sees a skewed clock',
@@ -89,16 +69,7 @@ export const nodeAlerts = {
     cure: 'mesh.peer.name is the peer, mesh.clock.skew_ms the skew. A node that reports all others has the wrong clock itself. Repair its time service; no restart is needed.',
     search: { span: 'mesh.clock.skewed' },
     emitDelay: '4s',
-    cases: {
-      'one skewed peer, and its end': {
-        series: { [counter('mesh.clock.skewed')]: '_x6 1+0x240', [up]: '1+0x247' },
-        checks: { '50s': [], '1m30s': firesFor('n1'), '33m': [] },
-      },
-      'an old one': {
-        series: { [counter('mesh.clock.skewed')]: '1+0x240', [up]: '1+0x240' },
-        checks: { '33m': [] },
-      },
-    },
+    cases: eventCases('mesh.clock.skewed', 'one skewed peer, and its end', '33m', 240),
   },
   MeshRoleOverBudget: {
     summary:

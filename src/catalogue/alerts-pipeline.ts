@@ -1,6 +1,5 @@
 import { byNode, type Durations, increase, jobs, shortestWindow, spanIncrease } from './alert-promql.ts'
-import type { AlertDeclaration } from './alert-spec.ts'
-import { counter, firesFor, gauge, up } from './alert-spec.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Sample limit of a scrape of the span metrics, as in `otel/prometheus.yml`: beyond it the scrape fails. */
 export const sampleLimit = 50_000

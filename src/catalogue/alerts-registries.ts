@@ -1,7 +1,5 @@
-import type { Durations } from './alert-promql.ts'
-import { byNode, spanIncrease } from './alert-promql.ts'
-import type { AlertDeclaration } from './alert-spec.ts'
-import { counter, firesFor, gauge, up } from './alert-spec.ts'
+import { byNode, type Durations, spanIncrease } from './alert-promql.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Caches of recent ids: they fill up to their bound by design. */
 const caches = 'messages|relay_seen'

@@ -1,7 +1,5 @@
-import type { Durations } from './alert-promql.ts'
-import { indent, parenthesized, runningNodes, spanIncrease } from './alert-promql.ts'
-import type { AlertDeclaration } from './alert-spec.ts'
-import { censuses, counter, firesFor, firesForMesh, ofNodes, up } from './alert-spec.ts'
+import { type Durations, indent, parenthesized, runningNodes, spanIncrease } from './alert-promql.ts'
+import { type AlertDeclaration, censuses, counter, firesFor, firesForMesh, ofNodes, up } from './alert-spec.ts'
 
 /** A node without peers dials every 30 s, for 10 s each: a minute without a failure ends its campaign. */
 const retrying = (d: Durations) => spanIncrease('mesh.seed.retry', d('1m', '1m'), d)

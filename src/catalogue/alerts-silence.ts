@@ -1,7 +1,5 @@
-import type { Durations } from './alert-promql.ts'
-import { approximateIncrease, byNode, indent, jobs, runningNodes, spanCounter } from './alert-promql.ts'
-import type { AlertDeclaration } from './alert-spec.ts'
-import { censuses, counter, firesFor, gauge, up } from './alert-spec.ts'
+import { approximateIncrease, byNode, type Durations, indent, jobs, runningNodes, spanCounter } from './alert-promql.ts'
+import { type AlertDeclaration, censuses, counter, firesFor, gauge, up } from './alert-spec.ts'
 
 /** Unix time in seconds at which an expression was last above 0, by node; 0 for never. */
 function lastTime(what: string, d: Durations): string {

@@ -5,8 +5,7 @@ import { paint, plain, recordLines, spanLine } from '../lab/lines.ts'
 import type { LabSpan } from '../lab/node-log.ts'
 import { type LabServer, serveLab } from '../lab/server.ts'
 import { LiveTerminal } from '../lab/terminal.ts'
-import type { Terminal } from './command.ts'
-import { exitCodes } from './command.ts'
+import { exitCodes, type Terminal } from './command.ts'
 import type { Stoppable } from './run-until-stopped.ts'
 
 interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {

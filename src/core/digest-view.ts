@@ -7,8 +7,7 @@ import { type Departure, isNewer, Member, outlives, silence, type TopologyNode, 
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 import { judgeClock } from './peer-clock.ts'
-import type { SightingReport } from './sightings.ts'
-import { noteSighting, noteStop } from './sightings.ts'
+import { noteSighting, noteStop, type SightingReport } from './sightings.ts'
 import {
   emitClockSkewed,
   emitMemberExpired,

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import type { DrillResult } from './judge.ts'
-import { type AlertState, type Condition, judge } from './judge.ts'
+import { type AlertState, type Condition, type DrillResult, judge } from './judge.ts'
 
 leakCheck()
 

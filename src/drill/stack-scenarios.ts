@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { status } from '@grpc/grpc-js'
 import { exportBytes, type OtlpClient, otlpClient } from '../store/otlp-client.ts'
-import type { Scenario, Stage } from './scenario.ts'
-import { pause } from './scenario.ts'
+import { pause, type Scenario, type Stage } from './scenario.ts'
 
 /** More than the Collector's series limit of a mesh (`CALLS_LIMIT` in `otel/collector.yaml`, 5,000 by default). */
 const syntheticNodes = 6_000

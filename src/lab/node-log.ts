@@ -108,18 +108,9 @@ export class RecentEvents {
   readonly #spans: LabSpan[] = []
   readonly #messages: ViewMessage[] = []
   readonly #problems: string[] = []
-
-  get spans(): readonly LabSpan[] {
-    return this.#spans
-  }
-
-  get messages(): readonly ViewMessage[] {
-    return this.#messages
-  }
-
-  get problems(): readonly string[] {
-    return this.#problems
-  }
+  readonly spans: readonly LabSpan[] = this.#spans
+  readonly messages: readonly ViewMessage[] = this.#messages
+  readonly problems: readonly string[] = this.#problems
 
   addProblem(text: string): void {
     pushBounded(this.#problems, text, limits.problems)

@@ -1,6 +1,5 @@
 import { fetchJson, unreadableError } from './fetch-json.ts'
-import type { FindResult, Query } from './find-traces.ts'
-import { findTraces, type Page } from './find-traces.ts'
+import { type FindResult, findTraces, type Page, type Query } from './find-traces.ts'
 import { type ReadResult, readSpans, ShapeError, toList, toRecord } from './otlp-json.ts'
 import { type Trace, tracesOf } from './trace.ts'
 

@@ -1,5 +1,4 @@
-import type { Bench, BenchOptions, BenchReport } from '../../bench/bench.ts'
-import { runBench } from '../../bench/bench.ts'
+import { type Bench, type BenchOptions, type BenchReport, runBench } from '../../bench/bench.ts'
 import type { Ratio } from '../../bench/statistics.ts'
 import { atMost, type Check, notShown, type ProofContext } from '../proof.ts'
 

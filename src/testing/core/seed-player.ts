@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import type { SpanEffectOf } from '../../catalogue/span-effect.ts'
 import type { SpanName } from '../../catalogue/spans.ts'
-import type { SeedEffect, SeedEvent } from '../../core/seed-dialler.ts'
-import { SeedDialler } from '../../core/seed-dialler.ts'
+import { SeedDialler, type SeedEffect, type SeedEvent } from '../../core/seed-dialler.ts'
 import { seededRandom } from '../random.ts'
 import { spansNamed } from './view-fixture.ts'
 

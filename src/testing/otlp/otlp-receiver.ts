@@ -1,5 +1,4 @@
-import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
 import { traceService, type WireRequest } from '../../store/wire.ts'
 import { type ReceivedSpan, spansOf } from './otlp-decode.ts'
 
