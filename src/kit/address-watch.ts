@@ -20,7 +20,7 @@ export interface Listening {
   readonly canRequest: boolean
 }
 
-export interface AddressWatchOptions {
+interface AddressWatchOptions {
   readonly components: TracemeshComponents
   readonly owner: Owner
   readonly clock: Clock
@@ -282,7 +282,7 @@ type Filter = (addresses: Multiaddr[]) => Multiaddr[]
  * A filter that returns the mesh's own list, once it exists, instead of libp2p's. Relayed addresses stay: digests leave
  * them out, but other libp2p peers can use a relay reservation of the application.
  */
-export interface AnnounceFilter extends Filter {
+interface AnnounceFilter extends Filter {
   meshAddresses: readonly Multiaddr[] | undefined
 }
 
@@ -304,11 +304,11 @@ function withRelayed(list: readonly Multiaddr[], addresses: readonly Multiaddr[]
  * The announce filter of this libp2p. libp2p has no getter, so this reads the field; without it the mesh announces the
  * same addresses in digests, and identify keeps libp2p's list.
  */
-export function filterOf(addressManager: object): Filter | AnnounceFilter | undefined {
+function filterOf(addressManager: object): Filter | AnnounceFilter | undefined {
   const { announceFilter: filter } = addressManager as { announceFilter?: unknown }
   return typeof filter === 'function' ? (filter as Filter) : undefined
 }
 
-export function isMeshFilter(filter: Filter | AnnounceFilter | undefined): filter is AnnounceFilter {
+function isMeshFilter(filter: Filter | AnnounceFilter | undefined): filter is AnnounceFilter {
   return filter !== undefined && 'meshAddresses' in filter
 }

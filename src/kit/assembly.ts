@@ -25,7 +25,7 @@ import { ResourceMonitor } from './resource-monitor.ts'
 import { crossingSequence, seal } from './seal.ts'
 import { version } from './version.ts'
 
-export interface AssemblyOptions {
+interface AssemblyOptions {
   readonly components: TracemeshComponents
   readonly config: ResolvedOptions
   /** Higher than at every start before. */
@@ -37,7 +37,7 @@ export interface AssemblyOptions {
   readonly onSpan: (span: SpanEffect) => void
 }
 
-export type EmitSpan = (span: SpanEffect, window?: TraceRef) => void
+type EmitSpan = (span: SpanEffect, window?: TraceRef) => void
 
 /** The parts of a running node, wired together: they live from one start to the next stop. */
 export class Assembly {

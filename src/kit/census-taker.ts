@@ -10,7 +10,7 @@ import type { VitalsReader } from '../telemetry/vitals.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
 
-export interface CensusOptions {
+interface CensusOptions {
   readonly owner: Owner
   readonly clock: Clock
   readonly random: Random

@@ -10,7 +10,7 @@ import { failureOf } from './dial-failure.ts'
 import { silentLibp2p } from './libp2p-logger.ts'
 import { lazyNoise, quicSettings } from './transports.ts'
 
-export interface DialBackTarget {
+interface DialBackTarget {
   readonly nonce: string
   readonly peer: string
   /** Multiaddr without peer id. */

@@ -28,7 +28,7 @@ type Result =
   | { readonly ok: true; readonly peer: string; readonly address: string; readonly elsewhere?: string }
   | { readonly ok: false; readonly failures: readonly AddressFailure[]; readonly addresses: readonly string[] }
 
-export interface DiallerOptions {
+interface DiallerOptions {
   readonly components: NetworkComponents
   readonly owner: Owner
   readonly clock: Clock

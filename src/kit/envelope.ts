@@ -98,7 +98,7 @@ function readStamp(reader: ByteReader): Stamp {
 }
 
 /** Bytes of a trace id and a span id without their text form. */
-export const traceBytes = 24
+const traceBytes = 24
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -14,7 +14,7 @@ const crossingTopic = (mesh: string) => `tracemesh/1/cross/${mesh}`
 /** Concurrent signature checks. */
 const checksMax = 64
 
-export interface GossipCounts {
+interface GossipCounts {
   /** Invalid digests and those not of their sender; crossings that are malformed or have an invalid seal. */
   refused: number
   /** Unchecked crossings beyond `limits.crossingsWaiting`. */
@@ -23,7 +23,7 @@ export interface GossipCounts {
   unpublished: number
 }
 
-export interface GossipChannelOptions {
+interface GossipChannelOptions {
   readonly pubsub: PubSub
   readonly owner: Owner
   readonly clock: Clock
@@ -131,7 +131,7 @@ export class GossipChannel {
   }
 }
 
-export interface QueueBounds {
+interface QueueBounds {
   /** Items in progress. */
   readonly concurrency: number
   /** Items in the queue, and their bytes. */
@@ -140,7 +140,7 @@ export interface QueueBounds {
 }
 
 /** The bound that an item exceeds. */
-export type QueueBound = Exclude<keyof QueueBounds, 'atOnce'>
+type QueueBound = Exclude<keyof QueueBounds, 'atOnce'>
 
 interface QueuedWork<T> {
   readonly item: T

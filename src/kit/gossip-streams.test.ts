@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { afterEach, describe, test } from 'node:test'
 import { type GossipSubComponents, gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
@@ -20,10 +20,13 @@ leakCheck()
 
 const limits: Readonly<Record<string, number>> = { go: 1_048_576, rust: 65_536 }
 
-/** A guard on a fake gossipsub with its tables and streams. */
+let owner: Owner
+afterEach(() => owner?.close())
+
+/** A guard on a fake gossipsub with its tables and streams; the test's end closes its owner. */
 function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Promise<void>(() => {}) } = {}) {
   const clock = new VirtualClock()
-  const owner = new Owner('test', clock)
+  owner = new Owner('test', clock)
   const offered: string[][] = []
   const gossip = {
     peers: new Map<string, PeerId>(),
@@ -65,7 +68,7 @@ function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Prom
     gossip.streamsOutbound.set(peer, outbound)
     return { outbound, sent, rawStream }
   }
-  return { clock, owner, gossip, guard, unsent, offered, open }
+  return { clock, gossip, guard, unsent, offered, open }
 }
 
 /** Bytes of the length prefix of an RPC of more than 16 KiB and up to 2 MiB. */
@@ -81,8 +84,8 @@ const rpc = (...sizes: number[]) =>
 const sizesOf = (sent: readonly RPC[]) => sent.map(({ messages }) => messages.map(({ data }) => data?.length))
 
 describe('the guard measures an RPC before gossipsub sends it', () => {
-  test('20 messages of 60 kB in one RPC: split into single ones; small ones share parts', async () => {
-    const { owner, open, unsent } = createGuard()
+  test('20 messages of 60 kB in one RPC: split into single ones; small ones share parts', () => {
+    const { open, unsent } = createGuard()
     const answer = rpc(...Array(20).fill(60_000))
     const go = open('go')
     const rust = open('rust')
@@ -96,11 +99,10 @@ describe('the guard measures an RPC before gossipsub sends it', () => {
     )
     assert.deepEqual(sizesOf(rust.sent), Array(20).fill([60_000]))
     assert.deepEqual(unsent, [])
-    await owner.close()
   })
 
-  test('a message above the neighbour’s limit: not sent, reported, and gossipsub gets an error', async () => {
-    const { owner, open, unsent } = createGuard()
+  test('a message above the neighbour’s limit: not sent, reported, and gossipsub gets an error', () => {
+    const { open, unsent } = createGuard()
     const { outbound, sent } = open('rust')
     const published = rpc(70_000)
     const length = Uint8Array.of(
@@ -114,20 +116,18 @@ describe('the guard measures an RPC before gossipsub sends it', () => {
     assert.deepEqual(unsent, [{ peer: 'rust', reason: 'size', topic: 'news', bytes: published.length, limit: 65_536 }])
     outbound.push(rpc(100))
     assert.deepEqual(sizesOf(sent), [[100]])
-    await owner.close()
   })
 
-  test('a large message within the neighbour’s limit is sent unchanged', async () => {
-    const { owner, open, unsent } = createGuard()
+  test('a large message within the neighbour’s limit is sent unchanged', () => {
+    const { open, unsent } = createGuard()
     const { outbound, sent } = open('go')
     outbound.push(rpc(900_000))
     assert.deepEqual(sizesOf(sent), [[900_000]])
     assert.deepEqual(unsent, [])
-    await owner.close()
   })
 
-  test('a neighbour that does not read: no further messages, but subscriptions and control', async () => {
-    const { owner, open, unsent } = createGuard({ buffer: 1_000_000 })
+  test('a neighbour that does not read: no further messages, but subscriptions and control', () => {
+    const { open, unsent } = createGuard({ buffer: 1_000_000 })
     const { outbound, sent, rawStream } = open('go')
     rawStream.writeBufferLength = 950_000
     assert.throws(() => outbound.push(rpc(1_000)))
@@ -137,11 +137,10 @@ describe('the guard measures an RPC before gossipsub sends it', () => {
       [1],
     )
     assert.deepEqual(unsent, [{ peer: 'go', reason: 'backlog', topic: 'news', bytes: 950_000, limit: 1_000_000 }])
-    await owner.close()
   })
 
   test('a closed owner: gossipsub has its original methods again', async () => {
-    const { owner, gossip, open, unsent } = createGuard()
+    const { gossip, open, unsent } = createGuard()
     const { outbound, sent } = open('rust')
     await owner.close()
     outbound.push(rpc(70_000))
@@ -155,8 +154,8 @@ describe('the guard measures an RPC before gossipsub sends it', () => {
   })
 })
 
-test('IHAVE omits only the messages above the neighbour’s limit', async () => {
-  const { clock, owner, gossip, offered } = createGuard()
+test('IHAVE omits only the messages above the neighbour’s limit', () => {
+  const { clock, gossip, offered } = createGuard()
   const ids = [Uint8Array.of(1), Uint8Array.of(2)]
   const offer = () => gossip.pushGossip('rust', { messageIDs: ids })
   gossip.mcache.put(ids[0], { topic: 'news', data: new Uint8Array(100) })
@@ -170,12 +169,11 @@ test('IHAVE omits only the messages above the neighbour’s limit', async () => 
   clock.advance(60_000)
   offer()
   assert.deepEqual(offered.at(-1), ['1', '2'])
-  await owner.close()
 })
 
 describe('the streams that gossipsub really uses', () => {
-  test('a peer on its list: gossipsub writes to the open stream, and reads the last one it got', async () => {
-    const { owner, gossip, guard, open } = createGuard()
+  test('a peer on its list: gossipsub writes to the open stream, and reads the last one it got', () => {
+    const { gossip, guard, open } = createGuard()
     const { rawStream } = open('go')
     assert.deepEqual([guard.writesTo('go'), guard.readsFrom('go')], [true, false])
     const inbound = stream({})
@@ -185,11 +183,10 @@ describe('the streams that gossipsub really uses', () => {
     assert.ok(!guard.readsFrom('go'))
     Object.assign(rawStream, { writeStatus: 'closing' })
     assert.ok(!guard.writesTo('go'))
-    await owner.close()
   })
 
-  test('gossipsub is opening while it has streams to open, and stuck on one that takes more than 12 s', async () => {
-    const { clock, owner, gossip, guard } = createGuard()
+  test('gossipsub is opening while it has streams to open, and stuck on one that takes more than 12 s', () => {
+    const { clock, gossip, guard } = createGuard()
     assert.ok(!guard.isOpening)
     gossip.outboundInflightQueue.readableLength = 1
     assert.ok(guard.isOpening)
@@ -199,22 +196,20 @@ describe('the streams that gossipsub really uses', () => {
     assert.deepEqual([guard.isOpening, guard.stuckPeer], [true, undefined])
     clock.advance(12_001)
     assert.equal(guard.stuckPeer, 'go')
-    await owner.close()
   })
 
   test('gossipsub is not opening any more when a stream has failed to open', async () => {
     const failToOpen = async () => {
       throw new Error('the connection is gone')
     }
-    const { owner, gossip, guard } = createGuard({ createOutboundStream: failToOpen })
+    const { gossip, guard } = createGuard({ createOutboundStream: failToOpen })
     const { createOutboundStream } = gossip as unknown as GossipInternals
     await assert.rejects(createOutboundStream('go' as unknown as PeerId, {} as Connection))
     assert.deepEqual([guard.isOpening, guard.stuckPeer], [false, undefined])
-    await owner.close()
   })
 
-  test('an unread inbound stream is reset, a new one is not', async () => {
-    const { clock, owner, gossip, guard } = createGuard()
+  test('an unread inbound stream is reset, a new one is not', () => {
+    const { clock, gossip, guard } = createGuard()
     const reset: string[] = []
     const inbound = (name: string, ageMs: number) =>
       stream({
@@ -230,7 +225,6 @@ describe('the streams that gossipsub really uses', () => {
       { remotePeer: 'go', streams: all } as unknown as Connection,
     ])
     assert.deepEqual(reset, ['unread'])
-    await owner.close()
   })
 })
 

@@ -16,7 +16,7 @@ export interface UnsentMessage {
   readonly limit: number
 }
 
-export interface GossipStreamsOptions {
+interface GossipStreamsOptions {
   readonly gossip: GossipInternals
   readonly owner: Owner
   readonly clock: Clock

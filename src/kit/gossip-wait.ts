@@ -10,7 +10,7 @@ const waitMs = 2_000
 const lackMs = 5_000
 const pollMs = 20
 
-export interface GossipWaitOptions {
+interface GossipWaitOptions {
   readonly connections: Pick<Connections, 'lackingGossip' | 'reconcile'>
   readonly owner: Owner
   readonly clock: Clock

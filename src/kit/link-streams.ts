@@ -14,7 +14,7 @@ export const linkProtocol = '/tracemesh/link/1.0.0'
 /** Over QUIC a stream never opens if the other side grants none, and no signal ends that wait. */
 const openMs = 5_000
 
-export interface LinkStreamsOptions {
+interface LinkStreamsOptions {
   readonly components: NetworkComponents
   readonly owner: Owner
   readonly clock: Clock
@@ -120,7 +120,7 @@ export class LinkStreams {
   }
 }
 
-export interface LinkStreamHooks {
+interface LinkStreamHooks {
   onFrame(frame: Frame): void
   onRefused(reason: string, flooding: boolean): void
   /** The other side does not read: the write buffer exceeds `limits.linkOutBytes`. */
@@ -128,7 +128,7 @@ export interface LinkStreamHooks {
   onClosed(): void
 }
 
-export interface FrameCount {
+interface FrameCount {
   in: number
   out: number
   bytesIn: number

@@ -68,7 +68,7 @@ export type MeshEvent = {
 }[EventType]
 
 /** The event of a span; undefined for a span that applications get no event for. */
-export function eventOf(span: SpanEffect): MeshEvent | undefined {
+function eventOf(span: SpanEffect): MeshEvent | undefined {
   switch (span.span) {
     case 'mesh.member.joined':
       return { type: 'member:joined', detail: memberOf(span.attributes) }

@@ -13,7 +13,7 @@ import { checkSize, decodeMessage, encodeMessage, type Message } from './envelop
 import type { OpenedCrossing } from './seal.ts'
 import { activeSpan, withRemoteSpan } from './trace-context.ts'
 
-export interface MessagesOptions {
+interface MessagesOptions {
   readonly self: string
   readonly owner: Owner
   readonly clock: Clock

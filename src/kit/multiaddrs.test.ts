@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
+import { startDnsServer } from '../testing/cluster/dns-server.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Lookup, resolve, serverLookup, systemLookup } from './multiaddrs.ts'
 
@@ -52,61 +51,16 @@ describe('names in addresses', () => {
   })
 })
 
-describe('a configured DNS server', () => {
-  test('each call queries it again, for A and AAAA', async () => {
-    const server = await dnsServer()
-    try {
-      const lookup = serverLookup([server.at], 500)
-      assert.deepEqual(await expand('/dns/seed.test/tcp/1', lookup), ['/ip4/10.1.1.1/tcp/1', '/ip6/fd00::7/tcp/1'])
-      server.move('10.1.1.2')
-      assert.deepEqual(await expand('/dns4/seed.test/tcp/1', lookup), ['/ip4/10.1.1.2/tcp/1'])
-      await assert.rejects(expand('/dns4/other.test/tcp/1', lookup), { code: 'ENOTFOUND' })
-    } finally {
-      await server.close()
-    }
-  })
-})
-
-/** Answers A and AAAA for `seed.test`, NXDOMAIN for other names. */
-async function dnsServer() {
-  const socket = createSocket('udp4')
-  let address = '10.1.1.1'
-  socket.on('message', (query, from) => socket.send(answer(query, address), from.port, from.address))
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  return {
-    at: `127.0.0.1:${socket.address().port}`,
-    move: (to: string) => {
-      address = to
-    },
-    close: async () => {
-      socket.close()
-      await once(socket, 'close')
-    },
+test('a configured DNS server: each call queries it again, for A and AAAA', async () => {
+  const server = await startDnsServer()
+  try {
+    server.set('seed.test', ['10.1.1.1', 'fd00::7'])
+    const lookup = serverLookup([server.address], 500)
+    assert.deepEqual(await expand('/dns/seed.test/tcp/1', lookup), ['/ip4/10.1.1.1/tcp/1', '/ip6/fd00::7/tcp/1'])
+    server.set('seed.test', ['10.1.1.2'])
+    assert.deepEqual(await expand('/dns4/seed.test/tcp/1', lookup), ['/ip4/10.1.1.2/tcp/1'])
+    await assert.rejects(expand('/dns4/other.test/tcp/1', lookup), { code: 'ENOTFOUND' })
+  } finally {
+    await server.close()
   }
-}
-
-function answer(query: Buffer, address: string): Buffer {
-  const nameEnd = query.indexOf(0, 12)
-  const question = query.subarray(12, nameEnd + 5)
-  const isKnown = question.toString('latin1').startsWith('\x04seed\x04test\0')
-  const data = question.readUInt16BE(question.length - 4) === 1 ? Buffer.from(address.split('.').map(Number)) : v6
-  const header = Buffer.from([
-    ...query.subarray(0, 2),
-    0x81,
-    isKnown ? 0x80 : 0x83,
-    0,
-    1,
-    0,
-    isKnown ? 1 : 0,
-    0,
-    0,
-    0,
-    0,
-  ])
-  const type = question.subarray(-4)
-  const record = Buffer.concat([Buffer.of(0xc0, 12), type, Buffer.of(0, 0, 0, 0, 0, data.length), data])
-  return Buffer.concat([header, question, ...(isKnown ? [record] : [])])
-}
-
-const v6 = Buffer.from('fd000000000000000000000000000007', 'hex')
+})

@@ -7,7 +7,7 @@ import { faultyLimits } from './faults.ts'
 import type { ResolvedOptions } from './init.ts'
 import { version } from './version.ts'
 
-export interface OwnTelemetryOptions {
+interface OwnTelemetryOptions {
   readonly config: ResolvedOptions
   /** Own peer id. */
   readonly peer: string

@@ -26,7 +26,7 @@ interface InspectedPubSub {
   readonly globalSignaturePolicy?: unknown
 }
 
-export interface PubSubCheckOptions {
+interface PubSubCheckOptions {
   /** Its name in `services`. */
   readonly name: string
   readonly pubsub: PubSub

@@ -35,7 +35,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface RequestsOptions {
+interface RequestsOptions {
   readonly owner: Owner
   readonly clock: Clock
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>
@@ -222,7 +222,7 @@ function encodeText(message: string): Uint8Array {
   return new TextEncoder().encode(message.slice(0, 256))
 }
 
-export interface RequestSpansOptions {
+interface RequestSpansOptions {
   readonly clock: Clock
   readonly random: Random
   readonly emitSpan: (effect: SpanEffect) => void
@@ -233,7 +233,7 @@ export interface RequestSpansOptions {
 /** Outcome of a request. */
 export type Result = { readonly response: Uint8Array } | { readonly error: unknown }
 
-export interface RequestSpan {
+interface RequestSpan {
   /** Parent for spans at the other side or in the handler; the enclosing span if this one is not sampled. */
   readonly context: TraceRef | undefined
   /** Emits the span if it is sampled. */
@@ -241,7 +241,7 @@ export interface RequestSpan {
 }
 
 /** The request that a span describes. */
-export interface RequestInfo {
+interface RequestInfo {
   /** The other side. */
   readonly peer: string
   readonly topic: string

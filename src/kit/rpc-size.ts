@@ -1,7 +1,7 @@
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 
 /** A message that exceeds the RPC limit by itself. */
-export interface OversizedMessage {
+interface OversizedMessage {
   readonly topic: string
   /** Bytes of the RPC that would carry it alone. */
   readonly bytes: number
@@ -13,7 +13,7 @@ export interface RpcPart {
   readonly topics: readonly string[]
 }
 
-export interface SplitRpc {
+interface SplitRpc {
   /** Encoded RPCs that together carry the original one, without the oversized messages. */
   readonly parts: readonly RpcPart[]
   readonly oversized: readonly OversizedMessage[]
@@ -24,7 +24,7 @@ const idsPerPart = 256
 /** Tag and length of a control message within an RPC. */
 const controlOverhead = 8
 
-export interface SplitSizes {
+interface SplitSizes {
   /** Limit of one RPC: larger messages are oversized. */
   readonly limit: number
   /** Limit of a part with several messages; a larger message within `limit` goes alone. */

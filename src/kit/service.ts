@@ -208,7 +208,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
 }
 
 /** A stop in one trace: its cause, and each closing step with its duration and error. */
-export function stopSpans(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): SpanEffect[] {
+function stopSpans(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): SpanEffect[] {
   const ref = newTrace(random)
   const attributes = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
   return [

@@ -2,7 +2,7 @@ import { context, isSpanContextValid, ROOT_CONTEXT, TraceFlags, trace } from '@o
 import type { TraceRef } from '../core/trace.ts'
 
 /** The active span of the application. */
-export interface ActiveSpan {
+interface ActiveSpan {
   readonly ref: TraceRef
   /** Messages carry only sampled spans: the wire has no trace flags, and a receiver treats every trace as sampled. */
   readonly isSampled: boolean

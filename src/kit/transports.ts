@@ -44,7 +44,7 @@ export const quicSettings = { shutdownTimeout, maxIdleTimeout: 10_000, keepAlive
 >[0]
 
 /** First native library that bounds a listener's stop and fixes three remote memory exhaustions. */
-export const minNativeQuic = '2.1.4'
+const minNativeQuic = '2.1.4'
 
 const platforms: Record<string, readonly string[]> = {
   'linux-x64': ['linux-x64-gnu', 'linux-x64-musl'],
@@ -54,7 +54,7 @@ const platforms: Record<string, readonly string[]> = {
   'win32-x64': ['win32-x64-msvc'],
 }
 
-export interface NativeQuic {
+interface NativeQuic {
   /** Version of this platform's package that the QUIC transport would load; undefined when unknown. */
   readonly version: string | undefined
   /** Advice for the operator; undefined when the version is new enough. */

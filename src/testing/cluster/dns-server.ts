@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import { isIP } from 'node:net'
 import { type Answer, decode, encode } from 'dns-packet'
 
 export interface DnsServer {
@@ -6,7 +7,7 @@ export interface DnsServer {
   readonly address: string
   /** Names and types of the queries so far, in order: `seed.test A`. */
   readonly queries: readonly string[]
-  /** Sets the IPv4 addresses of a name; an empty list removes the name. */
+  /** Sets the IP addresses of a name; an empty list removes the name. */
   set(name: string, addresses: readonly string[]): void
   close(): Promise<void>
 }
@@ -23,9 +24,11 @@ export async function startDnsServer(): Promise<DnsServer> {
     const { id, questions = [] } = decode(bytes)
     queries.push(...questions.map(({ name, type }) => `${name} ${type}`))
     const entries = names.filter(({ name }) => questions.some((question) => question.name === name))
-    const wantsA = questions.some(({ type }) => type === 'A')
+    const typeOf = (ip: string) => (isIP(ip) === 6 ? 'AAAA' : 'A')
     const answers = entries.flatMap(({ name, addresses }) =>
-      addresses.map((data): Answer => ({ type: 'A', name, ttl: ttlSeconds, data })),
+      addresses
+        .filter((data) => questions.some(({ type }) => type === typeOf(data)))
+        .map((data): Answer => ({ type: typeOf(data), name, ttl: ttlSeconds, data })),
     )
     const nxDomain = 3
     const reply = encode({
@@ -33,7 +36,7 @@ export async function startDnsServer(): Promise<DnsServer> {
       ...(id === undefined ? {} : { id }),
       flags: entries.length === 0 ? nxDomain : 0,
       questions,
-      answers: wantsA ? answers : [],
+      answers,
     })
     socket.send(reply, port, address)
   })
